@@ -1,0 +1,71 @@
+//! What a resource can be found by: its index entries. The same entries are tested in memory and stored as rows, so
+//! that both readings of a [`crate::predicate::Predicate`] see the same facts.
+
+use crate::registry::ResourceType;
+
+/// The stable number of a search parameter of a type, for instance of `Observation.code`, or of a parameter of every
+/// resource, for instance of `_tag`. It is computed from the name (FNV-1a, 32 bits) so that stored rows stay valid
+/// from release to release; a test shows that no two names of the table share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParameterId(pub i32);
+
+impl ParameterId {
+    /// The number of `name`: `Type.code` for a parameter of one type, `_code` for one of every resource.
+    #[must_use]
+    pub const fn of(name: &str) -> ParameterId {
+        let bytes = name.as_bytes();
+        let mut hash: u32 = 0x811c_9dc5;
+        let mut position = 0;
+        while position < bytes.len() {
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "a const fn has no iterators; the position is below the length"
+            )]
+            let byte = bytes[position];
+            hash = (hash ^ byte as u32).wrapping_mul(0x0100_0193);
+            position += 1;
+        }
+        ParameterId(hash.cast_signed())
+    }
+}
+
+/// Separates the two halves of a key. FHIR strings may not contain it (R4 "Data Types", string).
+pub const SEPARATOR: char = '\u{1f}';
+
+/// One row: the resource has this value for this parameter.
+///
+/// | kind | `key` | `low`, `high` |
+/// |---|---|---|
+/// | token | code `SEPARATOR` system | none |
+/// | reference | `Type/id`, or the absolute URL as it was written, without a version | none |
+/// | string | folded `SEPARATOR` as written | none |
+/// | uri | the uri | none |
+/// | date | empty | first and last millisecond since 1970 UTC that the value covers; an open end is infinite |
+/// | number | empty | the range that the value's precision covers |
+/// | quantity | code `SEPARATOR` system | the range that the value's precision covers |
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Which parameter.
+    pub parameter: ParameterId,
+    /// The text to match.
+    pub key: String,
+    /// The lower end of a range.
+    pub low: Option<f64>,
+    /// The upper end of a range.
+    pub high: Option<f64>,
+}
+
+/// All that a version of a resource can be found by and judged by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entries {
+    /// Its type.
+    pub resource_type: ResourceType,
+    /// Its logical id.
+    pub id: String,
+    /// `meta.lastUpdated` in milliseconds since 1970 UTC.
+    pub updated: i64,
+    /// The logical ids of the patients whose record it is part of: empty for a resource that is about nobody.
+    pub patients: Vec<String>,
+    /// Its rows.
+    pub rows: Vec<Entry>,
+}

@@ -1,0 +1,9 @@
+//! JSON as the client wrote it: number texts, member order and duplicate members are kept, nothing is guessed.
+//!
+//! `serde_json::Value` is not used for bodies: it drops duplicate members and, without a feature that changes every
+//! crate in the build, rewrites decimals (`1.10`, `1e2`), whose precision FHIR requires to be kept
+//! (R4 "Data Types", decimal).
+
+mod value;
+
+pub use value::{Object, Value};

@@ -1,0 +1,17 @@
+//! The FHIR R4 (4.0.1) resource model of Concord: what a resource is, what it means, and how it is found.
+//!
+//! This crate is pure. It knows nothing of HTTP, databases, clocks, environments or access rights.
+//!
+//! | question | module |
+//! |---|---|
+//! | what did the client send? | [`json`] |
+//! | what is wrong with it, and where? | [`issue`] |
+//! | what does this type or search parameter mean? | [`registry`] |
+//! | what can it be found by? | [`index`] |
+//! | does a resource match? | [`predicate`] |
+
+pub mod index;
+pub mod issue;
+pub mod json;
+pub mod predicate;
+pub mod registry;
