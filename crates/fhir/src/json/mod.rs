@@ -4,6 +4,12 @@
 //! crate in the build, rewrites decimals (`1.10`, `1e2`), whose precision FHIR requires to be kept
 //! (R4 "Data Types", decimal).
 
+mod limits;
+mod read;
 mod value;
+mod write;
 
+pub use limits::Limits;
+pub use read::parse;
 pub use value::{Object, Value};
+pub use write::{to_pretty, to_string, write};
