@@ -1,0 +1,129 @@
+//! Purposes of use (HL7 v3 code system ActReason, the part below `PurposeOfUse` that matters to a personal record).
+
+/// The code system of purposes of use.
+pub const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+
+/// Each code with the one above it; the top ones have none.
+const TREE: [(&str, Option<&str>); 28] = [
+    ("BTG", Some("ETREAT")),
+    ("CAREMGT", Some("HOPERAT")),
+    ("CLINTRCH", Some("HRESCH")),
+    ("CLINTRL", Some("TREAT")),
+    ("COC", Some("TREAT")),
+    ("COVERAGE", Some("HPAYMT")),
+    ("DISASTER", Some("PUBHLTH")),
+    ("ERTREAT", Some("ETREAT")),
+    ("ETREAT", Some("TREAT")),
+    ("FAMRQT", Some("PATRQT")),
+    ("HMARKT", None),
+    ("HOPERAT", None),
+    ("HPAYMT", None),
+    ("HQUALIMP", Some("HOPERAT")),
+    ("HRESCH", None),
+    ("HSYSADMIN", Some("HOPERAT")),
+    ("HTEST", Some("HSYSADMIN")),
+    ("PATADMIN", Some("HOPERAT")),
+    ("PATRQT", None),
+    ("PATSFTY", Some("HOPERAT")),
+    ("POPHLTH", Some("TREAT")),
+    ("PUBHLTH", None),
+    ("PWATRNY", Some("PATRQT")),
+    ("RECORDMGT", Some("HOPERAT")),
+    ("SUPNWK", Some("PATRQT")),
+    ("THREAT", Some("PUBHLTH")),
+    ("TRAIN", Some("HOPERAT")),
+    ("TREAT", None),
+];
+
+/// What information is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Purpose(&'static str);
+
+impl Purpose {
+    /// `TREAT`: to treat the patient.
+    pub const TREATMENT: Purpose = Purpose("TREAT");
+    /// `BTG`: to break the glass in an emergency.
+    pub const BREAK_GLASS: Purpose = Purpose("BTG");
+    /// `PATRQT`: because the patient asks.
+    pub const PATIENT_REQUEST: Purpose = Purpose("PATRQT");
+    /// `FAMRQT`: because the patient's family asks.
+    pub const FAMILY_REQUEST: Purpose = Purpose("FAMRQT");
+
+    /// The purpose of that code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Purpose> {
+        TREE.iter().find(|(own, _)| *own == code).map(|(own, _)| Purpose(own))
+    }
+
+    /// Its code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.0
+    }
+
+    /// Whether `other` is this purpose or a kind of it. To break the glass is never a kind of another purpose:
+    /// a rule that means it has to name it.
+    #[must_use]
+    pub fn covers(self, other: Purpose) -> bool {
+        if other == Purpose::BREAK_GLASS {
+            return self == other;
+        }
+        self.is_at_or_above(other)
+    }
+
+    /// Whether `other` is this purpose or stands below it in the code system, `BTG` included.
+    #[must_use]
+    pub fn is_at_or_above(self, other: Purpose) -> bool {
+        let mut code = Some(other.0);
+        while let Some(current) = code {
+            if current == self.0 {
+                return true;
+            }
+            code = TREE.iter().find(|(own, _)| *own == current).and_then(|(_, parent)| *parent);
+        }
+        false
+    }
+
+    /// Whether it is the direct care of this patient: what membership of the care team is for.
+    #[must_use]
+    pub fn is_direct_care(self) -> bool {
+        matches!(self.0, "TREAT" | "COC" | "ETREAT" | "ERTREAT")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purpose_covers_its_kinds_but_never_breaking_the_glass() {
+        let purpose = |code| Purpose::parse(code).unwrap();
+        assert!(purpose("TREAT").covers(purpose("ERTREAT")));
+        assert!(purpose("PATRQT").covers(purpose("FAMRQT")));
+        assert!(!purpose("ERTREAT").covers(purpose("TREAT")));
+        assert!(!purpose("TREAT").covers(purpose("BTG")));
+        assert!(!purpose("ETREAT").covers(purpose("BTG")));
+        assert!(purpose("BTG").covers(purpose("BTG")));
+        assert!(purpose("TREAT").is_at_or_above(purpose("BTG")));
+        assert!(!purpose("HRESCH").covers(purpose("TREAT")));
+        assert_eq!(Purpose::parse("NONSENSE"), None);
+    }
+
+    #[test]
+    fn every_parent_is_in_the_table_and_the_constants_are() {
+        for (_, parent) in TREE {
+            assert!(parent.is_none_or(|parent| Purpose::parse(parent).is_some()));
+        }
+        for purpose in [Purpose::TREATMENT, Purpose::BREAK_GLASS, Purpose::PATIENT_REQUEST, Purpose::FAMILY_REQUEST] {
+            assert_eq!(Purpose::parse(purpose.code()), Some(purpose));
+        }
+    }
+
+    #[test]
+    fn research_and_population_health_are_not_direct_care() {
+        for code in ["HRESCH", "CLINTRL", "POPHLTH", "BTG", "PUBHLTH", "HMARKT"] {
+            assert!(!Purpose::parse(code).unwrap().is_direct_care(), "{code}");
+        }
+        assert!(Purpose::TREATMENT.is_direct_care());
+    }
+}
