@@ -1,0 +1,25 @@
+# Everything that is done to Concord. Each target does its own set-up on a Debian machine that has Rust and a C
+# compiler: as root it installs what is missing, otherwise it says in one line what to install.
+.POSIX:
+.PHONY: help run test check bench generate fuzz
+
+help: ## say what the targets do
+	@awk -F ' ## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: ## build and start a server with synthetic people on 127.0.0.1:8080 (FRESH=1: from nothing)
+	@FRESH='$(FRESH)' scripts/run.sh
+
+test: ## run every test on SQLite and on a throw-away PostgreSQL (ARGS='-p concord-fhir': only some)
+	@scripts/test.sh $(ARGS)
+
+check: ## formatting, lints, documentation, layers, licences, advisories, generated files
+	@scripts/check.sh
+
+bench: ## measure the product against its floor (ARGS: for the bench)
+	@scripts/bench.sh $(ARGS)
+
+generate: ## write the generated files anew: R4 tables, OpenAPI document, synthetic people
+	@scripts/generated.sh
+
+fuzz: ## fuzz every parser for FUZZ_SECONDS each (60 unless set; FUZZ_TARGET: only that one)
+	@scripts/fuzz.sh

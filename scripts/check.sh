@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# All that can be said without running a test. Goes on after a failure, so that one run tells everything.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
+require_build
+
+failures=()
+step() {
+    local name=$1 started=$SECONDS
+    shift
+    say "$name"
+    "$@" || failures+=("$name")
+    echo "    ($((SECONDS - started)) s)"
+}
+documentation() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --no-deps --document-private-items; }
+
+step "formatting" cargo fmt --all --check
+step "layers" scripts/layers.sh
+step "lints" cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+step "documentation" documentation
+step "generated files" scripts/generated.sh --check
+step "licences" scripts/licences.sh
+
+if [ ${#failures[@]} -gt 0 ]; then
+    printf '\nfailed: %s\n' "${failures[@]}"
+    exit 1
+fi
+say "all is well"
