@@ -7,7 +7,8 @@
 //! | what did the client send? | [`json`] |
 //! | what is wrong with it, and where? | [`issue`] |
 //! | what does this type or search parameter mean? | [`registry`] |
-//! | what can it be found by? | [`index`] |
+//! | what can it be found by? | [`index`], [`value`] |
+//! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
 
 pub mod index;
@@ -15,3 +16,5 @@ pub mod issue;
 pub mod json;
 pub mod predicate;
 pub mod registry;
+pub mod search;
+pub mod value;

@@ -1,0 +1,5 @@
+//! What a query asks for (R4 "Search").
+
+mod prefix;
+
+pub use prefix::Prefix;
