@@ -9,9 +9,11 @@
 //! | what does this type or search parameter mean? | [`registry`] |
 //! | what can it be found by? | [`index`] |
 //! | does a resource match? | [`predicate`] |
+//! | is it sensible for its type? | [`rules`] |
 
 pub mod index;
 pub mod issue;
 pub mod json;
 pub mod predicate;
 pub mod registry;
+pub mod rules;
