@@ -10,6 +10,7 @@
 //! | what can it be found by? | [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
+//! | is it sensible for its type? | [`rules`] |
 
 pub mod index;
 pub mod issue;
@@ -18,3 +19,4 @@ pub mod predicate;
 pub mod registry;
 pub mod search;
 pub mod value;
+pub mod rules;

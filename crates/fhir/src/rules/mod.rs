@@ -1,0 +1,22 @@
+//! What is sensible for a type, beyond what the FHIR element table says: who stands in the author elements, whose record
+//! a resource joins, and the rules of single types. One file for each type with rules of its own.
+//!
+//! Nothing here asks whether the writer may write at all: that is the access decision.
+
+mod allergy_intolerance;
+mod authorship;
+mod care_plan;
+mod goal;
+pub mod instant;
+mod observation;
+mod observation_range;
+mod patient;
+mod prepare;
+mod stamp;
+mod writer;
+
+pub use authorship::{authors, types_for_patients, types_for_related_persons};
+pub use patient::nhs_number_is_valid;
+pub use prepare::prepare;
+pub use stamp::stamp_label;
+pub use writer::{Settings, Writer, WriterKind};

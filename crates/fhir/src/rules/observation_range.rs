@@ -1,0 +1,80 @@
+//! A remark when the number of a vital sign can hardly be right: a slip of the finger, or another unit than the one
+//! named. The reading is kept as it is.
+
+use crate::issue::{Issue, IssueCode, Severity};
+use crate::json::Value;
+
+const LOINC: &str = "http://loinc.org";
+
+/// LOINC code, UCUM unit, and the lowest and highest number that is not remarked on. Wide on purpose: a living person
+/// with a number outside is very rare, while a pound taken for a kilogram or a mg/dL for a mmol/L falls outside.
+const RANGES: [(&str, &str, f64, f64); 13] = [
+    ("8480-6", "mm[Hg]", 50.0, 280.0),
+    ("8462-4", "mm[Hg]", 20.0, 180.0),
+    ("8867-4", "/min", 20.0, 260.0),
+    ("9279-1", "/min", 4.0, 80.0),
+    ("8310-5", "Cel", 28.0, 44.0),
+    ("29463-7", "kg", 0.3, 400.0),
+    ("8302-2", "cm", 20.0, 260.0),
+    ("39156-5", "kg/m2", 7.0, 110.0),
+    ("2708-6", "%", 40.0, 100.0),
+    ("59408-5", "%", 40.0, 100.0),
+    ("15074-8", "mmol/L", 0.5, 50.0),
+    ("14743-9", "mmol/L", 0.5, 50.0),
+    ("9843-4", "cm", 15.0, 80.0),
+];
+
+/// Adds a warning for each number, of the observation itself or of a component, that lies outside its range.
+pub(super) fn remark(resource: &Value<'_>, issues: &mut Vec<Issue>) {
+    remark_on(resource, "Observation", issues);
+    for (position, component) in resource.list("component").iter().enumerate() {
+        remark_on(component, &format!("Observation.component[{position}]"), issues);
+    }
+}
+
+fn remark_on(part: &Value<'_>, place: &str, issues: &mut Vec<Issue>) {
+    let Some(quantity) = part.get("valueQuantity") else { return };
+    let Some(number) = quantity.get("value").and_then(Value::as_number).and_then(|text| text.parse::<f64>().ok())
+    else {
+        return;
+    };
+    let codings = part.get("code").map_or(&[][..], |code| code.list("coding"));
+    for (code, unit, lowest, highest) in RANGES {
+        let named =
+            codings.iter().any(|coding| coding.text("system") == Some(LOINC) && coding.text("code") == Some(code));
+        if named && quantity.text("code") == Some(unit) && !(lowest..=highest).contains(&number) {
+            issues.push(Issue {
+                severity: Severity::Warning,
+                code: IssueCode::Value,
+                text: format!("is unusual for LOINC {code}, which lies between {lowest} and {highest} {unit}: check number and unit"),
+                expression: Some(format!("{place}.value")),
+            });
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::prepare::tests::{patient, places};
+
+    fn weight(value: &str, unit: &str) -> String {
+        format!(
+            r#"{{"resourceType":"Observation","status":"final","subject":{{"reference":"Patient/p1"}},
+            "effectiveDateTime":"2026-02-01","code":{{"coding":[{{"system":"http://loinc.org","code":"29463-7"}}]}},
+            "valueQuantity":{{"value":{value},"code":"{unit}"}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_slip_is_remarked_on_and_accepted() {
+        assert_eq!(places(&weight("72.5", "kg"), &patient()), Ok(vec![]));
+        assert_eq!(places(&weight("725", "kg"), &patient()), Ok(vec!["Observation.value".to_owned()]));
+        assert_eq!(places(&weight("725", "[lb_av]"), &patient()), Ok(vec![]));
+        let pressure = r#"{"resourceType":"Observation","status":"final","subject":{"reference":"Patient/p1"},
+            "effectiveDateTime":"2026-02-01","component":[
+            {"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"valueQuantity":{"value":128,"code":"mm[Hg]"}},
+            {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},"valueQuantity":{"value":820,"code":"mm[Hg]"}}]}"#;
+        assert_eq!(places(pressure, &patient()), Ok(vec!["Observation.component[1].value".to_owned()]));
+    }
+}

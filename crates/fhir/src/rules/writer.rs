@@ -1,0 +1,97 @@
+use crate::json::Value;
+
+/// Who writes a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// In what role.
+    pub kind: WriterKind,
+    /// The reference that names the writer, `Type/id`; none for a system.
+    pub reference: Option<String>,
+    /// Other references that mean the same writer: a practitioner's active roles and their organizations.
+    pub also: Vec<String>,
+    /// The logical id of the only patient whose record the writer may add to: the patient's own id, or the one whom a
+    /// related person acts for. None for professionals and systems.
+    pub patient: Option<String>,
+}
+
+/// In what role a writer writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriterKind {
+    /// The patient.
+    Patient,
+    /// A related person.
+    RelatedPerson {
+        /// Whether the law lets them decide for the patient, as an attorney, a deputy or a parent may.
+        decides: bool,
+    },
+    /// A professional.
+    Professional,
+    /// A registered system, which writes for others.
+    System,
+}
+
+impl Writer {
+    /// Whether the writer is the patient or somebody close to the patient.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        matches!(self.kind, WriterKind::Patient | WriterKind::RelatedPerson { .. })
+    }
+
+    /// Whether the reference, `Type/id`, means the writer.
+    #[must_use]
+    pub fn is(&self, reference: &str) -> bool {
+        self.reference.as_deref() == Some(reference) || self.also.iter().any(|other| other == reference)
+    }
+}
+
+/// What differs between installations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings<'a> {
+    /// The address of the FHIR base, without a slash at its end; a reference below it is read as a relative one.
+    pub base: &'a str,
+    /// Whether an NHS number must pass its check digit. Off only for a sandbox with invented numbers.
+    pub check_nhs_number: bool,
+}
+
+impl Settings<'_> {
+    /// The `Type/id` of a reference to a resource of this server; none for a reference to anything else. A version at
+    /// its end is left out (R4 "References").
+    #[must_use]
+    pub fn local<'r>(&self, reference: &'r str) -> Option<&'r str> {
+        let below = reference.strip_prefix(self.base).and_then(|rest| rest.strip_prefix('/'));
+        let relative = below.unwrap_or(reference);
+        let unversioned = relative.split_once("/_history/").map_or(relative, |(before, _)| before);
+        let (resource_type, id) = unversioned.split_once('/')?;
+        (crate::registry::ResourceType::parse(resource_type).is_some() && !id.is_empty() && !id.contains(['/', '?']))
+            .then_some(unversioned)
+    }
+}
+
+/// The reference as an element's value.
+pub(super) fn reference_value(reference: &str) -> Value<'static> {
+    Value::object([("reference", Value::string(reference))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_to_this_server_are_told_from_others() {
+        let settings = Settings { base: "https://phr.example/fhir", check_nhs_number: true };
+        for (text, wanted) in [
+            ("Patient/p1", Some("Patient/p1")),
+            ("Patient/p1/_history/3", Some("Patient/p1")),
+            ("https://phr.example/fhir/Patient/p1", Some("Patient/p1")),
+            ("https://phr.example/fhirs/Patient/p1", None),
+            ("https://other.example/fhir/Patient/p1", None),
+            ("urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0", None),
+            ("#contained", None),
+            ("Patient?identifier=x", None),
+            ("Patient/", None),
+            ("Nonsense/1", None),
+        ] {
+            assert_eq!(settings.local(text), wanted, "{text}");
+        }
+    }
+}
