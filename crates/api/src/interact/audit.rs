@@ -11,6 +11,7 @@ use crate::store::audit::{Record, Stored};
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
 use super::{Call, instant};
+use crate::store::rows::Version;
 
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
@@ -242,6 +243,61 @@ fn entities(stored: &Stored, about_patient: bool) -> Vec<Value<'static>> {
         ]));
     }
     entities
+}
+
+/// Puts an AuditEvent of a system into the log, tagged as handed in: what it says is that system's word. Its place in
+/// the log is when it came, whatever time it claims.
+pub(crate) fn hand_in(
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    value: &Value<'static>,
+) -> Result<Version, Fault> {
+    let mut value = value.clone();
+    let pk = transaction.next_key();
+    let mut record = call.record(Interaction::Create, None);
+    let requestor = |agent: &&Value<'_>| agent.get("requestor").and_then(Value::as_bool) == Some(true);
+    let who = value.list("agent").iter().find(requestor).and_then(|agent| agent.get("who")?.text("reference"));
+    if let Some(agent) = who {
+        record.agent = agent.to_owned();
+    }
+    record.outcome = value.text("outcome").and_then(|code| code.parse().ok()).unwrap_or(outcome::SUCCESS);
+    let subtype = value.list("subtype").first().and_then(|coding| coding.text("code")).unwrap_or_default();
+    let action = value.text("action").unwrap_or_default();
+    record.interaction = INTERACTIONS
+        .iter()
+        .find(|(_, code, ..)| *code == subtype)
+        .or_else(|| INTERACTIONS.iter().find(|(_, _, code, _)| *code == action))
+        .map_or(-1, |(interaction, ..)| *interaction as i16);
+    for entity in value.list("entity") {
+        let Some((name, id)) = entity.get("what").and_then(|what| what.text("reference")).and_then(|text| text.split_once('/'))
+        else {
+            continue;
+        };
+        if name == "Patient" && record.patient == 0 {
+            record.patient = transaction.make_patient_key(id)?;
+        } else if let (Some(resource_type), true) = (ResourceType::parse(name), record.entity.is_empty()) {
+            record.resource_type = resource_type.number();
+            record.entity = id.split('/').next().unwrap_or_default().to_owned();
+        }
+    }
+    if let Some(object) = value.as_object_mut() {
+        let mut meta = match object.remove("meta") {
+            Some(Value::Object(meta)) => meta,
+            _ => json::Object::default(),
+        };
+        meta.set_at(0, "versionId", Value::string("1"));
+        meta.set_at(1, "lastUpdated", Value::string(instant(transaction.now)));
+        let mut tags = meta.remove("tag").map(|tags| tags.items().to_vec()).unwrap_or_default();
+        tags.push(coding("urn:concord:audit", "handed-in"));
+        tags.push(coding("urn:concord:client", call.caller.client.as_str()));
+        meta.set("tag", Value::Array(tags));
+        object.set_at(1, "id", Value::string(pk.to_string()));
+        object.set_at(2, "meta", Value::Object(meta));
+    }
+    record.body = json::to_string(&value);
+    transaction.append_as(pk, &record)?;
+    let stored = Stored { pk, at: transaction.now, patient_id: String::new(), record };
+    Ok(super::search::event_version(&stored))
 }
 
 /// The search parameters of AuditEvent that the log can answer.

@@ -10,7 +10,7 @@ use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::write::{self, Place};
-use super::{Call, Concord, access, audit, logged, matching, provenance};
+use super::{AUDIT_EVENT, Call, Concord, access, audit, logged, matching, provenance};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::rows::{Method, Version};
@@ -41,12 +41,12 @@ pub(crate) async fn create(
     store
         .write(move |transaction| {
             let mut record = call.record(Interaction::Create, Some(resource_type));
-            let result = if resource_type.name() == "AuditEvent" {
+            let result = if resource_type == AUDIT_EVENT {
                 handed_in(&call, transaction, &value, &mut record)
             } else {
                 run(&concord, &call, transaction, resource_type, value, condition.as_ref(), &mut record)
             };
-            if resource_type.name() == "AuditEvent" && result.is_ok() {
+            if resource_type == AUDIT_EVENT && result.is_ok() {
                 // The event handed in is in the log itself.
                 return (result, Vec::new());
             }
@@ -113,7 +113,7 @@ fn handed_in(
     value: &Value<'static>,
     refused: &mut Record,
 ) -> Result<Written, Fault> {
-    let resource_type = ResourceType::parse("AuditEvent").ok_or(Fault::NotFound)?;
+    let resource_type = AUDIT_EVENT;
     access::require_scope(call, Action::Create, resource_type)?;
     if !matches!(call.caller.actor, concord_consent::caller::Actor::System) {
         refused.reason = "only a system may hand in audit events".to_owned();

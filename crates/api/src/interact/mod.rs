@@ -22,10 +22,16 @@ use std::sync::Arc;
 use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
 use concord_fhir::json::Limits;
+use concord_fhir::registry::ResourceType;
 
 use crate::fault::Fault;
 use crate::store::Store;
 use crate::store::audit::Record;
+
+/// The type of the audit log's events.
+pub(crate) const AUDIT_EVENT: ResourceType = ResourceType::of("AuditEvent");
+/// The type that says where a resource is from.
+pub(crate) const PROVENANCE: ResourceType = ResourceType::of("Provenance");
 
 pub(crate) use concord_consent::purpose::SYSTEM as PURPOSE_SYSTEM;
 
@@ -56,6 +62,8 @@ pub struct Call {
     pub purpose: Option<Purpose>,
     /// The request id.
     pub request_id: String,
+    /// What tells this caller's rights from those of others: a hash of the token, or of what it says.
+    pub fingerprint: [u8; 16],
 }
 
 impl Call {

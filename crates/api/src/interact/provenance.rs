@@ -6,7 +6,7 @@ use concord_fhir::json::{self, Value};
 use concord_fhir::registry::ResourceType;
 
 use super::write::Proposed;
-use super::{Call, instant, matching};
+use super::{Call, PROVENANCE, instant, matching};
 use crate::fault::Fault;
 use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
@@ -48,11 +48,10 @@ fn make(
     revised: Option<i64>,
 ) -> Result<Option<(Version, Entries)>, Fault> {
     let Some(author) = call.caller.actor.reference() else { return Ok(None) };
-    if about.resource_type.name() == "Provenance" {
+    if about.resource_type == PROVENANCE {
         return Ok(None);
     }
-    let resource_type =
-        ResourceType::parse("Provenance").ok_or_else(|| Fault::Internal("no type Provenance".to_owned()))?;
+    let resource_type = PROVENANCE;
     let id = matching::new_id(transaction.now);
     let now = instant(transaction.now);
     let coded = |system: &'static str, code: &'static str| {

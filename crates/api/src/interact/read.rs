@@ -6,7 +6,7 @@ use concord_consent::request::Action;
 use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
-use super::{Call, Concord, access, audit, logged};
+use super::{AUDIT_EVENT, Call, Concord, access, audit, logged};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
@@ -26,7 +26,7 @@ pub(crate) async fn read(
         .read(move |transaction| {
             let mut record = call.record(Interaction::Read, Some(resource_type));
             record.entity.clone_from(&id);
-            let result = if resource_type.name() == "AuditEvent" {
+            let result = if resource_type == AUDIT_EVENT {
                 event(&concord, &call, transaction, &id, &mut record)
             } else {
                 visible(&concord, &call, transaction, resource_type, &id, Action::Read, &mut record)
@@ -53,7 +53,7 @@ pub(crate) async fn vread(
             let mut record = call.record(Interaction::Vread, Some(resource_type));
             record.entity.clone_from(&id);
             record.version = number;
-            let result = if resource_type.name() == "AuditEvent" {
+            let result = if resource_type == AUDIT_EVENT {
                 if number == 1 { event(&concord, &call, transaction, &id, &mut record) } else { Err(Fault::NotFound) }
             } else {
                 version(&concord, &call, transaction, resource_type, &id, number, &mut record)
@@ -121,7 +121,7 @@ fn event(
     id: &str,
     record: &mut Record,
 ) -> Result<Version, Fault> {
-    let resource_type = ResourceType::parse("AuditEvent").ok_or(Fault::NotFound)?;
+    let resource_type = AUDIT_EVENT;
     access::require_scope(call, Action::Read, resource_type)?;
     let permit = access::log_permission(concord, call, transaction, Action::Read)?;
     let condition = audit::condition(
