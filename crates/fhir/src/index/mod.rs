@@ -7,7 +7,7 @@ mod references;
 
 use crate::registry::ResourceType;
 pub use extract::{extract, extract_under};
-pub use references::{Place, references};
+pub use references::references;
 
 /// The stable number of a search parameter of a type, for instance of `Observation.code`, or of a parameter of every
 /// resource, for instance of `_tag`. It is computed from the name (FNV-1a, 32 bits) so that stored rows stay valid

@@ -8,19 +8,11 @@ use std::fmt::Write as _;
 const MEMBERS: [&str; 9] =
     ["reference", "type", "identifier", "display", "id", "extension", "_reference", "_type", "_display"];
 
-/// A literal reference and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The Reference element as a simple FHIRPath (`Observation.performer[0]`).
-    pub expression: String,
-    /// The reference as it is written.
-    pub reference: String,
-}
-
 /// The literal references of a resource and of the resources it contains, but for those to contained resources (`#x`)
-/// and to URNs, in the order in which they are written.
+/// and to URNs, in the order in which they are written: the Reference element as a simple FHIRPath
+/// (`Observation.performer[0]`), and the reference.
 #[must_use]
-pub fn references(resource: &Value<'_>) -> Vec<Place> {
+pub fn references(resource: &Value<'_>) -> Vec<(String, String)> {
     let mut search = Search { place: resource.text("resourceType").unwrap_or_default().to_owned(), found: Vec::new() };
     search.visit(resource);
     search.found
@@ -28,14 +20,14 @@ pub fn references(resource: &Value<'_>) -> Vec<Place> {
 
 struct Search {
     place: String,
-    found: Vec<Place>,
+    found: Vec<(String, String)>,
 }
 
 impl Search {
     fn visit(&mut self, value: &Value<'_>) {
         let Value::Object(object) = value else { return };
         if let Some(reference) = literal(object, &self.place) {
-            self.found.push(Place { expression: self.place.clone(), reference: reference.to_owned() });
+            self.found.push((self.place.clone(), reference.to_owned()));
         }
         for (member, child) in &object.0 {
             let before = self.place.len();
@@ -72,8 +64,7 @@ mod tests {
     use super::*;
 
     fn found(resource: serde_json::Value) -> Vec<(String, String)> {
-        let places = references(&crate::index::from_json(&resource));
-        places.into_iter().map(|place| (place.expression, place.reference)).collect()
+        references(&crate::index::from_json(&resource))
     }
 
     #[test]

@@ -18,27 +18,31 @@ pub(crate) fn value(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
-/// A decimal and the range that its precision covers.
+/// A decimal and the range that its precision covers. Where the precision is finer than a computer holds, the range is
+/// the value alone.
 pub(crate) fn parse(text: &str) -> Option<Decimal> {
     let value = value(text)?;
-    let Parts { negative, whole, fraction, exponent } = parts(text)?;
-    // The half of the last place is worked out on the digits, since 5.4 - 0.05 in binary is not 5.35.
+    let (low, high) = half_a_place(&parts(text)?).unwrap_or((value, value));
+    Some(Decimal { value, low: low.min(value), high: if high > value { high } else { value.next_up() } })
+}
+
+/// Half of the last place below and above. It is worked out on the digits, since 5.4 - 0.05 in binary is not 5.35.
+fn half_a_place(parts: &Parts<'_>) -> Option<(f64, f64)> {
     let mut digits: i128 = 0;
-    for digit in whole.bytes().chain(fraction.bytes()) {
+    for digit in parts.whole.bytes().chain(parts.fraction.bytes()) {
         digits = digits.checked_mul(10)?.checked_add(i128::from(digit.wrapping_sub(b'0')))?;
     }
-    let places = i32::try_from(fraction.len()).ok()?;
-    let mut power = exponent.unwrap_or(0).checked_sub(places)?;
+    let mut power = parts.exponent.unwrap_or(0).checked_sub(i32::try_from(parts.fraction.len()).ok()?)?;
     // R4 reads 1e2 as 95 up to 105: one digit and an exponent count as two digits.
-    if exponent.is_some() && whole.len() == 1 && fraction.is_empty() {
+    if parts.exponent.is_some() && parts.whole.len() == 1 && parts.fraction.is_empty() {
         digits = digits.checked_mul(10)?;
         power = power.checked_sub(1)?;
     }
     let tenths = digits.checked_mul(10)?;
+    let signed = if parts.negative { tenths.checked_neg()? } else { tenths };
     let power = power.checked_sub(1)?;
-    let signed = if negative { tenths.checked_neg()? } else { tenths };
     let at = |units: i128| format!("{units}e{power}").parse::<f64>().ok().filter(|bound| bound.is_finite());
-    Some(Decimal { value, low: at(signed.checked_sub(5)?)?, high: at(signed.checked_add(5)?)? })
+    Some((at(signed.checked_sub(5)?)?, at(signed.checked_add(5)?)?))
 }
 
 struct Parts<'a> {
@@ -104,9 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn more_digits_than_a_computer_holds_have_a_value_but_no_range() {
-        let long = "1".repeat(60);
-        assert!(value(&long).is_some());
-        assert_eq!(parse(&long), None);
+    fn more_digits_than_a_computer_holds_are_a_range_of_one_value() {
+        for long in ["1".repeat(60), "66.89999999999999".to_owned(), format!("0.{}1", "0".repeat(50))] {
+            let Decimal { value, low, high } = parse(&long).expect("a decimal");
+            assert!(low <= value && value < high, "{long}");
+        }
     }
 }

@@ -11,7 +11,6 @@ mod string;
 mod token;
 mod uri;
 
-pub(crate) use key::pair;
 pub use key::{LONGEST_HALF, LONGEST_KEY};
 pub use reference::{Literal, local};
 
@@ -24,4 +23,15 @@ pub(crate) mod read {
     pub(crate) use super::string::rows as string;
     pub(crate) use super::token::rows as token;
     pub(crate) use super::uri::rows as uri;
+}
+
+pub(crate) mod ask {
+    //! What test of a row a value of a query means.
+    pub(crate) use super::date::{Interval, interval, test as date, tolerance};
+    pub(crate) use super::number::read as number;
+    pub(crate) use super::quantity::test as quantity;
+    pub(crate) use super::reference::{is_id, test as reference};
+    pub(crate) use super::string::{begins as string_begins, contains as string_contains, exact as string_exact};
+    pub(crate) use super::token::test as token;
+    pub(crate) use super::uri::{above as uri_above, below as uri_below, is as uri};
 }

@@ -27,9 +27,18 @@ pub(super) fn bounds(range: &Value<'_>) -> Option<(f64, f64)> {
     }
 }
 
+/// What a number in a query means, with its prefix.
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn read(text: &str) -> Result<Test, &'static str> {
+    let (prefix, number) = Prefix::split(text)?;
+    decimal::parse(number).map(|wanted| test(prefix, &wanted)).ok_or("this is not a decimal")
+}
+
 /// What a number in a query means. Equality takes its precision as meant; a comparison takes it as exact (R4 "Search",
 /// number: `lt100` is less than exactly 100).
-pub(crate) fn test(prefix: Prefix, wanted: &Decimal) -> Test {
+pub(super) fn test(prefix: Prefix, wanted: &Decimal) -> Test {
     let Decimal { value, low, high } = *wanted;
     let within = || Test::Every(vec![Test::Low(Comparison::AtLeast, low), Test::High(Comparison::Less, high)]);
     match prefix {
