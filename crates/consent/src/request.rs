@@ -56,7 +56,7 @@ impl Action {
     }
 }
 
-/// One question to the access decision.
+/// One question to [`crate::decide()`].
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// Who asks.

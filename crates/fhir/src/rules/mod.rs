@@ -19,4 +19,4 @@ pub use authorship::{authors, types_for_patients, types_for_related_persons};
 pub use patient::nhs_number_is_valid;
 pub use prepare::prepare;
 pub use stamp::stamp_label;
-pub use writer::{Settings, Writer, WriterKind};
+pub use writer::{Settings, Writer, WriterKind, local_reference};

@@ -1,4 +1,5 @@
 use crate::json::Value;
+use crate::registry::ResourceType;
 
 /// Who writes a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,17 +55,22 @@ pub struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    /// The `Type/id` of a reference to a resource of this server; none for a reference to anything else. A version at
-    /// its end is left out (R4 "References").
+    /// The `Type/id` of a reference to a resource of this server, see [`local_reference`].
     #[must_use]
     pub fn local<'r>(&self, reference: &'r str) -> Option<&'r str> {
-        let below = reference.strip_prefix(self.base).and_then(|rest| rest.strip_prefix('/'));
-        let relative = below.unwrap_or(reference);
-        let unversioned = relative.split_once("/_history/").map_or(relative, |(before, _)| before);
-        let (resource_type, id) = unversioned.split_once('/')?;
-        (crate::registry::ResourceType::parse(resource_type).is_some() && !id.is_empty() && !id.contains(['/', '?']))
-            .then_some(unversioned)
+        local_reference(self.base, reference)
     }
+}
+
+/// The `Type/id` of a relative reference, or of an absolute one below the FHIR base (without a slash at its end); none
+/// for a reference to anything else. A version at its end is left out (R4 "References").
+#[must_use]
+pub fn local_reference<'r>(base: &str, reference: &'r str) -> Option<&'r str> {
+    let below = reference.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
+    let relative = below.unwrap_or(reference);
+    let unversioned = relative.split_once("/_history/").map_or(relative, |(before, _)| before);
+    let (resource_type, id) = unversioned.split_once('/')?;
+    (ResourceType::parse(resource_type).is_some() && !id.is_empty() && !id.contains(['/', '?'])).then_some(unversioned)
 }
 
 /// The reference as an element's value.

@@ -1,0 +1,105 @@
+//! Who may change what somebody wrote.
+
+use crate::caller::Actor;
+use crate::decision::{Layer, Reason, Verdict};
+use crate::facts::{RoleFacts, Target};
+
+/// Whether the actor may update or delete a resource that `author` wrote: the reference that the store keeps, `Type/id`,
+/// or none when it is not known. A patient and a related person change what they wrote themselves; a professional what
+/// they or a role that they hold wrote; a system anything. `now` is in milliseconds since 1970 UTC.
+///
+/// # Errors
+/// The reason why not, which names the way to comment.
+pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now: i64) -> Result<(), Reason> {
+    let own = match (actor, author) {
+        (Actor::System, _) => true,
+        (_, None) => false,
+        (Actor::Patient(_) | Actor::RelatedPerson(_), Some(author)) => actor.reference().as_deref() == Some(author),
+        (Actor::Practitioner(id), Some(author)) => {
+            actor.reference().as_deref() == Some(author)
+                || held(roles, now).any(|role| {
+                    role.practitioner.as_ref().is_some_and(|who| who.is("Practitioner", id))
+                        && author.split_once('/') == Some(("PractitionerRole", role.id.as_str()))
+                })
+        }
+        (Actor::PractitionerRole(id), Some(author)) => held(roles, now).filter(|role| role.id == *id).any(|role| {
+            actor.reference().as_deref() == Some(author) || role.practitioner == Some(Target::Local(author.to_owned()))
+        }),
+    };
+    if own {
+        return Ok(());
+    }
+    let (rule, text) = match (actor, author.and_then(|author| author.split('/').next())) {
+        (Actor::Patient(_) | Actor::RelatedPerson(_), Some("Practitioner" | "PractitionerRole" | "Organization")) => (
+            "authorship.professional",
+            "a professional wrote this, so you cannot change or delete it: add a Communication with `about` pointing at it",
+        ),
+        (Actor::Practitioner(_) | Actor::PractitionerRole(_), Some("Patient" | "RelatedPerson")) => (
+            "authorship.patient",
+            "the patient or somebody close to the patient wrote this, so you cannot change or delete it: \
+             add a Communication with `about` pointing at it",
+        ),
+        _ => (
+            "authorship.other",
+            "somebody else wrote this, so you cannot change or delete it: add a Communication with `about` pointing at it",
+        ),
+    };
+    Err(Reason::new(Layer::Authorship, Verdict::Denies, rule, text))
+}
+
+fn held(roles: &[RoleFacts], now: i64) -> impl Iterator<Item = &RoleFacts> {
+    roles.iter().filter(move |role| role.is_held(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Period;
+
+    fn role(id: &str, practitioner: &str, active: bool) -> RoleFacts {
+        RoleFacts {
+            id: id.into(),
+            practitioner: Some(Target::Local(format!("Practitioner/{practitioner}"))),
+            organization: Some(Target::Local("Organization/surgery".into())),
+            active,
+            period: Period::Always,
+        }
+    }
+
+    #[test]
+    fn everybody_changes_their_own() {
+        let roles = [role("gp-r", "gp", true), role("old", "gp", false), role("nurse-r", "nurse", true)];
+        let patient = Actor::Patient("p1".into());
+        let carer = Actor::RelatedPerson("c1".into());
+        let gp = Actor::Practitioner("gp".into());
+        let gp_in_role = Actor::PractitionerRole("gp-r".into());
+        let former = Actor::PractitionerRole("old".into());
+        for (actor, author, wanted) in [
+            (&Actor::System, None, None),
+            (&Actor::System, Some("Patient/p1"), None),
+            (&patient, Some("Patient/p1"), None),
+            (&patient, Some("Patient/p2"), Some("authorship.other")),
+            (&patient, Some("Practitioner/gp"), Some("authorship.professional")),
+            (&patient, Some("RelatedPerson/c1"), Some("authorship.other")),
+            (&patient, None, Some("authorship.other")),
+            (&carer, Some("RelatedPerson/c1"), None),
+            (&carer, Some("Patient/p1"), Some("authorship.other")),
+            (&carer, Some("PractitionerRole/gp-r"), Some("authorship.professional")),
+            (&gp, Some("Practitioner/gp"), None),
+            (&gp, Some("PractitionerRole/gp-r"), None),
+            (&gp, Some("PractitionerRole/old"), Some("authorship.other")),
+            (&gp, Some("PractitionerRole/nurse-r"), Some("authorship.other")),
+            (&gp, Some("Practitioner/nurse"), Some("authorship.other")),
+            (&gp, Some("Patient/p1"), Some("authorship.patient")),
+            (&gp, None, Some("authorship.other")),
+            (&gp_in_role, Some("PractitionerRole/gp-r"), None),
+            (&gp_in_role, Some("Practitioner/gp"), None),
+            (&gp_in_role, Some("Practitioner/nurse"), Some("authorship.other")),
+            (&former, Some("PractitionerRole/old"), Some("authorship.other")),
+        ] {
+            let found = may_change(actor, author, &roles, 0).err();
+            assert_eq!(found.as_ref().map(|reason| reason.rule), wanted, "{actor:?} {author:?}");
+            assert!(found.is_none_or(|reason| reason.text.contains("`about`")));
+        }
+    }
+}

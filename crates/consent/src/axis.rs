@@ -1,0 +1,260 @@
+//! The axes of a provision that are about the data, each as the data that it covers for certain and the data that it may
+//! cover. A permit goes by the first, a denial by the second.
+
+use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::predicate::{Comparison, Predicate, Test};
+use concord_fhir::registry::ResourceType;
+
+use crate::facts::{Coding, DataPoint, Period, Provision, Target};
+use crate::label;
+
+/// What an axis covers.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Region {
+    /// What it covers for certain.
+    pub(crate) least: Predicate,
+    /// What it may cover.
+    pub(crate) most: Predicate,
+}
+
+impl Region {
+    /// What can be told exactly.
+    fn exact(predicate: Predicate) -> Region {
+        Region { least: predicate.clone(), most: predicate }
+    }
+
+    /// Everything.
+    pub(crate) fn everything() -> Region {
+        Region::exact(Predicate::All)
+    }
+
+    /// Nothing can be told.
+    fn unknown() -> Region {
+        Region { least: Predicate::None, most: Predicate::All }
+    }
+
+    pub(crate) fn and(self, other: Region) -> Region {
+        Region { least: self.least.and(other.least), most: self.most.and(other.most) }
+    }
+
+    fn or(self, other: Region) -> Region {
+        Region { least: self.least.or(other.least), most: self.most.or(other.most) }
+    }
+}
+
+/// The types whose main codes are index entries, and the parameters that hold them.
+const CODED: [(&str, &[&str]); 20] = [
+    ("AllergyIntolerance", &["code"]),
+    ("Basic", &["code"]),
+    ("ChargeItem", &["code"]),
+    ("Composition", &["type", "category"]),
+    ("Condition", &["code"]),
+    ("DetectedIssue", &["code"]),
+    ("DeviceRequest", &["code"]),
+    ("DiagnosticReport", &["code", "category", "conclusion"]),
+    ("DocumentReference", &["type", "category"]),
+    ("Encounter", &["type", "reason-code"]),
+    ("FamilyMemberHistory", &["code"]),
+    ("Immunization", &["vaccine-code", "target-disease"]),
+    ("List", &["code"]),
+    ("MedicationAdministration", &["code"]),
+    ("MedicationDispense", &["code"]),
+    ("MedicationRequest", &["code"]),
+    ("MedicationStatement", &["code"]),
+    ("Observation", &["code", "value-concept", "component-code", "component-value-concept", "category"]),
+    ("Procedure", &["code", "category", "reason-code"]),
+    ("ServiceRequest", &["code", "category"]),
+];
+
+/// Types whose code may be in another resource, and the parameter that points at it.
+const CODED_ELSEWHERE: [(&str, &str); 4] = [
+    ("MedicationAdministration", "medication"),
+    ("MedicationDispense", "medication"),
+    ("MedicationRequest", "medication"),
+    ("MedicationStatement", "medication"),
+];
+
+/// The types that tell when their data is from, and the parameters that hold it.
+const DATED: [(&str, &[&str]); 26] = [
+    ("AllergyIntolerance", &["date", "onset"]),
+    ("Appointment", &["date"]),
+    ("CarePlan", &["date"]),
+    ("ClinicalImpression", &["date"]),
+    ("Communication", &["sent"]),
+    ("Composition", &["date"]),
+    ("Condition", &["onset-date", "recorded-date"]),
+    ("DiagnosticReport", &["date"]),
+    ("DocumentReference", &["date", "period"]),
+    ("Encounter", &["date"]),
+    ("EpisodeOfCare", &["date"]),
+    ("FamilyMemberHistory", &["date"]),
+    ("Flag", &["date"]),
+    ("Goal", &["start-date"]),
+    ("ImagingStudy", &["started"]),
+    ("Immunization", &["date"]),
+    ("List", &["date"]),
+    ("MedicationAdministration", &["effective-time"]),
+    ("MedicationDispense", &["whenhandedover", "whenprepared"]),
+    ("MedicationRequest", &["authoredon"]),
+    ("MedicationStatement", &["effective"]),
+    ("Observation", &["date"]),
+    ("Procedure", &["date"]),
+    ("QuestionnaireResponse", &["authored"]),
+    ("RiskAssessment", &["date"]),
+    ("ServiceRequest", &["authored", "occurrence"]),
+];
+
+/// The data that a provision is about: every axis that it asks for (R4 "Consent", provision). `only` is the type of
+/// resource that the question is about, where it is about one.
+pub(crate) fn data(provision: &Provision, only: Option<ResourceType>) -> Region {
+    let mut region = Region::everything();
+    if !provision.classes.is_empty() {
+        region = region.and(any(&provision.classes, class));
+    }
+    if !provision.labels.is_empty() {
+        let (least, most) = (label::covered_at_least(&provision.labels), label::covered_at_most(&provision.labels));
+        region = region.and(Region { least, most });
+    }
+    let types = types_of(provision, only);
+    let about = |name: &str| types.as_ref().is_none_or(|types| types.iter().any(|one| one.name() == name));
+    if !provision.codes.is_empty() {
+        region = region.and(codes(&provision.codes, about));
+    }
+    if let Some(period) = provision.data_period {
+        region = region.and(times(period, about));
+    }
+    if !provision.data.is_empty() {
+        region = region.and(any(&provision.data, data_point));
+    }
+    region
+}
+
+/// Whether an axis about the data is not understood in part, so that a denial covers more than it says.
+pub(crate) fn is_vague(provision: &Provision) -> bool {
+    provision.classes.iter().any(|coding| coding.resource_type().is_none())
+        || provision.codes.iter().any(|coding| coding.code.is_none())
+        || !label::are_known(&provision.labels)
+        || provision.data_period == Some(Period::Unreadable)
+        || provision.data.iter().any(|point| data_point(point) == Region::unknown())
+}
+
+fn any<T>(items: &[T], region: impl Fn(&T) -> Region) -> Region {
+    let nothing = Region::exact(Predicate::None);
+    items.iter().fold(nothing, |all, item| all.or(region(item)))
+}
+
+/// The types that the provision or the question limits it to; none when neither does.
+fn types_of(provision: &Provision, only: Option<ResourceType>) -> Option<Vec<ResourceType>> {
+    if let Some(only) = only {
+        return Some(vec![only]);
+    }
+    let types: Option<Vec<ResourceType>> = provision.classes.iter().map(Coding::resource_type).collect();
+    types.filter(|types| !types.is_empty())
+}
+
+/// A type, or a profile that the resource claims. A denial by profile also covers what meets it without saying so.
+fn class(coding: &Coding) -> Region {
+    if let Some(resource_type) = coding.resource_type() {
+        return Region::exact(Predicate::Type(vec![resource_type]));
+    }
+    match coding.code.as_deref() {
+        Some(url) if url.contains("/StructureDefinition/") => {
+            let claimed = Predicate::Entry(ParameterId::of("_profile"), Test::Is(url.to_owned()));
+            Region { least: claimed, most: Predicate::All }
+        }
+        _ => Region::unknown(),
+    }
+}
+
+/// Resources with one of the codes. Whether a resource of a type without indexed codes, or a medication that is named by
+/// a reference, has one of them cannot be told.
+fn codes(codings: &[Coding], about: impl Fn(&str) -> bool) -> Region {
+    let tests: Vec<Test> = codings.iter().filter_map(code_test).collect();
+    let mut least = Predicate::None;
+    let mut elsewhere = Predicate::None;
+    if !tests.is_empty() {
+        for (name, parameters) in CODED.iter().filter(|(name, _)| about(name)) {
+            for parameter in *parameters {
+                least = least.or(entry(name, parameter, Test::Either(tests.clone())));
+            }
+        }
+        for (name, parameter) in CODED_ELSEWHERE.iter().filter(|(name, _)| about(name)) {
+            elsewhere = elsewhere.or(entry(name, parameter, Test::Present));
+        }
+    }
+    let vague = codings.iter().any(|coding| coding.code.is_none());
+    let most = match vague {
+        true => Predicate::All,
+        false => least.clone().or(elsewhere).or(other_types(CODED.iter().map(|(name, _)| *name))),
+    };
+    Region { least, most }
+}
+
+/// A code in its system, in either spelling of a system of HL7; without a system in any.
+fn code_test(coding: &Coding) -> Option<Test> {
+    let code = coding.code.as_deref()?;
+    if coding.system.is_empty() {
+        return Some(Test::Starts(format!("{code}{SEPARATOR}")));
+    }
+    let exact = Test::Is(format!("{code}{SEPARATOR}{}", coding.system));
+    Some(match coding.system.strip_prefix("http://terminology.hl7.org/") {
+        Some(rest) => {
+            Test::Either(vec![exact, Test::Is(format!("{code}{SEPARATOR}https://terminology.hl7.org/{rest}"))])
+        }
+        None => exact,
+    })
+}
+
+/// Resources whose time overlaps the period. One that tells no time may be from any: a denial covers it.
+fn times(period: Period, about: impl Fn(&str) -> bool) -> Region {
+    let (start, end) = match period {
+        Period::Always => return Region::everything(),
+        Period::Unreadable => return Region::unknown(),
+        Period::Within(start, end) => (start, end),
+    };
+    let mut tests = Vec::new();
+    if let Some(start) = start {
+        tests.push(Test::High(Comparison::AtLeast, milliseconds(start)));
+    }
+    if let Some(end) = end {
+        tests.push(Test::Low(Comparison::AtMost, milliseconds(end)));
+    }
+    let (mut least, mut dated) = (Predicate::None, Predicate::None);
+    for (name, parameters) in DATED.iter().filter(|(name, _)| about(name)) {
+        for parameter in *parameters {
+            least = least.or(entry(name, parameter, Test::Every(tests.clone())));
+            dated = dated.or(entry(name, parameter, Test::Present));
+        }
+    }
+    let most = least.clone().or(dated.negate());
+    Region { least, most }
+}
+
+/// The moment as the number that the index keeps.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of the years 1 to 9999 are exact in an f64")]
+fn milliseconds(moment: i64) -> f64 {
+    moment as f64
+}
+
+/// The resource itself can be told; what is related to it, depends on it or was written by somebody cannot.
+fn data_point(point: &DataPoint) -> Region {
+    let itself = match &point.reference {
+        Target::Local(local) => local.split_once('/').and_then(|(name, id)| {
+            Some(Predicate::Type(vec![ResourceType::parse(name)?]).and(Predicate::Id(vec![id.to_owned()])))
+        }),
+        _ => None,
+    };
+    match (point.meaning.as_str(), itself) {
+        ("instance", Some(itself)) => Region::exact(itself),
+        ("related", Some(itself)) => Region { least: itself, most: Predicate::All },
+        _ => Region::unknown(),
+    }
+}
+
+fn entry(name: &str, parameter: &str, test: Test) -> Predicate {
+    Predicate::Entry(ParameterId::of(&format!("{name}.{parameter}")), test)
+}
+
+fn other_types(names: impl Iterator<Item = &'static str>) -> Predicate {
+    Predicate::Type(names.filter_map(ResourceType::parse).collect()).negate()
+}

@@ -1,0 +1,66 @@
+//! What a decision is made from: the resources that say who is related to whom and what each patient wants, read once
+//! into a form that can be asked. Every function here is total: what cannot be understood is kept as such, and then
+//! permits nothing and denies what it may deny.
+//!
+//! What the store has to load for a caller who is no system and no patient:
+//! - [`Facts::roles`]: for a practitioner every PractitionerRole with that practitioner, for a role that one.
+//! - [`Facts::identities`]: the resources that [`crate::identity::references`] names, for the identifiers they bear.
+//! - [`Facts::patients`]: for each patient in question (of the resource read, of the search, or all whose CareTeam or
+//!   Consent names the caller) every Consent of that patient, every CareTeam about that patient and, when a related
+//!   person calls, that RelatedPerson. Loading fewer than all the Consents of a patient may miss a denial.
+
+mod care_team;
+mod consent;
+mod period;
+mod provision;
+mod related_person;
+mod role;
+mod target;
+
+pub use care_team::{CareTeamFacts, ParticipantFacts};
+pub use consent::{ConsentFacts, Standing};
+pub use period::Period;
+pub use provision::{Coding, DataPoint, Effect, Provision};
+pub use related_person::RelatedPersonFacts;
+pub use role::RoleFacts;
+pub use target::{IdentityFacts, Target};
+
+/// All that a decision is made from, besides the request and the time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// What is known about each patient in question.
+    pub patients: Vec<PatientFacts>,
+    /// The roles of a professional who calls.
+    pub roles: Vec<RoleFacts>,
+    /// The identifiers of the caller's own resources, for Consents that name the caller by one.
+    pub identities: Vec<IdentityFacts>,
+}
+
+/// What is known about one patient.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PatientFacts {
+    /// The patient's logical id.
+    pub patient: String,
+    /// All the Consents of this patient.
+    pub consents: Vec<ConsentFacts>,
+    /// All the care teams about this patient.
+    pub care_teams: Vec<CareTeamFacts>,
+    /// The related persons of this patient, at least the one who calls.
+    pub related_persons: Vec<RelatedPersonFacts>,
+}
+
+impl Facts {
+    /// The first moment after `now` (milliseconds since 1970 UTC) at which a period begins or ends, so that the same
+    /// question may have another answer; none when no such moment lies ahead.
+    #[must_use]
+    pub fn next_change(&self, now: i64) -> Option<i64> {
+        let roles = self.roles.iter().flat_map(|role| role.period.boundaries());
+        let patients = self.patients.iter().flat_map(|patient| {
+            let consents = patient.consents.iter().flat_map(ConsentFacts::boundaries);
+            let teams = patient.care_teams.iter().flat_map(CareTeamFacts::boundaries);
+            let persons = patient.related_persons.iter().flat_map(|person| person.period.boundaries());
+            consents.chain(teams).chain(persons)
+        });
+        roles.chain(patients).filter(|moment| *moment > now).min()
+    }
+}

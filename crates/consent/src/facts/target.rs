@@ -1,0 +1,127 @@
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::local_reference;
+
+/// Whom a Reference names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A resource of this server, `Type/id`.
+    Local(String),
+    /// Whoever bears an identifier (R4 "References", logical reference).
+    Identified {
+        /// The identifier's system.
+        system: String,
+        /// The identifier's value.
+        value: String,
+        /// The type of resource, where it is said.
+        resource_type: Option<ResourceType>,
+    },
+    /// A resource of another server, of this type where the address tells.
+    Elsewhere(Option<ResourceType>),
+    /// A contained resource, a display text, or nothing that can be understood.
+    Unreadable,
+}
+
+impl Target {
+    /// Whom the Reference names; `base` is the address of the FHIR base, without a slash at its end.
+    #[must_use]
+    pub fn of(reference: &Value<'_>, base: &str) -> Target {
+        if let Some(text) = reference.text("reference") {
+            if let Some(local) = local_reference(base, text) {
+                return Target::Local(local.to_owned());
+            }
+            if text.starts_with("http://") || text.starts_with("https://") {
+                return Target::Elsewhere(type_in_address(text));
+            }
+            return Target::Unreadable;
+        }
+        let part = |name| reference.get("identifier").and_then(|identifier| identifier.text(name));
+        match (part("system"), part("value")) {
+            (Some(system), Some(value)) => Target::Identified {
+                system: system.to_owned(),
+                value: value.to_owned(),
+                resource_type: reference.text("type").and_then(type_of_uri),
+            },
+            _ => Target::Unreadable,
+        }
+    }
+
+    /// Whether it is the resource of that type and id.
+    #[must_use]
+    pub fn is(&self, resource_type: &str, id: &str) -> bool {
+        match self {
+            Target::Local(local) => local.split_once('/') == Some((resource_type, id)),
+            _ => false,
+        }
+    }
+}
+
+/// The last type name among the segments of an address.
+fn type_in_address(address: &str) -> Option<ResourceType> {
+    address.split('/').rev().find_map(ResourceType::parse)
+}
+
+/// `Reference.type` is a type name or the canonical address of its definition.
+fn type_of_uri(uri: &str) -> Option<ResourceType> {
+    ResourceType::parse(uri.strip_prefix("http://hl7.org/fhir/StructureDefinition/").unwrap_or(uri))
+}
+
+/// The identifiers of one of the caller's own resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityFacts {
+    /// The resource, `Type/id`.
+    pub reference: String,
+    /// System and value of each of its identifiers.
+    pub identifiers: Vec<(String, String)>,
+}
+
+impl IdentityFacts {
+    /// The identifiers that the resource bears.
+    #[must_use]
+    pub fn from_resource(resource_type: ResourceType, id: &str, resource: &Value<'_>) -> IdentityFacts {
+        let identifiers = resource.list("identifier").iter();
+        let pair = |one: &Value<'_>| Some((one.text("system")?.to_owned(), one.text("value")?.to_owned()));
+        IdentityFacts {
+            reference: format!("{resource_type}/{id}"),
+            identifiers: identifiers.filter_map(pair).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = "https://phr.example/fhir";
+
+    #[test]
+    fn references_are_normalised() {
+        let of = |text: &str| Target::of(&Value::object([("reference", Value::string(text))]), BASE);
+        let practitioner = ResourceType::parse("Practitioner");
+        assert_eq!(of("Practitioner/gp"), Target::Local("Practitioner/gp".into()));
+        assert_eq!(of("https://phr.example/fhir/Practitioner/gp/_history/2"), Target::Local("Practitioner/gp".into()));
+        assert_eq!(of("https://other.example/r4/Practitioner/gp"), Target::Elsewhere(practitioner));
+        assert_eq!(of("https://other.example/who?x=1"), Target::Elsewhere(None));
+        assert_eq!(of("#gp"), Target::Unreadable);
+        assert_eq!(of("urn:uuid:1"), Target::Unreadable);
+        assert!(of("Patient/p1").is("Patient", "p1") && !of("Patient/p1").is("Patient", "p2"));
+    }
+
+    #[test]
+    fn logical_references_are_kept() {
+        let identifier = Value::object([("system", Value::string("s")), ("value", Value::string("v"))]);
+        let target = Target::of(
+            &Value::object([("type", Value::string("RelatedPerson")), ("identifier", identifier.clone())]),
+            BASE,
+        );
+        let resource_type = ResourceType::parse("RelatedPerson");
+        assert_eq!(target, Target::Identified { system: "s".into(), value: "v".into(), resource_type });
+        let half = Value::object([("identifier", Value::object([("value", Value::string("v"))]))]);
+        assert_eq!(Target::of(&half, BASE), Target::Unreadable);
+        assert_eq!(Target::of(&Value::Null, BASE), Target::Unreadable);
+        let resource = Value::object([("identifier", Value::Array(vec![identifier, Value::object([])]))]);
+        let facts = IdentityFacts::from_resource(resource_type.unwrap(), "r1", &resource);
+        assert_eq!(facts.reference, "RelatedPerson/r1");
+        assert_eq!(facts.identifiers, [("s".to_owned(), "v".to_owned())]);
+    }
+}

@@ -1,0 +1,303 @@
+//! One Consent: what its rules permit and deny to the caller, as predicates over the data.
+//!
+//! The tree of provisions is walked from the root. A provision applies where it and everything above it applies; the
+//! deepest one that applies decides; at one depth a denial goes before a permit (R4 "Consent", provision). What a
+//! provision covers is known only in part when something in it is not understood: a permit then covers what is certain,
+//! a denial what is possible.
+
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+
+use crate::axis::{self, Region};
+use crate::decision::{Layer, Reason, Verdict};
+use crate::facts::{Coding, ConsentFacts, Effect, PatientFacts, Provision, Standing, Target};
+use crate::identity::{Identity, Rank};
+use crate::label::Named;
+use crate::purpose::{self, Purpose};
+use crate::request::Action;
+use crate::tri::Tri;
+
+/// What is asked of a Consent.
+pub(crate) struct Question<'a> {
+    pub(crate) action: Action,
+    pub(crate) purpose: Purpose,
+    pub(crate) resource_type: Option<ResourceType>,
+    pub(crate) identity: &'a Identity<'a>,
+    /// Whether the caller is a professional, to whom a role, a team or an organization may stand for the person.
+    pub(crate) professional: bool,
+    /// Whether the caller is in the patient's care team, so that what is permitted to everybody is permitted to them.
+    pub(crate) in_care_team: bool,
+    pub(crate) patient: &'a PatientFacts,
+    pub(crate) now: i64,
+}
+
+/// What one rule of a Consent says.
+pub(crate) struct Ruling {
+    pub(crate) rank: Rank,
+    /// The data that it permits or denies, within the patient's record.
+    pub(crate) region: Predicate,
+    pub(crate) permits: bool,
+    pub(crate) reason: Reason,
+}
+
+/// What applies of the provisions above one, itself included.
+#[derive(Clone)]
+struct Path {
+    applies: Tri,
+    region: Region,
+    permit_rank: Rank,
+    deny_rank: Rank,
+    /// The labels that its permits name.
+    named: Named,
+    /// Whether something on the way names what the caller wants to do, and what for.
+    names_action: bool,
+    names_purpose: bool,
+}
+
+/// One provision that may apply.
+struct Node<'a> {
+    provision: &'a Provision,
+    depth: usize,
+    path: Path,
+    /// The data that it permits for certain; nothing for a denial.
+    permits: Predicate,
+    /// The data that it may deny; nothing for a permit.
+    denies: Predicate,
+}
+
+/// What the rules of one Consent say to the question. Empty when the Consent does not apply.
+pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ruling> {
+    let patient_is_certain = match &consent.patient {
+        Some(Target::Local(local)) if *local == format!("Patient/{}", question.patient.patient) => true,
+        Some(Target::Local(_)) => return Vec::new(),
+        _ => false,
+    };
+    let doubt = match &consent.standing {
+        Standing::Apart => return Vec::new(),
+        Standing::Unreadable(why) => return vec![denies_everything(consent, why)],
+        Standing::OnlyDenies(why) => Some(why.as_str()),
+        Standing::Counts if !patient_is_certain => Some("it does not say with a reference whose it is"),
+        Standing::Counts => None,
+    };
+    if consent.from.is_some_and(|from| from > question.now) {
+        return Vec::new();
+    }
+    let top = Path {
+        applies: Tri::Yes,
+        region: Region::everything(),
+        permit_rank: Rank::Everybody,
+        deny_rank: Rank::Everybody,
+        named: Named::default(),
+        names_action: false,
+        names_purpose: false,
+    };
+    let mut nodes = Vec::new();
+    collect(&consent.root, 0, &top, question, doubt.is_some(), &mut nodes);
+    nodes.iter().flat_map(|node| decided(node, &nodes, consent, doubt)).collect()
+}
+
+/// Adds the provision and those inside it, as far as they may apply.
+fn collect<'a>(
+    provision: &'a Provision,
+    depth: usize,
+    above: &Path,
+    question: &Question<'_>,
+    in_doubt: bool,
+    nodes: &mut Vec<Node<'a>>,
+) {
+    let path = extend(provision, above, question);
+    if path.applies == Tri::No || path.region.most == Predicate::None {
+        return;
+    }
+    let (mut permits, mut denies) = (Predicate::None, Predicate::None);
+    match provision.effect {
+        Effect::Permit if !in_doubt && may_permit(&path, question) => permits = permitted(&path, question),
+        Effect::Deny => denies = path.region.most.clone(),
+        Effect::Permit | Effect::Silent => {}
+    }
+    for inner in &provision.provisions {
+        collect(inner, depth + 1, &path, question, in_doubt, nodes);
+    }
+    nodes.push(Node { provision, depth, path, permits, denies });
+}
+
+/// What applies of a provision below a path.
+fn extend(provision: &Provision, above: &Path, question: &Question<'_>) -> Path {
+    let mut path = above.clone();
+    let (actor, permit_rank, deny_rank) = actor(provision, question);
+    let action = action(&provision.actions, question.action);
+    let purpose = purpose(provision, question.purpose);
+    path.applies = above.applies.min(provision.period.holds(question.now)).min(actor).min(action).min(purpose);
+    if provision.unevaluable.is_some() {
+        path.applies = path.applies.min(Tri::Maybe);
+    }
+    path.region = path.region.and(axis::data(provision, question.resource_type));
+    path.permit_rank = path.permit_rank.max(permit_rank);
+    path.deny_rank = path.deny_rank.max(deny_rank);
+    if provision.effect == Effect::Permit {
+        path.named = path.named.with(&provision.labels);
+    }
+    path.names_action |= !provision.actions.is_empty();
+    path.names_purpose |= !provision.purposes.is_empty();
+    path
+}
+
+/// Whether the caller is one of those whom the provision names; if it names any, how specifically a permit and a denial
+/// may be taken to name them.
+fn actor(provision: &Provision, question: &Question<'_>) -> (Tri, Rank, Rank) {
+    if provision.actors.is_empty() {
+        return (Tri::Yes, Rank::Everybody, Rank::Everybody);
+    }
+    let mut answer = (Tri::No, Rank::Everybody, Rank::Everybody);
+    for target in &provision.actors {
+        let (named, rank) = question.identity.is_actor(target, question.patient, question.now);
+        answer.0 = answer.0.max(named);
+        if named == Tri::Yes {
+            answer.1 = answer.1.max(rank);
+        }
+        if named != Tri::No {
+            answer.2 = answer.2.max(rank);
+        }
+    }
+    answer
+}
+
+/// Whether one of the actions is the one asked for. `use` is no permit to read, but who may not use may not read.
+fn action(actions: &[Coding], wanted: Action) -> Tri {
+    let wanted = match wanted {
+        Action::Read | Action::Search | Action::History | Action::TypeHistory => "access",
+        Action::Create => "collect",
+        Action::Update | Action::Delete => "correct",
+    };
+    let matches = |coding: &Coding| match coding.code.as_deref() {
+        Some(code) if code == wanted => Tri::Yes,
+        Some("use") if wanted == "access" => Tri::Maybe,
+        Some("collect" | "access" | "use" | "disclose" | "correct") => Tri::No,
+        _ => Tri::Maybe,
+    };
+    if actions.is_empty() { Tri::Yes } else { actions.iter().map(matches).max().unwrap_or(Tri::Maybe) }
+}
+
+/// Whether one of the purposes covers the one that the caller has. A permit never covers breaking the glass unless it
+/// names it; a denial of what that is a kind of does.
+fn purpose(provision: &Provision, wanted: Purpose) -> Tri {
+    let matches = |coding: &Coding| {
+        let known = coding.code.as_deref().and_then(Purpose::parse);
+        match known.filter(|_| coding.system == purpose::SYSTEM) {
+            Some(named) if named.covers(wanted) => Tri::Yes,
+            Some(named) if named.is_at_or_above(wanted) && provision.effect == Effect::Deny => Tri::Yes,
+            Some(_) => Tri::No,
+            None => Tri::Maybe,
+        }
+    };
+    if provision.purposes.is_empty() {
+        return Tri::Yes;
+    }
+    provision.purposes.iter().map(matches).max().unwrap_or(Tri::Maybe)
+}
+
+/// Whether a permit on this path may count for the caller. It has to name them: in person, or a professional by role,
+/// team or organization; what is permitted to everybody counts for the care team. Without a purpose it is for direct
+/// care and for what the patient asks. A related person writes only where writing is named.
+fn may_permit(path: &Path, question: &Question<'_>) -> bool {
+    let named = match path.permit_rank {
+        Rank::Person => true,
+        Rank::Role | Rank::Organization => question.professional,
+        Rank::Everybody => question.in_care_team,
+    };
+    let purpose = path.names_purpose
+        || question.purpose.is_direct_care()
+        || Purpose::PATIENT_REQUEST.is_at_or_above(question.purpose);
+    let action = question.professional || !question.action.writes() || path.names_action;
+    path.applies == Tri::Yes && named && purpose && action
+}
+
+/// The data that a permit covers for certain: none with a sensitive label that it does not name. What is about to be
+/// created is labelled by who writes it, and needs no permit to see it.
+fn permitted(path: &Path, question: &Question<'_>) -> Predicate {
+    match question.action {
+        Action::Create => path.region.least.clone(),
+        _ => path.region.least.clone().and(path.named.covers()),
+    }
+}
+
+/// What a provision says, once the deeper ones have spoken.
+fn decided(node: &Node<'_>, nodes: &[Node<'_>], consent: &ConsentFacts, doubt: Option<&str>) -> Vec<Ruling> {
+    let mut rulings = Vec::new();
+    if node.denies != Predicate::None {
+        let permitted = all(nodes.iter().filter(|other| other.depth > node.depth).map(|other| &other.permits));
+        let region = node.denies.clone().and(permitted.negate());
+        rulings.push(ruling(node, node.path.deny_rank, region, consent, doubt));
+    }
+    if node.permits != Predicate::None {
+        let denied = all(nodes.iter().filter(|other| other.depth >= node.depth).map(|other| &other.denies));
+        let region = node.permits.clone().and(denied.negate());
+        // Where a deeper permit that names the caller less specifically applies, that one decides.
+        let weaker: Vec<&Node<'_>> = nodes
+            .iter()
+            .filter(|other| other.depth > node.depth && other.permits != Predicate::None)
+            .filter(|other| other.path.permit_rank < node.path.permit_rank)
+            .collect();
+        let apart = all(weaker.iter().map(|other| &other.permits)).negate();
+        rulings.push(ruling(node, node.path.permit_rank, region.and(apart), consent, doubt));
+    }
+    rulings.retain(|ruling| ruling.region != Predicate::None);
+    // A permit that may name the caller and does not count for want of understanding: worth a reason.
+    let lost = node.provision.effect == Effect::Permit && node.permits == Predicate::None;
+    let unclear = doubt.is_some() || node.path.applies != Tri::Yes || axis::is_vague(node.provision);
+    if lost && unclear && node.path.deny_rank > Rank::Everybody {
+        rulings.push(ruling(node, node.path.permit_rank, Predicate::None, consent, doubt));
+    }
+    rulings
+}
+
+fn all<'a>(parts: impl Iterator<Item = &'a Predicate>) -> Predicate {
+    parts.fold(Predicate::None, |all, part| all.or(part.clone()))
+}
+
+fn ruling(node: &Node<'_>, rank: Rank, region: Predicate, consent: &ConsentFacts, doubt: Option<&str>) -> Ruling {
+    let permits = node.provision.effect == Effect::Permit;
+    let whom = match rank {
+        Rank::Everybody => "everybody",
+        Rank::Organization => "the caller's organization",
+        Rank::Role => "the caller's role or team",
+        Rank::Person => "the caller",
+    };
+    let unclear = doubt.or(node.provision.unevaluable.as_deref());
+    let vague = node.path.applies != Tri::Yes || axis::is_vague(node.provision);
+    let (verdict, rule, text) = match (permits, unclear) {
+        (true, _) if region == Predicate::None => {
+            let why = unclear.unwrap_or("it is not sure that all it asks for is met");
+            let text = format!("a permit of the patient cannot be understood and does not count: {why}");
+            (Verdict::Unevaluable, "consent.unevaluable", text)
+        }
+        (true, _) => (Verdict::Permits, "consent.permit", format!("the patient shares this with {whom}")),
+        (false, Some(why)) => {
+            let text = format!("a sharing choice of the patient cannot be understood and is taken as a denial: {why}");
+            (Verdict::Unevaluable, "consent.unevaluable", text)
+        }
+        (false, None) if vague => {
+            let text = "a denial by the patient cannot be told exactly and is taken at its widest".to_owned();
+            (Verdict::Unevaluable, "consent.unevaluable", text)
+        }
+        (false, None) => (Verdict::Denies, "consent.deny", format!("the patient does not share this with {whom}")),
+    };
+    let reason = Reason {
+        layer: Layer::Consent,
+        verdict,
+        rule,
+        consent: Some(consent.name.clone()),
+        provision: Some(node.provision.path.clone()),
+        text,
+    };
+    Ruling { rank, region, permits, reason }
+}
+
+fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
+    let text = format!("a sharing choice of the patient cannot be understood and is taken as a denial: {why}");
+    let reason = Reason {
+        consent: Some(consent.name.clone()),
+        ..Reason::new(Layer::Consent, Verdict::Unevaluable, "consent.unevaluable", text)
+    };
+    Ruling { rank: Rank::Person, region: Predicate::All, permits: false, reason }
+}

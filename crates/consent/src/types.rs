@@ -1,0 +1,139 @@
+//! Which types who may see and write, before any patient is asked. Each function takes the type that the question is
+//! about, where it is about one, and then answers with everything or nothing, so that queries stay small.
+
+use std::sync::LazyLock;
+
+use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::ResourceType;
+use concord_fhir::rules;
+
+/// Reference data about no patient, which every caller may read.
+static SHARED: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&SHARED_NAMES));
+
+const SHARED_NAMES: [&str; 23] = [
+    "ActivityDefinition",
+    "CapabilityStatement",
+    "CodeSystem",
+    "CompartmentDefinition",
+    "ConceptMap",
+    "Endpoint",
+    "HealthcareService",
+    "ImplementationGuide",
+    "Location",
+    "Medication",
+    "MedicationKnowledge",
+    "NamingSystem",
+    "OperationDefinition",
+    "Organization",
+    "OrganizationAffiliation",
+    "PlanDefinition",
+    "Practitioner",
+    "PractitionerRole",
+    "Questionnaire",
+    "SearchParameter",
+    "StructureDefinition",
+    "Substance",
+    "ValueSet",
+];
+
+/// What professionals do not see although it is in a patient's record: who looked at it.
+static NOT_FOR_PROFESSIONALS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["AuditEvent"]));
+
+/// What a related person does not see: who looked, who wrote, and with whom else the patient shares.
+static NOT_FOR_RELATED_PERSONS: LazyLock<Vec<ResourceType>> =
+    LazyLock::new(|| parse(&["AuditEvent", "Consent", "Provenance"]));
+
+/// What professionals do not write: what the system itself writes; and who is in a care team, because that gives access.
+static NOT_WRITTEN_BY_PROFESSIONALS: LazyLock<Vec<ResourceType>> =
+    LazyLock::new(|| parse(&["AuditEvent", "CareTeam", "Patient", "Provenance"]));
+
+/// What nobody changes once it is there.
+static APPEND_ONLY: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["AuditEvent", "Provenance"]));
+
+static CONSENT: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Consent"]));
+static RELATED_PERSON: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["RelatedPerson"]));
+static FOR_PATIENTS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| rules::types_for_patients().collect());
+static FOR_RELATED_PERSONS: LazyLock<Vec<ResourceType>> =
+    LazyLock::new(|| rules::types_for_related_persons().collect());
+
+fn parse(names: &[&str]) -> Vec<ResourceType> {
+    names.iter().filter_map(|name| ResourceType::parse(name)).collect()
+}
+
+/// Resources of these types.
+fn of(types: &[ResourceType], only: Option<ResourceType>) -> Predicate {
+    match only {
+        Some(only) if types.contains(&only) => Predicate::All,
+        Some(_) => Predicate::None,
+        None => Predicate::Type(types.to_vec()),
+    }
+}
+
+/// Shared reference data.
+pub(crate) fn shared(only: Option<ResourceType>) -> Predicate {
+    of(&SHARED, only)
+}
+
+/// RelatedPerson.
+pub(crate) fn related_person(only: Option<ResourceType>) -> Predicate {
+    of(&RELATED_PERSON, only)
+}
+
+/// What a professional may see in a record.
+pub(crate) fn seen_by_professionals(only: Option<ResourceType>) -> Predicate {
+    of(&NOT_FOR_PROFESSIONALS, only).negate()
+}
+
+/// What a related person may see in a record.
+pub(crate) fn seen_by_related_persons(only: Option<ResourceType>) -> Predicate {
+    of(&NOT_FOR_RELATED_PERSONS, only).negate()
+}
+
+/// What a patient may write.
+pub(crate) fn written_by_patients(only: Option<ResourceType>) -> Predicate {
+    of(&FOR_PATIENTS, only)
+}
+
+/// What a related person may write.
+pub(crate) fn written_by_related_persons(only: Option<ResourceType>) -> Predicate {
+    of(&FOR_RELATED_PERSONS, only)
+}
+
+/// What a professional may write in a record: a Consent only as a proposal that the patient may take up.
+pub(crate) fn written_by_professionals(only: Option<ResourceType>) -> Predicate {
+    let proposal = ["draft", "proposed"].map(|status| Test::Starts(format!("{status}{SEPARATOR}")));
+    let proposed = Predicate::Entry(ParameterId::of("Consent.status"), Test::Either(proposal.to_vec()));
+    let consent = of(&CONSENT, only).negate().or(proposed);
+    of(&NOT_WRITTEN_BY_PROFESSIONALS, only).negate().and(consent)
+}
+
+/// What a system may change.
+pub(crate) fn changed_by_systems(only: Option<ResourceType>) -> Predicate {
+    of(&APPEND_ONLY, only).negate()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_type() {
+        assert_eq!(SHARED.len(), SHARED_NAMES.len());
+        assert_eq!(NOT_WRITTEN_BY_PROFESSIONALS.len(), 4);
+        assert_eq!(NOT_FOR_RELATED_PERSONS.len(), 3);
+        assert_eq!(CONSENT.len() + RELATED_PERSON.len() + NOT_FOR_PROFESSIONALS.len() + APPEND_ONLY.len(), 5);
+    }
+
+    #[test]
+    fn a_question_about_one_type_is_answered_with_all_or_nothing() {
+        let organization = ResourceType::parse("Organization");
+        let goal = ResourceType::parse("Goal");
+        assert_eq!(shared(organization), Predicate::All);
+        assert_eq!(shared(goal), Predicate::None);
+        assert_eq!(written_by_professionals(goal), Predicate::All);
+        assert_eq!(written_by_professionals(ResourceType::parse("CareTeam")), Predicate::None);
+        assert!(matches!(written_by_professionals(ResourceType::parse("Consent")), Predicate::Entry(..)));
+        assert!(matches!(shared(None), Predicate::Type(_)));
+    }
+}
