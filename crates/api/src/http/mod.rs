@@ -68,7 +68,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/readyz").route(web::get().to(system::ready)))
         .service(web::resource("/metrics").route(web::get().to(system::metrics)))
         .service(web::resource("/openapi.json").route(web::get().to(system::openapi)))
-        .service(web::resource("/.well-known/smart-configuration").route(web::get().to(system::smart_configuration)))
         .service(web::redirect("/docs", "/docs/"))
         .service(
             utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}")

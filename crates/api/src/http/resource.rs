@@ -283,14 +283,15 @@ pub async fn search_by_post(
     path: Path<String>,
     body: Result<Bytes, actix_web::Error>,
 ) -> HttpResponse {
-    let form = body.as_ref().ok().filter(|body| !body.is_empty());
+    let body = received(body);
+    let form = body.as_ref().ok().filter(|body| !body.is_empty()).cloned();
     let is_form = request
         .headers()
         .get("content-type")
         .and_then(|value| value.to_str().ok())
         .is_some_and(|text| text.split(';').next().is_some_and(|media| media.trim() == "application/x-www-form-urlencoded"));
-    exchange(&request, &server, form.filter(|_| is_form), async |exchange| {
-        if let Err(fault) = received(body.as_ref().map(Bytes::clone).map_err(|error| too_large(error))) {
+    exchange(&request, &server, form.as_ref().filter(|_| is_form), async |exchange| {
+        if let Err(fault) = body {
             return Err(exchange.fault(fault));
         }
         if form.is_some() && !is_form {
@@ -461,7 +462,7 @@ impl Exchange {
         let mut range = Range { limit: usual, ..Range::default() };
         for (name, value) in &self.pairs {
             let time = || {
-                concord_fhir::value::date::range(value)
+                concord_fhir::rules::instant::range(value)
                     .ok_or_else(|| Fault::parameter(name, "a date or an instant, for instance 2026-01-31T08:00:00Z"))
             };
             match name.as_str() {

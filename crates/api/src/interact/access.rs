@@ -221,7 +221,7 @@ fn decide_reached(
         .sql(", ")
         .bind(ParameterId::of("RelatedPerson._self").0)
         .sql(") AND e.key IN (");
-    for (place, name) in names(call, &facts).into_iter().enumerate() {
+    for (place, name) in names(call, &facts, transaction.now).into_iter().enumerate() {
         if place > 0 {
             sql.push_sql(", ");
         }
@@ -252,6 +252,7 @@ fn decide_reached(
 /// What the store knows about the caller.
 fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
     let mut facts = Facts::default();
+    let now = transaction.now;
     let role = ResourceType::parse("PractitionerRole").ok_or(Fault::NotFound)?;
     let condition = match &call.caller.actor {
         Actor::Practitioner(id) => Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
@@ -269,12 +270,12 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
             facts.roles.push(RoleFacts::from_resource(&version.id, &value, &concord.base));
         }
     }
-    for name in concord_consent::identity::references(&call.caller.actor, &facts.roles) {
+    for name in concord_consent::identity::references(&call.caller.actor, &facts.roles, now) {
         let Some((resource_type, id)) = name.split_once('/') else { continue };
         let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
         if let Some(head) = transaction.head(resource_type, id, false)? {
             if let Some(value) = parsed(&head.version)? {
-                facts.identities.push(IdentityFacts::from_resource(&head.version.id, &value));
+                facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
             }
         }
     }
@@ -282,8 +283,8 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
 }
 
 /// The references by which Consents and CareTeams may name the caller.
-fn names(call: &Call, facts: &Facts) -> Vec<String> {
-    let mut names = concord_consent::identity::references(&call.caller.actor, &facts.roles);
+fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
+    let mut names = concord_consent::identity::references(&call.caller.actor, &facts.roles, now);
     names.extend(call.caller.actor.reference());
     names.sort_unstable();
     names.dedup();
@@ -407,7 +408,7 @@ pub(crate) fn may_change(
     let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
     let roles = about_caller(concord, call, transaction)?.roles;
     concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
-        .map_err(|reason| Fault::Denied(vec![concord_consent::explain::issue(&reason)]))?;
+        .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&reason))))?;
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
@@ -432,7 +433,7 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
         Actor::Practitioner(_) | Actor::PractitionerRole(_) => {
             writer.kind = WriterKind::Professional;
             let roles = about_caller(concord, call, transaction)?.roles;
-            writer.also = concord_consent::identity::references(actor, &roles);
+            writer.also = concord_consent::identity::references(actor, &roles, transaction.now);
         }
     }
     Ok(writer)
@@ -461,7 +462,7 @@ pub(crate) fn log_permission(
 
 /// The decision's reasons for an OperationOutcome.
 pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
-    concord_consent::explain::issues(decision)
+    concord_consent::explain::refusal(&decision.reasons)
 }
 
 /// Puts the Consent or rule that permitted into the record.

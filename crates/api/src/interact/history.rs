@@ -103,18 +103,18 @@ fn run(
             let head = read::visible(concord, call, transaction, *resource_type, id, Action::History, record)?;
             record.version = 0;
             let decision = access::decide_on(concord, call, transaction, Action::History, &head)?;
-            (decision.permit, Sql::new("r.rid = ").bind(head.version.key))
+            (decision.permit.clone(), Sql::new("r.rid = ").bind(head.version.key))
         }
         Of::Type(resource_type) => {
             access::require_scope(call, Action::TypeHistory, *resource_type)?;
             let decision = access::decide_search(concord, call, transaction, Action::TypeHistory, *resource_type, None)?;
             access::log_permit(record, &decision);
-            (decision.permit, Sql::new("r.type = ").bind(resource_type.number()))
+            (decision.permit.clone(), Sql::new("r.type = ").bind(resource_type.number()))
         }
         Of::System => {
             let decision = access::decide_everywhere(concord, call, transaction, Action::TypeHistory)?;
             access::log_permit(record, &decision);
-            (decision.permit, Sql::new("1 = 1"))
+            (decision.permit.clone(), Sql::new("1 = 1"))
         }
     };
     let wanted = wanted.append(since_and_at(range));

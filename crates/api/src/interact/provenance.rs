@@ -3,7 +3,6 @@
 use concord_consent::caller::Actor;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::json::{self, Value};
-use concord_fhir::registry::ResourceType;
 
 use super::write::Proposed;
 use super::{Call, PROVENANCE, instant, matching};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use concord_consent::request::Action;
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{Kind, ResourceType};
 use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
@@ -41,8 +41,7 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
                 Ok(page) => {
                     if page.versions.is_empty() {
                         // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
-                        let asked = search::record_of(&query.predicate);
-                        if let [patient] = asked.as_slice() {
+                        if let Some([patient]) = search::record_of(&query.predicate).as_deref() {
                             record.patient = transaction.patient_key(patient).ok().flatten().unwrap_or(0);
                         }
                     }
@@ -88,8 +87,8 @@ fn run(
     let limited = call.caller.actor != concord_consent::caller::Actor::System
         && access::for_type(&decision.permit, resource_type) != Predicate::All;
     let total = match query.total {
-        Total::None => None,
-        Total::Estimate | Total::Accurate => Some(transaction.total(&wanted)?),
+        None | Some(Total::None) => None,
+        Some(Total::Estimate | Total::Accurate) => Some(transaction.total(&wanted)?),
     };
     if limit == 0 {
         let total = match total {
@@ -117,9 +116,8 @@ fn permitted(
     resource_type: ResourceType,
     query: &Query,
 ) -> Result<(Predicate, Option<String>, Arc<concord_consent::decision::Decision>), Fault> {
-    let asked = search::record_of(&query.predicate);
-    let named = match asked.as_slice() {
-        [single] => Some(single.clone()),
+    let named = match search::record_of(&query.predicate).as_deref() {
+        Some([single]) => Some(single.clone()),
         _ => None,
     };
     let decision =
@@ -147,19 +145,13 @@ pub(crate) fn matches(
 }
 
 fn sort_keys(query: &Query) -> Vec<SortKey> {
-    query
-        .sort
-        .iter()
-        .map(|sort| SortKey {
-            by: match &sort.by {
-                search::SortBy::Updated => SortBy::Updated,
-                search::SortBy::Id => SortBy::Id,
-                search::SortBy::Range(parameter) => SortBy::Range(*parameter),
-                search::SortBy::Key(parameter) => SortBy::Key(*parameter),
-            },
-            descending: sort.descending,
-        })
-        .collect()
+    let by = |sort: &search::Sort| match (sort.parameter.code, sort.parameter.kind) {
+        ("_lastUpdated", _) => SortBy::Updated,
+        ("_id", _) => SortBy::Id,
+        (_, Kind::Date | Kind::Number | Kind::Quantity) => SortBy::Range(sort.parameter.id),
+        _ => SortBy::Key(sort.parameter.id),
+    };
+    query.sort.iter().map(|sort| SortKey { by: by(sort), descending: sort.descending }).collect()
 }
 
 /// A page of the audit log, newest first unless `_sort=date` or `_sort=_lastUpdated` says otherwise.
@@ -183,7 +175,7 @@ fn events(
     let permit = access::log_permission(concord, call, transaction, Action::Search)?;
     let condition = audit::condition(transaction, &query.predicate.clone().and(permit))?;
     let total = match query.total {
-        Total::None if limit > 0 => None,
+        None | Some(Total::None) if limit > 0 => None,
         _ => Some(transaction.count_events(condition.clone())?),
     };
     let condition = match after {

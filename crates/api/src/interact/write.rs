@@ -54,15 +54,15 @@ pub(crate) fn propose(
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
     // Who it is about is judged before what it says, so that a refusal never depends on somebody else's record.
-    let mut entries = index::extract(resource_type, place.id, place.updated, &value);
+    let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     let mut warnings = Vec::new();
-    if writer.is_person_or_professional() {
-        warnings = rules::prepare(resource_type, &mut value, &writer, &settings, transaction.now)
+    if !matches!(call.caller.actor, Actor::System) {
+        warnings = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings)
             .map_err(Fault::RuleBroken)?;
         rules::stamp_label(&mut value, &writer);
-        entries = index::extract(resource_type, place.id, place.updated, &value);
+        entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     } else {
-        rules::prepare(resource_type, &mut value, &writer, &settings, transaction.now).map_err(Fault::RuleBroken)?;
+        rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings).map_err(Fault::RuleBroken)?;
     }
     decide(concord, call, transaction, action, resource_type, &entries)?;
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
@@ -78,7 +78,7 @@ pub(crate) fn propose(
         },
     };
     // The stamp changes `meta`, which has rows of its own.
-    let mut stamped = index::extract(resource_type, place.id, place.updated, &value);
+    let mut stamped = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     if stamped.patients.is_empty() {
         stamped.patients = entries.patients;
     }
