@@ -32,7 +32,7 @@ const HEADER: &str = "\
 #   member[other=text]      only items whose member `other` is `text`
 #   member[extension=url]   only items that carry that extension
 #   member[0]               only the first item
-#   :Reference(Type)        only references to that type
+#   :Reference(Type)        only references to that type; :Resource(Type) only resources of it
 #   .                       the resource itself
 # A composite parameter lists the elements that its components are read from, then `@component=path...`, where a
 # path is read from that element, or with `%` from the resource.

@@ -137,7 +137,7 @@ fn read(query: &mut Query, setting: Setting<'_>, name: &str, value: &str) -> Res
         let why = format!("the value is longer than {LONGEST_VALUE} bytes");
         return Err(Refusal::Wrong(issue(IssueCode::TooLong, name, &why)));
     }
-    if value.chars().any(char::is_control) {
+    if value.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(wrong(name, "the value has a control character in it"));
     }
     if answer::read(query, name, value)? {

@@ -33,6 +33,12 @@ pub(super) fn simple(definition: &Value, base: &str, elements: &Elements) -> Res
     let mut paths = typed(own, base, elements)?;
     let kind = text(definition, "type");
     paths.retain(|path| suits(kind, path.rsplit(':').next().unwrap_or_default()));
+    // A resource that stands in place of a reference is only meant if it is of the type that is asked for.
+    if let [target] = super::texts(definition, "target").as_slice() {
+        for path in paths.iter_mut().filter(|path| path.ends_with(":Resource")) {
+            path.push_str(&format!("({target})"));
+        }
+    }
     if paths.is_empty() { Err(format!("no path for {base}")) } else { Ok(paths.join(" ")) }
 }
 
