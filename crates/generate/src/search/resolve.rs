@@ -2,7 +2,7 @@
 
 use super::elements::{Elements, Place};
 use super::expression::{self, Branch, Step};
-use super::text;
+use crate::definitions::{member, text};
 use serde_json::Value;
 
 /// The one expression of R4 that is no path. Its value is computed from the whole resource.
@@ -64,7 +64,7 @@ pub(super) fn composite(definition: &Value, base: &str, elements: &Elements) -> 
         }
     }
     let start = starts.first().ok_or_else(|| format!("no element for {base}"))?;
-    for component in definition.get("component").and_then(Value::as_array).into_iter().flatten() {
+    for component in member(definition, "component") {
         let name = component_code(text(component, "definition"), base);
         for mut branch in expression::parse(text(component, "expression"))? {
             // One definition spells the data type with a capital that the type does not have.
