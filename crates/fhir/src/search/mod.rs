@@ -2,7 +2,7 @@
 //!
 //! | part | file |
 //! |---|---|
-//! | `code=http://loinc.org|8480-6`: which resources | `clause` |
+//! | `code=8480-6`: which resources | `clause` |
 //! | `_sort`, `_count`, ...: how they are answered | `answer` |
 //! | `a,b` and `\,`: several values, and what stands for itself | `value_text` |
 //! | whose records can match at all | `record` |
