@@ -62,12 +62,8 @@ fn run(arguments: Arguments) -> Result<(), String> {
     match arguments.command {
         Command::Serve => actix_web::rt::System::new().block_on(command::serve::run(config, clock)),
         Command::Migrate => command::migrate::run(&config, out),
-        Command::Import(import) => {
-            actix_web::rt::System::new().block_on(command::import::run(&import, &config, clock))
-        }
-        Command::Token(token) => {
-            command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string())
-        }
+        Command::Import(import) => actix_web::rt::System::new().block_on(command::import::run(&import, &config, clock)),
+        Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
         Command::Openapi => Ok(()),
     }
 }

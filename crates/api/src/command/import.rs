@@ -241,11 +241,8 @@ impl Resume {
             Some((_, at)) => *at = position,
             None => self.files.push((file.to_owned(), position)),
         }
-        let members = self
-            .files
-            .iter()
-            .map(|(name, at)| (name.clone().into(), Value::Number(at.to_string().into())))
-            .collect();
+        let members =
+            self.files.iter().map(|(name, at)| (name.clone().into(), Value::Number(at.to_string().into()))).collect();
         let text = json::to_string(&Value::Object(json::Object(members)));
         let beside = path.with_extension("part");
         let failed = |error: std::io::Error| format!("{}: {error}", path.display());

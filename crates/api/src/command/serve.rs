@@ -53,8 +53,7 @@ pub async fn run(config: Config, clock: Clock) -> Result<(), String> {
 pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let development = DevelopmentIssuer::open(config).map_err(|error| error.to_string())?;
-    let verifier =
-        Verifier::new(config, development.as_ref(), metrics.tokens()).map_err(|error| error.to_string())?;
+    let verifier = Verifier::new(config, development.as_ref(), metrics.tokens()).map_err(|error| error.to_string())?;
     for (issuer, error) in verifier.warm(clock.now_s()).await {
         tracing::warn!(issuer, %error, "the keys of an issuer cannot be had; they are tried again when a token comes");
     }
@@ -85,14 +84,7 @@ fn cors(origins: &[String]) -> Cors {
             "x-correlation-id",
             "x-request-id",
         ])
-        .expose_headers([
-            "content-location",
-            "etag",
-            "last-modified",
-            "location",
-            "x-correlation-id",
-            "x-request-id",
-        ])
+        .expose_headers(["content-location", "etag", "last-modified", "location", "x-correlation-id", "x-request-id"])
         .max_age(3600);
     for origin in origins {
         cors = if origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };

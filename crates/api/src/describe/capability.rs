@@ -54,10 +54,7 @@ pub fn statement(base: &str, now_ms: i64) -> String {
         ("date", Value::string(instant(now_ms))),
         ("publisher", Value::string("The Concord project")),
         ("kind", Value::string("instance")),
-        (
-            "software",
-            Value::object([("name", Value::string("Concord")), ("version", Value::string(VERSION))]),
-        ),
+        ("software", Value::object([("name", Value::string("Concord")), ("version", Value::string(VERSION))])),
         (
             "implementation",
             Value::object([
@@ -69,7 +66,10 @@ pub fn statement(base: &str, now_ms: i64) -> String {
         (
             "format",
             Value::Array(
-                ["application/fhir+json", "application/fhir+xml", "json", "xml"].into_iter().map(Value::string).collect(),
+                ["application/fhir+json", "application/fhir+xml", "json", "xml"]
+                    .into_iter()
+                    .map(Value::string)
+                    .collect(),
             ),
         ),
         ("rest", Value::Array(vec![rest])),
@@ -93,10 +93,7 @@ fn resource(resource_type: ResourceType) -> Value<'static> {
         .filter(|parameter| resource_type != AUDIT_EVENT || audit::SEARCHABLE.contains(&parameter.code))
         .filter(|parameter| !matches!(parameter.kind, Kind::Composite))
         .map(|parameter| {
-            Value::object([
-                ("name", Value::string(parameter.code)),
-                ("type", Value::string(parameter.kind.code())),
-            ])
+            Value::object([("name", Value::string(parameter.code)), ("type", Value::string(parameter.kind.code()))])
         })
         .collect();
     let mut members = Value::object([

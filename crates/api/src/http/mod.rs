@@ -37,7 +37,11 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
             web::scope("/fhir")
-                .service(web::resource("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)))
+                .service(
+                    web::resource("/metadata")
+                        .route(web::get().to(system::metadata))
+                        .route(web::head().to(system::metadata)),
+                )
                 .service(web::resource("/_history").route(web::get().to(resource::system_history)))
                 .service(web::resource("/{type}/_search").route(web::post().to(resource::search_by_post)))
                 .service(web::resource("/{type}/_history").route(web::get().to(resource::type_history)))
@@ -70,8 +74,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/openapi.json").route(web::get().to(system::openapi)))
         .service(web::redirect("/docs", "/docs/"))
         .service(
-            utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}")
-                .config(utoipa_swagger_ui::Config::from("/openapi.json")),
+            utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")),
         )
         .default_service(web::to(system::unknown));
 }

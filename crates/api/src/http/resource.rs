@@ -285,11 +285,9 @@ pub async fn search_by_post(
 ) -> HttpResponse {
     let body = received(body);
     let form = body.as_ref().ok().filter(|body| !body.is_empty()).cloned();
-    let is_form = request
-        .headers()
-        .get("content-type")
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|text| text.split(';').next().is_some_and(|media| media.trim() == "application/x-www-form-urlencoded"));
+    let is_form = request.headers().get("content-type").and_then(|value| value.to_str().ok()).is_some_and(|text| {
+        text.split(';').next().is_some_and(|media| media.trim() == "application/x-www-form-urlencoded")
+    });
     exchange(&request, &server, form.as_ref().filter(|_| is_form), async |exchange| {
         if let Err(fault) = body {
             return Err(exchange.fault(fault));
@@ -310,7 +308,7 @@ async fn searched(exchange: Exchange, name: &str) -> Answered {
         let mut query = exchange.query(named, &exchange.search_pairs())?;
         if query.summary == Some(Summary::Count) {
             query.count = Some(0);
-            query.total = Some(Total::Accurate);
+            query.total = Total::Accurate;
         }
         let page = interact::search::search(&exchange.server.concord, exchange.call.clone(), query.clone()).await?;
         Ok((named, query, page))
@@ -361,7 +359,11 @@ fn address(path: &str, query: &Query, cursor: Option<&str>) -> String {
     responses((status = 200, description = "A history Bundle", content_type = "application/fhir+json"),
         (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
         (status = 403, description = "No scope for it"), (status = 404, description = "Not there, or hidden from the caller")))]
-pub async fn instance_history(request: HttpRequest, server: Data<Server>, path: Path<(String, String)>) -> HttpResponse {
+pub async fn instance_history(
+    request: HttpRequest,
+    server: Data<Server>,
+    path: Path<(String, String)>,
+) -> HttpResponse {
     exchange(&request, &server, None, async |exchange| {
         let (name, id) = path.into_inner();
         let of = resource_type(&name).and_then(|named| Ok(Of::Instance(named, logical_id(id)?)));

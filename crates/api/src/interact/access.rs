@@ -255,11 +255,13 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
     let now = transaction.now;
     let role = ResourceType::parse("PractitionerRole").ok_or(Fault::NotFound)?;
     let condition = match &call.caller.actor {
-        Actor::Practitioner(id) => Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
-            .bind(ParameterId::of("PractitionerRole.practitioner").0)
-            .sql(" AND e.key = ")
-            .bind(format!("Practitioner/{id}"))
-            .sql(") LIMIT 100"),
+        Actor::Practitioner(id) => {
+            Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+                .bind(ParameterId::of("PractitionerRole.practitioner").0)
+                .sql(" AND e.key = ")
+                .bind(format!("Practitioner/{id}"))
+                .sql(") LIMIT 100")
+        }
         Actor::PractitionerRole(id) => {
             Sql::new("r.deleted = 0 AND r.type = ").bind(role.number()).sql(" AND r.id = ").bind(id.as_str())
         }
@@ -348,12 +350,12 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
         Predicate::Id(ids) => settled(ids.contains(&version.id)),
         Predicate::NoRecord => settled(version.patient == 0),
         Predicate::Record(wanted) if version.patients <= 1 => settled(version.patient != 0 && wanted == patient),
-        Predicate::And(parts) => parts
-            .iter()
-            .fold(Predicate::All, |all, part| if all == Predicate::None { all } else { all.and(known(part, version, patient)) }),
-        Predicate::Or(parts) => parts
-            .iter()
-            .fold(Predicate::None, |any, part| if any == Predicate::All { any } else { any.or(known(part, version, patient)) }),
+        Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| {
+            if all == Predicate::None { all } else { all.and(known(part, version, patient)) }
+        }),
+        Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| {
+            if any == Predicate::All { any } else { any.or(known(part, version, patient)) }
+        }),
         Predicate::Not(part) => known(part, version, patient).negate(),
         other => other.clone(),
     }
@@ -363,11 +365,13 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
 pub(crate) fn for_type(predicate: &Predicate, resource_type: ResourceType) -> Predicate {
     match predicate {
         Predicate::Type(types) => {
-            if types.contains(&resource_type) { Predicate::All } else { Predicate::None }
+            if types.contains(&resource_type) {
+                Predicate::All
+            } else {
+                Predicate::None
+            }
         }
-        Predicate::And(parts) => {
-            parts.iter().fold(Predicate::All, |all, part| all.and(for_type(part, resource_type)))
-        }
+        Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| all.and(for_type(part, resource_type))),
         Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| any.or(for_type(part, resource_type))),
         Predicate::Not(part) => for_type(part, resource_type).negate(),
         other => other.clone(),
@@ -418,8 +422,7 @@ pub(crate) fn may_change(
 /// Who writes, for the rules of the type.
 pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Writer, Fault> {
     let actor = &call.caller.actor;
-    let mut writer =
-        Writer { kind: WriterKind::System, reference: actor.reference(), also: Vec::new(), patient: None };
+    let mut writer = Writer { kind: WriterKind::System, reference: actor.reference(), also: Vec::new(), patient: None };
     match actor {
         Actor::System => {}
         Actor::Patient(id) => {
@@ -454,9 +457,8 @@ pub(crate) fn log_permission(
             let decision = decide_at(concord, call, transaction, action, Some(resource_type), 0, None)?;
             Ok(for_type(&decision.permit, resource_type))
         }
-        (_, Some(own)) => Ok(Predicate::Entry(ParameterId::of("AuditEvent.agent"), Test::Is(own)).and(
-            Predicate::Entry(ParameterId::of("AuditEvent.outcome"), Test::Starts(format!("0{SEPARATOR}"))),
-        )),
+        (_, Some(own)) => Ok(Predicate::Entry(ParameterId::of("AuditEvent.agent"), Test::Is(own))
+            .and(Predicate::Entry(ParameterId::of("AuditEvent.outcome"), Test::Starts(format!("0{SEPARATOR}"))))),
     }
 }
 

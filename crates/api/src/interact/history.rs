@@ -50,12 +50,7 @@ pub(crate) struct Page {
 }
 
 /// The versions that the caller may see, as they were and as the resource is now.
-pub(crate) async fn history(
-    concord: &Arc<Concord>,
-    call: Call,
-    of: Of,
-    range: Range,
-) -> Result<Page, Fault> {
+pub(crate) async fn history(concord: &Arc<Concord>, call: Call, of: Of, range: Range) -> Result<Page, Fault> {
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -107,7 +102,8 @@ fn run(
         }
         Of::Type(resource_type) => {
             access::require_scope(call, Action::TypeHistory, *resource_type)?;
-            let decision = access::decide_search(concord, call, transaction, Action::TypeHistory, *resource_type, None)?;
+            let decision =
+                access::decide_search(concord, call, transaction, Action::TypeHistory, *resource_type, None)?;
             access::log_permit(record, &decision);
             (decision.permit.clone(), Sql::new("r.type = ").bind(resource_type.number()))
         }
@@ -182,12 +178,7 @@ fn since_and_at(range: &Range) -> Sql {
 
 /// A version must be permitted as it was, and its resource as it is. When only one record is permitted, its index
 /// leads the way, so that nobody else's rows are touched.
-fn permitted(
-    transaction: &mut Transaction<'_>,
-    of: &Of,
-    rows: Rows,
-    permit: &Predicate,
-) -> Result<Sql, Fault> {
+fn permitted(transaction: &mut Transaction<'_>, of: &Of, rows: Rows, permit: &Predicate) -> Result<Sql, Fault> {
     let mut sql = transaction.lowered(rows, permit, |lowering| lowering.condition(permit))?;
     if rows == Rows::Superseded {
         let current = transaction.lowered(Rows::Current, permit, |lowering| lowering.condition(permit))?;

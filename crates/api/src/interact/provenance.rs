@@ -87,10 +87,7 @@ fn make(
     let mut value = Value::object([
         ("resourceType", Value::string("Provenance")),
         ("id", Value::string(id.as_str())),
-        (
-            "meta",
-            Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(now.as_str()))]),
-        ),
+        ("meta", Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(now.as_str()))])),
         ("target", Value::Array(vec![reference(versioned(about.version))])),
         ("recorded", Value::string(now)),
         ("activity", coded(OPERATION, activity)),

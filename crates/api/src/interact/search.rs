@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use concord_consent::request::Action;
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::{Kind, ResourceType};
+use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
@@ -41,7 +41,7 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
                 Ok(page) => {
                     if page.versions.is_empty() {
                         // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
-                        if let Some([patient]) = search::record_of(&query.predicate).as_deref() {
+                        if let [patient] = query.records().as_slice() {
                             record.patient = transaction.patient_key(patient).ok().flatten().unwrap_or(0);
                         }
                     }
@@ -61,8 +61,7 @@ fn run(
     query: &Query,
     record: &mut Record,
 ) -> Result<Page, Fault> {
-    let resource_type =
-        query.resource_type.ok_or_else(|| Fault::Internal("a search without a type".to_owned()))?;
+    let resource_type = query.resource_type.ok_or_else(|| Fault::Internal("a search without a type".to_owned()))?;
     access::require_scope(call, Action::Search, resource_type)?;
     let limit = query.count.unwrap_or(concord.page.0).min(concord.page.1);
     let context = format!("search {resource_type} {}", told_without_page(query));
@@ -87,8 +86,8 @@ fn run(
     let limited = call.caller.actor != concord_consent::caller::Actor::System
         && access::for_type(&decision.permit, resource_type) != Predicate::All;
     let total = match query.total {
-        None | Some(Total::None) => None,
-        Some(Total::Estimate | Total::Accurate) => Some(transaction.total(&wanted)?),
+        Total::None => None,
+        Total::Estimate | Total::Accurate => Some(transaction.total(&wanted)?),
     };
     if limit == 0 {
         let total = match total {
@@ -116,12 +115,11 @@ fn permitted(
     resource_type: ResourceType,
     query: &Query,
 ) -> Result<(Predicate, Option<String>, Arc<concord_consent::decision::Decision>), Fault> {
-    let named = match search::record_of(&query.predicate).as_deref() {
-        Some([single]) => Some(single.clone()),
+    let named = match query.records().as_slice() {
+        [single] => Some(single.clone()),
         _ => None,
     };
-    let decision =
-        access::decide_search(concord, call, transaction, Action::Search, resource_type, named.as_deref())?;
+    let decision = access::decide_search(concord, call, transaction, Action::Search, resource_type, named.as_deref())?;
     let permit = access::for_type(&decision.permit, resource_type);
     let named = named.or_else(|| access::only_record(&permit).map(str::to_owned));
     Ok((query.predicate.clone().and(permit), named, decision))
@@ -135,8 +133,7 @@ pub(crate) fn matches(
     query: &Query,
     limit: u32,
 ) -> Result<Vec<Version>, Fault> {
-    let resource_type =
-        query.resource_type.ok_or_else(|| Fault::Internal("a condition without a type".to_owned()))?;
+    let resource_type = query.resource_type.ok_or_else(|| Fault::Internal("a condition without a type".to_owned()))?;
     access::require_scope(call, Action::Search, resource_type)?;
     let (predicate, named, _) = permitted(concord, call, transaction, resource_type, query)?;
     let wanted =
@@ -145,11 +142,11 @@ pub(crate) fn matches(
 }
 
 fn sort_keys(query: &Query) -> Vec<SortKey> {
-    let by = |sort: &search::Sort| match (sort.parameter.code, sort.parameter.kind) {
-        ("_lastUpdated", _) => SortBy::Updated,
-        ("_id", _) => SortBy::Id,
-        (_, Kind::Date | Kind::Number | Kind::Quantity) => SortBy::Range(sort.parameter.id),
-        _ => SortBy::Key(sort.parameter.id),
+    let by = |sort: &search::Sort| match sort.by {
+        search::SortBy::Updated => SortBy::Updated,
+        search::SortBy::Id => SortBy::Id,
+        search::SortBy::Range(parameter) => SortBy::Range(parameter),
+        search::SortBy::Key(parameter) => SortBy::Key(parameter),
     };
     query.sort.iter().map(|sort| SortKey { by: by(sort), descending: sort.descending }).collect()
 }
@@ -175,7 +172,7 @@ fn events(
     let permit = access::log_permission(concord, call, transaction, Action::Search)?;
     let condition = audit::condition(transaction, &query.predicate.clone().and(permit))?;
     let total = match query.total {
-        None | Some(Total::None) if limit > 0 => None,
+        Total::None if limit > 0 => None,
         _ => Some(transaction.count_events(condition.clone())?),
     };
     let condition = match after {
@@ -186,9 +183,10 @@ fn events(
     let room = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > room && limit > 0;
     found.truncate(room);
-    let next = found.last().filter(|_| more).map(|last| {
-        concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk })
-    });
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
     let limited = call.caller.actor != concord_consent::caller::Actor::System;
     Ok(Page { versions: found.iter().map(event_version).collect(), total, next, limited })
 }

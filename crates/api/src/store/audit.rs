@@ -74,8 +74,7 @@ type Columns = (
     Text,
 );
 
-type Row =
-    (i64, i64, String, i16, i16, i64, String, String, String, i16, String, i64, String, String, String, String);
+type Row = (i64, i64, String, i16, i16, i64, String, String, String, i16, String, i64, String, String, String, String);
 
 fn stored(row: Row) -> Stored {
     let (
