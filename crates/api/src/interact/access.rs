@@ -12,7 +12,7 @@ use concord_consent::facts::{
     CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts,
 };
 use concord_consent::request::{Action, Request};
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
@@ -21,7 +21,7 @@ use concord_fhir::rules::{Writer, WriterKind};
 use diesel::sql_types::BigInt;
 use quick_cache::sync::Cache;
 
-use super::{AUDIT_EVENT, Call, Concord};
+use super::{AUDIT_EVENT, Call, Concord, SECURITY};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
@@ -90,22 +90,24 @@ pub(crate) fn decide_about(
     decide_at(concord, call, transaction, action, Some(resource_type), patient, None)
 }
 
-/// The decision whether a caller may know of what a resource refers to. Scopes bound what an app is shown, not what a
-/// person may name, so only the person's own access counts here.
+/// The decision whether a caller may know of what a resource refers to. The app's scopes bound it, except for the
+/// patient whom it is about and for reference data: an app that may write a reading may say whose it is and who took it.
 pub(crate) fn decide_reference(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
-    action: Action,
     head: &Head,
 ) -> Result<Arc<Decision>, Fault> {
-    let named = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
-    let mut fingerprint = call.fingerprint;
-    if let Some(first) = fingerprint.first_mut() {
-        *first ^= 0xff;
+    let resource_type = head.version.resource_type;
+    let named_freely = resource_type.name() == "Patient" || record_class(resource_type) == RecordClass::Shared;
+    if !named_freely {
+        return decide_on(concord, call, transaction, Action::Read, head);
     }
-    let named = Call { caller: Arc::new(named), fingerprint, ..call.clone() };
-    decide_on(concord, &named, transaction, action, head)
+    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
+    // Not the same rights as those of the token, so not the same remembered answers.
+    let fingerprint = call.fingerprint.map(|byte| !byte);
+    let call = Call { caller: Arc::new(caller), fingerprint, ..call.clone() };
+    decide_on(concord, &call, transaction, Action::Read, head)
 }
 
 /// Reading of everything in the contexts that the caller's scopes have.
@@ -350,6 +352,7 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
         Predicate::Id(ids) => settled(ids.contains(&version.id)),
         Predicate::NoRecord => settled(version.patient == 0),
         Predicate::Record(wanted) if version.patients <= 1 => settled(version.patient != 0 && wanted == patient),
+        Predicate::Entry(parameter, test) if *parameter == SECURITY => settled(labelled(&version.labels, test)),
         Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| {
             if all == Predicate::None { all } else { all.and(known(part, version, patient)) }
         }),
@@ -359,6 +362,13 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
         Predicate::Not(part) => known(part, version, patient).negate(),
         other => other.clone(),
     }
+}
+
+/// Whether one of a row's labels meets a test: the same rows that the index has.
+fn labelled(labels: &str, test: &Test) -> bool {
+    let keys = labels.split('\n').filter(|key| !key.is_empty());
+    keys.map(|key| Entry { parameter: SECURITY, key: key.to_owned(), low: None, high: None })
+        .any(|row| test.holds(&row))
 }
 
 /// The predicate with the type of what is searched put in, which makes it smaller.

@@ -12,6 +12,7 @@ use super::history::per_patient;
 use super::{AUDIT_EVENT, Call, Concord, access, logged, matching};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
+use crate::store::lower::Rows;
 use crate::store::rows::{Method, Version};
 use crate::store::search::{Position, SortBy, SortKey, Wanted};
 use crate::store::transaction::Transaction;
@@ -37,18 +38,17 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
         .read(move |transaction| {
             let mut record = call.record(Interaction::Search, query.resource_type);
             record.query = matching::told(&query);
-            match run(&concord, &call, transaction, &query, &mut record) {
+            let result = run(&concord, &call, transaction, &query, &mut record);
+            let records = match &result {
                 Ok(page) => {
-                    if page.versions.is_empty() {
-                        // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
-                        if let [patient] = query.records().as_slice() {
-                            record.patient = transaction.patient_key(patient).ok().flatten().unwrap_or(0);
-                        }
-                    }
-                    let records = per_patient(record, &page.versions);
-                    (Ok(page), records)
+                    let found: Vec<_> = page.versions.iter().map(|version| (Rows::Current, version)).collect();
+                    per_patient(transaction, record.clone(), &found, &query.records())
                 }
-                Err(fault) => logged(Err(fault), record),
+                Err(_) => Ok(Vec::new()),
+            };
+            match (result, records) {
+                (Ok(page), Ok(records)) => (Ok(page), records),
+                (Err(fault), _) | (_, Err(fault)) => logged(Err(fault), record),
             }
         })
         .await
@@ -97,6 +97,11 @@ fn run(
         return Ok(Page { versions: Vec::new(), total: Some(total), next: None, limited });
     }
     let (versions, next) = transaction.page(&wanted)?;
+    // The only page there is has been counted already.
+    let total = match (total, &next, &after) {
+        (None, None, None) => i64::try_from(versions.len()).ok(),
+        (total, ..) => total,
+    };
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
     Ok(Page { versions, total, next, limited })
 }
@@ -204,6 +209,7 @@ pub(crate) fn event_version(stored: &Stored) -> Version {
         patient: stored.record.patient,
         patients: i16::from(stored.record.patient != 0),
         author: String::new(),
+        labels: String::new(),
         body: audit::event(stored),
     }
 }
