@@ -13,7 +13,7 @@ step() {
     "$@" || failures+=("$name")
     echo "    ($((SECONDS - started)) s)"
 }
-documentation() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --no-deps --document-private-items; }
+documentation() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --no-deps; }
 
 step "formatting" cargo fmt --all --check
 step "layers" scripts/layers.sh

@@ -9,6 +9,7 @@ die() {
 }
 
 # The folder for what is fetched once and used by every checkout.
+# shellcheck disable=SC2034
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/concord
 
 # require PACKAGE 'COMMAND THAT SUCCEEDS WHERE IT IS THERE' ['WHAT ONE CAN DO INSTEAD']

@@ -7,7 +7,8 @@
 //! | what did the client send? | [`json`] |
 //! | what is wrong with it, and where? | [`issue`] |
 //! | what does this type or search parameter mean? | [`registry`] |
-//! | what can it be found by? | [`index`] |
+//! | what can it be found by? | [`index`], [`value`] |
+//! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
 //! | is it sensible for its type? | [`rules`] |
 
@@ -17,3 +18,5 @@ pub mod json;
 pub mod predicate;
 pub mod registry;
 pub mod rules;
+pub mod search;
+pub mod value;

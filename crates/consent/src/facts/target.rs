@@ -23,12 +23,12 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whom the Reference names; `base` is the address of the FHIR base, without a slash at its end.
+    /// Whom the Reference names; `base` is the address of the FHIR base.
     #[must_use]
     pub fn of(reference: &Value<'_>, base: &str) -> Target {
         if let Some(text) = reference.text("reference") {
             if let Some(local) = local_reference(base, text) {
-                return Target::Local(local.to_owned());
+                return Target::Local(local);
             }
             if text.starts_with("http://") || text.starts_with("https://") {
                 return Target::Elsewhere(type_in_address(text));

@@ -1,5 +1,17 @@
-//! What a resource type is, as data: its name and number, its patient paths and its search parameters.
+//! What a resource type is, as data: its name and number, whose record it is part of and its search parameters.
 
+mod compartment;
+mod parameter;
+pub mod path;
+mod record;
 mod resource_type;
+mod tree;
 
+pub use compartment::compartment_parameters;
+pub(crate) use parameter::tree;
+pub use parameter::{
+    Component, Kind, Parameter, Targets, parameter, parameter_by_id, parameter_of_every_resource, parameters,
+};
+pub use record::{RecordClass, record_class};
 pub use resource_type::ResourceType;
+pub(crate) use tree::{Leaf, Tree};

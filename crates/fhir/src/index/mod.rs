@@ -1,7 +1,13 @@
 //! What a resource can be found by: its index entries. The same entries are tested in memory and stored as rows, so
 //! that both readings of a [`crate::predicate::Predicate`] see the same facts.
 
+mod extract;
+mod patients;
+mod references;
+
 use crate::registry::ResourceType;
+pub use extract::{extract, extract_under};
+pub use references::references;
 
 /// The stable number of a search parameter of a type, for instance of `Observation.code`, or of a parameter of every
 /// resource, for instance of `_tag`. It is computed from the name (FNV-1a, 32 bits) so that stored rows stay valid
@@ -39,10 +45,19 @@ pub const SEPARATOR: char = '\u{1f}';
 /// | token | code `SEPARATOR` system | none |
 /// | reference | `Type/id`, or the absolute URL as it was written, without a version | none |
 /// | string | folded `SEPARATOR` as written | none |
-/// | uri | the uri | none |
+/// | uri | the uri; a canonical with a version has a row with it and a row without | none |
 /// | date | empty | first and last millisecond since 1970 UTC that the value covers; an open end is infinite |
-/// | number | empty | the range that the value's precision covers |
-/// | quantity | code `SEPARATOR` system | the range that the value's precision covers |
+/// | number | empty | the value, twice; the two ends of a Range |
+/// | quantity | code `SEPARATOR` system; a second row for unit `SEPARATOR` where the unit is another text | as number |
+///
+/// A stored decimal is a point: it is the decimal of the query whose precision makes a range (R4 "Search", number), so
+/// that a reading of 140 is found by `140` and `ge140` and not by `gt140`. A quantity with a comparator (`< 3`) covers
+/// all on that side.
+///
+/// The identifier of a logical reference is a token row of the pseudo parameter `Type.code:identifier`.
+///
+/// A key is at most [`crate::value::LONGEST_KEY`] bytes long. A longer text is cut: the first half of a string keeps its
+/// beginning, anything else its beginning and a fingerprint of the whole. Tests of a query are cut in the same way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Which parameter.
@@ -68,4 +83,32 @@ pub struct Entries {
     pub patients: Vec<String>,
     /// Its rows.
     pub rows: Vec<Entry>,
+}
+
+impl Entries {
+    /// The same, as part of the record of these patients (logical ids) and of no others: for types of which only the
+    /// store knows whose record they are part of (AuditEvent, Provenance).
+    #[must_use]
+    pub fn part_of(mut self, mut patients: Vec<String>) -> Entries {
+        patients.sort_unstable();
+        patients.dedup();
+        self.patients = patients;
+        self
+    }
+}
+
+/// For tests: a value from one made with the `json!` macro.
+#[cfg(test)]
+pub(crate) fn from_json(value: &serde_json::Value) -> crate::json::Value<'static> {
+    use crate::json::Value;
+    match value {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(value) => Value::Bool(*value),
+        serde_json::Value::Number(number) => Value::Number(number.to_string().into()),
+        serde_json::Value::String(text) => Value::string(text.as_str()),
+        serde_json::Value::Array(items) => Value::Array(items.iter().map(from_json).collect()),
+        serde_json::Value::Object(members) => Value::Object(crate::json::Object(
+            members.iter().map(|(name, value)| (name.clone().into(), from_json(value))).collect(),
+        )),
+    }
 }

@@ -1,0 +1,86 @@
+//! From a resource to its index entries, in one walk.
+
+use super::{Entries, Entry, patients};
+use crate::json::Value;
+use crate::registry::path::Only;
+use crate::registry::{Kind, Leaf, ResourceType, Tree, tree};
+use crate::value::read;
+
+/// All that a resource can be found by. `updated_ms` is `meta.lastUpdated` in milliseconds since 1970 UTC. An absolute
+/// reference counts as pointing elsewhere: see [`extract_under`].
+///
+/// Composite parameters have no rows yet.
+#[must_use]
+pub fn extract(resource_type: ResourceType, id: &str, updated_ms: i64, value: &Value<'_>) -> Entries {
+    extract_under("", resource_type, id, updated_ms, value)
+}
+
+/// The same for a server whose FHIR endpoint is at `base`: an absolute reference below it counts as a relative one.
+#[must_use]
+pub fn extract_under(base: &str, resource_type: ResourceType, id: &str, updated_ms: i64, value: &Value<'_>) -> Entries {
+    let mut walk = Walk { base, rows: Vec::with_capacity(32) };
+    if let Some(tree) = tree(resource_type) {
+        walk.visit(tree, value);
+    }
+    let mut rows = walk.rows;
+    let order = |row: &Entry| (row.low.unwrap_or(f64::NAN), row.high.unwrap_or(f64::NAN));
+    rows.sort_unstable_by(|left, right| {
+        let ((low, high), (other_low, other_high)) = (order(left), order(right));
+        let keys = left.parameter.cmp(&right.parameter).then_with(|| left.key.cmp(&right.key));
+        keys.then_with(|| low.total_cmp(&other_low)).then_with(|| high.total_cmp(&other_high))
+    });
+    rows.dedup();
+    let patients = patients::of(resource_type, id, value, base);
+    Entries { resource_type, id: id.to_owned(), updated: updated_ms, patients, rows }
+}
+
+struct Walk<'a> {
+    base: &'a str,
+    rows: Vec<Entry>,
+}
+
+impl Walk<'_> {
+    /// Reads what is to be read here and goes on along the paths that lead further. No deeper than the longest path.
+    fn visit(&mut self, tree: &Tree, value: &Value<'_>) {
+        for leaf in &tree.leaves {
+            self.read(leaf, value);
+        }
+        if tree.is_end() {
+            return;
+        }
+        let Value::Object(object) = value else { return };
+        for (member, child) in &object.0 {
+            for edge in tree.into(member) {
+                for (position, item) in child.items().iter().enumerate() {
+                    if followed(edge.only, position, item) {
+                        self.visit(&edge.tree, item);
+                    }
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, leaf: &Leaf, value: &Value<'_>) {
+        let rows = &mut self.rows;
+        match leaf.kind {
+            Kind::Token => read::token(leaf.parameter, leaf.data_type, value, rows),
+            Kind::Reference => read::reference(leaf, value, self.base, rows),
+            Kind::String => read::string(leaf.parameter, leaf.data_type, value, rows),
+            Kind::Date => read::date(leaf.parameter, leaf.data_type, value, rows),
+            Kind::Number => read::number(leaf.parameter, leaf.data_type, value, rows),
+            Kind::Quantity => read::quantity(leaf.parameter, leaf.data_type, value, rows),
+            Kind::Uri => read::uri(leaf.parameter, leaf.data_type, value, rows),
+            Kind::Composite => {}
+        }
+    }
+}
+
+/// Whether a path goes on through this item.
+fn followed(only: Only, position: usize, item: &Value<'_>) -> bool {
+    match only {
+        Only::All => true,
+        Only::First => position == 0,
+        Only::Extended(url) => item.list("extension").iter().any(|extension| extension.text("url") == Some(url)),
+        Only::With(member, wanted) => item.text(member) == Some(wanted),
+    }
+}

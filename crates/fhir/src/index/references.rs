@@ -1,0 +1,103 @@
+//! Every literal reference in a resource, with its place, for the check that what it points at exists.
+
+use crate::json::{Object, Value};
+use crate::value::Literal;
+use std::fmt::Write as _;
+
+/// The members that a Reference may have (R4 "References").
+const MEMBERS: [&str; 9] =
+    ["reference", "type", "identifier", "display", "id", "extension", "_reference", "_type", "_display"];
+
+/// The literal references of a resource and of the resources it contains, but for those to contained resources (`#x`)
+/// and to URNs, in the order in which they are written: the Reference element as a simple FHIRPath
+/// (`Observation.performer[0]`), and the reference.
+#[must_use]
+pub fn references(resource: &Value<'_>) -> Vec<(String, String)> {
+    let mut search = Search { place: resource.text("resourceType").unwrap_or_default().to_owned(), found: Vec::new() };
+    search.visit(resource);
+    search.found
+}
+
+struct Search {
+    place: String,
+    found: Vec<(String, String)>,
+}
+
+impl Search {
+    fn visit(&mut self, value: &Value<'_>) {
+        let Value::Object(object) = value else { return };
+        if let Some(reference) = literal(object, &self.place) {
+            self.found.push((self.place.clone(), reference.to_owned()));
+        }
+        for (member, child) in &object.0 {
+            let before = self.place.len();
+            self.place.push('.');
+            self.place.push_str(member);
+            match child {
+                Value::Array(items) => {
+                    let member_end = self.place.len();
+                    for (position, item) in items.iter().enumerate() {
+                        let _ = write!(self.place, "[{position}]");
+                        self.visit(item);
+                        self.place.truncate(member_end);
+                    }
+                }
+                child => self.visit(child),
+            }
+            self.place.truncate(before);
+        }
+    }
+}
+
+/// The reference to check, if the object is a Reference. Elements of another type that happen to have a member of that
+/// name have members besides that a Reference has not, except for one.
+fn literal<'a>(object: &'a Object<'_>, place: &str) -> Option<&'a str> {
+    let reference = object.get("reference")?.as_str()?;
+    let is_reference = object.0.iter().all(|(member, _)| MEMBERS.contains(&member.as_ref()));
+    let is_education = place.starts_with("Immunization.education");
+    let checked = !matches!(Literal::read(reference, ""), Literal::Contained) && !reference.starts_with("urn:");
+    (is_reference && !is_education && checked).then_some(reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(resource: serde_json::Value) -> Vec<(String, String)> {
+        references(&crate::index::from_json(&resource))
+    }
+
+    #[test]
+    fn every_reference_is_found_with_its_place() {
+        let observation = serde_json::json!({
+            "resourceType": "Observation",
+            "contained": [{ "resourceType": "Device", "id": "d", "patient": { "reference": "Patient/2" } }],
+            "subject": { "reference": "Patient/1", "display": "Amy" },
+            "device": { "reference": "#d" },
+            "specimen": { "reference": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0" },
+            "performer": [{ "display": "nobody" }, { "reference": "Practitioner/1" }],
+        });
+        let wanted = [
+            ("Observation.contained[0].patient", "Patient/2"),
+            ("Observation.subject", "Patient/1"),
+            ("Observation.performer[1]", "Practitioner/1"),
+        ];
+        let wanted = wanted.map(|(place, reference)| (place.to_owned(), reference.to_owned()));
+        let mut places = found(observation);
+        places.sort();
+        let mut wanted = wanted.to_vec();
+        wanted.sort();
+        assert_eq!(places, wanted);
+    }
+
+    #[test]
+    fn what_is_called_reference_but_is_none_is_left_alone() {
+        let issue = serde_json::json!({ "resourceType": "DetectedIssue", "reference": "http://example.org" });
+        assert!(found(issue).is_empty());
+        let immunization =
+            serde_json::json!({ "resourceType": "Immunization", "education": [{ "reference": "http://example.org" }] });
+        assert!(found(immunization).is_empty());
+        let claim = serde_json::json!({ "resourceType": "Claim", "related": [{ "reference": { "value": "1" } }] });
+        assert!(found(claim).is_empty());
+    }
+}

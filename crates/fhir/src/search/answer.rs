@@ -1,0 +1,122 @@
+//! The parameters that say how a search is answered, not what it finds (R4 "Search", search result parameters).
+
+use super::value_text::split;
+use super::{Query, Refusal, Sort, unsupported, wrong};
+use crate::registry::{Kind, ResourceType, parameter, parameter_of_every_resource};
+
+/// The most parameters to sort by.
+pub const MOST_SORTS: usize = 5;
+
+/// Whether the number of matches is wanted (`_total`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    /// It is not.
+    None,
+    /// About how many.
+    Estimate,
+    /// Exactly how many.
+    Accurate,
+}
+
+/// Which part of each resource is wanted (`_summary`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Summary {
+    /// The elements that R4 marks as summary.
+    True,
+    /// All of it.
+    False,
+    /// The narrative and what is required.
+    Text,
+    /// All but the narrative.
+    Data,
+    /// Nothing but the number of matches.
+    Count,
+}
+
+/// Reads a parameter of the answer; false if it is none.
+pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, Refusal> {
+    match name {
+        "_sort" if query.sort.is_empty() => query.sort = sorts(query.resource_type, value)?,
+        "_count" if query.count.is_none() => {
+            let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+            let count = value.parse().ok().filter(|_| digits);
+            query.count = Some(count.ok_or_else(|| wrong(name, &format!("`{value}` is not a whole number")))?);
+        }
+        "_total" if query.total.is_none() => {
+            query.total = Some(match value {
+                "none" => Total::None,
+                "estimate" => Total::Estimate,
+                "accurate" => Total::Accurate,
+                _ => return Err(wrong(name, "the value is none of `none`, `estimate` and `accurate`")),
+            });
+        }
+        "_summary" if query.summary.is_none() => {
+            query.summary = Some(match value {
+                "true" => Summary::True,
+                "false" => Summary::False,
+                "text" => Summary::Text,
+                "data" => Summary::Data,
+                "count" => Summary::Count,
+                _ => return Err(wrong(name, "the value is none of `true`, `false`, `text`, `data` and `count`")),
+            });
+        }
+        "_elements" => {
+            for element in value.split(',') {
+                query.elements.push(element_name(name, element)?);
+            }
+        }
+        "_cursor" if query.cursor.is_none() => {
+            if value.is_empty() {
+                return Err(wrong(name, "there is no value"));
+            }
+            query.cursor = Some(value.to_owned());
+        }
+        // How the answer is written is for the layer that writes it.
+        "_format" | "_pretty" => {}
+        "_sort" | "_count" | "_total" | "_summary" | "_cursor" => {
+            return Err(wrong(name, "it may be given only once"));
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// The name of a top-level element.
+fn element_name(name: &str, element: &str) -> Result<String, Refusal> {
+    let element = element.trim();
+    let letters = element.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'[' | b']'));
+    if element.is_empty() || !letters {
+        return Err(wrong(name, &format!("`{element}` is not the name of an element")));
+    }
+    Ok(element.to_owned())
+}
+
+/// `_sort=-date,code`
+fn sorts(resource_type: Option<ResourceType>, value: &str) -> Result<Vec<Sort>, Refusal> {
+    let mut sorts: Vec<Sort> = Vec::new();
+    for text in split(value, ',') {
+        let (code, descending) = match text.strip_prefix('-') {
+            Some(code) => (code, true),
+            None => (text, false),
+        };
+        let found = match resource_type {
+            Some(resource_type) => parameter(resource_type, code),
+            None => parameter_of_every_resource(code),
+        };
+        let parameter = found.ok_or_else(|| wrong("_sort", &format!("there is no search parameter `{code}`")))?;
+        if !matches!(parameter.kind, Kind::Date | Kind::String | Kind::Number | Kind::Token) {
+            return Err(unsupported(
+                "_sort",
+                &format!("sorting by `{code}`, a {}, is not supported", parameter.kind.code()),
+            ));
+        }
+        if sorts.iter().any(|sort| sort.parameter.id == parameter.id) {
+            return Err(wrong("_sort", &format!("`{code}` is given twice")));
+        }
+        sorts.push(Sort { parameter, descending });
+    }
+    if sorts.len() > MOST_SORTS {
+        return Err(wrong("_sort", &format!("there are more than {MOST_SORTS} parameters to sort by")));
+    }
+    Ok(sorts)
+}

@@ -1,0 +1,37 @@
+//! The kinds of search parameters: what rows a value of a resource gives, and what test of a row a value of a query
+//! means. The two sides of a kind stand in one file, so that they agree (R4 "Search", sections 3.1.1.4.6 ff.).
+
+mod date;
+mod decimal;
+mod key;
+mod number;
+mod quantity;
+mod reference;
+mod string;
+mod token;
+mod uri;
+
+pub use key::{LONGEST_HALF, LONGEST_KEY};
+pub use reference::{Literal, local};
+
+pub(crate) mod read {
+    //! What rows a value of a resource gives.
+    pub(crate) use super::date::rows as date;
+    pub(crate) use super::number::rows as number;
+    pub(crate) use super::quantity::rows as quantity;
+    pub(crate) use super::reference::rows as reference;
+    pub(crate) use super::string::rows as string;
+    pub(crate) use super::token::rows as token;
+    pub(crate) use super::uri::rows as uri;
+}
+
+pub(crate) mod ask {
+    //! What test of a row a value of a query means.
+    pub(crate) use super::date::{Interval, interval, test as date, tolerance};
+    pub(crate) use super::number::read as number;
+    pub(crate) use super::quantity::test as quantity;
+    pub(crate) use super::reference::{is_id, test as reference};
+    pub(crate) use super::string::{begins as string_begins, contains as string_contains, exact as string_exact};
+    pub(crate) use super::token::test as token;
+    pub(crate) use super::uri::{above as uri_above, below as uri_below, is as uri};
+}

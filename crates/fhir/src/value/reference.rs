@@ -1,0 +1,257 @@
+//! References (R4 "Search", reference): `[id]`, `[type]/[id]`, an absolute url, or a canonical url.
+
+use super::{key, uri};
+use crate::index::Entry;
+use crate::json::Value;
+use crate::predicate::Test;
+use crate::registry::path::DataType;
+use crate::registry::{Leaf, Parameter, ResourceType, Targets};
+
+/// A literal reference, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Literal<'a> {
+    /// To a resource on this server, `Type/id` with or without a version.
+    Local(ResourceType, &'a str),
+    /// To somewhere else, or in a form that is no FHIR url; without a version.
+    Elsewhere(&'a str),
+    /// To a resource contained in the same one.
+    Contained,
+}
+
+impl<'a> Literal<'a> {
+    /// Reads a reference. `base` is the url of this server's FHIR endpoint; an absolute url below it counts as local.
+    /// With an empty base every absolute url is elsewhere.
+    #[must_use]
+    pub fn read(reference: &'a str, base: &str) -> Literal<'a> {
+        if reference.starts_with('#') {
+            return Literal::Contained;
+        }
+        let relative = below(reference, base).unwrap_or(reference);
+        match local(relative) {
+            Some((resource_type, id)) => Literal::Local(resource_type, id),
+            None => Literal::Elsewhere(unversioned(reference)),
+        }
+    }
+}
+
+/// What follows the base in an absolute url.
+fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
+    let base = base.trim_end_matches('/');
+    if base.is_empty() {
+        return None;
+    }
+    reference.strip_prefix(base)?.strip_prefix('/')
+}
+
+/// The type and logical id that a relative reference names (`Type/id`, `Type/id/_history/version`).
+#[must_use]
+pub fn local(reference: &str) -> Option<(ResourceType, &str)> {
+    let (name, id) = unversioned(reference).split_once('/')?;
+    Some((ResourceType::parse(name)?, id)).filter(|(_, id)| is_id(id))
+}
+
+/// Whether the text is a logical id (R4 "Data Types", id).
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
+
+fn unversioned(reference: &str) -> &str {
+    reference.split_once("/_history/").map_or(reference, |(before, _)| before)
+}
+
+/// The type that a reference elsewhere names: the last but one part of its path.
+fn remote_type(url: &str) -> Option<ResourceType> {
+    let (rest, _) = url.rsplit_once('/')?;
+    ResourceType::parse(rest.rsplit('/').next()?)
+}
+
+/// The key of `Type/id`.
+fn local_key(resource_type: ResourceType, id: &str) -> String {
+    let name = resource_type.name();
+    let mut key = String::with_capacity(name.len() + id.len() + 1);
+    key.push_str(name);
+    key.push('/');
+    key.push_str(id);
+    key
+}
+
+/// The rows of a reference, a canonical, a uri or a resource in place of a reference.
+pub(crate) fn rows(leaf: &Leaf, value: &Value<'_>, base: &str, rows: &mut Vec<Entry>) {
+    let parameter = leaf.parameter;
+    match leaf.data_type {
+        DataType::Reference => of_reference(leaf, value, base, rows),
+        DataType::Resource => {
+            let resource_type = value.text("resourceType").and_then(ResourceType::parse);
+            if let (Some(resource_type), Some(id)) = (resource_type, value.text("id").filter(|id| is_id(id))) {
+                rows.push(Entry { parameter, key: local_key(resource_type, id), low: None, high: None });
+            }
+        }
+        _ => uri::rows(parameter, leaf.data_type, value, rows),
+    }
+}
+
+fn of_reference(leaf: &Leaf, value: &Value<'_>, base: &str, rows: &mut Vec<Entry>) {
+    let literal = value.text("reference").map(|reference| Literal::read(reference, base));
+    let named = match literal {
+        Some(Literal::Local(resource_type, _)) => Some(resource_type),
+        Some(Literal::Elsewhere(url)) => remote_type(url),
+        Some(Literal::Contained) | None => value.text("type").and_then(ResourceType::parse),
+    };
+    // A logical reference that does not say its type may be meant: nothing speaks against it.
+    let wanted = match (leaf.refers_to, named) {
+        (Some(wanted), Some(named)) => wanted == named,
+        (Some(_), None) => literal.is_none(),
+        (None, _) => true,
+    };
+    if !wanted {
+        return;
+    }
+    let key = match literal {
+        Some(Literal::Local(resource_type, id)) => Some(local_key(resource_type, id)),
+        Some(Literal::Elsewhere(url)) if !url.is_empty() => Some(key::single(url)),
+        _ => None,
+    };
+    rows.extend(key.map(|key| Entry { parameter: leaf.parameter, key, low: None, high: None }));
+    if let Some(identifier) = value.get("identifier") {
+        let text = identifier.text("value").unwrap_or_default();
+        let system = identifier.text("system").unwrap_or_default();
+        if !text.is_empty() {
+            rows.push(Entry { parameter: leaf.identifier, key: key::pair(text, system), low: None, high: None });
+        }
+    }
+}
+
+/// What a reference in a query means. `only` is the type that the modifier names (`subject:Patient=1`).
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn test(
+    parameter: &Parameter,
+    only: Option<ResourceType>,
+    wanted: &str,
+    base: &str,
+) -> Result<Test, &'static str> {
+    if wanted.is_empty() || wanted.starts_with('#') {
+        return Err("a reference is an id, `Type/id` or a url");
+    }
+    match Literal::read(wanted, base) {
+        Literal::Local(resource_type, _) if only.is_some_and(|only| only != resource_type) => {
+            Err("the reference is not of the type that the modifier names")
+        }
+        Literal::Local(resource_type, id) => Ok(Test::Is(local_key(resource_type, id))),
+        Literal::Elsewhere(id) if is_id(id) => Ok(of_any(parameter, only, id)),
+        Literal::Elsewhere(url) if url.contains([':', '/']) => Ok(uri::is(url)),
+        _ => Err("a reference is an id, `Type/id` or a url"),
+    }
+}
+
+/// A reference to any of the parameter's targets with that id.
+fn of_any(parameter: &Parameter, only: Option<ResourceType>, id: &str) -> Test {
+    let keys: Vec<String> = match (only, restriction(parameter), &parameter.targets) {
+        (Some(one), ..) | (None, Some(one), _) => vec![local_key(one, id)],
+        (None, None, Targets::Types(types)) => types.iter().map(|one| local_key(*one, id)).collect(),
+        (None, None, Targets::Any) => ResourceType::all().map(|one| local_key(one, id)).collect(),
+    };
+    let mut tests: Vec<Test> = keys.into_iter().map(Test::Is).collect();
+    match tests.pop() {
+        Some(only) if tests.is_empty() => only,
+        Some(last) => {
+            tests.push(last);
+            Test::Either(tests)
+        }
+        None => Test::Is(id.to_owned()),
+    }
+}
+
+/// The one type that all paths of the parameter are restricted to, if they are.
+fn restriction(parameter: &Parameter) -> Option<ResourceType> {
+    let mut types = parameter.paths.iter().map(|path| path.refers_to);
+    let first = types.next()??;
+    types.all(|other| other == Some(first)).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::ParameterId;
+    use crate::registry::{Kind, parameter};
+
+    const BASE: &str = "https://phr.example/fhir";
+
+    fn of(name: &str) -> ResourceType {
+        ResourceType::parse(name).expect("a type")
+    }
+
+    fn leaf(refers_to: Option<ResourceType>) -> Leaf {
+        let (parameter, identifier) = (ParameterId(1), ParameterId(2));
+        Leaf { parameter, identifier, kind: Kind::Reference, data_type: DataType::Reference, refers_to }
+    }
+
+    fn keys(reference: &str, refers_to: Option<ResourceType>) -> Vec<String> {
+        let mut found = Vec::new();
+        let value = Value::object([("reference", Value::string(reference))]);
+        rows(&leaf(refers_to), &value, BASE, &mut found);
+        found.into_iter().map(|row| row.key).collect()
+    }
+
+    #[test]
+    fn references_are_kept_in_one_form() {
+        assert_eq!(keys("Patient/1", None), ["Patient/1"]);
+        assert_eq!(keys("Patient/1/_history/3", None), ["Patient/1"]);
+        assert_eq!(keys("https://phr.example/fhir/Patient/1", None), ["Patient/1"]);
+        assert_eq!(keys("https://other.example/fhir/Patient/1", None), ["https://other.example/fhir/Patient/1"]);
+        assert_eq!(keys("https://phr.example/fhirs/Patient/1", None), ["https://phr.example/fhirs/Patient/1"]);
+        assert_eq!(keys("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", None).len(), 1);
+        assert!(keys("#p1", None).is_empty());
+        assert_eq!(local("Patient/1/2"), None);
+        assert_eq!(local("patient/1"), None);
+        assert_eq!(local(&format!("Patient/{}", "1".repeat(65))), None);
+    }
+
+    #[test]
+    fn a_restricted_path_takes_only_its_type() {
+        let patient = Some(of("Patient"));
+        assert_eq!(keys("Patient/1", patient), ["Patient/1"]);
+        assert!(keys("Group/1", patient).is_empty());
+        assert_eq!(keys("https://other.example/Patient/1", patient).len(), 1);
+        assert!(keys("https://other.example/Group/1", patient).is_empty());
+        assert!(keys("urn:uuid:1", patient).is_empty());
+    }
+
+    #[test]
+    fn a_logical_reference_is_found_by_its_identifier() {
+        let identifier = Value::object([
+            ("system", Value::string("https://fhir.nhs.uk/Id/nhs-number")),
+            ("value", Value::string("9990011176")),
+        ]);
+        let mut found = Vec::new();
+        let value = Value::object([("identifier", identifier)]);
+        rows(&leaf(Some(of("Patient"))), &value, "", &mut found);
+        assert_eq!(found[0].parameter, ParameterId(2));
+        assert_eq!(found[0].key, "9990011176\u{1f}https://fhir.nhs.uk/Id/nhs-number");
+    }
+
+    #[test]
+    fn an_id_alone_means_any_target() {
+        let patient = parameter(of("Observation"), "patient").expect("a parameter");
+        assert_eq!(test(patient, None, "1", BASE), Ok(Test::Is("Patient/1".to_owned())));
+        let subject = parameter(of("Observation"), "subject").expect("a parameter");
+        let either = test(subject, None, "1", BASE).expect("a reference");
+        assert!(matches!(&either, Test::Either(tests) if tests.contains(&Test::Is("Patient/1".to_owned()))));
+        assert_eq!(test(subject, Some(of("Patient")), "1", BASE), Ok(Test::Is("Patient/1".to_owned())));
+        assert_eq!(
+            test(subject, None, "https://phr.example/fhir/Patient/1", BASE),
+            Ok(Test::Is("Patient/1".to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused() {
+        let subject = parameter(of("Observation"), "subject").expect("a parameter");
+        for wanted in ["", "#a", "a b", "ü"] {
+            assert!(test(subject, None, wanted, BASE).is_err(), "{wanted}");
+        }
+        assert!(test(subject, Some(of("Patient")), "Group/1", BASE).is_err());
+    }
+}

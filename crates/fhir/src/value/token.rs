@@ -1,0 +1,117 @@
+//! Tokens (R4 "Search", token): `[code]`, `[system]|[code]`, `|[code]`, `[system]|`. Codes are compared as written.
+
+use super::key;
+use crate::index::{Entry, ParameterId, SEPARATOR};
+use crate::json::Value;
+use crate::predicate::Test;
+use crate::registry::path::DataType;
+
+/// The rows of a value that is searched as a token.
+pub(crate) fn rows(parameter: ParameterId, data_type: DataType, value: &Value<'_>, rows: &mut Vec<Entry>) {
+    let mut push = |code: &str, system: &str| {
+        if !code.is_empty() || !system.is_empty() {
+            rows.push(Entry { parameter, key: key::pair(code, system), low: None, high: None });
+        }
+    };
+    match data_type {
+        DataType::CodeableConcept => {
+            for coding in value.list("coding") {
+                push(coding.text("code").unwrap_or_default(), coding.text("system").unwrap_or_default());
+            }
+        }
+        DataType::Coding => push(value.text("code").unwrap_or_default(), value.text("system").unwrap_or_default()),
+        DataType::Identifier => {
+            push(value.text("value").unwrap_or_default(), value.text("system").unwrap_or_default());
+        }
+        DataType::ContactPoint => push(value.text("value").unwrap_or_default(), ""),
+        DataType::Deceased => push(if deceased(value) { "true" } else { "false" }, ""),
+        _ => match value {
+            Value::Bool(true) => push("true", ""),
+            Value::Bool(false) => push("false", ""),
+            Value::String(text) => push(text, ""),
+            _ => {}
+        },
+    }
+}
+
+/// Whether the patient has died: a date says so, or `true` does (R4 search parameter `Patient-deceased`).
+fn deceased(patient: &Value<'_>) -> bool {
+    patient.get("deceasedDateTime").is_some() || patient.get("deceasedBoolean") == Some(&Value::Bool(true))
+}
+
+/// What a token in a query means. `parts` are the texts between `|`, without escapes.
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn test(parts: &[String]) -> Result<Test, &'static str> {
+    match parts {
+        [code] if !code.is_empty() => Ok(Test::Starts(key::pair(code, ""))),
+        [system, code] if !system.is_empty() && code.is_empty() => {
+            Ok(Test::Ends(format!("{SEPARATOR}{}", key::marked(system, key::LONGEST_HALF))))
+        }
+        [system, code] if !code.is_empty() => Ok(Test::Is(key::pair(code, system))),
+        _ => Err("a token is `code`, `system|code`, `|code` or `system|`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(data_type: DataType, value: &Value<'_>) -> Vec<String> {
+        let mut entries = Vec::new();
+        rows(ParameterId(1), data_type, value, &mut entries);
+        entries.into_iter().map(|entry| entry.key).collect()
+    }
+
+    fn coding(system: &'static str, code: &'static str) -> Value<'static> {
+        Value::object([("system", Value::string(system)), ("code", Value::string(code))])
+    }
+
+    fn matches(query: &str, key: &str) -> bool {
+        let parts: Vec<String> = query.split('|').map(str::to_owned).collect();
+        let entry = Entry { parameter: ParameterId(1), key: key.to_owned(), low: None, high: None };
+        test(&parts).expect("a token").holds(&entry)
+    }
+
+    #[test]
+    fn every_data_type_gives_code_and_system() {
+        let concept = Value::object([("coding", Value::Array(vec![coding("http://loinc.org", "1"), coding("", "2")]))]);
+        assert_eq!(found(DataType::CodeableConcept, &concept), ["1\u{1f}http://loinc.org", "2\u{1f}"]);
+        assert!(found(DataType::CodeableConcept, &Value::object([("text", Value::string("x"))])).is_empty());
+        assert_eq!(found(DataType::Coding, &Value::object([("system", Value::string("s"))])), ["\u{1f}s"]);
+        let identifier = Value::object([("system", Value::string("s")), ("value", Value::string("v"))]);
+        assert_eq!(found(DataType::Identifier, &identifier), ["v\u{1f}s"]);
+        assert_eq!(found(DataType::Boolean, &Value::Bool(false)), ["false\u{1f}"]);
+        assert_eq!(found(DataType::Code, &Value::string("final")), ["final\u{1f}"]);
+        let phone = Value::object([("system", Value::string("phone")), ("value", Value::string("07700"))]);
+        assert_eq!(found(DataType::ContactPoint, &phone), ["07700\u{1f}"]);
+        assert!(found(DataType::Coding, &Value::string("not an object")).is_empty());
+    }
+
+    #[test]
+    fn a_patient_is_dead_or_not() {
+        let patient = |name: &'static str, value| Value::object([(name, value)]);
+        assert_eq!(found(DataType::Deceased, &patient("active", Value::Bool(true))), ["false\u{1f}"]);
+        assert_eq!(found(DataType::Deceased, &patient("deceasedBoolean", Value::Bool(false))), ["false\u{1f}"]);
+        assert_eq!(found(DataType::Deceased, &patient("deceasedBoolean", Value::Bool(true))), ["true\u{1f}"]);
+        assert_eq!(found(DataType::Deceased, &patient("deceasedDateTime", Value::string("2020"))), ["true\u{1f}"]);
+    }
+
+    #[test]
+    fn the_four_forms_match_as_they_say() {
+        let (with, without) = ("1\u{1f}http://loinc.org", "1\u{1f}");
+        assert!(matches("1", with) && matches("1", without) && !matches("1", "12\u{1f}"));
+        assert!(matches("http://loinc.org|1", with) && !matches("http://loinc.org|1", without));
+        assert!(!matches("|1", with) && matches("|1", without));
+        assert!(matches("http://loinc.org|", with) && !matches("http://loinc.org|", without));
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        for query in ["", "|", "a|b|c"] {
+            let parts: Vec<String> = query.split('|').map(str::to_owned).collect();
+            assert!(test(&parts).is_err(), "{query}");
+        }
+    }
+}
