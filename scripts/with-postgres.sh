@@ -40,6 +40,8 @@ if [ "$(id -u)" -eq 0 ]; then
     as_owner() { (cd "$folder" && runuser -u postgres -- env PATH="$PATH" "$@"); }
 fi
 
+# Called by the trap.
+# shellcheck disable=SC2317
 stop() {
     as_owner pg_ctl -D "$folder/data" -m immediate -w stop >/dev/null 2>&1 || true
     rm -rf "$folder"

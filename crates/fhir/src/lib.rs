@@ -5,6 +5,8 @@
 //! | question | module |
 //! |---|---|
 //! | what did the client send? | [`json`] |
+//! | is it FHIR? | [`schema`] |
+//! | what does it look like in JSON and in XML? | [`codec`] |
 //! | what is wrong with it, and where? | [`issue`] |
 //! | what does this type or search parameter mean? | [`registry`] |
 //! | what can it be found by? | [`index`], [`value`] |
@@ -12,11 +14,13 @@
 //! | does a resource match? | [`predicate`] |
 //! | is it sensible for its type? | [`rules`] |
 
+pub mod codec;
 pub mod index;
 pub mod issue;
 pub mod json;
 pub mod predicate;
 pub mod registry;
 pub mod rules;
+pub mod schema;
 pub mod search;
 pub mod value;

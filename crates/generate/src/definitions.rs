@@ -37,7 +37,7 @@ pub(crate) fn structures(definitions: &Path, profiles: &[&str]) -> Result<BTreeM
 
 /// The elements of a structure's snapshot.
 pub(crate) fn snapshot(structure: &Value) -> &[Value] {
-    structure.pointer("/snapshot/element").map_or(&[], |elements| list(elements))
+    structure.pointer("/snapshot/element").map(list).unwrap_or_default()
 }
 
 /// A string member, or nothing.
@@ -52,7 +52,7 @@ pub(crate) fn list(value: &Value) -> &[Value] {
 
 /// The items of an array member, or none.
 pub(crate) fn member<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).map_or(&[], |items| list(items))
+    value.get(name).map(list).unwrap_or_default()
 }
 
 /// What follows the last slash of a canonical url, without its version.

@@ -156,7 +156,7 @@ fn type_of(name: &str, attribute: bool, kind: &Value) -> String {
     if let Some(profile) = member(kind, "profile").first().and_then(Value::as_str) {
         return last_part(profile).to_owned();
     }
-    let targets = kind.get("targetProfile").map(|targets| list(targets)).unwrap_or_default();
+    let targets = kind.get("targetProfile").map(list).unwrap_or_default();
     let targets: Vec<&str> = targets.iter().filter_map(Value::as_str).map(last_part).collect();
     if targets.is_empty() || targets.contains(&"Resource") {
         code.to_owned()

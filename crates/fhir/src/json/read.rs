@@ -54,7 +54,7 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Value<'a>, Vec<Issue
 }
 
 /// Line and column, both from 1, of a byte position; columns count characters.
-fn line_and_column(text: &[u8], at: usize) -> (usize, usize) {
+pub(crate) fn line_and_column(text: &[u8], at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);

@@ -156,6 +156,26 @@ const NAMES: [&str; 146] = [
 pub struct ResourceType(u8);
 
 impl ResourceType {
+    /// The type of that exact name, for constants: an unknown name does not compile there.
+    #[must_use]
+    #[expect(clippy::panic, clippy::indexing_slicing, reason = "runs while compiling, where a panic is the error message")]
+    pub const fn of(name: &str) -> ResourceType {
+        let mut position = 0;
+        while position < NAMES.len() {
+            let (left, right) = (NAMES[position].as_bytes(), name.as_bytes());
+            let mut at = 0;
+            while at < left.len() && at < right.len() && left[at] == right[at] {
+                at += 1;
+            }
+            if at == left.len() && at == right.len() {
+                #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 256 types")]
+                return ResourceType(position as u8);
+            }
+            position += 1;
+        }
+        panic!("no such resource type")
+    }
+
     /// The type of that exact name.
     #[must_use]
     pub fn parse(name: &str) -> Option<ResourceType> {

@@ -1,0 +1,7 @@
+DROP TABLE setting;
+DROP TABLE audit;
+DROP TABLE history_entry;
+DROP TABLE history;
+DROP TABLE entry;
+DROP TABLE resource;
+DROP TABLE patient;

@@ -1,0 +1,100 @@
+-- docs/ARCHITECTURE.md, "Storage", says what each table is for. The PostgreSQL copy differs in type names only.
+CREATE TABLE patient (
+    key INTEGER NOT NULL PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    access_version BIGINT NOT NULL DEFAULT 0
+);
+-- Key 0 stands for "nobody's record"; its access version covers what is not about one patient (roles).
+INSERT INTO patient (key, id) VALUES (0, '');
+
+CREATE TABLE resource (
+    rid INTEGER NOT NULL PRIMARY KEY,
+    type SMALLINT NOT NULL,
+    id TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    method SMALLINT NOT NULL,
+    deleted SMALLINT NOT NULL,
+    patient BIGINT NOT NULL,
+    patients SMALLINT NOT NULL,
+    author TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE UNIQUE INDEX resource_id ON resource (type, id);
+CREATE INDEX resource_updated ON resource (type, updated, rid);
+CREATE INDEX resource_record ON resource (patient, type, updated, rid);
+
+CREATE TABLE entry (
+    resource BIGINT NOT NULL,
+    parameter INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    patient BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    low DOUBLE,
+    high DOUBLE,
+    PRIMARY KEY (resource, parameter, position)
+) WITHOUT ROWID;
+CREATE INDEX entry_key ON entry (parameter, key, patient, resource) WHERE key <> '';
+CREATE INDEX entry_range ON entry (parameter, patient, low, high, resource) WHERE low IS NOT NULL;
+
+CREATE TABLE history (
+    pk INTEGER NOT NULL PRIMARY KEY,
+    rid BIGINT NOT NULL,
+    type SMALLINT NOT NULL,
+    id TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    method SMALLINT NOT NULL,
+    deleted SMALLINT NOT NULL,
+    patient BIGINT NOT NULL,
+    patients SMALLINT NOT NULL,
+    author TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE UNIQUE INDEX history_version ON history (rid, version);
+CREATE INDEX history_updated ON history (type, updated, pk);
+CREATE INDEX history_record ON history (patient, updated, pk);
+
+CREATE TABLE history_entry (
+    resource BIGINT NOT NULL,
+    parameter INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    patient BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    low DOUBLE,
+    high DOUBLE,
+    PRIMARY KEY (resource, parameter, position)
+) WITHOUT ROWID;
+
+CREATE TABLE audit (
+    pk INTEGER NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    interaction SMALLINT NOT NULL,
+    outcome SMALLINT NOT NULL,
+    patient BIGINT NOT NULL,
+    agent TEXT NOT NULL,
+    client TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    type SMALLINT NOT NULL,
+    entity TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    query TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    request TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX audit_patient ON audit (patient, pk);
+CREATE INDEX audit_agent ON audit (agent, pk);
+CREATE INDEX audit_entity ON audit (entity, type, pk) WHERE entity <> '';
+
+-- Values that every node must share: the key that cursors are signed with.
+CREATE TABLE setting (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- Append-only, whoever holds the connection.
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER history_no_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
+CREATE TRIGGER history_no_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;

@@ -1,0 +1,292 @@
+//! One request and its answer: what was asked in which form, who asks, and the response in that form.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use concord_consent::purpose::Purpose;
+use concord_fhir::codec;
+use concord_fhir::issue::{Issue, IssueCode, outcome};
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::{self, Handling, Query};
+
+use super::Server;
+use super::negotiate::{Answer, body_format};
+use crate::auth::{Identity, bearer};
+use crate::fault::Fault;
+use crate::interact::{Call, audit, create::Written, identify};
+use crate::store::rows::Version;
+use crate::telemetry::RequestIds;
+
+/// How long a query may be, in bytes.
+const QUERY_BYTES: usize = 16 * 1024;
+
+/// A request whose form is understood and whose caller is verified.
+pub(super) struct Exchange {
+    pub(super) server: Data<Server>,
+    pub(super) call: Call,
+    pub(super) answer: Answer,
+    pub(super) pairs: Vec<(String, String)>,
+    headers: HeaderMap,
+}
+
+/// What `Prefer: return` asks for (R4 "RESTful API", create/update).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Return {
+    Minimal,
+    Representation,
+    Outcome,
+}
+
+/// Runs a handler inside an exchange; whatever goes wrong is said in the form that the client asked for.
+pub(super) async fn exchange<F>(
+    request: &HttpRequest,
+    server: &Data<Server>,
+    form: Option<&Bytes>,
+    handler: impl FnOnce(Exchange) -> F,
+) -> HttpResponse
+where
+    F: Future<Output = Result<HttpResponse, (Fault, Answer)>>,
+{
+    let ids = request_id(request);
+    let pairs = match pairs(request, form) {
+        Ok(pairs) => pairs,
+        Err(fault) => return super::fault::response(&fault, &Answer::default(), &ids),
+    };
+    let accept = text(request.headers(), &header::ACCEPT);
+    let answer = match Answer::asked(&pairs, accept) {
+        Ok(answer) => answer,
+        Err(fault) => return super::fault::response(&fault, &Answer::default(), &ids),
+    };
+    let call = match authenticate(request, server, &ids).await {
+        Ok(call) => call,
+        Err(fault) => return super::fault::response(&fault, &answer, &ids),
+    };
+    let exchange =
+        Exchange { server: server.clone(), call, answer, pairs, headers: request.headers().clone() };
+    match handler(exchange).await {
+        Ok(response) => response,
+        Err((fault, answer)) => super::fault::response(&fault, &answer, &ids),
+    }
+}
+
+/// The request id that the tracing layer gave.
+pub(super) fn request_id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestIds>().map(|ids| ids.request.clone()).unwrap_or_default()
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The parameters of the query and, for a search by POST, of the form.
+fn pairs(request: &HttpRequest, form: Option<&Bytes>) -> Result<Vec<(String, String)>, Fault> {
+    let query = request.query_string();
+    let form = form.map_or(&[][..], |form| form);
+    if query.len() + form.len() > QUERY_BYTES {
+        return Err(Fault::Malformed(vec![Issue::plain(
+            IssueCode::TooLong,
+            format!("the query is longer than {QUERY_BYTES} bytes"),
+        )]));
+    }
+    let mut all = Vec::new();
+    for part in [query.as_bytes(), form] {
+        for (name, value) in url::form_urlencoded::parse(part) {
+            all.push((name.into_owned(), value.into_owned()));
+        }
+    }
+    Ok(all)
+}
+
+/// Who calls. A refusal is in the log before it is told.
+async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: &str) -> Result<Call, Fault> {
+    let now_s = server.concord.store.now_ms().div_euclid(1000);
+    let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let token = match bearer(header) {
+        Ok(token) => token,
+        Err(error) => return Err(refused(server, error, request_id).await),
+    };
+    let verified = match server.verifier.verify(token, now_s).await {
+        Ok(verified) => verified,
+        Err(error) => return Err(refused(server, error, request_id).await),
+    };
+    let caller = match &verified.identity {
+        Identity::Known(caller) => Arc::new(caller.clone()),
+        Identity::Identifier(person) => {
+            let found = identify::person(&server.concord, person.person.resource_type(), person.system, &person.value).await?;
+            match found {
+                Some(id) => Arc::new(person.resolve(id)),
+                None => {
+                    let text = "the token is valid, but nobody here has the identifier that it names";
+                    server.concord.store.append(vec![audit::login_refused(text, request_id)]).await?;
+                    return Err(Fault::denied(text));
+                }
+            }
+        }
+    };
+    let purpose = match verified.purpose_of_use.as_slice() {
+        [] => None,
+        [code, ..] => match Purpose::parse(code) {
+            Some(purpose) => Some(purpose),
+            None => return Err(Fault::denied("the token's purpose_of_use is not one of v3-ActReason")),
+        },
+    };
+    Ok(Call { caller, purpose, request_id: request_id.to_owned(), fingerprint: crate::auth::fingerprint(token) })
+}
+
+async fn refused(server: &Data<Server>, error: crate::auth::AuthError, request_id: &str) -> Fault {
+    if let Err(fault) = server.concord.store.append(vec![audit::login_refused(error.name(), request_id)]).await {
+        return fault;
+    }
+    if error.is_temporary() {
+        return Fault::Busy(2);
+    }
+    Fault::Unauthenticated { challenge: error.www_authenticate(), text: error.text().to_owned() }
+}
+
+impl Exchange {
+    /// Pairs a fault with the form to tell it in.
+    pub(super) fn fault(&self, fault: Fault) -> (Fault, Answer) {
+        (fault, self.answer.clone())
+    }
+
+    /// The resource in a body, checked.
+    pub(super) fn body(&self, body: &Bytes, resource_type: ResourceType) -> Result<Value<'static>, Fault> {
+        let format = body_format(text(&self.headers, &header::CONTENT_TYPE))?;
+        let resource = codec::read(format, body, &self.server.concord.limits).map_err(unreadable)?;
+        if resource.resource_type != resource_type {
+            return Err(Fault::Malformed(vec![Issue::error(
+                IssueCode::Invalid,
+                "resourceType",
+                format!("the body is a {}, but the address is of {resource_type}", resource.resource_type),
+            )]));
+        }
+        Ok(resource.value.into_owned())
+    }
+
+    /// The search in the parameters of the request or of a condition.
+    pub(super) fn query(&self, resource_type: ResourceType, pairs: &[(String, String)]) -> Result<Query, Fault> {
+        let strict = self.prefers("handling", "strict");
+        let handling = if strict { Handling::Strict } else { Handling::Lenient };
+        let now = self.server.concord.store.now_ms();
+        search::parse(Some(resource_type), pairs, handling, now, &self.server.concord.base).map_err(Fault::Malformed)
+    }
+
+    /// A condition must say which resource is meant: one that is empty or not understood is refused.
+    pub(super) fn condition(&self, resource_type: ResourceType, text: &str) -> Result<Query, Fault> {
+        let pairs: Vec<(String, String)> =
+            url::form_urlencoded::parse(text.trim_start_matches('?').as_bytes()).into_owned().collect();
+        let now = self.server.concord.store.now_ms();
+        let query = search::parse(Some(resource_type), &pairs, Handling::Strict, now, &self.server.concord.base)
+            .map_err(Fault::Malformed)?;
+        if query.predicate == concord_fhir::predicate::Predicate::All {
+            return Err(Fault::Malformed(vec![Issue::plain(IssueCode::Value, "the condition names no search parameter")]));
+        }
+        Ok(query)
+    }
+
+    /// The header of that name as text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The version in `If-Match`.
+    pub(super) fn if_match(&self) -> Result<Option<i64>, Fault> {
+        match self.header("if-match") {
+            None | Some("*") => Ok(None),
+            Some(text) => version_of(text)
+                .map(Some)
+                .ok_or_else(|| Fault::parameter("If-Match", "a version as in ETag, for instance W/\"3\"")),
+        }
+    }
+
+    fn prefers(&self, name: &str, value: &str) -> bool {
+        let mut headers = self.headers.get_all("prefer").filter_map(|header| header.to_str().ok());
+        headers.any(|header| {
+            header.split([';', ',']).any(|part| {
+                part.split_once('=').is_some_and(|(key, set)| key.trim() == name && set.trim().trim_matches('"') == value)
+            })
+        })
+    }
+
+    /// A stored version as the answer to a read, or 304 when the client has it.
+    pub(super) fn read(self, version: Version) -> Result<HttpResponse, (Fault, Answer)> {
+        let has = match self.header("if-none-match") {
+            Some(tags) => tags.split(',').any(|tag| tag.trim() == "*" || version_of(tag) == Some(version.version)),
+            None => self
+                .header("if-modified-since")
+                .and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok())
+                .is_some_and(|since| version.updated.div_euclid(1000) <= since.timestamp()),
+        };
+        let mut builder = HttpResponse::build(if has { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
+        version_headers(&mut builder, &version);
+        builder.insert_header((header::CACHE_CONTROL, "no-store"));
+        if has {
+            return Ok(builder.finish());
+        }
+        let body = self.answer.resource(version.body).map_err(|fault| (fault, self.answer.clone()))?;
+        Ok(builder.content_type(self.answer.content_type()).body(body))
+    }
+
+    /// The answer to a create or update.
+    pub(super) fn written(self, written: Written) -> Result<HttpResponse, (Fault, Answer)> {
+        let Written { version, created, warnings } = written;
+        let mut builder = HttpResponse::build(if created { StatusCode::CREATED } else { StatusCode::OK });
+        version_headers(&mut builder, &version);
+        let place = format!(
+            "{}/{}/{}/_history/{}",
+            self.server.concord.base, version.resource_type, version.id, version.version
+        );
+        if created {
+            builder.insert_header((header::LOCATION, place.as_str()));
+        }
+        builder.insert_header((header::CONTENT_LOCATION, place));
+        builder.insert_header((header::CACHE_CONTROL, "no-store"));
+        let wanted = if self.prefers("return", "minimal") {
+            Return::Minimal
+        } else if self.prefers("return", "OperationOutcome") {
+            Return::Outcome
+        } else {
+            Return::Representation
+        };
+        let body = match wanted {
+            Return::Minimal => return Ok(builder.finish()),
+            Return::Outcome => self.answer.value(&outcome(&warnings)),
+            Return::Representation => {
+                self.answer.resource(version.body).map_err(|fault| (fault, self.answer.clone()))?
+            }
+        };
+        Ok(builder.content_type(self.answer.content_type()).body(body))
+    }
+}
+
+/// `ETag` and `Last-Modified`.
+fn version_headers(builder: &mut actix_web::HttpResponseBuilder, version: &Version) {
+    builder.insert_header((header::ETAG, format!("W/\"{}\"", version.version)));
+    if let Some(time) = chrono::DateTime::from_timestamp_millis(version.updated) {
+        builder.insert_header((header::LAST_MODIFIED, time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+    }
+}
+
+/// The version id of an entity tag, weak or strong.
+fn version_of(tag: &str) -> Option<i64> {
+    let tag = tag.trim();
+    let tag = tag.strip_prefix("W/").unwrap_or(tag);
+    tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+}
+
+/// Problems of a body: 400 if it cannot be read as a resource at all, 422 if it can but is not valid.
+fn unreadable(issues: Vec<Issue>) -> Fault {
+    let too_large = issues.iter().any(|issue| issue.code == IssueCode::TooLong && issue.expression.is_none());
+    if too_large {
+        return Fault::TooLarge(issues.first().map(|issue| issue.text.clone()).unwrap_or_default());
+    }
+    if issues.iter().any(|issue| issue.code == IssueCode::Structure) {
+        Fault::Malformed(issues)
+    } else {
+        Fault::RuleBroken(issues)
+    }
+}

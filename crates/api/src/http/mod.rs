@@ -1,0 +1,78 @@
+//! How it is said over HTTP. The only code that names actix, besides the start of the server.
+
+mod bundle;
+mod exchange;
+mod fault;
+mod negotiate;
+pub mod resource;
+pub mod system;
+mod trace;
+
+use std::sync::Arc;
+
+use actix_web::web::{self, ServiceConfig};
+
+use crate::auth::Verifier;
+use crate::interact::Concord;
+use crate::telemetry::Metrics;
+
+/// What every request needs.
+pub struct Server {
+    /// The interactions.
+    pub concord: Arc<Concord>,
+    /// Who calls.
+    pub verifier: Arc<Verifier>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The CapabilityStatement, as JSON, made once at start.
+    pub capabilities: String,
+    /// The OpenAPI document, made once at start.
+    pub openapi: String,
+}
+
+pub use trace::traced;
+
+/// Every route. The access matrix in `tests/` and the OpenAPI document are checked against this list.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            web::scope("/fhir")
+                .service(web::resource("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)))
+                .service(web::resource("/_history").route(web::get().to(resource::system_history)))
+                .service(web::resource("/{type}/_search").route(web::post().to(resource::search_by_post)))
+                .service(web::resource("/{type}/_history").route(web::get().to(resource::type_history)))
+                .service(
+                    web::resource("/{type}/{id}/_history/{version}")
+                        .route(web::get().to(resource::vread))
+                        .route(web::head().to(resource::vread)),
+                )
+                .service(web::resource("/{type}/{id}/_history").route(web::get().to(resource::instance_history)))
+                .service(
+                    web::resource("/{type}/{id}")
+                        .route(web::get().to(resource::read))
+                        .route(web::head().to(resource::read))
+                        .route(web::put().to(resource::update))
+                        .route(web::delete().to(resource::delete)),
+                )
+                .service(
+                    web::resource("/{type}")
+                        .route(web::get().to(resource::search))
+                        .route(web::head().to(resource::search))
+                        .route(web::post().to(resource::create))
+                        .route(web::put().to(resource::conditional_update))
+                        .route(web::delete().to(resource::conditional_delete)),
+                )
+                .default_service(web::to(system::unknown)),
+        )
+        .service(web::resource("/healthz").route(web::get().to(system::alive)))
+        .service(web::resource("/readyz").route(web::get().to(system::ready)))
+        .service(web::resource("/metrics").route(web::get().to(system::metrics)))
+        .service(web::resource("/openapi.json").route(web::get().to(system::openapi)))
+        .service(web::resource("/.well-known/smart-configuration").route(web::get().to(system::smart_configuration)))
+        .service(web::redirect("/docs", "/docs/"))
+        .service(
+            utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}")
+                .config(utoipa_swagger_ui::Config::from("/openapi.json")),
+        )
+        .default_service(web::to(system::unknown));
+}

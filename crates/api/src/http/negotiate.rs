@@ -1,0 +1,229 @@
+//! In what form a body came and an answer goes (R4 "RESTful API", content types and encodings).
+
+use concord_fhir::codec::{self, Format};
+use concord_fhir::json::{self, Value};
+use concord_fhir::schema::{self, Summary};
+
+use crate::fault::Fault;
+
+/// The form of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Answer {
+    /// JSON or XML.
+    pub(super) format: Format,
+    /// With line breaks for people.
+    pub(super) pretty: bool,
+    /// What of each resource.
+    pub(super) shape: Shape,
+}
+
+/// What of each resource is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// All of it.
+    #[default]
+    Whole,
+    /// `_summary=true`.
+    Summary,
+    /// `_summary=text`.
+    Text,
+    /// `_summary=data`.
+    Data,
+    /// `_elements`.
+    Elements(Vec<String>),
+}
+
+impl Default for Answer {
+    fn default() -> Answer {
+        Answer { format: Format::Json, pretty: false, shape: Shape::Whole }
+    }
+}
+
+impl Answer {
+    /// The form asked for by `_format`, else by `Accept`; and `_pretty`, `_summary`, `_elements`.
+    ///
+    /// # Errors
+    /// [`Fault::NotAcceptable`] for a form that is not ours, [`Fault::Malformed`] for a bad parameter.
+    pub(super) fn asked(pairs: &[(String, String)], accept: Option<&str>) -> Result<Answer, Fault> {
+        let mut answer = Answer::default();
+        let named = |name: &str| pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        answer.format = match named("_format") {
+            Some(value) => form(value).ok_or_else(|| not_acceptable(value))?,
+            None => accepted(accept.unwrap_or_default())?,
+        };
+        answer.pretty = match named("_pretty") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(Fault::parameter("_pretty", "true or false")),
+        };
+        let elements = named("_elements");
+        answer.shape = match (named("_summary"), elements) {
+            (None | Some("false"), None) => Shape::Whole,
+            (None | Some("false"), Some(list)) => {
+                let names: Vec<String> =
+                    list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+                if names.is_empty() || names.len() > 100 {
+                    return Err(Fault::parameter("_elements", "one to 100 names of elements, separated by commas"));
+                }
+                Shape::Elements(names)
+            }
+            (Some(_), Some(_)) => return Err(Fault::parameter("_elements", "not together with _summary")),
+            (Some("true"), None) => Shape::Summary,
+            (Some("text"), None) => Shape::Text,
+            (Some("data"), None) => Shape::Data,
+            // The bundle has no entries; handled by the search.
+            (Some("count"), None) => Shape::Whole,
+            (Some(_), None) => return Err(Fault::parameter("_summary", "true, text, data, count or false")),
+        };
+        Ok(answer)
+    }
+
+    /// The media type.
+    pub(super) fn content_type(&self) -> &'static str {
+        match self.format {
+            Format::Json => "application/fhir+json; charset=utf-8",
+            Format::Xml => "application/fhir+xml; charset=utf-8",
+        }
+    }
+
+    /// Whether stored JSON can go out as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        self.format == Format::Json && !self.pretty && self.shape == Shape::Whole
+    }
+
+    /// A stored resource in this form.
+    pub(super) fn resource(&self, body: String) -> Result<String, Fault> {
+        if self.is_plain() {
+            return Ok(body);
+        }
+        let value = json::parse(body.as_bytes(), &json::Limits::default())
+            .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+        Ok(self.value(&self.shaped(value)))
+    }
+
+    /// The elements of a resource that were asked for.
+    pub(super) fn shaped<'v>(&self, value: Value<'v>) -> Value<'v> {
+        match &self.shape {
+            Shape::Whole => value,
+            Shape::Summary => schema::summarize(&value, Summary::True),
+            Shape::Text => schema::summarize(&value, Summary::Text),
+            Shape::Data => schema::summarize(&value, Summary::Data),
+            Shape::Elements(names) => schema::summarize(&value, Summary::Elements(names)),
+        }
+    }
+
+    /// A value in this form, whole.
+    pub(super) fn value(&self, value: &Value<'_>) -> String {
+        match (self.format, self.pretty) {
+            (Format::Json, false) => json::to_string(value),
+            (Format::Json, true) => json::to_pretty(value),
+            // What has passed the gate can be written; if it cannot, the client gets the JSON rather than nothing.
+            (Format::Xml, _) => codec::write_xml(value).unwrap_or_else(|_| json::to_string(value)),
+        }
+    }
+}
+
+fn not_acceptable(what: &str) -> Fault {
+    let shown: String = what.chars().take(60).collect();
+    Fault::NotAcceptable(format!("{shown:?} is not served; ask for application/fhir+json or application/fhir+xml"))
+}
+
+/// The form of `_format` or of one media type.
+fn form(text: &str) -> Option<Format> {
+    let bare = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match bare.as_str() {
+        // A plus sign in a query is a space when the client forgot to escape it.
+        "json" | "application/json" | "application/fhir+json" | "application/fhir json" | "text/json" => {
+            Some(Format::Json)
+        }
+        "xml" | "application/xml" | "application/fhir+xml" | "application/fhir xml" | "text/xml" => Some(Format::Xml),
+        _ => None,
+    }
+}
+
+/// The best of the forms that the client accepts, JSON when it has no preference (RFC 9110, section 12.5.1).
+fn accepted(header: &str) -> Result<Format, Fault> {
+    if header.trim().is_empty() {
+        return Ok(Format::Json);
+    }
+    let mut best: Option<(u16, Format)> = None;
+    for range in header.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        let mut weight = 1_000;
+        let mut version_fits = true;
+        for part in parts {
+            if let Some(q) = part.strip_prefix("q=") {
+                weight = q.parse::<f32>().map_or(0, |q| {
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
+                    let thousandths = (q.clamp(0.0, 1.0) * 1000.0) as u16;
+                    thousandths
+                });
+            }
+            if let Some(version) = part.strip_prefix("fhirVersion=") {
+                version_fits = version.trim_matches('"').starts_with("4.0");
+            }
+        }
+        let form = match media {
+            "*/*" | "application/*" | "text/*" | "text/html" => Some(Format::Json),
+            other => form(other),
+        };
+        if let (Some(form), true, true) = (form, weight > 0, version_fits) {
+            if best.is_none_or(|(most, _)| weight > most) {
+                best = Some((weight, form));
+            }
+        }
+    }
+    best.map(|(_, form)| form).ok_or_else(|| not_acceptable(header))
+}
+
+/// The form of a body by its `Content-Type`.
+///
+/// # Errors
+/// [`Fault::MediaType`] when it is none of FHIR's.
+pub(super) fn body_format(content_type: Option<&str>) -> Result<Format, Fault> {
+    match content_type {
+        Some(text) => form(text).ok_or_else(|| {
+            let shown: String = text.chars().take(60).collect();
+            Fault::MediaType(format!("{shown:?} is not a FHIR media type; send application/fhir+json or application/fhir+xml"))
+        }),
+        None => Err(Fault::MediaType("say in Content-Type what the body is: application/fhir+json".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_acceptable_form_is_chosen() {
+        assert_eq!(accepted("").unwrap(), Format::Json);
+        assert_eq!(accepted("*/*").unwrap(), Format::Json);
+        assert_eq!(accepted("application/fhir+xml").unwrap(), Format::Xml);
+        assert_eq!(accepted("application/fhir+xml;q=0.5, application/fhir+json").unwrap(), Format::Json);
+        assert_eq!(accepted("application/fhir+json;fhirVersion=4.0").unwrap(), Format::Json);
+        assert_eq!(accepted("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8").unwrap(), Format::Json);
+        for refused in ["image/png", "application/fhir+json;q=0", "application/fhir+json; fhirVersion=3.0"] {
+            assert!(matches!(accepted(refused), Err(Fault::NotAcceptable(_))), "{refused}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_the_form_are_checked() {
+        let pairs = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        assert!(Answer::asked(&pairs("_format", "application/fhir+xml"), None).unwrap().format == Format::Xml);
+        assert!(Answer::asked(&pairs("_pretty", "true"), None).unwrap().pretty);
+        assert!(matches!(Answer::asked(&pairs("_pretty", "1"), None), Err(Fault::Malformed(_))));
+        assert!(matches!(Answer::asked(&pairs("_summary", "all"), None), Err(Fault::Malformed(_))));
+        assert!(matches!(Answer::asked(&pairs("_elements", ","), None), Err(Fault::Malformed(_))));
+        assert!(matches!(Answer::asked(&pairs("_format", "yaml"), None), Err(Fault::NotAcceptable(_))));
+    }
+
+    #[test]
+    fn a_body_must_say_what_it_is() {
+        assert_eq!(body_format(Some("application/fhir+json; charset=utf-8")).unwrap(), Format::Json);
+        assert_eq!(body_format(Some("text/xml")).unwrap(), Format::Xml);
+        assert!(matches!(body_format(Some("text/plain")), Err(Fault::MediaType(_))));
+        assert!(matches!(body_format(None), Err(Fault::MediaType(_))));
+    }
+}

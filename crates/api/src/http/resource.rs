@@ -1,0 +1,509 @@
+//! The RESTful interactions, for every resource type alike (R4 "RESTful API").
+
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::{Query, Summary, Total};
+
+use super::Server;
+use super::bundle::Bundle;
+use super::exchange::{Exchange, exchange};
+use super::negotiate::Answer;
+use crate::fault::Fault;
+use crate::interact::history::{Of, Range};
+use crate::interact::update::Target;
+use crate::interact::{self, AUDIT_EVENT, PROVENANCE};
+
+type Answered = Result<HttpResponse, (Fault, Answer)>;
+
+/// What is possible on a type that nobody changes.
+const APPEND_ONLY: &str = "GET, HEAD, POST";
+
+fn resource_type(name: &str) -> Result<ResourceType, Fault> {
+    ResourceType::parse(name).filter(|named| named.name() != "Parameters").ok_or_else(|| {
+        let shown: String = name.chars().take(64).collect();
+        Fault::Malformed(vec![Issue::plain(IssueCode::NotSupported, format!("{shown:?} is no resource type of R4"))])
+    })
+}
+
+/// Whether a text has the form of a logical id; what has not cannot be the id of anything.
+fn logical_id(id: String) -> Result<String, Fault> {
+    let fits = (1..=64).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+    if fits { Ok(id) } else { Err(Fault::NotFound) }
+}
+
+/// Audit events and provenance say what happened: nobody changes them (405 for everybody).
+fn changeable(resource_type: ResourceType) -> Result<(), Fault> {
+    if resource_type == AUDIT_EVENT || resource_type == PROVENANCE {
+        return Err(Fault::NotAllowed {
+            text: format!("a {resource_type} is never changed or deleted"),
+            allow: APPEND_ONLY,
+        });
+    }
+    Ok(())
+}
+
+/// Read the current version of a resource
+#[utoipa::path(get, path = "/fhir/{type}/{id}", tag = "resources", operation_id = "read",
+    params(
+        ("type" = String, Path, description = "Resource type"), ("id" = String, Path, description = "Logical id"),
+        ("If-None-Match" = Option<String>, Header, description = "304 when the client has this version"),
+        ("If-Modified-Since" = Option<String>, Header, description = "304 when nothing is newer"),
+        ("_summary" = Option<String>, Query, description = "true, text, data or false"),
+        ("_elements" = Option<String>, Query, description = "Names of elements, separated by commas"),
+        ("_format" = Option<String>, Query, description = "json or xml"), ("_pretty" = Option<bool>, Query)),
+    responses(
+        (status = 200, description = "The resource", content_type = "application/fhir+json"),
+        (status = 304, description = "The client has this version"), (status = 401, description = "No valid token"),
+        (status = 403, description = "No scope for it"), (status = 404, description = "Not there, or hidden from the caller"),
+        (status = 410, description = "Deleted")))]
+pub async fn read(request: HttpRequest, server: Data<Server>, path: Path<(String, String)>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let found = async {
+            let (name, id) = path.into_inner();
+            let (named, id) = (resource_type(&name)?, logical_id(id)?);
+            interact::read::read(&exchange.server.concord, exchange.call.clone(), named, id).await
+        };
+        match found.await {
+            Ok(version) => exchange.read(version),
+            Err(fault) => Err(exchange.fault(fault)),
+        }
+    })
+    .await
+}
+
+/// Read one version of a resource
+#[utoipa::path(get, path = "/fhir/{type}/{id}/_history/{version}", tag = "resources", operation_id = "vread",
+    params(("type" = String, Path), ("id" = String, Path), ("version" = String, Path, description = "Version id")),
+    responses((status = 200, description = "The version", content_type = "application/fhir+json"),
+        (status = 401, description = "No valid token"), (status = 403, description = "No scope for it"),
+        (status = 404, description = "Not there, or hidden from the caller"), (status = 410, description = "A deletion")))]
+pub async fn vread(request: HttpRequest, server: Data<Server>, path: Path<(String, String, String)>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let found = async {
+            let (name, id, number) = path.into_inner();
+            let (named, id) = (resource_type(&name)?, logical_id(id)?);
+            let number = number.parse::<i64>().ok().filter(|number| *number > 0).ok_or(Fault::NotFound)?;
+            interact::read::vread(&exchange.server.concord, exchange.call.clone(), named, id, number).await
+        };
+        match found.await {
+            Ok(version) => exchange.read(version),
+            Err(fault) => Err(exchange.fault(fault)),
+        }
+    })
+    .await
+}
+
+/// Store a new resource
+#[utoipa::path(post, path = "/fhir/{type}", tag = "resources", operation_id = "create",
+    params(("type" = String, Path),
+        ("If-None-Exist" = Option<String>, Header, description = "A search; the resource is stored only if nothing matches"),
+        ("Prefer" = Option<String>, Header, description = "return=minimal, representation or OperationOutcome")),
+    request_body(content = String, content_type = "application/fhir+json"),
+    responses((status = 201, description = "Stored"), (status = 200, description = "There is one already"),
+        (status = 400, description = "Not a resource"), (status = 401, description = "No valid token"),
+        (status = 403, description = "Not permitted"), (status = 412, description = "Several match"),
+        (status = 413, description = "Too large"), (status = 415, description = "Not a FHIR media type"),
+        (status = 422, description = "Not valid, or against a rule of the type")))]
+pub async fn create(
+    request: HttpRequest,
+    server: Data<Server>,
+    path: Path<String>,
+    body: Result<Bytes, actix_web::Error>,
+) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let done = async {
+            let named = resource_type(&path.into_inner())?;
+            let value = exchange.body(&received(body)?, named)?;
+            let condition = match exchange.header("if-none-exist") {
+                Some(text) => Some(exchange.condition(named, text)?),
+                None => None,
+            };
+            interact::create::create(&exchange.server.concord, exchange.call.clone(), named, value, condition).await
+        };
+        match done.await {
+            Ok(written) => exchange.written(written),
+            Err(fault) => Err(exchange.fault(fault)),
+        }
+    })
+    .await
+}
+
+/// Put a new version in place
+#[utoipa::path(put, path = "/fhir/{type}/{id}", tag = "resources", operation_id = "update",
+    params(("type" = String, Path), ("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The version that the change was made for"),
+        ("Prefer" = Option<String>, Header, description = "return=minimal, representation or OperationOutcome")),
+    request_body(content = String, content_type = "application/fhir+json"),
+    responses((status = 200, description = "Stored, or the same as before"),
+        (status = 201, description = "Stored under an id that a system chose"),
+        (status = 400, description = "Not a resource"), (status = 401, description = "No valid token"),
+        (status = 403, description = "Not permitted; what another wrote is commented on"),
+        (status = 404, description = "Not there, or hidden from the caller"), (status = 405, description = "Never changed"),
+        (status = 412, description = "Another version is current"), (status = 422, description = "Not valid")))]
+pub async fn update(
+    request: HttpRequest,
+    server: Data<Server>,
+    path: Path<(String, String)>,
+    body: Result<Bytes, actix_web::Error>,
+) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let done = async {
+            let (name, id) = path.into_inner();
+            let named = resource_type(&name)?;
+            changeable(named)?;
+            let id = logical_id(id)?;
+            let value = exchange.body(&received(body)?, named)?;
+            if value.text("id") != Some(id.as_str()) {
+                return Err(Fault::Malformed(vec![Issue::error(
+                    IssueCode::Value,
+                    format!("{named}.id"),
+                    "the id in the body must be the one in the address",
+                )]));
+            }
+            let if_match = exchange.if_match()?;
+            let (concord, call) = (&exchange.server.concord, exchange.call.clone());
+            interact::update::update(concord, call, named, Target::Id(id), value, if_match).await
+        };
+        match done.await {
+            Ok(written) => exchange.written(written),
+            Err(fault) => Err(exchange.fault(fault)),
+        }
+    })
+    .await
+}
+
+/// Update the only match, or create
+#[utoipa::path(put, path = "/fhir/{type}", tag = "resources", operation_id = "conditionalUpdate",
+    params(("type" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body(content = String, content_type = "application/fhir+json"),
+    responses((status = 200, description = "The match was updated"), (status = 201, description = "Nothing matched; stored"),
+        (status = 400, description = "No condition, or not a resource"), (status = 401, description = "No valid token"),
+        (status = 403, description = "Not permitted"), (status = 412, description = "Several match"),
+        (status = 422, description = "Not valid")))]
+pub async fn conditional_update(
+    request: HttpRequest,
+    server: Data<Server>,
+    path: Path<String>,
+    body: Result<Bytes, actix_web::Error>,
+) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let done = async {
+            let named = resource_type(&path.into_inner())?;
+            changeable(named)?;
+            let value = exchange.body(&received(body)?, named)?;
+            let target = Target::Match(Box::new(exchange.own_condition(named)?));
+            let if_match = exchange.if_match()?;
+            let (concord, call) = (&exchange.server.concord, exchange.call.clone());
+            interact::update::update(concord, call, named, target, value, if_match).await
+        };
+        match done.await {
+            Ok(written) => exchange.written(written),
+            Err(fault) => Err(exchange.fault(fault)),
+        }
+    })
+    .await
+}
+
+/// Delete a resource; its versions stay in the history
+#[utoipa::path(delete, path = "/fhir/{type}/{id}", tag = "resources", operation_id = "delete",
+    params(("type" = String, Path), ("id" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 204, description = "Deleted, now or before"), (status = 401, description = "No valid token"),
+        (status = 403, description = "Not permitted"), (status = 404, description = "Not there, or hidden from the caller"),
+        (status = 405, description = "Never deleted"), (status = 412, description = "Another version is current")))]
+pub async fn delete(request: HttpRequest, server: Data<Server>, path: Path<(String, String)>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let done = async {
+            let (name, id) = path.into_inner();
+            let named = resource_type(&name)?;
+            changeable(named)?;
+            let target = Target::Id(logical_id(id)?);
+            let (concord, call) = (&exchange.server.concord, exchange.call.clone());
+            interact::delete::delete(concord, call, named, target, exchange.if_match()?).await
+        };
+        match done.await {
+            Ok(version) => Ok(deleted(version)),
+            Err(fault) => Err(exchange.fault(fault)),
+        }
+    })
+    .await
+}
+
+/// Delete the only match
+#[utoipa::path(delete, path = "/fhir/{type}", tag = "resources", operation_id = "conditionalDelete",
+    params(("type" = String, Path)),
+    responses((status = 204, description = "The match is deleted, or nothing matched"),
+        (status = 400, description = "No condition"), (status = 401, description = "No valid token"),
+        (status = 403, description = "Not permitted"), (status = 412, description = "Several match")))]
+pub async fn conditional_delete(request: HttpRequest, server: Data<Server>, path: Path<String>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let done = async {
+            let named = resource_type(&path.into_inner())?;
+            changeable(named)?;
+            let target = Target::Match(Box::new(exchange.own_condition(named)?));
+            let (concord, call) = (&exchange.server.concord, exchange.call.clone());
+            interact::delete::delete(concord, call, named, target, exchange.if_match()?).await
+        };
+        match done.await {
+            Ok(version) => Ok(deleted(version)),
+            Err(fault) => Err(exchange.fault(fault)),
+        }
+    })
+    .await
+}
+
+/// Search one type
+#[utoipa::path(get, path = "/fhir/{type}", tag = "search", operation_id = "search",
+    params(("type" = String, Path),
+        ("patient" = Option<String>, Query, description = "Whose record; likewise every other search parameter of the type, see /fhir/metadata"),
+        ("_count" = Option<u32>, Query), ("_sort" = Option<String>, Query),
+        ("_total" = Option<String>, Query, description = "none, estimate or accurate"),
+        ("_cursor" = Option<String>, Query, description = "From a next link"),
+        ("_summary" = Option<String>, Query), ("_elements" = Option<String>, Query),
+        ("Prefer" = Option<String>, Header, description = "handling=strict refuses unknown parameters")),
+    responses((status = 200, description = "A searchset Bundle of what the caller may see", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
+        (status = 403, description = "No scope for it")))]
+pub async fn search(request: HttpRequest, server: Data<Server>, path: Path<String>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| searched(exchange, &path.into_inner()).await).await
+}
+
+/// Search one type, with the parameters in a form
+#[utoipa::path(post, path = "/fhir/{type}/_search", tag = "search", operation_id = "searchByPost",
+    params(("type" = String, Path)),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "A searchset Bundle", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
+        (status = 403, description = "No scope for it"), (status = 415, description = "Not a form")))]
+pub async fn search_by_post(
+    request: HttpRequest,
+    server: Data<Server>,
+    path: Path<String>,
+    body: Result<Bytes, actix_web::Error>,
+) -> HttpResponse {
+    let form = body.as_ref().ok().filter(|body| !body.is_empty());
+    let is_form = request
+        .headers()
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|text| text.split(';').next().is_some_and(|media| media.trim() == "application/x-www-form-urlencoded"));
+    exchange(&request, &server, form.filter(|_| is_form), async |exchange| {
+        if let Err(fault) = received(body.as_ref().map(Bytes::clone).map_err(|error| too_large(error))) {
+            return Err(exchange.fault(fault));
+        }
+        if form.is_some() && !is_form {
+            let fault = Fault::MediaType("send the parameters as application/x-www-form-urlencoded".to_owned());
+            return Err(exchange.fault(fault));
+        }
+        searched(exchange, &path.into_inner()).await
+    })
+    .await
+}
+
+async fn searched(exchange: Exchange, name: &str) -> Answered {
+    let now_ms = exchange.server.concord.store.now_ms();
+    let done = async {
+        let named = resource_type(name)?;
+        let mut query = exchange.query(named, &exchange.search_pairs())?;
+        if query.summary == Some(Summary::Count) {
+            query.count = Some(0);
+            query.total = Some(Total::Accurate);
+        }
+        let page = interact::search::search(&exchange.server.concord, exchange.call.clone(), query.clone()).await?;
+        Ok((named, query, page))
+    };
+    let (named, query, page) = match done.await {
+        Ok(done) => done,
+        Err(fault) => return Err(exchange.fault(fault)),
+    };
+    let base = exchange.server.concord.base.as_str();
+    let address = |cursor: Option<&str>| address(&format!("{base}/{named}"), &query, cursor);
+    let remarks = query
+        .ignored
+        .iter()
+        .map(|(name, why)| {
+            let shown: String = name.chars().take(128).collect();
+            Issue::remark(Severity::Warning, IssueCode::NotSupported, format!("parameter {shown} was ignored: {why}"))
+        })
+        .collect();
+    let bundle = Bundle {
+        kind: "searchset",
+        base,
+        now_ms,
+        total: page.total,
+        this: address(query.cursor.as_deref()),
+        next: page.next.as_deref().map(|cursor| address(Some(cursor))),
+        versions: page.versions,
+        remarks,
+    };
+    exchange.bundle(bundle)
+}
+
+/// The address of a page: what was understood of the search, and the cursor.
+fn address(path: &str, query: &Query, cursor: Option<&str>) -> String {
+    let mut text = url::form_urlencoded::Serializer::new(String::new());
+    text.extend_pairs(&query.used);
+    if let Some(cursor) = cursor {
+        text.append_pair("_cursor", cursor);
+    }
+    let text = text.finish();
+    if text.is_empty() { path.to_owned() } else { format!("{path}?{text}") }
+}
+
+/// The versions of one resource, newest first
+#[utoipa::path(get, path = "/fhir/{type}/{id}/_history", tag = "history", operation_id = "instanceHistory",
+    params(("type" = String, Path), ("id" = String, Path), ("_count" = Option<u32>, Query),
+        ("_since" = Option<String>, Query, description = "An instant"), ("_at" = Option<String>, Query, description = "A date or time"),
+        ("_cursor" = Option<String>, Query)),
+    responses((status = 200, description = "A history Bundle", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
+        (status = 403, description = "No scope for it"), (status = 404, description = "Not there, or hidden from the caller")))]
+pub async fn instance_history(request: HttpRequest, server: Data<Server>, path: Path<(String, String)>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let (name, id) = path.into_inner();
+        let of = resource_type(&name).and_then(|named| Ok(Of::Instance(named, logical_id(id)?)));
+        versions(exchange, of).await
+    })
+    .await
+}
+
+/// The versions of all resources of a type, newest first
+#[utoipa::path(get, path = "/fhir/{type}/_history", tag = "history", operation_id = "typeHistory",
+    params(("type" = String, Path), ("_count" = Option<u32>, Query), ("_since" = Option<String>, Query),
+        ("_at" = Option<String>, Query), ("_cursor" = Option<String>, Query)),
+    responses((status = 200, description = "A history Bundle", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
+        (status = 403, description = "No scope for it")))]
+pub async fn type_history(request: HttpRequest, server: Data<Server>, path: Path<String>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let of = resource_type(&path.into_inner()).map(Of::Type);
+        versions(exchange, of).await
+    })
+    .await
+}
+
+/// The versions of all resources, newest first
+#[utoipa::path(get, path = "/fhir/_history", tag = "history", operation_id = "systemHistory",
+    params(("_count" = Option<u32>, Query), ("_since" = Option<String>, Query), ("_at" = Option<String>, Query),
+        ("_cursor" = Option<String>, Query)),
+    responses((status = 200, description = "A history Bundle", content_type = "application/fhir+json"),
+        (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
+        (status = 403, description = "No scope for it")))]
+pub async fn system_history(request: HttpRequest, server: Data<Server>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| versions(exchange, Ok(Of::System)).await).await
+}
+
+async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
+    let now_ms = exchange.server.concord.store.now_ms();
+    let done = async {
+        let of = of?;
+        let range = exchange.range()?;
+        let page =
+            interact::history::history(&exchange.server.concord, exchange.call.clone(), of.clone(), range).await?;
+        Ok((of, page))
+    };
+    let (of, page) = match done.await {
+        Ok(done) => done,
+        Err(fault) => return Err(exchange.fault(fault)),
+    };
+    let base = exchange.server.concord.base.as_str();
+    let path = match of {
+        Of::Instance(named, id) => format!("{base}/{named}/{id}/_history"),
+        Of::Type(named) => format!("{base}/{named}/_history"),
+        Of::System => format!("{base}/_history"),
+    };
+    let address = |cursor: Option<&str>| {
+        let mut text = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &exchange.pairs {
+            if ["_count", "_since", "_at"].contains(&name.as_str()) {
+                text.append_pair(name, value);
+            }
+        }
+        if let Some(cursor) = cursor {
+            text.append_pair("_cursor", cursor);
+        }
+        let text = text.finish();
+        if text.is_empty() { path.clone() } else { format!("{path}?{text}") }
+    };
+    let this = exchange.pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, cursor)| cursor.as_str());
+    let bundle = Bundle {
+        kind: "history",
+        base,
+        now_ms,
+        total: None,
+        this: address(this),
+        next: page.next.as_deref().map(|cursor| address(Some(cursor))),
+        versions: page.versions,
+        remarks: Vec::new(),
+    };
+    exchange.bundle(bundle)
+}
+
+impl Exchange {
+    /// The parameters that say what is searched, without those of the form of the answer.
+    fn search_pairs(&self) -> Vec<(String, String)> {
+        self.pairs.iter().filter(|(name, _)| !["_format", "_pretty"].contains(&name.as_str())).cloned().collect()
+    }
+
+    /// The condition in the query of a conditional update or delete.
+    fn own_condition(&self, named: ResourceType) -> Result<Query, Fault> {
+        let form = ["_format", "_pretty", "_summary", "_elements"];
+        let mut text = url::form_urlencoded::Serializer::new(String::new());
+        text.extend_pairs(self.pairs.iter().filter(|(name, _)| !form.contains(&name.as_str())));
+        self.condition(named, &text.finish())
+    }
+
+    /// `_since`, `_at`, `_count` and `_cursor` of a history.
+    fn range(&self) -> Result<Range, Fault> {
+        let (usual, most) = self.server.concord.page;
+        let mut range = Range { limit: usual, ..Range::default() };
+        for (name, value) in &self.pairs {
+            let time = || {
+                concord_fhir::value::date::range(value)
+                    .ok_or_else(|| Fault::parameter(name, "a date or an instant, for instance 2026-01-31T08:00:00Z"))
+            };
+            match name.as_str() {
+                "_since" => range.since = Some(time()?.0),
+                "_at" => range.at = Some(time()?),
+                "_count" => {
+                    let count = value.parse::<u32>().map_err(|_| Fault::parameter(name, "a number"))?;
+                    range.limit = count.min(most);
+                }
+                "_cursor" => range.cursor = Some(value.clone()),
+                "_format" | "_pretty" | "_summary" | "_elements" => {}
+                other => {
+                    let shown: String = other.chars().take(128).collect();
+                    return Err(Fault::parameter(&shown, "a history has no such parameter"));
+                }
+            }
+        }
+        Ok(range)
+    }
+
+    /// A Bundle as the response.
+    fn bundle(&self, bundle: Bundle<'_>) -> Answered {
+        let text = bundle.written(&self.answer).map_err(|fault| self.fault(fault))?;
+        Ok(HttpResponse::Ok()
+            .insert_header(("cache-control", "no-store"))
+            .content_type(self.answer.content_type())
+            .body(text))
+    }
+}
+
+fn deleted(version: Option<i64>) -> HttpResponse {
+    let mut builder = HttpResponse::NoContent();
+    if let Some(version) = version {
+        builder.insert_header(("etag", format!("W/\"{version}\"")));
+    }
+    builder.finish()
+}
+
+/// The bytes of a body, or why there are none.
+fn received(body: Result<Bytes, actix_web::Error>) -> Result<Bytes, Fault> {
+    body.map_err(|error| match error.as_response_error().status_code().as_u16() {
+        413 => Fault::TooLarge("the body is larger than max_body_bytes".to_owned()),
+        _ => Fault::Malformed(vec![Issue::plain(IssueCode::Structure, "the body did not arrive whole")]),
+    })
+}

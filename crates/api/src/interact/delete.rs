@@ -1,0 +1,82 @@
+//! delete and conditional delete (R4 "RESTful API", delete). Nothing is physically deleted: the versions stay.
+
+use std::sync::Arc;
+
+use concord_consent::request::Action;
+use concord_fhir::registry::ResourceType;
+
+use super::audit::Interaction;
+use super::update::{Target, check_version};
+use super::{Call, Concord, access, logged, matching, provenance, read, write};
+use crate::fault::Fault;
+use crate::store::audit::Record;
+use crate::store::rows::{Method, Version};
+use crate::store::transaction::Transaction;
+
+/// Puts a deletion in place of the current version; the version id of the deletion, or none if nothing had to be done:
+/// it was deleted before, or nothing matches the condition.
+pub(crate) async fn delete(
+    concord: &Arc<Concord>,
+    call: Call,
+    resource_type: ResourceType,
+    target: Target,
+    if_match: Option<i64>,
+) -> Result<Option<i64>, Fault> {
+    let concord = Arc::clone(concord);
+    let store = concord.store.clone();
+    store
+        .write(move |transaction| {
+            let mut record = call.record(Interaction::Delete, Some(resource_type));
+            let result = match target {
+                Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, if_match, &mut record),
+                Target::Match(query) => {
+                    record.query.clone_from(&matching::told(&query));
+                    access::require_scope(&call, Action::Delete, resource_type)
+                        .and_then(|()| matching::one(&concord, &call, transaction, &query))
+                        .and_then(|found| match found {
+                            Some(found) => {
+                                run(&concord, &call, transaction, resource_type, &found.id, if_match, &mut record)
+                            }
+                            None => Ok(None),
+                        })
+                }
+            };
+            logged(result, record)
+        })
+        .await
+}
+
+fn run(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+    if_match: Option<i64>,
+    record: &mut Record,
+) -> Result<Option<i64>, Fault> {
+    record.entity = id.to_owned();
+    let old = read::visible(concord, call, transaction, resource_type, id, Action::Delete, record)?.version;
+    if old.deleted {
+        return Ok(None);
+    }
+    check_version(if_match, &old)?;
+    access::may_change(concord, call, transaction, Action::Delete, &old)?;
+    let new = Version {
+        version: old.version + 1,
+        updated: transaction.now.max(old.updated),
+        method: Method::Delete,
+        deleted: true,
+        body: String::new(),
+        ..old.clone()
+    };
+    transaction.replace(&old, &new, None)?;
+    let patient = transaction.patient_id(old.patient)?;
+    let patients: Vec<String> = Some(patient).filter(|id| !id.is_empty()).into_iter().collect();
+    if let Some((version, entries)) = provenance::of_deletion(call, transaction, &new, &patients)? {
+        transaction.insert(&[(version, &entries)])?;
+    }
+    write::note_access_change(transaction, resource_type, &patients)?;
+    record.version = new.version;
+    Ok(Some(new.version))
+}

@@ -1,0 +1,212 @@
+//! history on instance, type and system (R4 "RESTful API", history).
+
+use std::sync::Arc;
+
+use concord_consent::request::Action;
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+
+use super::audit::Interaction;
+use super::{Call, Concord, access, logged, read};
+use crate::fault::Fault;
+use crate::store::audit::Record;
+use crate::store::lower::{RECORD, Rows};
+use crate::store::rows::Version;
+use crate::store::search::{Position, PositionValue};
+use crate::store::statement::Sql;
+use crate::store::transaction::Transaction;
+
+/// Of what the history is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Of {
+    /// One resource.
+    Instance(ResourceType, String),
+    /// All resources of a type.
+    Type(ResourceType),
+    /// All resources.
+    System,
+}
+
+/// Which versions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Range {
+    /// `_since`: made at or after this time, in milliseconds since 1970 UTC.
+    pub(crate) since: Option<i64>,
+    /// `_at`: current at some time between these two.
+    pub(crate) at: Option<(i64, i64)>,
+    /// `_count`.
+    pub(crate) limit: u32,
+    /// `_cursor`.
+    pub(crate) cursor: Option<String>,
+}
+
+/// A page of versions, newest first.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The versions.
+    pub(crate) versions: Vec<Version>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next: Option<String>,
+}
+
+/// The versions that the caller may see, as they were and as the resource is now.
+pub(crate) async fn history(
+    concord: &Arc<Concord>,
+    call: Call,
+    of: Of,
+    range: Range,
+) -> Result<Page, Fault> {
+    let concord = Arc::clone(concord);
+    let store = concord.store.clone();
+    store
+        .read(move |transaction| {
+            let (interaction, resource_type) = match &of {
+                Of::Instance(resource_type, _) => (Interaction::History, Some(*resource_type)),
+                Of::Type(resource_type) => (Interaction::TypeHistory, Some(*resource_type)),
+                Of::System => (Interaction::SystemHistory, None),
+            };
+            let mut record = call.record(interaction, resource_type);
+            let result = run(&concord, &call, transaction, &of, &range, &mut record);
+            match result {
+                Ok(page) => {
+                    let records = per_patient(record, &page.versions);
+                    (Ok(page), records)
+                }
+                Err(fault) => logged(Err(fault), record),
+            }
+        })
+        .await
+}
+
+/// One record for each patient whose data is in the answer, so that each can see it; one for an answer about nobody.
+pub(crate) fn per_patient(record: Record, versions: &[Version]) -> Vec<Record> {
+    let mut patients: Vec<i64> = versions.iter().map(|version| version.patient).filter(|key| *key != 0).collect();
+    patients.sort_unstable();
+    patients.dedup();
+    if patients.is_empty() {
+        return vec![record];
+    }
+    patients.into_iter().map(|patient| Record { patient, ..record.clone() }).collect()
+}
+
+fn run(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    of: &Of,
+    range: &Range,
+    record: &mut Record,
+) -> Result<Page, Fault> {
+    let (permit, wanted) = match of {
+        Of::Instance(resource_type, id) => {
+            record.entity.clone_from(id);
+            let head = read::visible(concord, call, transaction, *resource_type, id, Action::History, record)?;
+            record.version = 0;
+            let decision = access::decide_on(concord, call, transaction, Action::History, &head)?;
+            (decision.permit, Sql::new("r.rid = ").bind(head.version.key))
+        }
+        Of::Type(resource_type) => {
+            access::require_scope(call, Action::TypeHistory, *resource_type)?;
+            let decision = access::decide_search(concord, call, transaction, Action::TypeHistory, *resource_type, None)?;
+            access::log_permit(record, &decision);
+            (decision.permit, Sql::new("r.type = ").bind(resource_type.number()))
+        }
+        Of::System => {
+            let decision = access::decide_everywhere(concord, call, transaction, Action::TypeHistory)?;
+            access::log_permit(record, &decision);
+            (decision.permit, Sql::new("1 = 1"))
+        }
+    };
+    let wanted = wanted.append(since_and_at(range));
+    let context = format!("history {of:?} {:?} {:?}", range.since, range.at);
+    let after = match &range.cursor {
+        Some(cursor) => Some(concord.cursors.open(call, &context, cursor)?),
+        None => None,
+    };
+    let mut versions = Vec::new();
+    for rows in [Rows::Current, Rows::Superseded] {
+        let mut condition = wanted.clone().sql(" AND ").append(permitted(transaction, of, rows, &permit)?);
+        if let Some(Position { values, key }) = &after {
+            if let Some(PositionValue::Number(updated)) = values.first() {
+                #[expect(clippy::cast_possible_truncation, reason = "it was made from whole milliseconds")]
+                let updated = *updated as i64;
+                condition = condition
+                    .sql(" AND (r.updated < ")
+                    .bind(updated)
+                    .sql(" OR (r.updated = ")
+                    .bind(updated)
+                    .sql(" AND ")
+                    .sql(rows.key())
+                    .sql(" < ")
+                    .bind(*key)
+                    .sql("))");
+            }
+        }
+        condition = condition
+            .sql(" ORDER BY r.updated DESC, ")
+            .sql(rows.key())
+            .sql(" DESC LIMIT ")
+            .bind(i64::from(range.limit) + 1);
+        versions.extend(transaction.versions(rows, condition)?);
+    }
+    versions.sort_by_key(|version| std::cmp::Reverse((version.updated, version.key)));
+    let limit = usize::try_from(range.limit).unwrap_or(usize::MAX);
+    let more = versions.len() > limit;
+    versions.truncate(limit);
+    let next = versions.last().filter(|_| more).map(|last| {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact in a double for 285,000 years")]
+        let position = Position { values: vec![PositionValue::Number(last.updated as f64)], key: last.key };
+        concord.cursors.seal(call, &context, &position)
+    });
+    Ok(Page { versions, next })
+}
+
+fn since_and_at(range: &Range) -> Sql {
+    let mut sql = Sql::new("");
+    if let Some(since) = range.since {
+        sql = sql.sql(" AND r.updated >= ").bind(since);
+    }
+    if let Some((low, high)) = range.at {
+        sql = sql.sql(" AND r.updated <= ").bind(high);
+        for table in ["resource", "history"] {
+            sql = sql
+                .sql(" AND NOT EXISTS (SELECT 1 FROM ")
+                .sql(table)
+                .sql(" n WHERE n.rid = r.rid AND n.version > r.version AND n.updated <= ")
+                .bind(low)
+                .sql(")");
+        }
+    }
+    sql
+}
+
+/// A version must be permitted as it was, and its resource as it is. When only one record is permitted, its index
+/// leads the way, so that nobody else's rows are touched.
+fn permitted(
+    transaction: &mut Transaction<'_>,
+    of: &Of,
+    rows: Rows,
+    permit: &Predicate,
+) -> Result<Sql, Fault> {
+    let mut sql = transaction.lowered(rows, permit, |lowering| lowering.condition(permit))?;
+    if rows == Rows::Superseded {
+        let current = transaction.lowered(Rows::Current, permit, |lowering| lowering.condition(permit))?;
+        sql = sql.sql(" AND r.rid IN (SELECT r.rid FROM resource r WHERE ").append(current).sql(")");
+    }
+    let record = match of {
+        Of::Instance(..) => None,
+        Of::Type(_) | Of::System => access::only_record(permit),
+    };
+    if let Some(patient) = record {
+        let Some(key) = transaction.patient_key(patient)? else { return Ok(Sql::new("1 = 0")) };
+        sql = sql
+            .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.parameter = ")
+            .bind(RECORD.0)
+            .sql(" AND e.key <> '' AND ");
+        if let Of::Type(resource_type) = of {
+            sql = sql.sql("e.key = ").bind(resource_type.name()).sql(" AND ");
+        }
+        sql = sql.sql("e.patient = ").bind(key).sql(")");
+    }
+    Ok(sql)
+}

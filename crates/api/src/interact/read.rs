@@ -1,0 +1,134 @@
+//! read and vread (R4 "RESTful API", read and vread).
+
+use std::sync::Arc;
+
+use concord_consent::request::Action;
+use concord_fhir::registry::ResourceType;
+
+use super::audit::Interaction;
+use super::{AUDIT_EVENT, Call, Concord, access, audit, logged};
+use crate::fault::Fault;
+use crate::store::audit::Record;
+use crate::store::lower::Rows;
+use crate::store::rows::{Head, Version};
+use crate::store::transaction::Transaction;
+
+/// The current version of a resource.
+pub(crate) async fn read(
+    concord: &Arc<Concord>,
+    call: Call,
+    resource_type: ResourceType,
+    id: String,
+) -> Result<Version, Fault> {
+    let concord = Arc::clone(concord);
+    let store = concord.store.clone();
+    store
+        .read(move |transaction| {
+            let mut record = call.record(Interaction::Read, Some(resource_type));
+            record.entity.clone_from(&id);
+            let result = if resource_type == AUDIT_EVENT {
+                event(&concord, &call, transaction, &id, &mut record)
+            } else {
+                visible(&concord, &call, transaction, resource_type, &id, Action::Read, &mut record)
+                    .and_then(|head| if head.version.deleted { Err(Fault::Gone) } else { Ok(head.version) })
+            };
+            logged(result, record)
+        })
+        .await
+}
+
+/// One version of a resource. A superseded version is shown to whoever may see it as it was and may see the resource as
+/// it is: neither an older nor a newer label is got round.
+pub(crate) async fn vread(
+    concord: &Arc<Concord>,
+    call: Call,
+    resource_type: ResourceType,
+    id: String,
+    number: i64,
+) -> Result<Version, Fault> {
+    let concord = Arc::clone(concord);
+    let store = concord.store.clone();
+    store
+        .read(move |transaction| {
+            let mut record = call.record(Interaction::Vread, Some(resource_type));
+            record.entity.clone_from(&id);
+            record.version = number;
+            let result = if resource_type == AUDIT_EVENT {
+                if number == 1 { event(&concord, &call, transaction, &id, &mut record) } else { Err(Fault::NotFound) }
+            } else {
+                version(&concord, &call, transaction, resource_type, &id, number, &mut record)
+            };
+            logged(result, record)
+        })
+        .await
+}
+
+fn version(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+    number: i64,
+    record: &mut Record,
+) -> Result<Version, Fault> {
+    let head = visible(concord, call, transaction, resource_type, id, Action::Read, record)?;
+    let version = if head.version.version == number {
+        head.version
+    } else {
+        let version = transaction.superseded(head.version.key, number)?.ok_or(Fault::NotFound)?;
+        let decision = access::decide_about(concord, call, transaction, Action::Read, resource_type, version.patient)?;
+        if !access::permits(transaction, &decision, Rows::Superseded, &version)? {
+            access::log_denial(record, &decision);
+            return Err(Fault::NotFound);
+        }
+        version
+    };
+    if version.deleted { Err(Fault::Gone) } else { Ok(version) }
+}
+
+/// The current version, deleted or not, if the caller may do this with it; [`Fault::NotFound`] alike if it is not there
+/// or the caller may not know of it. The log gets the patient and the true reason.
+pub(crate) fn visible(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+    action: Action,
+    record: &mut Record,
+) -> Result<Head, Fault> {
+    access::require_scope(call, action, resource_type)?;
+    let Some(head) = transaction.head(resource_type, id, action.writes())? else { return Err(Fault::NotFound) };
+    record.patient = head.version.patient;
+    let decision = access::decide_on(concord, call, transaction, Action::Read, &head)?;
+    if !access::permits(transaction, &decision, Rows::Current, &head.version)? {
+        access::log_denial(record, &decision);
+        return Err(Fault::NotFound);
+    }
+    access::log_permit(record, &decision);
+    if record.version == 0 {
+        record.version = head.version.version;
+    }
+    Ok(head)
+}
+
+/// One event of the audit log.
+fn event(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    id: &str,
+    record: &mut Record,
+) -> Result<Version, Fault> {
+    let resource_type = AUDIT_EVENT;
+    access::require_scope(call, Action::Read, resource_type)?;
+    let permit = access::log_permission(concord, call, transaction, Action::Read)?;
+    let condition = audit::condition(
+        transaction,
+        &permit.and(concord_fhir::predicate::Predicate::Id(vec![id.to_owned()])),
+    )?;
+    let stored = transaction.events(condition, false, 1)?.pop().ok_or(Fault::NotFound)?;
+    record.patient = stored.record.patient;
+    Ok(super::search::event_version(&stored))
+}

@@ -1,0 +1,219 @@
+//! search on one type (R4 "Search").
+
+use std::sync::Arc;
+
+use concord_consent::request::Action;
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::{self, Query, Total};
+
+use super::audit::{self, Interaction};
+use super::history::per_patient;
+use super::{AUDIT_EVENT, Call, Concord, access, logged, matching};
+use crate::fault::Fault;
+use crate::store::audit::{Record, Stored};
+use crate::store::rows::{Method, Version};
+use crate::store::search::{Position, SortBy, SortKey, Wanted};
+use crate::store::transaction::Transaction;
+
+/// A page of matches.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The matches, in order.
+    pub(crate) versions: Vec<Version>,
+    /// How many there are on all pages, if that was asked.
+    pub(crate) total: Option<i64>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next: Option<String>,
+    /// Whether the caller's rights are less than full, whatever was hidden or not.
+    pub(crate) limited: bool,
+}
+
+/// A page of the resources that match and that the caller may see.
+pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> Result<Page, Fault> {
+    let concord = Arc::clone(concord);
+    let store = concord.store.clone();
+    store
+        .read(move |transaction| {
+            let mut record = call.record(Interaction::Search, query.resource_type);
+            record.query = matching::told(&query);
+            match run(&concord, &call, transaction, &query, &mut record) {
+                Ok(page) => {
+                    if page.versions.is_empty() {
+                        // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
+                        let asked = search::record_of(&query.predicate);
+                        if let [patient] = asked.as_slice() {
+                            record.patient = transaction.patient_key(patient).ok().flatten().unwrap_or(0);
+                        }
+                    }
+                    let records = per_patient(record, &page.versions);
+                    (Ok(page), records)
+                }
+                Err(fault) => logged(Err(fault), record),
+            }
+        })
+        .await
+}
+
+fn run(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    query: &Query,
+    record: &mut Record,
+) -> Result<Page, Fault> {
+    let resource_type =
+        query.resource_type.ok_or_else(|| Fault::Internal("a search without a type".to_owned()))?;
+    access::require_scope(call, Action::Search, resource_type)?;
+    let limit = query.count.unwrap_or(concord.page.0).min(concord.page.1);
+    let context = format!("search {resource_type} {}", told_without_page(query));
+    let after = match &query.cursor {
+        Some(text) => Some(concord.cursors.open(call, &context, text)?),
+        None => None,
+    };
+    if resource_type == AUDIT_EVENT {
+        return events(concord, call, transaction, query, limit, after.as_ref(), &context);
+    }
+    let sort = sort_keys(query);
+    let (predicate, named, decision) = permitted(concord, call, transaction, resource_type, query)?;
+    access::log_permit(record, &decision);
+    let wanted = Wanted {
+        resource_type,
+        record: named.as_deref(),
+        predicate: &predicate,
+        sort: &sort,
+        after: after.as_ref(),
+        limit,
+    };
+    let limited = call.caller.actor != concord_consent::caller::Actor::System
+        && access::for_type(&decision.permit, resource_type) != Predicate::All;
+    let total = match query.total {
+        Total::None => None,
+        Total::Estimate | Total::Accurate => Some(transaction.total(&wanted)?),
+    };
+    if limit == 0 {
+        let total = match total {
+            Some(total) => total,
+            None => transaction.total(&wanted)?,
+        };
+        return Ok(Page { versions: Vec::new(), total: Some(total), next: None, limited });
+    }
+    let (versions, next) = transaction.page(&wanted)?;
+    let next = next.map(|position| concord.cursors.seal(call, &context, &position));
+    Ok(Page { versions, total, next, limited })
+}
+
+/// The search as a cursor is bound to it: everything but the page.
+fn told_without_page(query: &Query) -> String {
+    let parts = query.used.iter().filter(|(name, _)| name != "_cursor" && name != "_count");
+    parts.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+}
+
+/// What is asked for and what is permitted, the only record that it can match in, and the decision.
+fn permitted(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    query: &Query,
+) -> Result<(Predicate, Option<String>, Arc<concord_consent::decision::Decision>), Fault> {
+    let asked = search::record_of(&query.predicate);
+    let named = match asked.as_slice() {
+        [single] => Some(single.clone()),
+        _ => None,
+    };
+    let decision =
+        access::decide_search(concord, call, transaction, Action::Search, resource_type, named.as_deref())?;
+    let permit = access::for_type(&decision.permit, resource_type);
+    let named = named.or_else(|| access::only_record(&permit).map(str::to_owned));
+    Ok((query.predicate.clone().and(permit), named, decision))
+}
+
+/// The first visible matches, for conditional interactions.
+pub(crate) fn matches(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    query: &Query,
+    limit: u32,
+) -> Result<Vec<Version>, Fault> {
+    let resource_type =
+        query.resource_type.ok_or_else(|| Fault::Internal("a condition without a type".to_owned()))?;
+    access::require_scope(call, Action::Search, resource_type)?;
+    let (predicate, named, _) = permitted(concord, call, transaction, resource_type, query)?;
+    let wanted =
+        Wanted { resource_type, record: named.as_deref(), predicate: &predicate, sort: &[], after: None, limit };
+    Ok(transaction.page(&wanted)?.0)
+}
+
+fn sort_keys(query: &Query) -> Vec<SortKey> {
+    query
+        .sort
+        .iter()
+        .map(|sort| SortKey {
+            by: match &sort.by {
+                search::SortBy::Updated => SortBy::Updated,
+                search::SortBy::Id => SortBy::Id,
+                search::SortBy::Range(parameter) => SortBy::Range(*parameter),
+                search::SortBy::Key(parameter) => SortBy::Key(*parameter),
+            },
+            descending: sort.descending,
+        })
+        .collect()
+}
+
+/// A page of the audit log, newest first unless `_sort=date` or `_sort=_lastUpdated` says otherwise.
+fn events(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    query: &Query,
+    limit: u32,
+    after: Option<&Position>,
+    context: &str,
+) -> Result<Page, Fault> {
+    for (name, _) in &query.used {
+        let code = name.split(':').next().unwrap_or_default();
+        let control = ["_count", "_cursor", "_sort", "_total", "_summary", "_elements", "_format", "_pretty"];
+        if !audit::SEARCHABLE.contains(&code) && !control.contains(&code) {
+            return Err(Fault::parameter(name, "the audit log cannot be searched by it"));
+        }
+    }
+    let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
+    let permit = access::log_permission(concord, call, transaction, Action::Search)?;
+    let condition = audit::condition(transaction, &query.predicate.clone().and(permit))?;
+    let total = match query.total {
+        Total::None if limit > 0 => None,
+        _ => Some(transaction.count_events(condition.clone())?),
+    };
+    let condition = match after {
+        Some(position) => condition.sql(if ascending { " AND a.pk > " } else { " AND a.pk < " }).bind(position.key),
+        None => condition,
+    };
+    let mut found = transaction.events(condition, ascending, i64::from(limit) + 1)?;
+    let room = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > room && limit > 0;
+    found.truncate(room);
+    let next = found.last().filter(|_| more).map(|last| {
+        concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk })
+    });
+    let limited = call.caller.actor != concord_consent::caller::Actor::System;
+    Ok(Page { versions: found.iter().map(event_version).collect(), total, next, limited })
+}
+
+/// An event of the log in the form of a version, which is what answers are made of.
+pub(crate) fn event_version(stored: &Stored) -> Version {
+    Version {
+        key: stored.pk,
+        resource_type: AUDIT_EVENT,
+        id: stored.pk.to_string(),
+        version: 1,
+        updated: stored.at,
+        method: Method::Post,
+        deleted: false,
+        patient: stored.record.patient,
+        patients: i16::from(stored.record.patient != 0),
+        author: String::new(),
+        body: audit::event(stored),
+    }
+}

@@ -1,0 +1,166 @@
+//! update, update as create, and conditional update (R4 "RESTful API", update).
+
+use std::sync::Arc;
+
+use concord_consent::caller::Actor;
+use concord_consent::request::Action;
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::Query;
+
+use super::audit::Interaction;
+use super::create::{self, Written};
+use super::write::{self, Place};
+use super::{Call, Concord, access, logged, matching, provenance, read};
+use crate::fault::Fault;
+use crate::store::audit::Record;
+use crate::store::rows::{Method, Version};
+use crate::store::transaction::Transaction;
+
+/// Which resource an update or delete is for.
+pub(crate) enum Target {
+    /// The one of this logical id.
+    Id(String),
+    /// The only one that matches.
+    Match(Box<Query>),
+}
+
+/// Puts a new version in place, or, for a system, stores the first one under the id that it chose.
+pub(crate) async fn update(
+    concord: &Arc<Concord>,
+    call: Call,
+    resource_type: ResourceType,
+    target: Target,
+    value: Value<'static>,
+    if_match: Option<i64>,
+) -> Result<Written, Fault> {
+    let concord = Arc::clone(concord);
+    let store = concord.store.clone();
+    store
+        .write(move |transaction| {
+            let mut record = call.record(Interaction::Update, Some(resource_type));
+            let result = match target {
+                Target::Id(id) => {
+                    run(&concord, &call, transaction, resource_type, &id, value, if_match, &mut record)
+                }
+                Target::Match(query) => {
+                    conditional(&concord, &call, transaction, resource_type, &query, value, if_match, &mut record)
+                }
+            };
+            logged(result, record)
+        })
+        .await
+}
+
+/// With no match the resource is created, with one it is updated, with more nothing is done (R4 "conditional update").
+#[expect(clippy::too_many_arguments, reason = "the parts of one write, each of its own kind")]
+fn conditional(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    query: &Query,
+    value: Value<'static>,
+    if_match: Option<i64>,
+    record: &mut Record,
+) -> Result<Written, Fault> {
+    access::require_scope(call, Action::Update, resource_type)?;
+    matching::lock(transaction, resource_type, query)?;
+    let named = value.text("id").map(str::to_owned);
+    match (matching::one(concord, call, transaction, query)?, named) {
+        (Some(found), Some(named)) if found.id != named => Err(Fault::Malformed(vec![Issue::error(
+            IssueCode::Value,
+            format!("{resource_type}.id"),
+            "the id in the body is not that of the resource that matches",
+        )])),
+        (Some(found), _) => {
+            run(concord, call, transaction, resource_type, &found.id, value, if_match, record)
+        }
+        (None, _) if if_match.is_some() => Err(stale()),
+        (None, Some(named)) if matches!(call.caller.actor, Actor::System) => {
+            run(concord, call, transaction, resource_type, &named, value, None, record)
+        }
+        (None, Some(_)) => Err(Fault::NotFound),
+        (None, None) => {
+            record.interaction = Interaction::Create as i16;
+            let id = matching::new_id(transaction.now);
+            create::insert(concord, call, transaction, resource_type, value, &id, Method::Put, record)
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one write, each of its own kind")]
+pub(super) fn run(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+    value: Value<'_>,
+    if_match: Option<i64>,
+    record: &mut Record,
+) -> Result<Written, Fault> {
+    record.entity = id.to_owned();
+    access::require_scope(call, Action::Update, resource_type)?;
+    let is_system = matches!(call.caller.actor, Actor::System);
+    let head = match read::visible(concord, call, transaction, resource_type, id, Action::Update, record) {
+        Ok(head) => head,
+        // Only a system learns that an id is unused; for anybody else that looks like a hidden one.
+        Err(Fault::NotFound) if is_system => {
+            if transaction.head(resource_type, id, true)?.is_some() {
+                return Err(Fault::NotFound);
+            }
+            if if_match.is_some() {
+                return Err(stale());
+            }
+            return create::insert(concord, call, transaction, resource_type, value, id, Method::Put, record);
+        }
+        Err(fault) => return Err(fault),
+    };
+    let old = head.version;
+    if old.deleted && !is_system {
+        return Err(Fault::Gone);
+    }
+    check_version(if_match, &old)?;
+    access::may_change(concord, call, transaction, Action::Update, &old)?;
+    let place = Place {
+        key: old.key,
+        id,
+        number: old.version + 1,
+        updated: transaction.now.max(old.updated),
+        method: Method::Put,
+        author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
+    };
+    let proposed = write::propose(concord, call, transaction, Action::Update, resource_type, value, &place)?;
+    record.version = old.version;
+    if !old.deleted && write::unchanged(&old.body, &proposed.version.body) {
+        return Ok(Written { version: old, created: false, warnings: proposed.warnings });
+    }
+    transaction.replace(&old, &proposed.version, Some(&proposed.entries))?;
+    if let Some((version, entries)) = provenance::of(call, transaction, &proposed, "UPDATE", Some(old.version))? {
+        transaction.insert(&[(version, &entries)])?;
+    }
+    let mut patients = proposed.entries.patients.clone();
+    patients.push(transaction.patient_id(old.patient)?);
+    patients.retain(|patient| !patient.is_empty());
+    write::note_access_change(transaction, resource_type, &patients)?;
+    record.version = proposed.version.version;
+    record.patient = proposed.version.patient;
+    Ok(Written { version: proposed.version, created: old.deleted, warnings: proposed.warnings })
+}
+
+/// Refuses a write that was made for another version (R4 "Managing Resource Contention").
+pub(super) fn check_version(if_match: Option<i64>, current: &Version) -> Result<(), Fault> {
+    match if_match {
+        Some(wanted) if wanted != current.version => Err(stale()),
+        _ => Ok(()),
+    }
+}
+
+fn stale() -> Fault {
+    Fault::PreconditionFailed(Issue::plain(
+        IssueCode::Conflict,
+        "If-Match names another version than the current one; read the resource again and repeat",
+    ))
+}

@@ -1,0 +1,208 @@
+//! What every write shares: making a version of what the client sent.
+
+use std::borrow::Cow;
+
+use concord_consent::caller::Actor;
+use concord_consent::request::Action;
+use concord_fhir::index::{self, Entries};
+use concord_fhir::json::{self, Object, Value};
+use concord_fhir::registry::ResourceType;
+use concord_fhir::rules;
+
+use super::{Call, Concord, access, instant, references};
+use crate::fault::Fault;
+use crate::store::rows::{Method, Version};
+use crate::store::transaction::Transaction;
+
+/// A version about to be stored, with what it can be found and judged by.
+pub(crate) struct Proposed {
+    /// The version.
+    pub(crate) version: Version,
+    /// Its index entries.
+    pub(crate) entries: Entries,
+    /// What the client should know although the write stands.
+    pub(crate) warnings: Vec<concord_fhir::issue::Issue>,
+}
+
+/// Where a version goes.
+pub(crate) struct Place<'a> {
+    /// The key of the resource.
+    pub(crate) key: i64,
+    /// Its logical id.
+    pub(crate) id: &'a str,
+    /// The version id.
+    pub(crate) number: i64,
+    /// `meta.lastUpdated`.
+    pub(crate) updated: i64,
+    /// By which verb.
+    pub(crate) method: Method,
+    /// Who wrote the resource first, if it is there already.
+    pub(crate) author: Option<&'a str>,
+}
+
+/// Applies the rules of the type for the writer, stamps the server's elements, decides on the result, and checks its
+/// references.
+pub(crate) fn propose(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    action: Action,
+    resource_type: ResourceType,
+    mut value: Value<'_>,
+    place: &Place<'_>,
+) -> Result<Proposed, Fault> {
+    let writer = access::writer(concord, call, transaction)?;
+    let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
+    // Who it is about is judged before what it says, so that a refusal never depends on somebody else's record.
+    let mut entries = index::extract(resource_type, place.id, place.updated, &value);
+    let mut warnings = Vec::new();
+    if writer.is_person_or_professional() {
+        warnings = rules::prepare(resource_type, &mut value, &writer, &settings, transaction.now)
+            .map_err(Fault::RuleBroken)?;
+        rules::stamp_label(&mut value, &writer);
+        entries = index::extract(resource_type, place.id, place.updated, &value);
+    } else {
+        rules::prepare(resource_type, &mut value, &writer, &settings, transaction.now).map_err(Fault::RuleBroken)?;
+    }
+    decide(concord, call, transaction, action, resource_type, &entries)?;
+    if concord.check_references && !matches!(call.caller.actor, Actor::System) {
+        references::check(concord, call, transaction, &value)?;
+    }
+    stamp(&mut value, place, source(call));
+    let author = match (place.author, call.caller.actor.reference()) {
+        (Some(author), _) => author.to_owned(),
+        (None, Some(author)) => author,
+        (None, None) => match rules::authors(resource_type, &value).as_slice() {
+            [single] => single.clone(),
+            _ => String::new(),
+        },
+    };
+    // The stamp changes `meta`, which has rows of its own.
+    let mut stamped = index::extract(resource_type, place.id, place.updated, &value);
+    if stamped.patients.is_empty() {
+        stamped.patients = entries.patients;
+    }
+    let patient = match stamped.patients.first() {
+        Some(id) => transaction.make_patient_key(id)?,
+        None => 0,
+    };
+    let version = Version {
+        key: place.key,
+        resource_type,
+        id: place.id.to_owned(),
+        version: place.number,
+        updated: place.updated,
+        method: place.method,
+        deleted: false,
+        patient,
+        patients: i16::try_from(stamped.patients.len()).unwrap_or(i16::MAX),
+        author,
+        body: json::to_string(&value),
+    };
+    Ok(Proposed { version, entries: stamped, warnings })
+}
+
+/// Whether the caller may write a resource with these entries: into every record that it would be part of.
+fn decide(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    action: Action,
+    resource_type: ResourceType,
+    entries: &Entries,
+) -> Result<(), Fault> {
+    access::require_scope(call, action, resource_type)?;
+    let mut single = entries.clone();
+    let patients: Vec<Option<&String>> =
+        if entries.patients.is_empty() { vec![None] } else { entries.patients.iter().map(Some).collect() };
+    for patient in patients {
+        single.patients = patient.into_iter().cloned().collect();
+        let key = match patient {
+            // A record that nothing has ever named has no facts that permit anything to anybody but its patient.
+            Some(id) => transaction.patient_key(id)?.unwrap_or(0),
+            None => 0,
+        };
+        let decision = access::decide_about(concord, call, transaction, action, resource_type, key)?;
+        if !decision.permit.holds(&single) {
+            return Err(Fault::Denied(access::issues(&decision)));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the server's elements in: `id`, `meta.versionId`, `meta.lastUpdated` and, for what a person writes,
+/// `meta.source`. They stand first, in the order of the specification.
+fn stamp<'v>(value: &mut Value<'v>, place: &Place<'_>, source: Option<String>) {
+    let Some(object) = value.as_object_mut() else { return };
+    let mut meta = match object.remove("meta") {
+        Some(Value::Object(meta)) => meta,
+        _ => Object::default(),
+    };
+    for taken in ["_versionId", "_lastUpdated"] {
+        meta.remove(taken);
+    }
+    let at = usize::from(meta.get("id").is_some());
+    meta.set_at(at, "versionId", Value::string(place.number.to_string()));
+    meta.set_at(at + 1, "lastUpdated", Value::string(instant(place.updated)));
+    if let Some(source) = source {
+        meta.remove("_source");
+        meta.set_at(at + 2, "source", Value::string(source));
+    }
+    object.set_at(1, Cow::Borrowed("id"), Value::string(place.id));
+    object.set_at(2, Cow::Borrowed("meta"), Value::Object(meta));
+}
+
+/// The app as a URI; none for a system, which says itself where its data is from.
+fn source(call: &Call) -> Option<String> {
+    if matches!(call.caller.actor, Actor::System) {
+        return None;
+    }
+    let client = &call.caller.client;
+    let is_uri = client.contains(':') && !client.contains(char::is_whitespace);
+    if is_uri {
+        return Some(client.clone());
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let escaped: String = client
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    Some(format!("urn:concord:client:{escaped}"))
+}
+
+/// Whether two bodies say the same, apart from the version and its time. The new one has been stamped already, so that
+/// only a change by the client counts.
+pub(crate) fn unchanged(stored: &str, proposed: &str) -> bool {
+    fn bare(text: &str) -> Option<Value<'_>> {
+        let mut value = json::parse(text.as_bytes(), &json::Limits::default()).ok()?;
+        if let Some(meta) = value.as_object_mut()?.get_mut("meta").and_then(Value::as_object_mut) {
+            meta.remove("versionId");
+            meta.remove("lastUpdated");
+        }
+        Some(value)
+    }
+    match (bare(stored), bare(proposed)) {
+        (Some(stored), Some(proposed)) => stored.same(&proposed),
+        _ => false,
+    }
+}
+
+/// Tells the access cache of every node that facts about these patients have changed, if the type is one that access
+/// is decided by.
+pub(crate) fn note_access_change(
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    patients: &[String],
+) -> Result<(), Fault> {
+    match resource_type.name() {
+        "Consent" | "CareTeam" | "RelatedPerson" => {
+            for patient in patients {
+                let key = transaction.make_patient_key(patient)?;
+                transaction.bump_access_version(key)?;
+            }
+            Ok(())
+        }
+        "PractitionerRole" | "Practitioner" | "Organization" => transaction.bump_access_version(0),
+        _ => Ok(()),
+    }
+}

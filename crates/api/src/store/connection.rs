@@ -1,0 +1,140 @@
+//! The two databases behind one face. Only this file and the migrations know which is which.
+
+use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::deserialize::FromSqlRow;
+use diesel::pg::{Pg, PgConnection};
+use diesel::query_dsl::{LoadQuery, RunQueryDsl};
+use diesel::result::{ConnectionResult, DatabaseErrorKind, Error};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+
+use super::statement::{Sql, Statement};
+use crate::config::{DatabaseUrl, Durability};
+use crate::fault::Fault;
+
+/// An open connection to either database.
+pub(crate) struct Connection {
+    pub(super) database: Database,
+    /// An error was seen after which the connection may be lost.
+    suspect: bool,
+}
+
+/// Which database a connection is to.
+pub(super) enum Database {
+    /// The embedded database.
+    Sqlite(SqliteConnection),
+    /// PostgreSQL.
+    Postgres(PgConnection),
+}
+
+impl Connection {
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or opened.
+    pub(crate) fn open(address: &DatabaseUrl, durability: Durability) -> ConnectionResult<Connection> {
+        match address {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
+                let synchronous = match durability {
+                    Durability::Full => "FULL",
+                    Durability::Process => "NORMAL",
+                };
+                connection
+                    .batch_execute(&format!(
+                        "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
+                         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; \
+                         PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864;"
+                    ))
+                    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+                Ok(Connection { database: Database::Sqlite(connection), suspect: false })
+            }
+            DatabaseUrl::Postgres(url) => {
+                let mut connection = PgConnection::establish(url)?;
+                connection
+                    .batch_execute("SET client_min_messages = warning; SET timezone = 'UTC'")
+                    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+                Ok(Connection { database: Database::Postgres(connection), suspect: false })
+            }
+        }
+    }
+
+    /// Whether this is PostgreSQL, for the few statements that differ.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.database, Database::Postgres(_))
+    }
+
+    /// Whether the connection can no longer be used. Asks the database only after an error that says so.
+    pub(super) fn is_broken(&mut self) -> bool {
+        if !self.suspect {
+            return false;
+        }
+        self.suspect = false;
+        match &mut self.database {
+            Database::Sqlite(_) => false,
+            Database::Postgres(connection) => connection.batch_execute("SELECT 1").is_err(),
+        }
+    }
+
+    /// Runs a statement that answers with rows.
+    pub(super) fn rows<T, U>(&mut self, sql: Sql) -> Result<Vec<U>, Error>
+    where
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
+        let result = match &mut self.database {
+            Database::Sqlite(connection) => sql.returning::<T>().load::<U>(connection),
+            Database::Postgres(connection) => sql.returning::<T>().load::<U>(connection),
+        };
+        self.noted(result)
+    }
+
+    /// Runs a statement that answers with no rows; how many rows it touched.
+    pub(super) fn run(&mut self, sql: Sql) -> Result<usize, Error> {
+        let statement: Statement<diesel::sql_types::Untyped> = sql.returning();
+        let result = match &mut self.database {
+            Database::Sqlite(connection) => statement.execute(connection),
+            Database::Postgres(connection) => statement.execute(connection),
+        };
+        self.noted(result)
+    }
+
+    /// Runs fixed text, one or more statements.
+    pub(super) fn batch(&mut self, text: &str) -> Result<(), Error> {
+        let result = match &mut self.database {
+            Database::Sqlite(connection) => connection.batch_execute(text),
+            Database::Postgres(connection) => connection.batch_execute(text),
+        };
+        self.noted(result)
+    }
+
+    fn noted<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if matches!(
+            result,
+            Err(Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::Unknown, _)
+                | Error::BrokenTransactionManager)
+        ) {
+            self.suspect = true;
+        }
+        result
+    }
+}
+
+/// What a database error means to a request: most are the server's fault, a lost race is a conflict and a busy or lost
+/// database is for the client to come back to.
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        match &error {
+            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
+                Fault::Conflict("another writer came first; read the resource again and repeat".to_owned())
+            }
+            Error::DatabaseError(DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ClosedConnection, _)
+            | Error::BrokenTransactionManager => Fault::Busy(1),
+            Error::DatabaseError(_, information)
+                if information.message().contains("locked") || information.message().contains("deadlock") =>
+            {
+                Fault::Busy(1)
+            }
+            _ => Fault::Internal(format!("database: {error}")),
+        }
+    }
+}

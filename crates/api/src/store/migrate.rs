@@ -1,0 +1,37 @@
+//! Brings a database to the schema of this release.
+
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connection::{Connection, Database};
+use crate::config::{DatabaseUrl, Durability};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Runs the migrations that are missing; their names, oldest first. Two processes that start at once do not meet: the
+/// embedded database has a file lock, and PostgreSQL an advisory lock taken here.
+///
+/// # Errors
+/// One line, when the database cannot be opened or a migration fails.
+pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
+    let mut connection =
+        Connection::open(address, Durability::Full).map_err(|error| format!("database_url: cannot open: {error}"))?;
+    let failed = |error: &dyn std::fmt::Display| format!("migration failed: {error}");
+    let names = match &mut connection.database {
+        Database::Sqlite(sqlite) => sqlite
+            .run_pending_migrations(SQLITE)
+            .map(|versions| versions.iter().map(ToString::to_string).collect())
+            .map_err(|error| failed(&error))?,
+        Database::Postgres(postgres) => {
+            use diesel::connection::SimpleConnection;
+            postgres.batch_execute("SELECT pg_advisory_lock(4051701)").map_err(|error| failed(&error))?;
+            let names = postgres
+                .run_pending_migrations(POSTGRES)
+                .map(|versions| versions.iter().map(ToString::to_string).collect())
+                .map_err(|error| failed(&error))?;
+            postgres.batch_execute("SELECT pg_advisory_unlock(4051701)").map_err(|error| failed(&error))?;
+            names
+        }
+    };
+    Ok(names)
+}

@@ -1,0 +1,160 @@
+//! How it is stored and found. The only code that names diesel.
+//!
+//! Reads run in a snapshot, writes in a transaction; both hand back the audit records of what they did, and neither
+//! answers before those are as durable as the data. Concurrent requests share a commit.
+
+pub(crate) mod audit;
+pub(crate) mod connection;
+mod keys;
+pub(crate) mod lower;
+mod migrate;
+mod patients;
+mod postgres;
+pub(crate) mod rows;
+pub(crate) mod search;
+mod sqlite;
+pub(crate) mod statement;
+pub(crate) mod transaction;
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+pub use migrate::migrate;
+
+use crate::clock::Clock;
+use crate::config::{DatabaseUrl, Durability};
+use crate::fault::Fault;
+use audit::Record;
+use keys::Keys;
+use patients::Patients;
+use transaction::Transaction;
+
+/// The result of an interaction, and what must be in the log before it is given out.
+pub(crate) type Reply<T> = (Result<T, Fault>, Vec<Record>);
+
+/// What every transaction of this process shares.
+pub(crate) struct Shared {
+    clock: Clock,
+    keys: Keys,
+    patients: Patients,
+}
+
+/// The store of one database.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    backend: Arc<Backend>,
+}
+
+enum Backend {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the data is.
+    pub address: DatabaseUrl,
+    /// What a commit of the embedded database survives.
+    pub durability: Durability,
+    /// How many connections to PostgreSQL.
+    pub connections: usize,
+    /// A number for this process, drawn at random, of which ten bits are used.
+    pub node: u16,
+}
+
+impl Store {
+    /// Opens the database, which must have been migrated.
+    ///
+    /// # Errors
+    /// One line, when the database cannot be opened.
+    pub fn open(options: &Options, clock: Clock) -> Result<Store, String> {
+        let shared = Arc::new(Shared { clock, keys: Keys::new(options.node), patients: Patients::new() });
+        let backend = match &options.address {
+            DatabaseUrl::Sqlite(_) => Backend::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&shared))?),
+            DatabaseUrl::Postgres(_) => Backend::Postgres(postgres::Postgres::open(options, &shared)?),
+        };
+        Ok(Store { shared, backend: Arc::new(backend) })
+    }
+
+    /// The time as the store sees it, in milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.shared.clock.now_ms()
+    }
+
+    /// Runs `work` in a read snapshot, makes its audit records durable, and then answers.
+    ///
+    /// On the embedded database the work runs where the caller is: a point read takes less time than handing it over.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (result, records) = match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(&self.shared, work),
+            Backend::Postgres(postgres) => postgres.read(work).await,
+        };
+        self.append(records).await?;
+        result
+    }
+
+    /// Runs `work` in a write transaction: its changes and its audit records are committed together. If it fails, its
+    /// changes are undone and its audit records, those of the refusal, are committed.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Postgres(postgres) => {
+                let (result, records) = postgres.write(work).await;
+                self.append(records).await?;
+                result
+            }
+        }
+    }
+
+    /// Makes audit records durable.
+    pub(crate) async fn append(&self, records: Vec<Record>) -> Result<(), Fault> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let (done, wait) = oneshot::channel();
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.append(records, done)?,
+            Backend::Postgres(postgres) => postgres.append(records, done)?,
+        }
+        match wait.await {
+            Ok(result) => result,
+            Err(_) => Err(stopped()),
+        }
+    }
+
+    /// The value of a shared setting, made by `make` if there is none yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn setting(&self, name: &'static str, make: String) -> Result<String, Fault> {
+        self.write(move |transaction| (transaction.setting(name, &make), Vec::new())).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ready(&self) -> bool {
+        self.read(|transaction| (transaction.access_versions(0), Vec::new())).await.is_ok()
+    }
+}
+
+/// The fault of a request that found the store closed.
+fn stopped() -> Fault {
+    Fault::Busy(1)
+}
+
+/// Runs a job, turning a panic into a fault so that it cannot take the writer with it.
+fn guarded<T>(work: impl FnOnce(&mut Transaction<'_>) -> Reply<T>, transaction: &mut Transaction<'_>) -> Reply<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(transaction))) {
+        Ok(reply) => reply,
+        Err(_) => (Err(Fault::Internal("a panic inside a transaction".to_owned())), Vec::new()),
+    }
+}

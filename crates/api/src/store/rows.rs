@@ -1,0 +1,354 @@
+//! Versions of resources as rows: reading the current one, putting a new one in place, keeping the old.
+
+use concord_fhir::index::Entries;
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+use diesel::sql_types::{BigInt, SmallInt, Text};
+
+use super::lower::{RECORD, Rows};
+use super::statement::{Bind, Sql};
+use super::transaction::Transaction;
+use crate::fault::Fault;
+
+/// How a version came to be (Bundle.entry.request.method).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// A create.
+    Post,
+    /// An update, or a create under an id that the client chose.
+    Put,
+    /// A delete.
+    Delete,
+}
+
+impl Method {
+    fn number(self) -> i16 {
+        match self {
+            Method::Post => 0,
+            Method::Put => 1,
+            Method::Delete => 2,
+        }
+    }
+
+    fn from_number(number: i16) -> Method {
+        match number {
+            0 => Method::Post,
+            1 => Method::Put,
+            _ => Method::Delete,
+        }
+    }
+
+    /// The HTTP verb.
+    pub(crate) fn verb(self) -> &'static str {
+        match self {
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// A version as stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    /// The key of its rows in the index: the resource's for the current version, its own for a superseded one.
+    pub(crate) key: i64,
+    /// Its type.
+    pub(crate) resource_type: ResourceType,
+    /// Its logical id.
+    pub(crate) id: String,
+    /// Its version id, counted from 1.
+    pub(crate) version: i64,
+    /// `meta.lastUpdated`, in milliseconds since 1970 UTC.
+    pub(crate) updated: i64,
+    /// How it came to be.
+    pub(crate) method: Method,
+    /// Whether it is a deletion.
+    pub(crate) deleted: bool,
+    /// The key of the patient in whose record it is, the first if there are several; 0 for nobody's.
+    pub(crate) patient: i64,
+    /// In how many patients' records it is.
+    pub(crate) patients: i16,
+    /// Who wrote the resource first: a reference, or empty for a system that named nobody.
+    pub(crate) author: String,
+    /// The JSON, as it is sent; empty for a deletion.
+    pub(crate) body: String,
+}
+
+/// A current version with the versions of the facts that decide about it, read in one statement.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    /// The version.
+    pub(crate) version: Version,
+    /// The access version of the patient's record, and that of what is about nobody.
+    pub(crate) access: (i64, i64),
+}
+
+/// The columns of [`Version`], on the alias `r`, after the key.
+const COLUMNS: &str =
+    ", r.type, r.id, r.version, r.updated, r.method, r.deleted, r.patient, r.patients, r.author, r.body";
+
+type Columns = (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text);
+type Row = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String);
+
+fn version(row: Row) -> Result<Version, Fault> {
+    let (key, number, id, version, updated, method, deleted, patient, patients, author, body) = row;
+    let resource_type = ResourceType::from_number(number)
+        .ok_or_else(|| Fault::Internal(format!("a stored row has the unknown type {number}")))?;
+    Ok(Version {
+        key,
+        resource_type,
+        id,
+        version,
+        updated,
+        method: Method::from_number(method),
+        deleted: deleted != 0,
+        patient,
+        patients,
+        author,
+        body,
+    })
+}
+
+type HeadColumns =
+    (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, BigInt, BigInt);
+type HeadRow = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String, i64, i64);
+
+impl Transaction<'_> {
+    /// The current version of a resource, deleted or not. With `lock`, no other transaction can replace it until this
+    /// one ends.
+    pub(crate) fn head(&mut self, resource_type: ResourceType, id: &str, lock: bool) -> Result<Option<Head>, Fault> {
+        let mut sql = Sql::new("SELECT r.rid")
+            .sql(COLUMNS)
+            .sql(
+                ", p.access_version, z.access_version FROM resource r JOIN patient p ON p.key = r.patient \
+                 JOIN patient z ON z.key = 0 WHERE r.type = ",
+            )
+            .bind(resource_type.number())
+            .sql(" AND r.id = ")
+            .bind(id);
+        if lock && self.is_postgres() {
+            sql.push_sql(" FOR UPDATE OF r");
+        }
+        let Some(row) = self.rows::<HeadColumns, HeadRow>(sql)?.pop() else { return Ok(None) };
+        let (key, number, id, number_of, updated, method, deleted, patient, patients, author, body, own, common) = row;
+        let row = (key, number, id, number_of, updated, method, deleted, patient, patients, author, body);
+        Ok(Some(Head { version: version(row)?, access: (own, common) }))
+    }
+
+    /// A superseded version.
+    pub(crate) fn superseded(&mut self, rid: i64, number: i64) -> Result<Option<Version>, Fault> {
+        let sql = Sql::new("SELECT r.pk")
+            .sql(COLUMNS)
+            .sql(" FROM history r WHERE r.rid = ")
+            .bind(rid)
+            .sql(" AND r.version = ")
+            .bind(number);
+        self.rows::<Columns, Row>(sql)?.pop().map(version).transpose()
+    }
+
+    /// Versions of one table that meet a condition on `r`, in the order given.
+    pub(crate) fn versions(&mut self, rows: Rows, condition: Sql) -> Result<Vec<Version>, Fault> {
+        let sql = Sql::new("SELECT ")
+            .sql(rows.key())
+            .sql(COLUMNS)
+            .sql(" FROM ")
+            .sql(rows.table())
+            .sql(" r WHERE ")
+            .append(condition);
+        self.rows::<Columns, Row>(sql)?.into_iter().map(version).collect()
+    }
+
+    /// Whether the version with that index key is one of those that the predicate means.
+    pub(crate) fn meets(&mut self, rows: Rows, key: i64, predicate: &Predicate) -> Result<bool, Fault> {
+        let condition = self.lowered(rows, predicate, |lowering| lowering.condition(predicate))?;
+        let sql = Sql::new("SELECT 1 FROM ")
+            .sql(rows.table())
+            .sql(" r WHERE ")
+            .sql(rows.key())
+            .sql(" = ")
+            .bind(key)
+            .sql(" AND ")
+            .append(condition);
+        Ok(!self.rows::<(diesel::sql_types::Integer,), (i32,)>(sql)?.is_empty())
+    }
+
+    /// Stores the first versions of resources.
+    pub(crate) fn insert(&mut self, versions: &[(Version, &Entries)]) -> Result<(), Fault> {
+        for chunk in versions.chunks(64) {
+            let mut sql = Sql::new(
+                "INSERT INTO resource (rid, type, id, version, updated, method, deleted, patient, patients, author, \
+                 body) VALUES ",
+            );
+            for (place, (version, _)) in chunk.iter().enumerate() {
+                sql.push_sql(if place == 0 { "(" } else { ", (" });
+                let binds: [Bind; 11] = [
+                    version.key.into(),
+                    version.resource_type.number().into(),
+                    version.id.as_str().into(),
+                    version.version.into(),
+                    version.updated.into(),
+                    version.method.number().into(),
+                    i16::from(version.deleted).into(),
+                    version.patient.into(),
+                    version.patients.into(),
+                    version.author.as_str().into(),
+                    version.body.as_str().into(),
+                ];
+                push_row(&mut sql, binds);
+            }
+            self.run(sql)?;
+        }
+        let mut rows = Vec::new();
+        for (version, entries) in versions {
+            self.index_rows(version, entries, &mut rows)?;
+        }
+        self.insert_entries(&rows)
+    }
+
+    /// Puts a new version in place of the current one, which goes into the history with its index rows. A deletion
+    /// keeps the rows of the last version, by which it is decided who may know that it was there.
+    pub(crate) fn replace(&mut self, old: &Version, new: &Version, entries: Option<&Entries>) -> Result<(), Fault> {
+        let pk = self.next_key();
+        self.run(
+            Sql::new(
+                "INSERT INTO history (pk, rid, type, id, version, updated, method, deleted, patient, patients, author, \
+                 body) SELECT ",
+            )
+            .bind(pk)
+            .sql(
+                ", rid, type, id, version, updated, method, deleted, patient, patients, author, body FROM resource \
+                 WHERE rid = ",
+            )
+            .bind(old.key),
+        )?;
+        self.run(
+            Sql::new("INSERT INTO history_entry (resource, parameter, position, patient, key, low, high) SELECT ")
+                .bind(pk)
+                .sql(", parameter, position, patient, key, low, high FROM entry WHERE resource = ")
+                .bind(old.key),
+        )?;
+        let changed = self.run(
+            Sql::new("UPDATE resource SET version = ")
+                .bind(new.version)
+                .sql(", updated = ")
+                .bind(new.updated)
+                .sql(", method = ")
+                .bind(new.method.number())
+                .sql(", deleted = ")
+                .bind(i16::from(new.deleted))
+                .sql(", patient = ")
+                .bind(new.patient)
+                .sql(", patients = ")
+                .bind(new.patients)
+                .sql(", author = ")
+                .bind(new.author.as_str())
+                .sql(", body = ")
+                .bind(new.body.as_str())
+                .sql(" WHERE rid = ")
+                .bind(old.key)
+                .sql(" AND version = ")
+                .bind(old.version),
+        )?;
+        if changed != 1 {
+            return Err(Fault::Conflict("another writer came first; read the resource again and repeat".to_owned()));
+        }
+        let Some(entries) = entries else { return Ok(()) };
+        self.run(Sql::new("DELETE FROM entry WHERE resource = ").bind(old.key))?;
+        let mut rows = Vec::new();
+        self.index_rows(new, entries, &mut rows)?;
+        self.insert_entries(&rows)
+    }
+
+    /// The index rows of a version: each once for every patient in whose record it is, so that an index that leads
+    /// with the patient finds it from each of them.
+    fn index_rows(&mut self, version: &Version, entries: &Entries, rows: &mut Vec<EntryRow>) -> Result<(), Fault> {
+        let mut patients = Vec::with_capacity(entries.patients.len().max(1));
+        for patient in &entries.patients {
+            patients.push(self.make_patient_key(patient)?);
+        }
+        let mut position = 0;
+        let mut push = |parameter: i32, patient: i64, key: &str, low: Option<f64>, high: Option<f64>| {
+            rows.push(EntryRow { resource: version.key, parameter, position, patient, key: key.to_owned(), low, high });
+            position += 1;
+        };
+        for patient in &patients {
+            push(RECORD.0, *patient, version.resource_type.name(), None, None);
+        }
+        if patients.is_empty() {
+            patients.push(0);
+        }
+        for entry in &entries.rows {
+            for patient in &patients {
+                push(entry.parameter.0, *patient, &entry.key, entry.low, entry.high);
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_entries(&mut self, rows: &[EntryRow]) -> Result<(), Fault> {
+        const INTO: &str = "INSERT INTO entry (resource, parameter, position, patient, key, low, high) ";
+        if self.is_postgres() {
+            for chunk in rows.chunks(5_000) {
+                let sql = Sql::new(INTO)
+                    .sql("SELECT * FROM unnest(")
+                    .bind(Bind::Bigs(chunk.iter().map(|row| row.resource).collect()))
+                    .sql(", ")
+                    .bind(Bind::Ints(chunk.iter().map(|row| row.parameter).collect()))
+                    .sql(", ")
+                    .bind(Bind::Ints(chunk.iter().map(|row| row.position).collect()))
+                    .sql(", ")
+                    .bind(Bind::Bigs(chunk.iter().map(|row| row.patient).collect()))
+                    .sql(", ")
+                    .bind(Bind::Texts(chunk.iter().map(|row| row.key.clone()).collect()))
+                    .sql(", ")
+                    .bind(Bind::Doubles(chunk.iter().map(|row| row.low).collect()))
+                    .sql(", ")
+                    .bind(Bind::Doubles(chunk.iter().map(|row| row.high).collect()))
+                    .sql(")");
+                self.run(sql)?;
+            }
+            return Ok(());
+        }
+        for chunk in rows.chunks(64) {
+            let mut sql = Sql::new(INTO);
+            for (place, row) in chunk.iter().enumerate() {
+                sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
+                let binds: [Bind; 7] = [
+                    row.resource.into(),
+                    row.parameter.into(),
+                    row.position.into(),
+                    row.patient.into(),
+                    row.key.as_str().into(),
+                    Bind::Double(row.low),
+                    Bind::Double(row.high),
+                ];
+                push_row(&mut sql, binds);
+            }
+            self.run(sql)?;
+        }
+        Ok(())
+    }
+}
+
+/// A row of `entry`.
+struct EntryRow {
+    resource: i64,
+    parameter: i32,
+    position: i32,
+    patient: i64,
+    key: String,
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+/// The values of one row, with the closing parenthesis.
+fn push_row<const N: usize>(sql: &mut Sql, binds: [Bind; N]) {
+    for (column, bind) in binds.into_iter().enumerate() {
+        if column > 0 {
+            sql.push_sql(", ");
+        }
+        sql.push_bind(bind);
+    }
+    sql.push_sql(")");
+}

@@ -1,0 +1,219 @@
+//! A page of a search, in one statement: what is asked for AND what is permitted, then the order, then the limit.
+
+use concord_fhir::index::ParameterId;
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+use diesel::sql_types::{BigInt, Double, Nullable, Text};
+
+use super::lower::Rows;
+use super::rows::Version;
+use super::statement::{Bind, Sql};
+use super::transaction::Transaction;
+use crate::fault::Fault;
+
+/// A key to sort by. Resources that have no value for it come last, whichever the direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SortKey {
+    /// By what.
+    pub(crate) by: SortBy,
+    /// From the greatest down.
+    pub(crate) descending: bool,
+}
+
+/// What a search can be sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SortBy {
+    /// `meta.lastUpdated`.
+    Updated,
+    /// The logical id.
+    Id,
+    /// The least (descending: the greatest) range of a date, number or quantity.
+    Range(ParameterId),
+    /// The least (descending: the greatest) key of any other parameter.
+    Key(ParameterId),
+}
+
+/// The place of a resource in a sorted answer: one value for each sort key, and the resource's key.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Position {
+    /// The values, in the order of the sort keys.
+    pub(crate) values: Vec<PositionValue>,
+    /// The resource's key, which breaks ties.
+    pub(crate) key: i64,
+}
+
+/// One value of a position.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PositionValue {
+    /// The resource has no value.
+    Missing,
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+/// A search as the store runs it.
+pub(crate) struct Wanted<'a> {
+    /// The type.
+    pub(crate) resource_type: ResourceType,
+    /// The only patient in whose record a match can be, by logical id, if the search or the permission says so.
+    pub(crate) record: Option<&'a str>,
+    /// What is asked for and what is permitted.
+    pub(crate) predicate: &'a Predicate,
+    /// The order; the resource's key comes after these.
+    pub(crate) sort: &'a [SortKey],
+    /// Only what comes after this.
+    pub(crate) after: Option<&'a Position>,
+    /// How many at most.
+    pub(crate) limit: u32,
+}
+
+impl SortKey {
+    /// The value of a resource `r`, null if it has none.
+    fn expression(self) -> Sql {
+        let (parameter, direct) = match self.by {
+            SortBy::Updated => return Sql::new("r.updated"),
+            SortBy::Id => return Sql::new("r.id"),
+            SortBy::Range(parameter) => (parameter, if self.descending { "max(e.high)" } else { "min(e.low)" }),
+            SortBy::Key(parameter) => (parameter, if self.descending { "max(e.key)" } else { "min(e.key)" }),
+        };
+        Sql::new("(SELECT ")
+            .sql(direct)
+            .sql(" FROM entry e WHERE e.resource = r.rid AND e.parameter = ")
+            .bind(parameter.0)
+            .sql(")")
+    }
+
+    fn may_be_missing(self) -> bool {
+        matches!(self.by, SortBy::Range(_) | SortBy::Key(_))
+    }
+}
+
+impl Transaction<'_> {
+    /// A page of current versions, and the position of the last one if there are more.
+    pub(crate) fn page(&mut self, wanted: &Wanted<'_>) -> Result<(Vec<Version>, Option<Position>), Fault> {
+        let mut condition = self.condition(wanted)?;
+        if let Some(after) = wanted.after {
+            condition = condition.sql(" AND ").append(beyond(wanted.sort, after));
+        }
+        condition.push_sql(" ORDER BY ");
+        for key in wanted.sort {
+            if key.may_be_missing() {
+                condition = condition.append(key.expression()).sql(" IS NULL, ");
+            }
+            condition = condition.append(key.expression()).sql(if key.descending { " DESC, " } else { " ASC, " });
+        }
+        let more = i64::from(wanted.limit) + 1;
+        condition = condition.sql("r.rid ASC LIMIT ").bind(more);
+        let mut found = self.versions(Rows::Current, condition)?;
+        let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+        if found.len() <= limit {
+            return Ok((found, None));
+        }
+        found.truncate(limit);
+        let next = match found.last() {
+            Some(last) => Some(self.position(last.key, wanted.sort)?),
+            None => None,
+        };
+        Ok((found, next))
+    }
+
+    /// How many current versions match, at whatever place.
+    pub(crate) fn total(&mut self, wanted: &Wanted<'_>) -> Result<i64, Fault> {
+        let sql = Sql::new("SELECT count(*) FROM resource r WHERE ").append(self.condition(wanted)?);
+        Ok(self.rows::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
+    }
+
+    /// The text of the page's condition, for explanations and plan checks.
+    fn condition(&mut self, wanted: &Wanted<'_>) -> Result<Sql, Fault> {
+        let record = match wanted.record {
+            None => None,
+            Some(id) => match self.patient_key(id)? {
+                Some(key) => Some(key),
+                // No resource is part of a record that nothing has ever named.
+                None => return Ok(Sql::new("1 = 0")),
+            },
+        };
+        self.lowered(Rows::Current, wanted.predicate, |lowering| {
+            lowering.search(wanted.resource_type, record, wanted.predicate)
+        })
+    }
+
+    fn position(&mut self, key: i64, sort: &[SortKey]) -> Result<Position, Fault> {
+        let mut values = Vec::with_capacity(sort.len());
+        for sort_key in sort {
+            let sql =
+                Sql::new("SELECT ").append(sort_key.expression()).sql(" FROM resource r WHERE r.rid = ").bind(key);
+            let value = match sort_key.by {
+                SortBy::Updated => {
+                    let rows = self.rows::<(BigInt,), (i64,)>(sql)?;
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "milliseconds are exact in a double for 285,000 years"
+                    )]
+                    rows.first().map_or(PositionValue::Missing, |row| PositionValue::Number(row.0 as f64))
+                }
+                SortBy::Range(_) => {
+                    let rows = self.rows::<(Nullable<Double>,), (Option<f64>,)>(sql)?;
+                    rows.first().and_then(|row| row.0).map_or(PositionValue::Missing, PositionValue::Number)
+                }
+                SortBy::Id | SortBy::Key(_) => {
+                    let rows = self.rows::<(Nullable<Text>,), (Option<String>,)>(sql)?;
+                    rows.into_iter().next().and_then(|row| row.0).map_or(PositionValue::Missing, PositionValue::Text)
+                }
+            };
+            values.push(value);
+        }
+        Ok(Position { values, key })
+    }
+}
+
+/// The condition that a resource comes after a position: later in one key and equal in all before it, or equal in all
+/// and with a greater resource key.
+fn beyond(sort: &[SortKey], after: &Position) -> Sql {
+    let mut all = Sql::new("(");
+    for place in 0..=sort.len() {
+        if place > 0 {
+            all.push_sql(" OR ");
+        }
+        all.push_sql("(");
+        for (key, value) in sort.iter().zip(&after.values).take(place) {
+            all = match bound(*key, value) {
+                Some(bind) => all.append(key.expression()).sql(" = ").bind(bind),
+                None => all.append(key.expression()).sql(" IS NULL"),
+            }
+            .sql(" AND ");
+        }
+        all = match (sort.get(place), after.values.get(place)) {
+            (Some(key), Some(value)) => match bound(*key, value) {
+                Some(bind) => {
+                    let later = if key.descending { " < " } else { " > " };
+                    let beyond = Sql::new("(").append(key.expression()).sql(later).bind(bind);
+                    let beyond = if key.may_be_missing() {
+                        beyond.sql(" OR ").append(key.expression()).sql(" IS NULL")
+                    } else {
+                        beyond
+                    };
+                    all.append(beyond.sql(")"))
+                }
+                // Nothing comes after the missing ones.
+                None => all.sql("1 = 0"),
+            },
+            _ => all.sql("r.rid > ").bind(after.key),
+        };
+        all.push_sql(")");
+    }
+    all.sql(")")
+}
+
+/// The value as the column's type; none for a missing one.
+fn bound(key: SortKey, value: &PositionValue) -> Option<Bind> {
+    match (key.by, value) {
+        (_, PositionValue::Missing) => None,
+        #[expect(clippy::cast_possible_truncation, reason = "it was made from whole milliseconds")]
+        (SortBy::Updated, PositionValue::Number(number)) => Some(Bind::Big(*number as i64)),
+        (_, PositionValue::Number(number)) => Some(Bind::Double(Some(*number))),
+        (_, PositionValue::Text(text)) => Some(Bind::Text(text.clone())),
+    }
+}

@@ -1,0 +1,207 @@
+//! The embedded database: one writer thread that shares commits, and reading connections used where the caller is.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::audit::Record;
+use super::connection::Connection;
+use super::statement::Sql;
+use super::transaction::Transaction;
+use super::{Options, Reply, Shared, guarded, stopped};
+use crate::config::{DatabaseUrl, Durability};
+use crate::fault::Fault;
+
+/// How many jobs may share a commit.
+const SHARED_COMMIT: usize = 512;
+
+pub(super) struct Sqlite {
+    address: DatabaseUrl,
+    durability: Durability,
+    readers: Mutex<Vec<Connection>>,
+    jobs: Mutex<Sender<Job>>,
+}
+
+/// Something for the writer.
+enum Job {
+    Write(Box<dyn Write>),
+    Append(Vec<Record>, oneshot::Sender<Result<(), Fault>>),
+}
+
+/// An interaction waiting for the writer.
+trait Write: Send {
+    /// Runs it; whether its changes stand, and its audit records.
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> (bool, Vec<Record>);
+    /// Answers, once the commit has succeeded or failed.
+    fn answer(self: Box<Self>, committed: bool);
+}
+
+struct Work<T, F> {
+    work: Option<F>,
+    result: Option<Result<T, Fault>>,
+    reply: oneshot::Sender<Result<T, Fault>>,
+}
+
+impl<T, F> Write for Work<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Transaction<'_>) -> Reply<T> + Send,
+{
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> (bool, Vec<Record>) {
+        let Some(work) = self.work.take() else { return (false, Vec::new()) };
+        let (result, records) = guarded(work, transaction);
+        let stands = result.is_ok();
+        self.result = Some(result);
+        (stands, records)
+    }
+
+    fn answer(self: Box<Self>, committed: bool) {
+        let result = match self.result {
+            Some(result) if committed => result,
+            _ => Err(Fault::Internal("the commit failed".to_owned())),
+        };
+        // A caller that has gone away needs no answer; what it did stands.
+        let _gone = self.reply.send(result);
+    }
+}
+
+impl Sqlite {
+    pub(super) fn open(options: &Options, shared: Arc<Shared>) -> Result<Sqlite, String> {
+        let open = || {
+            Connection::open(&options.address, options.durability)
+                .map_err(|error| format!("database_url: cannot open the SQLite file: {error}"))
+        };
+        let writer = open()?;
+        let (jobs, receiver) = channel();
+        std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || write_loop(writer, &shared, &receiver))
+            .map_err(|error| format!("cannot start the writer thread: {error}"))?;
+        Ok(Sqlite {
+            address: options.address.clone(),
+            durability: options.durability,
+            readers: Mutex::new(vec![open()?]),
+            jobs: Mutex::new(jobs),
+        })
+    }
+
+    pub(super) fn read<T>(&self, shared: &Shared, work: impl FnOnce(&mut Transaction<'_>) -> Reply<T>) -> Reply<T> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => match Connection::open(&self.address, self.durability) {
+                Ok(connection) => connection,
+                Err(error) => return (Err(Fault::Internal(format!("cannot open a reader: {error}"))), Vec::new()),
+            },
+        };
+        if let Err(error) = connection.run(Sql::new("BEGIN")) {
+            return (Err(error.into()), Vec::new());
+        }
+        let mut transaction = Transaction::new(&mut connection, shared);
+        let reply = guarded(work, &mut transaction);
+        drop(transaction);
+        if connection.run(Sql::new("COMMIT")).is_ok() {
+            self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        reply
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (reply, wait) = oneshot::channel();
+        self.send(Job::Write(Box::new(Work { work: Some(work), result: None, reply })))?;
+        wait.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    pub(super) fn append(&self, records: Vec<Record>, done: oneshot::Sender<Result<(), Fault>>) -> Result<(), Fault> {
+        self.send(Job::Append(records, done))
+    }
+
+    fn send(&self, job: Job) -> Result<(), Fault> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job).map_err(|_| stopped())
+    }
+}
+
+/// Takes what is waiting, runs it in one transaction, commits once, answers all. Ends when the store is dropped.
+fn write_loop(mut connection: Connection, shared: &Shared, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = vec![first];
+        while batch.len() < SHARED_COMMIT {
+            match jobs.try_recv() {
+                Ok(job) => batch.push(job),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        commit_together(&mut connection, shared, batch);
+    }
+}
+
+fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>) {
+    let mut answers: Vec<Box<dyn FnOnce(bool)>> = Vec::with_capacity(batch.len());
+    let mut begun = connection.run(Sql::new("BEGIN IMMEDIATE")).is_ok();
+    if begun {
+        let mut transaction = Transaction::new(connection, shared);
+        let mut records = Vec::new();
+        for job in batch {
+            match job {
+                Job::Append(appended, done) => {
+                    records.extend(appended);
+                    answers.push(Box::new(move |committed| {
+                        let _gone = done.send(if committed {
+                            Ok(())
+                        } else {
+                            Err(Fault::Internal("the audit log could not be written".to_owned()))
+                        });
+                    }));
+                }
+                Job::Write(mut write) => {
+                    begun = begun && run_in_savepoint(write.as_mut(), &mut transaction, &mut records).is_ok();
+                    answers.push(Box::new(move |committed| write.answer(committed)));
+                }
+            }
+        }
+        begun = begun && transaction.append(&records).is_ok() && transaction.run(Sql::new("COMMIT")).is_ok();
+        if begun {
+            transaction.committed();
+        }
+    } else {
+        for job in batch {
+            match job {
+                Job::Append(_, done) => {
+                    let _gone = done.send(Err(Fault::Busy(1)));
+                }
+                Job::Write(write) => write.answer(false),
+            }
+        }
+    }
+    if !begun {
+        tracing::error!("a transaction of the embedded database could not be committed");
+        shared.patients.clear();
+        // Fails when there is nothing to roll back, which is as well.
+        let _none = connection.run(Sql::new("ROLLBACK"));
+    }
+    for answer in answers {
+        answer(begun);
+    }
+}
+
+/// One interaction inside the shared transaction: undone alone when it fails.
+fn run_in_savepoint(
+    write: &mut dyn Write,
+    transaction: &mut Transaction<'_>,
+    records: &mut Vec<Record>,
+) -> Result<(), Fault> {
+    transaction.run(Sql::new("SAVEPOINT interaction"))?;
+    let (stands, own) = write.run(transaction);
+    records.extend(own);
+    if !stands {
+        transaction.run(Sql::new("ROLLBACK TO interaction"))?;
+        // Keys of other jobs of this commit that are forgotten with this one's are simply looked up again.
+        transaction.rolled_back();
+    }
+    transaction.run(Sql::new("RELEASE interaction"))?;
+    Ok(())
+}

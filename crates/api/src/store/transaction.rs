@@ -1,0 +1,187 @@
+//! What an interaction can do inside its one transaction.
+
+use diesel::deserialize::FromSqlRow;
+use diesel::pg::{Pg, PgConnection};
+use diesel::query_dsl::LoadQuery;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+
+use super::Shared;
+use super::connection::Connection;
+use super::lower::{Lowering, Rows};
+use super::statement::{Sql, Statement};
+use crate::fault::Fault;
+
+/// An open transaction (or, for a single statement, an open connection).
+pub(crate) struct Transaction<'a> {
+    connection: &'a mut Connection,
+    shared: &'a Shared,
+    /// The time of the transaction, in milliseconds since 1970 UTC.
+    pub(crate) now: i64,
+    /// Patients that got their key in this transaction: remembered by the process only after the commit.
+    fresh: Vec<(String, i64)>,
+}
+
+impl<'a> Transaction<'a> {
+    /// A view of a connection on which a transaction has been begun.
+    pub(super) fn new(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
+        let now = shared.clock.now_ms();
+        Transaction { connection, shared, now, fresh: Vec::new() }
+    }
+
+    /// What every transaction of this process shares.
+    pub(crate) fn shared(&self) -> &Shared {
+        self.shared
+    }
+
+    /// To be called after the commit.
+    pub(super) fn committed(&mut self) {
+        for (id, key) in std::mem::take(&mut self.fresh) {
+            self.shared.patients.insert(id, key);
+        }
+    }
+
+    /// Forgets what a rolled-back part had learnt.
+    pub(super) fn rolled_back(&mut self) {
+        self.fresh.clear();
+    }
+
+    /// Whether this is PostgreSQL, for the few statements that differ.
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.connection.is_postgres()
+    }
+
+    /// The next row number.
+    pub(crate) fn next_key(&self) -> i64 {
+        self.shared.keys.next(self.now)
+    }
+
+    /// Runs a statement that answers with rows.
+    pub(crate) fn rows<T, U>(&mut self, sql: Sql) -> Result<Vec<U>, Fault>
+    where
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
+        Ok(self.connection.rows::<T, U>(sql)?)
+    }
+
+    /// Runs a statement that answers with no rows; how many rows it touched.
+    pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, Fault> {
+        Ok(self.connection.run(sql)?)
+    }
+
+    /// Runs fixed text.
+    pub(super) fn batch(&mut self, text: &str) -> Result<(), Fault> {
+        Ok(self.connection.batch(text)?)
+    }
+
+    /// The value of a shared setting, set to `make` if there is none yet.
+    pub(crate) fn setting(&mut self, name: &str, make: &str) -> Result<String, Fault> {
+        let sql = Sql::new("INSERT INTO setting (name, value) VALUES (")
+            .bind(name)
+            .sql(", ")
+            .bind(make)
+            .sql(") ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING value");
+        let rows = self.rows::<(Text,), (String,)>(sql)?;
+        rows.into_iter().next().map(|row| row.0).ok_or_else(|| Fault::Internal("no setting".to_owned()))
+    }
+
+    /// The key of a patient's logical id, if any resource or request has ever named that patient.
+    pub(crate) fn patient_key(&mut self, id: &str) -> Result<Option<i64>, Fault> {
+        if let Some(key) = self.shared.patients.get(id) {
+            return Ok(Some(key));
+        }
+        if let Some((_, key)) = self.fresh.iter().find(|(known, _)| known == id) {
+            return Ok(Some(*key));
+        }
+        let found = self.rows::<(BigInt,), (i64,)>(Sql::new("SELECT key FROM patient WHERE id = ").bind(id))?;
+        let key = found.first().map(|row| row.0);
+        if let Some(key) = key {
+            self.shared.patients.insert(id.to_owned(), key);
+        }
+        Ok(key)
+    }
+
+    /// The key of a patient's logical id, made now if there is none. Only in a write transaction.
+    pub(crate) fn make_patient_key(&mut self, id: &str) -> Result<i64, Fault> {
+        if let Some(key) = self.patient_key(id)? {
+            return Ok(key);
+        }
+        // The update that changes nothing makes a concurrent maker's row visible to RETURNING.
+        let sql = Sql::new("INSERT INTO patient (id) VALUES (")
+            .bind(id)
+            .sql(") ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key");
+        let made = self.rows::<(BigInt,), (i64,)>(sql)?;
+        let key = made.first().map(|row| row.0).ok_or_else(|| Fault::Internal("no key for a patient".to_owned()))?;
+        self.fresh.push((id.to_owned(), key));
+        Ok(key)
+    }
+
+    /// The logical id of a patient's key; empty for key 0.
+    pub(crate) fn patient_id(&mut self, key: i64) -> Result<String, Fault> {
+        if key == 0 {
+            return Ok(String::new());
+        }
+        if let Some(id) = self.shared.patients.id(key) {
+            return Ok(id);
+        }
+        let found = self.rows::<(Text,), (String,)>(Sql::new("SELECT id FROM patient WHERE key = ").bind(key))?;
+        let id = found.into_iter().next().map(|row| row.0).unwrap_or_default();
+        if !id.is_empty() && !self.fresh.iter().any(|(_, fresh)| *fresh == key) {
+            self.shared.patients.insert(id.clone(), key);
+        }
+        Ok(id)
+    }
+
+    /// Says that what decides about access to this record has changed: facts remembered under the old version are no
+    /// longer used, on any node, from the commit on. Key 0 stands for facts about nobody's record.
+    pub(crate) fn bump_access_version(&mut self, patient: i64) -> Result<(), Fault> {
+        self.run(Sql::new("UPDATE patient SET access_version = access_version + 1 WHERE key = ").bind(patient))?;
+        Ok(())
+    }
+
+    /// The access versions of a patient's record and of what is about nobody.
+    pub(crate) fn access_versions(&mut self, patient: i64) -> Result<(i64, i64), Fault> {
+        let sql = Sql::new(
+            "SELECT p.access_version, z.access_version FROM patient p, patient z WHERE z.key = 0 AND p.key = ",
+        )
+        .bind(patient);
+        let rows = self.rows::<(BigInt, BigInt), (i64, i64)>(sql)?;
+        rows.first().copied().ok_or_else(|| Fault::Internal("no access version".to_owned()))
+    }
+
+    /// The keys of the patients that a predicate names, so that it can be lowered.
+    pub(crate) fn lowered<T>(
+        &mut self,
+        rows: Rows,
+        predicate: &concord_fhir::predicate::Predicate,
+        build: impl FnOnce(&Lowering<'_>) -> T,
+    ) -> Result<T, Fault> {
+        let mut keys = Vec::new();
+        for patient in records(predicate) {
+            keys.push((patient, self.patient_key(patient)?));
+        }
+        let lookup = |id: &str| keys.iter().find(|(known, _)| *known == id).and_then(|(_, key)| *key);
+        Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup }))
+    }
+}
+
+/// The patients that a predicate names, each once.
+fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {
+    use concord_fhir::predicate::Predicate;
+    fn walk<'p>(predicate: &'p Predicate, found: &mut Vec<&'p str>) {
+        match predicate {
+            Predicate::Record(patient) => {
+                if !found.contains(&patient.as_str()) {
+                    found.push(patient);
+                }
+            }
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|part| walk(part, found)),
+            Predicate::Not(part) => walk(part, found),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(predicate, &mut found);
+    found
+}

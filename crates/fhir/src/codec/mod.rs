@@ -1,0 +1,3 @@
+//! Resources as bytes, in JSON and in XML.
+
+pub(crate) mod markup;

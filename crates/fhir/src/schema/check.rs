@@ -1,0 +1,426 @@
+use super::place::Place;
+use super::primitive::{Primitive, Written};
+use super::problems::{Problems, kind_of, shown};
+use super::table::{ElementType, Found, Schema, Shape, Special, TypeKind, r4};
+use super::{invariants, narrative};
+use crate::issue::{Issue, IssueCode};
+use crate::json::{Limits, Object, Value};
+use crate::registry::ResourceType;
+
+/// Checks a resource against the element table of R4 in one pass, and names its type.
+///
+/// # Errors
+/// Every problem that was found (up to 1,000), each with its place. [`IssueCode::Structure`] says that the JSON is not
+/// that of a resource (wrong JSON type, list for single, null, empty list or object, no or unknown `resourceType`); the other
+/// codes say that a rule of FHIR is broken: [`IssueCode::Required`], [`IssueCode::Value`], [`IssueCode::CodeInvalid`],
+/// [`IssueCode::Invariant`], and [`IssueCode::Invalid`] for unknown elements and a second choice.
+pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Issue>> {
+    let mut walk = Walk { schema: r4(), problems: Problems::default(), depth: 0, deepest: limits.depth };
+    let Some(object) = value.as_object() else {
+        let text = format!("a resource is a JSON object, not {}", kind_of(value));
+        return Err(vec![Issue::plain(IssueCode::Structure, text)]);
+    };
+    let name = value.text("resourceType").unwrap_or("Resource");
+    let place = Place::root(name);
+    let resource_type = walk.resource(object, &place, Within { contained: false, container: None });
+    match (resource_type, walk.problems.into_issues()) {
+        (Some(resource_type), issues) if issues.is_empty() => Ok(resource_type),
+        (_, issues) => Err(issues),
+    }
+}
+
+/// What the walk is inside of.
+#[derive(Clone, Copy)]
+struct Within<'v> {
+    /// Whether this is a contained resource.
+    contained: bool,
+    /// The resource whose contained resources a `#` reference means.
+    container: Option<&'v Object<'v>>,
+}
+
+struct Walk {
+    schema: &'static Schema,
+    problems: Problems,
+    depth: usize,
+    deepest: usize,
+}
+
+impl Walk {
+    /// Checks a resource at any depth, and names its type if that is known.
+    fn resource(&mut self, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) -> Option<ResourceType> {
+        let name = match object.get("resourceType") {
+            Some(Value::String(name)) => name,
+            Some(other) => {
+                let text = format!("'resourceType' must be a string, not {}", kind_of(other));
+                self.problems.add(IssueCode::Structure, place, text);
+                return None;
+            }
+            None => {
+                self.problems.add(IssueCode::Structure, place, "'resourceType' is missing");
+                return None;
+            }
+        };
+        let resource_type = ResourceType::parse(name);
+        let Some(shape) = resource_type.and_then(|known| self.schema.resource(known)) else {
+            self.problems.add(IssueCode::Structure, place, format!("'{}' is not a resource type of R4", shown(name)));
+            return None;
+        };
+        let within = Within { container: within.container.filter(|_| within.contained).or(Some(object)), ..within };
+        self.object(shape, object, place, within);
+        if within.contained {
+            self.contained_rules(object, place);
+        }
+        resource_type
+    }
+
+    /// The rules for a resource inside another one (R4 "DomainResource", dom-2, dom-4 and dom-5).
+    fn contained_rules(&mut self, object: &Object<'_>, place: &Place<'_>) {
+        if object.get("contained").is_some() {
+            let place = place.element("contained");
+            self.problems.add(IssueCode::Invariant, &place, "a contained resource contains no others (dom-2)");
+        }
+        let Some(Value::Object(meta)) = object.get("meta") else { return };
+        for (name, rule) in [("versionId", "dom-4"), ("lastUpdated", "dom-4"), ("security", "dom-5")] {
+            if meta.get(name).is_some() {
+                let text = format!("a contained resource has no 'meta.{name}' ({rule})");
+                self.problems.add(IssueCode::Invariant, &place.element("meta").element(name), text);
+            }
+        }
+    }
+
+    fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) {
+        if object.0.is_empty() {
+            self.problems.add(IssueCode::Structure, place, "an object must not be empty");
+            return;
+        }
+        if self.depth >= self.deepest {
+            let text = format!("nested deeper than {} levels", self.deepest);
+            self.problems.add(IssueCode::TooLong, place, text);
+            return;
+        }
+        self.depth += 1;
+        let mut seen: u128 = 0;
+        for (name, value) in &object.0 {
+            match shape.member(name) {
+                Some(found) => {
+                    let bit = 1_u128 << found.position;
+                    if found.element.is_choice && seen & bit != 0 {
+                        self.second_choice(shape, object, &found, name, place);
+                    }
+                    seen |= bit;
+                    let plain = if found.beside { name.get(1..).unwrap_or(name) } else { name };
+                    let here = place.element(plain);
+                    if found.beside {
+                        self.beside(&found, value, object.get(plain), &here, within);
+                    } else {
+                        self.member(&found, value, object, &here, within);
+                    }
+                }
+                None if shape.is_resource && name == "resourceType" => {}
+                None => self.unknown(shape, name, place),
+            }
+        }
+        let missing = shape.required & !seen;
+        if missing != 0 {
+            self.missing(shape, missing, place);
+        }
+        if let [(only, _)] = object.0.as_slice()
+            && only == "id"
+            && !shape.is_resource
+        {
+            self.problems.add(IssueCode::Invariant, place, "an element has a value or children besides its id (ele-1)");
+        }
+        match shape.special {
+            Special::None => {}
+            Special::Reference => self.reference(object, place, within),
+            Special::Extension => self.extension(shape, object, seen, place),
+            Special::CodeableConcept | Special::Narrative => {}
+        }
+        invariants::check(shape, object, place, &mut self.problems);
+        self.depth -= 1;
+    }
+
+    fn unknown(&mut self, shape: &Shape, name: &str, place: &Place<'_>) {
+        let text = format!("'{}' is not an element of {}", shown(name), shape.name);
+        self.problems.add(IssueCode::Invalid, &place.element(name), text);
+    }
+
+    fn missing(&mut self, shape: &Shape, missing: u128, place: &Place<'_>) {
+        for (position, element) in shape.elements.iter().enumerate() {
+            if missing & (1 << position) != 0 {
+                let text = format!("'{}' is required", element.defined_name());
+                self.problems.add(IssueCode::Required, &place.element(&element.name), text);
+            }
+        }
+    }
+
+    /// A choice was met for the second time: that is right only for `valueString` with `_valueString`.
+    fn second_choice(&mut self, shape: &Shape, object: &Object<'_>, found: &Found<'_>, name: &str, place: &Place<'_>) {
+        let first = object.0.iter().map(|(other, _)| other).take_while(|other| *other != name).find(|other| {
+            shape
+                .member(other)
+                .is_some_and(|other| other.position == found.position && other.type_position != found.type_position)
+        });
+        if let Some(first) = first {
+            let text =
+                format!("'{name}' and '{first}' are both given, but '{}' is one choice", found.element.defined_name());
+            self.problems.add(IssueCode::Invalid, &place.element(name.trim_start_matches('_')), text);
+        }
+    }
+
+    /// Checks the member of an element: single or list as it must be, and each item.
+    fn member(
+        &mut self,
+        found: &Found<'_>,
+        value: &Value<'_>,
+        object: &Object<'_>,
+        here: &Place<'_>,
+        within: Within<'_>,
+    ) {
+        match (found.element.is_list, value) {
+            (true, Value::Array(items)) => {
+                if items.is_empty() {
+                    self.problems.add(IssueCode::Structure, here, "a list must not be empty");
+                }
+                self.count(found, items.len(), here);
+                for (position, item) in items.iter().enumerate() {
+                    let here = here.item(position);
+                    if *item == Value::Null && self.carries(found, object, here.name(), position) {
+                        continue;
+                    }
+                    self.single(found.of_type, item, &here, within);
+                }
+            }
+            (true, single) => {
+                let text = format!("'{}' must be a list, not {}", here.name(), kind_of(single));
+                self.problems.add(IssueCode::Structure, here, text);
+                if *single != Value::Null {
+                    self.single(found.of_type, single, here, within);
+                }
+            }
+            (false, Value::Array(items)) => {
+                let text = format!("'{}' is a single element, not a list", here.name());
+                self.problems.add(IssueCode::Structure, here, text);
+                for (position, item) in items.iter().enumerate() {
+                    self.single(found.of_type, item, &here.item(position), within);
+                }
+            }
+            (false, single) => self.single(found.of_type, single, here, within),
+        }
+    }
+
+    fn count(&mut self, found: &Found<'_>, length: usize, here: &Place<'_>) {
+        let element = found.element;
+        let most = element.max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+        let least = usize::try_from(element.min).unwrap_or_default();
+        if length > most {
+            let text = format!("'{}' may stand at most {most} times, not {length}", element.name);
+            self.problems.add(IssueCode::Invalid, here, text);
+        } else if length < least && length > 0 {
+            let text = format!("'{}' must stand at least {least} times, not {length}", element.name);
+            self.problems.add(IssueCode::Required, here, text);
+        }
+    }
+
+    /// Whether the list beside a list of primitives has something at that position, so that a null may stand there.
+    fn carries(&self, found: &Found<'_>, object: &Object<'_>, name: &str, position: usize) -> bool {
+        if !matches!(found.of_type.kind, TypeKind::Primitive(_)) {
+            return false;
+        }
+        let beside = object.0.iter().find(|(other, _)| other.strip_prefix('_') == Some(name));
+        match beside {
+            Some((_, Value::Array(items))) => matches!(items.get(position), Some(Value::Object(_))),
+            _ => false,
+        }
+    }
+
+    /// Checks what stands beside a primitive, under its name with an underscore (R4 "JSON Representation of Resources",
+    /// primitive types).
+    fn beside(
+        &mut self,
+        found: &Found<'_>,
+        value: &Value<'_>,
+        plain: Option<&Value<'_>>,
+        here: &Place<'_>,
+        within: Within<'_>,
+    ) {
+        if !found.element.is_list {
+            let has_value = plain.is_some_and(|plain| *plain != Value::Null);
+            self.carried(value, has_value, here, within);
+            return;
+        }
+        let Value::Array(items) = value else {
+            let text = format!("'_{}' must be a list, not {}", here.name(), kind_of(value));
+            self.problems.add(IssueCode::Structure, here, text);
+            return;
+        };
+        if items.is_empty() {
+            self.problems.add(IssueCode::Structure, here, "a list must not be empty");
+        }
+        let plain = match plain {
+            Some(Value::Array(plain)) => {
+                if plain.len() != items.len() {
+                    let text = format!(
+                        "'{0}' has {1} items and '_{0}' has {2}; they stand in pairs",
+                        here.name(),
+                        plain.len(),
+                        items.len()
+                    );
+                    self.problems.add(IssueCode::Structure, here, text);
+                }
+                plain.as_slice()
+            }
+            _ => {
+                self.count(found, items.len(), here);
+                &[]
+            }
+        };
+        for (position, item) in items.iter().enumerate() {
+            let has_value = plain.get(position).is_some_and(|plain| *plain != Value::Null);
+            if *item == Value::Null && (has_value || plain.get(position).is_some()) {
+                continue;
+            }
+            self.carried(item, has_value, &here.item(position), within);
+        }
+    }
+
+    /// Checks the id and the extensions of one primitive.
+    fn carried(&mut self, value: &Value<'_>, has_value: bool, here: &Place<'_>, within: Within<'_>) {
+        let Value::Object(object) = value else {
+            let text = format!("'_{}' must be an object, not {}", here.name(), kind_of(value));
+            self.problems.add(IssueCode::Structure, here, text);
+            return;
+        };
+        let Some(shape) = self.schema.primitive_parts() else { return };
+        if has_value
+            && let [(only, Value::String(id))] = object.0.as_slice()
+            && only == "id"
+        {
+            self.form(Primitive::ElementId, id, &here.element("id"));
+            return;
+        }
+        self.object(shape, object, here, within);
+    }
+
+    /// Checks one value of a type.
+    fn single(&mut self, of_type: &ElementType, value: &Value<'_>, here: &Place<'_>, within: Within<'_>) {
+        match (of_type.kind, value) {
+            (_, Value::Null) => self.problems.add(IssueCode::Structure, here, "null must not stand here"),
+            (TypeKind::Primitive(primitive), value) => self.primitive(primitive, of_type, value, here),
+            (TypeKind::Shape(id), Value::Object(object)) => {
+                let Some(shape) = self.schema.shape(id) else { return };
+                self.object(shape, object, here, within);
+                match shape.special {
+                    Special::CodeableConcept => self.concept(of_type, object, here),
+                    Special::Reference => self.target(of_type, object, here),
+                    Special::None | Special::Extension | Special::Narrative => {}
+                }
+            }
+            (TypeKind::Resource, Value::Object(object)) => {
+                let contained = here.name() == "contained";
+                let within = Within { contained, container: within.container };
+                self.resource(object, here, within);
+            }
+            (TypeKind::Shape(_) | TypeKind::Resource, other) => {
+                let text = format!("'{}' must be an object, not {}", here.name(), kind_of(other));
+                self.problems.add(IssueCode::Structure, here, text);
+            }
+        }
+    }
+
+    fn primitive(&mut self, primitive: Primitive, of_type: &ElementType, value: &Value<'_>, here: &Place<'_>) {
+        match (primitive.written(), value) {
+            (Written::Boolean, Value::Bool(_)) => {}
+            (Written::Number, Value::Number(text)) => self.form(primitive, text, here),
+            (Written::String, Value::String(text)) if primitive == Primitive::Xhtml => {
+                narrative::check(text, here, &mut self.problems);
+            }
+            (Written::String, Value::String(text)) => {
+                self.form(primitive, text, here);
+                self.code(of_type, text, here);
+            }
+            (written, other) => {
+                let wanted = match written {
+                    Written::Boolean => "true or false",
+                    Written::Number => "a number",
+                    Written::String => "a string",
+                };
+                let text = format!("'{}' must be {wanted}, not {}", here.name(), kind_of(other));
+                self.problems.add(IssueCode::Structure, here, text);
+            }
+        }
+    }
+
+    fn form(&mut self, primitive: Primitive, text: &str, here: &Place<'_>) {
+        if let Err(reason) = primitive.check(text) {
+            let text = format!("'{}' is not a valid {}: {reason}", shown(text), primitive.name());
+            self.problems.add(IssueCode::Value, here, text);
+        }
+    }
+
+    fn code(&mut self, of_type: &ElementType, code: &str, here: &Place<'_>) {
+        let Some(binding) = of_type.binding.and_then(|id| self.schema.binding(id)) else { return };
+        if !code.is_empty() && !binding.has_code(code) {
+            let text = format!("'{}' is not a code of {} ({})", shown(code), binding.name, binding.examples());
+            self.problems.add(IssueCode::CodeInvalid, here, text);
+        }
+    }
+
+    /// Of a CodeableConcept with a required binding, one coding must be from the value set (R4 "Terminologies").
+    fn concept(&mut self, of_type: &ElementType, object: &Object<'_>, here: &Place<'_>) {
+        let Some(binding) = of_type.binding.and_then(|id| self.schema.binding(id)) else { return };
+        let codings = object.get("coding").map_or(&[][..], Value::items);
+        let known = codings.iter().any(|coding| match (coding.text("system"), coding.text("code")) {
+            (Some(system), Some(code)) => binding.has_coding(system, code),
+            _ => false,
+        });
+        // A concept that is only an extension says why there is no code.
+        let says_why = codings.is_empty() && object.get("extension").is_some() && object.get("text").is_none();
+        if !known && !says_why {
+            let text = format!("none of the codings is of {} ({})", binding.name, binding.examples());
+            self.problems.add(IssueCode::CodeInvalid, here, text);
+        }
+    }
+
+    /// A reference says something, and one that starts with `#` means a contained resource (R4 "References", ref-1).
+    fn reference(&mut self, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) {
+        let Some(Value::String(reference)) = object.get("reference") else { return };
+        let Some(id) = reference.strip_prefix('#') else { return };
+        let contained = within.container.and_then(|container| container.get("contained"));
+        let known = contained.map_or(&[][..], Value::items).iter().any(|resource| resource.text("id") == Some(id));
+        if !id.is_empty() && !known {
+            let text = format!("'{}' is not the id of a contained resource (ref-1)", shown(reference));
+            self.problems.add(IssueCode::Invariant, &place.element("reference"), text);
+        }
+    }
+
+    /// A reference to a resource of a known type means one of the types that the element allows.
+    fn target(&mut self, of_type: &ElementType, object: &Object<'_>, here: &Place<'_>) {
+        if of_type.targets.is_empty() {
+            return;
+        }
+        let Some(Value::String(reference)) = object.get("reference") else { return };
+        let Some(resource_type) = local_type(reference) else { return };
+        if !of_type.targets.contains(&resource_type) {
+            let allowed: Vec<&str> = of_type.targets.iter().map(|target| target.name()).collect();
+            let text = format!("'{}' must refer to {}, not {resource_type}", here.name(), allowed.join(" or "));
+            self.problems.add(IssueCode::Invalid, &here.element("reference"), text);
+        }
+    }
+
+    /// An extension has a value or extensions of its own, not both (R4 "Extensibility", ext-1).
+    fn extension(&mut self, shape: &Shape, object: &Object<'_>, seen: u128, place: &Place<'_>) {
+        let has_value =
+            shape.elements.iter().position(|element| element.is_choice).is_some_and(|at| seen & (1 << at) != 0);
+        if has_value == object.get("extension").is_some() {
+            let text = "an extension has either a value or extensions of its own (ext-1)";
+            self.problems.add(IssueCode::Invariant, place, text);
+        }
+    }
+}
+
+/// The type that a relative reference `Type/id` names.
+fn local_type(reference: &str) -> Option<ResourceType> {
+    let (name, id) = reference.split_once('/')?;
+    if id.is_empty() { None } else { ResourceType::parse(name) }
+}

@@ -1,0 +1,19 @@
+//! What elements a resource may have, and the strict check against it.
+//!
+//! One compact table of the elements of R4, generated from the official definitions, is compiled on first use
+//! ([`r4`]) into shapes that the check, the summary and the XML form walk alike. A profile has the same form: a copy of
+//! shapes with narrower elements.
+
+mod check;
+mod invariants;
+mod load;
+mod narrative;
+pub(crate) mod place;
+mod primitive;
+pub(crate) mod problems;
+mod table;
+mod temporal;
+
+pub use check::check;
+pub use primitive::{Primitive, Written};
+pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind, r4};

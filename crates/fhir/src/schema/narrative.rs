@@ -1,0 +1,292 @@
+//! The XHTML of a narrative: well-formed, and nothing in it that could act (R4 "Narrative", txt-1 and txt-2).
+
+use super::place::Place;
+use super::primitive::Primitive;
+use super::problems::{Problems, shown};
+use crate::codec::markup::{Attributes, Markup, Token};
+use crate::issue::IssueCode;
+use crate::json::Limits;
+
+/// The namespace that the `div` must declare.
+pub(crate) const XHTML: &str = "http://www.w3.org/1999/xhtml";
+
+/// Elements of chapters 7 to 11 (without 9.4) and 15 of HTML 4.0, links and images.
+const ELEMENTS: &[&str] = &[
+    "a",
+    "abbr",
+    "acronym",
+    "address",
+    "area",
+    "b",
+    "bdo",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "kbd",
+    "li",
+    "map",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "samp",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "ul",
+    "var",
+];
+
+/// Attributes that any element may have.
+const ATTRIBUTES: &[&str] = &["accesskey", "class", "dir", "id", "lang", "style", "tabindex", "title", "xml:lang"];
+
+/// Attributes of single elements.
+const ATTRIBUTES_OF: &[(&str, &[&str])] = &[
+    ("a", &["charset", "coords", "href", "hreflang", "name", "rel", "rev", "shape", "type"]),
+    ("area", &["alt", "coords", "href", "nohref", "shape"]),
+    ("blockquote", &["cite"]),
+    ("br", &["clear"]),
+    ("caption", &["align"]),
+    ("col", &["align", "char", "charoff", "span", "valign", "width"]),
+    ("colgroup", &["align", "char", "charoff", "span", "valign", "width"]),
+    ("div", &["align", "xmlns"]),
+    ("h1", &["align"]),
+    ("h2", &["align"]),
+    ("h3", &["align"]),
+    ("h4", &["align"]),
+    ("h5", &["align"]),
+    ("h6", &["align"]),
+    ("hr", &["align", "noshade", "size", "width"]),
+    ("img", &["align", "alt", "border", "height", "hspace", "ismap", "longdesc", "src", "usemap", "vspace", "width"]),
+    ("li", &["type", "value"]),
+    ("map", &["name"]),
+    ("ol", &["compact", "start", "type"]),
+    ("p", &["align"]),
+    ("pre", &["width", "xml:space"]),
+    ("q", &["cite"]),
+    ("table", &["align", "bgcolor", "border", "cellpadding", "cellspacing", "frame", "rules", "summary", "width"]),
+    ("tbody", &["align", "char", "charoff", "valign"]),
+    ("td", CELL),
+    ("tfoot", &["align", "char", "charoff", "valign"]),
+    ("th", CELL),
+    ("thead", &["align", "char", "charoff", "valign"]),
+    ("tr", &["align", "bgcolor", "char", "charoff", "valign"]),
+    ("ul", &["compact", "type"]),
+];
+
+const CELL: &[&str] = &[
+    "abbr", "align", "axis", "bgcolor", "char", "charoff", "colspan", "headers", "height", "nowrap", "rowspan",
+    "scope", "valign", "width",
+];
+
+/// Attributes that hold an address.
+const ADDRESSES: &[&str] = &["cite", "href", "longdesc", "src", "usemap"];
+
+/// How deep the elements of a narrative may be nested.
+const DEEPEST: usize = 100;
+
+/// Checks the text of a `div`.
+pub(super) fn check(text: &str, place: &Place<'_>, problems: &mut Problems) {
+    if let Err(reason) = Primitive::Xhtml.check(text) {
+        problems.add(IssueCode::Value, place, format!("not a valid narrative: {reason}"));
+        return;
+    }
+    let limits = Limits { depth: DEEPEST, ..Limits::default() };
+    let mut markup = Markup::new(text, &limits);
+    let mut says_something = false;
+    loop {
+        match markup.next() {
+            Ok(Token::Open { name, attributes, empty }) => {
+                let is_root = markup.depth() + usize::from(empty) == 1;
+                element(name, &attributes, is_root, place, problems);
+                says_something |= name == "img";
+            }
+            Ok(Token::Text { cdata: true, .. }) => {
+                problems.add(IssueCode::Invariant, place, "a narrative has no CDATA (txt-1)");
+            }
+            Ok(Token::Text { text, .. }) => says_something |= !text.trim().is_empty(),
+            Ok(Token::Close | Token::Comment) => {}
+            Ok(Token::End) => break,
+            Err(fault) => {
+                problems.add(
+                    IssueCode::Value,
+                    place,
+                    format!("the narrative is not well-formed XHTML: {}", fault.text()),
+                );
+                return;
+            }
+        }
+    }
+    if !says_something {
+        problems.add(IssueCode::Invariant, place, "a narrative has some text or an image (txt-2)");
+    }
+}
+
+fn element(name: &str, attributes: &Attributes<'_>, is_root: bool, place: &Place<'_>, problems: &mut Problems) {
+    let namespace = attributes.iter().find(|(name, _)| *name == "xmlns").map(|(_, value)| value.as_ref());
+    if is_root {
+        if name != "div" {
+            problems.add(
+                IssueCode::Invariant,
+                place,
+                format!("a narrative is one 'div', not '{}' (txt-1)", shown(name)),
+            );
+        }
+        if namespace != Some(XHTML) {
+            problems.add(IssueCode::Invariant, place, format!("the 'div' must have xmlns=\"{XHTML}\""));
+        }
+    } else if namespace.is_some_and(|namespace| namespace != XHTML) {
+        problems.add(IssueCode::Invariant, place, "a narrative has only elements of XHTML (txt-1)");
+    }
+    if ELEMENTS.binary_search(&name).is_err() {
+        problems.add(
+            IssueCode::Invariant,
+            place,
+            format!("the element '{}' is not allowed in a narrative (txt-1)", shown(name)),
+        );
+        return;
+    }
+    for (attribute, value) in attributes {
+        let of_element = ATTRIBUTES_OF.iter().find(|(element, _)| *element == name).map_or(&[][..], |(_, list)| list);
+        if *attribute != "xmlns" && !ATTRIBUTES.contains(attribute) && !of_element.contains(attribute) {
+            let text =
+                format!("the attribute '{}' is not allowed on '{name}' in a narrative (txt-1)", shown(attribute));
+            problems.add(IssueCode::Invariant, place, text);
+        }
+        if (ADDRESSES.contains(attribute) && !is_harmless_address(value))
+            || (*attribute == "style" && !is_harmless_style(value))
+        {
+            let text = format!("the value of '{attribute}' on '{name}' could run something (txt-1)");
+            problems.add(IssueCode::Invariant, place, text);
+        }
+    }
+}
+
+/// An address whose scheme cannot run anything where it is shown. Browsers skip white space and control characters.
+fn is_harmless_address(address: &str) -> bool {
+    let plain: String = address.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    let Some((scheme, rest)) = plain.split_once(':') else { return true };
+    if scheme.contains(['/', '?', '#']) {
+        return true;
+    }
+    match scheme.to_ascii_lowercase().as_str() {
+        "javascript" | "vbscript" => false,
+        "data" => {
+            rest.to_ascii_lowercase().starts_with("image/") && !rest.to_ascii_lowercase().starts_with("image/svg")
+        }
+        _ => true,
+    }
+}
+
+/// A style that runs nothing. It may name an image, as `img` may. An escaped letter could hide anything, and none is ever
+/// needed.
+fn is_harmless_style(style: &str) -> bool {
+    let plain = style.to_ascii_lowercase();
+    !["expression", "javascript", "vbscript", "behavior", "-moz-binding", "@import", "\\"]
+        .iter()
+        .any(|danger| plain.contains(danger))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(inside: &str) -> Vec<String> {
+        let text = format!("<div xmlns=\"{XHTML}\">{inside}</div>");
+        whole(&text)
+    }
+
+    fn whole(text: &str) -> Vec<String> {
+        let mut problems = Problems::default();
+        check(text, &Place::root("div"), &mut problems);
+        problems.into_issues().into_iter().map(|issue| issue.text).collect()
+    }
+
+    #[test]
+    fn lists_are_sorted_for_their_search() {
+        assert!(ELEMENTS.is_sorted());
+    }
+
+    #[test]
+    fn plain_narratives_pass() {
+        for inside in [
+            "a",
+            "<p class='x'>a &amp; b &#160;</p><br/>",
+            "<table border='1'><tr><td colspan='2'>x</td></tr></table>",
+            "<a href='Patient/1'>x</a><a name='y'/><a href='https://a/b?c:d'>x</a>",
+            "<img src='#a' alt='x'/>",
+            "<img src='data:image/png;base64,AAAA' alt='x'/>",
+            "<p style='color: red' xml:lang='en'>x</p>",
+            "<p style='background-image: url(a.png)'>x</p>",
+            "<!-- note -->x",
+        ] {
+            assert_eq!(problems(inside), [] as [String; 0], "{inside}");
+        }
+    }
+
+    #[test]
+    fn what_could_act_or_is_broken_is_refused() {
+        for inside in [
+            "x<script>alert(1)</script>",
+            "<p onclick='x'>x</p>",
+            "<iframe src='x'>x</iframe>",
+            "<form>x</form>",
+            "<object>x</object>",
+            "<svg>x</svg>",
+            "<style>x</style>",
+            "<head/>x",
+            "<a href='javascript:x'>x</a>",
+            "<a href=' java\tscript:x'>x</a>",
+            "<a href='JAVASCRIPT&#58;x'>x</a>",
+            "<img src='data:text/html,x'/>",
+            "<img src='data:image/svg+xml,x'/>",
+            "<p style='width: expression(x)'>x</p>",
+            "<p style='width: e\\78 pression(x)'>x</p>",
+            "<b>x",
+            "&nbsp;x",
+            "<x:b>x</x:b>",
+            "<p xmlns='http://www.w3.org/2000/svg'>x</p>",
+            "<![CDATA[<script>]]>x",
+            "",
+            " <p/> &#32;",
+            "x\u{1}",
+        ] {
+            assert_eq!(problems(inside).len(), 1, "{inside}: {:?}", problems(inside));
+        }
+        assert_eq!(whole("<div>x</div>").len(), 1);
+        assert_eq!(whole(&format!("<p xmlns=\"{XHTML}\">x</p>")).len(), 1);
+        assert_eq!(whole("x").len(), 1);
+        let deep = format!("{}x{}", "<p>".repeat(200), "</p>".repeat(200));
+        assert_eq!(problems(&deep).len(), 1);
+    }
+}
