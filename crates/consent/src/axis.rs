@@ -6,7 +6,7 @@ use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::value::LONGEST_HALF;
 
-use crate::facts::{Coding, DataPoint, Period, Provision, Target};
+use crate::facts::{Coding, DataPoint, Effect, Period, Provision, Target};
 use crate::label;
 
 /// What an axis covers.
@@ -113,8 +113,7 @@ pub(crate) fn data(provision: &Provision, only: Option<ResourceType>) -> Region 
         region = region.and(any(&provision.classes, class));
     }
     if !provision.labels.is_empty() {
-        let (least, most) = (label::covered_at_least(&provision.labels), label::covered_at_most(&provision.labels));
-        region = region.and(Region { least, most });
+        region = region.and(labels(&provision.labels, provision.effect));
     }
     let types = types_of(provision, only);
     let about = |name: &str| types.as_ref().is_none_or(|types| types.iter().any(|one| one.name() == name));
@@ -151,6 +150,18 @@ fn types_of(provision: &Provision, only: Option<ResourceType>) -> Option<Vec<Res
     }
     let types: Option<Vec<ResourceType>> = provision.classes.iter().map(Coding::resource_type).collect();
     types.filter(|types| !types.is_empty())
+}
+
+/// A level means it and the lower ones to a permit, it and the higher ones to a denial. So what a permit inside a denial
+/// covers for certain meets both readings, and what a denial inside a permit may cover meets either.
+fn labels(labels: &[Coding], effect: Effect) -> Region {
+    let permitted = label::covered_at_least(labels);
+    let denied = label::covered_at_most(labels);
+    match effect {
+        Effect::Permit => Region { least: permitted.clone(), most: permitted.or(denied) },
+        Effect::Deny => Region { least: permitted.and(denied.clone()), most: denied },
+        Effect::Silent => Region { least: permitted.clone().and(denied.clone()), most: permitted.or(denied) },
+    }
 }
 
 /// A type, or a profile that the resource claims. A denial by profile also covers what meets it without saying so.

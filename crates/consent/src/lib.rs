@@ -16,6 +16,8 @@
 pub mod authorship;
 mod axis;
 pub mod caller;
+#[cfg(test)]
+mod cases;
 mod ceiling;
 pub mod decide;
 pub mod decision;

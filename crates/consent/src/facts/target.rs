@@ -78,7 +78,8 @@ pub struct IdentityFacts {
 impl IdentityFacts {
     /// The identifiers that the resource bears.
     #[must_use]
-    pub fn from_resource(resource_type: ResourceType, id: &str, resource: &Value<'_>) -> IdentityFacts {
+    pub fn from_resource(id: &str, resource: &Value<'_>) -> IdentityFacts {
+        let resource_type = resource.text("resourceType").unwrap_or_default();
         let identifiers = resource.list("identifier").iter();
         let pair = |one: &Value<'_>| Some((one.text("system")?.to_owned(), one.text("value")?.to_owned()));
         IdentityFacts {
@@ -119,8 +120,10 @@ mod tests {
         let half = Value::object([("identifier", Value::object([("value", Value::string("v"))]))]);
         assert_eq!(Target::of(&half, BASE), Target::Unreadable);
         assert_eq!(Target::of(&Value::Null, BASE), Target::Unreadable);
-        let resource = Value::object([("identifier", Value::Array(vec![identifier, Value::object([])]))]);
-        let facts = IdentityFacts::from_resource(resource_type.unwrap(), "r1", &resource);
+        let name = Value::string("RelatedPerson");
+        let resource =
+            Value::object([("resourceType", name), ("identifier", Value::Array(vec![identifier, Value::object([])]))]);
+        let facts = IdentityFacts::from_resource("r1", &resource);
         assert_eq!(facts.reference, "RelatedPerson/r1");
         assert_eq!(facts.identifiers, [("s".to_owned(), "v".to_owned())]);
     }

@@ -158,7 +158,11 @@ pub struct ResourceType(u8);
 impl ResourceType {
     /// The type of that exact name, for constants: an unknown name does not compile there.
     #[must_use]
-    #[expect(clippy::panic, clippy::indexing_slicing, reason = "runs while compiling, where a panic is the error message")]
+    #[expect(
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "runs while compiling, where a panic is the error message"
+    )]
     pub const fn of(name: &str) -> ResourceType {
         let mut position = 0;
         while position < NAMES.len() {
