@@ -25,6 +25,8 @@ pub mod explain;
 pub mod facts;
 pub mod identity;
 mod label;
+#[cfg(test)]
+mod properties;
 pub mod purpose;
 pub mod request;
 mod ruling;
