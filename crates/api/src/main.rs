@@ -1,1 +1,69 @@
-fn main() {}
+//! The binary `concord`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use concord_api::clock::Clock;
+use concord_api::command;
+use concord_api::config::Config;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A FHIR R4 backend for personal health records that asks the patient
+#[derive(Parser)]
+#[command(name = "concord", version)]
+struct Arguments {
+    /// The configuration file [default: the variable CONCORD_CONFIG, else none]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API
+    Serve,
+    /// Bring the database to the schema of this release
+    Migrate,
+    /// Load resources from NDJSON files, Bundles or a folder of them
+    Import(command::import::ImportArgs),
+    /// Print a token of the development issuer
+    Token(command::token::TokenArgs),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            #[expect(clippy::print_stderr, reason = "the one place where a command says why it failed")]
+            {
+                eprintln!("concord: {text}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), String> {
+    let out = &mut std::io::stdout();
+    if matches!(arguments.command, Command::Openapi) {
+        return command::openapi::run(out);
+    }
+    #[expect(clippy::disallowed_methods, reason = "the one place where settings come from the environment")]
+    let environment = |name: &str| std::env::var(name).ok();
+    let path = arguments.config.or_else(|| environment("CONCORD_CONFIG").map(PathBuf::from));
+    let config = Config::load(path.as_deref(), environment).map_err(|error| error.to_string())?;
+    let clock = Clock::System;
+    match arguments.command {
+        Command::Serve => actix_web::rt::System::new().block_on(command::serve::run(config, clock)),
+        Command::Migrate => command::migrate::run(&config, out),
+        Command::Import(import) => actix_web::rt::System::new().block_on(command::import::run(&import, &config, clock)),
+        Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
+        Command::Openapi => Ok(()),
+    }
+}

@@ -1,5 +1,7 @@
 //! The official R4 examples, indexed: every row that they give is found again by a query written from it.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops at the first example that fails")]
+
 use concord_fhir::index::{Entries, Entry, SEPARATOR, extract, references};
 use concord_fhir::json::{Limits, parse};
 use concord_fhir::registry::{Kind, Parameter, ResourceType, parameter_by_id};

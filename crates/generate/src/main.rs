@@ -7,6 +7,7 @@
 mod bindings;
 mod definitions;
 mod elements;
+mod search;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 type Generator = fn(&Path) -> Result<Vec<(PathBuf, String)>, String>;
 
 /// Every maker of tables. A new one is a line here and a module above.
-const GENERATORS: &[Generator] = &[elements::generate, bindings::generate];
+const GENERATORS: &[Generator] = &[elements::generate, bindings::generate, search::generate];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -65,8 +65,7 @@ where
         Ok(call) => call,
         Err(fault) => return super::fault::response(&fault, &answer, &ids),
     };
-    let exchange =
-        Exchange { server: server.clone(), call, answer, pairs, headers: request.headers().clone() };
+    let exchange = Exchange { server: server.clone(), call, answer, pairs, headers: request.headers().clone() };
     match handler(exchange).await {
         Ok(response) => response,
         Err((fault, answer)) => super::fault::response(&fault, &answer, &ids),
@@ -116,7 +115,8 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     let caller = match &verified.identity {
         Identity::Known(caller) => Arc::new(caller.clone()),
         Identity::Identifier(person) => {
-            let found = identify::person(&server.concord, person.person.resource_type(), person.system, &person.value).await?;
+            let found =
+                identify::person(&server.concord, person.person.resource_type(), person.system, &person.value).await?;
             match found {
                 Some(id) => Arc::new(person.resolve(id)),
                 None => {
@@ -183,7 +183,10 @@ impl Exchange {
         let query = search::parse(Some(resource_type), &pairs, Handling::Strict, now, &self.server.concord.base)
             .map_err(Fault::Malformed)?;
         if query.predicate == concord_fhir::predicate::Predicate::All {
-            return Err(Fault::Malformed(vec![Issue::plain(IssueCode::Value, "the condition names no search parameter")]));
+            return Err(Fault::Malformed(vec![Issue::plain(
+                IssueCode::Value,
+                "the condition names no search parameter",
+            )]));
         }
         Ok(query)
     }
@@ -207,7 +210,8 @@ impl Exchange {
         let mut headers = self.headers.get_all("prefer").filter_map(|header| header.to_str().ok());
         headers.any(|header| {
             header.split([';', ',']).any(|part| {
-                part.split_once('=').is_some_and(|(key, set)| key.trim() == name && set.trim().trim_matches('"') == value)
+                part.split_once('=')
+                    .is_some_and(|(key, set)| key.trim() == name && set.trim().trim_matches('"') == value)
             })
         })
     }

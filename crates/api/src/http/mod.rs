@@ -32,30 +32,37 @@ pub struct Server {
 
 pub use trace::traced;
 
+/// An address at which other methods than its routes' are answered with 405.
+fn only(path: &str) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(system::not_allowed))
+}
+
 /// Every route. The access matrix in `tests/` and the OpenAPI document are checked against this list.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
             web::scope("/fhir")
-                .service(web::resource("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)))
-                .service(web::resource("/_history").route(web::get().to(resource::system_history)))
-                .service(web::resource("/{type}/_search").route(web::post().to(resource::search_by_post)))
-                .service(web::resource("/{type}/_history").route(web::get().to(resource::type_history)))
                 .service(
-                    web::resource("/{type}/{id}/_history/{version}")
+                    only("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)),
+                )
+                .service(only("/_history").route(web::get().to(resource::system_history)))
+                .service(only("/{type}/_search").route(web::post().to(resource::search_by_post)))
+                .service(only("/{type}/_history").route(web::get().to(resource::type_history)))
+                .service(
+                    only("/{type}/{id}/_history/{version}")
                         .route(web::get().to(resource::vread))
                         .route(web::head().to(resource::vread)),
                 )
-                .service(web::resource("/{type}/{id}/_history").route(web::get().to(resource::instance_history)))
+                .service(only("/{type}/{id}/_history").route(web::get().to(resource::instance_history)))
                 .service(
-                    web::resource("/{type}/{id}")
+                    only("/{type}/{id}")
                         .route(web::get().to(resource::read))
                         .route(web::head().to(resource::read))
                         .route(web::put().to(resource::update))
                         .route(web::delete().to(resource::delete)),
                 )
                 .service(
-                    web::resource("/{type}")
+                    only("/{type}")
                         .route(web::get().to(resource::search))
                         .route(web::head().to(resource::search))
                         .route(web::post().to(resource::create))
@@ -68,11 +75,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/readyz").route(web::get().to(system::ready)))
         .service(web::resource("/metrics").route(web::get().to(system::metrics)))
         .service(web::resource("/openapi.json").route(web::get().to(system::openapi)))
-        .service(web::resource("/.well-known/smart-configuration").route(web::get().to(system::smart_configuration)))
         .service(web::redirect("/docs", "/docs/"))
         .service(
-            utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}")
-                .config(utoipa_swagger_ui::Config::from("/openapi.json")),
+            utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")),
         )
         .default_service(web::to(system::unknown));
 }

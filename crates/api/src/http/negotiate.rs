@@ -185,7 +185,9 @@ pub(super) fn body_format(content_type: Option<&str>) -> Result<Format, Fault> {
     match content_type {
         Some(text) => form(text).ok_or_else(|| {
             let shown: String = text.chars().take(60).collect();
-            Fault::MediaType(format!("{shown:?} is not a FHIR media type; send application/fhir+json or application/fhir+xml"))
+            Fault::MediaType(format!(
+                "{shown:?} is not a FHIR media type; send application/fhir+json or application/fhir+xml"
+            ))
         }),
         None => Err(Fault::MediaType("say in Content-Type what the body is: application/fhir+json".to_owned())),
     }

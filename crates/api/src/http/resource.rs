@@ -283,14 +283,13 @@ pub async fn search_by_post(
     path: Path<String>,
     body: Result<Bytes, actix_web::Error>,
 ) -> HttpResponse {
-    let form = body.as_ref().ok().filter(|body| !body.is_empty());
-    let is_form = request
-        .headers()
-        .get("content-type")
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|text| text.split(';').next().is_some_and(|media| media.trim() == "application/x-www-form-urlencoded"));
-    exchange(&request, &server, form.filter(|_| is_form), async |exchange| {
-        if let Err(fault) = received(body.as_ref().map(Bytes::clone).map_err(|error| too_large(error))) {
+    let body = received(body);
+    let form = body.as_ref().ok().filter(|body| !body.is_empty()).cloned();
+    let is_form = request.headers().get("content-type").and_then(|value| value.to_str().ok()).is_some_and(|text| {
+        text.split(';').next().is_some_and(|media| media.trim() == "application/x-www-form-urlencoded")
+    });
+    exchange(&request, &server, form.as_ref().filter(|_| is_form), async |exchange| {
+        if let Err(fault) = body {
             return Err(exchange.fault(fault));
         }
         if form.is_some() && !is_form {
@@ -309,7 +308,7 @@ async fn searched(exchange: Exchange, name: &str) -> Answered {
         let mut query = exchange.query(named, &exchange.search_pairs())?;
         if query.summary == Some(Summary::Count) {
             query.count = Some(0);
-            query.total = Some(Total::Accurate);
+            query.total = Total::Accurate;
         }
         let page = interact::search::search(&exchange.server.concord, exchange.call.clone(), query.clone()).await?;
         Ok((named, query, page))
@@ -360,7 +359,11 @@ fn address(path: &str, query: &Query, cursor: Option<&str>) -> String {
     responses((status = 200, description = "A history Bundle", content_type = "application/fhir+json"),
         (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
         (status = 403, description = "No scope for it"), (status = 404, description = "Not there, or hidden from the caller")))]
-pub async fn instance_history(request: HttpRequest, server: Data<Server>, path: Path<(String, String)>) -> HttpResponse {
+pub async fn instance_history(
+    request: HttpRequest,
+    server: Data<Server>,
+    path: Path<(String, String)>,
+) -> HttpResponse {
     exchange(&request, &server, None, async |exchange| {
         let (name, id) = path.into_inner();
         let of = resource_type(&name).and_then(|named| Ok(Of::Instance(named, logical_id(id)?)));
@@ -461,7 +464,7 @@ impl Exchange {
         let mut range = Range { limit: usual, ..Range::default() };
         for (name, value) in &self.pairs {
             let time = || {
-                concord_fhir::value::date::range(value)
+                concord_fhir::rules::instant::range(value)
                     .ok_or_else(|| Fault::parameter(name, "a date or an instant, for instance 2026-01-31T08:00:00Z"))
             };
             match name.as_str() {

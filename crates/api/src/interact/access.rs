@@ -12,7 +12,7 @@ use concord_consent::facts::{
     CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts,
 };
 use concord_consent::request::{Action, Request};
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
@@ -21,7 +21,7 @@ use concord_fhir::rules::{Writer, WriterKind};
 use diesel::sql_types::BigInt;
 use quick_cache::sync::Cache;
 
-use super::{AUDIT_EVENT, Call, Concord};
+use super::{AUDIT_EVENT, Call, Concord, SECURITY};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
@@ -90,22 +90,24 @@ pub(crate) fn decide_about(
     decide_at(concord, call, transaction, action, Some(resource_type), patient, None)
 }
 
-/// The decision whether a caller may know of what a resource refers to. Scopes bound what an app is shown, not what a
-/// person may name, so only the person's own access counts here.
+/// The decision whether a caller may know of what a resource refers to. The app's scopes bound it, except for the
+/// patient whom it is about and for reference data: an app that may write a reading may say whose it is and who took it.
 pub(crate) fn decide_reference(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
-    action: Action,
     head: &Head,
 ) -> Result<Arc<Decision>, Fault> {
-    let named = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
-    let mut fingerprint = call.fingerprint;
-    if let Some(first) = fingerprint.first_mut() {
-        *first ^= 0xff;
+    let resource_type = head.version.resource_type;
+    let named_freely = resource_type.name() == "Patient" || record_class(resource_type) == RecordClass::Shared;
+    if !named_freely {
+        return decide_on(concord, call, transaction, Action::Read, head);
     }
-    let named = Call { caller: Arc::new(named), fingerprint, ..call.clone() };
-    decide_on(concord, &named, transaction, action, head)
+    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
+    // Not the same rights as those of the token, so not the same remembered answers.
+    let fingerprint = call.fingerprint.map(|byte| !byte);
+    let call = Call { caller: Arc::new(caller), fingerprint, ..call.clone() };
+    decide_on(concord, &call, transaction, Action::Read, head)
 }
 
 /// Reading of everything in the contexts that the caller's scopes have.
@@ -221,7 +223,7 @@ fn decide_reached(
         .sql(", ")
         .bind(ParameterId::of("RelatedPerson._self").0)
         .sql(") AND e.key IN (");
-    for (place, name) in names(call, &facts).into_iter().enumerate() {
+    for (place, name) in names(call, &facts, transaction.now).into_iter().enumerate() {
         if place > 0 {
             sql.push_sql(", ");
         }
@@ -252,13 +254,16 @@ fn decide_reached(
 /// What the store knows about the caller.
 fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
     let mut facts = Facts::default();
+    let now = transaction.now;
     let role = ResourceType::parse("PractitionerRole").ok_or(Fault::NotFound)?;
     let condition = match &call.caller.actor {
-        Actor::Practitioner(id) => Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
-            .bind(ParameterId::of("PractitionerRole.practitioner").0)
-            .sql(" AND e.key = ")
-            .bind(format!("Practitioner/{id}"))
-            .sql(") LIMIT 100"),
+        Actor::Practitioner(id) => {
+            Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+                .bind(ParameterId::of("PractitionerRole.practitioner").0)
+                .sql(" AND e.key = ")
+                .bind(format!("Practitioner/{id}"))
+                .sql(") LIMIT 100")
+        }
         Actor::PractitionerRole(id) => {
             Sql::new("r.deleted = 0 AND r.type = ").bind(role.number()).sql(" AND r.id = ").bind(id.as_str())
         }
@@ -269,12 +274,12 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
             facts.roles.push(RoleFacts::from_resource(&version.id, &value, &concord.base));
         }
     }
-    for name in concord_consent::identity::references(&call.caller.actor, &facts.roles) {
+    for name in concord_consent::identity::references(&call.caller.actor, &facts.roles, now) {
         let Some((resource_type, id)) = name.split_once('/') else { continue };
         let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
         if let Some(head) = transaction.head(resource_type, id, false)? {
             if let Some(value) = parsed(&head.version)? {
-                facts.identities.push(IdentityFacts::from_resource(&head.version.id, &value));
+                facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
             }
         }
     }
@@ -282,8 +287,8 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
 }
 
 /// The references by which Consents and CareTeams may name the caller.
-fn names(call: &Call, facts: &Facts) -> Vec<String> {
-    let mut names = concord_consent::identity::references(&call.caller.actor, &facts.roles);
+fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
+    let mut names = concord_consent::identity::references(&call.caller.actor, &facts.roles, now);
     names.extend(call.caller.actor.reference());
     names.sort_unstable();
     names.dedup();
@@ -347,26 +352,36 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
         Predicate::Id(ids) => settled(ids.contains(&version.id)),
         Predicate::NoRecord => settled(version.patient == 0),
         Predicate::Record(wanted) if version.patients <= 1 => settled(version.patient != 0 && wanted == patient),
-        Predicate::And(parts) => parts
-            .iter()
-            .fold(Predicate::All, |all, part| if all == Predicate::None { all } else { all.and(known(part, version, patient)) }),
-        Predicate::Or(parts) => parts
-            .iter()
-            .fold(Predicate::None, |any, part| if any == Predicate::All { any } else { any.or(known(part, version, patient)) }),
+        Predicate::Entry(parameter, test) if *parameter == SECURITY => settled(labelled(&version.labels, test)),
+        Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| {
+            if all == Predicate::None { all } else { all.and(known(part, version, patient)) }
+        }),
+        Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| {
+            if any == Predicate::All { any } else { any.or(known(part, version, patient)) }
+        }),
         Predicate::Not(part) => known(part, version, patient).negate(),
         other => other.clone(),
     }
+}
+
+/// Whether one of a row's labels meets a test: the same rows that the index has.
+fn labelled(labels: &str, test: &Test) -> bool {
+    let keys = labels.split('\n').filter(|key| !key.is_empty());
+    keys.map(|key| Entry { parameter: SECURITY, key: key.to_owned(), low: None, high: None })
+        .any(|row| test.holds(&row))
 }
 
 /// The predicate with the type of what is searched put in, which makes it smaller.
 pub(crate) fn for_type(predicate: &Predicate, resource_type: ResourceType) -> Predicate {
     match predicate {
         Predicate::Type(types) => {
-            if types.contains(&resource_type) { Predicate::All } else { Predicate::None }
+            if types.contains(&resource_type) {
+                Predicate::All
+            } else {
+                Predicate::None
+            }
         }
-        Predicate::And(parts) => {
-            parts.iter().fold(Predicate::All, |all, part| all.and(for_type(part, resource_type)))
-        }
+        Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| all.and(for_type(part, resource_type))),
         Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| any.or(for_type(part, resource_type))),
         Predicate::Not(part) => for_type(part, resource_type).negate(),
         other => other.clone(),
@@ -407,7 +422,7 @@ pub(crate) fn may_change(
     let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
     let roles = about_caller(concord, call, transaction)?.roles;
     concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
-        .map_err(|reason| Fault::Denied(vec![concord_consent::explain::issue(&reason)]))?;
+        .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&reason))))?;
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
@@ -417,8 +432,7 @@ pub(crate) fn may_change(
 /// Who writes, for the rules of the type.
 pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Writer, Fault> {
     let actor = &call.caller.actor;
-    let mut writer =
-        Writer { kind: WriterKind::System, reference: actor.reference(), also: Vec::new(), patient: None };
+    let mut writer = Writer { kind: WriterKind::System, reference: actor.reference(), also: Vec::new(), patient: None };
     match actor {
         Actor::System => {}
         Actor::Patient(id) => {
@@ -432,7 +446,7 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
         Actor::Practitioner(_) | Actor::PractitionerRole(_) => {
             writer.kind = WriterKind::Professional;
             let roles = about_caller(concord, call, transaction)?.roles;
-            writer.also = concord_consent::identity::references(actor, &roles);
+            writer.also = concord_consent::identity::references(actor, &roles, transaction.now);
         }
     }
     Ok(writer)
@@ -453,15 +467,14 @@ pub(crate) fn log_permission(
             let decision = decide_at(concord, call, transaction, action, Some(resource_type), 0, None)?;
             Ok(for_type(&decision.permit, resource_type))
         }
-        (_, Some(own)) => Ok(Predicate::Entry(ParameterId::of("AuditEvent.agent"), Test::Is(own)).and(
-            Predicate::Entry(ParameterId::of("AuditEvent.outcome"), Test::Starts(format!("0{SEPARATOR}"))),
-        )),
+        (_, Some(own)) => Ok(Predicate::Entry(ParameterId::of("AuditEvent.agent"), Test::Is(own))
+            .and(Predicate::Entry(ParameterId::of("AuditEvent.outcome"), Test::Starts(format!("0{SEPARATOR}"))))),
     }
 }
 
 /// The decision's reasons for an OperationOutcome.
 pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
-    concord_consent::explain::issues(decision)
+    concord_consent::explain::refusal(&decision.reasons)
 }
 
 /// Puts the Consent or rule that permitted into the record.

@@ -6,12 +6,12 @@ use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::ResourceType;
 
+use super::{Call, instant};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
+use crate::store::rows::Version;
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
-use super::{Call, instant};
-use crate::store::rows::Version;
 
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
@@ -136,10 +136,8 @@ pub(crate) fn event(stored: &Stored) -> String {
     }
     let (code, action, profile) = told(record.interaction);
     let login = record.interaction == Interaction::Login as i16;
-    let mut meta = Value::object([
-        ("versionId", Value::string("1")),
-        ("lastUpdated", Value::string(instant(stored.at))),
-    ]);
+    let mut meta =
+        Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(instant(stored.at)))]);
     let about_patient = !stored.patient_id.is_empty();
     if let (Some(object), false) = (meta.as_object_mut(), profile.is_empty()) {
         let about = if about_patient { "Patient" } else { "" };
@@ -269,7 +267,8 @@ pub(crate) fn hand_in(
         .or_else(|| INTERACTIONS.iter().find(|(_, _, code, _)| *code == action))
         .map_or(-1, |(interaction, ..)| *interaction as i16);
     for entity in value.list("entity") {
-        let Some((name, id)) = entity.get("what").and_then(|what| what.text("reference")).and_then(|text| text.split_once('/'))
+        let Some((name, id)) =
+            entity.get("what").and_then(|what| what.text("reference")).and_then(|text| text.split_once('/'))
         else {
             continue;
         };
@@ -373,7 +372,8 @@ fn tested(transaction: &mut Transaction<'_>, code: &str, test: &Test) -> Result<
     Ok(match test {
         Test::Every(tests) => parts(transaction, tests, " AND ", "(1 = 1")?,
         Test::Either(tests) => parts(transaction, tests, " OR ", "(1 = 0")?,
-        Test::Low(comparison, wanted) | Test::High(comparison, wanted) if code == "date" => {
+        Test::Low(comparison, wanted) | Test::High(comparison, wanted) if code == "date" =>
+        {
             #[expect(clippy::cast_possible_truncation, reason = "a time in milliseconds; an infinite one saturates")]
             at(*comparison, *wanted as i64)
         }

@@ -4,9 +4,9 @@
 use aws_lc_rs::hmac;
 use concord_fhir::json::{self, Value};
 
+use super::Call;
 use crate::fault::Fault;
 use crate::store::search::{Position, PositionValue};
-use super::Call;
 
 /// Seals and opens cursors with the key that all nodes of a database share.
 #[derive(Debug)]
@@ -49,7 +49,8 @@ impl Signer {
     /// # Errors
     /// When the text is not a cursor that was made for this caller and this search.
     pub(crate) fn open(&self, call: &Call, search: &str, cursor: &str) -> Result<Position, Fault> {
-        let bad = || Fault::parameter("_cursor", "not a cursor of this search for this caller; start at the first page");
+        let bad =
+            || Fault::parameter("_cursor", "not a cursor of this search for this caller; start at the first page");
         let bytes = decode(cursor).ok_or_else(bad)?;
         let (seal, plain) = bytes.split_at_checked(SEAL).ok_or_else(bad)?;
         let expected = self.tag(call, search, plain);

@@ -50,12 +50,7 @@ pub(crate) struct Page {
 }
 
 /// The versions that the caller may see, as they were and as the resource is now.
-pub(crate) async fn history(
-    concord: &Arc<Concord>,
-    call: Call,
-    of: Of,
-    range: Range,
-) -> Result<Page, Fault> {
+pub(crate) async fn history(concord: &Arc<Concord>, call: Call, of: Of, range: Range) -> Result<Page, Fault> {
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -67,26 +62,52 @@ pub(crate) async fn history(
             };
             let mut record = call.record(interaction, resource_type);
             let result = run(&concord, &call, transaction, &of, &range, &mut record);
-            match result {
-                Ok(page) => {
-                    let records = per_patient(record, &page.versions);
-                    (Ok(page), records)
+            let records = match &result {
+                Ok((_, found)) => {
+                    let found: Vec<_> = found.iter().map(|(rows, version)| (*rows, version)).collect();
+                    per_patient(transaction, record.clone(), &found, &[])
                 }
-                Err(fault) => logged(Err(fault), record),
+                Err(_) => Ok(Vec::new()),
+            };
+            match (result, records) {
+                (Ok((next, found)), Ok(records)) => {
+                    (Ok(Page { versions: found.into_iter().map(|(_, version)| version).collect(), next }), records)
+                }
+                (Err(fault), _) | (_, Err(fault)) => logged(Err(fault), record),
             }
         })
         .await
 }
 
 /// One record for each patient whose data is in the answer, so that each can see it; one for an answer about nobody.
-pub(crate) fn per_patient(record: Record, versions: &[Version]) -> Vec<Record> {
-    let mut patients: Vec<i64> = versions.iter().map(|version| version.patient).filter(|key| *key != 0).collect();
+/// A query that names others than that patient is told by the names of its parameters only.
+pub(crate) fn per_patient(
+    transaction: &mut Transaction<'_>,
+    record: Record,
+    versions: &[(Rows, &Version)],
+    asked: &[String],
+) -> Result<Vec<Record>, Fault> {
+    let mut patients: Vec<i64> = Vec::new();
+    for (rows, version) in versions {
+        patients.extend(transaction.patients_of(*rows, version)?);
+    }
     patients.sort_unstable();
     patients.dedup();
+    let own = match asked {
+        [single] => transaction.patient_key(single)?,
+        _ => None,
+    };
     if patients.is_empty() {
-        return vec![record];
+        // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
+        patients.push(own.unwrap_or(0));
     }
-    patients.into_iter().map(|patient| Record { patient, ..record.clone() }).collect()
+    let names =
+        record.query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect::<Vec<_>>().join("&");
+    let told = |patient: i64| {
+        let query = if patient == 0 || own == Some(patient) { record.query.clone() } else { names.clone() };
+        Record { patient, query, ..record.clone() }
+    };
+    Ok(patients.into_iter().map(told).collect())
 }
 
 fn run(
@@ -96,25 +117,26 @@ fn run(
     of: &Of,
     range: &Range,
     record: &mut Record,
-) -> Result<Page, Fault> {
+) -> Result<(Option<String>, Vec<(Rows, Version)>), Fault> {
     let (permit, wanted) = match of {
         Of::Instance(resource_type, id) => {
             record.entity.clone_from(id);
             let head = read::visible(concord, call, transaction, *resource_type, id, Action::History, record)?;
             record.version = 0;
             let decision = access::decide_on(concord, call, transaction, Action::History, &head)?;
-            (decision.permit, Sql::new("r.rid = ").bind(head.version.key))
+            (decision.permit.clone(), Sql::new("r.rid = ").bind(head.version.key))
         }
         Of::Type(resource_type) => {
             access::require_scope(call, Action::TypeHistory, *resource_type)?;
-            let decision = access::decide_search(concord, call, transaction, Action::TypeHistory, *resource_type, None)?;
+            let decision =
+                access::decide_search(concord, call, transaction, Action::TypeHistory, *resource_type, None)?;
             access::log_permit(record, &decision);
-            (decision.permit, Sql::new("r.type = ").bind(resource_type.number()))
+            (decision.permit.clone(), Sql::new("r.type = ").bind(resource_type.number()))
         }
         Of::System => {
             let decision = access::decide_everywhere(concord, call, transaction, Action::TypeHistory)?;
             access::log_permit(record, &decision);
-            (decision.permit, Sql::new("1 = 1"))
+            (decision.permit.clone(), Sql::new("1 = 1"))
         }
     };
     let wanted = wanted.append(since_and_at(range));
@@ -147,18 +169,18 @@ fn run(
             .sql(rows.key())
             .sql(" DESC LIMIT ")
             .bind(i64::from(range.limit) + 1);
-        versions.extend(transaction.versions(rows, condition)?);
+        versions.extend(transaction.versions(rows, condition)?.into_iter().map(|version| (rows, version)));
     }
-    versions.sort_by_key(|version| std::cmp::Reverse((version.updated, version.key)));
+    versions.sort_by_key(|(_, version)| std::cmp::Reverse((version.updated, version.key)));
     let limit = usize::try_from(range.limit).unwrap_or(usize::MAX);
     let more = versions.len() > limit;
     versions.truncate(limit);
-    let next = versions.last().filter(|_| more).map(|last| {
+    let next = versions.last().filter(|_| more).map(|(_, last)| {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact in a double for 285,000 years")]
         let position = Position { values: vec![PositionValue::Number(last.updated as f64)], key: last.key };
         concord.cursors.seal(call, &context, &position)
     });
-    Ok(Page { versions, next })
+    Ok((next, versions))
 }
 
 fn since_and_at(range: &Range) -> Sql {
@@ -182,12 +204,7 @@ fn since_and_at(range: &Range) -> Sql {
 
 /// A version must be permitted as it was, and its resource as it is. When only one record is permitted, its index
 /// leads the way, so that nobody else's rows are touched.
-fn permitted(
-    transaction: &mut Transaction<'_>,
-    of: &Of,
-    rows: Rows,
-    permit: &Predicate,
-) -> Result<Sql, Fault> {
+fn permitted(transaction: &mut Transaction<'_>, of: &Of, rows: Rows, permit: &Predicate) -> Result<Sql, Fault> {
     let mut sql = transaction.lowered(rows, permit, |lowering| lowering.condition(permit))?;
     if rows == Rows::Superseded {
         let current = transaction.lowered(Rows::Current, permit, |lowering| lowering.condition(permit))?;

@@ -32,11 +32,7 @@ pub(crate) fn one(
 }
 
 /// Makes two writers with the same condition follow one another. The embedded database has one writer anyway.
-pub(crate) fn lock(
-    transaction: &mut Transaction<'_>,
-    resource_type: ResourceType,
-    query: &Query,
-) -> Result<(), Fault> {
+pub(crate) fn lock(transaction: &mut Transaction<'_>, resource_type: ResourceType, query: &Query) -> Result<(), Fault> {
     if !transaction.is_postgres() {
         return Ok(());
     }

@@ -5,10 +5,12 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod bulk;
 pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;
 pub(crate) mod history;
+pub(crate) mod identify;
 pub(crate) mod matching;
 pub(crate) mod provenance;
 pub(crate) mod read;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
+use concord_fhir::index::ParameterId;
 use concord_fhir::json::Limits;
 use concord_fhir::registry::ResourceType;
 
@@ -30,6 +33,8 @@ use crate::store::audit::Record;
 
 /// The type of the audit log's events.
 pub(crate) const AUDIT_EVENT: ResourceType = ResourceType::of("AuditEvent");
+/// The parameter of the labels in `meta.security`.
+pub(crate) const SECURITY: ParameterId = ParameterId::of("_security");
 /// The type that says where a resource is from.
 pub(crate) const PROVENANCE: ResourceType = ResourceType::of("Provenance");
 
@@ -53,6 +58,31 @@ pub struct Concord {
     pub(crate) cursors: cursor::Signer,
 }
 
+impl Concord {
+    /// With an opened store and the secret that its nodes share.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        base: String,
+        limits: Limits,
+        page: (u32, u32),
+        check_references: bool,
+        check_nhs_numbers: bool,
+        secret: &str,
+    ) -> Concord {
+        Concord {
+            store,
+            base,
+            limits,
+            page,
+            check_references,
+            check_nhs_numbers,
+            facts: access::Remembered::new(),
+            cursors: cursor::Signer::new(secret),
+        }
+    }
+}
+
 /// One call: who, what for, and the id by which logs and audit tell of it.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -67,6 +97,25 @@ pub struct Call {
 }
 
 impl Call {
+    /// The call of an import at the command line: a system with every right.
+    pub(crate) fn import() -> Call {
+        use concord_consent::caller::Actor;
+        use concord_consent::scope::Scopes;
+        Call {
+            caller: Arc::new(Caller {
+                actor: Actor::System,
+                subject: "concord import".to_owned(),
+                issuer: String::new(),
+                client: "concord".to_owned(),
+                scopes: Scopes::parse("system/*.cruds"),
+                patient: None,
+            }),
+            purpose: None,
+            request_id: uuid::Uuid::new_v4().to_string(),
+            fingerprint: [0; 16],
+        }
+    }
+
     /// The purpose to log: the one asked for, else the usual one of such a caller.
     pub(crate) fn purpose_code(&self) -> &'static str {
         use concord_consent::caller::Actor;

@@ -4,10 +4,12 @@ use concord_consent::caller::Actor;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::json::{self, Value};
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::local_reference;
 
 use super::write::Proposed;
-use super::{Call, PROVENANCE, instant, matching};
+use super::{Call, Concord, PROVENANCE, instant, matching};
 use crate::fault::Fault;
+use crate::store::lower::Rows;
 use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
 
@@ -88,10 +90,7 @@ fn make(
     let mut value = Value::object([
         ("resourceType", Value::string("Provenance")),
         ("id", Value::string(id.as_str())),
-        (
-            "meta",
-            Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(now.as_str()))]),
-        ),
+        ("meta", Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(now.as_str()))])),
         ("target", Value::Array(vec![reference(versioned(about.version))])),
         ("recorded", Value::string(now)),
         ("activity", coded(OPERATION, activity)),
@@ -113,7 +112,33 @@ fn make(
         patient: about.patient,
         patients: about.patients,
         author,
+        labels: String::new(),
         body: json::to_string(&value),
     };
     Ok(Some((version, entries)))
+}
+
+/// Whose records a Provenance that is handed in is part of: those of what it points at, as far as that is here.
+pub(crate) fn patients(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    value: &Value<'_>,
+) -> Result<Vec<String>, Fault> {
+    let mut patients = Vec::new();
+    for target in value.list("target") {
+        let Some(local) = target.text("reference").and_then(|text| local_reference(&concord.base, text)) else {
+            continue;
+        };
+        let Some((name, id)) = local.split_once('/') else { continue };
+        if name == "Patient" {
+            patients.push(id.to_owned());
+        } else if let Some(resource_type) = ResourceType::parse(name) {
+            if let Some(head) = transaction.head(resource_type, id, false)? {
+                for key in transaction.patients_of(Rows::Current, &head.version)? {
+                    patients.push(transaction.patient_id(key)?);
+                }
+            }
+        }
+    }
+    Ok(patients)
 }

@@ -12,6 +12,7 @@ use super::history::per_patient;
 use super::{AUDIT_EVENT, Call, Concord, access, logged, matching};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
+use crate::store::lower::Rows;
 use crate::store::rows::{Method, Version};
 use crate::store::search::{Position, SortBy, SortKey, Wanted};
 use crate::store::transaction::Transaction;
@@ -37,19 +38,17 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
         .read(move |transaction| {
             let mut record = call.record(Interaction::Search, query.resource_type);
             record.query = matching::told(&query);
-            match run(&concord, &call, transaction, &query, &mut record) {
+            let result = run(&concord, &call, transaction, &query, &mut record);
+            let records = match &result {
                 Ok(page) => {
-                    if page.versions.is_empty() {
-                        // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
-                        let asked = search::record_of(&query.predicate);
-                        if let [patient] = asked.as_slice() {
-                            record.patient = transaction.patient_key(patient).ok().flatten().unwrap_or(0);
-                        }
-                    }
-                    let records = per_patient(record, &page.versions);
-                    (Ok(page), records)
+                    let found: Vec<_> = page.versions.iter().map(|version| (Rows::Current, version)).collect();
+                    per_patient(transaction, record.clone(), &found, &query.records())
                 }
-                Err(fault) => logged(Err(fault), record),
+                Err(_) => Ok(Vec::new()),
+            };
+            match (result, records) {
+                (Ok(page), Ok(records)) => (Ok(page), records),
+                (Err(fault), _) | (_, Err(fault)) => logged(Err(fault), record),
             }
         })
         .await
@@ -62,8 +61,7 @@ fn run(
     query: &Query,
     record: &mut Record,
 ) -> Result<Page, Fault> {
-    let resource_type =
-        query.resource_type.ok_or_else(|| Fault::Internal("a search without a type".to_owned()))?;
+    let resource_type = query.resource_type.ok_or_else(|| Fault::Internal("a search without a type".to_owned()))?;
     access::require_scope(call, Action::Search, resource_type)?;
     let limit = query.count.unwrap_or(concord.page.0).min(concord.page.1);
     let context = format!("search {resource_type} {}", told_without_page(query));
@@ -99,6 +97,11 @@ fn run(
         return Ok(Page { versions: Vec::new(), total: Some(total), next: None, limited });
     }
     let (versions, next) = transaction.page(&wanted)?;
+    // The only page there is has been counted already.
+    let total = match (total, &next, &after) {
+        (None, None, None) => i64::try_from(versions.len()).ok(),
+        (total, ..) => total,
+    };
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
     Ok(Page { versions, total, next, limited })
 }
@@ -117,13 +120,11 @@ fn permitted(
     resource_type: ResourceType,
     query: &Query,
 ) -> Result<(Predicate, Option<String>, Arc<concord_consent::decision::Decision>), Fault> {
-    let asked = search::record_of(&query.predicate);
-    let named = match asked.as_slice() {
+    let named = match query.records().as_slice() {
         [single] => Some(single.clone()),
         _ => None,
     };
-    let decision =
-        access::decide_search(concord, call, transaction, Action::Search, resource_type, named.as_deref())?;
+    let decision = access::decide_search(concord, call, transaction, Action::Search, resource_type, named.as_deref())?;
     let permit = access::for_type(&decision.permit, resource_type);
     let named = named.or_else(|| access::only_record(&permit).map(str::to_owned));
     Ok((query.predicate.clone().and(permit), named, decision))
@@ -137,8 +138,7 @@ pub(crate) fn matches(
     query: &Query,
     limit: u32,
 ) -> Result<Vec<Version>, Fault> {
-    let resource_type =
-        query.resource_type.ok_or_else(|| Fault::Internal("a condition without a type".to_owned()))?;
+    let resource_type = query.resource_type.ok_or_else(|| Fault::Internal("a condition without a type".to_owned()))?;
     access::require_scope(call, Action::Search, resource_type)?;
     let (predicate, named, _) = permitted(concord, call, transaction, resource_type, query)?;
     let wanted =
@@ -147,19 +147,13 @@ pub(crate) fn matches(
 }
 
 fn sort_keys(query: &Query) -> Vec<SortKey> {
-    query
-        .sort
-        .iter()
-        .map(|sort| SortKey {
-            by: match &sort.by {
-                search::SortBy::Updated => SortBy::Updated,
-                search::SortBy::Id => SortBy::Id,
-                search::SortBy::Range(parameter) => SortBy::Range(*parameter),
-                search::SortBy::Key(parameter) => SortBy::Key(*parameter),
-            },
-            descending: sort.descending,
-        })
-        .collect()
+    let by = |sort: &search::Sort| match sort.by {
+        search::SortBy::Updated => SortBy::Updated,
+        search::SortBy::Id => SortBy::Id,
+        search::SortBy::Range(parameter) => SortBy::Range(parameter),
+        search::SortBy::Key(parameter) => SortBy::Key(parameter),
+    };
+    query.sort.iter().map(|sort| SortKey { by: by(sort), descending: sort.descending }).collect()
 }
 
 /// A page of the audit log, newest first unless `_sort=date` or `_sort=_lastUpdated` says otherwise.
@@ -194,9 +188,10 @@ fn events(
     let room = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > room && limit > 0;
     found.truncate(room);
-    let next = found.last().filter(|_| more).map(|last| {
-        concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk })
-    });
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
     let limited = call.caller.actor != concord_consent::caller::Actor::System;
     Ok(Page { versions: found.iter().map(event_version).collect(), total, next, limited })
 }
@@ -214,6 +209,7 @@ pub(crate) fn event_version(stored: &Stored) -> Version {
         patient: stored.record.patient,
         patients: i16::from(stored.record.patient != 0),
         author: String::new(),
+        labels: String::new(),
         body: audit::event(stored),
     }
 }

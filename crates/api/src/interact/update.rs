@@ -41,9 +41,7 @@ pub(crate) async fn update(
         .write(move |transaction| {
             let mut record = call.record(Interaction::Update, Some(resource_type));
             let result = match target {
-                Target::Id(id) => {
-                    run(&concord, &call, transaction, resource_type, &id, value, if_match, &mut record)
-                }
+                Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, value, if_match, &mut record),
                 Target::Match(query) => {
                     conditional(&concord, &call, transaction, resource_type, &query, value, if_match, &mut record)
                 }
@@ -74,9 +72,7 @@ fn conditional(
             format!("{resource_type}.id"),
             "the id in the body is not that of the resource that matches",
         )])),
-        (Some(found), _) => {
-            run(concord, call, transaction, resource_type, &found.id, value, if_match, record)
-        }
+        (Some(found), _) => run(concord, call, transaction, resource_type, &found.id, value, if_match, record),
         (None, _) if if_match.is_some() => Err(stale()),
         (None, Some(named)) if matches!(call.caller.actor, Actor::System) => {
             run(concord, call, transaction, resource_type, &named, value, None, record)

@@ -74,8 +74,7 @@ type Columns = (
     Text,
 );
 
-type Row =
-    (i64, i64, String, i16, i16, i64, String, String, String, i16, String, i64, String, String, String, String);
+type Row = (i64, i64, String, i16, i16, i64, String, String, String, i16, String, i64, String, String, String, String);
 
 fn stored(row: Row) -> Stored {
     let (
@@ -119,10 +118,19 @@ fn stored(row: Row) -> Stored {
 }
 
 impl Transaction<'_> {
-    /// Puts events into the log, in as few statements as their number allows. Their numbers are the returned ones.
-    pub(crate) fn append(&mut self, records: &[Record]) -> Result<Vec<i64>, Fault> {
-        let now = self.now;
+    /// Puts events into the log, in as few statements as their number allows.
+    pub(crate) fn append(&mut self, records: &[Record]) -> Result<(), Fault> {
         let numbers: Vec<i64> = records.iter().map(|_| self.next_key()).collect();
+        self.append_numbered(records, &numbers)
+    }
+
+    /// Puts one event into the log under a number that was made before.
+    pub(crate) fn append_as(&mut self, pk: i64, record: &Record) -> Result<(), Fault> {
+        self.append_numbered(std::slice::from_ref(record), &[pk])
+    }
+
+    fn append_numbered(&mut self, records: &[Record], numbers: &[i64]) -> Result<(), Fault> {
+        let now = self.now;
         for (chunk, pks) in records.chunks(64).zip(numbers.chunks(64)) {
             let mut sql = Sql::new(
                 "INSERT INTO audit (pk, at, interaction, outcome, patient, agent, client, purpose, type, entity, version, \
@@ -182,7 +190,7 @@ impl Transaction<'_> {
             }
             self.run(sql)?;
         }
-        Ok(numbers)
+        Ok(())
     }
 
     /// The events that meet a condition on `audit a`, newest first, at most `limit`.

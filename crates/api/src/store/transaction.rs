@@ -75,6 +75,18 @@ impl<'a> Transaction<'a> {
         Ok(self.connection.batch(text)?)
     }
 
+    /// Runs a part that is undone alone if it fails.
+    pub(crate) fn alone<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.run(Sql::new("SAVEPOINT part"))?;
+        let result = part(self);
+        if result.is_err() {
+            self.run(Sql::new("ROLLBACK TO SAVEPOINT part"))?;
+            self.rolled_back();
+        }
+        self.run(Sql::new("RELEASE SAVEPOINT part"))?;
+        result
+    }
+
     /// The value of a shared setting, set to `make` if there is none yet.
     pub(crate) fn setting(&mut self, name: &str, make: &str) -> Result<String, Fault> {
         let sql = Sql::new("INSERT INTO setting (name, value) VALUES (")

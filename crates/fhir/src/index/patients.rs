@@ -4,6 +4,8 @@ use crate::json::Value;
 use crate::registry::{RecordClass, ResourceType, record_class};
 use crate::value::Literal;
 
+const PATIENT: ResourceType = ResourceType::of("Patient");
+
 /// The logical ids of the patients whose record the resource is part of, sorted, each once.
 pub(super) fn of(resource_type: ResourceType, id: &str, value: &Value<'_>, base: &str) -> Vec<String> {
     let RecordClass::Record { owner, otherwise } = record_class(resource_type) else { return Vec::new() };
@@ -45,7 +47,7 @@ impl Named<'_> {
         self.any = true;
         let Some(text) = reference.text("reference") else { return };
         if let Literal::Local(resource_type, id) = Literal::read(text, self.base)
-            && resource_type.name() == "Patient"
+            && resource_type == PATIENT
         {
             self.patients.push(id.to_owned());
         }

@@ -294,7 +294,8 @@ mod tests {
 
     #[test]
     fn no_two_names_share_a_number() {
-        let mut names: BTreeMap<ParameterId, String> = BTreeMap::new();
+        // Stores keep rows of their own under this name.
+        let mut names = BTreeMap::from([(ParameterId::of("_record"), "_record".to_owned())]);
         let everything = ResourceType::all()
             .flat_map(|resource_type| parameters(resource_type).filter(|parameter| parameter.resource_type.is_some()));
         for parameter in everything.chain(&PARAMETERS.everywhere) {

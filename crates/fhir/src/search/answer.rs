@@ -1,16 +1,17 @@
 //! The parameters that say how a search is answered, not what it finds (R4 "Search", search result parameters).
 
 use super::value_text::split;
-use super::{Query, Refusal, Sort, unsupported, wrong};
+use super::{Query, Refusal, Sort, SortBy, unsupported, wrong};
 use crate::registry::{Kind, ResourceType, parameter, parameter_of_every_resource};
 
 /// The most parameters to sort by.
 pub const MOST_SORTS: usize = 5;
 
 /// Whether the number of matches is wanted (`_total`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Total {
     /// It is not.
+    #[default]
     None,
     /// About how many.
     Estimate,
@@ -35,22 +36,26 @@ pub enum Summary {
 
 /// Reads a parameter of the answer; false if it is none.
 pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, Refusal> {
+    let once = matches!(name, "_sort" | "_count" | "_total" | "_summary" | "_cursor");
+    if once && (query.used.iter().any(|(used, _)| used == name) || name == "_cursor" && query.cursor.is_some()) {
+        return Err(wrong(name, "it may be given only once"));
+    }
     match name {
-        "_sort" if query.sort.is_empty() => query.sort = sorts(query.resource_type, value)?,
-        "_count" if query.count.is_none() => {
+        "_sort" => query.sort = sorts(query.resource_type, value)?,
+        "_count" => {
             let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
             let count = value.parse().ok().filter(|_| digits);
             query.count = Some(count.ok_or_else(|| wrong(name, &format!("`{value}` is not a whole number")))?);
         }
-        "_total" if query.total.is_none() => {
-            query.total = Some(match value {
+        "_total" => {
+            query.total = match value {
                 "none" => Total::None,
                 "estimate" => Total::Estimate,
                 "accurate" => Total::Accurate,
                 _ => return Err(wrong(name, "the value is none of `none`, `estimate` and `accurate`")),
-            });
+            };
         }
-        "_summary" if query.summary.is_none() => {
+        "_summary" => {
             query.summary = Some(match value {
                 "true" => Summary::True,
                 "false" => Summary::False,
@@ -65,7 +70,7 @@ pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, R
                 query.elements.push(element_name(name, element)?);
             }
         }
-        "_cursor" if query.cursor.is_none() => {
+        "_cursor" => {
             if value.is_empty() {
                 return Err(wrong(name, "there is no value"));
             }
@@ -73,9 +78,6 @@ pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, R
         }
         // How the answer is written is for the layer that writes it.
         "_format" | "_pretty" => {}
-        "_sort" | "_count" | "_total" | "_summary" | "_cursor" => {
-            return Err(wrong(name, "it may be given only once"));
-        }
         _ => return Ok(false),
     }
     Ok(true)
@@ -104,16 +106,20 @@ fn sorts(resource_type: Option<ResourceType>, value: &str) -> Result<Vec<Sort>, 
             None => parameter_of_every_resource(code),
         };
         let parameter = found.ok_or_else(|| wrong("_sort", &format!("there is no search parameter `{code}`")))?;
-        if !matches!(parameter.kind, Kind::Date | Kind::String | Kind::Number | Kind::Token) {
-            return Err(unsupported(
-                "_sort",
-                &format!("sorting by `{code}`, a {}, is not supported", parameter.kind.code()),
-            ));
-        }
-        if sorts.iter().any(|sort| sort.parameter.id == parameter.id) {
+        let by = match (parameter.code, parameter.kind) {
+            ("_id", _) => SortBy::Id,
+            ("_lastUpdated", _) => SortBy::Updated,
+            (_, Kind::Date | Kind::Number) => SortBy::Range(parameter.id),
+            (_, Kind::String | Kind::Token) => SortBy::Key(parameter.id),
+            (_, kind) => {
+                let why = format!("sorting by `{code}`, a {}, is not supported", kind.code());
+                return Err(unsupported("_sort", &why));
+            }
+        };
+        if sorts.iter().any(|sort| sort.by == by) {
             return Err(wrong("_sort", &format!("`{code}` is given twice")));
         }
-        sorts.push(Sort { parameter, descending });
+        sorts.push(Sort { by, descending });
     }
     if sorts.len() > MOST_SORTS {
         return Err(wrong("_sort", &format!("there are more than {MOST_SORTS} parameters to sort by")));

@@ -48,7 +48,7 @@ pub(super) fn read(setting: Setting<'_>, name: &str, value: &str) -> Result<Pred
     if code == "_type" && setting.resource_type.is_none() && modifier.is_none() {
         return types(name, value);
     }
-    if UNSUPPORTED.contains(&code) {
+    if code.starts_with('_') && UNSUPPORTED.contains(&code) {
         return Err(unsupported(name, "this parameter is not supported"));
     }
     let (first, chained) = match name.split_once('.') {

@@ -2,7 +2,7 @@
 //!
 //! | part | file |
 //! |---|---|
-//! | `code=http://loinc.org|8480-6`: which resources | `clause` |
+//! | `code=8480-6`: which resources | `clause` |
 //! | `_sort`, `_count`, ...: how they are answered | `answer` |
 //! | `a,b` and `\,`: several values, and what stands for itself | `value_text` |
 //! | whose records can match at all | `record` |
@@ -16,9 +16,10 @@ mod prefix;
 mod record;
 mod value_text;
 
+use crate::index::ParameterId;
 use crate::issue::{Issue, IssueCode};
 use crate::predicate::Predicate;
-use crate::registry::{Parameter, ResourceType};
+use crate::registry::ResourceType;
 pub use answer::{MOST_SORTS, Summary, Total};
 pub use prefix::Prefix;
 pub use record::record_of;
@@ -46,12 +47,25 @@ pub enum Handling {
 }
 
 /// An order of the answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sort {
-    /// By what. `_id` and `_lastUpdated` have no rows: they are fields of the entries.
-    pub parameter: &'static Parameter,
+    /// By what.
+    pub by: SortBy,
     /// Whether the greatest comes first.
     pub descending: bool,
+}
+
+/// What an answer can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortBy {
+    /// `_lastUpdated`
+    Updated,
+    /// `_id`
+    Id,
+    /// A date or number: the ends of its rows.
+    Range(ParameterId),
+    /// A string or token: the keys of its rows.
+    Key(ParameterId),
 }
 
 /// A query, understood.
@@ -59,14 +73,15 @@ pub struct Sort {
 pub struct Query {
     /// The type asked about; none for a search over all types.
     pub resource_type: Option<ResourceType>,
-    /// Which resources, with their types. It says nothing of what the caller may see.
+    /// Which resources of that type; [`Predicate::All`] if no parameter filters. It says nothing of what the caller may
+    /// see.
     pub predicate: Predicate,
     /// In what order, the first before the others.
     pub sort: Vec<Sort>,
     /// How many on a page.
     pub count: Option<u32>,
     /// Whether the number of matches is wanted.
-    pub total: Option<Total>,
+    pub total: Total,
     /// Which part of each resource is wanted.
     pub summary: Option<Summary>,
     /// Which elements of each resource are wanted; empty for all.
@@ -112,8 +127,7 @@ pub fn parse(
         return Err(vec![Issue::plain(IssueCode::TooCostly, text)]);
     }
     let setting = Setting { resource_type, now_ms, base };
-    let predicate = resource_type.map_or(Predicate::All, |one| Predicate::Type(vec![one]));
-    let mut query = Query::of(resource_type, predicate);
+    let mut query = Query::of(resource_type, Predicate::All);
     let mut issues = Vec::new();
     for (name, value) in pairs {
         match read(&mut query, setting, name, value) {
@@ -137,7 +151,7 @@ fn read(query: &mut Query, setting: Setting<'_>, name: &str, value: &str) -> Res
         let why = format!("the value is longer than {LONGEST_VALUE} bytes");
         return Err(Refusal::Wrong(issue(IssueCode::TooLong, name, &why)));
     }
-    if value.chars().any(char::is_control) {
+    if value.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(wrong(name, "the value has a control character in it"));
     }
     if answer::read(query, name, value)? {
@@ -150,6 +164,15 @@ fn read(query: &mut Query, setting: Setting<'_>, name: &str, value: &str) -> Res
 }
 
 impl Query {
+    /// The same as [`record_of`], knowing the type: a search for Patients by id is one for their records.
+    #[must_use]
+    pub fn records(&self) -> Vec<String> {
+        match self.resource_type {
+            Some(one) => record_of(&Predicate::Type(vec![one]).and(self.predicate.clone())),
+            None => record_of(&self.predicate),
+        }
+    }
+
     /// A query that asks for nothing more than the predicate.
     #[must_use]
     pub fn of(resource_type: Option<ResourceType>, predicate: Predicate) -> Query {
@@ -158,7 +181,7 @@ impl Query {
             predicate,
             sort: Vec::new(),
             count: None,
-            total: None,
+            total: Total::None,
             summary: None,
             elements: Vec::new(),
             cursor: None,

@@ -3,14 +3,21 @@
 use crate::index::ParameterId;
 use crate::predicate::{Predicate, Test};
 use crate::registry::path::{DataType, Only, Path};
-use crate::registry::{RecordClass, parameter_by_id, record_class};
+use crate::registry::{RecordClass, ResourceType, parameter_by_id, record_class};
+
+const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// The logical ids of patients such that **every** resource that meets the predicate is part of the record of one of
-/// them; none if there is no such list. An empty list means that no resource meets it.
+/// them; empty if there is no such list.
 ///
 /// A store may look into these records only, and a decision needs to be made for these patients only.
 #[must_use]
-pub fn record_of(predicate: &Predicate) -> Option<Vec<String>> {
+pub fn record_of(predicate: &Predicate) -> Vec<String> {
+    records(predicate).unwrap_or_default()
+}
+
+/// The list, if there is one. An empty one means that no resource meets the predicate.
+fn records(predicate: &Predicate) -> Option<Vec<String>> {
     match predicate {
         Predicate::None => Some(Vec::new()),
         Predicate::Record(patient) => Some(vec![patient.clone()]),
@@ -18,9 +25,9 @@ pub fn record_of(predicate: &Predicate) -> Option<Vec<String>> {
             // Any one of the lists is right; the shortest says most. They must not be intersected: a resource may be
             // part of several records.
             let own = patients_by_id(parts);
-            parts.iter().filter_map(record_of).chain(own).min_by_key(Vec::len)
+            parts.iter().filter_map(records).chain(own).min_by_key(Vec::len)
         }
-        Predicate::Or(parts) => union(parts.iter().map(record_of)),
+        Predicate::Or(parts) => union(parts.iter().map(records)),
         Predicate::Entry(parameter, test) if names_owner(*parameter) => patients_in(test),
         _ => None,
     }
@@ -28,9 +35,9 @@ pub fn record_of(predicate: &Predicate) -> Option<Vec<String>> {
 
 /// The ids of a search for Patients by id: a Patient is her own record.
 fn patients_by_id(parts: &[Predicate]) -> Option<Vec<String>> {
-    let only_patients = parts.iter().any(|part| {
-        matches!(part, Predicate::Type(types) if !types.is_empty() && types.iter().all(|one| one.name() == "Patient"))
-    });
+    let only_patients = parts.iter().any(
+        |part| matches!(part, Predicate::Type(types) if !types.is_empty() && types.iter().all(|one| *one == PATIENT)),
+    );
     let ids = parts.iter().find_map(|part| match part {
         Predicate::Id(ids) => Some(ids.clone()),
         _ => None,
@@ -74,17 +81,16 @@ fn union(lists: impl Iterator<Item = Option<Vec<String>>>) -> Option<Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::ResourceType;
     use crate::search::{Handling, parse};
 
-    fn of(resource_type: &str, pairs: &[(&str, &str)]) -> Option<Vec<String>> {
+    fn of(resource_type: &str, pairs: &[(&str, &str)]) -> Vec<String> {
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let query = parse(ResourceType::parse(resource_type), &pairs, Handling::Strict, 0, "").expect("a query");
-        record_of(&query.predicate)
+        query.records()
     }
 
-    fn ids(ids: &[&str]) -> Option<Vec<String>> {
-        Some(ids.iter().map(|id| (*id).to_owned()).collect())
+    fn ids(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
     }
 
     #[test]
@@ -99,17 +105,17 @@ mod tests {
 
     #[test]
     fn other_parameters_name_none() {
-        assert_eq!(of("Observation", &[("performer", "Patient/1")]), None);
-        assert_eq!(of("Observation", &[("subject", "Group/1")]), None);
-        assert_eq!(of("Observation", &[("subject", "Patient/1,Group/1")]), None);
-        assert_eq!(of("Observation", &[("patient:missing", "false")]), None);
-        assert_eq!(of("Observation", &[("_id", "1")]), None);
-        assert_eq!(of("Provenance", &[("patient", "Patient/1")]), None);
-        assert_eq!(of("Group", &[("member", "Patient/1")]), None);
-        assert_eq!(of("Patient", &[("link", "Patient/1")]), None);
+        assert_eq!(of("Observation", &[("performer", "Patient/1")]), ids(&[]));
+        assert_eq!(of("Observation", &[("subject", "Group/1")]), ids(&[]));
+        assert_eq!(of("Observation", &[("subject", "Patient/1,Group/1")]), ids(&[]));
+        assert_eq!(of("Observation", &[("patient:missing", "false")]), ids(&[]));
+        assert_eq!(of("Observation", &[("_id", "1")]), ids(&[]));
+        assert_eq!(of("Provenance", &[("patient", "Patient/1")]), ids(&[]));
+        assert_eq!(of("Group", &[("member", "Patient/1")]), ids(&[]));
+        assert_eq!(of("Patient", &[("link", "Patient/1")]), ids(&[]));
         let not = Predicate::Not(Box::new(Predicate::Record("1".to_owned())));
-        assert_eq!(record_of(&not), None);
-        assert_eq!(record_of(&Predicate::Or(vec![Predicate::Record("1".to_owned()), Predicate::All])), None);
+        assert_eq!(record_of(&not), ids(&[]));
+        assert_eq!(record_of(&Predicate::Or(vec![Predicate::Record("1".to_owned()), Predicate::All])), ids(&[]));
         assert_eq!(record_of(&Predicate::None), ids(&[]));
     }
 }

@@ -19,8 +19,8 @@ pub(crate) fn single(text: &str) -> String {
 
 /// A key of two parts, each kept distinct from any other text however long.
 pub(crate) fn pair(first: &str, second: &str) -> String {
-    let mut key = marked(first, LONGEST_HALF);
-    key.reserve(second.len() + 1);
+    let mut key = String::with_capacity((first.len() + second.len() + 1).min(LONGEST_KEY));
+    push_marked(&mut key, first, LONGEST_HALF);
     key.push(SEPARATOR);
     push_marked(&mut key, second, LONGEST_HALF);
     key

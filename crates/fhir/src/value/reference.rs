@@ -83,7 +83,8 @@ pub(crate) fn rows(leaf: &Leaf, value: &Value<'_>, base: &str, rows: &mut Vec<En
         DataType::Reference => of_reference(leaf, value, base, rows),
         DataType::Resource => {
             let resource_type = value.text("resourceType").and_then(ResourceType::parse);
-            if let (Some(resource_type), Some(id)) = (resource_type, value.text("id").filter(|id| is_id(id))) {
+            let wanted = resource_type.filter(|one| leaf.refers_to.is_none_or(|wanted| wanted == *one));
+            if let (Some(resource_type), Some(id)) = (wanted, value.text("id").filter(|id| is_id(id))) {
                 rows.push(Entry { parameter, key: local_key(resource_type, id), low: None, high: None });
             }
         }
@@ -230,6 +231,19 @@ mod tests {
         rows(&leaf(Some(of("Patient"))), &value, "", &mut found);
         assert_eq!(found[0].parameter, ParameterId(2));
         assert_eq!(found[0].key, "9990011176\u{1f}https://fhir.nhs.uk/Id/nhs-number");
+    }
+
+    #[test]
+    fn a_resource_stands_in_place_of_a_reference_to_it() {
+        let composition = crate::index::from_json(&serde_json::json!({ "resourceType": "Composition", "id": "c" }));
+        let keys = |refers_to| {
+            let mut found = Vec::new();
+            let leaf = Leaf { data_type: DataType::Resource, ..leaf(refers_to) };
+            rows(&leaf, &composition, "", &mut found);
+            found.into_iter().map(|row| row.key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(Some(of("Composition"))), ["Composition/c"]);
+        assert!(keys(Some(of("MessageHeader"))).is_empty());
     }
 
     #[test]

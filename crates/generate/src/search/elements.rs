@@ -1,6 +1,7 @@
 //! What the element definitions say about the members of a type: enough to follow a path.
 
-use super::{read_all, text};
+use super::read_all;
+use crate::definitions::{member, snapshot, text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -99,17 +100,10 @@ impl Elements {
     }
 }
 
-/// The elements of a definition.
-fn snapshot(definition: &Value) -> impl Iterator<Item = &Value> {
-    let elements = definition.get("snapshot").and_then(|snapshot| snapshot.get("element"));
-    elements.and_then(Value::as_array).into_iter().flatten()
-}
-
 /// The data types that an element may have; the ones of FHIRPath itself (ids, urls) are strings.
 fn types(element: &Value) -> Vec<String> {
-    let listed = element.get("type").and_then(Value::as_array).into_iter().flatten();
     let mut names = Vec::new();
-    for name in listed.map(|entry| text(entry, "code")) {
+    for name in member(element, "type").iter().map(|entry| text(entry, "code")) {
         let name = if name.starts_with("http://hl7.org/fhirpath/") { "string" } else { name };
         if !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
@@ -124,5 +118,5 @@ fn value_types(definition: &Value) -> Vec<String> {
         let path = text(element, "path");
         path == "Extension.value[x]" || (path.starts_with("Extension.value") && !path.contains(':'))
     };
-    snapshot(definition).find(is_value).map(types).unwrap_or_default()
+    snapshot(definition).iter().find(is_value).map(types).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use super::elements::{Elements, Place};
 use super::expression::{self, Branch, Step};
-use super::text;
+use crate::definitions::{member, text};
 use serde_json::Value;
 
 /// The one expression of R4 that is no path. Its value is computed from the whole resource.
@@ -33,6 +33,12 @@ pub(super) fn simple(definition: &Value, base: &str, elements: &Elements) -> Res
     let mut paths = typed(own, base, elements)?;
     let kind = text(definition, "type");
     paths.retain(|path| suits(kind, path.rsplit(':').next().unwrap_or_default()));
+    // A resource that stands in place of a reference is only meant if it is of the type that is asked for.
+    if let [target] = super::texts(definition, "target").as_slice() {
+        for path in paths.iter_mut().filter(|path| path.ends_with(":Resource")) {
+            path.push_str(&format!("({target})"));
+        }
+    }
     if paths.is_empty() { Err(format!("no path for {base}")) } else { Ok(paths.join(" ")) }
 }
 
@@ -58,7 +64,7 @@ pub(super) fn composite(definition: &Value, base: &str, elements: &Elements) -> 
         }
     }
     let start = starts.first().ok_or_else(|| format!("no element for {base}"))?;
-    for component in definition.get("component").and_then(Value::as_array).into_iter().flatten() {
+    for component in member(definition, "component") {
         let name = component_code(text(component, "definition"), base);
         for mut branch in expression::parse(text(component, "expression"))? {
             // One definition spells the data type with a capital that the type does not have.

@@ -1,0 +1,93 @@
+//! Where the keys of an issuer are read from.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use url::Url;
+
+/// The largest JWK Set, in bytes.
+const MAX_SET_BYTES: u64 = 1 << 20;
+
+/// Where the keys of an issuer are.
+pub(super) enum KeySource {
+    /// At a URL.
+    Url(Url, reqwest::Client),
+    /// In a file.
+    File(PathBuf),
+    /// Known from the start and never changed: the development issuer's.
+    Fixed(String),
+}
+
+/// Why keys could not be had. For the log: it names the place, and no client sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyError(pub(super) String);
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+impl KeySource {
+    /// The bytes of the JWK Set as it is now.
+    pub(super) async fn load(&self) -> Result<Vec<u8>, KeyError> {
+        match self {
+            KeySource::Url(url, client) => fetch(url, client).await,
+            KeySource::File(path) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
+                read.unwrap_or_else(|_| Err(KeyError("reading the key file was cut short".to_owned())))
+            }
+            KeySource::Fixed(json) => Ok(json.as_bytes().to_vec()),
+        }
+    }
+}
+
+/// The client that fetches keys: it follows no redirect, uses no proxy for this machine, keeps no idle connection (they
+/// would be bound to the thread that opened them) and gives up after ten seconds.
+pub(super) fn client() -> Result<reqwest::Client, KeyError> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(std::time::Duration::from_secs(5))
+        .timeout(std::time::Duration::from_secs(10))
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("concord/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| KeyError(format!("cannot set up TLS: {error}")))
+}
+
+async fn fetch(url: &Url, client: &reqwest::Client) -> Result<Vec<u8>, KeyError> {
+    let failed = |error: reqwest::Error| KeyError(format!("cannot fetch {url}: {}", innermost(&error)));
+    let request = client.get(url.clone()).header("accept", "application/jwk-set+json, application/json");
+    let mut response = request.send().await.map_err(failed)?;
+    if response.status() != reqwest::StatusCode::OK {
+        return Err(KeyError(format!("cannot fetch {url}: it answers {}", response.status().as_u16())));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len().saturating_add(chunk.len()) as u64 > MAX_SET_BYTES {
+            return Err(KeyError(format!("cannot fetch {url}: it is larger than {MAX_SET_BYTES} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The cause at the end of the chain: what really happened ("connection refused").
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn read_file(path: &std::path::Path) -> Result<Vec<u8>, KeyError> {
+    let failed = |error: std::io::Error| KeyError(format!("cannot read {}: {error}", path.display()));
+    if std::fs::metadata(path).map_err(failed)?.len() > MAX_SET_BYTES {
+        return Err(KeyError(format!("cannot read {}: it is larger than {MAX_SET_BYTES} bytes", path.display())));
+    }
+    std::fs::read(path).map_err(failed)
+}

@@ -1,0 +1,59 @@
+//! Who is calling: bearer tokens (RFC 6750) that are JWTs (RFC 7519) signed by a configured issuer.
+//!
+//! This module knows nothing of HTTP responses and of the store. It is the only code that names jsonwebtoken.
+
+mod algorithm;
+mod assurance;
+mod cis2;
+mod claims;
+pub mod development;
+mod error;
+mod identity;
+mod key;
+mod key_set;
+mod key_source;
+mod nhs_login;
+mod smart;
+mod token;
+mod verifier;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod verifier_tests;
+
+pub use assurance::{ProofingLevel, Role};
+pub use error::AuthError;
+pub use identity::{Identity, Person, PersonIdentifier, Verified};
+pub use key_source::KeyError;
+pub use token::bearer;
+pub use verifier::Verifier;
+
+use aws_lc_rs::digest;
+
+/// A SHA-256 digest.
+type Sha256 = [u8; 32];
+
+fn sha256(bytes: &[u8]) -> Sha256 {
+    let mut sum = [0; 32];
+    for (to, from) in sum.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    sum
+}
+
+/// Whether the text has the form of a logical id (R4 data type `id`).
+fn is_logical_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+}
+
+/// What tells one caller's rights from another's: a part of the token's digest.
+#[must_use]
+pub fn fingerprint(token: &str) -> [u8; 16] {
+    let mut part = [0; 16];
+    for (to, from) in part.iter_mut().zip(sha256(token.as_bytes())) {
+        *to = from;
+    }
+    part
+}

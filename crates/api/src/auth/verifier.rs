@@ -1,0 +1,211 @@
+//! Believing a token: issuer, key, signature, audience, times, identity; in that order, and each only once.
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+
+use super::claims::Claims;
+use super::development::{self, DevelopmentIssuer};
+use super::error::AuthError;
+use super::identity::{self, Reading, Verified};
+use super::key_set::{KeySet, Keys, Refresh};
+use super::key_source::{self, KeyError, KeySource};
+use super::token::{self, MAX_TOKEN_BYTES, Parts};
+use super::{Sha256, sha256};
+use crate::config::{Config, IssuerConfig, IssuerKind, Jwks};
+use crate::telemetry::TokenCounters;
+
+/// How long a verified token is remembered at most, in seconds.
+const REMEMBERED_S: i64 = 300;
+/// How many keys are tried for a token that names none.
+const MAX_TRIES: usize = 16;
+/// The least time between two fetches of an issuer's keys, in seconds.
+const MINIMUM_FETCH_S: i64 = 10;
+
+/// Verifies bearer tokens. One for the whole process; cheap to share.
+pub struct Verifier {
+    issuers: Vec<Arc<Issuer>>,
+    remembered: Cache<Sha256, Arc<Remembered>>,
+    leeway_s: i64,
+    check_nhs_numbers: bool,
+    counters: TokenCounters,
+}
+
+struct Issuer {
+    issuer: String,
+    audience: Vec<String>,
+    kind: IssuerKind,
+    fhir_base: String,
+    keys: Arc<KeySet>,
+}
+
+/// A token that was verified before.
+struct Remembered {
+    verified: Arc<Verified>,
+    issuer: Arc<Issuer>,
+    generation: u64,
+    until_s: i64,
+}
+
+impl Verifier {
+    /// A verifier for the configured issuers and, when it is there, the development issuer. Fetches nothing yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(
+        config: &Config,
+        development: Option<&DevelopmentIssuer>,
+        counters: TokenCounters,
+    ) -> Result<Verifier, KeyError> {
+        let refresh = Refresh {
+            minimum_s: MINIMUM_FETCH_S,
+            due_s: config.jwks_refresh_seconds,
+            max_age_s: config.jwks_max_age_seconds,
+        };
+        let client = key_source::client()?;
+        let own_base = config.fhir_base();
+        let mut issuers: Vec<_> =
+            config.issuers.iter().map(|issuer| Issuer::configured(issuer, &own_base, refresh, &client)).collect();
+        issuers.extend(development.map(|development| Issuer::development(development, &own_base)));
+        Ok(Verifier {
+            issuers: issuers.into_iter().map(Arc::new).collect(),
+            remembered: Cache::new(config.token_cache_size),
+            leeway_s: config.clock_leeway_seconds,
+            check_nhs_numbers: config.check_nhs_numbers,
+            counters,
+        })
+    }
+
+    /// Reads the keys of every issuer, so that the first callers need not wait and a wrong setting shows at the start.
+    /// Returns the issuers whose keys could not be had, with the cause; they are tried again when a token comes.
+    pub async fn warm(&self, now_s: i64) -> Vec<(String, KeyError)> {
+        let mut failed = Vec::new();
+        for issuer in &self.issuers {
+            if let Err(error) = issuer.keys.refresh(now_s).await {
+                failed.push((issuer.issuer.clone(), error));
+            }
+        }
+        failed
+    }
+
+    /// Verifies a token as it came after `Bearer`. `now_s` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// Why the token is not believed; see [`AuthError`].
+    pub async fn verify(&self, token: &str, now_s: i64) -> Result<Arc<Verified>, AuthError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            self.counters.refused.inc();
+            return Err(AuthError::TooLong);
+        }
+        let digest = sha256(token.as_bytes());
+        let outcome = match self.recall(&digest, now_s).await {
+            Ok(Some(verified)) => {
+                self.counters.remembered.inc();
+                return Ok(verified);
+            }
+            Ok(None) => self.verify_anew(token, digest, now_s).await,
+            Err(error) => Err(error),
+        };
+        match &outcome {
+            Ok(_) => self.counters.verified.inc(),
+            Err(_) => self.counters.refused.inc(),
+        }
+        outcome
+    }
+
+    /// A remembered token, unless it has to be looked at again: its time is over, or its issuer's keys have changed.
+    async fn recall(&self, digest: &Sha256, now_s: i64) -> Result<Option<Arc<Verified>>, AuthError> {
+        let Some(hit) = self.remembered.get(digest) else { return Ok(None) };
+        hit.issuer.keys.freshen(now_s).await?;
+        if now_s < hit.until_s && hit.generation == hit.issuer.keys.generation() {
+            return Ok(Some(Arc::clone(&hit.verified)));
+        }
+        self.remembered.remove(digest);
+        Ok(None)
+    }
+
+    async fn verify_anew(&self, token: &str, digest: Sha256, now_s: i64) -> Result<Arc<Verified>, AuthError> {
+        let parts = token::split(token)?;
+        let claims = Claims::parse(&parts.payload)?;
+        // Until the signature is checked, `iss` only chooses whose keys to check it with.
+        let issuer = self.issuers.iter().find(|issuer| issuer.issuer == claims.iss).ok_or(AuthError::Issuer)?;
+        let generation = issuer.check_signature(&parts, now_s).await?;
+        let audience = claims.check_audience(&issuer.audience)?;
+        let expires_s = claims.check_times(now_s, self.leeway_s)?;
+        let reading = Reading {
+            kind: issuer.kind,
+            fhir_base: &issuer.fhir_base,
+            audience,
+            check_nhs_numbers: self.check_nhs_numbers,
+        };
+        let verified = Arc::new(identity::read(claims, expires_s, &reading)?);
+        let remembered = Remembered {
+            verified: Arc::clone(&verified),
+            issuer: Arc::clone(issuer),
+            generation,
+            until_s: (expires_s + self.leeway_s).min(now_s + REMEMBERED_S),
+        };
+        self.remembered.insert(digest, Arc::new(remembered));
+        Ok(verified)
+    }
+}
+
+impl Issuer {
+    fn configured(config: &IssuerConfig, own_base: &str, refresh: Refresh, client: &reqwest::Client) -> Issuer {
+        let (source, refresh) = match &config.jwks {
+            Jwks::Url(url) => (KeySource::Url(url.clone(), client.clone()), refresh),
+            // Reading a small file is cheap, so it is read every second rather than trusted by its time.
+            Jwks::File(path) => (KeySource::File(path.clone()), Refresh { minimum_s: 1, due_s: 1, ..refresh }),
+        };
+        Issuer {
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+            kind: config.kind,
+            fhir_base: config.fhir_base.clone().unwrap_or_else(|| own_base.to_owned()),
+            keys: Arc::new(KeySet::new(config.issuer.clone(), source, refresh)),
+        }
+    }
+
+    fn development(development: &DevelopmentIssuer, own_base: &str) -> Issuer {
+        // Its one key never changes while the process runs, so it is never looked for again.
+        let refresh = Refresh { minimum_s: 0, due_s: i64::MAX / 4, max_age_s: i64::MAX / 4 };
+        let source = KeySource::Fixed(development.jwks());
+        Issuer {
+            issuer: development::ISSUER.to_owned(),
+            audience: vec![development.audience().to_owned()],
+            kind: IssuerKind::Smart,
+            fhir_base: own_base.to_owned(),
+            keys: Arc::new(KeySet::new(development::ISSUER.to_owned(), source, refresh)),
+        }
+    }
+
+    /// Checks the signature, and returns the generation of the keys that it was checked with.
+    async fn check_signature(&self, parts: &Parts<'_>, now_s: i64) -> Result<u64, AuthError> {
+        self.keys.freshen(now_s).await?;
+        let keys = self.keys.current();
+        let error = match check_with(&keys, parts) {
+            Ok(()) => return Ok(keys.generation),
+            Err(error) => error,
+        };
+        // The issuer may have a new key, under a new id or under an old one. The cause of a failure has been logged.
+        let _ = self.keys.refresh(now_s).await;
+        let newer = self.keys.current();
+        if newer.generation == keys.generation {
+            return Err(error);
+        }
+        check_with(&newer, parts).map(|()| newer.generation)
+    }
+}
+
+fn check_with(keys: &Keys, parts: &Parts<'_>) -> Result<(), AuthError> {
+    let mut tried = false;
+    let named = |id: Option<&String>| parts.key_id.is_none() || parts.key_id.as_ref() == id;
+    let fitting = keys.keys.iter().filter(|key| named(key.id.as_ref()) && key.fits(parts.algorithm));
+    for key in fitting.take(MAX_TRIES) {
+        tried = true;
+        if key.verifies(parts.algorithm, parts.message, parts.signature) {
+            return Ok(());
+        }
+    }
+    Err(if tried { AuthError::Signature } else { AuthError::Key })
+}

@@ -1,0 +1,82 @@
+//! What time it is. Everything that needs the time gets it from here, so that tests can say what time it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A source of the time.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The machine's clock.
+    #[default]
+    System,
+    /// A clock that stands still until it is moved, in milliseconds since 1970-01-01T00:00:00Z.
+    Fixed(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at that many milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn fixed(now_ms: i64) -> Clock {
+        Clock::Fixed(Arc::new(AtomicI64::new(now_ms)))
+    }
+
+    /// Now, in milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        match self {
+            Clock::System => system_ms(),
+            Clock::Fixed(at) => at.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Now, in whole seconds since 1970-01-01T00:00:00Z (the unit of the times in a token).
+    #[must_use]
+    pub fn now_s(&self) -> i64 {
+        self.now_ms().div_euclid(1000)
+    }
+
+    /// Moves a fixed clock on (or back) by that many milliseconds; the machine's clock is left alone.
+    pub fn advance_ms(&self, by_ms: i64) {
+        if let Clock::Fixed(at) = self {
+            at.fetch_add(by_ms, Ordering::SeqCst);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
+fn system_ms() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        // A machine whose clock stands before 1970 refuses every token as not yet valid, which is the safe way to be wrong.
+        Err(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fixed_clock_stands_still_until_it_is_moved() {
+        let clock = Clock::fixed(1_700_000_000_999);
+        let copy = clock.clone();
+        assert_eq!(clock.now_ms(), 1_700_000_000_999);
+        assert_eq!(clock.now_s(), 1_700_000_000);
+        copy.advance_ms(1);
+        assert_eq!(clock.now_s(), 1_700_000_001);
+    }
+
+    #[test]
+    fn the_system_clock_is_past_2024_and_does_not_move_for_us() {
+        let before = Clock::System.now_ms();
+        Clock::System.advance_ms(-1_000_000_000);
+        assert!(before > 1_704_000_000_000);
+        assert!(Clock::System.now_ms() >= before);
+    }
+
+    #[test]
+    fn seconds_before_1970_round_down() {
+        assert_eq!(Clock::fixed(-1).now_s(), -1);
+    }
+}

@@ -1,0 +1,253 @@
+//! `concord import`: loads resources as a system would write them, in shared commits, with progress and a resume.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use concord_fhir::codec::{self, Format};
+use concord_fhir::issue::Issue;
+use concord_fhir::json::{self, Value};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fault::Fault;
+use crate::interact::{Call, Concord, bulk};
+
+/// How many resources share a transaction.
+const BATCH: usize = 200;
+
+/// What to load.
+#[derive(Args, Clone, Debug)]
+pub struct ImportArgs {
+    /// Files (.ndjson, .json or .xml: a resource or a Bundle) or folders of them, loaded in the order of their names
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// A file that keeps how far an import has come; run the same command again to go on from there
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+    /// Stop at the first resource that is refused instead of telling of all at the end
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Loads everything. A resource with an id is stored under that id, one that is the same as before makes no new
+/// version; one without an id gets one, unless it has an identifier that is stored already.
+///
+/// # Errors
+/// One line, when a file cannot be read or a resource was refused. What was loaded before stays.
+pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(), String> {
+    let concord = super::open(config, clock).await?;
+    let files = files(&args.paths)?;
+    let size = files.iter().map(|file| file.metadata().map_or(0, |data| data.len())).sum();
+    let bar = ProgressBar::new(size);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg} ({eta} left)") {
+        bar.set_style(style);
+    }
+    let mut import = Import {
+        concord,
+        strict: args.strict,
+        resume: Resume::open(args.resume.as_deref())?,
+        batch: Vec::new(),
+        loaded: 0,
+        refused: Vec::new(),
+        bar,
+    };
+    for file in &files {
+        import.file(file).await?;
+    }
+    import.finish()
+}
+
+/// The files of the paths, folders in the order of their names.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut all = Vec::new();
+    for path in paths {
+        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+        if !path.metadata().map_err(failed)?.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in path.read_dir().map_err(failed)? {
+            let entry = entry.map_err(failed)?.path();
+            let extension = entry.extension().and_then(|text| text.to_str()).unwrap_or_default();
+            if ["ndjson", "json", "xml"].contains(&extension) {
+                inside.push(entry);
+            }
+        }
+        inside.sort();
+        if inside.is_empty() {
+            return Err(format!("{}: no .ndjson, .json or .xml file in this folder", path.display()));
+        }
+        all.extend(inside);
+    }
+    Ok(all)
+}
+
+struct Import {
+    concord: Arc<Concord>,
+    strict: bool,
+    resume: Resume,
+    batch: Vec<(String, Value<'static>)>,
+    loaded: u64,
+    refused: Vec<String>,
+    bar: ProgressBar,
+}
+
+impl Import {
+    async fn file(&mut self, path: &Path) -> Result<(), String> {
+        let name = path.display().to_string();
+        let failed = |error: std::io::Error| format!("{name}: {error}");
+        let done = self.resume.done(&name);
+        let is_ndjson = path.extension().is_some_and(|extension| extension == "ndjson");
+        let mut position = 0_u64;
+        if is_ndjson {
+            let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+            let (mut line, mut number) = (Vec::new(), 0_u64);
+            while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+                number += 1;
+                position += u64::try_from(line.len()).unwrap_or_default();
+                if position > done && !line.trim_ascii().is_empty() {
+                    self.resource(&format!("{name}:{number}"), Format::Json, line.trim_ascii())?;
+                    if self.batch.len() >= BATCH {
+                        self.store(&name, position).await?;
+                    }
+                }
+                self.bar.inc(u64::try_from(line.len()).unwrap_or_default());
+                line.clear();
+            }
+        } else {
+            let bytes = std::fs::read(path).map_err(failed)?;
+            position = u64::try_from(bytes.len()).unwrap_or_default();
+            if position > done {
+                let is_xml = path.extension().is_some_and(|extension| extension == "xml");
+                self.resource(&name, if is_xml { Format::Xml } else { Format::Json }, &bytes)?;
+            }
+            self.bar.inc(position);
+        }
+        self.store(&name, position).await
+    }
+
+    /// Checks one resource, or each in a Bundle that is a collection of some kind.
+    fn resource(&mut self, place: &str, format: Format, bytes: &[u8]) -> Result<(), String> {
+        let resource = match codec::read(format, bytes, &self.concord.limits) {
+            Ok(resource) => resource,
+            Err(issues) => return self.refuse(place, &issues),
+        };
+        let unpacked = ["transaction", "batch", "collection", "searchset", "history"];
+        let kind = resource.value.text("type").unwrap_or_default();
+        if resource.resource_type.name() == "Bundle" && unpacked.contains(&kind) {
+            for (number, entry) in resource.value.list("entry").iter().enumerate() {
+                if let Some(value) = entry.get("resource") {
+                    self.batch.push((format!("{place} entry {number}"), value.clone().into_owned()));
+                }
+            }
+        } else {
+            self.batch.push((place.to_owned(), resource.value.into_owned()));
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self, file: &str, position: u64) -> Result<(), String> {
+        let batch = std::mem::take(&mut self.batch);
+        let mut rest = batch.into_iter();
+        loop {
+            let (places, values): (Vec<String>, Vec<Value<'static>>) = rest.by_ref().take(BATCH).unzip();
+            if values.is_empty() {
+                break;
+            }
+            let results = bulk::load(&self.concord, Call::import(), values)
+                .await
+                .map_err(|fault| format!("{file}: {}", told(&fault)))?;
+            for (place, result) in places.iter().zip(results) {
+                match result {
+                    Ok(()) => self.loaded += 1,
+                    Err(fault) => self.refuse(place, &issues(&fault))?,
+                }
+            }
+            self.bar.set_message(format!("{} resources", self.loaded));
+        }
+        self.resume.note(file, position)
+    }
+
+    fn refuse(&mut self, place: &str, issues: &[Issue]) -> Result<(), String> {
+        for issue in issues.iter().take(5) {
+            let at = issue.expression.as_deref().map(|at| format!(" {at}:")).unwrap_or_default();
+            self.refused.push(format!("{place}:{at} {}", issue.text));
+        }
+        if self.strict {
+            return Err(self.refused.join("\n"));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), String> {
+        self.bar.finish();
+        if self.refused.is_empty() {
+            return Ok(());
+        }
+        Err(format!("loaded {}, refused:\n{}", self.loaded, self.refused.join("\n")))
+    }
+}
+
+fn issues(fault: &Fault) -> Vec<Issue> {
+    match fault {
+        Fault::Malformed(issues) | Fault::RuleBroken(issues) | Fault::Denied(issues) => issues.clone(),
+        other => vec![Issue::plain(concord_fhir::issue::IssueCode::Exception, told(other))],
+    }
+}
+
+fn told(fault: &Fault) -> String {
+    format!("{fault:?}")
+}
+
+/// How far each file has been loaded, in bytes.
+struct Resume {
+    path: Option<PathBuf>,
+    files: Vec<(String, u64)>,
+}
+
+impl Resume {
+    fn open(path: Option<&Path>) -> Result<Resume, String> {
+        let mut files = Vec::new();
+        if let Some(path) = path {
+            let text = match std::fs::read(path) {
+                Ok(text) => text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => b"{}".to_vec(),
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            };
+            let value = json::parse(&text, &json::Limits::default())
+                .map_err(|_| format!("{}: not a file of an import", path.display()))?;
+            if let Some(object) = value.as_object() {
+                for (name, at) in &object.0 {
+                    files.push((name.to_string(), at.as_number().and_then(|at| at.parse().ok()).unwrap_or_default()));
+                }
+            }
+        }
+        Ok(Resume { path: path.map(Path::to_path_buf), files })
+    }
+
+    fn done(&self, file: &str) -> u64 {
+        self.files.iter().find(|(name, _)| name == file).map_or(0, |(_, at)| *at)
+    }
+
+    /// Written beside and moved into place, so that it is never half a file.
+    fn note(&mut self, file: &str, position: u64) -> Result<(), String> {
+        let Some(path) = &self.path else { return Ok(()) };
+        match self.files.iter_mut().find(|(name, _)| name == file) {
+            Some((_, at)) => *at = position,
+            None => self.files.push((file.to_owned(), position)),
+        }
+        let members =
+            self.files.iter().map(|(name, at)| (name.clone().into(), Value::Number(at.to_string().into()))).collect();
+        let text = json::to_string(&Value::Object(json::Object(members)));
+        let beside = path.with_extension("part");
+        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+        let mut out = File::create(&beside).map_err(failed)?;
+        out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(failed)?;
+        std::fs::rename(&beside, path).map_err(failed)
+    }
+}

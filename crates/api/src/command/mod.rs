@@ -1,0 +1,47 @@
+//! The subcommands of `concord`, a file each.
+
+pub mod import;
+pub mod migrate;
+pub mod openapi;
+pub mod serve;
+pub mod token;
+
+use std::sync::Arc;
+
+use concord_fhir::json::Limits;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::interact::Concord;
+use crate::store::{self, Options, Store};
+
+/// Brings the database up to date and opens it with everything that interactions need.
+///
+/// # Errors
+/// One line, when the database cannot be opened.
+pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Concord>, String> {
+    store::migrate(&config.database_url)?;
+    let random = uuid::Uuid::new_v4().into_bytes();
+    let node = u16::from_be_bytes(random.first_chunk::<2>().copied().unwrap_or_default());
+    let options = Options {
+        address: config.database_url.clone(),
+        durability: config.durability,
+        connections: usize::try_from(config.database_pool_size).unwrap_or(1),
+        node,
+    };
+    let store = Store::open(&options, clock)?;
+    let fresh = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let secret = store
+        .setting("cursor-key", fresh)
+        .await
+        .map_err(|fault| format!("database_url: the database cannot be used: {fault:?}"))?;
+    Ok(Arc::new(Concord::new(
+        store,
+        config.fhir_base(),
+        Limits { bytes: config.max_body_bytes, ..Limits::default() },
+        (config.default_page_size, config.max_page_size),
+        config.check_references,
+        config.check_nhs_numbers,
+        &secret,
+    )))
+}

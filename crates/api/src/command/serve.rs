@@ -1,0 +1,93 @@
+//! `concord serve`: the server, until it is told to stop; then it finishes what is in flight.
+
+use std::sync::Arc;
+
+use actix_cors::Cors;
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{Data, PayloadConfig};
+use actix_web::{App, HttpServer};
+
+use crate::auth::Verifier;
+use crate::auth::development::{self, DevelopmentIssuer};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::describe::{capability, openapi};
+use crate::http::{self, Server};
+use crate::telemetry::{self, Metrics};
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// One line, when the server cannot be started.
+pub async fn run(config: Config, clock: Clock) -> Result<(), String> {
+    telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
+    let server = Data::new(prepare(&config, clock).await?);
+    let origins = config.cors_origins.clone();
+    let limit = config.max_body_bytes;
+    let mut http = HttpServer::new(move || {
+        App::new()
+            .app_data(server.clone())
+            .app_data(PayloadConfig::new(limit))
+            .wrap(cors(&origins))
+            .wrap(Compress::default())
+            .wrap(from_fn(http::traced))
+            .configure(http::routes)
+    })
+    .shutdown_timeout(config.shutdown_timeout_seconds)
+    .bind(config.listen)
+    .map_err(|error| format!("listen: cannot listen on {}: {error}", config.listen))?;
+    if let Some(workers) = config.workers {
+        http = http.workers(workers);
+    }
+    development::warn(&config);
+    tracing::info!(listen = %config.listen, base = config.fhir_base(), database = %config.database_url, "serving");
+    http.run().await.map_err(|error| format!("the server failed: {error}"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Everything that requests need, with the database brought up to date.
+///
+/// # Errors
+/// One line, when something cannot be had.
+pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
+    let metrics = Metrics::new().map_err(|error| error.to_string())?;
+    let development = DevelopmentIssuer::open(config).map_err(|error| error.to_string())?;
+    let verifier = Verifier::new(config, development.as_ref(), metrics.tokens()).map_err(|error| error.to_string())?;
+    for (issuer, error) in verifier.warm(clock.now_s()).await {
+        tracing::warn!(issuer, %error, "the keys of an issuer cannot be had; they are tried again when a token comes");
+    }
+    let now_ms = clock.now_ms();
+    let concord = super::open(config, clock).await?;
+    Ok(Server {
+        capabilities: capability::statement(&concord.base, now_ms),
+        concord,
+        verifier: Arc::new(verifier),
+        metrics: Arc::new(metrics),
+        openapi: openapi::document()?,
+    })
+}
+
+/// Browsers may call from the configured origins and from no others.
+fn cors(origins: &[String]) -> Cors {
+    let mut cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
+        .allowed_headers([
+            "accept",
+            "authorization",
+            "content-type",
+            "if-match",
+            "if-modified-since",
+            "if-none-exist",
+            "if-none-match",
+            "prefer",
+            "x-correlation-id",
+            "x-request-id",
+        ])
+        .expose_headers(["content-location", "etag", "last-modified", "location", "x-correlation-id", "x-request-id"])
+        .max_age(3600);
+    for origin in origins {
+        cors = if origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };
+    }
+    cors
+}

@@ -1,0 +1,190 @@
+use std::collections::HashMap;
+use std::io::Write as _;
+
+use super::*;
+
+fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let map: HashMap<String, String> = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Config::load(None, |name| map.get(name).cloned())
+}
+
+fn load_file(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let folder = crate::auth::testing::Folder::new();
+    let path = folder.path("concord.toml");
+    std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    let map: HashMap<String, String> = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Config::load(Some(&path), |name| map.get(name).cloned())
+}
+
+fn error(result: Result<Config, ConfigError>) -> String {
+    let text = result.expect_err("should be refused").to_string();
+    assert!(!text.contains('\n'), "{text}");
+    text
+}
+
+#[test]
+fn with_no_configuration_it_is_sqlite_in_the_working_folder_on_port_8080() {
+    let config = load(&[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.public_url, "http://127.0.0.1:8080");
+    assert_eq!(config.fhir_base(), "http://127.0.0.1:8080/fhir");
+    assert_eq!(config.database_url, DatabaseUrl::Sqlite("concord.db".into()));
+    assert_eq!(config.development_key, PathBuf::from("concord-development-key.pem"));
+    assert!(!config.development_issuer);
+    assert!(config.issuers.is_empty());
+    assert_eq!((config.default_page_size, config.max_page_size), (50, 1000));
+    assert!(config.check_references && config.check_nhs_numbers);
+}
+
+#[test]
+fn the_table_names_the_defaults_that_are_used() {
+    // Giving every setting the default that the documentation prints changes nothing.
+    let said: Vec<(String, &str)> = settings::SETTINGS
+        .iter()
+        .filter(|setting| !setting.default.contains(' ') && setting.default != "none")
+        .map(|setting| (setting.variable(), setting.default))
+        .collect();
+    let said: Vec<(&str, &str)> = said.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    assert!(said.len() > 14);
+    assert_eq!(load(&said).unwrap(), load(&[]).unwrap());
+}
+
+#[test]
+fn every_setting_of_the_table_is_read_and_refuses_what_does_not_fit() {
+    for setting in settings::SETTINGS {
+        // A path can be any text.
+        if setting.key == "development_key" {
+            continue;
+        }
+        let text = error(load(&[(&setting.variable(), "no such thing")]));
+        assert!(text.contains(setting.key) || text.contains(&setting.variable()), "{text}");
+        assert!(text.contains("expected"), "{text}");
+        let text = error(load_file(&format!("{} = [1]", setting.key), &[]));
+        assert!(text.contains(setting.key) && text.contains("expected"), "{text}");
+    }
+}
+
+#[test]
+fn variables_override_the_file_and_empty_ones_do_not() {
+    let file = "listen = \"0.0.0.0:9000\"\nmax_page_size = 200\ndevelopment_issuer = true\ncors_origins = [\"https://a.example\"]";
+    let config = load_file(file, &[("CONCORD_MAX_PAGE_SIZE", "300"), ("CONCORD_LISTEN", " ")]).unwrap();
+    assert_eq!(config.max_page_size, 300);
+    assert_eq!(config.public_url, "http://localhost:9000");
+    assert!(config.development_issuer);
+    assert_eq!(config.cors_origins, ["https://a.example"]);
+}
+
+#[test]
+fn the_file_may_be_named_by_a_variable() {
+    let folder = crate::auth::testing::Folder::new();
+    let path = folder.path("c.toml");
+    std::fs::write(&path, "workers = 3").unwrap();
+    let name = path.display().to_string();
+    assert_eq!(load(&[("CONCORD_CONFIG", &name)]).unwrap().workers, Some(3));
+}
+
+#[test]
+fn a_bad_file_is_one_line() {
+    assert!(error(Config::load(Some(Path::new("/no/such/file.toml")), |_| None)).contains("/no/such/file.toml"));
+    let text = error(load_file("listen = \"127.0.0.1:1\"\nport 80", &[]));
+    assert!(text.contains("line 2 is not TOML"), "{text}");
+    let text = error(load_file("lisen = \"x\"", &[]));
+    assert!(text.contains("unknown setting \"lisen\""), "{text}");
+}
+
+#[test]
+fn a_bad_value_names_setting_value_and_expectation() {
+    let text = error(load(&[("CONCORD_MAX_PAGE_SIZE", "0")]));
+    assert_eq!(text, "setting CONCORD_MAX_PAGE_SIZE: expected a whole number from 1 to 10000, found \"0\"");
+    let text = error(load(&[("CONCORD_DEFAULT_PAGE_SIZE", "2000")]));
+    assert!(text.contains("max_page_size (1000)"), "{text}");
+    let text = error(load(&[("CONCORD_JWKS_REFRESH_SECONDS", "7200")]));
+    assert!(text.contains("jwks_max_age_seconds (3600)"), "{text}");
+    let text = error(load(&[("CONCORD_DATABASE_URL", "mysql://root:hunter2@h/d")]));
+    assert!(!text.contains("hunter2") && text.contains("sqlite:PATH"), "{text}");
+}
+
+#[test]
+fn origins_are_exact() {
+    let config = load(&[("CONCORD_CORS_ORIGINS", "https://a.example, http://localhost:3000")]).unwrap();
+    assert_eq!(config.cors_origins, ["https://a.example", "http://localhost:3000"]);
+    assert_eq!(load(&[("CONCORD_CORS_ORIGINS", "*")]).unwrap().cors_origins, ["*"]);
+    for bad in ["https://a.example/", "a.example", "*,https://a.example", "file:///x", "https://A.example"] {
+        assert!(error(load(&[("CONCORD_CORS_ORIGINS", bad)])).contains("cors_origins"), "{bad}");
+    }
+}
+
+#[test]
+fn public_urls_lose_their_slash() {
+    assert_eq!(load(&[("CONCORD_PUBLIC_URL", "https://h/base/")]).unwrap().public_url, "https://h/base");
+    for bad in ["ftp://h", "https://h/?a=1", "https://u:p@h", "h"] {
+        assert!(error(load(&[("CONCORD_PUBLIC_URL", bad)])).contains("CONCORD_PUBLIC_URL"), "{bad}");
+    }
+}
+
+const TWO_ISSUERS: &str = r#"
+[[issuers]]
+issuer = "https://one.example"
+audience = "api"
+jwks = "https://one.example/jwks"
+[[issuers]]
+issuer = "https://two.example"
+audience = ["api", "other"]
+jwks = "keys.json"
+kind = "cis2"
+fhir_base = "https://one.example/r4/"
+"#;
+
+#[test]
+fn issuers_come_from_the_file() {
+    let config = load_file(TWO_ISSUERS, &[]).unwrap();
+    let [one, two] = &config.issuers[..] else { panic!("two issuers") };
+    assert_eq!(one.kind, IssuerKind::Smart);
+    assert!(matches!(&one.jwks, Jwks::Url(url) if url.as_str() == "https://one.example/jwks"));
+    assert_eq!(two.kind, IssuerKind::Cis2);
+    assert_eq!(two.jwks, Jwks::File("keys.json".into()));
+    assert_eq!(two.audience, ["api", "other"]);
+    assert_eq!(two.fhir_base.as_deref(), Some("https://one.example/r4"));
+}
+
+#[test]
+fn issuers_come_from_variables() {
+    let json = r#"[{"issuer":"a","audience":"b","jwks":"c.json","kind":"nhs-login"}]"#;
+    let config = load_file(TWO_ISSUERS, &[("CONCORD_ISSUERS", json)]).unwrap();
+    assert_eq!(config.issuers.len(), 1);
+    assert_eq!(config.issuers[0].kind, IssuerKind::NhsLogin);
+    let single = [
+        ("CONCORD_ISSUER", "https://i.example"),
+        ("CONCORD_ISSUER_AUDIENCE", "b,c"),
+        ("CONCORD_ISSUER_JWKS", "http://127.0.0.1:9/jwks"),
+    ];
+    let config = load(&single).unwrap();
+    assert_eq!(config.issuers[0].audience, ["b", "c"]);
+    let both = error(load(&[("CONCORD_ISSUERS", json), ("CONCORD_ISSUER_KIND", "smart")]));
+    assert!(both.contains("only one may be set"), "{both}");
+}
+
+#[test]
+fn bad_issuers_are_refused() {
+    let text = error(load(&[("CONCORD_ISSUER", "i"), ("CONCORD_ISSUER_JWKS", "k.json")]));
+    assert!(text.contains("audience is missing"), "{text}");
+    for bad in ["{}", "[1]", "not json"] {
+        assert!(error(load(&[("CONCORD_ISSUERS", bad)])).contains("a JSON array"), "{bad}");
+    }
+    let cases = [
+        (r#"[{"issuer":"a","audience":"b","jwks":"http://far.example/k"}]"#, "an https URL"),
+        (r#"[{"issuer":"a","audience":"b","jwks":"ftp://h/k"}]"#, "an https URL"),
+        (r#"[{"issuer":"a","audience":"b","jwks":"k","kind":"saml"}]"#, "smart, nhs-login or cis2"),
+        (r#"[{"issuer":"a","audience":[],"jwks":"k"}]"#, "values of `aud`"),
+        (r#"[{"issuer":"a","audience":["x",3],"jwks":"k"}]"#, "values of `aud`"),
+        (r#"[{"issuer":"","audience":"b","jwks":"k"}]"#, "the exact `iss`"),
+        (r#"[{"issuer":"a","audience":"b","jwks":"k","secret":"s"}]"#, "unknown key \"secret\""),
+        (r#"[{"issuer":"a","audience":"b","jwks":"k"},{"issuer":"a","audience":"b","jwks":"k"}]"#, "twice"),
+        (r#"[{"issuer":"urn:concord:development","audience":"b","jwks":"k"}]"#, "development issuer"),
+    ];
+    for (json, expected) in cases {
+        let text = error(load(&[("CONCORD_ISSUERS", json)]));
+        assert!(text.contains(expected), "{text}");
+    }
+    assert!(error(load_file("issuers = 3", &[])).contains("[[issuers]]"));
+}

@@ -1,0 +1,129 @@
+//! The CapabilityStatement (R4 "CapabilityStatement"): what `/fhir/metadata` answers, computed from the registry.
+
+use concord_fhir::json::{self, Value};
+use concord_fhir::registry::{self, Kind, ResourceType};
+
+use crate::interact::{AUDIT_EVENT, PROVENANCE, audit, instant};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The statement as JSON. `base` is the FHIR base as clients see it; `now_ms` is when the server started.
+#[must_use]
+pub fn statement(base: &str, now_ms: i64) -> String {
+    let resources = ResourceType::all().filter(|listed| listed.name() != "Parameters").map(resource).collect();
+    let coded = |system: &'static str, code: &'static str| {
+        Value::object([(
+            "coding",
+            Value::Array(vec![Value::object([("system", Value::string(system)), ("code", Value::string(code))])]),
+        )])
+    };
+    let rest = Value::object([
+        ("mode", Value::string("server")),
+        (
+            "security",
+            Value::object([
+                ("cors", Value::Bool(true)),
+                (
+                    "service",
+                    Value::Array(vec![coded(
+                        "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "SMART-on-FHIR",
+                    )]),
+                ),
+                (
+                    "description",
+                    Value::string(
+                        "Bearer tokens (JWT) of configured issuers with SMART v1 or v2 scopes. What a caller may see \
+                         is decided by the patient's Consent and care teams on every interaction; what is hidden \
+                         answers like what is not there.",
+                    ),
+                ),
+            ]),
+        ),
+        ("resource", Value::Array(resources)),
+        ("interaction", codes(&["history-system"])),
+    ]);
+    json::to_string(&Value::object([
+        ("resourceType", Value::string("CapabilityStatement")),
+        ("id", Value::string("concord")),
+        ("url", Value::string(format!("{base}/metadata"))),
+        ("version", Value::string(VERSION)),
+        ("name", Value::string("Concord")),
+        ("title", Value::string("Concord")),
+        ("status", Value::string("active")),
+        ("date", Value::string(instant(now_ms))),
+        ("publisher", Value::string("The Concord project")),
+        ("kind", Value::string("instance")),
+        ("software", Value::object([("name", Value::string("Concord")), ("version", Value::string(VERSION))])),
+        (
+            "implementation",
+            Value::object([
+                ("description", Value::string("A personal health record that asks the patient")),
+                ("url", Value::string(base)),
+            ]),
+        ),
+        ("fhirVersion", Value::string("4.0.1")),
+        (
+            "format",
+            Value::Array(
+                ["application/fhir+json", "application/fhir+xml", "json", "xml"]
+                    .into_iter()
+                    .map(Value::string)
+                    .collect(),
+            ),
+        ),
+        ("rest", Value::Array(vec![rest])),
+    ]))
+}
+
+fn codes(interactions: &[&'static str]) -> Value<'static> {
+    Value::Array(interactions.iter().map(|code| Value::object([("code", Value::string(*code))])).collect())
+}
+
+/// What can be done with one type.
+fn resource(resource_type: ResourceType) -> Value<'static> {
+    let append_only = resource_type == AUDIT_EVENT || resource_type == PROVENANCE;
+    let interactions: &[&str] = if append_only {
+        &["read", "vread", "create", "search-type", "history-instance", "history-type"]
+    } else {
+        &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"]
+    };
+    let name = resource_type.name();
+    let parameters = registry::parameters(resource_type)
+        .filter(|parameter| resource_type != AUDIT_EVENT || audit::SEARCHABLE.contains(&parameter.code))
+        .filter(|parameter| !matches!(parameter.kind, Kind::Composite))
+        .map(|parameter| {
+            Value::object([("name", Value::string(parameter.code)), ("type", Value::string(parameter.kind.code()))])
+        })
+        .collect();
+    let mut members = Value::object([
+        ("type", Value::string(name)),
+        ("profile", Value::string(format!("http://hl7.org/fhir/StructureDefinition/{name}"))),
+        ("interaction", codes(interactions)),
+        ("versioning", Value::string(if append_only { "versioned" } else { "versioned-update" })),
+        ("readHistory", Value::Bool(true)),
+        ("updateCreate", Value::Bool(!append_only)),
+        ("conditionalCreate", Value::Bool(true)),
+        ("conditionalRead", Value::string("full-support")),
+        ("conditionalUpdate", Value::Bool(!append_only)),
+        ("conditionalDelete", Value::string(if append_only { "not-supported" } else { "single" })),
+        ("searchParam", Value::Array(parameters)),
+    ]);
+    if let (Some(text), Some(object)) = (documentation(resource_type), members.as_object_mut()) {
+        object.set_at(2, "documentation", Value::string(text));
+    }
+    members
+}
+
+/// The rules that a developer would otherwise meet by surprise.
+fn documentation(resource_type: ResourceType) -> Option<&'static str> {
+    match resource_type.name() {
+        "AuditEvent" => Some("Written by the server for every access and refusal. Systems may hand in their own."),
+        "Provenance" => Some("Written by the server for what people write. Systems may hand in their own."),
+        "Observation" => Some(
+            "What a patient writes is about that patient, performed by that patient, has a time and a value, and is \
+             labelled PATAST. What a professional wrote is commented on, not edited.",
+        ),
+        _ => None,
+    }
+}

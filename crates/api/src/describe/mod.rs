@@ -1,0 +1,4 @@
+//! What the server says that it can do, computed from the same tables that it does it with.
+
+pub mod capability;
+pub mod openapi;

@@ -1,0 +1,50 @@
+//! What happens around every request: its ids, its line in the log and its place in the metrics. Nothing here decides.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web::Data};
+
+use super::Server;
+use crate::telemetry::{self, CORRELATION_HEADER, REQUEST_HEADER, RequestIds};
+
+/// Gives the request its ids, runs it, and tells logs and metrics how it went.
+///
+/// # Errors
+/// Those of the services inside.
+pub async fn traced(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let ids = {
+        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        RequestIds::from_headers(text(REQUEST_HEADER), text(CORRELATION_HEADER))
+    };
+    let method = request.method().clone();
+    let server = request.app_data::<Data<Server>>().cloned();
+    request.extensions_mut().insert(ids.clone());
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    let mut mirror = |name: &str, value: &str| {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    };
+    mirror(REQUEST_HEADER, &ids.request);
+    if let Some(correlation) = &ids.correlation {
+        mirror(CORRELATION_HEADER, correlation);
+    }
+    mirror("X-Content-Type-Options", "nosniff");
+    let route = response.request().match_pattern();
+    let status = response.status().as_u16();
+    let took = started.elapsed();
+    telemetry::finished(&ids, method.as_str(), route.as_deref().unwrap_or("unmatched"), status, took);
+    if let Some(server) = server {
+        server.metrics.request(method.as_str(), route.as_deref(), status, took);
+    }
+    Ok(response)
+}

@@ -1,0 +1,21 @@
+//! Concord over HTTP: all the I/O around `concord-fhir` and `concord-consent`.
+//!
+//! | question | module |
+//! |---|---|
+//! | who is calling? | [`auth`] |
+//! | in what order? | [`interact`] |
+//! | how is it stored and found? | [`store`] |
+//! | how is it said over HTTP? | [`http`] |
+//! | what can the server do? | [`describe`] |
+//! | how is it run? | [`command`], [`config`], [`telemetry`], [`clock`] |
+
+pub mod auth;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod describe;
+pub mod fault;
+pub mod http;
+pub mod interact;
+pub mod store;
+pub mod telemetry;

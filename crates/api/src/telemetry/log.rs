@@ -1,0 +1,121 @@
+//! The log, on standard error: one JSON object a line, or text for people.
+
+use std::fmt;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::request_id::RequestIds;
+use crate::config::{LogFormat, LogLevel};
+
+/// Why the log could not be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogError(String);
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LogError {}
+
+/// Starts the log of the process.
+///
+/// # Errors
+/// When it has been started before.
+pub fn start(format: LogFormat, level: LogLevel) -> Result<(), LogError> {
+    tracing::subscriber::set_global_default(subscriber(format, level, std::io::stderr))
+        .map_err(|_| LogError("the log has been started before".to_owned()))
+}
+
+/// Our own work at the level asked for. Libraries no lower than warnings, whatever is asked: what they log of a request
+/// (its query string, a statement's values) would be health data.
+fn filter(level: LogLevel) -> EnvFilter {
+    let libraries = if level == LogLevel::Error { "error" } else { "warn" };
+    EnvFilter::new(format!("{libraries},concord={level},concord_api={level}", level = level.name()))
+}
+
+fn subscriber<W>(format: LogFormat, level: LogLevel, writer: W) -> Box<dyn tracing::Subscriber + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_writer(writer);
+    match format {
+        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
+        LogFormat::Pretty => {
+            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            Box::new(builder.with_ansi(terminal).with_target(false).finish())
+        }
+    }
+}
+
+/// Logs a finished request. `route` is the template of its path (`/fhir/{type}/{id}`), never the path itself.
+pub fn finished(ids: &RequestIds, method: &str, route: &str, status: u16, took: Duration) {
+    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let correlation = ids.correlation.as_deref();
+    let request = ids.request.as_str();
+    if status >= 500 {
+        tracing::error!(request, correlation, method, route, status, took_us, "request failed");
+    } else {
+        tracing::info!(request, correlation, method, route, status, took_us, "request");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: LogLevel, work: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        tracing::subscriber::with_default(subscriber(format, level, move || writer.clone()), work);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn ids() -> RequestIds {
+        RequestIds::from_headers(Some("60e0b220-8136-4ca5-ae46-1d97ef59d068"), None)
+    }
+
+    #[test]
+    fn a_request_is_one_json_line() {
+        let text = logged(LogFormat::Json, LogLevel::Info, || {
+            finished(&ids(), "GET", "/fhir/{type}/{id}", 200, Duration::from_micros(1500));
+        });
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["request"], "60e0b220-8136-4ca5-ae46-1d97ef59d068");
+        assert_eq!((line["route"].as_str(), line["status"].as_u64()), (Some("/fhir/{type}/{id}"), Some(200)));
+        assert_eq!((line["took_us"].as_u64(), line["level"].as_str()), (Some(1500), Some("INFO")));
+    }
+
+    #[test]
+    fn levels_are_kept() {
+        let work = || {
+            finished(&ids(), "GET", "/a", 200, Duration::ZERO);
+            finished(&ids(), "GET", "/b", 503, Duration::ZERO);
+            tracing::info!(target: "actix_web", "a library says ?name=Smith");
+        };
+        let text = logged(LogFormat::Pretty, LogLevel::Error, work);
+        assert!(text.contains("/b") && !text.contains("/a"), "{text}");
+        let text = logged(LogFormat::Pretty, LogLevel::Trace, work);
+        assert!(text.contains("/a") && !text.contains("Smith"), "{text}");
+    }
+}

@@ -1,0 +1,10 @@
+//! What the server says about itself: logs, metrics and the ids that join them. None of it holds health data: no query
+//! strings, no ids of resources, no names; routes by their template only.
+
+mod log;
+mod metrics;
+mod request_id;
+
+pub use log::{LogError, finished, start};
+pub use metrics::{Metrics, MetricsError, TokenCounters};
+pub use request_id::{CORRELATION_HEADER, REQUEST_HEADER, RequestIds};
