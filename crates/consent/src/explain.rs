@@ -8,21 +8,24 @@ use crate::decision::{Decision, Layer, Obligation, Reason, Verdict};
 /// a patient decided and what a label hides are left out, so that a refusal tells nothing about a record; those go to
 /// the audit log. There is always at least one issue.
 #[must_use]
-pub fn refusal(reasons: &[Reason]) -> Vec<Issue> {
-    let told = reasons.iter().filter(|reason| {
+pub fn issues(decision: &Decision) -> Vec<Issue> {
+    let told = decision.reasons.iter().filter(|reason| {
         reason.verdict == Verdict::Denies
             && (matches!(reason.layer, Layer::Scope | Layer::Writing | Layer::Authorship)
                 || reason.rule == "role-not-held")
     });
-    let issues: Vec<Issue> = told.map(|reason| Issue::plain(code(reason), reason.text.clone())).collect();
+    let issues: Vec<Issue> = told.map(issue).collect();
     if issues.is_empty() { vec![Issue::plain(IssueCode::Forbidden, "you may not do this")] } else { issues }
 }
 
-fn code(reason: &Reason) -> IssueCode {
-    match reason.layer {
+/// One reason as an issue, whatever it tells.
+#[must_use]
+pub fn issue(reason: &Reason) -> Issue {
+    let code = match reason.layer {
         Layer::Authorship => IssueCode::BusinessRule,
         _ => IssueCode::Forbidden,
-    }
+    };
+    Issue::plain(code, reason.text.clone())
 }
 
 /// The notice that goes with whatever a caller of lesser rights sees. It depends on who asks and not on what was found,
@@ -62,14 +65,20 @@ mod tests {
         vec![Reason::new(Layer::Scope, Verdict::Denies, "scope.missing", "no scope"), consent]
     }
 
+    fn decision(reasons: Vec<Reason>, obligations: Vec<Obligation>) -> Decision {
+        Decision { action: Action::Search, permit: Predicate::None, reasons, obligations, until: None }
+    }
+
     #[test]
     fn a_refusal_tells_nothing_about_a_record() {
-        let issues = refusal(&reasons());
-        assert_eq!(issues.len(), 1);
-        assert_eq!((issues[0].code, issues[0].text.as_str()), (IssueCode::Forbidden, "no scope"));
-        let hidden = refusal(&reasons()[1..]);
+        let told = issues(&decision(reasons(), vec![]));
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].code, told[0].text.as_str()), (IssueCode::Forbidden, "no scope"));
+        let hidden = issues(&decision(reasons().split_off(1), vec![]));
         assert_eq!((hidden.len(), hidden[0].text.as_str()), (1, "you may not do this"));
-        assert_eq!(refusal(&[]), hidden);
+        assert_eq!(issues(&decision(vec![], vec![])), hidden);
+        let authorship = Reason::new(Layer::Authorship, Verdict::Denies, "authorship.other", "not yours");
+        assert_eq!(issue(&authorship).code, IssueCode::BusinessRule);
     }
 
     #[test]
@@ -82,15 +91,8 @@ mod tests {
 
     #[test]
     fn the_notice_depends_on_the_caller_only() {
-        let decision = |obligations| Decision {
-            action: Action::Search,
-            permit: Predicate::All,
-            reasons: Vec::new(),
-            obligations,
-            until: None,
-        };
-        assert!(notice(&decision(vec![Obligation::Audit])).is_none());
-        let issue = notice(&decision(vec![Obligation::SayMayBeWithheld])).unwrap();
+        assert!(notice(&decision(vec![], vec![Obligation::Audit])).is_none());
+        let issue = notice(&decision(vec![], vec![Obligation::SayMayBeWithheld])).unwrap();
         assert_eq!((issue.severity, issue.code), (Severity::Information, IssueCode::Suppressed));
     }
 }

@@ -16,6 +16,8 @@
 pub mod authorship;
 mod axis;
 pub mod caller;
+#[cfg(test)]
+mod cases;
 mod ceiling;
 pub mod decide;
 pub mod decision;
@@ -23,6 +25,8 @@ pub mod explain;
 pub mod facts;
 pub mod identity;
 mod label;
+#[cfg(test)]
+mod properties;
 pub mod purpose;
 pub mod request;
 mod ruling;
