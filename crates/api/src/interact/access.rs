@@ -279,7 +279,7 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
         let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
         if let Some(head) = transaction.head(resource_type, id, false)? {
             if let Some(value) = parsed(&head.version)? {
-                facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
+                facts.identities.push(IdentityFacts::from_resource(&head.version.id, &value));
             }
         }
     }
@@ -422,7 +422,7 @@ pub(crate) fn may_change(
     let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
     let roles = about_caller(concord, call, transaction)?.roles;
     concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
-        .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&reason))))?;
+        .map_err(|reason| Fault::Denied(vec![concord_consent::explain::issue(&reason)]))?;
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
@@ -474,7 +474,7 @@ pub(crate) fn log_permission(
 
 /// The decision's reasons for an OperationOutcome.
 pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
-    concord_consent::explain::refusal(&decision.reasons)
+    concord_consent::explain::issues(decision)
 }
 
 /// Puts the Consent or rule that permitted into the record.

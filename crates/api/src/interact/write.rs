@@ -57,12 +57,12 @@ pub(crate) fn propose(
     let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     let mut warnings = Vec::new();
     if !matches!(call.caller.actor, Actor::System) {
-        warnings = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings)
+        warnings = rules::prepare(resource_type, &mut value, &writer, &settings, transaction.now)
             .map_err(Fault::RuleBroken)?;
         rules::stamp_label(&mut value, &writer);
         entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     } else {
-        rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings).map_err(Fault::RuleBroken)?;
+        rules::prepare(resource_type, &mut value, &writer, &settings, transaction.now).map_err(Fault::RuleBroken)?;
     }
     if resource_type == PROVENANCE {
         entries = entries.part_of(provenance::patients(concord, transaction, &value)?);
