@@ -29,11 +29,6 @@ impl<'a> Transaction<'a> {
         Transaction { connection, shared, now, fresh: Vec::new() }
     }
 
-    /// What every transaction of this process shares.
-    pub(crate) fn shared(&self) -> &Shared {
-        self.shared
-    }
-
     /// To be called after the commit.
     pub(super) fn committed(&mut self) {
         for (id, key) in std::mem::take(&mut self.fresh) {
@@ -63,6 +58,16 @@ impl<'a> Transaction<'a> {
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         Ok(self.connection.rows::<T, U>(sql)?)
+    }
+
+    /// Like [`Transaction::rows`], for a statement whose shape a caller chose.
+    pub(crate) fn rows_of_any_shape<T, U>(&mut self, mut sql: Sql) -> Result<Vec<U>, Fault>
+    where
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
+        self.connection.bounded(&mut sql);
+        self.rows(sql)
     }
 
     /// Runs a statement that answers with no rows; how many rows it touched.
@@ -184,9 +189,7 @@ fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {
     fn walk<'p>(predicate: &'p Predicate, found: &mut Vec<&'p str>) {
         match predicate {
             Predicate::Record(patient) => {
-                if !found.contains(&patient.as_str()) {
-                    found.push(patient);
-                }
+                found.push(patient);
             }
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|part| walk(part, found)),
             Predicate::Not(part) => walk(part, found),
@@ -195,5 +198,7 @@ fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {
     }
     let mut found = Vec::new();
     walk(predicate, &mut found);
+    found.sort_unstable();
+    found.dedup();
     found
 }
