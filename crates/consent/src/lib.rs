@@ -16,8 +16,6 @@
 pub mod authorship;
 mod axis;
 pub mod caller;
-#[cfg(test)]
-mod cases;
 mod ceiling;
 pub mod decide;
 pub mod decision;
@@ -25,12 +23,12 @@ pub mod explain;
 pub mod facts;
 pub mod identity;
 mod label;
-#[cfg(test)]
-mod properties;
 pub mod purpose;
 pub mod request;
 mod ruling;
 pub mod scope;
+#[cfg(test)]
+mod tests;
 mod tri;
 mod types;
 

@@ -18,7 +18,6 @@ use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
 use concord_fhir::rules::{Writer, WriterKind};
-use diesel::sql_types::BigInt;
 use quick_cache::sync::Cache;
 
 use super::{AUDIT_EVENT, Call, Concord, SECURITY};
@@ -235,7 +234,7 @@ fn decide_reached(
     }
     let limit = i64::try_from(REACH).unwrap_or(i64::MAX) + 1;
     let sql = sql.sql(") AND e.patient <> 0 LIMIT ").bind(limit);
-    let mut keys: Vec<i64> = transaction.rows::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect();
+    let mut keys: Vec<i64> = transaction.numbers(sql)?;
     if let Actor::RelatedPerson(id) = &call.caller.actor {
         keys.extend(transaction.head(RELATED_PERSON, id, false)?.map(|head| head.version.patient));
     }

@@ -70,6 +70,21 @@ impl<'a> Transaction<'a> {
         self.rows(sql)
     }
 
+    /// Runs a statement that answers with one column of numbers.
+    pub(crate) fn numbers(&mut self, sql: Sql) -> Result<Vec<i64>, Fault> {
+        Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Makes transactions with the same number follow one another until they end. The embedded database has one writer
+    /// anyway.
+    pub(crate) fn lock(&mut self, number: i64) -> Result<(), Fault> {
+        if self.is_postgres() {
+            let sql = Sql::new("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(").bind(number);
+            self.numbers(sql.sql(")) AS locked"))?;
+        }
+        Ok(())
+    }
+
     /// Runs a statement that answers with no rows; how many rows it touched.
     pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, Fault> {
         Ok(self.connection.run(sql)?)
