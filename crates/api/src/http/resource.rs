@@ -45,6 +45,16 @@ fn changeable(resource_type: ResourceType) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The type, if its resources have more than one version.
+fn with_history(name: &str) -> Result<ResourceType, Fault> {
+    let named = resource_type(name)?;
+    if named == AUDIT_EVENT {
+        let text = "an audit event has one version; read it, or search the log".to_owned();
+        return Err(Fault::NotAllowed { text, allow: "" });
+    }
+    Ok(named)
+}
+
 /// Read the current version of a resource
 #[utoipa::path(get, path = "/fhir/{type}/{id}", tag = "resources", operation_id = "read",
     params(
@@ -366,7 +376,7 @@ pub async fn instance_history(
 ) -> HttpResponse {
     exchange(&request, &server, None, async |exchange| {
         let (name, id) = path.into_inner();
-        let of = resource_type(&name).and_then(|named| Ok(Of::Instance(named, logical_id(id)?)));
+        let of = with_history(&name).and_then(|named| Ok(Of::Instance(named, logical_id(id)?)));
         versions(exchange, of).await
     })
     .await
@@ -381,7 +391,7 @@ pub async fn instance_history(
         (status = 403, description = "No scope for it")))]
 pub async fn type_history(request: HttpRequest, server: Data<Server>, path: Path<String>) -> HttpResponse {
     exchange(&request, &server, None, async |exchange| {
-        let of = resource_type(&path.into_inner()).map(Of::Type);
+        let of = with_history(&path.into_inner()).map(Of::Type);
         versions(exchange, of).await
     })
     .await

@@ -190,6 +190,7 @@ impl Transaction<'_> {
             }
             self.run(sql)?;
         }
+        self.count_appended(records.len());
         Ok(())
     }
 

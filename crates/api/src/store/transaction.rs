@@ -57,7 +57,21 @@ impl<'a> Transaction<'a> {
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
-        Ok(self.connection.rows::<T, U>(sql)?)
+        self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))
+    }
+
+    /// Counts audit records that the transaction is about to commit.
+    pub(super) fn count_appended(&self, records: usize) {
+        self.shared.metrics.audit_records(u64::try_from(records).unwrap_or_default());
+    }
+
+    /// A database error, counted. A lost race is none: it is how two writers find out about one another.
+    fn failed(&self, error: diesel::result::Error) -> Fault {
+        let fault = Fault::from(error);
+        if !matches!(fault, Fault::Conflict(_)) {
+            self.shared.metrics.database_error();
+        }
+        fault
     }
 
     /// Like [`Transaction::rows`], for a statement whose shape a caller chose.
@@ -87,7 +101,7 @@ impl<'a> Transaction<'a> {
 
     /// Runs a statement that answers with no rows; how many rows it touched.
     pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, Fault> {
-        Ok(self.connection.run(sql)?)
+        self.connection.run(sql).map_err(|error| self.failed(error))
     }
 
     /// Runs fixed text.
