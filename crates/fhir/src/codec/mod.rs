@@ -1,3 +1,61 @@
-//! Resources as bytes, in JSON and in XML.
+//! Resources as bytes, in JSON and in XML (R4 "Resource Formats").
+//!
+//! Both are read into the same [`Value`], XML by the element table, so that one check finds every problem of either. Nothing
+//! is lost on the way from one to the other: decimals keep their digits, primitives their ids and extensions, narratives
+//! their text; only the order of JSON's members becomes that of the definitions, which XML requires.
 
 pub(crate) mod markup;
+mod read_xml;
+mod write_xml;
+
+use crate::issue::Issue;
+use crate::json::{self, Limits, Value};
+use crate::registry::ResourceType;
+use crate::schema::check;
+
+pub use write_xml::write_xml;
+
+/// The namespace of FHIR's elements in XML.
+const FHIR: &str = "http://hl7.org/fhir";
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `application/fhir+json`
+    Json,
+    /// `application/fhir+xml`
+    Xml,
+}
+
+/// A resource that has passed the check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource<'a> {
+    /// Its type.
+    pub resource_type: ResourceType,
+    /// Its content, in FHIR's JSON form whatever it was read from.
+    pub value: Value<'a>,
+}
+
+/// Reads a resource and checks it.
+///
+/// # Errors
+/// Every problem that was found. One that says that the body is no JSON or XML at all, or beyond a limit, is the only one;
+/// else all that [`check`] lists, and for XML what only XML can have: elements out of order, unknown attributes, text between
+/// elements.
+pub fn read<'a>(format: Format, body: &'a [u8], limits: &Limits) -> Result<Resource<'a>, Vec<Issue>> {
+    let (value, mut issues) = match format {
+        Format::Json => (json::parse(body, limits)?, Vec::new()),
+        Format::Xml => read_xml::read(body, limits)?,
+    };
+    match check(&value, limits) {
+        Ok(resource_type) if issues.is_empty() => Ok(Resource { resource_type, value }),
+        Ok(_) => Err(issues),
+        Err(more) => {
+            issues.extend(more);
+            Err(issues)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
