@@ -41,7 +41,7 @@ pub fn statement(base: &str, now_ms: i64) -> String {
             ]),
         ),
         ("resource", Value::Array(resources)),
-        ("interaction", codes(&["history-system"])),
+        ("interaction", codes(&["transaction", "batch", "history-system"])),
     ]);
     json::to_string(&Value::object([
         ("resourceType", Value::string("CapabilityStatement")),

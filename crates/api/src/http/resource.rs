@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Query, Summary, Total};
 
 use super::Server;
-use super::bundle::Bundle;
+use super::collection::Bundle;
 use super::exchange::{Exchange, exchange};
 use super::negotiate::Answer;
 use crate::fault::Fault;
@@ -351,7 +351,7 @@ async fn searched(exchange: Exchange, name: &str) -> Answered {
 }
 
 /// The address of a page: what was understood of the search, and the cursor.
-fn address(path: &str, query: &Query, cursor: Option<&str>) -> String {
+pub(super) fn address(path: &str, query: &Query, cursor: Option<&str>) -> String {
     let mut text = url::form_urlencoded::Serializer::new(String::new());
     text.extend_pairs(&query.used);
     if let Some(cursor) = cursor {
@@ -514,7 +514,7 @@ fn deleted(version: Option<i64>) -> HttpResponse {
 }
 
 /// The bytes of a body, or why there are none.
-fn received(body: Result<Bytes, actix_web::Error>) -> Result<Bytes, Fault> {
+pub(super) fn received(body: Result<Bytes, actix_web::Error>) -> Result<Bytes, Fault> {
     body.map_err(|error| match error.as_response_error().status_code().as_u16() {
         413 => Fault::TooLarge("the body is larger than max_body_bytes".to_owned()),
         _ => Fault::Malformed(vec![Issue::plain(IssueCode::Structure, "the body did not arrive whole")]),

@@ -52,7 +52,8 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
         .await
 }
 
-fn run(
+/// Inside a transaction: a page, with nothing logged yet.
+pub(super) fn run(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
