@@ -21,10 +21,9 @@ type Answered = Result<HttpResponse, (Fault, Answer)>;
 const APPEND_ONLY: &str = "GET, HEAD, POST";
 
 fn resource_type(name: &str) -> Result<ResourceType, Fault> {
-    ResourceType::parse(name).filter(|named| named.name() != "Parameters").ok_or_else(|| {
-        let shown: String = name.chars().take(64).collect();
-        Fault::Malformed(vec![Issue::plain(IssueCode::NotSupported, format!("{shown:?} is no resource type of R4"))])
-    })
+    ResourceType::parse(name)
+        .filter(|named| named.name() != "Parameters")
+        .ok_or_else(|| Fault::NoSuchType(name.chars().take(64).collect()))
 }
 
 /// Whether a text has the form of a logical id; what has not cannot be the id of anything.
