@@ -30,6 +30,10 @@ enum Command {
     Migrate,
     /// Load resources from NDJSON files, Bundles or a folder of them
     Import(command::import::ImportArgs),
+    /// Write every resource to NDJSON files
+    Export(command::export::ExportArgs),
+    /// Make the index rows of every resource again
+    Reindex(command::reindex::ReindexArgs),
     /// Print a token of the development issuer
     Token(command::token::TokenArgs),
     /// Print the OpenAPI document
@@ -63,6 +67,10 @@ fn run(arguments: Arguments) -> Result<(), String> {
         Command::Serve => actix_web::rt::System::new().block_on(command::serve::run(config, clock)),
         Command::Migrate => command::migrate::run(&config, out),
         Command::Import(import) => actix_web::rt::System::new().block_on(command::import::run(&import, &config, clock)),
+        Command::Export(export) => actix_web::rt::System::new().block_on(command::export::run(&export, &config, clock)),
+        Command::Reindex(reindex) => {
+            actix_web::rt::System::new().block_on(command::reindex::run(&reindex, &config, clock))
+        }
         Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
         Command::Openapi => Ok(()),
     }

@@ -1,8 +1,10 @@
 //! The subcommands of `concord`, a file each.
 
+pub mod export;
 pub mod import;
 pub mod migrate;
 pub mod openapi;
+pub mod reindex;
 pub mod serve;
 pub mod token;
 

@@ -10,12 +10,14 @@ pub(crate) mod bundle;
 pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;
+pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod matching;
 pub(crate) mod provenance;
 pub(crate) mod read;
 pub(crate) mod references;
+pub(crate) mod reindex;
 pub(crate) mod search;
 pub(crate) mod update;
 pub(crate) mod write;
@@ -100,14 +102,24 @@ pub struct Call {
 }
 
 impl Call {
-    /// The call of an import at the command line: a system with every right.
+    /// The call of an import at the command line.
     pub(crate) fn import() -> Call {
+        Call::operator("concord import")
+    }
+
+    /// The call of an export at the command line.
+    pub(crate) fn export() -> Call {
+        Call::operator("concord export")
+    }
+
+    /// A system with every right: whoever has the database has them all.
+    fn operator(subject: &str) -> Call {
         use concord_consent::caller::Actor;
         use concord_consent::scope::Scopes;
         Call {
             caller: Arc::new(Caller {
                 actor: Actor::System,
-                subject: "concord import".to_owned(),
+                subject: subject.to_owned(),
                 issuer: String::new(),
                 client: "concord".to_owned(),
                 scopes: Scopes::parse("system/*.cruds"),

@@ -98,7 +98,7 @@ pub(crate) fn propose(
 }
 
 /// The keys of the labels, as a version's row keeps them.
-fn labels(entries: &Entries) -> String {
+pub(crate) fn labels(entries: &Entries) -> String {
     let keys = entries.rows.iter().filter(|row| row.parameter == SECURITY).map(|row| row.key.as_str());
     keys.collect::<Vec<_>>().join("\n")
 }

@@ -295,6 +295,24 @@ impl Transaction<'_> {
         self.insert_entries(&rows)
     }
 
+    /// Puts new index rows in place of a current version's, and what its row says of them.
+    pub(crate) fn reindex(&mut self, version: &Version, entries: &Entries) -> Result<(), Fault> {
+        self.run(
+            Sql::new("UPDATE resource SET patient = ")
+                .bind(version.patient)
+                .sql(", patients = ")
+                .bind(version.patients)
+                .sql(", labels = ")
+                .bind(version.labels.as_str())
+                .sql(" WHERE rid = ")
+                .bind(version.key),
+        )?;
+        self.run(Sql::new("DELETE FROM entry WHERE resource = ").bind(version.key))?;
+        let mut rows = Vec::new();
+        self.index_rows(version, entries, &mut rows)?;
+        self.insert_entries(&rows)
+    }
+
     /// The index rows of a version: each once for every patient in whose record it is, so that an index that leads
     /// with the patient finds it from each of them.
     fn index_rows(&mut self, version: &Version, entries: &Entries, rows: &mut Vec<EntryRow>) -> Result<(), Fault> {
