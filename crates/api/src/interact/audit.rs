@@ -243,7 +243,8 @@ fn entities(stored: &Stored, about_patient: bool) -> Vec<Value<'static>> {
     entities
 }
 
-/// Puts an AuditEvent of a system into the log, tagged as handed in: what it says is that system's word. Its place in
+/// Puts an AuditEvent of a system into the log, with the system as its `meta.source` unless it names
+/// one: what it says is that system's word. Its place in
 /// the log is when it came, whatever time it claims.
 pub(crate) fn hand_in(
     call: &Call,
@@ -286,10 +287,9 @@ pub(crate) fn hand_in(
         };
         meta.set_at(0, "versionId", Value::string("1"));
         meta.set_at(1, "lastUpdated", Value::string(instant(transaction.now)));
-        let mut tags = meta.remove("tag").map(|tags| tags.items().to_vec()).unwrap_or_default();
-        tags.push(coding("urn:concord:audit", "handed-in"));
-        tags.push(coding("urn:concord:client", call.caller.client.as_str()));
-        meta.set("tag", Value::Array(tags));
+        if meta.get("source").is_none() {
+            meta.set_at(2, "source", Value::string(super::write::client_uri(&call.caller.client)));
+        }
         object.set_at(1, "id", Value::string(pk.to_string()));
         object.set_at(2, "meta", Value::Object(meta));
     }

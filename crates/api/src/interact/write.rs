@@ -64,7 +64,8 @@ pub(crate) fn propose(
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
         references::check(concord, call, transaction, &value)?;
     }
-    stamp(&mut value, place, source(call));
+    let source = source(call, resource_type, &value);
+    stamp(&mut value, place, source);
     let author = match (place.author, call.caller.actor.reference()) {
         (Some(author), _) => author.to_owned(),
         (None, Some(author)) => author,
@@ -153,22 +154,28 @@ fn stamp<'v>(value: &mut Value<'v>, place: &Place<'_>, source: Option<String>) {
     object.set_at(2, Cow::Borrowed("meta"), Value::Object(meta));
 }
 
-/// The app as a URI; none for a system, which says itself where its data is from.
-fn source(call: &Call) -> Option<String> {
-    if matches!(call.caller.actor, Actor::System) {
+/// Where a resource is from, as the server says it: the app of a person; for a Provenance that a system hands in, that
+/// system, unless it says so itself; for what else a system writes, whatever it says itself.
+fn source(call: &Call, resource_type: ResourceType, value: &Value<'_>) -> Option<String> {
+    let is_system = matches!(call.caller.actor, Actor::System);
+    let says_itself = value.get("meta").is_some_and(|meta| meta.get("source").is_some());
+    if is_system && (says_itself || resource_type != PROVENANCE) {
         return None;
     }
-    let client = &call.caller.client;
-    let is_uri = client.contains(':') && !client.contains(char::is_whitespace);
-    if is_uri {
-        return Some(client.clone());
+    Some(client_uri(&call.caller.client))
+}
+
+/// An app as a URI.
+pub(crate) fn client_uri(client: &str) -> String {
+    if client.contains(':') && !client.contains(char::is_whitespace) {
+        return client.to_owned();
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let escaped: String = client
         .bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect();
-    Some(format!("urn:concord:client:{escaped}"))
+    format!("urn:concord:client:{escaped}")
 }
 
 /// Whether two bodies say the same, apart from the version and its time. The new one has been stamped already, so that
