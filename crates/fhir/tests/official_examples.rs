@@ -62,7 +62,7 @@ fn folder() -> PathBuf {
 
 fn examples(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let missing = format!(
-        "the official R4 examples are not in {}: run `make examples`, or name their folder in CONCORD_FHIR_EXAMPLES",
+        "the official R4 examples are not in {}: run `scripts/official-examples.sh`, or name their folder in CONCORD_FHIR_EXAMPLES",
         folder.display()
     );
     let Ok(entries) = std::fs::read_dir(folder) else { return Err(missing) };

@@ -7,6 +7,7 @@ use super::markup::{Attributes, Fault, Markup, Token};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
 use crate::registry::ResourceType;
+use crate::schema::narrative;
 use crate::schema::place::Place;
 use crate::schema::problems::{Problems, shown};
 use crate::schema::{Found, Primitive, Schema, Shape, TypeKind, Written, r4};
@@ -31,7 +32,9 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Ve
     if let Err(reason) = Primitive::Xhtml.check(text) {
         return Err(refuse(IssueCode::Structure, format!("not valid XML: {reason}")));
     }
-    let mut reader = Reader { markup: Markup::new(text, limits), schema: r4(), problems: Problems::default() };
+    // JSON does not count what is inside of a narrative.
+    let limits = Limits { depth: limits.depth + narrative::DEEPEST, ..*limits };
+    let mut reader = Reader { markup: Markup::new(text, &limits), schema: r4(), problems: Problems::default() };
     match reader.document() {
         Ok(value) => Ok((value, reader.problems.into_issues())),
         Err(fault) => Err(vec![fault.issue(text)]),

@@ -424,3 +424,6 @@ fn local_type(reference: &str) -> Option<ResourceType> {
     let (name, id) = reference.split_once('/')?;
     if id.is_empty() { None } else { ResourceType::parse(name) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,9 @@
 //! shapes with narrower elements.
 
 mod check;
-#[cfg(test)]
-mod check_tests;
 mod invariants;
 mod load;
-mod narrative;
+pub(crate) mod narrative;
 pub(crate) mod place;
 mod primitive;
 pub(crate) mod problems;

@@ -113,12 +113,17 @@ const CELL: &[&str] = &[
 const ADDRESSES: &[&str] = &["cite", "href", "longdesc", "src", "usemap"];
 
 /// How deep the elements of a narrative may be nested.
-const DEEPEST: usize = 100;
+pub(crate) const DEEPEST: usize = 50;
 
 /// Checks the text of a `div`.
 pub(super) fn check(text: &str, place: &Place<'_>, problems: &mut Problems) {
     if let Err(reason) = Primitive::Xhtml.check(text) {
         problems.add(IssueCode::Value, place, format!("not a valid narrative: {reason}"));
+        return;
+    }
+    // In XML the element itself is the narrative, so that nothing around it could be kept.
+    if !text.starts_with("<div") || !text.ends_with('>') {
+        problems.add(IssueCode::Invariant, place, "a narrative is one 'div' with nothing before or after it (txt-1)");
         return;
     }
     let limits = Limits { depth: DEEPEST, ..Limits::default() };
@@ -135,6 +140,13 @@ pub(super) fn check(text: &str, place: &Place<'_>, problems: &mut Problems) {
                 problems.add(IssueCode::Invariant, place, "a narrative has no CDATA (txt-1)");
             }
             Ok(Token::Text { text, .. }) => says_something |= !text.trim().is_empty(),
+            Ok(Token::Comment) if markup.depth() == 0 => {
+                problems.add(
+                    IssueCode::Invariant,
+                    place,
+                    "a narrative is one 'div' with nothing before or after it (txt-1)",
+                );
+            }
             Ok(Token::Close | Token::Comment) => {}
             Ok(Token::End) => break,
             Err(fault) => {
@@ -284,7 +296,14 @@ mod tests {
             assert_eq!(problems(inside).len(), 1, "{inside}: {:?}", problems(inside));
         }
         assert_eq!(whole("<div>x</div>").len(), 1);
+        let good = format!("<div xmlns=\"{XHTML}\">x</div>");
+        let around =
+            [("", "\n"), (" ", ""), ("<?xml version='1.0'?>", ""), ("\u{FEFF}", ""), ("", "<!-- c -->"), ("x", "")];
+        for (before, after) in around {
+            assert_eq!(whole(&format!("{before}{good}{after}")).len(), 1, "{before:?} {after:?}");
+        }
         assert_eq!(whole(&format!("<p xmlns=\"{XHTML}\">x</p>")).len(), 1);
+        assert_eq!(whole(&format!("<divine xmlns=\"{XHTML}\">x</divine>")).len(), 2);
         assert_eq!(whole("x").len(), 1);
         let deep = format!("{}x{}", "<p>".repeat(200), "</p>".repeat(200));
         assert_eq!(problems(&deep).len(), 1);
