@@ -18,7 +18,9 @@ fuzz_target!(|text: &[u8]| {
         Err(issues) => {
             assert!(!issues.is_empty());
             // Duplicates and depth are refused by us alone.
-            let ours_alone = issues.iter().all(|issue| issue.text.contains("more than once") || issue.text.contains("beyond a limit"));
+            let ours_alone = issues
+                .iter()
+                .all(|issue| issue.text.contains("more than once") || issue.text.contains("beyond a limit"));
             assert!(theirs.is_err() || ours_alone, "{issues:?}");
         }
     }

@@ -7,11 +7,14 @@ use crate::issue::{Issue, IssueCode};
 /// Up to this many members an object is searched from its start for a duplicate; a larger one is sorted once.
 const FEW: usize = 16;
 
+/// How many duplicates are listed; a body of nothing else must not take many times its size.
+const MOST_DUPLICATES: usize = 1_000;
+
 /// Reads one JSON text (RFC 8259, UTF-8 without a byte order mark), strictly.
 ///
 /// Strings without escapes and all numbers borrow from the text. A text that is no JSON, or is beyond a limit, is
 /// refused with one issue that names the line and the column (in characters, from 1). Duplicate members are refused with
-/// one issue for each, which has the place as its expression.
+/// one issue for each (of the first 1,000), which has the place as its expression.
 ///
 /// # Errors
 /// [`IssueCode::Structure`] for what is not JSON and for duplicates, [`IssueCode::TooLong`] for what is beyond a limit.
@@ -249,6 +252,9 @@ impl<'a> Reader<'a> {
     }
 
     fn duplicate(&mut self, name: &str) {
+        if self.duplicates.len() >= MOST_DUPLICATES {
+            return;
+        }
         let place = vec![name.strip_prefix('_').unwrap_or(name).to_owned()];
         self.duplicates.push(Duplicate { name: name.to_owned(), place });
     }

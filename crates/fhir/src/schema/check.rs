@@ -22,7 +22,7 @@ pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Iss
     };
     let name = value.text("resourceType").unwrap_or("Resource");
     let place = Place::root(name);
-    let resource_type = walk.resource(object, &place, Within { contained: false, container: None });
+    let resource_type = walk.resource(object, &place, Within::default());
     match (resource_type, walk.problems.into_issues()) {
         (Some(resource_type), issues) if issues.is_empty() => Ok(resource_type),
         (_, issues) => Err(issues),
@@ -30,12 +30,12 @@ pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Iss
 }
 
 /// What the walk is inside of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Within<'v> {
     /// Whether this is a contained resource.
     contained: bool,
-    /// The resource whose contained resources a `#` reference means.
-    container: Option<&'v Object<'v>>,
+    /// The ids, sorted, of the contained resources that a `#` reference may mean.
+    local: &'v [&'v str],
 }
 
 struct Walk {
@@ -65,7 +65,9 @@ impl Walk {
             self.problems.add(IssueCode::Structure, place, format!("'{}' is not a resource type of R4", shown(name)));
             return None;
         };
-        let within = Within { container: within.container.filter(|_| within.contained).or(Some(object)), ..within };
+        // A contained resource refers to its neighbours.
+        let own = if within.contained { Vec::new() } else { local_ids(object) };
+        let within = if within.contained { within } else { Within { local: &own, ..within } };
         self.object(shape, object, place, within);
         if within.contained {
             self.contained_rules(object, place);
@@ -134,7 +136,7 @@ impl Walk {
             Special::None => {}
             Special::Reference => self.reference(object, place, within),
             Special::Extension => self.extension(shape, object, seen, place),
-            Special::CodeableConcept | Special::Narrative => {}
+            Special::CodeableConcept => {}
         }
         invariants::check(shape, object, place, &mut self.problems);
         self.depth -= 1;
@@ -183,12 +185,13 @@ impl Walk {
                     self.problems.add(IssueCode::Structure, here, "a list must not be empty");
                 }
                 self.count(found, items.len(), here);
+                let beside = if items.contains(&Value::Null) { list_beside(found, object, here.name()) } else { &[] };
                 for (position, item) in items.iter().enumerate() {
-                    let here = here.item(position);
-                    if *item == Value::Null && self.carries(found, object, here.name(), position) {
+                    // A null may stand where something stands beside it.
+                    if *item == Value::Null && matches!(beside.get(position), Some(Value::Object(_))) {
                         continue;
                     }
-                    self.single(found.of_type, item, &here, within);
+                    self.single(found.of_type, item, &here.item(position), within);
                 }
             }
             (true, single) => {
@@ -219,18 +222,6 @@ impl Walk {
         } else if length < least && length > 0 {
             let text = format!("'{}' must stand at least {least} times, not {length}", element.name);
             self.problems.add(IssueCode::Required, here, text);
-        }
-    }
-
-    /// Whether the list beside a list of primitives has something at that position, so that a null may stand there.
-    fn carries(&self, found: &Found<'_>, object: &Object<'_>, name: &str, position: usize) -> bool {
-        if !matches!(found.of_type.kind, TypeKind::Primitive(_)) {
-            return false;
-        }
-        let beside = object.0.iter().find(|(other, _)| other.strip_prefix('_') == Some(name));
-        match beside {
-            Some((_, Value::Array(items))) => matches!(items.get(position), Some(Value::Object(_))),
-            _ => false,
         }
     }
 
@@ -313,12 +304,12 @@ impl Walk {
                 match shape.special {
                     Special::CodeableConcept => self.concept(of_type, object, here),
                     Special::Reference => self.target(of_type, object, here),
-                    Special::None | Special::Extension | Special::Narrative => {}
+                    Special::None | Special::Extension => {}
                 }
             }
             (TypeKind::Resource, Value::Object(object)) => {
                 let contained = here.name() == "contained";
-                let within = Within { contained, container: within.container };
+                let within = Within { contained, ..within };
                 self.resource(object, here, within);
             }
             (TypeKind::Shape(_) | TypeKind::Resource, other) => {
@@ -386,8 +377,7 @@ impl Walk {
     fn reference(&mut self, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) {
         let Some(Value::String(reference)) = object.get("reference") else { return };
         let Some(id) = reference.strip_prefix('#') else { return };
-        let contained = within.container.and_then(|container| container.get("contained"));
-        let known = contained.map_or(&[][..], Value::items).iter().any(|resource| resource.text("id") == Some(id));
+        let known = within.local.binary_search(&id).is_ok();
         if !id.is_empty() && !known {
             let text = format!("'{}' is not the id of a contained resource (ref-1)", shown(reference));
             self.problems.add(IssueCode::Invariant, &place.element("reference"), text);
@@ -416,6 +406,25 @@ impl Walk {
             let text = "an extension has either a value or extensions of its own (ext-1)";
             self.problems.add(IssueCode::Invariant, place, text);
         }
+    }
+}
+
+/// The ids of the resources that this one contains, sorted.
+fn local_ids<'o>(object: &'o Object<'_>) -> Vec<&'o str> {
+    let contained = object.get("contained").map_or(&[][..], Value::items);
+    let mut ids: Vec<&str> = contained.iter().filter_map(|resource| resource.text("id")).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// The list that stands beside a list of primitives, under its name with an underscore.
+fn list_beside<'o, 'v>(found: &Found<'_>, object: &'o Object<'v>, name: &str) -> &'o [Value<'v>] {
+    if !matches!(found.of_type.kind, TypeKind::Primitive(_)) {
+        return &[];
+    }
+    match object.0.iter().find(|(other, _)| other.strip_prefix('_') == Some(name)) {
+        Some((_, Value::Array(items))) => items,
+        _ => &[],
     }
 }
 

@@ -78,7 +78,6 @@ pub(super) enum Special {
     Reference,
     Extension,
     CodeableConcept,
-    Narrative,
 }
 
 /// A resource type, a complex data type, or the inside of an element: a list of elements.

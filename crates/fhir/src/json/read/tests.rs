@@ -84,6 +84,8 @@ fn duplicates_are_found_among_many_members() {
     let text = format!("{{{}}}", members.join(","));
     let places: Vec<_> = read(&text).unwrap_err().into_iter().filter_map(|issue| issue.expression).collect();
     assert_eq!(places, ["m3", "m3", "m4999"]);
+    let text = format!("[{}]", vec!["{\"a\":1,\"a\":2}"; 5000].join(","));
+    assert_eq!(read(&text).unwrap_err().len(), 1000);
     let text = format!("{{\"m1\":0,{}}}", members[..20].join(","));
     assert_eq!(read(&text).unwrap_err().len(), 1);
 }

@@ -453,9 +453,17 @@ fn full_urls_are_distinct(bundle: &Object<'_>) -> bool {
 }
 
 fn a_component_has_the_same_code(observation: &Object<'_>) -> bool {
-    let own = observation.get("code").map_or(&[][..], |code| code.list("coding"));
-    let codings = list(observation, "component").iter().filter_map(|component| component.get("code"));
-    codings.flat_map(|code| code.list("coding")).any(|coding| own.iter().any(|other| other.same(coding)))
+    let mut own: Vec<_> =
+        observation.get("code").map_or(&[][..], |code| code.list("coding")).iter().map(parts).collect();
+    own.sort_unstable();
+    let mut components = list(observation, "component").iter().filter_map(|component| component.get("code"));
+    components.any(|code| code.list("coding").iter().any(|coding| own.binary_search(&parts(coding)).is_ok()))
+}
+
+/// What makes two codings equal.
+fn parts<'v>(coding: &'v Value<'_>) -> ([Option<&'v str>; 4], Option<bool>) {
+    let texts = ["system", "version", "code", "display"].map(|name| coding.text(name));
+    (texts, coding.get("userSelected").and_then(Value::as_bool))
 }
 
 fn any_is_home(organization: &Object<'_>, name: &str) -> bool {
