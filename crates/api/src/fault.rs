@@ -19,6 +19,8 @@ pub enum Fault {
     },
     /// The caller may know that the thing is there but may not do this with it.
     Denied(Vec<Issue>),
+    /// The address names no resource type of R4.
+    NoSuchType(String),
     /// It is not there, or the caller may not know that it is: both are said alike.
     NotFound,
     /// It was there, and the caller could read it, but it has been deleted.

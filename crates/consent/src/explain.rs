@@ -8,8 +8,8 @@ use crate::decision::{Decision, Layer, Obligation, Reason, Verdict};
 /// a patient decided and what a label hides are left out, so that a refusal tells nothing about a record; those go to
 /// the audit log. There is always at least one issue.
 #[must_use]
-pub fn issues(decision: &Decision) -> Vec<Issue> {
-    let told = decision.reasons.iter().filter(|reason| {
+pub fn refusal(reasons: &[Reason]) -> Vec<Issue> {
+    let told = reasons.iter().filter(|reason| {
         reason.verdict == Verdict::Denies
             && (matches!(reason.layer, Layer::Scope | Layer::Writing | Layer::Authorship)
                 || reason.rule == "role-not-held")
@@ -18,9 +18,7 @@ pub fn issues(decision: &Decision) -> Vec<Issue> {
     if issues.is_empty() { vec![Issue::plain(IssueCode::Forbidden, "you may not do this")] } else { issues }
 }
 
-/// One reason as an issue, whatever it tells.
-#[must_use]
-pub fn issue(reason: &Reason) -> Issue {
+fn issue(reason: &Reason) -> Issue {
     let code = match reason.layer {
         Layer::Authorship => IssueCode::BusinessRule,
         _ => IssueCode::Forbidden,
@@ -65,20 +63,20 @@ mod tests {
         vec![Reason::new(Layer::Scope, Verdict::Denies, "scope.missing", "no scope"), consent]
     }
 
-    fn decision(reasons: Vec<Reason>, obligations: Vec<Obligation>) -> Decision {
-        Decision { action: Action::Search, permit: Predicate::None, reasons, obligations, until: None }
+    fn decision(obligations: Vec<Obligation>) -> Decision {
+        Decision { action: Action::Search, permit: Predicate::None, reasons: Vec::new(), obligations, until: None }
     }
 
     #[test]
     fn a_refusal_tells_nothing_about_a_record() {
-        let told = issues(&decision(reasons(), vec![]));
+        let told = refusal(&reasons());
         assert_eq!(told.len(), 1);
         assert_eq!((told[0].code, told[0].text.as_str()), (IssueCode::Forbidden, "no scope"));
-        let hidden = issues(&decision(reasons().split_off(1), vec![]));
+        let hidden = refusal(&reasons()[1..]);
         assert_eq!((hidden.len(), hidden[0].text.as_str()), (1, "you may not do this"));
-        assert_eq!(issues(&decision(vec![], vec![])), hidden);
+        assert_eq!(refusal(&[]), hidden);
         let authorship = Reason::new(Layer::Authorship, Verdict::Denies, "authorship.other", "not yours");
-        assert_eq!(issue(&authorship).code, IssueCode::BusinessRule);
+        assert_eq!(refusal(&[authorship])[0].code, IssueCode::BusinessRule);
     }
 
     #[test]
@@ -91,8 +89,8 @@ mod tests {
 
     #[test]
     fn the_notice_depends_on_the_caller_only() {
-        assert!(notice(&decision(vec![], vec![Obligation::Audit])).is_none());
-        let issue = notice(&decision(vec![], vec![Obligation::SayMayBeWithheld])).unwrap();
+        assert!(notice(&decision(vec![Obligation::Audit])).is_none());
+        let issue = notice(&decision(vec![Obligation::SayMayBeWithheld])).unwrap();
         assert_eq!((issue.severity, issue.code), (Severity::Information, IssueCode::Suppressed));
     }
 }

@@ -8,7 +8,7 @@
 //! | what does the token let the app do? | [`scope`] |
 //! | what is asked? | [`request`], [`purpose`] |
 //! | what is known? | [`facts`], [`identity`] |
-//! | may they? | [`decide`] |
+//! | may they? | [`decide()`] |
 //! | what is the answer? | [`decision`] |
 //! | may they change what somebody wrote? | [`authorship`] |
 //! | how is it told? | [`explain`] |
@@ -16,8 +16,6 @@
 pub mod authorship;
 mod axis;
 pub mod caller;
-#[cfg(test)]
-mod cases;
 mod ceiling;
 pub mod decide;
 pub mod decision;
@@ -25,12 +23,12 @@ pub mod explain;
 pub mod facts;
 pub mod identity;
 mod label;
-#[cfg(test)]
-mod properties;
 pub mod purpose;
 pub mod request;
 mod ruling;
 pub mod scope;
+#[cfg(test)]
+mod tests;
 mod tri;
 mod types;
 

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::interact::{Call, Concord, bulk};
+use crate::telemetry::Metrics;
 
 /// How many resources share a transaction.
 const BATCH: usize = 200;
@@ -39,7 +40,7 @@ pub struct ImportArgs {
 /// # Errors
 /// One line, when a file cannot be read or a resource was refused. What was loaded before stays.
 pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(), String> {
-    let concord = super::open(config, clock).await?;
+    let concord = super::open(config, clock, Metrics::new().map_err(|error| error.to_string())?).await?;
     let files = files(&args.paths)?;
     let size = files.iter().map(|file| file.metadata().map_or(0, |data| data.len())).sum();
     let bar = ProgressBar::new(size);

@@ -14,12 +14,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::interact::Concord;
 use crate::store::{self, Options, Store};
+use crate::telemetry::Metrics;
 
 /// Brings the database up to date and opens it with everything that interactions need.
 ///
 /// # Errors
 /// One line, when the database cannot be opened.
-pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Concord>, String> {
+pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc<Concord>, String> {
     store::migrate(&config.database_url)?;
     let random = uuid::Uuid::new_v4().into_bytes();
     let node = u16::from_be_bytes(random.first_chunk::<2>().copied().unwrap_or_default());
@@ -29,7 +30,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Concord>, String>
         connections: usize::try_from(config.database_pool_size).unwrap_or(1),
         node,
     };
-    let store = Store::open(&options, clock)?;
+    let store = Store::open(&options, clock, metrics)?;
     let fresh = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
     let secret = store
         .setting("cursor-key", fresh)

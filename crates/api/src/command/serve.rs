@@ -86,7 +86,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         tracing::warn!(issuer, %error, "the keys of an issuer cannot be had; they are tried again when a token comes");
     }
     let now_ms = clock.now_ms();
-    let concord = super::open(config, clock).await?;
+    let concord = super::open(config, clock, metrics.clone()).await?;
     Ok(Server {
         capabilities: capability::statement(&concord.base, now_ms),
         concord,

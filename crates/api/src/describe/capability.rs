@@ -41,7 +41,7 @@ pub fn statement(base: &str, now_ms: i64) -> String {
             ]),
         ),
         ("resource", Value::Array(resources)),
-        ("interaction", codes(&["history-system"])),
+        ("interaction", codes(&["transaction", "batch", "history-system"])),
     ]);
     json::to_string(&Value::object([
         ("resourceType", Value::string("CapabilityStatement")),
@@ -83,7 +83,9 @@ fn codes(interactions: &[&'static str]) -> Value<'static> {
 /// What can be done with one type.
 fn resource(resource_type: ResourceType) -> Value<'static> {
     let append_only = resource_type == AUDIT_EVENT || resource_type == PROVENANCE;
-    let interactions: &[&str] = if append_only {
+    let interactions: &[&str] = if resource_type == AUDIT_EVENT {
+        &["read", "vread", "create", "search-type"]
+    } else if append_only {
         &["read", "vread", "create", "search-type", "history-instance", "history-type"]
     } else {
         &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"]
@@ -101,9 +103,9 @@ fn resource(resource_type: ResourceType) -> Value<'static> {
         ("profile", Value::string(format!("http://hl7.org/fhir/StructureDefinition/{name}"))),
         ("interaction", codes(interactions)),
         ("versioning", Value::string(if append_only { "versioned" } else { "versioned-update" })),
-        ("readHistory", Value::Bool(true)),
+        ("readHistory", Value::Bool(resource_type != AUDIT_EVENT)),
         ("updateCreate", Value::Bool(!append_only)),
-        ("conditionalCreate", Value::Bool(true)),
+        ("conditionalCreate", Value::Bool(resource_type != AUDIT_EVENT)),
         ("conditionalRead", Value::string("full-support")),
         ("conditionalUpdate", Value::Bool(!append_only)),
         ("conditionalDelete", Value::string(if append_only { "not-supported" } else { "single" })),

@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::http::{resource, system};
+use crate::http::{bundle, resource, system};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,7 +26,7 @@ use crate::http::{resource, system};
     paths(
         resource::read, resource::vread, resource::create, resource::update, resource::conditional_update,
         resource::delete, resource::conditional_delete, resource::search, resource::search_by_post,
-        resource::instance_history, resource::type_history, resource::system_history,
+        bundle::batch, resource::instance_history, resource::type_history, resource::system_history,
         system::metadata, system::alive, system::ready, system::metrics, system::openapi
     ),
     security(("bearer" = [])),

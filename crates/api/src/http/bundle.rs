@@ -1,116 +1,144 @@
-//! Bundles of searches and histories, written around the stored bytes.
+//! batch and transaction over HTTP (R4 "RESTful API", batch/transaction).
 
-use concord_fhir::codec::Format;
-use concord_fhir::issue::{Issue, outcome};
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+use concord_fhir::issue::{Issue, IssueCode, outcome};
 use concord_fhir::json::{self, Value};
+use concord_fhir::registry::ResourceType;
 
-use super::negotiate::{Answer, Shape};
+use super::Server;
+use super::collection::Bundle;
+use super::exchange::{Exchange, exchange};
+use super::negotiate::Answer;
+use super::resource::{address, received};
 use crate::fault::Fault;
+use crate::interact::bundle::{self, Done};
 use crate::interact::instant;
-use crate::store::rows::Version;
 
-/// A Bundle about to be written.
-pub(super) struct Bundle<'a> {
-    /// `searchset` or `history`.
-    pub(super) kind: &'static str,
-    /// The FHIR base.
-    pub(super) base: &'a str,
-    /// The time of the answer.
-    pub(super) now_ms: i64,
-    /// `total`, if known.
-    pub(super) total: Option<i64>,
-    /// `link` of this page.
-    pub(super) this: String,
-    /// `link` of the next page.
-    pub(super) next: Option<String>,
-    /// The entries.
-    pub(super) versions: Vec<Version>,
-    /// What the client should know, as an entry of its own.
-    pub(super) remarks: Vec<Issue>,
+const BUNDLE: ResourceType = ResourceType::of("Bundle");
+
+/// Carry out a batch, entry by entry, or a transaction, all or nothing
+#[utoipa::path(post, path = "/fhir", tag = "resources", operation_id = "batch",
+    params(("Prefer" = Option<String>, Header, description = "return=minimal or representation")),
+    request_body(content = String, content_type = "application/fhir+json"),
+    responses((status = 200, description = "A Bundle with an answer to each entry", content_type = "application/fhir+json"),
+        (status = 400, description = "Not a batch or transaction, or an entry of a transaction is malformed"),
+        (status = 401, description = "No valid token"), (status = 403, description = "An entry of a transaction is not permitted"),
+        (status = 404, description = "An entry of a transaction is for what is not there, or hidden"),
+        (status = 412, description = "A condition in a transaction does not hold"),
+        (status = 413, description = "Too large"), (status = 422, description = "Not valid")))]
+pub async fn batch(request: HttpRequest, server: Data<Server>, body: Result<Bytes, actix_web::Error>) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| match carried_out(&exchange, body).await {
+        Ok(text) => Ok(HttpResponse::Ok()
+            .insert_header(("cache-control", "no-store"))
+            .content_type(exchange.answer.content_type())
+            .body(text)),
+        Err(fault) => Err(exchange.fault(fault)),
+    })
+    .await
 }
 
-impl Bundle<'_> {
-    /// The text in the form that was asked for.
-    pub(super) fn written(self, answer: &Answer) -> Result<String, Fault> {
-        let plain = self.plain(answer)?;
-        if answer.format == Format::Json && !answer.pretty {
-            return Ok(plain);
+async fn carried_out(exchange: &Exchange, body: Result<Bytes, actix_web::Error>) -> Result<String, Fault> {
+    let value = exchange.body(&received(body)?, BUNDLE)?;
+    let concord = &exchange.server.concord;
+    let entries = bundle::entries(concord, &value)?;
+    let (kind, answers) = match value.text("type") {
+        Some("batch") => ("batch-response", bundle::batch(concord, &exchange.call, entries).await),
+        Some("transaction") => {
+            let done = bundle::transaction(concord, exchange.call.clone(), entries).await?;
+            ("transaction-response", done.into_iter().map(Ok).collect())
         }
-        let value = json::parse(plain.as_bytes(), &json::Limits::default())
-            .map_err(|_| Fault::Internal("a bundle of our own cannot be read".to_owned()))?;
-        Ok(answer.value(&value))
+        _ => {
+            return Err(Fault::Malformed(vec![Issue::error(
+                IssueCode::Value,
+                "Bundle.type",
+                "only a batch or a transaction is carried out",
+            )]));
+        }
+    };
+    let mut list = Vec::with_capacity(answers.len());
+    for answer in answers {
+        list.push(match answer {
+            Ok(done) => answered(exchange, done)?,
+            Err(fault) => refused(exchange, &fault),
+        });
     }
-
-    fn plain(self, answer: &Answer) -> Result<String, Fault> {
-        let size: usize = self.versions.iter().map(|version| version.body.len() + 160).sum();
-        let mut out = String::with_capacity(size + 512);
-        out.push_str("{\"resourceType\":\"Bundle\",\"meta\":{\"lastUpdated\":\"");
-        out.push_str(&instant(self.now_ms));
-        out.push_str("\"},\"type\":\"");
-        out.push_str(self.kind);
-        out.push('"');
-        if let Some(total) = self.total {
-            out.push_str(&format!(",\"total\":{total}"));
-        }
-        out.push_str(",\"link\":[{\"relation\":\"self\",\"url\":");
-        json::write(&Value::string(self.this), &mut out);
-        if let Some(next) = self.next {
-            out.push_str("},{\"relation\":\"next\",\"url\":");
-            json::write(&Value::string(next), &mut out);
-        }
-        out.push_str("}]");
-        let mut any = false;
-        for version in self.versions {
-            out.push_str(if any { ",{" } else { ",\"entry\":[{" });
-            any = true;
-            entry(&mut out, self.kind, self.base, version, answer)?;
-            out.push('}');
-        }
-        if !self.remarks.is_empty() {
-            out.push_str(if any { ",{" } else { ",\"entry\":[{" });
-            any = true;
-            out.push_str("\"resource\":");
-            json::write(&outcome(&self.remarks), &mut out);
-            out.push_str(",\"search\":{\"mode\":\"outcome\"}}");
-        }
-        out.push_str(if any { "]}" } else { "}" });
-        Ok(out)
+    let mut all = Value::object([("resourceType", Value::string("Bundle")), ("type", Value::string(kind))]);
+    if let (Some(object), false) = (all.as_object_mut(), list.is_empty()) {
+        object.set("entry", Value::Array(list));
     }
+    // The form of the whole; what of each resource is sent has been settled above.
+    Ok(Answer { shape: super::negotiate::Shape::Whole, ..exchange.answer.clone() }.value(&all))
 }
 
-fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &Answer) -> Result<(), Fault> {
-    let name = version.resource_type.name();
-    out.push_str("\"fullUrl\":\"");
-    for part in [base, "/", name, "/", &version.id] {
-        out.push_str(part);
-    }
-    out.push('"');
-    let (verb, number, updated, deleted) = (version.method.verb(), version.version, version.updated, version.deleted);
-    let id = version.id;
-    if !deleted {
-        out.push_str(",\"resource\":");
-        if answer.shape == Shape::Whole {
-            out.push_str(&version.body);
-        } else {
-            let value = json::parse(version.body.as_bytes(), &json::Limits::default())
-                .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
-            json::write(&answer.shaped(value), out);
+/// The answer to one entry.
+fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
+    let base = exchange.server.concord.base.as_str();
+    let mut response = Value::object([("status", Value::string(done.status()))]);
+    let Some(object) = response.as_object_mut() else { return Ok(Value::Null) };
+    let body = match done {
+        Done::Written(written) => {
+            let version = written.version;
+            let place = format!("{base}/{}/{}/_history/{}", version.resource_type, version.id, version.version);
+            object.set("location", Value::string(place));
+            object.set("etag", Value::string(format!("W/\"{}\"", version.version)));
+            object.set("lastModified", Value::string(instant(version.updated)));
+            if !written.warnings.is_empty() {
+                object.set("outcome", outcome(&written.warnings));
+            }
+            exchange.wants_representation().then_some(version.body)
         }
+        Done::Deleted(version) => {
+            if let Some(version) = version {
+                object.set("etag", Value::string(format!("W/\"{version}\"")));
+            }
+            None
+        }
+        Done::Found(version) => {
+            object.set("etag", Value::string(format!("W/\"{}\"", version.version)));
+            object.set("lastModified", Value::string(instant(version.updated)));
+            Some(version.body)
+        }
+        Done::Page(page) => {
+            let (named, query, page) = *page;
+            let path = format!("{base}/{named}");
+            let bundle = Bundle {
+                kind: "searchset",
+                base,
+                now_ms: exchange.server.concord.store.now_ms(),
+                total: page.total,
+                this: address(&path, &query, query.cursor.as_deref()),
+                next: page.next.as_deref().map(|cursor| address(&path, &query, Some(cursor))),
+                versions: page.versions,
+                remarks: Vec::new(),
+            };
+            Some(bundle.written(&Answer::default())?)
+        }
+    };
+    let mut entry = Value::object([]);
+    if let (Some(body), Some(object)) = (body, entry.as_object_mut()) {
+        let value = json::parse(body.as_bytes(), &json::Limits::default())
+            .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+        if let (Some(name), Some(id)) = (value.text("resourceType"), value.text("id")) {
+            object.set("fullUrl", Value::string(format!("{base}/{name}/{id}")));
+        }
+        object.set("resource", exchange.answer.shaped(value).into_owned());
     }
-    if kind == "history" {
-        let place = if verb == "POST" { name.to_owned() } else { format!("{name}/{id}") };
-        let status = match (verb, number) {
-            ("DELETE", _) => "204",
-            (_, 1) => "201",
-            _ => "200",
-        };
-        out.push_str(&format!(
-            ",\"request\":{{\"method\":\"{verb}\",\"url\":\"{place}\"}},\"response\":{{\"status\":\"{status}\",\
-             \"etag\":\"W/\\\"{number}\\\"\",\"lastModified\":\"{}\"}}",
-            instant(updated)
-        ));
-    } else {
-        out.push_str(",\"search\":{\"mode\":\"match\"}");
+    if let Some(object) = entry.as_object_mut() {
+        object.set("response", response);
     }
-    Ok(())
+    Ok(entry)
+}
+
+/// The answer to an entry of a batch that was refused.
+fn refused(exchange: &Exchange, fault: &Fault) -> Value<'static> {
+    if let Fault::Internal(cause) = fault {
+        tracing::error!(request_id = exchange.call.request_id, cause, "an entry of a batch failed");
+    }
+    let (status, issues) = super::fault::told(fault, &exchange.call.request_id);
+    let status = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
+    Value::object([(
+        "response",
+        Value::object([("status", Value::string(status.trim())), ("outcome", outcome(&issues))]),
+    )])
 }

@@ -134,7 +134,13 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
             None => return Err(Fault::denied("the token's purpose_of_use is not one of v3-ActReason")),
         },
     };
-    Ok(Call { caller, purpose, request_id: request_id.to_owned(), fingerprint: crate::auth::fingerprint(token) })
+    Ok(Call {
+        caller,
+        purpose,
+        request_id: request_id.to_owned(),
+        fingerprint: crate::auth::fingerprint(token),
+        together: Vec::new(),
+    })
 }
 
 async fn refused(server: &Data<Server>, error: crate::auth::AuthError, request_id: &str) -> Fault {
@@ -214,6 +220,12 @@ impl Exchange {
                     .is_some_and(|(key, set)| key.trim() == name && set.trim().trim_matches('"') == value)
             })
         })
+    }
+
+    /// Whether written resources are to be sent back in the answer to a Bundle: only if the client says so, for there
+    /// may be many.
+    pub(super) fn wants_representation(&self) -> bool {
+        self.prefers("return", "representation")
     }
 
     /// A stored version as the answer to a read, or 304 when the client has it.

@@ -19,6 +19,10 @@ pub(super) fn told(fault: &Fault, request_id: &str) -> (StatusCode, Vec<Issue>) 
         Fault::RuleBroken(issues) => (StatusCode::UNPROCESSABLE_ENTITY, issues.clone()),
         Fault::Unauthenticated { text, .. } => (StatusCode::UNAUTHORIZED, one(IssueCode::Login, text)),
         Fault::Denied(issues) => (StatusCode::FORBIDDEN, issues.clone()),
+        Fault::NoSuchType(name) => (
+            StatusCode::NOT_FOUND,
+            one(IssueCode::NotSupported, &format!("{name:?} is no resource type of R4 with an endpoint here")),
+        ),
         Fault::NotFound => (StatusCode::NOT_FOUND, one(IssueCode::NotFound, "not found")),
         Fault::Gone => (StatusCode::GONE, one(IssueCode::Deleted, "the resource has been deleted")),
         Fault::NotAllowed { text, .. } => (StatusCode::METHOD_NOT_ALLOWED, one(IssueCode::NotSupported, text)),

@@ -1,6 +1,7 @@
 //! How it is said over HTTP. The only code that names actix, besides the start of the server.
 
-mod bundle;
+pub mod bundle;
+mod collection;
 mod exchange;
 mod fault;
 mod negotiate;
@@ -42,6 +43,8 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
             web::scope("/fhir")
+                .service(only("").route(web::post().to(bundle::batch)))
+                .service(only("/").route(web::post().to(bundle::batch)))
                 .service(
                     only("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)),
                 )

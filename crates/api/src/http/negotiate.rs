@@ -133,10 +133,18 @@ fn form(text: &str) -> Option<Format> {
     let bare = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match bare.as_str() {
         // A plus sign in a query is a space when the client forgot to escape it.
-        "json" | "application/json" | "application/fhir+json" | "application/fhir json" | "text/json" => {
-            Some(Format::Json)
-        }
-        "xml" | "application/xml" | "application/fhir+xml" | "application/fhir xml" | "text/xml" => Some(Format::Xml),
+        "json"
+        | "application/json"
+        | "application/fhir+json"
+        | "application/fhir json"
+        | "application/json+fhir"
+        | "text/json" => Some(Format::Json),
+        "xml"
+        | "application/xml"
+        | "application/fhir+xml"
+        | "application/fhir xml"
+        | "application/xml+fhir"
+        | "text/xml" => Some(Format::Xml),
         _ => None,
     }
 }
@@ -168,10 +176,10 @@ fn accepted(header: &str) -> Result<Format, Fault> {
             "*/*" | "application/*" | "text/*" | "text/html" => Some(Format::Json),
             other => form(other),
         };
-        if let (Some(form), true, true) = (form, weight > 0, version_fits) {
-            if best.is_none_or(|(most, _)| weight > most) {
-                best = Some((weight, form));
-            }
+        if let (Some(form), true, true) = (form, weight > 0, version_fits)
+            && best.is_none_or(|(most, _)| weight > most)
+        {
+            best = Some((weight, form));
         }
     }
     best.map(|(_, form)| form).ok_or_else(|| not_acceptable(header))

@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Query, Summary, Total};
 
 use super::Server;
-use super::bundle::Bundle;
+use super::collection::Bundle;
 use super::exchange::{Exchange, exchange};
 use super::negotiate::Answer;
 use crate::fault::Fault;
@@ -21,10 +21,9 @@ type Answered = Result<HttpResponse, (Fault, Answer)>;
 const APPEND_ONLY: &str = "GET, HEAD, POST";
 
 fn resource_type(name: &str) -> Result<ResourceType, Fault> {
-    ResourceType::parse(name).filter(|named| named.name() != "Parameters").ok_or_else(|| {
-        let shown: String = name.chars().take(64).collect();
-        Fault::Malformed(vec![Issue::plain(IssueCode::NotSupported, format!("{shown:?} is no resource type of R4"))])
-    })
+    ResourceType::parse(name)
+        .filter(|named| named.name() != "Parameters")
+        .ok_or_else(|| Fault::NoSuchType(name.chars().take(64).collect()))
 }
 
 /// Whether a text has the form of a logical id; what has not cannot be the id of anything.
@@ -43,6 +42,16 @@ fn changeable(resource_type: ResourceType) -> Result<(), Fault> {
         });
     }
     Ok(())
+}
+
+/// The type, if its resources have more than one version.
+fn with_history(name: &str) -> Result<ResourceType, Fault> {
+    let named = resource_type(name)?;
+    if named == AUDIT_EVENT {
+        let text = "an audit event has one version; read it, or search the log".to_owned();
+        return Err(Fault::NotAllowed { text, allow: "" });
+    }
+    Ok(named)
 }
 
 /// Read the current version of a resource
@@ -341,7 +350,7 @@ async fn searched(exchange: Exchange, name: &str) -> Answered {
 }
 
 /// The address of a page: what was understood of the search, and the cursor.
-fn address(path: &str, query: &Query, cursor: Option<&str>) -> String {
+pub(super) fn address(path: &str, query: &Query, cursor: Option<&str>) -> String {
     let mut text = url::form_urlencoded::Serializer::new(String::new());
     text.extend_pairs(&query.used);
     if let Some(cursor) = cursor {
@@ -366,7 +375,7 @@ pub async fn instance_history(
 ) -> HttpResponse {
     exchange(&request, &server, None, async |exchange| {
         let (name, id) = path.into_inner();
-        let of = resource_type(&name).and_then(|named| Ok(Of::Instance(named, logical_id(id)?)));
+        let of = with_history(&name).and_then(|named| Ok(Of::Instance(named, logical_id(id)?)));
         versions(exchange, of).await
     })
     .await
@@ -381,7 +390,7 @@ pub async fn instance_history(
         (status = 403, description = "No scope for it")))]
 pub async fn type_history(request: HttpRequest, server: Data<Server>, path: Path<String>) -> HttpResponse {
     exchange(&request, &server, None, async |exchange| {
-        let of = resource_type(&path.into_inner()).map(Of::Type);
+        let of = with_history(&path.into_inner()).map(Of::Type);
         versions(exchange, of).await
     })
     .await
@@ -504,7 +513,7 @@ fn deleted(version: Option<i64>) -> HttpResponse {
 }
 
 /// The bytes of a body, or why there are none.
-fn received(body: Result<Bytes, actix_web::Error>) -> Result<Bytes, Fault> {
+pub(super) fn received(body: Result<Bytes, actix_web::Error>) -> Result<Bytes, Fault> {
     body.map_err(|error| match error.as_response_error().status_code().as_u16() {
         413 => Fault::TooLarge("the body is larger than max_body_bytes".to_owned()),
         _ => Fault::Malformed(vec![Issue::plain(IssueCode::Structure, "the body did not arrive whole")]),

@@ -81,7 +81,7 @@ pub async fn not_allowed(request: HttpRequest) -> HttpResponse {
     let allow = match template.as_str() {
         "/fhir/{type}/{id}" => "GET, HEAD, PUT, DELETE",
         "/fhir/{type}" => "GET, HEAD, POST, PUT, DELETE",
-        "/fhir/{type}/_search" => "POST",
+        "/fhir" | "/fhir/{type}/_search" => "POST",
         _ => "GET, HEAD",
     };
     let text = format!("{} is not possible here", request.method());

@@ -18,7 +18,6 @@ use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
 use concord_fhir::rules::{Writer, WriterKind};
-use diesel::sql_types::BigInt;
 use quick_cache::sync::Cache;
 
 use super::{AUDIT_EVENT, Call, Concord, SECURITY};
@@ -28,6 +27,11 @@ use crate::store::lower::Rows;
 use crate::store::rows::{Head, Version};
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
+
+const CARE_TEAM: ResourceType = ResourceType::of("CareTeam");
+const CONSENT: ResourceType = ResourceType::of("Consent");
+const PRACTITIONER_ROLE: ResourceType = ResourceType::of("PractitionerRole");
+const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
@@ -146,10 +150,11 @@ fn decide_at(
         resource_type,
         patient,
     };
-    if let Some(answer) = concord.facts.decisions.get(&question) {
-        if answer.access == access && answer.until.is_none_or(|until| transaction.now < until) {
-            return Ok(Arc::clone(&answer.decision));
-        }
+    if let Some(answer) = concord.facts.decisions.get(&question)
+        && answer.access == access
+        && answer.until.is_none_or(|until| transaction.now < until)
+    {
+        return Ok(Arc::clone(&answer.decision));
     }
     let facts = if facts_matter {
         let mut facts = about_caller(concord, call, transaction)?;
@@ -220,8 +225,6 @@ fn decide_reached(
         .bind(ParameterId::of("CareTeam.participant").0)
         .sql(", ")
         .bind(ParameterId::of("Consent.actor").0)
-        .sql(", ")
-        .bind(ParameterId::of("RelatedPerson._self").0)
         .sql(") AND e.key IN (");
     for (place, name) in names(call, &facts, transaction.now).into_iter().enumerate() {
         if place > 0 {
@@ -231,11 +234,9 @@ fn decide_reached(
     }
     let limit = i64::try_from(REACH).unwrap_or(i64::MAX) + 1;
     let sql = sql.sql(") AND e.patient <> 0 LIMIT ").bind(limit);
-    let mut keys: Vec<i64> = transaction.rows::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect();
+    let mut keys: Vec<i64> = transaction.numbers(sql)?;
     if let Actor::RelatedPerson(id) = &call.caller.actor {
-        if let Some(related) = ResourceType::parse("RelatedPerson") {
-            keys.extend(transaction.head(related, id, false)?.map(|head| head.version.patient));
-        }
+        keys.extend(transaction.head(RELATED_PERSON, id, false)?.map(|head| head.version.patient));
     }
     if keys.len() > REACH {
         return Err(Fault::Malformed(vec![Issue::plain(
@@ -255,7 +256,6 @@ fn decide_reached(
 fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
     let mut facts = Facts::default();
     let now = transaction.now;
-    let role = ResourceType::parse("PractitionerRole").ok_or(Fault::NotFound)?;
     let condition = match &call.caller.actor {
         Actor::Practitioner(id) => {
             Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
@@ -264,9 +264,10 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
                 .bind(format!("Practitioner/{id}"))
                 .sql(") LIMIT 100")
         }
-        Actor::PractitionerRole(id) => {
-            Sql::new("r.deleted = 0 AND r.type = ").bind(role.number()).sql(" AND r.id = ").bind(id.as_str())
-        }
+        Actor::PractitionerRole(id) => Sql::new("r.deleted = 0 AND r.type = ")
+            .bind(PRACTITIONER_ROLE.number())
+            .sql(" AND r.id = ")
+            .bind(id.as_str()),
         _ => Sql::new("1 = 0"),
     };
     for version in transaction.versions(Rows::Current, condition)? {
@@ -277,10 +278,10 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
     for name in concord_consent::identity::references(&call.caller.actor, &facts.roles, now) {
         let Some((resource_type, id)) = name.split_once('/') else { continue };
         let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
-        if let Some(head) = transaction.head(resource_type, id, false)? {
-            if let Some(value) = parsed(&head.version)? {
-                facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
-            }
+        if let Some(head) = transaction.head(resource_type, id, false)?
+            && let Some(value) = parsed(&head.version)?
+        {
+            facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
         }
     }
     Ok(facts)
@@ -299,19 +300,19 @@ fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
 fn about_patient(concord: &Concord, transaction: &mut Transaction<'_>, key: i64) -> Result<PatientFacts, Fault> {
     let mut facts = PatientFacts { patient: transaction.patient_id(key)?, ..PatientFacts::default() };
     let mut condition = Sql::new("r.deleted = 0 AND r.patient = ").bind(key).sql(" AND r.type IN (");
-    for (place, name) in ["Consent", "CareTeam", "RelatedPerson"].into_iter().enumerate() {
+    for (place, named) in [CONSENT, CARE_TEAM, RELATED_PERSON].into_iter().enumerate() {
         if place > 0 {
             condition.push_sql(", ");
         }
-        condition.push_bind(ResourceType::parse(name).map_or(-1, ResourceType::number));
+        condition.push_bind(named.number());
     }
     condition.push_sql(")");
     for version in transaction.versions(Rows::Current, condition)? {
         let Some(value) = parsed(&version)? else { continue };
         let (id, base) = (version.id.as_str(), concord.base.as_str());
-        match version.resource_type.name() {
-            "Consent" => facts.consents.push(ConsentFacts::from_resource(id, version.version, &value, base)),
-            "CareTeam" => facts.care_teams.push(CareTeamFacts::from_resource(id, &value, base)),
+        match version.resource_type {
+            CONSENT => facts.consents.push(ConsentFacts::from_resource(id, version.version, &value, base)),
+            CARE_TEAM => facts.care_teams.push(CareTeamFacts::from_resource(id, &value, base)),
             _ => facts.related_persons.push(RelatedPersonFacts::from_resource(id, &value, base)),
         }
     }

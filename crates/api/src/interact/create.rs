@@ -44,7 +44,8 @@ pub(crate) async fn create(
             let result = if resource_type == AUDIT_EVENT {
                 handed_in(&call, transaction, &value, &mut record)
             } else {
-                run(&concord, &call, transaction, resource_type, value, condition.as_ref(), &mut record)
+                let id = matching::new_id(transaction.now);
+                run(&concord, &call, transaction, resource_type, value, condition.as_ref(), &id, &mut record)
             };
             if resource_type == AUDIT_EVENT && result.is_ok() {
                 // The event handed in is in the log itself.
@@ -55,13 +56,16 @@ pub(crate) async fn create(
         .await
 }
 
-fn run(
+/// Inside a transaction: answers the only match of the condition, or stores the resource under `id`.
+#[expect(clippy::too_many_arguments, reason = "the parts of one write, each of its own kind")]
+pub(super) fn run(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
     value: Value<'static>,
     condition: Option<&Query>,
+    id: &str,
     record: &mut Record,
 ) -> Result<Written, Fault> {
     access::require_scope(call, Action::Create, resource_type)?;
@@ -74,8 +78,7 @@ fn run(
             return Ok(Written { version: found, created: false, warnings: Vec::new() });
         }
     }
-    let id = matching::new_id(transaction.now);
-    insert(concord, call, transaction, resource_type, value, &id, Method::Post, record)
+    insert(concord, call, transaction, resource_type, value, id, Method::Post, record)
 }
 
 /// Stores the first version of a resource, its Provenance, and says so to whoever remembers facts about access.
@@ -107,7 +110,7 @@ pub(super) fn insert(
 }
 
 /// An AuditEvent that a system hands in: stored in the log, marked as that system's.
-fn handed_in(
+pub(super) fn handed_in(
     call: &Call,
     transaction: &mut Transaction<'_>,
     value: &Value<'static>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use concord_consent::request::Action;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::update::{Target, check_version};
@@ -30,15 +31,7 @@ pub(crate) async fn delete(
             let result = match target {
                 Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, if_match, &mut record),
                 Target::Match(query) => {
-                    record.query.clone_from(&matching::told(&query));
-                    access::require_scope(&call, Action::Delete, resource_type)
-                        .and_then(|()| matching::one(&concord, &call, transaction, &query))
-                        .and_then(|found| match found {
-                            Some(found) => {
-                                run(&concord, &call, transaction, resource_type, &found.id, if_match, &mut record)
-                            }
-                            None => Ok(None),
-                        })
+                    conditional(&concord, &call, transaction, resource_type, &query, if_match, &mut record)
                 }
             };
             logged(result, record)
@@ -46,7 +39,26 @@ pub(crate) async fn delete(
         .await
 }
 
-fn run(
+/// Inside a transaction: deletes the only match, if there is one.
+pub(super) fn conditional(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    query: &Query,
+    if_match: Option<i64>,
+    record: &mut Record,
+) -> Result<Option<i64>, Fault> {
+    record.query = matching::told(query);
+    access::require_scope(call, Action::Delete, resource_type)?;
+    match matching::one(concord, call, transaction, query)? {
+        Some(found) => run(concord, call, transaction, resource_type, &found.id, if_match, record),
+        None => Ok(None),
+    }
+}
+
+/// Inside a transaction: puts a deletion in place of the current version.
+pub(super) fn run(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,

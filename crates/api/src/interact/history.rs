@@ -49,6 +49,9 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
 }
 
+/// What was found: the cursor of the next page, and the versions with the table that each is in.
+type Found = (Option<String>, Vec<(Rows, Version)>);
+
 /// The versions that the caller may see, as they were and as the resource is now.
 pub(crate) async fn history(concord: &Arc<Concord>, call: Call, of: Of, range: Range) -> Result<Page, Fault> {
     let concord = Arc::clone(concord);
@@ -117,7 +120,7 @@ fn run(
     of: &Of,
     range: &Range,
     record: &mut Record,
-) -> Result<(Option<String>, Vec<(Rows, Version)>), Fault> {
+) -> Result<Found, Fault> {
     let (permit, wanted) = match of {
         Of::Instance(resource_type, id) => {
             record.entity.clone_from(id);
@@ -148,8 +151,10 @@ fn run(
     let mut versions = Vec::new();
     for rows in [Rows::Current, Rows::Superseded] {
         let mut condition = wanted.clone().sql(" AND ").append(permitted(transaction, of, rows, &permit)?);
-        if let Some(Position { values, key }) = &after {
-            if let Some(PositionValue::Number(updated)) = values.first() {
+        if let Some(Position { values, key }) = &after
+            && let Some(PositionValue::Number(updated)) = values.first()
+        {
+            {
                 #[expect(clippy::cast_possible_truncation, reason = "it was made from whole milliseconds")]
                 let updated = *updated as i64;
                 condition = condition

@@ -6,6 +6,7 @@
 pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod bulk;
+pub(crate) mod bundle;
 pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;
@@ -94,6 +95,8 @@ pub struct Call {
     pub request_id: String,
     /// What tells this caller's rights from those of others: a hash of the token, or of what it says.
     pub fingerprint: [u8; 16],
+    /// References (`Type/id`) to resources that the same transaction is about to store.
+    pub together: Vec<String>,
 }
 
 impl Call {
@@ -113,6 +116,7 @@ impl Call {
             purpose: None,
             request_id: uuid::Uuid::new_v4().to_string(),
             fingerprint: [0; 16],
+            together: Vec::new(),
         }
     }
 

@@ -26,13 +26,7 @@ pub(crate) async fn read(
         .read(move |transaction| {
             let mut record = call.record(Interaction::Read, Some(resource_type));
             record.entity.clone_from(&id);
-            let result = if resource_type == AUDIT_EVENT {
-                event(&concord, &call, transaction, &id, &mut record)
-            } else {
-                visible(&concord, &call, transaction, resource_type, &id, Action::Read, &mut record)
-                    .and_then(|head| if head.version.deleted { Err(Fault::Gone) } else { Ok(head.version) })
-            };
-            logged(result, record)
+            logged(current(&concord, &call, transaction, resource_type, &id, &mut record), record)
         })
         .await
 }
@@ -53,17 +47,29 @@ pub(crate) async fn vread(
             let mut record = call.record(Interaction::Vread, Some(resource_type));
             record.entity.clone_from(&id);
             record.version = number;
-            let result = if resource_type == AUDIT_EVENT {
-                if number == 1 { event(&concord, &call, transaction, &id, &mut record) } else { Err(Fault::NotFound) }
-            } else {
-                version(&concord, &call, transaction, resource_type, &id, number, &mut record)
-            };
-            logged(result, record)
+            logged(version(&concord, &call, transaction, resource_type, &id, number, &mut record), record)
         })
         .await
 }
 
-fn version(
+/// Inside a transaction: the current version, unless it is a deletion.
+pub(super) fn current(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+    record: &mut Record,
+) -> Result<Version, Fault> {
+    if resource_type == AUDIT_EVENT {
+        return event(concord, call, transaction, id, record);
+    }
+    let head = visible(concord, call, transaction, resource_type, id, Action::Read, record)?;
+    if head.version.deleted { Err(Fault::Gone) } else { Ok(head.version) }
+}
+
+/// Inside a transaction: one version, unless it is a deletion.
+pub(super) fn version(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
@@ -72,6 +78,9 @@ fn version(
     number: i64,
     record: &mut Record,
 ) -> Result<Version, Fault> {
+    if resource_type == AUDIT_EVENT {
+        return if number == 1 { event(concord, call, transaction, id, record) } else { Err(Fault::NotFound) };
+    }
     let head = visible(concord, call, transaction, resource_type, id, Action::Read, record)?;
     let version = if head.version.version == number {
         head.version

@@ -35,6 +35,9 @@ pub(crate) fn check(
         let (Some(name), Some(id)) = (parts.next(), parts.next()) else { continue };
         // What lies on another server is not ours to look up.
         let Some(resource_type) = ResourceType::parse(name) else { continue };
+        if call.together.iter().any(|other| other.split_once('/') == Some((name, id))) {
+            continue;
+        }
         let found = match known.iter().find(|(listed, other, _)| *listed == resource_type && other == id) {
             Some((_, _, found)) => *found,
             None => {

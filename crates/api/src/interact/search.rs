@@ -26,8 +26,6 @@ pub(crate) struct Page {
     pub(crate) total: Option<i64>,
     /// The cursor of the next page, if there is one.
     pub(crate) next: Option<String>,
-    /// Whether the caller's rights are less than full, whatever was hidden or not.
-    pub(crate) limited: bool,
 }
 
 /// A page of the resources that match and that the caller may see.
@@ -54,7 +52,8 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
         .await
 }
 
-fn run(
+/// Inside a transaction: a page, with nothing logged yet.
+pub(super) fn run(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
@@ -83,8 +82,6 @@ fn run(
         after: after.as_ref(),
         limit,
     };
-    let limited = call.caller.actor != concord_consent::caller::Actor::System
-        && access::for_type(&decision.permit, resource_type) != Predicate::All;
     let total = match query.total {
         Total::None => None,
         Total::Estimate | Total::Accurate => Some(transaction.total(&wanted)?),
@@ -94,7 +91,7 @@ fn run(
             Some(total) => total,
             None => transaction.total(&wanted)?,
         };
-        return Ok(Page { versions: Vec::new(), total: Some(total), next: None, limited });
+        return Ok(Page { versions: Vec::new(), total: Some(total), next: None });
     }
     let (versions, next) = transaction.page(&wanted)?;
     // The only page there is has been counted already.
@@ -103,7 +100,7 @@ fn run(
         (total, ..) => total,
     };
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
-    Ok(Page { versions, total, next, limited })
+    Ok(Page { versions, total, next })
 }
 
 /// The search as a cursor is bound to it: everything but the page.
@@ -192,8 +189,7 @@ fn events(
         .last()
         .filter(|_| more)
         .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
-    let limited = call.caller.actor != concord_consent::caller::Actor::System;
-    Ok(Page { versions: found.iter().map(event_version).collect(), total, next, limited })
+    Ok(Page { versions: found.iter().map(event_version).collect(), total, next })
 }
 
 /// An event of the log in the form of a version, which is what answers are made of.

@@ -53,7 +53,7 @@ pub(crate) async fn update(
 
 /// With no match the resource is created, with one it is updated, with more nothing is done (R4 "conditional update").
 #[expect(clippy::too_many_arguments, reason = "the parts of one write, each of its own kind")]
-fn conditional(
+pub(super) fn conditional(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,

@@ -53,17 +53,10 @@ pub(crate) fn propose(
 ) -> Result<Proposed, Fault> {
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
-    // Who it is about is judged before what it says, so that a refusal never depends on somebody else's record.
-    let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
-    let mut warnings = Vec::new();
-    if !matches!(call.caller.actor, Actor::System) {
-        warnings = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings)
-            .map_err(Fault::RuleBroken)?;
-        rules::stamp_label(&mut value, &writer);
-        entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
-    } else {
+    let warnings =
         rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings).map_err(Fault::RuleBroken)?;
-    }
+    rules::stamp_label(&mut value, &writer);
+    let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     if resource_type == PROVENANCE {
         entries = entries.part_of(provenance::patients(concord, transaction, &value)?);
     }

@@ -25,6 +25,7 @@ pub use migrate::migrate;
 use crate::clock::Clock;
 use crate::config::{DatabaseUrl, Durability};
 use crate::fault::Fault;
+use crate::telemetry::Metrics;
 use audit::Record;
 use keys::Keys;
 use patients::Patients;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     clock: Clock,
     keys: Keys,
     patients: Patients,
+    metrics: Metrics,
 }
 
 /// The store of one database.
@@ -70,8 +72,8 @@ impl Store {
     ///
     /// # Errors
     /// One line, when the database cannot be opened.
-    pub fn open(options: &Options, clock: Clock) -> Result<Store, String> {
-        let shared = Arc::new(Shared { clock, keys: Keys::new(options.node), patients: Patients::new() });
+    pub fn open(options: &Options, clock: Clock, metrics: Metrics) -> Result<Store, String> {
+        let shared = Arc::new(Shared { clock, keys: Keys::new(options.node), patients: Patients::new(), metrics });
         let backend = match &options.address {
             DatabaseUrl::Sqlite(_) => Backend::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&shared))?),
             DatabaseUrl::Postgres(_) => Backend::Postgres(postgres::Postgres::open(options, &shared)?),

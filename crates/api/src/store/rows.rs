@@ -174,7 +174,7 @@ impl Transaction<'_> {
             .sql(rows.table())
             .sql(" r WHERE ")
             .append(condition);
-        self.rows::<Columns, Row>(sql)?.into_iter().map(version).collect()
+        self.rows_of_any_shape::<Columns, Row>(sql)?.into_iter().map(version).collect()
     }
 
     /// The keys of all patients in whose records a version is.
@@ -202,7 +202,7 @@ impl Transaction<'_> {
             .bind(key)
             .sql(" AND ")
             .append(condition);
-        Ok(!self.rows::<(diesel::sql_types::Integer,), (i32,)>(sql)?.is_empty())
+        Ok(!self.rows_of_any_shape::<(diesel::sql_types::Integer,), (i32,)>(sql)?.is_empty())
     }
 
     /// Stores the first versions of resources.

@@ -78,8 +78,7 @@ pub struct IdentityFacts {
 impl IdentityFacts {
     /// The identifiers that the resource bears.
     #[must_use]
-    pub fn from_resource(id: &str, resource: &Value<'_>) -> IdentityFacts {
-        let resource_type = resource.text("resourceType").unwrap_or_default();
+    pub fn from_resource(resource_type: ResourceType, id: &str, resource: &Value<'_>) -> IdentityFacts {
         let identifiers = resource.list("identifier").iter();
         let pair = |one: &Value<'_>| Some((one.text("system")?.to_owned(), one.text("value")?.to_owned()));
         IdentityFacts {
@@ -123,7 +122,7 @@ mod tests {
         let name = Value::string("RelatedPerson");
         let resource =
             Value::object([("resourceType", name), ("identifier", Value::Array(vec![identifier, Value::object([])]))]);
-        let facts = IdentityFacts::from_resource("r1", &resource);
+        let facts = IdentityFacts::from_resource(resource_type.unwrap(), "r1", &resource);
         assert_eq!(facts.reference, "RelatedPerson/r1");
         assert_eq!(facts.identifiers, [("s".to_owned(), "v".to_owned())]);
     }

@@ -1,32 +1,61 @@
-//! Resources as bytes, in JSON and in XML.
+//! Resources as bytes, in JSON and in XML (R4 "Resource Formats").
+//!
+//! Both are read into the same [`Value`], XML by the element table, so that one check finds every problem of either. Nothing
+//! is lost on the way from one to the other: decimals keep their digits, primitives their ids and extensions, narratives
+//! their text; only the order of JSON's members becomes that of the definitions, which XML requires.
 
 pub(crate) mod markup;
-/// t
+mod read_xml;
+mod write_xml;
+
+use crate::issue::Issue;
+use crate::json::{self, Limits, Value};
+use crate::registry::ResourceType;
+use crate::schema::check;
+
+pub use write_xml::write_xml;
+
+/// The namespace of FHIR's elements in XML.
+const FHIR: &str = "http://hl7.org/fhir";
+
+/// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// j
+    /// `application/fhir+json`
     Json,
-    /// x
+    /// `application/fhir+xml`
     Xml,
 }
-/// t
+
+/// A resource that has passed the check.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resource<'a> {
-    /// t
-    pub resource_type: crate::registry::ResourceType,
-    /// v
-    pub value: crate::json::Value<'a>,
+    /// Its type.
+    pub resource_type: ResourceType,
+    /// Its content, in FHIR's JSON form whatever it was read from.
+    pub value: Value<'a>,
 }
-/// t
-pub fn read<'a>(
-    _f: Format,
-    body: &'a [u8],
-    limits: &crate::json::Limits,
-) -> Result<Resource<'a>, Vec<crate::issue::Issue>> {
-    let value = crate::json::parse(body, limits)?;
-    let resource_type = crate::schema::check(&value, limits)?;
-    Ok(Resource { resource_type, value })
+
+/// Reads a resource and checks it.
+///
+/// # Errors
+/// Every problem that was found. One that says that the body is no JSON or XML at all, or beyond a limit, is the only one;
+/// else all that [`check`] lists, and for XML what only XML can have: elements out of order, unknown attributes, text between
+/// elements.
+pub fn read<'a>(format: Format, body: &'a [u8], limits: &Limits) -> Result<Resource<'a>, Vec<Issue>> {
+    let (value, mut issues) = match format {
+        Format::Json => (json::parse(body, limits)?, Vec::new()),
+        Format::Xml => read_xml::read(body, limits)?,
+    };
+    match check(&value, limits) {
+        Ok(resource_type) if issues.is_empty() => Ok(Resource { resource_type, value }),
+        Ok(_) => Err(issues),
+        Err(more) => {
+            issues.extend(more);
+            Err(issues)
+        }
+    }
 }
-/// t
-pub fn write_xml(value: &crate::json::Value<'_>) -> Result<String, String> {
-    Ok(crate::json::to_string(value))
-}
+
+#[cfg(test)]
+mod tests;

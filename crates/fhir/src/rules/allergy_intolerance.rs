@@ -54,7 +54,7 @@ mod tests {
     fn a_missing_status_is_filled_in() {
         let mut resource = json(r#"{"resourceType":"AllergyIntolerance","patient":{"reference":"Patient/p1"}}"#);
         let resource_type = ResourceType::parse("AllergyIntolerance").unwrap();
-        super::super::prepare(resource_type, &mut resource, &patient(), &SETTINGS, NOW).unwrap();
+        super::super::prepare(resource_type, &mut resource, &patient(), NOW, &SETTINGS).unwrap();
         let coding = resource.get("verificationStatus").unwrap().list("coding")[0].clone();
         assert_eq!(coding.text("code"), Some("unconfirmed"));
     }

@@ -65,6 +65,6 @@ mod tests {
         assert_eq!(places(text, &system()), Err(vec!["Patient.identifier[1].value".to_owned()]));
         let off = Settings { check_nhs_number: false, ..SETTINGS };
         let resource_type = ResourceType::parse("Patient").unwrap();
-        assert_eq!(prepare(resource_type, &mut json(text), &system(), &off, NOW), Ok(vec![]));
+        assert_eq!(prepare(resource_type, &mut json(text), &system(), NOW, &off), Ok(vec![]));
     }
 }

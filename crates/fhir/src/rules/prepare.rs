@@ -19,8 +19,8 @@ pub fn prepare(
     resource_type: ResourceType,
     resource: &mut Value<'_>,
     writer: &Writer,
-    settings: &Settings<'_>,
     now: i64,
+    settings: &Settings<'_>,
 ) -> Result<Vec<Issue>, Vec<Issue>> {
     let mut issues = Vec::new();
     if writer.kind != WriterKind::System {
@@ -226,13 +226,13 @@ pub(super) mod tests {
         let list = |issues: Vec<Issue>| -> Vec<String> {
             issues.into_iter().map(|issue| issue.expression.unwrap_or_default()).collect()
         };
-        prepare(resource_type, &mut resource, writer, &SETTINGS, NOW).map(list).map_err(list)
+        prepare(resource_type, &mut resource, writer, NOW, &SETTINGS).map(list).map_err(list)
     }
 
     fn prepared(text: &str, writer: &Writer) -> Value<'static> {
         let mut resource = json(text);
         let resource_type = ResourceType::parse(resource.text("resourceType").unwrap()).unwrap();
-        prepare(resource_type, &mut resource, writer, &SETTINGS, NOW).unwrap();
+        prepare(resource_type, &mut resource, writer, NOW, &SETTINGS).unwrap();
         resource
     }
 

@@ -95,7 +95,8 @@ pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
         let id = resource.text("id").unwrap();
         let resource_type = resource.text("resourceType").unwrap();
         if resource.get("identifier").is_some() {
-            facts.identities.push(IdentityFacts::from_resource(id, resource));
+            let of_type = ResourceType::parse(resource_type).unwrap();
+            facts.identities.push(IdentityFacts::from_resource(of_type, id, resource));
         }
         let element = if resource_type == "CareTeam" { "subject" } else { "patient" };
         let reference = resource.get(element).and_then(|who| who.text("reference")).unwrap_or("Patient/p1");

@@ -7,10 +7,10 @@ use concord_fhir::index::Entries;
 use concord_fhir::json::{Object, Value};
 use proptest::prelude::*;
 
-use crate::cases::{NOW, caller, facts, record};
 use crate::facts::Facts;
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
+use crate::tests::cases::{NOW, caller, facts, record};
 
 static RECORD: LazyLock<BTreeMap<String, Entries>> = LazyLock::new(record);
 

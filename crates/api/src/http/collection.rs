@@ -1,0 +1,116 @@
+//! Bundles of searches and histories, written around the stored bytes.
+
+use concord_fhir::codec::Format;
+use concord_fhir::issue::{Issue, outcome};
+use concord_fhir::json::{self, Value};
+
+use super::negotiate::{Answer, Shape};
+use crate::fault::Fault;
+use crate::interact::instant;
+use crate::store::rows::Version;
+
+/// A Bundle about to be written.
+pub(super) struct Bundle<'a> {
+    /// `searchset` or `history`.
+    pub(super) kind: &'static str,
+    /// The FHIR base.
+    pub(super) base: &'a str,
+    /// The time of the answer.
+    pub(super) now_ms: i64,
+    /// `total`, if known.
+    pub(super) total: Option<i64>,
+    /// `link` of this page.
+    pub(super) this: String,
+    /// `link` of the next page.
+    pub(super) next: Option<String>,
+    /// The entries.
+    pub(super) versions: Vec<Version>,
+    /// What the client should know, as an entry of its own.
+    pub(super) remarks: Vec<Issue>,
+}
+
+impl Bundle<'_> {
+    /// The text in the form that was asked for.
+    pub(super) fn written(self, answer: &Answer) -> Result<String, Fault> {
+        let plain = self.plain(answer)?;
+        if answer.format == Format::Json && !answer.pretty {
+            return Ok(plain);
+        }
+        let value = json::parse(plain.as_bytes(), &json::Limits::default())
+            .map_err(|_| Fault::Internal("a bundle of our own cannot be read".to_owned()))?;
+        Ok(answer.value(&value))
+    }
+
+    fn plain(self, answer: &Answer) -> Result<String, Fault> {
+        let size: usize = self.versions.iter().map(|version| version.body.len() + 160).sum();
+        let mut out = String::with_capacity(size + 512);
+        out.push_str("{\"resourceType\":\"Bundle\",\"meta\":{\"lastUpdated\":\"");
+        out.push_str(&instant(self.now_ms));
+        out.push_str("\"},\"type\":\"");
+        out.push_str(self.kind);
+        out.push('"');
+        if let Some(total) = self.total {
+            out.push_str(&format!(",\"total\":{total}"));
+        }
+        out.push_str(",\"link\":[{\"relation\":\"self\",\"url\":");
+        json::write(&Value::string(self.this), &mut out);
+        if let Some(next) = self.next {
+            out.push_str("},{\"relation\":\"next\",\"url\":");
+            json::write(&Value::string(next), &mut out);
+        }
+        out.push_str("}]");
+        let mut any = false;
+        for version in self.versions {
+            out.push_str(if any { ",{" } else { ",\"entry\":[{" });
+            any = true;
+            entry(&mut out, self.kind, self.base, version, answer)?;
+            out.push('}');
+        }
+        if !self.remarks.is_empty() {
+            out.push_str(if any { ",{" } else { ",\"entry\":[{" });
+            any = true;
+            out.push_str("\"resource\":");
+            json::write(&outcome(&self.remarks), &mut out);
+            out.push_str(",\"search\":{\"mode\":\"outcome\"}}");
+        }
+        out.push_str(if any { "]}" } else { "}" });
+        Ok(out)
+    }
+}
+
+fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &Answer) -> Result<(), Fault> {
+    let name = version.resource_type.name();
+    out.push_str("\"fullUrl\":\"");
+    for part in [base, "/", name, "/", &version.id] {
+        out.push_str(part);
+    }
+    out.push('"');
+    let (verb, number, updated, deleted) = (version.method.verb(), version.version, version.updated, version.deleted);
+    let id = version.id;
+    if !deleted {
+        out.push_str(",\"resource\":");
+        if answer.shape == Shape::Whole {
+            out.push_str(&version.body);
+        } else {
+            let value = json::parse(version.body.as_bytes(), &json::Limits::default())
+                .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+            json::write(&answer.shaped(value), out);
+        }
+    }
+    if kind == "history" {
+        let place = if verb == "POST" { name.to_owned() } else { format!("{name}/{id}") };
+        let status = match (verb, number) {
+            ("DELETE", _) => "204",
+            (_, 1) => "201",
+            _ => "200",
+        };
+        out.push_str(&format!(
+            ",\"request\":{{\"method\":\"{verb}\",\"url\":\"{place}\"}},\"response\":{{\"status\":\"{status}\",\
+             \"etag\":\"W/\\\"{number}\\\"\",\"lastModified\":\"{}\"}}",
+            instant(updated)
+        ));
+    } else {
+        out.push_str(",\"search\":{\"mode\":\"match\"}");
+    }
+    Ok(())
+}

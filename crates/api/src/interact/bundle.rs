@@ -1,0 +1,498 @@
+//! batch and transaction (R4 "RESTful API", batch/transaction). Every entry goes the way of its own interaction; there
+//! is no second path.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::{self, Handling, Query};
+
+use super::audit::Interaction;
+use super::create::{self, Written};
+use super::update::{self, Target};
+use super::{Call, Concord, delete, history, logged, matching, read, search as searching};
+use crate::fault::Fault;
+use crate::store::audit::Record;
+use crate::store::lower::Rows;
+use crate::store::rows::Version;
+use crate::store::transaction::Transaction;
+
+/// How many entries a Bundle may have.
+pub(crate) const ENTRIES: usize = 5_000;
+
+/// One entry, understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Its place in the Bundle.
+    place: usize,
+    /// Its `fullUrl`, by which others refer to it.
+    full_url: Option<String>,
+    resource_type: ResourceType,
+    what: What,
+    value: Option<Value<'static>>,
+    if_match: Option<i64>,
+}
+
+/// What an entry asks for.
+#[derive(Clone, Debug)]
+enum What {
+    Create(Option<Box<Query>>),
+    Update(String),
+    UpdateMatch(Box<Query>),
+    Delete(String),
+    DeleteMatch(Box<Query>),
+    Read(String),
+    Vread(String, i64),
+    Search(Box<Query>),
+}
+
+/// What an entry led to.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// A create or update.
+    Written(Written),
+    /// A delete.
+    Deleted(Option<i64>),
+    /// A read.
+    Found(Version),
+    /// A search.
+    Page(Box<(ResourceType, Query, searching::Page)>),
+}
+
+impl What {
+    /// The order in which the entries of a transaction are carried out.
+    fn rank(&self) -> u8 {
+        match self {
+            What::Delete(_) | What::DeleteMatch(_) => 0,
+            What::Create(_) => 1,
+            What::Update(_) | What::UpdateMatch(_) => 2,
+            What::Read(_) | What::Vread(..) | What::Search(_) => 3,
+        }
+    }
+}
+
+/// Reads the entries of a checked Bundle.
+///
+/// # Errors
+/// Every entry that is no request that this server takes, with its place.
+pub(crate) fn entries(concord: &Concord, bundle: &Value<'static>) -> Result<Vec<Result<Entry, Fault>>, Fault> {
+    let list = bundle.list("entry");
+    if list.len() > ENTRIES {
+        return Err(Fault::TooLarge(format!("a Bundle may have at most {ENTRIES} entries")));
+    }
+    Ok(list.iter().enumerate().map(|(place, value)| entry(concord, place, value)).collect())
+}
+
+fn entry(concord: &Concord, place: usize, value: &Value<'static>) -> Result<Entry, Fault> {
+    let at = |text: String| {
+        Fault::Malformed(vec![Issue::error(IssueCode::Value, format!("Bundle.entry[{place}].request"), text)])
+    };
+    let request =
+        value.get("request").ok_or_else(|| at("an entry of a batch or transaction has a request".to_owned()))?;
+    let url = request.text("url").unwrap_or_default();
+    let url = url.strip_prefix(&concord.base).unwrap_or(url).trim_start_matches('/');
+    let (path, query) = match url.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (url, None),
+    };
+    let parts: Vec<&str> = path.split('/').collect();
+    let name = parts.first().copied().unwrap_or_default();
+    let resource_type = ResourceType::parse(name)
+        .filter(|named| named.name() != "Parameters")
+        .ok_or_else(|| at(format!("url does not begin with a resource type: {:?}", shortened(name))))?;
+    let now = concord.store.now_ms();
+    let parsed = |text: &str, conditional: bool| {
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        let handling = if conditional { Handling::Strict } else { Handling::Lenient };
+        let query =
+            search::parse(Some(resource_type), &pairs, handling, now, &concord.base).map_err(Fault::Malformed)?;
+        if conditional && query.predicate == concord_fhir::predicate::Predicate::All {
+            return Err(at("the condition names no search parameter".to_owned()));
+        }
+        Ok(Box::new(query))
+    };
+    let method = request.text("method").unwrap_or_default();
+    let resource = value.get("resource").cloned();
+    let what = match (method, parts.as_slice(), query) {
+        ("POST", [_], None) => match request.text("ifNoneExist") {
+            Some(text) => What::Create(Some(parsed(text, true)?)),
+            None => What::Create(None),
+        },
+        ("PUT", [_, id], None) => What::Update((*id).to_owned()),
+        ("PUT", [_], Some(query)) => What::UpdateMatch(parsed(query, true)?),
+        ("DELETE", [_, id], None) => What::Delete((*id).to_owned()),
+        ("DELETE", [_], Some(query)) => What::DeleteMatch(parsed(query, true)?),
+        ("GET" | "HEAD", [_, id], None) => What::Read((*id).to_owned()),
+        ("GET" | "HEAD", [_, id, "_history", number], None) => {
+            What::Vread((*id).to_owned(), number.parse().map_err(|_| Fault::NotFound)?)
+        }
+        ("GET" | "HEAD", [_], query) => What::Search(parsed(query.unwrap_or_default(), false)?),
+        (method, ..) => {
+            return Err(at(format!("{} {:?} is not served in a Bundle", shortened(method), shortened(path))));
+        }
+    };
+    if matches!(what, What::Create(_) | What::Update(_) | What::UpdateMatch(_)) {
+        let found = resource.as_ref().and_then(|value| value.text("resourceType"));
+        if found != Some(resource_type.name()) {
+            return Err(at(format!("the entry needs a resource of type {resource_type}")));
+        }
+    }
+    if let What::Update(id) = &what
+        && resource.as_ref().and_then(|value| value.text("id")) != Some(id.as_str())
+    {
+        return Err(at("the id in the resource must be the one in url".to_owned()));
+    }
+    let changes = !matches!(what, What::Create(_) | What::Read(_) | What::Vread(..) | What::Search(_));
+    if changes && (resource_type == super::AUDIT_EVENT || resource_type == super::PROVENANCE) {
+        let text = format!("a {resource_type} is never changed or deleted");
+        return Err(Fault::NotAllowed { text, allow: "GET, HEAD, POST" });
+    }
+    let if_match = match request.text("ifMatch") {
+        None => None,
+        Some(tag) => {
+            let bare = tag.trim().trim_start_matches("W/").trim_matches('"');
+            Some(bare.parse().map_err(|_| at("ifMatch is not a version as in ETag, for instance W/\"3\"".to_owned()))?)
+        }
+    };
+    Ok(Entry {
+        place,
+        full_url: value.text("fullUrl").map(str::to_owned),
+        resource_type,
+        what,
+        value: resource,
+        if_match,
+    })
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// Carries out each entry by itself; the answers are in the order of the entries.
+pub(crate) async fn batch(
+    concord: &Arc<Concord>,
+    call: &Call,
+    entries: Vec<Result<Entry, Fault>>,
+) -> Vec<Result<Done, Fault>> {
+    let mut answers = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let answer = match entry {
+            Ok(entry) => alone(concord, call.clone(), entry).await,
+            Err(fault) => Err(fault),
+        };
+        answers.push(answer);
+    }
+    answers
+}
+
+async fn alone(concord: &Arc<Concord>, call: Call, entry: Entry) -> Result<Done, Fault> {
+    let Entry { resource_type, what, value, if_match, .. } = entry;
+    let value = || value.ok_or_else(|| Fault::Internal("an entry without its resource".to_owned()));
+    match what {
+        What::Create(condition) => {
+            create::create(concord, call, resource_type, value()?, condition.map(|query| *query))
+                .await
+                .map(Done::Written)
+        }
+        What::Update(id) => {
+            update::update(concord, call, resource_type, Target::Id(id), value()?, if_match).await.map(Done::Written)
+        }
+        What::UpdateMatch(query) => {
+            update::update(concord, call, resource_type, Target::Match(query), value()?, if_match)
+                .await
+                .map(Done::Written)
+        }
+        What::Delete(id) => {
+            delete::delete(concord, call, resource_type, Target::Id(id), if_match).await.map(Done::Deleted)
+        }
+        What::DeleteMatch(query) => {
+            delete::delete(concord, call, resource_type, Target::Match(query), if_match).await.map(Done::Deleted)
+        }
+        What::Read(id) => read::read(concord, call, resource_type, id).await.map(Done::Found),
+        What::Vread(id, number) => read::vread(concord, call, resource_type, id, number).await.map(Done::Found),
+        What::Search(query) => {
+            let page = searching::search(concord, call, (*query).clone()).await?;
+            Ok(Done::Page(Box::new((resource_type, *query, page))))
+        }
+    }
+}
+
+/// Carries out all entries or none: deletes, then creates, updates and reads. References to other entries are to their
+/// `fullUrl`, or a search that matches one resource.
+///
+/// # Errors
+/// The fault of the first entry that fails, with the entry's place.
+pub(crate) async fn transaction(
+    concord: &Arc<Concord>,
+    call: Call,
+    entries: Vec<Result<Entry, Fault>>,
+) -> Result<Vec<Done>, Fault> {
+    let mut all = Vec::with_capacity(entries.len());
+    for (place, entry) in entries.into_iter().enumerate() {
+        all.push(entry.map_err(|fault| placed(fault, place))?);
+    }
+    distinct(&all)?;
+    let concord = Arc::clone(concord);
+    let store = concord.store.clone();
+    store
+        .write(move |transaction| {
+            let mut records = Vec::new();
+            match together(&concord, &call, transaction, all, &mut records) {
+                Ok(done) => (Ok(done), records),
+                // What was done is undone, so only the refusal is told.
+                Err((fault, record)) => logged(Err(fault), *record),
+            }
+        })
+        .await
+}
+
+/// Two entries may not be for the same resource (R4 "Transaction Integrity").
+fn distinct(entries: &[Entry]) -> Result<(), Fault> {
+    let mut seen = HashMap::new();
+    for entry in entries {
+        if let What::Update(id) | What::Delete(id) = &entry.what
+            && seen.insert((entry.resource_type, id.clone()), entry.place).is_some()
+        {
+            let text = "another entry of the transaction is for the same resource";
+            return Err(Fault::Malformed(vec![Issue::error(
+                IssueCode::Invalid,
+                format!("Bundle.entry[{}]", entry.place),
+                text,
+            )]));
+        }
+    }
+    Ok(())
+}
+
+/// A fault with the place of its entry before its own places.
+fn placed(fault: Fault, place: usize) -> Fault {
+    let at = format!("Bundle.entry[{place}]");
+    let moved = |issues: Vec<Issue>| {
+        let under = |issue: Issue| {
+            let expression = match &issue.expression {
+                Some(own) if own.starts_with("Bundle.") => own.clone(),
+                Some(own) => match own.split_once('.') {
+                    Some((_, rest)) => format!("{at}.resource.{rest}"),
+                    None => format!("{at}.resource"),
+                },
+                None => at.clone(),
+            };
+            Issue { expression: Some(expression), ..issue }
+        };
+        issues.into_iter().map(under).collect()
+    };
+    match fault {
+        Fault::Malformed(issues) => Fault::Malformed(moved(issues)),
+        Fault::RuleBroken(issues) => Fault::RuleBroken(moved(issues)),
+        Fault::Denied(issues) => Fault::Denied(moved(issues)),
+        Fault::PreconditionFailed(issue) => Fault::PreconditionFailed(Issue { expression: Some(at), ..issue }),
+        other => other,
+    }
+}
+
+type Failed = (Fault, Box<Record>);
+
+fn together(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    mut entries: Vec<Entry>,
+    records: &mut Vec<Record>,
+) -> Result<Vec<Done>, Failed> {
+    entries.sort_by_key(|entry| (entry.what.rank(), entry.place));
+    let fail = |fault: Fault, entry: &Entry| {
+        let record = call.record(Interaction::Update, Some(entry.resource_type));
+        (placed(fault, entry.place), Box::new(record))
+    };
+    // First every new resource gets its id, so that each can be referred to before it is stored.
+    let mut ids: HashMap<usize, String> = HashMap::new();
+    let mut names: HashMap<String, String> = HashMap::new();
+    for entry in &entries {
+        let id = match &entry.what {
+            What::Create(condition) => {
+                let found = match condition {
+                    Some(query) => matching::lock(transaction, entry.resource_type, query)
+                        .and_then(|()| matching::one(concord, call, transaction, query))
+                        .map_err(|fault| fail(fault, entry))?,
+                    None => None,
+                };
+                found.map_or_else(|| matching::new_id(transaction.now), |found| found.id)
+            }
+            What::Update(id) => id.clone(),
+            _ => continue,
+        };
+        if let Some(url) = &entry.full_url {
+            names.insert(url.clone(), format!("{}/{id}", entry.resource_type));
+        }
+        ids.insert(entry.place, id);
+    }
+    let call = &Call { together: names.values().cloned().collect(), ..call.clone() };
+    let mut done: Vec<(usize, Done)> = Vec::with_capacity(entries.len());
+    for mut entry in entries {
+        let mut value = entry.value.take();
+        if let Some(value) = &mut value {
+            rename(value, &names);
+            resolve(concord, call, transaction, value).map_err(|fault| fail(fault, &entry))?;
+        }
+        let mut record = call.record(Interaction::Update, Some(entry.resource_type));
+        let id = ids.remove(&entry.place);
+        let result = step(concord, call, transaction, &entry, value, id, &mut record, records);
+        match result {
+            Ok(one) => done.push((entry.place, one)),
+            Err(fault) => return Err((placed(fault, entry.place), Box::new(record))),
+        }
+    }
+    done.sort_by_key(|(place, _)| *place);
+    Ok(done.into_iter().map(|(_, one)| one).collect())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one entry, each of its own kind")]
+fn step(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    entry: &Entry,
+    value: Option<Value<'static>>,
+    id: Option<String>,
+    record: &mut Record,
+    records: &mut Vec<Record>,
+) -> Result<Done, Fault> {
+    let resource_type = entry.resource_type;
+    let value = || value.ok_or_else(|| Fault::Internal("an entry without its resource".to_owned()));
+    let done = match &entry.what {
+        What::Create(condition) => {
+            record.interaction = Interaction::Create as i16;
+            let id = id.unwrap_or_else(|| matching::new_id(transaction.now));
+            if resource_type == super::AUDIT_EVENT {
+                let written = create::handed_in(call, transaction, &value()?, record)?;
+                return Ok(Done::Written(written));
+            }
+            create::run(concord, call, transaction, resource_type, value()?, condition.as_deref(), &id, record)
+                .map(Done::Written)
+        }
+        What::Update(id) => {
+            update::run(concord, call, transaction, resource_type, id, value()?, entry.if_match, record)
+                .map(Done::Written)
+        }
+        What::UpdateMatch(query) => {
+            update::conditional(concord, call, transaction, resource_type, query, value()?, entry.if_match, record)
+                .map(Done::Written)
+        }
+        What::Delete(id) => {
+            record.interaction = Interaction::Delete as i16;
+            delete::run(concord, call, transaction, resource_type, id, entry.if_match, record).map(Done::Deleted)
+        }
+        What::DeleteMatch(query) => {
+            record.interaction = Interaction::Delete as i16;
+            delete::conditional(concord, call, transaction, resource_type, query, entry.if_match, record)
+                .map(Done::Deleted)
+        }
+        What::Read(id) => {
+            record.interaction = Interaction::Read as i16;
+            record.entity.clone_from(id);
+            read::current(concord, call, transaction, resource_type, id, record).map(Done::Found)
+        }
+        What::Vread(id, number) => {
+            record.interaction = Interaction::Vread as i16;
+            record.entity.clone_from(id);
+            record.version = *number;
+            read::version(concord, call, transaction, resource_type, id, *number, record).map(Done::Found)
+        }
+        What::Search(query) => {
+            record.interaction = Interaction::Search as i16;
+            record.query = matching::told(query);
+            let page = searching::run(concord, call, transaction, query, record)?;
+            let found: Vec<_> = page.versions.iter().map(|version| (Rows::Current, version)).collect();
+            records.extend(history::per_patient(transaction, record.clone(), &found, &query.records())?);
+            return Ok(Done::Page(Box::new((resource_type, (**query).clone(), page))));
+        }
+    }?;
+    records.push(record.clone());
+    Ok(done)
+}
+
+/// Puts the addresses of the new resources in place of the `fullUrl`s by which the entries refer to one another: in
+/// references, and wherever else a URN of another entry stands (R4 "Resolving references in Bundles").
+fn rename(value: &mut Value<'static>, names: &HashMap<String, String>) {
+    match value {
+        Value::Object(object) => {
+            for (member, child) in &mut object.0 {
+                match child {
+                    Value::String(text) if member == "reference" || text.starts_with("urn:") => {
+                        if let Some(name) = names.get(text.as_ref()) {
+                            *child = Value::string(name.as_str());
+                        }
+                    }
+                    other => rename(other, names),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, names)),
+        _ => {}
+    }
+}
+
+/// Puts `Type/id` in place of conditional references, `Type?search`, which must match one visible resource.
+fn resolve(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    value: &mut Value<'static>,
+) -> Result<(), Fault> {
+    match value {
+        Value::Object(object) => {
+            for (member, child) in &mut object.0 {
+                let found = match &mut *child {
+                    Value::String(text) if member == "reference" => matched(concord, call, transaction, text)?,
+                    other => {
+                        resolve(concord, call, transaction, other)?;
+                        None
+                    }
+                };
+                if let Some(found) = found {
+                    *child = Value::string(found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                resolve(concord, call, transaction, item)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn matched(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    reference: &str,
+) -> Result<Option<String>, Fault> {
+    let Some((name, text)) = reference.split_once('?') else { return Ok(None) };
+    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+    let query = search::parse(Some(resource_type), &pairs, Handling::Strict, transaction.now, &concord.base)
+        .map_err(Fault::Malformed)?;
+    match matching::one(concord, call, transaction, &query)? {
+        Some(found) => Ok(Some(format!("{resource_type}/{}", found.id))),
+        None => Err(Fault::PreconditionFailed(Issue::plain(
+            IssueCode::NotFound,
+            format!("the reference {name}?... matches no resource that the caller may read"),
+        ))),
+    }
+}
+
+impl Done {
+    /// The HTTP status of the answer.
+    pub(crate) fn status(&self) -> &'static str {
+        match self {
+            Done::Written(written) if written.created => "201 Created",
+            Done::Written(_) | Done::Found(_) | Done::Page(_) => "200 OK",
+            Done::Deleted(_) => "204 No Content",
+        }
+    }
+}

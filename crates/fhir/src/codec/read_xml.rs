@@ -1,0 +1,324 @@
+//! XML into FHIR's JSON form, by the element table (R4 "XML Representation of Resources").
+
+use std::borrow::Cow;
+
+use super::FHIR;
+use super::markup::{Attributes, Fault, Markup, Token};
+use crate::issue::{Issue, IssueCode};
+use crate::json::{Limits, Object, Value};
+use crate::registry::ResourceType;
+use crate::schema::place::Place;
+use crate::schema::problems::{Problems, shown};
+use crate::schema::{Found, Primitive, Schema, Shape, TypeKind, Written, r4};
+
+/// Attributes that a root element may have for the sake of tools; they say nothing about the resource.
+const FOR_TOOLS: &[&str] = &["xmlns:xsi", "xsi:schemaLocation"];
+
+/// Reads a resource. Beside it come the problems that its JSON form does not show any more.
+///
+/// # Errors
+/// One issue: why the body is not XML, is beyond a limit, or has a root that is no resource of FHIR.
+pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Vec<Issue>), Vec<Issue>> {
+    let refuse = |code, text: String| vec![Issue::plain(code, text)];
+    if body.len() > limits.bytes {
+        let text = format!("the body is longer than the limit of {} bytes", limits.bytes);
+        return Err(refuse(IssueCode::TooLong, text));
+    }
+    let text = std::str::from_utf8(body)
+        .map_err(|_| refuse(IssueCode::Structure, "not valid XML: the text is not UTF-8".to_owned()))?;
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    // What XML does not allow anywhere is refused once and for all.
+    if let Err(reason) = Primitive::Xhtml.check(text) {
+        return Err(refuse(IssueCode::Structure, format!("not valid XML: {reason}")));
+    }
+    let mut reader = Reader { markup: Markup::new(text, limits), schema: r4(), problems: Problems::default() };
+    match reader.document() {
+        Ok(value) => Ok((value, reader.problems.into_issues())),
+        Err(fault) => Err(vec![fault.issue(text)]),
+    }
+}
+
+struct Reader<'a> {
+    markup: Markup<'a>,
+    schema: &'static Schema,
+    problems: Problems,
+}
+
+/// The values gathered under one member's name.
+struct Slot<'a> {
+    name: &'a str,
+    is_list: bool,
+    values: Vec<Part<'a>>,
+}
+
+/// One element: its value, and beside it, for a primitive, its id and extensions.
+#[derive(Default)]
+struct Part<'a> {
+    value: Option<Value<'a>>,
+    beside: Option<Object<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    fn document(&mut self) -> Result<Value<'a>, Fault> {
+        loop {
+            match self.markup.next()? {
+                Token::Open { name, attributes, empty } => {
+                    let place = Place::root(name);
+                    let namespace = attributes.iter().find(|(name, _)| *name == "xmlns");
+                    if namespace.is_none_or(|(_, value)| value != FHIR) {
+                        let text = format!("the root element must have xmlns=\"{FHIR}\", and no element a prefix");
+                        return Err(self.markup.fault(text));
+                    }
+                    if ResourceType::parse(name).is_none() {
+                        return Err(self.markup.fault(format!("'{}' is not a resource type of R4", shown(name))));
+                    }
+                    let value = self.resource(name, &attributes, empty, &place)?;
+                    // What follows the root is read too, as it must be well-formed.
+                    while self.markup.next()? != Token::End {}
+                    return Ok(value);
+                }
+                Token::Text { .. } | Token::Comment => {}
+                Token::Close | Token::End => return Err(self.markup.fault("there is no element")),
+            }
+        }
+    }
+
+    fn resource(
+        &mut self,
+        name: &'a str,
+        attributes: &Attributes<'a>,
+        empty: bool,
+        place: &Place<'_>,
+    ) -> Result<Value<'a>, Fault> {
+        let is_root = self.markup.depth() + usize::from(empty) == 1;
+        for (attribute, value) in attributes {
+            if *attribute != "xmlns" && !(is_root && FOR_TOOLS.contains(attribute)) {
+                self.unknown_attribute(attribute, place);
+            } else if *attribute == "xmlns" && value != FHIR {
+                self.problems.add(IssueCode::Structure, place, format!("the namespace must be {FHIR}"));
+            }
+        }
+        let mut members = vec![(Cow::Borrowed("resourceType"), Value::String(Cow::Borrowed(name)))];
+        match ResourceType::parse(name).and_then(|known| self.schema.resource(known)) {
+            Some(shape) => self.children(shape, empty, place, &mut members)?,
+            // The check says that the type is unknown; what is in it cannot be read.
+            None => self.skip(empty)?,
+        }
+        Ok(Value::Object(Object(members)))
+    }
+
+    /// Reads the elements inside of one up to its end tag.
+    fn children(
+        &mut self,
+        shape: &'static Shape,
+        empty: bool,
+        place: &Place<'_>,
+        members: &mut Vec<(Cow<'a, str>, Value<'a>)>,
+    ) -> Result<(), Fault> {
+        if empty {
+            return Ok(());
+        }
+        let mut slots: Vec<Slot<'a>> = Vec::new();
+        let mut last = 0;
+        loop {
+            match self.markup.next()? {
+                Token::Open { name, attributes, empty } => {
+                    let found = shape.member(name).filter(|found| !found.beside && !found.element.is_attribute);
+                    let Some(found) = found else {
+                        let text = format!("'{}' is not an element of {}", shown(name), shape.name);
+                        self.problems.add(IssueCode::Invalid, &place.element(name), text);
+                        self.skip(empty)?;
+                        continue;
+                    };
+                    if found.position < last {
+                        let text = format!("'{name}' is out of order: elements stand in the order of the definitions");
+                        self.problems.add(IssueCode::Structure, &place.element(name), text);
+                    }
+                    last = last.max(found.position);
+                    let at = match slots.iter().rposition(|slot| slot.name == name) {
+                        Some(at) => at,
+                        None => {
+                            slots.push(Slot { name, is_list: found.element.is_list, values: Vec::new() });
+                            slots.len() - 1
+                        }
+                    };
+                    let count = slots.get(at).map_or(0, |slot| slot.values.len());
+                    let here = place.element(name);
+                    let item = here.item(count);
+                    let here = if found.element.is_list { &item } else { &here };
+                    let part = self.element(&found, &attributes, empty, here)?;
+                    if let Some(slot) = slots.get_mut(at) {
+                        slot.values.push(part);
+                    }
+                }
+                Token::Text { text, .. } => self.no_text(&text, place),
+                Token::Comment => {}
+                Token::Close | Token::End => break,
+            }
+        }
+        for slot in slots {
+            slot.into_members(members);
+        }
+        Ok(())
+    }
+
+    fn no_text(&mut self, text: &str, place: &Place<'_>) {
+        if !text.trim().is_empty() {
+            self.problems.add(
+                IssueCode::Structure,
+                place,
+                format!("there is text between elements: '{}'", shown(text.trim())),
+            );
+        }
+    }
+
+    fn unknown_attribute(&mut self, attribute: &str, place: &Place<'_>) {
+        let text = format!("the attribute '{}' is not known here", shown(attribute));
+        self.problems.add(IssueCode::Invalid, place, text);
+    }
+
+    fn element(
+        &mut self,
+        found: &Found<'static>,
+        attributes: &Attributes<'a>,
+        empty: bool,
+        place: &Place<'_>,
+    ) -> Result<Part<'a>, Fault> {
+        match found.of_type.kind {
+            TypeKind::Primitive(Primitive::Xhtml) => {
+                let value = Some(Value::String(self.raw(empty)?));
+                Ok(Part { value, beside: None })
+            }
+            TypeKind::Primitive(primitive) => self.primitive(primitive, attributes, empty, place),
+            TypeKind::Resource => self.inner_resource(attributes, empty, place),
+            TypeKind::Shape(id) => {
+                let mut members = Vec::new();
+                if let Some(shape) = self.schema.shape(id) {
+                    for (name, value) in attributes {
+                        if shape.member(name).is_some_and(|found| found.element.is_attribute) {
+                            members.push((Cow::Borrowed(*name), Value::String(value.clone())));
+                        } else {
+                            self.unknown_attribute(name, place);
+                        }
+                    }
+                    self.children(shape, empty, place, &mut members)?;
+                }
+                Ok(Part { value: Some(Value::Object(Object(members))), beside: None })
+            }
+        }
+    }
+
+    fn primitive(
+        &mut self,
+        primitive: Primitive,
+        attributes: &Attributes<'a>,
+        empty: bool,
+        place: &Place<'_>,
+    ) -> Result<Part<'a>, Fault> {
+        let mut part = Part::default();
+        let mut beside = Vec::new();
+        for (name, value) in attributes {
+            match *name {
+                "value" => part.value = Some(in_json(primitive, value.clone())),
+                "id" => beside.push((Cow::Borrowed("id"), Value::String(value.clone()))),
+                other => self.unknown_attribute(other, place),
+            }
+        }
+        match self.schema.primitive_parts() {
+            Some(shape) if primitive.can_carry() => self.children(shape, empty, place, &mut beside)?,
+            _ => self.skip(empty)?,
+        }
+        if !beside.is_empty() {
+            part.beside = Some(Object(beside));
+        }
+        if part.value.is_none() && part.beside.is_none() {
+            self.problems.add(IssueCode::Invariant, place, "an element has a value or children (ele-1)");
+        }
+        Ok(part)
+    }
+
+    /// An element that holds one resource.
+    fn inner_resource(
+        &mut self,
+        attributes: &Attributes<'a>,
+        empty: bool,
+        place: &Place<'_>,
+    ) -> Result<Part<'a>, Fault> {
+        for (name, _) in attributes {
+            self.unknown_attribute(name, place);
+        }
+        let mut part = Part::default();
+        if !empty {
+            loop {
+                match self.markup.next()? {
+                    Token::Open { name, attributes, empty } if part.value.is_none() => {
+                        part.value = Some(self.resource(name, &attributes, empty, place)?);
+                    }
+                    Token::Open { empty, .. } => {
+                        self.problems.add(IssueCode::Structure, place, "only one resource may stand here");
+                        self.skip(empty)?;
+                    }
+                    Token::Text { text, .. } => self.no_text(&text, place),
+                    Token::Comment => {}
+                    Token::Close | Token::End => break,
+                }
+            }
+        }
+        if part.value.is_none() {
+            self.problems.add(IssueCode::Structure, place, "a resource must stand here");
+        }
+        Ok(part)
+    }
+
+    /// Passes over what is inside of an element, up to its end tag.
+    fn skip(&mut self, empty: bool) -> Result<(), Fault> {
+        if empty {
+            return Ok(());
+        }
+        let inside = self.markup.depth();
+        while self.markup.depth() >= inside {
+            self.markup.next()?;
+        }
+        Ok(())
+    }
+
+    /// The text of an element from its start tag to its end tag, as it was sent. Carriage returns are kept too, although
+    /// XML 1.0 (section 2.11) would drop them: in XHTML they mean nothing, and so a narrative comes back as it went.
+    fn raw(&mut self, empty: bool) -> Result<Cow<'a, str>, Fault> {
+        let start = self.markup.start();
+        self.skip(empty)?;
+        Ok(Cow::Borrowed(self.markup.slice_from(start)))
+    }
+}
+
+/// A primitive's value as JSON has it. One that is not of its type's form stays a string, which the check refuses.
+fn in_json(primitive: Primitive, text: Cow<'_, str>) -> Value<'_> {
+    match primitive.written() {
+        Written::Boolean if text == "true" => Value::Bool(true),
+        Written::Boolean if text == "false" => Value::Bool(false),
+        Written::Number if Primitive::Decimal.check(&text).is_ok() => Value::Number(text),
+        _ => Value::String(text),
+    }
+}
+
+impl<'a> Slot<'a> {
+    /// The member of this name, and the one with the underscore if something stands beside a value.
+    fn into_members(self, members: &mut Vec<(Cow<'a, str>, Value<'a>)>) {
+        let has_value = self.values.iter().any(|part| part.value.is_some());
+        let has_beside = self.values.iter().any(|part| part.beside.is_some());
+        let (values, beside): (Vec<_>, Vec<_>) = self
+            .values
+            .into_iter()
+            .map(|part| (part.value.unwrap_or(Value::Null), part.beside.map_or(Value::Null, Value::Object)))
+            .unzip();
+        let is_list = self.is_list || values.len() > 1;
+        let whole =
+            |mut items: Vec<Value<'a>>| if is_list { Value::Array(items) } else { items.pop().unwrap_or(Value::Null) };
+        if has_value {
+            members.push((Cow::Borrowed(self.name), whole(values)));
+        }
+        if has_beside {
+            members.push((Cow::Owned(format!("_{}", self.name)), whole(beside)));
+        }
+    }
+}
