@@ -36,7 +36,7 @@ fn every_operation_says_what_it_needs() {
             }
             // What needs no token says so.
             let open = operation["security"].as_array().is_some_and(|list| list.iter().all(|one| one == &Value::Object(serde_json::Map::new())));
-            let needs = path.starts_with("/fhir/") && path != "/fhir/metadata";
+            let needs = path.starts_with("/fhir") && path != "/fhir/metadata";
             assert_eq!(!open, needs, "{place}");
             assert_eq!(responses.contains_key("401"), needs, "{place}");
         }

@@ -18,6 +18,8 @@ async fn the_story_of_the_readme(concord: &Concord) {
     let people = ImportArgs { paths: vec![fixtures().join("people")], resume: None, strict: true };
     import::run(&people, &concord.config, concord.clock.clone()).await.expect("the people of the fixtures");
 
+    concord.later(1_000);
+
     let posted = std::fs::read(fixtures().join("requests/home-blood-pressure.json")).expect("the reading");
     let posted: Value = serde_json::from_slice(&posted).expect("the reading is JSON");
     let created = concord.patient("amina").post("Observation", &posted).await.expect(201);

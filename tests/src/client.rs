@@ -191,7 +191,6 @@ impl Answer {
     ///
     /// # Panics
     /// When it has another.
-    #[must_use]
     #[track_caller]
     pub fn expect(self, status: u16) -> Answer {
         assert!(self.status == status, "expected {status}: {self}");
@@ -256,7 +255,6 @@ impl Answer {
     ///
     /// # Panics
     /// When the body is none.
-    #[must_use]
     #[track_caller]
     pub fn issues(&self) -> Vec<(String, String, String)> {
         let outcome = self.json();

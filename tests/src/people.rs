@@ -53,18 +53,15 @@ pub fn consent(status: &str, actor: &str, actions: &[&str], types: &[&str]) -> V
         "category": [{"coding": [coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", "INFA")]}],
         "patient": {"reference": "Patient/amina"},
         "dateTime": "2026-01-01",
-        "policy": [{"uri": "https://example.org/policy"}],
+        "policyRule": {"coding": [coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", "OPTIN")]},
         "provision": {
-            "type": "deny",
-            "provision": [{
-                "type": "permit",
-                "actor": [{
-                    "role": {"coding": [coding("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP")]},
-                    "reference": {"reference": actor}
-                }],
-                "action": actions,
-                "class": classes
-            }]
+            "type": "permit",
+            "actor": [{
+                "role": {"coding": [coding("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP")]},
+                "reference": {"reference": actor}
+            }],
+            "action": actions,
+            "class": classes
         }
     })
 }
@@ -82,7 +79,7 @@ pub fn blood_pressure(patient: &str, systolic: u32) -> Value {
             "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]}],
         "code": {"coding": [{"system": "http://loinc.org", "code": "85354-9"}]},
         "subject": {"reference": format!("Patient/{patient}")},
-        "effectiveDateTime": "2026-11-30T08:00:00Z",
+        "effectiveDateTime": "2024-11-30T08:00:00Z",
         "component": [component("8480-6", systolic), component("8462-4", 80)]
     })
 }
