@@ -1,5 +1,6 @@
 //! `concord serve`: the server, until it is told to stop; then it finishes what is in flight.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_cors::Cors;
@@ -21,7 +22,37 @@ use crate::telemetry::{self, Metrics};
 /// One line, when the server cannot be started.
 pub async fn run(config: Config, clock: Clock) -> Result<(), String> {
     telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
-    let server = Data::new(prepare(&config, clock).await?);
+    let bound = bind(&config, clock).await?;
+    development::warn(&config);
+    tracing::info!(listen = %bound.address, base = config.fhir_base(), database = %config.database_url, "serving");
+    bound.serve().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A server that has its address. Clients can connect from now on and are answered while [`Bound::serve`] runs.
+pub struct Bound {
+    /// Where it listens: the port that the system chose where `listen` says 0.
+    pub address: SocketAddr,
+    server: actix_web::dev::Server,
+}
+
+impl Bound {
+    /// Serves until the process is told to stop, or the future is dropped.
+    ///
+    /// # Errors
+    /// One line, when the server fails.
+    pub async fn serve(self) -> Result<(), String> {
+        self.server.await.map_err(|error| format!("the server failed: {error}"))
+    }
+}
+
+/// Opens everything that requests need and binds the address. Logs are set up by [`run`], since a process has them once.
+///
+/// # Errors
+/// One line, when something cannot be had.
+pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
+    let server = Data::new(prepare(config, clock).await?);
     let origins = config.cors_origins.clone();
     let limit = config.max_body_bytes;
     let mut http = HttpServer::new(move || {
@@ -39,11 +70,8 @@ pub async fn run(config: Config, clock: Clock) -> Result<(), String> {
     if let Some(workers) = config.workers {
         http = http.workers(workers);
     }
-    development::warn(&config);
-    tracing::info!(listen = %config.listen, base = config.fhir_base(), database = %config.database_url, "serving");
-    http.run().await.map_err(|error| format!("the server failed: {error}"))?;
-    tracing::info!("stopped");
-    Ok(())
+    let address = http.addrs().first().copied().unwrap_or(config.listen);
+    Ok(Bound { address, server: http.run() })
 }
 
 /// Everything that requests need, with the database brought up to date.

@@ -7,7 +7,7 @@ use concord_fhir::json::{self, Value};
 use super::negotiate::{Answer, Shape};
 use crate::fault::Fault;
 use crate::interact::instant;
-use crate::store::rows::Version;
+use crate::store::rows::{Method, Version};
 
 /// A Bundle about to be written.
 pub(super) struct Bundle<'a> {
@@ -85,7 +85,8 @@ fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &An
         out.push_str(part);
     }
     out.push('"');
-    let (verb, number, updated, deleted) = (version.method.verb(), version.version, version.updated, version.deleted);
+    let (method, number, updated, deleted) = (version.method, version.version, version.updated, version.deleted);
+    let verb = method.verb();
     let id = version.id;
     if !deleted {
         out.push_str(",\"resource\":");
@@ -99,9 +100,9 @@ fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &An
     }
     if kind == "history" {
         let place = if verb == "POST" { name.to_owned() } else { format!("{name}/{id}") };
-        let status = match (verb, number) {
-            ("DELETE", _) => "204",
-            (_, 1) => "201",
+        let status = match (method, number) {
+            (Method::Delete, _) => "204",
+            (Method::Restore, _) | (_, 1) => "201",
             _ => "200",
         };
         out.push_str(&format!(

@@ -17,7 +17,7 @@ use super::Server;
 use super::negotiate::{Answer, body_format};
 use crate::auth::{Identity, bearer};
 use crate::fault::Fault;
-use crate::interact::{Call, audit, create::Written, identify};
+use crate::interact::{Call, audit, create::Written, identify, update::IfMatch};
 use crate::store::rows::Version;
 use crate::telemetry::RequestIds;
 
@@ -202,11 +202,11 @@ impl Exchange {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The version in `If-Match`.
-    pub(super) fn if_match(&self) -> Result<Option<i64>, Fault> {
+    /// The versions in `If-Match`.
+    pub(super) fn if_match(&self) -> Result<Option<IfMatch>, Fault> {
         match self.header("if-match") {
-            None | Some("*") => Ok(None),
-            Some(text) => version_of(text)
+            None => Ok(None),
+            Some(text) => IfMatch::parse(text)
                 .map(Some)
                 .ok_or_else(|| Fault::parameter("If-Match", "a version as in ETag, for instance W/\"3\"")),
         }

@@ -48,15 +48,27 @@ pub fn routes(config: &mut ServiceConfig) {
                 .service(
                     only("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)),
                 )
-                .service(only("/_history").route(web::get().to(resource::system_history)))
+                .service(
+                    only("/_history")
+                        .route(web::get().to(resource::system_history))
+                        .route(web::head().to(resource::system_history)),
+                )
                 .service(only("/{type}/_search").route(web::post().to(resource::search_by_post)))
-                .service(only("/{type}/_history").route(web::get().to(resource::type_history)))
+                .service(
+                    only("/{type}/_history")
+                        .route(web::get().to(resource::type_history))
+                        .route(web::head().to(resource::type_history)),
+                )
                 .service(
                     only("/{type}/{id}/_history/{version}")
                         .route(web::get().to(resource::vread))
                         .route(web::head().to(resource::vread)),
                 )
-                .service(only("/{type}/{id}/_history").route(web::get().to(resource::instance_history)))
+                .service(
+                    only("/{type}/{id}/_history")
+                        .route(web::get().to(resource::instance_history))
+                        .route(web::head().to(resource::instance_history)),
+                )
                 .service(
                     only("/{type}/{id}")
                         .route(web::get().to(resource::read))
@@ -74,10 +86,10 @@ pub fn routes(config: &mut ServiceConfig) {
                 )
                 .default_service(web::to(system::unknown)),
         )
-        .service(web::resource("/healthz").route(web::get().to(system::alive)))
-        .service(web::resource("/readyz").route(web::get().to(system::ready)))
-        .service(web::resource("/metrics").route(web::get().to(system::metrics)))
-        .service(web::resource("/openapi.json").route(web::get().to(system::openapi)))
+        .service(only("/healthz").route(web::get().to(system::alive)).route(web::head().to(system::alive)))
+        .service(only("/readyz").route(web::get().to(system::ready)).route(web::head().to(system::ready)))
+        .service(only("/metrics").route(web::get().to(system::metrics)).route(web::head().to(system::metrics)))
+        .service(only("/openapi.json").route(web::get().to(system::openapi)).route(web::head().to(system::openapi)))
         .service(web::redirect("/docs", "/docs/"))
         .service(
             utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")),

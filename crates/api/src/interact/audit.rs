@@ -225,12 +225,12 @@ fn entities(stored: &Stored, about_patient: bool) -> Vec<Value<'static>> {
             ("role", coding(OBJECT_ROLE, "4")),
         ]));
     }
-    if !record.query.is_empty() {
+    if let Some(query) = query(record) {
         entities.push(Value::object([
             ("type", coding(ENTITY_TYPE, "2")),
             ("role", coding(OBJECT_ROLE, "24")),
-            ("description", Value::string(record.query.as_str())),
-            ("query", Value::string(super::base64(record.query.as_bytes()))),
+            ("description", Value::string(query.as_str())),
+            ("query", Value::string(super::base64(query.as_bytes()))),
         ]));
     }
     if !record.request.is_empty() {
@@ -243,8 +243,21 @@ fn entities(stored: &Stored, about_patient: bool) -> Vec<Value<'static>> {
     entities
 }
 
-/// Puts an AuditEvent of a system into the log, with the system as its `meta.source` unless it names
-/// one: what it says is that system's word. Its place in
+/// What was searched or listed, as the end of the address: the log would otherwise not tell of what type.
+fn query(record: &Record) -> Option<String> {
+    let name = ResourceType::from_number(record.resource_type).map(ResourceType::name);
+    let asked = record.query.as_str();
+    match (told(record.interaction).0, name) {
+        ("history-type", Some(name)) => Some(format!("{name}/_history")),
+        ("history-system", _) => Some("_history".to_owned()),
+        ("search-type", Some(name)) if asked.is_empty() => Some(name.to_owned()),
+        (_, Some(name)) if !asked.is_empty() => Some(format!("{name}?{asked}")),
+        _ => None,
+    }
+}
+
+/// Puts an AuditEvent of a system into the log, with the system as its `meta.source` unless it names one: what it says
+/// is that system's word. Its place in
 /// the log is when it came, whatever time it claims.
 pub(crate) fn hand_in(
     call: &Call,

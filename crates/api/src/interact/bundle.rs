@@ -11,7 +11,7 @@ use concord_fhir::search::{self, Handling, Query};
 
 use super::audit::Interaction;
 use super::create::{self, Written};
-use super::update::{self, Target};
+use super::update::{self, IfMatch, Target};
 use super::{Call, Concord, delete, history, logged, matching, read, search as searching};
 use crate::fault::Fault;
 use crate::store::audit::Record;
@@ -32,7 +32,7 @@ pub(crate) struct Entry {
     resource_type: ResourceType,
     what: What,
     value: Option<Value<'static>>,
-    if_match: Option<i64>,
+    if_match: Option<IfMatch>,
 }
 
 /// What an entry asks for.
@@ -151,10 +151,12 @@ fn entry(concord: &Concord, place: usize, value: &Value<'static>) -> Result<Entr
     }
     let if_match = match request.text("ifMatch") {
         None => None,
-        Some(tag) => {
-            let bare = tag.trim().trim_start_matches("W/").trim_matches('"');
-            Some(bare.parse().map_err(|_| at("ifMatch is not a version as in ETag, for instance W/\"3\"".to_owned()))?)
-        }
+        // Many write the bare version id here.
+        Some(tag) => Some(
+            IfMatch::parse(tag)
+                .or_else(|| tag.trim().parse().ok().map(|version| IfMatch::OneOf(vec![version])))
+                .ok_or_else(|| at("ifMatch is not a version as in ETag, for instance W/\"3\"".to_owned()))?,
+        ),
     };
     Ok(Entry {
         place,
@@ -373,20 +375,28 @@ fn step(
                 .map(Done::Written)
         }
         What::Update(id) => {
-            update::run(concord, call, transaction, resource_type, id, value()?, entry.if_match, record)
+            update::run(concord, call, transaction, resource_type, id, value()?, entry.if_match.as_ref(), record)
                 .map(Done::Written)
         }
-        What::UpdateMatch(query) => {
-            update::conditional(concord, call, transaction, resource_type, query, value()?, entry.if_match, record)
-                .map(Done::Written)
-        }
+        What::UpdateMatch(query) => update::conditional(
+            concord,
+            call,
+            transaction,
+            resource_type,
+            query,
+            value()?,
+            entry.if_match.as_ref(),
+            record,
+        )
+        .map(Done::Written),
         What::Delete(id) => {
             record.interaction = Interaction::Delete as i16;
-            delete::run(concord, call, transaction, resource_type, id, entry.if_match, record).map(Done::Deleted)
+            delete::run(concord, call, transaction, resource_type, id, entry.if_match.as_ref(), record)
+                .map(Done::Deleted)
         }
         What::DeleteMatch(query) => {
             record.interaction = Interaction::Delete as i16;
-            delete::conditional(concord, call, transaction, resource_type, query, entry.if_match, record)
+            delete::conditional(concord, call, transaction, resource_type, query, entry.if_match.as_ref(), record)
                 .map(Done::Deleted)
         }
         What::Read(id) => {

@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Query;
 
 use super::audit::Interaction;
-use super::update::{Target, check_version};
+use super::update::{IfMatch, Target, check_version};
 use super::{Call, Concord, access, logged, matching, provenance, read, write};
 use crate::fault::Fault;
 use crate::store::audit::Record;
@@ -21,13 +21,14 @@ pub(crate) async fn delete(
     call: Call,
     resource_type: ResourceType,
     target: Target,
-    if_match: Option<i64>,
+    if_match: Option<IfMatch>,
 ) -> Result<Option<i64>, Fault> {
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
         .write(move |transaction| {
             let mut record = call.record(Interaction::Delete, Some(resource_type));
+            let if_match = if_match.as_ref();
             let result = match target {
                 Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, if_match, &mut record),
                 Target::Match(query) => {
@@ -46,7 +47,7 @@ pub(super) fn conditional(
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
     query: &Query,
-    if_match: Option<i64>,
+    if_match: Option<&IfMatch>,
     record: &mut Record,
 ) -> Result<Option<i64>, Fault> {
     record.query = matching::told(query);
@@ -64,7 +65,7 @@ pub(super) fn run(
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
     id: &str,
-    if_match: Option<i64>,
+    if_match: Option<&IfMatch>,
     record: &mut Record,
 ) -> Result<Option<i64>, Fault> {
     record.entity = id.to_owned();

@@ -151,41 +151,65 @@ fn run(
     let mut versions = Vec::new();
     for rows in [Rows::Current, Rows::Superseded] {
         let mut condition = wanted.clone().sql(" AND ").append(permitted(transaction, of, rows, &permit)?);
-        if let Some(Position { values, key }) = &after
-            && let Some(PositionValue::Number(updated)) = values.first()
-        {
-            {
-                #[expect(clippy::cast_possible_truncation, reason = "it was made from whole milliseconds")]
-                let updated = *updated as i64;
-                condition = condition
-                    .sql(" AND (r.updated < ")
-                    .bind(updated)
-                    .sql(" OR (r.updated = ")
-                    .bind(updated)
-                    .sql(" AND ")
-                    .sql(rows.key())
-                    .sql(" < ")
-                    .bind(*key)
-                    .sql("))");
-            }
+        if let Some(position) = &after {
+            condition = condition.sql(" AND ").append(beyond(position)?);
         }
         condition = condition
-            .sql(" ORDER BY r.updated DESC, ")
-            .sql(rows.key())
-            .sql(" DESC LIMIT ")
+            .sql(" ORDER BY r.updated DESC, r.type DESC, r.id DESC, r.version DESC LIMIT ")
             .bind(i64::from(range.limit) + 1);
         versions.extend(transaction.versions(rows, condition)?.into_iter().map(|version| (rows, version)));
     }
-    versions.sort_by_key(|(_, version)| std::cmp::Reverse((version.updated, version.key)));
+    versions.sort_by(|(_, a), (_, b)| place(b).cmp(&place(a)));
     let limit = usize::try_from(range.limit).unwrap_or(usize::MAX);
     let more = versions.len() > limit;
     versions.truncate(limit);
-    let next = versions.last().filter(|_| more).map(|(_, last)| {
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact in a double for 285,000 years")]
-        let position = Position { values: vec![PositionValue::Number(last.updated as f64)], key: last.key };
-        concord.cursors.seal(call, &context, &position)
-    });
+    let next = versions.last().filter(|_| more).map(|(_, last)| concord.cursors.seal(call, &context, &position(last)));
     Ok((next, versions))
+}
+
+/// The place of a version in a history. Nothing in it changes when the version is superseded, so that a page goes on
+/// where the one before ended, whatever is written between them.
+fn place(version: &Version) -> (i64, i16, &str, i64) {
+    (version.updated, version.resource_type.number(), &version.id, version.version)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds are exact in a double for 285,000 years")]
+fn position(version: &Version) -> Position {
+    let (updated, number, id, version) = place(version);
+    Position {
+        values: vec![
+            PositionValue::Number(updated as f64),
+            PositionValue::Number(f64::from(number)),
+            PositionValue::Text(id.to_owned()),
+        ],
+        key: version,
+    }
+}
+
+/// The condition that a version comes after a position, which is before it in time.
+fn beyond(after: &Position) -> Result<Sql, Fault> {
+    let [PositionValue::Number(updated), PositionValue::Number(number), PositionValue::Text(id)] =
+        after.values.as_slice()
+    else {
+        return Err(Fault::Internal("a sealed cursor holds something else than a place in a history".to_owned()));
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "they were made from whole numbers")]
+    let (updated, number) = (*updated as i64, *number as i16);
+    Ok(Sql::new("r.updated <= ")
+        .bind(updated)
+        .sql(" AND (r.updated < ")
+        .bind(updated)
+        .sql(" OR r.type < ")
+        .bind(number)
+        .sql(" OR (r.type = ")
+        .bind(number)
+        .sql(" AND (r.id < ")
+        .bind(id.as_str())
+        .sql(" OR (r.id = ")
+        .bind(id.as_str())
+        .sql(" AND r.version < ")
+        .bind(after.key)
+        .sql("))))"))
 }
 
 fn since_and_at(range: &Range) -> Sql {

@@ -14,7 +14,8 @@ use crate::store::transaction::Transaction;
 /// How many different resources one resource may refer to.
 const LIMIT: usize = 200;
 
-/// Looks up every literal reference to a resource of this server.
+/// Looks up every literal reference to a resource of this server. `patients` are those in whose records the caller has
+/// been permitted to write this: they may be named by whoever may do that, also by somebody who may not read the Patient.
 ///
 /// # Errors
 /// [`Fault::RuleBroken`] with every reference that leads nowhere, at its place.
@@ -23,6 +24,7 @@ pub(crate) fn check(
     call: &Call,
     transaction: &mut Transaction<'_>,
     value: &Value<'_>,
+    patients: &[String],
 ) -> Result<(), Fault> {
     let mut known: Vec<(ResourceType, String, bool)> = Vec::new();
     let mut issues = Vec::new();
@@ -44,7 +46,8 @@ pub(crate) fn check(
                 if known.len() >= LIMIT {
                     return Err(Fault::rule(place, format!("a resource may refer to at most {LIMIT} others")));
                 }
-                let found = readable(concord, call, transaction, resource_type, id)?;
+                let own = resource_type.name() == "Patient" && patients.iter().any(|patient| patient == id);
+                let found = readable(concord, call, transaction, resource_type, id, own)?;
                 known.push((resource_type, id.to_owned(), found));
                 found
             }
@@ -66,14 +69,15 @@ fn readable(
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
     id: &str,
+    own: bool,
 ) -> Result<bool, Fault> {
     // One may always name oneself, also where nobody has stored who one is.
     if call.caller.actor.reference().is_some_and(|own| own == format!("{resource_type}/{id}")) {
         return Ok(true);
     }
     let Some(head) = transaction.head(resource_type, id, false)? else { return Ok(false) };
-    if head.version.deleted {
-        return Ok(false);
+    if head.version.deleted || own {
+        return Ok(!head.version.deleted);
     }
     let decision = access::decide_reference(concord, call, transaction, &head)?;
     access::permits(transaction, &decision, Rows::Current, &head.version)

@@ -26,6 +26,31 @@ pub(crate) enum Target {
     Match(Box<Query>),
 }
 
+/// Which versions `If-Match` lets be replaced (RFC 9110, section 13.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IfMatch {
+    /// `*`: whichever is current, but there has to be one.
+    Any,
+    /// These.
+    OneOf(Vec<i64>),
+}
+
+impl IfMatch {
+    /// Reads the header's value: `*`, or entity tags, weak or strong, with commas between them. A tag that is none of
+    /// ours is one that never matches; none for what is no list of tags.
+    pub(crate) fn parse(text: &str) -> Option<IfMatch> {
+        if text.trim() == "*" {
+            return Some(IfMatch::Any);
+        }
+        let number = |tag: &str| {
+            let tag = tag.trim();
+            let inside = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+            Some(inside.parse().unwrap_or(0))
+        };
+        text.split(',').map(number).collect::<Option<Vec<i64>>>().map(IfMatch::OneOf)
+    }
+}
+
 /// Puts a new version in place, or, for a system, stores the first one under the id that it chose.
 pub(crate) async fn update(
     concord: &Arc<Concord>,
@@ -33,13 +58,14 @@ pub(crate) async fn update(
     resource_type: ResourceType,
     target: Target,
     value: Value<'static>,
-    if_match: Option<i64>,
+    if_match: Option<IfMatch>,
 ) -> Result<Written, Fault> {
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
         .write(move |transaction| {
             let mut record = call.record(Interaction::Update, Some(resource_type));
+            let if_match = if_match.as_ref();
             let result = match target {
                 Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, value, if_match, &mut record),
                 Target::Match(query) => {
@@ -60,7 +86,7 @@ pub(super) fn conditional(
     resource_type: ResourceType,
     query: &Query,
     value: Value<'static>,
-    if_match: Option<i64>,
+    if_match: Option<&IfMatch>,
     record: &mut Record,
 ) -> Result<Written, Fault> {
     access::require_scope(call, Action::Update, resource_type)?;
@@ -94,7 +120,7 @@ pub(super) fn run(
     resource_type: ResourceType,
     id: &str,
     value: Value<'_>,
-    if_match: Option<i64>,
+    if_match: Option<&IfMatch>,
     record: &mut Record,
 ) -> Result<Written, Fault> {
     record.entity = id.to_owned();
@@ -125,7 +151,7 @@ pub(super) fn run(
         id,
         number: old.version + 1,
         updated: transaction.now.max(old.updated),
-        method: Method::Put,
+        method: if old.deleted { Method::Restore } else { Method::Put },
         author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
     };
     let proposed = write::propose(concord, call, transaction, Action::Update, resource_type, value, &place)?;
@@ -147,9 +173,11 @@ pub(super) fn run(
 }
 
 /// Refuses a write that was made for another version (R4 "Managing Resource Contention").
-pub(super) fn check_version(if_match: Option<i64>, current: &Version) -> Result<(), Fault> {
+pub(super) fn check_version(if_match: Option<&IfMatch>, current: &Version) -> Result<(), Fault> {
     match if_match {
-        Some(wanted) if wanted != current.version => Err(stale()),
+        Some(IfMatch::OneOf(wanted)) if !wanted.contains(&current.version) => Err(stale()),
+        // What is deleted has no current representation.
+        Some(IfMatch::Any) if current.deleted => Err(stale()),
         _ => Ok(()),
     }
 }
@@ -159,4 +187,28 @@ fn stale() -> Fault {
         IssueCode::Conflict,
         "If-Match names another version than the current one; read the resource again and repeat",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tags_are_read() {
+        let one_of = |versions: &[i64]| Some(IfMatch::OneOf(versions.to_vec()));
+        for (text, wanted) in [
+            ("*", Some(IfMatch::Any)),
+            ("W/\"3\"", one_of(&[3])),
+            ("\"3\"", one_of(&[3])),
+            (" W/\"1\" ,\"2\"", one_of(&[1, 2])),
+            ("\"another server's\"", one_of(&[0])),
+            ("3", None),
+            ("W/3", None),
+            ("\"3", None),
+            ("", None),
+            ("W/\"1\",", None),
+        ] {
+            assert_eq!(IfMatch::parse(text), wanted, "{text}");
+        }
+    }
 }

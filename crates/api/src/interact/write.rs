@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::index::{self, Entries};
+use concord_fhir::issue::IssueCode;
 use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
@@ -53,16 +54,27 @@ pub(crate) fn propose(
 ) -> Result<Proposed, Fault> {
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
-    let warnings =
-        rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings).map_err(Fault::RuleBroken)?;
+    let prepared = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings);
     rules::stamp_label(&mut value, &writer);
     let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     if resource_type == PROVENANCE {
         entries = entries.part_of(provenance::patients(concord, transaction, &value)?);
     }
-    decide(concord, call, transaction, action, resource_type, &entries)?;
+    // Whose record it would be part of is judged before what it says; what would be part of nobody's for want of a
+    // subject breaks a rule of its type first.
+    let decided = decide(concord, call, transaction, action, resource_type, &entries);
+    let warnings = match (prepared, decided) {
+        (Err(issues), Err(Fault::Denied(_)))
+            if entries.patients.is_empty() && issues.iter().any(|issue| issue.code == IssueCode::Required) =>
+        {
+            return Err(Fault::RuleBroken(issues));
+        }
+        (_, Err(fault)) => return Err(fault),
+        (Err(issues), Ok(())) => return Err(Fault::RuleBroken(issues)),
+        (Ok(warnings), Ok(())) => warnings,
+    };
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
-        references::check(concord, call, transaction, &value)?;
+        references::check(concord, call, transaction, &value, &entries.patients)?;
     }
     let source = source(call, resource_type, &value);
     stamp(&mut value, place, source);

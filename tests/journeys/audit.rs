@@ -1,0 +1,331 @@
+//! The audit log: every access and every refusal is in it, told to the patient whom it concerns and to nobody else.
+
+use concord_tests::client::{Ask, Method, text};
+use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::{App, Concord, on_both};
+use serde_json::{Value, json};
+
+on_both! {
+    every_interaction_is_told, one_record_for_each_patient, refusals, strangers_learn_nothing_from_it, found_by_its_parameters,
+    pages, handed_in_by_systems, many_at_once, events_are_valid
+}
+
+/// The events that the app may see and that match, newest first.
+async fn events(app: &App, query: &str) -> Vec<Value> {
+    app.get(&format!("AuditEvent?{query}&_count=1000")).await.expect(200).matches()
+}
+
+/// Who did what to which resource, and how it ended: `Practitioner/gp read Observation/1 0`.
+fn told(event: &Value) -> String {
+    let agents = event.get("agent").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let asked = agents.iter().find(|agent| agent.get("requestor").and_then(Value::as_bool) == Some(true));
+    let who = asked.map_or("", |agent| match text(agent, "/who/reference") {
+        "" => text(agent, "/who/identifier/value"),
+        reference => reference,
+    });
+    let entities = event.get("entity").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let object = entities.iter().find(|entity| text(entity, "/role/code") == "4");
+    let what = object.map_or("-", |entity| text(entity, "/what/reference"));
+    format!("{who} {} {what} {}", text(event, "/subtype/0/code"), text(event, "/outcome"))
+}
+
+/// What was searched, as an event tells it.
+fn queries(event: &Value) -> Vec<&str> {
+    let entities = event.get("entity").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    entities.iter().map(|entity| text(entity, "/description")).collect()
+}
+
+async fn every_interaction_is_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let id = amina.create(&blood_pressure("amina", 120)).await;
+    let place = format!("Observation/{id}");
+    let changed = with(blood_pressure("amina", 121), "id", json!(id));
+    amina.get(&place).await.expect(200);
+    amina.head(&place).await.expect(200);
+    amina.get(&place).header("if-none-match", "W/\"1\"").await.expect(304);
+    amina.get(&format!("{place}/_history/1")).await.expect(200);
+    amina.get(&format!("{place}/_history")).await.expect(200);
+    amina.get("Observation/_history").await.expect(200);
+    amina.get("_history").await.expect(200);
+    amina.get("Observation?status=final").await.expect(200);
+    amina.ask(Method::POST, "Observation/_search").body("application/x-www-form-urlencoded", "").await.expect(200);
+    amina.put(&place, &changed).await.expect(200);
+    amina.put(&place, &changed).await.expect(200);
+    amina.put(&format!("Observation?_id={id}"), &blood_pressure("amina", 122)).await.expect(200);
+    amina.delete(&format!("Observation?_id={id}")).await.expect(204);
+    amina.get(&place).await.expect(410);
+    amina.get(&format!("{place}/_history/9")).await.expect(404);
+    amina.put(&place, &with(changed.clone(), "status", json!("nonsense"))).await.expect(422);
+    let log = events(&amina, "agent=Patient/amina&_sort=date").await;
+    let found: Vec<String> = log.iter().map(|event| told(event).replace(&id, "ID")).collect();
+    let expected = [
+        "Patient/amina create Observation/ID/_history/1 0",
+        "Patient/amina read Observation/ID/_history/1 0",
+        "Patient/amina read Observation/ID/_history/1 0",
+        "Patient/amina read Observation/ID/_history/1 0",
+        "Patient/amina vread Observation/ID/_history/1 0",
+        "Patient/amina history-instance Observation/ID 0",
+        "Patient/amina history-type - 0",
+        "Patient/amina history-system - 0",
+        "Patient/amina search-type - 0",
+        "Patient/amina search-type - 0",
+        "Patient/amina update Observation/ID/_history/2 0",
+        "Patient/amina update Observation/ID/_history/2 0",
+        "Patient/amina update Observation/ID/_history/3 0",
+        "Patient/amina delete Observation/ID/_history/4 0",
+        "Patient/amina read Observation/ID/_history/4 4",
+        "Patient/amina vread Observation/ID/_history/9 4",
+    ];
+    assert_eq!(found, expected);
+}
+
+async fn one_record_for_each_patient(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, callum, system) = (concord.patient("amina"), concord.patient("callum"), concord.system());
+    for number in 0..3 {
+        amina.create(&blood_pressure("amina", 100 + number)).await;
+        callum.create(&blood_pressure("callum", 100 + number)).await;
+    }
+    let shared = json!({"resourceType": "Appointment", "id": "both", "status": "proposed", "participant": [
+        {"actor": {"reference": "Patient/amina"}, "status": "accepted"},
+        {"actor": {"reference": "Patient/callum"}, "status": "accepted"}]});
+    system.store(&shared).await;
+    let before = (events(&amina, "").await.len(), events(&callum, "").await.len());
+    system.get("Observation?patient=amina,callum").await.expect(200);
+    system.get("Observation/_history").await.expect(200);
+    system.get("Appointment?_id=both").await.expect(200);
+    for (app, own, other, before) in [(&amina, "amina", "callum", before.0), (&callum, "callum", "amina", before.1)] {
+        let log = events(app, "").await;
+        assert!(log.len() >= before + 3, "{own}: {before} then {}", log.len());
+        for event in &log {
+            let told = event.to_string();
+            assert!(!told.contains(other), "{own} is told of {other}: {told}");
+            let patients: Vec<&str> = event["entity"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|entity| text(entity, "/role/code") == "1")
+                .map(|entity| text(entity, "/what/reference"))
+                .collect();
+            assert_eq!(patients, [format!("Patient/{own}")]);
+        }
+    }
+    // Each disclosure is told exactly once to each of them.
+    for app in [&amina, &callum] {
+        let log = events(app, "").await;
+        for asked in ["Observation?patient", "Observation/_history", "Appointment?_id"] {
+            let told = log.iter().filter(|event| queries(event).contains(&asked)).count();
+            assert_eq!(told, 1, "{asked}: {log:?}");
+        }
+    }
+    // A search that finds nothing tells the one patient who was asked about.
+    system.get("Goal?patient=callum").await.expect(200);
+    let log = events(&callum, "subtype=search-type").await;
+    assert!(log.iter().any(|event| queries(event).contains(&"Goal?patient=callum")), "{log:?}");
+    assert!(!events(&amina, "").await.iter().any(|event| queries(event).contains(&"Goal?patient=callum")));
+}
+
+async fn refusals(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let id = amina.create(&blood_pressure("amina", 120)).await;
+    let place = format!("Observation/{id}");
+    let stranger = concord.user("Practitioner/gp-elsewhere");
+    stranger.get(&place).await.expect(404);
+    stranger.get(&format!("{place}/_history")).await.expect(404);
+    stranger.delete(&place).await.expect(404);
+    concord.user("Practitioner/gp").delete(&place).await.expect(403);
+    concord.patient_with("amina", "patient/Goal.rs").get(&place).await.expect(403);
+    let log = events(&amina, "outcome=4").await;
+    let found: Vec<String> = log.iter().rev().map(told).collect();
+    for wanted in [
+        format!("Practitioner/gp-elsewhere read {place} 4"),
+        format!("Practitioner/gp-elsewhere history-instance {place} 4"),
+        format!("Practitioner/gp-elsewhere delete {place} 4"),
+        format!("Practitioner/gp delete {place}/_history/1 4"),
+    ] {
+        assert!(found.contains(&wanted), "{wanted} is not in {found:?}");
+    }
+    assert!(log.iter().all(|event| !text(event, "/outcomeDesc").is_empty()), "each says why");
+
+    concord.nobody().get(&place).await.expect(401);
+    amina.with_token("junk").get(&place).await.expect(401);
+    concord.patient_with("amina", "patient/Goal.rs").get("Observation").await.expect(403);
+    let all = events(&concord.system(), "outcome=4").await;
+    let logins = all.iter().filter(|event| text(event, "/type/code") == "110114").count();
+    assert_eq!(logins, 2);
+    assert!(all.iter().map(told).any(|line| line == "Patient/amina search-type - 4"));
+    assert!(events(&amina, "").await.iter().all(|event| text(event, "/type/code") != "110114"));
+}
+
+/// Whoever was refused does not learn from the log whose record it was.
+async fn strangers_learn_nothing_from_it(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let place = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
+    let own_event = events(&amina, "").await[0]["id"].as_str().expect("an id").to_owned();
+    for stranger in [
+        concord.patient("callum"),
+        concord.user("Practitioner/gp-elsewhere"),
+        concord.user("RelatedPerson/neighbour"),
+        concord.user("Practitioner/former"),
+    ] {
+        stranger.get(&place).await.expect(404);
+        stranger.get("Observation/none").await.expect(404);
+        for query in ["", "patient=amina", &format!("entity={place}"), "outcome=4", "agent=Patient/amina"] {
+            let log = events(&stranger, query).await;
+            assert!(log.iter().all(|event| !event.to_string().contains("amina")), "{query}: {log:?}");
+            assert!(log.iter().all(|event| text(event, "/outcome") == "0" || event.to_string().contains("callum")));
+        }
+        for query in ["patient=amina", &format!("entity={place}")] {
+            let count = stranger.get(&format!("AuditEvent?{query}&_summary=count")).await.expect(200).json();
+            assert_eq!(count["total"], json!(0), "{query}");
+        }
+        let hidden = stranger.get(&format!("AuditEvent/{own_event}")).await.expect(404);
+        assert_eq!(hidden.body, stranger.get("AuditEvent/123456789").await.expect(404).body);
+    }
+    // A professional sees what they did themselves, and not what a colleague did.
+    let gp = concord.user("Practitioner/gp");
+    gp.get(&place).await.expect(200);
+    let own: Vec<String> = events(&gp, "patient=amina").await.iter().map(told).collect();
+    assert_eq!(own, [format!("Practitioner/gp read {place}/_history/1 0")]);
+    gp.get(&format!("AuditEvent/{own_event}")).await.expect(404);
+}
+
+async fn found_by_its_parameters(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, system) = (concord.patient("amina"), concord.system());
+    let id = amina.create(&blood_pressure("amina", 120)).await;
+    concord.later(3_600_000);
+    concord.user("Practitioner/gp").get(&format!("Observation/{id}")).await.expect(200);
+    let first = events(&amina, "agent=Practitioner/gp").await;
+    let event = text(&first[0], "/id").to_owned();
+    for (query, wanted) in [
+        ("agent=Practitioner/gp", 1),
+        ("patient=amina&agent=Practitioner/gp", 1),
+        ("patient=Patient/amina&agent=Practitioner/gp", 1),
+        ("patient=callum&agent=Practitioner/gp", 0),
+        (&format!("entity=Observation/{id}"), 2),
+        (&format!("entity=Observation/{id}&action=R"), 1),
+        (&format!("entity=Observation/{id}&action=C"), 1),
+        (&format!("entity=Observation/{id}&subtype=read"), 1),
+        (&format!("entity=Observation/{id}&subtype=http://hl7.org/fhir/restful-interaction|read"), 1),
+        (&format!("entity=Observation/{id}&outcome=0"), 2),
+        (&format!("entity=Observation/{id}&outcome=4"), 0),
+        (&format!("entity=Observation/{id}&date=ge2026-12-01T13:00:00Z"), 1),
+        (&format!("entity=Observation/{id}&date=lt2026-12-01T13:00:00Z"), 1),
+        (&format!("entity=Observation/{id}&date=2026-12-01"), 2),
+        (&format!("entity=Observation/{id}&date=2026-12-02"), 0),
+        (&format!("_id={event}"), 1),
+    ] {
+        for app in [&amina, &system] {
+            assert_eq!(events(app, query).await.len(), wanted, "{query}");
+        }
+    }
+    let read = amina.get(&format!("AuditEvent/{event}")).await.expect(200);
+    assert_eq!(read.json(), first[0]);
+    assert_eq!(amina.get(&format!("AuditEvent/{event}/_history/1")).await.expect(200).body, read.body);
+    for wrong in ["policy=x", "altid=x", "date=yesterday"] {
+        amina.get(&format!("AuditEvent?{wrong}")).header("prefer", "handling=strict").await.expect(400).issues();
+    }
+}
+
+async fn pages(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    for number in 0..7 {
+        amina.create(&blood_pressure("amina", 100 + number)).await;
+    }
+    for (sort, count) in [("-date", 2), ("date", 2), ("-date", 3), ("date", 7)] {
+        let mut ids = Vec::new();
+        let mut next = Some(format!("AuditEvent?patient=amina&subtype=create&_count={count}&_sort={sort}"));
+        while let Some(link) = next {
+            let page = amina.get(&link).await.expect(200);
+            ids.extend(page.ids());
+            next = page.link("next");
+        }
+        let numbers: Vec<i64> = ids.iter().map(|id| id.parse().expect("a number")).collect();
+        assert!(numbers.is_sorted_by(|a, b| if sort == "date" { a < b } else { a > b }), "{sort}: {numbers:?}");
+        assert_eq!(numbers.len(), 7, "{sort} {count}");
+    }
+    let page = amina.get("AuditEvent?patient=amina&_count=2").await.expect(200);
+    let next = page.link("next").expect("a next page");
+    concord.patient("callum").get(&next).await.expect(400).issues();
+}
+
+async fn handed_in_by_systems(concord: &Concord) {
+    people::arrive(concord).await;
+    let event = json!({
+        "resourceType": "AuditEvent",
+        "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
+        "subtype": [{"system": "http://hl7.org/fhir/restful-interaction", "code": "read"}],
+        "action": "R", "recorded": "2026-11-30T23:00:00Z", "outcome": "0",
+        "agent": [{"who": {"reference": "Practitioner/gp"}, "requestor": true}],
+        "source": {"observer": {"display": "another system"}},
+        "entity": [{"what": {"reference": "Patient/amina"},
+            "role": {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "1"}}]
+    });
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    let created = system.post("AuditEvent", &event).await.expect(201).json();
+    let id = text(&created, "/id").to_owned();
+    let tags = created["meta"]["tag"].to_string();
+    assert!(tags.contains("handed-in") && tags.contains("phr-app"), "{tags}");
+    assert_eq!(amina.get(&format!("AuditEvent/{id}")).await.expect(200).json(), created);
+    assert!(amina.get("AuditEvent?patient=amina").await.expect(200).ids().contains(&id));
+    assert!(concord.user("Practitioner/gp").get("AuditEvent").await.expect(200).ids().contains(&id));
+    concord.patient("callum").get(&format!("AuditEvent/{id}")).await.expect(404).issues();
+    for app in [&amina, &concord.user("Practitioner/gp"), &concord.user("RelatedPerson/yusuf")] {
+        app.post("AuditEvent", &event).await.expect(403).issues();
+        app.post("AuditEvent", &event).header("if-none-exist", "patient=amina").await.expect(403).issues();
+    }
+    concord.system_with("system/Observation.cruds").post("AuditEvent", &event).await.expect(403).issues();
+    let refused: Vec<String> = events(&system, "outcome=4&subtype=create").await.iter().map(told).collect();
+    assert!(refused.len() >= 7, "{refused:?}");
+}
+
+/// Reads that arrive together are each in the log when they are answered.
+async fn many_at_once(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let place = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
+    let gp = concord.user("Practitioner/gp");
+    let reads: Vec<Ask> = (0..40).map(|_| gp.get(&place)).collect();
+    let reads: Vec<_> = reads.into_iter().map(|ask| tokio::spawn(ask.into_future())).collect();
+    for (number, read) in reads.into_iter().enumerate() {
+        let request = read.await.expect("a read").expect(200).header("x-request-id").to_owned();
+        if number % 10 == 0 {
+            let log = events(&amina, "agent=Practitioner/gp").await;
+            assert!(
+                log.iter().any(|event| event.to_string().contains(&request)),
+                "{request} was answered and is not in the log"
+            );
+        }
+    }
+    assert_eq!(events(&amina, "agent=Practitioner/gp").await.len(), 40);
+}
+
+/// What the log is told as is valid R4.
+async fn events_are_valid(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    amina.create(&blood_pressure("amina", 120)).await;
+    amina.get("Observation?status=final").await.expect(200);
+    concord.user("Practitioner/gp-elsewhere").get("Patient/amina").await.expect(404);
+    concord.nobody().get("Patient/amina").await.expect(401);
+    let limits = concord_fhir::json::Limits::default();
+    let log = events(&concord.system(), "").await;
+    assert!(log.len() > 10);
+    for event in &log {
+        let bytes = event.to_string().into_bytes();
+        let checked = concord_fhir::codec::read(concord_fhir::codec::Format::Json, &bytes, &limits);
+        assert!(checked.is_ok(), "{event}: {checked:?}");
+        assert!(event["agent"].as_array().is_some_and(|agents| !agents.is_empty()));
+    }
+    let bundle = concord.system().get("AuditEvent?_count=5").await.expect(200).body;
+    let checked = concord_fhir::codec::read(concord_fhir::codec::Format::Json, &bundle, &limits);
+    assert!(checked.is_ok(), "{checked:?}");
+    let history = concord.system().get("Observation/_history").await.expect(200).body;
+    let checked = concord_fhir::codec::read(concord_fhir::codec::Format::Json, &history, &limits);
+    assert!(checked.is_ok(), "{checked:?}");
+}

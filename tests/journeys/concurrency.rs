@@ -1,0 +1,106 @@
+//! Many at once: nothing is lost, nothing is made twice.
+
+use std::collections::BTreeSet;
+
+use concord_tests::client::{Ask, text};
+use concord_tests::people::{self, with};
+use concord_tests::{Answer, Concord, on_both};
+use serde_json::{Value, json};
+
+on_both! { one_conditional_create_wins, one_of_two_writers_wins, every_update_without_a_condition_counts, ids_of_patients }
+
+/// How many requests are on their way together.
+const MANY: usize = 32;
+
+async fn together(asks: impl IntoIterator<Item = Ask>) -> Vec<Answer> {
+    let tasks: Vec<_> = asks.into_iter().map(|ask| tokio::spawn(ask.into_future())).collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.expect("a request that does not panic"));
+    }
+    answers
+}
+
+fn goal(number: usize) -> Value {
+    json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": format!("goal {number}")},
+        "identifier": [{"system": "urn:app", "value": "one"}], "subject": {"reference": "Patient/amina"}})
+}
+
+fn statuses(answers: &[Answer], status: u16) -> usize {
+    answers.iter().filter(|answer| answer.status == status).count()
+}
+
+async fn one_conditional_create_wins(concord: &Concord) {
+    people::arrive(concord).await;
+    let node = concord.another_node().await;
+    let apps = [concord.patient("amina"), node.patient("amina")];
+    let posts = (0..MANY)
+        .map(|number| apps[number % 2].post("Goal", &goal(number)).header("if-none-exist", "identifier=urn:app|one"));
+    let answers = together(posts).await;
+    assert_eq!((statuses(&answers, 201), statuses(&answers, 200)), (1, MANY - 1), "{}", answers[0]);
+    let bodies: BTreeSet<&[u8]> = answers.iter().map(|answer| answer.body.as_slice()).collect();
+    assert_eq!(bodies.len(), 1, "everybody is told of the same resource");
+    assert_eq!(apps[0].get("Goal").await.expect(200).ids().len(), 1);
+
+    let puts = (0..MANY).map(|number| {
+        apps[number % 2].put("Goal?identifier=urn:app|two", &{
+            let mut goal = goal(number);
+            goal["identifier"][0]["value"] = json!("two");
+            goal
+        })
+    });
+    let answers = together(puts).await;
+    assert_eq!((statuses(&answers, 201), statuses(&answers, 200)), (1, MANY - 1), "{}", answers[0]);
+    assert_eq!(apps[0].get("Goal?identifier=urn:app|two").await.expect(200).ids().len(), 1);
+}
+
+async fn one_of_two_writers_wins(concord: &Concord) {
+    people::arrive(concord).await;
+    let node = concord.another_node().await;
+    let apps = [concord.patient("amina"), node.patient("amina")];
+    let id = apps[0].create(&goal(0)).await;
+    let place = format!("Goal/{id}");
+    for version in 1..=8 {
+        let puts = [1, 2].map(|writer| {
+            let goal = with(goal(version * 10 + writer), "id", json!(id));
+            apps[writer - 1].put(&place, &goal).header("if-match", &format!("W/\"{version}\""))
+        });
+        let answers = together(puts).await;
+        assert_eq!((statuses(&answers, 200), statuses(&answers, 412)), (1, 1), "{} {}", answers[0], answers[1]);
+        let winner = answers.iter().find(|answer| answer.status == 200).expect("a winner");
+        assert_eq!(winner.header("etag"), format!("W/\"{}\"", version + 1));
+        assert_eq!(apps[1].get(&place).await.expect(200).body, winner.body);
+    }
+}
+
+/// Without If-Match the last one stands, and every one of them is in the history.
+async fn every_update_without_a_condition_counts(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let id = amina.create(&goal(0)).await;
+    let place = format!("Goal/{id}");
+    let answers = together((1..=MANY).map(|number| amina.put(&place, &with(goal(number), "id", json!(id))))).await;
+    assert_eq!(statuses(&answers, 200), MANY, "{}", answers[0]);
+    let versions: BTreeSet<String> =
+        answers.iter().map(|answer| text(&answer.json(), "/meta/versionId").to_owned()).collect();
+    assert_eq!(versions.len(), MANY);
+    let history = amina.entries(&format!("{place}/_history?_count=7")).await;
+    assert_eq!(history.len(), MANY + 1);
+    let texts: BTreeSet<&str> = history.iter().map(|entry| text(entry, "/resource/description/text")).collect();
+    assert_eq!(texts.len(), MANY + 1);
+}
+
+/// Records of patients whom nobody has met before begin at the same moment.
+async fn ids_of_patients(concord: &Concord) {
+    let system = concord.system();
+    let resource = |number: usize| {
+        json!({"resourceType": "Flag", "status": "active", "code": {"text": "x"},
+            "subject": {"reference": format!("Patient/new-{}", number % 3)}})
+    };
+    let answers = together((0..MANY).map(|number| system.post("Flag", &resource(number)))).await;
+    assert_eq!(statuses(&answers, 201), MANY, "{}", answers[0]);
+    for patient in 0..3 {
+        let wanted = (0..MANY).filter(|number| number % 3 == patient).count();
+        assert_eq!(system.get(&format!("Flag?patient=new-{patient}")).await.expect(200).ids().len(), wanted);
+    }
+}

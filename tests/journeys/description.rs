@@ -1,0 +1,75 @@
+//! What the server says about itself: the OpenAPI document and its page.
+
+use std::path::Path;
+
+use concord_api::describe::openapi;
+use concord_tests::{Concord, Database};
+use serde_json::Value;
+
+#[test]
+fn the_committed_document_is_the_one_that_is_served() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi/openapi.json");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let document = openapi::document().expect("a document");
+    assert!(committed == document, "openapi/openapi.json is stale: run `make generate`");
+    concord_tests::run(Database::Sqlite, &[], async |concord: &Concord| {
+        let served = concord.nobody().get("/openapi.json").await.expect(200);
+        assert!(served.header("content-type").starts_with("application/json"));
+        assert_eq!(served.text(), document);
+    });
+}
+
+#[test]
+fn every_operation_says_what_it_needs() {
+    let document: Value = serde_json::from_str(&openapi::document().expect("a document")).expect("JSON");
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let place = format!("{method} {path}");
+            assert!(operation["operationId"].is_string(), "{place}");
+            assert!(operation["summary"].is_string() || operation["description"].is_string(), "{place}");
+            let responses = operation["responses"].as_object().expect("responses");
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{place}");
+            for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+                let parameters = operation["parameters"].as_array().expect("parameters");
+                let described = parameters.iter().any(|one| one["name"] == name && one["in"] == "path");
+                assert!(described, "{place}: {name}");
+            }
+            // What needs no token says so.
+            let open = operation["security"]
+                .as_array()
+                .is_some_and(|list| list.iter().all(|one| one == &Value::Object(serde_json::Map::new())));
+            let needs = path.starts_with("/fhir") && path != "/fhir/metadata";
+            assert_eq!(!open, needs, "{place}");
+            assert_eq!(responses.contains_key("401"), needs, "{place}");
+        }
+    }
+}
+
+/// The page works without any other server: what it loads is beside it.
+#[test]
+fn the_page_loads_nothing_from_elsewhere() {
+    concord_tests::run(Database::Sqlite, &[], async |concord: &Concord| {
+        let nobody = concord.nobody();
+        let moved = nobody.get("/docs").await;
+        assert!([301, 302, 307, 308].contains(&moved.status), "{moved}");
+        assert_eq!(moved.header("location"), "/docs/");
+        let page = nobody.get("/docs/").await.expect(200);
+        assert!(page.header("content-type").starts_with("text/html"));
+        let html = page.text();
+        let mut loaded = 0;
+        for attribute in ["src=\"", "href=\""] {
+            for rest in html.split(attribute).skip(1) {
+                let place = rest.split('"').next().unwrap_or_default();
+                assert!(!place.contains("//"), "{place}");
+                let file = nobody.get(&format!("/docs/{}", place.trim_start_matches("./"))).await.expect(200);
+                assert!(!file.body.is_empty(), "{place}");
+                if place.ends_with("initializer.js") {
+                    assert!(file.text().contains("/openapi.json"), "{}", file.text());
+                    assert!(!file.text().contains("https://"), "{}", file.text());
+                }
+                loaded += 1;
+            }
+        }
+        assert!(loaded >= 4, "{html}");
+    });
+}

@@ -1,0 +1,125 @@
+//! What has been answered is there after a sudden death of the process, and a stop lets requests finish.
+
+use concord_tests::client::{App, text};
+use concord_tests::database::{Database, Scratch};
+use concord_tests::people::blood_pressure;
+use concord_tests::process::{Process, output};
+use serde_json::json;
+
+/// A database, the settings of a server over it, and a system's token.
+struct Place {
+    scratch: Scratch,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Place {
+    fn new(database: Database) -> Place {
+        let scratch = Scratch::new(database);
+        let settings = vec![
+            ("CONCORD_LISTEN", "127.0.0.1:0".to_owned()),
+            ("CONCORD_PUBLIC_URL", "http://concord.test".to_owned()),
+            ("CONCORD_DATABASE_URL", scratch.url().to_owned()),
+            ("CONCORD_DATABASE_POOL_SIZE", "2".to_owned()),
+            ("CONCORD_DEVELOPMENT_ISSUER", "true".to_owned()),
+        ];
+        Place { scratch, settings }
+    }
+
+    fn settings(&self) -> Vec<(&str, &str)> {
+        self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    }
+
+    fn serve(&self) -> Process {
+        Process::serve(self.scratch.folder(), &self.settings())
+    }
+
+    fn app(&self, process: &Process, who: &[&str]) -> App {
+        let arguments: Vec<&str> = std::iter::once("token").chain(who.iter().copied()).collect();
+        let token = output(self.scratch.folder(), &arguments, &self.settings());
+        App::at(&process.origin).with_token(token.trim())
+    }
+}
+
+fn run(journey: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(journey);
+}
+
+async fn what_was_answered_is_there(database: Database) {
+    let place = Place::new(database);
+    let mut known: Vec<(String, Vec<u8>)> = Vec::new();
+    for round in 0..2 {
+        let process = place.serve();
+        let system = place.app(&process, &["--system"]);
+        let amina = place.app(&process, &["--patient", "amina"]);
+        for (id, body) in &known {
+            assert_eq!(system.get(&format!("Observation/{id}")).await.expect(200).body, *body, "round {round}");
+        }
+        if round == 0 {
+            system.store(&json!({"resourceType": "Patient", "id": "amina"})).await;
+        }
+        let posts: Vec<_> = (0..10)
+            .map(|number| tokio::spawn(amina.post("Observation", &blood_pressure("amina", 100 + number)).into_future()))
+            .collect();
+        for post in posts {
+            let created = post.await.expect("a request").expect(201);
+            known.push((text(&created.json(), "/id").to_owned(), created.body));
+        }
+        let read = amina.get(&format!("Observation/{}", known[0].0)).await.expect(200);
+        process.kill();
+
+        let process = place.serve();
+        let system = place.app(&process, &["--system"]);
+        for (id, body) in &known {
+            assert_eq!(system.get(&format!("Observation/{id}")).await.expect(200).body, *body, "round {round}");
+            let told = system.get(&format!("Provenance?target=Observation/{id}")).await.expect(200).ids();
+            assert_eq!(told.len(), 1, "round {round}");
+            let told = system.get(&format!("AuditEvent?entity=Observation/{id}&action=C")).await.expect(200).ids();
+            assert_eq!(told.len(), 1, "round {round}");
+        }
+        // The read that was answered last is in the log as well.
+        let log = system.get("AuditEvent?agent=Patient/amina&subtype=read&_count=1000").await.expect(200).text();
+        assert!(log.contains(read.header("x-request-id")), "round {round}");
+        assert!(process.stop(), "it ends well when it is told to");
+    }
+}
+
+#[test]
+fn what_was_answered_is_there_on_sqlite() {
+    run(what_was_answered_is_there(Database::Sqlite));
+}
+
+#[test]
+fn what_was_answered_is_there_on_postgres() {
+    run(what_was_answered_is_there(Database::Postgres));
+}
+
+/// A request that is on its way when the process is told to stop is answered.
+#[test]
+fn a_stop_lets_requests_finish() {
+    run(async {
+        let place = Place::new(Database::Sqlite);
+        let process = place.serve();
+        let system = place.app(&process, &["--system"]);
+        let goals: Vec<_> =
+            (0..200).map(|number| json!({"resourceType": "Basic", "code": {"text": format!("{number}")}})).collect();
+        let posts: Vec<_> = goals.iter().map(|goal| tokio::spawn(system.post("Basic", goal).into_future())).collect();
+        let mut answered = 0;
+        let mut posts = posts.into_iter();
+        let first = posts.next().expect("a post").await.expect("a request");
+        assert_eq!(first.status, 201);
+        answered += 1;
+        let stopped = tokio::task::spawn_blocking(move || process.stop());
+        for post in posts {
+            // One that had no connection yet cannot be answered; one that is answered is answered well.
+            if let Ok(answer) = post.await {
+                assert_eq!(answer.status, 201, "{answer}");
+                answered += 1;
+            }
+        }
+        assert!(stopped.await.expect("a stop"), "it ends well when it is told to");
+        let process = place.serve();
+        let found = place.app(&process, &["--system"]).get("Basic?_summary=count").await.expect(200).json();
+        assert!(found["total"].as_u64() >= Some(answered), "{answered} were answered: {found}");
+    });
+}

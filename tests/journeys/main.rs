@@ -1,0 +1,24 @@
+//! Journeys through Concord as its users make them: over HTTP, on both databases. One file for each kind of promise.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a journey stops at the first step that goes wrong"
+)]
+
+mod audit;
+mod authorship;
+mod concurrency;
+mod conditions;
+mod description;
+mod durability;
+mod errors;
+mod every_type;
+mod history;
+mod matrix;
+mod official_examples;
+mod representation;
+mod search;
+mod sharing;
+mod story;

@@ -1,0 +1,204 @@
+//! Who gets what from every route. A route of the OpenAPI document without a row here fails.
+
+use std::collections::BTreeSet;
+
+use concord_api::describe::openapi;
+use concord_tests::client::{Ask, Method};
+use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::{App, Concord, on_both};
+use serde_json::{Value, json};
+
+on_both! { every_route_and_every_caller }
+
+/// What an answer must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Get {
+    /// This status, and Amina's reading in the body.
+    Shown(u16),
+    /// This status, and nothing of Amina's in the body or headers.
+    Without(u16),
+}
+use Get::{Shown, Without};
+
+/// Nobody; a patient who is a stranger; Amina; her son, who has her Consent for Observations; her GP; a professional who has
+/// left her care team; an app of Amina's with scopes for other types; a system.
+const CALLERS: [&str; 8] =
+    ["nobody", "stranger", "patient", "carer", "professional", "revoked", "wrong scope", "system"];
+
+/// Those who may see the reading, where the others are answered as if it were not there.
+const READ: [Get; 8] =
+    [Without(401), Without(404), Shown(200), Shown(200), Shown(200), Without(404), Without(403), Shown(200)];
+/// The same where the others find nothing.
+const FOUND: [Get; 8] =
+    [Without(401), Without(200), Shown(200), Shown(200), Shown(200), Without(200), Without(403), Shown(200)];
+/// Everybody, and it says nothing of anybody.
+const OPEN: [Get; 8] = [Without(200); 8];
+
+/// Method, path of the OpenAPI document, and what each caller gets.
+const TABLE: &[(&str, &str, [Get; 8])] = &[
+    ("GET", "/fhir/{type}/{id}", READ),
+    ("GET", "/fhir/{type}/{id}/_history/{version}", READ),
+    ("GET", "/fhir/{type}/{id}/_history", READ),
+    ("GET", "/fhir/{type}", FOUND),
+    ("POST", "/fhir/{type}/_search", FOUND),
+    ("GET", "/fhir/{type}/_history", FOUND),
+    (
+        // Of the types that the token's scopes are about.
+        "GET",
+        "/fhir/_history",
+        [Without(401), Without(200), Shown(200), Shown(200), Shown(200), Without(200), Without(200), Shown(200)],
+    ),
+    (
+        // A reading of Amina's, which is shown to the one who has written it.
+        "POST",
+        "/fhir/{type}",
+        [Without(401), Without(403), Shown(201), Shown(201), Shown(201), Without(403), Without(403), Shown(201)],
+    ),
+    (
+        "PUT",
+        "/fhir/{type}/{id}",
+        [Without(401), Without(404), Shown(200), Without(403), Without(403), Without(404), Without(403), Shown(200)],
+    ),
+    (
+        // Whoever does not see it would create one, in a record that is not theirs.
+        "PUT",
+        "/fhir/{type}",
+        [Without(401), Without(403), Shown(200), Without(403), Without(403), Without(403), Without(403), Shown(200)],
+    ),
+    (
+        "DELETE",
+        "/fhir/{type}/{id}",
+        [
+            Without(401),
+            Without(404),
+            Without(204),
+            Without(403),
+            Without(403),
+            Without(404),
+            Without(403),
+            Without(204),
+        ],
+    ),
+    (
+        // Whoever does not see it finds nothing to delete.
+        "DELETE",
+        "/fhir/{type}",
+        [
+            Without(401),
+            Without(204),
+            Without(204),
+            Without(403),
+            Without(403),
+            Without(204),
+            Without(403),
+            Without(204),
+        ],
+    ),
+    (
+        // A transaction that reads the reading: it fails as a whole as its entry does.
+        "POST", "/fhir", READ,
+    ),
+    ("GET", "/fhir/metadata", OPEN),
+    ("GET", "/healthz", OPEN),
+    ("GET", "/readyz", OPEN),
+    ("GET", "/metrics", OPEN),
+    ("GET", "/openapi.json", OPEN),
+];
+
+/// In the reading and nowhere else.
+const MARK: &str = "only-in-this-reading";
+
+async fn every_route_and_every_caller(concord: &Concord) {
+    people::arrive(concord).await;
+    let listed: BTreeSet<(String, String)> =
+        TABLE.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(listed.len(), TABLE.len(), "a route has two rows");
+    assert_eq!(listed, routes(), "a route without a row, or a row without a route");
+    for (method, path, wanted) in TABLE {
+        for (caller, wanted) in CALLERS.iter().zip(wanted) {
+            check(concord, caller, method, path, *wanted).await;
+        }
+    }
+}
+
+/// The routes of the OpenAPI document: method and path.
+fn routes() -> BTreeSet<(String, String)> {
+    let document: Value = serde_json::from_str(&openapi::document().expect("a document")).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().expect("methods").keys();
+            methods.map(|method| (method.to_uppercase(), path.clone())).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn app(concord: &Concord, caller: &str) -> App {
+    match caller {
+        "nobody" => concord.nobody(),
+        "stranger" => concord.patient("callum"),
+        "patient" => concord.patient("amina"),
+        "carer" => concord.user("RelatedPerson/yusuf"),
+        "professional" => concord.user("Practitioner/gp"),
+        "revoked" => concord.user("Practitioner/former"),
+        "wrong scope" => concord.patient_with("amina", "patient/Goal.cruds patient/Patient.rs"),
+        _ => concord.system(),
+    }
+}
+
+async fn check(concord: &Concord, caller: &str, method: &str, path: &str, wanted: Get) {
+    let marked = with(blood_pressure("amina", 120), "note", json!([{"text": MARK}]));
+    let id = concord.patient("amina").create(&marked).await;
+    let app = app(concord, caller);
+    let answer = ask(&app, method, path, &id, &marked).await;
+    let (status, shown) = match wanted {
+        Shown(status) => (status, true),
+        Without(status) => (status, false),
+    };
+    assert_eq!(answer.status, status, "{caller} {method} {path}: {answer}");
+    let told = format!("{} {:?}", answer.text(), answer.headers);
+    // A write that is answered shows what was written to the one who wrote it.
+    assert_eq!(told.contains(MARK), shown, "{caller} {method} {path}: {answer}");
+    // Where the request does not name it, neither does the answer.
+    if !shown && path.contains("{type}") && !path.contains("{id}") && method == "GET" {
+        assert!(!told.contains(&id), "{caller} {method} {path}: {answer}");
+    }
+    if method == "GET" {
+        let head = app.ask(Method::HEAD, &filled(path, &id)).await;
+        assert_eq!((head.status, head.body.len()), (status, 0), "{caller} HEAD {path}");
+    }
+    // What was not permitted has not happened.
+    let system = concord.system();
+    let now = system.get(&format!("Observation/{id}")).await;
+    if status >= 400 || (!shown && method == "DELETE" && caller != "patient" && caller != "system") {
+        assert_eq!((now.status, now.header("etag")), (200, "W/\"1\""), "{caller} {method} {path}");
+    }
+    system.delete(&format!("Observation/{id}")).await.expect(204);
+}
+
+fn filled(path: &str, id: &str) -> String {
+    path.replace("{type}", "Observation").replace("{id}", id).replace("{version}", "1")
+}
+
+fn ask(app: &App, method: &str, path: &str, id: &str, marked: &Value) -> Ask {
+    let place = filled(path, id);
+    let changed = with(marked.clone(), "status", json!("amended"));
+    let conditional = format!("{place}?_id={id}");
+    match (method, path) {
+        ("POST", "/fhir/{type}/_search") => {
+            app.ask(Method::POST, &place).body("application/x-www-form-urlencoded", format!("_id={id}"))
+        }
+        ("POST", "/fhir") => {
+            let entry = json!({"request": {"method": "GET", "url": format!("Observation/{id}")}});
+            app.post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
+        }
+        ("POST", _) => app.post(&place, marked),
+        ("PUT", "/fhir/{type}") => app.put(&conditional, &changed),
+        ("PUT", _) => app.put(&place, &with(changed, "id", json!(id))),
+        ("DELETE", "/fhir/{type}") => app.delete(&conditional),
+        ("DELETE", _) => app.delete(&place),
+        ("GET", "/fhir/_history" | "/fhir/{type}/_history") => app.get(&format!("{place}?_count=1000")),
+        _ => app.get(&place),
+    }
+}

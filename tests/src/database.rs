@@ -1,0 +1,127 @@
+//! A database for one test: a file in a folder of its own, or a database of its own in the cluster that
+//! `CONCORD_TEST_POSTGRES` names. Both are gone when the test is over.
+
+use std::path::{Path, PathBuf};
+
+use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::pg::PgConnection;
+
+/// Which database a journey runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The embedded one.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// A folder that is removed with everything in it.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A new, empty one.
+    #[must_use]
+    pub fn new() -> Folder {
+        let path = std::env::temp_dir().join(format!("concord-test-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&path).expect("a folder for the test");
+        Folder(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Default for Folder {
+    fn default() -> Folder {
+        Folder::new()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder that cannot be removed is no reason to fail a test that has passed.
+        let _left = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A database that nobody else uses.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: Folder,
+    url: String,
+    /// The PostgreSQL database to drop, and where.
+    drop: Option<(String, String)>,
+}
+
+impl Scratch {
+    /// A new, empty one.
+    ///
+    /// # Panics
+    /// When there is no PostgreSQL to make one in.
+    #[must_use]
+    pub fn new(database: Database) -> Scratch {
+        let folder = Folder::new();
+        match database {
+            Database::Sqlite => {
+                let url = format!("sqlite:{}", folder.path().join("concord.db").display());
+                Scratch { folder, url, drop: None }
+            }
+            Database::Postgres => {
+                let cluster = cluster();
+                let name = format!("concord_{}", uuid::Uuid::new_v4().simple());
+                admin(&cluster, &format!("CREATE DATABASE {name}"));
+                Scratch { folder, url: with_database(&cluster, &name), drop: Some((cluster, name)) }
+            }
+        }
+    }
+
+    /// The setting `database_url`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A folder beside it for whatever else the test keeps.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some((cluster, name)) = &self.drop
+            && let Ok(mut connection) = PgConnection::establish(cluster)
+        {
+            let _left = connection.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the cluster comes from scripts/with-postgres.sh through the environment"
+)]
+fn cluster() -> String {
+    std::env::var("CONCORD_TEST_POSTGRES")
+        .unwrap_or_else(|_| panic!("CONCORD_TEST_POSTGRES is not set: run `make test`"))
+}
+
+fn admin(cluster: &str, statement: &str) {
+    let mut connection =
+        PgConnection::establish(cluster).unwrap_or_else(|error| panic!("CONCORD_TEST_POSTGRES: {error}"));
+    connection.batch_execute(statement).unwrap_or_else(|error| panic!("CONCORD_TEST_POSTGRES: {statement}: {error}"));
+}
+
+/// The URL of the cluster with another database in its path.
+fn with_database(cluster: &str, name: &str) -> String {
+    let (address, query) = cluster.split_once('?').map_or((cluster, None), |(address, query)| (address, Some(query)));
+    let authority = address.find("://").map_or(0, |at| at + 3);
+    let end = address.get(authority..).and_then(|rest| rest.find('/')).map_or(address.len(), |at| authority + at);
+    let server = address.get(..end).unwrap_or(address);
+    query.map_or_else(|| format!("{server}/{name}"), |query| format!("{server}/{name}?{query}"))
+}

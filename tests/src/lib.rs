@@ -1,0 +1,39 @@
+//! What the journeys share: a server of one's own on a database of one's own, a client, people, and resources.
+//!
+//! Every journey runs on both databases, beside all the others. Time stands still until a journey moves it, so nothing
+//! waits and nothing is tried twice.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is test support: whatever goes wrong here has to stop the test and say where"
+)]
+
+pub mod client;
+pub mod database;
+pub mod examples;
+pub mod people;
+pub mod process;
+pub mod server;
+
+pub use client::{Answer, App};
+pub use database::Database;
+pub use server::{Concord, run};
+
+/// Turns functions `async fn name(concord: &Concord)` into a test on each database, `name::sqlite` and `name::postgres`.
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn sqlite() {
+                $crate::run($crate::Database::Sqlite, &[], super::$name);
+            }
+
+            #[test]
+            fn postgres() {
+                $crate::run($crate::Database::Postgres, &[], super::$name);
+            }
+        }
+    )+};
+}

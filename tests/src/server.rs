@@ -1,0 +1,199 @@
+//! The real server, inside the test's process: its own port, its own database, and a clock that the test moves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use concord_api::auth::development::{DevelopmentIssuer, TokenRequest};
+use concord_api::clock::Clock;
+use concord_api::command::serve;
+use concord_api::config::Config;
+use tokio::sync::oneshot;
+
+use crate::client::{App, client};
+use crate::database::{Database, Scratch};
+
+/// The address that clients know the server by; links and `Location` start with it. It is not where the server listens.
+pub const BASE: &str = "http://concord.test/fhir";
+
+/// When every journey starts: 2026-12-01T12:00:00Z.
+pub const START_MS: i64 = 1_796_126_400_000;
+
+/// The origin whose pages may call.
+pub const ORIGIN: &str = "https://app.example.org";
+
+/// How large a body may be.
+pub const MAX_BODY_BYTES: usize = 1_000_000;
+
+/// A running server with the means to call it.
+pub struct Concord {
+    /// Its time.
+    pub clock: Clock,
+    /// Its settings.
+    pub config: Config,
+    http: reqwest::Client,
+    issuer: DevelopmentIssuer,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    // After the thread, so that the database goes last.
+    scratch: Arc<Scratch>,
+}
+
+/// Runs a journey on a server of its own.
+///
+/// # Panics
+/// When the journey does.
+pub fn run(database: Database, settings: &[(&str, &str)], journey: impl AsyncFnOnce(&Concord)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let concord = Concord::start(Arc::new(Scratch::new(database)), Clock::fixed(START_MS), settings).await;
+        journey(&concord).await;
+    });
+}
+
+impl Concord {
+    /// Starts a server on a database, with these settings over those of all journeys.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn start(scratch: Arc<Scratch>, clock: Clock, settings: &[(&str, &str)]) -> Concord {
+        let config = settings_of(&scratch, settings);
+        let issuer = DevelopmentIssuer::open(&config).expect("a key").expect("the development issuer is on");
+        let (ready, started) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (own_config, own_clock) = (config.clone(), clock.clone());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let bound = match serve::bind(&own_config, own_clock).await {
+                    Ok(bound) => bound,
+                    Err(error) => panic!("the server does not start: {error}"),
+                };
+                ready.send(bound.address).expect("a test that waits for its server");
+                tokio::select! {
+                    served = bound.serve() => served.expect("a server that ends well"),
+                    _ = stopped => {}
+                }
+            });
+        });
+        let address = started.await.expect("a server that starts");
+        let http = client();
+        Concord { clock, config, http, issuer, address, stop: Some(stop), thread: Some(thread), scratch }
+    }
+
+    /// Another server over the same database, with the same time and the same keys.
+    pub async fn another_node(&self) -> Concord {
+        Concord::start(Arc::clone(&self.scratch), self.clock.clone(), &[]).await
+    }
+
+    /// Lets the time go on by that many milliseconds.
+    pub fn later(&self, milliseconds: i64) {
+        self.clock.advance_ms(milliseconds);
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// Whether it runs on PostgreSQL.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.scratch.url().starts_with("postgres")
+    }
+
+    /// Somebody without a token.
+    #[must_use]
+    pub fn nobody(&self) -> App {
+        App::new(self.http.clone(), format!("http://{}", self.address), None)
+    }
+
+    /// A patient's app, that may do everything the patient may.
+    #[must_use]
+    pub fn patient(&self, id: &str) -> App {
+        self.patient_with(id, "patient/*.cruds")
+    }
+
+    /// A patient's app with these scopes.
+    #[must_use]
+    pub fn patient_with(&self, id: &str, scope: &str) -> App {
+        self.app(&TokenRequest { patient: Some(id.to_owned()), scope: scope.to_owned(), ..TokenRequest::default() })
+    }
+
+    /// Another user's app, `Practitioner/gp` or `RelatedPerson/yusuf`, that may do everything the user may.
+    #[must_use]
+    pub fn user(&self, reference: &str) -> App {
+        self.user_with(reference, "user/*.cruds")
+    }
+
+    /// Another user's app with these scopes.
+    #[must_use]
+    pub fn user_with(&self, reference: &str, scope: &str) -> App {
+        let fhir_user = Some(reference.to_owned());
+        self.app(&TokenRequest { fhir_user, scope: scope.to_owned(), ..TokenRequest::default() })
+    }
+
+    /// A system that may do everything.
+    #[must_use]
+    pub fn system(&self) -> App {
+        self.system_with("system/*.cruds")
+    }
+
+    /// A system with these scopes.
+    #[must_use]
+    pub fn system_with(&self, scope: &str) -> App {
+        self.app(&TokenRequest { scope: scope.to_owned(), ..TokenRequest::default() })
+    }
+
+    /// The app that such a token is for. Without an app or a lifetime it is the app `phr-app` for a day.
+    ///
+    /// # Panics
+    /// When there can be no such token.
+    #[must_use]
+    pub fn app(&self, request: &TokenRequest) -> App {
+        let client_id = if request.client_id.is_empty() { "phr-app".to_owned() } else { request.client_id.clone() };
+        let lifetime_s = if request.lifetime_s == 0 { 86_400 } else { request.lifetime_s };
+        let request = TokenRequest { client_id, lifetime_s, ..request.clone() };
+        let token = self.issuer.mint(&request, self.clock.now_s()).expect("a token");
+        App::new(self.http.clone(), format!("http://{}", self.address), Some(token))
+    }
+}
+
+impl Drop for Concord {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // A server that has failed has nobody to tell.
+            let _gone = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+}
+
+/// The settings of every journey, and some over them.
+fn settings_of(scratch: &Scratch, settings: &[(&str, &str)]) -> Config {
+    let key = scratch.folder().join("development-key.pem").display().to_string();
+    let body = MAX_BODY_BYTES.to_string();
+    let usual = [
+        ("CONCORD_LISTEN", "127.0.0.1:0"),
+        ("CONCORD_PUBLIC_URL", "http://concord.test"),
+        ("CONCORD_DATABASE_URL", scratch.url()),
+        ("CONCORD_DATABASE_POOL_SIZE", "4"),
+        ("CONCORD_DURABILITY", "process"),
+        ("CONCORD_WORKERS", "2"),
+        ("CONCORD_DEVELOPMENT_ISSUER", "true"),
+        ("CONCORD_DEVELOPMENT_KEY", &key),
+        ("CONCORD_CORS_ORIGINS", ORIGIN),
+        ("CONCORD_MAX_BODY_BYTES", &body),
+        ("CONCORD_SHUTDOWN_TIMEOUT_SECONDS", "1"),
+    ];
+    let value = |name: &str| {
+        let all = settings.iter().chain(&usual);
+        all.clone().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    };
+    Config::load(None, value).unwrap_or_else(|error| panic!("{error}"))
+}
