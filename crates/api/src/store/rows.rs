@@ -19,6 +19,8 @@ pub(crate) enum Method {
     Put,
     /// A delete.
     Delete,
+    /// An update that brought a deleted resource back.
+    Restore,
 }
 
 impl Method {
@@ -27,6 +29,7 @@ impl Method {
             Method::Post => 0,
             Method::Put => 1,
             Method::Delete => 2,
+            Method::Restore => 3,
         }
     }
 
@@ -34,6 +37,7 @@ impl Method {
         match number {
             0 => Method::Post,
             1 => Method::Put,
+            3 => Method::Restore,
             _ => Method::Delete,
         }
     }
@@ -42,7 +46,7 @@ impl Method {
     pub(crate) fn verb(self) -> &'static str {
         match self {
             Method::Post => "POST",
-            Method::Put => "PUT",
+            Method::Put | Method::Restore => "PUT",
             Method::Delete => "DELETE",
         }
     }
