@@ -4,8 +4,9 @@
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::ResourceType;
+use concord_fhir::value::LONGEST_HALF;
 
-use crate::facts::{Coding, DataPoint, Period, Provision, Target};
+use crate::facts::{Coding, DataPoint, Effect, Period, Provision, Target};
 use crate::label;
 
 /// What an axis covers.
@@ -112,8 +113,7 @@ pub(crate) fn data(provision: &Provision, only: Option<ResourceType>) -> Region 
         region = region.and(any(&provision.classes, class));
     }
     if !provision.labels.is_empty() {
-        let (least, most) = (label::covered_at_least(&provision.labels), label::covered_at_most(&provision.labels));
-        region = region.and(Region { least, most });
+        region = region.and(labels(&provision.labels, provision.effect));
     }
     let types = types_of(provision, only);
     let about = |name: &str| types.as_ref().is_none_or(|types| types.iter().any(|one| one.name() == name));
@@ -132,7 +132,7 @@ pub(crate) fn data(provision: &Provision, only: Option<ResourceType>) -> Region 
 /// Whether an axis about the data is not understood in part, so that a denial covers more than it says.
 pub(crate) fn is_vague(provision: &Provision) -> bool {
     provision.classes.iter().any(|coding| coding.resource_type().is_none())
-        || provision.codes.iter().any(|coding| coding.code.is_none())
+        || provision.codes.iter().any(|coding| code_test(coding).is_none())
         || !label::are_known(&provision.labels)
         || provision.data_period == Some(Period::Unreadable)
         || provision.data.iter().any(|point| data_point(point) == Region::unknown())
@@ -150,6 +150,18 @@ fn types_of(provision: &Provision, only: Option<ResourceType>) -> Option<Vec<Res
     }
     let types: Option<Vec<ResourceType>> = provision.classes.iter().map(Coding::resource_type).collect();
     types.filter(|types| !types.is_empty())
+}
+
+/// A level means it and the lower ones to a permit, it and the higher ones to a denial. So what a permit inside a denial
+/// covers for certain meets both readings, and what a denial inside a permit may cover meets either.
+fn labels(labels: &[Coding], effect: Effect) -> Region {
+    let permitted = label::covered_at_least(labels);
+    let denied = label::covered_at_most(labels);
+    match effect {
+        Effect::Permit => Region { least: permitted.clone(), most: permitted.or(denied) },
+        Effect::Deny => Region { least: permitted.and(denied.clone()), most: denied },
+        Effect::Silent => Region { least: permitted.clone().and(denied.clone()), most: permitted.or(denied) },
+    }
 }
 
 /// A type, or a profile that the resource claims. A denial by profile also covers what meets it without saying so.
@@ -182,7 +194,7 @@ fn codes(codings: &[Coding], about: impl Fn(&str) -> bool) -> Region {
             elsewhere = elsewhere.or(entry(name, parameter, Test::Present));
         }
     }
-    let vague = codings.iter().any(|coding| coding.code.is_none());
+    let vague = codings.iter().any(|coding| code_test(coding).is_none());
     let most = match vague {
         true => Predicate::All,
         false => least.clone().or(elsewhere).or(other_types(CODED.iter().map(|(name, _)| *name))),
@@ -190,9 +202,13 @@ fn codes(codings: &[Coding], about: impl Fn(&str) -> bool) -> Region {
     Region { least, most }
 }
 
-/// A code in its system, in either spelling of a system of HL7; without a system in any.
+/// A code in its system, in either spelling of a system of HL7; without a system in any. None when there is no code, or
+/// one so long that the index keeps it in another form.
 fn code_test(coding: &Coding) -> Option<Test> {
-    let code = coding.code.as_deref()?;
+    let code = coding.code.as_deref().filter(|code| code.len() + 1 < LONGEST_HALF)?;
+    if coding.system.len() + 1 >= LONGEST_HALF {
+        return None;
+    }
     if coding.system.is_empty() {
         return Some(Test::Starts(format!("{code}{SEPARATOR}")));
     }
@@ -257,4 +273,34 @@ fn entry(name: &str, parameter: &str, test: Test) -> Predicate {
 
 fn other_types(names: impl Iterator<Item = &'static str>) -> Predicate {
     Predicate::Type(names.filter_map(ResourceType::parse).collect()).negate()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use concord_fhir::registry::{Kind, parameter};
+
+    #[test]
+    fn the_tables_name_parameters_of_the_right_kind() {
+        let kind = |name: &str, code: &str| parameter(ResourceType::parse(name)?, code).map(|found| found.kind);
+        for (name, codes) in CODED {
+            assert!(codes.iter().all(|code| kind(name, code) == Some(Kind::Token)), "{name}");
+        }
+        for (name, codes) in DATED {
+            assert!(codes.iter().all(|code| kind(name, code) == Some(Kind::Date)), "{name}");
+        }
+        for (name, code) in CODED_ELSEWHERE {
+            assert_eq!(kind(name, code), Some(Kind::Reference), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_too_long_for_the_index_is_not_guessed_at() {
+        let coding = |code: String, system: String| Coding { system, code: Some(code) };
+        assert!(code_test(&coding("1".into(), "s".into())).is_some());
+        assert!(code_test(&coding("1".repeat(5000), "s".into())).is_none());
+        assert!(code_test(&coding("1".into(), "s".repeat(5000))).is_none());
+        let region = codes(&[coding("1".repeat(5000), "s".into())], |_| true);
+        assert_eq!(region, Region::unknown());
+    }
 }

@@ -1,6 +1,7 @@
 //! The first layer: what the token lets the app do. A scope only bounds; it gives nothing that the caller has not.
 
 use concord_fhir::predicate::Predicate;
+use concord_fhir::search::{self, Handling};
 
 use crate::caller::{Actor, Caller};
 use crate::decision::{Layer, Reason, Verdict};
@@ -10,19 +11,19 @@ use crate::types;
 
 /// The resources that the scopes reach.
 ///
-/// A scope with a query (SMART App Launch 2.2, "Finer-grained resource constraints") gives nothing: it bounds by a search
-/// that is not evaluated here, and to leave the bound out would give too much.
-pub(crate) fn ceiling(request: &Request<'_>, reasons: &mut Vec<Reason>) -> Predicate {
+/// A scope with a query (SMART App Launch 2.2, "Finer-grained resource constraints") reaches what the search finds. One
+/// whose query is not wholly understood gives nothing.
+pub(crate) fn ceiling(request: &Request<'_>, now: i64, reasons: &mut Vec<Reason>) -> Predicate {
     let caller = request.caller;
     let mut reach = Predicate::None;
-    let (mut granular, mut without_patient) = (false, false);
+    let (mut not_understood, mut without_patient) = (false, false);
     for scope in caller.scopes.that_permit(request.action, request.resource_type) {
-        if !scope.query.is_empty() {
-            granular = true;
+        let Some(found) = found_by(scope, now) else {
+            not_understood = true;
             continue;
-        }
+        };
         match within_context(scope, request) {
-            Some(within) => reach = reach.or(within.and(of_type(scope))),
+            Some(within) => reach = reach.or(within.and(found)),
             None => without_patient |= scope.context == Context::Patient && context_patient(caller).is_none(),
         }
     }
@@ -33,10 +34,10 @@ pub(crate) fn ceiling(request: &Request<'_>, reasons: &mut Vec<Reason>) -> Predi
     }
     let what = request.resource_type.map_or_else(|| "resources".to_owned(), |one| one.to_string());
     let verb = request.action.verb();
-    let (rule, text) = if granular {
+    let (rule, text) = if not_understood {
         (
             "scope.query",
-            format!("the token may {verb} {what} only within a search, which this server does not evaluate"),
+            format!("the token may {verb} {what} only within a search that this server does not understand"),
         )
     } else if without_patient {
         ("scope.no-patient", "the token has `patient/` scopes and names no patient".to_owned())
@@ -70,6 +71,19 @@ fn within_context(scope: &Scope, request: &Request<'_>) -> Option<Predicate> {
     }
 }
 
-fn of_type(scope: &Scope) -> Predicate {
-    scope.resource_type.map_or(Predicate::All, |one| Predicate::Type(vec![one]))
+/// The parameters of every type that say which resources are meant, and not how an answer is given.
+const FILTERS_OF_EVERY_TYPE: [&str; 6] = ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"];
+
+/// The resources of the scope's type that its query finds; none when the query is not wholly understood, or has a
+/// parameter that does not bound.
+fn found_by(scope: &Scope, now: i64) -> Option<Predicate> {
+    if scope.query.is_empty() {
+        return Some(scope.resource_type.map_or(Predicate::All, |one| Predicate::Type(vec![one])));
+    }
+    let filters = scope.query.iter().all(|(name, _)| {
+        let code = name.split(':').next().unwrap_or_default();
+        !code.starts_with('_') || FILTERS_OF_EVERY_TYPE.contains(&code)
+    });
+    let query = search::parse(scope.resource_type, &scope.query, Handling::Strict, now, "").ok()?;
+    filters.then_some(query.predicate)
 }

@@ -44,7 +44,7 @@ const AUTHORS: [&str; 17] = [
 #[must_use]
 pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
     let mut reasons = Vec::new();
-    let ceiling = ceiling(request, &mut reasons);
+    let ceiling = ceiling(request, now, &mut reasons);
     let reach = match ceiling {
         Predicate::None => Predicate::None,
         _ => reach(request, facts, now, &mut reasons),
@@ -278,5 +278,20 @@ impl Records {
             let record = patients.into_iter().fold(Predicate::None, |any, one| any.or(Predicate::Record(one)));
             all.or(record.and(permitted))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use concord_fhir::registry::{Kind, parameter};
+
+    #[test]
+    fn the_parameters_that_name_an_author_are_reference_parameters() {
+        for name in AUTHORS {
+            let (resource_type, code) = name.split_once('.').unwrap();
+            let found = parameter(ResourceType::parse(resource_type).unwrap(), code);
+            assert_eq!(found.map(|found| found.kind), Some(Kind::Reference), "{name}");
+        }
     }
 }

@@ -14,15 +14,16 @@ pub fn refusal(reasons: &[Reason]) -> Vec<Issue> {
             && (matches!(reason.layer, Layer::Scope | Layer::Writing | Layer::Authorship)
                 || reason.rule == "role-not-held")
     });
-    let issues: Vec<Issue> = told.map(|reason| Issue::plain(code(reason), reason.text.clone())).collect();
+    let issues: Vec<Issue> = told.map(issue).collect();
     if issues.is_empty() { vec![Issue::plain(IssueCode::Forbidden, "you may not do this")] } else { issues }
 }
 
-fn code(reason: &Reason) -> IssueCode {
-    match reason.layer {
+fn issue(reason: &Reason) -> Issue {
+    let code = match reason.layer {
         Layer::Authorship => IssueCode::BusinessRule,
         _ => IssueCode::Forbidden,
-    }
+    };
+    Issue::plain(code, reason.text.clone())
 }
 
 /// The notice that goes with whatever a caller of lesser rights sees. It depends on who asks and not on what was found,
@@ -62,14 +63,20 @@ mod tests {
         vec![Reason::new(Layer::Scope, Verdict::Denies, "scope.missing", "no scope"), consent]
     }
 
+    fn decision(obligations: Vec<Obligation>) -> Decision {
+        Decision { action: Action::Search, permit: Predicate::None, reasons: Vec::new(), obligations, until: None }
+    }
+
     #[test]
     fn a_refusal_tells_nothing_about_a_record() {
-        let issues = refusal(&reasons());
-        assert_eq!(issues.len(), 1);
-        assert_eq!((issues[0].code, issues[0].text.as_str()), (IssueCode::Forbidden, "no scope"));
+        let told = refusal(&reasons());
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].code, told[0].text.as_str()), (IssueCode::Forbidden, "no scope"));
         let hidden = refusal(&reasons()[1..]);
         assert_eq!((hidden.len(), hidden[0].text.as_str()), (1, "you may not do this"));
         assert_eq!(refusal(&[]), hidden);
+        let authorship = Reason::new(Layer::Authorship, Verdict::Denies, "authorship.other", "not yours");
+        assert_eq!(refusal(&[authorship])[0].code, IssueCode::BusinessRule);
     }
 
     #[test]
@@ -82,13 +89,6 @@ mod tests {
 
     #[test]
     fn the_notice_depends_on_the_caller_only() {
-        let decision = |obligations| Decision {
-            action: Action::Search,
-            permit: Predicate::All,
-            reasons: Vec::new(),
-            obligations,
-            until: None,
-        };
         assert!(notice(&decision(vec![Obligation::Audit])).is_none());
         let issue = notice(&decision(vec![Obligation::SayMayBeWithheld])).unwrap();
         assert_eq!((issue.severity, issue.code), (Severity::Information, IssueCode::Suppressed));

@@ -8,7 +8,7 @@
 //! | what does the token let the app do? | [`scope`] |
 //! | what is asked? | [`request`], [`purpose`] |
 //! | what is known? | [`facts`], [`identity`] |
-//! | may they? | [`decide`] |
+//! | may they? | [`decide()`] |
 //! | what is the answer? | [`decision`] |
 //! | may they change what somebody wrote? | [`authorship`] |
 //! | how is it told? | [`explain`] |
@@ -27,6 +27,8 @@ pub mod purpose;
 pub mod request;
 mod ruling;
 pub mod scope;
+#[cfg(test)]
+mod tests;
 mod tri;
 mod types;
 

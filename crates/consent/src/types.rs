@@ -5,37 +5,12 @@ use std::sync::LazyLock;
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{RecordClass, ResourceType, record_class};
 use concord_fhir::rules;
 
 /// Reference data about no patient, which every caller may read.
-static SHARED: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&SHARED_NAMES));
-
-const SHARED_NAMES: [&str; 23] = [
-    "ActivityDefinition",
-    "CapabilityStatement",
-    "CodeSystem",
-    "CompartmentDefinition",
-    "ConceptMap",
-    "Endpoint",
-    "HealthcareService",
-    "ImplementationGuide",
-    "Location",
-    "Medication",
-    "MedicationKnowledge",
-    "NamingSystem",
-    "OperationDefinition",
-    "Organization",
-    "OrganizationAffiliation",
-    "PlanDefinition",
-    "Practitioner",
-    "PractitionerRole",
-    "Questionnaire",
-    "SearchParameter",
-    "StructureDefinition",
-    "Substance",
-    "ValueSet",
-];
+static SHARED: LazyLock<Vec<ResourceType>> =
+    LazyLock::new(|| ResourceType::all().filter(|one| record_class(*one) == RecordClass::Shared).collect());
 
 /// What professionals do not see although it is in a patient's record: who looked at it.
 static NOT_FOR_PROFESSIONALS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["AuditEvent"]));
@@ -119,7 +94,8 @@ mod tests {
 
     #[test]
     fn every_name_is_a_type() {
-        assert_eq!(SHARED.len(), SHARED_NAMES.len());
+        assert!(SHARED.contains(&ResourceType::parse("Questionnaire").unwrap()));
+        assert!(!SHARED.contains(&ResourceType::parse("Device").unwrap()));
         assert_eq!(NOT_WRITTEN_BY_PROFESSIONALS.len(), 4);
         assert_eq!(NOT_FOR_RELATED_PERSONS.len(), 3);
         assert_eq!(CONSENT.len() + RELATED_PERSON.len() + NOT_FOR_PROFESSIONALS.len() + APPEND_ONLY.len(), 5);

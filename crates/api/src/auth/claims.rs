@@ -62,6 +62,9 @@ impl Claims {
             .ok_or(AuthError::Claim("the token has no exp"))?;
         let not_before = seconds(self.nbf, AuthError::Claim("the token's nbf is not a time in seconds"))?;
         let issued = seconds(self.iat, AuthError::Claim("the token's iat is not a time in seconds"))?;
+        if expires + leeway_s <= now_s {
+            return Err(AuthError::Expired);
+        }
         if not_before.is_some_and(|time| time > now_s + leeway_s) || issued.is_some_and(|time| time > now_s + leeway_s)
         {
             return Err(AuthError::NotYetValid);
@@ -69,7 +72,7 @@ impl Claims {
         if issued.is_some_and(|time| time > expires) {
             return Err(AuthError::Claim("the token expires before it was issued"));
         }
-        if expires + leeway_s <= now_s { Err(AuthError::Expired) } else { Ok(expires) }
+        Ok(expires)
     }
 
     /// The value of `aud` that is one of those allowed.

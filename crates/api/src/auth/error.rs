@@ -9,7 +9,7 @@ pub enum AuthError {
     Missing,
     /// There is an `Authorization` header, but not one bearer token.
     NotBearer,
-    /// The token is longer than [`super::token::MAX_TOKEN_BYTES`].
+    /// The token is longer than 16,384 bytes.
     TooLong,
     /// The token is not a signed JWT; the text says what is wrong with it.
     Malformed(&'static str),

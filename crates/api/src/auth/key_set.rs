@@ -81,7 +81,9 @@ impl KeySet {
             return Ok(());
         }
         match self.source {
-            KeySource::Url(..) if age < self.refresh.max_age_s => self.refresh_in_background(now_s),
+            KeySource::Url(..) if age < self.refresh.max_age_s && !self.was_idle(now_s) => {
+                self.refresh_in_background(now_s);
+            }
             _ => {
                 // The outcome is in the age; the cause has been logged.
                 let _ = self.refresh(now_s).await;
@@ -138,6 +140,12 @@ impl KeySet {
             let _ = set.refresh(now_s).await;
             set.in_background.store(false, Ordering::Release);
         });
+    }
+
+    /// Whether nobody has looked for long, for want of callers: then the first one waits, or else a key that was withdrawn
+    /// meanwhile would work once more. While an issuer cannot be reached somebody looks often, and nobody waits.
+    fn was_idle(&self, now_s: i64) -> bool {
+        now_s.saturating_sub(self.attempted_s.load(Ordering::Acquire)) >= self.refresh.due_s.saturating_mul(2)
     }
 
     fn age(&self, now_s: i64) -> i64 {

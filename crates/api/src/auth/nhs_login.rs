@@ -40,7 +40,7 @@ fn check_digit_fits(digits: &[u32]) -> bool {
     // Weights 10 down to 2 for the first nine and 1 for the check digit: the sum is a multiple of 11. A check digit of
     // "10" cannot be written, so such numbers do not exist.
     let sum: u32 = digits.iter().zip((1..=10).rev()).map(|(digit, weight)| digit * weight).sum();
-    sum % 11 == 0
+    sum.is_multiple_of(11)
 }
 
 #[cfg(test)]

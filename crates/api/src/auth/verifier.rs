@@ -62,10 +62,9 @@ impl Verifier {
             due_s: config.jwks_refresh_seconds,
             max_age_s: config.jwks_max_age_seconds,
         };
-        let client = key_source::client()?;
         let own_base = config.fhir_base();
-        let mut issuers: Vec<_> =
-            config.issuers.iter().map(|issuer| Issuer::configured(issuer, &own_base, refresh, &client)).collect();
+        let configured = config.issuers.iter().map(|issuer| Issuer::configured(issuer, &own_base, refresh));
+        let mut issuers = configured.collect::<Result<Vec<_>, _>>()?;
         issuers.extend(development.map(|development| Issuer::development(development, &own_base)));
         Ok(Verifier {
             issuers: issuers.into_iter().map(Arc::new).collect(),
@@ -151,19 +150,19 @@ impl Verifier {
 }
 
 impl Issuer {
-    fn configured(config: &IssuerConfig, own_base: &str, refresh: Refresh, client: &reqwest::Client) -> Issuer {
+    fn configured(config: &IssuerConfig, own_base: &str, refresh: Refresh) -> Result<Issuer, KeyError> {
         let (source, refresh) = match &config.jwks {
-            Jwks::Url(url) => (KeySource::Url(url.clone(), client.clone()), refresh),
+            Jwks::Url(url) => (KeySource::Url(url.clone(), key_source::client()?), refresh),
             // Reading a small file is cheap, so it is read every second rather than trusted by its time.
             Jwks::File(path) => (KeySource::File(path.clone()), Refresh { minimum_s: 1, due_s: 1, ..refresh }),
         };
-        Issuer {
+        Ok(Issuer {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             kind: config.kind,
             fhir_base: config.fhir_base.clone().unwrap_or_else(|| own_base.to_owned()),
             keys: Arc::new(KeySet::new(config.issuer.clone(), source, refresh)),
-        }
+        })
     }
 
     fn development(development: &DevelopmentIssuer, own_base: &str) -> Issuer {

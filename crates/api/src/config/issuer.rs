@@ -135,7 +135,7 @@ fn from_json(json: &str) -> Result<Vec<IssuerConfig>, ConfigError> {
 }
 
 fn from_file(source: &Source<'_>) -> Result<Vec<IssuerConfig>, ConfigError> {
-    let Some((value, file)) = source.from_file("issuers") else { return Ok(Vec::new()) };
+    let Some((value, file)) = source.in_file("issuers") else { return Ok(Vec::new()) };
     let bad = || ConfigError::value(&format!("issuers in {file}"), &value.to_string(), "tables headed [[issuers]]");
     let items = value.as_array().ok_or_else(bad)?;
     let mut issuers = Vec::with_capacity(items.len());

@@ -124,8 +124,9 @@ pub const SETTINGS: &[Setting] = &[
         key: "jwks_refresh_seconds",
         expected: "a whole number from 10 to 86400",
         default: "300",
-        meaning: "How often an issuer's keys are fetched again from a URL. A key that the issuer has withdrawn works no \
-                  longer than this. (A file is looked at every second; an unknown key is fetched at once.)",
+        meaning: "How often an issuer's keys are fetched again from a URL. While the issuer can \
+                  be reached, a key that it has withdrawn works no longer than twice this. (A file is looked at every \
+                  second; an unknown key is fetched at once.)",
     },
     Setting {
         key: "jwks_max_age_seconds",

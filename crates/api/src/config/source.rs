@@ -78,7 +78,7 @@ impl<'a> Source<'a> {
     }
 
     /// A value of the file, taken as it is, and the file's name.
-    pub(super) fn from_file(&self, key: &str) -> Option<(&toml::Value, &str)> {
+    pub(super) fn in_file(&self, key: &str) -> Option<(&toml::Value, &str)> {
         self.file.get(key).map(|value| (value, self.file_name.as_str()))
     }
 

@@ -32,34 +32,37 @@ pub struct Server {
 
 pub use trace::traced;
 
+/// An address at which other methods than its routes' are answered with 405.
+fn only(path: &str) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(system::not_allowed))
+}
+
 /// Every route. The access matrix in `tests/` and the OpenAPI document are checked against this list.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
             web::scope("/fhir")
                 .service(
-                    web::resource("/metadata")
-                        .route(web::get().to(system::metadata))
-                        .route(web::head().to(system::metadata)),
+                    only("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)),
                 )
-                .service(web::resource("/_history").route(web::get().to(resource::system_history)))
-                .service(web::resource("/{type}/_search").route(web::post().to(resource::search_by_post)))
-                .service(web::resource("/{type}/_history").route(web::get().to(resource::type_history)))
+                .service(only("/_history").route(web::get().to(resource::system_history)))
+                .service(only("/{type}/_search").route(web::post().to(resource::search_by_post)))
+                .service(only("/{type}/_history").route(web::get().to(resource::type_history)))
                 .service(
-                    web::resource("/{type}/{id}/_history/{version}")
+                    only("/{type}/{id}/_history/{version}")
                         .route(web::get().to(resource::vread))
                         .route(web::head().to(resource::vread)),
                 )
-                .service(web::resource("/{type}/{id}/_history").route(web::get().to(resource::instance_history)))
+                .service(only("/{type}/{id}/_history").route(web::get().to(resource::instance_history)))
                 .service(
-                    web::resource("/{type}/{id}")
+                    only("/{type}/{id}")
                         .route(web::get().to(resource::read))
                         .route(web::head().to(resource::read))
                         .route(web::put().to(resource::update))
                         .route(web::delete().to(resource::delete)),
                 )
                 .service(
-                    web::resource("/{type}")
+                    only("/{type}")
                         .route(web::get().to(resource::search))
                         .route(web::head().to(resource::search))
                         .route(web::post().to(resource::create))

@@ -168,10 +168,10 @@ fn accepted(header: &str) -> Result<Format, Fault> {
             "*/*" | "application/*" | "text/*" | "text/html" => Some(Format::Json),
             other => form(other),
         };
-        if let (Some(form), true, true) = (form, weight > 0, version_fits) {
-            if best.is_none_or(|(most, _)| weight > most) {
-                best = Some((weight, form));
-            }
+        if let (Some(form), true, true) = (form, weight > 0, version_fits)
+            && best.is_none_or(|(most, _)| weight > most)
+        {
+            best = Some((weight, form));
         }
     }
     best.map(|(_, form)| form).ok_or_else(|| not_acceptable(header))

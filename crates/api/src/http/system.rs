@@ -72,12 +72,18 @@ pub async fn openapi(server: Data<Server>) -> HttpResponse {
 
 /// An address that leads nowhere.
 pub async fn unknown(request: HttpRequest) -> HttpResponse {
-    let fault = match request.method().as_str() {
-        "GET" | "HEAD" | "POST" | "PUT" | "DELETE" => Fault::NotFound,
-        other => Fault::NotAllowed {
-            text: format!("{other} is not served here"),
-            allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS",
-        },
+    super::fault::response(&Fault::NotFound, &Answer::default(), &request_id(&request))
+}
+
+/// A method that an address does not have, whoever asks.
+pub async fn not_allowed(request: HttpRequest) -> HttpResponse {
+    let template = request.match_pattern().unwrap_or_default();
+    let allow = match template.as_str() {
+        "/fhir/{type}/{id}" => "GET, HEAD, PUT, DELETE",
+        "/fhir/{type}" => "GET, HEAD, POST, PUT, DELETE",
+        "/fhir/{type}/_search" => "POST",
+        _ => "GET, HEAD",
     };
-    super::fault::response(&fault, &Answer::default(), &request_id(&request))
+    let text = format!("{} is not possible here", request.method());
+    super::fault::response(&Fault::NotAllowed { text, allow }, &Answer::default(), &request_id(&request))
 }

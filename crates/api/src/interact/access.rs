@@ -12,22 +12,26 @@ use concord_consent::facts::{
     CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts,
 };
 use concord_consent::request::{Action, Request};
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
 use concord_fhir::rules::{Writer, WriterKind};
-use diesel::sql_types::BigInt;
 use quick_cache::sync::Cache;
 
-use super::{AUDIT_EVENT, Call, Concord};
+use super::{AUDIT_EVENT, Call, Concord, SECURITY};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
 use crate::store::rows::{Head, Version};
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
+
+const CARE_TEAM: ResourceType = ResourceType::of("CareTeam");
+const CONSENT: ResourceType = ResourceType::of("Consent");
+const PRACTITIONER_ROLE: ResourceType = ResourceType::of("PractitionerRole");
+const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
@@ -90,22 +94,24 @@ pub(crate) fn decide_about(
     decide_at(concord, call, transaction, action, Some(resource_type), patient, None)
 }
 
-/// The decision whether a caller may know of what a resource refers to. Scopes bound what an app is shown, not what a
-/// person may name, so only the person's own access counts here.
+/// The decision whether a caller may know of what a resource refers to. The app's scopes bound it, except for the
+/// patient whom it is about and for reference data: an app that may write a reading may say whose it is and who took it.
 pub(crate) fn decide_reference(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
-    action: Action,
     head: &Head,
 ) -> Result<Arc<Decision>, Fault> {
-    let named = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
-    let mut fingerprint = call.fingerprint;
-    if let Some(first) = fingerprint.first_mut() {
-        *first ^= 0xff;
+    let resource_type = head.version.resource_type;
+    let named_freely = resource_type.name() == "Patient" || record_class(resource_type) == RecordClass::Shared;
+    if !named_freely {
+        return decide_on(concord, call, transaction, Action::Read, head);
     }
-    let named = Call { caller: Arc::new(named), fingerprint, ..call.clone() };
-    decide_on(concord, &named, transaction, action, head)
+    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
+    // Not the same rights as those of the token, so not the same remembered answers.
+    let fingerprint = call.fingerprint.map(|byte| !byte);
+    let call = Call { caller: Arc::new(caller), fingerprint, ..call.clone() };
+    decide_on(concord, &call, transaction, Action::Read, head)
 }
 
 /// Reading of everything in the contexts that the caller's scopes have.
@@ -144,10 +150,11 @@ fn decide_at(
         resource_type,
         patient,
     };
-    if let Some(answer) = concord.facts.decisions.get(&question) {
-        if answer.access == access && answer.until.is_none_or(|until| transaction.now < until) {
-            return Ok(Arc::clone(&answer.decision));
-        }
+    if let Some(answer) = concord.facts.decisions.get(&question)
+        && answer.access == access
+        && answer.until.is_none_or(|until| transaction.now < until)
+    {
+        return Ok(Arc::clone(&answer.decision));
     }
     let facts = if facts_matter {
         let mut facts = about_caller(concord, call, transaction)?;
@@ -218,8 +225,6 @@ fn decide_reached(
         .bind(ParameterId::of("CareTeam.participant").0)
         .sql(", ")
         .bind(ParameterId::of("Consent.actor").0)
-        .sql(", ")
-        .bind(ParameterId::of("RelatedPerson._self").0)
         .sql(") AND e.key IN (");
     for (place, name) in names(call, &facts, transaction.now).into_iter().enumerate() {
         if place > 0 {
@@ -229,11 +234,9 @@ fn decide_reached(
     }
     let limit = i64::try_from(REACH).unwrap_or(i64::MAX) + 1;
     let sql = sql.sql(") AND e.patient <> 0 LIMIT ").bind(limit);
-    let mut keys: Vec<i64> = transaction.rows::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect();
+    let mut keys: Vec<i64> = transaction.numbers(sql)?;
     if let Actor::RelatedPerson(id) = &call.caller.actor {
-        if let Some(related) = ResourceType::parse("RelatedPerson") {
-            keys.extend(transaction.head(related, id, false)?.map(|head| head.version.patient));
-        }
+        keys.extend(transaction.head(RELATED_PERSON, id, false)?.map(|head| head.version.patient));
     }
     if keys.len() > REACH {
         return Err(Fault::Malformed(vec![Issue::plain(
@@ -253,7 +256,6 @@ fn decide_reached(
 fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
     let mut facts = Facts::default();
     let now = transaction.now;
-    let role = ResourceType::parse("PractitionerRole").ok_or(Fault::NotFound)?;
     let condition = match &call.caller.actor {
         Actor::Practitioner(id) => {
             Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
@@ -262,9 +264,10 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
                 .bind(format!("Practitioner/{id}"))
                 .sql(") LIMIT 100")
         }
-        Actor::PractitionerRole(id) => {
-            Sql::new("r.deleted = 0 AND r.type = ").bind(role.number()).sql(" AND r.id = ").bind(id.as_str())
-        }
+        Actor::PractitionerRole(id) => Sql::new("r.deleted = 0 AND r.type = ")
+            .bind(PRACTITIONER_ROLE.number())
+            .sql(" AND r.id = ")
+            .bind(id.as_str()),
         _ => Sql::new("1 = 0"),
     };
     for version in transaction.versions(Rows::Current, condition)? {
@@ -275,10 +278,10 @@ fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_
     for name in concord_consent::identity::references(&call.caller.actor, &facts.roles, now) {
         let Some((resource_type, id)) = name.split_once('/') else { continue };
         let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
-        if let Some(head) = transaction.head(resource_type, id, false)? {
-            if let Some(value) = parsed(&head.version)? {
-                facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
-            }
+        if let Some(head) = transaction.head(resource_type, id, false)?
+            && let Some(value) = parsed(&head.version)?
+        {
+            facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
         }
     }
     Ok(facts)
@@ -297,19 +300,19 @@ fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
 fn about_patient(concord: &Concord, transaction: &mut Transaction<'_>, key: i64) -> Result<PatientFacts, Fault> {
     let mut facts = PatientFacts { patient: transaction.patient_id(key)?, ..PatientFacts::default() };
     let mut condition = Sql::new("r.deleted = 0 AND r.patient = ").bind(key).sql(" AND r.type IN (");
-    for (place, name) in ["Consent", "CareTeam", "RelatedPerson"].into_iter().enumerate() {
+    for (place, named) in [CONSENT, CARE_TEAM, RELATED_PERSON].into_iter().enumerate() {
         if place > 0 {
             condition.push_sql(", ");
         }
-        condition.push_bind(ResourceType::parse(name).map_or(-1, ResourceType::number));
+        condition.push_bind(named.number());
     }
     condition.push_sql(")");
     for version in transaction.versions(Rows::Current, condition)? {
         let Some(value) = parsed(&version)? else { continue };
         let (id, base) = (version.id.as_str(), concord.base.as_str());
-        match version.resource_type.name() {
-            "Consent" => facts.consents.push(ConsentFacts::from_resource(id, version.version, &value, base)),
-            "CareTeam" => facts.care_teams.push(CareTeamFacts::from_resource(id, &value, base)),
+        match version.resource_type {
+            CONSENT => facts.consents.push(ConsentFacts::from_resource(id, version.version, &value, base)),
+            CARE_TEAM => facts.care_teams.push(CareTeamFacts::from_resource(id, &value, base)),
             _ => facts.related_persons.push(RelatedPersonFacts::from_resource(id, &value, base)),
         }
     }
@@ -350,6 +353,7 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
         Predicate::Id(ids) => settled(ids.contains(&version.id)),
         Predicate::NoRecord => settled(version.patient == 0),
         Predicate::Record(wanted) if version.patients <= 1 => settled(version.patient != 0 && wanted == patient),
+        Predicate::Entry(parameter, test) if *parameter == SECURITY => settled(labelled(&version.labels, test)),
         Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| {
             if all == Predicate::None { all } else { all.and(known(part, version, patient)) }
         }),
@@ -359,6 +363,13 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
         Predicate::Not(part) => known(part, version, patient).negate(),
         other => other.clone(),
     }
+}
+
+/// Whether one of a row's labels meets a test: the same rows that the index has.
+fn labelled(labels: &str, test: &Test) -> bool {
+    let keys = labels.split('\n').filter(|key| !key.is_empty());
+    keys.map(|key| Entry { parameter: SECURITY, key: key.to_owned(), low: None, high: None })
+        .any(|row| test.holds(&row))
 }
 
 /// The predicate with the type of what is searched put in, which makes it smaller.

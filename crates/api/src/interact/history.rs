@@ -49,6 +49,9 @@ pub(crate) struct Page {
     pub(crate) next: Option<String>,
 }
 
+/// What was found: the cursor of the next page, and the versions with the table that each is in.
+type Found = (Option<String>, Vec<(Rows, Version)>);
+
 /// The versions that the caller may see, as they were and as the resource is now.
 pub(crate) async fn history(concord: &Arc<Concord>, call: Call, of: Of, range: Range) -> Result<Page, Fault> {
     let concord = Arc::clone(concord);
@@ -62,26 +65,52 @@ pub(crate) async fn history(concord: &Arc<Concord>, call: Call, of: Of, range: R
             };
             let mut record = call.record(interaction, resource_type);
             let result = run(&concord, &call, transaction, &of, &range, &mut record);
-            match result {
-                Ok(page) => {
-                    let records = per_patient(record, &page.versions);
-                    (Ok(page), records)
+            let records = match &result {
+                Ok((_, found)) => {
+                    let found: Vec<_> = found.iter().map(|(rows, version)| (*rows, version)).collect();
+                    per_patient(transaction, record.clone(), &found, &[])
                 }
-                Err(fault) => logged(Err(fault), record),
+                Err(_) => Ok(Vec::new()),
+            };
+            match (result, records) {
+                (Ok((next, found)), Ok(records)) => {
+                    (Ok(Page { versions: found.into_iter().map(|(_, version)| version).collect(), next }), records)
+                }
+                (Err(fault), _) | (_, Err(fault)) => logged(Err(fault), record),
             }
         })
         .await
 }
 
 /// One record for each patient whose data is in the answer, so that each can see it; one for an answer about nobody.
-pub(crate) fn per_patient(record: Record, versions: &[Version]) -> Vec<Record> {
-    let mut patients: Vec<i64> = versions.iter().map(|version| version.patient).filter(|key| *key != 0).collect();
+/// A query that names others than that patient is told by the names of its parameters only.
+pub(crate) fn per_patient(
+    transaction: &mut Transaction<'_>,
+    record: Record,
+    versions: &[(Rows, &Version)],
+    asked: &[String],
+) -> Result<Vec<Record>, Fault> {
+    let mut patients: Vec<i64> = Vec::new();
+    for (rows, version) in versions {
+        patients.extend(transaction.patients_of(*rows, version)?);
+    }
     patients.sort_unstable();
     patients.dedup();
+    let own = match asked {
+        [single] => transaction.patient_key(single)?,
+        _ => None,
+    };
     if patients.is_empty() {
-        return vec![record];
+        // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
+        patients.push(own.unwrap_or(0));
     }
-    patients.into_iter().map(|patient| Record { patient, ..record.clone() }).collect()
+    let names =
+        record.query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect::<Vec<_>>().join("&");
+    let told = |patient: i64| {
+        let query = if patient == 0 || own == Some(patient) { record.query.clone() } else { names.clone() };
+        Record { patient, query, ..record.clone() }
+    };
+    Ok(patients.into_iter().map(told).collect())
 }
 
 fn run(
@@ -91,7 +120,7 @@ fn run(
     of: &Of,
     range: &Range,
     record: &mut Record,
-) -> Result<Page, Fault> {
+) -> Result<Found, Fault> {
     let (permit, wanted) = match of {
         Of::Instance(resource_type, id) => {
             record.entity.clone_from(id);
@@ -122,8 +151,10 @@ fn run(
     let mut versions = Vec::new();
     for rows in [Rows::Current, Rows::Superseded] {
         let mut condition = wanted.clone().sql(" AND ").append(permitted(transaction, of, rows, &permit)?);
-        if let Some(Position { values, key }) = &after {
-            if let Some(PositionValue::Number(updated)) = values.first() {
+        if let Some(Position { values, key }) = &after
+            && let Some(PositionValue::Number(updated)) = values.first()
+        {
+            {
                 #[expect(clippy::cast_possible_truncation, reason = "it was made from whole milliseconds")]
                 let updated = *updated as i64;
                 condition = condition
@@ -143,18 +174,18 @@ fn run(
             .sql(rows.key())
             .sql(" DESC LIMIT ")
             .bind(i64::from(range.limit) + 1);
-        versions.extend(transaction.versions(rows, condition)?);
+        versions.extend(transaction.versions(rows, condition)?.into_iter().map(|version| (rows, version)));
     }
-    versions.sort_by_key(|version| std::cmp::Reverse((version.updated, version.key)));
+    versions.sort_by_key(|(_, version)| std::cmp::Reverse((version.updated, version.key)));
     let limit = usize::try_from(range.limit).unwrap_or(usize::MAX);
     let more = versions.len() > limit;
     versions.truncate(limit);
-    let next = versions.last().filter(|_| more).map(|last| {
+    let next = versions.last().filter(|_| more).map(|(_, last)| {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact in a double for 285,000 years")]
         let position = Position { values: vec![PositionValue::Number(last.updated as f64)], key: last.key };
         concord.cursors.seal(call, &context, &position)
     });
-    Ok(Page { versions, next })
+    Ok((next, versions))
 }
 
 fn since_and_at(range: &Range) -> Sql {

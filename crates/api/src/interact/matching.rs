@@ -10,7 +10,6 @@ use concord_fhir::search::Query;
 use super::{Call, Concord, search};
 use crate::fault::Fault;
 use crate::store::rows::Version;
-use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
 
 /// The only visible resource that matches, if one does.
@@ -31,16 +30,11 @@ pub(crate) fn one(
     )))
 }
 
-/// Makes two writers with the same condition follow one another. The embedded database has one writer anyway.
+/// Makes two writers with the same condition follow one another.
 pub(crate) fn lock(transaction: &mut Transaction<'_>, resource_type: ResourceType, query: &Query) -> Result<(), Fault> {
-    if !transaction.is_postgres() {
-        return Ok(());
-    }
     // The same on every node: the hasher has fixed keys.
     let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((resource_type, told(query)));
-    let sql = Sql::new("SELECT 1 FROM (SELECT pg_advisory_xact_lock(").bind(hash.cast_signed()).sql(")) AS locked");
-    transaction.rows::<(diesel::sql_types::Integer,), (i32,)>(sql)?;
-    Ok(())
+    transaction.lock(hash.cast_signed())
 }
 
 /// The condition as the client asked it, for the log and the lock.

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
+use concord_fhir::index::ParameterId;
 use concord_fhir::json::Limits;
 use concord_fhir::registry::ResourceType;
 
@@ -32,6 +33,8 @@ use crate::store::audit::Record;
 
 /// The type of the audit log's events.
 pub(crate) const AUDIT_EVENT: ResourceType = ResourceType::of("AuditEvent");
+/// The parameter of the labels in `meta.security`.
+pub(crate) const SECURITY: ParameterId = ParameterId::of("_security");
 /// The type that says where a resource is from.
 pub(crate) const PROVENANCE: ResourceType = ResourceType::of("Provenance");
 

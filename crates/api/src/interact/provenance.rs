@@ -1,12 +1,15 @@
 //! The Provenance of what a person writes, stored in the same transaction (R4 "Provenance").
 
 use concord_consent::caller::Actor;
-use concord_fhir::index::{self, Entries};
+use concord_fhir::index::{self, Entries, SEPARATOR};
 use concord_fhir::json::{self, Value};
+use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::local_reference;
 
 use super::write::Proposed;
-use super::{Call, PROVENANCE, instant, matching};
+use super::{Call, Concord, PROVENANCE, instant, matching};
 use crate::fault::Fault;
+use crate::store::lower::Rows;
 use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
 
@@ -97,6 +100,7 @@ fn make(
         let entity = Value::object([("role", Value::string("revision")), ("what", reference(versioned(number)))]);
         object.set("entity", Value::Array(vec![entity]));
     }
+    label(&mut value, &about.labels);
     let entries = index::extract(resource_type, &id, transaction.now, &value).part_of(patients.to_vec());
     let version = Version {
         key: transaction.next_key(),
@@ -109,7 +113,49 @@ fn make(
         patient: about.patient,
         patients: about.patients,
         author,
+        labels: about.labels.clone(),
         body: json::to_string(&value),
     };
     Ok(Some((version, entries)))
+}
+
+/// Gives a Provenance the labels of what it is about, or it would tell of what they hide.
+fn label(value: &mut Value<'_>, labels: &str) {
+    let codings: Vec<Value<'_>> = labels
+        .split('\n')
+        .filter_map(|key| key.split_once(SEPARATOR))
+        .map(|(code, system)| match system {
+            "" => Value::object([("code", Value::string(code))]),
+            _ => Value::object([("system", Value::string(system)), ("code", Value::string(code))]),
+        })
+        .collect();
+    let meta = value.as_object_mut().and_then(|object| object.get_mut("meta")).and_then(Value::as_object_mut);
+    if let (Some(meta), false) = (meta, codings.is_empty()) {
+        meta.set("security", Value::Array(codings));
+    }
+}
+
+/// Whose records a Provenance that is handed in is part of: those of what it points at, as far as that is here.
+pub(crate) fn patients(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    value: &Value<'_>,
+) -> Result<Vec<String>, Fault> {
+    let mut patients = Vec::new();
+    for target in value.list("target") {
+        let Some(local) = target.text("reference").and_then(|text| local_reference(&concord.base, text)) else {
+            continue;
+        };
+        let Some((name, id)) = local.split_once('/') else { continue };
+        if name == "Patient" {
+            patients.push(id.to_owned());
+        } else if let Some(resource_type) = ResourceType::parse(name)
+            && let Some(head) = transaction.head(resource_type, id, false)?
+        {
+            for key in transaction.patients_of(Rows::Current, &head.version)? {
+                patients.push(transaction.patient_id(key)?);
+            }
+        }
+    }
+    Ok(patients)
 }

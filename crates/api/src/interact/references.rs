@@ -1,7 +1,6 @@
 //! References in what people write point at something that is there and that the writer may read. What is missing and
 //! what is hidden are answered alike.
 
-use concord_consent::request::Action;
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
@@ -73,6 +72,6 @@ fn readable(
     if head.version.deleted {
         return Ok(false);
     }
-    let decision = access::decide_reference(concord, call, transaction, Action::Read, &head)?;
+    let decision = access::decide_reference(concord, call, transaction, &head)?;
     access::permits(transaction, &decision, Rows::Current, &head.version)
 }

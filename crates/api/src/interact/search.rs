@@ -12,6 +12,7 @@ use super::history::per_patient;
 use super::{AUDIT_EVENT, Call, Concord, access, logged, matching};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
+use crate::store::lower::Rows;
 use crate::store::rows::{Method, Version};
 use crate::store::search::{Position, SortBy, SortKey, Wanted};
 use crate::store::transaction::Transaction;
@@ -25,8 +26,6 @@ pub(crate) struct Page {
     pub(crate) total: Option<i64>,
     /// The cursor of the next page, if there is one.
     pub(crate) next: Option<String>,
-    /// Whether the caller's rights are less than full, whatever was hidden or not.
-    pub(crate) limited: bool,
 }
 
 /// A page of the resources that match and that the caller may see.
@@ -37,18 +36,17 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
         .read(move |transaction| {
             let mut record = call.record(Interaction::Search, query.resource_type);
             record.query = matching::told(&query);
-            match run(&concord, &call, transaction, &query, &mut record) {
+            let result = run(&concord, &call, transaction, &query, &mut record);
+            let records = match &result {
                 Ok(page) => {
-                    if page.versions.is_empty() {
-                        // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
-                        if let [patient] = query.records().as_slice() {
-                            record.patient = transaction.patient_key(patient).ok().flatten().unwrap_or(0);
-                        }
-                    }
-                    let records = per_patient(record, &page.versions);
-                    (Ok(page), records)
+                    let found: Vec<_> = page.versions.iter().map(|version| (Rows::Current, version)).collect();
+                    per_patient(transaction, record.clone(), &found, &query.records())
                 }
-                Err(fault) => logged(Err(fault), record),
+                Err(_) => Ok(Vec::new()),
+            };
+            match (result, records) {
+                (Ok(page), Ok(records)) => (Ok(page), records),
+                (Err(fault), _) | (_, Err(fault)) => logged(Err(fault), record),
             }
         })
         .await
@@ -83,8 +81,6 @@ fn run(
         after: after.as_ref(),
         limit,
     };
-    let limited = call.caller.actor != concord_consent::caller::Actor::System
-        && access::for_type(&decision.permit, resource_type) != Predicate::All;
     let total = match query.total {
         Total::None => None,
         Total::Estimate | Total::Accurate => Some(transaction.total(&wanted)?),
@@ -94,11 +90,16 @@ fn run(
             Some(total) => total,
             None => transaction.total(&wanted)?,
         };
-        return Ok(Page { versions: Vec::new(), total: Some(total), next: None, limited });
+        return Ok(Page { versions: Vec::new(), total: Some(total), next: None });
     }
     let (versions, next) = transaction.page(&wanted)?;
+    // The only page there is has been counted already.
+    let total = match (total, &next, &after) {
+        (None, None, None) => i64::try_from(versions.len()).ok(),
+        (total, ..) => total,
+    };
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
-    Ok(Page { versions, total, next, limited })
+    Ok(Page { versions, total, next })
 }
 
 /// The search as a cursor is bound to it: everything but the page.
@@ -187,8 +188,7 @@ fn events(
         .last()
         .filter(|_| more)
         .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
-    let limited = call.caller.actor != concord_consent::caller::Actor::System;
-    Ok(Page { versions: found.iter().map(event_version).collect(), total, next, limited })
+    Ok(Page { versions: found.iter().map(event_version).collect(), total, next })
 }
 
 /// An event of the log in the form of a version, which is what answers are made of.
@@ -204,6 +204,7 @@ pub(crate) fn event_version(stored: &Stored) -> Version {
         patient: stored.record.patient,
         patients: i16::from(stored.record.patient != 0),
         author: String::new(),
+        labels: String::new(),
         body: audit::event(stored),
     }
 }

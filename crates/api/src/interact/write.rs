@@ -9,7 +9,7 @@ use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 
-use super::{Call, Concord, access, instant, references};
+use super::{Call, Concord, PROVENANCE, SECURITY, access, instant, provenance, references};
 use crate::fault::Fault;
 use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
@@ -53,16 +53,12 @@ pub(crate) fn propose(
 ) -> Result<Proposed, Fault> {
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
-    // Who it is about is judged before what it says, so that a refusal never depends on somebody else's record.
-    let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
-    let mut warnings = Vec::new();
-    if !matches!(call.caller.actor, Actor::System) {
-        warnings = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings)
-            .map_err(Fault::RuleBroken)?;
-        rules::stamp_label(&mut value, &writer);
-        entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
-    } else {
+    let warnings =
         rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings).map_err(Fault::RuleBroken)?;
+    rules::stamp_label(&mut value, &writer);
+    let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
+    if resource_type == PROVENANCE {
+        entries = entries.part_of(provenance::patients(concord, transaction, &value)?);
     }
     decide(concord, call, transaction, action, resource_type, &entries)?;
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
@@ -79,9 +75,7 @@ pub(crate) fn propose(
     };
     // The stamp changes `meta`, which has rows of its own.
     let mut stamped = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
-    if stamped.patients.is_empty() {
-        stamped.patients = entries.patients;
-    }
+    stamped.patients = entries.patients;
     let patient = match stamped.patients.first() {
         Some(id) => transaction.make_patient_key(id)?,
         None => 0,
@@ -97,9 +91,16 @@ pub(crate) fn propose(
         patient,
         patients: i16::try_from(stamped.patients.len()).unwrap_or(i16::MAX),
         author,
+        labels: labels(&stamped),
         body: json::to_string(&value),
     };
     Ok(Proposed { version, entries: stamped, warnings })
+}
+
+/// The keys of the labels, as a version's row keeps them.
+fn labels(entries: &Entries) -> String {
+    let keys = entries.rows.iter().filter(|row| row.parameter == SECURITY).map(|row| row.key.as_str());
+    keys.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether the caller may write a resource with these entries: into every record that it would be part of.

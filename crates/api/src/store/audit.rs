@@ -201,12 +201,12 @@ impl Transaction<'_> {
             .append(condition)
             .sql(if ascending { " ORDER BY a.pk ASC LIMIT " } else { " ORDER BY a.pk DESC LIMIT " })
             .bind(limit);
-        Ok(self.rows::<Columns, Row>(sql)?.into_iter().map(stored).collect())
+        Ok(self.rows_of_any_shape::<Columns, Row>(sql)?.into_iter().map(stored).collect())
     }
 
     /// How many events meet a condition on `audit a`.
     pub(crate) fn count_events(&mut self, condition: Sql) -> Result<i64, Fault> {
         let sql = Sql::new("SELECT count(*) FROM audit a WHERE ").append(condition);
-        Ok(self.rows::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
+        Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
     }
 }

@@ -1,5 +1,7 @@
 //! The two databases behind one face. Only this file and the migrations know which is which.
 
+use std::collections::HashSet;
+
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
@@ -11,11 +13,16 @@ use super::statement::{Sql, Statement};
 use crate::config::{DatabaseUrl, Durability};
 use crate::fault::Fault;
 
+/// How many shapes of searches a connection keeps prepared.
+const SHAPES: usize = 256;
+
 /// An open connection to either database.
 pub(crate) struct Connection {
     pub(super) database: Database,
     /// An error was seen after which the connection may be lost.
     suspect: bool,
+    /// The shapes of searches whose preparation is kept.
+    shapes: HashSet<String>,
 }
 
 /// Which database a connection is to.
@@ -46,14 +53,14 @@ impl Connection {
                          PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864;"
                     ))
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-                Ok(Connection { database: Database::Sqlite(connection), suspect: false })
+                Ok(Connection { database: Database::Sqlite(connection), suspect: false, shapes: HashSet::new() })
             }
             DatabaseUrl::Postgres(url) => {
                 let mut connection = PgConnection::establish(url)?;
                 connection
                     .batch_execute("SET client_min_messages = warning; SET timezone = 'UTC'")
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-                Ok(Connection { database: Database::Postgres(connection), suspect: false })
+                Ok(Connection { database: Database::Postgres(connection), suspect: false, shapes: HashSet::new() })
             }
         }
     }
@@ -72,6 +79,20 @@ impl Connection {
         match &mut self.database {
             Database::Sqlite(_) => false,
             Database::Postgres(connection) => connection.batch_execute("SELECT 1").is_err(),
+        }
+    }
+
+    /// Lets the preparation of a search be kept only while there are not too many: callers shape searches, and must not
+    /// fill the memory with them.
+    pub(super) fn bounded(&mut self, sql: &mut Sql) {
+        let text = sql.text();
+        if self.shapes.contains(&text) {
+            return;
+        }
+        if self.shapes.len() < SHAPES {
+            self.shapes.insert(text);
+        } else {
+            sql.once();
         }
     }
 

@@ -39,7 +39,8 @@ impl Rows {
         }
     }
 
-    fn entries(self) -> &'static str {
+    /// The table of the index rows.
+    pub(crate) fn entries(self) -> &'static str {
         match self {
             Rows::Current => "entry",
             Rows::Superseded => "history_entry",

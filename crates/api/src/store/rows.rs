@@ -71,6 +71,8 @@ pub(crate) struct Version {
     pub(crate) patients: i16,
     /// Who wrote the resource first: a reference, or empty for a system that named nobody.
     pub(crate) author: String,
+    /// The keys of its `_security` rows, separated by line feeds: with them most decisions need no further look.
+    pub(crate) labels: String,
     /// The JSON, as it is sent; empty for a deletion.
     pub(crate) body: String,
 }
@@ -86,13 +88,13 @@ pub(crate) struct Head {
 
 /// The columns of [`Version`], on the alias `r`, after the key.
 const COLUMNS: &str =
-    ", r.type, r.id, r.version, r.updated, r.method, r.deleted, r.patient, r.patients, r.author, r.body";
+    ", r.type, r.id, r.version, r.updated, r.method, r.deleted, r.patient, r.patients, r.author, r.labels, r.body";
 
-type Columns = (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text);
-type Row = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String);
+type Columns = (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, Text);
+type Row = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String, String);
 
 fn version(row: Row) -> Result<Version, Fault> {
-    let (key, number, id, version, updated, method, deleted, patient, patients, author, body) = row;
+    let (key, number, id, version, updated, method, deleted, patient, patients, author, labels, body) = row;
     let resource_type = ResourceType::from_number(number)
         .ok_or_else(|| Fault::Internal(format!("a stored row has the unknown type {number}")))?;
     Ok(Version {
@@ -106,13 +108,14 @@ fn version(row: Row) -> Result<Version, Fault> {
         patient,
         patients,
         author,
+        labels,
         body,
     })
 }
 
 type HeadColumns =
-    (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, BigInt, BigInt);
-type HeadRow = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String, i64, i64);
+    (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, Text, BigInt, BigInt);
+type HeadRow = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String, String, i64, i64);
 
 impl Transaction<'_> {
     /// The current version of a resource, deleted or not. With `lock`, no other transaction can replace it until this
@@ -131,8 +134,23 @@ impl Transaction<'_> {
             sql.push_sql(" FOR UPDATE OF r");
         }
         let Some(row) = self.rows::<HeadColumns, HeadRow>(sql)?.pop() else { return Ok(None) };
-        let (key, number, id, number_of, updated, method, deleted, patient, patients, author, body, own, common) = row;
-        let row = (key, number, id, number_of, updated, method, deleted, patient, patients, author, body);
+        let (
+            key,
+            number,
+            id,
+            number_of,
+            updated,
+            method,
+            deleted,
+            patient,
+            patients,
+            author,
+            labels,
+            body,
+            own,
+            common,
+        ) = row;
+        let row = (key, number, id, number_of, updated, method, deleted, patient, patients, author, labels, body);
         Ok(Some(Head { version: version(row)?, access: (own, common) }))
     }
 
@@ -156,7 +174,21 @@ impl Transaction<'_> {
             .sql(rows.table())
             .sql(" r WHERE ")
             .append(condition);
-        self.rows::<Columns, Row>(sql)?.into_iter().map(version).collect()
+        self.rows_of_any_shape::<Columns, Row>(sql)?.into_iter().map(version).collect()
+    }
+
+    /// The keys of all patients in whose records a version is.
+    pub(crate) fn patients_of(&mut self, rows: Rows, version: &Version) -> Result<Vec<i64>, Fault> {
+        if version.patients <= 1 {
+            return Ok(Some(version.patient).filter(|key| *key != 0).into_iter().collect());
+        }
+        let sql = Sql::new("SELECT e.patient FROM ")
+            .sql(rows.entries())
+            .sql(" e WHERE e.resource = ")
+            .bind(version.key)
+            .sql(" AND e.parameter = ")
+            .bind(RECORD.0);
+        Ok(self.rows::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect())
     }
 
     /// Whether the version with that index key is one of those that the predicate means.
@@ -170,7 +202,7 @@ impl Transaction<'_> {
             .bind(key)
             .sql(" AND ")
             .append(condition);
-        Ok(!self.rows::<(diesel::sql_types::Integer,), (i32,)>(sql)?.is_empty())
+        Ok(!self.rows_of_any_shape::<(diesel::sql_types::Integer,), (i32,)>(sql)?.is_empty())
     }
 
     /// Stores the first versions of resources.
@@ -178,11 +210,11 @@ impl Transaction<'_> {
         for chunk in versions.chunks(64) {
             let mut sql = Sql::new(
                 "INSERT INTO resource (rid, type, id, version, updated, method, deleted, patient, patients, author, \
-                 body) VALUES ",
+                 labels, body) VALUES ",
             );
             for (place, (version, _)) in chunk.iter().enumerate() {
                 sql.push_sql(if place == 0 { "(" } else { ", (" });
-                let binds: [Bind; 11] = [
+                let binds: [Bind; 12] = [
                     version.key.into(),
                     version.resource_type.number().into(),
                     version.id.as_str().into(),
@@ -193,6 +225,7 @@ impl Transaction<'_> {
                     version.patient.into(),
                     version.patients.into(),
                     version.author.as_str().into(),
+                    version.labels.as_str().into(),
                     version.body.as_str().into(),
                 ];
                 push_row(&mut sql, binds);
@@ -213,11 +246,11 @@ impl Transaction<'_> {
         self.run(
             Sql::new(
                 "INSERT INTO history (pk, rid, type, id, version, updated, method, deleted, patient, patients, author, \
-                 body) SELECT ",
+                 labels, body) SELECT ",
             )
             .bind(pk)
             .sql(
-                ", rid, type, id, version, updated, method, deleted, patient, patients, author, body FROM resource \
+                ", rid, type, id, version, updated, method, deleted, patient, patients, author, labels, body FROM resource \
                  WHERE rid = ",
             )
             .bind(old.key),
@@ -243,6 +276,8 @@ impl Transaction<'_> {
                 .bind(new.patients)
                 .sql(", author = ")
                 .bind(new.author.as_str())
+                .sql(", labels = ")
+                .bind(new.labels.as_str())
                 .sql(", body = ")
                 .bind(new.body.as_str())
                 .sql(" WHERE rid = ")

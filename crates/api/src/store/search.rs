@@ -122,7 +122,7 @@ impl Transaction<'_> {
     /// How many current versions match, at whatever place.
     pub(crate) fn total(&mut self, wanted: &Wanted<'_>) -> Result<i64, Fault> {
         let sql = Sql::new("SELECT count(*) FROM resource r WHERE ").append(self.condition(wanted)?);
-        Ok(self.rows::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
+        Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
     }
 
     /// The text of the page's condition, for explanations and plan checks.

@@ -126,14 +126,12 @@ impl Sql {
     }
 
     /// Marks the statement as of a shape that will hardly come again, so that its preparation is not kept.
-    #[must_use]
-    pub(crate) fn once(mut self) -> Sql {
+    pub(super) fn once(&mut self) {
         self.once = true;
-        self
     }
 
-    /// The text with `?` for each value, for logs, explanations and tests. Values are not shown.
-    pub(crate) fn text(&self) -> String {
+    /// The text with `?` for each value, for what tells shapes apart. Values are not in it.
+    pub(super) fn text(&self) -> String {
         self.parts
             .iter()
             .map(|part| match part {

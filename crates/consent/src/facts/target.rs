@@ -23,12 +23,12 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whom the Reference names; `base` is the address of the FHIR base, without a slash at its end.
+    /// Whom the Reference names; `base` is the address of the FHIR base.
     #[must_use]
     pub fn of(reference: &Value<'_>, base: &str) -> Target {
         if let Some(text) = reference.text("reference") {
             if let Some(local) = local_reference(base, text) {
-                return Target::Local(local.to_owned());
+                return Target::Local(local);
             }
             if text.starts_with("http://") || text.starts_with("https://") {
                 return Target::Elsewhere(type_in_address(text));
@@ -119,7 +119,9 @@ mod tests {
         let half = Value::object([("identifier", Value::object([("value", Value::string("v"))]))]);
         assert_eq!(Target::of(&half, BASE), Target::Unreadable);
         assert_eq!(Target::of(&Value::Null, BASE), Target::Unreadable);
-        let resource = Value::object([("identifier", Value::Array(vec![identifier, Value::object([])]))]);
+        let name = Value::string("RelatedPerson");
+        let resource =
+            Value::object([("resourceType", name), ("identifier", Value::Array(vec![identifier, Value::object([])]))]);
         let facts = IdentityFacts::from_resource(resource_type.unwrap(), "r1", &resource);
         assert_eq!(facts.reference, "RelatedPerson/r1");
         assert_eq!(facts.identifiers, [("s".to_owned(), "v".to_owned())]);

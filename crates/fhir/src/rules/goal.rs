@@ -41,7 +41,7 @@ fn check_acceptance(resource: &Value<'_>, writer: &Writer, settings: &Settings<'
             .and_then(|part| part.get("valueReference"))
             .and_then(|value| value.text("reference"))
             .and_then(|reference| settings.local(reference));
-        let own = individual.is_some_and(|individual| writer.is(individual));
+        let own = individual.is_some_and(|individual| writer.is(&individual));
         let pending = part("status").is_none_or(|part| part.text("valueCode") == Some("pending"));
         if !own && !pending {
             let place = format!("Goal.extension[{position}]");

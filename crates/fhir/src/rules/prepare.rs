@@ -66,7 +66,7 @@ fn check_subject(
     };
     let Some(own) = &writer.patient else { return };
     let named = subject.text("reference").and_then(|reference| settings.local(reference));
-    if named.and_then(|named| named.strip_prefix("Patient/")) != Some(own.as_str()) {
+    if named.as_deref().and_then(|named| named.strip_prefix("Patient/")) != Some(own.as_str()) {
         let text = format!("must be Patient/{own}: you write in that patient's record only");
         issues.push(Issue::error(IssueCode::BusinessRule, place, text));
     }
@@ -96,17 +96,17 @@ fn check_author(
     issues: &mut Vec<Issue>,
 ) {
     let subject = resource.get(row.subject).and_then(|subject| subject.text("reference"));
+    let subject = subject.and_then(|subject| settings.local(subject));
     for (position, item) in resource.list(element.name).iter().enumerate() {
         let reference = item.text("reference").and_then(|reference| settings.local(reference));
+        let reference = reference.as_deref();
         if reference.is_some_and(|reference| writer.is(reference)) {
             continue;
         }
         let allowed = match element.others {
             Others::Nobody => false,
             Others::Subject => {
-                writer.kind != WriterKind::Patient
-                    && reference.is_some()
-                    && reference == subject.and_then(|subject| settings.local(subject))
+                writer.kind != WriterKind::Patient && reference.is_some() && reference == subject.as_deref()
             }
             Others::Colleagues => !writer.is_person() && !is_person(reference, item),
             Others::Sources => !writer.is_person(),
@@ -151,7 +151,10 @@ fn find_other_patients(
                 place.push(format!(".{name}"));
                 match member.as_str() {
                     Some(text) if name == "reference" => {
-                        if settings.local(text).and_then(|it| it.strip_prefix("Patient/")).is_some_and(|id| id != own) {
+                        if settings
+                            .local(text)
+                            .is_some_and(|it| it.strip_prefix("Patient/").is_some_and(|id| id != own))
+                        {
                             let text = "names another patient: you write in one patient's record only";
                             issues.push(Issue::error(IssueCode::BusinessRule, place.concat(), text));
                         }

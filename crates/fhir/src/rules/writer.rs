@@ -1,5 +1,5 @@
 use crate::json::Value;
-use crate::registry::ResourceType;
+use crate::value::Literal;
 
 /// Who writes a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Writer {
 /// What differs between installations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings<'a> {
-    /// The address of the FHIR base, without a slash at its end; a reference below it is read as a relative one.
+    /// The address of the FHIR base; a reference below it is read as a relative one.
     pub base: &'a str,
     /// Whether an NHS number must pass its check digit. Off only for a sandbox with invented numbers.
     pub check_nhs_number: bool,
@@ -57,20 +57,19 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// The `Type/id` of a reference to a resource of this server, see [`local_reference`].
     #[must_use]
-    pub fn local<'r>(&self, reference: &'r str) -> Option<&'r str> {
+    pub fn local(&self, reference: &str) -> Option<String> {
         local_reference(self.base, reference)
     }
 }
 
-/// The `Type/id` of a relative reference, or of an absolute one below the FHIR base (without a slash at its end); none
-/// for a reference to anything else. A version at its end is left out (R4 "References").
+/// The `Type/id` of a relative reference, or of an absolute one below the FHIR base; none for a reference to anything
+/// else. A version at its end is left out (R4 "References").
 #[must_use]
-pub fn local_reference<'r>(base: &str, reference: &'r str) -> Option<&'r str> {
-    let below = reference.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
-    let relative = below.unwrap_or(reference);
-    let unversioned = relative.split_once("/_history/").map_or(relative, |(before, _)| before);
-    let (resource_type, id) = unversioned.split_once('/')?;
-    (ResourceType::parse(resource_type).is_some() && !id.is_empty() && !id.contains(['/', '?'])).then_some(unversioned)
+pub fn local_reference(base: &str, reference: &str) -> Option<String> {
+    match Literal::read(reference, base) {
+        Literal::Local(resource_type, id) => Some(format!("{resource_type}/{id}")),
+        Literal::Elsewhere(_) | Literal::Contained => None,
+    }
 }
 
 /// The reference as an element's value.
@@ -97,7 +96,7 @@ mod tests {
             ("Patient/", None),
             ("Nonsense/1", None),
         ] {
-            assert_eq!(settings.local(text), wanted, "{text}");
+            assert_eq!(settings.local(text).as_deref(), wanted, "{text}");
         }
     }
 }

@@ -18,6 +18,7 @@ CREATE TABLE resource (
     patient BIGINT NOT NULL,
     patients SMALLINT NOT NULL,
     author TEXT NOT NULL,
+    labels TEXT NOT NULL,
     body TEXT NOT NULL
 );
 CREATE UNIQUE INDEX resource_id ON resource (type, id);
@@ -49,6 +50,7 @@ CREATE TABLE history (
     patient BIGINT NOT NULL,
     patients SMALLINT NOT NULL,
     author TEXT NOT NULL,
+    labels TEXT NOT NULL,
     body TEXT NOT NULL
 );
 CREATE UNIQUE INDEX history_version ON history (rid, version);

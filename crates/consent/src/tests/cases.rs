@@ -1,0 +1,188 @@
+//! Decisions as data: `fixtures/consent/cases/*.json`. A case asks one question about some items of the record in
+//! `fixtures/consent/record.json` and says which of them are permitted (the others are not) and every reason.
+//!
+//! | member of a file | |
+//! |---|---|
+//! | `about` | what its cases show |
+//! | `facts` | resources that the decisions are made from |
+//! | `items` | names of the record's items that are asked about |
+//! | `cases[].caller` | `actor`, `scopes`, `patient` |
+//! | `cases[].action`, `type`, `purpose`, `now` | the question; without `now` it is noon of 1 March 2026 UTC |
+//! | `cases[].with`, `items` | more facts, other items |
+//! | `cases[].permits` | the names of the items permitted |
+//! | `cases[].reasons` | rule, `@Consent/id` and `#provision` of every reason, in order |
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use concord_fhir::index::{Entries, extract};
+use concord_fhir::json::{self, Limits, Value};
+use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::instant;
+
+use crate::caller::{Actor, Caller};
+use crate::decision::Reason;
+use crate::facts::{CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts};
+use crate::purpose::Purpose;
+use crate::request::{Action, Request};
+use crate::scope::Scopes;
+
+const BASE: &str = "https://phr.example/fhir";
+
+/// Noon of 1 March 2026 UTC.
+pub(crate) const NOW: i64 = 1_772_366_400_000;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/consent")
+}
+
+fn read(path: &Path) -> Value<'static> {
+    let text = std::fs::read(path).unwrap();
+    json::parse(&text, &Limits::default()).unwrap_or_else(|issues| panic!("{path:?}: {issues:?}")).into_owned()
+}
+
+fn texts(value: &Value<'_>, name: &str) -> Vec<String> {
+    value.list(name).iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+/// The items of the record by their names.
+pub(crate) fn record() -> BTreeMap<String, Entries> {
+    let record = read(&folder().join("record.json"));
+    let item = |(name, item): &(std::borrow::Cow<'_, str>, Value<'_>)| {
+        let resource = item.get("resource").unwrap();
+        let resource_type = ResourceType::parse(resource.text("resourceType").unwrap()).unwrap();
+        let mut entries = extract(resource_type, resource.text("id").unwrap(), 0, resource);
+        // Of some types only the store knows whose record they are part of.
+        if item.get("partOf").is_some() {
+            entries.patients = texts(item, "partOf");
+        }
+        (name.to_string(), entries)
+    };
+    record.as_object().unwrap().0.iter().map(item).collect()
+}
+
+pub(crate) fn actor(text: &str) -> Actor {
+    let id = |prefix: &str| text.strip_prefix(prefix).map(str::to_owned);
+    match text {
+        "System" => Actor::System,
+        _ => id("Patient/")
+            .map(Actor::Patient)
+            .or_else(|| id("RelatedPerson/").map(Actor::RelatedPerson))
+            .or_else(|| id("Practitioner/").map(Actor::Practitioner))
+            .or_else(|| id("PractitionerRole/").map(Actor::PractitionerRole))
+            .unwrap(),
+    }
+}
+
+pub(crate) fn caller(actor_text: &str, scopes: &str, patient: Option<&str>) -> Caller {
+    Caller {
+        actor: actor(actor_text),
+        subject: "subject".into(),
+        issuer: "https://issuer.example".into(),
+        client: "app".into(),
+        scopes: Scopes::parse(scopes),
+        patient: patient.map(str::to_owned),
+    }
+}
+
+/// The facts in the resources, about the patients p1 and p2.
+pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
+    let mut facts = Facts::default();
+    for patient in ["p1", "p2"] {
+        facts.patients.push(PatientFacts { patient: patient.to_owned(), ..PatientFacts::default() });
+    }
+    for resource in resources {
+        let id = resource.text("id").unwrap();
+        let resource_type = resource.text("resourceType").unwrap();
+        if resource.get("identifier").is_some() {
+            let of_type = ResourceType::parse(resource_type).unwrap();
+            facts.identities.push(IdentityFacts::from_resource(of_type, id, resource));
+        }
+        let element = if resource_type == "CareTeam" { "subject" } else { "patient" };
+        let reference = resource.get(element).and_then(|who| who.text("reference")).unwrap_or("Patient/p1");
+        let of = facts.patients.iter_mut().find(|one| reference.ends_with(&format!("Patient/{}", one.patient)));
+        match resource_type {
+            "PractitionerRole" => facts.roles.push(RoleFacts::from_resource(id, resource, BASE)),
+            "Consent" => of.unwrap().consents.push(ConsentFacts::from_resource(id, 1, resource, BASE)),
+            "CareTeam" => of.unwrap().care_teams.push(CareTeamFacts::from_resource(id, resource, BASE)),
+            "RelatedPerson" => of.unwrap().related_persons.push(RelatedPersonFacts::from_resource(id, resource, BASE)),
+            _ => assert!(resource.get("identifier").is_some(), "{resource_type} is no fact"),
+        }
+    }
+    facts
+}
+
+fn short(reason: &Reason) -> String {
+    let mut text = reason.rule.to_owned();
+    if let Some(consent) = &reason.consent {
+        text.push('@');
+        text.push_str(consent.strip_suffix("/_history/1").unwrap());
+    }
+    if let Some(provision) = &reason.provision {
+        text.push('#');
+        text.push_str(provision);
+    }
+    text
+}
+
+/// What is wrong with the decision of one case, if anything.
+fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>) -> Option<String> {
+    let mut resources = file.list("facts").to_vec();
+    resources.extend(case.list("with").iter().cloned());
+    let facts = facts(&resources);
+    let of = case.get("caller").unwrap();
+    let caller = caller(of.text("actor").unwrap(), of.text("scopes").unwrap(), of.text("patient"));
+    let action = match case.text("action").unwrap_or("read") {
+        "type-history" => Action::TypeHistory,
+        name => *Action::ALL.iter().find(|one| format!("{one:?}").eq_ignore_ascii_case(name)).unwrap(),
+    };
+    let request = Request {
+        caller: &caller,
+        action,
+        resource_type: case.text("type").map(|name| ResourceType::parse(name).unwrap()),
+        purpose: case.text("purpose").map(|code| Purpose::parse(code).unwrap()),
+    };
+    let now = case.text("now").map_or(NOW, |text| instant::range(text).unwrap().0);
+    let decision = crate::decide(&request, &facts, now);
+    assert_eq!(decision, crate::decide(&request, &facts, now), "the same question has the same answer");
+    let holder = if case.get("items").is_some() { case } else { file };
+    let items = texts(holder, "items");
+    let item = |name: &String| record.get(name).unwrap_or_else(|| panic!("no item {name}"));
+    let permitted: Vec<String> = items.iter().filter(|name| decision.allows(item(name))).cloned().collect();
+    let mut wanted = texts(case, "permits");
+    wanted.sort_by_key(|name| items.iter().position(|item| item == name).unwrap_or_else(|| panic!("{name} not asked")));
+    let reasons: Vec<String> = decision.reasons.iter().map(short).collect();
+    let until = case.text("until").map(|text| instant::range(text).unwrap().0);
+    let mut wrong = Vec::new();
+    if permitted != wanted {
+        wrong.push(format!("permits {permitted:?}, wanted {wanted:?}"));
+    }
+    if reasons != texts(case, "reasons") {
+        wrong.push(format!("reasons {reasons:?}, wanted {:?}", texts(case, "reasons")));
+    }
+    if case.get("until").is_some() && decision.until != until {
+        wrong.push(format!("until {:?}, wanted {until:?}", decision.until));
+    }
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+#[test]
+fn every_case_is_decided_as_it_says() {
+    let record = record();
+    let (mut cases, mut wrong) = (0, Vec::new());
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder().join("cases")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let file = read(&path);
+        for case in file.list("cases") {
+            cases += 1;
+            if let Some(what) = check(&file, case, &record) {
+                let file = path.file_stem().unwrap().to_string_lossy().into_owned();
+                wrong.push(format!("{file}: {}: {what}", case.text("name").unwrap()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(cases >= 60, "only {cases} cases were found");
+}

@@ -1,0 +1,4 @@
+//! Decisions as data and as properties.
+
+mod cases;
+mod properties;
