@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
@@ -12,7 +13,6 @@ use diesel::query_dsl::{LoadQuery, RunQueryDsl};
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Double, Integer, Nullable, SmallInt, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel::{Connection as _, backend::Backend};
 
 use crate::process::Cluster;
 
@@ -71,26 +71,26 @@ pub(crate) enum Value {
 
 /// SQL with `?` for each value, whose rows have the SQL types `T`.
 #[derive(Debug)]
-pub(crate) struct Statement<'a, T> {
-    text: &'a str,
-    values: &'a [Value],
+pub(crate) struct Statement<T> {
+    text: &'static str,
+    values: Vec<Value>,
     rows: std::marker::PhantomData<T>,
 }
 
-impl<T> QueryId for Statement<'_, T> {
+impl<T> QueryId for Statement<T> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<T> Query for Statement<'_, T> {
+impl<T> Query for Statement<T> {
     type SqlType = T;
 }
 
-impl<T, C> RunQueryDsl<C> for Statement<'_, T> {}
+impl<T, C> RunQueryDsl<C> for Statement<T> {}
 
 macro_rules! fragment {
     ($backend:ty) => {
-        impl<T> QueryFragment<$backend> for Statement<'_, T> {
+        impl<T> QueryFragment<$backend> for Statement<T> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
                 let mut values = self.values.iter();
                 for (place, piece) in self.text.split('?').enumerate() {
@@ -147,9 +147,9 @@ impl Connection {
     ///
     /// # Errors
     /// The database's, in one line.
-    pub(crate) fn rows<T, U: Columns<T>>(&mut self, text: &str, values: &[Value]) -> Result<Vec<U>, String>
+    pub(crate) fn rows<T, U: Columns<T>>(&mut self, text: &'static str, values: Vec<Value>) -> Result<Vec<U>, String>
     where
-        for<'a, 'q> Statement<'a, T>: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, PgConnection, U>,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         let statement = Statement::<T> { text, values, rows: std::marker::PhantomData };
         match self {
@@ -163,7 +163,7 @@ impl Connection {
     ///
     /// # Errors
     /// The database's, in one line.
-    pub(crate) fn run(&mut self, text: &str, values: &[Value]) -> Result<(), String> {
+    pub(crate) fn run(&mut self, text: &'static str, values: Vec<Value>) -> Result<(), String> {
         let statement = Statement::<diesel::sql_types::Untyped> { text, values, rows: std::marker::PhantomData };
         match self {
             Connection::Sqlite(connection) => statement.execute(connection),
@@ -242,7 +242,8 @@ impl Place {
                 .batch(&format!("CREATE DATABASE concord_bench_{to} TEMPLATE concord_bench_{from}")),
             _ => {
                 for end in ["db", "db-wal"] {
-                    let (from, to) = (self.folder.join(format!("{from}.{end}")), self.folder.join(format!("{to}.{end}")));
+                    let (from, to) =
+                        (self.folder.join(format!("{from}.{end}")), self.folder.join(format!("{to}.{end}")));
                     if from.exists() {
                         std::fs::copy(&from, &to).map_err(|error| format!("{}: {error}", from.display()))?;
                     }
@@ -267,9 +268,8 @@ impl Place {
     /// One line.
     pub(crate) fn remove(&self, name: &str) -> Result<(), String> {
         match &self.postgres {
-            Some(url) if self.kind == Kind::Postgres => {
-                Connection::open(url, "full")?.batch(&format!("DROP DATABASE IF EXISTS concord_bench_{name} WITH (FORCE)"))
-            }
+            Some(url) if self.kind == Kind::Postgres => Connection::open(url, "full")?
+                .batch(&format!("DROP DATABASE IF EXISTS concord_bench_{name} WITH (FORCE)")),
             _ => {
                 for end in ["db", "db-wal", "db-shm"] {
                     // Most of the time there is none.
@@ -284,7 +284,10 @@ impl Place {
     pub(crate) fn cluster(&self) -> Option<Cluster> {
         let url = self.postgres.as_deref().filter(|_| self.kind == Kind::Postgres)?;
         let mut connection = Connection::open(url, "full").ok()?;
-        let folder = connection.rows::<(Text,), (String,)>("SELECT current_setting('data_directory')", &[]).ok()?.pop()?;
+        let folder = connection
+            .rows::<(Text,), (String,)>("SELECT current_setting('data_directory')", Vec::new())
+            .ok()?
+            .pop()?;
         Some(Cluster(std::fs::canonicalize(&folder.0).unwrap_or_else(|_| PathBuf::from(&folder.0))))
     }
 }
@@ -298,13 +301,6 @@ fn in_server(url: &str, name: &str) -> String {
     let options = options.map(|options| format!("?{options}")).unwrap_or_default();
     format!("{scheme}{host}/{name}{options}")
 }
-
-/// That both backends are meant.
-const _: fn() = || {
-    fn backend<B: Backend>() {}
-    backend::<Sqlite>();
-    backend::<Pg>();
-};
 
 #[cfg(test)]
 mod tests {
@@ -322,10 +318,11 @@ mod tests {
         let mut connection = Connection::open("sqlite::memory:", "full").unwrap();
         connection.batch("CREATE TABLE t (a BIGINT, b INTEGER, c SMALLINT, d TEXT, e DOUBLE)").unwrap();
         let values =
-            [Value::Big(1), Value::Int(2), Value::Small(3), Value::Text("four".to_owned()), Value::Double(None)];
-        connection.run("INSERT INTO t VALUES (?, ?, ?, ?, ?)", &values).unwrap();
-        let found = connection.rows::<(BigInt, Text), (i64, String)>("SELECT a, d FROM t WHERE b = ?", &[Value::Int(2)]);
+            vec![Value::Big(1), Value::Int(2), Value::Small(3), Value::Text("four".to_owned()), Value::Double(None)];
+        connection.run("INSERT INTO t VALUES (?, ?, ?, ?, ?)", values).unwrap();
+        let found =
+            connection.rows::<(BigInt, Text), (i64, String)>("SELECT a, d FROM t WHERE b = ?", vec![Value::Int(2)]);
         assert_eq!(found.unwrap(), [(1, "four".to_owned())]);
-        assert!(connection.run("INSERT INTO t (a) VALUES (?)", &[]).is_err());
+        assert!(connection.run("INSERT INTO t (a) VALUES (?)", Vec::new()).is_err());
     }
 }

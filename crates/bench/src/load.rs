@@ -64,12 +64,7 @@ pub(crate) fn run(
                 let time = started.elapsed();
                 took.sort_unstable();
                 let at = |percent: usize| took.get(took.len() * percent / 100).copied().unwrap_or_default();
-                Ok(Measured {
-                    requests: u64::try_from(took.len()).unwrap_or(u64::MAX),
-                    time,
-                    p50: at(50),
-                    p99: at(99),
-                })
+                Ok(Measured { requests: u64::try_from(took.len()).unwrap_or(u64::MAX), time, p50: at(50), p99: at(99) })
             })
             .await
     })

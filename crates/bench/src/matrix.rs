@@ -103,8 +103,7 @@ impl Session {
         starts.sort_unstable();
         std::thread::sleep(Duration::from_millis(if bench.quick { 300 } else { 2_000 }));
         let idle = server.resident();
-        let floor =
-            if bench.product_only { None } else { Some(self.product.serve_floor(&self.place, "floor")?) };
+        let floor = if bench.product_only { None } else { Some(self.product.serve_floor(&self.place, "floor")?) };
         for case in cases {
             let asked = Arc::new(workload::requests(case, &self.tokens));
             let plain = Arc::new(workload::requests(case, &[]));
@@ -144,7 +143,10 @@ impl Session {
         let (after, database_after) = (server.processor_time(), database());
         Ok(Side {
             processor_ms: each_ms(after.saturating_sub(before), &measured),
-            database_ms: self.cluster.as_ref().map(|_| each_ms(database_after.saturating_sub(database_before), &measured)),
+            database_ms: self
+                .cluster
+                .as_ref()
+                .map(|_| each_ms(database_after.saturating_sub(database_before), &measured)),
             measured,
         })
     }

@@ -113,10 +113,12 @@ impl Product {
         let address = process::free_address()?;
         let own = std::env::current_exe().map_err(|error| format!("where is this program: {error}"))?;
         let mut command = Command::new(own);
-        command
-            .arg("floor")
-            .args(["--listen", &address.to_string(), "--database", &place.url(database)])
-            .args(["--durability", self.kind.durability(), "--workers", &self.workers.to_string()]);
+        command.arg("floor").args(["--listen", &address.to_string(), "--database", &place.url(database)]).args([
+            "--durability",
+            self.kind.durability(),
+            "--workers",
+            &self.workers.to_string(),
+        ]);
         Server::start(command, address, &self.folder.join("floor.log"))
     }
 

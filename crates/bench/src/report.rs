@@ -68,8 +68,18 @@ pub(crate) fn progress(row: &Row) {
     line(&format!("{}: {}, {} connections: {}", row.database, row.case, row.connections, cells(row).join("  ")));
 }
 
-const HEAD: [&str; 10] =
-    ["case", "conn", "ratio", "product/s", "floor/s", "p50 ms", "p99 ms", "CPU ms", "floor CPU ms", "PostgreSQL CPU ms"];
+const HEAD: [&str; 10] = [
+    "case",
+    "conn",
+    "ratio",
+    "product/s",
+    "floor/s",
+    "p50 ms",
+    "p99 ms",
+    "CPU ms",
+    "floor CPU ms",
+    "PostgreSQL CPU ms",
+];
 
 fn cells(row: &Row) -> Vec<String> {
     let ms = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1000.0);
@@ -175,9 +185,9 @@ fn as_json(figures: &Figures) -> Value {
             })
         })
         .collect();
-    let checked = figures
-        .checked
-        .map(|checked| json!({"bytes": checked.bytes, "parse_us": checked.parse_us, "parse_and_check_us": checked.read_us}));
+    let checked = figures.checked.map(
+        |checked| json!({"bytes": checked.bytes, "parse_us": checked.parse_us, "parse_and_check_us": checked.read_us}),
+    );
     json!({"requests": rows, "servers": startups, "observation": checked})
 }
 

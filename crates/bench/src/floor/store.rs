@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use actix_web::web::Bytes;
 use diesel::sql_types::{BigInt, Integer, Text};
 use tokio::sync::oneshot;
 
@@ -23,10 +24,11 @@ pub(super) struct Found {
     pub(super) body: String,
 }
 
-type Created = Result<(String, Arc<str>), String>;
+type Created = Result<(String, Bytes), String>;
 type Task = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// What all workers share.
+#[derive(Clone)]
 pub(super) struct Store {
     url: String,
     durability: String,
@@ -87,12 +89,7 @@ impl Store {
         } else {
             Connection::open(&self.url, &self.durability).ok().map(RefCell::new)
         };
-        Worker {
-            known: Arc::clone(&self.known),
-            reader,
-            writer: self.writer.clone(),
-            tasks: self.tasks.clone(),
-        }
+        Worker { known: Arc::clone(&self.known), reader, writer: self.writer.clone(), tasks: self.tasks.clone() }
     }
 }
 
@@ -103,9 +100,9 @@ fn commit_loop(mut connection: Connection, template: &Template, waiting: &Receiv
             let Ok(next) = waiting.try_recv() else { break };
             all.push(next);
         }
-        let begun = connection.run("BEGIN IMMEDIATE", &[]);
+        let begun = connection.run("BEGIN IMMEDIATE", Vec::new());
         let done: Vec<Created> = all.iter().map(|_| template.write(&mut connection)).collect();
-        let committed = begun.and_then(|()| connection.run("COMMIT", &[]));
+        let committed = begun.and_then(|()| connection.run("COMMIT", Vec::new()));
         for (reply, created) in all.into_iter().zip(done) {
             let _gone = reply.send(committed.clone().and(created));
         }
@@ -167,7 +164,7 @@ impl Known {
         let observation = connection
             .rows::<(Integer, BigInt), (i32, i64)>(
                 "SELECT CAST(type AS INTEGER), rid FROM resource WHERE id = ?",
-                &[Value::Text(example.clone())],
+                vec![Value::Text(example.clone())],
             )?
             .pop()
             .ok_or("the database has not been loaded")?;
@@ -191,7 +188,7 @@ impl Known {
                 EXACT
             }
         };
-        Ok(connection.rows::<Columns, Row>(text, &values)?.pop().map(found))
+        Ok(connection.rows::<Columns, Row>(text, values)?.pop().map(found))
     }
 
     fn page(&self, connection: &mut Connection, patient: String) -> Result<Vec<Found>, String> {
@@ -200,8 +197,8 @@ impl Known {
              AND c.patient = (SELECT key FROM patient WHERE id = ?) AND r.deleted = 0 ORDER BY d.high DESC, r.rid ASC \
              LIMIT 20";
         let values =
-            [Value::Int(self.date), Value::Int(self.code), Value::Text(self.key.clone()), Value::Text(patient)];
-        let rows = connection.rows::<(Text, BigInt, Text), (String, i64, String)>(PAGE, &values)?;
+            vec![Value::Int(self.date), Value::Int(self.code), Value::Text(self.key.clone()), Value::Text(patient)];
+        let rows = connection.rows::<(Text, BigInt, Text), (String, i64, String)>(PAGE, values)?;
         Ok(rows.into_iter().map(found).collect())
     }
 }

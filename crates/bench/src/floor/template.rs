@@ -1,30 +1,30 @@
 //! The rows of one create, as the product wrote them, to be written again under new keys.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use actix_web::web::Bytes;
 use diesel::sql_types::{BigInt, Double, Integer, Nullable, SmallInt, Text};
 
 use crate::database::{Connection, Value};
 
-type ResourceColumns = (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text);
-type ResourceRow = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String);
+type ResourceColumns = (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, Text);
+type ResourceRow = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String, String);
+const RESOURCE: &str = "rid, type, id, version, updated, method, deleted, patient, patients, author, labels, body";
 type EntryColumns = (BigInt, Integer, Integer, BigInt, Text, Nullable<Double>, Nullable<Double>);
 type EntryRow = (i64, i32, i32, i64, String, Option<f64>, Option<f64>);
 type AuditColumns =
     (BigInt, BigInt, SmallInt, SmallInt, BigInt, Text, Text, Text, SmallInt, Text, BigInt, Text, Text, Text, Text);
-type AuditRow =
-    (i64, i64, i16, i16, i64, String, String, String, i16, String, i64, String, String, String, String);
+type AuditRow = (i64, i64, i16, i16, i64, String, String, String, i16, String, i64, String, String, String, String);
 
 /// A prepared create: the resource with its Provenance, their index entries, and the audit record.
 pub(super) struct Template {
-    resources: (String, Vec<Value>),
-    entries: (String, Vec<Value>),
-    audit: (String, Vec<Value>),
+    resources: (&'static str, Vec<Value>),
+    entries: (&'static str, Vec<Value>),
+    audit: (&'static str, Vec<Value>),
     /// Of the resources, in the order of their rows.
     keys: Vec<i64>,
     next: AtomicI64,
-    body: Arc<str>,
+    body: Bytes,
 }
 
 impl Template {
@@ -34,28 +34,30 @@ impl Template {
     /// One line, when there is none.
     pub(super) fn read(connection: &mut Connection, example: &str) -> Result<Template, String> {
         let resources = connection.rows::<ResourceColumns, ResourceRow>(
-            "SELECT rid, type, id, version, updated, method, deleted, patient, patients, author, body FROM resource \
-             WHERE rid >= (SELECT max(rid) FROM resource WHERE type = (SELECT type FROM resource WHERE id = ?)) \
-             ORDER BY rid",
-            &[Value::Text(example.to_owned())],
+            format!(
+                "SELECT {RESOURCE} FROM resource WHERE rid >= (SELECT max(rid) FROM resource WHERE type = (SELECT type \
+                 FROM resource WHERE id = ?)) ORDER BY rid"
+            )
+            .leak(),
+            vec![Value::Text(example.to_owned())],
         )?;
         let first = resources.first().ok_or("the database has no observation")?;
-        let body: Arc<str> = Arc::from(first.10.as_str());
+        let body = Bytes::copy_from_slice(first.11.as_bytes());
         let keys: Vec<i64> = resources.iter().map(|row| row.0).collect();
         let entries = connection.rows::<EntryColumns, EntryRow>(
             "SELECT resource, parameter, position, patient, key, low, high FROM entry WHERE resource >= ? ORDER BY \
              resource, parameter, position",
-            &[Value::Big(first.0)],
+            vec![Value::Big(first.0)],
         )?;
         let audit = connection.rows::<AuditColumns, AuditRow>(
             "SELECT pk, at, interaction, outcome, patient, agent, client, purpose, type, entity, version, query, reason, \
              request, body FROM audit ORDER BY pk DESC LIMIT 1",
-            &[],
+            Vec::new(),
         )?;
         let highest = keys.iter().chain(audit.iter().map(|row| &row.0)).copied().max().unwrap_or(0);
         Ok(Template {
             resources: insert(
-                "resource (rid, type, id, version, updated, method, deleted, patient, patients, author, body)",
+                &format!("resource ({RESOURCE})"),
                 resources.into_iter().map(|row| {
                     vec![
                         Value::Big(row.0),
@@ -69,6 +71,7 @@ impl Template {
                         Value::Small(row.8),
                         Value::Text(row.9),
                         Value::Text(row.10),
+                        Value::Text(row.11),
                     ]
                 }),
             ),
@@ -119,7 +122,7 @@ impl Template {
     ///
     /// # Errors
     /// One line.
-    pub(super) fn write(&self, connection: &mut Connection) -> Result<(String, Arc<str>), String> {
+    pub(super) fn write(&self, connection: &mut Connection) -> Result<(String, Bytes), String> {
         let mut numbers = [0_i64; 8];
         let mut first_id = String::new();
         for number in &mut numbers {
@@ -129,9 +132,8 @@ impl Template {
             let place = self.keys.iter().position(|known| *known == key).unwrap_or(0);
             numbers.get(place).copied().unwrap_or(key)
         };
-        let (text, values) = &self.resources;
-        let mut values = values.clone();
-        for row in values.chunks_mut(11) {
+        let (text, mut values) = self.resources.clone();
+        for row in values.chunks_mut(12) {
             if let [Value::Big(key), _, Value::Text(id), ..] = row {
                 *key = fresh(*key);
                 *id = format!("{:08x}-0000-7000-8000-{:012x}", *key >> 48, *key & 0xffff_ffff_ffff);
@@ -140,27 +142,25 @@ impl Template {
                 }
             }
         }
-        connection.run(text, &values)?;
-        let (text, values) = &self.entries;
-        let mut values = values.clone();
+        connection.run(text, values)?;
+        let (text, mut values) = self.entries.clone();
         for row in values.chunks_mut(7) {
             if let [Value::Big(key), ..] = row {
                 *key = fresh(*key);
             }
         }
-        connection.run(text, &values)?;
-        let (text, values) = &self.audit;
-        let mut values = values.clone();
+        connection.run(text, values)?;
+        let (text, mut values) = self.audit.clone();
         if let (Some(Value::Big(key)), Some(number)) = (values.first_mut(), numbers.last()) {
             *key = *number;
         }
-        connection.run(text, &values)?;
-        Ok((first_id, Arc::clone(&self.body)))
+        connection.run(text, values)?;
+        Ok((first_id, self.body.clone()))
     }
 }
 
 /// An insert of all rows at once.
-fn insert(into: &str, rows: impl Iterator<Item = Vec<Value>>) -> (String, Vec<Value>) {
+fn insert(into: &str, rows: impl Iterator<Item = Vec<Value>>) -> (&'static str, Vec<Value>) {
     let (mut text, mut values) = (format!("INSERT INTO {into} VALUES "), Vec::new());
     for (place, row) in rows.enumerate() {
         text.push_str(if place == 0 { "(" } else { ", (" });
@@ -168,7 +168,8 @@ fn insert(into: &str, rows: impl Iterator<Item = Vec<Value>>) -> (String, Vec<Va
         text.push(')');
         values.extend(row);
     }
-    (text, values)
+    // There are three of them for as long as the process lives.
+    (text.leak(), values)
 }
 
 #[cfg(test)]
