@@ -60,7 +60,8 @@ never 'std::(fs|net|env|process|os)\b|\bSystemTime\b|\bInstant::now|std::time::I
 # A library is named by its path, so that a field or a word of the same name does not count.
 named() { printf '(^|[^A-Za-z0-9_])(%s)::|(^|[[:space:]])(use|extern crate) (%s)([;{]|[[:space:]]|$)' "$1" "$1"; }
 only "$(named 'fhirbolt[a-z_]*')" crates/model
-only "$(named 'diesel|diesel_migrations|libsqlite3_sys')" crates/api/src/store crates/api/src/store.rs
+# The bench's floor does the same work with nothing around it.
+only "$(named 'diesel|diesel_migrations|libsqlite3_sys')" crates/api/src/store crates/api/src/store.rs crates/bench
 only "$(named 'jsonwebtoken')" crates/api/src/auth crates/api/src/auth.rs
 # Beside the HTTP room, the places that start the server.
 only "$(named 'actix_[a-z_]+|actix')" crates/api/src/http crates/api/src/http.rs crates/api/src/main.rs \

@@ -1,0 +1,94 @@
+//! `make bench`: the product beside its floor, on both databases, in one run.
+//!
+//! The floor (`concord-bench floor`) is a bare HTTP handler that does the same primary-key read, the same page query or
+//! the same inserts over the same tables, and writes the same bytes, with no token, no decision, no audit of reads and no
+//! FHIR. Both are servers of their own, loaded by the same client, so that their time on the processor can be told
+//! apart. See docs/PERFORMANCE.md.
+
+mod check;
+mod database;
+mod floor;
+mod load;
+mod matrix;
+mod process;
+mod product;
+mod report;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures Concord beside its floor
+#[derive(Parser)]
+#[command(name = "concord-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the floor (started by the bench itself)
+    Floor(floor::FloorArgs),
+}
+
+/// What to measure.
+#[derive(clap::Args, Clone, Debug)]
+struct Bench {
+    /// Shorter runs: less than a minute, for a first look
+    #[arg(long)]
+    quick: bool,
+    /// Only these cases
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    cases: Vec<workload::Case>,
+    /// Only these databases: sqlite (every commit on the disk), sqlite-process (commits survive a crash of the process
+    /// only), postgres
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    databases: Vec<database::Kind>,
+    /// How many connections, one run for each
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32], value_name = "NUMBERS")]
+    connections: Vec<usize>,
+    /// How long each run takes, in milliseconds
+    #[arg(long, value_name = "MS")]
+    time: Option<u64>,
+    /// Measure the product only
+    #[arg(long)]
+    product_only: bool,
+    /// The server to measure [default: `concord` beside this program]
+    #[arg(long, value_name = "FILE")]
+    concord: Option<PathBuf>,
+    /// A folder for the databases [default: one in the folder for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
+    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
+    postgres: Option<String>,
+    /// Where the figures go
+    #[arg(long, default_value = "target/bench.json", value_name = "FILE")]
+    output: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Some(Command::Floor(floor)) => floor::serve(&floor),
+        None => matrix::run(&arguments.bench),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            #[expect(clippy::print_stderr, reason = "the one place where the bench says why it failed")]
+            {
+                eprintln!("concord-bench: {text}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Every case, on every database, under every number of connections: the floor, then the product.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use crate::Bench;
+use crate::check;
+use crate::database::{Kind, Place};
+use crate::load::{self, Measured};
+use crate::process::{Cluster, Server};
+use crate::product::{Imported, Product};
+use crate::report::{self, Row, Side, Startup};
+use crate::workload::{self, Case};
+
+/// All figures of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    /// One for each case, database and number of connections.
+    pub(crate) rows: Vec<Row>,
+    /// Of each database.
+    pub(crate) startups: Vec<Startup>,
+    /// Parsing and checking.
+    pub(crate) checked: Option<check::Checked>,
+}
+
+/// Measures, prints the tables and writes the file.
+///
+/// # Errors
+/// One line, when something cannot be measured.
+pub(crate) fn run(bench: &Bench) -> Result<(), String> {
+    let folder = match &bench.folder {
+        Some(folder) => folder.clone(),
+        None => std::env::temp_dir().join(format!("concord-bench-{}", std::process::id())),
+    };
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let result = measured(bench, &folder);
+    if bench.folder.is_none() {
+        // What cannot be removed is left to whoever cleans the folder for temporary files.
+        let _left = std::fs::remove_dir_all(&folder);
+    }
+    let figures = result?;
+    report::print(&figures);
+    report::write(&figures, &bench.output)
+}
+
+fn measured(bench: &Bench, folder: &Path) -> Result<Figures, String> {
+    let mut figures = Figures::default();
+    let quick = bench.quick;
+    figures.checked = Some(check::run(Duration::from_millis(if quick { 300 } else { 2_000 }))?);
+    let kinds = if bench.databases.is_empty() { Kind::ALL.to_vec() } else { bench.databases.clone() };
+    for kind in kinds {
+        if kind == Kind::Postgres && bench.postgres.is_none() {
+            report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
+            continue;
+        }
+        let place = Place::new(kind, folder, bench.postgres.as_deref())?;
+        let session = Session::open(bench, kind, place, folder)?;
+        session.measure(bench, &mut figures)?;
+        session.close()?;
+    }
+    Ok(figures)
+}
+
+/// The two servers of one database, with their databases loaded.
+struct Session {
+    kind: Kind,
+    place: Place,
+    cluster: Option<Cluster>,
+    product: Product,
+    tokens: Vec<String>,
+    imported: Imported,
+}
+
+impl Session {
+    fn open(bench: &Bench, kind: Kind, place: Place, folder: &Path) -> Result<Session, String> {
+        let workers = available_parallelism().map_or(1, std::num::NonZero::get);
+        let product = Product::new(&program(bench)?, folder, kind, workers);
+        place.make("product")?;
+        report::note(&format!("{}: loading", kind.name()));
+        let imported = product.import(&place.url("product"))?;
+        let tokens = product.tokens(&place.url("product"))?;
+        {
+            let server = product.serve(&place.url("product"))?;
+            Product::create_once(&server, &tokens)?;
+        }
+        place.settle("product")?;
+        place.copy("product", "floor")?;
+        let cluster = place.cluster();
+        Ok(Session { kind, place, cluster, product, tokens, imported })
+    }
+
+    fn measure(&self, bench: &Bench, figures: &mut Figures) -> Result<(), String> {
+        let time = Duration::from_millis(bench.time.unwrap_or(if bench.quick { 400 } else { 2_000 }));
+        let cases = if bench.cases.is_empty() { Case::ALL.to_vec() } else { bench.cases.clone() };
+        let mut starts: Vec<Duration> = Vec::new();
+        for _ in 0..if bench.quick { 1 } else { 5 } {
+            starts.push(self.product.serve(&self.place.url("product"))?.start);
+        }
+        let server = self.product.serve(&self.place.url("product"))?;
+        starts.push(server.start);
+        starts.sort_unstable();
+        std::thread::sleep(Duration::from_millis(if bench.quick { 300 } else { 2_000 }));
+        let idle = server.resident();
+        let floor = if bench.product_only { None } else { Some(self.product.serve_floor(&self.place, "floor")?) };
+        for case in cases {
+            let asked = Arc::new(workload::requests(case, &self.tokens));
+            let plain = Arc::new(workload::requests(case, &[]));
+            for &connections in &bench.connections {
+                let floor = match &floor {
+                    Some(floor) => Some(self.side(floor, &plain, connections, time)?),
+                    None => None,
+                };
+                let product = self.side(&server, &asked, connections, time)?;
+                let row = Row { database: self.kind.name(), case: case.name(), connections, floor, product };
+                report::progress(&row);
+                figures.rows.push(row);
+            }
+        }
+        figures.startups.push(Startup {
+            database: self.kind.name(),
+            start: starts.get(starts.len() / 2).copied().unwrap_or_default(),
+            idle,
+            busy: server.resident(),
+            imported: self.imported,
+        });
+        Ok(())
+    }
+
+    /// One run after a short one that warms it up, with the time that it cost the server and the database.
+    fn side(
+        &self,
+        server: &Server,
+        requests: &Arc<Vec<Vec<u8>>>,
+        connections: usize,
+        time: Duration,
+    ) -> Result<Side, String> {
+        load::run(server.address, requests, connections, time / 5)?;
+        let database = || self.cluster.as_ref().map_or(Duration::ZERO, Cluster::processor_time);
+        let (before, database_before) = (server.processor_time(), database());
+        let measured = load::run(server.address, requests, connections, time)?;
+        let (after, database_after) = (server.processor_time(), database());
+        Ok(Side {
+            processor_ms: each_ms(after.saturating_sub(before), &measured),
+            database_ms: self
+                .cluster
+                .as_ref()
+                .map(|_| each_ms(database_after.saturating_sub(database_before), &measured)),
+            measured,
+        })
+    }
+
+    fn close(&self) -> Result<(), String> {
+        self.place.remove("floor")?;
+        self.place.remove("product")
+    }
+}
+
+/// Milliseconds for each request.
+fn each_ms(total: Duration, measured: &Measured) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "far fewer requests than a double can count")]
+    let requests = measured.requests.max(1) as f64;
+    total.as_secs_f64() * 1000.0 / requests
+}
+
+/// The server's program.
+fn program(bench: &Bench) -> Result<PathBuf, String> {
+    let path = match &bench.concord {
+        Some(path) => path.clone(),
+        None => {
+            let own = std::env::current_exe().map_err(|error| format!("where is this program: {error}"))?;
+            own.with_file_name("concord")
+        }
+    };
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!("{}: build it first (cargo build --release), or name it with --concord", path.display()))
+    }
+}

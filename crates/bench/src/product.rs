@@ -1,0 +1,134 @@
+//! The real server, in a process of its own, with its default settings but for where things are.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::database::{Kind, Place};
+use crate::process::{self, Server};
+use crate::workload::{self, Case, PATIENTS, PROFESSIONAL};
+
+/// The server's program with what it needs.
+pub(crate) struct Product {
+    program: PathBuf,
+    folder: PathBuf,
+    kind: Kind,
+    workers: usize,
+}
+
+/// How fast an import was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Imported {
+    /// Resources loaded.
+    pub(crate) resources: usize,
+    /// From start to end of the program.
+    pub(crate) time: Duration,
+}
+
+impl Product {
+    /// The program, with a folder for its files.
+    pub(crate) fn new(program: &Path, folder: &Path, kind: Kind, workers: usize) -> Product {
+        Product { program: program.to_path_buf(), folder: folder.to_path_buf(), kind, workers }
+    }
+
+    fn command(&self, database: &str, listen: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        // Nothing of the surroundings but what PostgreSQL's client library may need to find its server.
+        let kept = ["PATH", "HOME", "PGPASSFILE", "PGPASSWORD"];
+        #[expect(clippy::disallowed_methods, reason = "a measurement must not depend on the settings around it")]
+        let kept = kept.map(|name| (name, std::env::var_os(name)));
+        command.env_clear();
+        for (name, value) in kept {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command
+            .env("CONCORD_DATABASE_URL", database)
+            .env("CONCORD_DURABILITY", self.kind.durability())
+            .env("CONCORD_WORKERS", self.workers.to_string())
+            .env("CONCORD_LISTEN", listen)
+            .env("CONCORD_PUBLIC_URL", "http://127.0.0.1:8080")
+            .env("CONCORD_DEVELOPMENT_ISSUER", "true")
+            .env("CONCORD_DEVELOPMENT_KEY", self.folder.join("key.pem"));
+        command
+    }
+
+    /// Loads the workload with `concord import`.
+    ///
+    /// # Errors
+    /// One line, when it fails.
+    pub(crate) fn import(&self, database: &str) -> Result<Imported, String> {
+        let path = self.folder.join("workload.ndjson");
+        let text = workload::resources();
+        let resources = text.lines().count();
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut command = self.command(database, "127.0.0.1:0");
+        command.arg("import").arg(&path).stdin(Stdio::null()).stdout(Stdio::null());
+        let started = Instant::now();
+        let output = command.output().map_err(|error| format!("cannot start the import: {error}"))?;
+        let time = started.elapsed();
+        if !output.status.success() {
+            return Err(format!("the import failed: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(Imported { resources, time })
+    }
+
+    /// A token for each patient, and then one for the professional.
+    ///
+    /// # Errors
+    /// One line, when one cannot be had.
+    pub(crate) fn tokens(&self, database: &str) -> Result<Vec<String>, String> {
+        let patients = (0..PATIENTS).map(|patient| ["--patient".to_owned(), workload::patient_id(patient)]);
+        let professional = ["--fhir-user".to_owned(), format!("Practitioner/{PROFESSIONAL}")];
+        patients.chain(std::iter::once(professional)).map(|who| self.token(database, &who)).collect()
+    }
+
+    fn token(&self, database: &str, who: &[String]) -> Result<String, String> {
+        let mut command = self.command(database, "127.0.0.1:0");
+        command.arg("token").args(who).args(["--client-id", "bench-app", "--expires-in", "12h"]);
+        let output = command.output().map_err(|error| format!("cannot start: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("no token: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Starts the server.
+    ///
+    /// # Errors
+    /// One line, when it is not ready.
+    pub(crate) fn serve(&self, database: &str) -> Result<Server, String> {
+        let address = process::free_address()?;
+        let mut command = self.command(database, &address.to_string());
+        command.arg("serve");
+        Server::start(command, address, &self.folder.join("concord.log"))
+    }
+
+    /// Starts the floor on a copy of the database.
+    ///
+    /// # Errors
+    /// One line, when it is not ready.
+    pub(crate) fn serve_floor(&self, place: &Place, database: &str) -> Result<Server, String> {
+        let address = process::free_address()?;
+        let own = std::env::current_exe().map_err(|error| format!("where is this program: {error}"))?;
+        let mut command = Command::new(own);
+        command.arg("floor").args(["--listen", &address.to_string(), "--database", &place.url(database)]).args([
+            "--durability",
+            self.kind.durability(),
+            "--workers",
+            &self.workers.to_string(),
+        ]);
+        Server::start(command, address, &self.folder.join("floor.log"))
+    }
+
+    /// One create, whose rows the floor then writes again and again.
+    ///
+    /// # Errors
+    /// One line, when the server refuses it.
+    pub(crate) fn create_once(server: &Server, tokens: &[String]) -> Result<(), String> {
+        let requests = workload::requests(Case::Create, tokens);
+        let first = requests.first().ok_or("there are no requests")?;
+        crate::load::once(server.address, first).map(|_| ())
+    }
+}

@@ -1,0 +1,208 @@
+//! What is stored and what is asked: the same in every run.
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+
+/// How many patients there are.
+pub(crate) const PATIENTS: usize = 100;
+/// How many Observations each patient has.
+pub(crate) const READINGS: usize = 100;
+/// The code that is searched for: every second Observation has it.
+pub(crate) const SEARCHED: &str = "85354-9";
+
+/// A kind of request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Case {
+    /// A patient reads one of her Observations.
+    Read,
+    /// A professional of the patient's care team reads one.
+    ReadShared,
+    /// A patient reads a version.
+    Vread,
+    /// A patient writes an Observation.
+    Create,
+    /// A patient searches 20 blood pressures of hers, the latest first.
+    Search,
+}
+
+impl Case {
+    /// Every case, in the order of the report.
+    pub(crate) const ALL: [Case; 5] = [Case::Read, Case::ReadShared, Case::Vread, Case::Search, Case::Create];
+
+    /// The name in the report.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Case::Read => "read",
+            Case::ReadShared => "read by a professional",
+            Case::Vread => "vread",
+            Case::Create => "create",
+            Case::Search => "search page of 20",
+        }
+    }
+}
+
+/// The logical id of a patient.
+pub(crate) fn patient_id(patient: usize) -> String {
+    format!("bench-patient-{patient:03}")
+}
+
+/// The logical id of an Observation.
+pub(crate) fn observation_id(patient: usize, reading: usize) -> String {
+    format!("bench-observation-{patient:03}-{reading:03}")
+}
+
+/// The logical id of the professional who is in every care team.
+pub(crate) const PROFESSIONAL: &str = "bench-professional";
+
+/// All resources as NDJSON.
+pub(crate) fn resources() -> String {
+    let mut out = String::with_capacity(PATIENTS * READINGS * 2_100);
+    let _ = writeln!(
+        out,
+        r#"{{"resourceType":"Practitioner","id":"{PROFESSIONAL}","name":[{{"family":"Okafor","given":["Ada"]}}]}}"#
+    );
+    for patient in 0..PATIENTS {
+        let id = patient_id(patient);
+        let _ = writeln!(
+            out,
+            r#"{{"resourceType":"Patient","id":"{id}","active":true,"name":[{{"use":"official","family":"Example{patient}","given":["Sam"]}}],"gender":"unknown","birthDate":"19{:02}-04-02"}}"#,
+            40 + patient % 50
+        );
+        let _ = writeln!(
+            out,
+            r#"{{"resourceType":"CareTeam","id":"bench-team-{patient:03}","status":"active","subject":{{"reference":"Patient/{id}"}},"participant":[{{"member":{{"reference":"Practitioner/{PROFESSIONAL}"}}}}]}}"#
+        );
+        for reading in 0..READINGS {
+            out.push_str(&observation(patient, reading, Some(&observation_id(patient, reading))));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// An Observation of about 2 KB, as a home monitor would send it; without an id, one to be created.
+pub(crate) fn observation(patient: usize, reading: usize, id: Option<&str>) -> String {
+    let (code, display) = match reading % 4 {
+        0 | 2 => (SEARCHED, "Blood pressure panel with all children optional"),
+        1 => ("55284-4", "Blood pressure systolic and diastolic"),
+        _ => ("35094-2", "Blood pressure panel"),
+    };
+    let person = patient_id(patient);
+    let id = id.map(|id| format!(r#""id":"{id}","#)).unwrap_or_default();
+    let (month, day) = (1 + reading / 9, 1 + (reading % 9) * 3);
+    let (systolic, diastolic) = (110 + (patient * 7 + reading * 3) % 40, 65 + (patient * 3 + reading) % 25);
+    let component = |code: &str, display: &str, value: usize, low: u32, high: u32| {
+        format!(
+            concat!(
+                r#"{{"code":{{"coding":[{{"system":"http://loinc.org","code":"{code}","display":"{display}"}}],"text":"{display}"}},"#,
+                r#""valueQuantity":{{"value":{value}.0,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}},"#,
+                r#""referenceRange":[{{"low":{{"value":{low},"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}},"high":{{"value":{high},"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}},"text":"usual"}}]}}"#
+            ),
+            code = code,
+            display = display,
+            value = value,
+            low = low,
+            high = high,
+        )
+    };
+    let parts = [
+        component("8480-6", "Systolic blood pressure", systolic, 90, 140),
+        component("8462-4", "Diastolic blood pressure", diastolic, 60, 90),
+    ];
+    format!(
+        concat!(
+            r#"{{"resourceType":"Observation",{id}"identifier":[{{"system":"urn:example:home-monitor","value":"{patient:03}-{reading:03}"}}],"#,
+            r#""status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs","display":"Vital Signs"}}],"text":"Vital signs"}}],"#,
+            r#""code":{{"coding":[{{"system":"http://loinc.org","code":"{code}","display":"{display}"}}],"text":"{display}"}},"#,
+            r#""subject":{{"reference":"Patient/{person}"}},"effectiveDateTime":"2025-{month:02}-{day:02}T07:{minute:02}:00+00:00","performer":[{{"reference":"Patient/{person}"}}],"#,
+            r#""interpretation":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation","code":"N","display":"Normal"}}]}}],"#,
+            r#""note":[{{"text":"Taken at home, sitting, after five minutes of rest, on the left arm, before breakfast and before any medicine."}}],"#,
+            r#""bodySite":{{"coding":[{{"system":"http://snomed.info/sct","code":"368208006","display":"Left upper arm structure"}}]}},"#,
+            r#""component":[{parts}]}}"#
+        ),
+        id = id,
+        patient = patient,
+        reading = reading,
+        code = code,
+        display = display,
+        person = person,
+        month = month.min(12),
+        day = day,
+        minute = reading % 60,
+        parts = parts.join(","),
+    )
+}
+
+/// The requests of a case, sent in turn and over again. `tokens` has one token for each patient and then that of the
+/// professional; without tokens they are for the floor.
+pub(crate) fn requests(case: Case, tokens: &[String]) -> Vec<Vec<u8>> {
+    let token = |number: usize| {
+        tokens.get(number).map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
+    };
+    let get = |path: String, number: usize| {
+        format!("GET {path} HTTP/1.1\r\nhost: bench\r\naccept: application/fhir+json\r\n{}\r\n", token(number))
+    };
+    // Steps that are coprime to the numbers, so that neighbours in time are not neighbours in the database.
+    (0..1_000)
+        .map(|number| {
+            let (patient, reading) = (number * 37 % PATIENTS, number * 13 % READINGS);
+            let id = observation_id(patient, reading);
+            match case {
+                Case::Read => get(format!("/fhir/Observation/{id}"), patient),
+                Case::ReadShared => get(format!("/fhir/Observation/{id}"), PATIENTS),
+                Case::Vread => get(format!("/fhir/Observation/{id}/_history/1"), patient),
+                Case::Search => get(
+                    format!(
+                        "/fhir/Observation?patient={}&code=http%3A%2F%2Floinc.org%7C{SEARCHED}&_sort=-date&_count=20",
+                        patient_id(patient)
+                    ),
+                    patient,
+                ),
+                Case::Create => {
+                    let body = observation(patient, reading, None);
+                    format!(
+                        "POST /fhir/Observation HTTP/1.1\r\nhost: bench\r\naccept: application/fhir+json\r\ncontent-type: \
+                         application/fhir+json\r\n{}content-length: {}\r\n\r\n{body}",
+                        token(patient),
+                        body.len()
+                    )
+                }
+            }
+            .into_bytes()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_observation_is_sound_and_of_about_two_kilobytes() {
+        for reading in 0..READINGS {
+            let text = observation(99, reading, None);
+            assert!((1_800..2_300).contains(&text.len()), "{}", text.len());
+            let value = concord_fhir::json::parse(text.as_bytes(), &concord_fhir::json::Limits::default()).unwrap();
+            assert!(value.text("effectiveDateTime").is_some_and(|date| date.len() == 25));
+        }
+    }
+
+    #[test]
+    fn there_are_ten_thousand_observations_of_a_hundred_patients() {
+        let text = resources();
+        assert_eq!(text.lines().filter(|line| line.contains(r#""resourceType":"Observation""#)).count(), 10_000);
+        assert_eq!(text.lines().filter(|line| line.starts_with(r#"{"resourceType":"Patient""#)).count(), 100);
+    }
+
+    #[test]
+    fn requests_carry_the_token_of_their_patient() {
+        let tokens: Vec<String> = (0..=PATIENTS).map(|number| format!("t{number}.")).collect();
+        for request in requests(Case::Read, &tokens) {
+            let text = String::from_utf8(request).unwrap();
+            let patient = text.split("bench-observation-").nth(1).and_then(|rest| rest.get(..3)).unwrap();
+            assert!(text.contains(&format!("Bearer t{}.", patient.parse::<usize>().unwrap())), "{text}");
+        }
+        assert!(!String::from_utf8(requests(Case::Read, &[]).remove(0)).unwrap().contains("authorization"));
+    }
+}
