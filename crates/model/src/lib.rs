@@ -57,7 +57,7 @@ impl Typed {
 }
 
 fn strict() -> DeserializationConfig {
-    DeserializationConfig { mode: DeserializationMode::Strict, ..Default::default() }
+    DeserializationConfig { mode: DeserializationMode::Strict }
 }
 
 /// Calls fhirbolt with a panic turned into a refusal. Nothing that it works on is seen after a panic.
