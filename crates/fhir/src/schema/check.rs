@@ -303,8 +303,7 @@ impl Walk {
                 self.object(shape, object, here, within);
                 match shape.special {
                     Special::CodeableConcept => self.concept(of_type, object, here),
-                    Special::Reference => self.target(of_type, object, here),
-                    Special::None | Special::Extension => {}
+                    Special::Reference | Special::None | Special::Extension => {}
                 }
             }
             (TypeKind::Resource, Value::Object(object)) => {
@@ -384,20 +383,6 @@ impl Walk {
         }
     }
 
-    /// A reference to a resource of a known type means one of the types that the element allows.
-    fn target(&mut self, of_type: &ElementType, object: &Object<'_>, here: &Place<'_>) {
-        if of_type.targets.is_empty() {
-            return;
-        }
-        let Some(Value::String(reference)) = object.get("reference") else { return };
-        let Some(resource_type) = local_type(reference) else { return };
-        if !of_type.targets.contains(&resource_type) {
-            let allowed: Vec<&str> = of_type.targets.iter().map(|target| target.name()).collect();
-            let text = format!("'{}' must refer to {}, not {resource_type}", here.name(), allowed.join(" or "));
-            self.problems.add(IssueCode::Invalid, &here.element("reference"), text);
-        }
-    }
-
     /// An extension has a value or extensions of its own, not both (R4 "Extensibility", ext-1).
     fn extension(&mut self, shape: &Shape, object: &Object<'_>, seen: u128, place: &Place<'_>) {
         let has_value =
@@ -426,12 +411,6 @@ fn list_beside<'o, 'v>(found: &Found<'_>, object: &'o Object<'v>, name: &str) ->
         Some((_, Value::Array(items))) => items,
         _ => &[],
     }
-}
-
-/// The type that a relative reference `Type/id` names.
-fn local_type(reference: &str) -> Option<ResourceType> {
-    let (name, id) = reference.split_once('/')?;
-    if id.is_empty() { None } else { ResourceType::parse(name) }
 }
 
 #[cfg(test)]

@@ -108,11 +108,6 @@ pub(super) static ALL: &[(&str, &[Rule])] = &[
                 }),
             ),
             rule(
-                "bdl-7",
-                "a 'fullUrl' stands once in a Bundle, unless the versions differ",
-                When(full_urls_are_distinct),
-            ),
-            rule(
                 "bdl-9",
                 "a document has an identifier with 'system' and 'value'",
                 When(|bundle| {
@@ -439,17 +434,6 @@ fn every_entry_has(object: &Object<'_>, name: &str, wanted: bool) -> bool {
 fn first_entry_is(bundle: &Object<'_>, resource_type: &str) -> bool {
     let first = list(bundle, "entry").first().and_then(|entry| entry.get("resource"));
     first.is_some_and(|resource| resource.text("resourceType") == Some(resource_type))
-}
-
-fn full_urls_are_distinct(bundle: &Object<'_>) -> bool {
-    if text(bundle, "type") == "history" {
-        return true;
-    }
-    let urls = list(bundle, "entry").iter().filter_map(|entry| {
-        let version = entry.get("resource").and_then(|resource| resource.get("meta")?.text("versionId"));
-        Some(format!("{} {}", entry.text("fullUrl")?, version.unwrap_or_default()))
-    });
-    are_distinct(urls.collect())
 }
 
 fn a_component_has_the_same_code(observation: &Object<'_>) -> bool {
