@@ -211,7 +211,8 @@ fn selectivity(predicate: &Predicate) -> Option<usize> {
     let Predicate::Entry(_, test) = predicate else { return None };
     fn rank(test: &Test) -> Option<usize> {
         match test {
-            Test::Is(key) => Some(1_000 - key.len().min(900)),
+            // The index of keys leaves out the rows that have none.
+            Test::Is(key) if !key.is_empty() => Some(1_000 - key.len().min(900)),
             Test::Starts(key) if !key.is_empty() => Some(2_000 - key.len().min(900)),
             Test::Either(tests) if !tests.is_empty() => {
                 tests.iter().map(rank).try_fold(0, |most, each| Some(most.max(each?)))

@@ -5,11 +5,11 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::connection::{Connection, Database};
 use crate::config::{DatabaseUrl, Durability};
 
-const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Runs the migrations that are missing; their names, oldest first. Two processes that start at once do not meet: the
-/// embedded database has a file lock, and PostgreSQL an advisory lock taken here.
+/// embedded database is locked for writing, and PostgreSQL has an advisory lock for it.
 ///
 /// # Errors
 /// One line, when the database cannot be opened or a migration fails.
@@ -18,10 +18,13 @@ pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
         Connection::open(address, Durability::Full).map_err(|error| format!("database_url: cannot open: {error}"))?;
     let failed = |error: &dyn std::fmt::Display| format!("migration failed: {error}");
     let names = match &mut connection.database {
+        // What is missing is only known for sure by the one who may write.
         Database::Sqlite(sqlite) => sqlite
-            .run_pending_migrations(SQLITE)
-            .map(|versions| versions.iter().map(ToString::to_string).collect())
-            .map_err(|error| failed(&error))?,
+            .immediate_transaction(|sqlite| {
+                let versions = sqlite.run_pending_migrations(SQLITE)?;
+                Ok(versions.iter().map(ToString::to_string).collect::<Vec<_>>())
+            })
+            .map_err(|error: Box<dyn std::error::Error + Send + Sync>| failed(&error))?,
         Database::Postgres(postgres) => {
             use diesel::connection::SimpleConnection;
             postgres.batch_execute("SELECT pg_advisory_lock(4051701)").map_err(|error| failed(&error))?;

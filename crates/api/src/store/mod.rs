@@ -5,6 +5,10 @@
 
 pub(crate) mod audit;
 pub(crate) mod connection;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod differential;
 mod keys;
 pub(crate) mod lower;
 mod migrate;
@@ -14,6 +18,8 @@ pub(crate) mod rows;
 pub(crate) mod search;
 mod sqlite;
 pub(crate) mod statement;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod transaction;
 
 use std::sync::Arc;

@@ -1,0 +1,182 @@
+//! What both databases promise alike.
+
+use diesel::sql_types::{BigInt, Text};
+use diesel_migrations::MigrationHarness as _;
+
+use super::audit::Record;
+use super::connection::{Connection, Database};
+use super::migrate::{POSTGRES, SQLITE, migrate};
+use super::statement::Sql;
+use super::testing::Scratch;
+use super::transaction::Transaction;
+use crate::config::{DatabaseUrl, Durability};
+use crate::fault::Fault;
+
+/// The schema as the database itself tells it, one line for each thing in it.
+fn schema(address: &DatabaseUrl) -> Vec<String> {
+    let mut connection = Connection::open(address, Durability::Process).unwrap();
+    let asked = match address {
+        DatabaseUrl::Sqlite(_) => {
+            "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master \
+             WHERE tbl_name <> '__diesel_schema_migrations' ORDER BY 1"
+        }
+        DatabaseUrl::Postgres(_) => {
+            "SELECT * FROM ( \
+             SELECT 'column ' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' \
+             || coalesce(column_default, identity_generation, '') || ' ' || coalesce(collation_name, '') AS told \
+             FROM information_schema.columns WHERE table_schema = 'public' \
+             UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' \
+             UNION ALL SELECT 'constraint ' || conrelid::regclass::text || ' ' || pg_get_constraintdef(oid) \
+             FROM pg_constraint WHERE connamespace = 'public'::regnamespace \
+             UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal \
+             UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc \
+             WHERE pronamespace = 'public'::regnamespace \
+             ) AS all_of_it WHERE told NOT LIKE '%__diesel_schema_migrations%' ORDER BY told"
+        }
+    };
+    connection.rows::<(Text,), (String,)>(Sql::new(asked)).unwrap().into_iter().map(|row| row.0).collect()
+}
+
+#[test]
+fn migrations_up_down_and_up_again_leave_the_same_schema() {
+    for scratch in Scratch::both() {
+        let names = migrate(&scratch.address).unwrap();
+        assert!(!names.is_empty());
+        let up = schema(&scratch.address);
+        assert!(up.len() > 10, "{up:?}");
+        assert_eq!(migrate(&scratch.address).unwrap(), Vec::<String>::new(), "a second time there is nothing to do");
+        let mut connection = Connection::open(&scratch.address, Durability::Process).unwrap();
+        match &mut connection.database {
+            Database::Sqlite(sqlite) => drop(sqlite.revert_all_migrations(SQLITE).unwrap()),
+            Database::Postgres(postgres) => drop(postgres.revert_all_migrations(POSTGRES).unwrap()),
+        }
+        drop(connection);
+        assert_eq!(schema(&scratch.address), Vec::<String>::new(), "down leaves nothing");
+        assert_eq!(migrate(&scratch.address).unwrap(), names);
+        assert_eq!(schema(&scratch.address), up);
+    }
+}
+
+#[test]
+fn two_processes_that_start_together_migrate_once() {
+    for scratch in Scratch::both() {
+        let done: Vec<Vec<String>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| migrate(&scratch.address).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(done.iter().filter(|names| !names.is_empty()).count(), 1, "{done:?}");
+    }
+}
+
+fn record(reason: &str) -> Record {
+    Record { agent: "test".to_owned(), reason: reason.to_owned(), resource_type: -1, ..Record::default() }
+}
+
+fn reasons(transaction: &mut Transaction<'_>) -> Vec<String> {
+    let events = transaction.events(Sql::new("1 = 1"), true, 100).unwrap();
+    events.into_iter().map(|event| event.record.reason).collect()
+}
+
+#[tokio::test]
+async fn what_fails_is_undone_and_its_record_stands() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        let done = store.write(|transaction| (transaction.make_patient_key("kept"), vec![record("done")]));
+        assert!(done.await.is_ok());
+        let refused = store.write(|transaction| {
+            transaction.make_patient_key("undone").unwrap();
+            (Err::<(), _>(Fault::NotFound), vec![record("refused")])
+        });
+        assert!(matches!(refused.await, Err(Fault::NotFound)));
+        let broken = store.write(|transaction| {
+            transaction.make_patient_key("broken").unwrap();
+            (transaction.run(Sql::new("INSERT INTO patient (key) VALUES (0)")).map(drop), vec![record("broken")])
+        });
+        assert!(broken.await.is_err());
+        let panicked = store.write(|transaction| -> super::Reply<()> {
+            transaction.make_patient_key("panicked").unwrap();
+            panic!("in the middle of it")
+        });
+        assert!(matches!(panicked.await, Err(Fault::Internal(_))));
+        let told = store.read(|transaction| {
+            let known =
+                ["kept", "undone", "broken", "panicked"].map(|id| transaction.patient_key(id).unwrap().is_some());
+            (Ok((known, reasons(transaction))), vec![record("read")])
+        });
+        let (known, told) = told.await.unwrap();
+        assert_eq!(known, [true, false, false, false]);
+        assert_eq!(told, ["done", "refused", "broken"]);
+        let told = store.read(|transaction| (Ok(reasons(transaction)), Vec::new())).await.unwrap();
+        assert_eq!(told.last().map(String::as_str), Some("read"), "a read is in the log before it is answered");
+    }
+}
+
+#[tokio::test]
+async fn the_log_and_the_history_cannot_be_changed() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        store.append(vec![record("kept")]).await.unwrap();
+        for statement in ["UPDATE audit SET reason = ''", "DELETE FROM audit"] {
+            let changed = store.write(move |transaction| (transaction.run(Sql::new(statement)), Vec::new())).await;
+            assert!(changed.is_err(), "{statement}");
+        }
+        let told = store.read(|transaction| (Ok(reasons(transaction)), Vec::new())).await.unwrap();
+        assert_eq!(told, ["kept"]);
+    }
+}
+
+#[tokio::test]
+async fn a_read_changes_nothing() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        if matches!(scratch.address, DatabaseUrl::Postgres(_)) {
+            let written = store.read(|transaction| (transaction.make_patient_key("x"), Vec::new())).await;
+            assert!(written.is_err());
+        }
+        let known = store.read(|transaction| (transaction.patient_key("x"), Vec::new())).await.unwrap();
+        assert_eq!(known, None);
+    }
+}
+
+#[tokio::test]
+async fn settings_are_made_once() {
+    for scratch in Scratch::both() {
+        let (one, other) = (scratch.store(), scratch.store());
+        let (first, second) = tokio::join!(one.setting("s", "one".to_owned()), other.setting("s", "other".to_owned()));
+        assert_eq!(first.unwrap(), second.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn many_records_are_appended_and_counted() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        let records: Vec<Record> = (0..300).map(|number| record(&number.to_string())).collect();
+        store.append(records).await.unwrap();
+        let counted = store.read(|transaction| (transaction.count_events(Sql::new("1 = 1")), Vec::new())).await;
+        assert_eq!(counted.unwrap(), 300);
+        let told = store.read(|transaction| (Ok(reasons(transaction)), Vec::new())).await.unwrap();
+        let wanted: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+        assert_eq!(told, wanted, "in the order in which they came");
+    }
+}
+
+#[tokio::test]
+async fn keys_of_patients_are_the_same_for_everybody() {
+    for scratch in Scratch::both() {
+        let (one, other) = (scratch.store(), scratch.store());
+        let make = |transaction: &mut Transaction<'_>| (transaction.make_patient_key("amina"), Vec::new());
+        let (first, second) = tokio::join!(one.write(make), other.write(make));
+        let key = first.unwrap();
+        assert_eq!(second.unwrap(), key);
+        let id = other.read(move |transaction| (transaction.patient_id(key), Vec::new())).await.unwrap();
+        assert_eq!(id, "amina");
+        let bumped = one.write(move |transaction| (transaction.bump_access_version(key), Vec::new())).await;
+        assert!(bumped.is_ok());
+        let versions = other.read(move |transaction| (transaction.access_versions(key), Vec::new())).await.unwrap();
+        assert_eq!(versions, (1, 0), "seen by the other at once");
+        let count = Sql::new("SELECT count(*) FROM patient");
+        let counted = one.read(|transaction| (transaction.rows::<(BigInt,), (i64,)>(count), Vec::new())).await.unwrap();
+        assert_eq!(counted, [(2,)]);
+    }
+}
