@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 require_build
 say "building with optimisation"
 cargo build --locked --release --package concord-bench --package concord-api
-exec scripts/with-postgres.sh --durable cargo run --locked --release --quiet --package concord-bench -- "$@"
+exec scripts/with-postgres.sh --durable "${CARGO_TARGET_DIR:-target}/release/concord-bench" "$@"

@@ -133,8 +133,9 @@ impl Connection {
                 connection
                     .batch_execute(&format!(
                         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
-                         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; \
-                         PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864;"
+                         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; \
+                         PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864; \
+                         PRAGMA wal_autocheckpoint = 4000;"
                     ))
                     .map_err(told)?;
                 Ok(Connection::Sqlite(connection))

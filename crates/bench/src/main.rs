@@ -52,10 +52,10 @@ struct Bench {
     /// only), postgres
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     databases: Vec<database::Kind>,
-    /// How many connections, one run for each
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32], value_name = "NUMBERS")]
+    /// How many connections, one run for each [default: 1,8,32; with --quick 1,32]
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
     connections: Vec<usize>,
-    /// How long each run takes, in milliseconds
+    /// How long each run takes, in milliseconds [default: 2000; with --quick 300]
     #[arg(long, value_name = "MS")]
     time: Option<u64>,
     /// Measure the product only

@@ -92,8 +92,13 @@ impl Session {
     }
 
     fn measure(&self, bench: &Bench, figures: &mut Figures) -> Result<(), String> {
-        let time = Duration::from_millis(bench.time.unwrap_or(if bench.quick { 400 } else { 2_000 }));
+        let time = Duration::from_millis(bench.time.unwrap_or(if bench.quick { 300 } else { 2_000 }));
         let cases = if bench.cases.is_empty() { Case::ALL.to_vec() } else { bench.cases.clone() };
+        let connections = match (bench.connections.is_empty(), bench.quick) {
+            (false, _) => bench.connections.clone(),
+            (true, true) => vec![1, 32],
+            (true, false) => vec![1, 8, 32],
+        };
         let mut starts: Vec<Duration> = Vec::new();
         for _ in 0..if bench.quick { 1 } else { 5 } {
             starts.push(self.product.serve(&self.place.url("product"))?.start);
@@ -107,7 +112,7 @@ impl Session {
         for case in cases {
             let asked = Arc::new(workload::requests(case, &self.tokens));
             let plain = Arc::new(workload::requests(case, &[]));
-            for &connections in &bench.connections {
+            for &connections in &connections {
                 let floor = match &floor {
                     Some(floor) => Some(self.side(floor, &plain, connections, time)?),
                     None => None,

@@ -1,5 +1,7 @@
 //! What a verified token says: who is calling, or by which identifier they can be found.
 
+use std::sync::Arc;
+
 use concord_consent::caller::{Actor, Caller};
 use concord_consent::scope::{Context, Scopes};
 
@@ -30,7 +32,7 @@ pub struct Verified {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// Somebody known by the logical id of their resource, or a system.
-    Known(Caller),
+    Known(Arc<Caller>),
     /// A person known by an identifier. There is no caller before the store has found their resource.
     Identifier(PersonIdentifier),
 }
@@ -107,7 +109,7 @@ pub(super) fn read(claims: Claims, expires_s: i64, reading: &Reading<'_>) -> Res
         IssuerKind::Smart => {
             let roles =
                 claims.roles.0.iter().map(|code| Role { code: Some(code.clone()), ..Role::default() }).collect();
-            (Identity::Known(smart::caller(&claims, reading)?), roles)
+            (Identity::Known(Arc::new(smart::caller(&claims, reading)?)), roles)
         }
         IssuerKind::NhsLogin => (Identity::Identifier(nhs_login::person(&claims, reading)?), Vec::new()),
         IssuerKind::Cis2 => {

@@ -92,15 +92,31 @@ impl Verifier {
     /// # Errors
     /// Why the token is not believed; see [`AuthError`].
     pub async fn verify(&self, token: &str, now_s: i64) -> Result<Arc<Verified>, AuthError> {
+        self.verify_with_fingerprint(token, now_s).await.map(|(verified, _)| verified)
+    }
+
+    /// The same, with what tells this caller's rights from another's: a part of the token's digest.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub async fn verify_with_fingerprint(
+        &self,
+        token: &str,
+        now_s: i64,
+    ) -> Result<(Arc<Verified>, [u8; 16]), AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             self.counters.refused.inc();
             return Err(AuthError::TooLong);
         }
         let digest = sha256(token.as_bytes());
+        let mut fingerprint = [0; 16];
+        for (to, from) in fingerprint.iter_mut().zip(digest) {
+            *to = from;
+        }
         let outcome = match self.recall(&digest, now_s).await {
             Ok(Some(verified)) => {
                 self.counters.remembered.inc();
-                return Ok(verified);
+                return Ok((verified, fingerprint));
             }
             Ok(None) => self.verify_anew(token, digest, now_s).await,
             Err(error) => Err(error),
@@ -109,7 +125,7 @@ impl Verifier {
             Ok(_) => self.counters.verified.inc(),
             Err(_) => self.counters.refused.inc(),
         }
-        outcome
+        outcome.map(|verified| (verified, fingerprint))
     }
 
     /// A remembered token, unless it has to be looked at again: its time is over, or its issuer's keys have changed.

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use clap::Args;
 use concord_fhir::codec::{self, Format};
@@ -18,7 +20,7 @@ use crate::interact::{Call, Concord, bulk};
 use crate::telemetry::Metrics;
 
 /// How many resources share a transaction.
-const BATCH: usize = 200;
+const BATCH: usize = 500;
 
 /// What to load.
 #[derive(Args, Clone, Debug)]
@@ -48,6 +50,7 @@ pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(),
         bar.set_style(style);
     }
     let mut import = Import {
+        pending: None,
         concord,
         strict: args.strict,
         resume: Resume::open(args.resume.as_deref())?,
@@ -59,6 +62,7 @@ pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(),
     for file in &files {
         import.file(file).await?;
     }
+    import.settle().await?;
     import.finish()
 }
 
@@ -88,7 +92,22 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     Ok(all)
 }
 
+/// How the resources of a batch fared.
+type Loaded = Result<Vec<Result<(), Fault>>, Fault>;
+
+/// A batch that the store is working on.
+struct Pending {
+    file: String,
+    /// How far the file is loaded with it; none if more of the same place follows.
+    reached: Option<u64>,
+    places: Vec<String>,
+    work: Pin<Box<dyn Future<Output = Loaded>>>,
+    /// How it went, if the first look found it done.
+    done: Option<Loaded>,
+}
+
 struct Import {
+    pending: Option<Pending>,
     concord: Arc<Concord>,
     strict: bool,
     resume: Resume,
@@ -152,26 +171,50 @@ impl Import {
         Ok(())
     }
 
+    /// Hands what has been checked to the store, which works on it while the next part is checked.
     async fn store(&mut self, file: &str, position: u64) -> Result<(), String> {
-        let batch = std::mem::take(&mut self.batch);
-        let mut rest = batch.into_iter();
-        loop {
-            let (places, values): (Vec<String>, Vec<Value<'static>>) = rest.by_ref().take(BATCH).unzip();
-            if values.is_empty() {
-                break;
-            }
-            let results = bulk::load(&self.concord, Call::import(), values)
-                .await
-                .map_err(|fault| format!("{file}: {}", told(&fault)))?;
-            for (place, result) in places.iter().zip(results) {
-                match result {
-                    Ok(()) => self.loaded += 1,
-                    Err(fault) => self.refuse(place, &issues(&fault))?,
-                }
-            }
-            self.bar.set_message(format!("{} resources", self.loaded));
+        let mut rest = std::mem::take(&mut self.batch).into_iter().peekable();
+        if rest.peek().is_none() {
+            self.settle().await?;
+            return self.resume.note(file, position);
         }
-        self.resume.note(file, position)
+        while rest.peek().is_some() {
+            let (places, values): (Vec<String>, Vec<Value<'static>>) = rest.by_ref().take(BATCH).unzip();
+            self.settle().await?;
+            let concord = Arc::clone(&self.concord);
+            let mut work: Pin<Box<dyn Future<Output = Loaded>>> =
+                Box::pin(async move { bulk::load(&concord, Call::import(), values).await });
+            // A first look is what starts it.
+            let done = std::future::poll_fn(|context| match work.as_mut().poll(context) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending => Poll::Ready(None),
+            })
+            .await;
+            let reached = rest.peek().is_none().then_some(position);
+            self.pending = Some(Pending { file: file.to_owned(), reached, places, work, done });
+        }
+        Ok(())
+    }
+
+    /// Waits for what the store is working on, and tells how it went.
+    async fn settle(&mut self) -> Result<(), String> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let done = match pending.done {
+            Some(done) => done,
+            None => pending.work.await,
+        };
+        let results = done.map_err(|fault| format!("{}: {}", pending.file, told(&fault)))?;
+        for (place, result) in pending.places.iter().zip(results) {
+            match result {
+                Ok(()) => self.loaded += 1,
+                Err(fault) => self.refuse(place, &issues(&fault))?,
+            }
+        }
+        self.bar.set_message(format!("{} resources", self.loaded));
+        match pending.reached {
+            Some(position) => self.resume.note(&pending.file, position),
+            None => Ok(()),
+        }
     }
 
     fn refuse(&mut self, place: &str, issues: &[Issue]) -> Result<(), String> {

@@ -126,7 +126,7 @@ mod tests {
 
     async fn actor(line: &[&str]) -> (Actor, usize) {
         match verified(line).await.identity {
-            Identity::Known(caller) => (caller.actor, caller.scopes.0.len()),
+            Identity::Known(caller) => (caller.actor.clone(), caller.scopes.0.len()),
             Identity::Identifier(_) => panic!("the development issuer knows its people"),
         }
     }

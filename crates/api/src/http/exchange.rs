@@ -30,7 +30,7 @@ pub(super) struct Exchange {
     pub(super) call: Call,
     pub(super) answer: Answer,
     pub(super) pairs: Vec<(String, String)>,
-    headers: HeaderMap,
+    request: HttpRequest,
 }
 
 /// What `Prefer: return` asks for (R4 "RESTful API", create/update).
@@ -65,7 +65,7 @@ where
         Ok(call) => call,
         Err(fault) => return super::fault::response(&fault, &answer, &ids),
     };
-    let exchange = Exchange { server: server.clone(), call, answer, pairs, headers: request.headers().clone() };
+    let exchange = Exchange { server: server.clone(), call, answer, pairs, request: request.clone() };
     match handler(exchange).await {
         Ok(response) => response,
         Err((fault, answer)) => super::fault::response(&fault, &answer, &ids),
@@ -108,12 +108,12 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         Ok(token) => token,
         Err(error) => return Err(refused(server, error, request_id).await),
     };
-    let verified = match server.verifier.verify(token, now_s).await {
+    let (verified, fingerprint) = match server.verifier.verify_with_fingerprint(token, now_s).await {
         Ok(verified) => verified,
         Err(error) => return Err(refused(server, error, request_id).await),
     };
     let caller = match &verified.identity {
-        Identity::Known(caller) => Arc::new(caller.clone()),
+        Identity::Known(caller) => Arc::clone(caller),
         Identity::Identifier(person) => {
             let found =
                 identify::person(&server.concord, person.person.resource_type(), person.system, &person.value).await?;
@@ -134,13 +134,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
             None => return Err(Fault::denied("the token's purpose_of_use is not one of v3-ActReason")),
         },
     };
-    Ok(Call {
-        caller,
-        purpose,
-        request_id: request_id.to_owned(),
-        fingerprint: crate::auth::fingerprint(token),
-        together: Vec::new(),
-    })
+    Ok(Call { caller, purpose, request_id: request_id.to_owned(), fingerprint, together: Vec::new() })
 }
 
 async fn refused(server: &Data<Server>, error: crate::auth::AuthError, request_id: &str) -> Fault {
@@ -161,7 +155,7 @@ impl Exchange {
 
     /// The resource in a body, checked.
     pub(super) fn body(&self, body: &Bytes, resource_type: ResourceType) -> Result<Value<'static>, Fault> {
-        let format = body_format(text(&self.headers, &header::CONTENT_TYPE))?;
+        let format = body_format(text(self.request.headers(), &header::CONTENT_TYPE))?;
         let resource = codec::read(format, body, &self.server.concord.limits).map_err(unreadable)?;
         if resource.resource_type != resource_type {
             return Err(Fault::Malformed(vec![Issue::error(
@@ -199,7 +193,7 @@ impl Exchange {
 
     /// The header of that name as text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+        self.request.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The versions in `If-Match`.
@@ -213,7 +207,7 @@ impl Exchange {
     }
 
     fn prefers(&self, name: &str, value: &str) -> bool {
-        let mut headers = self.headers.get_all("prefer").filter_map(|header| header.to_str().ok());
+        let mut headers = self.request.headers().get_all("prefer").filter_map(|header| header.to_str().ok());
         headers.any(|header| {
             header.split([';', ',']).any(|part| {
                 part.split_once('=')

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web::Data};
 
@@ -29,16 +29,16 @@ pub async fn traced(
     request.extensions_mut().insert(ids.clone());
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
-    let mut mirror = |name: &str, value: &str| {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.insert(name, value);
+    let mut mirror = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
         }
     };
     mirror(REQUEST_HEADER, &ids.request);
     if let Some(correlation) = &ids.correlation {
         mirror(CORRELATION_HEADER, correlation);
     }
-    mirror("X-Content-Type-Options", "nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let route = response.request().match_pattern();
     let status = response.status().as_u16();
     let took = started.elapsed();

@@ -233,7 +233,7 @@ fn decide_reached(
         sql.push_bind(name);
     }
     let limit = i64::try_from(REACH).unwrap_or(i64::MAX) + 1;
-    let sql = sql.sql(") AND e.patient <> 0 LIMIT ").bind(limit);
+    let sql = sql.sql(") AND e.patient <> 0 LIMIT +").bind(limit);
     let mut keys: Vec<i64> = transaction.numbers(sql)?;
     if let Actor::RelatedPerson(id) = &call.caller.actor {
         keys.extend(transaction.head(RELATED_PERSON, id, false)?.map(|head| head.version.patient));

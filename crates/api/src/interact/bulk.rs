@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use tokio::sync::oneshot;
 
 use super::audit::Interaction;
 use super::{AUDIT_EVENT, Call, Concord, PROVENANCE, audit, create, matching, update};
@@ -20,22 +21,56 @@ pub(crate) async fn load(
     call: Call,
     values: Vec<Value<'static>>,
 ) -> Result<Vec<Result<(), Fault>>, Fault> {
-    let concord = Arc::clone(concord);
+    let values = Arc::new(values);
+    match attempt(concord, &call, &values, false).await? {
+        Some(results) => Ok(results),
+        // A resource was refused after it had changed something: once more, each so that it can be undone alone.
+        None => attempt(concord, &call, &values, true)
+            .await?
+            .ok_or_else(|| Fault::Internal("a load that could not be undone".to_owned())),
+    }
+}
+
+/// Loads in one transaction. To be able to undo a resource alone costs as much again as to store it, and hardly any is
+/// refused after its first change: unless `undoable`, the answer is then none and nothing is stored.
+async fn attempt(
+    concord: &Arc<Concord>,
+    call: &Call,
+    values: &Arc<Vec<Value<'static>>>,
+    undoable: bool,
+) -> Result<Option<Vec<Result<(), Fault>>>, Fault> {
+    let (concord, call, values) = (Arc::clone(concord), call.clone(), Arc::clone(values));
     let store = concord.store.clone();
-    store
+    let (report, halfway) = oneshot::channel();
+    let loaded = store
         .write(move |transaction| {
             let mut records = Vec::with_capacity(values.len());
             let mut results = Vec::with_capacity(values.len());
-            for value in values {
-                let result = transaction.alone(|transaction| one(&concord, &call, transaction, value, &mut records));
+            for value in values.iter() {
+                let value = value.clone();
+                let before = transaction.changes;
+                let result = if undoable {
+                    transaction.alone(|transaction| one(&concord, &call, transaction, value, &mut records))
+                } else {
+                    one(&concord, &call, transaction, value, &mut records)
+                };
                 match result {
+                    Err(fault) if !undoable && transaction.changes != before => {
+                        let _gone = report.send(());
+                        return (Err(fault), Vec::new());
+                    }
                     Err(fault @ (Fault::Internal(_) | Fault::Busy(_))) => return (Err(fault), Vec::new()),
                     other => results.push(other),
                 }
             }
             (Ok(results), records)
         })
-        .await
+        .await;
+    match loaded {
+        Ok(results) => Ok(Some(results)),
+        Err(_) if halfway.await.is_ok() => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn one(

@@ -30,7 +30,7 @@ pub(crate) async fn page(
                 .bind(resource_type.number())
                 .sql(" AND r.rid > ")
                 .bind(after)
-                .sql(" ORDER BY r.rid ASC LIMIT ")
+                .sql(" ORDER BY r.rid ASC LIMIT +")
                 .bind(PAGE);
             let found = transaction.versions(Rows::Current, condition).and_then(|versions| {
                 if versions.is_empty() {

@@ -155,7 +155,7 @@ fn run(
             condition = condition.sql(" AND ").append(beyond(position)?);
         }
         condition = condition
-            .sql(" ORDER BY r.updated DESC, r.type DESC, r.id DESC, r.version DESC LIMIT ")
+            .sql(" ORDER BY r.updated DESC, r.type DESC, r.id DESC, r.version DESC LIMIT +")
             .bind(i64::from(range.limit) + 1);
         versions.extend(transaction.versions(rows, condition)?.into_iter().map(|version| (rows, version)));
     }

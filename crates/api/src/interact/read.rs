@@ -23,7 +23,7 @@ pub(crate) async fn read(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .read(move |transaction| {
+        .read_one(move |transaction| {
             let mut record = call.record(Interaction::Read, Some(resource_type));
             record.entity.clone_from(&id);
             logged(current(&concord, &call, transaction, resource_type, &id, &mut record), record)
@@ -43,7 +43,7 @@ pub(crate) async fn vread(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .read(move |transaction| {
+        .read_one(move |transaction| {
             let mut record = call.record(Interaction::Vread, Some(resource_type));
             record.entity.clone_from(&id);
             record.version = number;

@@ -43,7 +43,7 @@ pub(crate) async fn remaining(concord: &Arc<Concord>, after: i64) -> Result<i64,
 }
 
 fn run(concord: &Concord, transaction: &mut Transaction<'_>, after: i64) -> Result<Progress, Fault> {
-    let condition = Sql::new("r.deleted = 0 AND r.rid > ").bind(after).sql(" ORDER BY r.rid ASC LIMIT ").bind(BATCH);
+    let condition = Sql::new("r.deleted = 0 AND r.rid > ").bind(after).sql(" ORDER BY r.rid ASC LIMIT +").bind(BATCH);
     let versions = transaction.versions(Rows::Current, condition)?;
     let done_to = versions.last().map_or(after, |version| version.key);
     let resources = versions.len();

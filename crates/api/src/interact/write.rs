@@ -56,6 +56,9 @@ pub(crate) fn propose(
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
     let prepared = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings);
     rules::stamp_label(&mut value, &writer);
+    // Stamped before it is judged, so that what is judged is what is stored.
+    let source = source(call, resource_type, &value);
+    stamp(&mut value, place, source);
     let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     if resource_type == PROVENANCE {
         entries = entries.part_of(provenance::patients(concord, transaction, &value)?);
@@ -76,8 +79,6 @@ pub(crate) fn propose(
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
         references::check(concord, call, transaction, &value, &entries.patients)?;
     }
-    let source = source(call, resource_type, &value);
-    stamp(&mut value, place, source);
     let author = match (place.author, call.caller.actor.reference()) {
         (Some(author), _) => author.to_owned(),
         (None, Some(author)) => author,
@@ -86,10 +87,7 @@ pub(crate) fn propose(
             _ => String::new(),
         },
     };
-    // The stamp changes `meta`, which has rows of its own.
-    let mut stamped = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
-    stamped.patients = entries.patients;
-    let patient = match stamped.patients.first() {
+    let patient = match entries.patients.first() {
         Some(id) => transaction.make_patient_key(id)?,
         None => 0,
     };
@@ -102,12 +100,12 @@ pub(crate) fn propose(
         method: place.method,
         deleted: false,
         patient,
-        patients: i16::try_from(stamped.patients.len()).unwrap_or(i16::MAX),
+        patients: i16::try_from(entries.patients.len()).unwrap_or(i16::MAX),
         author,
-        labels: labels(&stamped),
+        labels: labels(&entries),
         body: json::to_string(&value),
     };
-    Ok(Proposed { version, entries: stamped, warnings })
+    Ok(Proposed { version, entries, warnings })
 }
 
 /// The keys of the labels, as a version's row keeps them.

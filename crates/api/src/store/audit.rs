@@ -7,6 +7,9 @@ use super::statement::{Bind, Sql};
 use super::transaction::Transaction;
 use crate::fault::Fault;
 
+/// How many events one statement stores at most.
+pub(super) const ONE_STATEMENT: usize = 64;
+
 /// One event, to be stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -131,9 +134,10 @@ impl Transaction<'_> {
 
     fn append_numbered(&mut self, records: &[Record], numbers: &[i64]) -> Result<(), Fault> {
         let now = self.now;
-        for (chunk, pks) in records.chunks(64).zip(numbers.chunks(64)) {
-            let mut sql = Sql::new(
-                "INSERT INTO audit (pk, at, interaction, outcome, patient, agent, client, purpose, type, entity, version, \
+        for (chunk, pks) in records.chunks(ONE_STATEMENT).zip(numbers.chunks(ONE_STATEMENT)) {
+            // A failure undoes the whole transaction, so SQLite need not be able to undo the statement alone.
+            let mut sql = Sql::new(if self.is_postgres() { "INSERT" } else { "INSERT OR FAIL" }).sql(
+                " INTO audit (pk, at, interaction, outcome, patient, agent, client, purpose, type, entity, version, \
                  query, reason, request, body) ",
             );
             if self.is_postgres() {
@@ -200,7 +204,7 @@ impl Transaction<'_> {
             .sql(COLUMNS)
             .sql(" FROM audit a JOIN patient p ON p.key = a.patient WHERE ")
             .append(condition)
-            .sql(if ascending { " ORDER BY a.pk ASC LIMIT " } else { " ORDER BY a.pk DESC LIMIT " })
+            .sql(if ascending { " ORDER BY a.pk ASC LIMIT +" } else { " ORDER BY a.pk DESC LIMIT +" })
             .bind(limit);
         Ok(self.rows_of_any_shape::<Columns, Row>(sql)?.into_iter().map(stored).collect())
     }

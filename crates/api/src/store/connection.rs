@@ -50,7 +50,8 @@ impl Connection {
                     .batch_execute(&format!(
                         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
                          PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; \
-                         PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864;"
+                         PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864; \
+                         PRAGMA wal_autocheckpoint = 4000;"
                     ))
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
                 Ok(Connection { database: Database::Sqlite(connection), suspect: false, shapes: HashSet::new() })
@@ -63,6 +64,12 @@ impl Connection {
                 Ok(Connection { database: Database::Postgres(connection), suspect: false, shapes: HashSet::new() })
             }
         }
+    }
+
+    /// Makes this the connection that writes. It alone keeps its pages from commit to commit, so it gets more room.
+    pub(super) fn for_writing(mut self) -> Result<Connection, Error> {
+        self.batch("PRAGMA cache_size = -32768")?;
+        Ok(self)
     }
 
     /// Whether this is PostgreSQL, for the few statements that differ.

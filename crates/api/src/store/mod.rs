@@ -108,6 +108,23 @@ impl Store {
         result
     }
 
+    /// Like [`Store::read`], for work that mostly needs a single statement. On PostgreSQL that needs no transaction to
+    /// see the database at one moment; if the work wants a second statement it is stopped and run again in a snapshot.
+    /// On the embedded database the work runs in the transaction that commits its audit record.
+    pub(crate) async fn read_one<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read_one(work).await,
+            Backend::Postgres(postgres) => {
+                let (result, records) = postgres.read_one(work).await;
+                self.append(records).await?;
+                result
+            }
+        }
+    }
+
     /// Runs `work` in a write transaction: its changes and its audit records are committed together. If it fails, its
     /// changes are undone and its audit records, those of the refusal, are committed.
     pub(crate) async fn write<T: Send + 'static>(

@@ -181,6 +181,12 @@ impl Transaction<'_> {
         self.rows_of_any_shape::<Columns, Row>(sql)?.into_iter().map(version).collect()
     }
 
+    /// Current versions whose keys a subquery `t` chose; `from` is all that follows `FROM`.
+    pub(super) fn page_of(&mut self, from: Sql) -> Result<Vec<Version>, Fault> {
+        let sql = Sql::new("SELECT ").sql(Rows::Current.key()).sql(COLUMNS).sql(" FROM ").append(from);
+        self.rows_of_any_shape::<Columns, Row>(sql)?.into_iter().map(version).collect()
+    }
+
     /// The keys of all patients in whose records a version is.
     pub(crate) fn patients_of(&mut self, rows: Rows, version: &Version) -> Result<Vec<i64>, Fault> {
         if version.patients <= 1 {

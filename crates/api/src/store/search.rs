@@ -93,20 +93,8 @@ impl SortKey {
 impl Transaction<'_> {
     /// A page of current versions, and the position of the last one if there are more.
     pub(crate) fn page(&mut self, wanted: &Wanted<'_>) -> Result<(Vec<Version>, Option<Position>), Fault> {
-        let mut condition = self.condition(wanted)?;
-        if let Some(after) = wanted.after {
-            condition = condition.sql(" AND ").append(beyond(wanted.sort, after));
-        }
-        condition.push_sql(" ORDER BY ");
-        for key in wanted.sort {
-            if key.may_be_missing() {
-                condition = condition.append(key.expression()).sql(" IS NULL, ");
-            }
-            condition = condition.append(key.expression()).sql(if key.descending { " DESC, " } else { " ASC, " });
-        }
-        let more = i64::from(wanted.limit) + 1;
-        condition = condition.sql("r.rid ASC LIMIT ").bind(more);
-        let mut found = self.versions(Rows::Current, condition)?;
+        let page = self.paged(wanted)?;
+        let mut found = self.page_of(page)?;
         let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
         if found.len() <= limit {
             return Ok((found, None));
@@ -117,6 +105,33 @@ impl Transaction<'_> {
             None => None,
         };
         Ok((found, next))
+    }
+
+    /// What follows `FROM` in the statement of a page: one row more than its limit.
+    pub(super) fn paged(&mut self, wanted: &Wanted<'_>) -> Result<Sql, Fault> {
+        let mut condition = self.condition(wanted)?;
+        if let Some(after) = wanted.after {
+            condition = condition.sql(" AND ").append(beyond(wanted.sort, after));
+        }
+        // The page is chosen by keys alone, so that only the bodies that are sent are read; the sort values are computed
+        // once for each candidate.
+        let mut inner = Sql::new("(SELECT r.rid AS k");
+        let mut order = String::new();
+        for (place, key) in wanted.sort.iter().enumerate() {
+            inner = inner.sql(", ").append(key.expression()).sql(format!(" AS s{place}"));
+            let direction = if key.descending { "DESC" } else { "ASC" };
+            let missing = if key.may_be_missing() { " NULLS LAST" } else { "" };
+            order.push_str(&format!("s{place} {direction}{missing}, "));
+        }
+        order.push_str("k ASC");
+        let more = i64::from(wanted.limit) + 1;
+        Ok(inner
+            .sql(" FROM resource r WHERE ")
+            .append(condition)
+            .sql(format!(" ORDER BY {order} LIMIT +"))
+            .bind(more)
+            .sql(") t JOIN resource r ON r.rid = t.k ORDER BY ")
+            .sql(order))
     }
 
     /// How many current versions match, at whatever place.

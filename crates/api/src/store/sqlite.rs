@@ -25,6 +25,8 @@ pub(super) struct Sqlite {
 
 /// Something for the writer.
 enum Job {
+    /// Reads only, so there is nothing to undo when it fails.
+    Read(Box<dyn Write>),
     Write(Box<dyn Write>),
     Append(Vec<Record>, oneshot::Sender<Result<(), Fault>>),
 }
@@ -72,7 +74,8 @@ impl Sqlite {
             Connection::open(&options.address, options.durability)
                 .map_err(|error| format!("database_url: cannot open the SQLite file: {error}"))
         };
-        let writer = open()?;
+        let writer =
+            open()?.for_writing().map_err(|error| format!("database_url: cannot set up the SQLite file: {error}"))?;
         let (jobs, receiver) = channel();
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -105,6 +108,18 @@ impl Sqlite {
             self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         reply
+    }
+
+    /// A point read on the writer's connection, whose audit record shares the commit. Every commit makes the other
+    /// connections forget the pages they hold, and each read writes its record: the writer alone finds its pages in
+    /// memory, and the answer has to wait for it anyway.
+    pub(super) async fn read_one<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (reply, wait) = oneshot::channel();
+        self.send(Job::Read(Box::new(Work { work: Some(work), result: None, reply })))?;
+        wait.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     pub(super) async fn write<T: Send + 'static>(
@@ -141,6 +156,7 @@ fn write_loop(mut connection: Connection, shared: &Shared, jobs: &Receiver<Job>)
 
 fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>) {
     let mut answers: Vec<Box<dyn FnOnce(bool)>> = Vec::with_capacity(batch.len());
+    let single = batch.iter().filter(|job| matches!(job, Job::Write(_))).count() == 1;
     let mut begun = connection.run(Sql::new("BEGIN IMMEDIATE")).is_ok();
     if begun {
         let mut transaction = Transaction::new(connection, shared);
@@ -157,8 +173,14 @@ fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>
                         });
                     }));
                 }
+                Job::Read(mut read) => {
+                    let (_, own) = read.run(&mut transaction);
+                    records.extend(own);
+                    answers.push(Box::new(move |committed| read.answer(committed)));
+                }
                 Job::Write(mut write) => {
-                    begun = begun && run_in_savepoint(write.as_mut(), &mut transaction, &mut records).is_ok();
+                    let run = if single { run_single } else { run_in_savepoint };
+                    begun = begun && run(write.as_mut(), &mut transaction, &mut records).is_ok();
                     answers.push(Box::new(move |committed| write.answer(committed)));
                 }
             }
@@ -173,7 +195,7 @@ fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>
                 Job::Append(_, done) => {
                     let _gone = done.send(Err(Fault::Busy(1)));
                 }
-                Job::Write(write) => write.answer(false),
+                Job::Read(work) | Job::Write(work) => work.answer(false),
             }
         }
     }
@@ -186,6 +208,23 @@ fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>
     for answer in answers {
         answer(begun);
     }
+}
+
+/// The only interaction of a transaction that writes: nothing else is lost when all is undone, so it does without a
+/// savepoint, for which SQLite would copy every page before it changes.
+fn run_single(
+    write: &mut dyn Write,
+    transaction: &mut Transaction<'_>,
+    records: &mut Vec<Record>,
+) -> Result<(), Fault> {
+    let (stands, own) = write.run(transaction);
+    records.extend(own);
+    if !stands {
+        transaction.run(Sql::new("ROLLBACK"))?;
+        transaction.rolled_back();
+        transaction.run(Sql::new("BEGIN IMMEDIATE"))?;
+    }
+    Ok(())
 }
 
 /// One interaction inside the shared transaction: undone alone when it fails.

@@ -20,13 +20,40 @@ pub(crate) struct Transaction<'a> {
     pub(crate) now: i64,
     /// Patients that got their key in this transaction: remembered by the process only after the commit.
     fresh: Vec<(String, i64)>,
+    /// How many statements have run that may have changed something.
+    pub(crate) changes: u64,
+    /// How many statements may still run; none for as many as are wanted.
+    left: Option<u32>,
+    /// A statement was wanted that might not run.
+    pub(super) exceeded: bool,
 }
 
 impl<'a> Transaction<'a> {
     /// A view of a connection on which a transaction has been begun.
     pub(super) fn new(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
         let now = shared.clock.now_ms();
-        Transaction { connection, shared, now, fresh: Vec::new() }
+        Transaction { connection, shared, now, fresh: Vec::new(), changes: 0, left: None, exceeded: false }
+    }
+
+    /// A view of a connection on which no transaction has been begun: one statement is a snapshot of its own, and any
+    /// further one fails.
+    pub(super) fn single(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
+        Transaction { left: Some(1), ..Transaction::new(connection, shared) }
+    }
+
+    /// Lets a statement run, if it may.
+    fn spend(&mut self) -> Result<(), Fault> {
+        match &mut self.left {
+            Some(0) => {
+                self.exceeded = true;
+                Err(Fault::Busy(1))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// To be called after the commit.
@@ -57,6 +84,7 @@ impl<'a> Transaction<'a> {
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
+        self.spend()?;
         self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))
     }
 
@@ -101,11 +129,14 @@ impl<'a> Transaction<'a> {
 
     /// Runs a statement that answers with no rows; how many rows it touched.
     pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, Fault> {
+        self.spend()?;
+        self.changes += 1;
         self.connection.run(sql).map_err(|error| self.failed(error))
     }
 
     /// Runs fixed text.
     pub(super) fn batch(&mut self, text: &str) -> Result<(), Fault> {
+        self.spend()?;
         Ok(self.connection.batch(text)?)
     }
 
@@ -128,6 +159,7 @@ impl<'a> Transaction<'a> {
             .sql(", ")
             .bind(make)
             .sql(") ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING value");
+        self.changes += 1;
         let rows = self.rows::<(Text,), (String,)>(sql)?;
         rows.into_iter().next().map(|row| row.0).ok_or_else(|| Fault::Internal("no setting".to_owned()))
     }
@@ -157,6 +189,7 @@ impl<'a> Transaction<'a> {
         let sql = Sql::new("INSERT INTO patient (id) VALUES (")
             .bind(id)
             .sql(") ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key");
+        self.changes += 1;
         let made = self.rows::<(BigInt,), (i64,)>(sql)?;
         let key = made.first().map(|row| row.0).ok_or_else(|| Fault::Internal("no key for a patient".to_owned()))?;
         self.fresh.push((id.to_owned(), key));
@@ -181,8 +214,11 @@ impl<'a> Transaction<'a> {
 
     /// Says that what decides about access to this record has changed: facts remembered under the old version are no
     /// longer used, on any node, from the commit on. Key 0 stands for facts about nobody's record.
+    ///
+    /// A version is never used twice: one that was rolled back may have been remembered with what was seen under it.
     pub(crate) fn bump_access_version(&mut self, patient: i64) -> Result<(), Fault> {
-        self.run(Sql::new("UPDATE patient SET access_version = access_version + 1 WHERE key = ").bind(patient))?;
+        let version = self.next_key();
+        self.run(Sql::new("UPDATE patient SET access_version = ").bind(version).sql(" WHERE key = ").bind(patient))?;
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-/// The header of the request id.
-pub const REQUEST_HEADER: &str = "X-Request-ID";
-/// The header of the correlation id.
-pub const CORRELATION_HEADER: &str = "X-Correlation-ID";
+/// The header of the request id, in lower case as HTTP/2 wants it.
+pub const REQUEST_HEADER: &str = "x-request-id";
+/// The header of the correlation id, in lower case.
+pub const CORRELATION_HEADER: &str = "x-correlation-id";
 
 /// The ids of one request, as they go into the response's headers and into the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
