@@ -12,6 +12,7 @@ pub(crate) mod cursor;
 pub(crate) mod delete;
 pub(crate) mod history;
 pub(crate) mod identify;
+pub(crate) mod include;
 pub(crate) mod matching;
 pub(crate) mod provenance;
 pub(crate) mod read;

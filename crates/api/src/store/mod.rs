@@ -5,6 +5,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod connection;
+mod hop;
 mod keys;
 pub(crate) mod lower;
 mod migrate;
