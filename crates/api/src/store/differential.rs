@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::Store;
 use super::lower::Rows;
 use super::rows::{Method, Version};
-use super::search::{SortBy, SortKey, Wanted};
+use super::search::{Among, SortBy, SortKey, Wanted};
 use super::testing::{NOW, Scratch};
 use super::transaction::Transaction;
 
@@ -185,7 +185,8 @@ fn search(
     record: Option<&str>,
     predicate: &Predicate,
 ) -> Vec<String> {
-    let wanted = Wanted { resource_type, record, predicate, sort: &[], after: None, limit: 100 };
+    let among = [Among { resource_type, record: record.map(str::to_owned), predicate: predicate.clone() }];
+    let wanted = Wanted { among: &among, sort: &[], after: None, limit: 100 };
     let mut ids: Vec<String> = transaction.page(&wanted).unwrap().0.into_iter().map(|version| version.id).collect();
     let total = transaction.total(&wanted).unwrap();
     assert_eq!(usize::try_from(total).unwrap(), ids.len());
@@ -255,8 +256,8 @@ async fn paged(store: &Store, sort: Vec<SortKey>, limit: u32) -> [Vec<String>; 2
     let work = move |transaction: &mut Transaction<'_>| {
         let (mut ids, mut after) = (Vec::new(), None);
         let page = |transaction: &mut Transaction<'_>, after: Option<&_>, limit: u32| {
-            let resource_type = TYPES[0];
-            let wanted = Wanted { resource_type, record: None, predicate: &Predicate::All, sort: &sort, after, limit };
+            let among = [Among { resource_type: TYPES[0], record: None, predicate: Predicate::All }];
+            let wanted = Wanted { among: &among, sort: &sort, after, limit };
             let (versions, next) = transaction.page(&wanted).unwrap();
             (versions.into_iter().map(|version| version.id).collect::<Vec<_>>(), next)
         };
