@@ -40,9 +40,9 @@ impl Scratch {
         let mut connection = PgConnection::establish(&cluster).unwrap();
         connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let (address, query) = cluster.split_once('?').unwrap_or((&cluster, ""));
-        let start = address.find("://").unwrap() + 3;
-        let end = address[start..].find('/').map_or(address.len(), |at| start + at);
-        let url = format!("{}/{name}?{query}", &address[..end]);
+        // postgres://user@host/database: the third slash begins the database's name.
+        let server = address.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let url = format!("{server}/{name}?{query}");
         Scratch { address: DatabaseUrl::Postgres(url), folder: None, drop: Some((cluster, name)) }
     }
 
