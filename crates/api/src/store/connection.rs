@@ -128,6 +128,12 @@ impl Connection {
         self.noted(result)
     }
 
+    /// Runs fixed text outside of any transaction.
+    #[cfg(test)]
+    pub(crate) fn execute_for_test(&mut self, text: &str) {
+        self.batch(text).unwrap();
+    }
+
     fn noted<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if matches!(
             result,
