@@ -35,11 +35,10 @@ async fn on_each<F: Future<Output = ()>>(test: impl Fn(Arc<Concord>) -> F) {
             crate::store::connection::Connection::open(&DatabaseUrl::Postgres(cluster.clone()), Durability::Full)
                 .unwrap();
         admin.execute_for_test(&format!("CREATE DATABASE {database}"));
-        let (address, query) =
-            cluster.split_once('?').map_or((cluster.as_str(), ""), |(address, query)| (address, query));
-        let at = address.find("://").unwrap() + 3;
-        let end = address[at..].find('/').map_or(address.len(), |slash| at + slash);
-        test(open(DatabaseUrl::Postgres(format!("{}/{database}?{query}", &address[..end])))).await;
+        let (address, query) = cluster.split_once('?').unwrap_or((cluster.as_str(), ""));
+        let (scheme, rest) = address.split_once("://").unwrap();
+        let authority = rest.split('/').next().unwrap();
+        test(open(DatabaseUrl::Postgres(format!("{scheme}://{authority}/{database}?{query}")))).await;
         admin.execute_for_test(&format!("DROP DATABASE {database} WITH (FORCE)"));
     }
 }
