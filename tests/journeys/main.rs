@@ -22,3 +22,4 @@ mod representation;
 mod search;
 mod sharing;
 mod story;
+mod through;

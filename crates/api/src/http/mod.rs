@@ -44,8 +44,18 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
             web::scope("/fhir")
-                .service(only("").route(web::post().to(bundle::batch)).route(web::get().to(search::system)))
-                .service(only("/").route(web::post().to(bundle::batch)).route(web::get().to(search::system)))
+                .service(
+                    only("")
+                        .route(web::post().to(bundle::batch))
+                        .route(web::get().to(search::system))
+                        .route(web::head().to(search::system)),
+                )
+                .service(
+                    only("/")
+                        .route(web::post().to(bundle::batch))
+                        .route(web::get().to(search::system))
+                        .route(web::head().to(search::system)),
+                )
                 .service(
                     only("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)),
                 )

@@ -23,6 +23,9 @@ pub(crate) mod search;
 pub(crate) mod update;
 pub(crate) mod write;
 
+#[cfg(test)]
+mod search_tests;
+
 use std::sync::Arc;
 
 use concord_consent::caller::Caller;

@@ -27,7 +27,10 @@ pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
             .map_err(|error: Box<dyn std::error::Error + Send + Sync>| failed(&error))?,
         Database::Postgres(postgres) => {
             use diesel::connection::SimpleConnection;
-            postgres.batch_execute("SELECT pg_advisory_lock(4051701)").map_err(|error| failed(&error))?;
+            // A migration takes as long as it takes.
+            postgres
+                .batch_execute("SET statement_timeout = 0; SELECT pg_advisory_lock(4051701)")
+                .map_err(|error| failed(&error))?;
             let names = postgres
                 .run_pending_migrations(POSTGRES)
                 .map(|versions| versions.iter().map(ToString::to_string).collect())
