@@ -9,6 +9,7 @@
 
 mod audit;
 mod authorship;
+mod bundles;
 mod concurrency;
 mod conditions;
 mod description;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::issue::Issue;
 use concord_fhir::predicate::Predicate;
@@ -54,7 +55,7 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
             record.query = matching::told(&query);
             let result = run(&concord, &call, transaction, &query, &mut record);
             let records = match &result {
-                Ok(page) => per_patient(transaction, record.clone(), &page.disclosed(), &query.records()),
+                Ok(page) => per_patient(transaction, record.clone(), &page.disclosed(), &asked_about(&call, &query)),
                 Err(_) => Ok(Vec::new()),
             };
             match (result, records) {
@@ -63,6 +64,14 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
             }
         })
         .await
+}
+
+/// Whose record a search is about: that of the patients it names, else a patient's own.
+fn asked_about(call: &Call, query: &Query) -> Vec<String> {
+    match (query.records(), &call.caller.actor) {
+        (named, Actor::Patient(own)) if named.is_empty() => vec![own.clone()],
+        (named, _) => named,
+    }
 }
 
 /// Inside a transaction: a page, with nothing logged yet.

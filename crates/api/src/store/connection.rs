@@ -149,6 +149,11 @@ impl Connection {
     }
 }
 
+/// An error in one line: libpq tells some in several.
+pub(super) fn in_one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What a database error means to a request: most are the server's fault, a lost race is a conflict and a busy or lost
 /// database is for the client to come back to.
 impl From<Error> for Fault {

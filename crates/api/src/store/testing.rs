@@ -40,9 +40,8 @@ impl Scratch {
         let mut connection = PgConnection::establish(&cluster).unwrap();
         connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let (address, query) = cluster.split_once('?').unwrap_or((&cluster, ""));
-        // postgres://user@host/database: the third slash begins the database's name.
-        let server = address.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-        let url = format!("{server}/{name}?{query}");
+        let (scheme, rest) = address.split_once("://").unwrap();
+        let url = format!("{scheme}://{}/{name}?{query}", rest.split('/').next().unwrap());
         Scratch { address: DatabaseUrl::Postgres(url), folder: None, drop: Some((cluster, name)) }
     }
 
