@@ -79,11 +79,12 @@ async fn what_comes_along(concord: &Concord) {
 async fn disclosures_of_what_comes_along(concord: &Concord) {
     let (hers, _) = readings(concord).await;
     let callum = concord.patient("callum");
-    let before = total(&callum, "AuditEvent?_total=accurate&_count=0").await;
-    let search = format!("Observation?_id={hers}&_include=Observation:derived-from");
-    concord.system().get(&search).await.expect(200);
-    // One for the answer that brought his reading along, and one for his own look at the log.
-    assert_eq!(total(&callum, "AuditEvent?_total=accurate&_count=0").await, before + 2);
+    let seen = async || total(&callum, "AuditEvent?_total=accurate&_count=0&action=E").await;
+    let before = seen().await;
+    concord.system().get(&format!("Observation?_id={hers}")).await.expect(200);
+    assert_eq!(seen().await, before, "her reading alone tells nothing of him");
+    concord.system().get(&format!("Observation?_id={hers}&_include=Observation:derived-from")).await.expect(200);
+    assert_eq!(seen().await, before + 1, "one for the answer that brought his reading along");
 }
 
 async fn hops_that_are_wrong(concord: &Concord) {

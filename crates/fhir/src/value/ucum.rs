@@ -1,5 +1,5 @@
 //! Units of UCUM, as far as quantities of the same kind are to be found in one another's units: 5.5 mmol/L as 5500
-//! umol/L, 1.8 m as 180 cm, 37 Cel as 98.6 [degF] (The Unified Code for Units of Measure, version 2.1, sections 27 to 45).
+//! umol/L, 1.8 m as 180 cm, 37 `Cel` as 98.6 `[degF]` (The Unified Code for Units of Measure, version 2.1, sections 27 to 45).
 //!
 //! The table is our own, of the units that health records use. It differs from UCUM in one thing, for safety: amounts of
 //! substance, equivalents (`eq`), osmoles, international units and catalytic units are kinds of their own, which are
