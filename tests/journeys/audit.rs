@@ -269,8 +269,7 @@ async fn handed_in_by_systems(concord: &Concord) {
     let (system, amina) = (concord.system(), concord.patient("amina"));
     let created = system.post("AuditEvent", &event).await.expect(201).json();
     let id = text(&created, "/id").to_owned();
-    let tags = created["meta"]["tag"].to_string();
-    assert!(tags.contains("handed-in") && tags.contains("phr-app"), "{tags}");
+    assert_eq!(text(&created, "/meta/source"), "urn:concord:client:phr-app", "whose word it is");
     assert_eq!(amina.get(&format!("AuditEvent/{id}")).await.expect(200).json(), created);
     assert!(amina.get("AuditEvent?patient=amina").await.expect(200).ids().contains(&id));
     assert!(concord.user("Practitioner/gp").get("AuditEvent").await.expect(200).ids().contains(&id));

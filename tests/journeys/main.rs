@@ -9,6 +9,7 @@
 
 mod audit;
 mod authorship;
+mod bundles;
 mod concurrency;
 mod conditions;
 mod description;
@@ -22,3 +23,4 @@ mod representation;
 mod search;
 mod sharing;
 mod story;
+mod through;

@@ -41,6 +41,10 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("GET", "/fhir/{type}/{id}/_history", READ),
     ("GET", "/fhir/{type}", FOUND),
     ("POST", "/fhir/{type}/_search", FOUND),
+    ("GET", "/fhir", FOUND),
+    ("POST", "/fhir/_search", FOUND),
+    ("GET", "/fhir/Patient/{id}/{type}", FOUND),
+    ("POST", "/fhir/Patient/{id}/{type}/_search", FOUND),
     ("GET", "/fhir/{type}/_history", FOUND),
     (
         // Of the types that the token's scopes are about.
@@ -178,6 +182,8 @@ async fn check(concord: &Concord, caller: &str, method: &str, path: &str, wanted
 }
 
 fn filled(path: &str, id: &str) -> String {
+    let path = if path == "/fhir" { "/fhir?_type=Observation" } else { path };
+    let path = path.replace("/Patient/{id}/", "/Patient/amina/");
     path.replace("{type}", "Observation").replace("{id}", id).replace("{version}", "1")
 }
 
@@ -186,7 +192,10 @@ fn ask(app: &App, method: &str, path: &str, id: &str, marked: &Value) -> Ask {
     let changed = with(marked.clone(), "status", json!("amended"));
     let conditional = format!("{place}?_id={id}");
     match (method, path) {
-        ("POST", "/fhir/{type}/_search") => {
+        ("POST", "/fhir/_search") => app
+            .ask(Method::POST, &place)
+            .body("application/x-www-form-urlencoded", format!("_type=Observation&_id={id}")),
+        ("POST", "/fhir/{type}/_search" | "/fhir/Patient/{id}/{type}/_search") => {
             app.ask(Method::POST, &place).body("application/x-www-form-urlencoded", format!("_id={id}"))
         }
         ("POST", "/fhir") => {

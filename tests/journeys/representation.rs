@@ -150,9 +150,9 @@ async fn parts_of_resources(concord: &Concord) {
         for part in [read, found] {
             let names = names(&part);
             let has = |name: &&str| names.iter().any(|known| known == name);
-            assert!(["resourceType", "id", "meta"].iter().all(|name| has(name)), "{query}: {names:?}");
-            assert!(there.iter().all(|name| has(name)), "{query}: {names:?}");
-            assert!(!gone.iter().any(|name| has(name)), "{query}: {names:?}");
+            assert!(["resourceType", "id", "meta"].iter().all(has), "{query}: {names:?}");
+            assert!(there.iter().all(has), "{query}: {names:?}");
+            assert!(!gone.iter().any(has), "{query}: {names:?}");
             let tagged = part.pointer("/meta/tag").is_some_and(|tags| tags.to_string().contains("SUBSETTED"));
             assert_eq!(tagged, query != "_summary=false", "{query}");
         }

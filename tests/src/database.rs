@@ -119,9 +119,8 @@ fn admin(cluster: &str, statement: &str) {
 
 /// The URL of the cluster with another database in its path.
 fn with_database(cluster: &str, name: &str) -> String {
-    let (address, query) = cluster.split_once('?').map_or((cluster, None), |(address, query)| (address, Some(query)));
-    let authority = address.find("://").map_or(0, |at| at + 3);
-    let end = address.get(authority..).and_then(|rest| rest.find('/')).map_or(address.len(), |at| authority + at);
-    let server = address.get(..end).unwrap_or(address);
-    query.map_or_else(|| format!("{server}/{name}"), |query| format!("{server}/{name}?{query}"))
+    let (address, query) = cluster.split_once('?').unwrap_or((cluster, ""));
+    let (scheme, rest) = address.split_once("://").expect("CONCORD_TEST_POSTGRES: a URL");
+    let server = rest.split('/').next().unwrap_or_default();
+    format!("{scheme}://{server}/{name}?{query}")
 }

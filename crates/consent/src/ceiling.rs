@@ -85,5 +85,6 @@ fn found_by(scope: &Scope, now: i64) -> Option<Predicate> {
         !code.starts_with('_') || FILTERS_OF_EVERY_TYPE.contains(&code)
     });
     let query = search::parse(scope.resource_type, &scope.query, Handling::Strict, now, "").ok()?;
-    filters.then_some(query.predicate)
+    // A bound that depends on other resources would need a decision about those as well.
+    Some(query.predicate).filter(|found| filters && !found.has_hops())
 }

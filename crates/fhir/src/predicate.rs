@@ -1,9 +1,13 @@
 //! The one language for "which resources": what a search asks for and what an access decision permits are both
 //! predicates, and a query is their conjunction. It has two readings, [`Predicate::holds`] in memory and SQL in the
 //! store, over the same [`Entries`].
+//!
+//! Two of its forms look at other resources (hops): a chain ([`Predicate::Through`]) and `_has`
+//! ([`Predicate::PointedAtBy`]). What the caller may see of those is part of the predicate like everything else: whoever
+//! runs a query puts the permission into every hop with [`Predicate::at_hops`]. A permission itself has no hops.
 
 use crate::index::{Entries, Entry, ParameterId, SEPARATOR};
-use crate::registry::ResourceType;
+use crate::registry::{ResourceType, canonical_url, refers_by_url};
 
 /// Which resources.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,26 @@ pub enum Predicate {
     Updated(Comparison, i64),
     /// Those with at least one row of the parameter that meets the test.
     Entry(ParameterId, Test),
+    /// Those that refer, in this parameter, to a resource of one of these types that meets the rest.
+    Through {
+        /// The reference parameter.
+        parameter: ParameterId,
+        /// The types that it leads to.
+        types: Vec<ResourceType>,
+        /// What the resource that it leads to has to meet.
+        then: Box<Predicate>,
+    },
+    /// Those of one type that a resource of another refers to.
+    PointedAtBy {
+        /// The type of those that are meant.
+        target: ResourceType,
+        /// The type of the resource that refers to them.
+        resource_type: ResourceType,
+        /// The parameter of that type in which it does.
+        parameter: ParameterId,
+        /// What the resource that refers to them has to meet.
+        by: Box<Predicate>,
+    },
 }
 
 /// A test of one row of the index.
@@ -43,8 +67,12 @@ pub enum Test {
     Starts(String),
     /// The key ends with this.
     Ends(String),
+    /// The part of the key before the separator ends with this.
+    FirstEnds(String),
     /// The part of the key before the separator has this in it.
     Contains(String),
+    /// The key has this in it.
+    Has(String),
     /// The lower end compares so. A row without a lower end does not meet it.
     Low(Comparison, f64),
     /// The upper end compares so. A row without an upper end does not meet it.
@@ -53,6 +81,8 @@ pub enum Test {
     Every(Vec<Test>),
     /// The row meets at least one.
     Either(Vec<Test>),
+    /// The row does not meet it. Only for tests of the key, which every row has.
+    Not(Box<Test>),
 }
 
 /// How a row's number stands to the wanted one: `row OP wanted`.
@@ -137,15 +167,39 @@ impl Predicate {
         }
     }
 
-    /// Whether a resource with these entries is one of those meant.
+    /// The same for resources of one type, which makes it smaller.
+    #[must_use]
+    pub fn of_type(self, resource_type: ResourceType) -> Predicate {
+        match self {
+            Predicate::Type(types) if types.contains(&resource_type) => Predicate::All,
+            Predicate::Type(_) => Predicate::None,
+            Predicate::And(parts) => {
+                parts.into_iter().fold(Predicate::All, |all, part| all.and(part.of_type(resource_type)))
+            }
+            Predicate::Or(parts) => {
+                parts.into_iter().fold(Predicate::None, |any, part| any.or(part.of_type(resource_type)))
+            }
+            Predicate::Not(part) => part.of_type(resource_type).negate(),
+            other => other,
+        }
+    }
+
+    /// Whether a resource with these entries is one of those meant. A hop leads nowhere: see [`Predicate::holds_among`].
     #[must_use]
     pub fn holds(&self, entries: &Entries) -> bool {
+        self.holds_among(entries, &[])
+    }
+
+    /// Whether a resource with these entries is one of those meant, where `all` are the resources that hops may lead
+    /// to.
+    #[must_use]
+    pub fn holds_among(&self, entries: &Entries, all: &[Entries]) -> bool {
         match self {
             Predicate::All => true,
             Predicate::None => false,
-            Predicate::And(parts) => parts.iter().all(|part| part.holds(entries)),
-            Predicate::Or(parts) => parts.iter().any(|part| part.holds(entries)),
-            Predicate::Not(part) => !part.holds(entries),
+            Predicate::And(parts) => parts.iter().all(|part| part.holds_among(entries, all)),
+            Predicate::Or(parts) => parts.iter().any(|part| part.holds_among(entries, all)),
+            Predicate::Not(part) => !part.holds_among(entries, all),
             Predicate::Type(types) => types.contains(&entries.resource_type),
             Predicate::Id(ids) => ids.contains(&entries.id),
             Predicate::Record(patient) => entries.patients.contains(patient),
@@ -154,8 +208,79 @@ impl Predicate {
             Predicate::Entry(parameter, test) => {
                 entries.rows.iter().any(|row| row.parameter == *parameter && test.holds(row))
             }
+            Predicate::Through { parameter, types, then } => all.iter().any(|target| {
+                types.contains(&target.resource_type)
+                    && refers(entries, *parameter, target)
+                    && then.holds_among(target, all)
+            }),
+            Predicate::PointedAtBy { target, resource_type, parameter, by } => {
+                entries.resource_type == *target
+                    && all.iter().any(|from| {
+                        from.resource_type == *resource_type
+                            && refers(from, *parameter, entries)
+                            && by.holds_among(from, all)
+                    })
+            }
         }
     }
+
+    /// Whether it looks at other resources.
+    #[must_use]
+    pub fn has_hops(&self) -> bool {
+        match self {
+            Predicate::Through { .. } | Predicate::PointedAtBy { .. } => true,
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::has_hops),
+            Predicate::Not(part) => part.has_hops(),
+            _ => false,
+        }
+    }
+
+    /// The same, where the resource that a hop leads to must also meet what `also` says of its type: at every hop,
+    /// however deep, under every negation.
+    ///
+    /// # Errors
+    /// The first error of `also`.
+    pub fn at_hops<E>(self, also: &mut impl FnMut(ResourceType) -> Result<Predicate, E>) -> Result<Predicate, E> {
+        fn each<E>(
+            parts: Vec<Predicate>,
+            also: &mut impl FnMut(ResourceType) -> Result<Predicate, E>,
+        ) -> Result<Vec<Predicate>, E> {
+            parts.into_iter().map(|part| part.at_hops(also)).collect()
+        }
+        Ok(match self {
+            Predicate::And(parts) => each(parts, also)?.into_iter().fold(Predicate::All, Predicate::and),
+            Predicate::Or(parts) => each(parts, also)?.into_iter().fold(Predicate::None, Predicate::or),
+            Predicate::Not(part) => part.at_hops(also)?.negate(),
+            Predicate::Through { parameter, types, then } => {
+                let then = then.at_hops(also)?;
+                let mut any = Predicate::None;
+                for one in types {
+                    let then = then.clone().and(also(one)?);
+                    if then != Predicate::None {
+                        any = any.or(Predicate::Through { parameter, types: vec![one], then: Box::new(then) });
+                    }
+                }
+                any
+            }
+            Predicate::PointedAtBy { target, resource_type, parameter, by } => {
+                match by.at_hops(also)?.and(also(resource_type)?) {
+                    Predicate::None => Predicate::None,
+                    by => Predicate::PointedAtBy { target, resource_type, parameter, by: Box::new(by) },
+                }
+            }
+            leaf => leaf,
+        })
+    }
+}
+
+/// Whether a resource refers to another in a parameter: by `Type/id`, or by the url of a canonical resource, whatever
+/// its version.
+fn refers(from: &Entries, parameter: ParameterId, to: &Entries) -> bool {
+    let by_url = refers_by_url(parameter).then(|| canonical_url(to.resource_type)).flatten();
+    from.rows.iter().filter(|row| row.parameter == parameter).any(|row| {
+        row.key.split_once('/') == Some((to.resource_type.name(), to.id.as_str()))
+            || by_url.is_some_and(|url| to.rows.iter().any(|own| own.parameter == url && own.key == row.key))
+    })
 }
 
 impl Test {
@@ -167,6 +292,10 @@ impl Test {
             Test::Is(wanted) => row.key == *wanted,
             Test::Starts(wanted) => row.key.starts_with(wanted.as_str()),
             Test::Ends(wanted) => row.key.ends_with(wanted.as_str()),
+            Test::Has(wanted) => row.key.contains(wanted.as_str()),
+            Test::FirstEnds(wanted) => {
+                row.key.split(SEPARATOR).next().is_some_and(|first| first.ends_with(wanted.as_str()))
+            }
             Test::Contains(wanted) => {
                 row.key.split(SEPARATOR).next().is_some_and(|first| first.contains(wanted.as_str()))
             }
@@ -174,6 +303,7 @@ impl Test {
             Test::High(comparison, wanted) => row.high.is_some_and(|high| comparison.holds(high, *wanted)),
             Test::Every(tests) => tests.iter().all(|test| test.holds(row)),
             Test::Either(tests) => tests.iter().any(|test| test.holds(row)),
+            Test::Not(test) => !test.holds(row),
         }
     }
 }

@@ -41,7 +41,9 @@ pub fn statement(base: &str, now_ms: i64) -> String {
             ]),
         ),
         ("resource", Value::Array(resources)),
-        ("interaction", codes(&["transaction", "batch", "history-system"])),
+        ("interaction", codes(&["transaction", "batch", "history-system", "search-system"])),
+        ("searchParam", Value::Array(parameters_of_several_types())),
+        ("compartment", Value::Array(vec![Value::string("http://hl7.org/fhir/CompartmentDefinition/patient")])),
     ]);
     json::to_string(&Value::object([
         ("resourceType", Value::string("CapabilityStatement")),
@@ -91,13 +93,14 @@ fn resource(resource_type: ResourceType) -> Value<'static> {
         &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"]
     };
     let name = resource_type.name();
-    let parameters = registry::parameters(resource_type)
+    let mut parameters: Vec<Value<'static>> = registry::parameters(resource_type)
         .filter(|parameter| resource_type != AUDIT_EVENT || audit::SEARCHABLE.contains(&parameter.code))
-        .filter(|parameter| !matches!(parameter.kind, Kind::Composite))
-        .map(|parameter| {
-            Value::object([("name", Value::string(parameter.code)), ("type", Value::string(parameter.kind.code()))])
-        })
+        .filter(|parameter| parameter.is_supported())
+        .map(|found| parameter(found.code, found.kind.code()))
         .collect();
+    if resource_type != AUDIT_EVENT {
+        parameters.extend(["_filter", "_has", "_list"].map(|code| parameter(code, "special")));
+    }
     let mut members = Value::object([
         ("type", Value::string(name)),
         ("profile", Value::string(format!("http://hl7.org/fhir/StructureDefinition/{name}"))),
@@ -109,12 +112,54 @@ fn resource(resource_type: ResourceType) -> Value<'static> {
         ("conditionalRead", Value::string("full-support")),
         ("conditionalUpdate", Value::Bool(!append_only)),
         ("conditionalDelete", Value::string(if append_only { "not-supported" } else { "single" })),
+        ("searchInclude", texts(includes(resource_type))),
+        ("searchRevInclude", texts(reverse_includes(resource_type))),
         ("searchParam", Value::Array(parameters)),
     ]);
+    if resource_type == AUDIT_EVENT
+        && let Some(object) = members.as_object_mut()
+    {
+        object.0.retain(|(name, _)| name != "searchInclude" && name != "searchRevInclude");
+    }
     if let (Some(text), Some(object)) = (documentation(resource_type), members.as_object_mut()) {
         object.set_at(2, "documentation", Value::string(text));
     }
     members
+}
+
+fn parameter(code: &'static str, kind: &'static str) -> Value<'static> {
+    Value::object([("name", Value::string(code)), ("type", Value::string(kind))])
+}
+
+fn texts(texts: Vec<String>) -> Value<'static> {
+    Value::Array(texts.into_iter().map(Value::string).collect())
+}
+
+/// The parameters of a search over several types.
+fn parameters_of_several_types() -> Vec<Value<'static>> {
+    let everywhere = ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"];
+    let known = everywhere.into_iter().filter_map(registry::parameter_of_every_resource);
+    std::iter::once(parameter("_type", "special"))
+        .chain(known.map(|found| parameter(found.code, found.kind.code())))
+        .collect()
+}
+
+/// What `_include` takes.
+fn includes(resource_type: ResourceType) -> Vec<String> {
+    let references = registry::parameters(resource_type).filter(|parameter| parameter.kind == Kind::Reference);
+    std::iter::once("*".to_owned()).chain(references.map(|found| format!("{resource_type}:{}", found.code))).collect()
+}
+
+/// What `_revinclude` takes.
+fn reverse_includes(resource_type: ResourceType) -> Vec<String> {
+    let mut found = vec!["*".to_owned()];
+    for source in ResourceType::all().filter(|source| *source != AUDIT_EVENT) {
+        let refers = |parameter: &&registry::Parameter| {
+            parameter.kind == Kind::Reference && parameter.targets.contains(resource_type)
+        };
+        found.extend(registry::parameters(source).filter(refers).map(|found| format!("{source}:{}", found.code)));
+    }
+    found
 }
 
 /// The rules that a developer would otherwise meet by surprise.
@@ -127,5 +172,41 @@ fn documentation(resource_type: ResourceType) -> Option<&'static str> {
              labelled PATAST. What a professional wrote is commented on, not edited.",
         ),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use concord_fhir::search::{Handling, parse};
+
+    #[test]
+    fn what_the_statement_lists_is_understood() {
+        let text = statement("https://phr.example/fhir", 0);
+        let value = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
+        let rest = &value.list("rest")[0];
+        let mut listed = 0;
+        for resource in rest.list("resource") {
+            let resource_type = ResourceType::parse(resource.text("type").unwrap());
+            let understood = |name: &str, value: &str| {
+                let pairs = [(name.to_owned(), value.to_owned())];
+                let query = parse(resource_type, &pairs, Handling::Strict, 0, "");
+                assert!(query.is_ok(), "{resource_type:?} {name}={value}: {query:?}");
+            };
+            for parameter in resource.list("searchParam") {
+                listed += 1;
+                let name = parameter.text("name").unwrap();
+                if parameter.text("type") != Some("special") {
+                    understood(&format!("{name}:missing"), "true");
+                }
+            }
+            for include in resource.list("searchInclude") {
+                understood("_include", include.as_str().unwrap());
+            }
+            for include in resource.list("searchRevInclude") {
+                understood("_revinclude", include.as_str().unwrap());
+            }
+        }
+        assert!(listed > 1_600, "{listed}");
     }
 }

@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::http::{bundle, resource, system};
+use crate::http::{bundle, resource, search, system};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,7 +25,8 @@ use crate::http::{bundle, resource, system};
     ),
     paths(
         resource::read, resource::vread, resource::create, resource::update, resource::conditional_update,
-        resource::delete, resource::conditional_delete, resource::search, resource::search_by_post,
+        resource::delete, resource::conditional_delete, search::search, search::search_by_post, search::system,
+        search::system_by_post, search::compartment, search::compartment_by_post,
         bundle::batch, resource::instance_history, resource::type_history, resource::system_history,
         system::metadata, system::alive, system::ready, system::metrics, system::openapi
     ),

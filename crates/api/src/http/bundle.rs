@@ -10,7 +10,8 @@ use super::Server;
 use super::collection::Bundle;
 use super::exchange::{Exchange, exchange};
 use super::negotiate::Answer;
-use super::resource::{address, received};
+use super::resource::received;
+use super::search::{address, ignored};
 use crate::fault::Fault;
 use crate::interact::bundle::{self, Done};
 use crate::interact::instant;
@@ -110,7 +111,8 @@ fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
                 this: address(&path, &query, query.cursor.as_deref()),
                 next: page.next.as_deref().map(|cursor| address(&path, &query, Some(cursor))),
                 versions: page.versions,
-                remarks: Vec::new(),
+                included: page.included,
+                remarks: page.remarks.into_iter().chain(ignored(&query)).collect(),
             };
             Some(bundle.written(&Answer::default())?)
         }

@@ -25,6 +25,8 @@ pub(super) struct Bundle<'a> {
     pub(super) next: Option<String>,
     /// The entries.
     pub(super) versions: Vec<Version>,
+    /// The entries that come along with them.
+    pub(super) included: Vec<Version>,
     /// What the client should know, as an entry of its own.
     pub(super) remarks: Vec<Issue>,
 }
@@ -42,7 +44,7 @@ impl Bundle<'_> {
     }
 
     fn plain(self, answer: &Answer) -> Result<String, Fault> {
-        let size: usize = self.versions.iter().map(|version| version.body.len() + 160).sum();
+        let size: usize = self.versions.iter().chain(&self.included).map(|version| version.body.len() + 160).sum();
         let mut out = String::with_capacity(size + 512);
         out.push_str("{\"resourceType\":\"Bundle\",\"meta\":{\"lastUpdated\":\"");
         out.push_str(&instant(self.now_ms));
@@ -60,10 +62,16 @@ impl Bundle<'_> {
         }
         out.push_str("}]");
         let mut any = false;
-        for version in self.versions {
+        let matches = self.versions.into_iter().map(|version| (version, "match"));
+        for (version, mode) in matches.chain(self.included.into_iter().map(|version| (version, "include"))) {
             out.push_str(if any { ",{" } else { ",\"entry\":[{" });
             any = true;
             entry(&mut out, self.kind, self.base, version, answer)?;
+            if self.kind == "searchset" {
+                out.push_str(",\"search\":{\"mode\":\"");
+                out.push_str(mode);
+                out.push_str("\"}");
+            }
             out.push('}');
         }
         if !self.remarks.is_empty() {
@@ -110,8 +118,6 @@ fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &An
              \"etag\":\"W/\\\"{number}\\\"\",\"lastModified\":\"{}\"}}",
             instant(updated)
         ));
-    } else {
-        out.push_str(",\"search\":{\"mode\":\"match\"}");
     }
     Ok(())
 }

@@ -168,11 +168,15 @@ impl Exchange {
     }
 
     /// The search in the parameters of the request or of a condition.
-    pub(super) fn query(&self, resource_type: ResourceType, pairs: &[(String, String)]) -> Result<Query, Fault> {
+    pub(super) fn query(
+        &self,
+        resource_type: Option<ResourceType>,
+        pairs: &[(String, String)],
+    ) -> Result<Query, Fault> {
         let strict = self.prefers("handling", "strict");
         let handling = if strict { Handling::Strict } else { Handling::Lenient };
         let now = self.server.concord.store.now_ms();
-        search::parse(Some(resource_type), pairs, handling, now, &self.server.concord.base).map_err(Fault::Malformed)
+        search::parse(resource_type, pairs, handling, now, &self.server.concord.base).map_err(Fault::Malformed)
     }
 
     /// A condition must say which resource is meant: one that is empty or not understood is refused.

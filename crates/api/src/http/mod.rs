@@ -6,6 +6,7 @@ mod exchange;
 mod fault;
 mod negotiate;
 pub mod resource;
+pub mod search;
 pub mod system;
 mod trace;
 
@@ -43,8 +44,18 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
             web::scope("/fhir")
-                .service(only("").route(web::post().to(bundle::batch)))
-                .service(only("/").route(web::post().to(bundle::batch)))
+                .service(
+                    only("")
+                        .route(web::post().to(bundle::batch))
+                        .route(web::get().to(search::system))
+                        .route(web::head().to(search::system)),
+                )
+                .service(
+                    only("/")
+                        .route(web::post().to(bundle::batch))
+                        .route(web::get().to(search::system))
+                        .route(web::head().to(search::system)),
+                )
                 .service(
                     only("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)),
                 )
@@ -53,7 +64,8 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::get().to(resource::system_history))
                         .route(web::head().to(resource::system_history)),
                 )
-                .service(only("/{type}/_search").route(web::post().to(resource::search_by_post)))
+                .service(only("/_search").route(web::post().to(search::system_by_post)))
+                .service(only("/{type}/_search").route(web::post().to(search::search_by_post)))
                 .service(
                     only("/{type}/_history")
                         .route(web::get().to(resource::type_history))
@@ -69,6 +81,12 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::get().to(resource::instance_history))
                         .route(web::head().to(resource::instance_history)),
                 )
+                .service(only("/Patient/{id}/{type}/_search").route(web::post().to(search::compartment_by_post)))
+                .service(
+                    only("/Patient/{id}/{type}")
+                        .route(web::get().to(search::compartment))
+                        .route(web::head().to(search::compartment)),
+                )
                 .service(
                     only("/{type}/{id}")
                         .route(web::get().to(resource::read))
@@ -78,8 +96,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 )
                 .service(
                     only("/{type}")
-                        .route(web::get().to(resource::search))
-                        .route(web::head().to(resource::search))
+                        .route(web::get().to(search::search))
+                        .route(web::head().to(search::search))
                         .route(web::post().to(resource::create))
                         .route(web::put().to(resource::conditional_update))
                         .route(web::delete().to(resource::conditional_delete)),

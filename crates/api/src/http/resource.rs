@@ -2,9 +2,9 @@
 
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::registry::ResourceType;
-use concord_fhir::search::{Query, Summary, Total};
+use concord_fhir::search::Query;
 
 use super::Server;
 use super::collection::Bundle;
@@ -15,19 +15,19 @@ use crate::interact::history::{Of, Range};
 use crate::interact::update::Target;
 use crate::interact::{self, AUDIT_EVENT, PROVENANCE};
 
-type Answered = Result<HttpResponse, (Fault, Answer)>;
+pub(super) type Answered = Result<HttpResponse, (Fault, Answer)>;
 
 /// What is possible on a type that nobody changes.
 const APPEND_ONLY: &str = "GET, HEAD, POST";
 
-fn resource_type(name: &str) -> Result<ResourceType, Fault> {
+pub(super) fn resource_type(name: &str) -> Result<ResourceType, Fault> {
     ResourceType::parse(name)
         .filter(|named| named.name() != "Parameters")
         .ok_or_else(|| Fault::NoSuchType(name.chars().take(64).collect()))
 }
 
 /// Whether a text has the form of a logical id; what has not cannot be the id of anything.
-fn logical_id(id: String) -> Result<String, Fault> {
+pub(super) fn logical_id(id: String) -> Result<String, Fault> {
     let fits = (1..=64).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
     if fits { Ok(id) } else { Err(Fault::NotFound) }
@@ -263,103 +263,6 @@ pub async fn conditional_delete(request: HttpRequest, server: Data<Server>, path
     .await
 }
 
-/// Search one type
-#[utoipa::path(get, path = "/fhir/{type}", tag = "search", operation_id = "search",
-    params(("type" = String, Path),
-        ("patient" = Option<String>, Query, description = "Whose record; likewise every other search parameter of the type, see /fhir/metadata"),
-        ("_count" = Option<u32>, Query), ("_sort" = Option<String>, Query),
-        ("_total" = Option<String>, Query, description = "none, estimate or accurate"),
-        ("_cursor" = Option<String>, Query, description = "From a next link"),
-        ("_summary" = Option<String>, Query), ("_elements" = Option<String>, Query),
-        ("Prefer" = Option<String>, Header, description = "handling=strict refuses unknown parameters")),
-    responses((status = 200, description = "A searchset Bundle of what the caller may see", content_type = "application/fhir+json"),
-        (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
-        (status = 403, description = "No scope for it")))]
-pub async fn search(request: HttpRequest, server: Data<Server>, path: Path<String>) -> HttpResponse {
-    exchange(&request, &server, None, async |exchange| searched(exchange, &path.into_inner()).await).await
-}
-
-/// Search one type, with the parameters in a form
-#[utoipa::path(post, path = "/fhir/{type}/_search", tag = "search", operation_id = "searchByPost",
-    params(("type" = String, Path)),
-    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "A searchset Bundle", content_type = "application/fhir+json"),
-        (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),
-        (status = 403, description = "No scope for it"), (status = 415, description = "Not a form")))]
-pub async fn search_by_post(
-    request: HttpRequest,
-    server: Data<Server>,
-    path: Path<String>,
-    body: Result<Bytes, actix_web::Error>,
-) -> HttpResponse {
-    let body = received(body);
-    let form = body.as_ref().ok().filter(|body| !body.is_empty()).cloned();
-    let is_form = request.headers().get("content-type").and_then(|value| value.to_str().ok()).is_some_and(|text| {
-        text.split(';').next().is_some_and(|media| media.trim() == "application/x-www-form-urlencoded")
-    });
-    exchange(&request, &server, form.as_ref().filter(|_| is_form), async |exchange| {
-        if let Err(fault) = body {
-            return Err(exchange.fault(fault));
-        }
-        if form.is_some() && !is_form {
-            let fault = Fault::MediaType("send the parameters as application/x-www-form-urlencoded".to_owned());
-            return Err(exchange.fault(fault));
-        }
-        searched(exchange, &path.into_inner()).await
-    })
-    .await
-}
-
-async fn searched(exchange: Exchange, name: &str) -> Answered {
-    let now_ms = exchange.server.concord.store.now_ms();
-    let done = async {
-        let named = resource_type(name)?;
-        let mut query = exchange.query(named, &exchange.search_pairs())?;
-        if query.summary == Some(Summary::Count) {
-            query.count = Some(0);
-            query.total = Total::Accurate;
-        }
-        let page = interact::search::search(&exchange.server.concord, exchange.call.clone(), query.clone()).await?;
-        Ok((named, query, page))
-    };
-    let (named, query, page) = match done.await {
-        Ok(done) => done,
-        Err(fault) => return Err(exchange.fault(fault)),
-    };
-    let base = exchange.server.concord.base.as_str();
-    let address = |cursor: Option<&str>| address(&format!("{base}/{named}"), &query, cursor);
-    let remarks = query
-        .ignored
-        .iter()
-        .map(|(name, why)| {
-            let shown: String = name.chars().take(128).collect();
-            Issue::remark(Severity::Warning, IssueCode::NotSupported, format!("parameter {shown} was ignored: {why}"))
-        })
-        .collect();
-    let bundle = Bundle {
-        kind: "searchset",
-        base,
-        now_ms,
-        total: page.total,
-        this: address(query.cursor.as_deref()),
-        next: page.next.as_deref().map(|cursor| address(Some(cursor))),
-        versions: page.versions,
-        remarks,
-    };
-    exchange.bundle(bundle)
-}
-
-/// The address of a page: what was understood of the search, and the cursor.
-pub(super) fn address(path: &str, query: &Query, cursor: Option<&str>) -> String {
-    let mut text = url::form_urlencoded::Serializer::new(String::new());
-    text.extend_pairs(&query.used);
-    if let Some(cursor) = cursor {
-        text.append_pair("_cursor", cursor);
-    }
-    let text = text.finish();
-    if text.is_empty() { path.to_owned() } else { format!("{path}?{text}") }
-}
-
 /// The versions of one resource, newest first
 #[utoipa::path(get, path = "/fhir/{type}/{id}/_history", tag = "history", operation_id = "instanceHistory",
     params(("type" = String, Path), ("id" = String, Path), ("_count" = Option<u32>, Query),
@@ -448,17 +351,13 @@ async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
         this: address(this),
         next: page.next.as_deref().map(|cursor| address(Some(cursor))),
         versions: page.versions,
+        included: Vec::new(),
         remarks: Vec::new(),
     };
     exchange.bundle(bundle)
 }
 
 impl Exchange {
-    /// The parameters that say what is searched, without those of the form of the answer.
-    fn search_pairs(&self) -> Vec<(String, String)> {
-        self.pairs.iter().filter(|(name, _)| !["_format", "_pretty"].contains(&name.as_str())).cloned().collect()
-    }
-
     /// The condition in the query of a conditional update or delete.
     fn own_condition(&self, named: ResourceType) -> Result<Query, Fault> {
         let form = ["_format", "_pretty", "_summary", "_elements"];
@@ -495,7 +394,7 @@ impl Exchange {
     }
 
     /// A Bundle as the response.
-    fn bundle(&self, bundle: Bundle<'_>) -> Answered {
+    pub(super) fn bundle(&self, bundle: Bundle<'_>) -> Answered {
         let text = bundle.written(&self.answer).map_err(|fault| self.fault(fault))?;
         Ok(HttpResponse::Ok()
             .insert_header(("cache-control", "no-store"))

@@ -199,6 +199,55 @@ pub(crate) fn decide_search(
     }
 }
 
+/// What the caller may find of a type: the permission at the other end of a hop or an include. Nothing of a type that
+/// no scope covers. Within `record`, what is found elsewhere is not looked for.
+///
+/// # Errors
+/// When the type cannot be reached like that, and as [`decide_search`].
+pub(crate) fn findable(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    record: Option<&str>,
+) -> Result<Predicate, Fault> {
+    if resource_type == AUDIT_EVENT {
+        let text = "the audit log is searched by itself only: not through a chain, _has, _include or _revinclude";
+        return Err(Fault::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
+    }
+    if call.caller.scopes.that_permit(Action::Search, Some(resource_type)).next().is_none() {
+        return Ok(Predicate::None);
+    }
+    let decision = decide_search(concord, call, transaction, Action::Search, resource_type, record)?;
+    Ok(for_type(&decision.permit, resource_type))
+}
+
+/// Puts what the caller may find into every hop of a query, so that nothing is learnt about a resource by looking
+/// through it that could not be learnt by looking at it.
+///
+/// # Errors
+/// As [`findable`].
+pub(crate) fn guard(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    record: Option<&str>,
+    predicate: Predicate,
+) -> Result<Predicate, Fault> {
+    if !predicate.has_hops() {
+        return Ok(predicate);
+    }
+    let mut known: Vec<(ResourceType, Predicate)> = Vec::new();
+    predicate.at_hops(&mut |resource_type| {
+        if let Some((_, permit)) = known.iter().find(|(one, _)| *one == resource_type) {
+            return Ok(permit.clone());
+        }
+        let permit = findable(concord, call, transaction, resource_type, record)?;
+        known.push((resource_type, permit.clone()));
+        Ok(permit)
+    })
+}
+
 /// The decision for the history of everything.
 pub(crate) fn decide_everywhere(
     concord: &Concord,
@@ -374,19 +423,7 @@ fn labelled(labels: &str, test: &Test) -> bool {
 
 /// The predicate with the type of what is searched put in, which makes it smaller.
 pub(crate) fn for_type(predicate: &Predicate, resource_type: ResourceType) -> Predicate {
-    match predicate {
-        Predicate::Type(types) => {
-            if types.contains(&resource_type) {
-                Predicate::All
-            } else {
-                Predicate::None
-            }
-        }
-        Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| all.and(for_type(part, resource_type))),
-        Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| any.or(for_type(part, resource_type))),
-        Predicate::Not(part) => for_type(part, resource_type).negate(),
-        other => other.clone(),
-    }
+    predicate.clone().of_type(resource_type)
 }
 
 /// The only patient in whose record a resource can be that the predicate means, if it says so.

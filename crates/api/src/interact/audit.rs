@@ -347,6 +347,12 @@ pub(crate) fn condition(transaction: &mut Transaction<'_>, predicate: &Predicate
                 .find(|code| concord_fhir::index::ParameterId::of(&format!("AuditEvent.{code}")) == *parameter);
             tested(transaction, named.copied().unwrap_or_default(), test)?
         }
+        Predicate::Through { .. } | Predicate::PointedAtBy { .. } => {
+            return Err(Fault::Malformed(vec![concord_fhir::issue::Issue::plain(
+                concord_fhir::issue::IssueCode::NotSupported,
+                "the audit log cannot be searched through other resources",
+            )]));
+        }
     })
 }
 

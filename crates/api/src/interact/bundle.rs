@@ -15,7 +15,6 @@ use super::update::{self, IfMatch, Target};
 use super::{Call, Concord, delete, history, logged, matching, read, search as searching};
 use crate::fault::Fault;
 use crate::store::audit::Record;
-use crate::store::lower::Rows;
 use crate::store::rows::Version;
 use crate::store::transaction::Transaction;
 
@@ -414,8 +413,7 @@ fn step(
             record.interaction = Interaction::Search as i16;
             record.query = matching::told(query);
             let page = searching::run(concord, call, transaction, query, record)?;
-            let found: Vec<_> = page.versions.iter().map(|version| (Rows::Current, version)).collect();
-            records.extend(history::per_patient(transaction, record.clone(), &found, &query.records())?);
+            records.extend(history::per_patient(transaction, record.clone(), &page.disclosed(), &query.records())?);
             return Ok(Done::Page(Box::new((resource_type, (**query).clone(), page))));
         }
     }?;

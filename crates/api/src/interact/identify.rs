@@ -8,7 +8,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::Concord;
 use crate::fault::Fault;
-use crate::store::search::Wanted;
+use crate::store::search::{Among, Wanted};
 
 /// The logical id of the only resource of the type with that identifier; none if there is none, or more than one, for
 /// then nobody knows who is calling.
@@ -24,8 +24,8 @@ pub(crate) async fn person(
     let found = concord
         .store
         .read(move |transaction| {
-            let wanted =
-                Wanted { resource_type, record: None, predicate: &predicate, sort: &[], after: None, limit: 2 };
+            let among = [Among { resource_type, record: None, predicate }];
+            let wanted = Wanted { among: &among, sort: &[], after: None, limit: 2 };
             (transaction.page(&wanted).map(|(versions, _)| versions), Vec::new())
         })
         .await?;

@@ -13,6 +13,7 @@ pub(crate) mod delete;
 pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod identify;
+pub(crate) mod include;
 pub(crate) mod matching;
 pub(crate) mod provenance;
 pub(crate) mod read;
@@ -21,6 +22,9 @@ pub(crate) mod reindex;
 pub(crate) mod search;
 pub(crate) mod update;
 pub(crate) mod write;
+
+#[cfg(test)]
+mod search_tests;
 
 use std::sync::Arc;
 

@@ -1,20 +1,22 @@
-//! search on one type (R4 "Search").
+//! search on one type, on several and in a patient's compartment (R4 "Search").
 
 use std::sync::Arc;
 
+use concord_consent::caller::Actor;
 use concord_consent::request::Action;
+use concord_fhir::issue::Issue;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
 use super::history::per_patient;
-use super::{AUDIT_EVENT, Call, Concord, access, logged, matching};
+use super::{AUDIT_EVENT, Call, Concord, access, include, logged, matching};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
 use crate::store::rows::{Method, Version};
-use crate::store::search::{Position, SortBy, SortKey, Wanted};
+use crate::store::search::{Among, Position, SortBy, SortKey, Wanted};
 use crate::store::transaction::Transaction;
 
 /// A page of matches.
@@ -22,10 +24,25 @@ use crate::store::transaction::Transaction;
 pub(crate) struct Page {
     /// The matches, in order.
     pub(crate) versions: Vec<Version>,
+    /// What comes along with them.
+    pub(crate) included: Vec<Version>,
+    /// What the client should know of the page.
+    pub(crate) remarks: Vec<Issue>,
     /// How many there are on all pages, if that was asked.
     pub(crate) total: Option<i64>,
     /// The cursor of the next page, if there is one.
     pub(crate) next: Option<String>,
+}
+
+impl Page {
+    fn of(versions: Vec<Version>, total: Option<i64>, next: Option<String>) -> Page {
+        Page { versions, included: Vec::new(), remarks: Vec::new(), total, next }
+    }
+
+    /// Everything that it discloses, with the table that it is in.
+    pub(crate) fn disclosed(&self) -> Vec<(Rows, &Version)> {
+        self.versions.iter().chain(&self.included).map(|version| (Rows::Current, version)).collect()
+    }
 }
 
 /// A page of the resources that match and that the caller may see.
@@ -38,10 +55,7 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
             record.query = matching::told(&query);
             let result = run(&concord, &call, transaction, &query, &mut record);
             let records = match &result {
-                Ok(page) => {
-                    let found: Vec<_> = page.versions.iter().map(|version| (Rows::Current, version)).collect();
-                    per_patient(transaction, record.clone(), &found, &query.records())
-                }
+                Ok(page) => per_patient(transaction, record.clone(), &page.disclosed(), &asked_about(&call, &query)),
                 Err(_) => Ok(Vec::new()),
             };
             match (result, records) {
@@ -52,6 +66,14 @@ pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> 
         .await
 }
 
+/// Whose record a search is about: that of the patients it names, else a patient's own.
+fn asked_about(call: &Call, query: &Query) -> Vec<String> {
+    match (query.records(), &call.caller.actor) {
+        (named, Actor::Patient(own)) if named.is_empty() => vec![own.clone()],
+        (named, _) => named,
+    }
+}
+
 /// Inside a transaction: a page, with nothing logged yet.
 pub(super) fn run(
     concord: &Concord,
@@ -60,28 +82,19 @@ pub(super) fn run(
     query: &Query,
     record: &mut Record,
 ) -> Result<Page, Fault> {
-    let resource_type = query.resource_type.ok_or_else(|| Fault::Internal("a search without a type".to_owned()))?;
-    access::require_scope(call, Action::Search, resource_type)?;
     let limit = query.count.unwrap_or(concord.page.0).min(concord.page.1);
-    let context = format!("search {resource_type} {}", told_without_page(query));
+    let context = context(query);
     let after = match &query.cursor {
         Some(text) => Some(concord.cursors.open(call, &context, text)?),
         None => None,
     };
-    if resource_type == AUDIT_EVENT {
+    if query.resource_type == Some(AUDIT_EVENT) {
+        access::require_scope(call, Action::Search, AUDIT_EVENT)?;
         return events(concord, call, transaction, query, limit, after.as_ref(), &context);
     }
     let sort = sort_keys(query);
-    let (predicate, named, decision) = permitted(concord, call, transaction, resource_type, query)?;
-    access::log_permit(record, &decision);
-    let wanted = Wanted {
-        resource_type,
-        record: named.as_deref(),
-        predicate: &predicate,
-        sort: &sort,
-        after: after.as_ref(),
-        limit,
-    };
+    let among = permitted(concord, call, transaction, query, Some(record))?;
+    let wanted = Wanted { among: &among, sort: &sort, after: after.as_ref(), limit };
     let total = match query.total {
         Total::None => None,
         Total::Estimate | Total::Accurate => Some(transaction.total(&wanted)?),
@@ -91,7 +104,7 @@ pub(super) fn run(
             Some(total) => total,
             None => transaction.total(&wanted)?,
         };
-        return Ok(Page { versions: Vec::new(), total: Some(total), next: None });
+        return Ok(Page::of(Vec::new(), Some(total), None));
     }
     let (versions, next) = transaction.page(&wanted)?;
     // The only page there is has been counted already.
@@ -100,31 +113,69 @@ pub(super) fn run(
         (total, ..) => total,
     };
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
-    Ok(Page { versions, total, next })
+    let (included, remarks) = include::along(concord, call, transaction, query, &versions)?;
+    Ok(Page { versions, included, remarks, total, next })
 }
 
 /// The search as a cursor is bound to it: everything but the page.
-fn told_without_page(query: &Query) -> String {
+fn context(query: &Query) -> String {
     let parts = query.used.iter().filter(|(name, _)| name != "_cursor" && name != "_count");
-    parts.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+    let told = parts.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+    let types = query.resource_type.map_or("", |one| one.name());
+    format!("search {types} in {} {told}", query.compartment.as_deref().unwrap_or_default())
 }
 
-/// What is asked for and what is permitted, the only record that it can match in, and the decision.
+/// The only patient whose record a search is about, as far as it says so itself.
+pub(super) fn named(query: &Query) -> Option<String> {
+    match query.records().as_slice() {
+        [single] => Some(single.clone()),
+        _ => None,
+    }
+}
+
+/// What is asked for and what is permitted, type by type. A type of several that no scope covers is left out.
 fn permitted(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
-    resource_type: ResourceType,
     query: &Query,
-) -> Result<(Predicate, Option<String>, Arc<concord_consent::decision::Decision>), Fault> {
-    let named = match query.records().as_slice() {
-        [single] => Some(single.clone()),
-        _ => None,
-    };
-    let decision = access::decide_search(concord, call, transaction, Action::Search, resource_type, named.as_deref())?;
-    let permit = access::for_type(&decision.permit, resource_type);
-    let named = named.or_else(|| access::only_record(&permit).map(str::to_owned));
-    Ok((query.predicate.clone().and(permit), named, decision))
+    mut record: Option<&mut Record>,
+) -> Result<Vec<Among>, Fault> {
+    let types = query.searched_types();
+    let scoped = |one: &ResourceType| call.caller.scopes.that_permit(Action::Search, Some(*one)).next().is_some();
+    match types.as_slice() {
+        [] => return Err(Fault::parameter("_type", "a search over several types names them, separated by commas")),
+        [single] => access::require_scope(call, Action::Search, *single)?,
+        several if several.iter().any(scoped) => {}
+        _ => return Err(Fault::denied("no scope of the token lets the app search any of these types")),
+    }
+    let named = named(query);
+    // Whoever needs a relationship to a patient is asked about the one whose compartment it is only.
+    let about = named.as_deref().or(query.compartment.as_deref());
+    let mut all = Vec::with_capacity(types.len());
+    for one in types {
+        if one == AUDIT_EVENT {
+            if query.types.contains(&one) {
+                return Err(Fault::parameter("_type", "the audit log is searched by itself only"));
+            }
+            continue;
+        }
+        if !scoped(&one) {
+            continue;
+        }
+        let decision = access::decide_search(concord, call, transaction, Action::Search, one, about)?;
+        if let Some(record) = record.as_deref_mut() {
+            access::log_permit(record, &decision);
+        }
+        let permit = access::for_type(&decision.permit, one);
+        let asked = access::guard(concord, call, transaction, about, query.of_type(one))?;
+        let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
+        let predicate = asked.and(permit);
+        if predicate != Predicate::None || query.resource_type.is_some() {
+            all.push(Among { resource_type: one, record, predicate });
+        }
+    }
+    Ok(all)
 }
 
 /// The first visible matches, for conditional interactions.
@@ -135,11 +186,8 @@ pub(crate) fn matches(
     query: &Query,
     limit: u32,
 ) -> Result<Vec<Version>, Fault> {
-    let resource_type = query.resource_type.ok_or_else(|| Fault::Internal("a condition without a type".to_owned()))?;
-    access::require_scope(call, Action::Search, resource_type)?;
-    let (predicate, named, _) = permitted(concord, call, transaction, resource_type, query)?;
-    let wanted =
-        Wanted { resource_type, record: named.as_deref(), predicate: &predicate, sort: &[], after: None, limit };
+    let among = permitted(concord, call, transaction, query, None)?;
+    let wanted = Wanted { among: &among, sort: &[], after: None, limit };
     Ok(transaction.page(&wanted)?.0)
 }
 
@@ -172,7 +220,7 @@ fn events(
     }
     let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
     let permit = access::log_permission(concord, call, transaction, Action::Search)?;
-    let condition = audit::condition(transaction, &query.predicate.clone().and(permit))?;
+    let condition = audit::condition(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
     let total = match query.total {
         Total::None if limit > 0 => None,
         _ => Some(transaction.count_events(condition.clone())?),
@@ -189,7 +237,7 @@ fn events(
         .last()
         .filter(|_| more)
         .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
-    Ok(Page { versions: found.iter().map(event_version).collect(), total, next })
+    Ok(Page::of(found.iter().map(event_version).collect(), total, next))
 }
 
 /// An event of the log in the form of a version, which is what answers are made of.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use concord_fhir::issue::{Issue, IssueCode};
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
@@ -59,7 +60,9 @@ impl Connection {
             DatabaseUrl::Postgres(url) => {
                 let mut connection = PgConnection::establish(url)?;
                 connection
-                    .batch_execute("SET client_min_messages = warning; SET timezone = 'UTC'")
+                    .batch_execute(
+                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET statement_timeout = '30s'",
+                    )
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
                 Ok(Connection { database: Database::Postgres(connection), suspect: false, shapes: HashSet::new() })
             }
@@ -135,6 +138,12 @@ impl Connection {
         self.noted(result)
     }
 
+    /// Runs fixed text outside of any transaction.
+    #[cfg(test)]
+    pub(crate) fn execute_for_test(&mut self, text: &str) {
+        self.batch(text).unwrap();
+    }
+
     fn noted<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if matches!(
             result,
@@ -147,6 +156,11 @@ impl Connection {
     }
 }
 
+/// An error in one line: libpq tells some in several.
+pub(super) fn in_one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What a database error means to a request: most are the server's fault, a lost race is a conflict and a busy or lost
 /// database is for the client to come back to.
 impl From<Error> for Fault {
@@ -157,6 +171,12 @@ impl From<Error> for Fault {
             }
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ClosedConnection, _)
             | Error::BrokenTransactionManager => Fault::Busy(1),
+            Error::DatabaseError(_, information) if information.message().contains("statement timeout") => {
+                Fault::Malformed(vec![Issue::plain(
+                    IssueCode::TooCostly,
+                    "this takes the database too long; ask for less at once, for instance for one patient",
+                )])
+            }
             Error::DatabaseError(_, information)
                 if information.message().contains("locked") || information.message().contains("deadlock") =>
             {

@@ -2,12 +2,17 @@
 //!
 //! One clause of a conjunction may drive the query as an `IN` over an index that leads with the parameter, the value
 //! and the patient, so that one patient's search touches that patient's rows only; every other clause is an `EXISTS`
-//! on the rows of the candidate.
+//! on the rows of the candidate. A hop to another resource is such an `EXISTS`, or drives where nothing else does
+//! (file `hop`).
+
+use std::borrow::Cow;
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::ResourceType;
+use concord_fhir::search::record_of;
 
+use super::hop;
 use super::statement::Sql;
 
 /// The parameter of the rows that say whose record a resource is part of. Its key is the type's name.
@@ -56,6 +61,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) postgres: bool,
     /// The key of a patient's logical id; none if no resource is part of such a record.
     pub(crate) patient_key: &'a dyn Fn(&str) -> Option<i64>,
+    /// How many hops away from `r` the resource is that conditions are made about: `r1`, `r2` and so on.
+    pub(super) depth: usize,
 }
 
 impl Lowering<'_> {
@@ -65,61 +72,68 @@ impl Lowering<'_> {
             Predicate::All => Sql::new("1 = 1"),
             Predicate::None => Sql::new("1 = 0"),
             Predicate::And(parts) => self.join(parts, " AND ", "1 = 1"),
-            Predicate::Or(parts) => self.join(parts, " OR ", "1 = 0"),
+            Predicate::Or(parts) => match same_test(parts) {
+                Some((parameters, test)) => self.exists_in(&parameters).sql(" AND ").append(self.test(test)).sql(")"),
+                None => self.join(parts, " OR ", "1 = 0"),
+            },
             Predicate::Not(part) => Sql::new("NOT (").append(self.condition(part)).sql(")"),
-            Predicate::Type(types) => list("r.type", types.iter().map(|resource_type| resource_type.number().into())),
-            Predicate::Id(ids) => list("r.id", ids.iter().map(|id| id.as_str().into())),
+            Predicate::Type(types) => self.of_types(types),
+            Predicate::Id(ids) => list(self.column("id"), ids.iter().map(|id| id.as_str().into())),
             Predicate::Record(patient) => match (self.patient_key)(patient) {
                 None => Sql::new("1 = 0"),
                 Some(key) => self.exists(RECORD).sql(" AND e.patient = ").bind(key).sql(")"),
             },
-            Predicate::NoRecord => Sql::new("r.patient = 0"),
-            Predicate::Updated(comparison, wanted) => Sql::new("r.updated ").sql(operator(*comparison)).bind(*wanted),
+            Predicate::NoRecord => Sql::new(self.column("patient")).sql(" = 0"),
+            Predicate::Updated(comparison, wanted) => {
+                Sql::new(self.column("updated")).sql(" ").sql(operator(*comparison)).bind(*wanted)
+            }
             Predicate::Entry(parameter, Test::Present) => self.exists(*parameter).sql(")"),
             Predicate::Entry(parameter, test) => self.exists(*parameter).sql(" AND ").append(self.test(test)).sql(")"),
+            Predicate::Through { parameter, types, then } => self.through(*parameter, types, then),
+            Predicate::PointedAtBy { target, resource_type, parameter, by } => {
+                self.pointed_at_by(*target, *resource_type, *parameter, by)
+            }
         }
     }
 
-    /// The condition of a search over current versions of one type: the type, what is asked for and what is permitted.
-    /// With `record`, the search can only match resources in the record of the patient with that key.
-    pub(crate) fn search(&self, resource_type: ResourceType, record: Option<i64>, predicate: &Predicate) -> Sql {
+    /// The condition of a search over current versions of these types (none given: of all): the type, what is asked for
+    /// and what is permitted. With `record`, the search can only match resources in the record of the patient with that
+    /// key.
+    pub(crate) fn search(&self, types: &[ResourceType], record: Option<i64>, predicate: &Predicate) -> Sql {
         let single = std::slice::from_ref(predicate);
         let parts: &[Predicate] = match predicate {
             Predicate::And(parts) => parts,
             Predicate::All => &[],
             _ => single,
         };
+        let records = record.map_or_else(|| self.records(predicate), |key| vec![key]);
         let driver = parts.iter().enumerate().filter_map(|(place, part)| Some((selectivity(part)?, place))).min();
-        let driven = driver.is_some() || record.is_some();
-        // With the sign, no index of the type is used: SQLite takes one wherever it is offered, and would go through
-        // every resource of the type for one patient's few.
-        let mut sql = Sql::new(if driven { "r.deleted = 0 AND +r.type = " } else { "r.deleted = 0 AND r.type = " });
-        sql.push_bind(resource_type.number());
-        match (driver, record) {
-            (Some((_, place)), _) => {
-                if let Some(Predicate::Entry(parameter, test)) = parts.get(place) {
-                    sql.push_sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.parameter = ");
-                    sql.push_bind(parameter.0);
-                    sql.push_sql(" AND e.key <> '' AND ");
-                    sql = sql.append(self.test(test));
-                    if let Some(key) = record {
-                        sql.push_sql(" AND e.patient = ");
-                        sql.push_bind(key);
-                    }
-                    sql.push_sql(")");
-                }
-            }
-            (None, Some(key)) => {
+        // A hop leads where nothing else does; within one record it is looked up for each candidate.
+        let driver = driver.filter(|(rank, _)| *rank < HOP || records.is_empty());
+        let mut sql = Sql::new(self.column("deleted")).sql(" = 0");
+        if !types.is_empty() {
+            // With the sign, no index of the type is used: SQLite takes one wherever it is offered, and would go through
+            // every resource of the type for one patient's few.
+            let led = driver.is_some() || !records.is_empty();
+            sql = sql.sql(if led && !self.postgres { " AND +" } else { " AND " }).append(self.of_types(types));
+        }
+        match driver.and_then(|(_, place)| parts.get(place)) {
+            Some(part) => sql = sql.append(self.driven(part, &records)),
+            None if records.is_empty() => {}
+            None => {
                 sql = sql
-                    .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.parameter = ")
+                    .sql(" AND ")
+                    .sql(self.column("rid"))
+                    .sql(" IN (SELECT e.resource FROM entry e WHERE e.parameter = ")
                     .bind(RECORD.0)
-                    .sql(" AND e.key <> '' AND e.key = ")
-                    .bind(resource_type.name())
-                    .sql(" AND e.patient = ")
-                    .bind(key)
+                    .sql(" AND e.key <> '' AND ")
+                    .append(match types {
+                        [] => list("e.key", ResourceType::all().map(|one| one.name().into())),
+                        types => list("e.key", types.iter().map(|one| one.name().into())),
+                    })
+                    .append(in_records(&records))
                     .sql(")");
             }
-            (None, None) => {}
         }
         for (place, part) in parts.iter().enumerate() {
             // The rows that drive the query bear the record's key already.
@@ -132,13 +146,72 @@ impl Lowering<'_> {
         sql
     }
 
+    /// The keys of the patients in whose records all matches are; empty if it does not say.
+    fn records(&self, predicate: &Predicate) -> Vec<i64> {
+        let keys: Option<Vec<i64>> = record_of(predicate).iter().map(|id| (self.patient_key)(id)).collect();
+        keys.unwrap_or_default()
+    }
+
+    /// The clause that leads the query, with ` AND ` before it.
+    fn driven(&self, part: &Predicate, records: &[i64]) -> Sql {
+        let lead = |condition: Sql| Sql::new("SELECT e.resource FROM entry e WHERE e.").append(condition);
+        let of_rows = match part {
+            Predicate::Entry(parameter, test) => lead(self.led(&[*parameter], test, records)),
+            Predicate::Or(parts) => match same_test(parts) {
+                Some((parameters, test)) => lead(self.led(&parameters, test, records)),
+                None => {
+                    let mut union: Option<Sql> = None;
+                    for part in parts {
+                        let Predicate::Entry(parameter, test) = part else { continue };
+                        let one = lead(self.led(&[*parameter], test, records));
+                        union = Some(match union {
+                            Some(before) => before.sql(" UNION ALL ").append(one),
+                            None => one,
+                        });
+                    }
+                    union.unwrap_or_else(|| Sql::new("SELECT e.resource FROM entry e WHERE 1 = 0"))
+                }
+            },
+            hop => return Sql::new(" AND ").append(self.leading_hop(hop)),
+        };
+        Sql::new(" AND ").sql(self.column("rid")).sql(" IN (").append(of_rows).sql(")")
+    }
+
+    /// The condition on the rows of a leading clause, after `e.`.
+    fn led(&self, parameters: &[ParameterId], test: &Test, records: &[i64]) -> Sql {
+        list("parameter", parameters.iter().map(|parameter| parameter.0.into()))
+            .sql(" AND e.key <> '' AND ")
+            .append(self.test(test))
+            .append(in_records(records))
+    }
+
     fn exists(&self, parameter: ParameterId) -> Sql {
+        self.exists_in(&[parameter])
+    }
+
+    fn exists_in(&self, parameters: &[ParameterId]) -> Sql {
         Sql::new("EXISTS (SELECT 1 FROM ")
             .sql(self.rows.entries())
             .sql(" e WHERE e.resource = ")
-            .sql(self.rows.key())
-            .sql(" AND e.parameter = ")
-            .bind(parameter.0)
+            .sql(if self.depth == 0 { Cow::Borrowed(self.rows.key()) } else { self.column("rid") })
+            .sql(" AND ")
+            .append(list("e.parameter", parameters.iter().map(|parameter| parameter.0.into())))
+    }
+
+    /// A column of the resource that conditions are made about.
+    pub(super) fn column(&self, name: &'static str) -> Cow<'static, str> {
+        match (self.depth, name) {
+            (0, "rid") => Cow::Borrowed("r.rid"),
+            (0, "id") => Cow::Borrowed("r.id"),
+            (0, "type") => Cow::Borrowed("r.type"),
+            (0, "deleted") => Cow::Borrowed("r.deleted"),
+            (0, _) => Cow::Owned(format!("r.{name}")),
+            (depth, _) => Cow::Owned(format!("r{depth}.{name}")),
+        }
+    }
+
+    fn of_types(&self, types: &[ResourceType]) -> Sql {
+        list(self.column("type"), types.iter().map(|one| one.number().into()))
     }
 
     fn join(&self, parts: &[Predicate], between: &'static str, empty: &'static str) -> Sql {
@@ -176,6 +249,9 @@ impl Lowering<'_> {
                     .bind(wanted.as_str())
                     .sql(")")
             }
+            // The separator stands in a key only once.
+            Test::FirstEnds(wanted) => self.has(format!("{wanted}{SEPARATOR}")),
+            Test::Has(wanted) => self.has(wanted.clone()),
             Test::Contains(wanted) => {
                 let first = if self.postgres {
                     Sql::new("strpos(split_part(e.key, ").bind(SEPARATOR.to_string()).sql(", 1), ")
@@ -193,7 +269,12 @@ impl Lowering<'_> {
             Test::High(comparison, wanted) => Sql::new("e.high ").sql(operator(*comparison)).bind(*wanted),
             Test::Every(tests) => self.join_tests(tests, " AND ", "1 = 1"),
             Test::Either(tests) => self.join_tests(tests, " OR ", "1 = 0"),
+            Test::Not(test) => Sql::new("NOT (").append(self.test(test)).sql(")"),
         }
+    }
+
+    fn has(&self, wanted: String) -> Sql {
+        Sql::new(if self.postgres { "strpos(e.key, " } else { "instr(e.key, " }).bind(wanted).sql(") > 0")
     }
 
     fn join_tests(&self, tests: &[Test], between: &'static str, empty: &'static str) -> Sql {
@@ -211,11 +292,13 @@ impl Lowering<'_> {
     }
 }
 
+/// The rank of a clause that looks at other resources: it leads only where nothing else does.
+const HOP: usize = 5_000;
+
 /// How few rows a clause is likely to leave, smaller is fewer; none for one that cannot drive a query through the
 /// index of keys. A token without a system may lead anywhere, so an exact key comes first; status and category
 /// values are few and common, which is why a key with more text is preferred among equals.
 fn selectivity(predicate: &Predicate) -> Option<usize> {
-    let Predicate::Entry(_, test) = predicate else { return None };
     fn rank(test: &Test) -> Option<usize> {
         match test {
             // The index of keys leaves out the rows that have none.
@@ -228,20 +311,48 @@ fn selectivity(predicate: &Predicate) -> Option<usize> {
             _ => None,
         }
     }
-    rank(test)
+    match predicate {
+        Predicate::Entry(_, test) => rank(test),
+        // Several parameters with a row each, as in a compartment.
+        Predicate::Or(parts) if !parts.is_empty() => parts.iter().try_fold(0, |most: usize, part| match part {
+            Predicate::Entry(_, test) => Some(most.max(rank(test)? + 1_000)),
+            _ => None,
+        }),
+        Predicate::Through { .. } | Predicate::PointedAtBy { .. } if hop::can_lead(predicate) => Some(HOP),
+        _ => None,
+    }
 }
 
-fn list(column: &'static str, values: impl Iterator<Item = super::statement::Bind>) -> Sql {
-    let mut sql = Sql::new(column).sql(" IN (");
-    let mut any = false;
-    for value in values {
-        if any {
-            sql.push_sql(", ");
-        }
-        sql.push_bind(value);
-        any = true;
+/// The parameters of alternatives that differ in nothing else, and their test.
+fn same_test(parts: &[Predicate]) -> Option<(Vec<ParameterId>, &Test)> {
+    let Some(Predicate::Entry(_, test)) = parts.first() else { return None };
+    let parameters: Option<Vec<ParameterId>> = parts
+        .iter()
+        .map(|part| match part {
+            Predicate::Entry(parameter, other) if other == test => Some(*parameter),
+            _ => None,
+        })
+        .collect();
+    parameters.map(|parameters| (parameters, test))
+}
+
+/// ` AND ` the row is in one of these records; nothing for no record.
+fn in_records(records: &[i64]) -> Sql {
+    if records.is_empty() {
+        return Sql::new("");
     }
-    if any { sql.sql(")") } else { Sql::new("1 = 0") }
+    Sql::new(" AND ").append(list("e.patient", records.iter().map(|key| (*key).into())))
+}
+
+/// One of the values; a single one as an equation, so that a query has the same text whichever way it came.
+fn list(column: impl Into<Cow<'static, str>>, mut values: impl Iterator<Item = super::statement::Bind>) -> Sql {
+    let Some(first) = values.next() else { return Sql::new("1 = 0") };
+    let Some(second) = values.next() else { return Sql::new(column).sql(" = ").bind(first) };
+    let mut sql = Sql::new(column).sql(" IN (").bind(first).sql(", ").bind(second);
+    for value in values {
+        sql = sql.sql(", ").bind(value);
+    }
+    sql.sql(")")
 }
 
 fn operator(comparison: Comparison) -> &'static str {
@@ -285,26 +396,26 @@ mod tests {
 
     #[test]
     fn a_search_in_one_record_is_driven_by_its_most_selective_key() {
-        let lowering = Lowering { rows: Rows::Current, postgres: false, patient_key: &|_| Some(7) };
+        let lowering = Lowering { rows: Rows::Current, postgres: false, patient_key: &|_| Some(7), depth: 0 };
         let observation = ResourceType::parse("Observation").unwrap();
         let code =
             Predicate::Entry(ParameterId::of("Observation.code"), Test::Is("85354-9\u{1f}http://loinc.org".to_owned()));
         let status = Predicate::Entry(ParameterId::of("Observation.status"), Test::Starts("final\u{1f}".to_owned()));
         let sql =
-            lowering.search(observation, Some(7), &status.clone().and(code).and(Predicate::Record("a".to_owned())));
+            lowering.search(&[observation], Some(7), &status.clone().and(code).and(Predicate::Record("a".to_owned())));
         assert_eq!(
             sql.text(),
             "r.deleted = 0 AND +r.type = ? AND r.rid IN (SELECT e.resource FROM entry e WHERE e.parameter = ? AND \
              e.key <> '' AND e.key = ? AND e.patient = ?) AND EXISTS (SELECT 1 FROM entry e WHERE e.resource = r.rid \
              AND e.parameter = ? AND e.key >= ? AND e.key < ?)"
         );
-        let bare = lowering.search(observation, Some(7), &Predicate::Record("a".to_owned()));
+        let bare = lowering.search(&[observation], Some(7), &Predicate::Record("a".to_owned()));
         assert!(bare.text().contains("e.parameter = ? AND e.key <> '' AND e.key = ? AND e.patient = ?"));
     }
 
     #[test]
     fn an_unknown_patient_has_no_rows() {
-        let lowering = Lowering { rows: Rows::Current, postgres: true, patient_key: &|_| None };
+        let lowering = Lowering { rows: Rows::Current, postgres: true, patient_key: &|_| None, depth: 0 };
         assert_eq!(lowering.condition(&Predicate::Record("x".to_owned())).text(), "1 = 0");
         assert_eq!(lowering.condition(&Predicate::Type(vec![])).text(), "1 = 0");
     }

@@ -2,7 +2,7 @@
 
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::{Connection, Database};
+use super::connection::{Connection, Database, in_one_line};
 use crate::config::{DatabaseUrl, Durability};
 
 pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -14,9 +14,9 @@ pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/po
 /// # Errors
 /// One line, when the database cannot be opened or a migration fails.
 pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
-    let mut connection =
-        Connection::open(address, Durability::Full).map_err(|error| format!("database_url: cannot open: {error}"))?;
-    let failed = |error: &dyn std::fmt::Display| format!("migration failed: {error}");
+    let mut connection = Connection::open(address, Durability::Full)
+        .map_err(|error| format!("database_url: cannot open: {}", in_one_line(&error)))?;
+    let failed = |error: &dyn std::fmt::Display| format!("migration failed: {}", in_one_line(error));
     let names = match &mut connection.database {
         // What is missing is only known for sure by the one who may write.
         Database::Sqlite(sqlite) => sqlite
@@ -27,7 +27,10 @@ pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
             .map_err(|error: Box<dyn std::error::Error + Send + Sync>| failed(&error))?,
         Database::Postgres(postgres) => {
             use diesel::connection::SimpleConnection;
-            postgres.batch_execute("SELECT pg_advisory_lock(4051701)").map_err(|error| failed(&error))?;
+            // A migration takes as long as it takes.
+            postgres
+                .batch_execute("SET statement_timeout = 0; SELECT pg_advisory_lock(4051701)")
+                .map_err(|error| failed(&error))?;
             let names = postgres
                 .run_pending_migrations(POSTGRES)
                 .map(|versions| versions.iter().map(ToString::to_string).collect())

@@ -9,6 +9,7 @@ pub(crate) mod connection;
 mod contract;
 #[cfg(test)]
 mod differential;
+mod hop;
 mod keys;
 pub(crate) mod lower;
 mod migrate;

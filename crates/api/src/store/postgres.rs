@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::audit::{ONE_STATEMENT, Record};
-use super::connection::Connection;
+use super::connection::{Connection, in_one_line};
 use super::transaction::Transaction;
 use super::{Options, Reply, Shared, guarded, stopped};
 use crate::config::{DatabaseUrl, Durability};
@@ -142,7 +142,7 @@ fn in_transaction<T>(
 
 fn open(address: &DatabaseUrl) -> Result<Connection, String> {
     Connection::open(address, Durability::Full)
-        .map_err(|error| format!("database_url: cannot connect to PostgreSQL: {error}"))
+        .map_err(|error| format!("database_url: cannot connect to PostgreSQL: {}", in_one_line(&error)))
 }
 
 fn task_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Shared, tasks: &Mutex<Receiver<Task>>) {

@@ -53,14 +53,20 @@ pub(crate) enum PositionValue {
     Text(String),
 }
 
-/// A search as the store runs it.
-pub(crate) struct Wanted<'a> {
+/// What is searched for among the resources of one type.
+pub(crate) struct Among {
     /// The type.
     pub(crate) resource_type: ResourceType,
     /// The only patient in whose record a match can be, by logical id, if the search or the permission says so.
-    pub(crate) record: Option<&'a str>,
+    pub(crate) record: Option<String>,
     /// What is asked for and what is permitted.
-    pub(crate) predicate: &'a Predicate,
+    pub(crate) predicate: Predicate,
+}
+
+/// A search as the store runs it.
+pub(crate) struct Wanted<'a> {
+    /// What is searched for, type by type.
+    pub(crate) among: &'a [Among],
     /// The order; the resource's key comes after these.
     pub(crate) sort: &'a [SortKey],
     /// Only what comes after this.
@@ -140,9 +146,28 @@ impl Transaction<'_> {
         Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
     }
 
-    /// The text of the page's condition, for explanations and plan checks.
+    /// The condition on `r`. Several types are searched each by its own way and then taken together.
     fn condition(&mut self, wanted: &Wanted<'_>) -> Result<Sql, Fault> {
-        let record = match wanted.record {
+        if let [single] = wanted.among {
+            return self.condition_among(single);
+        }
+        let mut all = Sql::new("r.rid IN (");
+        for (place, among) in wanted.among.iter().enumerate() {
+            all.push_sql(if place == 0 {
+                "SELECT r.rid FROM resource r WHERE "
+            } else {
+                " UNION ALL SELECT r.rid FROM resource r WHERE "
+            });
+            all = all.append(self.condition_among(among)?);
+        }
+        if wanted.among.is_empty() {
+            return Ok(Sql::new("1 = 0"));
+        }
+        Ok(all.sql(")"))
+    }
+
+    fn condition_among(&mut self, among: &Among) -> Result<Sql, Fault> {
+        let record = match &among.record {
             None => None,
             Some(id) => match self.patient_key(id)? {
                 Some(key) => Some(key),
@@ -150,8 +175,8 @@ impl Transaction<'_> {
                 None => return Ok(Sql::new("1 = 0")),
             },
         };
-        self.lowered(Rows::Current, wanted.predicate, |lowering| {
-            lowering.search(wanted.resource_type, record, wanted.predicate)
+        self.lowered(Rows::Current, &among.predicate, |lowering| {
+            lowering.search(&[among.resource_type], record, &among.predicate)
         })
     }
 

@@ -40,9 +40,8 @@ impl Scratch {
         let mut connection = PgConnection::establish(&cluster).unwrap();
         connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let (address, query) = cluster.split_once('?').unwrap_or((&cluster, ""));
-        let start = address.find("://").unwrap() + 3;
-        let end = address[start..].find('/').map_or(address.len(), |at| start + at);
-        let url = format!("{}/{name}?{query}", &address[..end]);
+        let (scheme, rest) = address.split_once("://").unwrap();
+        let url = format!("{scheme}://{}/{name}?{query}", rest.split('/').next().unwrap());
         Scratch { address: DatabaseUrl::Postgres(url), folder: None, drop: Some((cluster, name)) }
     }
 

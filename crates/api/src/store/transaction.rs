@@ -117,6 +117,11 @@ impl<'a> Transaction<'a> {
         Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect())
     }
 
+    /// Runs a statement that answers with one column of texts.
+    pub(crate) fn texts(&mut self, sql: Sql) -> Result<Vec<String>, Fault> {
+        Ok(self.rows_of_any_shape::<(Text,), (String,)>(sql)?.into_iter().map(|row| row.0).collect())
+    }
+
     /// Makes transactions with the same number follow one another until they end. The embedded database has one writer
     /// anyway.
     pub(crate) fn lock(&mut self, number: i64) -> Result<(), Fault> {
@@ -244,7 +249,7 @@ impl<'a> Transaction<'a> {
             keys.push((patient, self.patient_key(patient)?));
         }
         let lookup = |id: &str| keys.iter().find(|(known, _)| *known == id).and_then(|(_, key)| *key);
-        Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup }))
+        Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup, depth: 0 }))
     }
 }
 
@@ -258,6 +263,7 @@ fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {
             }
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|part| walk(part, found)),
             Predicate::Not(part) => walk(part, found),
+            Predicate::Through { then: behind, .. } | Predicate::PointedAtBy { by: behind, .. } => walk(behind, found),
             _ => {}
         }
     }

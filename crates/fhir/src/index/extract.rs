@@ -1,6 +1,6 @@
 //! From a resource to its index entries, in one walk.
 
-use super::{Entries, Entry, patients};
+use super::{Entries, Entry, composite, patients};
 use crate::json::Value;
 use crate::registry::path::Only;
 use crate::registry::{Kind, Leaf, ResourceType, Tree, tree};
@@ -8,8 +8,6 @@ use crate::value::read;
 
 /// All that a resource can be found by. `updated_ms` is `meta.lastUpdated` in milliseconds since 1970 UTC. An absolute
 /// reference counts as pointing elsewhere: see [`extract_under`].
-///
-/// Composite parameters have no rows yet.
 #[must_use]
 pub fn extract(resource_type: ResourceType, id: &str, updated_ms: i64, value: &Value<'_>) -> Entries {
     extract_under("", resource_type, id, updated_ms, value)
@@ -23,6 +21,7 @@ pub fn extract_under(base: &str, resource_type: ResourceType, id: &str, updated_
         walk.visit(tree, value);
     }
     let mut rows = walk.rows;
+    composite::rows(resource_type, value, base, &mut rows);
     let order = |row: &Entry| (row.low.unwrap_or(f64::NAN), row.high.unwrap_or(f64::NAN));
     rows.sort_unstable_by(|left, right| {
         let ((low, high), (other_low, other_high)) = (order(left), order(right));
@@ -43,7 +42,7 @@ impl Walk<'_> {
     /// Reads what is to be read here and goes on along the paths that lead further. No deeper than the longest path.
     fn visit(&mut self, tree: &Tree, value: &Value<'_>) {
         for leaf in &tree.leaves {
-            self.read(leaf, value);
+            read_leaf(leaf, value, self.base, &mut self.rows);
         }
         if tree.is_end() {
             return;
@@ -59,24 +58,24 @@ impl Walk<'_> {
             }
         }
     }
+}
 
-    fn read(&mut self, leaf: &Leaf, value: &Value<'_>) {
-        let rows = &mut self.rows;
-        match leaf.kind {
-            Kind::Token => read::token(leaf.parameter, leaf.data_type, value, rows),
-            Kind::Reference => read::reference(leaf, value, self.base, rows),
-            Kind::String => read::string(leaf.parameter, leaf.data_type, value, rows),
-            Kind::Date => read::date(leaf.parameter, leaf.data_type, value, rows),
-            Kind::Number => read::number(leaf.parameter, leaf.data_type, value, rows),
-            Kind::Quantity => read::quantity(leaf.parameter, leaf.data_type, value, rows),
-            Kind::Uri => read::uri(leaf.parameter, leaf.data_type, value, rows),
-            Kind::Composite => {}
-        }
+/// Adds the rows of one value.
+pub(super) fn read_leaf(leaf: &Leaf, value: &Value<'_>, base: &str, rows: &mut Vec<Entry>) {
+    match leaf.kind {
+        Kind::Token => read::token(leaf, value, rows),
+        Kind::Reference => read::reference(leaf, value, base, rows),
+        Kind::String => read::string(leaf.parameter, leaf.data_type, value, rows),
+        Kind::Date => read::date(leaf.parameter, leaf.data_type, value, rows),
+        Kind::Number => read::number(leaf.parameter, leaf.data_type, value, rows),
+        Kind::Quantity => read::quantity(leaf, value, rows),
+        Kind::Uri => read::uri(leaf.parameter, leaf.data_type, value, rows),
+        Kind::Composite => {}
     }
 }
 
 /// Whether a path goes on through this item.
-fn followed(only: Only, position: usize, item: &Value<'_>) -> bool {
+pub(super) fn followed(only: Only, position: usize, item: &Value<'_>) -> bool {
     match only {
         Only::All => true,
         Only::First => position == 0,

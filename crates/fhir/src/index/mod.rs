@@ -1,6 +1,7 @@
 //! What a resource can be found by: its index entries. The same entries are tested in memory and stored as rows, so
 //! that both readings of a [`crate::predicate::Predicate`] see the same facts.
 
+mod composite;
 mod extract;
 mod patients;
 mod references;
@@ -54,9 +55,15 @@ pub const SEPARATOR: char = '\u{1f}';
 /// that a reading of 140 is found by `140` and `ge140` and not by `gt140`. A quantity with a comparator (`< 3`) covers
 /// all on that side.
 ///
-/// The identifier of a logical reference is a token row of the pseudo parameter `Type.code:identifier`.
+/// | composite | the keys of both values with U+001E between them | those of the value that is a range |
 ///
-/// A key is at most [`crate::value::LONGEST_KEY`] bytes long. A longer text is cut: the first half of a string keeps its
+/// Pseudo parameters keep what modifiers ask for: `Type.code:identifier` the identifier of a logical reference (a
+/// token), `Type.code:text` the texts that go with a token (folded, without the text as written), `Type.code:of-type` an
+/// identifier with its type (value `SEPARATOR` system `|` code) and `Type.code:base-unit` a quantity in base units (the
+/// dimension).
+///
+/// A key is at most [`crate::value::LONGEST_KEY`] bytes long, that of a composite
+/// [`crate::value::LONGEST_COMPOSITE`]. A longer text is cut: the first half of a string keeps its
 /// beginning, anything else its beginning and a fingerprint of the whole. Tests of a query are cut in the same way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {

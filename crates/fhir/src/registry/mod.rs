@@ -8,10 +8,11 @@ mod resource_type;
 mod tree;
 
 pub use compartment::compartment_parameters;
-pub(crate) use parameter::tree;
 pub use parameter::{
-    Component, Kind, Parameter, Targets, parameter, parameter_by_id, parameter_of_every_resource, parameters,
+    Component, Kind, Parameter, Targets, canonical_url, parameter, parameter_by_id, parameter_of_every_resource,
+    parameters, refers_by_url,
 };
+pub(crate) use parameter::{composites, tree};
 pub use record::{RecordClass, record_class};
 pub use resource_type::ResourceType;
 pub(crate) use tree::{Leaf, Tree};

@@ -110,7 +110,47 @@ impl Parameter {
     /// (R4 "Search", reference). Its rows are tokens.
     #[must_use]
     pub fn identifier_id(&self) -> ParameterId {
-        identifier_id(self.resource_type, self.code)
+        self.pseudo_id("identifier")
+    }
+
+    /// The number of the pseudo parameter that keeps the texts that go with a token, for `:text`. Its rows are strings.
+    #[must_use]
+    pub fn text_id(&self) -> ParameterId {
+        self.pseudo_id("text")
+    }
+
+    /// The number of the pseudo parameter that keeps identifiers with their types, for `:of-type`.
+    #[must_use]
+    pub fn of_type_id(&self) -> ParameterId {
+        self.pseudo_id("of-type")
+    }
+
+    /// The number of the pseudo parameter that keeps quantities in base units, by which those in different units of a
+    /// kind are compared.
+    #[must_use]
+    pub fn base_unit_id(&self) -> ParameterId {
+        self.pseudo_id("base-unit")
+    }
+
+    fn pseudo_id(&self, name: &str) -> ParameterId {
+        id(self.resource_type, &format!("{}:{name}", self.code))
+    }
+
+    /// The codes of the two parts of a composite; none for another kind, and for a composite of more parts.
+    #[must_use]
+    pub fn parts(&self) -> Option<[&'static str; 2]> {
+        let mut codes: Vec<&'static str> = self.components.iter().map(|component| component.code).collect();
+        codes.dedup();
+        match codes.as_slice() {
+            [first, second] => Some([first, second]),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be searched by.
+    #[must_use]
+    pub fn is_supported(&self) -> bool {
+        self.kind != Kind::Composite || self.parts().is_some()
     }
 }
 
@@ -120,11 +160,6 @@ fn id(resource_type: Option<ResourceType>, code: &str) -> ParameterId {
         Some(resource_type) => ParameterId::of(&format!("{resource_type}.{code}")),
         None => ParameterId::of(code),
     }
-}
-
-/// The number of the identifiers of the references of `Type.code`.
-fn identifier_id(resource_type: Option<ResourceType>, code: &str) -> ParameterId {
-    id(resource_type, &format!("{code}:identifier"))
 }
 
 /// All that is known of one type.
@@ -267,6 +302,26 @@ pub fn parameter_by_id(id: ParameterId) -> Option<&'static Parameter> {
     }
 }
 
+/// Whether a reference parameter holds the urls of canonical resources, besides or instead of `Type/id`.
+#[must_use]
+pub fn refers_by_url(id: ParameterId) -> bool {
+    let by_url = |path: &Path| matches!(path.data_type, path::DataType::Canonical | path::DataType::Uri);
+    parameter_by_id(id).is_some_and(|parameter| parameter.kind == Kind::Reference && parameter.paths.iter().any(by_url))
+}
+
+/// The parameter that holds the url by which others refer to resources of the type, if it is a canonical one.
+#[must_use]
+pub fn canonical_url(resource_type: ResourceType) -> Option<ParameterId> {
+    let own = parameter(resource_type, "url").filter(|found| found.kind == Kind::Uri && found.resource_type.is_some());
+    own.map(|found| found.id)
+}
+
+/// The composite parameters of a type.
+pub(crate) fn composites(resource_type: ResourceType) -> impl Iterator<Item = &'static Parameter> {
+    let own = PARAMETERS.types.get(position(resource_type)).map_or(&[][..], |of| &of.parameters);
+    own.iter().filter(|parameter| parameter.kind == Kind::Composite)
+}
+
 /// The paths of all parameters of a type as one tree.
 pub(crate) fn tree(resource_type: ResourceType) -> Option<&'static Tree> {
     PARAMETERS.types.get(position(resource_type)).map(|of| &of.tree)
@@ -299,7 +354,13 @@ mod tests {
         let everything = ResourceType::all()
             .flat_map(|resource_type| parameters(resource_type).filter(|parameter| parameter.resource_type.is_some()));
         for parameter in everything.chain(&PARAMETERS.everywhere) {
-            for (id, suffix) in [(parameter.id, ""), (parameter.identifier_id(), ":identifier")] {
+            for (id, suffix) in [
+                (parameter.id, ""),
+                (parameter.identifier_id(), ":identifier"),
+                (parameter.text_id(), ":text"),
+                (parameter.of_type_id(), ":of-type"),
+                (parameter.base_unit_id(), ":base-unit"),
+            ] {
                 let name = format!("{:?} {}{suffix}", parameter.resource_type, parameter.code);
                 assert_eq!(names.insert(id, name.clone()), None, "{name}");
             }

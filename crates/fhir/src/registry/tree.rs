@@ -32,6 +32,12 @@ pub(crate) struct Leaf {
     pub(crate) parameter: ParameterId,
     /// For which pseudo parameter, where a reference has an identifier.
     pub(crate) identifier: ParameterId,
+    /// For which pseudo parameter, where a token has a text for people.
+    pub(crate) text: ParameterId,
+    /// For which pseudo parameter, where an identifier has a type.
+    pub(crate) of_type: ParameterId,
+    /// For which pseudo parameter, where a quantity can be told in base units.
+    pub(crate) base_unit: ParameterId,
     /// As what kind.
     pub(crate) kind: Kind,
     /// What it is.
@@ -49,6 +55,9 @@ impl Tree {
                 let leaf = Leaf {
                     parameter: parameter.id,
                     identifier: parameter.identifier_id(),
+                    text: parameter.text_id(),
+                    of_type: parameter.of_type_id(),
+                    base_unit: parameter.base_unit_id(),
                     kind: parameter.kind,
                     data_type: path.data_type,
                     refers_to: path.refers_to,

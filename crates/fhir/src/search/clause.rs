@@ -1,27 +1,16 @@
 //! One search parameter with its modifier and values, as a predicate.
 
+use super::filter::{self, Operator};
 use super::value_text::{split, unescape};
-use super::{MOST_ALTERNATIVES, Prefix, Refusal, Setting, issue, unsupported, wrong};
+use super::{MOST_ALTERNATIVES, Prefix, Refusal, Setting, hop, issue, shortened, unsupported, wrong};
+use crate::index::ParameterId;
 use crate::issue::IssueCode;
 use crate::predicate::{Comparison, Predicate, Test};
 use crate::registry::{Kind, Parameter, ResourceType, parameter, parameter_of_every_resource};
 use crate::value::ask::{self, Interval};
 
 /// Parameters of R4 that take part in a search in other ways than by a row, and that this server does not offer.
-const UNSUPPORTED: [&str; 12] = [
-    "_contained",
-    "_containedType",
-    "_content",
-    "_filter",
-    "_has",
-    "_include",
-    "_list",
-    "_query",
-    "_revinclude",
-    "_score",
-    "_text",
-    "_type",
-];
+const UNSUPPORTED: [&str; 7] = ["_contained", "_containedType", "_content", "_query", "_score", "_text", "_type"];
 
 /// The modifiers of R4 (value set `search-modifier-code`) but for the names of types.
 const MODIFIERS: [&str; 12] = [
@@ -39,38 +28,43 @@ const MODIFIERS: [&str; 12] = [
     "text",
 ];
 
-/// Reads `name` and `value` as a filter.
+/// Reads `name` and `value` as a filter. After a hop, `name` is what is left of the name.
 pub(super) fn read(setting: Setting<'_>, name: &str, value: &str) -> Result<Predicate, Refusal> {
+    if let Some(what) = name.strip_prefix("_has:") {
+        return hop::has(setting, what, value);
+    }
+    if let Some((first, rest)) = name.split_once('.') {
+        return hop::chain(setting, first, rest, value);
+    }
     let (code, modifier) = match name.split_once(':') {
         Some((code, modifier)) => (code, Some(modifier)),
         None => (name, None),
     };
-    if code == "_type" && setting.resource_type.is_none() && modifier.is_none() {
-        return types(name, value);
+    let name = setting.whole;
+    match (code, modifier) {
+        ("_list", None) => return hop::list(setting, value),
+        ("_filter", None) => return filter::read(setting, value),
+        _ => {}
     }
     if code.starts_with('_') && UNSUPPORTED.contains(&code) {
         return Err(unsupported(name, "this parameter is not supported"));
     }
-    let (first, chained) = match name.split_once('.') {
-        Some((first, _)) => (first.split(':').next().unwrap_or_default(), true),
-        None => (code, false),
-    };
     let found = match setting.resource_type {
-        Some(resource_type) => parameter(resource_type, first),
-        None => parameter_of_every_resource(first),
+        Some(resource_type) => parameter(resource_type, code),
+        None => parameter_of_every_resource(code),
     };
-    let Some(parameter) = found else { return Err(unknown(setting.resource_type)) };
-    if chained {
-        return Err(unsupported(name, "chained parameters are not supported"));
-    }
-    if parameter.kind == Kind::Composite {
-        return Err(unsupported(name, "composite parameters are not supported"));
+    let Some(parameter) = found else { return Err(unknown(setting.resource_type, code)) };
+    if !parameter.is_supported() {
+        return Err(unsupported(name, "a composite of more than two parts is not supported"));
     }
     if value.is_empty() {
         return Err(wrong(name, "there is no value"));
     }
     if modifier == Some("missing") {
         return missing(parameter, name, value);
+    }
+    if let Some(operator) = setting.operator {
+        return compared(setting, parameter, modifier, operator, value);
     }
     let mut alternatives = Vec::new();
     for (position, alternative) in split(value, ',').enumerate() {
@@ -87,21 +81,74 @@ pub(super) fn read(setting: Setting<'_>, name: &str, value: &str) -> Result<Pred
     }
 }
 
-fn unknown(resource_type: Option<ResourceType>) -> Refusal {
+fn unknown(resource_type: Option<ResourceType>, code: &str) -> Refusal {
+    let code = shortened(code);
     Refusal::Unknown(match resource_type {
-        Some(resource_type) => format!("{resource_type} has no such search parameter"),
-        None => "there is no such search parameter of all types".to_owned(),
+        Some(resource_type) => format!("{resource_type} has no search parameter `{code}`"),
+        None => format!("there is no search parameter `{code}` of all types"),
     })
 }
 
-/// `_type=Observation,Goal` in a search over all types.
-fn types(name: &str, value: &str) -> Result<Predicate, Refusal> {
-    let mut wanted = Vec::new();
-    for text in split(value, ',') {
-        let known = ResourceType::parse(text);
-        wanted.push(known.ok_or_else(|| wrong(name, &format!("`{text}` is not a resource type")))?);
+/// A test of a filter.
+fn compared(
+    setting: Setting<'_>,
+    parameter: &'static Parameter,
+    modifier: Option<&str>,
+    operator: Operator,
+    value: &str,
+) -> Result<Predicate, Refusal> {
+    let name = setting.whole;
+    if modifier.is_some() {
+        return Err(wrong(name, "a filter has operators and no modifiers"));
     }
-    Ok(Predicate::Type(wanted))
+    let code = parameter.code;
+    let ordered = matches!(parameter.kind, Kind::Date | Kind::Number | Kind::Quantity);
+    if ordered && operator != Operator::Present && value.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return Err(wrong(name, &format!("the value for `{code}` has no prefix in a filter")));
+    }
+    let plain = Setting { operator: None, ..setting };
+    let asked = |modifier: Option<&str>, value: &str| match parameter.code {
+        "_id" => logical_ids(name, modifier, &[value]),
+        "_lastUpdated" => updated(plain, name, modifier, &[value]),
+        _ => Clause { setting: plain, name, parameter, modifier }.read(&[value]),
+    };
+    let of_rows = parameter.id;
+    match (operator, parameter.kind) {
+        (Operator::Present, _) => match value {
+            "true" => missing(parameter, name, "false"),
+            "false" => missing(parameter, name, "true"),
+            _ => Err(wrong(name, "`pr` takes `true` or `false`")),
+        },
+        (Operator::Equal, Kind::String) => {
+            let test = ask::string_is(&unescape(value)).map_err(|why| wrong(name, why))?;
+            Ok(Predicate::Entry(of_rows, test))
+        }
+        (Operator::Equal, _) => asked(None, value),
+        (Operator::Other, Kind::Date | Kind::Number | Kind::Quantity) => asked(None, &format!("ne{value}")),
+        (Operator::Other, Kind::String) => {
+            let test = ask::string_is(&unescape(value)).map_err(|why| wrong(name, why))?;
+            Ok(Predicate::Entry(of_rows, Test::Not(Box::new(test))))
+        }
+        (Operator::Other, _) => match asked(None, value)? {
+            Predicate::Entry(id, test) => Ok(Predicate::Entry(id, Test::Not(Box::new(test)))),
+            whole => Ok(whole.negate()),
+        },
+        (Operator::Contains, Kind::String) => asked(Some("contains"), value),
+        (Operator::Begins, Kind::String) => asked(None, value),
+        (Operator::Ends, Kind::String) => {
+            let test = ask::string_ends(&unescape(value)).map_err(|why| wrong(name, why))?;
+            Ok(Predicate::Entry(of_rows, test))
+        }
+        (Operator::Prefix(prefix), Kind::Date | Kind::Number | Kind::Quantity) => {
+            asked(None, &format!("{prefix}{value}"))
+        }
+        (Operator::Overlaps, Kind::Date) if of_rows != ParameterId::of("_lastUpdated") => {
+            let (_, wanted) = date(name, value)?;
+            Ok(Predicate::Entry(of_rows, ask::overlaps(wanted)))
+        }
+        (Operator::Modifier(modifier), Kind::Uri) => asked(Some(modifier), value),
+        (_, kind) => Err(unsupported(name, &format!("the operator cannot be used on `{code}`, a {}", kind.code()))),
+    }
 }
 
 /// `:missing=true` and `:missing=false`. A reference that is known by its identifier alone is not missing.
@@ -187,7 +234,16 @@ fn refused(name: &str, modifier: &str) -> Refusal {
     }
 }
 
+/// The row meets one of these.
+fn any_of(mut tests: Vec<Test>) -> Test {
+    match tests.len() {
+        1 => tests.pop().unwrap_or(Test::Either(Vec::new())),
+        _ => Test::Either(tests),
+    }
+}
+
 /// A parameter that has rows, and what it is asked.
+#[derive(Clone, Copy)]
 struct Clause<'a> {
     setting: Setting<'a>,
     name: &'a str,
@@ -197,7 +253,7 @@ struct Clause<'a> {
 
 impl Clause<'_> {
     fn read(&self, alternatives: &[&str]) -> Result<Predicate, Refusal> {
-        let mut tests = Vec::with_capacity(alternatives.len());
+        let (mut tests, mut in_base_units) = (Vec::with_capacity(alternatives.len()), Vec::new());
         for alternative in alternatives {
             if alternative.is_empty() {
                 return Err(wrong(self.name, "one of the values is empty"));
@@ -206,15 +262,56 @@ impl Clause<'_> {
                 Test::Either(more) => tests.extend(more),
                 one => tests.push(one),
             }
+            in_base_units.extend(self.in_base_units(alternative)?);
         }
-        let any = match tests.len() {
-            1 => tests.pop().unwrap_or(Test::Either(Vec::new())),
-            _ => Test::Either(tests),
+        let id = match (self.parameter.kind, self.modifier) {
+            (Kind::Reference, Some("identifier")) => self.parameter.identifier_id(),
+            (Kind::Token, Some("text")) => self.parameter.text_id(),
+            (Kind::Token, Some("of-type")) => self.parameter.of_type_id(),
+            _ => self.parameter.id,
         };
-        let identifier = self.parameter.kind == Kind::Reference && self.modifier == Some("identifier");
-        let id = if identifier { self.parameter.identifier_id() } else { self.parameter.id };
-        let entry = Predicate::Entry(id, any);
+        let entry = Predicate::Entry(id, any_of(tests));
+        if !in_base_units.is_empty() {
+            return Ok(entry.or(Predicate::Entry(self.parameter.base_unit_id(), any_of(in_base_units))));
+        }
         Ok(if self.modifier == Some("not") { entry.negate() } else { entry })
+    }
+
+    /// The test in base units, where one value means a quantity that can be compared so.
+    fn in_base_units(&self, text: &str) -> Result<Option<Test>, Refusal> {
+        let bad = |why: &str| wrong(self.name, &format!("`{text}`: {why}"));
+        match self.parameter.kind {
+            Kind::Quantity if self.modifier.is_none() => {
+                ask::quantity_in_base_units(&split(text, '|').map(unescape).collect::<Vec<_>>()).map_err(bad)
+            }
+            Kind::Composite if self.modifier.is_none() => {
+                let (first, second, [value, other]) = self.halves(text)?;
+                let test = second.in_base_units(other)?;
+                Ok(match test {
+                    Some(test) => Some(ask::composite(first.test(value)?, test)),
+                    None => None,
+                })
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The two parameters of a composite and their values.
+    fn halves<'t>(&self, text: &'t str) -> Result<(Clause<'_>, Clause<'_>, [&'t str; 2]), Refusal> {
+        let parts: Vec<&str> = split(text, '$').collect();
+        let ([value, other], Some([code, other_code])) = (parts.as_slice(), self.parameter.parts()) else {
+            return Err(wrong(self.name, "a composite takes two values with `$` between them"));
+        };
+        if value.is_empty() || other.is_empty() {
+            return Err(wrong(self.name, "a composite takes two values with `$` between them"));
+        }
+        let of = |code: &str| {
+            let parameter = self.parameter.resource_type.and_then(|one| parameter(one, code));
+            parameter
+                .map(|parameter| Clause { parameter, modifier: None, ..*self })
+                .ok_or_else(|| refused(self.name, ""))
+        };
+        Ok((of(code)?, of(other_code)?, [value, other]))
     }
 
     /// The test that one value means.
@@ -224,6 +321,12 @@ impl Clause<'_> {
         match (self.parameter.kind, self.modifier) {
             (Kind::Token, None | Some("not")) | (Kind::Reference, Some("identifier")) => {
                 ask::token(&parts()).map_err(bad)
+            }
+            (Kind::Token, Some("of-type")) => ask::token_of_type(&parts()).map_err(bad),
+            (Kind::Token, Some("text")) => ask::string_begins(&unescape(text)).map_err(bad),
+            (Kind::Composite, None) => {
+                let (first, second, [value, other]) = self.halves(text)?;
+                Ok(ask::composite(first.test(value)?, second.test(other)?))
             }
             (Kind::String, None) => ask::string_begins(&unescape(text)).map_err(bad),
             (Kind::String, Some("contains")) => ask::string_contains(&unescape(text)).map_err(bad),

@@ -3,26 +3,35 @@
 //! | part | file |
 //! |---|---|
 //! | `code=8480-6`: which resources | `clause` |
+//! | `subject.name=amy`, `_has:...`, `_list`: which other resources they go with | `hop` |
+//! | `_filter`: tests joined with `and`, `or` and `not` | `filter` |
+//! | `_include`, `_revinclude`: what comes along | `include` |
 //! | `_sort`, `_count`, ...: how they are answered | `answer` |
 //! | `a,b` and `\,`: several values, and what stands for itself | `value_text` |
 //! | whose records can match at all | `record` |
 //!
-//! Chained parameters, `_has`, `_include`, composites and text search are refused by name: a filter that is left out
-//! would answer more than was asked for.
+//! What is known and not supported is refused by name: a filter that is left out would answer more than was asked for.
 
 mod answer;
 mod clause;
+mod filter;
+mod hop;
+mod include;
 mod prefix;
 mod record;
 mod value_text;
 
 use crate::index::ParameterId;
 use crate::issue::{Issue, IssueCode};
-use crate::predicate::Predicate;
-use crate::registry::ResourceType;
+use crate::predicate::{Predicate, Test};
+use crate::registry::{Kind, ResourceType, compartment_parameters, parameter, parameter_of_every_resource};
 pub use answer::{MOST_SORTS, Summary, Total};
+pub use filter::{DEEPEST as DEEPEST_FILTER, MOST_TESTS};
+pub use hop::{MOST_HOPS, MOST_WAYS};
+pub use include::{Include, MOST_INCLUDES};
 pub use prefix::Prefix;
 pub use record::record_of;
+use std::cell::Cell;
 
 /// The most parameters that a query may have.
 pub const MOST_PARAMETERS: usize = 100;
@@ -34,7 +43,7 @@ pub const MOST_ALTERNATIVES: usize = 200;
 pub const LONGEST_VALUE: usize = 8_192;
 
 /// The longest name of a parameter with its modifier, in bytes.
-pub const LONGEST_NAME: usize = 128;
+pub const LONGEST_NAME: usize = 512;
 
 /// What becomes of parameters that the server does not know (R4 "Search", `Prefer: handling`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,9 +82,15 @@ pub enum SortBy {
 pub struct Query {
     /// The type asked about; none for a search over all types.
     pub resource_type: Option<ResourceType>,
+    /// In a search over all types, the only ones that are wanted (`_type`); empty for all.
+    pub types: Vec<ResourceType>,
+    /// The logical id of the patient whose compartment is searched.
+    pub compartment: Option<String>,
     /// Which resources of that type; [`Predicate::All`] if no parameter filters. It says nothing of what the caller may
     /// see.
     pub predicate: Predicate,
+    /// What is to come along with the matches.
+    pub include: Vec<Include>,
     /// In what order, the first before the others.
     pub sort: Vec<Sort>,
     /// How many on a page.
@@ -100,6 +115,14 @@ struct Setting<'a> {
     resource_type: Option<ResourceType>,
     now_ms: i64,
     base: &'a str,
+    /// The name of the parameter as it was given, for what is said about it.
+    whole: &'a str,
+    /// How many resources have been looked through to get here.
+    hops: usize,
+    /// How many ways through resources the query has so far.
+    ways: &'a Cell<usize>,
+    /// In a filter, how the value is compared.
+    operator: Option<filter::Operator>,
 }
 
 /// Why a parameter cannot be used.
@@ -126,10 +149,20 @@ pub fn parse(
         let text = format!("there are {} search parameters, more than {MOST_PARAMETERS}", pairs.len());
         return Err(vec![Issue::plain(IssueCode::TooCostly, text)]);
     }
-    let setting = Setting { resource_type, now_ms, base };
     let mut query = Query::of(resource_type, Predicate::All);
     let mut issues = Vec::new();
+    if resource_type.is_none() {
+        // What other parameters mean depends on these, wherever they stand.
+        for (_, value) in pairs.iter().filter(|(name, _)| name == "_type") {
+            if let Err(Refusal::Wrong(found)) = types(&mut query, value) {
+                issues.push(found);
+            }
+        }
+    }
+    let ways = Cell::new(0);
     for (name, value) in pairs {
+        let resource_type = query.resource_type;
+        let setting = Setting { resource_type, now_ms, base, whole: name, hops: 0, ways: &ways, operator: None };
         match read(&mut query, setting, name, value) {
             Ok(()) if name == "_cursor" => {}
             Ok(()) => query.used.push((name.clone(), value.clone())),
@@ -137,6 +170,10 @@ pub fn parse(
             Err(Refusal::Unknown(why)) => issues.push(issue(IssueCode::NotSupported, name, &why)),
             Err(Refusal::Wrong(found)) => issues.push(found),
         }
+    }
+    if query.resource_type.is_none() && !query.types.is_empty() {
+        let asked = std::mem::replace(&mut query.predicate, Predicate::All);
+        query.predicate = Predicate::Type(query.types.clone()).and(asked);
     }
     if issues.is_empty() { Ok(query) } else { Err(issues) }
 }
@@ -154,16 +191,123 @@ fn read(query: &mut Query, setting: Setting<'_>, name: &str, value: &str) -> Res
     if value.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(wrong(name, "the value has a control character in it"));
     }
-    if answer::read(query, name, value)? {
+    // It has been read before the others.
+    if name == "_type" && setting.resource_type.is_none_or(|_| !query.types.is_empty()) {
         return Ok(());
     }
-    let clause = clause::read(setting, name, value)?;
+    if answer::read(query, name, value)? || include::read(query, name, value)? {
+        return Ok(());
+    }
+    let clause = match setting.resource_type {
+        None if !query.types.is_empty() => of_each(&query.types, setting, name, value)?,
+        _ => clause::read(setting, name, value)?,
+    };
     let before = std::mem::replace(&mut query.predicate, Predicate::All);
     query.predicate = before.and(clause);
     Ok(())
 }
 
+/// `_type=Observation,Goal` in a search over all types. Given again, only what both name is wanted. A single type is
+/// searched as itself, with all its parameters.
+fn types(query: &mut Query, value: &str) -> Result<(), Refusal> {
+    let mut wanted = Vec::new();
+    for text in value.split(',') {
+        let known = ResourceType::parse(text);
+        wanted.push(known.ok_or_else(|| wrong("_type", &format!("`{}` is not a resource type", shortened(text))))?);
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    if !query.types.is_empty() {
+        wanted.retain(|one| query.types.contains(one));
+    }
+    if wanted.is_empty() {
+        return Err(wrong("_type", "no type is named by every one of them"));
+    }
+    query.resource_type = match wanted.as_slice() {
+        [single] => Some(*single),
+        _ => None,
+    };
+    query.types = wanted;
+    Ok(())
+}
+
+/// The beginning of what the client sent, for an answer.
+fn shortened(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// A filter on several types, each of which must have the parameter.
+fn of_each(types: &[ResourceType], setting: Setting<'_>, name: &str, value: &str) -> Result<Predicate, Refusal> {
+    let code = name.split([':', '.']).next().unwrap_or_default();
+    if parameter_of_every_resource(code).is_some() {
+        return clause::read(setting, name, value);
+    }
+    let mut any = Predicate::None;
+    for one in types {
+        let found = clause::read(Setting { resource_type: Some(*one), ..setting }, name, value)?;
+        any = any.or(Predicate::Type(vec![*one]).and(found));
+    }
+    Ok(any)
+}
+
+/// Whether resources of the type may be in the compartment of a patient.
+fn is_linked(resource_type: ResourceType) -> bool {
+    resource_type.name() == "Patient" || !compartment_parameters(resource_type).is_empty()
+}
+
+/// The resources of the type that are in the compartment of the patient.
+fn links(resource_type: ResourceType, patient: &str) -> Predicate {
+    let key = format!("Patient/{patient}");
+    let itself = match resource_type.name() {
+        "Patient" => Predicate::Id(vec![patient.to_owned()]),
+        _ => Predicate::None,
+    };
+    compartment_parameters(resource_type).iter().fold(itself, |any, code| {
+        match parameter(resource_type, code).filter(|link| link.kind == Kind::Reference) {
+            Some(link) => any.or(Predicate::Entry(link.id, Test::Is(key.clone()))),
+            None => any,
+        }
+    })
+}
+
 impl Query {
+    /// The query with only what the patient's compartment links to that patient (R4 "Search", compartments).
+    ///
+    /// # Errors
+    /// Why not, if resources of a type that it asks for are never in the compartment of a patient.
+    pub fn in_compartment(mut self, patient: &str) -> Result<Query, Issue> {
+        let outside = self.resource_type.iter().chain(&self.types).find(|one| !is_linked(**one));
+        if let Some(outside) = outside {
+            let text = format!("{outside} is not in the compartment of a patient");
+            return Err(Issue::plain(IssueCode::NotSupported, text));
+        }
+        self.compartment = Some(patient.to_owned());
+        Ok(self)
+    }
+
+    /// The types that are searched: one, those that `_type` names, or all that are in a patient's compartment; none if
+    /// the query does not say.
+    #[must_use]
+    pub fn searched_types(&self) -> Vec<ResourceType> {
+        match self.resource_type {
+            Some(one) => vec![one],
+            None if self.types.is_empty() && self.compartment.is_some() => {
+                ResourceType::all().filter(|one| is_linked(*one)).collect()
+            }
+            None => self.types.clone(),
+        }
+    }
+
+    /// Which resources of one type are asked for, the compartment included.
+    #[must_use]
+    pub fn of_type(&self, resource_type: ResourceType) -> Predicate {
+        let asked = self.predicate.clone().of_type(resource_type);
+        match &self.compartment {
+            Some(patient) => asked.and(links(resource_type, patient)),
+            None => asked,
+        }
+    }
+
     /// The same as [`record_of`], knowing the type: a search for Patients by id is one for their records.
     #[must_use]
     pub fn records(&self) -> Vec<String> {
@@ -178,7 +322,10 @@ impl Query {
     pub fn of(resource_type: Option<ResourceType>, predicate: Predicate) -> Query {
         Query {
             resource_type,
+            types: Vec::new(),
+            compartment: None,
             predicate,
+            include: Vec::new(),
             sort: Vec::new(),
             count: None,
             total: Total::None,

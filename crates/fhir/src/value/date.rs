@@ -201,6 +201,14 @@ pub(crate) fn test(prefix: Prefix, wanted: Interval, now_ms: i64) -> Test {
     }
 }
 
+/// The row covers a moment that the date covers too.
+pub(crate) fn overlaps(wanted: Interval) -> Test {
+    Test::Every(vec![
+        Test::Low(Comparison::AtMost, stored(wanted.last)),
+        Test::High(Comparison::AtLeast, stored(wanted.first)),
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The kinds of search parameters: what rows a value of a resource gives, and what test of a row a value of a query
 //! means. The two sides of a kind stand in one file, so that they agree (R4 "Search", sections 3.1.1.4.6 ff.).
 
+mod composite;
 mod date;
 mod decimal;
 mod key;
@@ -9,13 +10,16 @@ mod quantity;
 mod reference;
 mod string;
 mod token;
+mod ucum;
 mod uri;
 
+pub use composite::LONGEST_COMPOSITE;
 pub use key::{LONGEST_HALF, LONGEST_KEY};
 pub use reference::{Literal, local};
 
 pub(crate) mod read {
     //! What rows a value of a resource gives.
+    pub(crate) use super::composite::rows as composite;
     pub(crate) use super::date::rows as date;
     pub(crate) use super::number::rows as number;
     pub(crate) use super::quantity::rows as quantity;
@@ -27,11 +31,15 @@ pub(crate) mod read {
 
 pub(crate) mod ask {
     //! What test of a row a value of a query means.
-    pub(crate) use super::date::{Interval, interval, test as date, tolerance};
+    pub(crate) use super::composite::test as composite;
+    pub(crate) use super::date::{Interval, interval, overlaps, test as date, tolerance};
     pub(crate) use super::number::read as number;
-    pub(crate) use super::quantity::test as quantity;
+    pub(crate) use super::quantity::{in_base_units as quantity_in_base_units, test as quantity};
     pub(crate) use super::reference::{is_id, test as reference};
-    pub(crate) use super::string::{begins as string_begins, contains as string_contains, exact as string_exact};
-    pub(crate) use super::token::test as token;
+    pub(crate) use super::string::{
+        begins as string_begins, contains as string_contains, ends as string_ends, exact as string_exact,
+        is as string_is,
+    };
+    pub(crate) use super::token::{of_type as token_of_type, test as token};
     pub(crate) use super::uri::{above as uri_above, below as uri_below, is as uri};
 }

@@ -1,9 +1,12 @@
 //! Quantities (R4 "Search", quantity): `[prefix][number]|[system]|[code]`, `[number]||[code]`, `[number]`.
 
-use super::{decimal, key, number};
+use super::decimal::{self, Decimal};
+use super::ucum::{UCUM, Unit};
+use super::{key, number};
 use crate::index::{Entry, ParameterId, SEPARATOR};
 use crate::json::Value;
 use crate::predicate::Test;
+use crate::registry::Leaf;
 use crate::registry::path::DataType;
 use crate::search::Prefix;
 
@@ -11,7 +14,23 @@ use crate::search::Prefix;
 const CURRENCIES: &str = "urn:iso:std:iso:4217";
 
 /// The rows of a Quantity, a Range of quantities or an amount of money.
-pub(crate) fn rows(parameter: ParameterId, data_type: DataType, value: &Value<'_>, rows: &mut Vec<Entry>) {
+pub(crate) fn rows(leaf: &Leaf, value: &Value<'_>, rows: &mut Vec<Entry>) {
+    let from = rows.len();
+    plain_rows(leaf.parameter, leaf.data_type, value, rows);
+    let quantity = match leaf.data_type {
+        DataType::Money => return,
+        DataType::Range => value.get("low").or_else(|| value.get("high")).unwrap_or(&Value::Null),
+        _ => value,
+    };
+    let unit = quantity.text("code").filter(|_| quantity.text("system") == Some(UCUM)).and_then(Unit::read);
+    let ends = rows.get(from).and_then(|row| Some((row.low?, row.high?)));
+    if let (Some(unit), Some((low, high))) = (unit, ends) {
+        let (low, high) = (Some(unit.in_base(low)), Some(unit.in_base(high)));
+        rows.push(Entry { parameter: leaf.base_unit, key: key::single(&unit.dimension()), low, high });
+    }
+}
+
+fn plain_rows(parameter: ParameterId, data_type: DataType, value: &Value<'_>, rows: &mut Vec<Entry>) {
     match data_type {
         DataType::Range => {
             if let Some(range) = number::bounds(value) {
@@ -62,13 +81,7 @@ fn push(parameter: ParameterId, quantity: &Value<'_>, (low, high): (f64, f64), r
 /// # Errors
 /// What is wrong with the value.
 pub(crate) fn test(parts: &[String]) -> Result<Test, &'static str> {
-    let (number, system, code) = match parts {
-        [number] => (number, "", ""),
-        [number, system, code] => (number, system.as_str(), code.as_str()),
-        _ => return Err("a quantity is a number, or a number, a system and a code with `|` between them"),
-    };
-    let (prefix, number) = Prefix::split(number)?;
-    let wanted = decimal::parse(number).ok_or("the number of a quantity is not a decimal")?;
+    let (prefix, wanted, system, code) = parsed(parts)?;
     let value = number::test(prefix, &wanted);
     Ok(match (system.is_empty(), code.is_empty()) {
         (true, true) => value,
@@ -78,6 +91,35 @@ pub(crate) fn test(parts: &[String]) -> Result<Test, &'static str> {
         }
         (false, false) => Test::Every(vec![Test::Is(key::pair(code, system)), value]),
     })
+}
+
+/// What a quantity in a query means for rows in base units, if its unit is one that others can be compared with.
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn in_base_units(parts: &[String]) -> Result<Option<Test>, &'static str> {
+    let (prefix, wanted, system, code) = parsed(parts)?;
+    let unit = Some(code).filter(|_| system.is_empty() || system == UCUM).and_then(Unit::read);
+    Ok(unit.filter(|_| !code.is_empty()).map(|unit| {
+        let wanted = Decimal {
+            value: unit.in_base(wanted.value),
+            low: unit.in_base(wanted.low),
+            high: unit.in_base(wanted.high),
+        };
+        Test::Every(vec![Test::Is(key::single(&unit.dimension())), number::test(prefix, &wanted)])
+    }))
+}
+
+/// The prefix, the number, the system and the code.
+fn parsed(parts: &[String]) -> Result<(Prefix, Decimal, &str, &str), &'static str> {
+    let (number, system, code) = match parts {
+        [number] => (number, "", ""),
+        [number, system, code] => (number, system.as_str(), code.as_str()),
+        _ => return Err("a quantity is a number, or a number, a system and a code with `|` between them"),
+    };
+    let (prefix, number) = Prefix::split(number)?;
+    let wanted = decimal::parse(number).ok_or("the number of a quantity is not a decimal")?;
+    Ok((prefix, wanted, system, code))
 }
 
 /// A first half and the separator.
@@ -97,7 +139,7 @@ mod tests {
             ("system", Value::string("http://unitsofmeasure.org")),
             ("code", Value::string("mmol/L")),
         ]);
-        rows(ParameterId(1), DataType::Quantity, &value, &mut found);
+        plain_rows(ParameterId(1), DataType::Quantity, &value, &mut found);
         found
     }
 
@@ -123,7 +165,7 @@ mod tests {
     fn a_comparator_leaves_one_side_open() {
         let mut found = Vec::new();
         let below = Value::object([("value", Value::Number("3".into())), ("comparator", Value::string("<"))]);
-        rows(ParameterId(1), DataType::Quantity, &below, &mut found);
+        plain_rows(ParameterId(1), DataType::Quantity, &below, &mut found);
         assert_eq!((found[0].low, found[0].high), (Some(f64::NEG_INFINITY), Some(3.0)));
     }
 
@@ -139,7 +181,7 @@ mod tests {
     fn money_is_found_by_its_currency() {
         let mut found = Vec::new();
         let pounds = Value::object([("value", Value::Number("12.50".into())), ("currency", Value::string("GBP"))]);
-        rows(ParameterId(1), DataType::Money, &pounds, &mut found);
+        plain_rows(ParameterId(1), DataType::Money, &pounds, &mut found);
         assert_eq!(found[0].key, "GBP\u{1f}urn:iso:std:iso:4217");
     }
 }

@@ -186,7 +186,16 @@ mod tests {
 
     fn leaf(refers_to: Option<ResourceType>) -> Leaf {
         let (parameter, identifier) = (ParameterId(1), ParameterId(2));
-        Leaf { parameter, identifier, kind: Kind::Reference, data_type: DataType::Reference, refers_to }
+        Leaf {
+            parameter,
+            identifier,
+            text: ParameterId(0),
+            of_type: ParameterId(0),
+            base_unit: ParameterId(0),
+            kind: Kind::Reference,
+            data_type: DataType::Reference,
+            refers_to,
+        }
     }
 
     fn keys(reference: &str, refers_to: Option<ResourceType>) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Strings (R4 "Search", string): compared without regard to case, accents, punctuation or repeated spaces.
 
 use super::key;
-use crate::index::{Entry, ParameterId};
+use crate::index::{Entry, ParameterId, SEPARATOR};
 use crate::json::Value;
 use crate::predicate::Test;
 use crate::registry::path::DataType;
@@ -74,6 +74,22 @@ pub(crate) fn begins(wanted: &str) -> Result<Test, &'static str> {
 /// What is wrong with the value.
 pub(crate) fn contains(wanted: &str) -> Result<Test, &'static str> {
     folded(wanted).map(Test::Contains)
+}
+
+/// The row's text ends so. Of a very long text the end is not kept.
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn ends(wanted: &str) -> Result<Test, &'static str> {
+    folded(wanted).map(Test::FirstEnds)
+}
+
+/// The row's text is this, without regard to case and accents.
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn is(wanted: &str) -> Result<Test, &'static str> {
+    folded(wanted).map(|folded| Test::Starts(format!("{folded}{SEPARATOR}")))
 }
 
 /// The row's text is exactly this.

@@ -1,13 +1,72 @@
 //! Tokens (R4 "Search", token): `[code]`, `[system]|[code]`, `|[code]`, `[system]|`. Codes are compared as written.
 
-use super::key;
+use super::{key, string};
 use crate::index::{Entry, ParameterId, SEPARATOR};
 use crate::json::Value;
 use crate::predicate::Test;
+use crate::registry::Leaf;
 use crate::registry::path::DataType;
 
-/// The rows of a value that is searched as a token.
-pub(crate) fn rows(parameter: ParameterId, data_type: DataType, value: &Value<'_>, rows: &mut Vec<Entry>) {
+/// The rows of a value that is searched as a token, those of its texts and of its type.
+pub(crate) fn rows(leaf: &Leaf, value: &Value<'_>, rows: &mut Vec<Entry>) {
+    plain_rows(leaf.parameter, leaf.data_type, value, rows);
+    match leaf.data_type {
+        DataType::CodeableConcept => {
+            text_rows(leaf, value.text("text"), rows);
+            value.list("coding").iter().for_each(|coding| text_rows(leaf, coding.text("display"), rows));
+        }
+        DataType::Coding => text_rows(leaf, value.text("display"), rows),
+        DataType::Identifier => {
+            let Some(kind) = value.get("type") else { return };
+            text_rows(leaf, kind.text("text"), rows);
+            let number = value.text("value").unwrap_or_default();
+            for coding in kind.list("coding") {
+                let (system, code) =
+                    (coding.text("system").unwrap_or_default(), coding.text("code").unwrap_or_default());
+                if !code.is_empty() && !number.is_empty() {
+                    rows.push(Entry {
+                        parameter: leaf.of_type,
+                        key: typed(system, code, number),
+                        low: None,
+                        high: None,
+                    });
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The row of a text that goes with a token.
+fn text_rows(leaf: &Leaf, text: Option<&str>, rows: &mut Vec<Entry>) {
+    let folded = text.map(string::fold).filter(|folded| !folded.is_empty());
+    rows.extend(folded.map(|folded| Entry {
+        parameter: leaf.text,
+        key: key::beginning_pair(&folded, ""),
+        low: None,
+        high: None,
+    }));
+}
+
+/// The key of an identifier with its type.
+fn typed(system: &str, code: &str, number: &str) -> String {
+    key::pair(number, &format!("{system}|{code}"))
+}
+
+/// What `:of-type` asks for. `parts` are the texts between `|`, without escapes.
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn of_type(parts: &[String]) -> Result<Test, &'static str> {
+    match parts {
+        [system, code, number] if !system.is_empty() && !code.is_empty() && !number.is_empty() => {
+            Ok(Test::Is(typed(system, code, number)))
+        }
+        _ => Err("`:of-type` takes the system and code of the type and the value, with `|` between them"),
+    }
+}
+
+fn plain_rows(parameter: ParameterId, data_type: DataType, value: &Value<'_>, rows: &mut Vec<Entry>) {
     let mut push = |code: &str, system: &str| {
         if !code.is_empty() || !system.is_empty() {
             rows.push(Entry { parameter, key: key::pair(code, system), low: None, high: None });
@@ -60,7 +119,7 @@ mod tests {
 
     fn found(data_type: DataType, value: &Value<'_>) -> Vec<String> {
         let mut entries = Vec::new();
-        rows(ParameterId(1), data_type, value, &mut entries);
+        plain_rows(ParameterId(1), data_type, value, &mut entries);
         entries.into_iter().map(|entry| entry.key).collect()
     }
 

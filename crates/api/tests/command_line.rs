@@ -1,0 +1,135 @@
+//! The binary as its operators use it: what each command prints, and what it says in one line when something is wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder that is removed when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        let path = std::env::temp_dir().join(format!("concord-command-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _left = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn concord(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_concord"));
+    command.args(arguments).current_dir(folder).env_clear();
+    for (name, value) in settings {
+        command.env(name, value);
+    }
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The one line of a failure, after the name of the program.
+#[track_caller]
+fn failed(output: &Output) -> String {
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    told.trim_end().strip_prefix("concord: ").unwrap().to_owned()
+}
+
+#[test]
+fn bad_settings_are_named() {
+    let folder = Folder::new();
+    for (settings, wanted) in [
+        (&[("CONCORD_LISTEN", "everywhere")][..], "listen"),
+        (&[("CONCORD_DATABASE_URL", "mysql://x")], "database_url"),
+        (&[("CONCORD_DATABASE_URL", "sqlite:no/such/folder/concord.db")], "database_url"),
+        (&[("CONCORD_DATABASE_URL", "postgres://127.0.0.1:1/none")], "database_url"),
+        (&[("CONCORD_MAX_BODY_BYTES", "1")], "max_body_bytes"),
+        (&[("CONCORD_DEVELOPMENT_ISSUER", "perhaps")], "development_issuer"),
+        (&[("CONCORD_CONFIG", "missing.toml")], "missing.toml"),
+    ] {
+        let told = failed(&concord(&folder.0, &["migrate"], settings));
+        assert!(told.to_lowercase().contains(wanted), "{settings:?}: {told}");
+    }
+    folder.write("concord.toml", "lisen = \"127.0.0.1:0\"\n");
+    let told = failed(&concord(&folder.0, &["--config", "concord.toml", "migrate"], &[]));
+    assert!(told.contains("lisen"), "{told}");
+    let told = failed(&concord(&folder.0, &["token", "--system"], &[]));
+    assert!(told.contains("CONCORD_DEVELOPMENT_ISSUER"), "{told}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = concord(&folder.0, &["serve"], &[("CONCORD_LISTEN", &address), ("CONCORD_LOG_LEVEL", "error")]);
+    let told = failed(&output);
+    assert!(told.starts_with("listen: ") && told.contains(&address), "{told}");
+}
+
+#[test]
+fn documents_and_tokens_are_all_that_is_printed() {
+    let folder = Folder::new();
+    let document: serde_json::Value = serde_json::from_str(&done(&concord(&folder.0, &["openapi"], &[]))).unwrap();
+    assert!(document["paths"]["/fhir/{type}/{id}"].is_object());
+    let settings = [("CONCORD_DEVELOPMENT_ISSUER", "true")];
+    let token = done(&concord(&folder.0, &["token", "--patient", "amina"], &settings));
+    assert_eq!(token.trim_end().split('.').count(), 3);
+    assert_eq!(token.lines().count(), 1);
+}
+
+#[test]
+fn an_import_tells_of_what_is_refused_and_goes_on_where_it_stopped() {
+    let folder = Folder::new();
+    let patient = |id: &str| format!(r#"{{"resourceType":"Patient","id":"{id}"}}"#);
+    folder.write("in/1.ndjson", &format!("{}\n\n{}\n", patient("a"), patient("b")));
+    folder.write(
+        "in/2.json",
+        &format!(
+            r#"{{"resourceType":"Bundle","type":"collection","entry":[{{"resource":{}}},{{"resource":{}}}]}}"#,
+            patient("c"),
+            patient("d")
+        ),
+    );
+    folder.write("in/3.xml", "<Patient xmlns=\"http://hl7.org/fhir\"><id value=\"e\"/></Patient>");
+    folder.write("in/notes.txt", "not for us");
+    done(&concord(&folder.0, &["import", "in", "--resume", "state"], &[]));
+    let state = std::fs::read_to_string(folder.0.join("state")).unwrap();
+    assert!(["1.ndjson", "2.json", "3.xml"].iter().all(|name| state.contains(name)), "{state}");
+    // Nothing is left to do, and without the state the same again makes no new versions and no errors.
+    done(&concord(&folder.0, &["import", "in", "--resume", "state"], &[]));
+    done(&concord(&folder.0, &["import", "in"], &[]));
+
+    folder.write(
+        "bad.ndjson",
+        &format!("{}\n{{\"resourceType\":\"Patient\",\"gender\":\"x\"}}\nnonsense\n", patient("f")),
+    );
+    let output = concord(&folder.0, &["import", "bad.ndjson"], &[]);
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("loaded 1") && told.contains("bad.ndjson:2: Patient.gender"), "{told}");
+    assert!(told.contains("bad.ndjson:3"), "{told}");
+    let strict = concord(&folder.0, &["import", "bad.ndjson", "--strict"], &[]);
+    assert!(!strict.status.success());
+    assert!(!String::from_utf8(strict.stderr).unwrap().contains("bad.ndjson:3"), "it stops at the first");
+    let told = failed(&concord(&folder.0, &["import", "nowhere"], &[]));
+    assert!(told.contains("nowhere"), "{told}");
+}

@@ -1,0 +1,62 @@
+//! Composites (R4 "Search", composite): two parameters whose values belong together, `code$value`.
+//!
+//! A row has the key of the first value, the joint and the key of the second, and the ends of whichever is a range.
+
+use super::key;
+use crate::index::Entry;
+use crate::predicate::Test;
+
+/// Stands between the keys of the two values. No FHIR string may contain it.
+pub(crate) const JOINT: char = '\u{1e}';
+
+/// The most rows that the values of one element may give.
+const MOST_ROWS: usize = 64;
+
+/// The longest key of a composite, in bytes.
+pub const LONGEST_COMPOSITE: usize = 2 * key::LONGEST_KEY + 1;
+
+/// The rows of every pair of values: `firsts` and `seconds` have the rows of the two parameters.
+pub(crate) fn rows(
+    firsts: &[Entry],
+    seconds: &[Entry],
+    make: impl Fn(&Entry) -> crate::index::ParameterId,
+) -> Vec<Entry> {
+    let pairs = firsts.iter().flat_map(|first| seconds.iter().map(move |second| (first, second)));
+    pairs
+        .take(MOST_ROWS)
+        .map(|(first, second)| {
+            let ends = if second.low.is_some() { second } else { first };
+            let key = format!("{}{JOINT}{}", clean(&first.key), clean(&second.key));
+            Entry { parameter: make(second), key, low: ends.low, high: ends.high }
+        })
+        .collect()
+}
+
+fn clean(key: &str) -> String {
+    key.replace(JOINT, "\u{fffd}")
+}
+
+/// The test of a row of the composite whose first value meets the one and whose second meets the other.
+pub(crate) fn test(first: Test, second: Test) -> Test {
+    Test::Every(vec![of_first(first), of_second(second)])
+}
+
+fn of_first(test: Test) -> Test {
+    match test {
+        Test::Is(key) => Test::Starts(format!("{key}{JOINT}")),
+        Test::Ends(end) => Test::Has(format!("{end}{JOINT}")),
+        Test::Every(tests) => Test::Every(tests.into_iter().map(of_first).collect()),
+        Test::Either(tests) => Test::Either(tests.into_iter().map(of_first).collect()),
+        other => other,
+    }
+}
+
+fn of_second(test: Test) -> Test {
+    match test {
+        Test::Is(key) => Test::Ends(format!("{JOINT}{key}")),
+        Test::Starts(start) => Test::Has(format!("{JOINT}{start}")),
+        Test::Every(tests) => Test::Every(tests.into_iter().map(of_second).collect()),
+        Test::Either(tests) => Test::Either(tests.into_iter().map(of_second).collect()),
+        other => other,
+    }
+}

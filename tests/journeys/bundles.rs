@@ -1,0 +1,175 @@
+//! Batches and transactions: every entry goes the way of its own interaction, and a transaction is whole or nothing.
+
+use concord_tests::client::text;
+use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::{Answer, App, Concord, on_both};
+use serde_json::{Value, json};
+
+on_both! { a_transaction_is_whole, or_nothing, a_batch_goes_on, what_is_hidden_stays_hidden }
+
+async fn send(app: &App, kind: &str, entries: &[Value]) -> Answer {
+    app.post("/fhir", &json!({"resourceType": "Bundle", "type": kind, "entry": entries})).await
+}
+
+fn goal(subject: &str) -> Value {
+    json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+        "subject": {"reference": format!("Patient/{subject}")}})
+}
+
+fn request(method: &str, url: &str) -> Value {
+    json!({"request": {"method": method, "url": url}})
+}
+
+/// The status of each entry, without its text.
+fn statuses(answer: &Answer) -> Vec<String> {
+    let told = |entry: &Value| text(entry, "/response/status").chars().take(3).collect();
+    answer.entries().iter().map(told).collect()
+}
+
+async fn a_transaction_is_whole(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let old = amina.create(&blood_pressure("amina", 120)).await;
+    let name = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
+    let plan = json!({"resourceType": "CarePlan", "status": "active", "intent": "plan", "title": "Mine",
+        "category": [{"text": "support"}], "subject": {"reference": "Patient/amina"}, "goal": [{"reference": name}]});
+    let entries = [
+        json!({"request": {"method": "POST", "url": "CarePlan"}, "resource": plan}),
+        json!({"fullUrl": name, "request": {"method": "POST", "url": "Goal"}, "resource": goal("amina")}),
+        json!({"request": {"method": "PUT", "url": format!("Observation/{old}"), "ifMatch": "W/\"1\""},
+            "resource": with(blood_pressure("amina", 121), "id", json!(old))}),
+        request("GET", &format!("Observation/{old}")),
+        request("GET", "Goal?lifecycle-status=active"),
+    ];
+    let answer = send(&amina, "transaction", &entries).await.expect(200);
+    assert_eq!(text(&answer.json(), "/type"), "transaction-response");
+    assert_eq!(statuses(&answer), ["201", "201", "200", "200", "200"]);
+    let answers = answer.entries();
+    let goal = text(&answers[1], "/response/location").split("/_history/").next().unwrap_or_default().to_owned();
+    let goal = goal.trim_start_matches("http://concord.test/fhir/").to_owned();
+    let plan = text(&answers[0], "/response/location").split("/_history/").next().unwrap_or_default().to_owned();
+    let plan = amina.get(&plan).await.expect(200).json();
+    assert_eq!(text(&plan, "/goal/0/reference"), goal, "the name of the entry has become its address");
+    // Reads come last and see what the others have done.
+    assert_eq!(text(&answers[3], "/resource/meta/versionId"), "2");
+    assert_eq!(answers[4]["resource"]["entry"].as_array().map(Vec::len), Some(1));
+    // Each write has its Provenance and each entry its record.
+    let told = amina.get(&format!("Provenance?target={goal}")).await.expect(200).ids();
+    assert_eq!(told.len(), 1);
+    for query in ["action=C&entity=", "action=C&entity="].iter().map(|query| format!("{query}{goal}")) {
+        assert_eq!(amina.get(&format!("AuditEvent?{query}")).await.expect(200).ids().len(), 1, "{query}");
+    }
+    let read = amina.get(&format!("AuditEvent?subtype=read&entity=Observation/{old}")).await.expect(200).ids();
+    assert_eq!(read.len(), 1);
+}
+
+async fn or_nothing(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let kept = amina.create(&goal("amina")).await;
+    let good = json!({"request": {"method": "POST", "url": "Goal"}, "resource": goal("amina")});
+    let delete = request("DELETE", &format!("Goal/{kept}"));
+    let forged = with(goal("amina"), "expressedBy", json!({"reference": "Practitioner/gp"}));
+    for (bad, status) in [
+        (json!({"request": {"method": "POST", "url": "Goal"}, "resource": forged}), 422),
+        (json!({"request": {"method": "POST", "url": "Goal"}, "resource": goal("callum")}), 403),
+        (request("GET", "Goal/none"), 404),
+        (request("GET", "Patient/callum"), 404),
+        (request("DELETE", "Practitioner/gp"), 403),
+        (
+            json!({"request": {"method": "PUT", "url": format!("Goal/{kept}"), "ifMatch": "W/\"9\""},
+            "resource": with(goal("amina"), "id", json!(kept))}),
+            412,
+        ),
+        (request("GET", "Nonsense"), 400),
+        (request("DELETE", "AuditEvent/1"), 405),
+        (request("DELETE", "Goal"), 400),
+    ] {
+        // The entry that fails may be for the same resource as the delete.
+        let entries = if status == 412 { vec![good.clone(), bad] } else { vec![good.clone(), delete.clone(), bad] };
+        let refused = send(&amina, "transaction", &entries).await;
+        assert_eq!(refused.status, status, "{entries:?}: {refused}");
+        // What is not there is answered as anywhere else.
+        if ![404, 405].contains(&refused.status) {
+            let place = format!("Bundle.entry[{}]", entries.len() - 1);
+            assert!(refused.issues().iter().any(|(_, at, _)| at.starts_with(&place)), "{place}: {refused}");
+        }
+        let left = amina.get("Goal").await.expect(200).ids();
+        assert_eq!(left, [kept.as_str()], "{entries:?}");
+    }
+    assert_eq!(amina.get("Provenance").await.expect(200).ids().len(), 1);
+    // An entry without a request makes the Bundle itself invalid.
+    send(&amina, "transaction", &[json!({"resource": goal("amina")})]).await.expect(422).issues();
+    let twice = [delete.clone(), delete];
+    send(&amina, "transaction", &twice).await.expect(400).issues();
+    for kind in ["collection", "searchset", "document"] {
+        let refused = send(&amina, kind, &[]).await;
+        assert!([400, 422].contains(&refused.status), "{kind}: {refused}");
+    }
+}
+
+async fn a_batch_goes_on(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let kept = amina.create(&goal("amina")).await;
+    let entries = [
+        json!({"request": {"method": "POST", "url": "Goal"}, "resource": goal("amina")}),
+        json!({"request": {"method": "POST", "url": "Goal"}, "resource": goal("callum")}),
+        request("GET", &format!("Goal/{kept}")),
+        request("GET", "Patient/callum"),
+        request("GET", "Nonsense/1"),
+        request("DELETE", &format!("Goal/{kept}")),
+        request("GET", &format!("Goal/{kept}")),
+        json!({"request": {"method": "POST", "url": "Goal"}, "resource": people::without(goal("amina"), "subject")}),
+    ];
+    let answer = send(&amina, "batch", &entries).await;
+    if answer.status == 200 {
+        assert_eq!(text(&answer.json(), "/type"), "batch-response");
+        let found = statuses(&answer);
+        assert_eq!(found[..4], ["201", "403", "200", "404"]);
+        assert_eq!(found[5..7], ["204", "410"]);
+        for (entry, status) in answer.entries().iter().zip(&found) {
+            let outcome = text(entry, "/response/outcome/resourceType");
+            assert_eq!(outcome == "OperationOutcome", status.starts_with('4'), "{entry}");
+        }
+    } else {
+        // A Bundle whose entries are not valid R4 is no valid Bundle.
+        answer.expect(422).issues();
+        let valid: Vec<Value> = entries[..7].to_vec();
+        let answer = send(&amina, "batch", &valid).await.expect(200);
+        let found = statuses(&answer);
+        assert_eq!(found[..4], ["201", "403", "200", "404"]);
+        assert_eq!(found[5..], ["204", "410"]);
+    }
+    assert_eq!(amina.get("Goal").await.expect(200).ids().len(), 1);
+}
+
+/// An entry learns no more than its own request would.
+async fn what_is_hidden_stays_hidden(concord: &Concord) {
+    people::arrive(concord).await;
+    let hidden = concord.patient("amina").create(&goal("amina")).await;
+    let unused = "01900000-0000-7000-8000-000000000000";
+    for app in [concord.patient("callum"), concord.user("Practitioner/gp-elsewhere")] {
+        let mut answers = Vec::new();
+        for id in [hidden.as_str(), unused] {
+            let entries = [
+                request("GET", &format!("Goal/{id}")),
+                request("GET", &format!("Goal/{id}/_history/1")),
+                request("GET", &format!("Goal?_id={id}&_total=accurate")),
+                request("DELETE", &format!("Goal/{id}")),
+                request("DELETE", &format!("Goal?_id={id}")),
+                json!({"request": {"method": "PUT", "url": format!("Goal/{id}")},
+                    "resource": with(goal("callum"), "id", json!(id))}),
+            ];
+            let batch = send(&app, "batch", &entries).await.expect(200).text().replace(id, "ID");
+            let mut told = vec![batch];
+            for entry in &entries {
+                let refused = send(&app, "transaction", std::slice::from_ref(entry)).await;
+                told.push(format!("{} {}", refused.status, refused.text().replace(id, "ID")));
+            }
+            answers.push(told);
+        }
+        assert_eq!(answers[0], answers[1]);
+    }
+    concord.patient("amina").get(&format!("Goal/{hidden}")).await.expect(200);
+}
