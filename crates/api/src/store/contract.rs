@@ -7,7 +7,7 @@ use diesel_migrations::MigrationHarness as _;
 use super::audit::Record;
 use super::connection::{Connection, Database};
 use super::migrate::{POSTGRES, SQLITE, migrate};
-use super::search::{SortBy, SortKey, Wanted};
+use super::search::{Among, SortBy, SortKey, Wanted};
 use super::statement::Sql;
 use super::testing::Scratch;
 use super::transaction::Transaction;
@@ -237,8 +237,9 @@ fn the_embedded_database_searches_one_record_by_its_own_rows() {
         [SortKey { by: SortBy::Range(code), descending: true }, SortKey { by: SortBy::Updated, descending: false }];
     for (predicate, sort) in [(&asked, &sort[..]), (&Predicate::Record("amina".to_owned()), &sort[..1]), (&asked, &[])]
     {
-        let wanted =
-            Wanted { resource_type: observation, record: Some("amina"), predicate, sort, after: None, limit: 20 };
+        let among =
+            [Among { resource_type: observation, record: Some("amina".to_owned()), predicate: predicate.clone() }];
+        let wanted = Wanted { among: &among, sort, after: None, limit: 20 };
         let (page, _) = transaction.page(&wanted).unwrap();
         assert!(page.is_empty());
         let explained = Sql::new("EXPLAIN QUERY PLAN SELECT r.rid FROM ").append(transaction.paged(&wanted).unwrap());
