@@ -14,6 +14,7 @@ pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
+mod lead;
 pub(crate) mod matching;
 pub(crate) mod operation;
 pub(crate) mod provenance;

@@ -6,7 +6,7 @@ use concord_consent::request::Action;
 use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
-use super::{AUDIT_EVENT, Call, Concord, access, audit, logged};
+use super::{AUDIT_EVENT, Call, Concord, access, lead, logged};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
@@ -23,7 +23,7 @@ pub(crate) async fn read(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .read_one(move |transaction| {
+        .read_head(resource_type, &id.clone(), move |transaction| {
             let mut record = call.record(Interaction::Read, Some(resource_type));
             record.entity.clone_from(&id);
             logged(current(&concord, &call, transaction, resource_type, &id, &mut record), record)
@@ -43,7 +43,7 @@ pub(crate) async fn vread(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .read_one(move |transaction| {
+        .read_head(resource_type, &id.clone(), move |transaction| {
             let mut record = call.record(Interaction::Vread, Some(resource_type));
             record.entity.clone_from(&id);
             record.version = number;
@@ -133,9 +133,9 @@ fn event(
     let resource_type = AUDIT_EVENT;
     access::require_scope(call, Action::Read, resource_type)?;
     let permit = access::log_permission(concord, call, transaction, Action::Read)?;
-    let condition =
-        audit::condition(transaction, &permit.and(concord_fhir::predicate::Predicate::Id(vec![id.to_owned()])))?;
-    let stored = transaction.events(condition, false, 1)?.pop().ok_or(Fault::NotFound)?;
+    let own = concord_fhir::predicate::Predicate::Id(vec![id.to_owned()]);
+    let sought = lead::sought(transaction, &permit.and(own))?;
+    let stored = transaction.events(&sought, None, false, 1)?.pop().ok_or(Fault::NotFound)?;
     record.patient = stored.record.patient;
     Ok(super::search::event_version(&stored))
 }

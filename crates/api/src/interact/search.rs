@@ -11,7 +11,7 @@ use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
 use super::history::per_patient;
-use super::{AUDIT_EVENT, Call, Concord, access, include, logged, matching};
+use super::{AUDIT_EVENT, Call, Concord, access, include, lead, logged, matching};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
@@ -220,16 +220,13 @@ fn events(
     }
     let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
     let permit = access::log_permission(concord, call, transaction, Action::Search)?;
-    let condition = audit::condition(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
+    let sought = lead::sought(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
     let total = match query.total {
         Total::None if limit > 0 => None,
-        _ => Some(transaction.count_events(condition.clone())?),
+        _ => Some(transaction.count_events(&sought)?),
     };
-    let condition = match after {
-        Some(position) => condition.sql(if ascending { " AND a.pk > " } else { " AND a.pk < " }).bind(position.key),
-        None => condition,
-    };
-    let mut found = transaction.events(condition, ascending, i64::from(limit) + 1)?;
+    let after = after.map(|position| position.key);
+    let mut found = transaction.events(&sought, after, ascending, i64::from(limit) + 1)?;
     let room = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > room && limit > 0;
     found.truncate(room);

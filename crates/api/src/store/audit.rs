@@ -3,12 +3,16 @@
 
 use diesel::sql_types::{BigInt, SmallInt, Text};
 
+use super::late::Sought;
 use super::statement::{Bind, Sql};
 use super::transaction::Transaction;
 use crate::fault::Fault;
 
-/// How many events one statement stores at most.
-pub(super) const ONE_STATEMENT: usize = 64;
+/// How many events one statement stores at most on PostgreSQL.
+pub(super) const ONE_STATEMENT: usize = 512;
+
+/// The same on the embedded database, which has a placeholder for each value.
+const ONE_STATEMENT_EMBEDDED: usize = 64;
 
 /// One event, to be stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,8 +58,8 @@ pub(crate) struct Stored {
     pub(crate) record: Record,
 }
 
-/// The columns of a stored event, in the order of [`stored`].
-pub(crate) const COLUMNS: &str = "a.pk, a.at, p.id, a.interaction, a.outcome, a.patient, a.agent, a.client, \
+/// The columns of a stored event, in the order of [`stored`], after its number.
+const COLUMNS: &str = ", a.at, p.id, a.interaction, a.outcome, a.patient, a.agent, a.client, \
      a.purpose, a.type, a.entity, a.version, a.query, a.reason, a.request, a.body";
 
 type Columns = (
@@ -134,7 +138,8 @@ impl Transaction<'_> {
 
     fn append_numbered(&mut self, records: &[Record], numbers: &[i64]) -> Result<(), Fault> {
         let now = self.now;
-        for (chunk, pks) in records.chunks(ONE_STATEMENT).zip(numbers.chunks(ONE_STATEMENT)) {
+        let most = if self.is_postgres() { ONE_STATEMENT } else { ONE_STATEMENT_EMBEDDED };
+        for (chunk, pks) in records.chunks(most).zip(numbers.chunks(most)) {
             // A failure undoes the whole transaction, so SQLite need not be able to undo the statement alone.
             let mut sql = Sql::new(if self.is_postgres() { "INSERT" } else { "INSERT OR FAIL" }).sql(
                 " INTO audit (pk, at, interaction, outcome, patient, agent, client, purpose, type, entity, version, \
@@ -194,24 +199,45 @@ impl Transaction<'_> {
             }
             self.run(sql)?;
         }
+        if !self.is_postgres() && !records.is_empty() {
+            self.enter_early(records, numbers)?;
+        }
         self.count_appended(records.len());
         Ok(())
     }
 
-    /// The events that meet a condition on `audit a`, newest first, at most `limit`.
-    pub(crate) fn events(&mut self, condition: Sql, ascending: bool, limit: i64) -> Result<Vec<Stored>, Fault> {
-        let sql = Sql::new("SELECT ")
-            .sql(COLUMNS)
-            .sql(" FROM audit a JOIN patient p ON p.key = a.patient WHERE ")
-            .append(condition)
-            .sql(if ascending { " ORDER BY a.pk ASC LIMIT +" } else { " ORDER BY a.pk DESC LIMIT +" })
-            .bind(limit);
+    /// The events that are looked for, oldest or newest first, at most `limit`; after one of them, only what follows it.
+    pub(crate) fn events(
+        &mut self,
+        sought: &Sought,
+        after: Option<i64>,
+        ascending: bool,
+        limit: i64,
+    ) -> Result<Vec<Stored>, Fault> {
+        let sql = self.events_statement(sought, after, ascending, limit);
         Ok(self.rows_of_any_shape::<Columns, Row>(sql)?.into_iter().map(stored).collect())
     }
 
-    /// How many events meet a condition on `audit a`.
-    pub(crate) fn count_events(&mut self, condition: Sql) -> Result<i64, Fault> {
-        let sql = Sql::new("SELECT count(*) FROM audit a WHERE ").append(condition);
-        Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
+    pub(super) fn events_statement(&self, sought: &Sought, after: Option<i64>, ascending: bool, limit: i64) -> Sql {
+        let beyond = after.map(|pk| (if ascending { " > " } else { " < " }, pk));
+        let mut sql = Sql::new("SELECT ");
+        for (place, part) in self.parts(sought, " JOIN patient p ON p.key = a.patient", beyond).into_iter().enumerate()
+        {
+            if place > 0 {
+                sql.push_sql(" UNION ALL SELECT ");
+            }
+            sql = sql.sql(part.number).sql(COLUMNS).sql(" FROM ").append(part.from);
+        }
+        sql.sql(if ascending { " ORDER BY 1 ASC LIMIT +" } else { " ORDER BY 1 DESC LIMIT +" }).bind(limit)
+    }
+
+    /// How many events are looked for.
+    pub(crate) fn count_events(&mut self, sought: &Sought) -> Result<i64, Fault> {
+        let mut count = 0;
+        for part in self.parts(sought, "", None) {
+            let sql = Sql::new("SELECT count(*) FROM ").append(part.from);
+            count += self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0);
+        }
+        Ok(count)
     }
 }

@@ -1,11 +1,13 @@
 //! What both databases promise alike.
 
 use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::ResourceType;
 use diesel::sql_types::{BigInt, Text};
 use diesel_migrations::MigrationHarness as _;
 
 use super::audit::Record;
 use super::connection::{Connection, Database};
+use super::late::{Lead, MANY, Sought};
 use super::migrate::{POSTGRES, SQLITE, migrate};
 use super::search::{Among, SortBy, SortKey, Wanted};
 use super::statement::Sql;
@@ -74,8 +76,12 @@ fn record(reason: &str) -> Record {
     Record { agent: "test".to_owned(), reason: reason.to_owned(), resource_type: -1, ..Record::default() }
 }
 
+fn all() -> Sought {
+    Sought { condition: Sql::new("1 = 1"), lead: None }
+}
+
 fn reasons(transaction: &mut Transaction<'_>) -> Vec<String> {
-    let events = transaction.events(Sql::new("1 = 1"), true, 100).unwrap();
+    let events = transaction.events(&all(), None, true, 100).unwrap();
     events.into_iter().map(|event| event.record.reason).collect()
 }
 
@@ -155,11 +161,85 @@ async fn many_records_are_appended_and_counted() {
         let store = scratch.store();
         let records: Vec<Record> = (0..300).map(|number| record(&number.to_string())).collect();
         store.append(records).await.unwrap();
-        let counted = store.read(|transaction| (transaction.count_events(Sql::new("1 = 1")), Vec::new())).await;
+        let counted = store.read(|transaction| (transaction.count_events(&all()), Vec::new())).await;
         assert_eq!(counted.unwrap(), 300);
         let told = store.read(|transaction| (Ok(reasons(transaction)), Vec::new())).await.unwrap();
         let wanted: Vec<String> = (0..100).map(|number| number.to_string()).collect();
         assert_eq!(told, wanted, "in the order in which they came");
+    }
+}
+
+/// Which events are found by a lead, newest first, in pages.
+async fn found_by(store: &super::Store, lead: Lead, condition: Sql) -> Vec<String> {
+    let sought = Sought { condition, lead: Some(lead) };
+    let found = store.read(move |transaction| {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = transaction.events(&sought, after, false, 100).unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.pk);
+            all.extend(page.into_iter().map(|event| event.record.reason));
+        }
+        assert_eq!(transaction.count_events(&sought).unwrap(), i64::try_from(all.len()).unwrap());
+        (Ok(all), Vec::new())
+    });
+    found.await.unwrap()
+}
+
+#[tokio::test]
+async fn no_event_is_missed_by_patient_or_agent() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        let key = store.write(|transaction| (transaction.make_patient_key("amina"), Vec::new())).await.unwrap();
+        let about = move |number: usize| Record {
+            patient: if number.is_multiple_of(3) { key } else { 0 },
+            agent: format!("Practitioner/{}", number % 5),
+            ..record(&number.to_string())
+        };
+        let mut last = 0;
+        let mut check = async |store: &super::Store, many: usize| {
+            store.append((last..last + many).map(about).collect()).await.unwrap();
+            last += many;
+            let wanted = |fits: fn(usize) -> bool| (0..last).filter(|number| fits(*number)).count();
+            let found = found_by(store, Lead::Patients(vec![key]), Sql::new("a.patient = ").bind(key)).await;
+            assert_eq!(found.len(), wanted(|number| number.is_multiple_of(3)), "by patient, {last}");
+            let [two, four] = ["Practitioner/2", "Practitioner/4"].map(str::to_owned);
+            let condition = Sql::new("a.agent IN (").bind(two.as_str()).sql(", ").bind(four.as_str()).sql(")");
+            let mut found = found_by(store, Lead::Agents(vec![two, four]), condition).await;
+            assert_eq!(found.len(), wanted(|number| [2, 4].contains(&(number % 5))), "by agent, {last}");
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found.len(), wanted(|number| [2, 4].contains(&(number % 5))), "each once, {last}");
+        };
+        check(&store, 10).await;
+        check(&store, MANY).await;
+        check(&store, 7).await;
+        // A process whose clock is behind numbers its events below those that have been entered.
+        let behind = scratch.store_at(super::testing::NOW - 3_600_000);
+        check(&behind, 9).await;
+        check(&store, MANY - 1).await;
+        check(&behind, MANY).await;
+        check(&store, 3).await;
+    }
+}
+
+#[tokio::test]
+async fn the_embedded_database_pages_through_the_log_by_patient_and_by_agent() {
+    let scratch = Scratch::both().into_iter().next().unwrap();
+    let store = scratch.store();
+    store.append((0..MANY + 10).map(|number| record(&number.to_string())).collect()).await.unwrap();
+    let leads = [
+        (Lead::Patients(vec![7]), Sql::new("a.patient = ").bind(7_i64), "i USING PRIMARY KEY (patient=?"),
+        (Lead::Agents(vec!["x".to_owned()]), Sql::new("a.agent = ").bind("x"), "i USING PRIMARY KEY (agent=?"),
+    ];
+    for (lead, condition, index) in leads {
+        for after in [None, Some(5)] {
+            let sought = Sought { condition: condition.clone(), lead: Some(lead.clone()) };
+            let plan = store.read(move |transaction| (Ok(transaction.plan_of_events(&sought, after)), Vec::new()));
+            let plan = plan.await.unwrap();
+            assert!(plan.iter().any(|step| step.contains(index)), "{plan:#?}");
+            assert!(!plan.iter().any(|step| step.contains("SCAN a") || step.contains("TEMP B-TREE")), "{plan:#?}");
+        }
     }
 }
 
@@ -205,18 +285,22 @@ async fn an_access_version_is_never_used_twice() {
 
 #[tokio::test]
 async fn a_point_read_may_need_one_statement_or_more() {
+    const PATIENT: ResourceType = ResourceType::of("Patient");
     for scratch in Scratch::both() {
         let store = scratch.store();
-        let once = store.read_one(|transaction| (transaction.access_versions(0), vec![record("once")]));
+        let once =
+            store.read_head(PATIENT, "nobody", |transaction| (transaction.access_versions(0), vec![record("once")]));
         assert_eq!(once.await.unwrap(), (0, 0));
-        let twice = store.read_one(|transaction| {
+        let twice = store.read_head(PATIENT, "nobody", |transaction| {
             let first = transaction.access_versions(0);
             (first.and_then(|_| transaction.access_versions(0)), vec![record("twice")])
         });
         assert_eq!(twice.await.unwrap(), (0, 0));
-        let refused = store.read_one(|_| (Err::<(), _>(Fault::NotFound), vec![record("refused")])).await;
+        let refused =
+            store.read_head(PATIENT, "nobody", |_| (Err::<(), _>(Fault::NotFound), vec![record("refused")])).await;
         assert!(matches!(refused, Err(Fault::NotFound)));
-        let panicked = store.read_one(|_| -> super::Reply<()> { panic!("in the middle of it") }).await;
+        let panicked =
+            store.read_head(PATIENT, "nobody", |_| -> super::Reply<()> { panic!("in the middle of it") }).await;
         assert!(matches!(panicked, Err(Fault::Internal(_))));
         let told = store.read(|transaction| (Ok(reasons(transaction)), Vec::new())).await.unwrap();
         assert_eq!(told, ["once", "twice", "refused"], "each is in the log once");

@@ -11,9 +11,11 @@ mod contract;
 mod differential;
 mod hop;
 mod keys;
+pub(crate) mod late;
 pub(crate) mod lower;
 mod migrate;
 mod patients;
+mod points;
 mod postgres;
 pub(crate) mod rows;
 pub(crate) mod search;
@@ -24,7 +26,9 @@ pub(crate) mod testing;
 pub(crate) mod transaction;
 
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
+use concord_fhir::registry::ResourceType;
 use tokio::sync::oneshot;
 
 pub use migrate::migrate;
@@ -109,20 +113,22 @@ impl Store {
         result
     }
 
-    /// Like [`Store::read`], for work that mostly needs a single statement. On PostgreSQL that needs no transaction to
-    /// see the database at one moment; if the work wants a second statement it is stopped and run again in a snapshot.
-    /// On the embedded database the work runs in the transaction that commits its audit record.
-    pub(crate) async fn read_one<T: Send + 'static>(
+    /// Like [`Store::read`], for work that mostly needs the current version of one resource and nothing else. On
+    /// PostgreSQL that is looked up together with what others ask for; if the work wants another statement it is stopped
+    /// and run again in a snapshot. On the embedded database the work runs in the transaction that commits its audit
+    /// record.
+    pub(crate) async fn read_head<T: Send + 'static>(
         &self,
+        resource_type: ResourceType,
+        id: &str,
         work: impl Fn(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
     ) -> Result<T, Fault> {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.read_one(work).await,
-            Backend::Postgres(postgres) => {
-                let (result, records) = postgres.read_one(work).await;
-                self.append(records).await?;
-                result
-            }
+            Backend::Postgres(postgres) => match postgres.read_head(resource_type, id.to_owned(), work).await {
+                Ok(result) => result,
+                Err(work) => self.read(work).await,
+            },
         }
     }
 
@@ -170,6 +176,23 @@ impl Store {
     pub async fn ready(&self) -> bool {
         self.read(|transaction| (transaction.access_versions(0), Vec::new())).await.is_ok()
     }
+}
+
+/// The first job with those that wait behind it, at most so many. Where the processors are busy, whoever is about to send
+/// another gets to run before: a commit for many costs little more than one for a few. Where they are not, this takes no
+/// time.
+fn gathered<T>(first: T, waiting: &Receiver<T>, most: usize) -> Vec<T> {
+    let mut jobs = vec![first];
+    jobs.extend(waiting.try_iter().take(most - 1));
+    while jobs.len() < most {
+        let before = jobs.len();
+        std::thread::yield_now();
+        jobs.extend(waiting.try_iter().take(most - before));
+        if jobs.len() == before {
+            break;
+        }
+    }
+    jobs
 }
 
 /// The fault of a request that found the store closed.

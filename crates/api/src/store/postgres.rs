@@ -1,15 +1,18 @@
-//! PostgreSQL: a few threads with a connection each, and one more that commits the audit records of many reads at once.
+//! PostgreSQL: a few threads with a connection each, one more that looks up what point reads ask for, and one that commits
+//! the audit records of many reads at once.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use concord_fhir::registry::ResourceType;
 use tokio::sync::oneshot;
 
 use super::audit::{ONE_STATEMENT, Record};
 use super::connection::{Connection, in_one_line};
+use super::points::{Look, Looked, Point, Work, look_loop};
 use super::transaction::Transaction;
-use super::{Options, Reply, Shared, guarded, stopped};
+use super::{Options, Reply, Shared, gathered, guarded, stopped};
 use crate::config::{DatabaseUrl, Durability};
 use crate::fault::Fault;
 
@@ -23,10 +26,29 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const RECONNECT: Duration = Duration::from_millis(200);
 
 type Task = Box<dyn FnOnce(&mut Connection, &Shared) + Send>;
-type Append = (Vec<Record>, oneshot::Sender<Result<(), Fault>>);
+pub(super) type Append = (Vec<Record>, Waiting);
+
+/// Who waits for audit records to be durable.
+pub(super) enum Waiting {
+    Append(oneshot::Sender<Result<(), Fault>>),
+    Looks(Vec<Box<dyn Look>>),
+}
+
+impl Waiting {
+    pub(super) fn tell(self, logged: bool) {
+        let result = || if logged { Ok(()) } else { Err(Fault::Busy(1)) };
+        match self {
+            Waiting::Append(done) => {
+                let _gone = done.send(result());
+            }
+            Waiting::Looks(looks) => looks.into_iter().for_each(|look| look.answer(result())),
+        }
+    }
+}
 
 pub(super) struct Postgres {
     tasks: Mutex<Sender<Task>>,
+    points: Mutex<Sender<Point>>,
     appends: Mutex<Sender<Append>>,
 }
 
@@ -44,12 +66,19 @@ impl Postgres {
         }
         let (appends, append_receiver) = channel::<Append>();
         let connection = open(&options.address)?;
-        let (shared, address) = (Arc::clone(shared), options.address.clone());
+        let (own, address) = (Arc::clone(shared), options.address.clone());
         std::thread::Builder::new()
             .name("postgres-audit".to_owned())
-            .spawn(move || append_loop(connection, &address, &shared, &append_receiver))
+            .spawn(move || append_loop(connection, &address, &own, &append_receiver))
             .map_err(|error| format!("cannot start the audit thread: {error}"))?;
-        Ok(Postgres { tasks: Mutex::new(tasks), appends: Mutex::new(appends) })
+        let (points, point_receiver) = channel::<Point>();
+        let connection = open(&options.address)?;
+        let (own, address, logged) = (Arc::clone(shared), options.address.clone(), appends.clone());
+        std::thread::Builder::new()
+            .name("postgres-points".to_owned())
+            .spawn(move || look_loop(connection, &own, &point_receiver, &logged, |lost| reopen(lost, &address)))
+            .map_err(|error| format!("cannot start a database thread: {error}"))?;
+        Ok(Postgres { tasks: Mutex::new(tasks), points: Mutex::new(points), appends: Mutex::new(appends) })
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -59,16 +88,27 @@ impl Postgres {
         self.run(move |connection, shared| in_transaction(connection, shared, SNAPSHOT, work)).await
     }
 
-    /// A single statement costs one round trip instead of three.
-    pub(super) async fn read_one<T: Send + 'static>(
+    /// A read of one current version, together with others; the work is handed back if it takes more than that.
+    pub(super) async fn read_head<T, F>(
         &self,
-        work: impl Fn(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
-    ) -> Reply<T> {
-        self.run(move |connection, shared| match alone(connection, shared, &work) {
-            Some(reply) => reply,
-            None => in_transaction(connection, shared, SNAPSHOT, work),
-        })
-        .await
+        resource_type: ResourceType,
+        id: String,
+        work: F,
+    ) -> Result<Result<T, Fault>, F>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    {
+        let (reply, wait) = oneshot::channel();
+        let point = Point { resource_type, id, work: Box::new(Work { work, result: None, reply }) };
+        if self.points.lock().unwrap_or_else(PoisonError::into_inner).send(point).is_err() {
+            return Ok(Err(stopped()));
+        }
+        match wait.await {
+            Ok(Looked::Answered(result)) => Ok(result),
+            Ok(Looked::Needs(work)) => Err(work),
+            Err(_) => Ok(Err(stopped())),
+        }
     }
 
     /// A successful write's records are committed with it; those of a refusal are handed back.
@@ -90,7 +130,11 @@ impl Postgres {
     }
 
     pub(super) fn append(&self, records: Vec<Record>, done: oneshot::Sender<Result<(), Fault>>) -> Result<(), Fault> {
-        self.appends.lock().unwrap_or_else(PoisonError::into_inner).send((records, done)).map_err(|_| stopped())
+        self.appends
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .send((records, Waiting::Append(done)))
+            .map_err(|_| stopped())
     }
 
     async fn run<T: Send + 'static>(
@@ -106,17 +150,6 @@ impl Postgres {
         }
         wait.await.unwrap_or_else(|_| (Err(stopped()), Vec::new()))
     }
-}
-
-/// Runs work that may end with a single statement; none if it wanted more.
-fn alone<T>(
-    connection: &mut Connection,
-    shared: &Shared,
-    work: &impl Fn(&mut Transaction<'_>) -> Reply<T>,
-) -> Option<Reply<T>> {
-    let mut transaction = Transaction::single(connection, shared);
-    let reply = guarded(work, &mut transaction);
-    (!transaction.exceeded).then_some(reply)
 }
 
 fn in_transaction<T>(
@@ -168,10 +201,9 @@ fn reopen(connection: &mut Connection, address: &DatabaseUrl) {
 }
 
 fn append_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Shared, appends: &Receiver<Append>) {
-    while let Ok((mut records, done)) = appends.recv() {
-        let mut waiting = vec![done];
-        while waiting.len() < SHARED_COMMIT {
-            let Ok((more, done)) = appends.try_recv() else { break };
+    while let Ok(first) = appends.recv() {
+        let (mut records, mut waiting) = (Vec::new(), Vec::new());
+        for (more, done) in gathered(first, appends, SHARED_COMMIT) {
             records.extend(more);
             waiting.push(done);
         }
@@ -183,9 +215,7 @@ fn append_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Share
         if let Err(fault) = &result {
             tracing::error!(?fault, "the audit log could not be written");
         }
-        for done in waiting {
-            let _gone = done.send(if result.is_ok() { Ok(()) } else { Err(Fault::Busy(1)) });
-        }
+        waiting.into_iter().for_each(|done| done.tell(result.is_ok()));
         if connection.is_broken() {
             reopen(&mut connection, address);
         }

@@ -117,45 +117,79 @@ fn version(row: Row) -> Result<Version, Fault> {
     })
 }
 
-type HeadColumns =
-    (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, Text, BigInt, BigInt);
-type HeadRow = (i64, i16, String, i64, i64, i16, i16, i64, i16, String, String, String, i64, i64);
+type HeadColumns = (
+    BigInt,
+    BigInt,
+    SmallInt,
+    Text,
+    BigInt,
+    BigInt,
+    SmallInt,
+    SmallInt,
+    BigInt,
+    SmallInt,
+    Text,
+    Text,
+    Text,
+    BigInt,
+    BigInt,
+);
+type HeadRow = (i64, i64, i16, String, i64, i64, i16, i16, i64, i16, String, String, String, i64, i64);
+
+/// The statement for current versions among what follows `FROM`.
+fn heads(from: Sql, place: &'static str) -> Sql {
+    Sql::new("SELECT CAST(")
+        .sql(place)
+        .sql(" AS BIGINT), r.rid")
+        .sql(COLUMNS)
+        .sql(", p.access_version, z.access_version FROM ")
+        .append(from)
+        .sql(" JOIN patient p ON p.key = r.patient JOIN patient z ON z.key = 0")
+}
+
+fn head(row: HeadRow) -> Result<(i64, Head), Fault> {
+    let (
+        place,
+        key,
+        number,
+        id,
+        number_of,
+        updated,
+        method,
+        deleted,
+        patient,
+        patients,
+        author,
+        labels,
+        body,
+        own,
+        common,
+    ) = row;
+    let row = (key, number, id, number_of, updated, method, deleted, patient, patients, author, labels, body);
+    Ok((place, Head { version: version(row)?, access: (own, common) }))
+}
 
 impl Transaction<'_> {
     /// The current version of a resource, deleted or not. With `lock`, no other transaction can replace it until this
     /// one ends.
     pub(crate) fn head(&mut self, resource_type: ResourceType, id: &str, lock: bool) -> Result<Option<Head>, Fault> {
-        let mut sql = Sql::new("SELECT r.rid")
-            .sql(COLUMNS)
-            .sql(
-                ", p.access_version, z.access_version FROM resource r JOIN patient p ON p.key = r.patient \
-                 JOIN patient z ON z.key = 0 WHERE r.type = ",
-            )
+        if !lock && let Some(head) = self.looked_up(resource_type, id) {
+            return Ok(head);
+        }
+        let mut sql = heads(Sql::new("resource r"), "0")
+            .sql(" WHERE r.type = ")
             .bind(resource_type.number())
             .sql(" AND r.id = ")
             .bind(id);
         if lock && self.is_postgres() {
             sql.push_sql(" FOR UPDATE OF r");
         }
-        let Some(row) = self.rows::<HeadColumns, HeadRow>(sql)?.pop() else { return Ok(None) };
-        let (
-            key,
-            number,
-            id,
-            number_of,
-            updated,
-            method,
-            deleted,
-            patient,
-            patients,
-            author,
-            labels,
-            body,
-            own,
-            common,
-        ) = row;
-        let row = (key, number, id, number_of, updated, method, deleted, patient, patients, author, labels, body);
-        Ok(Some(Head { version: version(row)?, access: (own, common) }))
+        Ok(self.rows::<HeadColumns, HeadRow>(sql)?.pop().map(head).transpose()?.map(|(_, head)| head))
+    }
+
+    /// The current versions among what follows `FROM`, each with the value of `place`.
+    pub(super) fn heads_from(&mut self, from: Sql, place: &'static str) -> Result<Vec<(i64, Head)>, Fault> {
+        self.rows::<HeadColumns, HeadRow>(heads(from, place))?.into_iter().map(head).collect()
     }
 
     /// A superseded version.

@@ -1,6 +1,6 @@
 //! The embedded database: one writer thread that shares commits, and reading connections used where the caller is.
 
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -9,7 +9,7 @@ use super::audit::Record;
 use super::connection::Connection;
 use super::statement::Sql;
 use super::transaction::Transaction;
-use super::{Options, Reply, Shared, guarded, stopped};
+use super::{Options, Reply, Shared, gathered, guarded, late, stopped};
 use crate::config::{DatabaseUrl, Durability};
 use crate::fault::Fault;
 
@@ -142,19 +142,33 @@ impl Sqlite {
 
 /// Takes what is waiting, runs it in one transaction, commits once, answers all. Ends when the store is dropped.
 fn write_loop(mut connection: Connection, shared: &Shared, jobs: &Receiver<Job>) {
+    let mut late = Transaction::new(&mut connection, shared).above().unwrap_or_default();
     while let Ok(first) = jobs.recv() {
-        let mut batch = vec![first];
-        while batch.len() < SHARED_COMMIT {
-            match jobs.try_recv() {
-                Ok(job) => batch.push(job),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        late += commit_together(&mut connection, shared, gathered(first, jobs, SHARED_COMMIT));
+        if late >= late::MANY {
+            enter_late(&mut connection, shared);
+            late = 0;
         }
-        commit_together(&mut connection, shared, batch);
     }
 }
 
-fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>) {
+/// Enters the latest events of the log by patient and by agent. If that fails they stay where queries find them as well,
+/// and it is tried again with the next.
+fn enter_late(connection: &mut Connection, shared: &Shared) {
+    let mut transaction = Transaction::new(connection, shared);
+    let entered = transaction
+        .batch("BEGIN IMMEDIATE")
+        .and_then(|()| transaction.enter())
+        .and_then(|()| transaction.batch("COMMIT"));
+    if let Err(fault) = entered {
+        tracing::error!(?fault, "the audit log could not be indexed");
+        let _none = connection.run(Sql::new("ROLLBACK"));
+    }
+}
+
+/// How many audit records were stored.
+fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>) -> usize {
+    let mut appended = 0;
     let mut answers: Vec<Box<dyn FnOnce(bool)>> = Vec::with_capacity(batch.len());
     let single = batch.iter().filter(|job| matches!(job, Job::Write(_))).count() == 1;
     let mut begun = connection.run(Sql::new("BEGIN IMMEDIATE")).is_ok();
@@ -188,6 +202,7 @@ fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>
         begun = begun && transaction.append(&records).is_ok() && transaction.run(Sql::new("COMMIT")).is_ok();
         if begun {
             transaction.committed();
+            appended = transaction.appended;
         }
     } else {
         for job in batch {
@@ -208,6 +223,7 @@ fn commit_together(connection: &mut Connection, shared: &Shared, batch: Vec<Job>
     for answer in answers {
         answer(begun);
     }
+    appended
 }
 
 /// The only interaction of a transaction that writes: nothing else is lost when all is undone, so it does without a

@@ -47,10 +47,15 @@ impl Scratch {
 
     /// A store over it, with the schema of this release.
     pub(crate) fn store(&self) -> Store {
+        self.store_at(NOW)
+    }
+
+    /// The same with a clock of its own.
+    pub(crate) fn store_at(&self, now_ms: i64) -> Store {
         migrate(&self.address).unwrap();
         let options =
             Options { address: self.address.clone(), durability: Durability::Process, connections: 2, node: 7 };
-        Store::open(&options, Clock::fixed(NOW), Metrics::new().unwrap()).unwrap()
+        Store::open(&options, Clock::fixed(now_ms), Metrics::new().unwrap()).unwrap()
     }
 }
 

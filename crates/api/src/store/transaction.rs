@@ -1,5 +1,6 @@
 //! What an interaction can do inside its one transaction.
 
+use concord_fhir::registry::ResourceType;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_dsl::LoadQuery;
@@ -9,6 +10,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use super::Shared;
 use super::connection::Connection;
 use super::lower::{Lowering, Rows};
+use super::rows::Head;
 use super::statement::{Sql, Statement};
 use crate::fault::Fault;
 
@@ -22,23 +24,50 @@ pub(crate) struct Transaction<'a> {
     fresh: Vec<(String, i64)>,
     /// How many statements have run that may have changed something.
     pub(crate) changes: u64,
+    /// How many audit records have been added.
+    pub(super) appended: usize,
     /// How many statements may still run; none for as many as are wanted.
     left: Option<u32>,
     /// A statement was wanted that might not run.
     pub(super) exceeded: bool,
+    /// A current version that has been looked up already.
+    head: Option<LookedUp>,
 }
+
+/// A resource that was looked up, and its current version if there is one.
+pub(super) type LookedUp = (ResourceType, String, Option<Head>);
 
 impl<'a> Transaction<'a> {
     /// A view of a connection on which a transaction has been begun.
     pub(super) fn new(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
         let now = shared.clock.now_ms();
-        Transaction { connection, shared, now, fresh: Vec::new(), changes: 0, left: None, exceeded: false }
+        Transaction {
+            connection,
+            shared,
+            now,
+            fresh: Vec::new(),
+            changes: 0,
+            appended: 0,
+            left: None,
+            exceeded: false,
+            head: None,
+        }
     }
 
     /// A view of a connection on which no transaction has been begun: one statement is a snapshot of its own, and any
     /// further one fails.
     pub(super) fn single(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
         Transaction { left: Some(1), ..Transaction::new(connection, shared) }
+    }
+
+    /// The same after that one statement, which has found this.
+    pub(super) fn with_head(connection: &'a mut Connection, shared: &'a Shared, head: LookedUp) -> Transaction<'a> {
+        Transaction { left: Some(0), head: Some(head), ..Transaction::new(connection, shared) }
+    }
+
+    /// The current version of a resource if it is the one that has been looked up.
+    pub(super) fn looked_up(&mut self, resource_type: ResourceType, id: &str) -> Option<Option<Head>> {
+        self.head.take_if(|(looked, own, _)| *looked == resource_type && own == id).map(|(_, _, head)| head)
     }
 
     /// Lets a statement run, if it may.
@@ -89,7 +118,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// Counts audit records that the transaction is about to commit.
-    pub(super) fn count_appended(&self, records: usize) {
+    pub(super) fn count_appended(&mut self, records: usize) {
+        self.appended += records;
         self.shared.metrics.audit_records(u64::try_from(records).unwrap_or_default());
     }
 

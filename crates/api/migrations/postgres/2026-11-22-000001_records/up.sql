@@ -87,7 +87,6 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_patient ON audit (patient, pk);
 CREATE INDEX audit_agent ON audit (agent, pk);
-CREATE INDEX audit_entity ON audit (entity, type, pk) WHERE entity <> '';
 
 -- Values that every node must share: the key that cursors are signed with.
 CREATE TABLE setting (

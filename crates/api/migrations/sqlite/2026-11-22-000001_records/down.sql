@@ -1,4 +1,7 @@
 DROP TABLE setting;
+DROP TABLE audit_watermark;
+DROP TABLE audit_agent;
+DROP TABLE audit_patient;
 DROP TABLE audit;
 DROP TABLE history_entry;
 DROP TABLE history;

@@ -1,4 +1,4 @@
--- docs/ARCHITECTURE.md, "Storage", says what each table is for. The PostgreSQL copy differs in type names only.
+-- docs/ARCHITECTURE.md, "Storage", says what each table is for. The PostgreSQL copy differs in type names, triggers and indexes only.
 CREATE TABLE patient (
     key INTEGER NOT NULL PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -85,9 +85,23 @@ CREATE TABLE audit (
     request TEXT NOT NULL,
     body TEXT NOT NULL
 );
-CREATE INDEX audit_patient ON audit (patient, pk);
-CREATE INDEX audit_agent ON audit (agent, pk);
-CREATE INDEX audit_entity ON audit (entity, type, pk) WHERE entity <> '';
+
+-- The log by patient and by agent, entered late: up to the watermark all events are in both, above it none is.
+-- PostgreSQL has indexes of the same names.
+CREATE TABLE audit_patient (
+    patient BIGINT NOT NULL,
+    pk BIGINT NOT NULL,
+    PRIMARY KEY (patient, pk)
+) WITHOUT ROWID;
+CREATE TABLE audit_agent (
+    agent TEXT NOT NULL,
+    pk BIGINT NOT NULL,
+    PRIMARY KEY (agent, pk)
+) WITHOUT ROWID;
+CREATE TABLE audit_watermark (
+    pk BIGINT NOT NULL
+);
+INSERT INTO audit_watermark (pk) VALUES (0);
 
 -- Values that every node must share: the key that cursors are signed with.
 CREATE TABLE setting (
@@ -98,5 +112,17 @@ CREATE TABLE setting (
 -- Append-only, whoever holds the connection.
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_patient_no_update BEFORE UPDATE ON audit_patient
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_patient_no_delete BEFORE DELETE ON audit_patient
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_agent_no_update BEFORE UPDATE ON audit_agent
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_agent_no_delete BEFORE DELETE ON audit_agent
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_watermark_rises BEFORE UPDATE ON audit_watermark WHEN NEW.pk < OLD.pk
+    BEGIN SELECT RAISE(ABORT, 'the watermark only rises'); END;
+CREATE TRIGGER audit_watermark_stays BEFORE DELETE ON audit_watermark
+    BEGIN SELECT RAISE(ABORT, 'the watermark only rises'); END;
 CREATE TRIGGER history_no_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
 CREATE TRIGGER history_no_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
