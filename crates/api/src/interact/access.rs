@@ -24,6 +24,7 @@ use super::{AUDIT_EVENT, Call, Concord, SECURITY};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
+use crate::store::overlay::MARK;
 use crate::store::rows::{Head, Version};
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
@@ -416,7 +417,7 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
 
 /// Whether one of a row's labels meets a test: the same rows that the index has.
 fn labelled(labels: &str, test: &Test) -> bool {
-    let keys = labels.split('\n').filter(|key| !key.is_empty());
+    let keys = labels.split('\n').filter(|key| !key.is_empty() && *key != MARK);
     keys.map(|key| Entry { parameter: SECURITY, key: key.to_owned(), low: None, high: None })
         .any(|row| test.holds(&row))
 }
