@@ -44,6 +44,8 @@ impl Purpose {
     pub const TREATMENT: Purpose = Purpose("TREAT");
     /// `BTG`: to break the glass in an emergency.
     pub const BREAK_GLASS: Purpose = Purpose("BTG");
+    /// `ETREAT`: to treat the patient in an emergency.
+    pub const EMERGENCY: Purpose = Purpose("ETREAT");
     /// `PATRQT`: because the patient asks.
     pub const PATIENT_REQUEST: Purpose = Purpose("PATRQT");
     /// `FAMRQT`: because the patient's family asks.
@@ -84,6 +86,15 @@ impl Purpose {
         false
     }
 
+    /// Whether it serves the patient: not research, public health or marketing, which are not what a personal record is
+    /// kept for.
+    #[must_use]
+    pub fn serves_patient(self) -> bool {
+        !["HRESCH", "PUBHLTH", "HMARKT", "CLINTRL", "POPHLTH"]
+            .iter()
+            .any(|code| Purpose::parse(code).is_some_and(|other| other.is_at_or_above(self)))
+    }
+
     /// Whether it is the direct care of this patient: what membership of the care team is for.
     #[must_use]
     pub fn is_direct_care(self) -> bool {
@@ -114,7 +125,13 @@ mod tests {
         for (_, parent) in TREE {
             assert!(parent.is_none_or(|parent| Purpose::parse(parent).is_some()));
         }
-        for purpose in [Purpose::TREATMENT, Purpose::BREAK_GLASS, Purpose::PATIENT_REQUEST, Purpose::FAMILY_REQUEST] {
+        for purpose in [
+            Purpose::TREATMENT,
+            Purpose::BREAK_GLASS,
+            Purpose::EMERGENCY,
+            Purpose::PATIENT_REQUEST,
+            Purpose::FAMILY_REQUEST,
+        ] {
             assert_eq!(Purpose::parse(purpose.code()), Some(purpose));
         }
     }
@@ -125,5 +142,11 @@ mod tests {
             assert!(!Purpose::parse(code).unwrap().is_direct_care(), "{code}");
         }
         assert!(Purpose::TREATMENT.is_direct_care());
+        for code in ["HRESCH", "CLINTRCH", "CLINTRL", "POPHLTH", "PUBHLTH", "THREAT", "HMARKT"] {
+            assert!(!Purpose::parse(code).unwrap().serves_patient(), "{code}");
+        }
+        for code in ["TREAT", "BTG", "PATRQT", "HPAYMT", "HOPERAT", "RECORDMGT"] {
+            assert!(Purpose::parse(code).unwrap().serves_patient(), "{code}");
+        }
     }
 }

@@ -173,7 +173,7 @@ fn decide_at(
 }
 
 fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
-    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose };
+    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason: None };
     concord_consent::decide(&request, facts, now)
 }
 

@@ -119,7 +119,7 @@ impl Call {
 
     /// A system with every right: whoever has the database has them all.
     fn operator(subject: &str) -> Call {
-        use concord_consent::caller::Actor;
+        use concord_consent::caller::{Actor, Credentials};
         use concord_consent::scope::Scopes;
         Call {
             caller: Arc::new(Caller {
@@ -129,6 +129,7 @@ impl Call {
                 client: "concord".to_owned(),
                 scopes: Scopes::parse("system/*.cruds"),
                 patient: None,
+                credentials: Credentials::default(),
             }),
             purpose: None,
             request_id: uuid::Uuid::new_v4().to_string(),

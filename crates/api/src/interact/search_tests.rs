@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use concord_consent::caller::{Actor, Caller};
+use concord_consent::caller::{Actor, Caller, Credentials};
 use concord_consent::scope::Scopes;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::json::{self, Limits, Value};
@@ -74,6 +74,7 @@ fn call(actor: Actor, scopes: &str) -> Call {
         client: "app".to_owned(),
         scopes: Scopes::parse(scopes),
         patient,
+        credentials: Credentials::default(),
     };
     Call { caller: Arc::new(caller), purpose: None, request_id: String::new(), fingerprint, together: Vec::new() }
 }

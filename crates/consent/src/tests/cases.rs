@@ -20,7 +20,7 @@ use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::instant;
 
-use crate::caller::{Actor, Caller};
+use crate::caller::{Actor, Caller, Credentials};
 use crate::decision::Reason;
 use crate::facts::{CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts};
 use crate::purpose::Purpose;
@@ -82,6 +82,7 @@ pub(crate) fn caller(actor_text: &str, scopes: &str, patient: Option<&str>) -> C
         client: "app".into(),
         scopes: Scopes::parse(scopes),
         patient: patient.map(str::to_owned),
+        credentials: Credentials::default(),
     }
 }
 
@@ -141,6 +142,7 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
         action,
         resource_type: case.text("type").map(|name| ResourceType::parse(name).unwrap()),
         purpose: case.text("purpose").map(|code| Purpose::parse(code).unwrap()),
+        reason: case.text("reason"),
     };
     let now = case.text("now").map_or(NOW, |text| instant::range(text).unwrap().0);
     let decision = crate::decide(&request, &facts, now);
@@ -154,6 +156,9 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     let reasons: Vec<String> = decision.reasons.iter().map(short).collect();
     let until = case.text("until").map(|text| instant::range(text).unwrap().0);
     let mut wrong = Vec::new();
+    if std::env::var_os("CONSENT_CASES_DUMP").is_some() {
+        println!("DUMP\t{}\t{permitted:?}\t{wanted:?}\t{reasons:?}", case.text("name").unwrap());
+    }
     if permitted != wanted {
         wrong.push(format!("permits {permitted:?}, wanted {wanted:?}"));
     }

@@ -230,7 +230,7 @@ fn facts_of(asked: &Asked, consents: &[Value<'static>]) -> Facts {
 fn permitted(asked: &Asked, consents: &[Value<'static>]) -> Vec<&'static str> {
     let caller = caller(asked.actor, "user/*.cruds", None);
     let purpose = asked.purpose.and_then(Purpose::parse);
-    let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+    let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
     let decision = crate::decide(&request, &facts_of(asked, consents), NOW);
     RECORD.iter().filter(|(_, entries)| decision.allows(entries)).map(|(name, _)| name.as_str()).collect()
 }
@@ -283,7 +283,7 @@ proptest! {
         let (name, entries) = RECORD.iter().nth(item.index(RECORD.len())).unwrap();
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
         let resource_type = Some(entries.resource_type);
-        let request = Request { caller: &caller, action: asked.action, resource_type, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type, purpose, reason: None };
         let decision = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         prop_assert_eq!(decision.allows(entries), names.contains(&name.as_str()), "{}", name);
     }
@@ -292,7 +292,7 @@ proptest! {
     fn the_order_of_consents_does_not_matter(asked in asked(), rules in rules(), first in any::<prop::sample::Index>()) {
         let mut consents = all(&rules);
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
-        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
         let before = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         if !consents.is_empty() {
             let middle = first.index(consents.len());
@@ -306,7 +306,7 @@ proptest! {
     fn a_consent_that_is_over_is_as_if_it_were_not_there(asked in asked(), rules in rules(), over in rule()) {
         let mut consents = all(&rules);
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
-        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
         let before = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         consents.push(consent(consents.len(), &Rule { odd: false, ..over }, Some("2026-02-28")));
         prop_assert_eq!(before, crate::decide(&request, &facts_of(&asked, &consents), NOW));
@@ -344,7 +344,7 @@ proptest! {
     fn a_patient_sees_her_record_only_and_no_consent_changes_it(rules in rules(), id in "p[1-3]") {
         let caller = caller(&format!("Patient/{id}"), "patient/*.cruds user/*.cruds", Some(&id));
         for action in Action::ALL {
-            let request = Request { caller: &caller, action, resource_type: None, purpose: None };
+            let request = Request { caller: &caller, action, resource_type: None, purpose: None, reason: None };
             let decision = crate::decide(&request, &facts(&all(&rules)), NOW);
             prop_assert_eq!(&decision.permit, &crate::decide(&request, &Facts::default(), NOW).permit);
             for (name, entries) in RECORD.iter().filter(|(_, entries)| !entries.patients.contains(&id)) {
