@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller};
-use concord_consent::decision::Decision;
+use concord_consent::decision::{Decision, Layer, Verdict};
 use concord_consent::facts::{
-    CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts,
+    BreakGlassFacts, CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts,
 };
-use concord_consent::request::{Action, Request};
+use concord_consent::purpose::Purpose;
+use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
 use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
@@ -36,6 +37,9 @@ const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
+
+/// How long the reason of an audit record may grow, in bytes, by what a caller gave as theirs.
+const LONGEST_REASON: usize = 1_000;
 
 /// How many decisions are remembered.
 const DECISIONS: usize = 50_000;
@@ -151,7 +155,8 @@ fn decide_at(
         resource_type,
         patient,
     };
-    if let Some(answer) = concord.facts.decisions.get(&question)
+    if is_remembered(call)
+        && let Some(answer) = concord.facts.decisions.get(&question)
         && answer.access == access
         && answer.until.is_none_or(|until| transaction.now < until)
     {
@@ -167,14 +172,53 @@ fn decide_at(
         Facts::default()
     };
     let decision = Arc::new(ask(call, action, resource_type, &facts, transaction.now));
-    let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
-    concord.facts.decisions.insert(question, Arc::new(answer));
+    if is_remembered(call) {
+        let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
+        concord.facts.decisions.insert(question, Arc::new(answer));
+    }
     Ok(decision)
 }
 
 fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
-    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason: None };
+    // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
+    let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
+    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
     concord_consent::decide(&request, facts, now)
+}
+
+/// Whether an answer serves all requests of this token: not in an emergency and not in an office, where it depends on
+/// what is said along with the request.
+fn is_remembered(call: &Call) -> bool {
+    call.purpose != Some(Purpose::BREAK_GLASS) && call.caller.credentials.offices.is_empty()
+}
+
+/// What a caller's rights to a patient's record are decided from; key 0 for what is about nobody.
+pub(crate) fn facts(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    patient: i64,
+) -> Result<Facts, Fault> {
+    let mut facts = about_caller(concord, call, transaction)?;
+    if patient != 0 {
+        facts.patients.push(about_patient(concord, transaction, patient)?);
+    }
+    Ok(facts)
+}
+
+/// The decision that would be if the caller broke the glass for a patient with the reason that they give.
+pub(crate) fn decide_in_emergency(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    action: Action,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+) -> Result<Decision, Fault> {
+    let facts = facts(concord, call, transaction, patient)?;
+    let reason = call.reason.as_deref();
+    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
+    Ok(concord_consent::decide(&request, &facts, transaction.now))
 }
 
 /// The decision for a search or history of a type. With `record` it can only match in that patient's record; without,
@@ -366,6 +410,11 @@ fn about_patient(concord: &Concord, transaction: &mut Transaction<'_>, key: i64)
             _ => facts.related_persons.push(RelatedPersonFacts::from_resource(id, &value, base)),
         }
     }
+    let glass = transaction.broken_glass(key, transaction.now - BREAK_GLASS_MS)?;
+    facts.break_glass = glass
+        .into_iter()
+        .map(|glass| BreakGlassFacts { who: glass.who, since: glass.since, reason: glass.reason })
+        .collect();
     Ok(facts)
 }
 
@@ -387,12 +436,40 @@ pub(crate) fn permits(
     rows: Rows,
     version: &Version,
 ) -> Result<bool, Fault> {
+    holds(transaction, &decision.permit, rows, version)
+}
+
+/// Whether a version is one of those that a predicate means.
+fn holds(
+    transaction: &mut Transaction<'_>,
+    predicate: &Predicate,
+    rows: Rows,
+    version: &Version,
+) -> Result<bool, Fault> {
     let patient = transaction.patient_id(version.patient)?;
-    match known(&decision.permit, version, &patient) {
+    match known(predicate, version, &patient) {
         Predicate::All => Ok(true),
         Predicate::None => Ok(false),
         rest => transaction.meets(rows, version.key, &rest),
     }
+}
+
+/// The elements of a version that have to be left out of what is shown, each once.
+pub(crate) fn redacted(
+    transaction: &mut Transaction<'_>,
+    decision: &Decision,
+    rows: Rows,
+    version: &Version,
+) -> Result<Vec<&'static str>, Fault> {
+    let mut elements: Vec<&'static str> = Vec::new();
+    for redaction in &decision.redactions {
+        if holds(transaction, &redaction.of, rows, version)? {
+            elements.extend(redaction.elements);
+        }
+    }
+    elements.sort_unstable();
+    elements.dedup();
+    Ok(elements)
 }
 
 /// The predicate with what a version's row says put in.
@@ -468,6 +545,26 @@ pub(crate) fn may_change(
     Err(Fault::Denied(issues(&decision)))
 }
 
+/// Whether the caller may change what is labelled in a resource: who wrote it, and a system what no patient and no
+/// related person wrote. What not, with the reason.
+pub(crate) fn owns(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<Result<(), Vec<Issue>>, Fault> {
+    let theirs = ["Patient/", "RelatedPerson/"].iter().any(|kind| version.author.starts_with(kind));
+    if call.caller.actor == Actor::System && theirs {
+        let text = "the patient or somebody close to the patient wrote this, and decides how it is labelled";
+        return Ok(Err(vec![Issue::plain(IssueCode::BusinessRule, text)]));
+    }
+    match may_change(concord, call, transaction, Action::Update, version) {
+        Ok(()) => Ok(Ok(())),
+        Err(Fault::Denied(issues)) => Ok(Err(issues)),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// Who writes, for the rules of the type.
 pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Writer, Fault> {
     let actor = &call.caller.actor;
@@ -519,6 +616,13 @@ pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
 /// Puts the Consent or rule that permitted into the record.
 pub(crate) fn log_permit(record: &mut Record, decision: &Decision) {
     record.reason = brief(decision);
+    // The reason that was given belongs with what it opened.
+    for reason in &decision.reasons {
+        let told = matches!(reason.layer, Layer::BreakGlass | Layer::Office) && reason.verdict == Verdict::Permits;
+        if told && record.reason.len() < LONGEST_REASON {
+            record.reason = format!("{}; {}", record.reason, reason.text);
+        }
+    }
 }
 
 /// Puts the rule that refused into the record.

@@ -1,8 +1,6 @@
 //! Labels that change while the resource stays as it is: kept beside it, shown with it, and kept when somebody who does
 //! not own them leaves them out of an update.
 
-use std::borrow::Cow;
-
 use concord_consent::caller::Actor;
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::issue::{Issue, IssueCode, Severity};
@@ -47,7 +45,7 @@ pub(crate) fn codings<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
 }
 
 /// Puts codings into `meta.security` that are not there.
-fn add<'a>(value: &mut Value<'a>, more: impl IntoIterator<Item = Value<'a>>) {
+pub(crate) fn add<'a>(value: &mut Value<'a>, more: impl IntoIterator<Item = Value<'a>>) {
     let Some(object) = value.as_object_mut() else { return };
     if object.get("meta").is_none() {
         object.set_at(1, "meta", Value::Object(Object::default()));
@@ -83,14 +81,14 @@ pub(crate) fn remove(value: &mut Value<'_>, keys: &[String]) {
 ///
 /// # Errors
 /// When the stored body cannot be read.
-pub(crate) fn shown(version: &Version) -> Result<Cow<'_, str>, Fault> {
-    let mut beside = version.labels_beside().peekable();
-    if version.deleted || beside.peek().is_none() {
-        return Ok(Cow::Borrowed(&version.body));
+pub(crate) fn shown(version: Version) -> Result<String, Fault> {
+    let beside: Vec<Value<'static>> = version.labels_beside().map(|key| coding(key, true)).collect();
+    if version.deleted || beside.is_empty() {
+        return Ok(version.body);
     }
-    let mut value = stored(version)?;
-    add(&mut value, beside.map(|key| coding(key, true)));
-    Ok(Cow::Owned(json::to_string(&value)))
+    let mut value = stored(&version)?;
+    add(&mut value, beside);
+    Ok(json::to_string(&value))
 }
 
 /// The stored body.

@@ -11,7 +11,7 @@ use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
 use super::history::per_patient;
-use super::{AUDIT_EVENT, Call, Concord, access, include, logged, matching};
+use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, logged, matching};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
@@ -47,6 +47,7 @@ impl Page {
 
 /// A page of the resources that match and that the caller may see.
 pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> Result<Page, Fault> {
+    break_glass::declare(concord, &call, break_glass::Place::of(&query)).await?;
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -93,7 +94,7 @@ pub(super) fn run(
         return events(concord, call, transaction, query, limit, after.as_ref(), &context);
     }
     let sort = sort_keys(query);
-    let among = permitted(concord, call, transaction, query, Some(record))?;
+    let (among, notice) = permitted(concord, call, transaction, query, Some(record))?;
     let wanted = Wanted { among: &among, sort: &sort, after: after.as_ref(), limit };
     let total = match query.total {
         Total::None => None,
@@ -104,7 +105,8 @@ pub(super) fn run(
             Some(total) => total,
             None => transaction.total(&wanted)?,
         };
-        return Ok(Page::of(Vec::new(), Some(total), None));
+        let page = Page::of(Vec::new(), Some(total), None);
+        return Ok(Page { remarks: notice.into_iter().collect(), ..page });
     }
     let (versions, next) = transaction.page(&wanted)?;
     // The only page there is has been counted already.
@@ -113,7 +115,8 @@ pub(super) fn run(
         (total, ..) => total,
     };
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
-    let (included, remarks) = include::along(concord, call, transaction, query, &versions)?;
+    let (included, mut remarks) = include::along(concord, call, transaction, query, &versions)?;
+    remarks.extend(notice);
     Ok(Page { versions, included, remarks, total, next })
 }
 
@@ -133,14 +136,15 @@ pub(super) fn named(query: &Query) -> Option<String> {
     }
 }
 
-/// What is asked for and what is permitted, type by type. A type of several that no scope covers is left out.
+/// What is asked for and what is permitted, type by type, and what is to be said of that some may be withheld. A type of several that no scope covers is left out.
 fn permitted(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
     query: &Query,
     mut record: Option<&mut Record>,
-) -> Result<Vec<Among>, Fault> {
+) -> Result<(Vec<Among>, Option<Issue>), Fault> {
+    let mut notice = None;
     let types = query.searched_types();
     let scoped = |one: &ResourceType| call.caller.scopes.that_permit(Action::Search, Some(*one)).next().is_some();
     match types.as_slice() {
@@ -167,6 +171,7 @@ fn permitted(
         if let Some(record) = record.as_deref_mut() {
             access::log_permit(record, &decision);
         }
+        notice = notice.or_else(|| concord_consent::explain::notice(&decision));
         let permit = access::for_type(&decision.permit, one);
         let asked = access::guard(concord, call, transaction, about, query.of_type(one))?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
@@ -175,7 +180,7 @@ fn permitted(
             all.push(Among { resource_type: one, record, predicate });
         }
     }
-    Ok(all)
+    Ok((all, notice))
 }
 
 /// The first visible matches, for conditional interactions.
@@ -186,7 +191,7 @@ pub(crate) fn matches(
     query: &Query,
     limit: u32,
 ) -> Result<Vec<Version>, Fault> {
-    let among = permitted(concord, call, transaction, query, None)?;
+    let (among, _) = permitted(concord, call, transaction, query, None)?;
     let wanted = Wanted { among: &among, sort: &[], after: None, limit };
     Ok(transaction.page(&wanted)?.0)
 }

@@ -76,7 +76,7 @@ fn call(actor: Actor, scopes: &str) -> Call {
         patient,
         credentials: Credentials::default(),
     };
-    Call { caller: Arc::new(caller), purpose: None, request_id: String::new(), fingerprint, together: Vec::new() }
+    Call { caller: Arc::new(caller), purpose: None, reason: None, request_id: String::new(), fingerprint, together: Vec::new() }
 }
 
 fn system() -> Call {
