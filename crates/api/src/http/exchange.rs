@@ -168,8 +168,8 @@ fn stated(headers: &HeaderMap, usual: Option<Purpose>) -> Result<(Option<Purpose
     let reason = match text(REASON).map(str::trim) {
         Some(reason) => {
             let length = reason.chars().count();
-            let wrong = length < SHORTEST_REASON || length > LONGEST_REASON || reason.chars().any(char::is_control);
-            if wrong {
+            let fits = (SHORTEST_REASON..=LONGEST_REASON).contains(&length);
+            if !fits || reason.chars().any(char::is_control) {
                 let text = format!("{SHORTEST_REASON} to {LONGEST_REASON} characters in UTF-8 that say why");
                 return Err(Fault::parameter(REASON, text));
             }
