@@ -8,12 +8,12 @@ use crate::caller::{App, LOGIN_SYSTEM, Proofing};
 use crate::combine::combine;
 use crate::decide::{Asked, Reach, Records};
 use crate::decision::Layer;
-use crate::facts::{ConsentFacts, PatientFacts, Provision, Standing, Target};
+use crate::facts::{ConsentFacts, PatientFacts, Provision, Target};
 use crate::identity::Identity;
 use crate::label::Labels;
 use crate::purpose::Purpose;
 use crate::request::Action;
-use crate::ruling::{Kind, Question};
+use crate::ruling::{Kind, Question, is_in_force};
 use crate::tri::Tri;
 use crate::types;
 
@@ -187,7 +187,7 @@ fn own_roles(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
     let names_only_caller = |consent: &&ConsentFacts| {
         let mut actors = Vec::new();
         actors_of(&consent.root, &mut actors);
-        consent.standing == Standing::Counts
+        is_in_force(consent, question)
             && consent.basis.is_some()
             && !actors.is_empty()
             && actors.iter().all(|actor| question.identity.is(actor).0 == Tri::Yes)

@@ -11,7 +11,7 @@ use crate::ruling::{Kind, Question, Ruling, rulings};
 pub(crate) fn combine(implied: Predicate, question: &Question<'_>, reasons: &mut Vec<Reason>) -> Predicate {
     let found = all_rulings(question);
     let record = Predicate::Record(question.patient.patient.clone());
-    reasons.extend(found.iter().map(|ruling| ruling.reason.clone().about(record.clone().and(ruling.region.clone()))));
+    reasons.extend(found.iter().map(|ruling| ruling.reason.clone().about(record.clone().and(ruling.about.clone()))));
     let mut permitted = implied;
     for rank in Rank::ALL {
         let of_rank = |permits: bool| {

@@ -211,15 +211,16 @@ impl Decision {
             };
             tells && reason.about.holds(entries)
         };
+        let within_scopes = self.reasons.iter().any(|reason| {
+            reason.layer == Layer::Scope && reason.verdict == Verdict::Permits && reason.about.holds(entries)
+        });
         let mut reasons: Vec<Reason> = self.reasons.iter().filter(concerns).cloned().collect();
+        let missing = |reason: &Reason| reason.layer == Layer::Scope;
+        if effect == ItemEffect::Deny && !within_scopes && !reasons.iter().any(missing) {
+            reasons = vec![Reason::new(Layer::Scope, Verdict::Denies, "scope.missing", "the app was not allowed this")];
+        }
         if reasons.is_empty() {
-            let within_scopes = self.reasons.iter().any(|reason| {
-                reason.layer == Layer::Scope && reason.verdict == Verdict::Permits && reason.about.holds(entries)
-            });
-            reasons.push(match within_scopes {
-                true => Reason::new(Layer::Relationship, Verdict::Denies, "default", NOTHING_PERMITS),
-                false => Reason::new(Layer::Scope, Verdict::Denies, "scope.missing", "the app was not allowed this"),
-            });
+            reasons.push(Reason::new(Layer::Relationship, Verdict::Denies, "default", NOTHING_PERMITS));
         }
         let elements = match effect {
             ItemEffect::Redact => {

@@ -73,6 +73,7 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
     let labels = question.reading.labels;
     let authored = link::written_by(identity.references(), only);
     let implied = implied_by_care_team(asked, &question, &authored);
+    let is_implied = implied.0 != Predicate::None;
     let permitted = combine(implied.0, &question, &mut asked.reasons);
     let wholly = match question.in_part {
         true => {
@@ -81,10 +82,6 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
         }
         false => permitted.clone(),
     };
-    if permitted == Predicate::None {
-        let text = "neither the care team nor a sharing choice of the patient lets this person in";
-        asked.takes(Layer::Relationship, "no-relationship", record.clone(), text);
-    }
     let app = citizen::app(asked, Some(patient), question.purpose);
     let types = if writes { types::written_by_professionals(only) } else { types::seen_by_professionals(only) };
     let serves = question.purpose.is_direct_care() || question.purpose == Purpose::BREAK_GLASS;
@@ -94,6 +91,10 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
         asked.gives(Layer::Relationship, "author", record.clone().and(kept.clone()), text);
     }
     let glass = if writes { Predicate::None } else { broken_glass(asked, &question) };
+    if permitted == Predicate::None && !is_implied && glass == Predicate::None {
+        let text = "neither the care team nor a sharing choice of the patient lets this person in";
+        asked.takes(Layer::Relationship, "no-relationship", record.clone(), text);
+    }
     let team = authored.or(link::written_by(colleagues(identity, patient, asked.now).iter().map(String::as_str), only));
     let hidden = labels.for_authors_only();
     let for_authors = match request.action {

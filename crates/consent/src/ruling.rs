@@ -51,7 +51,9 @@ pub(crate) struct Ruling {
     /// The data that it permits or denies, within the patient's record.
     pub(crate) region: Predicate,
     pub(crate) permits: bool,
-    /// Whether it names the purpose of the question itself and not only one above it.
+    /// The data that it is about: more than it permits where it is not understood.
+    pub(crate) about: Predicate,
+    /// Whether it names breaking the glass.
     pub(crate) names_break_glass: bool,
     pub(crate) reason: Reason,
 }
@@ -87,13 +89,10 @@ struct Node<'a> {
 
 /// What the rules of one Consent say to the question. Empty when the Consent does not apply.
 pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ruling> {
-    let patient_is_certain = match &consent.patient {
-        Some(Target::Local(local)) if local.split_once('/') == Some(("Patient", &question.patient.patient)) => true,
-        Some(Target::Local(_)) => return Vec::new(),
-        Some(Target::Identified { system, value, .. }) => {
-            question.patient.identifiers.iter().any(|(own, number)| own == system && number == value)
-        }
-        _ => false,
+    let patient_is_certain = match is_about(consent, question.patient) {
+        Tri::No => return Vec::new(),
+        Tri::Maybe => false,
+        Tri::Yes => true,
     };
     let doubt = match &consent.standing {
         Standing::Apart => return Vec::new(),
@@ -119,6 +118,30 @@ pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ru
     let mut nodes = Vec::new();
     collect(&consent.root, 0, &top, question, consent, doubt.is_some(), &mut nodes);
     nodes.iter().flat_map(|node| decided(node, &nodes, question, consent, doubt)).collect()
+}
+
+/// Whether the Consent is the patient's. One that names her by an identifier is, if she bears it; it is not, if she bears
+/// another one of that system.
+fn is_about(consent: &ConsentFacts, patient: &PatientFacts) -> Tri {
+    match &consent.patient {
+        Some(Target::Local(local)) => Tri::from(local.split_once('/') == Some(("Patient", &patient.patient))),
+        Some(Target::Identified { system, value, .. }) => {
+            let mut same = patient.identifiers.iter().filter(|(own, _)| own == system).peekable();
+            match same.peek() {
+                None => Tri::Maybe,
+                Some(_) => Tri::from(same.any(|(_, number)| number == value)),
+            }
+        }
+        Some(Target::Elsewhere(_) | Target::Unreadable) | None => Tri::Maybe,
+    }
+}
+
+/// Whether the Consent is in force for certain: understood, the patient's, given, and in its period.
+pub(crate) fn is_in_force(consent: &ConsentFacts, question: &Question<'_>) -> bool {
+    consent.standing == Standing::Counts
+        && is_about(consent, question.patient) == Tri::Yes
+        && consent.from.is_none_or(|from| from <= question.now)
+        && consent.root.period.holds(question.now) == Tri::Yes
 }
 
 /// Adds the provision and those inside it, as far as they may apply.
@@ -294,7 +317,8 @@ fn decided(
     let lost = node.provision.effect == Effect::Permit && node.permits == Predicate::None;
     let unclear = doubt.is_some() || node.path.applies != Tri::Yes || axis::is_vague(node.provision, &question.reading);
     if lost && unclear && node.path.deny_rank > Rank::Everybody {
-        rulings.push(ruling(node.path.permit_rank, Predicate::None));
+        let about = node.path.region.most.clone();
+        rulings.push(Ruling { about, ..ruling(node.path.permit_rank, Predicate::None) });
     }
     rulings
 }
@@ -352,7 +376,8 @@ fn ruling(
         provision: Some(node.provision.path.clone()),
         ..Reason::new(layer, verdict, rule, text)
     };
-    Ruling { rank, region, permits, names_break_glass: node.path.names_break_glass, reason }
+    let about = region.clone();
+    Ruling { rank, region, permits, about, names_break_glass: node.path.names_break_glass, reason }
 }
 
 fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
@@ -361,5 +386,6 @@ fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
         consent: Some(consent.name.clone()),
         ..Reason::new(Layer::Consent, Verdict::Unevaluable, "consent.unevaluable", text)
     };
-    Ruling { rank: Rank::Person, region: Predicate::All, permits: false, names_break_glass: false, reason }
+    let (region, about) = (Predicate::All, Predicate::All);
+    Ruling { rank: Rank::Person, region, permits: false, about, names_break_glass: false, reason }
 }

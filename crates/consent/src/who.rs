@@ -7,7 +7,7 @@ use concord_fhir::registry::{RecordClass, ResourceType, record_class};
 use crate::caller::{Actor, App, Caller, Credentials};
 use crate::decide::decide;
 use crate::decision::{Decision, Layer, Reason, Verdict};
-use crate::facts::{Coding, Facts, PatientFacts, Provision, RoleFacts, Target};
+use crate::facts::{Coding, Facts, PatientFacts, RoleFacts, Target};
 use crate::identity::CLIENT_SYSTEM;
 use crate::label;
 use crate::request::{Action, Request};
@@ -66,25 +66,14 @@ fn named(patient: &PatientFacts) -> Vec<Target> {
     for one in &patient.related_persons {
         add(&Target::Local(format!("RelatedPerson/{}", one.id)));
     }
-    for consent in &patient.consents {
-        each(&consent.root, &mut |provision| provision.actors.iter().for_each(&mut add));
-    }
+    patient.each_provision(&mut |provision| provision.actors.iter().for_each(&mut add));
     found
 }
 
 fn labels_of(patient: &PatientFacts) -> Vec<&Coding> {
     let mut found = Vec::new();
-    for consent in &patient.consents {
-        each(&consent.root, &mut |provision| found.extend(provision.labels.iter()));
-    }
+    patient.each_provision(&mut |provision| found.extend(provision.labels.iter()));
     found
-}
-
-fn each<'a>(provision: &'a Provision, what: &mut impl FnMut(&'a Provision)) {
-    what(provision);
-    for inner in &provision.provisions {
-        each(inner, what);
-    }
 }
 
 /// What that one sees, if anything.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use concord_consent::caller::{Actor, Caller};
 use concord_consent::decision::{Decision, Layer, Verdict};
 use concord_consent::facts::{
-    BreakGlassFacts, CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts,
+    BreakGlassFacts, CareTeamFacts, Coding, ConsentFacts, Facts, IdentityFacts, LabelledFacts, LinkFacts, PatientFacts,
+    RelatedPersonFacts, RoleFacts, Target,
 };
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
@@ -32,8 +33,20 @@ use crate::store::transaction::Transaction;
 
 const CARE_TEAM: ResourceType = ResourceType::of("CareTeam");
 const CONSENT: ResourceType = ResourceType::of("Consent");
+const DEVICE: ResourceType = ResourceType::of("Device");
+const ORGANIZATION: ResourceType = ResourceType::of("Organization");
+const PATIENT: ResourceType = ResourceType::of("Patient");
 const PRACTITIONER_ROLE: ResourceType = ResourceType::of("PractitionerRole");
 const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
+
+/// The types whose labels the data inherits that was recorded in the course of one.
+const COURSES: [ResourceType; 2] = [ResourceType::of("Encounter"), ResourceType::of("EpisodeOfCare")];
+
+/// The parameters by which those name the organization that provides the care.
+const PROVIDED: [(ResourceType, &str); 2] = [
+    (ResourceType::of("Encounter"), "Encounter.service-provider"),
+    (ResourceType::of("EpisodeOfCare"), "EpisodeOfCare.organization"),
+];
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
@@ -44,9 +57,17 @@ const LONGEST_REASON: usize = 1_000;
 /// How many decisions are remembered.
 const DECISIONS: usize = 50_000;
 
+/// How many versions of the labels of organizations are remembered.
+const SERVICES: usize = 4;
+
+/// How many resources that Consents name by what they are related to are looked into.
+const RELATED: usize = 50;
+
 /// Decisions that this process has made, with what they were made from.
 pub(crate) struct Remembered {
     decisions: Cache<Question, Arc<Answer>>,
+    /// The organizations that have labels, by the access version of what is about nobody.
+    services: Cache<i64, Arc<Vec<LabelledFacts>>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -66,13 +87,29 @@ struct Answer {
 
 impl Remembered {
     pub(crate) fn new() -> Remembered {
-        Remembered { decisions: Cache::new(DECISIONS) }
+        Remembered { decisions: Cache::new(DECISIONS), services: Cache::new(SERVICES) }
     }
 }
 
-/// Whether what an actor may do depends on anything stored.
-fn needs_facts(actor: &Actor) -> bool {
+/// Whether an actor may reach records of which what is stored says so.
+fn reaches_others(actor: &Actor) -> bool {
     !matches!(actor, Actor::System | Actor::Patient(_))
+}
+
+/// Whose facts decide about a record: for a patient her own, for a system nobody's, for others those of the record.
+fn decided_by(
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+) -> Result<i64, Fault> {
+    let of_nobody = resource_type.is_some_and(|one| one == AUDIT_EVENT || record_class(one) == RecordClass::Shared);
+    Ok(match &call.caller.actor {
+        Actor::System => 0,
+        Actor::Patient(_) if of_nobody => 0,
+        Actor::Patient(own) => transaction.patient_key(own)?.unwrap_or(0),
+        _ => patient,
+    })
 }
 
 /// The decision about the record that a current version is part of.
@@ -140,20 +177,19 @@ fn decide_at(
     patient: i64,
     access: Option<(i64, i64)>,
 ) -> Result<Arc<Decision>, Fault> {
-    // A patient's or system's own rights are the same for every record, so one answer serves all.
-    let facts_matter = needs_facts(&call.caller.actor);
-    let patient = if facts_matter { patient } else { 0 };
-    let access = match (facts_matter, access) {
-        (false, _) => (0, 0),
-        (true, Some(access)) => access,
-        (true, None) => transaction.access_versions(patient)?,
+    let about = decided_by(call, transaction, resource_type, patient)?;
+    let is_system = call.caller.actor == Actor::System;
+    let access = match access {
+        _ if is_system => (0, 0),
+        Some(access) if about == patient => access,
+        _ => transaction.access_versions(about)?,
     };
     let question = Question {
         caller: call.fingerprint,
         purpose: call.purpose.map_or("", |purpose| purpose.code()),
         action,
         resource_type,
-        patient,
+        patient: about,
     };
     if is_remembered(call)
         && let Some(answer) = concord.facts.decisions.get(&question)
@@ -162,17 +198,18 @@ fn decide_at(
     {
         return Ok(Arc::clone(&answer.decision));
     }
-    let facts = if facts_matter {
-        let mut facts = about_caller(concord, call, transaction)?;
-        if patient != 0 {
-            facts.patients.push(about_patient(concord, transaction, patient)?);
+    let mut facts = Facts::default();
+    if !is_system {
+        facts = about_caller(concord, call, transaction)?;
+        if about != 0 {
+            let patient = about_patient(concord, transaction, about, access.1)?;
+            facts.devices = devices(call, transaction, &patient)?;
+            facts.patients.push(patient);
         }
-        facts
-    } else {
-        Facts::default()
-    };
+    }
     let decision = Arc::new(ask(call, action, resource_type, &facts, transaction.now));
-    if is_remembered(call) {
+    // What a resource refers to has no version of its own, so what depends on it is asked anew each time.
+    if is_remembered(call) && facts.patients.iter().all(|patient| patient.links.is_empty()) {
         let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
         concord.facts.decisions.insert(question, Arc::new(answer));
     }
@@ -201,7 +238,10 @@ pub(crate) fn facts(
 ) -> Result<Facts, Fault> {
     let mut facts = about_caller(concord, call, transaction)?;
     if patient != 0 {
-        facts.patients.push(about_patient(concord, transaction, patient)?);
+        let (_, shared) = transaction.access_versions(patient)?;
+        let about = about_patient(concord, transaction, patient, shared)?;
+        facts.devices = devices(call, transaction, &about)?;
+        facts.patients.push(about);
     }
     Ok(facts)
 }
@@ -232,7 +272,7 @@ pub(crate) fn decide_search(
     record: Option<&str>,
 ) -> Result<Arc<Decision>, Fault> {
     let shared = matches!(record_class(resource_type), RecordClass::Shared);
-    if shared || !needs_facts(&call.caller.actor) {
+    if shared || !reaches_others(&call.caller.actor) {
         return decide_about(concord, call, transaction, action, resource_type, 0);
     }
     match record {
@@ -300,7 +340,7 @@ pub(crate) fn decide_everywhere(
     transaction: &mut Transaction<'_>,
     action: Action,
 ) -> Result<Arc<Decision>, Fault> {
-    if needs_facts(&call.caller.actor) {
+    if reaches_others(&call.caller.actor) {
         decide_reached(concord, call, transaction, action, None)
     } else {
         decide_at(concord, call, transaction, action, None, 0, None)
@@ -340,9 +380,14 @@ fn decide_reached(
     }
     keys.sort_unstable();
     keys.dedup();
+    let (_, shared) = transaction.access_versions(0)?;
     for key in keys {
-        facts.patients.push(about_patient(concord, transaction, key)?);
+        let patient = about_patient(concord, transaction, key, shared)?;
+        facts.devices.extend(devices(call, transaction, &patient)?);
+        facts.patients.push(patient);
     }
+    facts.devices.sort_unstable();
+    facts.devices.dedup();
     Ok(Arc::new(ask(call, action, resource_type, &facts, transaction.now)))
 }
 
@@ -390,18 +435,27 @@ fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
     names
 }
 
-/// What the store knows about a patient that access is decided by.
-fn about_patient(concord: &Concord, transaction: &mut Transaction<'_>, key: i64) -> Result<PatientFacts, Fault> {
+/// What the store knows about a patient that access is decided by. `shared` is the access version of what is about nobody.
+fn about_patient(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    key: i64,
+    shared: i64,
+) -> Result<PatientFacts, Fault> {
     let mut facts = PatientFacts { patient: transaction.patient_id(key)?, ..PatientFacts::default() };
-    let mut condition = Sql::new("r.deleted = 0 AND r.patient = ").bind(key).sql(" AND r.type IN (");
-    for (place, named) in [CONSENT, CARE_TEAM, RELATED_PERSON].into_iter().enumerate() {
-        if place > 0 {
-            condition.push_sql(", ");
-        }
-        condition.push_bind(named.number());
-    }
-    condition.push_sql(")");
+    let deciding = [CONSENT, CARE_TEAM, RELATED_PERSON];
+    let condition = Sql::new("r.deleted = 0 AND r.patient = ")
+        .bind(key)
+        .sql(" AND r.type IN (")
+        .append(numbers(deciding.iter().chain(&COURSES)))
+        .sql(") AND (r.labels <> '' OR r.type IN (")
+        .append(numbers(deciding.iter()))
+        .sql("))");
     for version in transaction.versions(Rows::Current, condition)? {
+        if COURSES.contains(&version.resource_type) {
+            facts.labelled.push(labelled_facts(&version));
+            continue;
+        }
         let Some(value) = parsed(&version)? else { continue };
         let (id, base) = (version.id.as_str(), concord.base.as_str());
         match version.resource_type {
@@ -415,7 +469,111 @@ fn about_patient(concord: &Concord, transaction: &mut Transaction<'_>, key: i64)
         .into_iter()
         .map(|glass| BreakGlassFacts { who: glass.who, since: glass.since, reason: glass.reason })
         .collect();
+    inherit_from_services(concord, transaction, key, shared, &mut facts)?;
+    if facts.consents.iter().any(|consent| matches!(consent.patient, Some(Target::Identified { .. })))
+        && let Some(head) = transaction.head(PATIENT, &facts.patient, false)?
+        && let Some(value) = parsed(&head.version)?
+    {
+        facts.identifiers = IdentityFacts::from_resource(PATIENT, &facts.patient, &value).identifiers;
+    }
+    for reference in facts.related_to().into_iter().take(RELATED) {
+        if let Some(links) = links(concord, transaction, reference)? {
+            facts.links.push(links);
+        }
+    }
     Ok(facts)
+}
+
+fn numbers<'a>(types: impl Iterator<Item = &'a ResourceType>) -> Sql {
+    let mut sql = Sql::new("");
+    for (place, one) in types.enumerate() {
+        if place > 0 {
+            sql.push_sql(", ");
+        }
+        sql.push_bind(one.number());
+    }
+    sql
+}
+
+/// A resource's labels, for the data that inherits them.
+fn labelled_facts(version: &Version) -> LabelledFacts {
+    let label = |key: &str| {
+        let (code, system) = key.split_once(SEPARATOR)?;
+        Some(Coding { system: system.to_owned(), code: Some(code.to_owned()) })
+    };
+    LabelledFacts {
+        reference: format!("{}/{}", version.resource_type, version.id),
+        labels: version.labels.split('\n').filter_map(label).collect(),
+    }
+}
+
+/// Adds the organizations that have labels, and the patient's encounters with them, which have the same.
+fn inherit_from_services(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    key: i64,
+    shared: i64,
+    facts: &mut PatientFacts,
+) -> Result<(), Fault> {
+    let services = match concord.facts.services.get(&shared) {
+        Some(services) => services,
+        None => {
+            let condition = Sql::new("r.deleted = 0 AND r.labels <> '' AND r.type = ").bind(ORGANIZATION.number());
+            let found = transaction.versions(Rows::Current, condition)?;
+            let services: Arc<Vec<LabelledFacts>> = Arc::new(found.iter().map(labelled_facts).collect());
+            concord.facts.services.insert(shared, Arc::clone(&services));
+            services
+        }
+    };
+    for service in services.iter() {
+        for (course, parameter) in PROVIDED {
+            let condition = Sql::new("r.deleted = 0 AND r.patient = ")
+                .bind(key)
+                .sql(" AND r.type = ")
+                .bind(course.number())
+                .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+                .bind(ParameterId::of(parameter).0)
+                .sql(" AND e.key = ")
+                .bind(service.reference.as_str())
+                .sql(" AND e.patient = ")
+                .bind(key)
+                .sql(")");
+            for version in transaction.versions(Rows::Current, condition)? {
+                let reference = format!("{}/{}", version.resource_type, version.id);
+                facts.labelled.push(LabelledFacts { reference, labels: service.labels.clone() });
+            }
+        }
+        facts.labelled.push(service.clone());
+    }
+    Ok(())
+}
+
+/// What a resource refers to; none if it is not there.
+fn links(concord: &Concord, transaction: &mut Transaction<'_>, reference: String) -> Result<Option<LinkFacts>, Fault> {
+    let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
+    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+    let Some(head) = transaction.head(resource_type, id, false)? else { return Ok(None) };
+    let Some(value) = parsed(&head.version)? else { return Ok(None) };
+    let local = |text: &str| concord_fhir::rules::local_reference(&concord.base, text);
+    let refers_to = concord_fhir::index::references(&value).iter().filter_map(|(_, text)| local(text)).collect();
+    Ok(Some(LinkFacts { reference, refers_to }))
+}
+
+/// The Devices that stand for the app that calls, if the patient's Consents name any Device.
+fn devices(call: &Call, transaction: &mut Transaction<'_>, patient: &PatientFacts) -> Result<Vec<String>, Fault> {
+    if !patient.names_a_device() {
+        return Ok(Vec::new());
+    }
+    let key = format!("{}{SEPARATOR}{}", call.caller.client, concord_consent::identity::CLIENT_SYSTEM);
+    let condition = Sql::new("r.deleted = 0 AND r.type = ")
+        .bind(DEVICE.number())
+        .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+        .bind(ParameterId::of("Device.identifier").0)
+        .sql(" AND e.key = ")
+        .bind(key)
+        .sql(") LIMIT 100");
+    let found = transaction.versions(Rows::Current, condition)?;
+    Ok(found.iter().map(|version| format!("Device/{}", version.id)).collect())
 }
 
 /// The resource of a version; none for a deletion. A stored body that cannot be read stops the request: a fact that

@@ -222,7 +222,8 @@ pub(crate) fn note_access_change(
     patients: &[String],
 ) -> Result<(), Fault> {
     match resource_type.name() {
-        "Consent" | "CareTeam" | "RelatedPerson" => {
+        // Of an encounter or episode the data inherits the labels, its own and those of who provided it.
+        "Consent" | "CareTeam" | "RelatedPerson" | "Encounter" | "EpisodeOfCare" => {
             for patient in patients {
                 let key = transaction.make_patient_key(patient)?;
                 transaction.bump_access_version(key)?;

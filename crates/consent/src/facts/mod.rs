@@ -91,6 +91,52 @@ pub struct LinkFacts {
     pub refers_to: Vec<String>,
 }
 
+impl PatientFacts {
+    /// The resources, `Type/id`, of which the Consents ask what they refer to: they belong into
+    /// [`PatientFacts::links`].
+    #[must_use]
+    pub fn related_to(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.each_provision(&mut |provision| {
+            for point in provision.data.iter().filter(|point| point.meaning == "related") {
+                if let Target::Local(reference) = &point.reference
+                    && !found.contains(reference)
+                {
+                    found.push(reference.clone());
+                }
+            }
+        });
+        found.sort();
+        found
+    }
+
+    /// Whether a Consent names a Device of this server as an actor.
+    #[must_use]
+    pub fn names_a_device(&self) -> bool {
+        let mut found = false;
+        self.each_provision(&mut |provision| {
+            found |= provision
+                .actors
+                .iter()
+                .any(|actor| matches!(actor, Target::Local(reference) if reference.starts_with("Device/")));
+        });
+        found
+    }
+
+    /// Every provision of every Consent.
+    pub(crate) fn each_provision<'a>(&'a self, what: &mut impl FnMut(&'a Provision)) {
+        fn each<'a>(provision: &'a Provision, what: &mut impl FnMut(&'a Provision)) {
+            what(provision);
+            for inner in &provision.provisions {
+                each(inner, what);
+            }
+        }
+        for consent in &self.consents {
+            each(&consent.root, what);
+        }
+    }
+}
+
 impl Facts {
     /// The first moment after `now` (milliseconds since 1970 UTC) at which a period begins or ends, so that the same
     /// question may have another answer; none when no such moment lies ahead.

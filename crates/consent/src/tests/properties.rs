@@ -16,18 +16,18 @@ static RECORD: LazyLock<BTreeMap<String, Entries>> = LazyLock::new(record);
 
 /// A rule of a Consent.
 #[derive(Clone, Debug)]
-struct Rule {
-    effect: Option<&'static str>,
-    actor: Option<&'static str>,
-    class: Option<&'static str>,
-    label: Option<&'static str>,
-    code: bool,
-    purpose: Option<&'static str>,
-    action: Option<&'static str>,
-    data_period: Option<&'static str>,
-    instance: bool,
-    odd: bool,
-    nested: Vec<Rule>,
+pub(super) struct Rule {
+    pub(super) effect: Option<&'static str>,
+    pub(super) actor: Option<&'static str>,
+    pub(super) class: Option<&'static str>,
+    pub(super) label: Option<&'static str>,
+    pub(super) code: bool,
+    pub(super) purpose: Option<&'static str>,
+    pub(super) action: Option<&'static str>,
+    pub(super) data_period: Option<&'static str>,
+    pub(super) instance: bool,
+    pub(super) odd: bool,
+    pub(super) nested: Vec<Rule>,
 }
 
 fn one(name: &'static str, value: Value<'static>) -> Value<'static> {
@@ -171,20 +171,20 @@ fn rule() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn rules() -> impl Strategy<Value = Vec<Rule>> {
+pub(super) fn rules() -> impl Strategy<Value = Vec<Rule>> {
     prop::collection::vec(rule(), 0..4)
 }
 
 /// Who asks what.
 #[derive(Clone, Debug)]
-struct Asked {
-    actor: &'static str,
-    action: Action,
-    purpose: Option<&'static str>,
-    in_team: bool,
+pub(super) struct Asked {
+    pub(super) actor: &'static str,
+    pub(super) action: Action,
+    pub(super) purpose: Option<&'static str>,
+    pub(super) in_team: bool,
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+pub(super) fn asked() -> impl Strategy<Value = Asked> {
     let actors: &[&str] = &["Practitioner/gp", "PractitionerRole/gp-r", "RelatedPerson/c1"];
     (
         prop::sample::select(actors),
@@ -227,7 +227,7 @@ fn facts_of(asked: &Asked, consents: &[Value<'static>]) -> Facts {
 }
 
 /// The items of the record that are permitted.
-fn permitted(asked: &Asked, consents: &[Value<'static>]) -> Vec<&'static str> {
+pub(super) fn permitted(asked: &Asked, consents: &[Value<'static>]) -> Vec<&'static str> {
     let caller = caller(asked.actor, "user/*.cruds", None);
     let purpose = asked.purpose.and_then(Purpose::parse);
     let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
@@ -239,12 +239,18 @@ fn within(narrower: &[&str], wider: &[&str]) -> bool {
     narrower.iter().all(|name| wider.contains(name))
 }
 
-fn all(rules: &[Rule]) -> Vec<Value<'static>> {
+pub(super) fn all(rules: &[Rule]) -> Vec<Value<'static>> {
     rules.iter().enumerate().map(|(id, rule)| consent(id, rule, None)).collect()
 }
 
+/// So many cases, unless PROPTEST_CASES says otherwise.
+pub(super) fn config(cases: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(cases);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(400))]
 
     #[test]
     fn another_denial_never_widens(asked in asked(), rules in rules(), denial in axes()) {
