@@ -156,8 +156,11 @@ fn event(
     let resource_type = AUDIT_EVENT;
     access::require_scope(call, Action::Read, resource_type)?;
     let permit = access::log_permission(concord, call, transaction, Action::Read)?;
-    let condition =
+    let mut condition =
         audit::condition(transaction, &permit.and(concord_fhir::predicate::Predicate::Id(vec![id.to_owned()])))?;
+    if let Some(known) = access::log_condition(concord, call, transaction)? {
+        condition = condition.sql(" AND ").append(known);
+    }
     let stored = transaction.events(condition, false, 1)?.pop().ok_or(Fault::NotFound)?;
     record.patient = stored.record.patient;
     Ok(super::search::event_version(&stored))

@@ -225,7 +225,10 @@ fn events(
     }
     let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
     let permit = access::log_permission(concord, call, transaction, Action::Search)?;
-    let condition = audit::condition(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
+    let mut condition = audit::condition(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
+    if let Some(known) = access::log_condition(concord, call, transaction)? {
+        condition = condition.sql(" AND ").append(known);
+    }
     let total = match query.total {
         Total::None if limit > 0 => None,
         _ => Some(transaction.count_events(condition.clone())?),
@@ -242,7 +245,8 @@ fn events(
         .last()
         .filter(|_| more)
         .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
-    Ok(Page::of(found.iter().map(event_version).collect(), total, next))
+    let page = Page::of(found.iter().map(event_version).collect(), total, next);
+    Ok(Page { remarks: access::log_notice(call).into_iter().collect(), ..page })
 }
 
 /// An event of the log in the form of a version, which is what answers are made of.
