@@ -75,7 +75,7 @@ pub(crate) fn app(asked: &mut Asked<'_>, patient: Option<&PatientFacts>, purpose
     let request = asked.request;
     let third_party = request.caller.credentials.app == App::ThirdParty;
     let implied = if third_party { Predicate::None } else { Predicate::All };
-    let permitted = match patient {
+    let permitted = match patient.filter(|patient| patient.names_an_app()) {
         Some(patient) => {
             let identity = Identity::of_app(request.caller, asked.facts);
             let reading = reading(asked, patient);
@@ -174,6 +174,10 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
         return Reach::wholly(records.predicate());
     }
     let itself = types::related_person(only).and(Predicate::Id(vec![own.to_owned()]));
+    if itself != Predicate::None {
+        let text = "this is what is recorded of this person as a carer or proxy";
+        asked.gives(Layer::Relationship, "own-entry", itself.clone(), text);
+    }
     let whole = in_part.then(|| whole.predicate().or(itself.clone()));
     Reach { permit: records.predicate().or(itself), whole }
 }
