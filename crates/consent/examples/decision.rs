@@ -2,6 +2,8 @@
 //! time to read those facts from their JSON, to decide, and to ask a decision about one resource.
 //! `cargo run --release -p concord-consent --example decision`
 
+#![expect(clippy::print_stdout, reason = "it reports to whoever runs it")]
+
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -617,7 +617,7 @@ pub(crate) fn may_change(
     let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
     let roles = about_caller(concord, call, transaction)?.roles;
     concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
-        .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&reason))))?;
+        .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
@@ -635,8 +635,12 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
             writer.patient = Some(id.clone());
         }
         Actor::RelatedPerson(_) => {
-            writer.kind = WriterKind::RelatedPerson { decides: false };
             writer.patient.clone_from(&call.caller.patient);
+            let decides = match &writer.patient {
+                Some(patient) => decides_for(concord, call, transaction, patient)?,
+                None => false,
+            };
+            writer.kind = WriterKind::RelatedPerson { decides };
         }
         Actor::Practitioner(_) | Actor::PractitionerRole(_) => {
             writer.kind = WriterKind::Professional;
@@ -645,6 +649,20 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
         }
     }
     Ok(writer)
+}
+
+/// Whether the law lets the caller decide for the patient.
+fn decides_for(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    patient: &str,
+) -> Result<bool, Fault> {
+    let Some(key) = transaction.patient_key(patient)? else { return Ok(false) };
+    let mut facts = about_caller(concord, call, transaction)?;
+    let (_, shared) = transaction.access_versions(key)?;
+    facts.patients.push(about_patient(concord, transaction, key, shared)?);
+    Ok(concord_consent::legal_basis(&call.caller, &facts, patient, transaction.now).is_some())
 }
 
 /// Which events of the log the caller may see: a patient those about her record, anybody else what they did

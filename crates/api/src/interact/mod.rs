@@ -14,6 +14,7 @@ pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
+pub(crate) mod logical;
 pub(crate) mod matching;
 pub(crate) mod provenance;
 pub(crate) mod read;
