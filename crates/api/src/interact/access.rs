@@ -141,7 +141,7 @@ fn decide_at(
     let access = match (facts_matter, access) {
         (false, _) => (0, 0),
         (true, Some(access)) => access,
-        (true, None) => transaction.access_versions(patient)?,
+        (true, None) => transaction.aside(|transaction| transaction.access_versions(patient))?,
     };
     let question = Question {
         caller: call.fingerprint,
@@ -157,11 +157,13 @@ fn decide_at(
         return Ok(Arc::clone(&answer.decision));
     }
     let facts = if facts_matter {
-        let mut facts = about_caller(concord, call, transaction)?;
-        if patient != 0 {
-            facts.patients.push(about_patient(concord, transaction, patient)?);
-        }
-        facts
+        transaction.aside(|transaction| {
+            let mut facts = about_caller(concord, call, transaction)?;
+            if patient != 0 {
+                facts.patients.push(about_patient(concord, transaction, patient)?);
+            }
+            Ok::<Facts, Fault>(facts)
+        })?
     } else {
         Facts::default()
     };
@@ -269,6 +271,12 @@ fn decide_reached(
     action: Action,
     resource_type: Option<ResourceType>,
 ) -> Result<Arc<Decision>, Fault> {
+    let facts = transaction.aside(|transaction| reached(concord, call, transaction))?;
+    Ok(Arc::new(ask(call, action, resource_type, &facts, transaction.now)))
+}
+
+/// The facts about every patient whose Consent or CareTeam names the caller.
+fn reached(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
     let mut facts = about_caller(concord, call, transaction)?;
     let mut sql = Sql::new("SELECT DISTINCT e.patient FROM entry e WHERE e.key <> '' AND e.parameter IN (")
         .bind(ParameterId::of("CareTeam.participant").0)
@@ -298,7 +306,7 @@ fn decide_reached(
     for key in keys {
         facts.patients.push(about_patient(concord, transaction, key)?);
     }
-    Ok(Arc::new(ask(call, action, resource_type, &facts, transaction.now)))
+    Ok(facts)
 }
 
 /// What the store knows about the caller.

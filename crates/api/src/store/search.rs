@@ -169,7 +169,7 @@ impl Transaction<'_> {
     fn condition_among(&mut self, among: &Among) -> Result<Sql, Fault> {
         let record = match &among.record {
             None => None,
-            Some(id) => match self.patient_key(id)? {
+            Some(id) => match self.record_key(id)? {
                 Some(key) => Some(key),
                 // No resource is part of a record that nothing has ever named.
                 None => return Ok(Sql::new("1 = 0")),

@@ -147,10 +147,34 @@ impl Parameter {
         }
     }
 
+    /// The codes of the three parts of a composite that is a token with a span: the token and the numbers at the two
+    /// ends.
+    #[must_use]
+    pub fn span(&self) -> Option<[&'static str; 3]> {
+        let kind = |code: &str| self.resource_type.and_then(|one| parameter(one, code)).map(|found| found.kind);
+        match self.components.as_slice() {
+            [token, start, end]
+                if kind(token.code) == Some(Kind::Token)
+                    && kind(start.code) == Some(Kind::Number)
+                    && kind(end.code) == Some(Kind::Number)
+                    && start.code != end.code =>
+            {
+                Some([token.code, start.code, end.code])
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it can be searched by.
     #[must_use]
     pub fn is_supported(&self) -> bool {
-        self.kind != Kind::Composite || self.parts().is_some()
+        self.kind != Kind::Composite || self.parts().is_some() || self.span().is_some()
+    }
+
+    /// Whether its values are codes that say no system: which it is, the element says.
+    #[must_use]
+    pub fn is_of_bare_codes(&self) -> bool {
+        !self.paths.is_empty() && self.paths.iter().all(|path| path.data_type == path::DataType::Code)
     }
 }
 
