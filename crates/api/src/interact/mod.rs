@@ -15,6 +15,7 @@ pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
 pub(crate) mod matching;
+pub(crate) mod operation;
 pub(crate) mod provenance;
 pub(crate) mod read;
 pub(crate) mod references;
