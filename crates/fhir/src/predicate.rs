@@ -7,7 +7,7 @@
 //! runs a query puts the permission into every hop with [`Predicate::at_hops`]. A permission itself has no hops.
 
 use crate::index::{Entries, Entry, ParameterId, SEPARATOR};
-use crate::registry::{ResourceType, canonical_url, refers_by_url};
+use crate::registry::{ResourceType, canonical_url, combined, refers_by_url};
 use crate::terminology::Codes;
 
 mod told;
@@ -214,7 +214,8 @@ impl Predicate {
             Predicate::NoRecord => entries.patients.is_empty(),
             Predicate::Updated(comparison, wanted) => comparison.holds(entries.updated, *wanted),
             Predicate::Entry(parameter, test) => {
-                entries.rows.iter().any(|row| row.parameter == *parameter && test.holds(row))
+                let rows_of = combined(*parameter).unwrap_or(std::slice::from_ref(parameter));
+                entries.rows.iter().any(|row| rows_of.contains(&row.parameter) && test.holds(row))
             }
             Predicate::Through { parameter, types, then } => all.iter().any(|target| {
                 types.contains(&target.resource_type)

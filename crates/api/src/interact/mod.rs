@@ -27,6 +27,8 @@ pub(crate) mod words;
 pub(crate) mod write;
 
 #[cfg(test)]
+mod example_tests;
+#[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
 mod search_tests;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{ResourceType, combined};
 use concord_fhir::search::record_of;
 
 use super::hop;
@@ -186,7 +186,7 @@ impl Lowering<'_> {
 
     /// The condition on the rows of a leading clause, after `e.`.
     fn led(&self, parameters: &[ParameterId], test: &Test, records: &[i64]) -> Sql {
-        list("parameter", parameters.iter().map(|parameter| parameter.0.into()))
+        of_parameters("parameter", parameters)
             .sql(" AND e.key <> '' AND ")
             .append(self.test(test))
             .append(in_records(records))
@@ -202,7 +202,7 @@ impl Lowering<'_> {
             .sql(" e WHERE e.resource = ")
             .sql(if self.depth == 0 { Cow::Borrowed(self.rows.key()) } else { self.column("rid") })
             .sql(" AND ")
-            .append(list("e.parameter", parameters.iter().map(|parameter| parameter.0.into())))
+            .append(of_parameters("e.parameter", parameters))
     }
 
     /// The end of an `EXISTS`. The index of superseded versions has no key to lead by, and PostgreSQL would go through
@@ -352,6 +352,15 @@ fn same_test(parts: &[Predicate]) -> Option<(Vec<ParameterId>, &Test)> {
     parameters.map(|parameters| (parameters, test))
 }
 
+/// The row is one of these parameters'; of a combined one, of those that it consists of.
+pub(super) fn of_parameters(column: &'static str, parameters: &[ParameterId]) -> Sql {
+    let rows_of = |parameter: &'_ ParameterId| match combined(*parameter) {
+        Some(parts) => parts.to_vec(),
+        None => vec![*parameter],
+    };
+    list(column, parameters.iter().flat_map(rows_of).map(|parameter| parameter.0.into()))
+}
+
 /// ` AND ` the row is in one of these records; nothing for no record.
 fn in_records(records: &[i64]) -> Sql {
     if records.is_empty() {
@@ -361,7 +370,7 @@ fn in_records(records: &[i64]) -> Sql {
 }
 
 /// One of the values; a single one as an equation, so that a query has the same text whichever way it came.
-pub(crate) fn list(column: impl Into<Cow<'static, str>>, mut values: impl Iterator<Item = Bind>) -> Sql {
+fn list(column: impl Into<Cow<'static, str>>, mut values: impl Iterator<Item = Bind>) -> Sql {
     let Some(first) = values.next() else { return Sql::new("1 = 0") };
     let Some(second) = values.next() else { return Sql::new(column).sql(" = ").bind(first) };
     let mut sql = Sql::new(column).sql(" IN (").bind(first).sql(", ").bind(second);

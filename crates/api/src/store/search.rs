@@ -5,7 +5,7 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use diesel::sql_types::{BigInt, Double, Nullable, Text};
 
-use super::lower::Rows;
+use super::lower::{Rows, of_parameters};
 use super::rows::Version;
 use super::statement::{Bind, Sql};
 use super::transaction::Transaction;
@@ -86,8 +86,8 @@ impl SortKey {
         };
         Sql::new("(SELECT ")
             .sql(direct)
-            .sql(" FROM entry e WHERE e.resource = r.rid AND e.parameter = ")
-            .bind(parameter.0)
+            .sql(" FROM entry e WHERE e.resource = r.rid AND ")
+            .append(of_parameters("e.parameter", &[parameter]))
             .sql(")")
     }
 
