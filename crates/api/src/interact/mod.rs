@@ -29,6 +29,8 @@ pub(crate) mod write;
 #[cfg(test)]
 mod example_tests;
 #[cfg(test)]
+mod hidden_tests;
+#[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
 mod search_tests;
