@@ -153,7 +153,7 @@ fn compared(
             let (_, wanted) = date(name, value)?;
             Ok(Predicate::Entry(of_rows, ask::overlaps(wanted)))
         }
-        (Operator::Modifier(modifier), Kind::Uri) => asked(Some(modifier), value),
+        (Operator::Modifier(modifier), Kind::Uri | Kind::Token) => asked(Some(modifier), value),
         (_, kind) => Err(unsupported(name, &format!("the operator cannot be used on `{code}`, a {}", kind.code()))),
     }
 }

@@ -239,7 +239,7 @@ fn a_filter_that_is_not_understood_is_refused() {
         ("date eq never", IssueCode::Value),
         ("status pr perhaps", IssueCode::Value),
         ("status co fin", IssueCode::NotSupported),
-        ("code in http://example.org/vs", IssueCode::NotSupported),
+        ("date in http://example.org/vs", IssueCode::NotSupported),
         ("related[type eq x].target eq y", IssueCode::NotSupported),
         (&deep, IssueCode::TooCostly),
         (&many, IssueCode::TooCostly),
@@ -431,6 +431,10 @@ fn codes_that_are_to_be_looked_up_are_nothing_until_then() {
     let set = Codes::In("http://example.org/vs|2".to_owned());
     assert_eq!(asked, Predicate::Coded(ParameterId::of("Observation.code"), set));
     assert!(!asked.holds(&reading()));
+    let filtered = query("Observation", &[("_filter", "code in http://example.org/vs|2")]).predicate;
+    assert_eq!(filtered, asked);
+    let below = query("Observation", &[("code:below", "http://loinc.org|1")]).predicate;
+    assert_eq!(query("Observation", &[("_filter", "code sb http://loinc.org|1")]).predicate, below);
     let deep = query("Patient", &[("_has:Observation:subject:code:below", "http://loinc.org|1")]).predicate;
     let not_in = query("Observation", &[("code:not-in", "http://example.org/vs")]).predicate;
     let mut seen = Vec::new();

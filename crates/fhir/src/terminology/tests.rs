@@ -165,3 +165,16 @@ fn a_search_by_a_value_set_has_an_end() {
     let many = value_set("v", json!([{ "system": "x", "concept": many }]));
     assert_eq!(refused(vec![many], "v").0, IssueCode::TooCostly);
 }
+
+#[test]
+fn what_r4_requires_is_known_without_a_resource() {
+    let name = "http://hl7.org/fhir/ValueSet/administrative-gender";
+    let gender =
+        ["female", "male", "other", "unknown"].map(|code| format!("http://hl7.org/fhir/administrative-gender|{code}"));
+    assert_eq!(codes(vec![], &Codes::In(name.to_owned())).expect("codes"), gender);
+    assert_eq!(codes(vec![], &Codes::In(format!("{name}|4.0.1"))).expect("codes"), gender);
+    assert_eq!(refused(vec![], &format!("{name}|5.0.0")).0, IssueCode::NotFound);
+    // One that is stored under that name is taken.
+    let own = value_set(name, json!([{ "system": "x", "concept": [{ "code": "1" }] }]));
+    assert_eq!(codes(vec![own], &Codes::In(name.to_owned())).expect("codes"), ["x|1"]);
+}

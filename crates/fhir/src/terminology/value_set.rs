@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::{Code, CodeSystem, DEEPEST_IMPORT, MOST_CODES, MOST_CONCEPTS, MOST_SOURCES, Source, Trouble};
 use crate::json::Value;
+use crate::schema::{Binding, r4};
 
 /// One look-up, with what it has read so far.
 pub(super) struct Reading<'s, S: Source> {
@@ -35,7 +36,13 @@ impl<'s, S: Source> Reading<'s, S> {
         }
         self.count()?;
         let found = self.source.value_set(name).map_err(Trouble::Source)?;
-        let set = found.ok_or_else(|| Trouble::missing(format!("there is no value set {name} here")))?;
+        let Some(set) = found else {
+            // The codes that R4 itself requires somewhere are known without a resource.
+            return match r4().value_set(name) {
+                Some(binding) => Ok(of_binding(binding)),
+                None => Err(Trouble::missing(format!("there is no value set {name} here"))),
+            };
+        };
         self.open.push(name.to_owned());
         let codes = match whole_expansion(&set) {
             Some(codes) => Ok(codes),
@@ -150,6 +157,11 @@ impl<'s, S: Source> Reading<'s, S> {
         }
         Ok(of_system(system, codes))
     }
+}
+
+fn of_binding(binding: &Binding) -> BTreeSet<Code> {
+    let of = |system: &str, code: &str| Code { system: system.to_owned(), code: code.to_owned() };
+    binding.systems.iter().flat_map(|(system, codes)| codes.iter().map(move |code| of(system, code))).collect()
 }
 
 fn of_system(system: &str, codes: BTreeSet<String>) -> BTreeSet<Code> {
