@@ -19,6 +19,7 @@ mod every_type;
 mod history;
 mod matrix;
 mod official_examples;
+mod operations;
 mod representation;
 mod search;
 mod sharing;

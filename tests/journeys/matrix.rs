@@ -31,6 +31,18 @@ const READ: [Get; 8] =
 /// The same where the others find nothing.
 const FOUND: [Get; 8] =
     [Without(401), Without(200), Shown(200), Shown(200), Shown(200), Without(200), Without(403), Shown(200)];
+/// Whoever has a token may have a resource judged that they bring along.
+const JUDGED: [Get; 8] =
+    [Without(401), Without(200), Without(200), Without(200), Without(200), Without(200), Without(200), Without(200)];
+/// The same without a resource.
+const NOTHING_TO_JUDGE: [Get; 8] =
+    [Without(401), Without(400), Without(400), Without(400), Without(400), Without(400), Without(400), Without(400)];
+/// As a new version of the reading, if they see it.
+const JUDGED_IN_A_RECORD: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(200), Without(200), Without(404), Without(403), Without(200)];
+/// The same without a resource.
+const NOTHING_TO_JUDGE_IN_A_RECORD: [Get; 8] =
+    [Without(401), Without(404), Without(400), Without(400), Without(400), Without(404), Without(403), Without(400)];
 /// Everybody, and it says nothing of anybody.
 const OPEN: [Get; 8] = [Without(200); 8];
 
@@ -102,6 +114,10 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
         // A transaction that reads the reading: it fails as a whole as its entry does.
         "POST", "/fhir", READ,
     ),
+    ("GET", "/fhir/{type}/$validate", NOTHING_TO_JUDGE),
+    ("POST", "/fhir/{type}/$validate", JUDGED),
+    ("GET", "/fhir/{type}/{id}/$validate", NOTHING_TO_JUDGE_IN_A_RECORD),
+    ("POST", "/fhir/{type}/{id}/$validate", JUDGED_IN_A_RECORD),
     ("GET", "/fhir/metadata", OPEN),
     ("GET", "/healthz", OPEN),
     ("GET", "/readyz", OPEN),

@@ -21,6 +21,8 @@ pub enum Fault {
     Denied(Vec<Issue>),
     /// The address names no resource type of R4.
     NoSuchType(String),
+    /// The address names no operation of that place.
+    NoSuchOperation(Issue),
     /// It is not there, or the caller may not know that it is: both are said alike.
     NotFound,
     /// It was there, and the caller could read it, but it has been deleted.

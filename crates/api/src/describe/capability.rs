@@ -3,6 +3,7 @@
 use concord_fhir::json::{self, Value};
 use concord_fhir::registry::{self, Kind, ResourceType};
 
+use crate::interact::operation::{Level, OPERATIONS, Operation};
 use crate::interact::{AUDIT_EVENT, PROVENANCE, audit, instant};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -10,14 +11,17 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The statement as JSON. `base` is the FHIR base as clients see it; `now_ms` is when the server started.
 #[must_use]
 pub fn statement(base: &str, now_ms: i64) -> String {
-    let resources = ResourceType::all().filter(|listed| listed.name() != "Parameters").map(resource).collect();
+    let resources = ResourceType::all()
+        .filter(|listed| listed.name() != "Parameters")
+        .map(|listed| resource(listed, base))
+        .collect();
     let coded = |system: &'static str, code: &'static str| {
         Value::object([(
             "coding",
             Value::Array(vec![Value::object([("system", Value::string(system)), ("code", Value::string(code))])]),
         )])
     };
-    let rest = Value::object([
+    let mut rest = Value::object([
         ("mode", Value::string("server")),
         (
             "security",
@@ -45,6 +49,14 @@ pub fn statement(base: &str, now_ms: i64) -> String {
         ("searchParam", Value::Array(parameters_of_several_types())),
         ("compartment", Value::Array(vec![Value::string("http://hl7.org/fhir/CompartmentDefinition/patient")])),
     ]);
+    let called: Vec<Value<'static>> = OPERATIONS
+        .iter()
+        .filter(|operation| operation.levels.contains(&Level::System))
+        .map(|operation| called(operation, base))
+        .collect();
+    if let (Some(object), false) = (rest.as_object_mut(), called.is_empty()) {
+        object.set("operation", Value::Array(called));
+    }
     json::to_string(&Value::object([
         ("resourceType", Value::string("CapabilityStatement")),
         ("id", Value::string("concord")),
@@ -82,8 +94,21 @@ fn codes(interactions: &[&'static str]) -> Value<'static> {
     Value::Array(interactions.iter().map(|code| Value::object([("code", Value::string(*code))])).collect())
 }
 
+/// An operation, with the address of its definition.
+fn called(operation: &Operation, base: &str) -> Value<'static> {
+    let definition = match operation.definition {
+        Some(url) => url.to_owned(),
+        None => format!("{base}/OperationDefinition/{}", operation.code()),
+    };
+    Value::object([
+        ("name", Value::string(operation.code())),
+        ("definition", Value::string(definition)),
+        ("documentation", Value::string(operation.told)),
+    ])
+}
+
 /// What can be done with one type.
-fn resource(resource_type: ResourceType) -> Value<'static> {
+fn resource(resource_type: ResourceType, base: &str) -> Value<'static> {
     let append_only = resource_type == AUDIT_EVENT || resource_type == PROVENANCE;
     let interactions: &[&str] = if resource_type == AUDIT_EVENT {
         &["read", "vread", "create", "search-type"]
@@ -99,7 +124,7 @@ fn resource(resource_type: ResourceType) -> Value<'static> {
         .map(|found| parameter(found.code, found.kind.code()))
         .collect();
     if resource_type != AUDIT_EVENT {
-        parameters.extend(["_filter", "_has", "_list"].map(|code| parameter(code, "special")));
+        parameters.extend(["_content", "_filter", "_has", "_list", "_text"].map(|code| parameter(code, "special")));
     }
     let mut members = Value::object([
         ("type", Value::string(name)),
@@ -120,6 +145,14 @@ fn resource(resource_type: ResourceType) -> Value<'static> {
         && let Some(object) = members.as_object_mut()
     {
         object.0.retain(|(name, _)| name != "searchInclude" && name != "searchRevInclude");
+    }
+    let operations: Vec<Value<'static>> = OPERATIONS
+        .iter()
+        .filter(|operation| operation.levels != [Level::System] && operation.is_on(resource_type))
+        .map(|operation| called(operation, base))
+        .collect();
+    if let (Some(object), false) = (members.as_object_mut(), operations.is_empty()) {
+        object.set("operation", Value::Array(operations));
     }
     if let (Some(text), Some(object)) = (documentation(resource_type), members.as_object_mut()) {
         object.set_at(2, "documentation", Value::string(text));

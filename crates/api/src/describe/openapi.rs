@@ -3,6 +3,11 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::interact::operation::{Level, OPERATIONS, Operation, Parameter};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::{ContentBuilder, PathItem, Required, ResponseBuilder};
+
 use crate::http::{bundle, resource, search, system};
 
 #[derive(OpenApi)]
@@ -21,6 +26,7 @@ use crate::http::{bundle, resource, search, system};
         (name = "search", description = "Many resources"),
         (name = "history", description = "Versions"),
         (name = "system", description = "What the server can do"),
+        (name = "extended", description = "Operations: what is more than one interaction"),
         (name = "operations", description = "For those who run it")
     ),
     paths(
@@ -31,7 +37,7 @@ use crate::http::{bundle, resource, search, system};
         system::metadata, system::alive, system::ready, system::metrics, system::openapi
     ),
     security(("bearer" = [])),
-    modifiers(&Bearer)
+    modifiers(&Bearer, &Extended)
 )]
 struct Document;
 
@@ -44,6 +50,89 @@ impl Modify for Bearer {
         scheme.description = Some("A token of a configured issuer with SMART scopes".to_owned());
         document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
+}
+
+/// The operations of the table, each at every address that it has.
+struct Extended;
+
+impl Modify for Extended {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for operation in OPERATIONS {
+            for level in operation.levels {
+                for (place, suffix) in places(operation, *level) {
+                    document.paths.paths.insert(place, described(operation, *level, &suffix));
+                }
+            }
+        }
+    }
+}
+
+/// The addresses of an operation at a level, and what tells them apart in names.
+fn places(operation: &Operation, level: Level) -> Vec<(String, String)> {
+    let types = if operation.types.is_empty() { &["{type}"][..] } else { operation.types };
+    let name = operation.name;
+    match level {
+        Level::System => vec![(format!("/fhir/{name}"), String::new())],
+        Level::Type => types.iter().map(|one| (format!("/fhir/{one}/{name}"), (*one).to_owned())).collect(),
+        Level::Instance => {
+            types.iter().map(|one| (format!("/fhir/{one}/{{id}}/{name}"), format!("{one}One"))).collect()
+        }
+    }
+}
+
+fn described(operation: &Operation, level: Level, suffix: &str) -> PathItem {
+    let mut item = PathItemBuilder::new().operation(HttpMethod::Post, method(operation, level, suffix, true));
+    if !operation.changes {
+        item = item.operation(HttpMethod::Get, method(operation, level, suffix, false));
+    }
+    item.build()
+}
+
+fn method(operation: &Operation, level: Level, suffix: &str, by_post: bool) -> utoipa::openapi::path::Operation {
+    let place = suffix.trim_matches(|part| part == '{' || part == '}');
+    let place =
+        if suffix.contains("{type}") { place.replace("{type}", "type").replace('}', "") } else { place.to_owned() };
+    let verb = if by_post { "Post" } else { "" };
+    let in_path = |name: &str| {
+        ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True).build()
+    };
+    let mut built = OperationBuilder::new()
+        .tag("extended")
+        .summary(Some(format!("{} {}", operation.name, operation.told)))
+        .operation_id(Some(format!("{}{place}{verb}", operation.code())));
+    if level != Level::System && operation.types.is_empty() {
+        built = built.parameter(in_path("type"));
+    }
+    if level == Level::Instance {
+        built = built.parameter(in_path("id"));
+    }
+    for Parameter { name, of, min, told, .. } in operation.parameters {
+        if of.chars().next().is_some_and(char::is_lowercase) {
+            let required = if *min > 0 && !by_post { Required::True } else { Required::False };
+            built = built.parameter(
+                ParameterBuilder::new()
+                    .name(*name)
+                    .parameter_in(ParameterIn::Query)
+                    .required(required)
+                    .description(Some(*told))
+                    .build(),
+            );
+        }
+    }
+    if by_post {
+        let body = RequestBodyBuilder::new()
+            .description(Some("A Parameters resource, or the resource that is its only parameter"))
+            .content("application/fhir+json", ContentBuilder::new().build());
+        built = built.request_body(Some(body.build()));
+    }
+    let answer = |text: &str| ResponseBuilder::new().description(text).build();
+    built
+        .response("200", answer("What came of it"))
+        .response("400", answer("A parameter is wrong"))
+        .response("401", answer("No valid token"))
+        .response("403", answer("Not permitted"))
+        .response("404", answer("Not there, or hidden from the caller"))
+        .build()
 }
 
 /// The document, with line breaks and a line end.

@@ -153,10 +153,20 @@ impl Exchange {
         (fault, self.answer.clone())
     }
 
+    /// The resource in a body, of whatever type, checked.
+    fn checked<'b>(&self, body: &'b Bytes) -> Result<codec::Resource<'b>, Fault> {
+        let format = body_format(text(self.request.headers(), &header::CONTENT_TYPE))?;
+        codec::read(format, body, &self.server.concord.limits).map_err(unreadable)
+    }
+
+    /// The resource in the body of an operation, checked.
+    pub(super) fn any_body(&self, body: &Bytes) -> Result<Value<'static>, Fault> {
+        self.checked(body).map(|resource| resource.value.into_owned())
+    }
+
     /// The resource in a body, checked.
     pub(super) fn body(&self, body: &Bytes, resource_type: ResourceType) -> Result<Value<'static>, Fault> {
-        let format = body_format(text(self.request.headers(), &header::CONTENT_TYPE))?;
-        let resource = codec::read(format, body, &self.server.concord.limits).map_err(unreadable)?;
+        let resource = self.checked(body)?;
         if resource.resource_type != resource_type {
             return Err(Fault::Malformed(vec![Issue::error(
                 IssueCode::Invalid,

@@ -23,6 +23,7 @@ pub(super) fn told(fault: &Fault, request_id: &str) -> (StatusCode, Vec<Issue>) 
             StatusCode::NOT_FOUND,
             one(IssueCode::NotSupported, &format!("{name:?} is no resource type of R4 with an endpoint here")),
         ),
+        Fault::NoSuchOperation(issue) => (StatusCode::NOT_FOUND, vec![issue.clone()]),
         Fault::NotFound => (StatusCode::NOT_FOUND, one(IssueCode::NotFound, "not found")),
         Fault::Gone => (StatusCode::GONE, one(IssueCode::Deleted, "the resource has been deleted")),
         Fault::NotAllowed { text, .. } => (StatusCode::METHOD_NOT_ALLOWED, one(IssueCode::NotSupported, text)),

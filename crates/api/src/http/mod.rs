@@ -5,6 +5,7 @@ mod collection;
 mod exchange;
 mod fault;
 mod negotiate;
+mod operation;
 pub mod resource;
 pub mod search;
 pub mod system;
@@ -32,11 +33,25 @@ pub struct Server {
     pub openapi: String,
 }
 
+use operation::NAME;
+
 pub use trace::traced;
 
 /// An address at which other methods than its routes' are answered with 405.
 fn only(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(system::not_allowed))
+}
+
+/// An address of operations: by POST, and by GET those that change nothing.
+fn called<F, Args>(path: &str, handler: F) -> actix_web::Resource
+where
+    F: actix_web::Handler<Args, Output = actix_web::HttpResponse> + Clone,
+    Args: actix_web::FromRequest + 'static,
+{
+    only(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler.clone()))
+        .route(web::post().to(handler))
 }
 
 /// Every route. The access matrix in `tests/` and the OpenAPI document are checked against this list.
@@ -65,6 +80,9 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::head().to(resource::system_history)),
                 )
                 .service(only("/_search").route(web::post().to(search::system_by_post)))
+                .service(called(&format!("/{NAME}"), operation::on_system))
+                .service(called(&format!("/{{type}}/{NAME}"), operation::on_type))
+                .service(called(&format!("/{{type}}/{{id}}/{NAME}"), operation::on_instance))
                 .service(only("/{type}/_search").route(web::post().to(search::search_by_post)))
                 .service(
                     only("/{type}/_history")

@@ -79,6 +79,7 @@ pub async fn unknown(request: HttpRequest) -> HttpResponse {
 pub async fn not_allowed(request: HttpRequest) -> HttpResponse {
     let template = request.match_pattern().unwrap_or_default();
     let allow = match template.as_str() {
+        called if called.contains("{operation") => "GET, HEAD, POST",
         "/fhir/{type}/{id}" => "GET, HEAD, PUT, DELETE",
         "/fhir/{type}" => "GET, HEAD, POST, PUT, DELETE",
         "/fhir" | "/fhir/{type}/_search" => "POST",

@@ -172,12 +172,12 @@ fn decide_at(
     patient: i64,
     access: Option<(i64, i64)>,
 ) -> Result<Arc<Decision>, Fault> {
-    let about = decided_by(call, transaction, resource_type, patient)?;
+    let about = transaction.aside(|transaction| decided_by(call, transaction, resource_type, patient))?;
     let is_system = call.caller.actor == Actor::System;
     let access = match access {
         _ if is_system => (0, 0),
         Some(access) if about == patient => access,
-        _ => transaction.access_versions(about)?,
+        _ => transaction.aside(|transaction| transaction.access_versions(about))?,
     };
     let question = Question {
         caller: call.fingerprint,
@@ -192,15 +192,19 @@ fn decide_at(
     {
         return Ok(Arc::clone(&answer.decision));
     }
-    let mut facts = Facts::default();
-    if !is_system {
-        facts = about_caller(concord, call, transaction)?;
-        if about != 0 {
-            let patient = about_patient(concord, transaction, about, access.1)?;
-            facts.devices = devices(call, transaction, &patient)?;
-            facts.patients.push(patient);
-        }
-    }
+    let facts = if is_system {
+        Facts::default()
+    } else {
+        transaction.aside(|transaction| {
+            let mut facts = about_caller(concord, call, transaction)?;
+            if about != 0 {
+                let patient = about_patient(concord, transaction, about, access.1)?;
+                facts.devices = devices(call, transaction, &patient)?;
+                facts.patients.push(patient);
+            }
+            Ok::<Facts, Fault>(facts)
+        })?
+    };
     let decision = Arc::new(ask(call, action, resource_type, &facts, transaction.now));
     // What a resource refers to has no version of its own, so what depends on it is asked anew each time.
     if facts.patients.iter().all(|patient| patient.links.is_empty()) {
@@ -308,6 +312,12 @@ fn decide_reached(
     action: Action,
     resource_type: Option<ResourceType>,
 ) -> Result<Arc<Decision>, Fault> {
+    let facts = transaction.aside(|transaction| reached(concord, call, transaction))?;
+    Ok(Arc::new(ask(call, action, resource_type, &facts, transaction.now)))
+}
+
+/// The facts about every patient whose Consent or CareTeam names the caller.
+fn reached(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
     let mut facts = about_caller(concord, call, transaction)?;
     let mut sql = Sql::new("SELECT DISTINCT e.patient FROM entry e WHERE e.key <> '' AND e.parameter IN (")
         .bind(ParameterId::of("CareTeam.participant").0)
@@ -342,7 +352,7 @@ fn decide_reached(
     }
     facts.devices.sort_unstable();
     facts.devices.dedup();
-    Ok(Arc::new(ask(call, action, resource_type, &facts, transaction.now)))
+    Ok(facts)
 }
 
 /// What the store knows about the caller.

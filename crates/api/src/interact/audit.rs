@@ -46,9 +46,11 @@ pub(crate) enum Interaction {
     SystemHistory = 8,
     /// A call without a believable token.
     Login = 9,
+    /// An operation, which is named by the query of the record.
+    Operation = 10,
 }
 
-const INTERACTIONS: [(Interaction, &str, &str, &str); 10] = [
+const INTERACTIONS: [(Interaction, &str, &str, &str); 11] = [
     (Interaction::Read, "read", "R", "Read"),
     (Interaction::Vread, "vread", "R", "Read"),
     (Interaction::Search, "search-type", "E", "Query"),
@@ -59,6 +61,7 @@ const INTERACTIONS: [(Interaction, &str, &str, &str); 10] = [
     (Interaction::TypeHistory, "history-type", "R", "Read"),
     (Interaction::SystemHistory, "history-system", "R", "Read"),
     (Interaction::Login, "login", "E", ""),
+    (Interaction::Operation, "operation", "E", ""),
 ];
 
 /// The code of the interaction, the code of AuditEvent.action, and the name of the BALP profile.
@@ -249,6 +252,8 @@ fn query(record: &Record) -> Option<String> {
     let asked = record.query.as_str();
     match (told(record.interaction).0, name) {
         ("history-type", Some(name)) => Some(format!("{name}/_history")),
+        ("operation", Some(name)) => Some(format!("{name}/{asked}")),
+        ("operation", None) => Some(asked.to_owned()),
         ("history-system", _) => Some("_history".to_owned()),
         ("search-type", Some(name)) if asked.is_empty() => Some(name.to_owned()),
         (_, Some(name)) if !asked.is_empty() => Some(format!("{name}?{asked}")),
@@ -351,6 +356,13 @@ pub(crate) fn condition(transaction: &mut Transaction<'_>, predicate: &Predicate
             return Err(Fault::Malformed(vec![concord_fhir::issue::Issue::plain(
                 concord_fhir::issue::IssueCode::NotSupported,
                 "the audit log cannot be searched through other resources",
+            )]));
+        }
+        Predicate::Coded(_, codes) => {
+            let text = format!("the audit log cannot be searched by codes {codes}");
+            return Err(Fault::Malformed(vec![concord_fhir::issue::Issue::plain(
+                concord_fhir::issue::IssueCode::NotSupported,
+                text,
             )]));
         }
     })

@@ -1,0 +1,215 @@
+//! Operations (R4 "Extended Operations on the RESTful API"): a table, and one file for each.
+//!
+//! Routes, the CapabilityStatement and the OpenAPI document are made from [`OPERATIONS`]. An operation goes the way of
+//! every interaction: facts -> decide -> store -> audit, in one transaction.
+
+mod validate;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+
+use super::create::Written;
+use super::search::Page;
+use super::{Call, Concord};
+use crate::fault::Fault;
+use crate::store::rows::Version;
+
+/// Where an operation is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// `/$name`
+    System,
+    /// `/{type}/$name`
+    Type,
+    /// `/{type}/{id}/$name`
+    Instance,
+}
+
+/// A parameter that goes in, by query or in a Parameters resource.
+pub(crate) struct Parameter {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its FHIR type.
+    pub(crate) of: &'static str,
+    /// How many there must be at least.
+    pub(crate) min: usize,
+    /// How many there may be at most.
+    pub(crate) max: usize,
+    /// What it says, in a sentence.
+    pub(crate) told: &'static str,
+}
+
+/// An operation.
+pub(crate) struct Operation {
+    /// Its name with the `$`.
+    pub(crate) name: &'static str,
+    /// Where it is called.
+    pub(crate) levels: &'static [Level],
+    /// On which types; none for every type.
+    pub(crate) types: &'static [&'static str],
+    /// Whether it may change something, and so is called by POST only.
+    pub(crate) changes: bool,
+    /// Whether its body may be a resource that is not valid.
+    pub(crate) takes_invalid: bool,
+    /// What it does, in a sentence.
+    pub(crate) told: &'static str,
+    /// The address of its definition: that of the specification, or none for one of Concord's own.
+    pub(crate) definition: Option<&'static str>,
+    /// What goes in.
+    pub(crate) parameters: &'static [Parameter],
+    /// What it runs.
+    pub(crate) run: fn(Arc<Concord>, Call, Target, Input) -> Running,
+}
+
+/// An operation under way.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Output, Fault>>>>;
+
+/// What an operation is called on: nothing, a type or a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The type in the address.
+    pub(crate) resource_type: Option<ResourceType>,
+    /// The logical id in the address.
+    pub(crate) id: Option<String>,
+}
+
+/// What an operation answers.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// A resource made for the answer.
+    Value(Value<'static>),
+    /// A stored version.
+    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
+    Version(Version),
+    /// A version that it has stored.
+    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
+    Written(Written),
+    /// A searchset Bundle; its cursor goes into the next link.
+    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
+    Page(Page),
+}
+
+/// Every operation, by name.
+pub(crate) const OPERATIONS: &[Operation] = &[validate::OPERATION];
+
+/// The operation of that name at a place.
+pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
+    let level = target.level();
+    OPERATIONS.iter().find(|operation| {
+        operation.name == name
+            && operation.levels.contains(&level)
+            && target.resource_type.is_none_or(|named| operation.is_on(named))
+    })
+}
+
+impl Operation {
+    /// Whether it is called on a type or its resources.
+    pub(crate) fn is_on(&self, resource_type: ResourceType) -> bool {
+        self.types.is_empty() || self.types.contains(&resource_type.name())
+    }
+
+    /// Its code: the name without the `$`.
+    pub(crate) fn code(&self) -> &'static str {
+        self.name.trim_start_matches('$')
+    }
+}
+
+impl Target {
+    fn level(&self) -> Level {
+        match (self.resource_type, &self.id) {
+            (None, _) => Level::System,
+            (Some(_), None) => Level::Type,
+            (Some(_), Some(_)) => Level::Instance,
+        }
+    }
+}
+
+/// What goes into an operation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Input {
+    /// The parameters of the query, without those of the form of the answer.
+    pub(crate) pairs: Vec<(String, String)>,
+    /// The Parameters resource of the body, if there is one.
+    pub(crate) parameters: Option<Value<'static>>,
+    /// What is wrong with the body, for an operation that takes invalid ones.
+    pub(crate) problems: Vec<Issue>,
+}
+
+impl Input {
+    /// The input with a body: Parameters, or the one resource that is a parameter named `resource` (R4 "Extended
+    /// Operations", POST with a resource as body).
+    pub(crate) fn with_body(mut self, body: Value<'static>) -> Input {
+        self.parameters = Some(if body.text("resourceType") == Some("Parameters") {
+            body
+        } else {
+            let only = Value::object([("name", Value::string("resource")), ("resource", body)]);
+            Value::object([("resourceType", Value::string("Parameters")), ("parameter", Value::Array(vec![only]))])
+        });
+        self
+    }
+
+    /// Refuses parameters that the operation does not have, and too few or too many of one.
+    pub(crate) fn check(&self, operation: &Operation) -> Result<(), Fault> {
+        let known = |name: &str| operation.parameters.iter().any(|parameter| parameter.name == name);
+        let mut issues = Vec::new();
+        let named = self.pairs.iter().map(|(name, _)| name.as_str());
+        for name in named.chain(self.members().filter_map(|member| member.text("name"))) {
+            if !known(name) {
+                let shown: String = name.chars().take(64).collect();
+                let text = format!("parameter {shown}: {} has no such parameter", operation.name);
+                issues.push(Issue::plain(IssueCode::NotSupported, text));
+            }
+        }
+        for parameter in operation.parameters {
+            let count = self.pairs.iter().filter(|(name, _)| name == parameter.name).count()
+                + self.members().filter(|member| member.text("name") == Some(parameter.name)).count();
+            let name = parameter.name;
+            if count < parameter.min && !operation.takes_invalid {
+                let text = format!("parameter {name} is missing");
+                issues.push(Issue::plain(IssueCode::Required, text));
+            }
+            if count > parameter.max {
+                let text = format!("parameter {name} may be there {} times at most", parameter.max);
+                issues.push(Issue::plain(IssueCode::Value, text));
+            }
+        }
+        if issues.is_empty() { Ok(()) } else { Err(Fault::Malformed(issues)) }
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Value<'static>> {
+        self.parameters.iter().flat_map(|parameters| parameters.list("parameter"))
+    }
+
+    /// All values of a parameter as text: a primitive, or the `reference` of a Reference.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let queried = self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let given = self.values(name).filter_map(|value| match value {
+            Value::Object(_) => value.text("reference").map(str::to_owned),
+            Value::Bool(flag) => Some(flag.to_string()),
+            other => other.as_str().or_else(|| other.as_number()).map(str::to_owned),
+        });
+        queried.chain(given).collect()
+    }
+
+    /// The value of a parameter as text; see [`Input::texts`].
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.texts(name).into_iter().next()
+    }
+
+    /// All `value[x]` of a parameter.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &Value<'static>> {
+        self.members().filter(move |member| member.text("name") == Some(name)).filter_map(|member| {
+            let object = member.as_object()?;
+            object.0.iter().find(|(key, _)| key.starts_with("value")).map(|(_, value)| value)
+        })
+    }
+
+    /// The resource that a parameter is.
+    pub(crate) fn resource(&self, name: &str) -> Option<&Value<'static>> {
+        self.members().find(|member| member.text("name") == Some(name))?.get("resource")
+    }
+}

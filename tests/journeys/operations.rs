@@ -1,0 +1,47 @@
+//! Operations: what every one of them does alike, and `$validate`.
+
+use concord_tests::client::Method;
+use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::{Concord, on_both};
+use serde_json::json;
+
+on_both! {
+    a_resource_is_judged_and_not_stored,
+    operations_are_addressed_exactly
+}
+
+async fn a_resource_is_judged_and_not_stored(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let reading = blood_pressure("amina", 120);
+    let well = amina.post("Observation/$validate", &reading).await.expect(200).json();
+    assert_eq!(well["issue"][0]["severity"], "information");
+    let wrong = with(with(reading.clone(), "status", json!("excellent")), "colour", json!("red"));
+    let told = amina.post("Observation/$validate", &wrong).await.expect(200).json();
+    let places: Vec<_> = told["issue"].as_array().expect("issues").iter().map(|one| &one["expression"][0]).collect();
+    assert_eq!(places, [&json!("Observation.status"), &json!("Observation.colour")], "{told}");
+    let parameters = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "mode", "valueCode": "create"}, {"name": "resource", "resource": reading}]});
+    amina.post("Observation/$validate", &parameters).await.expect(200);
+    let other = amina.post("Goal/$validate", &reading).await.expect(200).json();
+    assert_eq!(other["issue"][0]["severity"], "error", "of another type than the address");
+    let found = amina.get("Observation?_summary=count").await.expect(200).json();
+    assert_eq!(found["total"], 0, "nothing is stored");
+}
+
+async fn operations_are_addressed_exactly(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    for place in ["$nothing", "Observation/$nothing", "Observation/some/$nothing", "Nothing/$validate", "$validate"] {
+        let answer = amina.get(place).await;
+        assert_eq!(answer.status, 404, "{place}: {answer}");
+    }
+    let refused = amina.get("Observation/$validate?colour=red").await.expect(400).json();
+    assert!(refused["issue"][0]["diagnostics"].as_str().expect("text").contains("colour"), "{refused}");
+    let answer = amina.ask(Method::PUT, "Observation/$validate").await;
+    assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD, POST"));
+    let listed = amina.get("metadata").await.expect(200).json();
+    let resources = listed["rest"][0]["resource"].as_array().expect("resources");
+    let named = |name: &str| resources.iter().find(|one| one["type"] == name).expect("a type");
+    assert_eq!(named("Observation")["operation"][0]["name"], "validate");
+}
