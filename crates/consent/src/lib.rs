@@ -41,6 +41,7 @@ mod types;
 pub mod who;
 
 pub use authorship::may_change;
+pub use citizen::legal_basis;
 pub use decide::decide;
 pub use label::{OWN_SYSTEM, raises};
 pub use professional::REVIEW_TASK;

@@ -12,6 +12,7 @@
 //! | what can it be found by? | [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
+//! | which codes are in a value set, or below a code? | [`terminology`] |
 //! | is it sensible for its type? | [`rules`] |
 
 pub mod codec;
@@ -23,4 +24,5 @@ pub mod registry;
 pub mod rules;
 pub mod schema;
 pub mod search;
+pub mod terminology;
 pub mod value;

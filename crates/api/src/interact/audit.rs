@@ -374,6 +374,13 @@ pub(crate) fn condition(transaction: &mut Transaction<'_>, predicate: &Predicate
                 "the audit log cannot be searched through other resources",
             )]));
         }
+        Predicate::Coded(_, codes) => {
+            let text = format!("the audit log cannot be searched by codes {codes}");
+            return Err(Fault::Malformed(vec![concord_fhir::issue::Issue::plain(
+                concord_fhir::issue::IssueCode::NotSupported,
+                text,
+            )]));
+        }
     })
 }
 

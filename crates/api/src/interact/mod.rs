@@ -17,6 +17,7 @@ pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
 pub(crate) mod labels;
+pub(crate) mod logical;
 pub(crate) mod matching;
 pub(crate) mod operation;
 pub(crate) mod provenance;
@@ -25,11 +26,21 @@ pub(crate) mod redact;
 pub(crate) mod references;
 pub(crate) mod reindex;
 pub(crate) mod search;
+pub(crate) mod terminology;
 pub(crate) mod update;
+pub(crate) mod words;
 pub(crate) mod write;
 
 #[cfg(test)]
+mod example_tests;
+#[cfg(test)]
+mod hidden_tests;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
 mod search_tests;
+#[cfg(test)]
+mod vocabulary_tests;
 
 use std::sync::Arc;
 
@@ -66,6 +77,8 @@ pub struct Concord {
     pub check_references: bool,
     /// Whether an NHS number must pass its check digit.
     pub check_nhs_numbers: bool,
+    /// Whether every caller may ask how a search is run; systems always may.
+    pub explain: bool,
     pub(crate) facts: access::Remembered,
     pub(crate) cursors: cursor::Signer,
 }
@@ -89,6 +102,7 @@ impl Concord {
             page,
             check_references,
             check_nhs_numbers,
+            explain: false,
             facts: access::Remembered::new(),
             cursors: cursor::Signer::new(secret),
         }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
-use concord_fhir::issue::Issue;
+use concord_fhir::index::ParameterId;
+use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
 use super::history::per_patient;
-use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, logged, matching};
+use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, logged, matching, terminology, words};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
@@ -77,6 +78,47 @@ fn asked_about(call: &Call, query: &Query) -> Vec<String> {
 
 /// Inside a transaction: a page, with nothing logged yet.
 pub(super) fn run(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    query: &Query,
+    record: &mut Record,
+) -> Result<Page, Fault> {
+    if query.explain {
+        may_explain(concord, call, query)?;
+        transaction.note_statements();
+        let mut page = found(concord, call, transaction, query, record)?;
+        page.remarks.extend(explanation(transaction)?);
+        return Ok(page);
+    }
+    found(concord, call, transaction, query, record)
+}
+
+/// How a search is run tells how sharing choices became conditions: systems may know, others where the operator says so.
+fn may_explain(concord: &Concord, call: &Call, query: &Query) -> Result<(), Fault> {
+    if query.resource_type == Some(AUDIT_EVENT) {
+        let text = "search parameter `_explain`: searches of the audit log are not explained";
+        return Err(Fault::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
+    }
+    if concord.explain || matches!(call.caller.actor, Actor::System) {
+        return Ok(());
+    }
+    Err(Fault::denied("search parameter `_explain`: only systems may ask how a search is run"))
+}
+
+/// What was asked for and permitted, and every statement with the database's plan for it.
+fn explanation(transaction: &mut Transaction<'_>) -> Result<Vec<Issue>, Fault> {
+    let told = |text: String| Issue::remark(Severity::Information, IssueCode::Informational, text);
+    let (predicates, statements) = transaction.explained()?;
+    let mut remarks: Vec<Issue> = predicates.into_iter().map(|text| told(format!("predicate: {text}"))).collect();
+    for statement in statements {
+        remarks.push(told(format!("sql: {}", statement.sql)));
+        remarks.push(told(format!("plan: {}", statement.plan.join("\n"))));
+    }
+    Ok(remarks)
+}
+
+fn found(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
@@ -173,9 +215,12 @@ fn permitted(
         }
         notice = notice.or_else(|| concord_consent::explain::notice(&decision));
         let permit = access::for_type(&decision.permit, one);
-        let asked = access::guard(concord, call, transaction, about, query.of_type(one))?;
+        let asked = terminology::settled(concord, call, transaction, query.of_type(one))?;
+        let asked = access::guard(concord, call, transaction, about, asked)?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
-        let predicate = asked.and(permit);
+        let among = Among { resource_type: one, record, predicate: asked.and(permit) };
+        let Among { record, predicate, .. } = words::narrowed(transaction, &query.words, among)?;
+        transaction.note_predicate(&predicate);
         if predicate != Predicate::None || query.resource_type.is_some() {
             all.push(Among { resource_type: one, record, predicate });
         }
@@ -218,10 +263,19 @@ fn events(
 ) -> Result<Page, Fault> {
     for (name, _) in &query.used {
         let code = name.split(':').next().unwrap_or_default();
-        let control = ["_count", "_cursor", "_sort", "_total", "_summary", "_elements", "_format", "_pretty"];
+        let control =
+            ["_count", "_cursor", "_sort", "_total", "_summary", "_elements", "_explain", "_format", "_pretty"];
         if !audit::SEARCHABLE.contains(&code) && !control.contains(&code) {
             return Err(Fault::parameter(name, "the audit log cannot be searched by it"));
         }
+    }
+    let by_time = |sort: &search::Sort| match sort.by {
+        search::SortBy::Updated | search::SortBy::Id => true,
+        search::SortBy::Range(parameter) => parameter == ParameterId::of("AuditEvent.date"),
+        search::SortBy::Key(_) => false,
+    };
+    if !query.sort.iter().all(by_time) {
+        return Err(Fault::parameter("_sort", "the audit log is sorted by `date` or `_lastUpdated`"));
     }
     let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
     let permit = access::log_permission(concord, call, transaction, Action::Search)?;

@@ -8,6 +8,7 @@ pub(crate) mod broken_glass;
 pub(crate) mod connection;
 #[cfg(test)]
 mod contract;
+mod deadline;
 #[cfg(test)]
 mod differential;
 mod hop;
@@ -26,6 +27,7 @@ pub(crate) mod testing;
 pub(crate) mod transaction;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -72,6 +74,8 @@ pub struct Options {
     pub durability: Durability,
     /// How many connections to PostgreSQL.
     pub connections: usize,
+    /// How long a search may take.
+    pub query_timeout: Duration,
     /// A number for this process, drawn at random, of which ten bits are used.
     pub node: u16,
 }
