@@ -70,12 +70,7 @@ pub(crate) async fn declare(concord: &Arc<Concord>, call: &Call, place: Place) -
         .await
 }
 
-fn run(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    place: &Place,
-) -> Result<Vec<Record>, Fault> {
+fn run(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>, place: &Place) -> Result<Vec<Record>, Fault> {
     let (Some(who), Some(reason)) = (call.caller.actor.reference(), call.reason.as_deref()) else {
         return Ok(Vec::new());
     };
@@ -107,10 +102,12 @@ fn run(
     let id = transaction.patient_id(patient)?;
     let name = name(transaction, &who)?;
     let told = told(transaction, concord, &id, &name, &who, reason);
-    let review = review(transaction, concord, &id, &who, reason, &told.0.id);
-    let rows: Vec<(Version, &Entries)> = [&told, &review].map(|(version, entries)| {
-        (Version { patient, patients: 1, labels: write::own_labels(entries), ..version.clone() }, entries)
-    }).into();
+    let review = review(transaction, concord, &id, &who, reason);
+    let rows: Vec<(Version, &Entries)> = [&told, &review]
+        .map(|(version, entries)| {
+            (Version { patient, patients: 1, labels: write::own_labels(entries), ..version.clone() }, entries)
+        })
+        .into();
     transaction.insert(&rows)?;
     let mut record = call.record(Interaction::BreakGlass, None);
     record.patient = patient;
@@ -194,7 +191,10 @@ fn told(
     );
     let value = Value::object([
         ("status", Value::string("completed")),
-        ("category", Value::Array(vec![concept("http://terminology.hl7.org/CodeSystem/communication-category", "alert")])),
+        (
+            "category",
+            Value::Array(vec![concept("http://terminology.hl7.org/CodeSystem/communication-category", "alert")]),
+        ),
         ("priority", Value::string("urgent")),
         ("subject", reference(patient.as_str())),
         ("about", Value::Array(vec![reference(who)])),
@@ -213,7 +213,6 @@ fn review(
     patient: &str,
     who: &str,
     reason: &str,
-    message: &str,
 ) -> (Version, Entries) {
     let (system, code) = REVIEW_TASK;
     let value = Value::object([
@@ -221,7 +220,6 @@ fn review(
         ("intent", Value::string("order")),
         ("code", concept(system, code)),
         ("description", Value::string(format!("{who} broke the glass; the reason given was: {reason}"))),
-        ("focus", reference(format!("Communication/{message}"))),
         ("for", reference(format!("Patient/{patient}"))),
         ("authoredOn", Value::string(instant(transaction.now))),
         ("reasonCode", concept(super::PURPOSE_SYSTEM, "BTG")),
