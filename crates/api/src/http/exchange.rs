@@ -11,6 +11,7 @@ use concord_consent::request::SHORTEST_REASON;
 use concord_fhir::codec;
 use concord_fhir::issue::{Issue, IssueCode, outcome};
 use concord_fhir::json::Value;
+use concord_fhir::patch::Patch;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Handling, Query};
 
@@ -211,6 +212,15 @@ impl Exchange {
         self.checked(body).map(|resource| resource.value.into_owned())
     }
 
+    /// The JSON Patch in a body.
+    pub(super) fn patch(&self, body: &Bytes) -> Result<Patch, Fault> {
+        let media = text(self.request.headers(), &header::CONTENT_TYPE).unwrap_or_default();
+        if media.split(';').next().map(str::trim) != Some("application/json-patch+json") {
+            return Err(Fault::MediaType("send the patch as application/json-patch+json (RFC 6902)".to_owned()));
+        }
+        Patch::read(body, &self.server.concord.limits).map_err(Fault::Malformed)
+    }
+
     /// The resource in a body, checked.
     pub(super) fn body(&self, body: &Bytes, resource_type: ResourceType) -> Result<Value<'static>, Fault> {
         let resource = self.checked(body)?;
@@ -331,9 +341,7 @@ impl Exchange {
         let body = match wanted {
             Return::Minimal => return Ok(builder.finish()),
             Return::Outcome => self.answer.value(&outcome(&warnings)),
-            Return::Representation => {
-                self.whole(version).map_err(|fault| (fault, self.answer.clone()))?
-            }
+            Return::Representation => self.whole(version).map_err(|fault| (fault, self.answer.clone()))?,
         };
         Ok(builder.content_type(self.answer.content_type()).body(body))
     }

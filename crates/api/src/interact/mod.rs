@@ -19,6 +19,7 @@ pub(crate) mod include;
 pub(crate) mod labels;
 pub(crate) mod matching;
 pub(crate) mod operation;
+pub(crate) mod patch;
 pub(crate) mod provenance;
 pub(crate) mod read;
 pub(crate) mod redact;
