@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use concord_consent::caller::{Actor, Caller};
+use concord_consent::caller::{Actor, Caller, Credentials};
 use concord_consent::scope::Scopes;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::json::{self, Limits, Value};
@@ -96,8 +96,9 @@ pub(super) fn call(actor: Actor, scopes: &str) -> Call {
         client: "app".to_owned(),
         scopes: Scopes::parse(scopes),
         patient,
+        credentials: Credentials::default(),
     };
-    Call { caller: Arc::new(caller), purpose: None, request_id: String::new(), fingerprint, together: Vec::new() }
+    Call { caller: Arc::new(caller), purpose: None, reason: None, request_id: String::new(), fingerprint, together: Vec::new() }
 }
 
 pub(super) fn system() -> Call {

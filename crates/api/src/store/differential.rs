@@ -208,7 +208,14 @@ async fn found(store: &Store, predicate: Predicate) -> [Vec<String>; 2] {
 }
 
 fn permitting(permit: Predicate) -> Decision {
-    Decision { action: Action::Read, permit, reasons: Vec::new(), obligations: Vec::new(), until: None }
+    Decision {
+        action: Action::Read,
+        permit,
+        reasons: Vec::new(),
+        obligations: Vec::new(),
+        redactions: Vec::new(),
+        until: None,
+    }
 }
 
 fn search(
