@@ -52,7 +52,8 @@ async fn for_an_hour_and_one_patient(concord: &Concord) {
     assert_eq!(log.len(), 1, "{log:?}");
     assert_eq!(text(&log[0], "/purposeOfEvent/0/coding/0/code"), "BTG");
     assert!(text(&log[0], "/outcomeDesc").contains(WHY));
-    let reads = amina.get("AuditEvent?agent=Practitioner/gp-elsewhere&subtype=read&outcome=0").await.expect(200).matches();
+    let reads =
+        amina.get("AuditEvent?agent=Practitioner/gp-elsewhere&subtype=read&outcome=0").await.expect(200).matches();
     assert_eq!(text(&reads[0], "/purposeOfEvent/0/coding/0/code"), "BTG");
     assert!(text(&reads[0], "/outcomeDesc").contains(WHY), "{reads:?}");
     // For an hour, and only where it is said to be for that.
@@ -87,7 +88,9 @@ async fn by_professionals_with_a_reason(concord: &Concord) {
         assert!(refused.issues()[0].2.contains("X-Purpose-Reason"), "{name}: {refused}");
     }
     doctor.get(&place).header("x-purpose-of-use", "WHIM").await.expect(400).issues();
-    for app in [concord.patient("callum"), concord.user("RelatedPerson/neighbour"), concord.system(), concord.patient("amina")] {
+    for app in
+        [concord.patient("callum"), concord.user("RelatedPerson/neighbour"), concord.system(), concord.patient("amina")]
+    {
         broken(app.get(&place)).await.expect(403).issues();
         broken(app.get("Condition/nothing")).await.expect(403).issues();
     }
@@ -114,12 +117,14 @@ async fn never_what_is_kept_for_a_team(concord: &Concord) {
         broken(doctor.get(&format!("Condition/{code}"))).await.expect(404);
     }
     // What the patient refuses for emergencies by name stays hers.
-    let mut denial = people::without(people::consent("active", "Practitioner/gp-elsewhere", &["access"], &["Condition"]), "id");
+    let mut denial =
+        people::without(people::consent("active", "Practitioner/gp-elsewhere", &["access"], &["Condition"]), "id");
     denial["provision"]["type"] = json!("deny");
     let id = concord.patient("amina").create(&denial).await;
     broken(doctor.get(&open)).await.expect(200);
     concord.patient("amina").delete(&format!("Consent/{id}")).await.expect(204);
-    denial["provision"]["purpose"] = json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "BTG"}]);
+    denial["provision"]["purpose"] =
+        json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "BTG"}]);
     concord.patient("amina").create(&denial).await;
     broken(doctor.get(&open)).await.expect(404);
 }

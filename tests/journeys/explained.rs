@@ -107,7 +107,9 @@ async fn what_would_my_son_see(concord: &Concord) {
     let mut sharing = people::consent("active", "RelatedPerson/neighbour", &["access"], &["Observation"]);
     sharing["provision"]["period"] = json!({"start": "2027-01-01", "end": "2027-02-01"});
     amina.create(&people::without(sharing, "id")).await;
-    for (when, effect) in [("2026-12-31T00:00:00Z", "deny"), ("2027-01-15T12:00:00Z", "permit"), ("2027-03-01T00:00:00Z", "deny")] {
+    for (when, effect) in
+        [("2026-12-31T00:00:00Z", "deny"), ("2027-01-15T12:00:00Z", "permit"), ("2027-03-01T00:00:00Z", "deny")]
+    {
         let items = [("resource", json!(reading)), ("when", json!(when))];
         assert_eq!(effects(&asked(&amina, "RelatedPerson/neighbour", &items).await.expect(200)), [effect], "{when}");
     }
@@ -198,7 +200,8 @@ async fn what_the_asker_may_not_know(concord: &Concord) {
         assert_eq!(hidden.text().replace("hidden", "ID"), nothing.text().replace("nothing", "ID"));
         assert_eq!(effects(&hidden), ["deny"]);
     }
-    let system = asked(&concord.system(), "Practitioner/gp", &[("resource", json!("Condition/hidden"))]).await.expect(200);
+    let system =
+        asked(&concord.system(), "Practitioner/gp", &[("resource", json!("Condition/hidden"))]).await.expect(200);
     assert_eq!(effects(&system), ["permit"]);
     let told = asked(&concord.system(), "Patient/amina", &[("resource", json!("Condition/hidden"))]).await.expect(200);
     assert_eq!(decisions(&told)[0].1, "deny");
@@ -214,8 +217,17 @@ async fn questions_that_are_wrong(concord: &Concord) {
         (vec![one.clone(), ("purpose", json!("WHIM"))], "purpose"),
         (vec![one.clone(), ("action", json!("delete"))], "action"),
         (vec![("type", json!("Nothing"))], "type"),
-        (vec![one.clone(), ("consent", json!({"resourceType": "Goal", "lifecycleStatus": "active",
-            "description": {"text": "x"}, "subject": {"reference": "Patient/amina"}}))], "consent"),
+        (
+            vec![
+                one.clone(),
+                (
+                    "consent",
+                    json!({"resourceType": "Goal", "lifecycleStatus": "active",
+            "description": {"text": "x"}, "subject": {"reference": "Patient/amina"}}),
+                ),
+            ],
+            "consent",
+        ),
     ] {
         let refused = asked(&amina, "RelatedPerson/yusuf", &more).await.expect(400);
         assert!(refused.issues()[0].2.contains(named), "{named}: {refused}");
@@ -300,8 +312,15 @@ async fn some_may_be_withheld(concord: &Concord) {
     ];
     let mut told = Vec::new();
     for step in 0..2 {
-        for search in ["Condition?patient=amina", "Condition", "Condition?patient=nobody", "Condition?_summary=count",
-            "?_type=Condition,Goal", "Patient/amina/*", "Observation?patient=amina"] {
+        for search in [
+            "Condition?patient=amina",
+            "Condition",
+            "Condition?patient=nobody",
+            "Condition?_summary=count",
+            "?_type=Condition,Goal",
+            "Patient/amina/*",
+            "Observation?patient=amina",
+        ] {
             for app in &apps {
                 let answer = app.get(search).await.expect(200);
                 let found = outcomes(&answer);

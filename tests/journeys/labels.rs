@@ -26,7 +26,8 @@ fn relabel(app: &App, place: &str, operation: &str, labels: &[Value]) -> Ask {
 /// The codes of the labels in a resource or in the answer of an operation.
 fn codes(answer: &Answer) -> Vec<String> {
     let body = answer.json();
-    let meta = if text(&body, "/resourceType") == "Parameters" { "/parameter/0/valueMeta/security" } else { "/meta/security" };
+    let meta =
+        if text(&body, "/resourceType") == "Parameters" { "/parameter/0/valueMeta/security" } else { "/meta/security" };
     let labels = body.pointer(meta).and_then(Value::as_array).cloned().unwrap_or_default();
     labels.iter().map(|label| text(label, "/code").to_owned()).collect()
 }
@@ -57,14 +58,19 @@ async fn raised_by_the_patient(concord: &Concord) {
         for app in [&nurse, &elsewhere] {
             let status = if seen { 200 } else { 404 };
             let plain = app.get("Condition/nothing").await.expect(404);
-            for way in [place.clone(), format!("{place}/_history/1"), format!("{place}/_history"), format!("{place}/$meta")] {
+            for way in
+                [place.clone(), format!("{place}/_history/1"), format!("{place}/_history"), format!("{place}/$meta")]
+            {
                 let answer = app.get(&way).await.expect(status);
                 assert!(seen || answer.body == plain.body, "{answer}");
                 let conditional = app.get(&way).header("if-none-match", "W/\"1\"").await;
                 assert!(seen || conditional.status == 404, "{conditional}");
             }
-            for search in ["Condition?patient=amina", "Condition?_id=mood", "Condition?code:text=mood", "Patient/amina/Condition"] {
-                let page = app.get(&format!("{search}{}_total=accurate", if search.contains('?') { "&" } else { "?" })).await;
+            for search in
+                ["Condition?patient=amina", "Condition?_id=mood", "Condition?code:text=mood", "Patient/amina/Condition"]
+            {
+                let page =
+                    app.get(&format!("{search}{}_total=accurate", if search.contains('?') { "&" } else { "?" })).await;
                 assert_eq!(page.json()["total"], i32::from(seen), "{search}: {page}");
             }
             let named = app.get("Patient?_has:Condition:patient:code:text=mood").await.expect(200);
@@ -87,7 +93,8 @@ async fn raised_by_the_patient(concord: &Concord) {
         assert_eq!(app.entries(&format!("{place}/_history")).await.len(), 1);
     }
     // A sharing choice that names it opens it.
-    let mut sharing = people::without(people::consent("active", "Practitioner/nurse", &["access"], &["Condition"]), "id");
+    let mut sharing =
+        people::without(people::consent("active", "Practitioner/nurse", &["access"], &["Condition"]), "id");
     sharing["provision"]["securityLabel"] = json!([label(ACT, "MH")]);
     let sharing = amina.create(&sharing).await;
     nurse.get(&place).await.expect(200);
@@ -142,8 +149,14 @@ async fn not_by_others_and_not_lower(concord: &Concord) {
         }
     }
     // Only what hides more, and never what hides from patients.
-    for wrong in [label(LEVEL, "N"), label(LEVEL, "L"), label(ACT, "NOPAT"), label("urn:concord:label", "AUTHOR-TEAM"),
-        label("urn:other", "MH"), label("", "MH")] {
+    for wrong in [
+        label(LEVEL, "N"),
+        label(LEVEL, "L"),
+        label(ACT, "NOPAT"),
+        label("urn:concord:label", "AUTHOR-TEAM"),
+        label("urn:other", "MH"),
+        label("", "MH"),
+    ] {
         let wrong = if wrong["system"] == "" { json!({"code": "MH"}) } else { wrong };
         let refused = relabel(&amina, &place, "$meta-add", &[label(ACT, "MH"), wrong]).await.expect(422);
         assert_eq!(refused.issues()[0].1, "Parameters.parameter[0].value.security[1]");
@@ -153,8 +166,11 @@ async fn not_by_others_and_not_lower(concord: &Concord) {
         let given = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": meta}]});
         amina.post(&format!("{place}/$meta-add"), &given).await.expect(403).issues();
     }
-    for body in [json!({"resourceType": "Parameters"}), json!({"resourceType": "Parameters", "parameter": [
-        {"name": "meta", "valueMeta": {"versionId": "7"}}]})] {
+    for body in [
+        json!({"resourceType": "Parameters"}),
+        json!({"resourceType": "Parameters", "parameter": [
+        {"name": "meta", "valueMeta": {"versionId": "7"}}]}),
+    ] {
         amina.post(&format!("{place}/$meta-add"), &body).await.expect(400).issues();
     }
     assert_eq!(amina.get(&format!("{place}/$meta-add")).await.status, 405);
@@ -177,7 +193,9 @@ async fn kept_when_left_out(concord: &Concord) {
     let nurse = nurse(concord).await;
     let (gp, system) = (concord.user("Practitioner/gp"), concord.system());
     let bare = system.get(&place).await.expect(200).json();
-    relabel(&gp, &place, "$meta-add", &[label(LEVEL, "R"), label("urn:concord:label", "AUTHOR-TEAM")]).await.expect(200);
+    relabel(&gp, &place, "$meta-add", &[label(LEVEL, "R"), label("urn:concord:label", "AUTHOR-TEAM")])
+        .await
+        .expect(200);
     nurse.get(&place).await.expect(404);
     // A system that knows nothing of the labels sends it again without them.
     let changed = with(people::without(bare.clone(), "meta"), "code", json!({"text": "mood"}));
@@ -240,7 +258,8 @@ async fn what_tells_of_it_is_labelled_too(concord: &Concord) {
     people::arrive(concord).await;
     let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
     let nurse = nurse(concord).await;
-    let condition = json!({"resourceType": "Condition", "subject": {"reference": "Patient/amina"}, "code": {"text": "mood"}});
+    let condition =
+        json!({"resourceType": "Condition", "subject": {"reference": "Patient/amina"}, "code": {"text": "mood"}});
     let place = format!("Condition/{}", gp.create(&condition).await);
     let search = format!("Provenance?target={place}");
     let provenance = nurse.get(&search).await.expect(200).ids();

@@ -16,8 +16,12 @@ const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 /// A reading with an identifier and a label.
 fn reading(id: &str, labels: &[&str]) -> Value {
     let security: Vec<Value> = labels.iter().map(|code| json!({"system": ACT, "code": code})).collect();
-    let mut reading = with(with(blood_pressure("amina", 199), "id", json!(id)), "identifier", json!([
-        {"system": "urn:secret", "value": id}]));
+    let mut reading = with(
+        with(blood_pressure("amina", 199), "id", json!(id)),
+        "identifier",
+        json!([
+        {"system": "urn:secret", "value": id}]),
+    );
     reading["code"] = json!({"coding": [{"system": "urn:code", "code": "secret"}]});
     reading["effectiveDateTime"] = json!("2020-01-01");
     if !security.is_empty() {
@@ -32,8 +36,12 @@ async fn cast(concord: &Concord) -> App {
     let system = concord.system();
     system.store(&json!({"resourceType": "Practitioner", "id": "nurse", "name": [{"family": "Brown"}]})).await;
     system.store(&people::care_team(&["Practitioner/gp", "Practitioner/nurse"])).await;
-    let open = with(with(blood_pressure("amina", 120), "id", json!("open")), "derivedFrom", json!([
-        {"reference": "Observation/secret"}]));
+    let open = with(
+        with(blood_pressure("amina", 120), "id", json!("open")),
+        "derivedFrom",
+        json!([
+        {"reference": "Observation/secret"}]),
+    );
     system.store(&open).await;
     concord.user("Practitioner/nurse")
 }
@@ -137,7 +145,9 @@ async fn conditions_see_nothing_hidden(concord: &Concord) {
     }
     system.store(&reading("secret", &["MH"])).await;
     let mine = |id: &str| people::without(reading(id, &[]), "id");
-    let create = |app: &App, id: &str| app.post("Observation", &mine(id)).header("if-none-exist", &format!("identifier=urn:secret|{id}"));
+    let create = |app: &App, id: &str| {
+        app.post("Observation", &mine(id)).header("if-none-exist", &format!("identifier=urn:secret|{id}"))
+    };
     // As if there were none: a new one. To whom it is not hidden, it is the one that matches.
     let control = create(&system, "one").await.expect(200);
     assert_eq!(text(&control.json(), "/id"), "one");
@@ -167,7 +177,9 @@ async fn conditions_see_nothing_hidden(concord: &Concord) {
         assert_eq!(hidden.body, nurse.post(&format!("Observation/nothing/{operation}"), &meta).await.body);
     }
     // In a transaction too: by condition, by reference and by read.
-    for (url, body) in [("Observation/ID", None), ("Observation?_id=ID", None), ("Observation", Some("Observation?_id=ID"))] {
+    for (url, body) in
+        [("Observation/ID", None), ("Observation?_id=ID", None), ("Observation", Some("Observation?_id=ID"))]
+    {
         let told = async |id: &str| {
             let mut entry = json!({"request": {"method": "GET", "url": url.replace("ID", id)}});
             if let Some(reference) = body {
@@ -185,13 +197,17 @@ async fn conditions_see_nothing_hidden(concord: &Concord) {
 async fn references_to_what_is_hidden(concord: &Concord) {
     let nurse = cast(concord).await;
     concord.system().store(&reading("secret", &["MH"])).await;
-    let from = |id: &str| with(blood_pressure("amina", 121), "derivedFrom", json!([{"reference": format!("Observation/{id}")}]));
+    let from = |id: &str| {
+        with(blood_pressure("amina", 121), "derivedFrom", json!([{"reference": format!("Observation/{id}")}]))
+    };
     let hidden = nurse.post("Observation", &from("secret")).await.expect(422);
     let nothing = nurse.post("Observation", &from("nothing")).await.expect(422);
     assert_eq!(hidden.text().replace("secret", "ID"), nothing.text().replace("nothing", "ID"));
     concord.patient("amina").post("Observation", &from("secret")).await.expect(201);
-    let about = |id: &str| json!({"resourceType": "Communication", "status": "completed",
-        "subject": {"reference": "Patient/amina"}, "about": [{"reference": format!("Observation/{id}")}]});
+    let about = |id: &str| {
+        json!({"resourceType": "Communication", "status": "completed",
+        "subject": {"reference": "Patient/amina"}, "about": [{"reference": format!("Observation/{id}")}]})
+    };
     let hidden = nurse.post("Communication", &about("secret")).await;
     let nothing = nurse.post("Communication", &about("nothing")).await;
     assert_eq!((hidden.status, nothing.status), (422, 422));

@@ -28,12 +28,16 @@ async fn whereabouts_are_left_out(concord: &Concord) {
     }
     assert_eq!(gp.get("Patient?address-city=Bradford").await.expect(200).ids(), ["amina"]);
     let label = json!({"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "LOCIS"});
-    let given = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"security": [label]}}]});
+    let given =
+        json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"security": [label]}}]});
     amina.post("Patient/amina/$meta-add", &given).await.expect(200);
     for way in ways {
         let answer = gp.get(way).await.expect(200);
         let said = answer.text();
-        assert!(!said.contains("Bradford") && !said.contains("Hidden Street") && !said.contains("0700"), "{way}: {said}");
+        assert!(
+            !said.contains("Bradford") && !said.contains("Hidden Street") && !said.contains("0700"),
+            "{way}: {said}"
+        );
         assert!(whole(&amina.get(way).await.expect(200)), "{way}");
         let body = answer.json();
         let shown = body.pointer("/entry/0/resource").unwrap_or(&body);
@@ -43,7 +47,12 @@ async fn whereabouts_are_left_out(concord: &Concord) {
     assert!(marks(&amina.get("Patient/amina").await.expect(200).json()).is_empty());
     // Neither found nor sorted by what is hidden, and not brought along.
     let reading = amina.create(&blood_pressure("amina", 120)).await;
-    for search in ["Patient?address-city=Bradford", "Patient?address-city=London", "Patient?phone=0700", "Patient?_sort=address-city"] {
+    for search in [
+        "Patient?address-city=Bradford",
+        "Patient?address-city=London",
+        "Patient?phone=0700",
+        "Patient?_sort=address-city",
+    ] {
         let page = gp.get(search).await.expect(200);
         assert!(page.ids().is_empty(), "{search}: {page}");
     }

@@ -331,9 +331,7 @@ impl Exchange {
         let body = match wanted {
             Return::Minimal => return Ok(builder.finish()),
             Return::Outcome => self.answer.value(&outcome(&warnings)),
-            Return::Representation => {
-                self.whole(version).map_err(|fault| (fault, self.answer.clone()))?
-            }
+            Return::Representation => self.whole(version).map_err(|fault| (fault, self.answer.clone()))?,
         };
         Ok(builder.content_type(self.answer.content_type()).body(body))
     }

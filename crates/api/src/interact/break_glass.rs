@@ -70,12 +70,7 @@ pub(crate) async fn declare(concord: &Arc<Concord>, call: &Call, place: Place) -
         .await
 }
 
-fn run(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    place: &Place,
-) -> Result<Vec<Record>, Fault> {
+fn run(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>, place: &Place) -> Result<Vec<Record>, Fault> {
     let (Some(who), Some(reason)) = (call.caller.actor.reference(), call.reason.as_deref()) else {
         return Ok(Vec::new());
     };
@@ -108,9 +103,11 @@ fn run(
     let name = name(transaction, &who)?;
     let told = told(transaction, concord, &id, &name, &who, reason);
     let review = review(transaction, concord, &id, &who, reason, &told.0.id);
-    let rows: Vec<(Version, &Entries)> = [&told, &review].map(|(version, entries)| {
-        (Version { patient, patients: 1, labels: write::own_labels(entries), ..version.clone() }, entries)
-    }).into();
+    let rows: Vec<(Version, &Entries)> = [&told, &review]
+        .map(|(version, entries)| {
+            (Version { patient, patients: 1, labels: write::own_labels(entries), ..version.clone() }, entries)
+        })
+        .into();
     transaction.insert(&rows)?;
     let mut record = call.record(Interaction::BreakGlass, None);
     record.patient = patient;
@@ -194,7 +191,10 @@ fn told(
     );
     let value = Value::object([
         ("status", Value::string("completed")),
-        ("category", Value::Array(vec![concept("http://terminology.hl7.org/CodeSystem/communication-category", "alert")])),
+        (
+            "category",
+            Value::Array(vec![concept("http://terminology.hl7.org/CodeSystem/communication-category", "alert")]),
+        ),
         ("priority", Value::string("urgent")),
         ("subject", reference(patient.as_str())),
         ("about", Value::Array(vec![reference(who)])),

@@ -142,13 +142,13 @@ fn roles(
     found: &mut Vec<RoleFacts>,
 ) -> Result<(), Fault> {
     let condition = match reference.split_once('/') {
-        Some(("Practitioner", _)) => Sql::new(
-            "r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ",
-        )
-        .bind(ParameterId::of("PractitionerRole.practitioner").0)
-        .sql(" AND e.key = ")
-        .bind(reference)
-        .sql(") LIMIT 100"),
+        Some(("Practitioner", _)) => {
+            Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+                .bind(ParameterId::of("PractitionerRole.practitioner").0)
+                .sql(" AND e.key = ")
+                .bind(reference)
+                .sql(") LIMIT 100")
+        }
         Some(("PractitionerRole", id)) => Sql::new("r.deleted = 0 AND r.type = ")
             .bind(ResourceType::of("PractitionerRole").number())
             .sql(" AND r.id = ")

@@ -170,11 +170,7 @@ pub(crate) fn of_targets(
 
 /// Makes the row and the index of a resource, and of the Provenances that point at it, say what labels are beside them
 /// now.
-pub(crate) fn settle(
-    concord: &Concord,
-    transaction: &mut Transaction<'_>,
-    version: &Version,
-) -> Result<String, Fault> {
+pub(crate) fn settle(concord: &Concord, transaction: &mut Transaction<'_>, version: &Version) -> Result<String, Fault> {
     let keys = due(concord, transaction, version)?;
     let labels = transaction.set_beside(version, &keys)?;
     follow(concord, transaction, version)?;
@@ -222,7 +218,8 @@ mod tests {
         assert_eq!(json::to_string(&value), r#"{"resourceType":"Goal","meta":{}}"#);
         let mut bare = resource(r#"{"resourceType":"Goal","id":"g"}"#);
         add(&mut bare, [coding("R\u{1f}s", true)]);
-        let wanted = r#"{"resourceType":"Goal","meta":{"security":[{"system":"s","code":"R","userSelected":true}]},"id":"g"}"#;
+        let wanted =
+            r#"{"resourceType":"Goal","meta":{"security":[{"system":"s","code":"R","userSelected":true}]},"id":"g"}"#;
         assert_eq!(json::to_string(&bare), wanted);
     }
 }

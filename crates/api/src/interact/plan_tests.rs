@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Query;
 
 use super::history::{self, Of, Range};
 use super::search_tests::{on_each, patient, professional, query, store, system, to};
 use super::{Call, Concord};
 use crate::store::transaction::Explained;
+
+const VALUE_SET: ResourceType = ResourceType::of("ValueSet");
 
 /// How many records there are.
 const RECORDS: i64 = 1_500;
@@ -150,6 +153,13 @@ impl Seen {
         self.count += statements.len();
         for Explained { sql, plan } in statements {
             assert!(!plan.is_empty(), "{sql}");
+            // Nothing is read for what cannot be; the organizations that have labels are read once for all, not for one
+            // record; and a value set is looked for among all of them, of which there are none here.
+            let value_sets = format!("r.type = {} AND r.rid IN", VALUE_SET.number());
+            if sql.ends_with("WHERE 1 = 0") || sql.contains("r.labels <> '' AND r.type = ") || sql.contains(&value_sets)
+            {
+                continue;
+            }
             let found = scans(plan);
             if !found.is_empty() {
                 self.scans.push(format!("{text}: {found:?}\n{sql}\n{}", plan.join("\n")));

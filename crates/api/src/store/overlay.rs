@@ -105,7 +105,9 @@ mod tests {
     #[test]
     fn labels_beside_a_resource_stay_apart_from_its_own() {
         let beside = ["MH\u{1f}s".to_owned()];
-        for (own, wanted) in [("", "\u{1e}\nMH\u{1f}s"), ("N\u{1f}s\nR\u{1f}s", "N\u{1f}s\nR\u{1f}s\n\u{1e}\nMH\u{1f}s")] {
+        for (own, wanted) in
+            [("", "\u{1e}\nMH\u{1f}s"), ("N\u{1f}s\nR\u{1f}s", "N\u{1f}s\nR\u{1f}s\n\u{1e}\nMH\u{1f}s")]
+        {
             assert_eq!(joined(own, &beside), wanted);
             assert_eq!(joined(own, &[]), own);
         }

@@ -263,9 +263,7 @@ impl Transaction<'_> {
                  labels, body) SELECT ",
             )
             .bind(pk)
-            .sql(
-                ", rid, type, id, version, updated, method, deleted, patient, patients, author, ",
-            )
+            .sql(", rid, type, id, version, updated, method, deleted, patient, patients, author, ")
             // Labels beside the resource stay with the resource.
             .bind(old.own_labels())
             .sql(", body FROM resource WHERE rid = ")

@@ -109,9 +109,9 @@ impl Question {
         };
         let actor = local("actor").ok_or_else(|| missing("actor", "a reference such as RelatedPerson/123"))?;
         let purpose = match input.text("purpose") {
-            Some(code) => Some(
-                Purpose::parse(&code).ok_or_else(|| missing("purpose", "a purpose of use of v3-ActReason"))?,
-            ),
+            Some(code) => {
+                Some(Purpose::parse(&code).ok_or_else(|| missing("purpose", "a purpose of use of v3-ActReason"))?)
+            }
             None => None,
         };
         let action = match input.text("action").as_deref() {
@@ -121,9 +121,7 @@ impl Question {
             Some(_) => return Err(missing("action", "access, use, disclose, collect or correct")),
         };
         let when = match input.text("when") {
-            Some(text) => {
-                Some(instant::range(&text).ok_or_else(|| missing("when", "a date and time"))?.0)
-            }
+            Some(text) => Some(instant::range(&text).ok_or_else(|| missing("when", "a date and time"))?.0),
             None => None,
         };
         let types = input
@@ -175,8 +173,9 @@ fn evaluated(
     for resource_type in &question.types {
         decisions.push(evaluation.of_type(transaction, *resource_type)?);
     }
-    let parameters =
-        decisions.into_iter().map(|parts| Value::object([("name", Value::string("decision")), ("part", Value::Array(parts))]));
+    let parameters = decisions
+        .into_iter()
+        .map(|parts| Value::object([("name", Value::string("decision")), ("part", Value::Array(parts))]));
     Ok(Output::Value(Value::object([
         ("resourceType", Value::string("Parameters")),
         ("parameter", Value::Array(parameters.collect())),
@@ -198,11 +197,7 @@ fn may_ask(call: &Call, question: &Question) -> Result<Told, Fault> {
 }
 
 /// The call that the actor would make, and what stands for an organization or an app.
-fn actor(
-    call: &Call,
-    question: &Question,
-    told: Told,
-) -> Result<(Call, Option<RoleFacts>, Option<String>), Fault> {
+fn actor(call: &Call, question: &Question, told: Told) -> Result<(Call, Option<RoleFacts>, Option<String>), Fault> {
     if told == Told::AsRefused {
         // As themselves: with their own scopes, app and sign-in.
         return Ok((call.clone(), None, None));
@@ -400,7 +395,8 @@ fn plain(layer: &'static str, rule: &'static str, text: &'static str) -> Value<'
     let part = |name: &'static str, of: &'static str, value: &'static str| {
         Value::object([("name", Value::string(name)), (of, Value::string(value))])
     };
-    let parts = vec![part("layer", "valueCode", layer), part("rule", "valueCode", rule), part("text", "valueString", text)];
+    let parts =
+        vec![part("layer", "valueCode", layer), part("rule", "valueCode", rule), part("text", "valueString", text)];
     Value::object([("name", Value::string("reason")), ("part", Value::Array(parts))])
 }
 

@@ -233,12 +233,7 @@ fn relabel(
 }
 
 /// Takes the caller's labels from beside a resource; those of others stay, and that is said.
-fn take_away(
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    old: &Version,
-    change: &Change,
-) -> Result<(), Fault> {
+fn take_away(call: &Call, transaction: &mut Transaction<'_>, old: &Version, change: &Change) -> Result<(), Fault> {
     let known = transaction.beside(old.key)?;
     for coding in &change.security {
         let own = labels::by(call, labels::key(coding));

@@ -97,14 +97,8 @@ pub(crate) enum Output {
 }
 
 /// Every operation, by name.
-pub(crate) const OPERATIONS: &[Operation] = &[
-    evaluate::OPERATION,
-    meta::ADD,
-    meta::DELETE,
-    meta::READ,
-    validate::OPERATION,
-    who_can_see::OPERATION,
-];
+pub(crate) const OPERATIONS: &[Operation] =
+    &[evaluate::OPERATION, meta::ADD, meta::DELETE, meta::READ, validate::OPERATION, who_can_see::OPERATION];
 
 /// The operation of that name at a place.
 pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
@@ -220,7 +214,9 @@ impl Input {
 
     /// All resources that a parameter is.
     pub(crate) fn resources(&self, name: &str) -> impl Iterator<Item = &Value<'static>> {
-        self.members().filter(move |member| member.text("name") == Some(name)).filter_map(|member| member.get("resource"))
+        self.members()
+            .filter(move |member| member.text("name") == Some(name))
+            .filter_map(|member| member.get("resource"))
     }
 
     /// The resource that a parameter is.

@@ -26,7 +26,10 @@ const GENERAL: [(&str, &str); 5] = [
     ("break-glass", "in an emergency a professional may open the record for an hour; the patient is told at once"),
     ("office", "a safeguarding lead and a privacy officer may look, with a reason that is kept"),
     ("system", "registered systems may do what their registration says"),
-    ("hidden", "what is labelled as not for patients, as private to a team, as of a third party or as safeguarding is not in this list"),
+    (
+        "hidden",
+        "what is labelled as not for patients, as private to a team, as of a third party or as safeguarding is not in this list",
+    ),
 ];
 
 /// `$who-can-see`
