@@ -43,6 +43,18 @@ const JUDGED_IN_A_RECORD: [Get; 8] =
 /// The same without a resource.
 const NOTHING_TO_JUDGE_IN_A_RECORD: [Get; 8] =
     [Without(401), Without(404), Without(400), Without(400), Without(400), Without(404), Without(403), Without(400)];
+/// The labels of the reading.
+const LABELS: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(200), Without(200), Without(404), Without(403), Without(200)];
+/// The labels of the reading, changed: she has written it.
+const RELABELLED: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(403), Without(403), Without(404), Without(403), Without(403)];
+/// A question about her son.
+const EVALUATED: [Get; 8] =
+    [Without(401), Without(403), Without(200), Without(200), Without(403), Without(403), Without(403), Without(200)];
+/// Who can see the record of Amina.
+const WHO: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(404), Without(403), Without(404), Without(403), Without(200)];
 /// Everybody, and it says nothing of anybody.
 const OPEN: [Get; 8] = [Without(200); 8];
 
@@ -118,6 +130,15 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("POST", "/fhir/{type}/$validate", JUDGED),
     ("GET", "/fhir/{type}/{id}/$validate", NOTHING_TO_JUDGE_IN_A_RECORD),
     ("POST", "/fhir/{type}/{id}/$validate", JUDGED_IN_A_RECORD),
+    ("GET", "/fhir/{type}/{id}/$meta", LABELS),
+    ("POST", "/fhir/{type}/{id}/$meta", LABELS),
+    ("POST", "/fhir/{type}/{id}/$meta-add", RELABELLED),
+    ("POST", "/fhir/{type}/{id}/$meta-delete", RELABELLED),
+    // What her son may see: she may ask, and he.
+    ("GET", "/fhir/Consent/$evaluate", EVALUATED),
+    ("POST", "/fhir/Consent/$evaluate", EVALUATED),
+    ("GET", "/fhir/Patient/{id}/$who-can-see", WHO),
+    ("POST", "/fhir/Patient/{id}/$who-can-see", WHO),
     ("GET", "/fhir/metadata", OPEN),
     ("GET", "/healthz", OPEN),
     ("GET", "/readyz", OPEN),
@@ -198,7 +219,13 @@ async fn check(concord: &Concord, caller: &str, method: &str, path: &str, wanted
 }
 
 fn filled(path: &str, id: &str) -> String {
-    let path = if path == "/fhir" { "/fhir?_type=Observation" } else { path };
+    let path = match path {
+        "/fhir" => "/fhir?_type=Observation",
+        "/fhir/Consent/$evaluate" => {
+            "/fhir/Consent/$evaluate?patient=Patient/amina&actor=RelatedPerson/yusuf&resource=Observation/{id}"
+        }
+        _ => path,
+    };
     let path = path.replace("/Patient/{id}/", "/Patient/amina/");
     path.replace("{type}", "Observation").replace("{id}", id).replace("{version}", "1")
 }
@@ -217,6 +244,15 @@ fn ask(app: &App, method: &str, path: &str, id: &str, marked: &Value) -> Ask {
         ("POST", "/fhir") => {
             let entry = json!({"request": {"method": "GET", "url": format!("Observation/{id}")}});
             app.post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
+        }
+        ("POST", "/fhir/{type}/{id}/$meta-add" | "/fhir/{type}/{id}/$meta-delete") => {
+            let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+            let meta = json!({"security": [{"system": system, "code": "R"}]});
+            let given = json!({"name": "meta", "valueMeta": meta});
+            app.post(&place, &json!({"resourceType": "Parameters", "parameter": [given]}))
+        }
+        ("POST", "/fhir/{type}/{id}/$meta" | "/fhir/Consent/$evaluate" | "/fhir/Patient/{id}/$who-can-see") => {
+            app.ask(Method::POST, &place)
         }
         ("POST", _) => app.post(&place, marked),
         ("PUT", "/fhir/{type}") => app.put(&conditional, &changed),

@@ -145,6 +145,17 @@ fn below(code: &str) -> impl Iterator<Item = &'static str> + Clone {
     place.and_then(|place| BELOW.get(place)).map_or(&[][..], Vec::as_slice).iter().copied()
 }
 
+/// Whether a label only ever hides more: a level above normal, or a sensitivity. That is what a patient may put beside what
+/// somebody else wrote; `N` and below would let more be seen, and the labels that hide from patients are not hers to give.
+#[must_use]
+pub fn raises(system: &str, code: &str) -> bool {
+    match meaning(&Coding { system: system.to_owned(), code: Some(code.to_owned()) }) {
+        Meaning::Level(level) => level > NORMAL,
+        Meaning::Sensitivity(_) => true,
+        Meaning::Other(_) | Meaning::Unknown => false,
+    }
+}
+
 /// The labels that the permits on the way to a decision name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
@@ -418,6 +429,23 @@ mod tests {
     fn label(code: &str) -> Coding {
         let system = if LEVELS.contains(&code) { LEVEL } else { ACT };
         Coding { system: system.into(), code: Some(code.into()) }
+    }
+
+    #[test]
+    fn levels_above_normal_and_sensitivities_hide_more() {
+        for (system, code, wanted) in [
+            (LEVEL, "R", true),
+            (LEVEL, "V", true),
+            (LEVEL, "N", false),
+            (LEVEL, "L", false),
+            (ACT, "MH", true),
+            (ACT, "NOPAT", false),
+            (OWN_SYSTEM, "AUTHOR-TEAM", false),
+            ("", "R", false),
+            ("urn:other", "MH", false),
+        ] {
+            assert_eq!(raises(system, code), wanted, "{system} {code}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Purposes of use (HL7 v3 code system ActReason, the part below `PurposeOfUse` that matters to a personal record).
 
+use crate::caller::Actor;
+
 /// The code system of purposes of use.
 pub const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 
@@ -102,9 +104,53 @@ impl Purpose {
     }
 }
 
+/// Whether a caller may say that this is what they want information for: one of the purposes that the token names, or a
+/// kind of one; where it names none, what goes with who they are. Only a professional may break the glass.
+#[must_use]
+pub fn may_claim(actor: &Actor, named: &[Purpose], wanted: Purpose) -> bool {
+    if wanted == Purpose::BREAK_GLASS && !actor.is_professional() {
+        return false;
+    }
+    if !named.is_empty() {
+        return named.iter().any(|one| one.covers(wanted));
+    }
+    match actor {
+        Actor::System => true,
+        Actor::Patient(_) | Actor::RelatedPerson(_) => Purpose::PATIENT_REQUEST.covers(wanted),
+        Actor::Practitioner(_) | Actor::PractitionerRole(_) => {
+            Purpose::TREATMENT.is_at_or_above(wanted) && wanted.serves_patient()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_purpose_is_claimed_by_those_whom_it_goes_with() {
+        let purpose = |code| Purpose::parse(code).unwrap();
+        let patient = Actor::Patient("p".into());
+        let professional = Actor::Practitioner("p".into());
+        for (actor, named, wanted, may) in [
+            (&patient, &[][..], "PATRQT", true),
+            (&patient, &[], "TREAT", false),
+            (&patient, &["TREAT"], "TREAT", true),
+            (&patient, &["BTG"], "BTG", false),
+            (&professional, &[], "ETREAT", true),
+            (&professional, &[], "BTG", true),
+            (&professional, &[], "HRESCH", false),
+            (&professional, &[], "CLINTRL", false),
+            (&professional, &["TREAT"], "BTG", false),
+            (&professional, &["TREAT"], "ETREAT", true),
+            (&professional, &["TREAT", "BTG"], "BTG", true),
+            (&Actor::System, &[], "HQUALIMP", true),
+            (&Actor::System, &[], "BTG", false),
+        ] {
+            let named: Vec<Purpose> = named.iter().map(|code| purpose(code)).collect();
+            assert_eq!(may_claim(actor, &named, purpose(wanted)), may, "{actor:?} {named:?} {wanted}");
+        }
+    }
 
     #[test]
     fn a_purpose_covers_its_kinds_but_never_breaking_the_glass() {

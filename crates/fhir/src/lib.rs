@@ -9,6 +9,7 @@
 //! | what does it look like in JSON and in XML? | [`codec`] |
 //! | what is wrong with it, and where? | [`issue`] |
 //! | what does this type or search parameter mean? | [`registry`] |
+//! | what does a patch make of it? | [`patch`] |
 //! | what can it be found by? | [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
@@ -19,6 +20,7 @@ pub mod codec;
 pub mod index;
 pub mod issue;
 pub mod json;
+pub mod patch;
 pub mod predicate;
 pub mod registry;
 pub mod rules;

@@ -7,14 +7,15 @@
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller};
-use concord_consent::decision::Decision;
+use concord_consent::decision::{Decision, Layer, Verdict};
 use concord_consent::facts::{
-    CareTeamFacts, Coding, ConsentFacts, Facts, IdentityFacts, LabelledFacts, LinkFacts, PatientFacts,
+    BreakGlassFacts, CareTeamFacts, Coding, ConsentFacts, Facts, IdentityFacts, LabelledFacts, LinkFacts, PatientFacts,
     RelatedPersonFacts, RoleFacts, Target,
 };
-use concord_consent::request::{Action, Request};
+use concord_consent::purpose::Purpose;
+use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
 use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
-use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
@@ -25,6 +26,7 @@ use super::{AUDIT_EVENT, Call, Concord, SECURITY};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
+use crate::store::overlay::MARK;
 use crate::store::rows::{Head, Version};
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
@@ -48,6 +50,9 @@ const PROVIDED: [(ResourceType, &str); 2] = [
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
+
+/// How long the reason of an audit record may grow, in bytes, by what a caller gave as theirs.
+const LONGEST_REASON: usize = 1_000;
 
 /// How many decisions are remembered.
 const DECISIONS: usize = 50_000;
@@ -144,11 +149,7 @@ pub(crate) fn decide_reference(
     if !named_freely {
         return decide_on(concord, call, transaction, Action::Read, head);
     }
-    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
-    // Not the same rights as those of the token, so not the same remembered answers.
-    let fingerprint = call.fingerprint.map(|byte| !byte);
-    let call = Call { caller: Arc::new(caller), fingerprint, ..call.clone() };
-    decide_on(concord, &call, transaction, Action::Read, head)
+    decide_on(concord, &unbounded(call), transaction, Action::Read, head)
 }
 
 /// Reading of everything in the contexts that the caller's scopes have.
@@ -186,7 +187,8 @@ fn decide_at(
         resource_type,
         patient: about,
     };
-    if let Some(answer) = concord.facts.decisions.get(&question)
+    if is_remembered(call)
+        && let Some(answer) = concord.facts.decisions.get(&question)
         && answer.access == access
         && answer.until.is_none_or(|until| transaction.now < until)
     {
@@ -207,7 +209,7 @@ fn decide_at(
     };
     let decision = Arc::new(ask(call, action, resource_type, &facts, transaction.now));
     // What a resource refers to has no version of its own, so what depends on it is asked anew each time.
-    if facts.patients.iter().all(|patient| patient.links.is_empty()) {
+    if is_remembered(call) && facts.patients.iter().all(|patient| patient.links.is_empty()) {
         let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
         concord.facts.decisions.insert(question, Arc::new(answer));
     }
@@ -215,8 +217,48 @@ fn decide_at(
 }
 
 fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
-    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason: None };
+    // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
+    let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
+    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
     concord_consent::decide(&request, facts, now)
+}
+
+/// Whether an answer serves all requests of this token: not in an emergency and not in an office, where it depends on
+/// what is said along with the request.
+fn is_remembered(call: &Call) -> bool {
+    call.purpose != Some(Purpose::BREAK_GLASS) && call.caller.credentials.offices.is_empty()
+}
+
+/// What a caller's rights to a patient's record are decided from; key 0 for what is about nobody.
+pub(crate) fn facts(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    patient: i64,
+) -> Result<Facts, Fault> {
+    let mut facts = about_caller(concord, call, transaction)?;
+    if patient != 0 {
+        let (_, shared) = transaction.access_versions(patient)?;
+        let about = about_patient(concord, transaction, patient, shared)?;
+        facts.devices = devices(call, transaction, &about)?;
+        facts.patients.push(about);
+    }
+    Ok(facts)
+}
+
+/// The decision that would be if the caller broke the glass for a patient with the reason that they give.
+pub(crate) fn decide_in_emergency(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    action: Action,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+) -> Result<Decision, Fault> {
+    let facts = facts(concord, call, transaction, patient)?;
+    let reason = call.reason.as_deref();
+    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
+    Ok(concord_consent::decide(&request, &facts, transaction.now))
 }
 
 /// The decision for a search or history of a type. With `record` it can only match in that patient's record; without,
@@ -428,6 +470,11 @@ fn about_patient(
             _ => facts.related_persons.push(RelatedPersonFacts::from_resource(id, &value, base)),
         }
     }
+    let glass = transaction.broken_glass(key, transaction.now - BREAK_GLASS_MS)?;
+    facts.break_glass = glass
+        .into_iter()
+        .map(|glass| BreakGlassFacts { who: glass.who, since: glass.since, reason: glass.reason })
+        .collect();
     inherit_from_services(concord, transaction, key, shared, &mut facts)?;
     if facts.consents.iter().any(|consent| matches!(consent.patient, Some(Target::Identified { .. })))
         && let Some(head) = transaction.head(PATIENT, &facts.patient, false)?
@@ -553,12 +600,40 @@ pub(crate) fn permits(
     rows: Rows,
     version: &Version,
 ) -> Result<bool, Fault> {
+    holds(transaction, &decision.permit, rows, version)
+}
+
+/// Whether a version is one of those that a predicate means.
+fn holds(
+    transaction: &mut Transaction<'_>,
+    predicate: &Predicate,
+    rows: Rows,
+    version: &Version,
+) -> Result<bool, Fault> {
     let patient = transaction.patient_id(version.patient)?;
-    match known(&decision.permit, version, &patient) {
+    match known(predicate, version, &patient) {
         Predicate::All => Ok(true),
         Predicate::None => Ok(false),
         rest => transaction.meets(rows, version.key, &rest),
     }
+}
+
+/// The elements of a version that have to be left out of what is shown, each once.
+pub(crate) fn redacted(
+    transaction: &mut Transaction<'_>,
+    decision: &Decision,
+    rows: Rows,
+    version: &Version,
+) -> Result<Vec<&'static str>, Fault> {
+    let mut elements: Vec<&'static str> = Vec::new();
+    for redaction in &decision.redactions {
+        if holds(transaction, &redaction.of, rows, version)? {
+            elements.extend(redaction.elements);
+        }
+    }
+    elements.sort_unstable();
+    elements.dedup();
+    Ok(elements)
 }
 
 /// The predicate with what a version's row says put in.
@@ -583,7 +658,7 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
 
 /// Whether one of a row's labels meets a test: the same rows that the index has.
 fn labelled(labels: &str, test: &Test) -> bool {
-    let keys = labels.split('\n').filter(|key| !key.is_empty());
+    let keys = labels.split('\n').filter(|key| !key.is_empty() && *key != MARK);
     keys.map(|key| Entry { parameter: SECURITY, key: key.to_owned(), low: None, high: None })
         .any(|row| test.holds(&row))
 }
@@ -626,12 +701,36 @@ pub(crate) fn may_change(
     let decision = decide_about(concord, call, transaction, action, version.resource_type, version.patient)?;
     let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
     let roles = about_caller(concord, call, transaction)?.roles;
-    concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
-        .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
+    // What nobody is known to have written (the review of a broken glass) is also for those whose office it is.
+    let by_office = author.is_none() && !call.caller.credentials.offices.is_empty();
+    if !by_office {
+        concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
+            .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
+    }
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
     Err(Fault::Denied(issues(&decision)))
+}
+
+/// Whether the caller may change what is labelled in a resource: who wrote it, and a system what no patient and no
+/// related person wrote. What not, with the reason.
+pub(crate) fn owns(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<Result<(), Vec<Issue>>, Fault> {
+    let theirs = ["Patient/", "RelatedPerson/"].iter().any(|kind| version.author.starts_with(kind));
+    if call.caller.actor == Actor::System && theirs {
+        let text = "the patient or somebody close to the patient wrote this, and decides how it is labelled";
+        return Ok(Err(vec![Issue::plain(IssueCode::BusinessRule, text)]));
+    }
+    match may_change(concord, call, transaction, Action::Update, version) {
+        Ok(()) => Ok(Ok(())),
+        Err(Fault::Denied(issues)) => Ok(Err(issues)),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Who writes, for the rules of the type.
@@ -695,6 +794,40 @@ pub(crate) fn log_permission(
     }
 }
 
+/// A condition on `audit a` that leaves out the events about single resources that the patient may not know of: the log
+/// of her record must not tell that they are there. None for others, who see what they did themselves.
+pub(crate) fn log_condition(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+) -> Result<Option<Sql>, Fault> {
+    if !matches!(call.caller.actor, Actor::Patient(_)) {
+        return Ok(None);
+    }
+    let call = unbounded(call);
+    let decision = decide_at(concord, &call, transaction, Action::Read, None, 0, None)?;
+    let seen = transaction.lowered(Rows::Current, &decision.permit, |lowering| lowering.condition(&decision.permit))?;
+    let sql = Sql::new(
+        "(a.entity = '' OR NOT EXISTS (SELECT 1 FROM resource r WHERE r.type = a.type AND r.id = a.entity AND NOT (",
+    );
+    Ok(Some(sql.append(seen).sql(")))")))
+}
+
+/// What is to be said of the log to all but systems: that it may not be all that there is.
+pub(crate) fn log_notice(call: &Call) -> Option<Issue> {
+    let text = "some information may be withheld because of labels or sharing choices";
+    let said = || Issue::remark(Severity::Information, IssueCode::Suppressed, text);
+    (call.caller.actor != Actor::System).then(said)
+}
+
+/// The same caller with an app that may read everything that they may.
+fn unbounded(call: &Call) -> Call {
+    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
+    // Not the same rights as those of the token, so not the same remembered answers.
+    let fingerprint = call.fingerprint.map(|byte| !byte);
+    Call { caller: Arc::new(caller), fingerprint, ..call.clone() }
+}
+
 /// The decision's reasons for an OperationOutcome.
 pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
     concord_consent::explain::refusal(&decision.reasons)
@@ -703,6 +836,13 @@ pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
 /// Puts the Consent or rule that permitted into the record.
 pub(crate) fn log_permit(record: &mut Record, decision: &Decision) {
     record.reason = brief(decision);
+    // The reason that was given belongs with what it opened.
+    for reason in &decision.reasons {
+        let told = matches!(reason.layer, Layer::BreakGlass | Layer::Office) && reason.verdict == Verdict::Permits;
+        if told && record.reason.len() < LONGEST_REASON {
+            record.reason = format!("{}; {}", record.reason, reason.text);
+        }
+    }
 }
 
 /// Puts the rule that refused into the record.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use concord_consent::decision::{Decision, Redaction};
 use concord_consent::request::Action;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
-use super::{Call, Concord, access, logged, read};
+use super::break_glass::{self, Place};
+use super::{Call, Concord, access, logged, read, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::{RECORD, Rows};
@@ -54,6 +56,9 @@ type Found = (Option<String>, Vec<(Rows, Version)>);
 
 /// The versions that the caller may see, as they were and as the resource is now.
 pub(crate) async fn history(concord: &Arc<Concord>, call: Call, of: Of, range: Range) -> Result<Page, Fault> {
+    if let Of::Instance(resource_type, id) = &of {
+        break_glass::declare(concord, &call, Place::Resource(*resource_type, id.clone())).await?;
+    }
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -121,13 +126,13 @@ pub(super) fn run(
     range: &Range,
     record: &mut Record,
 ) -> Result<Found, Fault> {
-    let (permit, wanted) = match of {
+    let (decision, wanted) = match of {
         Of::Instance(resource_type, id) => {
             record.entity.clone_from(id);
             let head = read::visible(concord, call, transaction, *resource_type, id, Action::History, record)?;
             record.version = 0;
             let decision = access::decide_on(concord, call, transaction, Action::History, &head)?;
-            (decision.permit.clone(), Sql::new("r.rid = ").bind(head.version.key))
+            (decision, Sql::new("r.rid = ").bind(head.version.key))
         }
         Of::Type(resource_type) => {
             access::require_scope(call, Action::TypeHistory, *resource_type)?;
@@ -137,12 +142,12 @@ pub(super) fn run(
             // Where one record is all that is permitted, its rows lead the way, and SQLite is not offered those of the type.
             let led = access::only_record(&decision.permit).is_some() && !transaction.is_postgres();
             let of_type = Sql::new(if led { "+r.type = " } else { "r.type = " }).bind(resource_type.number());
-            (decision.permit.clone(), of_type)
+            (decision, of_type)
         }
         Of::System => {
             let decision = access::decide_everywhere(concord, call, transaction, Action::TypeHistory)?;
             access::log_permit(record, &decision);
-            (decision.permit.clone(), Sql::new("1 = 1"))
+            (decision, Sql::new("1 = 1"))
         }
     };
     let wanted = wanted.append(since_and_at(range));
@@ -153,7 +158,7 @@ pub(super) fn run(
     };
     let mut versions = Vec::new();
     for rows in [Rows::Current, Rows::Superseded] {
-        let mut condition = wanted.clone().sql(" AND ").append(permitted(transaction, of, rows, &permit)?);
+        let mut condition = wanted.clone().sql(" AND ").append(permitted(transaction, of, rows, &decision.permit)?);
         if let Some(position) = &after {
             condition = condition.sql(" AND ").append(beyond(position)?);
         }
@@ -167,7 +172,27 @@ pub(super) fn run(
     let more = versions.len() > limit;
     versions.truncate(limit);
     let next = versions.last().filter(|_| more).map(|(_, last)| concord.cursors.seal(call, &context, &position(last)));
-    Ok((next, versions))
+    let shown = versions.into_iter().map(|(rows, version)| Ok((rows, partly(transaction, &decision, rows, version)?)));
+    Ok((next, shown.collect::<Result<_, Fault>>()?))
+}
+
+/// A version as the decision lets it be shown. What of the resource is hidden as it is now is hidden in its older
+/// versions too.
+fn partly(
+    transaction: &mut Transaction<'_>,
+    decision: &Decision,
+    rows: Rows,
+    version: Version,
+) -> Result<Version, Fault> {
+    let of_type = |redaction: &Redaction| access::for_type(&redaction.of, version.resource_type) != Predicate::None;
+    if rows == Rows::Current || !decision.redactions.iter().any(of_type) {
+        return redact::shown(transaction, decision, rows, version);
+    }
+    let mut hidden = access::redacted(transaction, decision, rows, &version)?;
+    if let Some(head) = transaction.head(version.resource_type, &version.id, false)? {
+        hidden.extend(access::redacted(transaction, decision, Rows::Current, &head.version)?);
+    }
+    redact::without(version, hidden)
 }
 
 /// The place of a version in a history. Nothing in it changes when the version is superseded, so that a page goes on

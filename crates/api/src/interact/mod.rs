@@ -5,20 +5,24 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod break_glass;
 pub(crate) mod bulk;
 pub(crate) mod bundle;
 pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;
 pub(crate) mod export;
+pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
+pub(crate) mod labels;
 pub(crate) mod logical;
 pub(crate) mod matching;
 pub(crate) mod operation;
 pub(crate) mod provenance;
 pub(crate) mod read;
+pub(crate) mod redact;
 pub(crate) mod references;
 pub(crate) mod reindex;
 pub(crate) mod search;
@@ -112,6 +116,8 @@ pub struct Call {
     pub caller: Arc<Caller>,
     /// The purpose asked for, if any was.
     pub purpose: Option<Purpose>,
+    /// Why, in the caller's own words, where that was said.
+    pub reason: Option<String>,
     /// The request id.
     pub request_id: String,
     /// What tells this caller's rights from those of others: a hash of the token, or of what it says.
@@ -146,6 +152,7 @@ impl Call {
                 credentials: Credentials::default(),
             }),
             purpose: None,
+            reason: None,
             request_id: uuid::Uuid::new_v4().to_string(),
             fingerprint: [0; 16],
             together: Vec::new(),

@@ -12,7 +12,7 @@ use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
 use super::history::per_patient;
-use super::{AUDIT_EVENT, Call, Concord, access, include, logged, matching, terminology, words};
+use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, logged, matching, terminology, words};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
@@ -48,6 +48,7 @@ impl Page {
 
 /// A page of the resources that match and that the caller may see.
 pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> Result<Page, Fault> {
+    break_glass::declare(concord, &call, break_glass::Place::of(&query)).await?;
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -135,7 +136,7 @@ fn found(
         return events(concord, call, transaction, query, limit, after.as_ref(), &context);
     }
     let sort = sort_keys(query);
-    let among = permitted(concord, call, transaction, query, Some(record))?;
+    let (among, notice) = permitted(concord, call, transaction, query, Some(record))?;
     let wanted = Wanted { among: &among, sort: &sort, after: after.as_ref(), limit };
     let total = match query.total {
         Total::None => None,
@@ -146,7 +147,8 @@ fn found(
             Some(total) => total,
             None => transaction.total(&wanted)?,
         };
-        return Ok(Page::of(Vec::new(), Some(total), None));
+        let page = Page::of(Vec::new(), Some(total), None);
+        return Ok(Page { remarks: notice.into_iter().collect(), ..page });
     }
     let (versions, next) = transaction.page(&wanted)?;
     // The only page there is has been counted already.
@@ -155,7 +157,8 @@ fn found(
         (total, ..) => total,
     };
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
-    let (included, remarks) = include::along(concord, call, transaction, query, &versions)?;
+    let (included, mut remarks) = include::along(concord, call, transaction, query, &versions)?;
+    remarks.extend(notice);
     Ok(Page { versions, included, remarks, total, next })
 }
 
@@ -175,14 +178,15 @@ pub(super) fn named(query: &Query) -> Option<String> {
     }
 }
 
-/// What is asked for and what is permitted, type by type. A type of several that no scope covers is left out.
+/// What is asked for and what is permitted, type by type, and what is to be said of that some may be withheld. A type of several that no scope covers is left out.
 fn permitted(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
     query: &Query,
     mut record: Option<&mut Record>,
-) -> Result<Vec<Among>, Fault> {
+) -> Result<(Vec<Among>, Option<Issue>), Fault> {
+    let mut notice = None;
     let types = query.searched_types();
     let scoped = |one: &ResourceType| call.caller.scopes.that_permit(Action::Search, Some(*one)).next().is_some();
     match types.as_slice() {
@@ -209,6 +213,7 @@ fn permitted(
         if let Some(record) = record.as_deref_mut() {
             access::log_permit(record, &decision);
         }
+        notice = notice.or_else(|| concord_consent::explain::notice(&decision));
         let permit = access::for_type(&decision.permit, one);
         let asked = terminology::settled(concord, call, transaction, query.of_type(one))?;
         let asked = access::guard(concord, call, transaction, about, asked)?;
@@ -220,7 +225,7 @@ fn permitted(
             all.push(Among { resource_type: one, record, predicate });
         }
     }
-    Ok(all)
+    Ok((all, notice))
 }
 
 /// The first visible matches, for conditional interactions.
@@ -231,7 +236,7 @@ pub(crate) fn matches(
     query: &Query,
     limit: u32,
 ) -> Result<Vec<Version>, Fault> {
-    let among = permitted(concord, call, transaction, query, None)?;
+    let (among, _) = permitted(concord, call, transaction, query, None)?;
     let wanted = Wanted { among: &among, sort: &[], after: None, limit };
     Ok(transaction.page(&wanted)?.0)
 }
@@ -274,7 +279,10 @@ fn events(
     }
     let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
     let permit = access::log_permission(concord, call, transaction, Action::Search)?;
-    let condition = audit::condition(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
+    let mut condition = audit::condition(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
+    if let Some(known) = access::log_condition(concord, call, transaction)? {
+        condition = condition.sql(" AND ").append(known);
+    }
     let total = match query.total {
         Total::None if limit > 0 => None,
         _ => Some(transaction.count_events(condition.clone())?),
@@ -291,7 +299,8 @@ fn events(
         .last()
         .filter(|_| more)
         .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
-    Ok(Page::of(found.iter().map(event_version).collect(), total, next))
+    let page = Page::of(found.iter().map(event_version).collect(), total, next);
+    Ok(Page { remarks: access::log_notice(call).into_iter().collect(), ..page })
 }
 
 /// An event of the log in the form of a version, which is what answers are made of.

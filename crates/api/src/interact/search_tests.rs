@@ -98,7 +98,14 @@ pub(super) fn call(actor: Actor, scopes: &str) -> Call {
         patient,
         credentials: Credentials::default(),
     };
-    Call { caller: Arc::new(caller), purpose: None, request_id: String::new(), fingerprint, together: Vec::new() }
+    Call {
+        caller: Arc::new(caller),
+        purpose: None,
+        reason: None,
+        request_id: String::new(),
+        fingerprint,
+        together: Vec::new(),
+    }
 }
 
 pub(super) fn system() -> Call {

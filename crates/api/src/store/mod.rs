@@ -4,6 +4,7 @@
 //! answers before those are as durable as the data. Concurrent requests share a commit.
 
 pub(crate) mod audit;
+pub(crate) mod broken_glass;
 pub(crate) mod connection;
 #[cfg(test)]
 mod contract;
@@ -14,6 +15,7 @@ mod hop;
 mod keys;
 pub(crate) mod lower;
 mod migrate;
+pub(crate) mod overlay;
 mod patients;
 mod postgres;
 pub(crate) mod rows;

@@ -1,5 +1,7 @@
 DROP TABLE setting;
 DROP TABLE audit;
+DROP TABLE broken_glass;
+DROP TABLE overlay;
 DROP TABLE history_entry;
 DROP TABLE history;
 DROP TABLE entry;

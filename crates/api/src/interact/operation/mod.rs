@@ -3,7 +3,10 @@
 //! Routes, the CapabilityStatement and the OpenAPI document are made from [`OPERATIONS`]. An operation goes the way of
 //! every interaction: facts -> decide -> store -> audit, in one transaction.
 
+mod evaluate;
+mod meta;
 mod validate;
+mod who_can_see;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,7 +97,8 @@ pub(crate) enum Output {
 }
 
 /// Every operation, by name.
-pub(crate) const OPERATIONS: &[Operation] = &[validate::OPERATION];
+pub(crate) const OPERATIONS: &[Operation] =
+    &[evaluate::OPERATION, meta::ADD, meta::DELETE, meta::READ, validate::OPERATION, who_can_see::OPERATION];
 
 /// The operation of that name at a place.
 pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
@@ -206,6 +210,13 @@ impl Input {
             let object = member.as_object()?;
             object.0.iter().find(|(key, _)| key.starts_with("value")).map(|(_, value)| value)
         })
+    }
+
+    /// All resources that a parameter is.
+    pub(crate) fn resources(&self, name: &str) -> impl Iterator<Item = &Value<'static>> {
+        self.members()
+            .filter(move |member| member.text("name") == Some(name))
+            .filter_map(|member| member.get("resource"))
     }
 
     /// The resource that a parameter is.
