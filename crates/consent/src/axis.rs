@@ -124,7 +124,7 @@ pub(crate) fn data(provision: &Provision, reading: &Reading<'_>) -> Region {
         region = region.and(any(&provision.classes, class));
     }
     if !provision.labels.is_empty() {
-        region = region.and(labels(&provision.labels, provision.effect, &reading.labels));
+        region = region.and(labels(provision, &reading.labels));
     }
     let types = types_of(provision, reading.only);
     let about = |name: &str| types.as_ref().is_none_or(|types| types.iter().any(|one| one.name() == name));
@@ -165,10 +165,14 @@ fn types_of(provision: &Provision, only: Option<ResourceType>) -> Option<Vec<Res
 
 /// A level means it and the lower ones to a permit, it and the higher ones to a denial. So what a permit inside a denial
 /// covers for certain meets both readings, and what a denial inside a permit may cover meets either.
-fn labels(labels: &[Coding], effect: Effect, data: &Labels<'_>) -> Region {
-    let permitted = data.covered_at_least(labels);
-    let denied = data.covered_at_most(labels);
-    match effect {
+fn labels(provision: &Provision, data: &Labels<'_>) -> Region {
+    let denied = data.covered_at_most(&provision.labels);
+    if provision.effect == Effect::Deny && provision.provisions.is_empty() {
+        // What it covers for certain matters to the rules inside it only.
+        return Region { least: Predicate::None, most: denied };
+    }
+    let permitted = data.covered_at_least(&provision.labels);
+    match provision.effect {
         Effect::Permit => Region { least: permitted.clone(), most: permitted.or(denied) },
         Effect::Deny => Region { least: permitted.and(denied.clone()), most: denied },
         Effect::Silent => Region { least: permitted.clone().and(denied.clone()), most: permitted.or(denied) },

@@ -4,11 +4,11 @@ use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 
 use crate::axis::Reading;
-use crate::caller::{App, LOGIN_SYSTEM, Proofing};
-use crate::combine::combine;
+use crate::caller::{Actor, App, Caller, LOGIN_SYSTEM, Proofing};
+use crate::combine::{all_rulings, combine};
 use crate::decide::{Asked, Reach, Records};
 use crate::decision::Layer;
-use crate::facts::{ConsentFacts, PatientFacts, Provision, Target};
+use crate::facts::{ConsentFacts, Facts, LegalBasis, PatientFacts, Provision, Target};
 use crate::identity::Identity;
 use crate::label::Labels;
 use crate::purpose::Purpose;
@@ -75,7 +75,7 @@ pub(crate) fn app(asked: &mut Asked<'_>, patient: Option<&PatientFacts>, purpose
     let request = asked.request;
     let third_party = request.caller.credentials.app == App::ThirdParty;
     let implied = if third_party { Predicate::None } else { Predicate::All };
-    let permitted = match patient {
+    let permitted = match patient.filter(|patient| patient.names_an_app()) {
         Some(patient) => {
             let identity = Identity::of_app(request.caller, asked.facts);
             let reading = reading(asked, patient);
@@ -174,6 +174,10 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
         return Reach::wholly(records.predicate());
     }
     let itself = types::related_person(only).and(Predicate::Id(vec![own.to_owned()]));
+    if itself != Predicate::None {
+        let text = "this is what is recorded of this person as a carer or proxy";
+        asked.gives(Layer::Relationship, "own-entry", itself.clone(), text);
+    }
     let whole = in_part.then(|| whole.predicate().or(itself.clone()));
     Reach { permit: records.predicate().or(itself), whole }
 }
@@ -204,6 +208,36 @@ fn own_roles(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
     own
 }
 
+/// The right by which a related person acts for the patient, where the law gives one: the first in the order of
+/// [`LegalBasis`]. None for whom a Consent suspends. `now` is in milliseconds since 1970 UTC.
+#[must_use]
+pub fn legal_basis(caller: &Caller, facts: &Facts, patient: &str, now: i64) -> Option<LegalBasis> {
+    let Actor::RelatedPerson(own) = &caller.actor else { return None };
+    let patient = facts.patients.iter().find(|known| known.patient == patient)?;
+    let related = patient.related_persons.iter().any(|one| one.id == *own && one.is_related_to(&patient.patient, now));
+    let identity = Identity::of(caller, facts, now);
+    let question = Question {
+        action: Action::Read,
+        purpose: Purpose::FAMILY_REQUEST,
+        identity: &identity,
+        kind: Kind::Related,
+        in_care_team: false,
+        patient,
+        reading: Reading { only: None, labels: Labels::of(&[], None), links: &[] },
+        in_part: false,
+        now,
+    };
+    if !related || patient.consents.iter().any(|consent| suspends(consent, &question)) {
+        return None;
+    }
+    let rulings = all_rulings(&question);
+    let names = |consent: &&ConsentFacts| {
+        rulings.iter().any(|ruling| ruling.permits && ruling.reason.consent.as_deref() == Some(&consent.name))
+    };
+    let in_force = patient.consents.iter().filter(|consent| is_in_force(consent, &question)).filter(names);
+    in_force.filter_map(|consent| consent.basis).min()
+}
+
 /// Whether the Consent suspends the caller. One that names nobody who can be told suspends no one.
 fn suspends(consent: &ConsentFacts, question: &Question<'_>) -> bool {
     if !consent.suspends {
@@ -218,5 +252,40 @@ fn actors_of(provision: &Provision, actors: &mut Vec<Target>) {
     actors.extend(provision.actors.iter().cloned());
     for inner in &provision.provisions {
         actors_of(inner, actors);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::cases::{NOW, caller, facts};
+    use concord_fhir::json::{self, Limits, Value};
+
+    fn basis(actor: &str, status: &str, more: &str) -> Option<LegalBasis> {
+        let text = format!(
+            r#"[{{"resourceType":"RelatedPerson","id":"c1","patient":{{"reference":"Patient/p1"}}}},
+            {{"resourceType":"Consent","id":"c","status":"{status}","scope":{{"coding":[{{
+            "system":"https://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},
+            "patient":{{"reference":"Patient/p1"}},"policyRule":{{"coding":[{{
+            "system":"https://fhir.nhs.uk/England/CodeSystem/England-NHSProxyLegalBasis",
+            "code":"parental-responsibility"}}]}},"provision":{{"type":"permit","actor":[{{
+            "reference":{{"reference":"RelatedPerson/c1"}}}}]}}{more}}}]"#
+        );
+        let value = json::parse(text.as_bytes(), &Limits::default()).unwrap().into_owned();
+        let Value::Array(resources) = value else { panic!("a list") };
+        legal_basis(&caller(actor, "user/*.rs", None), &facts(&resources), "p1", NOW)
+    }
+
+    #[test]
+    fn the_law_lets_a_parent_decide_until_suspended() {
+        let parent = Some(LegalBasis::ParentalResponsibility);
+        assert_eq!(basis("RelatedPerson/c1", "active", ""), parent);
+        assert_eq!(basis("RelatedPerson/c2", "active", ""), None);
+        assert_eq!(basis("Patient/p1", "active", ""), None);
+        assert_eq!(basis("RelatedPerson/c1", "inactive", ""), None);
+        assert_eq!(basis("RelatedPerson/c1", "active", r#","dateTime":"2027-01-01""#), None);
+        let suspended = r#","extension":[{"url":"x/Extension-England-Consent-Status-Reason",
+            "valueCodeableConcept":{"coding":[{"code":"ROLE_SUSPENDED_PENDING_REVIEW"}]}}]"#;
+        assert_eq!(basis("RelatedPerson/c1", "active", suspended), None);
     }
 }

@@ -9,18 +9,18 @@ use crate::ruling::{Kind, Question, Ruling, rulings};
 /// What remains of the implied permission once the patient's Consents have spoken: the most specific rule wins, and of
 /// equally specific ones a denial.
 pub(crate) fn combine(implied: Predicate, question: &Question<'_>, reasons: &mut Vec<Reason>) -> Predicate {
-    let found = all_rulings(question);
     let record = Predicate::Record(question.patient.patient.clone());
-    reasons.extend(found.iter().map(|ruling| ruling.reason.clone().about(record.clone().and(ruling.about.clone()))));
-    let mut permitted = implied;
-    for rank in Rank::ALL {
-        let of_rank = |permits: bool| {
-            let same = found.iter().filter(move |ruling| ruling.rank == rank && ruling.permits == permits);
-            same.fold(Predicate::None, |all, ruling| all.or(ruling.region.clone()))
-        };
-        permitted = permitted.or(of_rank(true)).and(of_rank(false).negate());
+    let mut said: [(Predicate, Predicate); Rank::ALL.len()] =
+        std::array::from_fn(|_| (Predicate::None, Predicate::None));
+    for ruling in all_rulings(question) {
+        let about = ruling.about.unwrap_or_else(|| ruling.region.clone());
+        reasons.push(ruling.reason.about(record.clone().and(about)));
+        if let Some((permits, denies)) = said.get_mut(ruling.rank as usize) {
+            let same = if ruling.permits { permits } else { denies };
+            *same = std::mem::replace(same, Predicate::None).or(ruling.region);
+        }
     }
-    permitted
+    said.into_iter().fold(implied, |permitted, (permits, denies)| permitted.or(permits).and(denies.negate()))
 }
 
 /// What all the patient's Consents say, in one order. To an app only what names it.

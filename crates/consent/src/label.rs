@@ -4,6 +4,8 @@
 //! A code counts whatever its system says: the R4, STU3 and misspelt systems of the same code all protect. Data also
 //! bears what protects the encounter, episode of care or organization that it refers to.
 
+use std::sync::LazyLock;
+
 use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
@@ -101,7 +103,7 @@ fn meaning(coding: &Coding) -> Meaning {
             LEVELS.iter().position(|level| *level == code).map_or(Meaning::Unknown, Meaning::Level)
         }
         "http://terminology.hl7.org/CodeSystem/v3-ActCode" | "http://hl7.org/fhir/v3/ActCode" => {
-            match SENSITIVITIES.iter().find(|(own, _)| *own == code) {
+            match sensitivity(code) {
                 Some((own, _)) => Meaning::Sensitivity(own),
                 None => Meaning::Other(code.to_owned()),
             }
@@ -116,6 +118,33 @@ fn meaning(coding: &Coding) -> Meaning {
     }
 }
 
+/// The sensitivity of that code, with the one above it.
+fn sensitivity(code: &str) -> Option<(&'static str, Option<&'static str>)> {
+    let place = SENSITIVITIES.binary_search_by_key(&code, |(own, _)| own).ok()?;
+    SENSITIVITIES.get(place).copied()
+}
+
+/// The sensitivities above one.
+fn above(code: &'static str) -> impl Iterator<Item = &'static str> + Clone {
+    let parent = |code: &'static str| sensitivity(code).and_then(|(_, above)| above);
+    std::iter::successors(parent(code), move |code| parent(code))
+}
+
+/// For each sensitivity, in the order of the table, it and those below it.
+static BELOW: LazyLock<Vec<Vec<&'static str>>> = LazyLock::new(|| {
+    let below = |code: &str| {
+        let all = SENSITIVITIES.iter().map(|(own, _)| *own);
+        all.filter(|own| *own == code || above(own).any(|other| other == code)).collect()
+    };
+    SENSITIVITIES.iter().map(|(code, _)| below(code)).collect()
+});
+
+/// A sensitivity and those below it.
+fn below(code: &str) -> impl Iterator<Item = &'static str> + Clone {
+    let place = SENSITIVITIES.binary_search_by_key(&code, |(own, _)| own).ok();
+    place.and_then(|place| BELOW.get(place)).map_or(&[][..], Vec::as_slice).iter().copied()
+}
+
 /// Whether a label only ever hides more: a level above normal, or a sensitivity. That is what a patient may put beside what
 /// somebody else wrote; `N` and below would let more be seen, and the labels that hide from patients are not hers to give.
 #[must_use]
@@ -125,18 +154,6 @@ pub fn raises(system: &str, code: &str) -> bool {
         Meaning::Sensitivity(_) => true,
         Meaning::Other(_) | Meaning::Unknown => false,
     }
-}
-
-/// Whether `lower` is `upper` or stands below it.
-fn is_at_or_below(lower: &str, upper: &str) -> bool {
-    let mut code = Some(lower);
-    while let Some(current) = code {
-        if current == upper {
-            return true;
-        }
-        code = SENSITIVITIES.iter().find(|(own, _)| *own == current).and_then(|(_, parent)| *parent);
-    }
-    false
 }
 
 /// The labels that the permits on the way to a decision name.
@@ -173,7 +190,7 @@ impl Named {
         let sensitivities = SENSITIVITIES
             .iter()
             .map(|(code, _)| *code)
-            .filter(|code| !self.sensitivities.iter().any(|named| is_at_or_below(code, named)));
+            .filter(|code| !self.sensitivities.iter().any(|named| below(named).any(|covered| covered == *code)));
         levels.chain(sensitivities)
     }
 
@@ -369,14 +386,6 @@ pub(crate) fn is_label(parameter: ParameterId) -> bool {
 /// An index row of `meta.security` with that code.
 pub(crate) fn row(code: &str) -> Entry {
     Entry { parameter: SECURITY, key: format!("{code}{SEPARATOR}"), low: None, high: None }
-}
-
-fn below(code: &'static str) -> impl Iterator<Item = &'static str> + Clone {
-    SENSITIVITIES.iter().map(|(own, _)| *own).filter(move |own| is_at_or_below(own, code))
-}
-
-fn above(code: &'static str) -> impl Iterator<Item = &'static str> + Clone {
-    SENSITIVITIES.iter().map(|(own, _)| *own).filter(move |own| *own != code && is_at_or_below(code, own))
 }
 
 fn starts(code: &str) -> Test {

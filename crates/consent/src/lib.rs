@@ -11,6 +11,7 @@
 //! | may they? | [`decide()`] |
 //! | what is the answer? | [`decision`] |
 //! | may they change what somebody wrote? | [`authorship`] |
+//! | what do codes suggest? | [`suggest`] |
 //! | who can see a record? | [`who`] |
 //! | how is it told? | [`explain`] |
 
@@ -33,6 +34,7 @@ pub mod purpose;
 pub mod request;
 mod ruling;
 pub mod scope;
+pub mod suggest;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -41,6 +43,7 @@ mod types;
 pub mod who;
 
 pub use authorship::may_change;
+pub use citizen::legal_basis;
 pub use decide::decide;
 pub use label::{OWN_SYSTEM, raises};
 pub use professional::REVIEW_TASK;

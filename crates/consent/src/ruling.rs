@@ -51,8 +51,8 @@ pub(crate) struct Ruling {
     /// The data that it permits or denies, within the patient's record.
     pub(crate) region: Predicate,
     pub(crate) permits: bool,
-    /// The data that it is about: more than it permits where it is not understood.
-    pub(crate) about: Predicate,
+    /// The data that it is about, where that is more than its region, because it is not understood.
+    pub(crate) about: Option<Predicate>,
     /// Whether it names breaking the glass.
     pub(crate) names_break_glass: bool,
     pub(crate) reason: Reason,
@@ -182,6 +182,9 @@ fn extend(provision: &Provision, above: &Path, question: &Question<'_>) -> Path 
     if provision.unevaluable.is_some() {
         path.applies = path.applies.min(Tri::Maybe);
     }
+    if path.applies == Tri::No {
+        return path;
+    }
     path.region = path.region.and(axis::data(provision, &question.reading));
     path.permit_rank = path.permit_rank.max(permit_rank);
     path.deny_rank = path.deny_rank.max(deny_rank);
@@ -296,8 +299,8 @@ fn decided(
     let ruling = |rank, region| ruling(node, rank, region, question, consent, doubt);
     let mut rulings = Vec::new();
     if node.denies != Predicate::None {
-        let permitted = all(nodes.iter().filter(|other| other.depth > node.depth).map(|other| &other.permits));
-        let region = node.denies.clone().and(permitted.negate());
+        let deeper = nodes.iter().filter(|other| other.depth > node.depth && other.permits != Predicate::None);
+        let region = node.denies.clone().and(all(deeper.map(|other| &other.permits)).negate());
         rulings.push(ruling(node.path.deny_rank, region));
     }
     if node.permits != Predicate::None {
@@ -317,7 +320,7 @@ fn decided(
     let lost = node.provision.effect == Effect::Permit && node.permits == Predicate::None;
     let unclear = doubt.is_some() || node.path.applies != Tri::Yes || axis::is_vague(node.provision, &question.reading);
     if lost && unclear && node.path.deny_rank > Rank::Everybody {
-        let about = node.path.region.most.clone();
+        let about = Some(node.path.region.most.clone());
         rulings.push(Ruling { about, ..ruling(node.path.permit_rank, Predicate::None) });
     }
     rulings
@@ -376,8 +379,7 @@ fn ruling(
         provision: Some(node.provision.path.clone()),
         ..Reason::new(layer, verdict, rule, text)
     };
-    let about = region.clone();
-    Ruling { rank, region, permits, about, names_break_glass: node.path.names_break_glass, reason }
+    Ruling { rank, region, permits, about: None, names_break_glass: node.path.names_break_glass, reason }
 }
 
 fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
@@ -386,6 +388,6 @@ fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
         consent: Some(consent.name.clone()),
         ..Reason::new(Layer::Consent, Verdict::Unevaluable, "consent.unevaluable", text)
     };
-    let (region, about) = (Predicate::All, Predicate::All);
-    Ruling { rank: Rank::Person, region, permits: false, about, names_break_glass: false, reason }
+    let region = Predicate::All;
+    Ruling { rank: Rank::Person, region, permits: false, about: None, names_break_glass: false, reason }
 }

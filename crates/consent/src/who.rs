@@ -2,7 +2,7 @@
 
 use concord_fhir::index::{Entries, Entry};
 use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::{RecordClass, ResourceType, record_class};
+use concord_fhir::registry::{RecordClass, ResourceType, parameter_by_id, record_class};
 
 use crate::caller::{Actor, App, Caller, Credentials};
 use crate::decide::decide;
@@ -49,6 +49,7 @@ pub fn who_can_see(facts: &Facts, now: i64) -> Vec<Access> {
     let mut all: Vec<Access> =
         named(patient).into_iter().filter_map(|who| access(&who, facts, patient, &labels, now)).collect();
     all.sort_by(|a, b| a.who.cmp(&b.who));
+    all.dedup_by(|a, b| a.who == b.who);
     all
 }
 
@@ -88,11 +89,11 @@ fn access(who: &Target, facts: &Facts, patient: &PatientFacts, labels: &[&'stati
     let gives = |reason: &&Reason| {
         reason.verdict == Verdict::Permits
             && reason.layer != Layer::Scope
-            && !matches!(reason.rule, "shared-reference" | "author" | "own-record")
+            && !matches!(reason.rule, "shared-reference" | "author" | "own-record" | "own-entry")
     };
     let because: Vec<Reason> = decision.reasons.iter().filter(gives).cloned().collect();
     let until = decision.until;
-    (!sees.is_empty()).then_some(Access { who: name, sees, because, until })
+    (!sees.is_empty() && !because.is_empty()).then_some(Access { who: name, sees, because, until })
 }
 
 /// The caller that stands for whom a rule names; none for the patient and for what is nobody (a group, somebody of
@@ -196,14 +197,21 @@ fn example(resource_type: ResourceType, patient: &PatientFacts, label: &str) -> 
     Entries { resource_type, id: String::new(), updated: 0, patients: vec![patient.patient.clone()], rows }
 }
 
-/// Whether the predicate holds of data of which type, patient and labels are known, and nothing else but that none of
-/// `own` wrote it.
+/// Whether the predicate holds of data of which type, patient and labels are known, and nothing else but that it
+/// is none of `own`, and that none of them wrote it.
 fn may_hold(predicate: &Predicate, data: &Entries, own: &[String]) -> Tri {
     match predicate {
         Predicate::All | Predicate::None | Predicate::Type(_) | Predicate::Record(_) | Predicate::NoRecord => {
             Tri::from(predicate.holds(data))
         }
         Predicate::Entry(parameter, _) if label::is_label(*parameter) => Tri::from(predicate.holds(data)),
+        Predicate::Entry(parameter, _)
+            if parameter_by_id(*parameter)
+                .is_some_and(|known| known.resource_type.is_some_and(|one| one != data.resource_type)) =>
+        {
+            Tri::No
+        }
+        Predicate::Id(ids) if ids.iter().any(|id| own.contains(&format!("{}/{id}", data.resource_type))) => Tri::No,
         Predicate::Entry(_, Test::Either(tests)) if tests.iter().any(|test| names(test, own)) => Tri::No,
         Predicate::And(parts) => parts.iter().map(|part| may_hold(part, data, own)).min().unwrap_or(Tri::Yes),
         Predicate::Or(parts) => parts.iter().map(|part| may_hold(part, data, own)).max().unwrap_or(Tri::No),

@@ -173,7 +173,7 @@ fn decide_at(
     patient: i64,
     access: Option<(i64, i64)>,
 ) -> Result<Arc<Decision>, Fault> {
-    let about = decided_by(call, transaction, resource_type, patient)?;
+    let about = transaction.aside(|transaction| decided_by(call, transaction, resource_type, patient))?;
     let is_system = call.caller.actor == Actor::System;
     let access = match access {
         _ if is_system => (0, 0),
@@ -194,18 +194,19 @@ fn decide_at(
     {
         return Ok(Arc::clone(&answer.decision));
     }
-    let facts = transaction.aside(|transaction| {
-        let mut facts = Facts::default();
-        if !is_system {
-            facts = about_caller(concord, call, transaction)?;
+    let facts = if is_system {
+        Facts::default()
+    } else {
+        transaction.aside(|transaction| {
+            let mut facts = about_caller(concord, call, transaction)?;
             if about != 0 {
                 let patient = about_patient(concord, transaction, about, access.1)?;
                 facts.devices = devices(call, transaction, &patient)?;
                 facts.patients.push(patient);
             }
-        }
-        Ok::<Facts, Fault>(facts)
-    })?;
+            Ok::<Facts, Fault>(facts)
+        })?
+    };
     let decision = Arc::new(ask(call, action, resource_type, &facts, transaction.now));
     // What a resource refers to has no version of its own, so what depends on it is asked anew each time.
     if is_remembered(call) && facts.patients.iter().all(|patient| patient.links.is_empty()) {
@@ -711,7 +712,7 @@ pub(crate) fn may_change(
     let by_office = author.is_none() && !call.caller.credentials.offices.is_empty();
     if !by_office {
         concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
-            .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&reason))))?;
+            .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
     }
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
@@ -750,8 +751,12 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
             writer.patient = Some(id.clone());
         }
         Actor::RelatedPerson(_) => {
-            writer.kind = WriterKind::RelatedPerson { decides: false };
             writer.patient.clone_from(&call.caller.patient);
+            let decides = match &writer.patient {
+                Some(patient) => decides_for(concord, call, transaction, patient)?,
+                None => false,
+            };
+            writer.kind = WriterKind::RelatedPerson { decides };
         }
         Actor::Practitioner(_) | Actor::PractitionerRole(_) => {
             writer.kind = WriterKind::Professional;
@@ -760,6 +765,20 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
         }
     }
     Ok(writer)
+}
+
+/// Whether the law lets the caller decide for the patient.
+fn decides_for(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    patient: &str,
+) -> Result<bool, Fault> {
+    let Some(key) = transaction.patient_key(patient)? else { return Ok(false) };
+    let mut facts = about_caller(concord, call, transaction)?;
+    let (_, shared) = transaction.access_versions(key)?;
+    facts.patients.push(about_patient(concord, transaction, key, shared)?);
+    Ok(concord_consent::legal_basis(&call.caller, &facts, patient, transaction.now).is_some())
 }
 
 /// Which events of the log the caller may see: a patient those about her record, anybody else what they did

@@ -17,6 +17,7 @@ pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
 pub(crate) mod labels;
+pub(crate) mod logical;
 pub(crate) mod matching;
 pub(crate) mod operation;
 pub(crate) mod patch;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use concord_consent::caller::Actor;
+use concord_consent::caller::{Actor, Caller, LOGIN_SYSTEM, Proofing};
 use concord_consent::request::Action;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::issue::IssueCode;
@@ -10,7 +10,7 @@ use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 
-use super::{Call, Concord, PROVENANCE, SECURITY, access, instant, labels, provenance, references};
+use super::{Call, Concord, PROVENANCE, SECURITY, access, instant, labels, logical, provenance, references};
 use crate::fault::Fault;
 use crate::store::overlay;
 use crate::store::rows::{Method, Version};
@@ -53,6 +53,9 @@ pub(crate) fn propose(
     mut value: Value<'_>,
     place: &Place<'_>,
 ) -> Result<Proposed, Fault> {
+    if matches!(call.caller.actor, Actor::System) {
+        logical::name_patient(transaction, resource_type, &mut value)?;
+    }
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
     let prepared = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings);
@@ -60,6 +63,7 @@ pub(crate) fn propose(
     // Stamped before it is judged, so that what is judged is what is stored.
     let source = source(call, resource_type, &value);
     stamp(&mut value, place, source);
+    tag_login(&mut value, &call.caller);
     let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     if resource_type == PROVENANCE {
         entries = entries.part_of(provenance::patients(concord, transaction, &value)?);
@@ -171,6 +175,34 @@ fn stamp<'v>(value: &mut Value<'v>, place: &Place<'_>, source: Option<String>) {
     }
     object.set_at(1, Cow::Borrowed("id"), Value::string(place.id));
     object.set_at(2, Cow::Borrowed("meta"), Value::Object(meta));
+}
+
+/// Marks what a patient enters whose identity is not proven with the sign-in in which it was entered, by which it can be
+/// read back. Nobody but a system says so of what is written otherwise.
+fn tag_login<'v>(value: &mut Value<'v>, caller: &Caller) {
+    if matches!(caller.actor, Actor::System) {
+        return;
+    }
+    let Some(meta) = value.as_object_mut().and_then(|object| object.get_mut("meta")).and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    let mut tags: Vec<Value<'v>> = match meta.remove("tag") {
+        Some(Value::Array(tags)) => tags,
+        Some(Value::Null) | None => Vec::new(),
+        Some(single) => vec![single],
+    };
+    tags.retain(|tag| tag.text("system") != Some(LOGIN_SYSTEM));
+    let credentials = &caller.credentials;
+    if let (true, Some(login)) = (credentials.proofing < Proofing::P9, &credentials.login) {
+        tags.push(Value::object([
+            ("system", Value::string(LOGIN_SYSTEM)),
+            ("code", Value::string(login.as_str().to_owned())),
+        ]));
+    }
+    if !tags.is_empty() {
+        meta.set("tag", Value::Array(tags));
+    }
 }
 
 /// Where a resource is from, as the server says it: the app of a person; for a Provenance that a system hands in, that

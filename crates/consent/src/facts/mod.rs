@@ -123,6 +123,13 @@ impl PatientFacts {
         found
     }
 
+    /// Whether a Consent names what is or may be an app.
+    pub(crate) fn names_an_app(&self) -> bool {
+        let mut found = false;
+        self.each_provision(&mut |provision| found |= provision.actors.iter().any(Target::may_be_an_app));
+        found
+    }
+
     /// Every provision of every Consent.
     pub(crate) fn each_provision<'a>(&'a self, what: &mut impl FnMut(&'a Provision)) {
         fn each<'a>(provision: &'a Provision, what: &mut impl FnMut(&'a Provision)) {

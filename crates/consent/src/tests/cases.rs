@@ -238,9 +238,6 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     let reasons: Vec<String> = decision.reasons.iter().map(short).collect();
     let until = case.text("until").map(|text| instant::range(text).unwrap().0);
     let mut wrong = Vec::new();
-    if std::env::var_os("CONSENT_CASES_DUMP").is_some() {
-        println!("DUMP\t{}\t{permitted:?}\t{wanted:?}\t{reasons:?}", case.text("name").unwrap());
-    }
     if permitted != wanted {
         wrong.push(format!("permits {permitted:?}, wanted {wanted:?}"));
     }

@@ -7,6 +7,8 @@ use concord_fhir::index::Entries;
 use concord_fhir::json::{Object, Value};
 use proptest::prelude::*;
 
+use crate::caller::{App, Proofing};
+use crate::decision::{Decision, ItemEffect, Layer, Verdict};
 use crate::facts::Facts;
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
@@ -243,9 +245,39 @@ pub(super) fn all(rules: &[Rule]) -> Vec<Value<'static>> {
     rules.iter().enumerate().map(|(id, rule)| consent(id, rule, None)).collect()
 }
 
+impl Rule {
+    /// A rule that says nothing but whom it is about.
+    fn silent(actor: Option<&'static str>) -> Rule {
+        Rule {
+            effect: Some("permit"),
+            actor,
+            class: None,
+            label: None,
+            code: false,
+            purpose: None,
+            action: None,
+            data_period: None,
+            instance: false,
+            odd: false,
+            nested: Vec::new(),
+        }
+    }
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop::sample::select(&Action::ALL[..])
+}
+
+/// The items of the record that a decision permits.
+fn items(decision: &Decision) -> Vec<&'static str> {
+    RECORD.iter().filter(|(_, entries)| decision.allows(entries)).map(|(name, _)| name.as_str()).collect()
+}
+
 /// So many cases, unless PROPTEST_CASES says otherwise.
 pub(super) fn config(cases: u32) -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(cases);
+    // What proptest itself takes from there, or 256.
+    let said = ProptestConfig::default().cases;
+    let cases = if said == 256 { cases } else { said };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
@@ -357,6 +389,90 @@ proptest! {
                 let shared = matches!(name.as_str(), "surgery" | "questionnaire") && !action.writes();
                 prop_assert_eq!(decision.allows(entries), shared, "{}", name);
             }
+        }
+    }
+    #[test]
+    fn a_broken_glass_only_adds_and_never_what_is_kept_for_a_team(asked in asked(), rules in rules()) {
+        let actor = if asked.actor.starts_with("RelatedPerson") { "Practitioner/gp" } else { asked.actor };
+        let caller = caller(actor, "user/*.cruds", None);
+        let mut facts = facts_of(&asked, &all(&rules));
+        facts.patients.truncate(1);
+        let seen = |purpose, reason| {
+            let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose, reason };
+            items(&crate::decide(&request, &facts, NOW))
+        };
+        let ordinary = seen(None, None);
+        let emergency = seen(Some(Purpose::BREAK_GLASS), Some("found unconscious at home"));
+        prop_assert!(!emergency.contains(&"safeguarding") && !emergency.contains(&"third-party"));
+        prop_assert!(!emergency.contains(&"event") && !emergency.contains(&"other-bp"));
+        // No rule of these names breaking the glass, so none can stop it.
+        prop_assert!(within(&ordinary, &emergency), "{:?} {:?}", ordinary, emergency);
+    }
+
+    #[test]
+    fn an_app_of_somebody_else_never_sees_more_than_the_patient(rules in rules(), named in rule(), action in action()) {
+        let mut rules = rules;
+        rules.push(Rule { actor: Some("Device/app"), ..named });
+        let facts = facts(&all(&rules));
+        let own = caller("Patient/p1", "patient/*.cruds", None);
+        let mut other = own.clone();
+        other.credentials.app = App::ThirdParty;
+        let of = |caller| {
+            let request = Request { caller, action, resource_type: None, purpose: None, reason: None };
+            items(&crate::decide(&request, &facts, NOW))
+        };
+        let (by_own, by_other) = (of(&own), of(&other));
+        prop_assert!(within(&by_other, &by_own));
+    }
+
+    #[test]
+    fn less_proof_never_shows_more(rules in rules(), action in action(), actor in prop::sample::select(vec!["Patient/p1", "RelatedPerson/c1"])) {
+        let mut resources = others(false);
+        resources.extend(all(&rules));
+        let facts = facts(&resources);
+        let mut caller = caller(actor, "user/*.cruds patient/*.cruds", Some("p1"));
+        caller.credentials.login = Some("abc".to_owned());
+        let mut narrower = Vec::new();
+        for proofing in [Proofing::P0, Proofing::P5, Proofing::P9] {
+            caller.credentials.proofing = proofing;
+            let request = Request { caller: &caller, action, resource_type: None, purpose: None, reason: None };
+            let wider = items(&crate::decide(&request, &facts, NOW));
+            prop_assert!(within(&narrower, &wider));
+            narrower = wider;
+        }
+    }
+
+    #[test]
+    fn a_suspended_proxy_sees_no_record(asked in asked(), rules in rules()) {
+        let asked = Asked { actor: "RelatedPerson/c1", ..asked };
+        let mut consents = all(&rules);
+        let mut suspension = consent(99, &Rule::silent(Some("RelatedPerson/c1")), None);
+        let coding = Value::object([("code", Value::string("ROLE_DEACTIVATED_SAFEGUARDING"))]);
+        let extension = Value::object([
+            ("url", Value::string("https://fhir.nhs.uk/x/Extension-England-Consent-Status-Reason")),
+            ("valueCodeableConcept", Value::object([("coding", Value::Array(vec![coding]))])),
+        ]);
+        suspension.as_object_mut().unwrap().set("extension", Value::Array(vec![extension]));
+        suspension.as_object_mut().unwrap().set("status", Value::string("inactive"));
+        consents.push(suspension);
+        let mut seen = permitted(&asked, &consents);
+        seen.retain(|name| !["carer", "surgery", "questionnaire"].contains(name));
+        prop_assert!(seen.is_empty(), "{:?}", seen);
+    }
+
+    #[test]
+    fn what_is_said_of_an_item_is_what_is_decided(asked in asked(), rules in rules()) {
+        let caller = caller(asked.actor, "user/*.cruds", None);
+        let purpose = asked.purpose.and_then(Purpose::parse);
+        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
+        let decision = crate::decide(&request, &facts_of(&asked, &all(&rules)), NOW);
+        for (name, entries) in RECORD.iter() {
+            let said = decision.on(entries);
+            prop_assert_eq!(said.effect != ItemEffect::Deny, decision.allows(entries), "{}", name);
+            prop_assert_eq!(said.effect == ItemEffect::Redact, !said.elements.is_empty());
+            prop_assert!(!said.reasons.is_empty());
+            let gives = said.reasons.iter().any(|reason| reason.verdict == Verdict::Permits && reason.layer != Layer::Scope);
+            prop_assert_eq!(gives, said.effect != ItemEffect::Deny, "{} {:?}", name, said.reasons);
         }
     }
 }

@@ -95,7 +95,7 @@ impl<'a> Item<'a> {
     fn is_from_before_end_of(&self, year: &str) -> So {
         let time = ["effectiveDateTime", "occurrenceDateTime"].iter().find_map(|name| self.resource.text(name));
         match time {
-            Some(date) => so(&date[..4] <= year),
+            Some(date) => so(date.split('-').next().unwrap() <= year),
             None => Perhaps,
         }
     }

@@ -305,7 +305,7 @@ impl Evaluation<'_> {
             let actor = &self.asked.caller.actor;
             if let Err(reason) = concord_consent::may_change(actor, author, &self.facts.roles, transaction.now) {
                 item.effect = ItemEffect::Deny;
-                item.reasons = vec![reason];
+                item.reasons = vec![*reason];
             }
         }
         parts.push(effect(item.effect.code()));
