@@ -24,6 +24,7 @@ mod leaks;
 mod matrix;
 mod official_examples;
 mod operations;
+mod patch;
 mod redaction;
 mod representation;
 mod search;

@@ -88,6 +88,17 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
         [Without(401), Without(404), Shown(200), Without(403), Without(403), Without(404), Without(403), Shown(200)],
     ),
     (
+        // The comment at the end is replaced.
+        "PATCH",
+        "/fhir/{type}/{id}",
+        [Without(401), Without(404), Shown(200), Without(403), Without(403), Without(404), Without(403), Shown(200)],
+    ),
+    (
+        "PATCH",
+        "/fhir/{type}",
+        [Without(401), Without(404), Shown(200), Without(403), Without(403), Without(404), Without(403), Shown(200)],
+    ),
+    (
         // Whoever does not see it would create one, in a record that is not theirs.
         "PUT",
         "/fhir/{type}",
@@ -257,6 +268,11 @@ fn ask(app: &App, method: &str, path: &str, id: &str, marked: &Value) -> Ask {
         ("POST", _) => app.post(&place, marked),
         ("PUT", "/fhir/{type}") => app.put(&conditional, &changed),
         ("PUT", _) => app.put(&place, &with(changed, "id", json!(id))),
+        ("PATCH", _) => {
+            let place = if path.contains("{id}") { place } else { conditional };
+            let patch = json!([{"op": "replace", "path": "/status", "value": "amended"}]);
+            app.ask(Method::PATCH, &place).body("application/json-patch+json", patch.to_string())
+        }
         ("DELETE", "/fhir/{type}") => app.delete(&conditional),
         ("DELETE", _) => app.delete(&place),
         ("GET", "/fhir/_history" | "/fhir/{type}/_history") => app.get(&format!("{place}?_count=1000")),

@@ -118,17 +118,6 @@ fn meaning(coding: &Coding) -> Meaning {
     }
 }
 
-/// Whether a label only ever hides more: a level above normal, or a sensitivity. That is what a patient may put beside what
-/// somebody else wrote; `N` and below would let more be seen, and the labels that hide from patients are not hers to give.
-#[must_use]
-pub fn raises(system: &str, code: &str) -> bool {
-    match meaning(&Coding { system: system.to_owned(), code: Some(code.to_owned()) }) {
-        Meaning::Level(level) => level > NORMAL,
-        Meaning::Sensitivity(_) => true,
-        Meaning::Other(_) | Meaning::Unknown => false,
-    }
-}
-
 /// The sensitivity of that code, with the one above it.
 fn sensitivity(code: &str) -> Option<(&'static str, Option<&'static str>)> {
     let place = SENSITIVITIES.binary_search_by_key(&code, |(own, _)| own).ok()?;
@@ -154,6 +143,17 @@ static BELOW: LazyLock<Vec<Vec<&'static str>>> = LazyLock::new(|| {
 fn below(code: &str) -> impl Iterator<Item = &'static str> + Clone {
     let place = SENSITIVITIES.binary_search_by_key(&code, |(own, _)| own).ok();
     place.and_then(|place| BELOW.get(place)).map_or(&[][..], Vec::as_slice).iter().copied()
+}
+
+/// Whether a label only ever hides more: a level above normal, or a sensitivity. That is what a patient may put beside what
+/// somebody else wrote; `N` and below would let more be seen, and the labels that hide from patients are not hers to give.
+#[must_use]
+pub fn raises(system: &str, code: &str) -> bool {
+    match meaning(&Coding { system: system.to_owned(), code: Some(code.to_owned()) }) {
+        Meaning::Level(level) => level > NORMAL,
+        Meaning::Sensitivity(_) => true,
+        Meaning::Other(_) | Meaning::Unknown => false,
+    }
 }
 
 /// The labels that the permits on the way to a decision name.

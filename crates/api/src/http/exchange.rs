@@ -11,6 +11,7 @@ use concord_consent::request::SHORTEST_REASON;
 use concord_fhir::codec;
 use concord_fhir::issue::{Issue, IssueCode, outcome};
 use concord_fhir::json::Value;
+use concord_fhir::patch::Patch;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Handling, Query};
 
@@ -209,6 +210,15 @@ impl Exchange {
     /// The resource in the body of an operation, checked.
     pub(super) fn any_body(&self, body: &Bytes) -> Result<Value<'static>, Fault> {
         self.checked(body).map(|resource| resource.value.into_owned())
+    }
+
+    /// The JSON Patch in a body.
+    pub(super) fn patch(&self, body: &Bytes) -> Result<Patch, Fault> {
+        let media = text(self.request.headers(), &header::CONTENT_TYPE).unwrap_or_default();
+        if media.split(';').next().map(str::trim) != Some("application/json-patch+json") {
+            return Err(Fault::MediaType("send the patch as application/json-patch+json (RFC 6902)".to_owned()));
+        }
+        Patch::read(body, &self.server.concord.limits).map_err(Fault::Malformed)
     }
 
     /// The resource in a body, checked.

@@ -110,6 +110,7 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::get().to(resource::read))
                         .route(web::head().to(resource::read))
                         .route(web::put().to(resource::update))
+                        .route(web::patch().to(resource::patch))
                         .route(web::delete().to(resource::delete)),
                 )
                 .service(
@@ -118,6 +119,7 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::head().to(search::search))
                         .route(web::post().to(resource::create))
                         .route(web::put().to(resource::conditional_update))
+                        .route(web::patch().to(resource::conditional_patch))
                         .route(web::delete().to(resource::conditional_delete)),
                 )
                 .default_service(web::to(system::unknown)),

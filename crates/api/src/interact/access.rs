@@ -277,8 +277,15 @@ pub(crate) fn decide_search(
     }
     match record {
         Some(id) => {
-            let key = transaction.patient_key(id)?.unwrap_or(0);
-            decide_about(concord, call, transaction, action, resource_type, key)
+            let key = transaction.patient_key(id)?;
+            if key.is_none() && transaction.is_explained() {
+                // How a search is run must not tell who has a record here: a patient that there is none of is decided
+                // about like one who shares nothing.
+                let mut facts = transaction.aside(|transaction| about_caller(concord, call, transaction))?;
+                facts.patients.push(PatientFacts { patient: id.to_owned(), ..PatientFacts::default() });
+                return Ok(Arc::new(ask(call, action, Some(resource_type), &facts, transaction.now)));
+            }
+            decide_about(concord, call, transaction, action, resource_type, key.unwrap_or(0))
         }
         None => decide_reached(concord, call, transaction, action, Some(resource_type)),
     }

@@ -48,6 +48,8 @@ pub(crate) enum Interaction {
     Login = 9,
     /// An operation, which is named by the query of the record.
     Operation = 10,
+    /// Change of parts.
+    Patch = 12,
     /// The glass was broken.
     BreakGlass = 11,
 }
@@ -55,7 +57,7 @@ pub(crate) enum Interaction {
 /// The code of a broken glass (DICOM "Emergency Override Started").
 const OVERRIDE: &str = "110127";
 
-const INTERACTIONS: [(Interaction, &str, &str, &str); 12] = [
+const INTERACTIONS: [(Interaction, &str, &str, &str); 13] = [
     (Interaction::Read, "read", "R", "Read"),
     (Interaction::Vread, "vread", "R", "Read"),
     (Interaction::Search, "search-type", "E", "Query"),
@@ -67,6 +69,7 @@ const INTERACTIONS: [(Interaction, &str, &str, &str); 12] = [
     (Interaction::SystemHistory, "history-system", "R", "Read"),
     (Interaction::Login, "login", "E", ""),
     (Interaction::Operation, "operation", "E", ""),
+    (Interaction::Patch, "patch", "U", "Update"),
     (Interaction::BreakGlass, OVERRIDE, "E", ""),
 ];
 

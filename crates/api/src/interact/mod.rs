@@ -20,6 +20,7 @@ pub(crate) mod labels;
 pub(crate) mod logical;
 pub(crate) mod matching;
 pub(crate) mod operation;
+pub(crate) mod patch;
 pub(crate) mod provenance;
 pub(crate) mod read;
 pub(crate) mod redact;

@@ -3,10 +3,15 @@
 
 use std::sync::Arc;
 
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::Query;
+
 use super::history::{self, Of, Range};
 use super::search_tests::{on_each, patient, professional, query, store, system, to};
 use super::{Call, Concord};
 use crate::store::transaction::Explained;
+
+const VALUE_SET: ResourceType = ResourceType::of("ValueSet");
 
 /// How many records there are.
 const RECORDS: i64 = 1_500;
@@ -91,7 +96,11 @@ async fn many_records(concord: &Arc<Concord>) {
 
 /// The statements of a search, with their plans.
 async fn plans(concord: &Arc<Concord>, call: Call, resource_type: &str, text: &str) -> Vec<Explained> {
-    let query = query(resource_type, text);
+    plans_of(concord, call, query(resource_type, text)).await
+}
+
+async fn plans_of(concord: &Arc<Concord>, call: Call, query: Query) -> Vec<Explained> {
+    let told = format!("{query:?}");
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     let found = store.read(move |transaction| {
@@ -100,7 +109,7 @@ async fn plans(concord: &Arc<Concord>, call: Call, resource_type: &str, text: &s
         let done = super::search::run(&concord, &call, transaction, &query, &mut record);
         (done.and_then(|_| transaction.explained()), Vec::new())
     });
-    found.await.unwrap_or_else(|why| panic!("{resource_type}?{text}: {why:?}")).1
+    found.await.unwrap_or_else(|why| panic!("{told}: {why:?}")).1
 }
 
 async fn history_plans(concord: &Arc<Concord>, call: Call, of: Of) -> Vec<Explained> {
@@ -144,6 +153,13 @@ impl Seen {
         self.count += statements.len();
         for Explained { sql, plan } in statements {
             assert!(!plan.is_empty(), "{sql}");
+            // Nothing is read for what cannot be; the organizations that have labels are read once for all, not for one
+            // record; and a value set is looked for among all of them, of which there are none here.
+            let value_sets = format!("r.type = {} AND r.rid IN", VALUE_SET.number());
+            if sql.ends_with("WHERE 1 = 0") || sql.contains("r.labels <> '' AND r.type = ") || sql.contains(&value_sets)
+            {
+                continue;
+            }
             let found = scans(plan);
             if !found.is_empty() {
                 self.scans.push(format!("{text}: {found:?}\n{sql}\n{}", plan.join("\n")));
@@ -165,6 +181,9 @@ async fn one_record_is_searched_without_going_through_a_table() {
             "code=code-1,code-2&status=final&category=vital-signs",
             "code:not=code-1",
             "code:text=blood",
+            "status:in=http://hl7.org/fhir/ValueSet/observation-status",
+            "status:not-in=http://hl7.org/fhir/ValueSet/observation-status",
+            "combo-code=code-1",
             "identifier=https://example.org/ids|ann-1",
             "identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|FILL|ann-1",
             "date=2025-01",
@@ -210,6 +229,17 @@ async fn one_record_is_searched_without_going_through_a_table() {
             ("CareTeam", "participant=Practitioner/gp"),
         ] {
             seen.add(text, &plans(&concord, patient("ann"), resource_type, text).await);
+        }
+        for (resource_type, text) in [
+            ("Observation", ""),
+            ("Observation", "code=code-1&_sort=-date"),
+            ("Observation", "_include=Observation:performer&_revinclude=List:item"),
+            ("", "_type=Observation,List,CareTeam&_sort=-_lastUpdated"),
+        ] {
+            for call in [system(), patient("ann"), professional("gp")] {
+                let within = query(resource_type, text).in_compartment("ann").unwrap();
+                seen.add(&format!("compartment {text}"), &plans_of(&concord, call, within).await);
+            }
         }
         let observation = concord_fhir::registry::ResourceType::parse("Observation").unwrap();
         for of in [Of::Instance(observation, "ann-1".to_owned()), Of::Type(observation)] {

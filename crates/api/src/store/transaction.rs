@@ -204,6 +204,11 @@ impl<'a> Transaction<'a> {
         self.noted = Some(Noted::default());
     }
 
+    /// Whether statements are noted, to be explained.
+    pub(crate) fn is_explained(&self) -> bool {
+        self.noted.is_some()
+    }
+
     /// From now on, notes every statement that is run.
     #[cfg(test)]
     pub(crate) fn note_everything(&mut self) {

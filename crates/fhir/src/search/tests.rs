@@ -239,7 +239,7 @@ fn a_filter_that_is_not_understood_is_refused() {
         ("date eq never", IssueCode::Value),
         ("status pr perhaps", IssueCode::Value),
         ("status co fin", IssueCode::NotSupported),
-        ("date in http://example.org/vs", IssueCode::NotSupported),
+        ("value-string in http://example.org/vs", IssueCode::NotSupported),
         ("related[type eq x].target eq y", IssueCode::NotSupported),
         (&deep, IssueCode::TooCostly),
         (&many, IssueCode::TooCostly),
