@@ -70,13 +70,16 @@ mod tests {
     #[test]
     fn nhs_numbers_are_checked() {
         // The example of the NHS Data Dictionary.
-        assert!(read(r#"{"iss":"i","sub":"s","nhs_number":"9434765919"}"#, true).is_ok());
+        assert!(read(r#"{"iss":"i","sub":"s","vot":"P9.Cp.Cd","nhs_number":"9434765919"}"#, true).is_ok());
         for bad in ["9434765918", "943476591", "94347659190", "943 476 5919", "94347659a9", ""] {
-            let json = format!(r#"{{"iss":"i","sub":"s","nhs_number":"{bad}"}}"#);
+            let json = format!(r#"{{"iss":"i","sub":"s","vot":"P9.Cp.Cd","nhs_number":"{bad}"}}"#);
             assert!(matches!(read(&json, true), Err(AuthError::Claim(_))), "{bad}");
         }
-        assert!(read(r#"{"iss":"i","sub":"s","nhs_number":"9434765918"}"#, false).is_ok());
-        assert!(matches!(read(r#"{"iss":"i","sub":"s"}"#, true), Err(AuthError::Identity(_))));
-        assert!(matches!(read(r#"{"iss":"i","nhs_number":"9434765919"}"#, true), Err(AuthError::Claim(_))));
+        assert!(read(r#"{"iss":"i","sub":"s","vot":"P9.Cp.Cd","nhs_number":"9434765918"}"#, false).is_ok());
+        assert!(matches!(read(r#"{"iss":"i","sub":"s","vot":"P9.Cp.Cd"}"#, true), Err(AuthError::Identity(_))));
+        assert!(matches!(
+            read(r#"{"iss":"i","vot":"P9.Cp.Cd","nhs_number":"9434765919"}"#, true),
+            Err(AuthError::Claim(_))
+        ));
     }
 }

@@ -350,8 +350,11 @@ impl Exchange {
 /// `ETag` and `Last-Modified`.
 fn version_headers(builder: &mut actix_web::HttpResponseBuilder, version: &Version) {
     builder.insert_header((header::ETAG, format!("W/\"{}\"", version.version)));
-    if let Some(time) = chrono::DateTime::from_timestamp_millis(version.updated) {
-        builder.insert_header((header::LAST_MODIFIED, time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+    if let Some(time) = u64::try_from(version.updated)
+        .ok()
+        .and_then(|since| std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_millis(since)))
+    {
+        builder.insert_header((header::LAST_MODIFIED, header::HttpDate::from(time)));
     }
 }
 

@@ -13,6 +13,7 @@ mod trace;
 
 use std::sync::Arc;
 
+use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::web::{self, ServiceConfig};
 
 use crate::auth::Verifier;
@@ -54,6 +55,34 @@ where
         .route(web::post().to(handler))
 }
 
+/// The address of one resource.
+fn instance() -> actix_web::Resource {
+    only("/{type}/{id}")
+        .route(web::get().to(resource::read))
+        .route(web::head().to(resource::read))
+        .route(web::put().to(resource::update))
+        .route(web::patch().to(resource::patch))
+        .route(web::delete().to(resource::delete))
+}
+
+/// The address of the resources of a type.
+fn all_of_a_type() -> actix_web::Resource {
+    only("/{type}")
+        .route(web::get().to(search::search))
+        .route(web::head().to(search::search))
+        .route(web::post().to(resource::create))
+        .route(web::put().to(resource::conditional_update))
+        .route(web::patch().to(resource::conditional_patch))
+        .route(web::delete().to(resource::conditional_delete))
+}
+
+/// Whether a path ends with what can only be a type or an id: `$...` and `_...`, however they are escaped, cannot.
+fn plain_end(request: &GuardContext<'_>) -> bool {
+    let path = request.head().uri.path();
+    let end = path.rsplit_once('/').map_or(path, |(_, end)| end);
+    !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+}
+
 /// Every route. The access matrix in `tests/` and the OpenAPI document are checked against this list.
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -80,6 +109,9 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::head().to(resource::system_history)),
                 )
                 .service(only("/_search").route(web::post().to(search::system_by_post)))
+                // What is asked for most comes before the addresses that are told from it by a pattern each.
+                .service(instance().guard(fn_guard(plain_end)))
+                .service(all_of_a_type().guard(fn_guard(plain_end)))
                 .service(called(&format!("/{NAME}"), operation::on_system))
                 .service(called(&format!("/{{type}}/{NAME}"), operation::on_type))
                 .service(called(&format!("/{{type}}/{{id}}/{NAME}"), operation::on_instance))
@@ -105,23 +137,8 @@ pub fn routes(config: &mut ServiceConfig) {
                         .route(web::get().to(search::compartment))
                         .route(web::head().to(search::compartment)),
                 )
-                .service(
-                    only("/{type}/{id}")
-                        .route(web::get().to(resource::read))
-                        .route(web::head().to(resource::read))
-                        .route(web::put().to(resource::update))
-                        .route(web::patch().to(resource::patch))
-                        .route(web::delete().to(resource::delete)),
-                )
-                .service(
-                    only("/{type}")
-                        .route(web::get().to(search::search))
-                        .route(web::head().to(search::search))
-                        .route(web::post().to(resource::create))
-                        .route(web::put().to(resource::conditional_update))
-                        .route(web::patch().to(resource::conditional_patch))
-                        .route(web::delete().to(resource::conditional_delete)),
-                )
+                .service(instance())
+                .service(all_of_a_type())
                 .default_service(web::to(system::unknown)),
         )
         .service(only("/healthz").route(web::get().to(system::alive)).route(web::head().to(system::alive)))

@@ -147,8 +147,8 @@ fn found(
             Some(total) => total,
             None => transaction.total(&wanted)?,
         };
-        let page = Page::of(Vec::new(), Some(total), None);
-        return Ok(Page { remarks: notice.into_iter().collect(), ..page });
+        // Only the number was asked for: R4 wants no entries then.
+        return Ok(Page::of(Vec::new(), Some(total), None));
     }
     let (versions, next) = transaction.page(&wanted)?;
     // The only page there is has been counted already.
