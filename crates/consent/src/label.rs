@@ -156,6 +156,12 @@ pub fn raises(system: &str, code: &str) -> bool {
     }
 }
 
+/// Whether a label hides a resource from the patient whom it is about, so that she could never take it away herself.
+#[must_use]
+pub fn hides_from_patients(system: &str, code: &str) -> bool {
+    code == NOT_FOR_PATIENTS || system == OWN_SYSTEM
+}
+
 /// The labels that the permits on the way to a decision name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {

@@ -45,6 +45,6 @@ pub mod who;
 pub use authorship::may_change;
 pub use citizen::legal_basis;
 pub use decide::decide;
-pub use label::{OWN_SYSTEM, raises};
+pub use label::{OWN_SYSTEM, hides_from_patients, raises};
 pub use professional::REVIEW_TASK;
 pub use who::who_can_see;

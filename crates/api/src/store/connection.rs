@@ -68,8 +68,11 @@ impl Connection {
             DatabaseUrl::Postgres(url) => {
                 let mut connection = PgConnection::establish(url)?;
                 connection
+                    // To compile an expression takes longer than to answer a search: seconds, for the permission of
+                    // somebody who may see parts of many types.
                     .batch_execute(
-                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET statement_timeout = '30s'",
+                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET statement_timeout = '30s'; \
+                         SET jit = off",
                     )
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
                 Ok(Connection::of(Database::Postgres(connection)))
