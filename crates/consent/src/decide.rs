@@ -7,6 +7,7 @@ use concord_fhir::registry::ResourceType;
 
 use crate::caller::Actor;
 use crate::ceiling::ceiling;
+use crate::comment;
 use crate::decision::{Decision, Layer, Obligation, Reason, Verdict};
 use crate::facts::Facts;
 use crate::identity::{Identity, Rank};
@@ -49,6 +50,7 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
         Predicate::None => Predicate::None,
         _ => reach(request, facts, now, &mut reasons),
     };
+    let reach = reach.or(comments(request, facts, now, &mut reasons));
     let of_type = request.resource_type.map_or(Predicate::All, |one| Predicate::Type(vec![one]));
     reasons.sort();
     reasons.dedup();
@@ -59,6 +61,27 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
         obligations: obligations(&request.caller.actor),
         until: facts.next_change(now),
     }
+}
+
+/// Comments on what the caller may read, for those who do not reach Communications anyway. What the comment is about is
+/// judged like a read of it, the scopes included.
+fn comments(request: &Request<'_>, facts: &Facts, now: i64, reasons: &mut Vec<Reason>) -> Predicate {
+    let limited = matches!(request.caller.actor, Actor::RelatedPerson(_));
+    if !limited || request.resource_type != Some(comment::COMMUNICATION) || request.action.writes() {
+        return Predicate::None;
+    }
+    let mut any = Predicate::None;
+    for one in comment::types() {
+        let of_type = Request { resource_type: Some(one), ..request.clone() };
+        let mut unsaid = Vec::new();
+        let readable = ceiling(&of_type, now, &mut unsaid).and(reach(&of_type, facts, now, &mut unsaid));
+        any = any.or(comment::about(one, readable));
+    }
+    if any != Predicate::None {
+        let text = "comments on what the caller may read";
+        reasons.push(Reason::new(Layer::Relationship, Verdict::Permits, "comment.on-readable", text));
+    }
+    comment::plain().and(any)
 }
 
 fn obligations(actor: &Actor) -> Vec<Obligation> {

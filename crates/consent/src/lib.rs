@@ -17,6 +17,7 @@ pub mod authorship;
 mod axis;
 pub mod caller;
 mod ceiling;
+mod comment;
 pub mod decide;
 pub mod decision;
 pub mod explain;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller};
-use concord_consent::decision::Decision;
+use concord_consent::decision::{Decision, Reason};
 use concord_consent::facts::{
     CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts,
 };
@@ -17,7 +17,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
-use concord_fhir::rules::{Writer, WriterKind};
+use concord_fhir::rules::{self, Writer, WriterKind};
 use quick_cache::sync::Cache;
 
 use super::{AUDIT_EVENT, Call, Concord, SECURITY};
@@ -457,14 +457,42 @@ pub(crate) fn may_change(
     version: &Version,
 ) -> Result<(), Fault> {
     let decision = decide_about(concord, call, transaction, action, version.resource_type, version.patient)?;
-    let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
-    let roles = about_caller(concord, call, transaction)?.roles;
-    concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
-        .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&reason))))?;
+    // What several parties write is bounded by the rules of its type; it is deleted by the one who wrote it first.
+    if !(rules::is_joint(version.resource_type) && action == Action::Update) {
+        authored(concord, call, transaction, version)?
+            .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&reason))))?;
+    }
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
     Err(Fault::Denied(issues(&decision)))
+}
+
+/// Whether the caller wrote the resource first, or why that is not so.
+fn authored(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<Result<(), Reason>, Fault> {
+    let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
+    let roles = about_caller(concord, call, transaction)?.roles;
+    Ok(concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now))
+}
+
+/// Whether the caller wrote the resource first.
+pub(crate) fn wrote(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<bool, Fault> {
+    Ok(authored(concord, call, transaction, version)?.is_ok())
+}
+
+/// The resource of a version that is not a deletion.
+pub(crate) fn stored(version: &Version) -> Result<Value<'static>, Fault> {
+    parsed(version)?.ok_or(Fault::Gone)
 }
 
 /// Who writes, for the rules of the type.

@@ -7,6 +7,7 @@ pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod bulk;
 pub(crate) mod bundle;
+pub(crate) mod comment;
 pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;
@@ -20,6 +21,7 @@ pub(crate) mod provenance;
 pub(crate) mod read;
 pub(crate) mod references;
 pub(crate) mod reindex;
+pub(crate) mod seal;
 pub(crate) mod search;
 pub(crate) mod update;
 pub(crate) mod write;
@@ -182,6 +184,12 @@ pub(crate) fn instant(ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(ms)
         .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
         .unwrap_or_default()
+}
+
+/// The bytes of base64 with padding; none for what is not base64.
+pub(crate) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
 }
 
 /// Base64 with padding (RFC 4648, section 4).

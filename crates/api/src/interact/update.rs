@@ -7,6 +7,7 @@ use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules;
 use concord_fhir::search::Query;
 
 use super::audit::Interaction;
@@ -146,6 +147,12 @@ pub(super) fn run(
     }
     check_version(if_match, &old)?;
     access::may_change(concord, call, transaction, Action::Update, &old)?;
+    let before = match rules::is_joint(resource_type) && !old.deleted {
+        true => Some(access::stored(&old)?),
+        false => None,
+    };
+    let own = is_system || before.is_none() || access::wrote(concord, call, transaction, &old)?;
+    let previous = before.as_ref().map(|value| rules::Previous { value, own });
     let place = Place {
         key: old.key,
         id,
@@ -153,6 +160,7 @@ pub(super) fn run(
         updated: transaction.now.max(old.updated),
         method: if old.deleted { Method::Restore } else { Method::Put },
         author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
+        previous: previous.as_ref(),
     };
     let proposed = write::propose(concord, call, transaction, Action::Update, resource_type, value, &place)?;
     record.version = old.version;

@@ -10,12 +10,13 @@ mod contract;
 #[cfg(test)]
 mod differential;
 mod hop;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod lower;
 mod migrate;
 mod patients;
 mod postgres;
 pub(crate) mod rows;
+pub(crate) mod seal;
 pub(crate) mod search;
 mod sqlite;
 pub(crate) mod statement;

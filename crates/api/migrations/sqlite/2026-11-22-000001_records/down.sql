@@ -1,4 +1,5 @@
 DROP TABLE setting;
+DROP TABLE seal;
 DROP TABLE audit;
 DROP TABLE history_entry;
 DROP TABLE history;

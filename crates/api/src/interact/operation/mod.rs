@@ -3,6 +3,15 @@
 //! Routes, the CapabilityStatement and the OpenAPI document are made from [`OPERATIONS`]. An operation goes the way of
 //! every interaction: facts -> decide -> store -> audit, in one transaction.
 
+mod access_log;
+mod agreement;
+mod duplicates;
+mod everything;
+mod lastn;
+mod readings;
+mod record;
+mod summary;
+mod trend;
 mod validate;
 
 use std::pin::Pin;
@@ -89,12 +98,20 @@ pub(crate) enum Output {
     #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
     Written(Written),
     /// A searchset Bundle; its cursor goes into the next link.
-    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
     Page(Page),
 }
 
 /// Every operation, by name.
-pub(crate) const OPERATIONS: &[Operation] = &[validate::OPERATION];
+pub(crate) const OPERATIONS: &[Operation] = &[
+    access_log::OPERATION,
+    agreement::OPERATION,
+    duplicates::OPERATION,
+    everything::OPERATION,
+    lastn::OPERATION,
+    summary::OPERATION,
+    trend::OPERATION,
+    validate::OPERATION,
+];
 
 /// The operation of that name at a place.
 pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
