@@ -58,6 +58,18 @@ const TREND: [Get; 8] =
 /// There is no Goal of that id.
 const NO_GOAL: [Get; 8] =
     [Without(401), Without(404), Without(404), Without(404), Without(404), Without(404), Without(404), Without(404)];
+/// The labels of the reading.
+const LABELS: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(200), Without(200), Without(404), Without(403), Without(200)];
+/// The labels of the reading, changed: she has written it.
+const RELABELLED: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(403), Without(403), Without(404), Without(403), Without(403)];
+/// A question about her son.
+const EVALUATED: [Get; 8] =
+    [Without(401), Without(403), Without(200), Without(200), Without(403), Without(403), Without(403), Without(200)];
+/// Who can see the record of Amina.
+const WHO: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(404), Without(403), Without(404), Without(403), Without(200)];
 /// Everybody, and it says nothing of anybody.
 const OPEN: [Get; 8] = [Without(200); 8];
 
@@ -151,6 +163,15 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("POST", "/fhir/Observation/$duplicates", TREND),
     ("GET", "/fhir/Goal/{id}/$agreement", NO_GOAL),
     ("POST", "/fhir/Goal/{id}/$agreement", NO_GOAL),
+    ("GET", "/fhir/{type}/{id}/$meta", LABELS),
+    ("POST", "/fhir/{type}/{id}/$meta", LABELS),
+    ("POST", "/fhir/{type}/{id}/$meta-add", RELABELLED),
+    ("POST", "/fhir/{type}/{id}/$meta-delete", RELABELLED),
+    // What her son may see: she may ask, and he.
+    ("GET", "/fhir/Consent/$evaluate", EVALUATED),
+    ("POST", "/fhir/Consent/$evaluate", EVALUATED),
+    ("GET", "/fhir/Patient/{id}/$who-can-see", WHO),
+    ("POST", "/fhir/Patient/{id}/$who-can-see", WHO),
     ("GET", "/fhir/metadata", OPEN),
     ("GET", "/healthz", OPEN),
     ("GET", "/readyz", OPEN),
@@ -231,7 +252,13 @@ async fn check(concord: &Concord, caller: &str, method: &str, path: &str, wanted
 }
 
 fn filled(path: &str, id: &str) -> String {
-    let path = if path == "/fhir" { "/fhir?_type=Observation" } else { path };
+    let path = match path {
+        "/fhir" => "/fhir?_type=Observation",
+        "/fhir/Consent/$evaluate" => {
+            "/fhir/Consent/$evaluate?patient=Patient/amina&actor=RelatedPerson/yusuf&resource=Observation/{id}"
+        }
+        _ => path,
+    };
     let path = path.replace("/Patient/{id}/", "/Patient/amina/");
     let path = match path.split('/').next_back() {
         Some("$everything") => format!("{path}?_count=1000"),
@@ -256,6 +283,15 @@ fn ask(app: &App, method: &str, path: &str, id: &str, marked: &Value) -> Ask {
         ("POST", "/fhir") => {
             let entry = json!({"request": {"method": "GET", "url": format!("Observation/{id}")}});
             app.post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
+        }
+        ("POST", "/fhir/{type}/{id}/$meta-add" | "/fhir/{type}/{id}/$meta-delete") => {
+            let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+            let meta = json!({"security": [{"system": system, "code": "R"}]});
+            let given = json!({"name": "meta", "valueMeta": meta});
+            app.post(&place, &json!({"resourceType": "Parameters", "parameter": [given]}))
+        }
+        ("POST", "/fhir/{type}/{id}/$meta" | "/fhir/Consent/$evaluate" | "/fhir/Patient/{id}/$who-can-see") => {
+            app.ask(Method::POST, &place)
         }
         ("POST", _) if path.contains("/$") && !path.ends_with("$validate") => {
             app.post(&place, &json!({"resourceType": "Parameters"}))

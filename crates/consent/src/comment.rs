@@ -7,7 +7,8 @@ use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::communication::COMMENT;
 
-use crate::label::{self, Named};
+use crate::facts::LabelledFacts;
+use crate::label::{Labels, Named};
 
 /// The type of comments.
 pub(crate) const COMMUNICATION: ResourceType = ResourceType::of("Communication");
@@ -49,11 +50,12 @@ pub(crate) fn about(resource_type: ResourceType, readable: Predicate) -> Predica
     }
 }
 
-/// Comments, as far as no label of their own keeps them back.
-pub(crate) fn plain() -> Predicate {
+/// Comments, as far as no label keeps them back: one of their own, or one inherited from these.
+pub(crate) fn plain(inherited: &[LabelledFacts]) -> Predicate {
+    let labels = Labels::of(inherited, Some(COMMUNICATION));
     let category =
         Predicate::Entry(ParameterId::of("Communication.category"), Test::Starts(format!("{COMMENT}{SEPARATOR}")));
-    category.and(Named::default().covers()).and(label::hidden_from_patients().negate())
+    category.and(Named::default().covers(&labels)).and(labels.hidden_from_patients().negate())
 }
 
 #[cfg(test)]

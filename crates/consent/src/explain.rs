@@ -64,7 +64,14 @@ mod tests {
     }
 
     fn decision(obligations: Vec<Obligation>) -> Decision {
-        Decision { action: Action::Search, permit: Predicate::None, reasons: Vec::new(), obligations, until: None }
+        Decision {
+            action: Action::Search,
+            permit: Predicate::None,
+            reasons: Vec::new(),
+            obligations,
+            redactions: Vec::new(),
+            until: None,
+        }
     }
 
     #[test]

@@ -11,12 +11,15 @@
 //! | may they? | [`decide()`] |
 //! | what is the answer? | [`decision`] |
 //! | may they change what somebody wrote? | [`authorship`] |
+//! | who can see a record? | [`who`] |
 //! | how is it told? | [`explain`] |
 
 pub mod authorship;
 mod axis;
 pub mod caller;
 mod ceiling;
+mod citizen;
+mod combine;
 mod comment;
 pub mod decide;
 pub mod decision;
@@ -24,15 +27,22 @@ pub mod explain;
 pub mod facts;
 pub mod identity;
 mod label;
+mod link;
+mod plain;
+mod professional;
 pub mod purpose;
 pub mod request;
 mod ruling;
 pub mod scope;
+mod system;
 #[cfg(test)]
 mod tests;
 mod tri;
 mod types;
+pub mod who;
 
 pub use authorship::may_change;
 pub use decide::decide;
-pub use label::OWN_SYSTEM;
+pub use label::{OWN_SYSTEM, raises};
+pub use professional::REVIEW_TASK;
+pub use who::who_can_see;

@@ -6,7 +6,7 @@ use concord_consent::scope::Context;
 
 use super::claims::Claims;
 use super::error::AuthError;
-use super::identity::{Person, PersonIdentifier, Reading, scopes_or, subject};
+use super::identity::{Person, PersonIdentifier, Reading, credentials, scopes_or, subject};
 
 /// `Identifier.system` of an NHS number.
 const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -32,6 +32,7 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
         issuer: claims.iss.clone(),
         client: claims.client().unwrap_or(reading.audience).to_owned(),
         scopes: scopes_or(claims, "patient/*.cruds", Context::Patient),
+        credentials: credentials(claims, reading.kind)?,
     })
 }
 

@@ -161,6 +161,8 @@ fn cors(origins: &[String]) -> Cors {
             "if-none-match",
             "prefer",
             "x-correlation-id",
+            "x-purpose-of-use",
+            "x-purpose-reason",
             "x-request-id",
         ])
         .expose_headers(["content-location", "etag", "last-modified", "location", "x-correlation-id", "x-request-id"])

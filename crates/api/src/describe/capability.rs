@@ -124,7 +124,7 @@ fn resource(resource_type: ResourceType, base: &str) -> Value<'static> {
         .map(|found| parameter(found.code, found.kind.code()))
         .collect();
     if resource_type != AUDIT_EVENT {
-        parameters.extend(["_filter", "_has", "_list"].map(|code| parameter(code, "special")));
+        parameters.extend(["_content", "_filter", "_has", "_list", "_text"].map(|code| parameter(code, "special")));
     }
     let mut members = Value::object([
         ("type", Value::string(name)),

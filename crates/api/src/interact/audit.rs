@@ -48,9 +48,14 @@ pub(crate) enum Interaction {
     Login = 9,
     /// An operation, which is named by the query of the record.
     Operation = 10,
+    /// The glass was broken.
+    BreakGlass = 11,
 }
 
-const INTERACTIONS: [(Interaction, &str, &str, &str); 11] = [
+/// The code of a broken glass (DICOM "Emergency Override Started").
+const OVERRIDE: &str = "110127";
+
+const INTERACTIONS: [(Interaction, &str, &str, &str); 12] = [
     (Interaction::Read, "read", "R", "Read"),
     (Interaction::Vread, "vread", "R", "Read"),
     (Interaction::Search, "search-type", "E", "Query"),
@@ -62,6 +67,7 @@ const INTERACTIONS: [(Interaction, &str, &str, &str); 11] = [
     (Interaction::SystemHistory, "history-system", "R", "Read"),
     (Interaction::Login, "login", "E", ""),
     (Interaction::Operation, "operation", "E", ""),
+    (Interaction::BreakGlass, OVERRIDE, "E", ""),
 ];
 
 /// The code of the interaction, the code of AuditEvent.action, and the name of the BALP profile.
@@ -96,6 +102,12 @@ impl Call {
             ..Record::default()
         }
     }
+}
+
+/// The record of a call for a purpose that the caller may not have.
+pub(crate) fn purpose_refused(call: &Call, text: &str) -> Record {
+    let reason = text.to_owned();
+    Record { outcome: outcome::REFUSED, reason, ..call.record(Interaction::Login, None) }
 }
 
 /// The record of a call that nobody believable made.
@@ -138,7 +150,11 @@ pub(crate) fn event(stored: &Stored) -> String {
         return record.body.clone();
     }
     let (code, action, profile) = told(record.interaction);
-    let login = record.interaction == Interaction::Login as i16;
+    let (kind, subtype) = match record.interaction {
+        number if number == Interaction::Login as i16 => (coding(DCM, "110114"), coding(DCM, "110122")),
+        number if number == Interaction::BreakGlass as i16 => (coding(DCM, "110113"), coding(DCM, OVERRIDE)),
+        _ => (coding(EVENT_TYPE, "rest"), coding(RESTFUL, code)),
+    };
     let mut meta =
         Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(instant(stored.at)))]);
     let about_patient = !stored.patient_id.is_empty();
@@ -150,8 +166,8 @@ pub(crate) fn event(stored: &Stored) -> String {
         ("resourceType", Value::string("AuditEvent")),
         ("id", Value::string(stored.pk.to_string())),
         ("meta", meta),
-        ("type", if login { coding(DCM, "110114") } else { coding(EVENT_TYPE, "rest") }),
-        ("subtype", Value::Array(vec![if login { coding(DCM, "110122") } else { coding(RESTFUL, code) }])),
+        ("type", kind),
+        ("subtype", Value::Array(vec![subtype])),
         ("action", Value::string(action)),
         ("recorded", Value::string(instant(stored.at))),
         ("outcome", Value::string(record.outcome.to_string())),
@@ -360,6 +376,13 @@ pub(crate) fn condition(transaction: &mut Transaction<'_>, predicate: &Predicate
             return Err(Fault::Malformed(vec![concord_fhir::issue::Issue::plain(
                 concord_fhir::issue::IssueCode::NotSupported,
                 "the audit log cannot be searched through other resources",
+            )]));
+        }
+        Predicate::Coded(_, codes) => {
+            let text = format!("the audit log cannot be searched by codes {codes}");
+            return Err(Fault::Malformed(vec![concord_fhir::issue::Issue::plain(
+                concord_fhir::issue::IssueCode::NotSupported,
+                text,
             )]));
         }
     })

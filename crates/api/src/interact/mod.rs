@@ -5,6 +5,7 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod break_glass;
 pub(crate) mod bulk;
 pub(crate) mod bundle;
 pub(crate) mod comment;
@@ -12,22 +13,35 @@ pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;
 pub(crate) mod export;
+pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
+pub(crate) mod labels;
 pub(crate) mod matching;
 pub(crate) mod operation;
 pub(crate) mod provenance;
 pub(crate) mod read;
+pub(crate) mod redact;
 pub(crate) mod references;
 pub(crate) mod reindex;
 pub(crate) mod seal;
 pub(crate) mod search;
+pub(crate) mod terminology;
 pub(crate) mod update;
+pub(crate) mod words;
 pub(crate) mod write;
 
 #[cfg(test)]
+mod example_tests;
+#[cfg(test)]
+mod hidden_tests;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
 mod search_tests;
+#[cfg(test)]
+mod vocabulary_tests;
 
 use std::sync::Arc;
 
@@ -64,6 +78,8 @@ pub struct Concord {
     pub check_references: bool,
     /// Whether an NHS number must pass its check digit.
     pub check_nhs_numbers: bool,
+    /// Whether every caller may ask how a search is run; systems always may.
+    pub explain: bool,
     pub(crate) facts: access::Remembered,
     pub(crate) cursors: cursor::Signer,
 }
@@ -87,6 +103,7 @@ impl Concord {
             page,
             check_references,
             check_nhs_numbers,
+            explain: false,
             facts: access::Remembered::new(),
             cursors: cursor::Signer::new(secret),
         }
@@ -100,6 +117,8 @@ pub struct Call {
     pub caller: Arc<Caller>,
     /// The purpose asked for, if any was.
     pub purpose: Option<Purpose>,
+    /// Why, in the caller's own words, where that was said.
+    pub reason: Option<String>,
     /// The request id.
     pub request_id: String,
     /// What tells this caller's rights from those of others: a hash of the token, or of what it says.
@@ -121,7 +140,7 @@ impl Call {
 
     /// A system with every right: whoever has the database has them all.
     fn operator(subject: &str) -> Call {
-        use concord_consent::caller::Actor;
+        use concord_consent::caller::{Actor, Credentials};
         use concord_consent::scope::Scopes;
         Call {
             caller: Arc::new(Caller {
@@ -131,8 +150,10 @@ impl Call {
                 client: "concord".to_owned(),
                 scopes: Scopes::parse("system/*.cruds"),
                 patient: None,
+                credentials: Credentials::default(),
             }),
             purpose: None,
+            reason: None,
             request_id: uuid::Uuid::new_v4().to_string(),
             fingerprint: [0; 16],
             together: Vec::new(),

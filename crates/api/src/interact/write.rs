@@ -10,8 +10,9 @@ use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 
-use super::{Call, Concord, PROVENANCE, SECURITY, access, comment, instant, provenance, references};
+use super::{Call, Concord, PROVENANCE, SECURITY, access, comment, instant, labels, provenance, references};
 use crate::fault::Fault;
+use crate::store::overlay;
 use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
 
@@ -92,6 +93,14 @@ pub(crate) fn propose(
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
         references::check(concord, call, transaction, &value, &entries.patients)?;
     }
+    let beside = if resource_type == PROVENANCE {
+        let mut keys = labels::of_targets(concord, transaction, &value)?;
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    } else {
+        Vec::new()
+    };
     let author = match (place.author, call.caller.actor.reference()) {
         (Some(author), _) => author.to_owned(),
         (None, Some(author)) => author,
@@ -115,14 +124,14 @@ pub(crate) fn propose(
         patient,
         patients: i16::try_from(entries.patients.len()).unwrap_or(i16::MAX),
         author,
-        labels: labels(&entries),
+        labels: overlay::joined(&own_labels(&entries), &beside),
         body: json::to_string(&value),
     };
     Ok(Proposed { version, entries, warnings })
 }
 
 /// The keys of the labels, as a version's row keeps them.
-pub(crate) fn labels(entries: &Entries) -> String {
+pub(crate) fn own_labels(entries: &Entries) -> String {
     let keys = entries.rows.iter().filter(|row| row.parameter == SECURITY).map(|row| row.key.as_str());
     keys.collect::<Vec<_>>().join("\n")
 }
@@ -226,7 +235,8 @@ pub(crate) fn note_access_change(
     patients: &[String],
 ) -> Result<(), Fault> {
     match resource_type.name() {
-        "Consent" | "CareTeam" | "RelatedPerson" => {
+        // Of an encounter or episode the data inherits the labels, its own and those of who provided it.
+        "Consent" | "CareTeam" | "RelatedPerson" | "Encounter" | "EpisodeOfCare" => {
             for patient in patients {
                 let key = transaction.make_patient_key(patient)?;
                 transaction.bump_access_version(key)?;

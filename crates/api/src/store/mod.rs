@@ -4,15 +4,18 @@
 //! answers before those are as durable as the data. Concurrent requests share a commit.
 
 pub(crate) mod audit;
+pub(crate) mod broken_glass;
 pub(crate) mod connection;
 #[cfg(test)]
 mod contract;
+mod deadline;
 #[cfg(test)]
 mod differential;
 mod hop;
 pub(crate) mod keys;
 pub(crate) mod lower;
 mod migrate;
+pub(crate) mod overlay;
 mod patients;
 mod postgres;
 pub(crate) mod rows;
@@ -25,6 +28,7 @@ pub(crate) mod testing;
 pub(crate) mod transaction;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -71,6 +75,8 @@ pub struct Options {
     pub durability: Durability,
     /// How many connections to PostgreSQL.
     pub connections: usize,
+    /// How long a search may take.
+    pub query_timeout: Duration,
     /// A number for this process, drawn at random, of which ten bits are used.
     pub node: u16,
 }

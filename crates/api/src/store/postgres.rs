@@ -35,19 +35,21 @@ impl Postgres {
         let (tasks, task_receiver) = channel::<Task>();
         let task_receiver = Arc::new(Mutex::new(task_receiver));
         for number in 0..options.connections.max(1) {
-            let connection = open(&options.address)?;
-            let (shared, receiver, address) = (Arc::clone(shared), Arc::clone(&task_receiver), options.address.clone());
+            let place = Place { address: options.address.clone(), limit: options.query_timeout };
+            let connection = open(&place)?;
+            let (shared, receiver) = (Arc::clone(shared), Arc::clone(&task_receiver));
             std::thread::Builder::new()
                 .name(format!("postgres-{number}"))
-                .spawn(move || task_loop(connection, &address, &shared, &receiver))
+                .spawn(move || task_loop(connection, &place, &shared, &receiver))
                 .map_err(|error| format!("cannot start a database thread: {error}"))?;
         }
         let (appends, append_receiver) = channel::<Append>();
-        let connection = open(&options.address)?;
-        let (shared, address) = (Arc::clone(shared), options.address.clone());
+        let place = Place { address: options.address.clone(), limit: options.query_timeout };
+        let connection = open(&place)?;
+        let shared = Arc::clone(shared);
         std::thread::Builder::new()
             .name("postgres-audit".to_owned())
-            .spawn(move || append_loop(connection, &address, &shared, &append_receiver))
+            .spawn(move || append_loop(connection, &place, &shared, &append_receiver))
             .map_err(|error| format!("cannot start the audit thread: {error}"))?;
         Ok(Postgres { tasks: Mutex::new(tasks), appends: Mutex::new(appends) })
     }
@@ -140,25 +142,31 @@ fn in_transaction<T>(
     }
 }
 
-fn open(address: &DatabaseUrl) -> Result<Connection, String> {
-    Connection::open(address, Durability::Full)
+/// Where a connection leads, and how long its statements may take.
+struct Place {
+    address: DatabaseUrl,
+    limit: Duration,
+}
+
+fn open(place: &Place) -> Result<Connection, String> {
+    Connection::open_limited(&place.address, Durability::Full, place.limit)
         .map_err(|error| format!("database_url: cannot connect to PostgreSQL: {}", in_one_line(&error)))
 }
 
-fn task_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Shared, tasks: &Mutex<Receiver<Task>>) {
+fn task_loop(mut connection: Connection, place: &Place, shared: &Shared, tasks: &Mutex<Receiver<Task>>) {
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(task) = next else { return };
         task(&mut connection, shared);
         if connection.is_broken() {
-            reopen(&mut connection, address);
+            reopen(&mut connection, place);
         }
     }
 }
 
 /// Replaces a broken connection, or leaves it: the next request then finds it broken and is told to come again.
-fn reopen(connection: &mut Connection, address: &DatabaseUrl) {
-    match open(address) {
+fn reopen(connection: &mut Connection, place: &Place) {
+    match open(place) {
         Ok(fresh) => *connection = fresh,
         Err(error) => {
             tracing::error!(%error, "the database is lost");
@@ -167,7 +175,7 @@ fn reopen(connection: &mut Connection, address: &DatabaseUrl) {
     }
 }
 
-fn append_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Shared, appends: &Receiver<Append>) {
+fn append_loop(mut connection: Connection, place: &Place, shared: &Shared, appends: &Receiver<Append>) {
     while let Ok((mut records, done)) = appends.recv() {
         let mut waiting = vec![done];
         while waiting.len() < SHARED_COMMIT {
@@ -187,7 +195,7 @@ fn append_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Share
             let _gone = done.send(if result.is_ok() { Ok(()) } else { Err(Fault::Busy(1)) });
         }
         if connection.is_broken() {
-            reopen(&mut connection, address);
+            reopen(&mut connection, place);
         }
     }
 }

@@ -5,7 +5,7 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use diesel::sql_types::{BigInt, Double, Nullable, Text};
 
-use super::lower::Rows;
+use super::lower::{Rows, of_parameters};
 use super::rows::Version;
 use super::statement::{Bind, Sql};
 use super::transaction::Transaction;
@@ -86,8 +86,8 @@ impl SortKey {
         };
         Sql::new("(SELECT ")
             .sql(direct)
-            .sql(" FROM entry e WHERE e.resource = r.rid AND e.parameter = ")
-            .bind(parameter.0)
+            .sql(" FROM entry e WHERE e.resource = r.rid AND ")
+            .append(of_parameters("e.parameter", &[parameter]))
             .sql(")")
     }
 
@@ -169,7 +169,7 @@ impl Transaction<'_> {
     fn condition_among(&mut self, among: &Among) -> Result<Sql, Fault> {
         let record = match &among.record {
             None => None,
-            Some(id) => match self.patient_key(id)? {
+            Some(id) => match self.record_key(id)? {
                 Some(key) => Some(key),
                 // No resource is part of a record that nothing has ever named.
                 None => return Ok(Sql::new("1 = 0")),

@@ -16,18 +16,18 @@ static RECORD: LazyLock<BTreeMap<String, Entries>> = LazyLock::new(record);
 
 /// A rule of a Consent.
 #[derive(Clone, Debug)]
-struct Rule {
-    effect: Option<&'static str>,
-    actor: Option<&'static str>,
-    class: Option<&'static str>,
-    label: Option<&'static str>,
-    code: bool,
-    purpose: Option<&'static str>,
-    action: Option<&'static str>,
-    data_period: Option<&'static str>,
-    instance: bool,
-    odd: bool,
-    nested: Vec<Rule>,
+pub(super) struct Rule {
+    pub(super) effect: Option<&'static str>,
+    pub(super) actor: Option<&'static str>,
+    pub(super) class: Option<&'static str>,
+    pub(super) label: Option<&'static str>,
+    pub(super) code: bool,
+    pub(super) purpose: Option<&'static str>,
+    pub(super) action: Option<&'static str>,
+    pub(super) data_period: Option<&'static str>,
+    pub(super) instance: bool,
+    pub(super) odd: bool,
+    pub(super) nested: Vec<Rule>,
 }
 
 fn one(name: &'static str, value: Value<'static>) -> Value<'static> {
@@ -171,20 +171,20 @@ fn rule() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn rules() -> impl Strategy<Value = Vec<Rule>> {
+pub(super) fn rules() -> impl Strategy<Value = Vec<Rule>> {
     prop::collection::vec(rule(), 0..4)
 }
 
 /// Who asks what.
 #[derive(Clone, Debug)]
-struct Asked {
-    actor: &'static str,
-    action: Action,
-    purpose: Option<&'static str>,
-    in_team: bool,
+pub(super) struct Asked {
+    pub(super) actor: &'static str,
+    pub(super) action: Action,
+    pub(super) purpose: Option<&'static str>,
+    pub(super) in_team: bool,
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+pub(super) fn asked() -> impl Strategy<Value = Asked> {
     let actors: &[&str] = &["Practitioner/gp", "PractitionerRole/gp-r", "RelatedPerson/c1"];
     (
         prop::sample::select(actors),
@@ -227,10 +227,10 @@ fn facts_of(asked: &Asked, consents: &[Value<'static>]) -> Facts {
 }
 
 /// The items of the record that are permitted.
-fn permitted(asked: &Asked, consents: &[Value<'static>]) -> Vec<&'static str> {
+pub(super) fn permitted(asked: &Asked, consents: &[Value<'static>]) -> Vec<&'static str> {
     let caller = caller(asked.actor, "user/*.cruds", None);
     let purpose = asked.purpose.and_then(Purpose::parse);
-    let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+    let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
     let decision = crate::decide(&request, &facts_of(asked, consents), NOW);
     RECORD.iter().filter(|(_, entries)| decision.allows(entries)).map(|(name, _)| name.as_str()).collect()
 }
@@ -239,12 +239,18 @@ fn within(narrower: &[&str], wider: &[&str]) -> bool {
     narrower.iter().all(|name| wider.contains(name))
 }
 
-fn all(rules: &[Rule]) -> Vec<Value<'static>> {
+pub(super) fn all(rules: &[Rule]) -> Vec<Value<'static>> {
     rules.iter().enumerate().map(|(id, rule)| consent(id, rule, None)).collect()
 }
 
+/// So many cases, unless PROPTEST_CASES says otherwise.
+pub(super) fn config(cases: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(cases);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(400))]
 
     #[test]
     fn another_denial_never_widens(asked in asked(), rules in rules(), denial in axes()) {
@@ -283,7 +289,7 @@ proptest! {
         let (name, entries) = RECORD.iter().nth(item.index(RECORD.len())).unwrap();
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
         let resource_type = Some(entries.resource_type);
-        let request = Request { caller: &caller, action: asked.action, resource_type, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type, purpose, reason: None };
         let decision = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         prop_assert_eq!(decision.allows(entries), names.contains(&name.as_str()), "{}", name);
     }
@@ -292,7 +298,7 @@ proptest! {
     fn the_order_of_consents_does_not_matter(asked in asked(), rules in rules(), first in any::<prop::sample::Index>()) {
         let mut consents = all(&rules);
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
-        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
         let before = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         if !consents.is_empty() {
             let middle = first.index(consents.len());
@@ -306,7 +312,7 @@ proptest! {
     fn a_consent_that_is_over_is_as_if_it_were_not_there(asked in asked(), rules in rules(), over in rule()) {
         let mut consents = all(&rules);
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
-        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
         let before = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         consents.push(consent(consents.len(), &Rule { odd: false, ..over }, Some("2026-02-28")));
         prop_assert_eq!(before, crate::decide(&request, &facts_of(&asked, &consents), NOW));
@@ -344,7 +350,7 @@ proptest! {
     fn a_patient_sees_her_record_only_and_no_consent_changes_it(rules in rules(), id in "p[1-3]") {
         let caller = caller(&format!("Patient/{id}"), "patient/*.cruds user/*.cruds", Some(&id));
         for action in Action::ALL {
-            let request = Request { caller: &caller, action, resource_type: None, purpose: None };
+            let request = Request { caller: &caller, action, resource_type: None, purpose: None, reason: None };
             let decision = crate::decide(&request, &facts(&all(&rules)), NOW);
             prop_assert_eq!(&decision.permit, &crate::decide(&request, &Facts::default(), NOW).permit);
             for (name, entries) in RECORD.iter().filter(|(_, entries)| !entries.patients.contains(&id)) {

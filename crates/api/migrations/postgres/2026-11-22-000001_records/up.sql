@@ -68,6 +68,24 @@ CREATE TABLE history_entry (
     PRIMARY KEY (resource, parameter, position)
 );
 
+-- The labels that somebody put beside a resource, without a new version of it: who and when.
+CREATE TABLE overlay (
+    resource BIGINT NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    author TEXT COLLATE "C" NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (resource, key, author)
+);
+
+-- That a professional broke the glass for a patient.
+CREATE TABLE broken_glass (
+    patient BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    who TEXT COLLATE "C" NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (patient, since, who)
+);
+
 CREATE TABLE audit (
     pk BIGINT NOT NULL PRIMARY KEY,
     at BIGINT NOT NULL,

@@ -216,6 +216,10 @@ impl Names<'_, '_, '_> {
     fn readable(&mut self, reference: &str) -> Result<Option<Value<'static>>, Fault> {
         let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
         let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+        // What a Patient shows of a person may be less than all: another patient is told by the reference.
+        if resource_type == record::PATIENT {
+            return Ok(None);
+        }
         let Some(head) = self.transaction.head(resource_type, id, false)? else { return Ok(None) };
         let decision = access::decide_reference(self.concord, self.call, self.transaction, &head)?;
         if head.version.deleted || !access::permits(self.transaction, &decision, Rows::Current, &head.version)? {

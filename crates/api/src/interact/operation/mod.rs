@@ -6,13 +6,16 @@
 mod access_log;
 mod agreement;
 mod duplicates;
+mod evaluate;
 mod everything;
 mod lastn;
+mod meta;
 mod readings;
 mod record;
 mod summary;
 mod trend;
 mod validate;
+mod who_can_see;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -106,11 +109,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     access_log::OPERATION,
     agreement::OPERATION,
     duplicates::OPERATION,
+    evaluate::OPERATION,
     everything::OPERATION,
     lastn::OPERATION,
+    meta::ADD,
+    meta::DELETE,
+    meta::READ,
     summary::OPERATION,
     trend::OPERATION,
     validate::OPERATION,
+    who_can_see::OPERATION,
 ];
 
 /// The operation of that name at a place.
@@ -223,6 +231,13 @@ impl Input {
             let object = member.as_object()?;
             object.0.iter().find(|(key, _)| key.starts_with("value")).map(|(_, value)| value)
         })
+    }
+
+    /// All resources that a parameter is.
+    pub(crate) fn resources(&self, name: &str) -> impl Iterator<Item = &Value<'static>> {
+        self.members()
+            .filter(move |member| member.text("name") == Some(name))
+            .filter_map(|member| member.get("resource"))
     }
 
     /// The resource that a parameter is.

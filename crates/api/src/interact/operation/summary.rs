@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use concord_consent::request::Action;
 use concord_fhir::index::ParameterId;
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::Predicate;
@@ -237,12 +236,9 @@ fn document(
 ) -> Result<(Value<'static>, Vec<Version>), Fault> {
     let id = patient(concord, call, transaction, target, input)?;
     record.entity.clone_from(&id);
-    let head = read::visible(concord, call, transaction, PATIENT, &id, Action::Read, record)?;
-    if head.version.deleted {
-        return Err(Fault::Gone);
-    }
+    let person = read::current(concord, call, transaction, PATIENT, &id, record)?;
     record.version = 0;
-    let mut disclosed = vec![head.version];
+    let mut disclosed = vec![person];
     let mut sections = Vec::new();
     for section in &SECTIONS {
         let (found, cut) = entries(concord, call, transaction, section, &id)?;
