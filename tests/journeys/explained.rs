@@ -316,7 +316,6 @@ async fn some_may_be_withheld(concord: &Concord) {
             "Condition?patient=amina",
             "Condition",
             "Condition?patient=nobody",
-            "Condition?_summary=count",
             "?_type=Condition,Goal",
             "Patient/amina/*",
             "Observation?patient=amina",

@@ -43,6 +43,21 @@ const JUDGED_IN_A_RECORD: [Get; 8] =
 /// The same without a resource.
 const NOTHING_TO_JUDGE_IN_A_RECORD: [Get; 8] =
     [Without(401), Without(404), Without(400), Without(400), Without(400), Without(404), Without(403), Without(400)];
+/// Amina's whole record: who sees nothing of it is answered as if she were not there.
+const EVERYTHING: [Get; 8] =
+    [Without(401), Without(404), Shown(200), Shown(200), Shown(200), Without(404), Without(200), Shown(200)];
+/// The same, for those who may see the Patient.
+const SUMMARY: [Get; 8] =
+    [Without(401), Without(404), Shown(200), Without(404), Shown(200), Without(404), Without(200), Shown(200)];
+/// The record of the patient who calls; whoever is none has to name one.
+const OWN: [Get; 8] =
+    [Without(401), Without(200), Shown(200), Without(400), Without(400), Without(400), Without(200), Without(400)];
+/// Readings in numbers, without what is written beside them.
+const TREND: [Get; 8] =
+    [Without(401), Without(200), Without(200), Without(200), Without(200), Without(200), Without(403), Without(200)];
+/// There is no Goal of that id.
+const NO_GOAL: [Get; 8] =
+    [Without(401), Without(404), Without(404), Without(404), Without(404), Without(404), Without(404), Without(404)];
 /// The labels of the reading.
 const LABELS: [Get; 8] =
     [Without(401), Without(404), Without(200), Without(200), Without(200), Without(404), Without(403), Without(200)];
@@ -141,6 +156,24 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("POST", "/fhir/{type}/$validate", JUDGED),
     ("GET", "/fhir/{type}/{id}/$validate", NOTHING_TO_JUDGE_IN_A_RECORD),
     ("POST", "/fhir/{type}/{id}/$validate", JUDGED_IN_A_RECORD),
+    ("GET", "/fhir/Patient/{id}/$everything", EVERYTHING),
+    ("POST", "/fhir/Patient/{id}/$everything", EVERYTHING),
+    ("GET", "/fhir/Patient/$everything", OWN),
+    ("POST", "/fhir/Patient/$everything", OWN),
+    ("GET", "/fhir/Patient/{id}/$summary", SUMMARY),
+    ("POST", "/fhir/Patient/{id}/$summary", SUMMARY),
+    ("GET", "/fhir/Patient/$summary", OWN),
+    ("POST", "/fhir/Patient/$summary", OWN),
+    ("GET", "/fhir/Patient/{id}/$access-log", TREND),
+    ("POST", "/fhir/Patient/{id}/$access-log", TREND),
+    ("GET", "/fhir/Observation/$lastn", FOUND),
+    ("POST", "/fhir/Observation/$lastn", FOUND),
+    ("GET", "/fhir/Observation/$trend", TREND),
+    ("POST", "/fhir/Observation/$trend", TREND),
+    ("GET", "/fhir/Observation/$duplicates", TREND),
+    ("POST", "/fhir/Observation/$duplicates", TREND),
+    ("GET", "/fhir/Goal/{id}/$agreement", NO_GOAL),
+    ("POST", "/fhir/Goal/{id}/$agreement", NO_GOAL),
     ("GET", "/fhir/{type}/{id}/$meta", LABELS),
     ("POST", "/fhir/{type}/{id}/$meta", LABELS),
     ("POST", "/fhir/{type}/{id}/$meta-add", RELABELLED),
@@ -238,6 +271,12 @@ fn filled(path: &str, id: &str) -> String {
         _ => path,
     };
     let path = path.replace("/Patient/{id}/", "/Patient/amina/");
+    let path = match path.split('/').next_back() {
+        Some("$everything") => format!("{path}?_count=1000"),
+        Some("$lastn" | "$duplicates") => format!("{path}?patient=amina"),
+        Some("$trend") => format!("{path}?patient=amina&code=85354-9"),
+        _ => path,
+    };
     path.replace("{type}", "Observation").replace("{id}", id).replace("{version}", "1")
 }
 
@@ -264,6 +303,9 @@ fn ask(app: &App, method: &str, path: &str, id: &str, marked: &Value) -> Ask {
         }
         ("POST", "/fhir/{type}/{id}/$meta" | "/fhir/Consent/$evaluate" | "/fhir/Patient/{id}/$who-can-see") => {
             app.ask(Method::POST, &place)
+        }
+        ("POST", _) if path.contains("/$") && !path.ends_with("$validate") => {
+            app.post(&place, &json!({"resourceType": "Parameters"}))
         }
         ("POST", _) => app.post(&place, marked),
         ("PUT", "/fhir/{type}") => app.put(&conditional, &changed),

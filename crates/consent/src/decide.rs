@@ -6,6 +6,7 @@ use concord_fhir::registry::ResourceType;
 
 use crate::caller::Actor;
 use crate::ceiling::ceiling;
+use crate::comment;
 use crate::decision::{Decision, Layer, Obligation, Reason, Redaction, Verdict, each_once};
 use crate::facts::Facts;
 use crate::label;
@@ -24,6 +25,7 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
         Predicate::None => Reach::nothing(),
         _ => asked.reach(),
     };
+    let comments = comments(&mut asked);
     let of_type = request.resource_type.map_or(Predicate::All, |one| Predicate::Type(vec![one]));
     let redactions = match reach.whole.filter(|whole| *whole != reach.permit) {
         None => Vec::new(),
@@ -31,7 +33,7 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
             .map(|(of, elements)| Redaction { of: of.and(whole.clone().negate()), elements })
             .collect(),
     };
-    let permit = of_type.and(ceiling).and(reach.permit);
+    let permit = of_type.and(ceiling).and(reach.permit.or(comments));
     Decision {
         action: request.action,
         permit,
@@ -40,6 +42,35 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
         redactions,
         until: facts.next_change(now),
     }
+}
+
+/// Comments on what the caller may read, for those who do not reach Communications anyway. What the comment is about is
+/// judged like a read of it, the scopes included.
+fn comments(asked: &mut Asked<'_>) -> Predicate {
+    let request = asked.request;
+    let limited = matches!(request.caller.actor, Actor::RelatedPerson(_));
+    if !limited || request.resource_type != Some(comment::COMMUNICATION) || request.action.writes() {
+        return Predicate::None;
+    }
+    let mut any = Predicate::None;
+    for one in comment::types() {
+        let of_type = Request { resource_type: Some(one), ..request.clone() };
+        let (facts, now) = (asked.facts, asked.now);
+        let mut inner = Asked { request: &of_type, facts, now, reasons: Vec::new(), glass_is_new: false };
+        let ceiling = ceiling(&of_type, now, &mut inner.reasons);
+        let readable = ceiling.and(inner.reach().permit);
+        any = any.or(comment::about(one, readable));
+    }
+    if any == Predicate::None {
+        return any;
+    }
+    let inherited: Vec<_> = asked.facts.patients.iter().flat_map(|patient| patient.labelled.iter().cloned()).collect();
+    let permit = comment::plain(&inherited).and(any);
+    if permit != Predicate::None {
+        let text = "comments on what the caller may read";
+        asked.gives(Layer::Relationship, "comment.on-readable", permit.clone(), text);
+    }
+    permit
 }
 
 /// What the caller may reach.

@@ -21,6 +21,7 @@ pub mod caller;
 mod ceiling;
 mod citizen;
 mod combine;
+mod comment;
 pub mod decide;
 pub mod decision;
 pub mod explain;

@@ -4,7 +4,8 @@
 //!
 //! Two of its forms look at other resources (hops): a chain ([`Predicate::Through`]) and `_has`
 //! ([`Predicate::PointedAtBy`]). What the caller may see of those is part of the predicate like everything else: whoever
-//! runs a query puts the permission into every hop with [`Predicate::at_hops`]. A permission itself has no hops.
+//! runs a query puts the permission into every hop with [`Predicate::at_hops`]. The hops of a permission itself, to what a
+//! comment is about, bear the permission there already.
 
 use crate::index::{Entries, Entry, ParameterId, SEPARATOR};
 use crate::registry::{ResourceType, canonical_url, combined, refers_by_url};

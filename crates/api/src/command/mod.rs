@@ -1,5 +1,6 @@
 //! The subcommands of `concord`, a file each.
 
+pub mod audit;
 pub mod export;
 pub mod import;
 pub mod migrate;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller};
-use concord_consent::decision::{Decision, Layer, Verdict};
+use concord_consent::decision::{Decision, Layer, Reason, Verdict};
 use concord_consent::facts::{
     BreakGlassFacts, CareTeamFacts, Coding, ConsentFacts, Facts, IdentityFacts, LabelledFacts, LinkFacts, PatientFacts,
     RelatedPersonFacts, RoleFacts, Target,
@@ -19,7 +19,7 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
-use concord_fhir::rules::{Writer, WriterKind};
+use concord_fhir::rules::{self, Writer, WriterKind};
 use quick_cache::sync::Cache;
 
 use super::{AUDIT_EVENT, Call, Concord, SECURITY};
@@ -706,18 +706,45 @@ pub(crate) fn may_change(
     version: &Version,
 ) -> Result<(), Fault> {
     let decision = decide_about(concord, call, transaction, action, version.resource_type, version.patient)?;
-    let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
-    let roles = about_caller(concord, call, transaction)?.roles;
-    // What nobody is known to have written (the review of a broken glass) is also for those whose office it is.
-    let by_office = author.is_none() && !call.caller.credentials.offices.is_empty();
-    if !by_office {
-        concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
+    let by_office = version.author.is_empty() && !call.caller.credentials.offices.is_empty();
+    // What nobody is known to have written (the review of a broken glass) is also for those whose office it is. What
+    // several parties write is bounded by the rules of its type; it is deleted by the one who wrote it first.
+    let joint = rules::is_joint(version.resource_type) && action == Action::Update;
+    if !by_office && !joint {
+        authored(concord, call, transaction, version)?
             .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
     }
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
     Err(Fault::Denied(issues(&decision)))
+}
+
+/// Whether the caller wrote the resource first, or why that is not so.
+fn authored(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<Result<(), Box<Reason>>, Fault> {
+    let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
+    let roles = about_caller(concord, call, transaction)?.roles;
+    Ok(concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now))
+}
+
+/// Whether the caller wrote the resource first.
+pub(crate) fn wrote(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<bool, Fault> {
+    Ok(authored(concord, call, transaction, version)?.is_ok())
+}
+
+/// The resource of a version that is not a deletion.
+pub(crate) fn stored(version: &Version) -> Result<Value<'static>, Fault> {
+    parsed(version)?.ok_or(Fault::Gone)
 }
 
 /// Whether the caller may change what is labelled in a resource: who wrote it, and a system what no patient and no
@@ -732,6 +759,12 @@ pub(crate) fn owns(
     if call.caller.actor == Actor::System && theirs {
         let text = "the patient or somebody close to the patient wrote this, and decides how it is labelled";
         return Ok(Err(vec![Issue::plain(IssueCode::BusinessRule, text)]));
+    }
+    // To negotiate a goal is not to own it.
+    if rules::is_joint(version.resource_type)
+        && let Err(reason) = authored(concord, call, transaction, version)?
+    {
+        return Ok(Err(concord_consent::explain::refusal(std::slice::from_ref(&reason))));
     }
     match may_change(concord, call, transaction, Action::Update, version) {
         Ok(()) => Ok(Ok(())),

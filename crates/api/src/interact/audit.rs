@@ -296,6 +296,10 @@ pub(crate) fn hand_in(
     if let Some(agent) = who {
         record.agent = agent.to_owned();
     }
+    let purpose = value.list("purposeOfEvent").iter().flat_map(|concept| concept.list("coding"));
+    if let Some(code) = purpose.filter_map(|coding| coding.text("code")).next() {
+        record.purpose = code.to_owned();
+    }
     record.outcome = value.text("outcome").and_then(|code| code.parse().ok()).unwrap_or(outcome::SUCCESS);
     let subtype = value.list("subtype").first().and_then(|coding| coding.text("code")).unwrap_or_default();
     let action = value.text("action").unwrap_or_default();

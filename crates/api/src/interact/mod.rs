@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod break_glass;
 pub(crate) mod bulk;
 pub(crate) mod bundle;
+pub(crate) mod comment;
 pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;
@@ -26,6 +27,7 @@ pub(crate) mod read;
 pub(crate) mod redact;
 pub(crate) mod references;
 pub(crate) mod reindex;
+pub(crate) mod seal;
 pub(crate) mod search;
 pub(crate) mod terminology;
 pub(crate) mod update;
@@ -205,6 +207,12 @@ pub(crate) fn instant(ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(ms)
         .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
         .unwrap_or_default()
+}
+
+/// The bytes of base64 with padding; none for what is not base64.
+pub(crate) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
 }
 
 /// Base64 with padding (RFC 4648, section 4).

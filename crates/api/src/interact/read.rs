@@ -57,7 +57,7 @@ pub(crate) async fn vread(
 }
 
 /// Inside a transaction: the current version, unless it is a deletion.
-pub(super) fn current(
+pub(crate) fn current(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,

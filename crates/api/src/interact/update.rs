@@ -7,6 +7,7 @@ use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules;
 use concord_fhir::search::Query;
 
 use super::audit::Interaction;
@@ -163,6 +164,13 @@ pub(super) fn put(
     record: &mut Record,
 ) -> Result<Written, Fault> {
     let (resource_type, id) = (old.resource_type, old.id.as_str());
+    let is_system = matches!(call.caller.actor, Actor::System);
+    let before = match rules::is_joint(resource_type) && !old.deleted {
+        true => Some(access::stored(&old)?),
+        false => None,
+    };
+    let own = is_system || before.is_none() || access::wrote(concord, call, transaction, &old)?;
+    let previous = before.as_ref().map(|value| rules::Previous { value, own });
     let place = Place {
         key: old.key,
         id,
@@ -170,6 +178,7 @@ pub(super) fn put(
         updated: transaction.now.max(old.updated),
         method: if old.deleted { Method::Restore } else { Method::Put },
         author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
+        previous: previous.as_ref(),
     };
     let mut proposed = write::propose(concord, call, transaction, Action::Update, resource_type, value, &place)?;
     let beside: Vec<String> = old.labels_beside().map(str::to_owned).collect();

@@ -10,7 +10,7 @@ use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 
-use super::{Call, Concord, PROVENANCE, SECURITY, access, instant, labels, logical, provenance, references};
+use super::{Call, Concord, PROVENANCE, SECURITY, access, comment, instant, labels, logical, provenance, references};
 use crate::fault::Fault;
 use crate::store::overlay;
 use crate::store::rows::{Method, Version};
@@ -40,6 +40,8 @@ pub(crate) struct Place<'a> {
     pub(crate) method: Method,
     /// Who wrote the resource first, if it is there already.
     pub(crate) author: Option<&'a str>,
+    /// What stands before, for types that several parties write.
+    pub(crate) previous: Option<&'a rules::Previous<'a>>,
 }
 
 /// Applies the rules of the type for the writer, stamps the server's elements, decides on the result, and checks its
@@ -58,8 +60,19 @@ pub(crate) fn propose(
     }
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
-    let prepared = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings);
+    if resource_type == comment::COMMUNICATION {
+        comment::complete(concord, call, transaction, place.id, &mut value)?;
+    }
+    let prepared = match place.previous {
+        Some(previous) => {
+            rules::prepare_revision(resource_type, previous, &mut value, &writer, transaction.now, &settings)
+        }
+        None => rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings),
+    };
     rules::stamp_label(&mut value, &writer);
+    if let Some(previous) = place.previous.filter(|previous| !previous.own) {
+        rules::keep_claims(&mut value, previous.value);
+    }
     // Stamped before it is judged, so that what is judged is what is stored.
     let source = source(call, resource_type, &value);
     stamp(&mut value, place, source);

@@ -12,13 +12,14 @@ mod deadline;
 #[cfg(test)]
 mod differential;
 mod hop;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod lower;
 mod migrate;
 pub(crate) mod overlay;
 mod patients;
 mod postgres;
 pub(crate) mod rows;
+pub(crate) mod seal;
 pub(crate) mod search;
 mod sqlite;
 pub(crate) mod statement;

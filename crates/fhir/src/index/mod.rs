@@ -2,6 +2,7 @@
 //! that both readings of a [`crate::predicate::Predicate`] see the same facts.
 
 mod composite;
+mod derived;
 mod extract;
 mod patients;
 mod references;

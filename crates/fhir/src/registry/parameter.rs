@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 /// The table as generated: see the text at its head.
 const TABLE: &str = include_str!("parameters.txt");
 
+/// The parameters that Concord adds: see the text at its head.
+const OWN: &str = include_str!("own_parameters.txt");
+
 /// The kind of a search parameter (R4 value set `search-param-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the search parameter type of that name")]
@@ -238,7 +241,7 @@ fn everywhere() -> Vec<Parameter> {
 fn read() -> Table {
     let mut by_type: Vec<Vec<Parameter>> = ResourceType::all().map(|_| Vec::new()).collect();
     let mut current = None;
-    for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+    for line in TABLE.lines().chain(OWN.lines()).filter(|line| !line.starts_with('#')) {
         match line.strip_prefix(' ') {
             None => current = ResourceType::parse(line),
             Some(row) => {
@@ -366,11 +369,11 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let rows = TABLE.lines().filter(|line| line.starts_with(' ')).count();
+        let rows = TABLE.lines().chain(OWN.lines()).filter(|line| line.starts_with(' ')).count();
         let read: usize = PARAMETERS.types.iter().map(|of| of.parameters.len()).sum();
         assert_eq!(read, rows);
         assert!(rows > 1_600, "{rows}");
-        for line in TABLE.lines().filter(|line| !line.starts_with([' ', '#'])) {
+        for line in TABLE.lines().chain(OWN.lines()).filter(|line| !line.starts_with([' ', '#'])) {
             assert!(ResourceType::parse(line).is_some(), "{line}");
         }
     }

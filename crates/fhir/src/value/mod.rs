@@ -10,7 +10,7 @@ mod quantity;
 mod reference;
 mod string;
 mod token;
-mod ucum;
+pub(crate) mod ucum;
 mod uri;
 
 pub use composite::LONGEST_COMPOSITE;

@@ -1,4 +1,5 @@
 DROP TABLE setting;
+DROP TABLE seal;
 DROP TABLE audit;
 DROP TABLE broken_glass;
 DROP TABLE overlay;

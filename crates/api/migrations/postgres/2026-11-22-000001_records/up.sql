@@ -107,6 +107,17 @@ CREATE INDEX audit_patient ON audit (patient, pk);
 CREATE INDEX audit_agent ON audit (agent, pk);
 CREATE INDEX audit_entity ON audit (entity, type, pk) WHERE entity <> '';
 
+-- The hash chain over the audit log: each row seals the records it lists and the row before it.
+CREATE TABLE seal (
+    number BIGINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    previous TEXT NOT NULL,
+    last BIGINT NOT NULL,
+    records TEXT NOT NULL,
+    head TEXT NOT NULL
+);
+CREATE INDEX seal_last ON seal (last);
+
 -- Values that every node must share: the key that cursors are signed with.
 CREATE TABLE setting (
     name TEXT NOT NULL PRIMARY KEY,
@@ -121,3 +132,4 @@ END
 $$;
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER history_append_only BEFORE UPDATE OR DELETE ON history FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER seal_append_only BEFORE UPDATE OR DELETE ON seal FOR EACH ROW EXECUTE FUNCTION append_only();

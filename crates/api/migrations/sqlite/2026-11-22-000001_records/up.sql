@@ -107,6 +107,17 @@ CREATE INDEX audit_patient ON audit (patient, pk);
 CREATE INDEX audit_agent ON audit (agent, pk);
 CREATE INDEX audit_entity ON audit (entity, type, pk) WHERE entity <> '';
 
+-- The hash chain over the audit log: each row seals the records it lists and the row before it.
+CREATE TABLE seal (
+    number INTEGER NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    previous TEXT NOT NULL,
+    last BIGINT NOT NULL,
+    records TEXT NOT NULL,
+    head TEXT NOT NULL
+);
+CREATE INDEX seal_last ON seal (last);
+
 -- Values that every node must share: the key that cursors are signed with.
 CREATE TABLE setting (
     name TEXT NOT NULL PRIMARY KEY,
@@ -118,3 +129,5 @@ CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER history_no_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
 CREATE TRIGGER history_no_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
+CREATE TRIGGER seal_no_update BEFORE UPDATE ON seal BEGIN SELECT RAISE(ABORT, 'seal is append-only'); END;
+CREATE TRIGGER seal_no_delete BEFORE DELETE ON seal BEGIN SELECT RAISE(ABORT, 'seal is append-only'); END;

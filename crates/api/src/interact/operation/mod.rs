@@ -3,8 +3,17 @@
 //! Routes, the CapabilityStatement and the OpenAPI document are made from [`OPERATIONS`]. An operation goes the way of
 //! every interaction: facts -> decide -> store -> audit, in one transaction.
 
+mod access_log;
+mod agreement;
+mod duplicates;
 mod evaluate;
+mod everything;
+mod lastn;
 mod meta;
+mod readings;
+mod record;
+mod summary;
+mod trend;
 mod validate;
 mod who_can_see;
 
@@ -92,13 +101,25 @@ pub(crate) enum Output {
     #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
     Written(Written),
     /// A searchset Bundle; its cursor goes into the next link.
-    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
     Page(Page),
 }
 
 /// Every operation, by name.
-pub(crate) const OPERATIONS: &[Operation] =
-    &[evaluate::OPERATION, meta::ADD, meta::DELETE, meta::READ, validate::OPERATION, who_can_see::OPERATION];
+pub(crate) const OPERATIONS: &[Operation] = &[
+    access_log::OPERATION,
+    agreement::OPERATION,
+    duplicates::OPERATION,
+    evaluate::OPERATION,
+    everything::OPERATION,
+    lastn::OPERATION,
+    meta::ADD,
+    meta::DELETE,
+    meta::READ,
+    summary::OPERATION,
+    trend::OPERATION,
+    validate::OPERATION,
+    who_can_see::OPERATION,
+];
 
 /// The operation of that name at a place.
 pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
