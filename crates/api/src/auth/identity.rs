@@ -34,7 +34,7 @@ pub enum Identity {
     /// Somebody known by the logical id of their resource, or a system.
     Known(Arc<Caller>),
     /// A person known by an identifier. There is no caller before the store has found their resource.
-    Identifier(PersonIdentifier),
+    Identifier(Box<PersonIdentifier>),
 }
 
 /// A person known by an identifier, which the store resolves to exactly one resource or the call is refused.
@@ -113,10 +113,10 @@ pub(super) fn read(claims: Claims, expires_s: i64, reading: &Reading<'_>) -> Res
                 claims.roles.0.iter().map(|code| Role { code: Some(code.clone()), ..Role::default() }).collect();
             (Identity::Known(Arc::new(smart::caller(&claims, reading)?)), roles)
         }
-        IssuerKind::NhsLogin => (Identity::Identifier(nhs_login::person(&claims, reading)?), Vec::new()),
+        IssuerKind::NhsLogin => (Identity::Identifier(Box::new(nhs_login::person(&claims, reading)?)), Vec::new()),
         IssuerKind::Cis2 => {
             let roles = cis2::selected_role(&claims)?;
-            (Identity::Identifier(cis2::person(&claims, reading)?), roles)
+            (Identity::Identifier(Box::new(cis2::person(&claims, reading)?)), roles)
         }
     };
     Ok(Verified {
