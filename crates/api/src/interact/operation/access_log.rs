@@ -274,6 +274,8 @@ fn done(record: &Record) -> String {
         2 => format!("looked for {what}"),
         3 => format!("added {what}"),
         4 => format!("changed {what}"),
+        number if number == Interaction::Patch as i16 => format!("changed {what}"),
+        number if number == Interaction::BreakGlass as i16 => "broke the glass, to see the record".to_owned(),
         5 => format!("deleted {what}"),
         6..=8 => format!("looked at the history of {what}"),
         9 => "tried to come in".to_owned(),
@@ -367,6 +369,12 @@ mod tests {
             "Dr Okafor, with the app portal, read medication statement on 2026-03-01 at 12:00 UTC, for treatment. This \
              was refused, and nothing was shown: neither the care team nor a sharing choice lets them in."
         );
+        let did = |interaction: Interaction| {
+            let observation = ResourceType::of("Observation").number();
+            done(&Record { interaction: interaction as i16, resource_type: observation, ..Record::default() })
+        };
+        assert_eq!(did(Interaction::Patch), "changed observation");
+        assert_eq!(did(Interaction::BreakGlass), "broke the glass, to see the record");
         assert_eq!(escaped("<a & b>"), "&lt;a &amp; b&gt;");
     }
 }
