@@ -4,11 +4,11 @@ use std::path::Path;
 
 use concord_api::command::audit::{self, Action, AuditArgs};
 use concord_tests::client::text;
-use concord_tests::people::{self, blood_pressure};
+use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { the_log_in_plain_language, broken_glass_comes_first, whose_log_it_is, the_chain_shows_what_was_changed }
+on_both! { the_log_in_plain_language, what_is_kept_from_the_patient, broken_glass_comes_first, whose_log_it_is, the_chain_shows_what_was_changed }
 
 /// The sentences of all pages.
 async fn sentences(app: &App, place: &str) -> Vec<String> {
@@ -61,6 +61,23 @@ async fn the_log_in_plain_language(concord: &Concord) {
     assert_eq!((once.len(), paged.len()), (whole.len() + 1, whole.len() + 1));
     assert!(amina.get("Patient/amina/$access-log?start=2027").await.expect(200).matches().is_empty());
     amina.get("Patient/amina/$access-log?start=soon").await.expect(400);
+}
+
+async fn what_is_kept_from_the_patient(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let label = json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}]);
+    let kept = |id: &str| with(with(blood_pressure("amina", 120), "id", json!(id)), "meta", json!({"security": label}));
+    concord.system().store(&with(blood_pressure("amina", 121), "id", json!("open-to-her"))).await;
+    concord.system().store(&kept("kept-from-her")).await;
+    for id in ["open-to-her", "kept-from-her"] {
+        concord.system().get(&format!("Observation/{id}")).await.expect(200);
+    }
+    for place in ["AuditEvent?patient=amina", "Patient/amina/$access-log"] {
+        let told = Value::from(amina.entries(place).await).to_string();
+        assert!(told.contains("open-to-her"), "{place}: {told}");
+        assert!(!told.contains("kept-from-her"), "{place}: {told}");
+    }
 }
 
 /// The app in a sentence.

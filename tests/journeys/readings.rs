@@ -5,7 +5,7 @@ use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { the_last_of_each_kind, how_it_goes_over_time, what_came_twice, who_sees_them, what_can_hardly_be_right }
+on_both! { the_last_of_each_kind, how_it_goes_over_time, what_came_twice, who_sees_them, hidden_kinds_take_no_room, what_can_hardly_be_right }
 
 fn weight(kilograms: &str, when: &str) -> Value {
     quantity("29463-7", kilograms, "kg", when)
@@ -155,6 +155,25 @@ async fn who_sees_them(concord: &Concord) {
         concord.patient_with("amina", "patient/Goal.rs").get(&format!("Observation/{operation}")).await.expect(403);
     }
     concord.user("Practitioner/gp").get("Observation/$lastn").await.expect(400);
+}
+
+async fn hidden_kinds_take_no_room(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    amina.create(&weight("70", "2026-01-01")).await;
+    let before = amina.get("Observation/$lastn").await.expect(200).json()["entry"].clone();
+    let label = json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}]);
+    let hidden = |number: usize| {
+        let reading = quantity(&format!("0{number}"), "1", "kg", "2026-01-01");
+        json!({"resource": with(reading, "meta", json!({"security": label})),
+            "request": {"method": "POST", "url": "Observation"}})
+    };
+    let entries: Vec<Value> = (0..301).map(hidden).collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    concord.system().post("/fhir", &bundle).await.expect(200);
+    assert_eq!(amina.get("Observation/$lastn").await.expect(200).json()["entry"], before);
+    let told = concord.system().get("Observation/$lastn?patient=amina").await.expect(200);
+    assert!(told.text().contains("too-costly"), "a system sees that there are more kinds: {told}");
 }
 
 async fn what_can_hardly_be_right(concord: &Concord) {

@@ -15,7 +15,7 @@ use concord_consent::facts::{
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
 use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
-use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
@@ -808,60 +808,12 @@ fn decides_for(
     patient: &str,
 ) -> Result<bool, Fault> {
     let Some(key) = transaction.patient_key(patient)? else { return Ok(false) };
-    let mut facts = about_caller(concord, call, transaction)?;
-    let (_, shared) = transaction.access_versions(key)?;
-    facts.patients.push(about_patient(concord, transaction, key, shared)?);
+    let facts = facts(concord, call, transaction, key)?;
     Ok(concord_consent::legal_basis(&call.caller, &facts, patient, transaction.now).is_some())
 }
 
-/// Which events of the log the caller may see: a patient those about her record, anybody else what they did
-/// themselves and were let do, so that a refusal tells nobody whose record a hidden id belongs to; a system as far as
-/// its scopes go.
-pub(crate) fn log_permission(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    action: Action,
-) -> Result<Predicate, Fault> {
-    let resource_type = AUDIT_EVENT;
-    match (&call.caller.actor, call.caller.actor.reference()) {
-        (Actor::System | Actor::Patient(_), _) | (_, None) => {
-            let decision = decide_at(concord, call, transaction, action, Some(resource_type), 0, None)?;
-            Ok(for_type(&decision.permit, resource_type))
-        }
-        (_, Some(own)) => Ok(Predicate::Entry(ParameterId::of("AuditEvent.agent"), Test::Is(own))
-            .and(Predicate::Entry(ParameterId::of("AuditEvent.outcome"), Test::Starts(format!("0{SEPARATOR}"))))),
-    }
-}
-
-/// A condition on `audit a` that leaves out the events about single resources that the patient may not know of: the log
-/// of her record must not tell that they are there. None for others, who see what they did themselves.
-pub(crate) fn log_condition(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-) -> Result<Option<Sql>, Fault> {
-    if !matches!(call.caller.actor, Actor::Patient(_)) {
-        return Ok(None);
-    }
-    let call = unbounded(call);
-    let decision = decide_at(concord, &call, transaction, Action::Read, None, 0, None)?;
-    let seen = transaction.lowered(Rows::Current, &decision.permit, |lowering| lowering.condition(&decision.permit))?;
-    let sql = Sql::new(
-        "(a.entity = '' OR NOT EXISTS (SELECT 1 FROM resource r WHERE r.type = a.type AND r.id = a.entity AND NOT (",
-    );
-    Ok(Some(sql.append(seen).sql(")))")))
-}
-
-/// What is to be said of the log to all but systems: that it may not be all that there is.
-pub(crate) fn log_notice(call: &Call) -> Option<Issue> {
-    let text = "some information may be withheld because of labels or sharing choices";
-    let said = || Issue::remark(Severity::Information, IssueCode::Suppressed, text);
-    (call.caller.actor != Actor::System).then(said)
-}
-
 /// The same caller with an app that may read everything that they may.
-fn unbounded(call: &Call) -> Call {
+pub(super) fn unbounded(call: &Call) -> Call {
     let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
     // Not the same rights as those of the token, so not the same remembered answers.
     let fingerprint = call.fingerprint.map(|byte| !byte);

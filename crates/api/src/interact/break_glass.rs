@@ -27,7 +27,6 @@ use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
 
 const COMMUNICATION: ResourceType = ResourceType::of("Communication");
-const PATIENT: ResourceType = ResourceType::of("Patient");
 const TASK: ResourceType = ResourceType::of("Task");
 
 /// What a request is about.
@@ -46,7 +45,6 @@ impl Place {
         match (query.records().as_slice(), &query.compartment) {
             ([single], _) => Place::Record(query.resource_type, single.clone()),
             ([], Some(patient)) => Place::Record(query.resource_type, patient.clone()),
-            ([], None) if query.resource_type == Some(PATIENT) => Place::Unnamed,
             _ => Place::Unnamed,
         }
     }

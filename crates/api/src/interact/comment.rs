@@ -5,12 +5,12 @@ use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::index::SEPARATOR;
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::json::{Object, Value};
+use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::communication::{CORRECTIONS, has_category, is_comment};
 use concord_fhir::rules::{is_claim_code, local_reference};
 
-use super::{Call, Concord, access, instant};
+use super::{Call, Concord, access, instant, labels};
 use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::rows::{Head, Version};
@@ -48,16 +48,16 @@ pub(crate) fn complete(
         let text = format!("a comment is about {MOST_ABOUT} things at most");
         return Err(Fault::rule("Communication.about", text));
     }
-    let mut labels = Vec::new();
+    let mut keys = Vec::new();
     for (position, reference) in about.iter().enumerate() {
         let Some(target) = commented(concord, call, transaction, reference)? else { continue };
-        labels.extend(target.labels.split('\n').filter(|key| !key.is_empty()).map(str::to_owned));
+        keys.extend(target.labels.split('\n').filter(|key| !key.is_empty()).map(str::to_owned));
         if !reference.contains("/_history/") {
             let versioned = format!("{}/{}/_history/{}", target.resource_type, target.id, target.version);
             set_reference(value, position, versioned);
         }
     }
-    inherit(value, &labels);
+    inherit(value, &keys);
     if let Some(object) = value.as_object_mut()
         && object.get("sent").is_none()
     {
@@ -198,31 +198,7 @@ fn set_reference(value: &mut Value<'_>, position: usize, reference: String) {
 }
 
 /// Adds the labels of what a comment is about, but for those that say who vouches.
-fn inherit(value: &mut Value<'_>, labels: &[String]) {
-    let mut wanted: Vec<(&str, &str)> = labels.iter().filter_map(|key| key.split_once(SEPARATOR)).collect();
-    wanted.retain(|(code, _)| !is_claim_code(code));
-    wanted.sort_unstable();
-    wanted.dedup();
-    if wanted.is_empty() {
-        return;
-    }
-    let Some(object) = value.as_object_mut() else { return };
-    if !matches!(object.get("meta"), Some(Value::Object(_))) {
-        object.set_at(1, "meta", Value::Object(Object::default()));
-    }
-    let Some(meta) = object.get_mut("meta").and_then(Value::as_object_mut) else { return };
-    let mut security = match meta.remove("security") {
-        Some(Value::Array(items)) => items,
-        _ => Vec::new(),
-    };
-    for (code, system) in wanted {
-        if !security.iter().any(|label| label.text("code") == Some(code)) {
-            let coding = match system {
-                "" => Value::object([("code", Value::string(code))]),
-                _ => Value::object([("system", Value::string(system)), ("code", Value::string(code))]),
-            };
-            security.push(coding);
-        }
-    }
-    meta.set("security", Value::Array(security));
+fn inherit(value: &mut Value<'_>, keys: &[String]) {
+    let vouches = |key: &String| key.split_once(SEPARATOR).is_some_and(|(code, _)| is_claim_code(code));
+    labels::add(value, keys.iter().filter(|key| !vouches(key)).map(|key| labels::coding(key, false)));
 }

@@ -26,7 +26,7 @@ pub(crate) fn key(coding: &Value<'_>) -> String {
 }
 
 /// A coding of that key; one from beside a resource says that a user chose it.
-fn coding(key: &str, beside: bool) -> Value<'static> {
+pub(crate) fn coding(key: &str, beside: bool) -> Value<'static> {
     let (code, system) = key.split_once(SEPARATOR).unwrap_or((key, ""));
     let mut coding = Object::default();
     if !system.is_empty() {

@@ -18,6 +18,7 @@ pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
 pub(crate) mod labels;
+pub(crate) mod log;
 pub(crate) mod logical;
 pub(crate) mod matching;
 pub(crate) mod operation;

@@ -8,7 +8,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
 use super::break_glass::{self, Place};
-use super::{AUDIT_EVENT, Call, Concord, access, audit, logged, redact};
+use super::{AUDIT_EVENT, Call, Concord, access, log, logged, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
@@ -155,12 +155,8 @@ fn event(
 ) -> Result<Version, Fault> {
     let resource_type = AUDIT_EVENT;
     access::require_scope(call, Action::Read, resource_type)?;
-    let permit = access::log_permission(concord, call, transaction, Action::Read)?;
-    let mut condition =
-        audit::condition(transaction, &permit.and(concord_fhir::predicate::Predicate::Id(vec![id.to_owned()])))?;
-    if let Some(known) = access::log_condition(concord, call, transaction)? {
-        condition = condition.sql(" AND ").append(known);
-    }
+    let asked = concord_fhir::predicate::Predicate::Id(vec![id.to_owned()]);
+    let condition = log::condition(concord, call, transaction, Action::Read, asked)?;
     let stored = transaction.events(condition, false, 1)?.pop().ok_or(Fault::NotFound)?;
     record.patient = stored.record.patient;
     Ok(super::search::event_version(&stored))

@@ -12,7 +12,7 @@ use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
 use super::history::per_patient;
-use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, logged, matching, terminology, words};
+use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, log, logged, matching, terminology, words};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
@@ -278,11 +278,7 @@ fn events(
         return Err(Fault::parameter("_sort", "the audit log is sorted by `date` or `_lastUpdated`"));
     }
     let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
-    let permit = access::log_permission(concord, call, transaction, Action::Search)?;
-    let mut condition = audit::condition(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
-    if let Some(known) = access::log_condition(concord, call, transaction)? {
-        condition = condition.sql(" AND ").append(known);
-    }
+    let condition = log::condition(concord, call, transaction, Action::Search, query.of_type(AUDIT_EVENT))?;
     let total = match query.total {
         Total::None if limit > 0 => None,
         _ => Some(transaction.count_events(condition.clone())?),
@@ -300,7 +296,7 @@ fn events(
         .filter(|_| more)
         .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
     let page = Page::of(found.iter().map(event_version).collect(), total, next);
-    Ok(Page { remarks: access::log_notice(call).into_iter().collect(), ..page })
+    Ok(Page { remarks: log::notice(call).into_iter().collect(), ..page })
 }
 
 /// An event of the log in the form of a version, which is what answers are made of.

@@ -2,10 +2,10 @@
 //! words in them (ADR 5). It is read from the resources, in the transaction of the search.
 
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::json;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::search::{Within, Words};
 
+use super::labels;
 use crate::fault::Fault;
 use crate::store::search::{Among, Wanted};
 use crate::store::transaction::Transaction;
@@ -31,8 +31,7 @@ pub(crate) fn narrowed(transaction: &mut Transaction<'_>, words: &[Words], among
         let wanted = Wanted { among: place, sort: &[], after: after.as_ref(), limit: AT_ONCE };
         let (versions, next) = transaction.page(&wanted)?;
         for version in versions {
-            let resource = json::parse(version.body.as_bytes(), &json::Limits::default())
-                .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+            let resource = labels::stored(&version)?;
             if words.iter().all(|words| words.are_in(&resource)) {
                 found.push(version.id);
             }

@@ -146,6 +146,18 @@ impl Transaction<'_> {
         Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
     }
 
+    /// The keys, each once, that the resources which are searched for have for a parameter; at most `limit`.
+    pub(crate) fn keys(&mut self, among: &Among, parameter: ParameterId, limit: usize) -> Result<Vec<String>, Fault> {
+        let sql =
+            Sql::new("SELECT DISTINCT k.key FROM resource r JOIN entry k ON k.resource = r.rid AND k.parameter = ")
+                .bind(parameter.0)
+                .sql(" WHERE k.key <> '' AND ")
+                .append(self.condition_among(among)?)
+                .sql(" ORDER BY k.key LIMIT +")
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.texts(sql)
+    }
+
     /// The condition on `r`. Several types are searched each by its own way and then taken together.
     fn condition(&mut self, wanted: &Wanted<'_>) -> Result<Sql, Fault> {
         if let [single] = wanted.among {

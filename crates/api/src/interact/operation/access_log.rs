@@ -14,9 +14,9 @@ use concord_fhir::registry::ResourceType;
 use super::record;
 use super::{Input, Level, Operation, Output, Parameter, Running, Target};
 use crate::fault::Fault;
-use crate::interact::audit::{self, Interaction, outcome};
+use crate::interact::audit::{Interaction, outcome};
 use crate::interact::search::{Page, event_version};
-use crate::interact::{AUDIT_EVENT, Call, Concord, access, logged};
+use crate::interact::{AUDIT_EVENT, Call, Concord, access, log, logged};
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
 use crate::store::rows::Version;
@@ -54,12 +54,12 @@ fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Runni
         let store = concord.store.clone();
         store
             .read(move |transaction| {
-                let mut log = call.record(Interaction::Operation, Some(record::PATIENT));
-                log.query = record::told(OPERATION.name, &input);
-                log.entity.clone_from(&patient);
-                let asked = Asked { patient, span, limit, context: log.query.clone() };
-                let page = page(&concord, &call, transaction, &asked, input.text("_cursor").as_deref(), &mut log);
-                logged(page.map(Output::Page), log)
+                let mut told = call.record(Interaction::Operation, Some(record::PATIENT));
+                told.query = record::told(OPERATION.name, &input);
+                told.entity.clone_from(&patient);
+                let asked = Asked { patient, span, limit, context: told.query.clone() };
+                let page = page(&concord, &call, transaction, &asked, input.text("_cursor").as_deref(), &mut told);
+                logged(page.map(Output::Page), told)
             })
             .await
     })
@@ -79,17 +79,17 @@ fn page(
     transaction: &mut Transaction<'_>,
     asked: &Asked,
     cursor: Option<&str>,
-    log: &mut Record,
+    told: &mut Record,
 ) -> Result<Page, Fault> {
     access::require_scope(call, Action::Search, AUDIT_EVENT)?;
-    log.patient = transaction.patient_key(&asked.patient)?.unwrap_or(0);
+    told.patient = transaction.patient_key(&asked.patient)?.unwrap_or(0);
     let context = format!("{} of {}", asked.context, asked.patient);
     let after = match cursor {
         Some(text) => Some(concord.cursors.open(call, &context, text)?),
         None => None,
     };
-    let permit = access::log_permission(concord, call, transaction, Action::Search)?;
-    let mut condition = audit::condition(transaction, &Predicate::Record(asked.patient.clone()).and(permit))?;
+    let of_record = Predicate::Record(asked.patient.clone());
+    let mut condition = log::condition(concord, call, transaction, Action::Search, of_record)?;
     if let Some(first) = asked.span.0 {
         condition = condition.sql(" AND a.at >= ").bind(first);
     }
@@ -123,7 +123,7 @@ fn page(
         versions.push(names.told(stored)?);
     }
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
-    Ok(Page { versions, included: Vec::new(), remarks: Vec::new(), total: None, next })
+    Ok(Page { versions, included: Vec::new(), remarks: log::notice(call).into_iter().collect(), total: None, next })
 }
 
 /// Who the agents are, as far as the caller may know.
@@ -205,7 +205,7 @@ impl Names<'_, '_, '_> {
         let found = self.transaction.versions(Rows::Current, sql.sql(" LIMIT 5"))?;
         let mut places: Vec<String> = Vec::new();
         for version in found {
-            let value = access::stored(&version)?;
+            let Some(value) = self.readable(&format!("{role}/{}", version.id))? else { continue };
             places.extend(value.get("organization").and_then(|it| it.text("reference")).map(str::to_owned));
         }
         places.sort();
@@ -268,18 +268,20 @@ fn sentence(stored: &Stored, who: &str) -> String {
 fn done(record: &Record) -> String {
     let what = ResourceType::from_number(record.resource_type).map_or_else(|| "the record".to_owned(), kind);
     let operation = record.query.split('?').next().unwrap_or_default();
-    match record.interaction {
-        0 | 1 => format!("read {what}"),
-        2 if record.reason.starts_with("export") => format!("took a copy of {what}"),
-        2 => format!("looked for {what}"),
-        3 => format!("added {what}"),
-        4 => format!("changed {what}"),
-        number if number == Interaction::Patch as i16 => format!("changed {what}"),
-        number if number == Interaction::BreakGlass as i16 => "broke the glass, to see the record".to_owned(),
-        5 => format!("deleted {what}"),
-        6..=8 => format!("looked at the history of {what}"),
-        9 => "tried to come in".to_owned(),
-        _ => match operation {
+    let is = |these: &[Interaction]| these.iter().any(|one| *one as i16 == record.interaction);
+    match () {
+        () if is(&[Interaction::Read, Interaction::Vread]) => format!("read {what}"),
+        () if is(&[Interaction::Search]) && record.reason.starts_with("export") => format!("took a copy of {what}"),
+        () if is(&[Interaction::Search]) => format!("looked for {what}"),
+        () if is(&[Interaction::Create]) => format!("added {what}"),
+        () if is(&[Interaction::Update, Interaction::Patch]) => format!("changed {what}"),
+        () if is(&[Interaction::Delete]) => format!("deleted {what}"),
+        () if is(&[Interaction::History, Interaction::TypeHistory, Interaction::SystemHistory]) => {
+            format!("looked at the history of {what}")
+        }
+        () if is(&[Interaction::Login]) => "tried to come in".to_owned(),
+        () if is(&[Interaction::BreakGlass]) => "broke the glass, to see the record".to_owned(),
+        () => match operation {
             "$everything" => "read the whole record".to_owned(),
             "$summary" => "read the summary".to_owned(),
             "$access-log" => "read this list".to_owned(),

@@ -14,7 +14,7 @@ use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, Request};
 use concord_consent::scope::Scopes;
 use concord_fhir::index::Entries;
-use concord_fhir::issue::{Issue, IssueCode};
+
 use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
@@ -91,10 +91,6 @@ struct Question {
     types: Vec<ResourceType>,
 }
 
-fn missing(name: &str, text: &str) -> Fault {
-    Fault::Malformed(vec![Issue::plain(IssueCode::Value, format!("parameter {name}: {text}"))])
-}
-
 impl Question {
     fn read(concord: &Concord, input: &Input) -> Result<Question, Fault> {
         let local = |name: &'static str| {
@@ -105,33 +101,33 @@ impl Question {
         };
         let patient = match local("patient") {
             Some((kind, id)) if kind == "Patient" => id,
-            _ => return Err(missing("patient", "a reference such as Patient/123")),
+            _ => return Err(Fault::parameter("patient", "a reference such as Patient/123")),
         };
-        let actor = local("actor").ok_or_else(|| missing("actor", "a reference such as RelatedPerson/123"))?;
+        let actor = local("actor").ok_or_else(|| Fault::parameter("actor", "a reference such as RelatedPerson/123"))?;
         let purpose = match input.text("purpose") {
-            Some(code) => {
-                Some(Purpose::parse(&code).ok_or_else(|| missing("purpose", "a purpose of use of v3-ActReason"))?)
-            }
+            Some(code) => Some(
+                Purpose::parse(&code).ok_or_else(|| Fault::parameter("purpose", "a purpose of use of v3-ActReason"))?,
+            ),
             None => None,
         };
         let action = match input.text("action").as_deref() {
             None | Some("access" | "use" | "disclose") => Action::Read,
             Some("collect") => Action::Create,
             Some("correct") => Action::Update,
-            Some(_) => return Err(missing("action", "access, use, disclose, collect or correct")),
+            Some(_) => return Err(Fault::parameter("action", "access, use, disclose, collect or correct")),
         };
         let when = match input.text("when") {
-            Some(text) => Some(instant::range(&text).ok_or_else(|| missing("when", "a date and time"))?.0),
+            Some(text) => Some(instant::range(&text).ok_or_else(|| Fault::parameter("when", "a date and time"))?.0),
             None => None,
         };
         let types = input
             .texts("type")
             .iter()
-            .map(|name| ResourceType::parse(name).ok_or_else(|| missing("type", "a resource type of R4")))
+            .map(|name| ResourceType::parse(name).ok_or_else(|| Fault::parameter("type", "a resource type of R4")))
             .collect::<Result<Vec<_>, _>>()?;
         let resources = input.texts("resource");
         if resources.is_empty() && types.is_empty() {
-            return Err(missing("resource", "name a resource or a type"));
+            return Err(Fault::parameter("resource", "name a resource or a type"));
         }
         Ok(Question { patient, actor, purpose, action, when, resources, types })
     }
@@ -223,7 +219,7 @@ fn actor(call: &Call, question: &Question, told: Told) -> Result<(Call, Option<R
         "Device" => (Actor::Patient(question.patient.clone()), None, Some(name)),
         _ => {
             let text = "a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device";
-            return Err(missing("actor", text));
+            return Err(Fault::parameter("actor", text));
         }
     };
     let app = if device.is_some() { App::ThirdParty } else { App::Own };
@@ -243,12 +239,12 @@ fn actor(call: &Call, question: &Question, told: Told) -> Result<(Call, Option<R
 fn draft(concord: &Concord, input: &Input, question: &Question, facts: &mut Facts) -> Result<(), Fault> {
     for (position, value) in input.resources("consent").enumerate() {
         if value.text("resourceType") != Some("Consent") {
-            return Err(missing("consent", "a Consent"));
+            return Err(Fault::parameter("consent", "a Consent"));
         }
         let id = value.text("id").map_or_else(|| format!("draft-{}", position + 1), str::to_owned);
         let known = ConsentFacts::from_draft(&id, value, &concord.base);
         if known.patient != Some(Named::Local(format!("Patient/{}", question.patient))) {
-            return Err(missing("consent", "it is not about the patient"));
+            return Err(Fault::parameter("consent", "it is not about the patient"));
         }
         if let Some(patient) = facts.patients.first_mut() {
             let versions = format!("Consent/{id}/");

@@ -7,13 +7,12 @@ use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::{Predicate, Test};
 
-use super::readings::{self, CATEGORY, CODE, DATE, Meant, PATIENT, SUBJECT};
+use super::readings::{self, CATEGORY, CODE, DATE, PATIENT, SUBJECT};
 use super::{Input, Level, Operation, Output, Parameter, Running, Target};
 use crate::fault::Fault;
 use crate::interact::search::Page;
 use crate::interact::{Call, Concord, access};
 use crate::store::rows::Version;
-use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
 
 /// How many codes one patient's readings may have.
@@ -66,8 +65,15 @@ fn found(
             .ok_or_else(|| Fault::parameter("max", "a whole number from 1 to 1000"))?,
     };
     let meant = readings::meant(concord, call, input, transaction.now)?;
-    let (codes, cut) = codes(transaction, &meant)?;
     let parameter = ParameterId::of("Observation.code");
+    // Only what may be found is looked through for codes, or how many there are would tell of what is hidden.
+    let all = readings::among(concord, call, transaction, &meant, Predicate::All)?;
+    let mut codes = match &all {
+        Some(all) => transaction.keys(all, parameter, MOST_CODES + 1)?,
+        None => Vec::new(),
+    };
+    let cut = codes.len() > MOST_CODES;
+    codes.truncate(MOST_CODES);
     let mut kinds: Vec<Kind> = Vec::new();
     for code in codes {
         let of_code = Predicate::Entry(parameter, Test::Is(code.clone()));
@@ -76,10 +82,6 @@ fn found(
         if !newest.is_empty() {
             join(&mut kinds, newest);
         }
-    }
-    if kinds.is_empty() {
-        // The scope is asked for also where there is no code to look for.
-        readings::among(concord, call, transaction, &meant, Predicate::None)?;
     }
     let mut versions = Vec::new();
     for mut kind in kinds {
@@ -118,19 +120,4 @@ fn time(version: &Version) -> f64 {
     let value = access::stored(version).ok();
     let range = value.as_ref().and_then(|value| concord_fhir::rules::instant::range(readings::taken(value)?));
     range.map_or(f64::MIN, |(_, last)| last as f64)
-}
-
-/// The codes in the patient's readings, whoever may see them: each is then asked for with the caller's permission.
-fn codes(transaction: &mut Transaction<'_>, meant: &Meant) -> Result<(Vec<String>, bool), Fault> {
-    let Some(key) = transaction.patient_key(&meant.patient)? else { return Ok((Vec::new(), false)) };
-    let sql = Sql::new("SELECT DISTINCT e.key FROM entry e WHERE e.key <> '' AND e.parameter = ")
-        .bind(ParameterId::of("Observation.code").0)
-        .sql(" AND e.patient = ")
-        .bind(key)
-        .sql(" ORDER BY e.key LIMIT +")
-        .bind(i64::try_from(MOST_CODES).unwrap_or(i64::MAX) + 1);
-    let mut codes = transaction.texts(sql)?;
-    let cut = codes.len() > MOST_CODES;
-    codes.truncate(MOST_CODES);
-    Ok((codes, cut))
 }

@@ -24,11 +24,9 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
-use super::create::Written;
 use super::search::Page;
 use super::{Call, Concord};
 use crate::fault::Fault;
-use crate::store::rows::Version;
 
 /// Where an operation is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +92,6 @@ pub(crate) struct Target {
 pub(crate) enum Output {
     /// A resource made for the answer.
     Value(Value<'static>),
-    /// A stored version.
-    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
-    Version(Version),
-    /// A version that it has stored.
-    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
-    Written(Written),
     /// A searchset Bundle; its cursor goes into the next link.
     Page(Page),
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use concord_fhir::index::ParameterId;
-use concord_fhir::json::{self, Value};
+use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Query;
@@ -14,7 +14,7 @@ use super::{Input, Level, Operation, Output, Parameter, Running, Target};
 use crate::fault::Fault;
 use crate::interact::audit::Interaction;
 use crate::interact::history::per_patient;
-use crate::interact::{Call, Concord, include, instant, logged, matching, read, search};
+use crate::interact::{Call, Concord, include, instant, labels, logged, matching, read, search};
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
 use crate::store::rows::Version;
@@ -261,8 +261,8 @@ fn document(
         ("resource", composition),
     ])];
     for version in &disclosed {
-        let resource = json::parse(version.body.as_bytes(), &json::Limits::default())
-            .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+        let shown = Version { body: labels::shown(version.clone())?, ..version.clone() };
+        let resource = labels::stored(&shown)?;
         all.push(Value::object([
             ("fullUrl", Value::string(format!("{}/{}/{}", concord.base, version.resource_type, version.id))),
             ("resource", resource.into_owned()),
