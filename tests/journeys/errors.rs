@@ -231,7 +231,7 @@ async fn methods_and_media_types(concord: &Concord) {
     let system = concord.system();
     for (method, place) in [
         (Method::POST, "Observation/1"),
-        (Method::PATCH, "Observation/1"),
+        (Method::PATCH, "Observation/1/_history/1"),
         (Method::DELETE, "_history"),
         (Method::POST, "metadata"),
         (Method::PUT, "Observation/_search"),

@@ -43,6 +43,33 @@ const JUDGED_IN_A_RECORD: [Get; 8] =
 /// The same without a resource.
 const NOTHING_TO_JUDGE_IN_A_RECORD: [Get; 8] =
     [Without(401), Without(404), Without(400), Without(400), Without(400), Without(404), Without(403), Without(400)];
+/// Amina's whole record: who sees nothing of it is answered as if she were not there.
+const EVERYTHING: [Get; 8] =
+    [Without(401), Without(404), Shown(200), Shown(200), Shown(200), Without(404), Without(200), Shown(200)];
+/// The same, for those who may see the Patient.
+const SUMMARY: [Get; 8] =
+    [Without(401), Without(404), Shown(200), Without(404), Shown(200), Without(404), Without(200), Shown(200)];
+/// The record of the patient who calls; whoever is none has to name one.
+const OWN: [Get; 8] =
+    [Without(401), Without(200), Shown(200), Without(400), Without(400), Without(400), Without(200), Without(400)];
+/// Readings in numbers, without what is written beside them.
+const TREND: [Get; 8] =
+    [Without(401), Without(200), Without(200), Without(200), Without(200), Without(200), Without(403), Without(200)];
+/// There is no Goal of that id.
+const NO_GOAL: [Get; 8] =
+    [Without(401), Without(404), Without(404), Without(404), Without(404), Without(404), Without(404), Without(404)];
+/// The labels of the reading.
+const LABELS: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(200), Without(200), Without(404), Without(403), Without(200)];
+/// The labels of the reading, changed: she has written it.
+const RELABELLED: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(403), Without(403), Without(404), Without(403), Without(403)];
+/// A question about her son.
+const EVALUATED: [Get; 8] =
+    [Without(401), Without(403), Without(200), Without(200), Without(403), Without(403), Without(403), Without(200)];
+/// Who can see the record of Amina.
+const WHO: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(404), Without(403), Without(404), Without(403), Without(200)];
 /// Everybody, and it says nothing of anybody.
 const OPEN: [Get; 8] = [Without(200); 8];
 
@@ -73,6 +100,17 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     (
         "PUT",
         "/fhir/{type}/{id}",
+        [Without(401), Without(404), Shown(200), Without(403), Without(403), Without(404), Without(403), Shown(200)],
+    ),
+    (
+        // The comment at the end is replaced.
+        "PATCH",
+        "/fhir/{type}/{id}",
+        [Without(401), Without(404), Shown(200), Without(403), Without(403), Without(404), Without(403), Shown(200)],
+    ),
+    (
+        "PATCH",
+        "/fhir/{type}",
         [Without(401), Without(404), Shown(200), Without(403), Without(403), Without(404), Without(403), Shown(200)],
     ),
     (
@@ -118,6 +156,33 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("POST", "/fhir/{type}/$validate", JUDGED),
     ("GET", "/fhir/{type}/{id}/$validate", NOTHING_TO_JUDGE_IN_A_RECORD),
     ("POST", "/fhir/{type}/{id}/$validate", JUDGED_IN_A_RECORD),
+    ("GET", "/fhir/Patient/{id}/$everything", EVERYTHING),
+    ("POST", "/fhir/Patient/{id}/$everything", EVERYTHING),
+    ("GET", "/fhir/Patient/$everything", OWN),
+    ("POST", "/fhir/Patient/$everything", OWN),
+    ("GET", "/fhir/Patient/{id}/$summary", SUMMARY),
+    ("POST", "/fhir/Patient/{id}/$summary", SUMMARY),
+    ("GET", "/fhir/Patient/$summary", OWN),
+    ("POST", "/fhir/Patient/$summary", OWN),
+    ("GET", "/fhir/Patient/{id}/$access-log", TREND),
+    ("POST", "/fhir/Patient/{id}/$access-log", TREND),
+    ("GET", "/fhir/Observation/$lastn", FOUND),
+    ("POST", "/fhir/Observation/$lastn", FOUND),
+    ("GET", "/fhir/Observation/$trend", TREND),
+    ("POST", "/fhir/Observation/$trend", TREND),
+    ("GET", "/fhir/Observation/$duplicates", TREND),
+    ("POST", "/fhir/Observation/$duplicates", TREND),
+    ("GET", "/fhir/Goal/{id}/$agreement", NO_GOAL),
+    ("POST", "/fhir/Goal/{id}/$agreement", NO_GOAL),
+    ("GET", "/fhir/{type}/{id}/$meta", LABELS),
+    ("POST", "/fhir/{type}/{id}/$meta", LABELS),
+    ("POST", "/fhir/{type}/{id}/$meta-add", RELABELLED),
+    ("POST", "/fhir/{type}/{id}/$meta-delete", RELABELLED),
+    // What her son may see: she may ask, and he.
+    ("GET", "/fhir/Consent/$evaluate", EVALUATED),
+    ("POST", "/fhir/Consent/$evaluate", EVALUATED),
+    ("GET", "/fhir/Patient/{id}/$who-can-see", WHO),
+    ("POST", "/fhir/Patient/{id}/$who-can-see", WHO),
     ("GET", "/fhir/metadata", OPEN),
     ("GET", "/healthz", OPEN),
     ("GET", "/readyz", OPEN),
@@ -198,8 +263,20 @@ async fn check(concord: &Concord, caller: &str, method: &str, path: &str, wanted
 }
 
 fn filled(path: &str, id: &str) -> String {
-    let path = if path == "/fhir" { "/fhir?_type=Observation" } else { path };
+    let path = match path {
+        "/fhir" => "/fhir?_type=Observation",
+        "/fhir/Consent/$evaluate" => {
+            "/fhir/Consent/$evaluate?patient=Patient/amina&actor=RelatedPerson/yusuf&resource=Observation/{id}"
+        }
+        _ => path,
+    };
     let path = path.replace("/Patient/{id}/", "/Patient/amina/");
+    let path = match path.split('/').next_back() {
+        Some("$everything") => format!("{path}?_count=1000"),
+        Some("$lastn" | "$duplicates") => format!("{path}?patient=amina"),
+        Some("$trend") => format!("{path}?patient=amina&code=85354-9"),
+        _ => path,
+    };
     path.replace("{type}", "Observation").replace("{id}", id).replace("{version}", "1")
 }
 
@@ -218,9 +295,26 @@ fn ask(app: &App, method: &str, path: &str, id: &str, marked: &Value) -> Ask {
             let entry = json!({"request": {"method": "GET", "url": format!("Observation/{id}")}});
             app.post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
         }
+        ("POST", "/fhir/{type}/{id}/$meta-add" | "/fhir/{type}/{id}/$meta-delete") => {
+            let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+            let meta = json!({"security": [{"system": system, "code": "R"}]});
+            let given = json!({"name": "meta", "valueMeta": meta});
+            app.post(&place, &json!({"resourceType": "Parameters", "parameter": [given]}))
+        }
+        ("POST", "/fhir/{type}/{id}/$meta" | "/fhir/Consent/$evaluate" | "/fhir/Patient/{id}/$who-can-see") => {
+            app.ask(Method::POST, &place)
+        }
+        ("POST", _) if path.contains("/$") && !path.ends_with("$validate") => {
+            app.post(&place, &json!({"resourceType": "Parameters"}))
+        }
         ("POST", _) => app.post(&place, marked),
         ("PUT", "/fhir/{type}") => app.put(&conditional, &changed),
         ("PUT", _) => app.put(&place, &with(changed, "id", json!(id))),
+        ("PATCH", _) => {
+            let place = if path.contains("{id}") { place } else { conditional };
+            let patch = json!([{"op": "replace", "path": "/status", "value": "amended"}]);
+            app.ask(Method::PATCH, &place).body("application/json-patch+json", patch.to_string())
+        }
         ("DELETE", "/fhir/{type}") => app.delete(&conditional),
         ("DELETE", _) => app.delete(&place),
         ("GET", "/fhir/_history" | "/fhir/{type}/_history") => app.get(&format!("{place}?_count=1000")),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 on_both! {
     dates_and_their_prefixes, tokens_references_and_the_compartment, pages_hold_while_others_write, sorted_pages, cursors,
-    parameters_that_are_not_known, by_post, totals_and_limits, by_what_is_hidden
+    parameters_that_are_not_known, by_post, totals_and_limits, by_what_is_hidden, by_value_set_and_by_words, explained,
+    too_much
 }
 
 fn at(when: &str) -> Value {
@@ -219,7 +220,7 @@ async fn parameters_that_are_not_known(concord: &Concord) {
     let amina = concord.patient("amina");
     let id = amina.create(&blood_pressure("amina", 120)).await;
     // What is known to R4 and not done here is refused: without it the answer would be more than was asked for.
-    for refused in ["code:sounds-like=x", "_content=x", "_contained=true", "_text=x"] {
+    for refused in ["code:sounds-like=x", "_query=x", "_contained=true", "_score=x", "subject.identifier:in=x"] {
         amina.get(&format!("Observation?{refused}")).header("prefer", "handling=lenient").await.expect(400).issues();
     }
     for unknown in ["colour=red", "_colour=red", "subjct=Patient/callum"] {
@@ -317,5 +318,85 @@ async fn by_what_is_hidden(concord: &Concord) {
             assert_eq!(total, 0, "{query}");
             assert!(!found.text().contains(&id) || query.contains(&id), "{query}");
         }
+    }
+}
+
+async fn by_value_set_and_by_words(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let pressure = amina.create(&blood_pressure("amina", 120)).await;
+    let note = json!([{"text": "Taken in the garden"}]);
+    let coded = json!({"coding": [{"system": "http://loinc.org", "code": "29463-7"}]});
+    let weight = amina.create(&with(with(blood_pressure("amina", 70), "code", coded), "note", note)).await;
+    concord.patient("callum").create(&blood_pressure("callum", 125)).await;
+    let set = |id: &str, codes: &[&str]| {
+        let concepts: Vec<Value> = codes.iter().map(|code| json!({"code": code})).collect();
+        json!({"resourceType": "ValueSet", "id": id, "url": format!("https://example.org/vs/{id}"), "status": "active",
+            "compose": {"include": [{"system": "http://loinc.org", "concept": concepts}]}})
+    };
+    concord.system().store(&set("pressures", &["85354-9", "8480-6"])).await;
+    for (query, wanted) in [
+        ("code:in=https://example.org/vs/pressures", &pressure),
+        ("code:in=ValueSet/pressures", &pressure),
+        ("code:not-in=https://example.org/vs/pressures", &weight),
+        ("_content=GARDEN", &weight),
+        ("_content=85354", &pressure),
+    ] {
+        let found = amina.get(&format!("Observation?{query}&_total=accurate")).await.expect(200);
+        assert_eq!(found.ids(), [wanted.as_str()], "{query}");
+        assert_eq!(found.json()["total"], 1, "{query}");
+        assert!(concord.patient("nobody").get(&format!("Observation?{query}")).await.expect(200).ids().is_empty());
+    }
+    let missing = amina.get("Observation?code:in=https://example.org/vs/none").await.expect(400);
+    assert!(missing.issues()[0].2.contains("`code`"), "{missing}");
+    // A condition is one as well.
+    let place = "Observation?code:in=ValueSet/pressures&patient=amina";
+    amina.put(place, &with(blood_pressure("amina", 121), "status", json!("amended"))).await.expect(200);
+}
+
+async fn explained(concord: &Concord) {
+    people::arrive(concord).await;
+    concord.patient("amina").create(&blood_pressure("amina", 120)).await;
+    let search = "Observation?patient=amina&_sort=-date&_include=Observation:subject&_explain=true";
+    let answer = concord.system().get(search).await.expect(200);
+    let outcome =
+        answer.entries().into_iter().find(|entry| text(entry, "/search/mode") == "outcome").expect("an outcome");
+    for part in ["predicate: ", "Observation.patient", "sql: SELECT", "plan: "] {
+        assert!(outcome.to_string().contains(part), "{part}: {outcome}");
+    }
+    assert!(answer.link("self").expect("a link").contains("_explain=true"));
+    for app in [concord.patient("amina"), concord.user("Practitioner/gp"), concord.user("RelatedPerson/yusuf")] {
+        let refused = app.get(search).await.expect(403);
+        assert!(refused.issues()[0].2.contains("_explain"), "{refused}");
+    }
+}
+
+/// Each limit says which parameter it is about, where it is about one.
+async fn too_much(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let long = "x".repeat(9_000);
+    let parameters = "code=1&".repeat(101);
+    let values = "1,".repeat(200);
+    let deep = "part-of.".repeat(7);
+    let nested = "(".repeat(12);
+    let words = "word%20".repeat(21);
+    for (search, code, name) in [
+        (format!("Observation?code={long}"), "too-long", "`code`"),
+        (format!("Observation?code={long}{long}"), "too-long", ""),
+        (format!("Observation?{parameters}"), "too-costly", ""),
+        (format!("Observation?code={values}1"), "too-costly", "`code`"),
+        (format!("Encounter?{deep}_id=x"), "too-costly", "part-of"),
+        (format!("Observation?_filter={nested}code%20eq%201"), "too-costly", "`_filter`"),
+        (format!("Observation?_content={words}"), "too-costly", "`_content`"),
+        ("Observation?_sort=code-value-quantity".to_owned(), "not-supported", "`_sort`"),
+        ("Observation?code:below=85354-9".to_owned(), "value", "`code:below`"),
+        ("AuditEvent?_sort=agent".to_owned(), "value", "_sort"),
+    ] {
+        let refused = amina.get(&search).await.expect(400);
+        let shown: String = search.chars().take(60).collect();
+        let (found, _, words) = refused.issues().remove(0);
+        assert_eq!(found, code, "{shown}: {words}");
+        assert!(words.contains(name), "{shown}: {words}");
     }
 }

@@ -133,7 +133,8 @@ impl App {
         let mut next = Some(place.to_owned());
         while let Some(place) = next {
             let page = self.get(&place).await.expect(200);
-            entries.extend(page.entries());
+            let told = |entry: &Value| entry.pointer("/search/mode").and_then(Value::as_str) == Some("outcome");
+            entries.extend(page.entries().into_iter().filter(|entry| !told(entry)));
             next = page.link("next");
         }
         entries

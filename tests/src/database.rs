@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::pg::PgConnection;
+use diesel::sqlite::SqliteConnection;
 
 /// Which database a journey runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,21 @@ impl Scratch {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Runs statements as somebody does who has the database and goes round the server.
+    ///
+    /// # Panics
+    /// When one fails.
+    pub fn tamper(&self, statements: &str) {
+        let done = match self.url.strip_prefix("sqlite:") {
+            Some(path) => {
+                let mut connection = SqliteConnection::establish(path).expect("the database");
+                connection.batch_execute(&format!("PRAGMA busy_timeout = 10000; {statements}"))
+            }
+            None => PgConnection::establish(&self.url).expect("the database").batch_execute(statements),
+        };
+        done.unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 
     /// A folder beside it for whatever else the test keeps.

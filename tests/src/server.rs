@@ -135,6 +135,17 @@ impl Concord {
         self.app(&TokenRequest { fhir_user, scope: scope.to_owned(), ..TokenRequest::default() })
     }
 
+    /// A professional's app whose token says that they hold an office.
+    #[must_use]
+    pub fn officer(&self, reference: &str, office: &str) -> App {
+        self.app(&TokenRequest {
+            fhir_user: Some(reference.to_owned()),
+            scope: "user/*.cruds".to_owned(),
+            roles: vec![office.to_owned()],
+            ..TokenRequest::default()
+        })
+    }
+
     /// A system that may do everything.
     #[must_use]
     pub fn system(&self) -> App {

@@ -34,6 +34,8 @@ enum Command {
     Export(command::export::ExportArgs),
     /// Make the index rows of every resource again
     Reindex(command::reindex::ReindexArgs),
+    /// Check the audit log, or print where it stands
+    Audit(command::audit::AuditArgs),
     /// Print a token of the development issuer
     Token(command::token::TokenArgs),
     /// Print the OpenAPI document
@@ -70,6 +72,9 @@ fn run(arguments: Arguments) -> Result<(), String> {
         Command::Export(export) => actix_web::rt::System::new().block_on(command::export::run(&export, &config, clock)),
         Command::Reindex(reindex) => {
             actix_web::rt::System::new().block_on(command::reindex::run(&reindex, &config, clock))
+        }
+        Command::Audit(audit) => {
+            actix_web::rt::System::new().block_on(command::audit::run(&audit, &config, clock, out))
         }
         Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
         Command::Openapi => Ok(()),

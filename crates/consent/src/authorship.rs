@@ -10,7 +10,7 @@ use crate::facts::{RoleFacts, Target};
 ///
 /// # Errors
 /// The reason why not, which names the way to comment.
-pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now: i64) -> Result<(), Reason> {
+pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now: i64) -> Result<(), Box<Reason>> {
     let own = match (actor, author) {
         (Actor::System, _) => true,
         (_, None) => false,
@@ -44,7 +44,7 @@ pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now:
             "somebody else wrote this, so you cannot change or delete it: add a Communication with `about` pointing at it",
         ),
     };
-    Err(Reason::new(Layer::Authorship, Verdict::Denies, rule, text))
+    Err(Box::new(Reason::new(Layer::Authorship, Verdict::Denies, rule, text)))
 }
 
 fn held(roles: &[RoleFacts], now: i64) -> impl Iterator<Item = &RoleFacts> {

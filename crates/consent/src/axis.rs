@@ -6,8 +6,9 @@ use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::value::LONGEST_HALF;
 
-use crate::facts::{Coding, DataPoint, Effect, Period, Provision, Target};
-use crate::label;
+use crate::facts::{Coding, DataPoint, Effect, LinkFacts, Period, Provision, Target};
+use crate::label::{self, Labels};
+use crate::link;
 
 /// What an axis covers.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,17 +106,27 @@ const DATED: [(&str, &[&str]); 26] = [
     ("ServiceRequest", &["authored", "occurrence"]),
 ];
 
-/// The data that a provision is about: every axis that it asks for (R4 "Consent", provision). `only` is the type of
-/// resource that the question is about, where it is about one.
-pub(crate) fn data(provision: &Provision, only: Option<ResourceType>) -> Region {
+/// What a provision's axes are read with.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    /// The type of resource that the question is about, where it is about one.
+    pub(crate) only: Option<ResourceType>,
+    /// How the patient's data is labelled.
+    pub(crate) labels: Labels<'a>,
+    /// What is known of what refers to what.
+    pub(crate) links: &'a [LinkFacts],
+}
+
+/// The data that a provision is about: every axis that it asks for (R4 "Consent", provision).
+pub(crate) fn data(provision: &Provision, reading: &Reading<'_>) -> Region {
     let mut region = Region::everything();
     if !provision.classes.is_empty() {
         region = region.and(any(&provision.classes, class));
     }
     if !provision.labels.is_empty() {
-        region = region.and(labels(&provision.labels, provision.effect));
+        region = region.and(labels(provision, &reading.labels));
     }
-    let types = types_of(provision, only);
+    let types = types_of(provision, reading.only);
     let about = |name: &str| types.as_ref().is_none_or(|types| types.iter().any(|one| one.name() == name));
     if !provision.codes.is_empty() {
         region = region.and(codes(&provision.codes, about));
@@ -124,18 +135,18 @@ pub(crate) fn data(provision: &Provision, only: Option<ResourceType>) -> Region 
         region = region.and(times(period, about));
     }
     if !provision.data.is_empty() {
-        region = region.and(any(&provision.data, data_point));
+        region = region.and(any(&provision.data, |point| data_point(point, reading)));
     }
     region
 }
 
 /// Whether an axis about the data is not understood in part, so that a denial covers more than it says.
-pub(crate) fn is_vague(provision: &Provision) -> bool {
-    provision.classes.iter().any(|coding| coding.resource_type().is_none())
+pub(crate) fn is_vague(provision: &Provision, reading: &Reading<'_>) -> bool {
+    provision.classes.iter().any(|coding| coding.resource_type().is_none() && coding.access_level().is_none())
         || provision.codes.iter().any(|coding| code_test(coding).is_none())
         || !label::are_known(&provision.labels)
         || provision.data_period == Some(Period::Unreadable)
-        || provision.data.iter().any(|point| data_point(point) == Region::unknown())
+        || provision.data.iter().any(|point| data_point(point, reading).most == Predicate::All)
 }
 
 fn any<T>(items: &[T], region: impl Fn(&T) -> Region) -> Region {
@@ -154,10 +165,14 @@ fn types_of(provision: &Provision, only: Option<ResourceType>) -> Option<Vec<Res
 
 /// A level means it and the lower ones to a permit, it and the higher ones to a denial. So what a permit inside a denial
 /// covers for certain meets both readings, and what a denial inside a permit may cover meets either.
-fn labels(labels: &[Coding], effect: Effect) -> Region {
-    let permitted = label::covered_at_least(labels);
-    let denied = label::covered_at_most(labels);
-    match effect {
+fn labels(provision: &Provision, data: &Labels<'_>) -> Region {
+    let denied = data.covered_at_most(&provision.labels);
+    if provision.effect == Effect::Deny && provision.provisions.is_empty() {
+        // What it covers for certain matters to the rules inside it only.
+        return Region { least: Predicate::None, most: denied };
+    }
+    let permitted = data.covered_at_least(&provision.labels);
+    match provision.effect {
         Effect::Permit => Region { least: permitted.clone(), most: permitted.or(denied) },
         Effect::Deny => Region { least: permitted.and(denied.clone()), most: denied },
         Effect::Silent => Region { least: permitted.clone().and(denied.clone()), most: permitted.or(denied) },
@@ -168,6 +183,9 @@ fn labels(labels: &[Coding], effect: Effect) -> Region {
 fn class(coding: &Coding) -> Region {
     if let Some(resource_type) = coding.resource_type() {
         return Region::exact(Predicate::Type(vec![resource_type]));
+    }
+    if let Some(level) = coding.access_level() {
+        return Region::exact(level);
     }
     match coding.code.as_deref() {
         Some(url) if url.contains("/StructureDefinition/") => {
@@ -252,17 +270,35 @@ fn milliseconds(moment: i64) -> f64 {
     moment as f64
 }
 
-/// The resource itself can be told; what is related to it, depends on it or was written by somebody cannot.
-fn data_point(point: &DataPoint) -> Region {
-    let itself = match &point.reference {
-        Target::Local(local) => local.split_once('/').and_then(|(name, id)| {
-            Some(Predicate::Type(vec![ResourceType::parse(name)?]).and(Predicate::Id(vec![id.to_owned()])))
-        }),
-        _ => None,
+/// The types of which IHE PCF means, by data related to one, what was recorded in the course of it.
+const COURSES: [&str; 3] = ["CarePlan", "Encounter", "EpisodeOfCare"];
+
+/// Data by its connection to a resource (R4 value set `consent-data-meaning`): it, it and what it refers to, it and what
+/// refers to it, what it wrote. What a resource refers to is a fact; without it, it cannot be told.
+fn data_point(point: &DataPoint, reading: &Reading<'_>) -> Region {
+    let Target::Local(local) = &point.reference else { return Region::unknown() };
+    let (Some(itself), Some(target)) = (link::itself(local), link::target_type(local)) else {
+        return Region::unknown();
     };
-    match (point.meaning.as_str(), itself) {
-        ("instance", Some(itself)) => Region::exact(itself),
-        ("related", Some(itself)) => Region { least: itself, most: Predicate::All },
+    let dependents = || itself.clone().or(link::refers_to(target, &[local.as_str()], reading.only));
+    match point.meaning.as_str() {
+        "instance" => Region::exact(itself),
+        "related" => {
+            let Some(known) = reading.links.iter().find(|known| known.reference == *local) else {
+                return Region { least: itself, most: Predicate::All };
+            };
+            let named = known.refers_to.iter().filter_map(|one| link::itself(one));
+            let related = named.fold(itself.clone(), Predicate::or);
+            let either_way = related.clone().or(dependents());
+            let least = if COURSES.contains(&target.name()) { either_way.clone() } else { related };
+            Region { least, most: either_way }
+        }
+        "dependents" => Region::exact(dependents()),
+        "authoredby" => {
+            let least = link::written_by(std::iter::once(local.as_str()), reading.only);
+            let most = least.clone().or(other_types(link::types_with_authors()));
+            Region { least, most }
+        }
         _ => Region::unknown(),
     }
 }

@@ -28,8 +28,8 @@ pub(crate) fn ceiling(request: &Request<'_>, now: i64, reasons: &mut Vec<Reason>
         }
     }
     if reach != Predicate::None {
-        let text = "the token's scopes cover this";
-        reasons.push(Reason::new(Layer::Scope, Verdict::Permits, "scope.covers", text));
+        let text = "the app was allowed this";
+        reasons.push(Reason::new(Layer::Scope, Verdict::Permits, "scope.covers", text).about(reach.clone()));
         return reach;
     }
     let what = request.resource_type.map_or_else(|| "resources".to_owned(), |one| one.to_string());

@@ -16,13 +16,15 @@ pub struct Decision {
     pub reasons: Vec<Reason>,
     /// What has to be done when something is disclosed or changed, each once.
     pub obligations: Vec<Obligation>,
+    /// What has to be left out of some of the resources that are permitted. Only reads have any.
+    pub redactions: Vec<Redaction>,
     /// The first moment (milliseconds since 1970 UTC) at which the same question may have another answer because a
     /// period begins or ends; none when time alone changes nothing.
     pub until: Option<i64>,
 }
 
 /// One reason of a decision.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reason {
     /// Which layer speaks.
     pub layer: Layer,
@@ -36,11 +38,16 @@ pub struct Reason {
     pub provision: Option<String>,
     /// One sentence in plain English.
     pub text: String,
+    /// The resources that it is about.
+    pub about: Predicate,
 }
 
-/// The layers of a decision. Each may only narrow what the ones before it leave.
+/// The layers of a decision. Each may only narrow what the ones before it leave, but for breaking the glass and for an
+/// office, which say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
+    /// How sure it is who calls.
+    Assurance,
     /// What the token lets the app do.
     Scope,
     /// How the caller is related to the patient.
@@ -49,10 +56,38 @@ pub enum Layer {
     Label,
     /// What the patient wants.
     Consent,
+    /// What the law lets somebody do for the patient.
+    Proxy,
+    /// Breaking the glass in an emergency.
+    BreakGlass,
+    /// Acting in an office.
+    Office,
+    /// What has to be left out.
+    Obligation,
     /// Who may write what.
     Writing,
     /// Who wrote it.
     Authorship,
+}
+
+impl Layer {
+    /// Its name in answers.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Layer::Assurance => "assurance",
+            Layer::Scope => "scope",
+            Layer::Relationship => "relationship",
+            Layer::Label => "label",
+            Layer::Consent => "consent",
+            Layer::Proxy => "proxy",
+            Layer::BreakGlass => "break-glass",
+            Layer::Office => "office",
+            Layer::Obligation => "obligation",
+            Layer::Writing => "writing",
+            Layer::Authorship => "authorship",
+        }
+    }
 }
 
 /// Whether a reason gives or takes.
@@ -75,6 +110,55 @@ pub enum Obligation {
     NoRedisclosure,
     /// Say in the answer that information may be withheld, whether some was or not.
     SayMayBeWithheld,
+    /// Keep that the glass is broken from now on, with who and why, and tell the patient at once.
+    NotifyPatient,
+    /// Put the breaking of the glass before the privacy officer.
+    QueueReview,
+}
+
+/// Elements that have to be left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redaction {
+    /// Of which resources.
+    pub of: Predicate,
+    /// The names of the elements, directly below the resource. An element that has a sibling with an underscore loses
+    /// that as well.
+    pub elements: &'static [&'static str],
+}
+
+/// The answer for one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemDecision {
+    /// What may be done.
+    pub effect: ItemEffect,
+    /// The elements to leave out, each once; none unless the effect is [`ItemEffect::Redact`].
+    pub elements: Vec<&'static str>,
+    /// The reasons that concern it: for what is permitted those that give, for what is denied those that take. There is
+    /// always at least one.
+    pub reasons: Vec<Reason>,
+}
+
+/// What may be done with one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ItemEffect {
+    /// All.
+    Permit,
+    /// All but to see some elements.
+    Redact,
+    /// Nothing.
+    Deny,
+}
+
+impl ItemEffect {
+    /// Its name in answers.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            ItemEffect::Permit => "permit",
+            ItemEffect::Redact => "redact",
+            ItemEffect::Deny => "deny",
+        }
+    }
 }
 
 impl Decision {
@@ -97,11 +181,90 @@ impl Decision {
     pub fn is_denial(&self) -> bool {
         self.permit == Predicate::None
     }
+
+    /// The elements that have to be left out of this resource, each once.
+    #[must_use]
+    pub fn redacted(&self, entries: &Entries) -> Vec<&'static str> {
+        let mut elements: Vec<&'static str> = Vec::new();
+        for redaction in self.redactions.iter().filter(|redaction| redaction.of.holds(entries)) {
+            elements.extend(redaction.elements);
+        }
+        elements.sort_unstable();
+        elements.dedup();
+        elements
+    }
+
+    /// The answer for one resource, with the reasons that concern it.
+    #[must_use]
+    pub fn on(&self, entries: &Entries) -> ItemDecision {
+        let elements = self.redacted(entries);
+        let effect = match (self.allows(entries), elements.is_empty()) {
+            (false, _) => ItemEffect::Deny,
+            (true, true) => ItemEffect::Permit,
+            (true, false) => ItemEffect::Redact,
+        };
+        let concerns = |reason: &&Reason| {
+            let tells = match (effect, reason.verdict) {
+                (ItemEffect::Deny, Verdict::Permits) => false,
+                (ItemEffect::Deny, _) | (_, Verdict::Permits) => true,
+                (ItemEffect::Redact | ItemEffect::Permit, _) => false,
+            };
+            tells && reason.about.holds(entries)
+        };
+        let within_scopes = self.reasons.iter().any(|reason| {
+            reason.layer == Layer::Scope && reason.verdict == Verdict::Permits && reason.about.holds(entries)
+        });
+        let mut reasons: Vec<Reason> = self.reasons.iter().filter(concerns).cloned().collect();
+        let missing = |reason: &Reason| reason.layer == Layer::Scope;
+        if effect == ItemEffect::Deny && !within_scopes && !reasons.iter().any(missing) {
+            reasons = vec![Reason::new(Layer::Scope, Verdict::Denies, "scope.missing", "the app was not allowed this")];
+        }
+        if reasons.is_empty() {
+            reasons.push(Reason::new(Layer::Relationship, Verdict::Denies, "default", NOTHING_PERMITS));
+        }
+        let elements = match effect {
+            ItemEffect::Redact => {
+                reasons.push(Reason::new(Layer::Obligation, Verdict::Denies, "redact.label", LEFT_OUT));
+                elements
+            }
+            ItemEffect::Permit | ItemEffect::Deny => Vec::new(),
+        };
+        ItemDecision { effect, elements, reasons }
+    }
 }
 
+const LEFT_OUT: &str = "some details of this person are left out because they are labelled as sensitive";
+
+const NOTHING_PERMITS: &str = "nothing lets this person see or do this, and what is not allowed is refused";
+
 impl Reason {
-    /// A reason that no Consent is behind.
+    /// A reason that no Consent is behind, about everything.
     pub(crate) fn new(layer: Layer, verdict: Verdict, rule: &'static str, text: impl Into<String>) -> Reason {
-        Reason { layer, verdict, rule, consent: None, provision: None, text: text.into() }
+        Reason { layer, verdict, rule, consent: None, provision: None, text: text.into(), about: Predicate::All }
     }
+
+    /// The same, about these resources only.
+    pub(crate) fn about(self, about: Predicate) -> Reason {
+        Reason { about, ..self }
+    }
+
+    fn key(&self) -> (Layer, Verdict, &'static str, Option<&str>, Option<&str>, &str) {
+        (self.layer, self.verdict, self.rule, self.consent.as_deref(), self.provision.as_deref(), &self.text)
+    }
+}
+
+/// Puts reasons into their order, each once: what was said twice is about what either was about.
+pub(crate) fn each_once(mut reasons: Vec<Reason>) -> Vec<Reason> {
+    reasons.sort_by(|a, b| a.key().cmp(&b.key()));
+    let mut once: Vec<Reason> = Vec::with_capacity(reasons.len());
+    for reason in reasons {
+        match once.last_mut() {
+            Some(last) if last.key() == reason.key() => {
+                let before = std::mem::replace(&mut last.about, Predicate::None);
+                last.about = if before == reason.about { before } else { before.or(reason.about) };
+            }
+            _ => once.push(reason),
+        }
+    }
+    once
 }

@@ -4,15 +4,20 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 
 use crate::decision::{Decision, Layer, Obligation, Reason, Verdict};
 
-/// The issues of a refusal (403). They say what the caller may know: what the token lacks, and who may write what. What
+/// Rules of other layers that are about the caller and not about the record.
+const TOLD: [&str; 5] =
+    ["break-glass.reason", "break-glass.sign-in", "office.reason", "role-not-held", "system.purpose"];
+
+/// The issues of a refusal (403). They say what the caller may know: what the token or the request lacks, and who
+/// may write what. What
 /// a patient decided and what a label hides are left out, so that a refusal tells nothing about a record; those go to
 /// the audit log. There is always at least one issue.
 #[must_use]
 pub fn refusal(reasons: &[Reason]) -> Vec<Issue> {
     let told = reasons.iter().filter(|reason| {
         reason.verdict == Verdict::Denies
-            && (matches!(reason.layer, Layer::Scope | Layer::Writing | Layer::Authorship)
-                || reason.rule == "role-not-held")
+            && (matches!(reason.layer, Layer::Assurance | Layer::Scope | Layer::Writing | Layer::Authorship)
+                || TOLD.contains(&reason.rule))
     });
     let issues: Vec<Issue> = told.map(issue).collect();
     if issues.is_empty() { vec![Issue::plain(IssueCode::Forbidden, "you may not do this")] } else { issues }
@@ -64,7 +69,14 @@ mod tests {
     }
 
     fn decision(obligations: Vec<Obligation>) -> Decision {
-        Decision { action: Action::Search, permit: Predicate::None, reasons: Vec::new(), obligations, until: None }
+        Decision {
+            action: Action::Search,
+            permit: Predicate::None,
+            reasons: Vec::new(),
+            obligations,
+            redactions: Vec::new(),
+            until: None,
+        }
     }
 
     #[test]
@@ -75,6 +87,9 @@ mod tests {
         let hidden = refusal(&reasons()[1..]);
         assert_eq!((hidden.len(), hidden[0].text.as_str()), (1, "you may not do this"));
         assert_eq!(refusal(&[]), hidden);
+        let glass = |rule| Reason::new(Layer::BreakGlass, Verdict::Denies, rule, "why");
+        assert_eq!(refusal(&[glass("break-glass.reason")])[0].text, "why");
+        assert_eq!(refusal(&[glass("break-glass.refused")]), hidden);
         let authorship = Reason::new(Layer::Authorship, Verdict::Denies, "authorship.other", "not yours");
         assert_eq!(refusal(&[authorship])[0].code, IssueCode::BusinessRule);
     }

@@ -4,6 +4,9 @@ use crate::caller::{Actor, Caller};
 use crate::facts::{CareTeamFacts, Facts, PatientFacts, RoleFacts, Target};
 use crate::tri::Tri;
 
+/// The system of the identifiers of apps: their `client_id`.
+pub const CLIENT_SYSTEM: &str = "urn:concord:client";
+
 /// How specifically a rule names the caller. A more specific rule goes before a less specific one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Rank {
@@ -27,10 +30,10 @@ impl Rank {
 pub(crate) struct Identity<'a> {
     /// `Type/id` and how specific it is.
     references: Vec<(String, Rank)>,
-    /// `Device/id` of the app, which a denial may name.
-    device: String,
     /// What identifiers are known of the caller.
     facts: &'a Facts,
+    /// The `client_id`, if it is an app.
+    client: Option<String>,
     /// Whether the caller acts in a role that is not held (any more), or of which nothing is known.
     pub(crate) role_not_held: bool,
 }
@@ -80,7 +83,15 @@ impl<'a> Identity<'a> {
     /// Who the caller is.
     pub(crate) fn of(caller: &Caller, facts: &'a Facts, now: i64) -> Identity<'a> {
         let (references, role_not_held) = ranked(&caller.actor, &facts.roles, now);
-        Identity { references, device: format!("Device/{}", caller.client), facts, role_not_held }
+        Identity { references, facts, client: None, role_not_held }
+    }
+
+    /// Which references mean the app that calls: `Device/client_id`, and every Device that bears the identifier
+    /// `urn:concord:client|client_id`. The identifier alone means it as well.
+    pub(crate) fn of_app(caller: &Caller, facts: &'a Facts) -> Identity<'a> {
+        let mut references = vec![(format!("Device/{}", caller.client), Rank::Person)];
+        references.extend(facts.devices.iter().map(|device| (device.clone(), Rank::Person)));
+        Identity { references, facts, client: Some(caller.client.clone()), role_not_held: false }
     }
 
     /// The references, most of them `Practitioner/..`, `PractitionerRole/..`, `Organization/..`.
@@ -90,8 +101,10 @@ impl<'a> Identity<'a> {
 
     /// Whether the caller is whom the target names, and how specifically it names them.
     pub(crate) fn is(&self, target: &Target) -> (Tri, Rank) {
+        if let Some(client) = &self.client {
+            return (self.is_app(client, target), Rank::Person);
+        }
         match target {
-            Target::Local(local) if *local == self.device => (Tri::Maybe, Rank::Role),
             Target::Local(local) => match self.references.iter().find(|(own, _)| own == local) {
                 Some((_, rank)) => (Tri::Yes, *rank),
                 // Who is in a group cannot be told here.
@@ -105,6 +118,21 @@ impl<'a> Identity<'a> {
                 (if of_type { Tri::Maybe } else { Tri::No }, Rank::Person)
             }
             Target::Unreadable => (Tri::Maybe, Rank::Person),
+        }
+    }
+
+    /// Whether the app is what the target names. What may be anything is no app: a patient does not lose her own app over
+    /// a rule about somebody who cannot be told.
+    fn is_app(&self, client: &str, target: &Target) -> Tri {
+        match target {
+            Target::Local(local) => Tri::from(self.references.iter().any(|(own, _)| own == local)),
+            Target::Identified { system, value, .. } if system == CLIENT_SYSTEM => Tri::from(value == client),
+            Target::Identified { resource_type: Some(one), .. } | Target::Elsewhere(Some(one))
+                if one.name() == "Device" =>
+            {
+                Tri::Maybe
+            }
+            Target::Identified { .. } | Target::Elsewhere(_) | Target::Unreadable => Tri::No,
         }
     }
 
@@ -138,7 +166,8 @@ impl<'a> Identity<'a> {
 
     /// Whether the caller is whom an actor of a Consent of this patient names.
     pub(crate) fn is_actor(&self, target: &Target, patient: &PatientFacts, now: i64) -> (Tri, Rank) {
-        if let Target::Local(local) = target
+        if self.client.is_none()
+            && let Target::Local(local) = target
             && let Some(("CareTeam", id)) = local.split_once('/')
         {
             return match patient.care_teams.iter().find(|team| team.id == id) {

@@ -1,12 +1,17 @@
 //! Security labels (`meta.security`) as predicates: which data is sensitive, which is hidden from patients, and what a
 //! label in a Consent covers.
 //!
-//! A code counts whatever its system says: the R4, STU3 and misspelt systems of the same code all protect.
+//! A code counts whatever its system says: the R4, STU3 and misspelt systems of the same code all protect. Data also
+//! bears what protects the encounter, episode of care or organization that it refers to.
 
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use std::sync::LazyLock;
+
+use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::ResourceType;
 
-use crate::facts::Coding;
+use crate::facts::{Coding, LabelledFacts};
+use crate::link;
 
 /// The index parameter of `meta.security`.
 const SECURITY: ParameterId = ParameterId::of("_security");
@@ -15,6 +20,13 @@ const SECURITY: ParameterId = ParameterId::of("_security");
 /// leaves it to its author's team: `AUTHOR-TEAM` interim thoughts, `THIRD-PARTY` what somebody else told in confidence,
 /// `SAFEGUARDING`.
 pub const OWN_SYSTEM: &str = "urn:concord:label";
+
+/// The four privacy labels of Patients Know Best.
+const PKB_SYSTEM: &str = "http://fhir.patientsknowbest.com/codesystem/privacy-label";
+
+/// Each of them with the label that it means here. Social care is a sensitivity of its own.
+const PKB: [(&str, &str); 4] =
+    [("GENERAL_HEALTH", "N"), ("MENTAL_HEALTH", "MH"), ("SEXUAL_HEALTH", "SEX"), ("SOCIAL_CARE", "SOCIAL_CARE")];
 
 /// Not for the patient, family or carers without the attending provider's word (v3 ActCode).
 const NOT_FOR_PATIENTS: &str = "NOPAT";
@@ -25,8 +37,9 @@ const LEVELS: [&str; 6] = ["U", "L", "M", "N", "R", "V"];
 /// The position of `N`, which data without a label counts as.
 const NORMAL: usize = 3;
 
-/// The codes of v3 ActCode below InformationSensitivityPolicy, each with the one above it.
-const SENSITIVITIES: [(&str, Option<&str>); 41] = [
+/// The codes of v3 ActCode below InformationSensitivityPolicy, each with the one above it, and the one of Patients Know
+/// Best that has no such code.
+const SENSITIVITIES: [(&str, Option<&str>); 42] = [
     ("ADOL", None),
     ("B", None),
     ("BH", Some("SPI")),
@@ -62,6 +75,7 @@ const SENSITIVITIES: [(&str, Option<&str>); 41] = [
     ("SDV", None),
     ("SEX", None),
     ("SICKLE", None),
+    ("SOCIAL_CARE", None),
     ("SPI", None),
     ("SSP", None),
     ("STD", None),
@@ -89,26 +103,63 @@ fn meaning(coding: &Coding) -> Meaning {
             LEVELS.iter().position(|level| *level == code).map_or(Meaning::Unknown, Meaning::Level)
         }
         "http://terminology.hl7.org/CodeSystem/v3-ActCode" | "http://hl7.org/fhir/v3/ActCode" => {
-            match SENSITIVITIES.iter().find(|(own, _)| *own == code) {
+            match sensitivity(code) {
                 Some((own, _)) => Meaning::Sensitivity(own),
                 None => Meaning::Other(code.to_owned()),
             }
         }
         "http://terminology.hl7.org/CodeSystem/v3-ObservationValue" | OWN_SYSTEM => Meaning::Other(code.to_owned()),
+        PKB_SYSTEM => match PKB.iter().find(|(own, _)| *own == code) {
+            Some((_, "N")) => Meaning::Level(NORMAL),
+            Some((_, meant)) => Meaning::Sensitivity(meant),
+            None => Meaning::Unknown,
+        },
         _ => Meaning::Unknown,
     }
 }
 
-/// Whether `lower` is `upper` or stands below it.
-fn is_at_or_below(lower: &str, upper: &str) -> bool {
-    let mut code = Some(lower);
-    while let Some(current) = code {
-        if current == upper {
-            return true;
-        }
-        code = SENSITIVITIES.iter().find(|(own, _)| *own == current).and_then(|(_, parent)| *parent);
+/// The sensitivity of that code, with the one above it.
+fn sensitivity(code: &str) -> Option<(&'static str, Option<&'static str>)> {
+    let place = SENSITIVITIES.binary_search_by_key(&code, |(own, _)| own).ok()?;
+    SENSITIVITIES.get(place).copied()
+}
+
+/// The sensitivities above one.
+fn above(code: &'static str) -> impl Iterator<Item = &'static str> + Clone {
+    let parent = |code: &'static str| sensitivity(code).and_then(|(_, above)| above);
+    std::iter::successors(parent(code), move |code| parent(code))
+}
+
+/// For each sensitivity, in the order of the table, it and those below it.
+static BELOW: LazyLock<Vec<Vec<&'static str>>> = LazyLock::new(|| {
+    let below = |code: &str| {
+        let all = SENSITIVITIES.iter().map(|(own, _)| *own);
+        all.filter(|own| *own == code || above(own).any(|other| other == code)).collect()
+    };
+    SENSITIVITIES.iter().map(|(code, _)| below(code)).collect()
+});
+
+/// A sensitivity and those below it.
+fn below(code: &str) -> impl Iterator<Item = &'static str> + Clone {
+    let place = SENSITIVITIES.binary_search_by_key(&code, |(own, _)| own).ok();
+    place.and_then(|place| BELOW.get(place)).map_or(&[][..], Vec::as_slice).iter().copied()
+}
+
+/// Whether a label only ever hides more: a level above normal, or a sensitivity. That is what a patient may put beside what
+/// somebody else wrote; `N` and below would let more be seen, and the labels that hide from patients are not hers to give.
+#[must_use]
+pub fn raises(system: &str, code: &str) -> bool {
+    match meaning(&Coding { system: system.to_owned(), code: Some(code.to_owned()) }) {
+        Meaning::Level(level) => level > NORMAL,
+        Meaning::Sensitivity(_) => true,
+        Meaning::Other(_) | Meaning::Unknown => false,
     }
-    false
+}
+
+/// Whether a label hides a resource from the patient whom it is about, so that she could never take it away herself.
+#[must_use]
+pub fn hides_from_patients(system: &str, code: &str) -> bool {
+    code == NOT_FOR_PATIENTS || system == OWN_SYSTEM
 }
 
 /// The labels that the permits on the way to a decision name.
@@ -139,58 +190,181 @@ impl Named {
         named
     }
 
-    /// Data that has no label which needs naming and is not named. Consent to one disclosure is not consent to all: a
-    /// level above normal and every sensitivity need a permit that names it or the one above it.
-    pub(crate) fn covers(&self) -> Predicate {
+    /// The labels that need naming and are not named.
+    fn unnamed(&self) -> impl Iterator<Item = &'static str> + Clone {
         let levels = LEVELS.iter().skip(self.level + 1).copied();
         let sensitivities = SENSITIVITIES
             .iter()
             .map(|(code, _)| *code)
-            .filter(|code| !self.sensitivities.iter().any(|named| is_at_or_below(code, named)));
-        labelled_any(levels.chain(sensitivities)).negate()
+            .filter(|code| !self.sensitivities.iter().any(|named| below(named).any(|covered| covered == *code)));
+        levels.chain(sensitivities)
+    }
+
+    /// Data that has no label which needs naming and is not named. Consent to one disclosure is not consent to all: a
+    /// level above normal and every sensitivity need a permit that names it or the one above it.
+    pub(crate) fn covers(&self, labels: &Labels<'_>) -> Predicate {
+        labels.any(self.unnamed()).negate()
+    }
+
+    /// The same, and Patients that could be seen but for what some of their elements tell: those are left out instead
+    /// (see [`redactions`]).
+    pub(crate) fn covers_in_part(&self, labels: &Labels<'_>) -> Predicate {
+        let others = self.unnamed().filter(|code| !REDACTED.iter().any(|(label, _)| label == code));
+        let patient = Predicate::Type(vec![PATIENT]).and(labels.any(others).negate());
+        self.covers(labels).or(patient)
     }
 }
 
-/// Data that patients, their relations and their apps never see, and that not every professional may.
-pub(crate) fn hidden_from_patients() -> Predicate {
-    Predicate::Entry(SECURITY, Test::Either(vec![starts(NOT_FOR_PATIENTS), own()]))
+const PATIENT: ResourceType = ResourceType::of("Patient");
+
+/// What of a Patient would tell where she is to be found.
+const WHEREABOUTS: &[&str] =
+    &["address", "contact", "extension", "generalPractitioner", "managingOrganization", "telecom", "text"];
+
+/// Labels of a Patient that are about some elements, and those elements. Who may see the Patient but for such a label
+/// sees it without them. The narrative may repeat any of them, and an extension may.
+const REDACTED: [(&str, &[&str]); 9] = [
+    ("R", WHEREABOUTS),
+    (
+        "DEMO",
+        &[
+            "address",
+            "birthDate",
+            "communication",
+            "contact",
+            "extension",
+            "gender",
+            "maritalStatus",
+            "multipleBirthBoolean",
+            "multipleBirthInteger",
+            "photo",
+            "telecom",
+            "text",
+        ],
+    ),
+    ("DOB", &["birthDate", "extension", "text"]),
+    ("GENDER", &["extension", "gender", "text"]),
+    ("LIVARG", &["address", "contact", "extension", "text"]),
+    ("LOCIS", WHEREABOUTS),
+    ("MARST", &["contact", "extension", "maritalStatus", "text"]),
+    ("RACE", &["extension", "text"]),
+    ("REL", &["extension", "text"]),
+];
+
+/// Patients with a label that is about some of their elements, each with those elements.
+pub(crate) fn redactions() -> impl Iterator<Item = (Predicate, &'static [&'static str])> {
+    REDACTED.iter().map(|(label, elements)| {
+        (Predicate::Type(vec![PATIENT]).and(Predicate::Entry(SECURITY, starts(label))), *elements)
+    })
 }
 
-/// Data that only its author's team may see.
-pub(crate) fn for_authors_only() -> Predicate {
-    Predicate::Entry(SECURITY, own())
+/// Whether a decision about resources of this type may leave elements out.
+pub(crate) fn may_redact(only: Option<ResourceType>) -> bool {
+    only.is_none_or(|only| only == PATIENT)
 }
 
-/// What the labels of a permit cover at least: those of them that are understood, any of which is enough. A level
-/// covers what is labelled with it or with a lower one (R4 "Consent", securityLabel); unlabelled data counts as normal.
-pub(crate) fn covered_at_least(labels: &[Coding]) -> Predicate {
-    labels.iter().fold(Predicate::None, |all, label| {
-        all.or(match meaning(label) {
-            Meaning::Level(level) => {
-                let higher = labelled_any(LEVELS.iter().skip(level + 1).copied()).negate();
-                match level < NORMAL {
-                    true => labelled_any(LEVELS.iter().take(level + 1).copied()).and(higher),
-                    false => higher,
+/// The labels that the data of one patient bears and inherits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels<'a> {
+    /// The resources whose labels the data inherits that refers to them.
+    inherited: &'a [LabelledFacts],
+    /// The type of data in question, where it is one.
+    only: Option<ResourceType>,
+}
+
+impl<'a> Labels<'a> {
+    /// As the data of the type bears them, and inherits from these.
+    pub(crate) fn of(inherited: &'a [LabelledFacts], only: Option<ResourceType>) -> Labels<'a> {
+        Labels { inherited, only }
+    }
+
+    /// Data that patients, their relations and their apps never see, and that not every professional may.
+    pub(crate) fn hidden_from_patients(&self) -> Predicate {
+        let own = Predicate::Entry(SECURITY, Test::Either(vec![starts(NOT_FOR_PATIENTS), own()]));
+        own.or(self.inherit(|label| label.code.as_deref() == Some(NOT_FOR_PATIENTS) || label.system == OWN_SYSTEM))
+    }
+
+    /// Data that only its author's team may see.
+    pub(crate) fn for_authors_only(&self) -> Predicate {
+        Predicate::Entry(SECURITY, own()).or(self.inherit(|label| label.system == OWN_SYSTEM))
+    }
+
+    /// Data that somebody has classified: it has a level or a sensitivity.
+    pub(crate) fn classified(&self) -> Predicate {
+        let sensitivities = SENSITIVITIES.iter().map(|(code, _)| *code);
+        self.any(LEVELS.iter().copied().chain(sensitivities))
+    }
+
+    /// What the labels of a permit cover at least: those of them that are understood, any of which is enough. A level
+    /// covers what is labelled with it or with a lower one (R4 "Consent", securityLabel); unlabelled data counts as
+    /// normal.
+    pub(crate) fn covered_at_least(&self, labels: &[Coding]) -> Predicate {
+        labels.iter().fold(Predicate::None, |all, label| {
+            all.or(match meaning(label) {
+                Meaning::Level(level) => {
+                    let higher = self.any(LEVELS.iter().skip(level + 1).copied()).negate();
+                    match level < NORMAL {
+                        true => self.any(LEVELS.iter().take(level + 1).copied()).and(higher),
+                        false => higher,
+                    }
                 }
-            }
-            Meaning::Sensitivity(code) => labelled_any(below(code)),
-            Meaning::Other(code) => labelled_any([code.as_str()].into_iter()),
-            Meaning::Unknown => Predicate::None,
+                Meaning::Sensitivity(code) => self.any(below(code)),
+                Meaning::Other(code) => self.any([code.as_str()].into_iter()),
+                Meaning::Unknown => Predicate::None,
+            })
         })
-    })
-}
+    }
 
-/// What the labels of a denial may cover. Who denies `R` means what is more than normal; who denies `N` or less, all.
-/// A sensitivity covers the ones below it, and the ones above it, which may mean it.
-pub(crate) fn covered_at_most(labels: &[Coding]) -> Predicate {
-    labels.iter().fold(Predicate::None, |all, label| {
-        all.or(match meaning(label) {
-            Meaning::Level(level) if level > NORMAL => labelled_any(LEVELS.iter().skip(level).copied()),
-            Meaning::Sensitivity(code) => labelled_any(below(code).chain(above(code))),
-            Meaning::Other(code) => labelled_any([code.as_str()].into_iter()),
-            Meaning::Level(_) | Meaning::Unknown => Predicate::All,
+    /// What the labels of a denial may cover. Who denies `R` means what is more than normal; who denies `N` or less,
+    /// all. A sensitivity covers the ones below it, and the ones above it, which may mean it.
+    pub(crate) fn covered_at_most(&self, labels: &[Coding]) -> Predicate {
+        labels.iter().fold(Predicate::None, |all, label| {
+            all.or(match meaning(label) {
+                Meaning::Level(level) if level > NORMAL => self.any(LEVELS.iter().skip(level).copied()),
+                Meaning::Sensitivity(code) => self.any(below(code).chain(above(code))),
+                Meaning::Other(code) => self.any([code.as_str()].into_iter()),
+                Meaning::Level(_) | Meaning::Unknown => Predicate::All,
+            })
         })
-    })
+    }
+
+    /// Data with a label of one of these codes, its own or, where the label protects, inherited.
+    fn any<'c>(&self, codes: impl Iterator<Item = &'c str> + Clone) -> Predicate {
+        let of_pkb = |code: &'c str| PKB.iter().filter(move |(_, meant)| *meant == code).map(|(own, _)| *own);
+        let spellings = |code: &'c str| std::iter::once(code).chain(of_pkb(code).filter(move |own| *own != code));
+        let tests: Vec<Test> = codes.clone().flat_map(spellings).map(starts).collect();
+        if tests.is_empty() {
+            return Predicate::None;
+        }
+        let own = Predicate::Entry(SECURITY, Test::Either(tests));
+        if self.inherited.is_empty() {
+            return own;
+        }
+        let protects = |code: &str| !LEVELS.iter().take(NORMAL + 1).any(|level| *level == code);
+        own.or(self.inherit(|label| {
+            let meant = label.code.as_deref();
+            codes.clone().filter(|code| protects(code)).any(|code| spellings(code).any(|known| Some(known) == meant))
+        }))
+    }
+
+    /// Data that refers to a resource with such a label.
+    fn inherit(&self, is_such: impl Fn(&Coding) -> bool) -> Predicate {
+        let mut from: Vec<&str> = self
+            .inherited
+            .iter()
+            .filter(|one| one.labels.iter().any(&is_such))
+            .map(|one| one.reference.as_str())
+            .collect();
+        from.sort_unstable();
+        from.dedup();
+        let mut all = Predicate::None;
+        for group in from.chunk_by(|a, b| link::target_type(a) == link::target_type(b)) {
+            if let Some(target) = group.first().and_then(|one| link::target_type(one)) {
+                all = all.or(link::refers_to(target, group, self.only));
+            }
+        }
+        all
+    }
 }
 
 /// Whether every label is of a known system, so that what a denial covers can be told exactly.
@@ -198,18 +372,26 @@ pub(crate) fn are_known(labels: &[Coding]) -> bool {
     labels.iter().all(|label| !matches!(meaning(label), Meaning::Unknown))
 }
 
-fn below(code: &'static str) -> impl Iterator<Item = &'static str> {
-    SENSITIVITIES.iter().map(|(own, _)| *own).filter(move |own| is_at_or_below(own, code))
+/// The labels by which one may ask what somebody sees: normal data, each level above, and the sensitivities that these
+/// labels mean.
+pub(crate) fn distinguished<'a>(labels: impl Iterator<Item = &'a Coding>) -> Vec<&'static str> {
+    let mut codes: Vec<&'static str> = LEVELS.iter().skip(NORMAL).copied().collect();
+    for label in labels {
+        if let Meaning::Sensitivity(code) = meaning(label) {
+            codes.extend(below(code).filter(|code| !codes.contains(code)).collect::<Vec<_>>());
+        }
+    }
+    codes
 }
 
-fn above(code: &'static str) -> impl Iterator<Item = &'static str> {
-    SENSITIVITIES.iter().map(|(own, _)| *own).filter(move |own| *own != code && is_at_or_below(code, own))
+/// Whether it is the parameter of `meta.security`.
+pub(crate) fn is_label(parameter: ParameterId) -> bool {
+    parameter == SECURITY
 }
 
-/// Data with a label of one of these codes.
-fn labelled_any<'a>(codes: impl Iterator<Item = &'a str>) -> Predicate {
-    let tests: Vec<Test> = codes.map(starts).collect();
-    if tests.is_empty() { Predicate::None } else { Predicate::Entry(SECURITY, Test::Either(tests)) }
+/// An index row of `meta.security` with that code.
+pub(crate) fn row(code: &str) -> Entry {
+    Entry { parameter: SECURITY, key: format!("{code}{SEPARATOR}"), low: None, high: None }
 }
 
 fn starts(code: &str) -> Test {
@@ -223,8 +405,7 @@ fn own() -> Test {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use concord_fhir::index::{Entries, Entry};
-    use concord_fhir::registry::ResourceType;
+    use concord_fhir::index::Entries;
 
     const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
     const LEVEL: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
@@ -247,9 +428,30 @@ mod tests {
         }
     }
 
+    fn plain() -> Labels<'static> {
+        Labels::of(&[], None)
+    }
+
     fn label(code: &str) -> Coding {
         let system = if LEVELS.contains(&code) { LEVEL } else { ACT };
         Coding { system: system.into(), code: Some(code.into()) }
+    }
+
+    #[test]
+    fn levels_above_normal_and_sensitivities_hide_more() {
+        for (system, code, wanted) in [
+            (LEVEL, "R", true),
+            (LEVEL, "V", true),
+            (LEVEL, "N", false),
+            (LEVEL, "L", false),
+            (ACT, "MH", true),
+            (ACT, "NOPAT", false),
+            (OWN_SYSTEM, "AUTHOR-TEAM", false),
+            ("", "R", false),
+            ("urn:other", "MH", false),
+        ] {
+            assert_eq!(raises(system, code), wanted, "{system} {code}");
+        }
     }
 
     #[test]
@@ -265,7 +467,7 @@ mod tests {
     fn each_sensitive_label_must_be_named() {
         let covers = |named: &[&str], labels: &[&str]| {
             let named: Vec<Coding> = named.iter().map(|code| label(code)).collect();
-            Named::default().with(&named).covers().holds(&data(labels))
+            Named::default().with(&named).covers(&plain()).holds(&data(labels))
         };
         assert!(covers(&[], &[]) && covers(&[], &["N"]) && covers(&[], &["L", "PATAST"]));
         assert!(!covers(&[], &["R"]) && !covers(&[], &["MH"]) && !covers(&[], &["N", "SEX"]));
@@ -277,12 +479,12 @@ mod tests {
 
     #[test]
     fn a_permit_covers_a_level_and_lower_and_a_denial_a_level_and_higher() {
-        let least = |code: &str, labels: &[&str]| covered_at_least(&[label(code)]).holds(&data(labels));
+        let least = |code: &str, labels: &[&str]| plain().covered_at_least(&[label(code)]).holds(&data(labels));
         assert!(least("N", &[]) && least("N", &["L"]) && !least("N", &["R"]));
         assert!(least("R", &["R"]) && !least("R", &["V"]));
         assert!(least("L", &["U"]) && !least("L", &[]) && !least("L", &["L", "N"]));
         assert!(least("BH", &["COGN"]) && !least("BH", &["MH"]) && !least("BH", &[]));
-        let most = |code: &str, labels: &[&str]| covered_at_most(&[label(code)]).holds(&data(labels));
+        let most = |code: &str, labels: &[&str]| plain().covered_at_most(&[label(code)]).holds(&data(labels));
         assert!(most("R", &["R"]) && most("R", &["V"]) && !most("R", &["N"]) && !most("R", &[]));
         assert!(most("N", &[]) && most("N", &["R"]) && most("L", &["N"]));
         assert!(most("SUD", &["ETHUD"]) && most("SUD", &["SPI"]) && !most("SUD", &["MH"]));
@@ -297,8 +499,8 @@ mod tests {
             Coding { system: ACT.into(), code: None },
         ] {
             let unknown = std::slice::from_ref(&unknown);
-            assert_eq!(covered_at_least(unknown), Predicate::None);
-            assert_eq!(covered_at_most(unknown), Predicate::All);
+            assert_eq!(plain().covered_at_least(unknown), Predicate::None);
+            assert_eq!(plain().covered_at_most(unknown), Predicate::All);
             assert!(!are_known(unknown));
             assert_eq!(Named::default().with(unknown), Named::default());
         }
@@ -307,9 +509,12 @@ mod tests {
     #[test]
     fn hidden_data_is_known_by_any_label_of_its_kind() {
         for labels in [&["NOPAT"][..], &["N", "AUTHOR-TEAM"], &["NEW-KIND"]] {
-            assert!(hidden_from_patients().holds(&data(labels)), "{labels:?}");
+            assert!(plain().hidden_from_patients().holds(&data(labels)), "{labels:?}");
         }
-        assert!(!hidden_from_patients().holds(&data(&["MH", "R"])));
-        assert!(for_authors_only().holds(&data(&["AUTHOR-TEAM"])) && !for_authors_only().holds(&data(&["NOPAT"])));
+        assert!(!plain().hidden_from_patients().holds(&data(&["MH", "R"])));
+        assert!(
+            plain().for_authors_only().holds(&data(&["AUTHOR-TEAM"]))
+                && !plain().for_authors_only().holds(&data(&["NOPAT"]))
+        );
     }
 }

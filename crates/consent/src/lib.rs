@@ -11,27 +11,41 @@
 //! | may they? | [`decide()`] |
 //! | what is the answer? | [`decision`] |
 //! | may they change what somebody wrote? | [`authorship`] |
+//! | what do codes suggest? | [`suggest`] |
+//! | who can see a record? | [`who`] |
 //! | how is it told? | [`explain`] |
 
 pub mod authorship;
 mod axis;
 pub mod caller;
 mod ceiling;
+mod citizen;
+mod combine;
+mod comment;
 pub mod decide;
 pub mod decision;
 pub mod explain;
 pub mod facts;
 pub mod identity;
 mod label;
+mod link;
+mod plain;
+mod professional;
 pub mod purpose;
 pub mod request;
 mod ruling;
 pub mod scope;
+pub mod suggest;
+mod system;
 #[cfg(test)]
 mod tests;
 mod tri;
 mod types;
+pub mod who;
 
 pub use authorship::may_change;
+pub use citizen::legal_basis;
 pub use decide::decide;
-pub use label::OWN_SYSTEM;
+pub use label::{OWN_SYSTEM, hides_from_patients, raises};
+pub use professional::REVIEW_TASK;
+pub use who::who_can_see;

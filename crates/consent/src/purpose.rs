@@ -1,5 +1,7 @@
 //! Purposes of use (HL7 v3 code system ActReason, the part below `PurposeOfUse` that matters to a personal record).
 
+use crate::caller::Actor;
+
 /// The code system of purposes of use.
 pub const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 
@@ -44,6 +46,8 @@ impl Purpose {
     pub const TREATMENT: Purpose = Purpose("TREAT");
     /// `BTG`: to break the glass in an emergency.
     pub const BREAK_GLASS: Purpose = Purpose("BTG");
+    /// `ETREAT`: to treat the patient in an emergency.
+    pub const EMERGENCY: Purpose = Purpose("ETREAT");
     /// `PATRQT`: because the patient asks.
     pub const PATIENT_REQUEST: Purpose = Purpose("PATRQT");
     /// `FAMRQT`: because the patient's family asks.
@@ -84,6 +88,15 @@ impl Purpose {
         false
     }
 
+    /// Whether it serves the patient: not research, public health or marketing, which are not what a personal record is
+    /// kept for.
+    #[must_use]
+    pub fn serves_patient(self) -> bool {
+        !["HRESCH", "PUBHLTH", "HMARKT", "CLINTRL", "POPHLTH"]
+            .iter()
+            .any(|code| Purpose::parse(code).is_some_and(|other| other.is_at_or_above(self)))
+    }
+
     /// Whether it is the direct care of this patient: what membership of the care team is for.
     #[must_use]
     pub fn is_direct_care(self) -> bool {
@@ -91,9 +104,53 @@ impl Purpose {
     }
 }
 
+/// Whether a caller may say that this is what they want information for: one of the purposes that the token names, or a
+/// kind of one; where it names none, what goes with who they are. Only a professional may break the glass.
+#[must_use]
+pub fn may_claim(actor: &Actor, named: &[Purpose], wanted: Purpose) -> bool {
+    if wanted == Purpose::BREAK_GLASS && !actor.is_professional() {
+        return false;
+    }
+    if !named.is_empty() {
+        return named.iter().any(|one| one.covers(wanted));
+    }
+    match actor {
+        Actor::System => true,
+        Actor::Patient(_) | Actor::RelatedPerson(_) => Purpose::PATIENT_REQUEST.covers(wanted),
+        Actor::Practitioner(_) | Actor::PractitionerRole(_) => {
+            Purpose::TREATMENT.is_at_or_above(wanted) && wanted.serves_patient()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_purpose_is_claimed_by_those_whom_it_goes_with() {
+        let purpose = |code| Purpose::parse(code).unwrap();
+        let patient = Actor::Patient("p".into());
+        let professional = Actor::Practitioner("p".into());
+        for (actor, named, wanted, may) in [
+            (&patient, &[][..], "PATRQT", true),
+            (&patient, &[], "TREAT", false),
+            (&patient, &["TREAT"], "TREAT", true),
+            (&patient, &["BTG"], "BTG", false),
+            (&professional, &[], "ETREAT", true),
+            (&professional, &[], "BTG", true),
+            (&professional, &[], "HRESCH", false),
+            (&professional, &[], "CLINTRL", false),
+            (&professional, &["TREAT"], "BTG", false),
+            (&professional, &["TREAT"], "ETREAT", true),
+            (&professional, &["TREAT", "BTG"], "BTG", true),
+            (&Actor::System, &[], "HQUALIMP", true),
+            (&Actor::System, &[], "BTG", false),
+        ] {
+            let named: Vec<Purpose> = named.iter().map(|code| purpose(code)).collect();
+            assert_eq!(may_claim(actor, &named, purpose(wanted)), may, "{actor:?} {named:?} {wanted}");
+        }
+    }
 
     #[test]
     fn a_purpose_covers_its_kinds_but_never_breaking_the_glass() {
@@ -114,7 +171,13 @@ mod tests {
         for (_, parent) in TREE {
             assert!(parent.is_none_or(|parent| Purpose::parse(parent).is_some()));
         }
-        for purpose in [Purpose::TREATMENT, Purpose::BREAK_GLASS, Purpose::PATIENT_REQUEST, Purpose::FAMILY_REQUEST] {
+        for purpose in [
+            Purpose::TREATMENT,
+            Purpose::BREAK_GLASS,
+            Purpose::EMERGENCY,
+            Purpose::PATIENT_REQUEST,
+            Purpose::FAMILY_REQUEST,
+        ] {
             assert_eq!(Purpose::parse(purpose.code()), Some(purpose));
         }
     }
@@ -125,5 +188,11 @@ mod tests {
             assert!(!Purpose::parse(code).unwrap().is_direct_care(), "{code}");
         }
         assert!(Purpose::TREATMENT.is_direct_care());
+        for code in ["HRESCH", "CLINTRCH", "CLINTRL", "POPHLTH", "PUBHLTH", "THREAT", "HMARKT"] {
+            assert!(!Purpose::parse(code).unwrap().serves_patient(), "{code}");
+        }
+        for code in ["TREAT", "BTG", "PATRQT", "HPAYMT", "HOPERAT", "RECORDMGT"] {
+            assert!(Purpose::parse(code).unwrap().serves_patient(), "{code}");
+        }
     }
 }

@@ -42,6 +42,12 @@ impl Action {
         matches!(self, Action::Create | Action::Update | Action::Delete)
     }
 
+    /// Whether it finds what it is not named.
+    #[must_use]
+    pub fn searches(self) -> bool {
+        matches!(self, Action::Search)
+    }
+
     /// The verb for a sentence: "may not ... this".
     #[must_use]
     pub fn verb(self) -> &'static str {
@@ -66,5 +72,23 @@ pub struct Request<'a> {
     /// To resources of which type; none means of any type.
     pub resource_type: Option<ResourceType>,
     /// What for. Without it: `TREAT` for a professional, `FAMRQT` for a related person, `PATRQT` for a patient.
+    /// With `BTG` a professional breaks the glass: see [`Request::reason`].
     pub purpose: Option<Purpose>,
+    /// Why, in the caller's own words: needed to break the glass and to act in an office. Shorter than
+    /// [`SHORTEST_REASON`] characters it counts as none.
+    pub reason: Option<&'a str>,
+}
+
+/// The fewest characters that a reason has, without the spaces around it.
+pub const SHORTEST_REASON: usize = 10;
+
+/// How long a broken glass stays broken, in milliseconds.
+pub const BREAK_GLASS_MS: i64 = 60 * 60 * 1000;
+
+impl Request<'_> {
+    /// The reason given, if it is long enough to be one.
+    #[must_use]
+    pub fn good_reason(&self) -> Option<&str> {
+        self.reason.map(str::trim).filter(|reason| reason.chars().count() >= SHORTEST_REASON)
+    }
 }

@@ -6,13 +6,13 @@
 //! a denial what is possible.
 
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::ResourceType;
 
-use crate::axis::{self, Region};
+use crate::axis::{self, Reading, Region};
 use crate::decision::{Layer, Reason, Verdict};
-use crate::facts::{Coding, ConsentFacts, Effect, PatientFacts, Provision, Standing, Target};
+use crate::facts::{Coding, ConsentFacts, Effect, LegalBasis, PatientFacts, Provision, Standing, Target};
 use crate::identity::{Identity, Rank};
 use crate::label::Named;
+use crate::plain;
 use crate::purpose::{self, Purpose};
 use crate::request::Action;
 use crate::tri::Tri;
@@ -21,14 +21,28 @@ use crate::tri::Tri;
 pub(crate) struct Question<'a> {
     pub(crate) action: Action,
     pub(crate) purpose: Purpose,
-    pub(crate) resource_type: Option<ResourceType>,
     pub(crate) identity: &'a Identity<'a>,
-    /// Whether the caller is a professional, to whom a role, a team or an organization may stand for the person.
-    pub(crate) professional: bool,
+    pub(crate) kind: Kind,
     /// Whether the caller is in the patient's care team, so that what is permitted to everybody is permitted to them.
     pub(crate) in_care_team: bool,
     pub(crate) patient: &'a PatientFacts,
+    pub(crate) reading: Reading<'a>,
+    /// Whether a Patient may be shown without the elements that its labels are about.
+    pub(crate) in_part: bool,
     pub(crate) now: i64,
+}
+
+/// Of whom it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A professional, to whom a role, a team or an organization may stand for the person.
+    Professional,
+    /// A carer or proxy.
+    Related,
+    /// An app of those who keep the record, besides its user.
+    OwnApp,
+    /// Somebody else's app, besides its user.
+    OtherApp,
 }
 
 /// What one rule of a Consent says.
@@ -37,6 +51,10 @@ pub(crate) struct Ruling {
     /// The data that it permits or denies, within the patient's record.
     pub(crate) region: Predicate,
     pub(crate) permits: bool,
+    /// The data that it is about, where that is more than its region, because it is not understood.
+    pub(crate) about: Option<Predicate>,
+    /// Whether it names breaking the glass.
+    pub(crate) names_break_glass: bool,
     pub(crate) reason: Reason,
 }
 
@@ -52,6 +70,10 @@ struct Path {
     /// Whether something on the way names what the caller wants to do, and what for.
     names_action: bool,
     names_purpose: bool,
+    /// Whether something on the way names breaking the glass.
+    names_break_glass: bool,
+    /// Whether something on the way names what kind of data it is about, besides its labels.
+    names_data: bool,
 }
 
 /// One provision that may apply.
@@ -67,16 +89,16 @@ struct Node<'a> {
 
 /// What the rules of one Consent say to the question. Empty when the Consent does not apply.
 pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ruling> {
-    let patient_is_certain = match &consent.patient {
-        Some(Target::Local(local)) if *local == format!("Patient/{}", question.patient.patient) => true,
-        Some(Target::Local(_)) => return Vec::new(),
-        _ => false,
+    let patient_is_certain = match is_about(consent, question.patient) {
+        Tri::No => return Vec::new(),
+        Tri::Maybe => false,
+        Tri::Yes => true,
     };
     let doubt = match &consent.standing {
         Standing::Apart => return Vec::new(),
         Standing::Unreadable(why) => return vec![denies_everything(consent, why)],
         Standing::OnlyDenies(why) => Some(why.as_str()),
-        Standing::Counts if !patient_is_certain => Some("it does not say with a reference whose it is"),
+        Standing::Counts if !patient_is_certain => Some("it does not say for certain whose it is"),
         Standing::Counts => None,
     };
     if consent.from.is_some_and(|from| from > question.now) {
@@ -90,10 +112,36 @@ pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ru
         named: Named::default(),
         names_action: false,
         names_purpose: false,
+        names_break_glass: false,
+        names_data: false,
     };
     let mut nodes = Vec::new();
-    collect(&consent.root, 0, &top, question, doubt.is_some(), &mut nodes);
-    nodes.iter().flat_map(|node| decided(node, &nodes, consent, doubt)).collect()
+    collect(&consent.root, 0, &top, question, consent, doubt.is_some(), &mut nodes);
+    nodes.iter().flat_map(|node| decided(node, &nodes, question, consent, doubt)).collect()
+}
+
+/// Whether the Consent is the patient's. One that names her by an identifier is, if she bears it; it is not, if she bears
+/// another one of that system.
+fn is_about(consent: &ConsentFacts, patient: &PatientFacts) -> Tri {
+    match &consent.patient {
+        Some(Target::Local(local)) => Tri::from(local.split_once('/') == Some(("Patient", &patient.patient))),
+        Some(Target::Identified { system, value, .. }) => {
+            let mut same = patient.identifiers.iter().filter(|(own, _)| own == system).peekable();
+            match same.peek() {
+                None => Tri::Maybe,
+                Some(_) => Tri::from(same.any(|(_, number)| number == value)),
+            }
+        }
+        Some(Target::Elsewhere(_) | Target::Unreadable) | None => Tri::Maybe,
+    }
+}
+
+/// Whether the Consent is in force for certain: understood, the patient's, given, and in its period.
+pub(crate) fn is_in_force(consent: &ConsentFacts, question: &Question<'_>) -> bool {
+    consent.standing == Standing::Counts
+        && is_about(consent, question.patient) == Tri::Yes
+        && consent.from.is_none_or(|from| from <= question.now)
+        && consent.root.period.holds(question.now) == Tri::Yes
 }
 
 /// Adds the provision and those inside it, as far as they may apply.
@@ -102,6 +150,7 @@ fn collect<'a>(
     depth: usize,
     above: &Path,
     question: &Question<'_>,
+    consent: &ConsentFacts,
     in_doubt: bool,
     nodes: &mut Vec<Node<'a>>,
 ) {
@@ -111,12 +160,14 @@ fn collect<'a>(
     }
     let (mut permits, mut denies) = (Predicate::None, Predicate::None);
     match provision.effect {
-        Effect::Permit if !in_doubt && may_permit(&path, question) => permits = permitted(&path, question),
+        Effect::Permit if !in_doubt && may_permit(&path, question, consent.basis) => {
+            permits = permitted(&path, question, consent.basis);
+        }
         Effect::Deny => denies = path.region.most.clone(),
         Effect::Permit | Effect::Silent => {}
     }
     for inner in &provision.provisions {
-        collect(inner, depth + 1, &path, question, in_doubt, nodes);
+        collect(inner, depth + 1, &path, question, consent, in_doubt, nodes);
     }
     nodes.push(Node { provision, depth, path, permits, denies });
 }
@@ -131,7 +182,10 @@ fn extend(provision: &Provision, above: &Path, question: &Question<'_>) -> Path 
     if provision.unevaluable.is_some() {
         path.applies = path.applies.min(Tri::Maybe);
     }
-    path.region = path.region.and(axis::data(provision, question.resource_type));
+    if path.applies == Tri::No {
+        return path;
+    }
+    path.region = path.region.and(axis::data(provision, &question.reading));
     path.permit_rank = path.permit_rank.max(permit_rank);
     path.deny_rank = path.deny_rank.max(deny_rank);
     if provision.effect == Effect::Permit {
@@ -139,6 +193,11 @@ fn extend(provision: &Provision, above: &Path, question: &Question<'_>) -> Path 
     }
     path.names_action |= !provision.actions.is_empty();
     path.names_purpose |= !provision.purposes.is_empty();
+    path.names_break_glass |= provision
+        .purposes
+        .iter()
+        .any(|coding| coding.system == purpose::SYSTEM && coding.code.as_deref() == Some(Purpose::BREAK_GLASS.code()));
+    path.names_data |= !provision.classes.is_empty() || !provision.codes.is_empty() || !provision.data.is_empty();
     path
 }
 
@@ -198,36 +257,51 @@ fn purpose(provision: &Provision, wanted: Purpose) -> Tri {
 
 /// Whether a permit on this path may count for the caller. It has to name them: in person, or a professional by role,
 /// team or organization; what is permitted to everybody counts for the care team. Without a purpose it is for direct
-/// care and for what the patient asks. A related person writes only where writing is named.
-fn may_permit(path: &Path, question: &Question<'_>) -> bool {
+/// care and for what the patient asks. A carer writes only where writing is named; a proxy whom the law lets act for the
+/// patient may write for her.
+fn may_permit(path: &Path, question: &Question<'_>, basis: Option<LegalBasis>) -> bool {
     let named = match path.permit_rank {
         Rank::Person => true,
-        Rank::Role | Rank::Organization => question.professional,
+        Rank::Role | Rank::Organization => question.kind == Kind::Professional,
         Rank::Everybody => question.in_care_team,
     };
     let purpose = path.names_purpose
         || question.purpose.is_direct_care()
         || Purpose::PATIENT_REQUEST.is_at_or_above(question.purpose);
-    let action = question.professional || !question.action.writes() || path.names_action;
+    let action = question.kind != Kind::Related || !question.action.writes() || path.names_action || basis.is_some();
     path.applies == Tri::Yes && named && purpose && action
 }
 
-/// The data that a permit covers for certain: none with a sensitive label that it does not name. What is about to be
-/// created is labelled by who writes it, and needs no permit to see it.
-fn permitted(path: &Path, question: &Question<'_>) -> Predicate {
-    match question.action {
-        Action::Create => path.region.least.clone(),
-        _ => path.region.least.clone().and(path.named.covers()),
+/// The data that a permit covers for certain: none with a sensitive label that it does not name, and for a carer or an
+/// app nothing that was never classified unless its kind is named. What is about to be created is labelled by who writes
+/// it, and needs no permit to see it.
+fn permitted(path: &Path, question: &Question<'_>, basis: Option<LegalBasis>) -> Predicate {
+    if question.action == Action::Create {
+        return path.region.least.clone();
     }
+    let labels = &question.reading.labels;
+    let named = if question.in_part { path.named.covers_in_part(labels) } else { path.named.covers(labels) };
+    let region = path.region.least.clone().and(named);
+    if question.kind == Kind::Professional || path.names_data || basis.is_some() {
+        return region;
+    }
+    region.and(plain::classified_or_plain(labels, &question.patient.patient, question.reading.only))
 }
 
 /// What a provision says, once the deeper ones have spoken.
-fn decided(node: &Node<'_>, nodes: &[Node<'_>], consent: &ConsentFacts, doubt: Option<&str>) -> Vec<Ruling> {
+fn decided(
+    node: &Node<'_>,
+    nodes: &[Node<'_>],
+    question: &Question<'_>,
+    consent: &ConsentFacts,
+    doubt: Option<&str>,
+) -> Vec<Ruling> {
+    let ruling = |rank, region| ruling(node, rank, region, question, consent, doubt);
     let mut rulings = Vec::new();
     if node.denies != Predicate::None {
-        let permitted = all(nodes.iter().filter(|other| other.depth > node.depth).map(|other| &other.permits));
-        let region = node.denies.clone().and(permitted.negate());
-        rulings.push(ruling(node, node.path.deny_rank, region, consent, doubt));
+        let deeper = nodes.iter().filter(|other| other.depth > node.depth && other.permits != Predicate::None);
+        let region = node.denies.clone().and(all(deeper.map(|other| &other.permits)).negate());
+        rulings.push(ruling(node.path.deny_rank, region));
     }
     if node.permits != Predicate::None {
         let denied = all(nodes.iter().filter(|other| other.depth >= node.depth).map(|other| &other.denies));
@@ -239,14 +313,15 @@ fn decided(node: &Node<'_>, nodes: &[Node<'_>], consent: &ConsentFacts, doubt: O
             .filter(|other| other.path.permit_rank < node.path.permit_rank)
             .collect();
         let apart = all(weaker.iter().map(|other| &other.permits)).negate();
-        rulings.push(ruling(node, node.path.permit_rank, region.and(apart), consent, doubt));
+        rulings.push(ruling(node.path.permit_rank, region.and(apart)));
     }
     rulings.retain(|ruling| ruling.region != Predicate::None);
     // A permit that may name the caller and does not count for want of understanding: worth a reason.
     let lost = node.provision.effect == Effect::Permit && node.permits == Predicate::None;
-    let unclear = doubt.is_some() || node.path.applies != Tri::Yes || axis::is_vague(node.provision);
+    let unclear = doubt.is_some() || node.path.applies != Tri::Yes || axis::is_vague(node.provision, &question.reading);
     if lost && unclear && node.path.deny_rank > Rank::Everybody {
-        rulings.push(ruling(node, node.path.permit_rank, Predicate::None, consent, doubt));
+        let about = Some(node.path.region.most.clone());
+        rulings.push(Ruling { about, ..ruling(node.path.permit_rank, Predicate::None) });
     }
     rulings
 }
@@ -255,49 +330,64 @@ fn all<'a>(parts: impl Iterator<Item = &'a Predicate>) -> Predicate {
     parts.fold(Predicate::None, |all, part| all.or(part.clone()))
 }
 
-fn ruling(node: &Node<'_>, rank: Rank, region: Predicate, consent: &ConsentFacts, doubt: Option<&str>) -> Ruling {
+fn ruling(
+    node: &Node<'_>,
+    rank: Rank,
+    region: Predicate,
+    question: &Question<'_>,
+    consent: &ConsentFacts,
+    doubt: Option<&str>,
+) -> Ruling {
     let permits = node.provision.effect == Effect::Permit;
-    let whom = match rank {
-        Rank::Everybody => "everybody",
-        Rank::Organization => "the caller's organization",
-        Rank::Role => "the caller's role or team",
-        Rank::Person => "the caller",
+    let whom = match (rank, question.kind) {
+        (Rank::Everybody, _) => "everybody",
+        (Rank::Organization, _) => "the organisation that this person works for",
+        (Rank::Role, _) => "the role or team that this person is in",
+        (Rank::Person, Kind::OwnApp | Kind::OtherApp) => "this app",
+        (Rank::Person, _) => "this person",
     };
     let unclear = doubt.or(node.provision.unevaluable.as_deref());
-    let vague = node.path.applies != Tri::Yes || axis::is_vague(node.provision);
+    let vague = node.path.applies != Tri::Yes || axis::is_vague(node.provision, &question.reading);
+    let mut layer = Layer::Consent;
     let (verdict, rule, text) = match (permits, unclear) {
         (true, _) if region == Predicate::None => {
             let why = unclear.unwrap_or("it is not sure that all it asks for is met");
-            let text = format!("a permit of the patient cannot be understood and does not count: {why}");
+            let text =
+                format!("the patient shares something here, but it cannot be understood and so does not count: {why}");
             (Verdict::Unevaluable, "consent.unevaluable", text)
         }
-        (true, _) => (Verdict::Permits, "consent.permit", format!("the patient shares this with {whom}")),
+        (true, _) => match consent.basis.filter(|_| question.kind == Kind::Related) {
+            Some(basis) => {
+                layer = Layer::Proxy;
+                (Verdict::Permits, "proxy.legal-basis", format!("this person may see and do this as {}", basis.words()))
+            }
+            None => (Verdict::Permits, "consent.permit", format!("the patient shares this with {whom}")),
+        },
         (false, Some(why)) => {
-            let text = format!("a sharing choice of the patient cannot be understood and is taken as a denial: {why}");
+            let text = format!("a sharing choice of the patient cannot be understood, so it is taken as a no: {why}");
             (Verdict::Unevaluable, "consent.unevaluable", text)
         }
         (false, None) if vague => {
-            let text = "a denial by the patient cannot be told exactly and is taken at its widest".to_owned();
-            (Verdict::Unevaluable, "consent.unevaluable", text)
+            let text = "the patient said no to something here, and as it cannot be told exactly to what, the no is \
+                        taken at its widest";
+            (Verdict::Unevaluable, "consent.unevaluable", text.to_owned())
         }
         (false, None) => (Verdict::Denies, "consent.deny", format!("the patient does not share this with {whom}")),
     };
     let reason = Reason {
-        layer: Layer::Consent,
-        verdict,
-        rule,
         consent: Some(consent.name.clone()),
         provision: Some(node.provision.path.clone()),
-        text,
+        ..Reason::new(layer, verdict, rule, text)
     };
-    Ruling { rank, region, permits, reason }
+    Ruling { rank, region, permits, about: None, names_break_glass: node.path.names_break_glass, reason }
 }
 
 fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
-    let text = format!("a sharing choice of the patient cannot be understood and is taken as a denial: {why}");
+    let text = format!("a sharing choice of the patient cannot be understood, so it is taken as a no: {why}");
     let reason = Reason {
         consent: Some(consent.name.clone()),
         ..Reason::new(Layer::Consent, Verdict::Unevaluable, "consent.unevaluable", text)
     };
-    Ruling { rank: Rank::Person, region: Predicate::All, permits: false, reason }
+    let region = Predicate::All;
+    Ruling { rank: Rank::Person, region, permits: false, about: None, names_break_glass: false, reason }
 }

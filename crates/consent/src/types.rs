@@ -27,6 +27,8 @@ static NOT_WRITTEN_BY_PROFESSIONALS: LazyLock<Vec<ResourceType>> =
 static APPEND_ONLY: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["AuditEvent", "Provenance"]));
 
 static CONSENT: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Consent"]));
+static TASK: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Task"]));
+static DECIDES_ACCESS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["CareTeam", "Consent", "RelatedPerson"]));
 static RELATED_PERSON: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["RelatedPerson"]));
 static FOR_PATIENTS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| rules::types_for_patients().collect());
 static FOR_RELATED_PERSONS: LazyLock<Vec<ResourceType>> =
@@ -48,6 +50,22 @@ fn of(types: &[ResourceType], only: Option<ResourceType>) -> Predicate {
 /// Shared reference data.
 pub(crate) fn shared(only: Option<ResourceType>) -> Predicate {
     of(&SHARED, only)
+}
+
+/// Consent.
+pub(crate) fn consent(only: Option<ResourceType>) -> Predicate {
+    of(&CONSENT, only)
+}
+
+/// Task.
+pub(crate) fn task(only: Option<ResourceType>) -> Predicate {
+    of(&TASK, only)
+}
+
+/// What a patient may enter whose identity is not proven: what patients write, but nothing that decides who sees the
+/// record.
+pub(crate) fn entered_without_proof(only: Option<ResourceType>) -> Predicate {
+    of(&FOR_PATIENTS, only).and(of(&DECIDES_ACCESS, only).negate())
 }
 
 /// RelatedPerson.

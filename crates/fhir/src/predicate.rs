@@ -4,10 +4,14 @@
 //!
 //! Two of its forms look at other resources (hops): a chain ([`Predicate::Through`]) and `_has`
 //! ([`Predicate::PointedAtBy`]). What the caller may see of those is part of the predicate like everything else: whoever
-//! runs a query puts the permission into every hop with [`Predicate::at_hops`]. A permission itself has no hops.
+//! runs a query puts the permission into every hop with [`Predicate::at_hops`]. The hops of a permission itself, to what a
+//! comment is about, bear the permission there already.
 
 use crate::index::{Entries, Entry, ParameterId, SEPARATOR};
-use crate::registry::{ResourceType, canonical_url, refers_by_url};
+use crate::registry::{ResourceType, canonical_url, combined, refers_by_url};
+use crate::terminology::Codes;
+
+mod told;
 
 /// Which resources.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +58,9 @@ pub enum Predicate {
         /// What the resource that refers to them has to meet.
         by: Box<Predicate>,
     },
+    /// Those with a token in this parameter that is one of these codes, which are still to be looked up: see
+    /// [`Predicate::settled`]. Until then, no resource.
+    Coded(ParameterId, Codes),
 }
 
 /// A test of one row of the index.
@@ -63,6 +70,8 @@ pub enum Test {
     Present,
     /// The key is this.
     Is(String),
+    /// The key is one of these.
+    OneOf(Vec<String>),
     /// The key starts with this.
     Starts(String),
     /// The key ends with this.
@@ -206,7 +215,8 @@ impl Predicate {
             Predicate::NoRecord => entries.patients.is_empty(),
             Predicate::Updated(comparison, wanted) => comparison.holds(entries.updated, *wanted),
             Predicate::Entry(parameter, test) => {
-                entries.rows.iter().any(|row| row.parameter == *parameter && test.holds(row))
+                let rows_of = combined(*parameter).unwrap_or(std::slice::from_ref(parameter));
+                entries.rows.iter().any(|row| rows_of.contains(&row.parameter) && test.holds(row))
             }
             Predicate::Through { parameter, types, then } => all.iter().any(|target| {
                 types.contains(&target.resource_type)
@@ -221,6 +231,7 @@ impl Predicate {
                             && by.holds_among(from, all)
                     })
             }
+            Predicate::Coded(..) => false,
         }
     }
 
@@ -233,6 +244,36 @@ impl Predicate {
             Predicate::Not(part) => part.has_hops(),
             _ => false,
         }
+    }
+
+    /// The same with the codes looked up that a query names only by a value set or by their place in a code system.
+    /// `look_up` answers with the test of the parameter's rows.
+    ///
+    /// # Errors
+    /// The first error of `look_up`.
+    pub fn settled<E>(self, look_up: &mut impl FnMut(ParameterId, &Codes) -> Result<Test, E>) -> Result<Predicate, E> {
+        Ok(match self {
+            Predicate::Coded(parameter, codes) => {
+                let test = look_up(parameter, &codes)?;
+                Predicate::Entry(parameter, test)
+            }
+            Predicate::And(parts) => {
+                let parts: Result<Vec<_>, E> = parts.into_iter().map(|part| part.settled(look_up)).collect();
+                Predicate::And(parts?)
+            }
+            Predicate::Or(parts) => {
+                let parts: Result<Vec<_>, E> = parts.into_iter().map(|part| part.settled(look_up)).collect();
+                Predicate::Or(parts?)
+            }
+            Predicate::Not(part) => Predicate::Not(Box::new(part.settled(look_up)?)),
+            Predicate::Through { parameter, types, then } => {
+                Predicate::Through { parameter, types, then: Box::new(then.settled(look_up)?) }
+            }
+            Predicate::PointedAtBy { target, resource_type, parameter, by } => {
+                Predicate::PointedAtBy { target, resource_type, parameter, by: Box::new(by.settled(look_up)?) }
+            }
+            leaf => leaf,
+        })
     }
 
     /// The same, where the resource that a hop leads to must also meet what `also` says of its type: at every hop,
@@ -290,6 +331,7 @@ impl Test {
         match self {
             Test::Present => true,
             Test::Is(wanted) => row.key == *wanted,
+            Test::OneOf(wanted) => wanted.contains(&row.key),
             Test::Starts(wanted) => row.key.starts_with(wanted.as_str()),
             Test::Ends(wanted) => row.key.ends_with(wanted.as_str()),
             Test::Has(wanted) => row.key.contains(wanted.as_str()),

@@ -6,7 +6,7 @@ use concord_consent::scope::Context;
 use super::assurance::Role;
 use super::claims::Claims;
 use super::error::AuthError;
-use super::identity::{Person, PersonIdentifier, Reading, scopes_or, subject};
+use super::identity::{Person, PersonIdentifier, Reading, credentials, scopes_or, subject};
 
 /// `Identifier.system` of a professional's user id.
 const SDS_USER_ID: &str = "https://fhir.nhs.uk/Id/sds-user-id";
@@ -37,6 +37,7 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
         issuer: claims.iss.clone(),
         client: claims.client().unwrap_or(reading.audience).to_owned(),
         scopes: scopes_or(claims, "user/*.cruds", Context::User),
+        credentials: credentials(claims, reading.kind)?,
     })
 }
 

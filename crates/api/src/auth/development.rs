@@ -45,6 +45,12 @@ pub struct TokenRequest {
     pub client_id: String,
     /// How long the token works, in seconds.
     pub lifetime_s: i64,
+    /// `identity_proofing_level`: P0, P5 or P9.
+    pub proofing: Option<String>,
+    /// `purpose_of_use`: codes of v3-ActReason.
+    pub purposes: Vec<String>,
+    /// `roles`: `safeguarding-lead`, `privacy-officer`.
+    pub roles: Vec<String>,
 }
 
 /// Why the development issuer cannot work.
@@ -143,6 +149,14 @@ impl DevelopmentIssuer {
         }
         if let Some(user) = &request.fhir_user {
             claim("fhirUser", user.as_str().into());
+        }
+        if let Some(level) = &request.proofing {
+            claim("identity_proofing_level", level.as_str().into());
+        }
+        for (name, values) in [("purpose_of_use", &request.purposes), ("roles", &request.roles)] {
+            if !values.is_empty() {
+                claim(name, values.clone().into());
+            }
         }
         let header =
             jsonwebtoken::Header { kid: Some(self.key_id.clone()), ..jsonwebtoken::Header::new(Algorithm::ES256) };

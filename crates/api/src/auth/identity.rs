@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use concord_consent::caller::{Actor, Caller};
+use concord_consent::caller::{Actor, Caller, Credentials, Office, Proofing};
 use concord_consent::scope::{Context, Scopes};
 
 use super::assurance::{ProofingLevel, Role};
@@ -34,7 +34,7 @@ pub enum Identity {
     /// Somebody known by the logical id of their resource, or a system.
     Known(Arc<Caller>),
     /// A person known by an identifier. There is no caller before the store has found their resource.
-    Identifier(PersonIdentifier),
+    Identifier(Box<PersonIdentifier>),
 }
 
 /// A person known by an identifier, which the store resolves to exactly one resource or the call is refused.
@@ -50,6 +50,7 @@ pub struct PersonIdentifier {
     pub(super) issuer: String,
     pub(super) client: String,
     pub(super) scopes: Scopes,
+    pub(super) credentials: Credentials,
 }
 
 /// The resource type that stands for a person.
@@ -88,6 +89,7 @@ impl PersonIdentifier {
             client: self.client.clone(),
             scopes: self.scopes.clone(),
             patient,
+            credentials: self.credentials.clone(),
         }
     }
 }
@@ -111,24 +113,57 @@ pub(super) fn read(claims: Claims, expires_s: i64, reading: &Reading<'_>) -> Res
                 claims.roles.0.iter().map(|code| Role { code: Some(code.clone()), ..Role::default() }).collect();
             (Identity::Known(Arc::new(smart::caller(&claims, reading)?)), roles)
         }
-        IssuerKind::NhsLogin => (Identity::Identifier(nhs_login::person(&claims, reading)?), Vec::new()),
+        IssuerKind::NhsLogin => (Identity::Identifier(Box::new(nhs_login::person(&claims, reading)?)), Vec::new()),
         IssuerKind::Cis2 => {
             let roles = cis2::selected_role(&claims)?;
-            (Identity::Identifier(cis2::person(&claims, reading)?), roles)
+            (Identity::Identifier(Box::new(cis2::person(&claims, reading)?)), roles)
         }
     };
     Ok(Verified {
         identity,
         expires_s,
         identity_proofing_level: proofing_level(&claims),
-        authentication_assurance_level: claims
-            .authentication_assurance_level
-            .as_ref()
-            .and_then(|level| level.0.parse().ok())
-            .filter(|level| (1..=3).contains(level)),
+        authentication_assurance_level: authentication(&claims),
         purpose_of_use: claims.purpose_of_use.0,
         roles,
     })
+}
+
+/// How strongly a professional signed in, as far as the token says.
+fn authentication(claims: &Claims) -> Option<u8> {
+    let level = claims.authentication_assurance_level.as_ref()?.0.parse().ok()?;
+    (1..=3).contains(&level).then_some(level)
+}
+
+/// How sure it is who calls, and in what office. A token of NHS login has to say how well an identity is proven; one of
+/// another issuer that does not counts as proven.
+pub(super) fn credentials(claims: &Claims, kind: IssuerKind) -> Result<Credentials, AuthError> {
+    let proofing = match (proofing_level(claims), kind) {
+        (Some(ProofingLevel::P9), _) => Proofing::P9,
+        (Some(ProofingLevel::P5), _) => Proofing::P5,
+        (Some(ProofingLevel::P0), _) => Proofing::P0,
+        (None, IssuerKind::NhsLogin) => {
+            return Err(AuthError::Claim("the token has neither identity_proofing_level nor vot"));
+        }
+        (None, IssuerKind::Smart | IssuerKind::Cis2) => Proofing::P9,
+    };
+    let who = [claims.iss.as_str(), claims.sub.as_deref().unwrap_or_default()].join("\n");
+    Ok(Credentials {
+        proofing,
+        authentication: authentication(claims),
+        login: Some(login(&who)),
+        offices: match kind {
+            IssuerKind::Smart => claims.roles.0.iter().filter_map(|role| Office::parse(role)).collect(),
+            IssuerKind::NhsLogin | IssuerKind::Cis2 => Vec::new(),
+        },
+        ..Credentials::default()
+    })
+}
+
+/// What stands for a sign-in in a tag, where it tells nothing of who it is.
+fn login(who: &str) -> String {
+    let digest = super::sha256(who.as_bytes());
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The lower of the two claims that say it, so that a contradiction gains nothing.

@@ -6,7 +6,7 @@ use concord_consent::scope::Context;
 
 use super::claims::Claims;
 use super::error::AuthError;
-use super::identity::{Person, PersonIdentifier, Reading, scopes_or, subject};
+use super::identity::{Person, PersonIdentifier, Reading, credentials, scopes_or, subject};
 
 /// `Identifier.system` of an NHS number.
 const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -32,6 +32,7 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
         issuer: claims.iss.clone(),
         client: claims.client().unwrap_or(reading.audience).to_owned(),
         scopes: scopes_or(claims, "patient/*.cruds", Context::Patient),
+        credentials: credentials(claims, reading.kind)?,
     })
 }
 
@@ -69,13 +70,16 @@ mod tests {
     #[test]
     fn nhs_numbers_are_checked() {
         // The example of the NHS Data Dictionary.
-        assert!(read(r#"{"iss":"i","sub":"s","nhs_number":"9434765919"}"#, true).is_ok());
+        assert!(read(r#"{"iss":"i","sub":"s","vot":"P9.Cp.Cd","nhs_number":"9434765919"}"#, true).is_ok());
         for bad in ["9434765918", "943476591", "94347659190", "943 476 5919", "94347659a9", ""] {
-            let json = format!(r#"{{"iss":"i","sub":"s","nhs_number":"{bad}"}}"#);
+            let json = format!(r#"{{"iss":"i","sub":"s","vot":"P9.Cp.Cd","nhs_number":"{bad}"}}"#);
             assert!(matches!(read(&json, true), Err(AuthError::Claim(_))), "{bad}");
         }
-        assert!(read(r#"{"iss":"i","sub":"s","nhs_number":"9434765918"}"#, false).is_ok());
-        assert!(matches!(read(r#"{"iss":"i","sub":"s"}"#, true), Err(AuthError::Identity(_))));
-        assert!(matches!(read(r#"{"iss":"i","nhs_number":"9434765919"}"#, true), Err(AuthError::Claim(_))));
+        assert!(read(r#"{"iss":"i","sub":"s","vot":"P9.Cp.Cd","nhs_number":"9434765918"}"#, false).is_ok());
+        assert!(matches!(read(r#"{"iss":"i","sub":"s","vot":"P9.Cp.Cd"}"#, true), Err(AuthError::Identity(_))));
+        assert!(matches!(
+            read(r#"{"iss":"i","vot":"P9.Cp.Cd","nhs_number":"9434765919"}"#, true),
+            Err(AuthError::Claim(_))
+        ));
     }
 }

@@ -12,7 +12,7 @@ use concord_consent::scope::{Context, Scopes};
 
 use super::claims::Claims;
 use super::error::AuthError;
-use super::identity::{Reading, only, subject};
+use super::identity::{Reading, credentials, only, subject};
 use super::is_logical_id;
 
 /// Who is calling.
@@ -54,6 +54,7 @@ pub(super) fn caller(claims: &Claims, reading: &Reading<'_>) -> Result<Caller, A
         client: client.to_owned(),
         scopes: only(scopes, contexts),
         patient,
+        credentials: credentials(claims, reading.kind)?,
     })
 }
 
@@ -103,6 +104,27 @@ mod tests {
             check_nhs_numbers: true,
         };
         caller(&claims, &reading)
+    }
+
+    #[test]
+    fn a_token_that_says_nothing_of_proof_counts_as_proven() {
+        use concord_consent::caller::{Office, Proofing};
+        let credentials = |more: Value| {
+            let mut token = json!({"fhirUser": "Patient/a", "scope": "patient/*.rs"});
+            for (key, value) in more.as_object().unwrap() {
+                token[key] = value.clone();
+            }
+            read(token).unwrap().credentials
+        };
+        assert_eq!(credentials(json!({})).proofing, Proofing::P9);
+        let claimed = credentials(json!({"identity_proofing_level": "P5"}));
+        assert_eq!(claimed.proofing, Proofing::P5);
+        assert_eq!(claimed.login, credentials(json!({})).login);
+        assert_ne!(claimed.login, credentials(json!({"sub": "another"})).login);
+        assert_eq!(credentials(json!({"identity_proofing_level": "P7"})).proofing, Proofing::P0);
+        let roles = json!({"roles": ["privacy-officer", "doctor"], "authentication_assurance_level": "2"});
+        let office = credentials(roles);
+        assert_eq!((office.offices, office.authentication), (vec![Office::PrivacyOfficer], Some(2)));
     }
 
     fn contexts(caller: &Caller) -> Vec<Context> {

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::interact::{Call, export};
+use crate::interact::{Call, export, labels};
 use crate::telemetry::Metrics;
 
 /// Write every resource to NDJSON files, one for each type
@@ -52,8 +52,9 @@ pub async fn run(args: &ExportArgs, config: &Config, clock: Clock) -> Result<(),
                     file.insert(BufWriter::new(made))
                 }
             };
-            for version in &page {
-                out.write_all(version.body.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(failed)?;
+            for version in page {
+                let body = labels::shown(version).map_err(|fault| format!("{resource_type}: {fault:?}"))?;
+                out.write_all(body.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(failed)?;
                 written += 1;
             }
             bar.set_message(format!("{written} resources"));

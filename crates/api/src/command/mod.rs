@@ -1,5 +1,6 @@
 //! The subcommands of `concord`, a file each.
 
+pub mod audit;
 pub mod export;
 pub mod import;
 pub mod migrate;
@@ -30,6 +31,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
         address: config.database_url.clone(),
         durability: config.durability,
         connections: usize::try_from(config.database_pool_size).unwrap_or(1),
+        query_timeout: std::time::Duration::from_millis(config.query_timeout_ms),
         node,
     };
     let store = Store::open(&options, clock, metrics)?;
@@ -38,7 +40,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
         .setting("cursor-key", fresh)
         .await
         .map_err(|fault| format!("database_url: the database cannot be used: {fault:?}"))?;
-    Ok(Arc::new(Concord::new(
+    let concord = Concord::new(
         store,
         config.fhir_base(),
         Limits { bytes: config.max_body_bytes, ..Limits::default() },
@@ -46,5 +48,6 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
         config.check_references,
         config.check_nhs_numbers,
         &secret,
-    )))
+    );
+    Ok(Arc::new(Concord { explain: config.explain, ..concord }))
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::middleware::{Compress, from_fn};
@@ -14,7 +15,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, openapi};
 use crate::http::{self, Server};
+use crate::interact::{Concord, seal};
 use crate::telemetry::{self, Metrics};
+
+/// How often what has been logged is sealed.
+const SEAL_EVERY: Duration = Duration::from_secs(10);
 
 /// Serves until the process is told to stop.
 ///
@@ -35,6 +40,8 @@ pub struct Bound {
     /// Where it listens: the port that the system chose where `listen` says 0.
     pub address: SocketAddr,
     server: actix_web::dev::Server,
+    // After the server, so that what it has answered last is sealed too.
+    _sealing: Sealing,
 }
 
 impl Bound {
@@ -53,6 +60,7 @@ impl Bound {
 /// One line, when something cannot be had.
 pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     let server = Data::new(prepare(config, clock).await?);
+    let sealing = Sealing::start(Arc::clone(&server.concord))?;
     let origins = config.cors_origins.clone();
     let limit = config.max_body_bytes;
     let mut http = HttpServer::new(move || {
@@ -71,7 +79,50 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
         http = http.workers(workers);
     }
     let address = http.addrs().first().copied().unwrap_or(config.listen);
-    Ok(Bound { address, server: http.run() })
+    Ok(Bound { address, server: http.run(), _sealing: sealing })
+}
+
+/// The thread that seals the audit log while the server runs, and once more when it has stopped.
+struct Sealing {
+    stop: Option<std::sync::mpsc::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Sealing {
+    fn start(concord: Arc<Concord>) -> Result<Sealing, String> {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|error| format!("cannot start the thread that seals the log: {error}"))?;
+        let thread = std::thread::Builder::new()
+            .name("audit-seal".to_owned())
+            .spawn(move || {
+                let mut sealer = seal::Sealer::default();
+                loop {
+                    let waiting = stopped.recv_timeout(SEAL_EVERY);
+                    let ends = !matches!(waiting, Err(std::sync::mpsc::RecvTimeoutError::Timeout));
+                    if let Err(fault) = runtime.block_on(sealer.run(&concord, ends)) {
+                        tracing::error!(?fault, "the audit log could not be sealed; it is tried again");
+                        sealer = seal::Sealer::default();
+                    }
+                    if ends {
+                        return;
+                    }
+                }
+            })
+            .map_err(|error| format!("cannot start the thread that seals the log: {error}"))?;
+        Ok(Sealing { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Sealing {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of it has been told already.
+            let _ended = thread.join();
+        }
+    }
 }
 
 /// Everything that requests need, with the database brought up to date.
@@ -110,6 +161,8 @@ fn cors(origins: &[String]) -> Cors {
             "if-none-match",
             "prefer",
             "x-correlation-id",
+            "x-purpose-of-use",
+            "x-purpose-reason",
             "x-request-id",
         ])
         .expose_headers(["content-location", "etag", "last-modified", "location", "x-correlation-id", "x-request-id"])

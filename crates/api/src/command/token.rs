@@ -32,6 +32,15 @@ pub struct TokenArgs {
     /// How long the token works: a number and s, m, h or d, at most 366d
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = lifetime)]
     pub expires_in: i64,
+    /// How well the identity is proven: P0, P5 or P9
+    #[arg(long, value_name = "LEVEL", conflicts_with = "system", value_parser = ["P0", "P5", "P9"])]
+    pub proofing: Option<String>,
+    /// What the data may be wanted for, as a code of v3-ActReason; may be given more than once
+    #[arg(long, value_name = "CODE")]
+    pub purpose: Vec<String>,
+    /// An office of a professional: safeguarding-lead or privacy-officer; may be given more than once
+    #[arg(long, value_name = "ROLE", requires = "fhir_user")]
+    pub role: Vec<String>,
 }
 
 /// Why there is no token.
@@ -63,6 +72,9 @@ pub fn run(args: &TokenArgs, config: &Config, clock: &Clock, out: &mut impl Writ
         scope: args.scope.clone().unwrap_or_else(|| default_scope(args).to_owned()),
         client_id: args.client_id.clone(),
         lifetime_s: args.expires_in,
+        proofing: args.proofing.clone(),
+        purposes: args.purpose.clone(),
+        roles: args.role.clone(),
     };
     let token = issuer.mint(&request, clock.now_s()).map_err(|error| TokenError(error.to_string()))?;
     writeln!(out, "{token}").map_err(|error| TokenError(format!("cannot write the token: {error}")))

@@ -32,6 +32,10 @@ pub struct Config {
     pub database_url: DatabaseUrl,
     /// The greatest number of open database connections.
     pub database_pool_size: u32,
+    /// How long a search may take, in milliseconds.
+    pub query_timeout_ms: u64,
+    /// Whether everybody may ask how a search is run.
+    pub explain: bool,
     /// What a finished write survives on SQLite.
     pub durability: Durability,
     /// The number of threads that serve HTTP; none means one for each processor core.
@@ -139,6 +143,8 @@ impl Config {
             listen,
             public_url,
             database_pool_size: source.number("database_pool_size", 1, 512, 8)?,
+            query_timeout_ms: source.number("query_timeout_ms", 1, 3_600_000, 10_000)?,
+            explain: source.switch("explain", false)?,
             durability: source
                 .get("durability", |text| {
                     choose(text, &[("full", Durability::Full), ("process", Durability::Process)])

@@ -50,6 +50,21 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "The greatest number of open database connections.",
     },
     Setting {
+        key: "query_timeout_ms",
+        expected: "a whole number from 1 to 3600000",
+        default: "10000",
+        meaning: "How long the database may take over a search, in milliseconds. One that takes longer is stopped and \
+                  answered with 400 and the issue `too-costly`. On PostgreSQL it holds for every statement.",
+    },
+    Setting {
+        key: "explain",
+        expected: "true or false",
+        default: "false",
+        meaning: "Whether every caller may ask with `_explain=true` how a search is run. Callers with `system/` scopes \
+                  always may. The answer shows how sharing choices became conditions, so leave it off where real people \
+                  are served.",
+    },
+    Setting {
         key: "durability",
         expected: "full or process",
         default: "full",

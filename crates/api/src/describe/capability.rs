@@ -86,6 +86,7 @@ pub fn statement(base: &str, now_ms: i64) -> String {
                     .collect(),
             ),
         ),
+        ("patchFormat", Value::Array(vec![Value::string("application/json-patch+json")])),
         ("rest", Value::Array(vec![rest])),
     ]))
 }
@@ -115,7 +116,7 @@ fn resource(resource_type: ResourceType, base: &str) -> Value<'static> {
     } else if append_only {
         &["read", "vread", "create", "search-type", "history-instance", "history-type"]
     } else {
-        &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"]
+        &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"]
     };
     let name = resource_type.name();
     let mut parameters: Vec<Value<'static>> = registry::parameters(resource_type)
@@ -124,7 +125,7 @@ fn resource(resource_type: ResourceType, base: &str) -> Value<'static> {
         .map(|found| parameter(found.code, found.kind.code()))
         .collect();
     if resource_type != AUDIT_EVENT {
-        parameters.extend(["_filter", "_has", "_list"].map(|code| parameter(code, "special")));
+        parameters.extend(["_content", "_filter", "_has", "_list", "_text"].map(|code| parameter(code, "special")));
     }
     let mut members = Value::object([
         ("type", Value::string(name)),

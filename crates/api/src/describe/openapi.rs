@@ -30,7 +30,8 @@ use crate::http::{bundle, resource, search, system};
         (name = "operations", description = "For those who run it")
     ),
     paths(
-        resource::read, resource::vread, resource::create, resource::update, resource::conditional_update,
+        resource::read, resource::vread, resource::create, resource::update, resource::conditional_update, resource::patch,
+        resource::conditional_patch,
         resource::delete, resource::conditional_delete, search::search, search::search_by_post, search::system,
         search::system_by_post, search::compartment, search::compartment_by_post,
         bundle::batch, resource::instance_history, resource::type_history, resource::system_history,

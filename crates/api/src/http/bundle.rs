@@ -14,7 +14,7 @@ use super::resource::received;
 use super::search::{address, ignored};
 use crate::fault::Fault;
 use crate::interact::bundle::{self, Done};
-use crate::interact::instant;
+use crate::interact::{instant, labels};
 
 const BUNDLE: ResourceType = ResourceType::of("Bundle");
 
@@ -87,7 +87,10 @@ fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
             if !written.warnings.is_empty() {
                 object.set("outcome", outcome(&written.warnings));
             }
-            exchange.wants_representation().then_some(version.body)
+            match exchange.wants_representation() {
+                true => Some(labels::shown(version)?),
+                false => None,
+            }
         }
         Done::Deleted(version) => {
             if let Some(version) = version {
@@ -98,7 +101,7 @@ fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
         Done::Found(version) => {
             object.set("etag", Value::string(format!("W/\"{}\"", version.version)));
             object.set("lastModified", Value::string(instant(version.updated)));
-            Some(version.body)
+            Some(labels::shown(version)?)
         }
         Done::Page(page) => {
             let (named, query, page) = *page;

@@ -6,7 +6,7 @@ use concord_fhir::json::{self, Value};
 
 use super::negotiate::{Answer, Shape};
 use crate::fault::Fault;
-use crate::interact::instant;
+use crate::interact::{instant, labels};
 use crate::store::rows::{Method, Version};
 
 /// A Bundle about to be written.
@@ -95,13 +95,14 @@ fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &An
     out.push('"');
     let (method, number, updated, deleted) = (version.method, version.version, version.updated, version.deleted);
     let verb = method.verb();
-    let id = version.id;
+    let id = if kind == "history" { version.id.clone() } else { String::new() };
+    let shown = labels::shown(version)?;
     if !deleted {
         out.push_str(",\"resource\":");
         if answer.shape == Shape::Whole {
-            out.push_str(&version.body);
+            out.push_str(&shown);
         } else {
-            let value = json::parse(version.body.as_bytes(), &json::Limits::default())
+            let value = json::parse(shown.as_bytes(), &json::Limits::default())
                 .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
             json::write(&answer.shaped(value), out);
         }

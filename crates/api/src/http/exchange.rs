@@ -6,10 +6,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use concord_consent::purpose::Purpose;
+use concord_consent::purpose::{Purpose, may_claim};
+use concord_consent::request::SHORTEST_REASON;
 use concord_fhir::codec;
 use concord_fhir::issue::{Issue, IssueCode, outcome};
 use concord_fhir::json::Value;
+use concord_fhir::patch::Patch;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Handling, Query};
 
@@ -17,12 +19,21 @@ use super::Server;
 use super::negotiate::{Answer, body_format};
 use crate::auth::{Identity, bearer};
 use crate::fault::Fault;
-use crate::interact::{Call, audit, create::Written, identify, update::IfMatch};
+use crate::interact::{Call, audit, create::Written, identify, labels, update::IfMatch};
 use crate::store::rows::Version;
 use crate::telemetry::RequestIds;
 
 /// How long a query may be, in bytes.
 const QUERY_BYTES: usize = 16 * 1024;
+
+/// The header that says for what purpose.
+const PURPOSE: &str = "X-Purpose-Of-Use";
+
+/// The header that says why.
+const REASON: &str = "X-Purpose-Reason";
+
+/// How long a reason may be, in characters.
+const LONGEST_REASON: usize = 500;
 
 /// A request whose form is understood and whose caller is verified.
 pub(super) struct Exchange {
@@ -127,14 +138,51 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
             }
         }
     };
-    let purpose = match verified.purpose_of_use.as_slice() {
-        [] => None,
-        [code, ..] => match Purpose::parse(code) {
-            Some(purpose) => Some(purpose),
-            None => return Err(Fault::denied("the token's purpose_of_use is not one of v3-ActReason")),
-        },
+    let named: Vec<Purpose> = verified.purpose_of_use.iter().filter_map(|code| Purpose::parse(code)).collect();
+    if named.is_empty() && !verified.purpose_of_use.is_empty() {
+        return Err(Fault::denied("the token's purpose_of_use is not one of v3-ActReason"));
+    }
+    let usual = named.iter().find(|purpose| **purpose != Purpose::BREAK_GLASS).or(named.first()).copied();
+    let (purpose, reason) = stated(request.headers(), usual)?;
+    let request_id = request_id.to_owned();
+    let call = Call { caller, purpose, reason, request_id, fingerprint, together: Vec::new() };
+    match call.purpose {
+        Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
+            let text = "neither the token nor who calls allows this purpose";
+            server.concord.store.append(vec![audit::purpose_refused(&call, text)]).await?;
+            Err(Fault::denied(text))
+        }
+        _ => Ok(call),
+    }
+}
+
+/// For what and why, as `X-Purpose-Of-Use` and `X-Purpose-Reason` say it; without the first, the usual purpose.
+fn stated(headers: &HeaderMap, usual: Option<Purpose>) -> Result<(Option<Purpose>, Option<String>), Fault> {
+    let text = |name: &'static str| headers.get(name).map(|value| std::str::from_utf8(value.as_bytes()).unwrap_or(""));
+    let purpose = match text(PURPOSE) {
+        Some(code) => Some(
+            Purpose::parse(code.trim())
+                .ok_or_else(|| Fault::parameter(PURPOSE, "a purpose of use of v3-ActReason, for instance BTG"))?,
+        ),
+        None => usual,
     };
-    Ok(Call { caller, purpose, request_id: request_id.to_owned(), fingerprint, together: Vec::new() })
+    let reason = match text(REASON).map(str::trim) {
+        Some(reason) => {
+            let length = reason.chars().count();
+            let fits = (SHORTEST_REASON..=LONGEST_REASON).contains(&length);
+            if !fits || reason.chars().any(char::is_control) {
+                let text = format!("{SHORTEST_REASON} to {LONGEST_REASON} characters in UTF-8 that say why");
+                return Err(Fault::parameter(REASON, text));
+            }
+            Some(reason.to_owned())
+        }
+        None if purpose == Some(Purpose::BREAK_GLASS) => {
+            let text = format!("breaking the glass needs a reason of at least {SHORTEST_REASON} characters");
+            return Err(Fault::parameter(REASON, text));
+        }
+        None => None,
+    };
+    Ok((purpose, reason))
 }
 
 async fn refused(server: &Data<Server>, error: crate::auth::AuthError, request_id: &str) -> Fault {
@@ -162,6 +210,15 @@ impl Exchange {
     /// The resource in the body of an operation, checked.
     pub(super) fn any_body(&self, body: &Bytes) -> Result<Value<'static>, Fault> {
         self.checked(body).map(|resource| resource.value.into_owned())
+    }
+
+    /// The JSON Patch in a body.
+    pub(super) fn patch(&self, body: &Bytes) -> Result<Patch, Fault> {
+        let media = text(self.request.headers(), &header::CONTENT_TYPE).unwrap_or_default();
+        if media.split(';').next().map(str::trim) != Some("application/json-patch+json") {
+            return Err(Fault::MediaType("send the patch as application/json-patch+json (RFC 6902)".to_owned()));
+        }
+        Patch::read(body, &self.server.concord.limits).map_err(Fault::Malformed)
     }
 
     /// The resource in a body, checked.
@@ -251,8 +308,13 @@ impl Exchange {
         if has {
             return Ok(builder.finish());
         }
-        let body = self.answer.resource(version.body).map_err(|fault| (fault, self.answer.clone()))?;
+        let body = self.whole(version).map_err(|fault| (fault, self.answer.clone()))?;
         Ok(builder.content_type(self.answer.content_type()).body(body))
+    }
+
+    /// A stored version in the form of the answer, with the labels beside it.
+    fn whole(&self, version: Version) -> Result<String, Fault> {
+        self.answer.resource(labels::shown(version)?)
     }
 
     /// The answer to a create or update.
@@ -279,9 +341,7 @@ impl Exchange {
         let body = match wanted {
             Return::Minimal => return Ok(builder.finish()),
             Return::Outcome => self.answer.value(&outcome(&warnings)),
-            Return::Representation => {
-                self.answer.resource(version.body).map_err(|fault| (fault, self.answer.clone()))?
-            }
+            Return::Representation => self.whole(version).map_err(|fault| (fault, self.answer.clone()))?,
         };
         Ok(builder.content_type(self.answer.content_type()).body(body))
     }

@@ -61,6 +61,7 @@ fn instance() -> actix_web::Resource {
         .route(web::get().to(resource::read))
         .route(web::head().to(resource::read))
         .route(web::put().to(resource::update))
+        .route(web::patch().to(resource::patch))
         .route(web::delete().to(resource::delete))
 }
 
@@ -71,6 +72,7 @@ fn all_of_a_type() -> actix_web::Resource {
         .route(web::head().to(search::search))
         .route(web::post().to(resource::create))
         .route(web::put().to(resource::conditional_update))
+        .route(web::patch().to(resource::conditional_patch))
         .route(web::delete().to(resource::conditional_delete))
 }
 

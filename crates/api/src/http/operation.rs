@@ -111,8 +111,6 @@ fn respond(exchange: Exchange, output: Output, path: &str, pairs: &[(String, Str
             builder.insert_header(("cache-control", "no-store")).content_type(exchange.answer.content_type());
             Ok(builder.body(body))
         }
-        Output::Version(version) => exchange.read(version),
-        Output::Written(written) => exchange.written(written),
         Output::Page(page) => {
             let concord = &exchange.server.concord;
             let base = concord.base.as_str();

@@ -216,6 +216,79 @@ pub async fn conditional_update(
     .await
 }
 
+/// Change parts of a resource
+#[utoipa::path(patch, path = "/fhir/{type}/{id}", tag = "resources", operation_id = "patch",
+    params(("type" = String, Path), ("id" = String, Path),
+        ("If-Match" = Option<String>, Header, description = "The version that the change was made for"),
+        ("Prefer" = Option<String>, Header, description = "return=minimal, representation or OperationOutcome")),
+    request_body(content = String, content_type = "application/json-patch+json"),
+    responses((status = 200, description = "Stored, or the same as before"), (status = 400, description = "Not a JSON Patch"),
+        (status = 401, description = "No valid token"),
+        (status = 403, description = "Not permitted; what another wrote is commented on"),
+        (status = 404, description = "Not there, or hidden from the caller"), (status = 405, description = "Never changed"),
+        (status = 409, description = "A test of the patch does not hold"),
+        (status = 412, description = "Another version is current"), (status = 415, description = "Not a JSON Patch"),
+        (status = 422, description = "The patch does not fit, or what comes of it is not valid")))]
+pub async fn patch(
+    request: HttpRequest,
+    server: Data<Server>,
+    path: Path<(String, String)>,
+    body: Result<Bytes, actix_web::Error>,
+) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let target = |_: &Exchange, _: ResourceType, id: Option<String>| id.map(Target::Id).ok_or(Fault::NotFound);
+        let (name, id) = path.into_inner();
+        patched(exchange, &name, Some(id), body, target).await
+    })
+    .await
+}
+
+/// Change parts of the only match
+#[utoipa::path(patch, path = "/fhir/{type}", tag = "resources", operation_id = "conditionalPatch",
+    params(("type" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body(content = String, content_type = "application/json-patch+json"),
+    responses((status = 200, description = "The match was changed"), (status = 400, description = "No condition, or not a JSON Patch"),
+        (status = 401, description = "No valid token"), (status = 403, description = "Not permitted"),
+        (status = 404, description = "Nothing matches"), (status = 409, description = "A test of the patch does not hold"),
+        (status = 412, description = "Several match"), (status = 422, description = "Not valid")))]
+pub async fn conditional_patch(
+    request: HttpRequest,
+    server: Data<Server>,
+    path: Path<String>,
+    body: Result<Bytes, actix_web::Error>,
+) -> HttpResponse {
+    exchange(&request, &server, None, async |exchange| {
+        let target = |exchange: &Exchange, named: ResourceType, _: Option<String>| {
+            Ok(Target::Match(Box::new(exchange.own_condition(named)?)))
+        };
+        patched(exchange, &path.into_inner(), None, body, target).await
+    })
+    .await
+}
+
+async fn patched(
+    exchange: Exchange,
+    name: &str,
+    id: Option<String>,
+    body: Result<Bytes, actix_web::Error>,
+    target: impl Fn(&Exchange, ResourceType, Option<String>) -> Result<Target, Fault>,
+) -> Answered {
+    let done = async {
+        let named = resource_type(name)?;
+        changeable(named)?;
+        let id = id.map(logical_id).transpose()?;
+        let patch = exchange.patch(&received(body)?)?;
+        let target = target(&exchange, named, id)?;
+        let if_match = exchange.if_match()?;
+        let (concord, call) = (&exchange.server.concord, exchange.call.clone());
+        interact::patch::patch(concord, call, named, target, patch, if_match).await
+    };
+    match done.await {
+        Ok(written) => exchange.written(written),
+        Err(fault) => Err(exchange.fault(fault)),
+    }
+}
+
 /// Delete a resource; its versions stay in the history
 #[utoipa::path(delete, path = "/fhir/{type}/{id}", tag = "resources", operation_id = "delete",
     params(("type" = String, Path), ("id" = String, Path), ("If-Match" = Option<String>, Header)),

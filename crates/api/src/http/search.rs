@@ -31,6 +31,7 @@ enum Within {
         ("_total" = Option<String>, Query, description = "none, estimate or accurate"),
         ("_cursor" = Option<String>, Query, description = "From a next link"),
         ("_summary" = Option<String>, Query), ("_elements" = Option<String>, Query),
+        ("_explain" = Option<bool>, Query, description = "How the search is run; for systems, and where the operator lets others"),
         ("Prefer" = Option<String>, Header, description = "handling=strict refuses unknown parameters")),
     responses((status = 200, description = "A searchset Bundle of what the caller may see", content_type = "application/fhir+json"),
         (status = 400, description = "A parameter is wrong"), (status = 401, description = "No valid token"),

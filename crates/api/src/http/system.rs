@@ -80,8 +80,8 @@ pub async fn not_allowed(request: HttpRequest) -> HttpResponse {
     let template = request.match_pattern().unwrap_or_default();
     let allow = match template.as_str() {
         called if called.contains("{operation") => "GET, HEAD, POST",
-        "/fhir/{type}/{id}" => "GET, HEAD, PUT, DELETE",
-        "/fhir/{type}" => "GET, HEAD, POST, PUT, DELETE",
+        "/fhir/{type}/{id}" => "GET, HEAD, PUT, PATCH, DELETE",
+        "/fhir/{type}" => "GET, HEAD, POST, PUT, PATCH, DELETE",
         "/fhir" | "/fhir/{type}/_search" => "POST",
         _ => "GET, HEAD",
     };

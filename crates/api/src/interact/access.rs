@@ -7,41 +7,67 @@
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller};
-use concord_consent::decision::Decision;
+use concord_consent::decision::{Decision, Layer, Reason, Verdict};
 use concord_consent::facts::{
-    CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts,
+    BreakGlassFacts, CareTeamFacts, Coding, ConsentFacts, Facts, IdentityFacts, LabelledFacts, LinkFacts, PatientFacts,
+    RelatedPersonFacts, RoleFacts, Target,
 };
-use concord_consent::request::{Action, Request};
+use concord_consent::purpose::Purpose;
+use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
 use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
-use concord_fhir::rules::{Writer, WriterKind};
+use concord_fhir::rules::{self, Writer, WriterKind};
 use quick_cache::sync::Cache;
 
 use super::{AUDIT_EVENT, Call, Concord, SECURITY};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
+use crate::store::overlay::MARK;
 use crate::store::rows::{Head, Version};
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
 
 const CARE_TEAM: ResourceType = ResourceType::of("CareTeam");
 const CONSENT: ResourceType = ResourceType::of("Consent");
+const DEVICE: ResourceType = ResourceType::of("Device");
+const ORGANIZATION: ResourceType = ResourceType::of("Organization");
+const PATIENT: ResourceType = ResourceType::of("Patient");
 const PRACTITIONER_ROLE: ResourceType = ResourceType::of("PractitionerRole");
 const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
+
+/// The types whose labels the data inherits that was recorded in the course of one.
+const COURSES: [ResourceType; 2] = [ResourceType::of("Encounter"), ResourceType::of("EpisodeOfCare")];
+
+/// The parameters by which those name the organization that provides the care.
+const PROVIDED: [(ResourceType, &str); 2] = [
+    (ResourceType::of("Encounter"), "Encounter.service-provider"),
+    (ResourceType::of("EpisodeOfCare"), "EpisodeOfCare.organization"),
+];
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
 
+/// How long the reason of an audit record may grow, in bytes, by what a caller gave as theirs.
+const LONGEST_REASON: usize = 1_000;
+
 /// How many decisions are remembered.
 const DECISIONS: usize = 50_000;
+
+/// How many versions of the labels of organizations are remembered.
+const SERVICES: usize = 4;
+
+/// How many resources that Consents name by what they are related to are looked into.
+const RELATED: usize = 50;
 
 /// Decisions that this process has made, with what they were made from.
 pub(crate) struct Remembered {
     decisions: Cache<Question, Arc<Answer>>,
+    /// The organizations that have labels, by the access version of what is about nobody.
+    services: Cache<i64, Arc<Vec<LabelledFacts>>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -61,13 +87,29 @@ struct Answer {
 
 impl Remembered {
     pub(crate) fn new() -> Remembered {
-        Remembered { decisions: Cache::new(DECISIONS) }
+        Remembered { decisions: Cache::new(DECISIONS), services: Cache::new(SERVICES) }
     }
 }
 
-/// Whether what an actor may do depends on anything stored.
-fn needs_facts(actor: &Actor) -> bool {
+/// Whether an actor may reach records of which what is stored says so.
+fn reaches_others(actor: &Actor) -> bool {
     !matches!(actor, Actor::System | Actor::Patient(_))
+}
+
+/// Whose facts decide about a record: for a patient her own, for a system nobody's, for others those of the record.
+fn decided_by(
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+) -> Result<i64, Fault> {
+    let of_nobody = resource_type.is_some_and(|one| one == AUDIT_EVENT || record_class(one) == RecordClass::Shared);
+    Ok(match &call.caller.actor {
+        Actor::System => 0,
+        Actor::Patient(_) if of_nobody => 0,
+        Actor::Patient(own) => transaction.patient_key(own)?.unwrap_or(0),
+        _ => patient,
+    })
 }
 
 /// The decision about the record that a current version is part of.
@@ -107,11 +149,7 @@ pub(crate) fn decide_reference(
     if !named_freely {
         return decide_on(concord, call, transaction, Action::Read, head);
     }
-    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
-    // Not the same rights as those of the token, so not the same remembered answers.
-    let fingerprint = call.fingerprint.map(|byte| !byte);
-    let call = Call { caller: Arc::new(caller), fingerprint, ..call.clone() };
-    decide_on(concord, &call, transaction, Action::Read, head)
+    decide_on(concord, &unbounded(call), transaction, Action::Read, head)
 }
 
 /// Reading of everything in the contexts that the caller's scopes have.
@@ -135,45 +173,92 @@ fn decide_at(
     patient: i64,
     access: Option<(i64, i64)>,
 ) -> Result<Arc<Decision>, Fault> {
-    // A patient's or system's own rights are the same for every record, so one answer serves all.
-    let facts_matter = needs_facts(&call.caller.actor);
-    let patient = if facts_matter { patient } else { 0 };
-    let access = match (facts_matter, access) {
-        (false, _) => (0, 0),
-        (true, Some(access)) => access,
-        (true, None) => transaction.access_versions(patient)?,
+    let about = transaction.aside(|transaction| decided_by(call, transaction, resource_type, patient))?;
+    let is_system = call.caller.actor == Actor::System;
+    let access = match access {
+        _ if is_system => (0, 0),
+        Some(access) if about == patient => access,
+        _ => transaction.aside(|transaction| transaction.access_versions(about))?,
     };
     let question = Question {
         caller: call.fingerprint,
         purpose: call.purpose.map_or("", |purpose| purpose.code()),
         action,
         resource_type,
-        patient,
+        patient: about,
     };
-    if let Some(answer) = concord.facts.decisions.get(&question)
+    if is_remembered(call)
+        && let Some(answer) = concord.facts.decisions.get(&question)
         && answer.access == access
         && answer.until.is_none_or(|until| transaction.now < until)
     {
         return Ok(Arc::clone(&answer.decision));
     }
-    let facts = if facts_matter {
-        let mut facts = about_caller(concord, call, transaction)?;
-        if patient != 0 {
-            facts.patients.push(about_patient(concord, transaction, patient)?);
-        }
-        facts
-    } else {
+    let facts = if is_system {
         Facts::default()
+    } else {
+        transaction.aside(|transaction| {
+            let mut facts = about_caller(concord, call, transaction)?;
+            if about != 0 {
+                let patient = about_patient(concord, transaction, about, access.1)?;
+                facts.devices = devices(call, transaction, &patient)?;
+                facts.patients.push(patient);
+            }
+            Ok::<Facts, Fault>(facts)
+        })?
     };
     let decision = Arc::new(ask(call, action, resource_type, &facts, transaction.now));
-    let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
-    concord.facts.decisions.insert(question, Arc::new(answer));
+    // What a resource refers to has no version of its own, so what depends on it is asked anew each time.
+    if is_remembered(call) && facts.patients.iter().all(|patient| patient.links.is_empty()) {
+        let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
+        concord.facts.decisions.insert(question, Arc::new(answer));
+    }
     Ok(decision)
 }
 
 fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
-    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose };
+    // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
+    let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
+    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
     concord_consent::decide(&request, facts, now)
+}
+
+/// Whether an answer serves all requests of this token: not in an emergency and not in an office, where it depends on
+/// what is said along with the request.
+fn is_remembered(call: &Call) -> bool {
+    call.purpose != Some(Purpose::BREAK_GLASS) && call.caller.credentials.offices.is_empty()
+}
+
+/// What a caller's rights to a patient's record are decided from; key 0 for what is about nobody.
+pub(crate) fn facts(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    patient: i64,
+) -> Result<Facts, Fault> {
+    let mut facts = about_caller(concord, call, transaction)?;
+    if patient != 0 {
+        let (_, shared) = transaction.access_versions(patient)?;
+        let about = about_patient(concord, transaction, patient, shared)?;
+        facts.devices = devices(call, transaction, &about)?;
+        facts.patients.push(about);
+    }
+    Ok(facts)
+}
+
+/// The decision that would be if the caller broke the glass for a patient with the reason that they give.
+pub(crate) fn decide_in_emergency(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    action: Action,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+) -> Result<Decision, Fault> {
+    let facts = facts(concord, call, transaction, patient)?;
+    let reason = call.reason.as_deref();
+    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
+    Ok(concord_consent::decide(&request, &facts, transaction.now))
 }
 
 /// The decision for a search or history of a type. With `record` it can only match in that patient's record; without,
@@ -187,13 +272,20 @@ pub(crate) fn decide_search(
     record: Option<&str>,
 ) -> Result<Arc<Decision>, Fault> {
     let shared = matches!(record_class(resource_type), RecordClass::Shared);
-    if shared || !needs_facts(&call.caller.actor) {
+    if shared || !reaches_others(&call.caller.actor) {
         return decide_about(concord, call, transaction, action, resource_type, 0);
     }
     match record {
         Some(id) => {
-            let key = transaction.patient_key(id)?.unwrap_or(0);
-            decide_about(concord, call, transaction, action, resource_type, key)
+            let key = transaction.patient_key(id)?;
+            if key.is_none() && transaction.is_explained() {
+                // How a search is run must not tell who has a record here: a patient that there is none of is decided
+                // about like one who shares nothing.
+                let mut facts = transaction.aside(|transaction| about_caller(concord, call, transaction))?;
+                facts.patients.push(PatientFacts { patient: id.to_owned(), ..PatientFacts::default() });
+                return Ok(Arc::new(ask(call, action, Some(resource_type), &facts, transaction.now)));
+            }
+            decide_about(concord, call, transaction, action, resource_type, key.unwrap_or(0))
         }
         None => decide_reached(concord, call, transaction, action, Some(resource_type)),
     }
@@ -255,7 +347,7 @@ pub(crate) fn decide_everywhere(
     transaction: &mut Transaction<'_>,
     action: Action,
 ) -> Result<Arc<Decision>, Fault> {
-    if needs_facts(&call.caller.actor) {
+    if reaches_others(&call.caller.actor) {
         decide_reached(concord, call, transaction, action, None)
     } else {
         decide_at(concord, call, transaction, action, None, 0, None)
@@ -269,6 +361,12 @@ fn decide_reached(
     action: Action,
     resource_type: Option<ResourceType>,
 ) -> Result<Arc<Decision>, Fault> {
+    let facts = transaction.aside(|transaction| reached(concord, call, transaction))?;
+    Ok(Arc::new(ask(call, action, resource_type, &facts, transaction.now)))
+}
+
+/// The facts about every patient whose Consent or CareTeam names the caller.
+fn reached(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
     let mut facts = about_caller(concord, call, transaction)?;
     let mut sql = Sql::new("SELECT DISTINCT e.patient FROM entry e WHERE e.key <> '' AND e.parameter IN (")
         .bind(ParameterId::of("CareTeam.participant").0)
@@ -295,10 +393,15 @@ fn decide_reached(
     }
     keys.sort_unstable();
     keys.dedup();
+    let (_, shared) = transaction.access_versions(0)?;
     for key in keys {
-        facts.patients.push(about_patient(concord, transaction, key)?);
+        let patient = about_patient(concord, transaction, key, shared)?;
+        facts.devices.extend(devices(call, transaction, &patient)?);
+        facts.patients.push(patient);
     }
-    Ok(Arc::new(ask(call, action, resource_type, &facts, transaction.now)))
+    facts.devices.sort_unstable();
+    facts.devices.dedup();
+    Ok(facts)
 }
 
 /// What the store knows about the caller.
@@ -345,18 +448,27 @@ fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
     names
 }
 
-/// What the store knows about a patient that access is decided by.
-fn about_patient(concord: &Concord, transaction: &mut Transaction<'_>, key: i64) -> Result<PatientFacts, Fault> {
+/// What the store knows about a patient that access is decided by. `shared` is the access version of what is about nobody.
+fn about_patient(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    key: i64,
+    shared: i64,
+) -> Result<PatientFacts, Fault> {
     let mut facts = PatientFacts { patient: transaction.patient_id(key)?, ..PatientFacts::default() };
-    let mut condition = Sql::new("r.deleted = 0 AND r.patient = ").bind(key).sql(" AND r.type IN (");
-    for (place, named) in [CONSENT, CARE_TEAM, RELATED_PERSON].into_iter().enumerate() {
-        if place > 0 {
-            condition.push_sql(", ");
-        }
-        condition.push_bind(named.number());
-    }
-    condition.push_sql(")");
+    let deciding = [CONSENT, CARE_TEAM, RELATED_PERSON];
+    let condition = Sql::new("r.deleted = 0 AND r.patient = ")
+        .bind(key)
+        .sql(" AND r.type IN (")
+        .append(numbers(deciding.iter().chain(&COURSES)))
+        .sql(") AND (r.labels <> '' OR r.type IN (")
+        .append(numbers(deciding.iter()))
+        .sql("))");
     for version in transaction.versions(Rows::Current, condition)? {
+        if COURSES.contains(&version.resource_type) {
+            facts.labelled.push(labelled_facts(&version));
+            continue;
+        }
         let Some(value) = parsed(&version)? else { continue };
         let (id, base) = (version.id.as_str(), concord.base.as_str());
         match version.resource_type {
@@ -365,7 +477,116 @@ fn about_patient(concord: &Concord, transaction: &mut Transaction<'_>, key: i64)
             _ => facts.related_persons.push(RelatedPersonFacts::from_resource(id, &value, base)),
         }
     }
+    let glass = transaction.broken_glass(key, transaction.now - BREAK_GLASS_MS)?;
+    facts.break_glass = glass
+        .into_iter()
+        .map(|glass| BreakGlassFacts { who: glass.who, since: glass.since, reason: glass.reason })
+        .collect();
+    inherit_from_services(concord, transaction, key, shared, &mut facts)?;
+    if facts.consents.iter().any(|consent| matches!(consent.patient, Some(Target::Identified { .. })))
+        && let Some(head) = transaction.head(PATIENT, &facts.patient, false)?
+        && let Some(value) = parsed(&head.version)?
+    {
+        facts.identifiers = IdentityFacts::from_resource(PATIENT, &facts.patient, &value).identifiers;
+    }
+    for reference in facts.related_to().into_iter().take(RELATED) {
+        if let Some(links) = links(concord, transaction, reference)? {
+            facts.links.push(links);
+        }
+    }
     Ok(facts)
+}
+
+fn numbers<'a>(types: impl Iterator<Item = &'a ResourceType>) -> Sql {
+    let mut sql = Sql::new("");
+    for (place, one) in types.enumerate() {
+        if place > 0 {
+            sql.push_sql(", ");
+        }
+        sql.push_bind(one.number());
+    }
+    sql
+}
+
+/// A resource's labels, for the data that inherits them.
+fn labelled_facts(version: &Version) -> LabelledFacts {
+    let label = |key: &str| {
+        let (code, system) = key.split_once(SEPARATOR)?;
+        Some(Coding { system: system.to_owned(), code: Some(code.to_owned()) })
+    };
+    LabelledFacts {
+        reference: format!("{}/{}", version.resource_type, version.id),
+        labels: version.labels.split('\n').filter_map(label).collect(),
+    }
+}
+
+/// Adds the organizations that have labels, and the patient's encounters with them, which have the same.
+fn inherit_from_services(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    key: i64,
+    shared: i64,
+    facts: &mut PatientFacts,
+) -> Result<(), Fault> {
+    let services = match concord.facts.services.get(&shared) {
+        Some(services) => services,
+        None => {
+            let condition = Sql::new("r.deleted = 0 AND r.labels <> '' AND r.type = ").bind(ORGANIZATION.number());
+            let found = transaction.versions(Rows::Current, condition)?;
+            let services: Arc<Vec<LabelledFacts>> = Arc::new(found.iter().map(labelled_facts).collect());
+            concord.facts.services.insert(shared, Arc::clone(&services));
+            services
+        }
+    };
+    for service in services.iter() {
+        for (course, parameter) in PROVIDED {
+            let condition = Sql::new("r.deleted = 0 AND r.patient = ")
+                .bind(key)
+                .sql(" AND r.type = ")
+                .bind(course.number())
+                .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+                .bind(ParameterId::of(parameter).0)
+                .sql(" AND e.key = ")
+                .bind(service.reference.as_str())
+                .sql(" AND e.patient = ")
+                .bind(key)
+                .sql(")");
+            for version in transaction.versions(Rows::Current, condition)? {
+                let reference = format!("{}/{}", version.resource_type, version.id);
+                facts.labelled.push(LabelledFacts { reference, labels: service.labels.clone() });
+            }
+        }
+        facts.labelled.push(service.clone());
+    }
+    Ok(())
+}
+
+/// What a resource refers to; none if it is not there.
+fn links(concord: &Concord, transaction: &mut Transaction<'_>, reference: String) -> Result<Option<LinkFacts>, Fault> {
+    let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
+    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+    let Some(head) = transaction.head(resource_type, id, false)? else { return Ok(None) };
+    let Some(value) = parsed(&head.version)? else { return Ok(None) };
+    let local = |text: &str| concord_fhir::rules::local_reference(&concord.base, text);
+    let refers_to = concord_fhir::index::references(&value).iter().filter_map(|(_, text)| local(text)).collect();
+    Ok(Some(LinkFacts { reference, refers_to }))
+}
+
+/// The Devices that stand for the app that calls, if the patient's Consents name any Device.
+fn devices(call: &Call, transaction: &mut Transaction<'_>, patient: &PatientFacts) -> Result<Vec<String>, Fault> {
+    if !patient.names_a_device() {
+        return Ok(Vec::new());
+    }
+    let key = format!("{}{SEPARATOR}{}", call.caller.client, concord_consent::identity::CLIENT_SYSTEM);
+    let condition = Sql::new("r.deleted = 0 AND r.type = ")
+        .bind(DEVICE.number())
+        .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+        .bind(ParameterId::of("Device.identifier").0)
+        .sql(" AND e.key = ")
+        .bind(key)
+        .sql(") LIMIT 100");
+    let found = transaction.versions(Rows::Current, condition)?;
+    Ok(found.iter().map(|version| format!("Device/{}", version.id)).collect())
 }
 
 /// The resource of a version; none for a deletion. A stored body that cannot be read stops the request: a fact that
@@ -386,12 +607,40 @@ pub(crate) fn permits(
     rows: Rows,
     version: &Version,
 ) -> Result<bool, Fault> {
+    holds(transaction, &decision.permit, rows, version)
+}
+
+/// Whether a version is one of those that a predicate means.
+fn holds(
+    transaction: &mut Transaction<'_>,
+    predicate: &Predicate,
+    rows: Rows,
+    version: &Version,
+) -> Result<bool, Fault> {
     let patient = transaction.patient_id(version.patient)?;
-    match known(&decision.permit, version, &patient) {
+    match known(predicate, version, &patient) {
         Predicate::All => Ok(true),
         Predicate::None => Ok(false),
         rest => transaction.meets(rows, version.key, &rest),
     }
+}
+
+/// The elements of a version that have to be left out of what is shown, each once.
+pub(crate) fn redacted(
+    transaction: &mut Transaction<'_>,
+    decision: &Decision,
+    rows: Rows,
+    version: &Version,
+) -> Result<Vec<&'static str>, Fault> {
+    let mut elements: Vec<&'static str> = Vec::new();
+    for redaction in &decision.redactions {
+        if holds(transaction, &redaction.of, rows, version)? {
+            elements.extend(redaction.elements);
+        }
+    }
+    elements.sort_unstable();
+    elements.dedup();
+    Ok(elements)
 }
 
 /// The predicate with what a version's row says put in.
@@ -416,7 +665,7 @@ fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
 
 /// Whether one of a row's labels meets a test: the same rows that the index has.
 fn labelled(labels: &str, test: &Test) -> bool {
-    let keys = labels.split('\n').filter(|key| !key.is_empty());
+    let keys = labels.split('\n').filter(|key| !key.is_empty() && *key != MARK);
     keys.map(|key| Entry { parameter: SECURITY, key: key.to_owned(), low: None, high: None })
         .any(|row| test.holds(&row))
 }
@@ -457,14 +706,71 @@ pub(crate) fn may_change(
     version: &Version,
 ) -> Result<(), Fault> {
     let decision = decide_about(concord, call, transaction, action, version.resource_type, version.patient)?;
-    let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
-    let roles = about_caller(concord, call, transaction)?.roles;
-    concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now)
-        .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&reason))))?;
+    let by_office = version.author.is_empty() && !call.caller.credentials.offices.is_empty();
+    // What nobody is known to have written (the review of a broken glass) is also for those whose office it is. What
+    // several parties write is bounded by the rules of its type; it is deleted by the one who wrote it first.
+    let joint = rules::is_joint(version.resource_type) && action == Action::Update;
+    if !by_office && !joint {
+        authored(concord, call, transaction, version)?
+            .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
+    }
     if permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
     Err(Fault::Denied(issues(&decision)))
+}
+
+/// Whether the caller wrote the resource first, or why that is not so.
+fn authored(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<Result<(), Box<Reason>>, Fault> {
+    let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
+    let roles = about_caller(concord, call, transaction)?.roles;
+    Ok(concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now))
+}
+
+/// Whether the caller wrote the resource first.
+pub(crate) fn wrote(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<bool, Fault> {
+    Ok(authored(concord, call, transaction, version)?.is_ok())
+}
+
+/// The resource of a version that is not a deletion.
+pub(crate) fn stored(version: &Version) -> Result<Value<'static>, Fault> {
+    parsed(version)?.ok_or(Fault::Gone)
+}
+
+/// Whether the caller may change what is labelled in a resource: who wrote it, and a system what no patient and no
+/// related person wrote. What not, with the reason.
+pub(crate) fn owns(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    version: &Version,
+) -> Result<Result<(), Vec<Issue>>, Fault> {
+    let theirs = ["Patient/", "RelatedPerson/"].iter().any(|kind| version.author.starts_with(kind));
+    if call.caller.actor == Actor::System && theirs {
+        let text = "the patient or somebody close to the patient wrote this, and decides how it is labelled";
+        return Ok(Err(vec![Issue::plain(IssueCode::BusinessRule, text)]));
+    }
+    // To negotiate a goal is not to own it.
+    if rules::is_joint(version.resource_type)
+        && let Err(reason) = authored(concord, call, transaction, version)?
+    {
+        return Ok(Err(concord_consent::explain::refusal(std::slice::from_ref(&reason))));
+    }
+    match may_change(concord, call, transaction, Action::Update, version) {
+        Ok(()) => Ok(Ok(())),
+        Err(Fault::Denied(issues)) => Ok(Err(issues)),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Who writes, for the rules of the type.
@@ -478,8 +784,12 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
             writer.patient = Some(id.clone());
         }
         Actor::RelatedPerson(_) => {
-            writer.kind = WriterKind::RelatedPerson { decides: false };
             writer.patient.clone_from(&call.caller.patient);
+            let decides = match &writer.patient {
+                Some(patient) => decides_for(concord, call, transaction, patient)?,
+                None => false,
+            };
+            writer.kind = WriterKind::RelatedPerson { decides };
         }
         Actor::Practitioner(_) | Actor::PractitionerRole(_) => {
             writer.kind = WriterKind::Professional;
@@ -490,24 +800,24 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
     Ok(writer)
 }
 
-/// Which events of the log the caller may see: a patient those about her record, anybody else what they did
-/// themselves and were let do, so that a refusal tells nobody whose record a hidden id belongs to; a system as far as
-/// its scopes go.
-pub(crate) fn log_permission(
+/// Whether the law lets the caller decide for the patient.
+fn decides_for(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
-    action: Action,
-) -> Result<Predicate, Fault> {
-    let resource_type = AUDIT_EVENT;
-    match (&call.caller.actor, call.caller.actor.reference()) {
-        (Actor::System | Actor::Patient(_), _) | (_, None) => {
-            let decision = decide_at(concord, call, transaction, action, Some(resource_type), 0, None)?;
-            Ok(for_type(&decision.permit, resource_type))
-        }
-        (_, Some(own)) => Ok(Predicate::Entry(ParameterId::of("AuditEvent.agent"), Test::Is(own))
-            .and(Predicate::Entry(ParameterId::of("AuditEvent.outcome"), Test::Starts(format!("0{SEPARATOR}"))))),
-    }
+    patient: &str,
+) -> Result<bool, Fault> {
+    let Some(key) = transaction.patient_key(patient)? else { return Ok(false) };
+    let facts = facts(concord, call, transaction, key)?;
+    Ok(concord_consent::legal_basis(&call.caller, &facts, patient, transaction.now).is_some())
+}
+
+/// The same caller with an app that may read everything that they may.
+pub(super) fn unbounded(call: &Call) -> Call {
+    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
+    // Not the same rights as those of the token, so not the same remembered answers.
+    let fingerprint = call.fingerprint.map(|byte| !byte);
+    Call { caller: Arc::new(caller), fingerprint, ..call.clone() }
 }
 
 /// The decision's reasons for an OperationOutcome.
@@ -518,6 +828,13 @@ pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
 /// Puts the Consent or rule that permitted into the record.
 pub(crate) fn log_permit(record: &mut Record, decision: &Decision) {
     record.reason = brief(decision);
+    // The reason that was given belongs with what it opened.
+    for reason in &decision.reasons {
+        let told = matches!(reason.layer, Layer::BreakGlass | Layer::Office) && reason.verdict == Verdict::Permits;
+        if told && record.reason.len() < LONGEST_REASON {
+            record.reason = format!("{}; {}", record.reason, reason.text);
+        }
+    }
 }
 
 /// Puts the rule that refused into the record.

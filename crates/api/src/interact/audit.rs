@@ -48,9 +48,16 @@ pub(crate) enum Interaction {
     Login = 9,
     /// An operation, which is named by the query of the record.
     Operation = 10,
+    /// Change of parts.
+    Patch = 12,
+    /// The glass was broken.
+    BreakGlass = 11,
 }
 
-const INTERACTIONS: [(Interaction, &str, &str, &str); 11] = [
+/// The code of a broken glass (DICOM "Emergency Override Started").
+const OVERRIDE: &str = "110127";
+
+const INTERACTIONS: [(Interaction, &str, &str, &str); 13] = [
     (Interaction::Read, "read", "R", "Read"),
     (Interaction::Vread, "vread", "R", "Read"),
     (Interaction::Search, "search-type", "E", "Query"),
@@ -62,6 +69,8 @@ const INTERACTIONS: [(Interaction, &str, &str, &str); 11] = [
     (Interaction::SystemHistory, "history-system", "R", "Read"),
     (Interaction::Login, "login", "E", ""),
     (Interaction::Operation, "operation", "E", ""),
+    (Interaction::Patch, "patch", "U", "Update"),
+    (Interaction::BreakGlass, OVERRIDE, "E", ""),
 ];
 
 /// The code of the interaction, the code of AuditEvent.action, and the name of the BALP profile.
@@ -96,6 +105,12 @@ impl Call {
             ..Record::default()
         }
     }
+}
+
+/// The record of a call for a purpose that the caller may not have.
+pub(crate) fn purpose_refused(call: &Call, text: &str) -> Record {
+    let reason = text.to_owned();
+    Record { outcome: outcome::REFUSED, reason, ..call.record(Interaction::Login, None) }
 }
 
 /// The record of a call that nobody believable made.
@@ -138,7 +153,11 @@ pub(crate) fn event(stored: &Stored) -> String {
         return record.body.clone();
     }
     let (code, action, profile) = told(record.interaction);
-    let login = record.interaction == Interaction::Login as i16;
+    let (kind, subtype) = match record.interaction {
+        number if number == Interaction::Login as i16 => (coding(DCM, "110114"), coding(DCM, "110122")),
+        number if number == Interaction::BreakGlass as i16 => (coding(DCM, "110113"), coding(DCM, OVERRIDE)),
+        _ => (coding(EVENT_TYPE, "rest"), coding(RESTFUL, code)),
+    };
     let mut meta =
         Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(instant(stored.at)))]);
     let about_patient = !stored.patient_id.is_empty();
@@ -150,8 +169,8 @@ pub(crate) fn event(stored: &Stored) -> String {
         ("resourceType", Value::string("AuditEvent")),
         ("id", Value::string(stored.pk.to_string())),
         ("meta", meta),
-        ("type", if login { coding(DCM, "110114") } else { coding(EVENT_TYPE, "rest") }),
-        ("subtype", Value::Array(vec![if login { coding(DCM, "110122") } else { coding(RESTFUL, code) }])),
+        ("type", kind),
+        ("subtype", Value::Array(vec![subtype])),
         ("action", Value::string(action)),
         ("recorded", Value::string(instant(stored.at))),
         ("outcome", Value::string(record.outcome.to_string())),
@@ -277,6 +296,10 @@ pub(crate) fn hand_in(
     if let Some(agent) = who {
         record.agent = agent.to_owned();
     }
+    let purpose = value.list("purposeOfEvent").iter().flat_map(|concept| concept.list("coding"));
+    if let Some(code) = purpose.filter_map(|coding| coding.text("code")).next() {
+        record.purpose = code.to_owned();
+    }
     record.outcome = value.text("outcome").and_then(|code| code.parse().ok()).unwrap_or(outcome::SUCCESS);
     let subtype = value.list("subtype").first().and_then(|coding| coding.text("code")).unwrap_or_default();
     let action = value.text("action").unwrap_or_default();
@@ -356,6 +379,13 @@ pub(crate) fn condition(transaction: &mut Transaction<'_>, predicate: &Predicate
             return Err(Fault::Malformed(vec![concord_fhir::issue::Issue::plain(
                 concord_fhir::issue::IssueCode::NotSupported,
                 "the audit log cannot be searched through other resources",
+            )]));
+        }
+        Predicate::Coded(_, codes) => {
+            let text = format!("the audit log cannot be searched by codes {codes}");
+            return Err(Fault::Malformed(vec![concord_fhir::issue::Issue::plain(
+                concord_fhir::issue::IssueCode::NotSupported,
+                text,
             )]));
         }
     })

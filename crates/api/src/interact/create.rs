@@ -93,7 +93,8 @@ pub(super) fn insert(
     method: Method,
     record: &mut Record,
 ) -> Result<Written, Fault> {
-    let place = Place { key: transaction.next_key(), id, number: 1, updated: transaction.now, method, author: None };
+    let key = transaction.next_key();
+    let place = Place { key, id, number: 1, updated: transaction.now, method, author: None, previous: None };
     record.entity.clear();
     let proposed = write::propose(concord, call, transaction, Action::Create, resource_type, value, &place)?;
     let told = provenance::of(call, transaction, &proposed, "CREATE", None)?;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use concord_consent::decision::{Decision, Redaction};
 use concord_consent::request::Action;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
-use super::{Call, Concord, access, logged, read};
+use super::break_glass::{self, Place};
+use super::{Call, Concord, access, logged, read, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::{RECORD, Rows};
@@ -54,6 +56,9 @@ type Found = (Option<String>, Vec<(Rows, Version)>);
 
 /// The versions that the caller may see, as they were and as the resource is now.
 pub(crate) async fn history(concord: &Arc<Concord>, call: Call, of: Of, range: Range) -> Result<Page, Fault> {
+    if let Of::Instance(resource_type, id) = &of {
+        break_glass::declare(concord, &call, Place::Resource(*resource_type, id.clone())).await?;
+    }
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -113,7 +118,7 @@ pub(crate) fn per_patient(
     Ok(patients.into_iter().map(told).collect())
 }
 
-fn run(
+pub(super) fn run(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
@@ -121,25 +126,28 @@ fn run(
     range: &Range,
     record: &mut Record,
 ) -> Result<Found, Fault> {
-    let (permit, wanted) = match of {
+    let (decision, wanted) = match of {
         Of::Instance(resource_type, id) => {
             record.entity.clone_from(id);
             let head = read::visible(concord, call, transaction, *resource_type, id, Action::History, record)?;
             record.version = 0;
             let decision = access::decide_on(concord, call, transaction, Action::History, &head)?;
-            (decision.permit.clone(), Sql::new("r.rid = ").bind(head.version.key))
+            (decision, Sql::new("r.rid = ").bind(head.version.key))
         }
         Of::Type(resource_type) => {
             access::require_scope(call, Action::TypeHistory, *resource_type)?;
             let decision =
                 access::decide_search(concord, call, transaction, Action::TypeHistory, *resource_type, None)?;
             access::log_permit(record, &decision);
-            (decision.permit.clone(), Sql::new("r.type = ").bind(resource_type.number()))
+            // Where one record is all that is permitted, its rows lead the way, and SQLite is not offered those of the type.
+            let led = access::only_record(&decision.permit).is_some() && !transaction.is_postgres();
+            let of_type = Sql::new(if led { "+r.type = " } else { "r.type = " }).bind(resource_type.number());
+            (decision, of_type)
         }
         Of::System => {
             let decision = access::decide_everywhere(concord, call, transaction, Action::TypeHistory)?;
             access::log_permit(record, &decision);
-            (decision.permit.clone(), Sql::new("1 = 1"))
+            (decision, Sql::new("1 = 1"))
         }
     };
     let wanted = wanted.append(since_and_at(range));
@@ -150,7 +158,7 @@ fn run(
     };
     let mut versions = Vec::new();
     for rows in [Rows::Current, Rows::Superseded] {
-        let mut condition = wanted.clone().sql(" AND ").append(permitted(transaction, of, rows, &permit)?);
+        let mut condition = wanted.clone().sql(" AND ").append(permitted(transaction, of, rows, &decision.permit)?);
         if let Some(position) = &after {
             condition = condition.sql(" AND ").append(beyond(position)?);
         }
@@ -164,7 +172,27 @@ fn run(
     let more = versions.len() > limit;
     versions.truncate(limit);
     let next = versions.last().filter(|_| more).map(|(_, last)| concord.cursors.seal(call, &context, &position(last)));
-    Ok((next, versions))
+    let shown = versions.into_iter().map(|(rows, version)| Ok((rows, partly(transaction, &decision, rows, version)?)));
+    Ok((next, shown.collect::<Result<_, Fault>>()?))
+}
+
+/// A version as the decision lets it be shown. What of the resource is hidden as it is now is hidden in its older
+/// versions too.
+fn partly(
+    transaction: &mut Transaction<'_>,
+    decision: &Decision,
+    rows: Rows,
+    version: Version,
+) -> Result<Version, Fault> {
+    let of_type = |redaction: &Redaction| access::for_type(&redaction.of, version.resource_type) != Predicate::None;
+    if rows == Rows::Current || !decision.redactions.iter().any(of_type) {
+        return redact::shown(transaction, decision, rows, version);
+    }
+    let mut hidden = access::redacted(transaction, decision, rows, &version)?;
+    if let Some(head) = transaction.head(version.resource_type, &version.id, false)? {
+        hidden.extend(access::redacted(transaction, decision, Rows::Current, &head.version)?);
+    }
+    redact::without(version, hidden)
 }
 
 /// The place of a version in a history. Nothing in it changes when the version is superseded, so that a page goes on
@@ -236,8 +264,8 @@ fn since_and_at(range: &Range) -> Sql {
 fn permitted(transaction: &mut Transaction<'_>, of: &Of, rows: Rows, permit: &Predicate) -> Result<Sql, Fault> {
     let mut sql = transaction.lowered(rows, permit, |lowering| lowering.condition(permit))?;
     if rows == Rows::Superseded {
-        let current = transaction.lowered(Rows::Current, permit, |lowering| lowering.condition(permit))?;
-        sql = sql.sql(" AND r.rid IN (SELECT r.rid FROM resource r WHERE ").append(current).sql(")");
+        let current = transaction.lowered(Rows::Current, permit, |lowering| lowering.deeper().condition(permit))?;
+        sql = sql.sql(" AND EXISTS (SELECT 1 FROM resource r1 WHERE r1.rid = r.rid AND ").append(current).sql(")");
     }
     let record = match of {
         Of::Instance(..) => None,

@@ -136,11 +136,13 @@ impl Inclusion<'_> {
         targets.dedup();
         for target in targets.into_iter().filter(wanted) {
             for chunk in ids.get(&target).map(Vec::as_slice).unwrap_or_default().chunks(VALUES) {
-                self.add(transaction, target, one_of("r.id", chunk))?;
+                let of_type = Sql::new("r.type = ").bind(target.number()).sql(" AND ");
+                self.add(transaction, target, of_type.append(one_of("r.id", chunk)))?;
             }
             let Some(url) = canonical_url(target) else { continue };
             for chunk in urls.chunks(VALUES) {
-                let named = Sql::new("r.rid IN (SELECT u.resource FROM entry u WHERE u.key <> '' AND u.parameter = ")
+                let named = of_type(transaction, target)
+                    .sql("r.rid IN (SELECT u.resource FROM entry u WHERE u.key <> '' AND u.parameter = ")
                     .bind(url.0)
                     .sql(" AND ")
                     .append(one_of("u.key", chunk))
@@ -175,7 +177,8 @@ impl Inclusion<'_> {
                 continue;
             }
             for chunk in names.chunks(VALUES) {
-                let refers = Sql::new("r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND ")
+                let refers = of_type(transaction, source)
+                    .sql("r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND ")
                     .append(one_of("e.parameter", &numbers))
                     .sql(" AND ")
                     .append(one_of("e.key", chunk))
@@ -210,9 +213,7 @@ impl Inclusion<'_> {
         let permitted = transaction.lowered(Rows::Current, &permit, |lowering| lowering.condition(&permit))?;
         // Some may be in the answer already, and one more tells whether there are more.
         let most = MOST_INCLUDED + 1 + self.known.len();
-        let sql = Sql::new("r.deleted = 0 AND r.type = ")
-            .bind(target.number())
-            .sql(" AND ")
+        let sql = Sql::new("r.deleted = 0 AND ")
             .append(condition)
             .sql(" AND ")
             .append(permitted)
@@ -231,6 +232,13 @@ impl Inclusion<'_> {
         }
         Ok(())
     }
+}
+
+/// A condition on the type of resources to which rows of the index lead. With the sign, SQLite does not go through
+/// every resource of the type for them.
+fn of_type(transaction: &Transaction<'_>, resource_type: ResourceType) -> Sql {
+    let column = if transaction.is_postgres() { "r.type = " } else { "+r.type = " };
+    Sql::new(column).bind(resource_type.number()).sql(" AND ")
 }
 
 /// The reference parameters of a type that the include follows.

@@ -1,7 +1,6 @@
 //! How the events that a search of the audit log means are found without reading the log from end to end.
 
 use concord_fhir::index::ParameterId;
-use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::predicate::{Predicate, Test};
 
 use super::audit;
@@ -10,19 +9,12 @@ use crate::store::late::{Lead, Sought};
 use crate::store::transaction::Transaction;
 
 const AGENT: ParameterId = ParameterId::of("AuditEvent.agent");
-const ENTITY: ParameterId = ParameterId::of("AuditEvent.entity");
 const PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
 
-/// The events that a predicate means.
-///
-/// # Errors
-/// When they are told by an entity alone: the log is kept by patient, by agent and by time.
+/// The events that a predicate means. Those that are told by neither patient nor agent are found by reading the log from
+/// its end, as long as a search may take.
 pub(super) fn sought(transaction: &mut Transaction<'_>, predicate: &Predicate) -> Result<Sought, Fault> {
     let lead = lead(transaction, predicate)?;
-    if lead.is_none() && names_entity(predicate) {
-        let text = "the log is kept by patient and by agent: with entity, name one of these as well";
-        return Err(Fault::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]));
-    }
     Ok(Sought { condition: audit::condition(transaction, predicate)?, lead })
 }
 
@@ -90,21 +82,6 @@ fn together(leads: Vec<Option<Lead>>) -> Option<Lead> {
         });
     }
     all.or(Some(Lead::Patients(Vec::new())))
-}
-
-fn names_entity(predicate: &Predicate) -> bool {
-    fn named(test: &Test) -> bool {
-        match test {
-            Test::Every(tests) | Test::Either(tests) => tests.iter().any(named),
-            test => *test != Test::Present,
-        }
-    }
-    match predicate {
-        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(names_entity),
-        Predicate::Not(part) => names_entity(part),
-        Predicate::Entry(parameter, test) => *parameter == ENTITY && named(test),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

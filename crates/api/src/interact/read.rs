@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use concord_consent::decision::Decision;
 use concord_consent::request::Action;
 use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
-use super::{AUDIT_EVENT, Call, Concord, access, lead, logged};
+use super::break_glass::{self, Place};
+use super::{AUDIT_EVENT, Call, Concord, access, log, logged, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
@@ -20,6 +22,7 @@ pub(crate) async fn read(
     resource_type: ResourceType,
     id: String,
 ) -> Result<Version, Fault> {
+    break_glass::declare(concord, &call, Place::Resource(resource_type, id.clone())).await?;
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -40,6 +43,7 @@ pub(crate) async fn vread(
     id: String,
     number: i64,
 ) -> Result<Version, Fault> {
+    break_glass::declare(concord, &call, Place::Resource(resource_type, id.clone())).await?;
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -53,7 +57,7 @@ pub(crate) async fn vread(
 }
 
 /// Inside a transaction: the current version, unless it is a deletion.
-pub(super) fn current(
+pub(crate) fn current(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
@@ -64,8 +68,11 @@ pub(super) fn current(
     if resource_type == AUDIT_EVENT {
         return event(concord, call, transaction, id, record);
     }
-    let head = visible(concord, call, transaction, resource_type, id, Action::Read, record)?;
-    if head.version.deleted { Err(Fault::Gone) } else { Ok(head.version) }
+    let (head, decision) = seen(concord, call, transaction, resource_type, id, Action::Read, record)?;
+    if head.version.deleted {
+        return Err(Fault::Gone);
+    }
+    redact::shown(transaction, &decision, Rows::Current, head.version)
 }
 
 /// Inside a transaction: one version, unless it is a deletion.
@@ -81,17 +88,20 @@ pub(super) fn version(
     if resource_type == AUDIT_EVENT {
         return if number == 1 { event(concord, call, transaction, id, record) } else { Err(Fault::NotFound) };
     }
-    let head = visible(concord, call, transaction, resource_type, id, Action::Read, record)?;
+    let (head, decision) = seen(concord, call, transaction, resource_type, id, Action::Read, record)?;
     let version = if head.version.version == number {
-        head.version
+        redact::shown(transaction, &decision, Rows::Current, head.version)?
     } else {
+        // What of the resource is hidden as it is now is hidden in its versions too.
+        let hidden = access::redacted(transaction, &decision, Rows::Current, &head.version)?;
         let version = transaction.superseded(head.version.key, number)?.ok_or(Fault::NotFound)?;
         let decision = access::decide_about(concord, call, transaction, Action::Read, resource_type, version.patient)?;
         if !access::permits(transaction, &decision, Rows::Superseded, &version)? {
             access::log_denial(record, &decision);
             return Err(Fault::NotFound);
         }
-        version
+        let hidden_then = access::redacted(transaction, &decision, Rows::Superseded, &version)?;
+        redact::without(version, hidden.into_iter().chain(hidden_then).collect())?
     };
     if version.deleted { Err(Fault::Gone) } else { Ok(version) }
 }
@@ -107,6 +117,19 @@ pub(crate) fn visible(
     action: Action,
     record: &mut Record,
 ) -> Result<Head, Fault> {
+    seen(concord, call, transaction, resource_type, id, action, record).map(|(head, _)| head)
+}
+
+/// The same with the decision that lets it be seen.
+pub(crate) fn seen(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+    action: Action,
+    record: &mut Record,
+) -> Result<(Head, Arc<Decision>), Fault> {
     access::require_scope(call, action, resource_type)?;
     let Some(head) = transaction.head(resource_type, id, action.writes())? else { return Err(Fault::NotFound) };
     record.patient = head.version.patient;
@@ -119,7 +142,7 @@ pub(crate) fn visible(
     if record.version == 0 {
         record.version = head.version.version;
     }
-    Ok(head)
+    Ok((head, decision))
 }
 
 /// One event of the audit log.
@@ -132,9 +155,8 @@ fn event(
 ) -> Result<Version, Fault> {
     let resource_type = AUDIT_EVENT;
     access::require_scope(call, Action::Read, resource_type)?;
-    let permit = access::log_permission(concord, call, transaction, Action::Read)?;
-    let own = concord_fhir::predicate::Predicate::Id(vec![id.to_owned()]);
-    let sought = lead::sought(transaction, &permit.and(own))?;
+    let asked = concord_fhir::predicate::Predicate::Id(vec![id.to_owned()]);
+    let sought = log::sought(concord, call, transaction, Action::Read, asked)?;
     let stored = transaction.events(&sought, None, false, 1)?.pop().ok_or(Fault::NotFound)?;
     record.patient = stored.record.patient;
     Ok(super::search::event_version(&stored))

@@ -8,6 +8,7 @@ use concord_fhir::json;
 use super::{Concord, PROVENANCE, provenance, write};
 use crate::fault::Fault;
 use crate::store::lower::Rows;
+use crate::store::overlay;
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
 
@@ -61,7 +62,8 @@ fn run(concord: &Concord, transaction: &mut Transaction<'_>, after: i64) -> Resu
             }
             entries = entries.part_of(patients);
         }
-        version.labels = write::labels(&entries);
+        let beside: Vec<String> = version.labels_beside().map(str::to_owned).collect();
+        version.labels = overlay::joined(&write::own_labels(&entries), &beside);
         version.patient = match entries.patients.first() {
             Some(id) => transaction.make_patient_key(id)?,
             None => 0,

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
-use concord_fhir::issue::Issue;
+use concord_fhir::index::ParameterId;
+use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
 use super::history::per_patient;
-use super::{AUDIT_EVENT, Call, Concord, access, include, lead, logged, matching};
+use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, log, logged, matching, terminology, words};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
@@ -47,6 +48,7 @@ impl Page {
 
 /// A page of the resources that match and that the caller may see.
 pub(crate) async fn search(concord: &Arc<Concord>, call: Call, query: Query) -> Result<Page, Fault> {
+    break_glass::declare(concord, &call, break_glass::Place::of(&query)).await?;
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
@@ -82,6 +84,47 @@ pub(super) fn run(
     query: &Query,
     record: &mut Record,
 ) -> Result<Page, Fault> {
+    if query.explain {
+        may_explain(concord, call, query)?;
+        transaction.note_statements();
+        let mut page = found(concord, call, transaction, query, record)?;
+        page.remarks.extend(explanation(transaction)?);
+        return Ok(page);
+    }
+    found(concord, call, transaction, query, record)
+}
+
+/// How a search is run tells how sharing choices became conditions: systems may know, others where the operator says so.
+fn may_explain(concord: &Concord, call: &Call, query: &Query) -> Result<(), Fault> {
+    if query.resource_type == Some(AUDIT_EVENT) {
+        let text = "search parameter `_explain`: searches of the audit log are not explained";
+        return Err(Fault::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
+    }
+    if concord.explain || matches!(call.caller.actor, Actor::System) {
+        return Ok(());
+    }
+    Err(Fault::denied("search parameter `_explain`: only systems may ask how a search is run"))
+}
+
+/// What was asked for and permitted, and every statement with the database's plan for it.
+fn explanation(transaction: &mut Transaction<'_>) -> Result<Vec<Issue>, Fault> {
+    let told = |text: String| Issue::remark(Severity::Information, IssueCode::Informational, text);
+    let (predicates, statements) = transaction.explained()?;
+    let mut remarks: Vec<Issue> = predicates.into_iter().map(|text| told(format!("predicate: {text}"))).collect();
+    for statement in statements {
+        remarks.push(told(format!("sql: {}", statement.sql)));
+        remarks.push(told(format!("plan: {}", statement.plan.join("\n"))));
+    }
+    Ok(remarks)
+}
+
+fn found(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    query: &Query,
+    record: &mut Record,
+) -> Result<Page, Fault> {
     let limit = query.count.unwrap_or(concord.page.0).min(concord.page.1);
     let context = context(query);
     let after = match &query.cursor {
@@ -93,7 +136,7 @@ pub(super) fn run(
         return events(concord, call, transaction, query, limit, after.as_ref(), &context);
     }
     let sort = sort_keys(query);
-    let among = permitted(concord, call, transaction, query, Some(record))?;
+    let (among, notice) = permitted(concord, call, transaction, query, Some(record))?;
     let wanted = Wanted { among: &among, sort: &sort, after: after.as_ref(), limit };
     let total = match query.total {
         Total::None => None,
@@ -104,6 +147,7 @@ pub(super) fn run(
             Some(total) => total,
             None => transaction.total(&wanted)?,
         };
+        // Only the number was asked for: R4 wants no entries then.
         return Ok(Page::of(Vec::new(), Some(total), None));
     }
     let (versions, next) = transaction.page(&wanted)?;
@@ -113,7 +157,8 @@ pub(super) fn run(
         (total, ..) => total,
     };
     let next = next.map(|position| concord.cursors.seal(call, &context, &position));
-    let (included, remarks) = include::along(concord, call, transaction, query, &versions)?;
+    let (included, mut remarks) = include::along(concord, call, transaction, query, &versions)?;
+    remarks.extend(notice);
     Ok(Page { versions, included, remarks, total, next })
 }
 
@@ -133,14 +178,15 @@ pub(super) fn named(query: &Query) -> Option<String> {
     }
 }
 
-/// What is asked for and what is permitted, type by type. A type of several that no scope covers is left out.
+/// What is asked for and what is permitted, type by type, and what is to be said of that some may be withheld. A type of several that no scope covers is left out.
 fn permitted(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,
     query: &Query,
     mut record: Option<&mut Record>,
-) -> Result<Vec<Among>, Fault> {
+) -> Result<(Vec<Among>, Option<Issue>), Fault> {
+    let mut notice = None;
     let types = query.searched_types();
     let scoped = |one: &ResourceType| call.caller.scopes.that_permit(Action::Search, Some(*one)).next().is_some();
     match types.as_slice() {
@@ -167,15 +213,19 @@ fn permitted(
         if let Some(record) = record.as_deref_mut() {
             access::log_permit(record, &decision);
         }
+        notice = notice.or_else(|| concord_consent::explain::notice(&decision));
         let permit = access::for_type(&decision.permit, one);
-        let asked = access::guard(concord, call, transaction, about, query.of_type(one))?;
+        let asked = terminology::settled(concord, call, transaction, query.of_type(one))?;
+        let asked = access::guard(concord, call, transaction, about, asked)?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
-        let predicate = asked.and(permit);
+        let among = Among { resource_type: one, record, predicate: asked.and(permit) };
+        let Among { record, predicate, .. } = words::narrowed(transaction, &query.words, among)?;
+        transaction.note_predicate(&predicate);
         if predicate != Predicate::None || query.resource_type.is_some() {
             all.push(Among { resource_type: one, record, predicate });
         }
     }
-    Ok(all)
+    Ok((all, notice))
 }
 
 /// The first visible matches, for conditional interactions.
@@ -186,7 +236,7 @@ pub(crate) fn matches(
     query: &Query,
     limit: u32,
 ) -> Result<Vec<Version>, Fault> {
-    let among = permitted(concord, call, transaction, query, None)?;
+    let (among, _) = permitted(concord, call, transaction, query, None)?;
     let wanted = Wanted { among: &among, sort: &[], after: None, limit };
     Ok(transaction.page(&wanted)?.0)
 }
@@ -213,14 +263,22 @@ fn events(
 ) -> Result<Page, Fault> {
     for (name, _) in &query.used {
         let code = name.split(':').next().unwrap_or_default();
-        let control = ["_count", "_cursor", "_sort", "_total", "_summary", "_elements", "_format", "_pretty"];
+        let control =
+            ["_count", "_cursor", "_sort", "_total", "_summary", "_elements", "_explain", "_format", "_pretty"];
         if !audit::SEARCHABLE.contains(&code) && !control.contains(&code) {
             return Err(Fault::parameter(name, "the audit log cannot be searched by it"));
         }
     }
+    let by_time = |sort: &search::Sort| match sort.by {
+        search::SortBy::Updated | search::SortBy::Id => true,
+        search::SortBy::Range(parameter) => parameter == ParameterId::of("AuditEvent.date"),
+        search::SortBy::Key(_) => false,
+    };
+    if !query.sort.iter().all(by_time) {
+        return Err(Fault::parameter("_sort", "the audit log is sorted by `date` or `_lastUpdated`"));
+    }
     let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
-    let permit = access::log_permission(concord, call, transaction, Action::Search)?;
-    let sought = lead::sought(transaction, &query.of_type(AUDIT_EVENT).and(permit))?;
+    let sought = log::sought(concord, call, transaction, Action::Search, query.of_type(AUDIT_EVENT))?;
     let total = match query.total {
         Total::None if limit > 0 => None,
         _ => Some(transaction.count_events(&sought)?),
@@ -234,7 +292,8 @@ fn events(
         .last()
         .filter(|_| more)
         .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
-    Ok(Page::of(found.iter().map(event_version).collect(), total, next))
+    let page = Page::of(found.iter().map(event_version).collect(), total, next);
+    Ok(Page { remarks: log::notice(call).into_iter().collect(), ..page })
 }
 
 /// An event of the log in the form of a version, which is what answers are made of.

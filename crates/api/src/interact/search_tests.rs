@@ -2,8 +2,9 @@
 //! by either. On SQLite, and on PostgreSQL where `CONCORD_TEST_POSTGRES` names a cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use concord_consent::caller::{Actor, Caller};
+use concord_consent::caller::{Actor, Caller, Credentials};
 use concord_consent::scope::Scopes;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::json::{self, Limits, Value};
@@ -23,7 +24,7 @@ const BASE: &str = "https://phr.example/fhir";
 const NOW: i64 = 1_750_000_000_000;
 
 /// Runs the same on every database that there is.
-async fn on_each<F: Future<Output = ()>>(test: impl Fn(Arc<Concord>) -> F) {
+pub(super) async fn on_each<F: Future<Output = ()>>(test: impl Fn(Arc<Concord>) -> F) {
     let name = uuid::Uuid::new_v4().simple().to_string();
     let folder = std::env::temp_dir().join(format!("concord-search-{name}"));
     std::fs::create_dir_all(&folder).unwrap();
@@ -51,14 +52,35 @@ fn cluster() -> Option<String> {
     std::env::var("CONCORD_TEST_POSTGRES").ok()
 }
 
-fn open(address: DatabaseUrl) -> Arc<Concord> {
+pub(super) fn open(address: DatabaseUrl) -> Arc<Concord> {
     migrate(&address).unwrap();
-    let options = Options { address, durability: Durability::Process, connections: 2, node: 1 };
+    let options = Options {
+        address,
+        durability: Durability::Process,
+        connections: 2,
+        query_timeout: Duration::from_secs(30),
+        node: 1,
+    };
     let store = Store::open(&options, Clock::fixed(NOW), Metrics::new().unwrap()).unwrap();
     Arc::new(Concord::new(store, BASE.to_owned(), Limits::default(), (20, 2_000), false, false, "secret"))
 }
 
-fn call(actor: Actor, scopes: &str) -> Call {
+/// The same with something about it changed.
+pub(super) fn open_with(concord: &Arc<Concord>, change: impl FnOnce(&mut Concord)) -> Arc<Concord> {
+    let mut changed = Concord::new(
+        concord.store.clone(),
+        concord.base.clone(),
+        concord.limits,
+        concord.page,
+        concord.check_references,
+        concord.check_nhs_numbers,
+        "secret",
+    );
+    change(&mut changed);
+    Arc::new(changed)
+}
+
+pub(super) fn call(actor: Actor, scopes: &str) -> Call {
     let patient = match &actor {
         Actor::Patient(id) => Some(id.clone()),
         _ => None,
@@ -74,19 +96,27 @@ fn call(actor: Actor, scopes: &str) -> Call {
         client: "app".to_owned(),
         scopes: Scopes::parse(scopes),
         patient,
+        credentials: Credentials::default(),
     };
-    Call { caller: Arc::new(caller), purpose: None, request_id: String::new(), fingerprint, together: Vec::new() }
+    Call {
+        caller: Arc::new(caller),
+        purpose: None,
+        reason: None,
+        request_id: String::new(),
+        fingerprint,
+        together: Vec::new(),
+    }
 }
 
-fn system() -> Call {
+pub(super) fn system() -> Call {
     call(Actor::System, "system/*.cruds")
 }
 
-fn patient(id: &str) -> Call {
+pub(super) fn patient(id: &str) -> Call {
     call(Actor::Patient(id.to_owned()), "patient/*.rs")
 }
 
-fn professional(id: &str) -> Call {
+pub(super) fn professional(id: &str) -> Call {
     call(Actor::Practitioner(id.to_owned()), "user/*.rs")
 }
 
@@ -94,26 +124,26 @@ fn read(resource: &serde_json::Value) -> Value<'static> {
     json::parse(resource.to_string().as_bytes(), &Limits::default()).unwrap().into_owned()
 }
 
-async fn store(concord: &Arc<Concord>, resource: serde_json::Value) {
+pub(super) async fn store(concord: &Arc<Concord>, resource: serde_json::Value) {
     let value = read(&resource);
     let resource_type = ResourceType::parse(value.text("resourceType").unwrap()).unwrap();
     let target = Target::Id(value.text("id").unwrap().to_owned());
     update(concord, system(), resource_type, target, value, None).await.unwrap();
 }
 
-fn query(resource_type: &str, text: &str) -> Query {
+pub(super) fn query(resource_type: &str, text: &str) -> Query {
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
     parse(ResourceType::parse(resource_type), &pairs, Handling::Strict, NOW, BASE)
         .unwrap_or_else(|why| panic!("{text}: {why:?}"))
 }
 
-async fn page(concord: &Arc<Concord>, call: Call, resource_type: &str, text: &str) -> Page {
+pub(super) async fn page(concord: &Arc<Concord>, call: Call, resource_type: &str, text: &str) -> Page {
     search(concord, call, query(resource_type, text))
         .await
         .unwrap_or_else(|why| panic!("{resource_type}?{text}: {why:?}"))
 }
 
-async fn found(concord: &Arc<Concord>, call: Call, resource_type: &str, text: &str) -> Vec<String> {
+pub(super) async fn found(concord: &Arc<Concord>, call: Call, resource_type: &str, text: &str) -> Vec<String> {
     let page = page(concord, call, resource_type, text).await;
     let mut ids: Vec<String> = page.versions.into_iter().map(|version| version.id).collect();
     ids.sort();
@@ -128,11 +158,11 @@ async fn included(concord: &Arc<Concord>, call: Call, resource_type: &str, text:
     names
 }
 
-fn to(reference: &str) -> serde_json::Value {
+pub(super) fn to(reference: &str) -> serde_json::Value {
     serde_json::json!({ "reference": reference })
 }
 
-fn reading(id: &str, of: &str, code: &str) -> serde_json::Value {
+pub(super) fn reading(id: &str, of: &str, code: &str) -> serde_json::Value {
     serde_json::json!({
         "resourceType": "Observation", "id": id, "status": "final", "valueString": "x",
         "code": { "coding": [{ "system": "http://loinc.org", "code": code }] },
@@ -142,7 +172,7 @@ fn reading(id: &str, of: &str, code: &str) -> serde_json::Value {
 }
 
 /// Two records that refer to one another. Ann's GP is in her care team only.
-async fn two_records(concord: &Arc<Concord>) {
+pub(super) async fn two_records(concord: &Arc<Concord>) {
     let gp = serde_json::json!({ "resourceType": "Practitioner", "id": "gp", "name": [{ "family": "Okafor" }] });
     store(concord, gp).await;
     for (id, name) in [("ann", "Ann"), ("bob", "Bob")] {

@@ -7,14 +7,16 @@ use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules;
 use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::create::{self, Written};
 use super::write::{self, Place};
-use super::{Call, Concord, access, logged, matching, provenance, read};
+use super::{Call, Concord, access, labels, logged, matching, provenance, read, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
+use crate::store::overlay;
 use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
 
@@ -119,15 +121,15 @@ pub(super) fn run(
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
     id: &str,
-    value: Value<'_>,
+    mut value: Value<'_>,
     if_match: Option<&IfMatch>,
     record: &mut Record,
 ) -> Result<Written, Fault> {
     record.entity = id.to_owned();
     access::require_scope(call, Action::Update, resource_type)?;
     let is_system = matches!(call.caller.actor, Actor::System);
-    let head = match read::visible(concord, call, transaction, resource_type, id, Action::Update, record) {
-        Ok(head) => head,
+    let (head, seen) = match read::seen(concord, call, transaction, resource_type, id, Action::Update, record) {
+        Ok(found) => found,
         // Only a system learns that an id is unused; for anybody else that looks like a hidden one.
         Err(Fault::NotFound) if is_system => {
             if transaction.head(resource_type, id, true)?.is_some() {
@@ -146,6 +148,29 @@ pub(super) fn run(
     }
     check_version(if_match, &old)?;
     access::may_change(concord, call, transaction, Action::Update, &old)?;
+    redact::refuse_part(transaction, &seen, &old, &value)?;
+    let kept = labels::keep(call, &old, &mut value)?;
+    put(concord, call, transaction, old, value, kept, record)
+}
+
+/// Puts a new version in place of one that the caller may change.
+pub(super) fn put(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    old: Version,
+    value: Value<'_>,
+    kept: Vec<Issue>,
+    record: &mut Record,
+) -> Result<Written, Fault> {
+    let (resource_type, id) = (old.resource_type, old.id.as_str());
+    let is_system = matches!(call.caller.actor, Actor::System);
+    let before = match rules::is_joint(resource_type) && !old.deleted {
+        true => Some(access::stored(&old)?),
+        false => None,
+    };
+    let own = is_system || before.is_none() || access::wrote(concord, call, transaction, &old)?;
+    let previous = before.as_ref().map(|value| rules::Previous { value, own });
     let place = Place {
         key: old.key,
         id,
@@ -153,8 +178,12 @@ pub(super) fn run(
         updated: transaction.now.max(old.updated),
         method: if old.deleted { Method::Restore } else { Method::Put },
         author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
+        previous: previous.as_ref(),
     };
-    let proposed = write::propose(concord, call, transaction, Action::Update, resource_type, value, &place)?;
+    let mut proposed = write::propose(concord, call, transaction, Action::Update, resource_type, value, &place)?;
+    let beside: Vec<String> = old.labels_beside().map(str::to_owned).collect();
+    proposed.version.labels = overlay::joined(&proposed.version.labels, &beside);
+    proposed.warnings.extend(kept);
     record.version = old.version;
     if !old.deleted && write::unchanged(&old.body, &proposed.version.body) {
         return Ok(Written { version: old, created: false, warnings: proposed.warnings });
@@ -167,6 +196,9 @@ pub(super) fn run(
     patients.push(transaction.patient_id(old.patient)?);
     patients.retain(|patient| !patient.is_empty());
     write::note_access_change(transaction, resource_type, &patients)?;
+    if proposed.version.labels != old.labels {
+        labels::follow(concord, transaction, &proposed.version)?;
+    }
     record.version = proposed.version.version;
     record.patient = proposed.version.patient;
     Ok(Written { version: proposed.version, created: old.deleted, warnings: proposed.warnings })

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use concord_consent::caller::Actor;
+use concord_consent::caller::{Actor, Caller, LOGIN_SYSTEM, Proofing};
 use concord_consent::request::Action;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::issue::IssueCode;
@@ -10,8 +10,9 @@ use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 
-use super::{Call, Concord, PROVENANCE, SECURITY, access, instant, provenance, references};
+use super::{Call, Concord, PROVENANCE, SECURITY, access, comment, instant, labels, logical, provenance, references};
 use crate::fault::Fault;
+use crate::store::overlay;
 use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
 
@@ -39,6 +40,8 @@ pub(crate) struct Place<'a> {
     pub(crate) method: Method,
     /// Who wrote the resource first, if it is there already.
     pub(crate) author: Option<&'a str>,
+    /// What stands before, for types that several parties write.
+    pub(crate) previous: Option<&'a rules::Previous<'a>>,
 }
 
 /// Applies the rules of the type for the writer, stamps the server's elements, decides on the result, and checks its
@@ -52,13 +55,28 @@ pub(crate) fn propose(
     mut value: Value<'_>,
     place: &Place<'_>,
 ) -> Result<Proposed, Fault> {
+    if matches!(call.caller.actor, Actor::System) {
+        logical::name_patient(transaction, resource_type, &mut value)?;
+    }
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
-    let prepared = rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings);
+    if resource_type == comment::COMMUNICATION {
+        comment::complete(concord, call, transaction, place.id, &mut value)?;
+    }
+    let prepared = match place.previous {
+        Some(previous) => {
+            rules::prepare_revision(resource_type, previous, &mut value, &writer, transaction.now, &settings)
+        }
+        None => rules::prepare(resource_type, &mut value, &writer, transaction.now, &settings),
+    };
     rules::stamp_label(&mut value, &writer);
+    if let Some(previous) = place.previous.filter(|previous| !previous.own) {
+        rules::keep_claims(&mut value, previous.value);
+    }
     // Stamped before it is judged, so that what is judged is what is stored.
     let source = source(call, resource_type, &value);
     stamp(&mut value, place, source);
+    tag_login(&mut value, &call.caller);
     let mut entries = index::extract_under(&concord.base, resource_type, place.id, place.updated, &value);
     if resource_type == PROVENANCE {
         entries = entries.part_of(provenance::patients(concord, transaction, &value)?);
@@ -79,6 +97,14 @@ pub(crate) fn propose(
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
         references::check(concord, call, transaction, &value, &entries.patients)?;
     }
+    let beside = if resource_type == PROVENANCE {
+        let mut keys = labels::of_targets(concord, transaction, &value)?;
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    } else {
+        Vec::new()
+    };
     let author = match (place.author, call.caller.actor.reference()) {
         (Some(author), _) => author.to_owned(),
         (None, Some(author)) => author,
@@ -102,14 +128,14 @@ pub(crate) fn propose(
         patient,
         patients: i16::try_from(entries.patients.len()).unwrap_or(i16::MAX),
         author,
-        labels: labels(&entries),
+        labels: overlay::joined(&own_labels(&entries), &beside),
         body: json::to_string(&value),
     };
     Ok(Proposed { version, entries, warnings })
 }
 
 /// The keys of the labels, as a version's row keeps them.
-pub(crate) fn labels(entries: &Entries) -> String {
+pub(crate) fn own_labels(entries: &Entries) -> String {
     let keys = entries.rows.iter().filter(|row| row.parameter == SECURITY).map(|row| row.key.as_str());
     keys.collect::<Vec<_>>().join("\n")
 }
@@ -164,6 +190,34 @@ fn stamp<'v>(value: &mut Value<'v>, place: &Place<'_>, source: Option<String>) {
     object.set_at(2, Cow::Borrowed("meta"), Value::Object(meta));
 }
 
+/// Marks what a patient enters whose identity is not proven with the sign-in in which it was entered, by which it can be
+/// read back. Nobody but a system says so of what is written otherwise.
+fn tag_login<'v>(value: &mut Value<'v>, caller: &Caller) {
+    if matches!(caller.actor, Actor::System) {
+        return;
+    }
+    let Some(meta) = value.as_object_mut().and_then(|object| object.get_mut("meta")).and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    let mut tags: Vec<Value<'v>> = match meta.remove("tag") {
+        Some(Value::Array(tags)) => tags,
+        Some(Value::Null) | None => Vec::new(),
+        Some(single) => vec![single],
+    };
+    tags.retain(|tag| tag.text("system") != Some(LOGIN_SYSTEM));
+    let credentials = &caller.credentials;
+    if let (true, Some(login)) = (credentials.proofing < Proofing::P9, &credentials.login) {
+        tags.push(Value::object([
+            ("system", Value::string(LOGIN_SYSTEM)),
+            ("code", Value::string(login.as_str().to_owned())),
+        ]));
+    }
+    if !tags.is_empty() {
+        meta.set("tag", Value::Array(tags));
+    }
+}
+
 /// Where a resource is from, as the server says it: the app of a person; for a Provenance that a system hands in, that
 /// system, unless it says so itself; for what else a system writes, whatever it says itself.
 fn source(call: &Call, resource_type: ResourceType, value: &Value<'_>) -> Option<String> {
@@ -213,7 +267,8 @@ pub(crate) fn note_access_change(
     patients: &[String],
 ) -> Result<(), Fault> {
     match resource_type.name() {
-        "Consent" | "CareTeam" | "RelatedPerson" => {
+        // Of an encounter or episode the data inherits the labels, its own and those of who provided it.
+        "Consent" | "CareTeam" | "RelatedPerson" | "Encounter" | "EpisodeOfCare" => {
             for patient in patients {
                 let key = transaction.make_patient_key(patient)?;
                 transaction.bump_access_version(key)?;

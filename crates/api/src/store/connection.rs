@@ -1,6 +1,7 @@
 //! The two databases behind one face. Only this file and the migrations know which is which.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use concord_fhir::issue::{Issue, IssueCode};
 use diesel::connection::{Connection as _, SimpleConnection};
@@ -10,12 +11,16 @@ use diesel::query_dsl::{LoadQuery, RunQueryDsl};
 use diesel::result::{ConnectionResult, DatabaseErrorKind, Error};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
+use super::deadline::{self, Watch};
 use super::statement::{Sql, Statement};
 use crate::config::{DatabaseUrl, Durability};
 use crate::fault::Fault;
 
 /// How many shapes of searches a connection keeps prepared.
 const SHAPES: usize = 256;
+
+/// How long a statement may take where nothing else is said.
+const USUAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// An open connection to either database.
 pub(crate) struct Connection {
@@ -24,6 +29,8 @@ pub(crate) struct Connection {
     suspect: bool,
     /// The shapes of searches whose preparation is kept.
     shapes: HashSet<String>,
+    /// How long a search may take.
+    limit: Duration,
 }
 
 /// Which database a connection is to.
@@ -42,6 +49,7 @@ impl Connection {
     pub(crate) fn open(address: &DatabaseUrl, durability: Durability) -> ConnectionResult<Connection> {
         match address {
             DatabaseUrl::Sqlite(path) => {
+                deadline::install();
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
                 let synchronous = match durability {
                     Durability::Full => "FULL",
@@ -55,18 +63,48 @@ impl Connection {
                          PRAGMA wal_autocheckpoint = 4000;"
                     ))
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-                Ok(Connection { database: Database::Sqlite(connection), suspect: false, shapes: HashSet::new() })
+                Ok(Connection::of(Database::Sqlite(connection)))
             }
             DatabaseUrl::Postgres(url) => {
                 let mut connection = PgConnection::establish(url)?;
                 connection
+                    // To compile an expression takes longer than to answer a search: seconds, for the permission of
+                    // somebody who may see parts of many types.
                     .batch_execute(
-                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET statement_timeout = '30s'",
+                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET statement_timeout = '30s'; \
+                         SET jit = off",
                     )
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-                Ok(Connection { database: Database::Postgres(connection), suspect: false, shapes: HashSet::new() })
+                Ok(Connection::of(Database::Postgres(connection)))
             }
         }
+    }
+
+    fn of(database: Database) -> Connection {
+        Connection { database, suspect: false, shapes: HashSet::new(), limit: USUAL_LIMIT }
+    }
+
+    /// Opens a connection whose searches, and on PostgreSQL all its statements, end after this time.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or opened.
+    pub(super) fn open_limited(
+        address: &DatabaseUrl,
+        durability: Durability,
+        limit: Duration,
+    ) -> ConnectionResult<Connection> {
+        let mut connection = Connection { limit, ..Connection::open(address, durability)? };
+        if connection.is_postgres() {
+            connection
+                .batch(&format!("SET statement_timeout = {}", limit.as_millis().max(1)))
+                .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+        }
+        Ok(connection)
+    }
+
+    /// Bounds the time of what is run while it lives. PostgreSQL sees to it by itself.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        matches!(self.database, Database::Sqlite(_)).then(|| Watch::new(self.limit))
     }
 
     /// Makes this the connection that writes. It alone keeps its pages from commit to commit, so it gets more room.
@@ -171,7 +209,9 @@ impl From<Error> for Fault {
             }
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ClosedConnection, _)
             | Error::BrokenTransactionManager => Fault::Busy(1),
-            Error::DatabaseError(_, information) if information.message().contains("statement timeout") => {
+            Error::DatabaseError(_, information)
+                if information.message().contains("statement timeout") || information.message() == "interrupted" =>
+            {
                 Fault::Malformed(vec![Issue::plain(
                     IssueCode::TooCostly,
                     "this takes the database too long; ask for less at once, for instance for one patient",

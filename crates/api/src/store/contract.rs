@@ -1,6 +1,8 @@
 //! What both databases promise alike.
 
-use concord_fhir::predicate::{Predicate, Test};
+use std::time::Duration;
+
+use concord_fhir::issue::IssueCode;
 use concord_fhir::registry::ResourceType;
 use diesel::sql_types::{BigInt, Text};
 use diesel_migrations::MigrationHarness as _;
@@ -9,7 +11,6 @@ use super::audit::Record;
 use super::connection::{Connection, Database};
 use super::late::{Lead, MANY, Sought};
 use super::migrate::{POSTGRES, SQLITE, migrate};
-use super::search::{Among, SortBy, SortKey, Wanted};
 use super::statement::Sql;
 use super::testing::Scratch;
 use super::transaction::Transaction;
@@ -307,29 +308,38 @@ async fn a_point_read_may_need_one_statement_or_more() {
     }
 }
 
-#[test]
-fn the_embedded_database_searches_one_record_by_its_own_rows() {
-    let scratch = Scratch::both().into_iter().next().unwrap();
-    let shared = scratch.store();
-    let mut connection = Connection::open(&scratch.address, Durability::Process).unwrap();
-    let mut transaction = Transaction::new(&mut connection, &shared.shared);
-    transaction.make_patient_key("amina").unwrap();
-    let code = concord_fhir::index::ParameterId::of("Observation.code");
-    let observation = concord_fhir::registry::ResourceType::parse("Observation").unwrap();
-    let asked = Predicate::Entry(code, Test::Starts("85354-9".to_owned())).and(Predicate::Record("amina".to_owned()));
-    let sort =
-        [SortKey { by: SortBy::Range(code), descending: true }, SortKey { by: SortBy::Updated, descending: false }];
-    for (predicate, sort) in [(&asked, &sort[..]), (&Predicate::Record("amina".to_owned()), &sort[..1]), (&asked, &[])]
-    {
-        let among =
-            [Among { resource_type: observation, record: Some("amina".to_owned()), predicate: predicate.clone() }];
-        let wanted = Wanted { among: &among, sort, after: None, limit: 20 };
-        let (page, _) = transaction.page(&wanted).unwrap();
-        assert!(page.is_empty());
-        let explained = Sql::new("EXPLAIN QUERY PLAN SELECT r.rid FROM ").append(transaction.paged(&wanted).unwrap());
-        let plan = transaction.rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(explained).unwrap();
-        let plan: Vec<&str> = plan.iter().map(|row| row.3.as_str()).collect();
-        assert!(plan.iter().any(|step| step.contains("entry_key (parameter=?")), "{plan:#?}");
-        assert!(!plan.iter().any(|step| step.contains("resource_updated") || step.contains("SCAN r")), "{plan:#?}");
+/// Counts to a very great number.
+fn endless() -> Sql {
+    Sql::new(
+        "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000) \
+         SELECT count(*) FROM n",
+    )
+}
+
+#[tokio::test]
+async fn a_search_that_takes_too_long_is_stopped() {
+    for scratch in Scratch::both() {
+        let store = scratch.store_with(Duration::from_millis(100));
+        let costly = |result: &Result<Vec<i64>, Fault>| {
+            matches!(result, Err(Fault::Malformed(issues))
+            if issues.iter().all(|issue| issue.code == IssueCode::TooCostly))
+        };
+        let stopped = store.read(|transaction| (transaction.numbers(endless()), Vec::new())).await;
+        assert!(costly(&stopped), "{stopped:?}");
+        // Where a write looks for something, the write is undone and the next one is done.
+        let stopped = store.write(|transaction| {
+            transaction.make_patient_key("undone").unwrap();
+            (transaction.numbers(endless()), vec![record("stopped")])
+        });
+        let stopped = stopped.await;
+        assert!(costly(&stopped), "{stopped:?}");
+        let done = store.write(|transaction| (transaction.make_patient_key("done"), vec![record("done")])).await;
+        assert!(done.is_ok(), "{done:?}");
+        let told = store.read(|transaction| {
+            let known = ["undone", "done"].map(|id| transaction.patient_key(id).unwrap().is_some());
+            (Ok((known, reasons(transaction))), Vec::new())
+        });
+        let (known, told) = told.await.unwrap();
+        assert_eq!((known, told), ([false, true], vec!["stopped".to_owned(), "done".to_owned()]));
     }
 }

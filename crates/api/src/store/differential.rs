@@ -23,6 +23,14 @@ const TYPES: [ResourceType; 3] =
 const PATIENTS: [&str; 3] = ["p1", "p2", "p3"];
 const PARAMETERS: [ParameterId; 4] =
     [ParameterId::of("Observation.code"), ParameterId::of("Observation.date"), ParameterId::of("_tag"), SECURITY];
+/// The parameters that are asked about: those with rows, and one whose rows are those of others.
+const ASKED: [ParameterId; 5] = [
+    ParameterId::of("Observation.code"),
+    ParameterId::of("Observation.combo-code"),
+    ParameterId::of("Observation.date"),
+    ParameterId::of("_tag"),
+    SECURITY,
+];
 /// Few, so that many are equal; with whatever a LIKE, a collation or a cut at the wrong byte would trip over.
 const WORDS: [&str; 14] =
     ["", "a", "A", "ab", "b", "%", "_", "é", "e\u{301}", "\u{d7ff}", "\u{e000}", "😀", "'\\\"", "a b"];
@@ -78,6 +86,8 @@ fn test() -> impl Strategy<Value = Test> {
         key().prop_map(Test::Is),
         key().prop_map(Test::Starts),
         key().prop_map(Test::Ends),
+        prop::collection::vec(key(), 0..4).prop_map(Test::OneOf),
+        word().prop_map(Test::Has),
         word().prop_map(Test::Contains),
         (comparison(), select(&NUMBERS[..])).prop_map(|(comparison, number)| Test::Low(comparison, number)),
         (comparison(), select(&NUMBERS[..])).prop_map(|(comparison, number)| Test::High(comparison, number)),
@@ -99,7 +109,7 @@ fn predicate() -> impl Strategy<Value = Predicate> {
         1 => prop::collection::vec(id, 0..3).prop_map(Predicate::Id),
         3 => patient.prop_map(Predicate::Record),
         2 => (comparison(), select(&TIMES[..])).prop_map(|(comparison, time)| Predicate::Updated(comparison, time)),
-        8 => (select(&PARAMETERS[..]), test()).prop_map(|(parameter, test)| Predicate::Entry(parameter, test)),
+        8 => (select(&ASKED[..]), test()).prop_map(|(parameter, test)| Predicate::Entry(parameter, test)),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         let several = prop::collection::vec(inner.clone(), 0..3);
@@ -198,7 +208,14 @@ async fn found(store: &Store, predicate: Predicate) -> [Vec<String>; 2] {
 }
 
 fn permitting(permit: Predicate) -> Decision {
-    Decision { action: Action::Read, permit, reasons: Vec::new(), obligations: Vec::new(), until: None }
+    Decision {
+        action: Action::Read,
+        permit,
+        reasons: Vec::new(),
+        obligations: Vec::new(),
+        redactions: Vec::new(),
+        until: None,
+    }
 }
 
 fn search(

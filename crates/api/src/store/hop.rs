@@ -23,7 +23,7 @@ pub(super) fn can_lead(predicate: &Predicate) -> bool {
 
 impl Lowering<'_> {
     /// The same for the resource at the other end of a hop.
-    fn deeper(&self) -> Lowering<'_> {
+    pub(crate) fn deeper(&self) -> Lowering<'_> {
         Lowering {
             rows: Rows::Current,
             postgres: self.postgres,
@@ -103,7 +103,8 @@ impl Lowering<'_> {
                 .bind(url.0)
                 .sql("))"),
         };
-        Sql::new("(")
+        // With the sign, SQLite does not go through every resource of the type for one that is a candidate already.
+        Sql::new(if self.postgres { "(" } else { "(+" })
             .sql(self.column("type"))
             .sql(" = ")
             .bind(target.number())

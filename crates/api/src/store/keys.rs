@@ -19,6 +19,11 @@ impl Keys {
         Keys { node: i64::from(node & 0x3ff), last: AtomicI64::new(0) }
     }
 
+    /// The least number that is made at that time or later, by a node whose clock is right.
+    pub(crate) fn from(now_ms: i64) -> i64 {
+        (now_ms - EPOCH).max(0) << 22
+    }
+
     /// The next number at that time; always greater than the one before, also when the clock steps back.
     pub(crate) fn next(&self, now_ms: i64) -> i64 {
         let wanted = ((now_ms - EPOCH).max(1) << 22) | (self.node << 12);

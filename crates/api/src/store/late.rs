@@ -28,6 +28,13 @@ pub(crate) struct Sought {
     pub(crate) lead: Option<Lead>,
 }
 
+impl Sought {
+    /// Those of them for which this holds as well.
+    pub(crate) fn and(self, condition: Sql) -> Sought {
+        Sought { condition: self.condition.sql(" AND ").append(condition), lead: self.lead }
+    }
+}
+
 /// What every event that is looked for has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lead {

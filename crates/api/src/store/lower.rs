@@ -9,11 +9,11 @@ use std::borrow::Cow;
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{ResourceType, combined};
 use concord_fhir::search::record_of;
 
 use super::hop;
-use super::statement::Sql;
+use super::statement::{Bind, Sql};
 
 /// The parameter of the rows that say whose record a resource is part of. Its key is the type's name.
 pub(crate) const RECORD: ParameterId = ParameterId::of("_record");
@@ -70,25 +70,32 @@ impl Lowering<'_> {
     pub(crate) fn condition(&self, predicate: &Predicate) -> Sql {
         match predicate {
             Predicate::All => Sql::new("1 = 1"),
-            Predicate::None => Sql::new("1 = 0"),
+            // Codes that nobody has looked up are none.
+            Predicate::None | Predicate::Coded(..) => Sql::new("1 = 0"),
             Predicate::And(parts) => self.join(parts, " AND ", "1 = 1"),
             Predicate::Or(parts) => match same_test(parts) {
-                Some((parameters, test)) => self.exists_in(&parameters).sql(" AND ").append(self.test(test)).sql(")"),
+                Some((parameters, test)) => {
+                    self.exists_in(&parameters).sql(" AND ").append(self.test(test)).sql(self.end())
+                }
                 None => self.join(parts, " OR ", "1 = 0"),
             },
             Predicate::Not(part) => Sql::new("NOT (").append(self.condition(part)).sql(")"),
-            Predicate::Type(types) => self.of_types(types),
+            // With the sign, SQLite leaves its indexes of the type alone: candidates are there already.
+            Predicate::Type(types) if self.postgres => self.of_types(types),
+            Predicate::Type(types) => Sql::new("+").append(self.of_types(types)),
             Predicate::Id(ids) => list(self.column("id"), ids.iter().map(|id| id.as_str().into())),
             Predicate::Record(patient) => match (self.patient_key)(patient) {
                 None => Sql::new("1 = 0"),
-                Some(key) => self.exists(RECORD).sql(" AND e.patient = ").bind(key).sql(")"),
+                Some(key) => self.exists(RECORD).sql(" AND e.patient = ").bind(key).sql(self.end()),
             },
             Predicate::NoRecord => Sql::new(self.column("patient")).sql(" = 0"),
             Predicate::Updated(comparison, wanted) => {
                 Sql::new(self.column("updated")).sql(" ").sql(operator(*comparison)).bind(*wanted)
             }
-            Predicate::Entry(parameter, Test::Present) => self.exists(*parameter).sql(")"),
-            Predicate::Entry(parameter, test) => self.exists(*parameter).sql(" AND ").append(self.test(test)).sql(")"),
+            Predicate::Entry(parameter, Test::Present) => self.exists(*parameter).sql(self.end()),
+            Predicate::Entry(parameter, test) => {
+                self.exists(*parameter).sql(" AND ").append(self.test(test)).sql(self.end())
+            }
             Predicate::Through { parameter, types, then } => self.through(*parameter, types, then),
             Predicate::PointedAtBy { target, resource_type, parameter, by } => {
                 self.pointed_at_by(*target, *resource_type, *parameter, by)
@@ -179,7 +186,7 @@ impl Lowering<'_> {
 
     /// The condition on the rows of a leading clause, after `e.`.
     fn led(&self, parameters: &[ParameterId], test: &Test, records: &[i64]) -> Sql {
-        list("parameter", parameters.iter().map(|parameter| parameter.0.into()))
+        of_parameters("parameter", parameters)
             .sql(" AND e.key <> '' AND ")
             .append(self.test(test))
             .append(in_records(records))
@@ -195,7 +202,13 @@ impl Lowering<'_> {
             .sql(" e WHERE e.resource = ")
             .sql(if self.depth == 0 { Cow::Borrowed(self.rows.key()) } else { self.column("rid") })
             .sql(" AND ")
-            .append(list("e.parameter", parameters.iter().map(|parameter| parameter.0.into())))
+            .append(of_parameters("e.parameter", parameters))
+    }
+
+    /// The end of an `EXISTS`. The index of superseded versions has no key to lead by, and PostgreSQL would go through
+    /// all of it first: with an offset it stays a look-up for each candidate.
+    fn end(&self) -> &'static str {
+        if self.postgres && self.rows == Rows::Superseded { " OFFSET 0)" } else { ")" }
     }
 
     /// A column of the resource that conditions are made about.
@@ -232,6 +245,8 @@ impl Lowering<'_> {
         match test {
             Test::Present => Sql::new("1 = 1"),
             Test::Is(wanted) => Sql::new("e.key = ").bind(wanted.as_str()),
+            Test::OneOf(wanted) if self.postgres => Sql::new("e.key = ANY(").bind(Bind::Texts(wanted.clone())).sql(")"),
+            Test::OneOf(wanted) => list("e.key", wanted.iter().map(|key| key.as_str().into())),
             Test::Starts(wanted) => {
                 let from = Sql::new("e.key >= ").bind(wanted.as_str());
                 match successor(wanted) {
@@ -303,6 +318,7 @@ fn selectivity(predicate: &Predicate) -> Option<usize> {
         match test {
             // The index of keys leaves out the rows that have none.
             Test::Is(key) if !key.is_empty() => Some(1_000 - key.len().min(900)),
+            Test::OneOf(keys) if !keys.iter().any(String::is_empty) => Some(1_500),
             Test::Starts(key) if !key.is_empty() => Some(2_000 - key.len().min(900)),
             Test::Either(tests) if !tests.is_empty() => {
                 tests.iter().map(rank).try_fold(0, |most, each| Some(most.max(each?)))
@@ -336,6 +352,15 @@ fn same_test(parts: &[Predicate]) -> Option<(Vec<ParameterId>, &Test)> {
     parameters.map(|parameters| (parameters, test))
 }
 
+/// The row is one of these parameters'; of a combined one, of those that it consists of.
+pub(super) fn of_parameters(column: &'static str, parameters: &[ParameterId]) -> Sql {
+    let rows_of = |parameter: &'_ ParameterId| match combined(*parameter) {
+        Some(parts) => parts.to_vec(),
+        None => vec![*parameter],
+    };
+    list(column, parameters.iter().flat_map(rows_of).map(|parameter| parameter.0.into()))
+}
+
 /// ` AND ` the row is in one of these records; nothing for no record.
 fn in_records(records: &[i64]) -> Sql {
     if records.is_empty() {
@@ -345,7 +370,7 @@ fn in_records(records: &[i64]) -> Sql {
 }
 
 /// One of the values; a single one as an equation, so that a query has the same text whichever way it came.
-fn list(column: impl Into<Cow<'static, str>>, mut values: impl Iterator<Item = super::statement::Bind>) -> Sql {
+fn list(column: impl Into<Cow<'static, str>>, mut values: impl Iterator<Item = Bind>) -> Sql {
     let Some(first) = values.next() else { return Sql::new("1 = 0") };
     let Some(second) = values.next() else { return Sql::new(column).sql(" = ").bind(first) };
     let mut sql = Sql::new(column).sql(" IN (").bind(first).sql(", ").bind(second);

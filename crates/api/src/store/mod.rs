@@ -4,20 +4,24 @@
 //! answers before those are as durable as the data. Concurrent requests share a commit.
 
 pub(crate) mod audit;
+pub(crate) mod broken_glass;
 pub(crate) mod connection;
 #[cfg(test)]
 mod contract;
+mod deadline;
 #[cfg(test)]
 mod differential;
 mod hop;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod late;
 pub(crate) mod lower;
 mod migrate;
+pub(crate) mod overlay;
 mod patients;
 mod points;
 mod postgres;
 pub(crate) mod rows;
+pub(crate) mod seal;
 pub(crate) mod search;
 mod sqlite;
 pub(crate) mod statement;
@@ -27,6 +31,7 @@ pub(crate) mod transaction;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use concord_fhir::registry::ResourceType;
 use tokio::sync::oneshot;
@@ -74,6 +79,8 @@ pub struct Options {
     pub durability: Durability,
     /// How many connections to PostgreSQL.
     pub connections: usize,
+    /// How long a search may take.
+    pub query_timeout: Duration,
     /// A number for this process, drawn at random, of which ten bits are used.
     pub node: u16,
 }

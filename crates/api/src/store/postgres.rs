@@ -57,26 +57,26 @@ impl Postgres {
         let (tasks, task_receiver) = channel::<Task>();
         let task_receiver = Arc::new(Mutex::new(task_receiver));
         for number in 0..options.connections.max(1) {
-            let connection = open(&options.address)?;
-            let (shared, receiver, address) = (Arc::clone(shared), Arc::clone(&task_receiver), options.address.clone());
+            let place = Place { address: options.address.clone(), limit: options.query_timeout };
+            let connection = open(&place)?;
+            let (shared, receiver) = (Arc::clone(shared), Arc::clone(&task_receiver));
             std::thread::Builder::new()
                 .name(format!("postgres-{number}"))
-                .spawn(move || task_loop(connection, &address, &shared, &receiver))
+                .spawn(move || task_loop(connection, &place, &shared, &receiver))
                 .map_err(|error| format!("cannot start a database thread: {error}"))?;
         }
         let (appends, append_receiver) = channel::<Append>();
-        let connection = open(&options.address)?;
-        let (own, address) = (Arc::clone(shared), options.address.clone());
+        let place = Place { address: options.address.clone(), limit: options.query_timeout };
+        let (connection, own, at) = (open(&place)?, Arc::clone(shared), place.clone());
         std::thread::Builder::new()
             .name("postgres-audit".to_owned())
-            .spawn(move || append_loop(connection, &address, &own, &append_receiver))
+            .spawn(move || append_loop(connection, &at, &own, &append_receiver))
             .map_err(|error| format!("cannot start the audit thread: {error}"))?;
         let (points, point_receiver) = channel::<Point>();
-        let connection = open(&options.address)?;
-        let (own, address, logged) = (Arc::clone(shared), options.address.clone(), appends.clone());
+        let (connection, own, logged) = (open(&place)?, Arc::clone(shared), appends.clone());
         std::thread::Builder::new()
             .name("postgres-points".to_owned())
-            .spawn(move || look_loop(connection, &own, &point_receiver, &logged, |lost| reopen(lost, &address)))
+            .spawn(move || look_loop(connection, &own, &point_receiver, &logged, |lost| reopen(lost, &place)))
             .map_err(|error| format!("cannot start a database thread: {error}"))?;
         Ok(Postgres { tasks: Mutex::new(tasks), points: Mutex::new(points), appends: Mutex::new(appends) })
     }
@@ -173,25 +173,32 @@ fn in_transaction<T>(
     }
 }
 
-fn open(address: &DatabaseUrl) -> Result<Connection, String> {
-    Connection::open(address, Durability::Full)
+/// Where a connection leads, and how long its statements may take.
+#[derive(Clone)]
+struct Place {
+    address: DatabaseUrl,
+    limit: Duration,
+}
+
+fn open(place: &Place) -> Result<Connection, String> {
+    Connection::open_limited(&place.address, Durability::Full, place.limit)
         .map_err(|error| format!("database_url: cannot connect to PostgreSQL: {}", in_one_line(&error)))
 }
 
-fn task_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Shared, tasks: &Mutex<Receiver<Task>>) {
+fn task_loop(mut connection: Connection, place: &Place, shared: &Shared, tasks: &Mutex<Receiver<Task>>) {
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(task) = next else { return };
         task(&mut connection, shared);
         if connection.is_broken() {
-            reopen(&mut connection, address);
+            reopen(&mut connection, place);
         }
     }
 }
 
 /// Replaces a broken connection, or leaves it: the next request then finds it broken and is told to come again.
-fn reopen(connection: &mut Connection, address: &DatabaseUrl) {
-    match open(address) {
+fn reopen(connection: &mut Connection, place: &Place) {
+    match open(place) {
         Ok(fresh) => *connection = fresh,
         Err(error) => {
             tracing::error!(%error, "the database is lost");
@@ -200,7 +207,7 @@ fn reopen(connection: &mut Connection, address: &DatabaseUrl) {
     }
 }
 
-fn append_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Shared, appends: &Receiver<Append>) {
+fn append_loop(mut connection: Connection, place: &Place, shared: &Shared, appends: &Receiver<Append>) {
     while let Ok(first) = appends.recv() {
         let (mut records, mut waiting) = (Vec::new(), Vec::new());
         for (more, done) in gathered(first, appends, SHARED_COMMIT) {
@@ -217,7 +224,7 @@ fn append_loop(mut connection: Connection, address: &DatabaseUrl, shared: &Share
         }
         waiting.into_iter().for_each(|done| done.tell(result.is_ok()));
         if connection.is_broken() {
-            reopen(&mut connection, address);
+            reopen(&mut connection, place);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Versions of resources as rows: reading the current one, putting a new one in place, keeping the old.
 
-use concord_fhir::index::Entries;
+use concord_fhir::index::{Entries, ParameterId};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use diesel::sql_types::{BigInt, SmallInt, Text};
@@ -9,6 +9,9 @@ use super::lower::{RECORD, Rows};
 use super::statement::{Bind, Sql};
 use super::transaction::Transaction;
 use crate::fault::Fault;
+
+/// The parameter of the labels.
+const SECURITY: ParameterId = ParameterId::of("_security");
 
 /// How a version came to be (Bundle.entry.request.method).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +78,8 @@ pub(crate) struct Version {
     pub(crate) patients: i16,
     /// Who wrote the resource first: a reference, or empty for a system that named nobody.
     pub(crate) author: String,
-    /// The keys of its `_security` rows, separated by line feeds: with them most decisions need no further look.
+    /// The keys of its `_security` rows, separated by line feeds, and after a mark those of the labels beside it
+    /// (`store::overlay`): with them most decisions need no further look.
     pub(crate) labels: String,
     /// The JSON, as it is sent; empty for a deletion.
     pub(crate) body: String,
@@ -293,16 +297,16 @@ impl Transaction<'_> {
                  labels, body) SELECT ",
             )
             .bind(pk)
-            .sql(
-                ", rid, type, id, version, updated, method, deleted, patient, patients, author, labels, body FROM resource \
-                 WHERE rid = ",
-            )
+            .sql(", rid, type, id, version, updated, method, deleted, patient, patients, author, ")
+            // Labels beside the resource stay with the resource.
+            .bind(old.own_labels())
+            .sql(", body FROM resource WHERE rid = ")
             .bind(old.key),
         )?;
         self.run(
             Sql::new("INSERT INTO history_entry (resource, parameter, position, patient, key, low, high) SELECT ")
                 .bind(pk)
-                .sql(", parameter, position, patient, key, low, high FROM entry WHERE resource = ")
+                .sql(", parameter, position, patient, key, low, high FROM entry WHERE position >= 0 AND resource = ")
                 .bind(old.key),
         )?;
         let changed = self.run(
@@ -380,7 +384,18 @@ impl Transaction<'_> {
                 push(entry.parameter.0, *patient, &entry.key, entry.low, entry.high);
             }
         }
+        rows.extend(rows_beside(version, &patients));
         Ok(())
+    }
+
+    /// Puts the rows of the labels beside a current version into its index, in place of those that are there.
+    pub(super) fn index_beside(&mut self, version: &Version) -> Result<(), Fault> {
+        self.run(Sql::new("DELETE FROM entry WHERE position < 0 AND resource = ").bind(version.key))?;
+        let mut patients = self.patients_of(Rows::Current, version)?;
+        if patients.is_empty() {
+            patients.push(0);
+        }
+        self.insert_entries(&rows_beside(version, &patients))
     }
 
     fn insert_entries(&mut self, rows: &[EntryRow]) -> Result<(), Fault> {
@@ -426,6 +441,23 @@ impl Transaction<'_> {
         }
         Ok(())
     }
+}
+
+/// The index rows of the labels beside a version. Their positions are below zero: they stay with the resource and never
+/// go into the history.
+fn rows_beside(version: &Version, patients: &[i64]) -> Vec<EntryRow> {
+    let keys: Vec<&str> = version.labels_beside().collect();
+    let pairs = keys.iter().flat_map(|key| patients.iter().map(move |patient| (*key, *patient)));
+    let row = |(position, (key, patient)): (i32, (&str, i64))| EntryRow {
+        resource: version.key,
+        parameter: SECURITY.0,
+        position,
+        patient,
+        key: key.to_owned(),
+        low: None,
+        high: None,
+    };
+    (1..).map(|place: i32| -place).zip(pairs).map(row).collect()
 }
 
 /// A row of `entry`.

@@ -5,7 +5,7 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use diesel::sql_types::{BigInt, Double, Nullable, Text};
 
-use super::lower::Rows;
+use super::lower::{Rows, of_parameters};
 use super::rows::Version;
 use super::statement::{Bind, Sql};
 use super::transaction::Transaction;
@@ -86,8 +86,8 @@ impl SortKey {
         };
         Sql::new("(SELECT ")
             .sql(direct)
-            .sql(" FROM entry e WHERE e.resource = r.rid AND e.parameter = ")
-            .bind(parameter.0)
+            .sql(" FROM entry e WHERE e.resource = r.rid AND ")
+            .append(of_parameters("e.parameter", &[parameter]))
             .sql(")")
     }
 
@@ -146,6 +146,18 @@ impl Transaction<'_> {
         Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
     }
 
+    /// The keys, each once, that the resources which are searched for have for a parameter; at most `limit`.
+    pub(crate) fn keys(&mut self, among: &Among, parameter: ParameterId, limit: usize) -> Result<Vec<String>, Fault> {
+        let sql =
+            Sql::new("SELECT DISTINCT k.key FROM resource r JOIN entry k ON k.resource = r.rid AND k.parameter = ")
+                .bind(parameter.0)
+                .sql(" WHERE k.key <> '' AND ")
+                .append(self.condition_among(among)?)
+                .sql(" ORDER BY k.key LIMIT +")
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.texts(sql)
+    }
+
     /// The condition on `r`. Several types are searched each by its own way and then taken together.
     fn condition(&mut self, wanted: &Wanted<'_>) -> Result<Sql, Fault> {
         if let [single] = wanted.among {
@@ -169,7 +181,7 @@ impl Transaction<'_> {
     fn condition_among(&mut self, among: &Among) -> Result<Sql, Fault> {
         let record = match &among.record {
             None => None,
-            Some(id) => match self.patient_key(id)? {
+            Some(id) => match self.record_key(id)? {
                 Some(key) => Some(key),
                 // No resource is part of a record that nothing has ever named.
                 None => return Ok(Sql::new("1 = 0")),

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -19,6 +20,7 @@ const SHARED_COMMIT: usize = 512;
 pub(super) struct Sqlite {
     address: DatabaseUrl,
     durability: Durability,
+    limit: Duration,
     readers: Mutex<Vec<Connection>>,
     jobs: Mutex<Sender<Job>>,
 }
@@ -71,7 +73,7 @@ where
 impl Sqlite {
     pub(super) fn open(options: &Options, shared: Arc<Shared>) -> Result<Sqlite, String> {
         let open = || {
-            Connection::open(&options.address, options.durability)
+            Connection::open_limited(&options.address, options.durability, options.query_timeout)
                 .map_err(|error| format!("database_url: cannot open the SQLite file: {error}"))
         };
         let writer =
@@ -84,6 +86,7 @@ impl Sqlite {
         Ok(Sqlite {
             address: options.address.clone(),
             durability: options.durability,
+            limit: options.query_timeout,
             readers: Mutex::new(vec![open()?]),
             jobs: Mutex::new(jobs),
         })
@@ -93,7 +96,7 @@ impl Sqlite {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => match Connection::open(&self.address, self.durability) {
+            None => match Connection::open_limited(&self.address, self.durability, self.limit) {
                 Ok(connection) => connection,
                 Err(error) => return (Err(Fault::Internal(format!("cannot open a reader: {error}"))), Vec::new()),
             },

@@ -141,6 +141,30 @@ impl Sql {
             .collect()
     }
 
+    /// The text with the values in place, for people to read.
+    pub(super) fn shown(&self) -> String {
+        let quoted = |text: &str| {
+            let plain: String = text.chars().map(|letter| if letter.is_control() { '|' } else { letter }).collect();
+            format!("'{}'", plain.replace('\'', "''"))
+        };
+        self.parts
+            .iter()
+            .map(|part| match part {
+                Part::Sql(text) => text.to_string(),
+                Part::Bind(Bind::Big(value)) => value.to_string(),
+                Part::Bind(Bind::Int(value)) => value.to_string(),
+                Part::Bind(Bind::Small(value)) => value.to_string(),
+                Part::Bind(Bind::Double(value)) => value.map_or("NULL".to_owned(), |value| value.to_string()),
+                Part::Bind(Bind::Text(value)) => quoted(value),
+                Part::Bind(Bind::Texts(values)) => {
+                    let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+                    format!("ARRAY[{}]", values.join(", "))
+                }
+                Part::Bind(_) => "ARRAY[...]".to_owned(),
+            })
+            .collect()
+    }
+
     /// The statement with the SQL types of its answer's columns.
     pub(crate) fn returning<T>(self) -> Statement<T> {
         Statement { sql: self, answer: PhantomData }

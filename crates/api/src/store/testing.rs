@@ -1,6 +1,7 @@
 //! Databases for the tests of the store: each test gets its own, on both kinds.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::pg::PgConnection;
@@ -47,14 +48,28 @@ impl Scratch {
 
     /// A store over it, with the schema of this release.
     pub(crate) fn store(&self) -> Store {
-        self.store_at(NOW)
+        self.store_with(Duration::from_secs(30))
     }
 
-    /// The same with a clock of its own.
+    /// The same, with a clock that stands at another time.
     pub(crate) fn store_at(&self, now_ms: i64) -> Store {
+        self.store_of(Duration::from_secs(30), now_ms)
+    }
+
+    /// The same, with another time limit for searches.
+    pub(crate) fn store_with(&self, query_timeout: Duration) -> Store {
+        self.store_of(query_timeout, NOW)
+    }
+
+    fn store_of(&self, query_timeout: Duration, now_ms: i64) -> Store {
         migrate(&self.address).unwrap();
-        let options =
-            Options { address: self.address.clone(), durability: Durability::Process, connections: 2, node: 7 };
+        let options = Options {
+            address: self.address.clone(),
+            durability: Durability::Process,
+            connections: 2,
+            query_timeout,
+            node: 7,
+        };
         Store::open(&options, Clock::fixed(now_ms), Metrics::new().unwrap()).unwrap()
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Transaction<'a> {
     pub(super) exceeded: bool,
     /// A current version that has been looked up already.
     head: Option<LookedUp>,
+    /// The predicates and statements of searches, while somebody wants to know.
+    noted: Option<Noted>,
 }
 
 /// A resource that was looked up, and its current version if there is one.
@@ -51,6 +53,7 @@ impl<'a> Transaction<'a> {
             left: None,
             exceeded: false,
             head: None,
+            noted: None,
         }
     }
 
@@ -114,6 +117,9 @@ impl<'a> Transaction<'a> {
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         self.spend()?;
+        if let Some(noted) = self.noted.as_mut().filter(|noted| !noted.aside || noted.everything) {
+            noted.statements.push(sql.clone());
+        }
         self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))
     }
 
@@ -139,6 +145,7 @@ impl<'a> Transaction<'a> {
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         self.connection.bounded(&mut sql);
+        let _watch = self.connection.watch();
         self.rows(sql)
     }
 
@@ -207,12 +214,85 @@ impl<'a> Transaction<'a> {
         if let Some((_, key)) = self.fresh.iter().find(|(known, _)| known == id) {
             return Ok(Some(*key));
         }
-        let found = self.rows::<(BigInt,), (i64,)>(Sql::new("SELECT key FROM patient WHERE id = ").bind(id))?;
+        let sql = Sql::new("SELECT key FROM patient WHERE id = ").bind(id);
+        let found = self.aside(|own| own.rows::<(BigInt,), (i64,)>(sql))?;
         let key = found.first().map(|row| row.0);
         if let Some(key) = key {
             self.shared.patients.insert(id.to_owned(), key);
         }
         Ok(key)
+    }
+
+    /// The key of a patient's logical id, for a search. While statements are noted, a patient that there is none of has
+    /// a key as well: how a search is run must not tell who has a record here.
+    pub(super) fn record_key(&mut self, id: &str) -> Result<Option<i64>, Fault> {
+        let key = self.patient_key(id)?;
+        Ok(key.or(self.noted.is_some().then_some(NOBODY)))
+    }
+
+    /// From now on, notes which statements are run, but for those [`Transaction::aside`].
+    pub(crate) fn note_statements(&mut self) {
+        self.noted = Some(Noted::default());
+    }
+
+    /// Whether statements are noted, to be explained.
+    pub(crate) fn is_explained(&self) -> bool {
+        self.noted.is_some()
+    }
+
+    /// From now on, notes every statement that is run.
+    #[cfg(test)]
+    pub(crate) fn note_everything(&mut self) {
+        self.noted = Some(Noted { everything: true, ..Noted::default() });
+    }
+
+    /// Runs what depends on what this process happens to remember, and so is no part of how a search is run.
+    pub(crate) fn aside<T>(&mut self, part: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.noted.as_mut().map(|noted| std::mem::replace(&mut noted.aside, true));
+        let done = part(self);
+        if let (Some(noted), Some(before)) = (&mut self.noted, before) {
+            noted.aside = before;
+        }
+        done
+    }
+
+    /// Notes what is searched for, if anything is noted.
+    pub(crate) fn note_predicate(&mut self, predicate: &concord_fhir::predicate::Predicate) {
+        if let Some(noted) = &mut self.noted {
+            noted.predicates.push(predicate.to_string());
+        }
+    }
+
+    /// The predicates that have been searched for since [`Transaction::note_statements`], and the statements that have
+    /// been run with how the database goes about each.
+    pub(crate) fn explained(&mut self) -> Result<(Vec<String>, Vec<Explained>), Fault> {
+        let Noted { predicates, statements, .. } = self.noted.take().unwrap_or_default();
+        let mut all = Vec::with_capacity(statements.len());
+        for sql in statements {
+            let text = sql.shown();
+            all.push(Explained { plan: self.plan(sql)?, sql: text });
+        }
+        Ok((predicates, all))
+    }
+
+    /// How the database goes about a statement, step by step; no estimate of how many rows there are.
+    pub(super) fn plan(&mut self, sql: Sql) -> Result<Vec<String>, Fault> {
+        if self.is_postgres() {
+            let mut sql = Sql::new("EXPLAIN (COSTS OFF) ").append(sql);
+            sql.once();
+            return Ok(self.rows::<(Text,), (String,)>(sql)?.into_iter().map(|row| row.0).collect());
+        }
+        let mut sql = Sql::new("EXPLAIN QUERY PLAN ").append(sql);
+        sql.once();
+        let steps = self.rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(sql)?;
+        let mut depths = std::collections::HashMap::from([(0, 0)]);
+        let mut told = Vec::with_capacity(steps.len());
+        for (id, parent, _, text) in steps {
+            let depth = depths.get(&parent).copied().unwrap_or_default();
+            depths.insert(id, depth + 1);
+            told.push(format!("{}{text}", "  ".repeat(depth)));
+        }
+        Ok(told)
     }
 
     /// The key of a patient's logical id, made now if there is none. Only in a write transaction.
@@ -239,7 +319,8 @@ impl<'a> Transaction<'a> {
         if let Some(id) = self.shared.patients.id(key) {
             return Ok(id);
         }
-        let found = self.rows::<(Text,), (String,)>(Sql::new("SELECT id FROM patient WHERE key = ").bind(key))?;
+        let sql = Sql::new("SELECT id FROM patient WHERE key = ").bind(key);
+        let found = self.aside(|own| own.rows::<(Text,), (String,)>(sql))?;
         let id = found.into_iter().next().map(|row| row.0).unwrap_or_default();
         if !id.is_empty() && !self.fresh.iter().any(|(_, fresh)| *fresh == key) {
             self.shared.patients.insert(id.clone(), key);
@@ -276,11 +357,34 @@ impl<'a> Transaction<'a> {
     ) -> Result<T, Fault> {
         let mut keys = Vec::new();
         for patient in records(predicate) {
-            keys.push((patient, self.patient_key(patient)?));
+            keys.push((patient, self.record_key(patient)?));
         }
         let lookup = |id: &str| keys.iter().find(|(known, _)| *known == id).and_then(|(_, key)| *key);
         Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup, depth: 0 }))
     }
+}
+
+/// What has been noted of searches.
+#[derive(Default)]
+struct Noted {
+    predicates: Vec<String>,
+    statements: Vec<Sql>,
+    /// What is run now is not a part of a search.
+    aside: bool,
+    /// That is noted all the same.
+    everything: bool,
+}
+
+/// A key that no patient has.
+const NOBODY: i64 = -1;
+
+/// A statement and how the database goes about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Explained {
+    /// Its text, with its values in place.
+    pub(crate) sql: String,
+    /// The database's plan, a line a step.
+    pub(crate) plan: Vec<String>,
 }
 
 /// The patients that a predicate names, each once.

@@ -20,8 +20,50 @@ pub struct ConsentFacts {
     pub patient: Option<Target>,
     /// The first millisecond since 1970 UTC of `dateTime`: it does not count before.
     pub from: Option<i64>,
+    /// By which right those whom it names act for the patient, where the law and not the patient gives it.
+    pub basis: Option<LegalBasis>,
+    /// Whether the proxies whom it names are suspended: for safeguarding, or while their role is looked into.
+    pub suspends: bool,
+    /// Who agreed to it (`performer`): in the national proxy service, the proxy.
+    pub performers: Vec<Target>,
     /// Its rules.
     pub root: Provision,
+}
+
+/// The right by which a proxy acts for a patient (code system England-NHSProxyLegalBasis).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LegalBasis {
+    /// A parent or another person with parental responsibility.
+    ParentalResponsibility,
+    /// An attorney under a lasting power of attorney for health and welfare.
+    LastingPowerOfAttorney,
+    /// A personal welfare deputy appointed by the court.
+    Deputy,
+    /// In the patient's best interest.
+    BestInterest,
+}
+
+impl LegalBasis {
+    fn parse(code: &str) -> Option<LegalBasis> {
+        match code {
+            "parental-responsibility" => Some(LegalBasis::ParentalResponsibility),
+            "health-and-welfare-lasting-power-of-attorney" => Some(LegalBasis::LastingPowerOfAttorney),
+            "court-appointed-personal-welfare-deputy" => Some(LegalBasis::Deputy),
+            "best-interest" => Some(LegalBasis::BestInterest),
+            _ => None,
+        }
+    }
+
+    /// In words, to follow "as".
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            LegalBasis::ParentalResponsibility => "a person with parental responsibility",
+            LegalBasis::LastingPowerOfAttorney => "the patient's attorney for health and welfare",
+            LegalBasis::Deputy => "a deputy appointed by the court",
+            LegalBasis::BestInterest => "somebody acting in the patient's best interest",
+        }
+    }
 }
 
 /// Whether and how a Consent takes part in decisions.
@@ -41,13 +83,35 @@ impl ConsentFacts {
     /// What the Consent says. `base` is the address of the FHIR base, without a slash at its end.
     #[must_use]
     pub fn from_resource(id: &str, version: impl std::fmt::Display, resource: &Value<'_>, base: &str) -> ConsentFacts {
+        ConsentFacts::read(format!("Consent/{id}/_history/{version}"), resource, standing(resource), base)
+    }
+
+    /// What the Consent would say were it active: for a draft, to ask what it would change.
+    #[must_use]
+    pub fn from_draft(id: &str, resource: &Value<'_>, base: &str) -> ConsentFacts {
+        let standing = match resource.text("status") {
+            Some("draft" | "proposed" | "active") => standing_of_active(resource),
+            _ => standing(resource),
+        };
+        ConsentFacts::read(format!("Consent/{id}"), resource, standing, base)
+    }
+
+    fn read(name: String, resource: &Value<'_>, standing: Standing, base: &str) -> ConsentFacts {
+        let suspends = suspends(resource);
         let mut facts = ConsentFacts {
-            name: format!("Consent/{id}/_history/{version}"),
-            standing: standing(resource),
+            name,
+            standing,
             patient: resource.get("patient").map(|who| Target::of(who, base)),
             from: None,
+            basis: codes_of(resource, PROXY_BASIS).find_map(LegalBasis::parse),
+            suspends,
+            performers: resource.list("performer").iter().map(|who| Target::of(who, base)).collect(),
             root: Provision::silent(),
         };
+        if suspends && let Some(provision) = resource.get("provision") {
+            // Whom it names is needed although it does not count.
+            facts.root = Provision::read(provision, "provision".to_owned(), 0, base);
+        }
         if facts.standing == Standing::Apart {
             return facts;
         }
@@ -72,7 +136,7 @@ impl ConsentFacts {
     /// The moments at which it or a rule in it begins or ceases to hold.
     pub(super) fn boundaries(&self) -> impl Iterator<Item = i64> + use<> {
         let mut moments: Vec<i64> = Vec::new();
-        if self.standing != Standing::Apart {
+        if self.standing != Standing::Apart || self.suspends {
             moments.extend(self.from);
             self.root.boundaries(&mut moments);
         }
@@ -101,6 +165,10 @@ fn standing(resource: &Value<'_>) -> Standing {
         Some("draft" | "proposed" | "rejected" | "inactive" | "entered-in-error") => return Standing::Apart,
         _ => return Standing::Unreadable("its status is not known".to_owned()),
     }
+    standing_of_active(resource)
+}
+
+fn standing_of_active(resource: &Value<'_>) -> Standing {
     let scopes: Vec<Coding> =
         resource.get("scope").map_or(&[][..], |scope| scope.list("coding")).iter().map(coding).collect();
     let is = |code: &str| scopes.iter().any(|scope| scope.system == SCOPES && scope.code.as_deref() == Some(code));
@@ -120,14 +188,43 @@ fn standing(resource: &Value<'_>) -> Standing {
     standing
 }
 
-/// What a root without a type does: what the policy rule says (v3 ActCode, consent directives). Without one it denies
-/// those whom it names. A root that names nobody and says nothing only holds the rules inside it: to deny everybody
-/// takes a `deny` or a policy.
+/// The reasons of a Consent's status for which the proxies whom it names are shut out at once.
+const SUSPENDED: [&str; 3] =
+    ["APPLICATION_REJECTED_SAFEGUARDING", "ROLE_DEACTIVATED_SAFEGUARDING", "ROLE_SUSPENDED_PENDING_REVIEW"];
+
+/// Whether the status has one of those reasons (the national proxy service's extension).
+fn suspends(resource: &Value<'_>) -> bool {
+    let extensions = resource.list("extension").iter().chain(resource.list("modifierExtension"));
+    let reasons = extensions
+        .filter(|one| one.text("url").is_some_and(|url| url.ends_with("/Extension-England-Consent-Status-Reason")));
+    reasons
+        .filter_map(|one| one.get("valueCodeableConcept"))
+        .flat_map(|concept| concept.list("coding"))
+        .any(|coding| coding.text("code").is_some_and(|code| SUSPENDED.contains(&code)))
+}
+
+/// The last part of the code system of legal bases.
+const PROXY_BASIS: &str = "/England-NHSProxyLegalBasis";
+
+/// The codes of the policy rule in systems that end so.
+fn codes_of<'a>(resource: &'a Value<'_>, system: &'a str) -> impl Iterator<Item = &'a str> {
+    let codings = resource.get("policyRule").map_or(&[][..], |rule| rule.list("coding"));
+    codings
+        .iter()
+        .filter(move |coding| coding.text("system").unwrap_or_default().ends_with(system))
+        .filter_map(|coding| coding.text("code"))
+}
+
+/// What a root without a type does: what the policy says (v3 ActCode, consent directives; IHE PCF, policies). Without
+/// one it denies those whom it names. A root that names nobody and says nothing only holds the rules inside it: to deny
+/// everybody takes a `deny` or a policy.
 fn base_rule(resource: &Value<'_>, root: &Provision) -> Effect {
-    let policies = resource.get("policyRule").map_or(&[][..], |rule| rule.list("coding"));
-    let is =
-        |codes: &[&str]| policies.iter().any(|policy| policy.text("code").is_some_and(|code| codes.contains(&code)));
-    if is(&["OPTIN", "OPTINR", "NOCONSENT"]) {
+    let is = |wanted: &[&str]| codes_of(resource, "").any(|code| wanted.contains(&code));
+    let policies = resource.list("policy").iter().filter_map(|policy| policy.text("uri"));
+    let mut pcf = policies.filter_map(|uri| uri.strip_prefix("https://profiles.ihe.net/ITI/PCF/"));
+    if is(&["OPTIN", "OPTINR", "NOCONSENT"])
+        || pcf.any(|name| matches!(name, "Policy-deny" | "Policy-break-glass-only"))
+    {
         Effect::Deny
     } else if is(&["OPTOUT", "OPTOUTE", "IMPLIED", "IMPLIEDD", "INFA"]) && root.has_criteria() {
         Effect::Permit

@@ -18,12 +18,14 @@ mod role;
 mod target;
 
 pub use care_team::{CareTeamFacts, ParticipantFacts};
-pub use consent::{ConsentFacts, Standing};
+pub use consent::{ConsentFacts, LegalBasis, Standing};
 pub use period::Period;
 pub use provision::{Coding, DataPoint, Effect, Provision};
 pub use related_person::RelatedPersonFacts;
 pub use role::RoleFacts;
 pub use target::{IdentityFacts, Target};
+
+use crate::request::BREAK_GLASS_MS;
 
 /// All that a decision is made from, besides the request and the time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +36,8 @@ pub struct Facts {
     pub roles: Vec<RoleFacts>,
     /// The identifiers of the caller's own resources, for Consents that name the caller by one.
     pub identities: Vec<IdentityFacts>,
+    /// The Devices, `Device/id`, that bear the identifier of the app that calls ([`crate::identity::CLIENT_SYSTEM`]).
+    pub devices: Vec<String>,
 }
 
 /// What is known about one patient.
@@ -47,6 +51,97 @@ pub struct PatientFacts {
     pub care_teams: Vec<CareTeamFacts>,
     /// The related persons of this patient, at least the one who calls.
     pub related_persons: Vec<RelatedPersonFacts>,
+    /// System and value of the patient's own identifiers, for Consents that name the patient by one.
+    pub identifiers: Vec<(String, String)>,
+    /// The glass that was broken for this patient and not more than an hour ago, by anybody.
+    pub break_glass: Vec<BreakGlassFacts>,
+    /// The labels that data inherits: of the patient's encounters and episodes of care that have any, and of the
+    /// organizations that have any.
+    pub labelled: Vec<LabelledFacts>,
+    /// What the resources refer to that a Consent names with `data.meaning` `related`.
+    pub links: Vec<LinkFacts>,
+}
+
+/// That a professional broke the glass for a patient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakGlassFacts {
+    /// Who: `Practitioner/id` or `PractitionerRole/id`, as [`crate::caller::Actor::reference`] gives it.
+    pub who: String,
+    /// When, in milliseconds since 1970 UTC. It holds for [`crate::request::BREAK_GLASS_MS`].
+    pub since: i64,
+    /// Why.
+    pub reason: String,
+}
+
+/// A resource whose labels the data inherits that refers to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelledFacts {
+    /// `Type/id`.
+    pub reference: String,
+    /// Its labels.
+    pub labels: Vec<Coding>,
+}
+
+/// What a resource refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// The resource, `Type/id`.
+    pub reference: String,
+    /// What it refers to, `Type/id` each.
+    pub refers_to: Vec<String>,
+}
+
+impl PatientFacts {
+    /// The resources, `Type/id`, of which the Consents ask what they refer to: they belong into
+    /// [`PatientFacts::links`].
+    #[must_use]
+    pub fn related_to(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.each_provision(&mut |provision| {
+            for point in provision.data.iter().filter(|point| point.meaning == "related") {
+                if let Target::Local(reference) = &point.reference
+                    && !found.contains(reference)
+                {
+                    found.push(reference.clone());
+                }
+            }
+        });
+        found.sort();
+        found
+    }
+
+    /// Whether a Consent names a Device of this server as an actor.
+    #[must_use]
+    pub fn names_a_device(&self) -> bool {
+        let mut found = false;
+        self.each_provision(&mut |provision| {
+            found |= provision
+                .actors
+                .iter()
+                .any(|actor| matches!(actor, Target::Local(reference) if reference.starts_with("Device/")));
+        });
+        found
+    }
+
+    /// Whether a Consent names what is or may be an app.
+    pub(crate) fn names_an_app(&self) -> bool {
+        let mut found = false;
+        self.each_provision(&mut |provision| found |= provision.actors.iter().any(Target::may_be_an_app));
+        found
+    }
+
+    /// Every provision of every Consent.
+    pub(crate) fn each_provision<'a>(&'a self, what: &mut impl FnMut(&'a Provision)) {
+        fn each<'a>(provision: &'a Provision, what: &mut impl FnMut(&'a Provision)) {
+            what(provision);
+            for inner in &provision.provisions {
+                each(inner, what);
+            }
+        }
+        for consent in &self.consents {
+            each(&consent.root, what);
+        }
+    }
 }
 
 impl Facts {
@@ -59,7 +154,8 @@ impl Facts {
             let consents = patient.consents.iter().flat_map(ConsentFacts::boundaries);
             let teams = patient.care_teams.iter().flat_map(CareTeamFacts::boundaries);
             let persons = patient.related_persons.iter().flat_map(|person| person.period.boundaries());
-            consents.chain(teams).chain(persons)
+            let glass = patient.break_glass.iter().map(|glass| glass.since.saturating_add(BREAK_GLASS_MS));
+            consents.chain(teams).chain(persons).chain(glass)
         });
         roles.chain(patients).filter(|moment| *moment > now).min()
     }

@@ -1,4 +1,6 @@
+use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::json::Value;
+use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 
 use super::{Period, Target};
@@ -207,6 +209,37 @@ pub(super) fn coding(value: &Value<'_>) -> Coding {
 }
 
 impl Coding {
+    /// The resources that it stands for, if it is one of the access levels that a proxy asks the national proxy service
+    /// for.
+    pub(crate) fn access_level(&self) -> Option<Predicate> {
+        if !self.system.ends_with("/Proxy-Placeholder-RequestedAccess") {
+            return None;
+        }
+        let of = |names: &[&str]| Predicate::Type(names.iter().filter_map(|name| ResourceType::parse(name)).collect());
+        Some(match self.code.as_deref()? {
+            "RECRD" => Predicate::All,
+            "PRESCR" => of(&[
+                "Medication",
+                "MedicationAdministration",
+                "MedicationDispense",
+                "MedicationRequest",
+                "MedicationStatement",
+            ]),
+            "APPT" => of(&["Appointment", "AppointmentResponse"]),
+            "TEST" => {
+                let category =
+                    format!("laboratory{SEPARATOR}http://terminology.hl7.org/CodeSystem/observation-category");
+                let laboratory = Predicate::Entry(ParameterId::of("Observation.category"), Test::Is(category));
+                of(&["DiagnosticReport", "ImagingStudy", "Specimen"]).or(laboratory)
+            }
+            "VACC" => of(&["Immunization", "ImmunizationEvaluation", "ImmunizationRecommendation"]),
+            "COND" => of(&["AllergyIntolerance", "Condition"]),
+            "CONSULT" => of(&["ClinicalImpression", "Composition", "Encounter", "Procedure"]),
+            "DOCS" => of(&["DocumentManifest", "DocumentReference"]),
+            _ => return None,
+        })
+    }
+
     /// The resource type that it stands for, if it is one of a resource type.
     pub(crate) fn resource_type(&self) -> Option<ResourceType> {
         let code = self.code.as_deref()?;

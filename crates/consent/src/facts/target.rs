@@ -2,6 +2,8 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 
+use crate::identity::CLIENT_SYSTEM;
+
 /// Whom a Reference names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
@@ -43,6 +45,18 @@ impl Target {
                 resource_type: reference.text("type").and_then(type_of_uri),
             },
             _ => Target::Unreadable,
+        }
+    }
+
+    /// Whether it names an app, or may.
+    pub(crate) fn may_be_an_app(&self) -> bool {
+        match self {
+            Target::Local(reference) => reference.starts_with("Device/"),
+            Target::Identified { system, resource_type, .. } => {
+                system == CLIENT_SYSTEM || resource_type.is_some_and(|one| one.name() == "Device")
+            }
+            Target::Elsewhere(resource_type) => resource_type.is_some_and(|one| one.name() == "Device"),
+            Target::Unreadable => false,
         }
     }
 

@@ -10,7 +10,14 @@
 //! | `cases[].action`, `type`, `purpose`, `now` | the question; without `now` it is noon of 1 March 2026 UTC |
 //! | `cases[].with`, `items` | more facts, other items |
 //! | `cases[].permits` | the names of the items permitted |
-//! | `cases[].reasons` | rule, `@Consent/id` and `#provision` of every reason, in order |
+//! | `cases[].reasons` | rule, `@Consent/id` and `#provision` of every reason of the decision, in order |
+//! | `cases[].on` | by item: the effect, the elements left out (`-name`), and the reasons that concern the item, in order, but for `scope.covers` |
+//! | `cases[].obligations`, `until` | what else the decision says |
+//!
+//! A caller may also have `client`, `proofing`, `login`, `offices`, `authentication`, `app` (`third-party`) and
+//! `purposes`. Facts may also be a Patient (for its identifiers), a Device (that the app is), an Encounter or
+//! Organization with labels, `breakGlass` (`who`, `since`, `reason`) and `links` (`reference`, `refersTo`). With `draft`
+//! the Consents are read as drafts. A case says its reasons with `reasons` or `on`, or both.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,9 +27,12 @@ use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::instant;
 
-use crate::caller::{Actor, Caller};
+use crate::caller::{Actor, App, Caller, Credentials, Office, Proofing};
 use crate::decision::Reason;
-use crate::facts::{CareTeamFacts, ConsentFacts, Facts, IdentityFacts, PatientFacts, RelatedPersonFacts, RoleFacts};
+use crate::facts::{
+    BreakGlassFacts, CareTeamFacts, Coding, ConsentFacts, Facts, IdentityFacts, LabelledFacts, LinkFacts, PatientFacts,
+    RelatedPersonFacts, RoleFacts,
+};
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
 use crate::scope::Scopes;
@@ -82,6 +92,50 @@ pub(crate) fn caller(actor_text: &str, scopes: &str, patient: Option<&str>) -> C
         client: "app".into(),
         scopes: Scopes::parse(scopes),
         patient: patient.map(str::to_owned),
+        credentials: Credentials::default(),
+    }
+}
+
+/// What a case says of the caller's token besides.
+fn credentials(of: &Value<'_>) -> Credentials {
+    let mut credentials = Credentials {
+        login: of.text("login").map(str::to_owned),
+        authentication: of.text("authentication").map(|level| level.parse().unwrap()),
+        offices: texts(of, "offices").iter().map(|code| Office::parse(code).unwrap()).collect(),
+        ..Credentials::default()
+    };
+    match of.text("proofing") {
+        Some("P0") => credentials.proofing = Proofing::P0,
+        Some("P5") => credentials.proofing = Proofing::P5,
+        Some("P9") | None => {}
+        Some(other) => panic!("{other}"),
+    }
+    if of.text("app") == Some("third-party") {
+        credentials.app = App::ThirdParty;
+    }
+    if of.get("purposes").is_some() {
+        let purposes = texts(of, "purposes");
+        credentials.purposes = Some(purposes.iter().map(|code| Purpose::parse(code).unwrap()).collect());
+    }
+    credentials
+}
+
+/// Adds the facts of a case that are no resources.
+fn other_facts(case: &Value<'_>, facts: &mut Facts) {
+    let patient = &mut facts.patients[0];
+    for glass in case.list("breakGlass") {
+        patient.break_glass.push(BreakGlassFacts {
+            who: glass.text("who").unwrap().to_owned(),
+            since: instant::range(glass.text("since").unwrap()).unwrap().0,
+            reason: glass.text("reason").unwrap().to_owned(),
+        });
+    }
+    for link in case.list("links") {
+        let reference = link.text("reference").unwrap().to_owned();
+        patient.links.push(LinkFacts { reference, refers_to: texts(link, "refersTo") });
+    }
+    if case.get("onePatient").is_some() {
+        facts.patients.truncate(1);
     }
 }
 
@@ -94,6 +148,24 @@ pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
     for resource in resources {
         let id = resource.text("id").unwrap();
         let resource_type = resource.text("resourceType").unwrap();
+        if resource_type == "Device" {
+            facts.devices.push(format!("Device/{id}"));
+            continue;
+        }
+        if let Some(labels) = resource.get("meta").map(|meta| meta.list("security")) {
+            let labels = labels.iter().map(|label| Coding {
+                system: label.text("system").unwrap().to_owned(),
+                code: label.text("code").map(str::to_owned),
+            });
+            let labelled = LabelledFacts { reference: format!("{resource_type}/{id}"), labels: labels.collect() };
+            facts.patients[0].labelled.push(labelled);
+            continue;
+        }
+        if resource_type == "Patient" {
+            let patient = ResourceType::of("Patient");
+            facts.patients[0].identifiers = IdentityFacts::from_resource(patient, id, resource).identifiers;
+            continue;
+        }
         if resource.get("identifier").is_some() {
             let of_type = ResourceType::parse(resource_type).unwrap();
             facts.identities.push(IdentityFacts::from_resource(of_type, id, resource));
@@ -116,7 +188,7 @@ fn short(reason: &Reason) -> String {
     let mut text = reason.rule.to_owned();
     if let Some(consent) = &reason.consent {
         text.push('@');
-        text.push_str(consent.strip_suffix("/_history/1").unwrap());
+        text.push_str(consent.strip_suffix("/_history/1").unwrap_or(consent));
     }
     if let Some(provision) = &reason.provision {
         text.push('#');
@@ -129,9 +201,20 @@ fn short(reason: &Reason) -> String {
 fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>) -> Option<String> {
     let mut resources = file.list("facts").to_vec();
     resources.extend(case.list("with").iter().cloned());
-    let facts = facts(&resources);
+    let mut facts = facts(&resources);
+    other_facts(case, &mut facts);
+    if case.get("draft").is_some() {
+        let drafts = resources.iter().filter(|one| one.text("resourceType") == Some("Consent"));
+        facts.patients[0].consents =
+            drafts.map(|one| ConsentFacts::from_draft(one.text("id").unwrap(), one, BASE)).collect();
+    }
     let of = case.get("caller").unwrap();
-    let caller = caller(of.text("actor").unwrap(), of.text("scopes").unwrap(), of.text("patient"));
+    let scopes = of.text("scopes").unwrap_or("user/*.cruds patient/*.cruds");
+    let mut caller = caller(of.text("actor").unwrap(), scopes, of.text("patient"));
+    caller.credentials = credentials(of);
+    if let Some(client) = of.text("client") {
+        caller.client = client.to_owned();
+    }
     let action = match case.text("action").unwrap_or("read") {
         "type-history" => Action::TypeHistory,
         name => *Action::ALL.iter().find(|one| format!("{one:?}").eq_ignore_ascii_case(name)).unwrap(),
@@ -141,6 +224,7 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
         action,
         resource_type: case.text("type").map(|name| ResourceType::parse(name).unwrap()),
         purpose: case.text("purpose").map(|code| Purpose::parse(code).unwrap()),
+        reason: case.text("reason"),
     };
     let now = case.text("now").map_or(NOW, |text| instant::range(text).unwrap().0);
     let decision = crate::decide(&request, &facts, now);
@@ -157,7 +241,26 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     if permitted != wanted {
         wrong.push(format!("permits {permitted:?}, wanted {wanted:?}"));
     }
-    if reasons != texts(case, "reasons") {
+    assert!(case.get("reasons").is_some() || case.get("on").is_some(), "{:?} says no reasons", case.text("name"));
+    let asked = case.get("on").and_then(Value::as_object).map_or(&[][..], |on| &on.0);
+    for (name, expected) in asked {
+        let found = decision.on(item(&name.to_string()));
+        let mut told = vec![found.effect.code().to_owned()];
+        told.extend(found.elements.iter().map(|element| format!("-{element}")));
+        told.extend(found.reasons.iter().filter(|reason| reason.rule != "scope.covers").map(short));
+        let Value::Array(expected) = expected else { panic!("a list for {name}") };
+        let expected: Vec<&str> = expected.iter().filter_map(Value::as_str).collect();
+        if told != expected {
+            wrong.push(format!("on {name} {told:?}, wanted {expected:?}"));
+        }
+    }
+    if case.get("obligations").is_some() {
+        let told: Vec<String> = decision.obligations.iter().map(|one| format!("{one:?}")).collect();
+        if told != texts(case, "obligations") {
+            wrong.push(format!("obligations {told:?}"));
+        }
+    }
+    if case.get("reasons").is_some() && reasons != texts(case, "reasons") {
         wrong.push(format!("reasons {reasons:?}, wanted {:?}", texts(case, "reasons")));
     }
     if case.get("until").is_some() && decision.until != until {
@@ -184,5 +287,5 @@ fn every_case_is_decided_as_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(cases >= 60, "only {cases} cases were found");
+    assert!(cases >= 250, "only {cases} cases were found");
 }

@@ -1,4 +1,6 @@
 //! Decisions as data and as properties.
 
-mod cases;
+pub(crate) mod cases;
 mod properties;
+mod reference;
+mod who;

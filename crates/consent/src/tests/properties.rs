@@ -7,6 +7,8 @@ use concord_fhir::index::Entries;
 use concord_fhir::json::{Object, Value};
 use proptest::prelude::*;
 
+use crate::caller::{App, Proofing};
+use crate::decision::{Decision, ItemEffect, Layer, Verdict};
 use crate::facts::Facts;
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
@@ -16,18 +18,18 @@ static RECORD: LazyLock<BTreeMap<String, Entries>> = LazyLock::new(record);
 
 /// A rule of a Consent.
 #[derive(Clone, Debug)]
-struct Rule {
-    effect: Option<&'static str>,
-    actor: Option<&'static str>,
-    class: Option<&'static str>,
-    label: Option<&'static str>,
-    code: bool,
-    purpose: Option<&'static str>,
-    action: Option<&'static str>,
-    data_period: Option<&'static str>,
-    instance: bool,
-    odd: bool,
-    nested: Vec<Rule>,
+pub(super) struct Rule {
+    pub(super) effect: Option<&'static str>,
+    pub(super) actor: Option<&'static str>,
+    pub(super) class: Option<&'static str>,
+    pub(super) label: Option<&'static str>,
+    pub(super) code: bool,
+    pub(super) purpose: Option<&'static str>,
+    pub(super) action: Option<&'static str>,
+    pub(super) data_period: Option<&'static str>,
+    pub(super) instance: bool,
+    pub(super) odd: bool,
+    pub(super) nested: Vec<Rule>,
 }
 
 fn one(name: &'static str, value: Value<'static>) -> Value<'static> {
@@ -171,20 +173,20 @@ fn rule() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn rules() -> impl Strategy<Value = Vec<Rule>> {
+pub(super) fn rules() -> impl Strategy<Value = Vec<Rule>> {
     prop::collection::vec(rule(), 0..4)
 }
 
 /// Who asks what.
 #[derive(Clone, Debug)]
-struct Asked {
-    actor: &'static str,
-    action: Action,
-    purpose: Option<&'static str>,
-    in_team: bool,
+pub(super) struct Asked {
+    pub(super) actor: &'static str,
+    pub(super) action: Action,
+    pub(super) purpose: Option<&'static str>,
+    pub(super) in_team: bool,
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+pub(super) fn asked() -> impl Strategy<Value = Asked> {
     let actors: &[&str] = &["Practitioner/gp", "PractitionerRole/gp-r", "RelatedPerson/c1"];
     (
         prop::sample::select(actors),
@@ -227,10 +229,10 @@ fn facts_of(asked: &Asked, consents: &[Value<'static>]) -> Facts {
 }
 
 /// The items of the record that are permitted.
-fn permitted(asked: &Asked, consents: &[Value<'static>]) -> Vec<&'static str> {
+pub(super) fn permitted(asked: &Asked, consents: &[Value<'static>]) -> Vec<&'static str> {
     let caller = caller(asked.actor, "user/*.cruds", None);
     let purpose = asked.purpose.and_then(Purpose::parse);
-    let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+    let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
     let decision = crate::decide(&request, &facts_of(asked, consents), NOW);
     RECORD.iter().filter(|(_, entries)| decision.allows(entries)).map(|(name, _)| name.as_str()).collect()
 }
@@ -239,12 +241,48 @@ fn within(narrower: &[&str], wider: &[&str]) -> bool {
     narrower.iter().all(|name| wider.contains(name))
 }
 
-fn all(rules: &[Rule]) -> Vec<Value<'static>> {
+pub(super) fn all(rules: &[Rule]) -> Vec<Value<'static>> {
     rules.iter().enumerate().map(|(id, rule)| consent(id, rule, None)).collect()
 }
 
+impl Rule {
+    /// A rule that says nothing but whom it is about.
+    fn silent(actor: Option<&'static str>) -> Rule {
+        Rule {
+            effect: Some("permit"),
+            actor,
+            class: None,
+            label: None,
+            code: false,
+            purpose: None,
+            action: None,
+            data_period: None,
+            instance: false,
+            odd: false,
+            nested: Vec::new(),
+        }
+    }
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop::sample::select(&Action::ALL[..])
+}
+
+/// The items of the record that a decision permits.
+fn items(decision: &Decision) -> Vec<&'static str> {
+    RECORD.iter().filter(|(_, entries)| decision.allows(entries)).map(|(name, _)| name.as_str()).collect()
+}
+
+/// So many cases, unless PROPTEST_CASES says otherwise.
+pub(super) fn config(cases: u32) -> ProptestConfig {
+    // What proptest itself takes from there, or 256.
+    let said = ProptestConfig::default().cases;
+    let cases = if said == 256 { cases } else { said };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(400))]
 
     #[test]
     fn another_denial_never_widens(asked in asked(), rules in rules(), denial in axes()) {
@@ -283,7 +321,7 @@ proptest! {
         let (name, entries) = RECORD.iter().nth(item.index(RECORD.len())).unwrap();
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
         let resource_type = Some(entries.resource_type);
-        let request = Request { caller: &caller, action: asked.action, resource_type, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type, purpose, reason: None };
         let decision = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         prop_assert_eq!(decision.allows(entries), names.contains(&name.as_str()), "{}", name);
     }
@@ -292,7 +330,7 @@ proptest! {
     fn the_order_of_consents_does_not_matter(asked in asked(), rules in rules(), first in any::<prop::sample::Index>()) {
         let mut consents = all(&rules);
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
-        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
         let before = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         if !consents.is_empty() {
             let middle = first.index(consents.len());
@@ -306,7 +344,7 @@ proptest! {
     fn a_consent_that_is_over_is_as_if_it_were_not_there(asked in asked(), rules in rules(), over in rule()) {
         let mut consents = all(&rules);
         let (caller, purpose) = (caller(asked.actor, "user/*.cruds", None), asked.purpose.and_then(Purpose::parse));
-        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose };
+        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
         let before = crate::decide(&request, &facts_of(&asked, &consents), NOW);
         consents.push(consent(consents.len(), &Rule { odd: false, ..over }, Some("2026-02-28")));
         prop_assert_eq!(before, crate::decide(&request, &facts_of(&asked, &consents), NOW));
@@ -344,13 +382,97 @@ proptest! {
     fn a_patient_sees_her_record_only_and_no_consent_changes_it(rules in rules(), id in "p[1-3]") {
         let caller = caller(&format!("Patient/{id}"), "patient/*.cruds user/*.cruds", Some(&id));
         for action in Action::ALL {
-            let request = Request { caller: &caller, action, resource_type: None, purpose: None };
+            let request = Request { caller: &caller, action, resource_type: None, purpose: None, reason: None };
             let decision = crate::decide(&request, &facts(&all(&rules)), NOW);
             prop_assert_eq!(&decision.permit, &crate::decide(&request, &Facts::default(), NOW).permit);
             for (name, entries) in RECORD.iter().filter(|(_, entries)| !entries.patients.contains(&id)) {
                 let shared = matches!(name.as_str(), "surgery" | "questionnaire") && !action.writes();
                 prop_assert_eq!(decision.allows(entries), shared, "{}", name);
             }
+        }
+    }
+    #[test]
+    fn a_broken_glass_only_adds_and_never_what_is_kept_for_a_team(asked in asked(), rules in rules()) {
+        let actor = if asked.actor.starts_with("RelatedPerson") { "Practitioner/gp" } else { asked.actor };
+        let caller = caller(actor, "user/*.cruds", None);
+        let mut facts = facts_of(&asked, &all(&rules));
+        facts.patients.truncate(1);
+        let seen = |purpose, reason| {
+            let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose, reason };
+            items(&crate::decide(&request, &facts, NOW))
+        };
+        let ordinary = seen(None, None);
+        let emergency = seen(Some(Purpose::BREAK_GLASS), Some("found unconscious at home"));
+        prop_assert!(!emergency.contains(&"safeguarding") && !emergency.contains(&"third-party"));
+        prop_assert!(!emergency.contains(&"event") && !emergency.contains(&"other-bp"));
+        // No rule of these names breaking the glass, so none can stop it.
+        prop_assert!(within(&ordinary, &emergency), "{:?} {:?}", ordinary, emergency);
+    }
+
+    #[test]
+    fn an_app_of_somebody_else_never_sees_more_than_the_patient(rules in rules(), named in rule(), action in action()) {
+        let mut rules = rules;
+        rules.push(Rule { actor: Some("Device/app"), ..named });
+        let facts = facts(&all(&rules));
+        let own = caller("Patient/p1", "patient/*.cruds", None);
+        let mut other = own.clone();
+        other.credentials.app = App::ThirdParty;
+        let of = |caller| {
+            let request = Request { caller, action, resource_type: None, purpose: None, reason: None };
+            items(&crate::decide(&request, &facts, NOW))
+        };
+        let (by_own, by_other) = (of(&own), of(&other));
+        prop_assert!(within(&by_other, &by_own));
+    }
+
+    #[test]
+    fn less_proof_never_shows_more(rules in rules(), action in action(), actor in prop::sample::select(vec!["Patient/p1", "RelatedPerson/c1"])) {
+        let mut resources = others(false);
+        resources.extend(all(&rules));
+        let facts = facts(&resources);
+        let mut caller = caller(actor, "user/*.cruds patient/*.cruds", Some("p1"));
+        caller.credentials.login = Some("abc".to_owned());
+        let mut narrower = Vec::new();
+        for proofing in [Proofing::P0, Proofing::P5, Proofing::P9] {
+            caller.credentials.proofing = proofing;
+            let request = Request { caller: &caller, action, resource_type: None, purpose: None, reason: None };
+            let wider = items(&crate::decide(&request, &facts, NOW));
+            prop_assert!(within(&narrower, &wider));
+            narrower = wider;
+        }
+    }
+
+    #[test]
+    fn a_suspended_proxy_sees_no_record(asked in asked(), rules in rules()) {
+        let asked = Asked { actor: "RelatedPerson/c1", ..asked };
+        let mut consents = all(&rules);
+        let mut suspension = consent(99, &Rule::silent(Some("RelatedPerson/c1")), None);
+        let coding = Value::object([("code", Value::string("ROLE_DEACTIVATED_SAFEGUARDING"))]);
+        let extension = Value::object([
+            ("url", Value::string("https://fhir.nhs.uk/x/Extension-England-Consent-Status-Reason")),
+            ("valueCodeableConcept", Value::object([("coding", Value::Array(vec![coding]))])),
+        ]);
+        suspension.as_object_mut().unwrap().set("extension", Value::Array(vec![extension]));
+        suspension.as_object_mut().unwrap().set("status", Value::string("inactive"));
+        consents.push(suspension);
+        let mut seen = permitted(&asked, &consents);
+        seen.retain(|name| !["carer", "surgery", "questionnaire"].contains(name));
+        prop_assert!(seen.is_empty(), "{:?}", seen);
+    }
+
+    #[test]
+    fn what_is_said_of_an_item_is_what_is_decided(asked in asked(), rules in rules()) {
+        let caller = caller(asked.actor, "user/*.cruds", None);
+        let purpose = asked.purpose.and_then(Purpose::parse);
+        let request = Request { caller: &caller, action: asked.action, resource_type: None, purpose, reason: None };
+        let decision = crate::decide(&request, &facts_of(&asked, &all(&rules)), NOW);
+        for (name, entries) in RECORD.iter() {
+            let said = decision.on(entries);
+            prop_assert_eq!(said.effect != ItemEffect::Deny, decision.allows(entries), "{}", name);
+            prop_assert_eq!(said.effect == ItemEffect::Redact, !said.elements.is_empty());
+            prop_assert!(!said.reasons.is_empty());
+            let gives = said.reasons.iter().any(|reason| reason.verdict == Verdict::Permits && reason.layer != Layer::Scope);
+            prop_assert_eq!(gives, said.effect != ItemEffect::Deny, "{} {:?}", name, said.reasons);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The rows of composite parameters: for each element that one is read from, the values of its two parts together.
+//! The rows of composite parameters: for each element that one is read from, the values of its parts together.
 
 use super::extract::{followed, read_leaf};
 use super::{Entry, ParameterId};
@@ -15,6 +15,17 @@ const IN_BASE_UNITS: ParameterId = ParameterId(2);
 /// Adds the rows of all composites of the type.
 pub(super) fn rows(resource_type: ResourceType, resource: &Value<'_>, base: &str, rows: &mut Vec<Entry>) {
     for composite in composites(resource_type) {
+        if let Some([token, start, end]) = composite.span() {
+            for steps in &composite.elements {
+                let mut elements = Vec::new();
+                collect(steps, resource, &mut elements);
+                for element in elements {
+                    let of = |code: &str| values(resource_type, composite, code, resource, element, base);
+                    rows.extend(read::spans(composite.id, &of(token), &of(start), &of(end)));
+                }
+            }
+            continue;
+        }
         let Some([first, second]) = composite.parts() else { continue };
         for steps in &composite.elements {
             let mut elements = Vec::new();

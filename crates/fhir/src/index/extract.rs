@@ -1,6 +1,6 @@
 //! From a resource to its index entries, in one walk.
 
-use super::{Entries, Entry, composite, patients};
+use super::{Entries, Entry, composite, derived, patients};
 use crate::json::Value;
 use crate::registry::path::Only;
 use crate::registry::{Kind, Leaf, ResourceType, Tree, tree};
@@ -22,6 +22,7 @@ pub fn extract_under(base: &str, resource_type: ResourceType, id: &str, updated_
     }
     let mut rows = walk.rows;
     composite::rows(resource_type, value, base, &mut rows);
+    derived::rows(resource_type, value, base, &mut rows);
     let order = |row: &Entry| (row.low.unwrap_or(f64::NAN), row.high.unwrap_or(f64::NAN));
     rows.sort_unstable_by(|left, right| {
         let ((low, high), (other_low, other_high)) = (order(left), order(right));

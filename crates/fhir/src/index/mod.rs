@@ -2,6 +2,7 @@
 //! that both readings of a [`crate::predicate::Predicate`] see the same facts.
 
 mod composite;
+mod derived;
 mod extract;
 mod patients;
 mod references;
@@ -56,6 +57,8 @@ pub const SEPARATOR: char = '\u{1f}';
 /// all on that side.
 ///
 /// | composite | the keys of both values with U+001E between them | those of the value that is a range |
+///
+/// A parameter that finds what others find together ([`crate::registry::combined`]) has no rows of its own.
 ///
 /// Pseudo parameters keep what modifiers ask for: `Type.code:identifier` the identifier of a logical reference (a
 /// token), `Type.code:text` the texts that go with a token (folded, without the text as written), `Type.code:of-type` an

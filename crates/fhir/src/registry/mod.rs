@@ -1,5 +1,6 @@
 //! What a resource type is, as data: its name and number, whose record it is part of and its search parameters.
 
+mod combined;
 mod compartment;
 mod parameter;
 pub mod path;
@@ -7,6 +8,7 @@ mod record;
 mod resource_type;
 mod tree;
 
+pub use combined::combined;
 pub use compartment::compartment_parameters;
 pub use parameter::{
     Component, Kind, Parameter, Targets, canonical_url, parameter, parameter_by_id, parameter_of_every_resource,

@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 /// The table as generated: see the text at its head.
 const TABLE: &str = include_str!("parameters.txt");
 
+/// The parameters that Concord adds: see the text at its head.
+const OWN: &str = include_str!("own_parameters.txt");
+
 /// The kind of a search parameter (R4 value set `search-param-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the search parameter type of that name")]
@@ -147,10 +150,34 @@ impl Parameter {
         }
     }
 
+    /// The codes of the three parts of a composite that is a token with a span: the token and the numbers at the two
+    /// ends.
+    #[must_use]
+    pub fn span(&self) -> Option<[&'static str; 3]> {
+        let kind = |code: &str| self.resource_type.and_then(|one| parameter(one, code)).map(|found| found.kind);
+        match self.components.as_slice() {
+            [token, start, end]
+                if kind(token.code) == Some(Kind::Token)
+                    && kind(start.code) == Some(Kind::Number)
+                    && kind(end.code) == Some(Kind::Number)
+                    && start.code != end.code =>
+            {
+                Some([token.code, start.code, end.code])
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it can be searched by.
     #[must_use]
     pub fn is_supported(&self) -> bool {
-        self.kind != Kind::Composite || self.parts().is_some()
+        self.kind != Kind::Composite || self.parts().is_some() || self.span().is_some()
+    }
+
+    /// Whether its values are codes that say no system: which it is, the element says.
+    #[must_use]
+    pub fn is_of_bare_codes(&self) -> bool {
+        !self.paths.is_empty() && self.paths.iter().all(|path| path.data_type == path::DataType::Code)
     }
 }
 
@@ -166,8 +193,6 @@ fn id(resource_type: Option<ResourceType>, code: &str) -> ParameterId {
 struct OfType {
     /// In alphabetical order of their codes.
     parameters: Vec<Parameter>,
-    /// The paths of all of them, and of the parameters of every resource, as one tree.
-    tree: Tree,
 }
 
 struct Table {
@@ -179,6 +204,15 @@ struct Table {
 }
 
 static PARAMETERS: LazyLock<Table> = LazyLock::new(read);
+
+/// By the number of the type: the paths of all parameters that have rows, and of those of every resource, as one tree.
+static TREES: LazyLock<Vec<Tree>> = LazyLock::new(|| {
+    let with_rows = |of: &OfType| {
+        let own = of.parameters.iter().filter(|one| super::combined(one.id).is_none());
+        Tree::of(own.chain(&PARAMETERS.everywhere))
+    };
+    PARAMETERS.types.iter().map(with_rows).collect()
+});
 
 /// The parameters of every resource (R4 "Search", "Parameters for all resources"). `_id` and `_lastUpdated` have no
 /// rows: entries carry the two as fields of their own.
@@ -207,7 +241,7 @@ fn everywhere() -> Vec<Parameter> {
 fn read() -> Table {
     let mut by_type: Vec<Vec<Parameter>> = ResourceType::all().map(|_| Vec::new()).collect();
     let mut current = None;
-    for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+    for line in TABLE.lines().chain(OWN.lines()).filter(|line| !line.starts_with('#')) {
         match line.strip_prefix(' ') {
             None => current = ResourceType::parse(line),
             Some(row) => {
@@ -228,10 +262,7 @@ fn read() -> Table {
         numbers.extend(list.iter().enumerate().map(|(at, parameter)| (parameter.id, Some(of), at)));
     }
     numbers.sort_by_key(|(number, ..)| *number);
-    let types = by_type
-        .into_iter()
-        .map(|parameters| OfType { tree: Tree::of(parameters.iter().chain(&everywhere)), parameters })
-        .collect();
+    let types = by_type.into_iter().map(|parameters| OfType { parameters }).collect();
     Table { types, everywhere, numbers }
 }
 
@@ -316,15 +347,15 @@ pub fn canonical_url(resource_type: ResourceType) -> Option<ParameterId> {
     own.map(|found| found.id)
 }
 
-/// The composite parameters of a type.
+/// The composite parameters of a type that have rows.
 pub(crate) fn composites(resource_type: ResourceType) -> impl Iterator<Item = &'static Parameter> {
     let own = PARAMETERS.types.get(position(resource_type)).map_or(&[][..], |of| &of.parameters);
-    own.iter().filter(|parameter| parameter.kind == Kind::Composite)
+    own.iter().filter(|parameter| parameter.kind == Kind::Composite && super::combined(parameter.id).is_none())
 }
 
-/// The paths of all parameters of a type as one tree.
+/// The paths of all parameters of a type that have rows, as one tree.
 pub(crate) fn tree(resource_type: ResourceType) -> Option<&'static Tree> {
-    PARAMETERS.types.get(position(resource_type)).map(|of| &of.tree)
+    TREES.get(position(resource_type))
 }
 
 #[cfg(test)]
@@ -338,11 +369,11 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let rows = TABLE.lines().filter(|line| line.starts_with(' ')).count();
+        let rows = TABLE.lines().chain(OWN.lines()).filter(|line| line.starts_with(' ')).count();
         let read: usize = PARAMETERS.types.iter().map(|of| of.parameters.len()).sum();
         assert_eq!(read, rows);
         assert!(rows > 1_600, "{rows}");
-        for line in TABLE.lines().filter(|line| !line.starts_with([' ', '#'])) {
+        for line in TABLE.lines().chain(OWN.lines()).filter(|line| !line.starts_with([' ', '#'])) {
             assert!(ResourceType::parse(line).is_some(), "{line}");
         }
     }

@@ -1,21 +1,180 @@
-//! Goal: negotiated, so everybody accepts for themselves only (R4 "Goal", extension goal-acceptance).
+//! Goal: negotiated, so everybody accepts for themselves only, and a change of what was agreed asks everybody else again
+//! (R4 "Goal", extension goal-acceptance).
 
-use super::writer::{Settings, Writer, WriterKind};
-use crate::issue::{Issue, IssueCode};
+use super::prepare::Previous;
+use super::writer::{Settings, Writer, WriterKind, local_reference};
+use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 
+/// The extension that holds one party's word.
 const ACCEPTANCE: &str = "http://hl7.org/fhir/StructureDefinition/goal-acceptance";
 
-pub(super) fn check(resource: &Value<'_>, writer: &Writer, settings: &Settings<'_>, issues: &mut Vec<Issue>) {
-    check_targets(resource, issues);
+/// The system of the codes of [`Agreement`].
+pub const AGREEMENT_SYSTEM: &str = "urn:concord:goal-agreement";
+
+/// What is agreed upon: whoever changes one of these asks the others again.
+const TERMS: [&str; 3] = ["description", "target", "priority"];
+
+/// What a party that did not write the goal first may change in it, besides its own acceptance.
+const SHARED: [&str; 9] = [
+    "description",
+    "target",
+    "priority",
+    "lifecycleStatus",
+    "achievementStatus",
+    "statusDate",
+    "statusReason",
+    "note",
+    "extension",
+];
+
+/// Whether the parties agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// Nobody has been asked. A goal needs nobody's agreement.
+    None,
+    /// Somebody's word is awaited, or only one side has spoken.
+    Pending,
+    /// Somebody disagrees.
+    Disagreed,
+    /// Everybody listed agrees, with the patient or somebody who speaks for the patient, and a professional, among them.
+    Agreed,
+}
+
+impl Agreement {
+    /// Its code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Agreement::None => "none",
+            Agreement::Pending => "pending",
+            Agreement::Disagreed => "disagreed",
+            Agreement::Agreed => "agreed",
+        }
+    }
+}
+
+/// One party's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Its position among the goal's extensions.
+    pub position: usize,
+    /// Whose, `Type/id`; empty for a reference to something that is not here.
+    pub individual: String,
+    /// `agree`, `disagree` or `pending`.
+    pub status: String,
+    /// How important it is to them, as text; empty for none.
+    pub priority: String,
+}
+
+/// The words of the parties of a goal, in their order.
+#[must_use]
+pub fn acceptances(goal: &Value<'_>, base: &str) -> Vec<Acceptance> {
+    let read = |(position, entry): (usize, &Value<'_>)| {
+        let part = |name| entry.list("extension").iter().find(move |part| part.text("url") == Some(name));
+        let individual = part("individual")
+            .and_then(|part| part.get("valueReference"))
+            .and_then(|value| value.text("reference"))
+            .and_then(|reference| local_reference(base, reference));
+        let status = part("status").and_then(|part| part.text("valueCode")).unwrap_or("pending");
+        let priority = part("priority").and_then(|part| part.get("valueCodeableConcept"));
+        let coded = |concept: &Value<'_>| {
+            let coding = concept.list("coding").first().and_then(|coding| coding.text("code"));
+            concept.text("text").or(coding).unwrap_or_default().to_owned()
+        };
+        Acceptance {
+            position,
+            individual: individual.unwrap_or_default(),
+            status: status.to_owned(),
+            priority: priority.map(coded).unwrap_or_default(),
+        }
+    };
+    let extensions = goal.list("extension").iter().enumerate();
+    extensions.filter(|(_, entry)| entry.text("url") == Some(ACCEPTANCE)).map(read).collect()
+}
+
+/// Whether the parties of a goal agree.
+#[must_use]
+pub fn agreement(goal: &Value<'_>, base: &str) -> Agreement {
+    let words = acceptances(goal, base);
+    let of = |types: [&str; 2]| {
+        words.iter().any(|word| word.individual.split('/').next().is_some_and(|one| types.contains(&one)))
+    };
+    if words.is_empty() {
+        Agreement::None
+    } else if words.iter().any(|word| word.status == "disagree") {
+        Agreement::Disagreed
+    } else if words.iter().all(|word| word.status == "agree")
+        && of(["Patient", "RelatedPerson"])
+        && of(["Practitioner", "PractitionerRole"])
+    {
+        Agreement::Agreed
+    } else {
+        Agreement::Pending
+    }
+}
+
+/// What a version of a goal changed, in words: the terms and the words of parties, and nothing else.
+#[must_use]
+pub fn changes(before: Option<&Value<'_>>, after: &Value<'_>, base: &str) -> Vec<String> {
+    let mut told = Vec::new();
+    let Some(before) = before else {
+        told.push("the goal was proposed".to_owned());
+        for word in acceptances(after, base) {
+            told.push(format!("{}: {}", word.individual, word.status));
+        }
+        return told;
+    };
+    for term in TERMS.iter().chain(&["lifecycleStatus", "achievementStatus"]) {
+        if !is_same(before.get(term), after.get(term)) {
+            told.push(format!("{term} was changed"));
+        }
+    }
+    let old = acceptances(before, base);
+    for word in acceptances(after, base) {
+        let known = old.iter().find(|other| other.individual == word.individual);
+        if known.is_none_or(|known| known.status != word.status) {
+            told.push(format!("{}: {}", word.individual, word.status));
+        }
+    }
+    told
+}
+
+fn is_same(one: Option<&Value<'_>>, other: Option<&Value<'_>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.same(other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+pub(super) fn check(
+    goal: &mut Value<'_>,
+    previous: Option<&Previous<'_>>,
+    writer: &Writer,
+    settings: &Settings<'_>,
+    issues: &mut Vec<Issue>,
+) {
+    check_targets(goal, issues);
     if writer.kind == WriterKind::System {
         return;
     }
-    if writer.kind == WriterKind::Professional && resource.text("lifecycleStatus") == Some("accepted") {
+    let accepted = |goal: &Value<'_>| goal.text("lifecycleStatus") == Some("accepted");
+    if writer.kind == WriterKind::Professional
+        && accepted(goal)
+        && !previous.is_some_and(|previous| accepted(previous.value))
+    {
         let text = "only the patient can accept a goal: leave it `proposed` or `planned`";
         issues.push(Issue::error(IssueCode::BusinessRule, "Goal.lifecycleStatus", text));
     }
-    check_acceptance(resource, writer, settings, issues);
+    if let Some(previous) = previous.filter(|previous| !previous.own) {
+        check_shared(goal, previous.value, issues);
+    }
+    check_acceptances(goal, previous.map(|previous| previous.value), writer, settings, issues);
+    if let Some(previous) = previous {
+        check_notes(goal, previous, writer, settings, issues);
+        ask_again(goal, previous.value, writer, settings, issues);
+    }
 }
 
 /// gol-1: a target's detail needs the measure that it is a detail of.
@@ -30,74 +189,137 @@ fn check_targets(resource: &Value<'_>, issues: &mut Vec<Issue>) {
     }
 }
 
-/// Another party's entry may only wait for that party's word.
-fn check_acceptance(resource: &Value<'_>, writer: &Writer, settings: &Settings<'_>, issues: &mut Vec<Issue>) {
-    for (position, entry) in resource.list("extension").iter().enumerate() {
-        if entry.text("url") != Some(ACCEPTANCE) {
+/// Whoever did not write the goal first negotiates it and leaves the rest.
+fn check_shared(goal: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Issue>) {
+    let members = |value: &Value<'_>| -> Vec<String> {
+        value.as_object().map(|object| object.0.iter().map(|(name, _)| name.to_string()).collect()).unwrap_or_default()
+    };
+    let mut names = members(goal);
+    names.extend(members(previous));
+    names.sort();
+    names.dedup();
+    for name in names {
+        let element = name.trim_start_matches('_');
+        let free = SHARED.contains(&element) || ["id", "meta", "text", "resourceType"].contains(&element);
+        if !free && !is_same(goal.get(&name), previous.get(&name)) {
+            let text = "somebody else wrote this goal: you may negotiate its description, target and priority, say how \
+                        it goes, and accept it or not";
+            issues.push(Issue::error(IssueCode::BusinessRule, format!("Goal.{element}"), text));
+        }
+    }
+    let plain = |value: &Value<'_>| -> Vec<Value<'static>> {
+        let others = value.list("extension").iter().filter(|entry| entry.text("url") != Some(ACCEPTANCE));
+        others.cloned().map(Value::into_owned).collect()
+    };
+    let (new, old) = (plain(goal), plain(previous));
+    if new.len() != old.len() || !new.iter().zip(&old).all(|(new, old)| new.same(old)) {
+        let text = "somebody else wrote this goal: of its extensions, only your acceptance is yours to change";
+        issues.push(Issue::error(IssueCode::BusinessRule, "Goal.extension", text));
+    }
+}
+
+/// What others have noted stays, and a new note is signed by its writer; the one who wrote the goal need not sign.
+fn check_notes(
+    goal: &Value<'_>,
+    previous: &Previous<'_>,
+    writer: &Writer,
+    settings: &Settings<'_>,
+    issues: &mut Vec<Issue>,
+) {
+    let signed = |note: &Value<'_>| {
+        let by = note.get("authorReference").and_then(|by| by.text("reference")).and_then(|by| settings.local(by));
+        by.map(|by| writer.is(&by))
+    };
+    let own = |note: &Value<'_>| signed(note).unwrap_or(previous.own);
+    let (new, old) = (goal.list("note"), previous.value.list("note"));
+    if old.iter().any(|note| !own(note) && !new.iter().any(|kept| kept.same(note))) {
+        let text = "what others have noted stays as it is: add your note after theirs";
+        issues.push(Issue::error(IssueCode::BusinessRule, "Goal.note", text));
+    }
+    for (position, note) in new.iter().enumerate() {
+        if !own(note) && !old.iter().any(|known| known.same(note)) {
+            let place = format!("Goal.note[{position}].author");
+            issues.push(Issue::error(IssueCode::BusinessRule, place, "sign your note: authorReference names you"));
+        }
+    }
+}
+
+/// Everybody speaks for themselves: another party's word is what it was, and that of somebody new only waits.
+fn check_acceptances(
+    goal: &Value<'_>,
+    previous: Option<&Value<'_>>,
+    writer: &Writer,
+    settings: &Settings<'_>,
+    issues: &mut Vec<Issue>,
+) {
+    let words = acceptances(goal, settings.base);
+    let before = previous.map(|previous| acceptances(previous, settings.base)).unwrap_or_default();
+    for (at, word) in words.iter().enumerate() {
+        let place = format!("Goal.extension[{}]", word.position);
+        if !word.individual.is_empty() && words.iter().take(at).any(|other| other.individual == word.individual) {
+            let text = "this party has a word already: everybody has one";
+            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
             continue;
         }
-        let part = |name| entry.list("extension").iter().find(move |part| part.text("url") == Some(name));
-        let individual = part("individual")
-            .and_then(|part| part.get("valueReference"))
-            .and_then(|value| value.text("reference"))
-            .and_then(|reference| settings.local(reference));
-        let own = individual.is_some_and(|individual| writer.is(&individual));
-        let pending = part("status").is_none_or(|part| part.text("valueCode") == Some("pending"));
-        if !own && !pending {
-            let place = format!("Goal.extension[{position}]");
-            let text = "everybody accepts a goal for themselves: the entry of somebody else must be `pending`";
+        if writer.is(&word.individual) {
+            continue;
+        }
+        let known = before.iter().find(|other| other.individual == word.individual);
+        let kept = match known {
+            Some(known) => known.priority == word.priority && known.status == word.status,
+            None => false,
+        };
+        if !kept && (word.status != "pending" || known.is_some_and(|known| known.priority != word.priority)) {
+            let text = "everybody accepts a goal for themselves: leave the entry of somebody else as it is; that of \
+                        somebody new must be `pending`";
             issues.push(Issue::error(IssueCode::BusinessRule, place, text));
         }
+    }
+    for gone in before.iter().filter(|word| !writer.is(&word.individual)) {
+        if !words.iter().any(|word| word.individual == gone.individual) {
+            let text = format!("the word of {} is not yours to take out", gone.individual);
+            issues.push(Issue::error(IssueCode::BusinessRule, "Goal.extension", text));
+        }
+    }
+}
+
+/// When the terms change, what the others agreed to is no longer there: their words wait again.
+fn ask_again(
+    goal: &mut Value<'_>,
+    previous: &Value<'_>,
+    writer: &Writer,
+    settings: &Settings<'_>,
+    issues: &mut Vec<Issue>,
+) {
+    if TERMS.iter().all(|term| is_same(goal.get(term), previous.get(term))) {
+        return;
+    }
+    let waiting: Vec<usize> = acceptances(goal, settings.base)
+        .iter()
+        .filter(|word| !writer.is(&word.individual) && word.status != "pending")
+        .map(|word| word.position)
+        .collect();
+    let Some(Value::Array(extensions)) = goal.as_object_mut().and_then(|goal| goal.get_mut("extension")) else {
+        return;
+    };
+    for position in waiting {
+        let parts = extensions.get_mut(position).and_then(Value::as_object_mut);
+        let Some(Value::Array(parts)) = parts.and_then(|entry| entry.get_mut("extension")) else { continue };
+        for part in parts.iter_mut().filter(|part| part.text("url") == Some("status")) {
+            if let Some(part) = part.as_object_mut() {
+                part.set("valueCode", Value::string("pending"));
+            }
+        }
+        let text = "the terms of the goal have changed, so this party is asked again: `pending`";
+        let place = format!("Goal.extension[{position}]");
+        issues.push(Issue {
+            severity: Severity::Information,
+            code: IssueCode::Informational,
+            text: text.to_owned(),
+            expression: Some(place),
+        });
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::prepare::tests::{patient, places, professional, system};
-
-    fn goal(status: &str, rest: &str) -> String {
-        format!(
-            r#"{{"resourceType":"Goal","lifecycleStatus":"{status}","subject":{{"reference":"Patient/p1"}},
-            "description":{{"text":"walk to the shop"}}{rest}}}"#
-        )
-    }
-
-    fn accepted_by(who: &str, status: &str) -> String {
-        format!(
-            r#","extension":[{{"url":"http://hl7.org/fhir/StructureDefinition/goal-acceptance","extension":[
-            {{"url":"individual","valueReference":{{"reference":"{who}"}}}},{{"url":"status","valueCode":"{status}"}}]}}]"#
-        )
-    }
-
-    #[test]
-    fn a_detail_needs_a_measure() {
-        let target = r#","target":[{"dueDate":"2026-05-01"},{"detailString":"daily"}]"#;
-        for writer in [patient(), professional(), system()] {
-            assert_eq!(places(&goal("active", target), &writer), Err(vec!["Goal.target[1].measure".to_owned()]));
-        }
-        let target = r#","target":[{"measure":{"text":"steps"},"detailInteger":5000}]"#;
-        assert_eq!(places(&goal("active", target), &patient()), Ok(vec![]));
-    }
-
-    #[test]
-    fn only_the_patient_accepts() {
-        assert_eq!(places(&goal("accepted", ""), &patient()), Ok(vec![]));
-        assert_eq!(places(&goal("accepted", ""), &professional()), Err(vec!["Goal.lifecycleStatus".to_owned()]));
-        assert_eq!(places(&goal("accepted", ""), &system()), Ok(vec![]));
-    }
-
-    #[test]
-    fn everybody_accepts_for_themselves() {
-        let wrong = Err(vec!["Goal.extension[0]".to_owned()]);
-        for (who, status, writer, wanted) in [
-            ("Patient/p1", "agree", patient(), Ok(vec![])),
-            ("Practitioner/gp", "agree", patient(), wrong.clone()),
-            ("Practitioner/gp", "pending", patient(), Ok(vec![])),
-            ("Patient/p1", "disagree", professional(), wrong),
-            ("Practitioner/gp", "agree", professional(), Ok(vec![])),
-            ("Patient/p1", "agree", system(), Ok(vec![])),
-        ] {
-            assert_eq!(places(&goal("active", &accepted_by(who, status)), &writer), wanted, "{who} {status}");
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,8 @@
 mod allergy_intolerance;
 mod authorship;
 mod care_plan;
-mod goal;
+pub mod communication;
+pub mod goal;
 pub mod instant;
 mod observation;
 mod observation_range;
@@ -17,6 +18,6 @@ mod writer;
 
 pub use authorship::{authors, types_for_patients, types_for_related_persons};
 pub use patient::nhs_number_is_valid;
-pub use prepare::prepare;
-pub use stamp::stamp_label;
+pub use prepare::{Previous, is_joint, prepare, prepare_revision};
+pub use stamp::{is_claim_code, keep_claims, stamp_label};
 pub use writer::{Settings, Writer, WriterKind, local_reference};

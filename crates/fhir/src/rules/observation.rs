@@ -16,6 +16,7 @@ pub(super) fn check(resource: &Value<'_>, now: i64, issues: &mut Vec<Issue>) {
         issues.push(Issue::error(IssueCode::Required, "Observation.value", text));
     }
     observation_range::remark(resource, issues);
+    observation_range::remark_on_codes(resource, issues);
 }
 
 /// Whether there is a value, a reason for its absence, a component, or a member that has them (R4 "Observation", notes).

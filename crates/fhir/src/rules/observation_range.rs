@@ -3,8 +3,10 @@
 
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
+use crate::value::ucum::{UCUM, Unit};
 
 const LOINC: &str = "http://loinc.org";
+const SNOMED: &str = "http://snomed.info/sct";
 
 /// LOINC code, UCUM unit, and the lowest and highest number that is not remarked on. Wide on purpose: a living person
 /// with a number outside is very rare, while a pound taken for a kilogram or a mg/dL for a mmol/L falls outside.
@@ -39,18 +41,55 @@ fn remark_on(part: &Value<'_>, place: &str, issues: &mut Vec<Issue>) {
         return;
     };
     let codings = part.get("code").map_or(&[][..], |code| code.list("coding"));
-    for (code, unit, lowest, highest) in RANGES {
-        let named =
-            codings.iter().any(|coding| coding.text("system") == Some(LOINC) && coding.text("code") == Some(code));
-        if named && quantity.text("code") == Some(unit) && !(lowest..=highest).contains(&number) {
-            issues.push(Issue {
-                severity: Severity::Warning,
-                code: IssueCode::Value,
-                text: format!("is unusual for LOINC {code}, which lies between {lowest} and {highest} {unit}: check number and unit"),
-                expression: Some(format!("{place}.value")),
-            });
+    let named = |wanted: &str| {
+        codings.iter().any(|coding| coding.text("system") == Some(LOINC) && coding.text("code") == Some(wanted))
+    };
+    let Some((code, unit, lowest, highest)) = RANGES.iter().find(|(code, ..)| named(code)) else { return };
+    let mut warn = |text: String| {
+        let expression = Some(format!("{place}.value"));
+        issues.push(Issue { severity: Severity::Warning, code: IssueCode::Value, text, expression });
+    };
+    let own = match (quantity.text("system"), quantity.text("code")) {
+        (Some(UCUM), Some(own)) => own,
+        _ => {
+            warn(format!("does not name its unit by system and code of UCUM, such as {unit}: nobody can check it"));
             return;
         }
+    };
+    match (Unit::read(own), Unit::read(unit)) {
+        (Some(own), Some(usual)) if own.dimension() == usual.dimension() => {
+            let (number, lowest_here, highest_here) =
+                (own.in_base(number), usual.in_base(*lowest), usual.in_base(*highest));
+            // A unit of the range itself is compared as it is written, to the last digit.
+            let slack = (highest_here - lowest_here).abs() * 1e-9;
+            if number < lowest_here - slack || number > highest_here + slack {
+                warn(format!(
+                    "is unusual for LOINC {code}, which lies between {lowest} and {highest} {unit}: check number and unit"
+                ));
+            }
+        }
+        _ => {
+            warn(format!("has the unit {own}, which is none for LOINC {code}: {unit} is usual. Check number and unit"))
+        }
+    }
+}
+
+/// A vital sign with a LOINC code alone is kept; UK Core wants a SNOMED CT code beside it.
+pub(super) fn remark_on_codes(resource: &Value<'_>, issues: &mut Vec<Issue>) {
+    let categories = resource.list("category").iter().flat_map(|category| category.list("coding"));
+    let vital = categories.filter_map(|coding| coding.text("code")).any(|code| code == "vital-signs");
+    let codings = resource.get("code").map_or(&[][..], |code| code.list("coding"));
+    let has = |system: &str| codings.iter().any(|coding| coding.text("system") == Some(system));
+    if vital && has(LOINC) && !has(SNOMED) {
+        issues.push(Issue {
+            severity: Severity::Warning,
+            code: IssueCode::CodeInvalid,
+            text:
+                "has a LOINC code and no SNOMED CT code, so it is a plain UK Core Observation and not one of its vital \
+                   signs"
+                    .to_owned(),
+            expression: Some("Observation.code".to_owned()),
+        });
     }
 }
 
@@ -62,7 +101,7 @@ mod tests {
         format!(
             r#"{{"resourceType":"Observation","status":"final","subject":{{"reference":"Patient/p1"}},
             "effectiveDateTime":"2026-02-01","code":{{"coding":[{{"system":"http://loinc.org","code":"29463-7"}}]}},
-            "valueQuantity":{{"value":{value},"code":"{unit}"}}}}"#
+            "valueQuantity":{{"value":{value},"system":"http://unitsofmeasure.org","code":"{unit}"}}}}"#
         )
     }
 
@@ -71,10 +110,16 @@ mod tests {
         assert_eq!(places(&weight("72.5", "kg"), &patient()), Ok(vec![]));
         assert_eq!(places(&weight("725", "kg"), &patient()), Ok(vec!["Observation.value".to_owned()]));
         assert_eq!(places(&weight("725", "[lb_av]"), &patient()), Ok(vec![]));
+        for (value, unit) in [("1250", "[lb_av]"), ("72", "cm"), ("72", "kilo")] {
+            assert_eq!(places(&weight(value, unit), &patient()), Ok(vec!["Observation.value".to_owned()]), "{unit}");
+        }
+        let unnamed = weight("72.5", "kg").replace("http://unitsofmeasure.org", "urn:own");
+        assert_eq!(places(&unnamed, &patient()), Ok(vec!["Observation.value".to_owned()]));
+        assert_eq!(places(&weight("400", "kg"), &patient()), Ok(vec![]), "the ends are in the range");
         let pressure = r#"{"resourceType":"Observation","status":"final","subject":{"reference":"Patient/p1"},
             "effectiveDateTime":"2026-02-01","component":[
-            {"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"valueQuantity":{"value":128,"code":"mm[Hg]"}},
-            {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},"valueQuantity":{"value":820,"code":"mm[Hg]"}}]}"#;
+            {"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"valueQuantity":{"value":128,"system":"http://unitsofmeasure.org","code":"mm[Hg]"}},
+            {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},"valueQuantity":{"value":820,"system":"http://unitsofmeasure.org","code":"mm[Hg]"}}]}"#;
         assert_eq!(places(pressure, &patient()), Ok(vec!["Observation.component[1].value".to_owned()]));
     }
 }

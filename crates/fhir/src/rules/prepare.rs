@@ -1,12 +1,43 @@
 use super::authorship::{self, AuthorElement, Fill, Others};
 use super::writer::{Settings, Writer, WriterKind, reference_value};
-use super::{allergy_intolerance, care_plan, goal, observation, patient};
+use super::{allergy_intolerance, care_plan, communication, goal, observation, patient};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 use crate::registry::ResourceType;
 
 /// The most problems that one answer lists.
 const MOST_ISSUES: usize = 100;
+
+/// What stands before a change.
+#[derive(Clone, Copy, Debug)]
+pub struct Previous<'a> {
+    /// The current version.
+    pub value: &'a Value<'a>,
+    /// Whether the writer wrote the resource first.
+    pub own: bool,
+}
+
+/// Whether resources of the type are written by several parties, each its part: those whom the access decision lets
+/// update it may do so although somebody else wrote it first, within the rules of the type.
+#[must_use]
+pub fn is_joint(resource_type: ResourceType) -> bool {
+    resource_type.name() == "Goal"
+}
+
+/// The same as [`prepare`] for a change of what is there, for types whose rules ask what that was.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_revision(
+    resource_type: ResourceType,
+    previous: &Previous<'_>,
+    resource: &mut Value<'_>,
+    writer: &Writer,
+    now: i64,
+    settings: &Settings<'_>,
+) -> Result<Vec<Issue>, Vec<Issue>> {
+    checked(resource_type, Some(previous), resource, writer, now, settings)
+}
 
 /// Makes a resource that has passed the schema check ready to be stored: fills in the writer where the type has an
 /// author element that is missing, and checks every rule of the type. What a system writes for others keeps its authors.
@@ -22,11 +53,24 @@ pub fn prepare(
     now: i64,
     settings: &Settings<'_>,
 ) -> Result<Vec<Issue>, Vec<Issue>> {
+    checked(resource_type, None, resource, writer, now, settings)
+}
+
+fn checked(
+    resource_type: ResourceType,
+    previous: Option<&Previous<'_>>,
+    resource: &mut Value<'_>,
+    writer: &Writer,
+    now: i64,
+    settings: &Settings<'_>,
+) -> Result<Vec<Issue>, Vec<Issue>> {
     let mut issues = Vec::new();
     if writer.kind != WriterKind::System {
         if let Some(row) = authorship::of(resource_type) {
             check_subject(row, resource, writer, settings, &mut issues);
-            for element in row.authors {
+            // In another party's part of a joint resource the authors are those who stand there already.
+            let authors = if previous.is_some_and(|previous| !previous.own) { &[][..] } else { row.authors };
+            for element in authors {
                 fill(element, resource, writer);
                 check_author(row, element, resource, writer, settings, &mut issues);
             }
@@ -39,7 +83,8 @@ pub fn prepare(
     match resource_type.name() {
         "AllergyIntolerance" => allergy_intolerance::check(resource, writer, &mut issues),
         "CarePlan" => care_plan::check(resource, writer, &mut issues),
-        "Goal" => goal::check(resource, writer, settings, &mut issues),
+        "Communication" => communication::check(resource, writer, &mut issues),
+        "Goal" => goal::check(resource, previous, writer, settings, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),
         "Patient" if settings.check_nhs_number => patient::check(resource, &mut issues),
         _ => {}

@@ -43,9 +43,34 @@ pub fn stamp_label(resource: &mut Value<'_>, writer: &Writer) {
     meta.set("security", Value::Array(labels));
 }
 
+/// Puts the labels that say who vouches for `previous` in place of those of the resource: what several parties write is
+/// vouched for by the one who wrote it first, and the Provenance of each version says who changed it.
+pub fn keep_claims(resource: &mut Value<'_>, previous: &Value<'_>) {
+    let claims = previous.get("meta").map_or(&[][..], |meta| meta.list("security"));
+    let claims: Vec<Value<'static>> =
+        claims.iter().filter(|label| is_claim(label)).cloned().map(Value::into_owned).collect();
+    let Some(meta) = resource.as_object_mut().and_then(|object| object.get_mut("meta")) else { return };
+    let Some(meta) = meta.as_object_mut() else { return };
+    let mut labels = match meta.remove("security") {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    };
+    labels.retain(|label| !is_claim(label));
+    labels.extend(claims);
+    if !labels.is_empty() {
+        meta.set("security", Value::Array(labels));
+    }
+}
+
 /// Whether a label says who vouches. The system is not asked for: a claim under a misspelt system is a claim too.
 fn is_claim(label: &Value<'_>) -> bool {
-    label.text("code").is_some_and(|code| CLAIMS.contains(&code))
+    label.text("code").is_some_and(is_claim_code)
+}
+
+/// Whether the code says who vouches.
+#[must_use]
+pub fn is_claim_code(code: &str) -> bool {
+    CLAIMS.contains(&code)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub enum Summary {
 
 /// Reads a parameter of the answer; false if it is none.
 pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, Refusal> {
-    let once = matches!(name, "_sort" | "_count" | "_total" | "_summary" | "_cursor");
+    let once = matches!(name, "_sort" | "_count" | "_total" | "_summary" | "_cursor" | "_explain");
     if once && (query.used.iter().any(|(used, _)| used == name) || name == "_cursor" && query.cursor.is_some()) {
         return Err(wrong(name, "it may be given only once"));
     }
@@ -76,6 +76,13 @@ pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, R
             }
             query.cursor = Some(value.to_owned());
         }
+        "_explain" => {
+            query.explain = match value {
+                "true" => true,
+                "false" => false,
+                _ => return Err(wrong(name, "the value is neither `true` nor `false`")),
+            };
+        }
         // How the answer is written is for the layer that writes it.
         "_format" | "_pretty" => {}
         _ => return Ok(false),
@@ -109,9 +116,10 @@ fn sorts(resource_type: Option<ResourceType>, value: &str) -> Result<Vec<Sort>, 
         let by = match (parameter.code, parameter.kind) {
             ("_id", _) => SortBy::Id,
             ("_lastUpdated", _) => SortBy::Updated,
-            (_, Kind::Date | Kind::Number) => SortBy::Range(parameter.id),
-            (_, Kind::String | Kind::Token) => SortBy::Key(parameter.id),
-            (_, kind) => {
+            // A quantity is sorted by its number: a page mostly has one unit.
+            (_, Kind::Date | Kind::Number | Kind::Quantity) => SortBy::Range(parameter.id),
+            (_, Kind::String | Kind::Token | Kind::Reference | Kind::Uri) => SortBy::Key(parameter.id),
+            (_, kind @ Kind::Composite) => {
                 let why = format!("sorting by `{code}`, a {}, is not supported", kind.code());
                 return Err(unsupported("_sort", &why));
             }

@@ -2,15 +2,16 @@
 
 use super::filter::{self, Operator};
 use super::value_text::{split, unescape};
-use super::{MOST_ALTERNATIVES, Prefix, Refusal, Setting, hop, issue, shortened, unsupported, wrong};
+use super::{MOST_ALTERNATIVES, Prefix, Refusal, Setting, hop, issue, shortened, unsupported, words, wrong};
 use crate::index::ParameterId;
 use crate::issue::IssueCode;
 use crate::predicate::{Comparison, Predicate, Test};
 use crate::registry::{Kind, Parameter, ResourceType, parameter, parameter_of_every_resource};
+use crate::terminology::{Code, Codes};
 use crate::value::ask::{self, Interval};
 
 /// Parameters of R4 that take part in a search in other ways than by a row, and that this server does not offer.
-const UNSUPPORTED: [&str; 7] = ["_contained", "_containedType", "_content", "_query", "_score", "_text", "_type"];
+const UNSUPPORTED: [&str; 5] = ["_contained", "_containedType", "_query", "_score", "_type"];
 
 /// The modifiers of R4 (value set `search-modifier-code`) but for the names of types.
 const MODIFIERS: [&str; 12] = [
@@ -49,13 +50,19 @@ pub(super) fn read(setting: Setting<'_>, name: &str, value: &str) -> Result<Pred
     if code.starts_with('_') && UNSUPPORTED.contains(&code) {
         return Err(unsupported(name, "this parameter is not supported"));
     }
+    if words::CODES.contains(&code) {
+        return Err(unsupported(
+            name,
+            &format!("`{code}` is read of what is searched itself only, without a modifier"),
+        ));
+    }
     let found = match setting.resource_type {
         Some(resource_type) => parameter(resource_type, code),
         None => parameter_of_every_resource(code),
     };
     let Some(parameter) = found else { return Err(unknown(setting.resource_type, code)) };
     if !parameter.is_supported() {
-        return Err(unsupported(name, "a composite of more than two parts is not supported"));
+        return Err(unsupported(name, "a composite of these parts is not supported"));
     }
     if value.is_empty() {
         return Err(wrong(name, "there is no value"));
@@ -146,7 +153,7 @@ fn compared(
             let (_, wanted) = date(name, value)?;
             Ok(Predicate::Entry(of_rows, ask::overlaps(wanted)))
         }
-        (Operator::Modifier(modifier), Kind::Uri) => asked(Some(modifier), value),
+        (Operator::Modifier(modifier), Kind::Uri | Kind::Token) => asked(Some(modifier), value),
         (_, kind) => Err(unsupported(name, &format!("the operator cannot be used on `{code}`, a {}", kind.code()))),
     }
 }
@@ -253,6 +260,9 @@ struct Clause<'a> {
 
 impl Clause<'_> {
     fn read(&self, alternatives: &[&str]) -> Result<Predicate, Refusal> {
+        if let (Kind::Token, Some("in" | "not-in" | "above" | "below")) = (self.parameter.kind, self.modifier) {
+            return self.coded(alternatives);
+        }
         let (mut tests, mut in_base_units) = (Vec::with_capacity(alternatives.len()), Vec::new());
         for alternative in alternatives {
             if alternative.is_empty() {
@@ -277,6 +287,33 @@ impl Clause<'_> {
         Ok(if self.modifier == Some("not") { entry.negate() } else { entry })
     }
 
+    /// Codes that are named by a value set, or by their place in a code system.
+    fn coded(&self, alternatives: &[&str]) -> Result<Predicate, Refusal> {
+        let mut any = Predicate::None;
+        for alternative in alternatives {
+            let parts: Vec<String> = split(alternative, '|').map(unescape).collect();
+            let codes = match (self.modifier, parts.as_slice()) {
+                (Some("above"), [system, code]) if !system.is_empty() && !code.is_empty() => {
+                    Codes::Above(Code { system: system.clone(), code: code.clone() })
+                }
+                (Some("below"), [system, code]) if !system.is_empty() && !code.is_empty() => {
+                    Codes::Below(Code { system: system.clone(), code: code.clone() })
+                }
+                (Some("above" | "below"), _) => {
+                    let why = format!("`{}`: a code and its system are needed, `system|code`", shortened(alternative));
+                    return Err(wrong(self.name, &why));
+                }
+                (_, [name] | [name, _]) if !name.is_empty() => Codes::In(unescape(alternative)),
+                _ => {
+                    let why = format!("`{}` is not the url of a value set", shortened(alternative));
+                    return Err(wrong(self.name, &why));
+                }
+            };
+            any = any.or(Predicate::Coded(self.parameter.id, codes));
+        }
+        Ok(if self.modifier == Some("not-in") { any.negate() } else { any })
+    }
+
     /// The test in base units, where one value means a quantity that can be compared so.
     fn in_base_units(&self, text: &str) -> Result<Option<Test>, Refusal> {
         let bad = |why: &str| wrong(self.name, &format!("`{text}`: {why}"));
@@ -284,7 +321,7 @@ impl Clause<'_> {
             Kind::Quantity if self.modifier.is_none() => {
                 ask::quantity_in_base_units(&split(text, '|').map(unescape).collect::<Vec<_>>()).map_err(bad)
             }
-            Kind::Composite if self.modifier.is_none() => {
+            Kind::Composite if self.modifier.is_none() && self.parameter.span().is_none() => {
                 let (first, second, [value, other]) = self.halves(text)?;
                 let test = second.in_base_units(other)?;
                 Ok(match test {
@@ -314,6 +351,23 @@ impl Clause<'_> {
         Ok((of(code)?, of(other_code)?, [value, other]))
     }
 
+    /// What a composite of a token and the two ends of a span means.
+    fn span(&self, text: &str) -> Result<Test, Refusal> {
+        let parts: Vec<&str> = split(text, '$').collect();
+        let ([value, from, to], Some([token, start, end])) = (parts.as_slice(), self.parameter.span()) else {
+            return Err(wrong(self.name, "this composite takes three values with `$` between them"));
+        };
+        let of = |code: &str, value: &str| {
+            let parameter = self.parameter.resource_type.and_then(|one| parameter(one, code));
+            let parameter = parameter.ok_or_else(|| refused(self.name, ""))?;
+            if value.is_empty() {
+                return Err(wrong(self.name, "this composite takes three values with `$` between them"));
+            }
+            Clause { parameter, modifier: None, ..*self }.test(value)
+        };
+        Ok(ask::span(of(token, value)?, of(start, from)?, of(end, to)?))
+    }
+
     /// The test that one value means.
     fn test(&self, text: &str) -> Result<Test, Refusal> {
         let parts = || split(text, '|').map(unescape).collect::<Vec<_>>();
@@ -324,6 +378,7 @@ impl Clause<'_> {
             }
             (Kind::Token, Some("of-type")) => ask::token_of_type(&parts()).map_err(bad),
             (Kind::Token, Some("text")) => ask::string_begins(&unescape(text)).map_err(bad),
+            (Kind::Composite, None) if self.parameter.span().is_some() => self.span(text),
             (Kind::Composite, None) => {
                 let (first, second, [value, other]) = self.halves(text)?;
                 Ok(ask::composite(first.test(value)?, second.test(other)?))

@@ -33,7 +33,7 @@ pub(super) enum Operator {
     Present,
     /// `po`: a date that overlaps.
     Overlaps,
-    /// `sb` and `ss` on a uri.
+    /// `sb` and `ss` on a uri or a token, `in` and `ni` on a token.
     Modifier(&'static str),
 }
 
@@ -135,9 +135,8 @@ impl<'a> Parser<'a> {
             "po" => Operator::Overlaps,
             "ss" => Operator::Modifier("above"),
             "sb" => Operator::Modifier("below"),
-            "in" | "ni" => {
-                return Err(unsupported(self.setting.whole, &format!("the operator `{word}` is not supported")));
-            }
+            "in" => Operator::Modifier("in"),
+            "ni" => Operator::Modifier("not-in"),
             other => return Err(self.wrong(&format!("{} is not an operator", shown(other)))),
         })
     }

@@ -8,6 +8,7 @@
 //! | `_include`, `_revinclude`: what comes along | `include` |
 //! | `_sort`, `_count`, ...: how they are answered | `answer` |
 //! | `a,b` and `\,`: several values, and what stands for itself | `value_text` |
+//! | `_text`, `_content`: which words are in them | `words` |
 //! | whose records can match at all | `record` |
 //!
 //! What is known and not supported is refused by name: a filter that is left out would answer more than was asked for.
@@ -20,6 +21,7 @@ mod include;
 mod prefix;
 mod record;
 mod value_text;
+mod words;
 
 use crate::index::ParameterId;
 use crate::issue::{Issue, IssueCode};
@@ -32,6 +34,7 @@ pub use include::{Include, MOST_INCLUDES};
 pub use prefix::Prefix;
 pub use record::record_of;
 use std::cell::Cell;
+pub use words::{Within, Words};
 
 /// The most parameters that a query may have.
 pub const MOST_PARAMETERS: usize = 100;
@@ -89,6 +92,8 @@ pub struct Query {
     /// Which resources of that type; [`Predicate::All`] if no parameter filters. It says nothing of what the caller may
     /// see.
     pub predicate: Predicate,
+    /// What words they must have in them besides; each of these.
+    pub words: Vec<Words>,
     /// What is to come along with the matches.
     pub include: Vec<Include>,
     /// In what order, the first before the others.
@@ -101,6 +106,8 @@ pub struct Query {
     pub summary: Option<Summary>,
     /// Which elements of each resource are wanted; empty for all.
     pub elements: Vec<String>,
+    /// Whether the answer is to say how it was found (`_explain`).
+    pub explain: bool,
     /// Where the page begins: what a `next` link said.
     pub cursor: Option<String>,
     /// The parameters that were not understood, and why.
@@ -195,7 +202,7 @@ fn read(query: &mut Query, setting: Setting<'_>, name: &str, value: &str) -> Res
     if name == "_type" && setting.resource_type.is_none_or(|_| !query.types.is_empty()) {
         return Ok(());
     }
-    if answer::read(query, name, value)? || include::read(query, name, value)? {
+    if answer::read(query, name, value)? || include::read(query, name, value)? || words::read(query, name, value)? {
         return Ok(());
     }
     let clause = match setting.resource_type {
@@ -325,12 +332,14 @@ impl Query {
             types: Vec::new(),
             compartment: None,
             predicate,
+            words: Vec::new(),
             include: Vec::new(),
             sort: Vec::new(),
             count: None,
             total: Total::None,
             summary: None,
             elements: Vec::new(),
+            explain: false,
             cursor: None,
             ignored: Vec::new(),
             used: Vec::new(),

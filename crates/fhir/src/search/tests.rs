@@ -3,8 +3,10 @@
 use super::{Handling, LONGEST_VALUE, MOST_ALTERNATIVES, MOST_PARAMETERS, Query, Sort, SortBy, Summary, Total, parse};
 use crate::index::{Entries, ParameterId, extract_under, from_json};
 use crate::issue::{Issue, IssueCode};
-use crate::predicate::Predicate;
+use crate::predicate::{Predicate, Test};
 use crate::registry::{Kind, ResourceType, parameters};
+use crate::terminology::Code;
+use crate::value::of_codes;
 use proptest::prelude::{any, prop, proptest};
 
 const BASE: &str = "https://phr.example/fhir";
@@ -237,7 +239,7 @@ fn a_filter_that_is_not_understood_is_refused() {
         ("date eq never", IssueCode::Value),
         ("status pr perhaps", IssueCode::Value),
         ("status co fin", IssueCode::NotSupported),
-        ("code in http://example.org/vs", IssueCode::NotSupported),
+        ("value-string in http://example.org/vs", IssueCode::NotSupported),
         ("related[type eq x].target eq y", IssueCode::NotSupported),
         (&deep, IssueCode::TooCostly),
         (&many, IssueCode::TooCostly),
@@ -386,6 +388,12 @@ fn what_is_known_and_wrong_is_always_refused() {
         ("code-value-quantity", "1$2$3"),
         ("code-value-quantity", "1$x"),
         ("identifier:of-type", "a|b"),
+        ("code:in", ""),
+        ("code:not-in", "http://example.org/vs,"),
+        ("code:below", "1"),
+        ("code:above", "http://loinc.org|"),
+        ("_explain", "yes"),
+        ("_text", "-"),
     ] {
         let issue = refusal("Observation", name, value);
         assert_eq!(issue.code, IssueCode::Value, "{name}={value}: {}", issue.text);
@@ -401,18 +409,75 @@ fn what_is_known_and_wrong_is_always_refused() {
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     for (name, value) in [
-        ("_text", "pain"),
-        ("_content", "pain"),
+        ("_contained", "true"),
+        ("_query", "pain"),
         ("_type", "Goal"),
         ("date:exact", "2020"),
         ("_id:not", "a"),
-        ("code:in", "http://example.org/vs"),
-        ("_sort", "subject"),
+        ("_id:in", "http://example.org/vs"),
+        ("subject:below", "Patient/1"),
+        ("_sort", "code-value-quantity"),
     ] {
         let issue = refusal("Observation", name, value);
         assert_eq!(issue.code, IssueCode::NotSupported, "{name}: {}", issue.text);
         assert!(issue.text.contains(&format!("`{name}`")), "{}", issue.text);
     }
+}
+
+#[test]
+fn codes_that_are_to_be_looked_up_are_nothing_until_then() {
+    use crate::terminology::Codes;
+    let asked = query("Observation", &[("code:in", "http://example.org/vs|2")]).predicate;
+    let set = Codes::In("http://example.org/vs|2".to_owned());
+    assert_eq!(asked, Predicate::Coded(ParameterId::of("Observation.code"), set));
+    assert!(!asked.holds(&reading()));
+    let filtered = query("Observation", &[("_filter", "code in http://example.org/vs|2")]).predicate;
+    assert_eq!(filtered, asked);
+    let below = query("Observation", &[("code:below", "http://loinc.org|1")]).predicate;
+    assert_eq!(query("Observation", &[("_filter", "code sb http://loinc.org|1")]).predicate, below);
+    let deep = query("Patient", &[("_has:Observation:subject:code:below", "http://loinc.org|1")]).predicate;
+    let not_in = query("Observation", &[("code:not-in", "http://example.org/vs")]).predicate;
+    let mut seen = Vec::new();
+    let codes = [Code { system: "http://loinc.org".to_owned(), code: "85354-9".to_owned() }];
+    let mut look_up = |parameter: ParameterId, codes_of: &Codes| -> Result<Test, ()> {
+        seen.push(codes_of.to_string());
+        Ok(of_codes(parameter, codes.iter()))
+    };
+    assert!(asked.settled(&mut look_up).expect("settled").holds(&reading()));
+    assert!(!not_in.settled(&mut look_up).expect("settled").holds(&reading()));
+    let deep = deep.settled(&mut look_up).expect("settled");
+    assert!(deep.holds_among(&person(), &[reading(), person()]));
+    assert_eq!(seen.len(), 3);
+    // A code that says no system is compared without one.
+    let status = ParameterId::of("Observation.status");
+    let codes = [Code { system: "http://hl7.org/fhir/observation-status".to_owned(), code: "final".to_owned() }];
+    assert!(Predicate::Entry(status, of_codes(status, codes.iter())).holds(&reading()));
+}
+
+#[test]
+fn a_composite_of_a_token_and_a_span() {
+    let value = from_json(&serde_json::json!({ "resourceType": "MolecularSequence", "id": "m", "coordinateSystem": 0,
+        "referenceSeq": { "windowStart": 128273724, "windowEnd": 128273740, "chromosome": { "coding": [{ "code": "8" }] } },
+        "variant": [{ "start": 10, "end": 20 }, { "start": 128273732, "end": 128273736 }] }));
+    let entries = extract_under(BASE, of("MolecularSequence").expect("a type"), "m", 0, &value);
+    let found = |name: &str, text: &str| query("MolecularSequence", &[(name, text)]).predicate.holds(&entries);
+    let variant = "chromosome-variant-coordinate";
+    assert!(found(variant, "8$128273732$128273736") && found(variant, "8$gt5$lt25"));
+    assert!(!found(variant, "9$10$20") && !found(variant, "8$10$128273736"), "both ends are of one variant");
+    assert!(found("chromosome-window-coordinate", "8$ge128273724$le128273740"));
+    for bad in ["8", "8$1", "8$1$2$3", "8$$2", "8$x$2"] {
+        assert_eq!(refusal("MolecularSequence", variant, bad).code, IssueCode::Value, "{bad}");
+    }
+}
+
+#[test]
+fn an_answer_can_be_sorted_by_every_kind_but_composites() {
+    let sort = |text: &str| query("Observation", &[("_sort", text)]).sort.first().map(|sort| sort.by);
+    let of = ParameterId::of;
+    assert_eq!(sort("subject"), Some(SortBy::Key(of("Observation.subject"))));
+    assert_eq!(sort("-value-quantity"), Some(SortBy::Range(of("Observation.value-quantity"))));
+    assert_eq!(sort("_profile"), Some(SortBy::Key(of("_profile"))));
+    assert_eq!(sort("_source"), Some(SortBy::Key(of("_source"))));
 }
 
 #[test]

@@ -41,6 +41,34 @@ pub(crate) fn test(first: Test, second: Test) -> Test {
     Test::Every(vec![of_first(first), of_second(second)])
 }
 
+/// The rows of a token with a span: the numbers at its two ends are the ends of the row.
+pub(crate) fn spans(
+    parameter: crate::index::ParameterId,
+    tokens: &[Entry],
+    starts: &[Entry],
+    ends: &[Entry],
+) -> Vec<Entry> {
+    let pairs = starts.iter().flat_map(|start| ends.iter().map(move |end| (start.low, end.low)));
+    let all = tokens.iter().flat_map(|token| pairs.clone().map(move |(low, high)| (token, low, high)));
+    all.take(MOST_ROWS).map(|(token, low, high)| Entry { parameter, key: token.key.clone(), low, high }).collect()
+}
+
+/// The test of such a row. A number is a point, so that whatever is asked of it is asked of one end.
+pub(crate) fn span(token: Test, start: Test, end: Test) -> Test {
+    let low = |comparison, wanted| Test::Low(comparison, wanted);
+    let high = |comparison, wanted| Test::High(comparison, wanted);
+    Test::Every(vec![token, of_end(start, &low), of_end(end, &high)])
+}
+
+fn of_end(test: Test, end: &impl Fn(crate::predicate::Comparison, f64) -> Test) -> Test {
+    match test {
+        Test::Low(comparison, wanted) | Test::High(comparison, wanted) => end(comparison, wanted),
+        Test::Every(tests) => Test::Every(tests.into_iter().map(|test| of_end(test, end)).collect()),
+        Test::Either(tests) => Test::Either(tests.into_iter().map(|test| of_end(test, end)).collect()),
+        other => other,
+    }
+}
+
 fn of_first(test: Test) -> Test {
     match test {
         Test::Is(key) => Test::Starts(format!("{key}{JOINT}")),

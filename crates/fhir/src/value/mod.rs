@@ -10,16 +10,17 @@ mod quantity;
 mod reference;
 mod string;
 mod token;
-mod ucum;
+pub(crate) mod ucum;
 mod uri;
 
 pub use composite::LONGEST_COMPOSITE;
 pub use key::{LONGEST_HALF, LONGEST_KEY};
 pub use reference::{Literal, local};
+pub use token::of_codes;
 
 pub(crate) mod read {
     //! What rows a value of a resource gives.
-    pub(crate) use super::composite::rows as composite;
+    pub(crate) use super::composite::{rows as composite, spans};
     pub(crate) use super::date::rows as date;
     pub(crate) use super::number::rows as number;
     pub(crate) use super::quantity::rows as quantity;
@@ -31,13 +32,13 @@ pub(crate) mod read {
 
 pub(crate) mod ask {
     //! What test of a row a value of a query means.
-    pub(crate) use super::composite::test as composite;
+    pub(crate) use super::composite::{span, test as composite};
     pub(crate) use super::date::{Interval, interval, overlaps, test as date, tolerance};
     pub(crate) use super::number::read as number;
     pub(crate) use super::quantity::{in_base_units as quantity_in_base_units, test as quantity};
     pub(crate) use super::reference::{is_id, test as reference};
     pub(crate) use super::string::{
-        begins as string_begins, contains as string_contains, ends as string_ends, exact as string_exact,
+        begins as string_begins, contains as string_contains, ends as string_ends, exact as string_exact, fold,
         is as string_is,
     };
     pub(crate) use super::token::{of_type as token_of_type, test as token};

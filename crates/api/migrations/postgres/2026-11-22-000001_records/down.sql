@@ -1,5 +1,8 @@
 DROP TABLE setting;
+DROP TABLE seal;
 DROP TABLE audit;
+DROP TABLE broken_glass;
+DROP TABLE overlay;
 DROP TABLE history_entry;
 DROP TABLE history;
 DROP TABLE entry;

@@ -68,6 +68,24 @@ CREATE TABLE history_entry (
     PRIMARY KEY (resource, parameter, position)
 );
 
+-- The labels that somebody put beside a resource, without a new version of it: who and when.
+CREATE TABLE overlay (
+    resource BIGINT NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    author TEXT COLLATE "C" NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (resource, key, author)
+);
+
+-- That a professional broke the glass for a patient.
+CREATE TABLE broken_glass (
+    patient BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    who TEXT COLLATE "C" NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (patient, since, who)
+);
+
 CREATE TABLE audit (
     pk BIGINT NOT NULL PRIMARY KEY,
     at BIGINT NOT NULL,
@@ -88,6 +106,17 @@ CREATE TABLE audit (
 CREATE INDEX audit_patient ON audit (patient, pk);
 CREATE INDEX audit_agent ON audit (agent, pk);
 
+-- The hash chain over the audit log: each row seals the records it lists and the row before it.
+CREATE TABLE seal (
+    number BIGINT NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    previous TEXT NOT NULL,
+    last BIGINT NOT NULL,
+    records TEXT NOT NULL,
+    head TEXT NOT NULL
+);
+CREATE INDEX seal_last ON seal (last);
+
 -- Values that every node must share: the key that cursors are signed with.
 CREATE TABLE setting (
     name TEXT NOT NULL PRIMARY KEY,
@@ -102,3 +131,4 @@ END
 $$;
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER history_append_only BEFORE UPDATE OR DELETE ON history FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER seal_append_only BEFORE UPDATE OR DELETE ON seal FOR EACH ROW EXECUTE FUNCTION append_only();

@@ -68,6 +68,24 @@ CREATE TABLE history_entry (
     PRIMARY KEY (resource, parameter, position)
 ) WITHOUT ROWID;
 
+-- The labels that somebody put beside a resource, without a new version of it: who and when.
+CREATE TABLE overlay (
+    resource BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    author TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (resource, key, author)
+);
+
+-- That a professional broke the glass for a patient.
+CREATE TABLE broken_glass (
+    patient BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    who TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (patient, since, who)
+);
+
 CREATE TABLE audit (
     pk INTEGER NOT NULL PRIMARY KEY,
     at BIGINT NOT NULL,
@@ -103,6 +121,17 @@ CREATE TABLE audit_watermark (
 );
 INSERT INTO audit_watermark (pk) VALUES (0);
 
+-- The hash chain over the audit log: each row seals the records it lists and the row before it.
+CREATE TABLE seal (
+    number INTEGER NOT NULL PRIMARY KEY,
+    at BIGINT NOT NULL,
+    previous TEXT NOT NULL,
+    last BIGINT NOT NULL,
+    records TEXT NOT NULL,
+    head TEXT NOT NULL
+);
+CREATE INDEX seal_last ON seal (last);
+
 -- Values that every node must share: the key that cursors are signed with.
 CREATE TABLE setting (
     name TEXT NOT NULL PRIMARY KEY,
@@ -126,3 +155,5 @@ CREATE TRIGGER audit_watermark_stays BEFORE DELETE ON audit_watermark
     BEGIN SELECT RAISE(ABORT, 'the watermark only rises'); END;
 CREATE TRIGGER history_no_update BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
 CREATE TRIGGER history_no_delete BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
+CREATE TRIGGER seal_no_update BEFORE UPDATE ON seal BEGIN SELECT RAISE(ABORT, 'seal is append-only'); END;
+CREATE TRIGGER seal_no_delete BEFORE DELETE ON seal BEGIN SELECT RAISE(ABORT, 'seal is append-only'); END;

@@ -3,7 +3,19 @@
 //! Routes, the CapabilityStatement and the OpenAPI document are made from [`OPERATIONS`]. An operation goes the way of
 //! every interaction: facts -> decide -> store -> audit, in one transaction.
 
+mod access_log;
+mod agreement;
+mod duplicates;
+mod evaluate;
+mod everything;
+mod lastn;
+mod meta;
+mod readings;
+mod record;
+mod summary;
+mod trend;
 mod validate;
+mod who_can_see;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,11 +24,9 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
-use super::create::Written;
 use super::search::Page;
 use super::{Call, Concord};
 use crate::fault::Fault;
-use crate::store::rows::Version;
 
 /// Where an operation is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,19 +92,26 @@ pub(crate) struct Target {
 pub(crate) enum Output {
     /// A resource made for the answer.
     Value(Value<'static>),
-    /// A stored version.
-    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
-    Version(Version),
-    /// A version that it has stored.
-    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
-    Written(Written),
     /// A searchset Bundle; its cursor goes into the next link.
-    #[expect(dead_code, reason = "the first operation that answers with one takes this away")]
     Page(Page),
 }
 
 /// Every operation, by name.
-pub(crate) const OPERATIONS: &[Operation] = &[validate::OPERATION];
+pub(crate) const OPERATIONS: &[Operation] = &[
+    access_log::OPERATION,
+    agreement::OPERATION,
+    duplicates::OPERATION,
+    evaluate::OPERATION,
+    everything::OPERATION,
+    lastn::OPERATION,
+    meta::ADD,
+    meta::DELETE,
+    meta::READ,
+    summary::OPERATION,
+    trend::OPERATION,
+    validate::OPERATION,
+    who_can_see::OPERATION,
+];
 
 /// The operation of that name at a place.
 pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
@@ -206,6 +223,13 @@ impl Input {
             let object = member.as_object()?;
             object.0.iter().find(|(key, _)| key.starts_with("value")).map(|(_, value)| value)
         })
+    }
+
+    /// All resources that a parameter is.
+    pub(crate) fn resources(&self, name: &str) -> impl Iterator<Item = &Value<'static>> {
+        self.members()
+            .filter(move |member| member.text("name") == Some(name))
+            .filter_map(|member| member.get("resource"))
     }
 
     /// The resource that a parameter is.

@@ -1,0 +1,383 @@
+//! `Patient/$access-log`: who looked, in plain language: who, with which app, when, at what, what for, whether it was
+//! allowed and by which rule or choice. What was seen by breaking the glass comes first, then the newest.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use concord_consent::caller::Actor;
+use concord_consent::request::Action;
+use concord_fhir::index::ParameterId;
+use concord_fhir::json::{self, Value};
+use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::ResourceType;
+
+use super::record;
+use super::{Input, Level, Operation, Output, Parameter, Running, Target};
+use crate::fault::Fault;
+use crate::interact::audit::{Interaction, outcome};
+use crate::interact::search::{Page, event_version};
+use crate::interact::{AUDIT_EVENT, Call, Concord, access, log, logged};
+use crate::store::audit::{Record, Stored};
+use crate::store::lower::Rows;
+use crate::store::rows::Version;
+use crate::store::search::{Position, PositionValue};
+use crate::store::statement::Sql;
+use crate::store::transaction::Transaction;
+
+/// The purpose of breaking the glass (v3-ActReason).
+const BREAK_GLASS: &str = "BTG";
+
+/// `Patient/$access-log`
+pub(super) const OPERATION: Operation = Operation {
+    name: "$access-log",
+    levels: &[Level::Instance],
+    types: &["Patient"],
+    changes: false,
+    takes_invalid: false,
+    told: "Who looked at the record, was refused, or took a copy of it, told in plain language: broken glass first, then \
+           the newest. Reading it is in the log too.",
+    definition: None,
+    parameters: &[
+        Parameter { name: "start", of: "date", min: 0, max: 1, told: "Only from this time on" },
+        Parameter { name: "end", of: "date", min: 0, max: 1, told: "Only up to this time" },
+        Parameter { name: "_count", of: "integer", min: 0, max: 1, told: "How many on a page" },
+        Parameter { name: "_cursor", of: "string", min: 0, max: 1, told: "From a next link" },
+    ],
+    run,
+};
+
+fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
+    Box::pin(async move {
+        let patient = record::patient(&call, &target)?;
+        let span = record::span(&input, "start", "end")?;
+        let limit = record::count(&concord, &input)?;
+        let store = concord.store.clone();
+        store
+            .read(move |transaction| {
+                let mut told = call.record(Interaction::Operation, Some(record::PATIENT));
+                told.query = record::told(OPERATION.name, &input);
+                told.entity.clone_from(&patient);
+                let asked = Asked { patient, span, limit, context: told.query.clone() };
+                let page = page(&concord, &call, transaction, &asked, input.text("_cursor").as_deref(), &mut told);
+                logged(page.map(Output::Page), told)
+            })
+            .await
+    })
+}
+
+struct Asked {
+    patient: String,
+    span: (Option<i64>, Option<i64>),
+    limit: u32,
+    context: String,
+}
+
+/// A page, as of the log as a whole: first the broken glass, then the rest. The cursor says where of which.
+fn page(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    asked: &Asked,
+    cursor: Option<&str>,
+    told: &mut Record,
+) -> Result<Page, Fault> {
+    access::require_scope(call, Action::Search, AUDIT_EVENT)?;
+    told.patient = transaction.patient_key(&asked.patient)?.unwrap_or(0);
+    let context = format!("{} of {}", asked.context, asked.patient);
+    let after = match cursor {
+        Some(text) => Some(concord.cursors.open(call, &context, text)?),
+        None => None,
+    };
+    let of_record = Predicate::Record(asked.patient.clone());
+    let mut sought = log::sought(concord, call, transaction, Action::Search, of_record)?;
+    if let Some(first) = asked.span.0 {
+        sought = sought.and(Sql::new("a.at >= ").bind(first));
+    }
+    if let Some(last) = asked.span.1 {
+        sought = sought.and(Sql::new("a.at <= ").bind(last));
+    }
+    let room = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let (mut found, mut next): (Vec<Stored>, Option<Position>) = (Vec::new(), None);
+    for (part, test) in ["a.purpose = ", "a.purpose <> "].into_iter().enumerate() {
+        let beyond = match &after {
+            Some(position) if position.values.len() > part => continue,
+            Some(position) if position.values.len() == part => Some(position.key),
+            _ => None,
+        };
+        let wanted = sought.clone().and(Sql::new(test).bind(BREAK_GLASS));
+        let left = room - found.len();
+        let mut more =
+            transaction.events(&wanted, beyond, false, i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1))?;
+        if more.len() > left {
+            more.truncate(left);
+            // Where nothing of this part has been told yet, it begins at its start.
+            let key = more.last().map_or(i64::MAX, |last| last.pk);
+            next = Some(Position { values: vec![PositionValue::Missing; part], key });
+            found.extend(more);
+            break;
+        }
+        found.extend(more);
+    }
+    let mut names = Names { concord, call, transaction, known: HashMap::new() };
+    let mut versions = Vec::new();
+    for stored in &found {
+        versions.push(names.told(stored)?);
+    }
+    let next = next.map(|position| concord.cursors.seal(call, &context, &position));
+    Ok(Page { versions, included: Vec::new(), remarks: log::notice(call).into_iter().collect(), total: None, next })
+}
+
+/// Who the agents are, as far as the caller may know.
+struct Names<'a, 'b, 't> {
+    concord: &'a Concord,
+    call: &'a Call,
+    transaction: &'b mut Transaction<'t>,
+    known: HashMap<String, String>,
+}
+
+impl Names<'_, '_, '_> {
+    /// The event with its narrative.
+    fn told(&mut self, stored: &Stored) -> Result<Version, Fault> {
+        let mut version = event_version(stored);
+        let who = self.name(&stored.record.agent)?;
+        let text = sentence(stored, &who);
+        let mut event = json::parse(version.body.as_bytes(), &json::Limits::default())
+            .map_err(|_| Fault::Internal("an event cannot be read".to_owned()))?
+            .into_owned();
+        if let Some(object) = event.as_object_mut() {
+            let place = object.0.iter().position(|(name, _)| name == "type").unwrap_or(object.0.len());
+            let narrative = Value::object([
+                ("status", Value::string("generated")),
+                (
+                    "div",
+                    Value::string(format!(
+                        "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>{}</p></div>",
+                        escaped(&text)
+                    )),
+                ),
+            ]);
+            object.set_at(place, "text", narrative);
+        }
+        version.body = json::to_string(&event);
+        Ok(version)
+    }
+
+    /// An agent in words.
+    fn name(&mut self, agent: &str) -> Result<String, Fault> {
+        if let Some(known) = self.known.get(agent) {
+            return Ok(known.clone());
+        }
+        let mut name = agent.to_owned();
+        if let (Actor::Patient(_), true) =
+            (&self.call.caller.actor, self.call.caller.actor.reference().as_deref() == Some(agent))
+        {
+            name = "You".to_owned();
+        } else if let Some(resource) = self.readable(agent)? {
+            let person = resource.get("practitioner").and_then(|it| it.text("reference")).map(str::to_owned);
+            let organization = match agent.split('/').next() {
+                Some("Practitioner") => self.organization_of(agent)?,
+                _ => resource.get("organization").and_then(|it| it.text("reference")).map(str::to_owned),
+            };
+            let named = match person {
+                Some(person) => self.readable(&person)?.as_ref().and_then(human_name),
+                None => human_name(&resource),
+            };
+            if let Some(named) = named {
+                name = format!("{named} ({agent})");
+            }
+            if let Some(place) = organization
+                && let Some(place) = self.readable(&place)?
+                && let Some(place) = place.text("name")
+            {
+                name.push_str(&format!(" of {place}"));
+            }
+        }
+        self.known.insert(agent.to_owned(), name.clone());
+        Ok(name)
+    }
+
+    /// The organization of a practitioner's role, if there is exactly one.
+    fn organization_of(&mut self, practitioner: &str) -> Result<Option<String>, Fault> {
+        let role = ResourceType::of("PractitionerRole");
+        let test =
+            Predicate::Entry(ParameterId::of("PractitionerRole.practitioner"), Test::Is(practitioner.to_owned()));
+        let condition = self.transaction.lowered(Rows::Current, &test, |lowering| lowering.condition(&test))?;
+        let sql = Sql::new("r.deleted = 0 AND r.type = ").bind(role.number()).sql(" AND ").append(condition);
+        let found = self.transaction.versions(Rows::Current, sql.sql(" LIMIT 5"))?;
+        let mut places: Vec<String> = Vec::new();
+        for version in found {
+            let Some(value) = self.readable(&format!("{role}/{}", version.id))? else { continue };
+            places.extend(value.get("organization").and_then(|it| it.text("reference")).map(str::to_owned));
+        }
+        places.sort();
+        places.dedup();
+        Ok(if places.len() == 1 { places.pop() } else { None })
+    }
+
+    fn readable(&mut self, reference: &str) -> Result<Option<Value<'static>>, Fault> {
+        let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
+        let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+        // What a Patient shows of a person may be less than all: another patient is told by the reference.
+        if resource_type == record::PATIENT {
+            return Ok(None);
+        }
+        let Some(head) = self.transaction.head(resource_type, id, false)? else { return Ok(None) };
+        let decision = access::decide_reference(self.concord, self.call, self.transaction, &head)?;
+        if head.version.deleted || !access::permits(self.transaction, &decision, Rows::Current, &head.version)? {
+            return Ok(None);
+        }
+        access::stored(&head.version).map(Some)
+    }
+}
+
+/// A person's name as text.
+fn human_name(resource: &Value<'_>) -> Option<String> {
+    let name = resource.list("name").first()?;
+    if let Some(text) = name.text("text") {
+        return Some(text.to_owned());
+    }
+    let given = name.list("given").iter().filter_map(Value::as_str);
+    let parts: Vec<&str> =
+        name.list("prefix").iter().filter_map(Value::as_str).chain(given).chain(name.text("family")).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// An event in a sentence or two.
+fn sentence(stored: &Stored, who: &str) -> String {
+    let record = &stored.record;
+    let when = crate::interact::instant(stored.at);
+    let when = format!("{} at {} UTC", when.get(..10).unwrap_or_default(), when.get(11..16).unwrap_or_default());
+    let app = if record.client.is_empty() { String::new() } else { format!(", with the app {},", record.client) };
+    let why = match record.purpose.as_str() {
+        "" => String::new(),
+        BREAK_GLASS => ", breaking the glass in an emergency".to_owned(),
+        code => format!(", {}", purpose(code)),
+    };
+    let told = match record.outcome {
+        outcome::SUCCESS => "This was allowed",
+        outcome::FAILED => "This failed",
+        _ => "This was refused, and nothing was shown",
+    };
+    let reason = match reason(&record.reason) {
+        text if text.is_empty() => String::new(),
+        text => format!(": {text}"),
+    };
+    format!("{who}{app} {} on {when}{why}. {told}{reason}.", done(record))
+}
+
+/// What was done, to what kind of data.
+fn done(record: &Record) -> String {
+    let what = ResourceType::from_number(record.resource_type).map_or_else(|| "the record".to_owned(), kind);
+    let operation = record.query.split('?').next().unwrap_or_default();
+    let is = |these: &[Interaction]| these.iter().any(|one| *one as i16 == record.interaction);
+    match () {
+        () if is(&[Interaction::Read, Interaction::Vread]) => format!("read {what}"),
+        () if is(&[Interaction::Search]) && record.reason.starts_with("export") => format!("took a copy of {what}"),
+        () if is(&[Interaction::Search]) => format!("looked for {what}"),
+        () if is(&[Interaction::Create]) => format!("added {what}"),
+        () if is(&[Interaction::Update, Interaction::Patch]) => format!("changed {what}"),
+        () if is(&[Interaction::Delete]) => format!("deleted {what}"),
+        () if is(&[Interaction::History, Interaction::TypeHistory, Interaction::SystemHistory]) => {
+            format!("looked at the history of {what}")
+        }
+        () if is(&[Interaction::Login]) => "tried to come in".to_owned(),
+        () if is(&[Interaction::BreakGlass]) => "broke the glass, to see the record".to_owned(),
+        () => match operation {
+            "$everything" => "read the whole record".to_owned(),
+            "$summary" => "read the summary".to_owned(),
+            "$access-log" => "read this list".to_owned(),
+            other => format!("asked for {other} of {what}"),
+        },
+    }
+}
+
+/// A type in words: `MedicationStatement` as "medication statement".
+fn kind(resource_type: ResourceType) -> String {
+    let mut words = String::new();
+    for letter in resource_type.name().chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
+}
+
+fn purpose(code: &str) -> String {
+    match code {
+        "TREAT" => "for treatment".to_owned(),
+        "ETREAT" => "for emergency treatment".to_owned(),
+        "PATRQT" => "at the patient's own request".to_owned(),
+        "FAMRQT" => "at the request of family".to_owned(),
+        other => format!("for the purpose {other}"),
+    }
+}
+
+/// The rules and choices that decided, in words.
+fn reason(text: &str) -> String {
+    let text = text.strip_prefix("hidden: ").unwrap_or(text);
+    let parts = text.split(", ").filter(|part| !part.is_empty() && *part != "scope.covers");
+    let told: Vec<String> = parts
+        .map(|part| match part {
+            "own-record" => "it is the patient's own record".to_owned(),
+            "care-team" => "by being in the care team".to_owned(),
+            "no-relationship" => "neither the care team nor a sharing choice lets them in".to_owned(),
+            "not-related" => "they are not known as somebody close to the patient".to_owned(),
+            "shared-reference" => "it is about no patient".to_owned(),
+            "system" => "it is a registered system".to_owned(),
+            "label.needs-naming" => "but not to what is sensitive".to_owned(),
+            "label.not-for-patients" => "but not to what is kept from patients".to_owned(),
+            "label.author-team" => "but not to the notes that others keep among themselves".to_owned(),
+            "redact.label" => "but not to every part of it".to_owned(),
+            "author" => "for what they or their team wrote".to_owned(),
+            "own-entry" => "it is what they wrote".to_owned(),
+            "break-glass" => "in an emergency, on their word".to_owned(),
+            "comment.on-readable" => "it is about something that they may read".to_owned(),
+            "scope.missing" => "their app may not do this".to_owned(),
+            "app.not-permitted" => "no sharing choice lets the app in".to_owned(),
+            "role-not-held" => "they do not hold the role that they named".to_owned(),
+            "care-team.purpose" => "being in the care team is no reason for this purpose".to_owned(),
+            "proxy.suspended" => "acting for the patient is suspended".to_owned(),
+            "office.review" => "it is their office to review it".to_owned(),
+            "write.not-yours" => "it is not for them to write this".to_owned(),
+            consent if consent.starts_with("Consent/") => format!("by the sharing choice {consent}"),
+            other => other.to_owned(),
+        })
+        .collect();
+    told.join("; ")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_sentence() {
+        let record = Record {
+            interaction: 0,
+            outcome: 4,
+            client: "portal".to_owned(),
+            purpose: "TREAT".to_owned(),
+            resource_type: ResourceType::of("MedicationStatement").number(),
+            reason: "hidden: no-relationship, scope.covers".to_owned(),
+            ..Record::default()
+        };
+        let stored = Stored { pk: 1, at: 1_772_366_400_000, patient_id: "p".to_owned(), record };
+        assert_eq!(
+            sentence(&stored, "Dr Okafor"),
+            "Dr Okafor, with the app portal, read medication statement on 2026-03-01 at 12:00 UTC, for treatment. This \
+             was refused, and nothing was shown: neither the care team nor a sharing choice lets them in."
+        );
+        let did = |interaction: Interaction| {
+            let observation = ResourceType::of("Observation").number();
+            done(&Record { interaction: interaction as i16, resource_type: observation, ..Record::default() })
+        };
+        assert_eq!(did(Interaction::Patch), "changed observation");
+        assert_eq!(did(Interaction::BreakGlass), "broke the glass, to see the record");
+        assert_eq!(escaped("<a & b>"), "&lt;a &amp; b&gt;");
+    }
+}

@@ -1,0 +1,227 @@
+//! `Patient/$everything`: a whole record, as far as the caller may see it (R4 "Patient-everything"). The Patient and
+//! About Me come first; the decision is in the statement, as in a search.
+
+use std::sync::Arc;
+
+use concord_consent::request::Action;
+use concord_fhir::index::ParameterId;
+use concord_fhir::issue::Issue;
+use concord_fhir::predicate::{Comparison, Predicate};
+use concord_fhir::registry::{ResourceType, parameter};
+use concord_fhir::search::Query;
+
+use super::record::{self, PATIENT, QUESTIONNAIRE_RESPONSE};
+use super::{Input, Level, Operation, Output, Parameter, Running, Target};
+use crate::fault::Fault;
+use crate::interact::audit::Interaction;
+use crate::interact::history::per_patient;
+use crate::interact::search::Page;
+use crate::interact::{Call, Concord, include, logged, read};
+use crate::store::audit::Record;
+use crate::store::rows::Version;
+use crate::store::search::{Among, Position, PositionValue, Wanted};
+use crate::store::transaction::Transaction;
+
+/// `Patient/$everything`
+pub(super) const OPERATION: Operation = Operation {
+    name: "$everything",
+    levels: &[Level::Type, Level::Instance],
+    types: &["Patient"],
+    changes: false,
+    takes_invalid: false,
+    told: "Everything in the patient's record that the caller may see, page by page: the Patient and About Me first, \
+           and with each page whom and what it names.",
+    definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+    parameters: &[
+        Parameter { name: "start", of: "date", min: 0, max: 1, told: "Only care from this date on" },
+        Parameter { name: "end", of: "date", min: 0, max: 1, told: "Only care up to this date" },
+        Parameter { name: "_since", of: "instant", min: 0, max: 1, told: "Only what has changed since" },
+        Parameter { name: "_type", of: "code", min: 0, max: 20, told: "Only these types, with commas between them" },
+        Parameter { name: "_count", of: "integer", min: 0, max: 1, told: "How many on a page" },
+        Parameter { name: "_cursor", of: "string", min: 0, max: 1, told: "From a next link" },
+    ],
+    run,
+};
+
+/// The types whose time of care is kept under other names than `date`.
+const CARE_DATES: [(&str, &[&str]); 13] = [
+    ("Condition", &["onset-date", "recorded-date"]),
+    ("Communication", &["sent"]),
+    ("DocumentReference", &["date", "period"]),
+    ("Goal", &["start-date"]),
+    ("ImagingStudy", &["started"]),
+    ("MedicationAdministration", &["effective-time"]),
+    ("MedicationDispense", &["whenhandedover", "whenprepared"]),
+    ("MedicationRequest", &["authoredon"]),
+    ("MedicationStatement", &["effective"]),
+    ("QuestionnaireResponse", &["authored"]),
+    ("ServiceRequest", &["authored", "occurrence"]),
+    ("Task", &["authored-on", "period"]),
+    ("AllergyIntolerance", &["date", "onset"]),
+];
+
+/// What was asked for.
+struct Asked {
+    patient: String,
+    types: Vec<ResourceType>,
+    care: (Option<i64>, Option<i64>),
+    since: Option<i64>,
+    limit: u32,
+    cursor: Option<String>,
+    /// Everything but the place in it: what a cursor is bound to.
+    context: String,
+}
+
+fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
+    Box::pin(async move {
+        let asked = asked(&concord, &call, &target, &input)?;
+        let store = concord.store.clone();
+        store
+            .read(move |transaction| {
+                let mut record = call.record(Interaction::Operation, Some(PATIENT));
+                record.query = record::told(OPERATION.name, &input);
+                record.entity.clone_from(&asked.patient);
+                let page = page(&concord, &call, transaction, &asked, &mut record);
+                let records = match &page {
+                    Ok(page) => {
+                        let about = [asked.patient.clone()];
+                        per_patient(transaction, record.clone(), &page.disclosed(), &about)
+                    }
+                    Err(_) => Ok(Vec::new()),
+                };
+                match (page, records) {
+                    (Ok(page), Ok(records)) => (Ok(Output::Page(page)), records),
+                    (Err(fault), _) | (_, Err(fault)) => logged(Err(fault), record),
+                }
+            })
+            .await
+    })
+}
+
+fn asked(concord: &Concord, call: &Call, target: &Target, input: &Input) -> Result<Asked, Fault> {
+    let patient = record::patient(call, target)?;
+    let mut types = Vec::new();
+    for name in input.texts("_type").iter().flat_map(|names| names.split(',')) {
+        let known = ResourceType::parse(name).filter(|one| record::types().any(|other| other == *one));
+        types.push(known.ok_or_else(|| Fault::parameter("_type", "not a type of resources in a patient's record"))?);
+    }
+    let context = format!("{} of {patient}", record::told(OPERATION.name, input));
+    Ok(Asked {
+        types: if types.is_empty() { record::types().collect() } else { types },
+        care: record::span(input, "start", "end")?,
+        since: record::span(input, "_since", "_since")?.0,
+        limit: record::count(concord, input)?,
+        cursor: input.text("_cursor"),
+        patient,
+        context,
+    })
+}
+
+/// What is looked for of one type. What has no time of care is not left out for want of it.
+fn wanted(asked: &Asked, resource_type: ResourceType) -> Predicate {
+    let mut wanted = Predicate::All;
+    if let Some(since) = asked.since {
+        wanted = wanted.and(Predicate::Updated(Comparison::AtLeast, since));
+    }
+    let dates = care_dates(resource_type);
+    if asked.care != (None, None) && !dates.is_empty() {
+        let test = record::overlapping(asked.care.0, asked.care.1);
+        let any = dates.iter().fold(Predicate::None, |any, one| any.or(record::present(*one)));
+        let within = dates.iter().fold(Predicate::None, |all, one| all.or(Predicate::Entry(*one, test.clone())));
+        wanted = wanted.and(within.or(any.negate()));
+    }
+    wanted
+}
+
+fn care_dates(resource_type: ResourceType) -> Vec<ParameterId> {
+    let name = resource_type.name();
+    let listed = CARE_DATES.iter().find(|(listed, _)| *listed == name).map_or(&["date"][..], |(_, codes)| codes);
+    listed.iter().filter_map(|code| parameter(resource_type, code)).map(|found| found.id).collect()
+}
+
+/// A page: first what is at the top of the record, then the rest. The cursor says in which of the two it goes on.
+fn page(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    asked: &Asked,
+    record: &mut Record,
+) -> Result<Page, Fault> {
+    let after = match &asked.cursor {
+        Some(text) => Some(concord.cursors.open(call, &asked.context, text)?),
+        None => None,
+    };
+    let mut versions: Vec<Version> = Vec::new();
+    let mut next = None;
+    for (number, part) in [Part::Top, Part::Rest].into_iter().enumerate() {
+        let place = match &after {
+            Some(position) if position.values.len() > number => continue,
+            Some(position) if position.values.len() == number => {
+                Some(Position { values: Vec::new(), key: position.key })
+            }
+            _ => None,
+        };
+        let room = asked.limit.saturating_sub(u32::try_from(versions.len()).unwrap_or(u32::MAX));
+        let among = part.among(concord, call, transaction, asked)?;
+        let (found, more) = match (among.is_empty(), room) {
+            (true, _) => (Vec::new(), None),
+            // The page is full: the next one begins at the start of this part, if there is anything in it.
+            (false, 0) => {
+                let (first, _) = transaction.page(&Wanted { among: &among, sort: &[], after: None, limit: 1 })?;
+                (Vec::new(), (!first.is_empty()).then_some(Position { values: Vec::new(), key: 0 }))
+            }
+            _ => transaction.page(&Wanted { among: &among, sort: &[], after: place.as_ref(), limit: room })?,
+        };
+        versions.extend(found);
+        if let Some(position) = more {
+            let values = vec![PositionValue::Missing; number];
+            next = Some(concord.cursors.seal(call, &asked.context, &Position { values, ..position }));
+            break;
+        }
+    }
+    if versions.is_empty() && after.is_none() {
+        // With nothing to see, the record is as if it were not there, unless the Patient may be read.
+        read::visible(concord, call, transaction, PATIENT, &asked.patient, Action::Read, record)?;
+    }
+    record.reason.clear();
+    let mut query = Query::of(None, Predicate::All);
+    query.compartment = Some(asked.patient.clone());
+    query.include = record::referred();
+    let (included, remarks): (Vec<Version>, Vec<Issue>) =
+        include::along(concord, call, transaction, &query, &versions)?;
+    Ok(Page { versions, included, remarks, total: None, next })
+}
+
+/// A part of a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The Patient and About Me.
+    Top,
+    /// All else.
+    Rest,
+}
+
+impl Part {
+    fn among(
+        self,
+        concord: &Concord,
+        call: &Call,
+        transaction: &mut Transaction<'_>,
+        asked: &Asked,
+    ) -> Result<Vec<Among>, Fault> {
+        let mut all = Vec::new();
+        for resource_type in &asked.types {
+            let top = match *resource_type {
+                PATIENT => Predicate::All,
+                QUESTIONNAIRE_RESPONSE => record::about_me(),
+                _ => Predicate::None,
+            };
+            let part = if self == Part::Top { top } else { top.negate() };
+            let wanted = wanted(asked, *resource_type).and(part);
+            if wanted != Predicate::None {
+                all.extend(record::among(concord, call, transaction, *resource_type, &asked.patient, wanted)?);
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,123 @@
+//! `Observation/$lastn`: the last readings of each kind (R4 "Observation-lastn"). Kinds are told apart by their codes;
+//! two that share one reading are one.
+
+use std::sync::Arc;
+
+use concord_fhir::index::ParameterId;
+use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::predicate::{Predicate, Test};
+
+use super::readings::{self, CATEGORY, CODE, DATE, PATIENT, SUBJECT};
+use super::{Input, Level, Operation, Output, Parameter, Running, Target};
+use crate::fault::Fault;
+use crate::interact::search::Page;
+use crate::interact::{Call, Concord, access};
+use crate::store::rows::Version;
+use crate::store::transaction::Transaction;
+
+/// How many codes one patient's readings may have.
+const MOST_CODES: usize = 300;
+
+/// `Observation/$lastn`
+pub(super) const OPERATION: Operation = Operation {
+    name: "$lastn",
+    levels: &[Level::Type],
+    types: &["Observation"],
+    changes: false,
+    takes_invalid: false,
+    told: "The last readings of each kind, the newest of a kind first.",
+    definition: Some("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
+    parameters: &[
+        PATIENT,
+        SUBJECT,
+        CODE,
+        CATEGORY,
+        DATE,
+        Parameter { name: "max", of: "positiveInt", min: 0, max: 1, told: "How many of each kind; 1 by default" },
+    ],
+    run,
+};
+
+fn run(concord: Arc<Concord>, call: Call, _: Target, input: Input) -> Running {
+    Box::pin(async move {
+        let store = concord.store.clone();
+        store
+            .read(move |transaction| {
+                let done = found(&concord, &call, transaction, &input);
+                readings::told(&call, transaction, OPERATION.name, &input, done)
+            })
+            .await
+    })
+}
+
+fn found(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    input: &Input,
+) -> Result<(Output, Vec<Version>, String), Fault> {
+    let most = match input.text("max") {
+        None => 1,
+        Some(text) => text
+            .parse::<usize>()
+            .ok()
+            .filter(|most| (1..=1000).contains(most))
+            .ok_or_else(|| Fault::parameter("max", "a whole number from 1 to 1000"))?,
+    };
+    let meant = readings::meant(concord, call, input, transaction.now)?;
+    let parameter = ParameterId::of("Observation.code");
+    // Only what may be found is looked through for codes, or how many there are would tell of what is hidden.
+    let all = readings::among(concord, call, transaction, &meant, Predicate::All)?;
+    let mut codes = match &all {
+        Some(all) => transaction.keys(all, parameter, MOST_CODES + 1)?,
+        None => Vec::new(),
+    };
+    let cut = codes.len() > MOST_CODES;
+    codes.truncate(MOST_CODES);
+    let mut kinds: Vec<Kind> = Vec::new();
+    for code in codes {
+        let of_code = Predicate::Entry(parameter, Test::Is(code.clone()));
+        let among = readings::among(concord, call, transaction, &meant, of_code)?;
+        let (newest, _) = readings::newest(transaction, among, most)?;
+        if !newest.is_empty() {
+            join(&mut kinds, newest);
+        }
+    }
+    let mut versions = Vec::new();
+    for mut kind in kinds {
+        kind.0.sort_by(|one, other| other.0.total_cmp(&one.0).then(other.1.key.cmp(&one.1.key)));
+        versions.extend(kind.0.into_iter().take(most).map(|(_, version)| version));
+    }
+    let mut remarks = Vec::new();
+    if cut {
+        let text = format!("the readings have more than {MOST_CODES} codes, and not all are here: name some by `code`");
+        remarks.push(Issue::remark(Severity::Warning, IssueCode::TooCostly, text));
+    }
+    let total = i64::try_from(versions.len()).ok();
+    let page = Page { versions: versions.clone(), included: Vec::new(), remarks, total, next: None };
+    Ok((Output::Page(page), versions, meant.patient))
+}
+
+/// The readings of a kind with their times.
+struct Kind(Vec<(f64, Version)>);
+
+/// Adds readings of one code; a kind that has one of them already is the same kind.
+fn join(kinds: &mut Vec<Kind>, newest: Vec<Version>) {
+    let shared = |kind: &Kind| kind.0.iter().any(|(_, known)| newest.iter().any(|one| one.key == known.key));
+    let (same, others): (Vec<Kind>, Vec<Kind>) = kinds.drain(..).partition(shared);
+    *kinds = others;
+    let mut all: Vec<(f64, Version)> = same.into_iter().flat_map(|kind| kind.0).collect();
+    for version in newest {
+        if !all.iter().any(|(_, known)| known.key == version.key) {
+            all.push((time(&version), version));
+        }
+    }
+    kinds.push(Kind(all));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds are exact in a double for 285,000 years")]
+fn time(version: &Version) -> f64 {
+    let value = access::stored(version).ok();
+    let range = value.as_ref().and_then(|value| concord_fhir::rules::instant::range(readings::taken(value)?));
+    range.map_or(f64::MIN, |(_, last)| last as f64)
+}

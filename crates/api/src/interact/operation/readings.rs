@@ -1,0 +1,169 @@
+//! What operations over one patient's Observations share: which are meant, and reading them.
+
+use concord_consent::caller::Actor;
+use concord_consent::request::Action;
+use concord_fhir::index::ParameterId;
+use concord_fhir::json::Value;
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::{self, Handling};
+
+use super::record::{self, standing};
+use super::{Input, Parameter};
+use crate::fault::Fault;
+use crate::interact::audit::Interaction;
+use crate::interact::history::per_patient;
+use crate::interact::{Call, Concord, access, logged};
+use crate::store::Reply;
+use crate::store::audit::Record;
+use crate::store::lower::Rows;
+use crate::store::rows::Version;
+use crate::store::search::{Among, Position, SortBy, SortKey, Wanted};
+use crate::store::transaction::Transaction;
+
+/// The type of readings.
+pub(super) const OBSERVATION: ResourceType = ResourceType::of("Observation");
+
+/// How many are read at once.
+const CHUNK: u32 = 500;
+
+/// The search parameters that say which readings are meant.
+pub(super) const PATIENT: Parameter =
+    Parameter { name: "patient", of: "string", min: 0, max: 1, told: "Whose readings; a patient's own by default" };
+/// Likewise.
+pub(super) const SUBJECT: Parameter =
+    Parameter { name: "subject", of: "string", min: 0, max: 1, told: "The same as patient, as Patient/id" };
+/// Likewise.
+pub(super) const CODE: Parameter =
+    Parameter { name: "code", of: "string", min: 0, max: 5, told: "Only readings with this code, as in a search" };
+/// Likewise.
+pub(super) const CATEGORY: Parameter =
+    Parameter { name: "category", of: "string", min: 0, max: 5, told: "Only readings of this category" };
+/// Likewise.
+pub(super) const DATE: Parameter =
+    Parameter { name: "date", of: "string", min: 0, max: 2, told: "Only readings of this time, as in a search" };
+
+/// Whose readings, and which of them.
+pub(super) struct Meant {
+    /// The logical id of the patient.
+    pub(super) patient: String,
+    /// What the search parameters say.
+    asked: Predicate,
+}
+
+/// Reads the search parameters.
+pub(super) fn meant(concord: &Concord, call: &Call, input: &Input, now: i64) -> Result<Meant, Fault> {
+    let named = input.text("patient").or_else(|| input.text("subject"));
+    let patient = match (named, &call.caller.actor) {
+        (Some(text), _) => text.strip_prefix("Patient/").unwrap_or(&text).to_owned(),
+        (None, Actor::Patient(own)) => own.clone(),
+        (None, _) => return Err(Fault::parameter("patient", "say whose readings are meant")),
+    };
+    let mut pairs = vec![("patient".to_owned(), patient.clone())];
+    for name in ["code", "category", "date"] {
+        pairs.extend(input.texts(name).into_iter().map(|value| (name.to_owned(), value)));
+    }
+    let query =
+        search::parse(Some(OBSERVATION), &pairs, Handling::Strict, now, &concord.base).map_err(Fault::Malformed)?;
+    Ok(Meant { patient, asked: query.predicate })
+}
+
+/// What is meant, also meets `further`, and may be found by the caller; none if nothing can be.
+pub(super) fn among(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    meant: &Meant,
+    further: Predicate,
+) -> Result<Option<Among>, Fault> {
+    access::require_scope(call, Action::Search, OBSERVATION)?;
+    let wanted = meant.asked.clone().and(standing("Observation.status")).and(further);
+    record::among(concord, call, transaction, OBSERVATION, &meant.patient, wanted)
+}
+
+/// The newest readings first, at most `most`, and whether there are more.
+pub(super) fn newest(
+    transaction: &mut Transaction<'_>,
+    among: Option<Among>,
+    most: usize,
+) -> Result<(Vec<Version>, bool), Fault> {
+    let Some(among) = among else { return Ok((Vec::new(), false)) };
+    let among = [among];
+    let sort = [SortKey { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
+    let mut found: Vec<Version> = Vec::new();
+    let mut after: Option<Position> = None;
+    loop {
+        let room = u32::try_from(most.saturating_sub(found.len())).unwrap_or(CHUNK).min(CHUNK);
+        let wanted = Wanted { among: &among, sort: &sort, after: after.as_ref(), limit: room };
+        let (page, next) = transaction.page(&wanted)?;
+        found.extend(page);
+        match next {
+            None => return Ok((found, false)),
+            Some(_) if found.len() >= most => return Ok((found, true)),
+            next => after = next,
+        }
+    }
+}
+
+/// Ends such an operation: what it has read is told in the log to the patient.
+pub(super) fn told<T>(
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    name: &'static str,
+    input: &Input,
+    done: Result<(T, Vec<Version>, String), Fault>,
+) -> Reply<T> {
+    let mut log: Record = call.record(Interaction::Operation, Some(OBSERVATION));
+    log.query = record::told(name, input);
+    match done {
+        Ok((value, versions, patient)) => {
+            let disclosed: Vec<_> = versions.iter().map(|version| (Rows::Current, version)).collect();
+            match per_patient(transaction, log.clone(), &disclosed, &[patient]) {
+                Ok(records) => (Ok(value), records),
+                Err(fault) => logged(Err(fault), log),
+            }
+        }
+        Err(fault) => logged(Err(fault), log),
+    }
+}
+
+/// One number of a reading: of the Observation itself or of a component.
+pub(super) struct Number {
+    /// Its code, as `system|code` or the text.
+    pub(super) code: String,
+    /// What to call it.
+    pub(super) display: String,
+    /// The unit's code, else the unit as written.
+    pub(super) unit: String,
+    /// The number as it is stored.
+    pub(super) text: String,
+    /// The number.
+    pub(super) value: f64,
+}
+
+/// The numbers of a reading.
+pub(super) fn numbers(observation: &Value<'_>) -> Vec<Number> {
+    let parts = std::iter::once(observation).chain(observation.list("component"));
+    parts.filter_map(number).collect()
+}
+
+fn number(part: &Value<'_>) -> Option<Number> {
+    let quantity = part.get("valueQuantity")?;
+    let text = quantity.get("value")?.as_number()?.to_owned();
+    let value: f64 = text.parse().ok()?;
+    let code = part.get("code")?;
+    let coding = code.list("coding").first();
+    let key = coding.map(|coding| {
+        format!("{}|{}", coding.text("system").unwrap_or_default(), coding.text("code").unwrap_or_default())
+    });
+    let named = code.text("text").or_else(|| coding.and_then(|coding| coding.text("display")));
+    let unit = quantity.text("code").or_else(|| quantity.text("unit")).unwrap_or_default().to_owned();
+    let key = key.or_else(|| named.map(str::to_owned)).unwrap_or_default();
+    Some(Number { display: named.unwrap_or(&key).to_owned(), code: key, unit, text, value })
+}
+
+/// When a reading was taken: the text of its time.
+pub(super) fn taken<'v>(observation: &'v Value<'_>) -> Option<&'v str> {
+    let period = || observation.get("effectivePeriod").and_then(|period| period.text("start"));
+    observation.text("effectiveDateTime").or_else(|| observation.text("effectiveInstant")).or_else(period)
+}

@@ -1,0 +1,262 @@
+//! Professionals: by the care team, by the patient's Consents, by what their own team wrote, by breaking the glass, and
+//! in an office.
+
+use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::predicate::{Predicate, Test};
+
+use crate::caller::Office;
+use crate::citizen;
+use crate::combine::{all_rulings, combine};
+use crate::decide::{Asked, Reach, Records};
+use crate::decision::Layer;
+use crate::facts::{PatientFacts, Target};
+use crate::identity::Identity;
+use crate::label::Named;
+use crate::link;
+use crate::purpose::Purpose;
+use crate::request::{Action, BREAK_GLASS_MS};
+use crate::ruling::{Kind, Question};
+use crate::tri::Tri;
+use crate::types;
+
+/// System and code of the Tasks by which the privacy officer reviews that the glass was broken.
+pub const REVIEW_TASK: (&str, &str) = ("urn:concord:task", "break-glass-review");
+
+/// The lowest authenticator assurance level with which the glass can be broken, where the token says one.
+const BREAK_GLASS_AUTHENTICATION: u8 = 3;
+
+/// What a professional reaches.
+pub(crate) fn reach(asked: &mut Asked<'_>) -> Reach {
+    let request = asked.request;
+    let facts = asked.facts;
+    let identity = Identity::of(request.caller, facts, asked.now);
+    if identity.role_not_held {
+        let text = "the role in which this person acts is not known or not held at this time";
+        asked.takes(Layer::Relationship, "role-not-held", Predicate::All, text);
+        return Reach::nothing();
+    }
+    let (mut records, mut whole) = (Records::default(), Records::default());
+    for patient in &facts.patients {
+        let (permitted, wholly) = of_patient(asked, &identity, patient);
+        records.add(&patient.patient, permitted);
+        whole.add(&patient.patient, wholly);
+    }
+    if facts.patients.is_empty() {
+        let text = "this person has no relationship to any patient in question";
+        asked.takes(Layer::Relationship, "no-relationship", Predicate::NoRecord.negate(), text);
+    }
+    let reviews = reviews(asked);
+    let permit = records.predicate().or(reviews.clone());
+    let whole = asked.in_part().then(|| whole.predicate().or(reviews));
+    Reach { permit, whole }
+}
+
+/// What of one patient's record, and what of that with all its elements.
+fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientFacts) -> (Predicate, Predicate) {
+    let request = asked.request;
+    let only = asked.only();
+    let writes = request.action.writes();
+    let record = Predicate::Record(patient.patient.clone());
+    let in_care_team =
+        patient.care_teams.iter().any(|team| identity.is_in(team, &patient.patient, asked.now) == Tri::Yes);
+    let mut question = Question {
+        action: request.action,
+        purpose: purpose(asked),
+        identity,
+        kind: Kind::Professional,
+        in_care_team,
+        patient,
+        reading: citizen::reading(asked, patient),
+        in_part: asked.in_part(),
+        now: asked.now,
+    };
+    let labels = question.reading.labels;
+    let authored = link::written_by(identity.references(), only);
+    let implied = implied_by_care_team(asked, &question, &authored);
+    let is_implied = implied.0 != Predicate::None;
+    let permitted = combine(implied.0, &question, &mut asked.reasons);
+    let wholly = match question.in_part {
+        true => {
+            question.in_part = false;
+            combine(implied.1, &question, &mut Vec::new())
+        }
+        false => permitted.clone(),
+    };
+    let app = citizen::app(asked, Some(patient), question.purpose);
+    let types = if writes { types::written_by_professionals(only) } else { types::seen_by_professionals(only) };
+    let serves = question.purpose.is_direct_care() || question.purpose == Purpose::BREAK_GLASS;
+    let kept = if writes || !serves { Predicate::None } else { authored.clone() };
+    if kept != Predicate::None {
+        let text = "this person, or the organisation they work for, wrote this and keeps access to it";
+        asked.gives(Layer::Relationship, "author", record.clone().and(kept.clone()), text);
+    }
+    let glass = if writes { Predicate::None } else { broken_glass(asked, &question) };
+    if permitted == Predicate::None && !is_implied && glass == Predicate::None {
+        let text = "neither the care team nor a sharing choice of the patient lets this person in";
+        asked.takes(Layer::Relationship, "no-relationship", record.clone(), text);
+    }
+    let team = authored.or(link::written_by(colleagues(identity, patient, asked.now).iter().map(String::as_str), only));
+    let hidden = labels.for_authors_only();
+    let for_authors = match request.action {
+        Action::Create => Predicate::All,
+        _ => hidden.clone().negate().or(team.clone()),
+    };
+    if for_authors != Predicate::All {
+        let about = record.clone().and(hidden).and(team.negate());
+        let text = "this is kept for the team that wrote it";
+        asked.takes(Layer::Label, "label.author-team", about, text);
+    }
+    let office = in_office(asked, &question);
+    let bounds = types.and(app).and(for_authors);
+    let all =
+        |permitted: Predicate| permitted.or(kept.clone()).or(glass.clone()).and(bounds.clone()).or(office.clone());
+    (all(permitted), all(wholly))
+}
+
+/// What it is wanted for. Who breaks the glass treats in an emergency, whatever else they do.
+fn purpose(asked: &Asked<'_>) -> Purpose {
+    match asked.request.purpose {
+        Some(Purpose::BREAK_GLASS) if asked.request.action.writes() => Purpose::EMERGENCY,
+        Some(purpose) => purpose,
+        None => Purpose::TREATMENT,
+    }
+}
+
+/// What membership of the care team gives when no Consent says otherwise: for direct care, data that has no label which
+/// needs naming, and what the caller or one of their roles wrote. The second is what of it may be seen whole.
+fn implied_by_care_team(
+    asked: &mut Asked<'_>,
+    question: &Question<'_>,
+    authored: &Predicate,
+) -> (Predicate, Predicate) {
+    if !question.in_care_team {
+        return (Predicate::None, Predicate::None);
+    }
+    let record = Predicate::Record(question.patient.patient.clone());
+    if !question.purpose.is_direct_care() {
+        let text = "being in the care team is no reason for this purpose";
+        asked.takes(Layer::Relationship, "care-team.purpose", record, text);
+        return (Predicate::None, Predicate::None);
+    }
+    let labels = &question.reading.labels;
+    let text = "this person is in the patient's care team";
+    if question.action == Action::Create {
+        asked.gives(Layer::Relationship, "care-team", record, text);
+        return (Predicate::All, Predicate::All);
+    }
+    let whole = Named::default().covers(labels).or(authored.clone());
+    let implied = match question.in_part {
+        true => Named::default().covers_in_part(labels).or(authored.clone()),
+        false => whole.clone(),
+    };
+    asked.gives(Layer::Relationship, "care-team", record.clone().and(implied.clone()), text);
+    let text = "this is sensitive and needs a sharing choice of the patient that names it";
+    asked.takes(Layer::Label, "label.needs-naming", record.and(implied.clone().negate()), text);
+    (implied, whole)
+}
+
+/// The others in the patient's care teams in which the caller is at this time.
+fn colleagues(identity: &Identity<'_>, patient: &PatientFacts, now: i64) -> Vec<String> {
+    let teams = patient.care_teams.iter().filter(|team| identity.is_in(team, &patient.patient, now) == Tri::Yes);
+    let members = teams.flat_map(|team| team.participants.iter().filter(|one| one.period.holds(now) == Tri::Yes));
+    let professional = |reference: &&String| {
+        ["Practitioner/", "PractitionerRole/", "Organization/"].iter().any(|kind| reference.starts_with(kind))
+    };
+    let local = members.filter_map(|one| match &one.member {
+        Target::Local(reference) => Some(reference),
+        _ => None,
+    });
+    let mut names: Vec<String> = local.filter(professional).cloned().collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// What breaking the glass gives: all that is not kept for a team, whatever the patient's Consents and labels say, but
+/// for what a Consent denies by that very purpose.
+fn broken_glass(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
+    if question.purpose != Purpose::BREAK_GLASS {
+        return Predicate::None;
+    }
+    let request = asked.request;
+    let record = Predicate::Record(question.patient.patient.clone());
+    let who = request.caller.actor.reference();
+    let holds = |since: i64| since <= asked.now && asked.now < since.saturating_add(BREAK_GLASS_MS);
+    let known =
+        question.patient.break_glass.iter().filter(|glass| Some(&glass.who) == who.as_ref() && holds(glass.since));
+    let declared =
+        known.max_by(|a, b| (a.since, &a.reason).cmp(&(b.since, &b.reason))).map(|glass| glass.reason.clone());
+    if request.caller.credentials.authentication.is_some_and(|level| level < BREAK_GLASS_AUTHENTICATION) {
+        let text = "emergency access needs a stronger sign-in";
+        asked.takes(Layer::BreakGlass, "break-glass.sign-in", record, text);
+        return Predicate::None;
+    }
+    // For more than one patient at once there is no emergency.
+    let given = request.good_reason().filter(|_| asked.facts.patients.len() == 1).map(str::to_owned);
+    let Some(reason) = declared.clone().or(given) else {
+        let text = "emergency access needs a reason in words, for one patient";
+        asked.takes(Layer::BreakGlass, "break-glass.reason", record, text);
+        return Predicate::None;
+    };
+    let refused = all_rulings(question).into_iter().filter(|ruling| !ruling.permits && ruling.names_break_glass);
+    let mut open = Predicate::All;
+    for ruling in refused {
+        let text = "the patient has refused emergency access to this";
+        let denial = crate::decision::Reason { layer: Layer::BreakGlass, rule: "break-glass.refused", ..ruling.reason };
+        let about = record.clone().and(ruling.region.clone());
+        asked.reasons.push(crate::decision::Reason { text: text.to_owned(), ..denial }.about(about));
+        open = open.and(ruling.region.negate());
+    }
+    if open == Predicate::None {
+        return open;
+    }
+    asked.glass_is_new |= declared.is_none();
+    let text =
+        format!("emergency access, of which the patient is told and which is reviewed; the reason given was: {reason}");
+    asked.gives(Layer::BreakGlass, "break-glass", record.and(open.clone()), &text);
+    open
+}
+
+/// What an office gives: with a reason, for named patients, everything to see; to write, what is hidden from patients.
+fn in_office(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
+    let request = asked.request;
+    let offices = &request.caller.credentials.offices;
+    let Some(office) = offices.iter().min() else { return Predicate::None };
+    let record = Predicate::Record(question.patient.patient.clone());
+    let Some(reason) = request.good_reason() else {
+        let text = "to act in an office needs a reason in words";
+        asked.takes(Layer::Office, "office.reason", record, text);
+        return Predicate::None;
+    };
+    let permitted = match request.action {
+        Action::Create | Action::Update => {
+            types::written_by_professionals(question.reading.only).and(question.reading.labels.hidden_from_patients())
+        }
+        Action::Delete => Predicate::None,
+        Action::Read | Action::Search | Action::History | Action::TypeHistory => Predicate::All,
+    };
+    let (rule, who) = match office {
+        Office::SafeguardingLead => ("office.safeguarding", "the safeguarding lead"),
+        Office::PrivacyOfficer => ("office.privacy", "the privacy officer"),
+    };
+    if permitted != Predicate::None {
+        let text = format!("this person acts as {who}; the reason given was: {reason}");
+        asked.gives(Layer::Office, rule, record.and(permitted.clone()), &text);
+    }
+    permitted
+}
+
+/// The reviews of broken glass, of whomever they are about: the privacy officer's work list.
+fn reviews(asked: &mut Asked<'_>) -> Predicate {
+    let is_officer = asked.request.caller.credentials.offices.contains(&Office::PrivacyOfficer);
+    let tasks = types::task(asked.only());
+    if !is_officer || tasks == Predicate::None || matches!(asked.request.action, Action::Create | Action::Delete) {
+        return Predicate::None;
+    }
+    let (system, code) = REVIEW_TASK;
+    let reviews = Predicate::Entry(ParameterId::of("Task.code"), Test::Is(format!("{code}{SEPARATOR}{system}")));
+    let reviews = tasks.and(reviews);
+    let text = "the privacy officer reviews emergency access";
+    asked.gives(Layer::Office, "office.review", reviews.clone(), text);
+    reviews
+}

@@ -1,0 +1,158 @@
+//! Who can see a record.
+
+use concord_fhir::json::{self, Limits, Value};
+use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::instant;
+
+use super::cases::{NOW, facts};
+use crate::who::{Access, who_can_see};
+
+fn resources(text: &str) -> Vec<Value<'static>> {
+    let value = json::parse(text.as_bytes(), &Limits::default()).unwrap().into_owned();
+    let Value::Array(resources) = value else { panic!("a list") };
+    resources
+}
+
+/// Who sees the record of p1 by these facts.
+fn seen(text: &str) -> Vec<Access> {
+    let mut facts = facts(&resources(text));
+    facts.patients.truncate(1);
+    who_can_see(&facts, NOW)
+}
+
+const SCOPE: &str = r#""status":"active","scope":{"coding":[{
+    "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},
+    "patient":{"reference":"Patient/p1"}"#;
+
+const CARER: &str = r#"{"resourceType":"RelatedPerson","id":"c1","patient":{"reference":"Patient/p1"}}"#;
+
+fn consent(id: &str, provision: &str) -> String {
+    format!(r#"{{"resourceType":"Consent","id":"{id}",{SCOPE},"provision":{provision}}}"#)
+}
+
+fn team(members: &[&str]) -> String {
+    let members: Vec<String> = members.iter().map(|who| format!(r#"{{"member":{{"reference":"{who}"}}}}"#)).collect();
+    format!(
+        r#"{{"resourceType":"CareTeam","id":"team","status":"active","subject":{{"reference":"Patient/p1"}},
+        "participant":[{}]}}"#,
+        members.join(",")
+    )
+}
+
+fn permit(who: &str, more: &str) -> String {
+    format!(r#"{{"type":"permit","actor":[{{"reference":{{"reference":"{who}"}}}}]{more}}}"#)
+}
+
+fn names(seen: &[Access]) -> Vec<&str> {
+    seen.iter().map(|one| one.who.as_str()).collect()
+}
+
+/// The labels and whether it is in part, for one type.
+fn of_type<'a>(access: &'a Access, name: &str) -> Option<(&'a [&'static str], bool)> {
+    let wanted = ResourceType::parse(name).unwrap();
+    let mut sights = access.sees.iter().filter(|sight| sight.types.contains(&wanted));
+    let found = sights.next().map(|sight| (sight.labels.as_slice(), sight.in_part));
+    assert!(sights.next().is_none(), "a type stands once");
+    found
+}
+
+#[test]
+fn nobody_sees_a_record_that_names_nobody() {
+    assert!(seen("[]").is_empty());
+    assert!(seen(&format!("[{CARER}]")).is_empty());
+    assert!(who_can_see(&crate::facts::Facts::default(), NOW).is_empty());
+}
+
+#[test]
+fn the_care_team_sees_what_needs_no_naming() {
+    let all = seen(&format!("[{}]", team(&["Practitioner/gp", "Patient/p1", "RelatedPerson/c1"])));
+    assert_eq!(names(&all), ["Practitioner/gp"]);
+    assert_eq!(of_type(&all[0], "Condition"), Some((&["N"][..], false)));
+    assert_eq!(of_type(&all[0], "AuditEvent"), None);
+    assert_eq!(of_type(&all[0], "Organization"), None);
+    assert_eq!(all[0].because.iter().map(|reason| reason.rule).collect::<Vec<_>>(), ["care-team"]);
+    assert_eq!(all[0].until, None);
+}
+
+#[test]
+fn a_consent_adds_the_labels_that_it_names() {
+    let label = r#","securityLabel":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"MH"}]"#;
+    let all = seen(&format!(
+        "[{},{}]",
+        team(&["Practitioner/gp", "Practitioner/nurse"]),
+        consent("c", &permit("Practitioner/gp", label))
+    ));
+    assert_eq!(names(&all), ["Practitioner/gp", "Practitioner/nurse"]);
+    assert_eq!(of_type(&all[0], "Condition"), Some((&["N", "MH"][..], false)));
+    assert_eq!(of_type(&all[1], "Condition"), Some((&["N"][..], false)));
+    let rules: Vec<_> = all[0].because.iter().map(|reason| (reason.rule, reason.consent.as_deref())).collect();
+    assert_eq!(rules, [("care-team", None), ("consent.permit", Some("Consent/c/_history/1"))]);
+}
+
+#[test]
+fn a_denial_takes_somebody_off_the_list() {
+    let deny = r#"{"type":"deny","actor":[{"reference":{"reference":"Practitioner/gp"}}]}"#;
+    let all = seen(&format!("[{},{}]", team(&["Practitioner/gp", "Practitioner/nurse"]), consent("c", deny)));
+    assert_eq!(names(&all), ["Practitioner/nurse"]);
+}
+
+#[test]
+fn a_carer_sees_one_type_until_a_day() {
+    let provision = permit(
+        "RelatedPerson/c1",
+        r#","period":{"end":"2026-03-31"},"class":[{"system":"http://hl7.org/fhir/resource-types","code":"Goal"}]"#,
+    );
+    let all = seen(&format!("[{CARER},{}]", consent("c", &provision)));
+    assert_eq!(names(&all), ["RelatedPerson/c1"]);
+    let types: Vec<&str> = all[0].sees.iter().flat_map(|sight| &sight.types).map(|one| one.name()).collect();
+    assert_eq!(types, ["Goal"]);
+    assert_eq!(all[0].until, Some(instant::range("2026-04-01").unwrap().0));
+}
+
+#[test]
+fn what_depends_on_the_item_is_said_to_be_a_part() {
+    let code = r#","code":[{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]}]"#;
+    let all = seen(&format!("[{}]", consent("c", &permit("Practitioner/gp", code))));
+    assert_eq!(of_type(&all[0], "Condition"), Some((&["N"][..], true)));
+    assert_eq!(of_type(&all[0], "Goal"), None);
+}
+
+#[test]
+fn organizations_and_apps_are_named_as_such() {
+    let label = r#","class":[{"system":"http://hl7.org/fhir/resource-types","code":"Observation"}]"#;
+    let app = r#"{"type":"permit","actor":[{"reference":{"identifier":{
+        "system":"urn:concord:client","value":"steps"}}}]}"#;
+    let all = seen(&format!(
+        "[{},{},{}]",
+        consent("a", &permit("Organization/surgery", label)),
+        consent("b", &permit("Device/scales", label)),
+        consent("c", app)
+    ));
+    assert_eq!(names(&all), ["Device/scales", "Organization/surgery", "urn:concord:client|steps"]);
+    assert_eq!(of_type(&all[0], "Observation"), Some((&["N"][..], false)));
+    assert_eq!(of_type(&all[1], "Observation"), Some((&["N"][..], false)));
+    assert_eq!(of_type(&all[2], "Goal"), Some((&["N"][..], false)));
+}
+
+#[test]
+fn somebody_known_by_an_identifier_is_named_by_their_resource() {
+    let provision = r#"{"type":"permit","actor":[{"reference":{"type":"RelatedPerson","identifier":{
+        "system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765919"}}}]}"#;
+    let carer = r#"{"resourceType":"RelatedPerson","id":"c1","patient":{"reference":"Patient/p1"},
+        "identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765919"}]}"#;
+    let all = seen(&format!("[{carer},{}]", consent("c", provision)));
+    assert_eq!(names(&all), ["RelatedPerson/c1"]);
+}
+
+#[test]
+fn of_a_type_it_is_told_whether_it_depends_on_the_item() {
+    use crate::request::{Action, Request};
+    let text = format!("[{}]", team(&["Practitioner/gp"]));
+    let facts = facts(&resources(&text));
+    let caller = super::cases::caller("Practitioner/gp", "user/*.rs", None);
+    let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose: None, reason: None };
+    let decision = crate::decide(&request, &facts, NOW);
+    assert_eq!(decision.on_type(ResourceType::of("Goal"), "p1"), Some(true));
+    assert_eq!(decision.on_type(ResourceType::of("AuditEvent"), "p1"), Some(false));
+    assert_eq!(decision.on_type(ResourceType::of("Condition"), "p2"), None);
+}

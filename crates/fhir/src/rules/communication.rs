@@ -1,0 +1,91 @@
+//! Communication: a comment says something about something, and stands beside it.
+
+use super::writer::Writer;
+use crate::issue::{Issue, IssueCode};
+use crate::json::Value;
+
+/// The system of Concord's categories.
+pub const CATEGORY_SYSTEM: &str = "urn:concord:communication-category";
+/// The category of comments.
+pub const COMMENT: &str = "comment";
+
+/// The categories of HL7 Patient Corrections: a request for a correction, and a disagreement with its denial.
+pub const CORRECTIONS: [&str; 2] = ["medRecCxReq", "medRecCxDenialDisagree"];
+
+/// Whether it has a category of that code, whatever its system.
+#[must_use]
+pub fn has_category(resource: &Value<'_>, code: &str) -> bool {
+    let codings = resource.list("category").iter().flat_map(|category| category.list("coding"));
+    codings.filter_map(|coding| coding.text("code")).any(|one| one == code)
+}
+
+/// Whether it is about something, or answers something.
+#[must_use]
+pub fn is_comment(resource: &Value<'_>) -> bool {
+    !resource.list("about").is_empty() || !resource.list("inResponseTo").is_empty() || has_category(resource, COMMENT)
+}
+
+/// What people say about something is a comment unless it says what else it is, and says something.
+pub(super) fn check(resource: &mut Value<'_>, writer: &Writer, issues: &mut Vec<Issue>) {
+    if matches!(writer.kind, super::WriterKind::System) || !is_comment(resource) {
+        return;
+    }
+    let says = resource.list("payload").iter().any(|payload| {
+        payload.as_object().is_some_and(|payload| {
+            payload.0.iter().any(|(name, value)| {
+                name.starts_with("content") && value.as_str().is_none_or(|text| !text.trim().is_empty())
+            })
+        })
+    });
+    if !says && !matches!(resource.text("status"), Some("entered-in-error" | "not-done")) {
+        issues.push(Issue::error(IssueCode::Required, "Communication.payload", "say what the comment is"));
+    }
+    if resource.list("category").is_empty()
+        && let Some(object) = resource.as_object_mut()
+    {
+        let coding = Value::object([("system", Value::string(CATEGORY_SYSTEM)), ("code", Value::string(COMMENT))]);
+        let concept = Value::object([("coding", Value::Array(vec![coding])), ("text", Value::string("Comment"))]);
+        object.set("category", Value::Array(vec![concept]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::prepare::tests::{NOW, SETTINGS, json, patient, places, professional, system};
+    use super::*;
+    use crate::registry::ResourceType;
+
+    fn comment(rest: &str) -> String {
+        format!(
+            r#"{{"resourceType":"Communication","status":"completed","subject":{{"reference":"Patient/p1"}},
+            "about":[{{"reference":"Observation/o1"}}]{rest}}}"#
+        )
+    }
+
+    #[test]
+    fn a_comment_says_something() {
+        let said = r#","payload":[{"contentString":"I had just run"}]"#;
+        let silent = Err(vec!["Communication.payload".to_owned()]);
+        for writer in [patient(), professional()] {
+            assert_eq!(places(&comment(said), &writer), Ok(vec![]));
+            assert_eq!(places(&comment(""), &writer), silent);
+            assert_eq!(places(&comment(r#","payload":[{"contentString":"  "}]"#), &writer), silent);
+        }
+        assert_eq!(places(&comment(""), &system()), Ok(vec![]));
+        let file = r#","payload":[{"contentAttachment":{"url":"https://example.org/a"}}]"#;
+        assert_eq!(places(&comment(file), &patient()), Ok(vec![]));
+    }
+
+    #[test]
+    fn it_is_a_comment_unless_it_says_what_else() {
+        let of = |rest: &str| {
+            let mut resource = json(&comment(&format!(r#","payload":[{{"contentString":"x"}}]{rest}"#)));
+            let resource_type = ResourceType::parse("Communication").unwrap();
+            super::super::prepare(resource_type, &mut resource, &patient(), NOW, &SETTINGS).unwrap();
+            resource
+        };
+        assert!(has_category(&of(""), COMMENT));
+        let other = of(r#","category":[{"coding":[{"code":"medRecCxReq"}]}]"#);
+        assert!(!has_category(&other, COMMENT) && has_category(&other, CORRECTIONS[0]));
+    }
+}

@@ -1,0 +1,130 @@
+use super::super::prepare::tests::{NOW, SETTINGS, json, patient, places, professional, system};
+use super::super::{Previous, prepare_revision};
+use super::*;
+use crate::registry::ResourceType;
+
+fn goal(status: &str, rest: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Goal","lifecycleStatus":"{status}","subject":{{"reference":"Patient/p1"}},
+        "description":{{"text":"walk to the shop"}}{rest}}}"#
+    )
+}
+
+fn word(who: &str, status: &str) -> String {
+    format!(
+        r#"{{"url":"http://hl7.org/fhir/StructureDefinition/goal-acceptance","extension":[
+        {{"url":"individual","valueReference":{{"reference":"{who}"}}}},{{"url":"status","valueCode":"{status}"}}]}}"#
+    )
+}
+
+fn accepted_by(who: &str, status: &str) -> String {
+    format!(r#","extension":[{}]"#, word(who, status))
+}
+
+fn negotiated(patient: &str, gp: &str) -> String {
+    let words = [word("Patient/p1", patient), word("Practitioner/gp", gp)].join(",");
+    goal("active", &format!(r#","expressedBy":{{"reference":"Patient/p1"}},"extension":[{words}]"#))
+}
+
+/// Where a revision is wrong, or the words that it leaves.
+fn revised(old: &str, new: &str, writer: &Writer, own: bool) -> Result<Vec<String>, Vec<String>> {
+    let (old, mut new) = (json(old), json(new));
+    let previous = Previous { value: &old, own };
+    let resource_type = ResourceType::parse("Goal").unwrap();
+    prepare_revision(resource_type, &previous, &mut new, writer, NOW, &SETTINGS)
+        .map(|_| acceptances(&new, "").into_iter().map(|word| word.status).collect())
+        .map_err(|issues| issues.into_iter().map(|issue| issue.expression.unwrap_or_default()).collect())
+}
+
+#[test]
+fn a_detail_needs_a_measure() {
+    let target = r#","target":[{"dueDate":"2026-05-01"},{"detailString":"daily"}]"#;
+    for writer in [patient(), professional(), system()] {
+        assert_eq!(places(&goal("active", target), &writer), Err(vec!["Goal.target[1].measure".to_owned()]));
+    }
+    let target = r#","target":[{"measure":{"text":"steps"},"detailInteger":5000}]"#;
+    assert_eq!(places(&goal("active", target), &patient()), Ok(vec![]));
+}
+
+#[test]
+fn only_the_patient_accepts() {
+    assert_eq!(places(&goal("accepted", ""), &patient()), Ok(vec![]));
+    assert_eq!(places(&goal("accepted", ""), &professional()), Err(vec!["Goal.lifecycleStatus".to_owned()]));
+    assert_eq!(places(&goal("accepted", ""), &system()), Ok(vec![]));
+    let note = r#","note":[{"text":"good","authorReference":{"reference":"Practitioner/gp"}}]"#;
+    assert_eq!(revised(&goal("accepted", ""), &goal("accepted", note), &professional(), false), Ok(vec![]));
+}
+
+#[test]
+fn everybody_accepts_for_themselves() {
+    let wrong = Err(vec!["Goal.extension[0]".to_owned()]);
+    for (who, status, writer, wanted) in [
+        ("Patient/p1", "agree", patient(), Ok(vec![])),
+        ("Practitioner/gp", "agree", patient(), wrong.clone()),
+        ("Practitioner/gp", "pending", patient(), Ok(vec![])),
+        ("Patient/p1", "disagree", professional(), wrong),
+        ("Practitioner/gp", "agree", professional(), Ok(vec![])),
+        ("Patient/p1", "agree", system(), Ok(vec![])),
+    ] {
+        assert_eq!(places(&goal("active", &accepted_by(who, status)), &writer), wanted, "{who} {status}");
+    }
+}
+
+#[test]
+fn a_revision_changes_the_writers_own_word_only() {
+    let ok = |words: [&str; 2]| Ok(words.map(str::to_owned).to_vec());
+    let old = negotiated("agree", "pending");
+    assert_eq!(revised(&old, &negotiated("agree", "agree"), &professional(), false), ok(["agree", "agree"]));
+    assert_eq!(revised(&old, &negotiated("disagree", "pending"), &patient(), true), ok(["disagree", "pending"]));
+    assert_eq!(
+        revised(&old, &negotiated("disagree", "agree"), &professional(), false),
+        Err(vec!["Goal.extension[0]".to_owned()])
+    );
+    assert_eq!(
+        revised(&old, &negotiated("agree", "agree"), &patient(), true),
+        Err(vec!["Goal.extension[1]".to_owned()])
+    );
+    let without = goal("active", r#","expressedBy":{"reference":"Patient/p1"}"#);
+    assert_eq!(revised(&old, &without, &professional(), false), Err(vec!["Goal.extension".to_owned()]));
+    let twice = negotiated("agree", "pending").replace("Practitioner/gp", "Patient/p1");
+    assert_eq!(revised(&old, &twice, &patient(), true).unwrap_err().len(), 2);
+}
+
+#[test]
+fn a_change_of_terms_asks_the_others_again() {
+    let agreed = negotiated("agree", "agree");
+    let further = agreed.replace("walk to the shop", "walk to the park");
+    assert_eq!(revised(&agreed, &further, &professional(), false), Ok(vec!["pending".into(), "agree".into()]));
+    assert_eq!(revised(&agreed, &further, &patient(), true), Ok(vec!["agree".into(), "pending".into()]));
+    let going = agreed.replace(r#""active""#, r#""on-hold""#);
+    assert_eq!(revised(&agreed, &going, &patient(), true), Ok(vec!["agree".into(), "agree".into()]));
+}
+
+#[test]
+fn another_partys_goal_is_negotiated_and_not_taken_over() {
+    let old = negotiated("agree", "pending");
+    let taken =
+        old.replace(r#""expressedBy":{"reference":"Patient/p1"}"#, r#""expressedBy":{"reference":"Practitioner/gp"}"#);
+    assert_eq!(revised(&old, &taken, &professional(), false), Err(vec!["Goal.expressedBy".to_owned()]));
+    let unsigned = old.replace(r#""description""#, r#""note":[{"text":"mine"}],"description""#);
+    assert_eq!(revised(&old, &unsigned, &professional(), false), Err(vec!["Goal.note[0].author".to_owned()]));
+    assert!(revised(&unsigned, &old, &professional(), false).unwrap_err().contains(&"Goal.note".to_owned()));
+}
+
+#[test]
+fn agreement_needs_both_sides() {
+    let of = |words: &[String]| {
+        agreement(&json(&goal("active", &format!(r#","extension":[{}]"#, words.join(",")))), "").code()
+    };
+    let (me, gp) = (|status| word("Patient/p1", status), |status| word("Practitioner/gp", status));
+    assert_eq!(agreement(&json(&goal("active", "")), ""), Agreement::None);
+    assert_eq!(of(&[me("agree"), gp("agree")]), "agreed");
+    assert_eq!(of(&[me("agree")]), "pending");
+    assert_eq!(of(&[me("agree"), gp("pending")]), "pending");
+    assert_eq!(of(&[me("agree"), gp("disagree")]), "disagreed");
+    assert_eq!(of(&[word("RelatedPerson/son", "agree"), gp("agree")]), "agreed");
+    let before = json(&negotiated("agree", "pending"));
+    let after = json(&negotiated("agree", "agree").replace("shop", "park"));
+    assert_eq!(changes(Some(&before), &after, ""), ["description was changed", "Practitioner/gp: agree"]);
+    assert_eq!(changes(None, &before, "").len(), 3);
+}
