@@ -25,14 +25,11 @@ use crate::telemetry::Metrics;
 /// One line, when the database cannot be opened.
 pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc<Concord>, String> {
     store::migrate(&config.database_url)?;
-    let random = uuid::Uuid::new_v4().into_bytes();
-    let node = u16::from_be_bytes(random.first_chunk::<2>().copied().unwrap_or_default());
     let options = Options {
         address: config.database_url.clone(),
         durability: config.durability,
         connections: usize::try_from(config.database_pool_size).unwrap_or(1),
         query_timeout: std::time::Duration::from_millis(config.query_timeout_ms),
-        node,
     };
     let store = Store::open(&options, clock, metrics)?;
     let fresh = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());

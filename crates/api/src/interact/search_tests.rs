@@ -54,13 +54,8 @@ fn cluster() -> Option<String> {
 
 pub(super) fn open(address: DatabaseUrl) -> Arc<Concord> {
     migrate(&address).unwrap();
-    let options = Options {
-        address,
-        durability: Durability::Process,
-        connections: 2,
-        query_timeout: Duration::from_secs(30),
-        node: 1,
-    };
+    let options =
+        Options { address, durability: Durability::Process, connections: 2, query_timeout: Duration::from_secs(30) };
     let store = Store::open(&options, Clock::fixed(NOW), Metrics::new().unwrap()).unwrap();
     Arc::new(Concord::new(store, BASE.to_owned(), Limits::default(), (20, 2_000), false, false, "secret"))
 }

@@ -148,6 +148,21 @@ async fn a_read_changes_nothing() {
 }
 
 #[tokio::test]
+async fn nodes_that_work_at_one_time_number_their_rows_apart() {
+    for scratch in Scratch::both() {
+        let (one, other) = (scratch.store(), scratch.store());
+        let mut numbers = Vec::new();
+        for store in [&one, &other, &one, &other] {
+            numbers.push(store.read(|transaction| (Ok(transaction.next_key()), Vec::new())).await.unwrap());
+            store.append(vec![record("at the same millisecond")]).await.unwrap();
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 4);
+    }
+}
+
+#[tokio::test]
 async fn settings_are_made_once() {
     for scratch in Scratch::both() {
         let (one, other) = (scratch.store(), scratch.store());

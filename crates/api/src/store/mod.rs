@@ -43,6 +43,7 @@ use crate::config::{DatabaseUrl, Durability};
 use crate::fault::Fault;
 use crate::telemetry::Metrics;
 use audit::Record;
+use connection::{Connection, in_one_line};
 use keys::Keys;
 use patients::Patients;
 use transaction::Transaction;
@@ -81,8 +82,6 @@ pub struct Options {
     pub connections: usize,
     /// How long a search may take.
     pub query_timeout: Duration,
-    /// A number for this process, drawn at random, of which ten bits are used.
-    pub node: u16,
 }
 
 impl Store {
@@ -91,7 +90,9 @@ impl Store {
     /// # Errors
     /// One line, when the database cannot be opened.
     pub fn open(options: &Options, clock: Clock, metrics: Metrics) -> Result<Store, String> {
-        let shared = Arc::new(Shared { clock, keys: Keys::new(options.node), patients: Patients::new(), metrics });
+        let keys = Keys::of_new_node(&mut Connection::open(&options.address, options.durability).map_err(cannot_open)?)
+            .map_err(cannot_open)?;
+        let shared = Arc::new(Shared { clock, keys, patients: Patients::new(), metrics });
         let backend = match &options.address {
             DatabaseUrl::Sqlite(_) => Backend::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&shared))?),
             DatabaseUrl::Postgres(_) => Backend::Postgres(postgres::Postgres::open(options, &shared)?),
@@ -200,6 +201,10 @@ fn gathered<T>(first: T, waiting: &Receiver<T>, most: usize) -> Vec<T> {
         }
     }
     jobs
+}
+
+fn cannot_open(error: impl std::fmt::Display) -> String {
+    format!("database_url: the database cannot be used: {}", in_one_line(&error))
 }
 
 /// The fault of a request that found the store closed.

@@ -63,13 +63,8 @@ impl Scratch {
 
     fn store_of(&self, query_timeout: Duration, now_ms: i64) -> Store {
         migrate(&self.address).unwrap();
-        let options = Options {
-            address: self.address.clone(),
-            durability: Durability::Process,
-            connections: 2,
-            query_timeout,
-            node: 7,
-        };
+        let options =
+            Options { address: self.address.clone(), durability: Durability::Process, connections: 2, query_timeout };
         Store::open(&options, Clock::fixed(now_ms), Metrics::new().unwrap()).unwrap()
     }
 }
