@@ -16,6 +16,10 @@ use concord_fhir::index::extract;
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::registry::ResourceType;
 
+/// The allocator of the server: most of what a cold decision takes is memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BASE: &str = "https://phr.example/fhir";
 
 /// 1 March 2026.

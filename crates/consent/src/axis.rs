@@ -1,6 +1,8 @@
 //! The axes of a provision that are about the data, each as the data that it covers for certain and the data that it may
 //! cover. A permit goes by the first, a denial by the second.
 
+use std::sync::Arc;
+
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::ResourceType;
@@ -199,7 +201,7 @@ fn class(coding: &Coding) -> Region {
 /// Resources with one of the codes. Whether a resource of a type without indexed codes, or a medication that is named by
 /// a reference, has one of them cannot be told.
 fn codes(codings: &[Coding], about: impl Fn(&str) -> bool) -> Region {
-    let tests: Vec<Test> = codings.iter().filter_map(code_test).collect();
+    let tests: Arc<[Test]> = codings.iter().filter_map(code_test).collect();
     let mut least = Predicate::None;
     let mut elsewhere = Predicate::None;
     if !tests.is_empty() {
@@ -233,7 +235,7 @@ fn code_test(coding: &Coding) -> Option<Test> {
     let exact = Test::Is(format!("{code}{SEPARATOR}{}", coding.system));
     Some(match coding.system.strip_prefix("http://terminology.hl7.org/") {
         Some(rest) => {
-            Test::Either(vec![exact, Test::Is(format!("{code}{SEPARATOR}https://terminology.hl7.org/{rest}"))])
+            Test::Either([exact, Test::Is(format!("{code}{SEPARATOR}https://terminology.hl7.org/{rest}"))].into())
         }
         None => exact,
     })

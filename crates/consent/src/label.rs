@@ -4,7 +4,7 @@
 //! A code counts whatever its system says: the R4, STU3 and misspelt systems of the same code all protect. Data also
 //! bears what protects the encounter, episode of care or organization that it refers to.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
@@ -280,7 +280,7 @@ impl<'a> Labels<'a> {
 
     /// Data that patients, their relations and their apps never see, and that not every professional may.
     pub(crate) fn hidden_from_patients(&self) -> Predicate {
-        let own = Predicate::Entry(SECURITY, Test::Either(vec![starts(NOT_FOR_PATIENTS), own()]));
+        let own = Predicate::Entry(SECURITY, Test::Either([starts(NOT_FOR_PATIENTS), own()].into()));
         own.or(self.inherit(|label| label.code.as_deref() == Some(NOT_FOR_PATIENTS) || label.system == OWN_SYSTEM))
     }
 
@@ -332,7 +332,7 @@ impl<'a> Labels<'a> {
     fn any<'c>(&self, codes: impl Iterator<Item = &'c str> + Clone) -> Predicate {
         let of_pkb = |code: &'c str| PKB.iter().filter(move |(_, meant)| *meant == code).map(|(own, _)| *own);
         let spellings = |code: &'c str| std::iter::once(code).chain(of_pkb(code).filter(move |own| *own != code));
-        let tests: Vec<Test> = codes.clone().flat_map(spellings).map(starts).collect();
+        let tests: Arc<[Test]> = codes.clone().flat_map(spellings).map(starts).collect();
         if tests.is_empty() {
             return Predicate::None;
         }

@@ -1,7 +1,7 @@
 //! What refers to what, by the index: through which parameters a resource may refer to one of a type.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::{Predicate, Test};
@@ -59,7 +59,7 @@ fn type_of(name: &str) -> &str {
 
 /// What one of these wrote, as far as the index tells: references `Type/id`.
 pub(crate) fn written_by<'a>(names: impl Iterator<Item = &'a str>, only: Option<ResourceType>) -> Predicate {
-    let names: Vec<Test> = names.map(|name| Test::Is(name.to_owned())).collect();
+    let names: Arc<[Test]> = names.map(|name| Test::Is(name.to_owned())).collect();
     if names.is_empty() {
         return Predicate::None;
     }
@@ -77,7 +77,7 @@ pub(crate) fn types_with_authors() -> impl Iterator<Item = &'static str> {
 
 /// What refers to one of these resources of one type in any element that the index knows.
 pub(crate) fn refers_to(target: ResourceType, references: &[&str], only: Option<ResourceType>) -> Predicate {
-    let tests: Vec<Test> = references.iter().map(|reference| Test::Is((*reference).to_owned())).collect();
+    let tests: Arc<[Test]> = references.iter().map(|reference| Test::Is((*reference).to_owned())).collect();
     let links = LINKS.get(&target).map_or(&[][..], Vec::as_slice);
     let mut any = Predicate::None;
     for (_, parameter) in links.iter().filter(|(from, _)| only.is_none_or(|only| only == *from)) {
@@ -117,7 +117,7 @@ mod tests {
         let encounter = ResourceType::of("Encounter");
         let observation = Some(ResourceType::of("Observation"));
         let named = refers_to(encounter, &["Encounter/e"], observation);
-        let test = Test::Either(vec![Test::Is("Encounter/e".into())]);
+        let test = Test::Either([Test::Is("Encounter/e".into())].into());
         let through = |code: &str| Predicate::Entry(ParameterId::of(code), test.clone());
         let Predicate::Or(parts) = named else { panic!("more than one") };
         assert!(parts.contains(&through("Observation.encounter")));

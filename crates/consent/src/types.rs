@@ -96,7 +96,7 @@ pub(crate) fn written_by_related_persons(only: Option<ResourceType>) -> Predicat
 /// What a professional may write in a record: a Consent only as a proposal that the patient may take up.
 pub(crate) fn written_by_professionals(only: Option<ResourceType>) -> Predicate {
     let proposal = ["draft", "proposed"].map(|status| Test::Starts(format!("{status}{SEPARATOR}")));
-    let proposed = Predicate::Entry(ParameterId::of("Consent.status"), Test::Either(proposal.to_vec()));
+    let proposed = Predicate::Entry(ParameterId::of("Consent.status"), Test::Either(proposal.into()));
     let consent = of(&CONSENT, only).negate().or(proposed);
     of(&NOT_WRITTEN_BY_PROFESSIONALS, only).negate().and(consent)
 }

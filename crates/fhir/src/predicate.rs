@@ -7,6 +7,8 @@
 //! runs a query puts the permission into every hop with [`Predicate::at_hops`]. The hops of a permission itself, to what a
 //! comment is about, bear the permission there already.
 
+use std::sync::Arc;
+
 use crate::index::{Entries, Entry, ParameterId, SEPARATOR};
 use crate::registry::{ResourceType, canonical_url, combined, refers_by_url};
 use crate::terminology::Codes;
@@ -88,8 +90,8 @@ pub enum Test {
     High(Comparison, f64),
     /// The same row meets every one.
     Every(Vec<Test>),
-    /// The row meets at least one.
-    Either(Vec<Test>),
+    /// The row meets at least one. Shared, because a decision says the same of many rules.
+    Either(Arc<[Test]>),
     /// The row does not meet it. Only for tests of the key, which every row has.
     Not(Box<Test>),
 }

@@ -94,7 +94,7 @@ fn test() -> impl Strategy<Value = Test> {
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         let several = prop::collection::vec(inner, 0..3);
-        prop_oneof![several.clone().prop_map(Test::Every), several.prop_map(Test::Either)]
+        prop_oneof![several.clone().prop_map(Test::Every), several.prop_map(|tests| Test::Either(tests.into()))]
     })
 }
 

@@ -244,8 +244,8 @@ fn refused(name: &str, modifier: &str) -> Refusal {
 /// The row meets one of these.
 fn any_of(mut tests: Vec<Test>) -> Test {
     match tests.len() {
-        1 => tests.pop().unwrap_or(Test::Either(Vec::new())),
-        _ => Test::Either(tests),
+        1 => tests.pop().unwrap_or(Test::Either([].into())),
+        _ => Test::Either(tests.into()),
     }
 }
 
@@ -269,7 +269,7 @@ impl Clause<'_> {
                 return Err(wrong(self.name, "one of the values is empty"));
             }
             match self.test(alternative)? {
-                Test::Either(more) => tests.extend(more),
+                Test::Either(more) => tests.extend(more.iter().cloned()),
                 one => tests.push(one),
             }
             in_base_units.extend(self.in_base_units(alternative)?);

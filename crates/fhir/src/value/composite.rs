@@ -64,7 +64,7 @@ fn of_end(test: Test, end: &impl Fn(crate::predicate::Comparison, f64) -> Test) 
     match test {
         Test::Low(comparison, wanted) | Test::High(comparison, wanted) => end(comparison, wanted),
         Test::Every(tests) => Test::Every(tests.into_iter().map(|test| of_end(test, end)).collect()),
-        Test::Either(tests) => Test::Either(tests.into_iter().map(|test| of_end(test, end)).collect()),
+        Test::Either(tests) => Test::Either(tests.iter().map(|test| of_end(test.clone(), end)).collect()),
         other => other,
     }
 }
@@ -74,7 +74,7 @@ fn of_first(test: Test) -> Test {
         Test::Is(key) => Test::Starts(format!("{key}{JOINT}")),
         Test::Ends(end) => Test::Has(format!("{end}{JOINT}")),
         Test::Every(tests) => Test::Every(tests.into_iter().map(of_first).collect()),
-        Test::Either(tests) => Test::Either(tests.into_iter().map(of_first).collect()),
+        Test::Either(tests) => Test::Either(tests.iter().cloned().map(of_first).collect()),
         other => other,
     }
 }
@@ -84,7 +84,7 @@ fn of_second(test: Test) -> Test {
         Test::Is(key) => Test::Ends(format!("{JOINT}{key}")),
         Test::Starts(start) => Test::Has(format!("{JOINT}{start}")),
         Test::Every(tests) => Test::Every(tests.into_iter().map(of_second).collect()),
-        Test::Either(tests) => Test::Either(tests.into_iter().map(of_second).collect()),
+        Test::Either(tests) => Test::Either(tests.iter().cloned().map(of_second).collect()),
         other => other,
     }
 }

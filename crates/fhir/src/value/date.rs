@@ -183,12 +183,12 @@ pub(crate) fn test(prefix: Prefix, wanted: Interval, now_ms: i64) -> Test {
     match prefix {
         Prefix::Equal => within(),
         Prefix::NotEqual => {
-            Test::Either(vec![Test::Low(Comparison::Less, first), Test::High(Comparison::Greater, last)])
+            Test::Either([Test::Low(Comparison::Less, first), Test::High(Comparison::Greater, last)].into())
         }
         Prefix::Greater => Test::High(Comparison::Greater, last),
         Prefix::Less => Test::Low(Comparison::Less, first),
-        Prefix::AtLeast => Test::Either(vec![Test::High(Comparison::Greater, last), within()]),
-        Prefix::AtMost => Test::Either(vec![Test::Low(Comparison::Less, first), within()]),
+        Prefix::AtLeast => Test::Either([Test::High(Comparison::Greater, last), within()].into()),
+        Prefix::AtMost => Test::Either([Test::Low(Comparison::Less, first), within()].into()),
         Prefix::StartsAfter => Test::Low(Comparison::Greater, last),
         Prefix::EndsBefore => Test::High(Comparison::Less, first),
         Prefix::About => {

@@ -159,7 +159,7 @@ fn of_any(parameter: &Parameter, only: Option<ResourceType>, id: &str) -> Test {
         Some(only) if tests.is_empty() => only,
         Some(last) => {
             tests.push(last);
-            Test::Either(tests)
+            Test::Either(tests.into())
         }
         None => Test::Is(id.to_owned()),
     }

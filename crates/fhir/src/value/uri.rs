@@ -27,7 +27,7 @@ pub(crate) fn is(wanted: &str) -> Test {
 pub(crate) fn below(wanted: &str) -> Test {
     let beginning = format!("{}/", wanted.trim_end_matches('/'));
     let cut = beginning.get(..beginning.floor_char_boundary(key::LONGEST_KEY / 2)).unwrap_or_default();
-    Test::Either(vec![is(wanted), Test::Starts(cut.to_owned())])
+    Test::Either([is(wanted), Test::Starts(cut.to_owned())].into())
 }
 
 /// The row is this uri or lies above it: `:above`. A URN has nothing above it.
@@ -43,7 +43,7 @@ pub(crate) fn above(wanted: &str) -> Test {
         tests.push(is(&format!("{parent}/")));
         rest = parent;
     }
-    Test::Either(tests)
+    Test::Either(tests.into())
 }
 
 #[cfg(test)]
