@@ -7,6 +7,7 @@
     reason = "a journey stops at the first step that goes wrong"
 )]
 
+mod apps;
 mod audit;
 mod authorship;
 mod bundles;

@@ -21,18 +21,22 @@ pub use database::Database;
 pub use server::{Concord, run};
 
 /// Turns functions `async fn name(concord: &Concord)` into a test on each database, `name::sqlite` and `name::postgres`.
+/// `with SETTINGS;` in front of them: on servers with these settings.
 #[macro_export]
 macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {$(
+    ($($name:ident),+ $(,)?) => {
+        $crate::on_both! { with &[]; $($name),+ }
+    };
+    (with $settings:expr; $($name:ident),+ $(,)?) => {$(
         mod $name {
             #[test]
             fn sqlite() {
-                $crate::run($crate::Database::Sqlite, &[], super::$name);
+                $crate::run($crate::Database::Sqlite, $settings, super::$name);
             }
 
             #[test]
             fn postgres() {
-                $crate::run($crate::Database::Postgres, &[], super::$name);
+                $crate::run($crate::Database::Postgres, $settings, super::$name);
             }
         }
     )+};

@@ -92,6 +92,12 @@ impl Concord {
         self.clock.advance_ms(milliseconds);
     }
 
+    /// The database, for another server over it.
+    #[must_use]
+    pub fn shared_scratch(&self) -> Arc<Scratch> {
+        Arc::clone(&self.scratch)
+    }
+
     /// The database.
     #[must_use]
     pub fn scratch(&self) -> &Scratch {

@@ -89,7 +89,7 @@ fn main() {
             patient.consents.push(ConsentFacts::from_resource(&format!("c{number}"), 1, value, BASE));
         }
         patient.care_teams.push(CareTeamFacts::from_resource("t", &team, BASE));
-        Facts { patients: vec![patient], ..Facts::default() }
+        Facts { patients: vec![patient.into()], ..Facts::default() }
     };
     let caller = Caller {
         actor: Actor::Practitioner("gp".to_owned()),

@@ -1,5 +1,7 @@
 //! Patients, their carers and proxies, and the apps that they use.
 
+use std::sync::Arc;
+
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 
@@ -20,7 +22,7 @@ use crate::types;
 /// A patient reaches her own record, but for what is hidden from patients, as far as the app may.
 pub(crate) fn patient(asked: &mut Asked<'_>, own: &str) -> Reach {
     let request = asked.request;
-    let known = asked.facts.patients.iter().find(|patient| patient.patient == own);
+    let known = asked.facts.patients.iter().map(Arc::as_ref).find(|patient| patient.patient == own);
     let labels = Labels::of(known.map_or(&[][..], |patient| &patient.labelled), asked.only());
     let record = Predicate::Record(own.to_owned());
     let credentials = &request.caller.credentials;

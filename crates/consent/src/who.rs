@@ -1,5 +1,7 @@
 //! Who can see a record: every actor who has access to anything in it, to what, by which rule, and until when.
 
+use std::sync::Arc;
+
 use concord_fhir::index::{Entries, Entry};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, parameter_by_id, record_class};
@@ -78,10 +80,16 @@ fn labels_of(patient: &PatientFacts) -> Vec<&Coding> {
 }
 
 /// What that one sees, if anything.
-fn access(who: &Target, facts: &Facts, patient: &PatientFacts, labels: &[&'static str], now: i64) -> Option<Access> {
+fn access(
+    who: &Target,
+    facts: &Facts,
+    patient: &Arc<PatientFacts>,
+    labels: &[&'static str],
+    now: i64,
+) -> Option<Access> {
     let (caller, name, roles) = as_caller(who, facts, patient)?;
     let facts =
-        Facts { roles, patients: vec![patient.clone()], identities: facts.identities.clone(), devices: Vec::new() };
+        Facts { roles, patients: vec![Arc::clone(patient)], identities: facts.identities.clone(), devices: Vec::new() };
     let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose: None, reason: None };
     let decision = decide(&request, &facts, now);
     let own: Vec<String> = crate::identity::references(&request.caller.actor, &facts.roles, now);

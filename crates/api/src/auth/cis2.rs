@@ -29,15 +29,16 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
     if !usable {
         return Err(AuthError::Claim("the token's nhsid_useruid is not a user id"));
     }
+    let client = claims.client().unwrap_or(reading.audience);
     Ok(PersonIdentifier {
         person: Person::Practitioner,
         system: SDS_USER_ID,
         value: value.to_owned(),
         subject: subject(claims)?,
         issuer: claims.iss.clone(),
-        client: claims.client().unwrap_or(reading.audience).to_owned(),
+        client: client.to_owned(),
         scopes: scopes_or(claims, "user/*.cruds", Context::User),
-        credentials: credentials(claims, reading.kind)?,
+        credentials: credentials(claims, client, reading)?,
     })
 }
 
@@ -68,7 +69,7 @@ pub(super) fn selected_role(claims: &Claims) -> Result<Vec<Role>, AuthError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::IssuerKind;
+    use crate::config::{Clients, IssuerKind};
     use concord_consent::caller::Actor;
 
     fn claims(json: &str) -> Claims {
@@ -76,7 +77,13 @@ mod tests {
     }
 
     fn read(json: &str) -> Result<PersonIdentifier, AuthError> {
-        let reading = Reading { kind: IssuerKind::Cis2, fhir_base: "b", audience: "app", check_nhs_numbers: true };
+        let reading = Reading {
+            kind: IssuerKind::Cis2,
+            fhir_base: "b",
+            audience: "app",
+            check_nhs_numbers: true,
+            clients: &Clients::default(),
+        };
         person(&claims(json), &reading)
     }
 

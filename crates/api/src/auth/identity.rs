@@ -9,7 +9,7 @@ use super::assurance::{ProofingLevel, Role};
 use super::claims::Claims;
 use super::error::AuthError;
 use super::{cis2, nhs_login, smart};
-use crate::config::IssuerKind;
+use crate::config::{Clients, IssuerKind};
 
 /// What a verified token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub(super) struct Reading<'a> {
     pub(super) audience: &'a str,
     /// Whether NHS numbers must have a right check digit.
     pub(super) check_nhs_numbers: bool,
+    /// What is known of the apps and systems that call.
+    pub(super) clients: &'a Clients,
 }
 
 /// Reads who is calling from claims whose signature, issuer, audience and times have been checked.
@@ -136,8 +138,9 @@ fn authentication(claims: &Claims) -> Option<u8> {
 }
 
 /// How sure it is who calls, and in what office. A token of NHS login has to say how well an identity is proven; one of
-/// another issuer that does not counts as proven.
-pub(super) fn credentials(claims: &Claims, kind: IssuerKind) -> Result<Credentials, AuthError> {
+/// another issuer that does not counts as proven. What kind of app calls, and what for, its registration says.
+pub(super) fn credentials(claims: &Claims, client: &str, reading: &Reading<'_>) -> Result<Credentials, AuthError> {
+    let kind = reading.kind;
     let proofing = match (proofing_level(claims), kind) {
         (Some(ProofingLevel::P9), _) => Proofing::P9,
         (Some(ProofingLevel::P5), _) => Proofing::P5,
@@ -147,6 +150,7 @@ pub(super) fn credentials(claims: &Claims, kind: IssuerKind) -> Result<Credentia
         }
         (None, IssuerKind::Smart | IssuerKind::Cis2) => Proofing::P9,
     };
+    let (app, purposes) = reading.clients.of(&claims.iss, client);
     let who = [claims.iss.as_str(), claims.sub.as_deref().unwrap_or_default()].join("\n");
     Ok(Credentials {
         proofing,
@@ -156,7 +160,8 @@ pub(super) fn credentials(claims: &Claims, kind: IssuerKind) -> Result<Credentia
             IssuerKind::Smart => claims.roles.0.iter().filter_map(|role| Office::parse(role)).collect(),
             IssuerKind::NhsLogin | IssuerKind::Cis2 => Vec::new(),
         },
-        ..Credentials::default()
+        app,
+        purposes,
     })
 }
 

@@ -24,15 +24,16 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
     if reading.check_nhs_numbers && !check_digit_fits(&digits) {
         return Err(AuthError::Claim("the token's nhs_number has a wrong check digit"));
     }
+    let client = claims.client().unwrap_or(reading.audience);
     Ok(PersonIdentifier {
         person: Person::Patient,
         system: NHS_NUMBER,
         value: number.to_owned(),
         subject: subject(claims)?,
         issuer: claims.iss.clone(),
-        client: claims.client().unwrap_or(reading.audience).to_owned(),
+        client: client.to_owned(),
         scopes: scopes_or(claims, "patient/*.cruds", Context::Patient),
-        credentials: credentials(claims, reading.kind)?,
+        credentials: credentials(claims, client, reading)?,
     })
 }
 
@@ -47,11 +48,17 @@ fn check_digit_fits(digits: &[u32]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::IssuerKind;
+    use crate::config::{Clients, IssuerKind};
     use concord_consent::caller::Actor;
 
     fn read(json: &str, check_nhs_numbers: bool) -> Result<PersonIdentifier, AuthError> {
-        let reading = Reading { kind: IssuerKind::NhsLogin, fhir_base: "b", audience: "the-app", check_nhs_numbers };
+        let reading = Reading {
+            kind: IssuerKind::NhsLogin,
+            fhir_base: "b",
+            audience: "the-app",
+            check_nhs_numbers,
+            clients: &Clients::default(),
+        };
         person(&Claims::parse(json.as_bytes()).unwrap(), &reading)
     }
 

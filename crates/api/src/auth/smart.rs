@@ -54,7 +54,7 @@ pub(super) fn caller(claims: &Claims, reading: &Reading<'_>) -> Result<Caller, A
         client: client.to_owned(),
         scopes: only(scopes, contexts),
         patient,
-        credentials: credentials(claims, reading.kind)?,
+        credentials: credentials(claims, client, reading)?,
     })
 }
 
@@ -89,7 +89,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::IssuerKind;
+    use crate::config::{Clients, IssuerKind};
 
     fn read(more: Value) -> Result<Caller, AuthError> {
         let mut claims = json!({"iss": "i", "sub": "s", "client_id": "app"});
@@ -102,6 +102,7 @@ mod tests {
             fhir_base: "https://here.example/fhir",
             audience: "a",
             check_nhs_numbers: true,
+            clients: &Clients::default(),
         };
         caller(&claims, &reading)
     }

@@ -12,7 +12,7 @@ use super::key_set::{KeySet, Keys, Refresh};
 use super::key_source::{self, KeyError, KeySource};
 use super::token::{self, MAX_TOKEN_BYTES, Parts};
 use super::{Sha256, sha256};
-use crate::config::{Config, IssuerConfig, IssuerKind, Jwks};
+use crate::config::{Clients, Config, IssuerConfig, IssuerKind, Jwks};
 use crate::telemetry::TokenCounters;
 
 /// How long a verified token is remembered at most, in seconds.
@@ -28,6 +28,7 @@ pub struct Verifier {
     remembered: Cache<Sha256, Arc<Remembered>>,
     leeway_s: i64,
     check_nhs_numbers: bool,
+    clients: Clients,
     counters: TokenCounters,
 }
 
@@ -71,6 +72,7 @@ impl Verifier {
             remembered: Cache::new(config.token_cache_size),
             leeway_s: config.clock_leeway_seconds,
             check_nhs_numbers: config.check_nhs_numbers,
+            clients: config.clients.clone(),
             counters,
         })
     }
@@ -152,6 +154,7 @@ impl Verifier {
             fhir_base: &issuer.fhir_base,
             audience,
             check_nhs_numbers: self.check_nhs_numbers,
+            clients: &self.clients,
         };
         let verified = Arc::new(identity::read(claims, expires_s, &reading)?);
         let remembered = Remembered {

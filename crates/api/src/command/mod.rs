@@ -46,5 +46,5 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
         config.check_nhs_numbers,
         &secret,
     );
-    Ok(Arc::new(Concord { explain: config.explain, ..concord }))
+    Ok(Arc::new(Concord { explain: config.explain, suggest_labels: config.suggest_labels, ..concord }))
 }

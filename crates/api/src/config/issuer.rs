@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::error::ConfigError;
-use super::settings::{self, ISSUER, issuer_variable};
+use super::settings::{ISSUER, issuer_variable};
 use super::source::Source;
+use super::tables::{self, Table, only};
 
 /// An issuer whose tokens are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,9 +100,8 @@ pub(super) fn read(source: &Source<'_>) -> Result<Vec<IssuerConfig>, ConfigError
         (Some(_), Some(name)) => {
             return Err(ConfigError::new(format!("setting CONCORD_ISSUERS and setting {name}: only one may be set")));
         }
-        (Some(json), None) => from_json(&json)?,
         (None, Some(_)) => vec![from_variables(source)?],
-        (None, None) => from_file(source)?,
+        _ => tables::read(source, "issuers", ISSUER)?.iter().map(build).collect::<Result<_, _>>()?,
     };
     for (position, issuer) in issuers.iter().enumerate() {
         if issuers.iter().take(position).any(|earlier| earlier.issuer == issuer.issuer) {
@@ -111,51 +111,8 @@ pub(super) fn read(source: &Source<'_>) -> Result<Vec<IssuerConfig>, ConfigError
     Ok(issuers)
 }
 
-fn from_json(json: &str) -> Result<Vec<IssuerConfig>, ConfigError> {
-    let expected = "a JSON array of objects with issuer, audience, jwks and kind";
-    let bad = || ConfigError::value("CONCORD_ISSUERS", json, expected);
-    let parsed: serde_json::Value = serde_json::from_str(json).map_err(|_| bad())?;
-    let items = parsed.as_array().ok_or_else(bad)?;
-    let mut issuers = Vec::with_capacity(items.len());
-    for (position, item) in items.iter().enumerate() {
-        let object = item.as_object().ok_or_else(bad)?;
-        let mut fields = Vec::new();
-        for (key, value) in object {
-            let texts = match value {
-                serde_json::Value::Array(values) => {
-                    values.iter().map(|value| value.as_str().map(str::to_owned)).collect()
-                }
-                value => value.as_str().map(|text| vec![text.to_owned()]),
-            };
-            fields.push((key.clone(), texts, value.to_string()));
-        }
-        issuers.push(build(&format!("CONCORD_ISSUERS[{position}]"), fields)?);
-    }
-    Ok(issuers)
-}
-
-fn from_file(source: &Source<'_>) -> Result<Vec<IssuerConfig>, ConfigError> {
-    let Some((value, file)) = source.in_file("issuers") else { return Ok(Vec::new()) };
-    let bad = || ConfigError::value(&format!("issuers in {file}"), &value.to_string(), "tables headed [[issuers]]");
-    let items = value.as_array().ok_or_else(bad)?;
-    let mut issuers = Vec::with_capacity(items.len());
-    for (position, item) in items.iter().enumerate() {
-        let table = item.as_table().ok_or_else(bad)?;
-        let mut fields = Vec::new();
-        for (key, value) in table {
-            let texts = match value {
-                toml::Value::Array(values) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
-                value => value.as_str().map(|text| vec![text.to_owned()]),
-            };
-            fields.push((key.clone(), texts, value.to_string()));
-        }
-        issuers.push(build(&format!("issuers[{position}] in {file}"), fields)?);
-    }
-    Ok(issuers)
-}
-
 fn from_variables(source: &Source<'_>) -> Result<IssuerConfig, ConfigError> {
-    let mut fields = Vec::new();
+    let mut table = Table::new("CONCORD_ISSUER".to_owned(), ISSUER);
     for setting in ISSUER {
         if let Some(text) = source.variable(&issuer_variable(setting.key)) {
             // An audience may be a list here too, as other lists in variables are.
@@ -163,64 +120,22 @@ fn from_variables(source: &Source<'_>) -> Result<IssuerConfig, ConfigError> {
                 "audience" => text.split(',').map(|part| part.trim().to_owned()).collect(),
                 _ => vec![text.trim().to_owned()],
             };
-            fields.push((setting.key.to_owned(), Some(texts), text));
+            table.set(setting.key, Some(texts), text)?;
         }
     }
-    build("CONCORD_ISSUER", fields)
+    build(&table)
 }
 
-/// A key, its texts (none when it holds something else) and the value as errors show it.
-type Field = (String, Option<Vec<String>>, String);
-
-fn build(place: &str, fields: Vec<Field>) -> Result<IssuerConfig, ConfigError> {
-    if let Some((key, _, _)) = fields.iter().find(|(key, _, _)| !ISSUER.iter().any(|setting| setting.key == key)) {
-        return Err(ConfigError::new(format!("setting {place}: unknown key {key:?}")));
-    }
-    let jwks = required(place, &fields, "jwks", |texts| Jwks::parse(only(texts)?))?;
+fn build(table: &Table) -> Result<IssuerConfig, ConfigError> {
+    let jwks = table.required("jwks", |texts| Jwks::parse(only(texts)?))?;
     Ok(IssuerConfig {
-        issuer: required(place, &fields, "issuer", |texts| {
-            Some(only(texts)?.to_owned()).filter(|text| !text.is_empty())
-        })?,
-        audience: required(place, &fields, "audience", |texts| {
+        issuer: table.required("issuer", |texts| Some(only(texts)?.to_owned()).filter(|text| !text.is_empty()))?,
+        audience: table.required("audience", |texts| {
             let usable = !texts.is_empty() && texts.iter().all(|text| !text.is_empty());
             usable.then(|| texts.to_vec())
         })?,
         jwks,
-        kind: optional(place, &fields, "kind", |texts| IssuerKind::parse(only(texts)?))?.unwrap_or(IssuerKind::Smart),
-        fhir_base: optional(place, &fields, "fhir_base", |texts| base_url(only(texts)?))?,
+        kind: table.optional("kind", |texts| IssuerKind::parse(only(texts)?))?.unwrap_or(IssuerKind::Smart),
+        fhir_base: table.optional("fhir_base", |texts| base_url(only(texts)?))?,
     })
-}
-
-fn only(texts: &[String]) -> Option<&str> {
-    match texts {
-        [text] => Some(text.as_str()),
-        _ => None,
-    }
-}
-
-fn optional<T>(
-    place: &str,
-    fields: &[Field],
-    key: &str,
-    read: impl Fn(&[String]) -> Option<T>,
-) -> Result<Option<T>, ConfigError> {
-    let Some((_, texts, shown)) = fields.iter().find(|(name, _, _)| name == key) else { return Ok(None) };
-    match texts.as_deref().and_then(read) {
-        Some(value) => Ok(Some(value)),
-        None => Err(ConfigError::value(&format!("{key} of {place}"), shown, expected(key))),
-    }
-}
-
-fn required<T>(
-    place: &str,
-    fields: &[Field],
-    key: &str,
-    read: impl Fn(&[String]) -> Option<T>,
-) -> Result<T, ConfigError> {
-    optional(place, fields, key, read)?
-        .ok_or_else(|| ConfigError::new(format!("setting {place}: {key} is missing, expected {}", expected(key))))
-}
-
-fn expected(key: &str) -> &'static str {
-    settings::ISSUER.iter().find(|setting| setting.key == key).map_or("", |setting| setting.expected)
 }

@@ -2,17 +2,20 @@
 //!
 //! Nothing here reads the environment by itself: [`Config::load`] is given a function that does.
 
+mod client;
 mod database;
 mod error;
 mod issuer;
 pub mod settings;
 mod source;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use client::{ClientConfig, Clients};
 pub use database::DatabaseUrl;
 pub use error::ConfigError;
 pub use issuer::{IssuerConfig, IssuerKind, Jwks};
@@ -54,6 +57,10 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Whose tokens are accepted, besides the development issuer's.
     pub issuers: Vec<IssuerConfig>,
+    /// What is known of the apps and systems that call.
+    pub clients: Clients,
+    /// Whether answers to writes name the labels that codes suggest.
+    pub suggest_labels: bool,
     /// Whether the development issuer exists.
     pub development_issuer: bool,
     /// The key file of the development issuer.
@@ -158,6 +165,8 @@ impl Config {
             check_nhs_numbers: source.switch("check_nhs_numbers", true)?,
             cors_origins: cors_origins(&source)?,
             issuers: issuer::read(&source)?,
+            clients: client::read(&source)?,
+            suggest_labels: source.switch("suggest_labels", false)?,
             development_issuer: source.switch("development_issuer", false)?,
             development_key,
             clock_leeway_seconds: source.number("clock_leeway_seconds", 0, 300, 30)?,

@@ -130,6 +130,20 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "The key file of the development issuer, made on first use.",
     },
     Setting {
+        key: "unregistered_apps",
+        expected: "own or third-party",
+        default: "own",
+        meaning: "What kind an app is that no `[[clients]]` table names.",
+    },
+    Setting {
+        key: "suggest_labels",
+        expected: "true or false",
+        default: "false",
+        meaning: "Whether the answer to a write names the sensitivity labels that its SNOMED CT codes suggest, where it \
+                  bears none of them. The table behind it is small and has not been reviewed by clinicians; nothing is \
+                  labelled by it.",
+    },
+    Setting {
         key: "clock_leeway_seconds",
         expected: "a whole number from 0 to 300",
         default: "30",
@@ -174,6 +188,36 @@ pub const SETTINGS: &[Setting] = &[
         expected: "a whole number from 0 to 3600",
         default: "30",
         meaning: "How long requests in flight may take to finish once the server is told to stop.",
+    },
+];
+
+/// The keys of one `[[clients]]` table.
+pub const CLIENT: &[Setting] = &[
+    Setting {
+        key: "client",
+        expected: "the exact `client_id` of its tokens",
+        default: "required",
+        meaning: "Which app or system: the `client_id` claim, or `azp` where there is none.",
+    },
+    Setting {
+        key: "issuer",
+        expected: "the exact `iss` of its tokens",
+        default: "any issuer",
+        meaning: "Whose tokens are meant, where two issuers give out the same `client_id`.",
+    },
+    Setting {
+        key: "kind",
+        expected: "own or third-party",
+        default: "own",
+        meaning: "An `own` app may do what its user may, unless the patient denies it. A `third-party` app may do what \
+                  its user may and a Consent of the patient permits this app.",
+    },
+    Setting {
+        key: "purposes",
+        expected: "one or more codes of v3-ActReason, such as TREAT",
+        default: "not bounded",
+        meaning: "What a system is registered for. It then acts for these only, never for research, public health or \
+                  marketing, and sees no sensitive data on its own authority.",
     },
 ];
 
@@ -257,6 +301,18 @@ pub fn markdown() -> String {
         ));
     }
     page.push_str(
+        "\n## Clients\n\n\
+         Every `[[clients]]` table of the file registers an app or a system. The variable `CONCORD_CLIENTS` takes the \
+         place of all of them: a JSON array of objects with the same keys.\n\n\
+         | key | default | expected | meaning |\n|---|---|---|---|\n",
+    );
+    for setting in CLIENT {
+        page.push_str(&format!(
+            "| `{}` | {} | {} | {} |\n",
+            setting.key, setting.default, setting.expected, setting.meaning
+        ));
+    }
+    page.push_str(
         "\n```toml\n\
          listen = \"0.0.0.0:8080\"\n\
          public_url = \"https://phr.example.nhs.uk\"\n\
@@ -266,7 +322,13 @@ pub fn markdown() -> String {
          issuer = \"https://login.example.nhs.uk\"\n\
          audience = \"https://phr.example.nhs.uk/fhir\"\n\
          jwks = \"https://login.example.nhs.uk/jwks.json\"\n\
-         kind = \"smart\"\n\
+         kind = \"smart\"\n\n\
+         [[clients]]\n\
+         client = \"heart-diary\"\n\
+         kind = \"third-party\"\n\n\
+         [[clients]]\n\
+         client = \"discharge-letters\"\n\
+         purposes = [\"TREAT\"]\n\
          ```\n",
     );
     page

@@ -65,7 +65,7 @@ impl<'a> Source<'a> {
         let file_name = path.display().to_string();
         let file = read_table(&path, &file_name)?;
         for key in file.keys() {
-            if key != "issuers" && settings::find(key).is_none() {
+            if !["issuers", "clients"].contains(&key.as_str()) && settings::find(key).is_none() {
                 return Err(ConfigError::new(format!("unknown setting {key:?} in {file_name}")));
             }
         }

@@ -188,3 +188,30 @@ fn bad_issuers_are_refused() {
     }
     assert!(error(load_file("issuers = 3", &[])).contains("[[issuers]]"));
 }
+
+#[test]
+fn clients_are_what_their_registration_says() {
+    use concord_consent::caller::App;
+    use concord_consent::purpose::Purpose;
+    let file = "unregistered_apps = \"third-party\"\n[[clients]]\nclient = \"letters\"\npurposes = [\"TREAT\"]\n\
+                [[clients]]\nclient = \"letters\"\nissuer = \"i\"\nkind = \"third-party\"";
+    let clients = load_file(file, &[]).unwrap().clients;
+    assert_eq!(clients.of("i", "letters"), (App::ThirdParty, None));
+    assert_eq!(clients.of("j", "letters"), (App::Own, Some(vec![Purpose::TREATMENT])));
+    assert_eq!(clients.of("i", "another"), (App::ThirdParty, None));
+    let clients = load_file(file, &[("CONCORD_CLIENTS", "[]"), ("CONCORD_UNREGISTERED_APPS", "own")]).unwrap().clients;
+    assert_eq!(clients.of("i", "letters"), (App::Own, None));
+    for (json, expected) in [
+        (r#"{"client":"a"}"#, "a JSON array"),
+        (r#"[{"kind":"own"}]"#, "client is missing"),
+        (r#"[{"client":""}]"#, "the exact `client_id`"),
+        (r#"[{"client":"a","kind":"partner"}]"#, "own or third-party"),
+        (r#"[{"client":"a","purposes":["FUN"]}]"#, "codes of v3-ActReason"),
+        (r#"[{"client":"a","purposes":[]}]"#, "codes of v3-ActReason"),
+        (r#"[{"client":"a","secret":"s"}]"#, "unknown key"),
+        (r#"[{"client":"a"},{"client":"a","kind":"third-party"}]"#, "twice"),
+    ] {
+        let text = error(load(&[("CONCORD_CLIENTS", json)]));
+        assert!(text.contains(expected), "{text}");
+    }
+}

@@ -1,28 +1,24 @@
-//! The facts that a decision needs, loaded and remembered, and the questions that interactions ask it. What is decided
-//! is `concord_consent`'s; this file only fetches and carries.
+//! The questions that interactions ask a decision. What is decided is `concord_consent`'s; this file only carries.
 //!
-//! Facts and decisions are remembered under the access versions that the same transaction reads, so that a revocation
-//! holds from the next request on, on every node.
+//! Decisions are remembered under the access versions that the same transaction reads, so that a revocation holds from
+//! the next request on, on every node.
 
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller};
 use concord_consent::decision::{Decision, Layer, Reason, Verdict};
-use concord_consent::facts::{
-    BreakGlassFacts, CareTeamFacts, Coding, ConsentFacts, Facts, IdentityFacts, LabelledFacts, LinkFacts, PatientFacts,
-    RelatedPersonFacts, RoleFacts, Target,
-};
+use concord_consent::facts::{Facts, PatientFacts};
 use concord_consent::purpose::Purpose;
-use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
-use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
+use concord_consent::request::{Action, Request};
+use concord_fhir::index::{Entry, ParameterId};
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::json::{self, Value};
+use concord_fhir::json::Value;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
 use concord_fhir::rules::{self, Writer, WriterKind};
 use quick_cache::sync::Cache;
 
-use super::{AUDIT_EVENT, Call, Concord, SECURITY};
+use super::{AUDIT_EVENT, Call, Concord, SECURITY, known};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
@@ -31,22 +27,7 @@ use crate::store::rows::{Head, Version};
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
 
-const CARE_TEAM: ResourceType = ResourceType::of("CareTeam");
-const CONSENT: ResourceType = ResourceType::of("Consent");
-const DEVICE: ResourceType = ResourceType::of("Device");
-const ORGANIZATION: ResourceType = ResourceType::of("Organization");
-const PATIENT: ResourceType = ResourceType::of("Patient");
-const PRACTITIONER_ROLE: ResourceType = ResourceType::of("PractitionerRole");
 const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
-
-/// The types whose labels the data inherits that was recorded in the course of one.
-const COURSES: [ResourceType; 2] = [ResourceType::of("Encounter"), ResourceType::of("EpisodeOfCare")];
-
-/// The parameters by which those name the organization that provides the care.
-const PROVIDED: [(ResourceType, &str); 2] = [
-    (ResourceType::of("Encounter"), "Encounter.service-provider"),
-    (ResourceType::of("EpisodeOfCare"), "EpisodeOfCare.organization"),
-];
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
@@ -57,17 +38,9 @@ const LONGEST_REASON: usize = 1_000;
 /// How many decisions are remembered.
 const DECISIONS: usize = 50_000;
 
-/// How many versions of the labels of organizations are remembered.
-const SERVICES: usize = 4;
-
-/// How many resources that Consents name by what they are related to are looked into.
-const RELATED: usize = 50;
-
 /// Decisions that this process has made, with what they were made from.
 pub(crate) struct Remembered {
     decisions: Cache<Question, Arc<Answer>>,
-    /// The organizations that have labels, by the access version of what is about nobody.
-    services: Cache<i64, Arc<Vec<LabelledFacts>>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -87,7 +60,7 @@ struct Answer {
 
 impl Remembered {
     pub(crate) fn new() -> Remembered {
-        Remembered { decisions: Cache::new(DECISIONS), services: Cache::new(SERVICES) }
+        Remembered { decisions: Cache::new(DECISIONS) }
     }
 }
 
@@ -198,18 +171,15 @@ fn decide_at(
         Facts::default()
     } else {
         transaction.aside(|transaction| {
-            let mut facts = about_caller(concord, call, transaction)?;
+            let mut facts = known::of_caller(concord, call, transaction)?;
             if about != 0 {
-                let patient = about_patient(concord, transaction, about, access.1)?;
-                facts.devices = devices(call, transaction, &patient)?;
-                facts.patients.push(patient);
+                known::add_patient(concord, call, transaction, about, access, &mut facts)?;
             }
             Ok::<Facts, Fault>(facts)
         })?
     };
     let decision = Arc::new(ask(call, action, resource_type, &facts, transaction.now));
-    // What a resource refers to has no version of its own, so what depends on it is asked anew each time.
-    if is_remembered(call) && facts.patients.iter().all(|patient| patient.links.is_empty()) {
+    if is_remembered(call) && facts.patients.iter().all(|patient| known::is_versioned(patient)) {
         let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
         concord.facts.decisions.insert(question, Arc::new(answer));
     }
@@ -236,12 +206,10 @@ pub(crate) fn facts(
     transaction: &mut Transaction<'_>,
     patient: i64,
 ) -> Result<Facts, Fault> {
-    let mut facts = about_caller(concord, call, transaction)?;
+    let mut facts = known::of_caller(concord, call, transaction)?;
     if patient != 0 {
-        let (_, shared) = transaction.access_versions(patient)?;
-        let about = about_patient(concord, transaction, patient, shared)?;
-        facts.devices = devices(call, transaction, &about)?;
-        facts.patients.push(about);
+        let access = transaction.access_versions(patient)?;
+        known::add_patient(concord, call, transaction, patient, access, &mut facts)?;
     }
     Ok(facts)
 }
@@ -281,8 +249,9 @@ pub(crate) fn decide_search(
             if key.is_none() && transaction.is_explained() {
                 // How a search is run must not tell who has a record here: a patient that there is none of is decided
                 // about like one who shares nothing.
-                let mut facts = transaction.aside(|transaction| about_caller(concord, call, transaction))?;
-                facts.patients.push(PatientFacts { patient: id.to_owned(), ..PatientFacts::default() });
+                let mut facts = transaction.aside(|transaction| known::of_caller(concord, call, transaction))?;
+                let nothing = PatientFacts { patient: id.to_owned(), ..PatientFacts::default() };
+                facts.patients.push(Arc::new(nothing));
                 return Ok(Arc::new(ask(call, action, Some(resource_type), &facts, transaction.now)));
             }
             decide_about(concord, call, transaction, action, resource_type, key.unwrap_or(0))
@@ -367,7 +336,7 @@ fn decide_reached(
 
 /// The facts about every patient whose Consent or CareTeam names the caller.
 fn reached(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
-    let mut facts = about_caller(concord, call, transaction)?;
+    let mut facts = known::of_caller(concord, call, transaction)?;
     let mut sql = Sql::new("SELECT DISTINCT e.patient FROM entry e WHERE e.key <> '' AND e.parameter IN (")
         .bind(ParameterId::of("CareTeam.participant").0)
         .sql(", ")
@@ -393,49 +362,12 @@ fn reached(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) ->
     }
     keys.sort_unstable();
     keys.dedup();
-    let (_, shared) = transaction.access_versions(0)?;
     for key in keys {
-        let patient = about_patient(concord, transaction, key, shared)?;
-        facts.devices.extend(devices(call, transaction, &patient)?);
-        facts.patients.push(patient);
+        let access = transaction.access_versions(key)?;
+        known::add_patient(concord, call, transaction, key, access, &mut facts)?;
     }
     facts.devices.sort_unstable();
     facts.devices.dedup();
-    Ok(facts)
-}
-
-/// What the store knows about the caller.
-fn about_caller(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>) -> Result<Facts, Fault> {
-    let mut facts = Facts::default();
-    let now = transaction.now;
-    let condition = match &call.caller.actor {
-        Actor::Practitioner(id) => {
-            Sql::new("r.deleted = 0 AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
-                .bind(ParameterId::of("PractitionerRole.practitioner").0)
-                .sql(" AND e.key = ")
-                .bind(format!("Practitioner/{id}"))
-                .sql(") LIMIT 100")
-        }
-        Actor::PractitionerRole(id) => Sql::new("r.deleted = 0 AND r.type = ")
-            .bind(PRACTITIONER_ROLE.number())
-            .sql(" AND r.id = ")
-            .bind(id.as_str()),
-        _ => Sql::new("1 = 0"),
-    };
-    for version in transaction.versions(Rows::Current, condition)? {
-        if let Some(value) = parsed(&version)? {
-            facts.roles.push(RoleFacts::from_resource(&version.id, &value, &concord.base));
-        }
-    }
-    for name in concord_consent::identity::references(&call.caller.actor, &facts.roles, now) {
-        let Some((resource_type, id)) = name.split_once('/') else { continue };
-        let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
-        if let Some(head) = transaction.head(resource_type, id, false)?
-            && let Some(value) = parsed(&head.version)?
-        {
-            facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
-        }
-    }
     Ok(facts)
 }
 
@@ -446,158 +378,6 @@ fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
-}
-
-/// What the store knows about a patient that access is decided by. `shared` is the access version of what is about nobody.
-fn about_patient(
-    concord: &Concord,
-    transaction: &mut Transaction<'_>,
-    key: i64,
-    shared: i64,
-) -> Result<PatientFacts, Fault> {
-    let mut facts = PatientFacts { patient: transaction.patient_id(key)?, ..PatientFacts::default() };
-    let deciding = [CONSENT, CARE_TEAM, RELATED_PERSON];
-    let condition = Sql::new("r.deleted = 0 AND r.patient = ")
-        .bind(key)
-        .sql(" AND r.type IN (")
-        .append(numbers(deciding.iter().chain(&COURSES)))
-        .sql(") AND (r.labels <> '' OR r.type IN (")
-        .append(numbers(deciding.iter()))
-        .sql("))");
-    for version in transaction.versions(Rows::Current, condition)? {
-        if COURSES.contains(&version.resource_type) {
-            facts.labelled.push(labelled_facts(&version));
-            continue;
-        }
-        let Some(value) = parsed(&version)? else { continue };
-        let (id, base) = (version.id.as_str(), concord.base.as_str());
-        match version.resource_type {
-            CONSENT => facts.consents.push(ConsentFacts::from_resource(id, version.version, &value, base)),
-            CARE_TEAM => facts.care_teams.push(CareTeamFacts::from_resource(id, &value, base)),
-            _ => facts.related_persons.push(RelatedPersonFacts::from_resource(id, &value, base)),
-        }
-    }
-    let glass = transaction.broken_glass(key, transaction.now - BREAK_GLASS_MS)?;
-    facts.break_glass = glass
-        .into_iter()
-        .map(|glass| BreakGlassFacts { who: glass.who, since: glass.since, reason: glass.reason })
-        .collect();
-    inherit_from_services(concord, transaction, key, shared, &mut facts)?;
-    if facts.consents.iter().any(|consent| matches!(consent.patient, Some(Target::Identified { .. })))
-        && let Some(head) = transaction.head(PATIENT, &facts.patient, false)?
-        && let Some(value) = parsed(&head.version)?
-    {
-        facts.identifiers = IdentityFacts::from_resource(PATIENT, &facts.patient, &value).identifiers;
-    }
-    for reference in facts.related_to().into_iter().take(RELATED) {
-        if let Some(links) = links(concord, transaction, reference)? {
-            facts.links.push(links);
-        }
-    }
-    Ok(facts)
-}
-
-fn numbers<'a>(types: impl Iterator<Item = &'a ResourceType>) -> Sql {
-    let mut sql = Sql::new("");
-    for (place, one) in types.enumerate() {
-        if place > 0 {
-            sql.push_sql(", ");
-        }
-        sql.push_bind(one.number());
-    }
-    sql
-}
-
-/// A resource's labels, for the data that inherits them.
-fn labelled_facts(version: &Version) -> LabelledFacts {
-    let label = |key: &str| {
-        let (code, system) = key.split_once(SEPARATOR)?;
-        Some(Coding { system: system.to_owned(), code: Some(code.to_owned()) })
-    };
-    LabelledFacts {
-        reference: format!("{}/{}", version.resource_type, version.id),
-        labels: version.labels.split('\n').filter_map(label).collect(),
-    }
-}
-
-/// Adds the organizations that have labels, and the patient's encounters with them, which have the same.
-fn inherit_from_services(
-    concord: &Concord,
-    transaction: &mut Transaction<'_>,
-    key: i64,
-    shared: i64,
-    facts: &mut PatientFacts,
-) -> Result<(), Fault> {
-    let services = match concord.facts.services.get(&shared) {
-        Some(services) => services,
-        None => {
-            let condition = Sql::new("r.deleted = 0 AND r.labels <> '' AND r.type = ").bind(ORGANIZATION.number());
-            let found = transaction.versions(Rows::Current, condition)?;
-            let services: Arc<Vec<LabelledFacts>> = Arc::new(found.iter().map(labelled_facts).collect());
-            concord.facts.services.insert(shared, Arc::clone(&services));
-            services
-        }
-    };
-    for service in services.iter() {
-        for (course, parameter) in PROVIDED {
-            let condition = Sql::new("r.deleted = 0 AND r.patient = ")
-                .bind(key)
-                .sql(" AND r.type = ")
-                .bind(course.number())
-                .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
-                .bind(ParameterId::of(parameter).0)
-                .sql(" AND e.key = ")
-                .bind(service.reference.as_str())
-                .sql(" AND e.patient = ")
-                .bind(key)
-                .sql(")");
-            for version in transaction.versions(Rows::Current, condition)? {
-                let reference = format!("{}/{}", version.resource_type, version.id);
-                facts.labelled.push(LabelledFacts { reference, labels: service.labels.clone() });
-            }
-        }
-        facts.labelled.push(service.clone());
-    }
-    Ok(())
-}
-
-/// What a resource refers to; none if it is not there.
-fn links(concord: &Concord, transaction: &mut Transaction<'_>, reference: String) -> Result<Option<LinkFacts>, Fault> {
-    let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
-    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
-    let Some(head) = transaction.head(resource_type, id, false)? else { return Ok(None) };
-    let Some(value) = parsed(&head.version)? else { return Ok(None) };
-    let local = |text: &str| concord_fhir::rules::local_reference(&concord.base, text);
-    let refers_to = concord_fhir::index::references(&value).iter().filter_map(|(_, text)| local(text)).collect();
-    Ok(Some(LinkFacts { reference, refers_to }))
-}
-
-/// The Devices that stand for the app that calls, if the patient's Consents name any Device.
-fn devices(call: &Call, transaction: &mut Transaction<'_>, patient: &PatientFacts) -> Result<Vec<String>, Fault> {
-    if !patient.names_a_device() {
-        return Ok(Vec::new());
-    }
-    let key = format!("{}{SEPARATOR}{}", call.caller.client, concord_consent::identity::CLIENT_SYSTEM);
-    let condition = Sql::new("r.deleted = 0 AND r.type = ")
-        .bind(DEVICE.number())
-        .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
-        .bind(ParameterId::of("Device.identifier").0)
-        .sql(" AND e.key = ")
-        .bind(key)
-        .sql(") LIMIT 100");
-    let found = transaction.versions(Rows::Current, condition)?;
-    Ok(found.iter().map(|version| format!("Device/{}", version.id)).collect())
-}
-
-/// The resource of a version; none for a deletion. A stored body that cannot be read stops the request: a fact that
-/// is missing might be a denial.
-fn parsed(version: &Version) -> Result<Option<Value<'static>>, Fault> {
-    if version.deleted {
-        return Ok(None);
-    }
-    json::parse(version.body.as_bytes(), &json::Limits::default())
-        .map(|value| Some(value.into_owned()))
-        .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))
 }
 
 /// Whether a decision permits a version: from its row alone where that is enough, else from its index rows.
@@ -618,7 +398,7 @@ fn holds(
     version: &Version,
 ) -> Result<bool, Fault> {
     let patient = transaction.patient_id(version.patient)?;
-    match known(predicate, version, &patient) {
+    match settled(predicate, version, &patient) {
         Predicate::All => Ok(true),
         Predicate::None => Ok(false),
         rest => transaction.meets(rows, version.key, &rest),
@@ -644,21 +424,21 @@ pub(crate) fn redacted(
 }
 
 /// The predicate with what a version's row says put in.
-fn known(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
-    let settled = |holds: bool| if holds { Predicate::All } else { Predicate::None };
+fn settled(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
+    let told = |holds: bool| if holds { Predicate::All } else { Predicate::None };
     match predicate {
-        Predicate::Type(types) => settled(types.contains(&version.resource_type)),
-        Predicate::Id(ids) => settled(ids.contains(&version.id)),
-        Predicate::NoRecord => settled(version.patient == 0),
-        Predicate::Record(wanted) if version.patients <= 1 => settled(version.patient != 0 && wanted == patient),
-        Predicate::Entry(parameter, test) if *parameter == SECURITY => settled(labelled(&version.labels, test)),
+        Predicate::Type(types) => told(types.contains(&version.resource_type)),
+        Predicate::Id(ids) => told(ids.contains(&version.id)),
+        Predicate::NoRecord => told(version.patient == 0),
+        Predicate::Record(wanted) if version.patients <= 1 => told(version.patient != 0 && wanted == patient),
+        Predicate::Entry(parameter, test) if *parameter == SECURITY => told(labelled(&version.labels, test)),
         Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| {
-            if all == Predicate::None { all } else { all.and(known(part, version, patient)) }
+            if all == Predicate::None { all } else { all.and(settled(part, version, patient)) }
         }),
         Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| {
-            if any == Predicate::All { any } else { any.or(known(part, version, patient)) }
+            if any == Predicate::All { any } else { any.or(settled(part, version, patient)) }
         }),
-        Predicate::Not(part) => known(part, version, patient).negate(),
+        Predicate::Not(part) => settled(part, version, patient).negate(),
         other => other.clone(),
     }
 }
@@ -728,7 +508,7 @@ fn authored(
     version: &Version,
 ) -> Result<Result<(), Box<Reason>>, Fault> {
     let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
-    let roles = about_caller(concord, call, transaction)?.roles;
+    let roles = known::of_caller(concord, call, transaction)?.roles;
     Ok(concord_consent::authorship::may_change(&call.caller.actor, author, &roles, transaction.now))
 }
 
@@ -744,7 +524,7 @@ pub(crate) fn wrote(
 
 /// The resource of a version that is not a deletion.
 pub(crate) fn stored(version: &Version) -> Result<Value<'static>, Fault> {
-    parsed(version)?.ok_or(Fault::Gone)
+    known::parsed(version)?.ok_or(Fault::Gone)
 }
 
 /// Whether the caller may change what is labelled in a resource: who wrote it, and a system what no patient and no
@@ -793,7 +573,7 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
         }
         Actor::Practitioner(_) | Actor::PractitionerRole(_) => {
             writer.kind = WriterKind::Professional;
-            let roles = about_caller(concord, call, transaction)?.roles;
+            let roles = known::of_caller(concord, call, transaction)?.roles;
             writer.also = concord_consent::identity::references(actor, &roles, transaction.now);
         }
     }

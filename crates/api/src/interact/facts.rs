@@ -1,6 +1,8 @@
 //! Facts for questions about others than the caller: what is known of an actor whom somebody asks about, of everybody who
 //! is named in a record, and of one resource.
 
+use std::sync::Arc;
+
 use concord_consent::facts::{Facts, IdentityFacts, Provision, RoleFacts, Target};
 use concord_consent::request::{Action, Request};
 use concord_fhir::index::{self, Entries, Entry, ParameterId, SEPARATOR};
@@ -91,7 +93,7 @@ pub(crate) fn everybody(
     let mut facts = access::facts(concord, call, transaction, patient)?;
     facts.roles.clear();
     facts.identities.clear();
-    for known in &mut facts.patients {
+    for known in facts.patients.iter_mut().map(Arc::make_mut) {
         let mut teams = Vec::new();
         for team in std::mem::take(&mut known.care_teams) {
             if readable(concord, call, transaction, ResourceType::of("CareTeam"), &team.id)? {

@@ -17,6 +17,7 @@ pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
+pub(crate) mod known;
 pub(crate) mod labels;
 mod lead;
 pub(crate) mod log;
@@ -84,7 +85,10 @@ pub struct Concord {
     pub check_nhs_numbers: bool,
     /// Whether every caller may ask how a search is run; systems always may.
     pub explain: bool,
+    /// Whether answers to writes name the labels that codes suggest.
+    pub suggest_labels: bool,
     pub(crate) facts: access::Remembered,
+    pub(crate) known: known::Known,
     pub(crate) cursors: cursor::Signer,
 }
 
@@ -108,7 +112,9 @@ impl Concord {
             check_references,
             check_nhs_numbers,
             explain: false,
+            suggest_labels: false,
             facts: access::Remembered::new(),
+            known: known::Known::new(),
             cursors: cursor::Signer::new(secret),
         }
     }

@@ -84,7 +84,7 @@ pub(crate) fn propose(
     // Whose record it would be part of is judged before what it says; what would be part of nobody's for want of a
     // subject breaks a rule of its type first.
     let decided = decide(concord, call, transaction, action, resource_type, &entries);
-    let warnings = match (prepared, decided) {
+    let mut warnings = match (prepared, decided) {
         (Err(issues), Err(Fault::Denied(_)))
             if entries.patients.is_empty() && issues.iter().any(|issue| issue.code == IssueCode::Required) =>
         {
@@ -94,6 +94,9 @@ pub(crate) fn propose(
         (Err(issues), Ok(())) => return Err(Fault::RuleBroken(issues)),
         (Ok(warnings), Ok(())) => warnings,
     };
+    if concord.suggest_labels {
+        warnings.extend(labels::suggestion(&value));
+    }
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
         references::check(concord, call, transaction, &value, &entries.patients)?;
     }

@@ -25,13 +25,15 @@ pub use related_person::RelatedPersonFacts;
 pub use role::RoleFacts;
 pub use target::{IdentityFacts, Target};
 
+use std::sync::Arc;
+
 use crate::request::BREAK_GLASS_MS;
 
 /// All that a decision is made from, besides the request and the time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// What is known about each patient in question.
-    pub patients: Vec<PatientFacts>,
+    pub patients: Vec<Arc<PatientFacts>>,
     /// The roles of a professional who calls.
     pub roles: Vec<RoleFacts>,
     /// The identifiers of the caller's own resources, for Consents that name the caller by one.

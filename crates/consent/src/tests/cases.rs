@@ -21,6 +21,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use concord_fhir::index::{Entries, extract};
 use concord_fhir::json::{self, Limits, Value};
@@ -122,7 +123,7 @@ fn credentials(of: &Value<'_>) -> Credentials {
 
 /// Adds the facts of a case that are no resources.
 fn other_facts(case: &Value<'_>, facts: &mut Facts) {
-    let patient = &mut facts.patients[0];
+    let patient = Arc::make_mut(&mut facts.patients[0]);
     for glass in case.list("breakGlass") {
         patient.break_glass.push(BreakGlassFacts {
             who: glass.text("who").unwrap().to_owned(),
@@ -143,7 +144,7 @@ fn other_facts(case: &Value<'_>, facts: &mut Facts) {
 pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
     let mut facts = Facts::default();
     for patient in ["p1", "p2"] {
-        facts.patients.push(PatientFacts { patient: patient.to_owned(), ..PatientFacts::default() });
+        facts.patients.push(Arc::new(PatientFacts { patient: patient.to_owned(), ..PatientFacts::default() }));
     }
     for resource in resources {
         let id = resource.text("id").unwrap();
@@ -158,12 +159,13 @@ pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
                 code: label.text("code").map(str::to_owned),
             });
             let labelled = LabelledFacts { reference: format!("{resource_type}/{id}"), labels: labels.collect() };
-            facts.patients[0].labelled.push(labelled);
+            Arc::make_mut(&mut facts.patients[0]).labelled.push(labelled);
             continue;
         }
         if resource_type == "Patient" {
             let patient = ResourceType::of("Patient");
-            facts.patients[0].identifiers = IdentityFacts::from_resource(patient, id, resource).identifiers;
+            Arc::make_mut(&mut facts.patients[0]).identifiers =
+                IdentityFacts::from_resource(patient, id, resource).identifiers;
             continue;
         }
         if resource.get("identifier").is_some() {
@@ -173,6 +175,7 @@ pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
         let element = if resource_type == "CareTeam" { "subject" } else { "patient" };
         let reference = resource.get(element).and_then(|who| who.text("reference")).unwrap_or("Patient/p1");
         let of = facts.patients.iter_mut().find(|one| reference.ends_with(&format!("Patient/{}", one.patient)));
+        let of = of.map(Arc::make_mut);
         match resource_type {
             "PractitionerRole" => facts.roles.push(RoleFacts::from_resource(id, resource, BASE)),
             "Consent" => of.unwrap().consents.push(ConsentFacts::from_resource(id, 1, resource, BASE)),
@@ -205,7 +208,7 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     other_facts(case, &mut facts);
     if case.get("draft").is_some() {
         let drafts = resources.iter().filter(|one| one.text("resourceType") == Some("Consent"));
-        facts.patients[0].consents =
+        Arc::make_mut(&mut facts.patients[0]).consents =
             drafts.map(|one| ConsentFacts::from_draft(one.text("id").unwrap(), one, BASE)).collect();
     }
     let of = case.get("caller").unwrap();

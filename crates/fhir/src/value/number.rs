@@ -43,7 +43,9 @@ pub(super) fn test(prefix: Prefix, wanted: &Decimal) -> Test {
     let within = || Test::Every(vec![Test::Low(Comparison::AtLeast, low), Test::High(Comparison::Less, high)]);
     match prefix {
         Prefix::Equal => within(),
-        Prefix::NotEqual => Test::Either([Test::Low(Comparison::Less, low), Test::High(Comparison::AtLeast, high)].into()),
+        Prefix::NotEqual => {
+            Test::Either([Test::Low(Comparison::Less, low), Test::High(Comparison::AtLeast, high)].into())
+        }
         Prefix::Greater => Test::High(Comparison::Greater, value),
         Prefix::AtLeast => Test::High(Comparison::AtLeast, value),
         Prefix::Less => Test::Low(Comparison::Less, value),

@@ -159,7 +159,7 @@ fn evaluated(
     known.roles.extend(role);
     known.devices.extend(device);
     if told == Told::All {
-        draft(concord, input, &question, &mut known)?;
+        draft(concord, transaction, input, &question, &mut known)?;
     }
     let mut evaluation = Evaluation { concord, call, question: &question, told, asked: &asked, facts: &known };
     let mut decisions = Vec::new();
@@ -236,20 +236,28 @@ fn actor(call: &Call, question: &Question, told: Told) -> Result<(Call, Option<R
 }
 
 /// Puts drafts among the Consents, each in place of the one of its id.
-fn draft(concord: &Concord, input: &Input, question: &Question, facts: &mut Facts) -> Result<(), Fault> {
+fn draft(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    input: &Input,
+    question: &Question,
+    facts: &mut Facts,
+) -> Result<(), Fault> {
     for (position, value) in input.resources("consent").enumerate() {
         if value.text("resourceType") != Some("Consent") {
             return Err(Fault::parameter("consent", "a Consent"));
         }
         let id = value.text("id").map_or_else(|| format!("draft-{}", position + 1), str::to_owned);
-        let known = ConsentFacts::from_draft(&id, value, &concord.base);
-        if known.patient != Some(Named::Local(format!("Patient/{}", question.patient))) {
+        let draft = ConsentFacts::from_draft(&id, value, &concord.base);
+        if draft.patient != Some(Named::Local(format!("Patient/{}", question.patient))) {
             return Err(Fault::parameter("consent", "it is not about the patient"));
         }
         if let Some(patient) = facts.patients.first_mut() {
+            let patient = Arc::make_mut(patient);
             let versions = format!("Consent/{id}/");
             patient.consents.retain(|one| !one.name.starts_with(&versions));
-            patient.consents.push(known);
+            patient.consents.push(draft);
+            crate::interact::known::add_links(concord, transaction, patient)?;
         }
     }
     Ok(())

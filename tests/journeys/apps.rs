@@ -1,0 +1,129 @@
+//! Apps and systems: what they may do is what their registration and the patient's Consent for them leave of what their
+//! user may.
+
+use concord_api::auth::development::TokenRequest;
+use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::{App, Concord, on_both};
+use serde_json::{Value, json};
+
+const SETTINGS: &[(&str, &str)] = &[
+    (
+        "CONCORD_CLIENTS",
+        r#"[{"client": "heart-diary", "kind": "third-party"}, {"client": "letters", "purposes": ["TREAT"]},
+            {"client": "diary-of-others", "kind": "third-party", "issuer": "https://elsewhere.example"}]"#,
+    ),
+    ("CONCORD_SUGGEST_LABELS", "true"),
+];
+
+on_both! {
+    with super::SETTINGS;
+    an_app_of_others_needs_the_patient, whose_device_it_is_is_asked_each_time, systems_act_for_what_they_are_registered_for,
+    codes_suggest_labels
+}
+
+fn app(concord: &Concord, client: &str) -> App {
+    concord.app(&TokenRequest {
+        client_id: client.to_owned(),
+        patient: Some("amina".to_owned()),
+        scope: "patient/*.cruds".to_owned(),
+        ..TokenRequest::default()
+    })
+}
+
+/// Amina's Consent about an app, with that type.
+fn consent(effect: &str, actor: Value) -> Value {
+    let mut consent = people::consent("active", "Device/x", &["access"], &["Observation"]);
+    consent["id"] = json!("amina-apps");
+    consent["provision"]["type"] = json!(effect);
+    consent["provision"]["actor"][0]["reference"] = actor;
+    consent
+}
+
+async fn an_app_of_others_needs_the_patient(concord: &Concord) {
+    people::arrive(concord).await;
+    let (own, others) = (app(concord, "phr-app"), app(concord, "heart-diary"));
+    let reading = format!("Observation/{}", own.create(&blood_pressure("amina", 120)).await);
+    let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+        "subject": {"reference": "Patient/amina"}});
+    let goal = format!("Goal/{}", own.create(&goal).await);
+    let check = async |permitted: bool| {
+        others.get(&reading).await.expect(if permitted { 200 } else { 404 });
+        assert_eq!(others.get("Observation").await.expect(200).ids().len(), usize::from(permitted));
+        others.get(&goal).await.expect(404);
+        assert!(others.get("Goal").await.expect(200).ids().is_empty());
+        own.get(&goal).await.expect(200);
+    };
+    check(false).await;
+    others.post("Observation", &blood_pressure("amina", 121)).await.expect(403);
+    // An app that is third-party by the word of another issuer is not by this one's.
+    app(concord, "diary-of-others").get(&reading).await.expect(200);
+    let actor = json!({"identifier": {"system": "urn:concord:client", "value": "heart-diary"}});
+    let place = format!("Consent/{}", own.create(&people::without(consent("permit", actor), "id")).await);
+    check(true).await;
+    let stored = own.get(&place).await.expect(200).json();
+    own.put(&place, &with(stored, "status", json!("inactive"))).await.expect(200);
+    check(false).await;
+}
+
+async fn whose_device_it_is_is_asked_each_time(concord: &Concord) {
+    people::arrive(concord).await;
+    let (own, system) = (app(concord, "phr-app"), concord.system());
+    let reading = format!("Observation/{}", own.create(&blood_pressure("amina", 120)).await);
+    let device = |client: &str| {
+        json!({"resourceType": "Device", "id": "tablet",
+            "identifier": [{"system": "urn:concord:client", "value": client}]})
+    };
+    system.store(&device("another")).await;
+    system.store(&consent("deny", json!({"reference": "Device/tablet"}))).await;
+    for (client, status) in [("another", 200), ("phr-app", 404), ("another", 200)] {
+        system.store(&device(client)).await;
+        own.get(&reading).await.expect(status);
+        own.get(&reading).await.expect(status);
+        assert_eq!(own.get("Observation").await.expect(200).ids().len(), usize::from(status == 200), "{client}");
+    }
+}
+
+async fn systems_act_for_what_they_are_registered_for(concord: &Concord) {
+    people::arrive(concord).await;
+    let all = concord.system();
+    let letters = concord.app(&TokenRequest {
+        client_id: "letters".to_owned(),
+        scope: "system/*.cruds".to_owned(),
+        ..TokenRequest::default()
+    });
+    let label = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "MH"}]});
+    all.store(&with(blood_pressure("amina", 120), "id", json!("plain"))).await;
+    all.store(&with(with(blood_pressure("amina", 121), "id", json!("sensitive")), "meta", label)).await;
+    letters.get("Observation/plain").await.expect(200);
+    letters.get("Observation/sensitive").await.expect(404);
+    assert_eq!(letters.get("Observation?patient=amina").await.expect(200).ids(), ["plain"]);
+    assert_eq!(all.get("Observation?patient=amina&_sort=_id").await.expect(200).ids(), ["plain", "sensitive"]);
+    letters.get("Observation/plain").header("x-purpose-of-use", "TREAT").await.expect(200);
+    letters.get("Observation/plain").header("x-purpose-of-use", "HRESCH").await.expect(404);
+    all.get("Observation/sensitive").header("x-purpose-of-use", "TREAT").await.expect(200);
+}
+
+async fn codes_suggest_labels(concord: &Concord) {
+    people::arrive(concord).await;
+    let coding = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
+    let condition = json!({"resourceType": "Condition", "subject": {"reference": "Patient/amina"},
+        "code": coding("http://snomed.info/sct", "86406008")});
+    let labelled = with(
+        condition.clone(),
+        "meta",
+        json!({"security": [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "HIV"}]}),
+    );
+    let harmless = with(condition.clone(), "code", coding("http://snomed.info/sct", "44054006"));
+    let gp = concord.user("Practitioner/gp");
+    let plain = Concord::start(concord.shared_scratch(), concord.clock.clone(), &[]).await;
+    for (app, resource, suggested) in [
+        (&gp, &condition, true),
+        (&gp, &labelled, false),
+        (&gp, &harmless, false),
+        (&plain.user("Practitioner/gp"), &condition, false),
+    ] {
+        let told = app.post("Condition", resource).header("prefer", "return=OperationOutcome").await.expect(201).text();
+        assert_eq!(told.contains("suggest the sensitivity HIV"), suggested, "{resource}: {told}");
+    }
+}
