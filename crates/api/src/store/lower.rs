@@ -18,6 +18,25 @@ use super::statement::{Bind, Sql};
 /// The parameter of the rows that say whose record a resource is part of. Its key is the type's name.
 pub(crate) const RECORD: ParameterId = ParameterId::of("_record");
 
+/// The parameter of the labels in `meta.security`, which the row of a resource has as well, one a line.
+const SECURITY: ParameterId = ParameterId::of("_security");
+
+/// How many labels are looked for in a row before the index is the quicker way.
+const MOST_LINES: usize = 4;
+
+/// What stands in the lines of labels of which one meets the test, with the line breaks; false if that cannot be told so.
+fn lines_with(test: &Test, lines: &mut Vec<String>) -> bool {
+    match test {
+        Test::Is(key) => lines.push(format!("\n{key}\n")),
+        Test::Starts(start) => lines.push(format!("\n{start}")),
+        Test::Ends(end) => lines.push(format!("{end}\n")),
+        Test::OneOf(keys) => lines.extend(keys.iter().map(|key| format!("\n{key}\n"))),
+        Test::Either(tests) => return tests.iter().all(|test| lines_with(test, lines)),
+        _ => return false,
+    }
+    true
+}
+
 /// Which rows a predicate is read over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rows {
@@ -92,6 +111,7 @@ impl Lowering<'_> {
             Predicate::Updated(comparison, wanted) => {
                 Sql::new(self.column("updated")).sql(" ").sql(operator(*comparison)).bind(*wanted)
             }
+            Predicate::Entry(SECURITY, test) if self.rows == Rows::Current => self.labelled(test),
             Predicate::Entry(parameter, Test::Present) => self.exists(*parameter).sql(self.end()),
             Predicate::Entry(parameter, test) => {
                 self.exists(*parameter).sql(" AND ").append(self.test(test)).sql(self.end())
@@ -190,6 +210,25 @@ impl Lowering<'_> {
             .sql(" AND e.key <> '' AND ")
             .append(self.test(test))
             .append(in_records(records))
+    }
+
+    /// The same for a label: the row of a resource has its labels too, which is nearer than the index. Of many labels only
+    /// whether there are any.
+    fn labelled(&self, test: &Test) -> Sql {
+        let column = self.column("labels");
+        let some = || Sql::new("(").sql(column.clone()).sql(" <> '' AND ");
+        let mut lines = Vec::new();
+        if !lines_with(test, &mut lines) || lines.len() > MOST_LINES {
+            let by_index = self.exists(SECURITY).sql(" AND ").append(self.test(test)).sql(self.end());
+            return some().append(by_index).sql(")");
+        }
+        let mut any = some().sql("(1 = 0");
+        for line in lines {
+            let within = if self.postgres { " OR strpos(chr(10) || " } else { " OR instr(char(10) || " };
+            any = any.sql(within).sql(column.clone());
+            any = any.sql(if self.postgres { " || chr(10), " } else { " || char(10), " }).bind(line).sql(") > 0");
+        }
+        any.sql("))")
     }
 
     fn exists(&self, parameter: ParameterId) -> Sql {
