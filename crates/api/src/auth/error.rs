@@ -44,7 +44,7 @@ impl AuthError {
             AuthError::NotBearer => "the Authorization header must be \"Bearer\" and one token",
             AuthError::TooLong => "the token is longer than 16384 bytes",
             AuthError::Malformed(text) | AuthError::Claim(text) | AuthError::Identity(text) => text,
-            AuthError::Algorithm => "the token's algorithm is not one of RS, PS 256 to 512, ES256, ES384 and EdDSA",
+            AuthError::Algorithm => "the token's algorithm is not one of RS, PS and ES 256 to 512 and EdDSA",
             AuthError::Issuer => "the token's issuer is not known here",
             AuthError::Key => "the issuer has no key that fits the token's kid and alg",
             AuthError::Signature => "the token's signature is wrong",

@@ -1,12 +1,13 @@
 //! The public keys of an issuer: a JWK Set (RFC 7517) reduced to the keys that can verify a signature we accept.
 
+use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::algorithm;
+use super::algorithm::{self, Algorithm};
 
 /// The most keys that a set may hold.
 const MAX_KEYS: usize = 100;
@@ -21,7 +22,15 @@ pub(super) struct Key {
     /// Its `kid`.
     pub(super) id: Option<String>,
     algorithms: Vec<Algorithm>,
-    decoding: DecodingKey,
+    form: Form,
+}
+
+/// A key in the form in which it verifies.
+#[derive(Clone)]
+enum Form {
+    Common(DecodingKey),
+    /// A point on P-521.
+    P521(Vec<u8>),
 }
 
 #[derive(Deserialize)]
@@ -70,21 +79,24 @@ impl Key {
         if !for_signatures || jwk.d.is_some() {
             return None;
         }
-        let (possible, decoding) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("RSA", None) => (algorithm::RSA, rsa(&jwk)?),
-            ("EC", Some("P-256")) => (&[Algorithm::ES256][..], ec(&jwk, 32)?),
-            ("EC", Some("P-384")) => (&[Algorithm::ES384][..], ec(&jwk, 48)?),
-            ("OKP", Some("Ed25519")) => (&[Algorithm::EdDSA][..], ed(&jwk)?),
+        let form = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("RSA", None) => Form::Common(rsa(&jwk)?),
+            // The library reads EC keys as points.
+            ("EC", Some("P-256")) => Form::Common(DecodingKey::from_ec_der(&point(&jwk, 32)?)),
+            ("EC", Some("P-384")) => Form::Common(DecodingKey::from_ec_der(&point(&jwk, 48)?)),
+            ("EC", Some("P-521")) => Form::P521(point(&jwk, 66)?),
+            ("OKP", Some("Ed25519")) => Form::Common(ed(&jwk)?),
             _ => return None,
         };
+        let possible = algorithm::of_key(&jwk.kty, jwk.crv.as_deref());
         let algorithms = match jwk.alg.as_deref() {
-            None => possible.to_vec(),
+            None => possible,
             Some(name) => {
                 let only = algorithm::accepted(name)?;
                 possible.contains(&only).then(|| vec![only])?
             }
         };
-        Some(Key { id: jwk.kid, algorithms, decoding })
+        Some(Key { id: jwk.kid, algorithms, form })
     }
 
     /// Whether the key may verify signatures of that algorithm.
@@ -94,8 +106,16 @@ impl Key {
 
     /// Whether `signature` (base64url) is this key's over `message`.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &str) -> bool {
-        self.fits(algorithm)
-            && jsonwebtoken::crypto::verify(signature, message, &self.decoding, algorithm).unwrap_or(false)
+        match (&self.form, algorithm) {
+            _ if !self.fits(algorithm) => false,
+            (Form::Common(key), Algorithm::Common(algorithm)) => {
+                jsonwebtoken::crypto::verify(signature, message, key, algorithm).unwrap_or(false)
+            }
+            (Form::P521(point), Algorithm::Es512) => URL_SAFE_NO_PAD.decode(signature).is_ok_and(|signature| {
+                UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).verify(message, &signature).is_ok()
+            }),
+            _ => false,
+        }
     }
 }
 
@@ -110,11 +130,10 @@ fn rsa(jwk: &Jwk) -> Option<DecodingKey> {
     sensible.then(|| DecodingKey::from_rsa_raw_components(&modulus, &exponent))
 }
 
-fn ec(jwk: &Jwk, size: usize) -> Option<DecodingKey> {
+/// An uncompressed point on a curve (SEC 1 section 2.3.3).
+fn point(jwk: &Jwk, size: usize) -> Option<Vec<u8>> {
     let (x, y) = (bytes(jwk.x.as_ref())?, bytes(jwk.y.as_ref())?);
-    // An uncompressed point (SEC 1 section 2.3.3); the library reads EC keys in this form.
-    let point = [&[4][..], &x, &y].concat();
-    (x.len() == size && y.len() == size).then(|| DecodingKey::from_ec_der(&point))
+    (x.len() == size && y.len() == size).then(|| [&[4][..], &x, &y].concat())
 }
 
 fn ed(jwk: &Jwk) -> Option<DecodingKey> {

@@ -8,8 +8,8 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-    RsaKeyPair, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, RsaKeyPair, RsaPublicKeyComponents,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -54,6 +54,8 @@ impl Drop for Folder {
 pub(crate) struct Signer {
     pub(crate) algorithm: Algorithm,
     key: EncodingKey,
+    /// In place of both: ES512, which the library does not have.
+    es512: Option<EcdsaKeyPair>,
     public: Value,
 }
 
@@ -69,6 +71,7 @@ impl Signer {
         Signer {
             algorithm: Algorithm::ES256,
             key: EncodingKey::from_ec_der(pkcs8.as_ref()),
+            es512: None,
             public: json!({"kty": "EC", "crv": "P-256", "x": encoded(x), "y": encoded(y)}),
         }
     }
@@ -80,8 +83,16 @@ impl Signer {
         Signer {
             algorithm: Algorithm::ES384,
             key: EncodingKey::from_ec_der(pkcs8.as_ref()),
+            es512: None,
             public: json!({"kty": "EC", "crv": "P-384", "x": encoded(x), "y": encoded(y)}),
         }
+    }
+
+    pub(crate) fn es512() -> Signer {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(66);
+        let public = json!({"kty": "EC", "crv": "P-521", "x": encoded(x), "y": encoded(y)});
+        Signer { public, es512: Some(pair), ..Signer::es256() }
     }
 
     pub(crate) fn ed25519() -> Signer {
@@ -90,6 +101,7 @@ impl Signer {
         Signer {
             algorithm: Algorithm::EdDSA,
             key: EncodingKey::from_ed_der(pkcs8.as_ref()),
+            es512: None,
             public: json!({"kty": "OKP", "crv": "Ed25519", "x": encoded(pair.public_key().as_ref())}),
         }
     }
@@ -103,12 +115,13 @@ impl Signer {
             algorithm: Algorithm::RS256,
             // The library reads RSA keys in the form of PKCS#1, which PKCS#8 wraps in 26 bytes at this size.
             key: EncodingKey::from_rsa_der(&pkcs8.as_ref()[26..]),
+            es512: None,
             public: json!({"kty": "RSA", "n": encoded(&public.n), "e": encoded(&public.e)}),
         }
     }
 
-    pub(crate) fn one_of_each() -> [Signer; 4] {
-        [Signer::es256(), Signer::es384(), Signer::ed25519(), Signer::rsa()]
+    pub(crate) fn one_of_each() -> [Signer; 5] {
+        [Signer::es256(), Signer::es384(), Signer::es512(), Signer::ed25519(), Signer::rsa()]
     }
 
     /// The same key, used with another algorithm.
@@ -126,6 +139,12 @@ impl Signer {
 
     /// Signs those claims under that `kid` (empty: none).
     pub(crate) fn sign(&self, id: &str, claims: &Value) -> String {
+        if let Some(pair) = &self.es512 {
+            let header = json!({"alg": "ES512", "kid": id}).to_string();
+            let message = format!("{}.{}", encoded(header.as_bytes()), encoded(claims.to_string().as_bytes()));
+            let signature = pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+            return format!("{message}.{}", encoded(signature.as_ref()));
+        }
         let mut header = jsonwebtoken::Header::new(self.algorithm);
         header.kid = (!id.is_empty()).then(|| id.to_owned());
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()

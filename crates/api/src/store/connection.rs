@@ -68,8 +68,7 @@ impl Connection {
             DatabaseUrl::Postgres(url) => {
                 let mut connection = PgConnection::establish(url)?;
                 connection
-                    // To compile an expression takes longer than to answer a search: seconds, for the permission of
-                    // somebody who may see parts of many types.
+                    // Compiling pays for queries over many rows. These are over few, with long conditions.
                     .batch_execute(
                         "SET client_min_messages = warning; SET timezone = 'UTC'; SET statement_timeout = '30s'; \
                          SET jit = off",
