@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 
 const SETTINGS: &[(&str, &str)] = &[
     (
+        "CONCORD_ISSUERS",
+        r#"[{"issuer": "https://login.example", "audience": "a", "jwks": "keys.json",
+            "token_endpoint": "https://login.example/token"}]"#,
+    ),
+    (
         "CONCORD_CLIENTS",
         r#"[{"client": "heart-diary", "kind": "third-party"}, {"client": "letters", "purposes": ["TREAT"]},
             {"client": "diary-of-others", "kind": "third-party", "issuer": "https://elsewhere.example"}]"#,
@@ -18,7 +23,7 @@ const SETTINGS: &[(&str, &str)] = &[
 on_both! {
     with super::SETTINGS;
     an_app_of_others_needs_the_patient, whose_device_it_is_is_asked_each_time, systems_act_for_what_they_are_registered_for,
-    codes_suggest_labels
+    codes_suggest_labels, apps_learn_where_to_get_tokens
 }
 
 fn app(concord: &Concord, client: &str) -> App {
@@ -126,4 +131,14 @@ async fn codes_suggest_labels(concord: &Concord) {
         let told = app.post("Condition", resource).header("prefer", "return=OperationOutcome").await.expect(201).text();
         assert_eq!(told.contains("suggest the sensitivity HIV"), suggested, "{resource}: {told}");
     }
+}
+
+async fn apps_learn_where_to_get_tokens(concord: &Concord) {
+    let place = "/fhir/.well-known/smart-configuration";
+    let told = concord.nobody().get(place).await.expect(200);
+    assert!(told.header("content-type").starts_with("application/json"));
+    assert_eq!(told.json()["token_endpoint"], "https://login.example/token");
+    concord.nobody().post(place, &json!({})).await.expect(405);
+    let plain = Concord::start(concord.shared_scratch(), concord.clock.clone(), &[]).await;
+    plain.nobody().get(place).await.expect(404).issues();
 }

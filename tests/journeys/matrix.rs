@@ -72,6 +72,7 @@ const WHO: [Get; 8] =
     [Without(401), Without(404), Without(200), Without(404), Without(403), Without(404), Without(403), Without(200)];
 /// Everybody, and it says nothing of anybody.
 const OPEN: [Get; 8] = [Without(200); 8];
+const NOT_CONFIGURED: [Get; 8] = [Without(404); 8];
 
 /// Method, path of the OpenAPI document, and what each caller gets.
 const TABLE: &[(&str, &str, [Get; 8])] = &[
@@ -184,6 +185,7 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("GET", "/fhir/Patient/{id}/$who-can-see", WHO),
     ("POST", "/fhir/Patient/{id}/$who-can-see", WHO),
     ("GET", "/fhir/metadata", OPEN),
+    ("GET", "/fhir/.well-known/smart-configuration", NOT_CONFIGURED),
     ("GET", "/healthz", OPEN),
     ("GET", "/readyz", OPEN),
     ("GET", "/metrics", OPEN),

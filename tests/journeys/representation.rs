@@ -198,7 +198,9 @@ async fn other_origins(concord: &Concord) {
         .await;
     assert_eq!(preflight.status, 200, "{preflight}");
     assert_eq!(preflight.header("access-control-allow-origin"), ORIGIN);
-    assert!(preflight.header("access-control-allow-methods").contains("PUT"));
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        assert!(preflight.header("access-control-allow-methods").contains(method), "{method}");
+    }
     // A browser needs to read why it was refused.
     let refused = concord.nobody().get("Observation").header("origin", ORIGIN).await.expect(401);
     assert_eq!(refused.header("access-control-allow-origin"), ORIGIN);

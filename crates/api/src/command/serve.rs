@@ -13,7 +13,7 @@ use crate::auth::Verifier;
 use crate::auth::development::{self, DevelopmentIssuer};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::describe::{capability, openapi};
+use crate::describe::{capability, openapi, smart};
 use crate::http::{self, Server};
 use crate::interact::{Concord, seal};
 use crate::telemetry::{self, Metrics};
@@ -140,6 +140,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     let concord = super::open(config, clock, metrics.clone()).await?;
     Ok(Server {
         capabilities: capability::statement(&concord.base, now_ms),
+        smart: smart::configuration(&config.issuers),
         concord,
         verifier: Arc::new(verifier),
         metrics: Arc::new(metrics),
@@ -150,7 +151,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
 /// Browsers may call from the configured origins and from no others.
 fn cors(origins: &[String]) -> Cors {
     let mut cors = Cors::default()
-        .allowed_methods(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
         .allowed_headers([
             "accept",
             "authorization",

@@ -20,6 +20,12 @@ pub struct IssuerConfig {
     pub jwks: Jwks,
     /// How its claims say who is calling.
     pub kind: IssuerKind,
+    /// Where apps get tokens of it, for `.well-known/smart-configuration`.
+    pub token_endpoint: Option<String>,
+    /// Where apps ask the user, for the same.
+    pub authorization_endpoint: Option<String>,
+    /// What of SMART it does, for the same.
+    pub capabilities: Vec<String>,
     /// The base URL of absolute `fhirUser` references, without a slash at its end; none means this server's own.
     pub fhir_base: Option<String>,
 }
@@ -81,6 +87,12 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
+/// An http or https URL, as it was written.
+fn web_url(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| text.to_owned())
+}
+
 /// An http or https base URL without query and fragment, without the slashes at its end.
 pub(super) fn base_url(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
@@ -115,9 +127,9 @@ fn from_variables(source: &Source<'_>) -> Result<IssuerConfig, ConfigError> {
     let mut table = Table::new("CONCORD_ISSUER".to_owned(), ISSUER);
     for setting in ISSUER {
         if let Some(text) = source.variable(&issuer_variable(setting.key)) {
-            // An audience may be a list here too, as other lists in variables are.
+            // Lists are written here as in other variables.
             let texts = match setting.key {
-                "audience" => text.split(',').map(|part| part.trim().to_owned()).collect(),
+                "audience" | "capabilities" => text.split(',').map(|part| part.trim().to_owned()).collect(),
                 _ => vec![text.trim().to_owned()],
             };
             table.set(setting.key, Some(texts), text)?;
@@ -136,6 +148,16 @@ fn build(table: &Table) -> Result<IssuerConfig, ConfigError> {
         })?,
         jwks,
         kind: table.optional("kind", |texts| IssuerKind::parse(only(texts)?))?.unwrap_or(IssuerKind::Smart),
+        token_endpoint: table.optional("token_endpoint", |texts| web_url(only(texts)?))?,
+        authorization_endpoint: table.optional("authorization_endpoint", |texts| web_url(only(texts)?))?,
+        capabilities: table
+            .optional("capabilities", |texts| {
+                let plain = |text: &String| {
+                    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                };
+                texts.iter().all(plain).then(|| texts.to_vec())
+            })?
+            .unwrap_or_default(),
         fhir_base: table.optional("fhir_base", |texts| base_url(only(texts)?))?,
     })
 }

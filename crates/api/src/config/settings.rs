@@ -249,6 +249,25 @@ pub const ISSUER: &[Setting] = &[
                   `cis2` by `nhsid_useruid`.",
     },
     Setting {
+        key: "token_endpoint",
+        expected: "an http or https URL",
+        default: "not told",
+        meaning: "Where apps get tokens. With it, `/fhir/.well-known/smart-configuration` tells apps of the first `smart` \
+                  issuer that has one.",
+    },
+    Setting {
+        key: "authorization_endpoint",
+        expected: "an http or https URL",
+        default: "not told",
+        meaning: "Where apps send their user to sign in; told in the same place.",
+    },
+    Setting {
+        key: "capabilities",
+        expected: "capabilities of SMART App Launch, such as launch-standalone",
+        default: "none",
+        meaning: "What else of SMART the issuer does; told in the same place, beside what this server does itself.",
+    },
+    Setting {
         key: "fhir_base",
         expected: "an http or https URL",
         default: "`public_url` and `/fhir`",

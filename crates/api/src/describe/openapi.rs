@@ -35,7 +35,7 @@ use crate::http::{bundle, resource, search, system};
         resource::delete, resource::conditional_delete, search::search, search::search_by_post, search::system,
         search::system_by_post, search::compartment, search::compartment_by_post,
         bundle::batch, resource::instance_history, resource::type_history, resource::system_history,
-        system::metadata, system::alive, system::ready, system::metrics, system::openapi
+        system::metadata, system::smart, system::alive, system::ready, system::metrics, system::openapi
     ),
     security(("bearer" = [])),
     modifiers(&Bearer, &Extended)

@@ -30,6 +30,8 @@ pub struct Server {
     pub metrics: Arc<Metrics>,
     /// The CapabilityStatement, as JSON, made once at start.
     pub capabilities: String,
+    /// Where apps get their tokens, as JSON, made once at start; none if that is not known.
+    pub smart: Option<String>,
     /// The OpenAPI document, made once at start.
     pub openapi: String,
 }
@@ -102,6 +104,11 @@ pub fn routes(config: &mut ServiceConfig) {
                 )
                 .service(
                     only("/metadata").route(web::get().to(system::metadata)).route(web::head().to(system::metadata)),
+                )
+                .service(
+                    only("/.well-known/smart-configuration")
+                        .route(web::get().to(system::smart))
+                        .route(web::head().to(system::smart)),
                 )
                 .service(
                     only("/_history")

@@ -30,6 +30,18 @@ pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpRespons
     }
 }
 
+/// Where apps get their tokens
+#[utoipa::path(get, path = "/fhir/.well-known/smart-configuration", tag = "system", operation_id = "smartConfiguration",
+    security(()),
+    responses((status = 200, description = "SMART App Launch 2.2, Conformance", content_type = "application/json"),
+        (status = 404, description = "No issuer is configured with a token endpoint")))]
+pub async fn smart(request: HttpRequest, server: Data<Server>) -> HttpResponse {
+    match &server.smart {
+        Some(document) => HttpResponse::Ok().content_type("application/json").body(document.clone()),
+        None => super::fault::response(&Fault::NotFound, &Answer::default(), &request_id(&request)),
+    }
+}
+
 /// Whether the process is alive
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "alive", security(()),
     responses((status = 200, description = "It is", content_type = "text/plain")))]
