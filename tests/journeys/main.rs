@@ -27,6 +27,7 @@ mod looked;
 mod matrix;
 mod official_examples;
 mod operations;
+mod parameters;
 mod patch;
 mod readings;
 mod record;

@@ -22,6 +22,7 @@ pub(crate) mod log;
 pub(crate) mod logical;
 pub(crate) mod matching;
 pub(crate) mod operation;
+pub(crate) mod parameters;
 pub(crate) mod patch;
 pub(crate) mod provenance;
 pub(crate) mod read;
@@ -99,6 +100,7 @@ impl Concord {
         check_nhs_numbers: bool,
         secret: &str,
     ) -> Concord {
+        store.serves(&base);
         Concord {
             store,
             base,

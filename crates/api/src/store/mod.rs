@@ -16,6 +16,7 @@ pub(crate) mod keys;
 pub(crate) mod lower;
 mod migrate;
 pub(crate) mod overlay;
+pub(crate) mod parameters;
 mod patients;
 mod postgres;
 pub(crate) mod rows;
@@ -27,9 +28,10 @@ pub(crate) mod statement;
 pub(crate) mod testing;
 pub(crate) mod transaction;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use concord_fhir::registry::Registry;
 use tokio::sync::oneshot;
 
 pub use migrate::migrate;
@@ -52,6 +54,20 @@ pub(crate) struct Shared {
     keys: Keys,
     patients: Patients,
     metrics: Metrics,
+    /// Where the server is: known once there are interactions over the store.
+    base: OnceLock<String>,
+    registry: RwLock<Arc<Registry>>,
+}
+
+impl Shared {
+    /// The search parameters as this process last saw them.
+    fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn know_registry(&self, registry: Arc<Registry>) {
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+    }
 }
 
 /// The store of one database.
@@ -87,7 +103,14 @@ impl Store {
     /// # Errors
     /// One line, when the database cannot be opened.
     pub fn open(options: &Options, clock: Clock, metrics: Metrics) -> Result<Store, String> {
-        let shared = Arc::new(Shared { clock, keys: Keys::new(options.node), patients: Patients::new(), metrics });
+        let shared = Arc::new(Shared {
+            clock,
+            keys: Keys::new(options.node),
+            patients: Patients::new(),
+            metrics,
+            base: OnceLock::new(),
+            registry: RwLock::default(),
+        });
         let backend = match &options.address {
             DatabaseUrl::Sqlite(_) => Backend::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&shared))?),
             DatabaseUrl::Postgres(_) => Backend::Postgres(postgres::Postgres::open(options, &shared)?),
@@ -99,6 +122,22 @@ impl Store {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.shared.clock.now_ms()
+    }
+
+    /// Says where the server is: an absolute reference below that address counts as a relative one. Once is enough.
+    pub(crate) fn serves(&self, base: &str) {
+        // A store that is used again is used for the same server.
+        let _same = self.shared.base.set(base.to_owned());
+    }
+
+    /// The search parameters as this process last saw them, which is no longer ago than its last write.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.shared.registry()
+    }
+
+    /// The search parameters that there are now, on whichever node they were added.
+    pub(crate) async fn newest_registry(&self) -> Result<Arc<Registry>, Fault> {
+        self.read(|transaction| (transaction.newest_registry(), Vec::new())).await
     }
 
     /// Runs `work` in a read snapshot, makes its audit records durable, and then answers.

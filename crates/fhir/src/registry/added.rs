@@ -110,7 +110,6 @@ impl Parameter {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,7 +77,8 @@ impl Tree {
         let at = match self.edges.binary_search_by(|edge| (&edge.member, &edge.only).cmp(&wanted)) {
             Ok(at) => at,
             Err(at) => {
-                self.edges.insert(at, Edge { member: first.member.clone(), only: first.only.clone(), tree: Tree::default() });
+                self.edges
+                    .insert(at, Edge { member: first.member.clone(), only: first.only.clone(), tree: Tree::default() });
                 at
             }
         };

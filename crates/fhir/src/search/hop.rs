@@ -69,8 +69,8 @@ pub(super) fn has(setting: Setting<'_>, what: &str, value: &str) -> Result<Predi
     let resource_type =
         ResourceType::parse(name).ok_or_else(|| wrong(setting.whole, &format!("`{name}` is not a resource type")))?;
     let found = setting.known.parameter(setting.whole, resource_type, code)?;
-    let parameter = found
-        .ok_or_else(|| wrong(setting.whole, &format!("{resource_type} has no search parameter `{code}`")))?;
+    let parameter =
+        found.ok_or_else(|| wrong(setting.whole, &format!("{resource_type} has no search parameter `{code}`")))?;
     if parameter.kind != Kind::Reference {
         let why = format!("`{code}` is a {} and leads to no resource", parameter.kind.code());
         return Err(wrong(setting.whole, &why));

@@ -158,7 +158,10 @@ impl Known<'_> {
             Index::Missing => "it has not been begun".to_owned(),
             Index::Begun(hundredths) => format!("{hundredths} % of it are done"),
         };
-        Err(unsupported(whole, &format!("the index of `{code}` is still to be built, until when it finds nothing: {done}")))
+        Err(unsupported(
+            whole,
+            &format!("the index of `{code}` is still to be built, until when it finds nothing: {done}"),
+        ))
     }
 }
 

@@ -71,7 +71,9 @@ pub fn definition(value: &Value<'_>) -> Result<Vec<Defined>, Vec<Issue>> {
     for (place, name) in value.list("base").iter().filter_map(Value::as_str).enumerate() {
         let place = format!("base[{place}]");
         match ResourceType::parse(name) {
-            None => wrong(IssueCode::NotSupported, &place, format!("`{name}` is no single type; name each that is meant")),
+            None => {
+                wrong(IssueCode::NotSupported, &place, format!("`{name}` is no single type; name each that is meant"))
+            }
             Some(one) if matches!(one.name(), "AuditEvent" | "Parameters") => {
                 wrong(IssueCode::NotSupported, &place, format!("parameters cannot be added to {one}"));
             }
@@ -172,7 +174,8 @@ fn read(one: ResourceType, row: &str) -> Result<(), Issue> {
     let read = added_parameter(one, row, added).ok_or_else(|| at_expression("it leads to what cannot be indexed"))?;
     let count = read.paths.len() + read.elements.len() * read.components.len().max(1);
     if count > MOST_PATHS {
-        let why = format!("it leads to {count} places in {one}, more than {MOST_PATHS}; say which data types are meant");
+        let why =
+            format!("it leads to {count} places in {one}, more than {MOST_PATHS}; say which data types are meant");
         return Err(Issue::error(IssueCode::TooCostly, "SearchParameter.expression", why));
     }
     if read.kind == Kind::Composite {
@@ -182,9 +185,8 @@ fn read(one: ResourceType, row: &str) -> Result<(), Issue> {
 }
 
 fn composite_is_whole(one: ResourceType, read: &Parameter) -> Result<(), Issue> {
-    let suits = |part: &&Component| {
-        parameter(one, &part.code).is_some_and(|known| reads(known.kind, part.path.data_type))
-    };
+    let suits =
+        |part: &&Component| parameter(one, &part.code).is_some_and(|known| reads(known.kind, part.path.data_type));
     if let Some(part) = read.components.iter().find(|part| !suits(part)) {
         let why = format!("the part `{}` cannot be read from what its expression leads to", part.code);
         return Err(Issue::error(IssueCode::NotSupported, "SearchParameter.component", why));
@@ -220,7 +222,10 @@ mod tests {
 
     #[test]
     fn plain_elements_are_compiled() {
-        assert_eq!(row("string", "Patient", "Patient.maritalStatus.text"), "Patient own string - maritalStatus.text:string");
+        assert_eq!(
+            row("string", "Patient", "Patient.maritalStatus.text"),
+            "Patient own string - maritalStatus.text:string"
+        );
         assert_eq!(
             row("reference", "Observation", "Observation.note.author.as(Reference)"),
             "Observation own reference * note.authorReference:Reference"
@@ -237,15 +242,15 @@ mod tests {
             row("quantity", "Observation", "Observation.referenceRange.low"),
             "Observation own quantity - referenceRange.low:Quantity"
         );
-        assert_eq!(
-            row("number", "Claim", "Claim.item.sequence"),
-            "Claim own number - item.sequence:integer"
-        );
+        assert_eq!(row("number", "Claim", "Claim.item.sequence"), "Claim own number - item.sequence:integer");
         assert_eq!(
             rows(&parameter_of("date", &["Goal", "Flag"], "Goal.target.due | Flag.period")),
             ["Goal own date - target.dueDate:date", "Flag own date - period:Period"]
         );
-        assert_eq!(row("token", "Questionnaire", "Questionnaire.item.item.linkId"), "Questionnaire own token - item.item.linkId:string");
+        assert_eq!(
+            row("token", "Questionnaire", "Questionnaire.item.item.linkId"),
+            "Questionnaire own token - item.item.linkId:string"
+        );
     }
 
     #[test]
