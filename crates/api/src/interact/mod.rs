@@ -41,6 +41,8 @@ mod example_tests;
 #[cfg(test)]
 mod hidden_tests;
 #[cfg(test)]
+mod parameter_tests;
+#[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
 mod search_tests;

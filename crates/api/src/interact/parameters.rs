@@ -1,5 +1,4 @@
-//! Search parameters that operators add: what a SearchParameter resource changes, and queries that may name one
-//! ([ADR 7](../../../../docs/adr/0007-search-parameters-added-at-run-time.md)).
+//! Search parameters that operators add: what a SearchParameter resource changes, and queries that may name one (ADR 7).
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::registry::compile::{Defined, definition};
