@@ -28,6 +28,7 @@ mod looked;
 mod matrix;
 mod official_examples;
 mod operations;
+mod parameters;
 mod patch;
 mod readings;
 mod record;

@@ -51,7 +51,7 @@ fn check(entries: &Entries, row: &Entry) {
 
 /// The name and value that ask for the row.
 fn query_for(parameter: &Parameter, row: &Entry) -> Option<(String, String)> {
-    let code = parameter.code.to_owned();
+    let code = parameter.code.to_string();
     let escape = |text: &str| {
         let escaped = text.replace('\\', "\\\\").replace(',', "\\,");
         escaped.replace('|', "\\|").replace('$', "\\$")

@@ -3,13 +3,12 @@
 //!
 //! The specification writes a parameter as a FHIRPath expression over abstract elements (`Observation.value as
 //! Quantity`). The element definitions say which JSON members and data types that means, so the expression is resolved
-//! here, once, to what an indexer can walk without a schema: `valueQuantity:Quantity`.
+//! once, by `concord_fhir::registry::compile`, to what an indexer can walk without a schema: `valueQuantity:Quantity`.
 
 mod elements;
-mod expression;
-mod resolve;
 
 use crate::definitions::{member, read, text};
+use concord_fhir::registry::compile;
 use elements::Elements;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,8 +89,8 @@ fn left_out(definition: &Value, elements: &Elements) -> Option<String> {
         "nearby" => return Some("needs a distance, which is not an index entry".to_owned()),
         _ => {}
     }
-    let url = expression::extension_url(expression)?;
-    elements.extension(url).is_none().then(|| format!("R4 defines no extension {url}"))
+    let url = compile::extension_url(expression)?;
+    (!elements.has_extension(url)).then(|| format!("R4 defines no extension {url}"))
 }
 
 /// The table of search parameters.
@@ -108,13 +107,18 @@ fn parameters(definitions: &[Value], elements: &Elements) -> Result<String, Stri
             if base == "Resource" || base == "DomainResource" {
                 continue;
             }
-            let paths = if text(definition, "type") == "composite" {
-                resolve::composite(definition, base, elements)
+            let (kind, expression) = (text(definition, "type"), text(definition, "expression"));
+            let columns = if kind == "composite" {
+                let components: Vec<(&str, &str)> = member(definition, "component")
+                    .iter()
+                    .map(|component| (text(component, "definition"), text(component, "expression")))
+                    .collect();
+                compile::composite(expression, &components, base, elements).map_err(|(_, error)| error)
             } else {
-                resolve::simple(definition, base, elements)
+                compile::simple(kind, expression, &texts(definition, "target"), base, elements)
             };
-            let paths = paths.map_err(|error| format!("search parameter {id}: {error}"))?;
-            let row = format!("{code} {} {} {paths}", text(definition, "type"), targets(definition, elements));
+            let columns = columns.map_err(|error| format!("search parameter {id}: {error}"))?;
+            let row = format!("{code} {kind} {} {}", targets(definition, elements), columns.join(" "));
             if by_type.entry(base).or_default().insert(code, row).is_some() {
                 return Err(format!("search parameter {id}: {base} has two parameters `{code}`"));
             }

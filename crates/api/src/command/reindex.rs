@@ -1,44 +1,83 @@
-//! `concord reindex`: makes every resource's index rows again, with progress; it can be stopped and continued.
+//! `concord reindex`: makes index rows, with progress; it can be stopped at any time and goes on where it was when it is
+//! run again.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::interact::reindex;
+use crate::fault::Fault;
+use crate::interact::{Concord, reindex};
 use crate::telemetry::Metrics;
 
-/// Make the index rows of every resource again
-#[derive(Args, Clone, Debug)]
+/// How often a step is tried that others stand in the way of.
+const MOST_TRIES: usize = 50;
+
+/// How long to let them go on in between.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Make the index rows of search parameters that were added, and remove those of parameters taken out of use
+#[derive(Args, Clone, Debug, Default)]
 pub struct ReindexArgs {
-    /// Go on after this resource key, which an interrupted run printed
-    #[arg(long, value_name = "KEY", default_value_t = 0)]
-    pub after: i64,
+    /// Make the index rows of every resource and parameter again; run it again to go on with what was stopped
+    #[arg(long, conflicts_with = "parameter")]
+    pub all: bool,
+    /// Make the index rows of the added parameter with this url again
+    #[arg(long, value_name = "URL")]
+    pub parameter: Option<String>,
+    /// Stop after so many batches of 200 resources
+    #[arg(long, value_name = "NUMBER")]
+    pub batches: Option<u64>,
 }
 
 /// Runs until all is done. The server may go on serving meanwhile.
 ///
 /// # Errors
-/// One line, with the key to go on from, when the database fails.
+/// One line, when the database fails or no added parameter has the url.
 pub async fn run(args: &ReindexArgs, config: &Config, clock: Clock) -> Result<(), String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let concord = super::open(config, clock, metrics).await?;
-    let mut after = args.after;
-    let failed = |fault: crate::fault::Fault, after: i64| format!("{fault:?}; go on with --after {after}");
-    let total = reindex::remaining(&concord, after).await.map_err(|fault| failed(fault, after))?;
-    let bar = ProgressBar::new(u64::try_from(total).unwrap_or_default());
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} resources, done to key {msg} ({eta} left)") {
+    if let Some(url) = &args.parameter {
+        reindex::again(&concord, url.clone()).await.map_err(|fault| match fault {
+            Fault::NotFound => format!("--parameter: no search parameter that was added has the url {url}"),
+            fault => failed(&fault),
+        })?;
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} ({eta} left)") {
         bar.set_style(style);
     }
-    loop {
-        let progress = reindex::step(&concord, after).await.map_err(|fault| failed(fault, after))?;
-        if progress.resources == 0 {
-            break;
-        }
-        after = progress.done_to;
-        bar.inc(u64::try_from(progress.resources).unwrap_or_default());
-        bar.set_message(after.to_string());
+    let mut left = args.batches.unwrap_or(u64::MAX);
+    while left > 0 {
+        let Some(progress) = step(&concord, args).await.map_err(|fault| failed(&fault))? else { break };
+        left -= 1;
+        let number = |count: i64| u64::try_from(count).unwrap_or_default();
+        bar.set_length(number(progress.total.max(progress.done)));
+        bar.set_position(number(progress.done));
+        bar.set_message(progress.what);
     }
     bar.finish();
     Ok(())
+}
+
+/// The next step. Those who write come first: what stands in their way gives up and begins again.
+async fn step(concord: &Arc<Concord>, args: &ReindexArgs) -> Result<Option<reindex::Progress>, Fault> {
+    for _ in 1..MOST_TRIES {
+        let done = match args.all {
+            true => reindex::everything(concord).await,
+            false => reindex::parameters(concord, args.parameter.clone()).await,
+        };
+        match done {
+            Err(Fault::Busy(_) | Fault::Conflict(_)) => tokio::time::sleep(PAUSE).await,
+            done => return done,
+        }
+    }
+    Err(Fault::Busy(1))
+}
+
+fn failed(fault: &Fault) -> String {
+    format!("{fault:?}; what is done is kept, run the command again to go on")
 }

@@ -139,7 +139,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     let now_ms = clock.now_ms();
     let concord = super::open(config, clock, metrics.clone()).await?;
     Ok(Server {
-        capabilities: capability::statement(&concord.base, now_ms),
+        capabilities: capability::Statement::new(&concord.base, now_ms),
         smart: smart::configuration(&config.issuers),
         concord,
         verifier: Arc::new(verifier),

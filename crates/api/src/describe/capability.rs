@@ -1,19 +1,47 @@
 //! The CapabilityStatement (R4 "CapabilityStatement"): what `/fhir/metadata` answers, computed from the registry.
 
+use std::sync::{PoisonError, RwLock};
+
 use concord_fhir::json::{self, Value};
-use concord_fhir::registry::{self, Kind, ResourceType};
+use concord_fhir::registry::{self, Kind, Parameter, Registry, ResourceType};
 
 use crate::interact::operation::{Level, OPERATIONS, Operation};
 use crate::interact::{AUDIT_EVENT, PROVENANCE, audit, instant};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The statement as JSON. `base` is the FHIR base as clients see it; `now_ms` is when the server started.
-#[must_use]
-pub fn statement(base: &str, now_ms: i64) -> String {
+/// The statement, made once for each moment's search parameters.
+pub struct Statement {
+    base: String,
+    now_ms: i64,
+    made: RwLock<Option<(i64, String)>>,
+}
+
+impl Statement {
+    /// `base` is the FHIR base as clients see it; `now_ms` is when the server started.
+    #[must_use]
+    pub fn new(base: &str, now_ms: i64) -> Statement {
+        Statement { base: base.to_owned(), now_ms, made: RwLock::new(None) }
+    }
+
+    /// The statement as JSON, for these search parameters.
+    #[must_use]
+    pub fn text(&self, registry: &Registry) -> String {
+        let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = made.as_ref().filter(|(version, _)| *version == registry.version()) {
+            return text.clone();
+        }
+        drop(made);
+        let text = statement(&self.base, self.now_ms, registry);
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some((registry.version(), text.clone()));
+        text
+    }
+}
+
+fn statement(base: &str, now_ms: i64, registry: &Registry) -> String {
     let resources = ResourceType::all()
         .filter(|listed| listed.name() != "Parameters")
-        .map(|listed| resource(listed, base))
+        .map(|listed| resource(listed, base, registry))
         .collect();
     let coded = |system: &'static str, code: &'static str| {
         Value::object([(
@@ -109,7 +137,7 @@ fn called(operation: &Operation, base: &str) -> Value<'static> {
 }
 
 /// What can be done with one type.
-fn resource(resource_type: ResourceType, base: &str) -> Value<'static> {
+fn resource(resource_type: ResourceType, base: &str, registry: &Registry) -> Value<'static> {
     let append_only = resource_type == AUDIT_EVENT || resource_type == PROVENANCE;
     let interactions: &[&str] = if resource_type == AUDIT_EVENT {
         &["read", "vread", "create", "search-type"]
@@ -119,10 +147,11 @@ fn resource(resource_type: ResourceType, base: &str) -> Value<'static> {
         &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"]
     };
     let name = resource_type.name();
-    let mut parameters: Vec<Value<'static>> = registry::parameters(resource_type)
-        .filter(|parameter| resource_type != AUDIT_EVENT || audit::SEARCHABLE.contains(&parameter.code))
+    let mut parameters: Vec<Value<'static>> = registry
+        .parameters(resource_type)
+        .filter(|parameter| resource_type != AUDIT_EVENT || audit::SEARCHABLE.contains(&&*parameter.code))
         .filter(|parameter| parameter.is_supported())
-        .map(|found| parameter(found.code, found.kind.code()))
+        .map(known)
         .collect();
     if resource_type != AUDIT_EVENT {
         parameters.extend(["_content", "_filter", "_has", "_list", "_text"].map(|code| parameter(code, "special")));
@@ -138,8 +167,8 @@ fn resource(resource_type: ResourceType, base: &str) -> Value<'static> {
         ("conditionalRead", Value::string("full-support")),
         ("conditionalUpdate", Value::Bool(!append_only)),
         ("conditionalDelete", Value::string(if append_only { "not-supported" } else { "single" })),
-        ("searchInclude", texts(includes(resource_type))),
-        ("searchRevInclude", texts(reverse_includes(resource_type))),
+        ("searchInclude", texts(includes(resource_type, registry))),
+        ("searchRevInclude", texts(reverse_includes(resource_type, registry))),
         ("searchParam", Value::Array(parameters)),
     ]);
     if resource_type == AUDIT_EVENT
@@ -161,8 +190,17 @@ fn resource(resource_type: ResourceType, base: &str) -> Value<'static> {
     members
 }
 
-fn parameter(code: &'static str, kind: &'static str) -> Value<'static> {
-    Value::object([("name", Value::string(code)), ("type", Value::string(kind))])
+fn parameter(code: &str, kind: &'static str) -> Value<'static> {
+    Value::object([("name", Value::string(code.to_owned())), ("type", Value::string(kind))])
+}
+
+/// A parameter of the registry; of one that was added, with the address of its definition.
+fn known(found: &Parameter) -> Value<'static> {
+    let mut told = parameter(&found.code, found.kind.code());
+    if let (Some(added), Some(object)) = (&found.added, told.as_object_mut()) {
+        object.set_at(1, "definition", Value::string(added.url.to_string()));
+    }
+    told
 }
 
 fn texts(texts: Vec<String>) -> Value<'static> {
@@ -172,26 +210,23 @@ fn texts(texts: Vec<String>) -> Value<'static> {
 /// The parameters of a search over several types.
 fn parameters_of_several_types() -> Vec<Value<'static>> {
     let everywhere = ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"];
-    let known = everywhere.into_iter().filter_map(registry::parameter_of_every_resource);
-    std::iter::once(parameter("_type", "special"))
-        .chain(known.map(|found| parameter(found.code, found.kind.code())))
-        .collect()
+    let found = everywhere.into_iter().filter_map(registry::parameter_of_every_resource);
+    std::iter::once(parameter("_type", "special")).chain(found.map(known)).collect()
 }
 
 /// What `_include` takes.
-fn includes(resource_type: ResourceType) -> Vec<String> {
-    let references = registry::parameters(resource_type).filter(|parameter| parameter.kind == Kind::Reference);
+fn includes(resource_type: ResourceType, registry: &Registry) -> Vec<String> {
+    let references = registry.parameters(resource_type).filter(|parameter| parameter.kind == Kind::Reference);
     std::iter::once("*".to_owned()).chain(references.map(|found| format!("{resource_type}:{}", found.code))).collect()
 }
 
 /// What `_revinclude` takes.
-fn reverse_includes(resource_type: ResourceType) -> Vec<String> {
+fn reverse_includes(resource_type: ResourceType, registry: &Registry) -> Vec<String> {
     let mut found = vec!["*".to_owned()];
     for source in ResourceType::all().filter(|source| *source != AUDIT_EVENT) {
-        let refers = |parameter: &&registry::Parameter| {
-            parameter.kind == Kind::Reference && parameter.targets.contains(resource_type)
-        };
-        found.extend(registry::parameters(source).filter(refers).map(|found| format!("{source}:{}", found.code)));
+        let refers =
+            |parameter: &&Parameter| parameter.kind == Kind::Reference && parameter.targets.contains(resource_type);
+        found.extend(registry.parameters(source).filter(refers).map(|found| format!("{source}:{}", found.code)));
     }
     found
 }
@@ -216,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_the_statement_lists_is_understood() {
-        let text = statement("https://phr.example/fhir", 0);
+        let text = statement("https://phr.example/fhir", 0, Registry::r4());
         let value = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
         let rest = &value.list("rest")[0];
         let mut listed = 0;

@@ -42,7 +42,7 @@ pub async fn batch(request: HttpRequest, server: Data<Server>, body: Result<Byte
 async fn carried_out(exchange: &Exchange, body: Result<Bytes, actix_web::Error>) -> Result<String, Fault> {
     let value = exchange.body(&received(body)?, BUNDLE)?;
     let concord = &exchange.server.concord;
-    let entries = bundle::entries(concord, &value)?;
+    let entries = bundle::entries(concord, &value).await?;
     let (kind, answers) = match value.text("type") {
         Some("batch") => ("batch-response", bundle::batch(concord, &exchange.call, entries).await),
         Some("transaction") => {

@@ -13,13 +13,13 @@ use concord_fhir::issue::{Issue, IssueCode, outcome};
 use concord_fhir::json::Value;
 use concord_fhir::patch::Patch;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::search::{self, Handling, Query};
+use concord_fhir::search::{Handling, Query};
 
 use super::Server;
 use super::negotiate::{Answer, body_format};
 use crate::auth::{Identity, bearer};
 use crate::fault::Fault;
-use crate::interact::{Call, audit, create::Written, identify, labels, update::IfMatch};
+use crate::interact::{Call, audit, create::Written, identify, labels, parameters, update::IfMatch};
 use crate::store::rows::Version;
 use crate::telemetry::RequestIds;
 
@@ -235,24 +235,21 @@ impl Exchange {
     }
 
     /// The search in the parameters of the request or of a condition.
-    pub(super) fn query(
+    pub(super) async fn query(
         &self,
         resource_type: Option<ResourceType>,
         pairs: &[(String, String)],
     ) -> Result<Query, Fault> {
         let strict = self.prefers("handling", "strict");
         let handling = if strict { Handling::Strict } else { Handling::Lenient };
-        let now = self.server.concord.store.now_ms();
-        search::parse(resource_type, pairs, handling, now, &self.server.concord.base).map_err(Fault::Malformed)
+        parameters::query(&self.server.concord, resource_type, pairs, handling).await
     }
 
     /// A condition must say which resource is meant: one that is empty or not understood is refused.
-    pub(super) fn condition(&self, resource_type: ResourceType, text: &str) -> Result<Query, Fault> {
+    pub(super) async fn condition(&self, resource_type: ResourceType, text: &str) -> Result<Query, Fault> {
         let pairs: Vec<(String, String)> =
             url::form_urlencoded::parse(text.trim_start_matches('?').as_bytes()).into_owned().collect();
-        let now = self.server.concord.store.now_ms();
-        let query = search::parse(Some(resource_type), &pairs, Handling::Strict, now, &self.server.concord.base)
-            .map_err(Fault::Malformed)?;
+        let query = parameters::query(&self.server.concord, Some(resource_type), &pairs, Handling::Strict).await?;
         if query.predicate == concord_fhir::predicate::Predicate::All {
             return Err(Fault::Malformed(vec![Issue::plain(
                 IssueCode::Value,

@@ -17,6 +17,7 @@ use actix_web::guard::{GuardContext, fn_guard};
 use actix_web::web::{self, ServiceConfig};
 
 use crate::auth::Verifier;
+use crate::describe::capability::Statement;
 use crate::interact::Concord;
 use crate::telemetry::Metrics;
 
@@ -28,8 +29,8 @@ pub struct Server {
     pub verifier: Arc<Verifier>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The CapabilityStatement, as JSON, made once at start.
-    pub capabilities: String,
+    /// The CapabilityStatement.
+    pub capabilities: Statement,
     /// Where apps get their tokens, as JSON, made once at start; none if that is not known.
     pub smart: Option<String>,
     /// The OpenAPI document, made once at start.

@@ -127,7 +127,7 @@ pub async fn create(
             let named = resource_type(&path.into_inner())?;
             let value = exchange.body(&received(body)?, named)?;
             let condition = match exchange.header("if-none-exist") {
-                Some(text) => Some(exchange.condition(named, text)?),
+                Some(text) => Some(exchange.condition(named, text).await?),
                 None => None,
             };
             interact::create::create(&exchange.server.concord, exchange.call.clone(), named, value, condition).await
@@ -203,7 +203,7 @@ pub async fn conditional_update(
             let named = resource_type(&path.into_inner())?;
             changeable(named)?;
             let value = exchange.body(&received(body)?, named)?;
-            let target = Target::Match(Box::new(exchange.own_condition(named)?));
+            let target = Target::Match(Box::new(exchange.own_condition(named).await?));
             let if_match = exchange.if_match()?;
             let (concord, call) = (&exchange.server.concord, exchange.call.clone());
             interact::update::update(concord, call, named, target, value, if_match).await
@@ -236,9 +236,8 @@ pub async fn patch(
     body: Result<Bytes, actix_web::Error>,
 ) -> HttpResponse {
     exchange(&request, &server, None, async |exchange| {
-        let target = |_: &Exchange, _: ResourceType, id: Option<String>| id.map(Target::Id).ok_or(Fault::NotFound);
         let (name, id) = path.into_inner();
-        patched(exchange, &name, Some(id), body, target).await
+        patched(exchange, &name, Some(id), body).await
     })
     .await
 }
@@ -257,28 +256,25 @@ pub async fn conditional_patch(
     path: Path<String>,
     body: Result<Bytes, actix_web::Error>,
 ) -> HttpResponse {
-    exchange(&request, &server, None, async |exchange| {
-        let target = |exchange: &Exchange, named: ResourceType, _: Option<String>| {
-            Ok(Target::Match(Box::new(exchange.own_condition(named)?)))
-        };
-        patched(exchange, &path.into_inner(), None, body, target).await
-    })
-    .await
+    exchange(&request, &server, None, async |exchange| patched(exchange, &path.into_inner(), None, body).await).await
 }
 
+/// The resource of that id, or without one the only match of the condition in the query.
 async fn patched(
     exchange: Exchange,
     name: &str,
     id: Option<String>,
     body: Result<Bytes, actix_web::Error>,
-    target: impl Fn(&Exchange, ResourceType, Option<String>) -> Result<Target, Fault>,
 ) -> Answered {
     let done = async {
         let named = resource_type(name)?;
         changeable(named)?;
         let id = id.map(logical_id).transpose()?;
         let patch = exchange.patch(&received(body)?)?;
-        let target = target(&exchange, named, id)?;
+        let target = match id {
+            Some(id) => Target::Id(id),
+            None => Target::Match(Box::new(exchange.own_condition(named).await?)),
+        };
         let if_match = exchange.if_match()?;
         let (concord, call) = (&exchange.server.concord, exchange.call.clone());
         interact::patch::patch(concord, call, named, target, patch, if_match).await
@@ -324,7 +320,7 @@ pub async fn conditional_delete(request: HttpRequest, server: Data<Server>, path
         let done = async {
             let named = resource_type(&path.into_inner())?;
             changeable(named)?;
-            let target = Target::Match(Box::new(exchange.own_condition(named)?));
+            let target = Target::Match(Box::new(exchange.own_condition(named).await?));
             let (concord, call) = (&exchange.server.concord, exchange.call.clone());
             interact::delete::delete(concord, call, named, target, exchange.if_match()?).await
         };
@@ -432,11 +428,11 @@ async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
 
 impl Exchange {
     /// The condition in the query of a conditional update or delete.
-    fn own_condition(&self, named: ResourceType) -> Result<Query, Fault> {
+    async fn own_condition(&self, named: ResourceType) -> Result<Query, Fault> {
         let form = ["_format", "_pretty", "_summary", "_elements"];
         let mut text = url::form_urlencoded::Serializer::new(String::new());
         text.extend_pairs(self.pairs.iter().filter(|(name, _)| !form.contains(&name.as_str())));
-        self.condition(named, &text.finish())
+        self.condition(named, &text.finish()).await
     }
 
     /// `_since`, `_at`, `_count` and `_cursor` of a history.

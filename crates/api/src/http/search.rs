@@ -156,7 +156,7 @@ async fn searched(exchange: Exchange, within: Within) -> Answered {
     let now_ms = exchange.server.concord.store.now_ms();
     let done = async {
         let (named, patient, path) = place(within)?;
-        let mut query = exchange.query(named, &exchange.search_pairs())?;
+        let mut query = exchange.query(named, &exchange.search_pairs()).await?;
         if let Some(patient) = patient {
             query = query.in_compartment(&patient).map_err(|issue| Fault::Malformed(vec![issue]))?;
         }

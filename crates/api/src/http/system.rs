@@ -24,7 +24,10 @@ pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpRespons
         Ok(answer) => answer,
         Err(fault) => return super::fault::response(&fault, &Answer::default(), &id),
     };
-    match answer.resource(server.capabilities.clone()) {
+    // Without its database the server still says what it could do.
+    let store = &server.concord.store;
+    let registry = store.newest_registry().await.unwrap_or_else(|_| store.registry());
+    match answer.resource(server.capabilities.text(&registry)) {
         Ok(text) => HttpResponse::Ok().content_type(answer.content_type()).body(text),
         Err(fault) => super::fault::response(&fault, &answer, &id),
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{Registry, ResourceType};
 use concord_fhir::search::{self, Handling, Query};
 
 use super::audit::Interaction;
 use super::create::{self, Written};
 use super::update::{self, IfMatch, Target};
-use super::{Call, Concord, delete, history, logged, matching, read, search as searching};
+use super::{Call, Concord, delete, history, logged, matching, parameters, read, search as searching};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::rows::Version;
@@ -76,15 +76,34 @@ impl What {
 ///
 /// # Errors
 /// Every entry that is no request that this server takes, with its place.
-pub(crate) fn entries(concord: &Concord, bundle: &Value<'static>) -> Result<Vec<Result<Entry, Fault>>, Fault> {
+pub(crate) async fn entries(concord: &Concord, bundle: &Value<'static>) -> Result<Vec<Result<Entry, Fault>>, Fault> {
     let list = bundle.list("entry");
     if list.len() > ENTRIES {
         return Err(Fault::TooLarge(format!("a Bundle may have at most {ENTRIES} entries")));
     }
-    Ok(list.iter().enumerate().map(|(place, value)| entry(concord, place, value)).collect())
+    let read = |registry: &Registry| -> Vec<Result<Entry, Fault>> {
+        list.iter().enumerate().map(|(place, value)| entry(concord, registry, place, value)).collect()
+    };
+    let known = read(&concord.store.registry());
+    if known.iter().all(|entry| entry.as_ref().is_ok_and(Entry::is_settled)) {
+        return Ok(known);
+    }
+    Ok(read(&*concord.store.newest_registry().await?))
 }
 
-fn entry(concord: &Concord, place: usize, value: &Value<'static>) -> Result<Entry, Fault> {
+impl Entry {
+    /// Whether it would be read the same whatever search parameters have been added.
+    fn is_settled(&self) -> bool {
+        match &self.what {
+            What::Create(Some(query)) | What::UpdateMatch(query) | What::DeleteMatch(query) | What::Search(query) => {
+                parameters::is_settled(query)
+            }
+            What::Create(None) | What::Update(_) | What::Delete(_) | What::Read(_) | What::Vread(..) => true,
+        }
+    }
+}
+
+fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'static>) -> Result<Entry, Fault> {
     let at = |text: String| {
         Fault::Malformed(vec![Issue::error(IssueCode::Value, format!("Bundle.entry[{place}].request"), text)])
     };
@@ -105,8 +124,8 @@ fn entry(concord: &Concord, place: usize, value: &Value<'static>) -> Result<Entr
     let parsed = |text: &str, conditional: bool| {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         let handling = if conditional { Handling::Strict } else { Handling::Lenient };
-        let query =
-            search::parse(Some(resource_type), &pairs, handling, now, &concord.base).map_err(Fault::Malformed)?;
+        let query = search::parse_with(registry, Some(resource_type), &pairs, handling, now, &concord.base)
+            .map_err(Fault::Malformed)?;
         if conditional && query.predicate == concord_fhir::predicate::Predicate::All {
             return Err(at("the condition names no search parameter".to_owned()));
         }
@@ -483,8 +502,15 @@ fn matched(
     let Some((name, text)) = reference.split_once('?') else { return Ok(None) };
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-    let query = search::parse(Some(resource_type), &pairs, Handling::Strict, transaction.now, &concord.base)
-        .map_err(Fault::Malformed)?;
+    let now = transaction.now;
+    let read = |registry: &Registry| {
+        search::parse_with(registry, Some(resource_type), &pairs, Handling::Strict, now, &concord.base)
+    };
+    // Most name nothing but what R4 has.
+    let query = match read(Registry::r4()) {
+        Ok(query) => query,
+        Err(_) => read(&*transaction.registry()?).map_err(Fault::Malformed)?,
+    };
     match matching::one(concord, call, transaction, &query)? {
         Some(found) => Ok(Some(format!("{resource_type}/{}", found.id))),
         None => Err(Fault::PreconditionFailed(Issue::plain(

@@ -10,7 +10,7 @@ use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::write::{self, Place};
-use super::{AUDIT_EVENT, Call, Concord, access, audit, logged, matching, provenance};
+use super::{AUDIT_EVENT, Call, Concord, access, audit, logged, matching, parameters, provenance};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::rows::{Method, Version};
@@ -102,6 +102,7 @@ pub(super) fn insert(
     if let Some((version, entries)) = &told {
         rows.push((version.clone(), entries));
     }
+    parameters::define(transaction, &proposed.version)?;
     transaction.insert(&rows)?;
     write::note_access_change(transaction, resource_type, &proposed.entries.patients)?;
     record.entity = id.to_owned();

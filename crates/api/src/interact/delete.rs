@@ -8,7 +8,7 @@ use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::update::{IfMatch, Target, check_version};
-use super::{Call, Concord, access, logged, matching, provenance, read, write};
+use super::{Call, Concord, access, logged, matching, parameters, provenance, read, write};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::rows::{Method, Version};
@@ -83,6 +83,7 @@ pub(super) fn run(
         body: String::new(),
         ..old.clone()
     };
+    parameters::define(transaction, &new)?;
     transaction.replace(&old, &new, None)?;
     let patient = transaction.patient_id(old.patient)?;
     let patients: Vec<String> = Some(patient).filter(|id| !id.is_empty()).into_iter().collect();

@@ -54,7 +54,7 @@ fn asked(parameter: &Parameter, row: &Entry) -> Option<String> {
     if first.len() > 200 || second.len() > 200 || second.chars().chain(first.chars()).any(char::is_control) {
         return None;
     }
-    let code = parameter.code;
+    let code = &parameter.code;
     let point = row.low.filter(|low| low.is_finite() && row.high == Some(*low));
     Some(match parameter.kind {
         Kind::Token if second.is_empty() => format!("{code}={}", escape(first)),

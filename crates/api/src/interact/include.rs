@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::{Kind, Parameter, ResourceType, canonical_url, parameters, refers_by_url};
+use concord_fhir::registry::{Kind, Parameter, Registry, ResourceType, canonical_url, refers_by_url};
 use concord_fhir::search::{Include, Query};
 
 use super::search::named;
@@ -40,9 +40,13 @@ pub(crate) fn along(
         return Ok((Vec::new(), Vec::new()));
     }
     let record = named(query).or_else(|| query.compartment.clone());
+    // What names its parameters has been understood by the right ones; `*` means what there is now.
+    let named_only = query.registry.is_none() && query.include.iter().all(|include| include.parameter.is_some());
+    let registry = if named_only { None } else { Some(transaction.registry()?) };
     let mut search = Inclusion {
         concord,
         call,
+        registry: registry.as_deref().unwrap_or_else(|| Registry::r4()),
         record,
         known: matches.iter().map(|version| version.key).collect(),
         permits: HashMap::new(),
@@ -76,6 +80,7 @@ pub(crate) fn along(
 struct Inclusion<'a> {
     concord: &'a Concord,
     call: &'a Call,
+    registry: &'a Registry,
     /// The only record that the search is about.
     record: Option<String>,
     /// The keys of what is in the answer already.
@@ -101,7 +106,8 @@ impl Inclusion<'_> {
         let sources: HashSet<ResourceType> = from.iter().map(|version| version.resource_type).collect();
         let mut by_url: HashSet<ResourceType> = HashSet::new();
         for source in sources.into_iter().filter(|one| include.source.is_none_or(|wanted| wanted == *one)) {
-            let numbers: Vec<Bind> = followed(include, source).map(|parameter| parameter.id.0.into()).collect();
+            let numbers: Vec<Bind> =
+                followed(self.registry, include, source).map(|parameter| parameter.id.0.into()).collect();
             let rows: Vec<Bind> = from
                 .iter()
                 .filter(|version| version.resource_type == source)
@@ -114,7 +120,7 @@ impl Inclusion<'_> {
                     .append(one_of("e.parameter", &numbers));
                 keys.extend(transaction.texts(sql)?);
             }
-            for parameter in followed(include, source).filter(|parameter| refers_by_url(parameter.id)) {
+            for parameter in followed(self.registry, include, source).filter(|parameter| refers_by_url(parameter.id)) {
                 let meant = |one: &ResourceType| canonical_url(*one).is_some() && parameter.targets.contains(*one);
                 by_url.extend(ResourceType::all().filter(meant));
             }
@@ -171,8 +177,10 @@ impl Inclusion<'_> {
         for source in sources {
             let may_refer =
                 |parameter: &&Parameter| from.iter().any(|version| parameter.targets.contains(version.resource_type));
-            let numbers: Vec<Bind> =
-                followed(include, source).filter(may_refer).map(|parameter| parameter.id.0.into()).collect();
+            let numbers: Vec<Bind> = followed(self.registry, include, source)
+                .filter(may_refer)
+                .map(|parameter| parameter.id.0.into())
+                .collect();
             if numbers.is_empty() {
                 continue;
             }
@@ -242,13 +250,13 @@ fn of_type(transaction: &Transaction<'_>, resource_type: ResourceType) -> Sql {
 }
 
 /// The reference parameters of a type that the include follows.
-fn followed(include: Include, source: ResourceType) -> impl Iterator<Item = &'static Parameter> {
+fn followed(registry: &Registry, include: Include, source: ResourceType) -> impl Iterator<Item = &Parameter> {
     let meant = move |parameter: &&Parameter| {
-        let one = include.parameter.is_none_or(|wanted| wanted.id == parameter.id);
+        let one = include.parameter.is_none_or(|wanted| wanted == parameter.id);
         one && parameter.kind == Kind::Reference
             && include.target.is_none_or(|target| parameter.targets.contains(target))
     };
-    parameters(source).filter(meant)
+    registry.parameters(source).filter(meant)
 }
 
 /// The column has one of the values; not one of none.

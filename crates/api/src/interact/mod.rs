@@ -24,6 +24,7 @@ pub(crate) mod log;
 pub(crate) mod logical;
 pub(crate) mod matching;
 pub(crate) mod operation;
+pub(crate) mod parameters;
 pub(crate) mod patch;
 pub(crate) mod provenance;
 pub(crate) mod read;
@@ -41,6 +42,8 @@ pub(crate) mod write;
 mod example_tests;
 #[cfg(test)]
 mod hidden_tests;
+#[cfg(test)]
+mod parameter_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
@@ -104,6 +107,7 @@ impl Concord {
         check_nhs_numbers: bool,
         secret: &str,
     ) -> Concord {
+        store.serves(&base);
         Concord {
             store,
             base,

@@ -186,6 +186,7 @@ fn permitted(
     query: &Query,
     mut record: Option<&mut Record>,
 ) -> Result<(Vec<Among>, Option<Issue>), Fault> {
+    transaction.require_registry(query.registry)?;
     let mut notice = None;
     let types = query.searched_types();
     let scoped = |one: &ResourceType| call.caller.scopes.that_permit(Action::Search, Some(*one)).next().is_some();

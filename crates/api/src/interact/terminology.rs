@@ -1,11 +1,13 @@
 //! Codes that a search names by a value set or by their place in a code system (`:in`, `:not-in`, `:above`, `:below`).
 //! They are looked up in the ValueSets and CodeSystems that the caller may find here, in the transaction of the search.
 
+use std::borrow::Cow;
+
 use concord_fhir::index::ParameterId;
 use concord_fhir::issue::Issue;
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::{ResourceType, parameter_by_id};
+use concord_fhir::registry::{Parameter, ResourceType, parameter_by_id};
 use concord_fhir::search::{Handling, parse};
 use concord_fhir::terminology::{Codes, Source, Trouble, look_up};
 use concord_fhir::value::{Literal, of_codes};
@@ -37,10 +39,14 @@ pub(crate) fn settled(
 
 fn test(shelf: &mut Shelf<'_, '_>, parameter: ParameterId, codes: &Codes) -> Result<Test, Fault> {
     match look_up(shelf, codes) {
-        Ok(found) => Ok(of_codes(parameter, found.iter())),
+        Ok(found) => {
+            let bare = known(shelf, parameter)?.is_some_and(|found| found.is_of_bare_codes());
+            Ok(of_codes(bare, found.iter()))
+        }
         Err(Trouble::Source(fault)) => Err(fault),
         Err(Trouble::Said(code, text)) => {
-            let name = parameter_by_id(parameter).map_or("", |found| found.code);
+            let found = known(shelf, parameter)?;
+            let name = found.as_ref().map_or("", |found| &found.code);
             let modifier = match codes {
                 Codes::In(_) => "in` or `:not-in",
                 Codes::Above(_) => "above",
@@ -50,6 +56,15 @@ fn test(shelf: &mut Shelf<'_, '_>, parameter: ParameterId, codes: &Codes) -> Res
             Err(Fault::Malformed(vec![Issue::plain(code, text)]))
         }
     }
+}
+
+/// The parameter with that number: mostly one of the table.
+fn known(shelf: &mut Shelf<'_, '_>, parameter: ParameterId) -> Result<Option<Cow<'static, Parameter>>, Fault> {
+    if let Some(found) = parameter_by_id(parameter) {
+        return Ok(Some(Cow::Borrowed(found)));
+    }
+    let registry = shelf.transaction.registry()?;
+    Ok(registry.parameter_by_id(parameter).cloned().map(Cow::Owned))
 }
 
 /// The ValueSets and CodeSystems that the caller may find.

@@ -13,7 +13,7 @@ use concord_fhir::search::Query;
 use super::audit::Interaction;
 use super::create::{self, Written};
 use super::write::{self, Place};
-use super::{Call, Concord, access, labels, logged, matching, provenance, read, redact};
+use super::{Call, Concord, access, labels, logged, matching, parameters, provenance, read, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::overlay;
@@ -188,6 +188,7 @@ pub(super) fn put(
     if !old.deleted && write::unchanged(&old.body, &proposed.version.body) {
         return Ok(Written { version: old, created: false, warnings: proposed.warnings });
     }
+    parameters::define(transaction, &proposed.version)?;
     transaction.replace(&old, &proposed.version, Some(&proposed.entries))?;
     if let Some((version, entries)) = provenance::of(call, transaction, &proposed, "UPDATE", Some(old.version))? {
         transaction.insert(&[(version, &entries)])?;

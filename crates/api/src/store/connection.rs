@@ -217,7 +217,7 @@ impl From<Error> for Fault {
                 )])
             }
             Error::DatabaseError(_, information)
-                if information.message().contains("locked") || information.message().contains("deadlock") =>
+                if ["locked", "deadlock", "lock timeout"].iter().any(|wait| information.message().contains(wait)) =>
             {
                 Fault::Busy(1)
             }

@@ -17,6 +17,7 @@ pub(crate) mod late;
 pub(crate) mod lower;
 mod migrate;
 pub(crate) mod overlay;
+pub(crate) mod parameters;
 mod patients;
 mod points;
 mod postgres;
@@ -29,11 +30,11 @@ pub(crate) mod statement;
 pub(crate) mod testing;
 pub(crate) mod transaction;
 
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{Registry, ResourceType};
 use tokio::sync::oneshot;
 
 pub use migrate::migrate;
@@ -57,6 +58,20 @@ pub(crate) struct Shared {
     keys: Keys,
     patients: Patients,
     metrics: Metrics,
+    /// Where the server is: known once there are interactions over the store.
+    base: OnceLock<String>,
+    registry: RwLock<Arc<Registry>>,
+}
+
+impl Shared {
+    /// The search parameters as this process last saw them.
+    fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn know_registry(&self, registry: Arc<Registry>) {
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+    }
 }
 
 /// The store of one database.
@@ -92,7 +107,14 @@ impl Store {
     pub fn open(options: &Options, clock: Clock, metrics: Metrics) -> Result<Store, String> {
         let keys = Keys::of_new_node(&mut Connection::open(&options.address, options.durability).map_err(cannot_open)?)
             .map_err(cannot_open)?;
-        let shared = Arc::new(Shared { clock, keys, patients: Patients::new(), metrics });
+        let shared = Arc::new(Shared {
+            clock,
+            keys,
+            patients: Patients::new(),
+            metrics,
+            base: OnceLock::new(),
+            registry: RwLock::default(),
+        });
         let backend = match &options.address {
             DatabaseUrl::Sqlite(_) => Backend::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&shared))?),
             DatabaseUrl::Postgres(_) => Backend::Postgres(postgres::Postgres::open(options, &shared)?),
@@ -104,6 +126,22 @@ impl Store {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.shared.clock.now_ms()
+    }
+
+    /// Says where the server is: an absolute reference below that address counts as a relative one. Once is enough.
+    pub(crate) fn serves(&self, base: &str) {
+        // A store that is used again is used for the same server.
+        let _same = self.shared.base.set(base.to_owned());
+    }
+
+    /// The search parameters as this process last saw them, which is no longer ago than its last write.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.shared.registry()
+    }
+
+    /// The search parameters that there are now, on whichever node they were added.
+    pub(crate) async fn newest_registry(&self) -> Result<Arc<Registry>, Fault> {
+        self.read(|transaction| (transaction.newest_registry(), Vec::new())).await
     }
 
     /// Runs `work` in a read snapshot, makes its audit records durable, and then answers.

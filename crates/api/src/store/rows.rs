@@ -1,8 +1,9 @@
 //! Versions of resources as rows: reading the current one, putting a new one in place, keeping the old.
 
-use concord_fhir::index::{Entries, ParameterId};
+use concord_fhir::index::{Entries, Entry, ParameterId, extract_added};
+use concord_fhir::json;
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{Registry, ResourceType};
 use diesel::sql_types::{BigInt, SmallInt, Text};
 
 use super::lower::{RECORD, Rows};
@@ -280,11 +281,27 @@ impl Transaction<'_> {
             }
             self.run(sql)?;
         }
-        let mut rows = Vec::new();
-        for (version, entries) in versions {
-            self.index_rows(version, entries, &mut rows)?;
+        let versions: Vec<(&Version, &Entries)> =
+            versions.iter().map(|(version, entries)| (version, *entries)).collect();
+        self.index(&versions)
+    }
+
+    /// Puts the index rows of versions in, those for the search parameters included that operators have added.
+    fn index(&mut self, versions: &[(&Version, &Entries)]) -> Result<(), Fault> {
+        for _ in 0..MOST_TRIES {
+            let registry = self.registry_for_rows()?;
+            let mut rows = Vec::new();
+            for (version, entries) in versions {
+                self.index_rows(version, entries, &registry, &mut rows)?;
+            }
+            if self.insert_entries(&rows, Some(registry.version()))? {
+                return Ok(());
+            }
+            // Other parameters have been added on another node; from here on this transaction keeps them as they are.
+            self.registry = None;
+            self.registry()?;
         }
-        self.insert_entries(&rows)
+        Err(Fault::Busy(1))
     }
 
     /// Puts a new version in place of the current one, which goes into the history with its index rows. A deletion
@@ -338,9 +355,7 @@ impl Transaction<'_> {
         }
         let Some(entries) = entries else { return Ok(()) };
         self.run(Sql::new("DELETE FROM entry WHERE resource = ").bind(old.key))?;
-        let mut rows = Vec::new();
-        self.index_rows(new, entries, &mut rows)?;
-        self.insert_entries(&rows)
+        self.index(&[(new, entries)])
     }
 
     /// Puts new index rows in place of a current version's, and what its row says of them.
@@ -356,14 +371,60 @@ impl Transaction<'_> {
                 .bind(version.key),
         )?;
         self.run(Sql::new("DELETE FROM entry WHERE resource = ").bind(version.key))?;
-        let mut rows = Vec::new();
-        self.index_rows(version, entries, &mut rows)?;
-        self.insert_entries(&rows)
+        self.index(&[(version, entries)])
+    }
+
+    /// Puts rows of a current version in for some parameters, in place of those that are there for them.
+    pub(crate) fn reindex_for(
+        &mut self,
+        version: &Version,
+        parameters: &[ParameterId],
+        entries: &[Entry],
+    ) -> Result<(), Fault> {
+        self.take_rows(&[version.key], parameters)?;
+        let mut patients = self.patients_of(Rows::Current, version)?;
+        if patients.is_empty() {
+            patients.push(0);
+        }
+        let pairs = entries.iter().flat_map(|entry| patients.iter().map(move |patient| (entry, *patient)));
+        let row = |(position, (entry, patient)): (i32, (&Entry, i64))| EntryRow {
+            resource: version.key,
+            parameter: entry.parameter.0,
+            position,
+            patient,
+            key: entry.key.clone(),
+            low: entry.low,
+            high: entry.high,
+        };
+        let rows: Vec<EntryRow> = (0..).zip(pairs).map(row).collect();
+        self.insert_entries(&rows, None)?;
+        Ok(())
+    }
+
+    /// Takes the rows of some parameters away from resources.
+    pub(crate) fn take_rows(&mut self, resources: &[i64], parameters: &[ParameterId]) -> Result<(), Fault> {
+        let listed = |sql: Sql, values: Vec<Bind>| {
+            let sql = values.into_iter().fold(sql.sql("(NULL"), |sql, value| sql.sql(", ").bind(value));
+            sql.sql(")")
+        };
+        let sql = listed(
+            Sql::new("DELETE FROM entry WHERE resource IN "),
+            resources.iter().map(|key| (*key).into()).collect(),
+        );
+        self.run(listed(sql.sql(" AND parameter IN "), parameters.iter().map(|id| id.0.into()).collect()))?;
+        Ok(())
     }
 
     /// The index rows of a version: each once for every patient in whose record it is, so that an index that leads
     /// with the patient finds it from each of them.
-    fn index_rows(&mut self, version: &Version, entries: &Entries, rows: &mut Vec<EntryRow>) -> Result<(), Fault> {
+    fn index_rows(
+        &mut self,
+        version: &Version,
+        entries: &Entries,
+        registry: &Registry,
+        rows: &mut Vec<EntryRow>,
+    ) -> Result<(), Fault> {
+        let added = added_rows(registry, self.base(), version)?;
         let mut patients = Vec::with_capacity(entries.patients.len().max(1));
         for patient in &entries.patients {
             patients.push(self.make_patient_key(patient)?);
@@ -379,7 +440,7 @@ impl Transaction<'_> {
         if patients.is_empty() {
             patients.push(0);
         }
-        for entry in &entries.rows {
+        for entry in entries.rows.iter().chain(&added) {
             for patient in &patients {
                 push(entry.parameter.0, *patient, &entry.key, entry.low, entry.high);
             }
@@ -395,14 +456,20 @@ impl Transaction<'_> {
         if patients.is_empty() {
             patients.push(0);
         }
-        self.insert_entries(&rows_beside(version, &patients))
+        self.insert_entries(&rows_beside(version, &patients), None)?;
+        Ok(())
     }
 
-    fn insert_entries(&mut self, rows: &[EntryRow]) -> Result<(), Fault> {
+    /// Whether the rows are stored: they are not if the search parameters are no longer those of this moment. The
+    /// embedded database has one writer, who has looked.
+    fn insert_entries(&mut self, rows: &[EntryRow], under: Option<i64>) -> Result<bool, Fault> {
         const INTO: &str = "INSERT INTO entry (resource, parameter, position, patient, key, low, high) ";
         if self.is_postgres() {
-            for chunk in rows.chunks(5_000) {
-                let sql = Sql::new(INTO)
+            if let (Some(version), true) = (under, rows.is_empty()) {
+                return Ok(self.registry_version()? == version);
+            }
+            for (number, chunk) in rows.chunks(5_000).enumerate() {
+                let mut sql = Sql::new(INTO)
                     .sql("SELECT * FROM unnest(")
                     .bind(Bind::Bigs(chunk.iter().map(|row| row.resource).collect()))
                     .sql(", ")
@@ -418,9 +485,15 @@ impl Transaction<'_> {
                     .sql(", ")
                     .bind(Bind::Doubles(chunk.iter().map(|row| row.high).collect()))
                     .sql(")");
-                self.run(sql)?;
+                // Who changes the parameters waits for this transaction from its first row on.
+                if let Some(version) = under.filter(|_| number == 0) {
+                    sql = sql.sql(" WHERE ").append(Self::under(version));
+                }
+                if self.run(sql)? < chunk.len() {
+                    return Ok(false);
+                }
             }
-            return Ok(());
+            return Ok(true);
         }
         for chunk in rows.chunks(64) {
             let mut sql = Sql::new(INTO);
@@ -439,8 +512,22 @@ impl Transaction<'_> {
             }
             self.run(sql)?;
         }
-        Ok(())
+        Ok(true)
     }
+}
+
+/// How often a write may find that the search parameters have changed under it.
+const MOST_TRIES: usize = 3;
+
+/// The rows of a version for the search parameters that operators have added. They are made here and nowhere else, so
+/// that no way of writing forgets them and no decision is made from them.
+pub(crate) fn added_rows(registry: &Registry, base: &str, version: &Version) -> Result<Vec<Entry>, Fault> {
+    if registry.added_to(version.resource_type).next().is_none() {
+        return Ok(Vec::new());
+    }
+    let value = json::parse(version.body.as_bytes(), &json::Limits::default())
+        .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+    Ok(extract_added(registry, base, version.resource_type, &value))
 }
 
 /// The index rows of the labels beside a version. Their positions are below zero: they stay with the resource and never

@@ -1,6 +1,8 @@
 //! What an interaction can do inside its one transaction.
 
-use concord_fhir::registry::ResourceType;
+use std::sync::Arc;
+
+use concord_fhir::registry::{Registry, ResourceType};
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_dsl::LoadQuery;
@@ -34,6 +36,10 @@ pub(crate) struct Transaction<'a> {
     head: Option<LookedUp>,
     /// The predicates and statements of searches, while somebody wants to know.
     noted: Option<Noted>,
+    /// The search parameters that it has found there to be.
+    pub(super) registry: Option<Arc<Registry>>,
+    /// Whether it has changed them itself, so that others may not know yet.
+    pub(super) registry_changed: bool,
 }
 
 /// A resource that was looked up, and its current version if there is one.
@@ -54,6 +60,8 @@ impl<'a> Transaction<'a> {
             exceeded: false,
             head: None,
             noted: None,
+            registry: None,
+            registry_changed: false,
         }
     }
 
@@ -98,6 +106,33 @@ impl<'a> Transaction<'a> {
     /// Forgets what a rolled-back part had learnt.
     pub(super) fn rolled_back(&mut self) {
         self.fresh.clear();
+        self.registry = None;
+    }
+
+    /// The search parameters as this process last saw them.
+    pub(super) fn known_registry(&self) -> Arc<Registry> {
+        self.shared.registry()
+    }
+
+    /// Lets this process know what there is to search by. What is not committed is not told.
+    pub(super) fn know_registry(&self, registry: &Arc<Registry>) {
+        if !self.registry_changed {
+            self.shared.know_registry(Arc::clone(registry));
+        }
+    }
+
+    /// The address below which an absolute reference counts as a relative one.
+    pub(super) fn base(&self) -> &str {
+        self.shared.base.get().map_or("", String::as_str)
+    }
+
+    /// Lets whoever waits for the same rows come first: this transaction ends when it has waited for them a while.
+    pub(crate) fn give_way(&mut self) -> Result<(), Fault> {
+        if self.is_postgres() {
+            // Less than what PostgreSQL waits before it looks who stands in whose way and stops one of them.
+            self.batch("SET LOCAL lock_timeout = '500ms'")?;
+        }
+        Ok(())
     }
 
     /// Whether this is PostgreSQL, for the few statements that differ.

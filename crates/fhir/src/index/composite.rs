@@ -1,10 +1,10 @@
-//! The rows of composite parameters: for each element that one is read from, the values of its parts together.
+//! The rows of a composite parameter: for each element that one is read from, the values of its parts together.
 
 use super::extract::{followed, read_leaf};
 use super::{Entry, ParameterId};
 use crate::json::Value;
 use crate::registry::path::Step;
-use crate::registry::{Kind, Leaf, Parameter, ResourceType, composites, parameter};
+use crate::registry::{Kind, Leaf, Parameter, ResourceType, parameter};
 use crate::value::read;
 
 /// Marks rows that a composite has no use for.
@@ -12,37 +12,35 @@ const UNUSED: ParameterId = ParameterId(0);
 const PLAIN: ParameterId = ParameterId(1);
 const IN_BASE_UNITS: ParameterId = ParameterId(2);
 
-/// Adds the rows of all composites of the type.
-pub(super) fn rows(resource_type: ResourceType, resource: &Value<'_>, base: &str, rows: &mut Vec<Entry>) {
-    for composite in composites(resource_type) {
-        if let Some([token, start, end]) = composite.span() {
-            for steps in &composite.elements {
-                let mut elements = Vec::new();
-                collect(steps, resource, &mut elements);
-                for element in elements {
-                    let of = |code: &str| values(resource_type, composite, code, resource, element, base);
-                    rows.extend(read::spans(composite.id, &of(token), &of(start), &of(end)));
-                }
-            }
+/// Adds the rows of a composite of the type.
+pub(super) fn rows(
+    resource_type: ResourceType,
+    composite: &Parameter,
+    resource: &Value<'_>,
+    base: &str,
+    rows: &mut Vec<Entry>,
+) {
+    let mut elements = Vec::new();
+    composite.elements.iter().for_each(|steps| collect(steps, resource, &mut elements));
+    if let Some([token, start, end]) = composite.span() {
+        for element in elements {
+            let of = |code: &str| values(resource_type, composite, code, resource, element, base);
+            rows.extend(read::spans(composite.id, &of(token), &of(start), &of(end)));
+        }
+        return;
+    }
+    let Some([first, second]) = composite.parts() else { return };
+    for element in elements {
+        let of = |code: &str| values(resource_type, composite, code, resource, element, base);
+        let firsts = of(first);
+        if firsts.is_empty() {
             continue;
         }
-        let Some([first, second]) = composite.parts() else { continue };
-        for steps in &composite.elements {
-            let mut elements = Vec::new();
-            collect(steps, resource, &mut elements);
-            for element in elements {
-                let of = |code: &str| values(resource_type, composite, code, resource, element, base);
-                let firsts = of(first);
-                if firsts.is_empty() {
-                    continue;
-                }
-                let number = |row: &Entry| match row.parameter {
-                    IN_BASE_UNITS => composite.base_unit_id(),
-                    _ => composite.id,
-                };
-                rows.extend(read::composite(&firsts, &of(second), number));
-            }
-        }
+        let number = |row: &Entry| match row.parameter {
+            IN_BASE_UNITS => composite.base_unit_id(),
+            _ => composite.id,
+        };
+        rows.extend(read::composite(&firsts, &of(second), number));
     }
 }
 
@@ -57,7 +55,7 @@ fn values(
 ) -> Vec<Entry> {
     let Some(part) = parameter(resource_type, code) else { return Vec::new() };
     let mut found = Vec::new();
-    for component in composite.components.iter().filter(|component| component.code == code) {
+    for component in composite.components.iter().filter(|component| *component.code == *code) {
         let leaf = Leaf {
             parameter: PLAIN,
             identifier: UNUSED,
@@ -85,8 +83,8 @@ fn collect<'v, 's>(steps: &[Step], from: &'v Value<'s>, found: &mut Vec<&'v Valu
         found.push(from);
         return;
     };
-    for (position, item) in from.list(step.member).iter().enumerate() {
-        if followed(step.only, position, item) {
+    for (position, item) in from.list(&step.member).iter().enumerate() {
+        if followed(&step.only, position, item) {
             collect(rest, item, found);
         }
     }

@@ -3,7 +3,7 @@
 use super::{Entries, Entry, composite, derived, patients};
 use crate::json::Value;
 use crate::registry::path::Only;
-use crate::registry::{Kind, Leaf, ResourceType, Tree, tree};
+use crate::registry::{Kind, Leaf, Registry, ResourceType, Tree, composites, tree};
 use crate::value::read;
 
 /// All that a resource can be found by. `updated_ms` is `meta.lastUpdated` in milliseconds since 1970 UTC. An absolute
@@ -21,8 +21,28 @@ pub fn extract_under(base: &str, resource_type: ResourceType, id: &str, updated_
         walk.visit(tree, value);
     }
     let mut rows = walk.rows;
-    composite::rows(resource_type, value, base, &mut rows);
+    composites(resource_type).for_each(|one| composite::rows(resource_type, one, value, base, &mut rows));
     derived::rows(resource_type, value, base, &mut rows);
+    each_once(&mut rows);
+    let patients = patients::of(resource_type, id, value, base);
+    Entries { resource_type, id: id.to_owned(), updated: updated_ms, patients, rows }
+}
+
+/// The rows of the parameters that operators have added; they go with those of [`extract_under`]. No decision about
+/// access is ever made from them.
+#[must_use]
+pub fn extract_added(registry: &Registry, base: &str, resource_type: ResourceType, value: &Value<'_>) -> Vec<Entry> {
+    let Some(tree) = registry.tree(resource_type) else { return Vec::new() };
+    let mut walk = Walk { base, rows: Vec::new() };
+    walk.visit(tree, value);
+    let mut rows = walk.rows;
+    registry.composites(resource_type).for_each(|one| composite::rows(resource_type, one, value, base, &mut rows));
+    each_once(&mut rows);
+    rows
+}
+
+/// Puts rows into the order of their parameters, each once.
+fn each_once(rows: &mut Vec<Entry>) {
     let order = |row: &Entry| (row.low.unwrap_or(f64::NAN), row.high.unwrap_or(f64::NAN));
     rows.sort_unstable_by(|left, right| {
         let ((low, high), (other_low, other_high)) = (order(left), order(right));
@@ -30,8 +50,6 @@ pub fn extract_under(base: &str, resource_type: ResourceType, id: &str, updated_
         keys.then_with(|| low.total_cmp(&other_low)).then_with(|| high.total_cmp(&other_high))
     });
     rows.dedup();
-    let patients = patients::of(resource_type, id, value, base);
-    Entries { resource_type, id: id.to_owned(), updated: updated_ms, patients, rows }
 }
 
 struct Walk<'a> {
@@ -52,7 +70,7 @@ impl Walk<'_> {
         for (member, child) in &object.0 {
             for edge in tree.into(member) {
                 for (position, item) in child.items().iter().enumerate() {
-                    if followed(edge.only, position, item) {
+                    if followed(&edge.only, position, item) {
                         self.visit(&edge.tree, item);
                     }
                 }
@@ -76,11 +94,11 @@ pub(super) fn read_leaf(leaf: &Leaf, value: &Value<'_>, base: &str, rows: &mut V
 }
 
 /// Whether a path goes on through this item.
-pub(super) fn followed(only: Only, position: usize, item: &Value<'_>) -> bool {
+pub(super) fn followed(only: &Only, position: usize, item: &Value<'_>) -> bool {
     match only {
         Only::All => true,
         Only::First => position == 0,
-        Only::Extended(url) => item.list("extension").iter().any(|extension| extension.text("url") == Some(url)),
-        Only::With(member, wanted) => item.text(member) == Some(wanted),
+        Only::Extended(url) => item.list("extension").iter().any(|extension| extension.text("url") == Some(&**url)),
+        Only::With(member, wanted) => item.text(member) == Some(&**wanted),
     }
 }

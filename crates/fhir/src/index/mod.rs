@@ -8,7 +8,7 @@ mod patients;
 mod references;
 
 use crate::registry::ResourceType;
-pub use extract::{extract, extract_under};
+pub use extract::{extract, extract_added, extract_under};
 pub use references::references;
 
 /// The stable number of a search parameter of a type, for instance of `Observation.code`, or of a parameter of every

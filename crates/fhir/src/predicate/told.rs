@@ -105,7 +105,7 @@ fn key(key: &str) -> String {
 fn name(id: ParameterId) -> String {
     let own = |of: Option<ResourceType>, code: &str| of.map_or_else(|| code.to_owned(), |one| format!("{one}.{code}"));
     if let Some(parameter) = parameter_by_id(id) {
-        return own(parameter.resource_type, parameter.code);
+        return own(parameter.resource_type, &parameter.code);
     }
     for parameter in ResourceType::all().flat_map(parameters) {
         for (pseudo, suffix) in [
@@ -115,7 +115,7 @@ fn name(id: ParameterId) -> String {
             (parameter.base_unit_id(), "base-unit"),
         ] {
             if pseudo == id {
-                return format!("{}:{suffix}", own(parameter.resource_type, parameter.code));
+                return format!("{}:{suffix}", own(parameter.resource_type, &parameter.code));
             }
         }
     }

@@ -67,7 +67,7 @@ fn alike(one: &Parameter, other: &Parameter) -> bool {
         && one.components.iter().zip(&other.components).all(|(left, right)| {
             left.path == right.path
                 && left.from_resource == right.from_resource
-                && kind(one, left.code) == kind(other, right.code)
+                && kind(one, &left.code) == kind(other, &right.code)
         })
 }
 

@@ -3,6 +3,7 @@
 use super::path::{self, Path, Step};
 use super::{ResourceType, tree::Tree};
 use crate::index::ParameterId;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// The table as generated: see the text at its head.
@@ -41,7 +42,7 @@ impl Kind {
         }
     }
 
-    fn parse(code: &str) -> Option<Kind> {
+    pub(crate) fn parse(code: &str) -> Option<Kind> {
         Some(match code {
             "number" => Kind::Number,
             "date" => Kind::Date,
@@ -80,7 +81,7 @@ impl Targets {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
     /// The code of the parameter of the same type that the part is searched as.
-    pub code: &'static str,
+    pub code: Box<str>,
     /// Where its value is found.
     pub path: Path,
     /// Whether the path starts at the resource and not at the composite's element.
@@ -95,7 +96,7 @@ pub struct Parameter {
     /// The type that it is a parameter of; none if it is one of every resource.
     pub resource_type: Option<ResourceType>,
     /// Its name in a query.
-    pub code: &'static str,
+    pub code: Box<str>,
     /// How values are compared.
     pub kind: Kind,
     /// What a reference may point at.
@@ -106,6 +107,30 @@ pub struct Parameter {
     pub elements: Vec<Vec<Step>>,
     /// The parts of a composite. Empty for any other kind.
     pub components: Vec<Component>,
+    /// What is known of a parameter that an operator has added; none for one of the table.
+    pub added: Option<Added>,
+}
+
+/// Where a parameter comes from that an operator has added, and how far its index is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The url of its definition.
+    pub url: Box<str>,
+    /// Its number among all that were ever added: the rows of one that was taken out of use are never those of another.
+    pub number: i64,
+    /// Whether every resource has its rows, so that it can be searched by.
+    pub index: Index,
+}
+
+/// How far the index of a parameter is that an operator has added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// Every resource has its rows.
+    Whole,
+    /// What was stored before the parameter was added has no rows yet.
+    Missing,
+    /// So much of that has its rows, in hundredths.
+    Begun(u8),
 }
 
 impl Parameter {
@@ -136,13 +161,22 @@ impl Parameter {
     }
 
     fn pseudo_id(&self, name: &str) -> ParameterId {
-        id(self.resource_type, &format!("{}:{name}", self.code))
+        match &self.added {
+            None => id(self.resource_type, &format!("{}:{name}", self.code)),
+            Some(added) => id(self.resource_type, &format!("{}@{}:{name}", self.code, added.number)),
+        }
+    }
+
+    /// The numbers of all rows that it has, its own first.
+    #[must_use]
+    pub fn row_ids(&self) -> [ParameterId; 5] {
+        [self.id, self.identifier_id(), self.text_id(), self.of_type_id(), self.base_unit_id()]
     }
 
     /// The codes of the two parts of a composite; none for another kind, and for a composite of more parts.
     #[must_use]
-    pub fn parts(&self) -> Option<[&'static str; 2]> {
-        let mut codes: Vec<&'static str> = self.components.iter().map(|component| component.code).collect();
+    pub fn parts(&self) -> Option<[&str; 2]> {
+        let mut codes: Vec<&str> = self.components.iter().map(|component| &*component.code).collect();
         codes.dedup();
         match codes.as_slice() {
             [first, second] => Some([first, second]),
@@ -153,16 +187,16 @@ impl Parameter {
     /// The codes of the three parts of a composite that is a token with a span: the token and the numbers at the two
     /// ends.
     #[must_use]
-    pub fn span(&self) -> Option<[&'static str; 3]> {
+    pub fn span(&self) -> Option<[&str; 3]> {
         let kind = |code: &str| self.resource_type.and_then(|one| parameter(one, code)).map(|found| found.kind);
         match self.components.as_slice() {
             [token, start, end]
-                if kind(token.code) == Some(Kind::Token)
-                    && kind(start.code) == Some(Kind::Number)
-                    && kind(end.code) == Some(Kind::Number)
+                if kind(&token.code) == Some(Kind::Token)
+                    && kind(&start.code) == Some(Kind::Number)
+                    && kind(&end.code) == Some(Kind::Number)
                     && start.code != end.code =>
             {
-                Some([token.code, start.code, end.code])
+                Some([&token.code, &start.code, &end.code])
             }
             _ => None,
         }
@@ -220,12 +254,13 @@ fn everywhere() -> Vec<Parameter> {
     let define = |code: &'static str, kind: Kind, path: &'static str| Parameter {
         id: id(None, code),
         resource_type: None,
-        code,
+        code: code.into(),
         kind,
         targets: Targets::Types(Vec::new()),
         paths: Path::parse(path).into_iter().collect(),
         elements: Vec::new(),
         components: Vec::new(),
+        added: None,
     };
     vec![
         define("_id", Kind::Token, "id:id"),
@@ -258,7 +293,7 @@ fn read() -> Table {
     let mut numbers = Vec::new();
     numbers.extend(everywhere.iter().enumerate().map(|(at, parameter)| (parameter.id, None, at)));
     for (of, list) in by_type.iter_mut().enumerate() {
-        list.sort_by_key(|parameter| parameter.code);
+        list.sort_by(|left, right| left.code.cmp(&right.code));
         numbers.extend(list.iter().enumerate().map(|(at, parameter)| (parameter.id, Some(of), at)));
     }
     numbers.sort_by_key(|(number, ..)| *number);
@@ -272,7 +307,7 @@ fn position(resource_type: ResourceType) -> usize {
 }
 
 /// One line of the table.
-fn parameter_of(resource_type: ResourceType, row: &'static str) -> Option<Parameter> {
+fn parameter_of(resource_type: ResourceType, row: &str) -> Option<Parameter> {
     let mut columns = row.split(' ');
     let (code, kind, targets) = (columns.next()?, Kind::parse(columns.next()?)?, columns.next()?);
     let targets = match targets {
@@ -289,22 +324,42 @@ fn parameter_of(resource_type: ResourceType, row: &'static str) -> Option<Parame
             None => paths.push(Path::parse(column)?),
         }
     }
-    let id = id(Some(resource_type), code);
-    Some(Parameter { id, resource_type: Some(resource_type), code, kind, targets, paths, elements, components })
+    let (id, code) = (id(Some(resource_type), code), code.into());
+    let resource_type = Some(resource_type);
+    Some(Parameter { id, resource_type, code, kind, targets, paths, elements, components, added: None })
+}
+
+/// A parameter that an operator has added: `row` is as a line of the table, with no blank before it.
+#[must_use]
+pub fn added_parameter(resource_type: ResourceType, row: &str, added: Added) -> Option<Parameter> {
+    let parameter = parameter_of(resource_type, row)?;
+    let id = id(Some(resource_type), &format!("{}@{}", parameter.code, added.number));
+    Some(Parameter { id, added: Some(added), ..parameter })
+}
+
+/// Whether a parameter of the table, or one of its pseudo parameters, has this number.
+#[must_use]
+pub(crate) fn is_taken(id: ParameterId) -> bool {
+    static TAKEN: LazyLock<HashSet<ParameterId>> = LazyLock::new(|| {
+        let all = PARAMETERS.types.iter().flat_map(|of| &of.parameters).chain(&PARAMETERS.everywhere);
+        // Stores keep rows of their own under the last name.
+        all.flat_map(Parameter::row_ids).chain([ParameterId::of("_record")]).collect()
+    });
+    TAKEN.contains(&id)
 }
 
 /// One part of a composite, `code=path`.
-fn component_of(text: &'static str) -> Option<Component> {
+fn component_of(text: &str) -> Option<Component> {
     let (code, path) = text.split_once('=')?;
     let from_resource = path.starts_with('%');
-    Some(Component { code, path: Path::parse(path.trim_start_matches('%'))?, from_resource })
+    Some(Component { code: code.into(), path: Path::parse(path.trim_start_matches('%'))?, from_resource })
 }
 
 /// The parameter that a query on the type means by `code`.
 #[must_use]
 pub fn parameter(resource_type: ResourceType, code: &str) -> Option<&'static Parameter> {
     let own = &PARAMETERS.types.get(position(resource_type))?.parameters;
-    match own.binary_search_by(|parameter| parameter.code.cmp(code)) {
+    match own.binary_search_by(|parameter| (*parameter.code).cmp(code)) {
         Ok(at) => own.get(at),
         Err(_) => parameter_of_every_resource(code),
     }
@@ -313,7 +368,7 @@ pub fn parameter(resource_type: ResourceType, code: &str) -> Option<&'static Par
 /// The parameter of every resource of that name (`_id`, `_lastUpdated`, `_profile`, `_security`, `_source`, `_tag`).
 #[must_use]
 pub fn parameter_of_every_resource(code: &str) -> Option<&'static Parameter> {
-    PARAMETERS.everywhere.iter().find(|parameter| parameter.code == code)
+    PARAMETERS.everywhere.iter().find(|parameter| *parameter.code == *code)
 }
 
 /// Every parameter that a query on the type may use: its own in alphabetical order, then those of every resource.
@@ -385,15 +440,10 @@ mod tests {
         let everything = ResourceType::all()
             .flat_map(|resource_type| parameters(resource_type).filter(|parameter| parameter.resource_type.is_some()));
         for parameter in everything.chain(&PARAMETERS.everywhere) {
-            for (id, suffix) in [
-                (parameter.id, ""),
-                (parameter.identifier_id(), ":identifier"),
-                (parameter.text_id(), ":text"),
-                (parameter.of_type_id(), ":of-type"),
-                (parameter.base_unit_id(), ":base-unit"),
-            ] {
-                let name = format!("{:?} {}{suffix}", parameter.resource_type, parameter.code);
+            for (place, id) in parameter.row_ids().into_iter().enumerate() {
+                let name = format!("{:?} {} {place}", parameter.resource_type, parameter.code);
                 assert_eq!(names.insert(id, name.clone()), None, "{name}");
+                assert!(is_taken(id));
             }
             assert_eq!(parameter_by_id(parameter.id), Some(parameter));
         }
@@ -403,7 +453,7 @@ mod tests {
     fn a_parameter_reads_the_members_of_its_own_type() {
         assert_eq!(of("Observation", "code").id, ParameterId::of("Observation.code"));
         assert_eq!(of("Observation", "code").kind, Kind::Token);
-        let members: Vec<_> = of("Observation", "date").paths.iter().map(|path| path.steps[0].member).collect();
+        let members: Vec<_> = of("Observation", "date").paths.iter().map(|path| &*path.steps[0].member).collect();
         assert_eq!(members, ["effectiveDateTime", "effectivePeriod", "effectiveTiming", "effectiveInstant"]);
         assert_eq!(of("Goal", "patient").paths, [Path::parse("subject:Reference(Patient)").expect("a path")]);
         assert_eq!(of("Goal", "_tag").id, ParameterId::of("_tag"));
@@ -416,7 +466,7 @@ mod tests {
             for composite in parameters(resource_type).filter(|parameter| parameter.kind == Kind::Composite) {
                 assert!(!composite.components.is_empty() && !composite.elements.is_empty(), "{}", composite.code);
                 for component in &composite.components {
-                    let part = parameter(resource_type, component.code);
+                    let part = parameter(resource_type, &component.code);
                     assert!(part.is_some(), "{resource_type}.{} {}", composite.code, component.code);
                 }
             }

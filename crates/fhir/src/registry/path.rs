@@ -17,22 +17,22 @@ pub struct Path {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The name of the JSON member.
-    pub member: &'static str,
+    pub member: Box<str>,
     /// Which of its items to follow.
     pub only: Only,
 }
 
 /// Which items of a member to follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Only {
     /// Every item.
     All,
     /// The first.
     First,
     /// Those that carry the extension with this url.
-    Extended(&'static str),
+    Extended(Box<str>),
     /// Those whose member of the first name has the second text.
-    With(&'static str, &'static str),
+    With(Box<str>, Box<str>),
 }
 
 /// The data types that search parameters read.
@@ -114,7 +114,7 @@ impl DataType {
 impl Path {
     /// Reads a path of the table (`telecom[system=email]:ContactPoint`, `subject:Reference(Patient)`).
     #[must_use]
-    pub fn parse(text: &'static str) -> Option<Path> {
+    pub fn parse(text: &str) -> Option<Path> {
         let (members, data_type) = text.rsplit_once(':')?;
         let (data_type, refers_to) = match data_type.strip_suffix(')').and_then(|inner| inner.split_once('(')) {
             Some((data_type, target)) => (data_type, Some(ResourceType::parse(target)?)),
@@ -126,7 +126,7 @@ impl Path {
 }
 
 /// The members before the data type.
-pub(super) fn steps(mut text: &'static str) -> Option<Vec<Step>> {
+pub(super) fn steps(mut text: &str) -> Option<Vec<Step>> {
     let mut found = Vec::new();
     if text == "." {
         return Some(found);
@@ -145,7 +145,7 @@ pub(super) fn steps(mut text: &'static str) -> Option<Vec<Step>> {
         if member.is_empty() {
             return None;
         }
-        found.push(Step { member, only });
+        found.push(Step { member: member.into(), only });
         match rest.strip_prefix('.') {
             Some(next) => text = next,
             None if rest.is_empty() => return Some(found),
@@ -156,12 +156,16 @@ pub(super) fn steps(mut text: &'static str) -> Option<Vec<Step>> {
 
 impl Only {
     /// Reads what stands in brackets.
-    fn parse(condition: &'static str) -> Option<Only> {
+    fn parse(condition: &str) -> Option<Only> {
         if condition == "0" {
             return Some(Only::First);
         }
         let (member, wanted) = condition.split_once('=')?;
-        Some(if member == "extension" { Only::Extended(wanted) } else { Only::With(member, wanted) })
+        Some(if member == "extension" {
+            Only::Extended(wanted.into())
+        } else {
+            Only::With(member.into(), wanted.into())
+        })
     }
 }
 
@@ -172,11 +176,11 @@ mod tests {
     #[test]
     fn paths_are_read() {
         let path = Path::parse("telecom[system=email]:ContactPoint").expect("a path");
-        assert_eq!(path.steps, [Step { member: "telecom", only: Only::With("system", "email") }]);
+        assert_eq!(path.steps, [Step { member: "telecom".into(), only: Only::With("system".into(), "email".into()) }]);
         assert_eq!(path.data_type, DataType::ContactPoint);
         let path = Path::parse("item[extension=http://x.y/z].answer.valueReference:Reference").expect("a path");
         assert_eq!(path.steps.len(), 3);
-        assert_eq!(path.steps[0].only, Only::Extended("http://x.y/z"));
+        assert_eq!(path.steps[0].only, Only::Extended("http://x.y/z".into()));
         let path = Path::parse("subject:Reference(Patient)").expect("a path");
         assert_eq!(path.refers_to.map(ResourceType::name), Some("Patient"));
         assert!(Path::parse(".:Deceased").expect("a path").steps.is_empty());

@@ -18,7 +18,7 @@ pub(crate) struct Tree {
 /// A member that paths go on through.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    member: &'static str,
+    member: Box<str>,
     /// Which of its items to follow.
     pub(crate) only: Only,
     /// What is there.
@@ -50,7 +50,7 @@ impl Tree {
     /// The tree of these parameters. `_id` and `_lastUpdated` are left out: they have no rows.
     pub(crate) fn of<'a>(parameters: impl Iterator<Item = &'a Parameter>) -> Tree {
         let mut root = Tree::default();
-        for parameter in parameters.filter(|parameter| !matches!(parameter.code, "_id" | "_lastUpdated")) {
+        for parameter in parameters.filter(|parameter| !matches!(&*parameter.code, "_id" | "_lastUpdated")) {
             for path in &parameter.paths {
                 let leaf = Leaf {
                     parameter: parameter.id,
@@ -73,11 +73,12 @@ impl Tree {
             self.leaves.push(leaf);
             return;
         };
-        let wanted = (first.member, first.only);
-        let at = match self.edges.binary_search_by(|edge| (edge.member, edge.only).cmp(&wanted)) {
+        let wanted = (&first.member, &first.only);
+        let at = match self.edges.binary_search_by(|edge| (&edge.member, &edge.only).cmp(&wanted)) {
             Ok(at) => at,
             Err(at) => {
-                self.edges.insert(at, Edge { member: first.member, only: first.only, tree: Tree::default() });
+                self.edges
+                    .insert(at, Edge { member: first.member.clone(), only: first.only.clone(), tree: Tree::default() });
                 at
             }
         };
@@ -93,9 +94,9 @@ impl Tree {
 
     /// The edges into the member of that name.
     pub(crate) fn into(&self, member: &str) -> &[Edge] {
-        let from = self.edges.partition_point(|edge| edge.member < member);
+        let from = self.edges.partition_point(|edge| *edge.member < *member);
         let found = self.edges.get(from..).unwrap_or_default();
-        let count = found.iter().take_while(|edge| edge.member == member).count();
+        let count = found.iter().take_while(|edge| *edge.member == *member).count();
         found.get(..count).unwrap_or_default()
     }
 }

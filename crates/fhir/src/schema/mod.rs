@@ -18,4 +18,5 @@ mod temporal;
 pub use check::check;
 pub use primitive::{Primitive, Written};
 pub use summary::{Summary, summarize};
+pub(crate) use table::choice;
 pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind, r4};

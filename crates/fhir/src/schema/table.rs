@@ -266,7 +266,7 @@ impl Element {
 }
 
 /// The name of a choice with a type: `value` and `dateTime` make `valueDateTime`.
-pub(super) fn choice(element: &str, type_name: &str) -> String {
+pub(crate) fn choice(element: &str, type_name: &str) -> String {
     // The one profile that R4 uses as a type is written as the type that it is of.
     let type_name = if type_name == "SimpleQuantity" { "Quantity" } else { type_name };
     let mut name = element.to_owned();

@@ -1,8 +1,8 @@
 //! The parameters that say how a search is answered, not what it finds (R4 "Search", search result parameters).
 
 use super::value_text::split;
-use super::{Query, Refusal, Sort, SortBy, unsupported, wrong};
-use crate::registry::{Kind, ResourceType, parameter, parameter_of_every_resource};
+use super::{Known, Query, Refusal, Sort, SortBy, unsupported, wrong};
+use crate::registry::{Kind, ResourceType, parameter_of_every_resource};
 
 /// The most parameters to sort by.
 pub const MOST_SORTS: usize = 5;
@@ -35,13 +35,13 @@ pub enum Summary {
 }
 
 /// Reads a parameter of the answer; false if it is none.
-pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, Refusal> {
+pub(super) fn read(query: &mut Query, known: &Known<'_>, name: &str, value: &str) -> Result<bool, Refusal> {
     let once = matches!(name, "_sort" | "_count" | "_total" | "_summary" | "_cursor" | "_explain");
     if once && (query.used.iter().any(|(used, _)| used == name) || name == "_cursor" && query.cursor.is_some()) {
         return Err(wrong(name, "it may be given only once"));
     }
     match name {
-        "_sort" => query.sort = sorts(query.resource_type, value)?,
+        "_sort" => query.sort = sorts(known, query.resource_type, value)?,
         "_count" => {
             let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
             let count = value.parse().ok().filter(|_| digits);
@@ -101,7 +101,7 @@ fn element_name(name: &str, element: &str) -> Result<String, Refusal> {
 }
 
 /// `_sort=-date,code`
-fn sorts(resource_type: Option<ResourceType>, value: &str) -> Result<Vec<Sort>, Refusal> {
+fn sorts(known: &Known<'_>, resource_type: Option<ResourceType>, value: &str) -> Result<Vec<Sort>, Refusal> {
     let mut sorts: Vec<Sort> = Vec::new();
     for text in split(value, ',') {
         let (code, descending) = match text.strip_prefix('-') {
@@ -109,11 +109,11 @@ fn sorts(resource_type: Option<ResourceType>, value: &str) -> Result<Vec<Sort>, 
             None => (text, false),
         };
         let found = match resource_type {
-            Some(resource_type) => parameter(resource_type, code),
+            Some(resource_type) => known.parameter("_sort", resource_type, code)?,
             None => parameter_of_every_resource(code),
         };
         let parameter = found.ok_or_else(|| wrong("_sort", &format!("there is no search parameter `{code}`")))?;
-        let by = match (parameter.code, parameter.kind) {
+        let by = match (&*parameter.code, parameter.kind) {
             ("_id", _) => SortBy::Id,
             ("_lastUpdated", _) => SortBy::Updated,
             // A quantity is sorted by its number: a page mostly has one unit.

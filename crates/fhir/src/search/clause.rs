@@ -57,7 +57,7 @@ pub(super) fn read(setting: Setting<'_>, name: &str, value: &str) -> Result<Pred
         ));
     }
     let found = match setting.resource_type {
-        Some(resource_type) => parameter(resource_type, code),
+        Some(resource_type) => setting.known.parameter(name, resource_type, code)?,
         None => parameter_of_every_resource(code),
     };
     let Some(parameter) = found else { return Err(unknown(setting.resource_type, code)) };
@@ -81,7 +81,7 @@ pub(super) fn read(setting: Setting<'_>, name: &str, value: &str) -> Result<Pred
         }
         alternatives.push(alternative);
     }
-    match parameter.code {
+    match &*parameter.code {
         "_id" => logical_ids(name, modifier, &alternatives),
         "_lastUpdated" => updated(setting, name, modifier, &alternatives),
         _ => Clause { setting, name, parameter, modifier }.read(&alternatives),
@@ -99,7 +99,7 @@ fn unknown(resource_type: Option<ResourceType>, code: &str) -> Refusal {
 /// A test of a filter.
 fn compared(
     setting: Setting<'_>,
-    parameter: &'static Parameter,
+    parameter: &Parameter,
     modifier: Option<&str>,
     operator: Operator,
     value: &str,
@@ -108,13 +108,13 @@ fn compared(
     if modifier.is_some() {
         return Err(wrong(name, "a filter has operators and no modifiers"));
     }
-    let code = parameter.code;
+    let code = &parameter.code;
     let ordered = matches!(parameter.kind, Kind::Date | Kind::Number | Kind::Quantity);
     if ordered && operator != Operator::Present && value.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return Err(wrong(name, &format!("the value for `{code}` has no prefix in a filter")));
     }
     let plain = Setting { operator: None, ..setting };
-    let asked = |modifier: Option<&str>, value: &str| match parameter.code {
+    let asked = |modifier: Option<&str>, value: &str| match &*parameter.code {
         "_id" => logical_ids(name, modifier, &[value]),
         "_lastUpdated" => updated(plain, name, modifier, &[value]),
         _ => Clause { setting: plain, name, parameter, modifier }.read(&[value]),
@@ -160,7 +160,7 @@ fn compared(
 
 /// `:missing=true` and `:missing=false`. A reference that is known by its identifier alone is not missing.
 fn missing(parameter: &Parameter, name: &str, value: &str) -> Result<Predicate, Refusal> {
-    let there = match parameter.code {
+    let there = match &*parameter.code {
         // Every resource has both.
         "_id" | "_lastUpdated" => Predicate::All,
         _ => Predicate::Entry(parameter.id, Test::Present),
@@ -254,7 +254,7 @@ fn any_of(mut tests: Vec<Test>) -> Test {
 struct Clause<'a> {
     setting: Setting<'a>,
     name: &'a str,
-    parameter: &'static Parameter,
+    parameter: &'a Parameter,
     modifier: Option<&'a str>,
 }
 

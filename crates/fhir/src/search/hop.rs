@@ -7,7 +7,7 @@ use super::{Refusal, Setting, issue, unsupported, wrong};
 use crate::index::ParameterId;
 use crate::issue::IssueCode;
 use crate::predicate::Predicate;
-use crate::registry::{Kind, Parameter, ResourceType, Targets, parameter};
+use crate::registry::{Kind, Parameter, ResourceType, Targets};
 use crate::value::ask;
 
 /// The most resources that one parameter may look through, one behind the other.
@@ -25,7 +25,7 @@ pub(super) fn chain(setting: Setting<'_>, first: &str, rest: &str, value: &str) 
         None => (first, None),
     };
     let own = own_type(setting)?;
-    let found = parameter(own, code);
+    let found = setting.known.parameter(setting.whole, own, code)?;
     let parameter = found.ok_or_else(|| Refusal::Unknown(format!("{own} has no search parameter `{code}`")))?;
     if parameter.kind != Kind::Reference {
         let why = format!("`{code}` is a {} and leads to no resource", parameter.kind.code());
@@ -68,8 +68,9 @@ pub(super) fn has(setting: Setting<'_>, what: &str, value: &str) -> Result<Predi
     };
     let resource_type =
         ResourceType::parse(name).ok_or_else(|| wrong(setting.whole, &format!("`{name}` is not a resource type")))?;
-    let parameter = parameter(resource_type, code)
-        .ok_or_else(|| wrong(setting.whole, &format!("{resource_type} has no search parameter `{code}`")))?;
+    let found = setting.known.parameter(setting.whole, resource_type, code)?;
+    let parameter =
+        found.ok_or_else(|| wrong(setting.whole, &format!("{resource_type} has no search parameter `{code}`")))?;
     if parameter.kind != Kind::Reference {
         let why = format!("`{code}` is a {} and leads to no resource", parameter.kind.code());
         return Err(wrong(setting.whole, &why));

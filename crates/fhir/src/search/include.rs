@@ -1,9 +1,10 @@
 //! `_include` and `_revinclude`: which other resources an answer brings along (R4 "Search", including other resources
 //! in result).
 
-use super::{Query, Refusal, issue, wrong};
+use super::{Known, Query, Refusal, issue, wrong};
+use crate::index::ParameterId;
 use crate::issue::IssueCode;
-use crate::registry::{Kind, Parameter, ResourceType, parameter};
+use crate::registry::{Kind, ResourceType};
 
 /// The most parameters that include.
 pub const MOST_INCLUDES: usize = 20;
@@ -18,13 +19,13 @@ pub struct Include {
     /// The type of the resources that refer; none for any.
     pub source: Option<ResourceType>,
     /// The parameter in which they do; none for any.
-    pub parameter: Option<&'static Parameter>,
+    pub parameter: Option<ParameterId>,
     /// The only type that they are to refer to.
     pub target: Option<ResourceType>,
 }
 
 /// Reads `_include`, `_include:iterate`, `_revinclude` or `_revinclude:iterate`; false if it is none of these.
-pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, Refusal> {
+pub(super) fn read(query: &mut Query, known: &Known<'_>, name: &str, value: &str) -> Result<bool, Refusal> {
     let (code, modifier) = match name.split_once(':') {
         Some((code, modifier)) => (code, Some(modifier)),
         None => (name, None),
@@ -43,7 +44,7 @@ pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, R
         let why = format!("there are more than {MOST_INCLUDES} parameters that include");
         return Err(Refusal::Wrong(issue(IssueCode::TooCostly, name, &why)));
     }
-    let include = what(name, value)?;
+    let include = what(known, name, value)?;
     let include = Include { reverse, iterate, ..include };
     let searched = |one: ResourceType| match query.resource_type {
         Some(own) => own == one,
@@ -64,7 +65,7 @@ pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, R
 }
 
 /// `Type:code`, `Type:code:Target`, `Type:*`, `*`
-fn what(name: &str, value: &str) -> Result<Include, Refusal> {
+fn what(known: &Known<'_>, name: &str, value: &str) -> Result<Include, Refusal> {
     let mut include = Include { reverse: false, iterate: false, source: None, parameter: None, target: None };
     if value == "*" {
         return Ok(include);
@@ -76,14 +77,16 @@ fn what(name: &str, value: &str) -> Result<Include, Refusal> {
     let source = type_of(source)?;
     let code = code.ok_or_else(|| wrong(name, "the value has the form `Type:parameter`"))?;
     include.source = Some(source);
+    let mut parameter = None;
     if code != "*" {
-        let found = parameter(source, code).filter(|found| found.kind == Kind::Reference);
+        let found = known.parameter(name, source, code)?.filter(|found| found.kind == Kind::Reference);
         let found = found.ok_or_else(|| wrong(name, &format!("{source} has no reference parameter `{code}`")))?;
-        include.parameter = Some(found);
+        include.parameter = Some(found.id);
+        parameter = Some(found);
     }
     if let Some(target) = parts.next().filter(|target| !target.is_empty()) {
         let target = type_of(target)?;
-        if include.parameter.is_some_and(|parameter| !parameter.targets.contains(target)) {
+        if parameter.is_some_and(|parameter| !parameter.targets.contains(target)) {
             return Err(wrong(name, &format!("`{code}` never refers to {target}")));
         }
         include.target = Some(target);

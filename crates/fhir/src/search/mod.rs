@@ -26,7 +26,9 @@ mod words;
 use crate::index::ParameterId;
 use crate::issue::{Issue, IssueCode};
 use crate::predicate::{Predicate, Test};
-use crate::registry::{Kind, ResourceType, compartment_parameters, parameter, parameter_of_every_resource};
+use crate::registry::{
+    Index, Kind, Parameter, Registry, ResourceType, compartment_parameters, parameter, parameter_of_every_resource,
+};
 pub use answer::{MOST_SORTS, Summary, Total};
 pub use filter::{DEEPEST as DEEPEST_FILTER, MOST_TESTS};
 pub use hop::{MOST_HOPS, MOST_WAYS};
@@ -114,11 +116,14 @@ pub struct Query {
     pub ignored: Vec<(String, String)>,
     /// The parameters that were, as they were given, for the `self` link; `_cursor` is left out.
     pub used: Vec<(String, String)>,
+    /// The version of the registry that the query can be run under; none if it needs nothing but the table.
+    pub registry: Option<i64>,
 }
 
 /// What a clause is read against.
 #[derive(Clone, Copy)]
 struct Setting<'a> {
+    known: &'a Known<'a>,
     resource_type: Option<ResourceType>,
     now_ms: i64,
     base: &'a str,
@@ -132,6 +137,34 @@ struct Setting<'a> {
     operator: Option<filter::Operator>,
 }
 
+/// The search parameters that there are.
+struct Known<'a> {
+    registry: &'a Registry,
+    /// Whether one that was added to the table has been asked for.
+    added: Cell<bool>,
+}
+
+impl Known<'_> {
+    /// The parameter of the type with that name.
+    ///
+    /// # Errors
+    /// One whose index is not whole: it would find less than there is.
+    fn parameter(&self, whole: &str, resource_type: ResourceType, code: &str) -> Result<Option<&Parameter>, Refusal> {
+        let found = self.registry.parameter(resource_type, code);
+        let Some(added) = found.and_then(|found| found.added.as_ref()) else { return Ok(found) };
+        self.added.set(true);
+        let done = match added.index {
+            Index::Whole => return Ok(found),
+            Index::Missing => "it has not been begun".to_owned(),
+            Index::Begun(hundredths) => format!("{hundredths} % of it are done"),
+        };
+        Err(unsupported(
+            whole,
+            &format!("the index of `{code}` is still to be built, until when it finds nothing: {done}"),
+        ))
+    }
+}
+
 /// Why a parameter cannot be used.
 enum Refusal {
     /// It is not known: a matter of [`Handling`].
@@ -140,12 +173,27 @@ enum Refusal {
     Wrong(Issue),
 }
 
-/// Reads a query. `pairs` are the names and values of the query string, decoded, in their order; `now_ms` is the time
+/// Reads a query with the parameters of R4 and Concord's own. `pairs` are the names and values of the query string, decoded, in their order; `now_ms` is the time
 /// in milliseconds since 1970 UTC, for `ap`; `base` is the url of this server's FHIR endpoint.
 ///
 /// # Errors
 /// Everything that is wrong with the query, each naming its parameter.
 pub fn parse(
+    resource_type: Option<ResourceType>,
+    pairs: &[(String, String)],
+    handling: Handling,
+    now_ms: i64,
+    base: &str,
+) -> Result<Query, Vec<Issue>> {
+    parse_with(Registry::r4(), resource_type, pairs, handling, now_ms, base)
+}
+
+/// The same, where operators have added parameters.
+///
+/// # Errors
+/// As [`parse`]; and each parameter whose index is not whole.
+pub fn parse_with(
+    registry: &Registry,
     resource_type: Option<ResourceType>,
     pairs: &[(String, String)],
     handling: Handling,
@@ -167,9 +215,10 @@ pub fn parse(
         }
     }
     let ways = Cell::new(0);
+    let known = &Known { registry, added: Cell::new(false) };
     for (name, value) in pairs {
         let resource_type = query.resource_type;
-        let setting = Setting { resource_type, now_ms, base, whole: name, hops: 0, ways: &ways, operator: None };
+        let setting = Setting { known, resource_type, now_ms, base, whole: name, hops: 0, ways: &ways, operator: None };
         match read(&mut query, setting, name, value) {
             Ok(()) if name == "_cursor" => {}
             Ok(()) => query.used.push((name.clone(), value.clone())),
@@ -182,6 +231,7 @@ pub fn parse(
         let asked = std::mem::replace(&mut query.predicate, Predicate::All);
         query.predicate = Predicate::Type(query.types.clone()).and(asked);
     }
+    query.registry = known.added.get().then(|| registry.version());
     if issues.is_empty() { Ok(query) } else { Err(issues) }
 }
 
@@ -202,7 +252,11 @@ fn read(query: &mut Query, setting: Setting<'_>, name: &str, value: &str) -> Res
     if name == "_type" && setting.resource_type.is_none_or(|_| !query.types.is_empty()) {
         return Ok(());
     }
-    if answer::read(query, name, value)? || include::read(query, name, value)? || words::read(query, name, value)? {
+    let known = setting.known;
+    if answer::read(query, known, name, value)?
+        || include::read(query, known, name, value)?
+        || words::read(query, name, value)?
+    {
         return Ok(());
     }
     let clause = match setting.resource_type {
@@ -343,6 +397,7 @@ impl Query {
             cursor: None,
             ignored: Vec::new(),
             used: Vec::new(),
+            registry: None,
         }
     }
 }

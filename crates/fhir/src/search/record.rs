@@ -52,7 +52,7 @@ fn names_owner(id: ParameterId) -> bool {
     let is_owner = |path: &Path| {
         path.data_type == DataType::Reference
             && path.steps.iter().all(|step| step.only == Only::All)
-            && owner.iter().any(|element| element.split('.').eq(path.steps.iter().map(|step| step.member)))
+            && owner.iter().any(|element| element.split('.').eq(path.steps.iter().map(|step| &*step.member)))
     };
     !parameter.paths.is_empty() && parameter.paths.iter().all(is_owner)
 }

@@ -4,8 +4,8 @@ use super::{key, string};
 use crate::index::{Entry, ParameterId, SEPARATOR};
 use crate::json::Value;
 use crate::predicate::Test;
+use crate::registry::Leaf;
 use crate::registry::path::DataType;
-use crate::registry::{Leaf, Parameter, parameter_by_id};
 use crate::terminology::Code;
 
 /// The rows of a value that is searched as a token, those of its texts and of its type.
@@ -114,10 +114,10 @@ pub(crate) fn test(parts: &[String]) -> Result<Test, &'static str> {
     }
 }
 
-/// The test that a token is one of these codes. Of a parameter whose values say no system, the code alone is compared.
+/// The test that a token is one of these codes. Of a parameter whose values say no system (`bare`), the code alone is
+/// compared.
 #[must_use]
-pub fn of_codes<'c>(parameter: ParameterId, codes: impl Iterator<Item = &'c Code>) -> Test {
-    let bare = parameter_by_id(parameter).is_some_and(Parameter::is_of_bare_codes);
+pub fn of_codes<'c>(bare: bool, codes: impl Iterator<Item = &'c Code>) -> Test {
     let mut keys: Vec<String> = codes.map(|code| key::pair(&code.code, if bare { "" } else { &code.system })).collect();
     keys.dedup();
     Test::OneOf(keys)

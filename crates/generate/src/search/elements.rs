@@ -2,6 +2,7 @@
 
 use super::read_all;
 use crate::definitions::{member, snapshot, text};
+use concord_fhir::registry::compile::{self, Place};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,17 +20,6 @@ pub(super) struct Elements {
     by_path: BTreeMap<String, Element>,
     resource_types: BTreeSet<String>,
     extensions: BTreeMap<String, Vec<String>>,
-}
-
-/// What one step down a path leads to: a JSON member and one data type that it may hold.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place {
-    /// The name of the JSON member.
-    pub(super) member: String,
-    /// The path under which its own members are defined.
-    pub(super) path: String,
-    /// Its data type.
-    pub(super) data_type: String,
 }
 
 impl Elements {
@@ -63,25 +53,9 @@ impl Elements {
         self.resource_types.iter().map(String::as_str)
     }
 
-    /// The data types of the value of the extension with that url, if it is defined.
-    pub(super) fn extension(&self, url: &str) -> Option<&[String]> {
-        self.extensions.get(url).map(Vec::as_slice)
-    }
-
-    /// The members that `name` stands for under `path`: one, or one for each type of a choice.
-    pub(super) fn step(&self, path: &str, name: &str) -> Vec<Place> {
-        let direct = format!("{path}.{name}");
-        if let Some(element) = self.by_path.get(&direct) {
-            return self.places(element, name, &direct);
-        }
-        let Some(choice) = self.by_path.get(&format!("{path}.{name}[x]")) else { return Vec::new() };
-        let suffixed = |data_type: &String| {
-            let mut letters = data_type.chars();
-            let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
-            let member = name.chars().chain(first).chain(letters).collect();
-            Place { member, path: data_type.clone(), data_type: data_type.clone() }
-        };
-        choice.types.iter().map(suffixed).collect()
+    /// Whether R4 defines the extension.
+    pub(super) fn has_extension(&self, url: &str) -> bool {
+        self.extensions.contains_key(url)
     }
 
     /// The one place of an element that is no choice.
@@ -98,6 +72,42 @@ impl Elements {
             None => Vec::new(),
         }
     }
+}
+
+impl compile::Elements for Elements {
+    fn extension(&self, url: &str) -> Vec<Place> {
+        self.extensions.get(url).map_or_else(Vec::new, |types| choice("value", types))
+    }
+
+    /// As R4 "Search" has it in the table in section "Search Parameter Types", and as its definitions need it.
+    fn suits(&self, kind: &str, data_type: &str) -> bool {
+        match kind {
+            "date" => matches!(data_type, "date" | "dateTime" | "instant" | "Period" | "Timing"),
+            "quantity" => data_type != "SampledData",
+            "reference" => data_type != "Attachment",
+            _ => true,
+        }
+    }
+
+    fn step(&self, path: &str, name: &str) -> Vec<Place> {
+        let direct = format!("{path}.{name}");
+        if let Some(element) = self.by_path.get(&direct) {
+            return self.places(element, name, &direct);
+        }
+        let Some(element) = self.by_path.get(&format!("{path}.{name}[x]")) else { return Vec::new() };
+        choice(name, &element.types)
+    }
+}
+
+/// The members of a choice, one for each of its types.
+fn choice(name: &str, types: &[String]) -> Vec<Place> {
+    let place = |data_type: &String| {
+        let mut letters = data_type.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
+        let member = name.chars().chain(first).chain(letters).collect();
+        Place { member, path: data_type.clone(), data_type: data_type.clone() }
+    };
+    types.iter().map(place).collect()
 }
 
 /// The data types that an element may have; the ones of FHIRPath itself (ids, urls) are strings.

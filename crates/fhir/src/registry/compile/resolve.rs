@@ -1,12 +1,13 @@
 //! Turns an expression over elements into paths over JSON members, each with the data type at its end.
 
-use super::elements::{Elements, Place};
 use super::expression::{self, Branch, Step};
-use crate::definitions::{member, text};
-use serde_json::Value;
+use super::{Elements, Place};
 
 /// The one expression of R4 that is no path. Its value is computed from the whole resource.
 const DECEASED: &str = "Patient.deceased.exists() and Patient.deceased != false";
+
+/// The most places that one alternative may lead to.
+const MOST_WALKS: usize = 200;
 
 /// A path that is being followed.
 #[derive(Clone)]
@@ -23,50 +24,57 @@ struct Walk {
 
 /// The paths of a parameter for one of its base types. Data types that its kind cannot be searched by are left out:
 /// R4 offers `Procedure.performed` as a date, though it may be an age or a text.
-pub(super) fn simple(definition: &Value, base: &str, elements: &Elements) -> Result<String, String> {
-    let expression = text(definition, "expression");
-    if expression == DECEASED {
-        return Ok(".:Deceased".to_owned());
+///
+/// # Errors
+/// What the expression says that is not understood, or leads nowhere.
+pub fn simple(
+    kind: &str,
+    expression: &str,
+    targets: &[&str],
+    base: &str,
+    elements: &impl Elements,
+) -> Result<Vec<String>, String> {
+    if expression == DECEASED && base == "Patient" && elements.suits(kind, "Deceased") {
+        return Ok(vec![".:Deceased".to_owned()]);
     }
     let branches = expression::parse(expression)?;
     let own = branches.iter().filter(|branch| branch.root == base || branch.root.is_empty());
     let mut paths = typed(own, base, elements)?;
-    let kind = text(definition, "type");
-    paths.retain(|path| suits(kind, path.rsplit(':').next().unwrap_or_default()));
+    paths.retain(|path| elements.suits(kind, path.rsplit(':').next().unwrap_or_default()));
     // A resource that stands in place of a reference is only meant if it is of the type that is asked for.
-    if let [target] = super::texts(definition, "target").as_slice() {
+    if let [target] = targets {
         for path in paths.iter_mut().filter(|path| path.ends_with(":Resource")) {
             path.push_str(&format!("({target})"));
         }
     }
-    if paths.is_empty() { Err(format!("no path for {base}")) } else { Ok(paths.join(" ")) }
+    if paths.is_empty() { Err(format!("it leads to nothing in {base} that a {kind} is read from")) } else { Ok(paths) }
 }
 
-/// Whether values of the data type can be searched by a parameter of the kind (R4 "Search", the table in section
-/// "Search Parameter Types").
-fn suits(kind: &str, data_type: &str) -> bool {
-    match kind {
-        "date" => matches!(data_type, "date" | "dateTime" | "instant" | "Period" | "Timing"),
-        "quantity" => data_type != "SampledData",
-        "reference" => data_type != "Attachment",
-        _ => true,
-    }
-}
-
-/// The elements of a composite parameter and the paths of its components (R4 "Search", composite).
-pub(super) fn composite(definition: &Value, base: &str, elements: &Elements) -> Result<String, String> {
+/// The elements of a composite parameter and the paths of its components, each with its code (R4 "Search", composite).
+/// `components` are the urls of their definitions and their expressions.
+///
+/// # Errors
+/// What an expression says that is not understood, or leads nowhere; of a component with its place.
+pub fn composite(
+    expression: &str,
+    components: &[(&str, &str)],
+    base: &str,
+    elements: &impl Elements,
+) -> Result<Vec<String>, (Option<usize>, String)> {
     let mut columns = Vec::new();
     let mut starts = Vec::new();
-    for branch in expression::parse(text(definition, "expression"))?.iter().filter(|branch| branch.root == base) {
-        for walk in follow(branch, base, elements)? {
+    let whole = |text: String| (None, text);
+    for branch in expression::parse(expression).map_err(whole)?.iter().filter(|branch| branch.root == base) {
+        for walk in follow(branch, base, elements).map_err(whole)? {
             columns.push(if walk.written.is_empty() { ".".to_owned() } else { walk.written.clone() });
             starts.push(walk.path);
         }
     }
-    let start = starts.first().ok_or_else(|| format!("no element for {base}"))?;
-    for component in member(definition, "component") {
-        let name = component_code(text(component, "definition"), base);
-        for mut branch in expression::parse(text(component, "expression"))? {
+    let start = starts.first().ok_or_else(|| whole(format!("it leads to no element of {base}")))?;
+    for (place, (definition, expression)) in components.iter().enumerate() {
+        let here = |text: String| (Some(place), text);
+        let name = component_code(definition, base);
+        for mut branch in expression::parse(expression).map_err(here)? {
             // One definition spells the data type with a capital that the type does not have.
             for step in &mut branch.steps {
                 if *step == Step::As("DateTime".to_owned()) {
@@ -74,16 +82,16 @@ pub(super) fn composite(definition: &Value, base: &str, elements: &Elements) -> 
                 }
             }
             let (mark, from) = if branch.root == "%resource" { ("%", base) } else { ("", start.as_str()) };
-            for path in typed([&branch], from, elements)? {
+            for path in typed([&branch], from, elements).map_err(here)? {
                 columns.push(format!("@{name}={mark}{path}"));
             }
         }
     }
-    Ok(columns.join(" "))
+    Ok(columns)
 }
 
 /// The code of the parameter that a component's definition names: its id without the type or group in front.
-fn component_code(definition: &str, base: &str) -> String {
+pub(super) fn component_code(definition: &str, base: &str) -> String {
     let id = definition.rsplit('/').next().unwrap_or_default();
     let shorter = id.strip_prefix(base).and_then(|rest| rest.strip_prefix('-'));
     let grouped = || id.split_once('-').map(|(_, rest)| rest);
@@ -94,7 +102,7 @@ fn component_code(definition: &str, base: &str) -> String {
 fn typed<'a>(
     branches: impl IntoIterator<Item = &'a Branch>,
     base: &str,
-    elements: &Elements,
+    elements: &impl Elements,
 ) -> Result<Vec<String>, String> {
     let mut paths: Vec<String> = Vec::new();
     for branch in branches {
@@ -110,16 +118,19 @@ fn typed<'a>(
 }
 
 /// Where one alternative leads.
-fn follow(branch: &Branch, base: &str, elements: &Elements) -> Result<Vec<Walk>, String> {
+fn follow(branch: &Branch, base: &str, elements: &impl Elements) -> Result<Vec<Walk>, String> {
     let start = Walk { written: String::new(), path: base.to_owned(), data_type: base.to_owned(), refers_to: None };
     let mut walks = vec![start];
     for step in &branch.steps {
         let mut next = Vec::new();
         for walk in walks {
             next.extend(advance(walk, step, elements));
+            if next.len() > MOST_WALKS {
+                return Err(format!("{base} has too many places at {step}; say which data types are meant"));
+            }
         }
         if next.is_empty() {
-            return Err(format!("{base} has nothing at {step:?}"));
+            return Err(format!("{base} has nothing at {step}"));
         }
         walks = next;
     }
@@ -127,7 +138,7 @@ fn follow(branch: &Branch, base: &str, elements: &Elements) -> Result<Vec<Walk>,
 }
 
 /// One step further along one path.
-fn advance(mut walk: Walk, step: &Step, elements: &Elements) -> Vec<Walk> {
+fn advance(mut walk: Walk, step: &Step, elements: &impl Elements) -> Vec<Walk> {
     match step {
         Step::Member(name) => {
             elements.step(&walk.path, name).into_iter().map(|place| walk.clone().enter(place)).collect()
@@ -139,7 +150,15 @@ fn advance(mut walk: Walk, step: &Step, elements: &Elements) -> Vec<Walk> {
                 Vec::new()
             }
         }
-        Step::Where(member, wanted) => vec![walk.only(&format!("{member}={wanted}"))],
+        Step::Where(member, wanted) => {
+            // The texts that stand in the element itself are compared.
+            let is_text = |place: &Place| place.member == *member && place.data_type.starts_with(is_small);
+            if elements.step(&walk.path, member).iter().any(is_text) {
+                vec![walk.only(&format!("{member}={wanted}"))]
+            } else {
+                Vec::new()
+            }
+        }
         Step::HasExtension(url) => vec![walk.only(&format!("extension={url}"))],
         Step::First => vec![walk.only("0")],
         Step::RefersTo(target) => {
@@ -155,16 +174,14 @@ fn advance(mut walk: Walk, step: &Step, elements: &Elements) -> Vec<Walk> {
         Step::Extension(url) => {
             let extension = Place { member: "extension".to_owned(), path: String::new(), data_type: String::new() };
             let extension = walk.enter(extension).only(&format!("url={url}"));
-            let types = elements.extension(url).unwrap_or_default();
-            let value = |data_type: &String| {
-                let mut letters = data_type.chars();
-                let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
-                let member = "value".chars().chain(first).chain(letters).collect();
-                extension.clone().enter(Place { member, path: data_type.clone(), data_type: data_type.clone() })
-            };
-            types.iter().map(value).collect()
+            elements.extension(url).into_iter().map(|place| extension.clone().enter(place)).collect()
         }
     }
+}
+
+/// Whether a data type's name begins so because it is a primitive one.
+fn is_small(first: char) -> bool {
+    first.is_ascii_lowercase()
 }
 
 impl Walk {

@@ -1,4 +1,4 @@
-//! The forms of FHIRPath that the search parameters of R4 use, taken apart.
+//! The forms of FHIRPath that search parameters use, taken apart.
 
 /// One step of an expression, from the resource down.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,20 @@ pub(super) enum Step {
     First,
 }
 
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Step::Member(name) => write!(f, "`{name}`"),
+            Step::As(data_type) => write!(f, "`as {data_type}`"),
+            Step::Where(member, wanted) => write!(f, "`where({member}='{wanted}')`"),
+            Step::RefersTo(target) => write!(f, "`where(resolve() is {target})`"),
+            Step::HasExtension(url) => write!(f, "`where(hasExtension('{url}'))`"),
+            Step::Extension(url) => write!(f, "`extension('{url}')`"),
+            Step::First => f.write_str("`[0]`"),
+        }
+    }
+}
+
 /// One alternative of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Branch {
@@ -34,7 +48,8 @@ pub(super) fn parse(expression: &str) -> Result<Vec<Branch>, String> {
 }
 
 /// The url in the first `extension('url')` of an expression.
-pub(super) fn extension_url(expression: &str) -> Option<&str> {
+#[must_use]
+pub fn extension_url(expression: &str) -> Option<&str> {
     let (before, rest) = expression.split_once("extension('")?;
     if before.ends_with("has") {
         return None;
@@ -82,22 +97,38 @@ fn parse_branch(branch: &str) -> Result<Branch, String> {
         }
     }
     steps.extend(data_type.map(|data_type| Step::As(data_type.trim().to_owned())));
-    Ok(Branch { root, steps })
+    Ok(Branch { root, steps: extensions(steps) })
+}
+
+/// `extension('url')` with something after it is short for `extension.where(url='url')`. With nothing after it, R4 means
+/// the value of the extension.
+fn extensions(steps: Vec<Step>) -> Vec<Step> {
+    let mut plain = Vec::with_capacity(steps.len());
+    let mut rest = steps.into_iter().peekable();
+    while let Some(step) = rest.next() {
+        match (step, rest.peek()) {
+            (Step::Extension(url), Some(Step::Member(_) | Step::Extension(_))) => {
+                plain.extend([Step::Member("extension".to_owned()), Step::Where("url".to_owned(), url)]);
+            }
+            (step, _) => plain.push(step),
+        }
+    }
+    plain
 }
 
 /// One part between dots.
 fn parse_step(part: &str) -> Result<Vec<Step>, String> {
-    let unknown = || format!("`{part}` is a form of expression that the generator does not know");
+    let unknown = || format!("`{part}` is a form of expression that is not supported");
     if let Some((name, argument)) = part.strip_suffix(')').and_then(|part| part.split_once('(')) {
         return match name {
-            "as" | "ofType" => Ok(vec![Step::As(argument.to_owned())]),
+            "as" | "ofType" if is_name(argument) => Ok(vec![Step::As(argument.to_owned())]),
             "extension" => Ok(vec![Step::Extension(unquote(argument).ok_or_else(unknown)?)]),
             "where" => parse_condition(argument).map(|step| vec![step]).ok_or_else(unknown),
             _ => Err(unknown()),
         };
     }
     let name = part.strip_suffix("[0]").unwrap_or(part);
-    if name.is_empty() || !name.chars().all(|letter| letter.is_ascii_alphanumeric()) {
+    if !is_name(name) {
         return Err(unknown());
     }
     let mut steps = vec![Step::Member(name.to_owned())];
@@ -110,18 +141,28 @@ fn parse_step(part: &str) -> Result<Vec<Step>, String> {
 /// What stands in a `where`.
 fn parse_condition(condition: &str) -> Option<Step> {
     if let Some(target) = condition.strip_prefix("resolve() is ") {
-        return Some(Step::RefersTo(target.to_owned()));
+        return is_name(target).then(|| Step::RefersTo(target.to_owned()));
     }
     if let Some(argument) = condition.strip_prefix("hasExtension(").and_then(|rest| rest.strip_suffix(')')) {
         return unquote(argument).map(Step::HasExtension);
     }
     let (member, wanted) = condition.split_once('=')?;
-    Some(Step::Where(member.trim().to_owned(), unquote(wanted)?))
+    let member = member.trim();
+    is_name(member).then_some(())?;
+    Some(Step::Where(member.to_owned(), unquote(wanted)?))
 }
 
-/// The text between single quotes.
+/// Whether the text is the name of an element or type.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The text between single quotes. One that the table of parameters cannot hold is none: it has blanks and brackets
+/// between its parts.
 fn unquote(text: &str) -> Option<String> {
-    text.trim().strip_prefix('\'')?.strip_suffix('\'').map(str::to_owned)
+    let text = text.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+    let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control() && !"'\\[]".contains(letter);
+    (!text.is_empty() && text.chars().all(is_plain)).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -156,6 +197,8 @@ mod tests {
         assert_eq!(first, [member("entry"), Step::First, member("resource")]);
         let extension = only("Observation.extension('http://example.org/a.b')").steps;
         assert_eq!(extension, [Step::Extension("http://example.org/a.b".to_owned())]);
+        let value = only("Patient.extension('http://x.y/z').value").steps;
+        assert_eq!(value, only("Patient.extension.where(url = 'http://x.y/z').value").steps);
         let answer = only("Q.item.where(hasExtension('http://x.y/z')).answer.value.ofType(Reference)").steps;
         assert_eq!(answer.get(1), Some(&Step::HasExtension("http://x.y/z".to_owned())));
         assert_eq!(parse("A.b | C.d").expect("understood").len(), 2);
@@ -163,7 +206,24 @@ mod tests {
 
     #[test]
     fn an_unknown_form_is_an_error() {
-        assert!(parse("Patient.name.first()").is_err());
+        for unknown in [
+            "Patient.name.first()",
+            "Patient.name.where(use='a' and text='b')",
+            "Patient.name.where(text='two words')",
+            "Patient.name.where(text='a]b')",
+            "Patient.name.where(a.b='c')",
+            "Patient.name.where()",
+            "Patient..name",
+            "Patient.name.",
+            "Patient.name[1]",
+            "Patient.name as",
+            "Patient.name.as(a b)",
+            "Patient.subject.where(resolve() is )",
+            "(Patient.name",
+            "|",
+        ] {
+            assert!(parse(unknown).is_err(), "{unknown}");
+        }
         assert!(parse("Patient.deceased.exists() and Patient.deceased != false").is_err());
         assert!(parse("").is_err());
     }

@@ -1,0 +1,2 @@
+DROP TABLE search_parameter;
+DELETE FROM setting WHERE name = 'search-parameters';

@@ -1,0 +1,75 @@
+//! What happens between two nodes when a search parameter is added.
+
+use concord_fhir::index::extract_under;
+use concord_fhir::json::{self, Value};
+use concord_fhir::registry::{Index, ResourceType};
+use tokio::sync::oneshot;
+
+use super::create;
+use super::search_tests::{open, system};
+use crate::store::rows::{Method, Version};
+use crate::store::statement::Sql;
+use crate::store::testing::Scratch;
+use crate::store::transaction::Transaction;
+
+const LOCATION: ResourceType = ResourceType::of("Location");
+
+fn value(text: &str) -> Value<'static> {
+    json::parse(text.as_bytes(), &json::Limits::default()).unwrap().into_owned()
+}
+
+fn location(key: i64, body: &str) -> Version {
+    Version {
+        key,
+        resource_type: LOCATION,
+        id: "ward".to_owned(),
+        version: 1,
+        updated: 0,
+        method: Method::Put,
+        deleted: false,
+        patient: 0,
+        patients: 0,
+        author: String::new(),
+        labels: String::new(),
+        body: body.to_owned(),
+    }
+}
+
+/// How many transactions wait until no other one writes.
+fn waiting(transaction: &mut Transaction<'_>) -> i64 {
+    let sql = Sql::new(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ShareRowExclusiveLock' AND database = \
+         (SELECT oid FROM pg_database WHERE datname = current_database())",
+    );
+    transaction.numbers(sql).unwrap()[0]
+}
+
+/// Otherwise the index would count as whole although what the first node is about to commit has no rows.
+#[tokio::test]
+async fn a_definition_waits_for_the_writes_that_are_under_way() {
+    let [_, scratch] = Scratch::both();
+    let (one, other) = (open(scratch.address.clone()), open(scratch.address.clone()));
+    let (begun, begins) = oneshot::channel();
+    let writing = tokio::spawn(async move {
+        let write = one.store.write(move |transaction| {
+            let body = r#"{"resourceType":"Location","id":"ward","alias":["East"]}"#;
+            let entries = extract_under("", LOCATION, "ward", 0, &value(body));
+            let version = location(transaction.next_key(), body);
+            let done = transaction.insert(&[(version, &entries)]);
+            begun.send(()).unwrap();
+            while waiting(transaction) == 0 {}
+            (done, Vec::new())
+        });
+        write.await
+    });
+    begins.await.unwrap();
+    let definition = value(
+        r#"{"resourceType":"SearchParameter","url":"http://example.org/a","name":"a","status":"active","description":"a",
+            "code":"known-as","base":["Location"],"type":"string","expression":"Location.alias"}"#,
+    );
+    create::create(&other, system(), ResourceType::of("SearchParameter"), definition, None).await.unwrap();
+    writing.await.unwrap().unwrap();
+    let registry = other.store.newest_registry().await.unwrap();
+    let added = registry.parameter(LOCATION, "known-as").and_then(|found| found.added.clone()).unwrap();
+    assert_eq!(added.index, Index::Missing);
+}
