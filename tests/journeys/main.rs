@@ -13,6 +13,7 @@ mod bundles;
 mod comments;
 mod concurrency;
 mod conditions;
+mod corrections;
 mod description;
 mod durability;
 mod emergency;

@@ -709,7 +709,7 @@ pub(crate) fn may_change(
     let by_office = version.author.is_empty() && !call.caller.credentials.offices.is_empty();
     // What nobody is known to have written (the review of a broken glass) is also for those whose office it is. What
     // several parties write is bounded by the rules of its type; it is deleted by the one who wrote it first.
-    let joint = rules::is_joint(version.resource_type) && action == Action::Update;
+    let joint = action == Action::Update && is_joint(version)?;
     if !by_office && !joint {
         authored(concord, call, transaction, version)?
             .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
@@ -742,6 +742,15 @@ pub(crate) fn wrote(
     Ok(authored(concord, call, transaction, version)?.is_ok())
 }
 
+/// Whether several parties write what stands in a version, each its part.
+fn is_joint(version: &Version) -> Result<bool, Fault> {
+    let resource_type = version.resource_type;
+    if !rules::may_be_joint(resource_type) || version.deleted {
+        return Ok(false);
+    }
+    Ok(rules::is_joint(resource_type, &stored(version)?))
+}
+
 /// The resource of a version that is not a deletion.
 pub(crate) fn stored(version: &Version) -> Result<Value<'static>, Fault> {
     parsed(version)?.ok_or(Fault::Gone)
@@ -761,7 +770,7 @@ pub(crate) fn owns(
         return Ok(Err(vec![Issue::plain(IssueCode::BusinessRule, text)]));
     }
     // To negotiate a goal is not to own it.
-    if rules::is_joint(version.resource_type)
+    if is_joint(version)?
         && let Err(reason) = authored(concord, call, transaction, version)?
     {
         return Ok(Err(concord_consent::explain::refusal(std::slice::from_ref(&reason))));

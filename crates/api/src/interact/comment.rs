@@ -95,7 +95,10 @@ fn commented(
 }
 
 /// The current version of `Type/id` if it is there and the caller may read it.
-fn readable(
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn readable(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,

@@ -10,7 +10,7 @@ use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::write::{self, Place};
-use super::{AUDIT_EVENT, Call, Concord, access, audit, logged, matching, provenance};
+use super::{AUDIT_EVENT, Call, Concord, access, audit, correction, logged, matching, provenance};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::rows::{Method, Version};
@@ -88,7 +88,7 @@ pub(super) fn insert(
     call: &Call,
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
-    value: Value<'_>,
+    mut value: Value<'_>,
     id: &str,
     method: Method,
     record: &mut Record,
@@ -96,6 +96,9 @@ pub(super) fn insert(
     let key = transaction.next_key();
     let place = Place { key, id, number: 1, updated: transaction.now, method, author: None, previous: None };
     record.entity.clear();
+    let opening = correction::begin(concord, call, transaction, resource_type, &mut value)?;
+    let together = opening.as_ref().map(|opening| opening.together(call));
+    let call = together.as_ref().unwrap_or(call);
     let proposed = write::propose(concord, call, transaction, Action::Create, resource_type, value, &place)?;
     let told = provenance::of(call, transaction, &proposed, "CREATE", None)?;
     let mut rows = vec![(proposed.version.clone(), &proposed.entries)];
@@ -103,6 +106,7 @@ pub(super) fn insert(
         rows.push((version.clone(), entries));
     }
     transaction.insert(&rows)?;
+    correction::follow(concord, call, transaction, opening.as_ref(), &proposed.version)?;
     write::note_access_change(transaction, resource_type, &proposed.entries.patients)?;
     record.entity = id.to_owned();
     record.version = 1;

@@ -9,6 +9,7 @@ pub(crate) mod break_glass;
 pub(crate) mod bulk;
 pub(crate) mod bundle;
 pub(crate) mod comment;
+pub(crate) mod correction;
 pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;

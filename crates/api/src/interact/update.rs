@@ -13,7 +13,7 @@ use concord_fhir::search::Query;
 use super::audit::Interaction;
 use super::create::{self, Written};
 use super::write::{self, Place};
-use super::{Call, Concord, access, labels, logged, matching, provenance, read, redact};
+use super::{Call, Concord, access, correction, labels, logged, matching, provenance, read, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::overlay;
@@ -164,9 +164,10 @@ pub(super) fn put(
     record: &mut Record,
 ) -> Result<Written, Fault> {
     let (resource_type, id) = (old.resource_type, old.id.as_str());
+    correction::refuse_change(call, &old, &value)?;
     let is_system = matches!(call.caller.actor, Actor::System);
-    let before = match rules::is_joint(resource_type) && !old.deleted {
-        true => Some(access::stored(&old)?),
+    let before = match rules::may_be_joint(resource_type) && !old.deleted {
+        true => Some(access::stored(&old)?).filter(|value| rules::is_joint(resource_type, value)),
         false => None,
     };
     let own = is_system || before.is_none() || access::wrote(concord, call, transaction, &old)?;

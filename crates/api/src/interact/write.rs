@@ -10,7 +10,9 @@ use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 
-use super::{Call, Concord, PROVENANCE, SECURITY, access, comment, instant, labels, logical, provenance, references};
+use super::{
+    Call, Concord, PROVENANCE, SECURITY, access, comment, correction, instant, labels, logical, provenance, references,
+};
 use crate::fault::Fault;
 use crate::store::overlay;
 use crate::store::rows::{Method, Version};
@@ -62,6 +64,9 @@ pub(crate) fn propose(
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
     if resource_type == comment::COMMUNICATION {
         comment::complete(concord, call, transaction, place.id, &mut value)?;
+    }
+    if let (Some(previous), correction::TASK) = (place.previous, resource_type) {
+        correction::note_time(transaction, previous.value, &mut value);
     }
     let prepared = match place.previous {
         Some(previous) => {
@@ -132,6 +137,84 @@ pub(crate) fn propose(
         body: json::to_string(&value),
     };
     Ok(Proposed { version, entries, warnings })
+}
+
+/// The first version of a resource that the server itself writes: in nobody's name, and not decided on.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn by_server(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+    mut value: Value<'static>,
+) -> Result<Proposed, Fault> {
+    let now = transaction.now;
+    if let Some(object) = value.as_object_mut() {
+        object.set_at(0, "resourceType", Value::string(resource_type.name()));
+    }
+    let place = Place {
+        key: transaction.next_key(),
+        id,
+        number: 1,
+        updated: now,
+        method: Method::Post,
+        author: None,
+        previous: None,
+    };
+    stamp(&mut value, &place, None);
+    let entries = index::extract_under(&concord.base, resource_type, id, now, &value);
+    let patient = match entries.patients.first() {
+        Some(id) => transaction.make_patient_key(id)?,
+        None => 0,
+    };
+    let version = Version {
+        key: place.key,
+        resource_type,
+        id: id.to_owned(),
+        version: 1,
+        updated: now,
+        method: Method::Post,
+        deleted: false,
+        patient,
+        patients: i16::try_from(entries.patients.len()).unwrap_or(i16::MAX),
+        author: String::new(),
+        labels: own_labels(&entries),
+        body: json::to_string(&value),
+    };
+    Ok(Proposed { version, entries, warnings: Vec::new() })
+}
+
+/// The next version of a resource that the server itself moves on: in the same record, with the same author and the same
+/// labels beside it.
+pub(crate) fn next_by_server(
+    concord: &Concord,
+    transaction: &Transaction<'_>,
+    old: &Version,
+    mut value: Value<'static>,
+) -> Proposed {
+    let place = Place {
+        key: old.key,
+        id: &old.id,
+        number: old.version + 1,
+        updated: transaction.now.max(old.updated),
+        method: Method::Put,
+        author: None,
+        previous: None,
+    };
+    stamp(&mut value, &place, None);
+    let entries = index::extract_under(&concord.base, old.resource_type, &old.id, place.updated, &value);
+    let beside: Vec<String> = old.labels_beside().map(str::to_owned).collect();
+    let version = Version {
+        version: place.number,
+        updated: place.updated,
+        method: Method::Put,
+        labels: overlay::joined(&own_labels(&entries), &beside),
+        body: json::to_string(&value),
+        ..old.clone()
+    };
+    Proposed { version, entries, warnings: Vec::new() }
 }
 
 /// The keys of the labels, as a version's row keeps them.

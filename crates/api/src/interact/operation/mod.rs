@@ -5,6 +5,7 @@
 
 mod access_log;
 mod agreement;
+mod correction_request;
 mod duplicates;
 mod evaluate;
 mod everything;
@@ -100,6 +101,7 @@ pub(crate) enum Output {
 pub(crate) const OPERATIONS: &[Operation] = &[
     access_log::OPERATION,
     agreement::OPERATION,
+    correction_request::OPERATION,
     duplicates::OPERATION,
     evaluate::OPERATION,
     everything::OPERATION,
