@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::issue::Issue;
 use concord_fhir::json::Value;
@@ -100,11 +101,9 @@ pub(super) fn insert(
     let together = opening.as_ref().map(|opening| opening.together(call));
     let call = together.as_ref().unwrap_or(call);
     let proposed = write::propose(concord, call, transaction, Action::Create, resource_type, value, &place)?;
-    let told = provenance::of(call, transaction, &proposed, "CREATE", None)?;
+    let told = provenance::all(concord, call, transaction, &proposed, "CREATE", None)?;
     let mut rows = vec![(proposed.version.clone(), &proposed.entries)];
-    if let Some((version, entries)) = &told {
-        rows.push((version.clone(), entries));
-    }
+    rows.extend(told.iter().map(|(version, entries)| (version.clone(), entries)));
     transaction.insert(&rows)?;
     correction::follow(concord, call, transaction, opening.as_ref(), &proposed.version)?;
     write::note_access_change(transaction, resource_type, &proposed.entries.patients)?;
@@ -123,7 +122,7 @@ pub(super) fn handed_in(
 ) -> Result<Written, Fault> {
     let resource_type = AUDIT_EVENT;
     access::require_scope(call, Action::Create, resource_type)?;
-    if !matches!(call.caller.actor, concord_consent::caller::Actor::System) {
+    if !matches!(call.caller.actor, Actor::System) {
         refused.reason = "only a system may hand in audit events".to_owned();
         return Err(Fault::denied("only a registered system, with a system/ scope, may hand in audit events"));
     }

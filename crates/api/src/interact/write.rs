@@ -12,6 +12,7 @@ use concord_fhir::rules;
 
 use super::{
     Call, Concord, PROVENANCE, SECURITY, access, comment, correction, instant, labels, logical, provenance, references,
+    review,
 };
 use crate::fault::Fault;
 use crate::store::overlay;
@@ -68,6 +69,11 @@ pub(crate) fn propose(
     if let (Some(previous), correction::TASK) = (place.previous, resource_type) {
         correction::note_time(transaction, previous.value, &mut value);
     }
+    // After a comment has got the labels of what it is about.
+    let told = match call.caller.actor {
+        Actor::System => Vec::new(),
+        _ => review::complete(resource_type, None, transaction.now, &mut value)?,
+    };
     let prepared = match place.previous {
         Some(previous) => {
             rules::prepare_revision(resource_type, previous, &mut value, &writer, transaction.now, &settings)
@@ -97,7 +103,7 @@ pub(crate) fn propose(
         }
         (_, Err(fault)) => return Err(fault),
         (Err(issues), Ok(())) => return Err(Fault::RuleBroken(issues)),
-        (Ok(warnings), Ok(())) => warnings,
+        (Ok(warnings), Ok(())) => warnings.into_iter().chain(told).collect(),
     };
     if concord.check_references && !matches!(call.caller.actor, Actor::System) {
         references::check(concord, call, transaction, &value, &entries.patients)?;
@@ -154,23 +160,14 @@ pub(crate) fn by_server(
     if let Some(object) = value.as_object_mut() {
         object.set_at(0, "resourceType", Value::string(resource_type.name()));
     }
-    let place = Place {
-        key: transaction.next_key(),
-        id,
-        number: 1,
-        updated: now,
-        method: Method::Post,
-        author: None,
-        previous: None,
-    };
-    stamp(&mut value, &place, None);
+    stamp_first(&mut value, id, now, None);
     let entries = index::extract_under(&concord.base, resource_type, id, now, &value);
     let patient = match entries.patients.first() {
         Some(id) => transaction.make_patient_key(id)?,
         None => 0,
     };
     let version = Version {
-        key: place.key,
+        key: transaction.next_key(),
         resource_type,
         id: id.to_owned(),
         version: 1,
@@ -249,6 +246,12 @@ fn decide(
         }
     }
     Ok(())
+}
+
+/// Puts the server's elements into the first version of what the server itself writes.
+pub(crate) fn stamp_first(value: &mut Value<'_>, id: &str, now: i64, source: Option<String>) {
+    let place = Place { key: 0, id, number: 1, updated: now, method: Method::Post, author: None, previous: None };
+    stamp(value, &place, source);
 }
 
 /// Puts the server's elements in: `id`, `meta.versionId`, `meta.lastUpdated` and, for what a person writes,

@@ -13,6 +13,7 @@ mod observation;
 mod observation_range;
 mod patient;
 mod prepare;
+pub mod provenance;
 mod stamp;
 pub mod task;
 mod writer;
