@@ -792,8 +792,14 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
             writer.kind = WriterKind::Patient;
             writer.patient = Some(id.clone());
         }
-        Actor::RelatedPerson(_) => {
+        Actor::RelatedPerson(id) => {
             writer.patient.clone_from(&call.caller.patient);
+            if writer.patient.is_none()
+                && let Some(head) = transaction.head(RELATED_PERSON, id, false)?
+            {
+                // Without a patient in context it is the one whom this person is known to be related to.
+                writer.patient = Some(transaction.patient_id(head.version.patient)?).filter(|id| !id.is_empty());
+            }
             let decides = match &writer.patient {
                 Some(patient) => decides_for(concord, call, transaction, patient)?,
                 None => false,

@@ -2,7 +2,6 @@
 //! "Provenance", HTTP header). It is stored in the transaction of the write, marked as the client's own statement, beside
 //! the Provenance that the server itself writes.
 
-use concord_consent::caller::Actor;
 use concord_fhir::index::Entries;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Limits, Value};
@@ -73,12 +72,7 @@ pub(crate) fn of(
     if about.resource_type == PROVENANCE {
         return Err(Fault::parameter(HEADER, "does not go with a Provenance"));
     }
-    let mut writer = access::writer(concord, call, transaction)?;
-    if let (Actor::RelatedPerson(_), None, [only]) =
-        (&call.caller.actor, &writer.patient, proposed.entries.patients.as_slice())
-    {
-        writer.patient = Some(only.clone());
-    }
+    let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
     let issues = rules::provenance::check_statement(statement, &writer, transaction.now, &settings);
     if !issues.is_empty() {

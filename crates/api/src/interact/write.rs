@@ -66,6 +66,9 @@ pub(crate) fn propose(
     if resource_type == comment::COMMUNICATION {
         comment::complete(concord, call, transaction, place.id, &mut value)?;
     }
+    if resource_type == comment::COMMUNICATION_REQUEST && !matches!(call.caller.actor, Actor::System) {
+        comment::pin(concord, call, transaction, resource_type, &mut value)?;
+    }
     if let (Some(previous), correction::TASK) = (place.previous, resource_type) {
         correction::note_time(transaction, previous.value, &mut value);
     }

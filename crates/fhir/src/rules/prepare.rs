@@ -94,6 +94,7 @@ fn checked(
         "AllergyIntolerance" => allergy_intolerance::check(resource, writer, &mut issues),
         "CarePlan" => care_plan::check(resource, writer, &mut issues),
         "Communication" => communication::check(resource, writer, &mut issues),
+        "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
         "Goal" => goal::check(resource, previous, writer, settings, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),
         "Patient" if settings.check_nhs_number => patient::check(resource, &mut issues),
