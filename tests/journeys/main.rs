@@ -43,3 +43,4 @@ mod sharing;
 mod speak;
 mod story;
 mod through;
+mod walkthrough;

@@ -92,6 +92,12 @@ impl Concord {
         self.clock.advance_ms(milliseconds);
     }
 
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The database.
     #[must_use]
     pub fn scratch(&self) -> &Scratch {
