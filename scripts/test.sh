@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 require_build
+# The walk-through is run as its reader would.
+require curl 'command -v curl'
 
 CONCORD_FHIR_EXAMPLES=$(scripts/official-examples.sh)
 export CONCORD_FHIR_EXAMPLES

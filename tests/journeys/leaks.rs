@@ -86,7 +86,7 @@ const PROBES: [&str; 36] = [
 ];
 
 /// What an answer says, without what differs from one request to the next.
-fn said(answer: &Answer) -> String {
+pub(crate) fn said(answer: &Answer) -> String {
     let body = answer.text();
     let mut parts = body.split("_cursor=");
     let mut said = parts.next().unwrap_or_default().to_owned();

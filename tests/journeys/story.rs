@@ -14,11 +14,15 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
 }
 
-async fn the_story_of_the_readme(concord: &Concord) {
+/// Loads the synthetic people, as `make run` does.
+pub(crate) async fn arrive_from_fixtures(concord: &Concord) {
     let people = ImportArgs { paths: vec![fixtures().join("people")], resume: None, strict: true };
     import::run(&people, &concord.config, concord.clock.clone()).await.expect("the people of the fixtures");
-
     concord.later(1_000);
+}
+
+async fn the_story_of_the_readme(concord: &Concord) {
+    arrive_from_fixtures(concord).await;
 
     let posted = std::fs::read(fixtures().join("requests/home-blood-pressure.json")).expect("the reading");
     let posted: Value = serde_json::from_slice(&posted).expect("the reading is JSON");

@@ -98,6 +98,12 @@ impl Concord {
         Arc::clone(&self.scratch)
     }
 
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The database.
     #[must_use]
     pub fn scratch(&self) -> &Scratch {

@@ -59,7 +59,7 @@ pub(crate) fn patient(asked: &mut Asked<'_>, own: &str) -> Reach {
     say_hidden(asked, &hidden);
     let reached = reached.and(hidden.negate());
     let reached = match request.action.writes() {
-        true => types::written_by_patients(asked.only()).and(reached),
+        true => types::written_by_patients(request.action, asked.only()).and(reached),
         false => reached,
     };
     let app = app(asked, known, request.purpose.unwrap_or(Purpose::PATIENT_REQUEST));
@@ -158,7 +158,7 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
         }
         let app = app(asked, Some(patient), purpose);
         let seen = match request.action.writes() {
-            true => types::written_by_related_persons(only),
+            true => types::written_by_related_persons(request.action, only),
             false => types::seen_by_related_persons(only),
         };
         let bounds = seen.and(app).and(hidden.negate());

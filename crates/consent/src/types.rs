@@ -7,6 +7,9 @@ use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
 use concord_fhir::rules;
+use concord_fhir::rules::communication::CORRECTIONS;
+
+use crate::request::Action;
 
 /// Reference data about no patient, which every caller may read.
 static SHARED: LazyLock<Vec<ResourceType>> =
@@ -84,13 +87,24 @@ pub(crate) fn seen_by_related_persons(only: Option<ResourceType>) -> Predicate {
 }
 
 /// What a patient may write.
-pub(crate) fn written_by_patients(only: Option<ResourceType>) -> Predicate {
-    of(&FOR_PATIENTS, only)
+pub(crate) fn written_by_patients(action: Action, only: Option<ResourceType>) -> Predicate {
+    of(&FOR_PATIENTS, only).or(taken_back(action, only))
 }
 
 /// What a related person may write.
-pub(crate) fn written_by_related_persons(only: Option<ResourceType>) -> Predicate {
-    of(&FOR_RELATED_PERSONS, only)
+pub(crate) fn written_by_related_persons(action: Action, only: Option<ResourceType>) -> Predicate {
+    of(&FOR_RELATED_PERSONS, only).or(taken_back(action, only))
+}
+
+/// The Tasks of requests for correction, which who asked may take back: the rules of the type see to it that nothing else
+/// is changed.
+fn taken_back(action: Action, only: Option<ResourceType>) -> Predicate {
+    let tasks = of(&TASK, only);
+    if action != Action::Update || tasks == Predicate::None {
+        return Predicate::None;
+    }
+    let codes = CORRECTIONS.map(|code| Test::Starts(format!("{code}{SEPARATOR}")));
+    tasks.and(Predicate::Entry(ParameterId::of("Task.code"), Test::Either(codes.into())))
 }
 
 /// What a professional may write in a record: a Consent only as a proposal that the patient may take up.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use concord_consent::purpose::{Purpose, may_claim};
@@ -19,7 +19,7 @@ use super::Server;
 use super::negotiate::{Answer, body_format};
 use crate::auth::{Identity, bearer};
 use crate::fault::Fault;
-use crate::interact::{Call, audit, create::Written, identify, labels, parameters, update::IfMatch};
+use crate::interact::{Call, audit, create::Written, identify, labels, parameters, statement, update::IfMatch};
 use crate::store::rows::Version;
 use crate::telemetry::RequestIds;
 
@@ -73,6 +73,10 @@ where
         Err(fault) => return super::fault::response(&fault, &Answer::default(), &ids),
     };
     let call = match authenticate(request, server, &ids).await {
+        Ok(call) => call,
+        Err(fault) => return super::fault::response(&fault, &answer, &ids),
+    };
+    let call = match stating(request, server, call) {
         Ok(call) => call,
         Err(fault) => return super::fault::response(&fault, &answer, &ids),
     };
@@ -145,7 +149,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     let usual = named.iter().find(|purpose| **purpose != Purpose::BREAK_GLASS).or(named.first()).copied();
     let (purpose, reason) = stated(request.headers(), usual)?;
     let request_id = request_id.to_owned();
-    let call = Call { caller, purpose, reason, request_id, fingerprint, together: Vec::new() };
+    let call = Call { caller, purpose, reason, request_id, fingerprint, together: Vec::new(), provenance: None };
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
             let text = "neither the token nor who calls allows this purpose";
@@ -154,6 +158,18 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         }
         _ => Ok(call),
     }
+}
+
+/// The call with what the client itself says of where that is from which it writes.
+fn stating(request: &HttpRequest, server: &Data<Server>, call: Call) -> Result<Call, Fault> {
+    let Some(header) = request.headers().get(statement::HEADER) else { return Ok(call) };
+    let writes = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
+    let last = request.path().rsplit('/').next().unwrap_or_default();
+    if !writes || last == "_search" || last.starts_with('$') {
+        return Err(Fault::parameter(statement::HEADER, "goes with a create, an update or a patch"));
+    }
+    let provenance = statement::read(header.as_bytes(), &server.concord.limits)?;
+    Ok(Call { provenance: Some(Arc::new(provenance)), ..call })
 }
 
 /// For what and why, as `X-Purpose-Of-Use` and `X-Purpose-Reason` say it; without the first, the usual purpose.

@@ -489,7 +489,7 @@ pub(crate) fn may_change(
     let by_office = version.author.is_empty() && !call.caller.credentials.offices.is_empty();
     // What nobody is known to have written (the review of a broken glass) is also for those whose office it is. What
     // several parties write is bounded by the rules of its type; it is deleted by the one who wrote it first.
-    let joint = rules::is_joint(version.resource_type) && action == Action::Update;
+    let joint = action == Action::Update && is_joint(version)?;
     if !by_office && !joint {
         authored(concord, call, transaction, version)?
             .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
@@ -522,6 +522,15 @@ pub(crate) fn wrote(
     Ok(authored(concord, call, transaction, version)?.is_ok())
 }
 
+/// Whether several parties write what stands in a version, each its part.
+fn is_joint(version: &Version) -> Result<bool, Fault> {
+    let resource_type = version.resource_type;
+    if !rules::may_be_joint(resource_type) || version.deleted {
+        return Ok(false);
+    }
+    Ok(rules::is_joint(resource_type, &stored(version)?))
+}
+
 /// The resource of a version that is not a deletion.
 pub(crate) fn stored(version: &Version) -> Result<Value<'static>, Fault> {
     known::parsed(version)?.ok_or(Fault::Gone)
@@ -541,7 +550,7 @@ pub(crate) fn owns(
         return Ok(Err(vec![Issue::plain(IssueCode::BusinessRule, text)]));
     }
     // To negotiate a goal is not to own it.
-    if rules::is_joint(version.resource_type)
+    if is_joint(version)?
         && let Err(reason) = authored(concord, call, transaction, version)?
     {
         return Ok(Err(concord_consent::explain::refusal(std::slice::from_ref(&reason))));
@@ -563,8 +572,14 @@ pub(crate) fn writer(concord: &Concord, call: &Call, transaction: &mut Transacti
             writer.kind = WriterKind::Patient;
             writer.patient = Some(id.clone());
         }
-        Actor::RelatedPerson(_) => {
+        Actor::RelatedPerson(id) => {
             writer.patient.clone_from(&call.caller.patient);
+            if writer.patient.is_none()
+                && let Some(head) = transaction.head(RELATED_PERSON, id, false)?
+            {
+                // Without a patient in context it is the one whom this person is known to be related to.
+                writer.patient = Some(transaction.patient_id(head.version.patient)?).filter(|id| !id.is_empty());
+            }
             let decides = match &writer.patient {
                 Some(patient) => decides_for(concord, call, transaction, patient)?,
                 None => false,

@@ -12,18 +12,17 @@ use concord_consent::REVIEW_TASK;
 use concord_consent::decision::Obligation;
 use concord_consent::purpose::Purpose;
 use concord_consent::request::Action;
-use concord_fhir::index::{self, Entries};
-use concord_fhir::json::{self, Value};
+use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Query;
 
 use super::audit::Interaction;
-use super::{Call, Concord, access, instant, labels, matching, write};
+use super::write::{self, Proposed};
+use super::{Call, Concord, access, instant, labels, matching};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::broken_glass::Glass;
 use crate::store::lower::Rows;
-use crate::store::rows::{Method, Version};
 use crate::store::transaction::Transaction;
 
 const COMMUNICATION: ResourceType = ResourceType::of("Communication");
@@ -99,14 +98,9 @@ fn run(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>, place:
     transaction.bump_access_version(patient)?;
     let id = transaction.patient_id(patient)?;
     let name = name(transaction, &who)?;
-    let told = told(transaction, concord, &id, &name, &who, reason);
-    let review = review(transaction, concord, &id, &who, reason);
-    let rows: Vec<(Version, &Entries)> = [&told, &review]
-        .map(|(version, entries)| {
-            (Version { patient, patients: 1, labels: write::own_labels(entries), ..version.clone() }, entries)
-        })
-        .into();
-    transaction.insert(&rows)?;
+    let told = told(transaction, concord, &id, &name, &who, reason)?;
+    let review = review(transaction, concord, &id, &who, reason)?;
+    transaction.insert(&[(told.version, &told.entries), (review.version, &review.entries)])?;
     let mut record = call.record(Interaction::BreakGlass, None);
     record.patient = patient;
     record.reason = format!("emergency access: {reason}");
@@ -141,47 +135,15 @@ fn concept(system: &'static str, code: &'static str) -> Value<'static> {
     Value::object([("coding", Value::Array(vec![coding]))])
 }
 
-/// A resource that the server writes.
-fn own(
-    transaction: &Transaction<'_>,
-    concord: &Concord,
-    resource_type: ResourceType,
-    mut value: Value<'static>,
-) -> (Version, Entries) {
-    let (id, now) = (matching::new_id(transaction.now), transaction.now);
-    let meta = Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(instant(now)))]);
-    if let Some(object) = value.as_object_mut() {
-        object.set_at(0, "resourceType", Value::string(resource_type.name()));
-        object.set_at(1, "id", Value::string(id.as_str()));
-        object.set_at(2, "meta", meta);
-    }
-    let entries = index::extract_under(&concord.base, resource_type, &id, now, &value);
-    let version = Version {
-        key: transaction.next_key(),
-        resource_type,
-        id,
-        version: 1,
-        updated: now,
-        method: Method::Post,
-        deleted: false,
-        patient: 0,
-        patients: 0,
-        author: String::new(),
-        labels: String::new(),
-        body: json::to_string(&value),
-    };
-    (version, entries)
-}
-
 /// The message to the patient.
 fn told(
-    transaction: &Transaction<'_>,
+    transaction: &mut Transaction<'_>,
     concord: &Concord,
     patient: &str,
     name: &str,
     who: &str,
     reason: &str,
-) -> (Version, Entries) {
+) -> Result<Proposed, Fault> {
     let patient = format!("Patient/{patient}");
     let text = format!(
         "{name} opened your record as an emergency, past your sharing choices. The reason given was: {reason} \
@@ -201,17 +163,17 @@ fn told(
         ("reasonCode", Value::Array(vec![concept(super::PURPOSE_SYSTEM, "BTG")])),
         ("payload", Value::Array(vec![Value::object([("contentString", Value::string(text))])])),
     ]);
-    own(transaction, concord, COMMUNICATION, value)
+    write::by_server(concord, transaction, COMMUNICATION, &matching::new_id(transaction.now), value)
 }
 
 /// The review for the privacy officer.
 fn review(
-    transaction: &Transaction<'_>,
+    transaction: &mut Transaction<'_>,
     concord: &Concord,
     patient: &str,
     who: &str,
     reason: &str,
-) -> (Version, Entries) {
+) -> Result<Proposed, Fault> {
     let (system, code) = REVIEW_TASK;
     let value = Value::object([
         ("status", Value::string("requested")),
@@ -222,5 +184,5 @@ fn review(
         ("authoredOn", Value::string(instant(transaction.now))),
         ("reasonCode", concept(super::PURPOSE_SYSTEM, "BTG")),
     ]);
-    own(transaction, concord, TASK, value)
+    write::by_server(concord, transaction, TASK, &matching::new_id(transaction.now), value)
 }

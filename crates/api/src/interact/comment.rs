@@ -7,7 +7,7 @@ use concord_fhir::index::SEPARATOR;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::rules::communication::{CORRECTIONS, has_category, is_comment};
+use concord_fhir::rules::communication::{CORRECTIONS, answers_request, has_category, is_comment};
 use concord_fhir::rules::{is_claim_code, local_reference};
 
 use super::{Call, Concord, access, instant, labels};
@@ -15,6 +15,9 @@ use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::rows::{Head, Version};
 use crate::store::transaction::Transaction;
+
+/// The type of what is prescribed to be read.
+pub(crate) const COMMUNICATION_REQUEST: ResourceType = ResourceType::of("CommunicationRequest");
 
 /// The type of comments.
 pub(crate) const COMMUNICATION: ResourceType = ResourceType::of("Communication");
@@ -38,15 +41,66 @@ pub(crate) fn complete(
     id: &str,
     value: &mut Value<'_>,
 ) -> Result<(), Fault> {
-    if matches!(call.caller.actor, Actor::System) || !is_comment(value) {
+    if matches!(call.caller.actor, Actor::System) {
+        return Ok(());
+    }
+    if answers_request(value) {
+        read(concord, call, transaction, value)?;
+    }
+    if !is_comment(value) {
         return Ok(());
     }
     answer(concord, call, transaction, id, value)?;
+    pin(concord, call, transaction, COMMUNICATION, value)?;
+    if let Some(object) = value.as_object_mut()
+        && object.get("sent").is_none()
+    {
+        object.set("sent", Value::string(instant(transaction.now)));
+    }
+    Ok(())
+}
+
+/// What is said in answer to a CommunicationRequest has the labels of that; who has read it says when.
+fn read(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>, value: &mut Value<'_>) -> Result<(), Fault> {
+    let requests: Vec<String> = value
+        .list("basedOn")
+        .iter()
+        .filter_map(|one| one.text("reference").and_then(|reference| local_reference(&concord.base, reference)))
+        .filter(|local| local.starts_with("CommunicationRequest/") && !call.together.contains(local))
+        .collect();
+    let mut keys = Vec::new();
+    for local in requests.iter().take(MOST_ABOUT) {
+        // One that is not there, or may not be read, is refused with the other references.
+        if let Some(head) = readable(concord, call, transaction, local)? {
+            keys.extend(head.version.labels.split('\n').filter(|key| !key.is_empty()).map(str::to_owned));
+        }
+    }
+    inherit(value, &keys);
+    let says = !value.list("payload").is_empty();
+    if let (false, true, Some(object)) = (says, value.text("status") == Some("completed"), value.as_object_mut())
+        && object.get("received").is_none()
+    {
+        object.set("received", Value::string(instant(transaction.now)));
+    }
+    Ok(())
+}
+
+/// Names the versions that something is about, and gives it the labels of those.
+///
+/// # Errors
+/// [`Fault::NotFound`] when it is about something that is not there or that the writer cannot read, which are alike.
+pub(crate) fn pin(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    value: &mut Value<'_>,
+) -> Result<(), Fault> {
     let about: Vec<String> =
         value.list("about").iter().filter_map(|one| one.text("reference")).map(str::to_owned).collect();
     if value.list("about").len() > MOST_ABOUT {
-        let text = format!("a comment is about {MOST_ABOUT} things at most");
-        return Err(Fault::rule("Communication.about", text));
+        let text = format!("is about {MOST_ABOUT} things at most");
+        return Err(Fault::rule(format!("{resource_type}.about"), text));
     }
     let mut keys = Vec::new();
     for (position, reference) in about.iter().enumerate() {
@@ -58,11 +112,6 @@ pub(crate) fn complete(
         }
     }
     inherit(value, &keys);
-    if let Some(object) = value.as_object_mut()
-        && object.get("sent").is_none()
-    {
-        object.set("sent", Value::string(instant(transaction.now)));
-    }
     Ok(())
 }
 
@@ -95,7 +144,10 @@ fn commented(
 }
 
 /// The current version of `Type/id` if it is there and the caller may read it.
-fn readable(
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn readable(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,

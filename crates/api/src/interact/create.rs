@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::issue::Issue;
 use concord_fhir::json::Value;
@@ -10,7 +11,7 @@ use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::write::{self, Place};
-use super::{AUDIT_EVENT, Call, Concord, access, audit, logged, matching, parameters, provenance};
+use super::{AUDIT_EVENT, Call, Concord, access, audit, correction, logged, matching, parameters, provenance};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::rows::{Method, Version};
@@ -88,7 +89,7 @@ pub(super) fn insert(
     call: &Call,
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
-    value: Value<'_>,
+    mut value: Value<'_>,
     id: &str,
     method: Method,
     record: &mut Record,
@@ -96,14 +97,16 @@ pub(super) fn insert(
     let key = transaction.next_key();
     let place = Place { key, id, number: 1, updated: transaction.now, method, author: None, previous: None };
     record.entity.clear();
+    let opening = correction::begin(concord, call, transaction, resource_type, &mut value)?;
+    let together = opening.as_ref().map(|opening| opening.together(call));
+    let call = together.as_ref().unwrap_or(call);
     let proposed = write::propose(concord, call, transaction, Action::Create, resource_type, value, &place)?;
-    let told = provenance::of(call, transaction, &proposed, "CREATE", None)?;
+    let told = provenance::all(concord, call, transaction, &proposed, "CREATE", None)?;
     let mut rows = vec![(proposed.version.clone(), &proposed.entries)];
-    if let Some((version, entries)) = &told {
-        rows.push((version.clone(), entries));
-    }
+    rows.extend(told.iter().map(|(version, entries)| (version.clone(), entries)));
     parameters::define(transaction, &proposed.version)?;
     transaction.insert(&rows)?;
+    correction::follow(concord, call, transaction, opening.as_ref(), &proposed.version)?;
     write::note_access_change(transaction, resource_type, &proposed.entries.patients)?;
     record.entity = id.to_owned();
     record.version = 1;
@@ -120,7 +123,7 @@ pub(super) fn handed_in(
 ) -> Result<Written, Fault> {
     let resource_type = AUDIT_EVENT;
     access::require_scope(call, Action::Create, resource_type)?;
-    if !matches!(call.caller.actor, concord_consent::caller::Actor::System) {
+    if !matches!(call.caller.actor, Actor::System) {
         refused.reason = "only a system may hand in audit events".to_owned();
         return Err(Fault::denied("only a registered system, with a system/ scope, may hand in audit events"));
     }

@@ -8,7 +8,7 @@ use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::update::{IfMatch, Target, check_version};
-use super::{Call, Concord, access, logged, matching, parameters, provenance, read, write};
+use super::{Call, Concord, access, correction, logged, matching, parameters, provenance, read, write};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::rows::{Method, Version};
@@ -75,6 +75,7 @@ pub(super) fn run(
     }
     check_version(if_match, &old)?;
     access::may_change(concord, call, transaction, Action::Delete, &old)?;
+    correction::refuse_deletion(&old)?;
     let new = Version {
         version: old.version + 1,
         updated: transaction.now.max(old.updated),

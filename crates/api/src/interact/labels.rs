@@ -8,7 +8,7 @@ use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 
-use super::{Call, Concord, PROVENANCE};
+use super::{Call, Concord, PROVENANCE, review};
 use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::overlay::Beside;
@@ -17,7 +17,7 @@ use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
 
 /// The system of the labels that say who vouches, which the server sets itself.
-const INTEGRITY: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
+pub(crate) const INTEGRITY: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 
 /// The key that the index has for a coding.
 pub(crate) fn key(coding: &Value<'_>) -> String {
@@ -109,21 +109,27 @@ pub(crate) fn keep(call: &Call, old: &Version, value: &mut Value<'_>) -> Result<
     if !beside.is_empty() {
         remove(value, &beside);
     }
-    // Whoever else may update a resource has written it.
-    if !matches!(call.caller.actor, Actor::System) || old.author.is_empty() {
+    let is_system = matches!(call.caller.actor, Actor::System);
+    if (is_system && old.author.is_empty()) || old.own_labels().is_empty() || old.deleted {
         return Ok(Vec::new());
     }
     let sent: Vec<String> = codings(value).iter().map(key).collect();
-    let lost = |coding: &Value<'_>| !sent.contains(&key(coding)) && coding.text("system") != Some(INTEGRITY);
-    if old.own_labels().is_empty() || old.deleted {
-        return Ok(Vec::new());
-    }
+    // Whoever else may update a resource has written it, and takes labels away; but for what hides it from the patient,
+    // which is released by an act of its own.
+    let protects = |coding: &Value<'_>| match is_system {
+        true => coding.text("system") != Some(INTEGRITY),
+        false => review::hides(coding),
+    };
+    let lost = |coding: &Value<'_>| !sent.contains(&key(coding)) && protects(coding);
     let before = stored(old)?;
     let kept: Vec<Value<'static>> =
         codings(&before).iter().filter(|coding| lost(coding)).map(|coding| coding.clone().into_owned()).collect();
     let told = |coding: &Value<'_>| {
         let code = coding.text("code").unwrap_or_default();
-        let text = format!("the label {code} was kept: another wrote the resource; $meta-delete takes a label away");
+        let text = match is_system {
+            true => format!("the label {code} was kept: another wrote the resource; $meta-delete takes a label away"),
+            false => format!("the label {code} was kept: $release shows the patient what was kept from her"),
+        };
         Issue::remark(Severity::Warning, IssueCode::BusinessRule, text)
     };
     let issues = kept.iter().map(told).collect();

@@ -9,6 +9,7 @@ pub(crate) mod break_glass;
 pub(crate) mod bulk;
 pub(crate) mod bundle;
 pub(crate) mod comment;
+pub(crate) mod correction;
 pub(crate) mod create;
 pub(crate) mod cursor;
 pub(crate) mod delete;
@@ -31,10 +32,13 @@ pub(crate) mod read;
 pub(crate) mod redact;
 pub(crate) mod references;
 pub(crate) mod reindex;
+pub(crate) mod review;
 pub(crate) mod seal;
 pub(crate) mod search;
+pub(crate) mod statement;
 pub(crate) mod terminology;
 pub(crate) mod update;
+pub(crate) mod verification;
 pub(crate) mod words;
 pub(crate) mod write;
 
@@ -56,7 +60,7 @@ use std::sync::Arc;
 use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
 use concord_fhir::index::ParameterId;
-use concord_fhir::json::Limits;
+use concord_fhir::json::{Limits, Value};
 use concord_fhir::registry::ResourceType;
 
 use crate::fault::Fault;
@@ -139,6 +143,8 @@ pub struct Call {
     pub fingerprint: [u8; 16],
     /// References (`Type/id`) to resources that the same transaction is about to store.
     pub together: Vec<String>,
+    /// What the client says itself of where that is from which it writes (`X-Provenance`), checked.
+    pub provenance: Option<Arc<Value<'static>>>,
 }
 
 impl Call {
@@ -171,6 +177,7 @@ impl Call {
             request_id: uuid::Uuid::new_v4().to_string(),
             fingerprint: [0; 16],
             together: Vec::new(),
+            provenance: None,
         }
     }
 

@@ -6,8 +6,8 @@ use concord_fhir::json::{self, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 
-use super::write::Proposed;
-use super::{Call, Concord, PROVENANCE, instant, matching};
+use super::write::{self, Proposed};
+use super::{Call, Concord, PROVENANCE, instant, matching, statement};
 use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::rows::{Method, Version};
@@ -31,6 +31,40 @@ pub(crate) fn of(
     make(call, transaction, &proposed.version, &proposed.entries.patients, activity, revised)
 }
 
+/// All that is told of a version about to be stored: by the server, and by the client itself.
+///
+/// # Errors
+/// As [`statement::of`].
+pub(crate) fn all(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    proposed: &Proposed,
+    activity: &'static str,
+    revised: Option<i64>,
+) -> Result<Vec<(Version, Entries)>, Fault> {
+    let own = of(call, transaction, proposed, activity, revised)?;
+    let told = statement::of(concord, call, transaction, proposed)?;
+    Ok(own.into_iter().chain(told).collect())
+}
+
+/// The Provenance of a version in which nothing but what hid it from the patient is gone.
+pub(crate) fn of_release(
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    proposed: &Proposed,
+    revised: i64,
+    reason: &str,
+) -> Result<Option<(Version, Entries)>, Fault> {
+    let (about, patients) = (&proposed.version, &proposed.entries.patients);
+    let Some(mut value) = value(call, transaction, about, patients, "UPDATE", Some(revised)) else { return Ok(None) };
+    if let Some(object) = value.as_object_mut() {
+        let text = Value::object([("text", Value::string(format!("Released to the patient: {reason}")))]);
+        object.set("reason", Value::Array(vec![text]));
+    }
+    version(call, transaction, value, about, patients, None).map(Some)
+}
+
 /// The Provenance of a deletion.
 pub(crate) fn of_deletion(
     call: &Call,
@@ -49,62 +83,77 @@ fn make(
     activity: &'static str,
     revised: Option<i64>,
 ) -> Result<Option<(Version, Entries)>, Fault> {
-    let Some(author) = call.caller.actor.reference() else { return Ok(None) };
+    match value(call, transaction, about, patients, activity, revised) {
+        Some(value) => version(call, transaction, value, about, patients, None).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What a person did to a version; none for a system, and none for a Provenance.
+fn value(
+    call: &Call,
+    transaction: &Transaction<'_>,
+    about: &Version,
+    patients: &[String],
+    activity: &'static str,
+    revised: Option<i64>,
+) -> Option<Value<'static>> {
+    let author = call.caller.actor.reference()?;
     if about.resource_type == PROVENANCE {
-        return Ok(None);
-    }
-    let resource_type = PROVENANCE;
-    let id = matching::new_id(transaction.now);
-    let now = instant(transaction.now);
-    let coded = |system: &'static str, code: &'static str| {
-        Value::object([(
-            "coding",
-            Value::Array(vec![Value::object([("system", Value::string(system)), ("code", Value::string(code))])]),
-        )])
-    };
-    let reference = |text: String| Value::object([("reference", Value::string(text))]);
-    let versioned = |number: i64| format!("{}/{}/_history/{number}", about.resource_type, about.id);
-    let mut who = Value::object([("type", coded(PARTICIPANT, "author")), ("who", reference(author.clone()))]);
-    if let (Actor::RelatedPerson(_), Some(patient), Some(agent)) =
-        (&call.caller.actor, patients.first(), who.as_object_mut())
-    {
-        agent.set("onBehalfOf", reference(format!("Patient/{patient}")));
-    }
-    let app = Value::object([
-        ("type", coded(PARTICIPANT, "assembler")),
-        (
-            "who",
-            Value::object([(
-                "identifier",
-                Value::object([
-                    ("system", Value::string(CLIENT)),
-                    ("value", Value::string(call.caller.client.as_str())),
-                ]),
-            )]),
-        ),
-    ]);
-    let mut agents = vec![who];
-    if !call.caller.client.is_empty() {
-        agents.push(app);
+        return None;
     }
     let mut value = Value::object([
         ("resourceType", Value::string("Provenance")),
-        ("id", Value::string(id.as_str())),
-        ("meta", Value::object([("versionId", Value::string("1")), ("lastUpdated", Value::string(now.as_str()))])),
-        ("target", Value::Array(vec![reference(versioned(about.version))])),
-        ("recorded", Value::string(now)),
+        ("target", Value::Array(vec![reference(versioned(about, about.version))])),
+        ("recorded", Value::string(instant(transaction.now))),
         ("activity", coded(OPERATION, activity)),
-        ("agent", Value::Array(agents)),
+        ("agent", Value::Array(agents(call, &author, "author", patients))),
     ]);
     if let (Some(number), Some(object)) = (revised, value.as_object_mut()) {
-        let entity = Value::object([("role", Value::string("revision")), ("what", reference(versioned(number)))]);
+        let entity =
+            Value::object([("role", Value::string("revision")), ("what", reference(versioned(about, number)))]);
         object.set("entity", Value::Array(vec![entity]));
     }
+    Some(value)
+}
+
+/// Who did it, in whose stead, and with which app.
+pub(crate) fn agents(call: &Call, who: &str, role: &'static str, patients: &[String]) -> Vec<Value<'static>> {
+    let mut agent = Value::object([("type", coded(PARTICIPANT, role)), ("who", reference(who))]);
+    if let (Actor::RelatedPerson(_), Some(patient), Some(agent)) =
+        (&call.caller.actor, patients.first(), agent.as_object_mut())
+    {
+        agent.set("onBehalfOf", reference(format!("Patient/{patient}")));
+    }
+    let mut agents = vec![agent];
+    if !call.caller.client.is_empty() {
+        let identifier =
+            Value::object([("system", Value::string(CLIENT)), ("value", Value::string(call.caller.client.as_str()))]);
+        let app = Value::object([("identifier", identifier)]);
+        agents.push(Value::object([("type", coded(PARTICIPANT, "assembler")), ("who", app)]));
+    }
+    agents
+}
+
+/// A Provenance about a version that is stored or about to be, with its id, its labels and whose record it is part of.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn version(
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    mut value: Value<'static>,
+    about: &Version,
+    patients: &[String],
+    source: Option<String>,
+) -> Result<(Version, Entries), Fault> {
+    let id = matching::new_id(transaction.now);
+    write::stamp_first(&mut value, &id, transaction.now, source);
     label(&mut value, &about.labels);
-    let entries = index::extract(resource_type, &id, transaction.now, &value).part_of(patients.to_vec());
+    let entries = index::extract(PROVENANCE, &id, transaction.now, &value).part_of(patients.to_vec());
     let version = Version {
         key: transaction.next_key(),
-        resource_type,
+        resource_type: PROVENANCE,
         id,
         version: 1,
         updated: transaction.now,
@@ -112,11 +161,27 @@ fn make(
         deleted: false,
         patient: about.patient,
         patients: about.patients,
-        author,
+        author: call.caller.actor.reference().unwrap_or_default(),
         labels: about.labels.clone(),
         body: json::to_string(&value),
     };
-    Ok(Some((version, entries)))
+    Ok((version, entries))
+}
+
+/// A reference to a version.
+pub(crate) fn versioned(about: &Version, number: i64) -> String {
+    format!("{}/{}/_history/{number}", about.resource_type, about.id)
+}
+
+/// A reference.
+pub(crate) fn reference(text: impl Into<String>) -> Value<'static> {
+    Value::object([("reference", Value::string(text))])
+}
+
+/// A code.
+pub(crate) fn coded(system: &'static str, code: &'static str) -> Value<'static> {
+    let coding = Value::object([("system", Value::string(system)), ("code", Value::string(code))]);
+    Value::object([("coding", Value::Array(vec![coding]))])
 }
 
 /// Gives a Provenance the labels of what it is about, or it would tell of what they hide.

@@ -100,6 +100,7 @@ pub(super) fn call(actor: Actor, scopes: &str) -> Call {
         request_id: String::new(),
         fingerprint,
         together: Vec::new(),
+        provenance: None,
     }
 }
 

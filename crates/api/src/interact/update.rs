@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
+use concord_fhir::index::Entries;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
@@ -13,7 +14,10 @@ use concord_fhir::search::Query;
 use super::audit::Interaction;
 use super::create::{self, Written};
 use super::write::{self, Place};
-use super::{Call, Concord, access, labels, logged, matching, parameters, provenance, read, redact};
+use super::{
+    Call, Concord, access, correction, labels, logged, matching, parameters, provenance, read, redact, review,
+    verification,
+};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::overlay;
@@ -159,14 +163,18 @@ pub(super) fn put(
     call: &Call,
     transaction: &mut Transaction<'_>,
     old: Version,
-    value: Value<'_>,
-    kept: Vec<Issue>,
+    mut value: Value<'_>,
+    mut kept: Vec<Issue>,
     record: &mut Record,
 ) -> Result<Written, Fault> {
     let (resource_type, id) = (old.resource_type, old.id.as_str());
+    correction::refuse_change(call, &old, &value)?;
     let is_system = matches!(call.caller.actor, Actor::System);
-    let before = match rules::is_joint(resource_type) && !old.deleted {
-        true => Some(access::stored(&old)?),
+    if !is_system {
+        kept.extend(review::complete(resource_type, Some(&old), transaction.now, &mut value)?);
+    }
+    let before = match rules::may_be_joint(resource_type) && !old.deleted {
+        true => Some(access::stored(&old)?).filter(|value| rules::is_joint(resource_type, value)),
         false => None,
     };
     let own = is_system || before.is_none() || access::wrote(concord, call, transaction, &old)?;
@@ -181,17 +189,19 @@ pub(super) fn put(
         previous: previous.as_ref(),
     };
     let mut proposed = write::propose(concord, call, transaction, Action::Update, resource_type, value, &place)?;
-    let beside: Vec<String> = old.labels_beside().map(str::to_owned).collect();
-    proposed.version.labels = overlay::joined(&proposed.version.labels, &beside);
     proposed.warnings.extend(kept);
     record.version = old.version;
     if !old.deleted && write::unchanged(&old.body, &proposed.version.body) {
         return Ok(Written { version: old, created: false, warnings: proposed.warnings });
     }
+    let beside = verification::kept(transaction, &old, &proposed.version)?;
+    proposed.version.labels = overlay::joined(&proposed.version.labels, &beside);
     parameters::define(transaction, &proposed.version)?;
     transaction.replace(&old, &proposed.version, Some(&proposed.entries))?;
-    if let Some((version, entries)) = provenance::of(call, transaction, &proposed, "UPDATE", Some(old.version))? {
-        transaction.insert(&[(version, &entries)])?;
+    let told = provenance::all(concord, call, transaction, &proposed, "UPDATE", Some(old.version))?;
+    let told: Vec<(Version, &Entries)> = told.iter().map(|(version, entries)| (version.clone(), entries)).collect();
+    if !told.is_empty() {
+        transaction.insert(&told)?;
     }
     let mut patients = proposed.entries.patients.clone();
     patients.push(transaction.patient_id(old.patient)?);

@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use concord_consent::caller::{Actor, Caller, LOGIN_SYSTEM, Proofing};
 use concord_consent::request::Action;
 use concord_fhir::index::{self, Entries};
-use concord_fhir::issue::IssueCode;
+use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 
-use super::{Call, Concord, PROVENANCE, SECURITY, access, comment, instant, labels, logical, provenance, references};
+use super::{
+    Call, Concord, PROVENANCE, SECURITY, access, comment, correction, instant, labels, logical, provenance, references,
+    review,
+};
 use crate::fault::Fault;
 use crate::store::overlay;
 use crate::store::rows::{Method, Version};
@@ -23,7 +26,7 @@ pub(crate) struct Proposed {
     /// Its index entries.
     pub(crate) entries: Entries,
     /// What the client should know although the write stands.
-    pub(crate) warnings: Vec<concord_fhir::issue::Issue>,
+    pub(crate) warnings: Vec<Issue>,
 }
 
 /// Where a version goes.
@@ -63,6 +66,17 @@ pub(crate) fn propose(
     if resource_type == comment::COMMUNICATION {
         comment::complete(concord, call, transaction, place.id, &mut value)?;
     }
+    if resource_type == comment::COMMUNICATION_REQUEST && !matches!(call.caller.actor, Actor::System) {
+        comment::pin(concord, call, transaction, resource_type, &mut value)?;
+    }
+    if let (Some(previous), correction::TASK) = (place.previous, resource_type) {
+        correction::note_time(transaction, previous.value, &mut value);
+    }
+    // After a comment has got the labels of what it is about.
+    let told = match call.caller.actor {
+        Actor::System => Vec::new(),
+        _ => review::complete(resource_type, None, transaction.now, &mut value)?,
+    };
     let prepared = match place.previous {
         Some(previous) => {
             rules::prepare_revision(resource_type, previous, &mut value, &writer, transaction.now, &settings)
@@ -84,7 +98,7 @@ pub(crate) fn propose(
     // Whose record it would be part of is judged before what it says; what would be part of nobody's for want of a
     // subject breaks a rule of its type first.
     let decided = decide(concord, call, transaction, action, resource_type, &entries);
-    let mut warnings = match (prepared, decided) {
+    let mut warnings: Vec<Issue> = match (prepared, decided) {
         (Err(issues), Err(Fault::Denied(_)))
             if entries.patients.is_empty() && issues.iter().any(|issue| issue.code == IssueCode::Required) =>
         {
@@ -92,7 +106,7 @@ pub(crate) fn propose(
         }
         (_, Err(fault)) => return Err(fault),
         (Err(issues), Ok(())) => return Err(Fault::RuleBroken(issues)),
-        (Ok(warnings), Ok(())) => warnings,
+        (Ok(warnings), Ok(())) => warnings.into_iter().chain(told).collect(),
     };
     if concord.suggest_labels {
         warnings.extend(labels::suggestion(&value));
@@ -137,6 +151,75 @@ pub(crate) fn propose(
     Ok(Proposed { version, entries, warnings })
 }
 
+/// The first version of a resource that the server itself writes: in nobody's name, and not decided on.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn by_server(
+    concord: &Concord,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+    mut value: Value<'static>,
+) -> Result<Proposed, Fault> {
+    let now = transaction.now;
+    if let Some(object) = value.as_object_mut() {
+        object.set_at(0, "resourceType", Value::string(resource_type.name()));
+    }
+    stamp_first(&mut value, id, now, None);
+    let entries = index::extract_under(&concord.base, resource_type, id, now, &value);
+    let patient = match entries.patients.first() {
+        Some(id) => transaction.make_patient_key(id)?,
+        None => 0,
+    };
+    let version = Version {
+        key: transaction.next_key(),
+        resource_type,
+        id: id.to_owned(),
+        version: 1,
+        updated: now,
+        method: Method::Post,
+        deleted: false,
+        patient,
+        patients: i16::try_from(entries.patients.len()).unwrap_or(i16::MAX),
+        author: String::new(),
+        labels: own_labels(&entries),
+        body: json::to_string(&value),
+    };
+    Ok(Proposed { version, entries, warnings: Vec::new() })
+}
+
+/// The next version of a resource that the server itself moves on: in the same record, with the same author and the same
+/// labels beside it.
+pub(crate) fn next_by_server(
+    concord: &Concord,
+    transaction: &Transaction<'_>,
+    old: &Version,
+    mut value: Value<'static>,
+) -> Proposed {
+    let place = Place {
+        key: old.key,
+        id: &old.id,
+        number: old.version + 1,
+        updated: transaction.now.max(old.updated),
+        method: Method::Put,
+        author: None,
+        previous: None,
+    };
+    stamp(&mut value, &place, None);
+    let entries = index::extract_under(&concord.base, old.resource_type, &old.id, place.updated, &value);
+    let beside: Vec<String> = old.labels_beside().map(str::to_owned).collect();
+    let version = Version {
+        version: place.number,
+        updated: place.updated,
+        method: Method::Put,
+        labels: overlay::joined(&own_labels(&entries), &beside),
+        body: json::to_string(&value),
+        ..old.clone()
+    };
+    Proposed { version, entries, warnings: Vec::new() }
+}
+
 /// The keys of the labels, as a version's row keeps them.
 pub(crate) fn own_labels(entries: &Entries) -> String {
     let keys = entries.rows.iter().filter(|row| row.parameter == SECURITY).map(|row| row.key.as_str());
@@ -169,6 +252,12 @@ fn decide(
         }
     }
     Ok(())
+}
+
+/// Puts the server's elements into the first version of what the server itself writes.
+pub(crate) fn stamp_first(value: &mut Value<'_>, id: &str, now: i64, source: Option<String>) {
+    let place = Place { key: 0, id, number: 1, updated: now, method: Method::Post, author: None, previous: None };
+    stamp(value, &place, source);
 }
 
 /// Puts the server's elements in: `id`, `meta.versionId`, `meta.lastUpdated` and, for what a person writes,

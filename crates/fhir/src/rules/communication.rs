@@ -9,6 +9,11 @@ pub const CATEGORY_SYSTEM: &str = "urn:concord:communication-category";
 /// The category of comments.
 pub const COMMENT: &str = "comment";
 
+/// The category of an information prescription: a CommunicationRequest with something to read, watch or try.
+pub const INFORMATION: &str = "information-prescription";
+/// The category of a Communication by which somebody says that they have read what was prescribed.
+pub const READ: &str = "information-read";
+
 /// The categories of HL7 Patient Corrections: a request for a correction, and a disagreement with its denial.
 pub const CORRECTIONS: [&str; 2] = ["medRecCxReq", "medRecCxDenialDisagree"];
 
@@ -22,12 +27,29 @@ pub fn has_category(resource: &Value<'_>, code: &str) -> bool {
 /// Whether it is about something, or answers something.
 #[must_use]
 pub fn is_comment(resource: &Value<'_>) -> bool {
-    !resource.list("about").is_empty() || !resource.list("inResponseTo").is_empty() || has_category(resource, COMMENT)
+    let asks_back = answers_request(resource) && !resource.list("payload").is_empty();
+    !resource.list("about").is_empty()
+        || !resource.list("inResponseTo").is_empty()
+        || has_category(resource, COMMENT)
+        || asks_back
+}
+
+/// Whether it is based on a CommunicationRequest: what was prescribed has been read, or is asked about.
+#[must_use]
+pub fn answers_request(resource: &Value<'_>) -> bool {
+    let references = resource.list("basedOn").iter().filter_map(|one| one.text("reference"));
+    references.into_iter().any(|reference| reference.contains("CommunicationRequest/"))
 }
 
 /// What people say about something is a comment unless it says what else it is, and says something.
 pub(super) fn check(resource: &mut Value<'_>, writer: &Writer, issues: &mut Vec<Issue>) {
-    if matches!(writer.kind, super::WriterKind::System) || !is_comment(resource) {
+    if matches!(writer.kind, super::WriterKind::System) {
+        return;
+    }
+    if !is_comment(resource) {
+        if answers_request(resource) && resource.list("category").is_empty() {
+            categorise(resource, READ, "Read");
+        }
         return;
     }
     let says = resource.list("payload").iter().any(|payload| {
@@ -40,12 +62,37 @@ pub(super) fn check(resource: &mut Value<'_>, writer: &Writer, issues: &mut Vec<
     if !says && !matches!(resource.text("status"), Some("entered-in-error" | "not-done")) {
         issues.push(Issue::error(IssueCode::Required, "Communication.payload", "say what the comment is"));
     }
-    if resource.list("category").is_empty()
-        && let Some(object) = resource.as_object_mut()
-    {
-        let coding = Value::object([("system", Value::string(CATEGORY_SYSTEM)), ("code", Value::string(COMMENT))]);
-        let concept = Value::object([("coding", Value::Array(vec![coding])), ("text", Value::string("Comment"))]);
+    if resource.list("category").is_empty() {
+        categorise(resource, COMMENT, "Comment");
+    }
+}
+
+fn categorise(resource: &mut Value<'_>, code: &'static str, text: &'static str) {
+    if let Some(object) = resource.as_object_mut() {
+        let coding = Value::object([("system", Value::string(CATEGORY_SYSTEM)), ("code", Value::string(code))]);
+        let concept = Value::object([("coding", Value::Array(vec![coding])), ("text", Value::string(text))]);
         object.set("category", Value::Array(vec![concept]));
+    }
+}
+
+/// An information prescription has something to read, and says what it is about.
+pub(super) fn check_request(resource: &Value<'_>, writer: &Writer, issues: &mut Vec<Issue>) {
+    if writer.kind == super::WriterKind::System || !has_category(resource, INFORMATION) {
+        return;
+    }
+    let holds = |payload: &Value<'_>| {
+        let link =
+            payload.get("contentAttachment").is_some_and(|one| one.get("url").is_some() || one.get("data").is_some());
+        link || payload.get("contentReference").is_some()
+            || payload.text("contentString").is_some_and(|text| !text.trim().is_empty())
+    };
+    if !resource.list("payload").iter().any(holds) {
+        let text = "an information prescription says what to read: a reference, a link or a text";
+        issues.push(Issue::error(IssueCode::Required, "CommunicationRequest.payload", text));
+    }
+    if resource.list("about").is_empty() {
+        let text = "say what the information is about: a goal, or a condition";
+        issues.push(Issue::error(IssueCode::Required, "CommunicationRequest.about", text));
     }
 }
 
@@ -74,6 +121,30 @@ mod tests {
         assert_eq!(places(&comment(""), &system()), Ok(vec![]));
         let file = r#","payload":[{"contentAttachment":{"url":"https://example.org/a"}}]"#;
         assert_eq!(places(&comment(file), &patient()), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_prescription_says_what_to_read_about_what() {
+        let request = |rest: &str| {
+            format!(
+                r#"{{"resourceType":"CommunicationRequest","status":"active","subject":{{"reference":"Patient/p1"}},
+                "category":[{{"coding":[{{"code":"information-prescription"}}]}}]{rest}}}"#
+            )
+        };
+        let about = r#","about":[{"reference":"Goal/g"}]"#;
+        let missing = |names: &[&str]| Err(names.iter().map(|name| format!("CommunicationRequest.{name}")).collect());
+        assert_eq!(places(&request(""), &professional()), missing(&["payload", "about"]));
+        for content in [
+            r#""contentString":"Walk""#,
+            r#""contentReference":{"reference":"DocumentReference/d"}"#,
+            r#""contentAttachment":{"url":"https://www.example.org/a"}"#,
+        ] {
+            let full = request(&format!(r#"{about},"payload":[{{{content}}}]"#));
+            assert_eq!(places(&full, &professional()), Ok(vec![]));
+        }
+        let empty = request(&format!(r#"{about},"payload":[{{"contentAttachment":{{"title":"A leaflet"}}}}]"#));
+        assert_eq!(places(&empty, &professional()), missing(&["payload"]));
+        assert_eq!(places(&request(""), &system()), Ok(vec![]));
     }
 
     #[test]

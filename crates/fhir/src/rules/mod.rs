@@ -13,11 +13,13 @@ mod observation;
 mod observation_range;
 mod patient;
 mod prepare;
+pub mod provenance;
 mod stamp;
+pub mod task;
 mod writer;
 
 pub use authorship::{authors, types_for_patients, types_for_related_persons};
 pub use patient::nhs_number_is_valid;
-pub use prepare::{Previous, is_joint, prepare, prepare_revision};
+pub use prepare::{Previous, is_joint, may_be_joint, prepare, prepare_revision};
 pub use stamp::{is_claim_code, keep_claims, stamp_label};
 pub use writer::{Settings, Writer, WriterKind, local_reference};

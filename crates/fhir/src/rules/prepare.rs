@@ -1,6 +1,6 @@
 use super::authorship::{self, AuthorElement, Fill, Others};
 use super::writer::{Settings, Writer, WriterKind, reference_value};
-use super::{allergy_intolerance, care_plan, communication, goal, observation, patient};
+use super::{allergy_intolerance, care_plan, communication, goal, observation, patient, task};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 use crate::registry::ResourceType;
@@ -17,11 +17,21 @@ pub struct Previous<'a> {
     pub own: bool,
 }
 
-/// Whether resources of the type are written by several parties, each its part: those whom the access decision lets
-/// update it may do so although somebody else wrote it first, within the rules of the type.
+/// Whether some resources of the type are written by several parties, see [`is_joint`].
 #[must_use]
-pub fn is_joint(resource_type: ResourceType) -> bool {
-    resource_type.name() == "Goal"
+pub fn may_be_joint(resource_type: ResourceType) -> bool {
+    matches!(resource_type.name(), "Goal" | "Task")
+}
+
+/// Whether a resource is written by several parties, each its part: those whom the access decision lets update it may do
+/// so although somebody else wrote it first, within the rules of the type. A goal is, and a request for correction.
+#[must_use]
+pub fn is_joint(resource_type: ResourceType, resource: &Value<'_>) -> bool {
+    match resource_type.name() {
+        "Goal" => true,
+        "Task" => task::correction(resource).is_some(),
+        _ => false,
+    }
 }
 
 /// The same as [`prepare`] for a change of what is there, for types whose rules ask what that was.
@@ -84,9 +94,11 @@ fn checked(
         "AllergyIntolerance" => allergy_intolerance::check(resource, writer, &mut issues),
         "CarePlan" => care_plan::check(resource, writer, &mut issues),
         "Communication" => communication::check(resource, writer, &mut issues),
+        "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
         "Goal" => goal::check(resource, previous, writer, settings, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),
         "Patient" if settings.check_nhs_number => patient::check(resource, &mut issues),
+        "Task" => task::check(resource, previous, writer, settings, &mut issues),
         _ => {}
     }
     // What a system hands in is the work of others and may say no more than R4 asks for: there, what Concord itself

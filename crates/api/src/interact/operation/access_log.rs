@@ -286,6 +286,10 @@ fn done(record: &Record) -> String {
             "$everything" => "read the whole record".to_owned(),
             "$summary" => "read the summary".to_owned(),
             "$access-log" => "read this list".to_owned(),
+            "$release" => format!("released {what} that was kept from the patient"),
+            "$verify" => format!("verified {what}, or withdrew that"),
+            "$due-for-review" => "looked for what is due for review".to_owned(),
+            "$correctionrequest" => "asked for a correction".to_owned(),
             other => format!("asked for {other} of {what}"),
         },
     }

@@ -13,7 +13,7 @@ use concord_fhir::rules::goal;
 use super::{Input, Level, Operation, Output, Running, Target};
 use crate::fault::Fault;
 use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, PROVENANCE, access, instant, logged, read};
+use crate::interact::{Call, Concord, PROVENANCE, access, instant, logged, read, statement};
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
 use crate::store::rows::Version;
@@ -148,6 +148,9 @@ fn authors(
     let mut authors = HashMap::new();
     for version in found {
         let provenance = access::stored(&version)?;
+        if statement::is_one(&provenance) {
+            continue;
+        }
         let number = provenance.list("target").first().and_then(|one| one.text("reference"));
         let number = number.and_then(|text| text.rsplit_once("/_history/")?.1.parse::<i64>().ok());
         let who = provenance.list("agent").first().and_then(|agent| agent.get("who")?.text("reference"));

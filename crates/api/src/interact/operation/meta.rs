@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Proofing};
+use concord_consent::raises;
 use concord_consent::request::Action;
-use concord_consent::{hides_from_patients, raises};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Object, Value};
 use concord_fhir::registry::ResourceType;
@@ -17,7 +17,7 @@ use concord_fhir::registry::ResourceType;
 use super::{Input, Level, Operation, Output, Parameter, Running, Target};
 use crate::fault::Fault;
 use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, PROVENANCE, access, labels, logged, read, redact, update, write};
+use crate::interact::{Call, Concord, PROVENANCE, access, labels, logged, read, redact, review, update, write};
 use crate::store::audit::Record;
 use crate::store::rows::Version;
 use crate::store::transaction::Transaction;
@@ -136,11 +136,7 @@ fn answer(version: Version) -> Result<Output, Fault> {
 impl Change {
     /// Whether it does nothing but take away what hides a resource from the patient.
     fn releases(&self) -> bool {
-        let hides = |coding: &Value<'_>| {
-            let part = |name: &str| coding.text(name).unwrap_or_default().to_owned();
-            hides_from_patients(&part("system"), &part("code"))
-        };
-        !self.adds && self.tags.is_empty() && self.profiles.is_empty() && self.security.iter().all(hides)
+        !self.adds && self.tags.is_empty() && self.profiles.is_empty() && self.security.iter().all(review::hides)
     }
 }
 
@@ -229,6 +225,13 @@ fn relabel(
     } else {
         access::owns(concord, call, transaction, &old)?
     };
+    if owns.is_ok() && !change.adds && call.caller.actor != Actor::System {
+        let hides = |coding: &Value<'static>| review::hides(coding);
+        if let Some(position) = change.security.iter().position(hides) {
+            let text = "what hides a resource from the patient is taken away by $release, with a reason";
+            return Err(Fault::rule(place("security", position), text));
+        }
+    }
     if owns.is_ok() && resource_type != PROVENANCE {
         if !change.adds {
             take_away(call, transaction, &old, change)?;

@@ -5,6 +5,8 @@
 
 mod access_log;
 mod agreement;
+mod correction_request;
+mod due_for_review;
 mod duplicates;
 mod evaluate;
 mod everything;
@@ -12,9 +14,11 @@ mod lastn;
 mod meta;
 mod readings;
 mod record;
+mod release;
 mod summary;
 mod trend;
 mod validate;
+mod verify;
 mod who_can_see;
 
 use std::pin::Pin;
@@ -100,6 +104,8 @@ pub(crate) enum Output {
 pub(crate) const OPERATIONS: &[Operation] = &[
     access_log::OPERATION,
     agreement::OPERATION,
+    correction_request::OPERATION,
+    due_for_review::OPERATION,
     duplicates::OPERATION,
     evaluate::OPERATION,
     everything::OPERATION,
@@ -107,9 +113,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     meta::ADD,
     meta::DELETE,
     meta::READ,
+    release::OPERATION,
     summary::OPERATION,
     trend::OPERATION,
     validate::OPERATION,
+    verify::OPERATION,
     who_can_see::OPERATION,
 ];
 

@@ -25,6 +25,9 @@ pub(super) const ABOUT_ME: &str = "https://concord.example/Questionnaire/about-m
 /// The questionnaire of advance statements: what matters to a person who cannot speak then.
 pub(super) const ADVANCE_STATEMENT: &str = "https://concord.example/Questionnaire/advance-statement";
 
+/// The question of that questionnaire when the statement is looked at again.
+pub(super) const REVIEW_DATE: &str = "review-date";
+
 /// The types of what a record refers to without being part of it: who, where, and which medicine.
 const REFERRED: [&str; 6] =
     ["Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Questionnaire"];

@@ -7,6 +7,7 @@ use concord_fhir::index::ParameterId;
 use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::{communication, instant as fhir_instant};
 use concord_fhir::search::Query;
 
 use super::record::{self, PATIENT, coded, standing};
@@ -65,8 +66,14 @@ const fn part(resource_type: &'static str, newest: &'static str, wanted: fn() ->
     PartOf { resource_type, newest, wanted }
 }
 
+/// The record standard's headings.
+const HEADINGS: &str = "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings";
+
+/// The title of what a person has said for the time when they cannot speak.
+const ADVANCE: &str = "Advance statements and decisions";
+
 /// About Me, then the sections of the IPS (R4 LOINC codes).
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     Section {
         title: "About Me",
         system: SNOMED,
@@ -75,7 +82,7 @@ const SECTIONS: [Section; 11] = [
         parts: &[part("QuestionnaireResponse", "authored", record::about_me)],
     },
     Section {
-        title: "Advance statements and decisions",
+        title: ADVANCE,
         system: LOINC,
         code: "42348-3",
         always: false,
@@ -175,6 +182,21 @@ const SECTIONS: [Section; 11] = [
         always: false,
         parts: &[part("CarePlan", "date", || coded("CarePlan.status", &["active", "on-hold"]))],
     },
+    Section {
+        title: "Information prescribed",
+        system: HEADINGS,
+        code: "information-and-advice-given",
+        always: false,
+        parts: &[
+            part("CommunicationRequest", "authored", || {
+                coded("CommunicationRequest.status", &["active"])
+                    .and(coded("CommunicationRequest.category", &[communication::INFORMATION]))
+            }),
+            part("Communication", "received", || {
+                coded("Communication.category", &[communication::READ]).and(standing("Communication.status"))
+            }),
+        ],
+    },
 ];
 
 fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
@@ -243,7 +265,7 @@ fn document(
     for section in &SECTIONS {
         let (found, cut) = entries(concord, call, transaction, section, &id)?;
         if !found.is_empty() || section.always {
-            sections.push(written(section, &found, cut));
+            sections.push(written(section, &found, cut, &overdue(section, &found, transaction.now)?));
         }
         disclosed.extend(found);
     }
@@ -317,13 +339,44 @@ fn narrative(text: &str) -> Value<'static> {
     ])
 }
 
-fn written(section: &Section, found: &[Version], cut: bool) -> Value<'static> {
+/// The advance statements and decisions whose review date has passed, each in a sentence.
+fn overdue(section: &Section, found: &[Version], now: i64) -> Result<Vec<String>, Fault> {
+    let mut told = Vec::new();
+    for version in found.iter().filter(|_| section.title == ADVANCE) {
+        let value = labels::stored(version)?;
+        let Some(date) = review_by(&value) else { continue };
+        if fhir_instant::range(date).is_some_and(|(_, last)| last < now) {
+            let day = date.get(..10).unwrap_or(date);
+            told.push(format!(
+                "{}/{} was to be looked at again by {day}: ask whether it still holds.",
+                version.resource_type, version.id
+            ));
+        }
+    }
+    Ok(told)
+}
+
+/// Until when a statement or decision stands before it is looked at again: as its answer says, or the end of its period.
+fn review_by<'v>(value: &'v Value<'_>) -> Option<&'v str> {
+    let answered = || {
+        let item = value.list("item").iter().find(|item| item.text("linkId") == Some(record::REVIEW_DATE))?;
+        item.list("answer").first()?.text("valueDate")
+    };
+    let end = |of: Option<&'v Value<'_>>| of.and_then(|of| of.get("period")).and_then(|period| period.text("end"));
+    answered()
+        .or_else(|| end(Some(value)))
+        .or_else(|| end(value.get("provision")))
+        .or_else(|| end(value.get("context")))
+}
+
+fn written(section: &Section, found: &[Version], cut: bool, remarks: &[String]) -> Value<'static> {
     let text = match (found.len(), cut) {
         (0, _) => "Nothing that may be shown here. That does not say that there is nothing.".to_owned(),
         (1, _) => "One entry.".to_owned(),
         (count, false) => format!("{count} entries, the newest first."),
         (count, true) => format!("The newest {count} entries. There are more: search for them."),
     };
+    let text = std::iter::once(text).chain(remarks.iter().cloned()).collect::<Vec<_>>().join("</p><p>");
     let mut value = Value::object([
         ("title", Value::string(section.title)),
         ("code", concept(section.system, section.code, section.title)),

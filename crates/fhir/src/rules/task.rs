@@ -1,0 +1,201 @@
+//! Task: a request for correction goes through the states of HL7 Patient Corrections. The professional moves it on and
+//! ends it with an answer; who asked may take it back; what was asked stays as it is.
+
+use super::communication::CORRECTIONS;
+use super::prepare::Previous;
+use super::writer::{Settings, Writer, WriterKind};
+use crate::issue::{Issue, IssueCode};
+use crate::json::Value;
+
+/// The states of the business that go with each status of a task (HL7 Patient Corrections, "Task Status").
+const STATES: [(&str, &[&str]); 4] = [
+    ("ready", &["queued"]),
+    ("in-progress", &["in-review", "waiting-for-information", "accepted", "partial-accept"]),
+    ("cancelled", &["requester-cancelled"]),
+    ("completed", &["amendment-completed", "partial-accept", "denied", "disagreement-logged", "completed"]),
+];
+
+/// The states that only one kind of task has: a request for correction, and a disagreement with its denial.
+const ONLY: [&[&str]; 2] =
+    [&["accepted", "partial-accept", "amendment-completed", "denied"], &["disagreement-logged", "completed"]];
+
+/// What was asked, by whom and about whom: this nobody changes.
+const ASKED: [&str; 8] = ["code", "intent", "for", "focus", "requester", "authoredOn", "reasonReference", "input"];
+
+/// What somebody may change who takes a request back.
+const TAKEN_BACK: [&str; 6] = ["meta", "status", "businessStatus", "statusReason", "lastModified", "text"];
+
+/// Which of [`CORRECTIONS`] the task is about; none for another task.
+#[must_use]
+pub fn correction(resource: &Value<'_>) -> Option<&'static str> {
+    let codings = resource.get("code").map_or(&[][..], |code| code.list("coding"));
+    let codes = || codings.iter().filter_map(|coding| coding.text("code"));
+    CORRECTIONS.iter().copied().find(|known| codes().any(|code| code == *known))
+}
+
+/// Whether a state of the business is that of the task.
+#[must_use]
+pub fn is_in_state(resource: &Value<'_>, state: &str) -> bool {
+    let codings = resource.get("businessStatus").map_or(&[][..], |status| status.list("coding"));
+    codings.iter().any(|coding| coding.text("code") == Some(state))
+}
+
+pub(super) fn check(
+    resource: &Value<'_>,
+    previous: Option<&Previous<'_>>,
+    writer: &Writer,
+    settings: &Settings<'_>,
+    issues: &mut Vec<Issue>,
+) {
+    let rule = |place: &str, text: String| Issue::error(IssueCode::BusinessRule, format!("Task.{place}"), text);
+    let Some(code) = correction(resource) else {
+        if previous.is_some_and(|previous| correction(previous.value).is_some()) {
+            issues.push(rule("code", "a request for correction stays one".to_owned()));
+        }
+        return;
+    };
+    check_state(resource, code, issues);
+    let Some(before) = previous.map(|previous| previous.value).filter(|_| writer.kind != WriterKind::System) else {
+        return;
+    };
+    let same = |name: &str| match (before.get(name), resource.get(name)) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.same(other),
+        _ => false,
+    };
+    for name in ASKED.into_iter().filter(|name| !same(name)) {
+        issues.push(rule(name, "what was asked stays as it is".to_owned()));
+    }
+    let rebuts = is_in_state(before, "disagreement-logged") && is_in_state(resource, "completed");
+    if matches!(before.text("status"), Some("cancelled" | "completed")) && !rebuts {
+        issues
+            .push(rule("status", "this has come to its end and stays attached; a new request can be made".to_owned()));
+        return;
+    }
+    let cancelled = resource.text("status") == Some("cancelled");
+    if !writer.is_person() {
+        if cancelled {
+            let text = "only who asked takes a request back; a professional answers it";
+            issues.push(rule("status", text.to_owned()));
+        }
+        return;
+    }
+    let requester = before.get("requester").and_then(|one| one.text("reference"));
+    let asked = requester.and_then(|one| settings.local(one)).is_some_and(|one| writer.is(&one));
+    if !cancelled || !(asked || writer.kind == WriterKind::Patient) {
+        let text = "who asked may take the request back (`cancelled`); the professional moves it on: to say more, add a \
+                    Communication with `about` pointing at it";
+        issues.push(rule("status", text.to_owned()));
+    }
+    let other = |name: &&str| !TAKEN_BACK.contains(name) && !ASKED.contains(name) && !same(name);
+    let members = |value: &Value<'_>| -> Vec<String> {
+        let object = value.as_object().map_or(&[][..], |object| &object.0);
+        object.iter().map(|(name, _)| name.trim_start_matches('_').to_owned()).collect()
+    };
+    let mut names = members(before);
+    names.extend(members(resource));
+    names.sort_unstable();
+    names.dedup();
+    for name in names.iter().map(String::as_str).filter(other) {
+        issues.push(rule(name, "the professional's to say".to_owned()));
+    }
+}
+
+/// The state of the business goes with the status and the kind, and the end has an answer.
+fn check_state(resource: &Value<'_>, code: &'static str, issues: &mut Vec<Issue>) {
+    let status = resource.text("status").unwrap_or_default();
+    let Some((_, fitting)) = STATES.iter().find(|(name, _)| *name == status) else {
+        let text = "a request for correction is ready, in-progress, cancelled or completed";
+        issues.push(Issue::error(IssueCode::BusinessRule, "Task.status", text));
+        return;
+    };
+    let others = if code == CORRECTIONS[0] { ONLY[1] } else { ONLY[0] };
+    let mut fitting = fitting.iter().filter(|state| !others.contains(state));
+    if !fitting.clone().any(|state| is_in_state(resource, state)) {
+        let listed: Vec<&str> = fitting.by_ref().copied().collect();
+        let text = format!("goes with `{status}`: {}", listed.join(", "));
+        issues.push(Issue::error(IssueCode::BusinessRule, "Task.businessStatus", text));
+    }
+    let answered = !resource.list("output").is_empty();
+    if status == "completed" && !answered && !is_in_state(resource, "disagreement-logged") {
+        let text = "ends with an answer: what was changed, or why not";
+        issues.push(Issue::error(IssueCode::Required, "Task.output", text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::prepare::tests::{NOW, SETTINGS, carer, json, patient, places, professional, system};
+    use super::*;
+    use crate::registry::ResourceType;
+
+    const ANSWER: &str = r#","output":[{"type":{"text":"answer"},"valueString":"2017 it is"}]"#;
+
+    fn task(status: &str, business: &str, rest: &str) -> String {
+        format!(
+            r#"{{"resourceType":"Task","status":"{status}","intent":"order","code":{{"coding":[{{"code":"medRecCxReq"}}]}},
+            "requester":{{"reference":"Patient/p1"}},"businessStatus":{{"coding":[{{"code":"{business}"}}]}}{rest}}}"#
+        )
+    }
+
+    fn disagreement(status: &str, business: &str, rest: &str) -> String {
+        task(status, business, rest).replace("medRecCxReq", "medRecCxDenialDisagree")
+    }
+
+    fn at(place: &str) -> Result<Vec<String>, Vec<String>> {
+        Err(vec![format!("Task.{place}")])
+    }
+
+    #[test]
+    fn states_go_together_and_the_end_has_an_answer() {
+        let found = |text: &str| places(text, &professional());
+        assert_eq!(found(&task("ready", "queued", "")), Ok(vec![]));
+        assert_eq!(found(&task("in-progress", "in-review", "")), Ok(vec![]));
+        assert_eq!(found(&task("completed", "denied", ANSWER)), Ok(vec![]));
+        assert_eq!(found(&task("ready", "denied", "")), at("businessStatus"));
+        assert_eq!(found(&task("completed", "queued", ANSWER)), at("businessStatus"));
+        assert_eq!(found(&task("completed", "disagreement-logged", ANSWER)), at("businessStatus"));
+        assert_eq!(found(&task("failed", "denied", "")), at("status"));
+        assert_eq!(found(&task("completed", "denied", "")), at("output"));
+        assert_eq!(found(&disagreement("completed", "disagreement-logged", "")), Ok(vec![]));
+        assert_eq!(found(&disagreement("completed", "denied", ANSWER)), at("businessStatus"));
+        assert_eq!(found(&disagreement("completed", "completed", "")), at("output"), "a rebuttal says something");
+        let other = task("failed", "x", "").replace("medRecCxReq", "other");
+        assert_eq!(found(&other), Ok(vec![]));
+    }
+
+    #[test]
+    fn who_moves_it_on() {
+        let change = |before: &str, after: &str, writer: &Writer| {
+            let (before, mut after) = (json(before), json(after));
+            let previous = Previous { value: &before, own: false };
+            let task = ResourceType::parse("Task").unwrap();
+            let list = |issues: Vec<Issue>| -> Vec<String> {
+                issues.into_iter().map(|issue| issue.expression.unwrap_or_default()).collect()
+            };
+            super::super::prepare_revision(task, &previous, &mut after, writer, NOW, &SETTINGS).map(list).map_err(list)
+        };
+        let open = task("in-progress", "in-review", "");
+        let (cancelled, denied) = (task("cancelled", "requester-cancelled", ""), task("completed", "denied", ANSWER));
+        assert_eq!(change(&open, &denied, &professional()), Ok(vec![]));
+        assert_eq!(change(&open, &cancelled, &professional()), at("status"));
+        assert_eq!(change(&open, &cancelled, &patient()), Ok(vec![]));
+        assert_eq!(change(&open, &cancelled, &carer()), at("status"));
+        let theirs = |text: &str| text.replace("Patient/p1", "RelatedPerson/c1");
+        assert_eq!(change(&theirs(&open), &theirs(&cancelled), &carer()), Ok(vec![]));
+        assert_eq!(change(&open, &task("ready", "queued", ""), &patient()), at("status"));
+        let owned = task("cancelled", "requester-cancelled", r#","owner":{"reference":"Organization/o"}"#);
+        assert_eq!(change(&open, &owned, &patient()), at("owner"));
+        for closed in [&cancelled, &denied] {
+            assert_eq!(change(closed, &open, &professional()), at("status"));
+            assert_eq!(change(closed, &open, &system()), Ok(vec![]));
+        }
+        assert_eq!(change(&open, &theirs(&open), &professional()), at("requester"));
+        let other = task("failed", "x", "").replace("medRecCxReq", "other");
+        assert_eq!(change(&open, &other, &professional()), at("code"));
+        let logged = disagreement("completed", "disagreement-logged", "");
+        let rebutted = disagreement("completed", "completed", ANSWER);
+        assert_eq!(change(&logged, &rebutted, &professional()), Ok(vec![]));
+        assert_eq!(change(&rebutted, &logged, &professional()), at("status"));
+    }
+}

@@ -1,0 +1,77 @@
+//! docs/WALKTHROUGH.md: every block of it is run by a shell, and its output contains what the page says.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use concord_tests::{App, Concord, on_both};
+
+use crate::story::arrive_from_fixtures;
+
+on_both! { every_line_of_the_walkthrough_is_true }
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The blocks of a page: what is run, and what its output contains.
+fn blocks(page: &str) -> Vec<(String, Vec<String>)> {
+    let mut blocks: Vec<(String, Vec<String>)> = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let inside = |lines: &mut std::str::Lines<'_>| -> Vec<String> {
+            lines.take_while(|line| *line != "```").map(str::to_owned).collect()
+        };
+        match line {
+            "```sh" => blocks.push((inside(&mut lines).join("\n"), Vec::new())),
+            "```text" => blocks.last_mut().expect("a block before what it says").1 = inside(&mut lines),
+            other => assert!(!other.starts_with("```"), "what is this block for? {other}"),
+        }
+    }
+    blocks
+}
+
+/// The app of one of the people of fixtures/tokens.tsv.
+fn app(concord: &Concord, options: &str) -> App {
+    match options.split_once(' ') {
+        Some(("--patient", id)) => concord.patient(id),
+        Some(("--fhir-user", reference)) => concord.user(reference),
+        _ => concord.system(),
+    }
+}
+
+async fn every_line_of_the_walkthrough_is_true(concord: &Concord) {
+    arrive_from_fixtures(concord).await;
+    let tokens = concord.scratch().folder().join("tokens");
+    std::fs::create_dir_all(&tokens).expect("a folder for the tokens");
+    let people = std::fs::read_to_string(root().join("fixtures/tokens.tsv")).expect("the people");
+    for line in people.lines().filter(|line| !line.starts_with('#')) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        std::fs::write(tokens.join(columns[3]), app(concord, columns[2]).token()).expect("a token");
+    }
+    let page = std::fs::read_to_string(root().join("docs/WALKTHROUGH.md")).expect("the page");
+    let blocks = blocks(&page);
+    assert!(blocks.len() > 20, "the page has its blocks");
+    // One shell runs all of it; after each block it says so, so that each output can be told from the next.
+    const END: &str = "--- end of block ---";
+    let script: String = blocks.iter().map(|(code, _)| format!("{code}\necho '{END}'\n")).collect();
+    let script = script
+        .replace("http://127.0.0.1:8080", &concord.origin())
+        .replace("target/run/tokens", &tokens.display().to_string());
+    let done = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &script])
+        .current_dir(root())
+        .env("no_proxy", "*")
+        .output()
+        .expect("bash, with curl");
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let outputs: Vec<&str> = out.split(END).collect();
+    for (place, (code, wanted)) in blocks.iter().enumerate() {
+        let ran = outputs.len() > place + 1;
+        let said = outputs.get(place).copied().unwrap_or_default();
+        assert!(ran, "stopped in\n{code}\nafter\n{said}\n{err}");
+        for line in wanted {
+            assert!(said.contains(line.as_str()), "{line} is not in what this says:\n{code}\n{said}");
+        }
+    }
+    assert!(done.status.success(), "{err}");
+}
