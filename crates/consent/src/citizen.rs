@@ -290,4 +290,37 @@ mod tests {
             "valueCodeableConcept":{"coding":[{"code":"ROLE_SUSPENDED_PENDING_REVIEW"}]}}]"#;
         assert_eq!(basis("RelatedPerson/c1", "active", suspended), None);
     }
+
+    #[test]
+    fn a_right_is_that_of_the_consent_that_names_the_caller() {
+        let consent = |id: &str, who: &str, basis: &str| {
+            format!(
+                r#"{{"resourceType":"Consent","id":"{id}","status":"active","scope":{{"coding":[{{
+                "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},
+                "patient":{{"reference":"Patient/p1"}},"policyRule":{{"coding":[{{
+                "system":"https://fhir.nhs.uk/England/CodeSystem/England-NHSProxyLegalBasis","code":"{basis}"}}]}},
+                "provision":{{"type":"permit","actor":[{{"reference":{{"reference":"{who}"}}}}]}}}}"#
+            )
+        };
+        let related = |id: &str, more: &str| {
+            format!(r#"{{"resourceType":"RelatedPerson","id":"{id}","patient":{{"reference":"Patient/p1"}}{more}}}"#)
+        };
+        let basis = |resources: &[String], who: &str| {
+            let text = format!("[{}]", resources.join(","));
+            let value = json::parse(text.as_bytes(), &Limits::default()).unwrap().into_owned();
+            let Value::Array(resources) = value else { panic!("a list") };
+            legal_basis(&caller(who, "user/*.rs", None), &facts(&resources), "p1", NOW)
+        };
+        let mut resources = vec![
+            related("c1", ""),
+            related("c2", ""),
+            consent("a", "RelatedPerson/c1", "best-interest"),
+            consent("b", "RelatedPerson/c2", "parental-responsibility"),
+        ];
+        assert_eq!(basis(&resources, "RelatedPerson/c1"), Some(LegalBasis::BestInterest));
+        assert_eq!(basis(&resources, "RelatedPerson/c2"), Some(LegalBasis::ParentalResponsibility));
+        // Who is related no longer has no right, though somebody else still is.
+        resources[0] = related("c1", r#","active":false"#);
+        assert_eq!(basis(&resources, "RelatedPerson/c1"), None);
+    }
 }
