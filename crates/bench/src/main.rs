@@ -58,6 +58,9 @@ struct Bench {
     /// How long each run takes, in milliseconds [default: 2000; with --quick 300]
     #[arg(long, value_name = "MS")]
     time: Option<u64>,
+    /// How many patients, each with 100 Observations and their index: 1000 for 100,000 resources
+    #[arg(long, default_value_t = workload::PATIENTS, value_name = "NUMBER", value_parser = patients)]
+    patients: usize,
     /// Measure the product only
     #[arg(long)]
     product_only: bool,
@@ -73,6 +76,13 @@ struct Bench {
     /// Where the figures go
     #[arg(long, default_value = "target/bench.json", value_name = "FILE")]
     output: PathBuf,
+}
+
+/// At least one for each caller.
+fn patients(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|_| "a whole number".to_owned())?;
+    let range = workload::CALLERS..=100_000;
+    if range.contains(&number) { Ok(number) } else { Err(format!("{} to {}", range.start(), range.end())) }
 }
 
 fn main() -> ExitCode {

@@ -79,11 +79,11 @@ impl Session {
         let product = Product::new(&program(bench)?, folder, kind, workers);
         place.make("product")?;
         report::note(&format!("{}: loading", kind.name()));
-        let imported = product.import(&place.url("product"))?;
-        let tokens = product.tokens(&place.url("product"))?;
+        let imported = product.import(&place.url("product"), bench.patients)?;
+        let tokens = product.tokens(&place.url("product"), bench.patients)?;
         {
             let server = product.serve(&place.url("product"))?;
-            Product::create_once(&server, &tokens)?;
+            Product::create_once(&server, &tokens, bench.patients)?;
         }
         place.settle("product")?;
         place.copy("product", "floor")?;
@@ -110,8 +110,8 @@ impl Session {
         let idle = server.resident();
         let floor = if bench.product_only { None } else { Some(self.product.serve_floor(&self.place, "floor")?) };
         for case in cases {
-            let asked = Arc::new(workload::requests(case, &self.tokens));
-            let plain = Arc::new(workload::requests(case, &[]));
+            let asked = Arc::new(workload::requests(case, &self.tokens, bench.patients));
+            let plain = Arc::new(workload::requests(case, &[], bench.patients));
             for &connections in &connections {
                 let floor = match &floor {
                     Some(floor) => Some(self.side(floor, &plain, connections, time)?),

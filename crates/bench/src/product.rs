@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::database::{Kind, Place};
 use crate::process::{self, Server};
-use crate::workload::{self, Case, PATIENTS, PROFESSIONAL};
+use crate::workload::{self, CALLERS, Case, PROFESSIONAL, TREND};
 
 /// The server's program with what it needs.
 pub(crate) struct Product {
@@ -57,9 +57,9 @@ impl Product {
     ///
     /// # Errors
     /// One line, when it fails.
-    pub(crate) fn import(&self, database: &str) -> Result<Imported, String> {
+    pub(crate) fn import(&self, database: &str, patients: usize) -> Result<Imported, String> {
         let path = self.folder.join("workload.ndjson");
-        let text = workload::resources();
+        let text = workload::resources(patients);
         let resources = text.lines().count();
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut command = self.command(database, "127.0.0.1:0");
@@ -73,14 +73,20 @@ impl Product {
         Ok(Imported { resources, time })
     }
 
-    /// A token for each patient, and then one for the professional.
+    /// A token for each patient who calls, and then one each for the professional, a system and the patient with the long
+    /// trend.
     ///
     /// # Errors
     /// One line, when one cannot be had.
-    pub(crate) fn tokens(&self, database: &str) -> Result<Vec<String>, String> {
-        let patients = (0..PATIENTS).map(|patient| ["--patient".to_owned(), workload::patient_id(patient)]);
-        let professional = ["--fhir-user".to_owned(), format!("Practitioner/{PROFESSIONAL}")];
-        patients.chain(std::iter::once(professional)).map(|who| self.token(database, &who)).collect()
+    pub(crate) fn tokens(&self, database: &str, patients: usize) -> Result<Vec<String>, String> {
+        let callers = (0..CALLERS).map(|caller| workload::patient_id(workload::of_caller(caller, patients)));
+        let others = [
+            vec!["--fhir-user".to_owned(), format!("Practitioner/{PROFESSIONAL}")],
+            vec!["--system".to_owned()],
+            vec!["--patient".to_owned(), TREND.to_owned()],
+        ];
+        let callers = callers.map(|id| vec!["--patient".to_owned(), id]);
+        callers.chain(others).map(|who| self.token(database, &who)).collect()
     }
 
     fn token(&self, database: &str, who: &[String]) -> Result<String, String> {
@@ -125,8 +131,8 @@ impl Product {
     ///
     /// # Errors
     /// One line, when the server refuses it.
-    pub(crate) fn create_once(server: &Server, tokens: &[String]) -> Result<(), String> {
-        let requests = workload::requests(Case::Create, tokens);
+    pub(crate) fn create_once(server: &Server, tokens: &[String], patients: usize) -> Result<(), String> {
+        let requests = workload::requests(Case::Create, tokens, patients);
         let first = requests.first().ok_or("there are no requests")?;
         crate::load::once(server.address, first).map(|_| ())
     }

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
-/// How many patients there are.
+/// How many patients there are where nobody says.
 pub(crate) const PATIENTS: usize = 100;
+/// How many patients call: every one, or of more some that lie evenly among them.
+pub(crate) const CALLERS: usize = 100;
 /// How many Observations each patient has.
 pub(crate) const READINGS: usize = 100;
 /// The code that is searched for: every second Observation has it.
@@ -24,11 +26,32 @@ pub(crate) enum Case {
     Create,
     /// A patient searches 20 blood pressures of hers, the latest first.
     Search,
+    /// The same through a chain to the patient.
+    Chain,
+    /// The same with the patient included.
+    Include,
+    /// A patient looks at two years of one code: 500 readings.
+    Trend,
+    /// A system looks for the patient whom an Observation with an identifier is about.
+    Has,
+    /// A system looks for the Observation with an identifier, in all records.
+    Token,
 }
 
 impl Case {
     /// Every case, in the order of the report.
-    pub(crate) const ALL: [Case; 5] = [Case::Read, Case::ReadShared, Case::Vread, Case::Search, Case::Create];
+    pub(crate) const ALL: [Case; 10] = [
+        Case::Read,
+        Case::ReadShared,
+        Case::Vread,
+        Case::Search,
+        Case::Chain,
+        Case::Include,
+        Case::Trend,
+        Case::Has,
+        Case::Token,
+        Case::Create,
+    ];
 
     /// The name in the report.
     pub(crate) fn name(self) -> &'static str {
@@ -38,6 +61,11 @@ impl Case {
             Case::Vread => "vread",
             Case::Create => "create",
             Case::Search => "search page of 20",
+            Case::Chain => "page of 20 by a chain",
+            Case::Include => "page of 20 with _include",
+            Case::Trend => "trend of 500",
+            Case::Has => "_has by a token",
+            Case::Token => "token in all records",
         }
     }
 }
@@ -55,14 +83,25 @@ pub(crate) fn observation_id(patient: usize, reading: usize) -> String {
 /// The logical id of the professional who is in every care team.
 pub(crate) const PROFESSIONAL: &str = "bench-professional";
 
+/// The logical id of the patient with a long trend.
+pub(crate) const TREND: &str = "bench-patient-trend";
+
+/// How many readings of one code that patient has.
+const TREND_READINGS: usize = 500;
+
+/// The patient of a caller, where there are so many patients.
+pub(crate) fn of_caller(caller: usize, patients: usize) -> usize {
+    caller * patients / CALLERS
+}
+
 /// All resources as NDJSON.
-pub(crate) fn resources() -> String {
-    let mut out = String::with_capacity(PATIENTS * READINGS * 2_100);
+pub(crate) fn resources(patients: usize) -> String {
+    let mut out = String::with_capacity((patients * READINGS + TREND_READINGS) * 2_100);
     let _ = writeln!(
         out,
         r#"{{"resourceType":"Practitioner","id":"{PROFESSIONAL}","name":[{{"family":"Okafor","given":["Ada"]}}]}}"#
     );
-    for patient in 0..PATIENTS {
+    for patient in 0..patients {
         let id = patient_id(patient);
         let _ = writeln!(
             out,
@@ -77,6 +116,16 @@ pub(crate) fn resources() -> String {
             out.push_str(&observation(patient, reading, Some(&observation_id(patient, reading))));
             out.push('\n');
         }
+    }
+    let _ = writeln!(out, r#"{{"resourceType":"Patient","id":"{TREND}","active":true,"gender":"unknown"}}"#);
+    for reading in 0..TREND_READINGS {
+        let (year, month, day) = (2024 + reading / 250, 1 + reading % 250 / 21, 1 + reading % 250 % 21);
+        let _ = writeln!(
+            out,
+            r#"{{"resourceType":"Observation","id":"bench-trend-{reading:03}","status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"http://loinc.org","code":"29463-7"}}]}},"subject":{{"reference":"Patient/{TREND}"}},"effectiveDateTime":"{year}-{month:02}-{day:02}","valueQuantity":{{"value":{}.{},"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}}}}"#,
+            70 + reading % 9,
+            reading % 10
+        );
     }
     out
 }
@@ -134,9 +183,10 @@ pub(crate) fn observation(patient: usize, reading: usize, id: Option<&str>) -> S
     )
 }
 
-/// The requests of a case, sent in turn and over again. `tokens` has one token for each patient and then that of the
-/// professional; without tokens they are for the floor.
-pub(crate) fn requests(case: Case, tokens: &[String]) -> Vec<Vec<u8>> {
+/// The requests of a case, sent in turn and over again. `tokens` has one token for each patient who calls and then those
+/// of the professional, of the system and of the patient with the long trend; without tokens they are for the floor.
+pub(crate) fn requests(case: Case, tokens: &[String], patients: usize) -> Vec<Vec<u8>> {
+    let (professional, system, trend) = (CALLERS, CALLERS + 1, CALLERS + 2);
     let token = |number: usize| {
         tokens.get(number).map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
     };
@@ -146,25 +196,36 @@ pub(crate) fn requests(case: Case, tokens: &[String]) -> Vec<Vec<u8>> {
     // Steps that are coprime to the numbers, so that neighbours in time are not neighbours in the database.
     (0..1_000)
         .map(|number| {
-            let (patient, reading) = (number * 37 % PATIENTS, number * 13 % READINGS);
+            let (caller, reading) = (number * 37 % CALLERS, number * 13 % READINGS);
+            let patient = of_caller(caller, patients);
             let id = observation_id(patient, reading);
+            let page = |more: &str| {
+                let code = format!("code=http%3A%2F%2Floinc.org%7C{SEARCHED}");
+                format!("/fhir/Observation?patient={}&{code}&_sort=-date&_count=20{more}", patient_id(patient))
+            };
+            let identifier = format!("identifier=urn%3Aexample%3Ahome-monitor%7C{patient:03}-{reading:03}");
             match case {
-                Case::Read => get(format!("/fhir/Observation/{id}"), patient),
-                Case::ReadShared => get(format!("/fhir/Observation/{id}"), PATIENTS),
-                Case::Vread => get(format!("/fhir/Observation/{id}/_history/1"), patient),
-                Case::Search => get(
+                Case::Read => get(format!("/fhir/Observation/{id}"), caller),
+                Case::ReadShared => get(format!("/fhir/Observation/{id}"), professional),
+                Case::Vread => get(format!("/fhir/Observation/{id}/_history/1"), caller),
+                Case::Search => get(page(""), caller),
+                Case::Chain => get(page("&subject%3APatient.gender=unknown"), caller),
+                Case::Include => get(page("&_include=Observation:patient"), caller),
+                Case::Trend => get(
                     format!(
-                        "/fhir/Observation?patient={}&code=http%3A%2F%2Floinc.org%7C{SEARCHED}&_sort=-date&_count=20",
-                        patient_id(patient)
+                        "/fhir/Observation?patient={TREND}&code=http%3A%2F%2Floinc.org%7C29463-7&date=ge2024-01-01&\
+                         _sort=date&_count=500"
                     ),
-                    patient,
+                    trend,
                 ),
+                Case::Has => get(format!("/fhir/Patient?_has%3AObservation%3Apatient%3A{identifier}"), system),
+                Case::Token => get(format!("/fhir/Observation?{identifier}"), system),
                 Case::Create => {
                     let body = observation(patient, reading, None);
                     format!(
                         "POST /fhir/Observation HTTP/1.1\r\nhost: bench\r\naccept: application/fhir+json\r\ncontent-type: \
                          application/fhir+json\r\n{}content-length: {}\r\n\r\n{body}",
-                        token(patient),
+                        token(caller),
                         body.len()
                     )
                 }
@@ -189,20 +250,31 @@ mod tests {
     }
 
     #[test]
-    fn there_are_ten_thousand_observations_of_a_hundred_patients() {
-        let text = resources();
-        assert_eq!(text.lines().filter(|line| line.contains(r#""resourceType":"Observation""#)).count(), 10_000);
-        assert_eq!(text.lines().filter(|line| line.starts_with(r#"{"resourceType":"Patient""#)).count(), 100);
+    fn there_are_ten_thousand_observations_of_a_hundred_patients_and_one_long_trend() {
+        let text = resources(PATIENTS);
+        assert_eq!(text.lines().filter(|line| line.contains(r#""resourceType":"Observation""#)).count(), 10_500);
+        assert_eq!(text.lines().filter(|line| line.starts_with(r#"{"resourceType":"Patient""#)).count(), 101);
+        assert!(text.contains("2025-12-"), "over two years");
+    }
+
+    #[test]
+    fn of_many_patients_some_call() {
+        let callers: std::collections::BTreeSet<usize> = (0..CALLERS).map(|caller| of_caller(caller, 1_000)).collect();
+        assert_eq!((callers.len(), callers.first(), callers.last()), (CALLERS, Some(&0), Some(&990)));
+        assert_eq!(
+            (0..CALLERS).map(|caller| of_caller(caller, PATIENTS)).collect::<Vec<_>>(),
+            (0..100).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn requests_carry_the_token_of_their_patient() {
-        let tokens: Vec<String> = (0..=PATIENTS).map(|number| format!("t{number}.")).collect();
-        for request in requests(Case::Read, &tokens) {
+        let tokens: Vec<String> = (0..CALLERS + 3).map(|number| format!("t{number}.")).collect();
+        for request in requests(Case::Read, &tokens, PATIENTS) {
             let text = String::from_utf8(request).unwrap();
             let patient = text.split("bench-observation-").nth(1).and_then(|rest| rest.get(..3)).unwrap();
             assert!(text.contains(&format!("Bearer t{}.", patient.parse::<usize>().unwrap())), "{text}");
         }
-        assert!(!String::from_utf8(requests(Case::Read, &[]).remove(0)).unwrap().contains("authorization"));
+        assert!(!String::from_utf8(requests(Case::Read, &[], PATIENTS).remove(0)).unwrap().contains("authorization"));
     }
 }

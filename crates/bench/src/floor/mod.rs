@@ -10,7 +10,7 @@ use actix_web::web::{self, Bytes, Data, Path};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
 use crate::workload::observation_id;
-use store::{Found, Store, Worker};
+use store::{Asked, Found, Store, Worker};
 
 /// What to serve.
 #[derive(clap::Args, Clone, Debug)]
@@ -48,6 +48,7 @@ pub(crate) fn serve(args: &FloorArgs) -> Result<(), String> {
                 .route("/fhir/Observation/{id}/_history/{version}", web::get().to(vread))
                 .route("/fhir/Observation", web::get().to(search))
                 .route("/fhir/Observation", web::post().to(create))
+                .route("/fhir/Patient", web::get().to(search))
         })
         .workers(args.workers)
         .bind(listen)
@@ -80,8 +81,7 @@ fn answer(found: Result<Option<Found>, String>) -> HttpResponse {
 
 async fn search(request: HttpRequest, worker: Data<Worker>) -> HttpResponse {
     let query = request.query_string();
-    let patient = query.split('&').find_map(|part| part.strip_prefix("patient=")).unwrap_or_default();
-    match worker.page(patient.to_owned()).await {
+    match worker.page(Asked::read(request.path(), query)).await {
         Ok(found) => {
             let size: usize = found.iter().map(|one| one.body.len() + 200).sum();
             let mut out = String::with_capacity(size + 1_024);

@@ -37,11 +37,51 @@ pub(super) struct Store {
     tasks: Option<Sender<Task>>,
 }
 
+/// A search of the workload.
+pub(super) enum Asked {
+    /// 20 blood pressures of a patient, the latest first.
+    Page(String),
+    /// The same, where the patient is of a gender.
+    Chain(String),
+    /// The same, and the patient.
+    Include(String),
+    /// All weights of a patient, the first first.
+    Trend(String),
+    /// The patient whom an Observation with an identifier is about.
+    Has(String),
+    /// The Observation with an identifier.
+    Token(String),
+}
+
+impl Asked {
+    /// Told from what the workload asks.
+    pub(super) fn read(path: &str, query: &str) -> Asked {
+        let part =
+            |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)).unwrap_or_default().to_owned();
+        let patient = part("patient=");
+        let identifier = || {
+            let value = query.rsplit_once("%7C").map_or("", |(_, value)| value);
+            format!("{value}{}urn:example:home-monitor", concord_fhir::index::SEPARATOR)
+        };
+        match () {
+            () if path.ends_with("/Patient") => Asked::Has(identifier()),
+            () if query.starts_with("identifier=") => Asked::Token(identifier()),
+            () if query.contains("gender=") => Asked::Chain(patient),
+            () if query.contains("_include=") => Asked::Include(patient),
+            () if query.contains("date=ge") => Asked::Trend(patient),
+            () => Asked::Page(patient),
+        }
+    }
+}
+
 /// What is looked up once.
 struct Known {
     observation: i16,
     code: i32,
     date: i32,
+    gender: i32,
+    identifier: i32,
+    subject: i32,
     key: String,
     template: Template,
 }
@@ -116,10 +156,10 @@ impl Worker {
         self.on_connection(move |connection| known.one(connection, id, version)).await
     }
 
-    /// A page of 20, the latest first.
-    pub(super) async fn page(&self, patient: String) -> Result<Vec<Found>, String> {
+    /// What a search finds.
+    pub(super) async fn page(&self, asked: Asked) -> Result<Vec<Found>, String> {
         let known = Arc::clone(&self.known);
-        self.on_connection(move |connection| known.page(connection, patient)).await
+        self.on_connection(move |connection| known.page(connection, asked)).await
     }
 
     /// Writes the rows of a create; its id and body.
@@ -170,9 +210,20 @@ impl Known {
             .ok_or("the database has not been loaded")?;
         let code = concord_fhir::index::ParameterId::of("Observation.code").0;
         let date = concord_fhir::index::ParameterId::of("Observation.date").0;
+        let [gender, identifier, subject] = ["Patient.gender", "Observation.identifier", "Observation.patient"]
+            .map(|name| concord_fhir::index::ParameterId::of(name).0);
         let key = format!("{SEARCHED}{}http://loinc.org", concord_fhir::index::SEPARATOR);
         let template = Template::read(connection, &example)?;
-        Ok(Known { observation: i16::try_from(observation.0).unwrap_or_default(), code, date, key, template })
+        Ok(Known {
+            observation: i16::try_from(observation.0).unwrap_or_default(),
+            code,
+            date,
+            gender,
+            identifier,
+            subject,
+            key,
+            template,
+        })
     }
 
     fn one(&self, connection: &mut Connection, id: String, version: Option<i64>) -> Result<Option<Found>, String> {
@@ -191,15 +242,60 @@ impl Known {
         Ok(connection.rows::<Columns, Row>(text, values)?.pop().map(found))
     }
 
-    fn page(&self, connection: &mut Connection, patient: String) -> Result<Vec<Found>, String> {
+    fn page(&self, connection: &mut Connection, asked: Asked) -> Result<Vec<Found>, String> {
         const PAGE: &str = "SELECT r.id, r.version, r.body FROM entry c JOIN entry d ON d.resource = c.resource AND \
              d.parameter = ? JOIN resource r ON r.rid = c.resource WHERE c.parameter = ? AND c.key <> '' AND c.key = ? \
              AND c.patient = (SELECT key FROM patient WHERE id = ?) AND r.deleted = 0 ORDER BY d.high DESC, r.rid ASC \
              LIMIT 20";
-        let values =
-            vec![Value::Int(self.date), Value::Int(self.code), Value::Text(self.key.clone()), Value::Text(patient)];
-        let rows = connection.rows::<(Text, BigInt, Text), (String, i64, String)>(PAGE, values)?;
-        Ok(rows.into_iter().map(found).collect())
+        const CHAIN: &str = "SELECT r.id, r.version, r.body FROM entry c JOIN entry d ON d.resource = c.resource AND \
+             d.parameter = ? JOIN resource r ON r.rid = c.resource WHERE c.parameter = ? AND c.key <> '' AND c.key = ? \
+             AND c.patient = (SELECT key FROM patient WHERE id = ?) AND r.deleted = 0 AND EXISTS (SELECT 1 FROM \
+             resource p JOIN entry g ON g.resource = p.rid WHERE p.type = ? AND p.id = ? AND g.parameter = ? AND \
+             g.key = ?) ORDER BY d.high DESC, r.rid ASC LIMIT 20";
+        const TREND: &str = "SELECT r.id, r.version, r.body FROM entry c JOIN entry d ON d.resource = c.resource AND \
+             d.parameter = ? JOIN resource r ON r.rid = c.resource WHERE c.parameter = ? AND c.key <> '' AND c.key = ? \
+             AND c.patient = (SELECT key FROM patient WHERE id = ?) AND r.deleted = 0 ORDER BY d.low, r.rid LIMIT 500";
+        const OF_ID: &str = "SELECT id, version, body FROM resource WHERE type = ? AND id = ?";
+        const TOKEN: &str = "SELECT r.id, r.version, r.body FROM entry c JOIN resource r ON r.rid = c.resource WHERE \
+             c.parameter = ? AND c.key <> '' AND c.key = ? AND r.deleted = 0 LIMIT 51";
+        const HAS: &str = "SELECT r.id, r.version, r.body FROM entry c JOIN entry s ON s.resource = c.resource AND \
+             s.parameter = ? JOIN resource r ON r.type = ? AND r.id = substr(s.key, 9) WHERE c.parameter = ? AND c.key \
+             <> '' AND c.key = ? AND r.deleted = 0 LIMIT 51";
+        type Columns = (Text, BigInt, Text);
+        type Row = (String, i64, String);
+        let patients = concord_fhir::registry::ResourceType::of("Patient").number();
+        let gender = || {
+            Value::Text(format!("unknown{}http://hl7.org/fhir/administrative-gender", concord_fhir::index::SEPARATOR))
+        };
+        let of_code = |key: String, patient: String| {
+            vec![Value::Int(self.date), Value::Int(self.code), Value::Text(key), Value::Text(patient)]
+        };
+        let (text, values) = match asked {
+            Asked::Page(patient) => (PAGE, of_code(self.key.clone(), patient)),
+            Asked::Chain(patient) => {
+                let mut values = of_code(self.key.clone(), patient.clone());
+                values.extend([Value::Small(patients), Value::Text(patient), Value::Int(self.gender), gender()]);
+                (CHAIN, values)
+            }
+            Asked::Include(patient) => {
+                let mut found = self.page(connection, Asked::Page(patient.clone()))?;
+                let values = vec![Value::Small(patients), Value::Text(patient)];
+                found.extend(connection.rows::<Columns, Row>(OF_ID, values)?.into_iter().map(self::found));
+                return Ok(found);
+            }
+            Asked::Trend(patient) => (TREND, of_code(self.key.replace(SEARCHED, "29463-7"), patient)),
+            Asked::Has(key) => {
+                let values = vec![
+                    Value::Int(self.subject),
+                    Value::Small(patients),
+                    Value::Int(self.identifier),
+                    Value::Text(key),
+                ];
+                (HAS, values)
+            }
+            Asked::Token(key) => (TOKEN, vec![Value::Int(self.identifier), Value::Text(key)]),
+        };
+        Ok(connection.rows::<Columns, Row>(text, values)?.into_iter().map(found).collect())
     }
 }
 
