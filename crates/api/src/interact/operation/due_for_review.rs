@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::interact::audit::Interaction;
 use crate::interact::history::per_patient;
 use crate::interact::search::Page;
-use crate::interact::{Call, Concord, PROVENANCE, access, logged, read, review};
+use crate::interact::{Call, Concord, PROVENANCE, SECURITY, access, logged, read, review};
 use crate::store::audit::Record;
 use crate::store::rows::Version;
 use crate::store::search::Wanted;
@@ -65,9 +65,12 @@ fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Runni
 /// The types of what in the record has labels: not what is shown, but where it is worth looking.
 fn labelled(transaction: &mut Transaction<'_>, patient: &str) -> Result<Vec<ResourceType>, Fault> {
     let Some(key) = transaction.patient_key(patient)? else { return Ok(Vec::new()) };
-    let condition =
-        Sql::new("SELECT DISTINCT CAST(r.type AS BIGINT) FROM resource r WHERE r.labels <> '' AND r.patient = ");
-    let known = transaction.numbers(condition.bind(key))?;
+    let sql = Sql::new("SELECT DISTINCT CAST(r.type AS BIGINT) FROM entry e JOIN resource r ON r.rid = e.resource ")
+        .sql("WHERE e.key <> '' AND e.patient = ")
+        .bind(key)
+        .sql(" AND e.parameter = ")
+        .bind(SECURITY.0);
+    let known = transaction.numbers(sql)?;
     Ok(record::types().filter(|one| known.contains(&i64::from(one.number()))).collect())
 }
 
