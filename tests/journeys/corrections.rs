@@ -5,6 +5,8 @@ use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
+use crate::proxies::attorney;
+
 on_both! {
     a_correction_is_asked_for_and_made,
     a_denial_is_disagreed_with_for_good,
@@ -261,6 +263,13 @@ async fn who_asks(concord: &Concord) {
     let task = part(&told, "Task");
     assert_eq!(text(&task, "/requester/reference"), "RelatedPerson/yusuf");
     son.put(&place(&task), &becomes(&task, "cancelled", "requester-cancelled", None)).await.expect(200);
+    // So does her attorney, whom the law lets.
+    concord.system().store(&attorney("RelatedPerson/neighbour", "active")).await;
+    let told =
+        concord.user("RelatedPerson/neighbour").post(PLACE, &request(&condition, "It was 2016")).await.expect(200);
+    let task = part(&told.json(), "Task");
+    assert_eq!(text(&task, "/requester/reference"), "RelatedPerson/neighbour");
+    amina.put(&place(&task), &becomes(&task, "cancelled", "requester-cancelled", None)).await.expect(200);
     let logged = amina.get("AuditEvent?patient=amina&subtype=operation").await.expect(200).text();
     assert!(logged.contains("RelatedPerson/yusuf"), "{logged}");
 }

@@ -7,6 +7,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 use crate::leaks::said;
+use crate::proxies::attorney;
 
 on_both! { a_note_is_kept_and_released, who_releases, a_note_says_when_it_is_looked_at_again, labels_are_not_lost_by_the_way }
 
@@ -74,7 +75,9 @@ async fn a_note_is_kept_and_released(concord: &Concord) {
     system.store(&people::consent("active", "RelatedPerson/yusuf", &["access"], &types)).await;
     let son = concord.user("RelatedPerson/yusuf");
     let app = concord.patient_with("amina", "patient/*.rs");
-    let readers = [&amina, &son, &app];
+    system.store(&attorney("RelatedPerson/neighbour", "active")).await;
+    let proxy = concord.user("RelatedPerson/neighbour");
+    let readers = [&amina, &son, &app, &proxy];
     let mut before = Vec::new();
     for reader in readers {
         before.push(asked(reader).await);
@@ -107,6 +110,7 @@ async fn a_note_is_kept_and_released(concord: &Concord) {
     let open = amina.get("ClinicalImpression/interim").await.expect(200).json();
     assert_eq!(text(&open, "/summary"), "Might be more than asthma");
     son.get("ClinicalImpression/interim").await.expect(200);
+    proxy.get("ClinicalImpression/interim").await.expect(200);
     app.get("ClinicalImpression/interim").await.expect(200);
     for place in [
         "ClinicalImpression?patient=amina&_total=accurate",

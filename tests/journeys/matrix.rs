@@ -70,6 +70,21 @@ const EVALUATED: [Get; 8] =
 /// Who can see the record of Amina.
 const WHO: [Get; 8] =
     [Without(401), Without(404), Without(200), Without(404), Without(403), Without(404), Without(403), Without(200)];
+/// What is kept from Amina: for those who may see the Patient, and never to her.
+const DUE: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(404), Without(200), Without(404), Without(200), Without(200)];
+/// The reading is kept from nobody, and is not theirs to release.
+const RELEASED: [Get; 8] =
+    [Without(401), Without(404), Without(403), Without(403), Without(403), Without(404), Without(403), Without(422)];
+/// A professional verifies it.
+const VERIFIED: [Get; 8] =
+    [Without(401), Without(404), Without(403), Without(403), Without(200), Without(404), Without(403), Without(403)];
+/// There is nothing of that type and id.
+const NOTHING: [Get; 8] =
+    [Without(401), Without(404), Without(404), Without(404), Without(404), Without(404), Without(403), Without(404)];
+/// She asks for a correction; her son may not write Communications.
+const CORRECTED: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(403), Without(403), Without(403), Without(403), Without(403)];
 /// Everybody, and it says nothing of anybody.
 const OPEN: [Get; 8] = [Without(200); 8];
 const NOT_CONFIGURED: [Get; 8] = [Without(404); 8];
@@ -179,6 +194,13 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("POST", "/fhir/{type}/{id}/$meta", LABELS),
     ("POST", "/fhir/{type}/{id}/$meta-add", RELABELLED),
     ("POST", "/fhir/{type}/{id}/$meta-delete", RELABELLED),
+    ("POST", "/fhir/{type}/{id}/$release", RELEASED),
+    ("POST", "/fhir/Observation/{id}/$verify", VERIFIED),
+    ("POST", "/fhir/AllergyIntolerance/{id}/$verify", NOTHING),
+    ("POST", "/fhir/MedicationStatement/{id}/$verify", NOTHING),
+    ("GET", "/fhir/Patient/{id}/$due-for-review", DUE),
+    ("POST", "/fhir/Patient/{id}/$due-for-review", DUE),
+    ("POST", "/fhir/Communication/$correctionrequest", CORRECTED),
     // What her son may see: she may ask, and he.
     ("GET", "/fhir/Consent/$evaluate", EVALUATED),
     ("POST", "/fhir/Consent/$evaluate", EVALUATED),
@@ -302,6 +324,20 @@ fn ask(app: &App, method: &str, path: &str, id: &str, marked: &Value) -> Ask {
             let meta = json!({"security": [{"system": system, "code": "R"}]});
             let given = json!({"name": "meta", "valueMeta": meta});
             app.post(&place, &json!({"resourceType": "Parameters", "parameter": [given]}))
+        }
+        ("POST", "/fhir/{type}/{id}/$release") => {
+            let given = json!({"name": "reason", "valueString": "it has been talked about"});
+            app.post(&place, &json!({"resourceType": "Parameters", "parameter": [given]}))
+        }
+        ("POST", _) if path.ends_with("/$verify") => {
+            let given = json!({"name": "version", "valueId": "1"});
+            app.post(&place, &json!({"resourceType": "Parameters", "parameter": [given]}))
+        }
+        ("POST", "/fhir/Communication/$correctionrequest") => {
+            let about = json!([{"reference": format!("Observation/{id}")}]);
+            let asked = json!({"resourceType": "Communication", "status": "completed", "about": about,
+                "subject": {"reference": "Patient/amina"}, "payload": [{"contentString": "Not so"}]});
+            app.post(&place, &asked)
         }
         ("POST", "/fhir/{type}/{id}/$meta" | "/fhir/Consent/$evaluate" | "/fhir/Patient/{id}/$who-can-see") => {
             app.ask(Method::POST, &place)

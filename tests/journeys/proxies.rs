@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 on_both! { a_carer_and_an_attorney_write_as_themselves, what_others_wrote_is_commented_on }
 
 /// Amina's Consent to an attorney, as the national proxy service has it.
-fn attorney(who: &str, status: &str) -> Value {
+pub(crate) fn attorney(who: &str, status: &str) -> Value {
     let basis = json!({"coding": [{"system": "https://fhir.nhs.uk/England/CodeSystem/England-NHSProxyLegalBasis",
         "code": "health-and-welfare-lasting-power-of-attorney"}]});
     let consent = with(people::consent(status, who, &["access"], &["Observation"]), "policyRule", basis);

@@ -101,7 +101,7 @@ fn asked(
     let about = communication.list("about").iter().filter_map(|one| one.text("reference"));
     let tasks = about.filter_map(|one| local_reference(&concord.base, one));
     // The last, as the server names the one that it opens after what the request itself named.
-    let task = tasks.filter_map(|one| one.strip_prefix("Task/").map(str::to_owned)).last();
+    let task = tasks.filter_map(|one| one.strip_prefix("Task/").map(str::to_owned)).next_back();
     let mut parameters =
         vec![Value::object([("name", Value::string("Response")), ("resource", communication.clone())])];
     if let Some(head) = task.map(|task| transaction.head(TASK, &task, false)).transpose()?.flatten() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::registry::ResourceType;
 
 use super::record::{self, PATIENT};
 use super::{Input, Level, Operation, Output, Parameter, Running, Target};
@@ -11,10 +12,11 @@ use crate::fault::Fault;
 use crate::interact::audit::Interaction;
 use crate::interact::history::per_patient;
 use crate::interact::search::Page;
-use crate::interact::{Call, Concord, PROVENANCE, access, logged, read, review};
+use crate::interact::{Call, Concord, PROVENANCE, SECURITY, access, logged, read, review};
 use crate::store::audit::Record;
 use crate::store::rows::Version;
 use crate::store::search::Wanted;
+use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
 
 /// How many items are looked through.
@@ -60,6 +62,18 @@ fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Runni
     })
 }
 
+/// The types of what in the record has labels: not what is shown, but where it is worth looking.
+fn labelled(transaction: &mut Transaction<'_>, patient: &str) -> Result<Vec<ResourceType>, Fault> {
+    let Some(key) = transaction.patient_key(patient)? else { return Ok(Vec::new()) };
+    let sql = Sql::new("SELECT DISTINCT CAST(r.type AS BIGINT) FROM entry e JOIN resource r ON r.rid = e.resource ")
+        .sql("WHERE e.key <> '' AND e.patient = ")
+        .bind(key)
+        .sql(" AND e.parameter = ")
+        .bind(SECURITY.0);
+    let known = transaction.numbers(sql)?;
+    Ok(record::types().filter(|one| known.contains(&i64::from(one.number()))).collect())
+}
+
 fn due(
     concord: &Concord,
     call: &Call,
@@ -72,8 +86,9 @@ fn due(
     record.version = 0;
     let by = by.unwrap_or(transaction.now);
     let mut among = Vec::new();
+    let labelled = labelled(transaction, patient)?;
     // A Provenance has the labels of what it is about, and is looked at with it.
-    for resource_type in record::types().filter(|one| *one != PROVENANCE) {
+    for resource_type in labelled.into_iter().filter(|one| *one != PROVENANCE) {
         among.extend(record::among(concord, call, transaction, resource_type, patient, review::hidden())?);
     }
     let (found, more) = match among.is_empty() {
