@@ -87,6 +87,8 @@ fn a_carer_reads_comments_on_what_they_may_read() {
     assert!(!decision(carer, both, Action::Read, "Observation").permit.has_hops());
     let stranger = decision("RelatedPerson/c2", both, Action::Read, "Communication");
     assert!(!stranger.permit.has_hops());
+    let other = decision("RelatedPerson/c2", both, Action::Read, "Observation");
+    assert!(other.is_denial() && !decision(carer, both, Action::Read, "Observation").is_denial());
     assert!(!stranger.reasons.iter().any(|reason| reason.rule == "comment.on-readable"));
     assert!(!decision("Practitioner/gp", both, Action::Read, "Communication").permit.has_hops());
 }
