@@ -268,3 +268,28 @@ pub(crate) fn each_once(mut reasons: Vec<Reason>) -> Vec<Reason> {
     }
     once
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layer_has_a_name_of_its_own() {
+        let layers = [
+            (Layer::Assurance, "assurance"),
+            (Layer::Scope, "scope"),
+            (Layer::Relationship, "relationship"),
+            (Layer::Label, "label"),
+            (Layer::Consent, "consent"),
+            (Layer::Proxy, "proxy"),
+            (Layer::BreakGlass, "break-glass"),
+            (Layer::Office, "office"),
+            (Layer::Obligation, "obligation"),
+            (Layer::Writing, "writing"),
+            (Layer::Authorship, "authorship"),
+        ];
+        for (layer, code) in layers {
+            assert_eq!(layer.code(), code);
+        }
+    }
+}

@@ -205,6 +205,22 @@ pub(crate) fn by(call: &Call, key: String) -> Beside {
     Beside { key, author }
 }
 
+/// A remark that names the labels which the codes of a resource suggest and which it does not bear.
+pub(crate) fn suggestion(value: &Value<'_>) -> Option<Issue> {
+    let borne = |label: &&str| codings(value).iter().any(|coding| coding.text("code") == Some(label));
+    let missing: Vec<&str> =
+        concord_consent::suggest::suggested(value).into_iter().filter(|label| !borne(label)).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "its codes suggest the sensitivity {}, which it is not labelled with; this is from a small table that clinicians \
+         have not reviewed",
+        missing.join(", ")
+    );
+    Some(Issue::remark(Severity::Information, IssueCode::Informational, text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,20 +244,4 @@ mod tests {
             r#"{"resourceType":"Goal","meta":{"security":[{"system":"s","code":"R","userSelected":true}]},"id":"g"}"#;
         assert_eq!(json::to_string(&bare), wanted);
     }
-}
-
-/// A remark that names the labels which the codes of a resource suggest and which it does not bear.
-pub(crate) fn suggestion(value: &Value<'_>) -> Option<Issue> {
-    let borne = |label: &&str| codings(value).iter().any(|coding| coding.text("code") == Some(label));
-    let missing: Vec<&str> =
-        concord_consent::suggest::suggested(value).into_iter().filter(|label| !borne(&label)).collect();
-    if missing.is_empty() {
-        return None;
-    }
-    let text = format!(
-        "its codes suggest the sensitivity {}, which it is not labelled with; this is from a small table that clinicians \
-         have not reviewed",
-        missing.join(", ")
-    );
-    Some(Issue::remark(Severity::Information, IssueCode::Informational, text))
 }
