@@ -46,7 +46,7 @@ pub(crate) fn along(
     let mut search = Inclusion {
         concord,
         call,
-        registry: registry.as_deref().unwrap_or_else(|| Registry::r4()),
+        registry: registry.as_deref().unwrap_or(Registry::r4()),
         record,
         known: matches.iter().map(|version| version.key).collect(),
         permits: HashMap::new(),

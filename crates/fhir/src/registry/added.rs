@@ -70,8 +70,7 @@ impl Registry {
 
     /// Every parameter that a query on the type may use.
     pub fn parameters(&self, resource_type: ResourceType) -> impl Iterator<Item = &Parameter> {
-        let of_table = parameter::parameters(resource_type).map(|one: &Parameter| one);
-        of_table.chain(self.added_to(resource_type).filter(|one| one.is_whole()))
+        parameter::parameters(resource_type).chain(self.added_to(resource_type).filter(|one| one.is_whole()))
     }
 
     /// The parameter with that number.

@@ -372,7 +372,7 @@ pub fn parameter_of_every_resource(code: &str) -> Option<&'static Parameter> {
 }
 
 /// Every parameter that a query on the type may use: its own in alphabetical order, then those of every resource.
-pub fn parameters(resource_type: ResourceType) -> impl Iterator<Item = &'static Parameter> {
+pub fn parameters<'p>(resource_type: ResourceType) -> impl Iterator<Item = &'p Parameter> {
     let own = PARAMETERS.types.get(position(resource_type)).map_or(&[][..], |of| &of.parameters);
     own.iter().chain(&PARAMETERS.everywhere)
 }

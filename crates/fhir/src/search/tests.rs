@@ -1,10 +1,14 @@
 //! Queries against the entries of a resource: what is found, what is refused, and in which words.
 
-use super::{Handling, LONGEST_VALUE, MOST_ALTERNATIVES, MOST_PARAMETERS, Query, Sort, SortBy, Summary, Total, parse};
+use super::{
+    Handling, LONGEST_VALUE, MOST_ALTERNATIVES, MOST_PARAMETERS, Query, Sort, SortBy, Summary, Total, parse, parse_with,
+};
 use crate::index::{Entries, ParameterId, extract_under, from_json};
 use crate::issue::{Issue, IssueCode};
 use crate::predicate::{Predicate, Test};
-use crate::registry::{Kind, ResourceType, parameters};
+use crate::registry::{
+    Added, Index, Kind, Parameter, Registry, ResourceType, added_parameter, parameter_by_id, parameters,
+};
 use crate::terminology::Code;
 use crate::value::of_codes;
 use proptest::prelude::{any, prop, proptest};
@@ -424,6 +428,10 @@ fn what_is_not_supported_is_refused_by_name() {
     }
 }
 
+fn is_bare(parameter: ParameterId) -> bool {
+    parameter_by_id(parameter).is_some_and(Parameter::is_of_bare_codes)
+}
+
 #[test]
 fn codes_that_are_to_be_looked_up_are_nothing_until_then() {
     use crate::terminology::Codes;
@@ -441,7 +449,7 @@ fn codes_that_are_to_be_looked_up_are_nothing_until_then() {
     let codes = [Code { system: "http://loinc.org".to_owned(), code: "85354-9".to_owned() }];
     let mut look_up = |parameter: ParameterId, codes_of: &Codes| -> Result<Test, ()> {
         seen.push(codes_of.to_string());
-        Ok(of_codes(parameter, codes.iter()))
+        Ok(of_codes(is_bare(parameter), codes.iter()))
     };
     assert!(asked.settled(&mut look_up).expect("settled").holds(&reading()));
     assert!(!not_in.settled(&mut look_up).expect("settled").holds(&reading()));
@@ -451,7 +459,7 @@ fn codes_that_are_to_be_looked_up_are_nothing_until_then() {
     // A code that says no system is compared without one.
     let status = ParameterId::of("Observation.status");
     let codes = [Code { system: "http://hl7.org/fhir/observation-status".to_owned(), code: "final".to_owned() }];
-    assert!(Predicate::Entry(status, of_codes(status, codes.iter())).holds(&reading()));
+    assert!(Predicate::Entry(status, of_codes(is_bare(status), codes.iter())).holds(&reading()));
 }
 
 #[test]
@@ -730,4 +738,40 @@ proptest! {
             proptest::prop_assert!(!found, "{}{}", prefix, number);
         }
     }
+}
+
+#[test]
+fn what_was_added_is_searched_by_once_it_is_whole() {
+    let registry = |index: Index| {
+        let row = "taken-by reference Practitioner note.authorReference:Reference";
+        let added = Added { url: "http://example.org/p".into(), number: 5, index };
+        let parameter = added_parameter(of("Observation").expect("a type"), row, added).expect("a parameter");
+        Registry::with(7, vec![parameter])
+    };
+    let read = |index: Index, resource_type: &str, name: &str, value: &str| {
+        let pairs = owned(&[(name, value)]);
+        parse_with(&registry(index), of(resource_type), &pairs, Handling::Strict, NOW, BASE)
+    };
+    let forms = [
+        ("Observation", "taken-by", "Practitioner/1"),
+        ("Observation", "taken-by:missing", "true"),
+        ("Observation", "taken-by.family", "x"),
+        ("Observation", "_sort", "taken-by"),
+        ("Observation", "_include", "Observation:taken-by"),
+        ("Observation", "_filter", "taken-by re Practitioner/1"),
+        ("Practitioner", "_has:Observation:taken-by:status", "final"),
+        ("Practitioner", "_revinclude", "Observation:taken-by"),
+    ];
+    for (resource_type, name, value) in forms {
+        let found = read(Index::Whole, resource_type, name, value).expect("a query");
+        assert_eq!(found.registry, Some(7), "{name}");
+        for (index, told) in [(Index::Missing, "not been begun"), (Index::Begun(40), "40 %")] {
+            let refused = read(index, resource_type, name, value).expect_err("not yet");
+            assert_eq!(refused[0].code, IssueCode::NotSupported, "{name}");
+            assert!(refused[0].text.contains(told) && refused[0].text.contains("taken-by"), "{}", refused[0].text);
+        }
+        let pairs = owned(&[(name, value)]);
+        assert!(parse(of(resource_type), &pairs, Handling::Strict, NOW, BASE).is_err(), "{name}");
+    }
+    assert_eq!(read(Index::Whole, "Observation", "code", "x").expect("a query").registry, None);
 }
