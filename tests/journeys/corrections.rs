@@ -1,5 +1,6 @@
 //! Corrections: a patient asks for one, sees how far it is, and may disagree with its denial (HL7 Patient Corrections).
 
+use concord_api::auth::development::TokenRequest;
 use concord_tests::client::text;
 use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
@@ -244,6 +245,14 @@ async fn who_asks(concord: &Concord) {
     ] {
         app.post(PLACE, &asked).await.expect(status).issues();
     }
+    // Nor by somebody of whom it is only claimed who they are.
+    let claimed = concord.app(&TokenRequest {
+        patient: Some("amina".to_owned()),
+        scope: "patient/*.cruds".to_owned(),
+        proofing: Some("P5".to_owned()),
+        ..TokenRequest::default()
+    });
+    claimed.post(PLACE, &asked).await.expect(403);
     let amina = concord.patient("amina");
     amina.post(PLACE, &self::condition()).await.expect(400).issues();
     amina.get(PLACE).await.expect(405);

@@ -2,7 +2,7 @@
 //! denial, opens a Task by which everybody sees how far it is; an answer to a question sets the Task going again. All of
 //! it is stored together, or nothing. Neither the Task nor what was asked is ever deleted.
 
-use concord_consent::caller::Actor;
+use concord_consent::caller::{Actor, Proofing};
 use concord_consent::request::Action;
 use concord_fhir::index::SEPARATOR;
 use concord_fhir::json::{Object, Value};
@@ -58,6 +58,9 @@ pub(crate) fn begin(
 ) -> Result<Option<Opening>, Fault> {
     let person = matches!(call.caller.actor, Actor::Patient(_) | Actor::RelatedPerson(_));
     let Some(code) = asks(value).filter(|_| person && resource_type == COMMUNICATION) else { return Ok(None) };
+    if call.caller.credentials.proofing < Proofing::P9 {
+        return Err(Fault::denied("a correction is asked for by somebody whose identity is proven"));
+    }
     if !matches!(value.text("status"), Some("completed" | "in-progress")) {
         let text = "a request for correction that is sent is `completed`";
         return Err(Fault::rule("Communication.status", text));
