@@ -276,7 +276,7 @@ async fn nodes_agree(concord: &Concord) {
     there.store(&json!({"resourceType": "Location", "id": "before", "name": "Before"})).await;
     there.delete("Location/before").await.expect(204);
     let floor = definition("floor", "number", "Location", "Location.extension('http://example.org/floor').value");
-    define(concord, &[floor.clone()]).await;
+    define(concord, std::slice::from_ref(&floor)).await;
     let location = |id: &str, floor: u32| {
         json!({"resourceType": "Location", "id": id,
             "extension": [{"url": "http://example.org/floor", "valueInteger": floor}]})
@@ -306,7 +306,7 @@ async fn what_is_taken_out_of_use_is_gone(concord: &Concord) {
     let some = "INSERT INTO setting (name, value) SELECT 'cursor-key', '' WHERE NOT EXISTS \
                 (SELECT 1 FROM entry WHERE key LIKE 'brown%')";
     concord.scratch().tamper(none);
-    define(concord, &[eyes.clone()]).await;
+    define(concord, std::slice::from_ref(&eyes)).await;
     build(concord).await;
     concord.scratch().tamper(some);
     assert_eq!(found(&system, "Patient?eyes=brown").await, ["amina"]);
@@ -367,7 +367,7 @@ async fn only_what_can_be_searched_by_is_added(concord: &Concord) {
         let draft = with(with(good.clone(), element, value), "status", json!("draft"));
         system.store(&with(draft, "id", json!("draft"))).await;
     }
-    define(concord, &[good.clone()]).await;
+    define(concord, std::slice::from_ref(&good)).await;
     assert!(found(&system, "Patient?eyes=brown").await.is_empty(), "there is no Patient, so that it is whole");
     let same_code = with(with(good.clone(), "id", json!("more")), "url", json!("http://example.org/more"));
     assert_eq!(system.put("SearchParameter/more", &same_code).await.expect(422).issues()[0].1, "SearchParameter.code");
