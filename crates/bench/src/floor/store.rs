@@ -264,9 +264,8 @@ impl Known {
         type Columns = (Text, BigInt, Text);
         type Row = (String, i64, String);
         let patients = concord_fhir::registry::ResourceType::of("Patient").number();
-        let gender = || {
-            Value::Text(format!("unknown{}http://hl7.org/fhir/administrative-gender", concord_fhir::index::SEPARATOR))
-        };
+        // A code without a system of its own.
+        let gender = || Value::Text(format!("unknown{}", concord_fhir::index::SEPARATOR));
         let of_code = |key: String, patient: String| {
             vec![Value::Int(self.date), Value::Int(self.code), Value::Text(key), Value::Text(patient)]
         };
