@@ -23,7 +23,7 @@ const SETTINGS: &[(&str, &str)] = &[
 on_both! {
     with super::SETTINGS;
     an_app_of_others_needs_the_patient, whose_device_it_is_is_asked_each_time, systems_act_for_what_they_are_registered_for,
-    codes_suggest_labels, apps_learn_where_to_get_tokens
+    codes_suggest_labels, an_app_of_others_in_a_conversation, apps_learn_where_to_get_tokens
 }
 
 fn app(concord: &Concord, client: &str) -> App {
@@ -141,4 +141,33 @@ async fn apps_learn_where_to_get_tokens(concord: &Concord) {
     concord.nobody().post(place, &json!({})).await.expect(405);
     let plain = Concord::start(concord.shared_scratch(), concord.clock.clone(), &[]).await;
     plain.nobody().get(place).await.expect(404).issues();
+}
+
+async fn an_app_of_others_in_a_conversation(concord: &Concord) {
+    people::arrive(concord).await;
+    let (own, others) = (app(concord, "phr-app"), app(concord, "heart-diary"));
+    let reading =
+        format!("Observation/{}", concord.user("Practitioner/gp").create(&blood_pressure("amina", 150)).await);
+    let comment = json!({"resourceType": "Communication", "status": "completed", "subject": {"reference": "Patient/amina"},
+        "about": [{"reference": reading}], "payload": [{"contentString": "I was upset"}]});
+    own.create(&comment).await;
+    let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+        "subject": {"reference": "Patient/amina"}});
+    own.create(&goal).await;
+    let check = async |readings: usize| {
+        for unshared in ["Communication?patient=amina", "Goal?patient=amina", "AuditEvent?patient=amina"] {
+            assert!(others.get(unshared).await.expect(200).matches().is_empty(), "{unshared}");
+        }
+        let last = others.get("Observation/$lastn?patient=amina").await.expect(200).entries();
+        let last = last.iter().filter(|one| one["resource"]["resourceType"] == "Observation").count();
+        assert_eq!(last, readings);
+        let refused = others.post("Communication", &comment).await;
+        assert!([403, 404].contains(&refused.status), "{refused}");
+        others.post("Goal", &goal).await.expect(403);
+    };
+    check(0).await;
+    let actor = json!({"identifier": {"system": "urn:concord:client", "value": "heart-diary"}});
+    own.create(&people::without(consent("permit", actor), "id")).await;
+    check(1).await;
+    assert_eq!(own.get("Communication?patient=amina").await.expect(200).ids().len(), 1, "nothing was added");
 }

@@ -5,7 +5,9 @@ use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { a_carer_and_an_attorney_write_as_themselves, what_others_wrote_is_commented_on }
+on_both! {
+    a_carer_and_an_attorney_write_as_themselves, what_others_wrote_is_commented_on, an_attorney_talks_agrees_and_looks
+}
 
 /// Amina's Consent to an attorney, as the national proxy service has it.
 pub(crate) fn attorney(who: &str, status: &str) -> Value {
@@ -117,4 +119,46 @@ async fn what_others_wrote_is_commented_on(concord: &Concord) {
         {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SEX"}]}}]});
     amina.post(&format!("{}/$meta-add", place(&hers)), &label).await.expect(200);
     proxy.get(&place(&hers)).await.expect(404);
+}
+
+async fn an_attorney_talks_agrees_and_looks(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
+    concord.system().store(&attorney("RelatedPerson/neighbour", "active")).await;
+    let (proxy, son) = (concord.user("RelatedPerson/neighbour"), concord.user("RelatedPerson/yusuf"));
+    // Comments, in a thread with the professional.
+    let reading = format!("Observation/{}", gp.create(&blood_pressure("amina", 150)).await);
+    let comment = with(note("She was upset"), "about", json!([{"reference": reading}]));
+    let comment = format!("Communication/{}", proxy.create(&comment).await);
+    let answer = with(
+        with(note("I see"), "about", json!([{"reference": reading}])),
+        "inResponseTo",
+        json!([{"reference": comment}]),
+    );
+    gp.create(&answer).await;
+    let beside = format!("Observation?_id={}&_revinclude=Communication:about", &reading["Observation/".len()..]);
+    for (app, comments) in [(&amina, 2), (&proxy, 2), (&son, 2), (&concord.patient("callum"), 0)] {
+        let found = app.get(&beside).await.expect(200).entries();
+        let talk = found.iter().filter(|one| one["resource"]["resourceType"] == "Communication").count();
+        assert_eq!(talk, comments);
+    }
+    // A goal: the proxy sees what was agreed and gives nobody's word but their own.
+    let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+        "subject": {"reference": "Patient/amina"}});
+    let goal = format!("Goal/{}", amina.create(&goal).await);
+    proxy.get(&format!("{goal}/$agreement")).await.expect(200);
+    let stored = proxy.get(&goal).await.expect(200).json();
+    let word = json!([{"url": "http://hl7.org/fhir/StructureDefinition/goal-acceptance", "extension": [
+        {"url": "individual", "valueReference": {"reference": "Patient/amina"}}, {"url": "status", "valueCode": "disagree"}]}]);
+    let forged = proxy.put(&goal, &with(stored, "extension", word)).await;
+    assert!([403, 422].contains(&forged.status), "{forged}");
+    assert_eq!(amina.get(&goal).await.expect(200).json()["meta"]["versionId"], "1");
+    // Readings over time, and who looked: the proxy's own looking is in her log, in their name.
+    let series = "Observation/$lastn?patient=amina";
+    assert_eq!(
+        proxy.get(series).await.expect(200).entries().len(),
+        amina.get(series).await.expect(200).entries().len()
+    );
+    let told = Value::from(amina.entries("Patient/amina/$access-log").await).to_string();
+    assert!(told.contains("RelatedPerson/neighbour"), "{told}");
 }
