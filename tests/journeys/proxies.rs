@@ -127,7 +127,8 @@ async fn an_attorney_talks_agrees_and_looks(concord: &Concord) {
     concord.system().store(&attorney("RelatedPerson/neighbour", "active")).await;
     let (proxy, son) = (concord.user("RelatedPerson/neighbour"), concord.user("RelatedPerson/yusuf"));
     // Comments, in a thread with the professional.
-    let reading = format!("Observation/{}", gp.create(&blood_pressure("amina", 150)).await);
+    let id = gp.create(&blood_pressure("amina", 150)).await;
+    let reading = format!("Observation/{id}");
     let comment = with(note("She was upset"), "about", json!([{"reference": reading}]));
     let comment = format!("Communication/{}", proxy.create(&comment).await);
     let answer = with(
@@ -136,7 +137,7 @@ async fn an_attorney_talks_agrees_and_looks(concord: &Concord) {
         json!([{"reference": comment}]),
     );
     gp.create(&answer).await;
-    let beside = format!("Observation?_id={}&_revinclude=Communication:about", &reading["Observation/".len()..]);
+    let beside = format!("Observation?_id={id}&_revinclude=Communication:about");
     for (app, comments) in [(&amina, 2), (&proxy, 2), (&son, 2), (&concord.patient("callum"), 0)] {
         let found = app.get(&beside).await.expect(200).entries();
         let talk = found.iter().filter(|one| one["resource"]["resourceType"] == "Communication").count();
