@@ -122,8 +122,8 @@ async fn one_record_for_each_patient(concord: &Concord) {
     // A search that finds nothing tells the one patient who was asked about.
     system.get("Goal?patient=callum").await.expect(200);
     let log = events(&callum, "subtype=search-type").await;
-    assert!(log.iter().any(|event| queries(event).contains(&"Goal?patient=callum")), "{log:?}");
-    assert!(!events(&amina, "").await.iter().any(|event| queries(event).contains(&"Goal?patient=callum")));
+    assert!(log.iter().any(|event| queries(event).contains(&"Goal?patient")), "{log:?}");
+    assert!(!events(&amina, "").await.iter().any(|event| queries(event).contains(&"Goal?patient")));
 }
 
 async fn refusals(concord: &Concord) {

@@ -72,7 +72,10 @@ async fn what_is_kept_from_the_patient(concord: &Concord) {
     concord.system().store(&kept("kept-from-her")).await;
     for id in ["open-to-her", "kept-from-her"] {
         concord.system().get(&format!("Observation/{id}")).await.expect(200);
+        // What others ask for may name it too.
+        concord.user("Practitioner/gp").get(&format!("Observation?patient=amina&_id={id}")).await.expect(200);
     }
+    concord.patient("amina").get("Observation?_id=open-to-her").await.expect(200);
     for place in ["AuditEvent?patient=amina", "Patient/amina/$access-log"] {
         let told = Value::from(amina.entries(place).await).to_string();
         assert!(told.contains("open-to-her"), "{place}: {told}");

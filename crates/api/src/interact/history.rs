@@ -9,7 +9,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
 use super::break_glass::{self, Place};
-use super::{Call, Concord, access, logged, read, redact};
+use super::{Call, Concord, access, log, logged, read, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::{RECORD, Rows};
@@ -109,8 +109,7 @@ pub(crate) fn per_patient(
         // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
         patients.push(own.unwrap_or(0));
     }
-    let names =
-        record.query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect::<Vec<_>>().join("&");
+    let names = log::without_values(&record.query);
     let told = |patient: i64| {
         let query = if patient == 0 || own == Some(patient) { record.query.clone() } else { names.clone() };
         Record { patient, query, ..record.clone() }

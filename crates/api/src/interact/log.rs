@@ -8,6 +8,7 @@ use concord_fhir::predicate::{Predicate, Test};
 
 use super::{AUDIT_EVENT, Call, Concord, access, lead};
 use crate::fault::Fault;
+use crate::store::audit::Stored;
 use crate::store::late::Sought;
 use crate::store::lower::Rows;
 use crate::store::statement::Sql;
@@ -69,4 +70,20 @@ pub(crate) fn notice(call: &Call) -> Option<Issue> {
     let text = "some information may be withheld because of labels or sharing choices";
     let said = || Issue::remark(Severity::Information, IssueCode::Suppressed, text);
     (call.caller.actor != Actor::System).then(said)
+}
+
+/// An event as the caller may see it. Of what others asked for, a patient sees the parameters and not their values: those may
+/// name what is kept from her.
+pub(crate) fn told(call: &Call, stored: &Stored) -> Stored {
+    let mut told = stored.clone();
+    let own = call.caller.actor.reference();
+    if matches!(call.caller.actor, Actor::Patient(_)) && own.as_deref() != Some(told.record.agent.as_str()) {
+        told.record.query = without_values(&told.record.query);
+    }
+    told
+}
+
+/// The names of a query's parameters.
+pub(crate) fn without_values(query: &str) -> String {
+    query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect::<Vec<_>>().join("&")
 }

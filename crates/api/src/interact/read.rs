@@ -159,5 +159,5 @@ fn event(
     let sought = log::sought(concord, call, transaction, Action::Read, asked)?;
     let stored = transaction.events(&sought, None, false, 1)?.pop().ok_or(Fault::NotFound)?;
     record.patient = stored.record.patient;
-    Ok(super::search::event_version(&stored))
+    Ok(super::search::event_version(&log::told(call, &stored)))
 }

@@ -293,7 +293,7 @@ fn events(
         .last()
         .filter(|_| more)
         .map(|last| concord.cursors.seal(call, context, &Position { values: Vec::new(), key: last.pk }));
-    let page = Page::of(found.iter().map(event_version).collect(), total, next);
+    let page = Page::of(found.iter().map(|stored| event_version(&log::told(call, stored))).collect(), total, next);
     Ok(Page { remarks: log::notice(call).into_iter().collect(), ..page })
 }
 

@@ -138,7 +138,7 @@ struct Names<'a, 'b, 't> {
 impl Names<'_, '_, '_> {
     /// The event with its narrative.
     fn told(&mut self, stored: &Stored) -> Result<Version, Fault> {
-        let mut version = event_version(stored);
+        let mut version = event_version(&log::told(self.call, stored));
         let who = self.name(&stored.record.agent)?;
         let text = sentence(stored, &who);
         let mut event = json::parse(version.body.as_bytes(), &json::Limits::default())
