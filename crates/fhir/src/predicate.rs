@@ -123,24 +123,33 @@ impl Comparison {
 }
 
 impl Predicate {
-    /// The conjunction, simplified: `All` drops out, `None` wins.
+    /// The conjunction, simplified: `All` drops out, `None` wins, what is there twice is there once.
     #[must_use]
     pub fn and(self, other: Predicate) -> Predicate {
         match (self, other) {
             (Predicate::None, _) | (_, Predicate::None) => Predicate::None,
             (Predicate::All, rest) | (rest, Predicate::All) => rest,
             (Predicate::And(mut left), Predicate::And(right)) => {
-                left.extend(right);
+                for part in right {
+                    if !left.contains(&part) {
+                        left.push(part);
+                    }
+                }
                 Predicate::And(left)
             }
             (Predicate::And(mut left), right) => {
-                left.push(right);
+                if !left.contains(&right) {
+                    left.push(right);
+                }
                 Predicate::And(left)
             }
             (left, Predicate::And(mut right)) => {
-                right.insert(0, left);
+                if !right.contains(&left) {
+                    right.insert(0, left);
+                }
                 Predicate::And(right)
             }
+            (left, right) if left == right => left,
             (left, right) => Predicate::And(vec![left, right]),
         }
     }

@@ -29,6 +29,7 @@ impl Lowering<'_> {
             postgres: self.postgres,
             patient_key: self.patient_key,
             depth: self.depth.saturating_add(1),
+            in_record: false,
         }
     }
 

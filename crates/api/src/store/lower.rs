@@ -73,6 +73,7 @@ impl Rows {
 }
 
 /// Lowers predicates for one database.
+#[derive(Clone, Copy)]
 pub(crate) struct Lowering<'a> {
     /// Which rows.
     pub(crate) rows: Rows,
@@ -82,6 +83,8 @@ pub(crate) struct Lowering<'a> {
     pub(crate) patient_key: &'a dyn Fn(&str) -> Option<i64>,
     /// How many hops away from `r` the resource is that conditions are made about: `r1`, `r2` and so on.
     pub(super) depth: usize,
+    /// Whether all candidates are in one record, or in a few.
+    pub(super) in_record: bool,
 }
 
 impl Lowering<'_> {
@@ -105,7 +108,19 @@ impl Lowering<'_> {
             Predicate::Id(ids) => list(self.column("id"), ids.iter().map(|id| id.as_str().into())),
             Predicate::Record(patient) => match (self.patient_key)(patient) {
                 None => Sql::new("1 = 0"),
-                Some(key) => self.exists(RECORD).sql(" AND e.patient = ").bind(key).sql(self.end()),
+                // The row names the first of them.
+                Some(key) => Sql::new("(")
+                    .sql(self.column("patient"))
+                    .sql(" = ")
+                    .bind(key)
+                    .sql(" OR (")
+                    .sql(self.column("patients"))
+                    .sql(" > 1 AND ")
+                    .append(self.exists(RECORD))
+                    .sql(" AND e.patient = ")
+                    .bind(key)
+                    .sql(self.end())
+                    .sql("))"),
             },
             Predicate::NoRecord => Sql::new(self.column("patient")).sql(" = 0"),
             Predicate::Updated(comparison, wanted) => {
@@ -134,7 +149,10 @@ impl Lowering<'_> {
             _ => single,
         };
         let records = record.map_or_else(|| self.records(predicate), |key| vec![key]);
-        let driver = parts.iter().enumerate().filter_map(|(place, part)| Some((selectivity(part)?, place))).min();
+        let candidates = Lowering { in_record: !records.is_empty(), ..*self };
+        let own: Vec<String> = record_of(predicate).iter().map(|id| format!("Patient/{id}")).collect();
+        let ranked = |(place, part)| Some((selectivity(part, &own)?, place));
+        let driver = parts.iter().enumerate().filter_map(ranked).min();
         // A hop leads where nothing else does; within one record it is looked up for each candidate.
         let driver = driver.filter(|(rank, _)| *rank < HOP || records.is_empty());
         let mut sql = Sql::new(self.column("deleted")).sql(" = 0");
@@ -167,7 +185,7 @@ impl Lowering<'_> {
             let said = matches!(part, Predicate::Record(patient)
                 if record.is_some() && record == (self.patient_key)(patient));
             if driver.is_none_or(|(_, chosen)| chosen != place) && !said {
-                sql = sql.sql(" AND ").append(self.condition(part));
+                sql = sql.sql(" AND ").append(candidates.condition(part));
             }
         }
         sql
@@ -244,10 +262,11 @@ impl Lowering<'_> {
             .append(of_parameters("e.parameter", parameters))
     }
 
-    /// The end of an `EXISTS`. The index of superseded versions has no key to lead by, and PostgreSQL would go through
-    /// all of it first: with an offset it stays a look-up for each candidate.
+    /// The end of an `EXISTS`. With an offset it stays a look-up for each candidate on PostgreSQL, which would else go
+    /// through all rows with that key first, whoever's they are: for every candidate, where it is over a hop.
     fn end(&self) -> &'static str {
-        if self.postgres && self.rows == Rows::Superseded { " OFFSET 0)" } else { ")" }
+        let few = self.rows == Rows::Superseded || self.depth > 0 || self.in_record;
+        if self.postgres && few { " OFFSET 0)" } else { ")" }
     }
 
     /// A column of the resource that conditions are made about.
@@ -349,28 +368,34 @@ impl Lowering<'_> {
 /// The rank of a clause that looks at other resources: it leads only where nothing else does.
 const HOP: usize = 5_000;
 
+/// The rank of a reference to the patient whose record it is.
+const OWN: usize = 3_500;
+
 /// How few rows a clause is likely to leave, smaller is fewer; none for one that cannot drive a query through the
 /// index of keys. A token without a system may lead anywhere, so an exact key comes first; status and category
 /// values are few and common, which is why a key with more text is preferred among equals.
-fn selectivity(predicate: &Predicate) -> Option<usize> {
-    fn rank(test: &Test) -> Option<usize> {
+///
+/// `own` are the references to those in whose records all matches are: within a record they leave nearly all of it.
+fn selectivity(predicate: &Predicate, own: &[String]) -> Option<usize> {
+    fn rank(test: &Test, own: &[String]) -> Option<usize> {
         match test {
+            Test::Is(key) if own.contains(key) => Some(OWN),
             // The index of keys leaves out the rows that have none.
             Test::Is(key) if !key.is_empty() => Some(1_000 - key.len().min(900)),
             Test::OneOf(keys) if !keys.iter().any(String::is_empty) => Some(1_500),
             Test::Starts(key) if !key.is_empty() => Some(2_000 - key.len().min(900)),
             Test::Either(tests) if !tests.is_empty() => {
-                tests.iter().map(rank).try_fold(0, |most, each| Some(most.max(each?)))
+                tests.iter().map(|test| rank(test, own)).try_fold(0, |most, each| Some(most.max(each?)))
             }
-            Test::Every(tests) => tests.iter().filter_map(rank).min(),
+            Test::Every(tests) => tests.iter().filter_map(|test| rank(test, own)).min(),
             _ => None,
         }
     }
     match predicate {
-        Predicate::Entry(_, test) => rank(test),
+        Predicate::Entry(_, test) => rank(test, own),
         // Several parameters with a row each, as in a compartment.
         Predicate::Or(parts) if !parts.is_empty() => parts.iter().try_fold(0, |most: usize, part| match part {
-            Predicate::Entry(_, test) => Some(most.max(rank(test)? + 1_000)),
+            Predicate::Entry(_, test) => Some(most.max(rank(test, own)? + 1_000)),
             _ => None,
         }),
         Predicate::Through { .. } | Predicate::PointedAtBy { .. } if hop::can_lead(predicate) => Some(HOP),
@@ -460,7 +485,8 @@ mod tests {
 
     #[test]
     fn a_search_in_one_record_is_driven_by_its_most_selective_key() {
-        let lowering = Lowering { rows: Rows::Current, postgres: false, patient_key: &|_| Some(7), depth: 0 };
+        let lowering =
+            Lowering { rows: Rows::Current, postgres: false, patient_key: &|_| Some(7), depth: 0, in_record: false };
         let observation = ResourceType::parse("Observation").unwrap();
         let code =
             Predicate::Entry(ParameterId::of("Observation.code"), Test::Is("85354-9\u{1f}http://loinc.org".to_owned()));
@@ -478,8 +504,35 @@ mod tests {
     }
 
     #[test]
+    fn the_patient_whose_record_it_is_leads_only_where_nothing_else_does() {
+        let lowering =
+            Lowering { rows: Rows::Current, postgres: true, patient_key: &|_| Some(7), depth: 0, in_record: false };
+        let observation = ResourceType::parse("Observation").unwrap();
+        let of = |name, test| Predicate::Entry(ParameterId::of(name), test);
+        let patient = of("Observation.patient", Test::Is("Patient/somebody-with-a-long-id-of-theirs".to_owned()));
+        let status = of("Observation.status", Test::Starts("final\u{1f}".to_owned()));
+        let record = Predicate::Record("somebody-with-a-long-id-of-theirs".to_owned());
+        let led = |predicate: Predicate| {
+            let text = lowering.search(&[observation], Some(7), &predicate.and(record.clone())).text();
+            text.split_once(" AND r.rid IN (").unwrap().1.to_owned()
+        };
+        assert!(led(patient.clone()).contains("e.key = ? AND e.patient = ?)"));
+        let both = led(patient.and(status));
+        assert!(
+            both.starts_with("SELECT e.resource FROM entry e WHERE e.parameter = ? AND e.key <> '' AND e.key >= ?")
+        );
+        assert!(
+            both.ends_with(
+                "AND EXISTS (SELECT 1 FROM entry e WHERE e.resource = r.rid AND e.parameter = ? AND e.key = ? OFFSET 0)"
+            ),
+            "{both}"
+        );
+    }
+
+    #[test]
     fn an_unknown_patient_has_no_rows() {
-        let lowering = Lowering { rows: Rows::Current, postgres: true, patient_key: &|_| None, depth: 0 };
+        let lowering =
+            Lowering { rows: Rows::Current, postgres: true, patient_key: &|_| None, depth: 0, in_record: false };
         assert_eq!(lowering.condition(&Predicate::Record("x".to_owned())).text(), "1 = 0");
         assert_eq!(lowering.condition(&Predicate::Type(vec![])).text(), "1 = 0");
     }
