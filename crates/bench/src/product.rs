@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::database::{Kind, Place};
 use crate::process::{self, Server};
-use crate::workload::{self, CALLERS, Case, PROFESSIONAL, TREND};
+use crate::workload::{self, CALLERS, CONSENTED, Case, PROFESSIONAL, TREND};
 
 /// The server's program with what it needs.
 pub(crate) struct Product {
@@ -73,8 +73,8 @@ impl Product {
         Ok(Imported { resources, time })
     }
 
-    /// A token for each patient who calls, and then one each for the professional, a system and the patient with the long
-    /// trend.
+    /// A token for each patient who calls, and then one each for the professional, a system, the patient with the long trend
+    /// and the professional whom a Consent of hers permits to read.
     ///
     /// # Errors
     /// One line, when one cannot be had.
@@ -84,6 +84,7 @@ impl Product {
             vec!["--fhir-user".to_owned(), format!("Practitioner/{PROFESSIONAL}")],
             vec!["--system".to_owned()],
             vec!["--patient".to_owned(), TREND.to_owned()],
+            vec!["--fhir-user".to_owned(), format!("Practitioner/{CONSENTED}")],
         ];
         let callers = callers.map(|id| vec!["--patient".to_owned(), id]);
         callers.chain(others).map(|who| self.token(database, &who)).collect()

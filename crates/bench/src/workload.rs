@@ -20,6 +20,10 @@ pub(crate) enum Case {
     Read,
     /// A professional of the patient's care team reads one.
     ReadShared,
+    /// A system reads one of the patient with the Consents.
+    ReadSystem,
+    /// A professional whom one of 50 Consents permits it reads the same.
+    ReadConsent,
     /// A patient reads a version.
     Vread,
     /// A patient writes an Observation.
@@ -40,9 +44,11 @@ pub(crate) enum Case {
 
 impl Case {
     /// Every case, in the order of the report.
-    pub(crate) const ALL: [Case; 10] = [
+    pub(crate) const ALL: [Case; 12] = [
         Case::Read,
         Case::ReadShared,
+        Case::ReadSystem,
+        Case::ReadConsent,
         Case::Vread,
         Case::Search,
         Case::Chain,
@@ -58,6 +64,8 @@ impl Case {
         match self {
             Case::Read => "read",
             Case::ReadShared => "read by a professional",
+            Case::ReadSystem => "read by a system",
+            Case::ReadConsent => "the same read by a Consent",
             Case::Vread => "vread",
             Case::Create => "create",
             Case::Search => "search page of 20",
@@ -83,8 +91,17 @@ pub(crate) fn observation_id(patient: usize, reading: usize) -> String {
 /// The logical id of the professional who is in every care team.
 pub(crate) const PROFESSIONAL: &str = "bench-professional";
 
-/// The logical id of the patient with a long trend.
+/// The logical id of the professional whom a Consent of the patient with a long trend permits to read.
+pub(crate) const CONSENTED: &str = "bench-consented";
+
+/// The logical id of the patient with a long trend, 50 Consents and a care team of 20.
 pub(crate) const TREND: &str = "bench-patient-trend";
+
+/// How many Consents that patient has.
+const CONSENTS: usize = 50;
+
+/// How many members that patient's care team has.
+const MEMBERS: usize = 20;
 
 /// How many readings of one code that patient has.
 const TREND_READINGS: usize = 500;
@@ -127,6 +144,50 @@ pub(crate) fn resources(patients: usize) -> String {
             reading % 10
         );
     }
+    out.push_str(&sharing());
+    out
+}
+
+/// The Consents and the care team of the patient with the long trend: each Consent permits somebody something, with nine
+/// exceptions; one in five is about the professional who reads.
+fn sharing() -> String {
+    let labels = ["MH", "SEX", "HIV", "SUD", "SDV", "ETH", "STD", "PSY", "GDIS"];
+    let exceptions = labels.map(|label| {
+        format!(
+            concat!(
+                r#"{{"type":"deny","class":[{{"system":"http://hl7.org/fhir/resource-types","code":"Observation"}}],"#,
+                r#""securityLabel":[{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"{label}"}}]}}"#
+            ),
+            label = label
+        )
+    });
+    let mut out = String::new();
+    for number in 0..CONSENTS {
+        let who = if number % 5 == 0 { CONSENTED.to_owned() } else { format!("bench-member-{number:02}") };
+        let _ = writeln!(
+            out,
+            concat!(
+                r#"{{"resourceType":"Consent","id":"bench-consent-{number:02}","status":"active","#,
+                r#""scope":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},"#,
+                r#""category":[{{"coding":[{{"system":"http://loinc.org","code":"59284-0"}}]}}],"#,
+                r#""patient":{{"reference":"Patient/{patient}"}},"dateTime":"2025-01-01","policyRule":{{"text":"sharing"}},"#,
+                r#""provision":{{"type":"permit","actor":[{{"role":{{"text":"recipient"}},"reference":{{"reference":"Practitioner/{who}"}}}}],"#,
+                r#""provision":[{exceptions}]}}}}"#
+            ),
+            number = number,
+            patient = TREND,
+            who = who,
+            exceptions = exceptions.join(",")
+        );
+    }
+    let members: Vec<String> = (0..MEMBERS)
+        .map(|number| format!(r#"{{"member":{{"reference":"Practitioner/bench-member-{number:02}"}}}}"#))
+        .collect();
+    let _ = writeln!(
+        out,
+        r#"{{"resourceType":"CareTeam","id":"bench-team-trend","status":"active","subject":{{"reference":"Patient/{TREND}"}},"participant":[{}]}}"#,
+        members.join(",")
+    );
     out
 }
 
@@ -184,9 +245,11 @@ pub(crate) fn observation(patient: usize, reading: usize, id: Option<&str>) -> S
 }
 
 /// The requests of a case, sent in turn and over again. `tokens` has one token for each patient who calls and then those
-/// of the professional, of the system and of the patient with the long trend; without tokens they are for the floor.
+/// of the professional, of the system, of the patient with the long trend and of the professional whom a Consent permits
+/// to read there; without tokens they are for the floor.
 pub(crate) fn requests(case: Case, tokens: &[String], patients: usize) -> Vec<Vec<u8>> {
-    let (professional, system, trend) = (CALLERS, CALLERS + 1, CALLERS + 2);
+    let (professional, system, trend, consented) = (CALLERS, CALLERS + 1, CALLERS + 2, CALLERS + 3);
+    let of_trend = |number: usize| format!("/fhir/Observation/bench-trend-{:03}", number * 13 % TREND_READINGS);
     let token = |number: usize| {
         tokens.get(number).map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
     };
@@ -207,6 +270,8 @@ pub(crate) fn requests(case: Case, tokens: &[String], patients: usize) -> Vec<Ve
             match case {
                 Case::Read => get(format!("/fhir/Observation/{id}"), caller),
                 Case::ReadShared => get(format!("/fhir/Observation/{id}"), professional),
+                Case::ReadSystem => get(of_trend(number), system),
+                Case::ReadConsent => get(of_trend(number), consented),
                 Case::Vread => get(format!("/fhir/Observation/{id}/_history/1"), caller),
                 Case::Search => get(page(""), caller),
                 Case::Chain => get(page("&subject%3APatient.gender=unknown"), caller),
@@ -269,7 +334,7 @@ mod tests {
 
     #[test]
     fn requests_carry_the_token_of_their_patient() {
-        let tokens: Vec<String> = (0..CALLERS + 3).map(|number| format!("t{number}.")).collect();
+        let tokens: Vec<String> = (0..CALLERS + 4).map(|number| format!("t{number}.")).collect();
         for request in requests(Case::Read, &tokens, PATIENTS) {
             let text = String::from_utf8(request).unwrap();
             let patient = text.split("bench-observation-").nth(1).and_then(|rest| rest.get(..3)).unwrap();
