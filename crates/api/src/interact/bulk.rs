@@ -33,7 +33,7 @@ pub(crate) async fn load(
 
 /// Loads in one transaction. To be able to undo a resource alone costs as much again as to store it, and hardly any is
 /// refused after its first change: unless `undoable`, the answer is then none and nothing is stored.
-async fn attempt(
+pub(super) async fn attempt(
     concord: &Arc<Concord>,
     call: &Call,
     values: &Arc<Vec<Value<'static>>>,
@@ -46,6 +46,12 @@ async fn attempt(
         .write(move |transaction| {
             let mut records = Vec::with_capacity(values.len());
             let mut results = Vec::with_capacity(values.len());
+            if !undoable {
+                let held = transaction.hold(values.iter().filter_map(place).collect());
+                if let Err(fault) = held {
+                    return (Err(fault), Vec::new());
+                }
+            }
             for value in values.iter() {
                 let value = value.clone();
                 let before = transaction.changes;
@@ -63,6 +69,10 @@ async fn attempt(
                     other => results.push(other),
                 }
             }
+            if let Err(fault) = transaction.let_go() {
+                let _gone = report.send(());
+                return (Err(fault), Vec::new());
+            }
             (Ok(results), records)
         })
         .await;
@@ -71,6 +81,11 @@ async fn attempt(
         Err(_) if halfway.await.is_ok() => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// The type and the logical id of a resource that has one.
+fn place(value: &Value<'static>) -> Option<(ResourceType, String)> {
+    Some((ResourceType::parse(value.text("resourceType")?)?, value.text("id")?.to_owned()))
 }
 
 fn one(

@@ -43,6 +43,8 @@ pub(crate) mod words;
 pub(crate) mod write;
 
 #[cfg(test)]
+mod bulk_tests;
+#[cfg(test)]
 mod example_tests;
 #[cfg(test)]
 mod hidden_tests;

@@ -10,6 +10,7 @@ use super::audit::Interaction;
 use super::break_glass::{self, Place};
 use super::{AUDIT_EVENT, Call, Concord, access, log, logged, redact};
 use crate::fault::Fault;
+use crate::store::Reply;
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
 use crate::store::rows::{Head, Version};
@@ -23,15 +24,28 @@ pub(crate) async fn read(
     id: String,
 ) -> Result<Version, Fault> {
     break_glass::declare(concord, &call, Place::Resource(resource_type, id.clone())).await?;
-    let concord = Arc::clone(concord);
-    let store = concord.store.clone();
-    store
-        .read_head(resource_type, &id.clone(), move |transaction| {
-            let mut record = call.record(Interaction::Read, Some(resource_type));
-            record.entity.clone_from(&id);
-            logged(current(&concord, &call, transaction, resource_type, &id, &mut record), record)
-        })
-        .await
+    let own = Arc::clone(concord);
+    run(concord, resource_type, &id.clone(), move |transaction| {
+        let mut record = call.record(Interaction::Read, Some(resource_type));
+        record.entity.clone_from(&id);
+        logged(current(&own, &call, transaction, resource_type, &id, &mut record), record)
+    })
+    .await
+}
+
+/// Runs the work as suits the type: an event is read from the log, anything else is mostly the current version of one
+/// resource.
+async fn run(
+    concord: &Concord,
+    resource_type: ResourceType,
+    id: &str,
+    work: impl Fn(&mut Transaction<'_>) -> Reply<Version> + Send + 'static,
+) -> Result<Version, Fault> {
+    if resource_type == AUDIT_EVENT {
+        concord.store.read(work).await
+    } else {
+        concord.store.read_head(resource_type, id, work).await
+    }
 }
 
 /// One version of a resource. A superseded version is shown to whoever may see it as it was and may see the resource as
@@ -44,16 +58,14 @@ pub(crate) async fn vread(
     number: i64,
 ) -> Result<Version, Fault> {
     break_glass::declare(concord, &call, Place::Resource(resource_type, id.clone())).await?;
-    let concord = Arc::clone(concord);
-    let store = concord.store.clone();
-    store
-        .read_head(resource_type, &id.clone(), move |transaction| {
-            let mut record = call.record(Interaction::Vread, Some(resource_type));
-            record.entity.clone_from(&id);
-            record.version = number;
-            logged(version(&concord, &call, transaction, resource_type, &id, number, &mut record), record)
-        })
-        .await
+    let own = Arc::clone(concord);
+    run(concord, resource_type, &id.clone(), move |transaction| {
+        let mut record = call.record(Interaction::Vread, Some(resource_type));
+        record.entity.clone_from(&id);
+        record.version = number;
+        logged(version(&own, &call, transaction, resource_type, &id, number, &mut record), record)
+    })
+    .await
 }
 
 /// Inside a transaction: the current version, unless it is a deletion.

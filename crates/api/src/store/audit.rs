@@ -214,6 +214,7 @@ impl Transaction<'_> {
         ascending: bool,
         limit: i64,
     ) -> Result<Vec<Stored>, Fault> {
+        self.require_log()?;
         let sql = self.events_statement(sought, after, ascending, limit);
         Ok(self.rows_of_any_shape::<Columns, Row>(sql)?.into_iter().map(stored).collect())
     }
@@ -233,6 +234,7 @@ impl Transaction<'_> {
 
     /// How many events are looked for.
     pub(crate) fn count_events(&mut self, sought: &Sought) -> Result<i64, Fault> {
+        self.require_log()?;
         let mut count = 0;
         for part in self.parts(sought, "", None) {
             let sql = Sql::new("SELECT count(*) FROM ").append(part.from);

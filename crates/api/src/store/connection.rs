@@ -112,6 +112,13 @@ impl Connection {
         Ok(self)
     }
 
+    /// Makes this a connection that reads and never writes. It keeps its pages as long as its snapshot, and to find one
+    /// among them costs less than to look at it in the file.
+    pub(super) fn for_reading(mut self) -> Result<Connection, Error> {
+        self.batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -65536")?;
+        Ok(self)
+    }
+
     /// Whether this is PostgreSQL, for the few statements that differ.
     pub(crate) fn is_postgres(&self) -> bool {
         matches!(self.database, Database::Postgres(_))

@@ -11,11 +11,15 @@ mod contract;
 mod deadline;
 #[cfg(test)]
 mod differential;
+mod held;
 mod hop;
+#[cfg(test)]
+mod kept;
 pub(crate) mod keys;
 pub(crate) mod late;
 pub(crate) mod lower;
 mod migrate;
+mod moment;
 pub(crate) mod overlay;
 pub(crate) mod parameters;
 mod patients;
@@ -159,10 +163,22 @@ impl Store {
         result
     }
 
+    /// Like [`Store::read`], for work that looks at records and never at the log.
+    pub(crate) async fn read_records<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (result, records) = match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read_records(&self.shared, work),
+            Backend::Postgres(postgres) => postgres.read(work).await,
+        };
+        self.append(records).await?;
+        result
+    }
+
     /// Like [`Store::read`], for work that mostly needs the current version of one resource and nothing else. On
     /// PostgreSQL that is looked up together with what others ask for; if the work wants another statement it is stopped
-    /// and run again in a snapshot. On the embedded database the work runs in the transaction that commits its audit
-    /// record.
+    /// and run again in a snapshot. It never looks at the log.
     pub(crate) async fn read_head<T: Send + 'static>(
         &self,
         resource_type: ResourceType,
@@ -170,7 +186,7 @@ impl Store {
         work: impl Fn(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
     ) -> Result<T, Fault> {
         match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.read_one(work).await,
+            Backend::Sqlite(_) => self.read_records(work).await,
             Backend::Postgres(postgres) => match postgres.read_head(resource_type, id.to_owned(), work).await {
                 Ok(result) => result,
                 Err(work) => self.read(work).await,

@@ -181,6 +181,9 @@ impl Transaction<'_> {
         if !lock && let Some(head) = self.looked_up(resource_type, id) {
             return Ok(head);
         }
+        if let Some(head) = self.seen(resource_type, id, lock) {
+            return Ok(head);
+        }
         let mut sql = heads(Sql::new("resource r"), "0")
             .sql(" WHERE r.type = ")
             .bind(resource_type.number())
@@ -189,12 +192,20 @@ impl Transaction<'_> {
         if lock && self.is_postgres() {
             sql.push_sql(" FOR UPDATE OF r");
         }
-        Ok(self.rows::<HeadColumns, HeadRow>(sql)?.pop().map(head).transpose()?.map(|(_, head)| head))
+        let found = self.rows::<HeadColumns, HeadRow>(sql)?.pop().map(head).transpose()?.map(|(_, head)| head);
+        self.saw(resource_type, id, found.as_ref(), lock);
+        Ok(found)
     }
 
     /// The current versions among what follows `FROM`, each with the value of `place`.
     pub(super) fn heads_from(&mut self, from: Sql, place: &'static str) -> Result<Vec<(i64, Head)>, Fault> {
         self.rows::<HeadColumns, HeadRow>(heads(from, place))?.into_iter().map(head).collect()
+    }
+
+    /// The same, locked, in an order in which no two transactions wait for each other. Only on PostgreSQL.
+    pub(super) fn heads_locked_from(&mut self, from: Sql) -> Result<Vec<Head>, Fault> {
+        let sql = heads(from, "0").sql(" ORDER BY r.rid FOR UPDATE OF r");
+        self.rows::<HeadColumns, HeadRow>(sql)?.into_iter().map(|row| Ok(head(row)?.1)).collect()
     }
 
     /// A superseded version.
@@ -256,13 +267,51 @@ impl Transaction<'_> {
 
     /// Stores the first versions of resources.
     pub(crate) fn insert(&mut self, versions: &[(Version, &Entries)]) -> Result<(), Fault> {
+        let versions: Vec<(&Version, &Entries)> =
+            versions.iter().map(|(version, entries)| (version, *entries)).collect();
+        if self.is_held() {
+            let (rows, registry) = self.rows_for(&versions)?;
+            return self.hold_back(versions.iter().map(|(version, _)| *version), rows, registry);
+        }
+        self.insert_resources(versions.iter().map(|(version, _)| *version))?;
+        self.index(&versions)
+    }
+
+    /// Puts the rows of first versions in, without those of the index.
+    pub(super) fn insert_resources<'v>(&mut self, versions: impl Iterator<Item = &'v Version>) -> Result<(), Fault> {
+        const INTO: &str = "INSERT INTO resource (rid, type, id, version, updated, method, deleted, patient, patients, \
+                            author, labels, body) ";
+        let versions: Vec<&Version> = versions.collect();
+        if self.is_postgres() {
+            for chunk in versions.chunks(1_000) {
+                let big = |number: fn(&Version) -> i64| Bind::Bigs(chunk.iter().map(|one| number(one)).collect());
+                let small = |number: fn(&Version) -> i16| Bind::Smalls(chunk.iter().map(|one| number(one)).collect());
+                let text =
+                    |text: fn(&Version) -> &String| Bind::Texts(chunk.iter().map(|one| text(one).clone()).collect());
+                let mut sql = Sql::new(INTO).sql("SELECT * FROM unnest(").bind(big(|one| one.key));
+                for bind in [
+                    small(|one| one.resource_type.number()),
+                    text(|one| &one.id),
+                    big(|one| one.version),
+                    big(|one| one.updated),
+                    small(|one| one.method.number()),
+                    small(|one| one.deleted.into()),
+                    big(|one| one.patient),
+                    small(|one| one.patients),
+                    text(|one| &one.author),
+                    text(|one| &one.labels),
+                    text(|one| &one.body),
+                ] {
+                    sql = sql.sql(", ").bind(bind);
+                }
+                self.run(sql.sql(")"))?;
+            }
+            return Ok(());
+        }
         for chunk in versions.chunks(64) {
-            let mut sql = Sql::new(
-                "INSERT INTO resource (rid, type, id, version, updated, method, deleted, patient, patients, author, \
-                 labels, body) VALUES ",
-            );
-            for (place, (version, _)) in chunk.iter().enumerate() {
-                sql.push_sql(if place == 0 { "(" } else { ", (" });
+            let mut sql = Sql::new(INTO);
+            for (place, version) in chunk.iter().enumerate() {
+                sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
                 let binds: [Bind; 12] = [
                     version.key.into(),
                     version.resource_type.number().into(),
@@ -281,20 +330,25 @@ impl Transaction<'_> {
             }
             self.run(sql)?;
         }
-        let versions: Vec<(&Version, &Entries)> =
-            versions.iter().map(|(version, entries)| (version, *entries)).collect();
-        self.index(&versions)
+        Ok(())
     }
 
-    /// Puts the index rows of versions in, those for the search parameters included that operators have added.
+    /// The index rows of versions, those for the search parameters included that operators have added, and the version
+    /// of the search parameters that they were made from.
+    fn rows_for(&mut self, versions: &[(&Version, &Entries)]) -> Result<(Vec<EntryRow>, i64), Fault> {
+        let registry = self.registry_for_rows()?;
+        let mut rows = Vec::new();
+        for (version, entries) in versions {
+            self.index_rows(version, entries, &registry, &mut rows)?;
+        }
+        Ok((rows, registry.version()))
+    }
+
+    /// Puts the index rows of versions in.
     fn index(&mut self, versions: &[(&Version, &Entries)]) -> Result<(), Fault> {
         for _ in 0..MOST_TRIES {
-            let registry = self.registry_for_rows()?;
-            let mut rows = Vec::new();
-            for (version, entries) in versions {
-                self.index_rows(version, entries, &registry, &mut rows)?;
-            }
-            if self.insert_entries(&rows, Some(registry.version()))? {
+            let (rows, registry) = self.rows_for(versions)?;
+            if self.insert_entries(&rows, Some(registry))? {
                 return Ok(());
             }
             // Other parameters have been added on another node; from here on this transaction keeps them as they are.
@@ -462,7 +516,7 @@ impl Transaction<'_> {
 
     /// Whether the rows are stored: they are not if the search parameters are no longer those of this moment. The
     /// embedded database has one writer, who has looked.
-    fn insert_entries(&mut self, rows: &[EntryRow], under: Option<i64>) -> Result<bool, Fault> {
+    pub(super) fn insert_entries(&mut self, rows: &[EntryRow], under: Option<i64>) -> Result<bool, Fault> {
         const INTO: &str = "INSERT INTO entry (resource, parameter, position, patient, key, low, high) ";
         if self.is_postgres() {
             if let (Some(version), true) = (under, rows.is_empty()) {
@@ -548,7 +602,7 @@ fn rows_beside(version: &Version, patients: &[i64]) -> Vec<EntryRow> {
 }
 
 /// A row of `entry`.
-struct EntryRow {
+pub(super) struct EntryRow {
     resource: i64,
     parameter: i32,
     position: i32,

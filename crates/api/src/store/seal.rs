@@ -38,6 +38,7 @@ fn numbered(condition: Sql) -> Sought {
 impl Transaction<'_> {
     /// The seals that meet a condition on `seal s`, which ends with the order and the limit.
     pub(crate) fn seals(&mut self, condition: Sql) -> Result<Vec<Seal>, Fault> {
+        self.require_log()?;
         let rows = self.rows::<Columns, Row>(Sql::new(COLUMNS).append(condition))?;
         let seal = |(number, at, previous, last, records, head)| Seal { number, at, previous, last, records, head };
         Ok(rows.into_iter().map(seal).collect())
@@ -67,11 +68,13 @@ impl Transaction<'_> {
 
     /// The records with a number above `after` and at most `upto`, by their numbers.
     pub(crate) fn records_between(&mut self, after: i64, upto: i64, limit: i64) -> Result<Vec<Stored>, Fault> {
+        self.require_log()?;
         self.events(&numbered(Sql::new("a.pk > ").bind(after).sql(" AND a.pk <= ").bind(upto)), None, true, limit)
     }
 
     /// The records with these numbers.
     pub(crate) fn records_numbered(&mut self, numbers: &[i64]) -> Result<Vec<Stored>, Fault> {
+        self.require_log()?;
         let mut found = Vec::new();
         for chunk in numbers.chunks(500) {
             let mut sql = Sql::new("a.pk IN (NULL");
@@ -85,6 +88,7 @@ impl Transaction<'_> {
 
     /// The numbers of the records above `after` and at most `upto`.
     pub(crate) fn record_numbers(&mut self, after: i64, upto: i64) -> Result<Vec<i64>, Fault> {
+        self.require_log()?;
         self.numbers(Sql::new("SELECT a.pk FROM audit a WHERE a.pk > ").bind(after).sql(" AND a.pk <= ").bind(upto))
     }
 }

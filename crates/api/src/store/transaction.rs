@@ -11,6 +11,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::Shared;
 use super::connection::Connection;
+use super::held::Held;
 use super::lower::{Lowering, Rows};
 use super::rows::Head;
 use super::statement::{Sql, Statement};
@@ -34,6 +35,10 @@ pub(crate) struct Transaction<'a> {
     pub(super) exceeded: bool,
     /// A current version that has been looked up already.
     head: Option<LookedUp>,
+    /// Whether it shows the log as it is: a snapshot that has been kept does not.
+    pub(super) sees_log: bool,
+    /// What a load holds back.
+    pub(super) held: Option<Box<Held>>,
     /// The predicates and statements of searches, while somebody wants to know.
     noted: Option<Noted>,
     /// The search parameters that it has found there to be.
@@ -59,6 +64,8 @@ impl<'a> Transaction<'a> {
             left: None,
             exceeded: false,
             head: None,
+            sees_log: true,
+            held: None,
             noted: None,
             registry: None,
             registry_changed: false,
@@ -151,11 +158,17 @@ impl<'a> Transaction<'a> {
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
+        self.settle()?;
         self.spend()?;
         if let Some(noted) = self.noted.as_mut().filter(|noted| !noted.aside || noted.everything) {
             noted.statements.push(sql.clone());
         }
         self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))
+    }
+
+    /// Refuses to tell of the log what may be out of date.
+    pub(super) fn require_log(&self) -> Result<(), Fault> {
+        if self.sees_log { Ok(()) } else { Err(Fault::Internal("the log was read where it may not be".to_owned())) }
     }
 
     /// Counts audit records that the transaction is about to commit.
@@ -206,6 +219,8 @@ impl<'a> Transaction<'a> {
 
     /// Runs a statement that answers with no rows; how many rows it touched.
     pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, Fault> {
+        self.settle()?;
+        self.unsee();
         self.spend()?;
         self.changes += 1;
         self.connection.run(sql).map_err(|error| self.failed(error))
@@ -213,6 +228,7 @@ impl<'a> Transaction<'a> {
 
     /// Runs fixed text.
     pub(super) fn batch(&mut self, text: &str) -> Result<(), Fault> {
+        self.settle()?;
         self.spend()?;
         Ok(self.connection.batch(text)?)
     }
@@ -250,7 +266,7 @@ impl<'a> Transaction<'a> {
             return Ok(Some(*key));
         }
         let sql = Sql::new("SELECT key FROM patient WHERE id = ").bind(id);
-        let found = self.aside(|own| own.rows::<(BigInt,), (i64,)>(sql))?;
+        let found = self.aside(|own| own.apart(|own| own.rows::<(BigInt,), (i64,)>(sql)))?;
         let key = found.first().map(|row| row.0);
         if let Some(key) = key {
             self.shared.patients.insert(id.to_owned(), key);
@@ -340,7 +356,7 @@ impl<'a> Transaction<'a> {
             .bind(id)
             .sql(") ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key");
         self.changes += 1;
-        let made = self.rows::<(BigInt,), (i64,)>(sql)?;
+        let made = self.apart(|own| own.rows::<(BigInt,), (i64,)>(sql))?;
         let key = made.first().map(|row| row.0).ok_or_else(|| Fault::Internal("no key for a patient".to_owned()))?;
         self.fresh.push((id.to_owned(), key));
         Ok(key)
@@ -355,7 +371,7 @@ impl<'a> Transaction<'a> {
             return Ok(id);
         }
         let sql = Sql::new("SELECT id FROM patient WHERE key = ").bind(key);
-        let found = self.aside(|own| own.rows::<(Text,), (String,)>(sql))?;
+        let found = self.aside(|own| own.apart(|own| own.rows::<(Text,), (String,)>(sql)))?;
         let id = found.into_iter().next().map(|row| row.0).unwrap_or_default();
         if !id.is_empty() && !self.fresh.iter().any(|(_, fresh)| *fresh == key) {
             self.shared.patients.insert(id.clone(), key);
@@ -395,7 +411,7 @@ impl<'a> Transaction<'a> {
             keys.push((patient, self.record_key(patient)?));
         }
         let lookup = |id: &str| keys.iter().find(|(known, _)| *known == id).and_then(|(_, key)| *key);
-        Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup, depth: 0 }))
+        Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup, depth: 0, in_record: false }))
     }
 }
 

@@ -42,7 +42,7 @@ fn run(concord: Arc<Concord>, call: Call, _: Target, input: Input) -> Running {
     Box::pin(async move {
         let store = concord.store.clone();
         store
-            .read(move |transaction| {
+            .read_records(move |transaction| {
                 let done = found(&concord, &call, transaction, &input);
                 readings::told(&call, transaction, OPERATION.name, &input, done)
             })

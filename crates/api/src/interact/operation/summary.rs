@@ -203,7 +203,7 @@ fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Runni
     Box::pin(async move {
         let store = concord.store.clone();
         store
-            .read(move |transaction| {
+            .read_records(move |transaction| {
                 let mut record = call.record(Interaction::Operation, Some(PATIENT));
                 record.query = "$summary".to_owned();
                 let made = document(&concord, &call, transaction, &target, &input, &mut record);

@@ -65,7 +65,7 @@ fn run(concord: Arc<Concord>, call: Call, _: Target, input: Input) -> Running {
     Box::pin(async move {
         let store = concord.store.clone();
         store
-            .read(move |transaction| {
+            .read_records(move |transaction| {
                 let done = trend(&concord, &call, transaction, &input);
                 readings::told(&call, transaction, OPERATION.name, &input, done)
             })
