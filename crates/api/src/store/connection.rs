@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use concord_fhir::issue::{Issue, IssueCode};
+use diesel::ExecuteCopyFromDsl as _;
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
@@ -12,6 +13,7 @@ use diesel::result::{ConnectionResult, DatabaseErrorKind, Error};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::deadline::{self, Watch};
+use super::entries::{EntryRow, entry};
 use super::statement::{Sql, Statement};
 use crate::config::{DatabaseUrl, Durability};
 use crate::fault::Fault;
@@ -169,6 +171,17 @@ impl Connection {
         let result = match &mut self.database {
             Database::Sqlite(connection) => statement.execute(connection),
             Database::Postgres(connection) => statement.execute(connection),
+        };
+        self.noted(result)
+    }
+
+    /// Puts many rows into the index in the way that PostgreSQL has for it.
+    pub(super) fn copy(&mut self, rows: &[EntryRow]) -> Result<(), Error> {
+        let result = match &mut self.database {
+            Database::Sqlite(_) => Err(Error::QueryBuilderError("this database takes no copy".into())),
+            Database::Postgres(connection) => {
+                diesel::copy_from(entry::table).from_insertable(rows).execute(connection).map(|_| ())
+            }
         };
         self.noted(result)
     }

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use concord_fhir::registry::ResourceType;
 
-use super::rows::{EntryRow, Head, Version};
+use super::entries::EntryRow;
+use super::rows::{Head, Version};
 use super::statement::{Bind, Sql};
 use super::transaction::Transaction;
 use crate::fault::Fault;
@@ -66,7 +67,7 @@ impl Transaction<'_> {
         let (resources, entries) = (std::mem::take(&mut held.resources), std::mem::take(&mut held.entries));
         let under = held.registry;
         held.beside = true;
-        let stored = self.insert_resources(resources.iter()).and_then(|()| self.insert_entries(&entries, Some(under)));
+        let stored = self.insert_resources(resources.iter()).and_then(|()| self.load_entries(&entries, under));
         if let Some(held) = self.held.as_mut() {
             held.beside = false;
         }

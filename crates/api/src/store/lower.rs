@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::{ResourceType, combined};
+use concord_fhir::registry::{Kind, ResourceType, combined, parameter_by_id};
 use concord_fhir::search::record_of;
 
 use super::hop;
@@ -129,7 +129,12 @@ impl Lowering<'_> {
             Predicate::Entry(SECURITY, test) if self.rows == Rows::Current => self.labelled(test),
             Predicate::Entry(parameter, Test::Present) => self.exists(*parameter).sql(self.end()),
             Predicate::Entry(parameter, test) => {
-                self.exists(*parameter).sql(" AND ").append(self.test(test)).sql(self.end())
+                // Among all records, PostgreSQL may go by its index of dates, which has these rows alone.
+                let dated = self.postgres && parameter_by_id(*parameter).is_some_and(|one| one.kind == Kind::Date);
+                self.exists(*parameter)
+                    .sql(if dated { " AND e.key = '' AND " } else { " AND " })
+                    .append(self.test(test))
+                    .sql(self.end())
             }
             Predicate::Through { parameter, types, then } => self.through(*parameter, types, then),
             Predicate::PointedAtBy { target, resource_type, parameter, by } => {

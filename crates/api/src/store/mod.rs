@@ -11,6 +11,7 @@ mod contract;
 mod deadline;
 #[cfg(test)]
 mod differential;
+mod entries;
 mod held;
 mod hop;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{Registry, ResourceType};
 use diesel::sql_types::{BigInt, SmallInt, Text};
 
+use super::entries::EntryRow;
 use super::lower::{RECORD, Rows};
 use super::statement::{Bind, Sql};
 use super::transaction::Transaction;
@@ -513,61 +514,6 @@ impl Transaction<'_> {
         self.insert_entries(&rows_beside(version, &patients), None)?;
         Ok(())
     }
-
-    /// Whether the rows are stored: they are not if the search parameters are no longer those of this moment. The
-    /// embedded database has one writer, who has looked.
-    pub(super) fn insert_entries(&mut self, rows: &[EntryRow], under: Option<i64>) -> Result<bool, Fault> {
-        const INTO: &str = "INSERT INTO entry (resource, parameter, position, patient, key, low, high) ";
-        if self.is_postgres() {
-            if let (Some(version), true) = (under, rows.is_empty()) {
-                return Ok(self.registry_version()? == version);
-            }
-            for (number, chunk) in rows.chunks(5_000).enumerate() {
-                let mut sql = Sql::new(INTO)
-                    .sql("SELECT * FROM unnest(")
-                    .bind(Bind::Bigs(chunk.iter().map(|row| row.resource).collect()))
-                    .sql(", ")
-                    .bind(Bind::Ints(chunk.iter().map(|row| row.parameter).collect()))
-                    .sql(", ")
-                    .bind(Bind::Ints(chunk.iter().map(|row| row.position).collect()))
-                    .sql(", ")
-                    .bind(Bind::Bigs(chunk.iter().map(|row| row.patient).collect()))
-                    .sql(", ")
-                    .bind(Bind::Texts(chunk.iter().map(|row| row.key.clone()).collect()))
-                    .sql(", ")
-                    .bind(Bind::Doubles(chunk.iter().map(|row| row.low).collect()))
-                    .sql(", ")
-                    .bind(Bind::Doubles(chunk.iter().map(|row| row.high).collect()))
-                    .sql(")");
-                // Who changes the parameters waits for this transaction from its first row on.
-                if let Some(version) = under.filter(|_| number == 0) {
-                    sql = sql.sql(" WHERE ").append(Self::under(version));
-                }
-                if self.run(sql)? < chunk.len() {
-                    return Ok(false);
-                }
-            }
-            return Ok(true);
-        }
-        for chunk in rows.chunks(64) {
-            let mut sql = Sql::new(INTO);
-            for (place, row) in chunk.iter().enumerate() {
-                sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
-                let binds: [Bind; 7] = [
-                    row.resource.into(),
-                    row.parameter.into(),
-                    row.position.into(),
-                    row.patient.into(),
-                    row.key.as_str().into(),
-                    Bind::Double(row.low),
-                    Bind::Double(row.high),
-                ];
-                push_row(&mut sql, binds);
-            }
-            self.run(sql)?;
-        }
-        Ok(true)
-    }
 }
 
 /// How often a write may find that the search parameters have changed under it.
@@ -601,19 +547,8 @@ fn rows_beside(version: &Version, patients: &[i64]) -> Vec<EntryRow> {
     (1..).map(|place: i32| -place).zip(pairs).map(row).collect()
 }
 
-/// A row of `entry`.
-pub(super) struct EntryRow {
-    resource: i64,
-    parameter: i32,
-    position: i32,
-    patient: i64,
-    key: String,
-    low: Option<f64>,
-    high: Option<f64>,
-}
-
 /// The values of one row, with the closing parenthesis.
-fn push_row<const N: usize>(sql: &mut Sql, binds: [Bind; N]) {
+pub(super) fn push_row<const N: usize>(sql: &mut Sql, binds: [Bind; N]) {
     for (column, bind) in binds.into_iter().enumerate() {
         if column > 0 {
             sql.push_sql(", ");

@@ -11,6 +11,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::Shared;
 use super::connection::Connection;
+use super::entries::EntryRow;
 use super::held::Held;
 use super::lower::{Lowering, Rows};
 use super::rows::Head;
@@ -224,6 +225,13 @@ impl<'a> Transaction<'a> {
         self.spend()?;
         self.changes += 1;
         self.connection.run(sql).map_err(|error| self.failed(error))
+    }
+
+    /// Puts many rows into the index. Only on PostgreSQL.
+    pub(super) fn copied(&mut self, rows: &[EntryRow]) -> Result<(), Fault> {
+        self.spend()?;
+        self.changes += 1;
+        self.connection.copy(rows).map_err(|error| self.failed(error))
     }
 
     /// Runs fixed text.

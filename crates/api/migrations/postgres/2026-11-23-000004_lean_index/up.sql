@@ -2,8 +2,9 @@
 -- subject in one record), and PostgreSQL keeps equal ones once. The rows of a resource are few: its number finds them.
 DROP INDEX entry_key;
 CREATE INDEX entry_key ON entry (parameter, key, patient) WHERE key <> '';
+-- Within a record a range is looked up resource by resource. Among all records dates are what is searched for.
 DROP INDEX entry_range;
-CREATE INDEX entry_range ON entry (parameter, patient, low, high) WHERE low IS NOT NULL;
+CREATE INDEX entry_date ON entry (parameter, low) WHERE low IS NOT NULL AND key = '';
 ALTER TABLE entry DROP CONSTRAINT entry_pkey;
 CREATE INDEX entry_resource ON entry (resource);
 ALTER TABLE history_entry DROP CONSTRAINT history_entry_pkey;
