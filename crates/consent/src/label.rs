@@ -491,6 +491,17 @@ mod tests {
     }
 
     #[test]
+    fn a_label_of_another_known_system_covers_what_bears_it() {
+        for system in ["http://terminology.hl7.org/CodeSystem/v3-ObservationValue", OWN_SYSTEM, ACT] {
+            let named = [Coding { system: system.into(), code: Some("PATAST".into()) }];
+            for covered in [plain().covered_at_least(&named), plain().covered_at_most(&named)] {
+                assert!(covered.holds(&data(&["PATAST"])) && !covered.holds(&data(&["N"])), "{system}");
+            }
+            assert!(are_known(&named));
+        }
+    }
+
+    #[test]
     fn an_unknown_label_permits_nothing_and_denies_everything() {
         for unknown in [
             Coding { system: "urn:other".into(), code: Some("MENTAL".into()) },
