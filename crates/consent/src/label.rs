@@ -455,6 +455,26 @@ mod tests {
     }
 
     #[test]
+    fn a_label_hides_from_patients_by_its_code_or_its_system() {
+        for (system, code, wanted) in [
+            (ACT, "NOPAT", true),
+            ("urn:other", "NOPAT", true),
+            (OWN_SYSTEM, "AUTHOR-TEAM", true),
+            (OWN_SYSTEM, "NEW-KIND", true),
+            (ACT, "MH", false),
+            ("urn:other", "AUTHOR-TEAM", false),
+        ] {
+            assert_eq!(hides_from_patients(system, code), wanted, "{system} {code}");
+        }
+    }
+
+    #[test]
+    fn elements_are_left_out_of_patients_only() {
+        assert!(may_redact(None) && may_redact(Some(PATIENT)));
+        assert!(!may_redact(ResourceType::parse("Condition")));
+    }
+
+    #[test]
     fn the_table_is_sorted_and_closed() {
         assert!(SENSITIVITIES.is_sorted());
         for (_, parent) in SENSITIVITIES {
