@@ -1,7 +1,7 @@
 # Everything that is done to Concord. Each target does its own set-up on a Debian machine that has Rust and a C
 # compiler: as root it installs what is missing, otherwise it says in one line what to install.
 .POSIX:
-.PHONY: help run test check bench generate fuzz
+.PHONY: help run test check bench generate fuzz mutants
 
 help: ## say what the targets do
 	@awk -F ' ## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,3 +23,6 @@ generate: ## write the generated files anew: R4 tables, OpenAPI document, synthe
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each (60 unless set; FUZZ_TARGET: only that one)
 	@scripts/fuzz.sh
+
+mutants: ## change the access decision in every small way, and list what no test notices (ARGS: for cargo-mutants)
+	@scripts/mutants.sh $(ARGS)

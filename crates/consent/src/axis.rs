@@ -316,6 +316,8 @@ fn other_types(names: impl Iterator<Item = &'static str>) -> Predicate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::ConsentFacts;
+    use concord_fhir::json::Value;
     use concord_fhir::registry::{Kind, parameter};
 
     #[test]
@@ -336,9 +338,22 @@ mod tests {
     fn a_code_that_is_too_long_for_the_index_is_not_guessed_at() {
         let coding = |code: String, system: String| Coding { system, code: Some(code) };
         assert!(code_test(&coding("1".into(), "s".into())).is_some());
-        assert!(code_test(&coding("1".repeat(5000), "s".into())).is_none());
-        assert!(code_test(&coding("1".into(), "s".repeat(5000))).is_none());
+        let longest = LONGEST_HALF - 2;
+        assert!(code_test(&coding("1".repeat(longest), "s".repeat(longest))).is_some());
+        assert!(code_test(&coding("1".repeat(longest + 1), "s".into())).is_none());
+        assert!(code_test(&coding("1".into(), "s".repeat(longest + 1))).is_none());
         let region = codes(&[coding("1".repeat(5000), "s".into())], |_| true);
         assert_eq!(region, Region::unknown());
+    }
+
+    #[test]
+    fn a_question_about_one_type_looks_at_no_other() {
+        let code = Coding { system: String::new(), code: Some("1".into()) };
+        let consent = ConsentFacts::from_resource("c", 1, &Value::object([]), "");
+        let provision = Provision { effect: Effect::Permit, codes: vec![code.clone()], ..consent.root };
+        let condition = ResourceType::parse("Condition");
+        let reading = Reading { only: condition, labels: Labels::of(&[], condition), links: &[] };
+        let tests = [code_test(&code).unwrap()].into();
+        assert_eq!(data(&provision, &reading).least, entry("Condition", "code", Test::Either(tests)));
     }
 }

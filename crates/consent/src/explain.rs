@@ -100,6 +100,9 @@ mod tests {
             trail(&reasons()),
             ["scope.missing: no scope", "consent.deny [Consent/c/_history/1 provision]: the patient says no"]
         );
+        let mut whole = reasons().remove(1);
+        whole.provision = None;
+        assert_eq!(trail(&[whole]), ["consent.deny [Consent/c/_history/1]: the patient says no"]);
     }
 
     #[test]

@@ -455,6 +455,26 @@ mod tests {
     }
 
     #[test]
+    fn a_label_hides_from_patients_by_its_code_or_its_system() {
+        for (system, code, wanted) in [
+            (ACT, "NOPAT", true),
+            ("urn:other", "NOPAT", true),
+            (OWN_SYSTEM, "AUTHOR-TEAM", true),
+            (OWN_SYSTEM, "NEW-KIND", true),
+            (ACT, "MH", false),
+            ("urn:other", "AUTHOR-TEAM", false),
+        ] {
+            assert_eq!(hides_from_patients(system, code), wanted, "{system} {code}");
+        }
+    }
+
+    #[test]
+    fn elements_are_left_out_of_patients_only() {
+        assert!(may_redact(None) && may_redact(Some(PATIENT)));
+        assert!(!may_redact(ResourceType::parse("Condition")));
+    }
+
+    #[test]
     fn the_table_is_sorted_and_closed() {
         assert!(SENSITIVITIES.is_sorted());
         for (_, parent) in SENSITIVITIES {
@@ -488,6 +508,17 @@ mod tests {
         assert!(most("R", &["R"]) && most("R", &["V"]) && !most("R", &["N"]) && !most("R", &[]));
         assert!(most("N", &[]) && most("N", &["R"]) && most("L", &["N"]));
         assert!(most("SUD", &["ETHUD"]) && most("SUD", &["SPI"]) && !most("SUD", &["MH"]));
+    }
+
+    #[test]
+    fn a_label_of_another_known_system_covers_what_bears_it() {
+        for system in ["http://terminology.hl7.org/CodeSystem/v3-ObservationValue", OWN_SYSTEM, ACT] {
+            let named = [Coding { system: system.into(), code: Some("PATAST".into()) }];
+            for covered in [plain().covered_at_least(&named), plain().covered_at_most(&named)] {
+                assert!(covered.holds(&data(&["PATAST"])) && !covered.holds(&data(&["N"])), "{system}");
+            }
+            assert!(are_known(&named));
+        }
     }
 
     #[test]

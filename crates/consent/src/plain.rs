@@ -45,6 +45,8 @@ mod tests {
     fn a_plain_type_is_wholly_plain() {
         let labels = Labels::of(&[], None);
         assert_eq!(classified_or_plain(&labels, "p", ResourceType::parse("Goal")), Predicate::All);
-        assert_ne!(classified_or_plain(&labels, "p", ResourceType::parse("Condition")), Predicate::All);
+        let condition = ResourceType::parse("Condition");
+        let own = link::written_by(std::iter::once("Patient/p"), condition);
+        assert_eq!(classified_or_plain(&labels, "p", condition), own.or(labels.classified()));
     }
 }

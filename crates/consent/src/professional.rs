@@ -260,3 +260,31 @@ fn reviews(asked: &mut Asked<'_>) -> Predicate {
     asked.gives(Layer::Office, "office.review", reviews.clone(), text);
     reviews
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Request;
+    use crate::tests::cases::{NOW, caller, facts};
+    use concord_fhir::json::{self, Limits, Value};
+
+    #[test]
+    fn a_refusal_of_emergency_access_is_told_as_one() {
+        let text = r#"[{"resourceType":"Consent","id":"c","status":"active","scope":{"coding":[{
+            "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},
+            "patient":{"reference":"Patient/p1"},"provision":{"type":"deny","purpose":[{
+            "system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"BTG"}]}}]"#;
+        let value = json::parse(text.as_bytes(), &Limits::default()).unwrap().into_owned();
+        let Value::Array(resources) = value else { panic!("a list") };
+        let mut facts = facts(&resources);
+        facts.patients.truncate(1);
+        let caller = caller("Practitioner/gp", "user/*.rs", None);
+        let purpose = Some(Purpose::BREAK_GLASS);
+        let reason = Some("unconscious in the emergency department");
+        let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose, reason };
+        let decision = crate::decide(&request, &facts, NOW);
+        let told = decision.reasons.iter().filter(|reason| reason.rule == "break-glass.refused");
+        let texts: Vec<&str> = told.map(|reason| reason.text.as_str()).collect();
+        assert_eq!(texts, ["the patient has refused emergency access to this"]);
+    }
+}

@@ -42,12 +42,6 @@ impl Action {
         matches!(self, Action::Create | Action::Update | Action::Delete)
     }
 
-    /// Whether it finds what it is not named.
-    #[must_use]
-    pub fn searches(self) -> bool {
-        matches!(self, Action::Search)
-    }
-
     /// The verb for a sentence: "may not ... this".
     #[must_use]
     pub fn verb(self) -> &'static str {
@@ -90,5 +84,16 @@ impl Request<'_> {
     #[must_use]
     pub fn good_reason(&self) -> Option<&str> {
         self.reason.map(str::trim).filter(|reason| reason.chars().count() >= SHORTEST_REASON)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_is_told_by_a_verb() {
+        let verbs = ["read", "search", "see the history of", "see the history of", "create", "update", "delete"];
+        assert_eq!(Action::ALL.map(Action::verb), verbs);
     }
 }

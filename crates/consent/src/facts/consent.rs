@@ -234,3 +234,42 @@ fn base_rule(resource: &Value<'_>, root: &Provision) -> Effect {
         Effect::Deny
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_provisions_as_the_limit_are_read_and_no_more() {
+        let rule = || Value::object([("type", Value::string("permit"))]);
+        let of = |inner: usize| {
+            let root = Value::object([("provision", Value::Array((0..inner).map(|_| rule()).collect()))]);
+            let scope = Value::object([("system", Value::string(SCOPES)), ("code", Value::string("patient-privacy"))]);
+            let resource = Value::object([
+                ("status", Value::string("active")),
+                ("scope", Value::object([("coding", Value::Array(vec![scope]))])),
+                ("provision", root),
+            ]);
+            ConsentFacts::from_resource("c", 1, &resource, "")
+        };
+        // The root is one of them.
+        let most = of(MOST_PROVISIONS - 1);
+        assert_eq!((most.standing, most.root.count()), (Standing::Counts, MOST_PROVISIONS));
+        for more in [MOST_PROVISIONS, MOST_PROVISIONS + 1] {
+            let facts = of(more);
+            assert!(matches!(facts.standing, Standing::Unreadable(_)) && facts.root.provisions.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_legal_basis_is_told_in_words_of_its_own() {
+        for (code, words) in [
+            ("parental-responsibility", "a person with parental responsibility"),
+            ("health-and-welfare-lasting-power-of-attorney", "the patient's attorney for health and welfare"),
+            ("court-appointed-personal-welfare-deputy", "a deputy appointed by the court"),
+            ("best-interest", "somebody acting in the patient's best interest"),
+        ] {
+            assert_eq!(LegalBasis::parse(code).map(LegalBasis::words), Some(words));
+        }
+    }
+}

@@ -162,3 +162,68 @@ impl Facts {
         roles.chain(patients).filter(|moment| *moment > now).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::CLIENT_SYSTEM;
+    use concord_fhir::registry::ResourceType;
+
+    /// A patient with a Consent that has a rule inside its root about these people and these data, each with its meaning.
+    fn patient(actors: &[Target], data: &[(&str, &str)]) -> PatientFacts {
+        let rule = |actors: &[Target], data: &[(&str, &str)]| Provision {
+            actors: actors.to_vec(),
+            data: data
+                .iter()
+                .map(|(meaning, reference)| DataPoint {
+                    meaning: (*meaning).to_owned(),
+                    reference: Target::Local((*reference).to_owned()),
+                })
+                .collect(),
+            ..Provision::silent()
+        };
+        let mut consent = ConsentFacts::from_resource("c", 1, &concord_fhir::json::Value::object([]), "");
+        consent.root = Provision { provisions: vec![rule(actors, data)], ..rule(&[], &[]) };
+        PatientFacts { consents: vec![consent], ..PatientFacts::default() }
+    }
+
+    #[test]
+    fn what_is_asked_of_as_related_is_told_once_in_order() {
+        let data = [
+            ("related", "Encounter/b"),
+            ("instance", "Goal/c"),
+            ("related", "CarePlan/a"),
+            ("related", "Encounter/b"),
+            ("dependents", "Goal/d"),
+        ];
+        assert_eq!(patient(&[], &data).related_to(), ["CarePlan/a", "Encounter/b"]);
+        assert!(patient(&[], &[("instance", "Goal/c")]).related_to().is_empty());
+    }
+
+    #[test]
+    fn apps_are_told_from_people() {
+        let local = |reference: &str| Target::Local(reference.to_owned());
+        let by = |system: &str, resource_type| Target::Identified {
+            system: system.to_owned(),
+            value: "steps".to_owned(),
+            resource_type: ResourceType::parse(resource_type),
+        };
+        let elsewhere = |name| Target::Elsewhere(ResourceType::parse(name));
+        for (actor, a_device, an_app) in [
+            (local("Device/steps"), true, true),
+            (local("Practitioner/gp"), false, false),
+            (by(CLIENT_SYSTEM, ""), false, true),
+            (by("urn:other", "Device"), false, true),
+            (by("urn:other", "Practitioner"), false, false),
+            (by("urn:other", ""), false, false),
+            (elsewhere("Device"), false, true),
+            (elsewhere("Practitioner"), false, false),
+            (elsewhere(""), false, false),
+            (Target::Unreadable, false, false),
+        ] {
+            let people = [local("RelatedPerson/c1"), actor, local("Organization/surgery")];
+            let known = patient(&people, &[]);
+            assert_eq!((known.names_a_device(), known.names_an_app()), (a_device, an_app), "{people:?}");
+        }
+    }
+}

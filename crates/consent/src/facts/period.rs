@@ -81,6 +81,14 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_a_period() {
+        let text = "2026-03-01T12:00:00.000Z";
+        let (now, _) = instant::range(text).unwrap();
+        assert_eq!(period(Some(text), Some(text)).holds(now), Tri::Yes);
+        assert_eq!(period(Some(text), Some(text)).holds(now + 1), Tri::No);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_unknown() {
         for unreadable in [
             period(None, None),

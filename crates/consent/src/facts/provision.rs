@@ -250,3 +250,22 @@ impl Coding {
         .or_else(|| ResourceType::parse(code.strip_prefix("http://hl7.org/fhir/StructureDefinition/")?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_axis_but_a_time_is_a_criterion() {
+        let read = |name: &'static str, value: Value<'static>| {
+            Provision::read(&Value::object([(name, value)]), "provision".to_owned(), 0, "")
+        };
+        let one = || Value::Array(vec![Value::object([("code", Value::string("x"))])]);
+        for axis in ["actor", "action", "securityLabel", "purpose", "class", "code", "data"] {
+            assert!(read(axis, one()).has_criteria(), "{axis}");
+        }
+        assert!(read("dataPeriod", Value::object([("end", Value::string("2026"))])).has_criteria());
+        assert!(!read("period", Value::object([("end", Value::string("2026"))])).has_criteria());
+        assert!(!Provision::silent().has_criteria());
+    }
+}

@@ -145,6 +145,75 @@ fn somebody_known_by_an_identifier_is_named_by_their_resource() {
 }
 
 #[test]
+fn of_those_known_by_an_identifier_the_one_who_bears_it_is_named() {
+    let practitioner = |id: &str, system: &str, value: &str| {
+        format!(
+            r#"{{"resourceType":"Practitioner","id":"{id}","identifier":[{{"system":"{system}","value":"{value}"}}]}}"#
+        )
+    };
+    let provision = r#"{"type":"permit","actor":[{"reference":{"identifier":{
+        "system":"https://fhir.hl7.org.uk/Id/gmc-number","value":"1234567"}}}]}"#;
+    let all = seen(&format!(
+        "[{},{},{},{}]",
+        practitioner("other", "https://fhir.hl7.org.uk/Id/gmc-number", "7654321"),
+        practitioner("nurse", "https://fhir.hl7.org.uk/Id/nmc-number", "1234567"),
+        practitioner("gp", "https://fhir.hl7.org.uk/Id/gmc-number", "1234567"),
+        consent("c", provision)
+    ));
+    assert_eq!(names(&all), ["Practitioner/gp"]);
+}
+
+#[test]
+fn a_role_in_the_care_team_is_named_while_it_is_held() {
+    let role = |more: &str| {
+        format!(
+            r#"{{"resourceType":"PractitionerRole","id":"gp-r","practitioner":{{"reference":"Practitioner/gp"}}{more}}}"#
+        )
+    };
+    let team = team(&["PractitionerRole/gp-r"]);
+    assert_eq!(names(&seen(&format!("[{},{team}]", role("")))), ["PractitionerRole/gp-r"]);
+    assert!(seen(&format!("[{},{team}]", role(r#","active":false"#))).is_empty());
+}
+
+#[test]
+fn types_stand_together_only_if_they_are_seen_alike() {
+    let of = |class: &str, more: &str| {
+        let class = format!(r#","class":[{{"system":"http://hl7.org/fhir/resource-types","code":"{class}"}}]{more}"#);
+        permit("Practitioner/gp", &class)
+    };
+    let code = r#","code":[{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]}]"#;
+    let label = r#","securityLabel":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"MH"}]"#;
+    let all = seen(&format!(
+        "[{},{},{},{}]",
+        consent("a", &of("Goal", "")),
+        consent("b", &of("CarePlan", "")),
+        consent("c", &of("Condition", code)),
+        consent("d", &of("Observation", label))
+    ));
+    let together: Vec<(Vec<&str>, &[&str], bool)> = all[0]
+        .sees
+        .iter()
+        .map(|sight| (sight.types.iter().map(|one| one.name()).collect(), sight.labels.as_slice(), sight.in_part))
+        .collect();
+    assert_eq!(
+        together,
+        [
+            (vec!["CarePlan", "Goal"], &["N"][..], false),
+            (vec!["Condition"], &["N"], true),
+            (vec!["Observation"], &["MH"], false)
+        ]
+    );
+}
+
+#[test]
+fn one_item_is_a_part_of_its_type() {
+    let data = r#","data":[{"meaning":"instance","reference":{"reference":"Observation/bp"}}]"#;
+    let all = seen(&format!("[{}]", consent("c", &permit("Practitioner/gp", data))));
+    assert_eq!(of_type(&all[0], "Observation"), Some((&["N"][..], true)));
+    assert_eq!(of_type(&all[0], "Condition"), None);
+}
+
+#[test]
 fn of_a_type_it_is_told_whether_it_depends_on_the_item() {
     use crate::request::{Action, Request};
     let text = format!("[{}]", team(&["Practitioner/gp"]));
