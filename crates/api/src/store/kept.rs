@@ -83,8 +83,9 @@ async fn a_kept_snapshot_does_not_let_the_write_ahead_log_grow() {
         store.append(vec![Record { resource_type: -1, reason: text, ..Record::default() }]).await.unwrap();
         most = most.max(wal.metadata().unwrap().len());
     }
-    // 60 MB were written; what is checkpointed after 4,000 pages of 4 KB is written over.
-    assert!(most < 40_000_000, "{most}");
+    // 72 MB were written, 24 while a snapshot may be kept; what has been checkpointed, after 4,000 pages of 4 KB, is
+    // written over.
+    assert!(most < 56_000_000, "{most}");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::fault::Fault;
 const SHARED_COMMIT: usize = 512;
 
 /// After how many commits of audit records no snapshot is kept on: as long as one is, the write-ahead log grows.
-const KEPT_COMMITS: u32 = 256;
+const KEPT_COMMITS: u32 = 1_000;
 
 pub(super) struct Sqlite {
     address: DatabaseUrl,
