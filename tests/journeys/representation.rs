@@ -194,7 +194,7 @@ async fn other_origins(concord: &Concord) {
         .ask(Method::OPTIONS, "Observation/1")
         .header("origin", ORIGIN)
         .header("access-control-request-method", "PUT")
-        .header("access-control-request-headers", "authorization,content-type,if-match,prefer")
+        .header("access-control-request-headers", "authorization,content-type,if-match,prefer,x-provenance")
         .await;
     assert_eq!(preflight.status, 200, "{preflight}");
     assert_eq!(preflight.header("access-control-allow-origin"), ORIGIN);
