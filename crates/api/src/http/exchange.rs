@@ -19,12 +19,17 @@ use super::Server;
 use super::negotiate::{Answer, body_format};
 use crate::auth::{Identity, bearer};
 use crate::fault::Fault;
-use crate::interact::{Call, audit, create::Written, identify, labels, parameters, statement, update::IfMatch};
+use crate::interact::{
+    Call, audit, create::Written, identify, labels, matching, parameters, statement, update::Precondition,
+};
 use crate::store::rows::Version;
 use crate::telemetry::RequestIds;
 
 /// How long a query may be, in bytes.
 const QUERY_BYTES: usize = 16 * 1024;
+
+/// The encodings of a body that are taken off before it is read, and none at all.
+const ENCODINGS: [&str; 3] = ["identity", "gzip", "deflate"];
 
 /// The header that says for what purpose.
 const PURPOSE: &str = "X-Purpose-Of-Use";
@@ -217,8 +222,18 @@ impl Exchange {
         (fault, self.answer.clone())
     }
 
+    /// Refuses a body in an encoding that has not been taken off it.
+    fn plain(&self) -> Result<(), Fault> {
+        let named = text(self.request.headers(), &header::CONTENT_ENCODING).unwrap_or("identity");
+        if ENCODINGS.iter().any(|known| named.trim().eq_ignore_ascii_case(known)) {
+            return Ok(());
+        }
+        Err(Fault::MediaType(format!("the body has a Content-Encoding other than {}", ENCODINGS.join(", "))))
+    }
+
     /// The resource in a body, of whatever type, checked.
     fn checked<'b>(&self, body: &'b Bytes) -> Result<codec::Resource<'b>, Fault> {
+        self.plain()?;
         let format = body_format(text(self.request.headers(), &header::CONTENT_TYPE))?;
         codec::read(format, body, &self.server.concord.limits).map_err(unreadable)
     }
@@ -230,6 +245,7 @@ impl Exchange {
 
     /// The JSON Patch in a body.
     pub(super) fn patch(&self, body: &Bytes) -> Result<Patch, Fault> {
+        self.plain()?;
         let media = text(self.request.headers(), &header::CONTENT_TYPE).unwrap_or_default();
         if media.split(';').next().map(str::trim) != Some("application/json-patch+json") {
             return Err(Fault::MediaType("send the patch as application/json-patch+json (RFC 6902)".to_owned()));
@@ -263,8 +279,8 @@ impl Exchange {
 
     /// A condition must say which resource is meant: one that is empty or not understood is refused.
     pub(super) async fn condition(&self, resource_type: ResourceType, text: &str) -> Result<Query, Fault> {
-        let pairs: Vec<(String, String)> =
-            url::form_urlencoded::parse(text.trim_start_matches('?').as_bytes()).into_owned().collect();
+        let text = matching::criteria(&self.server.concord.base, resource_type, text);
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         let query = parameters::query(&self.server.concord, Some(resource_type), &pairs, Handling::Strict).await?;
         if query.predicate == concord_fhir::predicate::Predicate::All {
             return Err(Fault::Malformed(vec![Issue::plain(
@@ -280,14 +296,22 @@ impl Exchange {
         self.request.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The versions in `If-Match`.
-    pub(super) fn if_match(&self) -> Result<Option<IfMatch>, Fault> {
-        match self.header("if-match") {
-            None => Ok(None),
-            Some(text) => IfMatch::parse(text)
-                .map(Some)
-                .ok_or_else(|| Fault::parameter("If-Match", "a version as in ETag, for instance W/\"3\"")),
+    /// The header of that name on which it depends whether something is written. One that cannot be read is refused: it
+    /// must not be taken for none.
+    pub(super) fn demanded(&self, name: &'static str) -> Result<Option<&str>, Fault> {
+        let mut all = self.request.headers().get_all(name);
+        let Some(first) = all.next() else { return Ok(None) };
+        if all.next().is_some() {
+            return Err(Fault::parameter(name, "it may be given only once"));
         }
+        let text = std::str::from_utf8(first.as_bytes()).map_err(|_| Fault::parameter(name, "it is not UTF-8"))?;
+        Ok(Some(text))
+    }
+
+    /// What `If-Match` or `If-None-Match` demands of the version that a write replaces.
+    pub(super) fn precondition(&self) -> Result<Option<Precondition>, Fault> {
+        Precondition::read(self.demanded("If-Match")?, self.demanded("If-None-Match")?)
+            .map_err(|(name, text)| Fault::parameter(name, text))
     }
 
     fn prefers(&self, name: &str, value: &str) -> bool {

@@ -37,6 +37,14 @@ pub(crate) fn lock(transaction: &mut Transaction<'_>, resource_type: ResourceTyp
     transaction.lock(hash.cast_signed())
 }
 
+/// The parameters of a condition. Some clients write the whole address of the search, or the type before them.
+pub(crate) fn criteria<'t>(base: &str, resource_type: ResourceType, text: &'t str) -> &'t str {
+    let text = text.trim();
+    let own = text.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text);
+    let rest = own.strip_prefix(resource_type.name()).and_then(|rest| rest.strip_prefix('?'));
+    rest.unwrap_or(text).trim_start_matches('?')
+}
+
 /// The condition as the client asked it, for the log and the lock.
 pub(crate) fn told(query: &Query) -> String {
     query.used.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
