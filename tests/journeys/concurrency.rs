@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 on_both! {
     one_conditional_create_wins, one_of_two_writers_wins, every_update_without_a_condition_counts, ids_of_patients,
-    transactions_over_the_same_resources
+    transactions_over_the_same_resources, transactions_over_the_same_records
 }
 
 /// How many requests are on their way together.
@@ -135,4 +135,35 @@ async fn transactions_over_the_same_resources(concord: &Concord) {
         assert_eq!(text(&stored, "/meta/versionId"), (MANY + 1).to_string());
     }
     assert_eq!(families.len(), 1, "one of them was the last for all");
+}
+
+/// So do transactions that write into the same records: the first there is of them, and Consents.
+async fn transactions_over_the_same_records(concord: &Concord) {
+    let node = concord.another_node().await;
+    let apps = [concord.system(), node.system()];
+    let ids: Vec<String> = (0..6).map(|number| format!("p{number}")).collect();
+    let bundles = (0..MANY).map(|number| {
+        let write = |id: &String| {
+            let subject = json!({"reference": format!("Patient/{id}")});
+            let resource = if number % 4 < 2 {
+                let mut consent = people::consent("active", "Practitioner/gp", &["access"], &["Goal"]);
+                consent["patient"] = subject;
+                consent
+            } else {
+                with(goal(number), "subject", subject)
+            };
+            let kind = text(&resource, "/resourceType").to_owned();
+            json!({"request": {"method": "POST", "url": kind}, "resource": resource})
+        };
+        let entries: Vec<Value> =
+            if number % 3 == 0 { ids.iter().rev().map(write).collect() } else { ids.iter().map(write).collect() };
+        apps[number % 2].post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
+    });
+    let answers = together(bundles).await;
+    assert_eq!(statuses(&answers, 200), MANY, "{:?}", answers.iter().find(|answer| answer.status != 200));
+    for id in &ids {
+        let goals = apps[0].get(&format!("Goal?patient={id}&_summary=count")).await.expect(200).json();
+        let consents = apps[0].get(&format!("Consent?patient={id}&_summary=count")).await.expect(200).json();
+        assert_eq!((goals["total"].as_u64(), consents["total"].as_u64()), (Some(16), Some(16)), "{id}");
+    }
 }

@@ -388,11 +388,12 @@ async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
     let done = async {
         let of = of?;
         let range = exchange.range()?;
+        let limit = range.limit;
         let page =
             interact::history::history(&exchange.server.concord, exchange.call.clone(), of.clone(), range).await?;
-        Ok((of, page))
+        Ok((of, page, limit))
     };
-    let (of, page) = match done.await {
+    let (of, page, limit) = match done.await {
         Ok(done) => done,
         Err(fault) => return Err(exchange.fault(fault)),
     };
@@ -416,11 +417,13 @@ async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
         if text.is_empty() { path.clone() } else { format!("{path}?{text}") }
     };
     let this = exchange.pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, cursor)| cursor.as_str());
+    // Where one page is all there is, it needs no counting.
+    let whole = limit > 0 && this.is_none() && page.next.is_none();
     let bundle = Bundle {
         kind: "history",
         base,
         now_ms,
-        total: None,
+        total: i64::try_from(page.versions.len()).ok().filter(|_| whole),
         this: address(this),
         next: page.next.as_deref().map(|cursor| address(Some(cursor))),
         versions: page.versions,

@@ -1,12 +1,14 @@
 //! batch and transaction (R4 "RESTful API", batch/transaction). Every entry goes the way of its own interaction; there
 //! is no second path.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::{Registry, ResourceType};
+use concord_fhir::rules;
 use concord_fhir::search::{self, Handling, Query};
 
 use super::audit::Interaction;
@@ -20,6 +22,11 @@ use crate::store::transaction::Transaction;
 
 /// How many entries a Bundle may have.
 pub(crate) const ENTRIES: usize = 5_000;
+
+/// Into how many shares the records are parted for the locks of a transaction: how many locks there can be at most.
+const SHARES: u64 = 256;
+
+const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// One entry, understood.
 #[derive(Clone, Debug)]
@@ -379,7 +386,9 @@ fn together(
         step(concord, call, transaction, entry, value, id, &mut record, records)
             .map_err(|fault| (placed(fault, entry.place), Box::new(record)))
     };
-    lock_conditions(transaction, &entries).map_err(|fault| failed(call, fault, None))?;
+    lock_conditions(transaction, &entries)
+        .and_then(|()| lock_records(concord, transaction, &entries))
+        .map_err(|fault| failed(call, fault, None))?;
     // What is deleted meets no condition.
     let rest = entries.split_off(entries.partition_point(|entry| entry.what.removes()));
     for entry in entries {
@@ -431,6 +440,27 @@ fn lock_conditions(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Resu
         .collect();
     conditions.sort_by(|(one, text, _), (other, other_text, _)| (one, text).cmp(&(other, other_text)));
     conditions.iter().try_for_each(|(resource_type, _, query)| matching::lock(transaction, *resource_type, query))
+}
+
+/// Of a transaction that writes into several records, takes locks for all of them, in an order that is the same for every
+/// transaction: what is kept for each record would else be waited for in the order of the entries.
+fn lock_records(concord: &Concord, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), Fault> {
+    let mut patients: HashSet<String> = HashSet::new();
+    for entry in entries {
+        if let What::Update(id) | What::Delete(id) = &entry.what
+            && entry.resource_type == PATIENT
+        {
+            patients.insert(id.clone());
+        }
+        let references = entry.value.iter().flat_map(index::references);
+        let local = references.filter_map(|(_, text)| rules::local_reference(&concord.base, &text));
+        patients.extend(local.filter_map(|text| text.strip_prefix("Patient/").map(str::to_owned)));
+    }
+    if patients.len() < 2 {
+        return Ok(());
+    }
+    let shares: BTreeSet<u64> = patients.iter().map(|id| matching::hash(id) % SHARES).collect();
+    shares.iter().try_for_each(|share| transaction.lock(matching::hash(("record", share)).cast_signed()))
 }
 
 /// The ids of what the entries create or replace.
