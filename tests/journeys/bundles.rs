@@ -226,6 +226,16 @@ async fn entries_refer_to_one_another(concord: &Concord) {
     let answer = send(&system, "transaction", &entries).await.expect(200);
     assert_eq!(subject(written(&answer, 1)).await, written(&answer, 0));
     assert_eq!(subject(written(&answer, 2)).await, "Patient/amina");
+    // A search in place of an address is for transactions.
+    let by_search = reading("Patient?identifier=urn:app|1");
+    let place = "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d20";
+    let entries = [entry("POST", "Observation", place, &by_search)];
+    send(&system, "transaction", &entries).await.expect(200);
+    assert_eq!(statuses(&send(&system, "batch", &entries).await.expect(200)), ["400"]);
+    assert_eq!(system.post("Observation", &by_search).await.expect(400).issues()[0].1, "Observation.subject");
+    let collection = json!({"resourceType": "Bundle", "type": "collection",
+        "entry": [{"fullUrl": place, "resource": by_search}]});
+    system.create(&collection).await;
     // Links in the narrative.
     let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{PATIENT}\">her</a></div>");
     let told = with(reading(PATIENT), "text", json!({"status": "generated", "div": div}));

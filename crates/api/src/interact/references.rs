@@ -13,8 +13,29 @@ use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::transaction::Transaction;
 
+const BUNDLE: ResourceType = ResourceType::of("Bundle");
+
 /// How many different resources one resource may refer to.
 const LIMIT: usize = 200;
+
+/// Refuses references by a search, `Type?...`: a transaction has put ids in their place (R4 "Conditional references"), and
+/// anywhere else they would lead nowhere. What a Bundle holds is stored as it is.
+///
+/// # Errors
+/// [`Fault::Malformed`] with every one of them, at its place.
+pub(crate) fn refuse_conditional(resource_type: ResourceType, value: &Value<'_>) -> Result<(), Fault> {
+    if resource_type == BUNDLE {
+        return Ok(());
+    }
+    let by_search = |text: &str| text.split_once('?').is_some_and(|(name, _)| ResourceType::parse(name).is_some());
+    let text = "a reference by a search is understood in a transaction only";
+    let issues: Vec<Issue> = index::references(value)
+        .into_iter()
+        .filter(|(_, reference)| by_search(reference))
+        .map(|(place, _)| Issue::error(IssueCode::NotSupported, place, text))
+        .collect();
+    if issues.is_empty() { Ok(()) } else { Err(Fault::Malformed(issues)) }
+}
 
 /// References that lead nowhere, or to what the caller may not read.
 #[derive(Debug, Default)]

@@ -61,6 +61,7 @@ pub(crate) fn propose(
     if matches!(call.caller.actor, Actor::System) {
         logical::name_patient(transaction, resource_type, &mut value)?;
     }
+    references::refuse_conditional(resource_type, &value)?;
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
     if resource_type == comment::COMMUNICATION {
