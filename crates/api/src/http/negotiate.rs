@@ -123,7 +123,7 @@ impl Answer {
     }
 }
 
-fn not_acceptable(what: &str) -> Fault {
+pub(super) fn not_acceptable(what: &str) -> Fault {
     let shown: String = what.chars().take(60).collect();
     Fault::NotAcceptable(format!("{shown:?} is not served; ask for application/fhir+json or application/fhir+xml"))
 }
@@ -183,6 +183,22 @@ fn accepted(header: &str) -> Result<Format, Fault> {
     best.map(|(_, form)| form).ok_or_else(|| not_acceptable(header))
 }
 
+/// Whether an `Accept` header asks for a media type, by its name or for its whole kind (`image/*`).
+pub(super) fn names(accept: &str, media: &str) -> bool {
+    let bare = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = bare(media);
+    let kind = media.split_once('/').map(|(kind, _)| format!("{kind}/*"));
+    accept.split(',').any(|range| {
+        let refused = range.split(';').skip(1).any(|part| part.trim().strip_prefix("q=").is_some_and(is_zero));
+        let range = bare(range);
+        !refused && !range.is_empty() && (range == media || kind.as_ref() == Some(&range))
+    })
+}
+
+fn is_zero(weight: &str) -> bool {
+    weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0)
+}
+
 /// Whether a media type is of R4, or does not say of which version it is (R4 "Managing multiple FHIR versions").
 fn is_r4(media: &str) -> bool {
     let mut versions = media.split(';').filter_map(|part| part.trim().strip_prefix("fhirVersion="));
@@ -231,6 +247,12 @@ mod tests {
         assert!(matches!(Answer::asked(&pairs("_summary", "all"), None), Err(Fault::Malformed(_))));
         assert!(matches!(Answer::asked(&pairs("_elements", ","), None), Err(Fault::Malformed(_))));
         assert!(matches!(Answer::asked(&pairs("_format", "yaml"), None), Err(Fault::NotAcceptable(_))));
+    }
+
+    #[test]
+    fn media_types_are_asked_for_by_name_or_kind() {
+        assert!(names("image/png", "image/png") && names("text/html, IMAGE/*;q=0.5", "image/png; a=b"));
+        assert!(!names("image/png;q=0, text/plain", "image/png") && !names("*/*", "image/png") && !names("", ""));
     }
 
     #[test]
