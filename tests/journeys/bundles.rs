@@ -5,7 +5,10 @@ use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Answer, App, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { a_transaction_is_whole, or_nothing, a_batch_goes_on, what_is_hidden_stays_hidden }
+on_both! {
+    a_transaction_is_whole, or_nothing, a_batch_goes_on, what_is_hidden_stays_hidden, entries_refer_to_one_another,
+    conditions_after_deletions, entries_that_must_not_be_there_yet
+}
 
 async fn send(app: &App, kind: &str, entries: &[Value]) -> Answer {
     app.post("/fhir", &json!({"resourceType": "Bundle", "type": kind, "entry": entries})).await
@@ -173,4 +176,154 @@ async fn what_is_hidden_stays_hidden(concord: &Concord) {
         assert_eq!(answers[0], answers[1]);
     }
     concord.patient("amina").get(&format!("Goal/{hidden}")).await.expect(200);
+}
+
+const PATIENT: &str = "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d11";
+
+fn patient(number: &str) -> Value {
+    json!({"resourceType": "Patient", "identifier": [{"system": "urn:app", "value": number}]})
+}
+
+fn entry(method: &str, url: &str, full_url: &str, resource: &Value) -> Value {
+    json!({"fullUrl": full_url, "request": {"method": method, "url": url}, "resource": resource})
+}
+
+fn reading(subject: &str) -> Value {
+    with(blood_pressure("amina", 120), "subject", json!({"reference": subject}))
+}
+
+/// The address of what an entry wrote, without the version.
+fn written(answer: &Answer, place: usize) -> String {
+    let location = answer.entries()[place]["response"]["location"].clone();
+    let location = location.as_str().unwrap_or_default().trim_start_matches("http://concord.test/fhir/");
+    location.split("/_history/").next().unwrap_or_default().to_owned()
+}
+
+async fn entries_refer_to_one_another(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let subject = async |place: String| {
+        let reading = system.get(&place).await.expect(200).json();
+        text(&reading, "/subject/reference").to_owned()
+    };
+    // A conditional update that finds nothing, and then something.
+    for status in ["201", "200"] {
+        let entries = [
+            entry("POST", "Observation", "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d12", &reading(PATIENT)),
+            entry("PUT", "Patient?identifier=urn:app|1", PATIENT, &patient("1")),
+        ];
+        let answer = send(&system, "transaction", &entries).await.expect(200);
+        assert_eq!(statuses(&answer), ["201", status]);
+        assert_eq!(subject(written(&answer, 0)).await, written(&answer, 1));
+    }
+    // What is relative is relative to the address that the entry had elsewhere.
+    let elsewhere = "https://elsewhere.example/fhir";
+    let entries = [
+        entry("POST", "Patient", &format!("{elsewhere}/Patient/amina"), &patient("2")),
+        entry("POST", "Observation", &format!("{elsewhere}/Observation/1"), &reading("Patient/amina")),
+        entry("POST", "Observation", "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d13", &reading("Patient/amina")),
+    ];
+    let answer = send(&system, "transaction", &entries).await.expect(200);
+    assert_eq!(subject(written(&answer, 1)).await, written(&answer, 0));
+    assert_eq!(subject(written(&answer, 2)).await, "Patient/amina");
+    // A search in place of an address is for transactions.
+    let by_search = reading("Patient?identifier=urn:app|1");
+    let place = "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d20";
+    let entries = [entry("POST", "Observation", place, &by_search)];
+    send(&system, "transaction", &entries).await.expect(200);
+    assert_eq!(statuses(&send(&system, "batch", &entries).await.expect(200)), ["400"]);
+    assert_eq!(system.post("Observation", &by_search).await.expect(400).issues()[0].1, "Observation.subject");
+    let collection = json!({"resourceType": "Bundle", "type": "collection",
+        "entry": [{"fullUrl": place, "resource": by_search}]});
+    system.create(&collection).await;
+    // Links in the narrative.
+    let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{PATIENT}\">her</a></div>");
+    let told = with(reading(PATIENT), "text", json!({"status": "generated", "div": div}));
+    let entries = [
+        entry("POST", "Patient", PATIENT, &patient("3")),
+        entry("POST", "Observation", "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d14", &told),
+    ];
+    let answer = send(&system, "transaction", &entries).await.expect(200);
+    let stored = system.get(&written(&answer, 1)).await.expect(200).json();
+    assert!(text(&stored, "/text/div").contains(&format!("href=\"{}\"", written(&answer, 0))), "{stored}");
+    // Two entries with the same name, and two that are for the same resource.
+    let before = system.get("Patient?_summary=count").await.json();
+    let condition = "Patient?identifier=urn:app|4";
+    for entries in [
+        [entry("POST", "Patient", PATIENT, &patient("4")), entry("POST", "Patient", PATIENT, &patient("5"))],
+        [
+            entry("PUT", condition, PATIENT, &patient("4")),
+            entry("PUT", condition, "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d15", &patient("4")),
+        ],
+    ] {
+        send(&system, "transaction", &entries).await.expect(400).issues();
+    }
+    assert_eq!(system.get("Patient?_summary=count").await.json()["total"], before["total"]);
+}
+
+async fn conditions_after_deletions(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let old = system.create(&patient("1")).await;
+    let create = |condition: &str, full_url: &str| {
+        let mut entry = entry("POST", "Patient", full_url, &patient("1"));
+        entry["request"]["ifNoneExist"] = json!(condition);
+        entry
+    };
+    let entries = [
+        create("identifier=urn:app|1", PATIENT),
+        entry("POST", "Observation", "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d16", &reading(PATIENT)),
+        request("DELETE", "Patient?identifier=urn:app|1"),
+    ];
+    let answer = send(&system, "transaction", &entries).await.expect(200);
+    assert_eq!(statuses(&answer), ["201", "201", "204"]);
+    let new = written(&answer, 0);
+    assert_ne!(new, format!("Patient/{old}"));
+    system.get(&format!("Patient/{old}")).await.expect(410);
+    let stored = system.get(&written(&answer, 1)).await.expect(200).json();
+    assert_eq!(text(&stored, "/subject/reference"), new);
+    // The same condition twice is the same resource, in whichever form it is written.
+    let other = "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d17";
+    for (number, condition) in
+        [("2", "identifier=urn:app|2"), ("3", "http://concord.test/fhir/Patient?identifier=urn:app|3")]
+    {
+        let mut entries = [
+            create(condition, PATIENT),
+            create(condition, other),
+            entry("POST", "Observation", "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d18", &reading(other)),
+        ];
+        entries[0]["resource"] = patient(number);
+        entries[1]["resource"] = patient(number);
+        let answer = send(&system, "transaction", &entries).await.expect(200);
+        assert_eq!(statuses(&answer), ["201", "200", "201"]);
+        assert_eq!(written(&answer, 0), written(&answer, 1));
+        let stored = system.get(&written(&answer, 2)).await.expect(200).json();
+        assert_eq!(text(&stored, "/subject/reference"), written(&answer, 0));
+    }
+    // A condition that another entry comes to meet: nobody is left to refer to what is not there.
+    let entries = |subject: &str| {
+        let mut second = create("identifier=urn:app|4", other);
+        second["resource"] = patient("4");
+        [
+            entry("POST", "Patient", PATIENT, &patient("4")),
+            second,
+            entry("POST", "Observation", "urn:uuid:5b0f5d2c-3f0c-4a57-9c0b-2a1f3b0c8d19", &reading(subject)),
+        ]
+    };
+    send(&system, "transaction", &entries(other)).await.expect(400).issues();
+    assert!(system.get("Patient?identifier=urn:app|4").await.expect(200).ids().is_empty());
+    send(&system, "transaction", &entries(PATIENT)).await.expect(200);
+}
+
+async fn entries_that_must_not_be_there_yet(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let put = |family: &str| {
+        json!({"request": {"method": "PUT", "url": "Patient/new", "ifNoneMatch": "*"},
+            "resource": {"resourceType": "Patient", "id": "new", "name": [{"family": family}]}})
+    };
+    send(&system, "transaction", &[put("first")]).await.expect(200);
+    send(&system, "transaction", &[put("second")]).await.expect(412).issues();
+    assert_eq!(statuses(&send(&system, "batch", &[put("third")]).await.expect(200)), ["412"]);
+    assert_eq!(text(&system.get("Patient/new").await.expect(200).json(), "/name/0/family"), "first");
 }

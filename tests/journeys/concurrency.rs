@@ -7,7 +7,10 @@ use concord_tests::people::{self, with};
 use concord_tests::{Answer, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { one_conditional_create_wins, one_of_two_writers_wins, every_update_without_a_condition_counts, ids_of_patients }
+on_both! {
+    one_conditional_create_wins, one_of_two_writers_wins, every_update_without_a_condition_counts, ids_of_patients,
+    transactions_over_the_same_resources, transactions_over_the_same_records
+}
 
 /// How many requests are on their way together.
 const MANY: usize = 32;
@@ -102,5 +105,65 @@ async fn ids_of_patients(concord: &Concord) {
     for patient in 0..3 {
         let wanted = (0..MANY).filter(|number| number % 3 == patient).count();
         assert_eq!(system.get(&format!("Flag?patient=new-{patient}")).await.expect(200).ids().len(), wanted);
+    }
+}
+
+/// Transactions that name the same resources in different orders wait for one another, and none is turned away.
+async fn transactions_over_the_same_resources(concord: &Concord) {
+    let system = concord.system();
+    let ids: Vec<String> = (0..8).map(|number| format!("p{number}")).collect();
+    for id in &ids {
+        system.store(&json!({"resourceType": "Patient", "id": id})).await;
+    }
+    let node = concord.another_node().await;
+    let apps = [concord.system(), node.system()];
+    let bundles = (0..MANY).map(|number| {
+        let put = |id: &String| {
+            let patient = json!({"resourceType": "Patient", "id": id, "name": [{"family": format!("f{number}")}]});
+            json!({"request": {"method": "PUT", "url": format!("Patient/{id}")}, "resource": patient})
+        };
+        let entries: Vec<Value> =
+            if number % 3 == 0 { ids.iter().rev().map(put).collect() } else { ids.iter().map(put).collect() };
+        apps[number % 2].post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
+    });
+    let answers = together(bundles).await;
+    assert_eq!(statuses(&answers, 200), MANY, "{:?}", answers.iter().find(|answer| answer.status != 200));
+    let mut families = BTreeSet::new();
+    for id in &ids {
+        let stored = system.get(&format!("Patient/{id}")).await.expect(200).json();
+        families.insert(text(&stored, "/name/0/family").to_owned());
+        assert_eq!(text(&stored, "/meta/versionId"), (MANY + 1).to_string());
+    }
+    assert_eq!(families.len(), 1, "one of them was the last for all");
+}
+
+/// So do transactions that write into the same records: the first there is of them, and Consents.
+async fn transactions_over_the_same_records(concord: &Concord) {
+    let node = concord.another_node().await;
+    let apps = [concord.system(), node.system()];
+    let ids: Vec<String> = (0..6).map(|number| format!("p{number}")).collect();
+    let bundles = (0..MANY).map(|number| {
+        let write = |id: &String| {
+            let subject = json!({"reference": format!("Patient/{id}")});
+            let resource = if number % 4 < 2 {
+                let mut consent = people::consent("active", "Practitioner/gp", &["access"], &["Goal"]);
+                consent["patient"] = subject;
+                consent
+            } else {
+                with(goal(number), "subject", subject)
+            };
+            let kind = text(&resource, "/resourceType").to_owned();
+            json!({"request": {"method": "POST", "url": kind}, "resource": resource})
+        };
+        let entries: Vec<Value> =
+            if number % 3 == 0 { ids.iter().rev().map(write).collect() } else { ids.iter().map(write).collect() };
+        apps[number % 2].post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
+    });
+    let answers = together(bundles).await;
+    assert_eq!(statuses(&answers, 200), MANY, "{:?}", answers.iter().find(|answer| answer.status != 200));
+    for id in &ids {
+        let goals = apps[0].get(&format!("Goal?patient={id}&_summary=count")).await.expect(200).json();
+        let consents = apps[0].get(&format!("Consent?patient={id}&_summary=count")).await.expect(200).json();
+        assert_eq!((goals["total"].as_u64(), consents["total"].as_u64()), (Some(16), Some(16)), "{id}");
     }
 }

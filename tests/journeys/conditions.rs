@@ -54,6 +54,24 @@ async fn conditional_create(concord: &Concord) {
     assert_eq!(again.header("etag"), "W/\"1\"");
     assert_eq!(again.header("content-location"), first.header("content-location"));
     post("2", "?identifier=urn:app|2").await.expect(201);
+    // The whole address of the search, and the type before it, as some clients write it.
+    for form in ["http://concord.test/fhir/Goal?identifier=urn:app|1", "Goal?identifier=urn:app%7C1"] {
+        assert_eq!(post("1", form).await.expect(200).body, first.body, "{form}");
+    }
+    for form in ["Patient?identifier=urn:app|1", "https://elsewhere.example/fhir/Goal?identifier=urn:app|1"] {
+        post("1", form).await.expect(400).issues();
+    }
+    // One that cannot be read, or stands there twice, is not taken for none.
+    let unread = amina.post("Goal", &goal("amina", "5")).header_of_bytes("if-none-exist", b"identifier=urn:app|\xe4");
+    unread.await.expect(400).issues();
+    post("5", "identifier=urn:app|5").header("if-none-exist", "identifier=urn:app|1").await.expect(400).issues();
+    let named = goal("amina", "\u{e4}");
+    for status in [201, 200] {
+        amina.post("Goal", &named).header("if-none-exist", "identifier=urn:app|\u{e4}").await.expect(status);
+    }
+    let other =
+        text(&amina.get("Goal?identifier=urn:app|%C3%A4").await.expect(200).json(), "/entry/0/resource/id").to_owned();
+    amina.delete(&format!("Goal/{other}")).await.expect(204);
     post("3", "status=active,x&lifecycle-status=active").await.expect(400).issues();
     let many = post("3", "lifecycle-status=active").await.expect(412);
     assert_eq!(many.issues()[0].0, "multiple-matches");
@@ -119,6 +137,14 @@ async fn if_match(concord: &Concord) {
     let several = amina.put(&place, &wanted("active")).header("if-match", "W/\"1\", W/\"2\"").await.expect(200);
     assert_eq!(several.header("etag"), "W/\"3\"");
     amina.delete(&place).header("if-match", "W/\"1\"").await.expect(412).issues();
+    // What cannot be read is not taken for nothing.
+    amina.put(&place, &wanted("on-hold")).header_of_bytes("if-match", b"W/\"\xe4\"").await.expect(400).issues();
+    let twice = amina.put(&place, &wanted("on-hold")).header("if-match", "W/\"1\"").header("if-match", "W/\"3\"");
+    twice.await.expect(400).issues();
+    // Only where there is nothing yet.
+    amina.put(&place, &wanted("on-hold")).header("if-none-match", "*").await.expect(412).issues();
+    amina.put(&place, &wanted("on-hold")).header("if-none-match", "W/\"9\"").await.expect(400).issues();
+    assert_eq!(amina.get(&place).await.expect(200).header("etag"), "W/\"3\"");
     amina.delete(&place).header("if-match", "W/\"3\"").await.expect(204);
     // What is not there has no version that could match.
     let system = concord.system();
@@ -126,6 +152,10 @@ async fn if_match(concord: &Concord) {
     system.put("Goal/unused", &unused).header("if-match", "W/\"1\"").await.expect(412).issues();
     system.put("Goal/unused", &unused).header("if-match", "*").await.expect(412).issues();
     system.get("Goal/unused").await.expect(404).issues();
+    system.put("Goal/unused", &unused).header("if-none-match", "*").await.expect(201);
+    system.put("Goal/unused", &unused).header("if-none-match", "*").await.expect(412).issues();
+    system.delete("Goal/unused").await.expect(204);
+    system.put("Goal/unused", &unused).header("if-none-match", "*").await.expect(201);
 }
 
 async fn the_same_again_is_no_new_version(concord: &Concord) {

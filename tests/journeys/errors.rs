@@ -243,13 +243,22 @@ async fn methods_and_media_types(concord: &Concord) {
         assert!(!refused.header("allow").is_empty(), "{method} {place}");
     }
     let reading = blood_pressure("amina", 120).to_string();
-    for media in ["text/plain", "application/x-www-form-urlencoded", "application/fhir+turtle", "multipart/form-data"] {
+    for media in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/fhir+turtle",
+        "multipart/form-data",
+        "application/fhir+json; fhirVersion=5.0",
+    ] {
         system.ask(Method::POST, "Observation").body(media, reading.clone()).await.expect(415).issues();
         system.ask(Method::PUT, "Observation/1").body(media, reading.clone()).await.expect(415).issues();
     }
     for media in ["application/json", "application/fhir+json;charset=utf-8", "application/fhir+json; fhirVersion=4.0"] {
         system.ask(Method::POST, "Observation").body(media, reading.clone()).await.expect(201);
     }
+    let encoded = system.post("Observation", &blood_pressure("amina", 120)).header("content-encoding", "compress");
+    encoded.await.expect(415).issues();
+    assert_eq!(system.delete("").await.expect(405).header("allow"), "GET, HEAD, POST");
     system.ask(Method::POST, "Observation/_search").body("text/plain", "code=x").await.expect(415).issues();
 }
 

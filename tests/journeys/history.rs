@@ -49,6 +49,11 @@ async fn pages_have_every_version_once(concord: &Concord) {
     }
     let page = system.get("Basic/_history?_count=3").await.expect(200);
     assert_eq!(page.entries().len(), 3);
+    // Told where it costs nothing: when there is one page.
+    assert_eq!(page.json().get("total"), None);
+    assert_eq!(system.get("Basic/_history?_count=0").await.json().get("total"), None);
+    assert_eq!(system.get("Basic/_history").await.expect(200).json()["total"], 10);
+    assert_eq!(system.get("Basic/a/_history").await.expect(200).json()["total"], 5);
     let next = page.link("next").expect("a next page");
     // Other histories have other cursors, and a cursor is nobody else's.
     let cursor = next.split("_cursor=").nth(1).expect("a cursor");

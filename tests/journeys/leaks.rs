@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 on_both! {
     answers_are_the_same_with_and_without, conditions_see_nothing_hidden, references_to_what_is_hidden, older_labels,
-    what_is_kept_from_the_patient
+    what_is_kept_from_the_patient, encounters_that_are_hidden
 }
 
 const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
@@ -266,4 +266,66 @@ async fn what_is_kept_from_the_patient(concord: &Concord) {
     }
     assert_eq!(before.1, after.1);
     assert_ne!(gp[0], asked(&concord.user("Practitioner/gp"), "Practitioner/gp").await[0]);
+}
+
+/// Data inherits the labels of its encounter. Whoever may not see the encounter does not learn from that whether it is
+/// there.
+async fn encounters_that_are_hidden(concord: &Concord) {
+    cast(concord).await;
+    let system = concord.system();
+    let encounter = |id: &str, labels: &[&str]| {
+        let security: Vec<Value> = labels.iter().map(|code| json!({"system": ACT, "code": code})).collect();
+        json!({"resourceType": "Encounter", "id": id, "status": "finished", "class": {"code": "AMB"},
+            "subject": {"reference": "Patient/amina"}, "meta": {"security": security}})
+    };
+    system.store(&encounter("secret", &["NOPAT"])).await;
+    system.store(&encounter("known", &["N"])).await;
+    let during = |id: &str| {
+        let encounter = json!({"reference": format!("Encounter/{id}")});
+        with(blood_pressure("amina", 121), "encounter", encounter)
+    };
+    let about = |id: &str| {
+        let focus = json!([{"reference": format!("Encounter/{id}/_history/1")}]);
+        with(blood_pressure("amina", 122), "focus", focus)
+    };
+    let of_consent = |id: &str| {
+        let mut consent = people::consent("active", "RelatedPerson/yusuf", &["access"], &["Observation"]);
+        consent["provision"]["data"] =
+            json!([{"meaning": "instance", "reference": {"reference": format!("Encounter/{id}")}}]);
+        consent
+    };
+    let amina = concord.patient("amina");
+    let own = amina.create(&during("known")).await;
+    let moved = |id: &str| with(during(id), "id", json!(own));
+    let bundle = |id: &str| {
+        json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+            {"resource": during(id), "request": {"method": "POST", "url": "Observation"}}]})
+    };
+    let patch =
+        |id: &str| json!([{"op": "replace", "path": "/encounter/reference", "value": format!("Encounter/{id}")}]);
+    let place = format!("Observation/{own}");
+    for (of, status) in [("secret", 422), ("nothing", 422), ("known", 201)] {
+        amina.post("Observation", &during(of)).await.expect(status);
+        amina.post("Observation", &about(of)).await.expect(status);
+    }
+    for ask in 0..6 {
+        let asked = async |id: &str| {
+            let answer = match ask {
+                0 => amina.post("Observation", &during(id)).await,
+                1 => amina.post("Observation", &about(id)).await,
+                2 => amina.post("Consent", &of_consent(id)).await,
+                3 => amina.put(&place, &moved(id)).await,
+                4 => amina.post("", &bundle(id)).await,
+                _ => {
+                    let media = "application/json-patch+json";
+                    amina.ask(Method::PATCH, &place).body(media, patch(id).to_string()).await
+                }
+            };
+            (answer.status, answer.text().replace(id, "ID"))
+        };
+        assert_eq!(asked("secret").await, asked("nothing").await, "{ask}");
+        assert!(matches!(asked("known").await.0, 200 | 201), "{ask}");
+    }
+    // Who sees the encounter may write into it.
+    concord.user("Practitioner/gp").post("Observation", &during("secret")).await.expect(201);
 }

@@ -38,6 +38,9 @@ async fn operations_are_addressed_exactly(concord: &Concord) {
     }
     let refused = amina.get("Observation/$validate?colour=red").await.expect(400).json();
     assert!(refused["issue"][0]["diagnostics"].as_str().expect("text").contains("colour"), "{refused}");
+    for place in ["Observation/$duplicates?patient=a%00", "Observation/$trend?patient=amina&code=%00%1F"] {
+        assert_eq!(concord.system().get(place).await.expect(400).issues()[0].0, "value", "{place}");
+    }
     let answer = amina.ask(Method::PUT, "Observation/$validate").await;
     assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD, POST"));
     let listed = amina.get("metadata").await.expect(200).json();

@@ -9,8 +9,8 @@ use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    what_a_write_answers, head_is_get_without_a_body, formats, parts_of_resources, compressed, other_origins, request_ids,
-    numbers_and_order_are_kept, outside_the_base
+    what_a_write_answers, contents_as_they_are, head_is_get_without_a_body, formats, parts_of_resources, compressed,
+    other_origins, request_ids, numbers_and_order_are_kept, outside_the_base
 }
 
 async fn what_a_write_answers(concord: &Concord) {
@@ -194,7 +194,7 @@ async fn other_origins(concord: &Concord) {
         .ask(Method::OPTIONS, "Observation/1")
         .header("origin", ORIGIN)
         .header("access-control-request-method", "PUT")
-        .header("access-control-request-headers", "authorization,content-type,if-match,prefer")
+        .header("access-control-request-headers", "authorization,content-type,if-match,prefer,x-provenance")
         .await;
     assert_eq!(preflight.status, 200, "{preflight}");
     assert_eq!(preflight.header("access-control-allow-origin"), ORIGIN);
@@ -274,4 +274,44 @@ async fn outside_the_base(concord: &Concord) {
     assert_eq!(text(&statement, "/resourceType"), "CapabilityStatement");
     assert_eq!(text(&statement, "/fhirVersion"), "4.0.1");
     assert_eq!(statement["rest"][0]["resource"].as_array().map(Vec::len), Some(145));
+}
+
+/// The content of a Binary goes out as it is to whoever asks for its type, and who may read it.
+async fn contents_as_they_are(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    let binary = |data: &str| {
+        json!({"resourceType": "Binary", "id": "letter", "contentType": "text/plain", "data": data,
+            "securityContext": {"reference": "Patient/amina"}})
+    };
+    system.store(&binary("SGVsbG8gQW1pbmE=")).await;
+    system.store(&binary("SGVsbG8gYWdhaW4=")).await;
+    for accept in ["text/plain", "image/png, text/plain;q=0.5"] {
+        let read = amina.get("Binary/letter").header("accept", accept).await.expect(200);
+        assert_eq!((read.text().as_str(), read.header("content-type")), ("Hello again", "text/plain"), "{accept}");
+        assert_eq!(read.header("etag"), "W/\"2\"");
+        assert!(read.header("content-security-policy").starts_with("sandbox"));
+    }
+    let before = amina.get("Binary/letter/_history/1").header("accept", "text/plain").await.expect(200);
+    assert_eq!(before.text(), "Hello Amina");
+    let known = amina.get("Binary/letter").header("accept", "text/plain").header("if-none-match", "W/\"2\"");
+    known.await.expect(304);
+    let read = amina.get("Binary/letter").header("accept", "application/fhir+json").await.expect(200).json();
+    assert_eq!(read["data"], "SGVsbG8gYWdhaW4=");
+    for (place, accept) in [
+        ("Binary/letter", "image/png"),
+        ("Binary/letter", "text/plain;q=0"),
+        ("Binary/letter?_format=pdf", "text/plain"),
+        ("Binary/letter/_history", "image/png"),
+        ("Binary", "image/png"),
+        ("Patient/amina", "image/png"),
+    ] {
+        amina.get(place).header("accept", accept).await.expect(406).issues();
+    }
+    // Hidden is missing, in this form too.
+    let stranger = concord.patient("callum");
+    let hidden = stranger.get("Binary/letter").header("accept", "text/plain").await.expect(404);
+    let nothing = stranger.get("Binary/nothing").header("accept", "text/plain").await.expect(404);
+    assert_eq!(hidden.body, nothing.body);
+    concord.nobody().get("Binary/letter").header("accept", "text/plain").await.expect(401);
 }

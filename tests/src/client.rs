@@ -147,9 +147,15 @@ pub(crate) fn client() -> reqwest::Client {
 }
 
 impl Ask {
-    /// With this header.
+    /// With this header, in UTF-8.
     #[must_use]
     pub fn header(self, name: &str, value: &str) -> Ask {
+        self.header_of_bytes(name, value.as_bytes())
+    }
+
+    /// With a header of any bytes.
+    #[must_use]
+    pub fn header_of_bytes(self, name: &str, value: &[u8]) -> Ask {
         Ask(self.0.header(name, value))
     }
 

@@ -162,6 +162,7 @@ fn cors(origins: &[String]) -> Cors {
             "if-none-match",
             "prefer",
             "x-correlation-id",
+            "x-provenance",
             "x-purpose-of-use",
             "x-purpose-reason",
             "x-request-id",

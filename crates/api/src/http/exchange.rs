@@ -5,26 +5,33 @@ use std::sync::Arc;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use concord_consent::purpose::{Purpose, may_claim};
 use concord_consent::request::SHORTEST_REASON;
 use concord_fhir::codec;
 use concord_fhir::issue::{Issue, IssueCode, outcome};
-use concord_fhir::json::Value;
+use concord_fhir::json::{self, Value};
 use concord_fhir::patch::Patch;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Handling, Query};
 
 use super::Server;
-use super::negotiate::{Answer, body_format};
+use super::negotiate::{self, Answer, body_format};
 use crate::auth::{Identity, bearer};
 use crate::fault::Fault;
-use crate::interact::{Call, audit, create::Written, identify, labels, parameters, statement, update::IfMatch};
+use crate::interact::{
+    Call, audit, create::Written, identify, labels, matching, parameters, statement, update::Precondition,
+};
 use crate::store::rows::Version;
 use crate::telemetry::RequestIds;
 
 /// How long a query may be, in bytes.
 const QUERY_BYTES: usize = 16 * 1024;
+
+/// The encodings of a body that are taken off before it is read, and none at all.
+const ENCODINGS: [&str; 3] = ["identity", "gzip", "deflate"];
 
 /// The header that says for what purpose.
 const PURPOSE: &str = "X-Purpose-Of-Use";
@@ -42,6 +49,8 @@ pub(super) struct Exchange {
     pub(super) answer: Answer,
     pub(super) pairs: Vec<(String, String)>,
     request: HttpRequest,
+    /// Whether the content of a Binary is wanted, and not the resource.
+    content_only: bool,
 }
 
 /// What `Prefer: return` asks for (R4 "RESTful API", create/update).
@@ -68,8 +77,13 @@ where
         Err(fault) => return super::fault::response(&fault, &Answer::default(), &ids),
     };
     let accept = text(request.headers(), &header::ACCEPT);
+    let mut content_only = false;
     let answer = match Answer::asked(&pairs, accept) {
         Ok(answer) => answer,
+        Err(Fault::NotAcceptable(_)) if is_of_binary(request) && !pairs.iter().any(|(name, _)| name == "_format") => {
+            content_only = true;
+            Answer::default()
+        }
         Err(fault) => return super::fault::response(&fault, &Answer::default(), &ids),
     };
     let call = match authenticate(request, server, &ids).await {
@@ -80,7 +94,7 @@ where
         Ok(call) => call,
         Err(fault) => return super::fault::response(&fault, &answer, &ids),
     };
-    let exchange = Exchange { server: server.clone(), call, answer, pairs, request: request.clone() };
+    let exchange = Exchange { server: server.clone(), call, answer, pairs, request: request.clone(), content_only };
     match handler(exchange).await {
         Ok(response) => response,
         Err((fault, answer)) => super::fault::response(&fault, &answer, &ids),
@@ -94,6 +108,13 @@ pub(super) fn request_id(request: &HttpRequest) -> String {
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether a Binary or a version of one is read.
+fn is_of_binary(request: &HttpRequest) -> bool {
+    let Some(rest) = request.path().strip_prefix("/fhir/Binary/") else { return false };
+    let parts: Vec<&str> = rest.split('/').collect();
+    [Method::GET, Method::HEAD].contains(request.method()) && matches!(parts.as_slice(), [_] | [_, "_history", _])
 }
 
 /// The parameters of the query and, for a search by POST, of the form.
@@ -217,8 +238,18 @@ impl Exchange {
         (fault, self.answer.clone())
     }
 
+    /// Refuses a body in an encoding that has not been taken off it.
+    fn plain(&self) -> Result<(), Fault> {
+        let named = text(self.request.headers(), &header::CONTENT_ENCODING).unwrap_or("identity");
+        if ENCODINGS.iter().any(|known| named.trim().eq_ignore_ascii_case(known)) {
+            return Ok(());
+        }
+        Err(Fault::MediaType(format!("the body has a Content-Encoding other than {}", ENCODINGS.join(", "))))
+    }
+
     /// The resource in a body, of whatever type, checked.
     fn checked<'b>(&self, body: &'b Bytes) -> Result<codec::Resource<'b>, Fault> {
+        self.plain()?;
         let format = body_format(text(self.request.headers(), &header::CONTENT_TYPE))?;
         codec::read(format, body, &self.server.concord.limits).map_err(unreadable)
     }
@@ -230,6 +261,7 @@ impl Exchange {
 
     /// The JSON Patch in a body.
     pub(super) fn patch(&self, body: &Bytes) -> Result<Patch, Fault> {
+        self.plain()?;
         let media = text(self.request.headers(), &header::CONTENT_TYPE).unwrap_or_default();
         if media.split(';').next().map(str::trim) != Some("application/json-patch+json") {
             return Err(Fault::MediaType("send the patch as application/json-patch+json (RFC 6902)".to_owned()));
@@ -263,8 +295,8 @@ impl Exchange {
 
     /// A condition must say which resource is meant: one that is empty or not understood is refused.
     pub(super) async fn condition(&self, resource_type: ResourceType, text: &str) -> Result<Query, Fault> {
-        let pairs: Vec<(String, String)> =
-            url::form_urlencoded::parse(text.trim_start_matches('?').as_bytes()).into_owned().collect();
+        let text = matching::criteria(&self.server.concord.base, resource_type, text);
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         let query = parameters::query(&self.server.concord, Some(resource_type), &pairs, Handling::Strict).await?;
         if query.predicate == concord_fhir::predicate::Predicate::All {
             return Err(Fault::Malformed(vec![Issue::plain(
@@ -280,14 +312,22 @@ impl Exchange {
         self.request.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The versions in `If-Match`.
-    pub(super) fn if_match(&self) -> Result<Option<IfMatch>, Fault> {
-        match self.header("if-match") {
-            None => Ok(None),
-            Some(text) => IfMatch::parse(text)
-                .map(Some)
-                .ok_or_else(|| Fault::parameter("If-Match", "a version as in ETag, for instance W/\"3\"")),
+    /// The header of that name on which it depends whether something is written. One that cannot be read is refused: it
+    /// must not be taken for none.
+    pub(super) fn demanded(&self, name: &'static str) -> Result<Option<&str>, Fault> {
+        let mut all = self.request.headers().get_all(name);
+        let Some(first) = all.next() else { return Ok(None) };
+        if all.next().is_some() {
+            return Err(Fault::parameter(name, "it may be given only once"));
         }
+        let text = std::str::from_utf8(first.as_bytes()).map_err(|_| Fault::parameter(name, "it is not UTF-8"))?;
+        Ok(Some(text))
+    }
+
+    /// What `If-Match` or `If-None-Match` demands of the version that a write replaces.
+    pub(super) fn precondition(&self) -> Result<Option<Precondition>, Fault> {
+        Precondition::read(self.demanded("If-Match")?, self.demanded("If-None-Match")?)
+            .map_err(|(name, text)| Fault::parameter(name, text))
     }
 
     fn prefers(&self, name: &str, value: &str) -> bool {
@@ -321,8 +361,26 @@ impl Exchange {
         if has {
             return Ok(builder.finish());
         }
+        if self.content_only {
+            return self.content(&version, builder).map_err(|fault| (fault, self.answer.clone()));
+        }
         let body = self.whole(version).map_err(|fault| (fault, self.answer.clone()))?;
         Ok(builder.content_type(self.answer.content_type()).body(body))
+    }
+
+    /// The content of a Binary as it is, for whoever asks for its type and for no form of FHIR (R4 "Binary", REST).
+    fn content(&self, version: &Version, mut builder: HttpResponseBuilder) -> Result<HttpResponse, Fault> {
+        let unreadable = || Fault::Internal("a stored body cannot be read".to_owned());
+        let accept = text(self.request.headers(), &header::ACCEPT).unwrap_or_default();
+        let value = json::parse(version.body.as_bytes(), &json::Limits::default()).map_err(|_| unreadable())?;
+        let media = value.text("contentType").unwrap_or_default();
+        let named = header::HeaderValue::from_str(media).ok().filter(|_| negotiate::names(accept, media));
+        let Some(named) = named else { return Err(negotiate::not_acceptable(accept)) };
+        let data: String = value.text("data").unwrap_or_default().split_whitespace().collect();
+        let content = STANDARD.decode(data).map_err(|_| unreadable())?;
+        // It is whatever somebody has stored: nothing in it is to be run.
+        builder.insert_header((header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"));
+        Ok(builder.insert_header((header::CONTENT_TYPE, named)).body(content))
     }
 
     /// A stored version in the form of the answer, with the labels beside it.
@@ -361,7 +419,7 @@ impl Exchange {
 }
 
 /// `ETag` and `Last-Modified`.
-fn version_headers(builder: &mut actix_web::HttpResponseBuilder, version: &Version) {
+fn version_headers(builder: &mut HttpResponseBuilder, version: &Version) {
     builder.insert_header((header::ETAG, format!("W/\"{}\"", version.version)));
     if let Some(time) = u64::try_from(version.updated)
         .ok()

@@ -123,7 +123,7 @@ impl Answer {
     }
 }
 
-fn not_acceptable(what: &str) -> Fault {
+pub(super) fn not_acceptable(what: &str) -> Fault {
     let shown: String = what.chars().take(60).collect();
     Fault::NotAcceptable(format!("{shown:?} is not served; ask for application/fhir+json or application/fhir+xml"))
 }
@@ -168,9 +168,7 @@ fn accepted(header: &str) -> Result<Format, Fault> {
                     thousandths
                 });
             }
-            if let Some(version) = part.strip_prefix("fhirVersion=") {
-                version_fits = version.trim_matches('"').starts_with("4.0");
-            }
+            version_fits &= is_r4(part);
         }
         let form = match media {
             "*/*" | "application/*" | "text/*" | "text/html" => Some(Format::Json),
@@ -185,16 +183,38 @@ fn accepted(header: &str) -> Result<Format, Fault> {
     best.map(|(_, form)| form).ok_or_else(|| not_acceptable(header))
 }
 
+/// Whether an `Accept` header asks for a media type, by its name or for its whole kind (`image/*`).
+pub(super) fn names(accept: &str, media: &str) -> bool {
+    let bare = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = bare(media);
+    let kind = media.split_once('/').map(|(kind, _)| format!("{kind}/*"));
+    accept.split(',').any(|range| {
+        let refused = range.split(';').skip(1).any(|part| part.trim().strip_prefix("q=").is_some_and(is_zero));
+        let range = bare(range);
+        !refused && !range.is_empty() && (range == media || kind.as_ref() == Some(&range))
+    })
+}
+
+fn is_zero(weight: &str) -> bool {
+    weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0)
+}
+
+/// Whether a media type is of R4, or does not say of which version it is (R4 "Managing multiple FHIR versions").
+fn is_r4(media: &str) -> bool {
+    let mut versions = media.split(';').filter_map(|part| part.trim().strip_prefix("fhirVersion="));
+    versions.all(|version| version.trim_matches('"').starts_with("4.0"))
+}
+
 /// The form of a body by its `Content-Type`.
 ///
 /// # Errors
 /// [`Fault::MediaType`] when it is none of FHIR's.
 pub(super) fn body_format(content_type: Option<&str>) -> Result<Format, Fault> {
     match content_type {
-        Some(text) => form(text).ok_or_else(|| {
+        Some(text) => form(text).filter(|_| is_r4(text)).ok_or_else(|| {
             let shown: String = text.chars().take(60).collect();
             Fault::MediaType(format!(
-                "{shown:?} is not a FHIR media type; send application/fhir+json or application/fhir+xml"
+                "{shown:?} is not a media type of FHIR R4; send application/fhir+json or application/fhir+xml"
             ))
         }),
         None => Err(Fault::MediaType("say in Content-Type what the body is: application/fhir+json".to_owned())),
@@ -230,10 +250,18 @@ mod tests {
     }
 
     #[test]
+    fn media_types_are_asked_for_by_name_or_kind() {
+        assert!(names("image/png", "image/png") && names("text/html, IMAGE/*;q=0.5", "image/png; a=b"));
+        assert!(!names("image/png;q=0, text/plain", "image/png") && !names("*/*", "image/png") && !names("", ""));
+    }
+
+    #[test]
     fn a_body_must_say_what_it_is() {
         assert_eq!(body_format(Some("application/fhir+json; charset=utf-8")).unwrap(), Format::Json);
         assert_eq!(body_format(Some("text/xml")).unwrap(), Format::Xml);
         assert!(matches!(body_format(Some("text/plain")), Err(Fault::MediaType(_))));
+        assert_eq!(body_format(Some("application/fhir+json; fhirVersion=4.0")).unwrap(), Format::Json);
+        assert!(matches!(body_format(Some("application/fhir+json; fhirVersion=5.0")), Err(Fault::MediaType(_))));
         assert!(matches!(body_format(None), Err(Fault::MediaType(_))));
     }
 }

@@ -127,7 +127,7 @@ pub async fn create(
         let done = async {
             let named = resource_type(&path.into_inner())?;
             let value = exchange.body(&received(body)?, named)?;
-            let condition = match exchange.header("if-none-exist") {
+            let condition = match exchange.demanded("If-None-Exist")? {
                 Some(text) => Some(exchange.condition(named, text).await?),
                 None => None,
             };
@@ -145,6 +145,7 @@ pub async fn create(
 #[utoipa::path(put, path = "/fhir/{type}/{id}", tag = "resources", operation_id = "update",
     params(("type" = String, Path), ("id" = String, Path),
         ("If-Match" = Option<String>, Header, description = "The version that the change was made for"),
+        ("If-None-Match" = Option<String>, Header, description = "*: only if there is no current version"),
         ("X-Provenance" = Option<String>, Header, description = "A Provenance in JSON without a target: where it is from"),
         ("Prefer" = Option<String>, Header, description = "return=minimal, representation or OperationOutcome")),
     request_body(content = String, content_type = "application/fhir+json"),
@@ -174,9 +175,9 @@ pub async fn update(
                     "the id in the body must be the one in the address",
                 )]));
             }
-            let if_match = exchange.if_match()?;
+            let precondition = exchange.precondition()?;
             let (concord, call) = (&exchange.server.concord, exchange.call.clone());
-            interact::update::update(concord, call, named, Target::Id(id), value, if_match).await
+            interact::update::update(concord, call, named, Target::Id(id), value, precondition).await
         };
         match done.await {
             Ok(written) => exchange.written(written),
@@ -206,9 +207,9 @@ pub async fn conditional_update(
             changeable(named)?;
             let value = exchange.body(&received(body)?, named)?;
             let target = Target::Match(Box::new(exchange.own_condition(named).await?));
-            let if_match = exchange.if_match()?;
+            let precondition = exchange.precondition()?;
             let (concord, call) = (&exchange.server.concord, exchange.call.clone());
-            interact::update::update(concord, call, named, target, value, if_match).await
+            interact::update::update(concord, call, named, target, value, precondition).await
         };
         match done.await {
             Ok(written) => exchange.written(written),
@@ -278,9 +279,9 @@ async fn patched(
             Some(id) => Target::Id(id),
             None => Target::Match(Box::new(exchange.own_condition(named).await?)),
         };
-        let if_match = exchange.if_match()?;
+        let precondition = exchange.precondition()?;
         let (concord, call) = (&exchange.server.concord, exchange.call.clone());
-        interact::patch::patch(concord, call, named, target, patch, if_match).await
+        interact::patch::patch(concord, call, named, target, patch, precondition).await
     };
     match done.await {
         Ok(written) => exchange.written(written),
@@ -302,7 +303,7 @@ pub async fn delete(request: HttpRequest, server: Data<Server>, path: Path<(Stri
             changeable(named)?;
             let target = Target::Id(logical_id(id)?);
             let (concord, call) = (&exchange.server.concord, exchange.call.clone());
-            interact::delete::delete(concord, call, named, target, exchange.if_match()?).await
+            interact::delete::delete(concord, call, named, target, exchange.precondition()?).await
         };
         match done.await {
             Ok(version) => Ok(deleted(version)),
@@ -325,7 +326,7 @@ pub async fn conditional_delete(request: HttpRequest, server: Data<Server>, path
             changeable(named)?;
             let target = Target::Match(Box::new(exchange.own_condition(named).await?));
             let (concord, call) = (&exchange.server.concord, exchange.call.clone());
-            interact::delete::delete(concord, call, named, target, exchange.if_match()?).await
+            interact::delete::delete(concord, call, named, target, exchange.precondition()?).await
         };
         match done.await {
             Ok(version) => Ok(deleted(version)),
@@ -387,11 +388,12 @@ async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
     let done = async {
         let of = of?;
         let range = exchange.range()?;
+        let limit = range.limit;
         let page =
             interact::history::history(&exchange.server.concord, exchange.call.clone(), of.clone(), range).await?;
-        Ok((of, page))
+        Ok((of, page, limit))
     };
-    let (of, page) = match done.await {
+    let (of, page, limit) = match done.await {
         Ok(done) => done,
         Err(fault) => return Err(exchange.fault(fault)),
     };
@@ -415,11 +417,13 @@ async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
         if text.is_empty() { path.clone() } else { format!("{path}?{text}") }
     };
     let this = exchange.pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, cursor)| cursor.as_str());
+    // Where one page is all there is, it needs no counting.
+    let whole = limit > 0 && this.is_none() && page.next.is_none();
     let bundle = Bundle {
         kind: "history",
         base,
         now_ms,
-        total: None,
+        total: i64::try_from(page.versions.len()).ok().filter(|_| whole),
         this: address(this),
         next: page.next.as_deref().map(|cursor| address(Some(cursor))),
         versions: page.versions,

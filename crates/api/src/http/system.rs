@@ -97,7 +97,8 @@ pub async fn not_allowed(request: HttpRequest) -> HttpResponse {
         called if called.contains("{operation") => "GET, HEAD, POST",
         "/fhir/{type}/{id}" => "GET, HEAD, PUT, PATCH, DELETE",
         "/fhir/{type}" => "GET, HEAD, POST, PUT, PATCH, DELETE",
-        "/fhir" | "/fhir/{type}/_search" => "POST",
+        "/fhir" | "/fhir/" => "GET, HEAD, POST",
+        "/fhir/{type}/_search" => "POST",
         _ => "GET, HEAD",
     };
     let text = format!("{} is not possible here", request.method());

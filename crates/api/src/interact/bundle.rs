@@ -1,17 +1,19 @@
 //! batch and transaction (R4 "RESTful API", batch/transaction). Every entry goes the way of its own interaction; there
 //! is no second path.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::{Registry, ResourceType};
+use concord_fhir::rules;
 use concord_fhir::search::{self, Handling, Query};
 
 use super::audit::Interaction;
 use super::create::{self, Written};
-use super::update::{self, IfMatch, Target};
+use super::update::{self, Precondition, Target};
 use super::{Call, Concord, delete, history, logged, matching, parameters, read, search as searching};
 use crate::fault::Fault;
 use crate::store::audit::Record;
@@ -20,6 +22,11 @@ use crate::store::transaction::Transaction;
 
 /// How many entries a Bundle may have.
 pub(crate) const ENTRIES: usize = 5_000;
+
+/// Into how many shares the records are parted for the locks of a transaction: how many locks there can be at most.
+const SHARES: u64 = 256;
+
+const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// One entry, understood.
 #[derive(Clone, Debug)]
@@ -31,7 +38,7 @@ pub(crate) struct Entry {
     resource_type: ResourceType,
     what: What,
     value: Option<Value<'static>>,
-    if_match: Option<IfMatch>,
+    precondition: Option<Precondition>,
 }
 
 /// What an entry asks for.
@@ -61,13 +68,29 @@ pub(crate) enum Done {
 }
 
 impl What {
-    /// The order in which the entries of a transaction are carried out.
+    /// When it is carried out in a transaction.
     fn rank(&self) -> u8 {
         match self {
-            What::Delete(_) | What::DeleteMatch(_) => 0,
-            What::Create(_) => 1,
-            What::Update(_) | What::UpdateMatch(_) => 2,
-            What::Read(_) | What::Vread(..) | What::Search(_) => 3,
+            What::Delete(_) => 0,
+            What::DeleteMatch(_) => 1,
+            What::Create(_) => 2,
+            What::Update(_) => 3,
+            What::UpdateMatch(_) => 4,
+            What::Read(_) | What::Vread(..) | What::Search(_) => 5,
+        }
+    }
+
+    /// Whether it takes something away.
+    fn removes(&self) -> bool {
+        matches!(self, What::Delete(_) | What::DeleteMatch(_))
+    }
+
+    /// The condition on which something is created or replaced.
+    fn condition(&self) -> Option<&Query> {
+        match self {
+            What::Create(condition) => condition.as_deref(),
+            What::UpdateMatch(query) => Some(query),
+            _ => None,
         }
     }
 }
@@ -92,6 +115,22 @@ pub(crate) async fn entries(concord: &Concord, bundle: &Value<'static>) -> Resul
 }
 
 impl Entry {
+    /// The order in which the entries of a transaction are carried out. Those that write to known resources go by their
+    /// ids: of two transactions that change the same ones, one then waits for the other, and never each for the other.
+    fn order(&self) -> (u8, Option<(ResourceType, &str)>, usize) {
+        let known = match &self.what {
+            What::Update(id) | What::Delete(id) => Some((self.resource_type, id.as_str())),
+            _ => None,
+        };
+        (self.what.rank(), known, self.place)
+    }
+
+    /// The root of its `fullUrl`, if that is the address of a resource on some server.
+    fn root(&self) -> Option<&str> {
+        let (rest, _) = self.full_url.as_deref()?.rsplit_once('/')?;
+        rest.strip_suffix(self.resource_type.name()).filter(|root| root.ends_with('/'))
+    }
+
     /// Whether it would be read the same whatever search parameters have been added.
     fn is_settled(&self) -> bool {
         match &self.what {
@@ -135,7 +174,10 @@ fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'st
     let resource = value.get("resource").cloned();
     let what = match (method, parts.as_slice(), query) {
         ("POST", [_], None) => match request.text("ifNoneExist") {
-            Some(text) => What::Create(Some(parsed(text, true)?)),
+            Some(text) => {
+                let text = matching::criteria(&concord.base, resource_type, text);
+                What::Create(Some(parsed(text, true)?))
+            }
             None => What::Create(None),
         },
         ("PUT", [_, id], None) => What::Update((*id).to_owned()),
@@ -167,14 +209,16 @@ fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'st
         let text = format!("a {resource_type} is never changed or deleted");
         return Err(Fault::NotAllowed { text, allow: "GET, HEAD, POST" });
     }
-    let if_match = match request.text("ifMatch") {
-        None => None,
+    let precondition = match (request.text("ifMatch").map(str::trim), request.text("ifNoneMatch")) {
         // Many write the bare version id here.
-        Some(tag) => Some(
-            IfMatch::parse(tag)
-                .or_else(|| tag.trim().parse().ok().map(|version| IfMatch::OneOf(vec![version])))
-                .ok_or_else(|| at("ifMatch is not a version as in ETag, for instance W/\"3\"".to_owned()))?,
-        ),
+        (Some(number), None) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            number.parse().ok().map(|version| Precondition::OneOf(vec![version]))
+        }
+        // A read is answered whatever the client has.
+        (None, Some(_)) if !changes => None,
+        (if_match, if_none_match) => {
+            Precondition::read(if_match, if_none_match).map_err(|(name, text)| at(format!("{name}: {text}")))?
+        }
     };
     Ok(Entry {
         place,
@@ -182,7 +226,7 @@ fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'st
         resource_type,
         what,
         value: resource,
-        if_match,
+        precondition,
     })
 }
 
@@ -208,7 +252,7 @@ pub(crate) async fn batch(
 }
 
 async fn alone(concord: &Arc<Concord>, call: Call, entry: Entry) -> Result<Done, Fault> {
-    let Entry { resource_type, what, value, if_match, .. } = entry;
+    let Entry { resource_type, what, value, precondition, .. } = entry;
     let value = || value.ok_or_else(|| Fault::Internal("an entry without its resource".to_owned()));
     match what {
         What::Create(condition) => {
@@ -216,19 +260,19 @@ async fn alone(concord: &Arc<Concord>, call: Call, entry: Entry) -> Result<Done,
                 .await
                 .map(Done::Written)
         }
-        What::Update(id) => {
-            update::update(concord, call, resource_type, Target::Id(id), value()?, if_match).await.map(Done::Written)
-        }
+        What::Update(id) => update::update(concord, call, resource_type, Target::Id(id), value()?, precondition)
+            .await
+            .map(Done::Written),
         What::UpdateMatch(query) => {
-            update::update(concord, call, resource_type, Target::Match(query), value()?, if_match)
+            update::update(concord, call, resource_type, Target::Match(query), value()?, precondition)
                 .await
                 .map(Done::Written)
         }
         What::Delete(id) => {
-            delete::delete(concord, call, resource_type, Target::Id(id), if_match).await.map(Done::Deleted)
+            delete::delete(concord, call, resource_type, Target::Id(id), precondition).await.map(Done::Deleted)
         }
         What::DeleteMatch(query) => {
-            delete::delete(concord, call, resource_type, Target::Match(query), if_match).await.map(Done::Deleted)
+            delete::delete(concord, call, resource_type, Target::Match(query), precondition).await.map(Done::Deleted)
         }
         What::Read(id) => read::read(concord, call, resource_type, id).await.map(Done::Found),
         What::Vread(id, number) => read::vread(concord, call, resource_type, id, number).await.map(Done::Found),
@@ -268,22 +312,32 @@ pub(crate) async fn transaction(
         .await
 }
 
-/// Two entries may not be for the same resource (R4 "Transaction Integrity").
+/// Two entries may not be for the same resource (R4 "Transaction Integrity"), nor be referred to by the same `fullUrl`.
 fn distinct(entries: &[Entry]) -> Result<(), Fault> {
-    let mut seen = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut urls = HashSet::new();
     for entry in entries {
         if let What::Update(id) | What::Delete(id) = &entry.what
-            && seen.insert((entry.resource_type, id.clone()), entry.place).is_some()
+            && !seen.insert((entry.resource_type, id))
         {
-            let text = "another entry of the transaction is for the same resource";
+            return Err(same(entry.place));
+        }
+        if let (Some(url), Some(_)) = (&entry.full_url, &entry.value)
+            && !urls.insert(url)
+        {
             return Err(Fault::Malformed(vec![Issue::error(
                 IssueCode::Invalid,
-                format!("Bundle.entry[{}]", entry.place),
-                text,
+                format!("Bundle.entry[{}].fullUrl", entry.place),
+                "another entry of the transaction has the same fullUrl",
             )]));
         }
     }
     Ok(())
+}
+
+fn same(place: usize) -> Fault {
+    let text = "another entry of the transaction is for the same resource";
+    Fault::Malformed(vec![Issue::error(IssueCode::Invalid, format!("Bundle.entry[{place}]"), text)])
 }
 
 /// A fault with the place of its entry before its own places.
@@ -321,51 +375,140 @@ fn together(
     mut entries: Vec<Entry>,
     records: &mut Vec<Record>,
 ) -> Result<Vec<Done>, Failed> {
-    entries.sort_by_key(|entry| (entry.what.rank(), entry.place));
-    let fail = |fault: Fault, entry: &Entry| {
-        let record = call.record(Interaction::Update, Some(entry.resource_type));
-        (placed(fault, entry.place), Box::new(record))
-    };
-    // First every new resource gets its id, so that each can be referred to before it is stored.
-    let mut ids: HashMap<usize, String> = HashMap::new();
-    let mut names: HashMap<String, String> = HashMap::new();
-    for entry in &entries {
-        let id = match &entry.what {
-            What::Create(condition) => {
-                let found = match condition {
-                    Some(query) => matching::lock(transaction, entry.resource_type, query)
-                        .and_then(|()| matching::one(concord, call, transaction, query))
-                        .map_err(|fault| fail(fault, entry))?,
-                    None => None,
-                };
-                found.map_or_else(|| matching::new_id(transaction.now), |found| found.id)
-            }
-            What::Update(id) => id.clone(),
-            _ => continue,
-        };
-        if let Some(url) = &entry.full_url {
-            names.insert(url.clone(), format!("{}/{id}", entry.resource_type));
-        }
-        ids.insert(entry.place, id);
-    }
-    let call = &Call { together: names.values().cloned().collect(), ..call.clone() };
+    entries.sort_by(|one, other| one.order().cmp(&other.order()));
     let mut done: Vec<(usize, Done)> = Vec::with_capacity(entries.len());
-    for mut entry in entries {
+    let mut run = |call: &Call,
+                   transaction: &mut Transaction<'_>,
+                   entry: &Entry,
+                   value: Option<Value<'static>>,
+                   id: Option<String>| {
+        let mut record = call.record(Interaction::Update, Some(entry.resource_type));
+        step(concord, call, transaction, entry, value, id, &mut record, records)
+            .map_err(|fault| (placed(fault, entry.place), Box::new(record)))
+    };
+    lock_conditions(transaction, &entries)
+        .and_then(|()| lock_records(concord, transaction, &entries))
+        .map_err(|fault| failed(call, fault, None))?;
+    // What is deleted meets no condition.
+    let rest = entries.split_off(entries.partition_point(|entry| entry.what.removes()));
+    for entry in entries {
+        let one = run(call, transaction, &entry, None, None)?;
+        done.push((entry.place, one));
+    }
+    let Named { mut ids, names } = name(concord, call, transaction, &rest)?;
+    let call = &Call { together: names.values().cloned().collect(), ..call.clone() };
+    let mut used = HashSet::new();
+    let mut elsewhere: Vec<(usize, String)> = Vec::new();
+    for mut entry in rest {
         let mut value = entry.value.take();
         if let Some(value) = &mut value {
-            rename(value, &names);
-            resolve(concord, call, transaction, value).map_err(|fault| fail(fault, &entry))?;
+            let renaming = Renaming { names: &names, root: entry.root() };
+            renaming.apply(value, &mut used);
+            resolve(concord, call, transaction, value).map_err(|fault| failed(call, fault, Some(&entry)))?;
         }
-        let mut record = call.record(Interaction::Update, Some(entry.resource_type));
         let id = ids.remove(&entry.place);
-        let result = step(concord, call, transaction, &entry, value, id, &mut record, records);
-        match result {
-            Ok(one) => done.push((entry.place, one)),
-            Err(fault) => return Err((placed(fault, entry.place), Box::new(record))),
+        let one = run(call, transaction, &entry, value, id.clone())?;
+        if let (Done::Written(written), Some(id), Some(url)) = (&one, id, entry.full_url)
+            && written.version.id != id
+        {
+            elsewhere.push((entry.place, url));
         }
+        done.push((entry.place, one));
+    }
+    // A condition that an earlier entry came to meet led to another resource than the references to this entry.
+    if let Some((place, _)) = elsewhere.iter().find(|(_, url)| used.contains(url)) {
+        return Err(failed(call, same(*place), None));
     }
     done.sort_by_key(|(place, _)| *place);
     Ok(done.into_iter().map(|(_, one)| one).collect())
+}
+
+fn failed(call: &Call, fault: Fault, entry: Option<&Entry>) -> Failed {
+    let record = call.record(Interaction::Update, entry.map(|entry| entry.resource_type));
+    let fault = match entry {
+        Some(entry) => placed(fault, entry.place),
+        None => fault,
+    };
+    (fault, Box::new(record))
+}
+
+/// Takes the locks of all conditions, in an order that is the same for every transaction.
+fn lock_conditions(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), Fault> {
+    let mut conditions: Vec<(ResourceType, String, &Query)> = entries
+        .iter()
+        .filter_map(|entry| entry.what.condition().map(|query| (entry.resource_type, matching::told(query), query)))
+        .collect();
+    conditions.sort_by(|(one, text, _), (other, other_text, _)| (one, text).cmp(&(other, other_text)));
+    conditions.iter().try_for_each(|(resource_type, _, query)| matching::lock(transaction, *resource_type, query))
+}
+
+/// Of a transaction that writes into several records, takes locks for all of them, in an order that is the same for every
+/// transaction: what is kept for each record would else be waited for in the order of the entries.
+fn lock_records(concord: &Concord, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), Fault> {
+    let mut patients: HashSet<String> = HashSet::new();
+    for entry in entries {
+        if let What::Update(id) | What::Delete(id) = &entry.what
+            && entry.resource_type == PATIENT
+        {
+            patients.insert(id.clone());
+        }
+        let references = entry.value.iter().flat_map(index::references);
+        let local = references.filter_map(|(_, text)| rules::local_reference(&concord.base, &text));
+        patients.extend(local.filter_map(|text| text.strip_prefix("Patient/").map(str::to_owned)));
+    }
+    if patients.len() < 2 {
+        return Ok(());
+    }
+    let shares: BTreeSet<u64> = patients.iter().map(|id| matching::hash(id) % SHARES).collect();
+    shares.iter().try_for_each(|share| transaction.lock(matching::hash(("record", share)).cast_signed()))
+}
+
+/// The ids of what the entries create or replace.
+struct Named {
+    /// By the place of the entry.
+    ids: HashMap<usize, String>,
+    /// `Type/id` by the `fullUrl` of the entry.
+    names: HashMap<String, String>,
+}
+
+/// Gives every new resource its id, so that each can be referred to before it is stored.
+fn name(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<Named, Failed> {
+    let mut named = Named { ids: HashMap::new(), names: HashMap::new() };
+    let mut met: HashMap<(ResourceType, String), String> = HashMap::new();
+    let mut replaced: HashSet<(ResourceType, String)> = HashSet::new();
+    for entry in entries {
+        let id = match &entry.what {
+            What::Update(id) => id.clone(),
+            What::Create(None) => matching::new_id(transaction.now),
+            What::Create(Some(query)) | What::UpdateMatch(query) => {
+                let condition = (entry.resource_type, matching::told(query));
+                if let Some(id) = met.get(&condition) {
+                    id.clone()
+                } else {
+                    let found = matching::one(concord, call, transaction, query)
+                        .map_err(|fault| failed(call, fault, Some(entry)))?;
+                    let own = || match &entry.what {
+                        What::UpdateMatch(_) => entry.value.as_ref()?.text("id").map(str::to_owned),
+                        _ => None,
+                    };
+                    let id = found.map(|found| found.id).or_else(own);
+                    let id = id.unwrap_or_else(|| matching::new_id(transaction.now));
+                    met.insert(condition, id.clone());
+                    id
+                }
+            }
+            _ => continue,
+        };
+        let replaces = matches!(entry.what, What::Update(_) | What::UpdateMatch(_));
+        if replaces && !replaced.insert((entry.resource_type, id.clone())) {
+            return Err(failed(call, same(entry.place), None));
+        }
+        if let Some(url) = &entry.full_url {
+            named.names.insert(url.clone(), format!("{}/{id}", entry.resource_type));
+        }
+        named.ids.insert(entry.place, id);
+    }
+    Ok(named)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one entry, each of its own kind")]
@@ -393,7 +536,7 @@ fn step(
                 .map(Done::Written)
         }
         What::Update(id) => {
-            update::run(concord, call, transaction, resource_type, id, value()?, entry.if_match.as_ref(), record)
+            update::run(concord, call, transaction, resource_type, id, value()?, entry.precondition.as_ref(), record)
                 .map(Done::Written)
         }
         What::UpdateMatch(query) => update::conditional(
@@ -403,18 +546,19 @@ fn step(
             resource_type,
             query,
             value()?,
-            entry.if_match.as_ref(),
+            entry.precondition.as_ref(),
             record,
+            id.unwrap_or_else(|| matching::new_id(transaction.now)),
         )
         .map(Done::Written),
         What::Delete(id) => {
             record.interaction = Interaction::Delete as i16;
-            delete::run(concord, call, transaction, resource_type, id, entry.if_match.as_ref(), record)
+            delete::run(concord, call, transaction, resource_type, id, entry.precondition.as_ref(), record)
                 .map(Done::Deleted)
         }
         What::DeleteMatch(query) => {
             record.interaction = Interaction::Delete as i16;
-            delete::conditional(concord, call, transaction, resource_type, query, entry.if_match.as_ref(), record)
+            delete::conditional(concord, call, transaction, resource_type, query, entry.precondition.as_ref(), record)
                 .map(Done::Deleted)
         }
         What::Read(id) => {
@@ -440,24 +584,49 @@ fn step(
     Ok(done)
 }
 
-/// Puts the addresses of the new resources in place of the `fullUrl`s by which the entries refer to one another: in
-/// references, and wherever else a URN of another entry stands (R4 "Resolving references in Bundles").
-fn rename(value: &mut Value<'static>, names: &HashMap<String, String>) {
-    match value {
-        Value::Object(object) => {
-            for (member, child) in &mut object.0 {
-                match child {
-                    Value::String(text) if member == "reference" || text.starts_with("urn:") => {
-                        if let Some(name) = names.get(text.as_ref()) {
-                            *child = Value::string(name.as_str());
+/// The addresses of the new resources, to be put in place of the `fullUrl`s by which the entries refer to one another
+/// (R4 "Resolving references in Bundles").
+struct Renaming<'n> {
+    /// `Type/id` by `fullUrl`.
+    names: &'n HashMap<String, String>,
+    /// What relative references of the entry are relative to, with the slash.
+    root: Option<&'n str>,
+}
+
+impl Renaming<'_> {
+    /// Renames in references, in links of the narrative, and wherever else a URN of another entry stands. The
+    /// `fullUrl`s that were met are `used`.
+    fn apply(&self, value: &mut Value<'static>, used: &mut HashSet<String>) {
+        match value {
+            Value::Object(object) => {
+                for (member, child) in &mut object.0 {
+                    match child {
+                        Value::String(text) if member == "reference" || text.starts_with("urn:") => {
+                            if let Some(name) = self.name(text, used) {
+                                *child = Value::string(name);
+                            }
                         }
+                        Value::String(div) if member == "div" && div.contains("\"urn:") => {
+                            let parts = div.split('"').map(|part| self.name(part, used).unwrap_or(part));
+                            *child = Value::string(parts.collect::<Vec<_>>().join("\""));
+                        }
+                        other => self.apply(other, used),
                     }
-                    other => rename(other, names),
                 }
             }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.apply(item, used)),
+            _ => {}
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, names)),
-        _ => {}
+    }
+
+    fn name(&self, text: &str, used: &mut HashSet<String>) -> Option<&str> {
+        let absolute = self.root.map(|root| format!("{root}{text}"));
+        let (url, name) = [Some(text), absolute.as_deref()]
+            .into_iter()
+            .flatten()
+            .find_map(|url| Some((url, self.names.get(url)?)))?;
+        used.insert(url.to_owned());
+        Some(name)
     }
 }
 

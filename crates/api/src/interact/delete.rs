@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Query;
 
 use super::audit::Interaction;
-use super::update::{IfMatch, Target, check_version};
+use super::update::{Precondition, Target, check_version};
 use super::{Call, Concord, access, correction, logged, matching, parameters, provenance, read, write};
 use crate::fault::Fault;
 use crate::store::audit::Record;
@@ -21,18 +21,18 @@ pub(crate) async fn delete(
     call: Call,
     resource_type: ResourceType,
     target: Target,
-    if_match: Option<IfMatch>,
+    precondition: Option<Precondition>,
 ) -> Result<Option<i64>, Fault> {
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
         .write(move |transaction| {
             let mut record = call.record(Interaction::Delete, Some(resource_type));
-            let if_match = if_match.as_ref();
+            let precondition = precondition.as_ref();
             let result = match target {
-                Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, if_match, &mut record),
+                Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, precondition, &mut record),
                 Target::Match(query) => {
-                    conditional(&concord, &call, transaction, resource_type, &query, if_match, &mut record)
+                    conditional(&concord, &call, transaction, resource_type, &query, precondition, &mut record)
                 }
             };
             logged(result, record)
@@ -47,13 +47,13 @@ pub(super) fn conditional(
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
     query: &Query,
-    if_match: Option<&IfMatch>,
+    precondition: Option<&Precondition>,
     record: &mut Record,
 ) -> Result<Option<i64>, Fault> {
     record.query = matching::told(query);
     access::require_scope(call, Action::Delete, resource_type)?;
     match matching::one(concord, call, transaction, query)? {
-        Some(found) => run(concord, call, transaction, resource_type, &found.id, if_match, record),
+        Some(found) => run(concord, call, transaction, resource_type, &found.id, precondition, record),
         None => Ok(None),
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn run(
     transaction: &mut Transaction<'_>,
     resource_type: ResourceType,
     id: &str,
-    if_match: Option<&IfMatch>,
+    precondition: Option<&Precondition>,
     record: &mut Record,
 ) -> Result<Option<i64>, Fault> {
     record.entity = id.to_owned();
@@ -73,7 +73,7 @@ pub(super) fn run(
     if old.deleted {
         return Ok(None);
     }
-    check_version(if_match, &old)?;
+    check_version(precondition, &old)?;
     access::may_change(concord, call, transaction, Action::Delete, &old)?;
     correction::refuse_deletion(&old)?;
     let new = Version {

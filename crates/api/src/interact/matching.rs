@@ -1,7 +1,7 @@
 //! Conditions of conditional interactions: they see what the caller may see and nothing else, so that what is hidden
 //! neither matches nor stands in the way.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::registry::ResourceType;
@@ -32,9 +32,20 @@ pub(crate) fn one(
 
 /// Makes two writers with the same condition follow one another.
 pub(crate) fn lock(transaction: &mut Transaction<'_>, resource_type: ResourceType, query: &Query) -> Result<(), Fault> {
-    // The same on every node: the hasher has fixed keys.
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((resource_type, told(query)));
-    transaction.lock(hash.cast_signed())
+    transaction.lock(hash((resource_type, told(query))).cast_signed())
+}
+
+/// The number of a lock, the same on every node: the hasher has fixed keys.
+pub(crate) fn hash(of: impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(of)
+}
+
+/// The parameters of a condition. Some clients write the whole address of the search, or the type before them.
+pub(crate) fn criteria<'t>(base: &str, resource_type: ResourceType, text: &'t str) -> &'t str {
+    let text = text.trim();
+    let own = text.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text);
+    let rest = own.strip_prefix(resource_type.name()).and_then(|rest| rest.strip_prefix('?'));
+    rest.unwrap_or(text).trim_start_matches('?')
 }
 
 /// The condition as the client asked it, for the log and the lock.

@@ -11,7 +11,7 @@ use concord_fhir::schema;
 
 use super::audit::Interaction;
 use super::create::Written;
-use super::update::{self, IfMatch, Target};
+use super::update::{self, Precondition, Target};
 use super::{Call, Concord, access, labels, logged, matching, read, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
@@ -24,7 +24,7 @@ pub(crate) async fn patch(
     resource_type: ResourceType,
     target: Target,
     patch: Patch,
-    if_match: Option<IfMatch>,
+    precondition: Option<Precondition>,
 ) -> Result<Written, Fault> {
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
@@ -38,9 +38,10 @@ pub(crate) async fn patch(
                     .and_then(|()| matching::one(&concord, &call, transaction, &query))
                     .and_then(|found| found.map(|version| version.id).ok_or(Fault::NotFound)),
             };
-            let if_match = if_match.as_ref();
-            let result =
-                id.and_then(|id| run(&concord, &call, transaction, resource_type, &id, &patch, if_match, &mut record));
+            let precondition = precondition.as_ref();
+            let result = id.and_then(|id| {
+                run(&concord, &call, transaction, resource_type, &id, &patch, precondition, &mut record)
+            });
             logged(result, record)
         })
         .await
@@ -54,7 +55,7 @@ fn run(
     resource_type: ResourceType,
     id: &str,
     patch: &Patch,
-    if_match: Option<&IfMatch>,
+    precondition: Option<&Precondition>,
     record: &mut Record,
 ) -> Result<Written, Fault> {
     id.clone_into(&mut record.entity);
@@ -63,7 +64,7 @@ fn run(
     if old.deleted {
         return Err(Fault::Gone);
     }
-    update::check_version(if_match, &old)?;
+    update::check_version(precondition, &old)?;
     access::may_change(concord, call, transaction, Action::Update, &old)?;
     let stored = labels::stored(&old)?;
     // Before the patch is tried: whoever does not see an element cannot test it.

@@ -79,7 +79,7 @@ pub(crate) fn of(
         return Err(Fault::RuleBroken(issues));
     }
     if concord.check_references && call.caller.actor.reference().is_some() {
-        references::check(concord, call, transaction, statement, &proposed.entries.patients)?;
+        references::unreadable(concord, call, transaction, statement, &proposed.entries.patients)?.refuse()?;
     }
     let mut value = statement.clone();
     if let Some(object) = value.as_object_mut() {

@@ -32,28 +32,54 @@ pub(crate) enum Target {
     Match(Box<Query>),
 }
 
-/// Which versions `If-Match` lets be replaced (RFC 9110, section 13.1.1).
+/// Which current versions a request lets be replaced (RFC 9110, section 13.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum IfMatch {
-    /// `*`: whichever is current, but there has to be one.
+pub(crate) enum Precondition {
+    /// `If-Match: *`: whichever it is, but there has to be one.
     Any,
-    /// These.
+    /// `If-Match` with tags: these.
     OneOf(Vec<i64>),
+    /// `If-None-Match: *`: there must be none.
+    Absent,
 }
 
-impl IfMatch {
-    /// Reads the header's value: `*`, or entity tags, weak or strong, with commas between them. A tag that is none of
-    /// ours is one that never matches; none for what is no list of tags.
-    pub(crate) fn parse(text: &str) -> Option<IfMatch> {
+impl Precondition {
+    /// Reads the values of `If-Match` and `If-None-Match`.
+    ///
+    /// # Errors
+    /// Which of the two is wrong, and what it should be.
+    pub(crate) fn read(
+        if_match: Option<&str>,
+        if_none_match: Option<&str>,
+    ) -> Result<Option<Precondition>, (&'static str, &'static str)> {
+        match (if_match, if_none_match.map(str::trim)) {
+            (None, None) => Ok(None),
+            (Some(text), None) => {
+                Precondition::parse(text).map(Some).ok_or(("If-Match", "a version as in ETag, for instance W/\"3\""))
+            }
+            (None, Some("*")) => Ok(Some(Precondition::Absent)),
+            (None, Some(_)) => Err(("If-None-Match", "with a write it can only be *")),
+            (Some(_), Some(_)) => Err(("If-None-Match", "not together with If-Match")),
+        }
+    }
+
+    /// Reads the value of `If-Match`: `*`, or entity tags, weak or strong, with commas between them. A tag that is none
+    /// of ours is one that never matches; none for what is no list of tags.
+    pub(crate) fn parse(text: &str) -> Option<Precondition> {
         if text.trim() == "*" {
-            return Some(IfMatch::Any);
+            return Some(Precondition::Any);
         }
         let number = |tag: &str| {
             let tag = tag.trim();
             let inside = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
             Some(inside.parse().unwrap_or(0))
         };
-        text.split(',').map(number).collect::<Option<Vec<i64>>>().map(IfMatch::OneOf)
+        text.split(',').map(number).collect::<Option<Vec<i64>>>().map(Precondition::OneOf)
+    }
+
+    /// Whether there has to be a current version.
+    fn needs_one(&self) -> bool {
+        !matches!(self, Precondition::Absent)
     }
 }
 
@@ -64,18 +90,31 @@ pub(crate) async fn update(
     resource_type: ResourceType,
     target: Target,
     value: Value<'static>,
-    if_match: Option<IfMatch>,
+    precondition: Option<Precondition>,
 ) -> Result<Written, Fault> {
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
         .write(move |transaction| {
             let mut record = call.record(Interaction::Update, Some(resource_type));
-            let if_match = if_match.as_ref();
+            let precondition = precondition.as_ref();
             let result = match target {
-                Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, value, if_match, &mut record),
+                Target::Id(id) => {
+                    run(&concord, &call, transaction, resource_type, &id, value, precondition, &mut record)
+                }
                 Target::Match(query) => {
-                    conditional(&concord, &call, transaction, resource_type, &query, value, if_match, &mut record)
+                    let new_id = matching::new_id(transaction.now);
+                    conditional(
+                        &concord,
+                        &call,
+                        transaction,
+                        resource_type,
+                        &query,
+                        value,
+                        precondition,
+                        &mut record,
+                        new_id,
+                    )
                 }
             };
             logged(result, record)
@@ -83,7 +122,8 @@ pub(crate) async fn update(
         .await
 }
 
-/// With no match the resource is created, with one it is updated, with more nothing is done (R4 "conditional update").
+/// With no match the resource is created, under `new_id` unless it has an id, with one it is updated, with more nothing
+/// is done (R4 "conditional update").
 #[expect(clippy::too_many_arguments, reason = "the parts of one write, each of its own kind")]
 pub(super) fn conditional(
     concord: &Concord,
@@ -92,8 +132,9 @@ pub(super) fn conditional(
     resource_type: ResourceType,
     query: &Query,
     value: Value<'static>,
-    if_match: Option<&IfMatch>,
+    precondition: Option<&Precondition>,
     record: &mut Record,
+    new_id: String,
 ) -> Result<Written, Fault> {
     access::require_scope(call, Action::Update, resource_type)?;
     matching::lock(transaction, resource_type, query)?;
@@ -104,16 +145,15 @@ pub(super) fn conditional(
             format!("{resource_type}.id"),
             "the id in the body is not that of the resource that matches",
         )])),
-        (Some(found), _) => run(concord, call, transaction, resource_type, &found.id, value, if_match, record),
-        (None, _) if if_match.is_some() => Err(stale()),
+        (Some(found), _) => run(concord, call, transaction, resource_type, &found.id, value, precondition, record),
+        (None, _) if precondition.is_some_and(Precondition::needs_one) => Err(stale()),
         (None, Some(named)) if matches!(call.caller.actor, Actor::System) => {
             run(concord, call, transaction, resource_type, &named, value, None, record)
         }
         (None, Some(_)) => Err(Fault::NotFound),
         (None, None) => {
             record.interaction = Interaction::Create as i16;
-            let id = matching::new_id(transaction.now);
-            create::insert(concord, call, transaction, resource_type, value, &id, Method::Put, record)
+            create::insert(concord, call, transaction, resource_type, value, &new_id, Method::Put, record)
         }
     }
 }
@@ -126,7 +166,7 @@ pub(super) fn run(
     resource_type: ResourceType,
     id: &str,
     mut value: Value<'_>,
-    if_match: Option<&IfMatch>,
+    precondition: Option<&Precondition>,
     record: &mut Record,
 ) -> Result<Written, Fault> {
     record.entity = id.to_owned();
@@ -139,7 +179,7 @@ pub(super) fn run(
             if transaction.head(resource_type, id, true)?.is_some() {
                 return Err(Fault::NotFound);
             }
-            if if_match.is_some() {
+            if precondition.is_some_and(Precondition::needs_one) {
                 return Err(stale());
             }
             return create::insert(concord, call, transaction, resource_type, value, id, Method::Put, record);
@@ -150,7 +190,7 @@ pub(super) fn run(
     if old.deleted && !is_system {
         return Err(Fault::Gone);
     }
-    check_version(if_match, &old)?;
+    check_version(precondition, &old)?;
     access::may_change(concord, call, transaction, Action::Update, &old)?;
     redact::refuse_part(transaction, &seen, &old, &value)?;
     let kept = labels::keep(call, &old, &mut value)?;
@@ -216,11 +256,15 @@ pub(super) fn put(
 }
 
 /// Refuses a write that was made for another version (R4 "Managing Resource Contention").
-pub(super) fn check_version(if_match: Option<&IfMatch>, current: &Version) -> Result<(), Fault> {
-    match if_match {
-        Some(IfMatch::OneOf(wanted)) if !wanted.contains(&current.version) => Err(stale()),
+pub(super) fn check_version(precondition: Option<&Precondition>, current: &Version) -> Result<(), Fault> {
+    match precondition {
+        Some(Precondition::OneOf(wanted)) if !wanted.contains(&current.version) => Err(stale()),
         // What is deleted has no current representation.
-        Some(IfMatch::Any) if current.deleted => Err(stale()),
+        Some(Precondition::Any) if current.deleted => Err(stale()),
+        Some(Precondition::Absent) if !current.deleted => Err(Fault::PreconditionFailed(Issue::plain(
+            IssueCode::Conflict,
+            "there is a current version, and If-None-Match asks for none",
+        ))),
         _ => Ok(()),
     }
 }
@@ -238,9 +282,9 @@ mod tests {
 
     #[test]
     fn entity_tags_are_read() {
-        let one_of = |versions: &[i64]| Some(IfMatch::OneOf(versions.to_vec()));
+        let one_of = |versions: &[i64]| Some(Precondition::OneOf(versions.to_vec()));
         for (text, wanted) in [
-            ("*", Some(IfMatch::Any)),
+            ("*", Some(Precondition::Any)),
             ("W/\"3\"", one_of(&[3])),
             ("\"3\"", one_of(&[3])),
             (" W/\"1\" ,\"2\"", one_of(&[1, 2])),
@@ -251,7 +295,16 @@ mod tests {
             ("", None),
             ("W/\"1\",", None),
         ] {
-            assert_eq!(IfMatch::parse(text), wanted, "{text}");
+            assert_eq!(Precondition::parse(text), wanted, "{text}");
+        }
+    }
+    #[test]
+    fn preconditions_are_read_or_refused() {
+        assert_eq!(Precondition::read(None, None), Ok(None));
+        assert_eq!(Precondition::read(Some("\"1\""), None), Ok(Some(Precondition::OneOf(vec![1]))));
+        assert_eq!(Precondition::read(None, Some(" * ")), Ok(Some(Precondition::Absent)));
+        for (if_match, if_none_match) in [(Some("1"), None), (None, Some("W/\"1\"")), (Some("*"), Some("*"))] {
+            assert!(Precondition::read(if_match, if_none_match).is_err(), "{if_match:?} {if_none_match:?}");
         }
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn propose(
     if matches!(call.caller.actor, Actor::System) {
         logical::name_patient(transaction, resource_type, &mut value)?;
     }
+    references::refuse_conditional(resource_type, &value)?;
     let writer = access::writer(concord, call, transaction)?;
     let settings = rules::Settings { base: &concord.base, check_nhs_number: concord.check_nhs_numbers };
     if resource_type == comment::COMMUNICATION {
@@ -95,9 +96,14 @@ pub(crate) fn propose(
     if resource_type == PROVENANCE {
         entries = entries.part_of(provenance::patients(concord, transaction, &value)?);
     }
+    let unreadable = if concord.check_references && !matches!(call.caller.actor, Actor::System) {
+        references::unreadable(concord, call, transaction, &value, &entries.patients)?
+    } else {
+        references::Unreadable::default()
+    };
     // Whose record it would be part of is judged before what it says; what would be part of nobody's for want of a
     // subject breaks a rule of its type first.
-    let decided = decide(concord, call, transaction, action, resource_type, &entries);
+    let decided = decide(concord, call, transaction, action, resource_type, &unreadable.without(&entries));
     let mut warnings: Vec<Issue> = match (prepared, decided) {
         (Err(issues), Err(Fault::Denied(_)))
             if entries.patients.is_empty() && issues.iter().any(|issue| issue.code == IssueCode::Required) =>
@@ -111,9 +117,7 @@ pub(crate) fn propose(
     if concord.suggest_labels {
         warnings.extend(labels::suggestion(&value));
     }
-    if concord.check_references && !matches!(call.caller.actor, Actor::System) {
-        references::check(concord, call, transaction, &value, &entries.patients)?;
-    }
+    unreadable.refuse()?;
     let beside = if resource_type == PROVENANCE {
         let mut keys = labels::of_targets(concord, transaction, &value)?;
         keys.sort_unstable();

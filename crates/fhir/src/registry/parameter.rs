@@ -3,6 +3,7 @@
 use super::path::{self, Path, Step};
 use super::{ResourceType, tree::Tree};
 use crate::index::ParameterId;
+use crate::schema::{self, TypeKind};
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -212,6 +213,24 @@ impl Parameter {
     #[must_use]
     pub fn is_of_bare_codes(&self) -> bool {
         !self.paths.is_empty() && self.paths.iter().all(|path| path.data_type == path::DataType::Code)
+    }
+
+    /// Whether that system is the one which a bare code of one of its elements is of, by the element's required binding.
+    #[must_use]
+    pub fn implies(&self, system: &str, code: &str) -> bool {
+        let schema = schema::r4();
+        let bound = |path: &Path| {
+            let mut shape = schema.resource(self.resource_type?)?;
+            let (last, inner) = path.steps.split_last()?;
+            for step in inner {
+                match shape.member(&step.member)?.of_type.kind {
+                    TypeKind::Shape(id) => shape = schema.shape(id)?,
+                    TypeKind::Primitive(_) | TypeKind::Resource => return None,
+                }
+            }
+            schema.binding(shape.member(&last.member)?.of_type.binding?)
+        };
+        self.is_of_bare_codes() && self.paths.iter().filter_map(bound).any(|binding| binding.has_coding(system, code))
     }
 }
 

@@ -374,7 +374,15 @@ impl Clause<'_> {
         let bad = |why: &str| wrong(self.name, &format!("`{text}`: {why}"));
         match (self.parameter.kind, self.modifier) {
             (Kind::Token, None | Some("not")) | (Kind::Reference, Some("identifier")) => {
-                ask::token(&parts()).map_err(bad)
+                let mut parts = parts();
+                // Of an element of the type code the system is implied, and may be said all the same.
+                if let [system, code] = parts.as_mut_slice()
+                    && !system.is_empty()
+                    && self.parameter.implies(system, code)
+                {
+                    system.clear();
+                }
+                ask::token(&parts).map_err(bad)
             }
             (Kind::Token, Some("of-type")) => ask::token_of_type(&parts()).map_err(bad),
             (Kind::Token, Some("text")) => ask::string_begins(&unescape(text)).map_err(bad),

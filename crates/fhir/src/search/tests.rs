@@ -775,3 +775,23 @@ fn what_was_added_is_searched_by_once_it_is_whole() {
     }
     assert_eq!(read(Index::Whole, "Observation", "code", "x").expect("a query").registry, None);
 }
+
+#[test]
+fn a_bare_code_may_be_asked_for_with_the_system_that_its_element_implies() {
+    let value = from_json(&serde_json::json!({"resourceType": "Patient", "gender": "female", "active": true,
+        "address": [{"use": "home"}]}));
+    let patient = extract_under(BASE, of("Patient").expect("a type"), "1", 0, &value);
+    for (name, value, wanted) in [
+        ("gender", "http://hl7.org/fhir/administrative-gender|female", true),
+        ("gender", "http://hl7.org/fhir/administrative-gender|male", false),
+        ("gender", "http://hl7.org/fhir/administrative-gender|male,female", true),
+        ("gender:not", "http://hl7.org/fhir/administrative-gender|female", false),
+        ("gender", "http://example.org/gender|female", false),
+        ("gender", "http://hl7.org/fhir/address-use|home", false),
+        ("gender", "|female", true),
+        ("address-use", "http://hl7.org/fhir/address-use|home", true),
+        ("address-use", "http://hl7.org/fhir/address-use|work", false),
+    ] {
+        assert_eq!(finds(&patient, name, value), wanted, "{name}={value}");
+    }
+}

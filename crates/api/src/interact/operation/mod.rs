@@ -189,6 +189,14 @@ impl Input {
                 issues.push(Issue::plain(IssueCode::NotSupported, text));
             }
         }
+        // In a body the check of the resource has seen to it.
+        for (name, value) in &self.pairs {
+            if value.chars().any(char::is_control) {
+                let shown: String = name.chars().take(64).collect();
+                let text = format!("parameter {shown}: the value has a control character in it");
+                issues.push(Issue::plain(IssueCode::Value, text));
+            }
+        }
         for parameter in operation.parameters {
             let count = self.pairs.iter().filter(|(name, _)| name == parameter.name).count()
                 + self.members().filter(|member| member.text("name") == Some(parameter.name)).count();
