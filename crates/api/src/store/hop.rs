@@ -77,7 +77,7 @@ impl Lowering<'_> {
                     .sql(there.link("key"))
                     .sql("))"),
             };
-            any = any.append(row).append(linked).sql(" AND ").append(there.condition(then)).sql(")");
+            any = any.append(row).append(linked).sql(" AND ").append(there.condition(then)).sql(self.end());
         }
         any.sql(")")
     }
@@ -131,7 +131,8 @@ impl Lowering<'_> {
             .bind(resource_type.number())
             .sql(" AND ")
             .append(there.condition(by))
-            .sql("))")
+            .sql(self.end())
+            .sql(")")
     }
 
     /// A hop that drives the query: the other end is searched first.

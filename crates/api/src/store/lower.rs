@@ -259,19 +259,25 @@ impl Lowering<'_> {
     }
 
     fn exists_in(&self, parameters: &[ParameterId]) -> Sql {
+        // With the sum, PostgreSQL looks among the rows of the candidate, and not among all with such a key.
+        let parameter = if self.postgres && self.few() { "e.parameter + 0" } else { "e.parameter" };
         Sql::new("EXISTS (SELECT 1 FROM ")
             .sql(self.rows.entries())
             .sql(" e WHERE e.resource = ")
             .sql(if self.depth == 0 { Cow::Borrowed(self.rows.key()) } else { self.column("rid") })
             .sql(" AND ")
-            .append(of_parameters("e.parameter", parameters))
+            .append(of_parameters(parameter, parameters))
+    }
+
+    /// Whether there are few candidates, so that each is better looked up by itself.
+    fn few(&self) -> bool {
+        self.rows == Rows::Superseded || self.depth > 0 || self.in_record
     }
 
     /// The end of an `EXISTS`. With an offset it stays a look-up for each candidate on PostgreSQL, which would else go
     /// through all rows with that key first, whoever's they are: for every candidate, where it is over a hop.
-    fn end(&self) -> &'static str {
-        let few = self.rows == Rows::Superseded || self.depth > 0 || self.in_record;
-        if self.postgres && few { " OFFSET 0)" } else { ")" }
+    pub(super) fn end(&self) -> &'static str {
+        if self.postgres && self.few() { " OFFSET 0)" } else { ")" }
     }
 
     /// A column of the resource that conditions are made about.
@@ -528,7 +534,7 @@ mod tests {
         );
         assert!(
             both.ends_with(
-                "AND EXISTS (SELECT 1 FROM entry e WHERE e.resource = r.rid AND e.parameter = ? AND e.key = ? OFFSET 0)"
+                "AND EXISTS (SELECT 1 FROM entry e WHERE e.resource = r.rid AND e.parameter + 0 = ? AND e.key = ? OFFSET 0)"
             ),
             "{both}"
         );
