@@ -179,7 +179,8 @@ impl Store {
 
     /// Like [`Store::read`], for work that mostly needs the current version of one resource and nothing else. On
     /// PostgreSQL that is looked up together with what others ask for; if the work wants another statement it is stopped
-    /// and run again in a snapshot. It never looks at the log.
+    /// and run again in a snapshot. On the embedded database the work runs in the transaction that commits its audit
+    /// record.
     pub(crate) async fn read_head<T: Send + 'static>(
         &self,
         resource_type: ResourceType,
@@ -187,7 +188,7 @@ impl Store {
         work: impl Fn(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
     ) -> Result<T, Fault> {
         match &*self.backend {
-            Backend::Sqlite(_) => self.read_records(work).await,
+            Backend::Sqlite(sqlite) => sqlite.read_one(work).await,
             Backend::Postgres(postgres) => match postgres.read_head(resource_type, id.to_owned(), work).await {
                 Ok(result) => result,
                 Err(work) => self.read(work).await,

@@ -61,6 +61,8 @@ impl Readers {
 
 /// Something for the writer.
 enum Job {
+    /// Reads only, so there is nothing to undo when it fails.
+    Read(Box<dyn Write>),
     Write(Box<dyn Write>),
     Append(Vec<Record>, oneshot::Sender<Result<(), Fault>>),
 }
@@ -189,6 +191,17 @@ impl Sqlite {
             .map_err(|error| error.to_string())
     }
 
+    /// A point read on the writer's connection, whose audit record shares the commit: the answer has to wait for that
+    /// anyway, and to hand a record over costs more than to read one resource.
+    pub(super) async fn read_one<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (reply, wait) = oneshot::channel();
+        self.send(Job::Read(Box::new(Work { work: Some(work), result: None, reply })))?;
+        wait.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
@@ -266,6 +279,11 @@ fn commit_together(connection: &mut Connection, shared: &Shared, readers: &Reade
                         });
                     }));
                 }
+                Job::Read(mut read) => {
+                    let (_, own) = read.run(&mut transaction);
+                    records.extend(own);
+                    answers.push(Box::new(move |committed| read.answer(committed)));
+                }
                 Job::Write(mut write) => {
                     let run = if single { run_single } else { run_in_savepoint };
                     begun = begun && run(write.as_mut(), &mut transaction, &mut records).is_ok();
@@ -288,7 +306,7 @@ fn commit_together(connection: &mut Connection, shared: &Shared, readers: &Reade
                 Job::Append(_, done) => {
                     let _gone = done.send(Err(Fault::Busy(1)));
                 }
-                Job::Write(work) => work.answer(false),
+                Job::Read(work) | Job::Write(work) => work.answer(false),
             }
         }
     }
