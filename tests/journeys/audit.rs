@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 on_both! {
     every_interaction_is_told, one_record_for_each_patient, refusals, strangers_learn_nothing_from_it, found_by_its_parameters,
-    pages, handed_in_by_systems, many_at_once, events_are_valid
+    pages, handed_in_by_systems, many_at_once, events_are_valid, why_a_resource_could_be_read
 }
 
 /// The events that the app may see and that match, newest first.
@@ -333,4 +333,42 @@ async fn events_are_valid(concord: &Concord) {
     let history = concord.system().get("Observation/_history").await.expect(200).body;
     let checked = concord_fhir::codec::read(concord_fhir::codec::Format::Json, &history, &limits);
     assert!(checked.is_ok(), "{checked:?}");
+}
+
+/// Of many Consents an event names the one that lets the resource be read, whatever else the caller may see or not.
+async fn why_a_resource_could_be_read(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let who = "Practitioner/gp-elsewhere";
+    let to = |types: &[&str]| people::without(people::consent("active", who, &["access"], types), "id");
+    let about = |code: &str| {
+        let mut consent = to(&["Observation"]);
+        consent["provision"]["code"] = json!([{"coding": [{"system": "http://loinc.org", "code": code}]}]);
+        consent
+    };
+    let ago =
+        json!([{"type": "deny", "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Condition"}]}]);
+    for types in ["CarePlan", "Condition", "MedicationStatement", "AllergyIntolerance", "Procedure", "Immunization"] {
+        let mut consent = to(&[types]);
+        consent["provision"]["provision"] = ago.clone();
+        amina.create(&consent).await;
+    }
+    let goals = amina.create(&to(&["Goal"])).await;
+    for code in ["8867-4", "29463-7", "8310-5"] {
+        amina.create(&about(code)).await;
+    }
+    let readings = amina.create(&about("85354-9")).await;
+    amina.create(&about("9279-1")).await;
+
+    let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+        "subject": {"reference": "Patient/amina"}});
+    let goal = format!("Goal/{}", amina.create(&goal).await);
+    let reading = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
+    let gp = concord.user(who);
+    for (place, consent) in [(&goal, &goals), (&reading, &readings)] {
+        gp.get(place).await.expect(200);
+        let log = events(&amina, &format!("agent={who}")).await;
+        let why: Vec<&str> = text(&log[0], "/outcomeDesc").split(", ").collect();
+        assert_eq!(why, ["scope.covers", &format!("Consent/{consent}/_history/1")], "{place}");
+    }
 }

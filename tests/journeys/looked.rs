@@ -35,14 +35,13 @@ async fn the_log_in_plain_language(concord: &Concord) {
     assert_eq!(
         told[2],
         "Okafor (Practitioner/gp) of Example Surgery, with the app phr-app, read observation on 2026-12-01 at 12:00 UTC, \
-         for treatment. This was allowed: for what they or their team wrote; by being in the care team; but not to the \
-         notes that others keep among themselves; but not to what is sensitive."
+         for treatment. This was allowed: by being in the care team."
             .replace("phr-app", concord_client(&told[2])),
         "{told:#?}"
     );
     assert!(told[0].starts_with("RelatedPerson/yusuf") && told[0].contains("read the whole record"), "{told:#?}");
     let refused = told.iter().find(|one| one.starts_with("Walsh (Practitioner/former)")).expect("the refusal");
-    assert!(refused.contains("refused, and nothing was shown"), "{refused}");
+    assert!(refused.contains("nothing was shown: neither the care team nor"), "{refused}");
     assert!(told.iter().any(|one| one.starts_with("You, with the app") && one.contains("added observation")));
     // Reading it is in it.
     let again = sentences(&amina, place).await;

@@ -339,24 +339,27 @@ impl Test {
     /// Whether the row meets the test.
     #[must_use]
     pub fn holds(&self, row: &Entry) -> bool {
+        self.meets(&row.key, row.low, row.high)
+    }
+
+    /// Whether a row with this key and this range meets the test.
+    #[must_use]
+    pub fn meets(&self, key: &str, low: Option<f64>, high: Option<f64>) -> bool {
+        let first = || key.split(SEPARATOR).next().unwrap_or_default();
         match self {
             Test::Present => true,
-            Test::Is(wanted) => row.key == *wanted,
-            Test::OneOf(wanted) => wanted.contains(&row.key),
-            Test::Starts(wanted) => row.key.starts_with(wanted.as_str()),
-            Test::Ends(wanted) => row.key.ends_with(wanted.as_str()),
-            Test::Has(wanted) => row.key.contains(wanted.as_str()),
-            Test::FirstEnds(wanted) => {
-                row.key.split(SEPARATOR).next().is_some_and(|first| first.ends_with(wanted.as_str()))
-            }
-            Test::Contains(wanted) => {
-                row.key.split(SEPARATOR).next().is_some_and(|first| first.contains(wanted.as_str()))
-            }
-            Test::Low(comparison, wanted) => row.low.is_some_and(|low| comparison.holds(low, *wanted)),
-            Test::High(comparison, wanted) => row.high.is_some_and(|high| comparison.holds(high, *wanted)),
-            Test::Every(tests) => tests.iter().all(|test| test.holds(row)),
-            Test::Either(tests) => tests.iter().any(|test| test.holds(row)),
-            Test::Not(test) => !test.holds(row),
+            Test::Is(wanted) => key == wanted,
+            Test::OneOf(wanted) => wanted.iter().any(|one| one == key),
+            Test::Starts(wanted) => key.starts_with(wanted.as_str()),
+            Test::Ends(wanted) => key.ends_with(wanted.as_str()),
+            Test::Has(wanted) => key.contains(wanted.as_str()),
+            Test::FirstEnds(wanted) => first().ends_with(wanted.as_str()),
+            Test::Contains(wanted) => first().contains(wanted.as_str()),
+            Test::Low(comparison, wanted) => low.is_some_and(|low| comparison.holds(low, *wanted)),
+            Test::High(comparison, wanted) => high.is_some_and(|high| comparison.holds(high, *wanted)),
+            Test::Every(tests) => tests.iter().all(|test| test.meets(key, low, high)),
+            Test::Either(tests) => tests.iter().any(|test| test.meets(key, low, high)),
+            Test::Not(test) => !test.meets(key, low, high),
         }
     }
 }

@@ -10,7 +10,7 @@ use concord_consent::decision::{Decision, Layer, Reason, Verdict};
 use concord_consent::facts::{Facts, PatientFacts};
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, Request};
-use concord_fhir::index::{Entry, ParameterId};
+use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::predicate::{Predicate, Test};
@@ -190,7 +190,18 @@ fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: 
     // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
     let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
     let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
-    concord_consent::decide(&request, facts, now)
+    let mut decision = concord_consent::decide(&request, facts, now);
+    if let Some(one) = resource_type {
+        // It is asked about this type only, and many times.
+        decision.permit = decision.permit.of_type(one);
+        for redaction in &mut decision.redactions {
+            redaction.of = for_type(&redaction.of, one);
+        }
+        for reason in &mut decision.reasons {
+            reason.about = for_type(&reason.about, one);
+        }
+    }
+    decision
 }
 
 /// Whether an answer serves all requests of this token: not in an emergency and not in an office, where it depends on
@@ -398,10 +409,9 @@ fn holds(
     version: &Version,
 ) -> Result<bool, Fault> {
     let patient = transaction.patient_id(version.patient)?;
-    match settled(predicate, version, &patient) {
-        Predicate::All => Ok(true),
-        Predicate::None => Ok(false),
-        rest => transaction.meets(rows, version.key, &rest),
+    match told(predicate, version, &patient) {
+        Some(holds) => Ok(holds),
+        None => transaction.meets(rows, version.key, &settled(predicate, version, &patient)),
     }
 }
 
@@ -423,21 +433,45 @@ pub(crate) fn redacted(
     Ok(elements)
 }
 
-/// The predicate with what a version's row says put in.
-fn settled(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
-    let told = |holds: bool| if holds { Predicate::All } else { Predicate::None };
+/// Whether a version is one of those that a predicate means, if its row says so. Nothing is built: a permit of fifty
+/// Consents is asked at every read.
+fn told(predicate: &Predicate, version: &Version, patient: &str) -> Option<bool> {
+    let decided_by = |parts: &[Predicate], decisive: bool| {
+        let mut all = Some(!decisive);
+        for part in parts {
+            match told(part, version, patient) {
+                Some(holds) if holds == decisive => return Some(decisive),
+                Some(_) => {}
+                None => all = None,
+            }
+        }
+        all
+    };
     match predicate {
-        Predicate::Type(types) => told(types.contains(&version.resource_type)),
-        Predicate::Id(ids) => told(ids.contains(&version.id)),
-        Predicate::NoRecord => told(version.patient == 0),
-        Predicate::Record(wanted) if version.patients <= 1 => told(version.patient != 0 && wanted == patient),
-        Predicate::Entry(parameter, test) if *parameter == SECURITY => told(labelled(&version.labels, test)),
-        Predicate::And(parts) => parts.iter().fold(Predicate::All, |all, part| {
-            if all == Predicate::None { all } else { all.and(settled(part, version, patient)) }
-        }),
-        Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| {
-            if any == Predicate::All { any } else { any.or(settled(part, version, patient)) }
-        }),
+        Predicate::All => Some(true),
+        Predicate::None => Some(false),
+        Predicate::Type(types) => Some(types.contains(&version.resource_type)),
+        Predicate::Id(ids) => Some(ids.contains(&version.id)),
+        Predicate::NoRecord => Some(version.patient == 0),
+        Predicate::Record(wanted) if version.patients <= 1 => Some(version.patient != 0 && wanted == patient),
+        Predicate::Entry(parameter, test) if *parameter == SECURITY => Some(labelled(&version.labels, test)),
+        Predicate::And(parts) => decided_by(parts, false),
+        Predicate::Or(parts) => decided_by(parts, true),
+        Predicate::Not(part) => told(part, version, patient).map(|holds| !holds),
+        _ => None,
+    }
+}
+
+/// What is left of a predicate when what a version's row says is put in.
+fn settled(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
+    if let Some(holds) = told(predicate, version, patient) {
+        return if holds { Predicate::All } else { Predicate::None };
+    }
+    match predicate {
+        Predicate::And(parts) => {
+            parts.iter().fold(Predicate::All, |all, part| all.and(settled(part, version, patient)))
+        }
+        Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| any.or(settled(part, version, patient))),
         Predicate::Not(part) => settled(part, version, patient).negate(),
         other => other.clone(),
     }
@@ -445,9 +479,8 @@ fn settled(predicate: &Predicate, version: &Version, patient: &str) -> Predicate
 
 /// Whether one of a row's labels meets a test: the same rows that the index has.
 fn labelled(labels: &str, test: &Test) -> bool {
-    let keys = labels.split('\n').filter(|key| !key.is_empty() && *key != MARK);
-    keys.map(|key| Entry { parameter: SECURITY, key: key.to_owned(), low: None, high: None })
-        .any(|row| test.holds(&row))
+    let mut keys = labels.split('\n').filter(|key| !key.is_empty() && *key != MARK);
+    !labels.is_empty() && keys.any(|key| test.meets(key, None, None))
 }
 
 /// The predicate with the type of what is searched put in, which makes it smaller.
@@ -620,10 +653,69 @@ pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
     concord_consent::explain::refusal(&decision.reasons)
 }
 
-/// Puts the Consent or rule that permitted into the record.
+/// Puts the rules and Consents that let a version be seen into the record: those that are about it, and no others that
+/// the caller might have seen something else by.
+pub(crate) fn log_permit_of(
+    transaction: &mut Transaction<'_>,
+    record: &mut Record,
+    decision: &Decision,
+    version: &Version,
+) -> Result<(), Fault> {
+    let patient = transaction.patient_id(version.patient)?;
+    let (mut named, mut unsettled) = (Named::default(), Vec::new());
+    let mut is_explained = false;
+    for reason in decision.reasons.iter().filter(|reason| reason.verdict == Verdict::Permits) {
+        match told(&reason.about, version, &patient) {
+            Some(true) => {
+                named.add(reason);
+                is_explained |= reason.layer != Layer::Scope;
+            }
+            Some(false) => {}
+            None => unsettled.push(reason),
+        }
+        if named.is_full() {
+            break;
+        }
+    }
+    if !is_explained && let Some(reason) = first_met(transaction, &unsettled, version, &patient)? {
+        named.add(reason);
+    }
+    record.reason = named.text;
+    log_given(record, decision);
+    Ok(())
+}
+
+/// One of the reasons that are about a version, of those that the index is needed for. It is looked for by halves: each
+/// question is a query.
+fn first_met<'a>(
+    transaction: &mut Transaction<'_>,
+    reasons: &[&'a Reason],
+    version: &Version,
+    patient: &str,
+) -> Result<Option<&'a Reason>, Fault> {
+    let any = |reasons: &[&Reason]| {
+        reasons.iter().fold(Predicate::None, |any, reason| any.or(settled(&reason.about, version, patient)))
+    };
+    let mut rest = reasons;
+    if rest.is_empty() || !transaction.meets(Rows::Current, version.key, &any(rest))? {
+        return Ok(None);
+    }
+    while rest.len() > 1 {
+        let (first, second) = rest.split_at(rest.len() / 2);
+        rest = if transaction.meets(Rows::Current, version.key, &any(first))? { first } else { second };
+    }
+    Ok(rest.first().copied())
+}
+
+/// Puts the rules and Consents into the record that let the caller find something, with the labels that bound it.
 pub(crate) fn log_permit(record: &mut Record, decision: &Decision) {
-    record.reason = brief(decision);
-    // The reason that was given belongs with what it opened.
+    let tells = |reason: &&Reason| reason.verdict == Verdict::Permits || reason.layer == Layer::Label;
+    record.reason = Named::all(decision.reasons.iter().filter(tells));
+    log_given(record, decision);
+}
+
+/// Puts the reason that the caller gave with what it opened.
+fn log_given(record: &mut Record, decision: &Decision) {
     for reason in &decision.reasons {
         let told = matches!(reason.layer, Layer::BreakGlass | Layer::Office) && reason.verdict == Verdict::Permits;
         if told && record.reason.len() < LONGEST_REASON {
@@ -632,19 +724,44 @@ pub(crate) fn log_permit(record: &mut Record, decision: &Decision) {
     }
 }
 
-/// Puts the rule that refused into the record.
+/// Puts the rules that refused into the record.
 pub(crate) fn log_denial(record: &mut Record, decision: &Decision) {
-    record.reason = format!("hidden: {}", brief(decision));
+    let tells = |reason: &&Reason| reason.verdict != Verdict::Permits;
+    record.reason = format!("hidden: {}", Named::all(decision.reasons.iter().filter(tells)));
 }
 
-/// The rules and Consents of a decision in one line.
-fn brief(decision: &Decision) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for reason in &decision.reasons {
-        let told = reason.consent.as_deref().unwrap_or(reason.rule);
-        if !parts.contains(&told) && parts.len() < 5 {
-            parts.push(told);
+/// How many rules and Consents an audit record names.
+const MOST_NAMED: usize = 5;
+
+/// Rules and Consents in one line, each once.
+#[derive(Default)]
+struct Named<'a> {
+    names: Vec<&'a str>,
+    text: String,
+}
+
+impl<'a> Named<'a> {
+    fn all(reasons: impl Iterator<Item = &'a Reason>) -> String {
+        let mut named = Named::default();
+        for reason in reasons {
+            named.add(reason);
         }
+        named.text
     }
-    parts.join(", ")
+
+    fn add(&mut self, reason: &'a Reason) {
+        let name = reason.consent.as_deref().unwrap_or(reason.rule);
+        if self.is_full() || self.names.contains(&name) {
+            return;
+        }
+        if !self.names.is_empty() {
+            self.text.push_str(", ");
+        }
+        self.names.push(name);
+        self.text.push_str(name);
+    }
+
+    fn is_full(&self) -> bool {
+        self.names.len() == MOST_NAMED
+    }
 }

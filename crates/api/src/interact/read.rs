@@ -150,7 +150,7 @@ pub(crate) fn seen(
         access::log_denial(record, &decision);
         return Err(Fault::NotFound);
     }
-    access::log_permit(record, &decision);
+    access::log_permit_of(transaction, record, &decision, &head.version)?;
     if record.version == 0 {
         record.version = head.version.version;
     }
