@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 on_both! {
     one_conditional_create_wins, one_of_two_writers_wins, every_update_without_a_condition_counts, ids_of_patients,
-    transactions_over_the_same_resources, transactions_over_the_same_records
+    transactions_over_the_same_resources, transactions_over_the_same_records, first_versions_under_one_id,
+    a_transaction_and_a_write_in_its_way
 }
 
 /// How many requests are on their way together.
@@ -166,4 +167,51 @@ async fn transactions_over_the_same_records(concord: &Concord) {
         let consents = apps[0].get(&format!("Consent?patient={id}&_summary=count")).await.expect(200).json();
         assert_eq!((goals["total"].as_u64(), consents["total"].as_u64()), (Some(16), Some(16)), "{id}");
     }
+}
+
+/// Of many that store the first version under one id, one does and the others update it.
+async fn first_versions_under_one_id(concord: &Concord) {
+    let node = concord.another_node().await;
+    let apps = [concord.system(), node.system()];
+    for id in ["one", "two", "three"] {
+        let place = format!("Goal/{id}");
+        let put = |number: usize| apps[number % 2].put(&place, &with(goal(number), "id", json!(id)));
+        let answers = together((0..MANY).map(put)).await;
+        let other = answers.iter().find(|answer| ![200, 201].contains(&answer.status));
+        assert_eq!((statuses(&answers, 201), statuses(&answers, 200)), (1, MANY - 1), "{other:?}");
+        let versions: BTreeSet<String> =
+            answers.iter().map(|answer| text(&answer.json(), "/meta/versionId").to_owned()).collect();
+        assert_eq!(versions.len(), MANY);
+    }
+}
+
+/// A transaction that changes a record and then a resource in it, and a write that changes the resource and then the
+/// record, both come through.
+async fn a_transaction_and_a_write_in_its_way(concord: &Concord) {
+    let system = concord.system();
+    system.store(&json!({"resourceType": "Patient", "id": "amina"})).await;
+    let sharing = |number: usize| {
+        let consent = people::consent("active", "Practitioner/gp", &["access"], &["Goal"]);
+        with(consent, "dateTime", json!(format!("2026-01-{:02}", number + 1)))
+    };
+    system.store(&sharing(0)).await;
+    let place = "Consent/amina-sharing";
+    let asks = (1..=8).map(|number| {
+        if number % 2 == 0 {
+            return system.put(place, &sharing(number));
+        }
+        let entry = |method: &str, url: &str, resource: Value| {
+            json!({"request": {"method": method, "url": url}, "resource": resource})
+        };
+        let entries = [
+            entry("POST", "Consent", people::without(sharing(number), "id")),
+            entry("PUT", place, sharing(number)),
+        ];
+        system.post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
+    });
+    let answers = together(asks).await;
+    assert_eq!(statuses(&answers, 200), 8, "{:?}", answers.iter().find(|answer| answer.status != 200));
+    let count = system.get("Consent?patient=amina&_summary=count").await.expect(200).json();
+    assert_eq!(count["total"].as_u64(), Some(5));
+    assert_eq!(text(&system.get(place).await.expect(200).json(), "/meta/versionId"), "9");
 }

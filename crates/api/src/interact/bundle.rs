@@ -301,9 +301,9 @@ pub(crate) async fn transaction(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .write(move |transaction| {
+        .change(move |transaction| {
             let mut records = Vec::new();
-            match together(&concord, &call, transaction, all, &mut records) {
+            match together(&concord, &call, transaction, all.clone(), &mut records) {
                 Ok(done) => (Ok(done), records),
                 // What was done is undone, so only the refusal is told.
                 Err((fault, record)) => logged(Err(fault), *record),
@@ -388,6 +388,7 @@ fn together(
     };
     lock_conditions(transaction, &entries)
         .and_then(|()| lock_records(concord, transaction, &entries))
+        .and_then(|()| lock_resources(transaction, &entries))
         .map_err(|fault| failed(call, fault, None))?;
     // What is deleted meets no condition.
     let rest = entries.split_off(entries.partition_point(|entry| entry.what.removes()));
@@ -461,6 +462,23 @@ fn lock_records(concord: &Concord, transaction: &mut Transaction<'_>, entries: &
     }
     let shares: BTreeSet<u64> = patients.iter().map(|id| matching::hash(id) % SHARES).collect();
     shares.iter().try_for_each(|share| transaction.lock(matching::hash(("record", share)).cast_signed()))
+}
+
+/// Locks what is replaced or deleted before anything is changed: a record is changed after the resource, as a write alone
+/// does it.
+fn lock_resources(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), Fault> {
+    if entries.len() < 2 || !transaction.is_postgres() {
+        return Ok(());
+    }
+    let named = |entry: &Entry| match &entry.what {
+        What::Update(id) | What::Delete(id) => Some((entry.resource_type, id.clone())),
+        _ => None,
+    };
+    let wanted: Vec<_> = entries.iter().filter_map(named).collect();
+    if !wanted.is_empty() {
+        transaction.heads_locked(&wanted)?;
+    }
+    Ok(())
 }
 
 /// The ids of what the entries create or replace.

@@ -40,13 +40,13 @@ pub(crate) async fn create(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .write(move |transaction| {
+        .change(move |transaction| {
             let mut record = call.record(Interaction::Create, Some(resource_type));
             let result = if resource_type == AUDIT_EVENT {
                 handed_in(&call, transaction, &value, &mut record)
             } else {
                 let id = matching::new_id(transaction.now);
-                run(&concord, &call, transaction, resource_type, value, condition.as_ref(), &id, &mut record)
+                run(&concord, &call, transaction, resource_type, value.clone(), condition.as_ref(), &id, &mut record)
             };
             if resource_type == AUDIT_EVENT && result.is_ok() {
                 // The event handed in is in the log itself.

@@ -26,13 +26,13 @@ pub(crate) async fn delete(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .write(move |transaction| {
+        .change(move |transaction| {
             let mut record = call.record(Interaction::Delete, Some(resource_type));
             let precondition = precondition.as_ref();
-            let result = match target {
-                Target::Id(id) => run(&concord, &call, transaction, resource_type, &id, precondition, &mut record),
+            let result = match &target {
+                Target::Id(id) => run(&concord, &call, transaction, resource_type, id, precondition, &mut record),
                 Target::Match(query) => {
-                    conditional(&concord, &call, transaction, resource_type, &query, precondition, &mut record)
+                    conditional(&concord, &call, transaction, resource_type, query, precondition, &mut record)
                 }
             };
             logged(result, record)

@@ -29,13 +29,13 @@ pub(crate) async fn patch(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .write(move |transaction| {
+        .change(move |transaction| {
             let mut record = call.record(Interaction::Patch, Some(resource_type));
-            let id = match target {
-                Target::Id(id) => Ok(id),
+            let id = match &target {
+                Target::Id(id) => Ok(id.clone()),
                 Target::Match(query) => access::require_scope(&call, Action::Update, resource_type)
-                    .and_then(|()| matching::lock(transaction, resource_type, &query))
-                    .and_then(|()| matching::one(&concord, &call, transaction, &query))
+                    .and_then(|()| matching::lock(transaction, resource_type, query))
+                    .and_then(|()| matching::one(&concord, &call, transaction, query))
                     .and_then(|found| found.map(|version| version.id).ok_or(Fault::NotFound)),
             };
             let precondition = precondition.as_ref();

@@ -144,8 +144,20 @@ pub(crate) fn seen(
 ) -> Result<(Head, Arc<Decision>), Fault> {
     access::require_scope(call, action, resource_type)?;
     let Some(head) = transaction.head(resource_type, id, action.writes())? else { return Err(Fault::NotFound) };
+    let decision = judged(concord, call, transaction, &head, record)?;
+    Ok((head, decision))
+}
+
+/// The decision that lets a resource be seen that is there; [`Fault::NotFound`] if the caller may not know of it.
+pub(super) fn judged(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    head: &Head,
+    record: &mut Record,
+) -> Result<Arc<Decision>, Fault> {
     record.patient = head.version.patient;
-    let decision = access::decide_on(concord, call, transaction, Action::Read, &head)?;
+    let decision = access::decide_on(concord, call, transaction, Action::Read, head)?;
     if !access::permits(transaction, &decision, Rows::Current, &head.version)? {
         access::log_denial(record, &decision);
         return Err(Fault::NotFound);
@@ -154,7 +166,7 @@ pub(crate) fn seen(
     if record.version == 0 {
         record.version = head.version.version;
     }
-    Ok((head, decision))
+    Ok(decision)
 }
 
 /// One event of the audit log.

@@ -95,12 +95,13 @@ pub(crate) async fn update(
     let concord = Arc::clone(concord);
     let store = concord.store.clone();
     store
-        .write(move |transaction| {
+        .change(move |transaction| {
             let mut record = call.record(Interaction::Update, Some(resource_type));
             let precondition = precondition.as_ref();
-            let result = match target {
+            let value = value.clone();
+            let result = match &target {
                 Target::Id(id) => {
-                    run(&concord, &call, transaction, resource_type, &id, value, precondition, &mut record)
+                    run(&concord, &call, transaction, resource_type, id, value, precondition, &mut record)
                 }
                 Target::Match(query) => {
                     let new_id = matching::new_id(transaction.now);
@@ -109,7 +110,7 @@ pub(crate) async fn update(
                         &call,
                         transaction,
                         resource_type,
-                        &query,
+                        query,
                         value,
                         precondition,
                         &mut record,
@@ -172,20 +173,17 @@ pub(super) fn run(
     record.entity = id.to_owned();
     access::require_scope(call, Action::Update, resource_type)?;
     let is_system = matches!(call.caller.actor, Actor::System);
-    let (head, seen) = match read::seen(concord, call, transaction, resource_type, id, Action::Update, record) {
-        Ok(found) => found,
+    let Some(head) = transaction.head(resource_type, id, true)? else {
         // Only a system learns that an id is unused; for anybody else that looks like a hidden one.
-        Err(Fault::NotFound) if is_system => {
-            if transaction.head(resource_type, id, true)?.is_some() {
-                return Err(Fault::NotFound);
-            }
-            if precondition.is_some_and(Precondition::needs_one) {
-                return Err(stale());
-            }
-            return create::insert(concord, call, transaction, resource_type, value, id, Method::Put, record);
+        if !is_system {
+            return Err(Fault::NotFound);
         }
-        Err(fault) => return Err(fault),
+        if precondition.is_some_and(Precondition::needs_one) {
+            return Err(stale());
+        }
+        return create::insert(concord, call, transaction, resource_type, value, id, Method::Put, record);
     };
+    let seen = read::judged(concord, call, transaction, &head, record)?;
     let old = head.version;
     if old.deleted && !is_system {
         return Err(Fault::Gone);

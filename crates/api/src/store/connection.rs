@@ -218,6 +218,19 @@ pub(super) fn in_one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Whether another writer is why a statement failed: it came first, or the two stood in each other's way.
+pub(super) fn is_overtaken(error: &Error) -> bool {
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::SerializationFailure, _) => true,
+        Error::DatabaseError(_, information) => waits_for_another(information.message()),
+        _ => false,
+    }
+}
+
+fn waits_for_another(message: &str) -> bool {
+    ["locked", "deadlock", "lock timeout"].iter().any(|wait| message.contains(wait))
+}
+
 /// What a database error means to a request: most are the server's fault, a lost race is a conflict and a busy or lost
 /// database is for the client to come back to.
 impl From<Error> for Fault {
@@ -236,11 +249,7 @@ impl From<Error> for Fault {
                     "this takes the database too long; ask for less at once, for instance for one patient",
                 )])
             }
-            Error::DatabaseError(_, information)
-                if ["locked", "deadlock", "lock timeout"].iter().any(|wait| information.message().contains(wait)) =>
-            {
-                Fault::Busy(1)
-            }
+            Error::DatabaseError(_, information) if waits_for_another(information.message()) => Fault::Busy(1),
             _ => Fault::Internal(format!("database: {error}")),
         }
     }

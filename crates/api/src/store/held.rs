@@ -139,7 +139,7 @@ impl Transaction<'_> {
     }
 
     /// The current versions of resources that are there, which no other transaction can replace until this one ends.
-    fn heads_locked(&mut self, wanted: &[(ResourceType, String)]) -> Result<Vec<Head>, Fault> {
+    pub(crate) fn heads_locked(&mut self, wanted: &[(ResourceType, String)]) -> Result<Vec<Head>, Fault> {
         if !self.is_postgres() {
             let mut found = Vec::new();
             for (resource_type, id) in wanted {

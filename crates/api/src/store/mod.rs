@@ -212,6 +212,22 @@ impl Store {
         }
     }
 
+    /// The same for work that is done again, in a transaction of its own, when another writer came first or stood in its
+    /// way. Only PostgreSQL has several.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Postgres(postgres) => {
+                let (result, records) = postgres.change(work).await;
+                self.append(records).await?;
+                result
+            }
+        }
+    }
+
     /// Makes audit records durable.
     pub(crate) async fn append(&self, records: Vec<Record>) -> Result<(), Fault> {
         if records.is_empty() {

@@ -22,6 +22,9 @@ const SHARED_COMMIT: usize = 512;
 /// Reads see the database at one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+/// How often a change is tried that other writers come before.
+const MOST_TRIES: u32 = 5;
+
 /// How long to wait before a lost database is tried again.
 const RECONNECT: Duration = Duration::from_millis(200);
 
@@ -116,17 +119,28 @@ impl Postgres {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
     ) -> Reply<T> {
-        let logged = move |transaction: &mut Transaction<'_>| {
-            let (result, records) = work(transaction);
-            match result {
-                Ok(value) => match transaction.append(&records) {
-                    Ok(_) => (Ok(value), Vec::new()),
-                    Err(fault) => (Err(fault), Vec::new()),
-                },
-                Err(fault) => (Err(fault), records),
-            }
-        };
+        let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
         self.run(move |connection, shared| in_transaction(connection, shared, "BEGIN", logged)).await
+    }
+
+    /// The same, done again when another writer came between. The one who has to come first has done so by then: whoever
+    /// was stopped holds nothing any more.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Transaction<'_>) -> Reply<T> + Send + 'static,
+    ) -> Reply<T> {
+        let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
+        self.run(move |connection, shared| {
+            let mut tries = 0;
+            loop {
+                let (reply, overtaken) = attempt(connection, shared, "BEGIN", &logged);
+                tries += 1;
+                if !overtaken || tries == MOST_TRIES {
+                    return reply;
+                }
+            }
+        })
+        .await
     }
 
     pub(super) fn append(&self, records: Vec<Record>, done: oneshot::Sender<Result<(), Fault>>) -> Result<(), Fault> {
@@ -152,14 +166,32 @@ impl Postgres {
     }
 }
 
+/// What a write leaves: the records of a success are stored with it.
+fn logged<T>((result, records): Reply<T>, transaction: &mut Transaction<'_>) -> Reply<T> {
+    match result {
+        Ok(value) => (transaction.append(&records).map(|_| value), Vec::new()),
+        Err(fault) => (Err(fault), records),
+    }
+}
+
 fn in_transaction<T>(
     connection: &mut Connection,
     shared: &Shared,
     begin: &str,
     work: impl FnOnce(&mut Transaction<'_>) -> Reply<T>,
 ) -> Reply<T> {
+    attempt(connection, shared, begin, work).0
+}
+
+/// The same, and whether it failed because of another writer.
+fn attempt<T>(
+    connection: &mut Connection,
+    shared: &Shared,
+    begin: &str,
+    work: impl FnOnce(&mut Transaction<'_>) -> Reply<T>,
+) -> (Reply<T>, bool) {
     if let Err(error) = connection.batch(begin) {
-        return (Err(error.into()), Vec::new());
+        return ((Err(error.into()), Vec::new()), false);
     }
     let mut transaction = Transaction::new(connection, shared);
     let (result, records) = guarded(work, &mut transaction);
@@ -167,10 +199,12 @@ fn in_transaction<T>(
         Ok(_) => transaction.batch("COMMIT").map(|()| transaction.committed()),
         Err(_) => transaction.batch("ROLLBACK"),
     };
-    match (result, ended) {
+    let overtaken = transaction.overtaken && result.is_err() && ended.is_ok();
+    let reply = match (result, ended) {
         (Ok(_), Err(fault)) => (Err(fault), Vec::new()),
         (result, _) => (result, records),
-    }
+    };
+    (reply, overtaken)
 }
 
 /// Where a connection leads, and how long its statements may take.

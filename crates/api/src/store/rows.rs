@@ -406,6 +406,7 @@ impl Transaction<'_> {
                 .bind(old.version),
         )?;
         if changed != 1 {
+            self.overtaken = true;
             return Err(Fault::Conflict("another writer came first; read the resource again and repeat".to_owned()));
         }
         let Some(entries) = entries else { return Ok(()) };

@@ -10,7 +10,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::Shared;
-use super::connection::Connection;
+use super::connection::{Connection, is_overtaken};
 use super::entries::EntryRow;
 use super::held::Held;
 use super::lower::{Lowering, Rows};
@@ -34,6 +34,8 @@ pub(crate) struct Transaction<'a> {
     left: Option<u32>,
     /// A statement was wanted that might not run.
     pub(super) exceeded: bool,
+    /// Whether a statement failed because of another writer.
+    pub(super) overtaken: bool,
     /// A current version that has been looked up already.
     head: Option<LookedUp>,
     /// Whether it shows the log as it is: a snapshot that has been kept does not.
@@ -64,6 +66,7 @@ impl<'a> Transaction<'a> {
             appended: 0,
             left: None,
             exceeded: false,
+            overtaken: false,
             head: None,
             sees_log: true,
             held: None,
@@ -179,7 +182,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// A database error, counted. A lost race is none: it is how two writers find out about one another.
-    fn failed(&self, error: diesel::result::Error) -> Fault {
+    fn failed(&mut self, error: diesel::result::Error) -> Fault {
+        self.overtaken |= is_overtaken(&error);
         let fault = Fault::from(error);
         if !matches!(fault, Fault::Conflict(_)) {
             self.shared.metrics.database_error();

@@ -45,7 +45,7 @@ fn run(concord: Arc<Concord>, call: Call, _: Target, input: Input) -> Running {
     Box::pin(async move {
         let store = concord.store.clone();
         store
-            .write(move |transaction| {
+            .change(move |transaction| {
                 let mut record = call.record(Interaction::Operation, Some(COMMUNICATION));
                 record.query = OPERATION.name.to_owned();
                 let done = request(&input)

@@ -97,7 +97,7 @@ fn changed(concord: Arc<Concord>, call: Call, target: Target, input: Input, adds
     Box::pin(async move {
         let store = concord.store.clone();
         store
-            .write(move |transaction| {
+            .change(move |transaction| {
                 let mut record = call.record(Interaction::Operation, target.resource_type);
                 record.query = if adds { ADD.name } else { DELETE.name }.to_owned();
                 let done = on(&target).and_then(|(named, id)| {

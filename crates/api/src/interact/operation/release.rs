@@ -49,7 +49,7 @@ fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Runni
         }
         let store = concord.store.clone();
         store
-            .write(move |transaction| {
+            .change(move |transaction| {
                 let mut record = call.record(Interaction::Operation, Some(resource_type));
                 record.query = OPERATION.name.to_owned();
                 record.entity.clone_from(&id);

@@ -57,11 +57,11 @@ fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Runni
         };
         let store = concord.store.clone();
         store
-            .write(move |transaction| {
+            .change(move |transaction| {
                 let mut record = call.record(Interaction::Operation, Some(resource_type));
                 record.query = if withdraws { "$verify?withdraw=true" } else { OPERATION.name }.to_owned();
                 record.entity.clone_from(&id);
-                let asked = Asked { resource_type, id, withdraws, named };
+                let asked = Asked { resource_type, id: id.clone(), withdraws, named };
                 let done = asked.done(&concord, &call, transaction, &mut record);
                 logged(done.map(Output::Value), record)
             })
