@@ -1,5 +1,6 @@
 //! Batches and transactions: every entry goes the way of its own interaction, and a transaction is whole or nothing.
 
+use base64::Engine;
 use concord_tests::client::text;
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Answer, App, Concord, on_both};
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 
 on_both! {
     a_transaction_is_whole, or_nothing, a_batch_goes_on, what_is_hidden_stays_hidden, entries_refer_to_one_another,
-    conditions_after_deletions, entries_that_must_not_be_there_yet
+    conditions_after_deletions, entries_that_must_not_be_there_yet, patches, histories_and_compartments,
+    operations_in_a_batch, forms_of_single_entries
 }
 
 async fn send(app: &App, kind: &str, entries: &[Value]) -> Answer {
@@ -326,4 +328,155 @@ async fn entries_that_must_not_be_there_yet(concord: &Concord) {
     send(&system, "transaction", &[put("second")]).await.expect(412).issues();
     assert_eq!(statuses(&send(&system, "batch", &[put("third")]).await.expect(200)), ["412"]);
     assert_eq!(text(&system.get("Patient/new").await.expect(200).json(), "/name/0/family"), "first");
+}
+
+/// The entry of a patch: a JSON Patch in a Binary.
+fn patch(url: &str, operations: &Value) -> Value {
+    let data = base64::engine::general_purpose::STANDARD.encode(operations.to_string());
+    json!({"request": {"method": "PATCH", "url": url},
+        "resource": {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data}})
+}
+
+async fn patches(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let (one, other) = (amina.create(&goal("amina")).await, amina.create(&goal("amina")).await);
+    let named = with(goal("amina"), "identifier", json!([{"system": "urn:app", "value": "third"}]));
+    let third = amina.create(&named).await;
+    let change = json!([{"op": "replace", "path": "/description/text", "value": "run"}]);
+    let entries = [
+        patch(&format!("Goal/{one}"), &change),
+        patch("Goal?identifier=urn:app|third", &change),
+        json!({"request": {"method": "POST", "url": "Goal"}, "resource": goal("amina")}),
+    ];
+    let answer = send(&amina, "transaction", &entries).await.expect(200);
+    assert_eq!(statuses(&answer), ["200", "200", "201"]);
+    for id in [&one, &third] {
+        let stored = amina.get(&format!("Goal/{id}")).await.expect(200).json();
+        assert_eq!((text(&stored, "/description/text"), text(&stored, "/meta/versionId")), ("run", "2"));
+        let log = amina.get(&format!("AuditEvent?entity=Goal/{id}&subtype=patch")).await.expect(200).ids();
+        assert_eq!(log.len(), 1);
+    }
+    // A test that does not hold undoes all of it.
+    let test = json!([{"op": "test", "path": "/description/text", "value": "swim"}]);
+    let entries = [
+        patch(&format!("Goal/{one}"), &json!([{"op": "remove", "path": "/description/text"}])),
+        patch(&format!("Goal/{other}"), &test),
+    ];
+    assert!(send(&amina, "transaction", &entries).await.status >= 400);
+    assert_eq!(text(&amina.get(&format!("Goal/{one}")).await.json(), "/meta/versionId"), "2");
+    // Each by the rules of its own request.
+    let hidden = concord.system().create(&goal("callum")).await;
+    let mut plain = patch(&format!("Goal/{one}"), &change);
+    plain["resource"]["contentType"] = json!("application/json");
+    let entries = [
+        patch(&format!("Goal/{other}"), &change),
+        patch(&format!("Goal/{hidden}"), &change),
+        plain,
+        patch(&format!("Goal/{other}"), &test),
+        patch("Goal?identifier=none|none", &change),
+        json!({"request": {"method": "PATCH", "url": format!("Goal/{one}")}}),
+    ];
+    let answer = send(&amina, "batch", &entries).await.expect(200);
+    assert_eq!(statuses(&answer), ["200", "404", "400", "409", "404", "400"]);
+    // Twice the same resource.
+    let entries = [patch(&format!("Goal/{other}"), &change), request("DELETE", &format!("Goal/{other}"))];
+    send(&amina, "transaction", &entries).await.expect(400);
+}
+
+async fn histories_and_compartments(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let id = amina.create(&goal("amina")).await;
+    let changed = with(with(goal("amina"), "id", json!(id)), "lifecycleStatus", json!("on-hold"));
+    amina.put(&format!("Goal/{id}"), &changed).await.expect(200);
+    let hidden = concord.system().create(&goal("callum")).await;
+    let entries = [
+        request("GET", &format!("Goal/{id}/_history")),
+        request("GET", "Goal/_history?_count=1"),
+        request("GET", "Patient/amina/Goal?lifecycle-status=on-hold"),
+        request("GET", "Patient/amina/*?_type=Goal"),
+        request("GET", &format!("Goal/{hidden}/_history")),
+        request("GET", "Patient/callum/Goal"),
+        request("GET", "Goal/_history?name=x"),
+        request("GET", "Patient/amina/Nonsense"),
+    ];
+    let told = |answer: &Answer| {
+        let all = answer.entries();
+        let history = all[0]["resource"]["entry"].as_array().expect("versions").clone();
+        assert_eq!(history.len(), 2);
+        assert_eq!((text(&history[0], "/request/method"), text(&all[0], "/resource/type")), ("PUT", "history"));
+        assert_eq!(all[1]["resource"]["entry"].as_array().map(Vec::len), Some(1));
+        assert!(all[1]["resource"]["link"].as_array().expect("links").iter().any(|link| link["relation"] == "next"));
+        for place in [2, 3] {
+            assert_eq!(text(&all[place], "/resource/entry/0/resource/id"), id, "{}", all[place]);
+        }
+        assert_eq!(
+            text(&all[2], "/resource/link/0/url"),
+            "http://concord.test/fhir/Patient/amina/Goal?lifecycle-status=on-hold"
+        );
+    };
+    let answer = send(&amina, "batch", &entries).await.expect(200);
+    assert_eq!(statuses(&answer), ["200", "200", "200", "200", "404", "200", "400", "404"]);
+    told(&answer);
+    let found = answer.entries()[5]["resource"]["entry"].as_array().cloned().unwrap_or_default();
+    assert!(found.iter().all(|entry| entry["search"]["mode"] == "outcome"), "{found:?}");
+    told(&send(&amina, "transaction", &entries[..4]).await.expect(200));
+    send(&amina, "transaction", &entries[..5]).await.expect(404);
+    let log = amina.get("AuditEvent?subtype=history-instance").await.expect(200).ids();
+    assert_eq!(log.len(), 2, "the refused transaction tells of its refusal alone");
+}
+
+async fn operations_in_a_batch(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let id = amina.create(&goal("amina")).await;
+    let body = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "meta", "valueMeta": {"tag": [{"system": "urn:app", "code": "mine"}]}}]});
+    let post = |url: &str| json!({"request": {"method": "POST", "url": url}, "resource": body});
+    let entries = [
+        request("GET", "Patient/amina/$everything?_type=Goal"),
+        post(&format!("Goal/{id}/$meta-add")),
+        request("GET", &format!("Goal/{id}/$meta")),
+        request("GET", "Patient/callum/$everything"),
+        request("GET", &format!("Goal/{id}/$meta-add")),
+        request("GET", "Goal/$nonsense"),
+        request("GET", "Patient/amina/$everything?nonsense=1"),
+    ];
+    let answer = send(&amina, "batch", &entries).await.expect(200);
+    assert_eq!(statuses(&answer), ["200", "200", "200", "404", "405", "404", "400"], "{answer}");
+    let all = answer.entries();
+    let found = all[0]["resource"]["entry"].as_array().expect("a record");
+    assert!(found.iter().any(|entry| text(entry, "/resource/id") == id), "{found:?}");
+    assert!(all[2]["resource"].to_string().contains("mine"), "{}", all[2]);
+    let answer = send(&amina, "transaction", &entries[..1]).await.expect(400);
+    assert!(answer.text().contains("not in a transaction"), "{answer}");
+}
+
+/// `_summary` and `_elements` of an entry are for its own answer.
+async fn forms_of_single_entries(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let id = amina.create(&goal("amina")).await;
+    let place = format!("Goal/{id}");
+    let entries = [
+        request("GET", &format!("{place}?_elements=lifecycleStatus")),
+        request("GET", &place),
+        request("GET", "Goal?_summary=count"),
+        request("GET", "Goal?_elements=lifecycleStatus"),
+        request("GET", &format!("{place}?_summary=nonsense")),
+        request("GET", &format!("{place}?status=x")),
+    ];
+    let answer = send(&amina, "batch", &entries).await.expect(200);
+    assert_eq!(statuses(&answer), ["200", "200", "200", "200", "400", "400"]);
+    let all = answer.entries();
+    assert!(all[0]["resource"].get("expressedBy").is_none() && all[0]["resource"].get("lifecycleStatus").is_some());
+    assert!(all[1]["resource"].get("expressedBy").is_some());
+    assert_eq!(all[2]["resource"]["total"], json!(1));
+    let matches = |entry: &Value| {
+        let list = entry["resource"]["entry"].as_array().cloned().unwrap_or_default();
+        list.into_iter().filter(|one| one["search"]["mode"] == "match").collect::<Vec<_>>()
+    };
+    assert!(matches(&all[2]).is_empty());
+    assert!(matches(&all[3])[0]["resource"].get("expressedBy").is_none(), "{}", all[3]);
 }

@@ -9,11 +9,13 @@ use concord_fhir::registry::ResourceType;
 use super::Server;
 use super::collection::Bundle;
 use super::exchange::{Exchange, exchange};
-use super::negotiate::Answer;
-use super::resource::received;
+use super::negotiate::{Answer, Shape};
+use super::operation::page_bundle;
+use super::resource::{history_bundle, received};
 use super::search::{address, ignored};
 use crate::fault::Fault;
 use crate::interact::bundle::{self, Done};
+use crate::interact::operation::Output;
 use crate::interact::{instant, labels};
 
 const BUNDLE: ResourceType = ResourceType::of("Bundle");
@@ -43,6 +45,11 @@ async fn carried_out(exchange: &Exchange, body: Result<Bytes, actix_web::Error>)
     let value = exchange.body(&received(body)?, BUNDLE)?;
     let concord = &exchange.server.concord;
     let entries = bundle::entries(concord, &value).await?;
+    let with_shape = |entry: Result<bundle::Entry, Fault>| match entry.and_then(|entry| shape(exchange, entry)) {
+        Ok((entry, shape)) => (Ok(entry), shape),
+        Err(fault) => (Err(fault), Shape::Whole),
+    };
+    let (entries, shapes): (Vec<_>, Vec<Shape>) = entries.into_iter().map(with_shape).unzip();
     let (kind, answers) = match value.text("type") {
         Some("batch") => ("batch-response", bundle::batch(concord, &exchange.call, entries).await),
         Some("transaction") => {
@@ -58,9 +65,9 @@ async fn carried_out(exchange: &Exchange, body: Result<Bytes, actix_web::Error>)
         }
     };
     let mut list = Vec::with_capacity(answers.len());
-    for answer in answers {
+    for (answer, shape) in answers.into_iter().zip(shapes) {
         list.push(match answer {
-            Ok(done) => answered(exchange, done)?,
+            Ok(done) => answered(exchange, done, shape)?,
             Err(fault) => refused(exchange, &fault),
         });
     }
@@ -69,11 +76,22 @@ async fn carried_out(exchange: &Exchange, body: Result<Bytes, actix_web::Error>)
         object.set("entry", Value::Array(list));
     }
     // The form of the whole; what of each resource is sent has been settled above.
-    Ok(Answer { shape: super::negotiate::Shape::Whole, ..exchange.answer.clone() }.value(&all))
+    Ok(Answer { shape: Shape::Whole, ..exchange.answer.clone() }.value(&all))
+}
+
+/// What of each resource is sent in the answer to an entry: what the entry says, else what the request says.
+fn shape(exchange: &Exchange, entry: bundle::Entry) -> Result<(bundle::Entry, Shape), Fault> {
+    let form: Vec<(String, String)> = entry.form().iter().filter(|(name, _)| name != "_format").cloned().collect();
+    let shape = match Answer::asked(&form, None)?.shape {
+        Shape::Whole => exchange.answer.shape.clone(),
+        own => own,
+    };
+    Ok((entry, shape))
 }
 
 /// The answer to one entry.
-fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
+fn answered(exchange: &Exchange, done: Done, shape: Shape) -> Result<Value<'static>, Fault> {
+    let form = Answer { shape, ..Answer::default() };
     let base = exchange.server.concord.base.as_str();
     let mut response = Value::object([("status", Value::string(done.status()))]);
     let Some(object) = response.as_object_mut() else { return Ok(Value::Null) };
@@ -88,7 +106,7 @@ fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
                 object.set("outcome", outcome(&written.warnings));
             }
             match exchange.wants_representation() {
-                true => Some(labels::shown(version)?),
+                true => Some(form.resource(labels::shown(version)?)?),
                 false => None,
             }
         }
@@ -101,11 +119,19 @@ fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
         Done::Found(version) => {
             object.set("etag", Value::string(format!("W/\"{}\"", version.version)));
             object.set("lastModified", Value::string(instant(version.updated)));
-            Some(labels::shown(version)?)
+            Some(form.resource(labels::shown(version)?)?)
         }
+        Done::Versions(history) => {
+            let (of, pairs, page, limit) = *history;
+            Some(history_bundle(exchange, of, &pairs, page, limit).written(&form)?)
+        }
+        Done::Output(output) => match *output {
+            (Output::Value(value), ..) => Some(json::to_string(&form.shaped(value))),
+            (Output::Page(page), path, pairs) => Some(page_bundle(exchange, page, &path, &pairs).written(&form)?),
+        },
         Done::Page(page) => {
-            let (named, query, page) = *page;
-            let path = format!("{base}/{named}");
+            let (path, query, page) = *page;
+            let path = format!("{base}{path}");
             let bundle = Bundle {
                 kind: "searchset",
                 base,
@@ -117,7 +143,7 @@ fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
                 included: page.included,
                 remarks: page.remarks.into_iter().chain(ignored(&query)).collect(),
             };
-            Some(bundle.written(&Answer::default())?)
+            Some(bundle.written(&form)?)
         }
     };
     let mut entry = Value::object([]);
@@ -127,7 +153,7 @@ fn answered(exchange: &Exchange, done: Done) -> Result<Value<'static>, Fault> {
         if let (Some(name), Some(id)) = (value.text("resourceType"), value.text("id")) {
             object.set("fullUrl", Value::string(format!("{base}/{name}/{id}")));
         }
-        object.set("resource", exchange.answer.shaped(value).into_owned());
+        object.set("resource", value.into_owned());
     }
     if let Some(object) = entry.as_object_mut() {
         object.set("response", response);

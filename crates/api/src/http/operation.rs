@@ -3,14 +3,15 @@
 use actix_web::http::Method;
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use concord_fhir::issue::{Issue, IssueCode};
 
 use super::Server;
 use super::collection::Bundle;
 use super::exchange::{Exchange, exchange};
 use super::resource::{Answered, logical_id, received, resource_type};
 use crate::fault::Fault;
+use crate::interact::FORM;
 use crate::interact::operation::{self, Input, Operation, Output, Target};
+use crate::interact::search::Page;
 
 /// The form of an operation's name in a route.
 pub(super) const NAME: &str = r"{operation:\$[a-zA-Z0-9-]+}";
@@ -60,12 +61,8 @@ async fn answered(
                 resource_type: named.as_deref().map(resource_type).transpose()?,
                 id: id.map(logical_id).transpose()?,
             };
-            let operation = operation::find(&name, &target).ok_or_else(|| unknown(&name))?;
             let reads = [Method::GET, Method::HEAD].contains(request.method());
-            if operation.changes && reads {
-                let text = format!("{name} may change something: call it by POST");
-                return Err(Fault::NotAllowed { text, allow: "POST" });
-            }
+            let operation = operation::called(&name, &target, reads)?;
             let input = input(&exchange, operation, received(body)?)?;
             let path = request.path().to_owned();
             let pairs = input.pairs.clone();
@@ -80,15 +77,8 @@ async fn answered(
     .await
 }
 
-fn unknown(name: &str) -> Fault {
-    let shown: String = name.chars().take(64).collect();
-    let issue = Issue::plain(IssueCode::NotSupported, format!("there is no operation {shown} here"));
-    Fault::NoSuchOperation(issue)
-}
-
 fn input(exchange: &Exchange, operation: &Operation, body: Bytes) -> Result<Input, Fault> {
-    let form = ["_format", "_pretty", "_summary", "_elements"];
-    let pairs = exchange.pairs.iter().filter(|(name, _)| !form.contains(&name.as_str())).cloned().collect();
+    let pairs = exchange.pairs.iter().filter(|(name, _)| !FORM.contains(&name.as_str())).cloned().collect();
     let mut input = Input { pairs, ..Input::default() };
     if !body.is_empty() {
         match exchange.any_body(&body) {
@@ -112,29 +102,39 @@ fn respond(exchange: Exchange, output: Output, path: &str, pairs: &[(String, Str
             Ok(builder.body(body))
         }
         Output::Page(page) => {
-            let concord = &exchange.server.concord;
-            let base = concord.base.as_str();
-            let place = format!("{base}{}", path.strip_prefix("/fhir").unwrap_or(path));
-            let address = |cursor: Option<&str>| {
-                let mut text = url::form_urlencoded::Serializer::new(String::new());
-                let cursor = cursor.map(|cursor| ("_cursor", cursor));
-                let kept = pairs.iter().filter(|(name, _)| name != "_cursor" || cursor.is_none());
-                text.extend_pairs(kept).extend_pairs(cursor);
-                let text = text.finish();
-                if text.is_empty() { place.clone() } else { format!("{place}?{text}") }
-            };
-            let bundle = Bundle {
-                kind: "searchset",
-                base,
-                now_ms: concord.store.now_ms(),
-                total: page.total,
-                this: address(None),
-                next: page.next.as_deref().map(|cursor| address(Some(cursor))),
-                versions: page.versions,
-                included: page.included,
-                remarks: page.remarks,
-            };
-            exchange.bundle(bundle)
+            let path = path.strip_prefix("/fhir").unwrap_or(path);
+            exchange.bundle(page_bundle(&exchange, page, path, pairs))
         }
+    }
+}
+
+/// A page that an operation answers, called at a path below the base with these parameters.
+pub(super) fn page_bundle<'a>(
+    exchange: &'a Exchange,
+    page: Page,
+    path: &str,
+    pairs: &[(String, String)],
+) -> Bundle<'a> {
+    let concord = &exchange.server.concord;
+    let base = concord.base.as_str();
+    let place = format!("{base}{path}");
+    let address = |cursor: Option<&str>| {
+        let mut text = url::form_urlencoded::Serializer::new(String::new());
+        let cursor = cursor.map(|cursor| ("_cursor", cursor));
+        let kept = pairs.iter().filter(|(name, _)| name != "_cursor" || cursor.is_none());
+        text.extend_pairs(kept).extend_pairs(cursor);
+        let text = text.finish();
+        if text.is_empty() { place.clone() } else { format!("{place}?{text}") }
+    };
+    Bundle {
+        kind: "searchset",
+        base,
+        now_ms: concord.store.now_ms(),
+        total: page.total,
+        this: address(None),
+        next: page.next.as_deref().map(|cursor| address(Some(cursor))),
+        versions: page.versions,
+        included: page.included,
+        remarks: page.remarks,
     }
 }

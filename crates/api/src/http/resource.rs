@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Query;
+use concord_fhir::value::is_id;
 
 use super::Server;
 use super::collection::Bundle;
@@ -13,7 +14,7 @@ use super::negotiate::Answer;
 use crate::fault::Fault;
 use crate::interact::history::{Of, Range};
 use crate::interact::update::Target;
-use crate::interact::{self, AUDIT_EVENT, PROVENANCE};
+use crate::interact::{self, AUDIT_EVENT, FORM, PROVENANCE};
 
 pub(super) type Answered = Result<HttpResponse, (Fault, Answer)>;
 
@@ -28,9 +29,7 @@ pub(super) fn resource_type(name: &str) -> Result<ResourceType, Fault> {
 
 /// Whether a text has the form of a logical id; what has not cannot be the id of anything.
 pub(super) fn logical_id(id: String) -> Result<String, Fault> {
-    let fits = (1..=64).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
-    if fits { Ok(id) } else { Err(Fault::NotFound) }
+    if is_id(&id) { Ok(id) } else { Err(Fault::NotFound) }
 }
 
 /// Audit events and provenance say what happened: nobody changes them (405 for everybody).
@@ -384,19 +383,28 @@ pub async fn system_history(request: HttpRequest, server: Data<Server>) -> HttpR
 }
 
 async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
-    let now_ms = exchange.server.concord.store.now_ms();
     let done = async {
         let of = of?;
-        let range = exchange.range()?;
+        let concord = &exchange.server.concord;
+        let range = Range::read(&exchange.pairs, concord.page)?;
         let limit = range.limit;
-        let page =
-            interact::history::history(&exchange.server.concord, exchange.call.clone(), of.clone(), range).await?;
+        let page = interact::history::history(concord, exchange.call.clone(), of.clone(), range).await?;
         Ok((of, page, limit))
     };
-    let (of, page, limit) = match done.await {
-        Ok(done) => done,
-        Err(fault) => return Err(exchange.fault(fault)),
-    };
+    match done.await {
+        Ok((of, page, limit)) => exchange.bundle(history_bundle(&exchange, of, &exchange.pairs, page, limit)),
+        Err(fault) => Err(exchange.fault(fault)),
+    }
+}
+
+/// A page of a history that was asked for with these parameters.
+pub(super) fn history_bundle<'a>(
+    exchange: &'a Exchange,
+    of: Of,
+    pairs: &[(String, String)],
+    page: interact::history::Page,
+    limit: u32,
+) -> Bundle<'a> {
     let base = exchange.server.concord.base.as_str();
     let path = match of {
         Of::Instance(named, id) => format!("{base}/{named}/{id}/_history"),
@@ -405,7 +413,7 @@ async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
     };
     let address = |cursor: Option<&str>| {
         let mut text = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in &exchange.pairs {
+        for (name, value) in pairs {
             if ["_count", "_since", "_at"].contains(&name.as_str()) {
                 text.append_pair(name, value);
             }
@@ -416,57 +424,28 @@ async fn versions(exchange: Exchange, of: Result<Of, Fault>) -> Answered {
         let text = text.finish();
         if text.is_empty() { path.clone() } else { format!("{path}?{text}") }
     };
-    let this = exchange.pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, cursor)| cursor.as_str());
+    let this = pairs.iter().find(|(name, _)| name == "_cursor").map(|(_, cursor)| cursor.as_str());
     // Where one page is all there is, it needs no counting.
     let whole = limit > 0 && this.is_none() && page.next.is_none();
-    let bundle = Bundle {
+    Bundle {
         kind: "history",
         base,
-        now_ms,
+        now_ms: exchange.server.concord.store.now_ms(),
         total: i64::try_from(page.versions.len()).ok().filter(|_| whole),
         this: address(this),
         next: page.next.as_deref().map(|cursor| address(Some(cursor))),
         versions: page.versions,
         included: Vec::new(),
         remarks: Vec::new(),
-    };
-    exchange.bundle(bundle)
+    }
 }
 
 impl Exchange {
     /// The condition in the query of a conditional update or delete.
     async fn own_condition(&self, named: ResourceType) -> Result<Query, Fault> {
-        let form = ["_format", "_pretty", "_summary", "_elements"];
         let mut text = url::form_urlencoded::Serializer::new(String::new());
-        text.extend_pairs(self.pairs.iter().filter(|(name, _)| !form.contains(&name.as_str())));
+        text.extend_pairs(self.pairs.iter().filter(|(name, _)| !FORM.contains(&name.as_str())));
         self.condition(named, &text.finish()).await
-    }
-
-    /// `_since`, `_at`, `_count` and `_cursor` of a history.
-    fn range(&self) -> Result<Range, Fault> {
-        let (usual, most) = self.server.concord.page;
-        let mut range = Range { limit: usual, ..Range::default() };
-        for (name, value) in &self.pairs {
-            let time = || {
-                concord_fhir::rules::instant::range(value)
-                    .ok_or_else(|| Fault::parameter(name, "a date or an instant, for instance 2026-01-31T08:00:00Z"))
-            };
-            match name.as_str() {
-                "_since" => range.since = Some(time()?.0),
-                "_at" => range.at = Some(time()?),
-                "_count" => {
-                    let count = value.parse::<u32>().map_err(|_| Fault::parameter(name, "a number"))?;
-                    range.limit = count.min(most);
-                }
-                "_cursor" => range.cursor = Some(value.clone()),
-                "_format" | "_pretty" | "_summary" | "_elements" => {}
-                other => {
-                    let shown: String = other.chars().take(128).collect();
-                    return Err(Fault::parameter(&shown, "a history has no such parameter"));
-                }
-            }
-        }
-        Ok(range)
     }
 
     /// A Bundle as the response.

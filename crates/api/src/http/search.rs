@@ -4,7 +4,7 @@ use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::registry::ResourceType;
-use concord_fhir::search::{Query, Summary, Total};
+use concord_fhir::search::Query;
 
 use super::Server;
 use super::collection::Bundle;
@@ -160,10 +160,7 @@ async fn searched(exchange: Exchange, within: Within) -> Answered {
         if let Some(patient) = patient {
             query = query.in_compartment(&patient).map_err(|issue| Fault::Malformed(vec![issue]))?;
         }
-        if query.summary == Some(Summary::Count) {
-            query.count = Some(0);
-            query.total = Total::Accurate;
-        }
+        query = query.counted();
         let page = interact::search::search(&exchange.server.concord, exchange.call.clone(), query.clone()).await?;
         Ok((path, query, page))
     };

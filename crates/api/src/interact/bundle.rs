@@ -4,17 +4,22 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use base64::Engine;
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_fhir::patch::Patch;
 use concord_fhir::registry::{Registry, ResourceType};
 use concord_fhir::rules;
 use concord_fhir::search::{self, Handling, Query};
 
 use super::audit::Interaction;
 use super::create::{self, Written};
+use super::history::{Of, Range};
+use super::operation::{self, Input, Operation, Output};
 use super::update::{self, Precondition, Target};
-use super::{Call, Concord, delete, history, logged, matching, parameters, read, search as searching};
+use super::{Call, Concord, Pairs, delete, history, logged, matching, parameters, read};
+use super::{patch as patching, search as searching};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::rows::Version;
@@ -39,6 +44,8 @@ pub(crate) struct Entry {
     what: What,
     value: Option<Value<'static>>,
     precondition: Option<Precondition>,
+    /// The parameters of its address that say in what form the answer goes.
+    form: Pairs,
 }
 
 /// What an entry asks for.
@@ -47,11 +54,28 @@ enum What {
     Create(Option<Box<Query>>),
     Update(String),
     UpdateMatch(Box<Query>),
+    Patch(String, Patch),
+    PatchMatch(Box<Query>, Patch),
     Delete(String),
     DeleteMatch(Box<Query>),
     Read(String),
     Vread(String, i64),
-    Search(Box<Query>),
+    /// What is searched, and its path below the base.
+    Search(Box<Query>, String),
+    /// Which versions, with the parameters.
+    History(Of, Range, Pairs),
+    /// Only in a batch: an operation has a transaction of its own.
+    Operation(Box<Called>),
+}
+
+/// An operation that an entry calls.
+#[derive(Clone, Debug)]
+struct Called {
+    operation: &'static Operation,
+    target: operation::Target,
+    input: Input,
+    /// Its path below the base.
+    path: String,
 }
 
 /// What an entry led to.
@@ -63,8 +87,12 @@ pub(crate) enum Done {
     Deleted(Option<i64>),
     /// A read.
     Found(Version),
-    /// A search.
-    Page(Box<(ResourceType, Query, searching::Page)>),
+    /// A search at a path below the base.
+    Page(Box<(String, Query, searching::Page)>),
+    /// A history: of what, by which parameters, and how many versions a page has.
+    Versions(Box<(Of, Pairs, history::Page, u32)>),
+    /// An operation, called at a path below the base with these parameters.
+    Output(Box<(Output, String, Pairs)>),
 }
 
 impl What {
@@ -74,9 +102,9 @@ impl What {
             What::Delete(_) => 0,
             What::DeleteMatch(_) => 1,
             What::Create(_) => 2,
-            What::Update(_) => 3,
-            What::UpdateMatch(_) => 4,
-            What::Read(_) | What::Vread(..) | What::Search(_) => 5,
+            What::Update(_) | What::Patch(..) => 3,
+            What::UpdateMatch(_) | What::PatchMatch(..) => 4,
+            _ => 5,
         }
     }
 
@@ -85,13 +113,26 @@ impl What {
         matches!(self, What::Delete(_) | What::DeleteMatch(_))
     }
 
-    /// The condition on which something is created or replaced.
+    /// The condition on which something is created or changed.
     fn condition(&self) -> Option<&Query> {
         match self {
             What::Create(condition) => condition.as_deref(),
-            What::UpdateMatch(query) => Some(query),
+            What::UpdateMatch(query) | What::PatchMatch(query, _) => Some(query),
             _ => None,
         }
+    }
+
+    /// The id of what is changed or taken away, if it is known beforehand.
+    fn changed(&self) -> Option<&str> {
+        match self {
+            What::Update(id) | What::Patch(id, _) | What::Delete(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether it changes what is there, or may do so.
+    fn changes(&self) -> bool {
+        self.changed().is_some() || matches!(self, What::UpdateMatch(_) | What::PatchMatch(..) | What::DeleteMatch(_))
     }
 }
 
@@ -118,10 +159,7 @@ impl Entry {
     /// The order in which the entries of a transaction are carried out. Those that write to known resources go by their
     /// ids: of two transactions that change the same ones, one then waits for the other, and never each for the other.
     fn order(&self) -> (u8, Option<(ResourceType, &str)>, usize) {
-        let known = match &self.what {
-            What::Update(id) | What::Delete(id) => Some((self.resource_type, id.as_str())),
-            _ => None,
-        };
+        let known = self.what.changed().map(|id| (self.resource_type, id));
         (self.what.rank(), known, self.place)
     }
 
@@ -134,11 +172,18 @@ impl Entry {
     /// Whether it would be read the same whatever search parameters have been added.
     fn is_settled(&self) -> bool {
         match &self.what {
-            What::Create(Some(query)) | What::UpdateMatch(query) | What::DeleteMatch(query) | What::Search(query) => {
-                parameters::is_settled(query)
-            }
-            What::Create(None) | What::Update(_) | What::Delete(_) | What::Read(_) | What::Vread(..) => true,
+            What::Create(Some(query))
+            | What::UpdateMatch(query)
+            | What::PatchMatch(query, _)
+            | What::DeleteMatch(query)
+            | What::Search(query, _) => parameters::is_settled(query),
+            _ => true,
         }
+    }
+
+    /// The parameters of its address that say in what form the answer goes.
+    pub(crate) fn form(&self) -> &[(String, String)] {
+        &self.form
     }
 }
 
@@ -160,15 +205,29 @@ fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'st
         .filter(|named| named.name() != "Parameters")
         .ok_or_else(|| at(format!("url does not begin with a resource type: {:?}", shortened(name))))?;
     let now = concord.store.now_ms();
-    let parsed = |text: &str, conditional: bool| {
-        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-        let handling = if conditional { Handling::Strict } else { Handling::Lenient };
-        let query = search::parse_with(registry, Some(resource_type), &pairs, handling, now, &concord.base)
+    let condition = |text: &str| {
+        let pairs = pairs(text);
+        let query = search::parse_with(registry, Some(resource_type), &pairs, Handling::Strict, now, &concord.base)
             .map_err(Fault::Malformed)?;
-        if conditional && query.predicate == concord_fhir::predicate::Predicate::All {
+        if query.predicate == concord_fhir::predicate::Predicate::All {
             return Err(at("the condition names no search parameter".to_owned()));
         }
         Ok(Box::new(query))
+    };
+    let asked = pairs(query.unwrap_or_default());
+    let searched = |within: Option<ResourceType>| {
+        let pairs: Vec<_> = asked.iter().filter(|(name, _)| !["_format", "_pretty"].contains(&name.as_str())).collect();
+        let pairs: Pairs = pairs.into_iter().cloned().collect();
+        search::parse_with(registry, within, &pairs, Handling::Lenient, now, &concord.base).map_err(Fault::Malformed)
+    };
+    let (form, named): (Vec<_>, Vec<_>) =
+        asked.iter().cloned().partition(|(name, _)| super::FORM.contains(&name.as_str()));
+    let read_only = named.is_empty();
+    let below = || format!("/{path}");
+    let range = || Range::read(&asked, concord.page);
+    let id_of = |id: &str| match concord_fhir::value::is_id(id) {
+        true => Ok(id.to_owned()),
+        false => Err(Fault::NotFound),
     };
     let method = request.text("method").unwrap_or_default();
     let resource = value.get("resource").cloned();
@@ -176,19 +235,47 @@ fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'st
         ("POST", [_], None) => match request.text("ifNoneExist") {
             Some(text) => {
                 let text = matching::criteria(&concord.base, resource_type, text);
-                What::Create(Some(parsed(text, true)?))
+                What::Create(Some(condition(text)?))
             }
             None => What::Create(None),
         },
         ("PUT", [_, id], None) => What::Update((*id).to_owned()),
-        ("PUT", [_], Some(query)) => What::UpdateMatch(parsed(query, true)?),
+        ("PUT", [_], Some(query)) => What::UpdateMatch(condition(query)?),
+        ("PATCH", [_, id], None) => What::Patch((*id).to_owned(), patch(concord, resource.as_ref()).map_err(at)?),
+        ("PATCH", [_], Some(query)) => {
+            What::PatchMatch(condition(query)?, patch(concord, resource.as_ref()).map_err(at)?)
+        }
         ("DELETE", [_, id], None) => What::Delete((*id).to_owned()),
-        ("DELETE", [_], Some(query)) => What::DeleteMatch(parsed(query, true)?),
-        ("GET" | "HEAD", [_, id], None) => What::Read((*id).to_owned()),
-        ("GET" | "HEAD", [_, id, "_history", number], None) => {
+        ("DELETE", [_], Some(query)) => What::DeleteMatch(condition(query)?),
+        ("GET" | "HEAD" | "POST", [.., name], _) if name.starts_with('$') && parts.len() <= 3 => {
+            let id = if let [_, id, _] = parts.as_slice() { Some(id_of(id)?) } else { None };
+            let target = operation::Target { resource_type: Some(resource_type), id };
+            let operation = operation::called(name, &target, method != "POST")?;
+            let mut input = Input { pairs: named, ..Input::default() };
+            if let Some(body) = resource.clone().filter(|_| method == "POST") {
+                input = input.with_body(body);
+            }
+            input.check(operation)?;
+            What::Operation(Box::new(Called { operation, target, input, path: below() }))
+        }
+        ("GET" | "HEAD", [_, "_history"], _) => What::History(Of::Type(resource_type), range()?, asked),
+        ("GET" | "HEAD", [_, id], _) if read_only => What::Read((*id).to_owned()),
+        ("GET" | "HEAD", [_, id, "_history"], _) => {
+            What::History(Of::Instance(resource_type, id_of(id)?), range()?, asked)
+        }
+        ("GET" | "HEAD", [_, id, "_history", number], _) if read_only => {
             What::Vread((*id).to_owned(), number.parse().map_err(|_| Fault::NotFound)?)
         }
-        ("GET" | "HEAD", [_], query) => What::Search(parsed(query.unwrap_or_default(), false)?),
+        ("GET" | "HEAD", [_], _) => What::Search(Box::new(searched(Some(resource_type))?.counted()), below()),
+        ("GET" | "HEAD", ["Patient", id, within], _) => {
+            let within = match *within {
+                "*" => None,
+                name => Some(ResourceType::parse(name).ok_or(Fault::NotFound)?),
+            };
+            let query = searched(within)?.in_compartment(&id_of(id)?);
+            let query = query.map_err(|issue| Fault::Malformed(vec![issue]))?;
+            What::Search(Box::new(query.counted()), below())
+        }
         (method, ..) => {
             return Err(at(format!("{} {:?} is not served in a Bundle", shortened(method), shortened(path))));
         }
@@ -204,7 +291,7 @@ fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'st
     {
         return Err(at("the id in the resource must be the one in url".to_owned()));
     }
-    let changes = !matches!(what, What::Create(_) | What::Read(_) | What::Vread(..) | What::Search(_));
+    let changes = what.changes();
     if changes && (resource_type == super::AUDIT_EVENT || resource_type == super::PROVENANCE) {
         let text = format!("a {resource_type} is never changed or deleted");
         return Err(Fault::NotAllowed { text, allow: "GET, HEAD, POST" });
@@ -227,6 +314,26 @@ fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'st
         what,
         value: resource,
         precondition,
+        form,
+    })
+}
+
+fn pairs(text: &str) -> Pairs {
+    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
+/// The JSON Patch in the Binary of an entry (R4 "RESTful API", transaction: the body of a patch).
+fn patch(concord: &Concord, resource: Option<&Value<'_>>) -> Result<Patch, String> {
+    const MEDIA: &str = "application/json-patch+json";
+    let binary = resource.filter(|value| value.text("resourceType") == Some("Binary"));
+    let binary = binary.filter(|value| value.text("contentType") == Some(MEDIA));
+    let data = binary.and_then(|value| value.text("data"));
+    let data = data.ok_or_else(|| format!("a patch comes in a Binary with the contentType {MEDIA}"))?;
+    let plain: String = data.split_ascii_whitespace().collect();
+    let body = base64::engine::general_purpose::STANDARD.decode(plain).map_err(|_| "data: not base64".to_owned())?;
+    Patch::read(&body, &concord.limits).map_err(|issues| {
+        let texts: Vec<String> = issues.into_iter().map(|issue| issue.text).collect();
+        texts.join("; ")
     })
 }
 
@@ -268,6 +375,14 @@ async fn alone(concord: &Arc<Concord>, call: Call, entry: Entry) -> Result<Done,
                 .await
                 .map(Done::Written)
         }
+        What::Patch(id, patch) => {
+            patching::patch(concord, call, resource_type, Target::Id(id), patch, precondition).await.map(Done::Written)
+        }
+        What::PatchMatch(query, patch) => {
+            patching::patch(concord, call, resource_type, Target::Match(query), patch, precondition)
+                .await
+                .map(Done::Written)
+        }
         What::Delete(id) => {
             delete::delete(concord, call, resource_type, Target::Id(id), precondition).await.map(Done::Deleted)
         }
@@ -276,9 +391,20 @@ async fn alone(concord: &Arc<Concord>, call: Call, entry: Entry) -> Result<Done,
         }
         What::Read(id) => read::read(concord, call, resource_type, id).await.map(Done::Found),
         What::Vread(id, number) => read::vread(concord, call, resource_type, id, number).await.map(Done::Found),
-        What::Search(query) => {
+        What::Search(query, path) => {
             let page = searching::search(concord, call, (*query).clone()).await?;
-            Ok(Done::Page(Box::new((resource_type, *query, page))))
+            Ok(Done::Page(Box::new((path, *query, page))))
+        }
+        What::History(of, range, pairs) => {
+            let limit = range.limit;
+            let page = history::history(concord, call, of.clone(), range).await?;
+            Ok(Done::Versions(Box::new((of, pairs, page, limit))))
+        }
+        What::Operation(called) => {
+            let Called { operation, target, input, path } = *called;
+            let pairs = input.pairs.clone();
+            let output = (operation.run)(Arc::clone(concord), call, target, input).await?;
+            Ok(Done::Output(Box::new((output, path, pairs))))
         }
     }
 }
@@ -317,7 +443,7 @@ fn distinct(entries: &[Entry]) -> Result<(), Fault> {
     let mut seen = HashSet::new();
     let mut urls = HashSet::new();
     for entry in entries {
-        if let What::Update(id) | What::Delete(id) = &entry.what
+        if let Some(id) = entry.what.changed()
             && !seen.insert((entry.resource_type, id))
         {
             return Err(same(entry.place));
@@ -448,10 +574,10 @@ fn lock_conditions(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Resu
 fn lock_records(concord: &Concord, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), Fault> {
     let mut patients: HashSet<String> = HashSet::new();
     for entry in entries {
-        if let What::Update(id) | What::Delete(id) = &entry.what
+        if let Some(id) = entry.what.changed()
             && entry.resource_type == PATIENT
         {
-            patients.insert(id.clone());
+            patients.insert(id.to_owned());
         }
         let references = entry.value.iter().flat_map(index::references);
         let local = references.filter_map(|(_, text)| rules::local_reference(&concord.base, &text));
@@ -470,10 +596,7 @@ fn lock_resources(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Resul
     if entries.len() < 2 || !transaction.is_postgres() {
         return Ok(());
     }
-    let named = |entry: &Entry| match &entry.what {
-        What::Update(id) | What::Delete(id) => Some((entry.resource_type, id.clone())),
-        _ => None,
-    };
+    let named = |entry: &Entry| entry.what.changed().map(|id| (entry.resource_type, id.to_owned()));
     let wanted: Vec<_> = entries.iter().filter_map(named).collect();
     if !wanted.is_empty() {
         transaction.heads_locked(&wanted)?;
@@ -569,6 +692,20 @@ fn step(
             id.unwrap_or_else(|| matching::new_id(transaction.now)),
         )
         .map(Done::Written),
+        What::Patch(..) | What::PatchMatch(..) => {
+            record.interaction = Interaction::Patch as i16;
+            let (target, patch) = match &entry.what {
+                What::PatchMatch(query, patch) => (Target::Match(query.clone()), patch),
+                What::Patch(id, patch) => (Target::Id(id.clone()), patch),
+                _ => return Err(Fault::NotFound),
+            };
+            let precondition = entry.precondition.as_ref();
+            patching::target(concord, call, transaction, resource_type, &target)
+                .and_then(|id| {
+                    patching::run(concord, call, transaction, resource_type, &id, patch, precondition, record)
+                })
+                .map(Done::Written)
+        }
         What::Delete(id) => {
             record.interaction = Interaction::Delete as i16;
             delete::run(concord, call, transaction, resource_type, id, entry.precondition.as_ref(), record)
@@ -590,12 +727,24 @@ fn step(
             record.version = *number;
             read::version(concord, call, transaction, resource_type, id, *number, record).map(Done::Found)
         }
-        What::Search(query) => {
+        What::History(of, range, pairs) => {
+            record.interaction = of.interaction() as i16;
+            let (next, found) = history::run(concord, call, transaction, of, range, record)?;
+            let disclosed: Vec<_> = found.iter().map(|(rows, version)| (*rows, version)).collect();
+            records.extend(history::per_patient(transaction, record.clone(), &disclosed, &[])?);
+            let page = history::Page { versions: found.into_iter().map(|(_, version)| version).collect(), next };
+            return Ok(Done::Versions(Box::new((of.clone(), pairs.clone(), page, range.limit))));
+        }
+        What::Operation(_) => {
+            let text = "an operation is carried out in a batch and not in a transaction";
+            return Err(Fault::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
+        }
+        What::Search(query, path) => {
             record.interaction = Interaction::Search as i16;
             record.query = matching::told(query);
             let page = searching::run(concord, call, transaction, query, record)?;
             records.extend(history::per_patient(transaction, record.clone(), &page.disclosed(), &query.records())?);
-            return Ok(Done::Page(Box::new((resource_type, (**query).clone(), page))));
+            return Ok(Done::Page(Box::new((path.clone(), (**query).clone(), page))));
         }
     }?;
     records.push(record.clone());
@@ -688,7 +837,7 @@ fn matched(
 ) -> Result<Option<String>, Fault> {
     let Some((name, text)) = reference.split_once('?') else { return Ok(None) };
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
-    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+    let pairs: Pairs = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
     let now = transaction.now;
     let read = |registry: &Registry| {
         search::parse_with(registry, Some(resource_type), &pairs, Handling::Strict, now, &concord.base)
@@ -712,7 +861,7 @@ impl Done {
     pub(crate) fn status(&self) -> &'static str {
         match self {
             Done::Written(written) if written.created => "201 Created",
-            Done::Written(_) | Done::Found(_) | Done::Page(_) => "200 OK",
+            Done::Written(_) | Done::Found(_) | Done::Page(_) | Done::Versions(_) | Done::Output(_) => "200 OK",
             Done::Deleted(_) => "204 No Content",
         }
     }

@@ -9,7 +9,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
 use super::break_glass::{self, Place};
-use super::{Call, Concord, access, log, logged, read, redact};
+use super::{Call, Concord, FORM, access, log, logged, read, redact};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::{RECORD, Rows};
@@ -29,6 +29,17 @@ pub(crate) enum Of {
     System,
 }
 
+impl Of {
+    /// As what it is logged.
+    pub(super) fn interaction(&self) -> Interaction {
+        match self {
+            Of::Instance(..) => Interaction::History,
+            Of::Type(_) => Interaction::TypeHistory,
+            Of::System => Interaction::SystemHistory,
+        }
+    }
+}
+
 /// Which versions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Range {
@@ -40,6 +51,38 @@ pub(crate) struct Range {
     pub(crate) limit: u32,
     /// `_cursor`.
     pub(crate) cursor: Option<String>,
+}
+
+impl Range {
+    /// `_since`, `_at`, `_count` and `_cursor`. `page` is how many versions a page has and how many it may have.
+    ///
+    /// # Errors
+    /// The first parameter that is malformed or that a history does not have.
+    pub(crate) fn read(pairs: &[(String, String)], page: (u32, u32)) -> Result<Range, Fault> {
+        let (usual, most) = page;
+        let mut range = Range { limit: usual, ..Range::default() };
+        for (name, value) in pairs {
+            let time = || {
+                concord_fhir::rules::instant::range(value)
+                    .ok_or_else(|| Fault::parameter(name, "a date or an instant, for instance 2026-01-31T08:00:00Z"))
+            };
+            match name.as_str() {
+                "_since" => range.since = Some(time()?.0),
+                "_at" => range.at = Some(time()?),
+                "_count" => {
+                    let count = value.parse::<u32>().map_err(|_| Fault::parameter(name, "a number"))?;
+                    range.limit = count.min(most);
+                }
+                "_cursor" => range.cursor = Some(value.clone()),
+                name if FORM.contains(&name) => {}
+                other => {
+                    let shown: String = other.chars().take(128).collect();
+                    return Err(Fault::parameter(&shown, "a history has no such parameter"));
+                }
+            }
+        }
+        Ok(range)
+    }
 }
 
 /// A page of versions, newest first.
@@ -63,12 +106,11 @@ pub(crate) async fn history(concord: &Arc<Concord>, call: Call, of: Of, range: R
     let store = concord.store.clone();
     store
         .read(move |transaction| {
-            let (interaction, resource_type) = match &of {
-                Of::Instance(resource_type, _) => (Interaction::History, Some(*resource_type)),
-                Of::Type(resource_type) => (Interaction::TypeHistory, Some(*resource_type)),
-                Of::System => (Interaction::SystemHistory, None),
+            let resource_type = match &of {
+                Of::Instance(resource_type, _) | Of::Type(resource_type) => Some(*resource_type),
+                Of::System => None,
             };
-            let mut record = call.record(interaction, resource_type);
+            let mut record = call.record(of.interaction(), resource_type);
             let result = run(&concord, &call, transaction, &of, &range, &mut record);
             let records = match &result {
                 Ok((_, found)) => {

@@ -69,6 +69,12 @@ use crate::fault::Fault;
 use crate::store::Store;
 use crate::store::audit::Record;
 
+/// Parameters of an address, decoded, in their order.
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// The parameters that say in what form an answer goes, and nothing else.
+pub(crate) const FORM: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
+
 /// The type of the audit log's events.
 pub(crate) const AUDIT_EVENT: ResourceType = ResourceType::of("AuditEvent");
 /// The parameter of the labels in `meta.security`.

@@ -31,14 +31,8 @@ pub(crate) async fn patch(
     store
         .change(move |transaction| {
             let mut record = call.record(Interaction::Patch, Some(resource_type));
-            let id = match &target {
-                Target::Id(id) => Ok(id.clone()),
-                Target::Match(query) => access::require_scope(&call, Action::Update, resource_type)
-                    .and_then(|()| matching::lock(transaction, resource_type, query))
-                    .and_then(|()| matching::one(&concord, &call, transaction, query))
-                    .and_then(|found| found.map(|version| version.id).ok_or(Fault::NotFound)),
-            };
             let precondition = precondition.as_ref();
+            let id = self::target(&concord, &call, transaction, resource_type, &target);
             let result = id.and_then(|id| {
                 run(&concord, &call, transaction, resource_type, &id, &patch, precondition, &mut record)
             });
@@ -47,8 +41,28 @@ pub(crate) async fn patch(
         .await
 }
 
+/// The id of what is to be patched.
+pub(super) fn target(
+    concord: &Concord,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    target: &Target,
+) -> Result<String, Fault> {
+    match target {
+        Target::Id(id) => Ok(id.clone()),
+        Target::Match(query) => {
+            access::require_scope(call, Action::Update, resource_type)?;
+            matching::lock(transaction, resource_type, query)?;
+            let found = matching::one(concord, call, transaction, query)?;
+            found.map(|version| version.id).ok_or(Fault::NotFound)
+        }
+    }
+}
+
+/// Inside a transaction: changes parts of the current version.
 #[expect(clippy::too_many_arguments, reason = "the parts of one write, each of its own kind")]
-fn run(
+pub(super) fn run(
     concord: &Concord,
     call: &Call,
     transaction: &mut Transaction<'_>,

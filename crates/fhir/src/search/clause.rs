@@ -183,7 +183,7 @@ fn logical_ids(name: &str, modifier: Option<&str>, alternatives: &[&str]) -> Res
     }
     let mut ids = Vec::new();
     for id in alternatives {
-        if !ask::is_id(id) {
+        if !crate::value::is_id(id) {
             return Err(wrong(name, &format!("`{id}` is not a logical id")));
         }
         ids.push((*id).to_owned());

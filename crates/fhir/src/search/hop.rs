@@ -8,7 +8,6 @@ use crate::index::ParameterId;
 use crate::issue::IssueCode;
 use crate::predicate::Predicate;
 use crate::registry::{Kind, Parameter, ResourceType, Targets};
-use crate::value::ask;
 
 /// The most resources that one parameter may look through, one behind the other.
 pub const MOST_HOPS: usize = 6;
@@ -91,7 +90,7 @@ pub(super) fn list(setting: Setting<'_>, value: &str) -> Result<Predicate, Refus
         if id.starts_with('$') {
             return Err(unsupported(setting.whole, "functional lists are not supported; give the id of a List"));
         }
-        if !ask::is_id(id) {
+        if !crate::value::is_id(id) {
             return Err(wrong(setting.whole, &format!("`{id}` is not the id of a List")));
         }
         ids.push(id.to_owned());

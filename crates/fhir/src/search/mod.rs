@@ -346,6 +346,16 @@ impl Query {
         Ok(self)
     }
 
+    /// The query, asking for the number of matches alone if that is all that `_summary` wants.
+    #[must_use]
+    pub fn counted(mut self) -> Query {
+        if self.summary == Some(Summary::Count) {
+            self.count = Some(0);
+            self.total = Total::Accurate;
+        }
+        self
+    }
+
     /// The types that are searched: one, those that `_type` names, or all that are in a patient's compartment; none if
     /// the query does not say.
     #[must_use]

@@ -15,7 +15,7 @@ mod uri;
 
 pub use composite::LONGEST_COMPOSITE;
 pub use key::{LONGEST_HALF, LONGEST_KEY};
-pub use reference::{Literal, local};
+pub use reference::{Literal, is_id, local};
 pub use token::of_codes;
 
 pub(crate) mod read {
@@ -36,7 +36,7 @@ pub(crate) mod ask {
     pub(crate) use super::date::{Interval, interval, overlaps, test as date, tolerance};
     pub(crate) use super::number::read as number;
     pub(crate) use super::quantity::{in_base_units as quantity_in_base_units, test as quantity};
-    pub(crate) use super::reference::{is_id, test as reference};
+    pub(crate) use super::reference::test as reference;
     pub(crate) use super::string::{
         begins as string_begins, contains as string_contains, ends as string_ends, exact as string_exact, fold,
         is as string_is,

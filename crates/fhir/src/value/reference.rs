@@ -51,7 +51,8 @@ pub fn local(reference: &str) -> Option<(ResourceType, &str)> {
 }
 
 /// Whether the text is a logical id (R4 "Data Types", id).
-pub(crate) fn is_id(text: &str) -> bool {
+#[must_use]
+pub fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }

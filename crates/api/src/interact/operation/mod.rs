@@ -44,6 +44,7 @@ pub(crate) enum Level {
 }
 
 /// A parameter that goes in, by query or in a Parameters resource.
+#[derive(Debug)]
 pub(crate) struct Parameter {
     /// Its name.
     pub(crate) name: &'static str,
@@ -58,6 +59,7 @@ pub(crate) struct Parameter {
 }
 
 /// An operation.
+#[derive(Debug)]
 pub(crate) struct Operation {
     /// Its name with the `$`.
     pub(crate) name: &'static str,
@@ -129,6 +131,23 @@ pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
             && operation.levels.contains(&level)
             && target.resource_type.is_none_or(|named| operation.is_on(named))
     })
+}
+
+/// The same, if it may be called like that: by a GET or another request that only `reads`, or by a POST.
+///
+/// # Errors
+/// When there is none, and when it may change something.
+pub(crate) fn called(name: &str, target: &Target, reads: bool) -> Result<&'static Operation, Fault> {
+    let Some(operation) = find(name, target) else {
+        let shown: String = name.chars().take(64).collect();
+        let issue = Issue::plain(IssueCode::NotSupported, format!("there is no operation {shown} here"));
+        return Err(Fault::NoSuchOperation(issue));
+    };
+    if operation.changes && reads {
+        let text = format!("{name} may change something: call it by POST");
+        return Err(Fault::NotAllowed { text, allow: "POST" });
+    }
+    Ok(operation)
 }
 
 impl Operation {
