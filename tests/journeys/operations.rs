@@ -1,6 +1,6 @@
 //! Operations: what every one of them does alike, and `$validate`.
 
-use concord_tests::client::Method;
+use concord_tests::client::{Method, text};
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Concord, on_both};
 use serde_json::json;
@@ -23,10 +23,22 @@ async fn a_resource_is_judged_and_not_stored(concord: &Concord) {
     let parameters = json!({"resourceType": "Parameters", "parameter": [
         {"name": "mode", "valueCode": "create"}, {"name": "resource", "resource": reading}]});
     amina.post("Observation/$validate", &parameters).await.expect(200);
+    // What R4 does not foresee is told, and stored all the same.
+    let odd = with(
+        reading.clone(),
+        "performer",
+        json!([{"reference": "Patient/amina"}, {"type": "Encounter", "display": "x"}]),
+    );
+    let told = amina.post("Observation/$validate", &odd).await.expect(200).json();
+    assert_eq!(text(&told, "/issue/0/severity"), "warning");
+    assert_eq!(text(&told, "/issue/0/expression/0"), "Observation.performer[1].type");
     let other = amina.post("Goal/$validate", &reading).await.expect(200).json();
     assert_eq!(other["issue"][0]["severity"], "error", "of another type than the address");
     let found = amina.get("Observation?_summary=count").await.expect(200).json();
     assert_eq!(found["total"], 0, "nothing is stored");
+    let told = concord.system().post("Observation", &odd).header("prefer", "return=OperationOutcome");
+    let told = told.await.expect(201).json();
+    assert_eq!(text(&told, "/issue/1/expression/0"), "Observation.performer[1].type", "{told}");
 }
 
 async fn operations_are_addressed_exactly(concord: &Concord) {

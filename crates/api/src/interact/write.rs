@@ -8,7 +8,7 @@ use concord_fhir::index::{self, Entries};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
-use concord_fhir::rules;
+use concord_fhir::{rules, schema};
 
 use super::{
     Call, Concord, PROVENANCE, SECURITY, access, comment, correction, instant, labels, logical, provenance, references,
@@ -114,6 +114,10 @@ pub(crate) fn propose(
         (Err(issues), Ok(())) => return Err(Fault::RuleBroken(issues)),
         (Ok(warnings), Ok(())) => warnings.into_iter().chain(told).collect(),
     };
+    // Nobody reads what would be said of each resource of a load.
+    if !transaction.is_held() {
+        warnings.extend(schema::remarks(&value, &concord.limits));
+    }
     if concord.suggest_labels {
         warnings.extend(labels::suggestion(&value));
     }

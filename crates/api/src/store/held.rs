@@ -110,7 +110,7 @@ impl Transaction<'_> {
     }
 
     /// Whether this is a load.
-    pub(super) fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.held.is_some()
     }
 

@@ -15,7 +15,7 @@ mod summary;
 mod table;
 mod temporal;
 
-pub use check::check;
+pub use check::{check, remarks};
 pub use primitive::{Primitive, Written};
 pub use summary::{Summary, summarize};
 pub(crate) use table::choice;

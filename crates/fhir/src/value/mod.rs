@@ -15,7 +15,7 @@ mod uri;
 
 pub use composite::LONGEST_COMPOSITE;
 pub use key::{LONGEST_HALF, LONGEST_KEY};
-pub use reference::{Literal, is_id, local};
+pub use reference::{Literal, is_id, local, named_type};
 pub use token::of_codes;
 
 pub(crate) mod read {

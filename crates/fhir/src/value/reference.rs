@@ -57,6 +57,21 @@ pub fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
+/// The type that a literal reference names, relative or by the address of a resource on any server.
+#[must_use]
+pub fn named_type(reference: &str) -> Option<ResourceType> {
+    let below = match reference.split_once("://") {
+        None => reference,
+        Some(("http" | "https", rest)) => {
+            let (before, _) = unversioned(rest).rsplit_once('/')?;
+            let start = before.rfind('/')? + 1;
+            rest.get(start..)?
+        }
+        Some(_) => return None,
+    };
+    local(below).map(|(resource_type, _)| resource_type)
+}
+
 fn unversioned(reference: &str) -> &str {
     reference.split_once("/_history/").map_or(reference, |(before, _)| before)
 }
