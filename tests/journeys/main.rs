@@ -31,6 +31,7 @@ mod looked;
 mod matrix;
 mod official_examples;
 mod operations;
+mod pace;
 mod parameters;
 mod patch;
 mod plans;

@@ -44,6 +44,8 @@ pub enum Fault {
     MediaType(String),
     /// No acceptable media type to answer in.
     NotAcceptable(String),
+    /// The caller asks too often; come again after so many seconds.
+    Throttled(u32),
     /// Too busy now; come again after so many seconds.
     Busy(u32),
     /// The server is at fault. The cause goes to the log, never to the client.

@@ -14,7 +14,7 @@ use crate::auth::development::{self, DevelopmentIssuer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, openapi, smart};
-use crate::http::{self, Server};
+use crate::http::{self, Pace, Server};
 use crate::interact::{Concord, seal};
 use crate::telemetry::{self, Metrics};
 
@@ -139,6 +139,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     let now_ms = clock.now_ms();
     let concord = super::open(config, clock, metrics.clone()).await?;
     Ok(Server {
+        pace: Pace::per_minute(config.requests_per_minute),
         capabilities: capability::Statement::new(&concord.base, now_ms),
         smart: smart::configuration(&config.issuers),
         concord,

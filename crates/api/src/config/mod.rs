@@ -73,6 +73,8 @@ pub struct Config {
     pub jwks_max_age_seconds: i64,
     /// How many verified tokens are remembered.
     pub token_cache_size: usize,
+    /// How many requests a minute one app may make for one person; any number with 0.
+    pub requests_per_minute: u32,
     /// The form of the log.
     pub log_format: LogFormat,
     /// How much is logged.
@@ -172,6 +174,7 @@ impl Config {
             clock_leeway_seconds: source.number("clock_leeway_seconds", 0, 300, 30)?,
             jwks_refresh_seconds: source.number("jwks_refresh_seconds", 10, 86_400, 300)?,
             jwks_max_age_seconds: source.number("jwks_max_age_seconds", 10, 604_800, 3600)?,
+            requests_per_minute: source.number("requests_per_minute", 0, 10_000_000, 0)?,
             token_cache_size: source.number("token_cache_size", 1, 10_000_000, 10_000)?,
             log_format: source
                 .get("log_format", |text| choose(text, &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]))?

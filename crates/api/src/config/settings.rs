@@ -172,6 +172,14 @@ pub const SETTINGS: &[Setting] = &[
                   valid.",
     },
     Setting {
+        key: "requests_per_minute",
+        expected: "a whole number from 0 to 10000000",
+        default: "0",
+        meaning: "How many requests a minute one app may make for one person, each entry of a Bundle counted; beyond \
+                  that they are answered with 429 and `Retry-After`. Systems are not bounded. 0 for no bound; each \
+                  process counts for itself.",
+    },
+    Setting {
         key: "log_format",
         expected: "json or pretty",
         default: "pretty",

@@ -45,6 +45,8 @@ async fn carried_out(exchange: &Exchange, body: Result<Bytes, actix_web::Error>)
     let value = exchange.body(&received(body)?, BUNDLE)?;
     let concord = &exchange.server.concord;
     let entries = bundle::entries(concord, &value).await?;
+    let beyond_one = entries.len().saturating_sub(1);
+    exchange.server.pace.admit(&exchange.call.caller, beyond_one, concord.store.now_ms())?;
     let with_shape = |entry: Result<bundle::Entry, Fault>| match entry.and_then(|entry| shape(exchange, entry)) {
         Ok((entry, shape)) => (Ok(entry), shape),
         Err(fault) => (Err(fault), Shape::Whole),

@@ -90,6 +90,9 @@ where
         Ok(call) => call,
         Err(fault) => return super::fault::response(&fault, &answer, &ids),
     };
+    if let Err(fault) = server.pace.admit(&call.caller, 1, server.concord.store.now_ms()) {
+        return super::fault::response(&fault, &answer, &ids);
+    }
     let call = match stating(request, server, call) {
         Ok(call) => call,
         Err(fault) => return super::fault::response(&fault, &answer, &ids),

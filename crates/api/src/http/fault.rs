@@ -32,6 +32,13 @@ pub(super) fn told(fault: &Fault, request_id: &str) -> (StatusCode, Vec<Issue>) 
         Fault::TooLarge(text) => (StatusCode::PAYLOAD_TOO_LARGE, one(IssueCode::TooLong, text)),
         Fault::MediaType(text) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, one(IssueCode::NotSupported, text)),
         Fault::NotAcceptable(text) => (StatusCode::NOT_ACCEPTABLE, one(IssueCode::NotSupported, text)),
+        Fault::Throttled(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            one(
+                IssueCode::Throttled,
+                "too many requests from this app for this person; wait as long as Retry-After says",
+            ),
+        ),
         Fault::Busy(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             one(IssueCode::Transient, "the server cannot answer now; try again in a moment"),
@@ -62,7 +69,7 @@ pub(super) fn response(fault: &Fault, answer: &Answer, request_id: &str) -> Http
         Fault::NotAllowed { allow, .. } => {
             builder.insert_header((header::ALLOW, *allow));
         }
-        Fault::Busy(seconds) => {
+        Fault::Busy(seconds) | Fault::Throttled(seconds) => {
             builder.insert_header((header::RETRY_AFTER, (*seconds).max(RETRY).to_string()));
         }
         _ => {}

@@ -6,6 +6,7 @@ mod exchange;
 mod fault;
 mod negotiate;
 mod operation;
+mod pace;
 pub mod resource;
 pub mod search;
 pub mod system;
@@ -27,6 +28,8 @@ pub struct Server {
     pub concord: Arc<Concord>,
     /// Who calls.
     pub verifier: Arc<Verifier>,
+    /// How often apps may ask.
+    pub pace: Pace,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The CapabilityStatement.
@@ -38,6 +41,7 @@ pub struct Server {
 }
 
 use operation::NAME;
+pub use pace::Pace;
 
 pub use trace::traced;
 
