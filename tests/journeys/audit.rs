@@ -371,4 +371,9 @@ async fn why_a_resource_could_be_read(concord: &Concord) {
         let why: Vec<&str> = text(&log[0], "/outcomeDesc").split(", ").collect();
         assert_eq!(why, ["scope.covers", &format!("Consent/{consent}/_history/1")], "{place}");
     }
+    // What none of them is about is refused for that, and for nothing that forbids something else.
+    let other = with(blood_pressure("amina", 121), "code", json!({"text": "something else"}));
+    gp.get(&format!("Observation/{}", amina.create(&other).await)).await.expect(404);
+    let log = events(&amina, &format!("agent={who}")).await;
+    assert_eq!(text(&log[0], "/outcomeDesc"), "hidden: default");
 }

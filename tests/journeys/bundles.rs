@@ -62,9 +62,7 @@ async fn a_transaction_is_whole(concord: &Concord) {
     // Each write has its Provenance and each entry its record.
     let told = amina.get(&format!("Provenance?target={goal}")).await.expect(200).ids();
     assert_eq!(told.len(), 1);
-    for query in ["action=C&entity=", "action=C&entity="].iter().map(|query| format!("{query}{goal}")) {
-        assert_eq!(amina.get(&format!("AuditEvent?{query}")).await.expect(200).ids().len(), 1, "{query}");
-    }
+    assert_eq!(amina.get(&format!("AuditEvent?action=C&entity={goal}")).await.expect(200).ids().len(), 1);
     let read = amina.get(&format!("AuditEvent?subtype=read&entity=Observation/{old}")).await.expect(200).ids();
     assert_eq!(read.len(), 1);
 }
@@ -129,23 +127,15 @@ async fn a_batch_goes_on(concord: &Concord) {
         json!({"request": {"method": "POST", "url": "Goal"}, "resource": people::without(goal("amina"), "subject")}),
     ];
     let answer = send(&amina, "batch", &entries).await;
-    if answer.status == 200 {
-        assert_eq!(text(&answer.json(), "/type"), "batch-response");
-        let found = statuses(&answer);
-        assert_eq!(found[..4], ["201", "403", "200", "404"]);
-        assert_eq!(found[5..7], ["204", "410"]);
-        for (entry, status) in answer.entries().iter().zip(&found) {
-            let outcome = text(entry, "/response/outcome/resourceType");
-            assert_eq!(outcome == "OperationOutcome", status.starts_with('4'), "{entry}");
-        }
-    } else {
-        // A Bundle whose entries are not valid R4 is no valid Bundle.
-        answer.expect(422).issues();
-        let valid: Vec<Value> = entries[..7].to_vec();
-        let answer = send(&amina, "batch", &valid).await.expect(200);
-        let found = statuses(&answer);
-        assert_eq!(found[..4], ["201", "403", "200", "404"]);
-        assert_eq!(found[5..], ["204", "410"]);
+    // A Bundle whose entries are not valid R4 is no valid Bundle.
+    answer.expect(422).issues();
+    let answer = send(&amina, "batch", &entries[..7]).await.expect(200);
+    assert_eq!(text(&answer.json(), "/type"), "batch-response");
+    let found = statuses(&answer);
+    assert_eq!(found, ["201", "403", "200", "404", "400", "204", "410"]);
+    for (entry, status) in answer.entries().iter().zip(&found) {
+        let outcome = text(entry, "/response/outcome/resourceType");
+        assert_eq!(outcome == "OperationOutcome", status.starts_with('4'), "{entry}");
     }
     assert_eq!(amina.get("Goal").await.expect(200).ids().len(), 1);
 }
@@ -360,10 +350,10 @@ async fn patches(concord: &Concord) {
     // A test that does not hold undoes all of it.
     let test = json!([{"op": "test", "path": "/description/text", "value": "swim"}]);
     let entries = [
-        patch(&format!("Goal/{one}"), &json!([{"op": "remove", "path": "/description/text"}])),
+        patch(&format!("Goal/{one}"), &json!([{"op": "replace", "path": "/description/text", "value": "rest"}])),
         patch(&format!("Goal/{other}"), &test),
     ];
-    assert!(send(&amina, "transaction", &entries).await.status >= 400);
+    send(&amina, "transaction", &entries).await.expect(409);
     assert_eq!(text(&amina.get(&format!("Goal/{one}")).await.json(), "/meta/versionId"), "2");
     // Each by the rules of its own request.
     let hidden = concord.system().create(&goal("callum")).await;

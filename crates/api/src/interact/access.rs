@@ -6,23 +6,21 @@
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller};
-use concord_consent::decision::{Decision, Layer, Reason, Verdict};
+use concord_consent::decision::{Decision, Reason};
 use concord_consent::facts::{Facts, PatientFacts};
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, Request};
 use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{RecordClass, ResourceType, record_class};
 use concord_fhir::rules::{self, Writer, WriterKind};
 use quick_cache::sync::Cache;
 
-use super::{AUDIT_EVENT, Call, Concord, SECURITY, known};
+use super::{AUDIT_EVENT, Call, Concord, judge, known};
 use crate::fault::Fault;
-use crate::store::audit::Record;
 use crate::store::lower::Rows;
-use crate::store::overlay::MARK;
 use crate::store::rows::{Head, Version};
 use crate::store::statement::Sql;
 use crate::store::transaction::Transaction;
@@ -31,9 +29,6 @@ const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
-
-/// How long the reason of an audit record may grow, in bytes, by what a caller gave as theirs.
-const LONGEST_REASON: usize = 1_000;
 
 /// How many decisions are remembered.
 const DECISIONS: usize = 50_000;
@@ -186,13 +181,14 @@ fn decide_at(
     Ok(decision)
 }
 
+/// Decides. What is asked about one type holds for that type and says no more of types.
 fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
     // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
     let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
     let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
     let mut decision = concord_consent::decide(&request, facts, now);
     if let Some(one) = resource_type {
-        // It is asked about this type only, and many times.
+        // Once, for all the times that it is remembered.
         decision.permit = decision.permit.of_type(one);
         for redaction in &mut decision.redactions {
             redaction.of = for_type(&redaction.of, one);
@@ -291,7 +287,7 @@ pub(crate) fn findable(
         return Ok(Predicate::None);
     }
     let decision = decide_search(concord, call, transaction, Action::Search, resource_type, record)?;
-    Ok(for_type(&decision.permit, resource_type))
+    Ok(decision.permit.clone())
 }
 
 /// Puts what the caller may find into every hop of a query, so that nothing is learnt about a resource by looking
@@ -391,98 +387,6 @@ fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
     names
 }
 
-/// Whether a decision permits a version: from its row alone where that is enough, else from its index rows.
-pub(crate) fn permits(
-    transaction: &mut Transaction<'_>,
-    decision: &Decision,
-    rows: Rows,
-    version: &Version,
-) -> Result<bool, Fault> {
-    holds(transaction, &decision.permit, rows, version)
-}
-
-/// Whether a version is one of those that a predicate means.
-fn holds(
-    transaction: &mut Transaction<'_>,
-    predicate: &Predicate,
-    rows: Rows,
-    version: &Version,
-) -> Result<bool, Fault> {
-    let patient = transaction.patient_id(version.patient)?;
-    match told(predicate, version, &patient) {
-        Some(holds) => Ok(holds),
-        None => transaction.meets(rows, version.key, &settled(predicate, version, &patient)),
-    }
-}
-
-/// The elements of a version that have to be left out of what is shown, each once.
-pub(crate) fn redacted(
-    transaction: &mut Transaction<'_>,
-    decision: &Decision,
-    rows: Rows,
-    version: &Version,
-) -> Result<Vec<&'static str>, Fault> {
-    let mut elements: Vec<&'static str> = Vec::new();
-    for redaction in &decision.redactions {
-        if holds(transaction, &redaction.of, rows, version)? {
-            elements.extend(redaction.elements);
-        }
-    }
-    elements.sort_unstable();
-    elements.dedup();
-    Ok(elements)
-}
-
-/// Whether a version is one of those that a predicate means, if its row says so. Nothing is built: a permit of fifty
-/// Consents is asked at every read.
-fn told(predicate: &Predicate, version: &Version, patient: &str) -> Option<bool> {
-    let decided_by = |parts: &[Predicate], decisive: bool| {
-        let mut all = Some(!decisive);
-        for part in parts {
-            match told(part, version, patient) {
-                Some(holds) if holds == decisive => return Some(decisive),
-                Some(_) => {}
-                None => all = None,
-            }
-        }
-        all
-    };
-    match predicate {
-        Predicate::All => Some(true),
-        Predicate::None => Some(false),
-        Predicate::Type(types) => Some(types.contains(&version.resource_type)),
-        Predicate::Id(ids) => Some(ids.contains(&version.id)),
-        Predicate::NoRecord => Some(version.patient == 0),
-        Predicate::Record(wanted) if version.patients <= 1 => Some(version.patient != 0 && wanted == patient),
-        Predicate::Entry(parameter, test) if *parameter == SECURITY => Some(labelled(&version.labels, test)),
-        Predicate::And(parts) => decided_by(parts, false),
-        Predicate::Or(parts) => decided_by(parts, true),
-        Predicate::Not(part) => told(part, version, patient).map(|holds| !holds),
-        _ => None,
-    }
-}
-
-/// What is left of a predicate when what a version's row says is put in.
-fn settled(predicate: &Predicate, version: &Version, patient: &str) -> Predicate {
-    if let Some(holds) = told(predicate, version, patient) {
-        return if holds { Predicate::All } else { Predicate::None };
-    }
-    match predicate {
-        Predicate::And(parts) => {
-            parts.iter().fold(Predicate::All, |all, part| all.and(settled(part, version, patient)))
-        }
-        Predicate::Or(parts) => parts.iter().fold(Predicate::None, |any, part| any.or(settled(part, version, patient))),
-        Predicate::Not(part) => settled(part, version, patient).negate(),
-        other => other.clone(),
-    }
-}
-
-/// Whether one of a row's labels meets a test: the same rows that the index has.
-fn labelled(labels: &str, test: &Test) -> bool {
-    let mut keys = labels.split('\n').filter(|key| !key.is_empty() && *key != MARK);
-    !labels.is_empty() && keys.any(|key| test.meets(key, None, None))
-}
-
 /// The predicate with the type of what is searched put in, which makes it smaller.
 pub(crate) fn for_type(predicate: &Predicate, resource_type: ResourceType) -> Predicate {
     predicate.clone().of_type(resource_type)
@@ -527,7 +431,7 @@ pub(crate) fn may_change(
         authored(concord, call, transaction, version)?
             .map_err(|reason| Fault::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
     }
-    if permits(transaction, &decision, Rows::Current, version)? {
+    if judge::permits(transaction, &decision, Rows::Current, version)? {
         return Ok(());
     }
     Err(Fault::Denied(issues(&decision)))
@@ -651,117 +555,4 @@ pub(super) fn unbounded(call: &Call) -> Call {
 /// The decision's reasons for an OperationOutcome.
 pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
     concord_consent::explain::refusal(&decision.reasons)
-}
-
-/// Puts the rules and Consents that let a version be seen into the record: those that are about it, and no others that
-/// the caller might have seen something else by.
-pub(crate) fn log_permit_of(
-    transaction: &mut Transaction<'_>,
-    record: &mut Record,
-    decision: &Decision,
-    version: &Version,
-) -> Result<(), Fault> {
-    let patient = transaction.patient_id(version.patient)?;
-    let (mut named, mut unsettled) = (Named::default(), Vec::new());
-    let mut is_explained = false;
-    for reason in decision.reasons.iter().filter(|reason| reason.verdict == Verdict::Permits) {
-        match told(&reason.about, version, &patient) {
-            Some(true) => {
-                named.add(reason);
-                is_explained |= reason.layer != Layer::Scope;
-            }
-            Some(false) => {}
-            None => unsettled.push(reason),
-        }
-        if named.is_full() {
-            break;
-        }
-    }
-    if !is_explained && let Some(reason) = first_met(transaction, &unsettled, version, &patient)? {
-        named.add(reason);
-    }
-    record.reason = named.text;
-    log_given(record, decision);
-    Ok(())
-}
-
-/// One of the reasons that are about a version, of those that the index is needed for. It is looked for by halves: each
-/// question is a query.
-fn first_met<'a>(
-    transaction: &mut Transaction<'_>,
-    reasons: &[&'a Reason],
-    version: &Version,
-    patient: &str,
-) -> Result<Option<&'a Reason>, Fault> {
-    let any = |reasons: &[&Reason]| {
-        reasons.iter().fold(Predicate::None, |any, reason| any.or(settled(&reason.about, version, patient)))
-    };
-    let mut rest = reasons;
-    if rest.is_empty() || !transaction.meets(Rows::Current, version.key, &any(rest))? {
-        return Ok(None);
-    }
-    while rest.len() > 1 {
-        let (first, second) = rest.split_at(rest.len() / 2);
-        rest = if transaction.meets(Rows::Current, version.key, &any(first))? { first } else { second };
-    }
-    Ok(rest.first().copied())
-}
-
-/// Puts the rules and Consents into the record that let the caller find something, with the labels that bound it.
-pub(crate) fn log_permit(record: &mut Record, decision: &Decision) {
-    let tells = |reason: &&Reason| reason.verdict == Verdict::Permits || reason.layer == Layer::Label;
-    record.reason = Named::all(decision.reasons.iter().filter(tells));
-    log_given(record, decision);
-}
-
-/// Puts the reason that the caller gave with what it opened.
-fn log_given(record: &mut Record, decision: &Decision) {
-    for reason in &decision.reasons {
-        let told = matches!(reason.layer, Layer::BreakGlass | Layer::Office) && reason.verdict == Verdict::Permits;
-        if told && record.reason.len() < LONGEST_REASON {
-            record.reason = format!("{}; {}", record.reason, reason.text);
-        }
-    }
-}
-
-/// Puts the rules that refused into the record.
-pub(crate) fn log_denial(record: &mut Record, decision: &Decision) {
-    let tells = |reason: &&Reason| reason.verdict != Verdict::Permits;
-    record.reason = format!("hidden: {}", Named::all(decision.reasons.iter().filter(tells)));
-}
-
-/// How many rules and Consents an audit record names.
-const MOST_NAMED: usize = 5;
-
-/// Rules and Consents in one line, each once.
-#[derive(Default)]
-struct Named<'a> {
-    names: Vec<&'a str>,
-    text: String,
-}
-
-impl<'a> Named<'a> {
-    fn all(reasons: impl Iterator<Item = &'a Reason>) -> String {
-        let mut named = Named::default();
-        for reason in reasons {
-            named.add(reason);
-        }
-        named.text
-    }
-
-    fn add(&mut self, reason: &'a Reason) {
-        let name = reason.consent.as_deref().unwrap_or(reason.rule);
-        if self.is_full() || self.names.contains(&name) {
-            return;
-        }
-        if !self.names.is_empty() {
-            self.text.push_str(", ");
-        }
-        self.names.push(name);
-        self.text.push_str(name);
-    }
-
-    fn is_full(&self) -> bool {
-        self.names.len() == MOST_NAMED
-    }
 }

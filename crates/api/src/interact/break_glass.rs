@@ -18,7 +18,7 @@ use concord_fhir::search::Query;
 
 use super::audit::Interaction;
 use super::write::{self, Proposed};
-use super::{Call, Concord, access, instant, labels, matching};
+use super::{Call, Concord, access, instant, judge, labels, matching};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::broken_glass::Glass;
@@ -60,7 +60,7 @@ pub(crate) async fn declare(concord: &Arc<Concord>, call: &Call, place: Place) -
     let (concord, call) = (Arc::clone(concord), call.clone());
     let store = concord.store.clone();
     store
-        .write(move |transaction| match run(&concord, &call, transaction, &place) {
+        .change(move |transaction| match run(&concord, &call, transaction, &place) {
             Ok(records) => (Ok(()), records),
             Err(fault) => (Err(fault), Vec::new()),
         })
@@ -89,7 +89,7 @@ fn run(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>, place:
     }
     // What stays hidden all the same must look as if it were not there, and so must leave no trace.
     if let Some(head) = &head
-        && !access::permits(transaction, &decision, Rows::Current, &head.version)?
+        && !judge::permits(transaction, &decision, Rows::Current, &head.version)?
     {
         return Ok(Vec::new());
     }

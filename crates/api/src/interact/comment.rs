@@ -10,7 +10,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::communication::{CORRECTIONS, answers_request, has_category, is_comment};
 use concord_fhir::rules::{is_claim_code, local_reference};
 
-use super::{Call, Concord, access, instant, labels};
+use super::{Call, Concord, access, instant, judge, labels};
 use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::rows::{Head, Version};
@@ -136,7 +136,7 @@ fn commented(
     // The labels of the current version count as well: it is commented on what the resource is.
     let mut version = transaction.superseded(head.version.key, number)?.ok_or(Fault::NotFound)?;
     let decision = access::decide_on(concord, call, transaction, Action::Read, &head)?;
-    if version.deleted || !access::permits(transaction, &decision, Rows::Superseded, &version)? {
+    if version.deleted || !judge::permits(transaction, &decision, Rows::Superseded, &version)? {
         return Err(Fault::NotFound);
     }
     version.labels = format!("{}\n{}", version.labels, head.version.labels);
@@ -157,7 +157,7 @@ pub(crate) fn readable(
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
     let Some(head) = transaction.head(resource_type, id, false)? else { return Ok(None) };
     let decision = access::decide_reference(concord, call, transaction, &head)?;
-    let visible = !head.version.deleted && access::permits(transaction, &decision, Rows::Current, &head.version)?;
+    let visible = !head.version.deleted && judge::permits(transaction, &decision, Rows::Current, &head.version)?;
     Ok(visible.then_some(head))
 }
 

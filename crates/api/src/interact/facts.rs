@@ -8,7 +8,7 @@ use concord_consent::request::{Action, Request};
 use concord_fhir::index::{self, Entries, Entry, ParameterId, SEPARATOR};
 use concord_fhir::registry::ResourceType;
 
-use super::{Call, Concord, PROVENANCE, SECURITY, access, labels};
+use super::{Call, Concord, PROVENANCE, SECURITY, access, judge, labels};
 use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::rows::Version;
@@ -79,7 +79,7 @@ fn readable(
 ) -> Result<bool, Fault> {
     let Some(head) = transaction.head(resource_type, id, false)? else { return Ok(false) };
     let decision = access::decide_on(concord, call, transaction, Action::Read, &head)?;
-    access::permits(transaction, &decision, Rows::Current, &head.version)
+    judge::permits(transaction, &decision, Rows::Current, &head.version)
 }
 
 /// What has to be known to tell everybody who can see a record, as far as the caller may know it: a care team or Consent

@@ -9,7 +9,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
 use super::break_glass::{self, Place};
-use super::{Call, Concord, FORM, access, log, logged, read, redact};
+use super::{Call, Concord, FORM, access, judge, log, logged, read, redact, why};
 use crate::fault::Fault;
 use crate::store::audit::Record;
 use crate::store::lower::{RECORD, Rows};
@@ -179,7 +179,7 @@ pub(super) fn run(
             access::require_scope(call, Action::TypeHistory, *resource_type)?;
             let decision =
                 access::decide_search(concord, call, transaction, Action::TypeHistory, *resource_type, None)?;
-            access::log_permit(record, &decision);
+            why::permit(record, &decision);
             // Where one record is all that is permitted, its rows lead the way, and SQLite is not offered those of the type.
             let led = access::only_record(&decision.permit).is_some() && !transaction.is_postgres();
             let of_type = Sql::new(if led { "+r.type = " } else { "r.type = " }).bind(resource_type.number());
@@ -187,7 +187,7 @@ pub(super) fn run(
         }
         Of::System => {
             let decision = access::decide_everywhere(concord, call, transaction, Action::TypeHistory)?;
-            access::log_permit(record, &decision);
+            why::permit(record, &decision);
             (decision, Sql::new("1 = 1"))
         }
     };
@@ -229,9 +229,9 @@ fn partly(
     if rows == Rows::Current || !decision.redactions.iter().any(of_type) {
         return redact::shown(transaction, decision, rows, version);
     }
-    let mut hidden = access::redacted(transaction, decision, rows, &version)?;
+    let mut hidden = judge::redacted(transaction, decision, rows, &version)?;
     if let Some(head) = transaction.head(version.resource_type, &version.id, false)? {
-        hidden.extend(access::redacted(transaction, decision, Rows::Current, &head.version)?);
+        hidden.extend(judge::redacted(transaction, decision, Rows::Current, &head.version)?);
     }
     redact::without(version, hidden)
 }

@@ -18,6 +18,7 @@ pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod identify;
 pub(crate) mod include;
+pub(crate) mod judge;
 pub(crate) mod known;
 pub(crate) mod labels;
 mod lead;
@@ -39,6 +40,7 @@ pub(crate) mod statement;
 pub(crate) mod terminology;
 pub(crate) mod update;
 pub(crate) mod verification;
+pub(crate) mod why;
 pub(crate) mod words;
 pub(crate) mod write;
 

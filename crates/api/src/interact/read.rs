@@ -8,7 +8,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::audit::Interaction;
 use super::break_glass::{self, Place};
-use super::{AUDIT_EVENT, Call, Concord, access, log, logged, redact};
+use super::{AUDIT_EVENT, Call, Concord, access, judge, log, logged, redact, why};
 use crate::fault::Fault;
 use crate::store::Reply;
 use crate::store::audit::Record;
@@ -105,14 +105,14 @@ pub(super) fn version(
         redact::shown(transaction, &decision, Rows::Current, head.version)?
     } else {
         // What of the resource is hidden as it is now is hidden in its versions too.
-        let hidden = access::redacted(transaction, &decision, Rows::Current, &head.version)?;
+        let hidden = judge::redacted(transaction, &decision, Rows::Current, &head.version)?;
         let version = transaction.superseded(head.version.key, number)?.ok_or(Fault::NotFound)?;
         let decision = access::decide_about(concord, call, transaction, Action::Read, resource_type, version.patient)?;
-        if !access::permits(transaction, &decision, Rows::Superseded, &version)? {
-            access::log_denial(record, &decision);
+        if !judge::permits(transaction, &decision, Rows::Superseded, &version)? {
+            why::denial(transaction, record, &decision, &version)?;
             return Err(Fault::NotFound);
         }
-        let hidden_then = access::redacted(transaction, &decision, Rows::Superseded, &version)?;
+        let hidden_then = judge::redacted(transaction, &decision, Rows::Superseded, &version)?;
         redact::without(version, hidden.into_iter().chain(hidden_then).collect())?
     };
     if version.deleted { Err(Fault::Gone) } else { Ok(version) }
@@ -158,11 +158,11 @@ pub(super) fn judged(
 ) -> Result<Arc<Decision>, Fault> {
     record.patient = head.version.patient;
     let decision = access::decide_on(concord, call, transaction, Action::Read, head)?;
-    if !access::permits(transaction, &decision, Rows::Current, &head.version)? {
-        access::log_denial(record, &decision);
+    if !judge::permits(transaction, &decision, Rows::Current, &head.version)? {
+        why::denial(transaction, record, &decision, &head.version)?;
         return Err(Fault::NotFound);
     }
-    access::log_permit_of(transaction, record, &decision, &head.version)?;
+    why::permit_of(transaction, record, &decision, &head.version)?;
     if record.version == 0 {
         record.version = head.version.version;
     }

@@ -4,7 +4,7 @@ use concord_consent::decision::Decision;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 
-use super::{access, labels};
+use super::{judge, labels};
 use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::rows::Version;
@@ -26,7 +26,7 @@ pub(crate) fn shown(
     if decision.redactions.is_empty() || version.deleted {
         return Ok(version);
     }
-    let elements = access::redacted(transaction, decision, rows, &version)?;
+    let elements = judge::redacted(transaction, decision, rows, &version)?;
     without(version, elements)
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn refuse_part(
     old: &Version,
     proposed: &Value<'_>,
 ) -> Result<(), Fault> {
-    if !access::redacted(transaction, decision, Rows::Current, old)?.is_empty() {
+    if !judge::redacted(transaction, decision, Rows::Current, old)?.is_empty() {
         return Err(Fault::denied("some of this resource is hidden from you, so you cannot replace it"));
     }
     let meta = proposed.get("meta");

@@ -8,7 +8,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
-use super::{Call, Concord, access};
+use super::{Call, Concord, access, judge};
 use crate::fault::Fault;
 use crate::store::lower::Rows;
 use crate::store::transaction::Transaction;
@@ -131,5 +131,5 @@ fn readable(
         return Ok(!head.version.deleted);
     }
     let decision = access::decide_reference(concord, call, transaction, &head)?;
-    access::permits(transaction, &decision, Rows::Current, &head.version)
+    judge::permits(transaction, &decision, Rows::Current, &head.version)
 }

@@ -12,7 +12,7 @@ use concord_fhir::search::{self, Query, Total};
 
 use super::audit::{self, Interaction};
 use super::history::per_patient;
-use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, log, logged, matching, terminology, words};
+use super::{AUDIT_EVENT, Call, Concord, access, break_glass, include, log, logged, matching, terminology, why, words};
 use crate::fault::Fault;
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
@@ -213,10 +213,10 @@ fn permitted(
         }
         let decision = access::decide_search(concord, call, transaction, Action::Search, one, about)?;
         if let Some(record) = record.as_deref_mut() {
-            access::log_permit(record, &decision);
+            why::permit(record, &decision);
         }
         notice = notice.or_else(|| concord_consent::explain::notice(&decision));
-        let permit = access::for_type(&decision.permit, one);
+        let permit = decision.permit.clone();
         let asked = terminology::settled(concord, call, transaction, query.of_type(one))?;
         let asked = access::guard(concord, call, transaction, about, asked)?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));

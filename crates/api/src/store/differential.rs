@@ -16,7 +16,7 @@ use super::search::{Among, SortBy, SortKey, Wanted};
 use super::statement::Sql;
 use super::testing::{NOW, Scratch};
 use super::transaction::Transaction;
-use crate::interact::{SECURITY, access};
+use crate::interact::{SECURITY, access, judge};
 
 const TYPES: [ResourceType; 3] =
     [ResourceType::of("Observation"), ResourceType::of("Goal"), ResourceType::of("Patient")];
@@ -180,7 +180,7 @@ async fn found(store: &Store, predicate: Predicate) -> [Vec<String>; 2] {
             for version in transaction.versions(rows, Sql::new("1 = 1")).unwrap() {
                 let found = versions.iter().any(|other| other.key == version.key);
                 assert_eq!(transaction.meets(rows, version.key, &predicate).unwrap(), found);
-                let permitted = access::permits(transaction, &decision, rows, &version).unwrap();
+                let permitted = judge::permits(transaction, &decision, rows, &version).unwrap();
                 assert_eq!(permitted, found, "{predicate:?} {version:?}");
             }
             versions.into_iter().map(|version| version.id).collect::<Vec<_>>()

@@ -16,7 +16,7 @@ use super::{Input, Level, Operation, Output, Parameter, Running, Target};
 use crate::fault::Fault;
 use crate::interact::audit::{Interaction, outcome};
 use crate::interact::search::{Page, event_version};
-use crate::interact::{AUDIT_EVENT, Call, Concord, access, log, logged};
+use crate::interact::{AUDIT_EVENT, Call, Concord, access, judge, log, logged};
 use crate::store::audit::{Record, Stored};
 use crate::store::lower::Rows;
 use crate::store::rows::Version;
@@ -223,7 +223,7 @@ impl Names<'_, '_, '_> {
         }
         let Some(head) = self.transaction.head(resource_type, id, false)? else { return Ok(None) };
         let decision = access::decide_reference(self.concord, self.call, self.transaction, &head)?;
-        if head.version.deleted || !access::permits(self.transaction, &decision, Rows::Current, &head.version)? {
+        if head.version.deleted || !judge::permits(self.transaction, &decision, Rows::Current, &head.version)? {
             return Ok(None);
         }
         access::stored(&head.version).map(Some)
@@ -326,6 +326,7 @@ fn reason(text: &str) -> String {
             "own-record" => "it is the patient's own record".to_owned(),
             "care-team" => "by being in the care team".to_owned(),
             "no-relationship" => "neither the care team nor a sharing choice lets them in".to_owned(),
+            "default" => "nothing lets them see it".to_owned(),
             "not-related" => "they are not known as somebody close to the patient".to_owned(),
             "shared-reference" => "it is about no patient".to_owned(),
             "system" => "it is a registered system".to_owned(),

@@ -13,7 +13,7 @@ use concord_fhir::rules::goal;
 use super::{Input, Level, Operation, Output, Running, Target};
 use crate::fault::Fault;
 use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, PROVENANCE, access, instant, logged, read, statement};
+use crate::interact::{Call, Concord, PROVENANCE, access, instant, judge, logged, read, statement};
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
 use crate::store::rows::Version;
@@ -70,7 +70,7 @@ fn told(
     let condition = Sql::new("r.rid = ").bind(head.version.key).sql(" ORDER BY r.version DESC LIMIT +");
     let mut versions = Vec::new();
     for version in transaction.versions(Rows::Superseded, condition.bind(MOST_VERSIONS))?.into_iter().rev() {
-        if !version.deleted && access::permits(transaction, &decision, Rows::Superseded, &version)? {
+        if !version.deleted && judge::permits(transaction, &decision, Rows::Superseded, &version)? {
             versions.push(version);
         }
     }

@@ -23,7 +23,7 @@ use concord_fhir::rules::{instant, local_reference};
 use super::{Input, Level, Operation, Output, Parameter, Running, Target};
 use crate::fault::Fault;
 use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, access, facts, logged};
+use crate::interact::{Call, Concord, access, facts, judge, logged};
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
 use crate::store::transaction::Transaction;
@@ -352,7 +352,7 @@ impl Evaluation<'_> {
         };
         let Some(head) = transaction.head(resource_type, id, false)? else { return Ok(None) };
         let decision = access::decide_on(self.concord, self.call, transaction, Action::Read, &head)?;
-        if head.version.deleted || !access::permits(transaction, &decision, Rows::Current, &head.version)? {
+        if head.version.deleted || !judge::permits(transaction, &decision, Rows::Current, &head.version)? {
             return Ok(None);
         }
         let entries = facts::entries(self.concord, transaction, &head.version)?;

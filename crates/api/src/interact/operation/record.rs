@@ -91,8 +91,7 @@ pub(super) fn among(
         return Ok(None);
     }
     let decision = access::decide_search(concord, call, transaction, Action::Search, resource_type, Some(patient))?;
-    let permit = access::for_type(&decision.permit, resource_type);
-    let predicate = Predicate::Record(patient.to_owned()).and(wanted).and(permit);
+    let predicate = Predicate::Record(patient.to_owned()).and(wanted).and(decision.permit.clone());
     let found = predicate != Predicate::None;
     Ok(found.then(|| Among { resource_type, record: Some(patient.to_owned()), predicate }))
 }

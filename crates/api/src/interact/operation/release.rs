@@ -9,7 +9,7 @@ use concord_fhir::registry::ResourceType;
 use super::{Input, Level, Operation, Output, Parameter, Running, Target};
 use crate::fault::Fault;
 use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, access, labels, logged, provenance, read, review, write};
+use crate::interact::{Call, Concord, access, judge, labels, logged, provenance, read, review, write};
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
 use crate::store::rows::Version;
@@ -77,7 +77,7 @@ fn released(
     // Whoever would still see it if only its author's team did: the author, the team, and those in an office.
     let labels = format!("{}\n{}", review::author_team(), old.labels);
     let kept = Version { labels, ..old.clone() };
-    if !access::permits(transaction, &decision, Rows::Current, &kept)? {
+    if !judge::permits(transaction, &decision, Rows::Current, &kept)? {
         return Err(Fault::denied("only who wrote this, their team or an office releases it"));
     }
     if !review::is_hidden(&old) {

@@ -10,7 +10,7 @@ use concord_fhir::registry::ResourceType;
 use super::{Input, Level, Operation, Output, Parameter, Running, Target};
 use crate::fault::Fault;
 use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, PROVENANCE, access, labels, logged, read, verification};
+use crate::interact::{Call, Concord, PROVENANCE, access, judge, labels, logged, read, verification};
 use crate::store::audit::Record;
 use crate::store::lower::Rows;
 use crate::store::transaction::Transaction;
@@ -98,7 +98,7 @@ impl Asked {
         // Whoever may add to the record: to look at it in an emergency is not enough.
         let adds =
             access::decide_about(concord, call, transaction, Action::Create, self.resource_type, version.patient)?;
-        if !access::permits(transaction, &adds, Rows::Current, &version)? {
+        if !judge::permits(transaction, &adds, Rows::Current, &version)? {
             return Err(Fault::Denied(access::issues(&adds)));
         }
         if self.named.is_some_and(|named| named != version.version) {
