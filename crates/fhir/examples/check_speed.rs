@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use concord_fhir::codec::{Format, read, write_xml};
 use concord_fhir::json::{Limits, parse, to_string};
-use concord_fhir::schema::check;
+use concord_fhir::schema::{check, remarks};
 
 /// How often the work is done in a batch, and how many batches there are. The best batch counts: what makes the others slower is
 /// the machine's other work.
@@ -25,6 +25,7 @@ fn main() {
     let _ = writeln!(std::io::stdout(), "{} bytes of JSON, {} bytes of XML", text.len(), xml.len());
     time("parse", || black_box(parse(black_box(text.as_bytes()), &limits)).is_ok());
     time("check", || black_box(check(black_box(&value), &limits)).is_ok());
+    time("remarks", || black_box(remarks(black_box(&value))).is_empty());
     time("parse and check", || black_box(read(Format::Json, black_box(text.as_bytes()), &limits)).is_ok());
     time("write JSON", || !black_box(to_string(black_box(&value))).is_empty());
     time("read and check XML", || black_box(read(Format::Xml, black_box(xml.as_bytes()), &limits)).is_ok());

@@ -90,7 +90,7 @@ fn try_one(name: &str, text: &[u8]) -> Outcome {
         Ok(resource) => resource,
         Err(issues) => return Outcome::Refused(issues),
     };
-    let told: Vec<Issue> = remarks(&resource.value, &limits);
+    let told: Vec<Issue> = remarks(&resource.value);
     let places: Vec<&str> = told.iter().filter_map(|issue| issue.expression.as_deref()).collect();
     let expected: Vec<&str> =
         MISDIRECTED.iter().filter(|(listed, _)| *listed == name).map(|(_, place)| *place).collect();

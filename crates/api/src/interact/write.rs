@@ -116,7 +116,7 @@ pub(crate) fn propose(
     };
     // Nobody reads what would be said of each resource of a load.
     if !transaction.is_held() {
-        warnings.extend(schema::remarks(&value, &concord.limits));
+        warnings.extend(schema::remarks(&value));
     }
     if concord.suggest_labels {
         warnings.extend(labels::suggestion(&value));

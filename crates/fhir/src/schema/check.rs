@@ -3,10 +3,9 @@ use super::primitive::{Primitive, Written};
 use super::problems::{Problems, kind_of, shown};
 use super::table::{ElementType, Found, Schema, Shape, Special, TypeKind, r4};
 use super::{invariants, narrative};
-use crate::issue::{Issue, IssueCode, Severity};
+use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
 use crate::registry::ResourceType;
-use crate::value;
 
 /// Checks a resource against the element table of R4 in one pass, and names its type.
 ///
@@ -16,7 +15,7 @@ use crate::value;
 /// codes say that a rule of FHIR is broken: [`IssueCode::Required`], [`IssueCode::Value`], [`IssueCode::CodeInvalid`],
 /// [`IssueCode::Invariant`], and [`IssueCode::Invalid`] for unknown elements and a second choice.
 pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Issue>> {
-    let mut walk = Walk::new(limits.depth);
+    let mut walk = Walk { schema: r4(), problems: Problems::default(), depth: 0, deepest: limits.depth };
     let Some(object) = value.as_object() else {
         let text = format!("a resource is a JSON object, not {}", kind_of(value));
         return Err(vec![Issue::plain(IssueCode::Structure, text)]);
@@ -30,45 +29,23 @@ pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Iss
     }
 }
 
-/// What is worth telling about a resource that [`check`] takes: references to a type that their element does not name
-/// (R4 "References"). A few official examples have such references, and so have real records: they are no reason to
-/// refuse a resource.
-#[must_use]
-pub fn remarks(value: &Value<'_>, limits: &Limits) -> Vec<Issue> {
-    let mut walk = Walk { judges_targets: true, ..Walk::new(limits.depth) };
-    if let Some(object) = value.as_object() {
-        let place = Place::root(value.text("resourceType").unwrap_or("Resource"));
-        walk.resource(object, &place, Within::default());
-    }
-    let warning = |issue: Issue| Issue { severity: Severity::Warning, ..issue };
-    walk.misdirected.into_issues().into_iter().map(warning).collect()
-}
-
 /// What the walk is inside of.
 #[derive(Clone, Copy, Default)]
 struct Within<'v> {
     /// Whether this is a contained resource.
     contained: bool,
-    /// The ids, sorted, and the types of the contained resources that a `#` reference may mean.
-    local: &'v [(&'v str, &'v str)],
+    /// The ids, sorted, of the contained resources that a `#` reference may mean.
+    local: &'v [&'v str],
 }
 
 struct Walk {
     schema: &'static Schema,
     problems: Problems,
-    /// References to what their element does not name, if these are looked for.
-    misdirected: Problems,
-    judges_targets: bool,
     depth: usize,
     deepest: usize,
 }
 
 impl Walk {
-    fn new(deepest: usize) -> Walk {
-        let (problems, misdirected) = (Problems::default(), Problems::default());
-        Walk { schema: r4(), problems, misdirected, judges_targets: false, depth: 0, deepest }
-    }
-
     /// Checks a resource at any depth, and names its type if that is known.
     fn resource(&mut self, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) -> Option<ResourceType> {
         let name = match object.get("resourceType") {
@@ -89,7 +66,7 @@ impl Walk {
             return None;
         };
         // A contained resource refers to its neighbours.
-        let own = if within.contained { Vec::new() } else { contained(object) };
+        let own = if within.contained { Vec::new() } else { local_ids(object) };
         let within = if within.contained { within } else { Within { local: &own, ..within } };
         self.object(shape, object, place, within);
         if within.contained {
@@ -326,8 +303,7 @@ impl Walk {
                 self.object(shape, object, here, within);
                 match shape.special {
                     Special::CodeableConcept => self.concept(of_type, object, here),
-                    Special::Reference => self.target(of_type, object, here, within),
-                    Special::None | Special::Extension => {}
+                    Special::Reference | Special::None | Special::Extension => {}
                 }
             }
             (TypeKind::Resource, Value::Object(object)) => {
@@ -400,29 +376,10 @@ impl Walk {
     fn reference(&mut self, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) {
         let Some(Value::String(reference)) = object.get("reference") else { return };
         let Some(id) = reference.strip_prefix('#') else { return };
-        if !id.is_empty() && within.contained_type(id).is_none() {
+        let known = within.local.binary_search(&id).is_ok();
+        if !id.is_empty() && !known {
             let text = format!("'{}' is not the id of a contained resource (ref-1)", shown(reference));
             self.problems.add(IssueCode::Invariant, &place.element("reference"), text);
-        }
-    }
-
-    /// A reference leads to a resource of one of the types that its element names (R4 "References"), as far as it says
-    /// which type that is.
-    fn target(&mut self, of_type: &ElementType, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) {
-        if !self.judges_targets || of_type.targets.is_empty() {
-            return;
-        }
-        for name in ["reference", "type"] {
-            let Some(Value::String(text)) = object.get(name) else { continue };
-            let named = match (name, text.strip_prefix('#')) {
-                ("type", _) => ResourceType::parse(text),
-                (_, Some(id)) => within.contained_type(id).and_then(ResourceType::parse),
-                (_, None) => value::named_type(text),
-            };
-            let Some(found) = named.filter(|found| !of_type.targets.contains(found)) else { continue };
-            let wanted: Vec<&str> = of_type.targets.iter().map(|one| one.name()).collect();
-            let text = format!("R4 has no reference to {found} here, only to {}", wanted.join(", "));
-            self.misdirected.add(IssueCode::Value, &place.element(name), text);
         }
     }
 
@@ -437,22 +394,12 @@ impl Walk {
     }
 }
 
-impl<'v> Within<'v> {
-    /// The type of the contained resource with that id, if there is one.
-    fn contained_type(&self, id: &str) -> Option<&'v str> {
-        let place = self.local.binary_search_by(|(own, _)| (*own).cmp(id)).ok()?;
-        self.local.get(place).map(|(_, named)| *named)
-    }
-}
-
-/// The ids and types of the resources that this one contains, sorted.
-fn contained<'o>(object: &'o Object<'_>) -> Vec<(&'o str, &'o str)> {
+/// The ids of the resources that this one contains, sorted.
+fn local_ids<'o>(object: &'o Object<'_>) -> Vec<&'o str> {
     let contained = object.get("contained").map_or(&[][..], Value::items);
-    let told =
-        |resource: &'o Value<'_>| Some((resource.text("id")?, resource.text("resourceType").unwrap_or_default()));
-    let mut all: Vec<_> = contained.iter().filter_map(told).collect();
-    all.sort_unstable();
-    all
+    let mut ids: Vec<&str> = contained.iter().filter_map(|resource| resource.text("id")).collect();
+    ids.sort_unstable();
+    ids
 }
 
 /// The list that stands beside a list of primitives, under its name with an underscore.

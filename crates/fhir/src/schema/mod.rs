@@ -13,10 +13,12 @@ mod primitive;
 pub(crate) mod problems;
 mod summary;
 mod table;
+mod targets;
 mod temporal;
 
-pub use check::{check, remarks};
+pub use check::check;
 pub use primitive::{Primitive, Written};
 pub use summary::{Summary, summarize};
 pub(crate) use table::choice;
 pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind, r4};
+pub use targets::remarks;

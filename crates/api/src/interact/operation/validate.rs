@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode, Severity, outcome};
-use concord_fhir::json::{Limits, Value};
+use concord_fhir::json::Value;
 use concord_fhir::schema;
 
 use super::{Input, Level, Operation, Output, Parameter, Running, Target};
@@ -54,13 +54,13 @@ fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Runni
                     }
                     _ => Ok(()),
                 };
-                logged(done.and_then(|()| judged(&concord.limits, &target, &input, mode)), record)
+                logged(done.and_then(|()| judged(&target, &input, mode)), record)
             })
             .await
     })
 }
 
-fn judged(limits: &Limits, target: &Target, input: &Input, mode: &str) -> Result<Output, Fault> {
+fn judged(target: &Target, input: &Input, mode: &str) -> Result<Output, Fault> {
     let mut issues = input.problems.clone();
     match (input.resource("resource"), issues.is_empty(), mode) {
         (None, true, "store") => {
@@ -80,7 +80,7 @@ fn judged(limits: &Limits, target: &Target, input: &Input, mode: &str) -> Result
         }
         _ => {}
     }
-    issues.extend(input.resource("resource").iter().flat_map(|resource| schema::remarks(resource, limits)));
+    issues.extend(input.resource("resource").iter().flat_map(|resource| schema::remarks(resource)));
     if issues.is_empty() {
         issues.push(Issue::remark(Severity::Information, IssueCode::Informational, "no problem was found"));
     }
