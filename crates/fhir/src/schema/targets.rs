@@ -8,7 +8,7 @@ use crate::json::{Object, Value};
 use crate::registry::ResourceType;
 use crate::value;
 
-/// What is worth telling about a resource that [`super::check`] takes: references to a type that their element does not
+/// What is worth telling about a resource that [`super::check()`] takes: references to a type that their element does not
 /// name, as warnings. A few official examples have such references, and so have real records: they are no reason to
 /// refuse a resource.
 #[must_use]
