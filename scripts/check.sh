@@ -17,6 +17,7 @@ documentation() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --worksp
 
 step "formatting" cargo fmt --all --check
 step "layers" scripts/layers.sh
+step "structure" cargo run --locked --quiet --package concord-structure
 step "lints" cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 step "documentation" documentation
 step "generated files" scripts/generated.sh --check

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Regenerates what is committed but not written by hand: the R4 tables, the OpenAPI document, the synthetic people.
+# Regenerates what is committed but not written by hand: the R4 tables, the OpenAPI document, the page of settings, the
+# synthetic people.
 # With --check, changes nothing and fails where a committed file differs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,18 +17,27 @@ say "R4 tables"
 definitions=$(scripts/official-examples.sh)
 cargo run --locked --quiet --package concord-generate -- --definitions "$definitions" $check || failed=1
 
-say "OpenAPI document"
 fresh=$(mktemp)
 trap 'rm -f "$fresh"' EXIT
-cargo run --locked --quiet --package concord-api --bin concord -- openapi >"$fresh"
-if [ -z "$check" ]; then
-    mkdir -p openapi
-    cp "$fresh" openapi/openapi.json
-elif ! cmp -s "$fresh" openapi/openapi.json; then
-    diff -u openapi/openapi.json "$fresh" | head -n 40 || true
-    echo "openapi/openapi.json is not what 'concord openapi' prints: run 'make generate'"
-    failed=1
-fi
+
+# printed COMMAND FILE: FILE is what `concord COMMAND` prints.
+printed() {
+    cargo run --locked --quiet --package concord-api --bin concord -- "$1" >"$fresh"
+    if [ -z "$check" ]; then
+        mkdir -p "$(dirname "$2")"
+        cp "$fresh" "$2"
+    elif ! cmp -s "$fresh" "$2"; then
+        diff -u "$2" "$fresh" | head -n 40 || true
+        echo "$2 is not what 'concord $1' prints: run 'make generate'"
+        failed=1
+    fi
+}
+
+say "OpenAPI document"
+printed openapi openapi/openapi.json
+
+say "page of settings"
+printed settings docs/SETTINGS.md
 
 say "synthetic people"
 python3 fixtures/generator $check || failed=1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Changes the access decision (crates/consent) in every small way that cargo-mutants knows, and runs the crate's tests on
+# Changes the access decision (crates/consent), and which labels are in effect (crates/fhir/src/label), in every small way that cargo-mutants knows, and runs the crate's tests on
 # each change. What no test notices is listed at the end: a rule that nothing holds, or a change that changes no answer.
 # Takes an hour or two; arguments are for cargo-mutants, for example `--file crates/consent/src/label.rs`. The random tests
 # take most of the time of a run and find little that the others do not, so they run in a second pass, on what is left.
@@ -27,8 +27,15 @@ pass() {
     esac
 }
 
+missed=0
+if [ ${#only[@]} = 0 ]; then
+    say "which labels are in effect"
+    cargo mutants -p concord-fhir --file 'crates/fhir/src/label/*.rs' -C=--lib --jobs 1 --timeout 150 \
+        --output target/mutants/labels -- -- label:: || missed=$?
+fi
 say "the decisions that are written down, and the unit tests"
 rm -rf target/mutants/mutants.out*
-if pass --timeout 60 -- -- --skip properties --skip reference; then exit; fi
+if pass --timeout 60 -- -- --skip properties --skip reference; then exit $missed; fi
 say "what they left: all tests"
 pass --iterate --timeout 150
+exit $missed

@@ -19,6 +19,8 @@ say "building (the first time takes some minutes)"
 cargo build --locked --release --package concord-api --bin concord
 concord=$target/release/concord
 
+# These are the tests', and the server refuses what is no setting.
+unset CONCORD_TEST_POSTGRES CONCORD_FHIR_EXAMPLES
 export CONCORD_DATABASE_URL=sqlite:$run/concord.db
 export CONCORD_DEVELOPMENT_ISSUER=true
 export CONCORD_LISTEN=${CONCORD_LISTEN:-127.0.0.1:8080}

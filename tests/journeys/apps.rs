@@ -2,6 +2,7 @@
 //! user may.
 
 use concord_api::auth::development::TokenRequest;
+use concord_tests::client::Method;
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ const SETTINGS: &[(&str, &str)] = &[
     (
         "CONCORD_CLIENTS",
         r#"[{"client": "heart-diary", "kind": "third-party"}, {"client": "letters", "purposes": ["TREAT"]},
-            {"client": "diary-of-others", "kind": "third-party", "issuer": "https://elsewhere.example"}]"#,
+            {"client": "diary-of-others", "kind": "own", "issuer": "https://elsewhere.example"}]"#,
     ),
     ("CONCORD_SUGGEST_LABELS", "true"),
 ];
@@ -23,7 +24,8 @@ const SETTINGS: &[(&str, &str)] = &[
 on_both! {
     with super::SETTINGS;
     an_app_of_others_needs_the_patient, whose_device_it_is_is_asked_each_time, systems_act_for_what_they_are_registered_for,
-    codes_suggest_labels, an_app_of_others_in_a_conversation, apps_learn_where_to_get_tokens
+    codes_suggest_labels, an_app_of_others_in_a_conversation, an_app_of_others_labels_nothing_beside,
+    nobody_but_a_system_makes_a_device_an_app, apps_learn_where_to_get_tokens
 }
 
 fn app(concord: &Concord, client: &str) -> App {
@@ -44,6 +46,53 @@ fn consent(effect: &str, actor: Value) -> Value {
     consent
 }
 
+/// Somebody else's app neither puts a label beside what others wrote nor takes the patient's away, whatever it may read.
+async fn an_app_of_others_labels_nothing_beside(concord: &Concord) {
+    people::arrive(concord).await;
+    let (own, others, system) = (app(concord, "phr-app"), app(concord, "heart-diary"), concord.system());
+    let mut shared = consent("permit", json!("Device/x"));
+    shared["provision"]["actor"][0]["reference"] =
+        json!({"identifier": {"system": "urn:concord:client", "value": "heart-diary"}});
+    shared["provision"]["class"] = json!([{"system": "http://hl7.org/fhir/resource-types", "code": "Observation"},
+        {"system": "http://hl7.org/fhir/resource-types", "code": "Patient"}]);
+    system.store(&shared).await;
+    shared["id"] = json!("amina-apps-sensitive");
+    shared["provision"]["securityLabel"] =
+        json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SEX"}]);
+    system.store(&shared).await;
+    let reading = format!("Observation/{}", system.create(&blood_pressure("amina", 120)).await);
+    let label = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"security": [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SEX"}]}}]});
+    others.get("Patient/amina").await.expect(200);
+    for place in [reading.as_str(), "Patient/amina"] {
+        others.post(&format!("{place}/$meta-add"), &label).await.expect(403);
+    }
+    own.post(&format!("{reading}/$meta-add"), &label).await.expect(200);
+    others.get(&reading).await.expect(200);
+    others.post(&format!("{reading}/$meta-delete"), &label).await.expect(403);
+    let labels = system.get(&format!("{reading}/$meta")).await.expect(200);
+    assert!(labels.json().to_string().contains("\"SEX\""), "{labels}");
+    own.post(&format!("{reading}/$meta-delete"), &label).await.expect(200);
+}
+
+/// A Consent that names a Device is about the app that the Device stands for: no person says which one that is.
+async fn nobody_but_a_system_makes_a_device_an_app(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, system) = (concord.patient("amina"), concord.system());
+    let client = |value: &str| json!([{"system": "urn:concord:client", "value": value}]);
+    let mut scales = json!({"resourceType": "Device", "patient": {"reference": "Patient/amina"},
+        "deviceName": [{"name": "scales", "type": "user-friendly-name"}]});
+    let own = format!("Device/{}", amina.create(&scales).await);
+    scales["identifier"] = client("heart-diary");
+    amina.post("Device", &scales).await.expect(422);
+    let mut stored = amina.get(&own).await.expect(200).json();
+    stored["identifier"] = client("heart-diary");
+    assert_eq!(amina.put(&own, &stored).await.expect(422).issues()[0].1, "Device.identifier[0].system");
+    let patch = json!([{"op": "add", "path": "/identifier", "value": client("heart-diary")}]).to_string();
+    amina.ask(Method::PATCH, &own).body("application/json-patch+json", patch).await.expect(422);
+    system.create(&scales).await;
+}
+
 async fn an_app_of_others_needs_the_patient(concord: &Concord) {
     people::arrive(concord).await;
     let (own, others) = (app(concord, "phr-app"), app(concord, "heart-diary"));
@@ -60,8 +109,8 @@ async fn an_app_of_others_needs_the_patient(concord: &Concord) {
     };
     check(false).await;
     others.post("Observation", &blood_pressure("amina", 121)).await.expect(403);
-    // An app that is third-party by the word of another issuer is not by this one's.
-    app(concord, "diary-of-others").get(&reading).await.expect(200);
+    // An app that is known by the word of another issuer is not by this one's.
+    app(concord, "diary-of-others").get(&reading).await.expect(404);
     let actor = json!({"identifier": {"system": "urn:concord:client", "value": "heart-diary"}});
     let place = format!("Consent/{}", own.create(&people::without(consent("permit", actor), "id")).await);
     check(true).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 on_both! {
     every_interaction_is_told, one_record_for_each_patient, refusals, strangers_learn_nothing_from_it, found_by_its_parameters,
-    pages, handed_in_by_systems, many_at_once, events_are_valid, why_a_resource_could_be_read
+    pages, handed_in_by_systems, many_at_once, events_are_valid, why_a_resource_could_be_read, by_modifiers
 }
 
 /// The events that the app may see and that match, newest first.
@@ -16,7 +16,7 @@ async fn events(app: &App, query: &str) -> Vec<Value> {
 }
 
 /// Who did what to which resource, and how it ended: `Practitioner/gp read Observation/1 0`.
-fn told(event: &Value) -> String {
+fn summary(event: &Value) -> String {
     let agents = event.get("agent").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let asked = agents.iter().find(|agent| agent.get("requestor").and_then(Value::as_bool) == Some(true));
     let who = asked.map_or("", |agent| match text(agent, "/who/reference") {
@@ -58,7 +58,7 @@ async fn every_interaction_is_told(concord: &Concord) {
     amina.get(&format!("{place}/_history/9")).await.expect(404);
     amina.put(&place, &with(changed.clone(), "status", json!("nonsense"))).await.expect(422);
     let log = events(&amina, "agent=Patient/amina&_sort=date").await;
-    let found: Vec<String> = log.iter().map(|event| told(event).replace(&id, "ID")).collect();
+    let found: Vec<String> = log.iter().map(|event| summary(event).replace(&id, "ID")).collect();
     let expected = [
         "Patient/amina create Observation/ID/_history/1 0",
         "Patient/amina read Observation/ID/_history/1 0",
@@ -138,7 +138,7 @@ async fn refusals(concord: &Concord) {
     concord.user("Practitioner/gp").delete(&place).await.expect(403);
     concord.patient_with("amina", "patient/Goal.rs").get(&place).await.expect(403);
     let log = events(&amina, "outcome=4").await;
-    let found: Vec<String> = log.iter().rev().map(told).collect();
+    let found: Vec<String> = log.iter().rev().map(summary).collect();
     for wanted in [
         format!("Practitioner/gp-elsewhere read {place} 4"),
         format!("Practitioner/gp-elsewhere history-instance {place} 4"),
@@ -155,7 +155,7 @@ async fn refusals(concord: &Concord) {
     let all = events(&concord.system(), "outcome=4").await;
     let logins = all.iter().filter(|event| text(event, "/type/code") == "110114").count();
     assert_eq!(logins, 2);
-    assert!(all.iter().map(told).any(|line| line == "Patient/amina search-type - 4"));
+    assert!(all.iter().map(summary).any(|line| line == "Patient/amina search-type - 4"));
     assert!(events(&amina, "").await.iter().all(|event| text(event, "/type/code") != "110114"));
 }
 
@@ -188,7 +188,7 @@ async fn strangers_learn_nothing_from_it(concord: &Concord) {
     // A professional sees what they did themselves, and not what a colleague did.
     let gp = concord.user("Practitioner/gp");
     gp.get(&place).await.expect(200);
-    let own: Vec<String> = events(&gp, "patient=amina").await.iter().map(told).collect();
+    let own: Vec<String> = events(&gp, "patient=amina").await.iter().map(summary).collect();
     assert_eq!(own, [format!("Practitioner/gp read {place}/_history/1 0")]);
     gp.get(&format!("AuditEvent/{own_event}")).await.expect(404);
 }
@@ -285,7 +285,7 @@ async fn handed_in_by_systems(concord: &Concord) {
         app.post("AuditEvent", &event).header("if-none-exist", "patient=amina").await.expect(403).issues();
     }
     concord.system_with("system/Observation.cruds").post("AuditEvent", &event).await.expect(403).issues();
-    let refused: Vec<String> = events(&system, "outcome=4&subtype=create").await.iter().map(told).collect();
+    let refused: Vec<String> = events(&system, "outcome=4&subtype=create").await.iter().map(summary).collect();
     assert!(refused.len() >= 7, "{refused:?}");
 }
 
@@ -376,4 +376,40 @@ async fn why_a_resource_could_be_read(concord: &Concord) {
     gp.get(&format!("Observation/{}", amina.create(&other).await)).await.expect(404);
     let log = events(&amina, &format!("agent={who}")).await;
     assert_eq!(text(&log[0], "/outcomeDesc"), "hidden: default");
+}
+
+/// What the log does not keep is refused: an empty answer would say that there is none.
+async fn by_modifiers(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    system.get("Patient/amina").await.expect(200);
+    let all = events(&amina, "_sort=date").await;
+    let identified = |event: &Value| {
+        let agents = event["agent"].as_array()?;
+        let who = &agents.iter().find(|agent| agent["requestor"] == true)?["who"];
+        who.pointer("/identifier/value").and_then(Value::as_str).map(str::to_owned)
+    };
+    let by_system: Vec<String> = all.iter().filter_map(identified).collect();
+    let name = by_system.first().expect("what the system did");
+    for query in [format!("agent:identifier={name}"), format!("agent:identifier=|{name}")] {
+        assert_eq!(events(&amina, &query).await.len(), by_system.len(), "{query}");
+    }
+    for query in ["agent:identifier=http://example.org|x", "agent:identifier=Patient/amina"] {
+        assert_eq!(events(&amina, query).await.len(), 0, "{query}");
+    }
+    assert!(!events(&amina, "agent:Patient=amina").await.is_empty());
+    assert!(events(&amina, "agent:missing=true").await.is_empty());
+    let others = events(&amina, "action:not=R").await;
+    assert!(!others.is_empty() && others.iter().all(|event| text(event, "/action") != "R"));
+    let codes = ["_id", "_lastUpdated", "patient", "date", "agent", "entity", "action", "outcome", "subtype"];
+    let modifiers = ["above", "below", "contains", "exact", "identifier", "in", "not-in", "of-type", "text"];
+    for code in codes {
+        for modifier in modifiers {
+            let query = format!("AuditEvent?{code}:{modifier}=http://example.org%7Cx");
+            let known = (code, modifier) == ("agent", "identifier");
+            for app in [&system, &amina] {
+                app.get(&query).await.expect(if known { 200 } else { 400 });
+            }
+        }
+    }
 }

@@ -6,7 +6,12 @@ use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
+/// The app whose name is a URL, as one of those who keep the record.
+const SETTINGS: &[(&str, &str)] =
+    &[("CONCORD_CLIENTS", r#"[{"client": "https://readings.example.org/app", "kind": "own"}]"#)];
+
 on_both! {
+    with super::SETTINGS;
     what_a_patient_writes_is_marked, nobody_writes_in_anothers_name, nobody_writes_in_anothers_record, provenance_goes_with_it,
     only_the_author_changes_it, what_people_may_not_write, related_persons_write_what_they_may
 }
@@ -101,7 +106,7 @@ async fn nobody_writes_in_anothers_record(concord: &Concord) {
     let id = amina.create(&blood_pressure("amina", 120)).await;
     let moved = with(blood_pressure("callum", 120), "id", json!(id));
     let moving = amina.put(&format!("Observation/{id}"), &moved).await;
-    assert_eq!(moving.status, 403, "{moving}");
+    assert_eq!(moving.status, 422, "{moving}");
     for (app, subject) in [
         (concord.user("Practitioner/gp"), "callum"),
         (concord.user("Practitioner/gp"), "nobody"),
@@ -114,7 +119,7 @@ async fn nobody_writes_in_anothers_record(concord: &Concord) {
     }
     assert!(concord.patient("callum").get("Observation").await.expect(200).ids().is_empty());
     assert_eq!(amina.get("Observation").await.expect(200).ids().len(), 1);
-    // Without a subject it would be nobody's.
+    // Without a subject it would be in no patient compartment.
     let nobodys = concord_tests::people::without(blood_pressure("amina", 120), "subject");
     amina.post("Observation", &nobodys).await.expect(422).issues();
 }

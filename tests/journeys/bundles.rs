@@ -85,7 +85,7 @@ async fn or_nothing(concord: &Concord) {
             "resource": with(goal("amina"), "id", json!(kept))}),
             412,
         ),
-        (request("GET", "Nonsense"), 400),
+        (request("GET", "Nonsense"), 404),
         (request("DELETE", "AuditEvent/1"), 405),
         (request("DELETE", "Goal"), 400),
     ] {
@@ -93,11 +93,8 @@ async fn or_nothing(concord: &Concord) {
         let entries = if status == 412 { vec![good.clone(), bad] } else { vec![good.clone(), delete.clone(), bad] };
         let refused = send(&amina, "transaction", &entries).await;
         assert_eq!(refused.status, status, "{entries:?}: {refused}");
-        // What is not there is answered as anywhere else.
-        if ![404, 405].contains(&refused.status) {
-            let place = format!("Bundle.entry[{}]", entries.len() - 1);
-            assert!(refused.issues().iter().any(|(_, at, _)| at.starts_with(&place)), "{place}: {refused}");
-        }
+        let place = format!("Bundle.entry[{}]", entries.len() - 1);
+        assert!(refused.issues().iter().all(|(_, at, _)| at.starts_with(&place)), "{place}: {refused}");
         let left = amina.get("Goal").await.expect(200).ids();
         assert_eq!(left, [kept.as_str()], "{entries:?}");
     }
@@ -126,13 +123,10 @@ async fn a_batch_goes_on(concord: &Concord) {
         request("GET", &format!("Goal/{kept}")),
         json!({"request": {"method": "POST", "url": "Goal"}, "resource": people::without(goal("amina"), "subject")}),
     ];
-    let answer = send(&amina, "batch", &entries).await;
-    // A Bundle whose entries are not valid R4 is no valid Bundle.
-    answer.expect(422).issues();
-    let answer = send(&amina, "batch", &entries[..7]).await.expect(200);
+    let answer = send(&amina, "batch", &entries).await.expect(200);
     assert_eq!(text(&answer.json(), "/type"), "batch-response");
     let found = statuses(&answer);
-    assert_eq!(found, ["201", "403", "200", "404", "400", "204", "410"]);
+    assert_eq!(found, ["201", "403", "200", "404", "404", "204", "410", "422"]);
     for (entry, status) in answer.entries().iter().zip(&found) {
         let outcome = text(entry, "/response/outcome/resourceType");
         assert_eq!(outcome == "OperationOutcome", status.starts_with('4'), "{entry}");
@@ -359,6 +353,9 @@ async fn patches(concord: &Concord) {
     let hidden = concord.system().create(&goal("callum")).await;
     let mut plain = patch(&format!("Goal/{one}"), &change);
     plain["resource"]["contentType"] = json!("application/json");
+    // As in a header, its case says nothing, and it may have parameters.
+    let mut named = patch(&format!("Goal/{other}"), &change);
+    named["resource"]["contentType"] = json!("Application/JSON-Patch+json; charset=utf-8");
     let entries = [
         patch(&format!("Goal/{other}"), &change),
         patch(&format!("Goal/{hidden}"), &change),
@@ -366,9 +363,10 @@ async fn patches(concord: &Concord) {
         patch(&format!("Goal/{other}"), &test),
         patch("Goal?identifier=none|none", &change),
         json!({"request": {"method": "PATCH", "url": format!("Goal/{one}")}}),
+        named,
     ];
     let answer = send(&amina, "batch", &entries).await.expect(200);
-    assert_eq!(statuses(&answer), ["200", "404", "400", "409", "404", "400"]);
+    assert_eq!(statuses(&answer), ["200", "404", "400", "409", "404", "400", "200"]);
     // Twice the same resource.
     let entries = [patch(&format!("Goal/{other}"), &change), request("DELETE", &format!("Goal/{other}"))];
     send(&amina, "transaction", &entries).await.expect(400);
@@ -439,8 +437,9 @@ async fn operations_in_a_batch(concord: &Concord) {
     let found = all[0]["resource"]["entry"].as_array().expect("a record");
     assert!(found.iter().any(|entry| text(entry, "/resource/id") == id), "{found:?}");
     assert!(all[2]["resource"].to_string().contains("mine"), "{}", all[2]);
-    let answer = send(&amina, "transaction", &entries[..1]).await.expect(400);
-    assert!(answer.text().contains("not in a transaction"), "{answer}");
+    let answer = send(&amina, "transaction", &entries[..3]).await.expect(200);
+    assert_eq!(statuses(&answer), ["200", "200", "200"], "{answer}");
+    assert!(answer.entries()[2]["resource"].to_string().contains("mine"), "{answer}");
 }
 
 /// `_summary` and `_elements` of an entry are for its own answer.
@@ -455,10 +454,11 @@ async fn forms_of_single_entries(concord: &Concord) {
         request("GET", "Goal?_summary=count"),
         request("GET", "Goal?_elements=lifecycleStatus"),
         request("GET", &format!("{place}?_summary=nonsense")),
+        // A read has no search parameters; as over HTTP they say nothing.
         request("GET", &format!("{place}?status=x")),
     ];
     let answer = send(&amina, "batch", &entries).await.expect(200);
-    assert_eq!(statuses(&answer), ["200", "200", "200", "200", "400", "400"]);
+    assert_eq!(statuses(&answer), ["200", "200", "200", "200", "400", "200"]);
     let all = answer.entries();
     assert!(all[0]["resource"].get("expressedBy").is_none() && all[0]["resource"].get("lifecycleStatus").is_some());
     assert!(all[1]["resource"].get("expressedBy").is_some());

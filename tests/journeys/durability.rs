@@ -3,7 +3,7 @@
 use concord_tests::client::{App, text};
 use concord_tests::database::{Database, Scratch};
 use concord_tests::people::blood_pressure;
-use concord_tests::process::{Process, output};
+use concord_tests::process::{Log, Process, output};
 use serde_json::json;
 
 /// A database, the settings of a server over it, and a system's token.
@@ -43,6 +43,24 @@ impl Place {
 fn run(journey: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(journey);
+}
+
+/// More than a pipe holds of log lines, with a log that is read by nobody or closed: everything is answered, and what was
+/// written is there.
+async fn its_own_log_stops_nobody() {
+    for logging in [Log::Unread, Log::Closed] {
+        let place = Place::new(Database::Sqlite);
+        let process = Process::serve_logging(place.scratch.folder(), &place.settings(), logging);
+        let system = place.app(&process, &["--system"]);
+        let patient = json!({"resourceType": "Patient", "id": "amina"});
+        system.store(&patient).await;
+        for _ in 0..1_000 {
+            system.get("Patient/amina").await.expect(200);
+        }
+        let written = system.post("Observation", &blood_pressure("amina", 120)).await.expect(201).json();
+        system.get(&format!("Observation/{}", text(&written, "/id"))).await.expect(200);
+        assert!(process.stop(), "{logging:?}");
+    }
 }
 
 async fn what_was_answered_is_there(database: Database) {
@@ -92,6 +110,26 @@ fn what_was_answered_is_there_on_sqlite() {
 #[test]
 fn what_was_answered_is_there_on_postgres() {
     run(what_was_answered_is_there(Database::Postgres));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nobody() {
+    run(its_own_log_stops_nobody());
+}
+
+/// A closed terminal and a rotated log end no service.
+#[test]
+fn signals_that_mean_other_things_elsewhere_end_nothing() {
+    run(async {
+        let place = Place::new(Database::Sqlite);
+        let process = place.serve();
+        let system = place.app(&process, &["--system"]);
+        for signal in ["-HUP", "-USR1", "-USR2"] {
+            process.signal(signal);
+            system.get("Patient").await.expect(200);
+        }
+        assert!(process.stop());
+    });
 }
 
 /// A request that is on its way when the process is told to stop is answered.

@@ -9,7 +9,37 @@ use serde_json::json;
 
 on_both! {
     without_a_token, without_a_scope, hidden_is_missing, bodies_that_cannot_be_read, every_problem_is_listed,
-    bodies_too_large, methods_and_media_types, addresses
+    bodies_too_large, methods_and_media_types, addresses, headers_that_stand_there_twice
+}
+
+/// On whom, why and what depends by one header must not depend by another that somebody between added to it.
+async fn headers_that_stand_there_twice(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+        "subject": {"reference": "Patient/amina"}});
+    let bearer = format!("Bearer {}", concord.patient("callum").token());
+    let refused = amina.post("Goal", &goal).header("authorization", &bearer).await.expect(401);
+    assert!(refused.issues()[0].2.contains("one token"), "{refused}");
+    let provenance = json!({"resourceType": "Provenance"}).to_string();
+    for (name, value) in [
+        ("x-purpose-of-use", "PATRQT"),
+        ("x-purpose-reason", "because I would like to"),
+        ("x-provenance", provenance.as_str()),
+        ("content-encoding", "identity"),
+        ("content-type", "application/fhir+json"),
+        ("if-none-exist", "identifier=urn:app|1"),
+        ("if-match", "W/\"1\""),
+        ("if-none-match", "*"),
+    ] {
+        let mut ask = amina.post("Goal", &goal).header(name, value);
+        if name != "content-type" {
+            ask = ask.header(name, value);
+        }
+        let (_, _, said) = ask.await.expect(400).issues().swap_remove(0);
+        assert!(said.to_ascii_lowercase().contains(name) && said.contains("only once"), "{name}: {said}");
+    }
+    assert_eq!(amina.get("Goal").await.expect(200).ids().len(), 0);
 }
 
 async fn without_a_token(concord: &Concord) {

@@ -10,7 +10,7 @@ on_both! {
 }
 
 /// Which version of what: `Observation/1 2`.
-fn told(entries: &[Value]) -> Vec<String> {
+fn versions(entries: &[Value]) -> Vec<String> {
     let etag = |entry: &Value| text(entry, "/response/etag").trim_start_matches("W/").trim_matches('"').to_owned();
     entries
         .iter()
@@ -37,7 +37,7 @@ async fn pages_have_every_version_once(concord: &Concord) {
     for count in [1, 2, 3, 4, 10, 11] {
         for (place, wanted) in [("Basic/_history", &of_type), ("_history", &of_type), ("Basic/a/_history", &of_a)] {
             let entries = system.entries(&format!("{place}?_count={count}")).await;
-            let mut found = told(&entries);
+            let mut found = versions(&entries);
             let updated: Vec<&str> = entries.iter().map(|entry| text(entry, "/response/lastModified")).collect();
             assert!(updated.is_sorted_by(|newer, older| newer >= older), "{place} {count}: {updated:?}");
             assert_eq!(found.len(), wanted.len(), "{place} {count}: {found:?}");
@@ -94,11 +94,11 @@ async fn since_and_at(concord: &Concord) {
     ] {
         for place in ["Basic/a/_history", "Basic/_history", "_history"] {
             let found = system.get(&format!("{place}?{parameter}")).await.expect(200);
-            assert_eq!(told(&found.entries()), wanted, "{place}?{parameter}");
+            assert_eq!(versions(&found.entries()), wanted, "{place}?{parameter}");
         }
     }
     let pages = system.entries("Basic/_history?_since=2026-12-01T12:01:00Z&_count=1").await;
-    assert_eq!(told(&pages), all[..3]);
+    assert_eq!(versions(&pages), all[..3]);
 }
 
 /// A version that is superseded between two pages is neither lost nor told twice, also when many share a millisecond.
@@ -115,7 +115,7 @@ async fn a_page_holds_while_others_write(concord: &Concord) {
         let mut turn = 0;
         while let Some(link) = next {
             let page = system.get(&link).await.expect(200);
-            found.extend(told(&page.entries()));
+            found.extend(versions(&page.entries()));
             next = page.link("next");
             // Whatever has been told or not is written over.
             for id in &ids {
@@ -134,9 +134,10 @@ async fn a_history_shows_what_the_caller_may_see(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
     let callum = concord.patient("callum");
-    let own = amina.create(&blood_pressure("amina", 120)).await;
+    // What a system loads, the system labels; how her own entries are labelled is the patient's to decide.
+    let own = concord.system().create(&blood_pressure("amina", 120)).await;
     let other = callum.create(&blood_pressure("callum", 121)).await;
-    let shown = |entries: Vec<Value>| -> Vec<String> { told(&entries) };
+    let shown = |entries: Vec<Value>| -> Vec<String> { versions(&entries) };
     for place in ["Observation/_history", "_history"] {
         let seen = shown(amina.entries(place).await);
         assert!(seen.contains(&format!("Observation/{own} 1")), "{place}: {seen:?}");

@@ -184,7 +184,7 @@ async fn not_by_others_and_not_lower(concord: &Concord) {
         relabel(app, &place, "$meta-delete", &[label(ACT, "MH")]).await.expect(403).issues();
     }
     assert_eq!(codes(&amina.get(&place).await.expect(200)), ["R", "MH"]);
-    // Nobody's record.
+    // No patient compartment.
     relabel(&amina, "Organization/surgery", "$meta-add", &[label(LEVEL, "R")]).await.expect(403).issues();
 }
 

@@ -31,14 +31,14 @@ const READ: [Get; 8] =
 /// The same where the others find nothing.
 const FOUND: [Get; 8] =
     [Without(401), Without(200), Shown(200), Shown(200), Shown(200), Without(200), Without(403), Shown(200)];
-/// Whoever has a token may have a resource judged that they bring along.
-const JUDGED: [Get; 8] =
+/// Whoever has a token may have a resource validated that they bring along.
+const VALIDATED: [Get; 8] =
     [Without(401), Without(200), Without(200), Without(200), Without(200), Without(200), Without(200), Without(200)];
 /// The same without a resource.
 const NOTHING_TO_JUDGE: [Get; 8] =
     [Without(401), Without(400), Without(400), Without(400), Without(400), Without(400), Without(400), Without(400)];
 /// As a new version of the reading, if they see it.
-const JUDGED_IN_A_RECORD: [Get; 8] =
+const VALIDATED_IN_A_RECORD: [Get; 8] =
     [Without(401), Without(404), Without(200), Without(200), Without(200), Without(404), Without(403), Without(200)];
 /// The same without a resource.
 const NOTHING_TO_JUDGE_IN_A_RECORD: [Get; 8] =
@@ -169,9 +169,9 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
         "POST", "/fhir", READ,
     ),
     ("GET", "/fhir/{type}/$validate", NOTHING_TO_JUDGE),
-    ("POST", "/fhir/{type}/$validate", JUDGED),
+    ("POST", "/fhir/{type}/$validate", VALIDATED),
     ("GET", "/fhir/{type}/{id}/$validate", NOTHING_TO_JUDGE_IN_A_RECORD),
-    ("POST", "/fhir/{type}/{id}/$validate", JUDGED_IN_A_RECORD),
+    ("POST", "/fhir/{type}/{id}/$validate", VALIDATED_IN_A_RECORD),
     ("GET", "/fhir/Patient/{id}/$everything", EVERYTHING),
     ("POST", "/fhir/Patient/{id}/$everything", EVERYTHING),
     ("GET", "/fhir/Patient/$everything", OWN),

@@ -22,7 +22,15 @@ struct Count {
 
 #[test]
 fn come_back_unchanged() {
-    concord_tests::run(Database::Sqlite, &[("CONCORD_MAX_BODY_BYTES", "67108864")], all);
+    // Some are tens of megabytes, and one system stores and reads several at once.
+    let much = "1073741824";
+    let settings = [
+        ("CONCORD_MAX_BODY_BYTES", "67108864"),
+        ("CONCORD_MAX_BODY_BYTES_TOGETHER", much),
+        ("CONCORD_MAX_ANSWER_BYTES", "67108864"),
+        ("CONCORD_MAX_ANSWER_BYTES_TOGETHER", much),
+    ];
+    concord_tests::run(Database::Sqlite, &settings, all);
 }
 
 async fn all(concord: &Concord) {

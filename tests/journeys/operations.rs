@@ -6,11 +6,11 @@ use concord_tests::{Concord, on_both};
 use serde_json::json;
 
 on_both! {
-    a_resource_is_judged_and_not_stored,
+    a_resource_is_validated_and_not_stored,
     operations_are_addressed_exactly
 }
 
-async fn a_resource_is_judged_and_not_stored(concord: &Concord) {
+async fn a_resource_is_validated_and_not_stored(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
     let reading = blood_pressure("amina", 120);

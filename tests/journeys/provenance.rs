@@ -32,7 +32,7 @@ fn is_statement(provenance: &Value) -> bool {
     text(provenance, "/meta/tag/0/code") == "client-statement"
 }
 
-async fn told(app: &App, place: &str) -> Vec<Value> {
+async fn provenances(app: &App, place: &str) -> Vec<Value> {
     app.get(&format!("Provenance?target={place}")).await.expect(200).matches()
 }
 
@@ -46,7 +46,7 @@ async fn a_client_says_where_it_is_from(concord: &Concord) {
     let says = statement(&[agent("author", json!({"reference": "Patient/amina"})), watch]);
     let reading = posted(&amina, &blood_pressure("amina", 120), &says).await.expect(201).json();
     let place = format!("Observation/{}", text(&reading, "/id"));
-    let all = told(&gp, &place).await;
+    let all = provenances(&gp, &place).await;
     assert_eq!(all.len(), 2, "the server's and the client's: {all:?}");
     let own: Vec<&Value> = all.iter().filter(|one| is_statement(one)).collect();
     assert_eq!(own.len(), 1);
@@ -63,7 +63,7 @@ async fn a_client_says_where_it_is_from(concord: &Concord) {
     let patch = json!([{"op": "replace", "path": "/note/0/text", "value": "before running"}]).to_string();
     let ask = amina.ask(Method::PATCH, &place).header("X-Provenance", &says.to_string());
     ask.body("application/json-patch+json", patch).await.expect(200);
-    let targets: Vec<String> = told(&gp, &place)
+    let targets: Vec<String> = provenances(&gp, &place)
         .await
         .iter()
         .filter(|one| is_statement(one))
@@ -79,7 +79,7 @@ async fn a_client_says_where_it_is_from(concord: &Concord) {
     for at in 0..2 {
         let location = text(&done, &format!("/entry/{at}/response/location")).to_owned();
         let place = location.split("/_history/").next().expect("a place").to_owned();
-        assert_eq!(told(&gp, &place).await.len(), 2);
+        assert_eq!(provenances(&gp, &place).await.len(), 2);
     }
     // It is seen by whom what it is about is seen by, and is not changed.
     let one = format!("Provenance/{}", text(own[0], "/id"));

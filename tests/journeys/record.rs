@@ -181,8 +181,8 @@ async fn a_summary_begins_with_the_person(concord: &Concord) {
         }
     }
     assert!(document.to_string().contains("My garden") && document.to_string().contains("told first"));
-    let judged = concord.system().post("Bundle/$validate", &document).await.expect(200);
-    assert_eq!(judged.issues()[0].0, "informational", "{judged}");
+    let validated = concord.system().post("Bundle/$validate", &document).await.expect(200);
+    assert_eq!(validated.issues()[0].0, "informational", "{validated}");
     let own = amina.get("Patient/$summary").await.expect(200).json();
     assert_eq!(own["entry"][0]["resource"]["section"], composition["section"]);
 }

@@ -108,7 +108,9 @@ async fn care_teams(concord: &Concord) {
     check("Practitioner/gp", 404).await;
     // A team of another patient gives nothing here.
     let other = with(people::care_team(&["Practitioner/gp"]), "subject", json!({"reference": "Patient/callum"}));
-    system.store(&other).await;
+    // Nor does a deleted one come back as another patient's.
+    system.put("CareTeam/amina-team", &other).await.expect(422).issues();
+    system.store(&with(other, "id", json!("callum-team"))).await;
     check("Practitioner/gp", 404).await;
     concord.user("Practitioner/gp").get("Patient/callum").await.expect(200);
 }

@@ -143,7 +143,14 @@ impl App {
 
 /// A client that talks to nobody but the server it is told to.
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("an HTTP client")
+    // Where nothing else is said, a journey wants resources, also where they are content.
+    let accept = HeaderMap::from_iter([(reqwest::header::ACCEPT, HeaderValue::from_static(FHIR_JSON))]);
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        // Sooner than the server closes what is idle, or a request meets a connection that is just being closed.
+        .pool_idle_timeout(std::time::Duration::from_secs(2));
+    builder.default_headers(accept).build().expect("an HTTP client")
 }
 
 impl Ask {

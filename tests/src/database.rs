@@ -101,6 +101,17 @@ impl Scratch {
         done.unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 
+    /// What PostgreSQL answers to a statement of another role, which it refuses.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn refuses_as(&self, role: &str, statement: &str) -> String {
+        let mut connection = PgConnection::establish(&self.url).expect("the database");
+        let done = connection.batch_execute(&format!("SET ROLE {role}; {statement}"));
+        done.expect_err(statement).to_string()
+    }
+
     /// A folder beside it for whatever else the test keeps.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -10,8 +10,10 @@
 )]
 
 pub mod client;
+pub mod cluster;
 pub mod database;
 pub mod examples;
+pub mod minimal;
 pub mod people;
 pub mod process;
 pub mod server;

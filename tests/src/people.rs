@@ -9,7 +9,15 @@ use crate::server::Concord;
 /// person without a Consent.
 pub async fn arrive(concord: &Concord) {
     let system = concord.system();
-    for resource in [
+    for resource in all() {
+        system.store(&resource).await;
+    }
+}
+
+/// Them, in the order in which they are stored.
+#[must_use]
+pub fn all() -> Vec<Value> {
+    vec![
         json!({"resourceType": "Organization", "id": "surgery", "name": "Example Surgery"}),
         json!({"resourceType": "Practitioner", "id": "gp", "name": [{"family": "Okafor"}]}),
         json!({"resourceType": "Practitioner", "id": "gp-elsewhere", "name": [{"family": "Lindqvist"}]}),
@@ -21,9 +29,7 @@ pub async fn arrive(concord: &Concord) {
         care_team(&["Practitioner/gp", "Practitioner/former"]),
         care_team(&["Practitioner/gp"]),
         consent("active", "RelatedPerson/yusuf", &["access", "collect", "correct"], &["Observation"]),
-    ] {
-        system.store(&resource).await;
-    }
+    ]
 }
 
 fn related_person(id: &str) -> Value {

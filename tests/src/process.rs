@@ -2,12 +2,27 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use crate::server::OWN_APP;
+
+/// What becomes of what a server logs once it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// It is read.
+    Read,
+    /// Nobody reads it, so that its pipe is full soon.
+    Unread,
+    /// Its pipe is closed.
+    Closed,
+}
 
 /// A running `concord serve`, killed when it is dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
+    /// The end of the pipe of its log, where nobody reads it.
+    _unread: Option<BufReader<ChildStderr>>,
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub origin: String,
 }
@@ -44,6 +59,15 @@ impl Process {
     /// When it ends before.
     #[must_use]
     pub fn serve(folder: &Path, settings: &[(&str, &str)]) -> Process {
+        Process::serve_logging(folder, settings, Log::Read)
+    }
+
+    /// The same, with a log that may be read by nobody.
+    ///
+    /// # Panics
+    /// When it ends before.
+    #[must_use]
+    pub fn serve_logging(folder: &Path, settings: &[(&str, &str)], logging: Log) -> Process {
         let mut command = command(folder, &["serve"], settings);
         command.env("CONCORD_LOG_FORMAT", "json").stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().expect("a binary that starts");
@@ -64,9 +88,15 @@ impl Process {
                 break format!("http://{place}");
             }
         };
-        // Its log goes on being read, so that it never waits for a full pipe.
-        std::thread::spawn(move || log.lines().count());
-        Process { child, origin }
+        let unread = match logging {
+            Log::Read => {
+                std::thread::spawn(move || log.lines().count());
+                None
+            }
+            Log::Unread => Some(log),
+            Log::Closed => None,
+        };
+        Process { child, _unread: unread, origin }
     }
 
     /// Ends it as a power cut to the process would: no handler runs.
@@ -78,14 +108,22 @@ impl Process {
         self.child.wait().expect("a process that ends");
     }
 
+    /// Sends it a signal, such as `-HUP`.
+    ///
+    /// # Panics
+    /// When it is gone already.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(name).arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the process cannot be sent {name}");
+    }
+
     /// Asks it to stop, as an operator does; whether it ended well.
     ///
     /// # Panics
     /// When it cannot be asked.
     #[must_use]
     pub fn stop(mut self) -> bool {
-        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        assert!(asked.is_ok_and(|status| status.success()), "the process cannot be told to stop");
+        self.signal("-TERM");
         self.child.wait().expect("a process that ends").success()
     }
 }
@@ -100,7 +138,10 @@ impl Drop for Process {
 
 fn command(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary());
-    command.args(arguments).current_dir(folder);
+    // What the tests themselves are told by the environment is no setting of the server.
+    command.args(arguments).current_dir(folder).env_clear();
+    // The app of the journeys' people is their own: unknown ones are somebody else's.
+    command.env("CONCORD_CLIENTS", serde_json::json!([{"client": OWN_APP, "kind": "own"}]).to_string());
     for (name, value) in settings {
         command.env(name, value);
     }

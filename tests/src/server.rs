@@ -19,6 +19,9 @@ pub const BASE: &str = "http://concord.test/fhir";
 /// When every journey starts: 2026-12-01T12:00:00Z.
 pub const START_MS: i64 = 1_796_126_400_000;
 
+/// The app that is registered as one of those who keep the record.
+pub const OWN_APP: &str = "phr-app";
+
 /// The origin whose pages may call.
 pub const ORIGIN: &str = "https://app.example.org";
 
@@ -147,13 +150,13 @@ impl Concord {
         self.app(&TokenRequest { fhir_user, scope: scope.to_owned(), ..TokenRequest::default() })
     }
 
-    /// A professional's app whose token says that they hold an office.
+    /// A professional's app whose token says that they have a privileged role.
     #[must_use]
-    pub fn officer(&self, reference: &str, office: &str) -> App {
+    pub fn officer(&self, reference: &str, role: &str) -> App {
         self.app(&TokenRequest {
             fhir_user: Some(reference.to_owned()),
             scope: "user/*.cruds".to_owned(),
-            roles: vec![office.to_owned()],
+            roles: vec![role.to_owned()],
             ..TokenRequest::default()
         })
     }
@@ -170,13 +173,13 @@ impl Concord {
         self.app(&TokenRequest { scope: scope.to_owned(), ..TokenRequest::default() })
     }
 
-    /// The app that such a token is for. Without an app or a lifetime it is the app `phr-app` for a day.
+    /// The app that such a token is for. Without an app or a lifetime it is the app [`OWN_APP`] for a day.
     ///
     /// # Panics
     /// When there can be no such token.
     #[must_use]
     pub fn app(&self, request: &TokenRequest) -> App {
-        let client_id = if request.client_id.is_empty() { "phr-app".to_owned() } else { request.client_id.clone() };
+        let client_id = if request.client_id.is_empty() { OWN_APP.to_owned() } else { request.client_id.clone() };
         let lifetime_s = if request.lifetime_s == 0 { 86_400 } else { request.lifetime_s };
         let request = TokenRequest { client_id, lifetime_s, ..request.clone() };
         let token = self.issuer.mint(&request, self.clock.now_s()).expect("a token");
@@ -197,6 +200,16 @@ impl Drop for Concord {
     }
 }
 
+/// The registered apps and systems, with the one that journeys use where nothing else is said: unknown ones are somebody
+/// else's.
+fn with_own_app(clients: &str) -> String {
+    let mut clients: Vec<serde_json::Value> = serde_json::from_str(clients).expect("a list of clients");
+    if !clients.iter().any(|one| one["client"] == OWN_APP) {
+        clients.push(serde_json::json!({"client": OWN_APP, "kind": "own"}));
+    }
+    serde_json::Value::Array(clients).to_string()
+}
+
 /// The settings of every journey, and some over them.
 fn settings_of(scratch: &Scratch, settings: &[(&str, &str)]) -> Config {
     let key = scratch.folder().join("development-key.pem").display().to_string();
@@ -213,10 +226,14 @@ fn settings_of(scratch: &Scratch, settings: &[(&str, &str)]) -> Config {
         ("CONCORD_CORS_ORIGINS", ORIGIN),
         ("CONCORD_MAX_BODY_BYTES", &body),
         ("CONCORD_SHUTDOWN_TIMEOUT_SECONDS", "1"),
+        // The machine may be busy with the other tests.
+        ("CONCORD_QUERY_TIMEOUT_MS", "300000"),
+        ("CONCORD_READ_TIMEOUT_MS", "600000"),
+        ("CONCORD_WRITE_TIMEOUT_MS", "600000"),
     ];
-    let value = |name: &str| {
-        let all = settings.iter().chain(&usual);
-        all.clone().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-    };
-    Config::load(None, value).unwrap_or_else(|error| panic!("{error}"))
+    // Of two values for one setting the later one counts.
+    let of_test = |wanted: &str| settings.iter().rfind(|(name, _)| *name == wanted).map(|(_, value)| *value);
+    let clients = with_own_app(of_test("CONCORD_CLIENTS").unwrap_or("[]"));
+    let own_app = [("CONCORD_CLIENTS", clients.as_str())];
+    Config::load(None, usual.iter().chain(settings).chain(&own_app).copied()).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -44,6 +44,12 @@ impl Clock {
     }
 }
 
+impl concord_store::Clock for Clock {
+    fn now_ms(&self) -> i64 {
+        Clock::now_ms(self)
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
 fn system_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | who is calling? | [`auth`] |
 //! | in what order? | [`interact`] |
-//! | how is it stored and found? | [`store`] |
+//! | how is it stored and found? | [`concord_store`] |
 //! | how is it said over HTTP? | [`http`] |
 //! | what can the server do? | [`describe`] |
 //! | how is it run? | [`command`], [`config`], [`telemetry`], [`clock`] |
@@ -14,8 +14,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod describe;
-pub mod fault;
+pub mod error;
 pub mod http;
 pub mod interact;
-pub mod store;
 pub mod telemetry;

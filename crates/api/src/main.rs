@@ -25,21 +25,28 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the API
-    Serve,
+    Serve(command::serve::ServeArgs),
     /// Bring the database to the schema of this release
     Migrate,
     /// Load resources from NDJSON files, Bundles or a folder of them
     Import(command::import::ImportArgs),
     /// Write every resource to NDJSON files
     Export(command::export::ExportArgs),
-    /// Make the index rows of every resource again
+    /// Make the index rows of search parameters that were added
     Reindex(command::reindex::ReindexArgs),
+    /// Write a copy of the SQLite database, beside the running server
+    Backup(command::backup::BackupArgs),
+    /// Check a copy of the SQLite database and put it in its place
+    Restore(command::backup::RestoreArgs),
     /// Check the audit log, or print where it stands
     Audit(command::audit::AuditArgs),
     /// Print a token of the development issuer
     Token(command::token::TokenArgs),
     /// Print the OpenAPI document
     Openapi,
+    /// Print the page that documents the settings
+    #[command(hide = true)]
+    Settings,
 }
 
 fn main() -> ExitCode {
@@ -57,26 +64,31 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), String> {
     let out = &mut std::io::stdout();
-    if matches!(arguments.command, Command::Openapi) {
-        return command::openapi::run(out);
+    match arguments.command {
+        Command::Openapi => return command::openapi::run(out),
+        Command::Settings => return command::settings::run(out),
+        _ => {}
     }
     #[expect(clippy::disallowed_methods, reason = "the one place where settings come from the environment")]
-    let environment = |name: &str| std::env::var(name).ok();
-    let path = arguments.config.or_else(|| environment("CONCORD_CONFIG").map(PathBuf::from));
-    let config = Config::load(path.as_deref(), environment).map_err(|error| error.to_string())?;
+    let variables = std::env::vars_os();
+    let config = Config::load(arguments.config.as_deref(), variables).map_err(|error| error.to_string())?;
     let clock = Clock::System;
     match arguments.command {
-        Command::Serve => actix_web::rt::System::new().block_on(command::serve::run(config, clock)),
+        Command::Serve(serve) => actix_web::rt::System::new().block_on(command::serve::run(&serve, config, clock, out)),
         Command::Migrate => command::migrate::run(&config, out),
         Command::Import(import) => actix_web::rt::System::new().block_on(command::import::run(&import, &config, clock)),
         Command::Export(export) => actix_web::rt::System::new().block_on(command::export::run(&export, &config, clock)),
         Command::Reindex(reindex) => {
             actix_web::rt::System::new().block_on(command::reindex::run(&reindex, &config, clock))
         }
+        Command::Backup(backup) => command::backup::backup(&backup, &config, out),
+        Command::Restore(restore) => {
+            actix_web::rt::System::new().block_on(command::backup::restore(&restore, &config, clock, out))
+        }
         Command::Audit(audit) => {
             actix_web::rt::System::new().block_on(command::audit::run(&audit, &config, clock, out))
         }
         Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
-        Command::Openapi => Ok(()),
+        Command::Openapi | Command::Settings => Ok(()),
     }
 }

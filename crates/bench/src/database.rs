@@ -137,7 +137,7 @@ impl Connection {
                          PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864; \
                          PRAGMA wal_autocheckpoint = 4000;"
                     ))
-                    .map_err(told)?;
+                    .map_err(in_words)?;
                 Ok(Connection::Sqlite(connection))
             }
             None => Ok(Connection::Postgres(PgConnection::establish(url).map_err(failed)?)),
@@ -157,7 +157,7 @@ impl Connection {
             Connection::Sqlite(connection) => statement.load::<U>(connection),
             Connection::Postgres(connection) => statement.load::<U>(connection),
         }
-        .map_err(told)
+        .map_err(in_words)
     }
 
     /// Runs a statement that answers with none.
@@ -171,7 +171,7 @@ impl Connection {
             Connection::Postgres(connection) => statement.execute(connection),
         }
         .map(|_| ())
-        .map_err(told)
+        .map_err(in_words)
     }
 
     /// Runs fixed text.
@@ -183,11 +183,11 @@ impl Connection {
             Connection::Sqlite(connection) => connection.batch_execute(text),
             Connection::Postgres(connection) => connection.batch_execute(text),
         }
-        .map_err(told)
+        .map_err(in_words)
     }
 }
 
-fn told(error: diesel::result::Error) -> String {
+fn in_words(error: diesel::result::Error) -> String {
     format!("the database refused: {error}")
 }
 
@@ -258,7 +258,7 @@ impl Place {
     ///
     /// # Errors
     /// One line.
-    pub(crate) fn settle(&self, name: &str) -> Result<(), String> {
+    pub(crate) fn vacuum(&self, name: &str) -> Result<(), String> {
         let mut connection = Connection::open(&self.url(name), "full")?;
         connection.batch(if self.kind == Kind::Postgres { "VACUUM ANALYZE" } else { "PRAGMA wal_checkpoint(TRUNCATE)" })
     }

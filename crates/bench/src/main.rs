@@ -3,16 +3,18 @@
 //! The floor (`concord-bench floor`) is a bare HTTP handler that does the same primary-key read, the same page query or
 //! the same inserts over the same tables, and writes the same bytes, with no token, no decision, no audit of reads and no
 //! FHIR. Both are servers of their own, loaded by the same client, so that their time on the processor can be told
-//! apart. See docs/PERFORMANCE.md.
+//! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`).
 
 mod check;
 mod database;
 mod floor;
+mod hostile;
 mod load;
 mod matrix;
 mod process;
 mod product;
 mod report;
+mod scratch;
 mod workload;
 
 use std::path::PathBuf;
@@ -37,6 +39,7 @@ struct Arguments {
 enum Command {
     /// Serve the floor (started by the bench itself)
     Floor(floor::FloorArgs),
+    Hostile(hostile::HostileArgs),
 }
 
 /// What to measure.
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Some(Command::Floor(floor)) => floor::serve(&floor),
+        Some(Command::Hostile(hostile)) => hostile::run(&hostile),
         None => matrix::run(&arguments.bench),
     };
     match result {

@@ -1,6 +1,6 @@
 //! Every case, on every database, under every number of connections: the floor, then the product.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -10,39 +10,19 @@ use crate::check;
 use crate::database::{Kind, Place};
 use crate::load::{self, Measured};
 use crate::process::{Cluster, Server};
-use crate::product::{Imported, Product};
-use crate::report::{self, Row, Side, Startup};
+use crate::product::{self, Imported, Product};
+use crate::report::{self, Figures, Row, Side, Startup};
+use crate::scratch;
 use crate::workload::{self, Case};
-
-/// All figures of a run.
-#[derive(Debug, Default)]
-pub(crate) struct Figures {
-    /// One for each case, database and number of connections.
-    pub(crate) rows: Vec<Row>,
-    /// Of each database.
-    pub(crate) startups: Vec<Startup>,
-    /// Parsing and checking.
-    pub(crate) checked: Option<check::Checked>,
-}
 
 /// Measures, prints the tables and writes the file.
 ///
 /// # Errors
 /// One line, when something cannot be measured.
 pub(crate) fn run(bench: &Bench) -> Result<(), String> {
-    let folder = match &bench.folder {
-        Some(folder) => folder.clone(),
-        None => std::env::temp_dir().join(format!("concord-bench-{}", std::process::id())),
-    };
-    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let result = measured(bench, &folder);
-    if bench.folder.is_none() {
-        // What cannot be removed is left to whoever cleans the folder for temporary files.
-        let _left = std::fs::remove_dir_all(&folder);
-    }
-    let figures = result?;
+    let figures = scratch::within(bench.folder.as_deref(), |folder| measured(bench, folder))?;
     report::print(&figures);
-    report::write(&figures, &bench.output)
+    report::write(&report::as_json(&figures), &bench.output)
 }
 
 fn measured(bench: &Bench, folder: &Path) -> Result<Figures, String> {
@@ -76,7 +56,7 @@ struct Session {
 impl Session {
     fn open(bench: &Bench, kind: Kind, place: Place, folder: &Path) -> Result<Session, String> {
         let workers = available_parallelism().map_or(1, std::num::NonZero::get);
-        let product = Product::new(&program(bench)?, folder, kind, workers);
+        let product = Product::new(&product::program(bench.concord.as_deref())?, folder, kind, workers);
         place.make("product")?;
         report::note(&format!("{}: loading", kind.name()));
         let imported = product.import(&place.url("product"), bench.patients)?;
@@ -85,7 +65,7 @@ impl Session {
             let server = product.serve(&place.url("product"))?;
             Product::create_once(&server, &tokens, bench.patients)?;
         }
-        place.settle("product")?;
+        place.vacuum("product")?;
         place.copy("product", "floor")?;
         let cluster = place.cluster();
         Ok(Session { kind, place, cluster, product, tokens, imported })
@@ -167,20 +147,4 @@ fn each_ms(total: Duration, measured: &Measured) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "far fewer requests than a double can count")]
     let requests = measured.requests.max(1) as f64;
     total.as_secs_f64() * 1000.0 / requests
-}
-
-/// The server's program.
-fn program(bench: &Bench) -> Result<PathBuf, String> {
-    let path = match &bench.concord {
-        Some(path) => path.clone(),
-        None => {
-            let own = std::env::current_exe().map_err(|error| format!("where is this program: {error}"))?;
-            own.with_file_name("concord")
-        }
-    };
-    if path.exists() {
-        Ok(path)
-    } else {
-        Err(format!("{}: build it first (cargo build --release), or name it with --concord", path.display()))
-    }
 }

@@ -61,10 +61,32 @@ impl Server {
 
     /// Its resident memory in bytes.
     pub(crate) fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-        line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
+        bytes(&self.status(), "VmRSS:")
     }
+
+    /// Its largest resident memory in bytes, since it started or its peak was forgotten, and what of that was its own: the
+    /// pages of files that it looks at can be taken from it at any time.
+    pub(crate) fn peak(&self) -> (u64, u64) {
+        let status = self.status();
+        let peak = bytes(&status, "VmHWM:");
+        (peak, peak.saturating_sub(bytes(&status, "RssFile:")))
+    }
+
+    /// Counts the peak of its memory from now on.
+    pub(crate) fn forget_peak(&self) {
+        // Where that may not be asked for, the peak is the one since it started.
+        let _not_allowed = std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5");
+    }
+
+    fn status(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default()
+    }
+}
+
+/// A line of /proc/PID/status that is a number of kilobytes, in bytes.
+fn bytes(status: &str, name: &str) -> u64 {
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
 /// A port of this machine that nobody listens at.

@@ -49,6 +49,7 @@ impl Product {
             .env("CONCORD_LISTEN", listen)
             .env("CONCORD_PUBLIC_URL", "http://127.0.0.1:8080")
             .env("CONCORD_DEVELOPMENT_ISSUER", "true")
+            .env("CONCORD_CLIENTS", r#"[{"client": "bench-app", "kind": "own"}]"#)
             .env("CONCORD_DEVELOPMENT_KEY", self.folder.join("key.pem"));
         command
     }
@@ -58,8 +59,15 @@ impl Product {
     /// # Errors
     /// One line, when it fails.
     pub(crate) fn import(&self, database: &str, patients: usize) -> Result<Imported, String> {
+        self.import_text(database, &workload::resources(patients))
+    }
+
+    /// Loads NDJSON with `concord import`.
+    ///
+    /// # Errors
+    /// One line, when it fails.
+    pub(crate) fn import_text(&self, database: &str, text: &str) -> Result<Imported, String> {
         let path = self.folder.join("workload.ndjson");
-        let text = workload::resources(patients);
         let resources = text.lines().count();
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut command = self.command(database, "127.0.0.1:0");
@@ -90,7 +98,11 @@ impl Product {
         callers.chain(others).map(|who| self.token(database, &who)).collect()
     }
 
-    fn token(&self, database: &str, who: &[String]) -> Result<String, String> {
+    /// A token for somebody, as `concord token` names them.
+    ///
+    /// # Errors
+    /// One line, when it cannot be had.
+    pub(crate) fn token(&self, database: &str, who: &[String]) -> Result<String, String> {
         let mut command = self.command(database, "127.0.0.1:0");
         command.arg("token").args(who).args(["--client-id", "bench-app", "--expires-in", "12h"]);
         let output = command.output().map_err(|error| format!("cannot start: {error}"))?;
@@ -136,5 +148,24 @@ impl Product {
         let requests = workload::requests(Case::Create, tokens, patients);
         let first = requests.first().ok_or("there are no requests")?;
         crate::load::once(server.address, first).map(|_| ())
+    }
+}
+
+/// The server's program: the one that is named, or the one beside this.
+///
+/// # Errors
+/// One line, when it is not there.
+pub(crate) fn program(named: Option<&Path>) -> Result<PathBuf, String> {
+    let path = match named {
+        Some(path) => path.to_path_buf(),
+        None => {
+            let own = std::env::current_exe().map_err(|error| format!("where is this program: {error}"))?;
+            own.with_file_name("concord")
+        }
+    };
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(format!("{}: build it first (cargo build --release), or name it with --concord", path.display()))
     }
 }

@@ -6,9 +6,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::check::Checked;
 use crate::load::Measured;
-use crate::matrix::Figures;
 use crate::product::Imported;
+
+/// All figures of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    /// One for each case, database and number of connections.
+    pub(crate) rows: Vec<Row>,
+    /// Of each database.
+    pub(crate) startups: Vec<Startup>,
+    /// Parsing and checking.
+    pub(crate) checked: Option<Checked>,
+}
 
 /// A run on one server.
 #[derive(Clone, Debug)]
@@ -137,16 +148,17 @@ pub(crate) fn print(figures: &Figures) {
 ///
 /// # Errors
 /// One line, when the file cannot be written.
-pub(crate) fn write(figures: &Figures, path: &Path) -> Result<(), String> {
+pub(crate) fn write(figures: &Value, path: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let text = serde_json::to_string_pretty(&as_json(figures)).map_err(|error| error.to_string())?;
+    let text = serde_json::to_string_pretty(figures).map_err(|error| error.to_string())?;
     std::fs::write(path, text + "\n").map_err(failed)
 }
 
-fn as_json(figures: &Figures) -> Value {
+/// The figures as JSON.
+pub(crate) fn as_json(figures: &Figures) -> Value {
     let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let side = |side: &Side| {
         json!({
@@ -197,13 +209,15 @@ fn import_rate(imported: &Imported) -> f64 {
     resources / imported.time.as_secs_f64()
 }
 
-fn megabytes(bytes: u64) -> f64 {
+/// Bytes in units of 2 to the 20th.
+pub(crate) fn megabytes(bytes: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "far fewer bytes than a double can count")]
     let bytes = bytes as f64;
     bytes / 1_048_576.0
 }
 
-fn line(text: &str) {
+/// Prints a line.
+pub(crate) fn line(text: &str) {
     // Whoever closed the pipe does not want the rest.
     let _closed = writeln!(std::io::stdout(), "{text}");
 }

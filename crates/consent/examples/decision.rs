@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use concord_consent::caller::{Actor, Caller, Credentials};
 use concord_consent::decide;
-use concord_consent::facts::{CareTeamFacts, ConsentFacts, Facts, PatientFacts};
+use concord_consent::facts::{CareTeamFacts, ConsentFacts, Facts, GivenBy, PatientFacts};
 use concord_consent::request::{Action, Request};
 use concord_consent::scope::Scopes;
 use concord_fhir::index::extract;
@@ -86,7 +86,9 @@ fn main() {
     let facts = || {
         let mut patient = PatientFacts { patient: "p".to_owned(), ..PatientFacts::default() };
         for (number, value) in values.iter().enumerate() {
-            patient.consents.push(ConsentFacts::from_resource(&format!("c{number}"), 1, value, BASE));
+            patient
+                .consents
+                .push(ConsentFacts::from_resource(&format!("c{number}"), 1, value, BASE).given_by(GivenBy::Patient));
         }
         patient.care_teams.push(CareTeamFacts::from_resource("t", &team, BASE));
         Facts { patients: vec![patient.into()], ..Facts::default() }

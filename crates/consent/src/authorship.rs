@@ -17,14 +17,17 @@ pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now:
         (Actor::Patient(_) | Actor::RelatedPerson(_), Some(author)) => actor.reference().as_deref() == Some(author),
         (Actor::Practitioner(id), Some(author)) => {
             actor.reference().as_deref() == Some(author)
-                || held(roles, now).any(|role| {
+                || current_roles(roles, now).any(|role| {
                     role.practitioner.as_ref().is_some_and(|who| who.is("Practitioner", id))
                         && author.split_once('/') == Some(("PractitionerRole", role.id.as_str()))
                 })
         }
-        (Actor::PractitionerRole(id), Some(author)) => held(roles, now).filter(|role| role.id == *id).any(|role| {
-            actor.reference().as_deref() == Some(author) || role.practitioner == Some(Target::Local(author.to_owned()))
-        }),
+        (Actor::PractitionerRole(id), Some(author)) => {
+            current_roles(roles, now).filter(|role| role.id == *id).any(|role| {
+                actor.reference().as_deref() == Some(author)
+                    || role.practitioner == Some(Target::Local(author.to_owned()))
+            })
+        }
     };
     if own {
         return Ok(());
@@ -47,8 +50,8 @@ pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now:
     Err(Box::new(Reason::new(Layer::Authorship, Verdict::Denies, rule, text)))
 }
 
-fn held(roles: &[RoleFacts], now: i64) -> impl Iterator<Item = &RoleFacts> {
-    roles.iter().filter(move |role| role.is_held(now))
+fn current_roles(roles: &[RoleFacts], now: i64) -> impl Iterator<Item = &RoleFacts> {
+    roles.iter().filter(move |role| role.is_current(now))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Who is calling: what a verified token says, and nothing that the caller merely claims.
 
+pub use crate::actor::Actor;
 use crate::purpose::Purpose;
 use crate::scope::Scopes;
 
@@ -22,7 +23,16 @@ pub struct Caller {
     pub credentials: Credentials,
 }
 
-/// How sure it is who calls, in what office, and by what kind of app. [`Credentials::default()`] is what a token that
+impl Caller {
+    /// Whether nothing that is stored is kept from the caller: a system that is registered for no purposes in particular
+    /// and whose scopes have no query. Anybody else may not know of what they do not see.
+    #[must_use]
+    pub fn knows_everything(&self) -> bool {
+        self.actor == Actor::System && self.credentials.purposes.is_none() && !self.scopes.are_granular()
+    }
+}
+
+/// How sure it is who calls, in what privileged role, and by what kind of app. [`Credentials::default()`] is what a token that
 /// says nothing of this counts as.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Credentials {
@@ -33,8 +43,8 @@ pub struct Credentials {
     /// What marks the entries of this sign-in: a patient whose identity is not proven reads back those only. The code of
     /// a tag (`meta.tag`) of [`LOGIN_SYSTEM`].
     pub login: Option<String>,
-    /// The offices that the token says a professional holds.
-    pub offices: Vec<Office>,
+    /// The privileged roles that the token says a professional holds.
+    pub privileged_roles: Vec<PrivilegedRole>,
     /// What kind of app calls.
     pub app: App,
     /// The purposes that a system is registered for; none when its registration does not bound it.
@@ -56,22 +66,22 @@ pub enum Proofing {
     P9,
 }
 
-/// An office that lets a professional see, with a reason, what others may not.
+/// A privileged role that lets a professional see, with a reason, what others may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Office {
+pub enum PrivilegedRole {
     /// Looks after people at risk of harm.
     SafeguardingLead,
     /// Watches over who sees what: the privacy officer or Caldicott Guardian.
     PrivacyOfficer,
 }
 
-impl Office {
-    /// The office of that code in a token's `roles`.
+impl PrivilegedRole {
+    /// The privileged role of that code in a token's `roles`.
     #[must_use]
-    pub fn parse(code: &str) -> Option<Office> {
+    pub fn parse(code: &str) -> Option<PrivilegedRole> {
         match code {
-            "safeguarding-lead" => Some(Office::SafeguardingLead),
-            "privacy-officer" => Some(Office::PrivacyOfficer),
+            "safeguarding-lead" => Some(PrivilegedRole::SafeguardingLead),
+            "privacy-officer" => Some(PrivilegedRole::PrivacyOfficer),
             _ => None,
         }
     }
@@ -80,8 +90,8 @@ impl Office {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
-            Office::SafeguardingLead => "safeguarding-lead",
-            Office::PrivacyOfficer => "privacy-officer",
+            PrivilegedRole::SafeguardingLead => "safeguarding-lead",
+            PrivilegedRole::PrivacyOfficer => "privacy-officer",
         }
     }
 }
@@ -96,70 +106,15 @@ pub enum App {
     ThirdParty,
 }
 
-/// In what role a caller acts. Each but [`Actor::System`] names a resource by its logical id.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Actor {
-    /// A registered system with `system/` scopes and no user.
-    System,
-    /// A patient.
-    Patient(String),
-    /// A carer or proxy: a RelatedPerson.
-    RelatedPerson(String),
-    /// A professional.
-    Practitioner(String),
-    /// A professional in one role.
-    PractitionerRole(String),
-}
-
-impl Actor {
-    /// The reference that names the actor in resources, `Type/id`; none for a system.
-    #[must_use]
-    pub fn reference(&self) -> Option<String> {
-        match self {
-            Actor::System => None,
-            Actor::Patient(id) => Some(format!("Patient/{id}")),
-            Actor::RelatedPerson(id) => Some(format!("RelatedPerson/{id}")),
-            Actor::Practitioner(id) => Some(format!("Practitioner/{id}")),
-            Actor::PractitionerRole(id) => Some(format!("PractitionerRole/{id}")),
-        }
-    }
-
-    /// Whether the actor is a patient or a relation, whom what is hidden from patients is hidden from.
-    #[must_use]
-    pub fn is_citizen(&self) -> bool {
-        matches!(self, Actor::Patient(_) | Actor::RelatedPerson(_))
-    }
-
-    /// Whether the actor is a professional.
-    #[must_use]
-    pub fn is_professional(&self) -> bool {
-        matches!(self, Actor::Practitioner(_) | Actor::PractitionerRole(_))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_office_is_known_by_its_code() {
-        for office in [Office::SafeguardingLead, Office::PrivacyOfficer] {
-            assert_eq!(Office::parse(office.code()), Some(office));
+    fn a_privileged_role_is_known_by_its_code() {
+        for role in [PrivilegedRole::SafeguardingLead, PrivilegedRole::PrivacyOfficer] {
+            assert_eq!(PrivilegedRole::parse(role.code()), Some(role));
         }
-        assert_eq!(Office::parse("doctor"), None);
-    }
-
-    #[test]
-    fn an_actor_is_a_citizen_or_a_professional_or_a_system() {
-        for (actor, citizen, professional) in [
-            (Actor::Patient("a".into()), true, false),
-            (Actor::RelatedPerson("a".into()), true, false),
-            (Actor::Practitioner("a".into()), false, true),
-            (Actor::PractitionerRole("a".into()), false, true),
-            (Actor::System, false, false),
-        ] {
-            assert_eq!((actor.is_citizen(), actor.is_professional()), (citizen, professional), "{actor:?}");
-            assert_eq!(actor.reference().is_some(), citizen || professional);
-        }
+        assert_eq!(PrivilegedRole::parse("doctor"), None);
     }
 }

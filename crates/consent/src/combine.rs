@@ -9,15 +9,15 @@ use crate::ruling::{Kind, Question, Ruling, rulings};
 /// What remains of the implied permission once the patient's Consents have spoken: the most specific rule wins, and of
 /// equally specific ones a denial.
 pub(crate) fn combine(implied: Predicate, question: &Question<'_>, reasons: &mut Vec<Reason>) -> Predicate {
-    let record = Predicate::Record(question.patient.patient.clone());
+    let record = Predicate::PatientCompartment(question.patient.patient.clone());
     let mut said: [(Predicate, Predicate); Rank::ALL.len()] =
         std::array::from_fn(|_| (Predicate::None, Predicate::None));
     for ruling in all_rulings(question) {
-        let about = ruling.about.unwrap_or_else(|| ruling.region.clone());
+        let about = ruling.about.unwrap_or_else(|| ruling.scope.clone());
         reasons.push(ruling.reason.about(record.clone().and(about)));
         if let Some((permits, denies)) = said.get_mut(ruling.rank as usize) {
             let same = if ruling.permits { permits } else { denies };
-            *same = std::mem::replace(same, Predicate::None).or(ruling.region);
+            *same = std::mem::replace(same, Predicate::None).or(ruling.scope);
         }
     }
     said.into_iter().fold(implied, |permitted, (permits, denies)| permitted.or(permits).and(denies.negate()))

@@ -1,14 +1,13 @@
 //! Comments: whoever can read what a comment is about can read the comment, unless it has a label of its own that needs
 //! naming. The other direction, that nobody reads a comment on what is hidden from them, is held by the labels: a
-//! comment is stored with those of what it is about.
+//! comment has those of what it is about.
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::communication::COMMENT;
 
-use crate::facts::LabelledFacts;
-use crate::label::{Labels, Named};
+use crate::label::{self, Named};
 
 /// The type of comments.
 pub(crate) const COMMUNICATION: ResourceType = ResourceType::of("Communication");
@@ -43,19 +42,18 @@ pub(crate) fn about(resource_type: ResourceType, readable: Predicate) -> Predica
     if readable == Predicate::None {
         return Predicate::None;
     }
-    Predicate::Through {
+    Predicate::Chain {
         parameter: ParameterId::of("Communication.about"),
         types: vec![resource_type],
         then: Box::new(readable),
     }
 }
 
-/// Comments, as far as no label keeps them back: one of their own, or one inherited from these.
-pub(crate) fn plain(inherited: &[LabelledFacts]) -> Predicate {
-    let labels = Labels::of(inherited, Some(COMMUNICATION));
+/// Comments, as far as no label keeps them back.
+pub(crate) fn plain() -> Predicate {
     let category =
         Predicate::Entry(ParameterId::of("Communication.category"), Test::Starts(format!("{COMMENT}{SEPARATOR}")));
-    category.and(Named::default().covers(&labels)).and(labels.hidden_from_patients().negate())
+    category.and(Named::default().covers()).and(label::hidden_from_patients().negate())
 }
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! The one function that decides who may see and do what. Every layer only narrows what the one before leaves, but for
-//! breaking the glass and for an office, which say so; without a rule that permits, the answer is no.
+//! breaking the glass and for a privileged role, which say so; without a rule that permits, the answer is no.
 
-use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::ResourceType;
+use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::predicate::{Predicate, Test};
 
-use crate::caller::Actor;
-use crate::ceiling::ceiling;
+use crate::actor::Actor;
+use crate::asked::{Asked, Reach};
+use crate::caller::{App, Proofing};
 use crate::comment;
-use crate::decision::{Decision, Layer, Obligation, Reason, Redaction, Verdict, each_once};
+use crate::decision::{Decision, Layer, Obligation, Redaction, each_once};
 use crate::facts::Facts;
 use crate::label;
 use crate::request::{Action, Request};
+use crate::scope_limit::scope_limit;
 use crate::types;
-use crate::{citizen, professional, system};
+use crate::{patient_side, professional, proposal, system};
 
 /// Decides. Same inputs, same answer: the order of facts does not matter, and nothing else is looked at.
 ///
@@ -20,10 +22,10 @@ use crate::{citizen, professional, system};
 #[must_use]
 pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
     let mut asked = Asked { request, facts, now, reasons: Vec::new(), glass_is_new: false };
-    let ceiling = ceiling(request, now, &mut asked.reasons);
-    let reach = match ceiling {
+    let scope_limit = scope_limit(request, now, &mut asked.reasons);
+    let reach = match scope_limit {
         Predicate::None => Reach::nothing(),
-        _ => asked.reach(),
+        _ => reach(&mut asked),
     };
     let comments = comments(&mut asked);
     let of_type = request.resource_type.map_or(Predicate::All, |one| Predicate::Type(vec![one]));
@@ -33,7 +35,8 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
             .map(|(of, elements)| Redaction { of: of.and(whole.clone().negate()), elements })
             .collect(),
     };
-    let permit = of_type.and(ceiling).and(reach.permit.or(comments));
+    let permit = of_type.and(scope_limit).and(reach.permit.or(comments));
+    let (permit, redactions) = while_labels_come(&mut asked, permit, redactions);
     Decision {
         action: request.action,
         permit,
@@ -44,8 +47,30 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
     }
 }
 
+/// What is left while labels are on their way: what inherits anything counts as bearing all of them where that takes
+/// something away, and as bearing only what it bears where that gives something.
+fn while_labels_come(
+    asked: &mut Asked<'_>,
+    permit: Predicate,
+    redactions: Vec<Redaction>,
+) -> (Predicate, Vec<Redaction>) {
+    let coming = &asked.facts.labels_on_their_way;
+    // What is created has the labels that its writer gives it.
+    if coming.is_empty() || asked.request.action == Action::Create {
+        return (permit, redactions);
+    }
+    let narrow = label::as_if_borne(permit.clone(), coming, false);
+    let wide = |redaction: Redaction| Redaction { of: label::as_if_borne(redaction.of, coming, true), ..redaction };
+    let redactions = redactions.into_iter().map(wide).collect();
+    if narrow != permit {
+        let text = "the labels of what this is part of are being handed on to it";
+        asked.takes(Layer::Label, "label.on-its-way", narrow.clone().negate(), text);
+    }
+    (narrow, redactions)
+}
+
 /// Comments on what the caller may read, for those who do not reach Communications anyway. What the comment is about is
-/// judged like a read of it, the scopes included.
+/// evaluated like a read of it, the scopes included.
 fn comments(asked: &mut Asked<'_>) -> Predicate {
     let request = asked.request;
     let limited = matches!(request.caller.actor, Actor::RelatedPerson(_));
@@ -57,15 +82,14 @@ fn comments(asked: &mut Asked<'_>) -> Predicate {
         let of_type = Request { resource_type: Some(one), ..request.clone() };
         let (facts, now) = (asked.facts, asked.now);
         let mut inner = Asked { request: &of_type, facts, now, reasons: Vec::new(), glass_is_new: false };
-        let ceiling = ceiling(&of_type, now, &mut inner.reasons);
-        let readable = ceiling.and(inner.reach().permit);
+        let scope_limit = scope_limit(&of_type, now, &mut inner.reasons);
+        let readable = scope_limit.and(reach(&mut inner).permit);
         any = any.or(comment::about(one, readable));
     }
     if any == Predicate::None {
         return any;
     }
-    let inherited: Vec<_> = asked.facts.patients.iter().flat_map(|patient| patient.labelled.iter().cloned()).collect();
-    let permit = comment::plain(&inherited).and(any);
+    let permit = comment::plain().and(any);
     if permit != Predicate::None {
         let text = "comments on what the caller may read";
         asked.gives(Layer::Relationship, "comment.on-readable", permit.clone(), text);
@@ -73,81 +97,61 @@ fn comments(asked: &mut Asked<'_>) -> Predicate {
     permit
 }
 
-/// What the caller may reach.
-pub(crate) struct Reach {
-    pub(crate) permit: Predicate,
-    /// What of it may be seen with all its elements; none when all may.
-    pub(crate) whole: Option<Predicate>,
-}
-
-impl Reach {
-    pub(crate) fn nothing() -> Reach {
-        Reach::wholly(Predicate::None)
-    }
-
-    pub(crate) fn wholly(permit: Predicate) -> Reach {
-        Reach { permit, whole: None }
-    }
-
-    /// Both, of each what the function makes of it.
-    pub(crate) fn map(self, each: impl Fn(Predicate) -> Predicate) -> Reach {
-        Reach { permit: each(self.permit), whole: self.whole.map(each) }
-    }
-}
-
-/// A question while it is being answered.
-pub(crate) struct Asked<'a> {
-    pub(crate) request: &'a Request<'a>,
-    pub(crate) facts: &'a Facts,
-    pub(crate) now: i64,
-    pub(crate) reasons: Vec<Reason>,
-    /// Whether the glass breaks with this question.
-    pub(crate) glass_is_new: bool,
-}
-
-impl Asked<'_> {
-    pub(crate) fn only(&self) -> Option<ResourceType> {
-        self.request.resource_type
-    }
-
-    /// Whether a Patient may be shown without some elements: where it is named and read, not where it is looked for,
-    /// because what is looked for tells what it holds.
-    pub(crate) fn in_part(&self) -> bool {
-        let reads = matches!(self.request.action, Action::Read | Action::History | Action::TypeHistory);
-        reads && label::may_redact(self.only())
-    }
-
-    pub(crate) fn gives(&mut self, layer: Layer, rule: &'static str, about: Predicate, text: &str) {
-        self.reasons.push(Reason::new(layer, Verdict::Permits, rule, text).about(about));
-    }
-
-    pub(crate) fn takes(&mut self, layer: Layer, rule: &'static str, about: Predicate, text: &str) {
-        self.reasons.push(Reason::new(layer, Verdict::Denies, rule, text).about(about));
-    }
-
-    /// Whatever the token's scopes are.
-    fn reach(&mut self) -> Reach {
-        let records = match &self.request.caller.actor {
-            Actor::System => return Reach::wholly(system::reach(self)),
-            Actor::Patient(own) => citizen::patient(self, own),
-            Actor::RelatedPerson(own) => citizen::related_person(self, own),
-            Actor::Practitioner(_) | Actor::PractitionerRole(_) => professional::reach(self),
-        };
-        let only = self.only();
-        if self.request.action.writes() {
-            if records.permit == Predicate::None && only.is_some() {
-                let text = format!("you may not {} this type of resource here", self.request.action.verb());
-                self.takes(Layer::Writing, "write.not-yours", Predicate::All, &text);
-            }
-            return records;
+/// What the caller may reach, whatever the token's scopes are.
+fn reach(asked: &mut Asked<'_>) -> Reach {
+    let records = match &asked.request.caller.actor {
+        Actor::System => {
+            let reach = system::reach(asked);
+            return Reach::wholly(reach.and(proposal::limit(asked)));
         }
-        let shared = types::shared(only);
-        if shared != Predicate::None {
-            let text = "this is reference data that is about no patient";
-            self.gives(Layer::Relationship, "shared-reference", shared.clone(), text);
+        Actor::Patient(own) => patient_side::patient(asked, own),
+        Actor::RelatedPerson(own) => patient_side::related_person(asked, own),
+        Actor::Practitioner(_) | Actor::PractitionerRole(_) => professional::reach(asked),
+    };
+    let only = asked.only();
+    if asked.request.action.writes() {
+        if records.permit == Predicate::None && only.is_some() {
+            let text = format!("you may not {} this type of resource here", asked.request.action.verb());
+            asked.takes(Layer::Writing, "write.not-yours", Predicate::All, &text);
         }
-        records.map(|permit| permit.or(shared.clone()))
+        let limit = proposal::limit(asked);
+        return records.map(|permit| permit.and(limit.clone()));
     }
+    let records = match own_accesses(asked) {
+        Predicate::None => records,
+        own => records.map(|permit| permit.or(own.clone())),
+    };
+    let shared = types::shared(only);
+    if shared != Predicate::None {
+        let text = "this is reference data that is about no patient";
+        asked.gives(Layer::Relationship, "shared-reference", shared.clone(), text);
+    }
+    records.map(|permit| permit.or(shared.clone()))
+}
+
+/// What the log says of what somebody who is not the patient did themselves and was let do, so that a refusal tells
+/// nobody whose record a hidden id belongs to. Not in an app of somebody else, which no patient lets see it.
+fn own_accesses(asked: &mut Asked<'_>) -> Predicate {
+    let caller = &asked.request.caller;
+    let is_known = match &caller.actor {
+        Actor::RelatedPerson(_) => caller.credentials.proofing == Proofing::P9,
+        Actor::Practitioner(_) | Actor::PractitionerRole(_) => true,
+        Actor::Patient(_) | Actor::System => false,
+    };
+    let (Some(own), true) = (caller.actor.reference(), is_known && asked.only() == Some(types::AUDIT_EVENT)) else {
+        return Predicate::None;
+    };
+    if caller.credentials.app == App::ThirdParty {
+        let text = "the log of what somebody did themselves is not for an app of somebody else";
+        asked.takes(Layer::Relationship, "log.app", Predicate::All, text);
+        return Predicate::None;
+    }
+    let done = Test::Starts(format!("0{SEPARATOR}"));
+    let accesses = Predicate::Entry(ParameterId::of("AuditEvent.agent"), Test::Is(own))
+        .and(Predicate::Entry(ParameterId::of("AuditEvent.outcome"), done));
+    let text = "this is what the caller did themselves";
+    asked.gives(Layer::Relationship, "log.own-accesses", accesses.clone(), text);
+    accesses
 }
 
 fn obligations(actor: &Actor, glass_is_new: bool) -> Vec<Obligation> {
@@ -162,30 +166,4 @@ fn obligations(actor: &Actor, glass_is_new: bool) -> Vec<Obligation> {
         obligations.extend([Obligation::NotifyPatient, Obligation::QueueReview]);
     }
     obligations
-}
-
-/// What is permitted of each record; patients with the same rule are named together, so that the predicate of a
-/// professional with many patients stays small.
-#[derive(Default)]
-pub(crate) struct Records(Vec<(Predicate, Vec<String>)>);
-
-impl Records {
-    pub(crate) fn add(&mut self, patient: &str, permitted: Predicate) {
-        if permitted == Predicate::None {
-            return;
-        }
-        match self.0.iter_mut().find(|(known, _)| *known == permitted) {
-            Some((_, patients)) => patients.push(patient.to_owned()),
-            None => self.0.push((permitted, vec![patient.to_owned()])),
-        }
-    }
-
-    pub(crate) fn predicate(self) -> Predicate {
-        self.0.into_iter().fold(Predicate::None, |all, (permitted, mut patients)| {
-            patients.sort();
-            patients.dedup();
-            let record = patients.into_iter().fold(Predicate::None, |any, one| any.or(Predicate::Record(one)));
-            all.or(record.and(permitted))
-        })
-    }
 }

@@ -60,8 +60,8 @@ pub enum Layer {
     Proxy,
     /// Breaking the glass in an emergency.
     BreakGlass,
-    /// Acting in an office.
-    Office,
+    /// Acting in a privileged role.
+    PrivilegedRole,
     /// What has to be left out.
     Obligation,
     /// Who may write what.
@@ -82,7 +82,7 @@ impl Layer {
             Layer::Consent => "consent",
             Layer::Proxy => "proxy",
             Layer::BreakGlass => "break-glass",
-            Layer::Office => "office",
+            Layer::PrivilegedRole => "office",
             Layer::Obligation => "obligation",
             Layer::Writing => "writing",
             Layer::Authorship => "authorship",
@@ -283,7 +283,7 @@ mod tests {
             (Layer::Consent, "consent"),
             (Layer::Proxy, "proxy"),
             (Layer::BreakGlass, "break-glass"),
-            (Layer::Office, "office"),
+            (Layer::PrivilegedRole, "office"),
             (Layer::Obligation, "obligation"),
             (Layer::Writing, "writing"),
             (Layer::Authorship, "authorship"),

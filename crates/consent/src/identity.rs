@@ -1,11 +1,9 @@
 //! Which references mean the caller, and how specifically.
 
 use crate::caller::{Actor, Caller};
+pub use crate::facts::CLIENT_SYSTEM;
 use crate::facts::{CareTeamFacts, Facts, PatientFacts, RoleFacts, Target};
 use crate::tri::Tri;
-
-/// The system of the identifiers of apps: their `client_id`.
-pub const CLIENT_SYSTEM: &str = "urn:concord:client";
 
 /// How specifically a rule names the caller. A more specific rule goes before a less specific one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +64,7 @@ fn ranked(actor: &Actor, roles: &[RoleFacts], now: i64) -> (Vec<(String, Rank)>,
         Actor::System | Actor::Patient(_) | Actor::RelatedPerson(_) => false,
     };
     let mut holds_one = false;
-    for role in roles.iter().filter(|role| acts_in(role) && role.is_held(now)) {
+    for role in roles.iter().filter(|role| acts_in(role) && role.is_current(now)) {
         holds_one = true;
         add(&Target::Local(format!("PractitionerRole/{}", role.id)), Rank::Role);
         if let Some(practitioner) = &role.practitioner {

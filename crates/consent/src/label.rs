@@ -1,8 +1,8 @@
 //! Security labels (`meta.security`) as predicates: which data is sensitive, which is hidden from patients, and what a
 //! label in a Consent covers.
 //!
-//! A code counts whatever its system says: the R4, STU3 and misspelt systems of the same code all protect. Data also
-//! bears what protects the encounter, episode of care or organization that it refers to.
+//! A code counts whatever its system says: the R4, STU3 and misspelt systems of the same code all protect. The labels of a
+//! version are those in effect: what it inherits from is asked when it is written (`concord_fhir::label`), and not here.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,8 +10,7 @@ use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 
-use crate::facts::{Coding, LabelledFacts};
-use crate::link;
+use crate::facts::Coding;
 
 /// The index parameter of `meta.security`.
 const SECURITY: ParameterId = ParameterId::of("_security");
@@ -202,16 +201,16 @@ impl Named {
 
     /// Data that has no label which needs naming and is not named. Consent to one disclosure is not consent to all: a
     /// level above normal and every sensitivity need a permit that names it or the one above it.
-    pub(crate) fn covers(&self, labels: &Labels<'_>) -> Predicate {
-        labels.any(self.unnamed()).negate()
+    pub(crate) fn covers(&self) -> Predicate {
+        any(self.unnamed()).negate()
     }
 
     /// The same, and Patients that could be seen but for what some of their elements tell: those are left out instead
     /// (see [`redactions`]).
-    pub(crate) fn covers_in_part(&self, labels: &Labels<'_>) -> Predicate {
+    pub(crate) fn covers_in_part(&self) -> Predicate {
         let others = self.unnamed().filter(|code| !REDACTED.iter().any(|(label, _)| label == code));
-        let patient = Predicate::Type(vec![PATIENT]).and(labels.any(others).negate());
-        self.covers(labels).or(patient)
+        let patient = Predicate::Type(vec![PATIENT]).and(any(others).negate());
+        self.covers().or(patient)
     }
 }
 
@@ -263,108 +262,64 @@ pub(crate) fn may_redact(only: Option<ResourceType>) -> bool {
     only.is_none_or(|only| only == PATIENT)
 }
 
-/// The labels that the data of one patient bears and inherits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Labels<'a> {
-    /// The resources whose labels the data inherits that refers to them.
-    inherited: &'a [LabelledFacts],
-    /// The type of data in question, where it is one.
-    only: Option<ResourceType>,
+/// Data that patients, their relations and their apps never see, and that not every professional may.
+pub(crate) fn hidden_from_patients() -> Predicate {
+    Predicate::Entry(SECURITY, Test::Either([starts(NOT_FOR_PATIENTS), own()].into()))
 }
 
-impl<'a> Labels<'a> {
-    /// As the data of the type bears them, and inherits from these.
-    pub(crate) fn of(inherited: &'a [LabelledFacts], only: Option<ResourceType>) -> Labels<'a> {
-        Labels { inherited, only }
-    }
+/// Data that only its author's team may see.
+pub(crate) fn for_authors_only() -> Predicate {
+    Predicate::Entry(SECURITY, own())
+}
 
-    /// Data that patients, their relations and their apps never see, and that not every professional may.
-    pub(crate) fn hidden_from_patients(&self) -> Predicate {
-        let own = Predicate::Entry(SECURITY, Test::Either([starts(NOT_FOR_PATIENTS), own()].into()));
-        own.or(self.inherit(|label| label.code.as_deref() == Some(NOT_FOR_PATIENTS) || label.system == OWN_SYSTEM))
-    }
+/// Data that somebody has classified: it has a level or a sensitivity.
+pub(crate) fn classified() -> Predicate {
+    let sensitivities = SENSITIVITIES.iter().map(|(code, _)| *code);
+    any(LEVELS.iter().copied().chain(sensitivities))
+}
 
-    /// Data that only its author's team may see.
-    pub(crate) fn for_authors_only(&self) -> Predicate {
-        Predicate::Entry(SECURITY, own()).or(self.inherit(|label| label.system == OWN_SYSTEM))
-    }
-
-    /// Data that somebody has classified: it has a level or a sensitivity.
-    pub(crate) fn classified(&self) -> Predicate {
-        let sensitivities = SENSITIVITIES.iter().map(|(code, _)| *code);
-        self.any(LEVELS.iter().copied().chain(sensitivities))
-    }
-
-    /// What the labels of a permit cover at least: those of them that are understood, any of which is enough. A level
-    /// covers what is labelled with it or with a lower one (R4 "Consent", securityLabel); unlabelled data counts as
-    /// normal.
-    pub(crate) fn covered_at_least(&self, labels: &[Coding]) -> Predicate {
-        labels.iter().fold(Predicate::None, |all, label| {
-            all.or(match meaning(label) {
-                Meaning::Level(level) => {
-                    let higher = self.any(LEVELS.iter().skip(level + 1).copied()).negate();
-                    match level < NORMAL {
-                        true => self.any(LEVELS.iter().take(level + 1).copied()).and(higher),
-                        false => higher,
-                    }
+/// What the labels of a permit cover at least: those of them that are understood, any of which is enough. A level
+/// covers what is labelled with it or with a lower one (R4 "Consent", securityLabel); unlabelled data counts as
+/// normal.
+pub(crate) fn covered_at_least(labels: &[Coding]) -> Predicate {
+    labels.iter().fold(Predicate::None, |all, label| {
+        all.or(match meaning(label) {
+            Meaning::Level(level) => {
+                let higher = any(LEVELS.iter().skip(level + 1).copied()).negate();
+                match level < NORMAL {
+                    true => any(LEVELS.iter().take(level + 1).copied()).and(higher),
+                    false => higher,
                 }
-                Meaning::Sensitivity(code) => self.any(below(code)),
-                Meaning::Other(code) => self.any([code.as_str()].into_iter()),
-                Meaning::Unknown => Predicate::None,
-            })
-        })
-    }
-
-    /// What the labels of a denial may cover. Who denies `R` means what is more than normal; who denies `N` or less,
-    /// all. A sensitivity covers the ones below it, and the ones above it, which may mean it.
-    pub(crate) fn covered_at_most(&self, labels: &[Coding]) -> Predicate {
-        labels.iter().fold(Predicate::None, |all, label| {
-            all.or(match meaning(label) {
-                Meaning::Level(level) if level > NORMAL => self.any(LEVELS.iter().skip(level).copied()),
-                Meaning::Sensitivity(code) => self.any(below(code).chain(above(code))),
-                Meaning::Other(code) => self.any([code.as_str()].into_iter()),
-                Meaning::Level(_) | Meaning::Unknown => Predicate::All,
-            })
-        })
-    }
-
-    /// Data with a label of one of these codes, its own or, where the label protects, inherited.
-    fn any<'c>(&self, codes: impl Iterator<Item = &'c str> + Clone) -> Predicate {
-        let of_pkb = |code: &'c str| PKB.iter().filter(move |(_, meant)| *meant == code).map(|(own, _)| *own);
-        let spellings = |code: &'c str| std::iter::once(code).chain(of_pkb(code).filter(move |own| *own != code));
-        let tests: Arc<[Test]> = codes.clone().flat_map(spellings).map(starts).collect();
-        if tests.is_empty() {
-            return Predicate::None;
-        }
-        let own = Predicate::Entry(SECURITY, Test::Either(tests));
-        if self.inherited.is_empty() {
-            return own;
-        }
-        let protects = |code: &str| !LEVELS.iter().take(NORMAL + 1).any(|level| *level == code);
-        own.or(self.inherit(|label| {
-            let meant = label.code.as_deref();
-            codes.clone().filter(|code| protects(code)).any(|code| spellings(code).any(|known| Some(known) == meant))
-        }))
-    }
-
-    /// Data that refers to a resource with such a label.
-    fn inherit(&self, is_such: impl Fn(&Coding) -> bool) -> Predicate {
-        let mut from: Vec<&str> = self
-            .inherited
-            .iter()
-            .filter(|one| one.labels.iter().any(&is_such))
-            .map(|one| one.reference.as_str())
-            .collect();
-        from.sort_unstable();
-        from.dedup();
-        let mut all = Predicate::None;
-        for group in from.chunk_by(|a, b| link::target_type(a) == link::target_type(b)) {
-            if let Some(target) = group.first().and_then(|one| link::target_type(one)) {
-                all = all.or(link::refers_to(target, group, self.only));
             }
-        }
-        all
+            Meaning::Sensitivity(code) => any(below(code)),
+            Meaning::Other(code) => any([code.as_str()].into_iter()),
+            Meaning::Unknown => Predicate::None,
+        })
+    })
+}
+
+/// What the labels of a denial may cover. Who denies `R` means what is more than normal; who denies `N` or less,
+/// all. A sensitivity covers the ones below it, and the ones above it, which may mean it.
+pub(crate) fn covered_at_most(labels: &[Coding]) -> Predicate {
+    labels.iter().fold(Predicate::None, |all, label| {
+        all.or(match meaning(label) {
+            Meaning::Level(level) if level > NORMAL => any(LEVELS.iter().skip(level).copied()),
+            Meaning::Sensitivity(code) => any(below(code).chain(above(code))),
+            Meaning::Other(code) => any([code.as_str()].into_iter()),
+            Meaning::Level(_) | Meaning::Unknown => Predicate::All,
+        })
+    })
+}
+
+/// Data with a label of one of these codes.
+fn any<'c>(codes: impl Iterator<Item = &'c str> + Clone) -> Predicate {
+    let of_pkb = |code: &'c str| PKB.iter().filter(move |(_, meant)| *meant == code).map(|(own, _)| *own);
+    let spellings = |code: &'c str| std::iter::once(code).chain(of_pkb(code).filter(move |own| *own != code));
+    let tests: Arc<[Test]> = codes.clone().flat_map(spellings).map(starts).collect();
+    if tests.is_empty() {
+        return Predicate::None;
     }
+    Predicate::Entry(SECURITY, Test::Either(tests))
 }
 
 /// Whether every label is of a known system, so that what a denial covers can be told exactly.
@@ -382,6 +337,17 @@ pub(crate) fn distinguished<'a>(labels: impl Iterator<Item = &'a Coding>) -> Vec
         }
     }
     codes
+}
+
+/// What a predicate means at least, or at most, while these labels are on their way to what inherits any.
+pub(crate) fn as_if_borne(predicate: Predicate, coming: &[String], at_most: bool) -> Predicate {
+    let borne = |leaf: Predicate| match &leaf {
+        Predicate::Entry(SECURITY, test) if coming.iter().any(|key| test.meets(key, None, None)) => {
+            leaf.or(Predicate::Inherits)
+        }
+        _ => leaf,
+    };
+    predicate.bounded(at_most, &borne)
 }
 
 /// Whether it is the parameter of `meta.security`.
@@ -403,149 +369,4 @@ fn own() -> Test {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use concord_fhir::index::Entries;
-
-    const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
-    const LEVEL: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
-
-    fn data(labels: &[&str]) -> Entries {
-        let row = |label: &&str| {
-            let system = match *label {
-                "AUTHOR-TEAM" | "NEW-KIND" => OWN_SYSTEM,
-                level if LEVELS.contains(&level) => LEVEL,
-                _ => ACT,
-            };
-            Entry { parameter: SECURITY, key: format!("{label}{SEPARATOR}{system}"), low: None, high: None }
-        };
-        Entries {
-            resource_type: ResourceType::parse("Condition").unwrap(),
-            id: "c".into(),
-            updated: 0,
-            patients: vec!["p1".into()],
-            rows: labels.iter().map(row).collect(),
-        }
-    }
-
-    fn plain() -> Labels<'static> {
-        Labels::of(&[], None)
-    }
-
-    fn label(code: &str) -> Coding {
-        let system = if LEVELS.contains(&code) { LEVEL } else { ACT };
-        Coding { system: system.into(), code: Some(code.into()) }
-    }
-
-    #[test]
-    fn levels_above_normal_and_sensitivities_hide_more() {
-        for (system, code, wanted) in [
-            (LEVEL, "R", true),
-            (LEVEL, "V", true),
-            (LEVEL, "N", false),
-            (LEVEL, "L", false),
-            (ACT, "MH", true),
-            (ACT, "NOPAT", false),
-            (OWN_SYSTEM, "AUTHOR-TEAM", false),
-            ("", "R", false),
-            ("urn:other", "MH", false),
-        ] {
-            assert_eq!(raises(system, code), wanted, "{system} {code}");
-        }
-    }
-
-    #[test]
-    fn a_label_hides_from_patients_by_its_code_or_its_system() {
-        for (system, code, wanted) in [
-            (ACT, "NOPAT", true),
-            ("urn:other", "NOPAT", true),
-            (OWN_SYSTEM, "AUTHOR-TEAM", true),
-            (OWN_SYSTEM, "NEW-KIND", true),
-            (ACT, "MH", false),
-            ("urn:other", "AUTHOR-TEAM", false),
-        ] {
-            assert_eq!(hides_from_patients(system, code), wanted, "{system} {code}");
-        }
-    }
-
-    #[test]
-    fn elements_are_left_out_of_patients_only() {
-        assert!(may_redact(None) && may_redact(Some(PATIENT)));
-        assert!(!may_redact(ResourceType::parse("Condition")));
-    }
-
-    #[test]
-    fn the_table_is_sorted_and_closed() {
-        assert!(SENSITIVITIES.is_sorted());
-        for (_, parent) in SENSITIVITIES {
-            assert!(parent.is_none_or(|parent| SENSITIVITIES.iter().any(|(code, _)| *code == parent)));
-        }
-        assert_eq!(LEVELS[NORMAL], "N");
-    }
-
-    #[test]
-    fn each_sensitive_label_must_be_named() {
-        let covers = |named: &[&str], labels: &[&str]| {
-            let named: Vec<Coding> = named.iter().map(|code| label(code)).collect();
-            Named::default().with(&named).covers(&plain()).holds(&data(labels))
-        };
-        assert!(covers(&[], &[]) && covers(&[], &["N"]) && covers(&[], &["L", "PATAST"]));
-        assert!(!covers(&[], &["R"]) && !covers(&[], &["MH"]) && !covers(&[], &["N", "SEX"]));
-        assert!(covers(&["MH"], &["MH"]) && !covers(&["MH"], &["MH", "SEX"]) && !covers(&["MH"], &["R", "MH"]));
-        assert!(covers(&["SPI"], &["ETHUD"]) && !covers(&["ETHUD"], &["SPI"]));
-        assert!(covers(&["R"], &["R"]) && !covers(&["R"], &["V"]) && covers(&["V"], &["R"]));
-        assert!(!covers(&["R"], &["R", "HIV"]) && covers(&["R", "HIV"], &["R", "HIV"]));
-    }
-
-    #[test]
-    fn a_permit_covers_a_level_and_lower_and_a_denial_a_level_and_higher() {
-        let least = |code: &str, labels: &[&str]| plain().covered_at_least(&[label(code)]).holds(&data(labels));
-        assert!(least("N", &[]) && least("N", &["L"]) && !least("N", &["R"]));
-        assert!(least("R", &["R"]) && !least("R", &["V"]));
-        assert!(least("L", &["U"]) && !least("L", &[]) && !least("L", &["L", "N"]));
-        assert!(least("BH", &["COGN"]) && !least("BH", &["MH"]) && !least("BH", &[]));
-        let most = |code: &str, labels: &[&str]| plain().covered_at_most(&[label(code)]).holds(&data(labels));
-        assert!(most("R", &["R"]) && most("R", &["V"]) && !most("R", &["N"]) && !most("R", &[]));
-        assert!(most("N", &[]) && most("N", &["R"]) && most("L", &["N"]));
-        assert!(most("SUD", &["ETHUD"]) && most("SUD", &["SPI"]) && !most("SUD", &["MH"]));
-    }
-
-    #[test]
-    fn a_label_of_another_known_system_covers_what_bears_it() {
-        for system in ["http://terminology.hl7.org/CodeSystem/v3-ObservationValue", OWN_SYSTEM, ACT] {
-            let named = [Coding { system: system.into(), code: Some("PATAST".into()) }];
-            for covered in [plain().covered_at_least(&named), plain().covered_at_most(&named)] {
-                assert!(covered.holds(&data(&["PATAST"])) && !covered.holds(&data(&["N"])), "{system}");
-            }
-            assert!(are_known(&named));
-        }
-    }
-
-    #[test]
-    fn an_unknown_label_permits_nothing_and_denies_everything() {
-        for unknown in [
-            Coding { system: "urn:other".into(), code: Some("MENTAL".into()) },
-            Coding { system: LEVEL.into(), code: Some("X".into()) },
-            Coding { system: String::new(), code: Some("R".into()) },
-            Coding { system: ACT.into(), code: None },
-        ] {
-            let unknown = std::slice::from_ref(&unknown);
-            assert_eq!(plain().covered_at_least(unknown), Predicate::None);
-            assert_eq!(plain().covered_at_most(unknown), Predicate::All);
-            assert!(!are_known(unknown));
-            assert_eq!(Named::default().with(unknown), Named::default());
-        }
-    }
-
-    #[test]
-    fn hidden_data_is_known_by_any_label_of_its_kind() {
-        for labels in [&["NOPAT"][..], &["N", "AUTHOR-TEAM"], &["NEW-KIND"]] {
-            assert!(plain().hidden_from_patients().holds(&data(labels)), "{labels:?}");
-        }
-        assert!(!plain().hidden_from_patients().holds(&data(&["MH", "R"])));
-        assert!(
-            plain().for_authors_only().holds(&data(&["AUTHOR-TEAM"]))
-                && !plain().for_authors_only().holds(&data(&["NOPAT"]))
-        );
-    }
-}
+mod tests;

@@ -4,9 +4,9 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | who calls? | [`caller`] |
+//! | who calls? | [`caller`], [`actor`] |
 //! | what does the token let the app do? | [`scope`] |
-//! | what is asked? | [`request`], [`purpose`] |
+//! | what is asked? | [`request`], [`action`], [`purpose`] |
 //! | what is known? | [`facts`], [`identity`] |
 //! | may they? | [`decide()`] |
 //! | what is the answer? | [`decision`] |
@@ -15,11 +15,11 @@
 //! | who can see a record? | [`who`] |
 //! | how is it told? | [`explain`] |
 
+pub mod action;
+pub mod actor;
+mod asked;
 pub mod authorship;
-mod axis;
 pub mod caller;
-mod ceiling;
-mod citizen;
 mod combine;
 mod comment;
 pub mod decide;
@@ -29,23 +29,28 @@ pub mod facts;
 pub mod identity;
 mod label;
 mod link;
+mod patient_side;
 mod plain;
 mod professional;
+mod proposal;
+mod provision_scope;
 pub mod purpose;
 pub mod request;
 mod ruling;
 pub mod scope;
+mod scope_limit;
 pub mod suggest;
 mod system;
 #[cfg(test)]
 mod tests;
 mod tri;
 mod types;
+mod unseen;
 pub mod who;
 
 pub use authorship::may_change;
-pub use citizen::legal_basis;
 pub use decide::decide;
 pub use label::{OWN_SYSTEM, hides_from_patients, raises};
+pub use patient_side::legal_basis;
 pub use professional::REVIEW_TASK;
 pub use who::who_can_see;

@@ -5,12 +5,13 @@ use std::sync::{Arc, LazyLock};
 
 use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::{Kind, RecordClass, ResourceType, parameters, record_class};
+use concord_fhir::registry::{Kind, PatientCompartment, ResourceType, parameters, patient_compartment};
 
 /// For each type that can be referred to, the reference parameters of types with patients' data that may do so.
 static LINKS: LazyLock<BTreeMap<ResourceType, Vec<(ResourceType, ParameterId)>>> = LazyLock::new(|| {
     let of = |target: ResourceType| {
-        let from = ResourceType::all().filter(|one| matches!(record_class(*one), RecordClass::Record { .. }));
+        let from =
+            ResourceType::all().filter(|one| matches!(patient_compartment(*one), PatientCompartment::Record { .. }));
         from.flat_map(move |one| {
             parameters(one)
                 .filter(move |parameter| parameter.kind == Kind::Reference && parameter.targets.contains(target))
@@ -21,7 +22,7 @@ static LINKS: LazyLock<BTreeMap<ResourceType, Vec<(ResourceType, ParameterId)>>>
     ResourceType::all().map(|target| (target, of(target))).collect()
 });
 
-/// The parameters that tell who wrote a resource.
+/// The parameters by which a resource says itself who wrote it. What it says lets nobody in: only a denial goes by it, see [`may_be_written_by`].
 const AUTHORS: [&str; 28] = [
     "AdverseEvent.recorder",
     "AllergyIntolerance.recorder",
@@ -57,22 +58,24 @@ fn type_of(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
 
-/// What one of these wrote, as far as the index tells: references `Type/id`.
-pub(crate) fn written_by<'a>(names: impl Iterator<Item = &'a str>, only: Option<ResourceType>) -> Predicate {
-    let names: Arc<[Test]> = names.map(|name| Test::Is(name.to_owned())).collect();
-    if names.is_empty() {
-        return Predicate::None;
-    }
-    let about = |name: &&&str| only.is_none_or(|only| type_of(name) == only.name());
-    AUTHORS
-        .iter()
-        .filter(about)
-        .fold(Predicate::None, |all, name| all.or(Predicate::Entry(ParameterId::of(name), Test::Either(names.clone()))))
+/// What one of these wrote, references `Type/id`: who was signed in when it was written, or whom a registered system
+/// named, as the store keeps it. What a resource says itself of its author gives nobody anything.
+pub(crate) fn written_by<'a>(names: impl Iterator<Item = &'a str>) -> Predicate {
+    let names: Arc<[String]> = names.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if names.is_empty() { Predicate::None } else { Predicate::Author(names) }
 }
 
-/// The types of which the index tells the author.
-pub(crate) fn types_with_authors() -> impl Iterator<Item = &'static str> {
-    AUTHORS.iter().map(|name| type_of(name))
+/// What this one may have written, for a denial: what they wrote, what says so itself, and, of the types that do not say
+/// it, what nobody is known to have written.
+pub(crate) fn may_be_written_by(name: &str, only: Option<ResourceType>) -> Predicate {
+    let about = |code: &&&str| only.is_none_or(|only| type_of(code) == only.name());
+    let says_so = AUTHORS
+        .iter()
+        .filter(about)
+        .fold(Predicate::None, |all, code| all.or(Predicate::Entry(ParameterId::of(code), Test::Is(name.to_owned()))));
+    let types = AUTHORS.iter().filter_map(|code| ResourceType::parse(type_of(code))).collect();
+    let unknown = Predicate::Type(types).negate().and(Predicate::Author([String::new()].into()));
+    written_by(std::iter::once(name)).or(says_so).or(unknown)
 }
 
 /// What refers to one of these resources of one type in any element that the index knows.
@@ -132,6 +135,6 @@ mod tests {
         let goal = ResourceType::of("Goal");
         assert_eq!(itself("Goal/1"), Some(Predicate::Type(vec![goal]).and(Predicate::Id(vec!["1".into()]))));
         assert_eq!(target_type("Goal/1"), Some(goal));
-        assert_eq!(written_by(std::iter::empty(), None), Predicate::None);
+        assert_eq!(written_by(std::iter::empty()), Predicate::None);
     }
 }

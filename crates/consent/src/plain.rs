@@ -7,14 +7,14 @@ use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 
-use crate::label::Labels;
+use crate::label;
 use crate::link;
 
 /// Types whose data is of a plain kind.
 const TYPES: [&str; 6] = ["Appointment", "AppointmentResponse", "CareTeam", "Goal", "Patient", "RelatedPerson"];
 
 /// Data of the patient that is classified, of a plain kind, or that the patient wrote.
-pub(crate) fn classified_or_plain(labels: &Labels<'_>, patient: &str, only: Option<ResourceType>) -> Predicate {
+pub(crate) fn classified_or_plain(patient: &str, only: Option<ResourceType>) -> Predicate {
     let types = match only {
         Some(only) if TYPES.contains(&only.name()) => Predicate::All,
         Some(_) => Predicate::None,
@@ -28,8 +28,8 @@ pub(crate) fn classified_or_plain(labels: &Labels<'_>, patient: &str, only: Opti
         ),
     };
     let patient = format!("Patient/{patient}");
-    let own = link::written_by(std::iter::once(patient.as_str()), only);
-    types.or(vital_signs).or(own).or(labels.classified())
+    let own = link::written_by(std::iter::once(patient.as_str()));
+    types.or(vital_signs).or(own).or(label::classified())
 }
 
 #[cfg(test)]
@@ -43,10 +43,9 @@ mod tests {
 
     #[test]
     fn a_plain_type_is_wholly_plain() {
-        let labels = Labels::of(&[], None);
-        assert_eq!(classified_or_plain(&labels, "p", ResourceType::parse("Goal")), Predicate::All);
+        assert_eq!(classified_or_plain("p", ResourceType::parse("Goal")), Predicate::All);
         let condition = ResourceType::parse("Condition");
-        let own = link::written_by(std::iter::once("Patient/p"), condition);
-        assert_eq!(classified_or_plain(&labels, "p", condition), own.or(labels.classified()));
+        let own = link::written_by(std::iter::once("Patient/p"));
+        assert_eq!(classified_or_plain("p", condition), own.or(label::classified()));
     }
 }

@@ -1,18 +1,18 @@
 //! Professionals: by the care team, by the patient's Consents, by what their own team wrote, by breaking the glass, and
-//! in an office.
+//! in a privileged role.
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 
-use crate::caller::Office;
-use crate::citizen;
+use crate::asked::{Asked, Reach, Records};
+use crate::caller::PrivilegedRole;
 use crate::combine::{all_rulings, combine};
-use crate::decide::{Asked, Reach, Records};
 use crate::decision::Layer;
 use crate::facts::{PatientFacts, Target};
 use crate::identity::Identity;
-use crate::label::Named;
+use crate::label::{self, Named};
 use crate::link;
+use crate::patient_side;
 use crate::purpose::Purpose;
 use crate::request::{Action, BREAK_GLASS_MS};
 use crate::ruling::{Kind, Question};
@@ -21,6 +21,9 @@ use crate::types;
 
 /// System and code of the Tasks by which the privacy officer reviews that the glass was broken.
 pub const REVIEW_TASK: (&str, &str) = ("urn:concord:task", "break-glass-review");
+
+/// What an office holder is told who gives no reason.
+const OFFICE_REASON: &str = "to act in an office needs a reason in words";
 
 /// The lowest authenticator assurance level with which the glass can be broken, where the token says one.
 const BREAK_GLASS_AUTHENTICATION: u8 = 3;
@@ -43,7 +46,12 @@ pub(crate) fn reach(asked: &mut Asked<'_>) -> Reach {
     }
     if facts.patients.is_empty() {
         let text = "this person has no relationship to any patient in question";
-        asked.takes(Layer::Relationship, "no-relationship", Predicate::NoRecord.negate(), text);
+        let records = Predicate::NoPatientCompartment.negate();
+        asked.takes(Layer::Relationship, "no-relationship", records.clone(), text);
+        // Said of every record alike: whether it is said must not tell whether there is one.
+        if !request.caller.credentials.privileged_roles.is_empty() && request.good_reason().is_none() {
+            asked.takes(Layer::PrivilegedRole, "office.reason", records, OFFICE_REASON);
+        }
     }
     let reviews = reviews(asked);
     let permit = records.predicate().or(reviews.clone());
@@ -56,7 +64,7 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
     let request = asked.request;
     let only = asked.only();
     let writes = request.action.writes();
-    let record = Predicate::Record(patient.patient.clone());
+    let record = Predicate::PatientCompartment(patient.patient.clone());
     let in_care_team =
         patient.care_teams.iter().any(|team| identity.is_in(team, &patient.patient, asked.now) == Tri::Yes);
     let mut question = Question {
@@ -66,12 +74,11 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
         kind: Kind::Professional,
         in_care_team,
         patient,
-        reading: citizen::reading(asked, patient),
+        reading: patient_side::reading(asked, patient),
         in_part: asked.in_part(),
         now: asked.now,
     };
-    let labels = question.reading.labels;
-    let authored = link::written_by(identity.references(), only);
+    let authored = link::written_by(identity.references());
     let implied = implied_by_care_team(asked, &question, &authored);
     let is_implied = implied.0 != Predicate::None;
     let permitted = combine(implied.0, &question, &mut asked.reasons);
@@ -82,10 +89,11 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
         }
         false => permitted.clone(),
     };
-    let app = citizen::app(asked, Some(patient), question.purpose);
+    let app = patient_side::app(asked, Some(patient), question.purpose);
     let types = if writes { types::written_by_professionals(only) } else { types::seen_by_professionals(only) };
     let serves = question.purpose.is_direct_care() || question.purpose == Purpose::BREAK_GLASS;
-    let kept = if writes || !serves { Predicate::None } else { authored.clone() };
+    let in_log = only == Some(types::AUDIT_EVENT); // which nobody writes
+    let kept = if writes || !serves || in_log { Predicate::None } else { authored.clone() };
     if kept != Predicate::None {
         let text = "this person, or the organisation they work for, wrote this and keeps access to it";
         asked.gives(Layer::Relationship, "author", record.clone().and(kept.clone()), text);
@@ -95,8 +103,8 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
         let text = "neither the care team nor a sharing choice of the patient lets this person in";
         asked.takes(Layer::Relationship, "no-relationship", record.clone(), text);
     }
-    let team = authored.or(link::written_by(colleagues(identity, patient, asked.now).iter().map(String::as_str), only));
-    let hidden = labels.for_authors_only();
+    let team = authored.or(link::written_by(colleagues(identity, patient, asked.now).iter().map(String::as_str)));
+    let hidden = label::for_authors_only();
     let for_authors = match request.action {
         Action::Create => Predicate::All,
         _ => hidden.clone().negate().or(team.clone()),
@@ -106,10 +114,9 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
         let text = "this is kept for the team that wrote it";
         asked.takes(Layer::Label, "label.author-team", about, text);
     }
-    let office = in_office(asked, &question);
+    let role = in_privileged_role(asked, &question);
     let bounds = types.and(app).and(for_authors);
-    let all =
-        |permitted: Predicate| permitted.or(kept.clone()).or(glass.clone()).and(bounds.clone()).or(office.clone());
+    let all = |permitted: Predicate| permitted.or(kept.clone()).or(glass.clone()).and(bounds.clone()).or(role.clone());
     (all(permitted), all(wholly))
 }
 
@@ -132,21 +139,20 @@ fn implied_by_care_team(
     if !question.in_care_team {
         return (Predicate::None, Predicate::None);
     }
-    let record = Predicate::Record(question.patient.patient.clone());
+    let record = Predicate::PatientCompartment(question.patient.patient.clone());
     if !question.purpose.is_direct_care() {
         let text = "being in the care team is no reason for this purpose";
         asked.takes(Layer::Relationship, "care-team.purpose", record, text);
         return (Predicate::None, Predicate::None);
     }
-    let labels = &question.reading.labels;
     let text = "this person is in the patient's care team";
     if question.action == Action::Create {
         asked.gives(Layer::Relationship, "care-team", record, text);
         return (Predicate::All, Predicate::All);
     }
-    let whole = Named::default().covers(labels).or(authored.clone());
+    let whole = Named::default().covers().or(authored.clone());
     let implied = match question.in_part {
-        true => Named::default().covers_in_part(labels).or(authored.clone()),
+        true => Named::default().covers_in_part().or(authored.clone()),
         false => whole.clone(),
     };
     asked.gives(Layer::Relationship, "care-team", record.clone().and(implied.clone()), text);
@@ -179,7 +185,7 @@ fn broken_glass(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
         return Predicate::None;
     }
     let request = asked.request;
-    let record = Predicate::Record(question.patient.patient.clone());
+    let record = Predicate::PatientCompartment(question.patient.patient.clone());
     let who = request.caller.actor.reference();
     let holds = |since: i64| since <= asked.now && asked.now < since.saturating_add(BREAK_GLASS_MS);
     let known =
@@ -203,9 +209,9 @@ fn broken_glass(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
     for ruling in refused {
         let text = "the patient has refused emergency access to this";
         let denial = crate::decision::Reason { layer: Layer::BreakGlass, rule: "break-glass.refused", ..ruling.reason };
-        let about = record.clone().and(ruling.region.clone());
+        let about = record.clone().and(ruling.scope.clone());
         asked.reasons.push(crate::decision::Reason { text: text.to_owned(), ..denial }.about(about));
-        open = open.and(ruling.region.negate());
+        open = open.and(ruling.scope.negate());
     }
     if open == Predicate::None {
         return open;
@@ -217,38 +223,37 @@ fn broken_glass(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
     open
 }
 
-/// What an office gives: with a reason, for named patients, everything to see; to write, what is hidden from patients.
-fn in_office(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
+/// What a privileged role gives: with a reason, for named patients, everything to see; to write, what is hidden from patients.
+fn in_privileged_role(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
     let request = asked.request;
-    let offices = &request.caller.credentials.offices;
-    let Some(office) = offices.iter().min() else { return Predicate::None };
-    let record = Predicate::Record(question.patient.patient.clone());
+    let roles = &request.caller.credentials.privileged_roles;
+    let Some(role) = roles.iter().min() else { return Predicate::None };
+    let record = Predicate::PatientCompartment(question.patient.patient.clone());
     let Some(reason) = request.good_reason() else {
-        let text = "to act in an office needs a reason in words";
-        asked.takes(Layer::Office, "office.reason", record, text);
+        asked.takes(Layer::PrivilegedRole, "office.reason", record, OFFICE_REASON);
         return Predicate::None;
     };
     let permitted = match request.action {
         Action::Create | Action::Update => {
-            types::written_by_professionals(question.reading.only).and(question.reading.labels.hidden_from_patients())
+            types::written_by_professionals(question.reading.only).and(label::hidden_from_patients())
         }
         Action::Delete => Predicate::None,
         Action::Read | Action::Search | Action::History | Action::TypeHistory => Predicate::All,
     };
-    let (rule, who) = match office {
-        Office::SafeguardingLead => ("office.safeguarding", "the safeguarding lead"),
-        Office::PrivacyOfficer => ("office.privacy", "the privacy officer"),
+    let (rule, who) = match role {
+        PrivilegedRole::SafeguardingLead => ("office.safeguarding", "the safeguarding lead"),
+        PrivilegedRole::PrivacyOfficer => ("office.privacy", "the privacy officer"),
     };
     if permitted != Predicate::None {
         let text = format!("this person acts as {who}; the reason given was: {reason}");
-        asked.gives(Layer::Office, rule, record.and(permitted.clone()), &text);
+        asked.gives(Layer::PrivilegedRole, rule, record.and(permitted.clone()), &text);
     }
     permitted
 }
 
 /// The reviews of broken glass, of whomever they are about: the privacy officer's work list.
 fn reviews(asked: &mut Asked<'_>) -> Predicate {
-    let is_officer = asked.request.caller.credentials.offices.contains(&Office::PrivacyOfficer);
+    let is_officer = asked.request.caller.credentials.privileged_roles.contains(&PrivilegedRole::PrivacyOfficer);
     let tasks = types::task(asked.only());
     if !is_officer || tasks == Predicate::None || matches!(asked.request.action, Action::Create | Action::Delete) {
         return Predicate::None;
@@ -257,7 +262,7 @@ fn reviews(asked: &mut Asked<'_>) -> Predicate {
     let reviews = Predicate::Entry(ParameterId::of("Task.code"), Test::Is(format!("{code}{SEPARATOR}{system}")));
     let reviews = tasks.and(reviews);
     let text = "the privacy officer reviews emergency access";
-    asked.gives(Layer::Office, "office.review", reviews.clone(), text);
+    asked.gives(Layer::PrivilegedRole, "office.review", reviews.clone(), text);
     reviews
 }
 

@@ -1,6 +1,6 @@
 //! Purposes of use (HL7 v3 code system ActReason, the part below `PurposeOfUse` that matters to a personal record).
 
-use crate::caller::Actor;
+use crate::actor::Actor;
 
 /// The code system of purposes of use.
 pub const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";

@@ -7,12 +7,12 @@
 
 use concord_fhir::predicate::Predicate;
 
-use crate::axis::{self, Reading, Region};
 use crate::decision::{Layer, Reason, Verdict};
 use crate::facts::{Coding, ConsentFacts, Effect, LegalBasis, PatientFacts, Provision, Standing, Target};
 use crate::identity::{Identity, Rank};
 use crate::label::Named;
 use crate::plain;
+use crate::provision_scope::{self, ProvisionContext, ProvisionScope};
 use crate::purpose::{self, Purpose};
 use crate::request::Action;
 use crate::tri::Tri;
@@ -26,7 +26,7 @@ pub(crate) struct Question<'a> {
     /// Whether the caller is in the patient's care team, so that what is permitted to everybody is permitted to them.
     pub(crate) in_care_team: bool,
     pub(crate) patient: &'a PatientFacts,
-    pub(crate) reading: Reading<'a>,
+    pub(crate) reading: ProvisionContext<'a>,
     /// Whether a Patient may be shown without the elements that its labels are about.
     pub(crate) in_part: bool,
     pub(crate) now: i64,
@@ -49,9 +49,9 @@ pub(crate) enum Kind {
 pub(crate) struct Ruling {
     pub(crate) rank: Rank,
     /// The data that it permits or denies, within the patient's record.
-    pub(crate) region: Predicate,
+    pub(crate) scope: Predicate,
     pub(crate) permits: bool,
-    /// The data that it is about, where that is more than its region, because it is not understood.
+    /// The data that it is about, where that is more than its scope, because it is not understood.
     pub(crate) about: Option<Predicate>,
     /// Whether it names breaking the glass.
     pub(crate) names_break_glass: bool,
@@ -62,7 +62,7 @@ pub(crate) struct Ruling {
 #[derive(Clone)]
 struct Path {
     applies: Tri,
-    region: Region,
+    scope: ProvisionScope,
     permit_rank: Rank,
     deny_rank: Rank,
     /// The labels that its permits name.
@@ -106,7 +106,7 @@ pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ru
     }
     let top = Path {
         applies: Tri::Yes,
-        region: Region::everything(),
+        scope: ProvisionScope::everything(),
         permit_rank: Rank::Everybody,
         deny_rank: Rank::Everybody,
         named: Named::default(),
@@ -155,7 +155,7 @@ fn collect<'a>(
     nodes: &mut Vec<Node<'a>>,
 ) {
     let path = extend(provision, above, question);
-    if path.applies == Tri::No || path.region.most == Predicate::None {
+    if path.applies == Tri::No || path.scope.most == Predicate::None {
         return;
     }
     let (mut permits, mut denies) = (Predicate::None, Predicate::None);
@@ -163,7 +163,7 @@ fn collect<'a>(
         Effect::Permit if !in_doubt && may_permit(&path, question, consent.basis) => {
             permits = permitted(&path, question, consent.basis);
         }
-        Effect::Deny => denies = path.region.most.clone(),
+        Effect::Deny => denies = path.scope.most.clone(),
         Effect::Permit | Effect::Silent => {}
     }
     for inner in &provision.provisions {
@@ -185,7 +185,7 @@ fn extend(provision: &Provision, above: &Path, question: &Question<'_>) -> Path 
     if path.applies == Tri::No {
         return path;
     }
-    path.region = path.region.and(axis::data(provision, &question.reading));
+    path.scope = path.scope.and(provision_scope::data(provision, &question.reading));
     path.permit_rank = path.permit_rank.max(permit_rank);
     path.deny_rank = path.deny_rank.max(deny_rank);
     if provision.effect == Effect::Permit {
@@ -277,15 +277,14 @@ fn may_permit(path: &Path, question: &Question<'_>, basis: Option<LegalBasis>) -
 /// it, and needs no permit to see it.
 fn permitted(path: &Path, question: &Question<'_>, basis: Option<LegalBasis>) -> Predicate {
     if question.action == Action::Create {
-        return path.region.least.clone();
+        return path.scope.least.clone();
     }
-    let labels = &question.reading.labels;
-    let named = if question.in_part { path.named.covers_in_part(labels) } else { path.named.covers(labels) };
-    let region = path.region.least.clone().and(named);
+    let named = if question.in_part { path.named.covers_in_part() } else { path.named.covers() };
+    let scope = path.scope.least.clone().and(named);
     if question.kind == Kind::Professional || path.names_data || basis.is_some() {
-        return region;
+        return scope;
     }
-    region.and(plain::classified_or_plain(labels, &question.patient.patient, question.reading.only))
+    scope.and(plain::classified_or_plain(&question.patient.patient, question.reading.only))
 }
 
 /// What a provision says, once the deeper ones have spoken.
@@ -296,16 +295,16 @@ fn decided(
     consent: &ConsentFacts,
     doubt: Option<&str>,
 ) -> Vec<Ruling> {
-    let ruling = |rank, region| ruling(node, rank, region, question, consent, doubt);
+    let ruling = |rank, scope| ruling(node, rank, scope, question, consent, doubt);
     let mut rulings = Vec::new();
     if node.denies != Predicate::None {
         let deeper = nodes.iter().filter(|other| other.depth > node.depth && other.permits != Predicate::None);
-        let region = node.denies.clone().and(all(deeper.map(|other| &other.permits)).negate());
-        rulings.push(ruling(node.path.deny_rank, region));
+        let scope = node.denies.clone().and(all(deeper.map(|other| &other.permits)).negate());
+        rulings.push(ruling(node.path.deny_rank, scope));
     }
     if node.permits != Predicate::None {
         let denied = all(nodes.iter().filter(|other| other.depth >= node.depth).map(|other| &other.denies));
-        let region = node.permits.clone().and(denied.negate());
+        let scope = node.permits.clone().and(denied.negate());
         // Where a deeper permit that names the caller less specifically applies, that one decides.
         let weaker: Vec<&Node<'_>> = nodes
             .iter()
@@ -313,14 +312,16 @@ fn decided(
             .filter(|other| other.path.permit_rank < node.path.permit_rank)
             .collect();
         let apart = all(weaker.iter().map(|other| &other.permits)).negate();
-        rulings.push(ruling(node.path.permit_rank, region.and(apart)));
+        rulings.push(ruling(node.path.permit_rank, scope.and(apart)));
     }
-    rulings.retain(|ruling| ruling.region != Predicate::None);
+    rulings.retain(|ruling| ruling.scope != Predicate::None);
     // A permit that may name the caller and does not count for want of understanding: worth a reason.
     let lost = node.provision.effect == Effect::Permit && node.permits == Predicate::None;
-    let unclear = doubt.is_some() || node.path.applies != Tri::Yes || axis::is_vague(node.provision, &question.reading);
+    let unclear = doubt.is_some()
+        || node.path.applies != Tri::Yes
+        || provision_scope::is_vague(node.provision, &question.reading);
     if lost && unclear && node.path.deny_rank > Rank::Everybody {
-        let about = Some(node.path.region.most.clone());
+        let about = Some(node.path.scope.most.clone());
         rulings.push(Ruling { about, ..ruling(node.path.permit_rank, Predicate::None) });
     }
     rulings
@@ -333,7 +334,7 @@ fn all<'a>(parts: impl Iterator<Item = &'a Predicate>) -> Predicate {
 fn ruling(
     node: &Node<'_>,
     rank: Rank,
-    region: Predicate,
+    scope: Predicate,
     question: &Question<'_>,
     consent: &ConsentFacts,
     doubt: Option<&str>,
@@ -347,10 +348,10 @@ fn ruling(
         (Rank::Person, _) => "this person",
     };
     let unclear = doubt.or(node.provision.unevaluable.as_deref());
-    let vague = node.path.applies != Tri::Yes || axis::is_vague(node.provision, &question.reading);
+    let vague = node.path.applies != Tri::Yes || provision_scope::is_vague(node.provision, &question.reading);
     let mut layer = Layer::Consent;
     let (verdict, rule, text) = match (permits, unclear) {
-        (true, _) if region == Predicate::None => {
+        (true, _) if scope == Predicate::None => {
             let why = unclear.unwrap_or("it is not sure that all it asks for is met");
             let text =
                 format!("the patient shares something here, but it cannot be understood and so does not count: {why}");
@@ -379,7 +380,7 @@ fn ruling(
         provision: Some(node.provision.path.clone()),
         ..Reason::new(layer, verdict, rule, text)
     };
-    Ruling { rank, region, permits, about: None, names_break_glass: node.path.names_break_glass, reason }
+    Ruling { rank, scope, permits, about: None, names_break_glass: node.path.names_break_glass, reason }
 }
 
 fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
@@ -388,6 +389,6 @@ fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
         consent: Some(consent.name.clone()),
         ..Reason::new(Layer::Consent, Verdict::Unevaluable, "consent.unevaluable", text)
     };
-    let region = Predicate::All;
-    Ruling { rank: Rank::Person, region, permits: false, about: None, names_break_glass: false, reason }
+    let scope = Predicate::All;
+    Ruling { rank: Rank::Person, scope, permits: false, about: None, names_break_glass: false, reason }
 }

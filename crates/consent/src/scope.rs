@@ -3,7 +3,7 @@
 
 use concord_fhir::registry::ResourceType;
 
-use crate::request::Action;
+use crate::action::Action;
 
 /// The scopes of a token that say something about resources. Others (`openid`, `launch/patient`) are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,12 @@ impl Scopes {
         self.0.iter().filter(move |scope| scope.permits(action) && scope.is_about(resource_type))
     }
 
+    /// Whether a scope has a query, and so is about some resources of a type only.
+    #[must_use]
+    pub fn are_granular(&self) -> bool {
+        self.0.iter().any(|scope| !scope.query.is_empty())
+    }
+
     /// Whether a scope of this context is among them.
     #[must_use]
     pub fn has(&self, context: Context) -> bool {
@@ -100,6 +106,13 @@ impl Scope {
             search: letters.contains('s'),
             query: query.map_or(Some(Vec::new()), parameters)?,
         })
+    }
+
+    /// Whether it covers everything in its context: `*.cruds` without a query.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let letters = self.create && self.read && self.update && self.delete && self.search;
+        letters && self.resource_type.is_none() && self.query.is_empty()
     }
 
     /// Whether its letters cover the interaction.

@@ -2,9 +2,9 @@
 
 use concord_fhir::predicate::Predicate;
 
-use crate::decide::Asked;
+use crate::asked::Asked;
 use crate::decision::Layer;
-use crate::label::{Labels, Named};
+use crate::label::{self, Named};
 use crate::purpose::Purpose;
 use crate::request::Action;
 use crate::types;
@@ -33,8 +33,7 @@ pub(crate) fn reach(asked: &mut Asked<'_>) -> Predicate {
     if request.action == Action::Create {
         return reach;
     }
-    let labels = Labels::of(&[], asked.only());
-    let plain = Named::default().covers(&labels).and(labels.hidden_from_patients().negate());
+    let plain = Named::default().covers().and(label::hidden_from_patients().negate());
     let text = "a system does not see sensitive data on its own authority";
     asked.takes(Layer::Label, "system.sensitive", plain.clone().negate(), text);
     reach.and(plain)

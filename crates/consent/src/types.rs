@@ -5,15 +5,16 @@ use std::sync::LazyLock;
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::{RecordClass, ResourceType, record_class};
+use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
 use concord_fhir::rules;
 use concord_fhir::rules::communication::CORRECTIONS;
 
 use crate::request::Action;
 
 /// Reference data about no patient, which every caller may read.
-static SHARED: LazyLock<Vec<ResourceType>> =
-    LazyLock::new(|| ResourceType::all().filter(|one| record_class(*one) == RecordClass::Shared).collect());
+static SHARED: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
+    ResourceType::all().filter(|one| patient_compartment(*one) == PatientCompartment::Shared).collect()
+});
 
 /// What professionals do not see although it is in a patient's record: who looked at it.
 static NOT_FOR_PROFESSIONALS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["AuditEvent"]));
@@ -28,6 +29,9 @@ static NOT_WRITTEN_BY_PROFESSIONALS: LazyLock<Vec<ResourceType>> =
 
 /// What nobody changes once it is there.
 static APPEND_ONLY: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["AuditEvent", "Provenance"]));
+
+/// The log of who looked.
+pub(crate) const AUDIT_EVENT: ResourceType = ResourceType::of("AuditEvent");
 
 static CONSENT: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Consent"]));
 static TASK: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Task"]));
@@ -58,6 +62,17 @@ pub(crate) fn shared(only: Option<ResourceType>) -> Predicate {
 /// Consent.
 pub(crate) fn consent(only: Option<ResourceType>) -> Predicate {
     of(&CONSENT, only)
+}
+
+/// Consents that are proposals.
+pub(crate) fn proposal(only: Option<ResourceType>) -> Predicate {
+    let status = ["draft", "proposed"].map(|status| Test::Starts(format!("{status}{SEPARATOR}")));
+    consent(only).and(Predicate::Entry(ParameterId::of("Consent.status"), Test::Either(status.into())))
+}
+
+/// What decides who sees a record.
+pub(crate) fn decides_access(only: Option<ResourceType>) -> Predicate {
+    of(&DECIDES_ACCESS, only)
 }
 
 /// Task.
@@ -107,12 +122,9 @@ fn taken_back(action: Action, only: Option<ResourceType>) -> Predicate {
     tasks.and(Predicate::Entry(ParameterId::of("Task.code"), Test::Either(codes.into())))
 }
 
-/// What a professional may write in a record: a Consent only as a proposal that the patient may take up.
+/// What a professional may write in a record; see [`crate::proposal`] for Consents.
 pub(crate) fn written_by_professionals(only: Option<ResourceType>) -> Predicate {
-    let proposal = ["draft", "proposed"].map(|status| Test::Starts(format!("{status}{SEPARATOR}")));
-    let proposed = Predicate::Entry(ParameterId::of("Consent.status"), Test::Either(proposal.into()));
-    let consent = of(&CONSENT, only).negate().or(proposed);
-    of(&NOT_WRITTEN_BY_PROFESSIONALS, only).negate().and(consent)
+    of(&NOT_WRITTEN_BY_PROFESSIONALS, only).negate()
 }
 
 /// What a system may change.
@@ -141,7 +153,8 @@ mod tests {
         assert_eq!(shared(goal), Predicate::None);
         assert_eq!(written_by_professionals(goal), Predicate::All);
         assert_eq!(written_by_professionals(ResourceType::parse("CareTeam")), Predicate::None);
-        assert!(matches!(written_by_professionals(ResourceType::parse("Consent")), Predicate::Entry(..)));
+        assert!(matches!(proposal(ResourceType::parse("Consent")), Predicate::Entry(..)));
+        assert_eq!(proposal(goal), Predicate::None);
         assert!(matches!(shared(None), Predicate::Type(_)));
     }
 }

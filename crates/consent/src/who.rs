@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use concord_fhir::index::{Entries, Entry};
-use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::{RecordClass, ResourceType, parameter_by_id, record_class};
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
 
 use crate::caller::{Actor, App, Caller, Credentials};
 use crate::decide::decide;
@@ -15,6 +14,7 @@ use crate::label;
 use crate::request::{Action, Request};
 use crate::scope::Scopes;
 use crate::tri::Tri;
+use crate::unseen::{example, may_hold};
 
 /// What one actor may see of a patient's record.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,7 @@ pub struct Sight {
 /// Everybody who can see anything of the record now, in the order of their references. `facts` holds that one patient,
 /// with all related persons, and as roles those of every professional whom a care team or Consent names.
 ///
-/// What follows from having written something is left out, and so is what an emergency or an office may open.
+/// What follows from having written something is left out, and so is what an emergency or a privileged role may open.
 #[must_use]
 pub fn who_can_see(facts: &Facts, now: i64) -> Vec<Access> {
     let Some(patient) = facts.patients.first() else { return Vec::new() };
@@ -88,8 +88,13 @@ fn access(
     now: i64,
 ) -> Option<Access> {
     let (caller, name, roles) = as_caller(who, facts, patient)?;
-    let facts =
-        Facts { roles, patients: vec![Arc::clone(patient)], identities: facts.identities.clone(), devices: Vec::new() };
+    let facts = Facts {
+        roles,
+        patients: vec![Arc::clone(patient)],
+        identities: facts.identities.clone(),
+        devices: Vec::new(),
+        labels_on_their_way: facts.labels_on_their_way.clone(),
+    };
     let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose: None, reason: None };
     let decision = decide(&request, &facts, now);
     let own: Vec<String> = crate::identity::references(&request.caller.actor, &facts.roles, now);
@@ -173,7 +178,8 @@ fn of_body(
 /// What the decision lets be seen, type by type and label by label.
 fn sights(decision: &Decision, patient: &PatientFacts, labels: &[&'static str], own: &[String]) -> Vec<Sight> {
     let mut sights: Vec<Sight> = Vec::new();
-    let types = ResourceType::all().filter(|one| matches!(record_class(*one), RecordClass::Record { .. }));
+    let types =
+        ResourceType::all().filter(|one| matches!(patient_compartment(*one), PatientCompartment::Record { .. }));
     for resource_type in types {
         let permit = decision.permit.clone().of_type(resource_type);
         if permit == Predicate::None {
@@ -197,43 +203,6 @@ fn sights(decision: &Decision, patient: &PatientFacts, labels: &[&'static str], 
         }
     }
     sights
-}
-
-/// Data of that type of which nothing is known but its label.
-fn example(resource_type: ResourceType, patient: &PatientFacts, label: &str) -> Entries {
-    let rows: Vec<Entry> = if label == "N" { Vec::new() } else { vec![label::row(label)] };
-    Entries { resource_type, id: String::new(), updated: 0, patients: vec![patient.patient.clone()], rows }
-}
-
-/// Whether the predicate holds of data of which type, patient and labels are known, and nothing else but that it
-/// is none of `own`, and that none of them wrote it.
-fn may_hold(predicate: &Predicate, data: &Entries, own: &[String]) -> Tri {
-    match predicate {
-        Predicate::All | Predicate::None | Predicate::Type(_) | Predicate::Record(_) | Predicate::NoRecord => {
-            Tri::from(predicate.holds(data))
-        }
-        Predicate::Entry(parameter, _) if label::is_label(*parameter) => Tri::from(predicate.holds(data)),
-        Predicate::Entry(parameter, _)
-            if parameter_by_id(*parameter)
-                .is_some_and(|known| known.resource_type.is_some_and(|one| one != data.resource_type)) =>
-        {
-            Tri::No
-        }
-        Predicate::Id(ids) if ids.iter().any(|id| own.contains(&format!("{}/{id}", data.resource_type))) => Tri::No,
-        Predicate::Entry(_, Test::Either(tests)) if tests.iter().any(|test| names(test, own)) => Tri::No,
-        Predicate::And(parts) => parts.iter().map(|part| may_hold(part, data, own)).min().unwrap_or(Tri::Yes),
-        Predicate::Or(parts) => parts.iter().map(|part| may_hold(part, data, own)).max().unwrap_or(Tri::No),
-        Predicate::Not(part) => match may_hold(part, data, own) {
-            Tri::Yes => Tri::No,
-            Tri::Maybe => Tri::Maybe,
-            Tri::No => Tri::Yes,
-        },
-        _ => Tri::Maybe,
-    }
-}
-
-fn names(test: &Test, own: &[String]) -> bool {
-    matches!(test, Test::Is(reference) if own.contains(reference))
 }
 
 impl Decision {

@@ -1,7 +1,5 @@
 //! What is wrong, how badly, and where: the items of an OperationOutcome.
 
-use crate::json::Value;
-
 /// How bad an issue is (R4 value set `issue-severity`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -69,6 +67,8 @@ pub enum IssueCode {
     MultipleMatches,
     /// Wait and try again.
     Transient,
+    /// It took too long to arrive.
+    Timeout,
     /// Too many requests.
     Throttled,
     /// The server is at fault.
@@ -101,6 +101,7 @@ impl IssueCode {
             IssueCode::Conflict => "conflict",
             IssueCode::MultipleMatches => "multiple-matches",
             IssueCode::Transient => "transient",
+            IssueCode::Timeout => "timeout",
             IssueCode::Throttled => "throttled",
             IssueCode::Exception => "exception",
             IssueCode::Informational => "informational",
@@ -136,26 +137,4 @@ impl Issue {
     pub fn remark(severity: Severity, code: IssueCode, text: impl Into<String>) -> Issue {
         Issue { severity, code, text: text.into(), expression: None }
     }
-}
-
-/// The OperationOutcome that lists the issues (R4 "OperationOutcome"). An empty list says that all is well.
-#[must_use]
-pub fn outcome(issues: &[Issue]) -> Value<'static> {
-    let all_well = [Issue::remark(Severity::Information, IssueCode::Informational, "all is well")];
-    let issues = if issues.is_empty() { &all_well[..] } else { issues };
-    let items = issues
-        .iter()
-        .map(|issue| {
-            let mut item = Value::object([
-                ("severity", Value::string(issue.severity.code())),
-                ("code", Value::string(issue.code.code())),
-                ("diagnostics", Value::string(issue.text.as_str())),
-            ]);
-            if let (Some(place), Some(object)) = (&issue.expression, item.as_object_mut()) {
-                object.set("expression", Value::Array(vec![Value::string(place.as_str())]));
-            }
-            item
-        })
-        .collect();
-    Value::object([("resourceType", Value::string("OperationOutcome")), ("issue", Value::Array(items))])
 }

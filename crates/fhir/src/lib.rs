@@ -8,21 +8,29 @@
 //! | is it FHIR? | [`schema`] |
 //! | what does it look like in JSON and in XML? | [`codec`] |
 //! | what is wrong with it, and where? | [`issue`] |
+//! | which types are there? | [`resource_type`] |
 //! | what does this type or search parameter mean? | [`registry`] |
 //! | what does a patch make of it? | [`patch`] |
-//! | what can it be found by? | [`index`], [`value`] |
+//! | what does a literal reference name? | [`literal`] |
+//! | which labels protect it? | [`label`] |
+//! | what can it be found by? | [`entry`], [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
 //! | which codes are in a value set, or below a code? | [`terminology`] |
 //! | is it sensible for its type? | [`rules`] |
 
 pub mod codec;
+pub mod entry;
 pub mod index;
 pub mod issue;
 pub mod json;
+pub mod label;
+pub mod literal;
+mod markup;
 pub mod patch;
 pub mod predicate;
 pub mod registry;
+pub mod resource_type;
 pub mod rules;
 pub mod schema;
 pub mod search;

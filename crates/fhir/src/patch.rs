@@ -1,9 +1,10 @@
-//! JSON Patch (RFC 6902) on resources (R4 "RESTful API", patch).
+//! JSON Patch (RFC 6902) on resources (R4 "RESTful API", patch), and merge patch (RFC 7396).
 //!
 //! Written for our own [`Value`], because a patch must not touch a digit of a decimal that it does not name.
 
 use crate::issue::{Issue, IssueCode};
 use crate::json::{self, Limits, Object, Value};
+use crate::value::decimal;
 
 /// The most operations that one patch may have.
 pub const MOST_OPERATIONS: usize = 1_000;
@@ -13,7 +14,14 @@ pub const MOST_COPIED: usize = 50_000;
 
 /// A patch, read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Patch(Vec<Operation>);
+pub struct Patch(Content);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Content {
+    Operations(Vec<Operation>),
+    /// Members that take the place of those of the same name; null takes them away.
+    Merge(Value<'static>),
+}
 
 #[derive(Clone, Debug, PartialEq)]
 struct Operation {
@@ -68,7 +76,19 @@ impl Patch {
                 Err(why) => issues.push(Issue::plain(IssueCode::Value, format!("operation {place}: {why}"))),
             }
         }
-        if issues.is_empty() { Ok(Patch(operations)) } else { Err(issues) }
+        if issues.is_empty() { Ok(Patch(Content::Operations(operations))) } else { Err(issues) }
+    }
+
+    /// Reads the body of a merge patch.
+    ///
+    /// # Errors
+    /// When it is no object: it would take the place of the whole resource.
+    pub fn read_merge(body: &[u8], limits: &Limits) -> Result<Patch, Vec<Issue>> {
+        let value = json::parse(body, limits)?.into_owned();
+        match value.as_object() {
+            Some(_) => Ok(Patch(Content::Merge(value))),
+            None => Err(vec![Issue::plain(IssueCode::Structure, "a merge patch is an object (RFC 7396)")]),
+        }
     }
 
     /// The resource with all operations carried out, one after the other, or nothing.
@@ -77,7 +97,14 @@ impl Patch {
     /// The first operation that does not fit.
     pub fn apply(&self, resource: Value<'static>) -> Result<Value<'static>, Mismatch> {
         let (mut value, mut room) = (resource, MOST_COPIED);
-        for (place, operation) in self.0.iter().enumerate() {
+        let operations = match &self.0 {
+            Content::Operations(operations) => operations,
+            Content::Merge(patch) => {
+                merge(&mut value, patch);
+                return Ok(value);
+            }
+        };
+        for (place, operation) in operations.iter().enumerate() {
             operation.apply(&mut value, &mut room).map_err(|failure| {
                 let text = format!("operation {place} at {:?}: {}", operation.path.text, failure.text());
                 match failure {
@@ -87,6 +114,30 @@ impl Patch {
             })?;
         }
         Ok(value)
+    }
+}
+
+/// Merges as RFC 7396 says in section 2: a list is replaced as a whole.
+fn merge(target: &mut Value<'static>, patch: &Value<'static>) {
+    let Some(members) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if target.as_object().is_none() {
+        *target = Value::Object(Object::default());
+    }
+    let Some(object) = target.as_object_mut() else { return };
+    for (name, value) in &members.0 {
+        if *value == Value::Null {
+            object.remove(name);
+            continue;
+        }
+        if object.get(name).is_none() {
+            object.set(name.clone(), Value::Null);
+        }
+        if let Some(own) = object.get_mut(name) {
+            merge(own, value);
+        }
     }
 }
 
@@ -156,7 +207,7 @@ impl Operation {
                 self.path.add(value, copy)
             }
             Act::Test(wanted) => match self.path.find(value) {
-                Ok(found) if found.same(wanted) => Ok(()),
+                Ok(found) if equal(found, wanted) => Ok(()),
                 _ => Err(Failure::Differs),
             },
         }
@@ -228,6 +279,21 @@ fn walk<'v>(value: &'v mut Value<'static>, parts: &[String]) -> Result<&'v mut V
     })
 }
 
+/// Whether two values are equal as RFC 6902 says (section 4.6): members in any order, numbers by their value.
+fn equal(one: &Value<'_>, other: &Value<'_>) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => decimal::same(one, other),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.0.len() == other.0.len()
+                && one.0.iter().all(|(name, value)| other.get(name).is_some_and(|other| equal(value, other)))
+        }
+        (one, other) => one == other,
+    }
+}
+
 /// How many values there are in it, with itself.
 fn size(value: &Value<'_>) -> usize {
     match value {
@@ -292,11 +358,42 @@ mod tests {
                 r#"[{"op":"test","path":"/a","value":{"y":2,"x":1}}]"#,
                 r#"{"a":{"x":1,"y":2}}"#,
             ),
+            (
+                r#"{"a":[1.10,{"x":-1e2}]}"#,
+                r#"[{"op":"test","path":"/a","value":[1.1,{"x":-100.0}]}]"#,
+                r#"{"a":[1.10,{"x":-1e2}]}"#,
+            ),
             (r#"{"a/b":1,"m~n":2}"#, r#"[{"op":"remove","path":"/a~1b"},{"op":"remove","path":"/m~0n"}]"#, "{}"),
             (r#"{"a":1}"#, r#"[{"op":"add","path":"","value":{"b":2}}]"#, r#"{"b":2}"#),
             (r#"{"a":1}"#, "[]", r#"{"a":1}"#),
         ] {
             assert_eq!(patched(resource, patch).as_deref(), Ok(wanted), "{resource} {patch}");
+        }
+    }
+
+    #[test]
+    fn a_merge_does_what_the_rfc_says() {
+        let limits = Limits::default();
+        let parsed = |text: &str| json::parse(text.as_bytes(), &limits).expect("JSON").into_owned();
+        // RFC 7396, appendix A, as far as both are objects; and a digit that is not named stays.
+        for (resource, patch, wanted) in [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
+            (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
+            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+            (r#"{"a":1.10,"b":"x"}"#, r#"{"b":"y"}"#, r#"{"a":1.10,"b":"y"}"#),
+        ] {
+            let patch = Patch::read_merge(patch.as_bytes(), &limits).expect("a patch");
+            assert_eq!(patch.apply(parsed(resource)).map(|value| json::to_string(&value)), Ok(wanted.to_owned()));
+        }
+        for wrong in ["[]", "null", "1", "\"a\"", "{"] {
+            Patch::read_merge(wrong.as_bytes(), &limits).expect_err(wrong);
         }
     }
 
@@ -318,6 +415,8 @@ mod tests {
             (r#"[{"op":"remove","path":""}]"#, "operation 0 at \"\": the whole resource"),
             (r#"[{"op":"test","path":"/a/0","value":2}]"#, "test: operation 0"),
             (r#"[{"op":"test","path":"/b","value":2}]"#, "test: operation 0"),
+            (r#"[{"op":"test","path":"/a","value":["1"]}]"#, "test: operation 0"),
+            (r#"[{"op":"test","path":"/a/0","value":1.01}]"#, "test: operation 0"),
             (r#"[{"op":"move","from":"/a","path":"/a/0"}]"#, "operation 0: a value cannot be moved"),
             (r#"[{"op":"add","path":"a","value":1}]"#, "operation 0: a path is a JSON Pointer"),
             (r#"[{"op":"add","path":"/a~2","value":1}]"#, "operation 0: a path is a JSON Pointer"),

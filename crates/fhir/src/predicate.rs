@@ -2,18 +2,18 @@
 //! predicates, and a query is their conjunction. It has two readings, [`Predicate::holds`] in memory and SQL in the
 //! store, over the same [`Entries`].
 //!
-//! Two of its forms look at other resources (hops): a chain ([`Predicate::Through`]) and `_has`
-//! ([`Predicate::PointedAtBy`]). What the caller may see of those is part of the predicate like everything else: whoever
-//! runs a query puts the permission into every hop with [`Predicate::at_hops`]. The hops of a permission itself, to what a
-//! comment is about, bear the permission there already.
+//! Two of its forms look at other resources: [`Predicate::Chain`] and, for `_has`, [`Predicate::ReverseChain`]. What the
+//! caller may see of those is part of the predicate like everything else: whoever runs a query puts the permission into
+//! every link with [`Predicate::at_chains`]. The chains of a permission itself, to what a comment is about, bear the
+//! permission there already.
 
 use std::sync::Arc;
 
-use crate::index::{Entries, Entry, ParameterId, SEPARATOR};
-use crate::registry::{ResourceType, canonical_url, combined, refers_by_url};
+use crate::entry::{Entries, Entry, ParameterId, SEPARATOR};
+use crate::registry::{ResourceType, canonical_url, canonical_version, combined, refers_by_url};
 use crate::terminology::Codes;
 
-mod told;
+mod display;
 
 /// Which resources.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,16 +32,19 @@ pub enum Predicate {
     Type(Vec<ResourceType>),
     /// Those with one of these logical ids.
     Id(Vec<String>),
-    /// Those that are part of the record of the patient with this logical id.
-    Record(String),
-    /// Those that are part of nobody's record.
-    NoRecord,
+    /// Those in the compartment of the patient with this logical id.
+    PatientCompartment(String),
+    /// Those that are in no patient compartment.
+    NoPatientCompartment,
+    /// Those that one of these wrote first, as the store keeps it (`Type/id`, whoever was signed in), whatever they say
+    /// themselves; an empty text is for those of which nobody is known to be the author.
+    Author(Arc<[String]>),
     /// Those last updated at a time that meets the comparison, in milliseconds since 1970 UTC.
     Updated(Comparison, i64),
     /// Those with at least one row of the parameter that meets the test.
     Entry(ParameterId, Test),
     /// Those that refer, in this parameter, to a resource of one of these types that meets the rest.
-    Through {
+    Chain {
         /// The reference parameter.
         parameter: ParameterId,
         /// The types that it leads to.
@@ -50,7 +53,7 @@ pub enum Predicate {
         then: Box<Predicate>,
     },
     /// Those of one type that a resource of another refers to.
-    PointedAtBy {
+    ReverseChain {
         /// The type of those that are meant.
         target: ResourceType,
         /// The type of the resource that refers to them.
@@ -60,6 +63,8 @@ pub enum Predicate {
         /// What the resource that refers to them has to meet.
         by: Box<Predicate>,
     },
+    /// Those that inherit labels from something, whatever that bears ([`crate::label::sources`]).
+    Inherits,
     /// Those with a token in this parameter that is one of these codes, which are still to be looked up: see
     /// [`Predicate::settled`]. Until then, no resource.
     Coded(ParameterId, Codes),
@@ -154,24 +159,33 @@ impl Predicate {
         }
     }
 
-    /// The disjunction, simplified: `None` drops out, `All` wins.
+    /// The disjunction, simplified: `None` drops out, `All` wins, what is there twice is there once.
     #[must_use]
     pub fn or(self, other: Predicate) -> Predicate {
         match (self, other) {
             (Predicate::All, _) | (_, Predicate::All) => Predicate::All,
             (Predicate::None, rest) | (rest, Predicate::None) => rest,
             (Predicate::Or(mut left), Predicate::Or(right)) => {
-                left.extend(right);
+                for part in right {
+                    if !left.contains(&part) {
+                        left.push(part);
+                    }
+                }
                 Predicate::Or(left)
             }
             (Predicate::Or(mut left), right) => {
-                left.push(right);
+                if !left.contains(&right) {
+                    left.push(right);
+                }
                 Predicate::Or(left)
             }
             (left, Predicate::Or(mut right)) => {
-                right.insert(0, left);
+                if !right.contains(&left) {
+                    right.insert(0, left);
+                }
                 Predicate::Or(right)
             }
+            (left, right) if left == right => left,
             (left, right) => Predicate::Or(vec![left, right]),
         }
     }
@@ -204,13 +218,13 @@ impl Predicate {
         }
     }
 
-    /// Whether a resource with these entries is one of those meant. A hop leads nowhere: see [`Predicate::holds_among`].
+    /// Whether a resource with these entries is one of those meant. A chain leads nowhere: see [`Predicate::holds_among`].
     #[must_use]
     pub fn holds(&self, entries: &Entries) -> bool {
         self.holds_among(entries, &[])
     }
 
-    /// Whether a resource with these entries is one of those meant, where `all` are the resources that hops may lead
+    /// Whether a resource with these entries is one of those meant, where `all` are the resources that chains may lead
     /// to.
     #[must_use]
     pub fn holds_among(&self, entries: &Entries, all: &[Entries]) -> bool {
@@ -222,19 +236,20 @@ impl Predicate {
             Predicate::Not(part) => !part.holds_among(entries, all),
             Predicate::Type(types) => types.contains(&entries.resource_type),
             Predicate::Id(ids) => ids.contains(&entries.id),
-            Predicate::Record(patient) => entries.patients.contains(patient),
-            Predicate::NoRecord => entries.patients.is_empty(),
+            Predicate::PatientCompartment(patient) => entries.patients.contains(patient),
+            Predicate::NoPatientCompartment => entries.patients.is_empty(),
+            Predicate::Author(names) => names.contains(&entries.author),
             Predicate::Updated(comparison, wanted) => comparison.holds(entries.updated, *wanted),
             Predicate::Entry(parameter, test) => {
                 let rows_of = combined(*parameter).unwrap_or(std::slice::from_ref(parameter));
                 entries.rows.iter().any(|row| rows_of.contains(&row.parameter) && test.holds(row))
             }
-            Predicate::Through { parameter, types, then } => all.iter().any(|target| {
+            Predicate::Chain { parameter, types, then } => all.iter().any(|target| {
                 types.contains(&target.resource_type)
                     && refers(entries, *parameter, target)
                     && then.holds_among(target, all)
             }),
-            Predicate::PointedAtBy { target, resource_type, parameter, by } => {
+            Predicate::ReverseChain { target, resource_type, parameter, by } => {
                 entries.resource_type == *target
                     && all.iter().any(|from| {
                         from.resource_type == *resource_type
@@ -242,17 +257,43 @@ impl Predicate {
                             && by.holds_among(from, all)
                     })
             }
+            Predicate::Inherits => entries.inherits(),
             Predicate::Coded(..) => false,
+        }
+    }
+
+    /// The same, where each leaf of one kind is what `widened` makes of it: with `at_most`, those under no negation, so that
+    /// all of it means more; without, those under one, so that all of it means less. `widened` means at least what the
+    /// leaf does.
+    #[must_use]
+    pub fn bounded(self, at_most: bool, widened: &impl Fn(Predicate) -> Predicate) -> Predicate {
+        match self {
+            Predicate::And(parts) => {
+                parts.into_iter().fold(Predicate::All, |all, part| all.and(part.bounded(at_most, widened)))
+            }
+            Predicate::Or(parts) => {
+                parts.into_iter().fold(Predicate::None, |any, part| any.or(part.bounded(at_most, widened)))
+            }
+            Predicate::Not(part) => part.bounded(!at_most, widened).negate(),
+            Predicate::Chain { parameter, types, then } => {
+                Predicate::Chain { parameter, types, then: Box::new(then.bounded(at_most, widened)) }
+            }
+            Predicate::ReverseChain { target, resource_type, parameter, by } => {
+                let by = Box::new(by.bounded(at_most, widened));
+                Predicate::ReverseChain { target, resource_type, parameter, by }
+            }
+            leaf if at_most => widened(leaf),
+            leaf => leaf,
         }
     }
 
     /// Whether it looks at other resources.
     #[must_use]
-    pub fn has_hops(&self) -> bool {
+    pub fn has_chains(&self) -> bool {
         match self {
-            Predicate::Through { .. } | Predicate::PointedAtBy { .. } => true,
-            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::has_hops),
-            Predicate::Not(part) => part.has_hops(),
+            Predicate::Chain { .. } | Predicate::ReverseChain { .. } => true,
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::has_chains),
+            Predicate::Not(part) => part.has_chains(),
             _ => false,
         }
     }
@@ -277,47 +318,47 @@ impl Predicate {
                 Predicate::Or(parts?)
             }
             Predicate::Not(part) => Predicate::Not(Box::new(part.settled(look_up)?)),
-            Predicate::Through { parameter, types, then } => {
-                Predicate::Through { parameter, types, then: Box::new(then.settled(look_up)?) }
+            Predicate::Chain { parameter, types, then } => {
+                Predicate::Chain { parameter, types, then: Box::new(then.settled(look_up)?) }
             }
-            Predicate::PointedAtBy { target, resource_type, parameter, by } => {
-                Predicate::PointedAtBy { target, resource_type, parameter, by: Box::new(by.settled(look_up)?) }
+            Predicate::ReverseChain { target, resource_type, parameter, by } => {
+                Predicate::ReverseChain { target, resource_type, parameter, by: Box::new(by.settled(look_up)?) }
             }
             leaf => leaf,
         })
     }
 
-    /// The same, where the resource that a hop leads to must also meet what `also` says of its type: at every hop,
+    /// The same, where the resource that a chain leads to must also meet what `also` says of its type: at every chain,
     /// however deep, under every negation.
     ///
     /// # Errors
     /// The first error of `also`.
-    pub fn at_hops<E>(self, also: &mut impl FnMut(ResourceType) -> Result<Predicate, E>) -> Result<Predicate, E> {
+    pub fn at_chains<E>(self, also: &mut impl FnMut(ResourceType) -> Result<Predicate, E>) -> Result<Predicate, E> {
         fn each<E>(
             parts: Vec<Predicate>,
             also: &mut impl FnMut(ResourceType) -> Result<Predicate, E>,
         ) -> Result<Vec<Predicate>, E> {
-            parts.into_iter().map(|part| part.at_hops(also)).collect()
+            parts.into_iter().map(|part| part.at_chains(also)).collect()
         }
         Ok(match self {
             Predicate::And(parts) => each(parts, also)?.into_iter().fold(Predicate::All, Predicate::and),
             Predicate::Or(parts) => each(parts, also)?.into_iter().fold(Predicate::None, Predicate::or),
-            Predicate::Not(part) => part.at_hops(also)?.negate(),
-            Predicate::Through { parameter, types, then } => {
-                let then = then.at_hops(also)?;
+            Predicate::Not(part) => part.at_chains(also)?.negate(),
+            Predicate::Chain { parameter, types, then } => {
+                let then = then.at_chains(also)?;
                 let mut any = Predicate::None;
                 for one in types {
                     let then = then.clone().and(also(one)?);
                     if then != Predicate::None {
-                        any = any.or(Predicate::Through { parameter, types: vec![one], then: Box::new(then) });
+                        any = any.or(Predicate::Chain { parameter, types: vec![one], then: Box::new(then) });
                     }
                 }
                 any
             }
-            Predicate::PointedAtBy { target, resource_type, parameter, by } => {
-                match by.at_hops(also)?.and(also(resource_type)?) {
+            Predicate::ReverseChain { target, resource_type, parameter, by } => {
+                match by.at_chains(also)?.and(also(resource_type)?) {
                     Predicate::None => Predicate::None,
-                    by => Predicate::PointedAtBy { target, resource_type, parameter, by: Box::new(by) },
+                    by => Predicate::ReverseChain { target, resource_type, parameter, by: Box::new(by) },
                 }
             }
             leaf => leaf,
@@ -325,13 +366,24 @@ impl Predicate {
     }
 }
 
-/// Whether a resource refers to another in a parameter: by `Type/id`, or by the url of a canonical resource, whatever
-/// its version.
+/// Whether a resource refers to another in a parameter: by `Type/id`, or by the url of a canonical resource, with its
+/// version or without any.
 fn refers(from: &Entries, parameter: ParameterId, to: &Entries) -> bool {
     let by_url = refers_by_url(parameter).then(|| canonical_url(to.resource_type)).flatten();
-    from.rows.iter().filter(|row| row.parameter == parameter).any(|row| {
+    let rows = || from.rows.iter().filter(|row| row.parameter == parameter);
+    let own = |wanted: ParameterId| to.rows.iter().filter(move |own| own.parameter == wanted);
+    // A url with a version has a row without it too.
+    let means = |url: &str| {
+        let mut versions = rows().filter_map(|row| row.key.strip_prefix(url)?.strip_prefix('|')).peekable();
+        let has = |version: &str| {
+            let wanted = canonical_version(to.resource_type);
+            wanted.is_some_and(|wanted| own(wanted).any(|one| one.key.strip_suffix(SEPARATOR) == Some(version)))
+        };
+        versions.peek().is_none() || versions.any(has)
+    };
+    rows().any(|row| {
         row.key.split_once('/') == Some((to.resource_type.name(), to.id.as_str()))
-            || by_url.is_some_and(|url| to.rows.iter().any(|own| own.parameter == url && own.key == row.key))
+            || by_url.is_some_and(|url| own(url).any(|one| one.key == row.key) && means(&row.key))
     })
 }
 

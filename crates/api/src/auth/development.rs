@@ -3,7 +3,6 @@
 //! Its key is an ES256 key in a file that only the owner can read, made on first use, so that `concord token` and
 //! `concord serve` share it without talking to each other.
 
-use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -16,10 +15,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::sha256;
-use crate::config::Config;
-
-/// The `iss` of the development issuer.
-pub const ISSUER: &str = "urn:concord:development";
+use crate::config::{Config, DEVELOPMENT_ISSUER};
 
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
@@ -54,16 +50,9 @@ pub struct TokenRequest {
 }
 
 /// Why the development issuer cannot work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct DevelopmentError(String);
-
-impl fmt::Display for DevelopmentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for DevelopmentError {}
 
 impl DevelopmentIssuer {
     /// The development issuer, if it is switched on; makes its key file when there is none.
@@ -136,7 +125,7 @@ impl DevelopmentIssuer {
         };
         let mut claims = Map::new();
         let mut claim = |key: &str, value: Value| claims.insert(key.to_owned(), value);
-        claim("iss", ISSUER.into());
+        claim("iss", DEVELOPMENT_ISSUER.into());
         claim("sub", subject.into());
         claim("aud", self.audience.as_str().into());
         claim("iat", now_s.into());
@@ -168,7 +157,7 @@ impl DevelopmentIssuer {
 /// Says loudly that the development issuer is switched on. `serve` calls it once, at the start.
 pub fn warn(config: &Config) {
     tracing::warn!(
-        issuer = ISSUER,
+        issuer = DEVELOPMENT_ISSUER,
         key_file = %config.development_key.display(),
         "THE DEVELOPMENT ISSUER IS ON: whoever can read the key file can be anybody. Never use it with real data"
     );

@@ -1,62 +1,53 @@
 //! Why a caller is not believed.
 
-use std::fmt;
-
-/// Why a caller is not believed. No text holds any part of the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a caller is not believed, as one sentence for the client's developer. No text holds any part of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// There is no token.
+    #[error("a bearer token is required")]
     Missing,
     /// There is an `Authorization` header, but not one bearer token.
+    #[error("the Authorization header must be \"Bearer\" and one token")]
     NotBearer,
     /// The token is longer than 16,384 bytes.
+    #[error("the token is longer than 16384 bytes")]
     TooLong,
     /// The token is not a signed JWT; the text says what is wrong with it.
+    #[error("{0}")]
     Malformed(&'static str),
     /// The token's algorithm is not one that is accepted.
+    #[error("the token's algorithm is not one of RS, PS and ES 256 to 512 and EdDSA")]
     Algorithm,
     /// The token's issuer is not configured.
+    #[error("the token's issuer is not known here")]
     Issuer,
     /// The issuer has no such key, or none that fits the token's algorithm.
+    #[error("the issuer has no key that fits the token's kid and alg")]
     Key,
     /// The signature is wrong.
+    #[error("the token's signature is wrong")]
     Signature,
     /// The token is for somebody else.
+    #[error("the token is for another audience")]
     Audience,
     /// The token has expired.
+    #[error("the token has expired")]
     Expired,
     /// The token is not valid yet.
+    #[error("the token is not valid yet")]
     NotYetValid,
     /// A claim is missing or of the wrong form.
+    #[error("{0}")]
     Claim(&'static str),
     /// The claims do not say, or say twice, who is calling.
+    #[error("{0}")]
     Identity(&'static str),
     /// The issuer's keys cannot be had at the moment: the server's problem (503), not the caller's.
+    #[error("the keys of the token's issuer cannot be fetched at the moment, try again later")]
     KeysUnavailable,
 }
 
 impl AuthError {
-    /// One sentence for the client's developer.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            AuthError::Missing => "a bearer token is required",
-            AuthError::NotBearer => "the Authorization header must be \"Bearer\" and one token",
-            AuthError::TooLong => "the token is longer than 16384 bytes",
-            AuthError::Malformed(text) | AuthError::Claim(text) | AuthError::Identity(text) => text,
-            AuthError::Algorithm => "the token's algorithm is not one of RS, PS and ES 256 to 512 and EdDSA",
-            AuthError::Issuer => "the token's issuer is not known here",
-            AuthError::Key => "the issuer has no key that fits the token's kid and alg",
-            AuthError::Signature => "the token's signature is wrong",
-            AuthError::Audience => "the token is for another audience",
-            AuthError::Expired => "the token has expired",
-            AuthError::NotYetValid => "the token is not valid yet",
-            AuthError::KeysUnavailable => {
-                "the keys of the token's issuer cannot be fetched at the moment, try again later"
-            }
-        }
-    }
-
     /// The value of the `WWW-Authenticate` header of the 401 (RFC 6750 section 3). A request without credentials gets the
     /// plain challenge, as section 3.1 asks.
     #[must_use]
@@ -64,7 +55,7 @@ impl AuthError {
         match self {
             AuthError::Missing | AuthError::NotBearer => "Bearer realm=\"concord\"".to_owned(),
             other => {
-                let text = other.text().replace('"', "'");
+                let text = other.to_string().replace('"', "'");
                 format!("Bearer realm=\"concord\", error=\"invalid_token\", error_description=\"{text}\"")
             }
         }
@@ -97,14 +88,6 @@ impl AuthError {
         }
     }
 }
-
-impl fmt::Display for AuthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
-}
-
-impl std::error::Error for AuthError {}
 
 #[cfg(test)]
 mod tests {

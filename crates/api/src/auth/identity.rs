@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use concord_consent::caller::{Actor, Caller, Credentials, Office, Proofing};
+use concord_consent::caller::{Actor, Caller, Credentials, PrivilegedRole, Proofing};
 use concord_consent::scope::{Context, Scopes};
 
 use super::assurance::{ProofingLevel, Role};
 use super::claims::Claims;
 use super::error::AuthError;
-use super::{cis2, nhs_login, smart};
 use crate::config::{Clients, IssuerKind};
 
 /// What a verified token says.
@@ -107,37 +106,13 @@ pub(super) struct Reading<'a> {
     pub(super) clients: &'a Clients,
 }
 
-/// Reads who is calling from claims whose signature, issuer, audience and times have been checked.
-pub(super) fn read(claims: Claims, expires_s: i64, reading: &Reading<'_>) -> Result<Verified, AuthError> {
-    let (identity, roles) = match reading.kind {
-        IssuerKind::Smart => {
-            let roles =
-                claims.roles.0.iter().map(|code| Role { code: Some(code.clone()), ..Role::default() }).collect();
-            (Identity::Known(Arc::new(smart::caller(&claims, reading)?)), roles)
-        }
-        IssuerKind::NhsLogin => (Identity::Identifier(Box::new(nhs_login::person(&claims, reading)?)), Vec::new()),
-        IssuerKind::Cis2 => {
-            let roles = cis2::selected_role(&claims)?;
-            (Identity::Identifier(Box::new(cis2::person(&claims, reading)?)), roles)
-        }
-    };
-    Ok(Verified {
-        identity,
-        expires_s,
-        identity_proofing_level: proofing_level(&claims),
-        authentication_assurance_level: authentication(&claims),
-        purpose_of_use: claims.purpose_of_use.0,
-        roles,
-    })
-}
-
 /// How strongly a professional signed in, as far as the token says.
-fn authentication(claims: &Claims) -> Option<u8> {
+pub(super) fn authentication(claims: &Claims) -> Option<u8> {
     let level = claims.authentication_assurance_level.as_ref()?.0.parse().ok()?;
     (1..=3).contains(&level).then_some(level)
 }
 
-/// How sure it is who calls, and in what office. A token of NHS login has to say how well an identity is proven; one of
+/// How sure it is who calls, and in which role. A token of NHS login has to say how well an identity is proven; one of
 /// another issuer that does not counts as proven. What kind of app calls, and what for, its registration says.
 pub(super) fn credentials(claims: &Claims, client: &str, reading: &Reading<'_>) -> Result<Credentials, AuthError> {
     let kind = reading.kind;
@@ -156,8 +131,8 @@ pub(super) fn credentials(claims: &Claims, client: &str, reading: &Reading<'_>) 
         proofing,
         authentication: authentication(claims),
         login: Some(login(&who)),
-        offices: match kind {
-            IssuerKind::Smart => claims.roles.0.iter().filter_map(|role| Office::parse(role)).collect(),
+        privileged_roles: match kind {
+            IssuerKind::Smart => claims.roles.0.iter().filter_map(|role| PrivilegedRole::parse(role)).collect(),
             IssuerKind::NhsLogin | IssuerKind::Cis2 => Vec::new(),
         },
         app,
@@ -172,7 +147,7 @@ fn login(who: &str) -> String {
 }
 
 /// The lower of the two claims that say it, so that a contradiction gains nothing.
-fn proofing_level(claims: &Claims) -> Option<ProofingLevel> {
+pub(super) fn proofing_level(claims: &Claims) -> Option<ProofingLevel> {
     let said = [&claims.identity_proofing_level, &claims.vot];
     let levels: Vec<_> =
         said.into_iter().flatten().map(|text| ProofingLevel::parse(text).unwrap_or(ProofingLevel::P0)).collect();

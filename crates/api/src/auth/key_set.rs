@@ -92,6 +92,16 @@ impl KeySet {
         if self.age(now_s) < self.refresh.max_age_s { Ok(()) } else { Err(AuthError::KeysUnavailable) }
     }
 
+    /// Whether tokens can be checked with them now. Keys that are old are looked for again meanwhile, so that asking brings
+    /// them even where nobody calls.
+    pub(super) fn are_there(self: &Arc<Self>, now_s: i64) -> bool {
+        let age = self.age(now_s);
+        if age >= self.refresh.due_s {
+            self.refresh_in_background(now_s);
+        }
+        age < self.refresh.max_age_s && !self.current().keys.is_empty()
+    }
+
     /// Looks for the keys again, unless that has just been done: waits for a look that is under way instead of starting
     /// another.
     pub(super) async fn refresh(&self, now_s: i64) -> Result<(), KeyError> {

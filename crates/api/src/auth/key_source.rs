@@ -1,6 +1,5 @@
 //! Where the keys of an issuer are read from.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use url::Url;
@@ -19,16 +18,16 @@ pub(super) enum KeySource {
 }
 
 /// Why keys could not be had. For the log: it names the place, and no client sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct KeyError(pub(super) String);
 
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl KeyError {
+    /// The set of keys is there and has none that can be used.
+    pub(super) fn none() -> KeyError {
+        KeyError("the set has no key that can be used".to_owned())
     }
 }
-
-impl std::error::Error for KeyError {}
 
 impl KeySource {
     /// The bytes of the JWK Set as it is now.

@@ -1,4 +1,4 @@
-//! Who is calling by an NHS login token: a citizen, by NHS number.
+//! Who is calling by an NHS login token: a patient, by NHS number.
 //!
 //! The number is in the `nhs_number` claim (scope `profile`), which an identity of level P0 does not have.
 

@@ -7,8 +7,8 @@
 //! | none | none | `system/` | a system; other scopes are dropped |
 //! | anything else | | | nobody: refused |
 
-use concord_consent::caller::{Actor, Caller};
-use concord_consent::scope::{Context, Scopes};
+use concord_consent::caller::{Actor, App, Caller};
+use concord_consent::scope::{Context, Scope, Scopes};
 
 use super::claims::Claims;
 use super::error::AuthError;
@@ -47,14 +47,22 @@ pub(super) fn caller(claims: &Claims, reading: &Reading<'_>) -> Result<Caller, A
             ));
         }
     };
+    let scopes = only(scopes, contexts);
+    let mut credentials = credentials(claims, client, reading)?;
+    // A configured issuer that gives a system every right vouches for it as a registration here does. One with less has to
+    // be registered to be believed about sharing choices.
+    let vouched = actor == Actor::System && scopes.0.iter().any(Scope::is_full);
+    if vouched && !reading.clients.knows(&claims.iss, client) {
+        credentials.app = App::Own;
+    }
     Ok(Caller {
         actor,
         subject: subject(claims)?,
         issuer: claims.iss.clone(),
         client: client.to_owned(),
-        scopes: only(scopes, contexts),
+        scopes,
         patient,
-        credentials: credentials(claims, client, reading)?,
+        credentials,
     })
 }
 
@@ -109,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_token_that_says_nothing_of_proof_counts_as_proven() {
-        use concord_consent::caller::{Office, Proofing};
+        use concord_consent::caller::{PrivilegedRole, Proofing};
         let credentials = |more: Value| {
             let mut token = json!({"fhirUser": "Patient/a", "scope": "patient/*.rs"});
             for (key, value) in more.as_object().unwrap() {
@@ -125,7 +133,7 @@ mod tests {
         assert_eq!(credentials(json!({"identity_proofing_level": "P7"})).proofing, Proofing::P0);
         let roles = json!({"roles": ["privacy-officer", "doctor"], "authentication_assurance_level": "2"});
         let office = credentials(roles);
-        assert_eq!((office.offices, office.authentication), (vec![Office::PrivacyOfficer], Some(2)));
+        assert_eq!((office.privileged_roles, office.authentication), (vec![PrivilegedRole::PrivacyOfficer], Some(2)));
     }
 
     fn contexts(caller: &Caller) -> Vec<Context> {

@@ -25,8 +25,7 @@ pub(crate) const NOW_S: i64 = 1_750_000_000;
 
 /// The default configuration with some variables set.
 pub(crate) fn config(variables: &[(&str, &str)]) -> Config {
-    let find = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-    Config::load(None, find).unwrap()
+    Config::load(None, variables.iter().copied()).unwrap()
 }
 
 /// A folder that is removed when it is dropped.

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
+use super::assurance::Role;
 use super::claims::Claims;
-use super::development::{self, DevelopmentIssuer};
+use super::development::DevelopmentIssuer;
 use super::error::AuthError;
-use super::identity::{self, Reading, Verified};
+use super::identity::{self, Identity, Reading, Verified};
 use super::key_set::{KeySet, Keys, Refresh};
 use super::key_source::{self, KeyError, KeySource};
 use super::token::{self, MAX_TOKEN_BYTES, Parts};
-use super::{Sha256, sha256};
-use crate::config::{Clients, Config, IssuerConfig, IssuerKind, Jwks};
+use super::{Sha256, cis2, nhs_login, sha256, smart};
+use crate::config::{Clients, Config, DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
 use crate::telemetry::TokenCounters;
 
 /// How long a verified token is remembered at most, in seconds.
@@ -25,7 +26,7 @@ const MINIMUM_FETCH_S: i64 = 10;
 /// Verifies bearer tokens. One for the whole process; cheap to share.
 pub struct Verifier {
     issuers: Vec<Arc<Issuer>>,
-    remembered: Cache<Sha256, Arc<Remembered>>,
+    remembered: Cache<Sha256, Arc<CachedToken>>,
     leeway_s: i64,
     check_nhs_numbers: bool,
     clients: Clients,
@@ -41,7 +42,7 @@ struct Issuer {
 }
 
 /// A token that was verified before.
-struct Remembered {
+struct CachedToken {
     verified: Arc<Verified>,
     issuer: Arc<Issuer>,
     generation: u64,
@@ -72,7 +73,7 @@ impl Verifier {
             remembered: Cache::new(config.token_cache_size),
             leeway_s: config.clock_leeway_seconds,
             check_nhs_numbers: config.check_nhs_numbers,
-            clients: config.clients.clone(),
+            clients: config.registered_clients(),
             counters,
         })
     }
@@ -82,11 +83,23 @@ impl Verifier {
     pub async fn warm(&self, now_s: i64) -> Vec<(String, KeyError)> {
         let mut failed = Vec::new();
         for issuer in &self.issuers {
-            if let Err(error) = issuer.keys.refresh(now_s).await {
-                failed.push((issuer.issuer.clone(), error));
+            match issuer.keys.refresh(now_s).await {
+                Err(error) => failed.push((issuer.issuer.clone(), error)),
+                Ok(()) if issuer.keys.current().keys.is_empty() => {
+                    failed.push((issuer.issuer.clone(), KeyError::none()));
+                }
+                Ok(()) => {}
             }
         }
         failed
+    }
+
+    /// Whether the tokens of any issuer can be checked now; of none there are none.
+    #[must_use]
+    pub fn has_keys(&self, now_s: i64) -> bool {
+        // Each is asked, so that the old keys of each are looked for again.
+        let there: Vec<bool> = self.issuers.iter().map(|issuer| issuer.keys.are_there(now_s)).collect();
+        there.is_empty() || there.contains(&true)
     }
 
     /// Verifies a token as it came after `Bearer`. `now_s` is in seconds since 1970.
@@ -125,6 +138,7 @@ impl Verifier {
         };
         match &outcome {
             Ok(_) => self.counters.verified.inc(),
+            Err(AuthError::KeysUnavailable) => self.counters.without_keys.inc(),
             Err(_) => self.counters.refused.inc(),
         }
         outcome.map(|verified| (verified, fingerprint))
@@ -156,8 +170,8 @@ impl Verifier {
             check_nhs_numbers: self.check_nhs_numbers,
             clients: &self.clients,
         };
-        let verified = Arc::new(identity::read(claims, expires_s, &reading)?);
-        let remembered = Remembered {
+        let verified = Arc::new(read(claims, expires_s, &reading)?);
+        let remembered = CachedToken {
             verified: Arc::clone(&verified),
             issuer: Arc::clone(issuer),
             generation,
@@ -189,11 +203,11 @@ impl Issuer {
         let refresh = Refresh { minimum_s: 0, due_s: i64::MAX / 4, max_age_s: i64::MAX / 4 };
         let source = KeySource::Fixed(development.jwks());
         Issuer {
-            issuer: development::ISSUER.to_owned(),
+            issuer: DEVELOPMENT_ISSUER.to_owned(),
             audience: vec![development.audience().to_owned()],
             kind: IssuerKind::Smart,
             fhir_base: own_base.to_owned(),
-            keys: Arc::new(KeySet::new(development::ISSUER.to_owned(), source, refresh)),
+            keys: Arc::new(KeySet::new(DEVELOPMENT_ISSUER.to_owned(), source, refresh)),
         }
     }
 
@@ -213,6 +227,30 @@ impl Issuer {
         }
         check_with(&newer, parts).map(|()| newer.generation)
     }
+}
+
+/// Reads who is calling from claims whose signature, issuer, audience and times have been checked.
+fn read(claims: Claims, expires_s: i64, reading: &Reading<'_>) -> Result<Verified, AuthError> {
+    let (identity, roles) = match reading.kind {
+        IssuerKind::Smart => {
+            let roles =
+                claims.roles.0.iter().map(|code| Role { code: Some(code.clone()), ..Role::default() }).collect();
+            (Identity::Known(Arc::new(smart::caller(&claims, reading)?)), roles)
+        }
+        IssuerKind::NhsLogin => (Identity::Identifier(Box::new(nhs_login::person(&claims, reading)?)), Vec::new()),
+        IssuerKind::Cis2 => {
+            let roles = cis2::selected_role(&claims)?;
+            (Identity::Identifier(Box::new(cis2::person(&claims, reading)?)), roles)
+        }
+    };
+    Ok(Verified {
+        identity,
+        expires_s,
+        identity_proofing_level: identity::proofing_level(&claims),
+        authentication_assurance_level: identity::authentication(&claims),
+        purpose_of_use: claims.purpose_of_use.0,
+        roles,
+    })
 }
 
 fn check_with(keys: &Keys, parts: &Parts<'_>) -> Result<(), AuthError> {

@@ -306,6 +306,22 @@ async fn a_missing_key_file_shows_at_the_start_and_is_tried_again() {
 }
 
 #[tokio::test]
+async fn it_is_known_whether_tokens_can_be_checked() {
+    let signer = Signer::es256();
+    let issuer = Issuer::smart(&[]);
+    assert_eq!(issuer.verifier.warm(NOW_S).await.len(), 1, "a set without a key is of no use");
+    assert!(!issuer.verifier.has_keys(NOW_S));
+    issuer.publish(&[signer.jwk("k")]);
+    assert!(issuer.verifier.verify(&signer.sign("k", &claims()), NOW_S + 60).await.is_ok());
+    assert!(issuer.verifier.has_keys(NOW_S + 60));
+    // They are old, and gone: until they are too old they can be used.
+    std::fs::remove_file(issuer.folder.path("jwks.json")).unwrap();
+    assert!(!issuer.verifier.has_keys(NOW_S + 60 + 1_000_000));
+    let without = Verifier::new(&config(&[]), None, counters()).unwrap();
+    assert!(without.has_keys(NOW_S), "nobody has said whose tokens there are");
+}
+
+#[tokio::test]
 async fn an_unknown_key_is_fetched_once_and_not_too_often() {
     let (old, new) = (Signer::es256(), Signer::es256());
     let server = KeyServer::start(&set(&[old.jwk("old")])).await;

@@ -9,7 +9,8 @@ use concord_fhir::json::{self, Value};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::interact::{base64, base64_bytes, seal};
+use crate::interact::audit::chain;
+use crate::interact::{base64, base64_bytes};
 use crate::telemetry::Metrics;
 
 /// Check the audit log, or print where it stands
@@ -32,7 +33,7 @@ pub enum Action {
         #[arg(long, value_name = "BASE64", requires = "head")]
         public_key: Option<String>,
     },
-    /// Seal what is not sealed yet and print the signed head of the chain, to be kept where the database is not
+    /// Bring the chain up to date and print its signed head, to be kept where the database is not
     Head {
         /// The private key (Ed25519, PKCS#8), which is made when the file is not there
         #[arg(long, value_name = "FILE", default_value = "concord-audit.key")]
@@ -46,14 +47,14 @@ pub enum Action {
 /// One line: when the database fails, or the log is not whole.
 pub async fn run(args: &AuditArgs, config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
-    let concord = super::open(config, clock, metrics).await?;
-    let failed = |fault: crate::fault::Fault| format!("the log cannot be read: {fault:?}");
+    let service = super::open(config, clock, metrics).await?;
+    let failed = |fault: crate::error::ApiError| format!("the log cannot be read: {fault}");
     let written = |error: std::io::Error| format!("cannot write: {error}");
     match &args.action {
         Action::Head { key } => {
             let key = key_pair(key)?;
-            seal::Sealer::default().run(&concord, true).await.map_err(failed)?;
-            let head = seal::standing(&concord).await.map_err(failed)?;
+            chain::ChainWriter::default().run(&service, true).await.map_err(failed)?;
+            let head = chain::standing(&service).await.map_err(failed)?;
             writeln!(out, "{}", signed(&head, &key)).map_err(written)
         }
         Action::Verify { head, public_key } => {
@@ -63,7 +64,7 @@ pub async fn run(args: &AuditArgs, config: &Config, clock: Clock, out: &mut impl
             };
             let bar = indicatif::ProgressBar::new_spinner();
             let report =
-                seal::verify(&concord, known.as_ref(), |report| bar.set_message(format!("{} seals", report.seals)))
+                chain::verify(&service, known.as_ref(), |report| bar.set_message(format!("{} links", report.links)))
                     .await
                     .map_err(failed)?;
             bar.finish_and_clear();
@@ -72,8 +73,8 @@ pub async fn run(args: &AuditArgs, config: &Config, clock: Clock, out: &mut impl
             }
             writeln!(
                 out,
-                "{} records in {} seals, {} not sealed yet, {} problems",
-                report.records, report.seals, report.unsealed, report.wrong
+                "{} records in {} links, {} not in the chain yet, {} problems",
+                report.records, report.links, report.unlinked, report.wrong
             )
             .map_err(written)?;
             match report.wrong {
@@ -85,11 +86,11 @@ pub async fn run(args: &AuditArgs, config: &Config, clock: Clock, out: &mut impl
 }
 
 /// What is signed of a head.
-fn message(head: &seal::Head) -> String {
+fn message(head: &chain::Head) -> String {
     format!("concord audit head 1\n{}\n{}\n{}\n", head.number, head.at, head.head)
 }
 
-fn signed(head: &seal::Head, key: &Ed25519KeyPair) -> String {
+fn signed(head: &chain::Head, key: &Ed25519KeyPair) -> String {
     json::to_string(&Value::object([
         ("number", Value::Number(head.number.to_string().into())),
         ("at", Value::Number(head.at.to_string().into())),
@@ -100,7 +101,7 @@ fn signed(head: &seal::Head, key: &Ed25519KeyPair) -> String {
 }
 
 /// A head that was kept elsewhere, if its signature is right.
-fn kept(path: &Path, public_key: Option<&str>) -> Result<seal::Head, String> {
+fn kept(path: &Path, public_key: Option<&str>) -> Result<chain::Head, String> {
     let name = path.display();
     let text = std::fs::read(path).map_err(|error| format!("{name}: {error}"))?;
     let wrong = || format!("{name}: not a head that `concord audit head` printed");
@@ -112,7 +113,7 @@ fn kept(path: &Path, public_key: Option<&str>) -> Result<seal::Head, String> {
     else {
         return Err(wrong());
     };
-    let head = seal::Head { number: count, at, head: head.to_owned() };
+    let head = chain::Head { number: count, at, head: head.to_owned() };
     if public_key.is_some_and(|wanted| base64_bytes(wanted).is_none_or(|wanted| wanted != own)) {
         return Err(format!("{name}: signed with another key"));
     }

@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::interact::{Call, export, labels};
+use crate::interact::maintenance::export;
+use crate::interact::{Call, labels};
 use crate::telemetry::Metrics;
 
 /// Write every resource to NDJSON files, one for each type
@@ -27,7 +28,7 @@ pub struct ExportArgs {
 /// One line, when the database fails, a file is there already or cannot be written.
 pub async fn run(args: &ExportArgs, config: &Config, clock: Clock) -> Result<(), String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
-    let concord = super::open(config, clock, metrics).await?;
+    let service = super::open(config, clock, metrics).await?;
     let failed = |error: std::io::Error| format!("{}: {error}", args.folder.display());
     std::fs::create_dir_all(&args.folder).map_err(failed)?;
     let bar = ProgressBar::new(u64::try_from(ResourceType::all().count()).unwrap_or_default());
@@ -39,9 +40,9 @@ pub async fn run(args: &ExportArgs, config: &Config, clock: Clock) -> Result<(),
         let mut after = 0;
         let mut file: Option<BufWriter<File>> = None;
         loop {
-            let page = export::page(&concord, Call::export(), resource_type, after)
+            let page = export::page(&service, Call::export(), resource_type, after)
                 .await
-                .map_err(|fault| format!("{resource_type}: {fault:?}"))?;
+                .map_err(|fault| format!("{resource_type}: {fault}"))?;
             let Some(last) = page.last() else { break };
             after = last.key;
             let out = match &mut file {
@@ -53,7 +54,7 @@ pub async fn run(args: &ExportArgs, config: &Config, clock: Clock) -> Result<(),
                 }
             };
             for version in page {
-                let body = labels::shown(version).map_err(|fault| format!("{resource_type}: {fault:?}"))?;
+                let body = labels::shown(version).map_err(|fault| format!("{resource_type}: {fault}"))?;
                 out.write_all(body.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(failed)?;
                 written += 1;
             }

@@ -15,8 +15,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::fault::Fault;
-use crate::interact::{Call, Concord, bulk};
+use crate::error::ApiError;
+use crate::interact::maintenance::import;
+use crate::interact::{Call, Service};
 use crate::telemetry::Metrics;
 
 /// How many resources share a transaction.
@@ -37,12 +38,12 @@ pub struct ImportArgs {
 }
 
 /// Loads everything. A resource with an id is stored under that id, one that is the same as before makes no new
-/// version; one without an id gets one, unless it has an identifier that is stored already.
+/// version; one without an id gets one.
 ///
 /// # Errors
 /// One line, when a file cannot be read or a resource was refused. What was loaded before stays.
 pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(), String> {
-    let concord = super::open(config, clock, Metrics::new().map_err(|error| error.to_string())?).await?;
+    let service = super::open(config, clock, Metrics::new().map_err(|error| error.to_string())?).await?;
     let files = files(&args.paths)?;
     let size = files.iter().map(|file| file.metadata().map_or(0, |data| data.len())).sum();
     let bar = ProgressBar::new(size);
@@ -51,7 +52,7 @@ pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(),
     }
     let mut import = Import {
         pending: None,
-        concord,
+        service,
         strict: args.strict,
         resume: Resume::open(args.resume.as_deref())?,
         batch: Vec::new(),
@@ -62,7 +63,7 @@ pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(),
     for file in &files {
         import.file(file).await?;
     }
-    import.settle().await?;
+    import.finish_pending().await?;
     import.finish()
 }
 
@@ -93,7 +94,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
 }
 
 /// How the resources of a batch fared.
-type Loaded = Result<Vec<Result<(), Fault>>, Fault>;
+type Loaded = Result<Vec<Result<(), ApiError>>, ApiError>;
 
 /// A batch that the store is working on.
 struct Pending {
@@ -108,7 +109,7 @@ struct Pending {
 
 struct Import {
     pending: Option<Pending>,
-    concord: Arc<Concord>,
+    service: Arc<Service>,
     strict: bool,
     resume: Resume,
     batch: Vec<(String, Value<'static>)>,
@@ -153,7 +154,7 @@ impl Import {
 
     /// Checks one resource, or each in a Bundle that is a collection of some kind.
     fn resource(&mut self, place: &str, format: Format, bytes: &[u8]) -> Result<(), String> {
-        let resource = match codec::read(format, bytes, &self.concord.limits) {
+        let resource = match codec::read(format, bytes, &self.service.settings.limits) {
             Ok(resource) => resource,
             Err(issues) => return self.refuse(place, &issues),
         };
@@ -175,15 +176,15 @@ impl Import {
     async fn store(&mut self, file: &str, position: u64) -> Result<(), String> {
         let mut rest = std::mem::take(&mut self.batch).into_iter().peekable();
         if rest.peek().is_none() {
-            self.settle().await?;
+            self.finish_pending().await?;
             return self.resume.note(file, position);
         }
         while rest.peek().is_some() {
             let (places, values): (Vec<String>, Vec<Value<'static>>) = rest.by_ref().take(BATCH).unzip();
-            self.settle().await?;
-            let concord = Arc::clone(&self.concord);
+            self.finish_pending().await?;
+            let service = Arc::clone(&self.service);
             let mut work: Pin<Box<dyn Future<Output = Loaded>>> =
-                Box::pin(async move { bulk::load(&concord, Call::import(), values).await });
+                Box::pin(async move { import::load(&service, Call::import(), values).await });
             // A first look is what starts it.
             let done = std::future::poll_fn(|context| match work.as_mut().poll(context) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
@@ -197,13 +198,13 @@ impl Import {
     }
 
     /// Waits for what the store is working on, and tells how it went.
-    async fn settle(&mut self) -> Result<(), String> {
+    async fn finish_pending(&mut self) -> Result<(), String> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let done = match pending.done {
             Some(done) => done,
             None => pending.work.await,
         };
-        let results = done.map_err(|fault| format!("{}: {}", pending.file, told(&fault)))?;
+        let results = done.map_err(|fault| format!("{}: {}", pending.file, in_one_line(&fault)))?;
         for (place, result) in pending.places.iter().zip(results) {
             match result {
                 Ok(()) => self.loaded += 1,
@@ -237,15 +238,15 @@ impl Import {
     }
 }
 
-fn issues(fault: &Fault) -> Vec<Issue> {
+fn issues(fault: &ApiError) -> Vec<Issue> {
     match fault {
-        Fault::Malformed(issues) | Fault::RuleBroken(issues) | Fault::Denied(issues) => issues.clone(),
-        other => vec![Issue::plain(concord_fhir::issue::IssueCode::Exception, told(other))],
+        ApiError::Malformed(issues) | ApiError::Unprocessable(issues) | ApiError::Denied(issues) => issues.clone(),
+        other => vec![Issue::plain(concord_fhir::issue::IssueCode::Exception, in_one_line(other))],
     }
 }
 
-fn told(fault: &Fault) -> String {
-    format!("{fault:?}")
+fn in_one_line(fault: &ApiError) -> String {
+    fault.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// How far each file has been loaded, in bytes.

@@ -9,8 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::fault::Fault;
-use crate::interact::{Concord, reindex};
+use crate::error::ApiError;
+use crate::interact::Service;
+use crate::interact::maintenance::reindex;
 use crate::telemetry::Metrics;
 
 /// How often a step is tried that others stand in the way of.
@@ -39,10 +40,10 @@ pub struct ReindexArgs {
 /// One line, when the database fails or no added parameter has the url.
 pub async fn run(args: &ReindexArgs, config: &Config, clock: Clock) -> Result<(), String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
-    let concord = super::open(config, clock, metrics).await?;
+    let service = super::open(config, clock, metrics).await?;
     if let Some(url) = &args.parameter {
-        reindex::again(&concord, url.clone()).await.map_err(|fault| match fault {
-            Fault::NotFound => format!("--parameter: no search parameter that was added has the url {url}"),
+        reindex::again(&service, url.clone()).await.map_err(|fault| match fault {
+            ApiError::NotFound => format!("--parameter: no search parameter that was added has the url {url}"),
             fault => failed(&fault),
         })?;
     }
@@ -52,7 +53,7 @@ pub async fn run(args: &ReindexArgs, config: &Config, clock: Clock) -> Result<()
     }
     let mut left = args.batches.unwrap_or(u64::MAX);
     while left > 0 {
-        let Some(progress) = step(&concord, args).await.map_err(|fault| failed(&fault))? else { break };
+        let Some(progress) = step(&service, args).await.map_err(|fault| failed(&fault))? else { break };
         left -= 1;
         let number = |count: i64| u64::try_from(count).unwrap_or_default();
         bar.set_length(number(progress.total.max(progress.done)));
@@ -64,20 +65,23 @@ pub async fn run(args: &ReindexArgs, config: &Config, clock: Clock) -> Result<()
 }
 
 /// The next step. Those who write come first: what stands in their way gives up and begins again.
-async fn step(concord: &Arc<Concord>, args: &ReindexArgs) -> Result<Option<reindex::Progress>, Fault> {
+async fn step(service: &Arc<Service>, args: &ReindexArgs) -> Result<Option<reindex::Progress>, ApiError> {
     for _ in 1..MOST_TRIES {
         let done = match args.all {
-            true => reindex::everything(concord).await,
-            false => reindex::parameters(concord, args.parameter.clone()).await,
+            true => reindex::everything(service).await,
+            false => reindex::parameters(service, args.parameter.clone()).await,
         };
         match done {
-            Err(Fault::Busy(_) | Fault::Conflict(_)) => tokio::time::sleep(PAUSE).await,
+            // A step that has been committed after all is not the next one.
+            Err(ApiError::Busy(_) | ApiError::OutcomeUnknown(_) | ApiError::Conflict(_)) => {
+                tokio::time::sleep(PAUSE).await
+            }
             done => return done,
         }
     }
-    Err(Fault::Busy(1))
+    Err(ApiError::Busy(1))
 }
 
-fn failed(fault: &Fault) -> String {
-    format!("{fault:?}; what is done is kept, run the command again to go on")
+fn failed(fault: &ApiError) -> String {
+    format!("{fault}; what is done is kept, run the command again to go on")
 }

@@ -1,38 +1,149 @@
 //! `concord serve`: the server, until it is told to stop; then it finishes what is in flight.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_cors::Cors;
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::web::{Data, PayloadConfig};
+use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use clap::Args;
+use concord_store::transaction::effective_label::BacklogStep;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::auth::Verifier;
 use crate::auth::development::{self, DevelopmentIssuer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, openapi, smart};
-use crate::http::{self, Pace, Server};
-use crate::interact::{Concord, seal};
+use crate::http::{self, Answers, Bodies, Manners, Pace, Refusals, Server};
+use crate::interact::Service;
+use crate::interact::audit::chain;
+use crate::interact::maintenance::label_backlog;
 use crate::telemetry::{self, Metrics};
 
-/// How often what has been logged is sealed.
-const SEAL_EVERY: Duration = Duration::from_secs(10);
+/// How often what has been logged is added to the chain.
+const CHAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether labels are left to hand on.
+const LABEL_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the line and the headers of a request may take to arrive.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a client may take to close a connection that is over.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a connection is kept on which nothing is asked.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Serve the API
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeArgs {
+    /// Say whether the server would start, and what is odd about its settings; no data is changed and nobody is served
+    #[arg(long)]
+    pub check: bool,
+}
 
 /// Serves until the process is told to stop.
 ///
 /// # Errors
 /// One line, when the server cannot be started.
-pub async fn run(config: Config, clock: Clock) -> Result<(), String> {
-    telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
+pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
+    if args.check {
+        return check(&config, clock, out).await;
+    }
+    let _log = telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
+    for remark in config.remarks() {
+        tracing::warn!("{remark}");
+    }
+    wait_for_database(&config).await?;
     let bound = bind(&config, clock).await?;
-    development::warn(&config);
+    if config.development_issuer {
+        development::warn(&config);
+    }
     tracing::info!(listen = %bound.address, base = config.fhir_base(), database = %config.database_url, "serving");
+    let _kept = outlive_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     bound.serve().await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Writes what a server with these settings would begin with to `out`, a line each.
+///
+/// # Errors
+/// One line, when it would not start, or nobody could call it.
+async fn check(config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
+    let mut say = |text: String| writeln!(out, "{text}").map_err(|error| format!("standard output: {error}"));
+    say("settings: every one fits".to_owned())?;
+    let remarks = config.remarks();
+    for remark in &remarks {
+        say(format!("remark: {remark}"))?;
+    }
+    let missing = concord_store::missing_migrations(&config.database_url)?;
+    let database = &config.database_url;
+    match missing.as_slice() {
+        [] => say(format!("database: {database} has the schema of this release"))?,
+        [..] if config.migrate_at_start => {
+            say(format!("database: {database} lacks {} migrations, which the start would run", missing.len()))?;
+        }
+        [first, ..] => {
+            return Err(format!("the database lacks migrations, {first} first: run `concord migrate`"));
+        }
+    }
+    if missing.is_empty() {
+        let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        if !super::open_store(config, clock.clone(), metrics)?.ready().await {
+            return Err("database_url: the database cannot be written".to_owned());
+        }
+        say("database: it can be read and written".to_owned())?;
+    }
+    let counters = Metrics::new().map_err(|error| error.to_string())?.tokens();
+    let verifier = Verifier::new(config, None, counters).map_err(|error| error.to_string())?;
+    let mut without_keys = Vec::new();
+    for (issuer, error) in verifier.warm(clock.now_s()).await {
+        say(format!("issuer: {issuer}: {error}"))?;
+        without_keys.push(issuer);
+    }
+    match (remarks.is_empty(), without_keys.as_slice()) {
+        (true, []) => say("issuers: the keys of each are there".to_owned()),
+        (_, [first, ..]) => Err(format!("the keys of {first} cannot be had")),
+        (false, []) => Ok(()),
+    }
+}
+
+/// How an error begins of a database that cannot be reached.
+const CANNOT_OPEN: &str = "database_url: cannot open";
+
+/// How often a database that cannot be reached is tried.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// Waits for the database as long as the settings say, with a line that says so.
+async fn wait_for_database(config: &Config) -> Result<(), String> {
+    let until = Instant::now() + Duration::from_secs(config.database_wait_seconds);
+    let mut told = false;
+    let mut pace = tokio::time::interval(TRY_EVERY);
+    loop {
+        pace.tick().await;
+        match concord_store::missing_migrations(&config.database_url) {
+            Err(error) if error.starts_with(CANNOT_OPEN) && Instant::now() < until => {
+                if !std::mem::replace(&mut told, true) {
+                    let seconds = config.database_wait_seconds;
+                    tracing::warn!(%error, seconds, "waiting for the database");
+                }
+            }
+            // Whoever opens it says what is wrong.
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Takes their default action, the death of the process, from signals that mean other things elsewhere: a terminal that
+/// is closed, a rotated log. There is nothing to read anew: settings hold until a restart, keys are fetched by themselves.
+fn outlive_signals() -> std::io::Result<Vec<Signal>> {
+    [SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()].into_iter().map(signal).collect()
 }
 
 /// A server that has its address. Clients can connect from now on and are answered while [`Bound::serve`] runs.
@@ -40,8 +151,9 @@ pub struct Bound {
     /// Where it listens: the port that the system chose where `listen` says 0.
     pub address: SocketAddr,
     server: actix_web::dev::Server,
-    // After the server, so that what it has answered last is sealed too.
-    _sealing: Sealing,
+    _labelling: Background,
+    // After the server, so that what it has answered last is in the chain too.
+    _chaining: Background,
 }
 
 impl Bound {
@@ -60,18 +172,24 @@ impl Bound {
 /// One line, when something cannot be had.
 pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     let server = Data::new(prepare(config, clock).await?);
-    let sealing = Sealing::start(Arc::clone(&server.concord))?;
+    let chaining = Background::chaining(Arc::clone(&server.service), Arc::clone(&server.refusals))?;
+    let labelling = Background::labelling(Arc::clone(&server.service))?;
     let origins = config.cors_origins.clone();
-    let limit = config.max_body_bytes;
+    let still = Duration::from_secs(config.connection_timeout_seconds);
+    let manners = Manners { still, given_up: server.metrics.given_up() };
     let mut http = HttpServer::new(move || {
         App::new()
             .app_data(server.clone())
-            .app_data(PayloadConfig::new(limit))
             .wrap(cors(&origins))
             .wrap(Compress::default())
             .wrap(from_fn(http::traced))
+            .wrap(from_fn(http::mannered))
             .configure(http::routes)
     })
+    .on_connect(move |socket, extensions| http::opened(socket, extensions, &manners))
+    .client_request_timeout(HEAD_WITHIN)
+    .client_disconnect_timeout(GONE_WITHIN)
+    .keep_alive(IDLE)
     .shutdown_timeout(config.shutdown_timeout_seconds)
     .bind(config.listen)
     .map_err(|error| format!("listen: cannot listen on {}: {error}", config.listen))?;
@@ -79,43 +197,76 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
         http = http.workers(workers);
     }
     let address = http.addrs().first().copied().unwrap_or(config.listen);
-    Ok(Bound { address, server: http.run(), _sealing: sealing })
+    Ok(Bound { address, server: http.run(), _labelling: labelling, _chaining: chaining })
 }
 
-/// The thread that seals the audit log while the server runs, and once more when it has stopped.
-struct Sealing {
+/// Something that a thread of its own does now and then while the server runs, and once more when it has stopped.
+struct Background {
     stop: Option<std::sync::mpsc::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-impl Sealing {
-    fn start(concord: Arc<Concord>) -> Result<Sealing, String> {
+impl Background {
+    /// `work` is told whether this is the last time, and says whether it has more to do at once.
+    fn start(
+        name: &str,
+        every: Duration,
+        mut work: impl FnMut(&tokio::runtime::Runtime, bool) -> bool + Send + 'static,
+    ) -> Result<Background, String> {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .map_err(|error| format!("cannot start the thread that seals the log: {error}"))?;
+        let failed = |error: std::io::Error| format!("cannot start the thread {name}: {error}");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(failed)?;
         let thread = std::thread::Builder::new()
-            .name("audit-seal".to_owned())
+            .name(name.to_owned())
             .spawn(move || {
-                let mut sealer = seal::Sealer::default();
+                let mut at_once = false;
                 loop {
-                    let waiting = stopped.recv_timeout(SEAL_EVERY);
+                    let waiting = stopped.recv_timeout(if at_once { Duration::ZERO } else { every });
                     let ends = !matches!(waiting, Err(std::sync::mpsc::RecvTimeoutError::Timeout));
-                    if let Err(fault) = runtime.block_on(sealer.run(&concord, ends)) {
-                        tracing::error!(?fault, "the audit log could not be sealed; it is tried again");
-                        sealer = seal::Sealer::default();
-                    }
+                    at_once = work(&runtime, ends);
                     if ends {
                         return;
                     }
                 }
             })
-            .map_err(|error| format!("cannot start the thread that seals the log: {error}"))?;
-        Ok(Sealing { stop: Some(stop), thread: Some(thread) })
+            .map_err(failed)?;
+        Ok(Background { stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Tells the audit log how many calls were refused and adds to its chain.
+    fn chaining(service: Arc<Service>, refusals: Arc<Refusals>) -> Result<Background, String> {
+        let mut writer = chain::ChainWriter::default();
+        Background::start("audit-chain", CHAIN_EVERY, move |runtime, ends| {
+            if let Err(fault) = runtime.block_on(refusals.write(&service, ends)) {
+                tracing::error!(?fault, "the number of refused calls could not be logged; it is tried again");
+            }
+            if let Err(fault) = runtime.block_on(writer.run(&service, ends)) {
+                tracing::error!(?fault, "the audit log could not be added to its chain; it is tried again");
+                writer = chain::ChainWriter::default();
+            }
+            false
+        })
+    }
+
+    /// Hands on the labels that were more than one write may.
+    fn labelling(service: Arc<Service>) -> Result<Background, String> {
+        Background::start("label-backlog", LABEL_EVERY, move |runtime, ends| {
+            // What is left when the server stops is stored, and the next one's.
+            if ends {
+                return false;
+            }
+            match runtime.block_on(label_backlog::step(&service)) {
+                Ok(step) => matches!(step, BacklogStep::Done(_)),
+                Err(fault) => {
+                    tracing::warn!(?fault, "labels could not be handed on; it is tried again");
+                    false
+                }
+            }
+        })
     }
 }
 
-impl Drop for Sealing {
+impl Drop for Background {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -137,12 +288,20 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         tracing::warn!(issuer, %error, "the keys of an issuer cannot be had; they are tried again when a token comes");
     }
     let now_ms = clock.now_ms();
-    let concord = super::open(config, clock, metrics.clone()).await?;
+    let service = super::open(config, clock, metrics.clone()).await?;
     Ok(Server {
         pace: Pace::per_minute(config.requests_per_minute),
-        capabilities: capability::Statement::new(&concord.base, now_ms),
+        bodies: Bodies::new(
+            config.max_body_bytes,
+            config.max_body_bytes_together,
+            Duration::from_secs(config.body_timeout_seconds),
+            config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
+        ),
+        answers: Answers::new(config.max_answer_bytes, config.max_answer_bytes_together),
+        refusals: Arc::new(Refusals::new(metrics.refusals())),
+        capabilities: capability::Statement::new(&service.base, now_ms),
         smart: smart::configuration(&config.issuers),
-        concord,
+        service,
         verifier: Arc::new(verifier),
         metrics: Arc::new(metrics),
         openapi: openapi::document()?,

@@ -1,6 +1,5 @@
 //! `concord token`: a token of the development issuer, and nothing else, on standard output.
 
-use std::fmt;
 use std::io::Write;
 
 use clap::Args;
@@ -38,22 +37,15 @@ pub struct TokenArgs {
     /// What the data may be wanted for, as a code of v3-ActReason; may be given more than once
     #[arg(long, value_name = "CODE")]
     pub purpose: Vec<String>,
-    /// An office of a professional: safeguarding-lead or privacy-officer; may be given more than once
+    /// A privileged role of a professional: safeguarding-lead or privacy-officer; may be given more than once
     #[arg(long, value_name = "ROLE", requires = "fhir_user")]
     pub role: Vec<String>,
 }
 
 /// Why there is no token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct TokenError(String);
-
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for TokenError {}
 
 /// Writes the token and a line end to `out`.
 ///

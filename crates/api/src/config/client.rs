@@ -2,22 +2,30 @@
 
 use concord_consent::caller::App;
 use concord_consent::purpose::Purpose;
+use serde::de::{Deserializer, Error as _};
 
-use super::error::ConfigError;
-use super::settings::CLIENT;
-use super::source::Source;
-use super::tables::{self, Table, only};
+use super::{field, group, issuer};
 
 /// A registered app or system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, confique::Config)]
 pub struct ClientConfig {
-    /// The token's `client_id` (or `azp`).
+    /// Which app or system: the `client_id` claim, or `azp` where there is none.
+    #[config(deserialize_with = client_id)]
     pub client: String,
-    /// The issuer whose tokens are meant; none means any.
+    /// Whose tokens are meant, where two issuers give out the same `client_id`.
+    ///
+    /// Default: any issuer
+    #[config(deserialize_with = issuer::name)]
     pub issuer: Option<String>,
-    /// What kind of app it is.
+    /// An `own` app may do what its user may, unless the patient denies it. A `third-party` app may do what its user may
+    /// and a Consent of the patient permits this app.
+    #[config(default = "own", deserialize_with = field::app)]
     pub kind: App,
-    /// The purposes that it acts for when it acts as a system; none when its registration does not bound it.
+    /// What a system is registered for. It then acts for these only, never for research, public health or marketing, and
+    /// sees no sensitive data on its own authority.
+    ///
+    /// Default: not bounded
+    #[config(deserialize_with = purposes)]
     pub purposes: Option<Vec<Purpose>>,
 }
 
@@ -34,44 +42,41 @@ impl Clients {
     /// What the registration of a client says. One for an issuer goes before one for any.
     #[must_use]
     pub fn of(&self, issuer: &str, client: &str) -> (App, Option<Vec<Purpose>>) {
+        self.find(issuer, client).map_or((self.others, None), |one| (one.kind, one.purposes.clone()))
+    }
+
+    /// Whether a client is registered.
+    #[must_use]
+    pub fn knows(&self, issuer: &str, client: &str) -> bool {
+        self.find(issuer, client).is_some()
+    }
+
+    fn find(&self, issuer: &str, client: &str) -> Option<&ClientConfig> {
         let named = |one: &&ClientConfig| one.client == client;
         let of_issuer = self.registered.iter().filter(named).find(|one| one.issuer.as_deref() == Some(issuer));
-        let known = of_issuer.or_else(|| self.registered.iter().filter(named).find(|one| one.issuer.is_none()));
-        known.map_or((self.others, None), |one| (one.kind, one.purposes.clone()))
+        of_issuer.or_else(|| self.registered.iter().filter(named).find(|one| one.issuer.is_none()))
     }
 }
 
-/// The kind of app of that name, as settings write it.
-pub(super) fn kind(text: &str) -> Option<App> {
-    match text {
-        "own" => Some(App::Own),
-        "third-party" => Some(App::ThirdParty),
-        _ => None,
-    }
-}
-
-/// Reads the registered clients: `CONCORD_CLIENTS`, or the file's `[[clients]]`.
-pub(super) fn read(source: &Source<'_>) -> Result<Clients, ConfigError> {
-    let registered: Vec<ClientConfig> =
-        tables::read(source, "clients", CLIENT)?.iter().map(build).collect::<Result<_, _>>()?;
-    for (position, one) in registered.iter().enumerate() {
+/// The registered clients, each only once.
+pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ClientConfig>, D::Error> {
+    let clients: Vec<ClientConfig> = group::tables(deserializer, "clients")?;
+    for (position, one) in clients.iter().enumerate() {
         let same = |other: &ClientConfig| (&other.client, &other.issuer) == (&one.client, &one.issuer);
-        if registered.iter().take(position).any(same) {
-            return Err(ConfigError::new(format!("setting clients: {:?} is there twice", one.client)));
+        if clients.iter().take(position).any(same) {
+            return Err(D::Error::custom(format!("{:?} is there twice", one.client)));
         }
     }
-    Ok(Clients { registered, others: source.get("unregistered_apps", kind)?.unwrap_or_default() })
+    Ok(clients)
 }
 
-fn build(table: &Table) -> Result<ClientConfig, ConfigError> {
-    let text = |texts: &[String]| Some(only(texts)?.to_owned()).filter(|text| !text.is_empty());
-    Ok(ClientConfig {
-        client: table.required("client", text)?,
-        issuer: table.optional("issuer", text)?,
-        kind: table.optional("kind", |texts| kind(only(texts)?))?.unwrap_or_default(),
-        purposes: table.optional("purposes", |texts| {
-            let purposes: Option<Vec<Purpose>> = texts.iter().map(|code| Purpose::parse(code)).collect();
-            purposes.filter(|purposes| !purposes.is_empty())
-        })?,
+fn client_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(deserializer, "the exact `client_id` of its tokens", field::non_empty)
+}
+
+fn purposes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Purpose>, D::Error> {
+    field::texts(deserializer, "one or more codes of v3-ActReason, such as TREAT", |codes| {
+        let purposes: Option<Vec<Purpose>> = codes.iter().map(|code| Purpose::parse(code)).collect();
+        purposes.filter(|purposes| !purposes.is_empty())
     })
 }

@@ -2,31 +2,52 @@
 
 use std::path::PathBuf;
 
+use serde::de::{Deserializer, Error as _};
 use url::Url;
 
-use super::error::ConfigError;
-use super::settings::{ISSUER, issuer_variable};
-use super::source::Source;
-use super::tables::{self, Table, only};
+use super::{field, group};
+
+/// The app of `concord token` where no other is named.
+pub(crate) const OWN_CLIENT: &str = "concord-cli";
+
+/// The `iss` of the development issuer, which no other issuer may have.
+pub const DEVELOPMENT_ISSUER: &str = "urn:concord:development";
 
 /// An issuer whose tokens are accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, confique::Config)]
 pub struct IssuerConfig {
-    /// The exact `iss` of its tokens.
+    /// Who signs: the `iss` claim, compared character by character.
+    #[config(deserialize_with = name)]
     pub issuer: String,
-    /// The values of which `aud` must hold one.
+    /// For whom the tokens must be: the `aud` claim must hold this value, or one of this list.
+    #[config(deserialize_with = audience)]
     pub audience: Vec<String>,
-    /// Where its keys are.
+    /// Where the issuer's public keys are (a JWK Set, RFC 7517).
+    #[config(deserialize_with = jwks)]
     pub jwks: Jwks,
-    /// How its claims say who is calling.
+    /// How its claims say who is calling: `smart` by `patient` and `fhirUser`, `nhs-login` by `nhs_number`, `cis2` by
+    /// `nhsid_useruid`.
+    #[config(default = "smart", deserialize_with = kind)]
     pub kind: IssuerKind,
-    /// Where apps get tokens of it, for `.well-known/smart-configuration`.
+    /// Where apps get tokens. With it, `/fhir/.well-known/smart-configuration` tells apps of the first `smart` issuer
+    /// that has one.
+    ///
+    /// Default: not told
+    #[config(deserialize_with = web_url)]
     pub token_endpoint: Option<String>,
-    /// Where apps ask the user, for the same.
+    /// Where apps send their user to sign in; told in the same place.
+    ///
+    /// Default: not told
+    #[config(deserialize_with = web_url)]
     pub authorization_endpoint: Option<String>,
-    /// What of SMART it does, for the same.
+    /// What else of SMART the issuer does; told in the same place, beside what this server does itself.
+    #[config(default = [], deserialize_with = capabilities)]
     pub capabilities: Vec<String>,
-    /// The base URL of absolute `fhirUser` references, without a slash at its end; none means this server's own.
+    /// The base URL that the issuer writes before absolute `fhirUser` references to people of this server. References to
+    /// any other server are refused.
+    ///
+    /// Default: `public_url` and `/fhir`
+    #[config(deserialize_with = fhir_base)]
     pub fhir_base: Option<String>,
 }
 
@@ -60,10 +81,6 @@ impl IssuerKind {
             IssuerKind::Cis2 => "cis2",
         }
     }
-
-    fn parse(text: &str) -> Option<IssuerKind> {
-        [IssuerKind::Smart, IssuerKind::NhsLogin, IssuerKind::Cis2].into_iter().find(|kind| kind.name() == text)
-    }
 }
 
 impl Jwks {
@@ -87,12 +104,6 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// An http or https URL, as it was written.
-fn web_url(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| text.to_owned())
-}
-
 /// An http or https base URL without query and fragment, without the slashes at its end.
 pub(super) fn base_url(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
@@ -102,62 +113,55 @@ pub(super) fn base_url(text: &str) -> Option<String> {
     (web && plain).then(|| url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Reads the issuers: `CONCORD_ISSUERS`, or `CONCORD_ISSUER` and its companions, or the file's `[[issuers]]`.
-pub(super) fn read(source: &Source<'_>) -> Result<Vec<IssuerConfig>, ConfigError> {
-    let single = ISSUER.iter().find_map(|setting| {
-        let name = issuer_variable(setting.key);
-        source.variable(&name).map(|_| name)
-    });
-    let issuers = match (source.variable("CONCORD_ISSUERS"), single) {
-        (Some(_), Some(name)) => {
-            return Err(ConfigError::new(format!("setting CONCORD_ISSUERS and setting {name}: only one may be set")));
-        }
-        (None, Some(_)) => vec![from_variables(source)?],
-        _ => tables::read(source, "issuers", ISSUER)?.iter().map(build).collect::<Result<_, _>>()?,
-    };
+/// The issuers, each only once.
+pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IssuerConfig>, D::Error> {
+    let issuers: Vec<IssuerConfig> = group::tables(deserializer, "issuers")?;
     for (position, issuer) in issuers.iter().enumerate() {
         if issuers.iter().take(position).any(|earlier| earlier.issuer == issuer.issuer) {
-            return Err(ConfigError::new(format!("setting issuers: {:?} is there twice", issuer.issuer)));
+            return Err(D::Error::custom(format!("{:?} is there twice", issuer.issuer)));
         }
     }
     Ok(issuers)
 }
 
-fn from_variables(source: &Source<'_>) -> Result<IssuerConfig, ConfigError> {
-    let mut table = Table::new("CONCORD_ISSUER".to_owned(), ISSUER);
-    for setting in ISSUER {
-        if let Some(text) = source.variable(&issuer_variable(setting.key)) {
-            // Lists are written here as in other variables.
-            let texts = match setting.key {
-                "audience" | "capabilities" => text.split(',').map(|part| part.trim().to_owned()).collect(),
-                _ => vec![text.trim().to_owned()],
-            };
-            table.set(setting.key, Some(texts), text)?;
-        }
-    }
-    build(&table)
+/// The name of an issuer.
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(deserializer, "the exact `iss` of its tokens", field::non_empty)
 }
 
-fn build(table: &Table) -> Result<IssuerConfig, ConfigError> {
-    let jwks = table.required("jwks", |texts| Jwks::parse(only(texts)?))?;
-    Ok(IssuerConfig {
-        issuer: table.required("issuer", |texts| Some(only(texts)?.to_owned()).filter(|text| !text.is_empty()))?,
-        audience: table.required("audience", |texts| {
-            let usable = !texts.is_empty() && texts.iter().all(|text| !text.is_empty());
-            usable.then(|| texts.to_vec())
-        })?,
-        jwks,
-        kind: table.optional("kind", |texts| IssuerKind::parse(only(texts)?))?.unwrap_or(IssuerKind::Smart),
-        token_endpoint: table.optional("token_endpoint", |texts| web_url(only(texts)?))?,
-        authorization_endpoint: table.optional("authorization_endpoint", |texts| web_url(only(texts)?))?,
-        capabilities: table
-            .optional("capabilities", |texts| {
-                let plain = |text: &String| {
-                    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-                };
-                texts.iter().all(plain).then(|| texts.to_vec())
-            })?
-            .unwrap_or_default(),
-        fhir_base: table.optional("fhir_base", |texts| base_url(only(texts)?))?,
+fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    field::texts(deserializer, "one or more values of `aud`", |texts| {
+        (!texts.is_empty() && texts.iter().all(|text| !text.is_empty())).then_some(texts)
     })
+}
+
+fn jwks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Jwks, D::Error> {
+    field::text(deserializer, "an https URL (http only on this machine) or a file path", Jwks::parse)
+}
+
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IssuerKind, D::Error> {
+    field::choice(
+        deserializer,
+        &[IssuerKind::Smart, IssuerKind::NhsLogin, IssuerKind::Cis2].map(|kind| (kind.name(), kind)),
+    )
+}
+
+/// An http or https URL, as it was written.
+fn web_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(deserializer, "an http or https URL", |text| {
+        let url = Url::parse(text).ok()?;
+        (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| text.to_owned())
+    })
+}
+
+fn capabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    field::texts(deserializer, "capabilities of SMART App Launch, such as launch-standalone", |texts| {
+        let plain =
+            |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        texts.iter().all(plain).then_some(texts)
+    })
+}
+
+fn fhir_base<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(deserializer, "an http or https URL", base_url)
 }

@@ -1,95 +1,216 @@
 //! The settings of the server: a TOML file and `CONCORD_*` variables that override it.
 //!
-//! Nothing here reads the environment by itself: [`Config::load`] is given a function that does.
+//! Nothing here reads the environment by itself: [`Config::load`] is given the variables.
 
 mod client;
-mod database;
 mod error;
+mod field;
+mod group;
 mod issuer;
-pub mod settings;
+mod page;
 mod source;
-mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use concord_consent::caller::App;
+use confique::Layer as _;
+use serde::de::Deserializer;
+
 pub use client::{ClientConfig, Clients};
-pub use database::DatabaseUrl;
+pub use concord_store::{DatabaseUrl, Durability};
 pub use error::ConfigError;
-pub use issuer::{IssuerConfig, IssuerKind, Jwks};
-use source::Source;
+use field::Variable;
+pub(crate) use issuer::OWN_CLIENT;
+pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
+pub use page::markdown;
+use source::{File, Variables};
+
+/// Settings of which some are not set yet.
+type ConfigLayer = <Config as confique::Config>::Layer;
 
 /// The name of the development issuer's key file where no setting says otherwise.
 const DEVELOPMENT_KEY: &str = "concord-development-key.pem";
 
-/// Every setting; [`settings::SETTINGS`] says what each means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Every setting. docs/SETTINGS.md is written from this definition: the documentation of a field is what operators read.
+#[derive(Clone, Debug, PartialEq, Eq, confique::Config)]
 pub struct Config {
     /// The address and port to serve on.
+    #[config(default = "127.0.0.1:8080", deserialize_with = listen)]
     pub listen: SocketAddr,
-    /// The URL under which clients reach the server, without `/fhir` and without a slash at its end.
+    /// The URL under which clients reach the server, without `/fhir`. It is the base of `Location`, of the links in
+    /// Bundles and of absolute `fhirUser` references.
+    ///
+    /// Default: `http://` and the address of `listen`
+    #[config(deserialize_with = public_url)]
     pub public_url: String,
-    /// The database.
+    /// The database. A relative PATH starts in the working folder.
+    #[config(default = "sqlite:concord.db", deserialize_with = database_url)]
     pub database_url: DatabaseUrl,
-    /// The greatest number of open database connections.
+    /// How many connections to PostgreSQL searches and writes share. Each node has two more, for single reads and for the
+    /// audit log. SQLite has no such bound.
+    #[config(default = 8, deserialize_with = field::number::<1, 512, _, _>)]
     pub database_pool_size: u32,
-    /// How long a search may take, in milliseconds.
+    /// Whether commands that open the database bring it to the schema of this release first. With `false` they only look
+    /// whether it is, and `concord migrate` does it, under a role that may: the server needs no right to change the
+    /// schema then.
+    #[config(default = true, deserialize_with = field::switch)]
+    pub migrate_at_start: bool,
+    /// How long `serve` waits at its start for a database that cannot be reached, in seconds. After that it ends with an
+    /// error.
+    #[config(default = 0, deserialize_with = field::number::<0, 86_400, _, _>)]
+    pub database_wait_seconds: u64,
+    /// How long the database may take over a search, in milliseconds. One that takes longer is stopped and answered with
+    /// 400 and the issue `too-costly`. On PostgreSQL it holds for every statement.
+    #[config(default = 10_000, deserialize_with = field::number::<1, 3_600_000, _, _>)]
     pub query_timeout_ms: u64,
-    /// Whether everybody may ask how a search is run.
+    /// How long a request that reads may take once it has arrived, in milliseconds. One that takes longer, whatever holds the
+    /// database up, is answered with 503 and `Retry-After`.
+    #[config(default = 15_000, deserialize_with = field::number::<1, 3_600_000, _, _>)]
+    pub read_timeout_ms: u64,
+    /// The same for one that writes. Nobody can tell then whether it will be done, and the answer says so; what has not
+    /// been begun by then is not.
+    #[config(default = 15_000, deserialize_with = field::number::<1, 3_600_000, _, _>)]
+    pub write_timeout_ms: u64,
+    /// The same for a transaction Bundle.
+    #[config(default = 60_000, deserialize_with = field::number::<1, 3_600_000, _, _>)]
+    pub transaction_timeout_ms: u64,
+    /// How many steps the database's machine may take over all searches of one request on SQLite; a row that is looked at
+    /// takes some ten. What takes more is stopped and answered like what takes too long. PostgreSQL counts none.
+    #[config(default = 100_000_000, deserialize_with = field::number::<1000, 1_000_000_000_000, _, _>)]
+    pub query_steps: u64,
+    /// How many of these steps the condition of a write (`If-None-Exist`, a conditional update, patch or delete) may take on
+    /// SQLite's only writer. One that takes more is matched before, in a read, and again if data has changed meanwhile; in a
+    /// transaction it is refused, and so is a search beside writes that takes more. To find a resource by its identifier
+    /// takes some hundreds.
+    #[config(default = 100_000, deserialize_with = field::number::<1000, 1_000_000_000, _, _>)]
+    pub condition_steps: u64,
+    /// How many searches, histories, operations and transactions of reads run at once that may take long. On SQLite these are
+    /// transactions, and what has taken some milliseconds; on PostgreSQL what is not in one record, follows references, or
+    /// asks for a large page (more than 100), an exact total or many tests, writes with such a condition, and transactions.
+    /// One caller has at most half of these places; the others wait their turn, and beyond 256 of one caller that wait, or
+    /// 4,096 of all, they are answered with 429 or 503 and `Retry-After`. Batches have as many places of their own.
+    ///
+    /// Default: one for each processor core, at least 2, on SQLite; three quarters of `database_pool_size` on PostgreSQL
+    #[config(deserialize_with = field::number::<1, 1024, _, _>)]
+    pub query_slots: Option<usize>,
+    /// Whether every caller may ask with `_explain=true` how a search is run. Callers with `system/` scopes always may.
+    /// The answer shows how sharing choices became conditions, so leave it off where real people are served.
+    #[config(default = false, deserialize_with = field::switch)]
     pub explain: bool,
-    /// What a finished write survives on SQLite.
+    /// What a finished write survives on SQLite: `full` a power cut (synchronous=FULL), `process` a crash of the process
+    /// but maybe not a power cut (synchronous=NORMAL). PostgreSQL decides this for itself.
+    #[config(default = "full", deserialize_with = durability)]
     pub durability: Durability,
-    /// The number of threads that serve HTTP; none means one for each processor core.
+    /// The number of threads that serve HTTP.
+    ///
+    /// Default: one for each processor core
+    #[config(deserialize_with = field::number::<1, 1024, _, _>)]
     pub workers: Option<usize>,
-    /// The largest request body, in bytes.
+    /// The largest request body, in bytes. A larger one is answered with 413.
+    #[config(default = 10_485_760, deserialize_with = field::number::<1024, 1_073_741_824, _, _>)]
     pub max_body_bytes: usize,
-    /// Matches on a page when `_count` does not say.
+    /// How many bytes the bodies of all requests may take together, unpacked, from their arrival until they are answered, with
+    /// what is made of them (64 bytes a value); one caller has at most half. A body that there is no room for is answered with
+    /// 503 or 429 and `Retry-After`. At least `max_body_bytes`.
+    #[config(default = 268_435_456, deserialize_with = field::number::<1024, 1_099_511_627_776, _, _>)]
+    pub max_body_bytes_together: usize,
+    /// How long a body may take to arrive, in seconds. One that takes longer is answered with 408.
+    #[config(default = 30, deserialize_with = field::number::<1, 3600, _, _>)]
+    pub body_timeout_seconds: u64,
+    /// How long a connection may be still when it is the client's turn, in seconds: to send the head of a request, or to take
+    /// what has been answered (of a large answer 16 KB a second). One that is still for longer is closed.
+    #[config(default = 30, deserialize_with = field::number::<1, 3600, _, _>)]
+    pub connection_timeout_seconds: u64,
+    /// How many bytes of resources one answer may hold: a page, or all that the entries of a Bundle ask for. What is beyond is
+    /// answered with 413, in a batch entry by entry; a transaction is not carried out then.
+    #[config(default = 33_554_432, deserialize_with = field::number::<1024, 1_099_511_627_776, _, _>)]
+    pub max_answer_bytes: usize,
+    /// How many bytes large answers may take together until their clients have taken them; one caller has at most half. One
+    /// that there is no room for is answered with 429 or 503 and `Retry-After`. At least `max_answer_bytes`.
+    #[config(default = 67_108_864, deserialize_with = field::number::<1024, 1_099_511_627_776, _, _>)]
+    pub max_answer_bytes_together: usize,
+    /// How many resources one answer may hold, in the same way.
+    #[config(default = 100_000, deserialize_with = field::number::<1, 1_000_000_000, _, _>)]
+    pub max_answer_resources: usize,
+    /// How many matches a page of a search or of a history holds when `_count` does not say.
+    #[config(default = 50, deserialize_with = field::number::<1, 10_000, _, _>)]
     pub default_page_size: u32,
-    /// Matches on a page at most.
+    /// How many matches a page holds at most; a greater `_count` is lowered to it.
+    #[config(default = 1000, deserialize_with = field::number::<1, 10_000, _, _>)]
     pub max_page_size: u32,
-    /// Whether what a write refers to must exist and be readable, for callers that are not systems.
+    /// How many resources one write may give other security labels because they are part of what it labels, or speak about
+    /// it. What is beyond follows in the background, in short transactions; until it is done, all that could be meant is kept
+    /// back from whoever may not see what bears those labels.
+    #[config(default = 5_000, deserialize_with = field::number::<1, 1_000_000, _, _>)]
+    pub label_steps: usize,
+    /// Whether what a write refers to outside of records (practitioners, organizations, devices) must exist and be readable by
+    /// the caller. What it refers to in a record must be in any case, or the answer would tell what is hidden. Callers with
+    /// `system/` scopes are exempt, so that data can be loaded in any order.
+    #[config(default = true, deserialize_with = field::switch)]
     pub check_references: bool,
-    /// Whether NHS numbers must have a right check digit.
+    /// Whether NHS numbers must have a right check digit. Switch it off only against a sandbox that hands out made-up
+    /// numbers.
+    #[config(default = true, deserialize_with = field::switch)]
     pub check_nhs_numbers: bool,
-    /// The web origins whose pages may call the API; `*` alone is any.
+    /// The web origins whose pages may call the API: a list, in the variable separated by commas. `*` lets any origin
+    /// call (never with cookies: the API does not know any).
+    #[config(default = [], deserialize_with = cors_origins)]
     pub cors_origins: Vec<String>,
     /// Whose tokens are accepted, besides the development issuer's.
+    #[config(default = [], deserialize_with = issuer::list)]
     pub issuers: Vec<IssuerConfig>,
-    /// What is known of the apps and systems that call.
-    pub clients: Clients,
-    /// Whether answers to writes name the labels that codes suggest.
+    /// The apps and systems that are registered.
+    #[config(default = [], deserialize_with = client::list)]
+    pub clients: Vec<ClientConfig>,
+    /// What kind an app is that no `[[clients]]` table names. With `third-party` it sees what the patient's Consents permit
+    /// it by name, and proposes sharing choices; a system that is not registered suspends nobody and makes nobody a proxy,
+    /// unless its issuer gives it every right (`system/*.cruds`).
+    #[config(default = "third-party", deserialize_with = field::app)]
+    pub unregistered_apps: App,
+    /// Whether the answer to a write names the sensitivity labels that its SNOMED CT codes suggest, where it bears none
+    /// of them. The table behind it is small and has not been reviewed by clinicians; nothing is labelled by it.
+    #[config(default = false, deserialize_with = field::switch)]
     pub suggest_labels: bool,
-    /// Whether the development issuer exists.
+    /// Whether tokens of `concord token` are accepted. Whoever can read the key file can then be anybody: never switch it
+    /// on where real data is.
+    #[config(default = false, deserialize_with = field::switch)]
     pub development_issuer: bool,
-    /// The key file of the development issuer.
+    /// The key file of the development issuer, made on first use.
+    ///
+    /// Default: concord-development-key.pem beside the SQLite file, or in the working folder
+    #[config(deserialize_with = path)]
     pub development_key: PathBuf,
-    /// How far clocks may differ, in seconds.
+    /// How far the clocks of an issuer and of this server may differ when `exp`, `nbf` and `iat` are checked.
+    #[config(default = 30, deserialize_with = field::number::<0, 300, _, _>)]
     pub clock_leeway_seconds: i64,
-    /// How often keys are fetched again, in seconds.
+    /// How often an issuer's keys are fetched again from a URL. While the issuer can be reached, a key that it has
+    /// withdrawn works no longer than twice this. (A file is looked at every second; an unknown key is fetched at once.)
+    #[config(default = 300, deserialize_with = field::number::<10, 86_400, _, _>)]
     pub jwks_refresh_seconds: i64,
-    /// How long keys are used that cannot be fetched again, in seconds.
+    /// How long known keys are used while an issuer cannot be reached. After that its tokens are answered with 503 until
+    /// it can.
+    #[config(default = 3600, deserialize_with = field::number::<10, 604_800, _, _>)]
     pub jwks_max_age_seconds: i64,
-    /// How many verified tokens are remembered.
+    /// How many verified tokens are remembered, each for at most five minutes and never longer than it is valid.
+    #[config(default = 10_000, deserialize_with = field::number::<1, 10_000_000, _, _>)]
     pub token_cache_size: usize,
-    /// How many requests a minute one app may make for one person; any number with 0.
+    /// How many requests a minute one app may make for one person, each entry of a Bundle counted; beyond that they are
+    /// answered with 429 and `Retry-After`. Systems are not bounded. 0 for no bound; each process counts for itself.
+    #[config(default = 0, deserialize_with = field::number::<0, 10_000_000, _, _>)]
     pub requests_per_minute: u32,
-    /// The form of the log.
+    /// The form of the log on standard error: one JSON object a line, or text for people.
+    #[config(default = "pretty", deserialize_with = log_format)]
     pub log_format: LogFormat,
-    /// How much is logged.
+    /// How much of its own work the server logs. Libraries log warnings and errors only.
+    #[config(default = "info", deserialize_with = log_level)]
     pub log_level: LogLevel,
-    /// How long requests in flight may take to finish when the server stops, in seconds.
+    /// How long requests in flight may take to finish once the server is told to stop.
+    #[config(default = 30, deserialize_with = field::number::<0, 3600, _, _>)]
     pub shutdown_timeout_seconds: u64,
-}
-
-/// What a finished write survives on SQLite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// A power cut (`synchronous=FULL`).
-    Full,
-    /// A crash of the process, but maybe not a power cut (`synchronous=NORMAL`).
-    Process,
 }
 
 /// The form of the log.
@@ -131,65 +252,68 @@ impl LogLevel {
 }
 
 impl Config {
-    /// Reads the settings: the file at `path` (else the one that `CONCORD_CONFIG` names, else none), then the variables
-    /// that `environment` knows.
+    /// Reads the settings: the file at `path` (else the one that `CONCORD_CONFIG` names, else none), then the `CONCORD_*`
+    /// ones of the environment variables.
     ///
     /// # Errors
-    /// When the file cannot be read or is not TOML, holds an unknown key, or a value does not fit: one line that names
-    /// the setting, what was found and what is expected.
-    pub fn load(path: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-        let source = Source::read(path, &environment)?;
-        let listen =
-            source.get("listen", |text| text.parse().ok())?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
-        let public_url = source.get("public_url", issuer::base_url)?.unwrap_or_else(|| local_url(listen));
-        let database_url = source
-            .get("database_url", DatabaseUrl::parse)?
-            .unwrap_or_else(|| DatabaseUrl::Sqlite(PathBuf::from("concord.db")));
-        let development_key = source
-            .get("development_key", |text| Some(PathBuf::from(text)))?
-            .unwrap_or_else(|| database_url.folder().join(DEVELOPMENT_KEY));
-        let config = Config {
-            listen,
-            public_url,
-            database_pool_size: source.number("database_pool_size", 1, 512, 8)?,
-            query_timeout_ms: source.number("query_timeout_ms", 1, 3_600_000, 10_000)?,
-            explain: source.switch("explain", false)?,
-            durability: source
-                .get("durability", |text| {
-                    choose(text, &[("full", Durability::Full), ("process", Durability::Process)])
-                })?
-                .unwrap_or(Durability::Full),
-            workers: source.get("workers", |text| text.parse().ok().filter(|count| (1..=1024).contains(count)))?,
-            max_body_bytes: source.number("max_body_bytes", 1024, 1 << 30, 10 << 20)?,
-            default_page_size: source.number("default_page_size", 1, 10_000, 50)?,
-            max_page_size: source.number("max_page_size", 1, 10_000, 1000)?,
-            check_references: source.switch("check_references", true)?,
-            check_nhs_numbers: source.switch("check_nhs_numbers", true)?,
-            cors_origins: cors_origins(&source)?,
-            issuers: issuer::read(&source)?,
-            clients: client::read(&source)?,
-            suggest_labels: source.switch("suggest_labels", false)?,
-            development_issuer: source.switch("development_issuer", false)?,
-            development_key,
-            clock_leeway_seconds: source.number("clock_leeway_seconds", 0, 300, 30)?,
-            jwks_refresh_seconds: source.number("jwks_refresh_seconds", 10, 86_400, 300)?,
-            jwks_max_age_seconds: source.number("jwks_max_age_seconds", 10, 604_800, 3600)?,
-            requests_per_minute: source.number("requests_per_minute", 0, 10_000_000, 0)?,
-            token_cache_size: source.number("token_cache_size", 1, 10_000_000, 10_000)?,
-            log_format: source
-                .get("log_format", |text| choose(text, &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]))?
-                .unwrap_or(LogFormat::Pretty),
-            log_level: source.get("log_level", log_level)?.unwrap_or(LogLevel::Info),
-            shutdown_timeout_seconds: source.number("shutdown_timeout_seconds", 0, 3600, 30)?,
-            database_url,
-        };
-        config.check()
+    /// When the file cannot be read or is not TOML, the file or a variable has an unknown name, or a value does not fit:
+    /// one line that names the setting, what was found and what is expected.
+    pub fn load<N: Into<OsString>, V: Into<OsString>>(
+        path: Option<&Path>,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Config, ConfigError> {
+        let variables = Variables::new(variables)?;
+        let file = path.or(variables.file()).map(File::read).transpose()?;
+        let (mut layer, mut set) = from_variables::<Config>(&variables, source::variable)?;
+        if let Some(issuer) = single_issuer(&variables)? {
+            layer.issuers = Some(vec![issuer]);
+            set.push("issuers");
+        }
+        if let Some(file) = file {
+            layer = layer.with_fallback(from_file(&file, &set)?);
+        }
+        complete(layer)?.check()
     }
 
     /// The base URL of the API: `public_url` and `/fhir`.
     #[must_use]
     pub fn fhir_base(&self) -> String {
         format!("{}/fhir", self.public_url)
+    }
+
+    /// What is known of the apps and systems that call.
+    #[must_use]
+    pub fn registered_clients(&self) -> Clients {
+        let mut registered = self.clients.clone();
+        // Whoever can read the development issuer's key can be anybody: the app of `concord token` is the operator's own.
+        if self.development_issuer && !registered.iter().any(|one| one.client == OWN_CLIENT) {
+            registered.push(ClientConfig {
+                client: OWN_CLIENT.to_owned(),
+                issuer: Some(DEVELOPMENT_ISSUER.to_owned()),
+                kind: App::Own,
+                purposes: None,
+            });
+        }
+        Clients { registered, others: self.unregistered_apps }
+    }
+
+    /// What is odd about settings each of which fits: a line for each.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.issuers.is_empty() && !self.development_issuer {
+            remarks.push("issuers: there is none, so no token is believed and nobody can call".to_owned());
+        }
+        let is_known = |name: &str| {
+            self.issuers.iter().any(|one| one.issuer == name) || (self.development_issuer && name == DEVELOPMENT_ISSUER)
+        };
+        for client in &self.clients {
+            if let Some(issuer) = client.issuer.as_deref().filter(|issuer| !is_known(issuer)) {
+                let client = &client.client;
+                remarks.push(format!("clients: {client:?} is of the issuer {issuer:?}, which is none of `issuers`"));
+            }
+        }
+        remarks
     }
 
     /// What no setting can tell by itself.
@@ -206,14 +330,69 @@ impl Config {
                 self.jwks_max_age_seconds, self.jwks_refresh_seconds
             )));
         }
-        if self.issuers.iter().any(|issuer| issuer.issuer == crate::auth::development::ISSUER) {
+        if self.issuers.iter().any(|issuer| issuer.issuer == DEVELOPMENT_ISSUER) {
             return Err(ConfigError::new(format!(
-                "setting issuers: {:?} is the development issuer's own name",
-                crate::auth::development::ISSUER
+                "setting issuers: {DEVELOPMENT_ISSUER:?} is the development issuer's own name"
             )));
         }
         Ok(self)
     }
+}
+
+/// What variables set of a group, and of which keys. `name` is the variable of a key.
+fn from_variables<C: confique::Config>(
+    variables: &Variables,
+    name: fn(&str) -> String,
+) -> Result<(C::Layer, Vec<&'static str>), ConfigError> {
+    let mut layer = C::Layer::empty();
+    let mut set = Vec::new();
+    for key in group::keys::<C>() {
+        let name = name(key);
+        if let Some(text) = variables.get(&name) {
+            let one = group::one::<C>(key, Variable(text)).map_err(|text| ConfigError::at(&name, &text))?;
+            layer = layer.with_fallback(one);
+            set.push(key);
+        }
+    }
+    Ok((layer, set))
+}
+
+/// What the file sets beside the keys that variables have set.
+fn from_file(file: &File, set: &[&str]) -> Result<ConfigLayer, ConfigError> {
+    let mut layer = ConfigLayer::empty();
+    for (key, value) in &file.values {
+        let Some(key) = group::find::<Config>(key) else {
+            let hint = group::did_you_mean(key, group::keys::<Config>());
+            return Err(ConfigError::new(format!("unknown setting {key:?} in {}{hint}", file.name)));
+        };
+        if set.contains(&key) {
+            continue;
+        }
+        let one = group::one::<Config>(key, value.clone());
+        let one = one.map_err(|text| ConfigError::at(&format!("{key} in {}", file.name), &text))?;
+        layer = layer.with_fallback(one);
+    }
+    Ok(layer)
+}
+
+/// The one issuer that `CONCORD_ISSUER` and its companions describe.
+fn single_issuer(variables: &Variables) -> Result<Option<IssuerConfig>, ConfigError> {
+    let (layer, set) = from_variables::<IssuerConfig>(variables, source::issuer_variable)?;
+    let Some(first) = set.first() else { return Ok(None) };
+    let (many, one) = (source::variable("issuers"), source::issuer_variable(first));
+    if variables.get(&many).is_some() {
+        return Err(ConfigError::new(format!("setting {many} and setting {one}: only one may be set")));
+    }
+    group::complete(layer, &set).map(Some).map_err(|text| ConfigError::at("CONCORD_ISSUER", &text))
+}
+
+/// The settings, with the defaults that depend on other settings.
+fn complete(layer: ConfigLayer) -> Result<Config, ConfigError> {
+    let mut layer = layer.with_fallback(ConfigLayer::default_values());
+    layer.public_url = layer.public_url.or_else(|| layer.listen.map(local_url));
+    let folder = layer.database_url.as_ref().map(DatabaseUrl::folder);
+    layer.development_key = layer.development_key.or_else(|| folder.map(|folder| folder.join(DEVELOPMENT_KEY)));
+    <Config as confique::Config>::from_layer(layer).map_err(|error| ConfigError::new(error.to_string()))
 }
 
 /// The URL of a server that is reached on this machine: an unspecified address is no place to go to.
@@ -225,28 +404,43 @@ fn local_url(listen: SocketAddr) -> String {
     }
 }
 
-fn choose<T: Copy>(text: &str, choices: &[(&str, T)]) -> Option<T> {
-    choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value)
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    field::text(deserializer, "an IP address and a port, such as 127.0.0.1:8080", |text| text.parse().ok())
 }
 
-fn log_level(text: &str) -> Option<LogLevel> {
+fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(deserializer, "an http or https URL without query and fragment", issuer::base_url)
+}
+
+fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DatabaseUrl, D::Error> {
+    field::secret(deserializer, "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", DatabaseUrl::parse)
+}
+
+fn durability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durability, D::Error> {
+    field::choice(deserializer, &[("full", Durability::Full), ("process", Durability::Process)])
+}
+
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    field::text(deserializer, "a path", |text| Some(PathBuf::from(text)))
+}
+
+fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogFormat, D::Error> {
+    field::choice(deserializer, &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)])
+}
+
+fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogLevel, D::Error> {
     let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
-    levels.into_iter().find(|level| level.name() == text)
+    field::choice(deserializer, &levels.map(|level| (level.name(), level)))
 }
 
-fn cors_origins(source: &Source<'_>) -> Result<Vec<String>, ConfigError> {
-    let origins = source.list("cors_origins")?;
-    for origin in &origins {
-        let serialised = url::Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        // An origin is compared as browsers send it, so it must be written exactly so (RFC 6454 section 6.1).
-        let exact = serialised.is_some_and(|url| url.origin().ascii_serialization() == *origin);
-        if !(exact || (origin == "*" && origins.len() == 1)) {
-            return Err(ConfigError::value(
-                "cors_origins",
-                origin,
-                "origins such as https://app.example.org, or * alone",
-            ));
-        }
-    }
-    Ok(origins)
+fn cors_origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    field::texts(deserializer, "origins such as https://app.example.org, or * alone", |origins| {
+        let exact = |origin: &String| {
+            let url = url::Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            // An origin is compared as browsers send it, so it must be written exactly so (RFC 6454 section 6.1).
+            url.is_some_and(|url| url.origin().ascii_serialization() == *origin)
+        };
+        let any = origins.len() == 1 && origins.iter().all(|origin| origin == "*");
+        (any || origins.iter().all(exact)).then_some(origins)
+    })
 }

@@ -1,156 +1,120 @@
-//! Where the value of a setting comes from: the environment first, then the file.
+//! Where settings are written: the file, and the environment variables that override it.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
 
 use super::error::ConfigError;
-use super::settings::{self, Setting};
+use super::group::{self, PREFIX};
+use super::{Config, IssuerConfig};
 
+/// The variable that names the file.
+const FILE: &str = "CONCORD_CONFIG";
 /// The largest configuration file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// The file and the environment together.
-pub(super) struct Source<'a> {
-    file: toml::Table,
-    file_name: String,
-    environment: &'a dyn Fn(&str) -> Option<String>,
+/// The variable that overrides a setting of the file.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_ascii_uppercase())
 }
 
-/// A value as it was written, and where.
-pub(super) struct Found {
-    pub(super) place: String,
-    pub(super) value: Written,
-}
-
-/// A value as it was written.
-pub(super) enum Written {
-    /// In a variable.
-    Variable(String),
-    /// In the file.
-    File(toml::Value),
-}
-
-impl Written {
-    /// The value as one text; none where the file holds something of several parts.
-    pub(super) fn text(&self) -> Option<String> {
-        match self {
-            Written::Variable(text) => Some(text.clone()),
-            Written::File(toml::Value::String(text)) => Some(text.clone()),
-            Written::File(toml::Value::Integer(number)) => Some(number.to_string()),
-            Written::File(toml::Value::Boolean(yes)) => Some(yes.to_string()),
-            Written::File(_) => None,
-        }
-    }
-
-    /// The value as errors show it.
-    pub(super) fn shown(&self) -> String {
-        match self {
-            Written::Variable(text) => text.clone(),
-            Written::File(toml::Value::String(text)) => text.clone(),
-            Written::File(value) => value.to_string(),
-        }
+/// The variable that sets that key of a single issuer.
+pub(super) fn issuer_variable(key: &str) -> String {
+    match key {
+        "issuer" => "CONCORD_ISSUER".to_owned(),
+        key => format!("CONCORD_ISSUER_{}", key.to_ascii_uppercase()),
     }
 }
 
-impl<'a> Source<'a> {
-    /// Reads the file (that of `CONCORD_CONFIG` when `path` does not name one; none is fine) and refuses unknown keys.
-    pub(super) fn read(
-        path: Option<&Path>,
-        environment: &'a dyn Fn(&str) -> Option<String>,
-    ) -> Result<Source<'a>, ConfigError> {
-        let path = path.map(Path::to_path_buf).or_else(|| non_empty(environment("CONCORD_CONFIG")).map(PathBuf::from));
-        let Some(path) = path else {
-            return Ok(Source { file: toml::Table::new(), file_name: String::new(), environment });
-        };
-        let file_name = path.display().to_string();
-        let file = read_table(&path, &file_name)?;
-        for key in file.keys() {
-            if !["issuers", "clients"].contains(&key.as_str()) && settings::find(key).is_none() {
-                return Err(ConfigError::new(format!("unknown setting {key:?} in {file_name}")));
+/// The `CONCORD_*` variables that are set. An empty one counts as unset.
+pub(super) struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// Takes those that are settings out of all variables.
+    ///
+    /// # Errors
+    /// When one begins like ours and is none, or is not UTF-8.
+    pub(super) fn new<N: Into<OsString>, V: Into<OsString>>(
+        all: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Variables, ConfigError> {
+        let mut known: Vec<String> = group::keys::<Config>().map(variable).collect();
+        known.extend(group::keys::<IssuerConfig>().map(issuer_variable));
+        known.push(FILE.to_owned());
+        let mut variables = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for (name, value) in all {
+            let Ok(name) = name.into().into_string() else { continue };
+            if !name.starts_with(PREFIX) {
+                continue;
             }
-        }
-        Ok(Source { file, file_name, environment })
-    }
-
-    /// A non-empty variable.
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
-        non_empty((self.environment)(name))
-    }
-
-    /// A value of the file, taken as it is, and the file's name.
-    pub(super) fn in_file(&self, key: &str) -> Option<(&toml::Value, &str)> {
-        self.file.get(key).map(|value| (value, self.file_name.as_str()))
-    }
-
-    /// The value of a setting and where it was found; none when nobody set it.
-    pub(super) fn find(&self, setting: &Setting) -> Option<Found> {
-        let variable = setting.variable();
-        if let Some(text) = self.variable(&variable) {
-            return Some(Found { place: variable, value: Written::Variable(text) });
-        }
-        let value = self.file.get(setting.key)?.clone();
-        Some(Found { place: format!("{} in {}", setting.key, self.file_name), value: Written::File(value) })
-    }
-
-    /// The value of a setting, read by `read`; none when nobody set it.
-    pub(super) fn get<T>(&self, key: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
-        let setting = settings::find(key).ok_or_else(|| ConfigError::new(format!("no setting is called {key}")))?;
-        let Some(found) = self.find(setting) else { return Ok(None) };
-        let read = found.value.text().and_then(|text| read(text.trim()));
-        match read {
-            Some(value) => Ok(Some(value)),
-            None if key == "database_url" => Err(ConfigError::secret(&found.place, setting.expected)),
-            None => Err(ConfigError::value(&found.place, &found.value.shown(), setting.expected)),
-        }
-    }
-
-    /// The number of a setting, within its bounds.
-    pub(super) fn number<N: FromStr + PartialOrd>(
-        &self,
-        key: &'static str,
-        least: N,
-        most: N,
-        default: N,
-    ) -> Result<N, ConfigError> {
-        let read = |text: &str| text.parse::<N>().ok().filter(|number| *number >= least && *number <= most);
-        Ok(self.get(key, read)?.unwrap_or(default))
-    }
-
-    /// The switch of a setting.
-    pub(super) fn switch(&self, key: &'static str, default: bool) -> Result<bool, ConfigError> {
-        Ok(self.get(key, |text| text.parse().ok())?.unwrap_or(default))
-    }
-
-    /// The texts of a setting that takes a list: an array in the file, separated by commas in the variable.
-    pub(super) fn list(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
-        let setting = settings::find(key).ok_or_else(|| ConfigError::new(format!("no setting is called {key}")))?;
-        let Some(found) = self.find(setting) else { return Ok(Vec::new()) };
-        let texts = match &found.value {
-            Written::Variable(text) => Some(text.split(',').map(|part| part.trim().to_owned()).collect()),
-            Written::File(toml::Value::Array(items)) => {
-                items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            let value = value.into().into_string();
+            let value = value.map_err(|_| ConfigError::new(format!("setting {name}: the value is not UTF-8")))?;
+            if value.trim().is_empty() || is_service_link(&name, &value) {
+                continue;
             }
-            Written::File(toml::Value::String(text)) => Some(vec![text.clone()]),
-            Written::File(_) => None,
-        };
-        texts.ok_or_else(|| ConfigError::value(&found.place, &found.value.shown(), setting.expected))
+            if !known.contains(&name) {
+                let hint = group::did_you_mean(&name, known.iter().map(String::as_str));
+                unknown.push(format!("variable {name}: no setting is called so{hint}"));
+            }
+            variables.insert(name, value);
+        }
+        if unknown.is_empty() { Ok(Variables(variables)) } else { Err(ConfigError::new(unknown.join("; "))) }
+    }
+
+    /// The value of one.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The file that they name.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.get(FILE).map(Path::new)
     }
 }
 
-fn non_empty(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty())
-}
-
-fn read_table(path: &Path, name: &str) -> Result<toml::Table, ConfigError> {
-    let size = std::fs::metadata(path).map_err(|error| ConfigError::new(format!("cannot read {name}: {error}")))?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(ConfigError::new(format!("cannot read {name}: it is larger than {MAX_FILE_BYTES} bytes")));
+/// Whether Kubernetes has set this variable by itself, as it does for every Service of the namespace: one that is called
+/// `concord` gives `CONCORD_SERVICE_HOST`, `CONCORD_SERVICE_PORT`, `CONCORD_PORT=tcp://...` and `CONCORD_PORT_8080_TCP`.
+fn is_service_link(name: &str, value: &str) -> bool {
+    if name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT") || name.contains("_SERVICE_PORT_") {
+        return true;
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| ConfigError::new(format!("cannot read {name}: {error}")))?;
-    text.parse::<toml::Table>().map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-        ConfigError::new(format!("{name} line {line} is not TOML: {}", error.message()))
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    if name.ends_with("_PORT") && is_address {
+        return true;
+    }
+    let of_a_port = name.rsplit_once("_PORT_").or_else(|| name.strip_suffix("_PORT")?.rsplit_once("_PORT_"));
+    of_a_port.is_some_and(|(_, rest)| {
+        let (port, protocol) = rest.split_once('_').unwrap_or((rest, ""));
+        let number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        number && ["TCP", "UDP", "SCTP"].iter().any(|name| protocol.starts_with(name))
     })
+}
+
+/// A TOML file.
+pub(super) struct File {
+    /// How errors call it.
+    pub(super) name: String,
+    /// What it holds.
+    pub(super) values: toml::Table,
+}
+
+impl File {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not TOML.
+    pub(super) fn read(path: &Path) -> Result<File, ConfigError> {
+        let name = path.display().to_string();
+        let cannot = |error: std::io::Error| ConfigError::new(format!("cannot read {name}: {error}"));
+        if std::fs::metadata(path).map_err(cannot)?.len() > MAX_FILE_BYTES {
+            return Err(ConfigError::new(format!("cannot read {name}: it is larger than {MAX_FILE_BYTES} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(cannot)?;
+        let values = text.parse::<toml::Table>().map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+            ConfigError::new(format!("{name} line {line} is not TOML: {}", error.message()))
+        })?;
+        Ok(File { name, values })
+    }
 }

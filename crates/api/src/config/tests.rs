@@ -1,20 +1,19 @@
-use std::collections::HashMap;
 use std::io::Write as _;
 
 use super::*;
 
 fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    let map: HashMap<String, String> = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Config::load(None, |name| map.get(name).cloned())
+    Config::load(None, variables.iter().copied())
 }
 
 fn load_file(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let folder = crate::auth::testing::Folder::new();
     let path = folder.path("concord.toml");
     std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
-    let map: HashMap<String, String> = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Config::load(Some(&path), |name| map.get(name).cloned())
+    Config::load(Some(&path), variables.iter().copied())
 }
+
+const NONE: [(&str, &str); 0] = [];
 
 fn error(result: Result<Config, ConfigError>) -> String {
     let text = result.expect_err("should be refused").to_string();
@@ -39,28 +38,24 @@ fn with_no_configuration_it_is_sqlite_in_the_working_folder_on_port_8080() {
 #[test]
 fn the_table_names_the_defaults_that_are_used() {
     // Giving every setting the default that the documentation prints changes nothing.
-    let said: Vec<(String, &str)> = settings::SETTINGS
-        .iter()
-        .filter(|setting| !setting.default.contains(' ') && setting.default != "none")
-        .map(|setting| (setting.variable(), setting.default))
-        .collect();
-    let said: Vec<(&str, &str)> = said.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let fields = <Config as confique::Config>::META.fields;
+    let said = fields.iter().filter_map(|field| Some((source::variable(field.name), group::default(field)?)));
+    let said: Vec<(String, String)> = said.collect();
     assert!(said.len() > 14);
-    assert_eq!(load(&said).unwrap(), load(&[]).unwrap());
+    assert_eq!(Config::load(None, said).unwrap(), load(&[]).unwrap());
 }
 
 #[test]
 fn every_setting_of_the_table_is_read_and_refuses_what_does_not_fit() {
-    for setting in settings::SETTINGS {
+    for key in group::keys::<Config>() {
+        let expected = format!("expected {}, found ", group::expected::<Config>(key));
+        let text = error(load_file(&format!("{key} = [1]"), &[]));
+        assert!(text.contains(key) && text.contains(&expected), "{text}");
         // A path can be any text.
-        if setting.key == "development_key" {
-            continue;
+        if key != "development_key" {
+            let text = error(load(&[(&source::variable(key), "no such thing")]));
+            assert!(text.contains(&source::variable(key)) && text.contains(&expected), "{text}");
         }
-        let text = error(load(&[(&setting.variable(), "no such thing")]));
-        assert!(text.contains(setting.key) || text.contains(&setting.variable()), "{text}");
-        assert!(text.contains("expected"), "{text}");
-        let text = error(load_file(&format!("{} = [1]", setting.key), &[]));
-        assert!(text.contains(setting.key) && text.contains("expected"), "{text}");
     }
 }
 
@@ -85,11 +80,16 @@ fn the_file_may_be_named_by_a_variable() {
 
 #[test]
 fn a_bad_file_is_one_line() {
-    assert!(error(Config::load(Some(Path::new("/no/such/file.toml")), |_| None)).contains("/no/such/file.toml"));
+    assert!(error(Config::load(Some(Path::new("/no/such/file.toml")), NONE)).contains("/no/such/file.toml"));
     let text = error(load_file("listen = \"127.0.0.1:1\"\nport 80", &[]));
     assert!(text.contains("line 2 is not TOML"), "{text}");
     let text = error(load_file("lisen = \"x\"", &[]));
-    assert!(text.contains("unknown setting \"lisen\""), "{text}");
+    assert!(text.contains("unknown setting \"lisen\"") && text.ends_with("did you mean listen?"), "{text}");
+    let text = error(load_file("[[issuers]]\nisuer = \"x\"", &[]));
+    assert!(
+        text.contains("setting issuers in ") && text.ends_with("[0]: unknown key \"isuer\", did you mean issuer?"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn origins_are_exact() {
     assert_eq!(config.cors_origins, ["https://a.example", "http://localhost:3000"]);
     assert_eq!(load(&[("CONCORD_CORS_ORIGINS", "*")]).unwrap().cors_origins, ["*"]);
     for bad in ["https://a.example/", "a.example", "*,https://a.example", "file:///x", "https://A.example"] {
-        assert!(error(load(&[("CONCORD_CORS_ORIGINS", bad)])).contains("cors_origins"), "{bad}");
+        assert!(error(load(&[("CONCORD_CORS_ORIGINS", bad)])).contains("CORS_ORIGINS"), "{bad}");
     }
 }
 
@@ -193,13 +193,17 @@ fn bad_issuers_are_refused() {
 fn clients_are_what_their_registration_says() {
     use concord_consent::caller::App;
     use concord_consent::purpose::Purpose;
+    let unknown = load(&[]).unwrap().registered_clients();
+    assert_eq!(unknown.of("i", "letters"), (App::ThirdParty, None), "nobody knows whose it is");
     let file = "unregistered_apps = \"third-party\"\n[[clients]]\nclient = \"letters\"\npurposes = [\"TREAT\"]\n\
                 [[clients]]\nclient = \"letters\"\nissuer = \"i\"\nkind = \"third-party\"";
-    let clients = load_file(file, &[]).unwrap().clients;
+    let clients = load_file(file, &[]).unwrap().registered_clients();
     assert_eq!(clients.of("i", "letters"), (App::ThirdParty, None));
     assert_eq!(clients.of("j", "letters"), (App::Own, Some(vec![Purpose::TREATMENT])));
     assert_eq!(clients.of("i", "another"), (App::ThirdParty, None));
-    let clients = load_file(file, &[("CONCORD_CLIENTS", "[]"), ("CONCORD_UNREGISTERED_APPS", "own")]).unwrap().clients;
+    let clients = load_file(file, &[("CONCORD_CLIENTS", "[]"), ("CONCORD_UNREGISTERED_APPS", "own")])
+        .unwrap()
+        .registered_clients();
     assert_eq!(clients.of("i", "letters"), (App::Own, None));
     for (json, expected) in [
         (r#"{"client":"a"}"#, "a JSON array"),
@@ -214,4 +218,69 @@ fn clients_are_what_their_registration_says() {
         let text = error(load(&[("CONCORD_CLIENTS", json)]));
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn variables_that_are_no_settings_are_refused() {
+    let text = error(load(&[("CONCORD_DATABSE_URL", "postgres://h/d"), ("CONCORD_QUITE_ELSE", "1")]));
+    assert!(
+        text.contains("CONCORD_DATABSE_URL: no setting is called so, did you mean CONCORD_DATABASE_URL?"),
+        "{text}"
+    );
+    assert!(text.ends_with("CONCORD_QUITE_ELSE: no setting is called so"), "{text}");
+    let text = error(load(&[("CONCORD_ISSUER_JWK", "k.json")]));
+    assert!(text.contains("did you mean CONCORD_ISSUER_JWKS?"), "{text}");
+    // The name of a setting in the file is no variable, and only its value may be secret.
+    assert!(!error(load(&[("CONCORD_DATABASE", "postgres://u:hunter2@h/d")])).contains("hunter2"));
+    assert_eq!(load(&[("CONCORD_QUITE_ELSE", ""), ("LISTEN", "x")]).unwrap(), load(&[]).unwrap());
+}
+
+#[test]
+fn what_kubernetes_sets_for_a_service_is_no_setting() {
+    let links = [
+        ("CONCORD_SERVICE_HOST", "10.0.0.1"),
+        ("CONCORD_SERVICE_PORT", "8080"),
+        ("CONCORD_SERVICE_PORT_HTTP", "8080"),
+        ("CONCORD_PORT", "tcp://10.0.0.1:8080"),
+        ("CONCORD_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("CONCORD_PORT_8080_TCP_PROTO", "tcp"),
+        ("CONCORD_PORT_8080_TCP_PORT", "8080"),
+        ("CONCORD_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("CONCORD_DB_PORT_5432_TCP_PORT", "5432"),
+    ];
+    for link in links {
+        assert_eq!(load(&[link]).unwrap(), load(&[]).unwrap(), "{link:?}");
+    }
+    for (name, value) in [("CONCORD_PORT", "8080"), ("CONCORD_PORT_HTTP", "8080"), ("CONCORD_HOST", "h")] {
+        assert!(error(load(&[(name, value)])).contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_shown_in_one_bounded_line() {
+    let text = error(load(&[("CONCORD_LISTEN", &format!("a\nb{}", "x".repeat(500)))]));
+    assert!(text.contains("found \"a") && text.len() < 200, "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_no_text_is_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let text = error(Config::load(None, [("CONCORD_LISTEN", OsStr::from_bytes(b"\xff"))]));
+    assert!(text.contains("CONCORD_LISTEN"), "{text}");
+}
+
+#[test]
+fn what_a_variable_overrides_is_not_read() {
+    assert_eq!(load_file("workers = \"many\"", &[("CONCORD_WORKERS", "2")]).unwrap().workers, Some(2));
+}
+
+#[test]
+fn the_page_has_a_row_for_every_key() {
+    let page = markdown();
+    for key in group::keys::<Config>().filter(|key| !["issuers", "clients"].contains(key)) {
+        assert!(page.contains(&format!("| `{key}` | `{}` | ", source::variable(key))), "{key}");
+    }
+    assert!(!page.contains("|  |"), "an empty cell: {page}");
 }

@@ -1,20 +1,37 @@
 //! The CapabilityStatement (R4 "CapabilityStatement"): what `/fhir/metadata` answers, computed from the registry.
 
-use std::sync::{PoisonError, RwLock};
+use std::io::Write as _;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use concord_fhir::json::{self, Value};
 use concord_fhir::registry::{self, Kind, Parameter, Registry, ResourceType};
+use concord_model::build::{
+    CapabilityStatementParts, OperationParts, ResourceParts, SearchParameterParts, capability_statement,
+};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::error::ApiError;
+use crate::interact::hooks::table::HOOKS;
 use crate::interact::operation::{Level, OPERATIONS, Operation};
-use crate::interact::{AUDIT_EVENT, PROVENANCE, audit, instant};
+use crate::interact::{instant, is_event};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The statement, made once for each moment's search parameters.
+/// The statement, made once for each version of the search parameters.
 pub struct Statement {
     base: String,
     now_ms: i64,
-    made: RwLock<Option<(i64, String)>>,
+    made: RwLock<Option<(i64, Made)>>,
+}
+
+/// The statement for one version of the search parameters.
+#[derive(Clone)]
+pub struct Made {
+    /// As JSON.
+    pub text: Arc<str>,
+    /// The same, packed by gzip.
+    pub packed: Arc<[u8]>,
 }
 
 impl Statement {
@@ -25,193 +42,121 @@ impl Statement {
     }
 
     /// The statement as JSON, for these search parameters.
-    #[must_use]
-    pub fn text(&self, registry: &Registry) -> String {
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn text(&self, registry: &Registry) -> Result<String, ApiError> {
+        Ok(self.made(registry)?.text.to_string())
+    }
+
+    /// The statement in the forms in which it is asked for most, for these search parameters.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn made(&self, registry: &Registry) -> Result<Made, ApiError> {
         let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, text)) = made.as_ref().filter(|(version, _)| *version == registry.version()) {
-            return text.clone();
+        if let Some((_, made)) = made.as_ref().filter(|(version, _)| *version == registry.version()) {
+            return Ok(made.clone());
         }
         drop(made);
-        let text = statement(&self.base, self.now_ms, registry);
-        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some((registry.version(), text.clone()));
-        text
+        let text = statement(&self.base, self.now_ms, registry)?;
+        let made = Made { packed: packed(text.as_bytes())?, text: text.into() };
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some((registry.version(), made.clone()));
+        Ok(made)
     }
 }
 
-fn statement(base: &str, now_ms: i64, registry: &Registry) -> String {
-    let resources = ResourceType::all()
-        .filter(|listed| listed.name() != "Parameters")
-        .map(|listed| resource(listed, base, registry))
-        .collect();
-    let coded = |system: &'static str, code: &'static str| {
-        Value::object([(
-            "coding",
-            Value::Array(vec![Value::object([("system", Value::string(system)), ("code", Value::string(code))])]),
-        )])
+fn packed(text: &[u8]) -> Result<Arc<[u8]>, ApiError> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let done = gzip.write_all(text).and_then(|()| gzip.finish());
+    done.map(Arc::from).map_err(|error| ApiError::Internal(format!("the statement cannot be packed: {error}")))
+}
+
+const SECURITY: &str = "Bearer tokens (JWT) of configured issuers with SMART v1 or v2 scopes. What a caller may see is \
+                        decided by the patient's Consent and care teams on every interaction; what is hidden answers \
+                        like what is not there.";
+
+fn statement(base: &str, now_ms: i64, registry: &Registry) -> Result<String, ApiError> {
+    let listed = ResourceType::all().filter(|listed| listed.name() != "Parameters");
+    let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
+    let parts = CapabilityStatementParts {
+        base,
+        version: VERSION,
+        date: instant(now_ms),
+        security: SECURITY,
+        formats: &["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        patch_formats: &["application/json-patch+json", "application/merge-patch+json"],
+        resources: listed.map(|listed| resource(listed, base, registry)).collect(),
+        interactions: &["transaction", "batch", "history-system", "search-system"],
+        search_parameters: parameters_of_several_types(),
+        operations: operations.map(|operation| called(operation, base)).collect(),
+        compartments: &["http://hl7.org/fhir/CompartmentDefinition/patient"],
     };
-    let mut rest = Value::object([
-        ("mode", Value::string("server")),
-        (
-            "security",
-            Value::object([
-                ("cors", Value::Bool(true)),
-                (
-                    "service",
-                    Value::Array(vec![coded(
-                        "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                        "SMART-on-FHIR",
-                    )]),
-                ),
-                (
-                    "description",
-                    Value::string(
-                        "Bearer tokens (JWT) of configured issuers with SMART v1 or v2 scopes. What a caller may see \
-                         is decided by the patient's Consent and care teams on every interaction; what is hidden \
-                         answers like what is not there.",
-                    ),
-                ),
-            ]),
-        ),
-        ("resource", Value::Array(resources)),
-        ("interaction", codes(&["transaction", "batch", "history-system", "search-system"])),
-        ("searchParam", Value::Array(parameters_of_several_types())),
-        ("compartment", Value::Array(vec![Value::string("http://hl7.org/fhir/CompartmentDefinition/patient")])),
-    ]);
-    let called: Vec<Value<'static>> = OPERATIONS
-        .iter()
-        .filter(|operation| operation.levels.contains(&Level::System))
-        .map(|operation| called(operation, base))
-        .collect();
-    if let (Some(object), false) = (rest.as_object_mut(), called.is_empty()) {
-        object.set("operation", Value::Array(called));
-    }
-    json::to_string(&Value::object([
-        ("resourceType", Value::string("CapabilityStatement")),
-        ("id", Value::string("concord")),
-        ("url", Value::string(format!("{base}/metadata"))),
-        ("version", Value::string(VERSION)),
-        ("name", Value::string("Concord")),
-        ("title", Value::string("Concord")),
-        ("status", Value::string("active")),
-        ("date", Value::string(instant(now_ms))),
-        ("publisher", Value::string("The Concord project")),
-        ("kind", Value::string("instance")),
-        ("software", Value::object([("name", Value::string("Concord")), ("version", Value::string(VERSION))])),
-        (
-            "implementation",
-            Value::object([
-                ("description", Value::string("A personal health record that asks the patient")),
-                ("url", Value::string(base)),
-            ]),
-        ),
-        ("fhirVersion", Value::string("4.0.1")),
-        (
-            "format",
-            Value::Array(
-                ["application/fhir+json", "application/fhir+xml", "json", "xml"]
-                    .into_iter()
-                    .map(Value::string)
-                    .collect(),
-            ),
-        ),
-        ("patchFormat", Value::Array(vec![Value::string("application/json-patch+json")])),
-        ("rest", Value::Array(vec![rest])),
-    ]))
-}
-
-fn codes(interactions: &[&'static str]) -> Value<'static> {
-    Value::Array(interactions.iter().map(|code| Value::object([("code", Value::string(*code))])).collect())
+    Ok(capability_statement(parts)?)
 }
 
 /// An operation, with the address of its definition.
-fn called(operation: &Operation, base: &str) -> Value<'static> {
+fn called(operation: &Operation, base: &str) -> OperationParts {
     let definition = match operation.definition {
         Some(url) => url.to_owned(),
         None => format!("{base}/OperationDefinition/{}", operation.code()),
     };
-    Value::object([
-        ("name", Value::string(operation.code())),
-        ("definition", Value::string(definition)),
-        ("documentation", Value::string(operation.told)),
-    ])
+    OperationParts { name: operation.code(), definition, documentation: operation.description }
 }
 
 /// What can be done with one type.
-fn resource(resource_type: ResourceType, base: &str, registry: &Registry) -> Value<'static> {
-    let append_only = resource_type == AUDIT_EVENT || resource_type == PROVENANCE;
-    let interactions: &[&str] = if resource_type == AUDIT_EVENT {
+fn resource(resource_type: ResourceType, base: &str, registry: &Registry) -> ResourceParts {
+    let is_log = is_event(resource_type);
+    let append_only = HOOKS.of(resource_type).is_append_only;
+    let interactions: &[&str] = if is_log {
         &["read", "vread", "create", "search-type"]
     } else if append_only {
         &["read", "vread", "create", "search-type", "history-instance", "history-type"]
     } else {
         &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"]
     };
-    let name = resource_type.name();
-    let mut parameters: Vec<Value<'static>> = registry
+    let mut search_parameters: Vec<SearchParameterParts> = registry
         .parameters(resource_type)
-        .filter(|parameter| resource_type != AUDIT_EVENT || audit::SEARCHABLE.contains(&&*parameter.code))
+        .filter(|parameter| !is_log || concord_store::audit::SEARCHABLE.contains(&&*parameter.code))
         .filter(|parameter| parameter.is_supported())
-        .map(known)
+        .map(search_parameter)
         .collect();
-    if resource_type != AUDIT_EVENT {
-        parameters.extend(["_content", "_filter", "_has", "_list", "_text"].map(|code| parameter(code, "special")));
+    if !is_log {
+        search_parameters.extend(["_content", "_filter", "_has", "_list", "_text"].map(special));
     }
-    let mut members = Value::object([
-        ("type", Value::string(name)),
-        ("profile", Value::string(format!("http://hl7.org/fhir/StructureDefinition/{name}"))),
-        ("interaction", codes(interactions)),
-        ("versioning", Value::string(if append_only { "versioned" } else { "versioned-update" })),
-        ("readHistory", Value::Bool(resource_type != AUDIT_EVENT)),
-        ("updateCreate", Value::Bool(!append_only)),
-        ("conditionalCreate", Value::Bool(resource_type != AUDIT_EVENT)),
-        ("conditionalRead", Value::string("full-support")),
-        ("conditionalUpdate", Value::Bool(!append_only)),
-        ("conditionalDelete", Value::string(if append_only { "not-supported" } else { "single" })),
-        ("searchInclude", texts(includes(resource_type, registry))),
-        ("searchRevInclude", texts(reverse_includes(resource_type, registry))),
-        ("searchParam", Value::Array(parameters)),
-    ]);
-    if resource_type == AUDIT_EVENT
-        && let Some(object) = members.as_object_mut()
-    {
-        object.0.retain(|(name, _)| name != "searchInclude" && name != "searchRevInclude");
+    let operations = OPERATIONS.iter().filter(|one| one.levels != [Level::System] && one.is_on(resource_type));
+    ResourceParts {
+        name: resource_type.name(),
+        documentation: documentation(resource_type),
+        interactions,
+        versioning: if append_only { "versioned" } else { "versioned-update" },
+        read_history: !is_log,
+        update_create: !append_only,
+        conditional_create: !is_log,
+        conditional_update: !append_only,
+        conditional_delete: if append_only { "not-supported" } else { "single" },
+        includes: if is_log { Vec::new() } else { includes(resource_type, registry) },
+        reverse_includes: if is_log { Vec::new() } else { reverse_includes(resource_type, registry) },
+        search_parameters,
+        operations: operations.map(|operation| called(operation, base)).collect(),
     }
-    let operations: Vec<Value<'static>> = OPERATIONS
-        .iter()
-        .filter(|operation| operation.levels != [Level::System] && operation.is_on(resource_type))
-        .map(|operation| called(operation, base))
-        .collect();
-    if let (Some(object), false) = (members.as_object_mut(), operations.is_empty()) {
-        object.set("operation", Value::Array(operations));
-    }
-    if let (Some(text), Some(object)) = (documentation(resource_type), members.as_object_mut()) {
-        object.set_at(2, "documentation", Value::string(text));
-    }
-    members
 }
 
-fn parameter(code: &str, kind: &'static str) -> Value<'static> {
-    Value::object([("name", Value::string(code.to_owned())), ("type", Value::string(kind))])
+fn special(code: &str) -> SearchParameterParts {
+    SearchParameterParts { name: code.to_owned(), definition: None, kind: "special" }
 }
 
 /// A parameter of the registry; of one that was added, with the address of its definition.
-fn known(found: &Parameter) -> Value<'static> {
-    let mut told = parameter(&found.code, found.kind.code());
-    if let (Some(added), Some(object)) = (&found.added, told.as_object_mut()) {
-        object.set_at(1, "definition", Value::string(added.url.to_string()));
-    }
-    told
-}
-
-fn texts(texts: Vec<String>) -> Value<'static> {
-    Value::Array(texts.into_iter().map(Value::string).collect())
+fn search_parameter(found: &Parameter) -> SearchParameterParts {
+    let definition = found.added.as_ref().map(|added| added.url.to_string());
+    SearchParameterParts { name: found.code.to_string(), definition, kind: found.kind.code() }
 }
 
 /// The parameters of a search over several types.
-fn parameters_of_several_types() -> Vec<Value<'static>> {
+fn parameters_of_several_types() -> Vec<SearchParameterParts> {
     let everywhere = ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"];
     let found = everywhere.into_iter().filter_map(registry::parameter_of_every_resource);
-    std::iter::once(parameter("_type", "special")).chain(found.map(known)).collect()
+    std::iter::once(special("_type")).chain(found.map(search_parameter)).collect()
 }
 
 /// What `_include` takes.
@@ -223,7 +168,7 @@ fn includes(resource_type: ResourceType, registry: &Registry) -> Vec<String> {
 /// What `_revinclude` takes.
 fn reverse_includes(resource_type: ResourceType, registry: &Registry) -> Vec<String> {
     let mut found = vec!["*".to_owned()];
-    for source in ResourceType::all().filter(|source| *source != AUDIT_EVENT) {
+    for source in ResourceType::all().filter(|source| !is_event(*source)) {
         let refers =
             |parameter: &&Parameter| parameter.kind == Kind::Reference && parameter.targets.contains(resource_type);
         found.extend(registry.parameters(source).filter(refers).map(|found| format!("{source}:{}", found.code)));
@@ -247,11 +192,12 @@ fn documentation(resource_type: ResourceType) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use concord_fhir::json::{self};
     use concord_fhir::search::{Handling, parse};
 
     #[test]
     fn what_the_statement_lists_is_understood() {
-        let text = statement("https://phr.example/fhir", 0, Registry::r4());
+        let text = statement("https://phr.example/fhir", 0, Registry::r4()).unwrap();
         let value = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
         let rest = &value.list("rest")[0];
         let mut listed = 0;

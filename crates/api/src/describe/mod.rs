@@ -2,4 +2,5 @@
 
 pub mod capability;
 pub mod openapi;
+pub mod openapi_interactions;
 pub mod smart;

@@ -8,7 +8,8 @@ use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, Para
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{ContentBuilder, PathItem, Required, ResponseBuilder};
 
-use crate::http::{bundle, resource, search, system};
+use super::openapi_interactions;
+use crate::http::system;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,11 +31,25 @@ use crate::http::{bundle, resource, search, system};
         (name = "operations", description = "For those who run it")
     ),
     paths(
-        resource::read, resource::vread, resource::create, resource::update, resource::conditional_update, resource::patch,
-        resource::conditional_patch,
-        resource::delete, resource::conditional_delete, search::search, search::search_by_post, search::system,
-        search::system_by_post, search::compartment, search::compartment_by_post,
-        bundle::batch, resource::instance_history, resource::type_history, resource::system_history,
+        openapi_interactions::read,
+        openapi_interactions::vread,
+        openapi_interactions::create,
+        openapi_interactions::update,
+        openapi_interactions::conditional_update,
+        openapi_interactions::patch,
+        openapi_interactions::conditional_patch,
+        openapi_interactions::delete,
+        openapi_interactions::conditional_delete,
+        openapi_interactions::instance_history,
+        openapi_interactions::type_history,
+        openapi_interactions::system_history,
+        openapi_interactions::search,
+        openapi_interactions::search_by_post,
+        openapi_interactions::search_system,
+        openapi_interactions::search_system_by_post,
+        openapi_interactions::search_compartment,
+        openapi_interactions::search_compartment_by_post,
+        openapi_interactions::batch,
         system::metadata, system::smart, system::alive, system::ready, system::metrics, system::openapi
     ),
     security(("bearer" = [])),
@@ -99,7 +114,7 @@ fn method(operation: &Operation, level: Level, suffix: &str, by_post: bool) -> u
     };
     let mut built = OperationBuilder::new()
         .tag("extended")
-        .summary(Some(format!("{} {}", operation.name, operation.told)))
+        .summary(Some(format!("{} {}", operation.name, operation.description)))
         .operation_id(Some(format!("{}{place}{verb}", operation.code())));
     if level != Level::System && operation.types.is_empty() {
         built = built.parameter(in_path("type"));
@@ -107,7 +122,7 @@ fn method(operation: &Operation, level: Level, suffix: &str, by_post: bool) -> u
     if level == Level::Instance {
         built = built.parameter(in_path("id"));
     }
-    for Parameter { name, of, min, told, .. } in operation.parameters {
+    for Parameter { name, of, min, description, .. } in operation.parameters {
         if of.chars().next().is_some_and(char::is_lowercase) {
             let required = if *min > 0 && !by_post { Required::True } else { Required::False };
             built = built.parameter(
@@ -115,7 +130,7 @@ fn method(operation: &Operation, level: Level, suffix: &str, by_post: bool) -> u
                     .name(*name)
                     .parameter_in(ParameterIn::Query)
                     .required(required)
-                    .description(Some(*told))
+                    .description(Some(*description))
                     .build(),
             );
         }

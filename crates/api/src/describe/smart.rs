@@ -51,7 +51,7 @@ mod tests {
     use crate::config::Config;
 
     fn of(issuers: &str) -> Option<Value> {
-        let config = Config::load(None, |name| (name == "CONCORD_ISSUERS").then(|| issuers.to_owned())).unwrap();
+        let config = Config::load(None, [("CONCORD_ISSUERS", issuers)]).unwrap();
         configuration(&config.issuers).map(|text| serde_json::from_str(&text).unwrap())
     }
 

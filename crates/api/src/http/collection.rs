@@ -1,13 +1,14 @@
 //! Bundles of searches and histories, written around the stored bytes.
 
 use concord_fhir::codec::Format;
-use concord_fhir::issue::{Issue, outcome};
+use concord_fhir::issue::Issue;
 use concord_fhir::json::{self, Value};
+use concord_model::build::operation_outcome;
+use concord_store::rows::{Method, Version, parse_body};
 
 use super::negotiate::{Answer, Shape};
-use crate::fault::Fault;
-use crate::interact::{instant, labels};
-use crate::store::rows::{Method, Version};
+use crate::error::ApiError;
+use crate::interact::{Service, instant, labels};
 
 /// A Bundle about to be written.
 pub(super) struct Bundle<'a> {
@@ -31,19 +32,30 @@ pub(super) struct Bundle<'a> {
     pub(super) remarks: Vec<Issue>,
 }
 
-impl Bundle<'_> {
+impl<'a> Bundle<'a> {
+    /// A Bundle with these entries and nothing else to say.
+    pub(super) fn of(
+        kind: &'static str,
+        service: &'a Service,
+        this: String,
+        next: Option<String>,
+        versions: Vec<Version>,
+    ) -> Bundle<'a> {
+        let now_ms = service.store.now_ms();
+        let (included, remarks) = (Vec::new(), Vec::new());
+        Bundle { kind, base: &service.base, now_ms, total: None, this, next, versions, included, remarks }
+    }
+
     /// The text in the form that was asked for.
-    pub(super) fn written(self, answer: &Answer) -> Result<String, Fault> {
+    pub(super) fn written(self, answer: &Answer) -> Result<String, ApiError> {
         let plain = self.plain(answer)?;
         if answer.format == Format::Json && !answer.pretty {
             return Ok(plain);
         }
-        let value = json::parse(plain.as_bytes(), &json::Limits::default())
-            .map_err(|_| Fault::Internal("a bundle of our own cannot be read".to_owned()))?;
-        Ok(answer.value(&value))
+        Ok(answer.value(&own(&plain)?))
     }
 
-    fn plain(self, answer: &Answer) -> Result<String, Fault> {
+    fn plain(self, answer: &Answer) -> Result<String, ApiError> {
         let size: usize = self.versions.iter().chain(&self.included).map(|version| version.body.len() + 160).sum();
         let mut out = String::with_capacity(size + 512);
         out.push_str("{\"resourceType\":\"Bundle\",\"meta\":{\"lastUpdated\":\"");
@@ -78,7 +90,7 @@ impl Bundle<'_> {
             out.push_str(if any { ",{" } else { ",\"entry\":[{" });
             any = true;
             out.push_str("\"resource\":");
-            json::write(&outcome(&self.remarks), &mut out);
+            json::write(&operation_outcome(&self.remarks), &mut out);
             out.push_str(",\"search\":{\"mode\":\"outcome\"}}");
         }
         out.push_str(if any { "]}" } else { "}" });
@@ -86,7 +98,7 @@ impl Bundle<'_> {
     }
 }
 
-fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &Answer) -> Result<(), Fault> {
+fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &Answer) -> Result<(), ApiError> {
     let name = version.resource_type.name();
     out.push_str("\"fullUrl\":\"");
     for part in [base, "/", name, "/", &version.id] {
@@ -102,8 +114,7 @@ fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &An
         if answer.shape == Shape::Whole {
             out.push_str(&shown);
         } else {
-            let value = json::parse(shown.as_bytes(), &json::Limits::default())
-                .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+            let value = parse_body(&shown)?;
             json::write(&answer.shaped(value), out);
         }
     }
@@ -121,4 +132,13 @@ fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &An
         ));
     }
     Ok(())
+}
+
+/// A text of our own as a tree. It is as long as the settings let it be.
+pub(super) fn own(text: &str) -> Result<Value<'_>, ApiError> {
+    // A Bundle in a Bundle puts a resource as deep again as it may be by itself.
+    let deepest = 2 * json::Limits::default().depth;
+    let limits = json::Limits { bytes: usize::MAX, nodes: usize::MAX, depth: deepest };
+    json::parse(text.as_bytes(), &limits)
+        .map_err(|_| ApiError::Internal("an answer of our own cannot be read".to_owned()))
 }

@@ -3,8 +3,10 @@
 use concord_fhir::codec::{self, Format};
 use concord_fhir::json::{self, Value};
 use concord_fhir::schema::{self, Summary};
+use concord_store::rows::parse_body;
 
-use crate::fault::Fault;
+use crate::error::ApiError;
+use crate::interact::media_type;
 
 /// The form of an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +45,8 @@ impl Answer {
     /// The form asked for by `_format`, else by `Accept`; and `_pretty`, `_summary`, `_elements`.
     ///
     /// # Errors
-    /// [`Fault::NotAcceptable`] for a form that is not ours, [`Fault::Malformed`] for a bad parameter.
-    pub(super) fn asked(pairs: &[(String, String)], accept: Option<&str>) -> Result<Answer, Fault> {
+    /// [`ApiError::NotAcceptable`] for a form that is not ours, [`ApiError::Malformed`] for a bad parameter.
+    pub(super) fn asked(pairs: &[(String, String)], accept: Option<&str>) -> Result<Answer, ApiError> {
         let mut answer = Answer::default();
         let named = |name: &str| pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         answer.format = match named("_format") {
@@ -54,7 +56,7 @@ impl Answer {
         answer.pretty = match named("_pretty") {
             None | Some("false") => false,
             Some("true") => true,
-            Some(_) => return Err(Fault::parameter("_pretty", "true or false")),
+            Some(_) => return Err(ApiError::parameter("_pretty", "true or false")),
         };
         let elements = named("_elements");
         answer.shape = match (named("_summary"), elements) {
@@ -63,17 +65,17 @@ impl Answer {
                 let names: Vec<String> =
                     list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
                 if names.is_empty() || names.len() > 100 {
-                    return Err(Fault::parameter("_elements", "one to 100 names of elements, separated by commas"));
+                    return Err(ApiError::parameter("_elements", "one to 100 names of elements, separated by commas"));
                 }
                 Shape::Elements(names)
             }
-            (Some(_), Some(_)) => return Err(Fault::parameter("_elements", "not together with _summary")),
+            (Some(_), Some(_)) => return Err(ApiError::parameter("_elements", "not together with _summary")),
             (Some("true"), None) => Shape::Summary,
             (Some("text"), None) => Shape::Text,
             (Some("data"), None) => Shape::Data,
             // The bundle has no entries; handled by the search.
             (Some("count"), None) => Shape::Whole,
-            (Some(_), None) => return Err(Fault::parameter("_summary", "true, text, data, count or false")),
+            (Some(_), None) => return Err(ApiError::parameter("_summary", "true, text, data, count or false")),
         };
         Ok(answer)
     }
@@ -92,12 +94,11 @@ impl Answer {
     }
 
     /// A stored resource in this form.
-    pub(super) fn resource(&self, body: String) -> Result<String, Fault> {
+    pub(super) fn resource(&self, body: String) -> Result<String, ApiError> {
         if self.is_plain() {
             return Ok(body);
         }
-        let value = json::parse(body.as_bytes(), &json::Limits::default())
-            .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+        let value = parse_body(&body)?;
         Ok(self.value(&self.shaped(value)))
     }
 
@@ -123,14 +124,14 @@ impl Answer {
     }
 }
 
-pub(super) fn not_acceptable(what: &str) -> Fault {
+pub(super) fn not_acceptable(what: &str) -> ApiError {
     let shown: String = what.chars().take(60).collect();
-    Fault::NotAcceptable(format!("{shown:?} is not served; ask for application/fhir+json or application/fhir+xml"))
+    ApiError::NotAcceptable(format!("{shown:?} is not served; ask for application/fhir+json or application/fhir+xml"))
 }
 
 /// The form of `_format` or of one media type.
 fn form(text: &str) -> Option<Format> {
-    let bare = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let bare = media_type::bare(text);
     match bare.as_str() {
         // A plus sign in a query is a space when the client forgot to escape it.
         "json"
@@ -149,32 +150,23 @@ fn form(text: &str) -> Option<Format> {
     }
 }
 
+/// Whether a media type, or the value of `_format`, is one of FHIR's forms.
+pub(super) fn is_form(text: &str) -> bool {
+    form(text).is_some()
+}
+
 /// The best of the forms that the client accepts, JSON when it has no preference (RFC 9110, section 12.5.1).
-fn accepted(header: &str) -> Result<Format, Fault> {
+fn accepted(header: &str) -> Result<Format, ApiError> {
     if header.trim().is_empty() {
         return Ok(Format::Json);
     }
     let mut best: Option<(u16, Format)> = None;
-    for range in header.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default();
-        let mut weight = 1_000;
-        let mut version_fits = true;
-        for part in parts {
-            if let Some(q) = part.strip_prefix("q=") {
-                weight = q.parse::<f32>().map_or(0, |q| {
-                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
-                    let thousandths = (q.clamp(0.0, 1.0) * 1000.0) as u16;
-                    thousandths
-                });
-            }
-            version_fits &= is_r4(part);
-        }
-        let form = match media {
+    for (media, weight) in ranges(header) {
+        let form = match media.as_str() {
             "*/*" | "application/*" | "text/*" | "text/html" => Some(Format::Json),
             other => form(other),
         };
-        if let (Some(form), true, true) = (form, weight > 0, version_fits)
+        if let (Some(form), true) = (form, weight > 0)
             && best.is_none_or(|(most, _)| weight > most)
         {
             best = Some((weight, form));
@@ -183,20 +175,28 @@ fn accepted(header: &str) -> Result<Format, Fault> {
     best.map(|(_, form)| form).ok_or_else(|| not_acceptable(header))
 }
 
-/// Whether an `Accept` header asks for a media type, by its name or for its whole kind (`image/*`).
-pub(super) fn names(accept: &str, media: &str) -> bool {
-    let bare = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let media = bare(media);
-    let kind = media.split_once('/').map(|(kind, _)| format!("{kind}/*"));
-    accept.split(',').any(|range| {
-        let refused = range.split(';').skip(1).any(|part| part.trim().strip_prefix("q=").is_some_and(is_zero));
-        let range = bare(range);
-        !refused && !range.is_empty() && (range == media || kind.as_ref() == Some(&range))
-    })
-}
-
-fn is_zero(weight: &str) -> bool {
-    weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0)
+/// The media ranges of an `Accept` header, without their parameters, each with its weight in thousandths. What asks for
+/// another version of FHIR has none.
+pub(super) fn ranges(header: &str) -> Vec<(String, u16)> {
+    let read = |range: &str| {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let mut weight = 1_000;
+        for part in parts {
+            if let Some(q) = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")) {
+                weight = q.trim().parse::<f32>().map_or(0, |q| {
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
+                    let thousandths = (q.clamp(0.0, 1.0) * 1000.0) as u16;
+                    thousandths
+                });
+            }
+            if !is_r4(part) {
+                return (media, 0);
+            }
+        }
+        (media, weight)
+    };
+    header.split(',').map(read).filter(|(media, _)| !media.is_empty()).collect()
 }
 
 /// Whether a media type is of R4, or does not say of which version it is (R4 "Managing multiple FHIR versions").
@@ -208,16 +208,16 @@ fn is_r4(media: &str) -> bool {
 /// The form of a body by its `Content-Type`.
 ///
 /// # Errors
-/// [`Fault::MediaType`] when it is none of FHIR's.
-pub(super) fn body_format(content_type: Option<&str>) -> Result<Format, Fault> {
+/// [`ApiError::MediaType`] when it is none of FHIR's.
+pub(super) fn body_format(content_type: Option<&str>) -> Result<Format, ApiError> {
     match content_type {
         Some(text) => form(text).filter(|_| is_r4(text)).ok_or_else(|| {
             let shown: String = text.chars().take(60).collect();
-            Fault::MediaType(format!(
+            ApiError::MediaType(format!(
                 "{shown:?} is not a media type of FHIR R4; send application/fhir+json or application/fhir+xml"
             ))
         }),
-        None => Err(Fault::MediaType("say in Content-Type what the body is: application/fhir+json".to_owned())),
+        None => Err(ApiError::MediaType("say in Content-Type what the body is: application/fhir+json".to_owned())),
     }
 }
 
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(accepted("application/fhir+json;fhirVersion=4.0").unwrap(), Format::Json);
         assert_eq!(accepted("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8").unwrap(), Format::Json);
         for refused in ["image/png", "application/fhir+json;q=0", "application/fhir+json; fhirVersion=3.0"] {
-            assert!(matches!(accepted(refused), Err(Fault::NotAcceptable(_))), "{refused}");
+            assert!(matches!(accepted(refused), Err(ApiError::NotAcceptable(_))), "{refused}");
         }
     }
 
@@ -243,25 +243,19 @@ mod tests {
         let pairs = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
         assert!(Answer::asked(&pairs("_format", "application/fhir+xml"), None).unwrap().format == Format::Xml);
         assert!(Answer::asked(&pairs("_pretty", "true"), None).unwrap().pretty);
-        assert!(matches!(Answer::asked(&pairs("_pretty", "1"), None), Err(Fault::Malformed(_))));
-        assert!(matches!(Answer::asked(&pairs("_summary", "all"), None), Err(Fault::Malformed(_))));
-        assert!(matches!(Answer::asked(&pairs("_elements", ","), None), Err(Fault::Malformed(_))));
-        assert!(matches!(Answer::asked(&pairs("_format", "yaml"), None), Err(Fault::NotAcceptable(_))));
-    }
-
-    #[test]
-    fn media_types_are_asked_for_by_name_or_kind() {
-        assert!(names("image/png", "image/png") && names("text/html, IMAGE/*;q=0.5", "image/png; a=b"));
-        assert!(!names("image/png;q=0, text/plain", "image/png") && !names("*/*", "image/png") && !names("", ""));
+        assert!(matches!(Answer::asked(&pairs("_pretty", "1"), None), Err(ApiError::Malformed(_))));
+        assert!(matches!(Answer::asked(&pairs("_summary", "all"), None), Err(ApiError::Malformed(_))));
+        assert!(matches!(Answer::asked(&pairs("_elements", ","), None), Err(ApiError::Malformed(_))));
+        assert!(matches!(Answer::asked(&pairs("_format", "yaml"), None), Err(ApiError::NotAcceptable(_))));
     }
 
     #[test]
     fn a_body_must_say_what_it_is() {
         assert_eq!(body_format(Some("application/fhir+json; charset=utf-8")).unwrap(), Format::Json);
         assert_eq!(body_format(Some("text/xml")).unwrap(), Format::Xml);
-        assert!(matches!(body_format(Some("text/plain")), Err(Fault::MediaType(_))));
+        assert!(matches!(body_format(Some("text/plain")), Err(ApiError::MediaType(_))));
         assert_eq!(body_format(Some("application/fhir+json; fhirVersion=4.0")).unwrap(), Format::Json);
-        assert!(matches!(body_format(Some("application/fhir+json; fhirVersion=5.0")), Err(Fault::MediaType(_))));
-        assert!(matches!(body_format(None), Err(Fault::MediaType(_))));
+        assert!(matches!(body_format(Some("application/fhir+json; fhirVersion=5.0")), Err(ApiError::MediaType(_))));
+        assert!(matches!(body_format(None), Err(ApiError::MediaType(_))));
     }
 }

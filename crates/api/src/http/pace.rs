@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use concord_consent::caller::{Actor, Caller};
 use quick_cache::sync::Cache;
 
-use crate::fault::Fault;
+use crate::error::ApiError;
 
 /// How many apps and persons are kept; who is forgotten begins anew.
 const KEPT: usize = 100_000;
@@ -37,15 +37,15 @@ impl Pace {
     /// Counts `requests` of a caller's, a Bundle's entries each for one. A system is not bounded.
     ///
     /// # Errors
-    /// [`Fault::Throttled`], with the seconds after which it may be tried again; it has not been counted then.
-    pub(super) fn admit(&self, caller: &Caller, requests: usize, now_ms: i64) -> Result<(), Fault> {
+    /// [`ApiError::Throttled`], with the seconds after which it may be tried again; it has not been counted then.
+    pub(super) fn admit(&self, caller: &Caller, requests: usize, now_ms: i64) -> Result<(), ApiError> {
         let Some(interval) = self.interval.filter(|_| caller.actor != Actor::System) else { return Ok(()) };
         let key = self.keys.hash_one((&caller.issuer, &caller.client, &caller.actor));
         let due = match self.due.get(&key) {
             Some(due) => due,
             None => {
                 let fresh = Arc::new(AtomicI64::new(0));
-                self.due.get_or_insert_with(&key, || Ok::<_, Fault>(fresh))?
+                self.due.get_or_insert_with(&key, || Ok::<_, ApiError>(fresh))?
             }
         };
         let now = now_ms.saturating_mul(1000);
@@ -57,7 +57,7 @@ impl Pace {
             Ok(_) => Ok(()),
             Err(due) => {
                 let wait = due.saturating_add(cost).saturating_sub(now.saturating_add(MINUTE));
-                Err(Fault::Throttled(
+                Err(ApiError::Throttled(
                     u32::try_from(wait.saturating_add(999_999).div_euclid(1_000_000)).unwrap_or(u32::MAX),
                 ))
             }
@@ -86,7 +86,7 @@ mod tests {
     fn wait(pace: &Pace, caller: &Caller, requests: usize, now_ms: i64) -> Option<u32> {
         match pace.admit(caller, requests, now_ms) {
             Ok(()) => None,
-            Err(Fault::Throttled(seconds)) => Some(seconds),
+            Err(ApiError::Throttled(seconds)) => Some(seconds),
             Err(other) => panic!("{other:?}"),
         }
     }

@@ -1,14 +1,18 @@
 //! What needs no token: what the server can do, whether it is well, and its documentation.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header;
-use actix_web::web::Data;
+use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header as _};
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::Server;
 use super::exchange::request_id;
 use super::negotiate::Answer;
-use crate::fault::Fault;
+use crate::error::ApiError;
+use crate::telemetry::Load;
+
+/// How long it may take to find out whether the database answers.
+const READY_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What the server can do
 #[utoipa::path(get, path = "/fhir/metadata", tag = "system", operation_id = "capabilities", security(()),
@@ -22,15 +26,31 @@ pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpRespons
     let id = request_id(&request);
     let answer = match Answer::asked(&pairs, accept) {
         Ok(answer) => answer,
-        Err(fault) => return super::fault::response(&fault, &Answer::default(), &id),
+        Err(fault) => return super::error::response(&fault, &Answer::default(), &id),
     };
     // Without its database the server still says what it could do.
-    let store = &server.concord.store;
+    let store = &server.service.store;
     let registry = store.newest_registry().await.unwrap_or_else(|_| store.registry());
-    match answer.resource(server.capabilities.text(&registry)) {
+    let made = match server.capabilities.made(&registry) {
+        Ok(made) if answer == Answer::default() && takes_gzip(&request) => {
+            return HttpResponse::Ok()
+                .content_type(answer.content_type())
+                .insert_header(ContentEncoding::Gzip)
+                .insert_header((header::VARY, "accept-encoding"))
+                .body(Bytes::from_owner(made.packed));
+        }
+        made => made,
+    };
+    match made.and_then(|made| answer.resource(made.text.to_string())) {
         Ok(text) => HttpResponse::Ok().content_type(answer.content_type()).body(text),
-        Err(fault) => super::fault::response(&fault, &answer, &id),
+        Err(fault) => super::error::response(&fault, &answer, &id),
     }
+}
+
+/// Whether gzip is what the client likes best of what the server has.
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let own = [Encoding::gzip(), Encoding::identity()];
+    AcceptEncoding::parse(request).is_ok_and(|asked| asked.negotiate(own.iter()) == Some(Encoding::gzip()))
 }
 
 /// Where apps get their tokens
@@ -41,7 +61,7 @@ pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpRespons
 pub async fn smart(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     match &server.smart {
         Some(document) => HttpResponse::Ok().content_type("application/json").body(document.clone()),
-        None => super::fault::response(&Fault::NotFound, &Answer::default(), &request_id(&request)),
+        None => super::error::response(&ApiError::NotFound, &Answer::default(), &request_id(&request)),
     }
 }
 
@@ -52,15 +72,18 @@ pub async fn alive() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// Whether the server can answer: its database does
+/// Whether the server can answer: its database can be read and written, its log too, and tokens can be checked
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready", security(()),
     responses((status = 200, description = "It can", content_type = "text/plain"),
-        (status = 503, description = "The database does not answer")))]
+        (status = 503, description = "The database does not answer or cannot be written, or no issuer's keys can be had")))]
 pub async fn ready(server: Data<Server>) -> HttpResponse {
-    let (status, text) = if server.concord.store.ready().await {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+    let store = &server.service.store;
+    let has_keys = server.verifier.has_keys(store.now_ms().div_euclid(1000));
+    let ready = tokio::time::timeout(READY_WITHIN, store.ready()).await;
+    let (status, text) = match (ready.is_ok_and(|ready| ready), has_keys) {
+        (true, true) => (StatusCode::OK, "ready\n"),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer, or cannot be written\n"),
+        (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "no issuer's keys can be had, so no token can be checked\n"),
     };
     HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text)
 }
@@ -69,7 +92,9 @@ pub async fn ready(server: Data<Server>) -> HttpResponse {
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", security(()),
     responses((status = 200, description = "The metrics", content_type = "text/plain")))]
 pub async fn metrics(server: Data<Server>) -> HttpResponse {
-    match server.metrics.render() {
+    let (places_busy, places_waiting) = server.service.slots.standing();
+    let load = Load { database_waiting: server.service.store.waiting(), places_busy, places_waiting };
+    match server.metrics.render(load) {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");
@@ -87,20 +112,15 @@ pub async fn openapi(server: Data<Server>) -> HttpResponse {
 
 /// An address that leads nowhere.
 pub async fn unknown(request: HttpRequest) -> HttpResponse {
-    super::fault::response(&Fault::NotFound, &Answer::default(), &request_id(&request))
+    super::error::response(&ApiError::NotFound, &Answer::default(), &request_id(&request))
 }
 
 /// A method that an address does not have, whoever asks.
 pub async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    let template = request.match_pattern().unwrap_or_default();
-    let allow = match template.as_str() {
-        called if called.contains("{operation") => "GET, HEAD, POST",
-        "/fhir/{type}/{id}" => "GET, HEAD, PUT, PATCH, DELETE",
-        "/fhir/{type}" => "GET, HEAD, POST, PUT, PATCH, DELETE",
-        "/fhir" | "/fhir/" => "GET, HEAD, POST",
-        "/fhir/{type}/_search" => "POST",
-        _ => "GET, HEAD",
-    };
     let text = format!("{} is not possible here", request.method());
-    super::fault::response(&Fault::NotAllowed { text, allow }, &Answer::default(), &request_id(&request))
+    super::error::response(
+        &ApiError::NotAllowed { text, allow: "GET, HEAD" },
+        &Answer::default(),
+        &request_id(&request),
+    )
 }

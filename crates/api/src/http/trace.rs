@@ -9,6 +9,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web::Data};
 
 use super::Server;
+use crate::interact::command::Shape;
 use crate::telemetry::{self, CORRELATION_HEADER, REQUEST_HEADER, RequestIds};
 
 /// Gives the request its ids, runs it, and tells logs and metrics how it went.
@@ -39,7 +40,8 @@ pub async fn traced(
         mirror(CORRELATION_HEADER, correlation);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let route = response.request().match_pattern();
+    let shape = response.request().extensions().get::<Shape>().map(|shape| shape.pattern.to_owned());
+    let route = shape.or_else(|| response.request().match_pattern());
     let status = response.status().as_u16();
     let took = started.elapsed();
     telemetry::finished(&ids, method.as_str(), route.as_deref().unwrap_or("unmatched"), status, took);

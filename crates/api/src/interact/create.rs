@@ -1,132 +1,77 @@
 //! create and conditional create (R4 "RESTful API", create).
 
-use std::sync::Arc;
-
-use concord_consent::caller::Actor;
 use concord_consent::request::Action;
-use concord_fhir::issue::Issue;
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Query;
+use concord_store::rows::Method;
 
-use super::audit::Interaction;
-use super::write::{self, Place};
-use super::{AUDIT_EVENT, Call, Concord, access, audit, correction, logged, matching, parameters, provenance};
-use crate::fault::Fault;
-use crate::store::audit::Record;
-use crate::store::rows::{Method, Version};
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::logical_id;
+use crate::interact::search::conditional;
+use crate::interact::session::Session;
+use crate::interact::write;
+use crate::interact::write::VersionPlace;
+use crate::interact::written::Written;
+use crate::interact::{access, provenance};
 
-/// What a write led to.
-#[derive(Debug)]
-pub(crate) struct Written {
-    /// The version that now stands.
-    pub(crate) version: Version,
-    /// Whether the resource is new.
-    pub(crate) created: bool,
-    /// What the client should know although the write stands.
-    pub(crate) warnings: Vec<Issue>,
-}
-
-/// Stores a new resource under an id of the server's. With a condition, only if nothing that the caller may see
-/// matches it; if one resource does, that one is answered.
-pub(crate) async fn create(
-    concord: &Arc<Concord>,
-    call: Call,
-    resource_type: ResourceType,
-    value: Value<'static>,
-    condition: Option<Query>,
-) -> Result<Written, Fault> {
-    let concord = Arc::clone(concord);
-    let store = concord.store.clone();
-    store
-        .change(move |transaction| {
-            let mut record = call.record(Interaction::Create, Some(resource_type));
-            let result = if resource_type == AUDIT_EVENT {
-                handed_in(&call, transaction, &value, &mut record)
-            } else {
-                let id = matching::new_id(transaction.now);
-                run(&concord, &call, transaction, resource_type, value.clone(), condition.as_ref(), &id, &mut record)
-            };
-            if resource_type == AUDIT_EVENT && result.is_ok() {
-                // The event handed in is in the log itself.
-                return (result, Vec::new());
-            }
-            logged(result, record)
-        })
-        .await
-}
-
-/// Inside a transaction: answers the only match of the condition, or stores the resource under `id`.
-#[expect(clippy::too_many_arguments, reason = "the parts of one write, each of its own kind")]
-pub(super) fn run(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+/// Stores a new resource under an id of the server's, `id` where it has been announced already. With a condition, only if
+/// nothing that the caller may see matches it; if one resource does, that one is answered.
+pub(crate) fn create(
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     value: Value<'static>,
     condition: Option<&Query>,
-    id: &str,
-    record: &mut Record,
-) -> Result<Written, Fault> {
-    access::require_scope(call, Action::Create, resource_type)?;
-    if let Some(query) = condition {
-        matching::lock(transaction, resource_type, query)?;
-        if let Some(found) = matching::one(concord, call, transaction, query)? {
-            record.entity.clone_from(&found.id);
-            record.version = found.version;
-            record.patient = found.patient;
-            return Ok(Written { version: found, created: false, warnings: Vec::new() });
-        }
+    id: Option<String>,
+) -> Result<Written, ApiError> {
+    if let Some(create) = session.service.hooks.of(resource_type).create {
+        return create(session, &value, condition);
     }
-    insert(concord, call, transaction, resource_type, value, id, Method::Post, record)
+    access::require_scope(session.call, Action::Create, resource_type)?;
+    if let Some(version) = conditional::met(session, resource_type, condition)? {
+        return Ok(Written { version, created: false, warnings: Vec::new() });
+    }
+    let id = id.unwrap_or_else(|| logical_id::new_id(session.transaction.now));
+    insert(session, resource_type, value, &id, Method::Post)
 }
 
 /// Stores the first version of a resource, its Provenance, and says so to whoever remembers facts about access.
-#[expect(clippy::too_many_arguments, reason = "the parts of one write, each of its own kind")]
 pub(super) fn insert(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     mut value: Value<'_>,
     id: &str,
     method: Method,
-    record: &mut Record,
-) -> Result<Written, Fault> {
-    let key = transaction.next_key();
-    let place = Place { key, id, number: 1, updated: transaction.now, method, author: None, previous: None };
-    record.entity.clear();
-    let opening = correction::begin(concord, call, transaction, resource_type, &mut value)?;
-    let together = opening.as_ref().map(|opening| opening.together(call));
-    let call = together.as_ref().unwrap_or(call);
-    let proposed = write::propose(concord, call, transaction, Action::Create, resource_type, value, &place)?;
-    let told = provenance::all(concord, call, transaction, &proposed, "CREATE", None)?;
-    let mut rows = vec![(proposed.version.clone(), &proposed.entries)];
-    rows.extend(told.iter().map(|(version, entries)| (version.clone(), entries)));
-    parameters::define(transaction, &proposed.version)?;
-    transaction.insert(&rows)?;
-    correction::follow(concord, call, transaction, opening.as_ref(), &proposed.version)?;
-    write::note_access_change(transaction, resource_type, &proposed.entries.patients)?;
-    record.entity = id.to_owned();
-    record.version = 1;
-    record.patient = proposed.version.patient;
-    Ok(Written { version: proposed.version, created: true, warnings: proposed.warnings })
-}
-
-/// An AuditEvent that a system hands in: stored in the log, marked as that system's.
-pub(super) fn handed_in(
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    value: &Value<'static>,
-    refused: &mut Record,
-) -> Result<Written, Fault> {
-    let resource_type = AUDIT_EVENT;
-    access::require_scope(call, Action::Create, resource_type)?;
-    if !matches!(call.caller.actor, Actor::System) {
-        refused.reason = "only a system may hand in audit events".to_owned();
-        return Err(Fault::denied("only a registered system, with a system/ scope, may hand in audit events"));
+) -> Result<Written, ApiError> {
+    let key = session.transaction.next_key();
+    let place = VersionPlace {
+        key,
+        id,
+        number: 1,
+        updated: session.transaction.now,
+        method,
+        author: None,
+        old: None,
+        previous: None,
+    };
+    let hooks = session.service.hooks.of(resource_type);
+    let companion = match hooks.accompany {
+        Some(accompany) => accompany(session, &mut value)?,
+        None => None,
+    };
+    let together = companion.as_ref().map(|companion| session.call.together_with(&companion.reference));
+    let call = together.as_ref().unwrap_or(session.call);
+    let session = &mut session.calling(call);
+    let mut proposed = write::prepare(session, Action::Create, resource_type, value, &place)?;
+    let told = provenance::all(session, &proposed, "CREATE", None)?;
+    let remarks = write::store(session, &proposed, None, &told)?;
+    proposed.warnings.extend(remarks);
+    match (companion, hooks.after_create) {
+        (Some(companion), _) => (companion.store)(session, &proposed.version)?,
+        (None, Some(after_create)) => after_create(session, &proposed.version)?,
+        (None, None) => {}
     }
-    let version = audit::hand_in(call, transaction, value)?;
-    Ok(Written { version, created: true, warnings: Vec::new() })
+    session.audit.found(&proposed.version);
+    let version = session.transaction.with_inherited(proposed.version, &proposed.entries)?;
+    Ok(Written { version, created: true, warnings: proposed.warnings })
 }

@@ -1,97 +1,77 @@
 //! delete and conditional delete (R4 "RESTful API", delete). Nothing is physically deleted: the versions stay.
 
-use std::sync::Arc;
-
 use concord_consent::request::Action;
+use concord_fhir::index::Entries;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::search::Query;
 
-use super::audit::Interaction;
-use super::update::{Precondition, Target, check_version};
-use super::{Call, Concord, access, correction, logged, matching, parameters, provenance, read, write};
-use crate::fault::Fault;
-use crate::store::audit::Record;
-use crate::store::rows::{Method, Version};
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::command::{Precondition, Target};
+use crate::interact::search::conditional;
+use crate::interact::session::Session;
+use crate::interact::write::PreparedVersion;
+use crate::interact::{access, provenance, read, write};
+use concord_store::rows::{Method, Version};
 
 /// Puts a deletion in place of the current version; the version id of the deletion, or none if nothing had to be done:
 /// it was deleted before, or nothing matches the condition.
-pub(crate) async fn delete(
-    concord: &Arc<Concord>,
-    call: Call,
+pub(crate) fn delete(
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
-    target: Target,
-    precondition: Option<Precondition>,
-) -> Result<Option<i64>, Fault> {
-    let concord = Arc::clone(concord);
-    let store = concord.store.clone();
-    store
-        .change(move |transaction| {
-            let mut record = call.record(Interaction::Delete, Some(resource_type));
-            let precondition = precondition.as_ref();
-            let result = match &target {
-                Target::Id(id) => run(&concord, &call, transaction, resource_type, id, precondition, &mut record),
-                Target::Match(query) => {
-                    conditional(&concord, &call, transaction, resource_type, query, precondition, &mut record)
-                }
-            };
-            logged(result, record)
-        })
-        .await
-}
-
-/// Inside a transaction: deletes the only match, if there is one.
-pub(super) fn conditional(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    resource_type: ResourceType,
-    query: &Query,
+    target: &Target,
     precondition: Option<&Precondition>,
-    record: &mut Record,
-) -> Result<Option<i64>, Fault> {
-    record.query = matching::told(query);
-    access::require_scope(call, Action::Delete, resource_type)?;
-    match matching::one(concord, call, transaction, query)? {
-        Some(found) => run(concord, call, transaction, resource_type, &found.id, precondition, record),
+) -> Result<Option<i64>, ApiError> {
+    let query = match target {
+        Target::Id(id) => return run(session, resource_type, id, precondition),
+        Target::Match(query) => query,
+    };
+    access::require_scope(session.call, Action::Delete, resource_type)?;
+    match conditional::one(session, query)? {
+        Some(found) => run(session, resource_type, &found.id, precondition),
         None => Ok(None),
     }
 }
 
-/// Inside a transaction: puts a deletion in place of the current version.
-pub(super) fn run(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+fn run(
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     id: &str,
     precondition: Option<&Precondition>,
-    record: &mut Record,
-) -> Result<Option<i64>, Fault> {
-    record.entity = id.to_owned();
-    let old = read::visible(concord, call, transaction, resource_type, id, Action::Delete, record)?.version;
+) -> Result<Option<i64>, ApiError> {
+    session.audit.about(id);
+    access::require_scope(session.call, Action::Delete, resource_type)?;
+    let named = session.transaction.named(resource_type, id, true)?;
+    let Some((head, _)) = named.evaluated(|head| read::evaluated(session, head).map(Some))? else {
+        // Only who may know of everything learns that nothing was ever there: nothing is left to be done (R4 "RESTful API",
+        // delete). For anybody else an unused id looks like a hidden one.
+        return match (session.call.caller.knows_everything(), precondition) {
+            (true, Some(precondition)) if precondition.needs_one() => Err(Precondition::stale()),
+            (true, _) => Ok(None),
+            (false, _) => Err(ApiError::NotFound),
+        };
+    };
+    let old = head.version;
     if old.deleted {
         return Ok(None);
     }
-    check_version(precondition, &old)?;
-    access::may_change(concord, call, transaction, Action::Delete, &old)?;
-    correction::refuse_deletion(&old)?;
-    let new = Version {
+    Precondition::check(precondition, &old)?;
+    access::may_change(session, Action::Delete, &old)?;
+    let hooks = session.service.hooks.of(resource_type);
+    if let Some(refuse_deletion) = hooks.refuse_deletion {
+        refuse_deletion(session, &old)?;
+    }
+    let version = Version {
         version: old.version + 1,
-        updated: transaction.now.max(old.updated),
+        updated: session.transaction.now.max(old.updated),
         method: Method::Delete,
         deleted: true,
         body: String::new(),
         ..old.clone()
     };
-    parameters::define(transaction, &new)?;
-    transaction.replace(&old, &new, None)?;
-    let patient = transaction.patient_id(old.patient)?;
-    let patients: Vec<String> = Some(patient).filter(|id| !id.is_empty()).into_iter().collect();
-    if let Some((version, entries)) = provenance::of_deletion(call, transaction, &new, &patients)? {
-        transaction.insert(&[(version, &entries)])?;
-    }
-    write::note_access_change(transaction, resource_type, &patients)?;
-    record.version = new.version;
-    Ok(Some(new.version))
+    let patients = session.transaction.patient_ids_of(&old)?;
+    let entries = Entries::none(resource_type, id.to_owned(), version.updated).part_of(patients);
+    let deletion = PreparedVersion { version, entries, warnings: Vec::new() };
+    let told = provenance::of(session, &deletion, "DELETE", Some(old.version))?;
+    write::store(session, &deletion, Some(&old), told.as_slice())?;
+    session.audit.found(&deletion.version);
+    Ok(Some(deletion.version.version))
 }

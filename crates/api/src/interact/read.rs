@@ -2,186 +2,189 @@
 
 use std::sync::Arc;
 
+use concord_consent::caller::Actor;
 use concord_consent::decision::Decision;
 use concord_consent::request::Action;
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{ResourceType, may_change_record};
+use concord_store::left_record::LeftRecord;
+use concord_store::lower::Rows;
+use concord_store::rows::{Head, Version};
 
-use super::audit::Interaction;
-use super::break_glass::{self, Place};
-use super::{AUDIT_EVENT, Call, Concord, access, judge, log, logged, redact, why};
-use crate::fault::Fault;
-use crate::store::Reply;
-use crate::store::audit::Record;
-use crate::store::lower::Rows;
-use crate::store::rows::{Head, Version};
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::access::{evaluation, reasons, redaction};
+use crate::interact::audit::events;
+use crate::interact::labels::review;
+use crate::interact::session::Session;
+use crate::interact::{access, is_event};
 
-/// The current version of a resource.
-pub(crate) async fn read(
-    concord: &Arc<Concord>,
-    call: Call,
-    resource_type: ResourceType,
-    id: String,
-) -> Result<Version, Fault> {
-    break_glass::declare(concord, &call, Place::Resource(resource_type, id.clone())).await?;
-    let own = Arc::clone(concord);
-    run(concord, resource_type, &id.clone(), move |transaction| {
-        let mut record = call.record(Interaction::Read, Some(resource_type));
-        record.entity.clone_from(&id);
-        logged(current(&own, &call, transaction, resource_type, &id, &mut record), record)
-    })
-    .await
-}
-
-/// Runs the work as suits the type: an event is read from the log, anything else is mostly the current version of one
-/// resource.
-async fn run(
-    concord: &Concord,
-    resource_type: ResourceType,
-    id: &str,
-    work: impl Fn(&mut Transaction<'_>) -> Reply<Version> + Send + 'static,
-) -> Result<Version, Fault> {
-    if resource_type == AUDIT_EVENT {
-        concord.store.read(work).await
-    } else {
-        concord.store.read_head(resource_type, id, work).await
-    }
-}
-
-/// One version of a resource. A superseded version is shown to whoever may see it as it was and may see the resource as
-/// it is: neither an older nor a newer label is got round.
-pub(crate) async fn vread(
-    concord: &Arc<Concord>,
-    call: Call,
-    resource_type: ResourceType,
-    id: String,
-    number: i64,
-) -> Result<Version, Fault> {
-    break_glass::declare(concord, &call, Place::Resource(resource_type, id.clone())).await?;
-    let own = Arc::clone(concord);
-    run(concord, resource_type, &id.clone(), move |transaction| {
-        let mut record = call.record(Interaction::Vread, Some(resource_type));
-        record.entity.clone_from(&id);
-        record.version = number;
-        logged(version(&own, &call, transaction, resource_type, &id, number, &mut record), record)
-    })
-    .await
-}
-
-/// Inside a transaction: the current version, unless it is a deletion.
+/// The current version of a resource, unless it is a deletion.
 pub(crate) fn current(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     id: &str,
-    record: &mut Record,
-) -> Result<Version, Fault> {
-    if resource_type == AUDIT_EVENT {
-        return event(concord, call, transaction, id, record);
+) -> Result<Version, ApiError> {
+    if is_event(resource_type) {
+        return events::read(session, id);
     }
-    let (head, decision) = seen(concord, call, transaction, resource_type, id, Action::Read, record)?;
+    let (head, decision) = seen(session, resource_type, id, Action::Read)?;
     if head.version.deleted {
-        return Err(Fault::Gone);
+        return Err(ApiError::Gone);
     }
-    redact::shown(transaction, &decision, Rows::Current, head.version)
+    redaction::shown(session.transaction, &decision, Rows::Current, head.version)
 }
 
-/// Inside a transaction: one version, unless it is a deletion.
+/// One version of a resource, unless it is a deletion. A superseded version is shown to whoever may see it as it was and
+/// may see the resource as it is: neither an older nor a newer label is got round.
 pub(super) fn version(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     id: &str,
     number: i64,
-    record: &mut Record,
-) -> Result<Version, Fault> {
-    if resource_type == AUDIT_EVENT {
-        return if number == 1 { event(concord, call, transaction, id, record) } else { Err(Fault::NotFound) };
+) -> Result<Version, ApiError> {
+    if is_event(resource_type) {
+        return if number == 1 { events::read(session, id) } else { Err(ApiError::NotFound) };
     }
-    let (head, decision) = seen(concord, call, transaction, resource_type, id, Action::Read, record)?;
+    if let Some(version) = left_behind(session, resource_type, id, number)? {
+        return if version.deleted { Err(ApiError::Gone) } else { Ok(version) };
+    }
+    let (head, decision) = seen(session, resource_type, id, Action::Read)?;
     let version = if head.version.version == number {
-        redact::shown(transaction, &decision, Rows::Current, head.version)?
+        redaction::shown(session.transaction, &decision, Rows::Current, head.version)?
     } else {
         // What of the resource is hidden as it is now is hidden in its versions too.
-        let hidden = judge::redacted(transaction, &decision, Rows::Current, &head.version)?;
-        let version = transaction.superseded(head.version.key, number)?.ok_or(Fault::NotFound)?;
-        let decision = access::decide_about(concord, call, transaction, Action::Read, resource_type, version.patient)?;
-        if !judge::permits(transaction, &decision, Rows::Superseded, &version)? {
-            why::denial(transaction, record, &decision, &version)?;
-            return Err(Fault::NotFound);
+        let hidden = evaluation::redacted(session.transaction, &decision, Rows::Current, &head.version)?;
+        let version = session.transaction.superseded(head.version.key, number)?.ok_or(ApiError::NotFound)?;
+        let decision = access::decide_about(session, Action::Read, resource_type, version.patient)?;
+        if !evaluation::permits(session.transaction, &decision, Rows::Superseded, &version)? {
+            reasons::denial(session, &decision, &version)?;
+            return Err(ApiError::NotFound);
         }
-        let hidden_then = judge::redacted(transaction, &decision, Rows::Superseded, &version)?;
-        redact::without(version, hidden.into_iter().chain(hidden_then).collect())?
+        let hidden_then = evaluation::redacted(session.transaction, &decision, Rows::Superseded, &version)?;
+        redaction::without(version, hidden.into_iter().chain(hidden_then).collect())?
     };
-    if version.deleted { Err(Fault::Gone) } else { Ok(version) }
+    if version.deleted { Err(ApiError::Gone) } else { Ok(version) }
 }
 
-/// The current version, deleted or not, if the caller may do this with it; [`Fault::NotFound`] alike if it is not there
-/// or the caller may not know of it. The log gets the patient and the true reason.
-pub(crate) fn visible(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+/// A record that a resource has left and into which the caller may see, with the decision that lets them.
+pub(super) struct Left {
+    pub(super) record: LeftRecord,
+    pub(super) decision: Arc<Decision>,
+    /// The key of the resource.
+    pub(super) key: i64,
+}
+
+/// The records that a resource has left in which the caller may see it as it was there last.
+pub(super) fn left(
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     id: &str,
     action: Action,
-    record: &mut Record,
-) -> Result<Head, Fault> {
-    seen(concord, call, transaction, resource_type, id, action, record).map(|(head, _)| head)
+) -> Result<Vec<Left>, ApiError> {
+    let mut found = Vec::new();
+    if !may_change_record(resource_type) {
+        return Ok(found);
+    }
+    access::require_scope(session.call, action, resource_type)?;
+    let named = session.transaction.named(resource_type, id, false)?;
+    let all = named.evaluated(|head| {
+        let all = session.transaction.left_records(head.version.key)?;
+        Ok::<_, ApiError>((!all.is_empty()).then_some(all))
+    })?;
+    for (head, record) in
+        all.into_iter().flat_map(|(head, all)| all.into_iter().map(move |one| (head.version.key, one)))
+    {
+        let decision = access::decide_about(session, Action::Read, resource_type, record.patient)?;
+        if evaluation::permits(session.transaction, &decision, Rows::Superseded, &record.last)? {
+            found.push(Left { record, decision, key: head });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the caller may see a resource as it is, of which nothing is noted yet.
+pub(super) fn is_shown(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str) -> Result<bool, ApiError> {
+    let named = session.transaction.named(resource_type, id, false)?;
+    let shown = named.evaluated(|head| {
+        let decision = access::decide_on(session, Action::Read, head)?;
+        let permitted = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
+        Ok::<_, ApiError>(permitted.then_some(()))
+    })?;
+    Ok(shown.is_some())
+}
+
+/// A version of when the resource was in a record that it has left: shown to whoever may see it as it was, and the resource as
+/// it was last in that record. What it became afterwards is nothing of that record.
+fn left_behind(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+    number: i64,
+) -> Result<Option<Version>, ApiError> {
+    for Left { record, decision, key } in left(session, resource_type, id, Action::Read)? {
+        if number > record.last.version {
+            continue;
+        }
+        let Some(version) = session.transaction.superseded(key, number)? else { continue };
+        let is_part = session.transaction.was_in(&version, record.patient)?;
+        if !is_part || !evaluation::permits(session.transaction, &decision, Rows::Superseded, &version)? {
+            continue;
+        }
+        session.audit.in_record(record.patient);
+        reasons::permit_of(session, &decision, &version)?;
+        session.audit.saw(&version);
+        let hidden = evaluation::redacted(session.transaction, &decision, Rows::Superseded, &record.last)?;
+        let hidden_then = evaluation::redacted(session.transaction, &decision, Rows::Superseded, &version)?;
+        return redaction::without(version, hidden.into_iter().chain(hidden_then).collect()).map(Some);
+    }
+    Ok(None)
+}
+
+/// The current version, deleted or not, if the caller may do this with it; [`ApiError::NotFound`] alike if it is not there
+/// or the caller may not know of it. The log gets the patient and the true reason.
+pub(crate) fn visible(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+    action: Action,
+) -> Result<Head, ApiError> {
+    seen(session, resource_type, id, action).map(|(head, _)| head)
 }
 
 /// The same with the decision that lets it be seen.
 pub(crate) fn seen(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     id: &str,
     action: Action,
-    record: &mut Record,
-) -> Result<(Head, Arc<Decision>), Fault> {
-    access::require_scope(call, action, resource_type)?;
-    let Some(head) = transaction.head(resource_type, id, action.writes())? else { return Err(Fault::NotFound) };
-    let decision = judged(concord, call, transaction, &head, record)?;
-    Ok((head, decision))
+) -> Result<(Head, Arc<Decision>), ApiError> {
+    access::require_scope(session.call, action, resource_type)?;
+    if let Some(left) = left(session, resource_type, id, action)?.first()
+        && !is_shown(session, resource_type, id)?
+    {
+        // Whose it is now is not told who asks for what it was before.
+        session.audit.in_record(left.record.patient);
+        return Err(ApiError::NotFound);
+    }
+    let named = session.transaction.named(resource_type, id, action.writes())?;
+    named.evaluated(|head| evaluated(session, head).map(Some))?.ok_or(ApiError::NotFound)
 }
 
-/// The decision that lets a resource be seen that is there; [`Fault::NotFound`] if the caller may not know of it.
-pub(super) fn judged(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    head: &Head,
-    record: &mut Record,
-) -> Result<Arc<Decision>, Fault> {
-    record.patient = head.version.patient;
-    let decision = access::decide_on(concord, call, transaction, Action::Read, head)?;
-    if !judge::permits(transaction, &decision, Rows::Current, &head.version)? {
-        why::denial(transaction, record, &decision, &head.version)?;
-        return Err(Fault::NotFound);
+/// The decision that lets a resource be seen that is there; [`ApiError::NotFound`] if the caller may not know of it.
+pub(super) fn evaluated(session: &mut Session<'_, '_>, head: &Head) -> Result<Arc<Decision>, ApiError> {
+    // Of what is deleted nobody knows any more who put a label there: what hid it from the patient goes on to, and her
+    // log does not tell of it.
+    let stays_hidden = head.version.deleted
+        && matches!(session.call.caller.actor, Actor::Patient(_))
+        && review::is_hidden(&head.version);
+    if !stays_hidden {
+        session.audit.in_record(head.version.patient);
     }
-    why::permit_of(transaction, record, &decision, &head.version)?;
-    if record.version == 0 {
-        record.version = head.version.version;
+    let decision = access::decide_on(session, Action::Read, head)?;
+    if stays_hidden || !evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)? {
+        reasons::denial(session, &decision, &head.version)?;
+        return Err(ApiError::NotFound);
     }
+    reasons::permit_of(session, &decision, &head.version)?;
+    session.audit.saw(&head.version);
     Ok(decision)
-}
-
-/// One event of the audit log.
-fn event(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    id: &str,
-    record: &mut Record,
-) -> Result<Version, Fault> {
-    let resource_type = AUDIT_EVENT;
-    access::require_scope(call, Action::Read, resource_type)?;
-    let asked = concord_fhir::predicate::Predicate::Id(vec![id.to_owned()]);
-    let sought = log::sought(concord, call, transaction, Action::Read, asked)?;
-    let stored = transaction.events(&sought, None, false, 1)?.pop().ok_or(Fault::NotFound)?;
-    record.patient = stored.record.patient;
-    Ok(super::search::event_version(&log::told(call, &stored)))
 }

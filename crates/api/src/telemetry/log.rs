@@ -1,8 +1,12 @@
 //! The log, on standard error: one JSON object a line, or text for people.
+//!
+//! Lines are written by a thread of their own. A standard error that is full, slow, closed or read by nobody costs lines,
+//! which are counted, and no request waits for it or fails by it.
 
-use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -10,24 +14,42 @@ use super::request_id::RequestIds;
 use crate::config::{LogFormat, LogLevel};
 
 /// Why the log could not be started.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct LogError(String);
 
-impl fmt::Display for LogError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+/// How many lines may wait to be written.
+const WAITING: usize = 10_000;
 
-impl std::error::Error for LogError {}
+/// How many lines of the process's log have been lost.
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// The log of the process. When it is dropped, what waits is written, as far as that takes no longer than a second.
+#[must_use]
+pub struct Log {
+    _writing: WorkerGuard,
+}
 
 /// Starts the log of the process.
 ///
 /// # Errors
 /// When it has been started before.
-pub fn start(format: LogFormat, level: LogLevel) -> Result<(), LogError> {
-    tracing::subscriber::set_global_default(subscriber(format, level, std::io::stderr))
-        .map_err(|_| LogError("the log has been started before".to_owned()))
+pub fn start(format: LogFormat, level: LogLevel) -> Result<Log, LogError> {
+    let (lines, writing) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let lost = lines.error_counter();
+    tracing::subscriber::set_global_default(subscriber(format, level, lines))
+        .map_err(|_| LogError("the log has been started before".to_owned()))?;
+    let _first = LOST.set(lost);
+    Ok(Log { _writing: writing })
+}
+
+/// How many lines have been lost because too many waited.
+pub(super) fn lost() -> u64 {
+    LOST.get().map_or(0, |lost| u64::try_from(lost.dropped_lines()).unwrap_or(u64::MAX))
 }
 
 /// Our own work at the level asked for. Libraries no lower than warnings, whatever is asked: what they log of a request

@@ -1,9 +1,11 @@
 //! The metrics of the process, in Prometheus' text form.
 
-use std::fmt;
 use std::time::Duration;
 
-use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use super::log;
+use prometheus::{
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 /// The upper bounds of the duration histogram, in seconds: from a remembered read to a large transaction.
 const BUCKETS: [f64; 14] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -20,6 +22,71 @@ pub struct Metrics {
     audit_records: IntCounter,
     database_errors: IntCounter,
     tokens: TokenCounters,
+    refusals: RefusalCounters,
+    given_up: IntCounter,
+    log_lines_lost: IntCounter,
+    gauges: Gauges,
+}
+
+/// What there is at the moment of a look.
+#[derive(Clone)]
+struct Gauges {
+    database_waiting: IntGauge,
+    places_busy: IntGauge,
+    places_waiting: IntGauge,
+}
+
+impl Gauges {
+    fn new() -> Result<Gauges, prometheus::Error> {
+        Ok(Gauges {
+            database_waiting: IntGauge::new(
+                "concord_database_waiting",
+                "What waits for SQLite's writer, or for a connection to PostgreSQL.",
+            )?,
+            places_busy: IntGauge::new("concord_places_busy", "Places taken of those for what may take long.")?,
+            places_waiting: IntGauge::new("concord_places_waiting", "What waits for such a place.")?,
+        })
+    }
+
+    /// With the version that runs, which never changes.
+    fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        let build = IntGauge::with_opts(
+            Opts::new("concord_build_info", "1, with the version that runs.")
+                .const_label("version", env!("CARGO_PKG_VERSION")),
+        )?;
+        build.set(1);
+        for gauge in [&build, &self.database_waiting, &self.places_busy, &self.places_waiting] {
+            registry.register(Box::new(gauge.clone()))?;
+        }
+        Ok(())
+    }
+
+    fn set(&self, load: Load) {
+        let set = |gauge: &IntGauge, number: usize| gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+        set(&self.database_waiting, load.database_waiting);
+        set(&self.places_busy, load.places_busy);
+        set(&self.places_waiting, load.places_waiting);
+    }
+}
+
+/// How busy the server is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// How much waits for SQLite's writer or for a connection to PostgreSQL.
+    pub database_waiting: usize,
+    /// How many of the places are taken that there are for what may take long.
+    pub places_busy: usize,
+    /// How much waits for one of them.
+    pub places_waiting: usize,
+}
+
+/// How the log was told of calls without a believable token.
+#[derive(Clone)]
+pub struct RefusalCounters {
+    /// By an entry of its own.
+    pub told: IntCounter,
+    /// As one of a number.
+    pub counted: IntCounter,
 }
 
 /// What became of bearer tokens.
@@ -31,25 +98,25 @@ pub struct TokenCounters {
     pub verified: IntCounter,
     /// Refused.
     pub refused: IntCounter,
+    /// Not looked at, because the issuer's keys could not be had.
+    pub without_keys: IntCounter,
+}
+
+impl TokenCounters {
+    fn of(outcomes: &IntCounterVec) -> TokenCounters {
+        TokenCounters {
+            remembered: outcomes.with_label_values(&["remembered"]),
+            verified: outcomes.with_label_values(&["verified"]),
+            refused: outcomes.with_label_values(&["refused"]),
+            without_keys: outcomes.with_label_values(&["without-keys"]),
+        }
+    }
 }
 
 /// Why the metrics could not be set up or written.
-#[derive(Debug)]
-pub struct MetricsError(prometheus::Error);
-
-impl fmt::Display for MetricsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "metrics: {}", self.0)
-    }
-}
-
-impl std::error::Error for MetricsError {}
-
-impl From<prometheus::Error> for MetricsError {
-    fn from(error: prometheus::Error) -> MetricsError {
-        MetricsError(error)
-    }
-}
+#[derive(Debug, thiserror::Error)]
+#[error("metrics: {0}")]
+pub struct MetricsError(#[from] prometheus::Error);
 
 impl Metrics {
     /// New metrics, all zero, in a registry of their own.
@@ -72,18 +139,48 @@ impl Metrics {
             Opts::new("concord_tokens_total", "Bearer tokens looked at, by what became of them."),
             &["outcome"],
         )?;
-        let tokens = TokenCounters {
-            remembered: outcomes.with_label_values(&["remembered"]),
-            verified: outcomes.with_label_values(&["verified"]),
-            refused: outcomes.with_label_values(&["refused"]),
+        let tokens = TokenCounters::of(&outcomes);
+        let refused = IntCounterVec::new(
+            Opts::new(
+                "concord_refused_calls_total",
+                "Calls without a believable token, by how the audit log tells them.",
+            ),
+            &["told"],
+        )?;
+        let refusals = RefusalCounters {
+            told: refused.with_label_values(&["entry"]),
+            counted: refused.with_label_values(&["number"]),
         };
+        let given_up = IntCounter::new(
+            "concord_connections_given_up_total",
+            "Connections closed because the client did not take its answer, or did not end what it began.",
+        )?;
+        let log_lines_lost = IntCounter::new(
+            "concord_log_lines_lost_total",
+            "Lines of the program's own log that were lost because standard error was not read fast enough.",
+        )?;
+        let gauges = Gauges::new()?;
         let registry = Registry::new();
+        gauges.register(&registry)?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
-        registry.register(Box::new(audit_records.clone()))?;
-        registry.register(Box::new(database_errors.clone()))?;
         registry.register(Box::new(outcomes))?;
-        Ok(Metrics { registry, requests, durations, audit_records, database_errors, tokens })
+        registry.register(Box::new(refused))?;
+        for counter in [&audit_records, &database_errors, &given_up, &log_lines_lost] {
+            registry.register(Box::new(counter.clone()))?;
+        }
+        Ok(Metrics {
+            registry,
+            requests,
+            durations,
+            audit_records,
+            database_errors,
+            tokens,
+            refusals,
+            given_up,
+            log_lines_lost,
+            gauges,
+        })
     }
 
     /// Counts a finished request. `route` is the template of its path (`/fhir/{type}/{id}`), none when no route matched:
@@ -95,35 +192,51 @@ impl Metrics {
         self.durations.with_label_values(&[method, route]).observe(took.as_secs_f64());
     }
 
-    /// Counts audit records that are durable now.
-    pub fn audit_records(&self, count: u64) {
-        self.audit_records.inc_by(count);
-    }
-
-    /// Counts a database call that failed.
-    pub fn database_error(&self) {
-        self.database_errors.inc();
-    }
-
     /// The counters that the token verifier counts with.
     #[must_use]
     pub fn tokens(&self) -> TokenCounters {
         self.tokens.clone()
     }
 
+    /// The counters of calls without a believable token.
+    #[must_use]
+    pub fn refusals(&self) -> RefusalCounters {
+        self.refusals.clone()
+    }
+
+    /// The counter of connections that were given up.
+    #[must_use]
+    pub fn given_up(&self) -> IntCounter {
+        self.given_up.clone()
+    }
+
     /// Every metric in Prometheus' text form, whose media type is `text/plain; version=0.0.4`.
     ///
     /// # Errors
     /// When a metric cannot be written.
-    pub fn render(&self) -> Result<String, MetricsError> {
+    pub fn render(&self, load: Load) -> Result<String, MetricsError> {
+        self.gauges.set(load);
+        self.log_lines_lost.inc_by(log::lost().saturating_sub(self.log_lines_lost.get()));
         let mut bytes = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut bytes)?;
         String::from_utf8(bytes).map_err(|error| MetricsError(prometheus::Error::Msg(error.to_string())))
     }
 }
 
+impl concord_store::Observer for Metrics {
+    fn audit_records(&self, count: u64) {
+        self.audit_records.inc_by(count);
+    }
+
+    fn database_error(&self) {
+        self.database_errors.inc();
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use concord_store::Observer as _;
+
     use super::*;
 
     #[test]
@@ -135,7 +248,8 @@ mod tests {
         metrics.audit_records(3);
         metrics.database_error();
         metrics.tokens().remembered.inc();
-        let text = metrics.render().unwrap();
+        let load = Load { database_waiting: 7, places_busy: 2, places_waiting: 1 };
+        let text = metrics.render(load).unwrap();
         for line in [
             r#"concord_http_requests_total{method="GET",route="/fhir/{type}/{id}",status="200"} 2"#,
             r#"concord_http_requests_total{method="other",route="unmatched",status="404"} 1"#,
@@ -144,6 +258,14 @@ mod tests {
             "concord_database_errors_total 1",
             r#"concord_tokens_total{outcome="remembered"} 1"#,
             r#"concord_tokens_total{outcome="refused"} 0"#,
+            r#"concord_refused_calls_total{told="number"} 0"#,
+            "concord_connections_given_up_total 0",
+            "concord_log_lines_lost_total 0",
+            r#"concord_tokens_total{outcome="without-keys"} 0"#,
+            "concord_database_waiting 7",
+            "concord_places_busy 2",
+            "concord_places_waiting 1",
+            "concord_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

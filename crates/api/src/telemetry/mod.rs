@@ -5,6 +5,6 @@ mod log;
 mod metrics;
 mod request_id;
 
-pub use log::{LogError, finished, start};
-pub use metrics::{Metrics, MetricsError, TokenCounters};
+pub use log::{Log, LogError, finished, start};
+pub use metrics::{Load, Metrics, MetricsError, RefusalCounters, TokenCounters};
 pub use request_id::{CORRELATION_HEADER, REQUEST_HEADER, RequestIds};

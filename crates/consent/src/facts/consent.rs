@@ -3,6 +3,9 @@ use concord_fhir::rules::instant;
 
 use super::Target;
 use super::provision::{Coding, Effect, Provision, coding};
+use crate::actor::Actor;
+use crate::caller::{App, PrivilegedRole, Proofing};
+use crate::request::Request;
 
 /// The most provisions of one Consent that are evaluated.
 const MOST_PROVISIONS: usize = 200;
@@ -26,8 +29,61 @@ pub struct ConsentFacts {
     pub suspends: bool,
     /// Who agreed to it (`performer`): in the national proxy service, the proxy.
     pub performers: Vec<Target>,
+    /// Who made the version what it is, as far as that gives it power.
+    pub given_by: GivenBy,
     /// Its rules.
     pub root: Provision,
+}
+
+/// Who made a version of a Consent what it is, as far as that gives it power. It is known from who was signed in, and
+/// kept beside the version: what the Consent says of it counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GivenBy {
+    /// The patient, whose identity is proven, in an app of those who keep the record.
+    Patient,
+    /// A registered system.
+    System,
+    /// The safeguarding office: what it writes suspends, and shares and denies nothing.
+    Safeguarding,
+    /// Somebody who only proposes: an app of somebody else, a professional.
+    Proposer,
+    /// It is not known: it permits nothing, and denies what it says.
+    Unknown,
+}
+
+impl GivenBy {
+    const NUMBERED: [(GivenBy, i16); 4] =
+        [(GivenBy::Patient, 1), (GivenBy::System, 2), (GivenBy::Safeguarding, 3), (GivenBy::Proposer, 4)];
+
+    /// The number by which it is stored.
+    #[must_use]
+    pub fn number(self) -> i16 {
+        GivenBy::NUMBERED.iter().find(|(known, _)| *known == self).map_or(0, |(_, number)| *number)
+    }
+
+    /// The one that is stored by this number.
+    #[must_use]
+    pub fn from_number(number: i16) -> GivenBy {
+        GivenBy::NUMBERED.iter().find(|(_, known)| *known == number).map_or(GivenBy::Unknown, |(known, _)| *known)
+    }
+
+    /// Who a caller is when they write a Consent about a patient. `reason` is why they act in an office.
+    #[must_use]
+    pub fn of(request: &Request<'_>) -> GivenBy {
+        let credentials = &request.caller.credentials;
+        match &request.caller.actor {
+            _ if credentials.app == App::ThirdParty => GivenBy::Proposer,
+            Actor::System => GivenBy::System,
+            Actor::Patient(_) if credentials.proofing == Proofing::P9 => GivenBy::Patient,
+            Actor::Practitioner(_) | Actor::PractitionerRole(_)
+                if credentials.privileged_roles.contains(&PrivilegedRole::SafeguardingLead)
+                    && request.good_reason().is_some() =>
+            {
+                GivenBy::Safeguarding
+            }
+            _ => GivenBy::Proposer,
+        }
+    }
 }
 
 /// The right by which a proxy acts for a patient (code system England-NHSProxyLegalBasis).
@@ -106,6 +162,7 @@ impl ConsentFacts {
             basis: codes_of(resource, PROXY_BASIS).find_map(LegalBasis::parse),
             suspends,
             performers: resource.list("performer").iter().map(|who| Target::of(who, base)).collect(),
+            given_by: GivenBy::Unknown,
             root: Provision::silent(),
         };
         if suspends && let Some(provision) = resource.get("provision") {
@@ -131,6 +188,33 @@ impl ConsentFacts {
             facts.root.effect = base_rule(resource, &facts.root);
         }
         facts
+    }
+
+    /// The same with what it may do by who made it so: the patient shares and denies, a registered system does that and
+    /// says by which right a proxy acts and who is suspended, the safeguarding office suspends, and nobody else does
+    /// anything by it.
+    #[must_use]
+    pub fn given_by(mut self, who: GivenBy) -> ConsentFacts {
+        self.given_by = who;
+        if who != GivenBy::System {
+            self.basis = None;
+        }
+        match who {
+            GivenBy::System => {}
+            GivenBy::Patient => self.suspends = false,
+            GivenBy::Safeguarding => self.standing = Standing::Apart,
+            GivenBy::Proposer => {
+                self.suspends = false;
+                self.standing = Standing::Apart;
+            }
+            GivenBy::Unknown => self.standing.doubt("it is not known who made it active"),
+        }
+        if self.standing == Standing::Apart && !self.suspends {
+            // Whom it names affects nobody either.
+            self.root = Provision::silent();
+            self.performers.clear();
+        }
+        self
     }
 
     /// The moments at which it or a rule in it begins or ceases to hold.
@@ -259,6 +343,50 @@ mod tests {
             let facts = of(more);
             assert!(matches!(facts.standing, Standing::Unreadable(_)) && facts.root.provisions.is_empty());
         }
+    }
+
+    #[test]
+    fn who_made_it_is_stored_by_a_number() {
+        for (who, number) in [
+            (GivenBy::Unknown, 0),
+            (GivenBy::Patient, 1),
+            (GivenBy::System, 2),
+            (GivenBy::Safeguarding, 3),
+            (GivenBy::Proposer, 4),
+        ] {
+            assert_eq!((who.number(), GivenBy::from_number(number)), (number, who));
+        }
+        assert_eq!(GivenBy::from_number(5), GivenBy::Unknown);
+    }
+
+    #[test]
+    fn who_makes_it_is_who_is_signed_in() {
+        use crate::request::Action;
+        use crate::tests::cases::caller;
+        let of = |actor: &str, change: fn(&mut crate::caller::Credentials), reason: Option<&str>| {
+            let mut caller = caller(actor, "user/*.cruds patient/*.cruds system/*.cruds", None);
+            change(&mut caller.credentials);
+            GivenBy::of(&Request {
+                caller: &caller,
+                action: Action::Create,
+                resource_type: None,
+                purpose: None,
+                reason,
+            })
+        };
+        let why = Some("a disclosure at school");
+        assert_eq!(of("Patient/p1", |_| (), None), GivenBy::Patient);
+        assert_eq!(of("Patient/p1", |of| of.proofing = Proofing::P5, None), GivenBy::Proposer);
+        assert_eq!(of("Patient/p1", |of| of.app = App::ThirdParty, None), GivenBy::Proposer);
+        assert_eq!(of("System", |_| (), None), GivenBy::System);
+        assert_eq!(of("System", |of| of.app = App::ThirdParty, None), GivenBy::Proposer);
+        assert_eq!(of("RelatedPerson/c1", |_| (), why), GivenBy::Proposer);
+        assert_eq!(of("Practitioner/gp", |_| (), why), GivenBy::Proposer);
+        let lead = |of: &mut crate::caller::Credentials| of.privileged_roles = vec![PrivilegedRole::SafeguardingLead];
+        assert_eq!(of("Practitioner/gp", lead, why), GivenBy::Safeguarding);
+        assert_eq!(of("Practitioner/gp", lead, Some("short")), GivenBy::Proposer);
+        let officer = |of: &mut crate::caller::Credentials| of.privileged_roles = vec![PrivilegedRole::PrivacyOfficer];
+        assert_eq!(of("Practitioner/gp", officer, why), GivenBy::Proposer);
     }
 
     #[test]

@@ -18,12 +18,12 @@ mod role;
 mod target;
 
 pub use care_team::{CareTeamFacts, ParticipantFacts};
-pub use consent::{ConsentFacts, LegalBasis, Standing};
+pub use consent::{ConsentFacts, GivenBy, LegalBasis, Standing};
 pub use period::Period;
 pub use provision::{Coding, DataPoint, Effect, Provision};
 pub use related_person::RelatedPersonFacts;
 pub use role::RoleFacts;
-pub use target::{IdentityFacts, Target};
+pub use target::{CLIENT_SYSTEM, IdentityFacts, Target};
 
 use std::sync::Arc;
 
@@ -38,8 +38,10 @@ pub struct Facts {
     pub roles: Vec<RoleFacts>,
     /// The identifiers of the caller's own resources, for Consents that name the caller by one.
     pub identities: Vec<IdentityFacts>,
-    /// The Devices, `Device/id`, that bear the identifier of the app that calls ([`crate::identity::CLIENT_SYSTEM`]).
+    /// The Devices, `Device/id`, that bear the identifier of the app that calls ([`CLIENT_SYSTEM`]).
     pub devices: Vec<String>,
+    /// The labels, by their index keys, that something bears already and others that inherit from it may not bear yet.
+    pub labels_on_their_way: Vec<String>,
 }
 
 /// What is known about one patient.
@@ -57,9 +59,6 @@ pub struct PatientFacts {
     pub identifiers: Vec<(String, String)>,
     /// The glass that was broken for this patient and not more than an hour ago, by anybody.
     pub break_glass: Vec<BreakGlassFacts>,
-    /// The labels that data inherits: of the patient's encounters and episodes of care that have any, and of the
-    /// organizations that have any.
-    pub labelled: Vec<LabelledFacts>,
     /// What the resources refer to that a Consent names with `data.meaning` `related`.
     pub links: Vec<LinkFacts>,
 }
@@ -73,15 +72,6 @@ pub struct BreakGlassFacts {
     pub since: i64,
     /// Why.
     pub reason: String,
-}
-
-/// A resource whose labels the data inherits that refers to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabelledFacts {
-    /// `Type/id`.
-    pub reference: String,
-    /// Its labels.
-    pub labels: Vec<Coding>,
 }
 
 /// What a resource refers to.
@@ -166,7 +156,6 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::CLIENT_SYSTEM;
     use concord_fhir::registry::ResourceType;
 
     /// A patient with a Consent that has a rule inside its root about these people and these data, each with its meaning.

@@ -55,7 +55,7 @@ pub struct DataPoint {
     pub reference: Target,
 }
 
-/// One rule of a Consent. An empty list means that the rule does not ask for that axis.
+/// One rule of a Consent. An empty list means that the rule does not ask for that criterion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Provision {
     /// Where it stands: `provision` for the root, `provision.provision[0]` inside it.
@@ -80,7 +80,7 @@ pub struct Provision {
     pub data_period: Option<Period>,
     /// Which data.
     pub data: Vec<DataPoint>,
-    /// What in it could not be understood. It then permits nothing, and denies what its other axes cover.
+    /// What in it could not be understood. It then permits nothing, and denies what its other criteria cover.
     pub unevaluable: Option<String>,
     /// The rules inside it.
     pub provisions: Vec<Provision>,
@@ -261,8 +261,8 @@ mod tests {
             Provision::read(&Value::object([(name, value)]), "provision".to_owned(), 0, "")
         };
         let one = || Value::Array(vec![Value::object([("code", Value::string("x"))])]);
-        for axis in ["actor", "action", "securityLabel", "purpose", "class", "code", "data"] {
-            assert!(read(axis, one()).has_criteria(), "{axis}");
+        for criterion in ["actor", "action", "securityLabel", "purpose", "class", "code", "data"] {
+            assert!(read(criterion, one()).has_criteria(), "{criterion}");
         }
         assert!(read("dataPeriod", Value::object([("end", Value::string("2026"))])).has_criteria());
         assert!(!read("period", Value::object([("end", Value::string("2026"))])).has_criteria());

@@ -34,7 +34,7 @@ impl RoleFacts {
 
     /// Whether it is certain that the role is held now.
     #[must_use]
-    pub fn is_held(&self, now: i64) -> bool {
+    pub fn is_current(&self, now: i64) -> bool {
         self.active && self.period.holds(now) == Tri::Yes
     }
 }
@@ -53,12 +53,12 @@ mod tests {
             RoleFacts::from_resource("r", &value, "")
         };
         let period = |end: &str| Value::object([("end", Value::string(end))]);
-        assert!(role(&[]).is_held(0));
-        assert!(role(&[("active", Value::Bool(true)), ("period", period("1970-01-01"))]).is_held(0));
-        assert!(!role(&[("active", Value::Bool(false))]).is_held(0));
-        assert!(!role(&[("active", Value::string("true"))]).is_held(0));
-        assert!(!role(&[("period", period("1969"))]).is_held(0));
-        assert!(!role(&[("period", period("never"))]).is_held(0));
-        assert!(!role(&[("modifierExtension", Value::Array(vec![]))]).is_held(0));
+        assert!(role(&[]).is_current(0));
+        assert!(role(&[("active", Value::Bool(true)), ("period", period("1970-01-01"))]).is_current(0));
+        assert!(!role(&[("active", Value::Bool(false))]).is_current(0));
+        assert!(!role(&[("active", Value::string("true"))]).is_current(0));
+        assert!(!role(&[("period", period("1969"))]).is_current(0));
+        assert!(!role(&[("period", period("never"))]).is_current(0));
+        assert!(!role(&[("modifierExtension", Value::Array(vec![]))]).is_current(0));
     }
 }

@@ -2,7 +2,8 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 
-use crate::identity::CLIENT_SYSTEM;
+/// The system of the identifiers of apps: their `client_id`.
+pub const CLIENT_SYSTEM: &str = "urn:concord:client";
 
 /// Whom a Reference names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

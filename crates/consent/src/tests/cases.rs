@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `about` | what its cases show |
 //! | `facts` | resources that the decisions are made from |
+//! | `record` | items that only these cases ask about |
 //! | `items` | names of the record's items that are asked about |
 //! | `cases[].caller` | `actor`, `scopes`, `patient` |
 //! | `cases[].action`, `type`, `purpose`, `now` | the question; without `now` it is noon of 1 March 2026 UTC |
@@ -17,7 +18,8 @@
 //! A caller may also have `client`, `proofing`, `login`, `offices`, `authentication`, `app` (`third-party`) and
 //! `purposes`. Facts may also be a Patient (for its identifiers), a Device (that the app is), an Encounter or
 //! Organization with labels, `breakGlass` (`who`, `since`, `reason`) and `links` (`reference`, `refersTo`). With `draft`
-//! the Consents are read as drafts. A case says its reasons with `reasons` or `on`, or both.
+//! the Consents are read as drafts. A Consent may have a member `givenBy` (`patient`, `safeguarding`, `proposer`,
+//! `unknown`) that says who made it what it is: without, a registered system. A case says its reasons with `reasons` or `on`, or both.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,15 +27,17 @@ use std::sync::Arc;
 
 use concord_fhir::index::{Entries, extract};
 use concord_fhir::json::{self, Limits, Value};
+use concord_fhir::label::{Source, hands_on};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::instant;
 
-use crate::caller::{Actor, App, Caller, Credentials, Office, Proofing};
+use crate::caller::{Actor, App, Caller, Credentials, PrivilegedRole, Proofing};
 use crate::decision::Reason;
 use crate::facts::{
-    BreakGlassFacts, CareTeamFacts, Coding, ConsentFacts, Facts, IdentityFacts, LabelledFacts, LinkFacts, PatientFacts,
+    BreakGlassFacts, CareTeamFacts, ConsentFacts, Facts, GivenBy, IdentityFacts, LinkFacts, PatientFacts,
     RelatedPersonFacts, RoleFacts,
 };
+use crate::label;
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
 use crate::scope::Scopes;
@@ -58,11 +62,15 @@ fn texts(value: &Value<'_>, name: &str) -> Vec<String> {
 
 /// The items of the record by their names.
 pub(crate) fn record() -> BTreeMap<String, Entries> {
-    let record = read(&folder().join("record.json"));
+    items(&read(&folder().join("record.json")))
+}
+
+fn items(record: &Value<'_>) -> BTreeMap<String, Entries> {
     let item = |(name, item): &(std::borrow::Cow<'_, str>, Value<'_>)| {
         let resource = item.get("resource").unwrap();
         let resource_type = ResourceType::parse(resource.text("resourceType").unwrap()).unwrap();
         let mut entries = extract(resource_type, resource.text("id").unwrap(), 0, resource);
+        entries.author = author(item, resource_type, resource);
         // Of some types only the store knows whose record they are part of.
         if item.get("partOf").is_some() {
             entries.patients = texts(item, "partOf");
@@ -70,6 +78,17 @@ pub(crate) fn record() -> BTreeMap<String, Entries> {
         (name.to_string(), entries)
     };
     record.as_object().unwrap().0.iter().map(item).collect()
+}
+
+/// Who wrote an item: as it says beside the resource, else as for what a registered system has handed in.
+pub(crate) fn author(item: &Value<'_>, resource_type: ResourceType, resource: &Value<'_>) -> String {
+    if let Some(author) = item.text("author") {
+        return author.to_owned();
+    }
+    match concord_fhir::rules::authors(resource_type, resource).as_slice() {
+        [single] => single.clone(),
+        _ => String::new(),
+    }
 }
 
 pub(crate) fn actor(text: &str) -> Actor {
@@ -102,7 +121,7 @@ fn credentials(of: &Value<'_>) -> Credentials {
     let mut credentials = Credentials {
         login: of.text("login").map(str::to_owned),
         authentication: of.text("authentication").map(|level| level.parse().unwrap()),
-        offices: texts(of, "offices").iter().map(|code| Office::parse(code).unwrap()).collect(),
+        privileged_roles: texts(of, "offices").iter().map(|code| PrivilegedRole::parse(code).unwrap()).collect(),
         ..Credentials::default()
     };
     match of.text("proofing") {
@@ -140,6 +159,27 @@ fn other_facts(case: &Value<'_>, facts: &mut Facts) {
     }
 }
 
+/// Whether it is there for the labels that the items inherit from it, which are no fact.
+fn is_labelled(resource: &Value<'_>) -> bool {
+    resource.get("meta").is_some_and(|meta| !meta.list("security").is_empty())
+}
+
+/// An item with the labels that it inherits from the resources, as it would be stored.
+fn effective(item: &Entries, resources: &[Value<'_>]) -> Entries {
+    let mut effective = item.clone();
+    for resource in resources.iter().filter(|one| is_labelled(one)) {
+        let of_type = ResourceType::parse(resource.text("resourceType").unwrap()).unwrap();
+        let named =
+            |source: &Source| source.resource_type == of_type && resource.text("id") == Some(source.id.as_str());
+        if !item.sources.iter().any(named) {
+            continue;
+        }
+        let labels = extract(of_type, resource.text("id").unwrap(), 0, resource).rows;
+        effective.rows.extend(labels.into_iter().filter(|row| label::is_label(row.parameter) && hands_on(&row.key)));
+    }
+    effective
+}
+
 /// The facts in the resources, about the patients p1 and p2.
 pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
     let mut facts = Facts::default();
@@ -153,13 +193,7 @@ pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
             facts.devices.push(format!("Device/{id}"));
             continue;
         }
-        if let Some(labels) = resource.get("meta").map(|meta| meta.list("security")) {
-            let labels = labels.iter().map(|label| Coding {
-                system: label.text("system").unwrap().to_owned(),
-                code: label.text("code").map(str::to_owned),
-            });
-            let labelled = LabelledFacts { reference: format!("{resource_type}/{id}"), labels: labels.collect() };
-            Arc::make_mut(&mut facts.patients[0]).labelled.push(labelled);
+        if is_labelled(resource) {
             continue;
         }
         if resource_type == "Patient" {
@@ -178,13 +212,28 @@ pub(crate) fn facts(resources: &[Value<'_>]) -> Facts {
         let of = of.map(Arc::make_mut);
         match resource_type {
             "PractitionerRole" => facts.roles.push(RoleFacts::from_resource(id, resource, BASE)),
-            "Consent" => of.unwrap().consents.push(ConsentFacts::from_resource(id, 1, resource, BASE)),
+            "Consent" => of
+                .unwrap()
+                .consents
+                .push(ConsentFacts::from_resource(id, 1, resource, BASE).given_by(given_by(resource))),
             "CareTeam" => of.unwrap().care_teams.push(CareTeamFacts::from_resource(id, resource, BASE)),
             "RelatedPerson" => of.unwrap().related_persons.push(RelatedPersonFacts::from_resource(id, resource, BASE)),
             _ => assert!(resource.get("identifier").is_some(), "{resource_type} is no fact"),
         }
     }
     facts
+}
+
+/// Who made a Consent of a case what it is (`givenBy`): without a word, a registered system.
+fn given_by(consent: &Value<'_>) -> GivenBy {
+    match consent.text("givenBy") {
+        None => GivenBy::System,
+        Some("patient") => GivenBy::Patient,
+        Some("safeguarding") => GivenBy::Safeguarding,
+        Some("proposer") => GivenBy::Proposer,
+        Some("unknown") => GivenBy::Unknown,
+        Some(other) => panic!("{other}"),
+    }
 }
 
 fn short(reason: &Reason) -> String {
@@ -208,8 +257,9 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     other_facts(case, &mut facts);
     if case.get("draft").is_some() {
         let drafts = resources.iter().filter(|one| one.text("resourceType") == Some("Consent"));
-        Arc::make_mut(&mut facts.patients[0]).consents =
-            drafts.map(|one| ConsentFacts::from_draft(one.text("id").unwrap(), one, BASE)).collect();
+        Arc::make_mut(&mut facts.patients[0]).consents = drafts
+            .map(|one| ConsentFacts::from_draft(one.text("id").unwrap(), one, BASE).given_by(given_by(one)))
+            .collect();
     }
     let of = case.get("caller").unwrap();
     let scopes = of.text("scopes").unwrap_or("user/*.cruds patient/*.cruds");
@@ -234,8 +284,8 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     assert_eq!(decision, crate::decide(&request, &facts, now), "the same question has the same answer");
     let holder = if case.get("items").is_some() { case } else { file };
     let items = texts(holder, "items");
-    let item = |name: &String| record.get(name).unwrap_or_else(|| panic!("no item {name}"));
-    let permitted: Vec<String> = items.iter().filter(|name| decision.allows(item(name))).cloned().collect();
+    let item = |name: &String| effective(record.get(name).unwrap_or_else(|| panic!("no item {name}")), &resources);
+    let permitted: Vec<String> = items.iter().filter(|name| decision.allows(&item(name))).cloned().collect();
     let mut wanted = texts(case, "permits");
     wanted.sort_by_key(|name| items.iter().position(|item| item == name).unwrap_or_else(|| panic!("{name} not asked")));
     let reasons: Vec<String> = decision.reasons.iter().map(short).collect();
@@ -247,7 +297,7 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     assert!(case.get("reasons").is_some() || case.get("on").is_some(), "{:?} says no reasons", case.text("name"));
     let asked = case.get("on").and_then(Value::as_object).map_or(&[][..], |on| &on.0);
     for (name, expected) in asked {
-        let found = decision.on(item(&name.to_string()));
+        let found = decision.on(&item(&name.to_string()));
         let mut told = vec![found.effect.code().to_owned()];
         told.extend(found.elements.iter().map(|element| format!("-{element}")));
         told.extend(found.reasons.iter().filter(|reason| reason.rule != "scope.covers").map(short));
@@ -283,6 +333,8 @@ fn every_case_is_decided_as_it_says() {
         let file = read(&path);
         for case in file.list("cases") {
             cases += 1;
+            let mut record = record.clone();
+            record.extend(file.get("record").map(items).unwrap_or_default());
             if let Some(what) = check(&file, case, &record) {
                 let file = path.file_stem().unwrap().to_string_lossy().into_owned();
                 wrong.push(format!("{file}: {}: {what}", case.text("name").unwrap()));

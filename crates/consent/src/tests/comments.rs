@@ -79,16 +79,16 @@ fn a_carer_reads_comments_on_what_they_may_read() {
         let reasons = decision(carer, both, action, "Communication").reasons;
         assert!(reasons.iter().any(|reason| reason.rule == "comment.on-readable"));
     }
-    // What it is about is judged like a read of it, by the scopes too.
+    // What it is about is evaluated like a read of it, by the scopes too.
     let permit = decision(carer, "user/Communication.rs", Action::Read, "Communication").permit;
     assert!(!permit.holds_among(&on_reading, &all));
     // Nobody writes by it, it is about no other type, and a stranger has nothing by it.
-    assert!(!decision(carer, both, Action::Update, "Communication").permit.has_hops());
-    assert!(!decision(carer, both, Action::Read, "Observation").permit.has_hops());
+    assert!(!decision(carer, both, Action::Update, "Communication").permit.has_chains());
+    assert!(!decision(carer, both, Action::Read, "Observation").permit.has_chains());
     let stranger = decision("RelatedPerson/c2", both, Action::Read, "Communication");
-    assert!(!stranger.permit.has_hops());
+    assert!(!stranger.permit.has_chains());
     let other = decision("RelatedPerson/c2", both, Action::Read, "Observation");
     assert!(other.is_denial() && !decision(carer, both, Action::Read, "Observation").is_denial());
     assert!(!stranger.reasons.iter().any(|reason| reason.rule == "comment.on-readable"));
-    assert!(!decision("Practitioner/gp", both, Action::Read, "Communication").permit.has_hops());
+    assert!(!decision("Practitioner/gp", both, Action::Read, "Communication").permit.has_chains());
 }

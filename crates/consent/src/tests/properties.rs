@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::caller::{App, Proofing};
 use crate::decision::{Decision, ItemEffect, Layer, Verdict};
-use crate::facts::Facts;
+use crate::facts::{Facts, GivenBy};
 use crate::purpose::Purpose;
 use crate::request::{Action, Request};
 use crate::tests::cases::{NOW, caller, facts, record};
@@ -383,7 +383,12 @@ proptest! {
         let caller = caller(&format!("Patient/{id}"), "patient/*.cruds user/*.cruds", Some(&id));
         for action in Action::ALL {
             let request = Request { caller: &caller, action, resource_type: None, purpose: None, reason: None };
-            let decision = crate::decide(&request, &facts(&all(&rules)), NOW);
+            let mut facts = facts(&all(&rules));
+            for patient in facts.patients.iter_mut().map(std::sync::Arc::make_mut) {
+                let consents = std::mem::take(&mut patient.consents);
+                patient.consents = consents.into_iter().map(|one| one.given_by(GivenBy::Patient)).collect();
+            }
+            let decision = crate::decide(&request, &facts, NOW);
             prop_assert_eq!(&decision.permit, &crate::decide(&request, &Facts::default(), NOW).permit);
             for (name, entries) in RECORD.iter().filter(|(_, entries)| !entries.patients.contains(&id)) {
                 let shared = matches!(name.as_str(), "surgery" | "questionnaire") && !action.writes();

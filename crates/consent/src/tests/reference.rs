@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use concord_fhir::json::{self, Limits, Value};
+use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 use proptest::prelude::*;
 
@@ -44,6 +45,7 @@ struct Item<'a> {
     resource: &'a Value<'static>,
     kind: &'a str,
     patients: Vec<String>,
+    author: String,
 }
 
 impl<'a> Item<'a> {
@@ -60,7 +62,8 @@ impl<'a> Item<'a> {
                 patients.push(id.into());
             }
         }
-        Item { resource, kind, patients }
+        let author = super::cases::author(item, ResourceType::parse(kind).unwrap(), resource);
+        Item { resource, kind, patients, author }
     }
 
     fn labels(&self) -> Vec<&str> {
@@ -69,10 +72,7 @@ impl<'a> Item<'a> {
     }
 
     fn written_by(&self, names: &[&str]) -> bool {
-        ["asserter", "assessor", "author", "performer", "recorder", "sender", "source"].iter().any(|element| {
-            let found = self.resource.list(element);
-            found.iter().filter_map(|who| who.text("reference")).any(|who| names.contains(&who))
-        })
+        names.contains(&self.author.as_str())
     }
 
     fn is_for_authors(&self) -> bool {

@@ -216,12 +216,17 @@ fn one_item_is_a_part_of_its_type() {
 #[test]
 fn of_a_type_it_is_told_whether_it_depends_on_the_item() {
     use crate::request::{Action, Request};
-    let text = format!("[{}]", team(&["Practitioner/gp"]));
+    let data = r#","data":[{"meaning":"instance","reference":{"reference":"Observation/bp"}}]"#;
+    let text = format!("[{},{}]", team(&["Practitioner/gp"]), consent("c", &permit("Practitioner/other", data)));
     let facts = facts(&resources(&text));
     let caller = super::cases::caller("Practitioner/gp", "user/*.rs", None);
     let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose: None, reason: None };
     let decision = crate::decide(&request, &facts, NOW);
     assert_eq!(decision.on_type(ResourceType::of("Goal"), "p1"), Some(true));
     assert_eq!(decision.on_type(ResourceType::of("AuditEvent"), "p1"), Some(false));
-    assert_eq!(decision.on_type(ResourceType::of("Condition"), "p2"), None);
+    // What she would read because she wrote it is told of the item, and not of the type.
+    assert_eq!(decision.on_type(ResourceType::of("Condition"), "p2"), Some(false));
+    let caller = super::cases::caller("Practitioner/other", "user/*.rs", None);
+    let decision = crate::decide(&Request { caller: &caller, ..request }, &facts, NOW);
+    assert_eq!(decision.on_type(ResourceType::of("Observation"), "p1"), None);
 }

@@ -4,7 +4,8 @@
 //! is lost on the way from one to the other: decimals keep their digits, primitives their ids and extensions, narratives
 //! their text; only the order of JSON's members becomes that of the definitions, which XML requires.
 
-pub(crate) mod markup;
+mod entries;
+mod namespaces;
 mod read_xml;
 mod write_xml;
 
@@ -13,6 +14,8 @@ use crate::json::{self, Limits, Value};
 use crate::registry::ResourceType;
 use crate::schema::check;
 
+pub use entries::{RequestEntry, Requests, read_requests};
+pub use read_xml::root_of_xml;
 pub use write_xml::write_xml;
 
 /// The namespace of FHIR's elements in XML.
@@ -43,10 +46,7 @@ pub struct Resource<'a> {
 /// else all that [`check`] lists, and for XML what only XML can have: elements out of order, unknown attributes, text between
 /// elements.
 pub fn read<'a>(format: Format, body: &'a [u8], limits: &Limits) -> Result<Resource<'a>, Vec<Issue>> {
-    let (value, mut issues) = match format {
-        Format::Json => (json::parse(body, limits)?, Vec::new()),
-        Format::Xml => read_xml::read(body, limits)?,
-    };
+    let (value, mut issues) = parsed(format, body, limits)?;
     match check(&value, limits) {
         Ok(resource_type) if issues.is_empty() => Ok(Resource { resource_type, value }),
         Ok(_) => Err(issues),
@@ -54,6 +54,14 @@ pub fn read<'a>(format: Format, body: &'a [u8], limits: &Limits) -> Result<Resou
             issues.extend(more);
             Err(issues)
         }
+    }
+}
+
+/// The body as a value, with the problems that the value does not show any more.
+fn parsed<'a>(format: Format, body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Vec<Issue>), Vec<Issue>> {
+    match format {
+        Format::Json => Ok((json::parse(body, limits)?, Vec::new())),
+        Format::Xml => read_xml::read(body, limits),
     }
 }
 

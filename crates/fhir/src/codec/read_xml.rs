@@ -3,17 +3,15 @@
 use std::borrow::Cow;
 
 use super::FHIR;
-use super::markup::{Attributes, Fault, Markup, Token};
+use super::namespaces::{Namespaces, Space};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
+use crate::markup::{Attributes, Fault, Markup, Token};
 use crate::registry::ResourceType;
+use crate::schema::element_path::ElementPath;
 use crate::schema::narrative;
-use crate::schema::place::Place;
 use crate::schema::problems::{Problems, shown};
 use crate::schema::{Found, Primitive, Schema, Shape, TypeKind, Written, r4};
-
-/// Attributes that a root element may have for the sake of tools; they say nothing about the resource.
-const FOR_TOOLS: &[&str] = &["xmlns:xsi", "xsi:schemaLocation"];
 
 /// Reads a resource. Beside it come the problems that its JSON form does not show any more.
 ///
@@ -34,17 +32,50 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Ve
     }
     // JSON does not count what is inside of a narrative.
     let limits = Limits { depth: limits.depth + narrative::DEEPEST, ..*limits };
-    let mut reader = Reader { markup: Markup::new(text, &limits), schema: r4(), problems: Problems::default() };
+    let (namespaces, problems) = (Namespaces::default(), Problems::default());
+    let mut reader = Reader { markup: Markup::new(text, &limits), namespaces, schema: r4(), problems };
     match reader.document() {
         Ok(value) => Ok((value, reader.problems.into_issues())),
         Err(fault) => Err(vec![fault.issue(text)]),
     }
 }
 
+/// The name of the root element of a body, if that is one of FHIR's; whatever is wrong with the rest.
+#[must_use]
+pub fn root_of_xml(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let (mut markup, mut namespaces) = (Markup::new(text, &Limits::default()), Namespaces::default());
+    loop {
+        match markup.next().ok()? {
+            Token::Open { name, attributes, .. } => {
+                namespaces.enter(1, &attributes).ok()?;
+                let (space, local) = namespaces.of(name);
+                return (space == Space::Fhir).then(|| local.to_owned());
+            }
+            Token::End => return None,
+            _ => {}
+        }
+    }
+}
+
 struct Reader<'a> {
     markup: Markup<'a>,
+    namespaces: Namespaces<'a>,
     schema: &'static Schema,
     problems: Problems,
+}
+
+/// A part of the text, its names understood.
+enum Node<'a> {
+    /// A start tag: the name without its prefix, and the attributes that are not for tools.
+    Open { name: &'a str, space: Space, attributes: Attributes<'a>, empty: bool },
+    /// Text between tags.
+    Text(Cow<'a, str>),
+    /// What says nothing: a comment or a processing instruction.
+    Nothing,
+    /// An end tag, or the end of the text.
+    Close,
 }
 
 /// The values gathered under one member's name.
@@ -62,26 +93,40 @@ struct Part<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<Node<'a>, Fault> {
+        Ok(match self.markup.next()? {
+            Token::Open { name, mut attributes, empty } => {
+                let depth = self.markup.depth() + usize::from(empty);
+                self.namespaces.enter(depth, &attributes).map_err(|text| self.markup.fault(text))?;
+                let (space, name) = self.namespaces.of(name);
+                attributes.retain(|(attribute, _)| !self.namespaces.is_for_tools(attribute));
+                Node::Open { name, space, attributes, empty }
+            }
+            Token::Text { text, .. } => Node::Text(text),
+            Token::Comment | Token::Instruction => Node::Nothing,
+            Token::Close | Token::End => Node::Close,
+        })
+    }
+
     fn document(&mut self) -> Result<Value<'a>, Fault> {
         loop {
-            match self.markup.next()? {
-                Token::Open { name, attributes, empty } => {
-                    let place = Place::root(name);
-                    let namespace = attributes.iter().find(|(name, _)| *name == "xmlns");
-                    if namespace.is_none_or(|(_, value)| value != FHIR) {
-                        let text = format!("the root element must have xmlns=\"{FHIR}\", and no element a prefix");
+            match self.next()? {
+                Node::Open { name, space, attributes, empty } => {
+                    let place = ElementPath::root(name);
+                    if space != Space::Fhir {
+                        let text = format!("the root element must have xmlns=\"{FHIR}\"");
                         return Err(self.markup.fault(text));
                     }
                     if ResourceType::parse(name).is_none() {
                         return Err(self.markup.fault(format!("'{}' is not a resource type of R4", shown(name))));
                     }
-                    let value = self.resource(name, &attributes, empty, &place)?;
+                    let value = self.resource(name, space, &attributes, empty, &place)?;
                     // What follows the root is read too, as it must be well-formed.
                     while self.markup.next()? != Token::End {}
                     return Ok(value);
                 }
-                Token::Text { .. } | Token::Comment => {}
-                Token::Close | Token::End => return Err(self.markup.fault("there is no element")),
+                Node::Text(_) | Node::Nothing => {}
+                Node::Close => return Err(self.markup.fault("there is no element")),
             }
         }
     }
@@ -89,17 +134,16 @@ impl<'a> Reader<'a> {
     fn resource(
         &mut self,
         name: &'a str,
+        space: Space,
         attributes: &Attributes<'a>,
         empty: bool,
-        place: &Place<'_>,
+        place: &ElementPath<'_>,
     ) -> Result<Value<'a>, Fault> {
-        let is_root = self.markup.depth() + usize::from(empty) == 1;
-        for (attribute, value) in attributes {
-            if *attribute != "xmlns" && !(is_root && FOR_TOOLS.contains(attribute)) {
-                self.unknown_attribute(attribute, place);
-            } else if *attribute == "xmlns" && value != FHIR {
-                self.problems.add(IssueCode::Structure, place, format!("the namespace must be {FHIR}"));
-            }
+        if space != Space::Fhir {
+            self.problems.add(IssueCode::Structure, place, format!("the namespace must be {FHIR}"));
+        }
+        for (attribute, _) in attributes {
+            self.unknown_attribute(attribute, place);
         }
         let mut members = vec![(Cow::Borrowed("resourceType"), Value::String(Cow::Borrowed(name)))];
         match ResourceType::parse(name).and_then(|known| self.schema.resource(known)) {
@@ -115,7 +159,7 @@ impl<'a> Reader<'a> {
         &mut self,
         shape: &'static Shape,
         empty: bool,
-        place: &Place<'_>,
+        place: &ElementPath<'_>,
         members: &mut Vec<(Cow<'a, str>, Value<'a>)>,
     ) -> Result<(), Fault> {
         if empty {
@@ -124,10 +168,13 @@ impl<'a> Reader<'a> {
         let mut slots: Vec<Slot<'a>> = Vec::new();
         let mut last = 0;
         loop {
-            match self.markup.next()? {
-                Token::Open { name, attributes, empty } => {
-                    let found = shape.member(name).filter(|found| !found.beside && !found.element.is_attribute);
-                    let Some(found) = found else {
+            match self.next()? {
+                Node::Open { name, space, attributes, empty } => {
+                    let is_here = |found: &Found<'_>| {
+                        let is_narrative = found.of_type.kind == TypeKind::Primitive(Primitive::Xhtml);
+                        !found.beside && !found.element.is_attribute && (is_narrative || space == Space::Fhir)
+                    };
+                    let Some(found) = shape.member(name).filter(is_here) else {
                         let text = format!("'{}' is not an element of {}", shown(name), shape.name);
                         self.problems.add(IssueCode::Invalid, &place.element(name), text);
                         self.skip(empty)?;
@@ -154,9 +201,9 @@ impl<'a> Reader<'a> {
                         slot.values.push(part);
                     }
                 }
-                Token::Text { text, .. } => self.no_text(&text, place),
-                Token::Comment => {}
-                Token::Close | Token::End => break,
+                Node::Text(text) => self.no_text(&text, place),
+                Node::Nothing => {}
+                Node::Close => break,
             }
         }
         for slot in slots {
@@ -165,7 +212,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn no_text(&mut self, text: &str, place: &Place<'_>) {
+    fn no_text(&mut self, text: &str, place: &ElementPath<'_>) {
         if !text.trim().is_empty() {
             self.problems.add(
                 IssueCode::Structure,
@@ -175,7 +222,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn unknown_attribute(&mut self, attribute: &str, place: &Place<'_>) {
+    fn unknown_attribute(&mut self, attribute: &str, place: &ElementPath<'_>) {
         let text = format!("the attribute '{}' is not known here", shown(attribute));
         self.problems.add(IssueCode::Invalid, place, text);
     }
@@ -185,7 +232,7 @@ impl<'a> Reader<'a> {
         found: &Found<'static>,
         attributes: &Attributes<'a>,
         empty: bool,
-        place: &Place<'_>,
+        place: &ElementPath<'_>,
     ) -> Result<Part<'a>, Fault> {
         match found.of_type.kind {
             TypeKind::Primitive(Primitive::Xhtml) => {
@@ -216,7 +263,7 @@ impl<'a> Reader<'a> {
         primitive: Primitive,
         attributes: &Attributes<'a>,
         empty: bool,
-        place: &Place<'_>,
+        place: &ElementPath<'_>,
     ) -> Result<Part<'a>, Fault> {
         let mut part = Part::default();
         let mut beside = Vec::new();
@@ -245,7 +292,7 @@ impl<'a> Reader<'a> {
         &mut self,
         attributes: &Attributes<'a>,
         empty: bool,
-        place: &Place<'_>,
+        place: &ElementPath<'_>,
     ) -> Result<Part<'a>, Fault> {
         for (name, _) in attributes {
             self.unknown_attribute(name, place);
@@ -253,17 +300,17 @@ impl<'a> Reader<'a> {
         let mut part = Part::default();
         if !empty {
             loop {
-                match self.markup.next()? {
-                    Token::Open { name, attributes, empty } if part.value.is_none() => {
-                        part.value = Some(self.resource(name, &attributes, empty, place)?);
+                match self.next()? {
+                    Node::Open { name, space, attributes, empty } if part.value.is_none() => {
+                        part.value = Some(self.resource(name, space, &attributes, empty, place)?);
                     }
-                    Token::Open { empty, .. } => {
+                    Node::Open { empty, .. } => {
                         self.problems.add(IssueCode::Structure, place, "only one resource may stand here");
                         self.skip(empty)?;
                     }
-                    Token::Text { text, .. } => self.no_text(&text, place),
-                    Token::Comment => {}
-                    Token::Close | Token::End => break,
+                    Node::Text(text) => self.no_text(&text, place),
+                    Node::Nothing => {}
+                    Node::Close => break,
                 }
             }
         }
@@ -286,11 +333,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of an element from its start tag to its end tag, as it was sent. Carriage returns are kept too, although
-    /// XML 1.0 (section 2.11) would drop them: in XHTML they mean nothing, and so a narrative comes back as it went.
+    /// XML 1.0 (section 2.11) would drop them: in XHTML they mean nothing, and so a narrative comes back as it went. Prefixes
+    /// alone are taken off: what they mean may be declared outside of it.
     fn raw(&mut self, empty: bool) -> Result<Cow<'a, str>, Fault> {
         let start = self.markup.start();
         self.skip(empty)?;
-        Ok(Cow::Borrowed(self.markup.slice_from(start)))
+        let narrative = self.markup.slice_from(start);
+        Ok(self.namespaces.without_prefixes(narrative).map_or(Cow::Borrowed(narrative), Cow::Owned))
     }
 }
 

@@ -79,13 +79,54 @@ fn xml_with_space_comments_and_a_schema_location_is_read() {
     assert!(value.same(&from_json(r#"{"resourceType":"Patient","active":true,"name":[{"given":["a\r<"]}]}"#)));
 }
 
+/// As Python's ElementTree and gateways write it.
+#[test]
+fn names_with_prefixes_are_read_by_their_namespaces() {
+    let wanted = from_json(
+        r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p class='x y'>a &amp; b<br/></p></div>"},"gender":"male","name":[{"given":[" b "],"family":"a"}]}"#,
+    );
+    let gender = "<f:gender value=' male\n'/><!-- c --><?php x?>";
+    let text = |div: &str| format!("<f:text><f:status value=\"generated\"/>{div}</f:text>");
+    let name = "<f:name><f:family value='a '/><f:given value='&#32;b&#32;'/></f:name>";
+    let div = "<h:div xmlns:h=\"http://www.w3.org/1999/xhtml\"><h:p class='x y'>a &amp; b<h:br/></h:p></h:div>";
+    for body in [
+        format!("<f:Patient xmlns:f=\"http://hl7.org/fhir\">{}{name}{gender}</f:Patient>", text(div)),
+        format!(
+            "<?xml-stylesheet href='x'?><f:Patient xmlns:f=\"http://hl7.org/fhir\" \
+             xmlns:h=\"http://www.w3.org/1999/xhtml\" xmlns:x=\"urn:x\">{}{name}{gender}</f:Patient>",
+            text(&div.replace(" xmlns:h=\"http://www.w3.org/1999/xhtml\"", "")),
+        ),
+        format!(
+            "<Patient xmlns=\"http://hl7.org/fhir\">{}{name}{gender}</Patient>",
+            text("<div xmlns=\"http://www.w3.org/1999/xhtml\"><p class='x y'>a &amp; b<br/></p></div>"),
+        )
+        .replace("f:", ""),
+    ] {
+        let read = xml(&body).unwrap_or_else(|issues| panic!("{body}: {issues:?}"));
+        assert!(read.same(&wanted), "{body}\n{}", json::to_string(&read));
+        let written = write_xml(&read).unwrap();
+        assert!(xml(&written).unwrap().same(&wanted), "{written}");
+    }
+    // An element that is in no namespace, or in another one, is none of FHIR's.
+    for inside in ["<gender value='male'/>", "<x:gender xmlns:x='urn:x' value='male'/>", "<y:gender value='male'/>"] {
+        let body = format!("<f:Patient xmlns:f=\"http://hl7.org/fhir\">{inside}</f:Patient>");
+        assert_eq!(places(&body)[0].1, "Patient.gender", "{body}");
+    }
+    // What ends with its element is not known after it.
+    let body = "<f:Patient xmlns:f=\"http://hl7.org/fhir\"><f:name xmlns:x=\"http://hl7.org/fhir\"><x:family value=\"a\"/>\
+                </f:name><x:gender value=\"male\"/></f:Patient>";
+    assert_eq!(places(body)[0].1, "Patient.gender");
+    let many: String = (0..100).map(|number| format!(" xmlns:n{number}='urn:n'")).collect();
+    assert!(xml(&format!("<Patient xmlns=\"http://hl7.org/fhir\"{many}/>")).is_err());
+}
+
 #[test]
 fn every_problem_of_xml_has_its_place() {
     use IssueCode::{Invalid, Invariant, Required, Structure, Value};
     let found = places(
         "<Observation xmlns=\"http://hl7.org/fhir\" x=\"1\">\
          <status value=\"final\"/><status value=\"final\"/>\
-         <code y=\"1\">text<coding><code value=\" a\"/><system value=\"s\"/></coding><coding/></code>\
+         <code y=\"1\">text<coding><code value=\"a  b\"/><system value=\"s\"/></coding><coding/></code>\
          <identifier><value value=\"late\"/></identifier>\
          <unknown value=\"1\"><deep/></unknown>\
          <issued/>\
@@ -124,7 +165,8 @@ fn hostile_and_foreign_xml_is_refused() {
         ("<Patient xmlns=\"http://hl7.org/fhir\"><id value=\"&e;\"/></Patient>", "&e;"),
         ("<Patient/>", "must have xmlns"),
         ("<Patient xmlns=\"urn:hl7-org:v3\"/>", "must have xmlns"),
-        ("<f:Patient xmlns:f=\"http://hl7.org/fhir\"/>", "must have xmlns"),
+        ("<f:Patient xmlns:f=\"urn:hl7-org:v3\"/>", "must have xmlns"),
+        ("<f:Patient xmlns=\"http://hl7.org/fhir\"/>", "must have xmlns"),
         ("<Nothing xmlns=\"http://hl7.org/fhir\"/>", "not a resource type"),
         ("<Patient xmlns=\"http://hl7.org/fhir\">", "not closed"),
         ("<Patient xmlns=\"http://hl7.org/fhir\"/><Patient/>", "more than one root"),

@@ -1,6 +1,6 @@
 //! The rows of a composite parameter: for each element that one is read from, the values of its parts together.
 
-use super::extract::{followed, read_leaf};
+use super::leaf::{followed, read_leaf};
 use super::{Entry, ParameterId};
 use crate::json::Value;
 use crate::registry::path::Step;

@@ -1,10 +1,10 @@
 //! From a resource to its index entries, in one walk.
 
+use super::leaf::{followed, read_leaf};
 use super::{Entries, Entry, composite, derived, patients};
 use crate::json::Value;
-use crate::registry::path::Only;
-use crate::registry::{Kind, Leaf, Registry, ResourceType, Tree, composites, tree};
-use crate::value::read;
+use crate::label;
+use crate::registry::{Registry, ResourceType, Tree, composites, tree};
 
 /// All that a resource can be found by. `updated_ms` is `meta.lastUpdated` in milliseconds since 1970 UTC. An absolute
 /// reference counts as pointing elsewhere: see [`extract_under`].
@@ -25,7 +25,9 @@ pub fn extract_under(base: &str, resource_type: ResourceType, id: &str, updated_
     derived::rows(resource_type, value, base, &mut rows);
     each_once(&mut rows);
     let patients = patients::of(resource_type, id, value, base);
-    Entries { resource_type, id: id.to_owned(), updated: updated_ms, patients, rows }
+    let label::Links { sources, contents: shown, canonicals } = label::links(value, id, base);
+    let none = Entries::none(resource_type, id.to_owned(), updated_ms);
+    Entries { patients, rows, sources, shown, canonicals, ..none }
 }
 
 /// The rows of the parameters that operators have added; they go with those of [`extract_under`]. No decision about
@@ -76,29 +78,5 @@ impl Walk<'_> {
                 }
             }
         }
-    }
-}
-
-/// Adds the rows of one value.
-pub(super) fn read_leaf(leaf: &Leaf, value: &Value<'_>, base: &str, rows: &mut Vec<Entry>) {
-    match leaf.kind {
-        Kind::Token => read::token(leaf, value, rows),
-        Kind::Reference => read::reference(leaf, value, base, rows),
-        Kind::String => read::string(leaf.parameter, leaf.data_type, value, rows),
-        Kind::Date => read::date(leaf.parameter, leaf.data_type, value, rows),
-        Kind::Number => read::number(leaf.parameter, leaf.data_type, value, rows),
-        Kind::Quantity => read::quantity(leaf, value, rows),
-        Kind::Uri => read::uri(leaf.parameter, leaf.data_type, value, rows),
-        Kind::Composite => {}
-    }
-}
-
-/// Whether a path goes on through this item.
-pub(super) fn followed(only: &Only, position: usize, item: &Value<'_>) -> bool {
-    match only {
-        Only::All => true,
-        Only::First => position == 0,
-        Only::Extended(url) => item.list("extension").iter().any(|extension| extension.text("url") == Some(&**url)),
-        Only::With(member, wanted) => item.text(member) == Some(&**wanted),
     }
 }

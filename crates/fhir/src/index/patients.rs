@@ -1,14 +1,12 @@
-//! Whose record a resource is part of, by the table in [`crate::registry::record_class`].
+//! Whose record a resource is part of, by the table in [`crate::registry::patient_compartment`].
 
 use crate::json::Value;
-use crate::registry::{RecordClass, ResourceType, record_class};
+use crate::registry::{OWNER, PatientCompartment, ResourceType, patient_compartment};
 use crate::value::Literal;
-
-const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// The logical ids of the patients whose record the resource is part of, sorted, each once.
 pub(super) fn of(resource_type: ResourceType, id: &str, value: &Value<'_>, base: &str) -> Vec<String> {
-    let RecordClass::Record { owner, otherwise } = record_class(resource_type) else { return Vec::new() };
+    let PatientCompartment::Record { owner, otherwise } = patient_compartment(resource_type) else { return Vec::new() };
     if owner == ["."] {
         return vec![id.to_owned()];
     }
@@ -47,7 +45,7 @@ impl Named<'_> {
         self.any = true;
         let Some(text) = reference.text("reference") else { return };
         if let Literal::Local(resource_type, id) = Literal::read(text, self.base)
-            && resource_type == PATIENT
+            && resource_type == OWNER
         {
             self.patients.push(id.to_owned());
         }

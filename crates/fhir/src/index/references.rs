@@ -13,6 +13,14 @@ const MEMBERS: [&str; 9] =
 /// (`Observation.performer[0]`), and the reference.
 #[must_use]
 pub fn references(resource: &Value<'_>) -> Vec<(String, String)> {
+    let mut all = every_reference(resource);
+    all.retain(|(_, reference)| !reference.starts_with("urn:"));
+    all
+}
+
+/// The same with those to URNs, by which the entries of a Bundle may refer to one another.
+#[must_use]
+pub fn every_reference(resource: &Value<'_>) -> Vec<(String, String)> {
     let mut search = Search { place: resource.text("resourceType").unwrap_or_default().to_owned(), found: Vec::new() };
     search.visit(resource);
     search.found
@@ -55,7 +63,7 @@ fn literal<'a>(object: &'a Object<'_>, place: &str) -> Option<&'a str> {
     let reference = object.get("reference")?.as_str()?;
     let is_reference = object.0.iter().all(|(member, _)| MEMBERS.contains(&member.as_ref()));
     let is_education = place.starts_with("Immunization.education");
-    let checked = !matches!(Literal::read(reference, ""), Literal::Contained) && !reference.starts_with("urn:");
+    let checked = !matches!(Literal::read(reference, ""), Literal::Contained);
     (is_reference && !is_education && checked).then_some(reference)
 }
 

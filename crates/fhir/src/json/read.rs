@@ -10,7 +10,7 @@ const FEW: usize = 16;
 /// How many duplicates are listed; a body of nothing else must not take many times its size.
 const MOST_DUPLICATES: usize = 1_000;
 
-/// Reads one JSON text (RFC 8259, UTF-8 without a byte order mark), strictly.
+/// Reads one JSON text (RFC 8259), strictly, but for a byte order mark, which says nothing and is passed over (section 8.1).
 ///
 /// Strings without escapes and all numbers borrow from the text. A text that is no JSON, or is beyond a limit, is
 /// refused with one issue that names the line and the column (in characters, from 1). Duplicate members are refused with
@@ -32,6 +32,7 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Value<'a>, Vec<Issue
             format!("not valid JSON at line {line}, column {column}: the text is not UTF-8"),
         )]
     })?;
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut reader = Reader {
         text,
         bytes: text.as_bytes(),

@@ -1,16 +1,16 @@
-//! What there is to search by at one moment: the table, and the parameters that operators have added to it.
+//! What there is to search by, as one version: the table, and the parameters that operators have added to it.
 
-use super::parameter::{self, Index, Parameter};
-use super::{Kind, ResourceType, Tree, combined};
-use crate::index::ParameterId;
+use super::parameter::{Index, Parameter};
+use super::{Kind, ResourceType, Tree, combined, table};
+use crate::entry::ParameterId;
 
 /// The most parameters that operators can have added, one of several types counted once for each.
 pub const MOST_ADDED: usize = 200;
 
-/// A moment's search parameters. Of a server to which nothing was added it is empty, and nothing is looked up in it.
+/// One version of the search parameters. Of a server to which nothing was added it is empty, and nothing is looked up in it.
 #[derive(Debug, Default)]
 pub struct Registry {
-    /// Which moment's it is: a number that no other has.
+    /// The version: a number that no other has.
     version: i64,
     /// Those that were added, by type and then by code.
     added: Vec<Parameter>,
@@ -33,7 +33,7 @@ impl Registry {
     #[must_use]
     pub fn with(version: i64, added: Vec<Parameter>) -> Registry {
         let is_new = |one: &Parameter| {
-            one.resource_type.is_some_and(|resource_type| parameter::parameter(resource_type, &one.code).is_none())
+            one.resource_type.is_some_and(|resource_type| table::parameter(resource_type, &one.code).is_none())
         };
         let mut added: Vec<Parameter> = added.into_iter().filter(is_new).collect();
         added.sort_by(|left, right| (left.resource_type, &left.code).cmp(&(right.resource_type, &right.code)));
@@ -44,7 +44,7 @@ impl Registry {
         Registry { version, added, trees }
     }
 
-    /// Which moment's it is.
+    /// The version.
     #[must_use]
     pub fn version(&self) -> i64 {
         self.version
@@ -64,19 +64,19 @@ impl Registry {
     /// The parameter that a query on the type means by `code`, whether it can be searched by yet or not.
     #[must_use]
     pub fn parameter(&self, resource_type: ResourceType, code: &str) -> Option<&Parameter> {
-        let of_table = parameter::parameter(resource_type, code);
+        let of_table = table::parameter(resource_type, code);
         of_table.or_else(|| self.added_to(resource_type).find(|one| *one.code == *code))
     }
 
     /// Every parameter that a query on the type may use.
     pub fn parameters(&self, resource_type: ResourceType) -> impl Iterator<Item = &Parameter> {
-        parameter::parameters(resource_type).chain(self.added_to(resource_type).filter(|one| one.is_whole()))
+        table::parameters(resource_type).chain(self.added_to(resource_type).filter(|one| one.is_whole()))
     }
 
     /// The parameter with that number.
     #[must_use]
     pub fn parameter_by_id(&self, id: ParameterId) -> Option<&Parameter> {
-        parameter::parameter_by_id(id).or_else(|| self.added.iter().find(|one| one.id == id))
+        table::parameter_by_id(id).or_else(|| self.added.iter().find(|one| one.id == id))
     }
 
     /// Whether a parameter can be added under these numbers: nothing else has one of them.
@@ -86,7 +86,7 @@ impl Registry {
         ids.sort_unstable();
         ids.dedup();
         ids.len() == new.row_ids().len()
-            && !ids.iter().any(|id| parameter::is_taken(*id))
+            && !ids.iter().any(|id| table::is_taken(*id))
             && !self.added.iter().flat_map(Parameter::row_ids).any(|taken| ids.contains(&taken))
     }
 

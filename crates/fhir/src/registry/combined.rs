@@ -2,7 +2,7 @@
 //! `component-code`. They need no rows of their own, which are a third of the index of an Observation.
 
 use super::{Kind, Parameter, ResourceType, parameters};
-use crate::index::ParameterId;
+use crate::entry::ParameterId;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -35,7 +35,7 @@ pub fn combined(id: ParameterId) -> Option<&'static [ParameterId]> {
 }
 
 /// The parameters that together find what this one does, if there are any. References and uris keep rows of their own:
-/// hops and includes go by them.
+/// chains and includes go by them.
 fn parts<'p>(whole: &Parameter, own: &[&'p Parameter]) -> Vec<&'p Parameter> {
     if matches!(whole.kind, Kind::Reference | Kind::Uri) || whole.paths.is_empty() && whole.elements.is_empty() {
         return Vec::new();

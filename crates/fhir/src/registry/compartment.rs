@@ -1,7 +1,7 @@
 //! Which search parameters link a resource to a patient (R4 "CompartmentDefinition", patient).
 //!
 //! These links answer `GET /Patient/[id]/[type]`. They do not decide who may see a resource: see
-//! [`crate::registry::record_class`].
+//! [`crate::registry::patient_compartment`].
 
 use super::ResourceType;
 use std::sync::LazyLock;

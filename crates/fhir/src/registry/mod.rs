@@ -1,23 +1,28 @@
 //! What a resource type is, as data: its name and number, whose record it is part of and its search parameters.
 
 mod added;
+mod clinical_date;
 mod combined;
 mod compartment;
 pub mod compile;
 mod parameter;
 pub mod path;
-mod record;
-mod resource_type;
+mod patient_compartment;
+mod rows;
+mod table;
 mod tree;
 
+pub use crate::resource_type::ResourceType;
 pub use added::{MOST_ADDED, Registry};
+pub use clinical_date::{asked_by_date, clinical_date, clinical_dates, is_asked_by_date};
 pub use combined::combined;
 pub use compartment::compartment_parameters;
-pub use parameter::{
-    Added, Component, Index, Kind, Parameter, Targets, added_parameter, canonical_url, parameter, parameter_by_id,
-    parameter_of_every_resource, parameters, refers_by_url,
+pub use parameter::{Added, Component, Index, Kind, Parameter, Targets};
+pub(crate) use patient_compartment::OWNER;
+pub use patient_compartment::{PatientCompartment, may_change_record, patient_compartment};
+pub(crate) use rows::{composites, tree};
+pub use table::{
+    added_parameter, canonical_url, canonical_version, parameter, parameter_by_id, parameter_of_every_resource,
+    parameters, refers_by_url,
 };
-pub(crate) use parameter::{composites, tree};
-pub use record::{RecordClass, record_class};
-pub use resource_type::ResourceType;
 pub(crate) use tree::{Leaf, Tree};

@@ -4,7 +4,7 @@
 use super::ResourceType;
 use super::parameter::{Kind, Parameter};
 use super::path::{DataType, Only, Step};
-use crate::index::ParameterId;
+use crate::entry::ParameterId;
 
 /// A place in a resource: what is read there and where paths go on.
 #[derive(Debug, Default)]

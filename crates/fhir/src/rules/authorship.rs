@@ -76,8 +76,9 @@ const fn written_by_professionals(
 }
 
 /// The types with an author (R4, the elements that the "author" row of the five Ws mapping names, and their like).
-/// A patient asserts medication and allergies and says nothing of diagnoses, which stay with professionals.
-const TABLE: [Authorship; 22] = [
+/// A patient asserts medication and allergies and says nothing of diagnoses, which stay with professionals. A picture, a letter
+/// and a watch are hers to add.
+const TABLE: [Authorship; 25] = [
     written_by_patients(
         "AllergyIntolerance",
         "patient",
@@ -87,6 +88,7 @@ const TABLE: [Authorship; 22] = [
             element("asserter", false, Fill::Person, Others::Sources),
         ],
     ),
+    written_by_patients("Binary", "securityContext", false, &[]),
     written_by_patients(
         "CarePlan",
         "subject",
@@ -120,6 +122,7 @@ const TABLE: [Authorship; 22] = [
         ],
     ),
     written_by_patients("Consent", "patient", false, &[element("performer", true, Fill::Person, Others::Subject)]),
+    written_by_patients("Device", "patient", false, &[]),
     written_by_professionals(
         "DiagnosticReport",
         "subject",
@@ -140,6 +143,7 @@ const TABLE: [Authorship; 22] = [
     written_by_professionals("Flag", "subject", &[element("author", false, Fill::Writer, Others::Nobody)]),
     written_by_patients("Goal", "subject", false, &[element("expressedBy", false, Fill::Writer, Others::Nobody)]),
     written_by_professionals("List", "subject", &[element("source", false, Fill::Writer, Others::Colleagues)]),
+    written_by_patients("Media", "subject", false, &[element("operator", false, Fill::Writer, Others::Colleagues)]),
     written_by_professionals(
         "MedicationRequest",
         "subject",
@@ -227,8 +231,23 @@ mod tests {
         assert!(TABLE.iter().all(|row| ResourceType::parse(row.name).is_some()));
         assert!(TABLE.iter().filter(|row| row.related_person).all(|row| row.patient));
         let names: Vec<_> = types_for_patients().map(ResourceType::name).collect();
-        assert!(names.contains(&"Goal") && names.contains(&"Consent"));
-        assert!(!names.contains(&"Condition") && !names.contains(&"Patient"));
+        // As docs/API.md lists them.
+        let wanted = [
+            "AllergyIntolerance",
+            "Binary",
+            "CarePlan",
+            "Communication",
+            "Consent",
+            "Device",
+            "DocumentReference",
+            "Goal",
+            "Media",
+            "MedicationStatement",
+            "Observation",
+            "QuestionnaireResponse",
+            "RelatedPerson",
+        ];
+        assert_eq!(names, wanted);
         assert_eq!(
             types_for_related_persons().map(ResourceType::name).collect::<Vec<_>>(),
             ["Communication", "Observation", "QuestionnaireResponse"]

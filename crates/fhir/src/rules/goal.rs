@@ -1,7 +1,8 @@
 //! Goal: negotiated, so everybody accepts for themselves only, and a change of what was agreed asks everybody else again
 //! (R4 "Goal", extension goal-acceptance).
 
-use super::prepare::Previous;
+use super::parties::{self, Party, is_same};
+use super::previous::Previous;
 use super::writer::{Settings, Writer, WriterKind, local_reference};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
@@ -14,19 +15,6 @@ pub const AGREEMENT_SYSTEM: &str = "urn:concord:goal-agreement";
 
 /// What is agreed upon: whoever changes one of these asks the others again.
 const TERMS: [&str; 3] = ["description", "target", "priority"];
-
-/// What a party that did not write the goal first may change in it, besides its own acceptance.
-const SHARED: [&str; 9] = [
-    "description",
-    "target",
-    "priority",
-    "lifecycleStatus",
-    "achievementStatus",
-    "statusDate",
-    "statusReason",
-    "note",
-    "extension",
-];
 
 /// Whether the parties agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,14 +128,6 @@ pub fn changes(before: Option<&Value<'_>>, after: &Value<'_>, base: &str) -> Vec
     told
 }
 
-fn is_same(one: Option<&Value<'_>>, other: Option<&Value<'_>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one.same(other),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
 pub(super) fn check(
     goal: &mut Value<'_>,
     previous: Option<&Previous<'_>>,
@@ -168,7 +148,8 @@ pub(super) fn check(
         issues.push(Issue::error(IssueCode::BusinessRule, "Goal.lifecycleStatus", text));
     }
     if let Some(previous) = previous.filter(|previous| !previous.own) {
-        check_shared(goal, previous.value, issues);
+        parties::check("Goal", goal, previous.value, Party::Other, issues);
+        check_extensions(goal, previous.value, issues);
     }
     check_acceptances(goal, previous.map(|previous| previous.value), writer, settings, issues);
     if let Some(previous) = previous {
@@ -189,24 +170,8 @@ fn check_targets(resource: &Value<'_>, issues: &mut Vec<Issue>) {
     }
 }
 
-/// Whoever did not write the goal first negotiates it and leaves the rest.
-fn check_shared(goal: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Issue>) {
-    let members = |value: &Value<'_>| -> Vec<String> {
-        value.as_object().map(|object| object.0.iter().map(|(name, _)| name.to_string()).collect()).unwrap_or_default()
-    };
-    let mut names = members(goal);
-    names.extend(members(previous));
-    names.sort();
-    names.dedup();
-    for name in names {
-        let element = name.trim_start_matches('_');
-        let free = SHARED.contains(&element) || ["id", "meta", "text", "resourceType"].contains(&element);
-        if !free && !is_same(goal.get(&name), previous.get(&name)) {
-            let text = "somebody else wrote this goal: you may negotiate its description, target and priority, say how \
-                        it goes, and accept it or not";
-            issues.push(Issue::error(IssueCode::BusinessRule, format!("Goal.{element}"), text));
-        }
-    }
+/// Whoever did not write the goal first negotiates it and leaves the rest: of its extensions, all but the words.
+fn check_extensions(goal: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Issue>) {
     let plain = |value: &Value<'_>| -> Vec<Value<'static>> {
         let others = value.list("extension").iter().filter(|entry| entry.text("url") != Some(ACCEPTANCE));
         others.cloned().map(Value::into_owned).collect()
@@ -218,7 +183,7 @@ fn check_shared(goal: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Issue>)
     }
 }
 
-/// What others have noted stays, and a new note is signed by its writer; the one who wrote the goal need not sign.
+/// What others have noted stays as it is, and a new note is signed by its writer; the one who wrote the goal need not sign.
 fn check_notes(
     goal: &Value<'_>,
     previous: &Previous<'_>,
@@ -226,20 +191,40 @@ fn check_notes(
     settings: &Settings<'_>,
     issues: &mut Vec<Issue>,
 ) {
-    let signed = |note: &Value<'_>| {
-        let by = note.get("authorReference").and_then(|by| by.text("reference")).and_then(|by| settings.local(by));
-        by.map(|by| writer.is(&by))
+    parties::check_notes("Goal", goal, previous, writer, settings, issues);
+    parties::check_signatures("Goal", goal, previous, writer, settings, issues);
+}
+
+/// Whether an entry is a word and nothing else: whose, what, and how important.
+fn is_plain_word(entry: &Value<'_>) -> bool {
+    let named = |value: &Value<'_>, names: &[&str]| {
+        value.as_object().is_some_and(|object| object.0.iter().all(|(name, _)| names.contains(&name.as_ref())))
     };
-    let own = |note: &Value<'_>| signed(note).unwrap_or(previous.own);
-    let (new, old) = (goal.list("note"), previous.value.list("note"));
-    if old.iter().any(|note| !own(note) && !new.iter().any(|kept| kept.same(note))) {
-        let text = "what others have noted stays as it is: add your note after theirs";
-        issues.push(Issue::error(IssueCode::BusinessRule, "Goal.note", text));
-    }
-    for (position, note) in new.iter().enumerate() {
-        if !own(note) && !old.iter().any(|known| known.same(note)) {
-            let place = format!("Goal.note[{position}].author");
-            issues.push(Issue::error(IssueCode::BusinessRule, place, "sign your note: authorReference names you"));
+    named(entry, &["url", "extension"])
+        && entry.list("extension").iter().all(|part| {
+            let value = match part.text("url") {
+                Some("individual") => "valueReference",
+                Some("status") => "valueCode",
+                Some("priority") => "valueCodeableConcept",
+                _ => return false,
+            };
+            named(part, &["url", value]) && part.get(value).is_none_or(|value| parties::marks(value).is_empty())
+        })
+}
+
+/// Whether an entry is what it was, or the same while it waits again.
+fn is_kept(new: &Value<'_>, old: &Value<'_>) -> bool {
+    let mut waiting = old.clone().into_owned();
+    wait(&mut waiting);
+    new.same(old) || new.same(&waiting)
+}
+
+/// Makes a word wait.
+fn wait(entry: &mut Value<'_>) {
+    let Some(Value::Array(parts)) = entry.as_object_mut().and_then(|entry| entry.get_mut("extension")) else { return };
+    for part in parts.iter_mut().filter(|part| part.text("url") == Some("status")) {
+        if let Some(part) = part.as_object_mut() {
+            part.set("valueCode", Value::string("pending"));
         }
     }
 }
@@ -261,17 +246,19 @@ fn check_acceptances(
             issues.push(Issue::error(IssueCode::BusinessRule, place, text));
             continue;
         }
-        if writer.is(&word.individual) {
+        let entry = goal.list("extension").get(word.position);
+        let known = before.iter().find(|other| other.individual == word.individual);
+        let stood = known.and_then(|known| previous?.list("extension").get(known.position));
+        let kept = entry.zip(stood).is_some_and(|(entry, stood)| is_kept(entry, stood));
+        if kept {
             continue;
         }
-        let known = before.iter().find(|other| other.individual == word.individual);
-        let kept = match known {
-            Some(known) => known.priority == word.priority && known.status == word.status,
-            None => false,
-        };
-        if !kept && (word.status != "pending" || known.is_some_and(|known| known.priority != word.priority)) {
+        if !writer.is(&word.individual) && (known.is_some() || word.status != "pending") {
             let text = "everybody accepts a goal for themselves: leave the entry of somebody else as it is; that of \
                         somebody new must be `pending`";
+            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
+        } else if previous.is_some() && !entry.is_some_and(is_plain_word) {
+            let text = "a word is an individual, a status and a priority, and nothing else";
             issues.push(Issue::error(IssueCode::BusinessRule, place, text));
         }
     }
@@ -303,13 +290,8 @@ fn ask_again(
         return;
     };
     for position in waiting {
-        let parts = extensions.get_mut(position).and_then(Value::as_object_mut);
-        let Some(Value::Array(parts)) = parts.and_then(|entry| entry.get_mut("extension")) else { continue };
-        for part in parts.iter_mut().filter(|part| part.text("url") == Some("status")) {
-            if let Some(part) = part.as_object_mut() {
-                part.set("valueCode", Value::string("pending"));
-            }
-        }
+        let Some(entry) = extensions.get_mut(position) else { continue };
+        wait(entry);
         let text = "the terms of the goal have changed, so this party is asked again: `pending`";
         let place = format!("Goal.extension[{position}]");
         issues.push(Issue {

@@ -1,6 +1,7 @@
 use super::authorship::{self, AuthorElement, Fill, Others};
+use super::previous::Previous;
 use super::writer::{Settings, Writer, WriterKind, reference_value};
-use super::{allergy_intolerance, care_plan, communication, goal, observation, patient, task};
+use super::{allergy_intolerance, care_plan, communication, device, goal, observation, parties, patient, task};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 use crate::registry::ResourceType;
@@ -8,25 +9,16 @@ use crate::registry::ResourceType;
 /// The most problems that one answer lists.
 const MOST_ISSUES: usize = 100;
 
-/// What stands before a change.
-#[derive(Clone, Copy, Debug)]
-pub struct Previous<'a> {
-    /// The current version.
-    pub value: &'a Value<'a>,
-    /// Whether the writer wrote the resource first.
-    pub own: bool,
-}
-
-/// Whether some resources of the type are written by several parties, see [`is_joint`].
+/// Whether some resources of the type are written by several parties, see [`is_multi_author`].
 #[must_use]
-pub fn may_be_joint(resource_type: ResourceType) -> bool {
-    matches!(resource_type.name(), "Goal" | "Task")
+pub fn may_be_multi_author(resource_type: ResourceType) -> bool {
+    parties::has(resource_type.name())
 }
 
 /// Whether a resource is written by several parties, each its part: those whom the access decision lets update it may do
 /// so although somebody else wrote it first, within the rules of the type. A goal is, and a request for correction.
 #[must_use]
-pub fn is_joint(resource_type: ResourceType, resource: &Value<'_>) -> bool {
+pub fn is_multi_author(resource_type: ResourceType, resource: &Value<'_>) -> bool {
     match resource_type.name() {
         "Goal" => true,
         "Task" => task::correction(resource).is_some(),
@@ -78,7 +70,7 @@ fn checked(
     if writer.kind != WriterKind::System {
         if let Some(row) = authorship::of(resource_type) {
             check_subject(row, resource, writer, settings, &mut issues);
-            // In another party's part of a joint resource the authors are those who stand there already.
+            // In another party's part of a resource of several authors the authors are those who stand there already.
             let authors = if previous.is_some_and(|previous| !previous.own) { &[][..] } else { row.authors };
             for element in authors {
                 fill(element, resource, writer);
@@ -95,6 +87,7 @@ fn checked(
         "CarePlan" => care_plan::check(resource, writer, &mut issues),
         "Communication" => communication::check(resource, writer, &mut issues),
         "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
+        "Device" => device::check(resource, writer, &mut issues),
         "Goal" => goal::check(resource, previous, writer, settings, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),
         "Patient" if settings.check_nhs_number => patient::check(resource, &mut issues),

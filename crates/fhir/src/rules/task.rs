@@ -2,7 +2,8 @@
 //! ends it with an answer; who asked may take it back; what was asked stays as it is.
 
 use super::communication::CORRECTIONS;
-use super::prepare::Previous;
+use super::parties::{self, Party};
+use super::previous::Previous;
 use super::writer::{Settings, Writer, WriterKind};
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;
@@ -18,12 +19,6 @@ const STATES: [(&str, &[&str]); 4] = [
 /// The states that only one kind of task has: a request for correction, and a disagreement with its denial.
 const ONLY: [&[&str]; 2] =
     [&["accepted", "partial-accept", "amendment-completed", "denied"], &["disagreement-logged", "completed"]];
-
-/// What was asked, by whom and about whom: this nobody changes.
-const ASKED: [&str; 8] = ["code", "intent", "for", "focus", "requester", "authoredOn", "reasonReference", "input"];
-
-/// What somebody may change who takes a request back.
-const TAKEN_BACK: [&str; 6] = ["meta", "status", "businessStatus", "statusReason", "lastModified", "text"];
 
 /// Which of [`CORRECTIONS`] the task is about; none for another task.
 #[must_use]
@@ -41,7 +36,7 @@ pub fn is_in_state(resource: &Value<'_>, state: &str) -> bool {
 }
 
 pub(super) fn check(
-    resource: &Value<'_>,
+    resource: &mut Value<'_>,
     previous: Option<&Previous<'_>>,
     writer: &Writer,
     settings: &Settings<'_>,
@@ -55,17 +50,12 @@ pub(super) fn check(
         return;
     };
     check_state(resource, code, issues);
-    let Some(before) = previous.map(|previous| previous.value).filter(|_| writer.kind != WriterKind::System) else {
-        return;
-    };
-    let same = |name: &str| match (before.get(name), resource.get(name)) {
-        (None, None) => true,
-        (Some(one), Some(other)) => one.same(other),
-        _ => false,
-    };
-    for name in ASKED.into_iter().filter(|name| !same(name)) {
-        issues.push(rule(name, "what was asked stays as it is".to_owned()));
-    }
+    let Some(previous) = previous.filter(|_| writer.kind != WriterKind::System) else { return };
+    let before = previous.value;
+    let party = if writer.is_person() { Party::Asker } else { Party::Other };
+    parties::check("Task", resource, before, party, issues);
+    parties::check_notes("Task", resource, previous, writer, settings, issues);
+    parties::check_signatures("Task", resource, previous, writer, settings, issues);
     let rebuts = is_in_state(before, "disagreement-logged") && is_in_state(resource, "completed");
     if matches!(before.text("status"), Some("cancelled" | "completed")) && !rebuts {
         issues
@@ -86,18 +76,6 @@ pub(super) fn check(
         let text = "who asked may take the request back (`cancelled`); the professional moves it on: to say more, add a \
                     Communication with `about` pointing at it";
         issues.push(rule("status", text.to_owned()));
-    }
-    let other = |name: &&str| !TAKEN_BACK.contains(name) && !ASKED.contains(name) && !same(name);
-    let members = |value: &Value<'_>| -> Vec<String> {
-        let object = value.as_object().map_or(&[][..], |object| &object.0);
-        object.iter().map(|(name, _)| name.trim_start_matches('_').to_owned()).collect()
-    };
-    let mut names = members(before);
-    names.extend(members(resource));
-    names.sort_unstable();
-    names.dedup();
-    for name in names.iter().map(String::as_str).filter(other) {
-        issues.push(rule(name, "the professional's to say".to_owned()));
     }
 }
 

@@ -68,7 +68,7 @@ impl Settings<'_> {
 pub fn local_reference(base: &str, reference: &str) -> Option<String> {
     match Literal::read(reference, base) {
         Literal::Local(resource_type, id) => Some(format!("{resource_type}/{id}")),
-        Literal::Elsewhere(_) | Literal::Contained => None,
+        Literal::Elsewhere(_) | Literal::Contained | Literal::Malformed => None,
     }
 }
 

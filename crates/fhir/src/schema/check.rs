@@ -1,7 +1,8 @@
-use super::place::Place;
+use super::element_path::ElementPath;
+use super::load::r4;
 use super::primitive::{Primitive, Written};
 use super::problems::{Problems, kind_of, shown};
-use super::table::{ElementType, Found, Schema, Shape, Special, TypeKind, r4};
+use super::table::{ElementType, Found, Schema, Shape, Special, TypeKind};
 use super::{invariants, narrative};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
@@ -21,12 +22,26 @@ pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Iss
         return Err(vec![Issue::plain(IssueCode::Structure, text)]);
     };
     let name = value.text("resourceType").unwrap_or("Resource");
-    let place = Place::root(name);
+    let place = ElementPath::root(name);
     let resource_type = walk.resource(object, &place, Within::default());
     match (resource_type, walk.problems.into_issues()) {
         (Some(resource_type), issues) if issues.is_empty() => Ok(resource_type),
         (_, issues) => Err(issues),
     }
+}
+
+/// Checks the value of an element with elements of its own (`Bundle.entry`), which stands at a place.
+pub(crate) fn check_element(shape: &str, value: &Value<'_>, place: &str, limits: &Limits) -> Vec<Issue> {
+    let mut walk = Walk { schema: r4(), problems: Problems::default(), depth: 0, deepest: limits.depth };
+    let place = ElementPath::root(place);
+    match (walk.schema.named(shape), value) {
+        (Some(shape), Value::Object(object)) => walk.object(shape, object, &place, Within::default()),
+        (_, other) => {
+            let text = format!("a {shape} must be an object, not {}", kind_of(other));
+            walk.problems.add(IssueCode::Structure, &place, text);
+        }
+    }
+    walk.problems.into_issues()
 }
 
 /// What the walk is inside of.
@@ -47,7 +62,7 @@ struct Walk {
 
 impl Walk {
     /// Checks a resource at any depth, and names its type if that is known.
-    fn resource(&mut self, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) -> Option<ResourceType> {
+    fn resource(&mut self, object: &Object<'_>, place: &ElementPath<'_>, within: Within<'_>) -> Option<ResourceType> {
         let name = match object.get("resourceType") {
             Some(Value::String(name)) => name,
             Some(other) => {
@@ -76,7 +91,7 @@ impl Walk {
     }
 
     /// The rules for a resource inside another one (R4 "DomainResource", dom-2, dom-4 and dom-5).
-    fn contained_rules(&mut self, object: &Object<'_>, place: &Place<'_>) {
+    fn contained_rules(&mut self, object: &Object<'_>, place: &ElementPath<'_>) {
         if object.get("contained").is_some() {
             let place = place.element("contained");
             self.problems.add(IssueCode::Invariant, &place, "a contained resource contains no others (dom-2)");
@@ -90,7 +105,7 @@ impl Walk {
         }
     }
 
-    fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) {
+    fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>, within: Within<'_>) {
         if object.0.is_empty() {
             self.problems.add(IssueCode::Structure, place, "an object must not be empty");
             return;
@@ -113,7 +128,7 @@ impl Walk {
                     let plain = if found.beside { name.get(1..).unwrap_or(name) } else { name };
                     let here = place.element(plain);
                     if found.beside {
-                        self.beside(&found, value, object.get(plain), &here, within);
+                        self.check_companion(&found, value, object.get(plain), &here, within);
                     } else {
                         self.member(&found, value, object, &here, within);
                     }
@@ -142,12 +157,12 @@ impl Walk {
         self.depth -= 1;
     }
 
-    fn unknown(&mut self, shape: &Shape, name: &str, place: &Place<'_>) {
+    fn unknown(&mut self, shape: &Shape, name: &str, place: &ElementPath<'_>) {
         let text = format!("'{}' is not an element of {}", shown(name), shape.name);
         self.problems.add(IssueCode::Invalid, &place.element(name), text);
     }
 
-    fn missing(&mut self, shape: &Shape, missing: u128, place: &Place<'_>) {
+    fn missing(&mut self, shape: &Shape, missing: u128, place: &ElementPath<'_>) {
         for (position, element) in shape.elements.iter().enumerate() {
             if missing & (1 << position) != 0 {
                 let text = format!("'{}' is required", element.defined_name());
@@ -157,7 +172,14 @@ impl Walk {
     }
 
     /// A choice was met for the second time: that is right only for `valueString` with `_valueString`.
-    fn second_choice(&mut self, shape: &Shape, object: &Object<'_>, found: &Found<'_>, name: &str, place: &Place<'_>) {
+    fn second_choice(
+        &mut self,
+        shape: &Shape,
+        object: &Object<'_>,
+        found: &Found<'_>,
+        name: &str,
+        place: &ElementPath<'_>,
+    ) {
         let first = object.0.iter().map(|(other, _)| other).take_while(|other| *other != name).find(|other| {
             shape
                 .member(other)
@@ -176,7 +198,7 @@ impl Walk {
         found: &Found<'_>,
         value: &Value<'_>,
         object: &Object<'_>,
-        here: &Place<'_>,
+        here: &ElementPath<'_>,
         within: Within<'_>,
     ) {
         match (found.element.is_list, value) {
@@ -185,7 +207,8 @@ impl Walk {
                     self.problems.add(IssueCode::Structure, here, "a list must not be empty");
                 }
                 self.count(found, items.len(), here);
-                let beside = if items.contains(&Value::Null) { list_beside(found, object, here.name()) } else { &[] };
+                let beside =
+                    if items.contains(&Value::Null) { companion_list(found, object, here.name()) } else { &[] };
                 for (position, item) in items.iter().enumerate() {
                     // A null may stand where something stands beside it.
                     if *item == Value::Null && matches!(beside.get(position), Some(Value::Object(_))) {
@@ -212,7 +235,7 @@ impl Walk {
         }
     }
 
-    fn count(&mut self, found: &Found<'_>, length: usize, here: &Place<'_>) {
+    fn count(&mut self, found: &Found<'_>, length: usize, here: &ElementPath<'_>) {
         let element = found.element;
         let most = element.max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
         let least = usize::try_from(element.min).unwrap_or_default();
@@ -227,12 +250,12 @@ impl Walk {
 
     /// Checks what stands beside a primitive, under its name with an underscore (R4 "JSON Representation of Resources",
     /// primitive types).
-    fn beside(
+    fn check_companion(
         &mut self,
         found: &Found<'_>,
         value: &Value<'_>,
         plain: Option<&Value<'_>>,
-        here: &Place<'_>,
+        here: &ElementPath<'_>,
         within: Within<'_>,
     ) {
         if !found.element.is_list {
@@ -276,7 +299,7 @@ impl Walk {
     }
 
     /// Checks the id and the extensions of one primitive.
-    fn carried(&mut self, value: &Value<'_>, has_value: bool, here: &Place<'_>, within: Within<'_>) {
+    fn carried(&mut self, value: &Value<'_>, has_value: bool, here: &ElementPath<'_>, within: Within<'_>) {
         let Value::Object(object) = value else {
             let text = format!("'_{}' must be an object, not {}", here.name(), kind_of(value));
             self.problems.add(IssueCode::Structure, here, text);
@@ -294,7 +317,7 @@ impl Walk {
     }
 
     /// Checks one value of a type.
-    fn single(&mut self, of_type: &ElementType, value: &Value<'_>, here: &Place<'_>, within: Within<'_>) {
+    fn single(&mut self, of_type: &ElementType, value: &Value<'_>, here: &ElementPath<'_>, within: Within<'_>) {
         match (of_type.kind, value) {
             (_, Value::Null) => self.problems.add(IssueCode::Structure, here, "null must not stand here"),
             (TypeKind::Primitive(primitive), value) => self.primitive(primitive, of_type, value, here),
@@ -318,7 +341,7 @@ impl Walk {
         }
     }
 
-    fn primitive(&mut self, primitive: Primitive, of_type: &ElementType, value: &Value<'_>, here: &Place<'_>) {
+    fn primitive(&mut self, primitive: Primitive, of_type: &ElementType, value: &Value<'_>, here: &ElementPath<'_>) {
         match (primitive.written(), value) {
             (Written::Boolean, Value::Bool(_)) => {}
             (Written::Number, Value::Number(text)) => self.form(primitive, text, here),
@@ -341,14 +364,14 @@ impl Walk {
         }
     }
 
-    fn form(&mut self, primitive: Primitive, text: &str, here: &Place<'_>) {
+    fn form(&mut self, primitive: Primitive, text: &str, here: &ElementPath<'_>) {
         if let Err(reason) = primitive.check(text) {
             let text = format!("'{}' is not a valid {}: {reason}", shown(text), primitive.name());
             self.problems.add(IssueCode::Value, here, text);
         }
     }
 
-    fn code(&mut self, of_type: &ElementType, code: &str, here: &Place<'_>) {
+    fn code(&mut self, of_type: &ElementType, code: &str, here: &ElementPath<'_>) {
         let Some(binding) = of_type.binding.and_then(|id| self.schema.binding(id)) else { return };
         if !code.is_empty() && !binding.has_code(code) {
             let text = format!("'{}' is not a code of {} ({})", shown(code), binding.name, binding.examples());
@@ -357,7 +380,7 @@ impl Walk {
     }
 
     /// Of a CodeableConcept with a required binding, one coding must be from the value set (R4 "Terminologies").
-    fn concept(&mut self, of_type: &ElementType, object: &Object<'_>, here: &Place<'_>) {
+    fn concept(&mut self, of_type: &ElementType, object: &Object<'_>, here: &ElementPath<'_>) {
         let Some(binding) = of_type.binding.and_then(|id| self.schema.binding(id)) else { return };
         let codings = object.get("coding").map_or(&[][..], Value::items);
         let known = codings.iter().any(|coding| match (coding.text("system"), coding.text("code")) {
@@ -373,7 +396,7 @@ impl Walk {
     }
 
     /// A reference says something, and one that starts with `#` means a contained resource (R4 "References", ref-1).
-    fn reference(&mut self, object: &Object<'_>, place: &Place<'_>, within: Within<'_>) {
+    fn reference(&mut self, object: &Object<'_>, place: &ElementPath<'_>, within: Within<'_>) {
         let Some(Value::String(reference)) = object.get("reference") else { return };
         let Some(id) = reference.strip_prefix('#') else { return };
         let known = within.local.binary_search(&id).is_ok();
@@ -384,7 +407,7 @@ impl Walk {
     }
 
     /// An extension has a value or extensions of its own, not both (R4 "Extensibility", ext-1).
-    fn extension(&mut self, shape: &Shape, object: &Object<'_>, seen: u128, place: &Place<'_>) {
+    fn extension(&mut self, shape: &Shape, object: &Object<'_>, seen: u128, place: &ElementPath<'_>) {
         let has_value =
             shape.elements.iter().position(|element| element.is_choice).is_some_and(|at| seen & (1 << at) != 0);
         if has_value == object.get("extension").is_some() {
@@ -403,7 +426,7 @@ fn local_ids<'o>(object: &'o Object<'_>) -> Vec<&'o str> {
 }
 
 /// The list that stands beside a list of primitives, under its name with an underscore.
-fn list_beside<'o, 'v>(found: &Found<'_>, object: &'o Object<'v>, name: &str) -> &'o [Value<'v>] {
+fn companion_list<'o, 'v>(found: &Found<'_>, object: &'o Object<'v>, name: &str) -> &'o [Value<'v>] {
     if !matches!(found.of_type.kind, TypeKind::Primitive(_)) {
         return &[];
     }

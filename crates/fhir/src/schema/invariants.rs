@@ -4,35 +4,13 @@ mod rules;
 
 use std::cmp::Ordering;
 
-use super::place::Place;
+use super::element_path::ElementPath;
 use super::problems::Problems;
+use super::rule::{Holds, Rule};
 use super::table::Shape;
 use super::temporal;
 use crate::issue::IssueCode;
 use crate::json::{Object, Value};
-
-/// A rule of a shape. Elements are named as in the definitions, `value[x]` for a choice.
-#[derive(Debug)]
-pub(super) struct Rule {
-    /// The key that R4 gives it, such as `obs-6`.
-    key: &'static str,
-    /// What the client should know, without the key.
-    text: &'static str,
-    holds: Holds,
-}
-
-/// When a rule holds.
-#[derive(Debug)]
-enum Holds {
-    /// Not more than one of these.
-    AtMostOne(&'static [&'static str]),
-    /// At least one of these.
-    AtLeastOne(&'static [&'static str]),
-    /// The first is there only together with the second.
-    Needs(&'static str, &'static str),
-    /// Whatever the function says of the object.
-    When(fn(&Object<'_>) -> bool),
-}
 
 /// The rules of the shape of that name.
 pub(super) fn of(shape: &str) -> &'static [Rule] {
@@ -40,7 +18,7 @@ pub(super) fn of(shape: &str) -> &'static [Rule] {
 }
 
 /// Checks an object against the rules of its shape.
-pub(super) fn check(shape: &Shape, object: &Object<'_>, place: &Place<'_>, problems: &mut Problems) {
+pub(super) fn check(shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>, problems: &mut Problems) {
     for rule in shape.rules {
         let holds = match rule.holds {
             Holds::AtMostOne(names) => names.iter().filter(|name| has(object, name)).count() <= 1,

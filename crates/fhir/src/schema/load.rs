@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use super::invariants;
 use super::primitive::Primitive;
@@ -11,9 +12,18 @@ use crate::registry::ResourceType;
 const ELEMENTS: &str = include_str!("elements.txt");
 const BINDINGS: &str = include_str!("bindings.txt");
 
+/// The elements of R4. Compiled once, on first use, in a few milliseconds.
+static R4: LazyLock<Schema> = LazyLock::new(compile);
+
+/// The elements of R4 (4.0.1), without any profile.
+#[must_use]
+pub fn r4() -> &'static Schema {
+    &R4
+}
+
 /// The schema of the committed tables. A table that could not be read would be an error of the build, which the tests find;
 /// it would leave no type known, and so nothing would be accepted.
-pub(super) fn r4() -> Schema {
+pub(super) fn compile() -> Schema {
     read(ELEMENTS, BINDINGS).unwrap_or_default()
 }
 

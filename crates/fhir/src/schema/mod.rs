@@ -4,21 +4,28 @@
 //! ([`r4`]) into shapes that the check, the summary and the XML form walk alike. A profile has the same form: a copy of
 //! shapes with narrower elements.
 
+mod attachments;
 mod check;
+pub(crate) mod element_path;
 mod invariants;
+mod links;
 mod load;
 pub(crate) mod narrative;
-pub(crate) mod place;
 mod primitive;
 pub(crate) mod problems;
+mod rule;
 mod summary;
 mod table;
 mod targets;
 mod temporal;
 
+pub use attachments::attachments;
 pub use check::check;
+pub(crate) use check::check_element;
+pub use links::{LinkKind, NewLink, relink};
+pub use load::r4;
 pub use primitive::{Primitive, Written};
 pub use summary::{Summary, summarize};
 pub(crate) use table::choice;
-pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind, r4};
+pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind};
 pub use targets::remarks;

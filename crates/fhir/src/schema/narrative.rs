@@ -1,12 +1,12 @@
 //! The XHTML of a narrative: well-formed, and nothing in it that could act (R4 "Narrative", txt-1). That it
 //! says something (txt-2) is not asked for: official examples do not, and nobody is hurt.
 
-use super::place::Place;
+use super::element_path::ElementPath;
 use super::primitive::Primitive;
 use super::problems::{Problems, shown};
-use crate::codec::markup::{Attributes, Markup, Token};
 use crate::issue::IssueCode;
 use crate::json::Limits;
+use crate::markup::{Attributes, Markup, Token};
 
 /// The namespace that the `div` must declare.
 pub(crate) const XHTML: &str = "http://www.w3.org/1999/xhtml";
@@ -113,11 +113,14 @@ const CELL: &[&str] = &[
 /// Attributes that hold an address.
 const ADDRESSES: &[&str] = &["cite", "href", "longdesc", "src", "usemap"];
 
+/// The elements that link, each with the attribute that says where to.
+const LINKS: &[(&str, &str)] = &[("a", "href"), ("img", "src")];
+
 /// How deep the elements of a narrative may be nested.
 pub(crate) const DEEPEST: usize = 50;
 
 /// Checks the text of a `div`.
-pub(super) fn check(text: &str, place: &Place<'_>, problems: &mut Problems) {
+pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems) {
     if let Err(reason) = Primitive::Xhtml.check(text) {
         problems.add(IssueCode::Value, place, format!("not a valid narrative: {reason}"));
         return;
@@ -137,6 +140,9 @@ pub(super) fn check(text: &str, place: &Place<'_>, problems: &mut Problems) {
             }
             Ok(Token::Text { cdata: true, .. }) => {
                 problems.add(IssueCode::Invariant, place, "a narrative has no CDATA (txt-1)");
+            }
+            Ok(Token::Instruction) => {
+                problems.add(IssueCode::Invariant, place, "a narrative has no processing instructions (txt-1)");
             }
             Ok(Token::Text { .. }) => {}
             Ok(Token::Comment) if markup.depth() == 0 => {
@@ -160,7 +166,7 @@ pub(super) fn check(text: &str, place: &Place<'_>, problems: &mut Problems) {
     }
 }
 
-fn element(name: &str, attributes: &Attributes<'_>, is_root: bool, place: &Place<'_>, problems: &mut Problems) {
+fn element(name: &str, attributes: &Attributes<'_>, is_root: bool, place: &ElementPath<'_>, problems: &mut Problems) {
     let namespace = attributes.iter().find(|(name, _)| *name == "xmlns").map(|(_, value)| value.as_ref());
     if is_root {
         if name != "div" {
@@ -186,7 +192,9 @@ fn element(name: &str, attributes: &Attributes<'_>, is_root: bool, place: &Place
     }
     for (attribute, value) in attributes {
         let of_element = ATTRIBUTES_OF.iter().find(|(element, _)| *element == name).map_or(&[][..], |(_, list)| list);
-        if *attribute != "xmlns" && !ATTRIBUTES.contains(attribute) && !of_element.contains(attribute) {
+        // A prefix that is declared says nothing by itself; no element may have one.
+        let is_declaration = *attribute == "xmlns" || attribute.starts_with("xmlns:");
+        if !is_declaration && !ATTRIBUTES.contains(attribute) && !of_element.contains(attribute) {
             let text =
                 format!("the attribute '{}' is not allowed on '{name}' in a narrative (txt-1)", shown(attribute));
             problems.add(IssueCode::Invariant, place, text);
@@ -198,6 +206,46 @@ fn element(name: &str, attributes: &Attributes<'_>, is_root: bool, place: &Place
             problems.add(IssueCode::Invariant, place, text);
         }
     }
+}
+
+/// The text with other addresses in the place of those of its links and images (`a`, `img`), as `with` answers them; none if
+/// nothing was replaced. All else stays as it was written.
+///
+/// # Errors
+/// Those of `with`.
+pub(super) fn relink<E>(
+    text: &str,
+    with: &mut dyn FnMut(&str) -> Result<Option<String>, E>,
+) -> Result<Option<String>, E> {
+    let limits = Limits { depth: DEEPEST, ..Limits::default() };
+    let mut markup = Markup::new(text, &limits);
+    let mut relinked = String::new();
+    let mut copied = 0;
+    while let Ok(token) = markup.next() {
+        let (name, attributes) = match token {
+            Token::Open { name, attributes, .. } => (name, attributes),
+            Token::End => break,
+            _ => continue,
+        };
+        let Some((_, wanted)) = LINKS.iter().find(|(element, _)| *element == name) else { continue };
+        let Some((_, address)) = attributes.iter().find(|(attribute, _)| attribute == wanted) else { continue };
+        let Some(other) = with(address)? else { continue };
+        let Some(written) = markup.attribute_at(wanted) else { continue };
+        relinked.push_str(text.get(copied..written.start).unwrap_or_default());
+        relinked.push_str(&escaped(&other));
+        copied = written.end;
+    }
+    if copied == 0 {
+        return Ok(None);
+    }
+    relinked.push_str(text.get(copied..).unwrap_or_default());
+    Ok(Some(relinked))
+}
+
+/// A text as the value of an attribute, in either quotes.
+fn escaped(text: &str) -> String {
+    let plain = text.replace('&', "&amp;").replace('<', "&lt;");
+    plain.replace('"', "&quot;").replace('\'', "&apos;")
 }
 
 /// An address whose scheme cannot run anything where it is shown. Browsers skip white space and control characters.
@@ -236,7 +284,7 @@ mod tests {
 
     fn whole(text: &str) -> Vec<String> {
         let mut problems = Problems::default();
-        check(text, &Place::root("div"), &mut problems);
+        check(text, &ElementPath::root("div"), &mut problems);
         problems.into_issues().into_iter().map(|issue| issue.text).collect()
     }
 
@@ -257,6 +305,7 @@ mod tests {
             "<p style='color: red' xml:lang='en'>x</p>",
             "<p style='background-image: url(a.png)'>x</p>",
             "<!-- note -->x",
+            "<p xmlns:v='urn:v'>x</p>",
         ] {
             assert_eq!(problems(inside), [] as [String; 0], "{inside}");
         }
@@ -283,6 +332,8 @@ mod tests {
             "<b>x",
             "&nbsp;x",
             "<x:b>x</x:b>",
+            "<x:b xmlns:x='http://www.w3.org/1999/xhtml'>x</x:b>",
+            "<?x y?>",
             "<p xmlns='http://www.w3.org/2000/svg'>x</p>",
             "<![CDATA[<script>]]>x",
             "x\u{1}",

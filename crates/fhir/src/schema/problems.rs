@@ -1,4 +1,4 @@
-use super::place::Place;
+use super::element_path::ElementPath;
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 
@@ -16,7 +16,7 @@ pub(crate) struct Problems {
 
 impl Problems {
     /// Notes a problem. The place is only written out here.
-    pub(crate) fn add(&mut self, code: IssueCode, place: &Place<'_>, text: impl Into<String>) {
+    pub(crate) fn add(&mut self, code: IssueCode, place: &ElementPath<'_>, text: impl Into<String>) {
         if self.issues.len() < MOST {
             self.issues.push(Issue::error(code, place.to_string(), text));
         } else {

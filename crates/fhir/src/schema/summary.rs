@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::table::{Element, Found, Schema, Shape, TypeKind, r4};
+use super::load::r4;
+use super::table::{Element, Found, Schema, Shape, TypeKind};
 use crate::json::{Object, Value};
 use crate::registry::ResourceType;
 

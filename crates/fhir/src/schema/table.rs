@@ -1,21 +1,10 @@
 //! The compiled element table: which elements each shape has, found by the name that stands in a resource.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
-use super::invariants::Rule;
-use super::load;
 use super::primitive::Primitive;
+use super::rule::Rule;
 use crate::registry::ResourceType;
-
-/// The elements of R4. Compiled once, on first use, in a few milliseconds.
-static R4: LazyLock<Schema> = LazyLock::new(load::r4);
-
-/// The elements of R4 (4.0.1), without any profile.
-#[must_use]
-pub fn r4() -> &'static Schema {
-    &R4
-}
 
 /// A set of shapes that refer to each other. The base is R4; a profile is a copy with narrower elements.
 #[derive(Clone, Debug, Default)]
@@ -330,6 +319,7 @@ impl Binding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::r4;
     use super::*;
 
     #[test]
@@ -390,7 +380,7 @@ mod tests {
     #[test]
     fn it_is_compiled_within_milliseconds() {
         let start = std::time::Instant::now();
-        let schema = load::r4();
+        let schema = super::super::load::compile();
         let taken = start.elapsed();
         assert!(schema.shapes.len() > 600, "{}", schema.shapes.len());
         // A build without optimisation on a busy machine is some ten times slower than what is shipped.

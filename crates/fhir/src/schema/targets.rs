@@ -1,12 +1,13 @@
 //! References to what their element does not name (R4 "References"), for those who want to be told.
 
-use super::place::Place;
+use super::element_path::ElementPath;
+use super::load::r4;
 use super::problems::Problems;
-use super::table::{ElementType, Schema, Shape, Special, TypeKind, r4};
+use super::table::{ElementType, Schema, Shape, Special, TypeKind};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::{Object, Value};
+use crate::literal;
 use crate::registry::ResourceType;
-use crate::value;
 
 /// What is worth telling about a resource that [`super::check()`] takes: references to a type that their element does not
 /// name, as warnings. A few official examples have such references, and so have real records: they are no reason to
@@ -16,7 +17,7 @@ pub fn remarks(value: &Value<'_>) -> Vec<Issue> {
     let mut walk = Walk { schema: r4(), contained: &[], problems: Problems::default() };
     if let Some(object) = value.as_object() {
         walk.contained = object.get("contained").map_or(&[][..], Value::items);
-        walk.resource(object, &Place::root(value.text("resourceType").unwrap_or("Resource")));
+        walk.resource(object, &ElementPath::root(value.text("resourceType").unwrap_or("Resource")));
     }
     let warning = |issue: Issue| Issue { severity: Severity::Warning, ..issue };
     walk.problems.into_issues().into_iter().map(warning).collect()
@@ -30,14 +31,14 @@ struct Walk<'v> {
 }
 
 impl Walk<'_> {
-    fn resource(&mut self, object: &Object<'_>, place: &Place<'_>) {
+    fn resource(&mut self, object: &Object<'_>, place: &ElementPath<'_>) {
         let named = object.get("resourceType").and_then(Value::as_str).and_then(ResourceType::parse);
         if let Some(shape) = named.and_then(|named| self.schema.resource(named)) {
             self.object(shape, object, place);
         }
     }
 
-    fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &Place<'_>) {
+    fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>) {
         for (name, value) in &object.0 {
             let Some(found) = shape.member(name).filter(|found| !found.beside) else { continue };
             let here = place.element(name);
@@ -53,7 +54,7 @@ impl Walk<'_> {
         }
     }
 
-    fn single(&mut self, of_type: &ElementType, value: &Value<'_>, here: &Place<'_>) {
+    fn single(&mut self, of_type: &ElementType, value: &Value<'_>, here: &ElementPath<'_>) {
         let Some(object) = value.as_object() else { return };
         match of_type.kind {
             TypeKind::Primitive(_) => {}
@@ -68,7 +69,7 @@ impl Walk<'_> {
         }
     }
 
-    fn reference(&mut self, of_type: &ElementType, object: &Object<'_>, place: &Place<'_>) {
+    fn reference(&mut self, of_type: &ElementType, object: &Object<'_>, place: &ElementPath<'_>) {
         for name in ["reference", "type"] {
             let Some(Value::String(text)) = object.get(name) else { continue };
             let named = match (name, text.strip_prefix('#')) {
@@ -77,7 +78,7 @@ impl Walk<'_> {
                     let meant = self.contained.iter().find(|resource| resource.text("id") == Some(id));
                     meant.and_then(|resource| resource.text("resourceType")).and_then(ResourceType::parse)
                 }
-                (_, None) => value::named_type(text),
+                (_, None) => literal::named_type(text),
             };
             let Some(found) = named.filter(|found| !of_type.targets.contains(found)) else { continue };
             let wanted: Vec<&str> = of_type.targets.iter().map(|one| one.name()).collect();

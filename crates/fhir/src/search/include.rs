@@ -1,8 +1,8 @@
 //! `_include` and `_revinclude`: which other resources an answer brings along (R4 "Search", including other resources
 //! in result).
 
-use super::{Known, Query, Refusal, issue, wrong};
-use crate::index::ParameterId;
+use super::{KnownParameters, Query, Refusal, issue, wrong};
+use crate::entry::ParameterId;
 use crate::issue::IssueCode;
 use crate::registry::{Kind, ResourceType};
 
@@ -25,7 +25,7 @@ pub struct Include {
 }
 
 /// Reads `_include`, `_include:iterate`, `_revinclude` or `_revinclude:iterate`; false if it is none of these.
-pub(super) fn read(query: &mut Query, known: &Known<'_>, name: &str, value: &str) -> Result<bool, Refusal> {
+pub(super) fn read(query: &mut Query, known: &KnownParameters<'_>, name: &str, value: &str) -> Result<bool, Refusal> {
     let (code, modifier) = match name.split_once(':') {
         Some((code, modifier)) => (code, Some(modifier)),
         None => (name, None),
@@ -65,7 +65,7 @@ pub(super) fn read(query: &mut Query, known: &Known<'_>, name: &str, value: &str
 }
 
 /// `Type:code`, `Type:code:Target`, `Type:*`, `*`
-fn what(known: &Known<'_>, name: &str, value: &str) -> Result<Include, Refusal> {
+fn what(known: &KnownParameters<'_>, name: &str, value: &str) -> Result<Include, Refusal> {
     let mut include = Include { reverse: false, iterate: false, source: None, parameter: None, target: None };
     if value == "*" {
         return Ok(include);

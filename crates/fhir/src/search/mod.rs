@@ -2,41 +2,41 @@
 //!
 //! | part | file |
 //! |---|---|
-//! | `code=8480-6`: which resources | `clause` |
-//! | `subject.name=amy`, `_has:...`, `_list`: which other resources they go with | `hop` |
-//! | `_filter`: tests joined with `and`, `or` and `not` | `filter` |
+//! | `code=8480-6`: which resources | `clause`, `clause::value` |
+//! | `subject.name=amy`, `_has:...`, `_list`: which other resources they go with | `clause::chain` |
+//! | `_filter`: tests joined with `and`, `or` and `not` | `clause::filter` |
 //! | `_include`, `_revinclude`: what comes along | `include` |
-//! | `_sort`, `_count`, ...: how they are answered | `answer` |
+//! | `_sort`, `_count`, ...: how they are answered | `result_parameters` |
 //! | `a,b` and `\,`: several values, and what stands for itself | `value_text` |
-//! | `_text`, `_content`: which words are in them | `words` |
-//! | whose records can match at all | `record` |
+//! | `_text`, `_content`: which words are in them | `full_text` |
+//! | whose records can match at all | `compartments` |
 //!
 //! What is known and not supported is refused by name: a filter that is left out would answer more than was asked for.
 
-mod answer;
 mod clause;
-mod filter;
-mod hop;
+mod compartments;
+mod full_text;
 mod include;
-mod prefix;
-mod record;
+mod result_parameters;
+mod setting;
 mod value_text;
-mod words;
 
-use crate::index::ParameterId;
+use crate::entry::ParameterId;
 use crate::issue::{Issue, IssueCode};
 use crate::predicate::{Predicate, Test};
 use crate::registry::{
-    Index, Kind, Parameter, Registry, ResourceType, compartment_parameters, parameter, parameter_of_every_resource,
+    Kind, Registry, ResourceType, clinical_date, compartment_parameters, parameter, parameter_by_id,
+    parameter_of_every_resource,
 };
-pub use answer::{MOST_SORTS, Summary, Total};
-pub use filter::{DEEPEST as DEEPEST_FILTER, MOST_TESTS};
-pub use hop::{MOST_HOPS, MOST_WAYS};
+pub use crate::value::Prefix;
+pub use clause::{DEEPEST_FILTER, LONGEST_CHAIN, MOST_TESTS, MOST_WAYS};
+pub use compartments::compartments_of;
+pub use full_text::{FullText, Within};
 pub use include::{Include, MOST_INCLUDES};
-pub use prefix::Prefix;
-pub use record::record_of;
+pub use result_parameters::{MOST_SORTS, Summary, Total};
+use setting::{KnownParameters, Operator, Refusal, Setting, issue, shortened, unsupported, wrong};
+use std::borrow::Cow;
 use std::cell::Cell;
-pub use words::{Within, Words};
 
 /// The most parameters that a query may have.
 pub const MOST_PARAMETERS: usize = 100;
@@ -80,6 +80,8 @@ pub enum SortBy {
     Range(ParameterId),
     /// A string or token: the keys of its rows.
     Key(ParameterId),
+    /// When what it tells of happened, whatever the parameter of its type is called.
+    ClinicalDate,
 }
 
 /// A query, understood.
@@ -95,7 +97,7 @@ pub struct Query {
     /// see.
     pub predicate: Predicate,
     /// What words they must have in them besides; each of these.
-    pub words: Vec<Words>,
+    pub full_text: Vec<FullText>,
     /// What is to come along with the matches.
     pub include: Vec<Include>,
     /// In what order, the first before the others.
@@ -118,59 +120,6 @@ pub struct Query {
     pub used: Vec<(String, String)>,
     /// The version of the registry that the query can be run under; none if it needs nothing but the table.
     pub registry: Option<i64>,
-}
-
-/// What a clause is read against.
-#[derive(Clone, Copy)]
-struct Setting<'a> {
-    known: &'a Known<'a>,
-    resource_type: Option<ResourceType>,
-    now_ms: i64,
-    base: &'a str,
-    /// The name of the parameter as it was given, for what is said about it.
-    whole: &'a str,
-    /// How many resources have been looked through to get here.
-    hops: usize,
-    /// How many ways through resources the query has so far.
-    ways: &'a Cell<usize>,
-    /// In a filter, how the value is compared.
-    operator: Option<filter::Operator>,
-}
-
-/// The search parameters that there are.
-struct Known<'a> {
-    registry: &'a Registry,
-    /// Whether one that was added to the table has been asked for.
-    added: Cell<bool>,
-}
-
-impl Known<'_> {
-    /// The parameter of the type with that name.
-    ///
-    /// # Errors
-    /// One whose index is not whole: it would find less than there is.
-    fn parameter(&self, whole: &str, resource_type: ResourceType, code: &str) -> Result<Option<&Parameter>, Refusal> {
-        let found = self.registry.parameter(resource_type, code);
-        let Some(added) = found.and_then(|found| found.added.as_ref()) else { return Ok(found) };
-        self.added.set(true);
-        let done = match added.index {
-            Index::Whole => return Ok(found),
-            Index::Missing => "it has not been begun".to_owned(),
-            Index::Begun(hundredths) => format!("{hundredths} % of it are done"),
-        };
-        Err(unsupported(
-            whole,
-            &format!("the index of `{code}` is still to be built, until when it finds nothing: {done}"),
-        ))
-    }
-}
-
-/// Why a parameter cannot be used.
-enum Refusal {
-    /// It is not known: a matter of [`Handling`].
-    Unknown(String),
-    /// It is wrong, or not supported.
-    Wrong(Issue),
 }
 
 /// Reads a query with the parameters of R4 and Concord's own. `pairs` are the names and values of the query string, decoded, in their order; `now_ms` is the time
@@ -215,10 +164,11 @@ pub fn parse_with(
         }
     }
     let ways = Cell::new(0);
-    let known = &Known { registry, added: Cell::new(false) };
+    let known = &KnownParameters { registry, added: Cell::new(false) };
     for (name, value) in pairs {
         let resource_type = query.resource_type;
-        let setting = Setting { known, resource_type, now_ms, base, whole: name, hops: 0, ways: &ways, operator: None };
+        let setting =
+            Setting { known, resource_type, now_ms, base, whole: name, depth: 0, ways: &ways, operator: None };
         match read(&mut query, setting, name, value) {
             Ok(()) if name == "_cursor" => {}
             Ok(()) => query.used.push((name.clone(), value.clone())),
@@ -253,14 +203,15 @@ fn read(query: &mut Query, setting: Setting<'_>, name: &str, value: &str) -> Res
         return Ok(());
     }
     let known = setting.known;
-    if answer::read(query, known, name, value)?
+    if result_parameters::read(query, known, name, value)?
         || include::read(query, known, name, value)?
-        || words::read(query, name, value)?
+        || full_text::read(query, name, value)?
     {
         return Ok(());
     }
-    let clause = match setting.resource_type {
-        None if !query.types.is_empty() => of_each(&query.types, setting, name, value)?,
+    let clause = match (setting.resource_type, query.types.as_slice()) {
+        (Some(one), [_]) => clause::read(setting, &name_of(one, name), value)?,
+        (None, types) if !types.is_empty() => of_each(types, setting, name, value)?,
         _ => clause::read(setting, name, value)?,
     };
     let before = std::mem::replace(&mut query.predicate, Predicate::All);
@@ -292,11 +243,6 @@ fn types(query: &mut Query, value: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The beginning of what the client sent, for an answer.
-fn shortened(text: &str) -> String {
-    text.chars().take(64).collect()
-}
-
 /// A filter on several types, each of which must have the parameter.
 fn of_each(types: &[ResourceType], setting: Setting<'_>, name: &str, value: &str) -> Result<Predicate, Refusal> {
     let code = name.split([':', '.']).next().unwrap_or_default();
@@ -305,10 +251,20 @@ fn of_each(types: &[ResourceType], setting: Setting<'_>, name: &str, value: &str
     }
     let mut any = Predicate::None;
     for one in types {
-        let found = clause::read(Setting { resource_type: Some(*one), ..setting }, name, value)?;
+        let found = clause::read(Setting { resource_type: Some(*one), ..setting }, &name_of(*one, name), value)?;
         any = any.or(Predicate::Type(vec![*one]).and(found));
     }
     Ok(any)
+}
+
+/// The parameter by which a type of several knows when what it tells of happened: over several types it is `date` of all.
+const DATE: &str = "date";
+
+/// What a parameter over several types is called on one of them.
+fn name_of(resource_type: ResourceType, name: &str) -> Cow<'_, str> {
+    let (code, modifier) = name.split_at(name.find(':').unwrap_or(name.len()));
+    let own = clinical_date(resource_type).filter(|_| code == DATE).and_then(parameter_by_id);
+    own.map_or(Cow::Borrowed(name), |own| Cow::Owned(format!("{}{modifier}", own.code)))
 }
 
 /// Whether resources of the type may be in the compartment of a patient.
@@ -379,12 +335,20 @@ impl Query {
         }
     }
 
-    /// The same as [`record_of`], knowing the type: a search for Patients by id is one for their records.
+    /// The only patient whose record the query is about, as far as it says so itself.
+    pub fn only_record(&self) -> Option<String> {
+        match self.records().as_slice() {
+            [single] => Some(single.clone()),
+            _ => None,
+        }
+    }
+
+    /// The same as [`compartments_of`], knowing the type: a search for Patients by id is one for their records.
     #[must_use]
     pub fn records(&self) -> Vec<String> {
         match self.resource_type {
-            Some(one) => record_of(&Predicate::Type(vec![one]).and(self.predicate.clone())),
-            None => record_of(&self.predicate),
+            Some(one) => compartments_of(&Predicate::Type(vec![one]).and(self.predicate.clone())),
+            None => compartments_of(&self.predicate),
         }
     }
 
@@ -396,7 +360,7 @@ impl Query {
             types: Vec::new(),
             compartment: None,
             predicate,
-            words: Vec::new(),
+            full_text: Vec::new(),
             include: Vec::new(),
             sort: Vec::new(),
             count: None,
@@ -410,20 +374,6 @@ impl Query {
             registry: None,
         }
     }
-}
-
-fn issue(code: IssueCode, name: &str, why: &str) -> Issue {
-    Issue::plain(code, format!("search parameter `{name}`: {why}"))
-}
-
-/// The value is not of the form it should have.
-fn wrong(name: &str, why: &str) -> Refusal {
-    Refusal::Wrong(issue(IssueCode::Value, name, why))
-}
-
-/// The server knows what is meant and does not do it.
-fn unsupported(name: &str, why: &str) -> Refusal {
-    Refusal::Wrong(issue(IssueCode::NotSupported, name, why))
 }
 
 #[cfg(test)]

@@ -81,24 +81,24 @@ pub trait Source {
 
 /// Why codes cannot be told.
 #[derive(Debug)]
-pub enum Trouble<E> {
+pub enum LookUpError<E> {
     /// What they are made of is not there, not understood or too much: to be told to the client.
     Said(IssueCode, String),
     /// The source failed.
     Source(E),
 }
 
-impl<E> Trouble<E> {
-    fn unsupported(text: String) -> Trouble<E> {
-        Trouble::Said(IssueCode::NotSupported, text)
+impl<E> LookUpError<E> {
+    fn unsupported(text: String) -> LookUpError<E> {
+        LookUpError::Said(IssueCode::NotSupported, text)
     }
 
-    fn costly(text: String) -> Trouble<E> {
-        Trouble::Said(IssueCode::TooCostly, text)
+    fn costly(text: String) -> LookUpError<E> {
+        LookUpError::Said(IssueCode::TooCostly, text)
     }
 
-    fn missing(text: String) -> Trouble<E> {
-        Trouble::Said(IssueCode::NotFound, text)
+    fn missing(text: String) -> LookUpError<E> {
+        LookUpError::Said(IssueCode::NotFound, text)
     }
 }
 
@@ -106,16 +106,16 @@ impl<E> Trouble<E> {
 ///
 /// # Errors
 /// When they cannot be told for certain, or are too many.
-pub fn look_up<S: Source>(source: &mut S, codes: &Codes) -> Result<BTreeSet<Code>, Trouble<S::Error>> {
-    let mut reading = value_set::Reading::new(source);
+pub fn look_up<S: Source>(source: &mut S, codes: &Codes) -> Result<BTreeSet<Code>, LookUpError<S::Error>> {
+    let mut expansion = value_set::Expansion::new(source);
     let found = match codes {
-        Codes::In(name) => reading.value_set(name)?,
-        Codes::Above(code) => reading.related(code, CodeSystem::with_ancestors)?,
-        Codes::Below(code) => reading.related(code, CodeSystem::with_descendants)?,
+        Codes::In(name) => expansion.value_set(name)?,
+        Codes::Above(code) => expansion.related(code, CodeSystem::with_ancestors)?,
+        Codes::Below(code) => expansion.related(code, CodeSystem::with_descendants)?,
     };
     if found.len() > MOST_CODES {
         let text = format!("these are {} codes, and at most {MOST_CODES} can be searched for at once", found.len());
-        return Err(Trouble::costly(text));
+        return Err(LookUpError::costly(text));
     }
     Ok(found)
 }

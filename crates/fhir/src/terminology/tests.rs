@@ -47,8 +47,8 @@ fn animals() -> serde_json::Value {
 fn codes(shelf: Vec<serde_json::Value>, wanted: &Codes) -> Result<Vec<String>, (IssueCode, String)> {
     match look_up(&mut Shelf(shelf), wanted) {
         Ok(codes) => Ok(codes.into_iter().map(|code| format!("{}|{}", code.system, code.code)).collect()),
-        Err(Trouble::Said(code, text)) => Err((code, text)),
-        Err(Trouble::Source(())) => panic!("the shelf does not fail"),
+        Err(LookUpError::Said(code, text)) => Err((code, text)),
+        Err(LookUpError::Source(())) => panic!("the shelf does not fail"),
     }
 }
 

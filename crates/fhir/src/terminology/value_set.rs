@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::{Code, CodeSystem, DEEPEST_IMPORT, MOST_CODES, MOST_CONCEPTS, MOST_SOURCES, Source, Trouble};
+use super::{Code, CodeSystem, DEEPEST_IMPORT, LookUpError, MOST_CODES, MOST_CONCEPTS, MOST_SOURCES, Source};
 use crate::json::Value;
 use crate::schema::{Binding, r4};
 
-/// One look-up, with what it has read so far.
-pub(super) struct Reading<'s, S: Source> {
+/// The reading of one value set, with what it has read so far.
+pub(super) struct Expansion<'s, S: Source> {
     source: &'s mut S,
     /// The value sets that are being read, the outermost first.
     open: Vec<String>,
@@ -18,29 +18,29 @@ pub(super) struct Reading<'s, S: Source> {
     asked: usize,
 }
 
-type Codes<S> = Result<BTreeSet<Code>, Trouble<<S as Source>::Error>>;
+type Codes<S> = Result<BTreeSet<Code>, LookUpError<<S as Source>::Error>>;
 
-impl<'s, S: Source> Reading<'s, S> {
-    pub(super) fn new(source: &'s mut S) -> Reading<'s, S> {
-        Reading { source, open: Vec::new(), systems: BTreeMap::new(), asked: 0 }
+impl<'s, S: Source> Expansion<'s, S> {
+    pub(super) fn new(source: &'s mut S) -> Expansion<'s, S> {
+        Expansion { source, open: Vec::new(), systems: BTreeMap::new(), asked: 0 }
     }
 
     /// The codes of the value set.
     pub(super) fn value_set(&mut self, name: &str) -> Codes<S> {
         if self.open.iter().any(|open| open == name) {
-            return Err(Trouble::unsupported(format!("the value set {name} is built on itself")));
+            return Err(LookUpError::unsupported(format!("the value set {name} is built on itself")));
         }
         if self.open.len() >= DEEPEST_IMPORT {
             let text = format!("the value set {name} is built on others more than {DEEPEST_IMPORT} deep");
-            return Err(Trouble::costly(text));
+            return Err(LookUpError::costly(text));
         }
         self.count()?;
-        let found = self.source.value_set(name).map_err(Trouble::Source)?;
+        let found = self.source.value_set(name).map_err(LookUpError::Source)?;
         let Some(set) = found else {
             // The codes that R4 itself requires somewhere are known without a resource.
             return match r4().value_set(name) {
                 Some(binding) => Ok(of_binding(binding)),
-                None => Err(Trouble::missing(format!("there is no value set {name} here"))),
+                None => Err(LookUpError::missing(format!("there is no value set {name} here"))),
             };
         };
         self.open.push(name.to_owned());
@@ -51,7 +51,7 @@ impl<'s, S: Source> Reading<'s, S> {
         self.open.pop();
         let codes = codes?;
         if codes.len() > MOST_CONCEPTS {
-            return Err(Trouble::costly(format!("the value set {name} has more than {MOST_CONCEPTS} codes")));
+            return Err(LookUpError::costly(format!("the value set {name} has more than {MOST_CONCEPTS} codes")));
         }
         Ok(codes)
     }
@@ -65,29 +65,29 @@ impl<'s, S: Source> Reading<'s, S> {
         let system = self.system(&code.system)?;
         if !system.has(&code.code) {
             let text = format!("the code system {} has no code `{}`", code.system, code.code);
-            return Err(Trouble::missing(text));
+            return Err(LookUpError::missing(text));
         }
-        let codes = relation(&system, &code.code).map_err(|(code, text)| Trouble::Said(code, text))?;
+        let codes = relation(&system, &code.code).map_err(|(code, text)| LookUpError::Said(code, text))?;
         Ok(of_system(&code.system, codes))
     }
 
-    fn count(&mut self) -> Result<(), Trouble<S::Error>> {
+    fn count(&mut self) -> Result<(), LookUpError<S::Error>> {
         self.asked += 1;
         if self.asked > MOST_SOURCES {
             let text = format!("it is built on more than {MOST_SOURCES} value sets and code systems");
-            return Err(Trouble::costly(text));
+            return Err(LookUpError::costly(text));
         }
         Ok(())
     }
 
-    fn system(&mut self, name: &str) -> Result<Rc<CodeSystem>, Trouble<S::Error>> {
+    fn system(&mut self, name: &str) -> Result<Rc<CodeSystem>, LookUpError<S::Error>> {
         if let Some(known) = self.systems.get(name) {
             return Ok(Rc::clone(known));
         }
         self.count()?;
-        let found = self.source.code_system(name).map_err(Trouble::Source)?;
-        let resource = found.ok_or_else(|| Trouble::missing(format!("there is no code system {name} here")))?;
-        let system = CodeSystem::read(&resource).map_err(|(code, text)| Trouble::Said(code, text))?;
+        let found = self.source.code_system(name).map_err(LookUpError::Source)?;
+        let resource = found.ok_or_else(|| LookUpError::missing(format!("there is no code system {name} here")))?;
+        let system = CodeSystem::read(&resource).map_err(|(code, text)| LookUpError::Said(code, text))?;
         let system = Rc::new(system);
         self.systems.insert(name.to_owned(), Rc::clone(&system));
         Ok(system)
@@ -96,7 +96,7 @@ impl<'s, S: Source> Reading<'s, S> {
     /// What the definition says.
     fn defined(&mut self, name: &str, set: &Value<'_>) -> Codes<S> {
         let Some(compose) = set.get("compose") else {
-            return Err(Trouble::unsupported(format!(
+            return Err(LookUpError::unsupported(format!(
                 "the value set {name} has neither a definition nor an expansion"
             )));
         };
@@ -149,7 +149,7 @@ impl<'s, S: Source> Reading<'s, S> {
             listed.iter().filter_map(|concept| concept.text("code")).map(str::to_owned).collect()
         };
         for filter in part.list("filter") {
-            let wanted = filtered(&known, filter).map_err(|(code, text)| Trouble::Said(code, text))?;
+            let wanted = filtered(&known, filter).map_err(|(code, text)| LookUpError::Said(code, text))?;
             codes.retain(|code| wanted.contains(code));
         }
         if active_only {

@@ -3,7 +3,7 @@
 //! A row has the key of the first value, the joint and the key of the second, and the ends of whichever is a range.
 
 use super::key;
-use crate::index::Entry;
+use crate::entry::Entry;
 use crate::predicate::Test;
 
 /// Stands between the keys of the two values. No FHIR string may contain it.
@@ -19,7 +19,7 @@ pub const LONGEST_COMPOSITE: usize = 2 * key::LONGEST_KEY + 1;
 pub(crate) fn rows(
     firsts: &[Entry],
     seconds: &[Entry],
-    make: impl Fn(&Entry) -> crate::index::ParameterId,
+    make: impl Fn(&Entry) -> crate::entry::ParameterId,
 ) -> Vec<Entry> {
     let pairs = firsts.iter().flat_map(|first| seconds.iter().map(move |second| (first, second)));
     pairs
@@ -43,7 +43,7 @@ pub(crate) fn test(first: Test, second: Test) -> Test {
 
 /// The rows of a token with a span: the numbers at its two ends are the ends of the row.
 pub(crate) fn spans(
-    parameter: crate::index::ParameterId,
+    parameter: crate::entry::ParameterId,
     tokens: &[Entry],
     starts: &[Entry],
     ends: &[Entry],

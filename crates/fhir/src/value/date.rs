@@ -1,11 +1,11 @@
 //! Dates and times as the milliseconds they cover (R4 "Search", date): `2020` is a year long, `2020-03-01T10:00:00Z` a
 //! second.
 
-use crate::index::{Entry, ParameterId};
+use super::prefix::Prefix;
+use crate::entry::{Entry, ParameterId};
 use crate::json::Value;
 use crate::predicate::{Comparison, Test};
 use crate::registry::path::DataType;
-use crate::search::Prefix;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -88,17 +88,21 @@ fn clock(start: i64, time: &str) -> Option<Interval> {
 }
 
 /// Seconds with or without a fraction: where they begin and how long they last. What is finer than a millisecond is
-/// cut off. FHIR allows a leap second.
+/// cut off. FHIR allows a leap second, which is the last moment of its own minute: with the next one it would be on another
+/// day.
 fn seconds(text: &str) -> Option<(i64, i64)> {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (text, None),
     };
     let whole = digits(whole, 2).filter(|second| *second <= 60)? * SECOND;
-    let Some(fraction) = fraction else { return Some((whole, SECOND)) };
-    if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+    if fraction.is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
         return None;
     }
+    if whole == MINUTE {
+        return Some((MINUTE - 1, 1));
+    }
+    let Some(fraction) = fraction else { return Some((whole, SECOND)) };
     let (mut part, mut length) = (0, SECOND);
     for digit in fraction.bytes().take(3) {
         length /= 10;
@@ -228,7 +232,12 @@ mod tests {
         assert_eq!(at("1970-01-01T00:00:00.123456Z"), Interval { first: 123, last: 123 });
         assert_eq!(at("1970-01-01T01:00:00+01:00").first, 0);
         assert_eq!(at("1969-12-31T23:59:59-00:00").last, -1);
-        assert_eq!(at("2016-12-31T23:59:60Z").first, at("2017-01-01T00:00:00Z").first);
+        for leap in ["2016-12-31T23:59:60Z", "2016-12-31T23:59:60.5Z", "2017-01-01T00:59:60+01:00"] {
+            assert_eq!(
+                at(leap),
+                Interval { first: at("2017-01-01T00:00:00Z").first - 1, ..at("2016-12-31T23:59:59.999Z") }
+            );
+        }
         assert_eq!(at("0001-01-01").first, -62_135_596_800_000);
         assert_eq!(at("2100-02-28").last + 1, at("2100-03-01").first);
     }

@@ -18,6 +18,15 @@ pub(crate) fn value(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
+/// Whether two numbers have the same value, however they are written (`1.10` and `1.1`, `1e2` and `100`): worked out on the
+/// digits, of which there may be more than a computer holds.
+pub(crate) fn same(one: &str, other: &str) -> bool {
+    match (parts(one), parts(other)) {
+        (Some(one), Some(other)) => one.digits() == other.digits(),
+        _ => one == other,
+    }
+}
+
 /// A decimal and the range that its precision covers. Where the precision is finer than a computer holds, the range is
 /// the value alone.
 pub(crate) fn parse(text: &str) -> Option<Decimal> {
@@ -50,6 +59,21 @@ struct Parts<'a> {
     whole: &'a str,
     fraction: &'a str,
     exponent: Option<i32>,
+}
+
+impl Parts<'_> {
+    /// The sign, the digits without zeros at either end, and the power of ten of the last of them; of zero, nothing.
+    fn digits(&self) -> (bool, String, i64) {
+        let all = format!("{}{}", self.whole, self.fraction);
+        let digits = all.trim_end_matches('0');
+        let zeros = i64::try_from(all.len() - digits.len()).unwrap_or_default();
+        let digits = digits.trim_start_matches('0');
+        if digits.is_empty() {
+            return (false, String::new(), 0);
+        }
+        let places = i64::try_from(self.fraction.len()).unwrap_or_default();
+        (self.negative, digits.to_owned(), i64::from(self.exponent.unwrap_or_default()) - places + zeros)
+    }
 }
 
 /// Takes a decimal apart. Leading zeros are let pass: they change nothing.
@@ -95,6 +119,26 @@ mod tests {
         assert_eq!(range("-5.4"), Some((-5.45, -5.35)));
         assert_eq!(range("0"), Some((-0.5, 0.5)));
         assert_eq!(parse("5.40").map(|decimal| decimal.value), Some(5.4));
+    }
+
+    #[test]
+    fn values_are_compared_by_their_digits() {
+        let long = format!("1.{}1", "0".repeat(60));
+        for (one, other) in [
+            ("1.10", "1.1"),
+            ("1e2", "100"),
+            ("1E+2", "100.0"),
+            ("0", "-0.00"),
+            ("0.010e1", "1e-1"),
+            ("-5", "-5.0"),
+            ("12300", "1.23e4"),
+            (&long, &format!("{long}0")),
+        ] {
+            assert!(same(one, other) && same(other, one), "{one} {other}");
+        }
+        for (one, other) in [("1", "-1"), ("1", "10"), ("1.1", "1.11"), (&long, "1"), ("0", "1e-9"), ("1e3", "1e2")] {
+            assert!(!same(one, other), "{one} {other}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Keys of bounded length. A database limits how long an indexed text may be, so a key is cut, and it is cut in the same
 //! way when a resource is indexed and when a query is read.
 
-use crate::index::SEPARATOR;
+use crate::entry::SEPARATOR;
 
 /// The longest key in bytes.
 pub const LONGEST_KEY: usize = 2 * LONGEST_HALF + 1;

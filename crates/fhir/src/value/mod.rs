@@ -3,9 +3,10 @@
 
 mod composite;
 mod date;
-mod decimal;
+pub(crate) mod decimal;
 mod key;
 mod number;
+mod prefix;
 mod quantity;
 mod reference;
 mod string;
@@ -13,9 +14,10 @@ mod token;
 pub(crate) mod ucum;
 mod uri;
 
+pub use crate::literal::{Literal, is_id, local, named_type};
 pub use composite::LONGEST_COMPOSITE;
 pub use key::{LONGEST_HALF, LONGEST_KEY};
-pub use reference::{Literal, is_id, local, named_type};
+pub use prefix::Prefix;
 pub use token::of_codes;
 
 pub(crate) mod read {

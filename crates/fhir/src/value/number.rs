@@ -1,11 +1,11 @@
 //! Numbers (R4 "Search", number).
 
 use super::decimal::{self, Decimal};
-use crate::index::{Entry, ParameterId};
+use super::prefix::Prefix;
+use crate::entry::{Entry, ParameterId};
 use crate::json::Value;
 use crate::predicate::{Comparison, Test};
 use crate::registry::path::DataType;
-use crate::search::Prefix;
 
 /// The rows of a number, or of a Range whose unit is left aside.
 pub(crate) fn rows(parameter: ParameterId, data_type: DataType, value: &Value<'_>, rows: &mut Vec<Entry>) {

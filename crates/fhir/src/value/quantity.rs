@@ -1,14 +1,14 @@
 //! Quantities (R4 "Search", quantity): `[prefix][number]|[system]|[code]`, `[number]||[code]`, `[number]`.
 
 use super::decimal::{self, Decimal};
+use super::prefix::Prefix;
 use super::ucum::{UCUM, Unit};
 use super::{key, number};
-use crate::index::{Entry, ParameterId, SEPARATOR};
+use crate::entry::{Entry, ParameterId, SEPARATOR};
 use crate::json::Value;
 use crate::predicate::Test;
 use crate::registry::Leaf;
 use crate::registry::path::DataType;
-use crate::search::Prefix;
 
 /// The code system of currencies.
 const CURRENCIES: &str = "urn:iso:std:iso:4217";

@@ -1,80 +1,12 @@
 //! References (R4 "Search", reference): `[id]`, `[type]/[id]`, an absolute url, or a canonical url.
 
 use super::{key, uri};
-use crate::index::Entry;
+use crate::entry::Entry;
 use crate::json::Value;
+use crate::literal::{Literal, is_id};
 use crate::predicate::Test;
 use crate::registry::path::DataType;
 use crate::registry::{Leaf, Parameter, ResourceType, Targets};
-
-/// A literal reference, read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Literal<'a> {
-    /// To a resource on this server, `Type/id` with or without a version.
-    Local(ResourceType, &'a str),
-    /// To somewhere else, or in a form that is no FHIR url; without a version.
-    Elsewhere(&'a str),
-    /// To a resource contained in the same one.
-    Contained,
-}
-
-impl<'a> Literal<'a> {
-    /// Reads a reference. `base` is the url of this server's FHIR endpoint; an absolute url below it counts as local.
-    /// With an empty base every absolute url is elsewhere.
-    #[must_use]
-    pub fn read(reference: &'a str, base: &str) -> Literal<'a> {
-        if reference.starts_with('#') {
-            return Literal::Contained;
-        }
-        let relative = below(reference, base).unwrap_or(reference);
-        match local(relative) {
-            Some((resource_type, id)) => Literal::Local(resource_type, id),
-            None => Literal::Elsewhere(unversioned(reference)),
-        }
-    }
-}
-
-/// What follows the base in an absolute url.
-fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
-    let base = base.trim_end_matches('/');
-    if base.is_empty() {
-        return None;
-    }
-    reference.strip_prefix(base)?.strip_prefix('/')
-}
-
-/// The type and logical id that a relative reference names (`Type/id`, `Type/id/_history/version`).
-#[must_use]
-pub fn local(reference: &str) -> Option<(ResourceType, &str)> {
-    let (name, id) = unversioned(reference).split_once('/')?;
-    Some((ResourceType::parse(name)?, id)).filter(|(_, id)| is_id(id))
-}
-
-/// Whether the text is a logical id (R4 "Data Types", id).
-#[must_use]
-pub fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
-}
-
-/// The type that a literal reference names, relative or by the address of a resource on any server.
-#[must_use]
-pub fn named_type(reference: &str) -> Option<ResourceType> {
-    let below = match reference.split_once("://") {
-        None => reference,
-        Some(("http" | "https", rest)) => {
-            let (before, _) = unversioned(rest).rsplit_once('/')?;
-            let start = before.rfind('/')? + 1;
-            rest.get(start..)?
-        }
-        Some(_) => return None,
-    };
-    local(below).map(|(resource_type, _)| resource_type)
-}
-
-fn unversioned(reference: &str) -> &str {
-    reference.split_once("/_history/").map_or(reference, |(before, _)| before)
-}
 
 /// The type that a reference elsewhere names: the last but one part of its path.
 fn remote_type(url: &str) -> Option<ResourceType> {
@@ -113,6 +45,7 @@ fn of_reference(leaf: &Leaf, value: &Value<'_>, base: &str, rows: &mut Vec<Entry
     let named = match literal {
         Some(Literal::Local(resource_type, _)) => Some(resource_type),
         Some(Literal::Elsewhere(url)) => remote_type(url),
+        Some(Literal::Malformed) => return,
         Some(Literal::Contained) | None => value.text("type").and_then(ResourceType::parse),
     };
     // A logical reference that does not say its type may be meant: nothing speaks against it.
@@ -192,6 +125,7 @@ fn restriction(parameter: &Parameter) -> Option<ResourceType> {
 mod tests {
     use super::*;
     use crate::index::ParameterId;
+    use crate::literal::local;
     use crate::registry::{Kind, parameter};
 
     const BASE: &str = "https://phr.example/fhir";

@@ -1,7 +1,7 @@
 //! Strings (R4 "Search", string): compared without regard to case, accents, punctuation or repeated spaces.
 
 use super::key;
-use crate::index::{Entry, ParameterId, SEPARATOR};
+use crate::entry::{Entry, ParameterId, SEPARATOR};
 use crate::json::Value;
 use crate::predicate::Test;
 use crate::registry::path::DataType;

@@ -1,7 +1,7 @@
 //! Tokens (R4 "Search", token): `[code]`, `[system]|[code]`, `|[code]`, `[system]|`. Codes are compared as written.
 
 use super::{key, string};
-use crate::index::{Entry, ParameterId, SEPARATOR};
+use crate::entry::{Entry, ParameterId, SEPARATOR};
 use crate::json::Value;
 use crate::predicate::Test;
 use crate::registry::Leaf;

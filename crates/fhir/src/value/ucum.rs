@@ -104,18 +104,20 @@ pub(crate) struct Unit {
     /// What is added after the factor: scales of temperature do not begin at the same point.
     offset: f64,
     dimensions: Dimensions,
+    /// What is counted, as remarks say, with the exponent of each.
+    remarks: Vec<(String, i8)>,
 }
 
 impl Unit {
     /// The unit with that code, if the table has it.
     pub(crate) fn read(code: &str) -> Option<Unit> {
-        let scale = |factor: f64, offset: f64| Some(Unit { factor, offset, dimensions: WARMTH });
+        let scale = |factor: f64, offset: f64| Some(Unit { factor, offset, dimensions: WARMTH, remarks: Vec::new() });
         match code {
             "Cel" => return scale(1.0, 273.15),
             "[degF]" => return scale(5.0 / 9.0, 459.67 * 5.0 / 9.0),
             _ => {}
         }
-        let mut unit = Unit { factor: 1.0, offset: 0.0, dimensions: NONE };
+        let mut unit = Unit { factor: 1.0, offset: 0.0, dimensions: NONE, remarks: Vec::new() };
         let (mut rest, mut sign) = match code.strip_prefix('/') {
             Some(rest) => (rest, -1),
             None => (code, 1),
@@ -145,6 +147,9 @@ impl Unit {
             None => (component, Some("")),
         };
         let remark = remark?;
+        if !remark.is_empty() {
+            self.remarks.push((remark.to_owned(), sign));
+        }
         if plain.is_empty() {
             return (!remark.is_empty()).then_some(());
         }
@@ -166,14 +171,21 @@ impl Unit {
         (self.factor.is_finite() && self.factor > 0.0).then_some(())
     }
 
-    /// The name of what is measured in such units: the same for all that can be compared.
+    /// The name of what is measured in such units: the same for all that can be compared. Of a number without a unit the remark
+    /// says what it is: a score is no percentage.
     pub(crate) fn dimension(&self) -> String {
         let mut name = String::new();
         for (base, exponent) in NAMES.iter().zip(self.dimensions).filter(|(_, exponent)| *exponent != 0) {
             name.push_str(base);
             name.push_str(&exponent.to_string());
         }
-        if name.is_empty() { "1".to_owned() } else { name }
+        if !name.is_empty() {
+            return name;
+        }
+        let mut remarks: Vec<String> =
+            self.remarks.iter().map(|(remark, sign)| format!("{{{remark}}}{sign}")).collect();
+        remarks.sort_unstable();
+        format!("1{}", remarks.concat())
     }
 
     /// A number of this unit in base units, without the last digits, which tell only of the calculation.
@@ -240,6 +252,15 @@ mod tests {
         assert_ne!(dimension("meq/L"), dimension("mmol/L"));
         assert_ne!(dimension("m[IU]/L"), dimension("U/L"));
         assert_ne!(dimension("mosm/kg"), dimension("mmol/kg"));
+        // What is counted is told by the remark alone.
+        let counted = ["{score}", "{ratio}", "1", "/{score}", "%{hemoglobin}", "{score}/{total}", "{total}/{score}"];
+        for (place, one) in counted.iter().enumerate() {
+            assert_eq!(dimension(one), dimension(one));
+            for other in counted.iter().skip(place + 1) {
+                assert_ne!(dimension(one), dimension(other), "{one} {other}");
+            }
+        }
+        assert_eq!(dimension("{a}.{b}"), dimension("{b}.{a}"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! URIs (R4 "Search", uri): compared as they are written, or by the beginning of their path.
 
 use super::key;
-use crate::index::{Entry, ParameterId};
+use crate::entry::{Entry, ParameterId};
 use crate::json::Value;
 use crate::predicate::Test;
 use crate::registry::path::DataType;

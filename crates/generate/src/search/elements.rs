@@ -2,7 +2,7 @@
 
 use super::read_all;
 use crate::definitions::{member, snapshot, text};
-use concord_fhir::registry::compile::{self, Place};
+use concord_fhir::registry::compile::{self, Member};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -59,9 +59,9 @@ impl Elements {
     }
 
     /// The one place of an element that is no choice.
-    fn places(&self, element: &Element, name: &str, direct: &str) -> Vec<Place> {
+    fn places(&self, element: &Element, name: &str, direct: &str) -> Vec<Member> {
         let place = |path: &str, data_type: &str| {
-            vec![Place { member: name.to_owned(), path: path.to_owned(), data_type: data_type.to_owned() }]
+            vec![Member { member: name.to_owned(), path: path.to_owned(), data_type: data_type.to_owned() }]
         };
         if let Some(like) = &element.like {
             return place(like, "BackboneElement");
@@ -75,7 +75,7 @@ impl Elements {
 }
 
 impl compile::Elements for Elements {
-    fn extension(&self, url: &str) -> Vec<Place> {
+    fn extension(&self, url: &str) -> Vec<Member> {
         self.extensions.get(url).map_or_else(Vec::new, |types| choice("value", types))
     }
 
@@ -89,7 +89,7 @@ impl compile::Elements for Elements {
         }
     }
 
-    fn step(&self, path: &str, name: &str) -> Vec<Place> {
+    fn step(&self, path: &str, name: &str) -> Vec<Member> {
         let direct = format!("{path}.{name}");
         if let Some(element) = self.by_path.get(&direct) {
             return self.places(element, name, &direct);
@@ -100,12 +100,12 @@ impl compile::Elements for Elements {
 }
 
 /// The members of a choice, one for each of its types.
-fn choice(name: &str, types: &[String]) -> Vec<Place> {
+fn choice(name: &str, types: &[String]) -> Vec<Member> {
     let place = |data_type: &String| {
         let mut letters = data_type.chars();
         let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
         let member = name.chars().chain(first).chain(letters).collect();
-        Place { member, path: data_type.clone(), data_type: data_type.clone() }
+        Member { member, path: data_type.clone(), data_type: data_type.clone() }
     };
     types.iter().map(place).collect()
 }

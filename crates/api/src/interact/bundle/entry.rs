@@ -1,17 +1,16 @@
-//! What an entry of a Bundle asks for, read from its request.
+//! The entries of a Bundle, each a request (R4 "Bundle", request). They are read as requests over HTTP are: this file only
+//! says where in an entry the parts of a request stand.
 
 use base64::Engine;
+use concord_fhir::codec::{RequestEntry, Requests};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::patch::Patch;
 use concord_fhir::registry::{Registry, ResourceType};
-use concord_fhir::search::{self, Handling, Query};
+use concord_fhir::search::Handling;
 
-use crate::fault::Fault;
-use crate::interact::history::{Of, Range};
-use crate::interact::operation::{self, Input, Operation};
-use crate::interact::update::Precondition;
-use crate::interact::{AUDIT_EVENT, Concord, FORM, PROVENANCE, Pairs, matching, parameters};
+use crate::error::ApiError;
+use crate::interact::command::{Command, Content, Criteria, Expected, Method, Request, Route, query_parameters};
+use crate::interact::{FORM, Pairs, Service, media_type, patch};
 
 /// How many entries a Bundle may have.
 const ENTRIES: usize = 5_000;
@@ -23,128 +22,82 @@ pub(crate) struct Entry {
     pub(super) place: usize,
     /// Its `fullUrl`, by which others refer to it.
     pub(super) full_url: Option<String>,
-    pub(super) resource_type: ResourceType,
-    pub(super) what: What,
-    pub(super) value: Option<Value<'static>>,
-    pub(super) precondition: Option<Precondition>,
+    /// What it asks for.
+    pub(super) command: Command,
     /// The parameters of its address that say in what form the answer goes.
     pub(super) form: Pairs,
+    /// Whether only what headers would say is wanted.
+    pub(super) is_head: bool,
 }
 
-/// What an entry asks for.
-#[derive(Clone, Debug)]
-pub(super) enum What {
-    Create(Option<Box<Query>>),
-    Update(String),
-    UpdateMatch(Box<Query>),
-    Patch(String, Patch),
-    PatchMatch(Box<Query>, Patch),
-    Delete(String),
-    DeleteMatch(Box<Query>),
-    Read(String),
-    Vread(String, i64),
-    /// What is searched, and its path below the base.
-    Search(Box<Query>, String),
-    /// Which versions, with the parameters.
-    History(Of, Range, Pairs),
-    /// Only in a batch: an operation has a transaction of its own.
-    Operation(Box<Called>),
-}
-
-/// An operation that an entry calls.
-#[derive(Clone, Debug)]
-pub(super) struct Called {
-    pub(super) operation: &'static Operation,
-    pub(super) target: operation::Target,
-    pub(super) input: Input,
-    /// Its path below the base.
-    pub(super) path: String,
-}
-
-impl What {
-    /// When it is carried out in a transaction.
-    pub(super) fn rank(&self) -> u8 {
-        match self {
-            What::Delete(_) => 0,
-            What::DeleteMatch(_) => 1,
-            What::Create(_) => 2,
-            What::Update(_) | What::Patch(..) => 3,
-            What::UpdateMatch(_) | What::PatchMatch(..) => 4,
-            _ => 5,
-        }
-    }
-
-    /// Whether it takes something away.
-    pub(super) fn removes(&self) -> bool {
-        matches!(self, What::Delete(_) | What::DeleteMatch(_))
-    }
-
-    /// The condition on which something is created or changed.
-    pub(super) fn condition(&self) -> Option<&Query> {
-        match self {
-            What::Create(condition) => condition.as_deref(),
-            What::UpdateMatch(query) | What::PatchMatch(query, _) => Some(query),
-            _ => None,
-        }
-    }
-
-    /// The id of what is changed or taken away, if it is known beforehand.
-    pub(super) fn changed(&self) -> Option<&str> {
-        match self {
-            What::Update(id) | What::Patch(id, _) | What::Delete(id) => Some(id),
-            _ => None,
-        }
-    }
-
-    /// Whether it changes what is there, or may do so.
-    pub(super) fn changes(&self) -> bool {
-        self.changed().is_some() || matches!(self, What::UpdateMatch(_) | What::PatchMatch(..) | What::DeleteMatch(_))
-    }
-}
-
-/// Reads the entries of a checked Bundle.
+/// Reads the entries of a Bundle of requests.
 ///
 /// # Errors
-/// Every entry that is no request that this server takes, with its place.
-pub(crate) async fn entries(concord: &Concord, bundle: &Value<'static>) -> Result<Vec<Result<Entry, Fault>>, Fault> {
-    let list = bundle.list("entry");
-    if list.len() > ENTRIES {
-        return Err(Fault::TooLarge(format!("a Bundle may have at most {ENTRIES} entries")));
+/// When there are too many. What is wrong with an entry stands in its place.
+pub(super) async fn entries(
+    service: &Service,
+    bundle: Requests<'static>,
+    handling: Handling,
+) -> Result<Vec<Result<Entry, ApiError>>, ApiError> {
+    if bundle.entries.len() > ENTRIES {
+        return Err(ApiError::TooLarge(format!("a Bundle may have at most {ENTRIES} entries")));
     }
-    let read = |registry: &Registry| -> Vec<Result<Entry, Fault>> {
-        list.iter().enumerate().map(|(place, value)| entry(concord, registry, place, value)).collect()
+    let requests: Vec<Result<Read, ApiError>> =
+        bundle.entries.into_iter().enumerate().map(|(place, entry)| request(service, place, entry, handling)).collect();
+    let read = |registry: &Registry| -> Vec<Option<Result<Criteria, ApiError>>> {
+        let one = |request: &Result<Read, ApiError>| {
+            request.as_ref().ok().map(|read| read.request.criteria(service, registry))
+        };
+        requests.iter().map(one).collect()
     };
-    let known = read(&concord.store.registry());
-    if known.iter().all(|entry| entry.as_ref().is_ok_and(Entry::is_settled)) {
-        return Ok(known);
+    let mut criteria = read(&service.store.registry());
+    let settled = |one: &Option<Result<Criteria, ApiError>>| match one {
+        Some(criteria) => criteria.as_ref().is_ok_and(Criteria::is_settled),
+        None => true,
+    };
+    if !criteria.iter().all(settled) {
+        criteria = read(&*service.store.newest_registry().await?);
     }
-    Ok(read(&*concord.store.newest_registry().await?))
+    Ok(requests
+        .into_iter()
+        .zip(criteria)
+        .enumerate()
+        .map(|(place, (request, criteria))| {
+            let Read { request, content, full_url, is_head } = request?;
+            let form = request.parameters.iter().filter(|(name, _)| FORM.contains(&name.as_str())).cloned().collect();
+            let criteria =
+                criteria.unwrap_or_else(|| Err(ApiError::Internal("an entry without criteria".to_owned())))?;
+            let command = request.command_for(service, criteria, content)?;
+            Ok(Entry { place, full_url, command, form, is_head })
+        })
+        .collect())
+}
+
+/// An entry whose command still lacks its criteria.
+struct Read {
+    request: Request,
+    content: Content,
+    full_url: Option<String>,
+    is_head: bool,
 }
 
 impl Entry {
+    /// Whether only what headers would say is wanted.
+    pub(crate) fn is_head(&self) -> bool {
+        self.is_head
+    }
+
     /// The order in which the entries of a transaction are carried out. Those that write to known resources go by their
     /// ids: of two transactions that change the same ones, one then waits for the other, and never each for the other.
     pub(super) fn order(&self) -> (u8, Option<(ResourceType, &str)>, usize) {
-        let known = self.what.changed().map(|id| (self.resource_type, id));
-        (self.what.rank(), known, self.place)
+        (self.command.rank(), self.command.changed(), self.place)
     }
 
     /// The root of its `fullUrl`, if that is the address of a resource on some server.
     pub(super) fn root(&self) -> Option<&str> {
         let (rest, _) = self.full_url.as_deref()?.rsplit_once('/')?;
-        rest.strip_suffix(self.resource_type.name()).filter(|root| root.ends_with('/'))
-    }
-
-    /// Whether it would be read the same whatever search parameters have been added.
-    fn is_settled(&self) -> bool {
-        match &self.what {
-            What::Create(Some(query))
-            | What::UpdateMatch(query)
-            | What::PatchMatch(query, _)
-            | What::DeleteMatch(query)
-            | What::Search(query, _) => parameters::is_settled(query),
-            _ => true,
-        }
+        let named = self.command.resource_type()?;
+        rest.strip_suffix(named.name()).filter(|root| root.ends_with('/'))
     }
 
     /// The parameters of its address that say in what form the answer goes.
@@ -153,155 +106,94 @@ impl Entry {
     }
 }
 
-fn entry(concord: &Concord, registry: &Registry, place: usize, value: &Value<'static>) -> Result<Entry, Fault> {
+fn request(
+    service: &Service,
+    place: usize,
+    entry: RequestEntry<'static>,
+    handling: Handling,
+) -> Result<Read, ApiError> {
+    let RequestEntry { value: entry, problems, resource } = entry;
+    if !problems.is_empty() {
+        return Err(ApiError::invalid(problems));
+    }
     let at = |text: String| {
-        Fault::Malformed(vec![Issue::error(IssueCode::Value, format!("Bundle.entry[{place}].request"), text)])
+        ApiError::Malformed(vec![Issue::error(IssueCode::Value, format!("Bundle.entry[{place}].request"), text)])
     };
     let request =
-        value.get("request").ok_or_else(|| at("an entry of a batch or transaction has a request".to_owned()))?;
-    let url = request.text("url").unwrap_or_default();
-    let url = url.strip_prefix(&concord.base).unwrap_or(url).trim_start_matches('/');
-    let (path, query) = match url.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (url, None),
+        entry.get("request").ok_or_else(|| at("an entry of a batch or transaction has a request".to_owned()))?;
+    let (name, url) = (request.text("method").unwrap_or_default(), request.text("url").unwrap_or_default());
+    let url = url.strip_prefix(&service.base).unwrap_or(url);
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let route = Route::of(name, path)?;
+    let text = |name: &str| request.text(name).map(str::to_owned);
+    let mut read = Request {
+        method: route.method,
+        address: route.address()?,
+        parameters: query_parameters(query.as_bytes(), &[])?,
+        handling,
+        if_match: text("ifMatch"),
+        if_none_match: text("ifNoneMatch"),
+        if_modified_since: text("ifModifiedSince"),
+        if_none_exist: text("ifNoneExist"),
     };
-    let parts: Vec<&str> = path.split('/').collect();
-    let name = parts.first().copied().unwrap_or_default();
-    let resource_type = ResourceType::parse(name)
-        .filter(|named| named.name() != "Parameters")
-        .ok_or_else(|| at(format!("url does not begin with a resource type: {:?}", shortened(name))))?;
-    let now = concord.store.now_ms();
-    let condition = |text: &str| {
-        let pairs = pairs(text);
-        let query = search::parse_with(registry, Some(resource_type), &pairs, Handling::Strict, now, &concord.base)
-            .map_err(Fault::Malformed)?;
-        if query.predicate == concord_fhir::predicate::Predicate::All {
-            return Err(at("the condition names no search parameter".to_owned()));
+    let content = content(service, &mut read, query, resource, &at)?;
+    let full_url = entry.text("fullUrl").map(str::to_owned);
+    Ok(Read { request: read, content, full_url, is_head: route.is_head })
+}
+
+/// What stands for the body of a request, read as what it has to be.
+fn content(
+    service: &Service,
+    request: &mut Request,
+    query: &str,
+    resource: Option<Result<Value<'static>, Vec<Issue>>>,
+    at: &dyn Fn(String) -> ApiError,
+) -> Result<Content, ApiError> {
+    let expected = request.expected()?;
+    let resource = match (expected, resource) {
+        // Nobody looks at what comes all the same.
+        (Expected::Nothing, _) | (_, None) => None,
+        (Expected::Input(operation), Some(Err(problems))) if operation.takes_invalid => {
+            return Ok(Content::Invalid(problems));
         }
-        Ok(Box::new(query))
+        (_, Some(Err(problems))) => return Err(ApiError::invalid(problems)),
+        (_, Some(Ok(resource))) => Some(resource),
     };
-    let asked = pairs(query.unwrap_or_default());
-    let searched = |within: Option<ResourceType>| {
-        let pairs: Vec<_> = asked.iter().filter(|(name, _)| !["_format", "_pretty"].contains(&name.as_str())).collect();
-        let pairs: Pairs = pairs.into_iter().cloned().collect();
-        search::parse_with(registry, within, &pairs, Handling::Lenient, now, &concord.base).map_err(Fault::Malformed)
-    };
-    let (form, named): (Vec<_>, Vec<_>) = asked.iter().cloned().partition(|(name, _)| FORM.contains(&name.as_str()));
-    let read_only = named.is_empty();
-    let below = || format!("/{path}");
-    let range = || Range::read(&asked, concord.page);
-    let id_of = |id: &str| match concord_fhir::value::is_id(id) {
-        true => Ok(id.to_owned()),
-        false => Err(Fault::NotFound),
-    };
-    let method = request.text("method").unwrap_or_default();
-    let resource = value.get("resource").cloned();
-    let what = match (method, parts.as_slice(), query) {
-        ("POST", [_], None) => match request.text("ifNoneExist") {
-            Some(text) => {
-                let text = matching::criteria(&concord.base, resource_type, text);
-                What::Create(Some(condition(text)?))
+    Ok(match expected {
+        Expected::Nothing => Content::Nothing,
+        Expected::Form => {
+            if let Some(resource) = &resource {
+                let form = binary(resource, media_type::FORM, "a form").map_err(at)?;
+                request.parameters = query_parameters(query.as_bytes(), &form)?;
             }
-            None => What::Create(None),
+            Content::Nothing
+        }
+        Expected::Resource(named) => {
+            Content::Resource(resource.ok_or_else(|| at(format!("the entry needs a resource of type {named}")))?)
+        }
+        Expected::Patch => {
+            let missing = || at(format!("a patch comes in a Binary with the contentType {}", media_type::JSON_PATCH));
+            let resource = resource.ok_or_else(missing)?;
+            let is_merge = media_type::is(resource.text("contentType").unwrap_or_default(), media_type::MERGE_PATCH);
+            let media = if is_merge { media_type::MERGE_PATCH } else { media_type::JSON_PATCH };
+            let body = binary(&resource, media, "a patch").map_err(at)?;
+            Content::Patch(patch::read_as(media, &body, &service.settings.limits)?)
+        }
+        Expected::Input(_) => match resource.filter(|_| request.method == Method::Post) {
+            Some(resource) => Content::Resource(resource),
+            None => Content::Nothing,
         },
-        ("PUT", [_, id], None) => What::Update((*id).to_owned()),
-        ("PUT", [_], Some(query)) => What::UpdateMatch(condition(query)?),
-        ("PATCH", [_, id], None) => What::Patch((*id).to_owned(), patch(concord, resource.as_ref()).map_err(at)?),
-        ("PATCH", [_], Some(query)) => {
-            What::PatchMatch(condition(query)?, patch(concord, resource.as_ref()).map_err(at)?)
-        }
-        ("DELETE", [_, id], None) => What::Delete((*id).to_owned()),
-        ("DELETE", [_], Some(query)) => What::DeleteMatch(condition(query)?),
-        ("GET" | "HEAD" | "POST", [.., name], _) if name.starts_with('$') && parts.len() <= 3 => {
-            let id = if let [_, id, _] = parts.as_slice() { Some(id_of(id)?) } else { None };
-            let target = operation::Target { resource_type: Some(resource_type), id };
-            let operation = operation::called(name, &target, method != "POST")?;
-            let mut input = Input { pairs: named, ..Input::default() };
-            if let Some(body) = resource.clone().filter(|_| method == "POST") {
-                input = input.with_body(body);
-            }
-            input.check(operation)?;
-            What::Operation(Box::new(Called { operation, target, input, path: below() }))
-        }
-        ("GET" | "HEAD", [_, "_history"], _) => What::History(Of::Type(resource_type), range()?, asked),
-        ("GET" | "HEAD", [_, id], _) if read_only => What::Read((*id).to_owned()),
-        ("GET" | "HEAD", [_, id, "_history"], _) => {
-            What::History(Of::Instance(resource_type, id_of(id)?), range()?, asked)
-        }
-        ("GET" | "HEAD", [_, id, "_history", number], _) if read_only => {
-            What::Vread((*id).to_owned(), number.parse().map_err(|_| Fault::NotFound)?)
-        }
-        ("GET" | "HEAD", [_], _) => What::Search(Box::new(searched(Some(resource_type))?.counted()), below()),
-        ("GET" | "HEAD", ["Patient", id, within], _) => {
-            let within = match *within {
-                "*" => None,
-                name => Some(ResourceType::parse(name).ok_or(Fault::NotFound)?),
-            };
-            let query = searched(within)?.in_compartment(&id_of(id)?);
-            let query = query.map_err(|issue| Fault::Malformed(vec![issue]))?;
-            What::Search(Box::new(query.counted()), below())
-        }
-        (method, ..) => {
-            return Err(at(format!("{} {:?} is not served in a Bundle", shortened(method), shortened(path))));
-        }
-    };
-    if matches!(what, What::Create(_) | What::Update(_) | What::UpdateMatch(_)) {
-        let found = resource.as_ref().and_then(|value| value.text("resourceType"));
-        if found != Some(resource_type.name()) {
-            return Err(at(format!("the entry needs a resource of type {resource_type}")));
-        }
-    }
-    if let What::Update(id) = &what
-        && resource.as_ref().and_then(|value| value.text("id")) != Some(id.as_str())
-    {
-        return Err(at("the id in the resource must be the one in url".to_owned()));
-    }
-    let changes = what.changes();
-    if changes && (resource_type == AUDIT_EVENT || resource_type == PROVENANCE) {
-        let text = format!("a {resource_type} is never changed or deleted");
-        return Err(Fault::NotAllowed { text, allow: "GET, HEAD, POST" });
-    }
-    let precondition = match (request.text("ifMatch").map(str::trim), request.text("ifNoneMatch")) {
-        // Many write the bare version id here.
-        (Some(number), None) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            number.parse().ok().map(|version| Precondition::OneOf(vec![version]))
-        }
-        // A read is answered whatever the client has.
-        (None, Some(_)) if !changes => None,
-        (if_match, if_none_match) => {
-            Precondition::read(if_match, if_none_match).map_err(|(name, text)| at(format!("{name}: {text}")))?
-        }
-    };
-    Ok(Entry {
-        place,
-        full_url: value.text("fullUrl").map(str::to_owned),
-        resource_type,
-        what,
-        value: resource,
-        precondition,
-        form,
+        Expected::Bundle => return Err(at("a Bundle is not an entry of another".to_owned())),
     })
 }
 
-fn pairs(text: &str) -> Pairs {
-    url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()
-}
-
-/// The JSON Patch in the Binary of an entry (R4 "RESTful API", transaction: the body of a patch).
-fn patch(concord: &Concord, resource: Option<&Value<'_>>) -> Result<Patch, String> {
-    const MEDIA: &str = "application/json-patch+json";
-    let binary = resource.filter(|value| value.text("resourceType") == Some("Binary"));
-    let binary = binary.filter(|value| value.text("contentType") == Some(MEDIA));
-    let data = binary.and_then(|value| value.text("data"));
-    let data = data.ok_or_else(|| format!("a patch comes in a Binary with the contentType {MEDIA}"))?;
+/// What stands for the body of a request in an entry that is no resource: it comes in a Binary of its media type (R4
+/// "RESTful API", transaction: the body of a patch).
+fn binary(resource: &Value<'_>, media: &str, what: &str) -> Result<Vec<u8>, String> {
+    let found = Some(resource).filter(|value| value.text("resourceType") == Some("Binary"));
+    let found = found.filter(|value| value.text("contentType").is_some_and(|named| media_type::is(named, media)));
+    let data = found.and_then(|value| value.text("data"));
+    let data = data.ok_or_else(|| format!("{what} comes in a Binary with the contentType {media}"))?;
     let plain: String = data.split_ascii_whitespace().collect();
-    let body = base64::engine::general_purpose::STANDARD.decode(plain).map_err(|_| "data: not base64".to_owned())?;
-    Patch::read(&body, &concord.limits).map_err(|issues| {
-        let texts: Vec<String> = issues.into_iter().map(|issue| issue.text).collect();
-        texts.join("; ")
-    })
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(64).collect()
+    base64::engine::general_purpose::STANDARD.decode(plain).map_err(|_| "data: not base64".to_owned())
 }

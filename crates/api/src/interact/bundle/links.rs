@@ -1,115 +1,133 @@
 //! How entries of a transaction refer to one another and, by a search, to others (R4 "Resolving references in Bundles").
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 
+use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::{Registry, ResourceType};
+use concord_fhir::schema::{LinkKind, relink};
 use concord_fhir::search::{self, Handling};
 
-use crate::fault::Fault;
-use crate::interact::{Call, Concord, Pairs, matching};
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::bundle::entry::Entry;
+use crate::interact::command::query_parameters;
+use crate::interact::search::conditional;
+use crate::interact::session::Session;
+
+/// What an entry is called once it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    /// `Type/id`.
+    pub(super) address: String,
+    /// Its place in the Bundle.
+    pub(super) place: usize,
+    /// The version that it is expected to have then.
+    pub(super) version: i64,
+}
+
+/// Which entries others refer to.
+#[derive(Debug, Default)]
+pub(super) struct Used {
+    /// Their `fullUrl`s.
+    pub(super) urls: HashSet<String>,
+    /// The places of those that are referred to by version, with that version.
+    pub(super) versions: HashMap<usize, i64>,
+}
 
 /// The addresses of the new resources, to be put in place of the `fullUrl`s by which the entries refer to one another
 /// (R4 "Resolving references in Bundles").
 pub(super) struct Renaming<'n> {
-    /// `Type/id` by `fullUrl`.
-    pub(super) names: &'n HashMap<String, String>,
+    /// By `fullUrl`.
+    pub(super) names: &'n HashMap<String, Name>,
     /// What relative references of the entry are relative to, with the slash.
     pub(super) root: Option<&'n str>,
 }
 
 impl Renaming<'_> {
-    /// Renames in references, in links of the narrative, and wherever else a URN of another entry stands. The
-    /// `fullUrl`s that were met are `used`.
-    pub(super) fn apply(&self, value: &mut Value<'static>, used: &mut HashSet<String>) {
-        match value {
-            Value::Object(object) => {
-                for (member, child) in &mut object.0 {
-                    match child {
-                        Value::String(text) if member == "reference" || text.starts_with("urn:") => {
-                            if let Some(name) = self.name(text, used) {
-                                *child = Value::string(name);
-                            }
-                        }
-                        Value::String(div) if member == "div" && div.contains("\"urn:") => {
-                            let parts = div.split('"').map(|part| self.name(part, used).unwrap_or(part));
-                            *child = Value::string(parts.collect::<Vec<_>>().join("\""));
-                        }
-                        other => self.apply(other, used),
-                    }
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.apply(item, used)),
-            _ => {}
-        }
+    /// Renames in every link of a resource, and notes which entries were met.
+    pub(super) fn apply(&self, value: &mut Value<'static>, used: &mut Used) {
+        let mut with = |_: LinkKind, text: &str| Ok::<_, Infallible>(self.name(text, used));
+        let Ok(()) = relink(value, &mut with);
     }
 
-    fn name(&self, text: &str, used: &mut HashSet<String>) -> Option<&str> {
-        let absolute = self.root.map(|root| format!("{root}{text}"));
-        let (url, name) = [Some(text), absolute.as_deref()]
+    /// A reference to a version is to that which the entry leads to (R4 "RESTful API", transaction: version specific
+    /// references).
+    fn name(&self, text: &str, used: &mut Used) -> Option<String> {
+        let (bare, is_versioned) = bare(text);
+        let (url, name) = urls(self.root, bare).find_map(|url| self.names.get_key_value(&url))?;
+        used.urls.insert(url.clone());
+        if !is_versioned {
+            return Some(name.address.clone());
+        }
+        used.versions.insert(name.place, name.version);
+        Some(format!("{}/_history/{}", name.address, name.version))
+    }
+}
+
+/// A reference without its version, and whether it had one.
+fn bare(text: &str) -> (&str, bool) {
+    text.split_once("/_history/").map_or((text, false), |(bare, _)| (bare, true))
+}
+
+/// By which `fullUrl`s a reference can mean an entry: as it stands, and below the root of the entry that refers.
+fn urls<'u>(root: Option<&'u str>, text: &'u str) -> impl Iterator<Item = String> + 'u {
+    [Some(text.to_owned()), root.map(|root| format!("{root}{text}"))].into_iter().flatten()
+}
+
+/// Refuses the entries of a batch that refer to what another one, or they themselves, create: what it will be called cannot
+/// be known (R4 "RESTful API", batch: "there SHALL be no interdependencies").
+pub(super) fn refuse_between(entries: &mut [Result<Entry, ApiError>]) {
+    let created: HashSet<String> = entries
+        .iter()
+        .flatten()
+        .filter(|entry| entry.command.names_anew())
+        .filter_map(|entry| entry.full_url.clone())
+        .collect();
+    if created.is_empty() {
+        return;
+    }
+    for entry in entries {
+        let Ok(read) = &*entry else { continue };
+        let (Some(resource), root) = (read.command.resource(), read.root()) else { continue };
+        let means = |text: &str| urls(root, bare(text).0).any(|url| created.contains(&url));
+        let text = "the entries of a batch cannot refer to one another; a transaction can";
+        let issues: Vec<Issue> = index::every_reference(resource)
             .into_iter()
-            .flatten()
-            .find_map(|url| Some((url, self.names.get(url)?)))?;
-        used.insert(url.to_owned());
-        Some(name)
+            .filter(|(_, reference)| means(reference))
+            .map(|(place, _)| Issue::error(IssueCode::NotSupported, place, text))
+            .collect();
+        if !issues.is_empty() {
+            *entry = Err(ApiError::Malformed(issues));
+        }
     }
 }
 
 /// Puts `Type/id` in place of conditional references, `Type?search`, which must match one visible resource.
-pub(super) fn resolve(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    value: &mut Value<'static>,
-) -> Result<(), Fault> {
-    match value {
-        Value::Object(object) => {
-            for (member, child) in &mut object.0 {
-                let found = match &mut *child {
-                    Value::String(text) if member == "reference" => matched(concord, call, transaction, text)?,
-                    other => {
-                        resolve(concord, call, transaction, other)?;
-                        None
-                    }
-                };
-                if let Some(found) = found {
-                    *child = Value::string(found);
-                }
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                resolve(concord, call, transaction, item)?;
-            }
-        }
-        _ => {}
-    }
-    Ok(())
+pub(super) fn resolve(session: &mut Session<'_, '_>, value: &mut Value<'static>) -> Result<(), ApiError> {
+    relink(value, &mut |kind, text| match kind {
+        LinkKind::Reference => matched(session, text),
+        LinkKind::Address => Ok(None),
+    })
 }
 
-fn matched(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    reference: &str,
-) -> Result<Option<String>, Fault> {
+fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<String>, ApiError> {
     let Some((name, text)) = reference.split_once('?') else { return Ok(None) };
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
-    let pairs: Pairs = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-    let now = transaction.now;
+    let pairs = query_parameters(text.as_bytes(), &[])?;
+    let now = session.transaction.now;
     let read = |registry: &Registry| {
-        search::parse_with(registry, Some(resource_type), &pairs, Handling::Strict, now, &concord.base)
+        search::parse_with(registry, Some(resource_type), &pairs, Handling::Strict, now, &session.service.base)
     };
     // Most name nothing but what R4 has.
     let query = match read(Registry::r4()) {
         Ok(query) => query,
-        Err(_) => read(&*transaction.registry()?).map_err(Fault::Malformed)?,
+        Err(_) => read(&*session.transaction.registry()?).map_err(ApiError::Malformed)?,
     };
-    match matching::one(concord, call, transaction, &query)? {
+    match conditional::one(session, &query)? {
         Some(found) => Ok(Some(format!("{resource_type}/{}", found.id))),
-        None => Err(Fault::PreconditionFailed(Issue::plain(
+        None => Err(ApiError::PreconditionFailed(Issue::plain(
             IssueCode::NotFound,
             format!("the reference {name}?... matches no resource that the caller may read"),
         ))),

@@ -1,161 +1,202 @@
-//! batch and transaction (R4 "RESTful API", batch/transaction). Every entry goes the way of its own interaction; there
-//! is no second path.
+//! batch and transaction (R4 "RESTful API", batch/transaction). Every entry is a command and is carried out as one: by
+//! itself in a batch, in one database transaction with the others in a transaction.
 
 mod entry;
+mod identity;
 mod links;
 mod locks;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use concord_fhir::codec::Requests;
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::json::Value;
-use concord_fhir::registry::ResourceType;
-use concord_fhir::search::Query;
+use concord_fhir::search::Handling;
 
-use self::entry::{Called, What};
-pub(crate) use self::entry::{Entry, entries};
-use self::links::{Renaming, resolve};
-use super::audit::Interaction;
-use super::create::{self, Written};
-use super::history::Of;
-use super::operation::Output;
-use super::update::{self, Target};
-use super::{Call, Concord, Pairs, delete, history, logged, matching, read};
-use super::{patch as patching, search as searching};
-use crate::fault::Fault;
-use crate::store::audit::Record;
-use crate::store::rows::Version;
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::access::break_glass;
+use crate::interact::audit::Interaction;
+use crate::interact::audit::entry::AuditEntry;
+pub(crate) use crate::interact::bundle::entry::Entry;
+use crate::interact::bundle::links::{Name, Renaming, Used, resolve};
+use crate::interact::command::{Command, TransactionKind};
+use crate::interact::execute::{Outcome, carry_out, execute, in_transaction};
+use crate::interact::search::conditional;
+use crate::interact::session::Session;
+use crate::interact::slots::Slot;
+use crate::interact::time_limits::within;
+use crate::interact::written::Written;
+use crate::interact::{Budget, Call, Service};
+use concord_store::audit::Record;
+use concord_store::transaction::Transaction;
+use concord_store::{Extent, Reply};
 
-/// What an entry led to.
-#[derive(Debug)]
-pub(crate) enum Done {
-    /// A create or update.
-    Written(Written),
-    /// A delete.
-    Deleted(Option<i64>),
-    /// A read.
-    Found(Version),
-    /// A search at a path below the base.
-    Page(Box<(String, Query, searching::Page)>),
-    /// A history: of what, by which parameters, and how many versions a page has.
-    Versions(Box<(Of, Pairs, history::Page, u32)>),
-    /// An operation, called at a path below the base with these parameters.
-    Output(Box<(Output, String, Pairs)>),
-}
+/// How often a transaction is done whose entries refer to one another by version: which version that is depends on whether
+/// an update changes anything, and is known when it is done.
+const MOST_TRIES: u32 = 3;
 
-/// Carries out each entry by itself; the answers are in the order of the entries.
-pub(crate) async fn batch(
-    concord: &Arc<Concord>,
-    call: &Call,
-    entries: Vec<Result<Entry, Fault>>,
-) -> Vec<Result<Done, Fault>> {
-    let mut answers = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let answer = match entry {
-            Ok(entry) => alone(concord, call.clone(), entry).await,
-            Err(fault) => Err(fault),
-        };
-        answers.push(answer);
+/// The type of a Bundle whose entries are independent of one another.
+pub(crate) const BATCH: &str = "batch";
+
+/// Reads the entries of a Bundle of requests.
+///
+/// # Errors
+/// When there are too many. What is wrong with an entry stands in its place.
+pub(crate) async fn entries(
+    service: &Service,
+    bundle: Requests<'static>,
+    handling: Handling,
+) -> Result<Vec<Result<Entry, ApiError>>, ApiError> {
+    let is_batch = bundle.kind == BATCH;
+    let mut entries = entry::entries(service, bundle, handling).await?;
+    if is_batch {
+        links::refuse_between(&mut entries);
     }
-    answers
+    Ok(entries)
 }
 
-async fn alone(concord: &Arc<Concord>, call: Call, entry: Entry) -> Result<Done, Fault> {
-    let Entry { resource_type, what, value, precondition, .. } = entry;
-    let value = || value.ok_or_else(|| Fault::Internal("an entry without its resource".to_owned()));
-    match what {
-        What::Create(condition) => {
-            create::create(concord, call, resource_type, value()?, condition.map(|query| *query))
-                .await
-                .map(Done::Written)
-        }
-        What::Update(id) => update::update(concord, call, resource_type, Target::Id(id), value()?, precondition)
-            .await
-            .map(Done::Written),
-        What::UpdateMatch(query) => {
-            update::update(concord, call, resource_type, Target::Match(query), value()?, precondition)
-                .await
-                .map(Done::Written)
-        }
-        What::Patch(id, patch) => {
-            patching::patch(concord, call, resource_type, Target::Id(id), patch, precondition).await.map(Done::Written)
-        }
-        What::PatchMatch(query, patch) => {
-            patching::patch(concord, call, resource_type, Target::Match(query), patch, precondition)
-                .await
-                .map(Done::Written)
-        }
-        What::Delete(id) => {
-            delete::delete(concord, call, resource_type, Target::Id(id), precondition).await.map(Done::Deleted)
-        }
-        What::DeleteMatch(query) => {
-            delete::delete(concord, call, resource_type, Target::Match(query), precondition).await.map(Done::Deleted)
-        }
-        What::Read(id) => read::read(concord, call, resource_type, id).await.map(Done::Found),
-        What::Vread(id, number) => read::vread(concord, call, resource_type, id, number).await.map(Done::Found),
-        What::Search(query, path) => {
-            let page = searching::search(concord, call, (*query).clone()).await?;
-            Ok(Done::Page(Box::new((path, *query, page))))
-        }
-        What::History(of, range, pairs) => {
-            let limit = range.limit;
-            let page = history::history(concord, call, of.clone(), range).await?;
-            Ok(Done::Versions(Box::new((of, pairs, page, limit))))
-        }
-        What::Operation(called) => {
-            let Called { operation, target, input, path } = *called;
-            let pairs = input.pairs.clone();
-            let output = (operation.run)(Arc::clone(concord), call, target, input).await?;
-            Ok(Done::Output(Box::new((output, path, pairs))))
-        }
+/// What entries have led to, as it is told.
+pub(crate) trait Told {
+    /// Whether there is room for what a further entry leads to.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn require_room(&self) -> Result<(), ApiError>;
+
+    /// Adds what the entry at a place led to.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    fn add(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError>;
+}
+
+/// Carries out each entry by itself and tells what it led to, in the order of the entries. Once the answer is full, no
+/// further entry is carried out: each is told so.
+///
+/// # Errors
+/// When what an entry led to cannot be told.
+pub(crate) async fn batch(
+    service: &Arc<Service>,
+    call: &Call,
+    entries: Vec<Result<Entry, ApiError>>,
+    told: &mut impl Told,
+) -> Result<(), ApiError> {
+    let mut answer = service.settings.answer;
+    for (place, entry) in entries.into_iter().enumerate() {
+        let done = match (entry, answer.require_room().and_then(|()| told.require_room())) {
+            (Err(fault), _) | (Ok(_), Err(fault)) => Err(fault),
+            (Ok(entry), Ok(())) => one(service, call, entry.command, &mut answer).await,
+        };
+        told.add(place, done)?;
+    }
+    Ok(())
+}
+
+/// Waits for the place that a batch of so many entries needs, no longer than a write may take.
+///
+/// # Errors
+/// Those of [`Slots::enter`](crate::interact::slots::Slots::enter), and [`ApiError::Busy`] after that time.
+pub(crate) async fn place(service: &Service, call: &Call, entries: usize) -> Result<Option<Slot>, ApiError> {
+    match entries {
+        0 | 1 => Ok(None),
+        _ => within(service.settings.time.write, false, service.batches.enter(&call.caller)).await.map(Some),
+    }
+}
+
+/// One entry of a batch. What was written is told as such, whether or not there is room for more.
+async fn one(service: &Arc<Service>, call: &Call, command: Command, answer: &mut Budget) -> Result<Outcome, ApiError> {
+    let outcome = carry_out(service, call.clone(), command).await?;
+    match (answer.spend(outcome.weight()), &outcome) {
+        (Err(fault), Outcome::Found(_) | Outcome::Page(_) | Outcome::Versions(_) | Outcome::Output(_)) => Err(fault),
+        _ => Ok(outcome),
     }
 }
 
 /// Carries out all entries or none: deletes, then creates, updates and reads. References to other entries are to their
-/// `fullUrl`, or a search that matches one resource.
+/// `fullUrl`, or a search that matches one resource. One that only reads is done as reads are, away from the writer.
 ///
 /// # Errors
-/// The fault of the first entry that fails, with the entry's place.
+/// The error of the first entry that fails, with the entry's place.
 pub(crate) async fn transaction(
-    concord: &Arc<Concord>,
+    service: &Arc<Service>,
     call: Call,
-    entries: Vec<Result<Entry, Fault>>,
-) -> Result<Vec<Done>, Fault> {
-    let mut all = Vec::with_capacity(entries.len());
-    for (place, entry) in entries.into_iter().enumerate() {
-        all.push(entry.map_err(|fault| placed(fault, place))?);
-    }
+    entries: Vec<Result<Entry, ApiError>>,
+) -> Result<Vec<Outcome>, ApiError> {
+    let all = understood(entries)?;
     distinct(&all)?;
-    let concord = Arc::clone(concord);
-    let store = concord.store.clone();
-    store
-        .change(move |transaction| {
-            let mut records = Vec::new();
-            match together(&concord, &call, transaction, all.clone(), &mut records) {
-                Ok(done) => (Ok(done), records),
-                // What was done is undone, so only the refusal is told.
-                Err((fault, record)) => logged(Err(fault), *record),
-            }
-        })
+    let kinds = all.iter().map(|entry| entry.command.transaction_kind());
+    let kind = kinds.reduce(TransactionKind::and).unwrap_or(TransactionKind::Records);
+    within(service.settings.time.transaction, kind == TransactionKind::Change, all_or_nothing(service, call, all, kind))
         .await
 }
 
+/// Carries entries out in one transaction; again, if the versions by which they refer to one another have become others.
+async fn all_or_nothing(
+    service: &Arc<Service>,
+    call: Call,
+    all: Vec<Entry>,
+    kind: TransactionKind,
+) -> Result<Vec<Outcome>, ApiError> {
+    for entry in &all {
+        break_glass::declare(service, &call, break_glass::GlassTarget::of(&entry.command)).await?;
+    }
+    let mut foreseen = Arc::new(HashMap::new());
+    let extent = match all.as_slice() {
+        [only] => only.command.extent(&call),
+        _ => Extent::Much,
+    };
+    let all = Arc::new(all);
+    for _ in 0..MOST_TRIES {
+        let (service, call, all) = (Arc::clone(service), call.clone(), Arc::clone(&all));
+        let expected = Arc::clone(&foreseen);
+        let caller = Arc::clone(&call.caller);
+        let (own, kind) = (Arc::clone(&service), kind.clone());
+        let work = move |transaction: &mut Transaction<'_>| together(&own, &call, transaction, all.to_vec(), &expected);
+        match in_transaction(&service, &caller, kind, extent, work).await {
+            Err(ApiError::OtherVersions(versions)) => foreseen = Arc::new(versions),
+            done => return done,
+        }
+    }
+    let fault = ApiError::Conflict("entries refer to one another by versions that keep changing".to_owned());
+    service.store.append(AuditEntry::begin(&call, Interaction::Update, None).ended(Some(&fault))).await?;
+    Err(fault)
+}
+
+/// The entries, if each is understood. Of several whose content is not valid each is told.
+fn understood(entries: Vec<Result<Entry, ApiError>>) -> Result<Vec<Entry>, ApiError> {
+    let mut all = Vec::with_capacity(entries.len());
+    let mut refused = Vec::new();
+    for (place, entry) in entries.into_iter().enumerate() {
+        match entry {
+            Ok(entry) => all.push(entry),
+            Err(fault) => refused.push(placed(fault, place)),
+        }
+    }
+    let is_content = |fault: &ApiError| matches!(fault.cause(), ApiError::Malformed(_) | ApiError::Unprocessable(_));
+    match refused.iter().position(|fault| !is_content(fault)).unwrap_or(refused.len()) {
+        0 if refused.is_empty() => Ok(all),
+        0 => Err(refused.swap_remove(0)),
+        several => {
+            refused.truncate(several);
+            Err(ApiError::InEntries(refused))
+        }
+    }
+}
+
 /// Two entries may not be for the same resource (R4 "Transaction Integrity"), nor be referred to by the same `fullUrl`.
-fn distinct(entries: &[Entry]) -> Result<(), Fault> {
+fn distinct(entries: &[Entry]) -> Result<(), ApiError> {
     let mut seen = HashSet::new();
     let mut urls = HashSet::new();
     for entry in entries {
-        if let Some(id) = entry.what.changed()
-            && !seen.insert((entry.resource_type, id))
+        if let Some(changed) = entry.command.changed()
+            && !seen.insert(changed)
         {
             return Err(same(entry.place));
         }
-        if let (Some(url), Some(_)) = (&entry.full_url, &entry.value)
+        if let (Some(url), true) = (&entry.full_url, entry.command.is_named())
             && !urls.insert(url)
         {
-            return Err(Fault::Malformed(vec![Issue::error(
+            return Err(ApiError::Malformed(vec![Issue::error(
                 IssueCode::Invalid,
                 format!("Bundle.entry[{}].fullUrl", entry.place),
                 "another entry of the transaction has the same fullUrl",
@@ -165,255 +206,131 @@ fn distinct(entries: &[Entry]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn same(place: usize) -> Fault {
+fn same(place: usize) -> ApiError {
     let text = "another entry of the transaction is for the same resource";
-    Fault::Malformed(vec![Issue::error(IssueCode::Invalid, format!("Bundle.entry[{place}]"), text)])
+    ApiError::Malformed(vec![Issue::error(IssueCode::Invalid, format!("Bundle.entry[{place}]"), text)])
 }
 
-/// A fault with the place of its entry before its own places.
-fn placed(fault: Fault, place: usize) -> Fault {
-    let at = format!("Bundle.entry[{place}]");
-    let moved = |issues: Vec<Issue>| {
-        let under = |issue: Issue| {
-            let expression = match &issue.expression {
-                Some(own) if own.starts_with("Bundle.") => own.clone(),
-                Some(own) => match own.split_once('.') {
-                    Some((_, rest)) => format!("{at}.resource.{rest}"),
-                    None => format!("{at}.resource"),
-                },
-                None => at.clone(),
-            };
-            Issue { expression: Some(expression), ..issue }
-        };
-        issues.into_iter().map(under).collect()
-    };
-    match fault {
-        Fault::Malformed(issues) => Fault::Malformed(moved(issues)),
-        Fault::RuleBroken(issues) => Fault::RuleBroken(moved(issues)),
-        Fault::Denied(issues) => Fault::Denied(moved(issues)),
-        Fault::PreconditionFailed(issue) => Fault::PreconditionFailed(Issue { expression: Some(at), ..issue }),
-        other => other,
-    }
+/// An error of an entry, with the place of the entry.
+fn placed(fault: ApiError, place: usize) -> ApiError {
+    ApiError::InEntry { place, fault: Box::new(fault) }
 }
 
-type Failed = (Fault, Box<Record>);
+/// Why a transaction ended, and what the log has to say of that: of what was done is nothing left, so only the refusal.
+type Failed = (ApiError, Vec<Record>);
 
 fn together(
-    concord: &Concord,
+    service: &Service,
     call: &Call,
     transaction: &mut Transaction<'_>,
-    mut entries: Vec<Entry>,
-    records: &mut Vec<Record>,
-) -> Result<Vec<Done>, Failed> {
-    entries.sort_by(|one, other| one.order().cmp(&other.order()));
-    let mut done: Vec<(usize, Done)> = Vec::with_capacity(entries.len());
-    let mut run = |call: &Call,
-                   transaction: &mut Transaction<'_>,
-                   entry: &Entry,
-                   value: Option<Value<'static>>,
-                   id: Option<String>| {
-        let mut record = call.record(Interaction::Update, Some(entry.resource_type));
-        step(concord, call, transaction, entry, value, id, &mut record, records)
-            .map_err(|fault| (placed(fault, entry.place), Box::new(record)))
-    };
-    locks::take(concord, transaction, &entries).map_err(|fault| failed(call, fault, None))?;
-    // What is deleted meets no condition.
-    let rest = entries.split_off(entries.partition_point(|entry| entry.what.removes()));
-    for entry in entries {
-        let one = run(call, transaction, &entry, None, None)?;
-        done.push((entry.place, one));
+    entries: Vec<Entry>,
+    foreseen: &HashMap<usize, i64>,
+) -> Reply<Vec<Outcome>, ApiError> {
+    transaction.bound(service.settings.cost);
+    let answer = service.settings.answer;
+    let mut whole =
+        TransactionBundle { service, call: call.clone(), transaction, records: Vec::new(), answer, foreseen };
+    match whole.carry_out(entries) {
+        Ok(done) => (Ok(done), whole.records),
+        // It has not been decided yet.
+        Err((fault @ ApiError::OtherVersions(_), _)) => (Err(fault), Vec::new()),
+        Err((fault, refused)) => (Err(fault), refused),
     }
-    let Named { mut ids, names } = name(concord, call, transaction, &rest)?;
-    let call = &Call { together: names.values().cloned().collect(), ..call.clone() };
-    let mut used = HashSet::new();
-    let mut elsewhere: Vec<(usize, String)> = Vec::new();
-    for mut entry in rest {
-        let mut value = entry.value.take();
-        if let Some(value) = &mut value {
-            let renaming = Renaming { names: &names, root: entry.root() };
-            renaming.apply(value, &mut used);
-            resolve(concord, call, transaction, value).map_err(|fault| failed(call, fault, Some(&entry)))?;
+}
+
+/// A transaction Bundle at work.
+struct TransactionBundle<'s, 't> {
+    service: &'s Service,
+    call: Call,
+    transaction: &'s mut Transaction<'t>,
+    /// What the log has to say of the entries that have been carried out.
+    records: Vec<Record>,
+    /// What the answer has room for.
+    answer: Budget,
+    /// Which version entries lead to, by their places, as far as that has been found before.
+    foreseen: &'s HashMap<usize, i64>,
+}
+
+impl<'t> TransactionBundle<'_, 't> {
+    fn carry_out(&mut self, mut entries: Vec<Entry>) -> Result<Vec<Outcome>, Failed> {
+        entries.sort_by(|one, other| one.order().cmp(&other.order()));
+        let mut done: Vec<(usize, Outcome)> = Vec::with_capacity(entries.len());
+        locks::take(self.service, self.transaction, &entries).map_err(|fault| self.failed(fault))?;
+        let mut identities = self.identities(&entries)?;
+        // What is deleted meets no condition on which something is created.
+        let rest = entries.split_off(entries.partition_point(|entry| entry.command.removes()));
+        for entry in entries {
+            done.push((entry.place, self.step(&entry)?));
         }
-        let id = ids.remove(&entry.place);
-        let one = run(call, transaction, &entry, value, id.clone())?;
-        if let (Done::Written(written), Some(id), Some(url)) = (&one, id, entry.full_url)
-            && written.version.id != id
-        {
-            elsewhere.push((entry.place, url));
-        }
-        done.push((entry.place, one));
-    }
-    // A condition that an earlier entry came to meet led to another resource than the references to this entry.
-    if let Some((place, _)) = elsewhere.iter().find(|(_, url)| used.contains(url)) {
-        return Err(failed(call, same(*place), None));
-    }
-    done.sort_by_key(|(place, _)| *place);
-    Ok(done.into_iter().map(|(_, one)| one).collect())
-}
-
-fn failed(call: &Call, fault: Fault, entry: Option<&Entry>) -> Failed {
-    let record = call.record(Interaction::Update, entry.map(|entry| entry.resource_type));
-    let fault = match entry {
-        Some(entry) => placed(fault, entry.place),
-        None => fault,
-    };
-    (fault, Box::new(record))
-}
-
-/// The ids of what the entries create or replace.
-struct Named {
-    /// By the place of the entry.
-    ids: HashMap<usize, String>,
-    /// `Type/id` by the `fullUrl` of the entry.
-    names: HashMap<String, String>,
-}
-
-/// Gives every new resource its id, so that each can be referred to before it is stored.
-fn name(concord: &Concord, call: &Call, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<Named, Failed> {
-    let mut named = Named { ids: HashMap::new(), names: HashMap::new() };
-    let mut met: HashMap<(ResourceType, String), String> = HashMap::new();
-    let mut replaced: HashSet<(ResourceType, String)> = HashSet::new();
-    for entry in entries {
-        let id = match &entry.what {
-            What::Update(id) => id.clone(),
-            What::Create(None) => matching::new_id(transaction.now),
-            What::Create(Some(query)) | What::UpdateMatch(query) => {
-                let condition = (entry.resource_type, matching::told(query));
-                if let Some(id) = met.get(&condition) {
-                    id.clone()
-                } else {
-                    let found = matching::one(concord, call, transaction, query)
-                        .map_err(|fault| failed(call, fault, Some(entry)))?;
-                    let own = || match &entry.what {
-                        What::UpdateMatch(_) => entry.value.as_ref()?.text("id").map(str::to_owned),
-                        _ => None,
-                    };
-                    let id = found.map(|found| found.id).or_else(own);
-                    let id = id.unwrap_or_else(|| matching::new_id(transaction.now));
-                    met.insert(condition, id.clone());
-                    id
-                }
+        let named = self.name(&rest, &mut identities)?;
+        self.call.together = named.names.values().map(|name| name.address.clone()).collect();
+        let mut used = Used::default();
+        let mut written = Vec::new();
+        for mut entry in rest {
+            self.link(&mut entry, &named.names, &mut used)?;
+            if let Some(id) = named.ids.get(&entry.place) {
+                entry.command.announce(id.clone());
             }
-            _ => continue,
-        };
-        let replaces = matches!(entry.what, What::Update(_) | What::UpdateMatch(_));
-        if replaces && !replaced.insert((entry.resource_type, id.clone())) {
-            return Err(failed(call, same(entry.place), None));
-        }
-        if let Some(url) = &entry.full_url {
-            named.names.insert(url.clone(), format!("{}/{id}", entry.resource_type));
-        }
-        named.ids.insert(entry.place, id);
-    }
-    Ok(named)
-}
-
-#[expect(clippy::too_many_arguments, reason = "the parts of one entry, each of its own kind")]
-fn step(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    entry: &Entry,
-    value: Option<Value<'static>>,
-    id: Option<String>,
-    record: &mut Record,
-    records: &mut Vec<Record>,
-) -> Result<Done, Fault> {
-    let resource_type = entry.resource_type;
-    let value = || value.ok_or_else(|| Fault::Internal("an entry without its resource".to_owned()));
-    let done = match &entry.what {
-        What::Create(condition) => {
-            record.interaction = Interaction::Create as i16;
-            let id = id.unwrap_or_else(|| matching::new_id(transaction.now));
-            if resource_type == super::AUDIT_EVENT {
-                let written = create::handed_in(call, transaction, &value()?, record)?;
-                return Ok(Done::Written(written));
+            let one = self.step(&entry)?;
+            if let Outcome::Written(Written { version, .. }) = &one {
+                written.push(named.led_to(&entry, version));
             }
-            create::run(concord, call, transaction, resource_type, value()?, condition.as_deref(), &id, record)
-                .map(Done::Written)
+            done.push((entry.place, one));
         }
-        What::Update(id) => {
-            update::run(concord, call, transaction, resource_type, id, value()?, entry.precondition.as_ref(), record)
-                .map(Done::Written)
-        }
-        What::UpdateMatch(query) => update::conditional(
-            concord,
-            call,
-            transaction,
-            resource_type,
-            query,
-            value()?,
-            entry.precondition.as_ref(),
-            record,
-            id.unwrap_or_else(|| matching::new_id(transaction.now)),
-        )
-        .map(Done::Written),
-        What::Patch(..) | What::PatchMatch(..) => {
-            record.interaction = Interaction::Patch as i16;
-            let (target, patch) = match &entry.what {
-                What::PatchMatch(query, patch) => (Target::Match(query.clone()), patch),
-                What::Patch(id, patch) => (Target::Id(id.clone()), patch),
-                _ => return Err(Fault::NotFound),
-            };
-            let precondition = entry.precondition.as_ref();
-            patching::target(concord, call, transaction, resource_type, &target)
-                .and_then(|id| {
-                    patching::run(concord, call, transaction, resource_type, &id, patch, precondition, record)
-                })
-                .map(Done::Written)
-        }
-        What::Delete(id) => {
-            record.interaction = Interaction::Delete as i16;
-            delete::run(concord, call, transaction, resource_type, id, entry.precondition.as_ref(), record)
-                .map(Done::Deleted)
-        }
-        What::DeleteMatch(query) => {
-            record.interaction = Interaction::Delete as i16;
-            delete::conditional(concord, call, transaction, resource_type, query, entry.precondition.as_ref(), record)
-                .map(Done::Deleted)
-        }
-        What::Read(id) => {
-            record.interaction = Interaction::Read as i16;
-            record.entity.clone_from(id);
-            read::current(concord, call, transaction, resource_type, id, record).map(Done::Found)
-        }
-        What::Vread(id, number) => {
-            record.interaction = Interaction::Vread as i16;
-            record.entity.clone_from(id);
-            record.version = *number;
-            read::version(concord, call, transaction, resource_type, id, *number, record).map(Done::Found)
-        }
-        What::History(of, range, pairs) => {
-            record.interaction = of.interaction() as i16;
-            let (next, found) = history::run(concord, call, transaction, of, range, record)?;
-            let disclosed: Vec<_> = found.iter().map(|(rows, version)| (*rows, version)).collect();
-            records.extend(history::per_patient(transaction, record.clone(), &disclosed, &[])?);
-            let page = history::Page { versions: found.into_iter().map(|(_, version)| version).collect(), next };
-            return Ok(Done::Versions(Box::new((of.clone(), pairs.clone(), page, range.limit))));
-        }
-        What::Operation(_) => {
-            let text = "an operation is carried out in a batch and not in a transaction";
-            return Err(Fault::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
-        }
-        What::Search(query, path) => {
-            record.interaction = Interaction::Search as i16;
-            record.query = matching::told(query);
-            let page = searching::run(concord, call, transaction, query, record)?;
-            records.extend(history::per_patient(transaction, record.clone(), &page.disclosed(), &query.records())?);
-            return Ok(Done::Page(Box::new((path.clone(), (**query).clone(), page))));
-        }
-    }?;
-    records.push(record.clone());
-    Ok(done)
-}
+        self.confirm(&written, &used)?;
+        done.sort_by_key(|(place, _)| *place);
+        Ok(done.into_iter().map(|(_, one)| one).collect())
+    }
 
-impl Done {
-    /// The HTTP status of the answer.
-    pub(crate) fn status(&self) -> &'static str {
-        match self {
-            Done::Written(written) if written.created => "201 Created",
-            Done::Written(_) | Done::Found(_) | Done::Page(_) | Done::Versions(_) | Done::Output(_) => "200 OK",
-            Done::Deleted(_) => "204 No Content",
+    /// Carries one entry out, as a session of its own.
+    fn step(&mut self, entry: &Entry) -> Result<Outcome, Failed> {
+        let mut answer = self.answer;
+        let (outcome, records) = self.within(entry, |session| {
+            // A search beside writes may take the writer no longer than their conditions.
+            let outcome = match entry.command.transaction_kind() {
+                TransactionKind::Change => execute(session, &entry.command),
+                _ => conditional::within_condition_budget(session, |session| execute(session, &entry.command)),
+            }?;
+            answer.spend(outcome.weight())?;
+            Ok(outcome)
+        })?;
+        self.answer = answer;
+        self.records.extend(records);
+        Ok(outcome)
+    }
+
+    /// Runs something about an entry in a session of the entry's.
+    fn within<T>(
+        &mut self,
+        entry: &Entry,
+        work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
+    ) -> Result<(T, Vec<Record>), Failed> {
+        let audit = entry.command.audit(&self.call);
+        let (result, records) = Session::run(self.service, &self.call, self.transaction, audit, work);
+        match result {
+            Ok(done) => Ok((done, records)),
+            Err(fault) => Err((placed(fault, entry.place), records)),
         }
+    }
+
+    /// The end of a transaction that no single entry is the reason of.
+    fn failed(&self, fault: ApiError) -> Failed {
+        let refused = AuditEntry::begin(&self.call, Interaction::Update, None).ended(Some(&fault));
+        (fault, refused)
+    }
+
+    /// Puts the addresses of other entries, and of what references by a search match, into the resource of an entry.
+    fn link(&mut self, entry: &mut Entry, names: &HashMap<String, Name>, used: &mut Used) -> Result<(), Failed> {
+        let root = entry.root().map(str::to_owned);
+        let Some(mut resource) = entry.command.resource().cloned() else { return Ok(()) };
+        Renaming { names, root: root.as_deref() }.apply(&mut resource, used);
+        let (resource, _) = self.within(entry, |session| {
+            resolve(session, &mut resource)?;
+            Ok(resource)
+        })?;
+        if let Some(place) = entry.command.resource_mut() {
+            *place = resource;
+        }
+        Ok(())
     }
 }

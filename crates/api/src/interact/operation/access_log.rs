@@ -2,7 +2,6 @@
 //! allowed and by which rule or choice. What was seen by breaking the glass comes first, then the newest.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
@@ -10,22 +9,28 @@ use concord_fhir::index::ParameterId;
 use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
+use concord_model::build::fragment;
+use concord_store::audit::{Record, Stored};
+use concord_store::rows::Version;
+use concord_store::search::{PageRequest, Position, PositionValue, TypeQuery};
 
-use super::record;
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
+use crate::error::ApiError;
+use crate::interact::access::knowledge;
+use crate::interact::audit::event_version;
+use crate::interact::audit::visibility;
 use crate::interact::audit::{Interaction, outcome};
-use crate::interact::search::{Page, event_version};
-use crate::interact::{AUDIT_EVENT, Call, Concord, access, judge, log, logged};
-use crate::store::audit::{Record, Stored};
-use crate::store::lower::Rows;
-use crate::store::rows::Version;
-use crate::store::search::{Position, PositionValue};
-use crate::store::statement::Sql;
-use crate::store::transaction::Transaction;
+use crate::interact::human_name::human_name;
+use crate::interact::operation::record;
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::search::Page;
+use crate::interact::session::Session;
+use crate::interact::{AUDIT_EVENT, access};
 
 /// The purpose of breaking the glass (v3-ActReason).
 const BREAK_GLASS: &str = "BTG";
+
+/// Among how many roles of a practitioner the organization is looked for.
+const MOST_ROLES: u32 = 50;
 
 /// `Patient/$access-log`
 pub(super) const OPERATION: Operation = Operation {
@@ -33,39 +38,32 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Patient"],
     changes: false,
+    reads_log: true,
+    logs_parameters: true,
     takes_invalid: false,
-    told: "Who looked at the record, was refused, or took a copy of it, told in plain language: broken glass first, then \
+    description: "Who looked at the record, was refused, or took a copy of it, told in plain language: broken glass first, then \
            the newest. Reading it is in the log too.",
     definition: None,
     parameters: &[
-        Parameter { name: "start", of: "date", min: 0, max: 1, told: "Only from this time on" },
-        Parameter { name: "end", of: "date", min: 0, max: 1, told: "Only up to this time" },
-        Parameter { name: "_count", of: "integer", min: 0, max: 1, told: "How many on a page" },
-        Parameter { name: "_cursor", of: "string", min: 0, max: 1, told: "From a next link" },
+        Parameter { name: "start", of: "date", min: 0, max: 1, description: "Only from this time on" },
+        Parameter { name: "end", of: "date", min: 0, max: 1, description: "Only up to this time" },
+        Parameter { name: "_count", of: "integer", min: 0, max: 1, description: "How many on a page" },
+        Parameter { name: "_cursor", of: "string", min: 0, max: 1, description: "From a next link" },
     ],
     run,
 };
 
-fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let patient = record::patient(&call, &target)?;
-        let span = record::span(&input, "start", "end")?;
-        let limit = record::count(&concord, &input)?;
-        let store = concord.store.clone();
-        store
-            .read(move |transaction| {
-                let mut told = call.record(Interaction::Operation, Some(record::PATIENT));
-                told.query = record::told(OPERATION.name, &input);
-                told.entity.clone_from(&patient);
-                let asked = Asked { patient, span, limit, context: told.query.clone() };
-                let page = page(&concord, &call, transaction, &asked, input.text("_cursor").as_deref(), &mut told);
-                logged(page.map(Output::Page), told)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    let patient = record::patient(session.call, target)?;
+    let span = record::span(input, "start", "end")?;
+    let limit = record::count(session.service, input)?;
+    let told = OPERATION.asked(input);
+    session.audit.about(&patient);
+    let asked = LogInput { patient, span, limit, context: told };
+    page(session, &asked, input.text("_cursor").as_deref()).map(Output::Page)
 }
 
-struct Asked {
+struct LogInput {
     patient: String,
     span: (Option<i64>, Option<i64>),
     limit: u32,
@@ -73,41 +71,38 @@ struct Asked {
 }
 
 /// A page, as of the log as a whole: first the broken glass, then the rest. The cursor says where of which.
-fn page(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    asked: &Asked,
-    cursor: Option<&str>,
-    told: &mut Record,
-) -> Result<Page, Fault> {
-    access::require_scope(call, Action::Search, AUDIT_EVENT)?;
-    told.patient = transaction.patient_key(&asked.patient)?.unwrap_or(0);
+fn page(session: &mut Session<'_, '_>, asked: &LogInput, cursor: Option<&str>) -> Result<Page, ApiError> {
+    access::require_scope(session.call, Action::Search, AUDIT_EVENT)?;
+    access::disclose(session, &[], std::slice::from_ref(&asked.patient))?;
     let context = format!("{} of {}", asked.context, asked.patient);
     let after = match cursor {
-        Some(text) => Some(concord.cursors.open(call, &context, text)?),
+        Some(text) => Some(session.service.cursors.open(session.call, &context, text)?),
         None => None,
     };
-    let of_record = Predicate::Record(asked.patient.clone());
-    let mut sought = log::sought(concord, call, transaction, Action::Search, of_record)?;
+    let of_record = Predicate::PatientCompartment(asked.patient.clone());
+    let mut sought = visibility::sought(session, Action::Search, of_record)?;
     if let Some(first) = asked.span.0 {
-        sought = sought.and(Sql::new("a.at >= ").bind(first));
+        sought = sought.since(first);
     }
     if let Some(last) = asked.span.1 {
-        sought = sought.and(Sql::new("a.at <= ").bind(last));
+        sought = sought.until(last);
     }
     let room = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let (mut found, mut next): (Vec<Stored>, Option<Position>) = (Vec::new(), None);
-    for (part, test) in ["a.purpose = ", "a.purpose <> "].into_iter().enumerate() {
+    for (part, in_emergency) in [true, false].into_iter().enumerate() {
         let beyond = match &after {
             Some(position) if position.values.len() > part => continue,
             Some(position) if position.values.len() == part => Some(position.key),
             _ => None,
         };
-        let wanted = sought.clone().and(Sql::new(test).bind(BREAK_GLASS));
+        let wanted = sought.clone().for_purpose(BREAK_GLASS, in_emergency);
         let left = room - found.len();
-        let mut more =
-            transaction.events(&wanted, beyond, false, i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1))?;
+        let mut more = session.transaction.events(
+            &wanted,
+            beyond,
+            false,
+            i64::try_from(left).unwrap_or(i64::MAX).saturating_add(1),
+        )?;
         if more.len() > left {
             more.truncate(left);
             // Where nothing of this part has been told yet, it begins at its start.
@@ -118,58 +113,52 @@ fn page(
         }
         found.extend(more);
     }
-    let mut names = Names { concord, call, transaction, known: HashMap::new() };
+    let mut names = Names { session, known: HashMap::new() };
     let mut versions = Vec::new();
     for stored in &found {
-        versions.push(names.told(stored)?);
+        versions.push(names.with_narrative(stored)?);
     }
-    let next = next.map(|position| concord.cursors.seal(call, &context, &position));
-    Ok(Page { versions, included: Vec::new(), remarks: log::notice(call).into_iter().collect(), total: None, next })
+    let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
+    Ok(Page {
+        versions,
+        included: Vec::new(),
+        remarks: visibility::notice(session.call).into_iter().collect(),
+        total: None,
+        next,
+    })
 }
 
 /// Who the agents are, as far as the caller may know.
-struct Names<'a, 'b, 't> {
-    concord: &'a Concord,
-    call: &'a Call,
-    transaction: &'b mut Transaction<'t>,
+struct Names<'a, 's, 't> {
+    session: &'a mut Session<'s, 't>,
     known: HashMap<String, String>,
 }
 
 impl Names<'_, '_, '_> {
     /// The event with its narrative.
-    fn told(&mut self, stored: &Stored) -> Result<Version, Fault> {
-        let mut version = event_version(&log::told(self.call, stored));
+    fn with_narrative(&mut self, stored: &Stored) -> Result<Version, ApiError> {
+        let mut version = event_version(&visibility::as_seen_by(self.session.call, stored))?;
         let who = self.name(&stored.record.agent)?;
         let text = sentence(stored, &who);
         let mut event = json::parse(version.body.as_bytes(), &json::Limits::default())
-            .map_err(|_| Fault::Internal("an event cannot be read".to_owned()))?
+            .map_err(|_| ApiError::Internal("an event cannot be read".to_owned()))?
             .into_owned();
         if let Some(object) = event.as_object_mut() {
             let place = object.0.iter().position(|(name, _)| name == "type").unwrap_or(object.0.len());
-            let narrative = Value::object([
-                ("status", Value::string("generated")),
-                (
-                    "div",
-                    Value::string(format!(
-                        "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>{}</p></div>",
-                        escaped(&text)
-                    )),
-                ),
-            ]);
-            object.set_at(place, "text", narrative);
+            object.set_at(place, "text", fragment::narrative(&text));
         }
         version.body = json::to_string(&event);
         Ok(version)
     }
 
     /// An agent in words.
-    fn name(&mut self, agent: &str) -> Result<String, Fault> {
+    fn name(&mut self, agent: &str) -> Result<String, ApiError> {
         if let Some(known) = self.known.get(agent) {
             return Ok(known.clone());
         }
         let mut name = agent.to_owned();
         if let (Actor::Patient(_), true) =
-            (&self.call.caller.actor, self.call.caller.actor.reference().as_deref() == Some(agent))
+            (&self.session.call.caller.actor, self.session.call.caller.actor.reference().as_deref() == Some(agent))
         {
             name = "You".to_owned();
         } else if let Some(resource) = self.readable(agent)? {
@@ -197,16 +186,18 @@ impl Names<'_, '_, '_> {
     }
 
     /// The organization of a practitioner's role, if there is exactly one.
-    fn organization_of(&mut self, practitioner: &str) -> Result<Option<String>, Fault> {
+    fn organization_of(&mut self, practitioner: &str) -> Result<Option<String>, ApiError> {
         let role = ResourceType::of("PractitionerRole");
-        let test =
+        let call = access::unbounded(self.session.call);
+        let permit = access::findable(&mut self.session.calling(&call), role, None)?;
+        let held =
             Predicate::Entry(ParameterId::of("PractitionerRole.practitioner"), Test::Is(practitioner.to_owned()));
-        let condition = self.transaction.lowered(Rows::Current, &test, |lowering| lowering.condition(&test))?;
-        let sql = Sql::new("r.deleted = 0 AND r.type = ").bind(role.number()).sql(" AND ").append(condition);
-        let found = self.transaction.versions(Rows::Current, sql.sql(" LIMIT 5"))?;
+        let among = [TypeQuery { resource_type: role, record: None, predicate: held.and(permit) }];
+        let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: MOST_ROLES };
+        let (found, _) = self.session.transaction.page(&wanted)?;
         let mut places: Vec<String> = Vec::new();
         for version in found {
-            let Some(value) = self.readable(&format!("{role}/{}", version.id))? else { continue };
+            let value = access::stored(&version)?;
             places.extend(value.get("organization").and_then(|it| it.text("reference")).map(str::to_owned));
         }
         places.sort();
@@ -214,32 +205,16 @@ impl Names<'_, '_, '_> {
         Ok(if places.len() == 1 { places.pop() } else { None })
     }
 
-    fn readable(&mut self, reference: &str) -> Result<Option<Value<'static>>, Fault> {
+    fn readable(&mut self, reference: &str) -> Result<Option<Value<'static>>, ApiError> {
         let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
         let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
         // What a Patient shows of a person may be less than all: another patient is told by the reference.
         if resource_type == record::PATIENT {
             return Ok(None);
         }
-        let Some(head) = self.transaction.head(resource_type, id, false)? else { return Ok(None) };
-        let decision = access::decide_reference(self.concord, self.call, self.transaction, &head)?;
-        if head.version.deleted || !judge::permits(self.transaction, &decision, Rows::Current, &head.version)? {
-            return Ok(None);
-        }
-        access::stored(&head.version).map(Some)
+        let head = knowledge::referable(self.session, resource_type, id)?;
+        head.map(|head| access::stored(&head.version)).transpose()
     }
-}
-
-/// A person's name as text.
-fn human_name(resource: &Value<'_>) -> Option<String> {
-    let name = resource.list("name").first()?;
-    if let Some(text) = name.text("text") {
-        return Some(text.to_owned());
-    }
-    let given = name.list("given").iter().filter_map(Value::as_str);
-    let parts: Vec<&str> =
-        name.list("prefix").iter().filter_map(Value::as_str).chain(given).chain(name.text("family")).collect();
-    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 /// An event in a sentence or two.
@@ -352,10 +327,6 @@ fn reason(text: &str) -> String {
     told.join("; ")
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,6 +354,5 @@ mod tests {
         };
         assert_eq!(did(Interaction::Patch), "changed observation");
         assert_eq!(did(Interaction::BreakGlass), "broke the glass, to see the record");
-        assert_eq!(escaped("<a & b>"), "&lt;a &amp; b&gt;");
     }
 }

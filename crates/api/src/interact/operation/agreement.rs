@@ -1,7 +1,6 @@
 //! `Goal/$agreement`: whether the parties of a goal agree, what each of them says, and how the negotiation went.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use concord_consent::request::Action;
 use concord_fhir::index::ParameterId;
@@ -9,22 +8,21 @@ use concord_fhir::json::Value;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::goal;
+use concord_model::build::{Content, Link, Parameter, parameter, parameters};
+use concord_store::history::{HistoryOf, HistoryRequest};
+use concord_store::rows::Version;
+use concord_store::search::{PageRequest, TypeQuery};
 
-use super::{Input, Level, Operation, Output, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, PROVENANCE, access, instant, judge, logged, read, statement};
-use crate::store::audit::Record;
-use crate::store::lower::Rows;
-use crate::store::rows::Version;
-use crate::store::search::{Among, Wanted};
-use crate::store::statement::Sql;
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output};
+use crate::interact::provenance::client_provenance;
+use crate::interact::session::Session;
+use crate::interact::{PROVENANCE, Service, access, instant, read};
 
 const GOAL: ResourceType = ResourceType::of("Goal");
 
 /// How many versions the negotiation is told of, the newest.
-const MOST_VERSIONS: i64 = 200;
+const MOST_VERSIONS: u32 = 200;
 
 /// `Goal/$agreement`
 pub(super) const OPERATION: Operation = Operation {
@@ -32,101 +30,88 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Goal"],
     changes: false,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "Whether the parties of the goal agree, what each of them says and since when, and how the negotiation went.",
+    description: "Whether the parties of the goal agree, what each of them says and since when, and how the negotiation went.",
     definition: None,
     parameters: &[],
     run,
 };
 
-fn run(concord: Arc<Concord>, call: Call, target: Target, _: Input) -> Running {
-    Box::pin(async move {
-        let id = target.id.ok_or(Fault::NotFound)?;
-        let store = concord.store.clone();
-        store
-            .read(move |transaction| {
-                let mut record = call.record(Interaction::Operation, Some(GOAL));
-                record.query = OPERATION.name.to_owned();
-                record.entity.clone_from(&id);
-                let told = told(&concord, &call, transaction, &id, &mut record);
-                logged(told.map(Output::Value), record)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, _input: &Input) -> Result<Output, ApiError> {
+    agreement_of(session, target.id.as_deref().ok_or(ApiError::NotFound)?).map(Output::Value)
 }
 
-fn told(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    id: &str,
-    record: &mut Record,
-) -> Result<Value<'static>, Fault> {
-    let head = read::visible(concord, call, transaction, GOAL, id, Action::History, record)?;
+fn agreement_of(session: &mut Session<'_, '_>, id: &str) -> Result<Value<'static>, ApiError> {
+    let head = read::visible(session, GOAL, id, Action::History)?;
     if head.version.deleted {
-        return Err(Fault::Gone);
+        return Err(ApiError::Gone);
     }
-    let decision = access::decide_on(concord, call, transaction, Action::History, &head)?;
-    let condition = Sql::new("r.rid = ").bind(head.version.key).sql(" ORDER BY r.version DESC LIMIT +");
-    let mut versions = Vec::new();
-    for version in transaction.versions(Rows::Superseded, condition.bind(MOST_VERSIONS))?.into_iter().rev() {
-        if !version.deleted && judge::permits(transaction, &decision, Rows::Superseded, &version)? {
-            versions.push(version);
-        }
-    }
+    let decision = access::decide_on(session, Action::History, &head)?;
+    let wanted = HistoryRequest {
+        of: HistoryOf::Resource(head.version.key),
+        permit: &decision.permit,
+        record: None,
+        left: None,
+        since: None,
+        at: None,
+        after: None,
+        limit: MOST_VERSIONS,
+    };
+    let (found, _) = session.transaction.history(&wanted)?;
+    let versions: Vec<Version> =
+        found.into_iter().rev().map(|(_, version)| version).filter(|version| !version.deleted).collect();
     let now = access::stored(&head.version)?;
-    versions.push(head.version);
-    let authors = authors(concord, call, transaction, id)?;
-    let mut parameters = vec![Value::object([
-        ("name", Value::string("agreement")),
-        ("valueCode", Value::string(goal::agreement(&now, &concord.base).code())),
-    ])];
-    let (events, since) = history(concord, &versions, &authors)?;
-    for word in goal::acceptances(&now, &concord.base) {
+    let authors = authors(session, id)?;
+    let agreement = goal::agreement(&now, &session.service.base).code();
+    let mut answer = vec![parameter("agreement", Content::Code(agreement.to_owned()))];
+    let (events, since) = history(session.service, &versions, &authors)?;
+    for word in goal::acceptances(&now, &session.service.base) {
         let mut parts = vec![
-            part("individual", "valueReference", reference(&word.individual)),
-            part("status", "valueCode", Value::string(word.status.as_str())),
+            parameter("individual", Content::Reference(Link::To(word.individual.clone()))),
+            parameter("status", Content::Code(word.status)),
         ];
         if !word.priority.is_empty() {
-            parts.push(part("priority", "valueString", Value::string(word.priority)));
+            parts.push(parameter("priority", Content::String(word.priority)));
         }
         if let Some(since) = since.get(&word.individual) {
-            parts.push(part("since", "valueInstant", Value::string(instant(*since))));
+            parts.push(parameter("since", Content::Instant(instant(*since))));
         }
-        parameters.push(Value::object([("name", Value::string("party")), ("part", Value::Array(parts))]));
+        answer.push(parameter("party", Content::Parts(parts)));
     }
-    parameters.extend(events);
-    Ok(Value::object([("resourceType", Value::string("Parameters")), ("parameter", Value::Array(parameters))]))
+    answer.extend(events);
+    Ok(parameters(answer)?)
 }
 
 /// What each version changed, and since when each party has said what it says.
 fn history(
-    concord: &Concord,
+    service: &Service,
     versions: &[Version],
     authors: &HashMap<i64, String>,
-) -> Result<(Vec<Value<'static>>, HashMap<String, i64>), Fault> {
+) -> Result<(Vec<Parameter>, HashMap<String, i64>), ApiError> {
     let mut events = Vec::new();
     let mut words: HashMap<String, (String, i64)> = HashMap::new();
     let mut before: Option<Value<'static>> = None;
     for version in versions {
         let value = access::stored(version)?;
-        for word in goal::acceptances(&value, &concord.base) {
+        for word in goal::acceptances(&value, &service.base) {
             let known = words.get(&word.individual).is_some_and(|(status, _)| *status == word.status);
             if !known {
                 words.insert(word.individual, (word.status, version.updated));
             }
         }
-        let changes = goal::changes(before.as_ref(), &value, &concord.base);
+        let changes = goal::changes(before.as_ref(), &value, &service.base);
         if !changes.is_empty() {
             let mut parts = vec![
-                part("version", "valueId", Value::string(version.version.to_string())),
-                part("when", "valueInstant", Value::string(instant(version.updated))),
+                parameter("version", Content::Id(version.version.to_string())),
+                parameter("when", Content::Instant(instant(version.updated))),
             ];
             if let Some(who) = authors.get(&version.version) {
-                parts.push(part("who", "valueReference", reference(who)));
+                parts.push(parameter("who", Content::Reference(Link::To(who.clone()))));
             }
-            parts.extend(changes.into_iter().map(|change| part("change", "valueString", Value::string(change))));
-            events.push(Value::object([("name", Value::string("event")), ("part", Value::Array(parts))]));
+            parts.extend(changes.into_iter().map(|change| parameter("change", Content::String(change))));
+            events.push(parameter("event", Content::Parts(parts)));
         }
         before = Some(value);
     }
@@ -134,21 +119,16 @@ fn history(
 }
 
 /// Who wrote which version, as far as the caller may see the Provenance of the goal.
-fn authors(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    id: &str,
-) -> Result<HashMap<i64, String>, Fault> {
-    let permit = access::findable(concord, call, transaction, PROVENANCE, None)?;
+fn authors(session: &mut Session<'_, '_>, id: &str) -> Result<HashMap<i64, String>, ApiError> {
+    let permit = access::findable(session, PROVENANCE, None)?;
     let target = Predicate::Entry(ParameterId::of("Provenance.target"), Test::Is(format!("Goal/{id}")));
-    let among = [Among { resource_type: PROVENANCE, record: None, predicate: target.and(permit) }];
-    let limit = u32::try_from(MOST_VERSIONS).unwrap_or(u32::MAX);
-    let (found, _) = transaction.page(&Wanted { among: &among, sort: &[], after: None, limit })?;
+    let among = [TypeQuery { resource_type: PROVENANCE, record: None, predicate: target.and(permit) }];
+    let (found, _) =
+        session.transaction.page(&PageRequest { queries: &among, sort: &[], after: None, limit: MOST_VERSIONS })?;
     let mut authors = HashMap::new();
     for version in found {
         let provenance = access::stored(&version)?;
-        if statement::is_one(&provenance) {
+        if client_provenance::is_one(&provenance) {
             continue;
         }
         let number = provenance.list("target").first().and_then(|one| one.text("reference"));
@@ -159,12 +139,4 @@ fn authors(
         }
     }
     Ok(authors)
-}
-
-fn part(name: &'static str, kind: &'static str, value: Value<'static>) -> Value<'static> {
-    Value::object([("name", Value::string(name)), (kind, value)])
-}
-
-fn reference(to: &str) -> Value<'static> {
-    Value::object([("reference", Value::string(to))])
 }

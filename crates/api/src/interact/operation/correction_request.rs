@@ -1,22 +1,21 @@
 //! `Communication/$correctionrequest`: somebody asks for a correction, disagrees with its denial, or says more about
 //! either (HL7 Patient Corrections). It does what a create of that Communication does; see `interact::correction`.
 
-use std::sync::Arc;
-
 use concord_consent::caller::Actor;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::rules::communication::CORRECTIONS;
 use concord_fhir::rules::local_reference;
+use concord_model::build::{Content, code, fragment, parameter, parameters};
+use concord_store::named::KnownName;
 
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::comment::COMMUNICATION;
-use crate::interact::correction::{TASK, concept};
-use crate::interact::{Call, Concord, access, create, logged, matching};
-use crate::store::audit::Record;
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::communication::comment::COMMUNICATION;
+use crate::interact::communication::correction::{MESSAGES, TASK};
+use crate::interact::logical_id;
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::session::Session;
+use crate::interact::{create, labels};
 
 /// `Communication/$correctionrequest`
 pub(super) const OPERATION: Operation = Operation {
@@ -24,44 +23,40 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Communication"],
     changes: true,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "Asks for a correction, or disagrees with its denial. Takes a Bundle with the Communication, or the \
+    description: "Asks for a correction, or disagrees with its denial. Takes a Bundle with the Communication, or the \
            Communication; answers with it and with the Task that was opened.",
     definition: Some("http://hl7.org/fhir/uv/patient-corrections/OperationDefinition/correction-request"),
     parameters: &[
-        Parameter { name: "CorrectionRequest", of: "Bundle", min: 0, max: 1, told: "A Bundle with the Communication" },
+        Parameter {
+            name: "CorrectionRequest",
+            of: "Bundle",
+            min: 0,
+            max: 1,
+            description: "A Bundle with the Communication",
+        },
         Parameter {
             name: "resource",
             of: "Resource",
             min: 0,
             max: 1,
-            told: "The Communication, or a Bundle with it, as the body itself",
+            description: "The Communication, or a Bundle with it, as the body itself",
         },
     ],
     run,
 };
 
-fn run(concord: Arc<Concord>, call: Call, _: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let store = concord.store.clone();
-        store
-            .change(move |transaction| {
-                let mut record = call.record(Interaction::Operation, Some(COMMUNICATION));
-                record.query = OPERATION.name.to_owned();
-                let done = request(&input)
-                    .and_then(|request| asked(&concord, &call, transaction, request, &mut record))
-                    .map(Output::Value);
-                logged(done, record)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    asked(session, request(input)?).map(Output::Value)
 }
 
 /// The Communication: itself the body, or in a Bundle.
-fn request(input: &Input) -> Result<Value<'static>, Fault> {
+fn request(input: &Input) -> Result<Value<'static>, ApiError> {
     let missing = || {
         let text = "send the Communication that asks for the correction, or a Bundle with exactly one";
-        Fault::Malformed(vec![Issue::plain(IssueCode::Required, text)])
+        ApiError::Malformed(vec![Issue::plain(IssueCode::Required, text)])
     };
     let given = input.resource("CorrectionRequest").or_else(|| input.resource("resource")).ok_or_else(missing)?;
     match given.text("resourceType") {
@@ -78,41 +73,36 @@ fn request(input: &Input) -> Result<Value<'static>, Fault> {
     }
 }
 
-fn asked(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    mut request: Value<'static>,
-    record: &mut Record,
-) -> Result<Value<'static>, Fault> {
-    if !matches!(call.caller.actor, Actor::Patient(_) | Actor::RelatedPerson(_)) {
-        return Err(Fault::denied("a patient, or somebody close to the patient, asks for a correction"));
+fn asked(session: &mut Session<'_, '_>, mut request: Value<'static>) -> Result<Value<'static>, ApiError> {
+    if !matches!(session.call.caller.actor, Actor::Patient(_) | Actor::RelatedPerson(_)) {
+        return Err(ApiError::denied("a patient, or somebody close to the patient, asks for a correction"));
     }
     if request.list("category").is_empty()
         && request.list("inResponseTo").is_empty()
         && let Some(object) = request.as_object_mut()
     {
-        let category = concept("PatientCorrectionCommunicationTypes", CORRECTIONS[0]);
+        let category = fragment::codeable_concept(code(MESSAGES, CORRECTIONS[0]));
         object.set("category", Value::Array(vec![category]));
     }
-    let id = matching::new_id(transaction.now);
-    let written = create::run(concord, call, transaction, COMMUNICATION, request, None, &id, record)?;
-    let communication = access::stored(&written.version)?;
+    let id = logical_id::new_id(session.transaction.now);
+    let written = create::create(session, COMMUNICATION, request, None, Some(id.clone()))?;
+    let communication = labels::value_shown(&written.version)?.into_owned();
     let about = communication.list("about").iter().filter_map(|one| one.text("reference"));
-    let tasks = about.filter_map(|one| local_reference(&concord.base, one));
+    let tasks = about.filter_map(|one| local_reference(&session.service.base, one));
     // The last, as the server names the one that it opens after what the request itself named.
     let task = tasks.filter_map(|one| one.strip_prefix("Task/").map(str::to_owned)).next_back();
-    let mut parameters =
-        vec![Value::object([("name", Value::string("Response")), ("resource", communication.clone())])];
-    if let Some(head) = task.map(|task| transaction.head(TASK, &task, false)).transpose()?.flatten() {
-        let task = access::stored(&head.version)?;
+    let mut answer = vec![parameter("Response", Content::Resource(communication.clone()))];
+    if let Some(head) =
+        task.map(|task| session.transaction.head(KnownName::stored(TASK, &task), false)).transpose()?.flatten()
+    {
+        let task = labels::value_shown(&head.version)?.into_owned();
         let opened = task.list("input").iter().any(|input| {
             let said = input.get("valueReference").and_then(|one| one.text("reference"));
             said == Some(&format!("Communication/{id}"))
         });
         if opened && head.version.version == 1 {
-            parameters.push(Value::object([("name", Value::string("Task")), ("resource", task)]));
+            answer.push(parameter("Task", Content::Resource(task)));
         }
     }
-    Ok(Value::object([("resourceType", Value::string("Parameters")), ("parameter", Value::Array(parameters))]))
+    Ok(parameters(answer)?)
 }

@@ -9,24 +9,22 @@ use std::sync::Arc;
 
 use concord_consent::caller::{Actor, App, Caller, Credentials, Proofing};
 use concord_consent::decision::{Decision, ItemEffect, Layer, Reason, Verdict};
-use concord_consent::facts::{ConsentFacts, Facts, Period, RoleFacts, Target as Named};
+use concord_consent::facts::{ConsentFacts, Facts, GivenBy, Period, RoleFacts, Target as Named};
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, Request};
 use concord_consent::scope::Scopes;
 use concord_fhir::index::Entries;
 
-use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::{instant, local_reference};
+use concord_model::build::{self, Content, Link, parameter};
 
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, access, facts, judge, logged};
-use crate::store::audit::Record;
-use crate::store::lower::Rows;
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::access::{knowledge, subject_facts};
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::session::Session;
+use crate::interact::{Call, Service, access};
 
 const CONSENT: ResourceType = ResourceType::of("Consent");
 
@@ -39,49 +37,48 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Consent"],
     changes: false,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "Says what a person may see or do of a patient's record, item by item, and why.",
+    description: "Says what a person may see or do of a patient's record, item by item, and why.",
     definition: None,
     parameters: &[
-        Parameter { name: "patient", of: "Reference", min: 1, max: 1, told: "Whose record" },
+        Parameter { name: "patient", of: "Reference", min: 1, max: 1, description: "Whose record" },
         Parameter {
             name: "actor",
             of: "Reference",
             min: 1,
             max: 1,
-            told: "Who: a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device",
+            description: "Who: a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device",
         },
-        Parameter { name: "purpose", of: "code", min: 0, max: 1, told: "What for, of v3-ActReason" },
+        Parameter { name: "purpose", of: "code", min: 0, max: 1, description: "What for, of v3-ActReason" },
         Parameter {
             name: "action",
             of: "code",
             min: 0,
             max: 1,
-            told: "What: access (unless said otherwise), use, disclose, collect or correct",
+            description: "What: access (unless said otherwise), use, disclose, collect or correct",
         },
-        Parameter { name: "when", of: "dateTime", min: 0, max: 1, told: "When; now unless said otherwise" },
-        Parameter { name: "resource", of: "Reference", min: 0, max: 100, told: "To which resources" },
-        Parameter { name: "type", of: "code", min: 0, max: 150, told: "To which types" },
-        Parameter { name: "consent", of: "Resource", min: 0, max: 10, told: "Drafts that are to count as if active" },
+        Parameter { name: "when", of: "dateTime", min: 0, max: 1, description: "When; now unless said otherwise" },
+        Parameter { name: "resource", of: "Reference", min: 0, max: 100, description: "To which resources" },
+        Parameter { name: "type", of: "code", min: 0, max: 150, description: "To which types" },
+        Parameter {
+            name: "consent",
+            of: "Resource",
+            min: 0,
+            max: 10,
+            description: "Drafts that are to count as if active",
+        },
     ],
     run,
 };
 
-fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let store = concord.store.clone();
-        store
-            .read(move |transaction| {
-                let mut record = call.record(Interaction::Operation, target.resource_type);
-                record.query = OPERATION.name.to_owned();
-                logged(evaluated(&concord, &call, transaction, &input, &mut record), record)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    evaluated(session, input)
 }
 
 /// What is asked.
-struct Question {
+struct EvaluateInput {
     patient: String,
     actor: (String, String),
     purpose: Option<Purpose>,
@@ -91,22 +88,24 @@ struct Question {
     types: Vec<ResourceType>,
 }
 
-impl Question {
-    fn read(concord: &Concord, input: &Input) -> Result<Question, Fault> {
+impl EvaluateInput {
+    fn read(service: &Service, input: &Input) -> Result<EvaluateInput, ApiError> {
         let local = |name: &'static str| {
             input
                 .text(name)
-                .and_then(|text| local_reference(&concord.base, &text))
+                .and_then(|text| local_reference(&service.base, &text))
                 .and_then(|text| text.split_once('/').map(|(kind, id)| (kind.to_owned(), id.to_owned())))
         };
         let patient = match local("patient") {
             Some((kind, id)) if kind == "Patient" => id,
-            _ => return Err(Fault::parameter("patient", "a reference such as Patient/123")),
+            _ => return Err(ApiError::parameter("patient", "a reference such as Patient/123")),
         };
-        let actor = local("actor").ok_or_else(|| Fault::parameter("actor", "a reference such as RelatedPerson/123"))?;
+        let actor =
+            local("actor").ok_or_else(|| ApiError::parameter("actor", "a reference such as RelatedPerson/123"))?;
         let purpose = match input.text("purpose") {
             Some(code) => Some(
-                Purpose::parse(&code).ok_or_else(|| Fault::parameter("purpose", "a purpose of use of v3-ActReason"))?,
+                Purpose::parse(&code)
+                    .ok_or_else(|| ApiError::parameter("purpose", "a purpose of use of v3-ActReason"))?,
             ),
             None => None,
         };
@@ -114,87 +113,103 @@ impl Question {
             None | Some("access" | "use" | "disclose") => Action::Read,
             Some("collect") => Action::Create,
             Some("correct") => Action::Update,
-            Some(_) => return Err(Fault::parameter("action", "access, use, disclose, collect or correct")),
+            Some(_) => return Err(ApiError::parameter("action", "access, use, disclose, collect or correct")),
         };
         let when = match input.text("when") {
-            Some(text) => Some(instant::range(&text).ok_or_else(|| Fault::parameter("when", "a date and time"))?.0),
+            Some(text) => Some(instant::range(&text).ok_or_else(|| ApiError::parameter("when", "a date and time"))?.0),
             None => None,
         };
         let types = input
             .texts("type")
             .iter()
-            .map(|name| ResourceType::parse(name).ok_or_else(|| Fault::parameter("type", "a resource type of R4")))
+            .map(|name| ResourceType::parse(name).ok_or_else(|| ApiError::parameter("type", "a resource type of R4")))
             .collect::<Result<Vec<_>, _>>()?;
         let resources = input.texts("resource");
         if resources.is_empty() && types.is_empty() {
-            return Err(Fault::parameter("resource", "name a resource or a type"));
+            return Err(ApiError::parameter("resource", "name a resource or a type"));
         }
-        Ok(Question { patient, actor, purpose, action, when, resources, types })
+        Ok(EvaluateInput { patient, actor, purpose, action, when, resources, types })
     }
 }
 
 /// What the asker may be told.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Disclosure {
     /// All reasons, as far as they may read the Consents behind them.
     All,
     /// What a refusal would tell.
     AsRefused,
 }
 
-fn evaluated(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    input: &Input,
-    record: &mut Record,
-) -> Result<Output, Fault> {
-    access::require_scope(call, Action::Read, CONSENT)?;
-    let question = Question::read(concord, input)?;
-    let told = may_ask(call, &question)?;
-    let key = transaction.patient_key(&question.patient)?.unwrap_or(0);
-    record.patient = if told == Told::All { key } else { 0 };
-    let (asked, role, device) = actor(call, &question, told)?;
-    let mut known = access::facts(concord, &asked, transaction, key)?;
+fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, ApiError> {
+    access::require_scope(session.call, Action::Read, CONSENT)?;
+    let question = EvaluateInput::read(session.service, input)?;
+    let told = may_ask(session.call, &question)?;
+    let key = record(session, &question)?;
+    if told == Disclosure::All {
+        access::disclose(session, &[], std::slice::from_ref(&question.patient))?;
+    }
+    let (asked, role, device) = actor(session.call, &question, told)?;
+    let mut known = access::facts_about(&mut session.calling(&asked), key)?;
     known.roles.extend(role);
     known.devices.extend(device);
-    if told == Told::All {
-        draft(concord, transaction, input, &question, &mut known)?;
+    if told == Disclosure::All {
+        draft(session, input, &question, &mut known)?;
     }
-    let mut evaluation = Evaluation { concord, call, question: &question, told, asked: &asked, facts: &known };
+    let evaluation = Evaluation { question: &question, told, asked: &asked, facts: &known };
     let mut decisions = Vec::new();
     for reference in &question.resources {
-        decisions.push(evaluation.of_resource(transaction, reference)?);
+        decisions.push(evaluation.of_resource(session, reference)?);
     }
     for resource_type in &question.types {
-        decisions.push(evaluation.of_type(transaction, *resource_type)?);
+        decisions.push(evaluation.of_type(session, *resource_type)?);
     }
-    let parameters = decisions
-        .into_iter()
-        .map(|parts| Value::object([("name", Value::string("decision")), ("part", Value::Array(parts))]));
-    Ok(Output::Value(Value::object([
-        ("resourceType", Value::string("Parameters")),
-        ("parameter", Value::Array(parameters.collect())),
-    ])))
+    let answer = decisions.into_iter().map(|parts| parameter("decision", Content::Parts(parts))).collect();
+    Ok(Output::Value(build::parameters(answer)?))
+}
+
+/// The key of the record that is asked about. A patient of whom the asker may not know is asked about as one of whom there
+/// is nothing; whoever may read something in the record knows of the patient.
+fn record(session: &mut Session<'_, '_>, question: &EvaluateInput) -> Result<i64, ApiError> {
+    if let Some(key) = access::record_known(session, &question.patient)? {
+        return Ok(key);
+    }
+    for text in &question.resources {
+        if let Some(local) = local_reference(&session.service.base, text)
+            && let Some((name, id)) = local.split_once('/')
+            && let Some(resource_type) = ResourceType::parse(name)
+            && let Some(head) = knowledge::readable(session, resource_type, id)?
+            && session.transaction.patient_id(head.version.patient)? == question.patient
+        {
+            return Ok(head.version.patient);
+        }
+    }
+    Ok(0)
 }
 
 /// Whether the asker may ask this, and what they may be told.
-fn may_ask(call: &Call, question: &Question) -> Result<Told, Fault> {
+fn may_ask(call: &Call, question: &EvaluateInput) -> Result<Disclosure, ApiError> {
     let caller = &call.caller;
     let (kind, id) = &question.actor;
     let about_self = caller.actor.reference().is_some_and(|own| own == format!("{kind}/{id}"));
     match &caller.actor {
-        Actor::System => Ok(Told::All),
-        Actor::Patient(own) if *own == question.patient && caller.credentials.proofing == Proofing::P9 => Ok(Told::All),
-        actor if actor.is_professional() && facts::in_office(call) => Ok(Told::All),
-        _ if about_self => Ok(Told::AsRefused),
-        _ => Err(Fault::denied("you may ask about yourself; about others the patient may ask")),
+        Actor::System => Ok(Disclosure::All),
+        Actor::Patient(own) if *own == question.patient && caller.credentials.proofing == Proofing::P9 => {
+            Ok(Disclosure::All)
+        }
+        actor if actor.is_professional() && subject_facts::has_privileged_role(call) => Ok(Disclosure::All),
+        _ if about_self => Ok(Disclosure::AsRefused),
+        _ => Err(ApiError::denied("you may ask about yourself; about others the patient may ask")),
     }
 }
 
 /// The call that the actor would make, and what stands for an organization or an app.
-fn actor(call: &Call, question: &Question, told: Told) -> Result<(Call, Option<RoleFacts>, Option<String>), Fault> {
-    if told == Told::AsRefused {
+fn actor(
+    call: &Call,
+    question: &EvaluateInput,
+    told: Disclosure,
+) -> Result<(Call, Option<RoleFacts>, Option<String>), ApiError> {
+    if told == Disclosure::AsRefused {
         // As themselves: with their own scopes, app and sign-in.
         return Ok((call.clone(), None, None));
     }
@@ -219,7 +234,7 @@ fn actor(call: &Call, question: &Question, told: Told) -> Result<(Call, Option<R
         "Device" => (Actor::Patient(question.patient.clone()), None, Some(name)),
         _ => {
             let text = "a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device";
-            return Err(Fault::parameter("actor", text));
+            return Err(ApiError::parameter("actor", text));
         }
     };
     let app = if device.is_some() { App::ThirdParty } else { App::Own };
@@ -235,49 +250,61 @@ fn actor(call: &Call, question: &Question, told: Told) -> Result<(Call, Option<R
     Ok((Call { caller: Arc::new(caller), purpose: None, reason: None, ..call.clone() }, role, device))
 }
 
-/// Puts drafts among the Consents, each in place of the one of its id.
+/// Who would make a draft active: the system that asks, else the patient.
+fn draft_by(call: &Call) -> GivenBy {
+    match access::given_by(call) {
+        GivenBy::System => GivenBy::System,
+        _ => GivenBy::Patient,
+    }
+}
+
+/// Puts drafts among the Consents, each in place of the one of its id if the asker may read that one. What a draft names is
+/// looked into as far as the asker may read it.
 fn draft(
-    concord: &Concord,
-    transaction: &mut Transaction<'_>,
+    session: &mut Session<'_, '_>,
     input: &Input,
-    question: &Question,
-    facts: &mut Facts,
-) -> Result<(), Fault> {
+    question: &EvaluateInput,
+    known: &mut Facts,
+) -> Result<(), ApiError> {
     for (position, value) in input.resources("consent").enumerate() {
         if value.text("resourceType") != Some("Consent") {
-            return Err(Fault::parameter("consent", "a Consent"));
+            return Err(ApiError::parameter("consent", "a Consent"));
         }
-        let id = value.text("id").map_or_else(|| format!("draft-{}", position + 1), str::to_owned);
-        let draft = ConsentFacts::from_draft(&id, value, &concord.base);
+        let replaced = match value.text("id") {
+            Some(id) if knowledge::readable(session, CONSENT, id)?.is_some() => Some(id.to_owned()),
+            _ => None,
+        };
+        let id = replaced.clone().unwrap_or_else(|| format!("draft-{}", position + 1));
+        let draft = ConsentFacts::from_draft(&id, value, &session.service.base).given_by(draft_by(session.call));
         if draft.patient != Some(Named::Local(format!("Patient/{}", question.patient))) {
-            return Err(Fault::parameter("consent", "it is not about the patient"));
+            return Err(ApiError::parameter("consent", "it is not about the patient"));
         }
-        if let Some(patient) = facts.patients.first_mut() {
+        if let Some(patient) = known.patients.first_mut() {
             let patient = Arc::make_mut(patient);
-            let versions = format!("Consent/{id}/");
-            patient.consents.retain(|one| !one.name.starts_with(&versions));
+            if replaced.is_some() {
+                let versions = format!("Consent/{id}/");
+                patient.consents.retain(|one| !one.name.starts_with(&versions));
+            }
             patient.consents.push(draft);
-            crate::interact::known::add_links(concord, transaction, patient)?;
+            knowledge::add_readable_links(session, patient)?;
         }
     }
     Ok(())
 }
 
 struct Evaluation<'a> {
-    concord: &'a Concord,
-    call: &'a Call,
-    question: &'a Question,
-    told: Told,
+    question: &'a EvaluateInput,
+    told: Disclosure,
     asked: &'a Call,
     facts: &'a Facts,
 }
 
 impl Evaluation<'_> {
-    fn decision(&self, transaction: &Transaction<'_>, resource_type: ResourceType) -> Decision {
+    fn decision(&self, session: &mut Session<'_, '_>, resource_type: ResourceType) -> Decision {
         let caller = &self.asked.caller;
         // To be asked about, an emergency needs no reason yet; to a professional who asks about herself it gives nothing
         // that she does not see already.
-        let reason = if self.told == Told::All { Some(ASKED_BEFOREHAND) } else { self.call.reason.as_deref() };
+        let reason = if self.told == Disclosure::All { Some(ASKED_BEFOREHAND) } else { session.call.reason.as_deref() };
         let request = Request {
             caller,
             action: self.question.action,
@@ -285,16 +312,13 @@ impl Evaluation<'_> {
             purpose: self.question.purpose,
             reason,
         };
-        concord_consent::decide(&request, self.facts, self.question.when.unwrap_or(transaction.now))
+        concord_consent::decide(&request, self.facts, self.question.when.unwrap_or(session.transaction.now))
     }
 
-    fn of_resource(&mut self, transaction: &mut Transaction<'_>, text: &str) -> Result<Vec<Value<'static>>, Fault> {
-        let mut parts = vec![Value::object([
-            ("name", Value::string("resource")),
-            ("valueReference", Value::object([("reference", Value::string(text))])),
-        ])];
-        let known = match local_reference(&self.concord.base, text) {
-            Some(local) => self.known(transaction, &local)?,
+    fn of_resource(&self, session: &mut Session<'_, '_>, text: &str) -> Result<Vec<build::Parameter>, ApiError> {
+        let mut parts = vec![parameter("resource", Content::Reference(Link::To(text.to_owned())))];
+        let known = match local_reference(&session.service.base, text) {
+            Some(local) => self.known(session, &local)?,
             None => None,
         };
         let Some((entries, author)) = known else {
@@ -302,28 +326,29 @@ impl Evaluation<'_> {
             parts.extend([effect("deny"), plain("relationship", "not-known", text)]);
             return Ok(parts);
         };
-        let decision = self.decision(transaction, entries.resource_type);
+        let decision = self.decision(session, entries.resource_type);
         let mut item = decision.on(&entries);
         if self.question.action == Action::Update && item.effect != ItemEffect::Deny {
             let author = Some(author.as_str()).filter(|author| !author.is_empty());
             let actor = &self.asked.caller.actor;
-            if let Err(reason) = concord_consent::may_change(actor, author, &self.facts.roles, transaction.now) {
+            if let Err(reason) = concord_consent::may_change(actor, author, &self.facts.roles, session.transaction.now)
+            {
                 item.effect = ItemEffect::Deny;
                 item.reasons = vec![*reason];
             }
         }
         parts.push(effect(item.effect.code()));
-        let reasons = self.told(transaction, item.reasons, item.effect)?;
+        let reasons = self.reason_parts(session, item.reasons, item.effect)?;
         parts.extend(reasons);
         Ok(parts)
     }
 
     fn of_type(
-        &mut self,
-        transaction: &mut Transaction<'_>,
+        &self,
+        session: &mut Session<'_, '_>,
         resource_type: ResourceType,
-    ) -> Result<Vec<Value<'static>>, Fault> {
-        let decision = self.decision(transaction, resource_type);
+    ) -> Result<Vec<build::Parameter>, ApiError> {
+        let decision = self.decision(session, resource_type);
         let answer = decision.on_type(resource_type, &self.question.patient);
         let concerns = |reason: &Reason| reason.about.clone().of_type(resource_type) != Predicate::None;
         let outcome = if answer == Some(false) { ItemEffect::Deny } else { ItemEffect::Permit };
@@ -332,47 +357,40 @@ impl Evaluation<'_> {
             .into_iter()
             .filter(|reason| concerns(reason) && (outcome == ItemEffect::Permit || reason.verdict != Verdict::Permits))
             .collect();
-        let mut parts = vec![
-            Value::object([("name", Value::string("type")), ("valueCode", Value::string(resource_type.name()))]),
-            effect(outcome.code()),
-        ];
+        let mut parts = vec![parameter("type", Content::Code(resource_type.name().to_owned())), effect(outcome.code())];
         if answer.is_none() {
             parts.push(plain("obligation", "depends", "it depends on the item: ask about it by its reference"));
         }
-        parts.extend(self.told(transaction, reasons, outcome)?);
+        parts.extend(self.reason_parts(session, reasons, outcome)?);
         Ok(parts)
     }
 
-    /// What a resource is judged by, and who wrote it, if the asker may see it.
-    fn known(&self, transaction: &mut Transaction<'_>, local: &str) -> Result<Option<(Entries, String)>, Fault> {
+    /// What a resource is evaluated by, and who wrote it, if the asker may see it.
+    fn known(&self, session: &mut Session<'_, '_>, local: &str) -> Result<Option<(Entries, String)>, ApiError> {
         let Some((resource_type, id)) =
             local.split_once('/').and_then(|(name, id)| Some((ResourceType::parse(name)?, id)))
         else {
             return Ok(None);
         };
-        let Some(head) = transaction.head(resource_type, id, false)? else { return Ok(None) };
-        let decision = access::decide_on(self.concord, self.call, transaction, Action::Read, &head)?;
-        if head.version.deleted || !judge::permits(transaction, &decision, Rows::Current, &head.version)? {
-            return Ok(None);
-        }
-        let entries = facts::entries(self.concord, transaction, &head.version)?;
+        let Some(head) = knowledge::readable(session, resource_type, id)? else { return Ok(None) };
+        let entries = subject_facts::entries(session, &head.version)?;
         Ok(Some((entries, head.version.author)))
     }
 
     /// The reasons as the asker may know them.
-    fn told(
+    fn reason_parts(
         &self,
-        transaction: &mut Transaction<'_>,
+        session: &mut Session<'_, '_>,
         reasons: Vec<Reason>,
         effect: ItemEffect,
-    ) -> Result<Vec<Value<'static>>, Fault> {
+    ) -> Result<Vec<build::Parameter>, ApiError> {
         let mut parts = Vec::new();
         for reason in reasons {
-            if self.told == Told::AsRefused && reason.verdict != Verdict::Permits && !is_open(&reason) {
+            if self.told == Disclosure::AsRefused && reason.verdict != Verdict::Permits && !is_open(&reason) {
                 continue;
             }
-            let known = facts::knows_consent(self.concord, self.call, transaction, reason.consent.as_deref())?;
-            parts.push(reason_part(&reason, known));
+            let known = subject_facts::knows_consent(session, reason.consent.as_deref())?;
+            parts.push(reason_part("reason", &reason, known));
         }
         if parts.is_empty() {
             let text = match effect {
@@ -391,35 +409,31 @@ fn is_open(reason: &Reason) -> bool {
         || matches!(reason.rule, "role-not-held" | "break-glass.sign-in" | "break-glass.reason" | "office.reason")
 }
 
-fn effect(code: &'static str) -> Value<'static> {
-    Value::object([("name", Value::string("effect")), ("valueCode", Value::string(code))])
+fn effect(code: &'static str) -> build::Parameter {
+    parameter("effect", Content::Code(code.to_owned()))
 }
 
-fn plain(layer: &'static str, rule: &'static str, text: &'static str) -> Value<'static> {
-    let part = |name: &'static str, of: &'static str, value: &'static str| {
-        Value::object([("name", Value::string(name)), (of, Value::string(value))])
-    };
-    let parts =
-        vec![part("layer", "valueCode", layer), part("rule", "valueCode", rule), part("text", "valueString", text)];
-    Value::object([("name", Value::string("reason")), ("part", Value::Array(parts))])
+fn plain(layer: &'static str, rule: &'static str, text: &'static str) -> build::Parameter {
+    let parts = vec![
+        parameter("layer", Content::Code(layer.to_owned())),
+        parameter("rule", Content::Code(rule.to_owned())),
+        parameter("text", Content::String(text.to_owned())),
+    ];
+    parameter("reason", Content::Parts(parts))
 }
 
 /// A reason as a part of an answer; `consent` says whether the Consent that it stands in is named.
-pub(super) fn reason_part(reason: &Reason, consent: bool) -> Value<'static> {
-    let part = |name: &'static str, of: &'static str, value: Value<'static>| {
-        Value::object([("name", Value::string(name)), (of, value)])
-    };
+pub(super) fn reason_part(name: &'static str, reason: &Reason, consent: bool) -> build::Parameter {
     let mut parts = vec![
-        part("layer", "valueCode", Value::string(reason.layer.code())),
-        part("rule", "valueCode", Value::string(reason.rule)),
+        parameter("layer", Content::Code(reason.layer.code().to_owned())),
+        parameter("rule", Content::Code(reason.rule.to_owned())),
     ];
     if let (Some(name), true) = (&reason.consent, consent) {
-        let reference = Value::object([("reference", Value::string(name.as_str()))]);
-        parts.push(part("consent", "valueReference", reference));
+        parts.push(parameter("consent", Content::Reference(Link::To(name.clone()))));
         if let Some(provision) = &reason.provision {
-            parts.push(part("provision", "valueString", Value::string(provision.as_str())));
+            parts.push(parameter("provision", Content::String(provision.clone())));
         }
     }
-    parts.push(part("text", "valueString", Value::string(reason.text.as_str())));
-    Value::object([("name", Value::string("reason")), ("part", Value::Array(parts))])
+    parts.push(parameter("text", Content::String(reason.text.clone())));
+    parameter(name, Content::Parts(parts))
 }

@@ -1,26 +1,25 @@
 //! `Patient/$everything`: a whole record, as far as the caller may see it (R4 "Patient-everything"). The Patient and
 //! About Me come first; the decision is in the statement, as in a search.
 
-use std::sync::Arc;
-
 use concord_consent::request::Action;
 use concord_fhir::index::ParameterId;
 use concord_fhir::issue::Issue;
 use concord_fhir::predicate::{Comparison, Predicate};
 use concord_fhir::registry::{ResourceType, parameter};
 use concord_fhir::search::Query;
+use concord_store::rows::Version;
+use concord_store::search::{PageRequest, Position, PositionValue, TypeQuery};
 
-use super::record::{self, PATIENT, QUESTIONNAIRE_RESPONSE};
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::history::per_patient;
+use crate::error::ApiError;
+use crate::interact::access;
+use crate::interact::operation::record;
+use crate::interact::operation::record::{PATIENT, QUESTIONNAIRE_RESPONSE};
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+
 use crate::interact::search::Page;
-use crate::interact::{Call, Concord, include, logged, read};
-use crate::store::audit::Record;
-use crate::store::rows::Version;
-use crate::store::search::{Among, Position, PositionValue, Wanted};
-use crate::store::transaction::Transaction;
+use crate::interact::search::include;
+use crate::interact::session::Session;
+use crate::interact::{Call, Service, read};
 
 /// `Patient/$everything`
 pub(super) const OPERATION: Operation = Operation {
@@ -28,17 +27,25 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type, Level::Instance],
     types: &["Patient"],
     changes: false,
+    reads_log: false,
+    logs_parameters: true,
     takes_invalid: false,
-    told: "Everything in the patient's record that the caller may see, page by page: the Patient and About Me first, \
+    description: "Everything in the patient's record that the caller may see, page by page: the Patient and About Me first, \
            and with each page whom and what it names.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
     parameters: &[
-        Parameter { name: "start", of: "date", min: 0, max: 1, told: "Only care from this date on" },
-        Parameter { name: "end", of: "date", min: 0, max: 1, told: "Only care up to this date" },
-        Parameter { name: "_since", of: "instant", min: 0, max: 1, told: "Only what has changed since" },
-        Parameter { name: "_type", of: "code", min: 0, max: 20, told: "Only these types, with commas between them" },
-        Parameter { name: "_count", of: "integer", min: 0, max: 1, told: "How many on a page" },
-        Parameter { name: "_cursor", of: "string", min: 0, max: 1, told: "From a next link" },
+        Parameter { name: "start", of: "date", min: 0, max: 1, description: "Only care from this date on" },
+        Parameter { name: "end", of: "date", min: 0, max: 1, description: "Only care up to this date" },
+        Parameter { name: "_since", of: "instant", min: 0, max: 1, description: "Only what has changed since" },
+        Parameter {
+            name: "_type",
+            of: "code",
+            min: 0,
+            max: 20,
+            description: "Only these types, with commas between them",
+        },
+        Parameter { name: "_count", of: "integer", min: 0, max: 1, description: "How many on a page" },
+        Parameter { name: "_cursor", of: "string", min: 0, max: 1, description: "From a next link" },
     ],
     run,
 };
@@ -61,7 +68,7 @@ const CARE_DATES: [(&str, &[&str]); 13] = [
 ];
 
 /// What was asked for.
-struct Asked {
+struct EverythingInput {
     patient: String,
     types: Vec<ResourceType>,
     care: (Option<i64>, Option<i64>),
@@ -72,45 +79,27 @@ struct Asked {
     context: String,
 }
 
-fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let asked = asked(&concord, &call, &target, &input)?;
-        let store = concord.store.clone();
-        store
-            .read(move |transaction| {
-                let mut record = call.record(Interaction::Operation, Some(PATIENT));
-                record.query = record::told(OPERATION.name, &input);
-                record.entity.clone_from(&asked.patient);
-                let page = page(&concord, &call, transaction, &asked, &mut record);
-                let records = match &page {
-                    Ok(page) => {
-                        let about = [asked.patient.clone()];
-                        per_patient(transaction, record.clone(), &page.disclosed(), &about)
-                    }
-                    Err(_) => Ok(Vec::new()),
-                };
-                match (page, records) {
-                    (Ok(page), Ok(records)) => (Ok(Output::Page(page)), records),
-                    (Err(fault), _) | (_, Err(fault)) => logged(Err(fault), record),
-                }
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    let asked = asked(session.service, session.call, target, input)?;
+    session.audit.about(&asked.patient);
+    let page = page(session, &asked)?;
+    access::disclose(session, &page.disclosed(), &[asked.patient])?;
+    Ok(Output::Page(page))
 }
 
-fn asked(concord: &Concord, call: &Call, target: &Target, input: &Input) -> Result<Asked, Fault> {
+fn asked(service: &Service, call: &Call, target: &OperationTarget, input: &Input) -> Result<EverythingInput, ApiError> {
     let patient = record::patient(call, target)?;
     let mut types = Vec::new();
     for name in input.texts("_type").iter().flat_map(|names| names.split(',')) {
         let known = ResourceType::parse(name).filter(|one| record::types().any(|other| other == *one));
-        types.push(known.ok_or_else(|| Fault::parameter("_type", "not a type of resources in a patient's record"))?);
+        types.push(known.ok_or_else(|| ApiError::parameter("_type", "not a type of resources in a patient's record"))?);
     }
-    let context = format!("{} of {patient}", record::told(OPERATION.name, input));
-    Ok(Asked {
+    let context = format!("{} of {patient}", OPERATION.asked(input));
+    Ok(EverythingInput {
         types: if types.is_empty() { record::types().collect() } else { types },
         care: record::span(input, "start", "end")?,
         since: record::span(input, "_since", "_since")?.0,
-        limit: record::count(concord, input)?,
+        limit: record::count(service, input)?,
         cursor: input.text("_cursor"),
         patient,
         context,
@@ -118,7 +107,7 @@ fn asked(concord: &Concord, call: &Call, target: &Target, input: &Input) -> Resu
 }
 
 /// What is looked for of one type. What has no time of care is not left out for want of it.
-fn wanted(asked: &Asked, resource_type: ResourceType) -> Predicate {
+fn wanted(asked: &EverythingInput, resource_type: ResourceType) -> Predicate {
     let mut wanted = Predicate::All;
     if let Some(since) = asked.since {
         wanted = wanted.and(Predicate::Updated(Comparison::AtLeast, since));
@@ -140,20 +129,14 @@ fn care_dates(resource_type: ResourceType) -> Vec<ParameterId> {
 }
 
 /// A page: first what is at the top of the record, then the rest. The cursor says in which of the two it goes on.
-fn page(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    asked: &Asked,
-    record: &mut Record,
-) -> Result<Page, Fault> {
+fn page(session: &mut Session<'_, '_>, asked: &EverythingInput) -> Result<Page, ApiError> {
     let after = match &asked.cursor {
-        Some(text) => Some(concord.cursors.open(call, &asked.context, text)?),
+        Some(text) => Some(session.service.cursors.open(session.call, &asked.context, text)?),
         None => None,
     };
     let mut versions: Vec<Version> = Vec::new();
     let mut next = None;
-    for (number, part) in [Part::Top, Part::Rest].into_iter().enumerate() {
+    for (number, part) in [EverythingPart::Top, EverythingPart::Rest].into_iter().enumerate() {
         let place = match &after {
             Some(position) if position.values.len() > number => continue,
             Some(position) if position.values.len() == number => {
@@ -162,53 +145,51 @@ fn page(
             _ => None,
         };
         let room = asked.limit.saturating_sub(u32::try_from(versions.len()).unwrap_or(u32::MAX));
-        let among = part.among(concord, call, transaction, asked)?;
+        let among = part.among(session, asked)?;
         let (found, more) = match (among.is_empty(), room) {
             (true, _) => (Vec::new(), None),
             // The page is full: the next one begins at the start of this part, if there is anything in it.
             (false, 0) => {
-                let (first, _) = transaction.page(&Wanted { among: &among, sort: &[], after: None, limit: 1 })?;
+                let (first, _) =
+                    session.transaction.page(&PageRequest { queries: &among, sort: &[], after: None, limit: 1 })?;
                 (Vec::new(), (!first.is_empty()).then_some(Position { values: Vec::new(), key: 0 }))
             }
-            _ => transaction.page(&Wanted { among: &among, sort: &[], after: place.as_ref(), limit: room })?,
+            _ => session.transaction.page(&PageRequest {
+                queries: &among,
+                sort: &[],
+                after: place.as_ref(),
+                limit: room,
+            })?,
         };
         versions.extend(found);
         if let Some(position) = more {
             let values = vec![PositionValue::Missing; number];
-            next = Some(concord.cursors.seal(call, &asked.context, &Position { values, ..position }));
+            next = Some(session.service.cursors.seal(session.call, &asked.context, &Position { values, ..position }));
             break;
         }
     }
     if versions.is_empty() && after.is_none() {
         // With nothing to see, the record is as if it were not there, unless the Patient may be read.
-        read::visible(concord, call, transaction, PATIENT, &asked.patient, Action::Read, record)?;
+        read::visible(session, PATIENT, &asked.patient, Action::Read)?;
     }
-    record.reason.clear();
     let mut query = Query::of(None, Predicate::All);
     query.compartment = Some(asked.patient.clone());
     query.include = record::referred();
-    let (included, remarks): (Vec<Version>, Vec<Issue>) =
-        include::along(concord, call, transaction, &query, &versions)?;
+    let (included, remarks): (Vec<Version>, Vec<Issue>) = include::included(session, &query, &versions)?;
     Ok(Page { versions, included, remarks, total: None, next })
 }
 
 /// A part of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum EverythingPart {
     /// The Patient and About Me.
     Top,
     /// All else.
     Rest,
 }
 
-impl Part {
-    fn among(
-        self,
-        concord: &Concord,
-        call: &Call,
-        transaction: &mut Transaction<'_>,
-        asked: &Asked,
-    ) -> Result<Vec<Among>, Fault> {
+impl EverythingPart {
+    fn among(self, session: &mut Session<'_, '_>, asked: &EverythingInput) -> Result<Vec<TypeQuery>, ApiError> {
         let mut all = Vec::new();
         for resource_type in &asked.types {
             let top = match *resource_type {
@@ -216,10 +197,10 @@ impl Part {
                 QUESTIONNAIRE_RESPONSE => record::about_me(),
                 _ => Predicate::None,
             };
-            let part = if self == Part::Top { top } else { top.negate() };
+            let part = if self == EverythingPart::Top { top } else { top.negate() };
             let wanted = wanted(asked, *resource_type).and(part);
             if wanted != Predicate::None {
-                all.extend(record::among(concord, call, transaction, *resource_type, &asked.patient, wanted)?);
+                all.extend(record::type_queries(session, *resource_type, &asked.patient, wanted)?);
             }
         }
         Ok(all)

@@ -1,19 +1,18 @@
 //! `Observation/$lastn`: the last readings of each kind (R4 "Observation-lastn"). Kinds are told apart by their codes;
 //! two that share one reading are one.
 
-use std::sync::Arc;
-
 use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::{Predicate, Test};
+use concord_store::rows::Version;
 
-use super::readings::{self, CATEGORY, CODE, DATE, PATIENT, SUBJECT};
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
+use crate::error::ApiError;
+use crate::interact::access;
+use crate::interact::operation::readings;
+use crate::interact::operation::readings::{CATEGORY, CODE, DATE, PATIENT, SUBJECT};
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::search::Page;
-use crate::interact::{Call, Concord, access};
-use crate::store::rows::Version;
-use crate::store::transaction::Transaction;
+use crate::interact::session::Session;
 
 /// How many codes one patient's readings may have.
 const MOST_CODES: usize = 300;
@@ -24,8 +23,10 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Observation"],
     changes: false,
+    reads_log: false,
+    logs_parameters: true,
     takes_invalid: false,
-    told: "The last readings of each kind, the newest of a kind first.",
+    description: "The last readings of each kind, the newest of a kind first.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
     parameters: &[
         PATIENT,
@@ -33,43 +34,36 @@ pub(super) const OPERATION: Operation = Operation {
         CODE,
         CATEGORY,
         DATE,
-        Parameter { name: "max", of: "positiveInt", min: 0, max: 1, told: "How many of each kind; 1 by default" },
+        Parameter {
+            name: "max",
+            of: "positiveInt",
+            min: 0,
+            max: 1,
+            description: "How many of each kind; 1 by default",
+        },
     ],
     run,
 };
 
-fn run(concord: Arc<Concord>, call: Call, _: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let store = concord.store.clone();
-        store
-            .read_records(move |transaction| {
-                let done = found(&concord, &call, transaction, &input);
-                readings::told(&call, transaction, OPERATION.name, &input, done)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    readings::run_logged(session, |session| found(session, input))
 }
 
-fn found(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    input: &Input,
-) -> Result<(Output, Vec<Version>, String), Fault> {
+fn found(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Version>, String), ApiError> {
     let most = match input.text("max") {
         None => 1,
         Some(text) => text
             .parse::<usize>()
             .ok()
             .filter(|most| (1..=1000).contains(most))
-            .ok_or_else(|| Fault::parameter("max", "a whole number from 1 to 1000"))?,
+            .ok_or_else(|| ApiError::parameter("max", "a whole number from 1 to 1000"))?,
     };
-    let meant = readings::meant(concord, call, input, transaction.now)?;
+    let meant = readings::meant(session.service, session.call, input, session.transaction.now)?;
     let parameter = ParameterId::of("Observation.code");
     // Only what may be found is looked through for codes, or how many there are would tell of what is hidden.
-    let all = readings::among(concord, call, transaction, &meant, Predicate::All)?;
+    let all = readings::type_queries(session, &meant, Predicate::All)?;
     let mut codes = match &all {
-        Some(all) => transaction.keys(all, parameter, MOST_CODES + 1)?,
+        Some(all) => session.transaction.keys(all, parameter, MOST_CODES + 1)?,
         None => Vec::new(),
     };
     let cut = codes.len() > MOST_CODES;
@@ -77,8 +71,8 @@ fn found(
     let mut kinds: Vec<Kind> = Vec::new();
     for code in codes {
         let of_code = Predicate::Entry(parameter, Test::Is(code.clone()));
-        let among = readings::among(concord, call, transaction, &meant, of_code)?;
-        let (newest, _) = readings::newest(transaction, among, most)?;
+        let among = readings::type_queries(session, &meant, of_code)?;
+        let (newest, _) = readings::newest(session.transaction, among, most)?;
         if !newest.is_empty() {
             join(&mut kinds, newest);
         }

@@ -2,31 +2,31 @@
 //! resource is labelled with.
 //!
 //! Whoever may change a resource changes its labels, tags and profiles by a new version of it. A patient may raise the
-//! sensitivity of anything in her record: that label is kept beside the resource, which stays as it was written, and only
+//! sensitivity of anything in her record: that label is kept relabel_added the resource, which stays as it was written, and only
 //! who put it there takes it away.
 
-use std::sync::Arc;
-
-use concord_consent::caller::{Actor, Proofing};
+use concord_consent::caller::{Actor, App, Proofing};
 use concord_consent::raises;
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Object, Value};
 use concord_fhir::registry::ResourceType;
+use concord_model::build::{Content, parameter, parameters};
+use concord_store::named::KnownName;
+use concord_store::rows::Version;
 
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, PROVENANCE, access, labels, logged, read, redact, review, update, write};
-use crate::store::audit::Record;
-use crate::store::rows::Version;
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::access::redaction;
+use crate::interact::labels::review;
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::session::Session;
+use crate::interact::{PROVENANCE, access, labels, read, update, write};
 
-/// How many labels, tags and profiles one call may name, and how many labels there may be beside a resource.
+/// How many labels, tags and profiles one call may name, and how many labels there may be relabel_added a resource.
 const MOST: usize = 50;
 
 const GIVEN: &[Parameter] =
-    &[Parameter { name: "meta", of: "Meta", min: 1, max: 1, told: "The profiles, tags and labels" }];
+    &[Parameter { name: "meta", of: "Meta", min: 1, max: 1, description: "The profiles, tags and labels" }];
 
 /// `$meta`
 pub(super) const READ: Operation = Operation {
@@ -34,11 +34,13 @@ pub(super) const READ: Operation = Operation {
     levels: &[Level::Instance],
     types: &[],
     changes: false,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "Says what a resource is labelled with.",
+    description: "Says what a resource is labelled with.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
     parameters: &[],
-    run: told,
+    run: read_meta,
 };
 
 /// `$meta-add`
@@ -47,8 +49,10 @@ pub(super) const ADD: Operation = Operation {
     levels: &[Level::Instance],
     types: &[],
     changes: true,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "Puts profiles, tags and labels on a resource. A patient may raise the sensitivity of anything in her record.",
+    description: "Puts profiles, tags and labels on a resource. A patient may raise the sensitivity of anything in her record.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-add"),
     parameters: GIVEN,
     run: added,
@@ -60,77 +64,54 @@ pub(super) const DELETE: Operation = Operation {
     levels: &[Level::Instance],
     types: &[],
     changes: true,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "Takes profiles, tags and labels from a resource. A label is taken away by who put it there.",
+    description: "Takes profiles, tags and labels from a resource. A label is taken away by who put it there.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
     parameters: GIVEN,
     run: deleted,
 };
 
-fn told(concord: Arc<Concord>, call: Call, target: Target, _input: Input) -> Running {
-    Box::pin(async move {
-        let store = concord.store.clone();
-        store
-            .read(move |transaction| {
-                let mut record = call.record(Interaction::Operation, target.resource_type);
-                record.query = READ.name.to_owned();
-                let done = on(&target).and_then(|(named, id)| {
-                    record.entity = id.to_owned();
-                    let version = read::current(&concord, &call, transaction, named, id, &mut record)?;
-                    answer(version)
-                });
-                logged(done, record)
-            })
-            .await
-    })
+fn read_meta(session: &mut Session<'_, '_>, target: &OperationTarget, _input: &Input) -> Result<Output, ApiError> {
+    let (named, id) = on(target)?;
+    answer(read::current(session, named, id)?)
 }
 
-fn added(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
-    changed(concord, call, target, input, true)
+fn added(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    changed(session, target, input, true)
 }
 
-fn deleted(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
-    changed(concord, call, target, input, false)
+fn deleted(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    changed(session, target, input, false)
 }
 
-fn changed(concord: Arc<Concord>, call: Call, target: Target, input: Input, adds: bool) -> Running {
-    Box::pin(async move {
-        let store = concord.store.clone();
-        store
-            .change(move |transaction| {
-                let mut record = call.record(Interaction::Operation, target.resource_type);
-                record.query = if adds { ADD.name } else { DELETE.name }.to_owned();
-                let done = on(&target).and_then(|(named, id)| {
-                    record.entity = id.to_owned();
-                    let change = Change::read(&input, adds)?;
-                    relabel(&concord, &call, transaction, named, id, &change, &mut record)?;
-                    let head = transaction.head(named, id, false)?.ok_or(Fault::NotFound)?;
-                    answer(head.version)
-                });
-                logged(done, record)
-            })
-            .await
-    })
+fn changed(
+    session: &mut Session<'_, '_>,
+    target: &OperationTarget,
+    input: &Input,
+    adds: bool,
+) -> Result<Output, ApiError> {
+    let (named, id) = on(target)?;
+    let change = Change::read(input, adds)?;
+    let relabelled = relabel(session, named, id, &change)?;
+    let head = session.transaction.head(KnownName::of(&relabelled), false)?.ok_or(ApiError::NotFound)?;
+    answer(head.version)
 }
 
-fn on(target: &Target) -> Result<(ResourceType, &str), Fault> {
+fn on(target: &OperationTarget) -> Result<(ResourceType, &str), ApiError> {
     match (target.resource_type, target.id.as_deref()) {
         (Some(named), Some(id)) => Ok((named, id)),
-        _ => Err(Fault::Internal("an operation on a resource without one".to_owned())),
+        _ => Err(ApiError::Internal("an operation on a resource without one".to_owned())),
     }
 }
 
 /// Parameters with the meta of a version as its readers are shown it.
-fn answer(version: Version) -> Result<Output, Fault> {
+fn answer(version: Version) -> Result<Output, ApiError> {
     let text = labels::shown(version)?;
-    let value = concord_fhir::json::parse(text.as_bytes(), &concord_fhir::json::Limits::default())
-        .map_err(|_| Fault::Internal("a stored body cannot be read".to_owned()))?;
+    let value = concord_store::rows::parse_body(&text)?;
     let meta = value.get("meta").cloned().unwrap_or_else(|| Value::Object(Object::default())).into_owned();
-    let given = Value::object([("name", Value::string("return")), ("valueMeta", meta)]);
-    Ok(Output::Value(Value::object([
-        ("resourceType", Value::string("Parameters")),
-        ("parameter", Value::Array(vec![given])),
-    ])))
+    Ok(Output::Value(parameters(vec![parameter("return", Content::Meta(meta))])?))
 }
 
 impl Change {
@@ -154,20 +135,20 @@ fn place(list: &str, position: usize) -> String {
 }
 
 impl Change {
-    fn read(input: &Input, adds: bool) -> Result<Change, Fault> {
+    fn read(input: &Input, adds: bool) -> Result<Change, ApiError> {
         let given = input.values("meta").next();
         let list = |name: &str| given.map(|meta| meta.list(name).to_vec()).unwrap_or_default();
         let change = Change { adds, security: list("security"), tags: list("tag"), profiles: list("profile") };
         let total = change.security.len() + change.tags.len() + change.profiles.len();
         if total == 0 {
-            return Err(Fault::parameter("meta", "names no profile, tag or label"));
+            return Err(ApiError::parameter("meta", "names no profile, tag or label"));
         }
         if total > MOST {
-            return Err(Fault::parameter("meta", format!("may name {MOST} profiles, tags and labels at most")));
+            return Err(ApiError::parameter("meta", format!("may name {MOST} profiles, tags and labels at most")));
         }
         for (name, codings) in [("security", &change.security), ("tag", &change.tags)] {
             if let Some(position) = codings.iter().position(|coding| coding.text("code").is_none()) {
-                return Err(Fault::rule(place(name, position), "a label or tag is named by its system and code"));
+                return Err(ApiError::rule(place(name, position), "a label or tag is named by its system and code"));
             }
         }
         Ok(change)
@@ -206,83 +187,81 @@ impl Change {
 }
 
 fn relabel(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     id: &str,
     change: &Change,
-    record: &mut Record,
-) -> Result<(), Fault> {
-    let (head, seen) = read::seen(concord, call, transaction, resource_type, id, Action::Update, record)?;
+) -> Result<Version, ApiError> {
+    let (head, seen) = read::seen(session, resource_type, id, Action::Update)?;
     let old = head.version;
     if old.deleted {
-        return Err(Fault::Gone);
+        return Err(ApiError::Gone);
     }
+    let before = old.clone();
     // What hides a resource from the one who wrote it is a system's to release, or nobody could.
-    let owns = if call.caller.actor == Actor::System && change.releases() {
+    let owns = if session.call.caller.actor == Actor::System && change.releases() {
         Ok(())
     } else {
-        access::owns(concord, call, transaction, &old)?
+        access::owns(session, &old)?
     };
-    if owns.is_ok() && !change.adds && call.caller.actor != Actor::System {
+    if owns.is_ok() && !change.adds && session.call.caller.actor != Actor::System {
         let hides = |coding: &Value<'static>| review::hides(coding);
         if let Some(position) = change.security.iter().position(hides) {
             let text = "what hides a resource from the patient is taken away by $release, with a reason";
-            return Err(Fault::rule(place("security", position), text));
+            return Err(ApiError::rule(place("security", position), text));
         }
     }
     if owns.is_ok() && resource_type != PROVENANCE {
         if !change.adds {
-            take_away(call, transaction, &old, change)?;
+            take_away(session, &old, change)?;
         }
-        redact::refuse_part(transaction, &seen, &old, &Value::Null)?;
-        let proposed = change.made(labels::stored(&old)?.into_owned());
-        update::put(concord, call, transaction, old, proposed, Vec::new(), record)?;
+        redaction::refuse_part(session.transaction, &seen, &old, &Value::Null)?;
+        let proposed = change.made(old.resource()?.into_owned());
+        update::put(session, old, proposed, Vec::new())?;
     } else {
-        beside(call, transaction, &old, change, owns)?;
+        relabel_added(session, &old, change, owns)?;
     }
-    let now = transaction.head(resource_type, id, true)?.ok_or(Fault::NotFound)?.version;
-    labels::settle(concord, transaction, &now)?;
-    let mut patients = Vec::new();
-    for key in transaction.patients_of(crate::store::lower::Rows::Current, &now)? {
-        patients.push(transaction.patient_id(key)?);
-    }
-    write::note_access_change(transaction, resource_type, &patients)
+    let now = session.transaction.head(KnownName::of(&before), true)?.ok_or(ApiError::NotFound)?.version;
+    session.transaction.refresh_labels(&now)?;
+    let patients = session.transaction.patient_ids_of(&now)?;
+    write::note_access_change(session, resource_type, &patients)?;
+    Ok(now)
 }
 
-/// Takes the caller's labels from beside a resource; those of others stay, and that is said.
-fn take_away(call: &Call, transaction: &mut Transaction<'_>, old: &Version, change: &Change) -> Result<(), Fault> {
-    let known = transaction.beside(old.key)?;
+/// Takes the caller's labels from relabel_added a resource; those of others stay, and that is said.
+fn take_away(session: &mut Session<'_, '_>, old: &Version, change: &Change) -> Result<(), ApiError> {
+    let known = session.transaction.labels_added_to(old.key)?;
     for coding in &change.security {
-        let own = labels::by(call, labels::key(coding));
+        let own = labels::by(session.call, labels::key(coding));
         let mine = known.contains(&own);
         if known.iter().any(|label| label.key == own.key && label.author != own.author) && !mine {
-            return Err(Fault::denied("somebody else put this label there, and only they take it away"));
+            return Err(ApiError::denied("somebody else put this label there, and only they take it away"));
         }
-        transaction.take_from_beside(old.key, &own)?;
+        session.transaction.remove_label(old.key, &own)?;
     }
     Ok(())
 }
 
 /// What somebody may do about the labels of what another wrote.
-fn beside(
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+fn relabel_added(
+    session: &mut Session<'_, '_>,
     old: &Version,
     change: &Change,
     owns: Result<(), Vec<Issue>>,
-) -> Result<(), Fault> {
-    let own_record = match &call.caller.actor {
-        Actor::Patient(own) if call.caller.credentials.proofing == Proofing::P9 => {
-            let key = transaction.patient_key(own)?;
-            let patients = transaction.patients_of(crate::store::lower::Rows::Current, old)?;
+) -> Result<(), ApiError> {
+    // Whoever may see a record with somebody else's app need not want that the app says who else may: a label is her choice,
+    // which she makes in her own.
+    let is_own_app = session.call.caller.credentials.app == App::Own;
+    let own_record = match &session.call.caller.actor {
+        Actor::Patient(own) if is_own_app && session.call.caller.credentials.proofing == Proofing::P9 => {
+            let key = session.transaction.patient_key(own)?;
+            let patients = session.transaction.patients_of(concord_store::lower::Rows::Current, old)?;
             key.is_some_and(|key| patients.contains(&key))
         }
         _ => false,
     };
     if !own_record || !change.tags.is_empty() || !change.profiles.is_empty() {
-        return Err(owns.err().map_or_else(|| Fault::denied("this is not yours to label"), Fault::Denied));
+        return Err(owns.err().map_or_else(|| ApiError::denied("this is not yours to label"), ApiError::Denied));
     }
     if change.adds {
         for (position, coding) in change.security.iter().enumerate() {
@@ -291,24 +270,27 @@ fn beside(
                 let text = "of what somebody else wrote a patient may raise the sensitivity: R or V of \
                             v3-Confidentiality, or a sensitivity of v3-ActCode such as MH or SEX";
                 let issue = Issue::error(IssueCode::BusinessRule, place("security", position), text);
-                return Err(Fault::RuleBroken(vec![issue]));
+                return Err(ApiError::Unprocessable(vec![issue]));
             }
         }
-        let known = transaction.beside(old.key)?;
+        let known = session.transaction.labels_added_to(old.key)?;
         if known.len() + change.security.len() > MOST {
-            return Err(Fault::rule(place("security", 0), format!("a resource may have {MOST} labels beside it")));
+            return Err(ApiError::rule(
+                place("security", 0),
+                format!("a resource may have {MOST} labels relabel_added it"),
+            ));
         }
         for coding in &change.security {
-            transaction.put_beside(old.key, &labels::by(call, labels::key(coding)))?;
+            session.transaction.add_label(old.key, &labels::by(session.call, labels::key(coding)))?;
         }
         return Ok(());
     }
     let written: Vec<&str> = old.own_labels().split('\n').collect();
     if change.security.iter().any(|coding| written.contains(&labels::key(coding).as_str())) {
         let text = "this label stands in what somebody else wrote, and a patient may lower only her own";
-        return Err(Fault::Denied(vec![Issue::plain(IssueCode::BusinessRule, text)]));
+        return Err(ApiError::Denied(vec![Issue::plain(IssueCode::BusinessRule, text)]));
     }
-    take_away(call, transaction, old, change)
+    take_away(session, old, change)
 }
 
 #[cfg(test)]

@@ -21,16 +21,13 @@ mod validate;
 mod verify;
 mod who_can_see;
 
-use std::pin::Pin;
-use std::sync::Arc;
-
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
-use super::search::Page;
-use super::{Call, Concord};
-use crate::fault::Fault;
+use crate::error::ApiError;
+use crate::interact::search::Page;
+use crate::interact::session::Session;
 
 /// Where an operation is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +52,7 @@ pub(crate) struct Parameter {
     /// How many there may be at most.
     pub(crate) max: usize,
     /// What it says, in a sentence.
-    pub(crate) told: &'static str,
+    pub(crate) description: &'static str,
 }
 
 /// An operation.
@@ -69,24 +66,25 @@ pub(crate) struct Operation {
     pub(crate) types: &'static [&'static str],
     /// Whether it may change something, and so is called by POST only.
     pub(crate) changes: bool,
+    /// Whether it reads the audit log.
+    pub(crate) reads_log: bool,
+    /// Whether the log says with which parameters it was called; not where they are somebody's words or identity.
+    pub(crate) logs_parameters: bool,
     /// Whether its body may be a resource that is not valid.
     pub(crate) takes_invalid: bool,
     /// What it does, in a sentence.
-    pub(crate) told: &'static str,
+    pub(crate) description: &'static str,
     /// The address of its definition: that of the specification, or none for one of Concord's own.
     pub(crate) definition: Option<&'static str>,
     /// What goes in.
     pub(crate) parameters: &'static [Parameter],
     /// What it runs.
-    pub(crate) run: fn(Arc<Concord>, Call, Target, Input) -> Running,
+    pub(crate) run: fn(&mut Session<'_, '_>, &OperationTarget, &Input) -> Result<Output, ApiError>,
 }
-
-/// An operation under way.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Output, Fault>>>>;
 
 /// What an operation is called on: nothing, a type or a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct OperationTarget {
     /// The type in the address.
     pub(crate) resource_type: Option<ResourceType>,
     /// The logical id in the address.
@@ -124,7 +122,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 ];
 
 /// The operation of that name at a place.
-pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
+pub(crate) fn find(name: &str, target: &OperationTarget) -> Option<&'static Operation> {
     let level = target.level();
     OPERATIONS.iter().find(|operation| {
         operation.name == name
@@ -137,15 +135,15 @@ pub(crate) fn find(name: &str, target: &Target) -> Option<&'static Operation> {
 ///
 /// # Errors
 /// When there is none, and when it may change something.
-pub(crate) fn called(name: &str, target: &Target, reads: bool) -> Result<&'static Operation, Fault> {
+pub(crate) fn called(name: &str, target: &OperationTarget, reads: bool) -> Result<&'static Operation, ApiError> {
     let Some(operation) = find(name, target) else {
         let shown: String = name.chars().take(64).collect();
         let issue = Issue::plain(IssueCode::NotSupported, format!("there is no operation {shown} here"));
-        return Err(Fault::NoSuchOperation(issue));
+        return Err(ApiError::NoSuchOperation(issue));
     };
     if operation.changes && reads {
         let text = format!("{name} may change something: call it by POST");
-        return Err(Fault::NotAllowed { text, allow: "POST" });
+        return Err(ApiError::NotAllowed { text, allow: "POST" });
     }
     Ok(operation)
 }
@@ -156,13 +154,34 @@ impl Operation {
         self.types.is_empty() || self.types.contains(&resource_type.name())
     }
 
+    /// What was asked, as the log tells it: the name, and the parameters where they are told, without the place in the
+    /// answer.
+    pub(crate) fn asked(&self, input: &Input) -> String {
+        let told = self.parameters.iter().filter(|parameter| self.logs_parameters && parameter.name != "_cursor");
+        let pairs: Vec<String> = told
+            .flat_map(|parameter| {
+                input.texts(parameter.name).into_iter().map(|text| format!("{}={text}", parameter.name))
+            })
+            .collect();
+        if pairs.is_empty() { self.name.to_owned() } else { format!("{}?{}", self.name, pairs.join("&")) }
+    }
+
     /// Its code: the name without the `$`.
     pub(crate) fn code(&self) -> &'static str {
         self.name.trim_start_matches('$')
     }
 }
 
-impl Target {
+impl OperationTarget {
+    /// The path below the base at which an operation is called on it.
+    pub(crate) fn path(&self, name: &str) -> String {
+        match (self.resource_type, &self.id) {
+            (None, _) => format!("/{name}"),
+            (Some(named), None) => format!("/{named}/{name}"),
+            (Some(named), Some(id)) => format!("/{named}/{id}/{name}"),
+        }
+    }
+
     fn level(&self) -> Level {
         match (self.resource_type, &self.id) {
             (None, _) => Level::System,
@@ -197,7 +216,7 @@ impl Input {
     }
 
     /// Refuses parameters that the operation does not have, and too few or too many of one.
-    pub(crate) fn check(&self, operation: &Operation) -> Result<(), Fault> {
+    pub(crate) fn check(&self, operation: &Operation) -> Result<(), ApiError> {
         let known = |name: &str| operation.parameters.iter().any(|parameter| parameter.name == name);
         let mut issues = Vec::new();
         let named = self.pairs.iter().map(|(name, _)| name.as_str());
@@ -229,7 +248,7 @@ impl Input {
                 issues.push(Issue::plain(IssueCode::Value, text));
             }
         }
-        if issues.is_empty() { Ok(()) } else { Err(Fault::Malformed(issues)) }
+        if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
     }
 
     fn members(&self) -> impl Iterator<Item = &Value<'static>> {

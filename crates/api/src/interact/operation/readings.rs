@@ -7,19 +7,18 @@ use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Handling};
+use concord_store::lower::Rows;
+use concord_store::rows::Version;
+use concord_store::search::{PageRequest, Position, SortBy, SortKey, TypeQuery};
+use concord_store::transaction::Transaction;
 
-use super::record::{self, standing};
-use super::{Input, Parameter};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::history::per_patient;
-use crate::interact::{Call, Concord, access, logged};
-use crate::store::Reply;
-use crate::store::audit::Record;
-use crate::store::lower::Rows;
-use crate::store::rows::Version;
-use crate::store::search::{Among, Position, SortBy, SortKey, Wanted};
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::operation::record;
+use crate::interact::operation::record::standing;
+use crate::interact::operation::{Input, Output, Parameter};
+
+use crate::interact::session::Session;
+use crate::interact::{Call, Service, access};
 
 /// The type of readings.
 pub(super) const OBSERVATION: ResourceType = ResourceType::of("Observation");
@@ -28,23 +27,33 @@ pub(super) const OBSERVATION: ResourceType = ResourceType::of("Observation");
 const CHUNK: u32 = 500;
 
 /// The search parameters that say which readings are meant.
-pub(super) const PATIENT: Parameter =
-    Parameter { name: "patient", of: "string", min: 0, max: 1, told: "Whose readings; a patient's own by default" };
+pub(super) const PATIENT: Parameter = Parameter {
+    name: "patient",
+    of: "string",
+    min: 0,
+    max: 1,
+    description: "Whose readings; a patient's own by default",
+};
 /// Likewise.
 pub(super) const SUBJECT: Parameter =
-    Parameter { name: "subject", of: "string", min: 0, max: 1, told: "The same as patient, as Patient/id" };
+    Parameter { name: "subject", of: "string", min: 0, max: 1, description: "The same as patient, as Patient/id" };
 /// Likewise.
-pub(super) const CODE: Parameter =
-    Parameter { name: "code", of: "string", min: 0, max: 5, told: "Only readings with this code, as in a search" };
+pub(super) const CODE: Parameter = Parameter {
+    name: "code",
+    of: "string",
+    min: 0,
+    max: 5,
+    description: "Only readings with this code, as in a search",
+};
 /// Likewise.
 pub(super) const CATEGORY: Parameter =
-    Parameter { name: "category", of: "string", min: 0, max: 5, told: "Only readings of this category" };
+    Parameter { name: "category", of: "string", min: 0, max: 5, description: "Only readings of this category" };
 /// Likewise.
 pub(super) const DATE: Parameter =
-    Parameter { name: "date", of: "string", min: 0, max: 2, told: "Only readings of this time, as in a search" };
+    Parameter { name: "date", of: "string", min: 0, max: 2, description: "Only readings of this time, as in a search" };
 
 /// Whose readings, and which of them.
-pub(super) struct Meant {
+pub(super) struct ReadingQuery {
     /// The logical id of the patient.
     pub(super) patient: String,
     /// What the search parameters say.
@@ -52,41 +61,39 @@ pub(super) struct Meant {
 }
 
 /// Reads the search parameters.
-pub(super) fn meant(concord: &Concord, call: &Call, input: &Input, now: i64) -> Result<Meant, Fault> {
+pub(super) fn meant(service: &Service, call: &Call, input: &Input, now: i64) -> Result<ReadingQuery, ApiError> {
     let named = input.text("patient").or_else(|| input.text("subject"));
     let patient = match (named, &call.caller.actor) {
         (Some(text), _) => text.strip_prefix("Patient/").unwrap_or(&text).to_owned(),
         (None, Actor::Patient(own)) => own.clone(),
-        (None, _) => return Err(Fault::parameter("patient", "say whose readings are meant")),
+        (None, _) => return Err(ApiError::parameter("patient", "say whose readings are meant")),
     };
     let mut pairs = vec![("patient".to_owned(), patient.clone())];
     for name in ["code", "category", "date"] {
         pairs.extend(input.texts(name).into_iter().map(|value| (name.to_owned(), value)));
     }
     let query =
-        search::parse(Some(OBSERVATION), &pairs, Handling::Strict, now, &concord.base).map_err(Fault::Malformed)?;
-    Ok(Meant { patient, asked: query.predicate })
+        search::parse(Some(OBSERVATION), &pairs, Handling::Strict, now, &service.base).map_err(ApiError::Malformed)?;
+    Ok(ReadingQuery { patient, asked: query.predicate })
 }
 
 /// What is meant, also meets `further`, and may be found by the caller; none if nothing can be.
-pub(super) fn among(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    meant: &Meant,
+pub(super) fn type_queries(
+    session: &mut Session<'_, '_>,
+    meant: &ReadingQuery,
     further: Predicate,
-) -> Result<Option<Among>, Fault> {
-    access::require_scope(call, Action::Search, OBSERVATION)?;
+) -> Result<Option<TypeQuery>, ApiError> {
+    access::require_scope(session.call, Action::Search, OBSERVATION)?;
     let wanted = meant.asked.clone().and(standing("Observation.status")).and(further);
-    record::among(concord, call, transaction, OBSERVATION, &meant.patient, wanted)
+    record::type_queries(session, OBSERVATION, &meant.patient, wanted)
 }
 
 /// The newest readings first, at most `most`, and whether there are more.
 pub(super) fn newest(
     transaction: &mut Transaction<'_>,
-    among: Option<Among>,
+    among: Option<TypeQuery>,
     most: usize,
-) -> Result<(Vec<Version>, bool), Fault> {
+) -> Result<(Vec<Version>, bool), ApiError> {
     let Some(among) = among else { return Ok((Vec::new(), false)) };
     let among = [among];
     let sort = [SortKey { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
@@ -94,7 +101,7 @@ pub(super) fn newest(
     let mut after: Option<Position> = None;
     loop {
         let room = u32::try_from(most.saturating_sub(found.len())).unwrap_or(CHUNK).min(CHUNK);
-        let wanted = Wanted { among: &among, sort: &sort, after: after.as_ref(), limit: room };
+        let wanted = PageRequest { queries: &among, sort: &sort, after: after.as_ref(), limit: room };
         let (page, next) = transaction.page(&wanted)?;
         found.extend(page);
         match next {
@@ -105,26 +112,15 @@ pub(super) fn newest(
     }
 }
 
-/// Ends such an operation: what it has read is told in the log to the patient.
-pub(super) fn told<T>(
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    name: &'static str,
-    input: &Input,
-    done: Result<(T, Vec<Version>, String), Fault>,
-) -> Reply<T> {
-    let mut log: Record = call.record(Interaction::Operation, Some(OBSERVATION));
-    log.query = record::told(name, input);
-    match done {
-        Ok((value, versions, patient)) => {
-            let disclosed: Vec<_> = versions.iter().map(|version| (Rows::Current, version)).collect();
-            match per_patient(transaction, log.clone(), &disclosed, &[patient]) {
-                Ok(records) => (Ok(value), records),
-                Err(fault) => logged(Err(fault), log),
-            }
-        }
-        Err(fault) => logged(Err(fault), log),
-    }
+/// Runs such an operation: what it has read is told in the log to the patient.
+pub(super) fn run_logged(
+    session: &mut Session<'_, '_>,
+    work: impl FnOnce(&mut Session<'_, '_>) -> Result<(Output, Vec<Version>, String), ApiError>,
+) -> Result<Output, ApiError> {
+    let (output, versions, patient) = work(session)?;
+    let disclosed: Vec<_> = versions.iter().map(|version| (Rows::Current, version)).collect();
+    access::disclose(session, &disclosed, &[patient])?;
+    Ok(output)
 }
 
 /// One number of a reading: of the Observation itself or of a component.

@@ -4,15 +4,15 @@ use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::{RecordClass, ResourceType, record_class};
+use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
 use concord_fhir::rules::instant;
 use concord_fhir::search::Include;
+use concord_store::search::TypeQuery;
 
-use super::{Input, Target};
-use crate::fault::Fault;
-use crate::interact::{AUDIT_EVENT, Call, Concord, access};
-use crate::store::search::Among;
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::operation::{Input, OperationTarget};
+use crate::interact::session::Session;
+use crate::interact::{Call, Service, access, is_event};
 
 /// The type that a record is named by.
 pub(super) const PATIENT: ResourceType = ResourceType::of("Patient");
@@ -33,20 +33,20 @@ const REFERRED: [&str; 6] =
     ["Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Questionnaire"];
 
 /// The patient that the call is about: the one in the address, else the patient who calls, or whose app it is.
-pub(super) fn patient(call: &Call, target: &Target) -> Result<String, Fault> {
+pub(super) fn patient(call: &Call, target: &OperationTarget) -> Result<String, ApiError> {
     let own = match &call.caller.actor {
         Actor::Patient(id) => Some(id),
         _ => call.caller.patient.as_ref(),
     };
     target.id.clone().or_else(|| own.cloned()).ok_or_else(|| {
-        Fault::parameter("id", "name the patient in the address, Patient/{id}: the token has none in context")
+        ApiError::parameter("id", "name the patient in the address, Patient/{id}: the token has none in context")
     })
 }
 
 /// The types of resources that are part of records.
 pub(super) fn types() -> impl Iterator<Item = ResourceType> {
-    let in_records = |one: &ResourceType| matches!(record_class(*one), RecordClass::Record { .. });
-    ResourceType::all().filter(in_records).filter(|one| *one != AUDIT_EVENT)
+    let in_records = |one: &ResourceType| matches!(patient_compartment(*one), PatientCompartment::Record { .. });
+    ResourceType::all().filter(in_records).filter(|one| !is_event(*one))
 }
 
 /// What is at the top of every summary: what the person wants everybody who supports them to know.
@@ -79,21 +79,19 @@ pub(super) fn present(parameter: ParameterId) -> Predicate {
 
 /// What is looked for among one type in the record and what the caller may find of it; none if no scope covers the type
 /// or nothing of it may be found.
-pub(super) fn among(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+pub(super) fn type_queries(
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     patient: &str,
     wanted: Predicate,
-) -> Result<Option<Among>, Fault> {
-    if call.caller.scopes.that_permit(Action::Search, Some(resource_type)).next().is_none() {
+) -> Result<Option<TypeQuery>, ApiError> {
+    if session.call.caller.scopes.that_permit(Action::Search, Some(resource_type)).next().is_none() {
         return Ok(None);
     }
-    let decision = access::decide_search(concord, call, transaction, Action::Search, resource_type, Some(patient))?;
-    let predicate = Predicate::Record(patient.to_owned()).and(wanted).and(decision.permit.clone());
+    let decision = access::decide_search(session, Action::Search, resource_type, Some(patient))?;
+    let predicate = Predicate::PatientCompartment(patient.to_owned()).and(wanted).and(decision.permit.clone());
     let found = predicate != Predicate::None;
-    Ok(found.then(|| Among { resource_type, record: Some(patient.to_owned()), predicate }))
+    Ok(found.then(|| TypeQuery { resource_type, record: Some(patient.to_owned()), predicate }))
 }
 
 /// What comes along with a page: whom and what its resources name.
@@ -103,18 +101,18 @@ pub(super) fn referred() -> Vec<Include> {
 }
 
 /// The two ends of a span of time that parameters name, in milliseconds since 1970 UTC.
-pub(super) fn span(input: &Input, start: &str, end: &str) -> Result<(Option<i64>, Option<i64>), Fault> {
+pub(super) fn span(input: &Input, start: &str, end: &str) -> Result<(Option<i64>, Option<i64>), ApiError> {
     let read = |name: &str| match input.text(name) {
         None => Ok(None),
         Some(text) => instant::range(&text)
             .map(Some)
-            .ok_or_else(|| Fault::parameter(name, "a date or dateTime, for instance 2026-01-31")),
+            .ok_or_else(|| ApiError::parameter(name, "a date or dateTime, for instance 2026-01-31")),
     };
     let (first, last) = (read(start)?.map(|range| range.0), read(end)?.map(|range| range.1));
     if let (Some(first), Some(last)) = (first, last)
         && first > last
     {
-        return Err(Fault::parameter(end, format!("is before {start}")));
+        return Err(ApiError::parameter(end, format!("is before {start}")));
     }
     Ok((first, last))
 }
@@ -129,21 +127,14 @@ pub(super) fn overlapping(first: Option<i64>, last: Option<i64>) -> Test {
 }
 
 /// `_count` as a page has it.
-pub(super) fn count(concord: &Concord, input: &Input) -> Result<u32, Fault> {
+pub(super) fn count(service: &Service, input: &Input) -> Result<u32, ApiError> {
     let wanted = match input.text("_count") {
-        None => concord.page.0,
+        None => service.settings.page.0,
         Some(text) => text
             .parse::<u32>()
             .ok()
             .filter(|count| *count > 0)
-            .ok_or_else(|| Fault::parameter("_count", "a whole number from 1"))?,
+            .ok_or_else(|| ApiError::parameter("_count", "a whole number from 1"))?,
     };
-    Ok(wanted.min(concord.page.1))
-}
-
-/// The operation as the log tells of it: its name and what was asked, without the place in it.
-pub(super) fn told(name: &str, input: &Input) -> String {
-    let asked: Vec<String> =
-        input.pairs.iter().filter(|(key, _)| key != "_cursor").map(|(key, value)| format!("{key}={value}")).collect();
-    if asked.is_empty() { name.to_owned() } else { format!("{name}?{}", asked.join("&")) }
+    Ok(wanted.min(service.settings.page.1))
 }

@@ -1,22 +1,17 @@
 //! `$release`: what was kept from the patient is shown to her, by one act with a reason, from the next request on.
 
-use std::sync::Arc;
-
-use concord_consent::request::{Action, SHORTEST_REASON};
+use concord_consent::request::{Action, LONGEST_REASON, SHORTEST_REASON, is_reason};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_store::lower::Rows;
+use concord_store::rows::Version;
 
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, access, judge, labels, logged, provenance, read, review, write};
-use crate::store::audit::Record;
-use crate::store::lower::Rows;
-use crate::store::rows::Version;
-use crate::store::transaction::Transaction;
-
-/// How long a reason may be, in characters.
-const LONGEST_REASON: usize = 500;
+use crate::error::ApiError;
+use crate::interact::access::evaluation;
+use crate::interact::labels::review;
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::session::Session;
+use crate::interact::{access, provenance, read, write};
 
 /// `$release`
 pub(super) const OPERATION: Operation = Operation {
@@ -24,8 +19,10 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &[],
     changes: true,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "Shows the patient what was kept from her: takes away the labels that hide it, at once. For the author, the \
+    description: "Shows the patient what was kept from her: takes away the labels that hide it, at once. For the author, the \
            author's team, the safeguarding lead and the privacy officer.",
     definition: None,
     parameters: &[Parameter {
@@ -33,66 +30,47 @@ pub(super) const OPERATION: Operation = Operation {
         of: "string",
         min: 1,
         max: 1,
-        told: "Why it is shown now, in words that the patient may read",
+        description: "Why it is shown now, in words that the patient may read",
     }],
     run,
 };
 
-fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let (Some(resource_type), Some(id)) = (target.resource_type, target.id) else { return Err(Fault::NotFound) };
-        let reason = input.text("reason").map(|text| text.trim().to_owned()).unwrap_or_default();
-        let length = reason.chars().count();
-        if !(SHORTEST_REASON..=LONGEST_REASON).contains(&length) || reason.chars().any(char::is_control) {
-            let text = format!("{SHORTEST_REASON} to {LONGEST_REASON} characters that say why");
-            return Err(Fault::parameter("reason", text));
-        }
-        let store = concord.store.clone();
-        store
-            .change(move |transaction| {
-                let mut record = call.record(Interaction::Operation, Some(resource_type));
-                record.query = OPERATION.name.to_owned();
-                record.entity.clone_from(&id);
-                let done = released(&concord, &call, transaction, resource_type, &id, &reason, &mut record);
-                logged(done.map(Output::Value), record)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    let (Some(resource_type), Some(id)) = (target.resource_type, &target.id) else { return Err(ApiError::NotFound) };
+    let reason = input.text("reason").map(|text| text.trim().to_owned()).unwrap_or_default();
+    if !is_reason(&reason) {
+        let text = format!("{SHORTEST_REASON} to {LONGEST_REASON} characters that say why");
+        return Err(ApiError::parameter("reason", text));
+    }
+    released(session, resource_type, id, &reason).map(Output::Value)
 }
 
 fn released(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
+    session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     id: &str,
     reason: &str,
-    record: &mut Record,
-) -> Result<Value<'static>, Fault> {
-    let (head, decision) = read::seen(concord, call, transaction, resource_type, id, Action::Update, record)?;
+) -> Result<Value<'static>, ApiError> {
+    let (head, decision) = read::seen(session, resource_type, id, Action::Update)?;
     let old = head.version;
     if old.deleted {
-        return Err(Fault::Gone);
+        return Err(ApiError::Gone);
     }
     // Whoever would still see it if only its author's team did: the author, the team, and those in an office.
     let labels = format!("{}\n{}", review::author_team(), old.labels);
     let kept = Version { labels, ..old.clone() };
-    if !judge::permits(transaction, &decision, Rows::Current, &kept)? {
-        return Err(Fault::denied("only who wrote this, their team or an office releases it"));
+    if !evaluation::permits(session.transaction, &decision, Rows::Current, &kept)? {
+        return Err(ApiError::denied("only who wrote this, their team or an office releases it"));
     }
     if !review::is_hidden(&old) {
         let text = "no label of its own keeps this from the patient: what it inherits is released where it stands";
-        return Err(Fault::rule(format!("{resource_type}.meta.security"), text));
+        return Err(ApiError::rule(format!("{resource_type}.meta.security"), text));
     }
     let value = review::released(access::stored(&old)?);
-    let proposed = write::next_by_server(concord, transaction, &old, value);
-    transaction.replace(&old, &proposed.version, Some(&proposed.entries))?;
-    if let Some((version, entries)) = provenance::of_release(call, transaction, &proposed, old.version, reason)? {
-        transaction.insert(&[(version, &entries)])?;
-    }
-    labels::follow(concord, transaction, &proposed.version)?;
-    write::note_access_change(transaction, resource_type, &proposed.entries.patients)?;
-    record.version = proposed.version.version;
-    record.reason = format!("released to the patient: {reason}");
+    let proposed = write::next_by_server(session, &old, value);
+    let told = provenance::of_release(session, &proposed, old.version, reason)?;
+    write::store(session, &proposed, Some(&old), told.as_slice())?;
+    session.audit.found(&proposed.version);
+    session.audit.done(format!("released to the patient: {reason}"));
     access::stored(&proposed.version)
 }

@@ -1,26 +1,27 @@
 //! `Patient/$summary`: a patient summary as a document (International Patient Summary 2.0, operation `summary`), with
 //! what the person wants everybody to know at its top. Nothing is in it that the caller could not find by a search.
 
-use std::sync::Arc;
-
 use concord_fhir::index::ParameterId;
 use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::{communication, instant as fhir_instant};
 use concord_fhir::search::Query;
+use concord_model::build::{self, CompositionParts, DocumentParts, SectionParts, code};
+use concord_store::lower::Rows;
+use concord_store::rows::Version;
+use concord_store::search::{PageRequest, SortBy, SortKey, TypeQuery};
 
-use super::record::{self, PATIENT, coded, standing};
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::history::per_patient;
-use crate::interact::{Call, Concord, include, instant, labels, logged, matching, read, search};
-use crate::store::audit::Record;
-use crate::store::lower::Rows;
-use crate::store::rows::Version;
-use crate::store::search::{Among, SortBy, SortKey, Wanted};
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::access;
+use crate::interact::logical_id;
+use crate::interact::operation::record;
+use crate::interact::operation::record::{PATIENT, coded, standing};
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+
+use crate::interact::search::include;
+use crate::interact::session::Session;
+use crate::interact::{instant, labels, read, search};
 
 const LOINC: &str = "http://loinc.org";
 const SNOMED: &str = "http://snomed.info/sct";
@@ -34,13 +35,21 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type, Level::Instance],
     types: &["Patient"],
     changes: false,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "A patient summary as a document, About Me first, of what the caller may see. On the type, the patient is the \
+    description: "A patient summary as a document, About Me first, of what the caller may see. On the type, the patient is the \
            caller or the one with the identifier.",
     definition: Some("http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
     parameters: &[
-        Parameter { name: "identifier", of: "string", min: 0, max: 1, told: "The patient, as system|value" },
-        Parameter { name: "profile", of: "canonical", min: 0, max: 1, told: "The IPS Composition, which it is anyway" },
+        Parameter { name: "identifier", of: "string", min: 0, max: 1, description: "The patient, as system|value" },
+        Parameter {
+            name: "profile",
+            of: "canonical",
+            min: 0,
+            max: 1,
+            description: "The IPS Composition, which it is anyway",
+        },
     ],
     run,
 };
@@ -199,151 +208,96 @@ const SECTIONS: [Section; 12] = [
     },
 ];
 
-fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let store = concord.store.clone();
-        store
-            .read_records(move |transaction| {
-                let mut record = call.record(Interaction::Operation, Some(PATIENT));
-                record.query = "$summary".to_owned();
-                let made = document(&concord, &call, transaction, &target, &input, &mut record);
-                let records = match &made {
-                    Ok((_, versions)) => {
-                        let disclosed: Vec<_> = versions.iter().map(|version| (Rows::Current, version)).collect();
-                        per_patient(transaction, record.clone(), &disclosed, std::slice::from_ref(&record.entity))
-                    }
-                    Err(_) => Ok(Vec::new()),
-                };
-                match (made, records) {
-                    (Ok((value, _)), Ok(records)) => (Ok(Output::Value(value)), records),
-                    (Err(fault), _) | (_, Err(fault)) => logged(Err(fault), record),
-                }
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    let id = patient(session, target, input)?;
+    let (value, versions) = document(session, &id)?;
+    let disclosed: Vec<_> = versions.iter().map(|version| (Rows::Current, version)).collect();
+    access::disclose(session, &disclosed, &[id])?;
+    Ok(Output::Value(value))
 }
 
 /// The patient in the address, else the only one with the identifier, else the caller's own.
-fn patient(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    target: &Target,
-    input: &Input,
-) -> Result<String, Fault> {
+fn patient(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<String, ApiError> {
     let identifier = match input.text("identifier") {
         Some(text) if target.id.is_none() => text,
-        Some(_) => return Err(Fault::parameter("identifier", "the address names the patient already")),
-        None => return record::patient(call, target),
+        Some(_) => return Err(ApiError::parameter("identifier", "the address names the patient already")),
+        None => return record::patient(session.call, target),
     };
-    let now = transaction.now;
+    let now = session.transaction.now;
     let pairs = [("identifier".to_owned(), identifier)];
-    let query =
-        concord_fhir::search::parse(Some(PATIENT), &pairs, concord_fhir::search::Handling::Strict, now, &concord.base)
-            .map_err(Fault::Malformed)?;
-    match search::matches(concord, call, transaction, &query, 2)?.as_slice() {
+    let query = concord_fhir::search::parse(
+        Some(PATIENT),
+        &pairs,
+        concord_fhir::search::Handling::Strict,
+        now,
+        &session.service.base,
+    )
+    .map_err(ApiError::Malformed)?;
+    match search::matches(session, &query, 2)?.as_slice() {
         [only] => Ok(only.id.clone()),
-        _ => Err(Fault::NotFound),
+        _ => Err(ApiError::NotFound),
     }
 }
 
 /// The document, and every version that it discloses.
-fn document(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    target: &Target,
-    input: &Input,
-    record: &mut Record,
-) -> Result<(Value<'static>, Vec<Version>), Fault> {
-    let id = patient(concord, call, transaction, target, input)?;
-    record.entity.clone_from(&id);
-    let person = read::current(concord, call, transaction, PATIENT, &id, record)?;
-    record.version = 0;
+fn document(session: &mut Session<'_, '_>, id: &str) -> Result<(Value<'static>, Vec<Version>), ApiError> {
+    session.audit.about(id);
+    session.audit.of_no_version();
+    let person = read::current(session, PATIENT, id)?;
     let mut disclosed = vec![person];
     let mut sections = Vec::new();
     for section in &SECTIONS {
-        let (found, cut) = entries(concord, call, transaction, section, &id)?;
+        let (found, cut) = entries(session, section, id)?;
         if !found.is_empty() || section.always {
-            sections.push(written(section, &found, cut, &overdue(section, &found, transaction.now)?));
+            sections.push(written(section, &found, cut, overdue(section, &found, session.transaction.now)?));
         }
         disclosed.extend(found);
     }
     let mut query = Query::of(None, Predicate::All);
-    query.compartment = Some(id.clone());
+    query.compartment = Some(id.to_owned());
     query.include = record::referred();
-    let (along, _) = include::along(concord, call, transaction, &query, &disclosed)?;
+    let (along, _) = include::included(session, &query, &disclosed)?;
     disclosed.extend(along);
-    let now = instant(transaction.now);
-    let composition = composition(&id, &now, sections);
-    let urn = |id: String| format!("urn:uuid:{id}");
-    let document = matching::new_id(transaction.now);
-    let mut all = vec![Value::object([
-        ("fullUrl", Value::string(urn(matching::new_id(transaction.now)))),
-        ("resource", composition),
-    ])];
+    let now = instant(session.transaction.now);
+    let mut entries = Vec::with_capacity(disclosed.len());
     for version in &disclosed {
         let shown = Version { body: labels::shown(version.clone())?, ..version.clone() };
-        let resource = labels::stored(&shown)?;
-        all.push(Value::object([
-            ("fullUrl", Value::string(format!("{}/{}/{}", concord.base, version.resource_type, version.id))),
-            ("resource", resource.into_owned()),
-        ]));
+        let address = format!("{}/{}/{}", session.service.base, version.resource_type, version.id);
+        entries.push((address, shown.resource()?.into_owned()));
     }
-    let bundle = Value::object([
-        ("resourceType", Value::string("Bundle")),
-        (
-            "identifier",
-            Value::object([("system", Value::string("urn:ietf:rfc:3986")), ("value", Value::string(urn(document)))]),
-        ),
-        ("type", Value::string("document")),
-        ("timestamp", Value::string(now)),
-        ("entry", Value::Array(all)),
-    ]);
+    let bundle = build::document(DocumentParts {
+        id: logical_id::new_id(session.transaction.now),
+        timestamp: &now,
+        composition_id: logical_id::new_id(session.transaction.now),
+        composition: composition(id, &now, sections),
+        entries,
+    })?;
     Ok((bundle, disclosed))
 }
 
 /// The resources of a section, and whether there are more.
-fn entries(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    section: &Section,
-    patient: &str,
-) -> Result<(Vec<Version>, bool), Fault> {
+fn entries(session: &mut Session<'_, '_>, section: &Section, patient: &str) -> Result<(Vec<Version>, bool), ApiError> {
     let (mut all, mut cut) = (Vec::new(), false);
     for part in section.parts {
         let Some(resource_type) = ResourceType::parse(part.resource_type) else { continue };
         let wanted = (part.wanted)();
-        let Some(among) = record::among(concord, call, transaction, resource_type, patient, wanted)? else { continue };
+        let Some(among) = record::type_queries(session, resource_type, patient, wanted)? else { continue };
         let newest = ParameterId::of(&format!("{}.{}", part.resource_type, part.newest));
         let sort = [SortKey { by: SortBy::Range(newest), descending: true }];
-        let among: [Among; 1] = [among];
-        let wanted = Wanted { among: &among, sort: &sort, after: None, limit: MOST_ENTRIES };
-        let (found, more) = transaction.page(&wanted)?;
+        let among: [TypeQuery; 1] = [among];
+        let wanted = PageRequest { queries: &among, sort: &sort, after: None, limit: MOST_ENTRIES };
+        let (found, more) = session.transaction.page(&wanted)?;
         cut |= more.is_some();
         all.extend(found);
     }
     Ok((all, cut))
 }
 
-fn concept(system: &'static str, code: &'static str, text: &'static str) -> Value<'static> {
-    let coding = Value::object([("system", Value::string(system)), ("code", Value::string(code))]);
-    Value::object([("coding", Value::Array(vec![coding])), ("text", Value::string(text))])
-}
-
-fn narrative(text: &str) -> Value<'static> {
-    Value::object([
-        ("status", Value::string("generated")),
-        ("div", Value::string(format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>{text}</p></div>"))),
-    ])
-}
-
 /// The advance statements and decisions whose review date has passed, each in a sentence.
-fn overdue(section: &Section, found: &[Version], now: i64) -> Result<Vec<String>, Fault> {
+fn overdue(section: &Section, found: &[Version], now: i64) -> Result<Vec<String>, ApiError> {
     let mut told = Vec::new();
     for version in found.iter().filter(|_| section.title == ADVANCE) {
-        let value = labels::stored(version)?;
+        let value = version.resource()?;
         let Some(date) = review_by(&value) else { continue };
         if fhir_instant::range(date).is_some_and(|(_, last)| last < now) {
             let day = date.get(..10).unwrap_or(date);
@@ -369,46 +323,28 @@ fn review_by<'v>(value: &'v Value<'_>) -> Option<&'v str> {
         .or_else(|| end(value.get("context")))
 }
 
-fn written(section: &Section, found: &[Version], cut: bool, remarks: &[String]) -> Value<'static> {
+fn written(section: &Section, found: &[Version], cut: bool, remarks: Vec<String>) -> SectionParts<'static> {
     let text = match (found.len(), cut) {
         (0, _) => "Nothing that may be shown here. That does not say that there is nothing.".to_owned(),
         (1, _) => "One entry.".to_owned(),
         (count, false) => format!("{count} entries, the newest first."),
         (count, true) => format!("The newest {count} entries. There are more: search for them."),
     };
-    let text = std::iter::once(text).chain(remarks.iter().cloned()).collect::<Vec<_>>().join("</p><p>");
-    let mut value = Value::object([
-        ("title", Value::string(section.title)),
-        ("code", concept(section.system, section.code, section.title)),
-        ("text", narrative(&text)),
-    ]);
-    let Some(object) = value.as_object_mut() else { return value };
-    if found.is_empty() {
-        // Not "nil known": something may be hidden from this caller, or nobody may have asked.
-        object.set(
-            "emptyReason",
-            concept("http://terminology.hl7.org/CodeSystem/list-empty-reason", "unavailable", "Unavailable"),
-        );
-    } else {
-        let references = found.iter().map(|version| {
-            Value::object([("reference", Value::string(format!("{}/{}", version.resource_type, version.id)))])
-        });
-        object.set("entry", Value::Array(references.collect()));
+    SectionParts {
+        code: code(section.system, section.code),
+        title: section.title,
+        text: std::iter::once(text).chain(remarks).collect(),
+        entries: found.iter().map(|version| format!("{}/{}", version.resource_type, version.id)).collect(),
     }
-    value
 }
 
-fn composition(patient: &str, now: &str, sections: Vec<Value<'static>>) -> Value<'static> {
-    let withheld = "Some information may be withheld under the patient's sharing choices, or by those who wrote it.";
-    Value::object([
-        ("resourceType", Value::string("Composition")),
-        ("text", narrative(withheld)),
-        ("status", Value::string("final")),
-        ("type", concept(LOINC, "60591-5", "Patient summary")),
-        ("subject", Value::object([("reference", Value::string(format!("Patient/{patient}")))])),
-        ("date", Value::string(now)),
-        ("author", Value::Array(vec![Value::object([("display", Value::string("Concord"))])])),
-        ("title", Value::string("Patient summary")),
-        ("section", Value::Array(sections)),
-    ])
+fn composition<'a>(patient: &str, now: &'a str, sections: Vec<SectionParts<'a>>) -> CompositionParts<'a> {
+    CompositionParts {
+        code: code(LOINC, "60591-5"),
+        title: "Patient summary",
+        subject: format!("Patient/{patient}"),
+        date: now,
+        text: "Some information may be withheld under the patient's sharing choices, or by those who wrote it.",
+        sections,
+    }
 }

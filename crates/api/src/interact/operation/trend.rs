@@ -2,19 +2,19 @@
 //! each day, week or month. Numbers in different units are different series; nothing is converted.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{Datelike, NaiveDate};
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
+use concord_model::build::{self, Content, parameter};
+use concord_store::rows::Version;
 
-use super::readings::{self, CATEGORY, DATE, Number, PATIENT, SUBJECT};
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
-use crate::interact::{Call, Concord, access};
-use crate::store::rows::Version;
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::access;
+use crate::interact::operation::readings;
+use crate::interact::operation::readings::{CATEGORY, DATE, Number, PATIENT, SUBJECT};
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::session::Session;
 
 /// How many readings a trend is made of at most.
 const MOST_READINGS: usize = 20_000;
@@ -25,17 +25,25 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type],
     types: &["Observation"],
     changes: false,
+    reads_log: false,
+    logs_parameters: true,
     takes_invalid: false,
-    told: "The least, greatest and mean of a patient's readings in each day, week or month, a series for each code and \
+    description: "The least, greatest and mean of a patient's readings in each day, week or month, a series for each code and \
            unit. Days are those of the readings' own time zone.",
     definition: None,
     parameters: &[
         PATIENT,
         SUBJECT,
-        Parameter { name: "code", of: "string", min: 1, max: 5, told: "The code of the readings, as in a search" },
+        Parameter {
+            name: "code",
+            of: "string",
+            min: 1,
+            max: 5,
+            description: "The code of the readings, as in a search",
+        },
         CATEGORY,
         DATE,
-        Parameter { name: "period", of: "code", min: 0, max: 1, told: "day, week or month; day by default" },
+        Parameter { name: "period", of: "code", min: 0, max: 1, description: "day, week or month; day by default" },
     ],
     run,
 };
@@ -61,36 +69,23 @@ impl Period {
     }
 }
 
-fn run(concord: Arc<Concord>, call: Call, _: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let store = concord.store.clone();
-        store
-            .read_records(move |transaction| {
-                let done = trend(&concord, &call, transaction, &input);
-                readings::told(&call, transaction, OPERATION.name, &input, done)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    readings::run_logged(session, |session| trend(session, input))
 }
 
-fn trend(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    input: &Input,
-) -> Result<(Output, Vec<Version>, String), Fault> {
+fn trend(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Version>, String), ApiError> {
     let period = match input.text("period").as_deref() {
         None | Some("day") => Period::Day,
         Some("week") => Period::Week,
         Some("month") => Period::Month,
-        Some(_) => return Err(Fault::parameter("period", "day, week or month")),
+        Some(_) => return Err(ApiError::parameter("period", "day, week or month")),
     };
-    let meant = readings::meant(concord, call, input, transaction.now)?;
-    let among = readings::among(concord, call, transaction, &meant, Predicate::All)?;
-    let (versions, more) = readings::newest(transaction, among, MOST_READINGS)?;
+    let meant = readings::meant(session.service, session.call, input, session.transaction.now)?;
+    let among = readings::type_queries(session, &meant, Predicate::All)?;
+    let (versions, more) = readings::newest(session.transaction, among, MOST_READINGS)?;
     if more {
         let text = format!("a trend is made of {MOST_READINGS} readings at most: ask for a shorter time by `date`");
-        return Err(Fault::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]));
+        return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]));
     }
     let mut series: BTreeMap<(String, String), Series> = BTreeMap::new();
     for version in &versions {
@@ -104,19 +99,8 @@ fn trend(
             series.entry(key).or_insert_with(|| Series::of(&number)).add(period.start(day), number);
         }
     }
-    let parameters = series.into_values().map(Series::told).collect();
-    let value = Value::object([("resourceType", Value::string("Parameters")), ("parameter", Value::Array(parameters))]);
-    Ok((Output::Value(without_empty(value)), versions, meant.patient))
-}
-
-/// FHIR has no empty lists.
-fn without_empty(mut value: Value<'static>) -> Value<'static> {
-    if value.list("parameter").is_empty()
-        && let Some(object) = value.as_object_mut()
-    {
-        object.remove("parameter");
-    }
-    value
+    let answer = series.into_values().map(Series::parameter).collect();
+    Ok((Output::Value(build::parameters(answer)?), versions, meant.patient))
 }
 
 /// The numbers of one code in one unit.
@@ -158,36 +142,24 @@ impl Series {
         }
     }
 
-    fn told(self) -> Value<'static> {
-        let mut parts = Vec::new();
-        let coding = match self.code.split_once('|') {
-            Some((system, code)) => {
-                let mut coding = vec![];
-                if !system.is_empty() {
-                    coding.push(("system".into(), Value::string(system)));
-                }
-                coding.push(("code".into(), Value::string(code)));
-                coding.push(("display".into(), Value::string(self.display)));
-                Value::Object(concord_fhir::json::Object(coding))
-            }
-            None => Value::object([("display", Value::string(self.display))]),
-        };
-        parts.push(part("code", "valueCoding", coding));
+    fn parameter(self) -> build::Parameter {
+        let (system, code) = self.code.split_once('|').unwrap_or_default();
+        let coding = Content::Coding { system: system.to_owned(), code: code.to_owned(), display: self.display };
+        let mut parts = vec![parameter("code", coding)];
         if !self.unit.is_empty() {
-            parts.push(part("unit", "valueString", Value::string(self.unit)));
+            parts.push(parameter("unit", Content::String(self.unit)));
         }
         for (start, point) in self.points {
-            let number = |text: String| Value::Number(text.into());
             let inner = vec![
-                part("start", "valueDate", Value::string(start.to_string())),
-                part("count", "valueInteger", number(point.count.to_string())),
-                part("min", "valueDecimal", number(point.least.1)),
-                part("max", "valueDecimal", number(point.greatest.1)),
-                part("mean", "valueDecimal", number(mean(point.sum, point.count))),
+                parameter("start", Content::Date(start.to_string())),
+                parameter("count", Content::Integer(i32::try_from(point.count).unwrap_or(i32::MAX))),
+                parameter("min", Content::Decimal(point.least.1)),
+                parameter("max", Content::Decimal(point.greatest.1)),
+                parameter("mean", Content::Decimal(mean(point.sum, point.count))),
             ];
-            parts.push(Value::object([("name", Value::string("point")), ("part", Value::Array(inner))]));
+            parts.push(parameter("point", Content::Parts(inner)));
         }
-        Value::object([("name", Value::string("series")), ("part", Value::Array(parts))])
+        parameter("series", Content::Parts(parts))
     }
 }
 
@@ -196,10 +168,6 @@ fn mean(sum: f64, count: u32) -> String {
     let text = format!("{:.3}", sum / f64::from(count.max(1)));
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
-}
-
-fn part(name: &'static str, kind: &'static str, value: Value<'static>) -> Value<'static> {
-    Value::object([("name", Value::string(name)), (kind, value)])
 }
 
 #[cfg(test)]

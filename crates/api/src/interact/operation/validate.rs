@@ -1,16 +1,15 @@
 //! `$validate`: whether a resource would be taken (R4 "Resource-validate"). Nothing is stored.
 
-use std::sync::Arc;
-
 use concord_consent::request::Action;
-use concord_fhir::issue::{Issue, IssueCode, Severity, outcome};
+use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::schema;
+use concord_model::build::operation_outcome;
 
-use super::{Input, Level, Operation, Output, Parameter, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, logged, read};
+use crate::error::ApiError;
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::read;
+use crate::interact::session::Session;
 
 /// `$validate`
 pub(super) const OPERATION: Operation = Operation {
@@ -18,53 +17,48 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Type, Level::Instance],
     types: &[],
     changes: false,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: true,
-    told: "Says every problem of a resource, without storing it. The answer is 200 whatever is found.",
+    description: "Says every problem of a resource, without storing it. The answer is 200 whatever is found.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
     parameters: &[
-        Parameter { name: "resource", of: "Resource", min: 0, max: 1, told: "What to check; may be the body itself" },
-        Parameter { name: "mode", of: "code", min: 0, max: 1, told: "create, update or delete" },
+        Parameter {
+            name: "resource",
+            of: "Resource",
+            min: 0,
+            max: 1,
+            description: "What to check; may be the body itself",
+        },
+        Parameter { name: "mode", of: "code", min: 0, max: 1, description: "create, update or delete" },
     ],
     run,
 };
 
-fn run(concord: Arc<Concord>, call: Call, target: Target, input: Input) -> Running {
-    Box::pin(async move {
-        let mode = match input.text("mode").as_deref() {
-            None | Some("create" | "update") => "store",
-            Some("delete") => "delete",
-            Some("profile") => {
-                return Err(Fault::Malformed(vec![Issue::plain(
-                    IssueCode::NotSupported,
-                    "parameter mode: profiles are not checked",
-                )]));
-            }
-            Some(_) => return Err(Fault::parameter("mode", "create, update or delete")),
-        };
-        let store = concord.store.clone();
-        store
-            .read(move |transaction| {
-                let mut record = call.record(Interaction::Operation, target.resource_type);
-                record.query = "$validate".to_owned();
-                let done = match (target.resource_type, &target.id) {
-                    // Whoever cannot see the resource cannot ask about it.
-                    (Some(named), Some(id)) => {
-                        record.entity.clone_from(id);
-                        read::visible(&concord, &call, transaction, named, id, Action::Read, &mut record).map(|_| ())
-                    }
-                    _ => Ok(()),
-                };
-                logged(done.and_then(|()| judged(&target, &input, mode)), record)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    let mode = match input.text("mode").as_deref() {
+        None | Some("create" | "update") => "store",
+        Some("delete") => "delete",
+        Some("profile") => {
+            return Err(ApiError::Malformed(vec![Issue::plain(
+                IssueCode::NotSupported,
+                "parameter mode: profiles are not checked",
+            )]));
+        }
+        Some(_) => return Err(ApiError::parameter("mode", "create, update or delete")),
+    };
+    // Whoever cannot see the resource cannot ask about it.
+    if let (Some(named), Some(id)) = (target.resource_type, &target.id) {
+        read::visible(session, named, id, Action::Read)?;
+    }
+    problems(target, input, mode)
 }
 
-fn judged(target: &Target, input: &Input, mode: &str) -> Result<Output, Fault> {
+fn problems(target: &OperationTarget, input: &Input, mode: &str) -> Result<Output, ApiError> {
     let mut issues = input.problems.clone();
     match (input.resource("resource"), issues.is_empty(), mode) {
         (None, true, "store") => {
-            return Err(Fault::Malformed(vec![Issue::plain(IssueCode::Required, "parameter resource is missing")]));
+            return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::Required, "parameter resource is missing")]));
         }
         (Some(resource), ..) => {
             let name = resource.text("resourceType");
@@ -84,5 +78,5 @@ fn judged(target: &Target, input: &Input, mode: &str) -> Result<Output, Fault> {
     if issues.is_empty() {
         issues.push(Issue::remark(Severity::Information, IssueCode::Informational, "no problem was found"));
     }
-    Ok(Output::Value(outcome(&issues)))
+    Ok(Output::Value(operation_outcome(&issues)))
 }

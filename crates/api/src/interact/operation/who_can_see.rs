@@ -1,21 +1,18 @@
 //! `$who-can-see`: everybody who has access to a patient's record, to what, by which Consent or rule, and until when.
 //! For the patient, and for those who may ask about anybody (`$evaluate`).
 
-use std::sync::Arc;
-
 use concord_consent::caller::{Actor, Proofing};
 use concord_consent::request::{Action, BREAK_GLASS_MS};
 use concord_consent::who::Access;
-use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_model::build::{Content, Link, Parameter, parameter, parameters};
 
-use super::evaluate::reason_part;
-use super::{Input, Level, Operation, Output, Running, Target};
-use crate::fault::Fault;
-use crate::interact::audit::Interaction;
-use crate::interact::{Call, Concord, access, facts, instant, logged, read};
-use crate::store::audit::Record;
-use crate::store::transaction::Transaction;
+use crate::error::ApiError;
+use crate::interact::access::subject_facts;
+use crate::interact::operation::evaluate::reason_part;
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output};
+use crate::interact::session::Session;
+use crate::interact::{access, instant, read};
 
 const CONSENT: ResourceType = ResourceType::of("Consent");
 const PATIENT: ResourceType = ResourceType::of("Patient");
@@ -38,120 +35,89 @@ pub(super) const OPERATION: Operation = Operation {
     levels: &[Level::Instance],
     types: &["Patient"],
     changes: false,
+    reads_log: false,
+    logs_parameters: false,
     takes_invalid: false,
-    told: "Says who can see a patient's record: what of it, by which Consent or rule, and until when.",
+    description: "Says who can see a patient's record: what of it, by which Consent or rule, and until when.",
     definition: None,
     parameters: &[],
     run,
 };
 
-fn run(concord: Arc<Concord>, call: Call, target: Target, _input: Input) -> Running {
-    Box::pin(async move {
-        let store = concord.store.clone();
-        store
-            .read(move |transaction| {
-                let mut record = call.record(Interaction::Operation, target.resource_type);
-                record.query = OPERATION.name.to_owned();
-                let id = target.id.unwrap_or_default();
-                logged(seen(&concord, &call, transaction, &id, &mut record), record)
-            })
-            .await
-    })
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, _input: &Input) -> Result<Output, ApiError> {
+    seen(session, target.id.as_deref().unwrap_or_default())
 }
 
-fn seen(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    id: &str,
-    record: &mut Record,
-) -> Result<Output, Fault> {
-    record.entity = id.to_owned();
-    access::require_scope(call, Action::Read, CONSENT)?;
-    let head = read::visible(concord, call, transaction, PATIENT, id, Action::Read, record)?;
-    let may = match &call.caller.actor {
+fn seen(session: &mut Session<'_, '_>, id: &str) -> Result<Output, ApiError> {
+    session.audit.about(id);
+    access::require_scope(session.call, Action::Read, CONSENT)?;
+    let head = read::visible(session, PATIENT, id, Action::Read)?;
+    let may = match &session.call.caller.actor {
         Actor::System => true,
-        Actor::Patient(own) => own == id && call.caller.credentials.proofing == Proofing::P9,
-        actor => actor.is_professional() && facts::in_office(call),
+        Actor::Patient(own) => own == id && session.call.caller.credentials.proofing == Proofing::P9,
+        actor => actor.is_professional() && subject_facts::has_privileged_role(session.call),
     };
     if !may {
-        return Err(Fault::denied("who can see a record is told to the patient"));
+        return Err(ApiError::denied("who can see a record is told to the patient"));
     }
     if head.version.deleted {
-        return Err(Fault::Gone);
+        return Err(ApiError::Gone);
     }
-    let known = facts::everybody(concord, call, transaction, head.version.patient)?;
-    let mut parameters = Vec::new();
-    for one in concord_consent::who_can_see(&known, transaction.now) {
-        parameters.push(told(concord, call, transaction, &one)?);
+    let known = subject_facts::everybody(session, head.version.patient)?;
+    let mut answer = Vec::new();
+    for one in concord_consent::who_can_see(&known, session.transaction.now) {
+        answer.push(access_parameter(session, &one)?);
     }
     for patient in &known.patients {
         for glass in &patient.break_glass {
             let until = glass.since.saturating_add(BREAK_GLASS_MS);
-            let text = format!("emergency access; the reason given was: {}", glass.reason);
             let because = vec![
-                part("layer", "valueCode", Value::string("break-glass")),
-                part("rule", "valueCode", Value::string("break-glass")),
-                part("text", "valueString", Value::string(text)),
+                parameter("layer", Content::Code("break-glass".to_owned())),
+                parameter("rule", Content::Code("break-glass".to_owned())),
+                parameter("text", Content::String(format!("emergency access; the reason given was: {}", glass.reason))),
             ];
             let parts = vec![
                 who(&glass.who),
-                Value::object([("name", Value::string("because")), ("part", Value::Array(because))]),
-                part("until", "valueInstant", Value::string(instant(until))),
+                parameter("because", Content::Parts(because)),
+                parameter("until", Content::Instant(instant(until))),
             ];
-            parameters.push(Value::object([("name", Value::string("access")), ("part", Value::Array(parts))]));
+            answer.push(parameter("access", Content::Parts(parts)));
         }
     }
     for (rule, text) in GENERAL {
-        let parts =
-            vec![part("rule", "valueCode", Value::string(rule)), part("text", "valueString", Value::string(text))];
-        parameters.push(Value::object([("name", Value::string("general")), ("part", Value::Array(parts))]));
+        let parts = vec![
+            parameter("rule", Content::Code(rule.to_owned())),
+            parameter("text", Content::String(text.to_owned())),
+        ];
+        answer.push(parameter("general", Content::Parts(parts)));
     }
-    Ok(Output::Value(Value::object([
-        ("resourceType", Value::string("Parameters")),
-        ("parameter", Value::Array(parameters)),
-    ])))
+    Ok(Output::Value(parameters(answer)?))
 }
 
-fn part(name: &'static str, of: &'static str, value: Value<'static>) -> Value<'static> {
-    Value::object([("name", Value::string(name)), (of, value)])
-}
-
-fn who(name: &str) -> Value<'static> {
-    match name.split_once('|') {
-        Some((system, value)) => {
-            let identifier = Value::object([("system", Value::string(system)), ("value", Value::string(value))]);
-            part("actor", "valueIdentifier", identifier)
-        }
-        None => part("actor", "valueReference", Value::object([("reference", Value::string(name))])),
-    }
+fn who(name: &str) -> Parameter {
+    let content = match name.split_once('|') {
+        Some((system, value)) => Content::Identifier(system.to_owned(), value.to_owned()),
+        None => Content::Reference(Link::To(name.to_owned())),
+    };
+    parameter("actor", content)
 }
 
 /// One who has access.
-fn told(
-    concord: &Concord,
-    call: &Call,
-    transaction: &mut Transaction<'_>,
-    one: &Access,
-) -> Result<Value<'static>, Fault> {
+fn access_parameter(session: &mut Session<'_, '_>, one: &Access) -> Result<Parameter, ApiError> {
     let mut parts = vec![who(&one.who)];
     for sight in &one.sees {
-        let types = sight.types.iter().map(|named| part("type", "valueCode", Value::string(named.name())));
-        let labels = sight.labels.iter().map(|label| part("label", "valueCode", Value::string(*label)));
-        let mut inner: Vec<Value<'static>> = types.chain(labels).collect();
-        inner.push(part("inPart", "valueBoolean", Value::Bool(sight.in_part)));
-        parts.push(Value::object([("name", Value::string("sees")), ("part", Value::Array(inner))]));
+        let types = sight.types.iter().map(|named| parameter("type", Content::Code(named.name().to_owned())));
+        let labels = sight.labels.iter().map(|label| parameter("label", Content::Code((*label).to_owned())));
+        let mut inner: Vec<Parameter> = types.chain(labels).collect();
+        inner.push(parameter("inPart", Content::Boolean(sight.in_part)));
+        parts.push(parameter("sees", Content::Parts(inner)));
     }
     for reason in &one.because {
-        let known = facts::knows_consent(concord, call, transaction, reason.consent.as_deref())?;
-        let mut because = reason_part(reason, known);
-        if let Some(object) = because.as_object_mut() {
-            object.set("name", Value::string("because"));
-        }
-        parts.push(because);
+        let known = subject_facts::knows_consent(session, reason.consent.as_deref())?;
+        parts.push(reason_part("because", reason, known));
     }
     if let Some(until) = one.until {
-        parts.push(part("until", "valueInstant", Value::string(instant(until))));
+        parts.push(parameter("until", Content::Instant(instant(until))));
     }
-    Ok(Value::object([("name", Value::string("access")), ("part", Value::Array(parts))]))
+    Ok(parameter("access", Content::Parts(parts)))
 }

@@ -47,7 +47,8 @@ fn what_is_not_json_is_refused_with_its_place() {
         "\"\t\"",
         "\"\\x\"",
         "\"\\u12\"",
-        "\u{FEFF}{}",
+        "{}\u{FEFF}",
+        "\u{FEFF}\u{FEFF}{}",
         "[1 2]",
         "// c\n1",
     ] {
@@ -55,6 +56,11 @@ fn what_is_not_json_is_refused_with_its_place() {
     }
     let not_utf8 = parse(b"{\"a\":\"\xFF\"}", &Limits::default()).unwrap_err();
     assert_eq!(not_utf8[0].text, "not valid JSON at line 1, column 7: the text is not UTF-8");
+}
+
+#[test]
+fn a_byte_order_mark_before_the_text_says_nothing() {
+    assert_eq!(read("\u{FEFF}{}").unwrap(), read("{}").unwrap());
 }
 
 #[test]

@@ -36,69 +36,39 @@ pub struct Defined {
 /// # Errors
 /// Everything that is wrong with it, or that cannot be searched by, each with its place.
 pub fn definition(value: &Value<'_>) -> Result<Vec<Defined>, Vec<Issue>> {
-    let mut issues = Vec::new();
-    let mut wrong = |code: IssueCode, place: &str, text: String| {
-        issues.push(Issue::error(code, format!("SearchParameter.{place}"), text));
-    };
+    let mut faults = Problems(Vec::new());
     let text = |name: &str| value.text(name).unwrap_or_default();
+    let (code, written) = (text("code"), text("expression"));
     if text("url").len() > LONGEST_URL {
-        wrong(IssueCode::TooLong, "url", format!("the url is longer than {LONGEST_URL} bytes"));
+        faults.add(IssueCode::TooLong, "url", format!("the url is longer than {LONGEST_URL} bytes"));
     }
-    let code = text("code");
     if !is_code(code) {
         let why = format!(
             "the name in a query is a letter and then letters, digits, `-` and `_`, at most {LONGEST_CODE} in all"
         );
-        wrong(IssueCode::Value, "code", why);
+        faults.add(IssueCode::Value, "code", why);
     }
     let kind = Kind::parse(text("type"));
     if kind.is_none() {
-        wrong(IssueCode::NotSupported, "type", format!("a parameter of type `{}` cannot be added", text("type")));
+        faults.add(IssueCode::NotSupported, "type", format!("a parameter of type `{}` cannot be added", text("type")));
     }
     if !matches!(text("xpathUsage"), "" | "normal") {
         let why = format!("`{}` says of the value what only `normal` does not leave open", text("xpathUsage"));
-        wrong(IssueCode::NotSupported, "xpathUsage", why);
+        faults.add(IssueCode::NotSupported, "xpathUsage", why);
     }
-    let written = text("expression");
     if written.is_empty() {
-        wrong(IssueCode::Required, "expression", "without an expression there is nothing to search by".to_owned());
+        let why = "without an expression there is nothing to search by".to_owned();
+        faults.add(IssueCode::Required, "expression", why);
     }
     if written.len() > LONGEST_EXPRESSION {
         let why = format!("the expression is longer than {LONGEST_EXPRESSION} bytes");
-        wrong(IssueCode::TooLong, "expression", why);
+        faults.add(IssueCode::TooLong, "expression", why);
     }
-    let mut bases = Vec::new();
-    for (place, name) in value.list("base").iter().filter_map(Value::as_str).enumerate() {
-        let place = format!("base[{place}]");
-        match ResourceType::parse(name) {
-            None => {
-                wrong(IssueCode::NotSupported, &place, format!("`{name}` is no single type; name each that is meant"))
-            }
-            Some(one) if matches!(one.name(), "AuditEvent" | "Parameters") => {
-                wrong(IssueCode::NotSupported, &place, format!("parameters cannot be added to {one}"));
-            }
-            Some(one) if bases.contains(&one) => wrong(IssueCode::Invalid, &place, format!("{one} is named twice")),
-            Some(one) => {
-                if parameter(one, code).is_some() {
-                    let why = format!("{one} has a search parameter `{code}` already, which stays what it is");
-                    wrong(IssueCode::BusinessRule, "code", why);
-                }
-                bases.push(one);
-            }
-        }
-    }
-    let mut targets = Vec::new();
-    for (place, name) in value.list("target").iter().filter_map(Value::as_str).enumerate() {
-        match (name, ResourceType::parse(name)) {
-            ("Resource", _) => {}
-            (_, Some(_)) => targets.push(name),
-            (_, None) => {
-                wrong(IssueCode::Value, &format!("target[{place}]"), format!("`{name}` is no single resource type"));
-            }
-        }
-    }
-    let all_targets = targets.len() < value.list("target").len();
+    let bases = bases(value, code, &mut faults);
+    let targets = targets(value, &mut faults);
+    let mut issues = faults.0;
     let Some(kind) = kind.filter(|_| issues.is_empty()) else { return Err(issues) };
+    let all_targets = targets.len() < value.list("target").len();
     let targets_column = match kind {
         Kind::Reference if targets.is_empty() || all_targets => "*".to_owned(),
         Kind::Reference => targets.join(","),
@@ -118,6 +88,62 @@ pub fn definition(value: &Value<'_>) -> Result<Vec<Defined>, Vec<Issue>> {
         }
     }
     if issues.is_empty() { Ok(found) } else { Err(issues) }
+}
+
+/// What is wrong with a definition.
+struct Problems(Vec<Issue>);
+
+impl Problems {
+    fn add(&mut self, code: IssueCode, place: &str, text: String) {
+        self.0.push(Issue::error(code, format!("SearchParameter.{place}"), text));
+    }
+}
+
+/// The types that the parameter is added to.
+fn bases(value: &Value<'_>, code: &str, faults: &mut Problems) -> Vec<ResourceType> {
+    let mut bases = Vec::new();
+    for (place, name) in value.list("base").iter().filter_map(Value::as_str).enumerate() {
+        let place = format!("base[{place}]");
+        match ResourceType::parse(name) {
+            None => {
+                let why = format!("`{name}` is no single type; name each that is meant");
+                faults.add(IssueCode::NotSupported, &place, why);
+            }
+            Some(one) if matches!(one.name(), "AuditEvent" | "Parameters") => {
+                faults.add(IssueCode::NotSupported, &place, format!("parameters cannot be added to {one}"));
+            }
+            Some(one) if bases.contains(&one) => {
+                faults.add(IssueCode::Invalid, &place, format!("{one} is named twice"))
+            }
+            Some(one) => {
+                if parameter(one, code).is_some() {
+                    let why = format!("{one} has a search parameter `{code}` already, which stays what it is");
+                    faults.add(IssueCode::BusinessRule, "code", why);
+                }
+                bases.push(one);
+            }
+        }
+    }
+    bases
+}
+
+/// The types that a reference may point at, `Resource` left out.
+fn targets<'v>(value: &'v Value<'_>, faults: &mut Problems) -> Vec<&'v str> {
+    let mut targets = Vec::new();
+    for (place, name) in value.list("target").iter().filter_map(Value::as_str).enumerate() {
+        match (name, ResourceType::parse(name)) {
+            ("Resource", _) => {}
+            (_, Some(_)) => targets.push(name),
+            (_, None) => {
+                faults.add(
+                    IssueCode::Value,
+                    &format!("target[{place}]"),
+                    format!("`{name}` is no single resource type"),
+                );
+            }
+        }
+    }
+    targets
 }
 
 fn is_code(code: &str) -> bool {

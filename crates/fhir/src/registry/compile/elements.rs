@@ -1,6 +1,6 @@
 //! The elements of R4 as the schema knows them, for parameters that are added while the server runs.
 
-use super::{Elements, Place};
+use super::{Elements, Member};
 use crate::registry::Kind;
 use crate::registry::path::DataType;
 use crate::schema::{choice, r4};
@@ -9,9 +9,9 @@ use crate::schema::{choice, r4};
 pub(super) struct Schema;
 
 impl Elements for Schema {
-    fn step(&self, path: &str, name: &str) -> Vec<Place> {
+    fn step(&self, path: &str, name: &str) -> Vec<Member> {
         let Some(element) = r4().named(path).and_then(|shape| shape.element(name)) else { return Vec::new() };
-        let place = |of_type: &crate::schema::ElementType| Place {
+        let place = |of_type: &crate::schema::ElementType| Member {
             member: if element.is_choice { choice(name, &of_type.name) } else { name.to_owned() },
             path: of_type.name.clone().into_owned(),
             data_type: general(&of_type.name).to_owned(),
@@ -20,7 +20,7 @@ impl Elements for Schema {
     }
 
     /// What an extension holds is known from its definition, which may be anywhere; so it is all that one may hold.
-    fn extension(&self, _url: &str) -> Vec<Place> {
+    fn extension(&self, _url: &str) -> Vec<Member> {
         self.step("Extension", "value")
     }
 

@@ -14,7 +14,7 @@ pub use resolve::{composite, simple};
 
 /// What one step down a path leads to: a JSON member and one data type that it may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Member {
     /// The name of the JSON member.
     pub member: String,
     /// The path under which its own members are defined.
@@ -27,10 +27,10 @@ pub struct Place {
 pub trait Elements {
     /// The members that `name` stands for under a path (`Observation`, `Observation.component`, `Period`): one, or one
     /// for each type of a choice.
-    fn step(&self, path: &str, name: &str) -> Vec<Place>;
+    fn step(&self, path: &str, name: &str) -> Vec<Member>;
 
     /// The members that the value of the extension with that url may have.
-    fn extension(&self, url: &str) -> Vec<Place>;
+    fn extension(&self, url: &str) -> Vec<Member>;
 
     /// Whether a parameter of the kind is read from values of the data type.
     fn suits(&self, kind: &str, data_type: &str) -> bool;

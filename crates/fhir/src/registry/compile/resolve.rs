@@ -1,7 +1,7 @@
 //! Turns an expression over elements into paths over JSON members, each with the data type at its end.
 
 use super::expression::{self, Branch, Step};
-use super::{Elements, Place};
+use super::{Elements, Member};
 
 /// The one expression of R4 that is no path. Its value is computed from the whole resource.
 const DECEASED: &str = "Patient.deceased.exists() and Patient.deceased != false";
@@ -152,7 +152,7 @@ fn advance(mut walk: Walk, step: &Step, elements: &impl Elements) -> Vec<Walk> {
         }
         Step::Where(member, wanted) => {
             // The texts that stand in the element itself are compared.
-            let is_text = |place: &Place| place.member == *member && place.data_type.starts_with(is_small);
+            let is_text = |place: &Member| place.member == *member && place.data_type.starts_with(is_small);
             if elements.step(&walk.path, member).iter().any(is_text) {
                 vec![walk.only(&format!("{member}={wanted}"))]
             } else {
@@ -172,7 +172,7 @@ fn advance(mut walk: Walk, step: &Step, elements: &impl Elements) -> Vec<Walk> {
             vec![walk]
         }
         Step::Extension(url) => {
-            let extension = Place { member: "extension".to_owned(), path: String::new(), data_type: String::new() };
+            let extension = Member { member: "extension".to_owned(), path: String::new(), data_type: String::new() };
             let extension = walk.enter(extension).only(&format!("url={url}"));
             elements.extension(url).into_iter().map(|place| extension.clone().enter(place)).collect()
         }
@@ -186,7 +186,7 @@ fn is_small(first: char) -> bool {
 
 impl Walk {
     /// Into a member.
-    fn enter(mut self, place: Place) -> Walk {
+    fn enter(mut self, place: Member) -> Walk {
         if !self.written.is_empty() {
             self.written.push('.');
         }

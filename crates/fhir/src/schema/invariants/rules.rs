@@ -1,7 +1,8 @@
 //! The rules, by shape. Keys and meaning are those of R4's definitions.
 
-use super::Holds::{AtLeastOne, AtMostOne, Needs, When};
-use super::{Holds, Rule, are_distinct, has, is_after, is_coded, list, text};
+use super::super::rule::Holds::{AtLeastOne, AtMostOne, Needs, When};
+use super::super::rule::{Holds, Rule};
+use super::{are_distinct, has, is_after, is_coded, list, text};
 use crate::json::{Object, Value};
 
 const fn rule(key: &'static str, text: &'static str, holds: Holds) -> Rule {

@@ -1,0 +1,94 @@
+//! The page docs/SETTINGS.md, written from the definitions of the settings.
+
+use confique::Config;
+use confique::meta::Field;
+
+use super::{ClientConfig, IssuerConfig, group, source};
+
+const TOP: &str = "\
+# Settings
+
+<!-- Written from crates/api/src/config by `make generate`. -->
+
+Settings come from a TOML file (`--config FILE`, or the variable `CONCORD_CONFIG`) and from environment variables, which \
+override the file. An empty variable counts as unset. Unknown keys in the file and unknown variables that begin with \
+`CONCORD_` are refused (but not those that Kubernetes sets for a Service, such as `CONCORD_SERVICE_HOST`), and a bad value \
+stops the server with one line that names the setting.
+
+| key | variable | default | expected | meaning |
+|---|---|---|---|---|
+";
+
+const ISSUERS: &str = "
+## Issuers
+
+Every `[[issuers]]` table of the file names one issuer whose tokens are accepted. The variable `CONCORD_ISSUERS` takes the \
+place of all of them: a JSON array of objects with the same keys. For a single issuer, the variables in the second column \
+do. Use one way or the other, not both.
+
+| key | variable for a single issuer | default | expected | meaning |
+|---|---|---|---|---|
+";
+
+const CLIENTS: &str = "
+## Clients
+
+Every `[[clients]]` table of the file registers an app or a system. The variable `CONCORD_CLIENTS` takes the place of all \
+of them: a JSON array of objects with the same keys.
+
+| key | default | expected | meaning |
+|---|---|---|---|
+";
+
+const EXAMPLE: &str = r#"
+```toml
+listen = "0.0.0.0:8080"
+public_url = "https://phr.example.nhs.uk"
+database_url = "postgres://concord@db.internal/concord"
+log_format = "json"
+
+[[issuers]]
+issuer = "https://login.example.nhs.uk"
+audience = "https://phr.example.nhs.uk/fhir"
+jwks = "https://login.example.nhs.uk/jwks.json"
+kind = "smart"
+
+[[clients]]
+client = "heart-diary"
+kind = "third-party"
+
+[[clients]]
+client = "discharge-letters"
+purposes = ["TREAT"]
+```
+"#;
+
+/// The page.
+#[must_use]
+pub fn markdown() -> String {
+    // These two have tables of their own.
+    let single = rows::<super::Config>(Some(source::variable), |key| !["issuers", "clients"].contains(&key));
+    let issuer = rows::<IssuerConfig>(Some(source::issuer_variable), |_| true);
+    let client = rows::<ClientConfig>(None, |_| true);
+    [TOP, &single, ISSUERS, &issuer, CLIENTS, &client, EXAMPLE].concat()
+}
+
+/// The rows of a group's table.
+fn rows<C: Config>(variable: Option<fn(&str) -> String>, wanted: impl Fn(&str) -> bool) -> String {
+    let row = |field: &Field| {
+        let (meaning, told) = documentation(field);
+        let default = group::default(field).or(told);
+        let default = default.unwrap_or_else(|| if group::is_required(field) { "required" } else { "none" }.to_owned());
+        let variable = variable.map(|of| format!("`{}` | ", of(field.name))).unwrap_or_default();
+        format!("| `{}` | {variable}{default} | {} | {meaning} |\n", field.name, group::expected::<C>(field.name))
+    };
+    C::META.fields.iter().filter(|field| wanted(field.name)).map(row).collect()
+}
+
+/// What the documentation of a setting says: its meaning, and its default where that takes words.
+fn documentation(field: &Field) -> (String, Option<String>) {
+    let lines: Vec<&str> = field.doc.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    let default = lines.iter().find_map(|line| line.strip_prefix("Default: "));
+    let meaning: Vec<&str> = lines.iter().copied().filter(|line| !line.starts_with("Default: ")).collect();
+    (meaning.join(" "), default.map(str::to_owned))
+}

@@ -1,0 +1,139 @@
+//! The one table from an error to a status, and how an error is said.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_model::build::operation_outcome;
+
+use super::negotiate::Answer;
+use crate::error::ApiError;
+
+/// How long a client should wait before it comes back to a busy server, in seconds, when nothing better is known.
+const RETRY: u32 = 1;
+
+/// The status and the issues of an error.
+pub(super) fn status_and_issues(error: &ApiError, request_id: &str) -> (StatusCode, Vec<Issue>) {
+    (status(error), issues(error, request_id))
+}
+
+fn status(error: &ApiError) -> StatusCode {
+    match error {
+        ApiError::InEntry { fault, .. } => status(fault),
+        ApiError::InEntries(faults) => faults.first().map_or(StatusCode::UNPROCESSABLE_ENTITY, status),
+        ApiError::Malformed(_) | ApiError::CostlyCondition => StatusCode::BAD_REQUEST,
+        ApiError::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ApiError::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+        ApiError::Denied(_) => StatusCode::FORBIDDEN,
+        ApiError::NoSuchType(_) | ApiError::NoSuchOperation(_) | ApiError::NotFound => StatusCode::NOT_FOUND,
+        ApiError::Gone => StatusCode::GONE,
+        ApiError::NotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+        ApiError::BodyTooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+        ApiError::Conflict(_) | ApiError::OtherVersions(_) => StatusCode::CONFLICT,
+        ApiError::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
+        ApiError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        ApiError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ApiError::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+        ApiError::Throttled(_) | ApiError::OverShare(_) => StatusCode::TOO_MANY_REQUESTS,
+        ApiError::Busy(_) | ApiError::Full(_) | ApiError::OutcomeUnknown(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ApiError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
+    let one = |code: IssueCode, text: &str| vec![Issue::plain(code, text)];
+    match error {
+        ApiError::InEntry { place, fault } => {
+            issues(fault, request_id).into_iter().map(|issue| within(issue, *place)).collect()
+        }
+        ApiError::InEntries(faults) => faults.iter().flat_map(|fault| issues(fault, request_id)).collect(),
+        ApiError::Malformed(issues) | ApiError::Unprocessable(issues) | ApiError::Denied(issues) => issues.clone(),
+        ApiError::NoSuchOperation(issue) | ApiError::PreconditionFailed(issue) => vec![issue.clone()],
+        ApiError::Unauthenticated { text, .. } => one(IssueCode::Login, text),
+        ApiError::NoSuchType(name) => {
+            one(IssueCode::NotSupported, &format!("{name:?} is no resource type of R4 with an endpoint here"))
+        }
+        ApiError::NotFound => one(IssueCode::NotFound, "not found"),
+        ApiError::Gone => one(IssueCode::Deleted, "the resource has been deleted"),
+        ApiError::Conflict(text) => one(IssueCode::Conflict, text),
+        ApiError::OtherVersions(_) => one(IssueCode::Conflict, "the entries refer to versions that there will not be"),
+        ApiError::TooLarge(text) => one(IssueCode::TooLong, text),
+        ApiError::NotAllowed { text, .. } | ApiError::MediaType(text) | ApiError::NotAcceptable(text) => {
+            one(IssueCode::NotSupported, text)
+        }
+        ApiError::Throttled(_) => one(
+            IssueCode::Throttled,
+            "too many requests from this app for this person; wait as long as Retry-After says",
+        ),
+        ApiError::Busy(_) => one(IssueCode::Transient, "the server cannot answer now; try again in a moment"),
+        ApiError::Full(_) => one(
+            IssueCode::Transient,
+            "bodies that are arriving, or answers that are not taken, have all the memory that they may; try again as \
+             Retry-After says",
+        ),
+        ApiError::OverShare(_) => one(
+            IssueCode::Throttled,
+            "bodies from this app for this person, or answers to it that are not taken, have all the memory that one may; take \
+             the answers, send less at once, and try again as Retry-After says",
+        ),
+        ApiError::BodyTooSlow(seconds) => {
+            one(IssueCode::Timeout, &format!("the body did not arrive within {seconds} s (body_timeout_seconds)"))
+        }
+        ApiError::CostlyCondition => one(
+            IssueCode::TooCostly,
+            "this takes too long to be found inside a transaction that writes; send the entry by itself, or name an identifier",
+        ),
+        ApiError::OutcomeUnknown(_) => one(
+            IssueCode::Transient,
+            "the database was lost while this was being stored, so whether it has been is unknown; look whether it is \
+             there before you send it again",
+        ),
+        ApiError::Internal(_) => vec![Issue {
+            severity: Severity::Fatal,
+            code: IssueCode::Exception,
+            text: format!("the server failed; its log has the cause under request id {request_id}"),
+            expression: None,
+        }],
+    }
+}
+
+/// An issue with the place of its entry before its own.
+fn within(issue: Issue, place: usize) -> Issue {
+    let entry = format!("Bundle.entry[{place}]");
+    let expression = match issue.expression {
+        Some(own) if own.starts_with("Bundle.") => own,
+        Some(own) => match own.split_once('.') {
+            Some((_, rest)) => format!("{entry}.resource.{rest}"),
+            None => format!("{entry}.resource"),
+        },
+        None => entry,
+    };
+    Issue { expression: Some(expression), ..issue }
+}
+
+/// The response to an error, in the form that the client asked for.
+pub(super) fn response(error: &ApiError, answer: &Answer, request_id: &str) -> HttpResponse {
+    if let ApiError::Internal(cause) = error.cause() {
+        tracing::error!(request_id, cause, "a request failed");
+    }
+    let (status, issues) = status_and_issues(error, request_id);
+    let mut builder = HttpResponse::build(status);
+    match error.cause() {
+        ApiError::Unauthenticated { challenge, .. } => {
+            builder.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
+        }
+        ApiError::NotAllowed { allow, .. } => {
+            builder.insert_header((header::ALLOW, *allow));
+        }
+        ApiError::Busy(seconds)
+        | ApiError::Full(seconds)
+        | ApiError::OverShare(seconds)
+        | ApiError::OutcomeUnknown(seconds)
+        | ApiError::Throttled(seconds) => {
+            builder.insert_header((header::RETRY_AFTER, (*seconds).max(RETRY).to_string()));
+        }
+        _ => {}
+    }
+    builder.insert_header((header::CACHE_CONTROL, "no-store"));
+    builder.content_type(answer.content_type()).body(answer.value(&operation_outcome(&issues)))
+}

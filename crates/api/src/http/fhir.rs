@@ -1,0 +1,124 @@
+//! The way in of every request below the base: it becomes a command, and what that leads to becomes the response.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use concord_model::build::operation_outcome;
+
+use super::Server;
+use super::exchange::{Exchange, Return, request_id};
+use super::negotiate::Answer;
+use super::reply::{Body, Reply, entity_tag, whole};
+use super::{answers, bundle, content, error};
+use crate::error::ApiError;
+use crate::interact::command::{Address, Content, Expected, Method, Route};
+use crate::interact::execute::{Outcome, carry_out};
+
+/// Serves a request for anything that needs to know who asks.
+pub(super) async fn serve(request: HttpRequest, server: Data<Server>, mut payload: Payload) -> HttpResponse {
+    respond(&request, &server, &mut payload).await
+}
+
+async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Payload) -> HttpResponse {
+    let ids = request_id(request);
+    let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default().to_owned();
+    let route = match Route::of(request.method().as_str(), &path) {
+        Ok(route) => route,
+        Err(error) => return error::response(&error, &Answer::default(), &ids),
+    };
+    request.extensions_mut().insert(route.shape);
+    let mut exchange = match Exchange::begin(request, server).await {
+        Ok(exchange) => exchange,
+        Err((error, answer)) => return error::response(&error, &answer, &ids),
+    };
+    let answered = async {
+        let address = route.address()?;
+        answered(&mut exchange, route.method, address, payload).await
+    };
+    match answered.await {
+        Ok(response) => answers::held(response, exchange.answer_room.take()),
+        Err(error) => error::response(&error, &exchange.answer, &ids),
+    }
+}
+
+async fn answered(
+    exchange: &mut Exchange,
+    method: Method,
+    address: Address,
+    payload: &mut Payload,
+) -> Result<HttpResponse, ApiError> {
+    let mut asked = exchange.asked(method, address)?;
+    let content = match asked.expected()? {
+        Expected::Nothing => Content::Nothing,
+        Expected::Form => {
+            asked.parameters = exchange.form(payload).await?;
+            Content::Nothing
+        }
+        Expected::Bundle => return bundle::answered(exchange, payload).await,
+        Expected::Resource(named) => {
+            Content::Resource(exchange.body(named, asked.address.logical_id(), payload).await?)
+        }
+        Expected::Patch => Content::Patch(exchange.patch(payload).await?),
+        Expected::Input(operation) => exchange.input(operation, payload).await?,
+    };
+    let service = &exchange.server.service;
+    let command = asked.command(service, content).await?;
+    let outcome = carry_out(service, exchange.call.clone(), command).await?;
+    // Who has written learns of it in any case.
+    let (answers, caller, weight) = (&exchange.server.answers, &exchange.call.caller, outcome.weight());
+    let room = match outcome {
+        Outcome::Written(_) => answers.room_that_is_left(caller, weight.bytes),
+        _ => {
+            let mut answer = service.settings.answer;
+            answer.spend(weight)?;
+            answers.room(caller, weight.bytes)?
+        }
+    };
+    exchange.answer_room.set(room);
+    let reply = Reply::of(&exchange.server, outcome, &exchange.answer)?;
+    response(exchange, reply)
+}
+
+/// The response with a reply in it.
+fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError> {
+    let mut builder = HttpResponse::build(reply.status);
+    if let Some(version) = reply.version {
+        builder.insert_header(header::ETag(entity_tag(version)));
+    }
+    if let Some(time) = reply
+        .modified
+        .and_then(|since| u64::try_from(since).ok())
+        .and_then(|since| std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_millis(since)))
+    {
+        builder.insert_header(header::LastModified(time.into()));
+    }
+    if let Some(place) = reply.place {
+        if reply.status == StatusCode::CREATED {
+            builder.insert_header((header::LOCATION, place.as_str()));
+        }
+        builder.insert_header((header::CONTENT_LOCATION, place));
+    }
+    if reply.status != StatusCode::NO_CONTENT {
+        builder.insert_header((header::CACHE_CONTROL, "no-store"));
+    }
+    let form = &exchange.answer;
+    let body = match reply.body {
+        Body::Nothing => return Ok(builder.finish()),
+        Body::Read(version) => {
+            if exchange.may_be_content
+                && let Some((media, content)) = content::native(exchange.accept(), &version)?
+            {
+                return Ok(content::response(builder, exchange.request(), media, content));
+            }
+            whole(*version, form)?
+        }
+        Body::Written(version) => match exchange.wanted() {
+            Return::Minimal => return Ok(builder.finish()),
+            Return::Outcome => form.value(&operation_outcome(&reply.warnings)),
+            Return::Representation => whole(*version, form)?,
+        },
+        Body::Text(text) => text,
+    };
+    Ok(builder.content_type(form.content_type()).body(body))
+}

@@ -1,0 +1,208 @@
+//! Memory that all callers share, and of which one has at most half: what bodies take until they are answered, and what
+//! answers take until their clients have them.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use concord_consent::caller::Caller;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::ApiError;
+
+/// After how many seconds a client may come again for whom there was no room.
+const COME_AGAIN: u32 = 1;
+
+/// Bytes that are shared.
+pub(super) struct Shares {
+    free: Arc<Semaphore>,
+    each: usize,
+    callers: Mutex<HashMap<u64, Weak<Semaphore>>>,
+    keys: RandomState,
+}
+
+/// One caller's share.
+#[derive(Clone)]
+pub(super) struct Share {
+    free: Arc<Semaphore>,
+    own: Arc<Semaphore>,
+    each: usize,
+}
+
+/// Bytes that are taken until this is dropped.
+pub(super) struct Room {
+    all: OwnedSemaphorePermit,
+    own: OwnedSemaphorePermit,
+}
+
+/// Why there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Short {
+    /// Everybody's is taken.
+    Everybodys,
+    /// The caller's own is taken.
+    Own,
+    /// It is more than one caller may ever have.
+    Ever,
+}
+
+impl From<Short> for ApiError {
+    fn from(short: Short) -> ApiError {
+        match short {
+            Short::Everybodys => ApiError::Full(COME_AGAIN),
+            Short::Own => ApiError::OverShare(COME_AGAIN),
+            Short::Ever => ApiError::TooLarge(
+                "this takes more memory than one caller may have (max_body_bytes_together, max_answer_bytes_together)"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl Shares {
+    /// So many bytes, of which one caller has half, but `least` at least.
+    pub(super) fn new(together: usize, least: usize) -> Shares {
+        let all = together.clamp(least, Semaphore::MAX_PERMITS);
+        Shares {
+            free: Arc::new(Semaphore::new(all)),
+            each: (all / 2).max(least),
+            callers: Mutex::default(),
+            keys: RandomState::new(),
+        }
+    }
+
+    /// A caller's share.
+    pub(super) fn of(&self, caller: &Caller) -> Share {
+        self.keyed(self.keys.hash_one((&caller.issuer, &caller.client, &caller.actor)))
+    }
+
+    fn keyed(&self, key: u64) -> Share {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = callers.get(&key).and_then(Weak::upgrade);
+        let own = known.unwrap_or_else(|| {
+            callers.retain(|_, own| own.strong_count() > 0);
+            let own = Arc::new(Semaphore::new(self.each));
+            callers.insert(key, Arc::downgrade(&own));
+            own
+        });
+        Share { free: Arc::clone(&self.free), own, each: self.each }
+    }
+}
+
+impl Share {
+    /// Takes so many bytes.
+    ///
+    /// # Errors
+    /// When they are not to be had.
+    pub(super) fn take(&self, bytes: usize) -> Result<Room, Short> {
+        if bytes > self.each {
+            return Err(Short::Ever);
+        }
+        let number = u32::try_from(bytes).map_err(|_| Short::Ever)?;
+        let all = Arc::clone(&self.free).try_acquire_many_owned(number).map_err(|_| Short::Everybodys)?;
+        let own = Arc::clone(&self.own).try_acquire_many_owned(number).map_err(|_| Short::Own)?;
+        Ok(Room { all, own })
+    }
+
+    /// Takes so many bytes beside those that are held for the same: both together count for no more than a share, so that
+    /// whoever holds nothing else always has room for them.
+    ///
+    /// # Errors
+    /// As [`Share::take`].
+    pub(super) fn take_beside(&self, held: usize, bytes: usize) -> Result<Room, Short> {
+        if bytes > self.each {
+            return Err(Short::Ever);
+        }
+        self.take(bytes.min(self.each.saturating_sub(held)))
+    }
+
+    /// Whether there is room for anything.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn require(&self) -> Result<(), Short> {
+        self.take(1).map(drop)
+    }
+
+    /// How many bytes one caller may have.
+    pub(super) fn each(&self) -> usize {
+        self.each
+    }
+
+    /// Takes as much of so many bytes as there is.
+    pub(super) fn take_what_is_left(&self, bytes: usize) -> Option<Room> {
+        self.take(bytes.min(self.own.available_permits()).min(self.free.available_permits())).ok()
+    }
+}
+
+impl Room {
+    /// Adds another.
+    pub(super) fn merge(&mut self, other: Room) {
+        self.all.merge(other.all);
+        self.own.merge(other.own);
+    }
+
+    /// How many bytes they are.
+    pub(super) fn bytes(&self) -> usize {
+        self.own.num_permits()
+    }
+
+    /// Gives back so many bytes.
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        drop(self.all.split(bytes));
+        drop(self.own.split(bytes));
+    }
+}
+
+#[cfg(test)]
+impl Shares {
+    /// The share of the caller with that number.
+    pub(super) fn of_number(&self, key: u64) -> Share {
+        self.keyed(key)
+    }
+
+    /// How many bytes nobody has.
+    pub(super) fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_caller_has_at_most_half() {
+        let shares = Shares::new(1000, 100);
+        let hostile = shares.of_number(1);
+        let mut first = hostile.take(300).unwrap();
+        let second = hostile.take(200).unwrap();
+        assert_eq!(shares.of_number(1).take(1).err(), Some(Short::Own), "the same caller on another connection");
+        assert_eq!(hostile.take(501).err(), Some(Short::Ever));
+        let other = shares.of_number(2).take(500).unwrap();
+        assert_eq!(shares.of_number(3).take(1).err(), Some(Short::Everybodys));
+        first.merge(second);
+        first.give_back(400);
+        assert_eq!(shares.free(), 400);
+        assert!(hostile.take(400).is_ok());
+        drop((first, other));
+        assert_eq!(shares.free(), 1000);
+        drop(hostile.take_what_is_left(2_000).unwrap());
+        let held = hostile.take(200).unwrap();
+        drop(hostile.take_beside(200, 450).unwrap());
+        assert_eq!(hostile.take_beside(200, 501).err(), Some(Short::Ever));
+        drop(held);
+    }
+
+    #[test]
+    fn callers_of_whom_nothing_is_held_are_forgotten() {
+        let shares = Shares::new(1000, 100);
+        for key in 0..100 {
+            drop(shares.of_number(key).take(10));
+        }
+        let held = shares.of_number(1).take(10);
+        drop(shares.of_number(2));
+        assert_eq!(shares.callers.lock().unwrap().len(), 2);
+        drop(held);
+    }
+}

@@ -1,0 +1,196 @@
+//! Breaking the glass: a professional says that it is an emergency, and why, and for an hour sees of one patient's record
+//! what the patient's choices would hide. The patient is told and the privacy officer gets it to review, in the same
+//! transaction that lets the professional in.
+//!
+//! It is declared by a request that names one patient: the read, vread or history of one resource, or a search for one
+//! patient's data. It is kept in the database, so it holds on every node. Whatever else says `BTG` breaks no glass, but
+//! sees through what is broken.
+
+use std::sync::Arc;
+
+use concord_consent::REVIEW_TASK;
+use concord_consent::decision::Obligation;
+use concord_consent::purpose::Purpose;
+use concord_consent::request::Action;
+use concord_fhir::registry::ResourceType;
+use concord_model::build::{self, CommunicationParts, Link, TaskParts, code};
+
+use crate::error::ApiError;
+use crate::interact::access::evaluation;
+use crate::interact::audit::Interaction;
+use crate::interact::audit::entry::AuditEntry;
+use crate::interact::command::Command;
+use crate::interact::history::Of;
+use crate::interact::human_name::human_name;
+use crate::interact::logical_id;
+use crate::interact::session::Session;
+use crate::interact::write;
+use crate::interact::write::PreparedVersion;
+use crate::interact::{Call, Service, access, instant};
+use concord_store::broken_glass::Glass;
+use concord_store::lower::Rows;
+use concord_store::named::KnownName;
+use concord_store::rows::Version;
+use concord_store::transaction::Transaction;
+
+const COMMUNICATION: ResourceType = ResourceType::of("Communication");
+const TASK: ResourceType = ResourceType::of("Task");
+
+/// What a request is about.
+pub(crate) enum GlassTarget {
+    /// One resource.
+    Resource(ResourceType, String),
+    /// Resources of a type, or of several, in one patient's record.
+    Record(Option<ResourceType>, String),
+    /// More than one patient, or nobody says whom.
+    Unnamed,
+}
+
+impl GlassTarget {
+    /// What a command is about, if it is one that breaks the glass.
+    pub(crate) fn of(command: &Command) -> GlassTarget {
+        match command {
+            Command::Read { resource_type, id, .. }
+            | Command::Vread { resource_type, id, .. }
+            | Command::History { of: Of::Instance(resource_type, id), .. } => {
+                GlassTarget::Resource(*resource_type, id.clone())
+            }
+            Command::Search { query, .. } => match (query.records().as_slice(), &query.compartment) {
+                ([single], _) => GlassTarget::Record(query.resource_type, single.clone()),
+                ([], Some(patient)) => GlassTarget::Record(query.resource_type, patient.clone()),
+                _ => GlassTarget::Unnamed,
+            },
+            _ => GlassTarget::Unnamed,
+        }
+    }
+}
+
+/// Breaks the glass if the call says so, if it is not broken yet, and if it would let the caller see anything.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn declare(service: &Arc<Service>, call: &Call, place: GlassTarget) -> Result<(), ApiError> {
+    if call.purpose != Some(Purpose::BREAK_GLASS) || matches!(place, GlassTarget::Unnamed) {
+        return Ok(());
+    }
+    let (service, call) = (Arc::clone(service), call.clone());
+    let store = service.store.clone();
+    store
+        .change(move |transaction| {
+            let audit = AuditEntry::begin(&call, Interaction::BreakGlass, None);
+            Session::run(&service, &call, transaction, audit, |session| {
+                if !run(session, &place)? {
+                    session.audit.says_nothing();
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Whether the glass was broken now.
+fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiError> {
+    let (Some(who), Some(reason)) = (session.call.caller.actor.reference(), session.call.reason.as_deref()) else {
+        return Ok(false);
+    };
+    let patient = match place {
+        GlassTarget::Resource(resource_type, id) => {
+            let named = session.transaction.named(*resource_type, id, false)?;
+            // What stays hidden all the same must look as if it were not there, and so must leave no trace.
+            let judged = named
+                .evaluated(|head| opened(session, Some(*resource_type), head.version.patient, Some(&head.version)))?;
+            judged.map(|(head, ())| head.version.patient)
+        }
+        GlassTarget::Record(resource_type, id) => {
+            let patient = session.transaction.patient_key(id)?.unwrap_or(0);
+            opened(session, *resource_type, patient, None)?.map(|()| patient)
+        }
+        GlassTarget::Unnamed => None,
+    };
+    let Some(patient) = patient else { return Ok(false) };
+    let now = session.transaction.now;
+    session.transaction.break_glass(patient, &Glass { who: who.clone(), since: now, reason: reason.to_owned() })?;
+    session.transaction.bump_access_version(patient)?;
+    let id = session.transaction.patient_id(patient)?;
+    let name = name(session.transaction, &who)?;
+    let message = message_to_patient(session, &id, &name, &who, reason)?;
+    let review = review(session, &id, &who, reason)?;
+    write::store(session, &message, None, &[])?;
+    write::store(session, &review, None, &[])?;
+    session.audit.in_record(patient);
+    session.audit.done(format!("emergency access: {reason}"));
+    Ok(true)
+}
+
+/// Whether breaking the glass for a record would let the caller see anything, and the version that is asked for, if it is
+/// one.
+fn opened(
+    session: &mut Session<'_, '_>,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+    version: Option<&Version>,
+) -> Result<Option<()>, ApiError> {
+    if patient == 0 {
+        return Ok(None);
+    }
+    let action = if version.is_some() { Action::Read } else { Action::Search };
+    let decision = access::decide_in_emergency(session, action, resource_type, patient)?;
+    if !decision.obligations.contains(&Obligation::NotifyPatient) || decision.is_denial() {
+        return Ok(None);
+    }
+    let shows = match version {
+        Some(version) => evaluation::permits(session.transaction, &decision, Rows::Current, version)?,
+        None => true,
+    };
+    Ok(shows.then_some(()))
+}
+
+/// What the professional is called, as far as that is known here.
+fn name(transaction: &mut Transaction<'_>, who: &str) -> Result<String, ApiError> {
+    let Some((kind, id)) = who.split_once('/') else { return Ok(who.to_owned()) };
+    let Some(resource_type) = ResourceType::parse(kind) else { return Ok(who.to_owned()) };
+    let Some(head) = transaction.head(KnownName::of_caller(resource_type, id), false)? else {
+        return Ok(who.to_owned());
+    };
+    if head.version.deleted {
+        return Ok(who.to_owned());
+    }
+    let value = head.version.resource()?;
+    Ok(human_name(&value).map_or_else(|| who.to_owned(), |name| format!("{name} ({who})")))
+}
+
+/// The message to the patient.
+fn message_to_patient(
+    session: &mut Session<'_, '_>,
+    patient: &str,
+    name: &str,
+    who: &str,
+    reason: &str,
+) -> Result<PreparedVersion, ApiError> {
+    let text = format!(
+        "{name} opened your record as an emergency, past your sharing choices. The reason given was: {reason} \
+         This lasts for one hour, and will be reviewed."
+    );
+    let value = build::communication(CommunicationParts {
+        category: code("http://terminology.hl7.org/CodeSystem/communication-category", "alert"),
+        priority: "urgent",
+        patient: format!("Patient/{patient}"),
+        about: who,
+        sent: instant(session.transaction.now),
+        reason: code(crate::interact::PURPOSE_SYSTEM, "BTG"),
+        text,
+    })?;
+    write::by_server(session, COMMUNICATION, &logical_id::new_id(session.transaction.now), value)
+}
+
+/// The review for the privacy officer.
+fn review(session: &mut Session<'_, '_>, patient: &str, who: &str, reason: &str) -> Result<PreparedVersion, ApiError> {
+    let (system, review) = REVIEW_TASK;
+    let value = build::task(TaskParts {
+        description: Some(format!("{who} broke the glass; the reason given was: {reason}")),
+        beneficiary: Some(Link::To(format!("Patient/{patient}"))),
+        reason_code: Some(code(crate::interact::PURPOSE_SYSTEM, "BTG")),
+        ..TaskParts::of("requested", code(system, review), instant(session.transaction.now))
+    })?;
+    write::by_server(session, TASK, &logical_id::new_id(session.transaction.now), value)
+}

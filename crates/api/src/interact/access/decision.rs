@@ -1,0 +1,402 @@
+//! The questions that interactions ask a decision. What is decided is `concord_consent`'s; this file only carries.
+//!
+//! Decisions are remembered under the access versions that the same transaction reads, so that a revocation holds from
+//! the next request on, on every node.
+
+use std::sync::Arc;
+
+use concord_consent::caller::{Actor, Caller};
+use concord_consent::decision::Decision;
+use concord_consent::facts::{Facts, GivenBy, PatientFacts};
+use concord_consent::purpose::Purpose;
+use concord_consent::request::{Action, Request};
+use concord_fhir::index::ParameterId;
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
+use concord_store::named::KnownName;
+use concord_store::rows::Head;
+use quick_cache::sync::Cache;
+
+use crate::error::ApiError;
+use crate::interact::access::facts;
+use crate::interact::session::Session;
+use crate::interact::{Call, is_event};
+
+const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
+
+/// How many patients may be reached by a request that names none.
+const REACH: usize = 200;
+
+/// How many decisions are remembered.
+const DECISIONS: usize = 50_000;
+
+/// Decisions that this process has made, with what they were made from.
+pub(crate) struct DecisionCache {
+    decisions: Cache<Question, Arc<Answer>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Question {
+    caller: [u8; 16],
+    purpose: &'static str,
+    action: Action,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+}
+
+struct Answer {
+    access: (i64, i64),
+    until: Option<i64>,
+    decision: Arc<Decision>,
+}
+
+impl DecisionCache {
+    pub(crate) fn new() -> DecisionCache {
+        DecisionCache { decisions: Cache::new(DECISIONS) }
+    }
+}
+
+/// Whether an actor may reach records of which what is stored says so.
+fn reaches_others(actor: &Actor) -> bool {
+    !matches!(actor, Actor::System | Actor::Patient(_))
+}
+
+/// Whose facts decide about a record: for a patient her own, for a system those of no patient, for others those of the record.
+fn decided_by(
+    session: &mut Session<'_, '_>,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+) -> Result<i64, ApiError> {
+    let of_nobody = resource_type.is_some_and(|one| patient_compartment(one) == PatientCompartment::Shared);
+    Ok(match &session.call.caller.actor {
+        Actor::System => 0,
+        Actor::Patient(_) if of_nobody => 0,
+        Actor::Patient(own) => session.transaction.patient_key(own)?.unwrap_or(0),
+        _ => patient,
+    })
+}
+
+/// The decision about the record that a current version is part of.
+pub(crate) fn decide_on(session: &mut Session<'_, '_>, action: Action, head: &Head) -> Result<Arc<Decision>, ApiError> {
+    let resource_type = head.version.resource_type;
+    decide_at(session, action, Some(resource_type), head.version.patient, Some(head.access))
+}
+
+/// The decision about a record, by its key; key 0 for what is about nobody.
+pub(crate) fn decide_about(
+    session: &mut Session<'_, '_>,
+    action: Action,
+    resource_type: ResourceType,
+    patient: i64,
+) -> Result<Arc<Decision>, ApiError> {
+    decide_at(session, action, Some(resource_type), patient, None)
+}
+
+/// The decision whether a caller may know of what a resource refers to. The app's scopes bound it, except for the
+/// patient whom it is about and for reference data: an app that may write a reading may say whose it is and who took it.
+pub(crate) fn decide_reference(session: &mut Session<'_, '_>, head: &Head) -> Result<Arc<Decision>, ApiError> {
+    let resource_type = head.version.resource_type;
+    let named_freely =
+        resource_type.name() == "Patient" || patient_compartment(resource_type) == PatientCompartment::Shared;
+    if !named_freely {
+        return decide_on(session, Action::Read, head);
+    }
+    let call = unbounded(session.call);
+    decide_on(&mut session.calling(&call), Action::Read, head)
+}
+
+/// Reading of everything in the contexts that the caller's scopes have.
+fn reference_scopes(caller: &Caller) -> concord_consent::scope::Scopes {
+    use concord_consent::scope::{Context, Scopes};
+    let mut text = Vec::new();
+    for (context, scope) in [(Context::Patient, "patient/*.rs"), (Context::User, "user/*.rs")] {
+        if caller.scopes.has(context) {
+            text.push(scope);
+        }
+    }
+    Scopes::parse(&text.join(" "))
+}
+
+fn decide_at(
+    session: &mut Session<'_, '_>,
+    action: Action,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+    access: Option<(i64, i64)>,
+) -> Result<Arc<Decision>, ApiError> {
+    let about = session.without_explain(|session| decided_by(session, resource_type, patient))?;
+    let is_system = session.call.caller.actor == Actor::System;
+    let access = match access {
+        // Nothing that is stored decides about one from which no label keeps anything.
+        _ if is_system && session.call.caller.knows_everything() => (0, 0),
+        Some((_, nobody)) if is_system => (0, nobody),
+        Some(access) if about == patient => access,
+        _ => session.without_explain(|session| session.transaction.access_versions(about))?,
+    };
+    let question = Question {
+        caller: session.call.fingerprint,
+        purpose: session.call.purpose.map_or("", |purpose| purpose.code()),
+        action,
+        resource_type,
+        patient: about,
+    };
+    if is_remembered(session.call)
+        && let Some(answer) = session.service.decisions.decisions.get(&question)
+        && answer.access == access
+        && answer.until.is_none_or(|until| session.transaction.now < until)
+    {
+        return Ok(Arc::clone(&answer.decision));
+    }
+    let facts = session.without_explain(|session| {
+        let mut facts = if is_system { Facts::default() } else { facts::of_caller(session)? };
+        if about != 0 {
+            facts::add_patient(session, about, access, &mut facts)?;
+        }
+        if !is_system || !session.call.caller.knows_everything() {
+            facts::add_labels(session, Some(access.1), &mut facts)?;
+        }
+        Ok::<Facts, ApiError>(facts)
+    })?;
+    let decision = Arc::new(ask(session.call, action, resource_type, &facts, session.transaction.now));
+    if is_remembered(session.call) && facts.patients.iter().all(|patient| facts::is_versioned(patient)) {
+        let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
+        session.service.decisions.decisions.insert(question, Arc::new(answer));
+    }
+    Ok(decision)
+}
+
+/// Decides. What is asked about one type holds for that type and says no more of types.
+fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
+    // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
+    let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
+    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
+    let mut decision = concord_consent::decide(&request, facts, now);
+    if let Some(one) = resource_type {
+        // Once, for all the times that it is remembered.
+        decision.permit = decision.permit.of_type(one);
+        for redaction in &mut decision.redactions {
+            redaction.of = for_type(&redaction.of, one);
+        }
+        for reason in &mut decision.reasons {
+            reason.about = for_type(&reason.about, one);
+        }
+    }
+    decision
+}
+
+/// Who the caller is when they write what decides about access.
+pub(crate) fn given_by(call: &Call) -> GivenBy {
+    GivenBy::of(&Request {
+        caller: &call.caller,
+        action: Action::Update,
+        resource_type: None,
+        purpose: call.purpose,
+        reason: call.reason.as_deref(),
+    })
+}
+
+/// Whether an answer serves all requests of this token: not in an emergency and not in an office, where it depends on
+/// what is said along with the request.
+fn is_remembered(call: &Call) -> bool {
+    call.purpose != Some(Purpose::BREAK_GLASS) && call.caller.credentials.privileged_roles.is_empty()
+}
+
+/// What a caller's rights to a patient's record are decided from; key 0 for what is about nobody.
+pub(crate) fn facts_about(session: &mut Session<'_, '_>, patient: i64) -> Result<Facts, ApiError> {
+    let mut facts = facts::of_caller(session)?;
+    let access = session.transaction.access_versions(patient)?;
+    if patient != 0 {
+        facts::add_patient(session, patient, access, &mut facts)?;
+    }
+    facts::add_labels(session, Some(access.1), &mut facts)?;
+    Ok(facts)
+}
+
+/// The decision that would be if the caller broke the glass for a patient with the reason that they give.
+pub(crate) fn decide_in_emergency(
+    session: &mut Session<'_, '_>,
+    action: Action,
+    resource_type: Option<ResourceType>,
+    patient: i64,
+) -> Result<Decision, ApiError> {
+    let facts = facts_about(session, patient)?;
+    let reason = session.call.reason.as_deref();
+    let request =
+        Request { caller: &session.call.caller, action, resource_type, purpose: session.call.purpose, reason };
+    Ok(concord_consent::decide(&request, &facts, session.transaction.now))
+}
+
+/// The decision for a search or history of a type. With `record` it can only match in that patient's record; without,
+/// every patient is asked about whose Consent or CareTeam names the caller.
+pub(crate) fn decide_search(
+    session: &mut Session<'_, '_>,
+    action: Action,
+    resource_type: ResourceType,
+    record: Option<&str>,
+) -> Result<Arc<Decision>, ApiError> {
+    let shared = matches!(patient_compartment(resource_type), PatientCompartment::Shared);
+    if shared || !reaches_others(&session.call.caller.actor) {
+        return decide_about(session, action, resource_type, 0);
+    }
+    match record {
+        Some(id) => {
+            let key = session.transaction.patient_key(id)?;
+            if key.is_none() && session.transaction.is_explained() {
+                // How a search is run must not tell who has a record here: a patient that there is none of is decided
+                // about like one who shares nothing.
+                let mut facts = session.without_explain(|session| {
+                    let mut facts = facts::of_caller(session)?;
+                    facts::add_labels(session, None, &mut facts)?;
+                    Ok::<Facts, ApiError>(facts)
+                })?;
+                let nothing = PatientFacts { patient: id.to_owned(), ..PatientFacts::default() };
+                facts.patients.push(Arc::new(nothing));
+                return Ok(Arc::new(ask(session.call, action, Some(resource_type), &facts, session.transaction.now)));
+            }
+            decide_about(session, action, resource_type, key.unwrap_or(0))
+        }
+        None => decide_reached(session, action, Some(resource_type)),
+    }
+}
+
+/// What the caller may find of a type: the permission at the other end of a chain or an include. Nothing of a type that
+/// no scope covers. Within `record`, what is found elsewhere is not looked for.
+///
+/// # Errors
+/// When the type cannot be reached like that, and as [`decide_search`].
+pub(crate) fn findable(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    record: Option<&str>,
+) -> Result<Predicate, ApiError> {
+    if is_event(resource_type) {
+        let text = "the audit log is searched by itself only: not through a chain, _has, _include or _revinclude";
+        return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
+    }
+    if session.call.caller.scopes.that_permit(Action::Search, Some(resource_type)).next().is_none() {
+        return Ok(Predicate::None);
+    }
+    let decision = decide_search(session, Action::Search, resource_type, record)?;
+    Ok(decision.permit.clone())
+}
+
+/// Puts what the caller may find into every chain of a query, so that nothing is learnt about a resource by looking
+/// through it that could not be learnt by looking at it.
+///
+/// # Errors
+/// As [`findable`].
+pub(crate) fn guard(
+    session: &mut Session<'_, '_>,
+    record: Option<&str>,
+    predicate: Predicate,
+) -> Result<Predicate, ApiError> {
+    if !predicate.has_chains() {
+        return Ok(predicate);
+    }
+    let mut known: Vec<(ResourceType, Predicate)> = Vec::new();
+    predicate.at_chains(&mut |resource_type| {
+        if let Some((_, permit)) = known.iter().find(|(one, _)| *one == resource_type) {
+            return Ok(permit.clone());
+        }
+        let permit = findable(session, resource_type, record)?;
+        known.push((resource_type, permit.clone()));
+        Ok(permit)
+    })
+}
+
+/// The decision for the history of everything.
+pub(crate) fn decide_everywhere(session: &mut Session<'_, '_>, action: Action) -> Result<Arc<Decision>, ApiError> {
+    if reaches_others(&session.call.caller.actor) {
+        decide_reached(session, action, None)
+    } else {
+        decide_at(session, action, None, 0, None)
+    }
+}
+
+fn decide_reached(
+    session: &mut Session<'_, '_>,
+    action: Action,
+    resource_type: Option<ResourceType>,
+) -> Result<Arc<Decision>, ApiError> {
+    let facts = session.without_explain(|session| reached(session))?;
+    Ok(Arc::new(ask(session.call, action, resource_type, &facts, session.transaction.now)))
+}
+
+/// The facts about every patient whose Consent or CareTeam names the caller.
+fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
+    let mut facts = facts::of_caller(session)?;
+    let naming = [ParameterId::of("CareTeam.participant"), ParameterId::of("Consent.actor")];
+    let named = names(session.call, &facts, session.transaction.now);
+    let mut keys: Vec<i64> = session.transaction.records_with_keys(&naming, named, REACH + 1)?;
+    if let Actor::RelatedPerson(id) = &session.call.caller.actor {
+        let own = session.transaction.head(KnownName::of_caller(RELATED_PERSON, id), false)?;
+        keys.extend(own.map(|head| head.version.patient));
+    }
+    if keys.len() > REACH {
+        return Err(ApiError::Malformed(vec![Issue::plain(
+            IssueCode::TooCostly,
+            format!("the caller may see more than {REACH} patients; name one with the parameter patient"),
+        )]));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    let mut nobody = None;
+    for key in keys {
+        let access = session.transaction.access_versions(key)?;
+        nobody = Some(access.1);
+        facts::add_patient(session, key, access, &mut facts)?;
+    }
+    facts::add_labels(session, nobody, &mut facts)?;
+    facts.devices.sort_unstable();
+    facts.devices.dedup();
+    Ok(facts)
+}
+
+/// The references by which Consents and CareTeams may name the caller.
+fn names(call: &Call, facts: &Facts, now: i64) -> Vec<String> {
+    let mut names = concord_consent::identity::references(&call.caller.actor, &facts.roles, now);
+    names.extend(call.caller.actor.reference());
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The predicate with the type of what is searched put in, which makes it smaller.
+pub(crate) fn for_type(predicate: &Predicate, resource_type: ResourceType) -> Predicate {
+    predicate.clone().of_type(resource_type)
+}
+
+/// The only patient in whose record a resource can be that the predicate means, if it says so.
+pub(crate) fn only_record(predicate: &Predicate) -> Option<&str> {
+    match predicate {
+        Predicate::PatientCompartment(patient) => Some(patient),
+        Predicate::And(parts) => parts.iter().find_map(only_record),
+        Predicate::Or(parts) => {
+            let first = only_record(parts.first()?)?;
+            parts.iter().all(|part| only_record(part) == Some(first)).then_some(first)
+        }
+        _ => None,
+    }
+}
+
+/// Refuses what no scope of the token covers, with the reason: the caller knows its own token.
+pub(crate) fn require_scope(call: &Call, action: Action, resource_type: ResourceType) -> Result<(), ApiError> {
+    if call.caller.scopes.that_permit(action, Some(resource_type)).next().is_some() {
+        return Ok(());
+    }
+    Err(ApiError::denied(format!("no scope of the token lets the app {} {resource_type}", action.verb())))
+}
+
+/// The same caller with an app that may read everything that they may.
+pub(crate) fn unbounded(call: &Call) -> Call {
+    let caller = Caller { scopes: reference_scopes(&call.caller), ..(*call.caller).clone() };
+    // Not the same rights as those of the token, so not the same remembered answers.
+    let fingerprint = call.fingerprint.map(|byte| !byte);
+    Call { caller: Arc::new(caller), fingerprint, ..call.clone() }
+}
+
+/// The decision's reasons for an OperationOutcome.
+pub(crate) fn issues(decision: &Decision) -> Vec<Issue> {
+    concord_consent::explain::refusal(&decision.reasons)
+}

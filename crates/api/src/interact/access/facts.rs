@@ -1,0 +1,233 @@
+//! What the store knows that access is decided by: of a caller and of a patient. What is known of a patient is
+//! remembered under the access versions that the same transaction reads.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use concord_consent::caller::Actor;
+use concord_consent::facts::{
+    BreakGlassFacts, CareTeamFacts, ConsentFacts, Facts, GivenBy, IdentityFacts, LinkFacts, PatientFacts,
+    RelatedPersonFacts, RoleFacts, Target,
+};
+use concord_consent::request::BREAK_GLASS_MS;
+use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_store::find::ByKey;
+use concord_store::named::KnownName;
+use concord_store::rows::Version;
+use quick_cache::sync::Cache;
+
+use crate::error::ApiError;
+use crate::interact::session::Session;
+
+const CARE_TEAM: ResourceType = ResourceType::of("CareTeam");
+const CONSENT: ResourceType = ResourceType::of("Consent");
+const DEVICE: ResourceType = ResourceType::of("Device");
+const PATIENT: ResourceType = ResourceType::of("Patient");
+const PRACTITIONER_ROLE: ResourceType = ResourceType::of("PractitionerRole");
+const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
+
+/// How many resources that Consents name by what they are related to are looked into.
+pub(crate) const RELATED: usize = 50;
+
+/// Of how many patients it is remembered what is known.
+const PATIENTS: usize = 2_000;
+
+/// What this process knows of patients, with the access versions that it was read under.
+pub(crate) struct FactsCache {
+    patients: Cache<i64, ((i64, i64), Arc<PatientFacts>)>,
+    /// The labels that are on their way, with the access version of key 0.
+    labels: RwLock<Option<(i64, Arc<[String]>)>>,
+}
+
+impl FactsCache {
+    pub(crate) fn new() -> FactsCache {
+        FactsCache { patients: Cache::new(PATIENTS), labels: RwLock::new(None) }
+    }
+}
+
+/// What the store knows about the caller.
+pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
+    let mut facts = Facts::default();
+    let now = session.transaction.now;
+    let roles = match &session.call.caller.actor {
+        Actor::Practitioner(id) => {
+            let name = format!("Practitioner/{id}");
+            let held = ByKey::new(ParameterId::of("PractitionerRole.practitioner"), &name).limit(100);
+            session.transaction.find_by_key(&held)?
+        }
+        Actor::PractitionerRole(id) => {
+            let own = session.transaction.head(KnownName::of_caller(PRACTITIONER_ROLE, id), false)?;
+            own.map(|head| head.version).into_iter().collect()
+        }
+        _ => Vec::new(),
+    };
+    for version in roles {
+        if let Some(value) = parsed(&version)? {
+            facts.roles.push(RoleFacts::from_resource(&version.id, &value, &session.service.base));
+        }
+    }
+    for name in concord_consent::identity::references(&session.call.caller.actor, &facts.roles, now) {
+        let Some((resource_type, id)) = name.split_once('/') else { continue };
+        let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
+        if let Some(head) = session.transaction.head(KnownName::of_caller(resource_type, id), false)?
+            && let Some(value) = parsed(&head.version)?
+        {
+            facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
+        }
+    }
+    Ok(facts)
+}
+
+/// Adds what the store knows about a patient that access is decided by, with the Devices that stand for the app that
+/// calls. `access` are the access versions of the patient and of what is about nobody.
+pub(crate) fn add_patient(
+    session: &mut Session<'_, '_>,
+    key: i64,
+    access: (i64, i64),
+    facts: &mut Facts,
+) -> Result<(), ApiError> {
+    let patient = match session.service.facts.patients.get(&key) {
+        Some((versions, patient)) if versions == access => patient,
+        _ => {
+            let patient = Arc::new(of_patient(session, key)?);
+            if is_versioned(&patient) {
+                session.service.facts.patients.insert(key, (access, Arc::clone(&patient)));
+            }
+            patient
+        }
+    };
+    facts.devices.extend(devices(session, &patient)?);
+    facts.devices.sort_unstable();
+    facts.devices.dedup();
+    facts.patients.push(patient);
+    Ok(())
+}
+
+/// Adds the labels that are on their way. `nobody` is the access version of what is about nobody, if it has been read.
+pub(crate) fn add_labels(
+    session: &mut Session<'_, '_>,
+    nobody: Option<i64>,
+    facts: &mut Facts,
+) -> Result<(), ApiError> {
+    let version = match nobody {
+        Some(version) => version,
+        None => session.transaction.access_versions(0)?.1,
+    };
+    let known = session.service.facts.labels.read().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((_, labels)) = known.filter(|(under, _)| *under == version) {
+        facts.labels_on_their_way = labels.to_vec();
+        return Ok(());
+    }
+    let (under, labels) = session.transaction.labels_on_their_way()?;
+    facts.labels_on_their_way.clone_from(&labels);
+    *session.service.facts.labels.write().unwrap_or_else(PoisonError::into_inner) = Some((under, labels.into()));
+    Ok(())
+}
+
+/// Whether all that is known of a patient stands under the access versions. What a resource refers to that a Consent
+/// names, and whose Device one is, have none, so what depends on them is asked anew each time.
+pub(crate) fn is_versioned(patient: &PatientFacts) -> bool {
+    patient.related_to().is_empty() && !patient.names_a_device()
+}
+
+/// What the store knows about a patient that access is decided by.
+fn of_patient(session: &mut Session<'_, '_>, key: i64) -> Result<PatientFacts, ApiError> {
+    let mut facts = PatientFacts { patient: session.transaction.patient_id(key)?, ..PatientFacts::default() };
+    let deciding = [CONSENT, CARE_TEAM, RELATED_PERSON];
+    let found = session.transaction.find_in_record(key, &deciding)?;
+    let consents: Vec<i64> = found.iter().filter(|one| one.resource_type == CONSENT).map(|one| one.key).collect();
+    let givers = session.transaction.givers(&consents)?;
+    for version in found {
+        let Some(value) = parsed(&version)? else { continue };
+        let (id, base) = (version.id.as_str(), session.service.base.as_str());
+        match version.resource_type {
+            CONSENT => {
+                let given_by = given_by(&givers, version.key);
+                let consent = ConsentFacts::from_resource(id, version.version, &value, base).given_by(given_by);
+                facts.consents.push(consent);
+            }
+            CARE_TEAM => facts.care_teams.push(CareTeamFacts::from_resource(id, &value, base)),
+            _ => facts.related_persons.push(RelatedPersonFacts::from_resource(id, &value, base)),
+        }
+    }
+    let glass = session.transaction.broken_glass(key, session.transaction.now - BREAK_GLASS_MS)?;
+    facts.break_glass = glass
+        .into_iter()
+        .map(|glass| BreakGlassFacts { who: glass.who, since: glass.since, reason: glass.reason })
+        .collect();
+    if facts.consents.iter().any(|consent| matches!(consent.patient, Some(Target::Identified { .. })))
+        && let Some(head) = session.transaction.head(KnownName::stored(PATIENT, &facts.patient), false)?
+        && let Some(value) = parsed(&head.version)?
+    {
+        facts.identifiers = IdentityFacts::from_resource(PATIENT, &facts.patient, &value).identifiers;
+    }
+    add_links(session, &mut facts)?;
+    Ok(facts)
+}
+
+/// Who made a Consent what it is.
+fn given_by(givers: &[(i64, i16)], key: i64) -> GivenBy {
+    let kind = givers.iter().find(|(resource, _)| *resource == key).map_or(0, |(_, kind)| *kind);
+    GivenBy::from_number(kind)
+}
+
+/// What a stored Consent says, with who made it so.
+pub(crate) fn of_consent(session: &mut Session<'_, '_>, version: &Version) -> Result<Option<ConsentFacts>, ApiError> {
+    let Some(value) = parsed(version)? else { return Ok(None) };
+    let given_by = given_by(&session.transaction.givers(&[version.key])?, version.key);
+    let consent = ConsentFacts::from_resource(&version.id, version.version, &value, &session.service.base);
+    Ok(Some(consent.given_by(given_by)))
+}
+
+/// Adds what the resources refer to that the Consents name by what is related to them, as far as it is not known yet.
+fn add_links(session: &mut Session<'_, '_>, facts: &mut PatientFacts) -> Result<(), ApiError> {
+    for reference in facts.related_to().into_iter().take(RELATED) {
+        if facts.links.iter().all(|known| known.reference != reference)
+            && let Some(links) = links(session, reference)?
+        {
+            facts.links.push(links);
+        }
+    }
+    Ok(())
+}
+
+/// What a resource refers to; none if it is not there.
+fn links(session: &mut Session<'_, '_>, reference: String) -> Result<Option<LinkFacts>, ApiError> {
+    let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
+    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+    let Some(head) = session.transaction.head(KnownName::stored(resource_type, id), false)? else { return Ok(None) };
+    links_of(session, &head.version, reference)
+}
+
+/// What a version refers to; none if it is a deletion.
+pub(crate) fn links_of(
+    session: &Session<'_, '_>,
+    version: &Version,
+    reference: String,
+) -> Result<Option<LinkFacts>, ApiError> {
+    let Some(value) = parsed(version)? else { return Ok(None) };
+    let local = |text: &str| concord_fhir::rules::local_reference(&session.service.base, text);
+    let refers_to = concord_fhir::index::references(&value).iter().filter_map(|(_, text)| local(text)).collect();
+    Ok(Some(LinkFacts { reference, refers_to }))
+}
+
+/// The Devices that stand for the app that calls, if the patient's Consents name any Device.
+fn devices(session: &mut Session<'_, '_>, patient: &PatientFacts) -> Result<Vec<String>, ApiError> {
+    if !patient.names_a_device() {
+        return Ok(Vec::new());
+    }
+    let key = format!("{}{SEPARATOR}{}", session.call.caller.client, concord_consent::identity::CLIENT_SYSTEM);
+    let standing = ByKey::new(ParameterId::of("Device.identifier"), &key).of_type(DEVICE).limit(100);
+    let found = session.transaction.find_by_key(&standing)?;
+    Ok(found.iter().map(|version| format!("Device/{}", version.id)).collect())
+}
+
+/// The resource of a version; none for a deletion. A stored body that cannot be read stops the request: a fact that
+/// is missing might be a denial.
+pub(crate) fn parsed(version: &Version) -> Result<Option<Value<'static>>, ApiError> {
+    if version.deleted {
+        return Ok(None);
+    }
+    Ok(Some(version.resource()?.into_owned()))
+}

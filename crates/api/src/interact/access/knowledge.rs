@@ -1,0 +1,153 @@
+//! What a caller may know is there. Who may not know of something is answered, and finds in their own log, what they would
+//! if it were not there.
+
+use std::sync::Arc;
+
+use concord_consent::caller::Actor;
+use concord_consent::decision::{Decision, Reason, Verdict};
+use concord_consent::facts::PatientFacts;
+use concord_consent::request::{Action, Request};
+use concord_fhir::registry::ResourceType;
+use concord_store::lower::Rows;
+use concord_store::named::Unevaluated;
+use concord_store::rows::{Head, Version};
+
+use crate::error::ApiError;
+use crate::interact::access;
+use crate::interact::access::{evaluation, facts};
+use crate::interact::session::Session;
+
+const PATIENT: ResourceType = ResourceType::of("Patient");
+
+/// Whether the caller may know that there is a patient of this id: whoever may see the Patient, or whom anything but what
+/// they wrote themselves lets into the record.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn knows_of(session: &mut Session<'_, '_>, patient: &str) -> Result<bool, ApiError> {
+    if session.call.caller.knows_everything() {
+        return Ok(true);
+    }
+    session.without_explain(|session| match &session.call.caller.actor {
+        Actor::Patient(own) => Ok(own == patient),
+        Actor::System => Ok(readable(session, PATIENT, patient)?.is_some()),
+        _ => is_let_in(session, patient),
+    })
+}
+
+/// The key of a patient's record, if the caller may know of the patient.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn record_known(session: &mut Session<'_, '_>, patient: &str) -> Result<Option<i64>, ApiError> {
+    if knows_of(session, patient)? { Ok(session.transaction.patient_key(patient)?) } else { Ok(None) }
+}
+
+/// Says that the answer holds these versions: every patient whose data that is gets an audit record, or, if there is
+/// nothing, the patient whom it was asked about. Whoever may not know of that patient was told nothing: to the patient that
+/// is a refusal, and in the caller's own log it does not stand, as it does not where there is no such patient.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn disclose(
+    session: &mut Session<'_, '_>,
+    versions: &[(Rows, &Version)],
+    asked: &[String],
+) -> Result<(), ApiError> {
+    let mut patients: Vec<i64> = Vec::new();
+    for (rows, version) in versions {
+        patients.extend(session.transaction.patients_of(*rows, version)?);
+    }
+    let (own, known) = match asked {
+        [single] => {
+            let known = !patients.is_empty() || knows_of(session, single)?;
+            (session.transaction.patient_key(single)?, known)
+        }
+        _ => (None, true),
+    };
+    session.audit.disclosed(patients, own, known);
+    Ok(())
+}
+
+/// Whether a rule that is about this record lets the caller in. That somebody wrote something there is no such rule: they
+/// may have named a patient whom there is not.
+fn is_let_in(session: &mut Session<'_, '_>, patient: &str) -> Result<bool, ApiError> {
+    let Some(key) = session.transaction.patient_key(patient)? else { return Ok(false) };
+    let call = access::unbounded(session.call);
+    let facts = access::facts_about(&mut session.calling(&call), key)?;
+    let request = Request {
+        caller: &call.caller,
+        action: Action::Read,
+        resource_type: None,
+        purpose: call.purpose,
+        reason: call.reason.as_deref(),
+    };
+    let decision = concord_consent::decide(&request, &facts, session.transaction.now);
+    let lets_in = |reason: &Reason| {
+        reason.verdict == Verdict::Permits
+            && reason.rule != "author"
+            && access::only_record(&reason.about) == Some(patient)
+    };
+    Ok(decision.reasons.iter().any(lets_in))
+}
+
+/// The current version of what a caller names, if it is there, is not deleted, and they may read it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn readable(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+) -> Result<Option<Head>, ApiError> {
+    let named = session.transaction.named(resource_type, id, false)?;
+    permitted(session, named, access::decide_on)
+}
+
+/// The same for what a resource refers to, as [`access::decide_reference`] decides.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn referable(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+) -> Result<Option<Head>, ApiError> {
+    let named = session.transaction.named(resource_type, id, false)?;
+    permitted(session, named, |session, _, head| access::decide_reference(session, head))
+}
+
+fn permitted(
+    session: &mut Session<'_, '_>,
+    named: Unevaluated,
+    decide: impl FnOnce(&mut Session<'_, '_>, Action, &Head) -> Result<Arc<Decision>, ApiError>,
+) -> Result<Option<Head>, ApiError> {
+    let judged = named.evaluated(|head| {
+        if head.version.deleted {
+            return Ok(None);
+        }
+        let decision = decide(session, Action::Read, head)?;
+        let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
+        Ok::<_, ApiError>(permits.then_some(()))
+    })?;
+    Ok(judged.map(|(head, ())| head))
+}
+
+/// Adds what the resources refer to that Consents name by what is related to them, where the caller has put some among
+/// the Consents: as far as the caller may read them, and as it is not known yet.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn add_readable_links(session: &mut Session<'_, '_>, patient: &mut PatientFacts) -> Result<(), ApiError> {
+    for reference in patient.related_to().into_iter().take(facts::RELATED) {
+        let Some((name, id)) = reference.split_once('/') else { continue };
+        let Some(resource_type) = ResourceType::parse(name) else { continue };
+        if patient.links.iter().all(|known| known.reference != reference)
+            && let Some(head) = readable(session, resource_type, id)?
+            && let Some(links) = facts::links_of(session, &head.version, reference)?
+        {
+            patient.links.push(links);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! May they? The questions that interactions ask a decision, and what the decision is fed with. What is decided is
+//! `concord_consent`'s; here it is only carried.
+//!
+//! | the question | file |
+//! |---|---|
+//! | which decision is it? | `decision` |
+//! | what is known of the caller and of a patient? | `facts` |
+//! | what is known of others whom somebody asks about? | `subject_facts` |
+//! | is this version one that the decision means? | `evaluation` |
+//! | may they know that it is there? | `knowledge` |
+//! | why? | `reasons` |
+//! | what of it is shown? | `redaction` |
+//! | who wrote it, and may they change it? | `authorship` |
+//! | may they know of what they refer to? | `references` |
+//! | who is it whom a token names? | `person` |
+//! | is it an emergency? | `break_glass` |
+
+pub(crate) mod authorship;
+pub(crate) mod break_glass;
+pub(crate) mod decision;
+pub(crate) mod evaluation;
+pub(crate) mod facts;
+pub(crate) mod knowledge;
+pub(crate) mod person;
+pub(crate) mod reasons;
+pub(crate) mod redaction;
+pub(crate) mod references;
+pub(crate) mod subject_facts;
+
+pub(crate) use authorship::{may_change, owns, permitted, stored, writer, wrote};
+pub(crate) use decision::{
+    DecisionCache, decide_about, decide_everywhere, decide_in_emergency, decide_on, decide_reference, decide_search,
+    facts_about, findable, for_type, given_by, guard, issues, only_record, require_scope, unbounded,
+};
+pub(crate) use knowledge::{disclose, knows_of, record_known};

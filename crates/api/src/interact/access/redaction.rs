@@ -1,0 +1,78 @@
+//! Leaving elements out of what is shown, and keeping what is hidden safe from those who do not see it.
+
+use concord_consent::decision::Decision;
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::{self, Value};
+use concord_store::lower::Rows;
+use concord_store::rows::Version;
+use concord_store::transaction::Transaction;
+
+use crate::error::ApiError;
+use crate::interact::access::evaluation;
+use crate::interact::labels;
+
+/// The system of the marks.
+const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
+
+/// What marks a resource of which something is left out.
+const MARKS: [&str; 2] = ["REDACTED", "SUBSETTED"];
+
+/// The version as the decision lets it be shown.
+pub(crate) fn shown(
+    transaction: &mut Transaction<'_>,
+    decision: &Decision,
+    rows: Rows,
+    version: Version,
+) -> Result<Version, ApiError> {
+    if decision.redactions.is_empty() || version.deleted {
+        return Ok(version);
+    }
+    let elements = evaluation::redacted(transaction, decision, rows, &version)?;
+    without(version, elements)
+}
+
+/// The version without some elements, marked if there are any.
+pub(crate) fn without(mut version: Version, elements: Vec<&'static str>) -> Result<Version, ApiError> {
+    if elements.is_empty() || version.deleted {
+        return Ok(version);
+    }
+    let mut value = version.resource()?;
+    if let Some(object) = value.as_object_mut() {
+        let hidden = |name: &str| elements.contains(&name.trim_start_matches('_'));
+        object.0.retain(|(name, _)| !hidden(name));
+    }
+    let marks = MARKS.map(|code| Value::object([("system", Value::string(SYSTEM)), ("code", Value::string(code))]));
+    labels::add(&mut value, marks);
+    version.body = json::to_string(&value);
+    Ok(version)
+}
+
+/// Refuses an update by somebody who does not see all of the resource, or with a body that says of itself that it is not
+/// whole. To put back what is hidden would let them write beside it unseen, and so is not done.
+///
+/// # Errors
+/// [`ApiError::Denied`] or [`ApiError::Unprocessable`].
+pub(crate) fn refuse_part(
+    transaction: &mut Transaction<'_>,
+    decision: &Decision,
+    old: &Version,
+    proposed: &Value<'_>,
+) -> Result<(), ApiError> {
+    if !evaluation::redacted(transaction, decision, Rows::Current, old)?.is_empty() {
+        return Err(ApiError::denied("some of this resource is hidden from you, so you cannot replace it"));
+    }
+    let meta = proposed.get("meta");
+    for list in ["security", "tag"] {
+        let codings = meta.map_or(&[][..], |meta| meta.list(list));
+        let marked = |coding: &Value<'_>| {
+            coding.text("system") == Some(SYSTEM) && coding.text("code").is_some_and(|code| MARKS.contains(&code))
+        };
+        if let Some(place) = codings.iter().position(marked) {
+            let name = proposed.text("resourceType").unwrap_or_default();
+            let text = "something is left out of this resource, so it cannot replace the whole; read it again whole";
+            let issue = Issue::error(IssueCode::BusinessRule, format!("{name}.meta.{list}[{place}]"), text);
+            return Err(ApiError::Unprocessable(vec![issue]));
+        }
+    }
+    Ok(())
+}

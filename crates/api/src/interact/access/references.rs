@@ -1,0 +1,162 @@
+//! References in what people write point at something that is there and that the writer may read. What is missing and
+//! what is hidden are answered alike.
+
+use std::borrow::Cow;
+
+use concord_consent::caller::Actor;
+use concord_fhir::index::{self, Entries};
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::Value;
+use concord_fhir::literal::Literal;
+use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
+use concord_fhir::schema;
+
+use crate::error::ApiError;
+use crate::interact::access::knowledge;
+use crate::interact::session::Session;
+
+const BUNDLE: ResourceType = ResourceType::of("Bundle");
+
+/// How many different resources one resource may refer to.
+const LIMIT: usize = 200;
+
+/// Whether what is in it is stored as it is.
+fn is_kept_as_sent(resource_type: ResourceType) -> bool {
+    resource_type == BUNDLE
+}
+
+/// Refuses references by a search, `Type?...`: a transaction has put ids in their place (R4 "Conditional references"), and
+/// anywhere else they would lead nowhere. What a Bundle holds is stored as it is.
+///
+/// # Errors
+/// [`ApiError::Malformed`] with every one of them, at its place.
+pub(crate) fn refuse_conditional(resource_type: ResourceType, value: &Value<'_>) -> Result<(), ApiError> {
+    if is_kept_as_sent(resource_type) {
+        return Ok(());
+    }
+    let by_search = |text: &str| text.split_once('?').is_some_and(|(name, _)| ResourceType::parse(name).is_some());
+    let text = "a reference by a search is understood in a transaction only";
+    let issues: Vec<Issue> = index::references(value)
+        .into_iter()
+        .filter(|(_, reference)| by_search(reference))
+        .map(|(place, _)| Issue::error(IssueCode::NotSupported, place, text))
+        .collect();
+    if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
+}
+
+/// Refuses what looks like a reference to a resource of this server and leads to none, in References and in attachments: no
+/// part of the server would know what it names, and some other reader may. What a Bundle holds is stored as it is.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] with every one of them, at its place.
+pub(crate) fn refuse_malformed(base: &str, resource_type: ResourceType, value: &Value<'_>) -> Result<(), ApiError> {
+    if is_kept_as_sent(resource_type) {
+        return Ok(());
+    }
+    let text = "this is no reference to a resource of this server, though it looks like one: Type/id, or Type/id/_history/version, by \
+                itself or below the server's address";
+    let issues: Vec<Issue> = index::references(value)
+        .into_iter()
+        .chain(schema::attachments(value))
+        .filter(|(_, reference)| Literal::read(reference, base) == Literal::Malformed)
+        .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
+        .collect();
+    if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
+}
+
+/// References that lead nowhere, or to what the caller may not read.
+#[derive(Debug, Default)]
+pub(crate) struct Unreadable {
+    /// What is referred to, as `Type/id`.
+    names: Vec<String>,
+    /// Each reference, at its place.
+    issues: Vec<Issue>,
+}
+
+impl Unreadable {
+    /// The entries as they would be if none of these were there. A decision from what a hidden resource says (data
+    /// inherits the labels of its encounter) would tell that the resource is there.
+    pub(crate) fn without<'e>(&self, entries: &'e Entries) -> Cow<'e, Entries> {
+        if self.names.is_empty() {
+            return Cow::Borrowed(entries);
+        }
+        let mut rest = entries.clone();
+        rest.rows.retain(|row| !self.names.contains(&row.key));
+        Cow::Owned(rest)
+    }
+
+    /// Refuses what has such a reference.
+    ///
+    /// # Errors
+    /// [`ApiError::Unprocessable`] with every one of them, at its place.
+    pub(crate) fn refuse(self) -> Result<(), ApiError> {
+        if self.issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(self.issues)) }
+    }
+}
+
+/// Looks up every literal reference to a resource of this server, those of attachments among them. `patients` are those in whose records the caller wants
+/// to write this: they may be named by whoever may do that, also by somebody who may not read the Patient. Where the
+/// operator has references not checked, what is part of no record need not be there.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] when there are too many, and when the store fails.
+pub(crate) fn unreadable(
+    session: &mut Session<'_, '_>,
+    value: &Value<'_>,
+    patients: &[String],
+) -> Result<Unreadable, ApiError> {
+    let mut known: Vec<(ResourceType, String, bool)> = Vec::new();
+    let mut all = Unreadable::default();
+    // What an attachment holds may be a resource too, and leads nowhere if that is not there.
+    for (place, reference) in index::references(value).into_iter().chain(schema::attachments(value)) {
+        // What lies on another server is not ours to look up.
+        let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base) else { continue };
+        let name = resource_type.name();
+        if session.call.together.iter().any(|other| other.split_once('/') == Some((name, id))) {
+            continue;
+        }
+        let found = match known.iter().find(|(listed, other, _)| *listed == resource_type && other == id) {
+            Some((_, _, found)) => *found,
+            None => {
+                if known.len() >= LIMIT {
+                    return Err(ApiError::rule(place, format!("a resource may refer to at most {LIMIT} others")));
+                }
+                let own = resource_type.name() == "Patient" && patients.iter().any(|patient| patient == id);
+                let found = readable(session, resource_type, id, own)?;
+                known.push((resource_type, id.to_owned(), found));
+                found
+            }
+        };
+        if !found {
+            if session.service.settings.check_references || !is_shared(resource_type) {
+                let text = format!("{name}/{id} is not there, or may not be read by the caller");
+                all.issues.push(Issue::error(IssueCode::NotFound, place, text));
+            }
+            all.names.push(format!("{name}/{id}"));
+        }
+    }
+    Ok(all)
+}
+
+/// Whether the type is reference data. What refers to a resource in a record is labelled as that is: whoever could name a
+/// hidden one would see what they wrote vanish, and know.
+fn is_shared(resource_type: ResourceType) -> bool {
+    patient_compartment(resource_type) == PatientCompartment::Shared
+}
+
+fn readable(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str, own: bool) -> Result<bool, ApiError> {
+    // One may always name oneself, also where nobody has stored who one is.
+    if session.call.caller.actor.reference().is_some_and(|own| own == format!("{resource_type}/{id}")) {
+        return Ok(true);
+    }
+    if own {
+        // Systems write into records of which they may not know, whether these are there or not.
+        if session.call.caller.actor == Actor::System {
+            return Ok(true);
+        }
+        let named = session.transaction.named(resource_type, id, false)?;
+        let there = named.evaluated(|head| Ok::<_, ApiError>((!head.version.deleted).then_some(())))?;
+        return Ok(there.is_some());
+    }
+    Ok(knowledge::referable(session, resource_type, id)?.is_some())
+}

@@ -1,0 +1,142 @@
+//! Facts for questions about others than the caller: what is known of an actor whom somebody asks about, of everybody who
+//! is named in a record, and of one resource.
+
+use std::sync::Arc;
+
+use concord_consent::facts::{Facts, IdentityFacts, Provision, RoleFacts, Target};
+use concord_consent::request::{Action, Request};
+use concord_fhir::index::{Entries, Entry, ParameterId, SEPARATOR};
+use concord_fhir::registry::ResourceType;
+use concord_store::find::ByKey;
+use concord_store::named::KnownName;
+use concord_store::rows::Version;
+
+use crate::error::ApiError;
+use crate::interact::access::knowledge;
+use crate::interact::session::Session;
+use crate::interact::stored_entries::stored_entries;
+use crate::interact::{Call, SECURITY, access};
+
+const RELATED: [(&str, &str); 5] = [
+    ("Device", "Device.identifier"),
+    ("Organization", "Organization.identifier"),
+    ("Practitioner", "Practitioner.identifier"),
+    ("PractitionerRole", "PractitionerRole.identifier"),
+    ("RelatedPerson", "RelatedPerson.identifier"),
+];
+
+/// What a version is evaluated by: its index entries, with the labels beside it.
+pub(crate) fn entries(session: &mut Session<'_, '_>, version: &Version) -> Result<Entries, ApiError> {
+    let value = version.resource()?;
+    let mut entries = stored_entries(session, version, &value)?.by(version.author.clone());
+    let beside = version.added_labels().chain(version.inherited_labels());
+    entries.rows.extend(beside.map(|key| Entry { parameter: SECURITY, key: key.to_owned(), low: None, high: None }));
+    Ok(entries)
+}
+
+/// Whether the caller acts in a privileged role, with a reason.
+pub(crate) fn has_privileged_role(call: &Call) -> bool {
+    let request = Request {
+        caller: &call.caller,
+        action: Action::Read,
+        resource_type: None,
+        purpose: call.purpose,
+        reason: call.reason.as_deref(),
+    };
+    !call.caller.credentials.privileged_roles.is_empty() && request.good_reason().is_some()
+}
+
+/// Whether the caller may read the Consent that a reason stands in, `Consent/id/_history/version`. A draft is the
+/// caller's own.
+pub(crate) fn knows_consent(session: &mut Session<'_, '_>, name: Option<&str>) -> Result<bool, ApiError> {
+    let Some(name) = name else { return Ok(false) };
+    let Some((id, _)) = name.strip_prefix("Consent/").and_then(|rest| rest.split_once("/_history/")) else {
+        return Ok(true);
+    };
+    Ok(knowledge::readable(session, ResourceType::of("Consent"), id)?.is_some())
+}
+
+/// What has to be known to tell everybody who can see a record, as far as the caller may know it: a care team or Consent
+/// that is hidden from the caller names nobody.
+pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<Facts, ApiError> {
+    let mut facts = access::facts_about(session, patient)?;
+    facts.roles.clear();
+    facts.identities.clear();
+    for known in facts.patients.iter_mut().map(Arc::make_mut) {
+        let mut teams = Vec::new();
+        for team in std::mem::take(&mut known.care_teams) {
+            if knowledge::readable(session, ResourceType::of("CareTeam"), &team.id)?.is_some() {
+                teams.push(team);
+            }
+        }
+        known.care_teams = teams;
+        let mut consents = Vec::new();
+        for consent in std::mem::take(&mut known.consents) {
+            if knows_consent(session, Some(&consent.name))? {
+                consents.push(consent);
+            }
+        }
+        known.consents = consents;
+    }
+    let mut named: Vec<Target> = Vec::new();
+    for known in &facts.patients {
+        let members = known.care_teams.iter().flat_map(|team| team.participants.iter().map(|one| &one.member));
+        named.extend(members.cloned());
+        known.consents.iter().for_each(|consent| actors(&consent.root, &mut named));
+    }
+    named.sort_by_key(|target| format!("{target:?}"));
+    named.dedup();
+    for target in named {
+        match target {
+            Target::Local(reference) => roles(session, &reference, &mut facts.roles)?,
+            Target::Identified { system, value, .. } => {
+                identified(session, &system, &value, &mut facts)?;
+            }
+            Target::Elsewhere(_) | Target::Unreadable => {}
+        }
+    }
+    facts.roles.sort_by(|a, b| a.id.cmp(&b.id));
+    facts.roles.dedup_by(|a, b| a.id == b.id);
+    Ok(facts)
+}
+
+fn actors(provision: &Provision, named: &mut Vec<Target>) {
+    named.extend(provision.actors.iter().cloned());
+    provision.provisions.iter().for_each(|inner| actors(inner, named));
+}
+
+/// The roles of a practitioner, or the one role.
+fn roles(session: &mut Session<'_, '_>, reference: &str, found: &mut Vec<RoleFacts>) -> Result<(), ApiError> {
+    let roles = match reference.split_once('/') {
+        Some(("Practitioner", _)) => {
+            let held = ByKey::new(ParameterId::of("PractitionerRole.practitioner"), reference).limit(100);
+            session.transaction.find_by_key(&held)?
+        }
+        Some(("PractitionerRole", id)) => {
+            let named = KnownName::stored(ResourceType::of("PractitionerRole"), id);
+            let found = session.transaction.head(named, false)?.map(|head| head.version);
+            found.filter(|version| !version.deleted).into_iter().collect()
+        }
+        _ => return Ok(()),
+    };
+    for version in roles {
+        found.push(RoleFacts::from_resource(&version.id, &version.resource()?, &session.service.base));
+    }
+    Ok(())
+}
+
+/// Who bears an identifier.
+fn identified(session: &mut Session<'_, '_>, system: &str, value: &str, facts: &mut Facts) -> Result<(), ApiError> {
+    for (name, parameter) in RELATED {
+        let resource_type = ResourceType::of(name);
+        let key = format!("{value}{SEPARATOR}{system}");
+        let bearing = ByKey::new(ParameterId::of(parameter), &key).of_type(resource_type).limit(10);
+        for version in session.transaction.find_by_key(&bearing)? {
+            let stored = version.resource()?;
+            facts.identities.push(IdentityFacts::from_resource(resource_type, &version.id, &stored));
+            let reference = format!("{name}/{}", version.id);
+            roles(session, &reference, &mut facts.roles)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,350 @@
+//! The hash chain over the audit log. Records are added to it some seconds after they have been committed, so that no
+//! request waits for it: a link lists the records it covers with their hashes, and its head covers that list and the head
+//! before. A record that is committed after others with greater numbers have been added goes into the next link.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use concord_store::StoreError;
+use concord_store::audit::Stored;
+use concord_store::audit::chain::ChainLink;
+use concord_store::keys::Keys;
+use concord_store::transaction::Transaction;
+
+use crate::error::ApiError;
+use crate::interact::Service;
+
+/// How many records one link covers at most.
+const RECORDS: i64 = 1_000;
+
+/// How long a record is left to those that are still being committed, in milliseconds.
+const SEALED_AFTER_MS: i64 = 2_000;
+
+/// How long after its number was made a record may come and still be added, in milliseconds. A transaction of the
+/// database is stopped long before.
+const LATE: i64 = 300_000;
+
+/// How many problems a verification lists.
+const MOST_PROBLEMS: usize = 100;
+
+/// The head before the first link.
+const NOTHING: &str = "";
+
+/// What one process knows of the newest links, so that it need not read them again.
+#[derive(Debug, Default)]
+pub(crate) struct ChainWriter {
+    number: i64,
+    head: String,
+    last: i64,
+    /// The numbers of the records that are in the chain and among which a late one might stand.
+    recent: BTreeSet<i64>,
+}
+
+/// Where the chain stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The number of the newest link; 0 for none.
+    pub(crate) number: i64,
+    /// When it was made, in milliseconds since 1970 UTC.
+    pub(crate) at: i64,
+    /// Its hash, in hexadecimal.
+    pub(crate) head: String,
+}
+
+/// What a verification has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// How many links there are.
+    pub(crate) links: u64,
+    /// How many records they cover.
+    pub(crate) records: u64,
+    /// How many records are not in the chain yet.
+    pub(crate) unlinked: u64,
+    /// What is wrong, a sentence each; the first hundred.
+    pub(crate) problems: Vec<String>,
+    /// How many things are wrong.
+    pub(crate) wrong: u64,
+}
+
+impl Report {
+    fn problem(&mut self, text: String) {
+        self.wrong += 1;
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(text);
+        }
+    }
+}
+
+impl ChainWriter {
+    /// Adds what has been committed to the chain, all of it or what is settled; how many records.
+    ///
+    /// # Errors
+    /// When the database fails. That another node does so at the same time is no error.
+    pub(crate) async fn run(&mut self, service: &Arc<Service>, all: bool) -> Result<usize, ApiError> {
+        let mut done = 0;
+        loop {
+            let known = std::mem::take(self);
+            let (writer, records) = service
+                .store
+                .read(move |transaction| {
+                    let mut writer = known;
+                    let upto = if all { i64::MAX } else { Keys::from(transaction.now - SEALED_AFTER_MS) };
+                    let found = writer.catch_up(transaction).and_then(|()| writer.unlinked(transaction, upto));
+                    (found.map(|records| (writer, records)), Vec::new())
+                })
+                .await?;
+            *self = writer;
+            if records.is_empty() {
+                return Ok(done);
+            }
+            let link = self.next(service.store.now_ms(), &records);
+            let added = link.clone();
+            match service.store.write(move |transaction| (transaction.add_link(&added), Vec::new())).await {
+                Ok(()) => {
+                    done += records.len();
+                    self.take(&link);
+                }
+                // Another node was first; what it has added is read with the next round.
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Reads the links that other nodes have made, or at the start the newest ones.
+    fn catch_up(&mut self, transaction: &mut Transaction<'_>) -> Result<(), ApiError> {
+        let newer = if self.number == 0 {
+            transaction.links_beyond(Keys::from(transaction.now - LATE))?
+        } else {
+            transaction.links_after(self.number, None)?
+        };
+        newer.iter().for_each(|link| self.take(link));
+        if self.number == 0
+            && let Some(link) = transaction.last_link()?
+        {
+            self.take(&link);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, link: &ChainLink) {
+        self.number = link.number;
+        self.head.clone_from(&link.head);
+        self.last = link.last;
+        self.recent.extend(lines(link).map(|(number, _)| number));
+        self.recent = self.recent.split_off(&self.window());
+    }
+
+    /// The number from which on a late record may still come.
+    fn window(&self) -> i64 {
+        (self.last - (LATE << 22)).max(0)
+    }
+
+    /// The next records to add: late ones first.
+    fn unlinked(&self, transaction: &mut Transaction<'_>, upto: i64) -> Result<Vec<Stored>, ApiError> {
+        let window = self.window();
+        let counted = transaction.count_records(window, Some(self.last))?;
+        let known = self.recent.range(window + 1..=self.last.max(window + 1)).count();
+        if usize::try_from(counted).is_ok_and(|counted| counted > known) {
+            let mut late = transaction.record_numbers(window, self.last)?;
+            late.retain(|number| !self.recent.contains(number));
+            late.truncate(usize::try_from(RECORDS).unwrap_or(usize::MAX));
+            let found = transaction.records_numbered(&late)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(transaction.records_between(self.last, upto, RECORDS)?)
+    }
+
+    fn next(&self, now: i64, records: &[Stored]) -> ChainLink {
+        let mut listed = String::new();
+        for record in records {
+            listed.push_str(&format!("{} {}\n", record.pk, hash(record)));
+        }
+        let last = records.iter().map(|record| record.pk).fold(self.last, i64::max);
+        let mut link = ChainLink {
+            number: self.number + 1,
+            at: now,
+            previous: self.head.clone(),
+            last,
+            records: listed,
+            head: String::new(),
+        };
+        link.head = head(&link);
+        link
+    }
+}
+
+/// Where the chain stands.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn standing(service: &Arc<Service>) -> Result<Head, ApiError> {
+    let link = service.store.read(|transaction| (transaction.last_link(), Vec::new())).await?;
+    let nothing = Head { number: 0, at: 0, head: NOTHING.to_owned() };
+    Ok(link.map_or(nothing, |link| Head { number: link.number, at: link.at, head: link.head }))
+}
+
+/// Goes through the whole chain. `told` is called after each link. With `known`, a head that was kept elsewhere must be
+/// in it.
+///
+/// # Errors
+/// When the database fails. What is wrong with the log is in the report.
+pub(crate) async fn verify(
+    service: &Arc<Service>,
+    known: Option<&Head>,
+    mut told: impl FnMut(&Report),
+) -> Result<Report, ApiError> {
+    let mut report = Report::default();
+    let (mut number, mut head, mut last) = (0_i64, NOTHING.to_owned(), 0_i64);
+    // Records that stand among those of the chain and are in no link so far.
+    let mut strange: BTreeSet<i64> = BTreeSet::new();
+    let mut kept = known.is_none_or(|known| known.number == 0);
+    loop {
+        let (after, from) = (number, last);
+        let next = service
+            .store
+            .read(move |transaction| {
+                let found = transaction.links_after(after, Some(1)).map_err(ApiError::from).and_then(|mut links| {
+                    match links.pop() {
+                        Some(link) => covered(transaction, &link, from).map(|records| Some((link, records))),
+                        None => Ok(None),
+                    }
+                });
+                (found, Vec::new())
+            })
+            .await?;
+        let Some((link, records)) = next else { break };
+        check_link(&link, number, &head, &mut report);
+        if let Some(known) = known.filter(|known| known.number == link.number) {
+            kept = true;
+            if known.head != link.head {
+                report.problem(format!("link {} is not the one whose head was kept elsewhere", link.number));
+            }
+        }
+        check_records(&link, &records, last, &mut strange, &mut report);
+        (number, head, last) = (link.number, link.head, last.max(link.last));
+        told(&report);
+    }
+    if !kept && let Some(known) = known {
+        report.problem(format!("link {}, whose head was kept elsewhere, is missing", known.number));
+    }
+    let (from, recent) = (last, Keys::from(service.store.now_ms() - LATE));
+    let waiting = service.store.read(move |transaction| (transaction.count_records(from, None), Vec::new())).await?;
+    report.unlinked = u64::try_from(waiting).unwrap_or(0);
+    for number in strange {
+        match number > recent {
+            true => report.unlinked += 1,
+            false => report.problem(format!("record {number} stands among those of the chain and is in no link")),
+        }
+    }
+    Ok(report)
+}
+
+/// The records that a link lists, and those that stand where it would list them.
+fn covered(transaction: &mut Transaction<'_>, link: &ChainLink, from: i64) -> Result<Vec<Stored>, ApiError> {
+    let late: Vec<i64> = lines(link).map(|(number, _)| number).filter(|number| *number <= from).collect();
+    let mut records = transaction.records_numbered(&late)?;
+    let mut after = from;
+    loop {
+        let chunk = transaction.records_between(after, link.last, RECORDS)?;
+        let Some(last) = chunk.last() else { return Ok(records) };
+        after = last.pk;
+        records.extend(chunk);
+    }
+}
+
+fn check_link(link: &ChainLink, before: i64, previous: &str, report: &mut Report) {
+    report.links += 1;
+    for missing in before + 1..link.number {
+        if missing > before + 10 {
+            report.problem(format!("all links up to {} are missing", link.number - 1));
+            break;
+        }
+        report.problem(format!("link {missing} is missing"));
+    }
+    if link.number == before + 1 && link.previous != previous {
+        report.problem(format!("link {} does not follow the one before it", link.number));
+    }
+    if head(link) != link.head {
+        report.problem(format!("link {} has been changed", link.number));
+    }
+}
+
+fn check_records(link: &ChainLink, records: &[Stored], from: i64, strange: &mut BTreeSet<i64>, report: &mut Report) {
+    let mut listed: BTreeSet<i64> = BTreeSet::new();
+    for (number, hashed) in lines(link) {
+        report.records += 1;
+        listed.insert(number);
+        strange.remove(&number);
+        match records.iter().position(|record| record.pk == number).and_then(|at| records.get(at)) {
+            None => report.problem(format!("record {number} is missing (link {})", link.number)),
+            Some(record) if hash(record) != hashed => {
+                report.problem(format!("record {number} has been changed (link {})", link.number));
+            }
+            Some(_) => {}
+        }
+    }
+    strange.extend(records.iter().map(|record| record.pk).filter(|number| *number > from && !listed.contains(number)));
+}
+
+/// The numbers and hashes that a link lists.
+fn lines(link: &ChainLink) -> impl Iterator<Item = (i64, &str)> {
+    link.records
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(number, hash)| Some((number.parse().ok()?, hash)))
+}
+
+/// The hash of a record: every column, each with its length before it. The first 128 bits are kept.
+fn hash(stored: &Stored) -> String {
+    let record = &stored.record;
+    let numbers = [
+        stored.pk,
+        stored.at,
+        i64::from(record.interaction),
+        i64::from(record.outcome),
+        record.patient,
+        i64::from(record.resource_type),
+        record.version,
+    ];
+    let texts = [
+        &stored.patient_id,
+        &record.agent,
+        &record.client,
+        &record.purpose,
+        &record.entity,
+        &record.query,
+        &record.reason,
+        &record.request,
+        &record.body,
+    ];
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"concord audit record 1");
+    numbers.iter().for_each(|number| context.update(&number.to_be_bytes()));
+    for text in texts {
+        context.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(text.as_bytes());
+    }
+    hexadecimal(context.finish().as_ref().iter().take(16))
+}
+
+/// The head of a link.
+fn head(link: &ChainLink) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"concord audit seal 1");
+    for number in [link.number, link.at, link.last] {
+        context.update(&number.to_be_bytes());
+    }
+    for text in [&link.previous, &link.records] {
+        context.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(text.as_bytes());
+    }
+    hexadecimal(context.finish().as_ref().iter())
+}
+
+fn hexadecimal<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,217 @@
+//! The audit entry of a session while it is being written: made in one place, ended in one place.
+
+use concord_fhir::registry::ResourceType;
+
+use crate::error::ApiError;
+use crate::interact::Call;
+use crate::interact::audit::interaction::{Interaction, outcome, outcome_of};
+use concord_store::audit::Record;
+use concord_store::rows::Version;
+
+/// The reason of an answer about somebody of whom the caller may not know: nothing permits anything.
+const NOTHING_KNOWN: &str = "hidden: default";
+
+/// What the log will say of one interaction. The functions on the way say what they know, each about something of its own,
+/// and none can read or take back what another has said; what counts is decided where it ends ([`AuditEntry::ended`]).
+#[derive(Debug)]
+pub(crate) struct AuditEntry {
+    /// Who, what for and what was asked.
+    record: Record,
+    /// The record that it is about, as far as it is about one: the key of the patient.
+    patient: i64,
+    /// The version that was looked at first.
+    seen: i64,
+    /// It is about every version of what it is about, or about more than that.
+    of_no_version: bool,
+    /// The resource that a condition found, or that was written.
+    found: Option<Found>,
+    /// Why it was permitted.
+    permitted: String,
+    /// Why it was not, where that is not told.
+    hidden: String,
+    /// Why it was done, where it is an act that needs a reason.
+    done: String,
+    disclosed: Option<Disclosed>,
+    /// Nothing is to be said of what is done.
+    silent: bool,
+}
+
+/// A version by its place.
+#[derive(Debug)]
+struct Found {
+    id: String,
+    version: i64,
+    patient: i64,
+}
+
+/// Whose data an answer holds.
+#[derive(Debug)]
+struct Disclosed {
+    patients: Vec<i64>,
+    /// The only patient who was asked about.
+    asked: Option<i64>,
+    /// Whether the caller may know of whomever they asked about.
+    known: bool,
+}
+
+impl AuditEntry {
+    /// The start of an entry about a call.
+    pub(crate) fn begin(call: &Call, interaction: Interaction, resource_type: Option<ResourceType>) -> AuditEntry {
+        AuditEntry {
+            record: call.record(interaction, resource_type),
+            patient: 0,
+            seen: 0,
+            of_no_version: false,
+            found: None,
+            permitted: String::new(),
+            hidden: String::new(),
+            done: String::new(),
+            disclosed: None,
+            silent: false,
+        }
+    }
+
+    /// The same about what was asked for with these words.
+    pub(crate) fn asking(mut self, query: String) -> AuditEntry {
+        self.record.query = query;
+        self
+    }
+
+    /// The same about a version that the caller named.
+    pub(crate) fn of_version(mut self, version: i64) -> AuditEntry {
+        self.record.version = version;
+        self
+    }
+
+    /// It is about the resource of this id, whether there is one or not.
+    pub(crate) fn about(&mut self, id: &str) {
+        id.clone_into(&mut self.record.entity);
+    }
+
+    /// It is about more than one version of it.
+    pub(crate) fn of_no_version(&mut self) {
+        self.of_no_version = true;
+    }
+
+    /// It makes a new resource, whatever it could have done instead.
+    pub(crate) fn creates(&mut self) {
+        self.record.interaction = Interaction::Create as i16;
+    }
+
+    /// It is about something in the record of this patient.
+    pub(crate) fn in_record(&mut self, patient: i64) {
+        self.patient = patient;
+    }
+
+    /// This version was looked at; the first one counts.
+    pub(crate) fn saw(&mut self, version: &Version) {
+        if self.seen == 0 {
+            self.seen = version.version;
+        }
+    }
+
+    /// This is what a condition found, or what was written.
+    pub(crate) fn found(&mut self, version: &Version) {
+        self.found = Some(Found { id: version.id.clone(), version: version.version, patient: version.patient });
+    }
+
+    /// The rules that permit it.
+    pub(crate) fn permitted(&mut self, reasons: String) {
+        self.permitted = reasons;
+    }
+
+    /// The true reason of a refusal, which the caller is not told.
+    pub(crate) fn hidden(&mut self, reasons: String) {
+        self.hidden = reasons;
+    }
+
+    /// Why the caller did what needs a reason.
+    pub(crate) fn done(&mut self, reason: String) {
+        self.done = reason;
+    }
+
+    /// The data of these patients is in the answer. If there are none, the only one who was asked about is told; the caller
+    /// finds it in their own log if they may know of that one.
+    pub(crate) fn disclosed(&mut self, mut patients: Vec<i64>, asked: Option<i64>, known: bool) {
+        patients.sort_unstable();
+        patients.dedup();
+        self.disclosed = Some(Disclosed { patients, asked, known });
+    }
+
+    /// There is nothing to say of what is done, if it is done: it stands in the log by itself, or is nothing.
+    pub(crate) fn says_nothing(&mut self) {
+        self.silent = true;
+    }
+
+    /// The records to store: with `error`, the refusal.
+    pub(crate) fn ended(self, error: Option<&ApiError>) -> Vec<Record> {
+        let mut record = self.record;
+        (record.patient, record.reason) = (self.patient, self.permitted);
+        match &self.found {
+            Some(found) => {
+                record.entity.clone_from(&found.id);
+                (record.version, record.patient) = (found.version, found.patient);
+            }
+            None if record.version == 0 && !self.of_no_version => record.version = self.seen,
+            None => {}
+        }
+        if let Some(error) = error {
+            record.outcome = outcome_of(error);
+            if !self.hidden.is_empty() {
+                record.reason = self.hidden;
+            } else if record.reason.is_empty() {
+                record.reason = reason(error);
+            }
+            return vec![record];
+        }
+        if !self.done.is_empty() {
+            record.reason = self.done;
+        }
+        match self.disclosed {
+            _ if self.silent => Vec::new(),
+            Some(disclosed) => disclosed.records(record),
+            None => vec![record],
+        }
+    }
+}
+
+impl Disclosed {
+    /// One record for each patient whose data is in the answer, so that each can see it; one for an answer about nobody.
+    /// A query that names others than that patient is told by the names of its parameters only.
+    fn records(mut self, mut record: Record) -> Vec<Record> {
+        if self.patients.is_empty() {
+            // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
+            self.patients.push(self.asked.unwrap_or(0));
+            if !self.known {
+                record.outcome = outcome::REFUSED;
+                record.reason = NOTHING_KNOWN.to_owned();
+            }
+        }
+        let names = without_values(&record.query);
+        let about = |patient: i64| {
+            let query = if patient == 0 || self.asked == Some(patient) { &record.query } else { &names };
+            Record { patient, query: query.clone(), ..record.clone() }
+        };
+        self.patients.iter().map(|patient| about(*patient)).collect()
+    }
+}
+
+/// An error in one line for the log. It repeats nothing that the client sent.
+fn reason(error: &ApiError) -> String {
+    match error {
+        ApiError::Malformed(_) => "malformed".to_owned(),
+        ApiError::Unprocessable(_) => "not valid".to_owned(),
+        ApiError::Denied(issues) => issues.first().map_or_else(|| "denied".to_owned(), |issue| issue.text.clone()),
+        ApiError::NotFound => "not found".to_owned(),
+        ApiError::Gone => "deleted".to_owned(),
+        ApiError::NotAllowed { .. } => "not allowed".to_owned(),
+        ApiError::Conflict(_) => "conflict".to_owned(),
+        ApiError::PreconditionFailed(_) => "precondition failed".to_owned(),
+        _ => "failed".to_owned(),
+    }
+}
+
+/// The names of a query's parameters.
+pub(crate) fn without_values(query: &str) -> String {
+    query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect::<Vec<_>>().join("&")
+}

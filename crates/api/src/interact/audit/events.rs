@@ -1,0 +1,88 @@
+//! Reading and searching the events of the log.
+
+use concord_consent::request::Action;
+use concord_fhir::index::ParameterId;
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::{Query, Sort, SortBy, Total};
+use concord_store::rows::Version;
+use concord_store::search::Position;
+
+use crate::error::ApiError;
+use crate::interact::audit::visibility;
+use crate::interact::search::page::Page;
+use crate::interact::session::Session;
+use crate::interact::{AUDIT_EVENT, audit};
+
+/// Whether the log can be searched with a modifier: what it does not keep is refused, and not answered as if there were none.
+fn knows(code: &str, modifier: &str) -> bool {
+    match code {
+        "agent" if modifier == "identifier" => true,
+        "patient" | "agent" | "entity" => modifier == "missing" || ResourceType::parse(modifier).is_some(),
+        "action" | "outcome" | "subtype" => matches!(modifier, "missing" | "not"),
+        "date" => modifier == "missing",
+        _ => false,
+    }
+}
+
+/// One event.
+///
+/// # Errors
+/// [`ApiError::NotFound`] for one that is not there or that the caller may not know of.
+pub(crate) fn read(session: &mut Session<'_, '_>, id: &str) -> Result<Version, ApiError> {
+    let asked = Predicate::Id(vec![id.to_owned()]);
+    let sought = visibility::sought(session, Action::Read, asked)?;
+    let stored = session.transaction.events(&sought, None, false, 1)?.pop().ok_or(ApiError::NotFound)?;
+    session.audit.in_record(stored.record.patient);
+    audit::event_version(&visibility::as_seen_by(session.call, &stored))
+}
+
+/// A page of events, newest first unless `_sort=date` or `_sort=_lastUpdated` says otherwise.
+///
+/// # Errors
+/// When the log is not searched or not sorted by what is asked.
+pub(crate) fn search(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    limit: u32,
+    after: Option<&Position>,
+    context: &str,
+) -> Result<Page, ApiError> {
+    for (name, _) in &query.used {
+        let (code, modifier) = name.split_once(':').map_or((name.as_str(), None), |(code, rest)| (code, Some(rest)));
+        let control =
+            ["_count", "_cursor", "_sort", "_total", "_summary", "_elements", "_explain", "_format", "_pretty"];
+        if !concord_store::audit::SEARCHABLE.contains(&code) && !control.contains(&code) {
+            return Err(ApiError::parameter(name, "the audit log cannot be searched by it"));
+        }
+        if modifier.is_some_and(|modifier| !knows(code, modifier)) {
+            return Err(ApiError::parameter(name, "the audit log does not know this modifier here"));
+        }
+    }
+    let by_time = |sort: &Sort| match sort.by {
+        SortBy::Updated | SortBy::Id => true,
+        SortBy::Range(parameter) => parameter == ParameterId::of("AuditEvent.date"),
+        // Events are searched by themselves, and not among several types.
+        SortBy::Key(_) | SortBy::ClinicalDate => false,
+    };
+    if !query.sort.iter().all(by_time) {
+        return Err(ApiError::parameter("_sort", "the audit log is sorted by `date` or `_lastUpdated`"));
+    }
+    let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
+    let sought = visibility::sought(session, Action::Search, query.of_type(AUDIT_EVENT))?;
+    let total = match query.total {
+        Total::None if limit > 0 => None,
+        _ => Some(session.transaction.count_events(&sought)?),
+    };
+    let after = after.map(|position| position.key);
+    let mut found = session.transaction.events(&sought, after, ascending, i64::from(limit) + 1)?;
+    let room = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > room && limit > 0;
+    found.truncate(room);
+    let next = found.last().filter(|_| more).map(|last| {
+        session.service.cursors.seal(session.call, context, &Position { values: Vec::new(), key: last.pk })
+    });
+    let versions = found.iter().map(|stored| audit::event_version(&visibility::as_seen_by(session.call, stored)));
+    let page = Page::of(versions.collect::<Result<_, _>>()?, total, next);
+    Ok(Page { remarks: visibility::notice(session.call).into_iter().collect(), ..page })
+}

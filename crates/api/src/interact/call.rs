@@ -1,0 +1,85 @@
+//! One call: who, what for and why.
+
+use std::sync::Arc;
+
+use concord_consent::caller::Caller;
+use concord_consent::purpose::Purpose;
+use concord_fhir::json::Value;
+
+/// One call: who, what for, and the id by which logs and audit tell of it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The verified caller.
+    pub caller: Arc<Caller>,
+    /// The purpose asked for, if any was.
+    pub purpose: Option<Purpose>,
+    /// Why, in the caller's own words, where that was said.
+    pub reason: Option<String>,
+    /// The request id.
+    pub request_id: String,
+    /// What tells this caller's rights from those of others: a hash of the token, or of what it says.
+    pub fingerprint: [u8; 16],
+    /// References (`Type/id`) to resources that the same transaction is about to store.
+    pub together: Vec<String>,
+    /// What the client says itself of where that is from which it writes (`X-Provenance`), checked.
+    pub provenance: Option<Arc<Value<'static>>>,
+}
+
+impl Call {
+    /// The call of an import at the command line.
+    pub(crate) fn import() -> Call {
+        Call::operator("concord import")
+    }
+
+    /// The call of a reindexing at the command line or in the background.
+    pub(crate) fn reindex() -> Call {
+        Call::operator("concord reindex")
+    }
+
+    /// The call of an export at the command line.
+    pub(crate) fn export() -> Call {
+        Call::operator("concord export")
+    }
+
+    /// A system with every right: whoever has the database has them all.
+    fn operator(subject: &str) -> Call {
+        use concord_consent::caller::{Actor, Credentials};
+        use concord_consent::scope::Scopes;
+        Call {
+            caller: Arc::new(Caller {
+                actor: Actor::System,
+                subject: subject.to_owned(),
+                issuer: String::new(),
+                client: "concord".to_owned(),
+                scopes: Scopes::parse("system/*.cruds"),
+                patient: None,
+                credentials: Credentials::default(),
+            }),
+            purpose: None,
+            reason: None,
+            request_id: uuid::Uuid::new_v4().to_string(),
+            fingerprint: [0; 16],
+            together: Vec::new(),
+            provenance: None,
+        }
+    }
+
+    /// The same call with a resource (`Type/id`) that it is about to store besides.
+    pub(crate) fn together_with(&self, reference: &str) -> Call {
+        let mut call = self.clone();
+        call.together.push(reference.to_owned());
+        call
+    }
+
+    /// The purpose to log: the one asked for, else the usual one of such a caller.
+    pub(crate) fn purpose_code(&self) -> &'static str {
+        use concord_consent::caller::Actor;
+        match (&self.purpose, &self.caller.actor) {
+            (Some(purpose), _) => purpose.code(),
+            (None, Actor::Patient(_)) => Purpose::PATIENT_REQUEST.code(),
+            (None, Actor::RelatedPerson(_)) => Purpose::FAMILY_REQUEST.code(),
+            (None, Actor::Practitioner(_) | Actor::PractitionerRole(_)) => Purpose::TREATMENT.code(),
+            (None, Actor::System) => "",
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Comments: what a comment is about is there, and the writer can read it; an answer belongs to its thread; and the
+//! comment is kept back from whomever what it is about is kept back from, which its labels see to (`concord_fhir::label`).
+
+use concord_consent::caller::Actor;
+use concord_consent::request::Action;
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::communication::{CORRECTIONS, answers_request, has_category, is_comment};
+use concord_fhir::rules::local_reference;
+use concord_store::lower::Rows;
+use concord_store::named::KnownName;
+use concord_store::rows::{Head, Version};
+use concord_store::transaction::Transaction;
+
+use crate::error::ApiError;
+use crate::interact::access::{evaluation, knowledge};
+use crate::interact::hooks::Draft;
+use crate::interact::labels::{Stands, coding, review};
+use crate::interact::session::Session;
+use crate::interact::{access, instant, labels};
+
+/// The type of comments.
+pub(crate) const COMMUNICATION: ResourceType = ResourceType::of("Communication");
+
+/// How long a thread may be.
+const LONGEST_THREAD: usize = 200;
+
+/// How many things one comment may be about.
+const MOST_ABOUT: usize = 20;
+
+/// Checks and completes a comment that a person writes under a logical id: the version that it is about,
+/// what its thread is about, and when it was sent.
+///
+/// # Errors
+/// [`ApiError::NotFound`] when it is about something that is not there or that the writer cannot read, which are alike;
+/// a broken rule, with its place, when the thread is broken.
+pub(crate) fn complete(
+    session: &mut Session<'_, '_>,
+    draft: &Draft<'_>,
+    value: &mut Value<'_>,
+) -> Result<(), ApiError> {
+    if matches!(session.call.caller.actor, Actor::System) {
+        return Ok(());
+    }
+    if answers_request(value) {
+        received(session, value);
+    }
+    if !is_comment(value) {
+        return Ok(());
+    }
+    answer(session, draft.id, value)?;
+    at_version(session, COMMUNICATION, value)?;
+    if let Some(object) = value.as_object_mut()
+        && object.get("sent").is_none()
+    {
+        object.set("sent", Value::string(instant(session.transaction.now)));
+    }
+    Ok(())
+}
+
+/// Who has read what was asked of them says when.
+fn received(session: &Session<'_, '_>, value: &mut Value<'_>) {
+    let says = !value.list("payload").is_empty();
+    if let (false, true, Some(object)) = (says, value.text("status") == Some("completed"), value.as_object_mut())
+        && object.get("received").is_none()
+    {
+        object.set("received", Value::string(instant(session.transaction.now)));
+    }
+}
+
+/// Names the versions that something is about. What is said about something while it is kept from the patient stays kept
+/// from her when that is released: it has the labels that do so as its own.
+///
+/// # Errors
+/// [`ApiError::NotFound`] when it is about something that is not there or that the writer cannot read, which are alike.
+pub(crate) fn at_version(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    value: &mut Value<'_>,
+) -> Result<(), ApiError> {
+    let about: Vec<String> =
+        value.list("about").iter().filter_map(|one| one.text("reference")).map(str::to_owned).collect();
+    if value.list("about").len() > MOST_ABOUT {
+        let text = format!("is about {MOST_ABOUT} things at most");
+        return Err(ApiError::rule(format!("{resource_type}.about"), text));
+    }
+    let mut keeps = Vec::new();
+    for (position, reference) in about.iter().enumerate() {
+        let Some(target) = commented(session, reference)? else { continue };
+        let codings =
+            target.own_labels().split('\n').filter(|key| !key.is_empty()).map(|key| coding(key, Stands::Inside));
+        keeps.extend(codings.filter(review::hides));
+        if !reference.contains("/_history/") {
+            let versioned = format!("{}/{}/_history/{}", target.resource_type, target.id, target.version);
+            set_reference(value, position, versioned);
+        }
+    }
+    labels::add(value, keeps);
+    Ok(())
+}
+
+/// The version that a reference names, which the caller may read; none for what is not on this server, or is stored by
+/// the same transaction.
+fn commented(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<Version>, ApiError> {
+    let Some(local) = local_reference(&session.service.base, reference) else { return Ok(None) };
+    if session.call.together.contains(&local) {
+        return Ok(None);
+    }
+    let head = readable(session, &local)?.ok_or(ApiError::NotFound)?;
+    let Some((_, number)) = reference.rsplit_once("/_history/") else { return Ok(Some(head.version)) };
+    let number: i64 = number.parse().map_err(|_| ApiError::NotFound)?;
+    if number == head.version.version {
+        return Ok(Some(head.version));
+    }
+    let version = session.transaction.superseded(head.version.key, number)?.ok_or(ApiError::NotFound)?;
+    let decision = access::decide_on(session, Action::Read, &head)?;
+    if version.deleted || !evaluation::permits(session.transaction, &decision, Rows::Superseded, &version)? {
+        return Err(ApiError::NotFound);
+    }
+    Ok(Some(version))
+}
+
+/// The current version of `Type/id` if it is there and the caller may read it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn readable(session: &mut Session<'_, '_>, local: &str) -> Result<Option<Head>, ApiError> {
+    let Some((name, id)) = local.split_once('/') else { return Ok(None) };
+    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+    knowledge::referable(session, resource_type, id)
+}
+
+/// An answer is in the same record and about the same thing as what it answers, and a thread has no end in itself.
+fn answer(session: &mut Session<'_, '_>, id: &str, value: &mut Value<'_>) -> Result<(), ApiError> {
+    let answered: Vec<String> =
+        value.list("inResponseTo").iter().filter_map(|one| one.text("reference")).map(str::to_owned).collect();
+    for (position, reference) in answered.iter().enumerate() {
+        let place = format!("Communication.inResponseTo[{position}]");
+        let Some(local) = local_reference(&session.service.base, reference) else {
+            return Err(ApiError::rule(place, "names the Communication that this answers, on this server"));
+        };
+        if session.call.together.contains(&local) {
+            continue;
+        }
+        if !local.starts_with("Communication/") {
+            return Err(ApiError::rule(place, "an answer answers a Communication"));
+        }
+        let Some(head) = readable(session, &local)? else {
+            let text = format!("{local} is not there, or may not be read by the caller");
+            return Err(ApiError::Unprocessable(vec![Issue::error(IssueCode::NotFound, place, text)]));
+        };
+        let parent = access::stored(&head.version)?;
+        let subject = |value: &Value<'_>| {
+            let reference = value.get("subject").and_then(|subject| subject.text("reference"));
+            reference.and_then(|reference| local_reference(&session.service.base, reference))
+        };
+        if subject(&parent) != subject(value) {
+            return Err(ApiError::rule("Communication.subject", "an answer is in the record of what it answers"));
+        }
+        let things = |value: &Value<'_>| -> Vec<String> {
+            let references = value.list("about").iter().filter_map(|one| one.text("reference"));
+            references.filter_map(|reference| local_reference(&session.service.base, reference)).collect()
+        };
+        if value.list("about").is_empty() {
+            if let (Some(about), Some(object)) = (parent.get("about"), value.as_object_mut()) {
+                object.set("about", about.clone());
+            }
+        } else if !things(value).iter().any(|one| things(&parent).contains(one)) && !things(&parent).is_empty() {
+            let text = "an answer is about the same thing as what it answers: leave `about` out, or repeat it";
+            return Err(ApiError::rule("Communication.about", text));
+        }
+        if value.list("category").is_empty()
+            && CORRECTIONS.iter().any(|code| has_category(&parent, code))
+            && let (Some(category), Some(object)) = (parent.get("category"), value.as_object_mut())
+        {
+            // What is said about a correction stays with it.
+            object.set("category", category.clone());
+        }
+        no_ring(session.transaction, id, parent, &session.service.base, &place)?;
+    }
+    Ok(())
+}
+
+/// Going up a thread does not lead back to the answer.
+fn no_ring(
+    transaction: &mut Transaction<'_>,
+    id: &str,
+    parent: Value<'static>,
+    base: &str,
+    place: &str,
+) -> Result<(), ApiError> {
+    let mut above = parent;
+    for _ in 0..LONGEST_THREAD {
+        if above.text("id") == Some(id) {
+            return Err(ApiError::rule(place, "the thread would lead back to this answer itself"));
+        }
+        let next = above.list("inResponseTo").first().and_then(|one| one.text("reference"));
+        let Some(local) = next.and_then(|reference| local_reference(base, reference)) else { return Ok(()) };
+        let Some((_, next)) = local.split_once('/') else { return Ok(()) };
+        match transaction.head(KnownName::stored(COMMUNICATION, next), false)? {
+            Some(head) if !head.version.deleted => above = access::stored(&head.version)?,
+            _ => return Ok(()),
+        }
+    }
+    Err(ApiError::rule(place, format!("a thread is {LONGEST_THREAD} answers long at most")))
+}
+
+fn set_reference(value: &mut Value<'_>, position: usize, reference: String) {
+    let Some(Value::Array(about)) = value.as_object_mut().and_then(|object| object.get_mut("about")) else { return };
+    if let Some(one) = about.get_mut(position).and_then(Value::as_object_mut) {
+        one.set("reference", Value::string(reference));
+    }
+}

@@ -1,0 +1,4 @@
+//! What people say to one another in a record: comments and their threads, and requests for correction.
+
+pub(crate) mod comment;
+pub(crate) mod correction;

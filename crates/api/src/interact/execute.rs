@@ -1,0 +1,286 @@
+//! Carrying a command out: the one way through, for a request, an entry of a batch and an entry of a transaction.
+
+use std::sync::Arc;
+
+use crate::error::ApiError;
+use crate::interact::access::break_glass;
+use crate::interact::budget::Weight;
+use crate::interact::command::{Command, Target, TransactionKind};
+use crate::interact::history::Of;
+use crate::interact::operation::Output;
+use crate::interact::search::conditional;
+use crate::interact::session::{ConditionMatch, Session};
+use crate::interact::time_limits::within;
+use crate::interact::written::Written;
+use crate::interact::{Call, Pairs, Service, create, delete, history, patch, read, search, update};
+use concord_consent::caller::Caller;
+use concord_fhir::json;
+use concord_fhir::search::Query;
+use concord_store::rows::Version;
+use concord_store::transaction::Transaction;
+use concord_store::{Extent, Reads, Reply};
+
+/// What a command led to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A read.
+    Found(Version),
+    /// A read of what the client has already.
+    Unchanged(Version),
+    /// A create, update or patch.
+    Written(Written),
+    /// A delete: the version id of the deletion, or none if nothing had to be done.
+    Deleted(Option<i64>),
+    /// A search, at its path below the base.
+    Page(Box<SearchPage>),
+    /// A history.
+    Versions(Box<HistoryPage>),
+    /// What an operation answers.
+    Output(Box<OperationOutput>),
+    /// What the server can do, which is composed where it is told.
+    Capabilities,
+}
+
+impl Outcome {
+    /// Whether something may be another since: whoever did it is told in any case.
+    pub(crate) fn may_have_changed(&self) -> bool {
+        matches!(self, Outcome::Written(_) | Outcome::Deleted(_) | Outcome::Output(_))
+    }
+
+    /// What it takes of an answer.
+    pub(crate) fn weight(&self) -> Weight {
+        let versions = |all: &mut dyn Iterator<Item = &Version>| {
+            all.fold(Weight::default(), |sum, version| Weight {
+                bytes: sum.bytes.saturating_add(version.body.len()),
+                resources: sum.resources + 1,
+            })
+        };
+        match self {
+            Outcome::Found(version) | Outcome::Written(Written { version, .. }) => {
+                versions(&mut std::iter::once(version))
+            }
+            Outcome::Unchanged(_) | Outcome::Deleted(_) | Outcome::Capabilities => Weight::default(),
+            Outcome::Page(found) => versions(&mut found.page.versions.iter().chain(&found.page.included)),
+            Outcome::Versions(found) => versions(&mut found.page.versions.iter()),
+            Outcome::Output(found) => match &found.output {
+                Output::Page(page) => versions(&mut page.versions.iter().chain(&page.included)),
+                Output::Value(value) => Weight { bytes: json::to_string(value).len(), resources: 1 },
+            },
+        }
+    }
+}
+
+/// A page of a search.
+#[derive(Debug)]
+pub(crate) struct SearchPage {
+    /// The path below the base.
+    pub(crate) path: String,
+    /// What was searched for.
+    pub(crate) query: Query,
+    /// What was found.
+    pub(crate) page: search::Page,
+}
+
+/// A page of a history.
+#[derive(Debug)]
+pub(crate) struct HistoryPage {
+    /// Of what.
+    pub(crate) of: Of,
+    /// The parameters.
+    pub(crate) asked: Pairs,
+    /// What was found.
+    pub(crate) page: history::Page,
+    /// How many versions a page has.
+    pub(crate) limit: u32,
+}
+
+/// What an operation answers.
+#[derive(Debug)]
+pub(crate) struct OperationOutput {
+    /// The answer.
+    pub(crate) output: Output,
+    /// The path below the base at which it was called.
+    pub(crate) path: String,
+    /// The parameters of the address.
+    pub(crate) asked: Pairs,
+}
+
+/// How often a write is tried whose condition was matched before, and found other data then.
+const MOST_TRIES: u32 = 5;
+
+/// Does work in the kind of transaction that it needs. What the log has to say of it is durable before it answers. Reads wait
+/// for the caller's turn, and those that may take the database long for a place. SQLite's only writer needs none: it may take
+/// next to nothing for what the caller decides. On PostgreSQL a write holds one of the connections meanwhile, of which nobody
+/// may have all.
+///
+/// # Errors
+/// Those of the work, and those of [`Slots::enter`](crate::interact::slots::Slots::enter).
+pub(crate) async fn in_transaction<T: Send + 'static>(
+    service: &Service,
+    caller: &Caller,
+    access: TransactionKind,
+    extent: Extent,
+    work: impl Fn(&mut Transaction<'_>) -> Reply<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let store = &service.store;
+    let _place = match access {
+        TransactionKind::Change if extent != Extent::Little && store.has_many_writers() => {
+            Some(service.slots.enter(caller).await?)
+        }
+        _ => None,
+    };
+    let turn = match access {
+        TransactionKind::Records | TransactionKind::Everything => Some(service.turns.enter(caller).await?),
+        TransactionKind::Head(..) | TransactionKind::Change => None,
+    };
+    // Whoever waits for a place leaves the turn to the next.
+    let place = async move {
+        drop(turn);
+        service.slots.enter(caller).await
+    };
+    match access {
+        TransactionKind::Head(resource_type, id) => store.read_head(resource_type, &id, work).await,
+        TransactionKind::Records => store.read_bounded(Reads::Records, extent, place, work).await,
+        TransactionKind::Everything => store.read_bounded(Reads::Everything, extent, place, work).await,
+        TransactionKind::Change => store.change(work).await,
+    }
+}
+
+/// Carries a command out by itself.
+///
+/// # Errors
+/// Those of the interaction.
+pub(crate) async fn carry_out(service: &Arc<Service>, call: Call, command: Command) -> Result<Outcome, ApiError> {
+    let (kind, extent) = (command.transaction_kind(), command.extent(&call));
+    let writes = kind == TransactionKind::Change;
+    let limit = if writes { service.settings.time.write } else { service.settings.time.read };
+    within(limit, writes, async {
+        break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
+        let asked = Arc::new(Invocation { service: Arc::clone(service), call, command });
+        match in_transaction(service, &asked.call.caller, kind, extent, asked.work(None)).await {
+            Err(ApiError::CostlyCondition) if asked.command.is_foreseeable() => asked.foreseen().await,
+            Err(fault @ ApiError::CostlyCondition) => {
+                service.store.append(asked.command.audit(&asked.call).ended(Some(&fault))).await?;
+                Err(fault)
+            }
+            done => done,
+        }
+    })
+    .await
+}
+
+/// Who asks for what.
+struct Invocation {
+    service: Arc<Service>,
+    call: Call,
+    command: Command,
+}
+
+impl Invocation {
+    /// What there is to do inside a transaction.
+    fn work(
+        self: &Arc<Self>,
+        foreseen: Option<ConditionMatch>,
+    ) -> impl Fn(&mut Transaction<'_>) -> Reply<Outcome, ApiError> + Send + 'static {
+        let asked = Arc::clone(self);
+        move |transaction| {
+            let Invocation { service, call, command } = &*asked;
+            transaction.bound(service.settings.cost);
+            let reply = Session::run(service, call, transaction, command.audit(call), |session| {
+                execute(&mut session.foreseeing(foreseen.as_ref()), command)
+            });
+            match reply {
+                // It has not been decided yet.
+                (Err(ApiError::CostlyCondition), _) => (Err(ApiError::CostlyCondition), Vec::new()),
+                reply => reply,
+            }
+        }
+    }
+
+    /// Carries out a write whose condition the writer may not match: it is matched in a read, and holds if no data has
+    /// changed when it is the write's turn. Else it is matched again.
+    async fn foreseen(self: &Arc<Self>) -> Result<Outcome, ApiError> {
+        let store = &self.service.store;
+        for _ in 0..MOST_TRIES {
+            let asked = Arc::clone(self);
+            let place = self.service.slots.enter(&self.call.caller);
+            let foresee = move |transaction: &mut Transaction<'_>| asked.foresee(transaction);
+            let foreseen = store.read_bounded(Reads::Records, Extent::Much, place, foresee).await?;
+            match store.change(self.work(Some(foreseen))).await {
+                Err(ApiError::CostlyCondition) => {}
+                done => return done,
+            }
+        }
+        let fault = ApiError::Busy(1);
+        store.append(self.command.audit(&self.call).ended(Some(&fault))).await?;
+        Err(fault)
+    }
+
+    /// Matches the condition. Only a refusal is told: what becomes of it otherwise, the write tells.
+    fn foresee(&self, transaction: &mut Transaction<'_>) -> Reply<ConditionMatch, ApiError> {
+        let Invocation { service, call, command } = self;
+        transaction.bound(service.settings.cost);
+        Session::run(service, call, transaction, command.audit(call), |session| {
+            let query = command.decided_by().ok_or(ApiError::CostlyCondition)?;
+            let foreseen = conditional::foresee(session, query)?;
+            session.audit.says_nothing();
+            Ok(foreseen)
+        })
+    }
+}
+
+/// Carries a command out inside a session.
+///
+/// # Errors
+/// Those of the interaction.
+pub(crate) fn execute(session: &mut Session<'_, '_>, command: &Command) -> Result<Outcome, ApiError> {
+    let found = |version: Version, unless: &Option<crate::interact::command::Unless>| match unless {
+        Some(unless) if unless.has(&version) => Outcome::Unchanged(version),
+        _ => Outcome::Found(version),
+    };
+    match command {
+        Command::Capabilities => {
+            // It is the same for everybody, and open to those without a token.
+            session.audit.says_nothing();
+            Ok(Outcome::Capabilities)
+        }
+        Command::Read { resource_type, id, unless } => {
+            read::current(session, *resource_type, id).map(|version| found(version, unless))
+        }
+        Command::Vread { resource_type, id, version, unless } => {
+            read::version(session, *resource_type, id, *version).map(|version| found(version, unless))
+        }
+        Command::History { of, range, asked } => {
+            let page = history::history(session, of, range)?;
+            let limit = range.limit;
+            Ok(Outcome::Versions(Box::new(HistoryPage { of: of.clone(), asked: asked.clone(), page, limit })))
+        }
+        Command::Search { query, path } => {
+            let page = search::search(session, query)?;
+            Ok(Outcome::Page(Box::new(SearchPage { path: path.clone(), query: (**query).clone(), page })))
+        }
+        Command::Create { resource_type, resource, condition, id } => {
+            create::create(session, *resource_type, resource.clone(), condition.as_deref(), id.clone())
+                .map(Outcome::Written)
+        }
+        Command::Update { resource_type, target, resource, precondition, id } => {
+            let (named, resource, precondition) = (*resource_type, resource.clone(), precondition.as_ref());
+            match target {
+                Target::Id(own) => update::update(session, named, own, resource, precondition),
+                Target::Match(query) => update::conditional(session, named, query, resource, precondition, id.clone()),
+            }
+            .map(Outcome::Written)
+        }
+        Command::Patch { resource_type, target, patch, precondition } => {
+            patch::patch(session, *resource_type, target, patch, precondition.as_ref()).map(Outcome::Written)
+        }
+        Command::Delete { resource_type, target, precondition } => {
+            delete::delete(session, *resource_type, target, precondition.as_ref()).map(Outcome::Deleted)
+        }
+        Command::Operation { operation, target, input, path } => {
+            let output = (operation.run)(session, target, input)?;
+            let asked = input.pairs.clone();
+            Ok(Outcome::Output(Box::new(OperationOutput { output, path: path.clone(), asked })))
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A Consent decides who may see a record. The national proxy service names its patient by an identifier. Who made a version
+//! active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
+
+use concord_consent::caller::Actor;
+use concord_consent::facts::GivenBy;
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::Value;
+use concord_store::given_by::ConsentGiver;
+use concord_store::rows::Version;
+
+use crate::error::ApiError;
+use crate::interact::access::{self, facts};
+use crate::interact::hooks::{Decides, Draft, TypeHooks};
+use crate::interact::session::Session;
+use crate::interact::write::resolve_patient;
+
+pub(super) const HOOKS: TypeHooks = TypeHooks {
+    decides_access: Some(Decides::Records),
+    complete: Some(complete),
+    also_changed: Some(settles),
+    refuse_change: Some(refuse_change),
+    refuse_deletion: Some(keeps_suspension),
+    before_store: Some(keep_giver),
+    ..TypeHooks::of("Consent")
+};
+
+fn complete(session: &mut Session<'_, '_>, _draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
+    if !matches!(session.call.caller.actor, Actor::System) {
+        return Ok(());
+    }
+    resolve_patient::name_patient(session, value)
+}
+
+/// Whether the patient, in her own app, settles what another wrote: she takes or rejects a proposal, and ends what she took.
+fn settles(session: &mut Session<'_, '_>, old: &Version) -> Result<bool, ApiError> {
+    if access::given_by(session.call) != GivenBy::Patient || access::wrote(session, old)? {
+        return Ok(false);
+    }
+    let Some(known) = facts::of_consent(session, old)? else { return Ok(false) };
+    let proposed = matches!(access::stored(old)?.text("status"), Some("draft" | "proposed"));
+    Ok(!known.suspends && (proposed || matches!(known.given_by, GivenBy::Patient | GivenBy::Proposer)))
+}
+
+/// The states that a patient may bring a Consent into that another wrote.
+const DECIDED: [&str; 3] = ["active", "rejected", "inactive"];
+
+fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
+    keeps_suspension(session, old)?;
+    if old.deleted || !settles(session, old)? {
+        return Ok(());
+    }
+    let rule = |element: String, text: &str| {
+        Err(ApiError::Unprocessable(vec![Issue::error(IssueCode::BusinessRule, element, text)]))
+    };
+    if value.text("status").is_none_or(|status| !DECIDED.contains(&status)) {
+        let text = "what another wrote becomes active, rejected or inactive";
+        return rule("Consent.status".to_owned(), text);
+    }
+    let stored = access::stored(old)?;
+    match changed(&stored, value) {
+        Some(element) => rule(
+            format!("Consent.{element}"),
+            "another wrote this: you make it active, reject it or end it, and change nothing else of it",
+        ),
+        None => Ok(()),
+    }
+}
+
+/// The first element, besides the status and what the server stamps, in which two versions differ.
+fn changed(stored: &Value<'_>, value: &Value<'_>) -> Option<String> {
+    let bare = |value: &Value<'_>| {
+        let mut value = value.clone().into_owned();
+        if let Some(object) = value.as_object_mut() {
+            object.remove("status");
+            if let Some(meta) = object.get_mut("meta").and_then(Value::as_object_mut) {
+                for stamped in ["versionId", "lastUpdated", "source"] {
+                    meta.remove(stamped);
+                }
+            }
+        }
+        value
+    };
+    let (stored, value) = (bare(stored), bare(value));
+    let same = |name: &str| match (stored.get(name), value.get(name)) {
+        (Some(one), Some(other)) => one.same(other),
+        (None, None) => true,
+        _ => false,
+    };
+    let names = [&stored, &value].into_iter().filter_map(Value::as_object).flat_map(|object| object.0.iter());
+    names.map(|(name, _)| name.to_string()).find(|name| !same(name))
+}
+
+/// Refuses that anybody but a registered system, or the office whose it is, takes away what suspends somebody.
+fn keeps_suspension(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
+    let Some(known) = facts::of_consent(session, old)? else { return Ok(()) };
+    let by = access::given_by(session.call);
+    let may = by == GivenBy::System || (by == GivenBy::Safeguarding && known.given_by == GivenBy::Safeguarding);
+    if known.suspends && !may {
+        let text = "this suspends somebody: a registered system changes it, or the safeguarding office that wrote it";
+        return Err(ApiError::denied(text));
+    }
+    Ok(())
+}
+
+/// Keeps who makes the version what it is. Whoever labels it, or releases it, makes it nothing else.
+fn keep_giver(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Version) -> Result<Vec<Issue>, ApiError> {
+    if new.deleted {
+        return Ok(Vec::new());
+    }
+    if let Some(old) = old
+        && old.says_the_same(new)?
+    {
+        return Ok(Vec::new());
+    }
+    let caller = &session.call.caller;
+    let giver = ConsentGiver {
+        kind: access::given_by(session.call).number(),
+        who: caller.actor.reference().unwrap_or_else(|| caller.subject.clone()),
+        client: caller.client.clone(),
+    };
+    session.transaction.set_giver(new.key, &giver)?;
+    Ok(Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_migration_knows_a_consent_by_its_number() {
+        assert_eq!(HOOKS.resource_type.number(), 28, "migrations 2026-11-28-000007_given_by");
+    }
+}

@@ -1,0 +1,37 @@
+//! The rows, a type each.
+
+use crate::interact::hooks::{
+    Hooks, audit_event, binary, communication, communication_request, consent, deciding, provenance, search_parameter,
+    task,
+};
+
+/// What single types do besides what every type does.
+pub(crate) const HOOKS: Hooks = Hooks(&[
+    audit_event::HOOKS,
+    binary::HOOKS,
+    deciding::CARE_TEAM,
+    communication::HOOKS,
+    communication_request::HOOKS,
+    consent::HOOKS,
+    deciding::ORGANIZATION,
+    deciding::PRACTITIONER,
+    deciding::PRACTITIONER_ROLE,
+    provenance::HOOKS,
+    deciding::RELATED_PERSON,
+    search_parameter::HOOKS,
+    task::HOOKS,
+]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use concord_fhir::registry::ResourceType;
+
+    #[test]
+    fn a_type_has_one_row_in_the_order_of_names() {
+        let names: Vec<&str> = HOOKS.0.iter().map(|row| row.resource_type.name()).collect();
+        assert!(names.is_sorted_by(|one, other| one < other), "{names:?}");
+        let basic = HOOKS.of(ResourceType::of("Basic"));
+        assert!(basic.complete.is_none() && basic.create.is_none());
+    }
+}

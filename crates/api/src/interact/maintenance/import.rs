@@ -1,0 +1,120 @@
+//! Loading many resources in one transaction, as a system writes them: by update under their own ids, by create without.
+
+use std::sync::Arc;
+
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_store::transaction::Transaction;
+use tokio::sync::oneshot;
+
+use crate::error::ApiError;
+use crate::interact::command::{Command, Target};
+use crate::interact::execute::execute;
+use crate::interact::session::Session;
+use crate::interact::{Call, PROVENANCE, Service, is_event};
+use concord_store::audit::Record;
+
+/// Stores each resource; one that is refused does not stop the others. The audit log tells of every one.
+///
+/// # Errors
+/// When the transaction as a whole fails.
+pub(crate) async fn load(
+    service: &Arc<Service>,
+    call: Call,
+    values: Vec<Value<'static>>,
+) -> Result<Vec<Result<(), ApiError>>, ApiError> {
+    let values = Arc::new(values);
+    match attempt(service, &call, &values, false).await? {
+        Some(results) => Ok(results),
+        // A resource was refused after it had changed something: once more, each so that it can be undone alone.
+        None => attempt(service, &call, &values, true)
+            .await?
+            .ok_or_else(|| ApiError::Internal("a load that could not be undone".to_owned())),
+    }
+}
+
+/// Loads in one transaction. To be able to undo a resource alone costs as much again as to store it, and hardly any is
+/// refused after its first change: unless `undoable`, the answer is then none and nothing is stored.
+pub(crate) async fn attempt(
+    service: &Arc<Service>,
+    call: &Call,
+    values: &Arc<Vec<Value<'static>>>,
+    undoable: bool,
+) -> Result<Option<Vec<Result<(), ApiError>>>, ApiError> {
+    let (service, call, values) = (Arc::clone(service), call.clone(), Arc::clone(values));
+    let store = service.store.clone();
+    let (report, halfway) = oneshot::channel();
+    let loaded = store
+        .write(move |transaction| {
+            let mut records = Vec::with_capacity(values.len());
+            let mut results = Vec::with_capacity(values.len());
+            if !undoable {
+                let begun = transaction.begin_buffering(values.iter().filter_map(place).collect());
+                if let Err(error) = begun {
+                    return (Err(ApiError::from(error)), Vec::new());
+                }
+            }
+            for value in values.iter() {
+                let before = transaction.changes;
+                let result = if undoable {
+                    transaction.savepoint(|transaction| one(&service, &call, transaction, value, &mut records))
+                } else {
+                    one(&service, &call, transaction, value, &mut records)
+                };
+                match result {
+                    Err(fault) if !undoable && transaction.changes != before => {
+                        let _gone = report.send(());
+                        return (Err(fault), Vec::new());
+                    }
+                    Err(fault @ (ApiError::Internal(_) | ApiError::Busy(_))) => return (Err(fault), Vec::new()),
+                    other => results.push(other),
+                }
+            }
+            if let Err(fault) = transaction.finish_buffering() {
+                let _gone = report.send(());
+                return (Err(fault.into()), Vec::new());
+            }
+            (Ok(results), records)
+        })
+        .await;
+    match loaded {
+        Ok(results) => Ok(Some(results)),
+        Err(_) if halfway.await.is_ok() => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The type and the logical id of a resource that has one.
+fn place(value: &Value<'static>) -> Option<(ResourceType, String)> {
+    Some((ResourceType::parse(value.text("resourceType")?)?, value.text("id")?.to_owned()))
+}
+
+/// Stores one resource: by update under its own id, by create without.
+fn one(
+    service: &Service,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    value: &Value<'static>,
+    records: &mut Vec<Record>,
+) -> Result<(), ApiError> {
+    let resource_type = value
+        .text("resourceType")
+        .and_then(ResourceType::parse)
+        .ok_or_else(|| ApiError::Internal("an unchecked resource".to_owned()))?;
+    let id = value.text("id").map(str::to_owned);
+    if let Some(id) = id.as_deref().filter(|_| resource_type == PROVENANCE)
+        && transaction.named(resource_type, id, false)?.evaluated(|_| Ok::<_, ApiError>(Some(())))?.is_some()
+    {
+        // Whoever has the database may know of everything in it. What happened does not change; loading it again is no new version of it.
+        return Ok(());
+    }
+    let resource = value.clone();
+    let command = match id.filter(|_| !is_event(resource_type)) {
+        Some(id) => Command::Update { resource_type, target: Target::Id(id), resource, precondition: None, id: None },
+        None => Command::Create { resource_type, resource, condition: None, id: None },
+    };
+    let audit = command.audit(call);
+    let (result, told) = Session::run(service, call, transaction, audit, |session| execute(session, &command));
+    records.extend(told);
+    result.map(|_| ())
+}

@@ -1,0 +1,23 @@
+//! Media types (RFC 9110, section 8.3.1): letters count in neither case, and parameters follow a semicolon.
+
+/// That of a JSON Patch (RFC 6902).
+pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
+
+/// That of a merge patch (RFC 7396).
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// That of JSON which says no more about itself.
+pub(crate) const JSON: &str = "application/json";
+
+/// That of a form.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The type and subtype without parameters, in small letters.
+pub(crate) fn bare(text: &str) -> String {
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether a text names this one, which is bare.
+pub(crate) fn is(text: &str, media: &str) -> bool {
+    bare(text) == media
+}

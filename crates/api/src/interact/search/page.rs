@@ -1,0 +1,32 @@
+//! A page of what was found.
+
+use concord_fhir::issue::Issue;
+use concord_store::lower::Rows;
+use concord_store::rows::Version;
+
+/// A page of matches.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The matches, in order.
+    pub(crate) versions: Vec<Version>,
+    /// What comes along with them.
+    pub(crate) included: Vec<Version>,
+    /// What the client should know of the page.
+    pub(crate) remarks: Vec<Issue>,
+    /// How many there are on all pages, if that was asked.
+    pub(crate) total: Option<i64>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next: Option<String>,
+}
+
+impl Page {
+    /// A page of matches and nothing else.
+    pub(crate) fn of(versions: Vec<Version>, total: Option<i64>, next: Option<String>) -> Page {
+        Page { versions, included: Vec::new(), remarks: Vec::new(), total, next }
+    }
+
+    /// Everything that it discloses, with the table that it is in.
+    pub(crate) fn disclosed(&self) -> Vec<(Rows, &Version)> {
+        self.versions.iter().chain(&self.included).map(|version| (Rows::Current, version)).collect()
+    }
+}

@@ -1,0 +1,182 @@
+//! search on one type, on several and in a patient's compartment (R4 "Search").
+
+use concord_consent::caller::Actor;
+use concord_consent::request::Action;
+use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::{self, Query, Total};
+use concord_store::rows::Version;
+use concord_store::search::{PageRequest, SortBy, SortKey, TypeQuery};
+use concord_store::transaction::Transaction;
+
+use crate::error::ApiError;
+use crate::interact::access::reasons;
+use crate::interact::audit::events;
+use crate::interact::search::page::Page;
+use crate::interact::search::{full_text, include, terminology};
+use crate::interact::session::Session;
+use crate::interact::{Call, Service, access, is_event};
+
+/// Whose record a search is about: that of the patients it names, else a patient's own.
+fn asked_about(call: &Call, query: &Query) -> Vec<String> {
+    let mut named = query.records();
+    named.extend(query.compartment.iter().filter(|patient| !query.records().contains(patient)).cloned());
+    match &call.caller.actor {
+        Actor::Patient(own) if named.is_empty() => vec![own.clone()],
+        _ => named,
+    }
+}
+
+/// A page of the resources that match and that the caller may see. Every patient whose data is on it is told in the log.
+pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
+    let page = run(session, query)?;
+    let asked = asked_about(session.call, query);
+    access::disclose(session, &page.disclosed(), &asked)?;
+    Ok(page)
+}
+
+fn run(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
+    if query.explain {
+        may_explain(session.service, session.call, query)?;
+        session.transaction.note_statements();
+        let mut page = found(session, query)?;
+        page.remarks.extend(explanation(session.transaction)?);
+        return Ok(page);
+    }
+    found(session, query)
+}
+
+/// How a search is run tells how sharing choices became conditions: systems may know, others where the operator says so.
+fn may_explain(service: &Service, call: &Call, query: &Query) -> Result<(), ApiError> {
+    if query.resource_type.is_some_and(is_event) {
+        let text = "search parameter `_explain`: searches of the audit log are not explained";
+        return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
+    }
+    if service.settings.explain || matches!(call.caller.actor, Actor::System) {
+        return Ok(());
+    }
+    Err(ApiError::denied("search parameter `_explain`: only systems may ask how a search is run"))
+}
+
+/// What was asked for and permitted, and every statement with the database's plan for it.
+fn explanation(transaction: &mut Transaction<'_>) -> Result<Vec<Issue>, ApiError> {
+    let told = |text: String| Issue::remark(Severity::Information, IssueCode::Informational, text);
+    let (predicates, statements) = transaction.explained()?;
+    let mut remarks: Vec<Issue> = predicates.into_iter().map(|text| told(format!("predicate: {text}"))).collect();
+    for statement in statements {
+        remarks.push(told(format!("sql: {}", statement.sql)));
+        remarks.push(told(format!("plan: {}", statement.plan.join("\n"))));
+    }
+    Ok(remarks)
+}
+
+fn found(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
+    let limit = query.count.unwrap_or(session.service.settings.page.0).min(session.service.settings.page.1);
+    let context = context(query);
+    let after = match &query.cursor {
+        Some(text) => Some(session.service.cursors.open(session.call, &context, text)?),
+        None => None,
+    };
+    if query.resource_type.is_some_and(is_event) {
+        return events::search(session, query, limit, after.as_ref(), &context);
+    }
+    let sort = sort_keys(query);
+    let (among, notice) = permitted(session, query)?;
+    let wanted = PageRequest { queries: &among, sort: &sort, after: after.as_ref(), limit };
+    let total = match query.total {
+        Total::None => None,
+        Total::Estimate | Total::Accurate => Some(session.transaction.total(&wanted)?),
+    };
+    if limit == 0 {
+        let total = match total {
+            Some(total) => total,
+            None => session.transaction.total(&wanted)?,
+        };
+        // Only the number was asked for: R4 wants no entries then.
+        return Ok(Page::of(Vec::new(), Some(total), None));
+    }
+    let (versions, next) = session.transaction.page(&wanted)?;
+    // The only page there is has been counted already.
+    let total = match (total, &next, &after) {
+        (None, None, None) => i64::try_from(versions.len()).ok(),
+        (total, ..) => total,
+    };
+    let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
+    let (included, mut remarks) = include::included(session, query, &versions)?;
+    remarks.extend(notice);
+    Ok(Page { versions, included, remarks, total, next })
+}
+
+/// The search as a cursor is bound to it: everything but the page.
+fn context(query: &Query) -> String {
+    let parts = query.used.iter().filter(|(name, _)| name != "_cursor" && name != "_count");
+    let told = parts.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+    let types = query.resource_type.map_or("", |one| one.name());
+    format!("search {types} in {} {told}", query.compartment.as_deref().unwrap_or_default())
+}
+
+/// What is asked for and what is permitted, type by type, and what is to be said of that some may be withheld. A type of several that no scope covers is left out.
+fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQuery>, Option<Issue>), ApiError> {
+    session.transaction.require_registry(query.registry)?;
+    let mut notice = None;
+    let types = query.searched_types();
+    let scoped =
+        |one: &ResourceType| session.call.caller.scopes.that_permit(Action::Search, Some(*one)).next().is_some();
+    match types.as_slice() {
+        [] => return Err(ApiError::parameter("_type", "a search over several types names them, separated by commas")),
+        [single] => access::require_scope(session.call, Action::Search, *single)?,
+        several if several.iter().any(scoped) => {}
+        _ => return Err(ApiError::denied("no scope of the token lets the app search any of these types")),
+    }
+    let named = query.only_record();
+    // Whoever needs a relationship to a patient is asked about the one whose compartment it is only.
+    let about = named.as_deref().or(query.compartment.as_deref());
+    let mut all = Vec::with_capacity(types.len());
+    for one in types {
+        if is_event(one) {
+            if query.types.contains(&one) {
+                return Err(ApiError::parameter("_type", "the audit log is searched by itself only"));
+            }
+            continue;
+        }
+        if !scoped(&one) {
+            continue;
+        }
+        let decision = access::decide_search(session, Action::Search, one, about)?;
+        reasons::permit(session.audit, &decision);
+        notice = notice.or_else(|| concord_consent::explain::notice(&decision));
+        let permit = decision.permit.clone();
+        let asked = terminology::look_up_codes(session, query.of_type(one))?;
+        let asked = access::guard(session, about, asked)?;
+        let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
+        let among = TypeQuery { resource_type: one, record, predicate: asked.and(permit) };
+        let TypeQuery { record, predicate, .. } = full_text::narrowed(session.transaction, &query.full_text, among)?;
+        session.transaction.note_predicate(&predicate);
+        if predicate != Predicate::None || query.resource_type.is_some() {
+            all.push(TypeQuery { resource_type: one, record, predicate });
+        }
+    }
+    Ok((all, notice))
+}
+
+/// The first visible matches, for conditional interactions.
+pub(crate) fn matches(session: &mut Session<'_, '_>, query: &Query, limit: u32) -> Result<Vec<Version>, ApiError> {
+    if query.resource_type.is_some_and(is_event) {
+        return Ok(session.unlogged(|session| events::search(session, query, limit, None, ""))?.versions);
+    }
+    let (among, _) = session.unlogged(|session| permitted(session, query))?;
+    let wanted = PageRequest { queries: &among, sort: &[], after: None, limit };
+    Ok(session.transaction.page(&wanted)?.0)
+}
+
+fn sort_keys(query: &Query) -> Vec<SortKey> {
+    let by = |sort: &search::Sort| match sort.by {
+        search::SortBy::Updated => SortBy::Updated,
+        search::SortBy::Id => SortBy::Id,
+        search::SortBy::Range(parameter) => SortBy::Range(parameter),
+        search::SortBy::Key(parameter) => SortBy::Key(parameter),
+        search::SortBy::ClinicalDate => SortBy::ClinicalDate,
+    };
+    query.sort.iter().map(|sort| SortKey { by: by(sort), descending: sort.descending }).collect()
+}

@@ -1,0 +1,52 @@
+//! What of the settings the interactions go by.
+
+use std::time::Duration;
+
+use concord_fhir::json::Limits;
+use concord_store::Cost;
+
+use crate::interact::budget::Budget;
+use crate::interact::time_limits::TimeLimits;
+
+/// What the operator settles. The default is what the settings are when nothing is said, but for `slots`.
+#[derive(Clone, Debug)]
+pub struct ServiceSettings {
+    /// What a body may be at most.
+    pub limits: Limits,
+    /// What an answer may hold.
+    pub answer: Budget,
+    /// How many entries a page has when nobody asks, and at most.
+    pub page: (u32, u32),
+    /// Whether references to reference data in what people write must exist and be readable by them, as others must.
+    pub check_references: bool,
+    /// Whether an NHS number must pass its check digit.
+    pub check_nhs_numbers: bool,
+    /// Whether every caller may ask how a search is run; systems always may.
+    pub explain: bool,
+    /// Whether answers to writes name the labels that codes suggest.
+    pub suggest_labels: bool,
+    /// What one request may have the database do.
+    pub cost: Cost,
+    /// How long one request may take.
+    pub time: TimeLimits,
+    /// How many places there are for what may cost the database much.
+    pub slots: usize,
+}
+
+impl Default for ServiceSettings {
+    fn default() -> ServiceSettings {
+        let seconds = Duration::from_secs;
+        ServiceSettings {
+            limits: Limits::default(),
+            answer: Budget { bytes: 64 * 1024 * 1024, resources: 100_000 },
+            page: (20, 2_000),
+            check_references: false,
+            check_nhs_numbers: false,
+            explain: false,
+            suggest_labels: false,
+            cost: Cost { time: seconds(10), steps: 100_000_000, condition: 100_000 },
+            time: TimeLimits { read: seconds(15), write: seconds(15), transaction: seconds(60) },
+            slots: 2,
+        }
+    }
+}

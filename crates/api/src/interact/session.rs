@@ -1,0 +1,82 @@
+//! One call at work: everything that the functions of an interaction share.
+
+use crate::error::ApiError;
+use crate::interact::audit::entry::AuditEntry;
+use crate::interact::audit::interaction::Interaction;
+use crate::interact::{Call, Service};
+use concord_store::Reply;
+use concord_store::rows::Version;
+use concord_store::transaction::Transaction;
+
+/// What a condition has been found to match before the write that depends on it, where that takes longer than the only
+/// writer may spend.
+#[derive(Clone, Debug)]
+pub(crate) struct ConditionMatch {
+    /// The state of the data in which it was found; none where nobody can tell whether it is still the same.
+    pub(crate) state: Option<u64>,
+    /// The first matches.
+    pub(crate) found: Vec<Version>,
+}
+
+/// A call inside a transaction, with the audit entry that is being written of it.
+///
+/// A request alone is one session; a batch is a session for each entry; a transaction Bundle is one database transaction
+/// with a session for each entry, so that each has an audit entry of its own.
+pub(crate) struct Session<'s, 't> {
+    /// Settings, caches and keys.
+    pub(crate) service: &'s Service,
+    /// Who calls, what for and why.
+    pub(crate) call: &'s Call,
+    /// Where it is read and written.
+    pub(crate) transaction: &'s mut Transaction<'t>,
+    /// What the log will say of it.
+    pub(crate) audit: &'s mut AuditEntry,
+    /// What its condition has been found to match before, if that was asked.
+    pub(crate) foreseen: Option<&'s ConditionMatch>,
+}
+
+impl<'s, 't> Session<'s, 't> {
+    /// Runs one session inside a transaction: the result, and what must be in the log before it is given out.
+    pub(crate) fn run<T>(
+        service: &'s Service,
+        call: &'s Call,
+        transaction: &'s mut Transaction<'t>,
+        mut audit: AuditEntry,
+        work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
+    ) -> Reply<T, ApiError> {
+        let result = work(&mut Session { service, call, transaction, audit: &mut audit, foreseen: None });
+        let records = audit.ended(result.as_ref().err());
+        (result, records)
+    }
+
+    /// The same session by another call of the same caller: with other scopes, or with more that is about to be stored.
+    pub(crate) fn calling<'a>(&'a mut self, call: &'a Call) -> Session<'a, 't> {
+        let foreseen = self.foreseen;
+        Session { service: self.service, call, transaction: self.transaction, audit: self.audit, foreseen }
+    }
+
+    /// The same session with what its condition has been found to match.
+    pub(crate) fn foreseeing<'a>(&'a mut self, foreseen: Option<&'a ConditionMatch>) -> Session<'a, 't> {
+        Session { service: self.service, call: self.call, transaction: self.transaction, audit: self.audit, foreseen }
+    }
+
+    /// Does what the log tells of otherwise, or not at all: what is looked at on the way to something else.
+    pub(crate) fn unlogged<T>(&mut self, part: impl FnOnce(&mut Session<'_, 't>) -> T) -> T {
+        let mut unlogged = AuditEntry::begin(self.call, Interaction::Read, None);
+        part(&mut Session {
+            service: self.service,
+            call: self.call,
+            transaction: self.transaction,
+            audit: &mut unlogged,
+            foreseen: self.foreseen,
+        })
+    }
+
+    /// Runs what depends on what this process happens to remember, and so is no part of how a search is run.
+    pub(crate) fn without_explain<T>(&mut self, part: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.transaction.begin_without_explain();
+        let done = part(self);
+        self.transaction.end_without_explain(before);
+        done
+    }
+}

@@ -1,0 +1,14 @@
+//! Tests of interactions as a whole, on each database.
+
+pub(crate) mod databases;
+mod differential;
+mod example;
+mod hidden;
+mod import;
+mod label_backlog;
+mod label_upgrade;
+mod parameter;
+mod places;
+mod plan;
+pub(crate) mod search;
+mod vocabulary;

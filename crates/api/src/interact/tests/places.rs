@@ -1,0 +1,137 @@
+//! Who waits for a place before anything is done.
+
+use concord_fhir::codec;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::Handling;
+use concord_store::Extent;
+use concord_store::testing::Scratch;
+use futures_util::FutureExt as _;
+
+use crate::error::ApiError;
+use crate::interact::bundle::{self, Told};
+use crate::interact::command::Command;
+use crate::interact::execute::{Outcome, carry_out};
+use crate::interact::slots::WAITING_EACH;
+use crate::interact::tests::search::{open, open_with, page, patient, query, read, system};
+
+const LOCATION: ResourceType = ResourceType::of("Location");
+
+fn create(condition: Option<&str>) -> Command {
+    let resource = read(&serde_json::json!({"resourceType": "Location", "name": "ward"}));
+    let condition = condition.map(|text| Box::new(query("Location", text)));
+    Command::Create { resource_type: LOCATION, resource, condition, id: None }
+}
+
+/// There each holds one of the connections, of which nobody may have all. The only writer of the embedded database may take
+/// next to nothing for a condition.
+#[tokio::test]
+async fn a_write_with_a_condition_needs_a_place_where_there_are_many_writers() {
+    for scratch in Scratch::both() {
+        let service = open_with(&open(scratch.address.clone()), |settings| settings.slots = 1);
+        let caller = system().caller;
+        let _held = service.slots.enter(&caller).await.unwrap();
+        for _ in 0..WAITING_EACH {
+            assert!(service.slots.enter(&caller).now_or_never().is_none(), "it waits");
+        }
+        carry_out(&service, system(), create(None)).await.unwrap();
+        let conditional = carry_out(&service, system(), create(Some("name=nothing"))).await;
+        match service.store.has_many_writers() {
+            true => assert!(matches!(conditional, Err(ApiError::Throttled(_))), "{conditional:?}"),
+            false => drop(conditional.unwrap()),
+        }
+    }
+}
+
+/// The answer of a batch grows until its last entry is done: one caller has at most half of the places for that.
+#[tokio::test]
+async fn a_batch_needs_a_place() {
+    let [scratch, _] = Scratch::both();
+    let service = open_with(&open(scratch.address.clone()), |settings| settings.slots = 1);
+    let call = system();
+    let _held = service.batches.enter(&call.caller).await.unwrap();
+    for _ in 0..WAITING_EACH {
+        assert!(service.batches.enter(&call.caller).now_or_never().is_none(), "it waits");
+    }
+    bundle::place(&service, &call, 1).await.unwrap();
+    let refused = bundle::place(&service, &call, 2).await;
+    assert!(matches!(refused, Err(ApiError::Throttled(_))), "{refused:?}");
+}
+
+/// Tells of one entry, and has no room for more.
+#[derive(Default)]
+struct RoomForOne(Vec<Result<Outcome, ApiError>>);
+
+impl Told for RoomForOne {
+    fn require_room(&self) -> Result<(), ApiError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ApiError::OverShare(1)) }
+    }
+
+    fn add(&mut self, _: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
+        self.0.push(done);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_batch_ends_where_there_is_no_room_for_what_it_leads_to() {
+    let [scratch, _] = Scratch::both();
+    let service = open(scratch.address.clone());
+    let entry = serde_json::json!({"request": {"method": "POST", "url": "Location"},
+        "resource": {"resourceType": "Location", "name": "ward"}});
+    let bundle = serde_json::json!({"resourceType": "Bundle", "type": "batch", "entry": [entry, entry]}).to_string();
+    let read =
+        codec::read_requests(codec::Format::Json, bundle.as_bytes(), &service.settings.limits).unwrap().into_owned();
+    let entries = bundle::entries(&service, read, Handling::Strict).await.unwrap();
+    let mut told = RoomForOne::default();
+    bundle::batch(&service, &system(), entries, &mut told).await.unwrap();
+    assert!(matches!(told.0[..], [Ok(Outcome::Written(_)), Err(ApiError::OverShare(_))]), "{:?}", told.0);
+    assert_eq!(page(&service, system(), "Location", "name=ward").await.versions.len(), 1);
+}
+
+/// Others' batches take as long as their entries.
+#[tokio::test]
+async fn a_batch_does_not_wait_for_ever() {
+    let [scratch, _] = Scratch::both();
+    let service = open_with(&open(scratch.address.clone()), |settings| {
+        settings.slots = 1;
+        settings.time.write = std::time::Duration::ZERO;
+    });
+    let _held = service.batches.enter(&system().caller).await.unwrap();
+    let refused = bundle::place(&service, &patient("amina"), 2).await;
+    assert!(matches!(refused, Err(ApiError::Busy(_))), "{refused:?}");
+}
+
+/// A search that costs little runs where the request is: without turns, as many as one caller sends would come before
+/// anybody else's.
+#[tokio::test]
+async fn searches_that_cost_little_take_turns() {
+    let [scratch, _] = Scratch::both();
+    let service = open_with(&open(scratch.address.clone()), |settings| settings.slots = 1);
+    let call = patient("amina");
+    let search = || Command::Search { query: Box::new(query("Goal", "_count=2")), path: "/Goal".to_owned() };
+    assert_eq!(search().extent(&call), Extent::Little);
+    let _held = service.turns.enter(&call.caller).await.unwrap();
+    for _ in 0..WAITING_EACH {
+        assert!(service.turns.enter(&call.caller).now_or_never().is_none(), "it waits");
+    }
+    let refused = carry_out(&service, call, search()).await;
+    assert!(matches!(refused, Err(ApiError::Throttled(_))), "{refused:?}");
+    carry_out(&service, patient("callum"), search()).await.unwrap();
+}
+
+#[test]
+fn large_pages_counts_and_many_tests_are_costly_in_ones_own_record_too() {
+    let call = patient("amina");
+    let many = (0..21).map(|number| number.to_string()).collect::<Vec<_>>().join(",");
+    for (text, costly) in [
+        ("_count=100", false),
+        ("_count=101", true),
+        ("_total=accurate", true),
+        ("_sort=start-date", false),
+        ("_sort=start-date,lifecycle-status", true),
+        (format!("_id={many}").as_str(), true),
+    ] {
+        let search = Command::Search { query: Box::new(query("Goal", text)), path: "/Goal".to_owned() };
+        assert_eq!(search.extent(&call), if costly { Extent::Unknown } else { Extent::Little }, "{text}");
+    }
+}

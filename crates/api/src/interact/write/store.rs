@@ -1,0 +1,71 @@
+//! Storing what has been prepared: the one way, for every interaction and operation, so that none leaves anything out.
+
+use concord_fhir::issue::Issue;
+use concord_fhir::registry::ResourceType;
+use concord_store::rows::Version;
+
+use crate::error::ApiError;
+use crate::interact::hooks::Decides;
+use crate::interact::session::Session;
+use crate::interact::write::PreparedVersion;
+
+/// Stores a version, in the place of the one that stands before if there is one, with what is told of it (its
+/// Provenance); what the client should know although it stands.
+///
+/// # Errors
+/// [`ApiError::NotAllowed`] for a change of a type that nobody changes, whatever the type refuses, when the store fails, or
+/// another writer came first.
+pub(crate) fn store(
+    session: &mut Session<'_, '_>,
+    new: &PreparedVersion,
+    old: Option<&Version>,
+    told: &[PreparedVersion],
+) -> Result<Vec<Issue>, ApiError> {
+    let resource_type = new.version.resource_type;
+    let hooks = session.service.hooks.of(resource_type);
+    if old.is_some() {
+        hooks.refuse_if_append_only()?;
+    }
+    let remarks = match hooks.before_store {
+        Some(before_store) => before_store(session, old, &new.version)?,
+        None => Vec::new(),
+    };
+    let mut records = new.entries.patients.clone();
+    let mut rows: Vec<_> = told.iter().map(|told| (told.version.clone(), &told.entries)).collect();
+    match old {
+        None => rows.insert(0, (new.version.clone(), &new.entries)),
+        Some(old) => {
+            // It may be taken out of a record.
+            records.extend(session.transaction.patient_ids_of(old)?);
+            let entries = (!new.version.deleted).then_some(&new.entries);
+            #[expect(clippy::disallowed_methods, reason = "the one place that replaces a version")]
+            session.transaction.replace(old, &new.version, entries)?;
+        }
+    }
+    if !rows.is_empty() {
+        #[expect(clippy::disallowed_methods, reason = "the one place that stores what is new")]
+        session.transaction.insert(&rows)?;
+    }
+    note_access_change(session, resource_type, &records)?;
+    Ok(remarks)
+}
+
+/// Tells the access cache of every node that facts about these patients have changed, if the type is one that access
+/// is decided by.
+pub(crate) fn note_access_change(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    patients: &[String],
+) -> Result<(), ApiError> {
+    match session.service.hooks.of(resource_type).decides_access {
+        Some(Decides::Records) => {
+            for patient in patients {
+                let key = session.transaction.make_patient_key(patient)?;
+                session.transaction.bump_access_version(key)?;
+            }
+            Ok(())
+        }
+        Some(Decides::Everything) => Ok(session.transaction.bump_access_version(0)?),
+        None => Ok(()),
+    }
+}

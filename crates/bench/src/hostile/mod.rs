@@ -1,0 +1,82 @@
+//! `make hostile`: what one hostile caller does to all others. The real server is filled with synthetic people, and other
+//! callers' plain reads are measured at rest and while one caller of each kind does its worst, on both databases. See
+//! docs/OPERATIONS.md and docs/PERFORMANCE.md.
+
+mod attack;
+mod kind;
+mod others;
+mod request;
+mod stage;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::database;
+use crate::report;
+
+/// Measures what one hostile caller does to all others
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct HostileArgs {
+    /// Fail when a kind misses the aim: p99 less than 5 times what it is at rest, on SQLite less than 256 MB of memory, and
+    /// no error for anybody else
+    #[arg(long)]
+    strict: bool,
+    /// Only these kinds
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    kinds: Vec<kind::Kind>,
+    /// Only these databases
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", default_value = "sqlite,postgres")]
+    databases: Vec<database::Kind>,
+    /// How long each kind is at work, in milliseconds; half as long is measured at rest before
+    #[arg(long, default_value_t = 5_000, value_name = "MS")]
+    time: u64,
+    /// The server to measure [default: `concord` beside this program]
+    #[arg(long, value_name = "FILE")]
+    concord: Option<PathBuf>,
+    /// A folder for the databases [default: one in the folder for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
+    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
+    postgres: Option<String>,
+    /// Where the figures go
+    #[arg(long, default_value = "target/hostile.json", value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Measures, prints the tables and writes the file.
+///
+/// # Errors
+/// One line, when something cannot be measured, or a kind misses the aim and that is to be a failure.
+pub(crate) fn run(arguments: &HostileArgs) -> Result<(), String> {
+    let rows = crate::scratch::within(arguments.folder.as_deref(), |folder| measured(arguments, folder))?;
+    table::print(&rows);
+    report::write(&table::as_json(&rows), &arguments.output)?;
+    let missed = table::missed(&rows);
+    match arguments.strict && !missed.is_empty() {
+        true => Err(format!("the aim is missed by {}", missed.join("; "))),
+        false => Ok(()),
+    }
+}
+
+fn measured(arguments: &HostileArgs, folder: &Path) -> Result<Vec<table::Row>, String> {
+    let mut rows = Vec::new();
+    for &database in &arguments.databases {
+        if database == database::Kind::Postgres && arguments.postgres.is_none() {
+            report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
+            continue;
+        }
+        let program = crate::product::program(arguments.concord.as_deref())?;
+        let place = database::Place::new(database, folder, arguments.postgres.as_deref())?;
+        let stage = stage::Stage::set(&program, folder, database, place)?;
+        let kinds = if arguments.kinds.is_empty() { kind::Kind::all() } else { arguments.kinds.clone() };
+        for kind in kinds {
+            let row = stage.rehearse(kind, Duration::from_millis(arguments.time))?;
+            table::progress(&row);
+            rows.push(row);
+        }
+        stage.clear()?;
+    }
+    Ok(rows)
+}

@@ -1,0 +1,36 @@
+//! Who decides about sharing, and who only proposes.
+
+use concord_fhir::predicate::Predicate;
+
+use crate::actor::Actor;
+use crate::asked::Asked;
+use crate::caller::App;
+use crate::decision::Layer;
+use crate::request::Action;
+use crate::types;
+
+/// What may be written of what decides who sees a record, and everything else: nobody gains access by writing. An app of
+/// somebody else creates Consents as proposals, and changes and deletes none, because it cannot be told whose proposal
+/// one is; nor does it write what else decides. A professional writes proposals. The patient makes one active.
+pub(crate) fn limit(asked: &mut Asked<'_>) -> Predicate {
+    let request = asked.request;
+    let only = asked.only();
+    let is_of_others = request.caller.credentials.app == App::ThirdParty;
+    let proposes = is_of_others || matches!(request.caller.actor, Actor::Practitioner(_) | Actor::PractitionerRole(_));
+    if !proposes || !request.action.writes() {
+        return Predicate::All;
+    }
+    let allowed = match request.action {
+        Action::Create => types::proposal(only),
+        _ if is_of_others => Predicate::None,
+        _ => types::proposal(only),
+    };
+    let bounded = if is_of_others { types::decides_access(only) } else { types::consent(only) };
+    let refused = bounded.and(allowed.negate());
+    if refused != Predicate::None {
+        let text = "who may see a record is for the patient to decide: an app of somebody else, a professional and a carer \
+                    only propose it (status draft or proposed), and the patient makes it active in her own app";
+        asked.takes(Layer::Writing, "write.proposal", refused.clone(), text);
+    }
+    refused.negate()
+}

@@ -1,0 +1,199 @@
+//! The table of the elements by which a resource names another, of the types Reference, Attachment and canonical: does one hand on the
+//! labels of what it names, and does it hand those of the resource on to that?
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::registry::ResourceType;
+
+/// A row for every element of type Reference, Attachment and canonical in R4.
+const TABLE: &str = include_str!("references.txt");
+
+/// What an element says of the resource that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// The resource is part of that, or speaks about it; of a version, where one is named.
+    Part,
+    /// The same, whichever version is named.
+    AsIs,
+    /// Whom it is about, who did it, where, or who gets it.
+    Who,
+    /// What the resource shows: content of it, which is protected as the resource is.
+    Shows,
+    /// Something that protects nothing, for a reason that the table has.
+    Nothing,
+}
+
+/// The people: their labels are about themselves, and not about all that names them. In what role somebody works is said of
+/// the service that it is a role in.
+const PEOPLE: [ResourceType; 5] = [
+    ResourceType::of("Group"),
+    ResourceType::of("Patient"),
+    ResourceType::of("Person"),
+    ResourceType::of("Practitioner"),
+    ResourceType::of("RelatedPerson"),
+];
+
+/// The types of which a resource may be content of another.
+const CONTENT: [ResourceType; 5] = [
+    BARE,
+    ResourceType::of("Bundle"),
+    ResourceType::of("Composition"),
+    ResourceType::of("DocumentReference"),
+    ResourceType::of("Media"),
+];
+
+/// The type that is nothing but content, and says nothing of what shows it.
+const BARE: ResourceType = ResourceType::of("Binary");
+
+/// Whether a resource of the type may be content of another, and is protected as that is then.
+#[must_use]
+pub fn is_content(resource_type: ResourceType) -> bool {
+    CONTENT.contains(&resource_type)
+}
+
+static ROWS: LazyLock<HashMap<&'static str, Says>> = LazyLock::new(|| rows().collect());
+
+/// The rows of the table that can be read.
+fn rows() -> impl Iterator<Item = (&'static str, Says)> {
+    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let mut words = line.splitn(3, ' ');
+        let name = words.next()?;
+        let says = match (words.next()?, words.next()) {
+            ("part", None) => Says::Part,
+            ("as-is", None) => Says::AsIs,
+            ("who", None) => Says::Who,
+            ("shows", None) => Says::Shows,
+            ("none", Some(_)) => Says::Nothing,
+            _ => return None,
+        };
+        Some((name, says))
+    })
+}
+
+impl Says {
+    /// What the element of that shape says (`Observation`, `encounter`). An element that the table does not have hands
+    /// labels on: what is not known to be harmless protects.
+    pub(super) fn of(shape: &str, element: &str) -> Says {
+        let mut name = String::with_capacity(shape.len() + element.len() + 1);
+        name.push_str(shape);
+        name.push('.');
+        name.push_str(element);
+        ROWS.get(name.as_str()).copied().unwrap_or(Says::Part)
+    }
+
+    /// Whether those of a version are handed on too that is named.
+    pub(super) fn means_a_version(self) -> bool {
+        self != Says::AsIs
+    }
+
+    /// Whether the labels of the resource are handed on to one of that type, which is content of it. What is nothing but
+    /// content is that of whatever names it.
+    pub(super) fn hands_back_to(self, target: ResourceType) -> bool {
+        match self {
+            Says::Shows => is_content(target),
+            Says::Part | Says::AsIs => target == BARE,
+            Says::Who | Says::Nothing => false,
+        }
+    }
+
+    /// Whether the labels of a resource of that type are handed on.
+    pub(super) fn hands_on(self, target: ResourceType) -> bool {
+        match self {
+            Says::Part | Says::AsIs => true,
+            Says::Who => !PEOPLE.contains(&target),
+            Says::Shows => target != BARE && !PEOPLE.contains(&target),
+            Says::Nothing => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Element, ElementType, Shape, TypeKind, r4};
+    use std::collections::BTreeSet;
+
+    /// The name of an element in the table: that of a choice has the type at its end, but for a Reference.
+    fn row_of(shape: &Shape, element: &Element, of_type: &ElementType) -> String {
+        let type_name = of_type.name.as_ref();
+        match element.is_choice && type_name != "Reference" {
+            true => {
+                let (first, rest) = type_name.split_at(1);
+                format!("{}.{}{}{rest}", shape.name, element.name, first.to_ascii_uppercase())
+            }
+            false => format!("{}.{}", shape.name, element.name),
+        }
+    }
+
+    /// The names of all elements of a type that can be reached from a shape.
+    fn elements(wanted: &str, shape: &'static Shape, seen: &mut BTreeSet<&'static str>, found: &mut BTreeSet<String>) {
+        if !seen.insert(&shape.name) {
+            return;
+        }
+        for element in &shape.elements {
+            for of_type in &element.types {
+                if of_type.name == wanted {
+                    found.insert(row_of(shape, element, of_type));
+                }
+                if let TypeKind::Shape(id) = of_type.kind {
+                    elements(wanted, r4().shape(id).unwrap(), seen, found);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_element_that_may_name_a_resource_is_decided() {
+        let mut found = BTreeSet::new();
+        for wanted in ["Reference", "Attachment", "canonical"] {
+            let (mut seen, before) = (BTreeSet::new(), found.len());
+            for resource_type in ResourceType::all() {
+                elements(wanted, r4().resource(resource_type).unwrap(), &mut seen, &mut found);
+            }
+            assert!(found.len() > before, "{wanted}");
+        }
+        let decided: BTreeSet<String> = rows().map(|(name, _)| name.to_owned()).collect();
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!(lines, decided.len(), "a line that cannot be read, or one that is there twice");
+        let undecided: Vec<&String> = found.difference(&decided).collect();
+        let unknown: Vec<&String> = decided.difference(&found).collect();
+        assert_eq!((undecided, unknown), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn an_encounter_protects_wherever_it_may_be_named() {
+        let encounter = ResourceType::of("Encounter");
+        for (name, says) in rows().filter(|(_, says)| !says.hands_on(encounter)) {
+            assert_eq!(says, Says::Nothing, "{name}");
+        }
+        for name in ["AdverseEvent.encounter", "Encounter.partOf", "Extension.value", "Provenance.target"] {
+            let (shape, element) = name.rsplit_once('.').unwrap();
+            assert!(Says::of(shape, element).hands_on(encounter), "{name}");
+        }
+        assert!(Says::of("Observation", "no-such-element").hands_on(encounter));
+    }
+
+    #[test]
+    fn people_hand_nothing_on_to_what_names_them_and_their_services_do() {
+        let patient = ResourceType::of("Patient");
+        assert!(!Says::of("Observation", "subject").hands_on(patient));
+        assert!(Says::of("Observation", "performer").hands_on(ResourceType::of("Organization")));
+        assert!(Says::of("Provenance", "target").hands_on(patient), "it speaks about the Patient");
+        assert!(Says::of("Observation", "performer").hands_on(ResourceType::of("PractitionerRole")));
+        assert!(Says::of("PractitionerRole", "organization").hands_on(ResourceType::of("Organization")));
+        assert!(!Says::of("Consent.provision.data", "reference").hands_on(ResourceType::of("Observation")));
+    }
+
+    #[test]
+    fn content_is_protected_as_what_shows_it_and_says_nothing_of_that() {
+        let says = Says::of("DocumentReference.content", "attachment");
+        assert!(says.hands_back_to(ResourceType::of("Binary")) && !says.hands_on(ResourceType::of("Binary")));
+        assert!(says.hands_back_to(ResourceType::of("Media")) && says.hands_on(ResourceType::of("Media")));
+        assert!(says.hands_on(ResourceType::of("Observation")) && !says.hands_back_to(ResourceType::of("Observation")));
+        assert!(!says.hands_on(ResourceType::of("Patient")) && !says.hands_back_to(ResourceType::of("Patient")));
+        let named = Says::of("Communication.payload", "content");
+        assert!(named.hands_back_to(ResourceType::of("Binary")) && named.hands_on(ResourceType::of("Binary")));
+        assert!(!named.hands_back_to(ResourceType::of("Media")), "a reference goes one way");
+    }
+}

@@ -1,0 +1,18 @@
+//! Which labels protect a resource besides its own: those of everything that it is part of or speaks about.
+//!
+//! | question | module |
+//! |---|---|
+//! | which element hands labels on? | `elements` |
+//! | what does a resource inherit labels from, and what from it? | `sources` |
+//! | which labels are handed on, and what is in effect then? | `inherit` |
+//!
+//! Nothing here reads or writes: the store asks it for each version that it stores.
+
+mod elements;
+mod inherit;
+mod sources;
+
+pub use crate::entry::Source;
+pub use elements::is_content;
+pub use inherit::{Member, effective_labels, hands_on, union};
+pub use sources::{Links, canonical_name, links, sources};

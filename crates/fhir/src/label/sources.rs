@@ -1,0 +1,231 @@
+//! What a resource inherits labels from, and what inherits from it as its content: what it names by an element that hands
+//! them on, wherever that stands.
+
+use super::elements::Says;
+use crate::entry::Source;
+use crate::json::{Object, Value};
+use crate::literal::{self, Literal};
+use crate::registry::ResourceType;
+use crate::schema::{ElementType, Primitive, Schema, Shape, TypeKind, r4};
+
+/// The resources of this server that a resource inherits labels from, each once: named by any element that hands them on,
+/// in the resource, in the ones that it contains and in extensions anywhere, by a relative reference or one below
+/// `base`, with a version or without. A resource does not inherit from itself.
+#[must_use]
+pub fn sources(value: &Value<'_>, id: &str, base: &str) -> Vec<Source> {
+    links(value, id, base).sources
+}
+
+/// What a resource is linked to by elements that hand labels on, each once; never to itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// What it inherits from.
+    pub sources: Vec<Source>,
+    /// What it shows, which inherits from it.
+    pub contents: Vec<Source>,
+    /// The canonical urls, without a version, of definitions that it inherits from.
+    pub canonicals: Vec<String>,
+}
+
+/// The name by which canonicals mean a resource, if it has one.
+#[must_use]
+pub fn canonical_name(value: &Value<'_>) -> Option<String> {
+    let shape = r4().resource(value.text("resourceType").and_then(ResourceType::parse)?)?;
+    let is_name = shape.element("url").is_some_and(|element| element.types.iter().any(|one| one.name == "uri"));
+    value.text("url").filter(|_| is_name).map(str::to_owned)
+}
+
+/// The same as [`sources`], with what the resource shows in attachments.
+#[must_use]
+pub fn links(value: &Value<'_>, id: &str, base: &str) -> Links {
+    let mut walk = Walk { schema: r4(), base, found: Links::default() };
+    if let Some(object) = value.as_object() {
+        walk.resource(object);
+    }
+    let own = value.text("resourceType").and_then(ResourceType::parse);
+    for found in [&mut walk.found.sources, &mut walk.found.contents] {
+        found.retain(|source| Some(source.resource_type) != own || source.id != id);
+        found.sort_unstable();
+        found.dedup();
+    }
+    walk.found.canonicals.sort_unstable();
+    walk.found.canonicals.dedup();
+    walk.found
+}
+
+struct Walk<'a> {
+    schema: &'static Schema,
+    base: &'a str,
+    found: Links,
+}
+
+impl Walk<'_> {
+    fn resource(&mut self, object: &Object<'_>) {
+        let named = object.get("resourceType").and_then(Value::as_str).and_then(ResourceType::parse);
+        if let Some(shape) = named.and_then(|named| self.schema.resource(named)) {
+            self.object(shape, object);
+        }
+    }
+
+    fn object(&mut self, shape: &Shape, object: &Object<'_>) {
+        for (name, value) in &object.0 {
+            let Some(found) = shape.member(name) else { continue };
+            if found.beside {
+                // What a primitive carries besides its value has extensions too.
+                if let Some(parts) = self.schema.primitive_parts() {
+                    value.items().iter().filter_map(Value::as_object).for_each(|object| self.object(parts, object));
+                }
+                continue;
+            }
+            if let TypeKind::Primitive(primitive) = found.of_type.kind {
+                if primitive == Primitive::Canonical {
+                    let says = Says::of(&shape.name, name);
+                    value.items().iter().filter_map(Value::as_str).for_each(|text| self.canonical(text, says));
+                }
+                continue;
+            }
+            // The name of a choice does not say the type, which an attachment is told apart by.
+            let says = |is_reference| match is_reference {
+                true => Says::of(&shape.name, &found.element.name),
+                false => Says::of(&shape.name, name),
+            };
+            for one in value.items() {
+                self.single(found.of_type, one, &says);
+            }
+        }
+    }
+
+    fn single(&mut self, of_type: &ElementType, value: &Value<'_>, says: &dyn Fn(bool) -> Says) {
+        let Some(object) = value.as_object() else { return };
+        match of_type.kind {
+            TypeKind::Primitive(_) => {}
+            TypeKind::Resource => self.resource(object),
+            TypeKind::Shape(id) => {
+                let Some(shape) = self.schema.shape(id) else { return };
+                let address = match shape.name.as_ref() {
+                    "Reference" => object.get("reference"),
+                    "Attachment" => object.get("url"),
+                    _ => None,
+                };
+                if let Some(address) = address.and_then(Value::as_str) {
+                    self.address(address, says(shape.name == "Reference"));
+                }
+                self.object(shape, object);
+            }
+        }
+    }
+
+    /// A definition by its canonical url, or as some write it by its address here.
+    fn canonical(&mut self, text: &str, says: Says) {
+        let bare = text.split(['|', '#']).next().unwrap_or_default();
+        if says == Says::Nothing || bare.is_empty() {
+            return;
+        }
+        self.address(bare, says);
+        self.found.canonicals.push(bare.to_owned());
+    }
+
+    fn address(&mut self, address: &str, says: Says) {
+        let Literal::Local(resource_type, id) = Literal::read(address, self.base) else { return };
+        let named = |version| Source { resource_type, id: id.to_owned(), version };
+        if says.hands_on(resource_type) {
+            self.found.sources.push(named(if says.means_a_version() {
+                literal::version(address).unwrap_or_default()
+            } else {
+                0
+            }));
+        }
+        if says.hands_back_to(resource_type) {
+            self.found.contents.push(named(0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Limits, parse};
+
+    fn found(text: &str) -> Vec<String> {
+        let value = parse(text.as_bytes(), &Limits::default()).unwrap();
+        let all = sources(&value, "own", "https://phr.example/fhir");
+        all.into_iter().map(|source| format!("{}/{}", source.resource_type, source.id)).collect()
+    }
+
+    #[test]
+    fn what_a_resource_names_is_found_wherever_it_stands() {
+        let extension = r#"[{"url":"x","extension":[{"url":"y","valueReference":{"reference":"Encounter/e"}}]}]"#;
+        for members in [
+            r#""encounter":{"reference":"Encounter/e"}"#.to_owned(),
+            r#""encounter":{"reference":"Encounter/e/_history/3"}"#.to_owned(),
+            r#""encounter":{"reference":"https://phr.example/fhir/Encounter/e"}"#.to_owned(),
+            r#""focus":[{"display":"x"},{"reference":"Encounter/e"},{"reference":"Encounter/e"}]"#.to_owned(),
+            format!(r#""extension":{extension}"#),
+            format!(r#""meta":{{"extension":{extension}}}"#),
+            format!(r#""_status":{{"extension":{extension}}}"#),
+            format!(r#""_instantiates":[null,{{"extension":{extension}}}],"instantiates":["a","b"]"#),
+            format!(r#""subject":{{"reference":"Patient/p","extension":{extension}}}"#),
+            format!(r#""component":[{{"code":{{"text":"x","extension":{extension}}}}}]"#),
+            r#""contained":[{"resourceType":"Condition","id":"c","encounter":{"reference":"Encounter/e"}}]"#.to_owned(),
+        ] {
+            let members = members.replace("_instantiates", "_implicitRules");
+            let text = format!(r#"{{"resourceType":"Observation",{members}}}"#);
+            assert_eq!(found(&text), ["Encounter/e"], "{text}");
+        }
+    }
+
+    #[test]
+    fn people_places_elsewhere_and_the_resource_itself_are_none() {
+        let text = r##"{"resourceType":"Observation","subject":{"reference":"Patient/p"},
+            "performer":[{"reference":"Practitioner/x"},{"reference":"Organization/o"}],
+            "hasMember":[{"reference":"Observation/own"},{"reference":"Observation/other"},{"reference":"#inner"}],
+            "encounter":{"reference":"https://other.example/fhir/Encounter/e"},
+            "specimen":{"display":"blood"},"derivedFrom":[{"reference":"urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0"}]}"##;
+        assert_eq!(found(text), ["Observation/other", "Organization/o"]);
+    }
+
+    #[test]
+    fn a_version_is_told_where_something_is_said_of_it() {
+        let text = r#"{"resourceType":"Provenance","target":[{"reference":"Observation/a/_history/2"},{"reference":"Observation/a"}],
+            "entity":[{"what":{"reference":"Observation/b/_history/1"}}]}"#;
+        let value = parse(text.as_bytes(), &Limits::default()).unwrap();
+        let all = sources(&value, "own", "");
+        let told: Vec<(&str, i64)> = all.iter().map(|source| (source.id.as_str(), source.version)).collect();
+        assert_eq!(told, [("a", 0), ("a", 2), ("b", 0)]);
+    }
+
+    #[test]
+    fn content_is_found_wherever_it_is_attached() {
+        let text = r#"{"resourceType":"DocumentReference","content":[{"attachment":{"url":"Binary/a"}},
+            {"attachment":{"url":"https://phr.example/fhir/Binary/b/_history/2"}},{"attachment":{"url":"https://x.example/Binary/c"}},
+            {"attachment":{"url":"Media/d"}},{"attachment":{"url":"DocumentReference/own"}}],
+            "extension":[{"url":"x","valueAttachment":{"url":"Binary/e"}},{"url":"x","valueUri":"Binary/no"}],
+            "contained":[{"resourceType":"Patient","photo":[{"url":"Binary/f"}]}]}"#;
+        let value = parse(text.as_bytes(), &Limits::default()).unwrap();
+        let found = links(&value, "own", "https://phr.example/fhir");
+        let names =
+            |all: &[Source]| all.iter().map(|one| format!("{}/{}", one.resource_type, one.id)).collect::<Vec<_>>();
+        let mut contents = names(&found.contents);
+        contents.sort();
+        assert_eq!(contents, ["Binary/a", "Binary/b", "Binary/e", "Binary/f", "Media/d"]);
+        assert_eq!(names(&found.sources), ["Media/d"]);
+    }
+
+    #[test]
+    fn definitions_are_found_by_their_urls() {
+        let text = r##"{"resourceType":"QuestionnaireResponse","meta":{"profile":["http://x.example/no"]},
+            "questionnaire":"http://x.example/q|2","extension":[{"url":"x","valueCanonical":"Questionnaire/here"}],
+            "contained":[{"resourceType":"ServiceRequest","instantiatesCanonical":["http://x.example/p#f","#inner"]}]}"##;
+        let value = parse(text.as_bytes(), &Limits::default()).unwrap();
+        let found = links(&value, "own", "https://phr.example/fhir");
+        assert_eq!(found.canonicals, ["Questionnaire/here", "http://x.example/p", "http://x.example/q"]);
+        assert_eq!(found.sources.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["here"]);
+        let name = |text: &str| canonical_name(&parse(text.as_bytes(), &Limits::default()).unwrap());
+        assert_eq!(
+            name(r#"{"resourceType":"Questionnaire","url":"http://x.example/q"}"#).as_deref(),
+            Some("http://x.example/q")
+        );
+        assert_eq!(name(r#"{"resourceType":"Questionnaire"}"#), None);
+        assert_eq!(name(r#"{"resourceType":"Observation","url":"http://x.example/q"}"#), None);
+    }
+}

@@ -1,0 +1,396 @@
+//! Literal references: the address of a resource (R4 "References").
+
+use crate::resource_type::ResourceType;
+
+/// A literal reference, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Literal<'a> {
+    /// To a resource on this server, `Type/id` with or without a version.
+    Local(ResourceType, &'a str),
+    /// To somewhere else, or in a form that is no FHIR url; without a version.
+    Elsewhere(&'a str),
+    /// To a resource contained in the same one.
+    Contained,
+    /// To this server as it seems, in a form that leads to nothing here (`/Type/id`, `Type/id/`, `Type/a%62c`). It names
+    /// nothing for anybody, and is refused where it is written.
+    Malformed,
+}
+
+impl<'a> Literal<'a> {
+    /// Reads a reference: the one place that decides what one of this server is. `base` is the url of this server's FHIR
+    /// endpoint; an absolute url below it counts as local, however the case of scheme and host is (RFC 3986, section 6.2.2.1)
+    /// and by either of http and https. With an empty base every absolute url is elsewhere.
+    #[must_use]
+    pub fn read(reference: &'a str, base: &str) -> Literal<'a> {
+        if reference.starts_with('#') {
+            return Literal::Contained;
+        }
+        let found = local(reference).or_else(|| local(below(reference, base)?));
+        match found {
+            Some((resource_type, id)) => Literal::Local(resource_type, id),
+            None if is_meant_for(reference, base) => Literal::Malformed,
+            None => Literal::Elsewhere(unversioned(reference)),
+        }
+    }
+}
+
+/// The parts of an absolute url of HTTP: the authority without the port that goes without saying, and what follows.
+fn parts(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let usual = match scheme {
+        _ if scheme.eq_ignore_ascii_case("http") => ":80",
+        _ if scheme.eq_ignore_ascii_case("https") => ":443",
+        _ => return None,
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    Some((authority.strip_suffix(usual).unwrap_or(authority), path))
+}
+
+/// What follows the base in an absolute url.
+fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
+    let (authority, path) = parts(reference)?;
+    let (own, root) = parts(base)?;
+    if !authority.eq_ignore_ascii_case(own) {
+        return None;
+    }
+    path.strip_prefix(root.trim_end_matches('/'))?.strip_prefix('/')
+}
+
+/// Whether a text that is no reference to this server would be one to whoever reads urls as browsers and other servers do:
+/// with white space, backslashes, escapes, dots, empty segments, queries and fragments, in any case.
+fn is_meant_for(reference: &str, base: &str) -> bool {
+    if reference.starts_with("urn:") {
+        return false;
+    }
+    let plain = plain(reference);
+    let (own, root) = parts(base).unwrap_or_default();
+    let root: Vec<&str> = segments(root);
+    let is_absolute = match scheme(&plain) {
+        Some("http" | "https") => true,
+        Some(_) => return false,
+        None => false,
+    };
+    let rest = if is_absolute { plain.split_once(':').map_or("", |(_, rest)| rest) } else { plain.as_str() };
+    let net_path = rest.starts_with("//").then(|| {
+        let rest = rest.trim_start_matches('/');
+        rest.split_at(rest.find('/').unwrap_or(rest.len()))
+    });
+    let is_own = |authority: &str| {
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let bare = |host: &str| host.trim_end_matches(":80").trim_end_matches(":443").trim_end_matches('.').to_owned();
+        !own.is_empty() && bare(host) == bare(&own.to_ascii_lowercase())
+    };
+    let path = match net_path {
+        Some((authority, path)) if is_own(authority) => path,
+        _ if is_absolute => return false,
+        _ => rest,
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let found = segments(path);
+    let is_rooted = !root.is_empty()
+        && found.len() >= root.len()
+        && found.iter().zip(&root).all(|(one, own)| one.eq_ignore_ascii_case(own));
+    let found = found.get(if is_rooted { root.len() } else { 0 }..).unwrap_or_default();
+    let Some((name, rest)) = found.split_first() else { return false };
+    let is_type = ResourceType::all().any(|one| one.name().eq_ignore_ascii_case(name));
+    // An operation is no resource, and a type alone is none either.
+    let is_operation = rest.first().is_some_and(|id| id.starts_with('$'));
+    is_type && !is_operation && (!rest.is_empty() || path.ends_with('/'))
+}
+
+/// The scheme of a url in small letters, if it has one.
+fn scheme(plain: &str) -> Option<&str> {
+    let (scheme, _) = plain.split_once(':')?;
+    let is_one = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    is_one.then_some(scheme)
+}
+
+/// A url as the most forgiving reader has it: unescaped, without what cannot be seen, with slashes for backslashes. Small
+/// letters, as it is only compared.
+fn plain(reference: &str) -> String {
+    let mut plain = String::with_capacity(reference.len());
+    let mut rest = reference.as_bytes();
+    while let [first, others @ ..] = rest {
+        let (byte, after) = match (first, others) {
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, after),
+                _ => (b'%', others),
+            },
+            _ => (*first, others),
+        };
+        rest = after;
+        match byte {
+            b'\\' => plain.push('/'),
+            byte if byte.is_ascii_graphic() => plain.push(char::from(byte.to_ascii_lowercase())),
+            _ => {}
+        }
+    }
+    plain
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// The segments of a path, without empty ones and dots.
+fn segments(path: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                found.pop();
+            }
+            segment => found.push(segment),
+        }
+    }
+    found
+}
+
+/// The type and logical id that a relative reference names (`Type/id`, `Type/id/_history/version`).
+#[must_use]
+pub fn local(reference: &str) -> Option<(ResourceType, &str)> {
+    let (bare, version) = match reference.split_once("/_history/") {
+        Some((bare, version)) => (bare, Some(version)),
+        None => (reference, None),
+    };
+    let (name, id) = bare.split_once('/')?;
+    let is_whole = version.is_none_or(|version| number(version).is_some());
+    Some((ResourceType::parse(name)?, id)).filter(|(_, id)| is_whole && is_id(id))
+}
+
+/// The version that a reference to this server names; none if it names the resource as it is.
+#[must_use]
+pub fn version(reference: &str) -> Option<i64> {
+    reference.split_once("/_history/").and_then(|(_, version)| number(version))
+}
+
+/// The number of a version as this server writes it.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| *number > 0 && number.to_string() == text)
+}
+
+/// Whether the text is a logical id (R4 "Data Types", id).
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
+
+/// The type that a literal reference names, relative or by the address of a resource on any server.
+#[must_use]
+pub fn named_type(reference: &str) -> Option<ResourceType> {
+    let below = match reference.split_once("://") {
+        None => reference,
+        Some(("http" | "https", rest)) => {
+            let (before, _) = unversioned(rest).rsplit_once('/')?;
+            let start = before.rfind('/')? + 1;
+            rest.get(start..)?
+        }
+        Some(_) => return None,
+    };
+    local(below).map(|(resource_type, _)| resource_type)
+}
+
+fn unversioned(reference: &str) -> &str {
+    reference.split_once("/_history/").map_or(reference, |(before, _)| before)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The address of the server in these tests.
+    pub(crate) const BASE: &str = "https://phr.example/fhir";
+
+    /// Every way to write a reference to `Encounter/e1` that leads there.
+    pub(crate) const GOOD: [&str; 10] = [
+        "Encounter/e1",
+        "Encounter/e1/_history/2",
+        "https://phr.example/fhir/Encounter/e1",
+        "https://phr.example/fhir/Encounter/e1/_history/3",
+        "http://phr.example/fhir/Encounter/e1",
+        "HTTPS://phr.example/fhir/Encounter/e1",
+        "https://PHR.Example/fhir/Encounter/e1",
+        "https://phr.example:443/fhir/Encounter/e1",
+        "http://phr.example:80/fhir/Encounter/e1",
+        "HTTP://PHR.EXAMPLE/fhir/Encounter/e1/_history/1",
+    ];
+
+    /// Ways that look like one and are none, each also below the base and its root.
+    pub(crate) fn bad() -> Vec<String> {
+        let relative = [
+            "Encounter/e1/",
+            "Encounter//e1",
+            "Encounter/e1#x",
+            "Encounter/e1?x=y",
+            "Encounter/ e1",
+            "Encounter/e1 ",
+            "Encounter/%651",
+            "Encounter/e1%20",
+            "%45ncounter/e1",
+            "Encounter%2Fe1",
+            "Encounter\\e1",
+            "encounter/e1",
+            "ENCOUNTER/e1",
+            "Encounter/e1/_history",
+            "Encounter/e1/_history/",
+            "Encounter/e1/_history/x",
+            "Encounter/e1/_history/01",
+            "Encounter/e1/_history/+1",
+            "Encounter/e1/_history/-1",
+            "Encounter/e1/_history/0",
+            "Encounter/e1/_history/1/",
+            "Encounter/e1/_history/1/_history/1",
+            "Encounter/e1/_history/99999999999999999999",
+            "Encounter/e1/x",
+            "Encounter/./e1",
+            "Encounter/x/../e1",
+            "Encounter/e_1",
+            "Encounter/",
+            "Encounter/e1\u{200b}",
+        ];
+        let mut all: Vec<String> = relative.iter().map(|one| (*one).to_owned()).collect();
+        all.extend(relative.iter().map(|one| format!("{BASE}/{one}")));
+        for one in ["Encounter/e1", "Encounter/e1/_history/1"] {
+            all.extend(
+                [
+                    "./",
+                    "/",
+                    "//",
+                    "../",
+                    "././",
+                    " ",
+                    "\t",
+                    "\\",
+                    "x/../",
+                    "\u{a0}",
+                    "/fhir/",
+                    "fhir/",
+                    "/./fhir//",
+                    "%2F",
+                ]
+                .map(|before| format!("{before}{one}")),
+            );
+            all.extend(
+                [
+                    "//phr.example/fhir/",
+                    "https:////phr.example/fhir/",
+                    "https://phr.example/fhir//",
+                    "https://phr.example//fhir/",
+                    "https://phr.example/x/../fhir/",
+                    "https://phr.example/%66hir/",
+                    "https://u@phr.example/fhir/",
+                    "https://phr.example/FHIR/",
+                    "https://phr.example/fhir/./",
+                    " https://phr.example/fhir/",
+                    "https:\\\\phr.example\\fhir\\",
+                    "https://phr.example./fhir/",
+                    "https://phr.%65xample/fhir/",
+                    "https://phr.example:80/fhir/",
+                ]
+                .map(|before| format!("{before}{one}")),
+            );
+        }
+        all
+    }
+
+    #[test]
+    fn every_spelling_is_this_server_or_refused() {
+        let encounter = ResourceType::of("Encounter");
+        for one in GOOD {
+            assert_eq!(Literal::read(one, BASE), Literal::Local(encounter, "e1"), "{one}");
+        }
+        for one in bad() {
+            assert_eq!(Literal::read(&one, BASE), Literal::Malformed, "{one:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_left_alone() {
+        for one in [
+            "https://other.example/fhir/Encounter/e1",
+            "https://phr.example/other/Encounter",
+            "https://phr.example.org/fhir/Encounter/e1",
+            "https://phr.example:8443/fhir/Encounter/e1",
+            "https://phr.example/fhir2/Encounter/e1",
+            "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0",
+            "urn:oid:1.2.3",
+            "Encounter?identifier=x|1",
+            "https://phr.example/fhir/Encounter?identifier=x",
+            "e1",
+            "Nonsense/e1",
+            "https://phr.example/fhir/metadata",
+            "https://phr.example/fhir",
+            "Encounter/$op",
+            "mailto:a@phr.example",
+            "",
+            "https://other.example/fhir/Encounter/a b",
+            "Encounter",
+        ] {
+            assert!(matches!(Literal::read(one, BASE), Literal::Elsewhere(_)), "{one}: {:?}", Literal::read(one, BASE));
+        }
+        assert_eq!(Literal::read("#x", BASE), Literal::Contained);
+        assert!(matches!(Literal::read("https://phr.example/fhir/Encounter/e1", ""), Literal::Elsewhere(_)));
+    }
+
+    #[test]
+    fn a_version_has_one_form() {
+        assert_eq!(version("Encounter/e1/_history/12"), Some(12));
+        for one in [
+            "Encounter/e1",
+            "Encounter/e1/_history/012",
+            "Encounter/e1/_history/-1",
+            "Encounter/e1/_history/0",
+            "Encounter/e1/_history/x",
+        ] {
+            assert_eq!(version(one), None, "{one}");
+        }
+    }
+
+    /// Everything that reads references: each has the resource of every good spelling, and nothing of any other.
+    #[test]
+    fn whatever_reads_references_reads_them_alike() {
+        let encounter = crate::registry::parameter(ResourceType::of("Observation"), "encounter").unwrap();
+        let told = |spelling: &str| {
+            let observation = serde_json::json!({"resourceType": "Observation", "encounter": {"reference": spelling},
+                "subject": {"reference": spelling.replace("Encounter", "Patient")}});
+            let found = crate::index::extract_under(
+                BASE,
+                ResourceType::of("Observation"),
+                "o",
+                0,
+                &crate::index::from_json(&observation),
+            );
+            let shows = serde_json::json!({"resourceType": "DocumentReference",
+                "content": [{"attachment": {"url": spelling.replace("Encounter", "Media")}}]});
+            let shows = crate::label::links(&crate::index::from_json(&shows), "d", BASE);
+            let indexed = found.rows.iter().any(|row| row.parameter == encounter.id && row.key == "Encounter/e1");
+            let kept = found.rows.iter().any(|row| row.parameter == encounter.id);
+            let searched = crate::search::parse(
+                Some(ResourceType::of("Observation")),
+                &[("encounter".to_owned(), spelling.to_owned())],
+                crate::search::Handling::Strict,
+                0,
+                BASE,
+            );
+            let resolved = crate::rules::local_reference(BASE, spelling).as_deref() == Some("Encounter/e1");
+            let part = found.sources.iter().any(|source| source.id == "e1");
+            let owned = found.patients == ["e1"];
+            let content = shows.contents.iter().any(|source| source.id == "e1");
+            (kept == indexed, [indexed, resolved, part, owned, content], searched.is_ok())
+        };
+        for one in GOOD {
+            assert_eq!(told(one), (true, [true; 5], true), "{one}");
+        }
+        for one in bad() {
+            // Another patient's spelling of the type would be another text.
+            if one.contains("ncounter") && !one.contains("Encounter") {
+                assert_eq!(Literal::read(&one, BASE), Literal::Malformed, "{one}");
+                continue;
+            }
+            let (alike, read, _) = told(&one);
+            assert_eq!((alike, read), (true, [false; 5]), "{one:?}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Whose records a query can match at all.
+
+use crate::entry::ParameterId;
+use crate::predicate::{Predicate, Test};
+use crate::registry::path::{DataType, Only, Path};
+use crate::registry::{PatientCompartment, ResourceType, parameter_by_id, patient_compartment};
+
+const PATIENT: ResourceType = ResourceType::of("Patient");
+
+/// The logical ids of patients such that **every** resource that meets the predicate is part of the record of one of
+/// them; empty if there is no such list.
+///
+/// A store may look into these records only, and a decision needs to be made for these patients only.
+#[must_use]
+pub fn compartments_of(predicate: &Predicate) -> Vec<String> {
+    records(predicate).unwrap_or_default()
+}
+
+/// The list, if there is one. An empty one means that no resource meets the predicate.
+fn records(predicate: &Predicate) -> Option<Vec<String>> {
+    match predicate {
+        Predicate::None => Some(Vec::new()),
+        Predicate::PatientCompartment(patient) => Some(vec![patient.clone()]),
+        Predicate::And(parts) => {
+            // Any one of the lists is right; the shortest says most. They must not be intersected: a resource may be
+            // part of several records.
+            let own = patients_by_id(parts);
+            parts.iter().filter_map(records).chain(own).min_by_key(Vec::len)
+        }
+        Predicate::Or(parts) => union(parts.iter().map(records)),
+        Predicate::Entry(parameter, test) if names_owner(*parameter) => patients_in(test),
+        _ => None,
+    }
+}
+
+/// The ids of a search for Patients by id: a Patient is her own record.
+fn patients_by_id(parts: &[Predicate]) -> Option<Vec<String>> {
+    let only_patients = parts.iter().any(
+        |part| matches!(part, Predicate::Type(types) if !types.is_empty() && types.iter().all(|one| *one == PATIENT)),
+    );
+    let ids = parts.iter().find_map(|part| match part {
+        Predicate::Id(ids) => Some(ids.clone()),
+        _ => None,
+    });
+    ids.filter(|_| only_patients)
+}
+
+/// Whether a reference to a patient in this parameter makes the resource part of that patient's record.
+fn names_owner(id: ParameterId) -> bool {
+    let Some(parameter) = parameter_by_id(id) else { return false };
+    let Some(PatientCompartment::Record { owner, .. }) = parameter.resource_type.map(patient_compartment) else {
+        return false;
+    };
+    let is_owner = |path: &Path| {
+        path.data_type == DataType::Reference
+            && path.steps.iter().all(|step| step.only == Only::All)
+            && owner.iter().any(|element| element.split('.').eq(path.steps.iter().map(|step| &*step.member)))
+    };
+    !parameter.paths.is_empty() && parameter.paths.iter().all(is_owner)
+}
+
+/// The patients that the test names, if it can be met by references to them only.
+fn patients_in(test: &Test) -> Option<Vec<String>> {
+    match test {
+        Test::Is(key) => key.strip_prefix("Patient/").map(|id| vec![id.to_owned()]),
+        Test::Either(tests) => union(tests.iter().map(patients_in)),
+        Test::Every(tests) => tests.iter().filter_map(patients_in).min_by_key(Vec::len),
+        _ => None,
+    }
+}
+
+/// All of them, each once, if each part has a list.
+fn union(lists: impl Iterator<Item = Option<Vec<String>>>) -> Option<Vec<String>> {
+    let mut all = Vec::new();
+    for list in lists {
+        all.extend(list?);
+    }
+    all.sort_unstable();
+    all.dedup();
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::{Handling, parse};
+
+    fn of(resource_type: &str, pairs: &[(&str, &str)]) -> Vec<String> {
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let query = parse(ResourceType::parse(resource_type), &pairs, Handling::Strict, 0, "").expect("a query");
+        query.records()
+    }
+
+    fn ids(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_patient_parameter_names_the_record() {
+        assert_eq!(of("Observation", &[("patient", "1")]), ids(&["1"]));
+        assert_eq!(of("Observation", &[("subject", "Patient/1"), ("code", "x")]), ids(&["1"]));
+        assert_eq!(of("Observation", &[("patient", "2,1,2")]), ids(&["1", "2"]));
+        assert_eq!(of("Task", &[("patient", "Patient/1")]), ids(&["1"]));
+        assert_eq!(of("Patient", &[("_id", "1,2")]), ids(&["1", "2"]));
+        assert_eq!(of("Appointment", &[("actor", "Patient/1"), ("actor", "Patient/2")]), ids(&["1"]));
+    }
+
+    #[test]
+    fn other_parameters_name_none() {
+        assert_eq!(of("Observation", &[("performer", "Patient/1")]), ids(&[]));
+        assert_eq!(of("Observation", &[("subject", "Group/1")]), ids(&[]));
+        assert_eq!(of("Observation", &[("subject", "Patient/1,Group/1")]), ids(&[]));
+        assert_eq!(of("Observation", &[("patient:missing", "false")]), ids(&[]));
+        assert_eq!(of("Observation", &[("_id", "1")]), ids(&[]));
+        assert_eq!(of("Provenance", &[("patient", "Patient/1")]), ids(&[]));
+        assert_eq!(of("Group", &[("member", "Patient/1")]), ids(&[]));
+        assert_eq!(of("Patient", &[("link", "Patient/1")]), ids(&[]));
+        let not = Predicate::Not(Box::new(Predicate::PatientCompartment("1".to_owned())));
+        assert_eq!(compartments_of(&not), ids(&[]));
+        assert_eq!(
+            compartments_of(&Predicate::Or(vec![Predicate::PatientCompartment("1".to_owned()), Predicate::All])),
+            ids(&[])
+        );
+        assert_eq!(compartments_of(&Predicate::None), ids(&[]));
+    }
+}

@@ -1,0 +1,53 @@
+//! The data types that several resources are made of.
+
+use fhirbolt::model::r4::types::{CodeableConcept, Coding, Identifier, Meta, Narrative, Reference};
+
+use super::{Code, Link};
+use crate::verbatim::Verbatim;
+
+pub(super) fn reference(to: impl Into<String>) -> Reference {
+    Reference { reference: Some(to.into().into()), ..Default::default() }
+}
+
+pub(super) fn identifier(system: Option<String>, value: String) -> Identifier {
+    Identifier { system: system.map(Into::into), value: Some(value.into()), ..Default::default() }
+}
+
+pub(super) fn link(link: Link, verbatim: &mut Verbatim) -> Reference {
+    match link {
+        Link::To(to) => reference(to),
+        Link::Identified(system, value) => {
+            Reference { identifier: Some(Box::new(identifier(system, value))), ..Default::default() }
+        }
+        Link::Verbatim(value) => verbatim.reference(value),
+    }
+}
+
+pub(super) fn coding(Code { system, code }: Code<'_>) -> Coding {
+    Coding { system: Some(system.into()), code: Some(code.into()), ..Default::default() }
+}
+
+pub(super) fn codeable_concept(code: Code<'_>) -> CodeableConcept {
+    CodeableConcept { coding: vec![coding(code)], ..Default::default() }
+}
+
+pub(super) fn codeable_text(text: &str) -> CodeableConcept {
+    CodeableConcept { text: Some(text.into()), ..Default::default() }
+}
+
+/// Labels and nothing else.
+pub(super) fn security(labels: Vec<Coding>) -> Option<Box<Meta>> {
+    (!labels.is_empty()).then(|| Box::new(Meta { security: labels, ..Default::default() }))
+}
+
+/// Paragraphs of plain text.
+pub(super) fn narrative<'a>(paragraphs: impl IntoIterator<Item = &'a str>) -> Box<Narrative> {
+    let mut div = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\">");
+    for text in paragraphs {
+        div.push_str("<p>");
+        div.push_str(&text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+        div.push_str("</p>");
+    }
+    div.push_str("</div>");
+    Box::new(Narrative { status: "generated".into(), div: div.into(), ..Default::default() })
+}

@@ -1,0 +1,2 @@
+DROP INDEX entry_latest;
+ALTER TABLE entry DROP COLUMN dated;

@@ -1,0 +1,2 @@
+DROP VIEW label_link;
+DROP TABLE label_content;

@@ -1,0 +1,205 @@
+//! The latest of a record: "her ten newest readings of this code" without looking at the others.
+//!
+//! The rows of some parameters ([`is_asked_by_date`]), and those that say whose record a resource is part of, bear its
+//! clinical date in `dated`: the end of the latest, or minus infinity where there is none. The index `entry_latest` has
+//! them in the order of a search that sorts by that date from the newest down. So such a search reads them in that order
+//! and stops when its page is full, however long the record is.
+
+use concord_fhir::index::{Entries, Entry, ParameterId};
+use concord_fhir::predicate::{Comparison, Predicate, Test};
+use concord_fhir::registry::{ResourceType, clinical_date, combined, is_asked_by_date};
+
+use crate::error::StoreError;
+use crate::lower::{RECORD, Rows, parts_of, same_test, successor};
+use crate::search::{PageRequest, Position, PositionValue, SortBy, SortKey, TypeQuery};
+use crate::statement::Sql;
+use crate::transaction::Transaction;
+
+/// How many keys a search may ask for to be read in this way: each is read for itself.
+const MOST_KEYS: usize = 8;
+
+/// What stands in `dated` of the rows of a resource that are read by its date; none for a type without a clinical date.
+pub(crate) fn dated(resource_type: ResourceType, entries: &Entries) -> Option<f64> {
+    let date = clinical_date(resource_type)?;
+    let ends = entries.rows.iter().filter(|row| row.parameter == date).filter_map(|row| row.high);
+    Some(ends.fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// Whether a row is read by its resource's date.
+pub(crate) fn has_date(entry: &Entry) -> bool {
+    is_asked_by_date(entry.parameter)
+}
+
+/// The rows that lead to the candidates: those of one parameter with one key.
+type Row = (ParameterId, String);
+
+/// Which rows lead to the candidates, and in the place of which part of the predicate.
+struct Leading {
+    part: Option<usize>,
+    rows: Vec<Row>,
+}
+
+impl Transaction<'_> {
+    /// What stands for the candidates of a page where they can be read in its order: their keys `k` and what they are sorted
+    /// by, `s0`, no more than the page needs. None where they cannot.
+    pub(crate) fn latest(&mut self, wanted: &PageRequest<'_>) -> Result<Option<Sql>, StoreError> {
+        let [SortKey { by, descending: true }] = wanted.sort else { return Ok(None) };
+        let mut reads = Vec::new();
+        for among in wanted.queries {
+            let date = clinical_date(among.resource_type);
+            let (Some(date), true) = (date, *by == SortBy::ClinicalDate || date.map(SortBy::Range) == Some(*by)) else {
+                return Ok(None);
+            };
+            let Some(own) = self.latest_among(among, date, wanted)? else { return Ok(None) };
+            reads.extend(own);
+        }
+        let mut reads = reads.into_iter();
+        let Some(first) = reads.next() else { return Ok(None) };
+        if reads.len() == 0 {
+            return Ok(Some(first));
+        }
+        // A resource with several of the keys is found by each.
+        let mut all = Sql::new("SELECT k, s0 FROM (SELECT * FROM (").append(first).sql(") d0");
+        for (place, one) in reads.enumerate() {
+            all = all.sql(" UNION SELECT * FROM (").append(one).sql(format!(") d{}", place + 1));
+        }
+        Ok(Some(all.sql(") u ORDER BY s0 DESC, k LIMIT +").bind(i64::from(wanted.limit) + 1)))
+    }
+
+    /// The same of one type, by each key that leads to its candidates.
+    fn latest_among(
+        &mut self,
+        among: &TypeQuery,
+        date: ParameterId,
+        wanted: &PageRequest<'_>,
+    ) -> Result<Option<Vec<Sql>>, StoreError> {
+        let Some(id) = among.record.as_deref() else { return Ok(None) };
+        let Some(record) = self.compartment_key(id)? else { return Ok(None) };
+        let Some(leading) = self.leading(among, id, record)? else { return Ok(None) };
+        let condition = self.lowered(Rows::Current, &among.predicate, |lowering| {
+            lowering.search_among(among.resource_type, record, &among.predicate, leading.part)
+        })?;
+        let read = |(parameter, key): &Row| {
+            Sql::new(
+                "SELECT d.resource AS k, d.dated AS s0 FROM entry d CROSS JOIN resource r WHERE r.rid = d.resource",
+            )
+            .sql(" AND d.dated IS NOT NULL AND d.parameter = ")
+            .bind(parameter.0)
+            .sql(" AND d.key = ")
+            .bind(key.as_str())
+            .sql(" AND d.patient = ")
+            .bind(record)
+            .append(between(date, &among.predicate, wanted.after))
+            .sql(" AND ")
+            .append(condition.clone())
+            .sql(" ORDER BY d.dated DESC, d.resource LIMIT +")
+            .bind(i64::from(wanted.limit) + 1)
+        };
+        Ok(Some(leading.rows.iter().map(read).collect()))
+    }
+
+    /// What leads to the candidates; none where other rows do.
+    fn leading(&mut self, among: &TypeQuery, id: &str, record: i64) -> Result<Option<Leading>, StoreError> {
+        let all_of_type = || Some(Leading { part: None, rows: vec![(RECORD, among.resource_type.name().to_owned())] });
+        let driver =
+            self.lowered(Rows::Current, &among.predicate, |lowering| lowering.driver(&among.predicate, &[record]))?;
+        let Some(place) = driver else { return Ok(all_of_type()) };
+        let Some(part) = parts_of(&among.predicate).get(place) else { return Ok(None) };
+        let (parameters, test) = match part {
+            Predicate::Entry(_, Test::Is(key)) if key.strip_prefix("Patient/") == Some(id) => return Ok(all_of_type()),
+            Predicate::Entry(parameter, test) => (vec![*parameter], test),
+            Predicate::Or(parts) => match same_test(parts) {
+                Some((_, Test::Is(key))) if key.strip_prefix("Patient/") == Some(id) => return Ok(all_of_type()),
+                Some(same) => same,
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        let own = |one: &ParameterId| combined(*one).map_or_else(|| vec![*one], <[ParameterId]>::to_vec);
+        let parameters: Vec<ParameterId> = parameters.iter().flat_map(own).collect();
+        if !parameters.iter().all(|one| is_asked_by_date(*one)) {
+            return Ok(None);
+        }
+        let mut rows = Vec::new();
+        for parameter in parameters {
+            let Some(keys) = self.keys_that_meet(parameter, test)? else { return Ok(None) };
+            rows.extend(keys.into_iter().map(|key| (parameter, key)));
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        Ok((rows.len() <= MOST_KEYS).then_some(Leading { part: Some(place), rows }))
+    }
+
+    /// The keys that meet a test, if it is one of few.
+    fn keys_that_meet(&mut self, parameter: ParameterId, test: &Test) -> Result<Option<Vec<String>>, StoreError> {
+        Ok(match test {
+            Test::Is(key) => Some(vec![key.clone()]),
+            Test::OneOf(keys) => Some(keys.clone()),
+            Test::Starts(start) => self.keys_that_start(parameter, start)?,
+            Test::Either(tests) => {
+                let mut all = Vec::new();
+                for test in tests.iter() {
+                    let Some(keys) = self.keys_that_meet(parameter, test)? else { return Ok(None) };
+                    all.extend(keys);
+                }
+                Some(all)
+            }
+            _ => None,
+        })
+    }
+
+    /// The keys with that start, in whichever record: a code of any system has few.
+    fn keys_that_start(&mut self, parameter: ParameterId, start: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(end) = successor(start) else { return Ok(None) };
+        let next = |from: Sql| {
+            Sql::new("SELECT min(e.key) FROM entry e WHERE e.key <> '' AND e.parameter = ")
+                .bind(parameter.0)
+                .sql(" AND e.key < ")
+                .bind(end.as_str())
+                .sql(" AND e.key ")
+                .append(from)
+        };
+        let sql = Sql::new("WITH RECURSIVE k(key) AS (")
+            .append(next(Sql::new(">= ").bind(start)))
+            .sql(" UNION ALL SELECT (")
+            .append(next(Sql::new("> k.key")))
+            .sql(") FROM k WHERE k.key IS NOT NULL) SELECT k.key FROM k WHERE k.key IS NOT NULL LIMIT +")
+            .bind(i64::try_from(MOST_KEYS).unwrap_or(i64::MAX) + 1);
+        let keys = self.texts(sql)?;
+        Ok((keys.len() <= MOST_KEYS).then_some(keys))
+    }
+}
+
+/// Of the rows that lead, those that come after a position and are not too old.
+fn between(by: ParameterId, predicate: &Predicate, after: Option<&Position>) -> Sql {
+    let mut sql = Sql::new("");
+    for least in parts_of(predicate).iter().filter_map(|part| match part {
+        Predicate::Entry(parameter, test) if *parameter == by => least(test),
+        _ => None,
+    }) {
+        sql = sql.sql(" AND d.dated >= ").bind(least);
+    }
+    let Some(after) = after else { return sql };
+    let reached = match after.values.first() {
+        Some(PositionValue::Number(reached)) => *reached,
+        _ => f64::NEG_INFINITY,
+    };
+    sql.sql(" AND d.dated <= ")
+        .bind(reached)
+        .sql(" AND (d.dated < ")
+        .bind(reached)
+        .sql(" OR d.resource > ")
+        .bind(after.key)
+        .sql(")")
+}
+
+/// Where no range that ends earlier meets a test; none if it does not say.
+fn least(test: &Test) -> Option<f64> {
+    match test {
+        Test::High(Comparison::AtLeast | Comparison::Greater, bound) => Some(*bound),
+        // A range that begins there ends no earlier.
+        Test::Low(Comparison::AtLeast | Comparison::Greater, bound) => Some(*bound),
+        Test::Every(tests) => tests.iter().filter_map(least).reduce(f64::max),
+        _ => None,
+    }
+}

@@ -1,0 +1,262 @@
+//! The latest of a record are found whatever the data, in the same order as by sorting all of it, and however long the
+//! record is.
+
+use concord_fhir::index::{ParameterId, extract};
+use concord_fhir::json::{self, Limits};
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::{ResourceType, asked_by_date, clinical_dates};
+use concord_fhir::search::{Handling, parse};
+use diesel::sql_types::BigInt;
+
+use crate::error::StoreError;
+use crate::lower::RECORD;
+use crate::rows::{Method, Version};
+use crate::search::{PageRequest, SortBy, SortKey, TypeQuery};
+use crate::statement::Sql;
+use crate::testing::{NOW, Scratch};
+use crate::{Store, migrate};
+
+const OBSERVATION: ResourceType = ResourceType::of("Observation");
+
+/// The newest first.
+const NEWEST: [SortKey; 1] = [SortKey { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
+
+/// The same in a form that is not read from the index: what it is sorted by twice changes nothing.
+const SORTED: [SortKey; 2] = [NEWEST[0], NEWEST[0]];
+
+/// A reading: of whom, with which codes, and when.
+struct Reading {
+    patients: Vec<String>,
+    codes: Vec<(String, String)>,
+    date: Option<String>,
+}
+
+impl Reading {
+    fn of(patient: &str, code: &str, date: Option<String>) -> Reading {
+        Reading {
+            patients: vec![patient.to_owned()],
+            codes: vec![("http://loinc.org".to_owned(), code.to_owned())],
+            date,
+        }
+    }
+
+    fn body(&self, id: &str) -> String {
+        let coding = |(system, code): &(String, String)| format!(r#"{{"system":"{system}","code":"{code}"}}"#);
+        let codings: Vec<String> = self.codes.iter().map(coding).collect();
+        let date = self.date.as_ref().map(|date| format!(r#","effectiveDateTime":"{date}""#)).unwrap_or_default();
+        let subject = self.patients.first().map(String::as_str).unwrap_or_default();
+        format!(
+            r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"coding":[{}]}},"subject":{{"reference":"Patient/{subject}"}}{date}}}"#,
+            codings.join(",")
+        )
+    }
+}
+
+async fn fill(store: &Store, readings: Vec<Reading>) {
+    let stored = store.write(move |transaction| {
+        for (number, reading) in readings.iter().enumerate() {
+            let id = format!("r{number}");
+            let body = reading.body(&id);
+            let value = json::parse(body.as_bytes(), &Limits::default()).unwrap();
+            let mut entries = extract(OBSERVATION, &id, NOW, &value);
+            entries.patients.clone_from(&reading.patients);
+            let patient = match entries.patients.first() {
+                Some(patient) => transaction.make_patient_key(patient).unwrap(),
+                None => 0,
+            };
+            let version = Version {
+                key: transaction.next_key(),
+                resource_type: OBSERVATION,
+                id,
+                version: 1,
+                updated: NOW,
+                method: Method::Post,
+                deleted: false,
+                patient,
+                patients: i16::try_from(entries.patients.len()).unwrap(),
+                author: String::new(),
+                labels: String::new(),
+                body,
+            };
+            #[expect(clippy::disallowed_methods, reason = "the store by itself")]
+            transaction.insert(&[(version, &entries)]).unwrap();
+        }
+        (Ok::<_, StoreError>(()), Vec::new())
+    });
+    stored.await.unwrap();
+}
+
+fn asked(text: &str) -> Predicate {
+    let pairs: Vec<(String, String)> = text
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let query = parse(Some(OBSERVATION), &pairs, Handling::Strict, NOW, "").unwrap();
+    query.predicate.and(Predicate::PatientCompartment("amina".to_owned()))
+}
+
+/// The ids on all pages, one after the other.
+async fn pages(store: &Store, text: &str, sort: &'static [SortKey], limit: u32) -> Vec<String> {
+    let predicate = asked(text);
+    let found = store.read(move |transaction| {
+        let queries = [TypeQuery { resource_type: OBSERVATION, record: Some("amina".to_owned()), predicate }];
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let wanted = PageRequest { queries: &queries, sort, after: after.as_ref(), limit };
+            let led = transaction.latest(&wanted).unwrap().is_some();
+            assert_eq!(led, sort.len() == 1, "{sort:?}");
+            let (page, next) = transaction.page(&wanted).unwrap();
+            all.extend(page.into_iter().map(|version| version.id));
+            match next {
+                // By twice the same there are two values, of which one is all that there is to say.
+                Some(position) => after = Some(position),
+                None => return (Ok::<_, StoreError>(all), Vec::new()),
+            }
+        }
+    });
+    found.await.unwrap()
+}
+
+/// Readings of all kinds, by a generator with a seed.
+fn mixed(count: u64) -> Vec<Reading> {
+    let mut state = 7_u64;
+    let mut next = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    (0..count)
+        .map(|_| {
+            let patients = match next(4) {
+                0 => vec!["other".to_owned()],
+                1 => vec!["amina".to_owned(), "other".to_owned()],
+                _ => vec!["amina".to_owned()],
+            };
+            let codings = 1 + next(2);
+            let codes = (0..codings).map(|_| {
+                let system = ["http://loinc.org", "http://snomed.info/sct", "urn:own"][next(3) as usize];
+                (system.to_owned(), ["a", "b", "c"][next(3) as usize].to_owned())
+            });
+            let codes: Vec<(String, String)> = codes.collect();
+            let date = match next(5) {
+                0 => None,
+                1 => Some(format!("20{:02}", 10 + next(3))),
+                2 => Some(format!("2011-0{}", 1 + next(9))),
+                _ => Some(format!("2011-0{}-1{}", 1 + next(9), next(9))),
+            };
+            Reading { patients, codes, date }
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn they_come_in_the_order_of_all() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        fill(&store, mixed(150)).await;
+        for text in [
+            "",
+            "code=a",
+            "code=http://loinc.org|a",
+            "code=a,b",
+            "code=urn:own|c,http://loinc.org|b",
+            "code=a&status=final",
+            "code=a&date=ge2011-04",
+            "date=gt2011",
+            "date=le2011-05",
+            "subject=Patient/amina",
+            "subject=Patient/amina&code=b",
+            "code:not=a",
+            "status=final&code:missing=true",
+        ] {
+            let all = pages(&store, text, &SORTED, 1_000).await;
+            for limit in [1, 3, 7, 1_000] {
+                assert_eq!(pages(&store, text, &NEWEST, limit).await, all, "{text} by {limit}");
+            }
+        }
+    }
+}
+
+/// How many steps a page took.
+async fn steps(store: &Store, text: &str) -> u64 {
+    let predicate = asked(text);
+    let taken = store.read(move |transaction| {
+        let queries = [TypeQuery { resource_type: OBSERVATION, record: Some("amina".to_owned()), predicate }];
+        let wanted = PageRequest { queries: &queries, sort: &NEWEST, after: None, limit: 10 };
+        let watch = transaction.watch(crate::Cost::UNBOUNDED).unwrap();
+        // The steps are counted in thousands.
+        for _ in 0..100 {
+            assert_eq!(transaction.page(&wanted).unwrap().0.len(), 10);
+        }
+        (Ok::<_, StoreError>(watch.taken()), Vec::new())
+    });
+    taken.await.unwrap()
+}
+
+#[tokio::test]
+async fn ten_cost_the_same_in_a_long_record() {
+    let counts = [100, 5_000];
+    let mut taken = Vec::new();
+    for count in counts {
+        let [scratch, _] = Scratch::both();
+        let store = scratch.store();
+        let at = |day: u32| Some(format!("20{:02}-{:02}-{:02}", 10 + day / 336, 1 + day / 28 % 12, 1 + day % 28));
+        fill(&store, (0..count).map(|day| Reading::of("amina", "a", at(day))).collect()).await;
+        let mut of_each = Vec::new();
+        for text in ["", "code=a", "code=http://loinc.org|a", "status=final&code=a", "subject=Patient/amina"] {
+            of_each.push(steps(&store, text).await);
+        }
+        taken.push(of_each);
+    }
+    for (few, many) in taken[0].iter().zip(&taken[1]) {
+        assert!(*many <= few + few / 2, "{taken:?}");
+    }
+}
+
+/// What a migration says of it, by the tables of the search parameters.
+fn migration(infinity: &str) -> String {
+    let numbers = |all: Vec<i32>| {
+        let lines: Vec<String> =
+            all.chunks(8).map(|some| some.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")).collect();
+        lines.join(",\n    ")
+    };
+    let names: Vec<String> = clinical_dates().map(|(resource_type, _)| format!("'{resource_type}'")).collect();
+    let names: Vec<String> = names.chunks(6).map(|some| some.join(", ")).collect();
+    let mut dates: Vec<i32> = clinical_dates().map(|(_, date)| date.0).collect();
+    dates.sort_unstable();
+    format!(
+        "UPDATE entry SET dated = coalesce((SELECT max(d.high) FROM entry d WHERE d.resource = entry.resource AND d.parameter IN (\n    \
+         {}\n)), {infinity})\nWHERE parameter IN (\n    {}\n) OR (parameter = {} AND key IN (\n    {}\n));",
+        numbers(dates),
+        numbers(asked_by_date().into_iter().map(|one| one.0).collect()),
+        RECORD.0,
+        names.join(",\n    ")
+    )
+}
+
+#[test]
+fn the_migration_knows_the_parameters() {
+    let sqlite = include_str!("../migrations/sqlite/2026-11-28-000008_latest/up.sql");
+    assert!(sqlite.contains(&migration("-9e999")), "{}", migration("-9e999"));
+    let postgres = include_str!("../migrations/postgres/2026-11-28-000008_latest/up.sql");
+    assert!(postgres.contains(&migration("'-Infinity'")), "{}", migration("'-Infinity'"));
+}
+
+#[tokio::test]
+async fn what_was_stored_before_is_found_too() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        fill(&store, mixed(60)).await;
+        let before = pages(&store, "code=a", &NEWEST, 5).await;
+        let undone = "DROP INDEX entry_latest; ALTER TABLE entry DROP COLUMN dated; \
+                      DELETE FROM __diesel_schema_migrations WHERE version = '20261128000008'";
+        crate::testing::execute(&scratch.address, undone);
+        assert_eq!(migrate(&scratch.address).unwrap().len(), 1);
+        assert_eq!(pages(&scratch.store(), "code=a", &NEWEST, 5).await, before);
+        let dated = store.read(|transaction| {
+            let sql = Sql::new("SELECT count(*) FROM entry e WHERE e.dated IS NOT NULL");
+            (transaction.rows::<(BigInt,), (i64,)>(sql), Vec::new())
+        });
+        assert!(dated.await.unwrap()[0].0 > 60);
+    }
+}

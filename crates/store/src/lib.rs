@@ -1,0 +1,454 @@
+//! How it is stored and found. The only code that names diesel.
+//!
+//! Reads run in a snapshot, writes in a transaction; both hand back the audit records of what they did, and neither
+//! answers before those are as durable as the data. Concurrent requests share a commit.
+
+pub mod added_label;
+mod address;
+mod alike;
+#[cfg(test)]
+mod alike_tests;
+pub mod audit;
+mod backup;
+mod batched_reads;
+#[cfg(test)]
+mod bounded_reads_tests;
+pub mod broken_glass;
+mod chained_search;
+mod connection;
+#[cfg(test)]
+mod contract;
+mod cost;
+mod deadline;
+mod entry_row;
+mod error;
+pub mod find;
+pub mod given_by;
+pub mod history;
+pub mod include;
+pub mod index_rows;
+pub mod keys;
+mod latest;
+#[cfg(test)]
+mod latest_tests;
+pub mod left_record;
+mod line;
+pub mod lower;
+mod migrate;
+pub mod named;
+pub mod parameters;
+mod patients;
+mod postgres;
+mod private_file;
+mod reindex;
+pub mod rows;
+pub mod search;
+mod slot;
+mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
+mod sqlite;
+mod statement;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod transaction;
+mod turns;
+mod type_query;
+
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use concord_fhir::registry::{Registry, ResourceType};
+use tokio::sync::oneshot;
+
+pub use backup::{Restoring, backup};
+pub use cost::Cost;
+pub use migrate::{migrate, missing_migrations};
+
+pub use address::{DatabaseUrl, Durability};
+use audit::Record;
+use connection::{Connection, in_one_line};
+pub use error::{StoreError, WorkError};
+use keys::Keys;
+use patients::Patients;
+use transaction::Transaction;
+
+/// The result of an interaction, and what must be in the log before it is given out.
+pub type Reply<T, E = StoreError> = (Result<T, E>, Vec<Record>);
+
+/// What tells the store the time.
+pub trait Clock: Send + Sync {
+    /// Now, in milliseconds since 1970-01-01T00:00:00Z.
+    fn now_ms(&self) -> i64;
+}
+
+/// Who counts what happens in the store.
+pub trait Observer: Send + Sync {
+    /// So many audit records are durable now.
+    fn audit_records(&self, count: u64);
+    /// A database call has failed.
+    fn database_error(&self);
+}
+
+/// What every transaction of this process shares.
+pub struct Shared {
+    clock: Box<dyn Clock>,
+    keys: Keys,
+    patients: Patients,
+    observer: Box<dyn Observer>,
+    /// Where the server is: known once there are interactions over the store.
+    base: OnceLock<String>,
+    registry: RwLock<Arc<Registry>>,
+    label_steps: usize,
+    /// How many statements the work of callers has run.
+    #[cfg(any(test, feature = "testing"))]
+    statements: std::sync::atomic::AtomicU64,
+}
+
+impl Shared {
+    /// The search parameters as this process last saw them.
+    fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn know_registry(&self, registry: Arc<Registry>) {
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+    }
+}
+
+/// The store of one database.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    backend: Arc<Backend>,
+}
+
+enum Backend {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+/// What a read sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// All data, and of the log nothing.
+    Records,
+    /// The log too.
+    Everything,
+}
+
+/// What a read may take the database, as far as can be told before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// It does not grow with what others have stored.
+    Little,
+    /// That depends on what there is.
+    Unknown,
+    /// It is many things at once.
+    Much,
+}
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the data is.
+    pub address: DatabaseUrl,
+    /// What a commit of the embedded database survives.
+    pub durability: Durability,
+    /// How many connections to PostgreSQL.
+    pub connections: usize,
+    /// How long a search may take.
+    pub query_timeout: Duration,
+    /// How many resources a transaction gives other labels because of what it writes; the rest is left to the backlog.
+    pub label_steps: usize,
+}
+
+impl Store {
+    /// Opens the database, which must have been migrated.
+    ///
+    /// # Errors
+    /// One line, when the database cannot be opened.
+    pub fn open(
+        options: &Options,
+        clock: impl Clock + 'static,
+        observer: impl Observer + 'static,
+    ) -> Result<Store, String> {
+        let keys = Keys::of_new_node(&mut Connection::open(&options.address, options.durability).map_err(cannot_open)?)
+            .map_err(cannot_open)?;
+        let shared = Arc::new(Shared {
+            clock: Box::new(clock),
+            keys,
+            patients: Patients::new(),
+            observer: Box::new(observer),
+            base: OnceLock::new(),
+            registry: RwLock::default(),
+            label_steps: options.label_steps,
+            #[cfg(any(test, feature = "testing"))]
+            statements: std::sync::atomic::AtomicU64::default(),
+        });
+        let backend = match &options.address {
+            DatabaseUrl::Sqlite(_) => Backend::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&shared))?),
+            DatabaseUrl::Postgres(_) => Backend::Postgres(postgres::Postgres::open(options, &shared)?),
+        };
+        Ok(Store { shared, backend: Arc::new(backend) })
+    }
+
+    /// Whether writes are done at the same time, each on a connection of its own.
+    #[must_use]
+    pub fn has_many_writers(&self) -> bool {
+        matches!(*self.backend, Backend::Postgres(_))
+    }
+
+    /// The time as the store sees it, in milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.shared.clock.now_ms()
+    }
+
+    /// Says where the server is: an absolute reference below that address counts as a relative one. Once is enough.
+    pub fn serves(&self, base: &str) {
+        // A store that is used again is used for the same server.
+        let _same = self.shared.base.set(base.to_owned());
+    }
+
+    /// The search parameters as this process last saw them, which is no longer ago than its last write.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.shared.registry()
+    }
+
+    /// The search parameters that there are now, on whichever node they were added.
+    pub async fn newest_registry(&self) -> Result<Arc<Registry>, StoreError> {
+        self.read(|transaction| (transaction.newest_registry(), Vec::new())).await
+    }
+
+    /// Runs `work` in a read snapshot, makes its audit records durable, and then answers.
+    ///
+    /// On the embedded database the work runs where the caller is: a point read takes less time than handing it over.
+    pub async fn read<T: Send + 'static, E: WorkError>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.read_in(Reads::Everything, work).await
+    }
+
+    /// Like [`Store::read`], for work that sees so much.
+    async fn read_in<T: Send + 'static, E: WorkError>(
+        &self,
+        reads: Reads,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (result, records) = match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(&self.shared, reads, work),
+            Backend::Postgres(postgres) => postgres.read(work).await,
+        };
+        self.append(records).await?;
+        result
+    }
+
+    /// Like [`Store::read`], for work that may take the database long. What does waits for a `place` first, which it has
+    /// until it is done, and runs where no other request waits for it.
+    ///
+    /// The embedded database counts what it does, so there any work is begun where the caller is, and only what turns out
+    /// to be more than a little is stopped and done again elsewhere. On PostgreSQL it is known beforehand or not at all:
+    /// whatever is not [`Extent::Little`] takes a place.
+    pub async fn read_bounded<T: Send + 'static, E: WorkError, P>(
+        &self,
+        reads: Reads,
+        extent: Extent,
+        place: impl Future<Output = Result<P, E>>,
+        work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (result, records) = match &*self.backend {
+            Backend::Sqlite(sqlite) => {
+                let begun = match extent {
+                    Extent::Little | Extent::Unknown => sqlite.read_a_little(&self.shared, reads, &work),
+                    Extent::Much => None,
+                };
+                match begun {
+                    Some(done) => {
+                        // What is to be committed is waited for together with others'.
+                        drop(place);
+                        done
+                    }
+                    None => {
+                        let _held = place.await?;
+                        self.read_elsewhere(reads, work).await
+                    }
+                }
+            }
+            Backend::Postgres(postgres) if extent == Extent::Little => {
+                let done = postgres.read(work).await;
+                drop(place);
+                done
+            }
+            Backend::Postgres(postgres) => {
+                let _held = place.await?;
+                postgres.read(work).await
+            }
+        };
+        self.append(records).await?;
+        result
+    }
+
+    /// On the embedded database: a read on a thread of its own.
+    async fn read_elsewhere<T: Send + 'static, E: WorkError>(
+        &self,
+        reads: Reads,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Reply<T, E> {
+        let own = self.clone();
+        let run = move || match &*own.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(&own.shared, reads, work),
+            Backend::Postgres(_) => (Err(stopped().into()), Vec::new()),
+        };
+        tokio::task::spawn_blocking(run).await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()))
+    }
+
+    /// Like [`Store::read`], for work that mostly needs the current version of one resource and nothing else. On
+    /// PostgreSQL that is looked up together with what others ask for; if the work wants another statement it is stopped
+    /// and run again in a snapshot. On the embedded database the work runs in the transaction that commits its audit
+    /// record.
+    pub async fn read_head<T: Send + 'static, E: WorkError>(
+        &self,
+        resource_type: ResourceType,
+        id: &str,
+        work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read_one(work).await,
+            Backend::Postgres(postgres) => match postgres.read_head(resource_type, id.to_owned(), work).await {
+                Ok(result) => result,
+                Err(work) => self.read(work).await,
+            },
+        }
+    }
+
+    /// Runs `work` in a write transaction: its changes and its audit records are committed together. If it fails, its
+    /// changes are undone and its audit records, those of the refusal, are committed.
+    pub async fn write<T: Send + 'static, E: WorkError>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Postgres(postgres) => {
+                let (result, records) = postgres.write(work).await;
+                self.append(records).await?;
+                result
+            }
+        }
+    }
+
+    /// The same for work that is done again, in a transaction of its own, when another writer came first or stood in its
+    /// way. Only PostgreSQL has several.
+    pub async fn change<T: Send + 'static, E: WorkError>(
+        &self,
+        work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Postgres(postgres) => {
+                let (result, records) = postgres.change(work).await;
+                self.append(records).await?;
+                result
+            }
+        }
+    }
+
+    /// Makes audit records durable.
+    pub async fn append(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.commit_records(records).await
+    }
+
+    async fn commit_records(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        let (done, wait) = oneshot::channel();
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.append(records, done)?,
+            Backend::Postgres(postgres) => postgres.append(records, done)?,
+        }
+        match wait.await {
+            Ok(result) => result,
+            Err(_) => Err(stopped()),
+        }
+    }
+
+    /// The value of a shared setting, made by `make` if there is none yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn setting(&self, name: &'static str, make: String) -> Result<String, StoreError> {
+        self.write(move |transaction| (transaction.setting(name, &make), Vec::new())).await
+    }
+
+    /// How much waits for the database: for SQLite's writer, or for a connection to PostgreSQL.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.line.length(),
+            Backend::Postgres(postgres) => postgres.line.length(),
+        }
+    }
+
+    /// Whether the database can be read and written, and whoever commits the log is at work: no read is answered without.
+    pub async fn ready(&self) -> bool {
+        let work = |transaction: &mut Transaction<'_>| (transaction.is_writable(), Vec::new());
+        let writable = match &*self.backend {
+            // On the only writer, which commits the log too, and before the writes that wait for it.
+            Backend::Sqlite(sqlite) => sqlite.read_one(work).await,
+            Backend::Postgres(_) => match self.write(work).await {
+                Ok(true) => self.commit_records(Vec::new()).await.map(|()| true),
+                other => other,
+            },
+        };
+        writable.is_ok_and(|writable| writable)
+    }
+}
+
+/// The first job with those that wait behind it, at most so many. Where the processors are busy, whoever is about to send
+/// another gets to run before: a commit for many costs little more than one for a few. Where they are not, this takes no
+/// time.
+fn gathered<T>(first: T, waiting: &Receiver<T>, most: usize) -> Vec<T> {
+    let mut jobs = vec![first];
+    jobs.extend(waiting.try_iter().take(most - 1));
+    while jobs.len() < most {
+        let before = jobs.len();
+        std::thread::yield_now();
+        jobs.extend(waiting.try_iter().take(most - before));
+        if jobs.len() == before {
+            break;
+        }
+    }
+    jobs
+}
+
+fn cannot_open(error: impl std::fmt::Display) -> String {
+    format!("database_url: the database cannot be used: {}", in_one_line(&error))
+}
+
+/// The error of a request that found the store closed.
+fn stopped() -> StoreError {
+    StoreError::Busy(1)
+}
+
+/// Runs a job, turning a panic into an error so that it cannot take the writer with it.
+fn guarded<T, E: WorkError>(
+    work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E>,
+    transaction: &mut Transaction<'_>,
+) -> Reply<T, E> {
+    #[cfg(any(test, feature = "testing"))]
+    let before = transaction.statements;
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(transaction)));
+    #[cfg(any(test, feature = "testing"))]
+    transaction.count_statements(before);
+    match done {
+        Ok(reply) => reply,
+        Err(_) => {
+            transaction.spoil();
+            (Err(StoreError::Internal("a panic inside a transaction".to_owned()).into()), Vec::new())
+        }
+    }
+}

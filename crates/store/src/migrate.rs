@@ -1,0 +1,132 @@
+//! Brings a database to the schema of this release.
+
+use diesel::backend::Backend;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::sql_types::Text;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::address::{DatabaseUrl, Durability};
+use crate::connection::{Connection, Database, in_one_line};
+use crate::statement::Sql;
+
+pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Runs the migrations that are missing; their names, oldest first. Two processes that start at once do not meet: the
+/// embedded database is locked for writing, and PostgreSQL has an advisory lock for it.
+///
+/// # Errors
+/// One line, when the database cannot be opened, when a newer release has migrated it already, or when a migration fails.
+pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
+    let mut connection = Connection::open(address, Durability::Full)
+        .map_err(|error| format!("database_url: cannot open: {}", in_one_line(&error)))?;
+    let failed = |error: &dyn std::fmt::Display| format!("migration failed: {}", in_one_line(error));
+    let names = match &mut connection.database {
+        // What is missing is only known for sure by the one who may write.
+        Database::Sqlite(sqlite) => sqlite
+            .immediate_transaction(|sqlite| {
+                refuse_newer(sqlite, &SQLITE)?;
+                let versions = sqlite.run_pending_migrations(SQLITE)?;
+                Ok(versions.iter().map(ToString::to_string).collect::<Vec<_>>())
+            })
+            .map_err(|error: Box<dyn std::error::Error + Send + Sync>| failed(&error))?,
+        Database::Postgres(postgres) => {
+            use diesel::connection::SimpleConnection;
+            // A migration takes as long as it takes.
+            postgres
+                .batch_execute("SET statement_timeout = 0; SELECT pg_advisory_lock(4051701)")
+                .map_err(|error| failed(&error))?;
+            refuse_newer(postgres, &POSTGRES).map_err(|error| failed(&error))?;
+            let names = postgres
+                .run_pending_migrations(POSTGRES)
+                .map(|versions| versions.iter().map(ToString::to_string).collect())
+                .map_err(|error| failed(&error))?;
+            postgres.batch_execute("SELECT pg_advisory_unlock(4051701)").map_err(|error| failed(&error))?;
+            names
+        }
+    };
+    Ok(names)
+}
+
+/// The migrations that a database lacks, oldest first. Looks only, so it needs no right to change the schema.
+///
+/// # Errors
+/// One line, when the database cannot be opened, or a newer release has migrated it already.
+pub fn missing_migrations(address: &DatabaseUrl) -> Result<Vec<String>, String> {
+    let cannot = |error: &dyn std::fmt::Display| format!("database_url: cannot open: {}", in_one_line(error));
+    if let DatabaseUrl::Sqlite(path) = address
+        && !path.exists()
+    {
+        // To look would make it.
+        return names::<diesel::sqlite::Sqlite>(&SQLITE).map_err(|error| cannot(&error));
+    }
+    let mut connection = Connection::open(address, Durability::Full).map_err(|error| cannot(&error))?;
+    let known = match connection.is_postgres() {
+        true => names::<diesel::pg::Pg>(&POSTGRES),
+        false => names::<diesel::sqlite::Sqlite>(&SQLITE),
+    };
+    let known = known.map_err(|error| cannot(&error))?;
+    let there = match connection.is_postgres() {
+        true => {
+            "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_name = '__diesel_schema_migrations'"
+        }
+        false => "SELECT name FROM sqlite_master WHERE name = '__diesel_schema_migrations'",
+    };
+    let mut texts = |text: &'static str| {
+        let rows = connection.rows::<(Text,), (String,)>(Sql::new(text));
+        rows.map(|rows| rows.into_iter().map(|row| row.0).collect::<Vec<_>>()).map_err(|error| cannot(&error))
+    };
+    let applied = match texts(there)?.is_empty() {
+        true => Vec::new(),
+        false => texts("SELECT CAST(version AS TEXT) FROM __diesel_schema_migrations ORDER BY version")?,
+    };
+    // A name begins with its version, in which it has dashes.
+    let is_of = |name: &String, version: &String| name.replace('-', "").starts_with(version.as_str());
+    match applied.iter().find(|version| !known.iter().any(|name| is_of(name, version))) {
+        Some(version) => Err(newer(version)),
+        None => Ok(known.into_iter().filter(|name| !applied.iter().any(|version| is_of(name, version))).collect()),
+    }
+}
+
+/// Whether any release has migrated an embedded database.
+///
+/// # Errors
+/// As [`missing_migrations`].
+pub(crate) fn is_ours(address: &DatabaseUrl) -> Result<bool, String> {
+    let all = names::<diesel::sqlite::Sqlite>(&SQLITE).map_err(|error| in_one_line(&error))?;
+    Ok(missing_migrations(address)?.len() < all.len())
+}
+
+fn names<DB: Backend>(known: &EmbeddedMigrations) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let mut names: Vec<String> =
+        MigrationSource::<DB>::migrations(known)?.iter().map(|migration| migration.name().to_string()).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn newer(version: &dyn std::fmt::Display) -> String {
+    format!(
+        "the database has been migrated by a newer release ({version}): run that one, or restore a backup of before"
+    )
+}
+
+/// Refuses a database with migrations that this release does not know: it would read and write what it does not
+/// understand.
+fn refuse_newer<DB: Backend>(
+    connection: &mut impl MigrationHarness<DB>,
+    known: &EmbeddedMigrations,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let known = MigrationSource::<DB>::migrations(known)?;
+    let known: Vec<_> = known.iter().map(|migration| migration.name().version()).collect();
+    let unknown = connection.applied_migrations()?.into_iter().find(|applied| !known.contains(applied));
+    match unknown {
+        Some(version) => Err(newer(&version).into()),
+        None => Ok(()),
+    }
+}

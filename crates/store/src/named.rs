@@ -1,0 +1,78 @@
+//! Resources by their names, `Type/id`. Who says the name decides what it may lead to: what a caller says leads to a row
+//! only past a judgement of that row, and past the judgement what is hidden looks like what is not there; what stored data
+//! says, or the verified token, leads there directly.
+
+use concord_fhir::registry::ResourceType;
+
+use crate::error::StoreError;
+use crate::rows::{Head, Version};
+use crate::transaction::Transaction;
+
+/// The name of a resource that no caller has made up.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownName<'n> {
+    resource_type: ResourceType,
+    id: &'n str,
+}
+
+impl<'n> KnownName<'n> {
+    /// That of a row which the caller has been let to.
+    #[must_use]
+    pub fn of(version: &'n Version) -> KnownName<'n> {
+        KnownName { resource_type: version.resource_type, id: &version.id }
+    }
+
+    /// One that stored data says, for what follows from that data and is told to nobody by itself: facts that access is
+    /// decided by, labels, threads.
+    #[must_use]
+    pub fn stored(resource_type: ResourceType, id: &'n str) -> KnownName<'n> {
+        KnownName { resource_type, id }
+    }
+
+    /// The one by which a verified token says who calls.
+    #[must_use]
+    pub fn of_caller(resource_type: ResourceType, id: &'n str) -> KnownName<'n> {
+        KnownName { resource_type, id }
+    }
+}
+
+/// What a caller's name leads to: nobody has judged yet whether they may know of it. The row cannot be had otherwise:
+///
+/// ```compile_fail
+/// fn row(unjudged: concord_store::named::Unevaluated) -> Option<concord_store::rows::Head> {
+///     unjudged.0
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Unevaluated(Option<Head>);
+
+impl Unevaluated {
+    /// The row and what the judgement found, if there is a row and the judgement lets the caller know of it.
+    ///
+    /// # Errors
+    /// Those of the judgement.
+    pub fn evaluated<T, E>(self, judge: impl FnOnce(&Head) -> Result<Option<T>, E>) -> Result<Option<(Head, T)>, E> {
+        let Some(head) = self.0 else { return Ok(None) };
+        Ok(judge(&head)?.map(|found| (head, found)))
+    }
+}
+
+impl Transaction<'_> {
+    /// What a caller names, deleted or not. With `lock`, no other transaction can replace it until this one ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn named(&mut self, resource_type: ResourceType, id: &str, lock: bool) -> Result<Unevaluated, StoreError> {
+        self.head_of(resource_type, id, lock).map(Unevaluated)
+    }
+
+    /// The current version of a resource whose name no caller has made up, deleted or not. With `lock`, no other transaction
+    /// can replace it until this one ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn head(&mut self, name: KnownName<'_>, lock: bool) -> Result<Option<Head>, StoreError> {
+        self.head_of(name.resource_type, name.id, lock)
+    }
+}

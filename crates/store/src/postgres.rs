@@ -1,0 +1,252 @@
+//! PostgreSQL: a few threads with a connection each, one more that looks up what point reads ask for, and one that commits
+//! the audit records of many reads at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use concord_fhir::registry::ResourceType;
+use tokio::sync::oneshot;
+
+use crate::audit::{ONE_STATEMENT, Record};
+use crate::batched_reads::{Append, PointReadOutcome, Waiting, WaitingRead, Work, read_batches};
+use crate::connection::Connection;
+use crate::error::{StoreError, WorkError};
+use crate::line::Line;
+use crate::slot::{Endpoint, Slot};
+use crate::transaction::Transaction;
+use crate::{Options, Reply, Shared, gathered, guarded, stopped};
+
+/// How many waiting answers may share a commit.
+const SHARED_COMMIT: usize = 512;
+
+/// Reads see the database at one moment.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// How often a change is tried that other writers come before.
+const MOST_TRIES: u32 = 5;
+
+/// Says when it is dropped that nobody waits for the answer any more.
+struct Waits(Arc<AtomicBool>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+type Task = Box<dyn FnOnce(&mut Slot, &Shared) + Send>;
+
+pub(crate) struct Postgres {
+    tasks: Mutex<Sender<Task>>,
+    /// How many of them wait.
+    pub(crate) line: Line,
+    points: Mutex<Sender<WaitingRead>>,
+    appends: Mutex<Sender<Append>>,
+}
+
+impl Postgres {
+    pub(crate) fn open(options: &Options, shared: &Arc<Shared>) -> Result<Postgres, String> {
+        let (tasks, task_receiver) = channel::<Task>();
+        let task_receiver = Arc::new(Mutex::new(task_receiver));
+        let place = Endpoint::new(options.address.clone(), options.query_timeout);
+        for number in 0..options.connections.max(1) {
+            let slot = Slot::open(&place)?;
+            let (shared, receiver) = (Arc::clone(shared), Arc::clone(&task_receiver));
+            std::thread::Builder::new()
+                .name(format!("postgres-{number}"))
+                .spawn(move || task_loop(slot, &shared, &receiver))
+                .map_err(|error| format!("cannot start a database thread: {error}"))?;
+        }
+        let (appends, append_receiver) = channel::<Append>();
+        let (slot, own) = (Slot::open(&place)?, Arc::clone(shared));
+        std::thread::Builder::new()
+            .name("postgres-audit".to_owned())
+            .spawn(move || append_loop(slot, &own, &append_receiver))
+            .map_err(|error| format!("cannot start the audit thread: {error}"))?;
+        let (points, point_receiver) = channel::<WaitingRead>();
+        let (slot, own, logged) = (Slot::open(&place)?, Arc::clone(shared), appends.clone());
+        std::thread::Builder::new()
+            .name("postgres-points".to_owned())
+            .spawn(move || read_batches(slot, &own, &point_receiver, &logged))
+            .map_err(|error| format!("cannot start a database thread: {error}"))?;
+        let line = Line::default();
+        Ok(Postgres { tasks: Mutex::new(tasks), line, points: Mutex::new(points), appends: Mutex::new(appends) })
+    }
+
+    pub(crate) async fn read<T: Send + 'static, E: WorkError>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Reply<T, E> {
+        self.run(move |connection, shared, _| in_transaction(connection, shared, SNAPSHOT, work)).await
+    }
+
+    /// A read of one current version, together with others; the work is handed back if it takes more than that.
+    pub(crate) async fn read_head<T, E, F>(
+        &self,
+        resource_type: ResourceType,
+        id: String,
+        work: F,
+    ) -> Result<Result<T, E>, F>
+    where
+        T: Send + 'static,
+        E: WorkError,
+        F: Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    {
+        let (reply, wait) = oneshot::channel();
+        let point = WaitingRead { resource_type, id, work: Box::new(Work { work, result: None, reply }) };
+        if self.points.lock().unwrap_or_else(PoisonError::into_inner).send(point).is_err() {
+            return Ok(Err(stopped().into()));
+        }
+        match wait.await {
+            Ok(PointReadOutcome::Answered(result)) => Ok(result),
+            Ok(PointReadOutcome::Needs(work)) => Err(work),
+            Err(_) => Ok(Err(stopped().into())),
+        }
+    }
+
+    /// A successful write's records are committed with it; those of a refusal are handed back.
+    pub(crate) async fn write<T: Send + 'static, E: WorkError>(
+        &self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Reply<T, E> {
+        let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
+        self.run(move |connection, shared, _| in_transaction(connection, shared, "BEGIN", logged)).await
+    }
+
+    /// The same, done again when another writer came between. The one who has to come first has done so by then: whoever
+    /// was stopped holds nothing any more.
+    pub(crate) async fn change<T: Send + 'static, E: WorkError>(
+        &self,
+        work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Reply<T, E> {
+        let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
+        self.run(move |connection, shared, gone| {
+            let mut tries = 0;
+            loop {
+                let (reply, overtaken) = attempt(connection, shared, "BEGIN", &logged);
+                tries += 1;
+                if !overtaken || tries == MOST_TRIES || gone.load(Ordering::Relaxed) {
+                    return reply;
+                }
+            }
+        })
+        .await
+    }
+
+    pub(crate) fn append(
+        &self,
+        records: Vec<Record>,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
+        self.appends
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .send((records, Waiting::Append(done)))
+            .map_err(|_| stopped())
+    }
+
+    /// Runs work on the next connection that is free. What nobody waits for any more when it is its turn is not begun.
+    async fn run<T: Send + 'static, E: WorkError>(
+        &self,
+        work: impl FnOnce(&mut Connection, &Shared, &AtomicBool) -> Reply<T, E> + Send + 'static,
+    ) -> Reply<T, E> {
+        let place = match self.line.enter() {
+            Ok(place) => place,
+            Err(busy) => return (Err(busy.into()), Vec::new()),
+        };
+        let (reply, wait) = oneshot::channel();
+        let waits = Waits(Arc::default());
+        let gone = Arc::clone(&waits.0);
+        let task: Task = Box::new(move |slot, shared| {
+            drop(place);
+            if gone.load(Ordering::Relaxed) {
+                return;
+            }
+            let done = slot.with(|connection| work(connection, shared, &gone));
+            let _gone = reply.send(done.unwrap_or_else(|away| (Err(away.into()), Vec::new())));
+        });
+        if self.tasks.lock().unwrap_or_else(PoisonError::into_inner).send(task).is_err() {
+            return (Err(stopped().into()), Vec::new());
+        }
+        let answer = wait.await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()));
+        drop(waits);
+        answer
+    }
+}
+
+/// What a write leaves: the records of a success are stored with it.
+fn logged<T, E: WorkError>((result, records): Reply<T, E>, transaction: &mut Transaction<'_>) -> Reply<T, E> {
+    match result {
+        Ok(value) => (transaction.append(&records).map(|()| value).map_err(E::from), Vec::new()),
+        Err(fault) => (Err(fault), records),
+    }
+}
+
+fn in_transaction<T, E: WorkError>(
+    connection: &mut Connection,
+    shared: &Shared,
+    begin: &str,
+    work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E>,
+) -> Reply<T, E> {
+    attempt(connection, shared, begin, work).0
+}
+
+/// The same, and whether it failed because of another writer.
+fn attempt<T, E: WorkError>(
+    connection: &mut Connection,
+    shared: &Shared,
+    begin: &str,
+    work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E>,
+) -> (Reply<T, E>, bool) {
+    if let Err(error) = connection.batch(begin) {
+        // Whatever it is in, it is no new transaction.
+        connection.spoil();
+        return ((Err(StoreError::from(error).into()), Vec::new()), false);
+    }
+    let mut transaction = Transaction::new(connection, shared);
+    let (result, records) = guarded(work, &mut transaction);
+    let ended = if result.is_ok() { transaction.commit() } else { Ok(()) };
+    let undone = (result.is_err() || ended.is_err()) && transaction.roll_back();
+    let overtaken = transaction.overtaken && result.is_err() && undone;
+    let reply = match (result, ended) {
+        // Of what only reads, nothing is left that anybody has to know of.
+        (Ok(_), Err(StoreError::OutcomeUnknown(seconds))) if begin == SNAPSHOT => {
+            (Err(StoreError::Busy(seconds).into()), Vec::new())
+        }
+        (Ok(_), Err(fault)) => (Err(fault.into()), Vec::new()),
+        (result, _) => (result, records),
+    };
+    (reply, overtaken)
+}
+
+fn task_loop(mut slot: Slot, shared: &Shared, tasks: &Mutex<Receiver<Task>>) {
+    loop {
+        let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(task) = next else { return };
+        task(&mut slot, shared);
+    }
+}
+
+fn append_loop(mut slot: Slot, shared: &Shared, appends: &Receiver<Append>) {
+    while let Ok(first) = appends.recv() {
+        let (mut records, mut waiting) = (Vec::new(), Vec::new());
+        for (more, done) in gathered(first, appends, SHARED_COMMIT) {
+            records.extend(more);
+            waiting.push(done);
+        }
+        let result = slot.with(|connection| append(connection, shared, &records)).flatten();
+        if let Err(fault) = &result {
+            tracing::error!(?fault, "the audit log could not be written");
+        }
+        waiting.into_iter().for_each(|done| done.tell(result.is_ok()));
+    }
+}
+
+fn append(connection: &mut Connection, shared: &Shared, records: &[Record]) -> Result<(), StoreError> {
+    if records.len() <= ONE_STATEMENT {
+        Transaction::single(connection, shared).append(records)
+    } else {
+        in_transaction(connection, shared, "BEGIN", |transaction| (transaction.append(records), Vec::new())).0
+    }
+}

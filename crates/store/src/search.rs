@@ -1,0 +1,278 @@
+//! A page of a search, in one statement: what is asked for AND what is permitted, then the order, then the limit.
+
+use concord_fhir::index::ParameterId;
+use concord_fhir::registry::clinical_dates;
+use diesel::sql_types::{BigInt, Double, Nullable, Text};
+
+use crate::alike::{Alike, alike};
+use crate::error::StoreError;
+use crate::lower::{Rows, of_parameters};
+use crate::rows::Version;
+use crate::statement::{Bind, Sql};
+use crate::transaction::Transaction;
+pub use crate::type_query::TypeQuery;
+
+/// A key to sort by. Resources that have no value for it come last, whichever the direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortKey {
+    /// By what.
+    pub by: SortBy,
+    /// From the greatest down.
+    pub descending: bool,
+}
+
+/// What a search can be sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortBy {
+    /// `meta.lastUpdated`.
+    Updated,
+    /// The logical id.
+    Id,
+    /// The least (descending: the greatest) range of a date, number or quantity.
+    Range(ParameterId),
+    /// The least (descending: the greatest) key of any other parameter.
+    Key(ParameterId),
+    /// When what it tells of happened, over types that call it differently.
+    ClinicalDate,
+}
+
+/// The place of a resource in a sorted answer: one value for each sort key, and the resource's key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Position {
+    /// The values, in the order of the sort keys.
+    pub values: Vec<PositionValue>,
+    /// The resource's key, which breaks ties.
+    pub key: i64,
+}
+
+/// One value of a position.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PositionValue {
+    /// The resource has no value.
+    Missing,
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+/// A search as the store runs it.
+pub struct PageRequest<'a> {
+    /// What is searched for, type by type.
+    pub queries: &'a [TypeQuery],
+    /// The order; the resource's key comes after these.
+    pub sort: &'a [SortKey],
+    /// Only what comes after this.
+    pub after: Option<&'a Position>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+impl SortKey {
+    /// The value of a resource `r`, null if it has none.
+    fn expression(self) -> Sql {
+        let (parameters, is_range) = match self.by {
+            SortBy::Updated => return Sql::new("r.updated"),
+            SortBy::Id => return Sql::new("r.id"),
+            SortBy::Range(parameter) => (vec![parameter], true),
+            SortBy::Key(parameter) => (vec![parameter], false),
+            // Of a resource there are those of its own type alone.
+            SortBy::ClinicalDate => (clinical_dates().map(|(_, date)| date).collect(), true),
+        };
+        let direct = match (is_range, self.descending) {
+            (true, true) => "max(e.high)",
+            (true, false) => "min(e.low)",
+            (false, true) => "max(e.key)",
+            (false, false) => "min(e.key)",
+        };
+        Sql::new("(SELECT ")
+            .sql(direct)
+            .sql(" FROM entry e WHERE e.resource = r.rid AND ")
+            .append(of_parameters("e.parameter", &parameters))
+            .sql(")")
+    }
+
+    fn may_be_missing(self) -> bool {
+        matches!(self.by, SortBy::Range(_) | SortBy::Key(_) | SortBy::ClinicalDate)
+    }
+}
+
+impl Transaction<'_> {
+    /// A page of current versions, and the position of the last one if there are more.
+    pub fn page(&mut self, wanted: &PageRequest<'_>) -> Result<(Vec<Version>, Option<Position>), StoreError> {
+        let page = self.paged(wanted)?;
+        let mut found = self.page_of(page)?;
+        let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+        if found.len() <= limit {
+            return Ok((found, None));
+        }
+        found.truncate(limit);
+        let next = match found.last() {
+            Some(last) => Some(self.position(last.key, wanted.sort)?),
+            None => None,
+        };
+        Ok((found, next))
+    }
+
+    /// What follows `FROM` in the statement of a page: one row more than its limit.
+    pub(crate) fn paged(&mut self, wanted: &PageRequest<'_>) -> Result<Sql, StoreError> {
+        if let Some(candidates) = self.latest(wanted)? {
+            return Ok(Sql::new("(")
+                .append(candidates)
+                .sql(") t JOIN resource r ON r.rid = t.k ORDER BY s0 DESC, k ASC"));
+        }
+        let mut condition = self.condition(wanted)?;
+        if let Some(after) = wanted.after {
+            condition = condition.sql(" AND ").append(beyond(wanted.sort, after));
+        }
+        // The page is chosen by keys alone, so that only the bodies that are sent are read; the sort values are computed
+        // once for each candidate.
+        let mut inner = Sql::new("(SELECT r.rid AS k");
+        let mut order = String::new();
+        for (place, key) in wanted.sort.iter().enumerate() {
+            inner = inner.sql(", ").append(key.expression()).sql(format!(" AS s{place}"));
+            let direction = if key.descending { "DESC" } else { "ASC" };
+            let missing = if key.may_be_missing() { " NULLS LAST" } else { "" };
+            order.push_str(&format!("s{place} {direction}{missing}, "));
+        }
+        order.push_str("k ASC");
+        let more = i64::from(wanted.limit) + 1;
+        Ok(inner
+            .sql(" FROM resource r WHERE ")
+            .append(condition)
+            .sql(format!(" ORDER BY {order} LIMIT +"))
+            .bind(more)
+            .sql(") t JOIN resource r ON r.rid = t.k ORDER BY ")
+            .sql(order))
+    }
+
+    /// How many current versions match, at whatever place.
+    pub fn total(&mut self, wanted: &PageRequest<'_>) -> Result<i64, StoreError> {
+        let sql = Sql::new("SELECT count(*) FROM resource r WHERE ").append(self.condition(wanted)?);
+        Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0))
+    }
+
+    /// The keys, each once, that the resources which are searched for have for a parameter; at most `limit`.
+    pub fn keys(&mut self, among: &TypeQuery, parameter: ParameterId, limit: usize) -> Result<Vec<String>, StoreError> {
+        let sql =
+            Sql::new("SELECT DISTINCT k.key FROM resource r JOIN entry k ON k.resource = r.rid AND k.parameter = ")
+                .bind(parameter.0)
+                .sql(" WHERE k.key <> '' AND ")
+                .append(self.condition_among(&Alike::of(among))?)
+                .sql(" ORDER BY k.key LIMIT +")
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.texts(sql)
+    }
+
+    /// The condition on `r`. Types of which alike is asked are searched together; the others each by its own way.
+    fn condition(&mut self, wanted: &PageRequest<'_>) -> Result<Sql, StoreError> {
+        let all = alike(wanted.queries);
+        if let [single] = all.as_slice() {
+            return self.condition_among(single);
+        }
+        let mut any = Sql::new("r.rid IN (");
+        for (place, among) in all.iter().enumerate() {
+            any.push_sql(if place == 0 {
+                "SELECT r.rid FROM resource r WHERE "
+            } else {
+                " UNION ALL SELECT r.rid FROM resource r WHERE "
+            });
+            any = any.append(self.condition_among(among)?);
+        }
+        if all.is_empty() {
+            return Ok(Sql::new("1 = 0"));
+        }
+        Ok(any.sql(")"))
+    }
+
+    fn condition_among(&mut self, among: &Alike<'_>) -> Result<Sql, StoreError> {
+        let record = match among.record {
+            None => None,
+            Some(id) => match self.compartment_key(id)? {
+                Some(key) => Some(key),
+                // No resource is part of a record that nothing has ever named.
+                None => return Ok(Sql::new("1 = 0")),
+            },
+        };
+        self.lowered(Rows::Current, &among.predicate, |lowering| {
+            lowering.search(&among.types, record, &among.predicate)
+        })
+    }
+
+    fn position(&mut self, key: i64, sort: &[SortKey]) -> Result<Position, StoreError> {
+        let mut values = Vec::with_capacity(sort.len());
+        for sort_key in sort {
+            let sql =
+                Sql::new("SELECT ").append(sort_key.expression()).sql(" FROM resource r WHERE r.rid = ").bind(key);
+            let value = match sort_key.by {
+                SortBy::Updated => {
+                    let rows = self.rows::<(BigInt,), (i64,)>(sql)?;
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "milliseconds are exact in a double for 285,000 years"
+                    )]
+                    rows.first().map_or(PositionValue::Missing, |row| PositionValue::Number(row.0 as f64))
+                }
+                SortBy::Range(_) | SortBy::ClinicalDate => {
+                    let rows = self.rows::<(Nullable<Double>,), (Option<f64>,)>(sql)?;
+                    rows.first().and_then(|row| row.0).map_or(PositionValue::Missing, PositionValue::Number)
+                }
+                SortBy::Id | SortBy::Key(_) => {
+                    let rows = self.rows::<(Nullable<Text>,), (Option<String>,)>(sql)?;
+                    rows.into_iter().next().and_then(|row| row.0).map_or(PositionValue::Missing, PositionValue::Text)
+                }
+            };
+            values.push(value);
+        }
+        Ok(Position { values, key })
+    }
+}
+
+/// The condition that a resource comes after a position: later in one key and equal in all before it, or equal in all
+/// and with a greater resource key.
+fn beyond(sort: &[SortKey], after: &Position) -> Sql {
+    let mut all = Sql::new("(");
+    for place in 0..=sort.len() {
+        if place > 0 {
+            all.push_sql(" OR ");
+        }
+        all.push_sql("(");
+        for (key, value) in sort.iter().zip(&after.values).take(place) {
+            all = match bound(*key, value) {
+                Some(bind) => all.append(key.expression()).sql(" = ").bind(bind),
+                None => all.append(key.expression()).sql(" IS NULL"),
+            }
+            .sql(" AND ");
+        }
+        all = match (sort.get(place), after.values.get(place)) {
+            (Some(key), Some(value)) => match bound(*key, value) {
+                Some(bind) => {
+                    let later = if key.descending { " < " } else { " > " };
+                    let beyond = Sql::new("(").append(key.expression()).sql(later).bind(bind);
+                    let beyond = if key.may_be_missing() {
+                        beyond.sql(" OR ").append(key.expression()).sql(" IS NULL")
+                    } else {
+                        beyond
+                    };
+                    all.append(beyond.sql(")"))
+                }
+                // Nothing comes after the missing ones.
+                None => all.sql("1 = 0"),
+            },
+            _ => all.sql("r.rid > ").bind(after.key),
+        };
+        all.push_sql(")");
+    }
+    all.sql(")")
+}
+
+/// The value as the column's type; none for a missing one.
+fn bound(key: SortKey, value: &PositionValue) -> Option<Bind> {
+    match (key.by, value) {
+        (_, PositionValue::Missing) => None,
+        #[expect(clippy::cast_possible_truncation, reason = "it was made from whole milliseconds")]
+        (SortBy::Updated, PositionValue::Number(number)) => Some(Bind::Big(*number as i64)),
+        (_, PositionValue::Number(number)) => Some(Bind::Double(Some(*number))),
+        (_, PositionValue::Text(text)) => Some(Bind::Text(text.clone())),
+    }
+}

@@ -1,0 +1,184 @@
+//! Where threads have their connections to PostgreSQL. Nobody else holds one: a connection is lent for a piece of work, and
+//! one that has failed is thrown away with it and made anew for the next.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::address::{DatabaseUrl, Durability};
+use crate::connection::{Connection, in_one_line};
+use crate::error::StoreError;
+
+/// How long to wait before a database that could not be reached is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// How long one thread may try on behalf of all: longer than to connect takes where the address does not say otherwise.
+const TRY: Duration = Duration::from_secs(5);
+
+/// Where connections lead, and how long their statements may take. Copies share what they know of the database.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    address: DatabaseUrl,
+    limit: Duration,
+    /// When it may be tried again, while the database cannot be reached.
+    away_until: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Endpoint {
+    /// A place of which nothing is known yet.
+    pub(crate) fn new(address: DatabaseUrl, limit: Duration) -> Endpoint {
+        Endpoint { address, limit, away_until: Arc::default() }
+    }
+
+    fn open(&self) -> Result<Connection, String> {
+        Connection::open_limited(&self.address, Durability::Full, self.limit)
+            .map_err(|error| format!("database_url: cannot connect to PostgreSQL: {}", in_one_line(&error)))
+    }
+
+    /// A new connection, or [`StoreError::Busy`]. While the database is away one thread tries for all, and not without pause, so
+    /// that nobody else has to wait to be told to come again.
+    fn reopen(&self) -> Result<Connection, StoreError> {
+        if !self.may_try() {
+            return Err(StoreError::Busy(1));
+        }
+        let opened = self.open();
+        let mut away = self.away_until();
+        match opened {
+            Ok(connection) => {
+                if away.take().is_some() {
+                    tracing::info!("the database is back");
+                }
+                Ok(connection)
+            }
+            Err(error) => {
+                if away.replace(Instant::now() + RETRY_EVERY).is_none() {
+                    tracing::error!(%error, "the database is lost");
+                }
+                Err(StoreError::Busy(1))
+            }
+        }
+    }
+
+    fn may_try(&self) -> bool {
+        let mut away = self.away_until();
+        let now = Instant::now();
+        match *away {
+            Some(until) if now < until => false,
+            Some(_) => {
+                *away = Some(now + TRY);
+                true
+            }
+            None => true,
+        }
+    }
+
+    fn away_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread's place for one connection.
+pub(crate) struct Slot {
+    place: Endpoint,
+    connection: Option<Connection>,
+}
+
+impl Slot {
+    /// A slot with an open connection.
+    ///
+    /// # Errors
+    /// One line, when the database cannot be reached.
+    pub(crate) fn open(place: &Endpoint) -> Result<Slot, String> {
+        Ok(Slot { place: place.clone(), connection: Some(place.open()?) })
+    }
+
+    /// Lends the connection for a piece of work. One that the database has closed meanwhile is replaced before, and one
+    /// that is spoilt by the work, or in which the work panics, is not used again.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when there is no connection to be had; the work has not been begun then.
+    pub(crate) fn with<T>(&mut self, work: impl FnOnce(&mut Connection) -> T) -> Result<T, StoreError> {
+        let open = self.connection.take_if(Connection::is_open);
+        // One that is left there is closed.
+        self.connection = None;
+        let mut connection = match open {
+            Some(connection) => connection,
+            None => self.place.reopen()?,
+        };
+        let done = work(&mut connection);
+        if !connection.is_spoilt() {
+            self.connection = Some(connection);
+        }
+        Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use diesel::result::{DatabaseErrorKind, Error};
+    use diesel::sql_types::Integer;
+
+    use super::*;
+    use crate::statement::Sql;
+    use crate::testing::Scratch;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    /// Which connection of the server's this is.
+    fn number(connection: &mut Connection) -> Result<i32, Error> {
+        let rows = connection.rows::<(Integer,), (i32,)>(Sql::new("SELECT pg_backend_pid()"))?;
+        Ok(rows.first().unwrap().0)
+    }
+
+    /// Has the server close a connection, and waits until it has.
+    fn close(place: &Endpoint, number: i32) {
+        place.open().unwrap().batch(&format!("SELECT pg_terminate_backend({number}, 60000)")).unwrap();
+    }
+
+    #[test]
+    fn a_connection_that_has_failed_is_not_used_again() {
+        let [_, scratch] = Scratch::both();
+        let place = Endpoint::new(scratch.address.clone(), LIMIT);
+        let mut slot = Slot::open(&place).unwrap();
+        let first = slot.with(number).unwrap().unwrap();
+        assert_eq!(slot.with(number).unwrap().unwrap(), first, "one that is well is kept");
+        assert!(slot.with(|connection| connection.batch("SELECT nothing")).unwrap().is_err());
+        assert_eq!(slot.with(number).unwrap().unwrap(), first, "a statement that is wrong does not spoil it");
+
+        close(&place, first);
+        let second = slot.with(number).unwrap().unwrap();
+        assert_ne!(second, first, "what was closed meanwhile is replaced before anybody notices");
+
+        let lost = slot.with(|connection| {
+            close(&place, second);
+            number(connection)
+        });
+        let lost = lost.unwrap();
+        assert!(matches!(lost, Err(Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _))), "{lost:?}");
+        let third = slot.with(number).unwrap().unwrap();
+
+        let panicked = catch_unwind(AssertUnwindSafe(|| slot.with(|_| -> () { panic!("in the middle of it") })));
+        assert!(panicked.is_err());
+        let fourth = slot.with(number).unwrap().unwrap();
+        assert_ne!(fourth, third, "nobody knows where the work stopped");
+
+        slot.with(Connection::spoil).unwrap();
+        assert_ne!(slot.with(number).unwrap().unwrap(), fourth);
+    }
+
+    #[test]
+    fn while_the_database_is_away_one_tries_for_all() {
+        let [_, scratch] = Scratch::both();
+        let place = Endpoint::new(DatabaseUrl::Postgres("postgres:///d?host=/nowhere".to_owned()), LIMIT);
+        assert!(matches!(place.reopen(), Err(StoreError::Busy(_))));
+        assert!(place.away_until().is_some(), "the next one waits");
+        *place.away_until() = Some(Instant::now());
+        assert!(place.may_try(), "until it is time to try again");
+        assert!(!place.clone().may_try(), "which nobody else does meanwhile");
+        *place.away_until() = Some(Instant::now());
+        let back = Endpoint { address: scratch.address.clone(), ..place.clone() };
+        assert!(back.reopen().is_ok());
+        assert!(place.away_until().is_none(), "everybody knows that it is back");
+    }
+}

@@ -1,0 +1,207 @@
+//! Databases for the tests of the store and of what stands on it: each test gets its own, on both kinds.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that has no database says so and ends"
+)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::pg::PgConnection;
+
+use crate::address::{DatabaseUrl, Durability};
+use crate::connection::Connection;
+use crate::lower::Rows;
+use crate::rows::Version;
+use crate::statement::Sql;
+use crate::transaction::Transaction;
+use crate::{Clock, Observer, Options, Store, migrate};
+
+/// The time of the tests, in milliseconds since 1970 UTC.
+pub const NOW: i64 = 1_772_366_400_000;
+
+/// Runs fixed text on a database, outside of any transaction.
+///
+/// # Panics
+/// When the database refuses it.
+pub fn execute(address: &DatabaseUrl, text: &str) {
+    Connection::open(address, Durability::Full).unwrap().execute_for_test(text);
+}
+
+/// A clock that stands still.
+struct Standing(i64);
+
+impl Clock for Standing {
+    fn now_ms(&self) -> i64 {
+        self.0
+    }
+}
+
+/// Nobody counts.
+struct Unobserved;
+
+impl Observer for Unobserved {
+    fn audit_records(&self, _count: u64) {}
+    fn database_error(&self) {}
+}
+
+/// A database that nobody else uses; gone when it is dropped.
+pub struct Scratch {
+    /// Where it is.
+    pub address: DatabaseUrl,
+    folder: Option<PathBuf>,
+    drop: Option<(String, String)>,
+}
+
+impl Scratch {
+    /// An empty SQLite file and an empty PostgreSQL database.
+    pub fn both() -> [Scratch; 2] {
+        [Scratch::sqlite(), Scratch::postgres()]
+    }
+
+    fn sqlite() -> Scratch {
+        let folder = std::env::temp_dir().join(format!("concord-store-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir(&folder).unwrap();
+        Scratch { address: DatabaseUrl::Sqlite(folder.join("concord.db")), folder: Some(folder), drop: None }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the cluster comes from scripts/with-postgres.sh")]
+    fn postgres() -> Scratch {
+        let cluster = std::env::var("CONCORD_TEST_POSTGRES")
+            .unwrap_or_else(|_| panic!("CONCORD_TEST_POSTGRES is not set: run `make test`"));
+        let name = format!("concord_{}", uuid::Uuid::new_v4().simple());
+        let mut connection = PgConnection::establish(&cluster).unwrap();
+        connection.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let (address, query) = cluster.split_once('?').unwrap_or((&cluster, ""));
+        let (scheme, rest) = address.split_once("://").unwrap();
+        let url = format!("{scheme}://{}/{name}?{query}", rest.split('/').next().unwrap());
+        Scratch { address: DatabaseUrl::Postgres(url), folder: None, drop: Some((cluster, name)) }
+    }
+
+    /// A store over it, with the schema of this release.
+    pub fn store(&self) -> Store {
+        self.store_with(Duration::from_secs(30))
+    }
+
+    /// The same, with a clock that stands at another time.
+    pub fn store_at(&self, now_ms: i64) -> Store {
+        self.store_of(Duration::from_secs(30), now_ms)
+    }
+
+    /// The same, with another time limit for searches.
+    pub fn store_with(&self, query_timeout: Duration) -> Store {
+        self.store_of(query_timeout, NOW)
+    }
+
+    fn store_of(&self, query_timeout: Duration, now_ms: i64) -> Store {
+        migrate(&self.address).unwrap();
+        let options = Options {
+            address: self.address.clone(),
+            durability: Durability::Process,
+            connections: 2,
+            query_timeout,
+            label_steps: 1_000,
+        };
+        Store::open(&options, Standing(now_ms), Unobserved).unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.folder {
+            let _left = std::fs::remove_dir_all(folder);
+        }
+        if let Some((cluster, name)) = &self.drop
+            && let Ok(mut connection) = PgConnection::establish(cluster)
+        {
+            let _left = connection.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// What two databases have in common that hold the same: all but row numbers and times.
+    pub fn contents(&mut self) -> Vec<String> {
+        let asked = [
+            "SELECT CAST(r.type AS TEXT) || ' ' || r.id || ' ' || r.version || ' ' || r.method || ' ' || r.deleted || ' ' \
+             || r.patients || ' ' || p.id || ' ' || r.labels || ' ' || length(r.body) FROM resource r JOIN patient p ON \
+             p.key = r.patient ORDER BY r.type, r.id",
+            "SELECT CAST(h.type AS TEXT) || ' ' || h.id || ' ' || h.version || ' ' || length(h.body) FROM history h ORDER \
+             BY h.type, h.id, h.version",
+            "SELECT CAST(r.type AS TEXT) || ' ' || r.id || ' ' || e.parameter || ' ' || e.position || ' ' || p.id || ' ' \
+             || e.key || ' ' || coalesce(CAST(e.low AS TEXT), '-') FROM entry e JOIN resource r ON r.rid = e.resource \
+             JOIN patient p ON p.key = e.patient WHERE e.parameter <> -1 ORDER BY r.type, r.id, e.parameter, e.position",
+            "SELECT CAST(count(*) AS TEXT) FROM audit",
+        ];
+        asked.into_iter().flat_map(|sql| self.texts(Sql::new(sql)).unwrap()).collect()
+    }
+
+    /// How many transactions wait until no other one writes. Only on PostgreSQL.
+    pub fn waiting_for_writers(&mut self) -> i64 {
+        let sql = Sql::new(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ShareRowExclusiveLock' AND database = \
+             (SELECT oid FROM pg_database WHERE datname = current_database())",
+        );
+        self.numbers(sql).unwrap()[0]
+    }
+
+    /// All versions of one table.
+    pub fn all(&mut self, rows: Rows) -> Vec<Version> {
+        self.versions(rows, Sql::new("1 = 1")).unwrap()
+    }
+
+    /// Copies what there is, which is about the patient `ann`, for as many other patients, so that a plan that reads more
+    /// than it has to is not the best; and the practitioner `gp` as often, who is in no patient compartment.
+    pub fn multiply(&mut self, records: i64) {
+        let numbers = format!(
+            "WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {records}) "
+        );
+        let renamed = |column: &str| format!("replace({column}, 'ann', 'ann' || n.i)");
+        let patient = "CASE WHEN patient = 0 THEN 0 ELSE patient + n.i * 1000 END";
+        for text in [
+            format!(
+                "INSERT INTO patient (key, id) {numbers} SELECT p.key + n.i * 1000, {} FROM patient p, n WHERE p.key <> 0",
+                renamed("p.id")
+            ),
+            format!(
+                "INSERT INTO resource {numbers} SELECT rid + n.i * 1000000, type, {}, version, updated + n.i, method, \
+                 deleted, {patient}, patients, author, labels, body FROM resource, n WHERE patient <> 0",
+                renamed("id")
+            ),
+            format!(
+                "INSERT INTO entry {numbers} SELECT resource + n.i * 1000000, parameter, position, {patient}, {}, low, \
+                 high, dated FROM entry, n WHERE patient <> 0",
+                renamed("key")
+            ),
+            format!(
+                "INSERT INTO history {numbers} SELECT pk + n.i * 1000000, rid + n.i * 1000000, type, {}, version, updated \
+                 + n.i, method, deleted, {patient}, patients, author, labels, body FROM history, n WHERE patient <> 0",
+                renamed("id")
+            ),
+            format!(
+                "INSERT INTO history_entry {numbers} SELECT resource + n.i * 1000000, parameter, position, {patient}, {}, \
+                 low, high FROM history_entry, n WHERE patient <> 0",
+                renamed("key")
+            ),
+            format!(
+                "INSERT INTO resource {numbers} SELECT rid + n.i * 1000000, type, id || n.i, version, updated + n.i, \
+                 method, deleted, patient, patients, author, labels, body FROM resource, n WHERE id = 'gp'"
+            ),
+            // The embedded database plans without statistics.
+            if self.is_postgres() { "ANALYZE" } else { "SELECT 1" }.to_owned(),
+        ] {
+            self.run(Sql::new(text)).unwrap();
+        }
+    }
+}
+
+impl crate::Store {
+    /// How many statements the work of callers has run so far: for what a request costs, without a clock.
+    pub fn statements(&self) -> u64 {
+        self.shared.statements.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,487 @@
+//! What an interaction can do inside its one transaction.
+
+pub mod effective_label;
+mod entries;
+pub mod explain;
+mod settings;
+pub(crate) mod spending;
+mod versions;
+mod write_buffer;
+
+use std::sync::Arc;
+
+use concord_fhir::registry::{Registry, ResourceType};
+use diesel::deserialize::FromSqlRow;
+use diesel::pg::{Pg, PgConnection};
+use diesel::query_dsl::LoadQuery;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+
+use crate::Shared;
+use crate::connection::Connection;
+use crate::cost::Cost;
+use crate::deadline::Watch;
+use crate::entry_row::EntryRow;
+use crate::error::{StoreError, WorkError, is_overtaken};
+use crate::lower::{Lowering, Rows};
+use crate::rows::Head;
+use crate::statement::{Sql, Statement};
+use explain::Noted;
+use spending::Left;
+use write_buffer::WriteBuffer;
+
+/// An open transaction (or, for a single statement, an open connection).
+pub struct Transaction<'a> {
+    connection: &'a mut Connection,
+    shared: &'a Shared,
+    /// The time of the transaction, in milliseconds since 1970 UTC.
+    pub now: i64,
+    /// Patients that got their key in this transaction: remembered by the process only after the commit.
+    fresh: Vec<(String, i64)>,
+    /// How many statements have run that may have changed something.
+    pub changes: u64,
+    /// How many audit records have been added.
+    pub(crate) appended: usize,
+    /// How many statements may still run; none for as many as are wanted.
+    left: Option<u32>,
+    /// A statement was wanted that might not run.
+    pub(crate) exceeded: bool,
+    /// Whether a statement failed because of another writer.
+    pub(crate) overtaken: bool,
+    /// A current version that has been looked up already.
+    head: Option<LookedUp>,
+    /// What callers' statements may still take.
+    pub(crate) left_to_callers: Left,
+    /// The state of all data that it began with, on the embedded database; none if that is in doubt.
+    pub(crate) state: Option<u64>,
+    /// Whether everybody's changes wait for it: it runs on the embedded database's writer.
+    pub(crate) only_writer: bool,
+    /// Whether it shows the log as it is: a snapshot that has been kept does not.
+    pub(crate) sees_log: bool,
+    /// Whether it is stopped, and done again elsewhere, when it takes more than a little.
+    pub(crate) may_be_stopped: bool,
+    /// How many statements it has run.
+    pub(crate) statements: u64,
+    /// Whether it has given anything labels that this inherits.
+    pub(crate) relabelled: bool,
+    /// How many more resources may be given other labels because of what is written; the rest is left to the backlog.
+    pub(crate) label_steps: usize,
+    /// What a load buffers.
+    pub(crate) buffer: Option<Box<WriteBuffer>>,
+    /// The predicates and statements of searches, while somebody wants to know.
+    pub(crate) noted: Option<Noted>,
+    /// The search parameters that it has found there to be.
+    pub(crate) registry: Option<Arc<Registry>>,
+    /// Whether it has changed them itself, so that others may not know yet.
+    pub(crate) registry_changed: bool,
+}
+
+/// A resource that was looked up, and its current version if there is one.
+pub(crate) type LookedUp = (ResourceType, String, Option<Head>);
+
+impl<'a> Transaction<'a> {
+    /// A view of a connection on which a transaction has been begun.
+    pub(crate) fn new(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
+        let now = shared.clock.now_ms();
+        Transaction {
+            connection,
+            shared,
+            now,
+            fresh: Vec::new(),
+            changes: 0,
+            appended: 0,
+            left: None,
+            exceeded: false,
+            overtaken: false,
+            head: None,
+            left_to_callers: Left::unbounded(),
+            state: None,
+            only_writer: false,
+            sees_log: true,
+            may_be_stopped: false,
+            statements: 0,
+            relabelled: false,
+            label_steps: shared.label_steps,
+            buffer: None,
+            noted: None,
+            registry: None,
+            registry_changed: false,
+        }
+    }
+
+    /// A view of a connection on which no transaction has been begun: one statement is a snapshot of its own, and any
+    /// further one fails.
+    pub(crate) fn single(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
+        Transaction { left: Some(1), ..Transaction::new(connection, shared) }
+    }
+
+    /// The same after that one statement, which has found this.
+    pub(crate) fn with_head(connection: &'a mut Connection, shared: &'a Shared, head: LookedUp) -> Transaction<'a> {
+        Transaction { left: Some(0), head: Some(head), ..Transaction::new(connection, shared) }
+    }
+
+    /// The current version of a resource if it is the one that has been looked up.
+    pub(crate) fn looked_up(&mut self, resource_type: ResourceType, id: &str) -> Option<Option<Head>> {
+        self.head.take_if(|(looked, own, _)| *looked == resource_type && own == id).map(|(_, _, head)| head)
+    }
+
+    /// Lets a statement run, if it may.
+    fn spend(&mut self) -> Result<(), StoreError> {
+        match &mut self.left {
+            Some(0) => {
+                self.exceeded = true;
+                Err(StoreError::Busy(1))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Commits. [`StoreError::OutcomeUnknown`] when the connection was lost before the commit was answered.
+    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        let lost_before = self.connection.is_spoilt();
+        match self.connection.batch("COMMIT") {
+            Ok(()) => {
+                self.committed();
+                Ok(())
+            }
+            Err(_) if self.connection.is_spoilt() && !lost_before => Err(StoreError::OutcomeUnknown(1)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Undoes everything, what is buffered included; whether that was possible.
+    pub(crate) fn roll_back(&mut self) -> bool {
+        let undone = self.connection.batch("ROLLBACK").is_ok();
+        if !undone {
+            self.connection.spoil();
+        }
+        undone
+    }
+
+    /// Says that the work on the connection was broken off, nobody knows where.
+    pub(crate) fn spoil(&mut self) {
+        self.connection.spoil();
+    }
+
+    /// To be called after the commit.
+    pub(crate) fn committed(&mut self) {
+        for (id, key) in std::mem::take(&mut self.fresh) {
+            self.shared.patients.insert(id, key);
+        }
+    }
+
+    /// Begins another's work in the same transaction: what was left of the last one's budgets is not this one's.
+    pub(crate) fn renew_budgets(&mut self) {
+        self.left_to_callers = Left::unbounded();
+        self.label_steps = self.shared.label_steps;
+        self.relabelled = false;
+    }
+
+    /// Counts what a piece of work has run, that had run so many statements when it began.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn count_statements(&self, before: u64) {
+        self.shared.statements.fetch_add(self.statements - before, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Forgets what a rolled-back part had learnt.
+    pub(crate) fn rolled_back(&mut self) {
+        self.fresh.clear();
+        self.registry = None;
+    }
+
+    /// The search parameters as this process last saw them.
+    pub(crate) fn known_registry(&self) -> Arc<Registry> {
+        self.shared.registry()
+    }
+
+    /// Lets this process know what there is to search by. What is not committed is not told.
+    pub(crate) fn know_registry(&self, registry: &Arc<Registry>) {
+        if !self.registry_changed {
+            self.shared.know_registry(Arc::clone(registry));
+        }
+    }
+
+    /// The address below which an absolute reference counts as a relative one.
+    pub(crate) fn base(&self) -> &str {
+        self.shared.base.get().map_or("", String::as_str)
+    }
+
+    /// Lets whoever waits for the same rows come first: this transaction ends when it has waited for them a while.
+    pub fn give_way(&mut self) -> Result<(), StoreError> {
+        if self.is_postgres() {
+            // Less than what PostgreSQL waits before it looks who stands in whose way and stops one of them.
+            self.batch("SET LOCAL lock_timeout = '500ms'")?;
+        }
+        Ok(())
+    }
+
+    /// The state of all data that it began with: what has been found in a transaction holds in every other that began with
+    /// the same. None where that is not known.
+    #[must_use]
+    pub fn state(&self) -> Option<u64> {
+        self.state
+    }
+
+    /// Bounds what is run while it lives.
+    pub(crate) fn watch(&self, cost: Cost) -> Option<Watch> {
+        self.connection.watch(cost)
+    }
+
+    /// Whether this is PostgreSQL, for the few statements that differ.
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.connection.is_postgres()
+    }
+
+    /// The next row number.
+    pub fn next_key(&self) -> i64 {
+        self.shared.keys.next(self.now)
+    }
+
+    /// Runs a statement that answers with rows.
+    pub(crate) fn rows<T, U>(&mut self, sql: Sql) -> Result<Vec<U>, StoreError>
+    where
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
+        self.flush()?;
+        self.spend()?;
+        self.statements += 1;
+        if let Some(noted) = self.noted.as_mut().filter(|noted| !noted.paused || noted.everything) {
+            noted.statements.push(sql.clone());
+        }
+        self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))
+    }
+
+    /// Refuses to tell of the log what may be out of date.
+    pub(crate) fn require_log(&self) -> Result<(), StoreError> {
+        if self.sees_log {
+            Ok(())
+        } else {
+            Err(StoreError::Internal("the log was read where it may not be".to_owned()))
+        }
+    }
+
+    /// Counts audit records that the transaction is about to commit.
+    pub(crate) fn count_appended(&mut self, records: usize) {
+        self.appended += records;
+        self.shared.observer.audit_records(u64::try_from(records).unwrap_or_default());
+    }
+
+    /// A database error, counted. A lost race is none: it is how two writers find out about one another. Nor is that a read is
+    /// stopped which is done again elsewhere.
+    fn failed(&mut self, error: diesel::result::Error) -> StoreError {
+        self.overtaken |= is_overtaken(&error);
+        let fault = StoreError::from(error);
+        let is_stopped = self.may_be_stopped && matches!(fault, StoreError::TooCostly(_));
+        if !is_stopped && !matches!(fault, StoreError::Conflict(_)) {
+            self.shared.observer.database_error();
+        }
+        match fault {
+            // The shape of the statement is ours: if it takes too long, the database is to blame.
+            StoreError::TooCostly(_) if !self.left_to_callers.is_paid() => StoreError::Busy(1),
+            fault => fault,
+        }
+    }
+
+    /// Like [`Transaction::rows`], for a statement whose shape a caller chose.
+    pub(crate) fn rows_of_any_shape<T, U>(&mut self, mut sql: Sql) -> Result<Vec<U>, StoreError>
+    where
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
+        self.connection.bounded(&mut sql);
+        self.paid(|transaction| transaction.rows(sql))
+    }
+
+    /// Runs a statement that answers with one column of numbers.
+    pub(crate) fn numbers(&mut self, sql: Sql) -> Result<Vec<i64>, StoreError> {
+        Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Runs a statement that answers with one column of texts.
+    pub(crate) fn texts(&mut self, sql: Sql) -> Result<Vec<String>, StoreError> {
+        Ok(self.rows_of_any_shape::<(Text,), (String,)>(sql)?.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Makes transactions with the same number follow one another until they end. The embedded database has one writer
+    /// anyway.
+    pub fn lock(&mut self, number: i64) -> Result<(), StoreError> {
+        if self.is_postgres() {
+            let sql = Sql::new("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(").bind(number);
+            self.numbers(sql.sql(")) AS locked"))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement that answers with no rows; how many rows it touched.
+    pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, StoreError> {
+        self.flush()?;
+        self.invalidate_heads();
+        self.spend()?;
+        self.statements += 1;
+        self.changes += 1;
+        self.connection.run(sql).map_err(|error| self.failed(error))
+    }
+
+    /// Puts many rows into the index. Only on PostgreSQL.
+    pub(crate) fn copied(&mut self, rows: &[EntryRow]) -> Result<(), StoreError> {
+        self.spend()?;
+        self.changes += 1;
+        self.connection.copy(rows).map_err(|error| self.failed(error))
+    }
+
+    /// Whether what is written here would be kept: not on a server that only follows another, and not while somebody else
+    /// holds the tables.
+    pub(crate) fn is_writable(&mut self) -> Result<bool, StoreError> {
+        if !self.is_postgres() {
+            // Whoever is here has the only writer.
+            return Ok(self.access_versions(0).is_ok());
+        }
+        self.give_way()?;
+        // What a write of a resource takes. It stands in nobody's way but of those who keep everybody out.
+        self.batch("LOCK TABLE resource, entry, history, audit IN ROW EXCLUSIVE MODE")?;
+        let sql = Sql::new("SELECT current_setting('transaction_read_only')");
+        Ok(self.rows::<(Text,), (String,)>(sql)?.first().is_some_and(|row| row.0 == "off"))
+    }
+
+    /// Runs fixed text.
+    pub(crate) fn batch(&mut self, text: &str) -> Result<(), StoreError> {
+        self.flush()?;
+        self.spend()?;
+        self.connection.batch(text).map_err(|error| self.failed(error))
+    }
+
+    /// Runs a part that is undone alone if it fails.
+    pub fn savepoint<T, E: WorkError>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        self.run(Sql::new("SAVEPOINT part"))?;
+        let result = part(self);
+        if result.is_err() {
+            self.run(Sql::new("ROLLBACK TO SAVEPOINT part"))?;
+            self.rolled_back();
+        }
+        self.run(Sql::new("RELEASE SAVEPOINT part"))?;
+        result
+    }
+
+    /// The key of a patient's logical id, if any resource or request has ever named that patient.
+    pub fn patient_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+        if let Some(key) = self.shared.patients.get(id) {
+            return Ok(Some(key));
+        }
+        if let Some((_, key)) = self.fresh.iter().find(|(known, _)| known == id) {
+            return Ok(Some(*key));
+        }
+        let sql = Sql::new("SELECT key FROM patient WHERE id = ").bind(id);
+        let found = self.without_explain(|own| own.bypass_buffer(|own| own.rows::<(BigInt,), (i64,)>(sql)))?;
+        let key = found.first().map(|row| row.0);
+        if let Some(key) = key {
+            self.shared.patients.insert(id.to_owned(), key);
+        }
+        Ok(key)
+    }
+
+    /// The key of a patient's logical id, for a search. While statements are noted, a patient that there is none of has
+    /// a key as well: how a search is run must not tell who has a record here.
+    pub(crate) fn compartment_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+        let key = self.patient_key(id)?;
+        Ok(key.or(self.noted.is_some().then_some(NOBODY)))
+    }
+
+    /// The key of a patient's logical id, made now if there is none. Only in a write transaction.
+    pub fn make_patient_key(&mut self, id: &str) -> Result<i64, StoreError> {
+        if let Some(key) = self.patient_key(id)? {
+            return Ok(key);
+        }
+        // The update that changes nothing makes a concurrent maker's row visible to RETURNING.
+        let sql = Sql::new("INSERT INTO patient (id) VALUES (")
+            .bind(id)
+            .sql(") ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key");
+        self.changes += 1;
+        let made = self.bypass_buffer(|own| own.rows::<(BigInt,), (i64,)>(sql))?;
+        let key =
+            made.first().map(|row| row.0).ok_or_else(|| StoreError::Internal("no key for a patient".to_owned()))?;
+        self.fresh.push((id.to_owned(), key));
+        Ok(key)
+    }
+
+    /// The logical id of a patient's key; empty for key 0.
+    pub fn patient_id(&mut self, key: i64) -> Result<String, StoreError> {
+        if key == 0 {
+            return Ok(String::new());
+        }
+        if let Some(id) = self.shared.patients.id(key) {
+            return Ok(id);
+        }
+        let sql = Sql::new("SELECT id FROM patient WHERE key = ").bind(key);
+        let found = self.without_explain(|own| own.bypass_buffer(|own| own.rows::<(Text,), (String,)>(sql)))?;
+        let id = found.into_iter().next().map(|row| row.0).unwrap_or_default();
+        if !id.is_empty() && !self.fresh.iter().any(|(_, fresh)| *fresh == key) {
+            self.shared.patients.insert(id.clone(), key);
+        }
+        Ok(id)
+    }
+
+    /// Says that what decides about access to this record has changed: facts remembered under the old version are no
+    /// longer used, on any node, from the commit on. Key 0 stands for facts in no patient compartment.
+    ///
+    /// A version is never used twice: one that was rolled back may have been remembered with what was seen under it.
+    pub fn bump_access_version(&mut self, patient: i64) -> Result<(), StoreError> {
+        let version = self.next_key();
+        self.run(Sql::new("UPDATE patient SET access_version = ").bind(version).sql(" WHERE key = ").bind(patient))?;
+        Ok(())
+    }
+
+    /// The access versions of a patient's record and of what is about nobody.
+    pub fn access_versions(&mut self, patient: i64) -> Result<(i64, i64), StoreError> {
+        let sql = Sql::new(
+            "SELECT p.access_version, z.access_version FROM patient p, patient z WHERE z.key = 0 AND p.key = ",
+        )
+        .bind(patient);
+        let rows = self.rows::<(BigInt, BigInt), (i64, i64)>(sql)?;
+        rows.first().copied().ok_or_else(|| StoreError::Internal("no access version".to_owned()))
+    }
+
+    /// The keys of the patients that a predicate names, so that it can be lowered.
+    pub(crate) fn lowered<T>(
+        &mut self,
+        rows: Rows,
+        predicate: &concord_fhir::predicate::Predicate,
+        build: impl FnOnce(&Lowering<'_>) -> T,
+    ) -> Result<T, StoreError> {
+        let mut keys = Vec::new();
+        for patient in records(predicate) {
+            keys.push((patient, self.compartment_key(patient)?));
+        }
+        let lookup = |id: &str| keys.iter().find(|(known, _)| *known == id).and_then(|(_, key)| *key);
+        Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup, depth: 0, in_record: false }))
+    }
+}
+
+/// A key that no patient has.
+const NOBODY: i64 = -1;
+
+/// The patients that a predicate names, each once.
+fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {
+    use concord_fhir::predicate::Predicate;
+    fn walk<'p>(predicate: &'p Predicate, found: &mut Vec<&'p str>) {
+        match predicate {
+            Predicate::PatientCompartment(patient) => {
+                found.push(patient);
+            }
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|part| walk(part, found)),
+            Predicate::Not(part) => walk(part, found),
+            Predicate::Chain { then: behind, .. } | Predicate::ReverseChain { by: behind, .. } => walk(behind, found),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(predicate, &mut found);
+    found.sort_unstable();
+    found.dedup();
+    found
+}

@@ -1,0 +1,99 @@
+//! What callers' statements have left of what they may cost in one transaction.
+
+use std::time::{Duration, Instant};
+
+use crate::cost::Cost;
+use crate::deadline::Watch;
+use crate::error::StoreError;
+use crate::transaction::Transaction;
+
+/// How many times what one condition may take all conditions of a transaction may.
+const CONDITIONS: u64 = 20;
+
+/// What callers' statements in one transaction may still take.
+pub(crate) struct Left {
+    all: Cost,
+    /// All conditions, on the embedded database's writer.
+    conditions: u64,
+    /// The condition that is being matched there.
+    condition: u64,
+    /// Whether one is.
+    in_condition: bool,
+    /// Whether it wanted more than it may take.
+    exceeded: bool,
+    /// Whether what runs now is a statement whose shape a caller chose.
+    paid: bool,
+}
+
+impl Left {
+    /// Nothing but the limit of each statement.
+    pub(crate) fn unbounded() -> Left {
+        Left {
+            all: Cost::UNBOUNDED,
+            conditions: u64::MAX,
+            condition: 0,
+            in_condition: false,
+            exceeded: false,
+            paid: false,
+        }
+    }
+
+    /// Whether what runs now is a statement whose shape a caller chose.
+    pub(crate) fn is_paid(&self) -> bool {
+        self.paid
+    }
+
+    fn now(&self) -> Cost {
+        match self.in_condition {
+            true => Cost { steps: self.all.steps.min(self.conditions).min(self.condition), ..self.all },
+            false => self.all,
+        }
+    }
+
+    fn take(&mut self, time: Duration, steps: u64) {
+        self.all = self.all.less(time, steps);
+        if self.in_condition {
+            self.conditions = self.conditions.saturating_sub(steps);
+            self.condition = self.condition.saturating_sub(steps);
+            self.exceeded |= self.conditions == 0 || self.condition == 0;
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Bounds what callers' statements may take in all, and of that what conditions may take on the only writer.
+    pub fn bound(&mut self, cost: Cost) {
+        self.left_to_callers.all = cost;
+        self.left_to_callers.conditions = cost.condition.saturating_mul(CONDITIONS);
+    }
+
+    /// Says that a condition is being matched, or something searched beside writes. Where that is done by the only writer,
+    /// for which all others wait, it may take next to nothing.
+    pub fn begin_condition(&mut self) {
+        self.left_to_callers.in_condition = self.only_writer;
+        self.left_to_callers.exceeded = false;
+        self.left_to_callers.condition = self.left_to_callers.all.condition;
+    }
+
+    /// Says that it has been; whether it took more than it may.
+    pub fn end_condition(&mut self) -> bool {
+        self.left_to_callers.in_condition = false;
+        self.left_to_callers.exceeded
+    }
+
+    /// Runs a statement whose shape a caller chose.
+    pub(crate) fn paid<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let cost = self.left_to_callers.now();
+        if cost.time.is_zero() || cost.steps == 0 {
+            return Err(StoreError::too_costly());
+        }
+        let watch = self.watch(cost);
+        let started = Instant::now();
+        self.left_to_callers.paid = true;
+        let done = run(self);
+        self.left_to_callers.paid = false;
+        let steps = watch.as_ref().map_or(0, Watch::taken);
+        self.left_to_callers.take(started.elapsed(), steps);
+        done
+    }
+}

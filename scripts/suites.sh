@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Client libraries as they are, against a server that is started for them on the embedded database. Prints a line for each
+# step, then the counts; fails when a step does. docs/CONFORMANCE.md keeps the counts and judges what fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
+require_build
+require curl 'command -v curl'
+require nodejs 'command -v node'
+require npm 'command -v npm'
+require python3-venv 'python3 -m venv --help && python3 -c "import ensurepip"'
+
+target=${CARGO_TARGET_DIR:-target}
+work=$target/suites
+source=$PWD/scripts/suites/clients
+rm -rf "$work/run"
+mkdir -p "$work/run"
+work=$(cd "$work" && pwd)
+
+say "building"
+cargo build --locked --package concord-api --bin concord
+concord=$(cd "$target" && pwd)/debug/concord
+
+say "installing the clients in $work"
+cp "$source"/* "$work"
+(cd "$work" && npm install --no-audit --no-fund --ignore-scripts --silent)
+[ -x "$work/python/bin/python" ] || python3 -m venv "$work/python"
+"$work/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$work/requirements.txt"
+
+unset CONCORD_TEST_POSTGRES CONCORD_FHIR_EXAMPLES
+export CONCORD_DATABASE_URL=sqlite:$work/run/concord.db
+export CONCORD_DEVELOPMENT_ISSUER=true
+export CONCORD_LISTEN=${CONCORD_LISTEN:-127.0.0.1:8089}
+"$concord" serve >"$work/run/log" 2>&1 &
+server=$!
+stop() {
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+curl -fs -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "http://$CONCORD_LISTEN/readyz" ||
+    die "the server is not ready: see $work/run/log"
+CONCORD_BASE=http://$CONCORD_LISTEN/fhir
+CONCORD_TOKEN=$("$concord" token --system --expires-in 1h)
+export CONCORD_BASE CONCORD_TOKEN
+
+say "running"
+for script in fhirclient fhir-kit-client medplum; do
+    (cd "$work" && node "$script.mjs")
+done | tee "$work/run/steps"
+for script in python_fhirclient python_fhirpy; do
+    (cd "$work" && python/bin/python "$script.py")
+done | tee -a "$work/run/steps"
+
+say "passed and failed"
+awk -F'\t' '{ all[$2]; done[$2, $1]++ } END { for (one in all) printf "%-22s %3d %3d\n", one, done[one, "pass"], done[one, "fail"] }' \
+    "$work/run/steps" | sort
+! grep -q '^fail' "$work/run/steps"

@@ -1,0 +1,122 @@
+//! The rows of the table that are about operations, and about breaking the glass.
+
+use concord_tests::people::with;
+use serde_json::{Value, json};
+
+use super::request::Caller::{GoalApp, Gp, Patient, Stranger, System};
+use super::request::{Row, row};
+use super::rows::{by, changed, reading};
+
+/// All of them.
+pub(super) fn all() -> Vec<Row> {
+    [emergencies(), operations_on_a_record(), operations_on_a_resource()].concat()
+}
+
+/// By a professional without relation to the patient, who breaks the glass.
+fn emergencies() -> Vec<Row> {
+    let broken = |asked: Row| {
+        asked
+            .note("emergency")
+            .quiet_header("X-Purpose-Of-Use", "BTG")
+            .quiet_header("X-Purpose-Reason", "found unconscious")
+    };
+    let paths = [
+        "Observation/{obs}",
+        "Observation/{obs}/_history/1",
+        "Observation/{obs}/_history",
+        "Observation?subject=Patient/{p}",
+        "Patient/{p}/Observation",
+        "Patient/{p}/$everything?_type=Observation",
+        "Observation/{absent}",
+    ];
+    let mut rows: Vec<Row> = paths.iter().map(|path| broken(row(Stranger, "GET", path))).collect();
+    rows.push(broken(row(Stranger, "POST", "Observation").resource(&reading())));
+    rows.push(broken(row(Stranger, "PUT", "Observation/{obs}").resource(&changed())));
+    rows
+}
+
+fn parameters(given: Value) -> Value {
+    json!({"resourceType": "Parameters", "parameter": given})
+}
+
+fn operations_on_a_record() -> Vec<Row> {
+    let nothing = json!({"resourceType": "Parameters"});
+    let paths = [
+        "Patient/{p}/$everything",
+        "Patient/$everything",
+        "Patient/{p}/$summary",
+        "Patient/$summary",
+        "Patient/{p}/$access-log",
+        "Patient/{p}/$due-for-review",
+        "Patient/{p}/$who-can-see",
+        "Observation/$lastn?patient={p}",
+        "Observation/$trend?patient={p}&code=85354-9",
+        "Observation/$duplicates?patient={p}",
+        "Consent/$evaluate?patient=Patient/{p}&actor=RelatedPerson/{p}-carer&resource=Observation/{obs}",
+    ];
+    let mut rows = Vec::new();
+    for path in paths {
+        rows.extend(by(&[System, Patient, Gp, Stranger, GoalApp], |caller| row(caller, "GET", path)));
+        rows.push(row(Patient, "POST", path).resource(&nothing));
+    }
+    let asked = [
+        "Patient/{p}/$everything?_count=1",
+        "Patient/{p}/$everything?_elements=id",
+        "Patient/{p}/$everything?colour=red",
+        "Patient/{absent}/$everything",
+        "Patient/not_an_id/$everything",
+        "Observation/$trend?patient={p}",
+        "Observation/$lastn?patient={p}&patient={p}",
+        "Consent/$evaluate",
+    ];
+    rows.extend(asked.map(|path| row(Patient, "GET", path)));
+    let count = parameters(json!([{"name": "_count", "valueInteger": 1}]));
+    rows.push(row(Patient, "POST", "Patient/{p}/$everything").resource(&count).note("with a parameter"));
+    rows.push(row(Patient, "POST", "Patient/{p}/$everything").note("without a body"));
+    rows
+}
+
+fn operations_on_a_resource() -> Vec<Row> {
+    let label =
+        json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]});
+    let labels = parameters(json!([{"name": "meta", "valueMeta": label}]));
+    let reason = parameters(json!([{"name": "reason", "valueString": "it has been talked about"}]));
+    let version = parameters(json!([{"name": "version", "valueId": "2"}]));
+    let correction = json!({"resourceType": "Communication", "status": "completed",
+        "about": [{"reference": "Observation/{obs}"}], "subject": {"reference": "Patient/{p}"},
+        "payload": [{"contentString": "Not so"}]});
+    let mut rows = Vec::new();
+    for caller in [System, Patient, Gp, Stranger, GoalApp] {
+        rows.extend([
+            row(caller, "GET", "Goal/{goal}/$agreement"),
+            row(caller, "GET", "Observation/{obs}/$meta"),
+            row(caller, "POST", "Observation/{obs}/$meta-add").resource(&labels),
+            row(caller, "POST", "Observation/{obs}/$meta-delete").resource(&labels),
+            row(caller, "POST", "ClinicalImpression/{p}-note/$release").resource(&reason),
+            row(caller, "POST", "Observation/{obs}/$verify").resource(&version),
+            row(caller, "POST", "Communication/$correctionrequest").resource(&correction),
+            row(caller, "POST", "Observation/$validate").resource(&reading()),
+            row(caller, "POST", "Observation/{obs}/$validate").resource(&changed()),
+        ]);
+    }
+    let wrong = with(reading(), "status", json!("excellent"));
+    rows.extend([
+        row(Patient, "POST", "Goal/{goal}/$agreement"),
+        row(Patient, "POST", "Observation/{obs}/$meta"),
+        row(Patient, "GET", "Observation/{obs}/$meta-add"),
+        row(Patient, "POST", "Observation/{obs}/$meta-add").note("without a body"),
+        row(Gp, "POST", "AllergyIntolerance/{absent}/$verify").resource(&version),
+        row(Gp, "POST", "MedicationStatement/{absent}/$verify").resource(&version),
+        row(Gp, "POST", "Observation/{obs}/$verify").note("of no version"),
+        row(Patient, "GET", "Observation/$validate"),
+        row(Patient, "GET", "Observation/{obs}/$validate"),
+        row(Patient, "POST", "Observation/$validate").resource(&wrong).note("no such code"),
+        row(Patient, "POST", "Observation/$validate")
+            .resource(&parameters(json!([{"name": "resource", "resource": reading()}])))
+            .note("as a parameter"),
+        row(Patient, "GET", "Observation/$nothing"),
+        row(Patient, "GET", "$nothing"),
+        row(Patient, "GET", "Nonsense/$validate"),
+    ]);
+    rows
+}

@@ -1,0 +1,267 @@
+//! The links between the entries of a transaction: rewritten by the type of the element that each stands in, and nothing
+//! else is.
+
+use concord_tests::client::text;
+use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::{Answer, App, Concord, on_both};
+use serde_json::{Value, json};
+
+on_both! {
+    what_is_no_link_is_stored_as_sent, every_kind_of_link_leads_to_the_new_resource, any_form_of_address_names_an_entry,
+    versions_of_entries, an_unchanged_entry_keeps_its_version, links_to_what_is_patched, conditional_references_are_references
+}
+
+const URN: &str = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
+const OTHER: &str = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e1";
+
+async fn send(app: &App, entries: &[Value]) -> Answer {
+    app.post("/fhir", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})).await
+}
+
+fn entry(method: &str, url: &str, full_url: &str, resource: &Value) -> Value {
+    json!({"fullUrl": full_url, "request": {"method": method, "url": url}, "resource": resource})
+}
+
+/// The address of what an entry wrote, with its version.
+fn versioned(answer: &Answer, place: usize) -> String {
+    let entries = answer.entries();
+    text(&entries[place], "/response/location").trim_start_matches("http://concord.test/fhir/").to_owned()
+}
+
+/// The address of what an entry wrote.
+fn written(answer: &Answer, place: usize) -> String {
+    versioned(answer, place).split("/_history/").next().unwrap_or_default().to_owned()
+}
+
+async fn stored(app: &App, answer: &Answer, place: usize) -> Value {
+    app.get(&written(answer, place)).await.expect(200).json()
+}
+
+/// An identifier, an answer or a name may look like a link: to rewrite it would corrupt the data, and repeat what
+/// `ifNoneExist` is to store once.
+async fn what_is_no_link_is_stored_as_sent(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let observation = json!({"resourceType": "Observation", "status": "final", "code": {"text": URN},
+        "subject": {"reference": "Patient/amina", "display": URN}, "effectiveDateTime": "2026-11-30", "valueString": URN, "note": [{"text": URN}],
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": URN}],
+        "extension": [{"url": "http://x.example/uuid", "valueUuid": URN}, {"url": "http://x.example/c", "valueCanonical": URN},
+            {"url": "http://x.example/m", "valueMarkdown": URN}, {"url": "http://x.example/i", "valueIdentifier": {"value": URN}}]});
+    let mut create = entry("POST", "Observation", URN, &observation);
+    create["request"]["ifNoneExist"] = json!(format!("identifier=urn:ietf:rfc:3986|{URN}"));
+    let mut addresses = Vec::new();
+    for status in ["201", "200", "200"] {
+        let answer = send(&amina, std::slice::from_ref(&create)).await.expect(200);
+        assert!(text(&answer.entries()[0], "/response/status").starts_with(status), "{answer}");
+        addresses.push(written(&answer, 0));
+    }
+    assert!(addresses.iter().all(|address| *address == addresses[0]), "{addresses:?}");
+    let found = amina.get(&addresses[0]).await.expect(200).json();
+    for member in ["code", "valueString", "note", "identifier", "extension"] {
+        assert_eq!(found[member], observation[member], "{member}");
+    }
+    assert_eq!(text(&found, "/subject/display"), URN);
+    // A definition is called as it is called, whatever its entry is.
+    let canonical = "http://source.example/fhir/CodeSystem/colours";
+    let entries = [
+        entry(
+            "POST",
+            "CodeSystem",
+            canonical,
+            &json!({"resourceType": "CodeSystem", "url": canonical, "status": "active",
+            "content": "complete", "concept": [{"code": "red"}]}),
+        ),
+        entry(
+            "POST",
+            "ValueSet",
+            OTHER,
+            &json!({"resourceType": "ValueSet", "url": OTHER, "status": "active",
+            "compose": {"include": [{"system": canonical}]}}),
+        ),
+        entry(
+            "POST",
+            "Basic",
+            URN,
+            &json!({"resourceType": "Basic", "code": {"coding": [{"system": canonical, "code": "red"}]},
+            "meta": {"profile": [canonical]}}),
+        ),
+    ];
+    let system = concord.system();
+    let answer = send(&system, &entries).await.expect(200);
+    assert_eq!(text(&stored(&system, &answer, 0).await, "/url"), canonical);
+    let set = stored(&system, &answer, 1).await;
+    assert_eq!((text(&set, "/url"), text(&set, "/compose/include/0/system")), (OTHER, canonical));
+    let basic = stored(&system, &answer, 2).await;
+    assert_eq!((text(&basic, "/code/coding/0/system"), text(&basic, "/meta/profile/0")), (canonical, canonical));
+    // What a Bundle holds is stored as it is.
+    let collection = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": URN, "resource":
+        {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": URN}}}]});
+    let answer = send(&system, &[entry("POST", "Bundle", URN, &collection)]).await.expect(200);
+    assert_eq!(stored(&system, &answer, 0).await["entry"], collection["entry"]);
+}
+
+async fn every_kind_of_link_leads_to_the_new_resource(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    for source in ["http://source.example/fhir/Patient/s", URN, "urn:oid:1.2.3.4"] {
+        let div = format!(
+            "<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{source}\">{source}</a><a title='x' href='{source}'>y</a>\
+             <img alt='z' src='{source}'/></div>"
+        );
+        let plan = json!({"resourceType": "CarePlan", "status": "active", "intent": "plan",
+            "text": {"status": "generated", "div": div}, "subject": {"reference": source},
+            "instantiatesUri": ["http://other.example", source], "instantiatesCanonical": [source],
+            "contained": [{"resourceType": "Basic", "id": "b", "code": {"text": source}, "subject": {"reference": source}}],
+            "supportingInfo": [{"reference": "#b"}, {"reference": source}],
+            "extension": [{"url": "http://x.example/a", "valueUri": source}, {"url": "http://x.example/b", "valueUrl": source},
+                {"url": "http://x.example/c", "valueReference": {"reference": source}},
+                {"url": "http://x.example/d", "valueAttachment": {"url": source}},
+                {"url": "http://x.example/e", "extension": [{"url": "http://x.example/f", "valueUri": source}]}],
+            "_intent": {"extension": [{"url": "http://x.example/g", "valueUri": source}]}});
+        let entries = [
+            entry("POST", "Patient", source, &json!({"resourceType": "Patient", "active": true})),
+            entry("POST", "CarePlan", OTHER, &plan),
+        ];
+        let answer = send(&system, &entries).await.expect(200);
+        let patient = written(&answer, 0);
+        let found = stored(&system, &answer, 1).await;
+        for place in [
+            "/subject/reference",
+            "/instantiatesUri/1",
+            "/contained/0/subject/reference",
+            "/supportingInfo/1/reference",
+            "/extension/0/valueUri",
+            "/extension/1/valueUrl",
+            "/extension/2/valueReference/reference",
+            "/extension/3/valueAttachment/url",
+            "/extension/4/extension/0/valueUri",
+            "/_intent/extension/0/valueUri",
+        ] {
+            assert_eq!(text(&found, place), patient, "{place} of {source}");
+        }
+        let wanted = div.replace(&format!("\"{source}\""), &format!("\"{patient}\""));
+        let wanted = wanted.replace(&format!("'{source}'"), &format!("'{patient}'"));
+        assert_eq!(text(&found, "/text/div"), wanted);
+        assert_eq!(
+            (text(&found, "/instantiatesCanonical/0"), text(&found, "/contained/0/code/text")),
+            (source, source)
+        );
+    }
+}
+
+/// Relative links are relative to where their entry came from.
+async fn any_form_of_address_names_an_entry(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let letter = json!({"resourceType": "Binary", "contentType": "text/plain", "data": "aGVsbG8="});
+    let document = json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
+        "content": [{"attachment": {"url": "Binary/letter"}}, {"attachment": {"url": "https://a.example/r/Binary/letter"}}]});
+    let entries = [
+        entry("POST", "Binary", "https://a.example/r/Binary/letter", &letter),
+        entry("POST", "DocumentReference", "https://a.example/r/DocumentReference/1", &document),
+    ];
+    let answer = send(&system, &entries).await.expect(200);
+    let found = stored(&system, &answer, 1).await;
+    for place in ["/content/0/attachment/url", "/content/1/attachment/url"] {
+        assert_eq!(text(&found, place), written(&answer, 0), "{place}");
+    }
+    assert_eq!(text(&found, "/subject/reference"), "Patient/amina");
+    for named in ["Patient/source", "http://concord.test/fhir/Patient/source", "mailto:source@a.example"] {
+        let reading = with(blood_pressure("amina", 120), "subject", json!({"reference": named}));
+        let entries = [
+            entry("POST", "Observation", OTHER, &reading),
+            entry("POST", "Patient", named, &json!({"resourceType": "Patient"})),
+        ];
+        let answer = send(&system, &entries).await.expect(200);
+        assert_eq!(text(&stored(&system, &answer, 0).await, "/subject/reference"), written(&answer, 1), "{named}");
+    }
+}
+
+/// A reference to a version is to that which the entry leads to, whichever it named.
+async fn versions_of_entries(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let source = "http://source.example/fhir/Patient/s";
+    let old = json!({"resourceType": "Patient", "id": "known", "active": true});
+    system.store(&old).await;
+    system.put("Patient/known", &with(old.clone(), "active", json!(false))).await.expect(200);
+    let patient = json!({"resourceType": "Patient", "identifier": [{"system": "urn:app", "value": "v"}]});
+    let mut condition = entry("POST", "Patient", source, &patient);
+    condition["request"]["ifNoneExist"] = json!("identifier=urn:app|v");
+    for (subject, version) in [
+        (entry("POST", "Patient", source, &json!({"resourceType": "Patient"})), 1),
+        (condition.clone(), 1),
+        (condition, 1),
+        (entry("PUT", "Patient/known", source, &with(old.clone(), "gender", json!("male"))), 3),
+        (entry("PUT", "Patient?identifier=urn:app|v", source, &with(patient.clone(), "active", json!(true))), 2),
+        (entry("PUT", "Patient/brand-new", source, &with(old.clone(), "id", json!("brand-new"))), 1),
+    ] {
+        for reference in [format!("{source}/_history/7"), "Patient/s/_history/7".to_owned()] {
+            let reading = with(blood_pressure("amina", 120), "subject", json!({"reference": reference}));
+            let entries =
+                [entry("POST", "Observation", "http://source.example/fhir/Observation/1", &reading), subject.clone()];
+            let answer = send(&system, &entries).await.expect(200);
+            assert_eq!(versioned(&answer, 1), format!("{}/_history/{version}", written(&answer, 1)), "{subject}");
+            let found = stored(&system, &answer, 0).await;
+            assert_eq!(text(&found, "/subject/reference"), versioned(&answer, 1), "{subject}");
+        }
+    }
+}
+
+/// Which version an update leads to is known when it is done: one that changes nothing leads to none.
+async fn an_unchanged_entry_keeps_its_version(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let group = |id: &str, other: &str| {
+        json!({"resourceType": "Group", "id": id, "type": "person", "actual": true,
+            "member": [{"entity": {"reference": format!("http://source.example/fhir/Group/{other}/_history/1")}}]})
+    };
+    let entries = [
+        entry("PUT", "Group/a", "http://source.example/fhir/Group/a", &group("a", "b")),
+        entry("PUT", "Group/b", "http://source.example/fhir/Group/b", &group("b", "a")),
+    ];
+    for _ in 0..2 {
+        let answer = send(&system, &entries).await.expect(200);
+        for (place, other) in [(0, "b"), (1, "a")] {
+            assert_eq!(versioned(&answer, place).rsplit('/').next(), Some("1"));
+            let found = stored(&system, &answer, place).await;
+            assert_eq!(text(&found, "/member/0/entity/reference"), format!("Group/{other}/_history/1"));
+        }
+    }
+    // The log tells of each entry once, however often it was tried.
+    let told = system.get("AuditEvent?entity=Group/a&_count=100").await.expect(200).matches();
+    let writes = told.iter().filter(|event| ["C", "U"].contains(&text(event, "/action"))).count();
+    assert_eq!(writes, 2, "{told:?}");
+}
+
+async fn links_to_what_is_patched(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+        "identifier": [{"system": "urn:app", "value": "g"}], "subject": {"reference": "Patient/amina"}});
+    let id = amina.create(&goal).await;
+    let plan = json!({"resourceType": "CarePlan", "status": "active", "intent": "plan", "title": "Mine",
+        "category": [{"text": "support"}], "subject": {"reference": "Patient/amina"}, "goal": [{"reference": URN}]});
+    for url in [format!("Goal/{id}"), "Goal?identifier=urn:app|g".to_owned()] {
+        // [{"op": "replace", "path": "/description/text", "value": "run"}]
+        let patch = json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data":
+            "W3sib3AiOiAicmVwbGFjZSIsICJwYXRoIjogIi9kZXNjcmlwdGlvbi90ZXh0IiwgInZhbHVlIjogInJ1biJ9XQ=="});
+        let entries = [entry("PATCH", &url, URN, &patch), entry("POST", "CarePlan", OTHER, &plan)];
+        let answer = send(&amina, &entries).await.expect(200);
+        assert_eq!(text(&stored(&amina, &answer, 1).await, "/goal/0/reference"), format!("Goal/{id}"), "{url}");
+    }
+}
+
+/// A search stands for a reference, and for no other text that looks like one.
+async fn conditional_references_are_references(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let text_of_search = "Patient?identifier=urn:app|nobody";
+    let basic = json!({"resourceType": "DetectedIssue", "status": "final", "reference": text_of_search,
+        "patient": {"reference": "Patient/amina"}, "extension": [{"url": "http://x.example", "valueUri": text_of_search}]});
+    let answer = send(&system, &[entry("POST", "DetectedIssue", URN, &basic)]).await.expect(200);
+    let found = stored(&system, &answer, 0).await;
+    assert_eq!((text(&found, "/reference"), text(&found, "/extension/0/valueUri")), (text_of_search, text_of_search));
+    let by_search = with(basic, "patient", json!({"reference": text_of_search}));
+    send(&system, &[entry("POST", "DetectedIssue", URN, &by_search)]).await.expect(412);
+}

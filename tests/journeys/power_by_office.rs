@@ -1,0 +1,127 @@
+//! An office gives its reason for every act, and nobody changes by an operation what is never changed.
+
+use concord_tests::client::{Answer, Method, text};
+use concord_tests::people::{self, blood_pressure, with, without};
+use concord_tests::{App, Concord, on_both};
+use serde_json::{Value, json};
+
+use crate::power_by_writing::meta;
+
+on_both! { an_office_needs_its_reason_for_every_act, what_is_never_changed_is_not_released }
+
+const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+const AMINA: &str = "Patient/amina";
+const GP: &str = "Practitioner/gp";
+
+/// An office gives its reason for every act, also on data without an author; with it, it may.
+async fn an_office_needs_its_reason_for_every_act(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let mut problems = Vec::new();
+    for office in ["privacy-officer", "safeguarding-lead"] {
+        for holder in ["Practitioner/gp-elsewhere", GP] {
+            // Without a reason they may what they may without the office.
+            let plain = acts(&concord.user(holder), &system, "plain").await;
+            let officer = acts(&concord.officer(holder, office), &system, "office").await;
+            for ((act, plain), (_, officer)) in plain.iter().zip(&officer) {
+                if plain != officer {
+                    problems.push(format!("{office} {holder}, {act}: {officer}, and {plain} without the office"));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// What somebody gets who tries to change data that names no author; each time on data of its own.
+async fn acts(app: &App, system: &App, name: &str) -> Vec<(&'static str, String)> {
+    let security = |code: &str| json!({"security": [{"system": ACT, "code": code}]});
+    let fresh = async |resource: Value| {
+        // As a system loads it: nobody is named.
+        format!("{}/{}", text(&resource, "/resourceType"), system.create(&resource).await)
+    };
+    let reading = async || fresh(blood_pressure("amina", 120)).await;
+    let hidden = async || fresh(with(blood_pressure("amina", 121), "meta", security("NOPAT"))).await;
+    let sharing = async || {
+        fresh(without(people::consent("active", "RelatedPerson/neighbour", &["access"], &["Goal"]), "id")).await
+    };
+    let because = json!({"resourceType": "Parameters",
+        "parameter": [{"name": "reason", "valueString": "the patient has asked for it"}]});
+    let patch = json!([{"op": "replace", "path": "/status", "value": "amended"}]).to_string();
+    let note = json!({"resourceType": "Condition", "subject": {"reference": AMINA}, "code": {"text": name}});
+    let mut all = Vec::new();
+    let outcome = |answer: &Answer, version: &str| match answer.status {
+        400.. => format!("refused {version}"),
+        status => format!("{status} {version}"),
+    };
+    for act in
+        ["update", "patch", "$meta-add", "$meta-delete", "$release", "delete", "update a Consent", "delete a Consent"]
+    {
+        let place = match act {
+            "$meta-delete" | "$release" => hidden().await,
+            "update a Consent" | "delete a Consent" => sharing().await,
+            _ => reading().await,
+        };
+        let stored = system.get(&place).await.expect(200).json();
+        let answer = match act {
+            "update" => app.put(&place, &with(stored, "status", json!("amended"))).await,
+            "patch" => app.ask(Method::PATCH, &place).body("application/json-patch+json", patch.clone()).await,
+            "$meta-add" => app.post(&format!("{place}/$meta-add"), &meta("NOPAT")).await,
+            "$meta-delete" => app.post(&format!("{place}/$meta-delete"), &meta("NOPAT")).await,
+            "$release" => app.post(&format!("{place}/$release"), &because).await,
+            "update a Consent" => app.put(&place, &with(stored, "status", json!("inactive"))).await,
+            _ => app.delete(&place).await,
+        };
+        let after = system.get(&place).await;
+        all.push((act, outcome(&answer, after.header("etag"))));
+    }
+    let created = app.post("Condition", &note).await;
+    all.push(("create", outcome(&created, "")));
+    all
+}
+
+/// Operations that write respect the types that are never changed.
+async fn what_is_never_changed_is_not_released(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, gp) = (concord.system(), concord.user(GP));
+    let condition = json!({"resourceType": "Condition", "subject": {"reference": AMINA}, "code": {"text": "x"},
+        "meta": {"security": [{"system": ACT, "code": "NOPAT"}]}});
+    let condition = format!("Condition/{}", gp.create(&condition).await);
+    let told = system.get(&format!("Provenance?target={condition}")).await.expect(200).ids();
+    let event = json!({"resourceType": "AuditEvent",
+        "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
+        "recorded": "2026-11-30T03:00:00Z", "agent": [{"who": {"reference": GP}, "requestor": true}],
+        "source": {"observer": {"display": "the hospital"}}, "entity": [{"what": {"reference": AMINA}}],
+        "meta": {"security": [{"system": ACT, "code": "NOPAT"}]}});
+    let event = system.create(&event).await;
+    let because = json!({"resourceType": "Parameters",
+        "parameter": [{"name": "reason", "valueString": "we have talked about it"}]});
+    let officer = concord.officer("Practitioner/gp-elsewhere", "privacy-officer");
+    let mut problems = Vec::new();
+    for place in [format!("Provenance/{}", told[0]), format!("AuditEvent/{event}")] {
+        let before = system.get(&place).await.expect(200);
+        for (who, app) in [
+            ("a professional", &gp),
+            ("an officer", &officer),
+            ("a system", &system),
+            ("the patient", &concord.patient("amina")),
+        ] {
+            for (operation, given) in
+                [("$release", &because), ("$meta-add", &meta("MH")), ("$meta-delete", &meta("NOPAT"))]
+            {
+                let ask = app.post(&format!("{place}/{operation}"), given);
+                let answer = ask.header("x-purpose-reason", "the patient has asked for it").await;
+                // What she puts beside it is no change of it.
+                let beside = who == "the patient" && operation == "$meta-add" && answer.status == 200;
+                if !matches!(answer.status, 403 | 404 | 405 | 422) && !beside {
+                    problems.push(format!("{who}, {place}/{operation}: {}", answer.status));
+                }
+            }
+        }
+        let after = system.get(&place).await.expect(200);
+        if before.header("etag") != after.header("etag") {
+            problems.push(format!("{place} has changed: {after}"));
+        }
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
