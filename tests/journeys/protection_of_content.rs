@@ -113,6 +113,14 @@ async fn wherever_an_attachment_stands(concord: &Concord) {
             json!({"resourceType": "Communication", "status": "completed", "subject": {"reference": "Patient/amina"},
             "payload": [{"contentReference": {"reference": "Binary/referenced"}}]}),
         ),
+        (
+            "named",
+            with(
+                plain(),
+                "extension",
+                json!([{"url": "http://example.org/of", "valueReference": {"reference": "Binary/named"}}]),
+            ),
+        ),
         ("absolute", document("http://concord.test/fhir/Binary/absolute")),
         ("version", document("Binary/version/_history/1")),
     ] {

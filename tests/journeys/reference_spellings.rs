@@ -46,6 +46,8 @@ fn bad(name: &str) -> Vec<String> {
         format!("{kind}/./{id}"),
         format!("{kind}/{id}/x"),
         format!("{kind}/{id}%20"),
+        format!("{kind};x=1/{id}"),
+        format!("{name};x=1"),
         small,
     ];
     let below: Vec<String> = all.iter().map(|one| format!("{BASE}/{one}")).collect();
@@ -56,6 +58,8 @@ fn bad(name: &str) -> Vec<String> {
         "//",
         "../",
         "/fhir/",
+        "http:",
+        "https:/fhir/",
         "//concord.test/fhir/",
         "http://concord.test/fhir//",
         "http://concord.test//fhir/",
@@ -118,12 +122,14 @@ async fn what_looks_like_one_is_refused(concord: &Concord) {
     }
     for one in bad("Encounter/known").into_iter().step_by(7) {
         let extension = json!([{"url": "http://example.org/during", "valueReference": spelled(&one)}]);
+        let beside = json!({"extension": [{"url": "http://example.org/scan", "valueAttachment": {"url": one}}]});
         let inner = json!({"resourceType": "Procedure", "id": "inner", "status": "completed", "subject": {"reference": "Patient/amina"},
             "encounter": spelled(&one)});
         let outer = with(blood_pressure("amina", 120), "partOf", json!([{"reference": "#inner"}]));
         for (place, resource) in [
             ("Observation.extension[0].value", with(blood_pressure("amina", 120), "extension", extension)),
             ("Observation.contained[0].encounter", with(outer, "contained", json!([inner]))),
+            ("Observation._status.extension[0].value", with(blood_pressure("amina", 120), "_status", beside)),
         ] {
             let answer = system.post("Observation", &resource).await;
             assert_eq!(answer.status, 422, "{one:?} at {place}");
@@ -148,6 +154,14 @@ async fn what_looks_like_one_is_refused(concord: &Concord) {
             .header("x-provenance", &provenance.to_string())
             .await;
         assert_eq!(told.status, 422, "{one:?} in X-Provenance");
+    }
+    // A canonical may have a fragment.
+    for one in bad("Questionnaire/x").into_iter().filter(|one| !one.contains('#')).step_by(3) {
+        let answers = json!({"resourceType": "QuestionnaireResponse", "status": "completed", "subject": {"reference": "Patient/amina"},
+            "questionnaire": format!("{one}|2")});
+        for app in [&system, &amina] {
+            said("QuestionnaireResponse.questionnaire", &app.post("QuestionnaireResponse", &answers).await, &one);
+        }
     }
     for one in bad("Binary/x").into_iter().step_by(3) {
         let document = json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},

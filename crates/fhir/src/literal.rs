@@ -57,7 +57,7 @@ fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
 }
 
 /// Whether a text that is no reference to this server would be one to whoever reads urls as browsers and other servers do:
-/// with white space, backslashes, escapes, dots, empty segments, queries and fragments, in any case.
+/// with white space, backslashes, escapes, dots, empty segments, parameters of segments, queries and fragments, in any case.
 fn is_meant_for(reference: &str, base: &str) -> bool {
     if reference.starts_with("urn:") {
         return false;
@@ -80,9 +80,10 @@ fn is_meant_for(reference: &str, base: &str) -> bool {
         let bare = |host: &str| host.trim_end_matches(":80").trim_end_matches(":443").trim_end_matches('.').to_owned();
         !own.is_empty() && bare(host) == bare(&own.to_ascii_lowercase())
     };
+    // Without an authority it is a path of this server, which some take it for after a scheme too (RFC 3986, section 5.2.2).
     let path = match net_path {
         Some((authority, path)) if is_own(authority) => path,
-        _ if is_absolute => return false,
+        Some(_) if is_absolute => return false,
         _ => rest,
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -132,11 +133,11 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// The segments of a path, without empty ones and dots.
+/// The segments of a path, without empty ones, dots and what follows a semicolon (RFC 3986, section 3.3).
 fn segments(path: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for segment in path.split('/') {
-        match segment {
+        match segment.split(';').next().unwrap_or_default() {
             "" | "." => {}
             ".." => {
                 found.pop();
@@ -249,6 +250,10 @@ pub(crate) mod tests {
             "Encounter/e_1",
             "Encounter/",
             "Encounter/e1\u{200b}",
+            "Encounter;x=1/e1",
+            "Encounter%3Bx/e1",
+            "Encounter/e1;x=1",
+            "Encounter/;x/e1",
         ];
         let mut all: Vec<String> = relative.iter().map(|one| (*one).to_owned()).collect();
         all.extend(relative.iter().map(|one| format!("{BASE}/{one}")));
@@ -276,6 +281,11 @@ pub(crate) mod tests {
                 [
                     "//phr.example/fhir/",
                     "https:////phr.example/fhir/",
+                    "https:",
+                    "HTTP:",
+                    "https:/",
+                    "https:fhir/",
+                    "https://phr.example/fhir;x/",
                     "https://phr.example/fhir//",
                     "https://phr.example//fhir/",
                     "https://phr.example/x/../fhir/",

@@ -60,8 +60,8 @@ pub(crate) fn check(database: &Path) -> Result<(), String> {
     }
 }
 
-/// A database and what SQLite keeps beside it.
-const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
+/// A database and what is kept beside it, by SQLite and by us.
+const ENDINGS: [&str; 6] = ["", "-wal", "-shm", "-aside", "-aside-wal", "-aside-shm"];
 
 /// Refuses a database that somebody has open: they would go on with what is no longer there.
 fn refuse_in_use(database: &Path) -> Result<(), String> {

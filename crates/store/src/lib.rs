@@ -238,6 +238,7 @@ impl Store {
         reads: Reads,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        self.log_is_whole(reads).await;
         let (result, records) = match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.read(&self.shared, reads, work),
             Backend::Postgres(postgres) => postgres.read(work).await,
@@ -259,6 +260,7 @@ impl Store {
         place: impl Future<Output = Result<P, E>>,
         work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        self.log_is_whole(reads).await;
         let (result, records) = match &*self.backend {
             Backend::Sqlite(sqlite) => {
                 let begun = match extent {
@@ -289,6 +291,13 @@ impl Store {
         };
         self.append(records).await?;
         result
+    }
+
+    /// Waits, before the log is read, until it has all that was answered.
+    async fn log_is_whole(&self, reads: Reads) {
+        if let (Backend::Sqlite(sqlite), Reads::Everything) = (&*self.backend, reads) {
+            sqlite.log_is_whole().await;
+        }
     }
 
     /// On the embedded database: a read on a thread of its own.

@@ -65,6 +65,14 @@ impl<T> Turns<T> {
         }
     }
 
+    /// What has come that is no write. The writes among it stay.
+    pub(crate) fn others_than_writes(&mut self, jobs: &Receiver<T>) -> Vec<T> {
+        let (writes, others) = jobs.try_iter().partition(|job| (self.is_write)(job));
+        let writes: Vec<T> = writes;
+        self.left.extend(writes);
+        others
+    }
+
     /// Leaves a job for the next commit.
     pub(crate) fn leave(&mut self, job: T) {
         self.left.push_back(job);

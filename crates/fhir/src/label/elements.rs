@@ -88,12 +88,12 @@ impl Says {
     }
 
     /// Whether the labels of the resource are handed on to one of that type, which is content of it. What is nothing but
-    /// content is that of whatever names it.
+    /// content is that of whatever names it, and is nobody.
     pub(super) fn hands_back_to(self, target: ResourceType) -> bool {
         match self {
             Says::Shows => is_content(target),
-            Says::Part | Says::AsIs => target == BARE,
-            Says::Who | Says::Nothing => false,
+            Says::Part | Says::AsIs | Says::Who => target == BARE,
+            Says::Nothing => false,
         }
     }
 
@@ -195,5 +195,8 @@ mod tests {
         let named = Says::of("Communication.payload", "content");
         assert!(named.hands_back_to(ResourceType::of("Binary")) && named.hands_on(ResourceType::of("Binary")));
         assert!(!named.hands_back_to(ResourceType::of("Media")), "a reference goes one way");
+        for (name, says) in rows().filter(|(_, says)| !says.hands_back_to(BARE)) {
+            assert_eq!(says, Says::Nothing, "{name}");
+        }
     }
 }

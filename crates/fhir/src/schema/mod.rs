@@ -4,7 +4,7 @@
 //! ([`r4`]) into shapes that the check, the summary and the XML form walk alike. A profile has the same form: a copy of
 //! shapes with narrower elements.
 
-mod attachments;
+mod addresses;
 mod check;
 pub(crate) mod element_path;
 mod invariants;
@@ -19,7 +19,7 @@ mod table;
 mod targets;
 mod temporal;
 
-pub use attachments::attachments;
+pub use addresses::addresses;
 pub use check::check;
 pub(crate) use check::check_element;
 pub use links::{LinkKind, NewLink, relink};

@@ -14,11 +14,11 @@ use diesel::sql_types::{BigInt, SmallInt, Text};
 pub use condition::{Interactions, SEARCHABLE};
 
 /// The values of records column by column, as PostgreSQL takes many at once.
-fn columns(sql: Sql, records: &[Record], pks: &[i64], now: i64) -> Sql {
+fn columns(sql: Sql, records: &[Record], pks: &[i64], at: &[i64]) -> Sql {
     let text = |text: fn(&Record) -> &String| Bind::Texts(records.iter().map(|one| text(one).clone()).collect());
     let small = |number: fn(&Record) -> i16| Bind::Smalls(records.iter().map(number).collect());
     let binds = [
-        Bind::Bigs(vec![now; records.len()]),
+        Bind::Bigs(at.to_vec()),
         small(|one| one.interaction),
         small(|one| one.outcome),
         Bind::Bigs(records.iter().map(|one| one.patient).collect()),
@@ -38,12 +38,12 @@ fn columns(sql: Sql, records: &[Record], pks: &[i64], now: i64) -> Sql {
 }
 
 /// The same row by row.
-fn rows(mut sql: Sql, records: &[Record], pks: &[i64], now: i64) -> Sql {
-    for (place, (record, pk)) in records.iter().zip(pks).enumerate() {
+fn rows(mut sql: Sql, records: &[Record], pks: &[i64], at: &[i64]) -> Sql {
+    for (place, ((record, pk), at)) in records.iter().zip(pks).zip(at).enumerate() {
         sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
         let binds: [Bind; 15] = [
             (*pk).into(),
-            now.into(),
+            (*at).into(),
             record.interaction.into(),
             record.outcome.into(),
             record.patient.into(),
@@ -194,32 +194,63 @@ impl Transaction<'_> {
     /// Puts events into the log, in as few statements as their number allows.
     pub fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
         let numbers: Vec<i64> = records.iter().map(|_| self.next_key()).collect();
-        self.append_numbered(records, &numbers)
+        self.append_numbered(records, &numbers, &vec![self.now; records.len()])
     }
 
     /// Puts one event into the log under a number that was made before.
     pub fn append_as(&mut self, pk: i64, record: &Record, about: &[Source]) -> Result<(), StoreError> {
         self.put_sources_of_event(pk, about)?;
-        self.append_numbered(std::slice::from_ref(record), &[pk])
+        self.append_numbered(std::slice::from_ref(record), &[pk], &[self.now])
     }
 
-    fn append_numbered(&mut self, records: &[Record], numbers: &[i64]) -> Result<(), StoreError> {
-        let now = self.now;
-        let most = if self.is_postgres() { ONE_STATEMENT } else { ONE_STATEMENT_EMBEDDED };
-        for (chunk, pks) in records.chunks(most).zip(numbers.chunks(most)) {
-            // A failure undoes the whole transaction, so SQLite need not be able to undo the statement alone.
-            let sql = Sql::new(if self.is_postgres() { "INSERT" } else { "INSERT OR FAIL" }).sql(
-                " INTO audit (pk, at, interaction, outcome, patient, agent, client, purpose, type, entity, version, \
-                 query, reason, request, body) ",
-            );
-            let sql = if self.is_postgres() { columns(sql, chunk, pks, now) } else { rows(sql, chunk, pks, now) };
-            self.run(sql)?;
-        }
+    fn append_numbered(&mut self, records: &[Record], numbers: &[i64], at: &[i64]) -> Result<(), StoreError> {
+        self.insert_events(records, numbers, at)?;
         if !self.is_postgres() && !records.is_empty() {
             self.enter_early(records, numbers)?;
         }
         self.count_appended(records.len());
         Ok(())
+    }
+
+    fn insert_events(&mut self, records: &[Record], numbers: &[i64], at: &[i64]) -> Result<(), StoreError> {
+        let most = if self.is_postgres() { ONE_STATEMENT } else { ONE_STATEMENT_EMBEDDED };
+        for ((chunk, pks), at) in records.chunks(most).zip(numbers.chunks(most)).zip(at.chunks(most)) {
+            // A failure undoes the whole transaction, so SQLite need not be able to undo the statement alone.
+            let sql = Sql::new(if self.is_postgres() { "INSERT" } else { "INSERT OR FAIL" }).sql(
+                " INTO audit (pk, at, interaction, outcome, patient, agent, client, purpose, type, entity, version, \
+                 query, reason, request, body) ",
+            );
+            let sql = if self.is_postgres() { columns(sql, chunk, pks, at) } else { rows(sql, chunk, pks, at) };
+            self.run(sql)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps events in another file than the log, under the numbers that they have there in the end.
+    pub(crate) fn put_aside(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let numbers: Vec<i64> = records.iter().map(|_| self.next_key()).collect();
+        self.insert_events(records, &numbers, &vec![self.now; records.len()])
+    }
+
+    /// The first of the events that are kept there, without the ids of patients.
+    pub(crate) fn put_aside_before(&mut self, limit: i64) -> Result<Vec<Stored>, StoreError> {
+        let sql = Sql::new("SELECT a.pk").sql(COLUMNS);
+        let sql = sql.sql(" FROM audit a JOIN (SELECT '' AS id) p ORDER BY a.pk LIMIT ").bind(limit);
+        Ok(self.rows::<Columns, StoredRow>(sql)?.into_iter().map(StoredRow::stored).collect())
+    }
+
+    /// Puts such events into the log that it does not have yet.
+    pub(crate) fn take_in(&mut self, events: Vec<Stored>) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(()) };
+        let known = self.record_numbers(first.pk - 1, last.pk)?;
+        let new = events.into_iter().filter(|event| !known.contains(&event.pk));
+        let (mut records, mut numbers, mut at) = (Vec::new(), Vec::new(), Vec::new());
+        for event in new {
+            numbers.push(event.pk);
+            at.push(event.at);
+            records.push(event.record);
+        }
+        self.append_numbered(&records, &numbers, &at)
     }
 
     /// The events that are looked for, oldest or newest first, at most `limit`; after one of them, only what follows it.

@@ -1,11 +1,15 @@
 //! Who comes when on the only writer.
 
 use std::pin::{Pin, pin};
+use std::sync::mpsc::Receiver;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use concord_fhir::registry::ResourceType;
 
+use super::writer::LONG;
 use super::*;
+use crate::address::DatabaseUrl;
 use crate::testing::Scratch;
 
 /// Who has had a turn.
@@ -106,4 +110,94 @@ async fn whether_the_database_answers_is_not_behind_all_writes_that_wait() {
     for one in [first.await, second.await, third.await] {
         one.unwrap();
     }
+}
+
+/// A write that holds the writer until it is told to go on, and runs statements all the time.
+fn holds(go: Receiver<()>) -> impl FnOnce(&mut Transaction<'_>) -> Reply<(), StoreError> + Send {
+    move |transaction| {
+        while go.try_recv().is_err() {
+            transaction.set_setting("none", String::new()).unwrap();
+        }
+        (Ok(()), vec![entry("write")])
+    }
+}
+
+fn entry(agent: &str) -> Record {
+    Record { agent: agent.to_owned(), ..Record::default() }
+}
+
+/// Who is in the log, in its order.
+async fn logged(store: &crate::Store) -> Vec<String> {
+    let events = |transaction: &mut Transaction<'_>| (transaction.records_between(0, i64::MAX, 100), Vec::new());
+    store.read(events).await.unwrap().into_iter().map(|event| event.record.agent).collect()
+}
+
+#[tokio::test]
+async fn who_reads_does_not_wait_for_a_write_that_holds_the_writer() {
+    let [scratch, _] = Scratch::both();
+    let store = scratch.store();
+    let goal = ResourceType::of("Goal");
+    let read = |agent: &'static str| store.read_head(goal, "a", move |_| (Ok::<_, StoreError>(()), vec![entry(agent)]));
+    let taken = Taken::default();
+    let (first, begins, end) = long_turn(&taken, "first");
+    let (go, goes) = channel();
+    let mut first = pin!(store.write(first));
+    asked(first.as_mut());
+    begins.await.unwrap();
+    // These two come to the writer together: the read is done in the commit that the write holds up.
+    let (mut held, mut early) = (pin!(store.write(holds(goes))), pin!(read("early")));
+    asked(held.as_mut());
+    asked(early.as_mut());
+    drop(end);
+    first.await.unwrap();
+    early.await.unwrap();
+    read("late").await.unwrap();
+    store.append(vec![entry("search")]).await.unwrap();
+    assert!(store.ready().await);
+    let mut behind = pin!(store.write(turn(&taken, "behind")));
+    let mut log = pin!(logged(&store));
+    asked(held.as_mut());
+    asked(behind.as_mut());
+    asked(log.as_mut());
+    go.send(()).unwrap();
+    held.await.unwrap();
+    behind.await.unwrap();
+    let mut told = log.await;
+    assert_eq!(told.len(), 4, "{told:?}");
+    told.sort_unstable();
+    assert_eq!(told, ["early", "late", "search", "write"]);
+}
+
+#[tokio::test]
+async fn what_is_kept_beside_the_database_is_in_the_log_once() {
+    let [scratch, _] = Scratch::both();
+    let DatabaseUrl::Sqlite(path) = &scratch.address else { panic!("no file") };
+    drop(scratch.store());
+    let beside = DatabaseUrl::Sqlite(path.with_file_name("concord.db-aside"));
+    let kept = |agent: &str, pk: i64| {
+        let values = format!("({pk}, 7, 1, 0, 0, '{agent}', '', '', -1, '', 0, '', '', '', '')");
+        crate::testing::execute(&beside, &format!("{}; INSERT INTO audit VALUES {values}", aside::TABLE));
+    };
+    kept("before", 11);
+    kept("the crash", 12);
+    let store = scratch.store();
+    assert_eq!(logged(&store).await, ["before", "the crash"]);
+    drop(store);
+    // As if they had not been forgotten before the next crash.
+    kept("before", 11);
+    kept("the crash", 12);
+    kept("after", 13);
+    let store = scratch.store();
+    assert_eq!(logged(&store).await, ["before", "the crash", "after"]);
+    let events = |transaction: &mut Transaction<'_>| (transaction.records_between(0, i64::MAX, 100), Vec::new());
+    assert!(store.read(events).await.unwrap().iter().all(|event| event.at == 7));
+}
+
+#[tokio::test]
+async fn a_file_beside_the_database_that_cannot_be_read_is_said() {
+    let [scratch, _] = Scratch::both();
+    let DatabaseUrl::Sqlite(path) = &scratch.address else { panic!("no file") };
+    std::fs::write(path.with_file_name("concord.db-aside"), [b'x'; 5000]).unwrap();
+    let refused = Aside::of(&scratch.address, crate::Durability::Full).err().unwrap();
+    assert!(refused.contains("-aside"), "{refused}");
 }

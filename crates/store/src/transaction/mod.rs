@@ -56,6 +56,8 @@ pub struct Transaction<'a> {
     pub(crate) state: Option<u64>,
     /// Whether everybody's changes wait for it: it runs on the embedded database's writer.
     pub(crate) only_writer: bool,
+    /// What is done now and then while others wait for it.
+    pub(crate) meanwhile: Option<&'a dyn Fn()>,
     /// Whether it shows the log as it is: a snapshot that has been kept does not.
     pub(crate) sees_log: bool,
     /// Whether it is stopped, and done again elsewhere, when it takes more than a little.
@@ -97,6 +99,7 @@ impl<'a> Transaction<'a> {
             left_to_callers: Left::unbounded(),
             state: None,
             only_writer: false,
+            meanwhile: None,
             sees_log: true,
             may_be_stopped: false,
             statements: 0,
@@ -127,6 +130,9 @@ impl<'a> Transaction<'a> {
 
     /// Lets a statement run, if it may.
     fn spend(&mut self) -> Result<(), StoreError> {
+        if let Some(meanwhile) = self.meanwhile {
+            meanwhile();
+        }
         match &mut self.left {
             Some(0) => {
                 self.exceeded = true;

@@ -44,7 +44,7 @@ pub(crate) fn refuse_conditional(resource_type: ResourceType, value: &Value<'_>)
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
 }
 
-/// Refuses what looks like a reference to a resource of this server and leads to none, in References and in attachments: no
+/// Refuses what looks like a reference to a resource of this server and leads to none, in References, attachments and canonicals: no
 /// part of the server would know what it names, and some other reader may. What a Bundle holds is stored as it is.
 ///
 /// # Errors
@@ -57,7 +57,7 @@ pub(crate) fn refuse_malformed(base: &str, resource_type: ResourceType, value: &
                 itself or below the server's address";
     let issues: Vec<Issue> = index::references(value)
         .into_iter()
-        .chain(schema::attachments(value))
+        .chain(schema::addresses(value))
         .filter(|(_, reference)| Literal::read(reference, base) == Literal::Malformed)
         .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
         .collect();
@@ -94,7 +94,7 @@ impl Unreadable {
     }
 }
 
-/// Looks up every literal reference to a resource of this server, those of attachments among them. `patients` are those in whose records the caller wants
+/// Looks up every literal reference to a resource of this server, those of attachments and canonicals among them. `patients` are those in whose records the caller wants
 /// to write this: they may be named by whoever may do that, also by somebody who may not read the Patient. Where the
 /// operator has references not checked, what is part of no record need not be there.
 ///
@@ -107,8 +107,8 @@ pub(crate) fn unreadable(
 ) -> Result<Unreadable, ApiError> {
     let mut known: Vec<(ResourceType, String, bool)> = Vec::new();
     let mut all = Unreadable::default();
-    // What an attachment holds may be a resource too, and leads nowhere if that is not there.
-    for (place, reference) in index::references(value).into_iter().chain(schema::attachments(value)) {
+    // What an attachment holds or a canonical means may be a resource here too, and leads nowhere if that is not there.
+    for (place, reference) in index::references(value).into_iter().chain(schema::addresses(value)) {
         // What lies on another server is not ours to look up.
         let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base) else { continue };
         let name = resource_type.name();

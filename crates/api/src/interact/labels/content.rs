@@ -102,7 +102,7 @@ fn issues(session: &Session<'_, '_>, value: &Value<'_>, refused: &[Source]) -> V
         }
         _ => false,
     };
-    let named = schema::attachments(value).into_iter().chain(index::references(value));
+    let named = schema::addresses(value).into_iter().chain(index::references(value));
     let places = named.filter(|(_, url)| is_refused(url));
     places.map(|(place, _)| Issue::error(IssueCode::BusinessRule, place, text)).collect()
 }

@@ -1,0 +1,120 @@
+//! Where a resource names another by its address without being a Reference: the content of attachments (R4 "Data Types",
+//! Attachment: a relative url is that of a resource, like in a Reference), and canonicals that are written so.
+
+use std::fmt::Write as _;
+
+use super::load::r4;
+use super::primitive::Primitive;
+use super::table::{Schema, Shape, TypeKind};
+use crate::json::{Object, Value};
+use crate::registry::ResourceType;
+
+/// The type of attachments.
+const ATTACHMENT: &str = "Attachment";
+
+/// The urls of the attachments, and the canonicals without version and fragment, of a resource, of those that it contains
+/// and of what is said beside its primitives, in the order in which they are written: the attachment or the canonical as a
+/// simple FHIRPath (`DocumentReference.content[0].attachment`), and the url.
+#[must_use]
+pub fn addresses(resource: &Value<'_>) -> Vec<(String, String)> {
+    let place = resource.text("resourceType").unwrap_or_default().to_owned();
+    let mut walk = Walk { schema: r4(), place, found: Vec::new() };
+    walk.resource(resource);
+    walk.found
+}
+
+struct Walk {
+    schema: &'static Schema,
+    place: String,
+    found: Vec<(String, String)>,
+}
+
+impl Walk {
+    fn resource(&mut self, value: &Value<'_>) {
+        let named = value.text("resourceType").and_then(ResourceType::parse);
+        if let (Some(shape), Some(object)) = (named.and_then(|named| self.schema.resource(named)), value.as_object()) {
+            self.object(shape, object);
+        }
+    }
+
+    fn object(&mut self, shape: &Shape, object: &Object<'_>) {
+        if let (ATTACHMENT, Some(Value::String(url))) = (shape.name.as_ref(), object.get("url")) {
+            self.found.push((self.place.clone(), url.to_string()));
+        }
+        for (name, value) in &object.0 {
+            let Some(found) = shape.member(name) else { continue };
+            let kind = match (found.beside, self.schema.primitive_parts()) {
+                (false, _) => found.of_type.kind,
+                (true, Some(parts)) => {
+                    self.each(name, value, &mut |walk, item| {
+                        if let Value::Object(carried) = item {
+                            walk.object(parts, carried);
+                        }
+                    });
+                    continue;
+                }
+                (true, None) => continue,
+            };
+            match kind {
+                TypeKind::Primitive(Primitive::Canonical) => self.each(name, value, &mut Walk::canonical),
+                TypeKind::Primitive(_) => {}
+                TypeKind::Resource => self.each(name, value, &mut Walk::resource),
+                TypeKind::Shape(id) => {
+                    let Some(shape) = self.schema.shape(id) else { continue };
+                    self.each(name, value, &mut |walk, item| {
+                        if let Value::Object(object) = item {
+                            walk.object(shape, object);
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// Does something with each item of a list at its place, or with a single value.
+    fn each(&mut self, name: &str, value: &Value<'_>, work: &mut dyn FnMut(&mut Walk, &Value<'_>)) {
+        let before = self.place.len();
+        for (position, item) in value.items().iter().enumerate() {
+            // Writing to a String does not fail.
+            let _ = match value {
+                Value::Array(_) => write!(self.place, ".{name}[{position}]"),
+                _ => write!(self.place, ".{name}"),
+            };
+            work(self, item);
+            self.place.truncate(before);
+        }
+    }
+
+    fn canonical(&mut self, value: &Value<'_>) {
+        let Some(text) = value.as_str() else { return };
+        let bare = text.split(['|', '#']).next().unwrap_or_default();
+        if !bare.is_empty() {
+            self.found.push((self.place.clone(), bare.to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Limits, parse};
+
+    #[test]
+    fn addresses_are_found_by_their_type_wherever_they_stand() {
+        let text =
+            br##"{"resourceType":"DocumentReference","status":"current","contained":[{"resourceType":"Patient","id":"p",
+            "photo":[{"title":"x"},{"url":"Binary/photo"}]}],"content":[{"attachment":{"url":"Binary/letter"},
+            "format":{"system":"Binary/no"}}],"extension":[{"url":"Binary/no","valueAttachment":{"url":"Binary/more"}},
+            {"url":"x","valueUri":"Binary/no"},{"url":"x","valueCanonical":"Questionnaire/q|2"},{"url":"x","valueCanonical":"#no"}],
+            "_status":{"extension":[{"url":"x","valueAttachment":{"url":"Binary/beside"}}]}}"##;
+        let found = addresses(&parse(text, &Limits::default()).unwrap());
+        let wanted = [
+            ("DocumentReference.contained[0].photo[1]", "Binary/photo"),
+            ("DocumentReference.content[0].attachment", "Binary/letter"),
+            ("DocumentReference.extension[0].valueAttachment", "Binary/more"),
+            ("DocumentReference.extension[2].valueCanonical", "Questionnaire/q"),
+            ("DocumentReference._status.extension[0].valueAttachment", "Binary/beside"),
+        ];
+        assert_eq!(found, wanted.map(|(place, url)| (place.to_owned(), url.to_owned())));
+    }
+}
