@@ -18,6 +18,7 @@ mod batches;
 mod bounds;
 mod bundles;
 mod chained_search;
+mod clocks;
 mod command_and_entry;
 mod comments;
 mod concurrency;

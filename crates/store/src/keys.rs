@@ -7,6 +7,7 @@ use diesel::sql_types::BigInt;
 
 use crate::connection::Connection;
 use crate::statement::Sql;
+use crate::time::newest_number;
 
 /// 2024-01-01T00:00:00Z in milliseconds: numbers last until the year 2093.
 const EPOCH: i64 = 1_704_067_200_000;
@@ -30,7 +31,23 @@ impl Keys {
              CAST(CAST(setting.value AS BIGINT) + 1 AS TEXT) RETURNING CAST(value AS BIGINT)",
         );
         let opened = connection.rows::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0);
-        Ok(Keys::numbered(opened))
+        let keys = Keys::numbered(opened);
+        Ok(match newest_number(connection)? {
+            Some(newest) => keys.beyond(newest),
+            None => keys,
+        })
+    }
+
+    /// The same maker for numbers above this one of any node: what is new comes after what is there, wherever clocks stood
+    /// meanwhile.
+    fn beyond(self, newest: i64) -> Keys {
+        let last = ((newest >> 22) + 1) << 22 | (self.node << 12);
+        Keys { last: AtomicI64::new(last), ..self }
+    }
+
+    /// When a number was made, in milliseconds since 1970 UTC.
+    pub(crate) fn time_of(number: i64) -> i64 {
+        (number >> 22) + EPOCH
     }
 
     /// A maker for the node of that number, of which ten bits are used.
@@ -70,6 +87,21 @@ mod tests {
             let next = keys.next(now);
             assert!(next > last);
             last = next;
+        }
+    }
+
+    #[test]
+    fn numbers_come_after_those_that_are_there_and_are_of_their_own_node() {
+        for node in [0, 5, 0x3ff] {
+            let there = Keys::numbered(77).next(EPOCH + 3_600_000);
+            let keys = Keys::numbered(node).beyond(there);
+            let mut last = there;
+            for now in [0, EPOCH + 10, EPOCH + 3_600_000] {
+                let next = keys.next(now);
+                assert!(next > last && (next >> 12) & 0x3ff == node);
+                last = next;
+            }
+            assert_eq!(Keys::time_of(keys.next(EPOCH + 7_200_000)), EPOCH + 7_200_000);
         }
     }
 

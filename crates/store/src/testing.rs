@@ -39,6 +39,14 @@ impl Clock for Standing {
     fn now_ms(&self) -> i64 {
         self.0
     }
+
+    fn steady_ms(&self) -> i64 {
+        self.0
+    }
+
+    fn instead_of_the_databases_ms(&self) -> Option<i64> {
+        Some(self.0)
+    }
 }
 
 /// Nobody counts.

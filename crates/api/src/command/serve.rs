@@ -30,6 +30,12 @@ const CHAIN_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether labels are left to hand on.
 const LABEL_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the database is asked what time it is.
+const CLOCK_EVERY: Duration = Duration::from_secs(10);
+
+/// How far clocks may be apart before that is told, in milliseconds.
+const CLOCK_TOLD_MS: u64 = 1_000;
+
 /// How long the line and the headers of a request may take to arrive.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
@@ -152,6 +158,7 @@ pub struct Bound {
     pub address: SocketAddr,
     server: actix_web::dev::Server,
     _labelling: Background,
+    _clock: Background,
     // After the server, so that what it has answered last is in the chain too.
     _chaining: Background,
 }
@@ -174,6 +181,7 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     let server = Data::new(prepare(config, clock).await?);
     let chaining = Background::chaining(Arc::clone(&server.service), Arc::clone(&server.refusals))?;
     let labelling = Background::labelling(Arc::clone(&server.service))?;
+    let asking = Background::clock(Arc::clone(&server.service))?;
     let origins = config.cors_origins.clone();
     let still = Duration::from_secs(config.connection_timeout_seconds);
     let manners = Manners { still, given_up: server.metrics.given_up() };
@@ -197,7 +205,7 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
         http = http.workers(workers);
     }
     let address = http.addrs().first().copied().unwrap_or(config.listen);
-    Ok(Bound { address, server: http.run(), _labelling: labelling, _chaining: chaining })
+    Ok(Bound { address, server: http.run(), _labelling: labelling, _clock: asking, _chaining: chaining })
 }
 
 /// Something that a thread of its own does now and then while the server runs, and once more when it has stopped.
@@ -248,6 +256,18 @@ impl Background {
         })
     }
 
+    /// Asks the database what time it is, and tells when this machine's clock is off.
+    fn clock(service: Arc<Service>) -> Result<Background, String> {
+        let mut told = tell_clock(&service, false);
+        Background::start("clock", CLOCK_EVERY, move |runtime, ends| {
+            // Where the database does not answer that is told elsewhere.
+            if !ends && runtime.block_on(service.store.ask_time()).is_ok() {
+                told = tell_clock(&service, told);
+            }
+            false
+        })
+    }
+
     /// Hands on the labels that were more than one write may.
     fn labelling(service: Arc<Service>) -> Result<Background, String> {
         Background::start("label-backlog", LABEL_EVERY, move |runtime, ends| {
@@ -264,6 +284,18 @@ impl Background {
             }
         })
     }
+}
+
+/// Logs that this machine's clock is off, or is right again; whether it is off.
+fn tell_clock(service: &Service, told: bool) -> bool {
+    let off_ms = service.store.clock_off_ms();
+    let off = off_ms.unsigned_abs() > CLOCK_TOLD_MS;
+    match (told, off) {
+        (false, true) => tracing::warn!(ahead_ms = off_ms, "this machine's clock is not the database's: set it right"),
+        (true, false) => tracing::info!("this machine's clock is the database's again"),
+        _ => {}
+    }
+    off
 }
 
 impl Drop for Background {
@@ -303,6 +335,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         smart: smart::configuration(&config.issuers),
         service,
         verifier: Arc::new(verifier),
+        clock_limit: Duration::from_secs(config.clock_limit_seconds.into()),
         metrics: Arc::new(metrics),
         openapi: openapi::document()?,
     })

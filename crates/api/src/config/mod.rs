@@ -187,6 +187,11 @@ pub struct Config {
     /// How far the clocks of an issuer and of this server may differ when `exp`, `nbf` and `iat` are checked.
     #[config(default = 30, deserialize_with = field::number::<0, 300, _, _>)]
     pub clock_leeway_seconds: i64,
+    /// How far this machine's clock may be from the database's, in seconds. What is stored is put in order by the database's;
+    /// beyond this `/readyz` says that the node is not ready. On SQLite, which has no other clock, it is how far the
+    /// machine's may be behind the newest event of the log.
+    #[config(default = 30, deserialize_with = field::number::<1, 86_400, _, _>)]
+    pub clock_limit_seconds: u32,
     /// How often an issuer's keys are fetched again from a URL. While the issuer can be reached, a key that it has
     /// withdrawn works no longer than twice this. (A file is looked at every second; an unknown key is fetched at once.)
     #[config(default = 300, deserialize_with = field::number::<10, 86_400, _, _>)]

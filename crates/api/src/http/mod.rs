@@ -19,6 +19,7 @@ pub mod system;
 mod trace;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -41,6 +42,8 @@ pub struct Server {
     pub answers: Answers,
     /// What is told of calls without a believable token.
     pub refusals: Arc<Refusals>,
+    /// How far this machine's clock may be from the database's.
+    pub clock_limit: Duration,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The CapabilityStatement.

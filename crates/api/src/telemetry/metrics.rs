@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::log;
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
 /// The upper bounds of the duration histogram, in seconds: from a remembered read to a large transaction.
@@ -34,6 +34,7 @@ struct Gauges {
     database_waiting: IntGauge,
     places_busy: IntGauge,
     places_waiting: IntGauge,
+    clock_off: Gauge,
 }
 
 impl Gauges {
@@ -45,6 +46,10 @@ impl Gauges {
             )?,
             places_busy: IntGauge::new("concord_places_busy", "Places taken of those for what may take long.")?,
             places_waiting: IntGauge::new("concord_places_waiting", "What waits for such a place.")?,
+            clock_off: Gauge::new(
+                "concord_clock_offset_seconds",
+                "How far this machine's clock is ahead of the database's.",
+            )?,
         })
     }
 
@@ -58,6 +63,7 @@ impl Gauges {
         for gauge in [&build, &self.database_waiting, &self.places_busy, &self.places_waiting] {
             registry.register(Box::new(gauge.clone()))?;
         }
+        registry.register(Box::new(self.clock_off.clone()))?;
         Ok(())
     }
 
@@ -66,6 +72,8 @@ impl Gauges {
         set(&self.database_waiting, load.database_waiting);
         set(&self.places_busy, load.places_busy);
         set(&self.places_waiting, load.places_waiting);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds, of which a few are not missed")]
+        self.clock_off.set(load.clock_off_ms as f64 / 1000.0);
     }
 }
 
@@ -78,6 +86,8 @@ pub struct Load {
     pub places_busy: usize,
     /// How much waits for one of them.
     pub places_waiting: usize,
+    /// How far this machine's clock is ahead of the database's, in milliseconds.
+    pub clock_off_ms: i64,
 }
 
 /// How the log was told of calls without a believable token.
@@ -248,7 +258,7 @@ mod tests {
         metrics.audit_records(3);
         metrics.database_error();
         metrics.tokens().remembered.inc();
-        let load = Load { database_waiting: 7, places_busy: 2, places_waiting: 1 };
+        let load = Load { database_waiting: 7, places_busy: 2, places_waiting: 1, clock_off_ms: -1_500 };
         let text = metrics.render(load).unwrap();
         for line in [
             r#"concord_http_requests_total{method="GET",route="/fhir/{type}/{id}",status="200"} 2"#,
@@ -265,6 +275,7 @@ mod tests {
             "concord_database_waiting 7",
             "concord_places_busy 2",
             "concord_places_waiting 1",
+            "concord_clock_offset_seconds -1.5",
             "concord_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

@@ -77,6 +77,16 @@ impl Transaction<'_> {
         Ok(self.numbers(sql)?.first().copied().unwrap_or(0))
     }
 
+    /// The greatest number of a record; 0 for none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn newest_record(&mut self) -> Result<i64, StoreError> {
+        self.require_log()?;
+        let sql = Sql::new("SELECT a.pk FROM audit a ORDER BY a.pk DESC LIMIT 1");
+        Ok(self.numbers(sql)?.first().copied().unwrap_or(0))
+    }
+
     /// The newest link.
     pub fn last_link(&mut self) -> Result<Option<ChainLink>, StoreError> {
         Ok(self.links(Sql::new("1 = 1 ORDER BY s.number DESC LIMIT 1"))?.pop())

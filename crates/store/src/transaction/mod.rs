@@ -82,7 +82,7 @@ pub(crate) type LookedUp = (ResourceType, String, Option<Head>);
 impl<'a> Transaction<'a> {
     /// A view of a connection on which a transaction has been begun.
     pub(crate) fn new(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
-        let now = shared.clock.now_ms();
+        let now = shared.time.now_ms();
         Transaction {
             connection,
             shared,
@@ -235,6 +235,11 @@ impl<'a> Transaction<'a> {
     /// Whether this is PostgreSQL, for the few statements that differ.
     pub(crate) fn is_postgres(&self) -> bool {
         self.connection.is_postgres()
+    }
+
+    /// Asks the database what time it is.
+    pub(crate) fn ask_time(&mut self) -> Result<(), StoreError> {
+        self.shared.time.ask(self.connection).map_err(|error| self.failed(error))
     }
 
     /// The next row number.

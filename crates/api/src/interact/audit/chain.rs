@@ -39,6 +39,8 @@ pub(crate) struct ChainWriter {
     last: i64,
     /// The numbers of the records that are in the chain and among which a late one might stand.
     recent: BTreeSet<i64>,
+    /// When it was last looked how far the log goes, in milliseconds since 1970 UTC, and the number that it went to then.
+    seen: Option<(i64, i64)>,
 }
 
 /// Where the chain stands.
@@ -83,18 +85,22 @@ impl ChainWriter {
     /// When the database fails. That another node does so at the same time is no error.
     pub(crate) async fn run(&mut self, service: &Arc<Service>, all: bool) -> Result<usize, ApiError> {
         let mut done = 0;
+        let mut upto = all.then_some(i64::MAX);
         loop {
             let known = std::mem::take(self);
-            let (writer, records) = service
+            let (writer, records, end) = service
                 .store
                 .read(move |transaction| {
                     let mut writer = known;
-                    let upto = if all { i64::MAX } else { Keys::from(transaction.now - SEALED_AFTER_MS) };
-                    let found = writer.catch_up(transaction).and_then(|()| writer.unlinked(transaction, upto));
-                    (found.map(|records| (writer, records)), Vec::new())
+                    let found = writer.catch_up(transaction).and_then(|()| {
+                        let end = upto.map_or_else(|| writer.settled(transaction), Ok)?;
+                        Ok((writer.unlinked(transaction, end)?, end))
+                    });
+                    (found.map(|(records, end)| (writer, records, end)), Vec::new())
                 })
                 .await?;
             *self = writer;
+            upto = Some(end);
             if records.is_empty() {
                 return Ok(done);
             }
@@ -115,17 +121,27 @@ impl ChainWriter {
     /// Reads the links that other nodes have made, or at the start the newest ones.
     fn catch_up(&mut self, transaction: &mut Transaction<'_>) -> Result<(), ApiError> {
         let newer = if self.number == 0 {
-            transaction.links_beyond(Keys::from(transaction.now - LATE))?
+            match transaction.last_link()? {
+                // All among whose records a late one might stand.
+                Some(last) => transaction.links_beyond((last.last - (LATE << 22)).max(-1))?,
+                None => Vec::new(),
+            }
         } else {
             transaction.links_after(self.number, None)?
         };
         newer.iter().for_each(|link| self.take(link));
-        if self.number == 0
-            && let Some(link) = transaction.last_link()?
-        {
-            self.take(&link);
-        }
         Ok(())
+    }
+
+    /// Up to which number all has been committed: what was numbered long enough ago, and what was there long enough ago,
+    /// whatever clock it was numbered by.
+    fn settled(&mut self, transaction: &mut Transaction<'_>) -> Result<i64, ApiError> {
+        let by_clock = Keys::from(transaction.now - SEALED_AFTER_MS);
+        let seen = self.seen.filter(|(when, _)| transaction.now - when >= SEALED_AFTER_MS);
+        if self.seen.is_none() || seen.is_some() {
+            self.seen = Some((transaction.now, transaction.newest_record()?));
+        }
+        Ok(seen.map_or(by_clock, |(_, number)| by_clock.max(number)))
     }
 
     fn take(&mut self, link: &ChainLink) {
