@@ -1,7 +1,7 @@
 //! `concord serve`: the server, until it is told to stop; then it finishes what is in flight.
 
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -82,18 +82,51 @@ pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl 
 /// # Errors
 /// One line, when it would not start, or nobody could call it.
 async fn check(config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
-    let mut say = |text: String| writeln!(out, "{text}").map_err(|error| format!("standard output: {error}"));
-    say("settings: every one fits".to_owned())?;
+    say(out, "settings: every one fits")?;
     let remarks = config.remarks();
     for remark in &remarks {
-        say(format!("remark: {remark}"))?;
+        say(out, &format!("remark: {remark}"))?;
     }
+    check_database(config, clock.clone(), out).await?;
+    TcpListener::bind(config.listen).map_err(|error| cannot_listen(config, &error))?;
+    say(out, &format!("listen: {} is free", config.listen))?;
+    let counters = Metrics::new().map_err(|error| error.to_string())?.tokens();
+    let verifier = Verifier::new(config, None, counters).map_err(|error| error.to_string())?;
+    let mut without_keys = Vec::new();
+    for (issuer, error) in verifier.warm(clock.now_s()).await {
+        say(out, &format!("issuer: {issuer}: {error}"))?;
+        without_keys.push(issuer);
+    }
+    match (remarks.is_empty(), without_keys.as_slice()) {
+        (true, []) => say(out, "issuers: the keys of each are there"),
+        (_, [first, ..]) => Err(format!("the keys of {first} cannot be had")),
+        (false, []) => Ok(()),
+    }
+}
+
+fn say(out: &mut impl Write, text: &str) -> Result<(), String> {
+    writeln!(out, "{text}").map_err(|error| format!("standard output: {error}"))
+}
+
+/// Why nobody can be listened to, and what to do.
+fn cannot_listen(config: &Config, error: &std::io::Error) -> String {
+    let what = match error.kind() {
+        ErrorKind::AddrInUse => "another program has it: stop that one, or choose another port",
+        ErrorKind::AddrNotAvailable => "it is no address of this machine: choose one that is",
+        ErrorKind::PermissionDenied => "this user may not: choose a port above 1023",
+        _ => "choose another",
+    };
+    format!("listen: cannot listen on {}: {error}; {what}", config.listen)
+}
+
+/// The part of the check that is about the database.
+async fn check_database(config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
     let missing = concord_store::missing_migrations(&config.database_url)?;
     let database = &config.database_url;
     match missing.as_slice() {
-        [] => say(format!("database: {database} has the schema of this release"))?,
+        [] => say(out, &format!("database: {database} has the schema of this release"))?,
         [..] if config.migrate_at_start => {
-            say(format!("database: {database} lacks {} migrations, which the start would run", missing.len()))?;
+            say(out, &format!("database: {database} lacks {} migrations, which the start would run", missing.len()))?;
         }
         [first, ..] => {
             return Err(format!("the database lacks migrations, {first} first: run `concord migrate`"));
@@ -101,23 +134,19 @@ async fn check(config: &Config, clock: Clock, out: &mut impl Write) -> Result<()
     }
     if missing.is_empty() {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        if !super::open_store(config, clock.clone(), metrics)?.ready().await {
+        let store = super::open_store(config, clock, metrics)?;
+        if !store.ready().await {
             return Err("database_url: the database cannot be written".to_owned());
         }
-        say("database: it can be read and written".to_owned())?;
+        say(out, "database: it can be read and written")?;
+        let off = store.clock_off_ms().unsigned_abs().div_ceil(1000);
+        if off > config.clock_limit_seconds.into() {
+            return Err(format!(
+                "this machine's clock is {off} s from the database's, more than clock_limit_seconds: set it right"
+            ));
+        }
     }
-    let counters = Metrics::new().map_err(|error| error.to_string())?.tokens();
-    let verifier = Verifier::new(config, None, counters).map_err(|error| error.to_string())?;
-    let mut without_keys = Vec::new();
-    for (issuer, error) in verifier.warm(clock.now_s()).await {
-        say(format!("issuer: {issuer}: {error}"))?;
-        without_keys.push(issuer);
-    }
-    match (remarks.is_empty(), without_keys.as_slice()) {
-        (true, []) => say("issuers: the keys of each are there".to_owned()),
-        (_, [first, ..]) => Err(format!("the keys of {first} cannot be had")),
-        (false, []) => Ok(()),
-    }
+    Ok(())
 }
 
 /// How an error begins of a database that cannot be reached.
@@ -200,7 +229,7 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     .keep_alive(IDLE)
     .shutdown_timeout(config.shutdown_timeout_seconds)
     .bind(config.listen)
-    .map_err(|error| format!("listen: cannot listen on {}: {error}", config.listen))?;
+    .map_err(|error| cannot_listen(config, &error))?;
     if let Some(workers) = config.workers {
         http = http.workers(workers);
     }
