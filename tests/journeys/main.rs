@@ -35,6 +35,7 @@ mod every_type;
 mod existence;
 mod existence_doors;
 mod explained;
+mod full_disk;
 mod goals;
 mod hidden_notes;
 mod history;

@@ -379,6 +379,31 @@ async fn a_connection_that_is_lost_while_it_commits_leaves_the_outcome_unknown()
     }
 }
 
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_as_such_and_forgotten_when_there_is_room() {
+    let [scratch, _] = Scratch::both();
+    let store = scratch.store();
+    assert!(store.ready().await);
+    let limit = |pages: u32| {
+        let text = format!("PRAGMA max_page_count = {pages}");
+        move |transaction: &mut Transaction<'_>| (transaction.batch(&text), Vec::new())
+    };
+    store.write(limit(1)).await.unwrap();
+    let large = || Record { reason: "r".repeat(100_000), ..record("large") };
+    let full = |result: &Result<(), StoreError>| matches!(result, Err(StoreError::NoSpace(_)));
+    let refused = store.append(vec![large()]).await;
+    assert!(full(&refused), "{refused:?}");
+    let refused = store.write(move |_| (Ok::<_, StoreError>(()), vec![large()])).await;
+    assert!(full(&refused), "{refused:?}");
+    let refused = store.read(move |_| (Ok::<_, StoreError>(()), vec![large()])).await;
+    assert!(full(&refused), "what cannot be logged is not answered: {refused:?}");
+    store.write(limit(1_000_000)).await.unwrap();
+    store.append(vec![large()]).await.unwrap();
+    assert!(store.ready().await);
+    let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
+    assert_eq!(told.len(), 1, "of what was refused nothing is there");
+}
+
 /// Counts to a very great number.
 fn endless() -> Sql {
     Sql::new(

@@ -56,6 +56,7 @@ pub mod transaction;
 mod turns;
 mod type_query;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -107,6 +108,8 @@ pub struct Shared {
     base: OnceLock<String>,
     registry: RwLock<Arc<Registry>>,
     label_steps: usize,
+    /// Whether the disk of the database was full when something was last stored.
+    no_space: AtomicBool,
     /// How many statements the work of callers has run.
     #[cfg(any(test, feature = "testing"))]
     statements: std::sync::atomic::AtomicU64,
@@ -192,6 +195,7 @@ impl Store {
             base: OnceLock::new(),
             registry: RwLock::default(),
             label_steps: options.label_steps,
+            no_space: AtomicBool::new(false),
             #[cfg(any(test, feature = "testing"))]
             statements: std::sync::atomic::AtomicU64::default(),
         });
@@ -413,7 +417,8 @@ impl Store {
         }
     }
 
-    /// Whether the database can be read and written, and whoever commits the log is at work: no read is answered without.
+    /// Whether the database can be read and written, whoever commits the log is at work, and a commit ends, which waits for
+    /// a standby where there is a synchronous one: no read is answered without.
     pub async fn ready(&self) -> bool {
         let work = |transaction: &mut Transaction<'_>| (transaction.is_writable(), Vec::new());
         let writable = match &*self.backend {
@@ -424,7 +429,19 @@ impl Store {
                 other => other,
             },
         };
-        writable.is_ok_and(|writable| writable)
+        writable.is_ok_and(|writable| writable) && self.has_space().await
+    }
+
+    /// Whether there is room on the disk: tried where there was none, since nobody else may come to find out.
+    async fn has_space(&self) -> bool {
+        if !self.shared.no_space.load(Ordering::Relaxed) {
+            return true;
+        }
+        let tried = self.write(|transaction| (transaction.try_space(), Vec::new())).await;
+        // On PostgreSQL what was tried is undone.
+        let has_space = matches!(tried, Ok(()) | Err(StoreError::Conflict(_)));
+        self.shared.no_space.store(!has_space, Ordering::Relaxed);
+        has_space
     }
 }
 

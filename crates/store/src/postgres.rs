@@ -239,11 +239,14 @@ fn append_loop(mut slot: Slot, shared: &Shared, appends: &Receiver<Append>) {
         if let Err(fault) = &result {
             tracing::error!(?fault, "the audit log could not be written");
         }
-        waiting.into_iter().for_each(|done| done.tell(result.is_ok()));
+        waiting.into_iter().for_each(|done| done.tell(result.as_ref().copied()));
     }
 }
 
 fn append(connection: &mut Connection, shared: &Shared, records: &[Record]) -> Result<(), StoreError> {
+    if records.is_empty() {
+        return Transaction::single(connection, shared).commit_something();
+    }
     if records.len() <= ONE_STATEMENT {
         Transaction::single(connection, shared).append(records)
     } else {

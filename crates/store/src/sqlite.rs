@@ -85,7 +85,28 @@ trait Write: Send {
     /// Runs it; whether its changes stand, and its audit records.
     fn run(&mut self, transaction: &mut Transaction<'_>) -> (bool, Vec<Record>);
     /// Answers, once the commit has succeeded or failed.
-    fn answer(self: Box<Self>, committed: bool);
+    fn answer(self: Box<Self>, committed: Result<(), NotCommitted>);
+}
+
+/// Why nothing stands of what was to be committed together.
+#[derive(Clone, Copy, Debug)]
+enum NotCommitted {
+    /// It was not begun.
+    Busy,
+    /// The disk is full.
+    NoSpace,
+    /// Nobody knows.
+    Failed,
+}
+
+impl From<NotCommitted> for StoreError {
+    fn from(why: NotCommitted) -> StoreError {
+        match why {
+            NotCommitted::Busy => StoreError::Busy(1),
+            NotCommitted::NoSpace => StoreError::no_space(),
+            NotCommitted::Failed => StoreError::Internal("the commit failed".to_owned()),
+        }
+    }
 }
 
 struct Work<T, E, F> {
@@ -111,10 +132,11 @@ where
         (stands, records)
     }
 
-    fn answer(self: Box<Self>, committed: bool) {
-        let result = match self.result {
-            Some(result) if committed => result,
-            _ => Err(StoreError::Internal("the commit failed".to_owned()).into()),
+    fn answer(self: Box<Self>, committed: Result<(), NotCommitted>) {
+        let result = match (self.result, committed) {
+            (Some(result), Ok(())) => result,
+            (_, Err(why)) => Err(StoreError::from(why).into()),
+            (None, Ok(())) => Err(StoreError::Internal("it was answered before it was run".to_owned()).into()),
         };
         // A caller that has gone away needs no answer; what it did stands.
         let _gone = self.reply.send(result);
@@ -324,7 +346,7 @@ fn commit_together(
         transaction.only_writer = true;
         transaction.state = readers.snapshots.now();
         together.carry_out(&mut transaction, batch, turns);
-        if together.stands {
+        if together.stands.is_ok() {
             transaction.committed();
             together.appended = transaction.appended;
             readers.snapshots.committed(&snapshot, together.changed);
@@ -333,11 +355,11 @@ fn commit_together(
             }
         }
     } else {
-        together.stands = false;
+        together.stands = Err(NotCommitted::Busy);
         batch.into_iter().for_each(Job::refuse);
     }
-    if !together.stands {
-        tracing::error!("a transaction of the embedded database could not be committed");
+    if let Err(why) = together.stands {
+        tracing::error!(?why, "a transaction of the embedded database could not be committed");
         shared.patients.clear();
         // Fails when there is nothing to roll back, which is as well.
         let _none = connection.run(Sql::new("ROLLBACK"));
@@ -351,10 +373,10 @@ fn commit_together(
 /// What is committed by one commit.
 struct Together {
     /// Each is told whether it stands.
-    answers: Vec<Box<dyn FnOnce(bool)>>,
+    answers: Vec<Box<dyn FnOnce(Result<(), NotCommitted>)>>,
     /// Whether any data has changed.
     changed: bool,
-    stands: bool,
+    stands: Result<(), NotCommitted>,
     /// How many audit records were written.
     appended: usize,
     /// How long the longest write took.
@@ -365,7 +387,7 @@ impl Together {
     /// Nothing yet of so many jobs.
     fn new(jobs: usize) -> Together {
         let (answers, longest) = (Vec::with_capacity(jobs), Duration::ZERO);
-        Together { answers, changed: false, stands: true, appended: 0, longest }
+        Together { answers, changed: false, stands: Ok(()), appended: 0, longest }
     }
 
     /// Runs the jobs one after another and commits them.
@@ -378,8 +400,7 @@ impl Together {
                 Job::Append(appended, done) => {
                     records.extend(appended);
                     self.answers.push(Box::new(move |committed| {
-                        let failed = || StoreError::Internal("the audit log could not be written".to_owned());
-                        let _gone = done.send(if committed { Ok(()) } else { Err(failed()) });
+                        let _gone = done.send(committed.map_err(StoreError::from));
                     }));
                 }
                 Job::Read(mut read) => {
@@ -397,7 +418,7 @@ impl Together {
                     self.longest = self.longest.max(started.elapsed());
                     match ran {
                         Ok(wrote) => self.changed |= wrote,
-                        Err(_) => self.stands = false,
+                        Err(_) => self.stands = Err(NotCommitted::Failed),
                     }
                     if self.changed {
                         // Whoever comes after it sees what it has changed.
@@ -408,8 +429,14 @@ impl Together {
             }
         }
         transaction.left_to_callers = Left::unbounded();
-        self.stands =
-            self.stands && transaction.append(&records).is_ok() && transaction.run(Sql::new("COMMIT")).is_ok();
+        if self.stands.is_ok()
+            && (transaction.append(&records).is_err() || transaction.run(Sql::new("COMMIT")).is_err())
+        {
+            self.stands = Err(NotCommitted::Failed);
+        }
+        if self.stands.is_err() && transaction.no_space {
+            self.stands = Err(NotCommitted::NoSpace);
+        }
     }
 }
 
@@ -420,7 +447,7 @@ impl Job {
             Job::Append(_, done) => {
                 let _gone = done.send(Err(StoreError::Busy(1)));
             }
-            Job::Read(work) | Job::Write(work) => work.answer(false),
+            Job::Read(work) | Job::Write(work) => work.answer(Err(NotCommitted::Busy)),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::auth::development::{self, DevelopmentIssuer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, openapi, smart};
-use crate::http::{self, Answers, Bodies, Manners, Pace, Refusals, Server};
+use crate::http::{self, Answers, Bodies, Health, Manners, Pace, Refusals, Server};
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::maintenance::label_backlog;
@@ -88,8 +88,11 @@ async fn check(config: &Config, clock: Clock, out: &mut impl Write) -> Result<()
         say(out, &format!("remark: {remark}"))?;
     }
     check_database(config, clock.clone(), out).await?;
-    TcpListener::bind(config.listen).map_err(|error| cannot_listen(config, &error))?;
-    say(out, &format!("listen: {} is free", config.listen))?;
+    for (setting, address) in [("listen", Some(config.listen)), ("health_listen", config.health_listen)] {
+        let Some(address) = address else { continue };
+        TcpListener::bind(address).map_err(|error| cannot_listen(setting, address, &error))?;
+        say(out, &format!("{setting}: {address} is free"))?;
+    }
     let counters = Metrics::new().map_err(|error| error.to_string())?.tokens();
     let verifier = Verifier::new(config, None, counters).map_err(|error| error.to_string())?;
     let mut without_keys = Vec::new();
@@ -109,14 +112,14 @@ fn say(out: &mut impl Write, text: &str) -> Result<(), String> {
 }
 
 /// Why nobody can be listened to, and what to do.
-fn cannot_listen(config: &Config, error: &std::io::Error) -> String {
+fn cannot_listen(setting: &str, address: SocketAddr, error: &std::io::Error) -> String {
     let what = match error.kind() {
         ErrorKind::AddrInUse => "another program has it: stop that one, or choose another port",
         ErrorKind::AddrNotAvailable => "it is no address of this machine: choose one that is",
         ErrorKind::PermissionDenied => "this user may not: choose a port above 1023",
         _ => "choose another",
     };
-    format!("listen: cannot listen on {}: {error}; {what}", config.listen)
+    format!("{setting}: cannot listen on {address}: {error}; {what}")
 }
 
 /// The part of the check that is about the database.
@@ -188,11 +191,18 @@ pub struct Bound {
     server: actix_web::dev::Server,
     _labelling: Background,
     _clock: Background,
+    health: Option<Health>,
     // After the server, so that what it has answered last is in the chain too.
     _chaining: Background,
 }
 
 impl Bound {
+    /// Where `/healthz` and the like are answered besides.
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(|health| health.address)
+    }
+
     /// Serves until the process is told to stop, or the future is dropped.
     ///
     /// # Errors
@@ -211,6 +221,15 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     let chaining = Background::chaining(Arc::clone(&server.service), Arc::clone(&server.refusals))?;
     let labelling = Background::labelling(Arc::clone(&server.service))?;
     let asking = Background::clock(Arc::clone(&server.service))?;
+    let health = config
+        .health_listen
+        .map(|listen| {
+            Health::start(listen, server.clone()).map_err(|error| cannot_listen("health_listen", listen, &error))
+        })
+        .transpose()?;
+    if let Some(health) = &health {
+        tracing::info!(health = %health.address, "health, readiness and metrics are answered here too");
+    }
     let origins = config.cors_origins.clone();
     let still = Duration::from_secs(config.connection_timeout_seconds);
     let manners = Manners { still, given_up: server.metrics.given_up() };
@@ -229,12 +248,12 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     .keep_alive(IDLE)
     .shutdown_timeout(config.shutdown_timeout_seconds)
     .bind(config.listen)
-    .map_err(|error| cannot_listen(config, &error))?;
+    .map_err(|error| cannot_listen("listen", config.listen, &error))?;
     if let Some(workers) = config.workers {
         http = http.workers(workers);
     }
     let address = http.addrs().first().copied().unwrap_or(config.listen);
-    Ok(Bound { address, server: http.run(), _labelling: labelling, _clock: asking, _chaining: chaining })
+    Ok(Bound { address, server: http.run(), _labelling: labelling, _clock: asking, health, _chaining: chaining })
 }
 
 /// Something that a thread of its own does now and then while the server runs, and once more when it has stopped.

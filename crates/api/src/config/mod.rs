@@ -41,6 +41,12 @@ pub struct Config {
     /// The address and port to serve on.
     #[config(default = "127.0.0.1:8080", deserialize_with = listen)]
     pub listen: SocketAddr,
+    /// An address and port at which `/healthz`, `/readyz` and `/metrics` are answered besides, by a thread of their own: also
+    /// when every thread that serves HTTP is held up, and where no client need reach.
+    ///
+    /// Default: none
+    #[config(deserialize_with = listen)]
+    pub health_listen: Option<SocketAddr>,
     /// The URL under which clients reach the server, without `/fhir`. It is the base of `Location`, of the links in
     /// Bundles and of absolute `fhirUser` references.
     ///

@@ -35,7 +35,9 @@ fn status(error: &ApiError) -> StatusCode {
         ApiError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ApiError::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
         ApiError::Throttled(_) | ApiError::OverShare(_) => StatusCode::TOO_MANY_REQUESTS,
-        ApiError::Busy(_) | ApiError::Full(_) | ApiError::OutcomeUnknown(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ApiError::Busy(_) | ApiError::Full(_) | ApiError::OutcomeUnknown(_) | ApiError::NoSpace(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ApiError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -88,6 +90,11 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
             "the database was lost while this was being stored, so whether it has been is unknown; look whether it is \
              there before you send it again",
         ),
+        ApiError::NoSpace(_) => one(
+            IssueCode::Transient,
+            "insufficient storage: the disk of the database is full, so nothing can be stored, nor read, since that has to be \
+             logged; nothing of this request was done. Whoever runs the server has to make room; try again then",
+        ),
         ApiError::Internal(_) => vec![Issue {
             severity: Severity::Fatal,
             code: IssueCode::Exception,
@@ -129,6 +136,7 @@ pub(super) fn response(error: &ApiError, answer: &Answer, request_id: &str) -> H
         | ApiError::Full(seconds)
         | ApiError::OverShare(seconds)
         | ApiError::OutcomeUnknown(seconds)
+        | ApiError::NoSpace(seconds)
         | ApiError::Throttled(seconds) => {
             builder.insert_header((header::RETRY_AFTER, (*seconds).max(RETRY).to_string()));
         }

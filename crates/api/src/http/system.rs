@@ -82,7 +82,7 @@ pub async fn ready(server: Data<Server>) -> HttpResponse {
     let has_keys = server.verifier.has_keys(store.now_ms().div_euclid(1000));
     let ready = tokio::time::timeout(READY_WITHIN, store.ready()).await;
     let missing = if !ready.is_ok_and(|ready| ready) {
-        Some("the database does not answer, or cannot be written")
+        Some("the database does not answer, or cannot be written, or a standby that its commits wait for is missing")
     } else if !has_keys {
         Some("no issuer's keys can be had, so no token can be checked")
     } else if u128::from(store.clock_off_ms().unsigned_abs()) > server.clock_limit.as_millis() {

@@ -9,6 +9,7 @@ mod versions;
 mod write_buffer;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use concord_fhir::registry::{Registry, ResourceType};
 use diesel::deserialize::FromSqlRow;
@@ -48,6 +49,8 @@ pub struct Transaction<'a> {
     pub(crate) exceeded: bool,
     /// Whether a statement failed because of another writer.
     pub(crate) overtaken: bool,
+    /// A statement failed because the disk is full.
+    pub(crate) no_space: bool,
     /// A current version that has been looked up already.
     head: Option<LookedUp>,
     /// What callers' statements may still take.
@@ -93,6 +96,7 @@ impl<'a> Transaction<'a> {
             left: None,
             exceeded: false,
             overtaken: false,
+            no_space: false,
             head: None,
             left_to_callers: Left::unbounded(),
             state: None,
@@ -282,6 +286,10 @@ impl<'a> Transaction<'a> {
     fn failed(&mut self, error: diesel::result::Error) -> StoreError {
         self.overtaken |= is_overtaken(&error);
         let fault = StoreError::from(error);
+        if matches!(fault, StoreError::NoSpace(_)) {
+            self.no_space = true;
+            self.shared.no_space.store(true, Ordering::Relaxed);
+        }
         let is_stopped = self.may_be_stopped && matches!(fault, StoreError::TooCostly(_));
         if !is_stopped && !matches!(fault, StoreError::Conflict(_)) {
             self.shared.observer.database_error();
@@ -352,6 +360,26 @@ impl<'a> Transaction<'a> {
         self.batch("LOCK TABLE resource, entry, history, audit IN ROW EXCLUSIVE MODE")?;
         let sql = Sql::new("SELECT current_setting('transaction_read_only')");
         Ok(self.rows::<(Text,), (String,)>(sql)?.first().is_some_and(|row| row.0 == "off"))
+    }
+
+    /// Commits what is nothing, but has to be written and to reach whoever a commit waits for. Only on PostgreSQL.
+    pub(crate) fn commit_something(&mut self) -> Result<(), StoreError> {
+        let sql =
+            Sql::new("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_logical_emit_message(true, 'concord', '')) AS told");
+        self.rows::<(BigInt,), (i64,)>(sql).map(|_| ())
+    }
+
+    /// Writes where the disk has been full. The embedded database has to commit to find out, PostgreSQL must not: there it ends
+    /// in a conflict.
+    pub(crate) fn try_space(&mut self) -> Result<(), StoreError> {
+        if !self.is_postgres() {
+            return self.run(Sql::new("UPDATE setting SET value = value WHERE name = 'nodes'")).map(|_| ());
+        }
+        let sql = Sql::new("INSERT INTO audit SELECT ")
+            .bind(self.next_key())
+            .sql(", 0, 0, 0, 0, '', '', '', 0, '', 0, '', '', '', ''");
+        self.run(sql)?;
+        Err(StoreError::Conflict("only tried".to_owned()))
     }
 
     /// Runs fixed text.
