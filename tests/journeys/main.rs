@@ -41,6 +41,7 @@ mod hidden_notes;
 mod history;
 mod identities;
 mod information;
+mod kept;
 mod labels;
 mod leaks;
 mod left_records;

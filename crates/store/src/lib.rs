@@ -20,6 +20,7 @@ mod connection;
 mod contract;
 mod cost;
 mod deadline;
+mod digest;
 mod entry_row;
 mod error;
 pub mod find;
@@ -55,6 +56,7 @@ mod time;
 pub mod transaction;
 mod turns;
 mod type_query;
+pub mod verify;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
