@@ -1,6 +1,6 @@
 //! The clocks of nodes differ: what is stored is in order all the same, and a node that is off says so.
 
-use concord_api::command::audit::{self, Action, AuditArgs};
+use concord_api::command::audit::{self, Action, AuditArgs, VerifyArgs};
 use concord_tests::client::{App, text};
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Concord, on_both};
@@ -51,10 +51,10 @@ async fn nodes_an_hour_apart(concord: &Concord) {
     drop(nodes);
     for clock in clocks {
         let mut out = Vec::new();
-        let action = Action::Head { key: concord.scratch().folder().join("audit.key") };
+        let action = Action::Head { key: Some(concord.scratch().folder().join("audit.key")) };
         audit::run(&AuditArgs { action }, &concord.config, clock.clone(), &mut out).await.expect("a head");
         out.clear();
-        let action = Action::Verify { head: None, public_key: None };
+        let action = Action::Verify(VerifyArgs::default());
         let whole = audit::run(&AuditArgs { action }, &concord.config, clock, &mut out).await;
         let printed = String::from_utf8(out).expect("text");
         assert!(whole.is_ok() && printed.contains(" 0 not in the chain yet, 0 problems"), "{printed}");

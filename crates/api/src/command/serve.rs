@@ -21,6 +21,7 @@ use crate::describe::{capability, openapi, smart};
 use crate::http::{self, Answers, Bodies, Health, Manners, Pace, Refusals, Server};
 use crate::interact::Service;
 use crate::interact::audit::chain;
+use crate::interact::audit::heads::HeadFile;
 use crate::interact::maintenance::label_backlog;
 use crate::telemetry::{self, Metrics};
 
@@ -218,7 +219,11 @@ impl Bound {
 /// One line, when something cannot be had.
 pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     let server = Data::new(prepare(config, clock).await?);
-    let chaining = Background::chaining(Arc::clone(&server.service), Arc::clone(&server.refusals))?;
+    let heads = match &config.audit_heads {
+        Some(path) => Some(HeadFile::open(path, &config.audit_key)?),
+        None => None,
+    };
+    let chaining = Background::chaining(Arc::clone(&server.service), Arc::clone(&server.refusals), heads)?;
     let labelling = Background::labelling(Arc::clone(&server.service))?;
     let asking = Background::clock(Arc::clone(&server.service))?;
     let health = config
@@ -289,8 +294,12 @@ impl Background {
         Ok(Background { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Tells the audit log how many calls were refused and adds to its chain.
-    fn chaining(service: Arc<Service>, refusals: Arc<Refusals>) -> Result<Background, String> {
+    /// Tells the audit log how many calls were refused, adds to its chain, and keeps the head of that elsewhere.
+    fn chaining(
+        service: Arc<Service>,
+        refusals: Arc<Refusals>,
+        mut heads: Option<HeadFile>,
+    ) -> Result<Background, String> {
         let mut writer = chain::ChainWriter::default();
         Background::start("audit-chain", CHAIN_EVERY, move |runtime, ends| {
             if let Err(fault) = runtime.block_on(refusals.write(&service, ends)) {
@@ -299,6 +308,11 @@ impl Background {
             if let Err(fault) = runtime.block_on(writer.run(&service, ends)) {
                 tracing::error!(?fault, "the audit log could not be added to its chain; it is tried again");
                 writer = chain::ChainWriter::default();
+            }
+            if let Some(heads) = &mut heads
+                && let Err(error) = runtime.block_on(heads.keep(&service, ends))
+            {
+                tracing::error!(%error, "the head of the audit log's chain could not be kept; it is tried again");
             }
             false
         })

@@ -190,6 +190,16 @@ pub struct Config {
     /// Default: concord-development-key.pem beside the SQLite file, or in the working folder
     #[config(deserialize_with = path)]
     pub development_key: PathBuf,
+    /// A file to which the server appends the signed head of the audit log's chain, once a minute while there is a new one and
+    /// when it stops. Have it where whoever can change the database cannot: `concord audit verify` shows by it that nobody has
+    /// cut off the chain's end or made it anew.
+    ///
+    /// Default: none
+    #[config(deserialize_with = path)]
+    pub audit_heads: Option<PathBuf>,
+    /// The file of the private key (Ed25519, PKCS#8) that heads of the audit log's chain are signed with, made on first use.
+    #[config(default = "concord-audit.key", deserialize_with = path)]
+    pub audit_key: PathBuf,
     /// How far the clocks of an issuer and of this server may differ when `exp`, `nbf` and `iat` are checked.
     #[config(default = 30, deserialize_with = field::number::<0, 300, _, _>)]
     pub clock_leeway_seconds: i64,

@@ -16,20 +16,17 @@ use crate::error::ApiError;
 use crate::interact::Service;
 
 /// How many records one link covers at most.
-const RECORDS: i64 = 1_000;
+pub(super) const RECORDS: i64 = 1_000;
 
 /// How long a record is left to those that are still being committed, in milliseconds.
 const SEALED_AFTER_MS: i64 = 2_000;
 
 /// How long after its number was made a record may come and still be added, in milliseconds. A transaction of the
 /// database is stopped long before.
-const LATE: i64 = 300_000;
-
-/// How many problems a verification lists.
-const MOST_PROBLEMS: usize = 100;
+pub(super) const LATE: i64 = 300_000;
 
 /// The head before the first link.
-const NOTHING: &str = "";
+pub(super) const NOTHING: &str = "";
 
 /// What one process knows of the newest links, so that it need not read them again.
 #[derive(Debug, Default)]
@@ -52,30 +49,6 @@ pub(crate) struct Head {
     pub(crate) at: i64,
     /// Its hash, in hexadecimal.
     pub(crate) head: String,
-}
-
-/// What a verification has found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// How many links there are.
-    pub(crate) links: u64,
-    /// How many records they cover.
-    pub(crate) records: u64,
-    /// How many records are not in the chain yet.
-    pub(crate) unlinked: u64,
-    /// What is wrong, a sentence each; the first hundred.
-    pub(crate) problems: Vec<String>,
-    /// How many things are wrong.
-    pub(crate) wrong: u64,
-}
-
-impl Report {
-    fn problem(&mut self, text: String) {
-        self.wrong += 1;
-        if self.problems.len() < MOST_PROBLEMS {
-            self.problems.push(text);
-        }
-    }
 }
 
 impl ChainWriter {
@@ -203,111 +176,8 @@ pub(crate) async fn standing(service: &Arc<Service>) -> Result<Head, ApiError> {
     Ok(link.map_or(nothing, |link| Head { number: link.number, at: link.at, head: link.head }))
 }
 
-/// Goes through the whole chain. `told` is called after each link. With `known`, a head that was kept elsewhere must be
-/// in it.
-///
-/// # Errors
-/// When the database fails. What is wrong with the log is in the report.
-pub(crate) async fn verify(
-    service: &Arc<Service>,
-    known: Option<&Head>,
-    mut told: impl FnMut(&Report),
-) -> Result<Report, ApiError> {
-    let mut report = Report::default();
-    let (mut number, mut head, mut last) = (0_i64, NOTHING.to_owned(), 0_i64);
-    // Records that stand among those of the chain and are in no link so far.
-    let mut strange: BTreeSet<i64> = BTreeSet::new();
-    let mut kept = known.is_none_or(|known| known.number == 0);
-    loop {
-        let (after, from) = (number, last);
-        let next = service
-            .store
-            .read(move |transaction| {
-                let found = transaction.links_after(after, Some(1)).map_err(ApiError::from).and_then(|mut links| {
-                    match links.pop() {
-                        Some(link) => covered(transaction, &link, from).map(|records| Some((link, records))),
-                        None => Ok(None),
-                    }
-                });
-                (found, Vec::new())
-            })
-            .await?;
-        let Some((link, records)) = next else { break };
-        check_link(&link, number, &head, &mut report);
-        if let Some(known) = known.filter(|known| known.number == link.number) {
-            kept = true;
-            if known.head != link.head {
-                report.problem(format!("link {} is not the one whose head was kept elsewhere", link.number));
-            }
-        }
-        check_records(&link, &records, last, &mut strange, &mut report);
-        (number, head, last) = (link.number, link.head, last.max(link.last));
-        told(&report);
-    }
-    if !kept && let Some(known) = known {
-        report.problem(format!("link {}, whose head was kept elsewhere, is missing", known.number));
-    }
-    let (from, recent) = (last, Keys::from(service.store.now_ms() - LATE));
-    let waiting = service.store.read(move |transaction| (transaction.count_records(from, None), Vec::new())).await?;
-    report.unlinked = u64::try_from(waiting).unwrap_or(0);
-    for number in strange {
-        match number > recent {
-            true => report.unlinked += 1,
-            false => report.problem(format!("record {number} stands among those of the chain and is in no link")),
-        }
-    }
-    Ok(report)
-}
-
-/// The records that a link lists, and those that stand where it would list them.
-fn covered(transaction: &mut Transaction<'_>, link: &ChainLink, from: i64) -> Result<Vec<Stored>, ApiError> {
-    let late: Vec<i64> = lines(link).map(|(number, _)| number).filter(|number| *number <= from).collect();
-    let mut records = transaction.records_numbered(&late)?;
-    let mut after = from;
-    loop {
-        let chunk = transaction.records_between(after, link.last, RECORDS)?;
-        let Some(last) = chunk.last() else { return Ok(records) };
-        after = last.pk;
-        records.extend(chunk);
-    }
-}
-
-fn check_link(link: &ChainLink, before: i64, previous: &str, report: &mut Report) {
-    report.links += 1;
-    for missing in before + 1..link.number {
-        if missing > before + 10 {
-            report.problem(format!("all links up to {} are missing", link.number - 1));
-            break;
-        }
-        report.problem(format!("link {missing} is missing"));
-    }
-    if link.number == before + 1 && link.previous != previous {
-        report.problem(format!("link {} does not follow the one before it", link.number));
-    }
-    if head(link) != link.head {
-        report.problem(format!("link {} has been changed", link.number));
-    }
-}
-
-fn check_records(link: &ChainLink, records: &[Stored], from: i64, strange: &mut BTreeSet<i64>, report: &mut Report) {
-    let mut listed: BTreeSet<i64> = BTreeSet::new();
-    for (number, hashed) in lines(link) {
-        report.records += 1;
-        listed.insert(number);
-        strange.remove(&number);
-        match records.iter().position(|record| record.pk == number).and_then(|at| records.get(at)) {
-            None => report.problem(format!("record {number} is missing (link {})", link.number)),
-            Some(record) if hash(record) != hashed => {
-                report.problem(format!("record {number} has been changed (link {})", link.number));
-            }
-            Some(_) => {}
-        }
-    }
-    strange.extend(records.iter().map(|record| record.pk).filter(|number| *number > from && !listed.contains(number)));
-}
-
 /// The numbers and hashes that a link lists.
-fn lines(link: &ChainLink) -> impl Iterator<Item = (i64, &str)> {
+pub(super) fn lines(link: &ChainLink) -> impl Iterator<Item = (i64, &str)> {
     link.records
         .lines()
         .filter_map(|line| line.split_once(' '))
@@ -315,7 +185,7 @@ fn lines(link: &ChainLink) -> impl Iterator<Item = (i64, &str)> {
 }
 
 /// The hash of a record: every column, each with its length before it. The first 128 bits are kept.
-fn hash(stored: &Stored) -> String {
+pub(super) fn hash(stored: &Stored) -> String {
     let record = &stored.record;
     let numbers = [
         stored.pk,
@@ -348,7 +218,7 @@ fn hash(stored: &Stored) -> String {
 }
 
 /// The head of a link.
-fn head(link: &ChainLink) -> String {
+pub(super) fn head(link: &ChainLink) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"concord audit seal 1");
     for number in [link.number, link.at, link.last] {
@@ -361,6 +231,6 @@ fn head(link: &ChainLink) -> String {
     hexadecimal(context.finish().as_ref().iter())
 }
 
-fn hexadecimal<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
+pub(super) fn hexadecimal<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,7 +4,9 @@
 pub(crate) mod chain;
 pub(crate) mod entry;
 pub(crate) mod events;
+pub(crate) mod heads;
 pub(crate) mod interaction;
+pub(crate) mod verification;
 pub(crate) mod visibility;
 
 use concord_fhir::index::SEPARATOR;
