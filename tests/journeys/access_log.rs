@@ -166,7 +166,7 @@ async fn the_chain_shows_what_was_changed(concord: &Concord) {
     head(concord).await;
 
     let open = if concord.is_postgres() {
-        "ALTER TABLE audit DISABLE TRIGGER audit_append_only; ALTER TABLE seal DISABLE TRIGGER seal_append_only;"
+        "ALTER TABLE audit DISABLE TRIGGER USER; ALTER TABLE seal DISABLE TRIGGER USER;"
     } else {
         "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; DROP TRIGGER seal_no_update; \
          DROP TRIGGER seal_no_delete;"

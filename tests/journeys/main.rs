@@ -42,6 +42,7 @@ mod history;
 mod identities;
 mod information;
 mod kept;
+mod kept_elsewhere;
 mod labels;
 mod leaks;
 mod left_records;

@@ -1,7 +1,7 @@
 //! `concord audit`: whether the log is whole, and where its chain stands, signed, to be kept elsewhere.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -12,7 +12,8 @@ use crate::error::ApiError;
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::audit::heads::{self, HeadFile, Kept, Key};
-use crate::interact::audit::verification;
+use crate::interact::audit::period;
+use crate::interact::audit::verification::{self, Evidence};
 use crate::telemetry::Metrics;
 
 /// Check the audit log, or print where it stands
@@ -34,6 +35,16 @@ pub enum Action {
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
+    /// Close a period of the log: write it to a signed file and take it out of the database. Needs the right to delete, which
+    /// the server has not
+    Close {
+        /// The period ends before this day (UTC), which must be over for a day
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        before: String,
+        /// The folder that the file goes to
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Say in the file of heads (the setting audit_heads) that a backup has been restored: its chain is the one from now on
     Restored {
         /// Why
@@ -51,6 +62,9 @@ pub struct VerifyArgs {
     /// The public key that they must be signed with, as `audit head` printed it [default: that of the setting audit_key]
     #[arg(long, value_name = "BASE64")]
     pub public_key: Option<String>,
+    /// The folder with the files of closed periods, to go through these too
+    #[arg(long, value_name = "FOLDER")]
+    pub periods: Option<PathBuf>,
 }
 
 impl VerifyArgs {
@@ -91,6 +105,7 @@ pub async fn run(args: &AuditArgs, config: &Config, clock: Clock, out: &mut impl
             writeln!(out, "{}", heads::signed(&head, None, &key)).map_err(written)
         }
         Action::Verify(args) => verify(args, config, &service, out).await,
+        Action::Close { before, folder } => close(before, folder, config, &service, out).await,
         Action::Restored { reason } => {
             let Some(path) = &config.audit_heads else {
                 return Err("audit_heads: no file of heads is set, so there is nobody to tell".to_owned());
@@ -110,6 +125,37 @@ fn written(error: std::io::Error) -> String {
     format!("cannot write: {error}")
 }
 
+async fn close(
+    before: &str,
+    folder: &Path,
+    config: &Config,
+    service: &Arc<Service>,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let day = chrono::NaiveDate::parse_from_str(before, "%Y-%m-%d");
+    let day = day.map_err(|_| format!("--before: expected a day such as 2026-01-31, found {before:?}"))?;
+    let before_ms = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
+    if before_ms > service.store.now_ms() - period::OVER_FOR_MS {
+        return Err(format!("--before: {before} has not been over for a day"));
+    }
+    let bar = indicatif::ProgressBar::new_spinner();
+    let told = |link: i64| bar.set_message(format!("link {link}"));
+    let closed = period::close(service, folder, before_ms, &Key::open(&config.audit_key)?, told).await?;
+    bar.finish_and_clear();
+    match closed {
+        None => writeln!(out, "nothing is left to close before {before}").map_err(written),
+        Some(period) => writeln!(
+            out,
+            "{}: links {} to {} with {} records; keep it as long as the log has to be kept",
+            folder.join(&period.file).display(),
+            period.after + 1,
+            period.number,
+            period.records
+        )
+        .map_err(written),
+    }
+}
+
 async fn verify(
     args: &VerifyArgs,
     config: &Config,
@@ -119,12 +165,18 @@ async fn verify(
     let kept = args.kept(config)?;
     let bar = indicatif::ProgressBar::new_spinner();
     let told = |report: &verification::Report| bar.set_message(format!("{} links", report.links));
-    let report = verification::verify(service, &kept.heads, told).await.map_err(failed)?;
+    let evidence = Evidence { heads: kept.heads, public_key: args.key(config)?, periods: args.periods.clone() };
+    let report = verification::verify(service, &evidence, told).await.map_err(failed)?;
     bar.finish_and_clear();
     for remark in kept.remarks.iter().chain(&report.problems) {
         writeln!(out, "{remark}").map_err(written)?;
     }
-    let heads = kept.heads.len();
+    if report.closed > 0 && args.periods.is_none() {
+        let closed = report.closed;
+        writeln!(out, "links 1 to {closed} were closed, and their files were not looked at: --periods FOLDER does")
+            .map_err(written)?;
+    }
+    let heads = evidence.heads.len();
     writeln!(
         out,
         "{} records in {} links, {} not in the chain yet, {} problems; {heads} heads were kept elsewhere",

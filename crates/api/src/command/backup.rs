@@ -68,7 +68,7 @@ pub async fn restore(args: &RestoreArgs, config: &Config, clock: Clock, out: &mu
     let own = Config { database_url: restoring.address(), migrate_at_start: true, ..config.clone() };
     // What was kept of the database that is replaced goes further than the copy: that is what restoring it says.
     let own = Config { audit_heads: None, ..own };
-    let verified = audit::VerifyArgs { head: args.head.clone(), public_key: args.public_key.clone() };
+    let verified = audit::VerifyArgs { head: args.head.clone(), public_key: args.public_key.clone(), periods: None };
     audit::run(&audit::AuditArgs { action: audit::Action::Verify(verified) }, &own, clock.clone(), out).await?;
     let kept = restoring.finish()?;
     if config.audit_heads.is_some() {

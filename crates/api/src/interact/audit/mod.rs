@@ -6,6 +6,7 @@ pub(crate) mod entry;
 pub(crate) mod events;
 pub(crate) mod heads;
 pub(crate) mod interaction;
+pub(crate) mod period;
 pub(crate) mod verification;
 pub(crate) mod visibility;
 

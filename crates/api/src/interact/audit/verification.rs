@@ -2,14 +2,17 @@
 //! were kept elsewhere.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use concord_store::audit::Stored;
 use concord_store::audit::chain::ChainLink;
+use concord_store::audit::period::Period;
 use concord_store::keys::Keys;
 use concord_store::transaction::Transaction;
 
 use super::chain::{self, Head, LATE, NOTHING, RECORDS};
+use super::period;
 use crate::error::ApiError;
 use crate::interact::{Service, instant};
 
@@ -25,6 +28,8 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     /// How many records are not in the chain yet.
     pub(crate) unlinked: u64,
+    /// The number of the last link that is in the file of a closed period and no longer in the database.
+    pub(crate) closed: u64,
     /// What is wrong, a sentence each; the first hundred.
     pub(crate) problems: Vec<String>,
     /// How many things are wrong.
@@ -66,6 +71,18 @@ impl<'h> Walk<'h> {
             last: 0,
             strange: BTreeSet::new(),
             heads: heads.get(first..).unwrap_or_default(),
+        }
+    }
+
+    /// On from the end of a closed period, whose links are not looked at, nor the heads up to there.
+    pub(super) fn go_on_from(&mut self, period: &Period) {
+        (self.number, self.last) = (period.number, period.last);
+        self.head.clone_from(&period.head);
+        while let Some((kept, rest)) = self.heads.split_first().filter(|(kept, _)| kept.number <= period.number) {
+            self.heads = rest;
+            if kept.number == period.number && kept.head != period.head {
+                self.report.problem(format!("link {} is not the one whose head was kept elsewhere", kept.number));
+            }
         }
     }
 
@@ -160,16 +177,50 @@ impl<'h> Walk<'h> {
     }
 }
 
-/// Goes through the whole chain, which must lead through the heads that were kept elsewhere. `told` is called after each link.
+/// What the chain is checked against.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence {
+    /// The heads that were kept elsewhere, by their numbers: it must lead through each.
+    pub(crate) heads: Vec<Head>,
+    /// The key that closed periods must be signed with, if it is known.
+    pub(crate) public_key: Option<String>,
+    /// Where the files of closed periods are, if they are to be looked at.
+    pub(crate) periods: Option<PathBuf>,
+}
+
+/// Goes along the closed periods: through their files, where it is known where these are.
+fn closed(walk: &mut Walk<'_>, periods: &[Period], evidence: &Evidence) {
+    for period in periods {
+        let links = format!("links {} to {}", period.after + 1, period.number);
+        if !period::is_genuine(period, evidence.public_key.as_deref()) {
+            walk.report
+                .problem(format!("{links} are gone, and what says that they were closed is not signed by the key"));
+        }
+        if period.after != walk.number || period.previous != walk.head {
+            walk.report.problem(format!("{links} were closed, which do not follow link {}", walk.number));
+        }
+        if let Some(folder) = &evidence.periods
+            && let Err(error) = period::walk_file(folder, period, walk)
+        {
+            walk.report.problem(format!("{links} were closed: {error}"));
+        }
+        walk.go_on_from(period);
+    }
+}
+
+/// Goes through the whole chain. `told` is called after each link.
 ///
 /// # Errors
 /// When the database fails. What is wrong with the log is in the report.
 pub(crate) async fn verify(
     service: &Arc<Service>,
-    heads: &[Head],
+    evidence: &Evidence,
     mut told: impl FnMut(&Report),
 ) -> Result<Report, ApiError> {
-    let mut walk = Walk::begin(heads);
+    let mut walk = Walk::begin(&evidence.heads);
+    let periods = service.store.read(|transaction| (transaction.periods(), Vec::new())).await?;
+    closed(&mut walk, &periods, evidence);
+    walk.report.closed = periods.last().map_or(0, |period| u64::try_from(period.number).unwrap_or(0));
     while let Some((link, records)) = next_link(service, walk.number, walk.last).await? {
         walk.step(&link, &records);
         told(&walk.report);
