@@ -7,7 +7,6 @@ use diesel::sql_types::BigInt;
 
 use crate::connection::Connection;
 use crate::statement::Sql;
-use crate::time::newest_number;
 
 /// 2024-01-01T00:00:00Z in milliseconds: numbers last until the year 2093.
 const EPOCH: i64 = 1_704_067_200_000;
@@ -73,6 +72,15 @@ impl Keys {
     fn after(&self, last: i64) -> i64 {
         if last & SEQUENCE == SEQUENCE { ((last >> 22) + 1) << 22 | (self.node << 12) } else { last + 1 }
     }
+}
+
+/// The greatest number of an event in the log.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) fn newest_number(connection: &mut Connection) -> Result<Option<i64>, Error> {
+    let sql = Sql::new("SELECT pk FROM audit ORDER BY pk DESC LIMIT 1");
+    Ok(connection.rows::<(BigInt,), (i64,)>(sql)?.first().map(|row| row.0))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use diesel::sql_types::BigInt;
 
 use crate::Clock;
 use crate::connection::Connection;
-use crate::keys::Keys;
+use crate::keys::{Keys, newest_number};
 use crate::statement::Sql;
 
 /// The time that all nodes of a database share.
@@ -71,15 +71,6 @@ impl Time {
         let behind_the_log = newest.map_or(0, |newest| (newest - told).max(0));
         self.off.store(if ahead.abs() > doubt { ahead } else { 0 } - behind_the_log, Ordering::Relaxed);
     }
-}
-
-/// The greatest number of an event in the log.
-///
-/// # Errors
-/// When the database fails.
-pub(crate) fn newest_number(connection: &mut Connection) -> Result<Option<i64>, Error> {
-    let sql = Sql::new("SELECT pk FROM audit ORDER BY pk DESC LIMIT 1");
-    Ok(connection.rows::<(BigInt,), (i64,)>(sql)?.first().map(|row| row.0))
 }
 
 #[cfg(test)]

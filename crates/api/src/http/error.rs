@@ -12,6 +12,11 @@ use crate::error::ApiError;
 /// How long a client should wait before it comes back to a busy server, in seconds, when nothing better is known.
 const RETRY: u32 = 1;
 
+/// What is said where the disk of the database is full.
+const NO_SPACE: &str = "insufficient storage: the disk of the database is full, so nothing can be stored, nor read, since that has \
+                        to be logged; nothing of this request was done. Whoever runs the server has to make room; try again \
+                        then";
+
 /// The status and the issues of an error.
 pub(super) fn status_and_issues(error: &ApiError, request_id: &str) -> (StatusCode, Vec<Issue>) {
     (status(error), issues(error, request_id))
@@ -90,11 +95,7 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
             "the database was lost while this was being stored, so whether it has been is unknown; look whether it is \
              there before you send it again",
         ),
-        ApiError::NoSpace(_) => one(
-            IssueCode::Transient,
-            "insufficient storage: the disk of the database is full, so nothing can be stored, nor read, since that has to be \
-             logged; nothing of this request was done. Whoever runs the server has to make room; try again then",
-        ),
+        ApiError::NoSpace(_) => one(IssueCode::Transient, NO_SPACE),
         ApiError::Internal(_) => vec![Issue {
             severity: Severity::Fatal,
             code: IssueCode::Exception,

@@ -1,5 +1,7 @@
 //! What needs no token: what the server can do, whether it is well, and its documentation.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header as _};
 use actix_web::web::{Bytes, Data};
@@ -101,8 +103,15 @@ pub async fn ready(server: Data<Server>) -> HttpResponse {
 pub async fn metrics(server: Data<Server>) -> HttpResponse {
     let (places_busy, places_waiting) = server.service.slots.standing();
     let store = &server.service.store;
-    let load =
-        Load { database_waiting: store.waiting(), places_busy, places_waiting, clock_off_ms: store.clock_off_ms() };
+    let load = Load {
+        database_waiting: store.waiting(),
+        places_busy,
+        places_waiting,
+        clock_off_ms: store.clock_off_ms(),
+        unsealed: server.service.unsealed.load(Ordering::Relaxed),
+        key_failures: server.verifier.key_failures(),
+        decisions: server.service.decisions.counted(),
+    };
     match server.metrics.render(load) {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),
         Err(error) => {

@@ -77,6 +77,15 @@ impl Transaction<'_> {
         Ok(self.numbers(sql)?.first().copied().unwrap_or(0))
     }
 
+    /// How many records have a number above this one; of many the first 100,000 are counted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count_unsealed(&mut self, after: i64) -> Result<i64, StoreError> {
+        let sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM audit a WHERE a.pk > ").bind(after);
+        Ok(self.numbers(sql.sql(" LIMIT 100000) AS some"))?.first().copied().unwrap_or(0))
+    }
+
     /// The greatest number of a record; 0 for none.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aws_lc_rs::digest;
 use concord_store::StoreError;
@@ -75,6 +76,10 @@ impl ChainWriter {
             *self = writer;
             upto = Some(end);
             if records.is_empty() {
+                let last = self.last;
+                let left =
+                    service.store.read(move |transaction| (transaction.count_unsealed(last), Vec::new())).await?;
+                service.unsealed.store(left, Ordering::Relaxed);
                 return Ok(done);
             }
             let link = self.next(service.store.now_ms(), &records);

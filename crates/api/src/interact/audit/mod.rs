@@ -9,6 +9,7 @@ pub(crate) mod interaction;
 pub(crate) mod period;
 pub(crate) mod verification;
 pub(crate) mod visibility;
+mod walk;
 
 use concord_fhir::index::SEPARATOR;
 use concord_fhir::json::{self, Value};

@@ -15,7 +15,7 @@ use concord_store::audit::{Record, Stored};
 
 use super::chain;
 use super::heads::{Key, is_signed};
-use super::verification::{Walk, next_link};
+use super::walk::{Walk, next_link};
 use crate::interact::Service;
 
 /// The longest line that a file may have: a link lists a thousand records, and a record may bear an AuditEvent that a system
@@ -210,13 +210,18 @@ pub(super) fn walk_file(folder: &Path, period: &Period, walk: &mut Walk<'_>) -> 
 }
 
 /// What a period that is being written has come to.
-struct Writing<W: Write> {
-    out: W,
+struct Writing {
+    out: BufWriter<File>,
     sum: Context,
     records: i64,
 }
 
-impl<W: Write> Writing<W> {
+impl Writing {
+    fn begin(part: &Path) -> std::io::Result<Writing> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part)?;
+        Ok(Writing { out: BufWriter::new(file), sum: Context::new(&SHA256), records: 0 })
+    }
+
     fn line(&mut self, mut line: String) -> std::io::Result<()> {
         line.push('\n');
         self.sum.update(line.as_bytes());
@@ -248,8 +253,7 @@ pub(crate) async fn close(
     let part = folder.join("audit-closing.part");
     let name = part.display().to_string();
     let io = |error: std::io::Error| format!("{name}: {error}");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(io)?;
-    let mut writing = Writing { out: BufWriter::new(file), sum: Context::new(&SHA256), records: 0 };
+    let mut writing = Writing::begin(&part).map_err(io)?;
     let mut at = 0;
     while let Some((link, records)) =
         next_link(service, walk.number, walk.last).await.map_err(|fault| database(&fault))?
