@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use diesel::sql_types::BigInt;
 
 use crate::address::{DatabaseUrl, Durability};
-use crate::connection::{Connection, in_one_line};
+use crate::connection::{Connection, SHARED_SESSIONS, in_one_line};
 use crate::error::StoreError;
 use crate::statement::Sql;
 
@@ -117,9 +117,7 @@ impl Slot {
                 Err(_) => return Err("database_url: cannot connect: the connection was closed at once".to_owned()),
             };
             if !sessions.insert(number) {
-                return Err("database_url: several connections share a session of PostgreSQL, as through PgBouncer in transaction \
-                     mode: set pool_mode = session there, or name PostgreSQL itself"
-                    .to_owned());
+                return Err(format!("database_url: {SHARED_SESSIONS}"));
             }
         }
         Ok(slots)

@@ -370,10 +370,13 @@ fn commit_together(
     (together.appended, together.longest)
 }
 
+/// Tells somebody whether what was committed together stands.
+type Answer = Box<dyn FnOnce(Result<(), NotCommitted>)>;
+
 /// What is committed by one commit.
 struct Together {
     /// Each is told whether it stands.
-    answers: Vec<Box<dyn FnOnce(Result<(), NotCommitted>)>>,
+    answers: Vec<Answer>,
     /// Whether any data has changed.
     changed: bool,
     stands: Result<(), NotCommitted>,

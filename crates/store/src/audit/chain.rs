@@ -83,7 +83,7 @@ impl Transaction<'_> {
     /// When the database fails.
     pub fn count_unsealed(&mut self, after: i64) -> Result<i64, StoreError> {
         let sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM audit a WHERE a.pk > ").bind(after);
-        Ok(self.numbers(sql.sql(" LIMIT 100000) AS some"))?.first().copied().unwrap_or(0))
+        Ok(self.numbers(sql.sql(" LIMIT 100000) AS counted"))?.first().copied().unwrap_or(0))
     }
 
     /// The greatest number of a record; 0 for none.
