@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use concord_api::command::audit::{self, Action, AuditArgs};
+use concord_api::command::audit::{self, Action, AuditArgs, VerifyArgs};
 use concord_tests::client::text;
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
@@ -139,11 +139,12 @@ async fn command(concord: &Concord, action: Action) -> (bool, String) {
 }
 
 async fn verified(concord: &Concord, head: Option<&Path>) -> (bool, String) {
-    command(concord, Action::Verify { head: head.map(Path::to_owned), public_key: None }).await
+    command(concord, Action::Verify(VerifyArgs { head: head.map(Path::to_owned), ..VerifyArgs::default() })).await
 }
 
 async fn head(concord: &Concord) -> String {
-    let (done, printed) = command(concord, Action::Head { key: concord.scratch().folder().join("audit.key") }).await;
+    let (done, printed) =
+        command(concord, Action::Head { key: Some(concord.scratch().folder().join("audit.key")) }).await;
     assert!(done, "{printed}");
     printed
 }
@@ -165,7 +166,7 @@ async fn the_chain_shows_what_was_changed(concord: &Concord) {
     head(concord).await;
 
     let open = if concord.is_postgres() {
-        "ALTER TABLE audit DISABLE TRIGGER audit_append_only; ALTER TABLE seal DISABLE TRIGGER seal_append_only;"
+        "ALTER TABLE audit DISABLE TRIGGER USER; ALTER TABLE seal DISABLE TRIGGER USER;"
     } else {
         "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; DROP TRIGGER seal_no_update; \
          DROP TRIGGER seal_no_delete;"

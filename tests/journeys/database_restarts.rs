@@ -203,8 +203,10 @@ enum Trouble {
     Paused,
     /// Somebody holds what everybody needs.
     Locked,
-    /// It follows another, or its disk is full: nothing is written.
+    /// It follows another: nothing is written.
     ReadOnly,
+    /// The standby that its commits wait for is not there.
+    StandbyMissing,
 }
 
 /// How long a request may take in what follows, in milliseconds.
@@ -218,6 +220,7 @@ async fn it_is_in_trouble(cluster: &Cluster, app: &App, trouble: Trouble) {
     match trouble {
         Trouble::Paused => cluster.pause(),
         Trouble::Locked => run("BEGIN; LOCK TABLE resource, entry, history, audit IN ACCESS EXCLUSIVE MODE"),
+        Trouble::StandbyMissing => {}
         Trouble::ReadOnly => {
             run("ALTER SYSTEM SET default_transaction_read_only = on");
             run("SELECT pg_reload_conf()");
@@ -226,6 +229,18 @@ async fn it_is_in_trouble(cluster: &Cluster, app: &App, trouble: Trouble) {
                 fresh.batch_execute("CREATE TABLE may_not_be (one INTEGER)").is_err()
             });
         }
+    }
+    if let Trouble::StandbyMissing = trouble {
+        run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+        run("SELECT pg_reload_conf()");
+        until("nobody commits", || {
+            let mut fresh = PgConnection::establish(&cluster.url()).expect("a session of somebody else");
+            fresh
+                .batch_execute("DO $$ BEGIN ASSERT current_setting('synchronous_standby_names') = 'nobody'; END $$")
+                .is_ok()
+        });
+        let answer = ask(Kind::Create, app, "unknown").await.expect(503);
+        assert!(answer.text().contains("whether it has been is unknown"), "{answer}");
     }
     let asked = KINDS.map(|kind| {
         let name = format!("{trouble:?}-{kind:?}");
@@ -243,6 +258,10 @@ async fn it_is_in_trouble(cluster: &Cluster, app: &App, trouble: Trouble) {
     match trouble {
         Trouble::Paused => cluster.resume(),
         Trouble::Locked => run("ROLLBACK"),
+        Trouble::StandbyMissing => {
+            run("ALTER SYSTEM RESET synchronous_standby_names");
+            run("SELECT pg_reload_conf()");
+        }
         Trouble::ReadOnly => {
             run("SET default_transaction_read_only = off");
             run("ALTER SYSTEM RESET default_transaction_read_only");
@@ -266,7 +285,7 @@ fn a_database_in_trouble_keeps_nobody_waiting() {
         ("CONCORD_TRANSACTION_TIMEOUT_MS", LIMIT),
     ];
     with_server(&cluster, &limits, async |app| {
-        for trouble in [Trouble::Paused, Trouble::Locked, Trouble::ReadOnly] {
+        for trouble in [Trouble::Paused, Trouble::Locked, Trouble::ReadOnly, Trouble::StandbyMissing] {
             it_is_in_trouble(&cluster, app, trouble).await;
         }
     });

@@ -37,6 +37,8 @@ pub struct Concord {
     http: reqwest::Client,
     issuer: DevelopmentIssuer,
     address: SocketAddr,
+    /// Where operators are answered besides, if a setting says so.
+    pub health: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     // After the thread, so that the database goes last.
@@ -73,16 +75,17 @@ impl Concord {
                     Ok(bound) => bound,
                     Err(error) => panic!("the server does not start: {error}"),
                 };
-                ready.send(bound.address).expect("a test that waits for its server");
+                let health = bound.health_address();
+                ready.send((bound.address, health)).expect("a test that waits for its server");
                 tokio::select! {
                     served = bound.serve() => served.expect("a server that ends well"),
                     _ = stopped => {}
                 }
             });
         });
-        let address = started.await.expect("a server that starts");
+        let (address, health) = started.await.expect("a server that starts");
         let http = client();
-        Concord { clock, config, http, issuer, address, stop: Some(stop), thread: Some(thread), scratch }
+        Concord { clock, config, http, issuer, address, health, stop: Some(stop), thread: Some(thread), scratch }
     }
 
     /// Another server over the same database, with the same time and the same keys.

@@ -1,8 +1,8 @@
 //! What time it is. Everything that needs the time gets it from here, so that tests can say what time it is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A source of the time.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +12,12 @@ pub enum Clock {
     System,
     /// A clock that stands still until it is moved, in milliseconds since 1970-01-01T00:00:00Z.
     Fixed(Arc<AtomicI64>),
+    /// The clock of a machine that is that many milliseconds ahead of such a one, which is the database's.
+    Off(Arc<AtomicI64>, i64),
 }
+
+/// The moment from which the machine counts.
+static COUNTED_FROM: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
     /// A clock that stands at that many milliseconds since 1970-01-01T00:00:00Z.
@@ -27,6 +32,16 @@ impl Clock {
         match self {
             Clock::System => system_ms(),
             Clock::Fixed(at) => at.load(Ordering::SeqCst),
+            Clock::Off(at, by_ms) => at.load(Ordering::SeqCst) + by_ms,
+        }
+    }
+
+    /// The clock of another machine over the same database, so many milliseconds ahead. Only of a fixed one.
+    #[must_use]
+    pub fn off_by_ms(&self, by_ms: i64) -> Clock {
+        match self {
+            Clock::System => Clock::System,
+            Clock::Fixed(at) | Clock::Off(at, _) => Clock::Off(Arc::clone(at), by_ms),
         }
     }
 
@@ -38,7 +53,7 @@ impl Clock {
 
     /// Moves a fixed clock on (or back) by that many milliseconds; the machine's clock is left alone.
     pub fn advance_ms(&self, by_ms: i64) {
-        if let Clock::Fixed(at) = self {
+        if let Clock::Fixed(at) | Clock::Off(at, _) = self {
             at.fetch_add(by_ms, Ordering::SeqCst);
         }
     }
@@ -47,6 +62,20 @@ impl Clock {
 impl concord_store::Clock for Clock {
     fn now_ms(&self) -> i64 {
         Clock::now_ms(self)
+    }
+
+    fn steady_ms(&self) -> i64 {
+        match self {
+            Clock::System => i64::try_from(COUNTED_FROM.elapsed().as_millis()).unwrap_or(i64::MAX),
+            Clock::Fixed(_) | Clock::Off(..) => Clock::now_ms(self),
+        }
+    }
+
+    fn instead_of_the_databases_ms(&self) -> Option<i64> {
+        match self {
+            Clock::System => None,
+            Clock::Fixed(at) | Clock::Off(at, _) => Some(at.load(Ordering::SeqCst)),
+        }
     }
 }
 

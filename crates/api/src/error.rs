@@ -100,6 +100,9 @@ pub enum ApiError {
     /// many seconds.
     #[error("the database was lost during a commit; whether it was stored is not known; look again in {0} s")]
     OutcomeUnknown(u32),
+    /// The disk of the database is full; come again after so many seconds.
+    #[error("the disk of the database is full; again in {0} s")]
+    NoSpace(u32),
     /// The server is at fault. The cause goes to the log, never to the client.
     #[error("{0}")]
     Internal(String),
@@ -166,6 +169,7 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict(text) => ApiError::Conflict(text),
             StoreError::Busy(seconds) => ApiError::Busy(seconds),
             StoreError::OutcomeUnknown(seconds) => ApiError::OutcomeUnknown(seconds),
+            StoreError::NoSpace(seconds) => ApiError::NoSpace(seconds),
             StoreError::TooCostly(text) => ApiError::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]),
             StoreError::NotSupported(text) => ApiError::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]),
             StoreError::Internal(cause) => ApiError::Internal(cause),
@@ -182,6 +186,7 @@ impl WorkError for ApiError {
                 | ApiError::Full(_)
                 | ApiError::OverShare(_)
                 | ApiError::OutcomeUnknown(_)
+                | ApiError::NoSpace(_)
         )
     }
 }

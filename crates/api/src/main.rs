@@ -38,6 +38,8 @@ enum Command {
     Backup(command::backup::BackupArgs),
     /// Check a copy of the SQLite database and put it in its place
     Restore(command::backup::RestoreArgs),
+    /// Check that every stored version is what it was
+    Verify(command::verify::VerifyArgs),
     /// Check the audit log, or print where it stands
     Audit(command::audit::AuditArgs),
     /// Print a token of the development issuer
@@ -84,6 +86,9 @@ fn run(arguments: Arguments) -> Result<(), String> {
         Command::Backup(backup) => command::backup::backup(&backup, &config, out),
         Command::Restore(restore) => {
             actix_web::rt::System::new().block_on(command::backup::restore(&restore, &config, clock, out))
+        }
+        Command::Verify(verify) => {
+            actix_web::rt::System::new().block_on(command::verify::run(&verify, &config, clock, out))
         }
         Command::Audit(audit) => {
             actix_web::rt::System::new().block_on(command::audit::run(&audit, &config, clock, out))

@@ -5,6 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use concord_store::DatabaseUrl;
+use concord_store::testing::execute;
+
 /// A folder that is removed when it is dropped.
 struct Folder(PathBuf);
 
@@ -83,6 +86,79 @@ fn an_address_that_is_taken_is_named() {
     let output = concord(&folder.0, &["serve"], &[("CONCORD_LISTEN", &address), ("CONCORD_LOG_LEVEL", "error")]);
     let told = failed(&output);
     assert!(told.starts_with("listen: ") && told.contains(&address), "{told}");
+}
+
+/// What `serve --check` says where the server would not start: one line that says what to do.
+fn refused(folder: &Path, settings: &[(&str, &str)]) -> String {
+    let usual = [("CONCORD_DEVELOPMENT_ISSUER", "true"), ("CONCORD_LISTEN", "127.0.0.1:0")];
+    let settings: Vec<(&str, &str)> = usual.iter().chain(settings).copied().collect();
+    failed(&concord(folder, &["serve", "--check"], &settings))
+}
+
+/// Everything in a folder, with what is in it.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_check_of_a_database_without_its_folder_says_no() {
+    let folder = Folder::new();
+    for place in ["sqlite:no/such/concord.db", "sqlite:/no/such/concord.db"] {
+        let told = refused(&folder.0, &[("CONCORD_DATABASE_URL", place)]);
+        assert!(told.starts_with("database_url: the folder") && told.contains("make it"), "{told}");
+    }
+    assert!(contents(&folder.0).is_empty());
+}
+
+#[test]
+fn a_check_of_a_file_of_another_program_says_no_and_changes_nothing() {
+    let folder = Folder::new();
+    let foreign = folder.0.join("foreign.db");
+    let table = "PRAGMA journal_mode = DELETE; CREATE TABLE holiday (photo BLOB); INSERT INTO holiday VALUES (x'00')";
+    execute(&DatabaseUrl::Sqlite(foreign), table);
+    folder.write("text.db", &"no database ".repeat(1_000));
+    let before = contents(&folder.0);
+    for (file, why) in
+        [("foreign.db", "of another program (with the table \"holiday\")"), ("text.db", "no SQLite database")]
+    {
+        let place = format!("sqlite:{file}");
+        let settings = [("CONCORD_DATABASE_URL", place.as_str()), ("CONCORD_DEVELOPMENT_KEY", "elsewhere/key.pem")];
+        let told = refused(&folder.0, &settings);
+        assert!(told.contains(file) && told.contains(why) && told.contains("name another file"), "{told}");
+        for command in [&["migrate"][..], &["serve"], &["audit", "verify"]] {
+            let output = concord(&folder.0, command, &settings);
+            assert!(!output.status.success(), "{command:?}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains(why), "{command:?}");
+        }
+        assert_eq!(contents(&folder.0), before, "nobody has touched it");
+    }
+}
+
+#[test]
+fn a_check_of_an_address_that_is_taken_says_no() {
+    let folder = Folder::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let told = refused(&folder.0, &[("CONCORD_LISTEN", &address)]);
+    assert!(told.starts_with("listen: ") && told.contains(&address) && told.contains("stop that one"), "{told}");
+    let told = refused(&folder.0, &[("CONCORD_LISTEN", "192.0.2.1:8080")]);
+    assert!(told.contains("no address of this machine"), "{told}");
+    drop(taken);
+    let output = concord(
+        &folder.0,
+        &["serve", "--check"],
+        &[("CONCORD_LISTEN", &address), ("CONCORD_DEVELOPMENT_ISSUER", "true")],
+    );
+    let told = done(&output);
+    assert!(told.contains(&format!("listen: {address} is free")), "{told}");
+    assert!(!folder.0.join("concord.db").exists(), "no database is made");
 }
 
 #[test]

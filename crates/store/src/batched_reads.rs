@@ -13,7 +13,7 @@ use crate::rows::Head;
 use crate::slot::Slot;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
-use crate::{Reply, Shared, gathered, guarded};
+use crate::{Reply, Shared, gathered, guarded, stopped};
 
 /// How many reads may share a statement.
 const TOGETHER: usize = 64;
@@ -45,8 +45,12 @@ pub(crate) enum Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn tell(self, logged: bool) {
-        let result = || if logged { Ok(()) } else { Err(StoreError::Busy(1)) };
+    pub(crate) fn tell(self, logged: Result<(), &StoreError>) {
+        let result = || match logged {
+            Ok(()) => Ok(()),
+            Err(StoreError::NoSpace(seconds)) => Err(StoreError::NoSpace(*seconds)),
+            Err(_) => Err(StoreError::Busy(1)),
+        };
         match self {
             Waiting::Append(done) => {
                 let _gone = done.send(result());
@@ -131,7 +135,7 @@ fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<Waiting
     if !done.is_empty()
         && let Err(unsent) = appends.send((records, Waiting::PointReads(done)))
     {
-        unsent.0.1.tell(false);
+        unsent.0.1.tell(Err(&stopped()));
     }
 }
 

@@ -290,9 +290,15 @@ fn bounded(url: &str) -> String {
     bounded
 }
 
-/// An error in one line: libpq tells some in several.
+/// What is said where a session is not a connection's own: what it has set, prepared or locked is another's.
+pub(crate) const SHARED_SESSIONS: &str = "several connections share a session of PostgreSQL, as through PgBouncer in transaction \
+                                          mode: set pool_mode = session there, or name PostgreSQL itself";
+
+/// An error in one line: libpq tells some in several. That a statement is there which nobody has prepared on this connection,
+/// or is not there which somebody has, means that the session is not its own.
 pub(crate) fn in_one_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.contains("prepared statement \"__diesel_stmt") { SHARED_SESSIONS.to_owned() } else { text }
 }
 
 #[cfg(test)]

@@ -224,6 +224,8 @@ async fn found_by(store: &crate::Store, hint: AuditIndexHint, condition: Sql) ->
 #[tokio::test]
 async fn no_event_is_missed_by_patient_or_agent() {
     for scratch in Scratch::both() {
+        // A process whose clock is behind numbers its events below those that will have been entered.
+        let behind = scratch.store_at(crate::testing::NOW - 3_600_000);
         let store = scratch.store();
         let key = store.write(|transaction| (transaction.make_patient_key("amina"), Vec::new())).await.unwrap();
         let about = move |number: usize| Record {
@@ -249,8 +251,6 @@ async fn no_event_is_missed_by_patient_or_agent() {
         check(&store, 10).await;
         check(&store, MANY).await;
         check(&store, 7).await;
-        // A process whose clock is behind numbers its events below those that have been entered.
-        let behind = scratch.store_at(crate::testing::NOW - 3_600_000);
         check(&behind, 9).await;
         check(&store, MANY - 1).await;
         check(&behind, MANY).await;
@@ -377,6 +377,31 @@ async fn a_connection_that_is_lost_while_it_commits_leaves_the_outcome_unknown()
     for _ in 0..4 {
         assert!(store.ready().await);
     }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_as_such_and_forgotten_when_there_is_room() {
+    let [scratch, _] = Scratch::both();
+    let store = scratch.store();
+    assert!(store.ready().await);
+    let limit = |pages: u32| {
+        let text = format!("PRAGMA max_page_count = {pages}");
+        move |transaction: &mut Transaction<'_>| (transaction.batch(&text), Vec::new())
+    };
+    store.write(limit(1)).await.unwrap();
+    let large = || Record { reason: "r".repeat(100_000), ..record("large") };
+    let full = |result: &Result<(), StoreError>| matches!(result, Err(StoreError::NoSpace(_)));
+    let refused = store.append(vec![large()]).await;
+    assert!(full(&refused), "{refused:?}");
+    let refused = store.write(move |_| (Ok::<_, StoreError>(()), vec![large()])).await;
+    assert!(full(&refused), "{refused:?}");
+    let refused = store.read(move |_| (Ok::<_, StoreError>(()), vec![large()])).await;
+    assert!(full(&refused), "what cannot be logged is not answered: {refused:?}");
+    store.write(limit(1_000_000)).await.unwrap();
+    store.append(vec![large()]).await.unwrap();
+    assert!(store.ready().await);
+    let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
+    assert_eq!(told.len(), 1, "of what was refused nothing is there");
 }
 
 /// Counts to a very great number.

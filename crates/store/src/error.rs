@@ -15,6 +15,10 @@ pub enum StoreError {
     /// many seconds.
     #[error("the database was lost during a commit")]
     OutcomeUnknown(u32),
+    /// The database has no room left on its disk, so that nothing can be stored, what was read in the log neither; come again
+    /// after so many seconds.
+    #[error("the disk of the database is full")]
+    NoSpace(u32),
     /// A search takes the database longer than it may.
     #[error("{0}")]
     TooCostly(&'static str),
@@ -27,6 +31,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// That the disk is full. Nobody makes room within a second.
+    pub(crate) fn no_space() -> StoreError {
+        StoreError::NoSpace(10)
+    }
+
     /// What a search is told that takes more than it may.
     pub(crate) fn too_costly() -> StoreError {
         StoreError::TooCostly("this takes the database too long; ask for less at once, for instance for one patient")
@@ -42,7 +51,10 @@ pub trait WorkError: From<StoreError> + Send + 'static {
 
 impl WorkError for StoreError {
     fn is_failure(&self) -> bool {
-        matches!(self, StoreError::Internal(_) | StoreError::Busy(_) | StoreError::OutcomeUnknown(_))
+        matches!(
+            self,
+            StoreError::Internal(_) | StoreError::Busy(_) | StoreError::OutcomeUnknown(_) | StoreError::NoSpace(_)
+        )
     }
 }
 
@@ -66,6 +78,7 @@ impl From<Error> for StoreError {
             {
                 StoreError::too_costly()
             }
+            Error::DatabaseError(_, information) if has_no_space(information.message()) => StoreError::no_space(),
             Error::DatabaseError(_, information) if waits_for_another(information.message()) => StoreError::Busy(1),
             _ => StoreError::Internal(format!("database: {error}")),
         }
@@ -79,6 +92,11 @@ pub(crate) fn is_overtaken(error: &Error) -> bool {
         Error::DatabaseError(_, information) => waits_for_another(information.message()),
         _ => false,
     }
+}
+
+/// As SQLite says it, and as PostgreSQL and whatever it runs on do.
+fn has_no_space(message: &str) -> bool {
+    ["disk is full", "No space left on device", "Disk quota exceeded"].iter().any(|full| message.contains(full))
 }
 
 fn waits_for_another(message: &str) -> bool {

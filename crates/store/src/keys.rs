@@ -30,7 +30,23 @@ impl Keys {
              CAST(CAST(setting.value AS BIGINT) + 1 AS TEXT) RETURNING CAST(value AS BIGINT)",
         );
         let opened = connection.rows::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0);
-        Ok(Keys::numbered(opened))
+        let keys = Keys::numbered(opened);
+        Ok(match newest_number(connection)? {
+            Some(newest) => keys.beyond(newest),
+            None => keys,
+        })
+    }
+
+    /// The same maker for numbers above this one of any node: what is new comes after what is there, wherever clocks stood
+    /// meanwhile.
+    fn beyond(self, newest: i64) -> Keys {
+        let last = ((newest >> 22) + 1) << 22 | (self.node << 12);
+        Keys { last: AtomicI64::new(last), ..self }
+    }
+
+    /// When a number was made, in milliseconds since 1970 UTC.
+    pub(crate) fn time_of(number: i64) -> i64 {
+        (number >> 22) + EPOCH
     }
 
     /// A maker for the node of that number, of which ten bits are used.
@@ -58,6 +74,15 @@ impl Keys {
     }
 }
 
+/// The greatest number of an event in the log.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) fn newest_number(connection: &mut Connection) -> Result<Option<i64>, Error> {
+    let sql = Sql::new("SELECT pk FROM audit ORDER BY pk DESC LIMIT 1");
+    Ok(connection.rows::<(BigInt,), (i64,)>(sql)?.first().map(|row| row.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +95,21 @@ mod tests {
             let next = keys.next(now);
             assert!(next > last);
             last = next;
+        }
+    }
+
+    #[test]
+    fn numbers_come_after_those_that_are_there_and_are_of_their_own_node() {
+        for node in [0, 5, 0x3ff] {
+            let there = Keys::numbered(77).next(EPOCH + 3_600_000);
+            let keys = Keys::numbered(node).beyond(there);
+            let mut last = there;
+            for now in [0, EPOCH + 10, EPOCH + 3_600_000] {
+                let next = keys.next(now);
+                assert!(next > last && (next >> 12) & 0x3ff == node);
+                last = next;
+            }
+            assert_eq!(Keys::time_of(keys.next(EPOCH + 7_200_000)), EPOCH + 7_200_000);
         }
     }
 

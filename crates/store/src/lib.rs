@@ -20,6 +20,7 @@ mod connection;
 mod contract;
 mod cost;
 mod deadline;
+mod digest;
 mod entry_row;
 mod error;
 pub mod find;
@@ -51,10 +52,13 @@ mod sqlite;
 mod statement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod time;
 pub mod transaction;
 mod turns;
 mod type_query;
+pub mod verify;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -72,15 +76,20 @@ use connection::{Connection, in_one_line};
 pub use error::{StoreError, WorkError};
 use keys::Keys;
 use patients::Patients;
+use time::Time;
 use transaction::Transaction;
 
 /// The result of an interaction, and what must be in the log before it is given out.
 pub type Reply<T, E = StoreError> = (Result<T, E>, Vec<Record>);
 
-/// What tells the store the time.
+/// What tells the store the time of this machine.
 pub trait Clock: Send + Sync {
     /// Now, in milliseconds since 1970-01-01T00:00:00Z.
     fn now_ms(&self) -> i64;
+    /// How many milliseconds have passed since some moment. Does not step when the machine's clock is set.
+    fn steady_ms(&self) -> i64;
+    /// What counts as the time of the database's clock where that is not to be asked: in tests, whose time stands still.
+    fn instead_of_the_databases_ms(&self) -> Option<i64>;
 }
 
 /// Who counts what happens in the store.
@@ -93,7 +102,7 @@ pub trait Observer: Send + Sync {
 
 /// What every transaction of this process shares.
 pub struct Shared {
-    clock: Box<dyn Clock>,
+    time: Time,
     keys: Keys,
     patients: Patients,
     observer: Box<dyn Observer>,
@@ -101,6 +110,8 @@ pub struct Shared {
     base: OnceLock<String>,
     registry: RwLock<Arc<Registry>>,
     label_steps: usize,
+    /// Whether the disk of the database was full when something was last stored.
+    no_space: AtomicBool,
     /// How many statements the work of callers has run.
     #[cfg(any(test, feature = "testing"))]
     statements: std::sync::atomic::AtomicU64,
@@ -174,16 +185,19 @@ impl Store {
         clock: impl Clock + 'static,
         observer: impl Observer + 'static,
     ) -> Result<Store, String> {
-        let keys = Keys::of_new_node(&mut Connection::open(&options.address, options.durability).map_err(cannot_open)?)
-            .map_err(cannot_open)?;
+        let mut first = Connection::open(&options.address, options.durability).map_err(cannot_open)?;
+        let time = Time::new(clock);
+        time.ask(&mut first).map_err(cannot_open)?;
+        let keys = Keys::of_new_node(&mut first).map_err(cannot_open)?;
         let shared = Arc::new(Shared {
-            clock: Box::new(clock),
+            time,
             keys,
             patients: Patients::new(),
             observer: Box::new(observer),
             base: OnceLock::new(),
             registry: RwLock::default(),
             label_steps: options.label_steps,
+            no_space: AtomicBool::new(false),
             #[cfg(any(test, feature = "testing"))]
             statements: std::sync::atomic::AtomicU64::default(),
         });
@@ -200,10 +214,22 @@ impl Store {
         matches!(*self.backend, Backend::Postgres(_))
     }
 
-    /// The time as the store sees it, in milliseconds since 1970 UTC.
+    /// The time as the store sees it, which is that of the database, in milliseconds since 1970 UTC.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
-        self.shared.clock.now_ms()
+        self.shared.time.now_ms()
+    }
+
+    /// How far this machine's clock was ahead of the database's when that was last asked, in milliseconds. The embedded
+    /// database has none of its own: there it is how far the machine's is behind the newest event of the log.
+    #[must_use]
+    pub fn clock_off_ms(&self) -> i64 {
+        self.shared.time.off_ms()
+    }
+
+    /// Asks the database what time it is, and goes by that from now on.
+    pub async fn ask_time(&self) -> Result<(), StoreError> {
+        self.read(|transaction| (transaction.ask_time(), Vec::new())).await
     }
 
     /// Says where the server is: an absolute reference below that address counts as a relative one. Once is enough.
@@ -402,7 +428,8 @@ impl Store {
         }
     }
 
-    /// Whether the database can be read and written, and whoever commits the log is at work: no read is answered without.
+    /// Whether the database can be read and written, whoever commits the log is at work, and a commit ends, which waits for
+    /// a standby where there is a synchronous one: no read is answered without.
     pub async fn ready(&self) -> bool {
         let work = |transaction: &mut Transaction<'_>| (transaction.is_writable(), Vec::new());
         let writable = match &*self.backend {
@@ -413,7 +440,19 @@ impl Store {
                 other => other,
             },
         };
-        writable.is_ok_and(|writable| writable)
+        writable.is_ok_and(|writable| writable) && self.has_space().await
+    }
+
+    /// Whether there is room on the disk: tried where there was none, since nobody else may come to find out.
+    async fn has_space(&self) -> bool {
+        if !self.shared.no_space.load(Ordering::Relaxed) {
+            return true;
+        }
+        let tried = self.write(|transaction| (transaction.try_space(), Vec::new())).await;
+        // On PostgreSQL what was tried is undone.
+        let has_space = matches!(tried, Ok(()) | Err(StoreError::Conflict(_)));
+        self.shared.no_space.store(!has_space, Ordering::Relaxed);
+        has_space
     }
 }
 

@@ -1,8 +1,13 @@
 //! Brings a database to the schema of this release.
 
+use std::path::Path;
+
 use diesel::backend::Backend;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
 use diesel::sql_types::Text;
+use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::address::{DatabaseUrl, Durability};
@@ -18,6 +23,7 @@ pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/po
 /// # Errors
 /// One line, when the database cannot be opened, when a newer release has migrated it already, or when a migration fails.
 pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
+    refuse_unusable(address)?;
     let mut connection = Connection::open(address, Durability::Full)
         .map_err(|error| format!("database_url: cannot open: {}", in_one_line(&error)))?;
     let failed = |error: &dyn std::fmt::Display| format!("migration failed: {}", in_one_line(error));
@@ -31,7 +37,6 @@ pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
             })
             .map_err(|error: Box<dyn std::error::Error + Send + Sync>| failed(&error))?,
         Database::Postgres(postgres) => {
-            use diesel::connection::SimpleConnection;
             // A migration takes as long as it takes.
             postgres
                 .batch_execute("SET statement_timeout = 0; SELECT pg_advisory_lock(4051701)")
@@ -53,6 +58,7 @@ pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
 /// # Errors
 /// One line, when the database cannot be opened, or a newer release has migrated it already.
 pub fn missing_migrations(address: &DatabaseUrl) -> Result<Vec<String>, String> {
+    refuse_unusable(address)?;
     let cannot = |error: &dyn std::fmt::Display| format!("database_url: cannot open: {}", in_one_line(error));
     if let DatabaseUrl::Sqlite(path) = address
         && !path.exists()
@@ -85,6 +91,57 @@ pub fn missing_migrations(address: &DatabaseUrl) -> Result<Vec<String>, String> 
     match applied.iter().find(|version| !known.iter().any(|name| is_of(name, version))) {
         Some(version) => Err(newer(version)),
         None => Ok(known.into_iter().filter(|name| !applied.iter().any(|version| is_of(name, version))).collect()),
+    }
+}
+
+/// Refuses what can be no database of Concord's before anything touches it: a file without its folder, and the file of
+/// another program.
+fn refuse_unusable(address: &DatabaseUrl) -> Result<(), String> {
+    let DatabaseUrl::Sqlite(path) = address else { return Ok(()) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(format!(
+            "database_url: the folder {} is not there: make it, for the user that the server runs as and nobody else",
+            folder.display()
+        ));
+    }
+    if !path.exists() {
+        return Ok(());
+    }
+    let foreign = |what: String| {
+        format!(
+            "database_url: {} is {what}, not Concord's: name another file, one that is not there yet for a new database",
+            path.display()
+        )
+    };
+    let unreadable = |error: &dyn std::fmt::Display| match in_one_line(error) {
+        text if text.contains("not a database") => foreign("no SQLite database".to_owned()),
+        text => format!("database_url: cannot open {}: {text}", path.display()),
+    };
+    // Nothing else is set on this connection: that would change the file.
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy()).map_err(|error| unreadable(&error))?;
+    connection.batch_execute("PRAGMA busy_timeout = 10000").map_err(|error| unreadable(&error))?;
+    let tables: Vec<String> = sqlite_master::table
+        .filter(sqlite_master::kind.eq("table").and(sqlite_master::name.ne("__diesel_schema_migrations")))
+        .order(sqlite_master::name)
+        .select(sqlite_master::name)
+        .load(&mut connection)
+        .map_err(|error| unreadable(&error))?;
+    let own = ["resource", "history", "audit"];
+    match tables.first() {
+        None => Ok(()),
+        // What migrations it has had is looked at next.
+        Some(_) if own.iter().all(|own| tables.iter().any(|table| table == own)) => Ok(()),
+        Some(table) => Err(foreign(format!("a database of another program (with the table {table:?})"))),
+    }
+}
+
+diesel::table! {
+    /// What there is in an embedded database.
+    sqlite_master (name) {
+        name -> Text,
+        #[sql_name = "type"]
+        kind -> Text,
     }
 }
 

@@ -50,8 +50,10 @@ impl Postgres {
         let (tasks, task_receiver) = channel::<Task>();
         let task_receiver = Arc::new(Mutex::new(task_receiver));
         let place = Endpoint::new(options.address.clone(), options.query_timeout);
+        let mut slots = Slot::open_apart(&place, options.connections.max(1) + 2)?;
+        let mut next = || slots.pop().ok_or_else(|| "too few connections were opened".to_owned());
         for number in 0..options.connections.max(1) {
-            let slot = Slot::open(&place)?;
+            let slot = next()?;
             let (shared, receiver) = (Arc::clone(shared), Arc::clone(&task_receiver));
             std::thread::Builder::new()
                 .name(format!("postgres-{number}"))
@@ -59,13 +61,13 @@ impl Postgres {
                 .map_err(|error| format!("cannot start a database thread: {error}"))?;
         }
         let (appends, append_receiver) = channel::<Append>();
-        let (slot, own) = (Slot::open(&place)?, Arc::clone(shared));
+        let (slot, own) = (next()?, Arc::clone(shared));
         std::thread::Builder::new()
             .name("postgres-audit".to_owned())
             .spawn(move || append_loop(slot, &own, &append_receiver))
             .map_err(|error| format!("cannot start the audit thread: {error}"))?;
         let (points, point_receiver) = channel::<WaitingRead>();
-        let (slot, own, logged) = (Slot::open(&place)?, Arc::clone(shared), appends.clone());
+        let (slot, own, logged) = (next()?, Arc::clone(shared), appends.clone());
         std::thread::Builder::new()
             .name("postgres-points".to_owned())
             .spawn(move || read_batches(slot, &own, &point_receiver, &logged))
@@ -239,11 +241,14 @@ fn append_loop(mut slot: Slot, shared: &Shared, appends: &Receiver<Append>) {
         if let Err(fault) = &result {
             tracing::error!(?fault, "the audit log could not be written");
         }
-        waiting.into_iter().for_each(|done| done.tell(result.is_ok()));
+        waiting.into_iter().for_each(|done| done.tell(result.as_ref().copied()));
     }
 }
 
 fn append(connection: &mut Connection, shared: &Shared, records: &[Record]) -> Result<(), StoreError> {
+    if records.is_empty() {
+        return Transaction::single(connection, shared).commit_something();
+    }
     if records.len() <= ONE_STATEMENT {
         Transaction::single(connection, shared).append(records)
     } else {

@@ -1,12 +1,16 @@
 //! Where threads have their connections to PostgreSQL. Nobody else holds one: a connection is lent for a piece of work, and
 //! one that has failed is thrown away with it and made anew for the next.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use diesel::sql_types::BigInt;
+
 use crate::address::{DatabaseUrl, Durability};
-use crate::connection::{Connection, in_one_line};
+use crate::connection::{Connection, SHARED_SESSIONS, in_one_line};
 use crate::error::StoreError;
+use crate::statement::Sql;
 
 /// How long to wait before a database that could not be reached is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
@@ -91,6 +95,34 @@ impl Slot {
         Ok(Slot { place: place.clone(), connection: Some(place.open()?) })
     }
 
+    /// So many slots, each with an open connection to a session of its own.
+    ///
+    /// # Errors
+    /// One line, when the database cannot be reached, or something between gives a session to whoever has a statement for it:
+    /// what a connection has set, prepared or locked would be another's.
+    pub(crate) fn open_apart(place: &Endpoint, many: usize) -> Result<Vec<Slot>, String> {
+        let mut slots = Vec::with_capacity(many);
+        for _ in 0..many {
+            slots.push(Slot::open(place)?);
+        }
+        let mut sessions = HashSet::new();
+        for slot in &mut slots {
+            // Not prepared: where sessions are shared a name may be taken.
+            let mut session = Sql::new("SELECT CAST(pg_backend_pid() AS BIGINT)");
+            session.once();
+            let told = slot.with(|connection| connection.rows::<(BigInt,), (i64,)>(session));
+            let number = match told {
+                Ok(Ok(rows)) => rows.first().map(|row| row.0),
+                Ok(Err(error)) => return Err(format!("database_url: cannot connect: {}", in_one_line(&error))),
+                Err(_) => return Err("database_url: cannot connect: the connection was closed at once".to_owned()),
+            };
+            if !sessions.insert(number) {
+                return Err(format!("database_url: {SHARED_SESSIONS}"));
+            }
+        }
+        Ok(slots)
+    }
+
     /// Lends the connection for a piece of work. One that the database has closed meanwhile is replaced before, and one
     /// that is spoilt by the work, or in which the work panics, is not used again.
     ///
@@ -120,7 +152,6 @@ mod tests {
     use diesel::sql_types::Integer;
 
     use super::*;
-    use crate::statement::Sql;
     use crate::testing::Scratch;
 
     const LIMIT: Duration = Duration::from_secs(30);

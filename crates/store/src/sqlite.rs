@@ -48,7 +48,28 @@ trait Write: Send {
     /// Runs it; whether its changes stand, and its audit records.
     fn run(&mut self, transaction: &mut Transaction<'_>) -> (bool, Vec<Record>);
     /// Answers, once the commit has succeeded or failed.
-    fn answer(self: Box<Self>, committed: bool);
+    fn answer(self: Box<Self>, committed: Result<(), NotCommitted>);
+}
+
+/// Why nothing stands of what was to be committed together.
+#[derive(Clone, Copy, Debug)]
+enum NotCommitted {
+    /// It was not begun.
+    Busy,
+    /// The disk is full.
+    NoSpace,
+    /// Nobody knows.
+    Failed,
+}
+
+impl From<NotCommitted> for StoreError {
+    fn from(why: NotCommitted) -> StoreError {
+        match why {
+            NotCommitted::Busy => StoreError::Busy(1),
+            NotCommitted::NoSpace => StoreError::no_space(),
+            NotCommitted::Failed => StoreError::Internal("the commit failed".to_owned()),
+        }
+    }
 }
 
 struct Work<T, E, F> {
@@ -74,10 +95,11 @@ where
         (stands, records)
     }
 
-    fn answer(self: Box<Self>, committed: bool) {
-        let result = match self.result {
-            Some(result) if committed => result,
-            _ => Err(StoreError::Internal("the commit failed".to_owned()).into()),
+    fn answer(self: Box<Self>, committed: Result<(), NotCommitted>) {
+        let result = match (self.result, committed) {
+            (Some(result), Ok(())) => result,
+            (_, Err(why)) => Err(StoreError::from(why).into()),
+            (None, Ok(())) => Err(StoreError::Internal("it was answered before it was run".to_owned()).into()),
         };
         // A caller that has gone away needs no answer; what it did stands.
         let _gone = self.reply.send(result);
@@ -166,11 +188,13 @@ impl Sqlite {
     }
 }
 
+/// Tells somebody whether what was committed together stands.
+type Answer = Box<dyn FnOnce(Result<(), NotCommitted>) + Send>;
+
 /// Tells whoever has audit records appended.
-fn told(done: oneshot::Sender<Result<(), StoreError>>) -> aside::Answer {
-    Box::new(move |stands| {
-        let failed = || StoreError::Internal("the audit log could not be written".to_owned());
-        let _gone = done.send(if stands { Ok(()) } else { Err(failed()) });
+fn told(done: oneshot::Sender<Result<(), StoreError>>) -> Answer {
+    Box::new(move |committed| {
+        let _gone = done.send(committed.map_err(StoreError::from));
     })
 }
 
@@ -181,7 +205,7 @@ impl Job {
             Job::Append(_, done) => {
                 let _gone = done.send(Err(StoreError::Busy(1)));
             }
-            Job::Read(work) | Job::Write(work) => work.answer(false),
+            Job::Read(work) | Job::Write(work) => work.answer(Err(NotCommitted::Busy)),
         }
     }
 }

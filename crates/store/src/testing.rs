@@ -39,6 +39,14 @@ impl Clock for Standing {
     fn now_ms(&self) -> i64 {
         self.0
     }
+
+    fn steady_ms(&self) -> i64 {
+        self.0
+    }
+
+    fn instead_of_the_databases_ms(&self) -> Option<i64> {
+        Some(self.0)
+    }
 }
 
 /// Nobody counts.
@@ -169,7 +177,7 @@ impl Transaction<'_> {
             ),
             format!(
                 "INSERT INTO resource {numbers} SELECT rid + n.i * 1000000, type, {}, version, updated + n.i, method, \
-                 deleted, {patient}, patients, author, labels, body FROM resource, n WHERE patient <> 0",
+                 deleted, {patient}, patients, author, labels, body, 0 FROM resource, n WHERE patient <> 0",
                 renamed("id")
             ),
             format!(
@@ -179,7 +187,7 @@ impl Transaction<'_> {
             ),
             format!(
                 "INSERT INTO history {numbers} SELECT pk + n.i * 1000000, rid + n.i * 1000000, type, {}, version, updated \
-                 + n.i, method, deleted, {patient}, patients, author, labels, body FROM history, n WHERE patient <> 0",
+                 + n.i, method, deleted, {patient}, patients, author, labels, body, 0 FROM history, n WHERE patient <> 0",
                 renamed("id")
             ),
             format!(
@@ -189,7 +197,7 @@ impl Transaction<'_> {
             ),
             format!(
                 "INSERT INTO resource {numbers} SELECT rid + n.i * 1000000, type, id || n.i, version, updated + n.i, \
-                 method, deleted, patient, patients, author, labels, body FROM resource, n WHERE id = 'gp'"
+                 method, deleted, patient, patients, author, labels, body, 0 FROM resource, n WHERE id = 'gp'"
             ),
             // The embedded database plans without statistics.
             if self.is_postgres() { "ANALYZE" } else { "SELECT 1" }.to_owned(),

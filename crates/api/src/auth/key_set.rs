@@ -36,6 +36,7 @@ pub(super) struct KeySet {
     loaded_s: AtomicI64,
     attempted_s: AtomicI64,
     attempts: AtomicU64,
+    failures: AtomicU64,
     in_background: AtomicBool,
     flight: tokio::sync::Mutex<()>,
 }
@@ -59,6 +60,7 @@ impl KeySet {
             loaded_s: AtomicI64::new(NEVER),
             attempted_s: AtomicI64::new(NEVER),
             attempts: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
             in_background: AtomicBool::new(false),
             flight: tokio::sync::Mutex::new(()),
         }
@@ -67,6 +69,11 @@ impl KeySet {
     /// The keys as they are known now.
     pub(super) fn current(&self) -> Arc<Keys> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How often they could not be read.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// The number of the present set; see [`Keys::generation`].
@@ -116,6 +123,7 @@ impl KeySet {
         // Counted once it is over: whoever began to wait before now has its answer.
         self.attempts.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = &outcome {
+            self.failures.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(issuer = %self.issuer, cause = %error, "the issuer's keys could not be read");
         }
         outcome

@@ -94,6 +94,12 @@ impl Verifier {
         failed
     }
 
+    /// How often the keys of an issuer could not be read since the start.
+    #[must_use]
+    pub fn key_failures(&self) -> u64 {
+        self.issuers.iter().map(|issuer| issuer.keys.failures()).sum()
+    }
+
     /// Whether the tokens of any issuer can be checked now; of none there are none.
     #[must_use]
     pub fn has_keys(&self, now_s: i64) -> bool {

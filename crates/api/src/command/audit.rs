@@ -2,15 +2,18 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use clap::{Args, Subcommand};
-use concord_fhir::json::{self, Value};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error::ApiError;
+use crate::interact::Service;
 use crate::interact::audit::chain;
-use crate::interact::{base64, base64_bytes};
+use crate::interact::audit::heads::{self, HeadFile, Kept, Key};
+use crate::interact::audit::period;
+use crate::interact::audit::verification::{self, Evidence};
 use crate::telemetry::Metrics;
 
 /// Check the audit log, or print where it stands
@@ -25,20 +28,66 @@ pub struct AuditArgs {
 #[derive(Subcommand, Clone, Debug)]
 pub enum Action {
     /// Go through the whole chain and name every record that was changed, taken out, put in or moved
-    Verify {
-        /// A head that was kept elsewhere: the chain must still lead through it
-        #[arg(long, value_name = "FILE")]
-        head: Option<PathBuf>,
-        /// The public key that the head must be signed with, as `audit head` printed it
-        #[arg(long, value_name = "BASE64", requires = "head")]
-        public_key: Option<String>,
-    },
+    Verify(VerifyArgs),
     /// Bring the chain up to date and print its signed head, to be kept where the database is not
     Head {
-        /// The private key (Ed25519, PKCS#8), which is made when the file is not there
-        #[arg(long, value_name = "FILE", default_value = "concord-audit.key")]
-        key: PathBuf,
+        /// The private key (Ed25519, PKCS#8), which is made when the file is not there [default: the setting audit_key]
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
     },
+    /// Close a period of the log: write it to a signed file and take it out of the database. Needs the right to delete, which
+    /// the server has not
+    Close {
+        /// The period ends before this day (UTC), which must be over for a day
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        before: String,
+        /// The folder that the file goes to
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Say in the file of heads (the setting audit_heads) that a backup has been restored: its chain is the one from now on
+    Restored {
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// What to check the chain against.
+#[derive(Args, Clone, Debug, Default)]
+pub struct VerifyArgs {
+    /// Heads that were kept elsewhere: the chain must still lead through each [default: the setting audit_heads]
+    #[arg(long, value_name = "FILE")]
+    pub head: Option<PathBuf>,
+    /// The public key that they must be signed with, as `audit head` printed it [default: that of the setting audit_key]
+    #[arg(long, value_name = "BASE64")]
+    pub public_key: Option<String>,
+    /// The folder with the files of closed periods, to go through these too
+    #[arg(long, value_name = "FOLDER")]
+    pub periods: Option<PathBuf>,
+}
+
+impl VerifyArgs {
+    /// The public key that everything kept must be signed with, if it is known.
+    fn key(&self, config: &Config) -> Result<Option<String>, String> {
+        match &self.public_key {
+            Some(key) => Ok(Some(key.clone())),
+            None if config.audit_key.exists() => Key::open(&config.audit_key).map(|key| Some(key.public())),
+            None => Ok(None),
+        }
+    }
+
+    /// The heads that were kept elsewhere.
+    fn kept(&self, config: &Config) -> Result<Kept, String> {
+        match &self.head {
+            // One that was handed over bears the key that it was signed with: which it must be is for the caller to say.
+            Some(path) => heads::read(path, self.public_key.as_deref()),
+            None => match config.audit_heads.as_ref().filter(|path| path.exists()) {
+                Some(path) => heads::read(path, self.key(config)?.as_deref()),
+                None => Ok(Kept::default()),
+            },
+        }
+    }
 }
 
 /// Runs it.
@@ -48,100 +97,94 @@ pub enum Action {
 pub async fn run(args: &AuditArgs, config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let service = super::open(config, clock, metrics).await?;
-    let failed = |fault: crate::error::ApiError| format!("the log cannot be read: {fault}");
-    let written = |error: std::io::Error| format!("cannot write: {error}");
     match &args.action {
         Action::Head { key } => {
-            let key = key_pair(key)?;
+            let key = Key::open(key.as_ref().unwrap_or(&config.audit_key))?;
             chain::ChainWriter::default().run(&service, true).await.map_err(failed)?;
             let head = chain::standing(&service).await.map_err(failed)?;
-            writeln!(out, "{}", signed(&head, &key)).map_err(written)
+            writeln!(out, "{}", heads::signed(&head, None, &key)).map_err(written)
         }
-        Action::Verify { head, public_key } => {
-            let known = match head {
-                Some(path) => Some(kept(path, public_key.as_deref())?),
-                None => None,
+        Action::Verify(args) => verify(args, config, &service, out).await,
+        Action::Close { before, folder } => close(before, folder, config, &service, out).await,
+        Action::Restored { reason } => {
+            let Some(path) = &config.audit_heads else {
+                return Err("audit_heads: no file of heads is set, so there is nobody to tell".to_owned());
             };
-            let bar = indicatif::ProgressBar::new_spinner();
-            let report =
-                chain::verify(&service, known.as_ref(), |report| bar.set_message(format!("{} links", report.links)))
-                    .await
-                    .map_err(failed)?;
-            bar.finish_and_clear();
-            for problem in &report.problems {
-                writeln!(out, "{problem}").map_err(written)?;
-            }
-            writeln!(
-                out,
-                "{} records in {} links, {} not in the chain yet, {} problems",
-                report.records, report.links, report.unlinked, report.wrong
-            )
+            let head = chain::standing(&service).await.map_err(failed)?;
+            HeadFile::open(path, &config.audit_key)?.restored(&head, reason)?;
+            writeln!(out, "{}: the chain goes on from link {}", path.display(), head.number).map_err(written)
+        }
+    }
+}
+
+fn failed(fault: ApiError) -> String {
+    format!("the log cannot be read: {fault}")
+}
+
+fn written(error: std::io::Error) -> String {
+    format!("cannot write: {error}")
+}
+
+async fn close(
+    before: &str,
+    folder: &Path,
+    config: &Config,
+    service: &Arc<Service>,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let day = chrono::NaiveDate::parse_from_str(before, "%Y-%m-%d");
+    let day = day.map_err(|_| format!("--before: expected a day such as 2026-01-31, found {before:?}"))?;
+    let before_ms = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
+    if before_ms > service.store.now_ms() - period::OVER_FOR_MS {
+        return Err(format!("--before: {before} has not been over for a day"));
+    }
+    let bar = indicatif::ProgressBar::new_spinner();
+    let told = |link: i64| bar.set_message(format!("link {link}"));
+    let closed = period::close(service, folder, before_ms, &Key::open(&config.audit_key)?, told).await?;
+    bar.finish_and_clear();
+    match closed {
+        None => writeln!(out, "nothing is left to close before {before}").map_err(written),
+        Some(period) => writeln!(
+            out,
+            "{}: links {} to {} with {} records; keep it as long as the log has to be kept",
+            folder.join(&period.file).display(),
+            period.after + 1,
+            period.number,
+            period.records
+        )
+        .map_err(written),
+    }
+}
+
+async fn verify(
+    args: &VerifyArgs,
+    config: &Config,
+    service: &Arc<Service>,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    let kept = args.kept(config)?;
+    let bar = indicatif::ProgressBar::new_spinner();
+    let told = |report: &verification::Report| bar.set_message(format!("{} links", report.links));
+    let evidence = Evidence { heads: kept.heads, public_key: args.key(config)?, periods: args.periods.clone() };
+    let report = verification::verify(service, &evidence, told).await.map_err(failed)?;
+    bar.finish_and_clear();
+    for remark in kept.remarks.iter().chain(&report.problems) {
+        writeln!(out, "{remark}").map_err(written)?;
+    }
+    if report.closed > 0 && args.periods.is_none() {
+        let closed = report.closed;
+        writeln!(out, "links 1 to {closed} were closed, and their files were not looked at: --periods FOLDER does")
             .map_err(written)?;
-            match report.wrong {
-                0 => Ok(()),
-                wrong => Err(format!("the audit log is not whole: {wrong} problems")),
-            }
-        }
     }
-}
-
-/// What is signed of a head.
-fn message(head: &chain::Head) -> String {
-    format!("concord audit head 1\n{}\n{}\n{}\n", head.number, head.at, head.head)
-}
-
-fn signed(head: &chain::Head, key: &Ed25519KeyPair) -> String {
-    json::to_string(&Value::object([
-        ("number", Value::Number(head.number.to_string().into())),
-        ("at", Value::Number(head.at.to_string().into())),
-        ("head", Value::string(head.head.as_str())),
-        ("publicKey", Value::string(base64(key.public_key().as_ref()))),
-        ("signature", Value::string(base64(key.sign(message(head).as_bytes()).as_ref()))),
-    ]))
-}
-
-/// A head that was kept elsewhere, if its signature is right.
-fn kept(path: &Path, public_key: Option<&str>) -> Result<chain::Head, String> {
-    let name = path.display();
-    let text = std::fs::read(path).map_err(|error| format!("{name}: {error}"))?;
-    let wrong = || format!("{name}: not a head that `concord audit head` printed");
-    let value = json::parse(&text, &json::Limits::default()).map_err(|_| wrong())?;
-    let number = |part: &str| value.get(part).and_then(Value::as_number).and_then(|text| text.parse().ok());
-    let bytes = |part: &str| value.text(part).and_then(base64_bytes);
-    let (Some(count), Some(at), Some(head), Some(own), Some(signature)) =
-        (number("number"), number("at"), value.text("head"), bytes("publicKey"), bytes("signature"))
-    else {
-        return Err(wrong());
-    };
-    let head = chain::Head { number: count, at, head: head.to_owned() };
-    if public_key.is_some_and(|wanted| base64_bytes(wanted).is_none_or(|wanted| wanted != own)) {
-        return Err(format!("{name}: signed with another key"));
+    let heads = evidence.heads.len();
+    writeln!(
+        out,
+        "{} records in {} links, {} not in the chain yet, {} problems; {heads} heads were kept elsewhere",
+        report.records, report.links, report.unlinked, report.wrong
+    )
+    .map_err(written)?;
+    match report.wrong {
+        0 => Ok(()),
+        wrong => Err(format!("the audit log is not whole: {wrong} problems")),
     }
-    UnparsedPublicKey::new(&ED25519, own)
-        .verify(message(&head).as_bytes(), &signature)
-        .map_err(|_| format!("{name}: the signature is wrong"))?;
-    Ok(head)
-}
-
-/// The key in the file, made when there is none; only its owner can read it.
-fn key_pair(path: &Path) -> Result<Ed25519KeyPair, String> {
-    let name = path.display();
-    let wrong = || format!("{name}: no Ed25519 key in PKCS#8");
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let made = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).map_err(|_| wrong())?;
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options
-                .open(path)
-                .and_then(|mut file| file.write_all(made.as_ref()).and_then(|()| file.sync_all()))
-                .map_err(|error| format!("{name}: {error}"))?;
-            made.as_ref().to_vec()
-        }
-        Err(error) => return Err(format!("{name}: {error}")),
-    };
-    Ed25519KeyPair::from_pkcs8(&bytes).map_err(|_| wrong())
 }

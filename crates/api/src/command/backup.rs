@@ -66,9 +66,16 @@ pub async fn restore(args: &RestoreArgs, config: &Config, clock: Clock, out: &mu
     let restoring = concord_store::Restoring::begin(&args.from, &config.database_url, args.replace)?;
     bar.finish_and_clear();
     let own = Config { database_url: restoring.address(), migrate_at_start: true, ..config.clone() };
-    let action = audit::Action::Verify { head: args.head.clone(), public_key: args.public_key.clone() };
-    audit::run(&audit::AuditArgs { action }, &own, clock, out).await?;
+    // What was kept of the database that is replaced goes further than the copy: that is what restoring it says.
+    let own = Config { audit_heads: None, ..own };
+    let verified = audit::VerifyArgs { head: args.head.clone(), public_key: args.public_key.clone(), periods: None };
+    audit::run(&audit::AuditArgs { action: audit::Action::Verify(verified) }, &own, clock.clone(), out).await?;
     let kept = restoring.finish()?;
+    if config.audit_heads.is_some() {
+        let reason = format!("concord restore {}", args.from.display());
+        let own = Config { migrate_at_start: true, ..config.clone() };
+        audit::run(&audit::AuditArgs { action: audit::Action::Restored { reason } }, &own, clock, out).await?;
+    }
     let mut say = |text: String| writeln!(out, "{text}").map_err(|error| format!("standard output: {error}"));
     if let Some(kept) = kept {
         say(format!("the database that was there is {} now", kept.display()))?;

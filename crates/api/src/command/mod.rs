@@ -10,6 +10,7 @@ pub mod reindex;
 pub mod serve;
 pub mod settings;
 pub mod token;
+pub mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;

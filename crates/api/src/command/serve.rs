@@ -1,7 +1,7 @@
 //! `concord serve`: the server, until it is told to stop; then it finishes what is in flight.
 
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,10 @@ use crate::auth::development::{self, DevelopmentIssuer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, openapi, smart};
-use crate::http::{self, Answers, Bodies, Manners, Pace, Refusals, Server};
+use crate::http::{self, Answers, Bodies, Health, Manners, Pace, Refusals, Server};
 use crate::interact::Service;
 use crate::interact::audit::chain;
+use crate::interact::audit::heads::HeadFile;
 use crate::interact::maintenance::label_backlog;
 use crate::telemetry::{self, Metrics};
 
@@ -29,6 +30,12 @@ const CHAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether labels are left to hand on.
 const LABEL_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the database is asked what time it is.
+const CLOCK_EVERY: Duration = Duration::from_secs(10);
+
+/// How far clocks may be apart before that is told, in milliseconds.
+const CLOCK_TOLD_MS: u64 = 1_000;
 
 /// How long the line and the headers of a request may take to arrive.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -76,18 +83,54 @@ pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl 
 /// # Errors
 /// One line, when it would not start, or nobody could call it.
 async fn check(config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
-    let mut say = |text: String| writeln!(out, "{text}").map_err(|error| format!("standard output: {error}"));
-    say("settings: every one fits".to_owned())?;
+    say(out, "settings: every one fits")?;
     let remarks = config.remarks();
     for remark in &remarks {
-        say(format!("remark: {remark}"))?;
+        say(out, &format!("remark: {remark}"))?;
     }
+    check_database(config, clock.clone(), out).await?;
+    for (setting, address) in [("listen", Some(config.listen)), ("health_listen", config.health_listen)] {
+        let Some(address) = address else { continue };
+        TcpListener::bind(address).map_err(|error| cannot_listen(setting, address, &error))?;
+        say(out, &format!("{setting}: {address} is free"))?;
+    }
+    let counters = Metrics::new().map_err(|error| error.to_string())?.tokens();
+    let verifier = Verifier::new(config, None, counters).map_err(|error| error.to_string())?;
+    let mut without_keys = Vec::new();
+    for (issuer, error) in verifier.warm(clock.now_s()).await {
+        say(out, &format!("issuer: {issuer}: {error}"))?;
+        without_keys.push(issuer);
+    }
+    match (remarks.is_empty(), without_keys.as_slice()) {
+        (true, []) => say(out, "issuers: the keys of each are there"),
+        (_, [first, ..]) => Err(format!("the keys of {first} cannot be had")),
+        (false, []) => Ok(()),
+    }
+}
+
+fn say(out: &mut impl Write, text: &str) -> Result<(), String> {
+    writeln!(out, "{text}").map_err(|error| format!("standard output: {error}"))
+}
+
+/// Why nobody can be listened to, and what to do.
+fn cannot_listen(setting: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    let what = match error.kind() {
+        ErrorKind::AddrInUse => "another program has it: stop that one, or choose another port",
+        ErrorKind::AddrNotAvailable => "it is no address of this machine: choose one that is",
+        ErrorKind::PermissionDenied => "this user may not: choose a port above 1023",
+        _ => "choose another",
+    };
+    format!("{setting}: cannot listen on {address}: {error}; {what}")
+}
+
+/// The part of the check that is about the database.
+async fn check_database(config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
     let missing = concord_store::missing_migrations(&config.database_url)?;
     let database = &config.database_url;
     match missing.as_slice() {
-        [] => say(format!("database: {database} has the schema of this release"))?,
+        [] => say(out, &format!("database: {database} has the schema of this release"))?,
         [..] if config.migrate_at_start => {
-            say(format!("database: {database} lacks {} migrations, which the start would run", missing.len()))?;
+            say(out, &format!("database: {database} lacks {} migrations, which the start would run", missing.len()))?;
         }
         [first, ..] => {
             return Err(format!("the database lacks migrations, {first} first: run `concord migrate`"));
@@ -95,23 +138,19 @@ async fn check(config: &Config, clock: Clock, out: &mut impl Write) -> Result<()
     }
     if missing.is_empty() {
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        if !super::open_store(config, clock.clone(), metrics)?.ready().await {
+        let store = super::open_store(config, clock, metrics)?;
+        if !store.ready().await {
             return Err("database_url: the database cannot be written".to_owned());
         }
-        say("database: it can be read and written".to_owned())?;
+        say(out, "database: it can be read and written")?;
+        let off = store.clock_off_ms().unsigned_abs().div_ceil(1000);
+        if off > config.clock_limit_seconds.into() {
+            return Err(format!(
+                "this machine's clock is {off} s from the database's, more than clock_limit_seconds: set it right"
+            ));
+        }
     }
-    let counters = Metrics::new().map_err(|error| error.to_string())?.tokens();
-    let verifier = Verifier::new(config, None, counters).map_err(|error| error.to_string())?;
-    let mut without_keys = Vec::new();
-    for (issuer, error) in verifier.warm(clock.now_s()).await {
-        say(format!("issuer: {issuer}: {error}"))?;
-        without_keys.push(issuer);
-    }
-    match (remarks.is_empty(), without_keys.as_slice()) {
-        (true, []) => say("issuers: the keys of each are there".to_owned()),
-        (_, [first, ..]) => Err(format!("the keys of {first} cannot be had")),
-        (false, []) => Ok(()),
-    }
+    Ok(())
 }
 
 /// How an error begins of a database that cannot be reached.
@@ -152,11 +191,19 @@ pub struct Bound {
     pub address: SocketAddr,
     server: actix_web::dev::Server,
     _labelling: Background,
+    _clock: Background,
+    health: Option<Health>,
     // After the server, so that what it has answered last is in the chain too.
     _chaining: Background,
 }
 
 impl Bound {
+    /// Where `/healthz` and the like are answered besides.
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(|health| health.address)
+    }
+
     /// Serves until the process is told to stop, or the future is dropped.
     ///
     /// # Errors
@@ -172,8 +219,22 @@ impl Bound {
 /// One line, when something cannot be had.
 pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     let server = Data::new(prepare(config, clock).await?);
-    let chaining = Background::chaining(Arc::clone(&server.service), Arc::clone(&server.refusals))?;
+    let heads = match &config.audit_heads {
+        Some(path) => Some(HeadFile::open(path, &config.audit_key)?),
+        None => None,
+    };
+    let chaining = Background::chaining(Arc::clone(&server.service), Arc::clone(&server.refusals), heads)?;
     let labelling = Background::labelling(Arc::clone(&server.service))?;
+    let asking = Background::clock(Arc::clone(&server.service))?;
+    let health = config
+        .health_listen
+        .map(|listen| {
+            Health::start(listen, server.clone()).map_err(|error| cannot_listen("health_listen", listen, &error))
+        })
+        .transpose()?;
+    if let Some(health) = &health {
+        tracing::info!(health = %health.address, "health, readiness and metrics are answered here too");
+    }
     let origins = config.cors_origins.clone();
     let still = Duration::from_secs(config.connection_timeout_seconds);
     let manners = Manners { still, given_up: server.metrics.given_up() };
@@ -192,12 +253,12 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     .keep_alive(IDLE)
     .shutdown_timeout(config.shutdown_timeout_seconds)
     .bind(config.listen)
-    .map_err(|error| format!("listen: cannot listen on {}: {error}", config.listen))?;
+    .map_err(|error| cannot_listen("listen", config.listen, &error))?;
     if let Some(workers) = config.workers {
         http = http.workers(workers);
     }
     let address = http.addrs().first().copied().unwrap_or(config.listen);
-    Ok(Bound { address, server: http.run(), _labelling: labelling, _chaining: chaining })
+    Ok(Bound { address, server: http.run(), _labelling: labelling, _clock: asking, health, _chaining: chaining })
 }
 
 /// Something that a thread of its own does now and then while the server runs, and once more when it has stopped.
@@ -233,8 +294,12 @@ impl Background {
         Ok(Background { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Tells the audit log how many calls were refused and adds to its chain.
-    fn chaining(service: Arc<Service>, refusals: Arc<Refusals>) -> Result<Background, String> {
+    /// Tells the audit log how many calls were refused, adds to its chain, and keeps the head of that elsewhere.
+    fn chaining(
+        service: Arc<Service>,
+        refusals: Arc<Refusals>,
+        mut heads: Option<HeadFile>,
+    ) -> Result<Background, String> {
         let mut writer = chain::ChainWriter::default();
         Background::start("audit-chain", CHAIN_EVERY, move |runtime, ends| {
             if let Err(fault) = runtime.block_on(refusals.write(&service, ends)) {
@@ -243,6 +308,23 @@ impl Background {
             if let Err(fault) = runtime.block_on(writer.run(&service, ends)) {
                 tracing::error!(?fault, "the audit log could not be added to its chain; it is tried again");
                 writer = chain::ChainWriter::default();
+            }
+            if let Some(heads) = &mut heads
+                && let Err(error) = runtime.block_on(heads.keep(&service, ends))
+            {
+                tracing::error!(%error, "the head of the audit log's chain could not be kept; it is tried again");
+            }
+            false
+        })
+    }
+
+    /// Asks the database what time it is, and tells when this machine's clock is off.
+    fn clock(service: Arc<Service>) -> Result<Background, String> {
+        let mut told = tell_clock(&service, false);
+        Background::start("clock", CLOCK_EVERY, move |runtime, ends| {
+            // Where the database does not answer that is told elsewhere.
+            if !ends && runtime.block_on(service.store.ask_time()).is_ok() {
+                told = tell_clock(&service, told);
             }
             false
         })
@@ -264,6 +346,18 @@ impl Background {
             }
         })
     }
+}
+
+/// Logs that this machine's clock is off, or is right again; whether it is off.
+fn tell_clock(service: &Service, told: bool) -> bool {
+    let off_ms = service.store.clock_off_ms();
+    let off = off_ms.unsigned_abs() > CLOCK_TOLD_MS;
+    match (told, off) {
+        (false, true) => tracing::warn!(ahead_ms = off_ms, "this machine's clock is not the database's: set it right"),
+        (true, false) => tracing::info!("this machine's clock is the database's again"),
+        _ => {}
+    }
+    off
 }
 
 impl Drop for Background {
@@ -303,6 +397,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         smart: smart::configuration(&config.issuers),
         service,
         verifier: Arc::new(verifier),
+        clock_limit: Duration::from_secs(config.clock_limit_seconds.into()),
         metrics: Arc::new(metrics),
         openapi: openapi::document()?,
     })

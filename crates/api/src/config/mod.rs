@@ -41,6 +41,12 @@ pub struct Config {
     /// The address and port to serve on.
     #[config(default = "127.0.0.1:8080", deserialize_with = listen)]
     pub listen: SocketAddr,
+    /// An address and port at which `/healthz`, `/readyz` and `/metrics` are answered besides, by a thread of their own: also
+    /// when every thread that serves HTTP is held up, and where no client need reach.
+    ///
+    /// Default: none
+    #[config(deserialize_with = listen)]
+    pub health_listen: Option<SocketAddr>,
     /// The URL under which clients reach the server, without `/fhir`. It is the base of `Location`, of the links in
     /// Bundles and of absolute `fhirUser` references.
     ///
@@ -184,9 +190,24 @@ pub struct Config {
     /// Default: concord-development-key.pem beside the SQLite file, or in the working folder
     #[config(deserialize_with = path)]
     pub development_key: PathBuf,
+    /// A file to which the server appends the signed head of the audit log's chain, once a minute while there is a new one and
+    /// when it stops. Have it where whoever can change the database cannot: `concord audit verify` shows by it that nobody has
+    /// cut off the chain's end or made it anew.
+    ///
+    /// Default: none
+    #[config(deserialize_with = path)]
+    pub audit_heads: Option<PathBuf>,
+    /// The file of the private key (Ed25519, PKCS#8) that heads of the audit log's chain are signed with, made on first use.
+    #[config(default = "concord-audit.key", deserialize_with = path)]
+    pub audit_key: PathBuf,
     /// How far the clocks of an issuer and of this server may differ when `exp`, `nbf` and `iat` are checked.
     #[config(default = 30, deserialize_with = field::number::<0, 300, _, _>)]
     pub clock_leeway_seconds: i64,
+    /// How far this machine's clock may be from the database's, in seconds. What is stored is put in order by the database's;
+    /// beyond this `/readyz` says that the node is not ready. On SQLite, which has no other clock, it is how far the
+    /// machine's may be behind the newest event of the log.
+    #[config(default = 30, deserialize_with = field::number::<1, 86_400, _, _>)]
+    pub clock_limit_seconds: u32,
     /// How often an issuer's keys are fetched again from a URL. While the issuer can be reached, a key that it has
     /// withdrawn works no longer than twice this. (A file is looked at every second; an unknown key is fetched at once.)
     #[config(default = 300, deserialize_with = field::number::<10, 86_400, _, _>)]

@@ -12,6 +12,11 @@ use crate::error::ApiError;
 /// How long a client should wait before it comes back to a busy server, in seconds, when nothing better is known.
 const RETRY: u32 = 1;
 
+/// What is said where the disk of the database is full.
+const NO_SPACE: &str = "insufficient storage: the disk of the database is full, so nothing can be stored, nor read, since that has \
+                        to be logged; nothing of this request was done. Whoever runs the server has to make room; try again \
+                        then";
+
 /// The status and the issues of an error.
 pub(super) fn status_and_issues(error: &ApiError, request_id: &str) -> (StatusCode, Vec<Issue>) {
     (status(error), issues(error, request_id))
@@ -35,7 +40,9 @@ fn status(error: &ApiError) -> StatusCode {
         ApiError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ApiError::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
         ApiError::Throttled(_) | ApiError::OverShare(_) => StatusCode::TOO_MANY_REQUESTS,
-        ApiError::Busy(_) | ApiError::Full(_) | ApiError::OutcomeUnknown(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ApiError::Busy(_) | ApiError::Full(_) | ApiError::OutcomeUnknown(_) | ApiError::NoSpace(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ApiError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -88,6 +95,7 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
             "the database was lost while this was being stored, so whether it has been is unknown; look whether it is \
              there before you send it again",
         ),
+        ApiError::NoSpace(_) => one(IssueCode::Transient, NO_SPACE),
         ApiError::Internal(_) => vec![Issue {
             severity: Severity::Fatal,
             code: IssueCode::Exception,
@@ -129,6 +137,7 @@ pub(super) fn response(error: &ApiError, answer: &Answer, request_id: &str) -> H
         | ApiError::Full(seconds)
         | ApiError::OverShare(seconds)
         | ApiError::OutcomeUnknown(seconds)
+        | ApiError::NoSpace(seconds)
         | ApiError::Throttled(seconds) => {
             builder.insert_header((header::RETRY_AFTER, (*seconds).max(RETRY).to_string()));
         }

@@ -10,6 +10,7 @@ mod error;
 mod exchange;
 mod fhir;
 mod headers;
+mod health;
 mod negotiate;
 mod pace;
 mod refusals;
@@ -19,6 +20,7 @@ pub mod system;
 mod trace;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -41,6 +43,8 @@ pub struct Server {
     pub answers: Answers,
     /// What is told of calls without a believable token.
     pub refusals: Arc<Refusals>,
+    /// How far this machine's clock may be from the database's.
+    pub clock_limit: Duration,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The CapabilityStatement.
@@ -54,6 +58,7 @@ pub struct Server {
 pub use answers::Answers;
 pub use body::Bodies;
 pub use connection::{Manners, mannered, opened};
+pub use health::Health;
 pub use pace::Pace;
 pub use refusals::Refusals;
 
@@ -80,9 +85,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 // All else is told apart by `interact::command`, for requests and entries of Bundles alike.
                 .default_service(web::to(fhir::serve)),
         )
-        .service(only("/healthz").route(web::get().to(system::alive)).route(web::head().to(system::alive)))
-        .service(only("/readyz").route(web::get().to(system::ready)).route(web::head().to(system::ready)))
-        .service(only("/metrics").route(web::get().to(system::metrics)).route(web::head().to(system::metrics)))
+        .configure(health::routes)
         .service(only("/openapi.json").route(web::get().to(system::openapi)).route(web::head().to(system::openapi)))
         .service(web::redirect("/docs", "/docs/"))
         .service(

@@ -1,5 +1,7 @@
 //! What needs no token: what the server can do, whether it is well, and its documentation.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header as _};
 use actix_web::web::{Bytes, Data};
@@ -72,19 +74,26 @@ pub async fn alive() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// Whether the server can answer: its database can be read and written, its log too, and tokens can be checked
+/// Whether the server can answer: its database can be read and written, its log too, tokens can be checked, and its clock is right
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready", security(()),
     responses((status = 200, description = "It can", content_type = "text/plain"),
-        (status = 503, description = "The database does not answer or cannot be written, or no issuer's keys can be had")))]
+        (status = 503, description = "The database does not answer or cannot be written, no issuer's keys can be had, or the \
+            machine's clock is too far off")))]
 pub async fn ready(server: Data<Server>) -> HttpResponse {
     let store = &server.service.store;
     let has_keys = server.verifier.has_keys(store.now_ms().div_euclid(1000));
     let ready = tokio::time::timeout(READY_WITHIN, store.ready()).await;
-    let (status, text) = match (ready.is_ok_and(|ready| ready), has_keys) {
-        (true, true) => (StatusCode::OK, "ready\n"),
-        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer, or cannot be written\n"),
-        (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "no issuer's keys can be had, so no token can be checked\n"),
+    let missing = if !ready.is_ok_and(|ready| ready) {
+        Some("the database does not answer, or cannot be written, or a standby that its commits wait for is missing")
+    } else if !has_keys {
+        Some("no issuer's keys can be had, so no token can be checked")
+    } else if u128::from(store.clock_off_ms().unsigned_abs()) > server.clock_limit.as_millis() {
+        Some("this machine's clock is too far from the database's: set it right")
+    } else {
+        None
     };
+    let status = missing.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
+    let text = format!("{}\n", missing.unwrap_or("ready"));
     HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text)
 }
 
@@ -93,7 +102,16 @@ pub async fn ready(server: Data<Server>) -> HttpResponse {
     responses((status = 200, description = "The metrics", content_type = "text/plain")))]
 pub async fn metrics(server: Data<Server>) -> HttpResponse {
     let (places_busy, places_waiting) = server.service.slots.standing();
-    let load = Load { database_waiting: server.service.store.waiting(), places_busy, places_waiting };
+    let store = &server.service.store;
+    let load = Load {
+        database_waiting: store.waiting(),
+        places_busy,
+        places_waiting,
+        clock_off_ms: store.clock_off_ms(),
+        unsealed: server.service.unsealed.load(Ordering::Relaxed),
+        key_failures: server.verifier.key_failures(),
+        decisions: server.service.decisions.counted(),
+    };
     match server.metrics.render(load) {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),
         Err(error) => {

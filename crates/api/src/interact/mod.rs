@@ -37,6 +37,8 @@ pub(crate) mod written;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::sync::atomic::AtomicI64;
+
 use concord_fhir::index::ParameterId;
 use concord_fhir::registry::ResourceType;
 use concord_store::Store;
@@ -90,6 +92,8 @@ pub struct Service {
     pub(crate) decisions: access::DecisionCache,
     pub(crate) facts: access::facts::FactsCache,
     pub(crate) cursors: search::cursor::Signer,
+    /// How many audit records were not in the chain when this node last added to it.
+    pub(crate) unsealed: AtomicI64,
 }
 
 impl Service {
@@ -108,6 +112,7 @@ impl Service {
             decisions: access::DecisionCache::new(),
             facts: access::facts::FactsCache::new(),
             cursors: search::cursor::Signer::new(secret),
+            unsealed: AtomicI64::new(0),
         }
     }
 }

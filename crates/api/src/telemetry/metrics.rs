@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::log;
+use super::process::Taken;
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
 /// The upper bounds of the duration histogram, in seconds: from a remembered read to a large transaction.
@@ -24,7 +25,7 @@ pub struct Metrics {
     tokens: TokenCounters,
     refusals: RefusalCounters,
     given_up: IntCounter,
-    log_lines_lost: IntCounter,
+    elsewhere: CountedElsewhere,
     gauges: Gauges,
 }
 
@@ -34,6 +35,11 @@ struct Gauges {
     database_waiting: IntGauge,
     places_busy: IntGauge,
     places_waiting: IntGauge,
+    clock_off: Gauge,
+    unsealed: IntGauge,
+    resident_bytes: IntGauge,
+    open_files: IntGauge,
+    most_files: IntGauge,
 }
 
 impl Gauges {
@@ -45,6 +51,17 @@ impl Gauges {
             )?,
             places_busy: IntGauge::new("concord_places_busy", "Places taken of those for what may take long.")?,
             places_waiting: IntGauge::new("concord_places_waiting", "What waits for such a place.")?,
+            clock_off: Gauge::new(
+                "concord_clock_offset_seconds",
+                "How far this machine's clock is ahead of the database's.",
+            )?,
+            unsealed: IntGauge::new(
+                "concord_audit_unsealed_records",
+                "Audit records that were not in the chain when this node last added to it; 100000 for as many or more.",
+            )?,
+            resident_bytes: IntGauge::new("process_resident_memory_bytes", "Resident memory size in bytes.")?,
+            open_files: IntGauge::new("process_open_fds", "Number of open file descriptors.")?,
+            most_files: IntGauge::new("process_max_fds", "Maximum number of open file descriptors.")?,
         })
     }
 
@@ -55,9 +72,11 @@ impl Gauges {
                 .const_label("version", env!("CARGO_PKG_VERSION")),
         )?;
         build.set(1);
-        for gauge in [&build, &self.database_waiting, &self.places_busy, &self.places_waiting] {
+        let own = [&self.unsealed, &self.resident_bytes, &self.open_files, &self.most_files];
+        for gauge in own.into_iter().chain([&build, &self.database_waiting, &self.places_busy, &self.places_waiting]) {
             registry.register(Box::new(gauge.clone()))?;
         }
+        registry.register(Box::new(self.clock_off.clone()))?;
         Ok(())
     }
 
@@ -66,6 +85,63 @@ impl Gauges {
         set(&self.database_waiting, load.database_waiting);
         set(&self.places_busy, load.places_busy);
         set(&self.places_waiting, load.places_waiting);
+        self.unsealed.set(load.unsealed);
+        let taken = Taken::now();
+        let told = [
+            (&self.resident_bytes, taken.resident_bytes),
+            (&self.open_files, taken.open_files),
+            (&self.most_files, taken.most_files),
+        ];
+        for (gauge, number) in told {
+            gauge.set(number.and_then(|number| i64::try_from(number).ok()).unwrap_or(0));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds, of which a few are not missed")]
+        self.clock_off.set(load.clock_off_ms as f64 / 1000.0);
+    }
+}
+
+/// What is counted where it happens, and brought here when somebody looks.
+#[derive(Clone)]
+struct CountedElsewhere {
+    log_lines_lost: IntCounter,
+    key_failures: IntCounter,
+    decisions: IntCounterVec,
+}
+
+impl CountedElsewhere {
+    fn new() -> Result<CountedElsewhere, prometheus::Error> {
+        Ok(CountedElsewhere {
+            log_lines_lost: IntCounter::new(
+                "concord_log_lines_lost_total",
+                "Lines of the program's own log that were lost because standard error was not read fast enough.",
+            )?,
+            key_failures: IntCounter::new(
+                "concord_issuer_key_failures_total",
+                "Times that the keys of an issuer could not be read, from its URL or file.",
+            )?,
+            decisions: IntCounterVec::new(
+                Opts::new(
+                    "concord_decisions_total",
+                    "Access decisions, by whether they permit all that was asked, some of it by its content, or none.",
+                ),
+                &["permit"],
+            )?,
+        })
+    }
+
+    fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(self.log_lines_lost.clone()))?;
+        registry.register(Box::new(self.key_failures.clone()))?;
+        registry.register(Box::new(self.decisions.clone()))
+    }
+
+    fn bring(&self, load: Load) {
+        let bring_to = |counter: &IntCounter, number: u64| counter.inc_by(number.saturating_sub(counter.get()));
+        bring_to(&self.log_lines_lost, log::lost());
+        bring_to(&self.key_failures, load.key_failures);
+        for (permit, number) in ["all", "some", "none"].into_iter().zip(load.decisions) {
+            bring_to(&self.decisions.with_label_values(&[permit]), number);
+        }
     }
 }
 
@@ -78,6 +154,14 @@ pub struct Load {
     pub places_busy: usize,
     /// How much waits for one of them.
     pub places_waiting: usize,
+    /// How far this machine's clock is ahead of the database's, in milliseconds.
+    pub clock_off_ms: i64,
+    /// How many audit records were not in the chain when this node last added to it.
+    pub unsealed: i64,
+    /// How often the keys of an issuer could not be read since the start.
+    pub key_failures: u64,
+    /// How many decisions permitted all that was asked, some of it, and none since the start.
+    pub decisions: [u64; 3],
 }
 
 /// How the log was told of calls without a believable token.
@@ -155,10 +239,7 @@ impl Metrics {
             "concord_connections_given_up_total",
             "Connections closed because the client did not take its answer, or did not end what it began.",
         )?;
-        let log_lines_lost = IntCounter::new(
-            "concord_log_lines_lost_total",
-            "Lines of the program's own log that were lost because standard error was not read fast enough.",
-        )?;
+        let elsewhere = CountedElsewhere::new()?;
         let gauges = Gauges::new()?;
         let registry = Registry::new();
         gauges.register(&registry)?;
@@ -166,7 +247,8 @@ impl Metrics {
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(outcomes))?;
         registry.register(Box::new(refused))?;
-        for counter in [&audit_records, &database_errors, &given_up, &log_lines_lost] {
+        elsewhere.register(&registry)?;
+        for counter in [&audit_records, &database_errors, &given_up] {
             registry.register(Box::new(counter.clone()))?;
         }
         Ok(Metrics {
@@ -178,7 +260,7 @@ impl Metrics {
             tokens,
             refusals,
             given_up,
-            log_lines_lost,
+            elsewhere,
             gauges,
         })
     }
@@ -216,7 +298,7 @@ impl Metrics {
     /// When a metric cannot be written.
     pub fn render(&self, load: Load) -> Result<String, MetricsError> {
         self.gauges.set(load);
-        self.log_lines_lost.inc_by(log::lost().saturating_sub(self.log_lines_lost.get()));
+        self.elsewhere.bring(load);
         let mut bytes = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut bytes)?;
         String::from_utf8(bytes).map_err(|error| MetricsError(prometheus::Error::Msg(error.to_string())))
@@ -248,7 +330,15 @@ mod tests {
         metrics.audit_records(3);
         metrics.database_error();
         metrics.tokens().remembered.inc();
-        let load = Load { database_waiting: 7, places_busy: 2, places_waiting: 1 };
+        let load = Load {
+            database_waiting: 7,
+            places_busy: 2,
+            places_waiting: 1,
+            clock_off_ms: -1_500,
+            unsealed: 5,
+            key_failures: 2,
+            decisions: [4, 3, 0],
+        };
         let text = metrics.render(load).unwrap();
         for line in [
             r#"concord_http_requests_total{method="GET",route="/fhir/{type}/{id}",status="200"} 2"#,
@@ -265,6 +355,15 @@ mod tests {
             "concord_database_waiting 7",
             "concord_places_busy 2",
             "concord_places_waiting 1",
+            "concord_clock_offset_seconds -1.5",
+            "concord_audit_unsealed_records 5",
+            "concord_issuer_key_failures_total 2",
+            r#"concord_decisions_total{permit="all"} 4"#,
+            r#"concord_decisions_total{permit="some"} 3"#,
+            r#"concord_decisions_total{permit="none"} 0"#,
+            "process_resident_memory_bytes ",
+            "process_open_fds ",
+            "process_max_fds ",
             "concord_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

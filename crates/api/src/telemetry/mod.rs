@@ -3,6 +3,7 @@
 
 mod log;
 mod metrics;
+mod process;
 mod request_id;
 
 pub use log::{Log, LogError, finished, start};

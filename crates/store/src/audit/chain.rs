@@ -77,6 +77,25 @@ impl Transaction<'_> {
         Ok(self.numbers(sql)?.first().copied().unwrap_or(0))
     }
 
+    /// How many records have a number above this one; of many the first 100,000 are counted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn count_unsealed(&mut self, after: i64) -> Result<i64, StoreError> {
+        let sql = Sql::new("SELECT count(*) FROM (SELECT 1 FROM audit a WHERE a.pk > ").bind(after);
+        Ok(self.numbers(sql.sql(" LIMIT 100000) AS counted"))?.first().copied().unwrap_or(0))
+    }
+
+    /// The greatest number of a record; 0 for none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn newest_record(&mut self) -> Result<i64, StoreError> {
+        self.require_log()?;
+        let sql = Sql::new("SELECT a.pk FROM audit a ORDER BY a.pk DESC LIMIT 1");
+        Ok(self.numbers(sql)?.first().copied().unwrap_or(0))
+    }
+
     /// The newest link.
     pub fn last_link(&mut self) -> Result<Option<ChainLink>, StoreError> {
         Ok(self.links(Sql::new("1 = 1 ORDER BY s.number DESC LIMIT 1"))?.pop())

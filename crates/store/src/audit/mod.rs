@@ -5,6 +5,7 @@ pub mod chain;
 mod condition;
 pub(crate) mod index;
 mod index_hint;
+pub mod period;
 mod query;
 
 use concord_fhir::label::Source;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::readers::Readers;
-use super::{Job, SHARED_COMMIT, Write};
+use super::{Answer, Job, NotCommitted, SHARED_COMMIT, Write};
 use crate::address::{DatabaseUrl, Durability};
 use crate::audit::{Record, Stored};
 use crate::connection::{Connection, in_one_line};
@@ -30,9 +30,6 @@ pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (pk INTEGER NOT
     interaction SMALLINT NOT NULL, outcome SMALLINT NOT NULL, patient BIGINT NOT NULL, agent TEXT NOT NULL, \
     client TEXT NOT NULL, purpose TEXT NOT NULL, type SMALLINT NOT NULL, entity TEXT NOT NULL, version BIGINT NOT NULL, \
     query TEXT NOT NULL, reason TEXT NOT NULL, request TEXT NOT NULL, body TEXT NOT NULL)";
-
-/// Who is told whether what they asked for stands.
-pub(super) type Answer = Box<dyn FnOnce(bool) + Send>;
 
 /// What has been done, but for the commit of its audit records.
 #[derive(Default)]
@@ -218,7 +215,7 @@ impl Handed {
     fn refuse(self) {
         match self {
             Handed::Job(job) => job.refuse(),
-            Handed::Done(done) => done.answers.into_iter().for_each(|answer| answer(false)),
+            Handed::Done(done) => done.answers.into_iter().for_each(|answer| answer(Err(NotCommitted::Busy))),
         }
     }
 }
@@ -258,15 +255,18 @@ fn read_together(shared: &Shared, readers: &Readers, aside: &Aside, all: Vec<Han
                 done.record(records, Box::new(move |stands| read.answer(stands)));
             }
             // The writer keeps what writes.
-            Handed::Job(Job::Write(write)) => write.answer(false),
+            Handed::Job(job @ Job::Write(_)) => job.refuse(),
         }
     }
-    let stands = aside.put(shared, &done.records);
-    if let Err(fault) = &stands {
+    let stands = aside.put(shared, &done.records).map_err(|fault| {
         tracing::error!(?fault, "audit records could not be committed beside the database");
-    }
+        match fault {
+            StoreError::NoSpace(_) => NotCommitted::NoSpace,
+            _ => NotCommitted::Failed,
+        }
+    });
     for answer in done.answers {
-        answer(stands.is_ok());
+        answer(stands);
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::aside::{Answer, Aside, Beside, Done, Handed};
+use super::aside::{Aside, Beside, Done, Handed};
 use super::readers::Readers;
-use super::{Job, SHARED_COMMIT, Write, told};
+use super::{Answer, Job, NotCommitted, SHARED_COMMIT, Write, told};
 use crate::Shared;
 use crate::audit::{Record, index};
 use crate::connection::Connection;
@@ -147,7 +147,7 @@ impl Writer {
             transaction.state = self.readers.snapshots.now();
             transaction.meanwhile = Some(&others);
             together.carry_out(&mut transaction, batch, &meanwhile);
-            if together.stands {
+            if together.stands.is_ok() {
                 transaction.committed();
                 together.appended = transaction.appended;
                 self.readers.snapshots.committed(&snapshot, together.changed);
@@ -156,11 +156,11 @@ impl Writer {
                 }
             }
         } else {
-            together.stands = false;
+            together.stands = Err(NotCommitted::Busy);
             batch.into_iter().for_each(Job::refuse);
         }
-        if !together.stands {
-            tracing::error!("a transaction of the embedded database could not be committed");
+        if let Err(why) = together.stands {
+            tracing::error!(?why, "a transaction of the embedded database could not be committed");
             self.shared.patients.clear();
             // Fails when there is nothing to roll back, which is as well.
             let _none = self.connection.run(Sql::new("ROLLBACK"));
@@ -216,7 +216,7 @@ struct Together {
     records: Vec<Record>,
     /// Whether any data has changed.
     changed: bool,
-    stands: bool,
+    stands: Result<(), NotCommitted>,
     /// How many audit records were written.
     appended: usize,
     /// How long the longest write took.
@@ -227,7 +227,7 @@ impl Together {
     /// Nothing yet.
     fn new() -> Together {
         let (answers, records, longest) = (Vec::new(), Vec::new(), Duration::ZERO);
-        Together { answers, records, changed: false, stands: true, appended: 0, longest }
+        Together { answers, records, changed: false, stands: Ok(()), appended: 0, longest }
     }
 
     /// Runs the jobs one after another and commits them.
@@ -253,8 +253,14 @@ impl Together {
         transaction.left_to_callers = Left::unbounded();
         let mut records = std::mem::take(&mut meanwhile.done.borrow_mut().records);
         records.append(&mut self.records);
-        self.stands =
-            self.stands && transaction.append(&records).is_ok() && transaction.run(Sql::new("COMMIT")).is_ok();
+        if self.stands.is_ok()
+            && (transaction.append(&records).is_err() || transaction.run(Sql::new("COMMIT")).is_err())
+        {
+            self.stands = Err(NotCommitted::Failed);
+        }
+        if self.stands.is_err() && transaction.no_space {
+            self.stands = Err(NotCommitted::NoSpace);
+        }
     }
 
     fn write(
@@ -273,7 +279,7 @@ impl Together {
         self.longest = self.longest.max(started.elapsed());
         match ran {
             Ok(wrote) => self.changed |= wrote,
-            Err(_) => self.stands = false,
+            Err(_) => self.stands = Err(NotCommitted::Failed),
         }
         if self.changed {
             // Whoever comes after it sees what it has changed.

@@ -3,12 +3,14 @@
 pub mod effective_label;
 mod entries;
 pub mod explain;
+mod health;
 mod settings;
 pub(crate) mod spending;
 mod versions;
 mod write_buffer;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use concord_fhir::registry::{Registry, ResourceType};
 use diesel::deserialize::FromSqlRow;
@@ -48,6 +50,8 @@ pub struct Transaction<'a> {
     pub(crate) exceeded: bool,
     /// Whether a statement failed because of another writer.
     pub(crate) overtaken: bool,
+    /// A statement failed because the disk is full.
+    pub(crate) no_space: bool,
     /// A current version that has been looked up already.
     head: Option<LookedUp>,
     /// What callers' statements may still take.
@@ -84,7 +88,7 @@ pub(crate) type LookedUp = (ResourceType, String, Option<Head>);
 impl<'a> Transaction<'a> {
     /// A view of a connection on which a transaction has been begun.
     pub(crate) fn new(connection: &'a mut Connection, shared: &'a Shared) -> Transaction<'a> {
-        let now = shared.clock.now_ms();
+        let now = shared.time.now_ms();
         Transaction {
             connection,
             shared,
@@ -95,6 +99,7 @@ impl<'a> Transaction<'a> {
             left: None,
             exceeded: false,
             overtaken: false,
+            no_space: false,
             head: None,
             left_to_callers: Left::unbounded(),
             state: None,
@@ -283,6 +288,10 @@ impl<'a> Transaction<'a> {
     fn failed(&mut self, error: diesel::result::Error) -> StoreError {
         self.overtaken |= is_overtaken(&error);
         let fault = StoreError::from(error);
+        if matches!(fault, StoreError::NoSpace(_)) {
+            self.no_space = true;
+            self.shared.no_space.store(true, Ordering::Relaxed);
+        }
         let is_stopped = self.may_be_stopped && matches!(fault, StoreError::TooCostly(_));
         if !is_stopped && !matches!(fault, StoreError::Conflict(_)) {
             self.shared.observer.database_error();
@@ -339,20 +348,6 @@ impl<'a> Transaction<'a> {
         self.spend()?;
         self.changes += 1;
         self.connection.copy(rows).map_err(|error| self.failed(error))
-    }
-
-    /// Whether what is written here would be kept: not on a server that only follows another, and not while somebody else
-    /// holds the tables.
-    pub(crate) fn is_writable(&mut self) -> Result<bool, StoreError> {
-        if !self.is_postgres() {
-            // Whoever is here has the only writer.
-            return Ok(self.access_versions(0).is_ok());
-        }
-        self.give_way()?;
-        // What a write of a resource takes. It stands in nobody's way but of those who keep everybody out.
-        self.batch("LOCK TABLE resource, entry, history, audit IN ROW EXCLUSIVE MODE")?;
-        let sql = Sql::new("SELECT current_setting('transaction_read_only')");
-        Ok(self.rows::<(Text,), (String,)>(sql)?.first().is_some_and(|row| row.0 == "off"))
     }
 
     /// Runs fixed text.

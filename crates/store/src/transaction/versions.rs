@@ -7,6 +7,7 @@ use diesel::Queryable;
 use diesel::sql_types::{BigInt, SmallInt, Text};
 
 use crate::deadline;
+use crate::digest;
 use crate::entry_row::INHERITED;
 use crate::error::StoreError;
 use crate::lower::{RECORD, Rows};
@@ -148,6 +149,17 @@ impl Transaction<'_> {
         rows.into_iter().map(VersionRow::version).collect()
     }
 
+    /// The same with the digest that was noted of each.
+    pub(crate) fn versions_with_digests(
+        &mut self,
+        rows: Rows,
+        condition: Sql,
+    ) -> Result<Vec<(Version, i64)>, StoreError> {
+        let sql = Sql::new("SELECT ").sql(rows.key()).sql(COLUMNS).sql(", r.digest FROM ").sql(rows.table());
+        let found = self.rows::<(Columns, BigInt), (VersionRow, i64)>(sql.sql(" r WHERE ").append(condition))?;
+        found.into_iter().map(|(row, digest)| Ok((row.version()?, digest))).collect()
+    }
+
     /// Current versions whose keys a subquery `t` chose; `from` is all that follows `FROM`.
     pub(crate) fn page_of(&mut self, from: Sql) -> Result<Vec<Version>, StoreError> {
         let sql = Sql::new("SELECT ").sql(Rows::Current.key()).sql(COLUMNS).sql(" FROM ").append(from);
@@ -212,7 +224,7 @@ impl Transaction<'_> {
         versions: impl Iterator<Item = &'v Version>,
     ) -> Result<(), StoreError> {
         const INTO: &str = "INSERT INTO resource (rid, type, id, version, updated, method, deleted, patient, patients, \
-                            author, labels, body) ";
+                            author, labels, body, digest) ";
         let versions: Vec<&Version> = versions.collect();
         if self.is_postgres() {
             for chunk in versions.chunks(1_000) {
@@ -233,6 +245,7 @@ impl Transaction<'_> {
                     text(|one| &one.author),
                     text(|one| &one.labels),
                     text(|one| &one.body),
+                    big(digest::of),
                 ] {
                     sql = sql.sql(", ").bind(bind);
                 }
@@ -244,7 +257,7 @@ impl Transaction<'_> {
             let mut sql = Sql::new(INTO);
             for (place, version) in chunk.iter().enumerate() {
                 sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
-                let binds: [Bind; 12] = [
+                let binds: [Bind; 13] = [
                     version.key.into(),
                     version.resource_type.number().into(),
                     version.id.as_str().into(),
@@ -257,6 +270,7 @@ impl Transaction<'_> {
                     version.author.as_str().into(),
                     version.labels.as_str().into(),
                     version.body.as_str().into(),
+                    digest::of(version).into(),
                 ];
                 sql.push_row(binds);
             }
@@ -289,6 +303,8 @@ impl Transaction<'_> {
                 .bind(new.labels.as_str())
                 .sql(", body = ")
                 .bind(new.body.as_str())
+                .sql(", digest = ")
+                .bind(digest::of(new))
                 .sql(" WHERE rid = ")
                 .bind(old.key)
                 .sql(" AND version = ")
@@ -315,13 +331,13 @@ impl Transaction<'_> {
         self.run(
             Sql::new(
                 "INSERT INTO history (pk, rid, type, id, version, updated, method, deleted, patient, patients, author, \
-                 labels, body) SELECT ",
+                 labels, body, digest) SELECT ",
             )
             .bind(pk)
             .sql(", rid, type, id, version, updated, method, deleted, patient, patients, author, ")
             // What people put beside the resource stays with the resource; what the version inherits goes with it.
             .bind(joined(old.own_labels(), &[], &inherited))
-            .sql(", body FROM resource WHERE rid = ")
+            .sql(", body, digest FROM resource WHERE rid = ")
             .bind(old.key),
         )?;
         self.run(

@@ -4,6 +4,7 @@
 //! the next request on, on every node.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use concord_consent::caller::{Actor, Caller};
 use concord_consent::decision::Decision;
@@ -34,6 +35,8 @@ const DECISIONS: usize = 50_000;
 /// Decisions that this process has made, with what they were made from.
 pub(crate) struct DecisionCache {
     decisions: Cache<Question, Arc<Answer>>,
+    /// How many decisions permitted all that was asked, some of it, and none.
+    counts: [AtomicU64; 3],
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -53,7 +56,24 @@ struct Answer {
 
 impl DecisionCache {
     pub(crate) fn new() -> DecisionCache {
-        DecisionCache { decisions: Cache::new(DECISIONS) }
+        DecisionCache { decisions: Cache::new(DECISIONS), counts: Default::default() }
+    }
+
+    /// How many decisions permitted all that was asked, some of it, and none.
+    pub(crate) fn counted(&self) -> [u64; 3] {
+        self.counts.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// The decision, counted.
+    fn count(&self, decision: Arc<Decision>) -> Arc<Decision> {
+        let [all, some, none] = &self.counts;
+        let count = match &decision.permit {
+            Predicate::All => all,
+            Predicate::None => none,
+            _ => some,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        decision
     }
 }
 
@@ -146,7 +166,7 @@ fn decide_at(
         && answer.access == access
         && answer.until.is_none_or(|until| session.transaction.now < until)
     {
-        return Ok(Arc::clone(&answer.decision));
+        return Ok(session.service.decisions.count(Arc::clone(&answer.decision)));
     }
     let facts = session.without_explain(|session| {
         let mut facts = if is_system { Facts::default() } else { facts::of_caller(session)? };
@@ -163,7 +183,7 @@ fn decide_at(
         let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
         session.service.decisions.decisions.insert(question, Arc::new(answer));
     }
-    Ok(decision)
+    Ok(session.service.decisions.count(decision))
 }
 
 /// Decides. What is asked about one type holds for that type and says no more of types.
@@ -320,7 +340,8 @@ fn decide_reached(
     resource_type: Option<ResourceType>,
 ) -> Result<Arc<Decision>, ApiError> {
     let facts = session.without_explain(|session| reached(session))?;
-    Ok(Arc::new(ask(session.call, action, resource_type, &facts, session.transaction.now)))
+    let decision = ask(session.call, action, resource_type, &facts, session.transaction.now);
+    Ok(session.service.decisions.count(Arc::new(decision)))
 }
 
 /// The facts about every patient whose Consent or CareTeam names the caller.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aws_lc_rs::digest;
 use concord_store::StoreError;
@@ -16,20 +17,17 @@ use crate::error::ApiError;
 use crate::interact::Service;
 
 /// How many records one link covers at most.
-const RECORDS: i64 = 1_000;
+pub(super) const RECORDS: i64 = 1_000;
 
 /// How long a record is left to those that are still being committed, in milliseconds.
 const SEALED_AFTER_MS: i64 = 2_000;
 
 /// How long after its number was made a record may come and still be added, in milliseconds. A transaction of the
 /// database is stopped long before.
-const LATE: i64 = 300_000;
-
-/// How many problems a verification lists.
-const MOST_PROBLEMS: usize = 100;
+pub(super) const LATE: i64 = 300_000;
 
 /// The head before the first link.
-const NOTHING: &str = "";
+pub(super) const NOTHING: &str = "";
 
 /// What one process knows of the newest links, so that it need not read them again.
 #[derive(Debug, Default)]
@@ -39,6 +37,8 @@ pub(crate) struct ChainWriter {
     last: i64,
     /// The numbers of the records that are in the chain and among which a late one might stand.
     recent: BTreeSet<i64>,
+    /// When it was last looked how far the log goes, in milliseconds since 1970 UTC, and the number that it went to then.
+    seen: Option<(i64, i64)>,
 }
 
 /// Where the chain stands.
@@ -52,30 +52,6 @@ pub(crate) struct Head {
     pub(crate) head: String,
 }
 
-/// What a verification has found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// How many links there are.
-    pub(crate) links: u64,
-    /// How many records they cover.
-    pub(crate) records: u64,
-    /// How many records are not in the chain yet.
-    pub(crate) unlinked: u64,
-    /// What is wrong, a sentence each; the first hundred.
-    pub(crate) problems: Vec<String>,
-    /// How many things are wrong.
-    pub(crate) wrong: u64,
-}
-
-impl Report {
-    fn problem(&mut self, text: String) {
-        self.wrong += 1;
-        if self.problems.len() < MOST_PROBLEMS {
-            self.problems.push(text);
-        }
-    }
-}
-
 impl ChainWriter {
     /// Adds what has been committed to the chain, all of it or what is settled; how many records.
     ///
@@ -83,19 +59,27 @@ impl ChainWriter {
     /// When the database fails. That another node does so at the same time is no error.
     pub(crate) async fn run(&mut self, service: &Arc<Service>, all: bool) -> Result<usize, ApiError> {
         let mut done = 0;
+        let mut upto = all.then_some(i64::MAX);
         loop {
             let known = std::mem::take(self);
-            let (writer, records) = service
+            let (writer, records, end) = service
                 .store
                 .read(move |transaction| {
                     let mut writer = known;
-                    let upto = if all { i64::MAX } else { Keys::from(transaction.now - SEALED_AFTER_MS) };
-                    let found = writer.catch_up(transaction).and_then(|()| writer.unlinked(transaction, upto));
-                    (found.map(|records| (writer, records)), Vec::new())
+                    let found = writer.catch_up(transaction).and_then(|()| {
+                        let end = upto.map_or_else(|| writer.settled(transaction), Ok)?;
+                        Ok((writer.unlinked(transaction, end)?, end))
+                    });
+                    (found.map(|(records, end)| (writer, records, end)), Vec::new())
                 })
                 .await?;
             *self = writer;
+            upto = Some(end);
             if records.is_empty() {
+                let last = self.last;
+                let left =
+                    service.store.read(move |transaction| (transaction.count_unsealed(last), Vec::new())).await?;
+                service.unsealed.store(left, Ordering::Relaxed);
                 return Ok(done);
             }
             let link = self.next(service.store.now_ms(), &records);
@@ -115,17 +99,27 @@ impl ChainWriter {
     /// Reads the links that other nodes have made, or at the start the newest ones.
     fn catch_up(&mut self, transaction: &mut Transaction<'_>) -> Result<(), ApiError> {
         let newer = if self.number == 0 {
-            transaction.links_beyond(Keys::from(transaction.now - LATE))?
+            match transaction.last_link()? {
+                // All among whose records a late one might stand.
+                Some(last) => transaction.links_beyond((last.last - (LATE << 22)).max(-1))?,
+                None => Vec::new(),
+            }
         } else {
             transaction.links_after(self.number, None)?
         };
         newer.iter().for_each(|link| self.take(link));
-        if self.number == 0
-            && let Some(link) = transaction.last_link()?
-        {
-            self.take(&link);
-        }
         Ok(())
+    }
+
+    /// Up to which number all has been committed: what was numbered long enough ago, and what was there long enough ago,
+    /// whatever clock it was numbered by.
+    fn settled(&mut self, transaction: &mut Transaction<'_>) -> Result<i64, ApiError> {
+        let by_clock = Keys::from(transaction.now - SEALED_AFTER_MS);
+        let seen = self.seen.filter(|(when, _)| transaction.now - when >= SEALED_AFTER_MS);
+        if self.seen.is_none() || seen.is_some() {
+            self.seen = Some((transaction.now, transaction.newest_record()?));
+        }
+        Ok(seen.map_or(by_clock, |(_, number)| by_clock.max(number)))
     }
 
     fn take(&mut self, link: &ChainLink) {
@@ -187,111 +181,8 @@ pub(crate) async fn standing(service: &Arc<Service>) -> Result<Head, ApiError> {
     Ok(link.map_or(nothing, |link| Head { number: link.number, at: link.at, head: link.head }))
 }
 
-/// Goes through the whole chain. `told` is called after each link. With `known`, a head that was kept elsewhere must be
-/// in it.
-///
-/// # Errors
-/// When the database fails. What is wrong with the log is in the report.
-pub(crate) async fn verify(
-    service: &Arc<Service>,
-    known: Option<&Head>,
-    mut told: impl FnMut(&Report),
-) -> Result<Report, ApiError> {
-    let mut report = Report::default();
-    let (mut number, mut head, mut last) = (0_i64, NOTHING.to_owned(), 0_i64);
-    // Records that stand among those of the chain and are in no link so far.
-    let mut strange: BTreeSet<i64> = BTreeSet::new();
-    let mut kept = known.is_none_or(|known| known.number == 0);
-    loop {
-        let (after, from) = (number, last);
-        let next = service
-            .store
-            .read(move |transaction| {
-                let found = transaction.links_after(after, Some(1)).map_err(ApiError::from).and_then(|mut links| {
-                    match links.pop() {
-                        Some(link) => covered(transaction, &link, from).map(|records| Some((link, records))),
-                        None => Ok(None),
-                    }
-                });
-                (found, Vec::new())
-            })
-            .await?;
-        let Some((link, records)) = next else { break };
-        check_link(&link, number, &head, &mut report);
-        if let Some(known) = known.filter(|known| known.number == link.number) {
-            kept = true;
-            if known.head != link.head {
-                report.problem(format!("link {} is not the one whose head was kept elsewhere", link.number));
-            }
-        }
-        check_records(&link, &records, last, &mut strange, &mut report);
-        (number, head, last) = (link.number, link.head, last.max(link.last));
-        told(&report);
-    }
-    if !kept && let Some(known) = known {
-        report.problem(format!("link {}, whose head was kept elsewhere, is missing", known.number));
-    }
-    let (from, recent) = (last, Keys::from(service.store.now_ms() - LATE));
-    let waiting = service.store.read(move |transaction| (transaction.count_records(from, None), Vec::new())).await?;
-    report.unlinked = u64::try_from(waiting).unwrap_or(0);
-    for number in strange {
-        match number > recent {
-            true => report.unlinked += 1,
-            false => report.problem(format!("record {number} stands among those of the chain and is in no link")),
-        }
-    }
-    Ok(report)
-}
-
-/// The records that a link lists, and those that stand where it would list them.
-fn covered(transaction: &mut Transaction<'_>, link: &ChainLink, from: i64) -> Result<Vec<Stored>, ApiError> {
-    let late: Vec<i64> = lines(link).map(|(number, _)| number).filter(|number| *number <= from).collect();
-    let mut records = transaction.records_numbered(&late)?;
-    let mut after = from;
-    loop {
-        let chunk = transaction.records_between(after, link.last, RECORDS)?;
-        let Some(last) = chunk.last() else { return Ok(records) };
-        after = last.pk;
-        records.extend(chunk);
-    }
-}
-
-fn check_link(link: &ChainLink, before: i64, previous: &str, report: &mut Report) {
-    report.links += 1;
-    for missing in before + 1..link.number {
-        if missing > before + 10 {
-            report.problem(format!("all links up to {} are missing", link.number - 1));
-            break;
-        }
-        report.problem(format!("link {missing} is missing"));
-    }
-    if link.number == before + 1 && link.previous != previous {
-        report.problem(format!("link {} does not follow the one before it", link.number));
-    }
-    if head(link) != link.head {
-        report.problem(format!("link {} has been changed", link.number));
-    }
-}
-
-fn check_records(link: &ChainLink, records: &[Stored], from: i64, strange: &mut BTreeSet<i64>, report: &mut Report) {
-    let mut listed: BTreeSet<i64> = BTreeSet::new();
-    for (number, hashed) in lines(link) {
-        report.records += 1;
-        listed.insert(number);
-        strange.remove(&number);
-        match records.iter().position(|record| record.pk == number).and_then(|at| records.get(at)) {
-            None => report.problem(format!("record {number} is missing (link {})", link.number)),
-            Some(record) if hash(record) != hashed => {
-                report.problem(format!("record {number} has been changed (link {})", link.number));
-            }
-            Some(_) => {}
-        }
-    }
-    strange.extend(records.iter().map(|record| record.pk).filter(|number| *number > from && !listed.contains(number)));
-}
-
 /// The numbers and hashes that a link lists.
-fn lines(link: &ChainLink) -> impl Iterator<Item = (i64, &str)> {
+pub(super) fn lines(link: &ChainLink) -> impl Iterator<Item = (i64, &str)> {
     link.records
         .lines()
         .filter_map(|line| line.split_once(' '))
@@ -299,7 +190,7 @@ fn lines(link: &ChainLink) -> impl Iterator<Item = (i64, &str)> {
 }
 
 /// The hash of a record: every column, each with its length before it. The first 128 bits are kept.
-fn hash(stored: &Stored) -> String {
+pub(super) fn hash(stored: &Stored) -> String {
     let record = &stored.record;
     let numbers = [
         stored.pk,
@@ -332,7 +223,7 @@ fn hash(stored: &Stored) -> String {
 }
 
 /// The head of a link.
-fn head(link: &ChainLink) -> String {
+pub(super) fn head(link: &ChainLink) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"concord audit seal 1");
     for number in [link.number, link.at, link.last] {
@@ -345,6 +236,6 @@ fn head(link: &ChainLink) -> String {
     hexadecimal(context.finish().as_ref().iter())
 }
 
-fn hexadecimal<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
+pub(super) fn hexadecimal<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,8 +4,12 @@
 pub(crate) mod chain;
 pub(crate) mod entry;
 pub(crate) mod events;
+pub(crate) mod heads;
 pub(crate) mod interaction;
+pub(crate) mod period;
+pub(crate) mod verification;
 pub(crate) mod visibility;
+mod walk;
 
 use concord_fhir::index::SEPARATOR;
 use concord_fhir::json::{self, Value};

@@ -4,3 +4,4 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod label_backlog;
 pub(crate) mod reindex;
+pub(crate) mod verify;

@@ -1,0 +1,372 @@
+//! Periods of the log that are closed: their links and records are written to a file, a line of JSON each, which ends with what
+//! is signed of it, and are taken out of the database. The chain goes through the files and then through the database.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use concord_fhir::json::{self, Limits, Value};
+use concord_store::audit::chain::ChainLink;
+use concord_store::audit::period::Period;
+use concord_store::audit::{Record, Stored};
+
+use super::chain;
+use super::heads::{Key, is_signed};
+use super::walk::{Walk, next_link};
+use crate::interact::Service;
+
+/// The longest line that a file may have: a link lists a thousand records, and a record may bear an AuditEvent that a system
+/// handed in.
+const LONGEST: u64 = 64 * 1024 * 1024;
+
+/// How long a period must have been over, in milliseconds: what is committed late has come by then.
+pub(crate) const OVER_FOR_MS: i64 = 86_400_000;
+
+/// What is signed of a period.
+fn message(period: &Period) -> String {
+    format!(
+        "concord audit period 1\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n",
+        period.after,
+        period.previous,
+        period.number,
+        period.at,
+        period.last,
+        period.head,
+        period.records,
+        period.sha256
+    )
+}
+
+/// Whether it is signed, with that key if one is given.
+pub(super) fn is_genuine(period: &Period, public_key: Option<&str>) -> bool {
+    public_key.is_none_or(|wanted| wanted == period.public_key)
+        && is_signed(&message(period), &period.public_key, &period.signature)
+}
+
+fn number(value: i64) -> Value<'static> {
+    Value::Number(value.to_string().into())
+}
+
+fn text(value: &str) -> Value<'_> {
+    Value::String(value.into())
+}
+
+fn link_line(link: &ChainLink) -> String {
+    let value = Value::object([
+        ("number", number(link.number)),
+        ("at", number(link.at)),
+        ("previous", text(&link.previous)),
+        ("last", number(link.last)),
+        ("records", text(&link.records)),
+        ("head", text(&link.head)),
+    ]);
+    json::to_string(&Value::object([("link", value)]))
+}
+
+fn record_line(stored: &Stored) -> String {
+    let record = &stored.record;
+    let value = Value::object([
+        ("number", number(stored.pk)),
+        ("at", number(stored.at)),
+        ("patientId", text(&stored.patient_id)),
+        ("interaction", number(record.interaction.into())),
+        ("outcome", number(record.outcome.into())),
+        ("patient", number(record.patient)),
+        ("agent", text(&record.agent)),
+        ("client", text(&record.client)),
+        ("purpose", text(&record.purpose)),
+        ("type", number(record.resource_type.into())),
+        ("entity", text(&record.entity)),
+        ("version", number(record.version)),
+        ("query", text(&record.query)),
+        ("reason", text(&record.reason)),
+        ("request", text(&record.request)),
+        ("body", text(&record.body)),
+    ]);
+    json::to_string(&Value::object([("record", value)]))
+}
+
+fn end_line(period: &Period) -> String {
+    let value = Value::object([
+        ("after", number(period.after)),
+        ("previous", text(&period.previous)),
+        ("number", number(period.number)),
+        ("at", number(period.at)),
+        ("last", number(period.last)),
+        ("head", text(&period.head)),
+        ("records", number(period.records)),
+        ("sha256", text(&period.sha256)),
+        ("publicKey", text(&period.public_key)),
+        ("signature", text(&period.signature)),
+    ]);
+    json::to_string(&Value::object([("period", value)]))
+}
+
+/// A member that is a whole number.
+fn integer<N: std::str::FromStr>(value: &Value<'_>, name: &str) -> Option<N> {
+    value.get(name)?.as_number()?.parse().ok()
+}
+
+fn owned(value: &Value<'_>, name: &str) -> Option<String> {
+    value.text(name).map(str::to_owned)
+}
+
+fn read_link(value: &Value<'_>) -> Option<ChainLink> {
+    Some(ChainLink {
+        number: integer(value, "number")?,
+        at: integer(value, "at")?,
+        previous: owned(value, "previous")?,
+        last: integer(value, "last")?,
+        records: owned(value, "records")?,
+        head: owned(value, "head")?,
+    })
+}
+
+fn read_record(value: &Value<'_>) -> Option<Stored> {
+    Some(Stored {
+        pk: integer(value, "number")?,
+        at: integer(value, "at")?,
+        patient_id: owned(value, "patientId")?,
+        record: Record {
+            interaction: integer(value, "interaction")?,
+            outcome: integer(value, "outcome")?,
+            patient: integer(value, "patient")?,
+            agent: owned(value, "agent")?,
+            client: owned(value, "client")?,
+            purpose: owned(value, "purpose")?,
+            resource_type: integer(value, "type")?,
+            entity: owned(value, "entity")?,
+            version: integer(value, "version")?,
+            query: owned(value, "query")?,
+            reason: owned(value, "reason")?,
+            request: owned(value, "request")?,
+            body: owned(value, "body")?,
+        },
+    })
+}
+
+fn read_end(value: &Value<'_>, file: &str) -> Option<Period> {
+    Some(Period {
+        number: integer(value, "number")?,
+        after: integer(value, "after")?,
+        previous: owned(value, "previous")?,
+        at: integer(value, "at")?,
+        last: integer(value, "last")?,
+        head: owned(value, "head")?,
+        records: integer(value, "records")?,
+        sha256: owned(value, "sha256")?,
+        file: file.to_owned(),
+        public_key: owned(value, "publicKey")?,
+        signature: owned(value, "signature")?,
+    })
+}
+
+/// Goes along the links of a period's file, which must be the one that was signed.
+///
+/// # Errors
+/// One line, when it cannot be read or is another one.
+pub(super) fn walk_file(folder: &Path, period: &Period, walk: &mut Walk<'_>) -> Result<(), String> {
+    let path = folder.join(&period.file);
+    let name = path.display();
+    let mut file = BufReader::new(File::open(&path).map_err(|error| format!("{name}: {error}"))?);
+    let mut context = Context::new(&SHA256);
+    let (mut open, mut records): (Option<ChainLink>, Vec<Stored>) = (None, Vec::new());
+    let mut bytes = Vec::new();
+    let limits = Limits { bytes: usize::try_from(LONGEST).unwrap_or(usize::MAX), ..Limits::default() };
+    for line in 1_u64.. {
+        let wrong = || format!("{name}: line {line}: not a line of a closed period");
+        bytes.clear();
+        let read =
+            file.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(|error| format!("{name}: {error}"))?;
+        if read == 0 {
+            break;
+        }
+        let value = json::parse(&bytes, &limits).map_err(|_| wrong())?;
+        if let Some(found) = value.get("record") {
+            records.push(read_record(found).ok_or_else(wrong)?);
+        } else if let Some(found) = value.get("link") {
+            let next = read_link(found).ok_or_else(wrong)?;
+            if let Some(link) = open.replace(next) {
+                walk.step(&link, &records);
+            }
+            records.clear();
+        } else {
+            let end = value.get("period").and_then(|found| read_end(found, &period.file)).ok_or_else(wrong)?;
+            if let Some(link) = open.take() {
+                walk.step(&link, &records);
+            }
+            let sum = chain::hexadecimal(context.finish().as_ref().iter());
+            return match end == *period && sum == period.sha256 {
+                true => Ok(()),
+                false => Err(format!("{name}: it is not the file that was signed")),
+            };
+        }
+        context.update(&bytes);
+    }
+    Err(format!("{name}: it has no end"))
+}
+
+/// What a period that is being written has come to.
+struct Writing {
+    out: BufWriter<File>,
+    sum: Context,
+    records: i64,
+}
+
+impl Writing {
+    fn begin(part: &Path) -> std::io::Result<Writing> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part)?;
+        Ok(Writing { out: BufWriter::new(file), sum: Context::new(&SHA256), records: 0 })
+    }
+
+    fn line(&mut self, mut line: String) -> std::io::Result<()> {
+        line.push('\n');
+        self.sum.update(line.as_bytes());
+        self.out.write_all(line.as_bytes())
+    }
+}
+
+/// Closes the period that ends with the last link before that time: writes its file to the folder, reads it again, and takes its
+/// links and records out of the database. None if there is no such link. What an earlier call has left there is taken out too.
+///
+/// # Errors
+/// One line, when the chain of the period is not whole, or the file cannot be written or the database changed.
+pub(crate) async fn close(
+    service: &Arc<Service>,
+    folder: &Path,
+    before_ms: i64,
+    key: &Key,
+    mut told: impl FnMut(i64),
+) -> Result<Option<Period>, String> {
+    let database = |fault: &dyn std::fmt::Display| format!("the database: {fault}");
+    let closed = service.store.read(|transaction| (transaction.periods(), Vec::new())).await;
+    let closed = closed.map_err(|fault| database(&fault))?.pop();
+    take_out(service, closed.as_ref().map_or(0, |period| period.number), &mut told).await?;
+    let mut walk = Walk::begin(&[]);
+    if let Some(period) = &closed {
+        walk.go_on_from(period);
+    }
+    let (after, previous) = (walk.number, walk.head.clone());
+    let part = folder.join("audit-closing.part");
+    let name = part.display().to_string();
+    let io = |error: std::io::Error| format!("{name}: {error}");
+    let mut writing = Writing::begin(&part).map_err(io)?;
+    let mut at = 0;
+    while let Some((link, records)) =
+        next_link(service, walk.number, walk.last).await.map_err(|fault| database(&fault))?
+    {
+        if link.at >= before_ms {
+            break;
+        }
+        writing.line(link_line(&link)).map_err(io)?;
+        let listed: std::collections::BTreeSet<i64> = chain::lines(&link).map(|(number, _)| number).collect();
+        for record in records.iter().filter(|record| listed.contains(&record.pk)) {
+            writing.line(record_line(record)).map_err(io)?;
+            writing.records += 1;
+        }
+        walk.step(&link, &records);
+        at = link.at;
+        told(link.number);
+    }
+    let (number, last, head) = (walk.number, walk.last, walk.head.clone());
+    let report = walk.end(i64::MAX);
+    if let Some(problem) = report.problems.first() {
+        let _left = fs::remove_file(&part);
+        return Err(format!("the log is not whole, so it is not closed: {problem}"));
+    }
+    if number == after {
+        fs::remove_file(&part).map_err(io)?;
+        return Ok(None);
+    }
+    let file = format!("audit-{:012}-{number:012}.ndjson", after + 1);
+    let Writing { mut out, sum, records } = writing;
+    let sha256 = chain::hexadecimal(sum.finish().as_ref().iter());
+    let public_key = key.public();
+    let mut period =
+        Period { number, after, previous, at, last, head, records, sha256, file, public_key, signature: String::new() };
+    period.signature = key.sign(&message(&period));
+    writeln!(out, "{}", end_line(&period)).map_err(io)?;
+    out.into_inner().map_err(|error| io(error.into_error()))?.sync_all().map_err(io)?;
+    finish(service, folder, &part, &period, closed.as_ref()).await?;
+    take_out(service, period.number, &mut told).await?;
+    Ok(Some(period))
+}
+
+/// Gives the file its name, reads it again as whoever verifies does, and notes that the period is closed.
+async fn finish(
+    service: &Arc<Service>,
+    folder: &Path,
+    part: &Path,
+    period: &Period,
+    before: Option<&Period>,
+) -> Result<(), String> {
+    let to = folder.join(&period.file);
+    if to.exists() {
+        return Err(format!("{}: there is a file already", to.display()));
+    }
+    fs::rename(part, &to)
+        .and_then(|()| File::open(folder)?.sync_all())
+        .map_err(|error| format!("{}: {error}", to.display()))?;
+    let mut walk = Walk::begin(&[]);
+    if let Some(before) = before {
+        walk.go_on_from(before);
+    }
+    walk_file(folder, period, &mut walk)?;
+    if let Some(problem) = walk.end(i64::MAX).problems.first() {
+        return Err(format!("{}: {problem}", to.display()));
+    }
+    let noted = period.clone();
+    let closed = service.store.write(move |transaction| (transaction.close_period(&noted), Vec::new())).await;
+    closed.map_err(|fault| format!("the database: {fault}"))
+}
+
+/// Takes the links up to this one out of the database, with their records, a transaction each.
+async fn take_out(service: &Arc<Service>, upto: i64, told: &mut impl FnMut(i64)) -> Result<(), String> {
+    loop {
+        let next = service.store.read(|transaction| (transaction.links_after(0, Some(1)), Vec::new())).await;
+        let next = next.map_err(|fault| format!("the database: {fault}"))?.pop();
+        let Some(link) = next.filter(|link| link.number <= upto) else { return Ok(()) };
+        told(link.number);
+        let listed: Vec<i64> = chain::lines(&link).map(|(number, _)| number).collect();
+        let done =
+            service.store.write(move |transaction| (transaction.take_out_link(link.number, &listed), Vec::new())).await;
+        done.map_err(|fault| format!("the database: {fault}; what is closed stays so: run the command again"))?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_and_records_come_back_from_their_lines() {
+        let link = ChainLink {
+            number: 3,
+            at: 4,
+            previous: "p".to_owned(),
+            last: 5,
+            records: "1 a\n2 b\n".to_owned(),
+            head: "h".to_owned(),
+        };
+        let line = link_line(&link);
+        let value = json::parse(line.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(read_link(value.get("link").unwrap()).unwrap(), link);
+        let record = Record {
+            interaction: 1,
+            outcome: 4,
+            patient: 7,
+            agent: "Practitioner/\"x\"".to_owned(),
+            resource_type: -1,
+            body: "{\"a\":\n1}".to_owned(),
+            ..Record::default()
+        };
+        let stored = Stored { pk: i64::MAX, at: 9, patient_id: "amina".to_owned(), record };
+        let line = record_line(&stored);
+        let value = json::parse(line.as_bytes(), &Limits::default()).unwrap();
+        let read = read_record(value.get("record").unwrap()).unwrap();
+        assert_eq!(chain::hash(&read), chain::hash(&stored));
+    }
+}
