@@ -1,5 +1,6 @@
 //! What both databases promise alike.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use concord_fhir::registry::ResourceType;
@@ -402,6 +403,41 @@ async fn a_disk_that_is_full_is_told_as_such_and_forgotten_when_there_is_room() 
     assert!(store.ready().await);
     let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
     assert_eq!(told.len(), 1, "of what was refused nothing is there");
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_committed() {
+    let [_, scratch] = Scratch::both();
+    let store = scratch.store();
+    let (tell, begun) = std::sync::mpsc::channel();
+    let (go_on, wait) = std::sync::mpsc::channel();
+    let mut write = Box::pin(store.write(move |transaction| {
+        let made = transaction.make_patient_key("late");
+        tell.send(()).unwrap();
+        wait.recv().unwrap();
+        (made, vec![record("late")])
+    }));
+    std::future::poll_fn(|context| Poll::Ready(write.as_mut().poll(context).is_pending())).await;
+    begun.recv().unwrap();
+    // As when its time is over: its client is told that nobody knows, and goes on.
+    drop(write);
+    go_on.send(()).unwrap();
+    // Two at once need both of the store's connections.
+    let together = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let next = || {
+        let together = std::sync::Arc::clone(&together);
+        store.write(move |_| {
+            together.wait();
+            (Ok::<_, StoreError>(()), Vec::new())
+        })
+    };
+    let (one, other) = tokio::join!(next(), next());
+    assert!(one.is_ok() && other.is_ok());
+    let told = store.read(|transaction| {
+        let known = transaction.patient_key("late").unwrap();
+        (Ok::<_, StoreError>((known, reasons(transaction))), Vec::new())
+    });
+    assert_eq!(told.await.unwrap(), (None, Vec::new()));
 }
 
 /// Counts to a very great number.

@@ -31,17 +31,23 @@ impl Keys {
         );
         let opened = connection.rows::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0);
         let keys = Keys::numbered(opened);
-        Ok(match newest_number(connection)? {
-            Some(newest) => keys.beyond(newest),
-            None => keys,
-        })
+        keys.rise(connection)?;
+        Ok(keys)
     }
 
-    /// The same maker for numbers above this one of any node: what is new comes after what is there, wherever clocks stood
+    /// Makes numbers above those of all nodes that are there: what is new comes after what is there, wherever clocks stood
     /// meanwhile.
-    fn beyond(self, newest: i64) -> Keys {
+    pub(crate) fn rise(&self, connection: &mut Connection) -> Result<(), Error> {
+        if let Some(newest) = newest_number(connection)? {
+            self.rise_beyond(newest);
+        }
+        Ok(())
+    }
+
+    fn rise_beyond(&self, newest: i64) {
+        // Most of the time the clock is further than that, and the numbers with it.
         let last = ((newest >> 22) + 1) << 22 | (self.node << 12);
-        Keys { last: AtomicI64::new(last), ..self }
+        self.last.fetch_max(last, Ordering::Relaxed);
     }
 
     /// When a number was made, in milliseconds since 1970 UTC.
@@ -102,7 +108,8 @@ mod tests {
     fn numbers_come_after_those_that_are_there_and_are_of_their_own_node() {
         for node in [0, 5, 0x3ff] {
             let there = Keys::numbered(77).next(EPOCH + 3_600_000);
-            let keys = Keys::numbered(node).beyond(there);
+            let keys = Keys::numbered(node);
+            keys.rise_beyond(there);
             let mut last = there;
             for now in [0, EPOCH + 10, EPOCH + 3_600_000] {
                 let next = keys.next(now);

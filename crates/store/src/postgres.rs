@@ -80,7 +80,7 @@ impl Postgres {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
-        self.run(move |connection, shared, _| in_transaction(connection, shared, SNAPSHOT, work)).await
+        self.run(move |connection, shared, gone| attempt(connection, shared, SNAPSHOT, gone, work).0).await
     }
 
     /// A read of one current version, together with others; the work is handed back if it takes more than that.
@@ -113,7 +113,7 @@ impl Postgres {
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
         let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
-        self.run(move |connection, shared, _| in_transaction(connection, shared, "BEGIN", logged)).await
+        self.run(move |connection, shared, gone| attempt(connection, shared, "BEGIN", gone, logged).0).await
     }
 
     /// The same, done again when another writer came between. The one who has to come first has done so by then: whoever
@@ -126,7 +126,7 @@ impl Postgres {
         self.run(move |connection, shared, gone| {
             let mut tries = 0;
             loop {
-                let (reply, overtaken) = attempt(connection, shared, "BEGIN", &logged);
+                let (reply, overtaken) = attempt(connection, shared, "BEGIN", gone, &logged);
                 tries += 1;
                 if !overtaken || tries == MOST_TRIES || gone.load(Ordering::Relaxed) {
                     return reply;
@@ -185,20 +185,14 @@ fn logged<T, E: WorkError>((result, records): Reply<T, E>, transaction: &mut Tra
     }
 }
 
-fn in_transaction<T, E: WorkError>(
-    connection: &mut Connection,
-    shared: &Shared,
-    begin: &str,
-    work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E>,
-) -> Reply<T, E> {
-    attempt(connection, shared, begin, work).0
-}
-
-/// The same, and whether it failed because of another writer.
+/// Runs work in a transaction of its own; what became of it, and whether it failed because of another writer. What nobody waits
+/// for any more is not committed: who was told that nobody knows has gone on, and must not be overtaken by what they asked for
+/// before.
 fn attempt<T, E: WorkError>(
     connection: &mut Connection,
     shared: &Shared,
     begin: &str,
+    gone: &AtomicBool,
     work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E>,
 ) -> (Reply<T, E>, bool) {
     if let Err(error) = connection.batch(begin) {
@@ -207,7 +201,10 @@ fn attempt<T, E: WorkError>(
         return ((Err(StoreError::from(error).into()), Vec::new()), false);
     }
     let mut transaction = Transaction::new(connection, shared);
-    let (result, records) = guarded(work, &mut transaction);
+    let (mut result, records) = guarded(work, &mut transaction);
+    if result.is_ok() && gone.load(Ordering::Relaxed) {
+        result = Err(stopped().into());
+    }
     let ended = if result.is_ok() { transaction.commit() } else { Ok(()) };
     let undone = (result.is_err() || ended.is_err()) && transaction.roll_back();
     let overtaken = transaction.overtaken && result.is_err() && undone;
@@ -252,6 +249,7 @@ fn append(connection: &mut Connection, shared: &Shared, records: &[Record]) -> R
     if records.len() <= ONE_STATEMENT {
         Transaction::single(connection, shared).append(records)
     } else {
-        in_transaction(connection, shared, "BEGIN", |transaction| (transaction.append(records), Vec::new())).0
+        let waited_for = AtomicBool::new(false);
+        attempt(connection, shared, "BEGIN", &waited_for, |transaction| (transaction.append(records), Vec::new())).0.0
     }
 }

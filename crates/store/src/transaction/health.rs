@@ -7,9 +7,10 @@ use crate::statement::Sql;
 use crate::transaction::Transaction;
 
 impl Transaction<'_> {
-    /// Asks the database what time it is.
+    /// Asks the database what time it is, and how far its log goes.
     pub(crate) fn ask_time(&mut self) -> Result<(), StoreError> {
-        self.shared.time.ask(self.connection).map_err(|error| self.failed(error))
+        let asked = self.shared.time.ask(self.connection).and_then(|()| self.shared.keys.rise(self.connection));
+        asked.map_err(|error| self.failed(error))
     }
 
     /// Whether what is written here would be kept: not on a server that only follows another, and not while somebody else

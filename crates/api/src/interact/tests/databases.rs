@@ -20,10 +20,15 @@ pub(super) async fn on_each<F: Future<Output = ()>>(test: impl Fn(Arc<Service>) 
 
 /// The same with a bound for the labels that one write may hand on.
 pub(super) async fn on_each_bounded<F: Future<Output = ()>>(label_steps: usize, test: impl Fn(Arc<Service>) -> F) {
+    on_each_address(|address| test(open_bounded(address, label_steps))).await;
+}
+
+/// The same with nothing in them yet.
+pub(super) async fn on_each_address<F: Future<Output = ()>>(test: impl Fn(DatabaseUrl) -> F) {
     let name = uuid::Uuid::new_v4().simple().to_string();
     let folder = std::env::temp_dir().join(format!("concord-search-{name}"));
     std::fs::create_dir_all(&folder).unwrap();
-    test(open_bounded(DatabaseUrl::Sqlite(folder.join("concord.db")), label_steps)).await;
+    test(DatabaseUrl::Sqlite(folder.join("concord.db"))).await;
     std::fs::remove_dir_all(&folder).unwrap();
     if let Some(cluster) = cluster() {
         let database = format!("concord_search_{name}");
@@ -33,7 +38,7 @@ pub(super) async fn on_each_bounded<F: Future<Output = ()>>(label_steps: usize, 
         let (scheme, rest) = address.split_once("://").unwrap();
         let authority = rest.split('/').next().unwrap();
         let address = DatabaseUrl::Postgres(format!("{scheme}://{authority}/{database}?{query}"));
-        test(open_bounded(address, label_steps)).await;
+        test(address).await;
         concord_store::testing::execute(&admin, &format!("DROP DATABASE {database} WITH (FORCE)"));
     }
 }
@@ -52,6 +57,15 @@ pub(crate) fn open(address: DatabaseUrl) -> Arc<Service> {
 
 /// The same with a bound for the labels that one transaction may hand on.
 pub(crate) fn open_bounded(address: DatabaseUrl, label_steps: usize) -> Arc<Service> {
+    open_with(address, label_steps, Clock::fixed(NOW))
+}
+
+/// The same by another clock.
+pub(crate) fn open_at(address: DatabaseUrl, clock: Clock) -> Arc<Service> {
+    open_with(address, 1_000, clock)
+}
+
+fn open_with(address: DatabaseUrl, label_steps: usize, clock: Clock) -> Arc<Service> {
     migrate(&address).unwrap();
     let options = Options {
         address,
@@ -60,6 +74,6 @@ pub(crate) fn open_bounded(address: DatabaseUrl, label_steps: usize) -> Arc<Serv
         query_timeout: Duration::from_secs(30),
         label_steps,
     };
-    let store = Store::open(&options, Clock::fixed(NOW), Metrics::new().unwrap()).unwrap();
+    let store = Store::open(&options, clock, Metrics::new().unwrap()).unwrap();
     Arc::new(Service::new(store, BASE.to_owned(), ServiceSettings::default(), "secret"))
 }

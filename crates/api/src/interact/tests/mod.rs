@@ -1,5 +1,6 @@
 //! Tests of interactions as a whole, on each database.
 
+mod chain;
 pub(crate) mod databases;
 mod differential;
 mod example;
