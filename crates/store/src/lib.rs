@@ -22,6 +22,7 @@ mod cost;
 mod deadline;
 mod entry_row;
 mod error;
+pub mod filing;
 pub mod find;
 pub mod given_by;
 pub mod history;

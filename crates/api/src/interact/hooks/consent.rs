@@ -1,7 +1,5 @@
-//! A Consent decides who may see a record. The national proxy service names its patient by an identifier. Who made a version
-//! active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
+//! A Consent decides who may see a record. Who made a version active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
 
-use concord_consent::caller::Actor;
 use concord_consent::facts::GivenBy;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
@@ -10,26 +8,17 @@ use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::{self, facts};
-use crate::interact::hooks::{Decides, Draft, TypeHooks};
+use crate::interact::hooks::{Decides, TypeHooks};
 use crate::interact::session::Session;
-use crate::interact::write::resolve_patient;
 
 pub(super) const HOOKS: TypeHooks = TypeHooks {
     decides_access: Some(Decides::Records),
-    complete: Some(complete),
     also_changed: Some(settles),
     refuse_change: Some(refuse_change),
     refuse_deletion: Some(keeps_suspension),
     before_store: Some(keep_giver),
     ..TypeHooks::of("Consent")
 };
-
-fn complete(session: &mut Session<'_, '_>, _draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
-    if !matches!(session.call.caller.actor, Actor::System) {
-        return Ok(());
-    }
-    resolve_patient::name_patient(session, value)
-}
 
 /// Whether the patient, in her own app, settles what another wrote: she takes or rejects a proposal, and ends what she took.
 fn settles(session: &mut Session<'_, '_>, old: &Version) -> Result<bool, ApiError> {
