@@ -46,6 +46,7 @@ mod links;
 mod matrix;
 mod numbered_patients;
 mod official_examples;
+mod one_patient_a_number;
 mod operations;
 mod pace;
 mod parameters;

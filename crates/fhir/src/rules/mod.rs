@@ -15,6 +15,7 @@ mod observation;
 mod observation_range;
 mod parties;
 mod patient;
+pub mod patient_match;
 mod prepare;
 mod previous;
 pub mod provenance;

@@ -11,6 +11,7 @@ mod duplicates;
 mod evaluate;
 mod everything;
 mod lastn;
+mod match_patient;
 mod meta;
 mod readings;
 mod record;
@@ -110,6 +111,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     evaluate::OPERATION,
     everything::OPERATION,
     lastn::OPERATION,
+    match_patient::OPERATION,
     meta::ADD,
     meta::DELETE,
     meta::READ,
