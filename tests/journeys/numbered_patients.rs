@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 on_both! {
     filed_as_it_was_sent, filed_for_every_type, what_cannot_be_filed_is_refused, no_oracle, in_bundles_and_by_changes,
-    care_teams_and_consents_work
+    care_teams_and_consents_work, searched_by_number
 }
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -265,4 +265,56 @@ async fn care_teams_and_consents_work(concord: &Concord) {
     let stored = system.store(&consent).await.json();
     assert_eq!(stored["patient"], numbered(AMINA), "as sent");
     neighbour.get(&format!("Observation/{reading}")).await.expect(200);
+}
+
+/// `:identifier` with an NHS number finds who refers by it and who refers literally, as the NHS App's aggregator asks.
+async fn searched_by_number(concord: &Concord) {
+    let system = arrive(concord).await;
+    let literal = json!({"reference": "Patient/amina"});
+    let mut wanted = Vec::new();
+    for subject in [&literal, &numbered(AMINA)] {
+        let appointment = json!({"resourceType": "Appointment", "status": "proposed",
+            "participant": [{"status": "accepted", "actor": subject}]});
+        let document = json!({"resourceType": "DocumentReference", "status": "current", "subject": subject,
+            "content": [{"attachment": {"title": "x"}}]});
+        let task = json!({"resourceType": "Task", "status": "requested", "intent": "order", "for": subject});
+        for resource in [appointment, document, task, with(reading(AMINA), "subject", subject.clone())] {
+            wanted.push((text(&resource, "/resourceType").to_owned(), system.create(&resource).await));
+        }
+    }
+    system.create(&blood_pressure("callum", 120)).await;
+    let who = format!("{NHS}|{AMINA}");
+    for search in [
+        format!("Appointment?patient:identifier={who}"),
+        format!("DocumentReference?patient:identifier={who}"),
+        format!("Task?patient:identifier={who}"),
+        format!("Appointment?actor:identifier={who}"),
+        format!("DocumentReference?subject:identifier={who}"),
+        format!("DocumentReference?subject:identifier={NHS}|{NOBODY},{who}"),
+        format!("Task?subject:identifier={who}"),
+        format!("Observation?patient:identifier={who}"),
+        format!("Observation?subject:identifier={who}&_sort=-date"),
+    ] {
+        let name = search.split('?').next().expect("a type");
+        let mut own: Vec<&str> = wanted.iter().filter(|(of, _)| of == name).map(|(_, id)| id.as_str()).collect();
+        own.sort_unstable();
+        for app in [&system, &concord.patient("amina"), &concord.user("Practitioner/gp")] {
+            let mut found = app.get(&search).await.expect(200).ids();
+            found.sort_unstable();
+            assert_eq!(found, own, "{search}");
+        }
+        for app in [concord.patient("callum"), concord.user("Practitioner/gp-elsewhere")] {
+            assert!(app.get(&search).await.expect(200).ids().is_empty(), "{search}");
+        }
+    }
+    // Nothing there is a total of nothing.
+    let none = system.get(&format!("Task?patient:identifier={NHS}|{NOBODY}&_total=accurate")).await.expect(200).json();
+    assert_eq!(none["total"], 0);
+    // Who may not search Patients finds what names the number, and learns nothing of whom else it means.
+    let blind = concord.system_with("system/Task.rs");
+    let found = blind.get(&format!("Task?patient:identifier={who}")).await.expect(200).matches();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["for"], numbered(AMINA));
+    // Another system's identifier is compared with what is written.
+    assert!(system.get("Task?patient:identifier=urn:local|9990011176").await.expect(200).ids().is_empty());
 }
