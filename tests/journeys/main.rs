@@ -44,6 +44,7 @@ mod leaks;
 mod left_records;
 mod links;
 mod matrix;
+mod national_services;
 mod numbered_patients;
 mod official_examples;
 mod one_patient_a_number;

@@ -21,7 +21,6 @@ pub(super) fn check(resource: &Value<'_>, issues: &mut Vec<Issue>) {
 mod tests {
     use super::super::prepare::tests::{NOW, SETTINGS, json, places, system};
     use super::super::{Settings, prepare};
-    use super::*;
     use crate::registry::ResourceType;
 
     #[test]

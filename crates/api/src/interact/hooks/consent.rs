@@ -3,22 +3,34 @@
 use concord_consent::facts::GivenBy;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_fhir::schema;
 use concord_store::given_by::ConsentGiver;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::{self, facts};
-use crate::interact::hooks::{Decides, TypeHooks};
+use crate::interact::hooks::{Decides, Draft, TypeHooks};
 use crate::interact::session::Session;
 
 pub(super) const HOOKS: TypeHooks = TypeHooks {
     decides_access: Some(Decides::Records),
+    complete: Some(refuse_leniency),
     also_changed: Some(settles),
     refuse_change: Some(refuse_change),
     refuse_deletion: Some(keeps_suspension),
     before_store: Some(keep_giver),
     ..TypeHooks::of("Consent")
 };
+
+/// Refuses what R4 forbids and the national proxy service writes (actors without a role) from everybody but a registered system.
+fn refuse_leniency(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
+    // Who settles what another wrote changes nothing of what it says.
+    if access::given_by(session.call) == GivenBy::System || draft.previous.is_some() {
+        return Ok(());
+    }
+    let problems = schema::strictly(value);
+    if problems.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(problems)) }
+}
 
 /// Whether the patient, in her own app, settles what another wrote: she takes or rejects a proposal, and ends what she took.
 fn settles(session: &mut Session<'_, '_>, old: &Version) -> Result<bool, ApiError> {
