@@ -69,6 +69,7 @@ mod readings;
 mod record;
 mod redaction;
 mod reference_spellings;
+mod remarks;
 mod representation;
 mod roles;
 mod search;

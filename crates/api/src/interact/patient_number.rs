@@ -38,7 +38,8 @@ pub(crate) fn share(number: &str) -> u64 {
 
 fn lock_share(transaction: &mut Transaction<'_>, share: u64, alone: bool) -> Result<(), ApiError> {
     let number = FIRST_LOCK.wrapping_add_unsigned(share);
-    Ok(if alone { transaction.lock(number)? } else { transaction.lock_shared(number)? })
+    let locked = if alone { transaction.lock(number) } else { transaction.lock_shared(number) };
+    Ok(locked?)
 }
 
 /// Takes the locks of all numbers in resources that are about to be written together, in an order that is the same for

@@ -6,6 +6,7 @@
 
 mod attachments;
 mod check;
+mod codings;
 pub(crate) mod element_path;
 mod invariants;
 mod leniency;

@@ -13,6 +13,7 @@ mod deciding;
 mod patient;
 mod provenance;
 mod search_parameter;
+mod subscription;
 pub(crate) mod table;
 mod task;
 

@@ -2,7 +2,7 @@
 
 use crate::interact::hooks::{
     Hooks, audit_event, binary, communication, communication_request, consent, deciding, patient, provenance,
-    search_parameter, task,
+    search_parameter, subscription, task,
 };
 
 /// What single types do besides what every type does.
@@ -20,6 +20,7 @@ pub(crate) const HOOKS: Hooks = Hooks(&[
     provenance::HOOKS,
     deciding::RELATED_PERSON,
     search_parameter::HOOKS,
+    subscription::HOOKS,
     task::HOOKS,
 ]);
 

@@ -239,7 +239,7 @@ impl Clause<'_> {
             (Kind::Token, Some("of-type")) => self.parameter.of_type_id(),
             _ => self.parameter.id,
         };
-        let literal = self.to_bearers(&tests);
+        let literal = self.referring_to_bearers(&tests);
         let entry = Predicate::Entry(id, any_of(tests)).or(literal);
         if !in_base_units.is_empty() {
             return Ok(entry.or(Predicate::Entry(self.parameter.base_unit_id(), any_of(in_base_units))));
@@ -249,7 +249,7 @@ impl Clause<'_> {
 
     /// Those that refer by `Type/id` to a patient who bears an NHS number that the tests of `:identifier` are for: some name her
     /// by the one and some by the other.
-    fn to_bearers(&self, tests: &[Test]) -> Predicate {
+    fn referring_to_bearers(&self, tests: &[Test]) -> Predicate {
         let is_number = |test: &&Test| matches!(test, Test::Is(key) if nhs_number::of_key(key).is_some());
         let numbers: Vec<Test> = tests.iter().filter(is_number).cloned().collect();
         let names_patients = self.parameter.kind == Kind::Reference && self.parameter.targets.contains(OWNER);
