@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 on_both! {
     for_an_hour_and_one_patient, by_professionals_with_a_reason, never_what_is_kept_for_a_team, by_search_on_every_node,
-    purposes_that_the_token_does_not_allow, reviewed_by_the_privacy_officer
+    purposes_that_the_token_does_not_allow, reviewed_by_the_privacy_officer,
+    by_nhs_number
 }
 
 const WHY: &str = "found unconscious at the bus stop";
@@ -209,4 +210,69 @@ async fn reviewed_by_the_privacy_officer(concord: &Concord) {
     // In the office, with a reason, the rest of the record of a patient who is named.
     officer.get(&place).await.expect(404);
     officer.get(&place).header("x-purpose-reason", "reviewing emergency access").await.expect(200);
+}
+
+/// Whoever finds somebody unconscious may know the NHS number and nothing else.
+async fn by_nhs_number(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let number = |value: &str| json!([{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": value}]);
+    let bearing = |id: &str, value: &str| json!({"resourceType": "Patient", "id": id, "identifier": number(value)});
+    let place = condition(concord, "sensitive", &[(ACT, "MH")]).await;
+    let amina = concord.patient("amina");
+    let who = "https://fhir.nhs.uk/Id/nhs-number|9990011176";
+    let unknown = "https://fhir.nhs.uk/Id/nhs-number|9434765919";
+    let doctor = concord.user("Practitioner/gp-elsewhere");
+    for (times, search) in [
+        format!("Patient?identifier={who}"),
+        format!("Condition?patient.identifier={who}"),
+        format!("Condition?subject:Patient.identifier={who}"),
+        format!("Condition?patient:identifier={who}"),
+        format!("Patient/$summary?identifier={who}"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        system.store(&bearing("amina", "9990011176")).await;
+        let before = doctor.get(search).await;
+        assert!(before.status == 404 || before.ids().is_empty(), "{before}");
+        // A number that nobody bears leaves no trace.
+        let nothing = broken(doctor.get(&search.replace(who, unknown))).await;
+        assert!(nothing.status == 404 || nothing.ids().is_empty(), "{nothing}");
+        assert_eq!(messages(&amina).await.len(), times, "{search}");
+        let found = broken(doctor.get(search)).await.expect(200);
+        assert!(found.text().contains("Patient/amina") || found.ids() == ["amina"], "{search}: {found}");
+        assert_eq!(messages(&amina).await.len(), times + 1, "{search}");
+        if search.starts_with("Condition") {
+            assert_eq!(found.ids(), ["sensitive"], "{search}");
+        }
+        broken(doctor.get(&place)).await.expect(200);
+        // The next is another emergency.
+        concord.later(61 * 60_000);
+        doctor.get(&place).await.expect(404);
+    }
+    // A superseded number, and that of a record which has been replaced, lead to the one who is left.
+    let replaced = json!([{"other": {"reference": "Patient/amina"}, "type": "replaced-by"}]);
+    let mut old = bearing("old", "9434765919");
+    old["link"] = replaced;
+    system.store(&old).await;
+    broken(doctor.get(&format!("Condition?patient.identifier={unknown}"))).await.expect(200);
+    broken(doctor.get(&place)).await.expect(200);
+    // Not by who performed it, and not by another identifier.
+    concord.later(61 * 60_000);
+    let told = messages(&amina).await.len();
+    for search in [
+        format!("Observation?performer:Patient.identifier={who}"),
+        "Patient?identifier=9990011176".to_owned(),
+        format!("Patient?identifier={who},{unknown}"),
+    ] {
+        broken(doctor.get(&search)).await.expect(200);
+    }
+    assert_eq!(messages(&amina).await.len(), told);
+    // In a transaction and by POST as well.
+    let entry = json!({"request": {"method": "GET", "url": format!("Condition?patient.identifier={who}")}});
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]});
+    let answer = broken(doctor.post("/fhir", &bundle)).await.expect(200);
+    assert!(answer.text().contains("epilepsy"), "{answer}");
+    assert_eq!(messages(&amina).await.len(), told + 1);
 }

@@ -40,9 +40,9 @@ const NOTHING_TO_JUDGE: [Get; 8] =
 /// As a new version of the reading, if they see it.
 const VALIDATED_IN_A_RECORD: [Get; 8] =
     [Without(401), Without(404), Without(200), Without(200), Without(200), Without(404), Without(403), Without(200)];
-/// The same without a resource.
+/// The same without a resource: what there is to say of the reading itself.
 const NOTHING_TO_JUDGE_IN_A_RECORD: [Get; 8] =
-    [Without(401), Without(404), Without(400), Without(400), Without(400), Without(404), Without(403), Without(400)];
+    [Without(401), Without(404), Without(200), Without(200), Without(200), Without(404), Without(403), Without(200)];
 /// Amina's whole record: who sees nothing of it is answered as if she were not there.
 const EVERYTHING: [Get; 8] =
     [Without(401), Without(404), Shown(200), Shown(200), Shown(200), Without(404), Without(200), Shown(200)];
@@ -172,6 +172,8 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("POST", "/fhir/{type}/$validate", VALIDATED),
     ("GET", "/fhir/{type}/{id}/$validate", NOTHING_TO_JUDGE_IN_A_RECORD),
     ("POST", "/fhir/{type}/{id}/$validate", VALIDATED_IN_A_RECORD),
+    ("GET", "/fhir/Patient/$match", NOTHING_TO_JUDGE),
+    ("POST", "/fhir/Patient/$match", NOTHING_TO_JUDGE),
     ("GET", "/fhir/Patient/{id}/$everything", EVERYTHING),
     ("POST", "/fhir/Patient/{id}/$everything", EVERYTHING),
     ("GET", "/fhir/Patient/$everything", OWN),

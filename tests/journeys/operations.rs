@@ -15,10 +15,17 @@ async fn a_resource_is_validated_and_not_stored(concord: &Concord) {
     let amina = concord.patient("amina");
     let reading = blood_pressure("amina", 120);
     let well = amina.post("Observation/$validate", &reading).await.expect(200).json();
-    assert_eq!(well["issue"][0]["severity"], "information");
+    let said = |told: &serde_json::Value| {
+        let issues = told["issue"].as_array().cloned().unwrap_or_default();
+        issues.iter().map(|one| text(one, "/diagnostics").to_owned()).collect::<Vec<_>>()
+    };
+    assert!(well["issue"].as_array().expect("issues").iter().all(|one| one["severity"] != "error"), "{well}");
+    assert!(said(&well).iter().any(|text| text.contains("profiles were not checked")), "{well}");
     let wrong = with(with(reading.clone(), "status", json!("excellent")), "colour", json!("red"));
     let told = amina.post("Observation/$validate", &wrong).await.expect(200).json();
-    let places: Vec<_> = told["issue"].as_array().expect("issues").iter().map(|one| &one["expression"][0]).collect();
+    let issues = told["issue"].as_array().expect("issues");
+    let wrong = issues.iter().filter(|one| one["severity"] == "error");
+    let places: Vec<_> = wrong.map(|one| &one["expression"][0]).collect();
     assert_eq!(places, [&json!("Observation.status"), &json!("Observation.colour")], "{told}");
     let parameters = json!({"resourceType": "Parameters", "parameter": [
         {"name": "mode", "valueCode": "create"}, {"name": "resource", "resource": reading}]});
@@ -32,6 +39,19 @@ async fn a_resource_is_validated_and_not_stored(concord: &Concord) {
     let told = amina.post("Observation/$validate", &odd).await.expect(200).json();
     assert_eq!(text(&told, "/issue/0/severity"), "warning");
     assert_eq!(text(&told, "/issue/0/expression/0"), "Observation.performer[1].type");
+    // What is asked with Parameters can itself be asked about.
+    let value = json!({"name": "x", "valueString": "y"});
+    let own = json!({"resourceType": "Parameters", "parameter": [value]});
+    let asked = json!({"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": own}]});
+    for body in [&own, &asked, &json!({"resourceType": "Parameters"})] {
+        let told = amina.post("Parameters/$validate", body).await.expect(200).json();
+        assert!(said(&told).iter().any(|text| text.contains("no problem")), "{told}");
+    }
+    let wrong = json!({"resourceType": "Parameters", "parameter": [{"name": "x", "valueString": 1}]});
+    let told = amina.post("Parameters/$validate", &wrong).await.expect(200).json();
+    assert_eq!(text(&told, "/issue/0/expression/0"), "Parameters.parameter[0].valueString", "{told}");
+    amina.post("Parameters", &own).await.expect(404);
+    amina.get("Parameters/x").await.expect(404);
     let other = amina.post("Goal/$validate", &reading).await.expect(200).json();
     assert_eq!(other["issue"][0]["severity"], "error", "of another type than the address");
     let found = amina.get("Observation?_summary=count").await.expect(200).json();

@@ -71,7 +71,7 @@ pub fn smallest() -> BTreeMap<&'static str, Value> {
     chosen
 }
 
-/// Resources of the types that have no official example, or none that keeps to the specification.
+/// Resources of the types that have no official example, or none that keeps to the specification and is taken.
 fn own() -> BTreeMap<&'static str, Value> {
     let kept = [
         json!({"resourceType": "DeviceMetric", "id": "example", "category": "setting", "type": {"text": "battery"}}),
@@ -81,6 +81,8 @@ fn own() -> BTreeMap<&'static str, Value> {
             "trigger": [{"type": "named-event", "name": "fall"}]}),
         json!({"resourceType": "ImplementationGuide", "id": "example", "status": "active", "name": "Example",
             "url": "http://example.org/guide", "packageId": "example.guide", "fhirVersion": ["4.0.1"]}),
+        json!({"resourceType": "Subscription", "id": "example", "status": "off", "reason": "x",
+            "criteria": "Observation?", "channel": {"type": "rest-hook"}}),
     ];
     let kept = kept.into_iter().filter_map(|resource| {
         let name = ResourceType::parse(resource.get("resourceType")?.as_str()?)?.name();

@@ -12,6 +12,7 @@
 //! | what does this type or search parameter mean? | [`registry`] |
 //! | what does a patch make of it? | [`patch`] |
 //! | what does a literal reference name? | [`literal`] |
+//! | what is an NHS number? | [`nhs_number`] |
 //! | which labels protect it? | [`label`] |
 //! | what can it be found by? | [`entry`], [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |
@@ -27,6 +28,7 @@ pub mod json;
 pub mod label;
 pub mod literal;
 mod markup;
+pub mod nhs_number;
 pub mod patch;
 pub mod predicate;
 pub mod registry;

@@ -29,6 +29,20 @@ impl Transaction<'_> {
         self.rows::<(Text, BigInt, Text), Glass>(sql)
     }
 
+    /// The keys of the patients for whom somebody has broken the glass after a time, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn glass_broken_by(&mut self, who: &str, after: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let sql = Sql::new("SELECT DISTINCT g.patient FROM broken_glass g WHERE g.who = ")
+            .bind(who)
+            .sql(" AND g.since > ")
+            .bind(after)
+            .sql(" LIMIT +")
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.numbers(sql)
+    }
+
     /// Keeps that somebody breaks the glass for a patient.
     pub fn break_glass(&mut self, patient: i64, glass: &Glass) -> Result<(), StoreError> {
         let values: [Bind; 4] =

@@ -83,7 +83,11 @@ impl Transaction<'_> {
             Some(limit) => condition.sql(format!(" LIMIT {limit}")),
             None => condition,
         };
-        self.versions(Rows::Current, condition)
+        match self.buffers_key(wanted.parameter, wanted.key) {
+            true => self.versions(Rows::Current, condition),
+            // What is buffered is none of them.
+            false => self.bypass_buffer(|transaction| transaction.versions(Rows::Current, condition)),
+        }
     }
 
     /// The same of one author, newest first.

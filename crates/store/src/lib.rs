@@ -23,6 +23,7 @@ mod deadline;
 mod digest;
 mod entry_row;
 mod error;
+pub mod filing;
 pub mod find;
 pub mod given_by;
 pub mod history;

@@ -85,6 +85,7 @@ fn operations_on_a_resource() -> Vec<Row> {
     let correction = json!({"resourceType": "Communication", "status": "completed",
         "about": [{"reference": "Observation/{obs}"}], "subject": {"reference": "Patient/{p}"},
         "payload": [{"contentString": "Not so"}]});
+    let described = json!({"resourceType": "Patient", "name": [{"family": "Hussain"}], "birthDate": "1950-04-12"});
     let mut rows = Vec::new();
     for caller in [System, Patient, Gp, Stranger, GoalApp] {
         rows.extend([
@@ -96,6 +97,7 @@ fn operations_on_a_resource() -> Vec<Row> {
             row(caller, "POST", "Observation/{obs}/$verify").resource(&version),
             row(caller, "POST", "Communication/$correctionrequest").resource(&correction),
             row(caller, "POST", "Observation/$validate").resource(&reading()),
+            row(caller, "POST", "Patient/$match").resource(&described),
             row(caller, "POST", "Observation/{obs}/$validate").resource(&changed()),
         ]);
     }

@@ -3,13 +3,11 @@
 //! The number is in the `nhs_number` claim (scope `profile`), which an identity of level P0 does not have.
 
 use concord_consent::scope::Context;
+use concord_fhir::nhs_number;
 
 use super::claims::Claims;
 use super::error::AuthError;
 use super::identity::{Person, PersonIdentifier, Reading, credentials, scopes_or, subject};
-
-/// `Identifier.system` of an NHS number.
-const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
 
 /// The patient who is calling.
 pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIdentifier, AuthError> {
@@ -21,13 +19,13 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
     if digits.len() != 10 || number.len() != 10 {
         return Err(AuthError::Claim("the token's nhs_number is not ten digits"));
     }
-    if reading.check_nhs_numbers && !check_digit_fits(&digits) {
+    if reading.check_nhs_numbers && !nhs_number::is_valid(number) {
         return Err(AuthError::Claim("the token's nhs_number has a wrong check digit"));
     }
     let client = claims.client().unwrap_or(reading.audience);
     Ok(PersonIdentifier {
         person: Person::Patient,
-        system: NHS_NUMBER,
+        system: nhs_number::SYSTEM,
         value: number.to_owned(),
         subject: subject(claims)?,
         issuer: claims.iss.clone(),
@@ -35,14 +33,6 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
         scopes: scopes_or(claims, "patient/*.cruds", Context::Patient),
         credentials: credentials(claims, client, reading)?,
     })
-}
-
-/// The modulus 11 check of the NHS number (NHS Data Dictionary, "NHS NUMBER").
-fn check_digit_fits(digits: &[u32]) -> bool {
-    // Weights 10 down to 2 for the first nine and 1 for the check digit: the sum is a multiple of 11. A check digit of
-    // "10" cannot be written, so such numbers do not exist.
-    let sum: u32 = digits.iter().zip((1..=10).rev()).map(|(digit, weight)| digit * weight).sum();
-    sum.is_multiple_of(11)
 }
 
 #[cfg(test)]
@@ -65,7 +55,10 @@ mod tests {
     #[test]
     fn a_citizen_is_known_by_nhs_number() {
         let found = read(r#"{"iss":"i","sub":"s","nhs_number":"9990000018","vot":"P9.Cp.Cd"}"#, false).unwrap();
-        assert_eq!((found.person, found.system, found.value.as_str()), (Person::Patient, NHS_NUMBER, "9990000018"));
+        assert_eq!(
+            (found.person, found.system, found.value.as_str()),
+            (Person::Patient, nhs_number::SYSTEM, "9990000018")
+        );
         let caller = found.resolve("abc".into());
         assert_eq!(caller.actor, Actor::Patient("abc".into()));
         assert_eq!(caller.patient.as_deref(), Some("abc"));

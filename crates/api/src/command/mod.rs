@@ -47,6 +47,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
         page: (config.default_page_size, config.max_page_size),
         check_references: config.check_references,
         check_nhs_numbers: config.check_nhs_numbers,
+        unfiled: config.unfiled,
         explain: config.explain,
         suggest_labels: config.suggest_labels,
         cost: Cost { time: query_timeout(config), steps: config.query_steps, condition: config.condition_steps },

@@ -422,7 +422,16 @@ fn cors(origins: &[String]) -> Cors {
             "x-purpose-reason",
             "x-request-id",
         ])
-        .expose_headers(["content-location", "etag", "last-modified", "location", "x-correlation-id", "x-request-id"])
+        .expose_headers([
+            "content-location",
+            "etag",
+            "last-modified",
+            "link",
+            "location",
+            "warning",
+            "x-correlation-id",
+            "x-request-id",
+        ])
         .max_age(3600);
     for origin in origins {
         cors = if origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };

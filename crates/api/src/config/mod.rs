@@ -27,6 +27,8 @@ use field::Variable;
 pub(crate) use issuer::OWN_CLIENT;
 pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
 pub use page::markdown;
+
+use crate::interact::Unfiled;
 use source::{File, Variables};
 
 /// Settings of which some are not set yet.
@@ -162,6 +164,11 @@ pub struct Config {
     /// numbers.
     #[config(default = true, deserialize_with = field::switch)]
     pub check_nhs_numbers: bool,
+    /// What becomes of what a system sends that names its patient by an NHS number which no Patient here bears, or several:
+    /// `refuse` answers with 422. `keep` stores it in nobody's record, where systems alone see it, with a Task
+    /// (`urn:concord:task|file-in-record`) for an office, and files it when a Patient with that number is stored.
+    #[config(default = "refuse", deserialize_with = unfiled)]
+    pub unfiled: Unfiled,
     /// The web origins whose pages may call the API: a list, in the variable separated by commas. `*` lets any origin
     /// call (never with cookies: the API does not know any).
     #[config(default = [], deserialize_with = cors_origins)]
@@ -439,6 +446,10 @@ fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DatabaseUr
 
 fn durability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durability, D::Error> {
     field::choice(deserializer, &[("full", Durability::Full), ("process", Durability::Process)])
+}
+
+fn unfiled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Unfiled, D::Error> {
+    field::choice(deserializer, &[("refuse", Unfiled::Refuse), ("keep", Unfiled::Keep)])
 }
 
 fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {

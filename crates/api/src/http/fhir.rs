@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use concord_fhir::issue::{Issue, Severity};
 use concord_model::build::operation_outcome;
 
 use super::Server;
@@ -80,6 +81,17 @@ async fn answered(
     response(exchange, reply)
 }
 
+/// What whoever did not ask for it is told of a write: how much there is to say of it, and where.
+fn warning(issues: &[Issue]) -> Option<String> {
+    let count = issues.iter().filter(|issue| issue.severity == Severity::Warning).count();
+    let text = match count {
+        0 => return None,
+        1 => "1 remark on what was stored".to_owned(),
+        count => format!("{count} remarks on what was stored"),
+    };
+    Some(format!("{text}; send Prefer: return=OperationOutcome, or see"))
+}
+
 /// The response with a reply in it.
 fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError> {
     let mut builder = HttpResponse::build(reply.status);
@@ -101,6 +113,11 @@ fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError>
     }
     if reply.status != StatusCode::NO_CONTENT {
         builder.insert_header((header::CACHE_CONTROL, "no-store"));
+    }
+    if let (Some(text), Some(named)) = (warning(&reply.warnings), &reply.named) {
+        let place = format!("{}/{named}/$validate", exchange.server.service.base);
+        builder.insert_header(("warning", format!("199 - \"{text}: {place}\"")));
+        builder.append_header(("link", format!("<{place}>; rel=\"describedby\"")));
     }
     let form = &exchange.answer;
     let body = match reply.body {

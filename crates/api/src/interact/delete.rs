@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::interact::command::{Precondition, Target};
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
-use crate::interact::write::PreparedVersion;
+use crate::interact::write::{Filing, PreparedVersion};
 use crate::interact::{access, provenance, read, write};
 use concord_store::rows::{Method, Version};
 
@@ -69,7 +69,7 @@ fn run(
     };
     let patients = session.transaction.patient_ids_of(&old)?;
     let entries = Entries::none(resource_type, id.to_owned(), version.updated).part_of(patients);
-    let deletion = PreparedVersion { version, entries, warnings: Vec::new() };
+    let deletion = PreparedVersion { version, entries, warnings: Vec::new(), filing: Filing::default() };
     let told = provenance::of(session, &deletion, "DELETE", Some(old.version))?;
     write::store(session, &deletion, Some(&old), told.as_slice())?;
     session.audit.found(&deletion.version);

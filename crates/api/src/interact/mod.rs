@@ -22,6 +22,7 @@ pub(crate) mod maintenance;
 pub(crate) mod media_type;
 pub(crate) mod operation;
 pub(crate) mod patch;
+pub(crate) mod patient_number;
 pub(crate) mod provenance;
 pub(crate) mod read;
 pub(crate) mod search;
@@ -47,7 +48,7 @@ use slots::Slots;
 
 pub use budget::Budget;
 pub use call::Call;
-pub use service_settings::ServiceSettings;
+pub use service_settings::{ServiceSettings, Unfiled};
 pub use time_limits::TimeLimits;
 
 /// Parameters of an address, decoded, in their order.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use concord_consent::caller::Actor;
+use concord_consent::caller::{Actor, Proofing};
 use concord_consent::decision::Decision;
 use concord_consent::request::Action;
-use concord_fhir::registry::{ResourceType, may_change_record};
+use concord_fhir::registry::{ResourceType, is_own_record, may_change_record};
 use concord_store::left_record::LeftRecord;
 use concord_store::lower::Rows;
 use concord_store::rows::{Head, Version};
@@ -166,7 +166,24 @@ pub(crate) fn seen(
         return Err(ApiError::NotFound);
     }
     let named = session.transaction.named(resource_type, id, action.writes())?;
-    named.evaluated(|head| evaluated(session, head).map(Some))?.ok_or(ApiError::NotFound)
+    match named.evaluated(|head| evaluated(session, head).map(Some)) {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) | Err(ApiError::NotFound) => Err(not_seen(session, resource_type, id)?),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Why something cannot be seen. Whose record it is knows that it is there: until she has proven who she is she is told that,
+/// whether or not anybody has stored it. All else is not found.
+fn not_seen(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str) -> Result<ApiError, ApiError> {
+    let caller = &session.call.caller;
+    let is_own = is_own_record(resource_type) && matches!(&caller.actor, Actor::Patient(own) if own == id);
+    if !is_own || caller.credentials.proofing == Proofing::P9 {
+        return Ok(ApiError::NotFound);
+    }
+    let key = session.transaction.patient_key(id)?.unwrap_or(0);
+    let decision = access::decide_about(session, Action::Read, resource_type, key)?;
+    Ok(ApiError::Denied(access::issues(&decision)))
 }
 
 /// The decision that lets a resource be seen that is there; [`ApiError::NotFound`] if the caller may not know of it.

@@ -8,6 +8,15 @@ use concord_store::Cost;
 use crate::interact::budget::Budget;
 use crate::interact::time_limits::TimeLimits;
 
+/// What becomes of what a system sends whose patient, named by an NHS number alone, cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfiled {
+    /// It is refused.
+    Refuse,
+    /// It is kept in nobody's record until the Patient comes, and a Task tells an office.
+    Keep,
+}
+
 /// What the operator settles. The default is what the settings are when nothing is said, but for `slots`.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {
@@ -21,6 +30,8 @@ pub struct ServiceSettings {
     pub check_references: bool,
     /// Whether an NHS number must pass its check digit.
     pub check_nhs_numbers: bool,
+    /// What becomes of what a system sends whose patient, named by an NHS number alone, cannot be told.
+    pub unfiled: Unfiled,
     /// Whether every caller may ask how a search is run; systems always may.
     pub explain: bool,
     /// Whether answers to writes name the labels that codes suggest.
@@ -42,6 +53,7 @@ impl Default for ServiceSettings {
             page: (20, 2_000),
             check_references: false,
             check_nhs_numbers: false,
+            unfiled: Unfiled::Refuse,
             explain: false,
             suggest_labels: false,
             cost: Cost { time: seconds(10), steps: 100_000_000, condition: 100_000 },

@@ -19,7 +19,7 @@ pub use combined::combined;
 pub use compartment::compartment_parameters;
 pub use parameter::{Added, Component, Index, Kind, Parameter, Targets};
 pub(crate) use patient_compartment::OWNER;
-pub use patient_compartment::{PatientCompartment, may_change_record, patient_compartment};
+pub use patient_compartment::{PatientCompartment, is_own_record, may_change_record, patient_compartment};
 pub(crate) use rows::{composites, tree};
 pub use table::{
     added_parameter, canonical_url, canonical_version, parameter, parameter_by_id, parameter_of_every_resource,

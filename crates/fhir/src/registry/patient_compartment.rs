@@ -212,6 +212,12 @@ pub fn patient_compartment(resource_type: ResourceType) -> PatientCompartment {
     row.map_or(Restricted, |(_, class)| *class)
 }
 
+/// Whether each resource of the type is itself whose record there is.
+#[must_use]
+pub fn is_own_record(resource_type: ResourceType) -> bool {
+    matches!(patient_compartment(resource_type), PatientCompartment::Record { owner: ["."], .. })
+}
+
 /// The types whose resources may come to be about another patient, each with its reason. Of every other type, a resource
 /// stays in the record in which it was written: what was written about the wrong patient is entered in error and written
 /// anew, so that what happened in a record stays in its history and log.

@@ -1,12 +1,13 @@
-//! CarePlan: has a title and a category, and a patient's plan orders nobody.
+//! CarePlan: has a title, and had better have a category, and a patient's plan orders nobody.
 
 use super::writer::Writer;
-use crate::issue::{Issue, IssueCode};
+use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 
 pub(super) fn check(resource: &Value<'_>, writer: &Writer, issues: &mut Vec<Issue>) {
     if resource.list("category").is_empty() {
-        issues.push(Issue::error(IssueCode::Required, "CarePlan.category", "say what kind of plan this is"));
+        let missing = Issue::error(IssueCode::Required, "CarePlan.category", "does not say what kind of plan this is");
+        issues.push(Issue { severity: Severity::Warning, ..missing });
     }
     if resource.text("title").is_none_or(|title| title.trim().is_empty()) {
         issues.push(Issue::error(IssueCode::Required, "CarePlan.title", "give the plan a title"));

@@ -15,6 +15,7 @@ mod observation;
 mod observation_range;
 mod parties;
 mod patient;
+pub mod patient_match;
 mod prepare;
 mod previous;
 pub mod provenance;
@@ -24,7 +25,6 @@ mod writer;
 
 pub use authorship::{authors, types_for_patients, types_for_related_persons};
 pub(crate) use derived::DERIVED;
-pub use patient::nhs_number_is_valid;
 pub use prepare::{is_multi_author, may_be_multi_author, prepare, prepare_revision};
 pub use previous::Previous;
 pub use stamp::{is_claim_code, keep_claims, stamp_label};

@@ -3,7 +3,7 @@ use super::load::r4;
 use super::primitive::{Primitive, Written};
 use super::problems::{Problems, kind_of, shown};
 use super::table::{ElementType, Found, Schema, Shape, Special, TypeKind};
-use super::{invariants, narrative};
+use super::{invariants, leniency, narrative};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
 use crate::registry::ResourceType;
@@ -16,17 +16,36 @@ use crate::registry::ResourceType;
 /// codes say that a rule of FHIR is broken: [`IssueCode::Required`], [`IssueCode::Value`], [`IssueCode::CodeInvalid`],
 /// [`IssueCode::Invariant`], and [`IssueCode::Invalid`] for unknown elements and a second choice.
 pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Issue>> {
+    checked(value, limits)
+        .map_err(|(resource_type, mut issues)| {
+            issues.retain(|issue| !leniency::is_let_pass(value, issue));
+            match resource_type {
+                Some(resource_type) if issues.is_empty() => Ok(resource_type),
+                _ => Err(issues),
+            }
+        })
+        .or_else(|known| known)
+}
+
+/// What the check lets pass of a resource that has passed it, because a national service writes so.
+#[must_use]
+pub fn strictly(value: &Value<'_>) -> Vec<Issue> {
+    checked(value, &Limits::default()).err().map(|(_, issues)| issues).unwrap_or_default()
+}
+
+/// The check without what is let pass.
+fn checked(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, (Option<ResourceType>, Vec<Issue>)> {
     let mut walk = Walk { schema: r4(), problems: Problems::default(), depth: 0, deepest: limits.depth };
     let Some(object) = value.as_object() else {
         let text = format!("a resource is a JSON object, not {}", kind_of(value));
-        return Err(vec![Issue::plain(IssueCode::Structure, text)]);
+        return Err((None, vec![Issue::plain(IssueCode::Structure, text)]));
     };
     let name = value.text("resourceType").unwrap_or("Resource");
     let place = ElementPath::root(name);
     let resource_type = walk.resource(object, &place, Within::default());
     match (resource_type, walk.problems.into_issues()) {
         (Some(resource_type), issues) if issues.is_empty() => Ok(resource_type),
-        (_, issues) => Err(issues),
+        (resource_type, issues) => Err((resource_type, issues)),
     }
 }
 

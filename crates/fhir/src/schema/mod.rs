@@ -6,8 +6,10 @@
 
 mod addresses;
 mod check;
+mod codings;
 pub(crate) mod element_path;
 mod invariants;
+mod leniency;
 mod links;
 mod load;
 pub(crate) mod narrative;
@@ -20,8 +22,8 @@ mod targets;
 mod temporal;
 
 pub use addresses::addresses;
-pub use check::check;
 pub(crate) use check::check_element;
+pub use check::{check, strictly};
 pub use links::{LinkKind, NewLink, relink};
 pub use load::r4;
 pub use primitive::{Primitive, Written};

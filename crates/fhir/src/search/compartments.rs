@@ -1,11 +1,15 @@
 //! Whose records a query can match at all.
 
 use crate::entry::ParameterId;
+use crate::nhs_number;
 use crate::predicate::{Predicate, Test};
 use crate::registry::path::{DataType, Only, Path};
 use crate::registry::{PatientCompartment, ResourceType, parameter_by_id, patient_compartment};
 
 const PATIENT: ResourceType = ResourceType::of("Patient");
+
+/// The parameter by which Patients are found who bear a number.
+const BEARS: ParameterId = ParameterId::of("Patient.identifier");
 
 /// The logical ids of patients such that **every** resource that meets the predicate is part of the record of one of
 /// them; empty if there is no such list.
@@ -29,6 +33,39 @@ fn records(predicate: &Predicate) -> Option<Vec<String>> {
         }
         Predicate::Or(parts) => union(parts.iter().map(records)),
         Predicate::Entry(parameter, test) if names_owner(*parameter) => patients_in(test),
+        _ => None,
+    }
+}
+
+/// The NHS number by which a query for one type says whose record it is about, if that is how it says so.
+#[must_use]
+pub fn number_of(resource_type: Option<ResourceType>, predicate: &Predicate) -> Option<String> {
+    match predicate {
+        Predicate::And(parts) => parts.iter().find_map(|part| number_of(resource_type, part)),
+        Predicate::Or(parts) => {
+            let found = parts.iter().find_map(|part| number_of(resource_type, part))?;
+            parts.iter().all(|part| is_by_number(part, &found)).then_some(found)
+        }
+        Predicate::Entry(parameter, test) if resource_type == Some(PATIENT) && *parameter == BEARS => number(test),
+        Predicate::Chain { parameter, types, then } if types.as_slice() == [PATIENT] && names_owner(*parameter) => {
+            number_of(Some(PATIENT), then)
+        }
+        _ => None,
+    }
+}
+
+/// Whether it asks for a number and nothing else: as it stands, or that of what is referred to.
+fn is_by_number(predicate: &Predicate, wanted: &str) -> bool {
+    match predicate {
+        Predicate::Entry(_, test) => number(test).is_some_and(|number| number == wanted),
+        Predicate::Chain { then, .. } => is_by_number(then, wanted),
+        _ => false,
+    }
+}
+
+fn number(test: &Test) -> Option<String> {
+    match test {
+        Test::Is(key) => nhs_number::of_key(key).map(str::to_owned),
         _ => None,
     }
 }
@@ -103,6 +140,41 @@ mod tests {
         assert_eq!(of("Task", &[("patient", "Patient/1")]), ids(&["1"]));
         assert_eq!(of("Patient", &[("_id", "1,2")]), ids(&["1", "2"]));
         assert_eq!(of("Appointment", &[("actor", "Patient/1"), ("actor", "Patient/2")]), ids(&["1"]));
+    }
+
+    #[test]
+    fn a_number_names_whose_record_it_is_about() {
+        let of = |resource_type: &str, name: &str, value: &str| {
+            let resource_type = ResourceType::parse(resource_type);
+            let pairs = [(name.to_owned(), value.to_owned()), ("_lastUpdated".to_owned(), "gt2020".to_owned())];
+            let query = parse(resource_type, &pairs, Handling::Strict, 0, "").expect("a query");
+            number_of(resource_type, &query.predicate)
+        };
+        let number = "https://fhir.nhs.uk/Id/nhs-number|9434765919";
+        for (resource_type, name) in [
+            ("Patient", "identifier"),
+            ("Observation", "patient.identifier"),
+            ("Observation", "subject:Patient.identifier"),
+            ("Observation", "subject.identifier"),
+            ("Observation", "patient:identifier"),
+            ("Observation", "subject:identifier"),
+            ("Appointment", "patient:identifier"),
+            ("Task", "patient:identifier"),
+            ("DocumentReference", "patient.identifier"),
+        ] {
+            assert_eq!(of(resource_type, name, number).as_deref(), Some("9434765919"), "{resource_type}?{name}");
+        }
+        for (resource_type, name, value) in [
+            ("Patient", "identifier", "urn:x|9434765919"),
+            ("Patient", "identifier", "9434765919"),
+            ("Patient", "identifier:not", number),
+            ("Observation", "performer:identifier", number),
+            ("Observation", "performer:Patient.identifier", number),
+            ("Observation", "identifier", number),
+            ("Observation", "patient.family", "x"),
+        ] {
+            assert_eq!(of(resource_type, name, value), None, "{resource_type}?{name}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub use crate::literal::{Literal, is_id, local, named_type};
 pub use composite::LONGEST_COMPOSITE;
 pub use key::{LONGEST_HALF, LONGEST_KEY};
 pub use prefix::Prefix;
+pub(crate) use string::fold;
 pub use token::of_codes;
 
 pub(crate) mod read {

@@ -1,6 +1,7 @@
 use concord_fhir::json::Value;
 use fhirbolt::model::r4::Resource;
-use fhirbolt::model::r4::resources::{Bundle, BundleEntry};
+use fhirbolt::model::r4::resources::{Bundle, BundleEntry, BundleEntrySearch};
+use fhirbolt::model::r4::types::{Extension, ExtensionValue};
 
 use super::composition::{CompositionParts, composition};
 use super::elements::identifier;
@@ -39,6 +40,48 @@ pub fn document(parts: DocumentParts<'_>) -> Result<Value<'static>, Refused> {
         entry: std::iter::once(first).chain(others).collect(),
         ..Default::default()
     };
+    to_value(&Resource::Bundle(Box::new(bundle)), verbatim)
+}
+
+/// A resource that may be the one that was asked for, as it is stored.
+#[derive(Clone, Debug)]
+pub struct MatchParts {
+    /// Its address.
+    pub address: String,
+    /// The resource.
+    pub resource: Value<'static>,
+    /// How sure that is (R4 value set `match-grade`).
+    pub grade: &'static str,
+    /// The same as a number from 0 to 1, in digits.
+    pub score: &'static str,
+}
+
+/// The extension that says how sure a match is.
+const MATCH_GRADE: &str = "http://hl7.org/fhir/StructureDefinition/match-grade";
+
+/// A Bundle of matches, the surest first (R4 "Patient-match").
+///
+/// # Errors
+/// When the typed model does not write it.
+pub fn matches(found: Vec<MatchParts>) -> Result<Value<'static>, Refused> {
+    let mut verbatim = Verbatim::default();
+    let total = u32::try_from(found.len()).unwrap_or(u32::MAX);
+    let mut one = |parts: MatchParts| {
+        let grade = Extension {
+            url: MATCH_GRADE.to_owned(),
+            value: Some(ExtensionValue::Code(parts.grade.into())),
+            ..Default::default()
+        };
+        let search = BundleEntrySearch {
+            extension: vec![grade],
+            mode: Some("match".into()),
+            score: Some(verbatim.decimal(parts.score.to_owned())),
+            ..Default::default()
+        };
+        BundleEntry { search: Some(search), ..entry(parts.address, verbatim.resource(parts.resource)) }
+    };
+    let entry = found.into_iter().map(&mut one).collect();
+    let bundle = Bundle { r#type: "searchset".into(), total: Some(total.into()), entry, ..Default::default() };
     to_value(&Resource::Bundle(Box::new(bundle)), verbatim)
 }
 

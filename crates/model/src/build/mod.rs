@@ -14,7 +14,7 @@ mod provenance;
 mod task;
 
 pub use audit_event::{AuditEventParts, audit_event};
-pub use bundle::{DocumentParts, document};
+pub use bundle::{DocumentParts, MatchParts, document, matches};
 pub use capability_statement::{
     CapabilityStatementParts, OperationParts, ResourceParts, SearchParameterParts, capability_statement,
 };

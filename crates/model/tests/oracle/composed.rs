@@ -5,8 +5,8 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Limits, Value, parse, to_string};
 use concord_model::build::{
     self, AgentParts, AuditEventParts, CapabilityStatementParts, CommunicationParts, CompositionParts, Content,
-    DocumentParts, Link, OperationParts, ProvenanceParts, ResourceParts, SearchParameterParts, SectionParts, TaskParts,
-    code, parameter,
+    DocumentParts, Link, MatchParts, OperationParts, ProvenanceParts, ResourceParts, SearchParameterParts,
+    SectionParts, TaskParts, code, parameter,
 };
 
 use crate::typed::{from_json, to_json};
@@ -34,6 +34,21 @@ fn an_outcome() {
     let told = sound(to_string(&build::operation_outcome(&issues)));
     assert!(told.contains(r#""code":"required","diagnostics":"missing","expression":["Goal.subject"]"#), "{told}");
     assert!(sound(to_string(&build::operation_outcome(&[]))).contains(r#""severity":"information""#));
+}
+
+#[test]
+fn matches_with_their_grades() {
+    let found = |grade, score| MatchParts {
+        address: "https://phr.example/fhir/Patient/1".to_owned(),
+        resource: value(r#"{"resourceType":"Patient","id":"1","birthDate":"1950-04-12"}"#),
+        grade,
+        score,
+    };
+    let told = sound(to_string(&build::matches(vec![found("certain", "1"), found("possible", "0.5")]).unwrap()));
+    for part in [r#""total":2"#, r#""valueCode":"certain""#, r#""mode":"match","score":0.5"#] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(sound(to_string(&build::matches(Vec::new()).unwrap())).contains(r#""total":0"#));
 }
 
 #[test]

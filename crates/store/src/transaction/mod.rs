@@ -218,7 +218,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// The address below which an absolute reference counts as a relative one.
-    pub(crate) fn base(&self) -> &str {
+    pub fn base(&self) -> &str {
         self.shared.base.get().map_or("", String::as_str)
     }
 
@@ -328,6 +328,18 @@ impl<'a> Transaction<'a> {
     pub fn lock(&mut self, number: i64) -> Result<(), StoreError> {
         if self.is_postgres() {
             let sql = Sql::new("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(").bind(number);
+            self.numbers(sql.sql(")) AS locked"))?;
+        }
+        Ok(())
+    }
+
+    /// The same, but that those who share the lock do not follow one another: only those who lock it alone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn lock_shared(&mut self, number: i64) -> Result<(), StoreError> {
+        if self.is_postgres() {
+            let sql = Sql::new("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock_shared(").bind(number);
             self.numbers(sql.sql(")) AS locked"))?;
         }
         Ok(())

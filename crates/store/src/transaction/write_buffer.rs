@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use concord_fhir::index::Entries;
+use concord_fhir::index::{Entries, ParameterId};
 use concord_fhir::registry::ResourceType;
 
 use crate::entry_row::EntryRow;
@@ -106,6 +106,12 @@ impl Transaction<'_> {
             buffer.bypassed = before;
         }
         done
+    }
+
+    /// Whether anything that is buffered has a key for a parameter.
+    pub(crate) fn buffers_key(&self, parameter: ParameterId, key: &str) -> bool {
+        let is_it = |row: &EntryRow| row.parameter == parameter.0 && row.key == key;
+        self.buffer.as_ref().is_some_and(|buffer| buffer.entries.iter().any(is_it))
     }
 
     /// To be called before a statement that changes something: only what is known not to be there stays so.

@@ -3,7 +3,7 @@
 //! transaction that lets the professional in.
 //!
 //! It is declared by a request that names one patient: the read, vread or history of one resource, or a search for one
-//! patient's data. It is kept in the database, so it holds on every node. Whatever else says `BTG` breaks no glass, but
+//! patient's data, who is named by her id or her NHS number. It is kept in the database, so it holds on every node. Whatever else says `BTG` breaks no glass, but
 //! sees through what is broken.
 
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use concord_consent::REVIEW_TASK;
 use concord_consent::decision::Obligation;
 use concord_consent::purpose::Purpose;
 use concord_consent::request::Action;
-use concord_fhir::registry::ResourceType;
+use concord_fhir::nhs_number;
+use concord_fhir::registry::{ResourceType, is_own_record};
+use concord_fhir::search::number_of;
 use concord_model::build::{self, CommunicationParts, Link, TaskParts, code};
 
 use crate::error::ApiError;
@@ -26,7 +28,7 @@ use crate::interact::logical_id;
 use crate::interact::session::Session;
 use crate::interact::write;
 use crate::interact::write::PreparedVersion;
-use crate::interact::{Call, Service, access, instant};
+use crate::interact::{Call, Service, access, instant, patient_number};
 use concord_store::broken_glass::Glass;
 use concord_store::lower::Rows;
 use concord_store::named::KnownName;
@@ -36,12 +38,17 @@ use concord_store::transaction::Transaction;
 const COMMUNICATION: ResourceType = ResourceType::of("Communication");
 const TASK: ResourceType = ResourceType::of("Task");
 
+/// The parameter by which an operation on records is told whose it is.
+const IDENTIFIER: &str = "identifier";
+
 /// What a request is about.
 pub(crate) enum GlassTarget {
     /// One resource.
     Resource(ResourceType, String),
     /// Resources of a type, or of several, in one patient's record.
     Record(Option<ResourceType>, String),
+    /// The same in the record of the patient who bears an NHS number.
+    Numbered(Option<ResourceType>, String),
     /// More than one patient, or nobody says whom.
     Unnamed,
 }
@@ -58,8 +65,20 @@ impl GlassTarget {
             Command::Search { query, .. } => match (query.records().as_slice(), &query.compartment) {
                 ([single], _) => GlassTarget::Record(query.resource_type, single.clone()),
                 ([], Some(patient)) => GlassTarget::Record(query.resource_type, patient.clone()),
+                ([], None) => number_of(query.resource_type, &query.predicate)
+                    .map_or(GlassTarget::Unnamed, |number| GlassTarget::Numbered(query.resource_type, number)),
                 _ => GlassTarget::Unnamed,
             },
+            Command::Operation { target, input, .. } if target.id.is_none() => {
+                // What is read of a record, where a parameter says whose.
+                let identifier = input.text(IDENTIFIER).unwrap_or_default();
+                let number = identifier.split_once('|').filter(|(system, _)| *system == nhs_number::SYSTEM);
+                let named = target.resource_type.filter(|named| is_own_record(*named));
+                match (named, number) {
+                    (Some(named), Some((_, number))) => GlassTarget::Numbered(Some(named), number.to_owned()),
+                    _ => GlassTarget::Unnamed,
+                }
+            }
             _ => GlassTarget::Unnamed,
         }
     }
@@ -103,6 +122,13 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
         }
         GlassTarget::Record(resource_type, id) => {
             let patient = session.transaction.patient_key(id)?.unwrap_or(0);
+            opened(session, *resource_type, patient, None)?.map(|()| patient)
+        }
+        GlassTarget::Numbered(resource_type, number) => {
+            let patient = match patient_number::only_survivor(session.transaction, number)? {
+                Some(id) => session.transaction.patient_key(&id)?.unwrap_or(0),
+                None => 0,
+            };
             opened(session, *resource_type, patient, None)?.map(|()| patient)
         }
         GlassTarget::Unnamed => None,

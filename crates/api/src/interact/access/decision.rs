@@ -10,7 +10,7 @@ use concord_consent::caller::{Actor, Caller};
 use concord_consent::decision::Decision;
 use concord_consent::facts::{Facts, GivenBy, PatientFacts};
 use concord_consent::purpose::Purpose;
-use concord_consent::request::{Action, Request};
+use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
 use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::predicate::Predicate;
@@ -344,7 +344,7 @@ fn decide_reached(
     Ok(session.service.decisions.count(Arc::new(decision)))
 }
 
-/// The facts about every patient whose Consent or CareTeam names the caller.
+/// The facts about every patient whose Consent or CareTeam names the caller, and, in an emergency, whose record they have opened.
 fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     let mut facts = facts::of_caller(session)?;
     let naming = [ParameterId::of("CareTeam.participant"), ParameterId::of("Consent.actor")];
@@ -353,6 +353,12 @@ fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     if let Actor::RelatedPerson(id) = &session.call.caller.actor {
         let own = session.transaction.head(KnownName::of_caller(RELATED_PERSON, id), false)?;
         keys.extend(own.map(|head| head.version.patient));
+    }
+    if session.call.purpose == Some(Purpose::BREAK_GLASS)
+        && let Some(who) = session.call.caller.actor.reference()
+    {
+        let after = session.transaction.now - BREAK_GLASS_MS;
+        keys.extend(session.transaction.glass_broken_by(&who, after, REACH + 1)?);
     }
     if keys.len() > REACH {
         return Err(ApiError::Malformed(vec![Issue::plain(

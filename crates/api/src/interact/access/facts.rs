@@ -19,6 +19,7 @@ use quick_cache::sync::Cache;
 
 use crate::error::ApiError;
 use crate::interact::session::Session;
+use crate::interact::stored_entries::stored_view;
 
 const CARE_TEAM: ResourceType = ResourceType::of("CareTeam");
 const CONSENT: ResourceType = ResourceType::of("Consent");
@@ -140,6 +141,7 @@ fn of_patient(session: &mut Session<'_, '_>, key: i64) -> Result<PatientFacts, A
     let givers = session.transaction.givers(&consents)?;
     for version in found {
         let Some(value) = parsed(&version)? else { continue };
+        let value = stored_view(session, &version, &value)?;
         let (id, base) = (version.id.as_str(), session.service.base.as_str());
         match version.resource_type {
             CONSENT => {

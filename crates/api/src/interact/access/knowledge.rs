@@ -35,6 +35,20 @@ pub(crate) fn knows_of(session: &mut Session<'_, '_>, patient: &str) -> Result<b
     })
 }
 
+/// Whether the caller may read the Patient of this id: who knows of a record need not know whose it is.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn reads_patient(session: &mut Session<'_, '_>, patient: &str) -> Result<bool, ApiError> {
+    if session.call.caller.scopes.that_permit(Action::Read, Some(PATIENT)).next().is_none() {
+        return Ok(false);
+    }
+    if session.call.caller.knows_everything() {
+        return Ok(true);
+    }
+    Ok(session.without_explain(|session| readable(session, PATIENT, patient))?.is_some())
+}
+
 /// The key of a patient's record, if the caller may know of the patient.
 ///
 /// # Errors

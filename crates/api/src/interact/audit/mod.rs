@@ -26,7 +26,7 @@ pub(crate) use self::interaction::{Interaction, login_refused, outcome, purpose_
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::session::Session;
-use crate::interact::{AUDIT_EVENT, instant};
+use crate::interact::{AUDIT_EVENT, instant, write};
 
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const RESTFUL: &str = "http://hl7.org/fhir/restful-interaction";
@@ -100,11 +100,12 @@ fn query(record: &Record) -> Option<String> {
 pub(crate) fn hand_in(session: &mut Session<'_, '_>, value: &Value<'static>) -> Result<Version, ApiError> {
     let base = session.service.base.as_str();
     references::refuse_malformed(base, AUDIT_EVENT, value)?;
+    let filed = write::filed(session, AUDIT_EVENT, value)?;
     let mut value = value.clone();
     let pk = session.transaction.next_key();
     let mut record = session.call.record(Interaction::Create, None);
     let requestor = |agent: &&Value<'_>| agent.get("requestor").and_then(Value::as_bool) == Some(true);
-    let who = value.list("agent").iter().find(requestor).and_then(|agent| agent.get("who")?.text("reference"));
+    let who = filed.list("agent").iter().find(requestor).and_then(|agent| agent.get("who")?.text("reference"));
     if let Some(agent) = who {
         record.agent = local_reference(base, agent).unwrap_or_else(|| agent.to_owned());
     }
@@ -120,7 +121,7 @@ pub(crate) fn hand_in(session: &mut Session<'_, '_>, value: &Value<'static>) -> 
         .find(|(_, code, ..)| *code == subtype)
         .or_else(|| INTERACTIONS.iter().find(|(_, _, code, _)| *code == action))
         .map_or(-1, |(interaction, ..)| *interaction as i16);
-    for entity in value.list("entity") {
+    for entity in filed.list("entity") {
         let reference = entity.get("what").and_then(|what| what.text("reference")).unwrap_or_default();
         let Literal::Local(resource_type, id) = Literal::read(reference, base) else { continue };
         if resource_type.name() == "Patient" && record.patient == 0 {
@@ -138,13 +139,13 @@ pub(crate) fn hand_in(session: &mut Session<'_, '_>, value: &Value<'static>) -> 
         meta.set_at(0, "versionId", Value::string("1"));
         meta.set_at(1, "lastUpdated", Value::string(instant(session.transaction.now)));
         if meta.get("source").is_none() {
-            meta.set_at(2, "source", Value::string(crate::interact::write::client_uri(&session.call.caller.client)));
+            meta.set_at(2, "source", Value::string(write::client_uri(&session.call.caller.client)));
         }
         object.set_at(1, "id", Value::string(pk.to_string()));
         object.set_at(2, "meta", Value::Object(meta));
     }
     record.body = json::to_string(&value);
-    let about = label::sources(&value, &pk.to_string(), &session.service.base);
+    let about = label::sources(&filed, &pk.to_string(), &session.service.base);
     session.transaction.append_as(pk, &record, &about)?;
     let stored = Stored { pk, at: session.transaction.now, patient_id: String::new(), record };
     event_version(&stored)

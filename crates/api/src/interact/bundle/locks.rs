@@ -9,9 +9,9 @@ use concord_fhir::{index, rules};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::Service;
 use crate::interact::bundle::entry::Entry;
 use crate::interact::search::conditional;
+use crate::interact::{Service, patient_number};
 
 /// Into how many shares the records are parted: how many locks there can be at most.
 const SHARES: u64 = 256;
@@ -22,6 +22,7 @@ const PATIENT: ResourceType = ResourceType::of("Patient");
 pub(super) fn take(service: &Service, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), ApiError> {
     conditions(transaction, entries)?;
     records(service, transaction, entries)?;
+    patient_number::lock_all(transaction, entries.iter().filter_map(|entry| entry.command.resource()))?;
     resources(transaction, entries)
 }
 

@@ -266,7 +266,12 @@ impl Address {
 }
 
 fn target(of: &str, id: Option<&str>) -> Result<OperationTarget, ApiError> {
-    Ok(OperationTarget { resource_type: Some(resource_type(of)?), id: id.map(logical_id).transpose()? })
+    // What is no resource of its own can be asked about all the same.
+    let named = match (ResourceType::parse(of), id) {
+        (Some(named), None) => named,
+        _ => resource_type(of)?,
+    };
+    Ok(OperationTarget { resource_type: Some(named), id: id.map(logical_id).transpose()? })
 }
 
 fn resource_type(name: &str) -> Result<ResourceType, ApiError> {

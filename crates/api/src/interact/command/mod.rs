@@ -9,7 +9,7 @@ use concord_consent::caller::Actor;
 use concord_fhir::json::Value;
 use concord_fhir::patch::Patch;
 use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_fhir::search::{Query, Total};
 use concord_store::Extent;
 
@@ -164,15 +164,21 @@ impl Command {
     }
 
     /// When it is carried out in a transaction: deletes, then creates, updates and reads (R4 "RESTful API", transaction).
+    /// Whose record there is comes before what is filed in it by a number.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Command::Delete { target: Target::Id(_), .. } => 0,
             Command::Delete { .. } => 1,
-            Command::Create { .. } => 2,
-            Command::Operation { operation, .. } if operation.changes => 2,
-            Command::Update { target: Target::Id(_), .. } | Command::Patch { target: Target::Id(_), .. } => 3,
-            Command::Update { .. } | Command::Patch { .. } => 4,
-            _ => 5,
+            Command::Create { resource_type, .. } | Command::Update { resource_type, .. }
+                if is_own_record(*resource_type) =>
+            {
+                2
+            }
+            Command::Create { .. } => 3,
+            Command::Operation { operation, .. } if operation.changes => 3,
+            Command::Update { target: Target::Id(_), .. } | Command::Patch { target: Target::Id(_), .. } => 4,
+            Command::Update { .. } | Command::Patch { .. } => 5,
+            _ => 6,
         }
     }
 

@@ -275,7 +275,7 @@ impl Request {
     fn input(&self, operation: &Operation, content: Content) -> Result<Input, ApiError> {
         let mut input = Input { pairs: self.without(&FORM), ..Input::default() };
         match content {
-            Content::Resource(resource) => input = input.with_body(resource),
+            Content::Resource(resource) => input = input.with_body(resource, operation, self.address.resource_type()),
             Content::Invalid(problems) => input.problems = problems,
             Content::Nothing | Content::Patch(_) => {}
         }

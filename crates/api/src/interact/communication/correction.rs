@@ -254,7 +254,7 @@ fn answered(session: &mut Session<'_, '_>, local: &str, communication: &Version)
         object.set("lastModified", Value::string(instant(session.transaction.now)));
         object.set("input", Value::Array(inputs));
     }
-    let proposed = write::next_by_server(session, &old, value);
+    let proposed = write::next_by_server(session, &old, value)?;
     let told = provenance::of(session, &proposed, "UPDATE", Some(old.version))?;
     write::store(session, &proposed, Some(&old), told.as_slice())?;
     Ok(())

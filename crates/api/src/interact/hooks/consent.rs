@@ -1,10 +1,9 @@
-//! A Consent decides who may see a record. The national proxy service names its patient by an identifier. Who made a version
-//! active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
+//! A Consent decides who may see a record. Who made a version active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
 
-use concord_consent::caller::Actor;
 use concord_consent::facts::GivenBy;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_fhir::schema;
 use concord_store::given_by::ConsentGiver;
 use concord_store::rows::Version;
 
@@ -12,11 +11,10 @@ use crate::error::ApiError;
 use crate::interact::access::{self, facts};
 use crate::interact::hooks::{Decides, Draft, TypeHooks};
 use crate::interact::session::Session;
-use crate::interact::write::resolve_patient;
 
 pub(super) const HOOKS: TypeHooks = TypeHooks {
     decides_access: Some(Decides::Records),
-    complete: Some(complete),
+    complete: Some(refuse_leniency),
     also_changed: Some(settles),
     refuse_change: Some(refuse_change),
     refuse_deletion: Some(keeps_suspension),
@@ -24,11 +22,14 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
     ..TypeHooks::of("Consent")
 };
 
-fn complete(session: &mut Session<'_, '_>, _draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
-    if !matches!(session.call.caller.actor, Actor::System) {
+/// Refuses what R4 forbids and the national proxy service writes (actors without a role) from everybody but a registered system.
+fn refuse_leniency(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
+    // Who settles what another wrote changes nothing of what it says.
+    if access::given_by(session.call) == GivenBy::System || draft.previous.is_some() {
         return Ok(());
     }
-    resolve_patient::name_patient(session, value)
+    let problems = schema::strictly(value);
+    if problems.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(problems)) }
 }
 
 /// Whether the patient, in her own app, settles what another wrote: she takes or rejects a proposal, and ends what she took.

@@ -10,8 +10,10 @@ mod communication;
 mod communication_request;
 mod consent;
 mod deciding;
+mod patient;
 mod provenance;
 mod search_parameter;
+mod subscription;
 pub(crate) mod table;
 mod task;
 
@@ -59,6 +61,8 @@ pub(crate) struct TypeHooks {
     pub(crate) before_store: Option<BeforeStore>,
     /// When the content that is stored already is stored again, of which no version is made.
     pub(crate) again: Option<Again>,
+    /// After a version of it has been stored.
+    pub(crate) after_store: Option<AfterStore>,
     /// After a new one has been stored.
     pub(crate) after_create: Option<AfterCreate>,
 }
@@ -73,6 +77,7 @@ type RefuseChange = fn(&mut Session<'_, '_>, &Version, &Value<'_>) -> Result<(),
 type RefuseDeletion = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
 type BeforeStore = fn(&mut Session<'_, '_>, Option<&Version>, &Version) -> Result<Vec<Issue>, ApiError>;
 type Again = fn(&mut Session<'_, '_>, &Version) -> Result<Vec<Issue>, ApiError>;
+type AfterStore = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
 type AfterCreate = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
 
 /// A body that is none of FHIR's.
@@ -135,6 +140,7 @@ impl TypeHooks {
             refuse_deletion: None,
             before_store: None,
             again: None,
+            after_store: None,
             after_create: None,
         }
     }

@@ -1,8 +1,8 @@
 //! The rows, a type each.
 
 use crate::interact::hooks::{
-    Hooks, audit_event, binary, communication, communication_request, consent, deciding, provenance, search_parameter,
-    task,
+    Hooks, audit_event, binary, communication, communication_request, consent, deciding, patient, provenance,
+    search_parameter, subscription, task,
 };
 
 /// What single types do besides what every type does.
@@ -14,11 +14,13 @@ pub(crate) const HOOKS: Hooks = Hooks(&[
     communication_request::HOOKS,
     consent::HOOKS,
     deciding::ORGANIZATION,
+    patient::HOOKS,
     deciding::PRACTITIONER,
     deciding::PRACTITIONER_ROLE,
     provenance::HOOKS,
     deciding::RELATED_PERSON,
     search_parameter::HOOKS,
+    subscription::HOOKS,
     task::HOOKS,
 ]);
 

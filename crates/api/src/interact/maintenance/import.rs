@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use concord_fhir::json::Value;
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_store::transaction::Transaction;
 use tokio::sync::oneshot;
 
@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::execute;
 use crate::interact::session::Session;
-use crate::interact::{Call, PROVENANCE, Service, is_event};
+use crate::interact::{Call, PROVENANCE, Service, is_event, patient_number};
 use concord_store::audit::Record;
 
 /// Stores each resource; one that is refused does not stop the others. The audit log tells of every one.
@@ -48,13 +48,16 @@ pub(crate) async fn attempt(
         .write(move |transaction| {
             let mut records = Vec::with_capacity(values.len());
             let mut results = Vec::with_capacity(values.len());
+            if let Err(error) = patient_number::lock_all(transaction, values.iter()) {
+                return (Err(error), Vec::new());
+            }
             if !undoable {
-                let begun = transaction.begin_buffering(values.iter().filter_map(place).collect());
+                let begun = transaction.begin_buffering(values.iter().filter_map(name).collect());
                 if let Err(error) = begun {
                     return (Err(ApiError::from(error)), Vec::new());
                 }
             }
-            for value in values.iter() {
+            for (place, value) in in_order(&values) {
                 let before = transaction.changes;
                 let result = if undoable {
                     transaction.savepoint(|transaction| one(&service, &call, transaction, value, &mut records))
@@ -67,14 +70,15 @@ pub(crate) async fn attempt(
                         return (Err(fault), Vec::new());
                     }
                     Err(fault @ (ApiError::Internal(_) | ApiError::Busy(_))) => return (Err(fault), Vec::new()),
-                    other => results.push(other),
+                    other => results.push((place, other)),
                 }
             }
             if let Err(fault) = transaction.finish_buffering() {
                 let _gone = report.send(());
                 return (Err(fault.into()), Vec::new());
             }
-            (Ok(results), records)
+            results.sort_by_key(|(place, _)| *place);
+            (Ok(results.into_iter().map(|(_, result)| result).collect()), records)
         })
         .await;
     match loaded {
@@ -84,8 +88,17 @@ pub(crate) async fn attempt(
     }
 }
 
+/// The resources with their places, in the order in which they are stored: whose record there is comes before what is filed in
+/// it by a number.
+fn in_order<'v>(values: &'v [Value<'static>]) -> Vec<(usize, &'v Value<'static>)> {
+    let is_record =
+        |value: &Value<'_>| value.text("resourceType").and_then(ResourceType::parse).is_some_and(is_own_record);
+    let (first, rest): (Vec<_>, Vec<_>) = values.iter().enumerate().partition(|(_, value)| is_record(value));
+    first.into_iter().chain(rest).collect()
+}
+
 /// The type and the logical id of a resource that has one.
-fn place(value: &Value<'static>) -> Option<(ResourceType, String)> {
+fn name(value: &Value<'static>) -> Option<(ResourceType, String)> {
     Some((ResourceType::parse(value.text("resourceType")?)?, value.text("id")?.to_owned()))
 }
 

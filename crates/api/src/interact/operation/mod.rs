@@ -11,6 +11,7 @@ mod duplicates;
 mod evaluate;
 mod everything;
 mod lastn;
+mod match_patient;
 mod meta;
 mod readings;
 mod record;
@@ -110,6 +111,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     evaluate::OPERATION,
     everything::OPERATION,
     lastn::OPERATION,
+    match_patient::OPERATION,
     meta::ADD,
     meta::DELETE,
     meta::READ,
@@ -204,9 +206,18 @@ pub(crate) struct Input {
 
 impl Input {
     /// The input with a body: Parameters, or the one resource that is a parameter named `resource` (R4 "Extended
-    /// Operations", POST with a resource as body).
-    pub(crate) fn with_body(mut self, body: Value<'static>) -> Input {
-        self.parameters = Some(if body.text("resourceType") == Some("Parameters") {
+    /// Operations", POST with a resource as body). Parameters are that one where they are what is asked about, unless they
+    /// have it in them.
+    pub(crate) fn with_body(
+        mut self,
+        body: Value<'static>,
+        operation: &Operation,
+        asked_about: Option<ResourceType>,
+    ) -> Input {
+        let is_parameters = body.text("resourceType") == Some("Parameters");
+        let has_resource = body.list("parameter").iter().any(|one| one.text("name") == Some("resource"));
+        let is_meant = asked_about.is_some_and(|named| named.name() == "Parameters") && operation.takes_invalid;
+        self.parameters = Some(if is_parameters && (has_resource || !is_meant) {
             body
         } else {
             let only = Value::object([("name", Value::string("resource")), ("resource", body)]);

@@ -67,7 +67,7 @@ fn released(
         return Err(ApiError::rule(format!("{resource_type}.meta.security"), text));
     }
     let value = review::released(access::stored(&old)?);
-    let proposed = write::next_by_server(session, &old, value);
+    let proposed = write::next_by_server(session, &old, value)?;
     let told = provenance::of_release(session, &proposed, old.version, reason)?;
     write::store(session, &proposed, Some(&old), told.as_slice())?;
     session.audit.found(&proposed.version);

@@ -1,15 +1,15 @@
 //! `$validate`: whether a resource would be taken (R4 "Resource-validate"). Nothing is stored.
 
-use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
-use concord_fhir::schema;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::{rules, schema};
 use concord_model::build::operation_outcome;
 
 use crate::error::ApiError;
 use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
-use crate::interact::read;
 use crate::interact::session::Session;
+use crate::interact::{access, read};
 
 /// `$validate`
 pub(super) const OPERATION: Operation = Operation {
@@ -20,7 +20,8 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: true,
-    description: "Says every problem of a resource, without storing it. The answer is 200 whatever is found.",
+    description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
+           answer is 200 whatever is found. Profiles are not checked.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
     parameters: &[
         Parameter {
@@ -31,6 +32,13 @@ pub(super) const OPERATION: Operation = Operation {
             description: "What to check; may be the body itself",
         },
         Parameter { name: "mode", of: "code", min: 0, max: 1, description: "create, update or delete" },
+        Parameter {
+            name: "profile",
+            of: "canonical",
+            min: 0,
+            max: 10,
+            description: "Is not checked: the answer says so",
+        },
     ],
     run,
 };
@@ -48,35 +56,65 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         Some(_) => return Err(ApiError::parameter("mode", "create, update or delete")),
     };
     // Whoever cannot see the resource cannot ask about it.
-    if let (Some(named), Some(id)) = (target.resource_type, &target.id) {
-        read::visible(session, named, id, Action::Read)?;
-    }
-    problems(target, input, mode)
-}
-
-fn problems(target: &OperationTarget, input: &Input, mode: &str) -> Result<Output, ApiError> {
-    let mut issues = input.problems.clone();
-    match (input.resource("resource"), issues.is_empty(), mode) {
-        (None, true, "store") => {
+    let stored = match (target.resource_type, &target.id) {
+        (Some(named), Some(id)) => Some(read::current(session, named, id)?),
+        _ => None,
+    };
+    let mut issues = match (input.resource("resource"), input.problems.is_empty(), mode, stored) {
+        (None, true, "store", Some(stored)) => remarks(session, stored.resource_type, &stored.resource()?)?,
+        (None, true, "store", None) => {
             return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::Required, "parameter resource is missing")]));
         }
-        (Some(resource), ..) => {
-            let name = resource.text("resourceType");
-            if name != target.resource_type.map(|named| named.name()) {
-                let text = "the resource is of another type than the address";
-                issues.push(Issue::error(IssueCode::Invalid, "resourceType", text));
-            }
-            if let (Some(id), Some(own)) = (&target.id, resource.get("id").and_then(Value::as_str))
-                && id != own
-            {
-                issues.push(Issue::error(IssueCode::Invalid, "id", "the resource has another id than the address"));
-            }
-        }
-        _ => {}
-    }
-    issues.extend(input.resource("resource").iter().flat_map(|resource| schema::remarks(resource)));
+        (resource, ..) => problems(session, target, input, resource)?,
+    };
+    let told = |text: &str| Issue::remark(Severity::Information, IssueCode::Informational, text);
     if issues.is_empty() {
-        issues.push(Issue::remark(Severity::Information, IssueCode::Informational, "no problem was found"));
+        issues.push(told("no problem was found"));
+    }
+    if issues.iter().all(|issue| issue.severity < Severity::Error) {
+        issues.push(told("profiles were not checked: only the rules of R4 and of this server were"));
     }
     Ok(Output::Value(operation_outcome(&issues)))
+}
+
+/// What is wrong with a resource that would be stored, and what there is to say of it.
+fn problems(
+    session: &mut Session<'_, '_>,
+    target: &OperationTarget,
+    input: &Input,
+    resource: Option<&Value<'static>>,
+) -> Result<Vec<Issue>, ApiError> {
+    let mut issues = input.problems.clone();
+    let Some(resource) = resource else { return Ok(issues) };
+    if resource.text("resourceType") != target.resource_type.map(|named| named.name()) {
+        let text = "the resource is of another type than the address";
+        issues.push(Issue::error(IssueCode::Invalid, "resourceType", text));
+        return Ok(issues);
+    }
+    if let (Some(id), Some(own)) = (&target.id, resource.get("id").and_then(Value::as_str))
+        && id != own
+    {
+        issues.push(Issue::error(IssueCode::Invalid, "id", "the resource has another id than the address"));
+    }
+    if let Some(named) = target.resource_type {
+        issues.extend(remarks(session, named, resource)?);
+    }
+    Ok(issues)
+}
+
+/// What the answer to a write would say of a resource that is stored.
+fn remarks(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    resource: &Value<'_>,
+) -> Result<Vec<Issue>, ApiError> {
+    let mut issues = schema::remarks(resource);
+    let writer = access::writer(session)?;
+    let settings =
+        rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };
+    let now = session.transaction.now;
+    let told = rules::prepare(resource_type, &mut resource.clone(), &writer, now, &settings);
+    // Who may write what, and to what it belongs, is decided when it is written.
+    issues.extend(told.unwrap_or_else(|all| all).into_iter().filter(|issue| issue.severity == Severity::Warning));
+    Ok(issues)
 }

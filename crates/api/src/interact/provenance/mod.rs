@@ -18,7 +18,7 @@ use crate::interact::labels::Stands;
 use crate::interact::logical_id;
 use crate::interact::session::Session;
 use crate::interact::write;
-use crate::interact::write::PreparedVersion;
+use crate::interact::write::{Filing, PreparedVersion};
 use crate::interact::{Call, PROVENANCE, access, instant, labels};
 
 const OPERATION: &str = "http://terminology.hl7.org/CodeSystem/v3-DataOperation";
@@ -133,7 +133,7 @@ pub(crate) fn version(
         labels: write::own_labels(&entries),
         body: json::to_string(&value),
     };
-    Ok(PreparedVersion { version, entries, warnings: Vec::new() })
+    Ok(PreparedVersion { version, entries, warnings: Vec::new(), filing: Filing::default() })
 }
 
 /// Gives a Provenance the labels that say who vouches for what it is about, which nothing inherits.

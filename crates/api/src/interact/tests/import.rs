@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use concord_fhir::json::{self, Limits, Value};
+use concord_fhir::registry::ResourceType;
 use concord_store::StoreError;
 
 use crate::interact::maintenance::import::{attempt, load};
+use crate::interact::maintenance::reindex::everything;
 use crate::interact::tests::search::{on_each, open_with};
 use crate::interact::{Call, Service};
 
@@ -93,4 +95,50 @@ async fn what_is_refused_in_a_load_takes_nothing_with_it() {
         assert!(stored.iter().any(|line| line.contains(" two 1 ")), "{stored:?}");
     })
     .await;
+}
+
+/// What names its patient by a number is in the record, wherever in the load the Patient stands, and stays there when the
+/// index is made anew.
+#[tokio::test]
+async fn what_a_load_names_by_a_number_is_filed() {
+    on_each(async |service| {
+        let numbered = |id: &str, number: &str| {
+            value(&format!(
+                r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"text":"x"}},
+                "subject":{{"identifier":{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"{number}"}}}}}}"#
+            ))
+        };
+        let bearing = value(
+            r#"{"resourceType":"Patient","id":"late","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number",
+            "value":"9434765919"}]}"#,
+        );
+        let mut values = vec![numbered("lost", "9000000009")];
+        values.extend((0..30).map(|number| numbered(&format!("o{number}"), "9434765919")));
+        values.push(bearing.clone());
+        let results = load(&service, Call::import(), values.clone()).await.unwrap();
+        let fared: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        assert!(!fared[0] && fared[1..].iter().all(|fared| *fared), "{results:?}");
+        for _ in 0..2 {
+            let found = of_patient(&service, "late").await;
+            assert_eq!(found, 30, "and the Patient");
+            while everything(&service).await.unwrap().is_some() {}
+        }
+        // Another Patient of that number is refused, and takes nothing with it.
+        let other = value(&json::to_string(&bearing).replace("late", "other"));
+        let results =
+            load(&service, Call::import(), vec![patient("x"), other, numbered("p", "9434765919")]).await.unwrap();
+        let fared: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        assert_eq!(fared, [true, false, true], "{results:?}");
+        assert_eq!(of_patient(&service, "late").await, 31);
+    })
+    .await;
+}
+
+/// How many Observations are in a patient's record.
+async fn of_patient(service: &Service, id: &'static str) -> usize {
+    let found = service.store.read(move |transaction| {
+        let key = transaction.patient_key(id).unwrap().unwrap_or_default();
+        (transaction.find_in_record(key, &[ResourceType::of("Observation")]), Vec::new())
+    });
+    found.await.unwrap().len()
 }

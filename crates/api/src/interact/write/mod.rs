@@ -1,9 +1,11 @@
 //! What every write shares: making a version of what the client sent.
 
+mod filing;
 pub(crate) mod record;
-pub(crate) mod resolve_patient;
 mod store;
+pub(crate) mod unfiled;
 
+pub(crate) use filing::Filing;
 pub(crate) use store::{note_access_change, store};
 
 use std::borrow::Cow;
@@ -25,6 +27,7 @@ use crate::interact::access::references;
 use crate::interact::hooks::{Draft, TypeHooks};
 use crate::interact::labels::review;
 use crate::interact::session::Session;
+use crate::interact::stored_entries::stored_entries;
 use crate::interact::{SECURITY, access, instant, labels};
 
 /// A version about to be stored, with what it is found and evaluated by.
@@ -35,6 +38,8 @@ pub(crate) struct PreparedVersion {
     pub(crate) entries: Entries,
     /// What the client should know although the write stands.
     pub(crate) warnings: Vec<Issue>,
+    /// The Patients whom it names by a number.
+    pub(crate) filing: Filing,
 }
 
 /// Where a version goes.
@@ -68,9 +73,11 @@ pub(crate) fn prepare(
 ) -> Result<PreparedVersion, ApiError> {
     let hooks = session.service.hooks.of(resource_type);
     let prepared = apply_rules(session, hooks, resource_type, &mut value, place)?;
-    let mut entries = index::extract_under(&session.service.base, resource_type, place.id, place.updated, &value);
+    let filing = filing::resolve(session, resource_type, place.old, &value)?;
+    let filed = filing.view(resource_type, &value);
+    let mut entries = index::extract_under(&session.service.base, resource_type, place.id, place.updated, &filed);
     if let Some(records) = hooks.records {
-        entries = entries.part_of(records(session, &value)?);
+        entries = entries.part_of(records(session, &filed)?);
     }
     if let Some(old) = place.old {
         record::refuse_move(session, old, &value, &entries)?;
@@ -104,13 +111,28 @@ pub(crate) fn prepare(
         warnings.extend(labels::suggestion(&value));
     }
     unreadable.refuse()?;
+    warnings.extend(filing::settle(session, resource_type, &filing)?);
     let version = Version { author, ..version(session, resource_type, place, &value, &entries)? };
     if session.call.caller.actor == Actor::System {
         // Whoever else calls something by a url says nothing of what others mean by it.
         entries.name = label::canonical_name(&value);
     }
     labels::content::bind(session, &value, &mut entries, &version, place.old)?;
-    Ok(PreparedVersion { version, entries, warnings })
+    Ok(PreparedVersion { version, entries, warnings, filing })
+}
+
+/// What is handed in and never changes, as it is found and evaluated: with the Patients whom its numbers mean.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] with each number of which nobody can tell whom it means, and when the store fails.
+pub(crate) fn filed(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    value: &Value<'static>,
+) -> Result<Value<'static>, ApiError> {
+    let filing = filing::resolve(session, resource_type, None, value)?;
+    filing::settle(session, resource_type, &filing)?;
+    Ok(filing.view(resource_type, value).into_owned())
 }
 
 /// Completes what the client sent, applies the rules of its type and stamps the server's elements: what is decided on then is
@@ -228,16 +250,19 @@ pub(crate) fn by_server(
     stamp(&mut value, &place, None);
     let entries = index::extract_under(&session.service.base, resource_type, id, now, &value);
     let version = version(session, resource_type, &place, &value, &entries)?;
-    Ok(PreparedVersion { version, entries, warnings: Vec::new() })
+    Ok(PreparedVersion { version, entries, warnings: Vec::new(), filing: Filing::default() })
 }
 
-/// The next version of a resource that the server itself moves on: in the same record, with the same author and the same
-/// labels beside it.
+/// The next version of a resource that the server itself moves on: in the record in which it is filed, with the same author and
+/// the same labels beside it.
+///
+/// # Errors
+/// When the store fails.
 pub(crate) fn next_by_server(
     session: &mut Session<'_, '_>,
     old: &Version,
     mut value: Value<'static>,
-) -> PreparedVersion {
+) -> Result<PreparedVersion, ApiError> {
     let place = VersionPlace {
         key: old.key,
         id: &old.id,
@@ -249,9 +274,15 @@ pub(crate) fn next_by_server(
         previous: None,
     };
     stamp(&mut value, &place, None);
-    let entries = index::extract_under(&session.service.base, old.resource_type, &old.id, place.updated, &value);
+    let entries = Entries { updated: place.updated, ..stored_entries(session, old, &value)? };
     let beside: Vec<String> = old.added_labels().map(str::to_owned).collect();
+    let patient = match entries.patients.first() {
+        Some(id) => session.transaction.make_patient_key(id)?,
+        None => 0,
+    };
     let version = Version {
+        patient,
+        patients: i16::try_from(entries.patients.len()).unwrap_or(i16::MAX),
         version: place.number,
         updated: place.updated,
         method: Method::Put,
@@ -259,7 +290,7 @@ pub(crate) fn next_by_server(
         body: json::to_string(&value),
         ..old.clone()
     };
-    PreparedVersion { version, entries, warnings: Vec::new() }
+    Ok(PreparedVersion { version, entries, warnings: Vec::new(), filing: Filing::default() })
 }
 
 /// The keys of the labels, as a version's row keeps them.

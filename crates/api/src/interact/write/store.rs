@@ -7,7 +7,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::hooks::Decides;
 use crate::interact::session::Session;
-use crate::interact::write::PreparedVersion;
+use crate::interact::write::{PreparedVersion, unfiled};
 
 /// Stores a version, in the place of the one that stands before if there is one, with what is told of it (its
 /// Provenance); what the client should know although it stands.
@@ -47,6 +47,12 @@ pub(crate) fn store(
         session.transaction.insert(&rows)?;
     }
     note_access_change(session, resource_type, &records)?;
+    if let Some((task, old)) = unfiled::keep(session, old, new)? {
+        store(session, &task, old.as_ref(), &[])?;
+    }
+    if let Some(after_store) = hooks.after_store {
+        after_store(session, &new.version)?;
+    }
     Ok(remarks)
 }
 

@@ -2,8 +2,9 @@
 
 use crate::entry::ParameterId;
 use crate::issue::IssueCode;
+use crate::nhs_number;
 use crate::predicate::{Comparison, Predicate, Test};
-use crate::registry::{Kind, Parameter, ResourceType, parameter};
+use crate::registry::{Kind, OWNER, Parameter, ResourceType, parameter};
 use crate::search::value_text::{split, unescape};
 use crate::search::{MOST_ALTERNATIVES, Operator, Prefix, Refusal, Setting, issue, shortened, unsupported, wrong};
 use crate::terminology::{Code, Codes};
@@ -238,11 +239,27 @@ impl Clause<'_> {
             (Kind::Token, Some("of-type")) => self.parameter.of_type_id(),
             _ => self.parameter.id,
         };
-        let entry = Predicate::Entry(id, any_of(tests));
+        let literal = self.referring_to_bearers(&tests);
+        let entry = Predicate::Entry(id, any_of(tests)).or(literal);
         if !in_base_units.is_empty() {
             return Ok(entry.or(Predicate::Entry(self.parameter.base_unit_id(), any_of(in_base_units))));
         }
         Ok(if self.modifier == Some("not") { entry.negate() } else { entry })
+    }
+
+    /// Those that refer by `Type/id` to a patient who bears an NHS number that the tests of `:identifier` are for: some name her
+    /// by the one and some by the other.
+    fn referring_to_bearers(&self, tests: &[Test]) -> Predicate {
+        let is_number = |test: &&Test| matches!(test, Test::Is(key) if nhs_number::of_key(key).is_some());
+        let numbers: Vec<Test> = tests.iter().filter(is_number).cloned().collect();
+        let names_patients = self.parameter.kind == Kind::Reference && self.parameter.targets.contains(OWNER);
+        match parameter(OWNER, "identifier") {
+            Some(identifier) if names_patients && self.modifier == Some("identifier") && !numbers.is_empty() => {
+                let then = Box::new(Predicate::Entry(identifier.id, any_of(numbers)));
+                Predicate::Chain { parameter: self.parameter.id, types: vec![OWNER], then }
+            }
+            _ => Predicate::None,
+        }
     }
 
     /// Codes that are named by a value set, or by their place in a code system.

@@ -1,0 +1,108 @@
+//! A Patient is the only one with an NHS number, unless one has been replaced by the other; what has waited for a Patient of that
+//! number is filed when the Patient comes.
+
+use concord_fhir::issue::Issue;
+use concord_fhir::nhs_number;
+use concord_store::filing::Filed;
+use concord_store::rows::Version;
+
+use crate::error::ApiError;
+use crate::interact::access;
+use crate::interact::hooks::TypeHooks;
+use crate::interact::patient_number::{self, holders, replacement, survivor};
+use crate::interact::session::Session;
+use crate::interact::write;
+
+/// How many resources one write of a Patient files.
+const MOST_FILED: i64 = 1_000;
+
+pub(super) const HOOKS: TypeHooks =
+    TypeHooks { before_store: Some(refuse_taken), after_store: Some(file_waiting), ..TypeHooks::of("Patient") };
+
+/// Refuses a Patient with an NHS number that another one bears, unless one of them says that it has been replaced by the other.
+///
+/// # Errors
+/// [`ApiError::Conflict`], which names the other one to whoever may know of that.
+fn refuse_taken(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Version) -> Result<Vec<Issue>, ApiError> {
+    if new.deleted {
+        return Ok(Vec::new());
+    }
+    let before = match old.filter(|old| !old.deleted) {
+        Some(old) => {
+            let same_links =
+                replacement(session.transaction, &old.body)? == replacement(session.transaction, &new.body)?;
+            if same_links { nhs_number::borne(&old.resource()?) } else { Vec::new() }
+        }
+        None => Vec::new(),
+    };
+    let mut numbers = nhs_number::borne(&new.resource()?);
+    // What two of them have borne all along is no reason to refuse another change.
+    numbers.retain(|number| !before.contains(number));
+    numbers.sort_unstable_by_key(|number| patient_number::share(number));
+    for number in numbers {
+        patient_number::lock(session.transaction, &number, true)?;
+        let own = survivor(session.transaction, new.id.clone(), &new.body, Some(new))?;
+        for holder in holders(session.transaction, &number)? {
+            let other = holder.id != new.id;
+            if other && survivor(session.transaction, holder.id.clone(), &holder.body, Some(new))? != own {
+                return Err(taken(session, &holder.id)?);
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn taken(session: &mut Session<'_, '_>, holder: &str) -> Result<ApiError, ApiError> {
+    let text = match access::reads_patient(session, holder)? {
+        true => format!(
+            "Patient.identifier: Patient/{holder} bears this NHS number. Change that one; or, if they are two records of one \
+             person, say in one of them by which it has been replaced (Patient.link, type replaced-by)"
+        ),
+        false => "Patient.identifier: this NHS number cannot be stored here".to_owned(),
+    };
+    Ok(ApiError::Conflict(text))
+}
+
+/// Files what has waited for a Patient that has been stored: each in a version of its own that says the same.
+///
+/// # Errors
+/// When the store fails.
+fn file_waiting(session: &mut Session<'_, '_>, patient: &Version) -> Result<(), ApiError> {
+    if patient.deleted {
+        return Ok(());
+    }
+    for number in nhs_number::borne(&patient.resource()?) {
+        let waiting = session.transaction.waiting_for(&number, MOST_FILED)?;
+        if waiting.is_empty() {
+            continue;
+        }
+        let Some(survivor) = patient_number::only_survivor(session.transaction, &number)? else { continue };
+        for version in waiting {
+            if version.deleted {
+                session.transaction.forget_waiting(version.key, &number)?;
+                continue;
+            }
+            file(session, &version, &number, &survivor)?;
+        }
+    }
+    Ok(())
+}
+
+fn file(session: &mut Session<'_, '_>, version: &Version, number: &str, patient: &str) -> Result<(), ApiError> {
+    let kept = session.transaction.filings(&[version.key])?;
+    let of = |kept: &&Filed| kept.patient.is_none();
+    let kept: Vec<Filed> = kept.into_iter().map(|(_, kept)| kept).collect();
+    let task = kept.iter().find(of).map(|kept| kept.task.clone()).unwrap_or_default();
+    let others_wait = kept.iter().filter(of).any(|kept| kept.number != number);
+    let filed = Filed { number: number.to_owned(), patient: Some(patient.to_owned()), task: task.clone() };
+    session.transaction.keep_filing(version.key, &filed)?;
+    let value = version.resource()?.into_owned();
+    let next = write::next_by_server(session, version, value)?;
+    write::store(session, &next, Some(version), &[])?;
+    if others_wait || task.is_empty() {
+        Ok(())
+    } else {
+        write::unfiled::closed(session, &task)?
+            .map_or(Ok(()), |(done, old)| write::store(session, &done, Some(&old), &[]).map(drop))
+    }
+}

@@ -1,0 +1,1 @@
+DROP INDEX broken_glass_who;

@@ -1,0 +1,120 @@
+//! What national services write and say is understood as it is: the Consents of the proxy service, the sign-in that proves less.
+
+use concord_api::auth::development::TokenRequest;
+use concord_tests::client::text;
+use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::{Concord, on_both};
+use serde_json::{Value, json};
+
+on_both! { roles_of_the_proxy_service, who_has_not_proven_herself_is_told }
+
+const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
+
+/// A role as the national proxy service writes it: everybody by NHS number, no role of the actor.
+fn role(status: &str) -> Value {
+    let number = |value: &str| json!({"identifier": {"system": NHS, "value": value}});
+    let coding = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
+    let mut proxy = number("9434765919");
+    proxy["type"] = json!("RelatedPerson");
+    json!({
+        "resourceType": "Consent", "status": status,
+        "extension": [{"url": "https://fhir.nhs.uk/England/StructureDefinition/Extension-England-Consent-Status-Reason",
+            "valueCodeableConcept": coding("https://fhir.nhs.uk/England/CodeSystem/England-Consent-Status-Reason", "ROLE_CREATED")}],
+        "scope": coding("https://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy"),
+        "category": [coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", "INFA")],
+        "patient": number("9990011176"),
+        "dateTime": "2026-01-01",
+        "performer": [proxy],
+        "policyRule": coding("https://fhir.nhs.uk/England/CodeSystem/England-NHSProxyLegalBasis",
+            "health-and-welfare-lasting-power-of-attorney"),
+        "provision": {"type": "permit", "period": {"start": "2026-01-01"}, "actor": [{"reference": proxy}],
+            "class": [{"system": "https://fhir.nhs.uk/CodeSystem/Proxy-Placeholder-RequestedAccess", "code": "RECRD"}]}
+    })
+}
+
+async fn roles_of_the_proxy_service(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let number = |value: &str| json!([{"system": NHS, "value": value}]);
+    system.store(&json!({"resourceType": "Patient", "id": "amina", "identifier": number("9990011176")})).await;
+    let neighbour = json!({"resourceType": "RelatedPerson", "id": "neighbour", "active": true,
+        "patient": {"reference": "Patient/amina"}, "identifier": number("9434765919")});
+    system.store(&neighbour).await;
+    let reading = format!("Observation/{}", system.create(&blood_pressure("amina", 120)).await);
+    let proxy = concord.user("RelatedPerson/neighbour");
+    proxy.get(&reading).await.expect(404);
+    // From a registered system it is stored as it was sent, and understood.
+    let stored = system.post("Consent", &role("active")).await.expect(201).json();
+    for (element, value) in role("active").as_object().expect("an object") {
+        assert_eq!(&stored[element], value, "{element} stays as it was sent");
+    }
+    proxy.get(&reading).await.expect(200);
+    let own = format!("Consent/{}", text(&stored, "/id"));
+    concord.patient("amina").get(&own).await.expect(200);
+    let found =
+        system.get(&format!("Consent?consentor:identifier={NHS}|9434765919&status=active")).await.expect(200).ids();
+    assert_eq!(found, [text(&stored, "/id")]);
+    // In a Bundle, in XML, and by update as well.
+    let entry = json!({"resource": role("active"), "request": {"method": "POST", "url": "Consent"}});
+    for kind in ["batch", "transaction"] {
+        let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
+        let answer = system.post("/fhir", &bundle).await.expect(200).entries();
+        assert!(text(&answer[0], "/response/status").starts_with("201"), "{}", answer[0]);
+    }
+    system.put(&own, &with(role("inactive"), "id", stored["id"].clone())).await.expect(200);
+    // From anybody else, and of any other shape, R4's rule holds.
+    let strict = |answer: concord_tests::Answer| {
+        let refused = answer.expect(422).issues();
+        assert_eq!((refused[0].0.as_str(), refused[0].1.as_str()), ("required", "Consent.provision.actor[0].role"));
+    };
+    let hers = with(role("active"), "patient", json!({"reference": "Patient/amina"}));
+    strict(concord.patient("amina").post("Consent", &hers).await);
+    let unregistered = concord.app(&TokenRequest {
+        scope: "system/Consent.cruds system/Patient.rs".to_owned(),
+        client_id: "nobody-knows".to_owned(),
+        ..TokenRequest::default()
+    });
+    strict(unregistered.post("Consent", &role("active")).await);
+    let mut other = role("active");
+    for element in ["policyRule", "extension"] {
+        other.as_object_mut().expect("an object").shift_remove(element);
+    }
+    strict(system.post("Consent", &with(other, "policy", json!([{"uri": "urn:x"}]))).await);
+    let mut nobody = role("active");
+    nobody["provision"]["actor"] = json!([{"role": {"text": "x"}}]);
+    let refused = system.post("Consent", &nobody).await.expect(422).issues();
+    assert_eq!(refused[0].1, "Consent.provision.actor[0].reference");
+}
+
+/// A patient whose identity is not proven knows that her record is there: she is told why she does not see it.
+async fn who_has_not_proven_herself_is_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let signed_in = |id: &str, level: &str| {
+        concord.app(&TokenRequest {
+            patient: Some(id.to_owned()),
+            scope: "patient/*.cruds".to_owned(),
+            proofing: Some(level.to_owned()),
+            ..TokenRequest::default()
+        })
+    };
+    let reading = format!("Observation/{}", concord.system().create(&blood_pressure("amina", 120)).await);
+    for level in ["P5", "P0"] {
+        let amina = signed_in("amina", level);
+        for place in
+            ["Patient/amina", "Patient/amina/_history/1", "Patient/amina/$everything", "Patient/amina/$summary"]
+        {
+            let refused = amina.get(place).await.expect(403).issues();
+            assert!(refused.iter().all(|issue| issue.0 == "forbidden"), "{place}: {refused:?}");
+            let wanted = if level == "P5" { "proven" } else { "who this is" };
+            assert!(refused[0].2.contains(wanted), "{place}: {refused:?}");
+        }
+        // Whether anybody has stored her makes no difference, and of all else she learns nothing.
+        let told = signed_in("nobody-stored", level).get("Patient/nobody-stored").await.expect(403);
+        assert_eq!(told.issues(), amina.get("Patient/amina").await.issues());
+        for place in [reading.as_str(), "Patient/callum", "Patient/never"] {
+            amina.get(place).await.expect(404);
+        }
+    }
+    signed_in("amina", "P9").get("Patient/amina").await.expect(200);
+    signed_in("nobody-stored", "P9").get("Patient/nobody-stored").await.expect(404);
+}
