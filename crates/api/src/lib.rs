@@ -17,4 +17,5 @@ pub mod describe;
 pub mod error;
 pub mod http;
 pub mod interact;
+pub mod sign_in;
 pub mod telemetry;

@@ -141,7 +141,7 @@ pub(super) fn credentials(claims: &Claims, client: &str, reading: &Reading<'_>) 
 }
 
 /// What stands for a sign-in in a tag, where it tells nothing of who it is.
-fn login(who: &str) -> String {
+pub(crate) fn login(who: &str) -> String {
     let digest = super::sha256(who.as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

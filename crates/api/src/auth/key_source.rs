@@ -58,6 +58,15 @@ pub(super) fn client() -> Result<reqwest::Client, KeyError> {
         .map_err(|error| KeyError(format!("cannot set up TLS: {error}")))
 }
 
+/// The bytes of the JWK Set at a URL, as it is now.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub(crate) async fn fetch_keys(url: &str) -> Result<Vec<u8>, KeyError> {
+    let url = Url::parse(url).map_err(|error| KeyError(format!("{url}: {error}")))?;
+    fetch(&url, &client()?).await
+}
+
 async fn fetch(url: &Url, client: &reqwest::Client) -> Result<Vec<u8>, KeyError> {
     let failed = |error: reqwest::Error| KeyError(format!("cannot fetch {url}: {}", innermost(&error)));
     let request = client.get(url.clone()).header("accept", "application/jwk-set+json, application/json");

@@ -3,7 +3,7 @@
 use confique::Config;
 use confique::meta::Field;
 
-use super::{ClientConfig, IssuerConfig, group, source};
+use super::{ClientConfig, IssuerConfig, SignInConfig, group, source};
 
 const TOP: &str = "\
 # Settings
@@ -40,6 +40,16 @@ of them: a JSON array of objects with the same keys.
 |---|---|---|---|
 ";
 
+const SIGN_IN: &str = "
+## Sign-in
+
+The `[sign_in]` table of the file makes the server give out tokens itself ([APPS](APPS.md)). The variable `CONCORD_SIGN_IN` takes \
+its place: a JSON object with the same keys, `{}` for all defaults. It needs `public_url`.
+
+| key | default | expected | meaning |
+|---|---|---|---|
+";
+
 const EXAMPLE: &str = r#"
 ```toml
 listen = "0.0.0.0:8080"
@@ -66,11 +76,12 @@ purposes = ["TREAT"]
 /// The page.
 #[must_use]
 pub fn markdown() -> String {
-    // These two have tables of their own.
-    let single = rows::<super::Config>(Some(source::variable), |key| !["issuers", "clients"].contains(&key));
+    // These have tables of their own.
+    let single = rows::<super::Config>(Some(source::variable), |key| !["issuers", "clients", "sign_in"].contains(&key));
     let issuer = rows::<IssuerConfig>(Some(source::issuer_variable), |_| true);
     let client = rows::<ClientConfig>(None, |_| true);
-    [TOP, &single, ISSUERS, &issuer, CLIENTS, &client, EXAMPLE].concat()
+    let sign_in = rows::<SignInConfig>(None, |_| true);
+    [TOP, &single, ISSUERS, &issuer, CLIENTS, &client, SIGN_IN, &sign_in, EXAMPLE].concat()
 }
 
 /// The rows of a group's table.
