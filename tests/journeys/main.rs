@@ -70,6 +70,7 @@ mod representation;
 mod roles;
 mod search;
 mod sharing;
+mod sign_in;
 mod story;
 mod timeline;
 mod walkthrough;

@@ -35,7 +35,9 @@ impl Claimed {
             return Err(OauthError::client("a client secret goes into the Authorization header (client_secret_basic)"));
         }
         match (header, signed, named) {
-            (Some(_), Some(_), _) => Err(OauthError::request("the client says twice who it is: by header and by assertion")),
+            (Some(_), Some(_), _) => {
+                Err(OauthError::request("the client says twice who it is: by header and by assertion"))
+            }
             (Some(header), None, named) => {
                 let (id, secret) = basic(header)?;
                 if named.is_some_and(|named| named != id) {
@@ -76,7 +78,9 @@ impl Claimed {
         match (self, &client.authentication) {
             (Claimed::Public(_), Authentication::None)
             | (Claimed::Signed(_), Authentication::Keys(_) | Authentication::KeysAt(_)) => Ok(()),
-            (Claimed::Secret(_, secret), Authentication::Secret(hash)) if secret::same(&secret::hash(secret), hash) => Ok(()),
+            (Claimed::Secret(_, secret), Authentication::Secret(hash)) if secret::same(&secret::hash(secret), hash) => {
+                Ok(())
+            }
             _ => Err(UNKNOWN),
         }
     }
@@ -88,7 +92,8 @@ pub const UNKNOWN: OauthError =
 
 /// The name and the secret of `Basic`, each of which is form-encoded first (RFC 6749 section 2.3.1).
 fn basic(header: &[u8]) -> Result<(String, String), OauthError> {
-    const MALFORMED: OauthError = OauthError::client("the Authorization header is not Basic with a client id and a secret");
+    const MALFORMED: OauthError =
+        OauthError::client("the Authorization header is not Basic with a client id and a secret");
     let text = std::str::from_utf8(header).map_err(|_| MALFORMED)?;
     let (scheme, rest) = text.trim().split_once(' ').ok_or(MALFORMED)?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -96,7 +101,8 @@ fn basic(header: &[u8]) -> Result<(String, String), OauthError> {
     }
     let decoded = STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(MALFORMED)?;
     let (id, secret) = decoded.split_once(':').ok_or(MALFORMED)?;
-    let part = |text: &str| url::form_urlencoded::parse(format!("x={text}").as_bytes()).next().map(|pair| pair.1.into_owned());
+    let part =
+        |text: &str| url::form_urlencoded::parse(format!("x={text}").as_bytes()).next().map(|pair| pair.1.into_owned());
     Ok((part(id).ok_or(MALFORMED)?, part(secret).ok_or(MALFORMED)?))
 }
 

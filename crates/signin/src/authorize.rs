@@ -77,8 +77,11 @@ impl AuthorizeRequest {
             return Err(here("the redirect_uri is not one that the app has registered, character by character"));
         }
         let state = form.one("state").ok().flatten().map(str::to_owned);
-        AuthorizeRequest::of_client(form, client, redirect_uri, audience)
-            .map_err(|error| Refusal::There { redirect_uri: redirect_uri.to_owned(), state, error })
+        AuthorizeRequest::of_client(form, client, redirect_uri, audience).map_err(|error| Refusal::There {
+            redirect_uri: redirect_uri.to_owned(),
+            state,
+            error,
+        })
     }
 
     /// What of a request can be told to the client.
@@ -96,7 +99,9 @@ impl AuthorizeRequest {
         }
         match form.one("response_type")? {
             Some("code") => {}
-            Some(_) => return Err(OauthError::new(ErrorCode::UnsupportedResponseType, "the response_type is not code")),
+            Some(_) => {
+                return Err(OauthError::new(ErrorCode::UnsupportedResponseType, "the response_type is not code"));
+            }
             None => return Err(OauthError::request("the response_type is missing")),
         }
         if form.one("response_mode")?.is_some_and(|mode| mode != "query") {
@@ -116,11 +121,7 @@ impl AuthorizeRequest {
         if form.one("launch")?.is_some() {
             return Err(OauthError::request("the launch is not known: this server starts no apps itself"));
         }
-        let asked = form.one("scope")?.ok_or(OauthError::new(ErrorCode::InvalidScope, "the scope is missing"))?;
-        let scope = Granted::parse(asked).within(&Granted::parse(&client.scope));
-        if scope.resources().next().is_none() && !scope.has("openid") {
-            return Err(OauthError::new(ErrorCode::InvalidScope, "nothing that the scope asks for is registered for this app"));
-        }
+        let scope = registered(form, client)?;
         let max_age_s = form.one("max_age")?.map(|text| text.parse::<u32>().map(i64::from)).transpose();
         let prompts: Vec<&str> = form.one("prompt")?.unwrap_or_default().split_ascii_whitespace().collect();
         if prompts.contains(&"none") && prompts.len() > 1 {
@@ -140,9 +141,24 @@ impl AuthorizeRequest {
     }
 }
 
+/// What is asked for and registered.
+fn registered(form: &Form, client: &Client) -> Result<Granted, OauthError> {
+    let asked = form.one("scope")?.ok_or(OauthError::new(ErrorCode::InvalidScope, "the scope is missing"))?;
+    let scope = Granted::parse(asked).within(&Granted::parse(&client.scope));
+    if scope.resources().next().is_none() && !scope.has("openid") {
+        return Err(OauthError::new(
+            ErrorCode::InvalidScope,
+            "nothing that the scope asks for is registered for this app",
+        ));
+    }
+    Ok(scope)
+}
+
 fn bounded(form: &Form, name: &'static str) -> Result<Option<String>, OauthError> {
     match form.one(name)? {
-        Some(text) if text.len() > MAX_STATE_BYTES => Err(OauthError::request("the state or nonce is longer than 2048 bytes")),
+        Some(text) if text.len() > MAX_STATE_BYTES => {
+            Err(OauthError::request("the state or nonce is longer than 2048 bytes"))
+        }
         value => Ok(value.map(str::to_owned)),
     }
 }
@@ -152,7 +168,12 @@ fn bounded(form: &Form, name: &'static str) -> Result<Option<String>, OauthError
 ///
 /// # Errors
 /// When the address is none, which a registered one is not.
-pub fn answer(redirect_uri: &str, issuer: &str, state: Option<&str>, parameters: &[(&str, &str)]) -> Result<String, OauthError> {
+pub fn answer(
+    redirect_uri: &str,
+    issuer: &str,
+    state: Option<&str>,
+    parameters: &[(&str, &str)],
+) -> Result<String, OauthError> {
     let mut url = Url::parse(redirect_uri).map_err(|_| OauthError::request("the redirect_uri is no URL"))?;
     let mut query = url.query_pairs_mut();
     query.extend_pairs(parameters);
@@ -279,7 +300,8 @@ mod tests {
 
     #[test]
     fn an_answer_keeps_what_the_address_has() {
-        let told = answer("https://app.example/back?x=1", "https://phr.example", Some("a&b"), &[("code", "c")]).unwrap();
+        let told =
+            answer("https://app.example/back?x=1", "https://phr.example", Some("a&b"), &[("code", "c")]).unwrap();
         assert_eq!(told, "https://app.example/back?x=1&code=c&state=a%26b&iss=https%3A%2F%2Fphr.example");
         let error = OauthError::new(ErrorCode::AccessDenied, "the person said no");
         let told = refusal("uk.example.app:/back", "https://phr.example", None, error).unwrap();

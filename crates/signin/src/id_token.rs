@@ -1,10 +1,10 @@
 //! The keys that id tokens are signed with (RS256, which SMART and OpenID Connect ask every server for), and the id token.
 
+use aws_lc_rs::digest;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
-use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};
 
 use crate::seal::{SealError, SealingKey};

@@ -43,7 +43,10 @@ pub struct Key {
 }
 
 enum Form {
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
     /// A point on P-384.
     Point(Vec<u8>),
 }
@@ -94,7 +97,8 @@ impl Key {
         let bytes = |text: &Option<String>| crate::from_base64url(text.as_deref()?);
         let (form, algorithm) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", None) => {
-                let without_zeros = |bytes: Vec<u8>| -> Vec<u8> { bytes.into_iter().skip_while(|byte| *byte == 0).collect() };
+                let without_zeros =
+                    |bytes: Vec<u8>| -> Vec<u8> { bytes.into_iter().skip_while(|byte| *byte == 0).collect() };
                 let (modulus, exponent) = (without_zeros(bytes(&jwk.n)?), without_zeros(bytes(&jwk.e)?));
                 let sensible = (256..=1024).contains(&modulus.len()) && (1..=8).contains(&exponent.len());
                 (sensible.then_some(Form::Rsa { modulus, exponent })?, "RS384")
@@ -144,7 +148,9 @@ mod tests {
         };
         assert_eq!(usable(Signer::new().jwk()), Ok(1));
         assert_eq!(usable(with("use", json!("sig"))), Ok(1));
-        for (key, value) in [("use", json!("enc")), ("alg", json!("ES256")), ("crv", json!("P-256")), ("kid", json!(null))] {
+        for (key, value) in
+            [("use", json!("enc")), ("alg", json!("ES256")), ("crv", json!("P-256")), ("kid", json!(null))]
+        {
             assert_eq!(usable(with(key, value)), Ok(0), "{key}");
         }
         assert!(usable(with("d", json!("AAAA"))).is_err());

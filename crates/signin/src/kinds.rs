@@ -19,7 +19,11 @@ pub struct Kind {
 
 /// Every kind. Each type is of one.
 pub const KINDS: [Kind; 11] = [
-    Kind { code: "details", title: "Your name, date of birth and contact details", types: &["Patient", "RelatedPerson"] },
+    Kind {
+        code: "details",
+        title: "Your name, date of birth and contact details",
+        types: &["Patient", "RelatedPerson"],
+    },
     Kind {
         code: "measurements",
         title: "Measurements and test results",
@@ -29,19 +33,41 @@ pub const KINDS: [Kind; 11] = [
         code: "conditions",
         title: "Conditions, allergies, operations and vaccinations",
         types: &[
-            "Condition", "AllergyIntolerance", "Procedure", "Immunization", "FamilyMemberHistory", "ClinicalImpression",
-            "RiskAssessment", "DetectedIssue", "Flag",
+            "Condition",
+            "AllergyIntolerance",
+            "Procedure",
+            "Immunization",
+            "FamilyMemberHistory",
+            "ClinicalImpression",
+            "RiskAssessment",
+            "DetectedIssue",
+            "Flag",
         ],
     },
     Kind {
         code: "medicines",
         title: "Medicines",
-        types: &["MedicationRequest", "MedicationStatement", "MedicationAdministration", "MedicationDispense", "Medication"],
+        types: &[
+            "MedicationRequest",
+            "MedicationStatement",
+            "MedicationAdministration",
+            "MedicationDispense",
+            "Medication",
+        ],
     },
     Kind {
         code: "plans",
         title: "Goals, care plans and who looks after you",
-        types: &["Goal", "CarePlan", "CareTeam", "Task", "NutritionOrder", "DeviceRequest", "DeviceUseStatement", "Device"],
+        types: &[
+            "Goal",
+            "CarePlan",
+            "CareTeam",
+            "Task",
+            "NutritionOrder",
+            "DeviceRequest",
+            "DeviceUseStatement",
+            "Device",
+        ],
     },
     Kind {
         code: "visits",
@@ -99,9 +125,14 @@ impl Kind {
     /// What the scopes let an app do with data of this kind; none if nothing.
     #[must_use]
     pub fn asked(self, scopes: &Granted) -> Option<Use> {
-        let about: Vec<&Scope> = scopes.resources().filter(|scope| scope.resource_type.is_none_or(|one| Kind::of(one) == self)).collect();
+        let about: Vec<&Scope> =
+            scopes.resources().filter(|scope| scope.resource_type.is_none_or(|one| Kind::of(one) == self)).collect();
         let any = |one: fn(&Scope) -> bool| about.iter().any(|scope| one(scope));
-        let asked = Use { reads: any(|scope| scope.read || scope.search), adds: any(|scope| scope.create), changes: any(|scope| scope.update || scope.delete) };
+        let asked = Use {
+            reads: any(|scope| scope.read || scope.search),
+            adds: any(|scope| scope.create),
+            changes: any(|scope| scope.update || scope.delete),
+        };
         (asked.reads || asked.adds || asked.changes).then_some(asked)
     }
 }
@@ -152,7 +183,8 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_told_by_kind() {
-        let asked = |scopes: &str, code: &str| Kind::parse(code).unwrap().asked(&Granted::parse(scopes)).map(Use::words);
+        let asked =
+            |scopes: &str, code: &str| Kind::parse(code).unwrap().asked(&Granted::parse(scopes)).map(Use::words);
         assert_eq!(asked("patient/*.rs", "medicines"), Some("see"));
         assert_eq!(asked("patient/Observation.cruds", "measurements"), Some("see, add and change"));
         assert_eq!(asked("patient/Observation.c patient/Media.r", "measurements"), Some("see and add"));

@@ -60,12 +60,6 @@ impl Granted {
         &self.unknown
     }
 
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.resources.is_empty()
-    }
-
     /// The same without one of [`WORDS`].
     #[must_use]
     pub fn without(mut self, word: &str) -> Granted {
@@ -151,13 +145,7 @@ fn both(one: &Scope, other: &Scope) -> Option<Scope> {
 }
 
 fn letters(scope: &Scope) -> String {
-    let given = [
-        (scope.create, 'c'),
-        (scope.read, 'r'),
-        (scope.update, 'u'),
-        (scope.delete, 'd'),
-        (scope.search, 's'),
-    ];
+    let given = [(scope.create, 'c'), (scope.read, 'r'), (scope.update, 'u'), (scope.delete, 'd'), (scope.search, 's')];
     given.iter().filter_map(|(given, letter)| given.then_some(*letter)).collect()
 }
 
@@ -217,7 +205,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_the_same() {
-        for text in ["patient/Observation.cruds", "user/*.rs", "system/Patient.r", "patient/Observation.rs?a=b%7Cc&d=e+f"] {
+        for text in
+            ["patient/Observation.cruds", "user/*.rs", "system/Patient.r", "patient/Observation.rs?a=b%7Cc&d=e+f"]
+        {
             let scope = Scope::parse(text).unwrap();
             assert_eq!(Scope::parse(&written(&scope)).unwrap(), scope);
         }
@@ -235,7 +225,6 @@ mod tests {
         let all = Granted::parse("offline_access patient/*.rs user/*.rs x");
         assert_eq!(all.unknown(), ["x"]);
         assert_eq!(all.clone().without("offline_access").only(&[Context::User]).to_string(), "user/*.rs");
-        assert!(all.has("offline_access") && !all.has("openid") && !all.is_empty());
-        assert!(Granted::parse("x").is_empty());
+        assert!(all.has("offline_access") && !all.has("openid"));
     }
 }

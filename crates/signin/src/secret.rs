@@ -38,7 +38,8 @@ impl Kind {
     #[must_use]
     pub fn is_form_of(self, text: &str) -> bool {
         text.strip_prefix(self.prefix()).is_some_and(|rest| {
-            rest.len() == LENGTH && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            rest.len() == LENGTH
+                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         })
     }
 }

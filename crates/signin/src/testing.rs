@@ -20,7 +20,8 @@ impl Signer {
     }
 
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
-        let message = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
+        let message =
+            format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
         let signature = self.0.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
         format!("{message}.{}", base64url(signature.as_ref()))
     }

@@ -62,7 +62,8 @@ impl TokenRequest {
                 Ok(TokenRequest::Refresh { token: token.to_owned(), scope: form.one("scope")?.map(str::to_owned) })
             }
             Some("client_credentials") => {
-                let scope = form.one("scope")?.ok_or(OauthError::new(ErrorCode::InvalidScope, "the scope is missing"))?;
+                let scope =
+                    form.one("scope")?.ok_or(OauthError::new(ErrorCode::InvalidScope, "the scope is missing"))?;
                 Ok(TokenRequest::Alone { scope: scope.to_owned() })
             }
             Some(_) => Err(OauthError::new(
@@ -87,7 +88,8 @@ mod tests {
     fn each_grant_type_has_what_it_needs() {
         let (code, refresh) = (fresh(Kind::Code).unwrap(), fresh(Kind::Refresh).unwrap());
         let verifier = "v".repeat(43);
-        let whole = format!("grant_type=authorization_code&code={code}&redirect_uri=https://a/b&code_verifier={verifier}");
+        let whole =
+            format!("grant_type=authorization_code&code={code}&redirect_uri=https://a/b&code_verifier={verifier}");
         assert!(matches!(read(&whole), Ok(TokenRequest::Code { .. })));
         for missing in [&format!("code={code}&"), "redirect_uri=https://a/b&", &format!("code_verifier={verifier}")] {
             let parts = format!("{whole}&");
@@ -96,7 +98,10 @@ mod tests {
         }
         assert_eq!(read(&whole.replace(&verifier, "short")), Err("invalid_request"));
         assert_eq!(read(&whole.replace(&code, &refresh)), Err("invalid_grant"));
-        assert!(matches!(read(&format!("grant_type=refresh_token&refresh_token={refresh}")), Ok(TokenRequest::Refresh { .. })));
+        assert!(matches!(
+            read(&format!("grant_type=refresh_token&refresh_token={refresh}")),
+            Ok(TokenRequest::Refresh { .. })
+        ));
         assert_eq!(read("grant_type=refresh_token"), Err("invalid_request"));
         assert_eq!(read(&format!("grant_type=refresh_token&refresh_token={code}")), Err("invalid_grant"));
         assert!(matches!(read("grant_type=client_credentials&scope=system/*.rs"), Ok(TokenRequest::Alone { .. })));

@@ -352,7 +352,8 @@ fn cors(origins: &[String], sign_in: Option<Arc<SignIn>>) -> Cors {
         .expose_headers(["content-location", "etag", "last-modified", "location", "x-correlation-id", "x-request-id"])
         .max_age(3600);
     if let Some(sign_in) = sign_in {
-        cors = cors.allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| sign_in.knows_origin(origin)));
+        cors =
+            cors.allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| sign_in.knows_origin(origin)));
     }
     for origin in origins {
         cors = if origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };

@@ -78,7 +78,9 @@ impl ClientConfig {
             (None, Some(Jwks::File(path))) => Authentication::Keys(
                 std::fs::read_to_string(path).map_err(|error| failed(format!("{}: {error}", path.display())))?,
             ),
-            (Some(_), Some(_)) => return Err(failed("it has secret_sha256 and keys, and may have only one".to_owned())),
+            (Some(_), Some(_)) => {
+                return Err(failed("it has secret_sha256 and keys, and may have only one".to_owned()));
+            }
         };
         let client = Client {
             id: self.client.clone(),
@@ -149,7 +151,11 @@ fn purposes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Purpose>, 
 }
 
 fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    field::text(deserializer, "scopes of SMART separated by spaces, such as launch/patient patient/*.rs", field::non_empty)
+    field::text(
+        deserializer,
+        "scopes of SMART separated by spaces, such as launch/patient patient/*.rs",
+        field::non_empty,
+    )
 }
 
 fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

@@ -279,7 +279,9 @@ impl Config {
             layer = layer.with_fallback(from_file(&file, &set)?);
         }
         if layer.sign_in.is_some() && layer.public_url.is_none() {
-            return Err(ConfigError::new("setting sign_in: public_url has to be set, since it is the issuer of tokens".to_owned()));
+            return Err(ConfigError::new(
+                "setting sign_in: public_url has to be set, since it is the issuer of tokens",
+            ));
         }
         complete(layer)?.check()
     }

@@ -50,7 +50,9 @@ impl Config {
         let refused = |text: &str| Err(ConfigError::new(format!("setting sign_in: {text}")));
         let local = url::Url::parse(&self.public_url).is_ok_and(|url| issuer::is_this_machine(&url));
         if !self.public_url.starts_with("https://") && !local {
-            return refused("public_url has to be https where it is not this machine's: tokens would be read on the way");
+            return refused(
+                "public_url has to be https where it is not this machine's: tokens would be read on the way",
+            );
         }
         if self.issuers.iter().any(|issuer| issuer.issuer == self.public_url) {
             return refused("public_url is this server's own name as an issuer, and may not be one of issuers");
@@ -62,7 +64,9 @@ impl Config {
                  machine's loopback: set development_provider_anywhere too if that is meant",
             );
         }
-        for client in self.clients.iter().filter(|client| client.issuer.as_ref().is_none_or(|of| *of == self.public_url)) {
+        for client in
+            self.clients.iter().filter(|client| client.issuer.as_ref().is_none_or(|of| *of == self.public_url))
+        {
             client.of_sign_in().map_err(ConfigError::new)?;
         }
         Ok(())

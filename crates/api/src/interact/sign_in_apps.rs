@@ -7,10 +7,8 @@ use concord_store::named::KnownName;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::command::{Command, Target};
-use crate::interact::execute::execute;
 use crate::interact::session::Session;
-use crate::interact::access;
+use crate::interact::{access, update};
 
 const CONSENT: ResourceType = ResourceType::of("Consent");
 
@@ -77,9 +75,7 @@ pub(crate) fn end(session: &mut Session<'_, '_>, person: &str, client: &str) -> 
         if let Some(object) = resource.as_object_mut() {
             object.set("status", Value::string("inactive"));
         }
-        let target = Target::Id(id);
-        let command = Command::Update { resource_type: CONSENT, target, resource, precondition: None, id: None };
-        session.unlogged(|session| execute(session, &command))?;
+        session.unlogged(|session| update::update(session, CONSENT, &id, resource, None))?;
     }
     Ok(true)
 }

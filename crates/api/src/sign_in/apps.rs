@@ -3,10 +3,10 @@
 use concord_consent::caller::Actor;
 use concord_store::transaction::Transaction;
 
-use crate::interact::sign_in_apps;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::session::Session;
+use crate::interact::sign_in_apps;
 use crate::sign_in::{Fault, SignIn, SignedIn, people};
 
 /// An app that a person has let in.
@@ -28,7 +28,8 @@ impl SignIn {
     /// The apps that somebody has let in, the latest first.
     pub(crate) async fn connected(&self, signed_in: &SignedIn) -> Result<Vec<ConnectedApp>, Fault> {
         let (person, now_s) = (signed_in.person.clone(), self.now_s());
-        let find = move |transaction: &mut Transaction<'_>| (sign_in_apps::connected(transaction, &person, now_s), Vec::new());
+        let find =
+            move |transaction: &mut Transaction<'_>| (sign_in_apps::connected(transaction, &person, now_s), Vec::new());
         let mut apps = Vec::new();
         for one in self.service.store.read(find).await? {
             let name = self.client(&one.client).await?.map_or_else(|| one.client.clone(), |client| client.name);
@@ -54,7 +55,8 @@ impl SignIn {
         };
         let (call, service) = (self.call_of_patient(&id, request_id), std::sync::Arc::clone(&self.service));
         let end = move |transaction: &mut Transaction<'_>| {
-            let mut audit = AuditEntry::begin(&call, Interaction::Operation, None).asking(format!("$end-app-access?client={client}"));
+            let mut audit = AuditEntry::begin(&call, Interaction::Operation, None)
+                .asking(format!("$end-app-access?client={client}"));
             audit.about(&id);
             Session::run(&service, &call, transaction, audit, |session| sign_in_apps::end(session, &person, &client))
         };

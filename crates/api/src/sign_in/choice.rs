@@ -74,7 +74,8 @@ impl Choice {
     /// For how long can be chosen only where the app asks to go on without the person.
     pub(crate) fn read(form: &Form, scope: &Granted) -> Choice {
         let kinds = KINDS.iter().map(|kind| kind.code).filter(|code| form.all("kind").any(|given| given == *code));
-        let groups = SENSITIVE.iter().map(|one| one.code).filter(|code| form.all("sensitive").any(|given| given == *code));
+        let groups =
+            SENSITIVE.iter().map(|one| one.code).filter(|code| form.all("sensitive").any(|given| given == *code));
         let given = form.all("lasts").next().filter(|_| scope.has("offline_access")).unwrap_or_default();
         let lasts = LASTS.iter().find(|(_, code, _)| *code == given).map_or(Lasts::Session, |(lasts, ..)| *lasts);
         Choice { kinds: kinds.map(str::to_owned).collect(), sensitive: groups.map(str::to_owned).collect(), lasts }
@@ -140,7 +141,9 @@ impl Choice {
         if !actions.is_empty() {
             permits.push(permit(Vec::new()));
             if !self.sensitive.is_empty() {
-                permits.push(permit(self.sensitive.iter().map(|code| json!({"system": ACT_CODE, "code": code})).collect()));
+                permits.push(permit(
+                    self.sensitive.iter().map(|code| json!({"system": ACT_CODE, "code": code})).collect(),
+                ));
             }
         }
         let app = json!({

@@ -120,7 +120,8 @@ impl SignIn {
         if let Some(known) = known.as_ref().filter(|known| now_s < known.at_s + at_most_s) {
             return Ok(Arc::clone(known));
         }
-        const UNREACHABLE: OauthError = OauthError::client("the keys of the client cannot be fetched from where it registered them");
+        const UNREACHABLE: OauthError =
+            OauthError::client("the keys of the client cannot be fetched from where it registered them");
         let bytes = auth::fetch_keys(url).await.map_err(|error| {
             tracing::warn!(cause = %error, "the keys of a client could not be read");
             UNREACHABLE

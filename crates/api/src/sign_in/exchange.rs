@@ -66,7 +66,13 @@ impl SignIn {
         })
     }
 
-    async fn for_code(&self, client: Client, code: String, redirect_uri: String, verifier: String) -> Result<Issued, Fault> {
+    async fn for_code(
+        &self,
+        client: Client,
+        code: String,
+        redirect_uri: String,
+        verifier: String,
+    ) -> Result<Issued, Fault> {
         let (fresh, hash) = (self.fresh()?, secret::hash(&code));
         let own = fresh.clone();
         let exchange = move |transaction: &mut Transaction<'_>| {

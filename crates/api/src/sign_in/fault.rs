@@ -24,9 +24,10 @@ impl Fault {
     pub(crate) fn as_refusal(&self) -> OauthError {
         match self {
             Fault::Refused(error) => *error,
-            Fault::Failed(ApiError::Busy(_) | ApiError::OutcomeUnknown(_) | ApiError::Throttled(_)) => {
-                OauthError::new(ErrorCode::TemporarilyUnavailable, "the server cannot answer now; try again in a moment")
-            }
+            Fault::Failed(ApiError::Busy(_) | ApiError::OutcomeUnknown(_) | ApiError::Throttled(_)) => OauthError::new(
+                ErrorCode::TemporarilyUnavailable,
+                "the server cannot answer now; try again in a moment",
+            ),
             Fault::Failed(error) => {
                 tracing::error!(%error, "sign-in failed");
                 OauthError::new(ErrorCode::ServerError, "the server failed; its log has the cause")

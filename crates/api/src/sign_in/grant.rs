@@ -63,7 +63,8 @@ impl SignIn {
         client: Client,
         signed_in: SignedIn,
     ) -> Result<Granting, Fault> {
-        const GONE: OauthError = OauthError::new(ErrorCode::AccessDenied, "who is signed in is not on record here any more");
+        const GONE: OauthError =
+            OauthError::new(ErrorCode::AccessDenied, "who is signed in is not on record here any more");
         let person = self.somebody(&signed_in.person).await?.ok_or(GONE)?;
         let (patient, contexts) = match people::actor(&person.reference).ok_or(GONE)? {
             Actor::Patient(id) => (Some(id), &[Context::Patient, Context::User][..]),
@@ -87,11 +88,8 @@ impl SignIn {
     /// What the person chose when this app asked last; else what is usual.
     pub(crate) async fn chosen_before(&self, granting: &Granting) -> Result<Choice, Fault> {
         let (person, client) = (granting.person.reference.clone(), granting.client.id.clone());
-        let last = self
-            .service
-            .store
-            .read(move |transaction| (transaction.last_grant(&person, &client), Vec::new()))
-            .await?;
+        let last =
+            self.service.store.read(move |transaction| (transaction.last_grant(&person, &client), Vec::new())).await?;
         let before = last.and_then(|last| serde_json::from_str(&last.choice).ok());
         Ok(before.unwrap_or_else(|| Choice::usual(&granting.scope)))
     }
@@ -102,7 +100,7 @@ impl SignIn {
     /// `access_denied` when nothing is chosen.
     pub(crate) async fn grant(&self, granting: &Granting, choice: &Choice, request_id: &str) -> Result<String, Fault> {
         let scope = choice.narrowed(&granting.scope);
-        if scope.is_empty() {
+        if scope.resources().next().is_none() && !scope.has("openid") {
             return Err(OauthError::new(ErrorCode::AccessDenied, "the person lets the app nothing").into());
         }
         let now_s = self.now_s();

@@ -84,10 +84,13 @@ impl SignIn {
         if !is_refresh && !Kind::Access.is_form_of(token) {
             return Ok(());
         }
-        let revoke = move |transaction: &mut Transaction<'_>| (revoked(transaction, &hash, is_refresh, &own, now_s), Vec::new());
+        let revoke =
+            move |transaction: &mut Transaction<'_>| (revoked(transaction, &hash, is_refresh, &own, now_s), Vec::new());
         match self.service.store.change(revoke).await? {
             true => Ok(()),
-            false => Err(OauthError::new(ErrorCode::UnauthorizedClient, "the token was given to another client").into()),
+            false => {
+                Err(OauthError::new(ErrorCode::UnauthorizedClient, "the token was given to another client").into())
+            }
         }
     }
 

@@ -127,7 +127,8 @@ impl SignIn {
             let url = url::Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
             Some(url.origin().ascii_serialization())
         };
-        let new: Vec<String> = redirect_uris.iter().filter_map(of).filter(|origin| !self.knows_origin(origin)).collect();
+        let new: Vec<String> =
+            redirect_uris.iter().filter_map(of).filter(|origin| !self.knows_origin(origin)).collect();
         let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
         if origins.len() + new.len() <= MAX_ORIGINS {
             origins.extend(new);

@@ -64,7 +64,9 @@ impl SignIn {
             actor,
             issuer: self.issuer.clone(),
             client: token.client.clone(),
-            scopes: concord_consent::scope::Scopes(Granted::parse(&token.scope).only(contexts).resources().cloned().collect()),
+            scopes: concord_consent::scope::Scopes(
+                Granted::parse(&token.scope).only(contexts).resources().cloned().collect(),
+            ),
             patient: Some(token.patient.clone()).filter(|id| !id.is_empty()),
             credentials: Credentials {
                 login: Some(login(&[self.issuer.as_str(), &subject].join("\n"))),

@@ -4,7 +4,6 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use concord_signin::error::OauthError;
 
-use super::authorize::require_token;
 use super::cookies::Name;
 use super::html::Html;
 use super::page::{self, Page};
@@ -63,7 +62,7 @@ async fn ended(request: &HttpRequest, payload: &mut Payload, server: &Data<Serve
     let form = form(request, payload).await?;
     let cookie = Name::Session.of(request, sign_in);
     if let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? {
-        require_token(&form, &signed_in.form_token)?;
+        page::require_token(&form, &signed_in.form_token)?;
         let client = form.one("client")?.ok_or(OauthError::request("the app is missing"))?;
         sign_in.end_app(&signed_in, client, &request_id(request)).await?;
     }

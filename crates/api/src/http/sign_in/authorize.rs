@@ -7,7 +7,6 @@ use concord_signin::client::Client;
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::form::Form;
 use concord_signin::kinds::SENSITIVE;
-use concord_signin::secret;
 
 use super::cookies::Name;
 use super::html::Html;
@@ -76,9 +75,8 @@ async fn ask(
     client: Client,
 ) -> Result<HttpResponse, Fault> {
     let cookie = Name::Session.of(request, sign_in);
-    let is_recent = |signed_in: &SignedIn| {
-        asked.max_age_s.is_none_or(|seconds| sign_in.now_s() - signed_in.since_s <= seconds)
-    };
+    let is_recent =
+        |signed_in: &SignedIn| asked.max_age_s.is_none_or(|seconds| sign_in.now_s() - signed_in.since_s <= seconds);
     let signed_in = sign_in.signed_in(cookie.as_deref()).await?.filter(is_recent).filter(|_| !asked.sign_in_again);
     match (signed_in, asked.silently) {
         (None, true) => Err(OauthError::new(ErrorCode::LoginRequired, "nobody is signed in").into()),
@@ -107,7 +105,7 @@ async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Ser
         // They were signed out meanwhile.
         return Ok(redirect(&format!("/oauth/authorize?{asked}")).finish());
     };
-    require_token(&form, &signed_in.form_token)?;
+    page::require_token(&form, &signed_in.form_token)?;
     let (asked, client) = match read(sign_in, &asked).await? {
         Ok(read) => read,
         Err(answer) => return Ok(answer),
@@ -128,14 +126,6 @@ async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Ser
         }
         Err(fault) => sent_back(sign_in, &redirect_uri, Some(&state), fault.as_refusal()),
     })
-}
-
-/// Refuses a form that another page may have sent.
-pub(super) fn require_token(form: &Form, token: &str) -> Result<(), Fault> {
-    match form.one("form_token")?.is_some_and(|sent| secret::same(sent, token)) {
-        true => Ok(()),
-        false => Err(OauthError::request("the form is not one of this browser, or is old: go back, and load the page again").into()),
-    }
 }
 
 fn page(granting: &Granting, chosen: &Choice, asked: &Form) -> Page {
@@ -167,7 +157,10 @@ fn page(granting: &Granting, chosen: &Choice, asked: &Form) -> Page {
         .then("<p>You can end this at any time on the page <a href=\"/apps\">connected apps</a>.</p>")
         .then("<button name=\"decision\" value=\"allow\">Let it in</button>")
         .then("<button name=\"decision\" value=\"deny\" class=\"second\">Do not let it in</button></form>");
-    Page { leads_to: Some(granting.request.redirect_uri.clone()), ..Page::new(format!("Let {} in?", client.name), body) }
+    Page {
+        leads_to: Some(granting.request.redirect_uri.clone()),
+        ..Page::new(format!("Let {} in?", client.name), body)
+    }
 }
 
 fn kinds(granting: &Granting, chosen: &Choice) -> Html {

@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn text_is_never_markup() {
-        let page = Html::of("<p title=\"").text("\"><script>alert('&')</script>").then("\">").each(["<", "b"], Html::text);
+        let page =
+            Html::of("<p title=\"").text("\"><script>alert('&')</script>").then("\">").each(["<", "b"], Html::text);
         assert_eq!(
             page.into_string(),
             "<p title=\"&quot;&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;\">&lt;b"

@@ -17,7 +17,9 @@ async fn inspect(request: &HttpRequest, payload: &mut Payload, server: &Data<Ser
     let (client, form) = client(request, payload, sign_in).await?;
     if client.is_public() {
         // Anybody can say that they are a public client (RFC 7662 section 2.1).
-        return Err(OauthError::client("a public client cannot prove who it is, so it is told nothing of tokens").into());
+        return Err(
+            OauthError::client("a public client cannot prove who it is, so it is told nothing of tokens").into()
+        );
     }
     let token = form.one("token")?.ok_or(OauthError::request("the token is missing"))?;
     sign_in.introspect(&client, token).await

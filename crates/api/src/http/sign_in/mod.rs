@@ -49,17 +49,11 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
     }
     config
         .service(
-            only("/oauth/authorize")
-                .route(web::get().to(authorize::by_get))
-                .route(web::post().to(authorize::by_post)),
+            only("/oauth/authorize").route(web::get().to(authorize::by_get)).route(web::post().to(authorize::by_post)),
         )
-        .service(
-            only("/oauth/userinfo").route(web::get().to(userinfo::serve)).route(web::post().to(userinfo::serve)),
-        )
+        .service(only("/oauth/userinfo").route(web::get().to(userinfo::serve)).route(web::post().to(userinfo::serve)))
         .service(only("/.well-known/openid-configuration").route(web::get().to(well_known::openid)))
-        .service(
-            only("/sign-in").route(web::get().to(provider::page)).route(web::post().to(provider::sign_in_as)),
-        )
+        .service(only("/sign-in").route(web::get().to(provider::page)).route(web::post().to(provider::sign_in_as)))
         .service(only("/sign-in/style.css").route(web::get().to(page::style)))
         .service(only("/sign-in/decision").route(web::post().to(authorize::decide)))
         .service(only("/sign-out").route(web::post().to(provider::sign_out)))

@@ -4,11 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentEncoding};
 use concord_signin::error::{ErrorCode, OauthError};
+use concord_signin::form::Form;
+use concord_signin::secret;
 use url::Url;
 
 use super::html::Html;
 use super::unkept;
-use crate::sign_in::SignedIn;
+use crate::sign_in::{Fault, SignedIn};
 
 /// The stylesheet.
 pub(super) async fn style() -> HttpResponse {
@@ -87,11 +89,24 @@ pub(super) fn token_field(token: &str) -> Html {
     Html::of("<input type=\"hidden\" name=\"form_token\" value=\"").text(token).then("\">")
 }
 
+/// Refuses a form that another page may have sent.
+pub(super) fn require_token(form: &Form, token: &str) -> Result<(), Fault> {
+    match form.one("form_token")?.is_some_and(|sent| secret::same(sent, token)) {
+        true => Ok(()),
+        false => {
+            Err(OauthError::request("the form is not one of this browser, or is old: go back, and load the page again")
+                .into())
+        }
+    }
+}
+
 /// Who is signed in, with a way out.
 pub(super) fn signed_in(name: &str, signed_in: &SignedIn) -> Html {
-    Html::of("<form method=\"post\" action=\"/sign-out\" class=\"panel\"><p class=\"hint\">You are signed in as <strong>")
-        .text(name)
-        .then("</strong>.</p>")
-        .add(&token_field(&signed_in.form_token))
-        .then("<button class=\"second\">Sign out</button></form>")
+    Html::of(
+        "<form method=\"post\" action=\"/sign-out\" class=\"panel\"><p class=\"hint\">You are signed in as <strong>",
+    )
+    .text(name)
+    .then("</strong>.</p>")
+    .add(&token_field(&signed_in.form_token))
+    .then("<button class=\"second\">Sign out</button></form>")
 }

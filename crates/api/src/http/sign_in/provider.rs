@@ -6,7 +6,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use concord_signin::error::OauthError;
 use concord_signin::form::Form;
 
-use super::authorize::require_token;
 use super::cookies::{self, Name};
 use super::html::Html;
 use super::page::{self, Page};
@@ -64,7 +63,7 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
     let sign_in = sign_in(server)?;
     let form = form(request, payload).await?;
     let visit = Name::Visit.of(request, sign_in).unwrap_or_default();
-    require_token(&form, &form_token(&visit))?;
+    page::require_token(&form, &form_token(&visit))?;
     const NOBODY: OauthError = OauthError::request("there is no such person to sign in as");
     let person = sign_in.somebody(form.one("person")?.ok_or(NOBODY)?).await?.ok_or(NOBODY)?;
     let before = Name::Session.of(request, sign_in);
@@ -84,12 +83,16 @@ pub(super) async fn sign_out(request: HttpRequest, mut payload: Payload, server:
     signed_out(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
 }
 
-async fn signed_out(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
+async fn signed_out(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    server: &Data<Server>,
+) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
     let form = form(request, payload).await?;
     let cookie = Name::Session.of(request, sign_in);
     if let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? {
-        require_token(&form, &signed_in.form_token)?;
+        page::require_token(&form, &signed_in.form_token)?;
         sign_in.end_session(signed_in.session).await?;
     }
     let mut builder = redirect("/sign-in");

@@ -81,7 +81,9 @@ fn require_patient(session: &mut Session<'_, '_>, id: &str, action: Action) -> R
         _ => false,
     };
     if !may {
-        return Err(ApiError::denied("which apps a patient has let in is hers to see and to end, in an app of her own"));
+        return Err(ApiError::denied(
+            "which apps a patient has let in is hers to see and to end, in an app of her own",
+        ));
     }
     if head.version.deleted {
         return Err(ApiError::Gone);
