@@ -3,6 +3,7 @@
 //! | question | module |
 //! |---|---|
 //! | who is calling? | [`auth`] |
+//! | how do apps get tokens here? | [`sign_in`] |
 //! | in what order? | [`interact`] |
 //! | how is it stored and found? | [`concord_store`] |
 //! | how is it said over HTTP? | [`http`] |

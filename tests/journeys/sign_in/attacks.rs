@@ -15,7 +15,7 @@ on_both! {
     a_code_of_another_client_is_worth_nothing, a_code_expires, a_refresh_token_that_comes_again_ends_all,
     nobody_is_sent_to_another_place, refusals_are_told_to_the_app, no_other_page_decides, a_session_is_not_given_to_anybody,
     a_client_proves_who_it_is_as_it_is_registered, a_token_is_revoked_at_once, tokens_are_told_to_whom_they_belong,
-    nothing_secret_is_stored, a_lost_key_file_is_a_refusal_to_start, two_who_come_at_once
+    nothing_secret_is_stored, nobody_tries_until_a_secret_fits, a_lost_key_file_is_a_refusal_to_start, two_who_come_at_once
 }
 
 const SCOPE: &str = "openid launch/patient offline_access patient/*.rs";
@@ -232,6 +232,26 @@ async fn a_client_proves_who_it_is_as_it_is_registered(concord: &Concord) {
     let refused = post(concord, "/oauth/token", &alone, Some("portal")).await.expect(400);
     assert_eq!(error(&refused), "unauthorized_client");
     concord.nobody().post("/oauth/token", &serde_json::json!({})).await.expect(400);
+}
+
+async fn nobody_tries_until_a_secret_fits(concord: &Concord) {
+    let ask = async |secret: &str| {
+        use base64::Engine as _;
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("portal:{secret}"));
+        let ask = concord.nobody().ask(concord_tests::client::Method::POST, "/oauth/revoke");
+        let ask = ask.header("authorization", &format!("Basic {pair}"));
+        ask.body("application/x-www-form-urlencoded", "token=x").await
+    };
+    let right = form(&[("", super::SECRET)]).trim_start_matches('=').to_owned();
+    for _ in 0..30 {
+        assert_eq!(error(&ask("guess").await.expect(401)), "invalid_client");
+    }
+    let refused = ask(&right).await.expect(429);
+    assert_eq!((error(&refused).as_str(), refused.header("retry-after")), ("temporarily_unavailable", "60"));
+    // Other clients are not held up, and this one no longer than the minute.
+    post(concord, "/oauth/revoke", &[("token", "x")], Some("checker")).await.expect(200);
+    concord.later(60_000);
+    ask(&right).await.expect(200);
 }
 
 async fn a_token_is_revoked_at_once(concord: &Concord) {

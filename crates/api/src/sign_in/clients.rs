@@ -1,6 +1,7 @@
 //! Who may ask: the clients of the settings and those that commands have registered, and whether one is who it says.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use concord_signin::authentication::{Claimed, UNKNOWN};
@@ -80,8 +81,21 @@ impl SignIn {
     }
 
     /// The client that a request is from, if it proves who it is. An assertion is remembered, so that it is not believed again.
-    pub(crate) async fn authenticated(&self, claimed: &Claimed) -> Result<Client, Fault> {
+    /// From an address where it failed often nobody looks at more of its attempts until the minute is over.
+    pub(crate) async fn authenticated(&self, claimed: &Claimed, address: Option<IpAddr>) -> Result<Client, Fault> {
         let client = self.client(claimed.client()).await?.ok_or(UNKNOWN)?;
+        let (id, now_s) = (client.id.clone(), self.now_s());
+        if let Some(seconds) = self.attempts.wait_s(&id, address, now_s) {
+            return Err(ApiError::Throttled(seconds).into());
+        }
+        let proven = self.proven(claimed, client).await;
+        if matches!(proven, Err(Fault::Refused(_))) {
+            self.attempts.failed(&id, address, now_s);
+        }
+        proven
+    }
+
+    async fn proven(&self, claimed: &Claimed, client: Client) -> Result<Client, Fault> {
         claimed.fits(&client)?;
         let Claimed::Signed(assertion) = claimed else { return Ok(client) };
         let (audience, now_s) = (self.token_endpoint(), self.now_s());

@@ -20,6 +20,14 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// How many seconds the client has to wait, if it has asked too often.
+    pub(crate) fn wait_s(&self) -> Option<u32> {
+        match self {
+            Fault::Failed(ApiError::Throttled(seconds)) => Some(*seconds),
+            _ => None,
+        }
+    }
+
     /// A refusal, and a failure as one, for where only refusals can be told. The cause of a failure goes into the log.
     pub(crate) fn as_refusal(&self) -> OauthError {
         match self {

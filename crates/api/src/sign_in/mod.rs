@@ -4,6 +4,7 @@
 //! kept is `concord_store::sign_in`. Here stands what happens in which order, each in one transaction.
 
 mod apps;
+mod attempts;
 mod choice;
 mod clients;
 mod exchange;
@@ -53,6 +54,7 @@ pub struct SignIn {
     leeway_s: i64,
     clients: clients::Registry,
     keys: keys::SigningKeys,
+    attempts: attempts::Attempts,
     remembered: Cache<String, Arc<Verified>>,
     origins: RwLock<HashSet<String>>,
     counters: TokenCounters,
@@ -78,6 +80,7 @@ impl SignIn {
             leeway_s: config.clock_leeway_seconds,
             clients: clients::Registry::new(config)?,
             keys: keys::SigningKeys::new(sealing),
+            attempts: attempts::Attempts::default(),
             remembered: Cache::new(REMEMBERED),
             origins: RwLock::default(),
             settings,

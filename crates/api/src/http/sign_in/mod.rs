@@ -97,7 +97,8 @@ async fn client(request: &HttpRequest, payload: &mut Payload, sign_in: &SignIn) 
     };
     let form = form(request, payload).await?;
     let claimed = Claimed::read(header, &form)?;
-    Ok((sign_in.authenticated(&claimed).await?, form))
+    let address = request.peer_addr().map(|peer| peer.ip());
+    Ok((sign_in.authenticated(&claimed, address).await?, form))
 }
 
 /// An answer that nobody keeps (RFC 6749 section 5.1).
@@ -111,12 +112,14 @@ fn unkept(status: StatusCode) -> HttpResponseBuilder {
 fn answered(request: &HttpRequest, result: Result<Map<String, Value>, Fault>) -> HttpResponse {
     match result {
         Ok(members) => unkept(StatusCode::OK).content_type("application/json").body(Value::Object(members).to_string()),
-        Err(fault) => refused(request, fault.as_refusal()),
+        Err(fault) => refused(request, &fault),
     }
 }
 
-fn refused(request: &HttpRequest, error: OauthError) -> HttpResponse {
+fn refused(request: &HttpRequest, fault: &Fault) -> HttpResponse {
+    let (error, wait_s) = (fault.as_refusal(), fault.wait_s());
     let status = match error.code {
+        _ if wait_s.is_some() => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
         ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -126,8 +129,8 @@ fn refused(request: &HttpRequest, error: OauthError) -> HttpResponse {
     if status == StatusCode::UNAUTHORIZED && request.headers().contains_key(header::AUTHORIZATION) {
         builder.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"concord\""));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        builder.insert_header((header::RETRY_AFTER, "1"));
+    if status == StatusCode::SERVICE_UNAVAILABLE || wait_s.is_some() {
+        builder.insert_header((header::RETRY_AFTER, wait_s.unwrap_or(1).to_string()));
     }
     let told = json!({"error": error.code.name(), "error_description": error.text});
     builder.content_type("application/json").body(told.to_string())

@@ -12,7 +12,7 @@ use crate::sign_in::Fault;
 pub(super) async fn serve(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
     match revoke(&request, &mut payload, &server).await {
         Ok(()) => unkept(StatusCode::OK).finish(),
-        Err(fault) => refused(&request, fault.as_refusal()),
+        Err(fault) => refused(&request, &fault),
     }
 }
 

@@ -12,14 +12,14 @@ use crate::sign_in::Fault;
 pub(super) async fn openid(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     match sign_in(&server) {
         Ok(sign_in) => document(described::openid(&sign_in.issuer)),
-        Err(fault) => refused(&request, fault.as_refusal()),
+        Err(fault) => refused(&request, &fault),
     }
 }
 
 pub(super) async fn jwks(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     match keys(&server).await {
         Ok(keys) => document(keys),
-        Err(fault) => refused(&request, fault.as_refusal()),
+        Err(fault) => refused(&request, &fault),
     }
 }
 
