@@ -62,6 +62,9 @@ pub struct Grant {
     pub used_s: i64,
 }
 
+/// How many of what a person has let one app do go on beside a new one: an app is on some devices, and not on more.
+const KEPT: i64 = 9;
+
 type Row = (Text, Text, Text, Text, Text, Text, Text, Text, BigInt, BigInt, BigInt, BigInt);
 
 /// Those that have not ended.
@@ -74,11 +77,18 @@ fn live(now_s: i64) -> Sql {
 }
 
 impl Transaction<'_> {
-    /// Stores what a person lets an app do.
+    /// Stores what a person lets an app do. Of what they have let the same app do before, the last few go on.
     ///
     /// # Errors
     /// When the database fails.
     pub fn begin_grant(&mut self, new: &NewGrant, now_s: i64) -> Result<(), StoreError> {
+        let one_app = |sql: Sql| {
+            let sql = sql.sql(" WHERE ended = 0 AND person = ").bind(new.person.as_str());
+            sql.sql(" AND client = ").bind(new.client.as_str())
+        };
+        let kept = one_app(Sql::new("SELECT id FROM sign_in_grant")).sql(" ORDER BY begun DESC, id LIMIT ").bind(KEPT);
+        let end = one_app(Sql::new("UPDATE sign_in_grant SET ended = ").bind(now_s));
+        self.run(end.sql(" AND id NOT IN (").append(kept).sql(")"))?;
         let mut sql = into(
             "sign_in_grant",
             "id, client, person, patient, scope, consent, choice, browser, authenticated, begun, lasts, used, ended",

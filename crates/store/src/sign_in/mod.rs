@@ -8,6 +8,8 @@ mod client;
 mod grant;
 mod key;
 mod session;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use client::StoredClient;
@@ -41,6 +43,11 @@ impl Transaction<'_> {
             let sql = Sql::new("DELETE FROM ").sql(table).sql(" WHERE expires <= ").bind(now_s - kept_s);
             forgotten += self.run(sql)?;
         }
+        // What was chosen is shown for a year when the app asks again.
+        let long_ago = now_s - 366 * 86_400;
+        let grants =
+            Sql::new("DELETE FROM sign_in_grant WHERE lasts <= ").bind(long_ago).sql(" OR (ended <> 0 AND ended <= ");
+        forgotten += self.run(grants.bind(long_ago).sql(")"))?;
         let sessions = Sql::new("DELETE FROM sign_in_session WHERE begun <= ").bind(sessions_s);
         Ok(forgotten + self.run(sessions)?)
     }
