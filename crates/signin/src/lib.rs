@@ -13,6 +13,7 @@ pub mod id_token;
 pub mod jwk;
 pub mod kinds;
 pub mod pkce;
+pub mod relying;
 pub mod scope;
 pub mod seal;
 pub mod secret;

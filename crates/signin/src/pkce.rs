@@ -17,11 +17,16 @@ pub fn is_verifier(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
 }
 
+/// The challenge that is made of a verifier.
+#[must_use]
+pub fn challenge(verifier: &str) -> String {
+    crate::base64url(digest::digest(&digest::SHA256, verifier.as_bytes()).as_ref())
+}
+
 /// Whether the verifier is the one that the challenge was made of.
 #[must_use]
 pub fn proves(verifier: &str, challenge: &str) -> bool {
-    let made = crate::base64url(digest::digest(&digest::SHA256, verifier.as_bytes()).as_ref());
-    is_verifier(verifier) && secret::same(&made, challenge)
+    is_verifier(verifier) && secret::same(&self::challenge(verifier), challenge)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod apps;
 mod attacks;
+mod federation;
 mod flow;
 mod systems;
 

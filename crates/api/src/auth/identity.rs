@@ -73,6 +73,12 @@ impl Person {
 }
 
 impl PersonIdentifier {
+    /// How well their identity is proven.
+    #[must_use]
+    pub fn proofing(&self) -> Proofing {
+        self.credentials.proofing
+    }
+
     /// The caller, once the store has found the one active resource of type [`Person::resource_type`] with this
     /// identifier. `id` is its logical id.
     #[must_use]

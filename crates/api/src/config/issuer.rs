@@ -84,7 +84,7 @@ impl IssuerKind {
 }
 
 impl Jwks {
-    fn parse(text: &str) -> Option<Jwks> {
+    pub(super) fn parse(text: &str) -> Option<Jwks> {
         if !text.contains("://") {
             return (!text.is_empty()).then(|| Jwks::File(PathBuf::from(text)));
         }

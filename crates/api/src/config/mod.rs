@@ -8,6 +8,7 @@ mod field;
 mod group;
 mod issuer;
 mod page;
+mod provider;
 mod sign_in;
 mod source;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use field::Variable;
 pub(crate) use issuer::OWN_CLIENT;
 pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
 pub use page::markdown;
+pub use provider::ProviderConfig;
 pub use sign_in::SignInConfig;
 use source::{File, Variables};
 
@@ -172,6 +174,9 @@ pub struct Config {
     /// https, or http on this machine.
     #[config(deserialize_with = sign_in::group)]
     pub sign_in: Option<SignInConfig>,
+    /// The login services that people sign in with, where this server gives out tokens itself.
+    #[config(default = [], deserialize_with = provider::list)]
+    pub providers: Vec<ProviderConfig>,
     /// What kind an app is that no `[[clients]]` table names. With `third-party` it sees what the patient's Consents permit
     /// it by name, and proposes sharing choices; a system that is not registered suspends nobody and makes nobody a proxy,
     /// unless its issuer gives it every right (`system/*.cruds`).

@@ -3,7 +3,7 @@
 use confique::Config;
 use confique::meta::Field;
 
-use super::{ClientConfig, IssuerConfig, SignInConfig, group, source};
+use super::{ClientConfig, IssuerConfig, ProviderConfig, SignInConfig, group, source};
 
 const TOP: &str = "\
 # Settings
@@ -50,6 +50,16 @@ its place: a JSON object with the same keys, `{}` for all defaults. It needs `pu
 |---|---|---|---|
 ";
 
+const PROVIDERS: &str = "
+## Login services
+
+Every `[[providers]]` table of the file names one login service that people sign in with at this server. The variable \
+`CONCORD_PROVIDERS` takes the place of all of them: a JSON array of objects with the same keys.
+
+| key | default | expected | meaning |
+|---|---|---|---|
+";
+
 const EXAMPLE: &str = r#"
 ```toml
 listen = "0.0.0.0:8080"
@@ -77,11 +87,14 @@ purposes = ["TREAT"]
 #[must_use]
 pub fn markdown() -> String {
     // These have tables of their own.
-    let single = rows::<super::Config>(Some(source::variable), |key| !["issuers", "clients", "sign_in"].contains(&key));
+    let single = rows::<super::Config>(Some(source::variable), |key| {
+        !["issuers", "clients", "sign_in", "providers"].contains(&key)
+    });
     let issuer = rows::<IssuerConfig>(Some(source::issuer_variable), |_| true);
     let client = rows::<ClientConfig>(None, |_| true);
     let sign_in = rows::<SignInConfig>(None, |_| true);
-    [TOP, &single, ISSUERS, &issuer, CLIENTS, &client, SIGN_IN, &sign_in, EXAMPLE].concat()
+    let provider = rows::<ProviderConfig>(None, |_| true);
+    [TOP, &single, ISSUERS, &issuer, CLIENTS, &client, SIGN_IN, &sign_in, PROVIDERS, &provider, EXAMPLE].concat()
 }
 
 /// The rows of a group's table.

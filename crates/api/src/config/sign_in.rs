@@ -46,8 +46,13 @@ pub struct SignInConfig {
 impl Config {
     /// What sign-in needs of the other settings.
     pub(super) fn check_sign_in(&self) -> Result<(), ConfigError> {
-        let Some(sign_in) = &self.sign_in else { return Ok(()) };
         let refused = |text: &str| Err(ConfigError::new(format!("setting sign_in: {text}")));
+        let Some(sign_in) = &self.sign_in else {
+            return match self.providers.is_empty() {
+                true => Ok(()),
+                false => refused("it has to be set where people sign in with providers"),
+            };
+        };
         let local = url::Url::parse(&self.public_url).is_ok_and(|url| issuer::is_this_machine(&url));
         if !self.public_url.starts_with("https://") && !local {
             return refused(

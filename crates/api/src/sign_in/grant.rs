@@ -117,6 +117,7 @@ impl SignIn {
             consent: String::new(),
             choice: serde_json::to_string(choice).map_err(|error| ApiError::Internal(error.to_string()))?,
             browser: if bound { granting.signed_in.session.clone() } else { String::new() },
+            strength: granting.signed_in.strength,
             authenticated_s: granting.signed_in.since_s,
             lasts_s: ends_s,
         };

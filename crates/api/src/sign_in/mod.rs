@@ -9,6 +9,7 @@ mod choice;
 mod clients;
 mod exchange;
 mod fault;
+mod federation;
 mod grant;
 mod inspect;
 mod keys;
@@ -54,6 +55,7 @@ pub struct SignIn {
     leeway_s: i64,
     clients: clients::Registry,
     keys: keys::SigningKeys,
+    providers: Vec<federation::Provider>,
     attempts: attempts::Attempts,
     remembered: Cache<String, Arc<Verified>>,
     origins: RwLock<HashSet<String>>,
@@ -80,6 +82,7 @@ impl SignIn {
             leeway_s: config.clock_leeway_seconds,
             clients: clients::Registry::new(config)?,
             keys: keys::SigningKeys::new(sealing),
+            providers: federation::providers(config, &counters)?,
             attempts: attempts::Attempts::default(),
             remembered: Cache::new(REMEMBERED),
             origins: RwLock::default(),
@@ -95,6 +98,11 @@ impl SignIn {
     /// Whether people can sign in.
     #[must_use]
     pub fn has_provider(&self) -> bool {
+        self.settings.development_provider || !self.providers.is_empty()
+    }
+
+    /// Whether everybody may be anybody.
+    pub(crate) fn is_for_development(&self) -> bool {
         self.settings.development_provider
     }
 

@@ -11,6 +11,8 @@ pub(crate) struct SignedIn {
     pub(crate) person: String,
     /// Since when, in seconds since 1970.
     pub(crate) since_s: i64,
+    /// How strongly, 1 to 3; 0 when nothing is said.
+    pub(crate) strength: i16,
     /// The hash of the session.
     pub(crate) session: String,
     /// What a form of this session has to bring along, so that no other page can send it.
@@ -38,20 +40,26 @@ impl SignIn {
         Ok(found.map(|found| SignedIn {
             person: found.person,
             since_s: found.begun_s,
+            strength: found.strength,
             session,
             form_token: form_token(cookie),
         }))
     }
 
     /// Signs somebody in: the cookie. The session that the browser had ends, so that nobody can have given it to them.
-    pub(crate) async fn begin_session(&self, person: String, before: Option<&str>) -> Result<String, Fault> {
+    pub(crate) async fn begin_session(
+        &self,
+        person: String,
+        strength: i16,
+        before: Option<&str>,
+    ) -> Result<String, Fault> {
         let cookie = secret::fresh(Kind::Session)?;
         let (hash, before, now_s) = (secret::hash(&cookie), before.map(secret::hash), self.now_s());
         let begin = move |transaction: &mut concord_store::transaction::Transaction<'_>| {
             let begun = before
                 .as_deref()
                 .map_or(Ok(()), |before| transaction.end_session(before, now_s))
-                .and_then(|()| transaction.begin_session(&hash, &person, now_s));
+                .and_then(|()| transaction.begin_session(&hash, &person, strength, now_s));
             (begun, Vec::new())
         };
         self.service.store.change(begin).await?;

@@ -70,6 +70,7 @@ impl SignIn {
             patient: Some(token.patient.clone()).filter(|id| !id.is_empty()),
             credentials: Credentials {
                 login: Some(login(&[self.issuer.as_str(), &subject].join("\n"))),
+                authentication: u8::try_from(token.strength).ok().filter(|level| (1..=3).contains(level)),
                 app: client.app(),
                 purposes: client.known_purposes(),
                 ..Credentials::default()
@@ -80,7 +81,7 @@ impl SignIn {
             identity: Identity::Known(Arc::new(caller)),
             expires_s: token.expires_s,
             identity_proofing_level: None,
-            authentication_assurance_level: None,
+            authentication_assurance_level: u8::try_from(token.strength).ok().filter(|level| *level > 0),
             purpose_of_use: Vec::new(),
             roles: Vec::new(),
         });

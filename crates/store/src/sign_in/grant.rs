@@ -27,6 +27,8 @@ pub struct NewGrant {
     pub choice: String,
     /// The hash of the session without which it ends; empty for one that goes on without.
     pub browser: String,
+    /// How strongly the person signed in, 1 to 3; 0 when nothing is said.
+    pub strength: i16,
     /// When the person signed in.
     pub authenticated_s: i64,
     /// When it ends by itself.
@@ -91,7 +93,7 @@ impl Transaction<'_> {
         self.run(end.sql(" AND id NOT IN (").append(kept).sql(")"))?;
         let mut sql = into(
             "sign_in_grant",
-            "id, client, person, patient, scope, consent, choice, browser, authenticated, begun, lasts, used, ended",
+            "id, client, person, patient, scope, consent, choice, browser, strength, authenticated, begun, lasts, used, ended",
         );
         let text = |text: &str| Bind::Text(text.to_owned());
         sql.push_row([
@@ -103,6 +105,7 @@ impl Transaction<'_> {
             text(&new.consent),
             text(&new.choice),
             text(&new.browser),
+            new.strength.into(),
             new.authenticated_s.into(),
             now_s.into(),
             new.lasts_s.into(),

@@ -7,6 +7,7 @@ mod assertion;
 mod client;
 mod grant;
 mod key;
+mod pending;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod token;
 pub use client::StoredClient;
 pub use grant::{Grant, NewGrant};
 pub use key::StoredKey;
+pub use pending::Pending;
 pub use session::Session;
 pub use token::{AccessToken, Code, Known, NewAccess, Taken};
 
@@ -23,8 +25,13 @@ use crate::statement::Sql;
 use crate::transaction::Transaction;
 
 /// How long after it has expired something is kept, in seconds: a code that comes again tells for a day that it was stolen.
-const KEPT: [(&str, i64); 4] =
-    [("sign_in_code", 86_400), ("sign_in_refresh", 0), ("sign_in_access", 0), ("sign_in_assertion", 0)];
+const KEPT: [(&str, i64); 5] = [
+    ("sign_in_code", 86_400),
+    ("sign_in_refresh", 0),
+    ("sign_in_access", 0),
+    ("sign_in_assertion", 0),
+    ("sign_in_pending", 0),
+];
 
 /// Starts `INSERT INTO table (columns) VALUES (`.
 fn into(table: &'static str, columns: &'static str) -> Sql {

@@ -1,7 +1,7 @@
 //! Sessions of browsers.
 
 use diesel::Queryable;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, SmallInt, Text};
 
 use crate::error::StoreError;
 use crate::sign_in::into;
@@ -13,6 +13,8 @@ use crate::transaction::Transaction;
 pub struct Session {
     /// Who is signed in: a reference.
     pub person: String,
+    /// How strongly they signed in, 1 to 3; 0 when nothing is said.
+    pub strength: i16,
     /// Since when.
     pub begun_s: i64,
     /// When a page was asked for last.
@@ -24,9 +26,9 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn begin_session(&mut self, hash: &str, person: &str, now_s: i64) -> Result<(), StoreError> {
-        let mut sql = into("sign_in_session", "hash, person, begun, seen");
-        sql.push_row([hash.into(), person.into(), now_s.into(), now_s.into()]);
+    pub fn begin_session(&mut self, hash: &str, person: &str, strength: i16, now_s: i64) -> Result<(), StoreError> {
+        let mut sql = into("sign_in_session", "hash, person, strength, begun, seen");
+        sql.push_row([hash.into(), person.into(), strength.into(), now_s.into(), now_s.into()]);
         self.run(sql).map(|_| ())
     }
 
@@ -44,7 +46,9 @@ impl Transaction<'_> {
         let sql = Sql::new("UPDATE sign_in_session SET seen = ").bind(now_s).sql(" WHERE hash = ").bind(hash);
         let sql = sql.sql(" AND begun > ").bind(begun_after_s).sql(" AND seen > ").bind(seen_after_s);
         self.changes += 1;
-        Ok(self.rows::<(Text, BigInt, BigInt), Session>(sql.sql(" RETURNING person, begun, seen"))?.pop())
+        Ok(self
+            .rows::<(Text, SmallInt, BigInt, BigInt), Session>(sql.sql(" RETURNING person, strength, begun, seen"))?
+            .pop())
     }
 
     /// Ends a session, and all that goes on no longer.

@@ -81,7 +81,7 @@ async fn the_last_few_grants_of_an_app_go_on_and_old_ones_are_forgotten() {
             assert_eq!(left, ["19", "18", "17", "16", "15", "14", "13", "12", "11", "10"]);
             assert!(transaction.grants_of("Patient/a", 1_000)?.is_empty());
             transaction.add_code("h", &code("f"))?;
-            transaction.begin_session("s", "Patient/a", 10)?;
+            transaction.begin_session("s", "Patient/a", 2, 10)?;
             assert_eq!(transaction.forget_expired_sign_in(60 + 86_399, 9)?, 0);
             assert_eq!(transaction.forget_expired_sign_in(60 + 86_400, 10)?, 2);
             assert_eq!(transaction.forget_expired_sign_in(1_000 + 366 * 86_400, 10)?, 20);
@@ -95,7 +95,7 @@ async fn the_last_few_grants_of_an_app_go_on_and_old_ones_are_forgotten() {
 async fn a_session_ends_by_itself_and_by_its_person() {
     for scratch in Scratch::both() {
         let work = |transaction: &mut Transaction<'_>| {
-            transaction.begin_session("s", "Patient/a", 100)?;
+            transaction.begin_session("s", "Patient/a", 0, 100)?;
             assert_eq!(transaction.session_seen("s", 200, 50, 50)?.unwrap().person, "Patient/a");
             assert!(transaction.session_seen("s", 900, 50, 200)?.is_none(), "idle");
             assert!(transaction.session_seen("s", 900, 100, 50)?.is_none(), "old");

@@ -158,7 +158,7 @@ fn page(granting: &Granting, chosen: &Choice, asked: &Form) -> Page {
         .then("<button name=\"decision\" value=\"allow\">Let it in</button>")
         .then("<button name=\"decision\" value=\"deny\" class=\"second\">Do not let it in</button></form>");
     Page {
-        leads_to: Some(granting.request.redirect_uri.clone()),
+        leads_to: vec![granting.request.redirect_uri.clone()],
         ..Page::new(format!("Let {} in?", client.name), body)
     }
 }

@@ -5,6 +5,7 @@
 mod apps;
 mod authorize;
 mod cookies;
+mod federation;
 mod html;
 mod introspect;
 mod page;
@@ -54,6 +55,8 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
         .service(only("/oauth/userinfo").route(web::get().to(userinfo::serve)).route(web::post().to(userinfo::serve)))
         .service(only("/.well-known/openid-configuration").route(web::get().to(well_known::openid)))
         .service(only("/sign-in").route(web::get().to(provider::page)).route(web::post().to(provider::sign_in_as)))
+        .service(only("/sign-in/with").route(web::post().to(federation::send)))
+        .service(only("/sign-in/return").route(web::get().to(federation::come_back)))
         .service(only("/sign-in/style.css").route(web::get().to(page::style)))
         .service(only("/sign-in/decision").route(web::post().to(authorize::decide)))
         .service(only("/sign-out").route(web::post().to(provider::sign_out)))

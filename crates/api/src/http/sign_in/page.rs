@@ -25,20 +25,20 @@ pub(super) struct Page {
     pub(super) status: StatusCode,
     pub(super) title: String,
     pub(super) body: Html,
-    /// The address of an app that a form of the page leads to in the end: browsers ask for it.
-    pub(super) leads_to: Option<String>,
+    /// The addresses that forms of the page lead to in the end: browsers ask for them.
+    pub(super) leads_to: Vec<String>,
     /// `Set-Cookie`.
     pub(super) cookies: Vec<String>,
 }
 
 impl Page {
     pub(super) fn new(title: impl Into<String>, body: Html) -> Page {
-        Page { status: StatusCode::OK, title: title.into(), body, leads_to: None, cookies: Vec::new() }
+        Page { status: StatusCode::OK, title: title.into(), body, leads_to: Vec::new(), cookies: Vec::new() }
     }
 
     /// The answer. What is on a page is not packed: its length would tell of what is secret in it.
     pub(super) fn response(self) -> HttpResponse {
-        let leads_to = self.leads_to.as_deref().and_then(source).unwrap_or_default();
+        let leads_to: String = self.leads_to.iter().filter_map(|address| source(address)).collect();
         let policy = format!(
             "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; frame-ancestors 'none'; base-uri 'none'"
         );

@@ -1,3 +1,4 @@
+DROP TABLE sign_in_pending;
 DROP TABLE sign_in_key;
 DROP TABLE sign_in_assertion;
 DROP TABLE sign_in_session;

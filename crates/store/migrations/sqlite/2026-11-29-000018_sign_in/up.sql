@@ -18,6 +18,7 @@ CREATE TABLE sign_in_grant (
     consent TEXT NOT NULL,
     choice TEXT NOT NULL,
     browser TEXT NOT NULL,
+    strength SMALLINT NOT NULL,
     authenticated BIGINT NOT NULL,
     begun BIGINT NOT NULL,
     lasts BIGINT NOT NULL,
@@ -64,9 +65,22 @@ CREATE INDEX sign_in_access_client ON sign_in_access (client);
 CREATE TABLE sign_in_session (
     hash TEXT NOT NULL PRIMARY KEY,
     person TEXT NOT NULL,
+    strength SMALLINT NOT NULL,
     begun BIGINT NOT NULL,
     seen BIGINT NOT NULL
 );
+
+-- Whom a login service has been asked about, until they come back.
+CREATE TABLE sign_in_pending (
+    hash TEXT NOT NULL PRIMARY KEY,
+    provider TEXT NOT NULL,
+    visit TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    verifier TEXT NOT NULL,
+    request TEXT NOT NULL,
+    expires BIGINT NOT NULL
+);
+CREATE INDEX sign_in_pending_expires ON sign_in_pending (expires);
 
 -- Assertions of clients that have been believed, as long as they could be sent again.
 CREATE TABLE sign_in_assertion (
