@@ -57,9 +57,10 @@ io='actix[a-z-]*|diesel[a-z_]*|tokio[a-z-]*|reqwest|hyper[a-z-]*|mio|socket2|jso
 absent_from concord-fhir "$io|concord-consent|concord-model|concord-store|concord-api"
 absent_from concord-model "$io|concord-consent|concord-store|concord-api"
 absent_from concord-consent "$io|concord-model|concord-store|concord-api"
+absent_from concord-signin "$io|concord-model|concord-store|concord-api"
 # The store knows nothing of who calls, how, or what they may.
-absent_from concord-store 'actix[a-z-]*|reqwest|hyper[a-z-]*|jsonwebtoken|concord-consent|concord-model|concord-api'
-never 'std::(fs|net|env|process|os)\b|\bSystemTime\b|\bInstant::now|std::time::Instant' crates/fhir crates/consent crates/model
+absent_from concord-store 'actix[a-z-]*|reqwest|hyper[a-z-]*|jsonwebtoken|concord-consent|concord-model|concord-signin|concord-api'
+never 'std::(fs|net|env|process|os)\b|\bSystemTime\b|\bInstant::now|std::time::Instant' crates/fhir crates/consent crates/model crates/signin
 
 # A library is named by its path, so that a field or a word of the same name does not count.
 named() { printf '(^|[^A-Za-z0-9_])(%s)::|(^|[[:space:]])(use|extern crate) (%s)([;{]|[[:space:]]|$)' "$1" "$1"; }

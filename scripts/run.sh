@@ -25,6 +25,16 @@ export CONCORD_DATABASE_URL=sqlite:$run/concord.db
 export CONCORD_DEVELOPMENT_ISSUER=true
 export CONCORD_LISTEN=${CONCORD_LISTEN:-127.0.0.1:8080}
 base=http://$CONCORD_LISTEN
+# Sign-in, where nobody else reaches it, and an app of others to connect one's own as (docs/APPS.md).
+case $CONCORD_LISTEN in
+127.* | '[::1]'*)
+    export CONCORD_PUBLIC_URL=$base
+    export CONCORD_SIGN_IN='{"development_provider": true}'
+    ;;
+esac
+export CONCORD_CLIENTS='[{"client": "example-app", "kind": "third-party", "name": "Example app",
+    "about": "It is on your own machine, for trying things.", "redirect_uris": ["http://localhost:3000/callback"],
+    "scope": "openid fhirUser launch/patient offline_access online_access patient/*.cruds user/*.cruds"}]'
 
 say "starting on $base (log: $run/log)"
 "$concord" serve >"$run/log" 2>&1 &
@@ -67,6 +77,7 @@ curl -s $base/fhir/Observation -H "Authorization: Bearer \$(cat $run/tokens/amin
 
 curl -s $base/fhir/AuditEvent?patient=amina\&_pretty=true -H "Authorization: Bearer \$(cat $run/tokens/amina)"
 
+Let an app in as anybody: $base/sign-in (client example-app, docs/APPS.md)
 API description: $base/docs    Stop: Ctrl-C    Start again from nothing: make run FRESH=1
 EOF
 wait "$server"

@@ -93,7 +93,7 @@ pub(crate) fn doors(named: &Named<'_>) -> Vec<Door> {
 
 /// The log of what was asked is compared after every request, and is no door here.
 fn read(named: &Named<'_>) -> Vec<Door> {
-    const PLACES: [&str; 21] = [
+    const PLACES: [&str; 22] = [
         "Observation/{item}",
         "Observation/{item}/_history",
         "Observation/{item}/_history/1",
@@ -114,6 +114,7 @@ fn read(named: &Named<'_>) -> Vec<Door> {
         "Patient/{patient}/$everything",
         "Patient/{patient}/$summary",
         "Patient/{patient}/$who-can-see",
+        "Patient/{patient}/$connected-apps",
         "Patient/{patient}/$due-for-review?by=2030-01-01",
     ];
     let mut all: Vec<Door> = PLACES.iter().map(|place| Door::new(Method::GET, place, named)).collect();

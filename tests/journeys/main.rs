@@ -78,6 +78,7 @@ mod representation;
 mod roles;
 mod search;
 mod sharing;
+mod sign_in;
 mod story;
 mod timeline;
 mod unfiled;

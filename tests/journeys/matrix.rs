@@ -70,6 +70,9 @@ const EVALUATED: [Get; 8] =
 /// Who can see the record of Amina.
 const WHO: [Get; 8] =
     [Without(401), Without(404), Without(200), Without(404), Without(403), Without(404), Without(403), Without(200)];
+/// What she alone does.
+const HERS: [Get; 8] =
+    [Without(401), Without(404), Without(200), Without(404), Without(403), Without(404), Without(403), Without(403)];
 /// What is kept from Amina: for those who may see the Patient, and never to her.
 const DUE: [Get; 8] =
     [Without(401), Without(404), Without(200), Without(404), Without(200), Without(404), Without(200), Without(200)];
@@ -208,6 +211,9 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("POST", "/fhir/Consent/$evaluate", EVALUATED),
     ("GET", "/fhir/Patient/{id}/$who-can-see", WHO),
     ("POST", "/fhir/Patient/{id}/$who-can-see", WHO),
+    ("GET", "/fhir/Patient/{id}/$connected-apps", WHO),
+    ("POST", "/fhir/Patient/{id}/$connected-apps", WHO),
+    ("POST", "/fhir/Patient/{id}/$end-app-access", HERS),
     ("GET", "/fhir/metadata", OPEN),
     ("GET", "/fhir/.well-known/smart-configuration", NOT_CONFIGURED),
     ("GET", "/healthz", OPEN),
@@ -298,6 +304,7 @@ fn filled(path: &str, id: &str) -> String {
     };
     let path = path.replace("/Patient/{id}/", "/Patient/amina/");
     let path = match path.split('/').next_back() {
+        Some("$end-app-access") => format!("{path}?client=nobody"),
         Some("$everything") => format!("{path}?_count=1000"),
         Some("$lastn" | "$duplicates") => format!("{path}?patient=amina"),
         Some("$trend") => format!("{path}?patient=amina&code=85354-9"),

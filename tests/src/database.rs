@@ -3,8 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use diesel::RunQueryDsl as _;
 use diesel::connection::{Connection as _, SimpleConnection as _};
+use diesel::dsl::sql;
 use diesel::pg::PgConnection;
+use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
 /// Which database a journey runs on.
@@ -99,6 +102,34 @@ impl Scratch {
             None => PgConnection::establish(&self.url).expect("the database").batch_execute(statements),
         };
         done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+    }
+
+    /// All that is stored in some tables, as text.
+    ///
+    /// # Panics
+    /// When there is no such table.
+    #[must_use]
+    pub fn everything_in(&self, tables: &[&str]) -> String {
+        let sqlite = self.url.strip_prefix("sqlite:");
+        let texts = |statement: &str| -> Vec<String> {
+            let query = sql::<Text>(statement);
+            let rows = match sqlite {
+                Some(path) => query.load(&mut SqliteConnection::establish(path).expect("the database")),
+                None => query.load(&mut PgConnection::establish(&self.url).expect("the database")),
+            };
+            rows.unwrap_or_else(|error| panic!("{statement}: {error}"))
+        };
+        let rows = tables.iter().flat_map(|table| {
+            let columns = match sqlite {
+                Some(_) => format!("SELECT name FROM pragma_table_info('{table}')"),
+                None => format!(
+                    "SELECT CAST(column_name AS TEXT) FROM information_schema.columns WHERE table_name = '{table}'"
+                ),
+            };
+            let columns: Vec<String> = texts(&columns).iter().map(|name| format!("CAST({name} AS TEXT)")).collect();
+            texts(&format!("SELECT {} FROM {table}", columns.join(" || ' ' || ")))
+        });
+        rows.collect::<Vec<_>>().join("\n")
     }
 
     /// What PostgreSQL answers to a statement of another role, which it refuses.

@@ -13,6 +13,7 @@ pub mod client;
 pub mod cluster;
 pub mod database;
 pub mod examples;
+pub mod login_service;
 pub mod minimal;
 pub mod people;
 pub mod process;

@@ -90,7 +90,12 @@ impl Concord {
 
     /// Another server over the same database, with the same time and the same keys.
     pub async fn another_node(&self) -> Concord {
-        Concord::start(Arc::clone(&self.scratch), self.clock.clone(), &[]).await
+        self.another_node_with(&[]).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn another_node_with(&self, settings: &[(&str, &str)]) -> Concord {
+        Concord::start(Arc::clone(&self.scratch), self.clock.clone(), settings).await
     }
 
     /// Lets the time go on by that many milliseconds.
@@ -213,6 +218,15 @@ fn with_own_app(clients: &str) -> String {
     serde_json::Value::Array(clients).to_string()
 }
 
+/// The settings of sign-in with a key file of this database's own.
+fn with_key_file(sign_in: &str, scratch: &Scratch) -> String {
+    let mut sign_in: serde_json::Value = serde_json::from_str(sign_in).expect("settings of sign-in");
+    if let Some(settings) = sign_in.as_object_mut() {
+        settings.insert("key_file".to_owned(), scratch.folder().join("sign-in.key").display().to_string().into());
+    }
+    sign_in.to_string()
+}
+
 /// The settings of every journey, and some over them.
 fn settings_of(scratch: &Scratch, settings: &[(&str, &str)]) -> Config {
     let key = scratch.folder().join("development-key.pem").display().to_string();
@@ -237,6 +251,8 @@ fn settings_of(scratch: &Scratch, settings: &[(&str, &str)]) -> Config {
     // Of two values for one setting the later one counts.
     let of_test = |wanted: &str| settings.iter().rfind(|(name, _)| *name == wanted).map(|(_, value)| *value);
     let clients = with_own_app(of_test("CONCORD_CLIENTS").unwrap_or("[]"));
-    let own_app = [("CONCORD_CLIENTS", clients.as_str())];
-    Config::load(None, usual.iter().chain(settings).chain(&own_app).copied()).unwrap_or_else(|error| panic!("{error}"))
+    let sign_in = of_test("CONCORD_SIGN_IN").map(|text| with_key_file(text, scratch)).unwrap_or_default();
+    let completed = [("CONCORD_CLIENTS", clients.as_str()), ("CONCORD_SIGN_IN", sign_in.as_str())];
+    Config::load(None, usual.iter().chain(settings).chain(&completed).copied())
+        .unwrap_or_else(|error| panic!("{error}"))
 }

@@ -3,6 +3,7 @@
 //! | question | module |
 //! |---|---|
 //! | who is calling? | [`auth`] |
+//! | how do apps get tokens here? | [`sign_in`] |
 //! | in what order? | [`interact`] |
 //! | how is it stored and found? | [`concord_store`] |
 //! | how is it said over HTTP? | [`http`] |
@@ -17,4 +18,5 @@ pub mod describe;
 pub mod error;
 pub mod http;
 pub mod interact;
+pub mod sign_in;
 pub mod telemetry;

@@ -42,6 +42,8 @@ enum Command {
     Verify(command::verify::VerifyArgs),
     /// Check the audit log, or print where it stands
     Audit(command::audit::AuditArgs),
+    /// Register apps and systems for sign-in, list and revoke them
+    Client(command::client::ClientArgs),
     /// Print a token of the development issuer
     Token(command::token::TokenArgs),
     /// Print the OpenAPI document
@@ -92,6 +94,9 @@ fn run(arguments: Arguments) -> Result<(), String> {
         }
         Command::Audit(audit) => {
             actix_web::rt::System::new().block_on(command::audit::run(&audit, &config, clock, out))
+        }
+        Command::Client(client) => {
+            actix_web::rt::System::new().block_on(command::client::run(&client, &config, clock, out))
         }
         Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
         Command::Openapi | Command::Settings => Ok(()),

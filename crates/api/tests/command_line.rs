@@ -209,3 +209,40 @@ fn an_import_tells_of_what_is_refused_and_goes_on_where_it_stopped() {
     let told = failed(&concord(&folder.0, &["import", "nowhere"], &[]));
     assert!(told.contains("nowhere"), "{told}");
 }
+
+#[test]
+fn clients_are_registered_listed_changed_and_revoked() {
+    let folder = Folder::new();
+    let settings = [
+        ("CONCORD_PUBLIC_URL", "http://localhost:8080"),
+        ("CONCORD_SIGN_IN", "{}"),
+        (
+            "CONCORD_CLIENTS",
+            r#"[{"client": "diary", "scope": "patient/*.rs", "kind": "third-party"}, {"client": "other"}]"#,
+        ),
+    ];
+    let client = |arguments: &[&str]| concord(&folder.0, &[&["client"], arguments].concat(), &settings);
+    let add = ["add", "portal", "--name", "Portal", "--own", "--secret", "--scope", "patient/*.cruds"];
+    let secret = done(&client(&add));
+    assert!(secret.starts_with("concord_cs_") && secret.lines().count() == 1, "{secret}");
+    assert!(failed(&client(&add)).contains("there is a client"));
+    let listed = "diary\tsettings\tthird-party\tpublic\tdiary\tpatient/*.rs\nportal\tregistered\town\tsecret\tPortal\tpatient/*.cruds\n";
+    assert_eq!(done(&client(&["list"])), listed);
+    assert_ne!(done(&client(&["rotate", "portal"])), secret);
+    assert!(failed(&client(&["revoke", "diary"])).contains("in the settings"));
+    assert!(failed(&client(&["rotate", "nobody"])).contains("no client"));
+    for (arguments, told) in [
+        (&["add", "a", "--name", "A", "--scope", "patient/Nonsense.rs"][..], "scope"),
+        (&["add", "a", "--name", "A", "--scope", "openid", "--redirect-uri", "http://app.example/"], "redirect URI"),
+        (&["add", "a", "--name", "A", "--scope", "system/*.rs", "--keys", "nowhere.json"], "nowhere.json"),
+        (&["add", "a", "--name", "A", "--scope", "system/*.rs", "--keys-url", "http://app.example/"], "https"),
+        (&["add", "a", "--name", "A", "--scope", "openid", "--purpose", "FUN"], "FUN"),
+    ] {
+        assert!(failed(&client(arguments)).contains(told), "{arguments:?}");
+    }
+    done(&client(&["revoke", "portal"]));
+    assert!(failed(&client(&["revoke", "portal"])).contains("revoked"));
+    assert!(done(&client(&["list"])).contains("portal\trevoked"));
+    assert!(failed(&client(&add)).contains("revoked"));
+    done(&client(&["forget-keys"]));
+}

@@ -45,6 +45,7 @@ mod private_file;
 mod reindex;
 pub mod rows;
 pub mod search;
+pub mod sign_in;
 mod slot;
 mod snapshot;
 #[cfg(test)]

@@ -49,6 +49,7 @@ fn operations_on_a_record() -> Vec<Row> {
         "Patient/{p}/$access-log",
         "Patient/{p}/$due-for-review",
         "Patient/{p}/$who-can-see",
+        "Patient/{p}/$connected-apps",
         "Observation/$lastn?patient={p}",
         "Observation/$trend?patient={p}&code=85354-9",
         "Observation/$duplicates?patient={p}",
@@ -70,6 +71,11 @@ fn operations_on_a_record() -> Vec<Row> {
         "Consent/$evaluate",
     ];
     rows.extend(asked.map(|path| row(Patient, "GET", path)));
+    let app = parameters(json!([{"name": "client", "valueString": "heart-diary"}]));
+    let end = "Patient/{p}/$end-app-access";
+    rows.extend(by(&[System, Patient, Gp, Stranger, GoalApp], |caller| row(caller, "POST", end).resource(&app)));
+    rows.push(row(Patient, "GET", end));
+    rows.push(row(Patient, "POST", end).note("without a body"));
     let count = parameters(json!([{"name": "_count", "valueInteger": 1}]));
     rows.push(row(Patient, "POST", "Patient/{p}/$everything").resource(&count).note("with a parameter"));
     rows.push(row(Patient, "POST", "Patient/{p}/$everything").note("without a body"));

@@ -79,7 +79,7 @@ impl DevelopmentIssuer {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                create(path, &new_key()?).map_err(failed)?;
+                create_private(path, &new_key()?).map_err(failed)?;
                 // Read what is there now: another process may have been first.
                 std::fs::read_to_string(path).map_err(failed)?
             }
@@ -186,9 +186,9 @@ fn from_pem(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(joined).ok()
 }
 
-/// Puts the key file in place whole and readable by its owner only. When two processes do it at once the first wins and
+/// Puts a key file in place whole and readable by its owner only. When two processes do it at once the first wins and
 /// the second does nothing.
-fn create(path: &Path, pem: &str) -> std::io::Result<()> {
+pub(crate) fn create_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}", Uuid::new_v4()));
     let temporary = path.with_file_name(name);
@@ -197,7 +197,7 @@ fn create(path: &Path, pem: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(&temporary).and_then(|mut file| {
-        file.write_all(pem.as_bytes())?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()
     });
     // A hard link fails where the name is taken, so it never replaces a key that is in use.
@@ -254,7 +254,7 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600);
         }
         assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 1, "nothing else is left behind");
-        create(&folder.path("key.pem"), "another").unwrap();
+        create_private(&folder.path("key.pem"), "another").unwrap();
         assert_eq!(open(&folder).jwks(), first, "a key that is there is never replaced");
     }
 

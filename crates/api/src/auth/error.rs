@@ -42,6 +42,9 @@ pub enum AuthError {
     /// The claims do not say, or say twice, who is calling.
     #[error("{0}")]
     Identity(&'static str),
+    /// The token has the form of one that this server gives out, and does not work.
+    #[error("the token is not one that works here: it has expired, or what it came of has ended")]
+    NotIssued,
     /// The issuer's keys cannot be had at the moment: the server's problem (503), not the caller's.
     #[error("the keys of the token's issuer cannot be fetched at the moment, try again later")]
     KeysUnavailable,
@@ -84,6 +87,7 @@ impl AuthError {
             AuthError::NotYetValid => "not-yet-valid",
             AuthError::Claim(_) => "claim",
             AuthError::Identity(_) => "identity",
+            AuthError::NotIssued => "not-issued",
             AuthError::KeysUnavailable => "keys-unavailable",
         }
     }

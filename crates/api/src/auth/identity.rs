@@ -73,6 +73,12 @@ impl Person {
 }
 
 impl PersonIdentifier {
+    /// How well their identity is proven.
+    #[must_use]
+    pub fn proofing(&self) -> Proofing {
+        self.credentials.proofing
+    }
+
     /// The caller, once the store has found the one active resource of type [`Person::resource_type`] with this
     /// identifier. `id` is its logical id.
     #[must_use]
@@ -141,7 +147,7 @@ pub(super) fn credentials(claims: &Claims, client: &str, reading: &Reading<'_>) 
 }
 
 /// What stands for a sign-in in a tag, where it tells nothing of who it is.
-fn login(who: &str) -> String {
+pub(crate) fn login(who: &str) -> String {
     let digest = super::sha256(who.as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

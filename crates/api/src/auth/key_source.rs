@@ -58,9 +58,32 @@ pub(super) fn client() -> Result<reqwest::Client, KeyError> {
         .map_err(|error| KeyError(format!("cannot set up TLS: {error}")))
 }
 
+/// The bytes of the JWK Set at a URL, as it is now.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub(crate) async fn fetch_keys(url: &str) -> Result<Vec<u8>, KeyError> {
+    let url = Url::parse(url).map_err(|error| KeyError(format!("{url}: {error}")))?;
+    fetch(&url, &client()?).await
+}
+
+/// What a token endpoint answers to a form.
+///
+/// # Errors
+/// When it cannot be reached or answers anything but 200.
+pub(crate) async fn post_form(url: &str, form: String) -> Result<Vec<u8>, KeyError> {
+    let request = client()?.post(url).header("content-type", "application/x-www-form-urlencoded");
+    body(url, request.header("accept", "application/json").body(form)).await
+}
+
 async fn fetch(url: &Url, client: &reqwest::Client) -> Result<Vec<u8>, KeyError> {
-    let failed = |error: reqwest::Error| KeyError(format!("cannot fetch {url}: {}", innermost(&error)));
     let request = client.get(url.clone()).header("accept", "application/jwk-set+json, application/json");
+    body(url.as_str(), request).await
+}
+
+/// The body of an answer, which is no larger than a JWK Set may be.
+async fn body(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, KeyError> {
+    let failed = |error: reqwest::Error| KeyError(format!("cannot fetch {url}: {}", innermost(&error)));
     let mut response = request.send().await.map_err(failed)?;
     if response.status() != reqwest::StatusCode::OK {
         return Err(KeyError(format!("cannot fetch {url}: it answers {}", response.status().as_u16())));

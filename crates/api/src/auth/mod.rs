@@ -24,8 +24,10 @@ mod verifier_tests;
 
 pub use assurance::{ProofingLevel, Role};
 pub use error::AuthError;
+pub(crate) use identity::login;
 pub use identity::{Identity, Person, PersonIdentifier, Verified};
 pub use key_source::KeyError;
+pub(crate) use key_source::{fetch_keys, post_form};
 pub use token::bearer;
 pub use verifier::Verifier;
 
@@ -34,7 +36,7 @@ use aws_lc_rs::digest;
 /// A SHA-256 digest.
 type Sha256 = [u8; 32];
 
-fn sha256(bytes: &[u8]) -> Sha256 {
+pub(crate) fn sha256(bytes: &[u8]) -> Sha256 {
     let mut sum = [0; 32];
     for (to, from) in sum.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
         *to = *from;

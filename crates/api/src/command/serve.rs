@@ -17,12 +17,13 @@ use crate::auth::Verifier;
 use crate::auth::development::{self, DevelopmentIssuer};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::describe::{capability, openapi, smart};
+use crate::describe::{capability, openapi, sign_in as describe_sign_in, smart};
 use crate::http::{self, Answers, Bodies, Health, Manners, Pace, Refusals, Server};
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::audit::heads::HeadFile;
 use crate::interact::maintenance::label_backlog;
+use crate::sign_in::SignIn;
 use crate::telemetry::{self, Metrics};
 
 /// How often what has been logged is added to the chain.
@@ -36,6 +37,9 @@ const CLOCK_EVERY: Duration = Duration::from_secs(10);
 
 /// How far clocks may be apart before that is told, in milliseconds.
 const CLOCK_TOLD_MS: u64 = 1_000;
+
+/// How often what of sign-in has expired is forgotten.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
 
 /// How long the line and the headers of a request may take to arrive.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -193,6 +197,7 @@ pub struct Bound {
     _labelling: Background,
     _clock: Background,
     health: Option<Health>,
+    _tidying: Option<Background>,
     // After the server, so that what it has answered last is in the chain too.
     _chaining: Background,
 }
@@ -235,17 +240,18 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     if let Some(health) = &health {
         tracing::info!(health = %health.address, "health, readiness and metrics are answered here too");
     }
+    let tidying = server.sign_in.clone().map(Background::tidying).transpose()?;
     let origins = config.cors_origins.clone();
     let still = Duration::from_secs(config.connection_timeout_seconds);
     let manners = Manners { still, given_up: server.metrics.given_up() };
     let mut http = HttpServer::new(move || {
         App::new()
             .app_data(server.clone())
-            .wrap(cors(&origins))
+            .wrap(cors(&origins, server.sign_in.clone()))
             .wrap(Compress::default())
             .wrap(from_fn(http::traced))
             .wrap(from_fn(http::mannered))
-            .configure(http::routes)
+            .configure(|config| http::routes(config, server.sign_in.as_deref()))
     })
     .on_connect(move |socket, extensions| http::opened(socket, extensions, &manners))
     .client_request_timeout(HEAD_WITHIN)
@@ -258,7 +264,8 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
         http = http.workers(workers);
     }
     let address = http.addrs().first().copied().unwrap_or(config.listen);
-    Ok(Bound { address, server: http.run(), _labelling: labelling, _clock: asking, health, _chaining: chaining })
+    let (_labelling, _clock, _tidying, _chaining) = (labelling, asking, tidying, chaining);
+    Ok(Bound { address, server: http.run(), _labelling, _clock, _tidying, health, _chaining })
 }
 
 /// Something that a thread of its own does now and then while the server runs, and once more when it has stopped.
@@ -330,6 +337,16 @@ impl Background {
         })
     }
 
+    /// Forgets what of sign-in has expired, and makes new signing keys.
+    fn tidying(sign_in: Arc<SignIn>) -> Result<Background, String> {
+        Background::start("sign-in", TIDY_EVERY, move |runtime, ends| {
+            if !ends && let Err(fault) = runtime.block_on(sign_in.tidy()) {
+                tracing::warn!(%fault, "sign-in could not be tidied; it is tried again");
+            }
+            false
+        })
+    }
+
     /// Hands on the labels that were more than one write may.
     fn labelling(service: Arc<Service>) -> Result<Background, String> {
         Background::start("label-backlog", LABEL_EVERY, move |runtime, ends| {
@@ -383,6 +400,11 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     }
     let now_ms = clock.now_ms();
     let service = super::open(config, clock, metrics.clone()).await?;
+    let sign_in = SignIn::open(config, &service, metrics.tokens()).await?;
+    let smart = match &sign_in {
+        Some(own) => Some(describe_sign_in::smart(&config.public_url, own.has_provider())),
+        None => smart::configuration(&config.issuers),
+    };
     Ok(Server {
         pace: Pace::per_minute(config.requests_per_minute),
         bodies: Bodies::new(
@@ -394,7 +416,8 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         answers: Answers::new(config.max_answer_bytes, config.max_answer_bytes_together),
         refusals: Arc::new(Refusals::new(metrics.refusals())),
         capabilities: capability::Statement::new(&service.base, now_ms),
-        smart: smart::configuration(&config.issuers),
+        smart,
+        sign_in,
         service,
         verifier: Arc::new(verifier),
         clock_limit: Duration::from_secs(config.clock_limit_seconds.into()),
@@ -403,8 +426,8 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     })
 }
 
-/// Browsers may call from the configured origins and from no others.
-fn cors(origins: &[String]) -> Cors {
+/// Browsers may call from the configured origins, from those of registered clients, and from no others.
+fn cors(origins: &[String], sign_in: Option<Arc<SignIn>>) -> Cors {
     let mut cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
         .allowed_headers([
@@ -433,6 +456,10 @@ fn cors(origins: &[String]) -> Cors {
             "x-request-id",
         ])
         .max_age(3600);
+    if let Some(sign_in) = sign_in {
+        cors =
+            cors.allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| sign_in.knows_origin(origin)));
+    }
     for origin in origins {
         cors = if origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };
     }

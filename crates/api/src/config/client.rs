@@ -2,9 +2,10 @@
 
 use concord_consent::caller::App;
 use concord_consent::purpose::Purpose;
+use concord_signin::client::{Authentication, Client};
 use serde::de::{Deserializer, Error as _};
 
-use super::{field, group, issuer};
+use super::{Jwks, field, group, issuer};
 
 /// A registered app or system.
 #[derive(Clone, Debug, PartialEq, Eq, confique::Config)]
@@ -27,6 +28,74 @@ pub struct ClientConfig {
     /// Default: not bounded
     #[config(deserialize_with = purposes)]
     pub purposes: Option<Vec<Purpose>>,
+    /// The scopes that it may ask this server for, separated by spaces. With it the client is one of the sign-in of this server
+    /// (`[sign_in]`).
+    ///
+    /// Default: it gets no tokens here
+    #[config(deserialize_with = scope)]
+    pub scope: Option<String>,
+    /// What it is called, on the page where a person lets it in.
+    ///
+    /// Default: the client id
+    #[config(deserialize_with = words)]
+    pub name: Option<String>,
+    /// What it does, in a plain sentence for the same page.
+    ///
+    /// Default: nothing is said
+    #[config(deserialize_with = words)]
+    pub about: Option<String>,
+    /// Where it is sent back to after sign-in: a list of addresses, compared character by character.
+    #[config(default = [], deserialize_with = redirect_uris)]
+    pub redirect_uris: Vec<String>,
+    /// The SHA-256 of its secret in hexadecimal (`printf %s "$SECRET" | sha256sum`), where it proves who it is by one.
+    ///
+    /// Default: it has none
+    #[config(deserialize_with = secret_sha256)]
+    pub secret_sha256: Option<String>,
+    /// Where its public keys are (a JWK Set with RS384 or ES384 keys), where it proves who it is by signing: an https URL, http
+    /// only on this machine.
+    ///
+    /// Default: it has none
+    #[config(deserialize_with = issuer::jwks)]
+    pub keys: Option<Jwks>,
+    /// Whether it may introspect the tokens of other clients, as a resource server does.
+    #[config(default = false, deserialize_with = field::switch)]
+    pub introspects: bool,
+}
+
+impl ClientConfig {
+    /// What is registered of it for the sign-in of this server, if it is one of its clients. Keys in a file are read now.
+    ///
+    /// # Errors
+    /// One line, when the registration is no good.
+    pub fn of_sign_in(&self) -> Result<Option<Client>, String> {
+        let Some(scope) = &self.scope else { return Ok(None) };
+        let failed = |text: String| format!("setting clients: {:?}: {text}", self.client);
+        let authentication = match (&self.secret_sha256, &self.keys) {
+            (None, None) => Authentication::None,
+            (Some(hash), None) => Authentication::Secret(hash.clone()),
+            (None, Some(Jwks::Url(url))) => Authentication::KeysAt(url.to_string()),
+            (None, Some(Jwks::File(path))) => Authentication::Keys(
+                std::fs::read_to_string(path).map_err(|error| failed(format!("{}: {error}", path.display())))?,
+            ),
+            (Some(_), Some(_)) => {
+                return Err(failed("it has secret_sha256 and keys, and may have only one".to_owned()));
+            }
+        };
+        let client = Client {
+            id: self.client.clone(),
+            name: self.name.clone().unwrap_or_else(|| self.client.clone()),
+            about: self.about.clone(),
+            own: self.kind == App::Own,
+            purposes: self.purposes.as_ref().map(|all| all.iter().map(|one| one.code().to_owned()).collect()),
+            redirect_uris: self.redirect_uris.clone(),
+            scope: scope.clone(),
+            authentication,
+            introspects: self.introspects,
+        };
+        client.check().map_err(failed)?;
+        Ok(Some(client))
+    }
 }
 
 /// All that is known of apps and systems.
@@ -78,5 +147,30 @@ fn purposes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Purpose>, 
     field::texts(deserializer, "one or more codes of v3-ActReason, such as TREAT", |codes| {
         let purposes: Option<Vec<Purpose>> = codes.iter().map(|code| Purpose::parse(code)).collect();
         purposes.filter(|purposes| !purposes.is_empty())
+    })
+}
+
+fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(
+        deserializer,
+        "scopes of SMART separated by spaces, such as launch/patient patient/*.rs",
+        field::non_empty,
+    )
+}
+
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(deserializer, "a few words", field::non_empty)
+}
+
+fn redirect_uris<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    field::texts(deserializer, "addresses such as https://app.example.org/callback", |texts| {
+        texts.iter().all(|text| !text.is_empty()).then_some(texts)
+    })
+}
+
+fn secret_sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::secret(deserializer, "64 lower-case hexadecimal digits", |text| {
+        let hex = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        hex.then(|| text.to_owned())
     })
 }

@@ -110,6 +110,26 @@ pub(super) fn tables<'de, C: Config, D: Deserializer<'de>>(deserializer: D, name
     Ok(groups)
 }
 
+/// A setting that is one table: `[name]` in the file, a JSON object in a variable.
+pub(super) fn one_table<'de, C: Config, D: Deserializer<'de>>(deserializer: D, name: &str) -> Result<C, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let item = match &value {
+        Value::String(text) => serde_json::from_str(text).ok().and_then(from_json),
+        value => Some(value.clone()),
+    };
+    match item {
+        Some(Value::Table(values)) => table(&values).map_err(D::Error::custom),
+        _ => {
+            let keys: Vec<&str> = keys::<C>().collect();
+            let expected = format!(
+                "a table headed [{name}], or in the variable a JSON object, with keys out of {}",
+                keys.join(", ")
+            );
+            Err(D::Error::custom(misfit(&expected, &value)))
+        }
+    }
+}
+
 /// JSON as the file would have it; none where the file cannot.
 fn from_json(value: serde_json::Value) -> Option<Value> {
     Some(match value {

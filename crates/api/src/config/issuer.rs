@@ -84,7 +84,7 @@ impl IssuerKind {
 }
 
 impl Jwks {
-    fn parse(text: &str) -> Option<Jwks> {
+    pub(super) fn parse(text: &str) -> Option<Jwks> {
         if !text.contains("://") {
             return (!text.is_empty()).then(|| Jwks::File(PathBuf::from(text)));
         }
@@ -95,7 +95,7 @@ impl Jwks {
     }
 }
 
-fn is_this_machine(url: &Url) -> bool {
+pub(super) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -135,7 +135,7 @@ fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D
     })
 }
 
-fn jwks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Jwks, D::Error> {
+pub(super) fn jwks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Jwks, D::Error> {
     field::text(deserializer, "an https URL (http only on this machine) or a file path", Jwks::parse)
 }
 

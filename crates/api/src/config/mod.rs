@@ -8,6 +8,8 @@ mod field;
 mod group;
 mod issuer;
 mod page;
+mod provider;
+mod sign_in;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,8 @@ use field::Variable;
 pub(crate) use issuer::OWN_CLIENT;
 pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
 pub use page::markdown;
+pub use provider::ProviderConfig;
+pub use sign_in::SignInConfig;
 
 use crate::interact::Unfiled;
 use source::{File, Variables};
@@ -179,6 +183,13 @@ pub struct Config {
     /// The apps and systems that are registered.
     #[config(default = [], deserialize_with = client::list)]
     pub clients: Vec<ClientConfig>,
+    /// How this server gives out tokens itself. Without this table it gives out none. It needs `public_url`, which is the issuer:
+    /// https, or http on this machine.
+    #[config(deserialize_with = sign_in::group)]
+    pub sign_in: Option<SignInConfig>,
+    /// The login services that people sign in with, where this server gives out tokens itself.
+    #[config(default = [], deserialize_with = provider::list)]
+    pub providers: Vec<ProviderConfig>,
     /// What kind an app is that no `[[clients]]` table names. With `third-party` it sees what the patient's Consents permit
     /// it by name, and proposes sharing choices; a system that is not registered suspends nobody and makes nobody a proxy,
     /// unless its issuer gives it every right (`system/*.cruds`).
@@ -300,6 +311,11 @@ impl Config {
         if let Some(file) = file {
             layer = layer.with_fallback(from_file(&file, &set)?);
         }
+        if layer.sign_in.is_some() && layer.public_url.is_none() {
+            return Err(ConfigError::new(
+                "setting sign_in: public_url has to be set, since it is the issuer of tokens",
+            ));
+        }
         complete(layer)?.check()
     }
 
@@ -320,6 +336,13 @@ impl Config {
                 issuer: Some(DEVELOPMENT_ISSUER.to_owned()),
                 kind: App::Own,
                 purposes: None,
+                scope: None,
+                name: None,
+                about: None,
+                redirect_uris: Vec::new(),
+                secret_sha256: None,
+                keys: None,
+                introspects: false,
             });
         }
         Clients { registered, others: self.unregistered_apps }
@@ -329,12 +352,20 @@ impl Config {
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
-        if self.issuers.is_empty() && !self.development_issuer {
+        if self.issuers.is_empty() && !self.development_issuer && self.sign_in.is_none() {
             remarks.push("issuers: there is none, so no token is believed and nobody can call".to_owned());
         }
         let is_known = |name: &str| {
-            self.issuers.iter().any(|one| one.issuer == name) || (self.development_issuer && name == DEVELOPMENT_ISSUER)
+            self.issuers.iter().any(|one| one.issuer == name)
+                || (self.development_issuer && name == DEVELOPMENT_ISSUER)
+                || (self.sign_in.is_some() && name == self.public_url)
         };
+        if self.sign_in.is_none() {
+            let first = self.clients.iter().find(|client| client.scope.is_some());
+            remarks.extend(first.map(|client| {
+                format!("clients: {:?} has a scope, but there is no [sign_in] that gives out tokens", client.client)
+            }));
+        }
         for client in &self.clients {
             if let Some(issuer) = client.issuer.as_deref().filter(|issuer| !is_known(issuer)) {
                 let client = &client.client;
@@ -363,6 +394,7 @@ impl Config {
                 "setting issuers: {DEVELOPMENT_ISSUER:?} is the development issuer's own name"
             )));
         }
+        self.check_sign_in()?;
         Ok(self)
     }
 }

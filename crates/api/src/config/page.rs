@@ -3,7 +3,7 @@
 use confique::Config;
 use confique::meta::Field;
 
-use super::{ClientConfig, IssuerConfig, group, source};
+use super::{ClientConfig, IssuerConfig, ProviderConfig, SignInConfig, group, source};
 
 const TOP: &str = "\
 # Settings
@@ -40,6 +40,26 @@ of them: a JSON array of objects with the same keys.
 |---|---|---|---|
 ";
 
+const SIGN_IN: &str = "
+## Sign-in
+
+The `[sign_in]` table of the file makes the server give out tokens itself ([APPS](APPS.md)). The variable `CONCORD_SIGN_IN` takes \
+its place: a JSON object with the same keys, `{}` for all defaults. It needs `public_url`.
+
+| key | default | expected | meaning |
+|---|---|---|---|
+";
+
+const PROVIDERS: &str = "
+## Login services
+
+Every `[[providers]]` table of the file names one login service that people sign in with at this server. The variable \
+`CONCORD_PROVIDERS` takes the place of all of them: a JSON array of objects with the same keys.
+
+| key | default | expected | meaning |
+|---|---|---|---|
+";
+
 const EXAMPLE: &str = r#"
 ```toml
 listen = "0.0.0.0:8080"
@@ -66,11 +86,15 @@ purposes = ["TREAT"]
 /// The page.
 #[must_use]
 pub fn markdown() -> String {
-    // These two have tables of their own.
-    let single = rows::<super::Config>(Some(source::variable), |key| !["issuers", "clients"].contains(&key));
+    // These have tables of their own.
+    let single = rows::<super::Config>(Some(source::variable), |key| {
+        !["issuers", "clients", "sign_in", "providers"].contains(&key)
+    });
     let issuer = rows::<IssuerConfig>(Some(source::issuer_variable), |_| true);
     let client = rows::<ClientConfig>(None, |_| true);
-    [TOP, &single, ISSUERS, &issuer, CLIENTS, &client, EXAMPLE].concat()
+    let sign_in = rows::<SignInConfig>(None, |_| true);
+    let provider = rows::<ProviderConfig>(None, |_| true);
+    [TOP, &single, ISSUERS, &issuer, CLIENTS, &client, SIGN_IN, &sign_in, PROVIDERS, &provider, EXAMPLE].concat()
 }
 
 /// The rows of a group's table.

@@ -213,6 +213,8 @@ fn clients_are_what_their_registration_says() {
         (r#"[{"client":"a","purposes":["FUN"]}]"#, "codes of v3-ActReason"),
         (r#"[{"client":"a","purposes":[]}]"#, "codes of v3-ActReason"),
         (r#"[{"client":"a","secret":"s"}]"#, "unknown key"),
+        (r#"[{"client":"a","secret_sha256":"s"}]"#, "64 lower-case hexadecimal digits"),
+        (r#"[{"client":"a","keys":"http://else.example/keys"}]"#, "an https URL"),
         (r#"[{"client":"a"},{"client":"a","kind":"third-party"}]"#, "twice"),
     ] {
         let text = error(load(&[("CONCORD_CLIENTS", json)]));
@@ -279,8 +281,36 @@ fn what_a_variable_overrides_is_not_read() {
 #[test]
 fn the_page_has_a_row_for_every_key() {
     let page = markdown();
-    for key in group::keys::<Config>().filter(|key| !["issuers", "clients"].contains(key)) {
+    for key in group::keys::<Config>().filter(|key| !["issuers", "clients", "sign_in", "providers"].contains(key)) {
         assert!(page.contains(&format!("| `{key}` | `{}` | ", source::variable(key))), "{key}");
     }
     assert!(!page.contains("|  |"), "an empty cell: {page}");
+}
+
+#[test]
+fn sign_in_needs_an_address_that_nobody_reads_along_at() {
+    let of = |url: &str, sign_in: &str, clients: &str| {
+        load(&[("CONCORD_PUBLIC_URL", url), ("CONCORD_SIGN_IN", sign_in), ("CONCORD_CLIENTS", clients)])
+    };
+    assert!(error(load(&[("CONCORD_SIGN_IN", "{}")])).contains("public_url has to be set"));
+    let sign_in = of("http://localhost:8080", "{}", "[]").unwrap().sign_in.unwrap();
+    assert_eq!((sign_in.access_token_seconds, sign_in.development_provider), (300, false));
+    assert!(of("https://phr.example", "{}", "[]").is_ok());
+    assert!(error(of("http://phr.example", "{}", "[]")).contains("https"));
+    let told_once = r#"{"development_provider": true}"#;
+    assert!(of("http://localhost:8080", told_once, "[]").is_ok());
+    assert!(error(of("https://phr.example", told_once, "[]")).contains("development_provider_anywhere"));
+    let twice = r#"{"development_provider": true, "development_provider_anywhere": true}"#;
+    assert!(of("https://phr.example", twice, "[]").is_ok());
+    for (clients, told) in [
+        (r#"[{"client":"a","scope":"patient/Nonsense.rs"}]"#, "scope"),
+        (r#"[{"client":"a","scope":"patient/*.rs","redirect_uris":["http://app.example/"]}]"#, "redirect URI"),
+        (r#"[{"client":"a","scope":"system/*.rs","keys":"no-such-file.json"}]"#, "no-such-file.json"),
+    ] {
+        assert!(error(of("https://phr.example", "{}", clients)).contains(told), "{clients}");
+    }
+    assert!(of("https://phr.example", "{}", r#"[{"client":"a","scope":"openid patient/*.rs"}]"#).is_ok());
+    let table = load_file("public_url = \"https://phr.example\"\n[sign_in]\nsession_hours = 2", &[]).unwrap();
+    assert_eq!(table.sign_in.unwrap().session_hours, 2);
+    assert!(error(of("https://phr.example", r#"{"sesion_hours": 2}"#, "[]")).contains("session_hours"));
 }

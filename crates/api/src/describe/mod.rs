@@ -3,4 +3,5 @@
 pub mod capability;
 pub mod openapi;
 pub mod openapi_interactions;
+pub mod sign_in;
 pub mod smart;

@@ -135,7 +135,11 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         Ok(token) => token,
         Err(error) => return Err(refused(request, server, error, request_id).await),
     };
-    let (verified, fingerprint) = match server.verifier.verify_with_fingerprint(token, now_s).await {
+    let verified = match server.sign_in.as_ref().filter(|sign_in| sign_in.has_issued(token)) {
+        Some(sign_in) => sign_in.verify(token).await,
+        None => server.verifier.verify_with_fingerprint(token, now_s).await,
+    };
+    let (verified, fingerprint) = match verified {
         Ok(verified) => verified,
         Err(error) => return Err(refused(request, server, error, request_id).await),
     };

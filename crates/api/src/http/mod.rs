@@ -16,6 +16,7 @@ mod pace;
 mod refusals;
 mod reply;
 mod share;
+mod sign_in;
 pub mod system;
 mod trace;
 
@@ -27,6 +28,7 @@ use actix_web::web::{self, ServiceConfig};
 use crate::auth::Verifier;
 use crate::describe::capability::Statement;
 use crate::interact::Service;
+use crate::sign_in::SignIn;
 use crate::telemetry::Metrics;
 
 /// What every request needs.
@@ -35,6 +37,8 @@ pub struct Server {
     pub service: Arc<Service>,
     /// Who calls.
     pub verifier: Arc<Verifier>,
+    /// This server as an authorization server, if it is one.
+    pub sign_in: Option<Arc<SignIn>>,
     /// How often apps may ask.
     pub pace: Pace,
     /// What bodies may take.
@@ -70,7 +74,10 @@ fn only(path: &str) -> actix_web::Resource {
 }
 
 /// Every route. What is below the base is told apart by `interact::command`, against which the OpenAPI document is checked.
-pub fn routes(config: &mut ServiceConfig) {
+pub fn routes(config: &mut ServiceConfig, sign_in: Option<&SignIn>) {
+    if let Some(sign_in) = sign_in {
+        sign_in::routes(config, sign_in.has_provider());
+    }
     config
         .service(
             web::scope("/fhir")

@@ -62,7 +62,11 @@ fn takes_gzip(request: &HttpRequest) -> bool {
         (status = 404, description = "No issuer is configured with a token endpoint")))]
 pub async fn smart(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     match &server.smart {
-        Some(document) => HttpResponse::Ok().content_type("application/json").body(document.clone()),
+        // Any page may read what everybody may know (SMART App Launch 2.2, "Considerations for CORS support").
+        Some(document) => HttpResponse::Ok()
+            .content_type("application/json")
+            .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+            .body(document.clone()),
         None => super::error::response(&ApiError::NotFound, &Answer::default(), &request_id(&request)),
     }
 }

@@ -105,6 +105,7 @@ fn keeps_suspension(session: &mut Session<'_, '_>, old: &Version) -> Result<(), 
 
 /// Keeps who makes the version what it is. Whoever labels it, or releases it, makes it nothing else.
 fn keep_giver(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Version) -> Result<Vec<Issue>, ApiError> {
+    end_what_rests_on_it(session, old, new)?;
     if new.deleted {
         return Ok(Vec::new());
     }
@@ -121,6 +122,16 @@ fn keep_giver(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Versio
     };
     session.transaction.set_giver(new.key, &giver)?;
     Ok(Vec::new())
+}
+
+/// Ends what an app was let do by sign-in with this Consent, when it is not active any more.
+fn end_what_rests_on_it(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Version) -> Result<(), ApiError> {
+    if old.is_none() || (!new.deleted && access::stored(new)?.text("status") == Some("active")) {
+        return Ok(());
+    }
+    let now_s = session.transaction.now.div_euclid(1000);
+    session.transaction.end_grants_of_consent(&new.id, now_s)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod agreement;
+mod connected_apps;
 mod correction_request;
 mod due_for_review;
 mod duplicates;
@@ -105,9 +106,11 @@ pub(crate) enum Output {
 pub(crate) const OPERATIONS: &[Operation] = &[
     access_log::OPERATION,
     agreement::OPERATION,
+    connected_apps::LIST,
     correction_request::OPERATION,
     due_for_review::OPERATION,
     duplicates::OPERATION,
+    connected_apps::END,
     evaluate::OPERATION,
     everything::OPERATION,
     lastn::OPERATION,

@@ -1,0 +1,91 @@
+//! Sign-in: whether this server gives out tokens itself, and how.
+
+use std::path::PathBuf;
+
+use serde::de::Deserializer;
+
+use super::{Config, ConfigError, field, group, issuer, path};
+
+/// The name of the key file where no setting says otherwise.
+const KEY_FILE: &str = "concord-sign-in.key";
+
+/// How this server gives out tokens itself.
+#[derive(Clone, Debug, PartialEq, Eq, confique::Config)]
+pub struct SignInConfig {
+    /// The file with the key that signing keys are sealed under in the database: 32 bytes in base64url. It is made at the first
+    /// start; after that a server without it does not start. Nodes share one file.
+    ///
+    /// Default: concord-sign-in.key beside the SQLite file, or in the working folder
+    #[config(deserialize_with = path)]
+    pub key_file: Option<PathBuf>,
+    /// Whether people sign in by picking themselves from a list, without any proof: for development and tests. Without it
+    /// nobody signs in, and only systems get tokens.
+    #[config(default = false, deserialize_with = field::switch)]
+    pub development_provider: bool,
+    /// Whether that list is served although `listen` or `public_url` is not this machine's loopback. Whoever can reach the
+    /// server can then be anybody.
+    #[config(default = false, deserialize_with = field::switch)]
+    pub development_provider_anywhere: bool,
+    /// How long an access token works, in seconds.
+    #[config(default = 300, deserialize_with = field::number::<30, 3600, _, _>)]
+    pub access_token_seconds: i64,
+    /// How long a refresh token works that nobody uses, in days.
+    #[config(default = 90, deserialize_with = field::number::<1, 366, _, _>)]
+    pub refresh_token_days: i64,
+    /// How long a person stays signed in without asking for a page, in minutes.
+    #[config(default = 10, deserialize_with = field::number::<1, 240, _, _>)]
+    pub session_idle_minutes: i64,
+    /// How long a person stays signed in at most, in hours. What an app was let do "until I close it" ends then too.
+    #[config(default = 8, deserialize_with = field::number::<1, 24, _, _>)]
+    pub session_hours: i64,
+    /// How often a new key signs id tokens, in days. Old ones are still published for a day.
+    #[config(default = 90, deserialize_with = field::number::<1, 366, _, _>)]
+    pub signing_key_days: i64,
+}
+
+impl Config {
+    /// What sign-in needs of the other settings.
+    pub(super) fn check_sign_in(&self) -> Result<(), ConfigError> {
+        let refused = |text: &str| Err(ConfigError::new(format!("setting sign_in: {text}")));
+        let Some(sign_in) = &self.sign_in else {
+            return match self.providers.is_empty() {
+                true => Ok(()),
+                false => refused("it has to be set where people sign in with providers"),
+            };
+        };
+        let local = url::Url::parse(&self.public_url).is_ok_and(|url| issuer::is_this_machine(&url));
+        if !self.public_url.starts_with("https://") && !local {
+            return refused(
+                "public_url has to be https where it is not this machine's: tokens would be read on the way",
+            );
+        }
+        if self.issuers.iter().any(|issuer| issuer.issuer == self.public_url) {
+            return refused("public_url is this server's own name as an issuer, and may not be one of issuers");
+        }
+        let reachable = !local || !self.listen.ip().is_loopback();
+        if sign_in.development_provider && reachable && !sign_in.development_provider_anywhere {
+            return refused(
+                "development_provider lets whoever reaches the server be anybody, and listen or public_url is not this \
+                 machine's loopback: set development_provider_anywhere too if that is meant",
+            );
+        }
+        for client in
+            self.clients.iter().filter(|client| client.issuer.as_ref().is_none_or(|of| *of == self.public_url))
+        {
+            client.of_sign_in().map_err(ConfigError::new)?;
+        }
+        Ok(())
+    }
+
+    /// The file with the key that signing keys are sealed under.
+    #[must_use]
+    pub fn sign_in_key_file(&self) -> PathBuf {
+        let named = self.sign_in.as_ref().and_then(|sign_in| sign_in.key_file.clone());
+        named.unwrap_or_else(|| self.database_url.folder().join(KEY_FILE))
+    }
+}
+
+/// The group, if it is there.
+pub(super) fn group<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignInConfig, D::Error> {
+    group::one_table(deserializer, "sign_in")
+}

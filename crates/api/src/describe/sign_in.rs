@@ -1,0 +1,124 @@
+//! Where an app gets its tokens when this server gives them out itself: the documents by which apps find its endpoints (SMART App
+//! Launch 2.2, "Conformance"; OpenID Connect Discovery). They name what there is and nothing else.
+
+use concord_signin::{authentication, jwk, token};
+use serde_json::{Value, json};
+
+/// What of SMART there is where people sign in, beside what there is for systems.
+const OF_PEOPLE: [&str; 11] = [
+    "authorize-post",
+    "client-confidential-symmetric",
+    "client-public",
+    "context-standalone-patient",
+    "launch-standalone",
+    "permission-offline",
+    "permission-online",
+    "permission-patient",
+    "permission-user",
+    "sso-openid-connect",
+    "permission-v1",
+];
+
+const OF_SYSTEMS: [&str; 2] = ["client-confidential-asymmetric", "permission-v2"];
+
+const SCOPES: [&str; 11] = [
+    "openid",
+    "fhirUser",
+    "launch/patient",
+    "offline_access",
+    "online_access",
+    "patient/*.cruds",
+    "patient/*.rs",
+    "user/*.cruds",
+    "user/*.rs",
+    "system/*.cruds",
+    "system/*.rs",
+];
+
+/// `.well-known/smart-configuration`, with or without people who sign in.
+#[must_use]
+pub fn smart(issuer: &str, has_provider: bool) -> String {
+    let mut document = endpoints(issuer);
+    let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    let mut capabilities = OF_SYSTEMS.to_vec();
+    set("code_challenge_methods_supported", json!(["S256"]));
+    if has_provider {
+        capabilities.extend(OF_PEOPLE);
+        of_people(issuer).into_iter().for_each(|(name, value)| {
+            set(name, value);
+        });
+        set("management_endpoint", json!(format!("{issuer}/apps")));
+        set("grant_types_supported", json!(token::GRANT_TYPES));
+        set("scopes_supported", json!(SCOPES));
+    } else {
+        set("grant_types_supported", json!(["client_credentials"]));
+        set("scopes_supported", json!(SCOPES.iter().filter(|one| one.starts_with("system/")).collect::<Vec<_>>()));
+    }
+    capabilities.sort_unstable();
+    set("capabilities", json!(capabilities));
+    Value::Object(document).to_string()
+}
+
+/// `.well-known/openid-configuration`, where people sign in.
+#[must_use]
+pub fn openid(issuer: &str) -> String {
+    let mut document = endpoints(issuer);
+    let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    of_people(issuer).into_iter().for_each(|(name, value)| {
+        set(name, value);
+    });
+    set("userinfo_endpoint", json!(format!("{issuer}/oauth/userinfo")));
+    set("code_challenge_methods_supported", json!(["S256"]));
+    set("grant_types_supported", json!(token::GRANT_TYPES));
+    set("response_modes_supported", json!(["query"]));
+    set("scopes_supported", json!(SCOPES));
+    set("subject_types_supported", json!(["public"]));
+    set("id_token_signing_alg_values_supported", json!(["RS256"]));
+    set("claims_supported", json!(["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser"]));
+    set("request_parameter_supported", json!(false));
+    set("request_uri_parameter_supported", json!(false));
+    Value::Object(document).to_string()
+}
+
+/// What there is for systems too.
+fn endpoints(issuer: &str) -> serde_json::Map<String, Value> {
+    let mut document = serde_json::Map::new();
+    let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    set("issuer", json!(issuer));
+    set("jwks_uri", json!(format!("{issuer}/.well-known/jwks.json")));
+    set("token_endpoint", json!(format!("{issuer}/oauth/token")));
+    set("introspection_endpoint", json!(format!("{issuer}/oauth/introspect")));
+    set("revocation_endpoint", json!(format!("{issuer}/oauth/revoke")));
+    set("token_endpoint_auth_methods_supported", json!(authentication::METHODS));
+    set("token_endpoint_auth_signing_alg_values_supported", json!(jwk::Algorithm::NAMES));
+    document
+}
+
+/// What there is where people sign in.
+fn of_people(issuer: &str) -> [(&'static str, Value); 3] {
+    [
+        ("authorization_endpoint", json!(format!("{issuer}/oauth/authorize"))),
+        ("response_types_supported", json!(["code"])),
+        ("authorization_response_iss_parameter_supported", json!(true)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_not_named() {
+        let told = |has_provider| serde_json::from_str::<Value>(&smart("https://phr.example", has_provider)).unwrap();
+        let (people, systems) = (told(true), told(false));
+        assert_eq!(people["authorization_endpoint"], "https://phr.example/oauth/authorize");
+        assert_eq!(systems.get("authorization_endpoint"), None);
+        assert_eq!(systems["capabilities"], json!(["client-confidential-asymmetric", "permission-v2"]));
+        assert_eq!(systems["grant_types_supported"], json!(["client_credentials"]));
+        assert_eq!(people["code_challenge_methods_supported"], json!(["S256"]));
+        let all = people["capabilities"].as_array().unwrap();
+        assert!(!all.iter().any(|one| one == "launch-ehr") && all.iter().any(|one| one == "launch-standalone"));
+        let openid: Value = serde_json::from_str(&openid("https://phr.example")).unwrap();
+        assert_eq!((&openid["issuer"], &openid["jwks_uri"]), (&people["issuer"], &people["jwks_uri"]));
+    }
+}

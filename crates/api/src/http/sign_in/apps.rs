@@ -1,0 +1,70 @@
+//! `/apps`: what is connected, since when, used when, and a way to end it.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use concord_signin::error::OauthError;
+
+use super::cookies::Name;
+use super::html::Html;
+use super::page::{self, Page};
+use super::{form, provider, redirect, sign_in};
+use crate::http::Server;
+use crate::http::exchange::request_id;
+use crate::interact::instant;
+use crate::sign_in::{ConnectedApp, Fault, SignedIn};
+
+/// `GET /apps`
+pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResponse {
+    list(&request, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+async fn list(request: &HttpRequest, server: &Data<Server>) -> Result<HttpResponse, Fault> {
+    let sign_in = sign_in(server)?;
+    let cookie = Name::Session.of(request, sign_in);
+    let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? else {
+        return provider::offered(request, sign_in, None).await;
+    };
+    let name = sign_in.somebody(&signed_in.person).await?.map(|person| person.name);
+    let apps = sign_in.connected(&signed_in).await?;
+    let none = if apps.is_empty() { "<p>No app is connected.</p>" } else { "" };
+    let body = Html::of("<h1>Connected apps</h1>")
+        .add(&page::signed_in(&name.unwrap_or_default(), &signed_in))
+        .then(none)
+        .each(&apps, |html, app| html.add(&connected(app, &signed_in)));
+    Ok(Page::new("Connected apps", body).response())
+}
+
+fn connected(app: &ConnectedApp, signed_in: &SignedIn) -> Html {
+    let day = |seconds: i64| instant(seconds.saturating_mul(1000)).chars().take(10).collect::<String>();
+    let used = if app.used_s == 0 { "never".to_owned() } else { day(app.used_s) };
+    Html::of("<form method=\"post\" action=\"/apps/end\" class=\"panel\"><h2>")
+        .text(&app.name)
+        .then("</h2><dl><dt>Connected since</dt><dd>")
+        .text(&day(app.since_s))
+        .then("</dd><dt>Last used</dt><dd>")
+        .text(&used)
+        .then("</dd><dt>Until</dt><dd>")
+        .text(&day(app.until_s))
+        .then("</dd></dl>")
+        .add(&page::token_field(&signed_in.form_token))
+        .then("<input type=\"hidden\" name=\"client\" value=\"")
+        .text(&app.client)
+        .then("\"><button class=\"second\">End its access</button></form>")
+}
+
+/// `POST /apps/end`
+pub(super) async fn end(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
+    ended(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+async fn ended(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
+    let sign_in = sign_in(server)?;
+    let form = form(request, payload).await?;
+    let cookie = Name::Session.of(request, sign_in);
+    if let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? {
+        page::require_token(&form, &signed_in.form_token)?;
+        let client = form.one("client")?.ok_or(OauthError::request("the app is missing"))?;
+        sign_in.end_app(&signed_in, client, &request_id(request)).await?;
+    }
+    Ok(redirect("/apps").finish())
+}

@@ -1,0 +1,224 @@
+//! `/oauth/authorize`, and the page on which a person says what an app gets.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use concord_signin::authorize::{self, AuthorizeRequest, Refusal};
+use concord_signin::client::Client;
+use concord_signin::error::{ErrorCode, OauthError};
+use concord_signin::form::Form;
+use concord_signin::kinds::SENSITIVE;
+
+use super::cookies::Name;
+use super::html::Html;
+use super::page::{self, Page};
+use super::{form, provider, redirect, sign_in};
+use crate::http::Server;
+use crate::http::exchange::request_id;
+use crate::sign_in::{Choice, Fault, Granting, LASTS, SignIn, SignedIn, kinds_asked};
+
+/// `GET`
+pub(super) async fn by_get(request: HttpRequest, server: Data<Server>) -> HttpResponse {
+    match Form::parse(request.query_string().as_bytes()) {
+        Ok(form) => asked(&request, &server, &form).await.unwrap_or_else(|fault| page::refused(fault.as_refusal())),
+        Err(error) => page::refused(error.into()),
+    }
+}
+
+/// `POST`: as if it had been a GET, so that the browser sends its cookies, which it does not along with another page's form.
+pub(super) async fn by_post(request: HttpRequest, mut payload: Payload) -> HttpResponse {
+    match form(&request, &mut payload).await {
+        Ok(form) => redirect(&format!("/oauth/authorize?{form}")).finish(),
+        Err(error) => page::refused(error),
+    }
+}
+
+/// A request that may be put to a person, or the answer to one that may not.
+async fn read(sign_in: &SignIn, form: &Form) -> Result<Result<(AuthorizeRequest, Client), HttpResponse>, Fault> {
+    let client = match authorize::client_id(form) {
+        Ok(id) => sign_in.client(id).await?,
+        Err(error) => return Ok(Err(page::refused(error))),
+    };
+    match (AuthorizeRequest::read(form, client.as_ref(), sign_in.audience()), client) {
+        (Ok(request), Some(client)) => Ok(Ok((request, client))),
+        (Err(Refusal::There { redirect_uri, state, error }), _) => {
+            Ok(Err(sent_back(sign_in, &redirect_uri, state.as_deref(), error)))
+        }
+        (Err(Refusal::Here(error)), _) => Ok(Err(page::refused(error))),
+        (Ok(_), None) => Ok(Err(page::refused(OauthError::request("no app with this client_id is registered here")))),
+    }
+}
+
+fn sent_back(sign_in: &SignIn, redirect_uri: &str, state: Option<&str>, error: OauthError) -> HttpResponse {
+    match authorize::refusal(redirect_uri, &sign_in.issuer, state, error) {
+        Ok(address) => redirect(&address).finish(),
+        Err(error) => page::refused(error),
+    }
+}
+
+/// A request to the end, whatever becomes of it: what is refused from here on is told to the app.
+async fn asked(request: &HttpRequest, server: &Data<Server>, form: &Form) -> Result<HttpResponse, Fault> {
+    let sign_in = sign_in(server)?;
+    let (asked, client) = match read(sign_in, form).await? {
+        Ok(read) => read,
+        Err(answer) => return Ok(answer),
+    };
+    let back = (asked.redirect_uri.clone(), asked.state.clone());
+    let answered = ask(request, sign_in, form, asked, client).await;
+    Ok(answered.unwrap_or_else(|fault| sent_back(sign_in, &back.0, Some(&back.1), fault.as_refusal())))
+}
+
+async fn ask(
+    request: &HttpRequest,
+    sign_in: &SignIn,
+    form: &Form,
+    asked: AuthorizeRequest,
+    client: Client,
+) -> Result<HttpResponse, Fault> {
+    let cookie = Name::Session.of(request, sign_in);
+    let is_recent =
+        |signed_in: &SignedIn| asked.max_age_s.is_none_or(|seconds| sign_in.now_s() - signed_in.since_s <= seconds);
+    let signed_in = sign_in.signed_in(cookie.as_deref()).await?.filter(is_recent).filter(|_| !asked.sign_in_again);
+    match (signed_in, asked.silently) {
+        (None, true) => Err(OauthError::new(ErrorCode::LoginRequired, "nobody is signed in").into()),
+        (Some(_), true) => Err(OauthError::new(ErrorCode::InteractionRequired, "the person is always asked").into()),
+        // Once they have signed in, they need not do it again.
+        (None, false) => provider::offered(request, sign_in, Some(&form.without("prompt").without("max_age"))).await,
+        (Some(signed_in), false) => {
+            let granting = sign_in.granting(asked, client, signed_in).await?;
+            let chosen = sign_in.chosen_before(&granting).await?;
+            Ok(page(&granting, &chosen, form).response())
+        }
+    }
+}
+
+/// `POST /sign-in/decision`
+pub(super) async fn decide(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
+    decided(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
+    let sign_in = sign_in(server)?;
+    let form = form(request, payload).await?;
+    let cookie = Name::Session.of(request, sign_in);
+    let asked = Form::parse(form.one("request")?.unwrap_or_default().as_bytes())?;
+    let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? else {
+        // They were signed out meanwhile.
+        return Ok(redirect(&format!("/oauth/authorize?{asked}")).finish());
+    };
+    page::require_token(&form, &signed_in.form_token)?;
+    let (asked, client) = match read(sign_in, &asked).await? {
+        Ok(read) => read,
+        Err(answer) => return Ok(answer),
+    };
+    let (redirect_uri, state) = (asked.redirect_uri.clone(), asked.state.clone());
+    let code = async {
+        if form.one("decision")? != Some("allow") {
+            return Err(OauthError::new(ErrorCode::AccessDenied, "the person said no").into());
+        }
+        let granting = sign_in.granting(asked, client, signed_in).await?;
+        let choice = Choice::read(&form, &granting.scope);
+        sign_in.grant(&granting, &choice, &request_id(request)).await
+    };
+    Ok(match code.await {
+        Ok(code) => {
+            let answer = authorize::answer(&redirect_uri, &sign_in.issuer, Some(&state), &[("code", &code)]);
+            answer.map_or_else(page::refused, |address| redirect(&address).finish())
+        }
+        Err(fault) => sent_back(sign_in, &redirect_uri, Some(&state), fault.as_refusal()),
+    })
+}
+
+fn page(granting: &Granting, chosen: &Choice, asked: &Form) -> Page {
+    let client = &granting.client;
+    let whose = match (&granting.patient, granting.keeps_consent()) {
+        (_, true) => "your record",
+        (Some(_), false) => "the record of the person that you care for",
+        (None, false) => "the records that you may see",
+    };
+    let body = Html::of("<h1>")
+        .text(&client.name)
+        .then(" wants to use ")
+        .then(whose)
+        .then("</h1>")
+        .each(&client.about, |html, about| html.then("<p>").text(about).then("</p>"))
+        .then(match client.own {
+            true => "<p>It is an app of those who keep your record.</p>",
+            false => "<p>It is not an app of those who keep your record. It gets only what you choose here.</p>",
+        })
+        .add(&page::signed_in(&granting.person.name, &granting.signed_in))
+        .then("<form method=\"post\" action=\"/sign-in/decision\">")
+        .add(&page::token_field(&granting.signed_in.form_token))
+        .then("<input type=\"hidden\" name=\"request\" value=\"")
+        .text(&asked.to_string())
+        .then("\">")
+        .add(&kinds(granting, chosen))
+        .add(&sensitive(granting, chosen))
+        .add(&lasts(granting, chosen))
+        .then("<p>You can end this at any time on the page <a href=\"/apps\">connected apps</a>.</p>")
+        .then("<button name=\"decision\" value=\"allow\">Let it in</button>")
+        .then("<button name=\"decision\" value=\"deny\" class=\"second\">Do not let it in</button></form>");
+    Page {
+        leads_to: vec![granting.request.redirect_uri.clone()],
+        ..Page::new(format!("Let {} in?", client.name), body)
+    }
+}
+
+fn kinds(granting: &Granting, chosen: &Choice) -> Html {
+    let rows = kinds_asked(&granting.scope).filter_map(|kind| Some((kind, kind.asked(&granting.scope)?)));
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return Html::of("<p>It wants to know who you are, and nothing else.</p>");
+    }
+    Html::of("<fieldset><legend>What it may see and do</legend><p class=\"hint\">Take away what it should not get.</p>")
+        .each(rows, |html, (kind, wanted)| {
+            let known = chosen.kinds.iter().any(|code| code == kind.code);
+            checkbox(html, ("checkbox", "kind"), kind.code, known)
+                .then(kind.title)
+                .then(": ")
+                .then(wanted.words())
+                .then("</label></div>")
+        })
+        .then("</fieldset>")
+}
+
+fn sensitive(granting: &Granting, chosen: &Choice) -> Html {
+    if !granting.keeps_consent() || kinds_asked(&granting.scope).next().is_none() {
+        return Html::default();
+    }
+    Html::of("<fieldset><legend>Sensitive information</legend><p class=\"hint\">It gets none of this unless you choose it.</p>")
+        .each(SENSITIVE, |html, group| {
+            let known = chosen.sensitive.iter().any(|code| code == group.code);
+            checkbox(html, ("checkbox", "sensitive"), group.code, known).then(group.title).then("</label></div>")
+        })
+        .then("</fieldset>")
+}
+
+fn lasts(granting: &Granting, chosen: &Choice) -> Html {
+    if !granting.scope.has("offline_access") {
+        return Html::of("<p>It gets this until you sign out, and for as long as you stay signed in.</p>");
+    }
+    Html::of("<fieldset><legend>For how long</legend>")
+        .each(LASTS, |html, (lasts, code, title)| {
+            checkbox(html, ("radio", "lasts"), code, chosen.lasts == lasts).then(title).then("</label></div>")
+        })
+        .then("</fieldset>")
+}
+
+/// The start of a box with its label, which the caller ends.
+fn checkbox(html: Html, (kind, name): (&'static str, &'static str), code: &'static str, is_on: bool) -> Html {
+    html.then("<div class=\"choice\"><input type=\"")
+        .then(kind)
+        .then("\" name=\"")
+        .then(name)
+        .then("\" value=\"")
+        .then(code)
+        .then("\" id=\"")
+        .then(name)
+        .then("-")
+        .then(code)
+        .then(if is_on { "\" checked><label for=\"" } else { "\"><label for=\"" })
+        .then(name)
+        .then("-")
+        .then(code)
+        .then("\">")
+}

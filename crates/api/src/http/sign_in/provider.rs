@@ -1,0 +1,131 @@
+//! `/sign-in`: the login services, and with the development provider a list of people to pick from; and `/sign-out`.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use concord_signin::error::OauthError;
+use concord_signin::form::Form;
+
+use super::cookies::{self, Name};
+use super::html::Html;
+use super::page::{self, Page};
+use super::{form, redirect, sign_in};
+use crate::http::Server;
+use crate::sign_in::{Fault, SignIn, Somebody, form_token};
+
+/// `GET /sign-in`
+pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResponse {
+    let offered = async { offered(&request, sign_in(&server)?, None).await };
+    offered.await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+/// The page. Whoever signs in goes on with what an app asks, or to the apps that they have let in.
+pub(super) async fn offered(
+    request: &HttpRequest,
+    sign_in: &SignIn,
+    asked: Option<&Form>,
+) -> Result<HttpResponse, Fault> {
+    let (token, cookie) = cookies::visit(request, sign_in)?;
+    let services: Vec<_> = sign_in.login_services().collect();
+    let fields = page::token_field(&token).each(asked, |html, asked| {
+        html.then("<input type=\"hidden\" name=\"request\" value=\"").text(&asked.to_string()).then("\">")
+    });
+    let mut body = Html::of("<h1>Who are you?</h1>");
+    if !services.is_empty() {
+        body = body
+            .then("<form method=\"post\" action=\"/sign-in/with\">")
+            .add(&fields)
+            .each(&services, |html, (name, title, _)| {
+                let html = html.then("<p><button name=\"provider\" value=\"").text(name);
+                html.then("\">").text(title).then("</button></p>")
+            })
+            .then("</form>");
+    }
+    if sign_in.is_for_development() {
+        body = body.add(&everybody(&sign_in.people().await?, &fields));
+    }
+    Ok(Page {
+        cookies: cookie.into_iter().collect(),
+        leads_to: services.iter().map(|(_, _, address)| (*address).to_owned()).collect(),
+        ..Page::new("Sign in", body)
+    }
+    .response())
+}
+
+/// Everybody, to pick oneself from.
+fn everybody(people: &[Somebody], fields: &Html) -> Html {
+    let mut groups: Vec<(&str, Vec<&Somebody>)> = Vec::new();
+    for one in people {
+        match groups.last_mut().filter(|(group, _)| *group == one.group) {
+            Some((_, members)) => members.push(one),
+            None => groups.push((one.group, vec![one])),
+        }
+    }
+    Html::of("<p class=\"error\">This server is for development: everybody can be anybody.</p>")
+        .then("<form method=\"post\" action=\"/sign-in\">")
+        .add(fields)
+        .each(groups, |html, (group, members)| {
+            html.then("<h2>").text(group).then("</h2>").each(members, |html, one| {
+                html.then("<button class=\"person\" name=\"person\" value=\"")
+                    .text(&one.reference)
+                    .then("\">")
+                    .text(&one.name)
+                    .then("</button>")
+            })
+        })
+        .then("</form>")
+}
+
+/// Where somebody goes on who has signed in: to what an app had asked, or to the apps that they have let in.
+pub(super) fn next(asked: Option<&str>) -> Result<String, Fault> {
+    Ok(match asked {
+        Some(asked) => format!("/oauth/authorize?{}", Form::parse(asked.as_bytes())?),
+        None => "/apps".to_owned(),
+    })
+}
+
+/// `POST /sign-in`
+pub(super) async fn sign_in_as(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
+    picked(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
+    let sign_in = sign_in(server)?;
+    let form = form(request, payload).await?;
+    let visit = Name::Visit.of(request, sign_in).unwrap_or_default();
+    page::require_token(&form, &form_token(&visit))?;
+    const NOBODY: OauthError = OauthError::request("there is no such person to sign in as");
+    if !sign_in.is_for_development() {
+        return Err(NOBODY.into());
+    }
+    let person = sign_in.somebody(form.one("person")?.ok_or(NOBODY)?).await?.ok_or(NOBODY)?;
+    let before = Name::Session.of(request, sign_in);
+    let cookie = sign_in.begin_session(person.reference, 0, before.as_deref()).await?;
+    let next = next(form.one("request")?)?;
+    let mut builder = redirect(&next);
+    builder.append_header((header::SET_COOKIE, Name::Session.set(&cookie, sign_in)));
+    builder.append_header((header::SET_COOKIE, Name::Visit.gone(sign_in)));
+    Ok(builder.finish())
+}
+
+/// `POST /sign-out`
+pub(super) async fn sign_out(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
+    signed_out(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+async fn signed_out(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    server: &Data<Server>,
+) -> Result<HttpResponse, Fault> {
+    let sign_in = sign_in(server)?;
+    let form = form(request, payload).await?;
+    let cookie = Name::Session.of(request, sign_in);
+    if let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? {
+        page::require_token(&form, &signed_in.form_token)?;
+        sign_in.end_session(signed_in.session).await?;
+    }
+    let mut builder = redirect("/sign-in");
+    builder.append_header((header::SET_COOKIE, Name::Session.gone(sign_in)));
+    Ok(builder.finish())
+}

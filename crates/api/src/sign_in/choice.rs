@@ -1,0 +1,168 @@
+//! What a person chooses that an app gets: kinds of data, sensitive groups, until when; as scopes, and as the Consent by which
+//! the decision enforces it.
+
+use concord_fhir::registry::ResourceType;
+use concord_signin::client::Client;
+use concord_signin::form::Form;
+use concord_signin::kinds::{KINDS, Kind, SENSITIVE};
+use concord_signin::scope::Granted;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::interact::instant;
+
+const CONSENT_SCOPE: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
+const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+const ACTIONS: &str = "http://terminology.hl7.org/CodeSystem/consentaction";
+const TYPES: &str = "http://hl7.org/fhir/resource-types";
+const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
+
+/// Until when an app gets what it gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Lasts {
+    /// As long as the person stays signed in.
+    #[default]
+    Session,
+    /// 30 days.
+    Month,
+    /// 90 days.
+    Quarter,
+    /// 365 days.
+    Year,
+}
+
+/// Each with how a form names it and what it is called.
+pub(crate) const LASTS: [(Lasts, &str, &str); 4] = [
+    (Lasts::Session, "session", "Only until I close it"),
+    (Lasts::Month, "month", "For 30 days"),
+    (Lasts::Quarter, "quarter", "For 90 days"),
+    (Lasts::Year, "year", "For a year"),
+];
+
+impl Lasts {
+    /// How many seconds; none for as long as the person stays signed in.
+    pub(super) fn seconds(self) -> Option<i64> {
+        let days = match self {
+            Lasts::Session => return None,
+            Lasts::Month => 30,
+            Lasts::Quarter => 90,
+            Lasts::Year => 365,
+        };
+        Some(days * 86_400)
+    }
+}
+
+/// What is chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Choice {
+    /// The kinds of data, by their codes.
+    pub(crate) kinds: Vec<String>,
+    /// The sensitive groups, by their labels.
+    pub(crate) sensitive: Vec<String>,
+    /// Until when.
+    pub(crate) lasts: Lasts,
+}
+
+/// The kinds of data that scopes ask for.
+pub(crate) fn kinds_asked(scope: &Granted) -> impl Iterator<Item = Kind> + '_ {
+    KINDS.into_iter().filter(|kind| kind.asked(scope).is_some())
+}
+
+impl Choice {
+    /// What the form of the authorisation page says. What it names that there is not is left out.
+    /// For how long can be chosen only where the app asks to go on without the person.
+    pub(crate) fn read(form: &Form, scope: &Granted) -> Choice {
+        let kinds = KINDS.iter().map(|kind| kind.code).filter(|code| form.all("kind").any(|given| given == *code));
+        let groups =
+            SENSITIVE.iter().map(|one| one.code).filter(|code| form.all("sensitive").any(|given| given == *code));
+        let given = form.all("lasts").next().filter(|_| scope.has("offline_access")).unwrap_or_default();
+        let lasts = LASTS.iter().find(|(_, code, _)| *code == given).map_or(Lasts::Session, |(lasts, ..)| *lasts);
+        Choice { kinds: kinds.map(str::to_owned).collect(), sensitive: groups.map(str::to_owned).collect(), lasts }
+    }
+
+    /// What is chosen where nothing is: all that is asked for, nothing sensitive, as long as the person stays signed in.
+    pub(crate) fn usual(scope: &Granted) -> Choice {
+        Choice { kinds: kinds_asked(scope).map(|kind| kind.code.to_owned()).collect(), ..Choice::default() }
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.kinds.iter().any(|code| code == kind.code)
+    }
+
+    /// The types of the kinds that are chosen; none where all are that are asked for, and so there is nothing to leave out.
+    fn types(&self, scope: &Granted) -> Option<Vec<ResourceType>> {
+        match kinds_asked(scope).all(|kind| self.has(kind)) {
+            true => None,
+            false => Some(KINDS.into_iter().filter(|kind| self.has(*kind)).flat_map(Kind::types).collect()),
+        }
+    }
+
+    /// What is left of scopes.
+    pub(super) fn narrowed(&self, scope: &Granted) -> Granted {
+        let narrowed = match self.types(scope) {
+            None => scope.clone(),
+            Some(types) => scope.of_types(&types),
+        };
+        match self.lasts {
+            Lasts::Session => narrowed.without("offline_access"),
+            _ => narrowed,
+        }
+    }
+
+    /// The Consent that says so: it denies the app everything but what is chosen. `scope` is what was asked for.
+    pub(super) fn consent(&self, patient: &str, client: &Client, scope: &Granted, now_ms: i64, lasts_s: i64) -> Value {
+        let concept = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
+        let asked: Vec<_> = KINDS.iter().filter(|kind| self.has(**kind)).filter_map(|kind| kind.asked(scope)).collect();
+        let mut actions = Vec::new();
+        for (code, wanted) in [
+            ("access", asked.iter().any(|one| one.reads)),
+            ("collect", asked.iter().any(|one| one.adds)),
+            ("correct", asked.iter().any(|one| one.changes)),
+        ] {
+            if wanted {
+                actions.push(concept(ACTIONS, code));
+            }
+        }
+        let classes: Option<Vec<Value>> = self
+            .types(scope)
+            .map(|types| types.iter().map(|one| json!({"system": TYPES, "code": one.name()})).collect());
+        let permit = |labels: Vec<Value>| {
+            let mut provision = json!({"type": "permit", "action": actions});
+            if let Some(object) = provision.as_object_mut() {
+                object.extend(classes.clone().map(|classes| ("class".to_owned(), classes.into())));
+                if !labels.is_empty() {
+                    object.insert("securityLabel".to_owned(), labels.into());
+                }
+            }
+            provision
+        };
+        let mut permits = Vec::new();
+        if !actions.is_empty() {
+            permits.push(permit(Vec::new()));
+            if !self.sensitive.is_empty() {
+                permits.push(permit(
+                    self.sensitive.iter().map(|code| json!({"system": ACT_CODE, "code": code})).collect(),
+                ));
+            }
+        }
+        let app = json!({
+            "role": concept(PARTICIPATION, "IRCP"),
+            "reference": {"identifier": {"system": "urn:concord:client", "value": client.id}, "display": client.name}
+        });
+        let mut root = json!({"type": "deny", "period": {"end": instant(lasts_s * 1000)}, "actor": [app]});
+        if let Some(object) = root.as_object_mut().filter(|_| !permits.is_empty()) {
+            object.insert("provision".to_owned(), permits.into());
+        }
+        json!({
+            "resourceType": "Consent",
+            "status": "active",
+            "scope": concept(CONSENT_SCOPE, "patient-privacy"),
+            "category": [concept(ACT_CODE, "INFA")],
+            "patient": {"reference": format!("Patient/{patient}")},
+            "dateTime": instant(now_ms),
+            "policyRule": concept(ACT_CODE, "OPTIN"),
+            "provision": root
+        })
+    }
+}

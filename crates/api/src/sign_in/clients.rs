@@ -1,0 +1,151 @@
+//! Who may ask: the clients of the settings and those that commands have registered, and whether one is who it says.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use concord_signin::authentication::{Claimed, UNKNOWN};
+use concord_signin::client::{Authentication, Client};
+use concord_signin::error::OauthError;
+use concord_signin::jwk::{self, Key};
+use concord_signin::secret;
+use quick_cache::sync::Cache;
+
+use crate::auth;
+use crate::config::Config;
+use crate::error::ApiError;
+use crate::sign_in::{Fault, SignIn};
+
+/// How long the keys of a client are used that are at a URL, in seconds.
+const KEYS_LAST_S: i64 = 300;
+/// The least time between two fetches of the keys of a client, in seconds: made-up key ids must not be used against it.
+const MINIMUM_FETCH_S: i64 = 10;
+/// How many clients' keys are remembered.
+const REMEMBERED: usize = 1000;
+
+/// The clients of the settings, and the keys of clients that are at URLs.
+pub(super) struct Registry {
+    configured: HashMap<String, Client>,
+    keys: Cache<String, Arc<Fetched>>,
+}
+
+/// The keys at a URL as they were at a time.
+struct Fetched {
+    at_s: i64,
+    keys: Vec<Key>,
+}
+
+impl Registry {
+    /// The clients of the settings that sign in here.
+    ///
+    /// # Errors
+    /// One line, when a registration is no good.
+    pub(super) fn new(config: &Config) -> Result<Registry, String> {
+        let mut configured = HashMap::new();
+        for one in config.clients.iter().filter(|one| one.issuer.as_ref().is_none_or(|of| *of == config.public_url)) {
+            if let Some(client) = one.of_sign_in()? {
+                configured.insert(client.id.clone(), client);
+            }
+        }
+        Ok(Registry { configured, keys: Cache::new(REMEMBERED) })
+    }
+}
+
+impl SignIn {
+    /// A client that is registered and not revoked. One of the settings goes before one that a command has registered.
+    pub(crate) async fn client(&self, id: &str) -> Result<Option<Client>, Fault> {
+        if let Some(client) = self.clients.configured.get(id) {
+            return Ok(Some(client.clone()));
+        }
+        let id = id.to_owned();
+        let stored = self.service.store.read(move |transaction| (transaction.sign_in_client(&id), Vec::new())).await?;
+        let Some(stored) = stored.filter(|client| !client.is_revoked()) else { return Ok(None) };
+        let client: Client = serde_json::from_str(&stored.body)
+            .map_err(|error| ApiError::Internal(format!("the registration of a client: {error}")))?;
+        self.know_origin(&client.redirect_uris);
+        Ok(Some(client))
+    }
+
+    /// Lets pages of all clients' addresses call.
+    pub(super) async fn know_origins(&self) -> Result<(), Fault> {
+        for client in self.clients.configured.values() {
+            self.know_origin(&client.redirect_uris);
+        }
+        let stored = self.service.store.read(|transaction| (transaction.sign_in_clients(), Vec::new())).await?;
+        for client in stored.iter().filter(|client| !client.is_revoked()) {
+            if let Ok(client) = serde_json::from_str::<Client>(&client.body) {
+                self.know_origin(&client.redirect_uris);
+            }
+        }
+        Ok(())
+    }
+
+    /// The client that a request is from, if it proves who it is. An assertion is remembered, so that it is not believed again.
+    /// From an address where it failed often nobody looks at more of its attempts until the minute is over.
+    pub(crate) async fn authenticated(&self, claimed: &Claimed, address: Option<IpAddr>) -> Result<Client, Fault> {
+        let client = self.client(claimed.client()).await?.ok_or(UNKNOWN)?;
+        let (id, now_s) = (client.id.clone(), self.now_s());
+        if let Some(seconds) = self.attempts.wait_s(&id, address, now_s) {
+            return Err(ApiError::Throttled(seconds).into());
+        }
+        let proven = self.proven(claimed, client).await;
+        if matches!(proven, Err(Fault::Refused(_))) {
+            self.attempts.failed(&id, address, now_s);
+        }
+        proven
+    }
+
+    async fn proven(&self, claimed: &Claimed, client: Client) -> Result<Client, Fault> {
+        claimed.fits(&client)?;
+        let Claimed::Signed(assertion) = claimed else { return Ok(client) };
+        let (audience, now_s) = (self.token_endpoint(), self.now_s());
+        let check = |keys: &[Key], url| assertion.check(keys, url, &audience, now_s, self.leeway_s);
+        let believed = match &client.authentication {
+            Authentication::Keys(set) => {
+                let keys = jwk::parse_set(set.as_bytes()).map_err(|text| ApiError::Internal(text.to_owned()))?;
+                check(&keys, None)?
+            }
+            Authentication::KeysAt(url) => {
+                let fetched = self.keys_at(url, KEYS_LAST_S).await?;
+                match check(&fetched.keys, Some(url)) {
+                    Ok(believed) => believed,
+                    // It may have a new key.
+                    Err(_) => check(&self.keys_at(url, MINIMUM_FETCH_S).await?.keys, Some(url))?,
+                }
+            }
+            Authentication::None | Authentication::Secret(_) => return Err(UNKNOWN.into()),
+        };
+        let (id, hash) = (client.id.clone(), secret::hash(&believed.id));
+        let is_new = self
+            .service
+            .store
+            .change(move |transaction| (transaction.remember_assertion(&id, &hash, believed.until_s), Vec::new()))
+            .await?;
+        match is_new {
+            true => Ok(client),
+            false => Err(OauthError::client("an assertion with this jti has been sent before").into()),
+        }
+    }
+
+    /// The keys at a URL, no older than that many seconds where they can be had.
+    async fn keys_at(&self, url: &str, at_most_s: i64) -> Result<Arc<Fetched>, Fault> {
+        let now_s = self.now_s();
+        let known = self.clients.keys.get(url);
+        if let Some(known) = known.as_ref().filter(|known| now_s < known.at_s + at_most_s) {
+            return Ok(Arc::clone(known));
+        }
+        const UNREACHABLE: OauthError =
+            OauthError::client("the keys of the client cannot be fetched from where it registered them");
+        let bytes = auth::fetch_keys(url).await.map_err(|error| {
+            tracing::warn!(cause = %error, "the keys of a client could not be read");
+            UNREACHABLE
+        })?;
+        let keys = jwk::parse_set(&bytes).map_err(|text| {
+            tracing::warn!(url, text, "the keys of a client could not be read");
+            UNREACHABLE
+        })?;
+        let fetched = Arc::new(Fetched { at_s: now_s, keys });
+        self.clients.keys.insert(url.to_owned(), Arc::clone(&fetched));
+        Ok(fetched)
+    }
+}

@@ -1,0 +1,226 @@
+//! Letting an app in: what the person chose becomes a Consent, a grant and a code, in one transaction.
+
+use std::sync::Arc;
+
+use concord_consent::caller::{Actor, Caller, Credentials};
+use concord_consent::scope::{Context, Scopes};
+use concord_fhir::codec;
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_signin::authorize::AuthorizeRequest;
+use concord_signin::client::Client;
+use concord_signin::error::{ErrorCode, OauthError};
+use concord_signin::scope::Granted;
+use concord_signin::secret::{self, Kind};
+use concord_store::audit::Record;
+use concord_store::sign_in::{Code, NewGrant};
+use concord_store::transaction::Transaction;
+
+use crate::error::ApiError;
+use crate::interact::command::{Command, Target};
+use crate::interact::execute::{Outcome, execute};
+use crate::interact::session::Session;
+use crate::interact::{Call, Service};
+use crate::sign_in::{Choice, Fault, OWN_CLIENT, SignIn, SignedIn, Somebody, people};
+
+/// How long a code can be changed for tokens, in seconds.
+const CODE_LASTS_S: i64 = 60;
+
+const CONSENT: ResourceType = ResourceType::of("Consent");
+
+/// An app that somebody who is signed in may let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Granting {
+    /// What the app asks.
+    pub(crate) request: AuthorizeRequest,
+    /// The app.
+    pub(crate) client: Client,
+    /// Who is asked.
+    pub(crate) person: Somebody,
+    /// Their session.
+    pub(crate) signed_in: SignedIn,
+    /// What of the scopes such a person can let it.
+    pub(crate) scope: Granted,
+    /// The patient in context: a logical id.
+    pub(crate) patient: Option<String>,
+}
+
+impl Granting {
+    /// Whether what is chosen is kept as a Consent: whose record it is decides.
+    pub(crate) fn keeps_consent(&self) -> bool {
+        matches!(people::actor(&self.person.reference), Some(Actor::Patient(_)))
+    }
+}
+
+impl SignIn {
+    /// What a person is asked about an app.
+    ///
+    /// # Errors
+    /// `access_denied` when nobody is signed in who may be, `invalid_scope` when nothing of what is asked for can be theirs.
+    pub(crate) async fn granting(
+        &self,
+        request: AuthorizeRequest,
+        client: Client,
+        signed_in: SignedIn,
+    ) -> Result<Granting, Fault> {
+        const GONE: OauthError =
+            OauthError::new(ErrorCode::AccessDenied, "who is signed in is not on record here any more");
+        let person = self.somebody(&signed_in.person).await?.ok_or(GONE)?;
+        let (patient, contexts) = match people::actor(&person.reference).ok_or(GONE)? {
+            Actor::Patient(id) => (Some(id), &[Context::Patient, Context::User][..]),
+            Actor::RelatedPerson(_) if person.relative_of.is_some() => {
+                (person.relative_of.clone(), &[Context::Patient, Context::User][..])
+            }
+            // Whose record a professional looks at is not chosen here.
+            _ => (None, &[Context::User][..]),
+        };
+        let mut scope = request.scope.clone().only(contexts);
+        if patient.is_none() {
+            scope = scope.without("launch/patient");
+        }
+        if scope.resources().next().is_none() && !scope.has("openid") {
+            let text = "nothing of the scope can be let by who is signed in: a professional lets user/ scopes only";
+            return Err(OauthError::new(ErrorCode::InvalidScope, text).into());
+        }
+        Ok(Granting { request, client, person, signed_in, scope, patient })
+    }
+
+    /// What the person chose when this app asked last; else what is usual.
+    pub(crate) async fn chosen_before(&self, granting: &Granting) -> Result<Choice, Fault> {
+        let (person, client) = (granting.person.reference.clone(), granting.client.id.clone());
+        let last =
+            self.service.store.read(move |transaction| (transaction.last_grant(&person, &client), Vec::new())).await?;
+        let before = last.and_then(|last| serde_json::from_str(&last.choice).ok());
+        Ok(before.unwrap_or_else(|| Choice::usual(&granting.scope)))
+    }
+
+    /// Lets the app in as chosen: the code.
+    ///
+    /// # Errors
+    /// `access_denied` when nothing is chosen.
+    pub(crate) async fn grant(&self, granting: &Granting, choice: &Choice, request_id: &str) -> Result<String, Fault> {
+        let scope = choice.narrowed(&granting.scope);
+        if scope.resources().next().is_none() && !scope.has("openid") {
+            return Err(OauthError::new(ErrorCode::AccessDenied, "the person lets the app nothing").into());
+        }
+        let now_s = self.now_s();
+        let lasts_s = choice.lasts.seconds().map(|seconds| now_s + seconds);
+        let ends_s = lasts_s.unwrap_or_else(|| self.session_ends_s(granting.signed_in.since_s));
+        let bound = lasts_s.is_none() || !scope.has("offline_access");
+        let code = secret::fresh(Kind::Code)?;
+        let new = NewGrant {
+            id: uuid::Uuid::new_v4().to_string(),
+            client: granting.client.id.clone(),
+            person: granting.person.reference.clone(),
+            patient: granting.patient.clone().unwrap_or_default(),
+            scope: scope.to_string(),
+            consent: String::new(),
+            choice: serde_json::to_string(choice).map_err(|error| ApiError::Internal(error.to_string()))?,
+            browser: if bound { granting.signed_in.session.clone() } else { String::new() },
+            strength: granting.signed_in.strength,
+            authenticated_s: granting.signed_in.since_s,
+            lasts_s: ends_s,
+        };
+        let stored_code = Code {
+            family: new.id.clone(),
+            client: new.client.clone(),
+            redirect_uri: granting.request.redirect_uri.clone(),
+            challenge: granting.request.challenge.clone(),
+            nonce: granting.request.nonce.clone().unwrap_or_default(),
+            expires_s: now_s + CODE_LASTS_S,
+        };
+        let consent = match people::actor(&granting.person.reference) {
+            Some(Actor::Patient(id)) => {
+                let body = choice.consent(&id, &granting.client, &granting.scope, self.service.store.now_ms(), ends_s);
+                let (text, limits) = (body.to_string(), self.service.settings.limits);
+                let body = codec::read(codec::Format::Json, text.as_bytes(), &limits).map_err(ApiError::invalid)?;
+                let body = body.value.into_owned();
+                Some((self.call_of_patient(&id, request_id), body))
+            }
+            _ => None,
+        };
+        let (service, hash) = (Arc::clone(&self.service), secret::hash(&code));
+        let begin = move |transaction: &mut Transaction<'_>| {
+            let mut records = Vec::new();
+            let begun = consent
+                .as_ref()
+                .map_or(Ok(String::new()), |(call, body)| {
+                    keep(&service, call, transaction, (&new.person, &new.client), body, &mut records)
+                })
+                .and_then(|consent| {
+                    transaction.begin_grant(&NewGrant { consent, ..new.clone() }, now_s)?;
+                    Ok(transaction.add_code(&hash, &stored_code)?)
+                });
+            (begun, records)
+        };
+        self.service.store.change(begin).await?;
+        tracing::info!(client = granting.client.id, "somebody lets an app in");
+        Ok(code)
+    }
+
+    /// The call by which a patient's choice is written: her own, with an app of those who keep the record.
+    pub(super) fn call_of_patient(&self, id: &str, request_id: &str) -> Call {
+        Call {
+            caller: Arc::new(Caller {
+                actor: Actor::Patient(id.to_owned()),
+                subject: format!("Patient/{id}"),
+                issuer: self.issuer.clone(),
+                client: OWN_CLIENT.to_owned(),
+                scopes: Scopes::parse("patient/Consent.cru patient/Patient.r"),
+                patient: Some(id.to_owned()),
+                credentials: Credentials::default(),
+            }),
+            purpose: None,
+            reason: None,
+            request_id: request_id.to_owned(),
+            fingerprint: fingerprint(&format!("{OWN_CLIENT}\n{id}")),
+            together: Vec::new(),
+            provenance: None,
+        }
+    }
+}
+
+/// What tells one caller's rights from another's: a part of a digest.
+pub(super) fn fingerprint(text: &str) -> [u8; 16] {
+    let mut fingerprint = [0; 16];
+    for (to, from) in fingerprint.iter_mut().zip(crate::auth::sha256(text.as_bytes())) {
+        *to = from;
+    }
+    fingerprint
+}
+
+/// Stores what a patient chose, in the place of what she chose for the same app before if that is still there: the logical id.
+fn keep(
+    service: &Service,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    (person, client): (&str, &str),
+    body: &Value<'static>,
+    records: &mut Vec<Record>,
+) -> Result<String, ApiError> {
+    let last = transaction.last_grant(person, client)?.map(|last| last.consent);
+    let mut run = |transaction: &mut Transaction<'_>, command: &Command| -> Result<String, ApiError> {
+        let audit = command.audit(call);
+        let (done, told) = Session::run(service, call, transaction, audit, |session| execute(session, command));
+        match done? {
+            Outcome::Written(written) => {
+                records.extend(told);
+                Ok(written.version.id)
+            }
+            _ => Err(ApiError::Internal("a Consent that was not written".to_owned())),
+        }
+    };
+    if let Some(id) = last.filter(|id| !id.is_empty()) {
+        let mut resource = body.clone();
+        if let Some(object) = resource.as_object_mut() {
+            object.set_at(1, "id", Value::string(&id));
+        }
+        let target = Target::Id(id);
+        let command = Command::Update { resource_type: CONSENT, target, resource, precondition: None, id: None };
+        match transaction.savepoint(|transaction| run(transaction, &command)) {
+            Err(ApiError::Gone | ApiError::NotFound | ApiError::Denied(_) | ApiError::Unprocessable(_)) => {}
+            done => return done,
+        }
+    }
+    run(transaction, &Command::Create { resource_type: CONSENT, resource: body.clone(), condition: None, id: None })
+}

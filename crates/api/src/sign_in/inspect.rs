@@ -1,0 +1,140 @@
+//! What is told of tokens, and taken back: introspection (RFC 7662), revocation (RFC 7009), userinfo (OpenID Connect Core
+//! section 5.3).
+
+use concord_signin::client::Client;
+use concord_signin::error::{ErrorCode, OauthError};
+use concord_signin::scope::Granted;
+use concord_signin::secret::{self, Kind};
+use concord_store::StoreError;
+use concord_store::transaction::Transaction;
+use serde_json::{Map, Value, json};
+
+use crate::sign_in::{Fault, SignIn};
+
+/// What is told of a token: members of a JSON object.
+pub(crate) type Inspected = Map<String, Value>;
+
+impl SignIn {
+    /// What a token is, for a client that it was given to, or one that is registered to ask about all. Of any other nothing is
+    /// told but that it does not work.
+    pub(crate) async fn introspect(&self, client: &Client, token: &str) -> Result<Inspected, Fault> {
+        let mut told = Inspected::new();
+        told.insert("active".to_owned(), json!(false));
+        let known = match () {
+            () if Kind::Access.is_form_of(token) => self.of_access(token).await?,
+            () if Kind::Refresh.is_form_of(token) => self.of_refresh(token).await?,
+            () => None,
+        };
+        let Some(known) = known else { return Ok(told) };
+        let is_own = known.get("client_id").and_then(Value::as_str) == Some(client.id.as_str());
+        Ok(if is_own || client.introspects { known } else { told })
+    }
+
+    async fn of_access(&self, token: &str) -> Result<Option<Inspected>, Fault> {
+        let Some(token) = self.access_token(secret::hash(token)).await? else { return Ok(None) };
+        let person = Some(token.person).filter(|person| !person.is_empty());
+        let mut told = self.told_of(&token.client, &token.scope, person.as_deref(), &token.patient, token.expires_s);
+        told.insert("token_type".to_owned(), json!("Bearer"));
+        told.insert("iat".to_owned(), json!(token.issued_s));
+        Ok(Some(told))
+    }
+
+    async fn of_refresh(&self, token: &str) -> Result<Option<Inspected>, Fault> {
+        let (hash, now_s) = (secret::hash(token), self.now_s());
+        let find = move |transaction: &mut Transaction<'_>| {
+            let found = transaction.refresh_token(&hash, now_s).and_then(|known| match known {
+                Some(known) => Ok(transaction.grant(&known.family, now_s)?.map(|grant| (grant, known.expires_s))),
+                None => Ok(None),
+            });
+            (found, Vec::new())
+        };
+        let found = self.service.store.read(find).await?;
+        Ok(found.map(|(grant, expires_s)| {
+            self.told_of(&grant.client, &grant.scope, Some(&grant.person), &grant.patient, expires_s)
+        }))
+    }
+
+    fn told_of(&self, client: &str, scope: &str, person: Option<&str>, patient: &str, expires_s: i64) -> Inspected {
+        let mut told = Inspected::new();
+        let mut set = |name: &str, value: Value| told.insert(name.to_owned(), value);
+        set("active", json!(true));
+        set("client_id", json!(client));
+        set("scope", json!(scope));
+        set("exp", json!(expires_s));
+        set("iss", json!(self.issuer));
+        set("aud", json!(self.service.base));
+        set("sub", json!(person.unwrap_or(client)));
+        if let Some(person) = person {
+            set("fhirUser", json!(format!("{}/{person}", self.service.base)));
+        }
+        if !patient.is_empty() {
+            set("patient", json!(patient));
+        }
+        told
+    }
+
+    /// Takes a token back: an access token alone, a refresh token with all that came of what it came of. One that does not work
+    /// need not be taken back.
+    ///
+    /// # Errors
+    /// `unauthorized_client` when it was given to another client.
+    pub(crate) async fn revoke(&self, client: &Client, token: &str) -> Result<(), Fault> {
+        let (hash, now_s, own) = (secret::hash(token), self.now_s(), client.id.clone());
+        let is_refresh = Kind::Refresh.is_form_of(token);
+        if !is_refresh && !Kind::Access.is_form_of(token) {
+            return Ok(());
+        }
+        let revoke =
+            move |transaction: &mut Transaction<'_>| (revoked(transaction, &hash, is_refresh, &own, now_s), Vec::new());
+        match self.service.store.change(revoke).await? {
+            true => Ok(()),
+            false => {
+                Err(OauthError::new(ErrorCode::UnauthorizedClient, "the token was given to another client").into())
+            }
+        }
+    }
+
+    /// Who has let the client of an access token in; none if the token does not work.
+    ///
+    /// # Errors
+    /// `invalid_scope` when the token is not one of OpenID Connect.
+    pub(crate) async fn userinfo(&self, token: &str) -> Result<Option<Inspected>, Fault> {
+        let Some(token) = self.access_token(secret::hash(token)).await?.filter(|token| !token.person.is_empty()) else {
+            return Ok(None);
+        };
+        let scope = Granted::parse(&token.scope);
+        if !scope.has("openid") {
+            return Err(OauthError::new(ErrorCode::InvalidScope, "the token has no openid scope").into());
+        }
+        let mut told = Inspected::new();
+        told.insert("sub".to_owned(), json!(token.person));
+        if scope.has("fhirUser") {
+            told.insert("fhirUser".to_owned(), json!(format!("{}/{}", self.service.base, token.person)));
+        }
+        Ok(Some(told))
+    }
+}
+
+/// Revokes what a client has; false if it is another's.
+fn revoked(
+    transaction: &mut Transaction<'_>,
+    hash: &str,
+    is_refresh: bool,
+    own: &str,
+    now_s: i64,
+) -> Result<bool, StoreError> {
+    if is_refresh {
+        let Some(known) = transaction.refresh_token(hash, now_s)? else { return Ok(true) };
+        let Some(grant) = transaction.grant(&known.family, now_s)? else { return Ok(true) };
+        if grant.client != own {
+            return Ok(false);
+        }
+        transaction.end_grant(&grant.id, now_s)?;
+        return Ok(true);
+    }
+    match transaction.access_token(hash, now_s)? {
+        Some(token) if token.client != own => Ok(false),
+        Some(_) => transaction.revoke_access(hash).map(|()| true),
+        None => Ok(true),
+    }
+}

@@ -1,0 +1,161 @@
+//! Sign-in: this server as an authorization server (OAuth 2.0, OpenID Connect, SMART App Launch 2.2).
+//!
+//! What a request says and how a refusal is called is `concord_signin`; how it is said over HTTP is `http::sign_in`; what is
+//! kept is `concord_store::sign_in`. Here stands what happens in which order, each in one transaction.
+
+mod apps;
+mod attempts;
+mod choice;
+mod clients;
+mod exchange;
+mod fault;
+mod federation;
+mod grant;
+mod inspect;
+mod keys;
+mod people;
+mod sessions;
+mod tokens;
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use concord_signin::seal::SealingKey;
+use quick_cache::sync::Cache;
+
+pub(crate) use apps::ConnectedApp;
+pub(crate) use choice::{Choice, LASTS, kinds_asked};
+pub(crate) use exchange::Issued;
+pub(crate) use fault::Fault;
+pub(crate) use grant::Granting;
+pub(crate) use inspect::Inspected;
+pub(crate) use people::Somebody;
+pub(crate) use sessions::{SignedIn, form_token};
+
+use crate::auth::Verified;
+use crate::config::{Config, SignInConfig};
+use crate::interact::Service;
+use crate::telemetry::TokenCounters;
+
+/// How many tokens are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// How many browser origins are remembered that clients have registered.
+const MAX_ORIGINS: usize = 10_000;
+
+/// The name of the authorization server as an app: what a person chooses on its pages is written by it.
+pub(crate) const OWN_CLIENT: &str = "concord-sign-in";
+
+/// This server as an authorization server.
+pub struct SignIn {
+    service: Arc<Service>,
+    settings: SignInConfig,
+    /// Its own name: the issuer of its tokens, and the base of all its addresses.
+    pub(crate) issuer: String,
+    leeway_s: i64,
+    clients: clients::Registry,
+    keys: keys::SigningKeys,
+    providers: Vec<federation::Provider>,
+    attempts: attempts::Attempts,
+    remembered: Cache<String, Arc<Verified>>,
+    origins: RwLock<HashSet<String>>,
+    counters: TokenCounters,
+}
+
+impl SignIn {
+    /// Opens it, if the settings have it: the key file is read, or made at the first start, and there is a key to sign with.
+    ///
+    /// # Errors
+    /// One line, when the key file is missing or wrong, or a client's registration is no good.
+    pub async fn open(
+        config: &Config,
+        service: &Arc<Service>,
+        counters: TokenCounters,
+    ) -> Result<Option<Arc<SignIn>>, String> {
+        let Some(settings) = config.sign_in.clone() else { return Ok(None) };
+        let known = service.store.read(|transaction| (transaction.signing_keys(), Vec::new())).await;
+        let known = known.map_err(|error| format!("database_url: the database cannot be used: {error:?}"))?;
+        let sealing: SealingKey = keys::key_file(&config.sign_in_key_file(), known.is_empty())?;
+        let sign_in = SignIn {
+            service: Arc::clone(service),
+            issuer: config.public_url.clone(),
+            leeway_s: config.clock_leeway_seconds,
+            clients: clients::Registry::new(config)?,
+            keys: keys::SigningKeys::new(sealing),
+            providers: federation::providers(config, &counters)?,
+            attempts: attempts::Attempts::default(),
+            remembered: Cache::new(REMEMBERED),
+            origins: RwLock::default(),
+            settings,
+            counters,
+        };
+        sign_in.keys.check(&known).map_err(|error| format!("{}: {error}", config.sign_in_key_file().display()))?;
+        sign_in.rotate_keys().await.map_err(|fault| format!("sign_in: no key to sign with: {fault}"))?;
+        sign_in.know_origins().await.map_err(|fault| format!("sign_in: the clients cannot be read: {fault}"))?;
+        Ok(Some(Arc::new(sign_in)))
+    }
+
+    /// Whether people can sign in.
+    #[must_use]
+    pub fn has_provider(&self) -> bool {
+        self.settings.development_provider || !self.providers.is_empty()
+    }
+
+    /// Whether everybody may be anybody.
+    pub(crate) fn is_for_development(&self) -> bool {
+        self.settings.development_provider
+    }
+
+    /// Whether its pages are reached by https.
+    pub(crate) fn is_https(&self) -> bool {
+        self.issuer.starts_with("https://")
+    }
+
+    /// The base URL of the FHIR server.
+    pub(crate) fn audience(&self) -> &str {
+        &self.service.base
+    }
+
+    /// The URL of the token endpoint.
+    pub(crate) fn token_endpoint(&self) -> String {
+        format!("{}/oauth/token", self.issuer)
+    }
+
+    /// Now, in seconds since 1970.
+    pub(crate) fn now_s(&self) -> i64 {
+        self.service.store.now_ms().div_euclid(1000)
+    }
+
+    /// Whether pages of this web origin may call: one that a client has registered an address of.
+    #[must_use]
+    pub fn knows_origin(&self, origin: &str) -> bool {
+        self.origins.read().unwrap_or_else(PoisonError::into_inner).contains(origin)
+    }
+
+    /// Lets pages of a client's addresses call.
+    fn know_origin(&self, redirect_uris: &[String]) {
+        let of = |uri: &String| {
+            let url = url::Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+            Some(url.origin().ascii_serialization())
+        };
+        let new: Vec<String> =
+            redirect_uris.iter().filter_map(of).filter(|origin| !self.knows_origin(origin)).collect();
+        let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
+        if origins.len() + new.len() <= MAX_ORIGINS {
+            origins.extend(new);
+        }
+    }
+
+    /// Does what has to be done now and then: forgets what has expired, and makes a new key when it is time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn tidy(&self) -> Result<(), Fault> {
+        let (now_s, hours) = (self.now_s(), self.settings.session_hours);
+        let forget = move |transaction: &mut concord_store::transaction::Transaction<'_>| {
+            (transaction.forget_expired_sign_in(now_s, now_s - hours * 3600), Vec::new())
+        };
+        self.service.store.write(forget).await.map_err(Fault::from)?;
+        self.rotate_keys().await
+    }
+}

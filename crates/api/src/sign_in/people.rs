@@ -1,0 +1,94 @@
+//! Whom one can sign in as with the development provider: whoever is stored. And what a person is called.
+
+use concord_consent::caller::Actor;
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_store::named::KnownName;
+use concord_store::rows::Version;
+use concord_store::transaction::Transaction;
+
+use crate::interact::access;
+use crate::interact::human_name::human_name;
+use crate::sign_in::{Fault, SignIn};
+
+/// How many of each type are listed.
+const LISTED: i64 = 200;
+
+/// The types that people are signed in as, in the order in which they are listed, with what each is called.
+const PEOPLE: [(&str, &str); 3] =
+    [("Patient", "Patients"), ("RelatedPerson", "Relatives and carers"), ("Practitioner", "Professionals")];
+
+/// Somebody who can sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Somebody {
+    /// A reference.
+    pub(crate) reference: String,
+    /// What they are called.
+    pub(crate) name: String,
+    /// Under which heading they are listed.
+    pub(crate) group: &'static str,
+    /// The patient whose relative they are: a logical id.
+    pub(crate) relative_of: Option<String>,
+}
+
+impl SignIn {
+    /// Everybody, group by group.
+    pub(crate) async fn people(&self) -> Result<Vec<Somebody>, Fault> {
+        let list = |transaction: &mut Transaction<'_>| {
+            let mut people = Vec::new();
+            for (resource_type, group) in types() {
+                match transaction.next_of_type(resource_type, 0, LISTED) {
+                    Ok(found) => people.extend(found.iter().filter_map(|version| somebody(version, group))),
+                    Err(error) => return (Err(error), Vec::new()),
+                }
+            }
+            (Ok(people), Vec::new())
+        };
+        Ok(self.service.store.read(list).await?)
+    }
+
+    /// One of them.
+    pub(crate) async fn somebody(&self, reference: &str) -> Result<Option<Somebody>, Fault> {
+        let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
+        let Some((resource_type, group)) = types().find(|(one, _)| one.name() == name) else { return Ok(None) };
+        let id = id.to_owned();
+        let find = move |transaction: &mut Transaction<'_>| {
+            let found = transaction.head(KnownName::of_caller(resource_type, &id), false);
+            (found.map(|found| found.map(|head| head.version).filter(|version| !version.deleted)), Vec::new())
+        };
+        let found: Option<Version> = self.service.store.read(find).await?;
+        Ok(found.as_ref().and_then(|version| somebody(version, group)))
+    }
+}
+
+fn types() -> impl Iterator<Item = (ResourceType, &'static str)> {
+    PEOPLE.iter().filter_map(|(name, group)| Some((ResourceType::parse(name)?, *group)))
+}
+
+/// Who a stored resource is; none who may not act.
+fn somebody(version: &Version, group: &'static str) -> Option<Somebody> {
+    let resource = access::stored(version).ok()?;
+    if resource.get("active").and_then(Value::as_bool) == Some(false) {
+        return None;
+    }
+    let relative_of = resource.get("patient").and_then(|patient| patient.text("reference"));
+    Some(Somebody {
+        reference: format!("{}/{}", version.resource_type, version.id),
+        name: human_name(&resource).unwrap_or_else(|| version.id.clone()),
+        group,
+        relative_of: relative_of.and_then(|text| text.strip_prefix("Patient/")).map(str::to_owned),
+    })
+}
+
+/// The actor that a reference names.
+pub(super) fn actor(reference: &str) -> Option<Actor> {
+    let (name, id) = reference.split_once('/')?;
+    let id = id.to_owned();
+    Some(match name {
+        "Patient" => Actor::Patient(id),
+        "RelatedPerson" => Actor::RelatedPerson(id),
+        "Practitioner" => Actor::Practitioner(id),
+        "PractitionerRole" => Actor::PractitionerRole(id),
+        _ => return None,
+    })
+}

@@ -1,0 +1,80 @@
+//! Who is signed in with a browser.
+
+use concord_signin::secret::{self, Kind};
+
+use crate::sign_in::{Fault, SignIn};
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignedIn {
+    /// Who: a reference.
+    pub(crate) person: String,
+    /// Since when, in seconds since 1970.
+    pub(crate) since_s: i64,
+    /// How strongly, 1 to 3; 0 when nothing is said.
+    pub(crate) strength: i16,
+    /// The hash of the session.
+    pub(crate) session: String,
+    /// What a form of this session has to bring along, so that no other page can send it.
+    pub(crate) form_token: String,
+}
+
+/// What forms of a session, or of a browser before anybody has signed in, have to bring along.
+pub(crate) fn form_token(cookie: &str) -> String {
+    secret::derived(cookie, "form")
+}
+
+impl SignIn {
+    /// Who is signed in with the browser that has this cookie.
+    pub(crate) async fn signed_in(&self, cookie: Option<&str>) -> Result<Option<SignedIn>, Fault> {
+        let Some(cookie) = cookie.filter(|cookie| Kind::Session.is_form_of(cookie)) else { return Ok(None) };
+        let (session, now_s) = (secret::hash(cookie), self.now_s());
+        let begun_after = now_s - self.settings.session_hours * 3600;
+        let seen_after = now_s - self.settings.session_idle_minutes * 60;
+        let hash = session.clone();
+        let found = self
+            .service
+            .store
+            .write(move |transaction| (transaction.session_seen(&hash, now_s, begun_after, seen_after), Vec::new()))
+            .await?;
+        Ok(found.map(|found| SignedIn {
+            person: found.person,
+            since_s: found.begun_s,
+            strength: found.strength,
+            session,
+            form_token: form_token(cookie),
+        }))
+    }
+
+    /// Signs somebody in: the cookie. The session that the browser had ends, so that nobody can have given it to them.
+    pub(crate) async fn begin_session(
+        &self,
+        person: String,
+        strength: i16,
+        before: Option<&str>,
+    ) -> Result<String, Fault> {
+        let cookie = secret::fresh(Kind::Session)?;
+        let (hash, before, now_s) = (secret::hash(&cookie), before.map(secret::hash), self.now_s());
+        let begin = move |transaction: &mut concord_store::transaction::Transaction<'_>| {
+            let begun = before
+                .as_deref()
+                .map_or(Ok(()), |before| transaction.end_session(before, now_s))
+                .and_then(|()| transaction.begin_session(&hash, &person, strength, now_s));
+            (begun, Vec::new())
+        };
+        self.service.store.change(begin).await?;
+        Ok(cookie)
+    }
+
+    /// Signs somebody out, and ends what apps were let do until then.
+    pub(crate) async fn end_session(&self, session: String) -> Result<(), Fault> {
+        let now_s = self.now_s();
+        self.service.store.change(move |transaction| (transaction.end_session(&session, now_s), Vec::new())).await?;
+        Ok(())
+    }
+
+    /// When a session that was begun then ends at the latest, in seconds since 1970.
+    pub(super) fn session_ends_s(&self, since_s: i64) -> i64 {
+        since_s + self.settings.session_hours * 3600
+    }
+}

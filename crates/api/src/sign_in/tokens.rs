@@ -1,0 +1,92 @@
+//! The tokens of this server, as its own FHIR server believes them. Whether one still works is asked of the database each time,
+//! so that what is revoked works nowhere from then on; what it says is remembered.
+
+use std::sync::Arc;
+
+use concord_consent::caller::{Actor, Caller, Credentials};
+use concord_consent::scope::Context;
+use concord_signin::scope::Granted;
+use concord_signin::secret::{self, Kind};
+use concord_store::sign_in::AccessToken;
+
+use crate::auth::{AuthError, Identity, Verified, login};
+use crate::sign_in::{Fault, SignIn, grant, people};
+
+impl SignIn {
+    /// Whether a token has the form of one of this server.
+    #[must_use]
+    pub fn has_issued(&self, token: &str) -> bool {
+        Kind::Access.is_form_of(token)
+    }
+
+    /// The access token, if it works now.
+    pub(super) async fn access_token(&self, hash: String) -> Result<Option<AccessToken>, Fault> {
+        let now_s = self.now_s();
+        Ok(self.service.store.read(move |transaction| (transaction.access_token(&hash, now_s), Vec::new())).await?)
+    }
+
+    /// Who calls with a token, and what tells this caller's rights from another's.
+    ///
+    /// # Errors
+    /// [`AuthError::NotIssued`] for one that does not work, [`AuthError::KeysUnavailable`] when nobody can tell.
+    pub async fn verify(&self, token: &str) -> Result<(Arc<Verified>, [u8; 16]), AuthError> {
+        let hash = secret::hash(token);
+        let outcome = self.verified(hash.clone()).await;
+        match outcome {
+            Ok(Some(verified)) => Ok((verified, grant::fingerprint(&hash))),
+            Ok(None) => {
+                self.remembered.remove(&hash);
+                self.counters.refused.inc();
+                Err(AuthError::NotIssued)
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "a token of this server could not be looked up");
+                self.counters.without_keys.inc();
+                Err(AuthError::KeysUnavailable)
+            }
+        }
+    }
+
+    async fn verified(&self, hash: String) -> Result<Option<Arc<Verified>>, Fault> {
+        let Some(token) = self.access_token(hash.clone()).await? else { return Ok(None) };
+        if let Some(known) = self.remembered.get(&hash) {
+            self.counters.remembered.inc();
+            return Ok(Some(known));
+        }
+        let Some(client) = self.client(&token.client).await? else { return Ok(None) };
+        let is_system = token.family.is_empty();
+        let Some(actor) = (if is_system { Some(Actor::System) } else { people::actor(&token.person) }) else {
+            return Ok(None);
+        };
+        let contexts = if is_system { &[Context::System][..] } else { &[Context::Patient, Context::User][..] };
+        let subject = if is_system { token.client.clone() } else { token.person.clone() };
+        let caller = Caller {
+            actor,
+            issuer: self.issuer.clone(),
+            client: token.client.clone(),
+            scopes: concord_consent::scope::Scopes(
+                Granted::parse(&token.scope).only(contexts).resources().cloned().collect(),
+            ),
+            patient: Some(token.patient.clone()).filter(|id| !id.is_empty()),
+            credentials: Credentials {
+                login: Some(login(&[self.issuer.as_str(), &subject].join("\n"))),
+                authentication: u8::try_from(token.strength).ok().filter(|level| (1..=3).contains(level)),
+                app: client.app(),
+                purposes: client.known_purposes(),
+                ..Credentials::default()
+            },
+            subject,
+        };
+        let verified = Arc::new(Verified {
+            identity: Identity::Known(Arc::new(caller)),
+            expires_s: token.expires_s,
+            identity_proofing_level: None,
+            authentication_assurance_level: u8::try_from(token.strength).ok().filter(|level| *level > 0),
+            purpose_of_use: Vec::new(),
+            roles: Vec::new(),
+        });
+        self.counters.verified.inc();
+        self.remembered.insert(hash, Arc::clone(&verified));
+        Ok(Some(verified))
+    }
+}

@@ -1,0 +1,28 @@
+//! A client that signs, for tests.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+
+use crate::base64url;
+
+/// A P-384 key pair.
+pub(crate) struct Signer(EcdsaKeyPair);
+
+impl Signer {
+    pub(crate) fn new() -> Signer {
+        Signer(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap())
+    }
+
+    pub(crate) fn jwk(&self) -> Value {
+        let point = self.0.public_key().as_ref();
+        json!({"kty": "EC", "crv": "P-384", "kid": "k", "x": base64url(&point[1..49]), "y": base64url(&point[49..])})
+    }
+
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+        let message =
+            format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
+        let signature = self.0.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+        format!("{message}.{}", base64url(signature.as_ref()))
+    }
+}

@@ -1,0 +1,104 @@
+//! What is connected, and ending it.
+
+use concord_tests::client::text;
+use concord_tests::people::{self, blood_pressure};
+use concord_tests::{Concord, on_both};
+use serde_json::{Value, json};
+
+use super::{Browser, CHOICES, app, asking, authorize, error, field, for_code, query, token, tokens};
+
+on_both! {
+    with super::super::SETTINGS;
+    a_patient_sees_and_ends_what_is_connected, a_page_lists_and_ends_it, ending_the_consent_ends_the_app,
+    what_is_connected_is_told_to_nobody_else
+}
+
+const SCOPE: &str = "launch/patient offline_access patient/*.rs";
+
+fn parts(parameter: &Value, name: &str) -> Vec<Value> {
+    let parts = parameter["part"].as_array().expect("parts").iter();
+    parts.filter(|part| text(part, "/name") == name).cloned().collect()
+}
+
+async fn a_patient_sees_and_ends_what_is_connected(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    assert_eq!(amina.get("Patient/amina/$connected-apps").await.expect(200).json().get("parameter"), None);
+    let tokens = tokens(concord, SCOPE, CHOICES).await;
+    let told = amina.get("Patient/amina/$connected-apps").await.expect(200).json();
+    let apps = told["parameter"].as_array().expect("apps");
+    assert_eq!(apps.len(), 1);
+    assert_eq!(text(&parts(&apps[0], "client")[0], "/valueString"), "heart-diary");
+    assert_eq!(text(&parts(&apps[0], "since")[0], "/valueInstant"), "2026-12-01T12:00:00.000Z");
+    assert_eq!(text(&parts(&apps[0], "until")[0], "/valueInstant"), "2026-12-31T12:00:00.000Z");
+    assert_eq!(text(&parts(&apps[0], "lastUsed")[0], "/valueInstant"), "2026-12-01T12:00:00.000Z");
+    let consent = text(&parts(&apps[0], "consent")[0], "/valueReference/reference").to_owned();
+    assert_eq!(amina.get(&consent).await.expect(200).json()["status"], "active");
+    let end = json!({"resourceType": "Parameters", "parameter": [{"name": "client", "valueString": "heart-diary"}]});
+    let ended = amina.post("Patient/amina/$end-app-access", &end).await.expect(200).json();
+    assert_eq!(ended["parameter"][0]["valueBoolean"], true);
+    app(concord, &tokens).get("Patient/amina").await.expect(401);
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", text(&tokens, "/refresh_token")),
+        ("client_id", "heart-diary"),
+    ];
+    assert_eq!(error(&token(concord, &refresh).await.expect(400)), "invalid_grant");
+    assert_eq!(amina.get(&consent).await.expect(200).json()["status"], "inactive");
+    let again = amina.post("Patient/amina/$end-app-access", &end).await.expect(200).json();
+    assert_eq!(again["parameter"][0]["valueBoolean"], false);
+    // She may let it in again, and it is the same Consent.
+    let back = super::tokens(concord, SCOPE, CHOICES).await;
+    app(concord, &back).get("Patient/amina").await.expect(200);
+    assert_eq!(amina.get(&consent).await.expect(200).json()["status"], "active");
+}
+
+async fn a_page_lists_and_ends_it(concord: &Concord) {
+    people::arrive(concord).await;
+    let browser = Browser::new(concord);
+    let list = browser.get(&authorize(&asking(SCOPE))).await.expect(200);
+    let page = browser.sign_in(&list, "Patient/amina").await.expect(200);
+    let code = query(&browser.decide(&page, CHOICES).await)["code"].clone();
+    let tokens = token(concord, &for_code(&code)).await.expect(200).json();
+    let page = browser.get("/apps").await.expect(200);
+    assert!(page.text().contains("Heart &lt;Diary&gt;") && page.text().contains("2026-12-31"), "{page}");
+    let sent = [("form_token", field(&page, "form_token")), ("client", field(&page, "client"))];
+    let sent: Vec<_> = sent.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    browser.submit("/apps/end", &sent).await.expect(303);
+    assert!(browser.get("/apps").await.expect(200).text().contains("No app is connected"));
+    app(concord, &tokens).get("Patient/amina").await.expect(401);
+}
+
+async fn ending_the_consent_ends_the_app(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    for deletes in [false, true] {
+        let tokens = tokens(concord, SCOPE, CHOICES).await;
+        let told = amina.get("Patient/amina/$connected-apps").await.expect(200).json();
+        let consent = text(&parts(&told["parameter"][0], "consent")[0], "/valueReference/reference").to_owned();
+        app(concord, &tokens).get("Patient/amina").await.expect(200);
+        if deletes {
+            amina.delete(&consent).await.expect(204);
+        } else {
+            let stored = amina.get(&consent).await.expect(200).json();
+            amina.put(&consent, &people::with(stored, "status", json!("inactive"))).await.expect(200);
+        }
+        app(concord, &tokens).get("Patient/amina").await.expect(401);
+    }
+    let _reading = amina.create(&blood_pressure("amina", 120)).await;
+    let after = tokens(concord, SCOPE, CHOICES).await;
+    app(concord, &after).get("Patient/amina").await.expect(200);
+}
+
+async fn what_is_connected_is_told_to_nobody_else(concord: &Concord) {
+    people::arrive(concord).await;
+    let all: Vec<_> = [CHOICES, &[("kind", "sharing")]].concat();
+    let tokens = tokens(concord, "launch/patient patient/*.cruds", &all).await;
+    let end = json!({"resourceType": "Parameters", "parameter": [{"name": "client", "valueString": "heart-diary"}]});
+    app(concord, &tokens).get("Patient/amina/$connected-apps").await.expect(403);
+    app(concord, &tokens).post("Patient/amina/$end-app-access", &end).await.expect(403);
+    concord.user("Practitioner/gp").get("Patient/amina/$connected-apps").await.expect(403);
+    concord.patient("callum").get("Patient/amina/$connected-apps").await.expect(404);
+    concord.system().get("Patient/amina/$connected-apps").await.expect(200);
+    concord.system().post("Patient/amina/$end-app-access", &end).await.expect(403);
+}

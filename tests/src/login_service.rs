@@ -1,0 +1,173 @@
+//! A login service of a test's own, with the claims and signatures of NHS login (RS512) or CIS2 (RS256): its token endpoint and
+//! its keys. The page on which a person signs in is left out: a test says who has.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_lc_rs::digest;
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    KeyPair as _, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaKeyPair, UnparsedPublicKey,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+/// A running login service. It ends with the test's process.
+#[derive(Debug)]
+pub struct LoginService {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    key: RsaKeyPair,
+    /// The key by which its client proves who it is.
+    client: RsaKeyPair,
+    is_nhs_login: bool,
+    /// Codes, with the claims of the id token and the challenge that was sent.
+    codes: Mutex<BTreeMap<String, (Value, String)>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("is_nhs_login", &self.is_nhs_login).finish_non_exhaustive()
+    }
+}
+
+impl LoginService {
+    /// Starts one that signs as NHS login does, or as CIS2 does.
+    ///
+    /// # Panics
+    /// When there is no port for it.
+    #[must_use]
+    pub fn start(is_nhs_login: bool) -> LoginService {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let key = || RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let shared = Arc::new(Shared { key: key(), client: key(), is_nhs_login, codes: Mutex::default() });
+        let own = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                own.serve(stream);
+            }
+        });
+        LoginService { address, shared }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The setting of it, as an entry of `providers`, with the key of its client in a file of that folder.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[must_use]
+    pub fn setting(&self, name: &str, folder: &Path) -> Value {
+        let file = folder.join(format!("{name}.pem"));
+        let der = self.shared.client.as_der().expect("a key");
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
+        std::fs::write(&file, pem).expect("a key file");
+        let origin = self.origin();
+        let kind = if self.shared.is_nhs_login { "nhs-login" } else { "cis2" };
+        json!({"name": name, "title": format!("Continue to {name}"), "kind": kind, "issuer": origin,
+            "jwks": format!("{origin}/jwks"), "authorization_endpoint": format!("{origin}/authorize"),
+            "token_endpoint": format!("{origin}/token"), "client_id": "phr", "key_file": file})
+    }
+
+    /// Lets somebody have signed in: the code with which they go back. `challenge` is what they were sent with.
+    #[must_use]
+    pub fn signed_in(&self, claims: Value, challenge: &str) -> String {
+        let code = uuid::Uuid::new_v4().to_string();
+        let mut codes = self.shared.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.insert(code.clone(), (claims, challenge.to_owned()));
+        code
+    }
+
+    /// An id token with these claims.
+    #[must_use]
+    pub fn id_token(&self, claims: &Value) -> String {
+        self.shared.signed(claims)
+    }
+}
+
+impl Shared {
+    fn serve(&self, mut stream: TcpStream) {
+        let mut reader = BufReader::new(stream.try_clone().expect("a connection"));
+        let (mut first, mut length) = (String::new(), 0);
+        reader.read_line(&mut first).expect("a request");
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("a header");
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("a body");
+        let body = String::from_utf8(body).expect("UTF-8");
+        let (status, answer) = match first.split(' ').nth(1) {
+            Some("/jwks") => ("200 OK", self.keys()),
+            Some("/token") => {
+                self.token(&body).map_or(("400 Bad Request", json!({"error": "invalid_grant"})), |token| {
+                    ("200 OK", json!({"access_token": "a", "token_type": "Bearer", "id_token": token}))
+                })
+            }
+            _ => ("404 Not Found", json!({})),
+        };
+        let answer = answer.to_string();
+        let head =
+            format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", answer.len());
+        // Whoever has gone away wants no answer.
+        let _sent = write!(stream, "{head}connection: close\r\n\r\n{answer}");
+    }
+
+    fn keys(&self) -> Value {
+        let der = self.key.public_key().as_ref();
+        // PKCS #1: a sequence of the modulus, 257 bytes of which the first is 0, and the exponent, 65537.
+        let modulus = der.get(9..265).expect("a modulus of 2048 bits");
+        json!({"keys": [{"kty": "RSA", "kid": "stub", "use": "sig", "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"}]})
+    }
+
+    /// The id token for a form that is right in every part.
+    fn token(&self, body: &str) -> Option<String> {
+        let form: BTreeMap<&str, String> = body
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name, value.replace("%3A", ":").replace("%2F", "/")))
+            .collect();
+        let taken = self.codes.lock().unwrap_or_else(PoisonError::into_inner).remove(form.get("code")?);
+        let (claims, challenge) = taken?;
+        let verifier = form.get("code_verifier")?;
+        let made = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()).as_ref());
+        let (message, signature) = form.get("client_assertion")?.rsplit_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, self.client.public_key().as_ref());
+        key.verify(message.as_bytes(), &signature).ok()?;
+        (made == challenge && form.get("grant_type")? == "authorization_code").then(|| self.signed(&claims))
+    }
+
+    fn signed(&self, claims: &Value) -> String {
+        let (name, padding) = match self.is_nhs_login {
+            true => ("RS512", &RSA_PKCS1_SHA512),
+            false => ("RS256", &RSA_PKCS1_SHA256),
+        };
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", encode(&json!({"alg": name, "kid": "stub", "typ": "JWT"})), encode(claims));
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        self.key.sign(padding, &SystemRandom::new(), message.as_bytes(), &mut signature).expect("a signature");
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
