@@ -31,9 +31,9 @@ pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
 pub use page::markdown;
 pub use provider::ProviderConfig;
 pub use sign_in::SignInConfig;
+use source::{File, Variables};
 
 use crate::interact::Unfiled;
-use source::{File, Variables};
 
 /// Settings of which some are not set yet.
 type ConfigLayer = <Config as confique::Config>::Layer;
