@@ -51,6 +51,13 @@ impl Clock {
         self.now_ms().div_euclid(1000)
     }
 
+    /// Puts a fixed clock to that many milliseconds since 1970-01-01T00:00:00Z; the machine's clock is left alone.
+    pub fn set_ms(&self, now_ms: i64) {
+        if let Clock::Fixed(at) | Clock::Off(at, _) = self {
+            at.store(now_ms, Ordering::SeqCst);
+        }
+    }
+
     /// Moves a fixed clock on (or back) by that many milliseconds; the machine's clock is left alone.
     pub fn advance_ms(&self, by_ms: i64) {
         if let Clock::Fixed(at) | Clock::Off(at, _) = self {

@@ -75,6 +75,12 @@ fn run(arguments: Arguments) -> Result<(), String> {
     }
     #[expect(clippy::disallowed_methods, reason = "the one place where settings come from the environment")]
     let variables = std::env::vars_os();
+    // A server for a test takes any port that is free, unless somebody says which.
+    let free = match &arguments.command {
+        Command::Serve(serve) if serve.ephemeral.is_some() => vec![("CONCORD_LISTEN".into(), "127.0.0.1:0".into())],
+        _ => Vec::new(),
+    };
+    let variables = free.into_iter().chain(variables);
     let config = Config::load(arguments.config.as_deref(), variables).map_err(|error| error.to_string())?;
     let clock = Clock::System;
     match arguments.command {

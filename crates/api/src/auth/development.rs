@@ -49,6 +49,16 @@ pub struct TokenRequest {
     pub roles: Vec<String>,
 }
 
+/// The scopes of a token where none are named: all that whoever it is for may have.
+#[must_use]
+pub fn usual_scope(fhir_user: Option<&str>, system: bool) -> &'static str {
+    match fhir_user {
+        _ if system => "system/*.cruds",
+        Some(user) if !user.starts_with("Patient/") => "user/*.cruds",
+        _ => "patient/*.cruds",
+    }
+}
+
 /// Why the development issuer cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod backup;
 pub mod client;
+mod ephemeral;
 pub mod export;
 pub mod import;
 pub mod migrate;

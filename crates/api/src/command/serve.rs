@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::auth::development::{self, DevelopmentIssuer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, openapi, sign_in as describe_sign_in, smart};
-use crate::http::{self, Answers, Bodies, Health, Manners, Pace, Refusals, Server};
+use crate::http::{self, Answers, Bodies, Harness, Health, Manners, Pace, Refusals, Server};
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::audit::heads::HeadFile;
@@ -56,6 +57,18 @@ pub struct ServeArgs {
     /// Say whether the server would start, and what is odd about its settings; no data is changed and nobody is served
     #[arg(long)]
     pub check: bool,
+    /// For tests of what uses Concord: a database in memory that is gone in the end, filled with these resources if they are
+    /// named; its own issuer of tokens; and any free port of this machine, unless `listen` is set. A line says when it is ready
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, conflicts_with = "check")]
+    pub ephemeral: Option<Option<PathBuf>>,
+    /// The clock stands at that time, such as 2026-03-01T09:30:00Z, until a test moves it
+    #[arg(long, value_name = "INSTANT", requires = "ephemeral", value_parser = standing)]
+    pub at: Option<Clock>,
+}
+
+fn standing(text: &str) -> Result<Clock, String> {
+    let at = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| "expected a time such as 2026-03-01T09:30:00Z")?;
+    Ok(Clock::fixed(at.timestamp_millis()))
 }
 
 /// Serves until the process is told to stop.
@@ -65,6 +78,10 @@ pub struct ServeArgs {
 pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
     if args.check {
         return check(&config, clock, out).await;
+    }
+    if let Some(seed) = &args.ephemeral {
+        let clock = args.at.clone().unwrap_or(clock);
+        return super::ephemeral::run(seed.as_deref(), config, clock, out).await;
     }
     let _log = telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
     for remark in config.remarks() {
@@ -194,12 +211,37 @@ pub struct Bound {
     /// Where it listens: the port that the system chose where `listen` says 0.
     pub address: SocketAddr,
     server: actix_web::dev::Server,
+    health: Option<Health>,
+    // After the server, so that what it has answered last is in the chain too.
+    _beside: Beside,
+}
+
+/// What runs beside the answering of requests.
+pub(super) struct Beside {
     _labelling: Background,
     _clock: Background,
-    health: Option<Health>,
     _tidying: Option<Background>,
-    // After the server, so that what it has answered last is in the chain too.
     _chaining: Background,
+}
+
+impl Beside {
+    /// Starts all of it.
+    ///
+    /// # Errors
+    /// One line, when a thread cannot be started or the heads of the chain cannot be kept.
+    pub(super) fn start(server: &Server, config: &Config) -> Result<Beside, String> {
+        let heads = match &config.audit_heads {
+            Some(path) => Some(HeadFile::open(path, &config.audit_key)?),
+            None => None,
+        };
+        let service = || Arc::clone(&server.service);
+        Ok(Beside {
+            _chaining: Background::chaining(service(), Arc::clone(&server.refusals), heads)?,
+            _labelling: Background::labelling(service())?,
+            _clock: Background::clock(service())?,
+            _tidying: server.sign_in.clone().map(Background::tidying).transpose()?,
+        })
+    }
 }
 
 impl Bound {
@@ -224,13 +266,7 @@ impl Bound {
 /// One line, when something cannot be had.
 pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     let server = Data::new(prepare(config, clock).await?);
-    let heads = match &config.audit_heads {
-        Some(path) => Some(HeadFile::open(path, &config.audit_key)?),
-        None => None,
-    };
-    let chaining = Background::chaining(Arc::clone(&server.service), Arc::clone(&server.refusals), heads)?;
-    let labelling = Background::labelling(Arc::clone(&server.service))?;
-    let asking = Background::clock(Arc::clone(&server.service))?;
+    let beside = Beside::start(&server, config)?;
     let health = config
         .health_listen
         .map(|listen| {
@@ -240,32 +276,54 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     if let Some(health) = &health {
         tracing::info!(health = %health.address, "health, readiness and metrics are answered here too");
     }
-    let tidying = server.sign_in.clone().map(Background::tidying).transpose()?;
+    let (address, server) = answering(config, server, None, None)?;
+    Ok(Bound { address, server, health, _beside: beside })
+}
+
+/// Answers what comes to the address of `listen`, which may have been taken before; with a harness by the server that it has at
+/// the time. Where it listens, and what answers.
+///
+/// # Errors
+/// One line, when the address cannot be had.
+pub(super) fn answering(
+    config: &Config,
+    server: Data<Server>,
+    harness: Option<Data<Harness>>,
+    taken: Option<TcpListener>,
+) -> Result<(SocketAddr, actix_web::dev::Server), String> {
     let origins = config.cors_origins.clone();
     let still = Duration::from_secs(config.connection_timeout_seconds);
     let manners = Manners { still, given_up: server.metrics.given_up() };
     let mut http = HttpServer::new(move || {
+        let ephemeral = harness.clone();
         App::new()
             .app_data(server.clone())
             .wrap(cors(&origins, server.sign_in.clone()))
             .wrap(Compress::default())
             .wrap(from_fn(http::traced))
             .wrap(from_fn(http::mannered))
-            .configure(|config| http::routes(config, server.sign_in.as_deref()))
+            .configure(|config| {
+                let is_ephemeral = ephemeral.is_some();
+                if let Some(harness) = ephemeral {
+                    config.app_data(harness);
+                }
+                http::routes(config, server.sign_in.as_deref(), is_ephemeral);
+            })
     })
     .on_connect(move |socket, extensions| http::opened(socket, extensions, &manners))
     .client_request_timeout(HEAD_WITHIN)
     .client_disconnect_timeout(GONE_WITHIN)
     .keep_alive(IDLE)
-    .shutdown_timeout(config.shutdown_timeout_seconds)
-    .bind(config.listen)
+    .shutdown_timeout(config.shutdown_timeout_seconds);
+    http = match taken {
+        Some(listener) => http.listen(listener),
+        None => http.bind(config.listen),
+    }
     .map_err(|error| cannot_listen("listen", config.listen, &error))?;
     if let Some(workers) = config.workers {
         http = http.workers(workers);
     }
-    let address = http.addrs().first().copied().unwrap_or(config.listen);
-    let (_labelling, _clock, _tidying, _chaining) = (labelling, asking, tidying, chaining);
-    Ok(Bound { address, server: http.run(), _labelling, _clock, _tidying, health, _chaining })
+    Ok((http.addrs().first().copied().unwrap_or(config.listen), http.run()))
 }
 
 /// Something that a thread of its own does now and then while the server runs, and once more when it has stopped.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::auth::development::{DevelopmentIssuer, TokenRequest};
+use crate::auth::development::{DevelopmentIssuer, TokenRequest, usual_scope};
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -61,7 +61,7 @@ pub fn run(args: &TokenArgs, config: &Config, clock: &Clock, out: &mut impl Writ
     let request = TokenRequest {
         patient: args.patient.clone(),
         fhir_user: args.fhir_user.clone(),
-        scope: args.scope.clone().unwrap_or_else(|| default_scope(args).to_owned()),
+        scope: args.scope.clone().unwrap_or_else(|| usual_scope(args.fhir_user.as_deref(), args.system).to_owned()),
         client_id: args.client_id.clone(),
         lifetime_s: args.expires_in,
         proofing: args.proofing.clone(),
@@ -70,14 +70,6 @@ pub fn run(args: &TokenArgs, config: &Config, clock: &Clock, out: &mut impl Writ
     };
     let token = issuer.mint(&request, clock.now_s()).map_err(|error| TokenError(error.to_string()))?;
     writeln!(out, "{token}").map_err(|error| TokenError(format!("cannot write the token: {error}")))
-}
-
-fn default_scope(args: &TokenArgs) -> &'static str {
-    match &args.fhir_user {
-        _ if args.system => "system/*.cruds",
-        Some(user) if !user.starts_with("Patient/") => "user/*.cruds",
-        _ => "patient/*.cruds",
-    }
 }
 
 /// Seconds of a time such as `90s`, `15m`, `1h` or `7d`.

@@ -9,6 +9,7 @@ mod content;
 mod error;
 mod exchange;
 mod fhir;
+mod harness;
 mod headers;
 mod health;
 mod negotiate;
@@ -62,6 +63,7 @@ pub struct Server {
 pub use answers::Answers;
 pub use body::Bodies;
 pub use connection::{Manners, mannered, opened};
+pub use harness::{Begin, Harness};
 pub use health::Health;
 pub use pace::Pace;
 pub use refusals::Refusals;
@@ -74,7 +76,10 @@ fn only(path: &str) -> actix_web::Resource {
 }
 
 /// Every route. What is below the base is told apart by `interact::command`, against which the OpenAPI document is checked.
-pub fn routes(config: &mut ServiceConfig, sign_in: Option<&SignIn>) {
+pub fn routes(config: &mut ServiceConfig, sign_in: Option<&SignIn>, ephemeral: bool) {
+    if ephemeral {
+        harness::routes(config);
+    }
     if let Some(sign_in) = sign_in {
         sign_in::routes(config, sign_in.has_provider());
     }

@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web::Data};
 
-use super::Server;
+use super::{Harness, Server};
 use crate::interact::command::Shape;
 use crate::telemetry::{self, CORRELATION_HEADER, REQUEST_HEADER, RequestIds};
 
@@ -17,7 +17,7 @@ use crate::telemetry::{self, CORRELATION_HEADER, REQUEST_HEADER, RequestIds};
 /// # Errors
 /// Those of the services inside.
 pub async fn traced(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
@@ -26,6 +26,9 @@ pub async fn traced(
         RequestIds::from_headers(text(REQUEST_HEADER), text(CORRELATION_HEADER))
     };
     let method = request.method().clone();
+    if let Some(harness) = request.app_data::<Data<Harness>>().cloned() {
+        harness.give(&mut request);
+    }
     let server = request.app_data::<Data<Server>>().cloned();
     request.extensions_mut().insert(ids.clone());
     let mut response = next.call(request).await?;
