@@ -5,12 +5,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use diesel::sql_types::BigInt;
-
 use crate::address::{DatabaseUrl, Durability};
 use crate::connection::{Connection, SHARED_SESSIONS, in_one_line};
 use crate::error::StoreError;
-use crate::statement::Sql;
 
 /// How long to wait before a database that could not be reached is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
@@ -107,12 +104,9 @@ impl Slot {
         }
         let mut sessions = HashSet::new();
         for slot in &mut slots {
-            // Not prepared: where sessions are shared a name may be taken.
-            let mut session = Sql::new("SELECT CAST(pg_backend_pid() AS BIGINT)");
-            session.once();
-            let told = slot.with(|connection| connection.rows::<(BigInt,), (i64,)>(session));
+            let told = slot.with(Connection::session);
             let number = match told {
-                Ok(Ok(rows)) => rows.first().map(|row| row.0),
+                Ok(Ok(number)) => number,
                 Ok(Err(error)) => return Err(format!("database_url: cannot connect: {}", in_one_line(&error))),
                 Err(_) => return Err("database_url: cannot connect: the connection was closed at once".to_owned()),
             };
@@ -152,6 +146,7 @@ mod tests {
     use diesel::sql_types::Integer;
 
     use super::*;
+    use crate::statement::Sql;
     use crate::testing::Scratch;
 
     const LIMIT: Duration = Duration::from_secs(30);
