@@ -102,7 +102,7 @@ pub trait Observer: Send + Sync {
 
 /// What every transaction of this process shares.
 pub struct Shared {
-    time: Time,
+    time: Arc<Time>,
     keys: Keys,
     patients: Patients,
     observer: Box<dyn Observer>,
@@ -190,7 +190,7 @@ impl Store {
         time.ask(&mut first).map_err(cannot_open)?;
         let keys = Keys::of_new_node(&mut first).map_err(cannot_open)?;
         let shared = Arc::new(Shared {
-            time,
+            time: Arc::new(time),
             keys,
             patients: Patients::new(),
             observer: Box::new(observer),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::address::{DatabaseUrl, Durability};
 use crate::connection::{Connection, SHARED_SESSIONS, in_one_line};
 use crate::error::StoreError;
+use crate::time::Time;
 
 /// How long to wait before a database that could not be reached is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
@@ -20,14 +21,16 @@ const TRY: Duration = Duration::from_secs(5);
 pub(crate) struct Endpoint {
     address: DatabaseUrl,
     limit: Duration,
+    /// What is asked of each new connection: the machine may have stood still, or the database be another machine's now.
+    time: Arc<Time>,
     /// When it may be tried again, while the database cannot be reached.
     away_until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Endpoint {
     /// A place of which nothing is known yet.
-    pub(crate) fn new(address: DatabaseUrl, limit: Duration) -> Endpoint {
-        Endpoint { address, limit, away_until: Arc::default() }
+    pub(crate) fn new(address: DatabaseUrl, limit: Duration, time: Arc<Time>) -> Endpoint {
+        Endpoint { address, limit, time, away_until: Arc::default() }
     }
 
     fn open(&self) -> Result<Connection, String> {
@@ -41,7 +44,10 @@ impl Endpoint {
         if !self.may_try() {
             return Err(StoreError::Busy(1));
         }
-        let opened = self.open();
+        let opened = self.open().and_then(|mut connection| match self.time.ask(&mut connection) {
+            Ok(()) => Ok(connection),
+            Err(error) => Err(in_one_line(&error)),
+        });
         let mut away = self.away_until();
         match opened {
             Ok(connection) => {
@@ -147,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::statement::Sql;
-    use crate::testing::Scratch;
+    use crate::testing::{NOW, Scratch, Standing};
 
     const LIMIT: Duration = Duration::from_secs(30);
 
@@ -165,7 +171,7 @@ mod tests {
     #[test]
     fn a_connection_that_has_failed_is_not_used_again() {
         let [_, scratch] = Scratch::both();
-        let place = Endpoint::new(scratch.address.clone(), LIMIT);
+        let place = Endpoint::new(scratch.address.clone(), LIMIT, Arc::new(Time::new(Standing(NOW))));
         let mut slot = Slot::open(&place).unwrap();
         let first = slot.with(number).unwrap().unwrap();
         assert_eq!(slot.with(number).unwrap().unwrap(), first, "one that is well is kept");
@@ -196,7 +202,11 @@ mod tests {
     #[test]
     fn while_the_database_is_away_one_tries_for_all() {
         let [_, scratch] = Scratch::both();
-        let place = Endpoint::new(DatabaseUrl::Postgres("postgres:///d?host=/nowhere".to_owned()), LIMIT);
+        let place = Endpoint::new(
+            DatabaseUrl::Postgres("postgres:///d?host=/nowhere".to_owned()),
+            LIMIT,
+            Arc::new(Time::new(Standing(NOW))),
+        );
         assert!(matches!(place.reopen(), Err(StoreError::Busy(_))));
         assert!(place.away_until().is_some(), "the next one waits");
         *place.away_until() = Some(Instant::now());

@@ -33,7 +33,7 @@ pub fn execute(address: &DatabaseUrl, text: &str) {
 }
 
 /// A clock that stands still.
-struct Standing(i64);
+pub(crate) struct Standing(pub(crate) i64);
 
 impl Clock for Standing {
     fn now_ms(&self) -> i64 {
