@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -142,6 +143,21 @@ hot_standby = on
 
     def url(self):
         return f"postgres://concord@127.0.0.1:{self.port}/concord"
+
+
+class Embedded:
+    """An SQLite file, which is one node's."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def sql(self, text):
+        """What a statement answers, a line a row."""
+        with sqlite3.connect(self.path, timeout=10) as connection:
+            return ["|".join(map(str, row)) for row in connection.execute(text)]
+
+    def url(self):
+        return f"sqlite:{self.path}"
 
 
 class Bouncer:

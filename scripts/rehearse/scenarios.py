@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from cluster import Bouncer, Cluster, Proxy, SmallDisk, until
+from cluster import Bouncer, Cluster, Embedded, Proxy, SmallDisk, until
 from nodes import LIMIT_MS, Node, command
 
 # How long something is away that comes back, in seconds.
@@ -129,6 +129,37 @@ def full_disk(stage):
     return stage.load(), fault, disk.make_room, None
 
 
+def embedded(stage):
+    """A node over SQLite on a small disk."""
+    disk = SmallDisk(stage.folder / "disk", 24)
+    stage.cleared.append(disk.gone)
+    stage.prepare(Embedded(disk.folder / "concord.db"), before=((),))
+    return disk
+
+
+def embedded_full(stage):
+    """The disk of an SQLite database is full, its write-ahead log's too."""
+    disk = embedded(stage)
+
+    def fault():
+        disk.fill()
+        is_told(stage, 503)
+        time.sleep(AWAY)
+
+    return stage.load(), fault, disk.make_room, None
+
+
+def embedded_killed(stage):
+    """The only node is killed and started again."""
+    embedded(stage)
+
+    def fault():
+        stage.nodes[0].kill()
+        time.sleep(AWAY)
+
+    return stage.load(dropped=True), fault, lambda: stage.nodes[0].start(), None
+
+
 def bouncer(stage):
     """PgBouncer in session mode, through a restart of PostgreSQL and one of its own."""
     cluster = primary(stage)
@@ -236,5 +267,7 @@ SCENARIOS = {
     "transaction": ("PgBouncer, transaction mode", bouncer_refused),
     "proxy": ("HAProxy, a node killed", proxied),
     "stop": ("HAProxy, a node told to stop", node_stops),
+    "sqlite-disk": ("SQLite: full disk", embedded_full),
+    "sqlite-kill": ("SQLite: `kill -9` of the node", embedded_killed),
     "clocks": ("a node's clock an hour ahead", clocks),
 }
