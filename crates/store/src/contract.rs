@@ -182,6 +182,46 @@ async fn nodes_that_work_at_one_time_number_their_rows_apart() {
     }
 }
 
+/// The clock of a machine that asks its database.
+struct Machine(i64);
+
+impl crate::Clock for Machine {
+    fn now_ms(&self) -> i64 {
+        self.0
+    }
+
+    fn steady_ms(&self) -> i64 {
+        0
+    }
+
+    fn instead_of_the_databases_ms(&self) -> Option<i64> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_noticed() {
+    const HOUR: i64 = 3_600_000;
+    let [sqlite, postgres] = Scratch::both();
+    let limit = Duration::from_secs(30);
+    let ahead = sqlite.store_by(limit, Machine(crate::testing::NOW + HOUR));
+    assert_eq!(ahead.clock_off_ms(), 0, "there is nothing to tell it by");
+    ahead.append(vec![record("ahead")]).await.unwrap();
+    drop(ahead);
+    let store = sqlite.store_by(limit, Machine(crate::testing::NOW));
+    assert_eq!(store.clock_off_ms(), -HOUR, "the newest event is of a time to come");
+    store.append(vec![record("right")]).await.unwrap();
+    store.ask_time().await.unwrap();
+    assert_eq!((store.clock_off_ms(), store.now_ms()), (0, crate::testing::NOW));
+    let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
+    assert_eq!(told, ["ahead", "right"], "in the order in which they came");
+    // PostgreSQL has a clock, which is of today.
+    let store = postgres.store_by(limit, Machine(1_000));
+    assert!(store.clock_off_ms() < -1_000_000_000_000 && store.now_ms() > 1_700_000_000_000);
+    store.ask_time().await.unwrap();
+    assert!(store.now_ms() > 1_700_000_000_000);
+}
+
 #[tokio::test]
 async fn settings_are_made_once() {
     for scratch in Scratch::both() {

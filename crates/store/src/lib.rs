@@ -221,7 +221,8 @@ impl Store {
     }
 
     /// How far this machine's clock was ahead of the database's when that was last asked, in milliseconds. The embedded
-    /// database has none of its own: there it is how far the machine's is behind the newest event of the log.
+    /// database has none of its own: there it is how far the machine's is behind the newest event of the log, until there is
+    /// another.
     #[must_use]
     pub fn clock_off_ms(&self) -> i64 {
         self.shared.time.off_ms()
