@@ -54,6 +54,8 @@ mod statement;
 pub mod testing;
 mod time;
 pub mod transaction;
+#[cfg(test)]
+mod trouble_tests;
 mod turns;
 mod type_query;
 pub mod verify;
