@@ -1,7 +1,7 @@
 # Everything that is done to Concord. Each target does its own set-up on a Debian machine that has Rust and a C
 # compiler: as root it installs what is missing, otherwise it says in one line what to install.
 .POSIX:
-.PHONY: help run test check bench hostile suites generate fuzz mutants
+.PHONY: help run test check bench hostile rehearse suites generate fuzz mutants
 
 help: ## say what the targets do
 	@awk -F ' ## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ bench: ## measure the product against its floor (ARGS: for the bench)
 
 hostile: ## measure what one hostile caller of each kind does to all others (ARGS: --strict, --kinds, ...)
 	@scripts/hostile.sh $(ARGS)
+
+rehearse: ## rehearse what fails around two nodes over PostgreSQL, and print what became of it (ARGS: scenarios)
+	@scripts/rehearse.sh $(ARGS)
 
 suites: ## run client libraries of others, unmodified, against a server (installs them in the target folder)
 	@scripts/suites.sh

@@ -45,6 +45,9 @@ async fn keep_head(concord: &Concord) {
 
 const DAY: i64 = 86_400_000;
 
+/// Where a patient reads who looked.
+const LOGS: [&str; 2] = ["Patient/amina/$access-log", "AuditEvent?_count=2"];
+
 async fn closed_periods_are_verified(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
@@ -58,6 +61,9 @@ async fn closed_periods_are_verified(concord: &Concord) {
     amina.get("Patient/amina").await.expect(200);
     keep_head(concord).await;
     let all = amina.entries("AuditEvent?_count=100").await.len();
+    for place in LOGS {
+        assert!(!amina.get(place).await.expect(200).text().contains("has been closed"), "{place}");
+    }
     let folder = concord.scratch().folder().join("periods");
     std::fs::create_dir(&folder).expect("a folder");
     let close = |before: &str| Action::Close { before: before.to_owned(), folder: folder.clone() };
@@ -71,6 +77,10 @@ async fn closed_periods_are_verified(concord: &Concord) {
     assert!(done && told.contains("audit-000000000002-000000000002.ndjson: links 2 to 2"), "{told}");
     let left = amina.entries("AuditEvent?_count=100").await.len();
     assert!(left < all, "{left} of {all}");
+    for place in LOGS {
+        let told = amina.get(place).await.expect(200).text();
+        assert!(told.contains("what happened up to 2026-12-02T12:00:00.000Z has been closed"), "{place}: {told}");
+    }
     let (whole, told) = verified(concord, None).await;
     assert!(whole && told.contains("links 1 to 2 were closed") && told.contains("3 heads were kept"), "{told}");
     let (whole, told) = verified(concord, Some(folder.clone())).await;

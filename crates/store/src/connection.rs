@@ -10,6 +10,7 @@ use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_dsl::{LoadQuery, RunQueryDsl};
 use diesel::result::{ConnectionResult, DatabaseErrorKind, Error};
+use diesel::sql_types::BigInt;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use crate::address::{DatabaseUrl, Durability};
@@ -207,6 +208,28 @@ impl Connection {
     #[expect(clippy::unwrap_used, reason = "for tests")]
     pub(crate) fn execute_for_test(&mut self, text: &str) {
         self.batch(text).unwrap();
+    }
+
+    /// Which of the server's sessions answers. Only on PostgreSQL.
+    pub(crate) fn session(&mut self) -> Result<Option<i64>, Error> {
+        // Not prepared: where sessions are shared a name may be taken.
+        let mut sql = Sql::new("SELECT CAST(pg_backend_pid() AS BIGINT)");
+        sql.once();
+        Ok(self.rows::<(BigInt,), (i64,)>(sql)?.first().map(|row| row.0))
+    }
+
+    /// Refuses a place where another connection has this one's session: a lock that is taken in it would stay there.
+    ///
+    /// # Errors
+    /// One line that says what to set, or that the database cannot be reached.
+    pub(crate) fn refuse_shared_session(&mut self, address: &DatabaseUrl) -> Result<(), String> {
+        let cannot = |error: &dyn std::fmt::Display| format!("database_url: cannot open: {}", in_one_line(error));
+        let own = self.session().map_err(|error| cannot(&error))?;
+        let mut other = Connection::open(address, Durability::Full).map_err(|error| cannot(&error))?;
+        match other.session().map_err(|error| cannot(&error))? == own {
+            true => Err(format!("database_url: {SHARED_SESSIONS}")),
+            false => Ok(()),
+        }
     }
 
     /// Lets no error of a lost connection pass as anything else, and remembers that it is lost.

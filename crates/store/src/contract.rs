@@ -1,6 +1,5 @@
 //! What both databases promise alike.
 
-use std::task::Poll;
 use std::time::Duration;
 
 use concord_fhir::registry::ResourceType;
@@ -93,7 +92,7 @@ fn two_processes_that_start_together_migrate_once() {
     }
 }
 
-fn record(reason: &str) -> Record {
+pub(crate) fn record(reason: &str) -> Record {
     Record { agent: "test".to_owned(), reason: reason.to_owned(), resource_type: -1, ..Record::default() }
 }
 
@@ -101,7 +100,7 @@ fn all() -> AuditQuery {
     AuditQuery { condition: Sql::new("1 = 1"), hint: None }
 }
 
-fn reasons(transaction: &mut Transaction<'_>) -> Vec<String> {
+pub(crate) fn reasons(transaction: &mut Transaction<'_>) -> Vec<String> {
     let events = transaction.events(&all(), None, true, 100).unwrap();
     events.into_iter().map(|event| event.record.reason).collect()
 }
@@ -349,95 +348,6 @@ async fn a_point_read_may_need_one_statement_or_more() {
         let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
         assert_eq!(told, ["once", "twice", "refused"], "each is in the log once");
     }
-}
-
-#[tokio::test]
-async fn a_connection_that_is_lost_while_it_commits_leaves_the_outcome_unknown() {
-    let [_, scratch] = Scratch::both();
-    let store = scratch.store();
-    let address = scratch.address.clone();
-    // What closes it is another connection, so that the transaction only learns of it from its commit.
-    let close = move |transaction: &mut Transaction<'_>| {
-        let number = transaction.numbers(Sql::new("SELECT CAST(pg_backend_pid() AS BIGINT)")).unwrap()[0];
-        let mut other = Connection::open(&address, Durability::Process).unwrap();
-        other.execute_for_test(&format!("SELECT pg_terminate_backend({number}, 60000)"));
-        Ok::<_, StoreError>(())
-    };
-    let closed = close.clone();
-    let unknown = store.write(move |transaction| (closed(transaction), Vec::new())).await;
-    assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{unknown:?}");
-    let closed = close.clone();
-    let lost = store.write(move |transaction| {
-        closed(transaction).unwrap();
-        (transaction.access_versions(0), Vec::new())
-    });
-    let lost = lost.await;
-    assert!(matches!(lost, Err(StoreError::Busy(_))), "it cannot have been committed: {lost:?}");
-    let read = store.read(move |transaction| (close(transaction), Vec::new())).await;
-    assert!(matches!(read, Err(StoreError::Busy(_))), "there is nothing to be unknown of a read: {read:?}");
-    for _ in 0..4 {
-        assert!(store.ready().await);
-    }
-}
-
-#[tokio::test]
-async fn a_disk_that_is_full_is_told_as_such_and_forgotten_when_there_is_room() {
-    let [scratch, _] = Scratch::both();
-    let store = scratch.store();
-    assert!(store.ready().await);
-    let limit = |pages: u32| {
-        let text = format!("PRAGMA max_page_count = {pages}");
-        move |transaction: &mut Transaction<'_>| (transaction.batch(&text), Vec::new())
-    };
-    store.write(limit(1)).await.unwrap();
-    let large = || Record { reason: "r".repeat(100_000), ..record("large") };
-    let full = |result: &Result<(), StoreError>| matches!(result, Err(StoreError::NoSpace(_)));
-    let refused = store.append(vec![large()]).await;
-    assert!(full(&refused), "{refused:?}");
-    let refused = store.write(move |_| (Ok::<_, StoreError>(()), vec![large()])).await;
-    assert!(full(&refused), "{refused:?}");
-    let refused = store.read(move |_| (Ok::<_, StoreError>(()), vec![large()])).await;
-    assert!(full(&refused), "what cannot be logged is not answered: {refused:?}");
-    store.write(limit(1_000_000)).await.unwrap();
-    store.append(vec![large()]).await.unwrap();
-    assert!(store.ready().await);
-    let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
-    assert_eq!(told.len(), 1, "of what was refused nothing is there");
-}
-
-#[tokio::test]
-async fn what_nobody_waits_for_any_more_is_not_committed() {
-    let [_, scratch] = Scratch::both();
-    let store = scratch.store();
-    let (tell, begun) = std::sync::mpsc::channel();
-    let (go_on, wait) = std::sync::mpsc::channel();
-    let mut write = Box::pin(store.write(move |transaction| {
-        let made = transaction.make_patient_key("late");
-        tell.send(()).unwrap();
-        wait.recv().unwrap();
-        (made, vec![record("late")])
-    }));
-    std::future::poll_fn(|context| Poll::Ready(write.as_mut().poll(context).is_pending())).await;
-    begun.recv().unwrap();
-    // As when its time is over: its client is told that nobody knows, and goes on.
-    drop(write);
-    go_on.send(()).unwrap();
-    // Two at once need both of the store's connections.
-    let together = std::sync::Arc::new(std::sync::Barrier::new(2));
-    let next = || {
-        let together = std::sync::Arc::clone(&together);
-        store.write(move |_| {
-            together.wait();
-            (Ok::<_, StoreError>(()), Vec::new())
-        })
-    };
-    let (one, other) = tokio::join!(next(), next());
-    assert!(one.is_ok() && other.is_ok());
-    let told = store.read(|transaction| {
-        let known = transaction.patient_key("late").unwrap();
-        (Ok::<_, StoreError>((known, reasons(transaction))), Vec::new())
-    });
-    assert_eq!(told.await.unwrap(), (None, Vec::new()));
 }
 
 /// Counts to a very great number.

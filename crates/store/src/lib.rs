@@ -56,6 +56,8 @@ mod statement;
 pub mod testing;
 mod time;
 pub mod transaction;
+#[cfg(test)]
+mod trouble_tests;
 mod turns;
 mod type_query;
 pub mod verify;
@@ -104,7 +106,7 @@ pub trait Observer: Send + Sync {
 
 /// What every transaction of this process shares.
 pub struct Shared {
-    time: Time,
+    time: Arc<Time>,
     keys: Keys,
     patients: Patients,
     observer: Box<dyn Observer>,
@@ -192,7 +194,7 @@ impl Store {
         time.ask(&mut first).map_err(cannot_open)?;
         let keys = Keys::of_new_node(&mut first).map_err(cannot_open)?;
         let shared = Arc::new(Shared {
-            time,
+            time: Arc::new(time),
             keys,
             patients: Patients::new(),
             observer: Box::new(observer),
@@ -223,7 +225,8 @@ impl Store {
     }
 
     /// How far this machine's clock was ahead of the database's when that was last asked, in milliseconds. The embedded
-    /// database has none of its own: there it is how far the machine's is behind the newest event of the log.
+    /// database has none of its own: there it is how far the machine's is behind the newest event of the log, until there is
+    /// another.
     #[must_use]
     pub fn clock_off_ms(&self) -> i64 {
         self.shared.time.off_ms()

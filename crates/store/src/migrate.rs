@@ -26,6 +26,9 @@ pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
     refuse_unusable(address)?;
     let mut connection = Connection::open(address, Durability::Full)
         .map_err(|error| format!("database_url: cannot open: {}", in_one_line(&error)))?;
+    if connection.is_postgres() {
+        connection.refuse_shared_session(address)?;
+    }
     let failed = |error: &dyn std::fmt::Display| format!("migration failed: {}", in_one_line(error));
     let names = match &mut connection.database {
         // What is missing is only known for sure by the one who may write.
@@ -67,6 +70,9 @@ pub fn missing_migrations(address: &DatabaseUrl) -> Result<Vec<String>, String> 
         return names::<diesel::sqlite::Sqlite>(&SQLITE).map_err(|error| cannot(&error));
     }
     let mut connection = Connection::open(address, Durability::Full).map_err(|error| cannot(&error))?;
+    if connection.is_postgres() {
+        connection.refuse_shared_session(address)?;
+    }
     let known = match connection.is_postgres() {
         true => names::<diesel::pg::Pg>(&POSTGRES),
         false => names::<diesel::sqlite::Sqlite>(&SQLITE),

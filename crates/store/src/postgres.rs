@@ -49,7 +49,7 @@ impl Postgres {
     pub(crate) fn open(options: &Options, shared: &Arc<Shared>) -> Result<Postgres, String> {
         let (tasks, task_receiver) = channel::<Task>();
         let task_receiver = Arc::new(Mutex::new(task_receiver));
-        let place = Endpoint::new(options.address.clone(), options.query_timeout);
+        let place = Endpoint::new(options.address.clone(), options.query_timeout, Arc::clone(&shared.time));
         let mut slots = Slot::open_apart(&place, options.connections.max(1) + 2)?;
         let mut next = || slots.pop().ok_or_else(|| "too few connections were opened".to_owned());
         for number in 0..options.connections.max(1) {

@@ -5,12 +5,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use diesel::sql_types::BigInt;
-
 use crate::address::{DatabaseUrl, Durability};
 use crate::connection::{Connection, SHARED_SESSIONS, in_one_line};
 use crate::error::StoreError;
-use crate::statement::Sql;
+use crate::time::Time;
 
 /// How long to wait before a database that could not be reached is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
@@ -23,14 +21,16 @@ const TRY: Duration = Duration::from_secs(5);
 pub(crate) struct Endpoint {
     address: DatabaseUrl,
     limit: Duration,
+    /// What is asked of each new connection: the machine may have stood still, or the database be another machine's now.
+    time: Arc<Time>,
     /// When it may be tried again, while the database cannot be reached.
     away_until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Endpoint {
     /// A place of which nothing is known yet.
-    pub(crate) fn new(address: DatabaseUrl, limit: Duration) -> Endpoint {
-        Endpoint { address, limit, away_until: Arc::default() }
+    pub(crate) fn new(address: DatabaseUrl, limit: Duration, time: Arc<Time>) -> Endpoint {
+        Endpoint { address, limit, time, away_until: Arc::default() }
     }
 
     fn open(&self) -> Result<Connection, String> {
@@ -44,7 +44,10 @@ impl Endpoint {
         if !self.may_try() {
             return Err(StoreError::Busy(1));
         }
-        let opened = self.open();
+        let opened = self.open().and_then(|mut connection| match self.time.ask(&mut connection) {
+            Ok(()) => Ok(connection),
+            Err(error) => Err(in_one_line(&error)),
+        });
         let mut away = self.away_until();
         match opened {
             Ok(connection) => {
@@ -107,12 +110,9 @@ impl Slot {
         }
         let mut sessions = HashSet::new();
         for slot in &mut slots {
-            // Not prepared: where sessions are shared a name may be taken.
-            let mut session = Sql::new("SELECT CAST(pg_backend_pid() AS BIGINT)");
-            session.once();
-            let told = slot.with(|connection| connection.rows::<(BigInt,), (i64,)>(session));
+            let told = slot.with(Connection::session);
             let number = match told {
-                Ok(Ok(rows)) => rows.first().map(|row| row.0),
+                Ok(Ok(number)) => number,
                 Ok(Err(error)) => return Err(format!("database_url: cannot connect: {}", in_one_line(&error))),
                 Err(_) => return Err("database_url: cannot connect: the connection was closed at once".to_owned()),
             };
@@ -152,7 +152,8 @@ mod tests {
     use diesel::sql_types::Integer;
 
     use super::*;
-    use crate::testing::Scratch;
+    use crate::statement::Sql;
+    use crate::testing::{NOW, Scratch, Standing};
 
     const LIMIT: Duration = Duration::from_secs(30);
 
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn a_connection_that_has_failed_is_not_used_again() {
         let [_, scratch] = Scratch::both();
-        let place = Endpoint::new(scratch.address.clone(), LIMIT);
+        let place = Endpoint::new(scratch.address.clone(), LIMIT, Arc::new(Time::new(Standing(NOW))));
         let mut slot = Slot::open(&place).unwrap();
         let first = slot.with(number).unwrap().unwrap();
         assert_eq!(slot.with(number).unwrap().unwrap(), first, "one that is well is kept");
@@ -201,7 +202,11 @@ mod tests {
     #[test]
     fn while_the_database_is_away_one_tries_for_all() {
         let [_, scratch] = Scratch::both();
-        let place = Endpoint::new(DatabaseUrl::Postgres("postgres:///d?host=/nowhere".to_owned()), LIMIT);
+        let place = Endpoint::new(
+            DatabaseUrl::Postgres("postgres:///d?host=/nowhere".to_owned()),
+            LIMIT,
+            Arc::new(Time::new(Standing(NOW))),
+        );
         assert!(matches!(place.reopen(), Err(StoreError::Busy(_))));
         assert!(place.away_until().is_some(), "the next one waits");
         *place.away_until() = Some(Instant::now());

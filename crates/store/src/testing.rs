@@ -33,7 +33,7 @@ pub fn execute(address: &DatabaseUrl, text: &str) {
 }
 
 /// A clock that stands still.
-struct Standing(i64);
+pub(crate) struct Standing(pub(crate) i64);
 
 impl Clock for Standing {
     fn now_ms(&self) -> i64 {
@@ -106,6 +106,11 @@ impl Scratch {
     }
 
     fn store_of(&self, query_timeout: Duration, now_ms: i64) -> Store {
+        self.store_by(query_timeout, Standing(now_ms))
+    }
+
+    /// The same by a clock of one's own.
+    pub(crate) fn store_by(&self, query_timeout: Duration, clock: impl Clock + 'static) -> Store {
         migrate(&self.address).unwrap();
         let options = Options {
             address: self.address.clone(),
@@ -114,7 +119,7 @@ impl Scratch {
             query_timeout,
             label_steps: 1_000,
         };
-        Store::open(&options, Standing(now_ms), Unobserved).unwrap()
+        Store::open(&options, clock, Unobserved).unwrap()
     }
 }
 

@@ -10,7 +10,6 @@ use diesel::sql_types::BigInt;
 
 use crate::Clock;
 use crate::connection::Connection;
-use crate::keys::{Keys, newest_number};
 use crate::statement::Sql;
 
 /// The time that all nodes of a database share.
@@ -39,7 +38,8 @@ impl Time {
         self.off.load(Ordering::Relaxed)
     }
 
-    /// Asks the database. The embedded one has no clock but the machine's: that is behind where its log goes further.
+    /// Asks the database. The embedded one has no clock but the machine's: that was set back where the newest event of the log
+    /// is of a time to come.
     ///
     /// # Errors
     /// When the database fails.
@@ -52,7 +52,11 @@ impl Time {
                 let rows = connection.rows::<(BigInt,), (i64,)>(sql)?;
                 (rows.first().map_or_else(|| self.now_ms(), |row| row.0), None)
             }
-            None => (self.clock.now_ms(), newest_number(connection)?.map(Keys::time_of)),
+            None => {
+                let newest = Sql::new("SELECT at FROM audit ORDER BY pk DESC LIMIT 1");
+                let rows = connection.rows::<(BigInt,), (i64,)>(newest)?;
+                (self.clock.now_ms(), rows.first().map(|row| row.0))
+            }
         };
         self.told(told, before, newest);
         Ok(())

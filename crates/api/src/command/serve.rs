@@ -453,11 +453,12 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let development = DevelopmentIssuer::open(config).map_err(|error| error.to_string())?;
     let verifier = Verifier::new(config, development.as_ref(), metrics.tokens()).map_err(|error| error.to_string())?;
-    for (issuer, error) in verifier.warm(clock.now_s()).await {
+    let service = super::open(config, clock, metrics.clone()).await?;
+    // How old keys are is told by the time that tokens are checked by, which is the database's.
+    let now_ms = service.store.now_ms();
+    for (issuer, error) in verifier.warm(now_ms.div_euclid(1000)).await {
         tracing::warn!(issuer, %error, "the keys of an issuer cannot be had; they are tried again when a token comes");
     }
-    let now_ms = clock.now_ms();
-    let service = super::open(config, clock, metrics.clone()).await?;
     let sign_in = SignIn::open(config, &service, metrics.tokens()).await?;
     let smart = match &sign_in {
         Some(own) => Some(describe_sign_in::smart(&config.public_url, own.has_provider())),

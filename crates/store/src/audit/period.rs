@@ -49,6 +49,16 @@ impl Transaction<'_> {
         ))
     }
 
+    /// When the last link of the closed periods was made, in milliseconds since 1970 UTC: what the log told up to then is found
+    /// here no longer. None where nothing has been closed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn closed_until(&mut self) -> Result<Option<i64>, StoreError> {
+        let sql = Sql::new("SELECT p.at FROM audit_period p ORDER BY p.number DESC LIMIT 1");
+        Ok(self.rows::<(BigInt,), (i64,)>(sql)?.first().map(|row| row.0))
+    }
+
     /// Closes a period: its links and records may be taken out from now on.
     ///
     /// # Errors

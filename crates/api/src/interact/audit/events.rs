@@ -84,5 +84,5 @@ pub(crate) fn search(
     });
     let versions = found.iter().map(|stored| audit::event_version(&visibility::as_seen_by(session.call, stored)));
     let page = Page::of(versions.collect::<Result<_, _>>()?, total, next);
-    Ok(Page { remarks: visibility::notice(session.call).into_iter().collect(), ..page })
+    Ok(Page { remarks: visibility::notices(session)?, ..page })
 }

@@ -10,7 +10,7 @@ use concord_store::audit::{AuditQuery, Stored};
 use crate::error::ApiError;
 use crate::interact::audit::entry;
 use crate::interact::session::Session;
-use crate::interact::{AUDIT_EVENT, Call, access, audit};
+use crate::interact::{AUDIT_EVENT, Call, access, audit, instant};
 
 /// The events that are asked for and that the caller may see.
 ///
@@ -53,10 +53,25 @@ fn known(session: &mut Session<'_, '_>, query: AuditQuery) -> Result<AuditQuery,
 }
 
 /// What is to be said of the log to all but systems: that it may not be all that there is.
-pub(crate) fn notice(call: &Call) -> Option<Issue> {
+fn notice(call: &Call) -> Option<Issue> {
     let text = "some information may be withheld because of labels or sharing choices";
     let said = || Issue::remark(Severity::Information, IssueCode::Suppressed, text);
     (call.caller.actor != Actor::System).then(said)
+}
+
+/// What is to be known of a page of the log: that, and that the log goes further back than it is found here.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) fn notices(session: &mut Session<'_, '_>) -> Result<Vec<Issue>, ApiError> {
+    let closed = session.without_explain(|session| session.transaction.closed_until())?.map(|at| {
+        let text = format!(
+            "what happened up to {} has been closed and is not listed here: whoever runs the server keeps it",
+            instant(at)
+        );
+        Issue::remark(Severity::Information, IssueCode::Informational, text)
+    });
+    Ok(notice(session.call).into_iter().chain(closed).collect())
 }
 
 /// An event as the caller may see it. Of what others asked for, a patient sees the parameters and not their values: those may

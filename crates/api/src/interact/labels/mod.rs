@@ -55,6 +55,11 @@ pub(crate) fn codings<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
 
 /// Puts codings into `meta.security` that are not there.
 pub(crate) fn add<'a>(value: &mut Value<'a>, more: impl IntoIterator<Item = Value<'a>>) {
+    let mut more = more.into_iter().peekable();
+    if more.peek().is_none() {
+        // An empty meta is no resource's.
+        return;
+    }
     let Some(object) = value.as_object_mut() else { return };
     if object.get("meta").is_none() {
         object.set_at(1, "meta", Value::Object(Object::default()));
@@ -81,8 +86,12 @@ pub(crate) fn remove(value: &mut Value<'_>, keys: &[String]) {
     let Some(meta) = meta else { return };
     let Some(Value::Array(mut all)) = meta.remove("security") else { return };
     all.retain(|coding| !keys.contains(&key(coding)));
-    if !all.is_empty() {
-        meta.set("security", Value::Array(all));
+    match all.is_empty() {
+        false => meta.set("security", Value::Array(all)),
+        true if meta.0.is_empty() => {
+            value.as_object_mut().and_then(|object| object.remove("meta"));
+        }
+        true => {}
     }
 }
 
@@ -217,7 +226,9 @@ mod tests {
         assert_eq!(keys, ["MH\u{1f}s", "R\u{1f}"]);
         remove(&mut value, &keys);
         assert!(codings(&value).is_empty());
-        assert_eq!(json::to_string(&value), r#"{"resourceType":"Goal","meta":{}}"#);
+        assert_eq!(json::to_string(&value), r#"{"resourceType":"Goal"}"#);
+        add(&mut value, []);
+        assert_eq!(json::to_string(&value), r#"{"resourceType":"Goal"}"#);
         let mut bare = resource(r#"{"resourceType":"Goal","id":"g"}"#);
         add(&mut bare, [coding("R\u{1f}s", Stands::Beside)]);
         let wanted =

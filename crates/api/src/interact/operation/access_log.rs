@@ -119,13 +119,7 @@ fn page(session: &mut Session<'_, '_>, asked: &LogInput, cursor: Option<&str>) -
         versions.push(names.with_narrative(stored)?);
     }
     let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
-    Ok(Page {
-        versions,
-        included: Vec::new(),
-        remarks: visibility::notice(session.call).into_iter().collect(),
-        total: None,
-        next,
-    })
+    Ok(Page { versions, included: Vec::new(), remarks: visibility::notices(session)?, total: None, next })
 }
 
 /// Who the agents are, as far as the caller may know.

@@ -1,0 +1,142 @@
+//! What becomes of work when the database is in trouble, or the clock, or nobody waits for it any more.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::address::Durability;
+use crate::audit::Record;
+use crate::connection::Connection;
+use crate::contract::{reasons, record};
+use crate::error::StoreError;
+use crate::statement::Sql;
+use crate::testing::Scratch;
+use crate::transaction::Transaction;
+
+/// The clock of a machine that asks its database.
+struct Machine(i64);
+
+impl crate::Clock for Machine {
+    fn now_ms(&self) -> i64 {
+        self.0
+    }
+
+    fn steady_ms(&self) -> i64 {
+        0
+    }
+
+    fn instead_of_the_databases_ms(&self) -> Option<i64> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_noticed() {
+    const HOUR: i64 = 3_600_000;
+    let [sqlite, postgres] = Scratch::both();
+    let limit = Duration::from_secs(30);
+    let ahead = sqlite.store_by(limit, Machine(crate::testing::NOW + HOUR));
+    assert_eq!(ahead.clock_off_ms(), 0, "there is nothing to tell it by");
+    ahead.append(vec![record("ahead")]).await.unwrap();
+    drop(ahead);
+    let store = sqlite.store_by(limit, Machine(crate::testing::NOW));
+    assert_eq!(store.clock_off_ms(), -HOUR, "the newest event is of a time to come");
+    store.append(vec![record("right")]).await.unwrap();
+    store.ask_time().await.unwrap();
+    assert_eq!((store.clock_off_ms(), store.now_ms()), (0, crate::testing::NOW));
+    let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
+    assert_eq!(told, ["ahead", "right"], "in the order in which they came");
+    // PostgreSQL has a clock, which is of today.
+    let store = postgres.store_by(limit, Machine(1_000));
+    assert!(store.clock_off_ms() < -1_000_000_000_000 && store.now_ms() > 1_700_000_000_000);
+    store.ask_time().await.unwrap();
+    assert!(store.now_ms() > 1_700_000_000_000);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_while_it_commits_leaves_the_outcome_unknown() {
+    let [_, scratch] = Scratch::both();
+    let store = scratch.store();
+    let address = scratch.address.clone();
+    // What closes it is another connection, so that the transaction only learns of it from its commit.
+    let close = move |transaction: &mut Transaction<'_>| {
+        let number = transaction.numbers(Sql::new("SELECT CAST(pg_backend_pid() AS BIGINT)")).unwrap()[0];
+        let mut other = Connection::open(&address, Durability::Process).unwrap();
+        other.execute_for_test(&format!("SELECT pg_terminate_backend({number}, 60000)"));
+        Ok::<_, StoreError>(())
+    };
+    let closed = close.clone();
+    let unknown = store.write(move |transaction| (closed(transaction), Vec::new())).await;
+    assert!(matches!(unknown, Err(StoreError::OutcomeUnknown(_))), "{unknown:?}");
+    let closed = close.clone();
+    let lost = store.write(move |transaction| {
+        closed(transaction).unwrap();
+        (transaction.access_versions(0), Vec::new())
+    });
+    let lost = lost.await;
+    assert!(matches!(lost, Err(StoreError::Busy(_))), "it cannot have been committed: {lost:?}");
+    let read = store.read(move |transaction| (close(transaction), Vec::new())).await;
+    assert!(matches!(read, Err(StoreError::Busy(_))), "there is nothing to be unknown of a read: {read:?}");
+    for _ in 0..4 {
+        assert!(store.ready().await);
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_as_such_and_forgotten_when_there_is_room() {
+    let [scratch, _] = Scratch::both();
+    let store = scratch.store();
+    assert!(store.ready().await);
+    let limit = |pages: u32| {
+        let text = format!("PRAGMA max_page_count = {pages}");
+        move |transaction: &mut Transaction<'_>| (transaction.batch(&text), Vec::new())
+    };
+    store.write(limit(1)).await.unwrap();
+    let large = || Record { reason: "r".repeat(100_000), ..record("large") };
+    let full = |result: &Result<(), StoreError>| matches!(result, Err(StoreError::NoSpace(_)));
+    let refused = store.append(vec![large()]).await;
+    assert!(full(&refused), "{refused:?}");
+    let refused = store.write(move |_| (Ok::<_, StoreError>(()), vec![large()])).await;
+    assert!(full(&refused), "{refused:?}");
+    let refused = store.read(move |_| (Ok::<_, StoreError>(()), vec![large()])).await;
+    assert!(full(&refused), "what cannot be logged is not answered: {refused:?}");
+    store.write(limit(1_000_000)).await.unwrap();
+    store.append(vec![large()]).await.unwrap();
+    assert!(store.ready().await);
+    let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
+    assert_eq!(told.len(), 1, "of what was refused nothing is there");
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_committed() {
+    let [_, scratch] = Scratch::both();
+    let store = scratch.store();
+    let (tell, begun) = std::sync::mpsc::channel();
+    let (go_on, wait) = std::sync::mpsc::channel();
+    let mut write = Box::pin(store.write(move |transaction| {
+        let made = transaction.make_patient_key("late");
+        tell.send(()).unwrap();
+        wait.recv().unwrap();
+        (made, vec![record("late")])
+    }));
+    std::future::poll_fn(|context| Poll::Ready(write.as_mut().poll(context).is_pending())).await;
+    begun.recv().unwrap();
+    // As when its time is over: its client is told that nobody knows, and goes on.
+    drop(write);
+    go_on.send(()).unwrap();
+    // Two at once need both of the store's connections.
+    let together = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let next = || {
+        let together = std::sync::Arc::clone(&together);
+        store.write(move |_| {
+            together.wait();
+            (Ok::<_, StoreError>(()), Vec::new())
+        })
+    };
+    let (one, other) = tokio::join!(next(), next());
+    assert!(one.is_ok() && other.is_ok());
+    let told = store.read(|transaction| {
+        let known = transaction.patient_key("late").unwrap();
+        (Ok::<_, StoreError>((known, reasons(transaction))), Vec::new())
+    });
+    assert_eq!(told.await.unwrap(), (None, Vec::new()));
+}

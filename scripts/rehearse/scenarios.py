@@ -1,0 +1,273 @@
+"""The scenarios: each prepares a stage and says what load it is under, what fails, and how it is mended."""
+
+import os
+import signal
+import time
+
+from cluster import Bouncer, Cluster, Embedded, Proxy, SmallDisk, until
+from nodes import LIMIT_MS, Node, command
+
+# How long something is away that comes back, in seconds.
+AWAY = 3.0
+
+
+def primary(stage, settings="", name="primary"):
+    cluster = Cluster(stage.folder / name, settings).make()
+    stage.cleared.append(lambda: cluster.stop("immediate"))
+    return cluster
+
+
+def nothing():
+    pass
+
+
+def is_told(stage, status):
+    """Every node's /readyz says so, while /healthz goes on."""
+    for node in stage.nodes:
+        until(f"/readyz is {status}", lambda: node.ready() == status, 20)
+        assert node.ask("/healthz") == 200
+
+
+def ended(end):
+    """The database ends in some way and is started again."""
+    def scenario(stage):
+        cluster = primary(stage)
+        stage.prepare(cluster)
+
+        def fault():
+            end(cluster)
+            time.sleep(AWAY)
+            is_told(stage, 503)
+
+        return stage.load(), fault, cluster.start, None
+    return scenario
+
+
+def cut(stage):
+    """Every connection is cut, again and again."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+
+    def fault():
+        for _ in range(10):
+            cluster.sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+                        "backend_type = 'client backend'")
+            time.sleep(0.2)
+
+    return stage.load(), fault, nothing, None
+
+
+def paused(stage):
+    """The database hangs longer than a request may take."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+
+    def fault():
+        cluster.signal(signal.SIGSTOP)
+        is_told(stage, 503)
+        time.sleep(LIMIT_MS / 1000 + 2)
+
+    return stage.load(), fault, lambda: cluster.signal(signal.SIGCONT), None
+
+
+def with_standby(stage):
+    """A primary whose commits wait for its standby, and that."""
+    cluster = primary(stage, "synchronous_standby_names = 'standby'\nsynchronous_commit = local\nwal_keep_size = 64")
+    standby = Cluster(stage.folder / "standby", "synchronous_standby_names = ''").follow(cluster, "standby")
+    stage.cleared.append(lambda: standby.stop("immediate"))
+    cluster.sql("ALTER SYSTEM SET synchronous_commit = on")
+    cluster.sql("SELECT pg_reload_conf()")
+    until("the standby is synchronous", lambda: cluster.sql("SELECT sync_state FROM pg_stat_replication") == ["sync"])
+    return cluster, standby
+
+
+def promotion(stage):
+    """The primary dies and its standby takes over: two hosts in the address, and whichever can be written."""
+    cluster, standby = with_standby(stage)
+    url = f"postgres://concord@127.0.0.1:{cluster.port},127.0.0.1:{standby.port}/concord?target_session_attrs=read-write"
+    stage.prepare(cluster, url)
+
+    def fault():
+        cluster.kill()
+        time.sleep(1)
+        is_told(stage, 503)
+
+    def mend():
+        standby.promote()
+        stage.cluster = standby
+
+    return stage.load(), fault, mend, None
+
+
+def standby_gone(stage):
+    """The standby that commits wait for is gone for longer than a request may take."""
+    cluster, standby = with_standby(stage)
+    stage.prepare(cluster)
+
+    def fault():
+        standby.stop("immediate")
+        is_told(stage, 503)
+        time.sleep(LIMIT_MS / 1000 + 2)
+
+    return stage.load(), fault, standby.start, None
+
+
+def full_disk(stage):
+    """The disk of the data is full (that of the WAL is another)."""
+    disk = SmallDisk(stage.folder / "disk", 64)
+    stage.cleared.append(disk.gone)
+    cluster = primary(stage)
+    cluster.sql(f"CREATE TABLESPACE small LOCATION '{disk.folder}'", "postgres")
+    cluster.sql("ALTER DATABASE concord SET TABLESPACE small", "postgres")
+    stage.prepare(cluster)
+
+    def fault():
+        disk.fill()
+        is_told(stage, 503)
+        time.sleep(AWAY)
+
+    return stage.load(), fault, disk.make_room, None
+
+
+def embedded(stage):
+    """A node over SQLite on a small disk."""
+    disk = SmallDisk(stage.folder / "disk", 24)
+    stage.cleared.append(disk.gone)
+    stage.prepare(Embedded(disk.folder / "concord.db"), before=((),))
+    return disk
+
+
+def embedded_full(stage):
+    """The disk of an SQLite database is full, its write-ahead log's too."""
+    disk = embedded(stage)
+
+    def fault():
+        disk.fill()
+        is_told(stage, 503)
+        time.sleep(AWAY)
+
+    return stage.load(), fault, disk.make_room, None
+
+
+def embedded_killed(stage):
+    """The only node is killed and started again."""
+    embedded(stage)
+
+    def fault():
+        stage.nodes[0].kill()
+        time.sleep(AWAY)
+
+    return stage.load(dropped=True), fault, lambda: stage.nodes[0].start(), None
+
+
+def bouncer(stage):
+    """PgBouncer in session mode, through a restart of PostgreSQL and one of its own."""
+    cluster = primary(stage)
+    pool = Bouncer(stage.folder / "bouncer", cluster, "session").start()
+    stage.cleared.append(pool.stop)
+    stage.prepare(cluster, pool.url())
+
+    def fault():
+        cluster.stop("fast")
+        time.sleep(AWAY)
+        cluster.start()
+        time.sleep(1)
+        pool.stop()
+        time.sleep(1)
+        is_told(stage, 503)
+
+    return stage.load(), fault, pool.start, None
+
+
+def bouncer_refused(stage):
+    """PgBouncer in transaction mode: a node that is to be started on it says why it does not."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+    pool = Bouncer(stage.folder / "bouncer", cluster, "transaction").start()
+    stage.cleared.append(pool.stop)
+    refused = []
+
+    def fault():
+        whole, told = command(pool.url(), stage.folder, "serve", "--check", check=False)
+        node = Node(pool.url(), stage.folder).start(wait=False)
+        until("the node ends", lambda: node.process.poll() is not None, 30)
+        assert not whole and "pool_mode = session" in told, told
+        assert "pool_mode = session" in node.said(), node.said()
+        refused.append(True)
+
+    return stage.load(), fault, nothing, lambda: "refused with a line" if refused else "NOT REFUSED"
+
+
+def proxied(stage):
+    """HAProxy before two nodes, of which one is killed and started again."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+    proxy = Proxy(stage.folder / "proxy", [node.port for node in stage.nodes])
+    stage.cleared.append(proxy.stop)
+    time.sleep(1.5)
+
+    def fault():
+        stage.nodes[0].kill()
+        time.sleep(AWAY)
+
+    # A request that was on its way to the node that was killed is answered 502 by the proxy, which knows no more of it.
+    load = stage.load(ports=[proxy.port, proxy.port], busy=(502, 503), dropped=True)
+    return load, fault, lambda: stage.nodes[0].start(), None
+
+
+def node_stops(stage):
+    """A node is told to stop: what it has begun it ends, and the other goes on."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+    proxy = Proxy(stage.folder / "proxy", [node.port for node in stage.nodes])
+    stage.cleared.append(proxy.stop)
+    time.sleep(1.5)
+
+    def fault():
+        stage.nodes[0].stop()
+        time.sleep(AWAY)
+
+    load = stage.load(ports=[proxy.port, proxy.port], busy=(502, 503), dropped=True)
+    return load, fault, lambda: stage.nodes[0].start(), None
+
+
+def clocks(stage):
+    """The clock of one node is an hour ahead from its start; it is told to be."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+    ahead = Node(cluster.url(), stage.folder, ("faketime", "-f", "+1h"))
+    stage.nodes[1].stop()
+    ahead.start(wait=False)
+    stage.nodes[1] = ahead
+    until("the node serves", lambda: ahead.ask("/healthz") == 200)
+
+    def fault():
+        assert stage.nodes[0].ready() == 200
+        assert ahead.ready() == 503
+        time.sleep(AWAY)
+
+    def extra():
+        hour = cluster.sql("SELECT max(updated) - min(updated) < 1800000, max(at) - min(at) < 1800000 FROM resource, audit "
+                           "WHERE resource.deleted = 0")
+        return "not ready, and in order" if hour == ["t|t"] else f"OUT OF ORDER {hour}"
+
+    return stage.load(), fault, nothing, extra
+
+
+SCENARIOS = {
+    "kill": ("`kill -9` of PostgreSQL", ended(lambda cluster: cluster.kill())),
+    "fast": ("fast restart", ended(lambda cluster: cluster.stop("fast"))),
+    "immediate": ("immediate restart", ended(lambda cluster: cluster.stop("immediate"))),
+    "cut": ("connections cut ten times", cut),
+    "paused": ("paused", paused),
+    "promotion": ("promotion of the standby, two hosts", promotion),
+    "standby": ("synchronous standby gone", standby_gone),
+    "disk": ("full disk", full_disk),
+    "bouncer": ("PgBouncer, session mode: both restarted", bouncer),
+    "transaction": ("PgBouncer, transaction mode", bouncer_refused),
+    "proxy": ("HAProxy, a node killed", proxied),
+    "stop": ("HAProxy, a node told to stop", node_stops),
+    "sqlite-disk": ("SQLite: full disk", embedded_full),
+    "sqlite-kill": ("SQLite: `kill -9` of the node", embedded_killed),
+    "clocks": ("a node's clock an hour ahead", clocks),
+}
