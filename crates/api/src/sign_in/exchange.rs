@@ -22,7 +22,7 @@ use crate::sign_in::{Fault, SignIn};
 pub(crate) type Issued = Map<String, Value>;
 
 /// New tokens of a grant, before they are stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Fresh {
     access: String,
     refresh: String,

@@ -155,7 +155,7 @@ impl SignIn {
         let forget = move |transaction: &mut concord_store::transaction::Transaction<'_>| {
             (transaction.forget_expired_sign_in(now_s, now_s - hours * 3600), Vec::new())
         };
-        self.service.store.write(forget).await.map_err(Fault::from)?;
+        self.service.store.change(forget).await.map_err(Fault::from)?;
         self.rotate_keys().await
     }
 }
