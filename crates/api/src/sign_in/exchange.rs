@@ -158,6 +158,9 @@ impl SignIn {
             set("patient", json!(given.grant.patient));
             set("need_patient_banner", json!(true));
         }
+        if !given.grant.encounter.is_empty() {
+            set("encounter", json!(given.grant.encounter));
+        }
         if given.scope.has("openid") {
             let fhir_user = format!("{}/{}", self.service.base, given.grant.person);
             let token = IdToken {
