@@ -148,16 +148,7 @@ impl SignIn {
             nonce: granting.request.nonce.clone().unwrap_or_default(),
             expires_s: now_s + CODE_LASTS_S,
         };
-        let consent = match people::actor(&granting.person.reference) {
-            Some(Actor::Patient(id)) => {
-                let body = choice.consent(&id, &granting.client, &granting.scope, self.service.store.now_ms(), ends_s);
-                let (text, limits) = (body.to_string(), self.service.settings.limits);
-                let body = codec::read(codec::Format::Json, text.as_bytes(), &limits).map_err(ApiError::invalid)?;
-                let body = body.value.into_owned();
-                Some((self.call_of_patient(&id, request_id), body))
-            }
-            _ => None,
-        };
+        let consent = self.consent(granting, choice, ends_s, request_id)?;
         if let Some(launch) = &granting.request.launch {
             self.take_start(launch).await?;
         }
@@ -178,6 +169,21 @@ impl SignIn {
         self.service.store.change(begin).await?;
         tracing::info!(client = granting.client.id, "somebody lets an app in");
         Ok(code)
+    }
+
+    /// The Consent that a patient's choice is, and the call by which it is written; none of anybody else.
+    fn consent(
+        &self,
+        granting: &Granting,
+        choice: &Choice,
+        ends_s: i64,
+        request_id: &str,
+    ) -> Result<Option<(Call, Value<'static>)>, ApiError> {
+        let Some(Actor::Patient(id)) = people::actor(&granting.person.reference) else { return Ok(None) };
+        let body = choice.consent(&id, &granting.client, &granting.scope, self.service.store.now_ms(), ends_s);
+        let (text, limits) = (body.to_string(), self.service.settings.limits);
+        let body = codec::read(codec::Format::Json, text.as_bytes(), &limits).map_err(ApiError::invalid)?;
+        Ok(Some((self.call_of_patient(&id, request_id), body.value.into_owned())))
     }
 
     /// The call by which a patient's choice is written: her own, with an app of those who keep the record.
