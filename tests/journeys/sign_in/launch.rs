@@ -72,6 +72,11 @@ async fn an_app_starts_with_what_its_user_looks_at(concord: &Concord) {
     let tokens = token(&server, &for_code(&code)).await.expect(200).json();
     assert_eq!((&tokens["patient"], &tokens["encounter"]), (&json!("amina"), &json!("visit")));
     assert_eq!(tokens["need_patient_banner"], true);
+    let asked = [("token", text(&tokens, "/access_token"))];
+    let told = post(&server, "/oauth/introspect", &asked, Some("checker")).await.expect(200).json();
+    for name in ["patient", "encounter", "need_patient_banner", "scope"] {
+        assert_eq!(told[name], tokens[name], "{name}");
+    }
     // What the app of others sees is still for the patient to say.
     let reading = format!("Observation/{}", concord.patient("amina").create(&blood_pressure("amina", 120)).await);
     concord.user("Practitioner/gp").get(&reading).await.expect(200);

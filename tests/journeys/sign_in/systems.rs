@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use concord_api::command::client::{self, Action, AddArgs, ClientArgs};
 use concord_tests::client::text;
+use concord_tests::login_service::LoginService;
 use concord_tests::people;
 use concord_tests::{Answer, Concord, on_both};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use super::{ISSUER, app, error, token};
 on_both! {
     with super::super::SETTINGS;
     a_system_gets_a_token_by_its_key, an_assertion_is_believed_once, an_assertion_that_is_not_believed,
-    a_system_is_told_nothing_of_people, a_client_is_registered_by_command_beside_the_server
+    a_system_is_told_nothing_of_people, keys_may_be_at_a_url, a_client_is_registered_by_command_beside_the_server
 }
 
 /// A system with a key.
@@ -176,4 +177,28 @@ async fn a_client_is_registered_by_command_beside_the_server(concord: &Concord) 
     run(Action::Revoke { id: "kiosk".to_owned() }).await.expect("a client to revoke");
     app.get("Patient/amina").await.expect(401);
     browser.get(&super::authorize(&asked)).await.expect(400);
+}
+
+async fn keys_may_be_at_a_url(concord: &Concord) {
+    let keys = LoginService::start(true);
+    let url = format!("{}/jwks", keys.origin());
+    let clients = json!([{"client": "letters", "keys": url, "scope": "system/*.rs"}]).to_string();
+    let server = concord.another_node_with(&[super::SETTINGS, &[("CONCORD_CLIENTS", clients.as_str())]].concat()).await;
+    let ask = async |assertion: &str| {
+        let asked = [
+            ("grant_type", "client_credentials"),
+            ("scope", "system/*.rs"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        token(&server, &asked).await
+    };
+    let claims = json!({"iss": "letters", "sub": "letters", "aud": format!("{ISSUER}/oauth/token"), "jti": "1",
+        "exp": concord.clock.now_s() + 300});
+    ask(&keys.assertion(&claims)).await.expect(200);
+    let another = LoginService::start(true);
+    let forged = another.assertion(&claims);
+    assert_eq!(error(&ask(&forged).await.expect(401)), "invalid_client");
+    // RS512 is not one of those that SMART names.
+    assert_eq!(error(&ask(&keys.id_token(&claims)).await.expect(401)), "invalid_client");
 }
