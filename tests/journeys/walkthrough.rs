@@ -1,13 +1,15 @@
-//! docs/WALKTHROUGH.md: every block of it is run by a shell, and its output contains what the page says.
+//! docs/WALKTHROUGH.md and docs/APPS.md: every block that is for a shell is run by one, and its output contains what the page
+//! says.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use concord_tests::process::binary;
 use concord_tests::{App, Concord, on_both};
 
 use crate::story::arrive_from_fixtures;
 
-on_both! { every_line_of_the_walkthrough_is_true }
+on_both! { every_line_of_the_walkthrough_is_true, an_app_is_connected_from_nothing }
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -24,6 +26,8 @@ fn blocks(page: &str) -> Vec<(String, Vec<String>)> {
         match line {
             "```sh" => blocks.push((inside(&mut lines).join("\n"), Vec::new())),
             "```text" => blocks.last_mut().expect("a block before what it says").1 = inside(&mut lines),
+            // Of a file, or of somebody else's server.
+            "```toml" | "```http" | "```console" => drop(inside(&mut lines)),
             other => assert!(!other.starts_with("```"), "what is this block for? {other}"),
         }
     }
@@ -39,8 +43,8 @@ fn app(concord: &Concord, options: &str) -> App {
     }
 }
 
-async fn every_line_of_the_walkthrough_is_true(concord: &Concord) {
-    arrive_from_fixtures(concord).await;
+/// The tokens of everybody, in files as `make run` has them.
+fn tokens(concord: &Concord) -> PathBuf {
     let tokens = concord.scratch().folder().join("tokens");
     std::fs::create_dir_all(&tokens).expect("a folder for the tokens");
     let people = std::fs::read_to_string(root().join("fixtures/tokens.tsv")).expect("the people");
@@ -48,9 +52,40 @@ async fn every_line_of_the_walkthrough_is_true(concord: &Concord) {
         let columns: Vec<&str> = line.split('\t').collect();
         std::fs::write(tokens.join(columns[3]), app(concord, columns[2]).token()).expect("a token");
     }
-    let page = std::fs::read_to_string(root().join("docs/WALKTHROUGH.md")).expect("the page");
+    tokens
+}
+
+async fn every_line_of_the_walkthrough_is_true(concord: &Concord) {
+    arrive_from_fixtures(concord).await;
+    every_line_is_true(concord, "WALKTHROUGH.md", 20, &[]);
+}
+
+/// What `make run` sets.
+const SIGN_IN: &[(&str, &str)] = &[
+    ("CONCORD_PUBLIC_URL", "http://127.0.0.1:8080"),
+    ("CONCORD_SIGN_IN", r#"{"development_provider": true}"#),
+    (
+        "CONCORD_CLIENTS",
+        r#"[{"client": "example-app", "kind": "third-party", "redirect_uris": ["http://localhost:3000/callback"],
+            "scope": "openid fhirUser launch/patient offline_access online_access patient/*.cruds user/*.cruds"}]"#,
+    ),
+];
+
+async fn an_app_is_connected_from_nothing(concord: &Concord) {
+    arrive_from_fixtures(concord).await;
+    let server = concord.another_node_with(SIGN_IN).await;
+    let binary = binary();
+    let folder = binary.parent().expect("a folder").display().to_string();
+    let path = format!("{folder}:/usr/local/bin:/usr/bin:/bin");
+    let own = [("PATH", path.as_str()), ("CONCORD_DATABASE_URL", concord.scratch().url())];
+    every_line_is_true(&server, "APPS.md", 7, &own);
+}
+
+fn every_line_is_true(concord: &Concord, page: &str, least: usize, variables: &[(&str, &str)]) {
+    let tokens = tokens(concord);
+    let page = std::fs::read_to_string(root().join("docs").join(page)).expect("the page");
     let blocks = blocks(&page);
-    assert!(blocks.len() > 20, "the page has its blocks");
+    assert!(blocks.len() > least, "the page has its blocks");
     // One shell runs all of it; after each block it says so, so that each output can be told from the next.
     const END: &str = "--- end of block ---";
     let script: String = blocks.iter().map(|(code, _)| format!("{code}\necho '{END}'\n")).collect();
@@ -61,6 +96,10 @@ async fn every_line_of_the_walkthrough_is_true(concord: &Concord) {
         .args(["-euo", "pipefail", "-c", &script])
         .current_dir(root())
         .env("no_proxy", "*")
+        // These are the tests', and the binary refuses what is no setting.
+        .env_remove("CONCORD_TEST_POSTGRES")
+        .env_remove("CONCORD_FHIR_EXAMPLES")
+        .envs(variables.iter().copied())
         .output()
         .expect("bash, with curl");
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));

@@ -12,7 +12,8 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    KeyPair as _, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaKeyPair, UnparsedPublicKey,
+    KeyPair as _, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding,
+    RsaKeyPair, UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -93,6 +94,12 @@ impl LoginService {
         code
     }
 
+    /// A signed assertion (RS384) with these claims, as of a client whose keys are where this service's are.
+    #[must_use]
+    pub fn assertion(&self, claims: &Value) -> String {
+        self.shared.signed_by("RS384", &RSA_PKCS1_SHA384, claims)
+    }
+
     /// An id token with these claims.
     #[must_use]
     pub fn id_token(&self, claims: &Value) -> String {
@@ -160,10 +167,13 @@ impl Shared {
     }
 
     fn signed(&self, claims: &Value) -> String {
-        let (name, padding) = match self.is_nhs_login {
-            true => ("RS512", &RSA_PKCS1_SHA512),
-            false => ("RS256", &RSA_PKCS1_SHA256),
-        };
+        match self.is_nhs_login {
+            true => self.signed_by("RS512", &RSA_PKCS1_SHA512, claims),
+            false => self.signed_by("RS256", &RSA_PKCS1_SHA256, claims),
+        }
+    }
+
+    fn signed_by(&self, name: &str, padding: &'static dyn RsaEncoding, claims: &Value) -> String {
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", encode(&json!({"alg": name, "kid": "stub", "typ": "JWT"})), encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];

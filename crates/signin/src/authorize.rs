@@ -25,6 +25,8 @@ pub struct AuthorizeRequest {
     pub challenge: String,
     /// What the client wants in the id token.
     pub nonce: Option<String>,
+    /// What it was told when somebody started it from another app.
+    pub launch: Option<String>,
     /// What is asked for, within what is registered.
     pub scope: Granted,
     /// Whether somebody has to sign in again.
@@ -118,10 +120,13 @@ impl AuthorizeRequest {
             Some(_) => return Err(OauthError::request("the aud is not the base URL of this FHIR server")),
             None => return Err(OauthError::request("the aud is missing: the base URL of this FHIR server")),
         }
-        if form.one("launch")?.is_some() {
-            return Err(OauthError::request("the launch is not known: this server starts no apps itself"));
-        }
         let scope = registered(form, client)?;
+        let launch = form.one("launch")?.map(str::to_owned);
+        if launch.is_some() != scope.has("launch") {
+            return Err(OauthError::request(
+                "the parameter launch and the scope launch go together, for apps that may have it",
+            ));
+        }
         let max_age_s = form.one("max_age")?.map(|text| text.parse::<u32>().map(i64::from)).transpose();
         let prompts: Vec<&str> = form.one("prompt")?.unwrap_or_default().split_ascii_whitespace().collect();
         if prompts.contains(&"none") && prompts.len() > 1 {
@@ -133,6 +138,7 @@ impl AuthorizeRequest {
             state,
             challenge: challenge.to_owned(),
             nonce: bounded(form, "nonce")?,
+            launch,
             scope,
             sign_in_again: prompts.iter().any(|prompt| matches!(*prompt, "login" | "select_account")),
             silently: prompts.contains(&"none"),
@@ -208,7 +214,7 @@ mod tests {
             own: false,
             purposes: None,
             redirect_uris: vec!["https://app.example/back?x=1".into()],
-            scope: "openid launch/patient patient/*.rs".into(),
+            scope: "openid launch launch/patient patient/*.rs".into(),
             authentication: Authentication::None,
             introspects: false,
         }
@@ -287,6 +293,7 @@ mod tests {
             (with("scope", None), "invalid_scope"),
             (with("scope", Some("system/*.rs nonsense")), "invalid_scope"),
             (with("launch", Some("x")), "invalid_request"),
+            (with("scope", Some("launch patient/*.rs")), "invalid_request"),
             (with("request", Some("x")), "request_not_supported"),
             (with("request_uri", Some("x")), "request_uri_not_supported"),
             (with("prompt", Some("none login")), "invalid_request"),

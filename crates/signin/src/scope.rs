@@ -4,7 +4,8 @@ use concord_consent::scope::{Context, Scope};
 use concord_fhir::registry::ResourceType;
 
 /// The scopes that say nothing of resources.
-pub const WORDS: [&str; 5] = ["openid", "fhirUser", "launch/patient", "offline_access", "online_access"];
+pub const WORDS: [&str; 7] =
+    ["openid", "fhirUser", "launch", "launch/patient", "launch/encounter", "offline_access", "online_access"];
 
 /// A set of scopes, each as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -16,6 +16,8 @@ pub enum Kind {
     Client,
     /// What a browser keeps of a session.
     Session,
+    /// What tells an app that it has been started from another one.
+    Launch,
     /// What a browser keeps before anybody has signed in.
     Visit,
 }
@@ -30,6 +32,7 @@ impl Kind {
             Kind::Code => "concord_ac_",
             Kind::Client => "concord_cs_",
             Kind::Session => "concord_se_",
+            Kind::Launch => "concord_la_",
             Kind::Visit => "concord_vi_",
         }
     }
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_secret_has_its_form_and_no_other() {
-        let kinds = [Kind::Access, Kind::Refresh, Kind::Code, Kind::Client, Kind::Session, Kind::Visit];
+        let kinds = [Kind::Access, Kind::Refresh, Kind::Code, Kind::Client, Kind::Session, Kind::Launch, Kind::Visit];
         for kind in kinds {
             let secret = fresh(kind).unwrap();
             for other in kinds {

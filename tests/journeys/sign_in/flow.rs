@@ -29,6 +29,8 @@ async fn apps_find_what_there_is(concord: &Concord) {
         assert!(told.header("content-type").starts_with("application/json"), "{told}");
         nobody.post(place, &json!({})).await.expect(405);
     }
+    let metadata = nobody.get("/fhir/metadata").header("origin", "https://anywhere.example").await.expect(200);
+    assert_eq!(metadata.header("access-control-allow-origin"), "*");
     let smart = nobody.get("/fhir/.well-known/smart-configuration").await.json();
     let openid = nobody.get("/.well-known/openid-configuration").await.json();
     for document in [&smart, &openid] {

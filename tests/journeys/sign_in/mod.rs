@@ -4,6 +4,7 @@ mod apps;
 mod attacks;
 mod federation;
 mod flow;
+mod launch;
 mod systems;
 
 use std::cell::RefCell;

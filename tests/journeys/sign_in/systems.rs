@@ -4,7 +4,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use concord_api::command::client::{self, Action, AddArgs, ClientArgs};
 use concord_tests::client::text;
+use concord_tests::login_service::LoginService;
 use concord_tests::people;
 use concord_tests::{Answer, Concord, on_both};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use super::{ISSUER, app, error, token};
 on_both! {
     with super::super::SETTINGS;
     a_system_gets_a_token_by_its_key, an_assertion_is_believed_once, an_assertion_that_is_not_believed,
-    a_system_is_told_nothing_of_people
+    a_system_is_told_nothing_of_people, keys_may_be_at_a_url, a_client_is_registered_by_command_beside_the_server
 }
 
 /// A system with a key.
@@ -118,4 +120,85 @@ async fn a_system_is_told_nothing_of_people(concord: &Concord) {
     let told = system.ask(&server, &assertion, "system/*.rs openid").await.expect(200).json();
     assert!(!text(&told, "/scope").contains("openid"), "{told}");
     app(&server, &told).get("/oauth/userinfo").await.expect(401);
+}
+
+async fn a_client_is_registered_by_command_beside_the_server(concord: &Concord) {
+    people::arrive(concord).await;
+    let run = async |action: Action| {
+        let mut out = Vec::new();
+        let args = ClientArgs { action };
+        let done = client::run(&args, &concord.config, concord.clock.clone(), &mut out).await;
+        done.map(|()| String::from_utf8(out).expect("UTF-8").trim().to_owned())
+    };
+    let args = AddArgs {
+        id: "kiosk".to_owned(),
+        name: "Kiosk".to_owned(),
+        about: None,
+        own: true,
+        scope: "launch/patient patient/*.rs".to_owned(),
+        redirect_uri: vec!["https://kiosk.example/back".to_owned()],
+        secret: true,
+        keys: None,
+        keys_url: None,
+        purpose: Vec::new(),
+        introspects: false,
+    };
+    let first = run(Action::Add(Box::new(args))).await.expect("a secret");
+    let browser = super::Browser::new(concord);
+    let asked = super::asking("launch/patient patient/*.rs");
+    let asked = super::with(
+        &super::with(&asked, "client_id", Some("kiosk")),
+        "redirect_uri",
+        Some("https://kiosk.example/back"),
+    );
+    let list = browser.get(&super::authorize(&asked)).await.expect(200);
+    let page = browser.sign_in(&list, "Patient/amina").await.expect(200);
+    let code = super::query(&browser.decide(&page, super::CHOICES).await)["code"].clone();
+    let second = run(Action::Rotate { id: "kiosk".to_owned(), keys: None }).await.expect("another secret");
+    let ask = async |secret: &str| {
+        use base64::engine::general_purpose::STANDARD;
+        let form = super::with(&super::for_code(&code), "client_id", None);
+        let form = super::with(&form, "redirect_uri", Some("https://kiosk.example/back"));
+        let ask = concord.nobody().ask(concord_tests::client::Method::POST, "/oauth/token");
+        let ask = ask.header("authorization", &format!("Basic {}", STANDARD.encode(format!("kiosk:{secret}"))));
+        ask.body("application/x-www-form-urlencoded", super::form(&form))
+            .header("origin", "https://kiosk.example")
+            .await
+    };
+    assert_eq!(error(&ask(&first).await.expect(401)), "invalid_client");
+    let told = ask(&second).await.expect(200);
+    // A page of its own address may call; one of another may not.
+    assert_eq!(told.header("access-control-allow-origin"), "https://kiosk.example");
+    let elsewhere =
+        concord.nobody().get("/fhir/Patient/amina").header("origin", "https://else.example").await.expect(401);
+    assert_eq!(elsewhere.header("access-control-allow-origin"), "");
+    let app = app(concord, &told.json());
+    app.get("Patient/amina").await.expect(200);
+    run(Action::Revoke { id: "kiosk".to_owned() }).await.expect("a client to revoke");
+    app.get("Patient/amina").await.expect(401);
+    browser.get(&super::authorize(&asked)).await.expect(400);
+}
+
+async fn keys_may_be_at_a_url(concord: &Concord) {
+    let keys = LoginService::start(true);
+    let url = format!("{}/jwks", keys.origin());
+    let clients = json!([{"client": "letters", "keys": url, "scope": "system/*.rs"}]).to_string();
+    let server = concord.another_node_with(&[super::SETTINGS, &[("CONCORD_CLIENTS", clients.as_str())]].concat()).await;
+    let ask = async |assertion: &str| {
+        let asked = [
+            ("grant_type", "client_credentials"),
+            ("scope", "system/*.rs"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        token(&server, &asked).await
+    };
+    let claims = json!({"iss": "letters", "sub": "letters", "aud": format!("{ISSUER}/oauth/token"), "jti": "1",
+        "exp": concord.clock.now_s() + 300});
+    ask(&keys.assertion(&claims)).await.expect(200);
+    let another = LoginService::start(true);
+    let forged = another.assertion(&claims);
+    assert_eq!(error(&ask(&forged).await.expect(401)), "invalid_client");
+    // RS512 is not one of those that SMART names.
+    assert_eq!(error(&ask(&keys.id_token(&claims)).await.expect(401)), "invalid_client");
 }

@@ -58,13 +58,25 @@ pub(super) fn client() -> Result<reqwest::Client, KeyError> {
         .map_err(|error| KeyError(format!("cannot set up TLS: {error}")))
 }
 
-/// The bytes of the JWK Set at a URL, as it is now.
+/// The bytes of the JWK Set at a URL, as it is now, and how many seconds whoever sent it lets it be kept, where that is said.
 ///
 /// # Errors
 /// When it cannot be fetched.
-pub(crate) async fn fetch_keys(url: &str) -> Result<Vec<u8>, KeyError> {
-    let url = Url::parse(url).map_err(|error| KeyError(format!("{url}: {error}")))?;
-    fetch(&url, &client()?).await
+pub(crate) async fn fetch_keys(url: &str) -> Result<(Vec<u8>, Option<i64>), KeyError> {
+    let request = client()?.get(url).header("accept", "application/jwk-set+json, application/json");
+    let (headers, bytes) = answer(url, request).await?;
+    let said = headers.get_all("cache-control").iter().filter_map(|value| value.to_str().ok());
+    Ok((bytes, kept_s(said)))
+}
+
+/// How long an answer may be kept by what its `Cache-Control` says (RFC 9111 section 5.2.2).
+fn kept_s<'h>(headers: impl Iterator<Item = &'h str>) -> Option<i64> {
+    let directives = headers.flat_map(|text| text.split(',')).map(|one| one.trim().to_ascii_lowercase());
+    let times = directives.filter_map(|one| match one.as_str() {
+        "no-store" | "no-cache" => Some(0),
+        other => other.strip_prefix("max-age=")?.trim_matches('"').parse().ok(),
+    });
+    times.min()
 }
 
 /// What a token endpoint answers to a form.
@@ -73,21 +85,25 @@ pub(crate) async fn fetch_keys(url: &str) -> Result<Vec<u8>, KeyError> {
 /// When it cannot be reached or answers anything but 200.
 pub(crate) async fn post_form(url: &str, form: String) -> Result<Vec<u8>, KeyError> {
     let request = client()?.post(url).header("content-type", "application/x-www-form-urlencoded");
-    body(url, request.header("accept", "application/json").body(form)).await
+    Ok(answer(url, request.header("accept", "application/json").body(form)).await?.1)
 }
 
 async fn fetch(url: &Url, client: &reqwest::Client) -> Result<Vec<u8>, KeyError> {
     let request = client.get(url.clone()).header("accept", "application/jwk-set+json, application/json");
-    body(url.as_str(), request).await
+    Ok(answer(url.as_str(), request).await?.1)
 }
 
-/// The body of an answer, which is no larger than a JWK Set may be.
-async fn body(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, KeyError> {
+/// An answer, which is no larger than a JWK Set may be.
+async fn answer(
+    url: &str,
+    request: reqwest::RequestBuilder,
+) -> Result<(reqwest::header::HeaderMap, Vec<u8>), KeyError> {
     let failed = |error: reqwest::Error| KeyError(format!("cannot fetch {url}: {}", innermost(&error)));
     let mut response = request.send().await.map_err(failed)?;
     if response.status() != reqwest::StatusCode::OK {
         return Err(KeyError(format!("cannot fetch {url}: it answers {}", response.status().as_u16())));
     }
+    let headers = response.headers().clone();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len().saturating_add(chunk.len()) as u64 > MAX_SET_BYTES {
@@ -95,7 +111,7 @@ async fn body(url: &str, request: reqwest::RequestBuilder) -> Result<Vec<u8>, Ke
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok((headers, body))
 }
 
 /// The cause at the end of the chain: what really happened ("connection refused").
@@ -113,4 +129,24 @@ fn read_file(path: &std::path::Path) -> Result<Vec<u8>, KeyError> {
         return Err(KeyError(format!("cannot read {}: it is larger than {MAX_SET_BYTES} bytes", path.display())));
     }
     std::fs::read(path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kept_s;
+
+    #[test]
+    fn what_is_fetched_is_kept_no_longer_than_its_sender_says() {
+        for (text, kept) in [
+            ("max-age=60", Some(60)),
+            ("public, Max-Age=\"60\", must-revalidate", Some(60)),
+            ("max-age=60, no-store", Some(0)),
+            ("no-cache", Some(0)),
+            ("public", None),
+            ("max-age=soon", None),
+        ] {
+            assert_eq!(kept_s([text].into_iter()), kept, "{text}");
+        }
+        assert_eq!(kept_s(std::iter::empty()), None);
+    }
 }

@@ -59,6 +59,9 @@ impl Config {
                 "public_url has to be https where it is not this machine's: tokens would be read on the way",
             );
         }
+        if url::Url::parse(&self.public_url).is_ok_and(|url| url.path() != "/") {
+            return refused("public_url may have no path: the pages and their cookies are at the root of a host");
+        }
         if self.issuers.iter().any(|issuer| issuer.issuer == self.public_url) {
             return refused("public_url is this server's own name as an issuer, and may not be one of issuers");
         }

@@ -297,6 +297,14 @@ fn sign_in_needs_an_address_that_nobody_reads_along_at() {
     assert_eq!((sign_in.access_token_seconds, sign_in.development_provider), (300, false));
     assert!(of("https://phr.example", "{}", "[]").is_ok());
     assert!(error(of("http://phr.example", "{}", "[]")).contains("https"));
+    assert!(error(of("https://phr.example/records", "{}", "[]")).contains("no path"));
+    let provider = r#"[{"name":"n","title":"N","kind":"nhs-login","issuer":"i","jwks":"k.json","client_id":"c","key_file":"k.pem",
+        "authorization_endpoint":"https://l/a","token_endpoint":"https://l/t"}]"#;
+    assert!(error(load(&[("CONCORD_PROVIDERS", provider)])).contains("sign_in"));
+    assert!(error(load(&[("CONCORD_PROVIDERS", &provider.replace("https://l/t", "http://l/t"))])).contains("https"));
+    assert!(
+        error(load(&[("CONCORD_PROVIDERS", &provider.replace("nhs-login", "smart"))])).contains("nhs-login or cis2")
+    );
     let told_once = r#"{"development_provider": true}"#;
     assert!(of("http://localhost:8080", told_once, "[]").is_ok());
     assert!(error(of("https://phr.example", told_once, "[]")).contains("development_provider_anywhere"));

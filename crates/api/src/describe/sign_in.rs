@@ -5,11 +5,15 @@ use concord_signin::{authentication, jwk, token};
 use serde_json::{Value, json};
 
 /// What of SMART there is where people sign in, beside what there is for systems.
-const OF_PEOPLE: [&str; 11] = [
+const OF_PEOPLE: [&str; 15] = [
     "authorize-post",
     "client-confidential-symmetric",
     "client-public",
+    "context-banner",
+    "context-ehr-encounter",
+    "context-ehr-patient",
     "context-standalone-patient",
+    "launch-ehr",
     "launch-standalone",
     "permission-offline",
     "permission-online",
@@ -21,10 +25,12 @@ const OF_PEOPLE: [&str; 11] = [
 
 const OF_SYSTEMS: [&str; 2] = ["client-confidential-asymmetric", "permission-v2"];
 
-const SCOPES: [&str; 11] = [
+const SCOPES: [&str; 13] = [
     "openid",
     "fhirUser",
+    "launch",
     "launch/patient",
+    "launch/encounter",
     "offline_access",
     "online_access",
     "patient/*.cruds",
@@ -117,7 +123,7 @@ mod tests {
         assert_eq!(systems["grant_types_supported"], json!(["client_credentials"]));
         assert_eq!(people["code_challenge_methods_supported"], json!(["S256"]));
         let all = people["capabilities"].as_array().unwrap();
-        assert!(!all.iter().any(|one| one == "launch-ehr") && all.iter().any(|one| one == "launch-standalone"));
+        assert!(!all.iter().any(|one| one == "context-style") && all.iter().any(|one| one == "launch-standalone"));
         let openid: Value = serde_json::from_str(&openid("https://phr.example")).unwrap();
         assert_eq!((&openid["issuer"], &openid["jwks_uri"]), (&people["issuer"], &people["jwks_uri"]));
     }

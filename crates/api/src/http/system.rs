@@ -16,6 +16,9 @@ use crate::telemetry::Load;
 /// How long it may take to find out whether the database answers.
 const READY_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// Any page may read what everybody may know (SMART App Launch 2.2, "Considerations for CORS support").
+pub(super) const FOR_ANY_PAGE: (header::HeaderName, &str) = (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+
 /// What the server can do
 #[utoipa::path(get, path = "/fhir/metadata", tag = "system", operation_id = "capabilities", security(()),
     params(("_format" = Option<String>, Query), ("_pretty" = Option<bool>, Query)),
@@ -39,12 +42,13 @@ pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpRespons
                 .content_type(answer.content_type())
                 .insert_header(ContentEncoding::Gzip)
                 .insert_header((header::VARY, "accept-encoding"))
+                .insert_header(FOR_ANY_PAGE)
                 .body(Bytes::from_owner(made.packed));
         }
         made => made,
     };
     match made.and_then(|made| answer.resource(made.text.to_string())) {
-        Ok(text) => HttpResponse::Ok().content_type(answer.content_type()).body(text),
+        Ok(text) => HttpResponse::Ok().content_type(answer.content_type()).insert_header(FOR_ANY_PAGE).body(text),
         Err(fault) => super::error::response(&fault, &answer, &id),
     }
 }
@@ -62,11 +66,9 @@ fn takes_gzip(request: &HttpRequest) -> bool {
         (status = 404, description = "No issuer is configured with a token endpoint")))]
 pub async fn smart(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     match &server.smart {
-        // Any page may read what everybody may know (SMART App Launch 2.2, "Considerations for CORS support").
-        Some(document) => HttpResponse::Ok()
-            .content_type("application/json")
-            .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-            .body(document.clone()),
+        Some(document) => {
+            HttpResponse::Ok().content_type("application/json").insert_header(FOR_ANY_PAGE).body(document.clone())
+        }
         None => super::error::response(&ApiError::NotFound, &Answer::default(), &request_id(&request)),
     }
 }

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::error::ApiError;
 use crate::sign_in::{Fault, SignIn};
 
-/// How long the keys of a client are used that are at a URL, in seconds.
+/// How long the keys of a client are used that are at a URL, in seconds, where it does not say for less.
 const KEYS_LAST_S: i64 = 300;
 /// The least time between two fetches of the keys of a client, in seconds: made-up key ids must not be used against it.
 const MINIMUM_FETCH_S: i64 = 10;
@@ -32,6 +32,7 @@ pub(super) struct Registry {
 /// The keys at a URL as they were at a time.
 struct Fetched {
     at_s: i64,
+    lasts_s: i64,
     keys: Vec<Key>,
 }
 
@@ -131,12 +132,12 @@ impl SignIn {
     async fn keys_at(&self, url: &str, at_most_s: i64) -> Result<Arc<Fetched>, Fault> {
         let now_s = self.now_s();
         let known = self.clients.keys.get(url);
-        if let Some(known) = known.as_ref().filter(|known| now_s < known.at_s + at_most_s) {
+        if let Some(known) = known.as_ref().filter(|known| now_s < known.at_s + at_most_s.min(known.lasts_s)) {
             return Ok(Arc::clone(known));
         }
         const UNREACHABLE: OauthError =
             OauthError::client("the keys of the client cannot be fetched from where it registered them");
-        let bytes = auth::fetch_keys(url).await.map_err(|error| {
+        let (bytes, kept_s) = auth::fetch_keys(url).await.map_err(|error| {
             tracing::warn!(cause = %error, "the keys of a client could not be read");
             UNREACHABLE
         })?;
@@ -144,7 +145,7 @@ impl SignIn {
             tracing::warn!(url, text, "the keys of a client could not be read");
             UNREACHABLE
         })?;
-        let fetched = Arc::new(Fetched { at_s: now_s, keys });
+        let fetched = Arc::new(Fetched { at_s: now_s, lasts_s: kept_s.unwrap_or(KEYS_LAST_S), keys });
         self.clients.keys.insert(url.to_owned(), Arc::clone(&fetched));
         Ok(fetched)
     }

@@ -16,13 +16,14 @@ use concord_store::sign_in::{Code, Grant, NewAccess, Taken};
 use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
+use crate::sign_in::inspect::in_context;
 use crate::sign_in::{Fault, SignIn};
 
 /// What is answered: members of a JSON object.
 pub(crate) type Issued = Map<String, Value>;
 
 /// New tokens of a grant, before they are stored.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Fresh {
     access: String,
     refresh: String,
@@ -150,13 +151,10 @@ impl SignIn {
     /// The answer for what was given out (RFC 6749 section 5.1; SMART App Launch 2.2, "Obtain access token").
     async fn told(&self, fresh: &Fresh, given: Given) -> Result<Issued, Fault> {
         let mut answer = issued(&fresh.access, &given.scope, given.lasts_s);
+        in_context(&mut answer, &given.grant.patient, &given.grant.encounter);
         let mut set = |name: &str, value: Value| answer.insert(name.to_owned(), value);
         if given.has_refresh {
             set("refresh_token", json!(fresh.refresh));
-        }
-        if !given.grant.patient.is_empty() {
-            set("patient", json!(given.grant.patient));
-            set("need_patient_banner", json!(true));
         }
         if given.scope.has("openid") {
             let fhir_user = format!("{}/{}", self.service.base, given.grant.person);

@@ -43,6 +43,8 @@ pub(crate) struct Granting {
     pub(crate) scope: Granted,
     /// The patient in context: a logical id.
     pub(crate) patient: Option<String>,
+    /// The encounter in context: a logical id.
+    pub(crate) encounter: Option<String>,
 }
 
 impl Granting {
@@ -74,15 +76,31 @@ impl SignIn {
             // Whose record a professional looks at is not chosen here.
             _ => (None, &[Context::User][..]),
         };
+        let started = match &request.launch {
+            Some(launch) => Some(self.started(launch, &client.id, &person.reference).await?),
+            None => None,
+        };
+        let (patient, encounter, contexts) = match started {
+            // A patient or relative is in their own record, whatever they look at.
+            Some(launch) if patient.as_ref().is_none_or(|own| *own == launch.patient) => {
+                let encounter = Some(launch.encounter).filter(|id| !id.is_empty());
+                (Some(launch.patient), encounter, &[Context::Patient, Context::User][..])
+            }
+            Some(_) => return Err(OauthError::request("the launch is about another person's record").into()),
+            None => (patient, None, contexts),
+        };
         let mut scope = request.scope.clone().only(contexts);
         if patient.is_none() {
             scope = scope.without("launch/patient");
+        }
+        if encounter.is_none() {
+            scope = scope.without("launch/encounter");
         }
         if scope.resources().next().is_none() && !scope.has("openid") {
             let text = "nothing of the scope can be let by who is signed in: a professional lets user/ scopes only";
             return Err(OauthError::new(ErrorCode::InvalidScope, text).into());
         }
-        Ok(Granting { request, client, person, signed_in, scope, patient })
+        Ok(Granting { request, client, person, signed_in, scope, patient, encounter })
     }
 
     /// What the person chose when this app asked last; else what is usual.
@@ -113,6 +131,7 @@ impl SignIn {
             client: granting.client.id.clone(),
             person: granting.person.reference.clone(),
             patient: granting.patient.clone().unwrap_or_default(),
+            encounter: granting.encounter.clone().unwrap_or_default(),
             scope: scope.to_string(),
             consent: String::new(),
             choice: serde_json::to_string(choice).map_err(|error| ApiError::Internal(error.to_string()))?,
@@ -129,16 +148,10 @@ impl SignIn {
             nonce: granting.request.nonce.clone().unwrap_or_default(),
             expires_s: now_s + CODE_LASTS_S,
         };
-        let consent = match people::actor(&granting.person.reference) {
-            Some(Actor::Patient(id)) => {
-                let body = choice.consent(&id, &granting.client, &granting.scope, self.service.store.now_ms(), ends_s);
-                let (text, limits) = (body.to_string(), self.service.settings.limits);
-                let body = codec::read(codec::Format::Json, text.as_bytes(), &limits).map_err(ApiError::invalid)?;
-                let body = body.value.into_owned();
-                Some((self.call_of_patient(&id, request_id), body))
-            }
-            _ => None,
-        };
+        let consent = self.consent(granting, choice, ends_s, request_id)?;
+        if let Some(launch) = &granting.request.launch {
+            self.take_start(launch).await?;
+        }
         let (service, hash) = (Arc::clone(&self.service), secret::hash(&code));
         let begin = move |transaction: &mut Transaction<'_>| {
             let mut records = Vec::new();
@@ -156,6 +169,21 @@ impl SignIn {
         self.service.store.change(begin).await?;
         tracing::info!(client = granting.client.id, "somebody lets an app in");
         Ok(code)
+    }
+
+    /// The Consent that a patient's choice is, and the call by which it is written; none of anybody else.
+    fn consent(
+        &self,
+        granting: &Granting,
+        choice: &Choice,
+        ends_s: i64,
+        request_id: &str,
+    ) -> Result<Option<(Call, Value<'static>)>, ApiError> {
+        let Some(Actor::Patient(id)) = people::actor(&granting.person.reference) else { return Ok(None) };
+        let body = choice.consent(&id, &granting.client, &granting.scope, self.service.store.now_ms(), ends_s);
+        let (text, limits) = (body.to_string(), self.service.settings.limits);
+        let body = codec::read(codec::Format::Json, text.as_bytes(), &limits).map_err(ApiError::invalid)?;
+        Ok(Some((self.call_of_patient(&id, request_id), body.value.into_owned())))
     }
 
     /// The call by which a patient's choice is written: her own, with an app of those who keep the record.

@@ -33,7 +33,8 @@ impl SignIn {
     async fn of_access(&self, token: &str) -> Result<Option<Inspected>, Fault> {
         let Some(token) = self.access_token(secret::hash(token)).await? else { return Ok(None) };
         let person = Some(token.person).filter(|person| !person.is_empty());
-        let mut told = self.told_of(&token.client, &token.scope, person.as_deref(), &token.patient, token.expires_s);
+        let mut told = self.told_of(&token.client, &token.scope, person.as_deref(), token.expires_s);
+        in_context(&mut told, &token.patient, &token.encounter);
         told.insert("token_type".to_owned(), json!("Bearer"));
         told.insert("iat".to_owned(), json!(token.issued_s));
         Ok(Some(told))
@@ -50,11 +51,13 @@ impl SignIn {
         };
         let found = self.service.store.read(find).await?;
         Ok(found.map(|(grant, expires_s)| {
-            self.told_of(&grant.client, &grant.scope, Some(&grant.person), &grant.patient, expires_s)
+            let mut told = self.told_of(&grant.client, &grant.scope, Some(&grant.person), expires_s);
+            in_context(&mut told, &grant.patient, &grant.encounter);
+            told
         }))
     }
 
-    fn told_of(&self, client: &str, scope: &str, person: Option<&str>, patient: &str, expires_s: i64) -> Inspected {
+    fn told_of(&self, client: &str, scope: &str, person: Option<&str>, expires_s: i64) -> Inspected {
         let mut told = Inspected::new();
         let mut set = |name: &str, value: Value| told.insert(name.to_owned(), value);
         set("active", json!(true));
@@ -66,9 +69,6 @@ impl SignIn {
         set("sub", json!(person.unwrap_or(client)));
         if let Some(person) = person {
             set("fhirUser", json!(format!("{}/{person}", self.service.base)));
-        }
-        if !patient.is_empty() {
-            set("patient", json!(patient));
         }
         told
     }
@@ -112,6 +112,17 @@ impl SignIn {
             told.insert("fhirUser".to_owned(), json!(format!("{}/{}", self.service.base, token.person)));
         }
         Ok(Some(told))
+    }
+}
+
+/// Says what is in context, as the answer of the token endpoint did.
+pub(super) fn in_context(told: &mut Inspected, patient: &str, encounter: &str) {
+    if !patient.is_empty() {
+        told.insert("patient".to_owned(), json!(patient));
+        told.insert("need_patient_banner".to_owned(), json!(true));
+    }
+    if !encounter.is_empty() {
+        told.insert("encounter".to_owned(), json!(encounter));
     }
 }
 

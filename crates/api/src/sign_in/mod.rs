@@ -13,6 +13,7 @@ mod federation;
 mod grant;
 mod inspect;
 mod keys;
+mod launch;
 mod people;
 mod sessions;
 mod tokens;
@@ -29,6 +30,7 @@ pub(crate) use exchange::Issued;
 pub(crate) use fault::Fault;
 pub(crate) use grant::Granting;
 pub(crate) use inspect::Inspected;
+pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
 pub(crate) use people::Somebody;
 pub(crate) use sessions::{SignedIn, form_token};
 
@@ -155,7 +157,7 @@ impl SignIn {
         let forget = move |transaction: &mut concord_store::transaction::Transaction<'_>| {
             (transaction.forget_expired_sign_in(now_s, now_s - hours * 3600), Vec::new())
         };
-        self.service.store.write(forget).await.map_err(Fault::from)?;
+        self.service.store.change(forget).await.map_err(Fault::from)?;
         self.rotate_keys().await
     }
 }

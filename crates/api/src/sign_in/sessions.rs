@@ -35,7 +35,7 @@ impl SignIn {
         let found = self
             .service
             .store
-            .write(move |transaction| (transaction.session_seen(&hash, now_s, begun_after, seen_after), Vec::new()))
+            .change(move |transaction| (transaction.session_seen(&hash, now_s, begun_after, seen_after), Vec::new()))
             .await?;
         Ok(found.map(|found| SignedIn {
             person: found.person,

@@ -19,6 +19,8 @@ pub struct NewGrant {
     pub person: String,
     /// The patient in context: a logical id, or empty.
     pub patient: String,
+    /// The encounter in context: a logical id, or empty.
+    pub encounter: String,
     /// The scopes.
     pub scope: String,
     /// The Consent that was stored with it: a logical id, or empty.
@@ -46,6 +48,8 @@ pub struct Grant {
     pub person: String,
     /// The patient in context: a logical id, or empty.
     pub patient: String,
+    /// The encounter in context: a logical id, or empty.
+    pub encounter: String,
     /// The scopes.
     pub scope: String,
     /// The Consent that was stored with it: a logical id, or empty.
@@ -67,12 +71,12 @@ pub struct Grant {
 /// How many of what a person has let one app do go on beside a new one: an app is on some devices, and not on more.
 const KEPT: i64 = 9;
 
-type Row = (Text, Text, Text, Text, Text, Text, Text, Text, BigInt, BigInt, BigInt, BigInt);
+type Row = (Text, Text, Text, Text, Text, Text, Text, Text, Text, BigInt, BigInt, BigInt, BigInt);
 
 /// Those that have not ended.
 fn live(now_s: i64) -> Sql {
     Sql::new(
-        "SELECT id, client, person, patient, scope, consent, choice, browser, authenticated, begun, lasts, used \
+        "SELECT id, client, person, patient, encounter, scope, consent, choice, browser, authenticated, begun, lasts, used \
          FROM sign_in_grant WHERE ended = 0 AND lasts > ",
     )
     .bind(now_s)
@@ -93,7 +97,7 @@ impl Transaction<'_> {
         self.run(end.sql(" AND id NOT IN (").append(kept).sql(")"))?;
         let mut sql = into(
             "sign_in_grant",
-            "id, client, person, patient, scope, consent, choice, browser, strength, authenticated, begun, lasts, used, ended",
+            "id, client, person, patient, encounter, scope, consent, choice, browser, strength, authenticated, begun, lasts, used, ended",
         );
         let text = |text: &str| Bind::Text(text.to_owned());
         sql.push_row([
@@ -101,6 +105,7 @@ impl Transaction<'_> {
             text(&new.client),
             text(&new.person),
             text(&new.patient),
+            text(&new.encounter),
             text(&new.scope),
             text(&new.consent),
             text(&new.choice),
@@ -137,7 +142,7 @@ impl Transaction<'_> {
     /// When the database fails.
     pub fn last_grant(&mut self, person: &str, client: &str) -> Result<Option<Grant>, StoreError> {
         let sql = Sql::new(
-            "SELECT id, client, person, patient, scope, consent, choice, browser, authenticated, begun, lasts, used \
+            "SELECT id, client, person, patient, encounter, scope, consent, choice, browser, authenticated, begun, lasts, used \
              FROM sign_in_grant WHERE consent <> '' AND person = ",
         );
         let sql = sql.bind(person).sql(" AND client = ").bind(client).sql(" ORDER BY begun DESC, id LIMIT 1");

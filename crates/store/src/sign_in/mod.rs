@@ -7,6 +7,7 @@ mod assertion;
 mod client;
 mod grant;
 mod key;
+mod launch;
 mod pending;
 mod session;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod token;
 pub use client::StoredClient;
 pub use grant::{Grant, NewGrant};
 pub use key::StoredKey;
+pub use launch::Launch;
 pub use pending::Pending;
 pub use session::Session;
 pub use token::{AccessToken, Code, Known, NewAccess, Taken};
@@ -25,12 +27,13 @@ use crate::statement::Sql;
 use crate::transaction::Transaction;
 
 /// How long after it has expired something is kept, in seconds: a code that comes again tells for a day that it was stolen.
-const KEPT: [(&str, i64); 5] = [
+const KEPT: [(&str, i64); 6] = [
     ("sign_in_code", 86_400),
     ("sign_in_refresh", 0),
     ("sign_in_access", 0),
     ("sign_in_assertion", 0),
     ("sign_in_pending", 0),
+    ("sign_in_launch", 0),
 ];
 
 /// Starts `INSERT INTO table (columns) VALUES (`.

@@ -68,6 +68,8 @@ pub struct AccessToken {
     pub person: String,
     /// The patient in context: a logical id, or empty.
     pub patient: String,
+    /// The encounter in context: a logical id, or empty.
+    pub encounter: String,
     /// How strongly the person had signed in, 1 to 3; 0 when nothing is said.
     pub strength: i16,
 }
@@ -178,12 +180,13 @@ impl Transaction<'_> {
     pub fn access_token(&mut self, hash: &str, now_s: i64) -> Result<Option<AccessToken>, StoreError> {
         let sql = Sql::new(
             "SELECT a.family, a.client, a.scope, a.issued, a.expires, COALESCE(g.person, ''), COALESCE(g.patient, ''), \
+             COALESCE(g.encounter, ''), \
              CAST(COALESCE(g.strength, 0) AS SMALLINT) \
              FROM sign_in_access a LEFT JOIN sign_in_grant g ON g.id = a.family AND g.ended = 0 AND g.lasts > ",
         );
         let sql = sql.bind(now_s).sql(" WHERE (a.family = '' OR g.id IS NOT NULL) AND a.expires > ").bind(now_s);
         let sql = sql.sql(" AND a.hash = ").bind(hash);
-        Ok(self.rows::<(Text, Text, Text, BigInt, BigInt, Text, Text, SmallInt), AccessToken>(sql)?.pop())
+        Ok(self.rows::<(Text, Text, Text, BigInt, BigInt, Text, Text, Text, SmallInt), AccessToken>(sql)?.pop())
     }
 
     /// Revokes one access token.

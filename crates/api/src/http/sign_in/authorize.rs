@@ -132,6 +132,7 @@ fn page(granting: &Granting, chosen: &Choice, asked: &Form) -> Page {
     let client = &granting.client;
     let whose = match (&granting.patient, granting.keeps_consent()) {
         (_, true) => "your record",
+        (Some(_), false) if granting.request.launch.is_some() => "the record that you are looking at",
         (Some(_), false) => "the record of the person that you care for",
         (None, false) => "the records that you may see",
     };

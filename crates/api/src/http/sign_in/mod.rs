@@ -8,6 +8,7 @@ mod cookies;
 mod federation;
 mod html;
 mod introspect;
+mod launch;
 mod page;
 mod provider;
 mod revoke;
@@ -53,6 +54,7 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
             only("/oauth/authorize").route(web::get().to(authorize::by_get)).route(web::post().to(authorize::by_post)),
         )
         .service(only("/oauth/userinfo").route(web::get().to(userinfo::serve)).route(web::post().to(userinfo::serve)))
+        .service(only("/oauth/launch").route(web::post().to(launch::serve)))
         .service(only("/.well-known/openid-configuration").route(web::get().to(well_known::openid)))
         .service(only("/sign-in").route(web::get().to(provider::page)).route(web::post().to(provider::sign_in_as)))
         .service(only("/sign-in/with").route(web::post().to(federation::send)))

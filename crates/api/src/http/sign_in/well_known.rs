@@ -1,12 +1,12 @@
 //! `GET /.well-known/openid-configuration` and `/.well-known/jwks.json`, for pages of any origin.
 
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{refused, sign_in};
 use crate::describe::sign_in as described;
 use crate::http::Server;
+use crate::http::system::FOR_ANY_PAGE;
 use crate::sign_in::Fault;
 
 pub(super) async fn openid(request: HttpRequest, server: Data<Server>) -> HttpResponse {
@@ -28,8 +28,5 @@ async fn keys(server: &Data<Server>) -> Result<String, Fault> {
 }
 
 fn document(text: String) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .body(text)
+    HttpResponse::Ok().content_type("application/json").insert_header(FOR_ANY_PAGE).body(text)
 }

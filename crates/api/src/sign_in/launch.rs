@@ -1,0 +1,131 @@
+//! Starting an app from another one (SMART App Launch 2.2, "Launch App: EHR Launch"): an app of those who keep the record says which
+//! app its user starts and what they look at; the app that is started brings that along when it asks.
+
+use concord_consent::caller::{Actor, App};
+use concord_fhir::registry::ResourceType;
+use concord_signin::error::{ErrorCode, OauthError};
+use concord_signin::secret::{self, Kind};
+use concord_store::sign_in::Launch;
+use concord_store::transaction::Transaction;
+
+use crate::auth::{Identity, Verified};
+use crate::error::ApiError;
+use crate::interact::Call;
+use crate::interact::access;
+use crate::interact::command::Command;
+use crate::interact::execute::{Outcome, carry_out};
+use crate::sign_in::{Fault, SignIn, grant};
+
+/// How long an app may take to ask, in seconds.
+pub(crate) const LASTS_S: i64 = 300;
+
+/// Which app is started, and what its user looks at.
+#[derive(Clone, Debug)]
+pub(crate) struct Starting<'a> {
+    /// The app.
+    pub(crate) client: &'a str,
+    /// Whose record: a logical id.
+    pub(crate) patient: &'a str,
+    /// Which encounter: a logical id.
+    pub(crate) encounter: Option<&'a str>,
+}
+
+impl SignIn {
+    /// What the app that is started has to bring along.
+    ///
+    /// # Errors
+    /// When who calls may start none, or may not see what they say that they look at.
+    pub(crate) async fn start(
+        &self,
+        verified: &Verified,
+        starting: &Starting<'_>,
+        request_id: &str,
+    ) -> Result<String, Fault> {
+        const MAY_NOT: OauthError = OauthError::new(
+            ErrorCode::UnauthorizedClient,
+            "only an app of those who keep the record starts others, for a person who is signed in",
+        );
+        const UNSEEN: OauthError =
+            OauthError::request("the patient or the encounter is none that the app shows to this person");
+        let Identity::Known(caller) = &verified.identity else { return Err(MAY_NOT.into()) };
+        let person = caller.actor.reference().filter(|_| caller.actor != Actor::System).ok_or(MAY_NOT)?;
+        if caller.credentials.app != App::Own {
+            return Err(MAY_NOT.into());
+        }
+        let client = self.client(starting.client).await?.filter(|client| !client.redirect_uris.is_empty());
+        let client = client.ok_or(OauthError::request("there is no such app to start"))?;
+        let call = Call {
+            caller: caller.clone(),
+            purpose: None,
+            reason: None,
+            request_id: request_id.to_owned(),
+            fingerprint: grant::fingerprint(&format!("launch\n{person}\n{}", caller.client)),
+            together: Vec::new(),
+            provenance: None,
+        };
+        if self.seen(&call, "Patient", starting.patient).await?.is_none() {
+            return Err(UNSEEN.into());
+        }
+        if let Some(encounter) = starting.encounter {
+            let subject = self.seen(&call, "Encounter", encounter).await?;
+            if subject != Some(format!("Patient/{}", starting.patient)) {
+                return Err(UNSEEN.into());
+            }
+        }
+        let launch = secret::fresh(Kind::Launch)?;
+        let (hash, stored) = (
+            secret::hash(&launch),
+            Launch {
+                client: client.id,
+                person,
+                patient: starting.patient.to_owned(),
+                encounter: starting.encounter.unwrap_or_default().to_owned(),
+                expires_s: self.now_s() + LASTS_S,
+            },
+        );
+        self.service.store.change(move |transaction| (transaction.add_launch(&hash, &stored), Vec::new())).await?;
+        Ok(launch)
+    }
+
+    /// Whom a resource is about, empty where it says nothing, if the caller may see it. The log tells that they did.
+    async fn seen(&self, call: &Call, resource_type: &'static str, id: &str) -> Result<Option<String>, Fault> {
+        let command = Command::Read { resource_type: ResourceType::of(resource_type), id: id.to_owned(), unless: None };
+        match carry_out(&self.service, call.clone(), command).await {
+            Ok(Outcome::Found(version)) => {
+                let resource = access::stored(&version)?;
+                let subject = resource.get("subject").and_then(|subject| subject.text("reference"));
+                Ok(Some(subject.unwrap_or_default().to_owned()))
+            }
+            Ok(_) | Err(ApiError::NotFound | ApiError::Gone | ApiError::Denied(_) | ApiError::Malformed(_)) => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// What an app brings along, if it was started so, by this person, and has not asked before.
+    ///
+    /// # Errors
+    /// `invalid_request` when it was not.
+    pub(super) async fn started(&self, launch: &str, client: &str, person: &str) -> Result<Launch, Fault> {
+        let (hash, now_s) = (secret::hash(launch), self.now_s());
+        let find = move |transaction: &mut Transaction<'_>| (transaction.launch(&hash, now_s), Vec::new());
+        let found = self.service.store.read(find).await?;
+        Ok(found.filter(|launch| launch.client == client && launch.person == person).ok_or(UNKNOWN)?)
+    }
+
+    /// Lets nothing come of it again.
+    ///
+    /// # Errors
+    /// `invalid_request` when something has.
+    pub(super) async fn take_start(&self, launch: &str) -> Result<(), Fault> {
+        let hash = secret::hash(launch);
+        let take = move |transaction: &mut Transaction<'_>| (transaction.take_launch(&hash), Vec::new());
+        match self.service.store.change(take).await? {
+            true => Ok(()),
+            false => Err(UNKNOWN.into()),
+        }
+    }
+}
+
+const UNKNOWN: OauthError = OauthError::request(
+    "the launch is not known, is of another app or person, is too old, or has been used: start the app again",
+);

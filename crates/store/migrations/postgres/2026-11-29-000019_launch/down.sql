@@ -1,0 +1,2 @@
+ALTER TABLE sign_in_grant DROP COLUMN encounter;
+DROP TABLE sign_in_launch;
