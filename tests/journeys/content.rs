@@ -138,6 +138,32 @@ async fn a_patient_keeps_her_own_content(concord: &Concord) {
         let refused = amina.put(&format!("Binary/{id}"), &moved).await;
         assert!([403, 404, 422].contains(&refused.status), "{context}: {refused}");
     }
+    // To what it belongs may be something of her own record; what is hidden there, or is another's, is as nothing at all.
+    let document = |subject: &str| {
+        json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": subject},
+            "content": [{"attachment": {"title": "x"}}]})
+    };
+    let system = concord.system();
+    let label = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}]});
+    let letter = json!({"reference": format!("DocumentReference/{}", amina.create(&document("Patient/amina")).await)});
+    let theirs = json!({"reference": format!("DocumentReference/{}", system.create(&document("Patient/amina")).await)});
+    for context in [&letter, &theirs] {
+        let scan = amina.create(&photo(context.clone())).await;
+        for app in [&amina, &concord.user("Practitioner/gp")] {
+            app.get(&format!("Binary/{scan}")).await.expect(200);
+        }
+        for app in [concord.patient("callum"), concord.user("Practitioner/gp-elsewhere")] {
+            app.get(&format!("Binary/{scan}")).await.expect(404);
+        }
+    }
+    let kept = system.create(&with(document("Patient/amina"), "meta", label)).await;
+    let others = system.create(&document("Patient/callum")).await;
+    let mut told = Vec::new();
+    for name in [kept.as_str(), others.as_str(), "never"] {
+        let refused = amina.post("Binary", &photo(json!({"reference": format!("DocumentReference/{name}")}))).await;
+        told.push((refused.status, refused.text().replace(name, "(id)")));
+    }
+    assert!([403, 422].contains(&told[0].0) && told.iter().all(|one| *one == told[0]), "{told:?}");
     // Her care team sees it, a stranger does not, and nobody else changes it.
     concord.user("Practitioner/gp").get(&format!("Binary/{id}")).await.expect(200);
     for app in [concord.patient("callum"), concord.user("Practitioner/gp-elsewhere")] {

@@ -74,3 +74,24 @@ fn the_page_loads_nothing_from_elsewhere() {
         assert!(loaded >= 4, "{html}");
     });
 }
+
+/// The guide lists exactly what a patient and a carer may write.
+#[test]
+fn what_people_may_write_is_listed() {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/API.md");
+    let guide = std::fs::read_to_string(guide).expect("the guide");
+    let part = guide.split("### What a patient may write").nth(1).expect("a part of the guide");
+    let part = part.split("\n## ").next().unwrap_or_default().replace('\n', " ");
+    let listed = |from: &str, to: &str| -> Vec<String> {
+        let (_, rest) = part.split_once(from).expect("the beginning of a list");
+        let (list, _) = rest.split_once(to).expect("the end of a list");
+        list.replace(" and ", ", ").split(", ").map(|name| name.trim().to_owned()).collect()
+    };
+    let names = |types: Vec<concord_fhir::registry::ResourceType>| -> Vec<String> {
+        types.into_iter().map(|one| one.name().to_owned()).collect()
+    };
+    let patients = names(concord_fhir::rules::types_for_patients().collect());
+    assert_eq!(listed("about nobody else: ", "; and of a Task"), patients);
+    let carers = names(concord_fhir::rules::types_for_related_persons().collect());
+    assert_eq!(listed("A carer or proxy writes ", ", as far as"), carers);
+}

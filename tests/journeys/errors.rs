@@ -9,7 +9,8 @@ use serde_json::json;
 
 on_both! {
     without_a_token, without_a_scope, hidden_is_missing, bodies_that_cannot_be_read, every_problem_is_listed,
-    bodies_too_large, methods_and_media_types, addresses, headers_that_stand_there_twice
+    bodies_too_large, methods_and_media_types, addresses, headers_that_stand_there_twice,
+    refusals_say_what_to_do
 }
 
 /// On whom, why and what depends by one header must not depend by another that somebody between added to it.
@@ -320,4 +321,47 @@ async fn addresses(concord: &Concord) {
     system.put("Observation/1", &goal).await;
     let outcome = system.get("Observation/none").await.expect(404);
     assert_eq!(text(&outcome.json(), "/issue/0/severity"), "error");
+}
+
+/// A refusal says what to do instead, and whether there is what it is about makes no difference.
+async fn refusals_say_what_to_do(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
+    // Whose record it is, at its place.
+    for whose in ["callum", "never"] {
+        for (resource, place) in [
+            (blood_pressure(whose, 120), "Observation.subject"),
+            (
+                json!({"resourceType": "AllergyIntolerance", "patient": {"reference": format!("Patient/{whose}")},
+                    "code": {"text": "x"}, "clinicalStatus": {"coding": [{
+                        "system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}}),
+                "AllergyIntolerance.patient",
+            ),
+        ] {
+            let name = text(&resource, "/resourceType");
+            let refused = amina.post(name, &resource).await.expect(403).issues();
+            assert_eq!(refused, [("forbidden".into(), place.into(), "you may write in Patient/amina only".into())]);
+        }
+        // For others it is the record too, and not the type.
+        let refused = gp.post("Observation", &blood_pressure(whose, 120)).await.expect(403).issues();
+        assert!(refused[0].2.contains("in whose care you are"), "{whose}: {refused:?}");
+    }
+    // The type, where it is about that.
+    let concept = json!({"text": "x"});
+    let condition = json!({"resourceType": "Condition", "subject": {"reference": "Patient/amina"}, "code": concept});
+    let refused = amina.post("Condition", &condition).await.expect(403).issues();
+    assert!(refused[0].2.contains("resources of this type"), "{refused:?}");
+    let team = without(people::care_team(&["Practitioner/gp"]), "id");
+    let refused = gp.post("CareTeam", &team).await.expect(403).issues();
+    assert!(refused[0].2.contains("resources of this type"), "{refused:?}");
+    // Dates.
+    for (search, words) in [("date=yesterday", "2026-11-30"), ("date=ge", "2026-11-30"), ("date=2026-13", "2026-11-30")]
+    {
+        let refused = amina.get(&format!("Observation?{search}")).await.expect(400).issues();
+        assert!(refused[0].2.contains(words), "{search}: {refused:?}");
+    }
+    let later = with(blood_pressure("amina", 120), "effectiveDateTime", json!("2099-01-01"));
+    let refused = amina.post("Observation", &later).await.expect(422).issues();
+    assert_eq!(refused[0].1, "Observation.effective");
+    assert!(refused[0].2.contains("'effective' lies in the future"), "{refused:?}");
 }

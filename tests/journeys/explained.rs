@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 on_both! {
     what_would_my_son_see, with_a_draft, about_oneself, what_the_asker_may_not_know, questions_that_are_wrong,
-    who_can_see_a_record, some_may_be_withheld
+    who_can_see_a_record, some_may_be_withheld,
+    by_identifier_and_about_everything
 }
 
 fn parameters(pairs: &[(&str, Value)]) -> Value {
@@ -213,7 +214,6 @@ async fn questions_that_are_wrong(concord: &Concord) {
     let amina = concord.patient("amina");
     let one = ("type", json!("Goal"));
     for (more, named) in [
-        (vec![], "resource"),
         (vec![one.clone(), ("purpose", json!("WHIM"))], "purpose"),
         (vec![one.clone(), ("action", json!("delete"))], "action"),
         (vec![("type", json!("Nothing"))], "type"),
@@ -334,4 +334,55 @@ async fn some_may_be_withheld(concord: &Concord) {
     told.dedup();
     assert_eq!(told.len(), 1, "the same to everybody, whatever is hidden");
     assert!(concord.patient("amina").get(&reading).await.expect(200).json()["resourceType"] == "Observation");
+}
+
+/// Who is asked about may be named by an identifier, an app by its `client_id`; and who names nothing asks about everything.
+async fn by_identifier_and_about_everything(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, system) = (concord.patient("amina"), concord.system());
+    let user = |id: &str, value: &str| {
+        json!({"resourceType": "Practitioner", "id": id,
+            "identifier": [{"system": "https://fhir.nhs.uk/Id/sds-user-id", "value": value}]})
+    };
+    system.store(&user("gp", "111")).await;
+    system.store(&user("gp-elsewhere", "222")).await;
+    let of = async |app: &App, actor: &str, more: &str| {
+        app.get(&format!("Consent/$evaluate?patient=Patient/amina&actor={actor}{more}")).await
+    };
+    for (actor, effect) in [("111", "permit"), ("222", "deny")] {
+        let named = format!("https://fhir.nhs.uk/Id/sds-user-id|{actor}");
+        let told = of(&amina, &named, "&type=Observation").await.expect(200);
+        assert_eq!(effects(&told), [effect], "{actor}");
+        let logical = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "patient", "valueReference": {"reference": "Patient/amina"}},
+            {"name": "actor", "valueReference": {"identifier": {"system": "https://fhir.nhs.uk/Id/sds-user-id", "value": actor}}},
+            {"name": "type", "valueCode": "Observation"}]});
+        assert_eq!(effects(&amina.post("Consent/$evaluate", &logical).await.expect(200)), [effect], "{actor}");
+    }
+    let refused = of(&amina, "https://fhir.nhs.uk/Id/sds-user-id|333", "&type=Observation").await.expect(400).issues();
+    assert!(refused[0].2.contains("actor") && refused[0].2.contains("reference"), "{refused:?}");
+    // Of whom she may not know, and who is not there, she is told the same.
+    let hidden = json!({"resourceType": "RelatedPerson", "id": "far", "patient": {"reference": "Patient/callum"},
+        "identifier": [{"system": "urn:x", "value": "1"}]});
+    system.store(&hidden).await;
+    let told = [of(&amina, "urn:x|1", "&type=Goal").await, of(&amina, "urn:x|2", "&type=Goal").await];
+    assert_eq!((told[0].status, told[0].issues()), (400, told[1].issues()));
+    // An app by its client_id, as her Consent names it.
+    let mut sharing = people::consent("active", "Device/none", &["access"], &["Goal"]);
+    sharing["provision"]["actor"][0]["reference"] =
+        json!({"identifier": {"system": "urn:concord:client", "value": "walking-app"}});
+    amina.post("Consent", &people::without(sharing, "id")).await.expect(201);
+    for (client, effect) in [("walking-app", "permit"), ("other-app", "deny")] {
+        let told = of(&amina, &format!("urn:concord:client|{client}"), "&type=Goal").await.expect(200);
+        assert_eq!(effects(&told), [effect], "{client}");
+    }
+    // About everything: each type of her record, with the reason that decided.
+    let told = of(&amina, "RelatedPerson/neighbour", "").await.expect(200);
+    let all = decisions(&told);
+    assert!(all.len() > 60 && all.iter().any(|(about, ..)| about == "Observation"), "{}", all.len());
+    // Herself she sees as ever.
+    for (about, effect, rules) in all.iter().filter(|(about, ..)| about != "RelatedPerson") {
+        assert_eq!((effect.as_str(), rules.is_empty()), ("deny", false), "{about}");
+        assert!(!rules.iter().any(|rule| rule == "label.not-for-patients"), "{about}: {rules:?}");
+    }
 }

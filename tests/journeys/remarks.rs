@@ -61,6 +61,16 @@ async fn warnings_reach_who_does_not_ask(concord: &Concord) {
     // What is not seen is not told of.
     let hidden = format!("Observation/{}/$validate", concord.system().create(&blood_pressure("callum", 120)).await);
     amina.get(&hidden).await.expect(404);
+    // A Consent that shares nothing by a slip.
+    let slip = |system: &str| {
+        let mut sharing = people::without(people::consent("active", "Practitioner/gp", &["access"], &["Goal"]), "id");
+        sharing["provision"]["class"][0]["system"] = json!(system);
+        sharing
+    };
+    let stored = amina.post("Consent", &slip("http://hl7.org/fhir/resource-types")).await.expect(201);
+    assert_eq!(stored.header("warning"), "");
+    let stored = amina.post("Consent", &slip("http://hl7.org/fhir/resource-type")).await.expect(201);
+    assert!(stored.header("warning").contains("1 remark"), "{stored}");
     // A plan without a category is a plan.
     let plan = json!({"resourceType": "CarePlan", "status": "active", "intent": "plan", "title": "Walk more",
         "subject": {"reference": "Patient/amina"}});

@@ -5,7 +5,8 @@ use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { with &[("CONCORD_UNFILED", "keep")]; it_waits_for_its_patient, an_office_files_it, nobody_learns_whom_there_is }
+on_both! { with &[("CONCORD_UNFILED", "keep")]; it_waits_for_its_patient, an_office_files_it, nobody_learns_whom_there_is,
+nothing_is_left_waiting }
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
 const NUMBER: &str = "9434765919";
@@ -107,4 +108,29 @@ async fn nobody_learns_whom_there_is(concord: &Concord) {
     // What has happened in between is filed when the Patient is stored again.
     system.store(&with(bearing("here"), "gender", json!("female"))).await;
     assert_eq!(concord.patient("here").get("Observation?patient=here").await.expect(200).ids().len(), 2);
+}
+
+/// What comes at the same time as its Patient is filed, whichever is first.
+async fn nothing_is_left_waiting(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let mut asked = Vec::new();
+    for place in 0..12 {
+        let app = system.clone();
+        let resource = if place == 6 { bearing("late") } else { reading() };
+        asked.push(tokio::spawn(async move {
+            let name = text(&resource, "/resourceType").to_owned();
+            match name.as_str() {
+                "Patient" => app.put("Patient/late", &resource).await.status,
+                _ => app.post(&name, &resource).await.status,
+            }
+        }));
+    }
+    for one in asked {
+        assert_eq!(one.await.expect("an answer"), 201);
+    }
+    let found = concord.patient("late").get("Observation?patient=late&_count=50").await.expect(200).ids();
+    assert_eq!(found.len(), 11);
+    let open = system.get("Task?code=urn:concord:task|file-in-record&status=requested").await.expect(200).ids();
+    assert!(open.is_empty(), "{open:?}");
 }

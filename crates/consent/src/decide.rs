@@ -3,6 +3,7 @@
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::ResourceType;
 
 use crate::actor::Actor;
 use crate::asked::{Asked, Reach};
@@ -111,7 +112,7 @@ fn reach(asked: &mut Asked<'_>) -> Reach {
     let only = asked.only();
     if asked.request.action.writes() {
         if records.permit == Predicate::None && only.is_some() {
-            let text = format!("you may not {} this type of resource here", asked.request.action.verb());
+            let text = not_yours(asked.request, only);
             asked.takes(Layer::Writing, "write.not-yours", Predicate::All, &text);
         }
         let limit = proposal::limit(asked);
@@ -127,6 +128,26 @@ fn reach(asked: &mut Asked<'_>) -> Reach {
         asked.gives(Layer::Relationship, "shared-reference", shared.clone(), text);
     }
     records.map(|permit| permit.or(shared.clone()))
+}
+
+/// Why somebody may write nothing of a type here: for the type, which nobody like them writes, or for whose record it is. The
+/// latter says nothing of any record.
+fn not_yours(request: &Request<'_>, only: Option<ResourceType>) -> String {
+    let (action, verb) = (request.action, request.action.verb());
+    let (writable, where_they_may) = match &request.caller.actor {
+        Actor::Patient(_) => (types::written_by_patients(action, only), "in your own record"),
+        Actor::RelatedPerson(_) => (
+            types::written_by_related_persons(action, only),
+            "in the record of a patient who lets you, or for whom the law does",
+        ),
+        _ => {
+            (types::written_by_professionals(only), "in the record of a patient in whose care you are, or who lets you")
+        }
+    };
+    match writable {
+        Predicate::None => format!("you may not {verb} resources of this type"),
+        _ => format!("nothing lets you {verb} this here: you may {where_they_may}"),
+    }
 }
 
 /// What the log says of what somebody who is not the patient did themselves and was let do, so that a refusal tells

@@ -217,4 +217,12 @@ impl Decision {
             Tri::No => Some(false),
         }
     }
+
+    /// Whether a reason is one of those by which that was answered: it is about such data, and not only about some of it.
+    #[must_use]
+    pub fn decided_on_type(reason: &Reason, resource_type: ResourceType, patient: &str) -> bool {
+        let known = PatientFacts { patient: patient.to_owned(), ..PatientFacts::default() };
+        let about = reason.about.clone().of_type(resource_type);
+        may_hold(&about, &example(resource_type, &known, "N"), &[]) == Tri::Yes
+    }
 }

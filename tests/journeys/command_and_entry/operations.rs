@@ -117,6 +117,7 @@ fn operations_on_a_resource() -> Vec<Row> {
         row(Gp, "POST", "MedicationStatement/{absent}/$verify").resource(&version),
         row(Gp, "POST", "Observation/{obs}/$verify").note("of no version"),
         row(Patient, "GET", "Observation/$validate"),
+        row(System, "GET", "Patient/$match"),
         row(Patient, "GET", "Observation/{obs}/$validate"),
         row(Patient, "POST", "Observation/$validate").resource(&wrong).note("no such code"),
         row(Patient, "POST", "Observation/$validate")

@@ -2,6 +2,7 @@ use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::json::Value;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::consent::{ACCESS_LEVELS, class_type};
 
 use super::{Period, Target};
 
@@ -212,7 +213,7 @@ impl Coding {
     /// The resources that it stands for, if it is one of the access levels that a proxy asks the national proxy service
     /// for.
     pub(crate) fn access_level(&self) -> Option<Predicate> {
-        if !self.system.ends_with("/Proxy-Placeholder-RequestedAccess") {
+        if !self.system.ends_with(ACCESS_LEVELS) {
             return None;
         }
         let of = |names: &[&str]| Predicate::Type(names.iter().filter_map(|name| ResourceType::parse(name)).collect());
@@ -242,12 +243,7 @@ impl Coding {
 
     /// The resource type that it stands for, if it is one of a resource type.
     pub(crate) fn resource_type(&self) -> Option<ResourceType> {
-        let code = self.code.as_deref()?;
-        match self.system.as_str() {
-            "" | "http://hl7.org/fhir/resource-types" | "http://hl7.org/fhir/fhir-types" => ResourceType::parse(code),
-            _ => None,
-        }
-        .or_else(|| ResourceType::parse(code.strip_prefix("http://hl7.org/fhir/StructureDefinition/")?))
+        class_type(&self.system, self.code.as_deref()?)
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Authorship {
     pub(super) patient: bool,
     /// Whether a related person may write it on the patient's behalf.
     pub(super) related_person: bool,
+    /// Whether the element may name something in the patient's record in her place.
+    pub(super) through_others: bool,
 }
 
 /// One element that names an author.
@@ -64,7 +66,7 @@ const fn written_by_patients(
     related_person: bool,
     authors: &'static [AuthorElement],
 ) -> Authorship {
-    Authorship { name, subject, authors, patient: true, related_person }
+    Authorship { name, subject, authors, patient: true, related_person, through_others: false }
 }
 
 const fn written_by_professionals(
@@ -72,7 +74,7 @@ const fn written_by_professionals(
     subject: &'static str,
     authors: &'static [AuthorElement],
 ) -> Authorship {
-    Authorship { name, subject, authors, patient: false, related_person: false }
+    Authorship { name, subject, authors, patient: false, related_person: false, through_others: false }
 }
 
 /// The types with an author (R4, the elements that the "author" row of the five Ws mapping names, and their like).
@@ -88,7 +90,7 @@ const TABLE: [Authorship; 25] = [
             element("asserter", false, Fill::Person, Others::Sources),
         ],
     ),
-    written_by_patients("Binary", "securityContext", false, &[]),
+    Authorship { through_others: true, ..written_by_patients("Binary", "securityContext", false, &[]) },
     written_by_patients(
         "CarePlan",
         "subject",

@@ -7,6 +7,7 @@ mod allergy_intolerance;
 mod authorship;
 mod care_plan;
 pub mod communication;
+pub mod consent;
 mod derived;
 mod device;
 pub mod goal;

@@ -40,7 +40,9 @@ fn check_time(resource: &Value<'_>, now: i64, finished: bool, issues: &mut Vec<I
     ];
     for (place, text) in times.iter().filter_map(|(place, text)| text.map(|text| (*place, text))) {
         if instant::range(text).is_some_and(|(first, _)| first > now + AHEAD) {
-            issues.push(Issue::error(IssueCode::BusinessRule, place, "lies in the future"));
+            let element = place.trim_start_matches("Observation.");
+            let text = format!("'{element}' lies in the future: say when it was, by a clock that is right");
+            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
         }
     }
     let timed = times.iter().take(4).any(|(_, text)| text.is_some()) || resource.get("effectiveTiming").is_some();

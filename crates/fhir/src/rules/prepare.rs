@@ -1,7 +1,9 @@
 use super::authorship::{self, AuthorElement, Fill, Others};
 use super::previous::Previous;
 use super::writer::{Settings, Writer, WriterKind, reference_value};
-use super::{allergy_intolerance, care_plan, communication, device, goal, observation, parties, patient, task};
+use super::{
+    allergy_intolerance, care_plan, communication, consent, device, goal, observation, parties, patient, task,
+};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 use crate::registry::ResourceType;
@@ -87,6 +89,7 @@ fn checked(
         "CarePlan" => care_plan::check(resource, writer, &mut issues),
         "Communication" => communication::check(resource, writer, &mut issues),
         "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
+        "Consent" => consent::remark(resource, &mut issues),
         "Device" => device::check(resource, writer, &mut issues),
         "Goal" => goal::check(resource, previous, writer, settings, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),
@@ -123,6 +126,10 @@ fn check_subject(
     };
     let Some(own) = &writer.patient else { return };
     let named = subject.text("reference").and_then(|reference| settings.local(reference));
+    if row.through_others && named.as_deref().is_some_and(|named| !named.starts_with("Patient/")) {
+        // In whose record that is decides the access decision.
+        return;
+    }
     if named.as_deref().and_then(|named| named.strip_prefix("Patient/")) != Some(own.as_str()) {
         let text = format!("must be Patient/{own}: you write in that patient's record only");
         issues.push(Issue::error(IssueCode::BusinessRule, place, text));

@@ -20,7 +20,7 @@ pub fn check_statement(statement: &Value<'_>, writer: &Writer, now: i64, setting
     let mut issues = Vec::new();
     let recorded = statement.text("recorded").and_then(instant::range);
     if recorded.is_some_and(|(first, _)| first > now + AHEAD) {
-        issues.push(Issue::error(IssueCode::BusinessRule, "Provenance.recorded", "lies in the future"));
+        issues.push(Issue::error(IssueCode::BusinessRule, "Provenance.recorded", "'recorded' lies in the future"));
     }
     if writer.kind == WriterKind::System {
         return issues;

@@ -7,7 +7,9 @@ use concord_consent::caller::Actor;
 use concord_consent::decision::{Decision, Reason, Verdict};
 use concord_consent::facts::PatientFacts;
 use concord_consent::request::{Action, Request};
+use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::local_reference;
 use concord_store::lower::Rows;
 use concord_store::named::Unevaluated;
 use concord_store::rows::{Head, Version};
@@ -47,6 +49,31 @@ pub(crate) fn reads_patient(session: &mut Session<'_, '_>, patient: &str) -> Res
         return Ok(true);
     }
     Ok(session.without_explain(|session| readable(session, PATIENT, patient))?.is_some())
+}
+
+/// The ids of the patients in whose records something is that a Reference names, deleted or not, as far as the caller may know of
+/// it. A patient is in her own.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn records_of(session: &mut Session<'_, '_>, reference: &Value<'_>) -> Result<Vec<String>, ApiError> {
+    let local = reference.text("reference").and_then(|text| local_reference(&session.service.base, text));
+    let Some((name, id)) = local.as_deref().and_then(|local| local.split_once('/')) else { return Ok(Vec::new()) };
+    let Some(resource_type) = ResourceType::parse(name) else { return Ok(Vec::new()) };
+    if resource_type == PATIENT {
+        return Ok(vec![id.to_owned()]);
+    }
+    let named = session.transaction.named(resource_type, id, false)?;
+    let judged = named.evaluated(|head| {
+        let decision = access::decide_reference(session, head)?;
+        let permits = session.call.caller.knows_everything()
+            || evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
+        Ok::<_, ApiError>(permits.then_some(()))
+    })?;
+    match judged {
+        Some((head, ())) => Ok(session.transaction.patient_ids_of(&head.version)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The key of a patient's record, if the caller may know of the patient.

@@ -32,4 +32,4 @@ pub(crate) use decision::{
     DecisionCache, decide_about, decide_everywhere, decide_in_emergency, decide_on, decide_reference, decide_search,
     facts_about, findable, for_type, given_by, guard, issues, only_record, require_scope, unbounded,
 };
-pub(crate) use knowledge::{disclose, reads_patient, record_known};
+pub(crate) use knowledge::{disclose, reads_patient, record_known, records_of};

@@ -1,19 +1,23 @@
-//! A Binary is its content: a body of any other media type than FHIR's is one (R4 "Binary", REST). What a patient stores is in
-//! her record.
+//! A Binary is its content: a body of any other media type than FHIR's is one (R4 "Binary", REST). It is in the
+//! record of what its `securityContext` names: a patient, or something in a patient's record; what a patient stores is in hers.
 
 use concord_fhir::json::{Object, Value};
 
 use crate::error::ApiError;
-use crate::interact::base64;
 use crate::interact::hooks::{Draft, RawContent, TypeHooks};
 use crate::interact::session::Session;
+use crate::interact::{access, base64};
 use concord_consent::caller::Actor;
 
 /// The element that says to what it belongs.
 const CONTEXT: &str = "securityContext";
 
-pub(super) const HOOKS: TypeHooks =
-    TypeHooks { from_content: Some(from_content), complete: Some(complete), ..TypeHooks::of("Binary") };
+pub(super) const HOOKS: TypeHooks = TypeHooks {
+    from_content: Some(from_content),
+    complete: Some(complete),
+    records: Some(records),
+    ..TypeHooks::of("Binary")
+};
 
 fn from_content(content: RawContent<'_>) -> Value<'static> {
     let mut binary = Object::default();
@@ -30,6 +34,11 @@ fn from_content(content: RawContent<'_>) -> Value<'static> {
         binary.set("data", Value::string(base64(content.bytes)));
     }
     Value::Object(binary)
+}
+
+/// It is in the record of what it belongs to, by itself or through a resource of that record.
+fn records(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<String>, ApiError> {
+    value.get(CONTEXT).map_or(Ok(Vec::new()), |context| access::records_of(session, context))
 }
 
 /// What a patient says nothing of is about her: a body that is no resource has no place to say so.

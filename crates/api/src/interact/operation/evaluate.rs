@@ -7,12 +7,11 @@
 
 use std::sync::Arc;
 
-use concord_consent::caller::{Actor, App, Caller, Credentials, Proofing};
+use concord_consent::caller::{Actor, Proofing};
 use concord_consent::decision::{Decision, ItemEffect, Layer, Reason, Verdict};
-use concord_consent::facts::{ConsentFacts, Facts, GivenBy, Period, RoleFacts, Target as Named};
+use concord_consent::facts::{ConsentFacts, Facts, GivenBy, Target as Named};
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, Request};
-use concord_consent::scope::Scopes;
 use concord_fhir::index::Entries;
 
 use concord_fhir::predicate::Predicate;
@@ -22,6 +21,8 @@ use concord_model::build::{self, Content, Link, parameter};
 
 use crate::error::ApiError;
 use crate::interact::access::{knowledge, subject_facts};
+use crate::interact::operation::evaluated_actor::NamedActor;
+use crate::interact::operation::record;
 use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, access};
@@ -49,7 +50,8 @@ pub(super) const OPERATION: Operation = Operation {
             of: "Reference",
             min: 1,
             max: 1,
-            description: "Who: a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device",
+            description: "Who: a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device, by reference or by \
+                          identifier (system|value); an app by urn:concord:client|its client_id",
         },
         Parameter { name: "purpose", of: "code", min: 0, max: 1, description: "What for, of v3-ActReason" },
         Parameter {
@@ -80,7 +82,7 @@ fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) 
 /// What is asked.
 struct EvaluateInput {
     patient: String,
-    actor: (String, String),
+    actor: NamedActor,
     purpose: Option<Purpose>,
     action: Action,
     when: Option<i64>,
@@ -100,8 +102,7 @@ impl EvaluateInput {
             Some((kind, id)) if kind == "Patient" => id,
             _ => return Err(ApiError::parameter("patient", "a reference such as Patient/123")),
         };
-        let actor =
-            local("actor").ok_or_else(|| ApiError::parameter("actor", "a reference such as RelatedPerson/123"))?;
+        let actor = NamedActor::read(service, input)?;
         let purpose = match input.text("purpose") {
             Some(code) => Some(
                 Purpose::parse(&code)
@@ -125,9 +126,8 @@ impl EvaluateInput {
             .map(|name| ResourceType::parse(name).ok_or_else(|| ApiError::parameter("type", "a resource type of R4")))
             .collect::<Result<Vec<_>, _>>()?;
         let resources = input.texts("resource");
-        if resources.is_empty() && types.is_empty() {
-            return Err(ApiError::parameter("resource", "name a resource or a type"));
-        }
+        // Who names neither asks about everything.
+        let types = if resources.is_empty() && types.is_empty() { record::types().collect() } else { types };
         Ok(EvaluateInput { patient, actor, purpose, action, when, resources, types })
     }
 }
@@ -143,13 +143,18 @@ enum Disclosure {
 
 fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, ApiError> {
     access::require_scope(session.call, Action::Read, CONSENT)?;
-    let question = EvaluateInput::read(session.service, input)?;
+    let mut question = EvaluateInput::read(session.service, input)?;
+    question.actor.resolve(session)?;
     let told = may_ask(session.call, &question)?;
     let key = record(session, &question)?;
     if told == Disclosure::All {
         access::disclose(session, &[], std::slice::from_ref(&question.patient))?;
     }
-    let (asked, role, device) = actor(session.call, &question, told)?;
+    // About themselves: with their own scopes, app and sign-in.
+    let (asked, role, device) = match told {
+        Disclosure::AsRefused => (session.call.clone(), None, None),
+        Disclosure::All => question.actor.call(session.call, &question.patient)?,
+    };
     let mut known = access::facts_about(&mut session.calling(&asked), key)?;
     known.roles.extend(role);
     known.devices.extend(device);
@@ -190,8 +195,7 @@ fn record(session: &mut Session<'_, '_>, question: &EvaluateInput) -> Result<i64
 /// Whether the asker may ask this, and what they may be told.
 fn may_ask(call: &Call, question: &EvaluateInput) -> Result<Disclosure, ApiError> {
     let caller = &call.caller;
-    let (kind, id) = &question.actor;
-    let about_self = caller.actor.reference().is_some_and(|own| own == format!("{kind}/{id}"));
+    let about_self = caller.actor.reference() == question.actor.reference();
     match &caller.actor {
         Actor::System => Ok(Disclosure::All),
         Actor::Patient(own) if *own == question.patient && caller.credentials.proofing == Proofing::P9 => {
@@ -201,53 +205,6 @@ fn may_ask(call: &Call, question: &EvaluateInput) -> Result<Disclosure, ApiError
         _ if about_self => Ok(Disclosure::AsRefused),
         _ => Err(ApiError::denied("you may ask about yourself; about others the patient may ask")),
     }
-}
-
-/// The call that the actor would make, and what stands for an organization or an app.
-fn actor(
-    call: &Call,
-    question: &EvaluateInput,
-    told: Disclosure,
-) -> Result<(Call, Option<RoleFacts>, Option<String>), ApiError> {
-    if told == Disclosure::AsRefused {
-        // As themselves: with their own scopes, app and sign-in.
-        return Ok((call.clone(), None, None));
-    }
-    let (kind, id) = (question.actor.0.as_str(), question.actor.1.clone());
-    let name = format!("{kind}/{id}");
-    let (actor, role, device) = match kind {
-        "Patient" => (Actor::Patient(id), None, None),
-        "RelatedPerson" => (Actor::RelatedPerson(id), None, None),
-        "Practitioner" => (Actor::Practitioner(id), None, None),
-        "PractitionerRole" => (Actor::PractitionerRole(id), None, None),
-        "Organization" => {
-            // Somebody who works there and is nobody else.
-            let role = RoleFacts {
-                id: String::new(),
-                practitioner: None,
-                organization: Some(Named::Local(name)),
-                active: true,
-                period: Period::Always,
-            };
-            (Actor::PractitionerRole(String::new()), Some(role), None)
-        }
-        "Device" => (Actor::Patient(question.patient.clone()), None, Some(name)),
-        _ => {
-            let text = "a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device";
-            return Err(ApiError::parameter("actor", text));
-        }
-    };
-    let app = if device.is_some() { App::ThirdParty } else { App::Own };
-    let caller = Caller {
-        actor,
-        subject: String::new(),
-        issuer: String::new(),
-        client: String::new(),
-        scopes: Scopes::parse("user/*.cruds patient/*.cruds"),
-        patient: Some(question.patient.clone()),
-        credentials: Credentials { app, ..Credentials::default() },
-    };
-    Ok((Call { caller: Arc::new(caller), purpose: None, reason: None, ..call.clone() }, role, device))
 }
 
 /// Who would make a draft active: the system that asks, else the patient.
@@ -350,13 +307,15 @@ impl Evaluation<'_> {
     ) -> Result<Vec<build::Parameter>, ApiError> {
         let decision = self.decision(session, resource_type);
         let answer = decision.on_type(resource_type, &self.question.patient);
-        let concerns = |reason: &Reason| reason.about.clone().of_type(resource_type) != Predicate::None;
+        let about = |reason: &Reason| reason.about.clone().of_type(resource_type);
         let outcome = if answer == Some(false) { ItemEffect::Deny } else { ItemEffect::Permit };
-        let reasons: Vec<Reason> = decision
-            .reasons
-            .into_iter()
-            .filter(|reason| concerns(reason) && (outcome == ItemEffect::Permit || reason.verdict != Verdict::Permits))
-            .collect();
+        let said = |reason: &Reason| outcome == ItemEffect::Permit || reason.verdict != Verdict::Permits;
+        let mut reasons: Vec<Reason> =
+            decision.reasons.into_iter().filter(|reason| about(reason) != Predicate::None && said(reason)).collect();
+        if outcome == ItemEffect::Deny {
+            // What keeps some of it back decided nothing where nothing may be seen.
+            reasons.retain(|reason| Decision::decided_on_type(reason, resource_type, &self.question.patient));
+        }
         let mut parts = vec![parameter("type", Content::Code(resource_type.name().to_owned())), effect(outcome.code())];
         if answer.is_none() {
             parts.push(plain("obligation", "depends", "it depends on the item: ask about it by its reference"));

@@ -10,6 +10,7 @@ mod correction_request;
 mod due_for_review;
 mod duplicates;
 mod evaluate;
+mod evaluated_actor;
 mod everything;
 mod lastn;
 mod match_patient;

@@ -6,14 +6,11 @@ pub(crate) mod verification;
 use concord_consent::caller::Actor;
 use concord_fhir::index::{self, SEPARATOR};
 use concord_fhir::json::{self, Value};
-use concord_fhir::registry::ResourceType;
-use concord_fhir::rules::{is_claim_code, local_reference};
+use concord_fhir::rules::is_claim_code;
 use concord_model::build::{self, AgentParts, Link, ProvenanceParts, code};
-use concord_store::lower::Rows;
-use concord_store::rows::{Head, Method, Version};
+use concord_store::rows::{Method, Version};
 
 use crate::error::ApiError;
-use crate::interact::access::evaluation;
 use crate::interact::labels::Stands;
 use crate::interact::logical_id;
 use crate::interact::session::Session;
@@ -152,33 +149,7 @@ pub(crate) fn versioned(about: &Version, number: i64) -> String {
 pub(crate) fn patients(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<String>, ApiError> {
     let mut patients = Vec::new();
     for target in value.list("target") {
-        let Some(local) = target.text("reference").and_then(|text| local_reference(&session.service.base, text)) else {
-            continue;
-        };
-        let Some((name, id)) = local.split_once('/') else { continue };
-        if name == "Patient" {
-            patients.push(id.to_owned());
-        } else if let Some(resource_type) = ResourceType::parse(name)
-            && let Some(head) = known_target(session, resource_type, id)?
-        {
-            patients.extend(session.transaction.patient_ids_of(&head.version)?);
-        }
+        patients.extend(access::records_of(session, target)?);
     }
     Ok(patients)
-}
-
-/// The current version of what a caller says that a Provenance is about, deleted or not, if they may know of it.
-fn known_target(
-    session: &mut Session<'_, '_>,
-    resource_type: ResourceType,
-    id: &str,
-) -> Result<Option<Head>, ApiError> {
-    let named = session.transaction.named(resource_type, id, false)?;
-    let judged = named.evaluated(|head| {
-        let decision = access::decide_reference(session, head)?;
-        let permits = session.call.caller.knows_everything()
-            || evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
-        Ok::<_, ApiError>(permits.then_some(()))
-    })?;
-    Ok(judged.map(|(head, ())| head))
 }

@@ -99,6 +99,7 @@ pub(crate) fn prepare(
         {
             return Err(ApiError::Unprocessable(issues));
         }
+        (_, Err(ApiError::Denied(issues))) => return Err(elsewhere(session, resource_type, &value, &entries, issues)),
         (_, Err(error)) => return Err(error),
         (Err(issues), Ok(())) => return Err(ApiError::Unprocessable(issues)),
         (Ok(warnings), Ok(())) => warnings,
@@ -119,6 +120,28 @@ pub(crate) fn prepare(
     }
     labels::content::bind(session, &value, &mut entries, &version, place.old)?;
     Ok(PreparedVersion { version, entries, warnings, filing })
+}
+
+/// A denial to a patient who names another record than hers, of a type that patients write, says so at its place: it is the same
+/// whether there is such a record.
+fn elsewhere(
+    session: &Session<'_, '_>,
+    resource_type: ResourceType,
+    value: &Value<'_>,
+    entries: &Entries,
+    issues: Vec<Issue>,
+) -> ApiError {
+    match &session.call.caller.actor {
+        Actor::Patient(own)
+            if entries.patients.iter().any(|patient| patient != own)
+                && rules::types_for_patients().any(|one| one == resource_type) =>
+        {
+            let place = record::place(resource_type, value);
+            let text = format!("you may write in Patient/{own} only");
+            ApiError::Denied(vec![Issue::error(IssueCode::Forbidden, place, text)])
+        }
+        _ => ApiError::Denied(issues),
+    }
 }
 
 /// What is handed in and never changes, as it is found and evaluated: with the Patients whom its numbers mean.

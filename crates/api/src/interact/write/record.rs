@@ -2,7 +2,7 @@
 
 use concord_fhir::index::Entries;
 use concord_fhir::json::Value;
-use concord_fhir::registry::{PatientCompartment, may_change_record, patient_compartment};
+use concord_fhir::registry::{PatientCompartment, ResourceType, may_change_record, patient_compartment};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
@@ -31,24 +31,24 @@ pub(super) fn refuse_move(
             Some(_) => {
                 let text =
                     "somebody put a label beside this in the record that it is in, where it stays: write another one";
-                Err(ApiError::rule(place(old, value), text))
+                Err(ApiError::rule(place(old.resource_type, value), text))
             }
         };
     }
     let text = "whose record an entry is part of never changes: enter it in error and write it anew";
-    Err(ApiError::rule(place(old, value), text))
+    Err(ApiError::rule(place(old.resource_type, value), text))
 }
 
 /// The element by which it is told whose record it is: of several, the first that is there.
-fn place(old: &Version, value: &Value<'_>) -> String {
-    let elements = match patient_compartment(old.resource_type) {
+pub(super) fn place(resource_type: ResourceType, value: &Value<'_>) -> String {
+    let elements = match patient_compartment(resource_type) {
         PatientCompartment::Record { owner, otherwise } => [owner, otherwise],
         PatientCompartment::Shared | PatientCompartment::Restricted => [&[][..], &[]],
     };
     let all = || elements.iter().copied().flatten();
     let is_there = |element: &&&str| element.split('.').next().is_some_and(|member| value.get(member).is_some());
     match all().find(is_there).or_else(|| all().next()) {
-        Some(element) => format!("{}.{element}", old.resource_type),
-        None => old.resource_type.to_string(),
+        Some(element) => format!("{resource_type}.{element}"),
+        None => resource_type.to_string(),
     }
 }

@@ -186,8 +186,20 @@ fn updated_at(prefix: Prefix, wanted: Interval, now_ms: i64) -> Predicate {
 }
 
 fn date(name: &str, text: &str) -> Result<(Prefix, Interval), Refusal> {
-    let (prefix, rest) = Prefix::split(text).map_err(|why| wrong(name, &format!("`{text}`: {why}")))?;
-    let wanted = ask::interval(rest).ok_or_else(|| wrong(name, &format!("`{rest}` is not a date or time")))?;
+    let no_date = |text: &str| {
+        let text = shortened(text);
+        wrong(
+            name,
+            &format!("`{text}` is not a date or time, such as 2026-11-30, or ge2026-11-30T08:00:00Z with a prefix"),
+        )
+    };
+    let (prefix, rest) = match Prefix::split(text) {
+        Ok(parts) => parts,
+        // Words are no dates with an odd prefix.
+        Err(_) if !text.contains(|letter: char| letter.is_ascii_digit()) => return Err(no_date(text)),
+        Err(why) => return Err(wrong(name, &format!("`{text}`: {why}"))),
+    };
+    let wanted = ask::interval(rest).ok_or_else(|| no_date(rest))?;
     Ok((prefix, wanted))
 }
 

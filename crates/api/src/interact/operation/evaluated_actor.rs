@@ -1,0 +1,155 @@
+//! Whom `$evaluate` is asked about: by reference, by an identifier, or an app by its `client_id`.
+
+use std::sync::Arc;
+
+use concord_consent::caller::{Actor, App, Caller, Credentials};
+use concord_consent::facts::{Period, RoleFacts, Target};
+use concord_consent::identity::CLIENT_SYSTEM;
+use concord_consent::request::Action;
+use concord_consent::scope::Scopes;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::local_reference;
+use concord_fhir::search::{Handling, parse};
+
+use crate::error::ApiError;
+use crate::interact::operation::Input;
+use crate::interact::session::Session;
+use crate::interact::{Call, Service, search};
+
+/// Whom it may be.
+const KINDS: [&str; 6] = ["Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Organization", "Device"];
+
+/// Who is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NamedActor {
+    /// A resource of this server: its type and its logical id.
+    Resource(String, String),
+    /// An app, by its `client_id`.
+    App(String),
+    /// Whoever bears an identifier, which is yet to be found: `system|value`.
+    Identified(String),
+}
+
+impl NamedActor {
+    /// Whom the parameter `actor` names.
+    ///
+    /// # Errors
+    /// When it names nobody.
+    pub(super) fn read(service: &Service, input: &Input) -> Result<NamedActor, ApiError> {
+        let by_reference = |text: &str| {
+            let local = local_reference(&service.base, text)?;
+            let (kind, id) = local.split_once('/')?;
+            Some(NamedActor::Resource(kind.to_owned(), id.to_owned()))
+        };
+        let by_identifier = |text: &str| {
+            let (system, value) = text.split_once('|').filter(|(_, value)| !value.is_empty())?;
+            Some(match system == CLIENT_SYSTEM {
+                true => NamedActor::App(value.to_owned()),
+                false => NamedActor::Identified(text.to_owned()),
+            })
+        };
+        let logical = input.values("actor").find_map(|value| {
+            let identifier = value.get("identifier").filter(|_| value.get("reference").is_none())?;
+            Some(format!("{}|{}", identifier.text("system").unwrap_or_default(), identifier.text("value")?))
+        });
+        let text = input.text("actor").or(logical);
+        let found = text.as_deref().and_then(|text| by_reference(text).or_else(|| by_identifier(text)));
+        found.ok_or_else(|| {
+            let text = "a reference such as RelatedPerson/123, an identifier as system|value, or an app as \
+                        urn:concord:client|its client_id";
+            ApiError::parameter("actor", text)
+        })
+    }
+
+    /// Finds the one who bears the identifier, among those whom the asker may find.
+    ///
+    /// # Errors
+    /// When there is none, or more than one, and when the store fails.
+    pub(super) fn resolve(&mut self, session: &mut Session<'_, '_>) -> Result<(), ApiError> {
+        let NamedActor::Identified(identifier) = self else { return Ok(()) };
+        let pairs = [("identifier".to_owned(), identifier.clone())];
+        let mut found = Vec::new();
+        for resource_type in KINDS.iter().filter_map(|name| ResourceType::parse(name)) {
+            if session.call.caller.scopes.that_permit(Action::Search, Some(resource_type)).next().is_none() {
+                continue;
+            }
+            let now = session.transaction.now;
+            let query = parse(Some(resource_type), &pairs, Handling::Strict, now, &session.service.base);
+            for version in search::matches(session, &query.map_err(ApiError::Malformed)?, 2)? {
+                found.push(NamedActor::Resource(resource_type.name().to_owned(), version.id));
+            }
+        }
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => {
+                *self = only;
+                Ok(())
+            }
+            (None, _) => {
+                Err(ApiError::parameter("actor", "nobody whom you may find has this identifier: give a reference"))
+            }
+            (Some(_), false) => Err(ApiError::parameter("actor", "several have this identifier: give a reference")),
+        }
+    }
+
+    /// The reference to it, if it is a resource.
+    pub(super) fn reference(&self) -> Option<String> {
+        match self {
+            NamedActor::Resource(kind, id) => Some(format!("{kind}/{id}")),
+            NamedActor::App(_) | NamedActor::Identified(_) => None,
+        }
+    }
+
+    /// The call that they would make in the record of a patient, and what stands for an organization or an app.
+    ///
+    /// # Errors
+    /// When nobody of that type asks for anything.
+    pub(super) fn call(
+        &self,
+        call: &Call,
+        patient: &str,
+    ) -> Result<(Call, Option<RoleFacts>, Option<String>), ApiError> {
+        let (actor, role, device, client) = match self {
+            NamedActor::App(client) => (Actor::Patient(patient.to_owned()), None, None, client.clone()),
+            NamedActor::Resource(kind, id) => {
+                let (actor, role, device) = of_resource(kind, id, patient)?;
+                (actor, role, device, String::new())
+            }
+            NamedActor::Identified(_) => return Err(ApiError::Internal("an actor that was not resolved".to_owned())),
+        };
+        let is_app = device.is_some() || matches!(self, NamedActor::App(_));
+        let caller = Caller {
+            actor,
+            subject: String::new(),
+            issuer: String::new(),
+            client,
+            scopes: Scopes::parse("user/*.cruds patient/*.cruds"),
+            patient: Some(patient.to_owned()),
+            credentials: Credentials { app: if is_app { App::ThirdParty } else { App::Own }, ..Credentials::default() },
+        };
+        Ok((Call { caller: Arc::new(caller), purpose: None, reason: None, ..call.clone() }, role, device))
+    }
+}
+
+/// As whom a resource acts.
+fn of_resource(kind: &str, id: &str, patient: &str) -> Result<(Actor, Option<RoleFacts>, Option<String>), ApiError> {
+    let (own, name) = (id.to_owned(), format!("{kind}/{id}"));
+    Ok(match kind {
+        "Patient" => (Actor::Patient(own), None, None),
+        "RelatedPerson" => (Actor::RelatedPerson(own), None, None),
+        "Practitioner" => (Actor::Practitioner(own), None, None),
+        "PractitionerRole" => (Actor::PractitionerRole(own), None, None),
+        "Organization" => {
+            // Somebody who works there and is nobody else.
+            let role = RoleFacts {
+                id: String::new(),
+                practitioner: None,
+                organization: Some(Target::Local(name)),
+                active: true,
+                period: Period::Always,
+            };
+            (Actor::PractitionerRole(String::new()), Some(role), None)
+        }
+        "Device" => (Actor::Patient(patient.to_owned()), None, Some(name)),
+        _ => return Err(ApiError::parameter("actor", format!("one of {}", KINDS.join(", ")))),
+    })
+}
