@@ -8,7 +8,7 @@ use concord_tests::process::{Process, binary, output};
 use serde_json::json;
 
 /// The statements of the page, for a role of that name.
-fn grants(role: &str) -> String {
+pub(crate) fn grants(role: &str) -> String {
     let page = include_str!("../../docs/OPERATIONS.md");
     let block =
         page.split("```sql").find(|block| block.contains("CREATE ROLE concord_server")).expect("the statements");
@@ -16,7 +16,7 @@ fn grants(role: &str) -> String {
 }
 
 /// The address with another role in it.
-fn address_of(url: &str, role: &str) -> String {
+pub(crate) fn address_of(url: &str, role: &str) -> String {
     let (scheme, rest) = url.split_once("://").expect("a URL");
     let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
     format!("{scheme}://{role}@{rest}")

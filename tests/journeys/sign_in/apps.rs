@@ -10,7 +10,7 @@ use super::{Browser, CHOICES, app, asking, authorize, error, field, for_code, qu
 on_both! {
     with super::super::SETTINGS;
     a_patient_sees_and_ends_what_is_connected, a_page_lists_and_ends_it, ending_the_consent_ends_the_app,
-    what_is_connected_is_told_to_nobody_else
+    what_is_connected_is_told_to_nobody_else, sign_in_needs_few_rights
 }
 
 const SCOPE: &str = "launch/patient offline_access patient/*.rs";
@@ -101,4 +101,40 @@ async fn what_is_connected_is_told_to_nobody_else(concord: &Concord) {
     concord.patient("callum").get("Patient/amina/$connected-apps").await.expect(404);
     concord.system().get("Patient/amina/$connected-apps").await.expect(200);
     concord.system().post("Patient/amina/$end-app-access", &end).await.expect(403);
+}
+
+/// Under the role that docs/OPERATIONS.md gives a server on PostgreSQL.
+async fn sign_in_needs_few_rights(concord: &Concord) {
+    if !concord.is_postgres() {
+        return;
+    }
+    people::arrive(concord).await;
+    let role = format!("concord_{}", uuid::Uuid::new_v4().simple());
+    concord.scratch().tamper(&crate::roles::grants(&role));
+    let url = crate::roles::address_of(concord.scratch().url(), &role);
+    let own = [("CONCORD_DATABASE_URL", url.as_str()), ("CONCORD_MIGRATE_AT_START", "false")];
+    let server = concord.another_node_with(&[super::SETTINGS, &own].concat()).await;
+    let first = tokens(&server, SCOPE, CHOICES).await;
+    let asked = |token: &str| {
+        vec![
+            ("grant_type", "refresh_token".to_owned()),
+            ("refresh_token", token.to_owned()),
+            ("client_id", "heart-diary".to_owned()),
+        ]
+    };
+    let refresh = async |token: &str| {
+        let asked = asked(token);
+        let pairs: Vec<_> = asked.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        super::token(&server, &pairs).await
+    };
+    let second = refresh(text(&first, "/refresh_token")).await.expect(200).json();
+    app(&server, &second).get("Patient/amina").await.expect(200);
+    let revoke = [("token", text(&second, "/access_token")), ("client_id", "heart-diary")];
+    super::post(&server, "/oauth/revoke", &revoke, None).await.expect(200);
+    app(&server, &second).get("Patient/amina").await.expect(401);
+    let end = json!({"resourceType": "Parameters", "parameter": [{"name": "client", "valueString": "heart-diary"}]});
+    server.patient("amina").post("Patient/amina/$end-app-access", &end).await.expect(200);
+    assert_eq!(error(&refresh(text(&second, "/refresh_token")).await.expect(400)), "invalid_grant");
+    drop(server);
+    concord.scratch().tamper(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
