@@ -70,6 +70,6 @@ only "$(named 'diesel|diesel_migrations|libsqlite3_sys')" crates/store crates/be
 only "$(named 'jsonwebtoken')" crates/api/src/auth crates/api/src/auth.rs
 # Beside the HTTP room, the places that start the server.
 only "$(named 'actix_[a-z_]+|actix')" crates/api/src/http crates/api/src/http.rs crates/api/src/main.rs \
-    crates/api/src/lib.rs crates/api/src/command/serve.rs crates/bench
+    crates/api/src/lib.rs crates/api/src/command/{ephemeral,serve,server}.rs crates/bench
 
 exit "$failed"

@@ -61,9 +61,9 @@ mod trouble_tests;
 mod turns;
 mod type_query;
 pub mod verify;
+mod work;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -82,6 +82,7 @@ use keys::Keys;
 use patients::Patients;
 use time::Time;
 use transaction::Transaction;
+use work::{gathered, guarded, stopped};
 
 /// The result of an interaction, and what must be in the log before it is given out.
 pub type Reply<T, E = StoreError> = (Result<T, E>, Vec<Record>);
@@ -461,47 +462,6 @@ impl Store {
     }
 }
 
-/// The first job with those that wait behind it, at most so many. Where the processors are busy, whoever is about to send
-/// another gets to run before: a commit for many costs little more than one for a few. Where they are not, this takes no
-/// time.
-fn gathered<T>(first: T, waiting: &Receiver<T>, most: usize) -> Vec<T> {
-    let mut jobs = vec![first];
-    jobs.extend(waiting.try_iter().take(most - 1));
-    while jobs.len() < most {
-        let before = jobs.len();
-        std::thread::yield_now();
-        jobs.extend(waiting.try_iter().take(most - before));
-        if jobs.len() == before {
-            break;
-        }
-    }
-    jobs
-}
-
 fn cannot_open(error: impl std::fmt::Display) -> String {
     format!("database_url: the database cannot be used: {}", in_one_line(&error))
-}
-
-/// The error of a request that found the store closed.
-fn stopped() -> StoreError {
-    StoreError::Busy(1)
-}
-
-/// Runs a job, turning a panic into an error so that it cannot take the writer with it.
-fn guarded<T, E: WorkError>(
-    work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E>,
-    transaction: &mut Transaction<'_>,
-) -> Reply<T, E> {
-    #[cfg(any(test, feature = "testing"))]
-    let before = transaction.statements;
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(transaction)));
-    #[cfg(any(test, feature = "testing"))]
-    transaction.count_statements(before);
-    match done {
-        Ok(reply) => reply,
-        Err(_) => {
-            transaction.spoil();
-            (Err(StoreError::Internal("a panic inside a transaction".to_owned()).into()), Vec::new())
-        }
-    }
 }

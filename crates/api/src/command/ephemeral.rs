@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use concord_store::{DatabaseUrl, Durability};
 
 use super::import::{self, ImportArgs};
-use super::serve::{self, Beside};
+use super::server::{Beside, answering, cannot_listen, prepare};
 use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -50,7 +50,7 @@ async fn bind(seed: Option<&Path>, config: Config, clock: Clock, folder: &Folder
                 .to_owned(),
         );
     }
-    let cannot = |error: std::io::Error| format!("listen: cannot listen on {}: {error}", config.listen);
+    let cannot = |error: std::io::Error| cannot_listen("listen", config.listen, &error);
     let listener = TcpListener::bind(config.listen).map_err(cannot)?;
     let listen = listener.local_addr().map_err(cannot)?;
     let public_url = if config.listen.port() == 0 { format!("http://{listen}") } else { config.public_url.clone() };
@@ -70,7 +70,7 @@ async fn bind(seed: Option<&Path>, config: Config, clock: Clock, folder: &Folder
     let begin = begin(config.clone(), clock.clone(), folder.path.clone(), full);
     let harness = Data::from(Harness::new(begin, clock, issuer).await?);
     let base = config.fhir_base();
-    let (_, server) = serve::answering(&config, harness.current(), Some(harness), Some(listener))?;
+    let (_, server) = answering(&config, harness.current(), Some(harness), Some(listener))?;
     Ok(Bound { base, server })
 }
 
@@ -104,7 +104,7 @@ fn begin(config: Config, clock: Clock, folder: PathBuf, full: PathBuf) -> Begin 
         Box::pin(async move {
             let failed = |error: std::io::Error| format!("{}: {error}", database.display());
             std::fs::copy(&full, &database).map_err(failed)?;
-            let server = Data::new(serve::prepare(&config, clock).await?);
+            let server = Data::new(prepare(&config, clock).await?);
             let beside = Beside::start(&server, &config)?;
             let before = running.lock().unwrap_or_else(PoisonError::into_inner).replace(beside);
             // It ends what it is at first, which nobody waits for.

@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod openapi;
 pub mod reindex;
 pub mod serve;
+pub mod server;
 pub mod settings;
 pub mod token;
 pub mod verify;

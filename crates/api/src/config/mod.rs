@@ -45,22 +45,22 @@ const DEVELOPMENT_KEY: &str = "concord-development-key.pem";
 #[derive(Clone, Debug, PartialEq, Eq, confique::Config)]
 pub struct Config {
     /// The address and port to serve on.
-    #[config(default = "127.0.0.1:8080", deserialize_with = listen)]
+    #[config(default = "127.0.0.1:8080", deserialize_with = values::listen)]
     pub listen: SocketAddr,
     /// An address and port at which `/healthz`, `/readyz` and `/metrics` are answered besides, by a thread of their own: also
     /// when every thread that serves HTTP is held up, and where no client need reach.
     ///
     /// Default: none
-    #[config(deserialize_with = listen)]
+    #[config(deserialize_with = values::listen)]
     pub health_listen: Option<SocketAddr>,
     /// The URL under which clients reach the server, without `/fhir`. It is the base of `Location`, of the links in
     /// Bundles and of absolute `fhirUser` references.
     ///
     /// Default: `http://` and the address of `listen`
-    #[config(deserialize_with = public_url)]
+    #[config(deserialize_with = values::public_url)]
     pub public_url: String,
     /// The database. A relative PATH starts in the working folder.
-    #[config(default = "sqlite:concord.db", deserialize_with = database_url)]
+    #[config(default = "sqlite:concord.db", deserialize_with = values::database_url)]
     pub database_url: DatabaseUrl,
     /// How many connections to PostgreSQL searches and writes share. Each node has two more, for single reads and for the
     /// audit log. SQLite has no such bound.
@@ -115,7 +115,7 @@ pub struct Config {
     pub explain: bool,
     /// What a finished write survives on SQLite: `full` a power cut (synchronous=FULL), `process` a crash of the process
     /// but maybe not a power cut (synchronous=NORMAL). PostgreSQL decides this for itself.
-    #[config(default = "full", deserialize_with = durability)]
+    #[config(default = "full", deserialize_with = values::durability)]
     pub durability: Durability,
     /// The number of threads that serve HTTP.
     ///
@@ -171,11 +171,11 @@ pub struct Config {
     /// What becomes of what a system sends that names its patient by an NHS number which no Patient here bears, or several:
     /// `refuse` answers with 422. `keep` stores it in nobody's record, where systems alone see it, with a Task
     /// (`urn:concord:task|file-in-record`) for an office, and files it when a Patient with that number is stored.
-    #[config(default = "refuse", deserialize_with = unfiled)]
+    #[config(default = "refuse", deserialize_with = values::unfiled)]
     pub unfiled: Unfiled,
     /// The web origins whose pages may call the API: a list, in the variable separated by commas. `*` lets any origin
     /// call (never with cookies: the API does not know any).
-    #[config(default = [], deserialize_with = cors_origins)]
+    #[config(default = [], deserialize_with = values::cors_origins)]
     pub cors_origins: Vec<String>,
     /// Whose tokens are accepted, besides the development issuer's.
     #[config(default = [], deserialize_with = issuer::list)]
@@ -206,17 +206,17 @@ pub struct Config {
     /// The key file of the development issuer, made on first use.
     ///
     /// Default: concord-development-key.pem beside the SQLite file, or in the working folder
-    #[config(deserialize_with = path)]
+    #[config(deserialize_with = values::path)]
     pub development_key: PathBuf,
     /// A file to which the server appends the signed head of the audit log's chain, once a minute while there is a new one and
     /// when it stops. Have it where whoever can change the database cannot: `concord audit verify` shows by it that nobody has
     /// cut off the chain's end or made it anew.
     ///
     /// Default: none
-    #[config(deserialize_with = path)]
+    #[config(deserialize_with = values::path)]
     pub audit_heads: Option<PathBuf>,
     /// The file of the private key (Ed25519, PKCS#8) that heads of the audit log's chain are signed with, made on first use.
-    #[config(default = "concord-audit.key", deserialize_with = path)]
+    #[config(default = "concord-audit.key", deserialize_with = values::path)]
     pub audit_key: PathBuf,
     /// How far the clocks of an issuer and of this server may differ when `exp`, `nbf` and `iat` are checked.
     #[config(default = 30, deserialize_with = field::number::<0, 300, _, _>)]
@@ -242,10 +242,10 @@ pub struct Config {
     #[config(default = 0, deserialize_with = field::number::<0, 10_000_000, _, _>)]
     pub requests_per_minute: u32,
     /// The form of the log on standard error: one JSON object a line, or text for people.
-    #[config(default = "pretty", deserialize_with = log_format)]
+    #[config(default = "pretty", deserialize_with = values::log_format)]
     pub log_format: LogFormat,
     /// How much of its own work the server logs. Libraries log warnings and errors only.
-    #[config(default = "info", deserialize_with = log_level)]
+    #[config(default = "info", deserialize_with = values::log_level)]
     pub log_level: LogLevel,
     /// How long requests in flight may take to finish once the server is told to stop.
     #[config(default = 30, deserialize_with = field::number::<0, 3600, _, _>)]
@@ -462,49 +462,4 @@ fn local_url(listen: SocketAddr) -> String {
     } else {
         format!("http://{listen}")
     }
-}
-
-fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    field::text(deserializer, "an IP address and a port, such as 127.0.0.1:8080", |text| text.parse().ok())
-}
-
-fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    field::text(deserializer, "an http or https URL without query and fragment", issuer::base_url)
-}
-
-fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DatabaseUrl, D::Error> {
-    field::secret(deserializer, "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", DatabaseUrl::parse)
-}
-
-fn durability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durability, D::Error> {
-    field::choice(deserializer, &[("full", Durability::Full), ("process", Durability::Process)])
-}
-
-fn unfiled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Unfiled, D::Error> {
-    field::choice(deserializer, &[("refuse", Unfiled::Refuse), ("keep", Unfiled::Keep)])
-}
-
-fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    field::text(deserializer, "a path", |text| Some(PathBuf::from(text)))
-}
-
-fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogFormat, D::Error> {
-    field::choice(deserializer, &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)])
-}
-
-fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogLevel, D::Error> {
-    let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
-    field::choice(deserializer, &levels.map(|level| (level.name(), level)))
-}
-
-fn cors_origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    field::texts(deserializer, "origins such as https://app.example.org, or * alone", |origins| {
-        let exact = |origin: &String| {
-            let url = url::Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-            // An origin is compared as browsers send it, so it must be written exactly so (RFC 6454 section 6.1).
-            url.is_some_and(|url| url.origin().ascii_serialization() == *origin)
-        };
-        let any = origins.len() == 1 && origins.iter().all(|origin| origin == "*");
-        (any || origins.iter().all(exact)).then_some(origins)
-    })
 }
