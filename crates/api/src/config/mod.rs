@@ -13,6 +13,7 @@ mod sign_in;
 mod source;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -20,7 +21,6 @@ use std::path::{Path, PathBuf};
 
 use concord_consent::caller::App;
 use confique::Layer as _;
-use serde::de::Deserializer;
 
 pub use client::{ClientConfig, Clients};
 pub use concord_store::{DatabaseUrl, Durability};

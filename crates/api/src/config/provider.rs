@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::de::{Deserializer, Error as _};
 
-use super::{IssuerConfig, IssuerKind, Jwks, field, group, issuer, path};
+use super::values::path;
+use super::{IssuerConfig, IssuerKind, Jwks, field, group, issuer};
 
 /// A login service.
 #[derive(Clone, Debug, PartialEq, Eq, confique::Config)]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::de::Deserializer;
 
-use super::{Config, ConfigError, field, group, issuer, path};
+use super::values::path;
+use super::{Config, ConfigError, field, group, issuer};
 
 /// The name of the key file where no setting says otherwise.
 const KEY_FILE: &str = "concord-sign-in.key";

@@ -4,6 +4,7 @@ pub(crate) mod conditional;
 pub(crate) mod cursor;
 pub(crate) mod full_text;
 pub(crate) mod include;
+mod numbered;
 pub(crate) mod page;
 pub(crate) mod parameters;
 pub(crate) mod query;

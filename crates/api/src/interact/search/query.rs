@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::interact::access::reasons;
 use crate::interact::audit::events;
 use crate::interact::search::page::Page;
-use crate::interact::search::{full_text, include, terminology};
+use crate::interact::search::{full_text, include, numbered, terminology};
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, access, is_event};
 
@@ -148,6 +148,7 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQu
         notice = notice.or_else(|| concord_consent::explain::notice(&decision));
         let permit = decision.permit.clone();
         let asked = terminology::look_up_codes(session, query.of_type(one))?;
+        let asked = numbered::look_up(session, about, asked)?;
         let asked = access::guard(session, about, asked)?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
         let among = TypeQuery { resource_type: one, record, predicate: asked.and(permit) };

@@ -1,0 +1,103 @@
+//! Patients who are named by an NHS number in a search: they are looked up first, so that the database goes by references to them
+//! and not through all that there is. What is found is the same.
+
+use concord_fhir::index::ParameterId;
+use concord_fhir::nhs_number;
+use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::{ResourceType, is_own_record};
+use concord_store::search::{PageRequest, TypeQuery};
+
+use crate::error::ApiError;
+use crate::interact::access;
+use crate::interact::session::Session;
+
+/// The parameter by which a Patient is found who bears a number.
+const BEARS: ParameterId = ParameterId::of("Patient.identifier");
+
+/// How many Patients are looked up; where there are more, the database does it.
+const MOST: u32 = 50;
+
+/// The predicate with those whom the caller may find in place of every chain to the Patients of a number. `record` is the only one
+/// that is searched, if it is one.
+///
+/// # Errors
+/// As [`access::findable`], and when the store fails.
+pub(crate) fn look_up(
+    session: &mut Session<'_, '_>,
+    record: Option<&str>,
+    predicate: Predicate,
+) -> Result<Predicate, ApiError> {
+    if !predicate.has_chains() {
+        return Ok(predicate);
+    }
+    match predicate {
+        Predicate::And(parts) => {
+            let parts = each(session, record, parts)?;
+            Ok(parts.into_iter().fold(Predicate::All, Predicate::and))
+        }
+        Predicate::Or(parts) => {
+            let parts = each(session, record, parts)?;
+            Ok(parts.into_iter().fold(Predicate::None, Predicate::or))
+        }
+        Predicate::Not(part) => Ok(look_up(session, record, *part)?.negate()),
+        Predicate::Chain { parameter, types, then } => {
+            if let ([one], Predicate::Entry(BEARS, test)) = (types.as_slice(), &*then)
+                && is_own_record(*one)
+                && is_of_numbers(test)
+                && let Some(found) = found(session, record, *one, &then)?
+            {
+                return Ok(referring(parameter, *one, found));
+            }
+            Ok(Predicate::Chain { parameter, types, then })
+        }
+        leaf => Ok(leaf),
+    }
+}
+
+fn each(
+    session: &mut Session<'_, '_>,
+    record: Option<&str>,
+    parts: Vec<Predicate>,
+) -> Result<Vec<Predicate>, ApiError> {
+    parts.into_iter().map(|part| look_up(session, record, part)).collect()
+}
+
+/// Whether a test is for NHS numbers and nothing else.
+fn is_of_numbers(test: &Test) -> bool {
+    match test {
+        Test::Is(key) => nhs_number::of_key(key).is_some(),
+        Test::Either(tests) => tests.iter().all(is_of_numbers),
+        _ => false,
+    }
+}
+
+/// The ids of those who meet it and whom the caller may find; none if there are too many.
+fn found(
+    session: &mut Session<'_, '_>,
+    record: Option<&str>,
+    resource_type: ResourceType,
+    wanted: &Predicate,
+) -> Result<Option<Vec<String>>, ApiError> {
+    let permit = access::findable(session, resource_type, record)?;
+    let predicate = wanted.clone().and(permit);
+    if predicate == Predicate::None {
+        return Ok(Some(Vec::new()));
+    }
+    let among = [TypeQuery { resource_type, record: None, predicate }];
+    let (found, more) =
+        session.transaction.page(&PageRequest { queries: &among, sort: &[], after: None, limit: MOST })?;
+    Ok(more.is_none().then(|| found.into_iter().map(|version| version.id).collect()))
+}
+
+/// What refers to one of these.
+fn referring(parameter: ParameterId, resource_type: ResourceType, ids: Vec<String>) -> Predicate {
+    let mut tests: Vec<Test> = ids.into_iter().map(|id| Test::Is(format!("{resource_type}/{id}"))).collect();
+    match (tests.pop(), tests.is_empty()) {
+        (None, _) => Predicate::None,
+        (Some(only), true) => Predicate::Entry(parameter, only),
+        (Some(last), false) => {
+            tests.push(last);
+            Predicate::Entry(parameter, Test::Either(tests.into()))
+        }
+    }
+}
