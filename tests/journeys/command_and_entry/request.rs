@@ -354,7 +354,7 @@ impl Prepared {
             if same.contains(name) { text } else { text.replace(id, name) }
         };
         let text = self.ids.iter().fold(text.to_owned(), named);
-        without_cursors(&without_uuids(&text))
+        without_cursors(&without_numbers(&without_uuids(&text)))
     }
 }
 
@@ -376,6 +376,20 @@ fn without_uuids(text: &str) -> String {
         } else {
             plain.push(first);
             rest = rest.get(first.len_utf8()..).unwrap_or_default();
+        }
+    }
+    plain
+}
+
+/// `<number>` for every number of an event: which it is depends on when the database was asked what time it is.
+fn without_numbers(text: &str) -> String {
+    const LENGTH: usize = 18;
+    let mut plain = String::with_capacity(text.len());
+    for part in text.split_inclusive(|character: char| !character.is_ascii_digit()) {
+        let digits = part.trim_end_matches(|character: char| !character.is_ascii_digit());
+        match digits.len() == LENGTH {
+            true => plain.extend(["<number>", part.get(LENGTH..).unwrap_or_default()]),
+            false => plain.push_str(part),
         }
     }
     plain
