@@ -77,7 +77,7 @@ curl -s $base/fhir/Observation -H "Authorization: Bearer \$(cat $run/tokens/amin
 
 curl -s $base/fhir/AuditEvent?patient=amina\&_pretty=true -H "Authorization: Bearer \$(cat $run/tokens/amina)"
 
-Let an app in as anybody: $base/sign-in (client example-app, docs/APPS.md)
+Let an app in as anybody: docs/APPS.md (client example-app)    Apps that are let in: $base/apps
 API description: $base/docs    Stop: Ctrl-C    Start again from nothing: make run FRESH=1
 EOF
 wait "$server"

@@ -11,7 +11,7 @@
 
 use std::fs::File;
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -24,8 +24,8 @@ const COMMITS: std::ops::Range<usize> = 8..12;
 
 /// The states that the database goes through.
 pub(crate) struct Snapshots {
-    /// The wal-index; without it no snapshot is kept. It is never closed: with a file, a process loses all its locks on
-    /// it, those of SQLite among them.
+    /// The wal-index; without it no snapshot is kept. It is not closed while it has a name: with a file, a process loses all
+    /// its locks on it, those of SQLite among them.
     index: Option<ManuallyDrop<File>>,
     /// The header after the last commit of this process.
     known: RwLock<Option<Header>>,
@@ -37,6 +37,15 @@ pub(crate) struct Snapshots {
 pub(crate) struct Begun {
     header: Option<Header>,
     foreign: bool,
+}
+
+impl Drop for Snapshots {
+    fn drop(&mut self) {
+        // Nobody locks a file any more that has been deleted.
+        if self.index.as_ref().and_then(|file| file.metadata().ok()).is_some_and(|file| file.nlink() == 0) {
+            drop(self.index.take().map(ManuallyDrop::into_inner));
+        }
+    }
 }
 
 impl Snapshots {

@@ -282,7 +282,8 @@ async fn pages_are_for_nobody_elses_frame(concord: &Concord) {
     let list = browser.get(&authorize(&asking("launch/patient patient/*.rs"))).await.expect(200);
     let page = browser.sign_in(&list, "Patient/amina").await.expect(200);
     let apps = browser.get("/apps").await.expect(200);
-    for (page, leads) in [(&list, ""), (&page, " https://diary.example"), (&apps, "")] {
+    let diary = " https://diary.example";
+    for (page, leads) in [(&list, diary), (&page, diary), (&apps, "")] {
         let policy = page.header("content-security-policy");
         assert_eq!(
             policy,

@@ -5,6 +5,7 @@ mod attacks;
 mod federation;
 mod flow;
 mod launch;
+mod limits;
 mod systems;
 
 use std::cell::RefCell;

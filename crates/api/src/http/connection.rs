@@ -164,6 +164,8 @@ struct Start {
     part: Bytes,
     /// How long the body is, if all of it is there.
     whole: Option<u64>,
+    /// Whether the body had no length before any of it was read. Some have one afterwards that is not the body's.
+    streams: bool,
 }
 
 impl Start {
@@ -177,11 +179,11 @@ impl Start {
                 Some(piece) => all.extend_from_slice(&piece?),
                 None => {
                     let whole = u64::try_from(all.len()).ok();
-                    return Ok((body, Start { part: all.freeze(), whole }));
+                    return Ok((body, Start { part: all.freeze(), whole, streams: true }));
                 }
             }
         }
-        Ok((body, Start { part: all.freeze(), whole: None }))
+        Ok((body, Start { part: all.freeze(), whole: None, streams: true }))
     }
 }
 
@@ -210,7 +212,11 @@ impl MessageBody for Answer {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
-        self.start.whole.map_or_else(|| self.body.size(), BodySize::Sized)
+        match self.start.whole {
+            Some(whole) => BodySize::Sized(whole),
+            None if self.start.streams => BodySize::Stream,
+            None => self.body.size(),
+        }
     }
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
@@ -236,6 +242,39 @@ mod tests {
     use actix_web::rt::net::{TcpListener, TcpStream};
 
     use super::*;
+
+    /// A body like that of an encoder: without a length until it has been read, and then with that of what it encodes.
+    struct Encoded(Vec<Bytes>);
+
+    impl MessageBody for Encoded {
+        type Error = std::convert::Infallible;
+
+        fn size(&self) -> BodySize {
+            if self.0.is_empty() { BodySize::Sized(0) } else { BodySize::Stream }
+        }
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+            Poll::Ready(self.0.pop().map(Ok))
+        }
+    }
+
+    #[actix_web::test]
+    async fn an_answer_whose_length_was_not_known_never_gets_another() {
+        for (pieces, wanted) in [
+            (vec![PART - 1], BodySize::Sized(PART as u64 - 1)),
+            (vec![PART], BodySize::Stream),
+            (vec![PART + 1], BodySize::Stream),
+            (vec![1, PART], BodySize::Stream),
+            (vec![PART, PART, 7], BodySize::Stream),
+        ] {
+            let body = Encoded(pieces.iter().map(|length| Bytes::from(vec![b'x'; *length])).collect());
+            let (body, start) = Start::of(BoxBody::new(body)).await.unwrap();
+            let answer = Answer { body, start, since: Instant::now(), taken: 0, connection: None, _unread: None };
+            assert_eq!(answer.size(), wanted, "{pieces:?}");
+            let all = actix_web::body::to_bytes(answer).await.unwrap();
+            assert_eq!(all.len(), pieces.iter().sum::<usize>(), "{pieces:?}");
+        }
+    }
 
     #[actix_web::test]
     async fn no_answer_waits_until_the_client_acknowledges_its_beginning() {

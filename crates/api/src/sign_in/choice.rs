@@ -110,10 +110,12 @@ impl Choice {
         }
     }
 
-    /// The Consent that says so: it denies the app everything but what is chosen. `scope` is what was asked for.
+    /// The Consent that says so: it denies the app everything but what is chosen, and everything afterwards. `scope` is what was
+    /// asked for.
     pub(super) fn consent(&self, patient: &str, client: &Client, scope: &Granted, now_ms: i64, lasts_s: i64) -> Value {
         let concept = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
-        let asked: Vec<_> = KINDS.iter().filter(|kind| self.has(**kind)).filter_map(|kind| kind.asked(scope)).collect();
+        let chosen = || KINDS.into_iter().filter(|kind| self.has(*kind) && kind.asked(scope).is_some());
+        let asked: Vec<_> = chosen().filter_map(|kind| kind.asked(scope)).collect();
         let mut actions = Vec::new();
         for (code, wanted) in [
             ("access", asked.iter().any(|one| one.reads)),
@@ -124,11 +126,14 @@ impl Choice {
                 actions.push(concept(ACTIONS, code));
             }
         }
-        let classes: Option<Vec<Value>> = self
-            .types(scope)
-            .map(|types| types.iter().map(|one| json!({"system": TYPES, "code": one.name()})).collect());
+        // What was let before goes on with this Consent too: it names what is chosen, also where that is all that is asked for.
+        let classes = (chosen().count() < KINDS.len()).then(|| -> Vec<Value> {
+            let types = chosen().flat_map(Kind::types);
+            types.map(|one| json!({"system": TYPES, "code": one.name()})).collect()
+        });
         let permit = |labels: Vec<Value>| {
-            let mut provision = json!({"type": "permit", "action": actions});
+            let mut provision =
+                json!({"type": "permit", "action": actions, "period": {"end": instant(lasts_s * 1000)}});
             if let Some(object) = provision.as_object_mut() {
                 object.extend(classes.clone().map(|classes| ("class".to_owned(), classes.into())));
                 if !labels.is_empty() {
@@ -150,7 +155,7 @@ impl Choice {
             "role": concept(PARTICIPATION, "IRCP"),
             "reference": {"identifier": {"system": "urn:concord:client", "value": client.id}, "display": client.name}
         });
-        let mut root = json!({"type": "deny", "period": {"end": instant(lasts_s * 1000)}, "actor": [app]});
+        let mut root = json!({"type": "deny", "actor": [app]});
         if let Some(object) = root.as_object_mut().filter(|_| !permits.is_empty()) {
             object.insert("provision".to_owned(), permits.into());
         }

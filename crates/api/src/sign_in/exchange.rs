@@ -17,7 +17,7 @@ use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
 use crate::sign_in::inspect::in_context;
-use crate::sign_in::{Fault, SignIn};
+use crate::sign_in::{Fault, SignIn, people};
 
 /// What is answered: members of a JSON object.
 pub(crate) type Issued = Map<String, Value>;
@@ -81,7 +81,7 @@ impl SignIn {
                 let taken = once(transaction, taken, own.now_s)?;
                 let Some(code) = taken else { return Ok(Err(USED)) };
                 let fits = code_fits(&code, &client, &redirect_uri, &verifier, own.now_s);
-                let grant = transaction.grant(&code.family, own.now_s)?;
+                let grant = acting(transaction, &code.family, own.now_s)?;
                 match (fits, grant) {
                     (Ok(()), Some(grant)) => {
                         let scope = Granted::parse(&grant.scope);
@@ -103,23 +103,7 @@ impl SignIn {
         let (fresh, hash) = (self.fresh()?, secret::hash(&token));
         let own = fresh.clone();
         let exchange = move |transaction: &mut Transaction<'_>| {
-            let done = transaction.take_refresh(&hash, own.now_s).and_then(|taken| {
-                let taken = once(transaction, taken, own.now_s)?;
-                let Some(known) = taken.filter(|known| known.expires_s > own.now_s) else { return Ok(Err(USED)) };
-                let Some(grant) = transaction.grant(&known.family, own.now_s)? else { return Ok(Err(ENDED)) };
-                if grant.client != client.id {
-                    transaction.end_grant(&grant.id, own.now_s)?;
-                    return Ok(Err(ANOTHERS));
-                }
-                let granted = Granted::parse(&grant.scope);
-                let scope = match scope.as_deref().map(Granted::parse) {
-                    None => granted,
-                    // Fewer scopes for this access token; the grant keeps what it has (RFC 6749 section 6).
-                    Some(fewer) => fewer.within(&granted),
-                };
-                own.give(transaction, grant, scope, String::new()).map(Ok)
-            });
-            (done, Vec::new())
+            (own.refresh(transaction, &hash, &client, scope.as_deref()), Vec::new())
         };
         let given = self.service.store.change(exchange).await??;
         self.told(&fresh, given).await
@@ -220,7 +204,46 @@ fn issued(access: &str, scope: &Granted, lasts_s: i64) -> Issued {
     answer
 }
 
+/// What a person has let an app do, if it goes on: it ends when the person is no longer on record or may no longer act.
+fn acting(transaction: &mut Transaction<'_>, family: &str, now_s: i64) -> Result<Option<Grant>, StoreError> {
+    let Some(grant) = transaction.grant(family, now_s)? else { return Ok(None) };
+    if people::may_act(transaction, &grant.person)? {
+        return Ok(Some(grant));
+    }
+    transaction.end_grant(family, now_s)?;
+    Ok(None)
+}
+
 impl Fresh {
+    /// New tokens for a refresh token. One that asks for nothing that was let is not used up by it.
+    fn refresh(
+        &self,
+        transaction: &mut Transaction<'_>,
+        hash: &str,
+        client: &Client,
+        scope: Option<&str>,
+    ) -> Result<Result<Given, OauthError>, StoreError> {
+        let fewer = scope.map(Granted::parse);
+        if let (Some(fewer), Some(known)) = (&fewer, transaction.refresh_token(hash, self.now_s)?)
+            && let Some(grant) = transaction.grant(&known.family, self.now_s)?
+            && fewer.within(&Granted::parse(&grant.scope)).to_string().is_empty()
+        {
+            return Ok(Err(OauthError::new(ErrorCode::InvalidScope, "nothing of the scope was let")));
+        }
+        let taken = transaction.take_refresh(hash, self.now_s)?;
+        let taken = once(transaction, taken, self.now_s)?;
+        let Some(known) = taken.filter(|known| known.expires_s > self.now_s) else { return Ok(Err(USED)) };
+        let Some(grant) = acting(transaction, &known.family, self.now_s)? else { return Ok(Err(ENDED)) };
+        if grant.client != client.id {
+            transaction.end_grant(&grant.id, self.now_s)?;
+            return Ok(Err(ANOTHERS));
+        }
+        let granted = Granted::parse(&grant.scope);
+        // Fewer scopes for this access token; the grant keeps what it has (RFC 6749 section 6).
+        let scope = fewer.map_or_else(|| granted.clone(), |fewer| fewer.within(&granted));
+        self.give(transaction, grant, scope, String::new()).map(Ok)
+    }
+
     /// Stores new tokens of a grant. None works longer than the grant.
     fn give(
         &self,

@@ -3,6 +3,7 @@
 use concord_consent::caller::Actor;
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_store::StoreError;
 use concord_store::named::KnownName;
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
@@ -67,10 +68,7 @@ fn types() -> impl Iterator<Item = (ResourceType, &'static str)> {
 
 /// Who a stored resource is; none who may not act.
 fn somebody(version: &Version, group: &'static str) -> Option<Somebody> {
-    let resource = access::stored(version).ok()?;
-    if resource.get("active").and_then(Value::as_bool) == Some(false) {
-        return None;
-    }
+    let resource = access::stored(version).ok().filter(|_| is_active(version))?;
     let relative_of = resource.get("patient").and_then(|patient| patient.text("reference"));
     Some(Somebody {
         reference: format!("{}/{}", version.resource_type, version.id),
@@ -78,6 +76,21 @@ fn somebody(version: &Version, group: &'static str) -> Option<Somebody> {
         group,
         relative_of: relative_of.and_then(|text| text.strip_prefix("Patient/")).map(str::to_owned),
     })
+}
+
+/// Whether the person of a grant is still on record and may act.
+///
+/// # Errors
+/// When the database fails.
+pub(super) fn may_act(transaction: &mut Transaction<'_>, reference: &str) -> Result<bool, StoreError> {
+    let Some((name, id)) = reference.split_once('/') else { return Ok(false) };
+    let Some(resource_type) = ResourceType::parse(name) else { return Ok(false) };
+    let head = transaction.head(KnownName::stored(resource_type, id), false)?;
+    Ok(head.map(|head| head.version).filter(|version| !version.deleted).is_some_and(|version| is_active(&version)))
+}
+
+fn is_active(version: &Version) -> bool {
+    access::stored(version).is_ok_and(|one| one.get("active").and_then(Value::as_bool) != Some(false))
 }
 
 /// The actor that a reference names.

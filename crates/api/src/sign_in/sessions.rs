@@ -66,9 +66,9 @@ impl SignIn {
         Ok(cookie)
     }
 
-    /// Signs somebody out, and ends what apps were let do until then.
-    pub(crate) async fn end_session(&self, session: String) -> Result<(), Fault> {
-        let now_s = self.now_s();
+    /// Signs out whoever has this cookie, and ends what apps were let do until then.
+    pub(crate) async fn end_session_of(&self, cookie: &str) -> Result<(), Fault> {
+        let (session, now_s) = (secret::hash(cookie), self.now_s());
         self.service.store.change(move |transaction| (transaction.end_session(&session, now_s), Vec::new())).await?;
         Ok(())
     }

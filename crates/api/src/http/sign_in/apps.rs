@@ -22,7 +22,7 @@ async fn list(request: &HttpRequest, server: &Data<Server>) -> Result<HttpRespon
     let sign_in = sign_in(server)?;
     let cookie = Name::Session.of(request, sign_in);
     let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? else {
-        return provider::offered(request, sign_in, None).await;
+        return provider::offered(request, sign_in, None, None).await;
     };
     let name = sign_in.somebody(&signed_in.person).await?.map(|person| person.name);
     let apps = sign_in.connected(&signed_in).await?;

@@ -82,7 +82,10 @@ async fn ask(
         (None, true) => Err(OauthError::new(ErrorCode::LoginRequired, "nobody is signed in").into()),
         (Some(_), true) => Err(OauthError::new(ErrorCode::InteractionRequired, "the person is always asked").into()),
         // Once they have signed in, they need not do it again.
-        (None, false) => provider::offered(request, sign_in, Some(&form.without("prompt").without("max_age"))).await,
+        (None, false) => {
+            let form = form.without("prompt").without("max_age");
+            provider::offered(request, sign_in, Some(&form), Some(asked.redirect_uri)).await
+        }
         (Some(signed_in), false) => {
             let granting = sign_in.granting(asked, client, signed_in).await?;
             let chosen = sign_in.chosen_before(&granting).await?;

@@ -15,15 +15,17 @@ use crate::sign_in::{Fault, SignIn, Somebody, form_token};
 
 /// `GET /sign-in`
 pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResponse {
-    let offered = async { offered(&request, sign_in(&server)?, None).await };
+    let offered = async { offered(&request, sign_in(&server)?, None, None).await };
     offered.await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
 }
 
-/// The page. Whoever signs in goes on with what an app asks, or to the apps that they have let in.
+/// The page. Whoever signs in goes on with what an app asks, or to the apps that they have let in. `leads_to` is where the app is,
+/// whose redirect URI has been checked.
 pub(super) async fn offered(
     request: &HttpRequest,
     sign_in: &SignIn,
     asked: Option<&Form>,
+    leads_to: Option<String>,
 ) -> Result<HttpResponse, Fault> {
     let (token, cookie) = cookies::visit(request, sign_in)?;
     let services: Vec<_> = sign_in.login_services().collect();
@@ -46,7 +48,8 @@ pub(super) async fn offered(
     }
     Ok(Page {
         cookies: cookie.into_iter().collect(),
-        leads_to: services.iter().map(|(_, _, address)| (*address).to_owned()).collect(),
+        // Whoever signs in may be sent on to the app at once, with what is wrong with its request.
+        leads_to: services.iter().map(|(_, _, address)| (*address).to_owned()).chain(leads_to).collect(),
         ..Page::new("Sign in", body)
     }
     .response())
@@ -121,9 +124,10 @@ async fn signed_out(
     let sign_in = sign_in(server)?;
     let form = form(request, payload).await?;
     let cookie = Name::Session.of(request, sign_in);
-    if let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? {
-        page::require_token(&form, &signed_in.form_token)?;
-        sign_in.end_session(signed_in.session).await?;
+    // Also one that nobody has used for long: apps go on with it until it ends.
+    if let Some(cookie) = cookie {
+        page::require_token(&form, &form_token(&cookie))?;
+        sign_in.end_session_of(&cookie).await?;
     }
     let mut builder = redirect("/sign-in");
     builder.append_header((header::SET_COOKIE, Name::Session.gone(sign_in)));
