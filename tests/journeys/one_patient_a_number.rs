@@ -104,6 +104,13 @@ async fn replaced_and_superseded(concord: &Concord) {
         let id = system.create(&reading(number)).await;
         concord.patient(patient).get(&format!("Observation/{id}")).await.expect(200);
     }
+    // A summary by the number is of the one who is left.
+    let summary = system.get(&format!("Patient/$summary?identifier={NHS}|{ONE}")).await.expect(200).json();
+    assert!(
+        summary["entry"][0]["resource"]["subject"]["reference"]
+            .as_str()
+            .is_some_and(|of| of.ends_with("Patient/amina"))
+    );
     // Both ids are kept, and the link may not be taken away while both bear the number.
     let kept = system.get(&format!("Patient?identifier={NHS}|{ONE}&_sort=_id")).await.expect(200).ids();
     assert_eq!(kept, ["amina", "middle", "old"]);

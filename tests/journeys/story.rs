@@ -17,7 +17,9 @@ fn fixtures() -> PathBuf {
 /// Loads the synthetic people, as `make run` does.
 pub(crate) async fn arrive_from_fixtures(concord: &Concord) {
     let people = ImportArgs { paths: vec![fixtures().join("people")], resume: None, strict: true };
-    import::run(&people, &concord.config, concord.clock.clone()).await.expect("the people of the fixtures");
+    import::run(&people, &concord.config, concord.clock.clone(), &mut std::io::sink())
+        .await
+        .expect("the people of the fixtures");
     concord.later(1_000);
 }
 

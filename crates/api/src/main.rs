@@ -86,7 +86,9 @@ fn run(arguments: Arguments) -> Result<(), String> {
     match arguments.command {
         Command::Serve(serve) => actix_web::rt::System::new().block_on(command::serve::run(&serve, config, clock, out)),
         Command::Migrate => command::migrate::run(&config, out),
-        Command::Import(import) => actix_web::rt::System::new().block_on(command::import::run(&import, &config, clock)),
+        Command::Import(import) => {
+            actix_web::rt::System::new().block_on(command::import::run(&import, &config, clock, out))
+        }
         Command::Export(export) => actix_web::rt::System::new().block_on(command::export::run(&export, &config, clock)),
         Command::Reindex(reindex) => {
             actix_web::rt::System::new().block_on(command::reindex::run(&reindex, &config, clock))

@@ -192,7 +192,8 @@ fn an_import_tells_of_what_is_refused_and_goes_on_where_it_stopped() {
     assert!(["1.ndjson", "2.json", "3.xml"].iter().all(|name| state.contains(name)), "{state}");
     // Nothing is left to do, and without the state the same again makes no new versions and no errors.
     done(&concord(&folder.0, &["import", "in", "--resume", "state"], &[]));
-    done(&concord(&folder.0, &["import", "in"], &[]));
+    let told = done(&concord(&folder.0, &["import", "in"], &[]));
+    assert!(told.starts_with("loaded ") && told.ends_with(" resources\n"), "{told}");
 
     folder.write(
         "bad.ndjson",

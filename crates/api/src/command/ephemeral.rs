@@ -81,7 +81,7 @@ async fn fill(seed: Option<&Path>, config: &Config, clock: Clock, filling: &Path
     match seed {
         Some(path) => {
             let what = ImportArgs { paths: vec![path.to_owned()], resume: None, strict: true };
-            import::run(&what, &config, clock).await?;
+            import::run(&what, &config, clock, &mut std::io::sink()).await?;
         }
         None => {
             concord_store::migrate(&database)?;

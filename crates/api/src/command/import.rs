@@ -23,6 +23,9 @@ use crate::telemetry::Metrics;
 /// How many resources share a transaction.
 const BATCH: usize = 500;
 
+/// After how many resources a line says how far it is, where no terminal shows it.
+const TOLD_EVERY: u64 = 10_000;
+
 /// What to load.
 #[derive(Args, Clone, Debug)]
 pub struct ImportArgs {
@@ -42,7 +45,7 @@ pub struct ImportArgs {
 ///
 /// # Errors
 /// One line, when a file cannot be read or a resource was refused. What was loaded before stays.
-pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(), String> {
+pub async fn run(args: &ImportArgs, config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
     let service = super::open(config, clock, Metrics::new().map_err(|error| error.to_string())?).await?;
     let files = files(&args.paths)?;
     let size = files.iter().map(|file| file.metadata().map_or(0, |data| data.len())).sum();
@@ -57,6 +60,7 @@ pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(),
         resume: Resume::open(args.resume.as_deref())?,
         batch: Vec::new(),
         loaded: 0,
+        told: 0,
         refused: Vec::new(),
         bar,
     };
@@ -64,7 +68,9 @@ pub async fn run(args: &ImportArgs, config: &Config, clock: Clock) -> Result<(),
         import.file(file).await?;
     }
     import.finish_pending().await?;
-    import.finish()
+    let loaded = import.loaded;
+    import.finish()?;
+    writeln!(out, "loaded {loaded} resources").map_err(|error| format!("standard output: {error}"))
 }
 
 /// The files of the paths, folders in the order of their names.
@@ -114,6 +120,8 @@ struct Import {
     resume: Resume,
     batch: Vec<(String, Value<'static>)>,
     loaded: u64,
+    /// How many there were when a line last said so.
+    told: u64,
     refused: Vec<String>,
     bar: ProgressBar,
 }
@@ -212,6 +220,14 @@ impl Import {
             }
         }
         self.bar.set_message(format!("{} resources", self.loaded));
+        if self.bar.is_hidden() && self.loaded >= self.told + TOLD_EVERY {
+            self.told = self.loaded;
+            let (done, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
+            #[expect(clippy::print_stderr, reason = "how far it is, where no terminal shows it")]
+            {
+                eprintln!("{} resources, {done} of {all} bytes", self.loaded);
+            }
+        }
         match pending.reached {
             Some(position) => self.resume.note(&pending.file, position),
             None => Ok(()),

@@ -3,6 +3,7 @@
 
 use concord_fhir::index::ParameterId;
 use concord_fhir::json::Value;
+use concord_fhir::nhs_number;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::{communication, instant as fhir_instant};
@@ -21,7 +22,7 @@ use crate::interact::operation::{Input, Level, Operation, OperationTarget, Outpu
 
 use crate::interact::search::include;
 use crate::interact::session::Session;
-use crate::interact::{instant, labels, read, search};
+use crate::interact::{instant, labels, patient_number, read, search};
 
 const LOINC: &str = "http://loinc.org";
 const SNOMED: &str = "http://snomed.info/sct";
@@ -224,7 +225,16 @@ fn patient(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Inpu
         None => return record::patient(session.call, target),
     };
     let now = session.transaction.now;
-    let pairs = [("identifier".to_owned(), identifier)];
+    // A number means the Patient who is left. Whether the caller may know of her the search says.
+    let number = identifier.split_once('|').filter(|(system, _)| *system == nhs_number::SYSTEM);
+    let left = match number {
+        Some((_, number)) => patient_number::only_survivor(session.transaction, number)?,
+        None => None,
+    };
+    let pairs = [match left {
+        Some(id) => ("_id".to_owned(), id),
+        None => ("identifier".to_owned(), identifier),
+    }];
     let query = concord_fhir::search::parse(
         Some(PATIENT),
         &pairs,
