@@ -73,6 +73,11 @@ impl<T> Turns<T> {
         others
     }
 
+    /// Leaves jobs for the next commit, before all others that are left.
+    pub(crate) fn put_back(&mut self, jobs: Vec<T>) {
+        jobs.into_iter().rev().for_each(|job| self.left.push_front(job));
+    }
+
     /// Leaves a job for the next commit.
     pub(crate) fn leave(&mut self, job: T) {
         self.left.push_back(job);
@@ -146,6 +151,24 @@ mod tests {
         send.send(1).unwrap();
         assert_eq!(turns.next(&jobs, 9).unwrap(), [1, 2]);
         assert_eq!(turns.rest, None);
+    }
+
+    #[test]
+    fn what_was_put_back_comes_before_what_came_meanwhile() {
+        let (send, jobs) = channel();
+        let mut turns = turns();
+        for job in [2, 4, 6] {
+            send.send(job).unwrap();
+        }
+        assert_eq!(turns.next(&jobs, 9).unwrap(), [2, 4, 6]);
+        for job in [8, 1, 10] {
+            send.send(job).unwrap();
+        }
+        assert_eq!(turns.others_than_writes(&jobs), [1]);
+        turns.put_back(vec![4, 6]);
+        send.send(12).unwrap();
+        // The first of those that wait is followed by the others in their order.
+        assert_eq!(turns.next(&jobs, 9).unwrap(), [4, 6, 8, 10, 12]);
     }
 
     #[test]

@@ -232,7 +232,7 @@ impl Together {
 
     /// Runs the jobs one after another and commits them.
     fn carry_out(&mut self, transaction: &mut Transaction<'_>, batch: Vec<Job>, meanwhile: &Meanwhile<'_>) {
-        let (begun, mut writes) = (Instant::now(), 0);
+        let (begun, mut writes, mut left) = (Instant::now(), 0, Vec::new());
         let single = batch.iter().filter(|job| matches!(job, Job::Write(_))).count() == 1;
         for job in batch {
             match job {
@@ -241,15 +241,15 @@ impl Together {
                     let (_, own) = read.run(transaction);
                     meanwhile.done.borrow_mut().record(own, Box::new(move |stands| read.answer(stands)));
                 }
-                Job::Write(write) if writes > 0 && begun.elapsed() >= LONG => {
-                    meanwhile.turns.borrow_mut().leave(Job::Write(write));
-                }
+                Job::Write(write) if writes > 0 && begun.elapsed() >= LONG => left.push(Job::Write(write)),
                 Job::Write(write) => {
                     writes += 1;
                     self.write(transaction, write, single, meanwhile);
                 }
             }
         }
+        // They came before whatever has come meanwhile.
+        meanwhile.turns.borrow_mut().put_back(left);
         transaction.left_to_callers = Left::unbounded();
         let mut records = std::mem::take(&mut meanwhile.done.borrow_mut().records);
         records.append(&mut self.records);
