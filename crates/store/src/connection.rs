@@ -2,7 +2,7 @@
 //! [`Connection::is_postgres`] where they are made.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::ExecuteCopyFromDsl as _;
 use diesel::connection::{Connection as _, SimpleConnection};
@@ -22,6 +22,12 @@ use crate::statement::{Sql, Statement};
 
 /// How many shapes of searches a connection keeps prepared.
 const SHAPES: usize = 256;
+
+/// How long a file may be in another's hands while it is opened.
+const OPENED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it is tried.
+const TRIED_EVERY: Duration = Duration::from_millis(10);
 
 /// How long a statement may take where nothing else is said.
 const USUAL_LIMIT: Duration = Duration::from_secs(30);
@@ -60,14 +66,16 @@ impl Connection {
                     Durability::Full => "FULL",
                     Durability::Process => "NORMAL",
                 };
-                connection
-                    .batch_execute(&format!(
+                set_up(
+                    &mut connection,
+                    &format!(
                         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
                          PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; \
                          PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864; \
                          PRAGMA wal_autocheckpoint = 4000;"
-                    ))
-                    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+                    ),
+                )
+                .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
                 Ok(Connection::of(Database::Sqlite(connection)))
             }
             DatabaseUrl::Postgres(url) => {
@@ -263,6 +271,22 @@ impl Connection {
 /// said before it closed is found by the first look, that it has closed by the next.
 fn is_open(connection: &mut PgConnection) -> bool {
     (0..2).all(|_| connection.notifications_iter().all(|arrived| arrived.is_ok()))
+}
+
+/// Sets a connection to SQLite up. For another that turns a new file to write-ahead logging at the same time SQLite does not wait
+/// by itself.
+fn set_up(connection: &mut SqliteConnection, text: &str) -> Result<(), Error> {
+    let begun = Instant::now();
+    loop {
+        match connection.batch_execute(text) {
+            Err(Error::DatabaseError(_, told))
+                if told.message().contains("locked") && begun.elapsed() < OPENED_WITHIN =>
+            {
+                std::thread::sleep(TRIED_EVERY);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// What a session on PostgreSQL may take. A statement that waits for another's lock is given up before one that is slow by

@@ -8,6 +8,7 @@ mod writer;
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
@@ -31,6 +32,8 @@ pub(crate) struct Sqlite {
     jobs: Mutex<Sender<Job>>,
     /// What of the log is not in the database yet.
     aside: Arc<Aside>,
+    /// Those who have connections of their own.
+    threads: Vec<JoinHandle<()>>,
     /// The writes among them.
     pub(crate) line: Line,
 }
@@ -116,8 +119,8 @@ impl Sqlite {
             Arc::new(Readers::open(&options.address, options.durability, options.query_timeout).map_err(cannot)?);
         let aside = Arc::new(Aside::of(&options.address, options.durability).map_err(cannot)?);
         let (jobs, receiver) = channel();
-        writer::start(writer, shared, Arc::clone(&readers), Arc::clone(&aside), receiver)?;
-        Ok(Sqlite { readers, jobs: Mutex::new(jobs), aside, line: Line::default() })
+        let threads = writer::start(writer, shared, Arc::clone(&readers), Arc::clone(&aside), receiver)?.into();
+        Ok(Sqlite { readers, jobs: Mutex::new(jobs), aside, threads, line: Line::default() })
     }
 
     /// Waits until all that was answered is in the log.
@@ -185,6 +188,23 @@ impl Sqlite {
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job).map_err(|_| stopped())
+    }
+}
+
+impl Drop for Sqlite {
+    /// Nothing has the file open afterwards: whoever moves it, or opens it anew, is in nobody's way.
+    fn drop(&mut self) {
+        // The writer ends when nobody can send it more, and the thread beside it when the writer has ended.
+        *self.jobs.lock().unwrap_or_else(PoisonError::into_inner) = channel().0;
+        let current = std::thread::current().id();
+        if self.threads.iter().any(|thread| thread.thread().id() == current) {
+            // What they were asked last held the store.
+            return;
+        }
+        for thread in self.threads.drain(..) {
+            // A panic of it has been told already.
+            let _ended = thread.join();
+        }
     }
 }
 

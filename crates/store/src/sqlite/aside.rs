@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
@@ -221,10 +222,14 @@ impl Handed {
 }
 
 /// Starts the thread that reads while the writer is held. It ends when the writer does.
-pub(super) fn start(shared: Arc<Shared>, readers: Arc<Readers>, aside: Arc<Aside>) -> Result<Beside, String> {
+pub(super) fn start(
+    shared: Arc<Shared>,
+    readers: Arc<Readers>,
+    aside: Arc<Aside>,
+) -> Result<(Beside, JoinHandle<()>), String> {
     let ((handed, receiver), (answers, answered)) = (channel(), channel());
     let own = Arc::clone(&aside);
-    std::thread::Builder::new()
+    let thread = std::thread::Builder::new()
         .name("sqlite-aside".to_owned())
         .spawn(move || {
             while let Ok(first) = receiver.recv() {
@@ -237,7 +242,7 @@ pub(super) fn start(shared: Arc<Shared>, readers: Arc<Readers>, aside: Arc<Aside
             }
         })
         .map_err(|error| format!("cannot start the thread that reads beside the writer: {error}"))?;
-    Ok(Beside { aside, handed, open: std::cell::Cell::new(0), answered })
+    Ok((Beside { aside, handed, open: std::cell::Cell::new(0), answered }, thread))
 }
 
 /// Does what was handed on, commits its audit records once, answers all.

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::aside::{Aside, Beside, Done, Handed};
@@ -26,20 +27,20 @@ const HELD: Duration = Duration::from_millis(20);
 /// After how many commits of audit records no snapshot is kept on: as long as one is, the write-ahead log grows.
 const KEPT_COMMITS: u32 = 1_000;
 
-/// Starts the thread that writes.
+/// Starts the thread that writes, and the one beside it.
 pub(super) fn start(
     connection: Connection,
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     aside: Arc<Aside>,
     jobs: Receiver<Job>,
-) -> Result<(), String> {
-    let beside = super::aside::start(Arc::clone(&shared), Arc::clone(&readers), Arc::clone(&aside))?;
+) -> Result<[JoinHandle<()>; 2], String> {
+    let (beside, other) = super::aside::start(Arc::clone(&shared), Arc::clone(&readers), Arc::clone(&aside))?;
     let writer = Writer { connection, shared, readers, aside, beside, jobs };
     std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || writer.run())
-        .map(|_| ())
+        .map(|own| [own, other])
         .map_err(|error| format!("cannot start the writer thread: {error}"))
 }
 
