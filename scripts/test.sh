@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 require_build
 # The walk-through is run as its reader would.
 require curl 'command -v curl'
+# The page on harnesses has a test of Node's.
+require nodejs 'command -v node'
 
 CONCORD_FHIR_EXAMPLES=$(scripts/official-examples.sh)
 export CONCORD_FHIR_EXAMPLES

@@ -140,9 +140,7 @@ impl Restoring {
     }
 
     fn remove(&self) {
-        for ending in ENDINGS {
-            let _left = fs::remove_file(beside(&self.part, ending));
-        }
+        remove(&self.part);
     }
 }
 
@@ -150,6 +148,13 @@ impl Drop for Restoring {
     fn drop(&mut self) {
         // Nothing is left of one that was not finished.
         self.remove();
+    }
+}
+
+/// Removes a database with all that is kept beside it, as far as it is there. What is open stays until it is closed.
+pub fn remove(database: &Path) {
+    for ending in ENDINGS {
+        let _left = fs::remove_file(beside(database, ending));
     }
 }
 

@@ -70,7 +70,7 @@ use std::time::Duration;
 use concord_fhir::registry::{Registry, ResourceType};
 use tokio::sync::oneshot;
 
-pub use backup::{Restoring, backup};
+pub use backup::{Restoring, backup, remove};
 pub use cost::Cost;
 pub use migrate::{migrate, missing_migrations};
 

@@ -89,7 +89,7 @@ async fn fill(seed: Option<&Path>, config: &Config, clock: Clock, filling: &Path
     }
     // As it is at one moment, whatever is still to be closed.
     concord_store::backup(&database, full)?;
-    remove_files(filling);
+    concord_store::remove(filling);
     Ok(())
 }
 
@@ -110,20 +110,11 @@ fn begin(config: Config, clock: Clock, folder: PathBuf, full: PathBuf) -> Begin 
             // It ends what it is at first, which nobody waits for.
             std::thread::spawn(move || drop(before));
             if let Some(before) = this.checked_sub(1) {
-                remove_files(&folder.join(format!("{before}.db")));
+                concord_store::remove(&folder.join(format!("{before}.db")));
             }
             Ok(server)
         })
     })
-}
-
-/// Removes a database. What is open stays until it is closed.
-fn remove_files(database: &Path) {
-    for ending in ["", "-wal", "-shm", "-aside", "-aside-wal", "-aside-shm"] {
-        let mut name = database.as_os_str().to_owned();
-        name.push(ending);
-        let _gone = std::fs::remove_file(name);
-    }
 }
 
 /// A folder in memory; gone when this is dropped.
