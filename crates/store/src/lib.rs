@@ -65,7 +65,7 @@ mod work;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use concord_fhir::registry::{Registry, ResourceType};
 use tokio::sync::oneshot;
@@ -164,6 +164,9 @@ pub enum Extent {
     /// It is many things at once.
     Much,
 }
+
+/// How long a read takes that its caller's next ones do not follow before others that wait on the same thread.
+const LONG_INLINE: Duration = Duration::from_micros(500);
 
 /// How to open a store.
 #[derive(Clone, Debug)]
@@ -295,12 +298,17 @@ impl Store {
         self.log_is_whole(reads).await;
         let (result, records) = match &*self.backend {
             Backend::Sqlite(sqlite) => {
+                let started = Instant::now();
                 let begun = match extent {
                     Extent::Little | Extent::Unknown => sqlite.read_a_little(&self.shared, reads, &work),
                     Extent::Much => None,
                 };
                 match begun {
                     Some(done) => {
+                        if started.elapsed() >= LONG_INLINE {
+                            // Whoever else has asked meanwhile on this thread comes before the same caller's next.
+                            tokio::task::yield_now().await;
+                        }
                         // What is to be committed is waited for together with others'.
                         drop(place);
                         done

@@ -126,8 +126,9 @@ pub struct Config {
     #[config(default = 10_485_760, deserialize_with = field::number::<1024, 1_073_741_824, _, _>)]
     pub max_body_bytes: usize,
     /// How many bytes the bodies of all requests may take together, unpacked, from their arrival until they are answered, with
-    /// what is made of them (64 bytes a value); one caller has at most half. A body that there is no room for is answered with
-    /// 503 or 429 and `Retry-After`. At least `max_body_bytes`.
+    /// what is made of them (64 bytes a value); one caller has at most a quarter. A body of more than 64 KB waits for room before
+    /// it is taken, for `body_timeout_seconds` at most; one that there is no room for then, or that does not say how long it is,
+    /// is answered with 503 or 429 and `Retry-After`. At least `max_body_bytes`.
     #[config(default = 268_435_456, deserialize_with = field::number::<1024, 1_099_511_627_776, _, _>)]
     pub max_body_bytes_together: usize,
     /// How long a body may take to arrive, in seconds. One that takes longer is answered with 408.

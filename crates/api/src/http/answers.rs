@@ -24,7 +24,7 @@ impl Answers {
     /// Answers of `largest` bytes at most, `together` at a time.
     #[must_use]
     pub fn new(largest: usize, together: usize) -> Answers {
-        Answers(Shares::new(together, largest))
+        Answers(Shares::new(together, 2, largest))
     }
 
     /// Whether a caller may ask for more, before anything is done for it.

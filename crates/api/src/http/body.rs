@@ -13,7 +13,7 @@ use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use futures_util::{Stream, StreamExt};
 
 use super::headers::once;
-use super::share::{Room, Share, Shares, Short};
+use super::share::{Allowance, Share, Shares, Short};
 use crate::error::ApiError;
 use crate::interact::slots::Slots;
 
@@ -26,6 +26,15 @@ const RATIO: usize = 100;
 
 /// So many bytes may come of few.
 const FREE: usize = 1024 * 1024;
+
+/// The part of the room for all bodies that one caller may have.
+const PARTS: usize = 4;
+
+/// How many times its length a large body is expected to take with what is made of it.
+const MADE: usize = 6;
+
+/// How many bytes a large body grows by while it comes.
+const PIECE: usize = 64 * 1024;
 
 /// How many bytes a value of JSON, or an element or attribute of XML, takes at most in memory, on average.
 const VALUE: usize = 64;
@@ -45,16 +54,17 @@ pub(super) struct Held {
     /// What arrived, without its encoding.
     bytes: Vec<u8>,
     /// What it takes of the room for bodies.
-    room: Option<Room>,
+    room: Allowance,
 }
 
 impl Held {
     /// The same without its encoding.
-    fn unpacked(self, encoding: Encoding, limit: usize, share: &Share) -> Result<Held, ApiError> {
+    fn unpacked(self, encoding: Encoding, limit: usize) -> Result<Held, ApiError> {
         if encoding == Encoding::Identity {
             return Ok(self);
         }
-        let into = Bounded::unpacking(limit, share, self.bytes.len());
+        let packed = self.bytes.len();
+        let into = Bounded::unpacking(limit, self.room, packed);
         let unpacked = match encoding {
             Encoding::Gzip => {
                 let mut decoder = MultiGzDecoder::new(into);
@@ -65,20 +75,19 @@ impl Held {
                 decoder.write_all(&self.bytes).and_then(|()| decoder.finish())
             }
         };
-        Ok(unpacked.map_err(|error| api_error(&error))?.held())
+        let mut held = unpacked.map_err(|error| api_error(&error))?.held();
+        held.room.give_back(packed);
+        Ok(held)
     }
 
     /// The bytes, and what they count for with what will be made of them: to be kept as long as either.
     ///
     /// # Errors
     /// [`Short`] where there is no room for what would be made of them.
-    fn parts(mut self, share: &Share) -> Result<(Vec<u8>, Option<Room>), Short> {
-        let values = self.bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'<' | b'=')).count();
-        let made = share.take_beside(self.bytes.len(), values * VALUE)?;
-        match &mut self.room {
-            Some(own) => own.merge(made),
-            None => self.room = Some(made),
-        }
+    fn parts(mut self) -> Result<(Vec<u8>, Allowance), Short> {
+        let values = self.bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{' | b'<' | b'=')).count();
+        self.room.take_beside(values * VALUE)?;
+        self.room.settle();
         Ok((self.bytes, self.room))
     }
 }
@@ -88,7 +97,7 @@ impl Bodies {
     /// looked at at once.
     #[must_use]
     pub fn new(largest: usize, together: usize, within: Duration, at_once: usize) -> Bodies {
-        Bodies { shares: Shares::new(together, largest), largest, within, places: Slots::new(at_once) }
+        Bodies { shares: Shares::new(together, PARTS, largest), largest, within, places: Slots::new(at_once) }
     }
 
     /// Reads a body as it comes, and takes its encoding off: the bytes, and what they count for with what will be made of
@@ -104,7 +113,7 @@ impl Bodies {
         caller: &Caller,
         payload: &mut Payload,
         headers: &HeaderMap,
-    ) -> Result<(Vec<u8>, Option<Room>), ApiError> {
+    ) -> Result<(Vec<u8>, Allowance), ApiError> {
         let announced =
             headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > self.largest) {
@@ -113,12 +122,19 @@ impl Bodies {
         let named = once(headers, "Content-Encoding")?.map_or(Ok("identity"), HeaderValue::to_str).unwrap_or("?");
         let encoding = Encoding::of(named.trim())?;
         let share = self.shares.of(caller);
-        let held = match timeout(self.within, self.arrive(&share, payload, announced)).await {
+        // A large one comes when there is room for it and for what will be made of it: it is not refused half way.
+        let room = match announced {
+            Some(length) if length > SMALL => {
+                Allowance::expect(&share, length.saturating_mul(MADE), self.within).await?
+            }
+            _ => Allowance::of(&share),
+        };
+        let held = match timeout(self.within, self.arrive(room, payload, announced)).await {
             Ok(read) => read?,
             Err(_) => return Err(ApiError::BodyTooSlow(self.within.as_secs())),
         };
         let (is_small, limit) = (encoding == Encoding::Identity && held.bytes.len() <= SMALL, self.largest);
-        let unpack = move || held.unpacked(encoding, limit, &share)?.parts(&share).map_err(ApiError::from);
+        let unpack = move || held.unpacked(encoding, limit)?.parts().map_err(ApiError::from);
         self.apart(caller, is_small, unpack).await
     }
 
@@ -143,11 +159,11 @@ impl Bodies {
 
     async fn arrive<E>(
         &self,
-        share: &Share,
+        room: Allowance,
         chunks: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
         announced: Option<usize>,
     ) -> Result<Held, ApiError> {
-        let mut into = Bounded::new(self.largest, share, announced);
+        let mut into = Bounded::new(self.largest, room, announced);
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| broken())?;
             into.write_all(&chunk).map_err(|error| api_error(&error))?;
@@ -183,16 +199,18 @@ impl Encoding {
 }
 
 /// Bytes up to a limit: a small body that is a large one when its encoding is off never becomes large, and none takes
-/// memory that it has not been given.
+/// memory that it has not been given. They are kept in pieces while they come: one buffer that grows would leave behind what it
+/// was before, twice over.
 struct Bounded {
-    bytes: Vec<u8>,
+    /// All but the last are full.
+    pieces: Vec<Vec<u8>>,
+    length: usize,
     limit: usize,
     /// How many bytes are expected at most: memory for more is not taken before they come.
     expected: usize,
     /// How many bytes may have come of what has arrived; none where it is not packed.
     grown: Option<usize>,
-    share: Share,
-    room: Option<Room>,
+    room: Allowance,
 }
 
 /// Why no more is taken.
@@ -207,55 +225,81 @@ enum Stop {
 }
 
 impl Bounded {
-    fn new(limit: usize, share: &Share, announced: Option<usize>) -> Bounded {
+    fn new(limit: usize, room: Allowance, announced: Option<usize>) -> Bounded {
         let expected = announced.map_or(limit, |length| length.min(limit));
-        Bounded { bytes: Vec::new(), limit, expected, grown: None, share: share.clone(), room: None }
+        Bounded { pieces: Vec::new(), length: 0, limit, expected, grown: None, room }
     }
 
     /// What comes of so many bytes that are packed.
-    fn unpacking(limit: usize, share: &Share, packed: usize) -> Bounded {
+    fn unpacking(limit: usize, room: Allowance, packed: usize) -> Bounded {
         let grown = Some(packed.saturating_mul(RATIO).saturating_add(FREE));
-        Bounded { grown, ..Bounded::new(limit, share, None) }
+        Bounded { grown, ..Bounded::new(limit, room, None) }
     }
 
     /// The body, with the memory that it fills and no more.
     fn held(mut self) -> Held {
-        let spare = self.bytes.capacity() - self.bytes.len();
-        self.bytes.shrink_to_fit();
-        if let Some(room) = &mut self.room {
-            room.give_back(spare);
-        }
-        Held { bytes: self.bytes, room: self.room }
+        self.room.give_back(self.space());
+        let bytes = match self.pieces.len() {
+            0 | 1 => {
+                let mut only = self.pieces.pop().unwrap_or_default();
+                only.shrink_to_fit();
+                only
+            }
+            _ => {
+                // A piece is given back before the next is copied, so that the body is not there twice.
+                let mut whole = Vec::with_capacity(self.length);
+                std::mem::take(&mut self.pieces).into_iter().for_each(|piece| whole.extend_from_slice(&piece));
+                whole
+            }
+        };
+        Held { bytes, room: self.room }
     }
 
-    /// Gets the memory for a length, twice as much as there was if it has to be more.
-    fn reserve(&mut self, length: usize) -> Result<(), Stop> {
-        let own = self.bytes.capacity();
-        if length <= own {
-            return Ok(());
+    /// How many bytes the last piece has room for.
+    fn space(&self) -> usize {
+        self.pieces.last().map_or(0, |last| last.capacity() - last.len())
+    }
+
+    /// Gets memory for more bytes, at least one: for as many as there are already, but for no more than a piece.
+    fn grow(&mut self, more: usize) -> Result<(), Stop> {
+        let left = self.expected.saturating_sub(self.length).max(more);
+        let wanted = self.length.max(more).min(left).clamp(1, PIECE);
+        self.room.take_beside(wanted).map_err(Stop::Room)?;
+        match self.pieces.last_mut() {
+            // A small body is in one.
+            Some(last) if last.capacity() + wanted <= PIECE => last.reserve_exact(wanted),
+            _ => self.pieces.push(Vec::with_capacity(wanted)),
         }
-        let wanted = own.saturating_mul(2).min(self.expected).max(length);
-        let room = self.share.take(wanted - own).map_err(Stop::Room)?;
-        match &mut self.room {
-            Some(own) => own.merge(room),
-            None => self.room = Some(room),
+        Ok(())
+    }
+
+    /// Adds bytes that there is a limit for.
+    fn add(&mut self, mut chunk: &[u8]) -> Result<(), Stop> {
+        while !chunk.is_empty() {
+            if self.space() == 0 {
+                self.grow(chunk.len())?;
+            }
+            let (now, later) = chunk.split_at(chunk.len().min(self.space()));
+            if let Some(last) = self.pieces.last_mut() {
+                last.extend_from_slice(now);
+            }
+            self.length += now.len();
+            chunk = later;
         }
-        self.bytes.reserve_exact(wanted - self.bytes.len());
         Ok(())
     }
 }
 
 impl Write for Bounded {
     fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
-        let length = self.bytes.len().saturating_add(chunk.len());
+        let length = self.length.saturating_add(chunk.len());
         if length > self.limit {
             return Err(io::Error::other(Stop::Limit));
         }
         if self.grown.is_some_and(|grown| length > grown) {
             return Err(io::Error::other(Stop::Ratio));
         }
-        self.reserve(length).map_err(io::Error::other)?;
-        self.bytes.extend_from_slice(chunk);
+        self.add(chunk).map_err(io::Error::other)?;
         Ok(chunk.len())
     }
 
@@ -305,15 +349,19 @@ mod tests {
         let chunks: Vec<Result<Bytes, io::Error>> =
             bytes.chunks(7).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
         let share = another(bodies);
-        let held = bodies.arrive(&share, &mut stream::iter(chunks), None).await?;
-        held.unpacked(Encoding::of(encoding)?, bodies.largest, &share)
+        let held = bodies.arrive(Allowance::of(&share), &mut stream::iter(chunks), None).await?;
+        let mut held = held.unpacked(Encoding::of(encoding)?, bodies.largest)?;
+        held.room.settle();
+        Ok(held)
     }
 
     /// Arrives in two parts of which the second is smaller, so that twice the first is more than both.
     async fn in_two_parts(bodies: &Bodies, bytes: &[u8], announced: Option<usize>) -> Result<Held, ApiError> {
         let (first, second) = bytes.split_at(bytes.len() * 3 / 5);
         let chunks = [first, second].map(|chunk| Ok::<_, io::Error>(Bytes::copy_from_slice(chunk)));
-        bodies.arrive(&another(bodies), &mut stream::iter(chunks), announced).await
+        let mut held = bodies.arrive(Allowance::of(&another(bodies)), &mut stream::iter(chunks), announced).await?;
+        held.room.settle();
+        Ok(held)
     }
 
     async fn decoded(encoding: &str, bytes: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
@@ -364,12 +412,12 @@ mod tests {
         let bodies = bodies(1000, 2100);
         let share = another(&bodies);
         let chunk: Result<Bytes, io::Error> = Ok(Bytes::from_static(&[b'x'; 1000]));
-        let one = bodies.arrive(&share, &mut stream::iter([chunk]), None).await.unwrap();
+        let one = bodies.arrive(Allowance::of(&share), &mut stream::iter([chunk]), None).await.unwrap();
         // Unpacked bytes count, not those that were sent.
         let other = arrived(&bodies, "gzip", &gzip(&[b'x'; 1000])).await.unwrap();
         assert!(matches!(arrived(&bodies, "identity", &[b' '; 200]).await, Err(ApiError::Full(_))));
         assert!(matches!(arrived(&bodies, "gzip", &gzip(&[b' '; 200])).await, Err(ApiError::Full(_))));
-        let (_, kept) = one.parts(&share).unwrap();
+        let (_, kept) = one.parts().unwrap();
         assert!(
             matches!(arrived(&bodies, "identity", &[b' '; 200]).await, Err(ApiError::Full(_))),
             "held for what it became"
@@ -409,7 +457,7 @@ mod tests {
         let bodies = bodies(1000, 2000);
         let parts = async |text: &'static [u8]| {
             let (share, chunk) = (another(&bodies), Ok::<_, io::Error>(Bytes::from_static(text)));
-            bodies.arrive(&share, &mut stream::iter([chunk]), None).await.unwrap().parts(&share)
+            bodies.arrive(Allowance::of(&share), &mut stream::iter([chunk]), None).await.unwrap().parts()
         };
         let (bytes, kept) = parts(b"[1,2,3,4,5,6,7,8]").await.unwrap();
         assert_eq!(bodies.shares.free(), 2000 - bytes.len() - 8 * VALUE);
@@ -436,7 +484,7 @@ mod tests {
         let mut never = stream::pending::<Result<Bytes, io::Error>>();
         let bodies = bodies(1000, 1000);
         let share = bodies.shares.of_number(1);
-        let waited = timeout(bodies.within, bodies.arrive(&share, &mut never, None)).await;
+        let waited = timeout(bodies.within, bodies.arrive(Allowance::of(&share), &mut never, None)).await;
         assert!(waited.is_err());
         assert_eq!(bodies.shares.free(), 1000);
     }

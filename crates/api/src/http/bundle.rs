@@ -42,8 +42,8 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<Parts
     };
     let (entries, shapes): (Vec<_>, Vec<(Shape, bool)>) = entries.into_iter().map(with_shape).unzip();
     let mut list = Entries::new(exchange, is_batch, shapes);
+    let _place = bundle::place(service, &exchange.call, is_batch, entries.len()).await?;
     if is_batch {
-        let _place = bundle::place(service, &exchange.call, entries.len()).await?;
         // Meanwhile others of this caller's may have been answered.
         list.require_room()?;
         bundle::batch(service, &exchange.call, entries, &mut list).await?;

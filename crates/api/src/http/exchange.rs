@@ -17,7 +17,7 @@ use concord_fhir::search::Handling;
 
 use super::headers::{once, text};
 use super::negotiate::{Answer, body_format};
-use super::share::Room;
+use super::share::{Allowance, Room};
 use super::{Server, body, content};
 use crate::auth::{AuthError, Identity, bearer};
 use crate::error::ApiError;
@@ -45,7 +45,7 @@ pub(super) struct Exchange {
     /// Whether what is read may be content, to be sent as it is.
     pub(super) may_be_content: bool,
     /// What the body counts for among all bodies.
-    room: Cell<Option<Room>>,
+    room: Cell<Option<Allowance>>,
     /// What the answer counts for among all answers.
     pub(super) answer_room: Cell<Option<Room>>,
 }
@@ -249,7 +249,7 @@ impl Exchange {
     async fn bytes(&self, payload: &mut Payload) -> Result<Vec<u8>, ApiError> {
         let bodies = &self.server.bodies;
         let (bytes, room) = bodies.read(&self.call.caller, payload, self.request.headers()).await?;
-        self.room.set(room);
+        self.room.set(Some(room));
         Ok(bytes)
     }
 

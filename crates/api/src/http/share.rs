@@ -1,9 +1,10 @@
-//! Memory that all callers share, and of which one has at most half: what bodies take until they are answered, and what
+//! Memory that all callers share, and of which one has at most a part: what bodies take until they are answered, and what
 //! answers take until their clients have them.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use concord_consent::caller::Caller;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -60,12 +61,12 @@ impl From<Short> for ApiError {
 }
 
 impl Shares {
-    /// So many bytes, of which one caller has half, but `least` at least.
-    pub(super) fn new(together: usize, least: usize) -> Shares {
+    /// So many bytes, of which one caller has one of so many parts, but `least` at least.
+    pub(super) fn new(together: usize, parts: usize, least: usize) -> Shares {
         let all = together.clamp(least, Semaphore::MAX_PERMITS);
         Shares {
             free: Arc::new(Semaphore::new(all)),
-            each: (all / 2).max(least),
+            each: (all / parts.max(1)).max(least),
             callers: Mutex::default(),
             keys: RandomState::new(),
         }
@@ -104,16 +105,19 @@ impl Share {
         Ok(Room { all, own })
     }
 
-    /// Takes so many bytes beside those that are held for the same: both together count for no more than a share, so that
-    /// whoever holds nothing else always has room for them.
+    /// Takes so many bytes, or all that one caller may have, once they are there. Who waits holds nothing that others wait for.
     ///
     /// # Errors
-    /// As [`Share::take`].
-    pub(super) fn take_beside(&self, held: usize, bytes: usize) -> Result<Room, Short> {
-        if bytes > self.each {
-            return Err(Short::Ever);
-        }
-        self.take(bytes.min(self.each.saturating_sub(held)))
+    /// When they are not there after that time.
+    async fn wait(&self, bytes: usize, within: Duration) -> Result<Room, Short> {
+        let number = u32::try_from(bytes.min(self.each)).map_err(|_| Short::Ever)?;
+        let in_time = async |from: &Arc<Semaphore>, short| {
+            let taken = tokio::time::timeout(within, Arc::clone(from).acquire_many_owned(number)).await;
+            taken.ok().and_then(Result::ok).ok_or(short)
+        };
+        let own = in_time(&self.own, Short::Own).await?;
+        let all = in_time(&self.free, Short::Everybodys).await?;
+        Ok(Room { all, own })
     }
 
     /// Whether there is room for anything.
@@ -132,6 +136,77 @@ impl Share {
     /// Takes as much of so many bytes as there is.
     pub(super) fn take_what_is_left(&self, bytes: usize) -> Option<Room> {
         self.take(bytes.min(self.own.available_permits()).min(self.free.available_permits())).ok()
+    }
+}
+
+/// What one thing takes as it grows. It is free again when this is dropped.
+pub(super) struct Allowance {
+    share: Share,
+    /// What it has been given.
+    room: Option<Room>,
+    /// What of it is in use.
+    used: usize,
+}
+
+impl Allowance {
+    /// Nothing yet, of that share.
+    pub(super) fn of(share: &Share) -> Allowance {
+        Allowance { share: share.clone(), room: None, used: 0 }
+    }
+
+    /// Waits for room for so many bytes, beside nothing that it has already.
+    ///
+    /// # Errors
+    /// When they are not there after that time.
+    pub(super) async fn expect(share: &Share, bytes: usize, within: Duration) -> Result<Allowance, Short> {
+        let room = Some(share.wait(bytes, within).await?);
+        Ok(Allowance { share: share.clone(), room, used: 0 })
+    }
+
+    fn given(&self) -> usize {
+        self.room.as_ref().map_or(0, Room::bytes)
+    }
+
+    /// Uses so many bytes more.
+    ///
+    /// # Errors
+    /// When they are not to be had.
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Short> {
+        let used = self.used.saturating_add(bytes);
+        if used > self.given() {
+            let room = self.share.take(used - self.given())?;
+            match &mut self.room {
+                Some(own) => own.merge(room),
+                None => self.room = Some(room),
+            }
+        }
+        self.used = used;
+        Ok(())
+    }
+
+    /// Uses so many bytes more; all together count for no more than a share, so that whoever holds nothing else always has
+    /// room for them.
+    ///
+    /// # Errors
+    /// When they are not to be had, or are more than a share by themselves.
+    pub(super) fn take_beside(&mut self, bytes: usize) -> Result<(), Short> {
+        if bytes > self.share.each {
+            return Err(Short::Ever);
+        }
+        self.take(bytes.min(self.share.each.saturating_sub(self.used)))
+    }
+
+    /// Uses so many bytes less.
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        self.used = self.used.saturating_sub(bytes);
+    }
+
+    /// Keeps what is in use, and no more.
+    pub(super) fn settle(&mut self) {
+        let spare = self.given().saturating_sub(self.used);
+        if let Some(room) = &mut self.room {
+            room.give_back(spare);
+        }
     }
 }
 
@@ -173,7 +248,7 @@ mod tests {
 
     #[test]
     fn one_caller_has_at_most_half() {
-        let shares = Shares::new(1000, 100);
+        let shares = Shares::new(1000, 2, 100);
         let hostile = shares.of_number(1);
         let mut first = hostile.take(300).unwrap();
         let second = hostile.take(200).unwrap();
@@ -188,15 +263,37 @@ mod tests {
         drop((first, other));
         assert_eq!(shares.free(), 1000);
         drop(hostile.take_what_is_left(2_000).unwrap());
-        let held = hostile.take(200).unwrap();
-        drop(hostile.take_beside(200, 450).unwrap());
-        assert_eq!(hostile.take_beside(200, 501).err(), Some(Short::Ever));
-        drop(held);
+        let mut held = Allowance::of(&hostile);
+        held.take(200).unwrap();
+        held.take_beside(450).unwrap();
+        assert_eq!(shares.free(), 500, "no more than a share");
+        assert_eq!(held.take_beside(501).err(), Some(Short::Ever));
+        held.give_back(400);
+        held.settle();
+        assert_eq!(shares.free(), 900);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_has_what_becomes_free_and_holds_nothing_until_then() {
+        let (shares, within) = (Shares::new(1000, 2, 100), Duration::from_secs(1));
+        let (own, other) = (shares.of_number(1), shares.of_number(2));
+        let first = Allowance::expect(&own, 2_000, within).await.unwrap();
+        assert_eq!(shares.free(), 500, "more than a share is never needed");
+        assert_eq!(Allowance::expect(&own, 100, within).await.err(), Some(Short::Own), "not in time");
+        let _others = other.take(450).unwrap();
+        let third = shares.of_number(3);
+        let waits = Allowance::expect(&third, 100, within);
+        let (second, third, ()) = tokio::join!(Allowance::expect(&own, 400, within), waits, async { drop(first) });
+        assert_eq!(second.unwrap().given(), 400);
+        assert_eq!(third.unwrap().given(), 100);
+        let _all = shares.of_number(4).take(500).unwrap();
+        assert_eq!(Allowance::expect(&own, 100, within).await.err(), Some(Short::Everybodys));
+        assert_eq!(shares.of_number(1).take(500).err(), Some(Short::Everybodys), "it gave back its own");
     }
 
     #[test]
     fn callers_of_whom_nothing_is_held_are_forgotten() {
-        let shares = Shares::new(1000, 100);
+        let shares = Shares::new(1000, 2, 100);
         for key in 0..100 {
             drop(shares.of_number(key).take(10));
         }

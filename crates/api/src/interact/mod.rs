@@ -87,8 +87,9 @@ pub struct Service {
     pub(crate) slots: Slots,
     /// Where searches wait that cost little: many at once of one caller must not stand before another's.
     pub(crate) turns: Slots,
-    /// Where batches wait: what one answers grows in memory until its last entry is done.
-    pub(crate) batches: Slots,
+    /// Where Bundles wait: what a batch answers grows in memory until its last entry is done, and a transaction has the
+    /// writer as long.
+    pub(crate) bundles: Slots,
     /// What single types do besides what every type does.
     pub(crate) hooks: Hooks,
     pub(crate) decisions: access::DecisionCache,
@@ -106,7 +107,7 @@ impl Service {
         Service {
             slots: Slots::new(settings.slots),
             turns: Slots::for_each(settings.slots),
-            batches: Slots::new(settings.slots),
+            bundles: Slots::new(settings.slots),
             store,
             base,
             settings,

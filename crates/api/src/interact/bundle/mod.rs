@@ -92,14 +92,24 @@ pub(crate) async fn batch(
     Ok(())
 }
 
-/// Waits for the place that a batch of so many entries needs, no longer than a write may take.
+/// A transaction of so many entries keeps others waiting no longer than their own would.
+const SHORT: usize = 32;
+
+/// Waits for the place that a Bundle of so many entries needs, no longer than a write may take. Of one caller's so few are
+/// carried out at a time that what others write comes between them; those of few entries share commits instead.
 ///
 /// # Errors
 /// Those of [`Slots::enter`](crate::interact::slots::Slots::enter), and [`ApiError::Busy`] after that time.
-pub(crate) async fn place(service: &Service, call: &Call, entries: usize) -> Result<Option<Slot>, ApiError> {
-    match entries {
-        0 | 1 => Ok(None),
-        _ => within(service.settings.time.write, false, service.batches.enter(&call.caller)).await.map(Some),
+pub(crate) async fn place(
+    service: &Service,
+    call: &Call,
+    is_batch: bool,
+    entries: usize,
+) -> Result<Option<Slot>, ApiError> {
+    let free = if is_batch { 1 } else { SHORT };
+    match entries <= free {
+        true => Ok(None),
+        false => within(service.settings.time.write, false, service.bundles.enter(&call.caller)).await.map(Some),
     }
 }
 

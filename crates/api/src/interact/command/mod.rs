@@ -215,6 +215,7 @@ impl Command {
         match self {
             // Words are read from the resources themselves.
             Command::Search { query, .. } if !query.full_text.is_empty() => Extent::Much,
+            Command::Operation { operation, input, .. } if !operation.changes && input.names_many() => Extent::Much,
             other if other.is_costly(call) => Extent::Unknown,
             _ => Extent::Little,
         }

@@ -197,6 +197,9 @@ impl OperationTarget {
     }
 }
 
+/// How many parameters a question has that is answered where others wait.
+const MANY: usize = 16;
+
 /// What goes into an operation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Input {
@@ -209,6 +212,12 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// Whether it asks about so much that it takes long whatever the database takes.
+    pub(crate) fn names_many(&self) -> bool {
+        let asked = self.parameters.as_ref().map_or(&[][..], |parameters| parameters.list("parameter"));
+        self.pairs.len() + asked.len() > MANY
+    }
+
     /// The input with a body: Parameters, or the one resource that is a parameter named `resource` (R4 "Extended
     /// Operations", POST with a resource as body). Parameters are that one where they are what is asked about, unless they
     /// have it in them.

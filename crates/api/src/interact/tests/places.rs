@@ -48,12 +48,17 @@ async fn a_batch_needs_a_place() {
     let [scratch, _] = Scratch::both();
     let service = open_with(&open(scratch.address.clone()), |settings| settings.slots = 1);
     let call = system();
-    let _held = service.batches.enter(&call.caller).await.unwrap();
+    let _held = service.bundles.enter(&call.caller).await.unwrap();
     for _ in 0..WAITING_EACH {
-        assert!(service.batches.enter(&call.caller).now_or_never().is_none(), "it waits");
+        assert!(service.bundles.enter(&call.caller).now_or_never().is_none(), "it waits");
     }
-    bundle::place(&service, &call, 1).await.unwrap();
-    let refused = bundle::place(&service, &call, 2).await;
+    bundle::place(&service, &call, true, 1).await.unwrap();
+    bundle::place(&service, &call, false, 32).await.unwrap();
+    assert!(
+        bundle::place(&service, &call, false, 33).now_or_never().is_none_or(|done| done.is_err()),
+        "so does a long one"
+    );
+    let refused = bundle::place(&service, &call, true, 2).await;
     assert!(matches!(refused, Err(ApiError::Throttled(_))), "{refused:?}");
 }
 
@@ -96,8 +101,8 @@ async fn a_batch_does_not_wait_for_ever() {
         settings.slots = 1;
         settings.time.write = std::time::Duration::ZERO;
     });
-    let _held = service.batches.enter(&system().caller).await.unwrap();
-    let refused = bundle::place(&service, &patient("amina"), 2).await;
+    let _held = service.bundles.enter(&system().caller).await.unwrap();
+    let refused = bundle::place(&service, &patient("amina"), true, 2).await;
     assert!(matches!(refused, Err(ApiError::Busy(_))), "{refused:?}");
 }
 
