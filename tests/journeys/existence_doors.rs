@@ -337,6 +337,18 @@ fn references() -> Vec<(&'static str, Value)> {
         ("a team as performer", with(laboratory(), "performer", json!([to("CareTeam/{item}")]))),
         ("subject", with(laboratory(), "subject", to("Patient/{patient}"))),
         ("an extension", with(laboratory(), "extension", extension.clone())),
+        (
+            "a url in an extension",
+            with(laboratory(), "extension", json!([{"url": "http://example.org/x", "valueUri": "Observation/{item}"}])),
+        ),
+        (
+            "a link of the narrative",
+            with(
+                laboratory(),
+                "text",
+                json!({"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"Observation/{item}\">x</a></div>"}),
+            ),
+        ),
         ("an extension of a primitive", with(laboratory(), "_status", json!({"extension": extension}))),
         ("a contained resource", with(with(laboratory(), "contained", contained), "focus", json!([to("#c")]))),
         ("about", with(said.clone(), "about", json!([to("Observation/{item}")]))),

@@ -237,6 +237,25 @@ async fn in_every_form(concord: &Concord) {
     let during = |reference: String| with(reading(), "encounter", json!({"reference": reference}));
     let pairs = [
         Pair::of("a version".to_owned(), |id| during(format!("Encounter/{id}/_history/1"))),
+        Pair::of("a link of the narrative".to_owned(), |id| {
+            let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href='Encounter/{id}'>then</a></div>");
+            with(reading(), "text", json!({"status": "generated", "div": div}))
+        }),
+        Pair::of("a picture of the narrative".to_owned(), |id| {
+            let div =
+                format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><img alt='x' src='Observation/{id}'/></div>");
+            with(reading(), "text", json!({"status": "generated", "div": div}))
+        }),
+        Pair::of("a url in an extension".to_owned(), |id| {
+            with(
+                reading(),
+                "extension",
+                json!([{"url": "http://example.org/x", "valueUrl": format!("http://concord.test/fhir/Encounter/{id}")}]),
+            )
+        }),
+        Pair::of("a uri of its own".to_owned(), |id| {
+            with(reading(), "meta", json!({"source": format!("Encounter/{id}")}))
+        }),
         Pair::of("an absolute URL".to_owned(), |id| during(format!("http://concord.test/fhir/Encounter/{id}"))),
         Pair::of("an extension of a component".to_owned(), |id| at("/component/0/extension", extension(id))),
         Pair::of("an extension of a data type".to_owned(), |id| at("/code/coding/0/extension", extension(id))),

@@ -13,7 +13,7 @@ use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use futures_util::{Stream, StreamExt};
 
 use super::headers::once;
-use super::share::{Allowance, Share, Shares, Short};
+use super::share::{Allowance, Shares, Short};
 use crate::error::ApiError;
 use crate::interact::slots::Slots;
 
@@ -328,6 +328,7 @@ fn broken() -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::share::Share;
     use crate::interact::slots::WAITING_EACH;
     use crate::interact::tests::search::patient;
     use flate2::Compression;

@@ -84,7 +84,9 @@ impl<'e> Entries<'e> {
 
     /// Ends a part. What has been written is told in any case, so it takes what room there is.
     fn end_part(&mut self) {
-        let text = std::mem::take(&mut self.text);
+        let mut text = std::mem::take(&mut self.text);
+        // It waits until the client takes it, with the memory that it fills and no more.
+        text.shrink_to_fit();
         let room = self.exchange.server.answers.room_that_is_left(&self.exchange.call.caller, text.len());
         self.parts.add(text, room);
     }

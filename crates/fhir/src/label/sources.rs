@@ -7,6 +7,7 @@ use crate::json::{Object, Value};
 use crate::literal::{self, Literal};
 use crate::registry::ResourceType;
 use crate::schema::{ElementType, Primitive, Schema, Shape, TypeKind, r4};
+use crate::schema::{links, narrative};
 
 /// The resources of this server that a resource inherits labels from, each once: named by any element that hands them on,
 /// in the resource, in the ones that it contains and in extensions anywhere, by a relative reference or one below
@@ -78,9 +79,19 @@ impl Walk<'_> {
                 continue;
             }
             if let TypeKind::Primitive(primitive) = found.of_type.kind {
-                if primitive == Primitive::Canonical {
-                    let says = Says::of(&shape.name, name);
-                    value.items().iter().filter_map(Value::as_str).for_each(|text| self.canonical(text, says));
+                let texts = value.items().iter().filter_map(Value::as_str);
+                match primitive {
+                    Primitive::Canonical => {
+                        let says = Says::of(&shape.name, name);
+                        texts.for_each(|text| self.canonical(text, says));
+                    }
+                    // What a text links to, or shows as a picture.
+                    Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| self.address(&one, Says::Who)),
+                    // That of an attachment is taken with it.
+                    _ if shape.name != "Attachment" && links::is_address(shape, found.element, found.of_type) => {
+                        texts.for_each(|text| self.address(text, Says::Who));
+                    }
+                    _ => {}
                 }
                 continue;
             }
@@ -167,6 +178,11 @@ mod tests {
             format!(r#""subject":{{"reference":"Patient/p","extension":{extension}}}"#),
             format!(r#""component":[{{"code":{{"text":"x","extension":{extension}}}}}]"#),
             r#""contained":[{"resourceType":"Condition","id":"c","encounter":{"reference":"Encounter/e"}}]"#.to_owned(),
+            r#""extension":[{"url":"x","valueUri":"Encounter/e"}]"#.to_owned(),
+            r#""extension":[{"url":"x","valueUrl":"https://phr.example/fhir/Encounter/e"}]"#.to_owned(),
+            r#""meta":{"source":"Encounter/e"}"#.to_owned(),
+            r#""text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href='Encounter/e'>it</a></div>"}"#
+                .to_owned(),
         ] {
             let members = members.replace("_instantiates", "_implicitRules");
             let text = format!(r#"{{"resourceType":"Observation",{members}}}"#);
@@ -199,7 +215,7 @@ mod tests {
         let text = r#"{"resourceType":"DocumentReference","content":[{"attachment":{"url":"Binary/a"}},
             {"attachment":{"url":"https://phr.example/fhir/Binary/b/_history/2"}},{"attachment":{"url":"https://x.example/Binary/c"}},
             {"attachment":{"url":"Media/d"}},{"attachment":{"url":"DocumentReference/own"}}],
-            "extension":[{"url":"x","valueAttachment":{"url":"Binary/e"}},{"url":"x","valueUri":"Binary/no"}],
+            "extension":[{"url":"x","valueAttachment":{"url":"Binary/e"}},{"url":"x","valueUri":"Binary/uri"}],
             "contained":[{"resourceType":"Patient","photo":[{"url":"Binary/f"}]}]}"#;
         let value = parse(text.as_bytes(), &Limits::default()).unwrap();
         let found = links(&value, "own", "https://phr.example/fhir");
@@ -207,8 +223,12 @@ mod tests {
             |all: &[Source]| all.iter().map(|one| format!("{}/{}", one.resource_type, one.id)).collect::<Vec<_>>();
         let mut contents = names(&found.contents);
         contents.sort();
-        assert_eq!(contents, ["Binary/a", "Binary/b", "Binary/e", "Binary/f", "Media/d"]);
-        assert_eq!(names(&found.sources), ["Media/d"]);
+        assert_eq!(contents, ["Binary/a", "Binary/b", "Binary/e", "Binary/f", "Binary/uri", "Media/d"]);
+        assert_eq!(
+            names(&found.sources),
+            ["Binary/uri", "Media/d"],
+            "where it is not known to be content, it protects"
+        );
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! Where a resource names another by its address without being a Reference: the content of attachments (R4 "Data Types",
-//! Attachment: a relative url is that of a resource, like in a Reference), and canonicals that are written so.
+//! Attachment: a relative url is that of a resource, like in a Reference), canonicals that are written so, elements of the types
+//! uri and url that are no names, and the links and images of narratives.
 
 use std::fmt::Write as _;
 
 use super::load::r4;
 use super::primitive::Primitive;
 use super::table::{Schema, Shape, TypeKind};
+use super::{links, narrative};
 use crate::json::{Object, Value};
 use crate::registry::ResourceType;
 
 /// The type of attachments.
 const ATTACHMENT: &str = "Attachment";
 
-/// The urls of the attachments, and the canonicals without version and fragment, of a resource, of those that it contains
-/// and of what is said beside its primitives, in the order in which they are written: the attachment or the canonical as a
-/// simple FHIRPath (`DocumentReference.content[0].attachment`), and the url.
+/// The urls of the attachments, the canonicals without version and fragment, the addresses in elements of the types uri and url
+/// and in narratives, of a resource, of those that it contains and of what is said beside its primitives, in the order in
+/// which they are written: the attachment or the element as a simple FHIRPath (`DocumentReference.content[0].attachment`), and
+/// the url.
 #[must_use]
 pub fn addresses(resource: &Value<'_>) -> Vec<(String, String)> {
     let place = resource.text("resourceType").unwrap_or_default().to_owned();
@@ -57,6 +60,13 @@ impl Walk {
             };
             match kind {
                 TypeKind::Primitive(Primitive::Canonical) => self.each(name, value, &mut Walk::canonical),
+                TypeKind::Primitive(Primitive::Xhtml) => self.each(name, value, &mut Walk::narrative),
+                // That of an attachment has been found with it.
+                TypeKind::Primitive(_)
+                    if shape.name != ATTACHMENT && links::is_address(shape, found.element, found.of_type) =>
+                {
+                    self.each(name, value, &mut Walk::uri);
+                }
                 TypeKind::Primitive(_) => {}
                 TypeKind::Resource => self.each(name, value, &mut Walk::resource),
                 TypeKind::Shape(id) => {
@@ -85,6 +95,17 @@ impl Walk {
         }
     }
 
+    fn uri(&mut self, value: &Value<'_>) {
+        if let Some(text) = value.as_str() {
+            self.found.push((self.place.clone(), text.to_owned()));
+        }
+    }
+
+    fn narrative(&mut self, value: &Value<'_>) {
+        let found = value.as_str().map(narrative::links).unwrap_or_default();
+        self.found.extend(found.into_iter().map(|address| (self.place.clone(), address)));
+    }
+
     fn canonical(&mut self, value: &Value<'_>) {
         let Some(text) = value.as_str() else { return };
         let bare = text.split(['|', '#']).next().unwrap_or_default();
@@ -105,14 +126,20 @@ mod tests {
             br##"{"resourceType":"DocumentReference","status":"current","contained":[{"resourceType":"Patient","id":"p",
             "photo":[{"title":"x"},{"url":"Binary/photo"}]}],"content":[{"attachment":{"url":"Binary/letter"},
             "format":{"system":"Binary/no"}}],"extension":[{"url":"Binary/no","valueAttachment":{"url":"Binary/more"}},
-            {"url":"x","valueUri":"Binary/no"},{"url":"x","valueCanonical":"Questionnaire/q|2"},{"url":"x","valueCanonical":"#no"}],
+            {"url":"x","valueUri":"Binary/uri"},{"url":"x","valueCanonical":"Questionnaire/q|2"},{"url":"x","valueCanonical":"#no"}],
+            "meta":{"profile":["http://x"],"source":"urn:x"},"implicitRules":"Binary/no","text":{"status":"generated",
+            "div":"<div xmlns='http://www.w3.org/1999/xhtml'>Binary/no<a name='Binary/no'/><img src='Binary/image'/></div>"},
             "_status":{"extension":[{"url":"x","valueAttachment":{"url":"Binary/beside"}}]}}"##;
         let found = addresses(&parse(text, &Limits::default()).unwrap());
         let wanted = [
             ("DocumentReference.contained[0].photo[1]", "Binary/photo"),
             ("DocumentReference.content[0].attachment", "Binary/letter"),
             ("DocumentReference.extension[0].valueAttachment", "Binary/more"),
+            ("DocumentReference.extension[1].valueUri", "Binary/uri"),
             ("DocumentReference.extension[2].valueCanonical", "Questionnaire/q"),
+            ("DocumentReference.meta.profile[0]", "http://x"),
+            ("DocumentReference.meta.source", "urn:x"),
+            ("DocumentReference.text.div", "Binary/image"),
             ("DocumentReference._status.extension[0].valueAttachment", "Binary/beside"),
         ];
         assert_eq!(found, wanted.map(|(place, url)| (place.to_owned(), url.to_owned())));

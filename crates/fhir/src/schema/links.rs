@@ -159,6 +159,12 @@ impl<E> Walk<'_, '_, E> {
     }
 }
 
+/// Whether an element of this type says where something is to be reached: it is of the type uri, url, oid or uuid and holds no
+/// name.
+pub(crate) fn is_address(shape: &Shape, element: &Element, of_type: &ElementType) -> bool {
+    kind(shape, element, of_type) == Some(LinkKind::Address)
+}
+
 /// What kind of link an element of this type is, if it is one.
 fn kind(shape: &Shape, element: &Element, of_type: &ElementType) -> Option<LinkKind> {
     let TypeKind::Primitive(primitive) = of_type.kind else { return None };

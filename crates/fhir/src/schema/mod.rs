@@ -10,7 +10,7 @@ mod codings;
 pub(crate) mod element_path;
 mod invariants;
 mod leniency;
-mod links;
+pub(crate) mod links;
 mod load;
 pub(crate) mod narrative;
 mod primitive;

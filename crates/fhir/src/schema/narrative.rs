@@ -242,6 +242,20 @@ pub(super) fn relink<E>(
     Ok(Some(relinked))
 }
 
+/// The addresses of the links and images of a narrative, in order.
+pub(crate) fn links(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // Most have none, and need not be read to know.
+    if LINKS.iter().any(|(_, attribute)| text.contains(attribute)) {
+        let mut with = |address: &str| {
+            found.push(address.to_owned());
+            Ok::<_, std::convert::Infallible>(None)
+        };
+        let Ok(_unchanged) = relink(text, &mut with);
+    }
+    found
+}
+
 /// A text as the value of an attribute, in either quotes.
 fn escaped(text: &str) -> String {
     let plain = text.replace('&', "&amp;").replace('<', "&lt;");
