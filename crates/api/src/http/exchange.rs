@@ -27,7 +27,7 @@ use crate::interact::command::{Address, Content, Method, Request};
 use crate::interact::operation::Operation;
 use crate::interact::provenance::client_provenance;
 use crate::interact::{Call, Pairs, audit, media_type, patch};
-use crate::telemetry::RequestIds;
+use crate::telemetry::{Progress, RequestIds};
 
 /// The header that says for what purpose.
 const PURPOSE: &str = "X-Purpose-Of-Use";
@@ -80,6 +80,9 @@ impl Exchange {
         };
         let told = |fault: ApiError| (fault, answer.clone());
         let call = authenticate(request, server, &ids).await.map_err(told)?;
+        if let Some(progress) = request.extensions_mut().get_mut::<Progress>() {
+            progress.is_asked_by(&call.caller.client);
+        }
         server.pace.admit(&call.caller, 1, server.service.store.now_ms()).map_err(told)?;
         server.answers.require_room(&call.caller).map_err(told)?;
         let call = stating(request, server, call).map_err(told)?;
@@ -250,6 +253,9 @@ impl Exchange {
         let bodies = &self.server.bodies;
         let (bytes, room) = bodies.read(&self.call.caller, payload, self.request.headers()).await?;
         self.room.set(Some(room));
+        if let Some(progress) = self.request.extensions_mut().get_mut::<Progress>() {
+            progress.is_whole();
+        }
         Ok(bytes)
     }
 

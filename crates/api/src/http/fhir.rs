@@ -15,6 +15,7 @@ use super::{answers, bundle, content, error};
 use crate::error::ApiError;
 use crate::interact::command::{Address, Content, Expected, Method, Route};
 use crate::interact::execute::{Outcome, carry_out};
+use crate::telemetry::Progress;
 
 /// Serves a request for anything that needs to know who asks.
 pub(super) async fn serve(request: HttpRequest, server: Data<Server>, mut payload: Payload) -> HttpResponse {
@@ -29,6 +30,9 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
         Err(error) => return error::response(&error, &Answer::default(), &ids),
     };
     request.extensions_mut().insert(route.shape);
+    if let (Some(named), Some(progress)) = (route.resource_type(), request.extensions_mut().get_mut::<Progress>()) {
+        progress.is_about(named.name());
+    }
     let mut exchange = match Exchange::begin(request, server).await {
         Ok(exchange) => exchange,
         Err((error, answer)) => return error::response(&error, &answer, &ids),

@@ -1,7 +1,5 @@
 //! What happens around every request: its ids, its line in the log and its place in the metrics. Nothing here decides.
 
-use std::time::Instant;
-
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -10,7 +8,7 @@ use actix_web::{Error, HttpMessage, web::Data};
 
 use super::{Harness, Server};
 use crate::interact::command::Shape;
-use crate::telemetry::{self, CORRELATION_HEADER, REQUEST_HEADER, RequestIds};
+use crate::telemetry::{self, CORRELATION_HEADER, Progress, REQUEST_HEADER, RequestIds};
 
 /// Gives the request its ids, runs it, and tells logs and metrics how it went.
 ///
@@ -20,7 +18,7 @@ pub async fn traced(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
+    request.extensions_mut().insert(Progress::begin());
     let ids = {
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         RequestIds::from_headers(text(REQUEST_HEADER), text(CORRELATION_HEADER))
@@ -46,10 +44,10 @@ pub async fn traced(
     let shape = response.request().extensions().get::<Shape>().map(|shape| shape.pattern.to_owned());
     let route = shape.or_else(|| response.request().match_pattern());
     let status = response.status().as_u16();
-    let took = started.elapsed();
-    telemetry::finished(&ids, method.as_str(), route.as_deref().unwrap_or("unmatched"), status, took);
+    let progress = response.request().extensions().get::<Progress>().cloned().unwrap_or_else(Progress::begin);
+    telemetry::finished(&ids, &progress, method.as_str(), route.as_deref().unwrap_or("unmatched"), status);
     if let Some(server) = server {
-        server.metrics.request(method.as_str(), route.as_deref(), status, took);
+        server.metrics.request(method.as_str(), route.as_deref(), status, progress.took());
     }
     Ok(response)
 }

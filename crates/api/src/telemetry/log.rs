@@ -10,6 +10,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::progress::Progress;
 use super::request_id::RequestIds;
 use crate::config::{LogFormat, LogLevel};
 
@@ -73,15 +74,36 @@ where
     }
 }
 
-/// Logs a finished request. `route` is the template of its path (`/fhir/{type}/{id}`), never the path itself.
-pub fn finished(ids: &RequestIds, method: &str, route: &str, status: u16, took: Duration) {
-    let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+/// Logs a finished request. `route` is the template of its path (`/fhir/{type}/{id}`), never the path itself. Of the time until
+/// it was answered, `known_us` had gone when it was known who asks, and `body_us` when the body was there.
+pub fn finished(ids: &RequestIds, progress: &Progress, method: &str, route: &str, status: u16) {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let took_us = micros(progress.took());
+    let (known_us, body_us) = (progress.known.map(micros), progress.whole.map(micros));
+    let (client, resource_type) = (progress.client.as_deref(), progress.resource_type);
     let correlation = ids.correlation.as_deref();
     let request = ids.request.as_str();
+    macro_rules! line {
+        ($level:ident, $text:literal) => {
+            tracing::$level!(
+                request,
+                correlation,
+                client,
+                method,
+                route,
+                resource_type,
+                status,
+                known_us,
+                body_us,
+                took_us,
+                $text
+            )
+        };
+    }
     if status >= 500 {
-        tracing::error!(request, correlation, method, route, status, took_us, "request failed");
+        line!(error, "request failed");
     } else {
-        tracing::info!(request, correlation, method, route, status, took_us, "request");
+        line!(info, "request");
     }
 }
 
@@ -120,19 +142,26 @@ mod tests {
     #[test]
     fn a_request_is_one_json_line() {
         let text = logged(LogFormat::Json, LogLevel::Info, || {
-            finished(&ids(), "GET", "/fhir/{type}/{id}", 200, Duration::from_micros(1500));
+            let mut progress = Progress::begin();
+            progress.is_about("Observation");
+            progress.is_asked_by(&"app".repeat(50));
+            progress.is_whole();
+            finished(&ids(), &progress, "GET", "/fhir/{type}/{id}", 200);
         });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["request"], "60e0b220-8136-4ca5-ae46-1d97ef59d068");
         assert_eq!((line["route"].as_str(), line["status"].as_u64()), (Some("/fhir/{type}/{id}"), Some(200)));
-        assert_eq!((line["took_us"].as_u64(), line["level"].as_str()), (Some(1500), Some("INFO")));
+        assert_eq!((line["resource_type"].as_str(), line["level"].as_str()), (Some("Observation"), Some("INFO")));
+        assert_eq!(line["client"].as_str().map(str::len), Some(100), "no more than is read");
+        let times = ["known_us", "body_us", "took_us"].map(|name| line[name].as_u64().unwrap());
+        assert!(times.is_sorted(), "{times:?}");
     }
 
     #[test]
     fn levels_are_kept() {
         let work = || {
-            finished(&ids(), "GET", "/a", 200, Duration::ZERO);
-            finished(&ids(), "GET", "/b", 503, Duration::ZERO);
+            finished(&ids(), &Progress::begin(), "GET", "/a", 200);
+            finished(&ids(), &Progress::begin(), "GET", "/b", 503);
             tracing::info!(target: "actix_web", "a library says ?name=Smith");
         };
         let text = logged(LogFormat::Pretty, LogLevel::Error, work);

@@ -4,8 +4,10 @@
 mod log;
 mod metrics;
 mod process;
+mod progress;
 mod request_id;
 
 pub use log::{Log, LogError, finished, start};
 pub use metrics::{Load, Metrics, MetricsError, RefusalCounters, TokenCounters};
+pub use progress::Progress;
 pub use request_id::{CORRELATION_HEADER, REQUEST_HEADER, RequestIds};

@@ -152,6 +152,11 @@ pub(crate) struct Route<'p> {
 }
 
 impl Route<'_> {
+    /// The type in the address, if there is one.
+    pub(crate) fn resource_type(&self) -> Option<ResourceType> {
+        self.segments.first().and_then(|first| ResourceType::parse(first))
+    }
+
     /// The route of a method, by its name, at a path below the base.
     ///
     /// # Errors
