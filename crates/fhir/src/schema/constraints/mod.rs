@@ -8,6 +8,7 @@
 //! otherwise; what is evaluated in their place stands in [`corrected`].
 
 mod corrected;
+mod own;
 mod practices;
 mod texts;
 
@@ -68,7 +69,7 @@ struct Row {
 
 fn compile() -> Vec<Rules> {
     let mut at: HashMap<&str, Vec<Row>> = HashMap::new();
-    for row in TABLE.lines().filter_map(row) {
+    for row in TABLE.lines().filter_map(row).chain(own::ALL.iter().filter_map(own::row)) {
         at.entry(row.place).or_default().push(row);
     }
     r4().shapes.iter().map(|shape| rules(shape, &at)).collect()
