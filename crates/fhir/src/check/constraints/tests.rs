@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::corrected::CORRECTED;
-use super::{Expression, RULES, Rule, SEEN, TABLE, practices, texts};
+use super::table::{RULES, SEEN, TABLE};
+use super::{Rule, texts};
+use crate::check::{check, practices};
 use crate::issue::{IssueCode, Severity};
 use crate::json::{Limits, parse};
-use crate::path::{Context, Item, Truth};
-use crate::schema::check;
+use crate::path::{Context, Expression, Item, Truth};
 
 fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
