@@ -5,12 +5,14 @@
 //! | question | module |
 //! |---|---|
 //! | what did the client send? | [`json`] |
-//! | is it FHIR? | [`schema`] |
+//! | which elements are there? | [`schema`] |
+//! | is it FHIR? | [`check`] |
 //! | what does it look like in JSON and in XML? | [`codec`] |
 //! | what is wrong with it, and where? | [`issue`] |
 //! | which types are there? | [`resource_type`] |
 //! | what does this type or search parameter mean? | [`registry`] |
 //! | what does a patch make of it? | [`patch`] |
+//! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
 //! | what is an NHS number? | [`nhs_number`] |
 //! | which labels protect it? | [`label`] |
@@ -20,6 +22,7 @@
 //! | which codes are in a value set, or below a code? | [`terminology`] |
 //! | is it sensible for its type? | [`rules`] |
 
+pub mod check;
 pub mod codec;
 pub mod entry;
 pub mod index;
@@ -30,6 +33,7 @@ pub mod literal;
 mod markup;
 pub mod nhs_number;
 pub mod patch;
+pub mod path;
 pub mod predicate;
 pub mod registry;
 pub mod resource_type;
@@ -37,4 +41,5 @@ pub mod rules;
 pub mod schema;
 pub mod search;
 pub mod terminology;
+mod ucum;
 pub mod value;
