@@ -321,8 +321,9 @@ impl Exchange {
 
     /// The patch that is the body.
     pub(super) async fn patch(&self, payload: &mut Payload) -> Result<Patch, ApiError> {
-        let media = self.media_type()?.unwrap_or_default();
-        patch::read_as(media, &self.bytes(payload).await?, &self.server.service.settings.limits)
+        let body = self.bytes(payload).await?;
+        let (media, limits) = (self.media_type()?.unwrap_or_default().to_owned(), self.server.service.settings.limits);
+        self.apart(body, move |body| patch::read_as(&media, body, &limits)).await
     }
 
     /// The parameters of a search by POST: those of the address and those of the form that is the body, which say in what
