@@ -166,7 +166,7 @@ async fn a_summary_begins_with_the_person(concord: &Concord) {
     assert_eq!(text(composition, "/type/coding/0/code"), "60591-5");
     let sections = composition["section"].as_array().expect("sections");
     let titles: Vec<&str> = sections.iter().map(|section| text(section, "/title")).collect();
-    assert_eq!(&titles[..2], ["About Me", "Advance statements and decisions"]);
+    assert_eq!(&titles[..2], ["About Me", "Advance statements"]);
     for required in ["48765-2", "10160-0", "11450-4"] {
         assert!(sections.iter().any(|section| text(section, "/code/coding/0/code") == required), "{required}");
     }

@@ -11,6 +11,8 @@
 //! | which types are there? | [`resource_type`] |
 //! | what does this type or search parameter mean? | [`registry`] |
 //! | what does a patch make of it? | [`patch`] |
+//! | what in a document refers to what? | [`document`] |
+//! | how does an element read to a person? | [`display`] |
 //! | what does a literal reference name? | [`literal`] |
 //! | what is an NHS number? | [`nhs_number`] |
 //! | which labels protect it? | [`label`] |
@@ -21,6 +23,8 @@
 //! | is it sensible for its type? | [`rules`] |
 
 pub mod codec;
+pub mod display;
+pub mod document;
 pub mod entry;
 pub mod index;
 pub mod issue;

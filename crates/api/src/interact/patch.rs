@@ -44,17 +44,17 @@ pub(crate) fn read_as(media: &str, body: &[u8], limits: &Limits) -> Result<Patch
     patch.map_err(ApiError::Malformed)
 }
 
-/// Reads the patch that a resource is, if it is of the type of one: Parameters that have passed the check.
+/// Reads the patch that a resource is: Parameters that have passed the check.
 ///
 /// # Errors
-/// What is wrong with it.
-pub(crate) fn of_resource(resource: &Value<'_>, limits: &Limits) -> Option<Result<Patch, ApiError>> {
-    is_patch(resource).then(|| Patch::of_parameters(resource, limits).map_err(ApiError::Malformed))
+/// What is wrong with it, and another type.
+pub(crate) fn of_resource(resource: &Value<'_>, limits: &Limits) -> Result<Patch, ApiError> {
+    Patch::of_parameters(resource, limits).map_err(ApiError::Malformed)
 }
 
 fn of_parameters(format: Format, body: &[u8], limits: &Limits) -> Result<Patch, ApiError> {
     let read = codec::read(format, body, limits).map_err(ApiError::invalid)?;
-    Patch::of_parameters(&read.value, limits).map_err(ApiError::Malformed)
+    of_resource(&read.value, limits)
 }
 
 /// In which forms patches come.

@@ -177,10 +177,9 @@ fn content(
                 at(format!("a patch comes as Parameters, or as a Binary with data and one of the contentTypes {forms}"))
             };
             let resource = resource.ok_or_else(missing)?;
-            if let Some(patch) = patch::of_resource(&resource, &service.settings.limits) {
-                return patch.map(Content::Patch);
-            }
-            let media = resource.text("contentType").map(media_type::bare).ok_or_else(missing)?;
+            let Some(media) = resource.text("contentType").map(media_type::bare) else {
+                return patch::of_resource(&resource, &service.settings.limits).map(Content::Patch);
+            };
             let body = binary(&resource, &media, "a patch").map_err(at)?;
             Content::Patch(patch::read_as(&media, &body, &service.settings.limits)?)
         }
