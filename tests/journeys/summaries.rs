@@ -183,6 +183,7 @@ async fn a_full_record(concord: &Concord) {
         json!({"resourceType": "Encounter", "id": "visit", "status": "finished", "subject": subject,
             "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}}),
         json!({"resourceType": "AllergyIntolerance", "id": "nuts", "patient": subject, "code": {"text": "Nuts & seeds"},
+            "clinicalStatus": concept("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "active", "active"),
             "recorder": {"reference": "PractitionerRole/gp-there"}, "encounter": {"reference": "Encounter/visit"},
             "reaction": [{"manifestation": [{"text": "Wheeze"}], "severity": "severe"}]}),
         json!({"resourceType": "MedicationStatement", "id": "ramipril", "status": "active", "subject": subject,

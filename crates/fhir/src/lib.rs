@@ -13,6 +13,7 @@
 //! | what does a patch make of it? | [`patch`] |
 //! | what in a document refers to what? | [`document`] |
 //! | how does an element read to a person? | [`display`] |
+//! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
 //! | what is an NHS number? | [`nhs_number`] |
 //! | which labels protect it? | [`label`] |
@@ -34,6 +35,7 @@ pub mod literal;
 mod markup;
 pub mod nhs_number;
 pub mod patch;
+pub mod path;
 pub mod predicate;
 pub mod registry;
 pub mod resource_type;

@@ -15,6 +15,17 @@ use concord_fhir::schema::remarks;
 
 /// The examples that break the specification that they illustrate: file, place, and what is wrong with it.
 const WRONG: &[(&str, &str, &str)] = &[
+    // The full URLs of some of their entries end with another id than the resource has.
+    ("Bundle-10bb101f-a121-4264-a920-67be9cb82c74", "Bundle.entry[2]", "(Bundle.entry.fullUrl)"),
+    ("Bundle-3a0707d3-549e-4467-b8b8-5a2ab3800efe", "Bundle.entry[3]", "(Bundle.entry.fullUrl)"),
+    ("Bundle-lri-example", "Bundle.entry[1]", "(Bundle.entry.fullUrl)"),
+    // Their narratives are empty.
+    ("ActivityDefinition-blood-tubes-supply", "ActivityDefinition.text.div", "(txt-2)"),
+    ("ActivityDefinition-heart-valve-replacement", "ActivityDefinition.text.div", "(txt-2)"),
+    ("EventDefinition-example", "EventDefinition.text.div", "(txt-2)"),
+    ("Questionnaire-zika-virus-exposure-assessment", "Questionnaire.text.div", "(txt-2)"),
+    // Two of its entries have the same full URL.
+    ("Bundle-dataelements", "Bundle", "(bdl-7)"),
     ("ImplementationGuide-fhir", "ImplementationGuide.name", "'name' is required"),
     ("Questionnaire-qs1", "Questionnaire.item[0].item[0].linkId", "'linkId' is required"),
     ("SearchParameter-codesystem-extensions-CodeSystem-author", "SearchParameter.base", "'base' is required"),
@@ -22,6 +33,11 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("SearchParameter-codesystem-extensions-CodeSystem-end", "SearchParameter.base", "'base' is required"),
     ("SearchParameter-codesystem-extensions-CodeSystem-keyword", "SearchParameter.base", "'base' is required"),
     ("SearchParameter-codesystem-extensions-CodeSystem-workflow", "SearchParameter.base", "'base' is required"),
+    // Logical models that are derived from nothing, and are not abstract.
+    ("StructureDefinition-Definition", "StructureDefinition", "(sdf-4)"),
+    ("StructureDefinition-Event", "StructureDefinition", "(sdf-4)"),
+    ("StructureDefinition-FiveWs", "StructureDefinition", "(sdf-4)"),
+    ("StructureDefinition-Request", "StructureDefinition", "(sdf-4)"),
     // Its id has 68 characters; 64 are allowed.
     (
         "SearchParameter-questionnaireresponse-extensions-QuestionnaireResponse-item-subject",

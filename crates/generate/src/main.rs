@@ -5,6 +5,7 @@
 //! the committed tables are what would be written.
 
 mod bindings;
+mod constraints;
 mod definitions;
 mod elements;
 mod search;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 type Generator = fn(&Path) -> Result<Vec<(PathBuf, String)>, String>;
 
 /// Every maker of tables. A new one is a line here and a module above.
-const GENERATORS: &[Generator] = &[elements::generate, bindings::generate, search::generate];
+const GENERATORS: &[Generator] = &[elements::generate, bindings::generate, constraints::generate, search::generate];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

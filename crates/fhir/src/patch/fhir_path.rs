@@ -51,13 +51,17 @@ pub(super) fn read(parameters: &Value<'_>) -> Result<Vec<Operation>, Vec<Issue>>
 /// The resource with all operations carried out, one after the other, or nothing.
 pub(super) fn apply(operations: &[Operation], resource: Value<'static>) -> Result<Value<'static>, Mismatch> {
     let mut value = resource;
+    let steps = MOST_STEPS / operations.len().max(1);
     for (number, operation) in operations.iter().enumerate() {
         operation
-            .apply(&mut value)
+            .apply(&mut value, steps)
             .map_err(|why| Mismatch::place(format!("operation {number} at {:?}: {why}", operation.text)))?;
     }
     Ok(value)
 }
+
+/// The most steps that the paths of a patch may take together.
+const MOST_STEPS: usize = 1_000_000;
 
 const NO_PLACE: &str = "there is nothing at this place";
 const SEVERAL: &str = "there are several at this place: say which by its position, such as [0]";
@@ -104,10 +108,10 @@ impl Operation {
         Ok(Operation { text: text.to_owned(), path: Path::read(text)?, act })
     }
 
-    fn apply(&self, resource: &mut Value<'static>) -> Result<(), String> {
+    fn apply(&self, resource: &mut Value<'static>, steps: usize) -> Result<(), String> {
         match &self.act {
             Act::Add(name, content) => {
-                let mut place = self.only(resource)?.ok_or(NO_PLACE)?;
+                let mut place = self.only(resource, steps)?.ok_or(NO_PLACE)?;
                 if is_primitive(resource, &place) {
                     place = carried(resource, &place)?;
                 }
@@ -115,17 +119,17 @@ impl Operation {
                 let object = at_mut(resource, &place).and_then(Value::as_object_mut).ok_or(NO_PLACE)?;
                 content.add_to(object, shape, name)
             }
-            Act::Insert(index, content) => self.insert(resource, *index, content),
-            Act::Delete => match self.only(resource)? {
+            Act::Insert(index, content) => self.insert(resource, *index, content, steps),
+            Act::Delete => match self.only(resource, steps)? {
                 None => Ok(()),
                 Some(place) => delete(resource, &place),
             },
             Act::Replace(content) => {
-                let place = self.only(resource)?.ok_or(NO_PLACE)?;
+                let place = self.only(resource, steps)?.ok_or(NO_PLACE)?;
                 replace(resource, &place, content)
             }
             Act::Move(source, destination) => {
-                let list = self.list(resource)?.ok_or(NO_PLACE)?;
+                let list = self.list(resource, steps)?.ok_or(NO_PLACE)?;
                 move_item(resource, &list, *source, *destination)?;
                 move_item(resource, &beside(&list), *source, *destination)
             }
@@ -133,8 +137,8 @@ impl Operation {
     }
 
     /// The only place that the path leads to, if it leads anywhere.
-    fn only(&self, resource: &Value<'_>) -> Result<Option<Place>, String> {
-        let mut places = self.path.select(resource)?;
+    fn only(&self, resource: &Value<'_>, steps: usize) -> Result<Option<Place>, String> {
+        let mut places = self.path.select(resource, steps)?;
         match places.len() {
             0 | 1 => Ok(places.pop()),
             _ => Err(SEVERAL.to_owned()),
@@ -142,8 +146,8 @@ impl Operation {
     }
 
     /// The list whose items the path leads to, all of them; none if it leads nowhere.
-    fn list(&self, resource: &Value<'_>) -> Result<Option<Place>, String> {
-        let places = self.path.select(resource)?;
+    fn list(&self, resource: &Value<'_>, steps: usize) -> Result<Option<Place>, String> {
+        let places = self.path.select(resource, steps)?;
         let Some((Step::Item(_), list)) = places.first().and_then(|first| first.split_last()) else {
             return if places.is_empty() { Ok(None) } else { Err(NO_LIST.to_owned()) };
         };
@@ -154,12 +158,18 @@ impl Operation {
         Ok(Some(list.to_vec()))
     }
 
-    fn insert(&self, resource: &mut Value<'static>, index: usize, content: &Content) -> Result<(), String> {
-        let Some(list) = self.list(resource)? else {
+    fn insert(
+        &self,
+        resource: &mut Value<'static>,
+        index: usize,
+        content: &Content,
+        steps: usize,
+    ) -> Result<(), String> {
+        let Some(list) = self.list(resource, steps)? else {
             // The list is not there yet: its first item is like one that is added.
             let (parent, name) = self.path.parent().ok_or(NO_PLACE)?;
             let before = Operation { text: self.text.clone(), path: parent, act: Act::Delete };
-            let place = before.only(resource)?.ok_or(NO_PLACE)?;
+            let place = before.only(resource, steps)?.ok_or(NO_PLACE)?;
             let shape = shape_at(resource, &place).ok_or(NO_PLACE)?;
             let is_list = shape.element(name).is_some_and(|element| element.is_list);
             if !is_list || index != 0 {

@@ -119,6 +119,13 @@ const LINKS: &[(&str, &str)] = &[("a", "href"), ("img", "src")];
 /// How deep the elements of a narrative may be nested.
 pub(crate) const DEEPEST: usize = 50;
 
+/// Whether a text is a narrative as R4 allows it (R4 "Narrative", txt-1 and txt-2).
+pub(crate) fn is_narrative(text: &str) -> bool {
+    let mut problems = Problems::default();
+    check(text, &ElementPath::root("div"), &mut problems);
+    problems.into_issues().is_empty()
+}
+
 /// Checks the text of a `div`.
 pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems) {
     if let Err(reason) = Primitive::Xhtml.check(text) {
@@ -132,10 +139,12 @@ pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems
     }
     let limits = Limits { depth: DEEPEST, ..Limits::default() };
     let mut markup = Markup::new(text, &limits);
+    let (before, mut says_something) = (problems.count(), false);
     loop {
         match markup.next() {
             Ok(Token::Open { name, attributes, empty }) => {
                 let is_root = markup.depth() + usize::from(empty) == 1;
+                says_something |= name == "img";
                 element(name, &attributes, is_root, place, problems);
             }
             Ok(Token::Text { cdata: true, .. }) => {
@@ -144,7 +153,7 @@ pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems
             Ok(Token::Instruction) => {
                 problems.add(IssueCode::Invariant, place, "a narrative has no processing instructions (txt-1)");
             }
-            Ok(Token::Text { .. }) => {}
+            Ok(Token::Text { text, .. }) => says_something |= !text.trim_ascii().is_empty(),
             Ok(Token::Comment) if markup.depth() == 0 => {
                 problems.add(
                     IssueCode::Invariant,
@@ -163,6 +172,9 @@ pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems
                 return;
             }
         }
+    }
+    if !says_something && problems.count() == before {
+        problems.add(IssueCode::Invariant, place, "a narrative says something (txt-2)");
     }
 }
 
@@ -339,6 +351,9 @@ mod tests {
             "x\u{1}",
         ] {
             assert_eq!(problems(inside).len(), 1, "{inside}: {:?}", problems(inside));
+        }
+        for nothing in ["", " \n", "<p> </p>", "<br/><!-- note -->"] {
+            assert_eq!(problems(nothing), ["a narrative says something (txt-2)"], "{nothing}");
         }
         assert_eq!(whole("<div>x</div>").len(), 1);
         let good = format!("<div xmlns=\"{XHTML}\">x</div>");

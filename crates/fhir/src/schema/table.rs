@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::primitive::Primitive;
-use super::rule::Rule;
 use crate::registry::ResourceType;
 
 /// A set of shapes that refer to each other. The base is R4; a profile is a copy with narrower elements.
@@ -83,12 +82,15 @@ pub(super) enum Special {
 pub struct Shape {
     /// The type's name, or the path of the element (`Observation.component`).
     pub name: Cow<'static, str>,
+    /// The type that it is derived from (`DomainResource`, `BackboneElement`); `-` of one that is derived from none.
+    pub base: Cow<'static, str>,
     /// Whether this is a resource type.
     pub is_resource: bool,
     /// The elements in the order of the definitions, which is their order in XML.
     pub elements: Vec<Element>,
     pub(super) special: Special,
-    pub(super) rules: &'static [Rule],
+    /// Its position in the schema of R4, by which its rules are known; a profile's shape has the rules of its base.
+    pub(super) id: ShapeId,
     /// A bit for each element that must be there.
     pub(super) required: u128,
     pub(super) members: Vec<Member>,

@@ -109,6 +109,7 @@ fn remarks(
     resource: &Value<'_>,
 ) -> Result<Vec<Issue>, ApiError> {
     let mut issues = schema::remarks(resource);
+    issues.extend(schema::practices(resource));
     let writer = access::writer(session)?;
     let settings =
         rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };
