@@ -182,7 +182,7 @@ async fn a_summary_begins_with_the_person(concord: &Concord) {
     }
     assert!(document.to_string().contains("My garden") && document.to_string().contains("told first"));
     let validated = concord.system().post("Bundle/$validate", &document).await.expect(200);
-    assert_eq!(validated.issues()[0].0, "informational", "{validated}");
+    assert!(!validated.text().contains("\"severity\":\"error\""), "{validated}");
     let own = amina.get("Patient/$summary").await.expect(200).json();
     assert_eq!(own["entry"][0]["resource"]["section"], composition["section"]);
 }
