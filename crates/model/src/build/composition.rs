@@ -4,7 +4,7 @@ use fhirbolt::model::r4::resources::{
 use fhirbolt::model::r4::types::{CodeableConcept, Coding, Meta, Period};
 
 use super::Code;
-use super::elements::{codeable_concept, coding, identifier, narrative, reference, tabulated};
+use super::elements::{TableParts, codeable_concept, coding, identifier, narrative, reference, tabulated};
 
 /// A document about a patient.
 #[derive(Clone, Debug)]
@@ -53,15 +53,6 @@ pub struct SectionParts<'a> {
     pub table: Option<TableParts<'a>>,
     /// The addresses of what it has.
     pub entries: Vec<String>,
-}
-
-/// A table of plain text.
-#[derive(Clone, Debug)]
-pub struct TableParts<'a> {
-    /// What stands above the columns.
-    pub headings: Vec<&'a str>,
-    /// The cells, row by row.
-    pub rows: Vec<Vec<String>>,
 }
 
 const EMPTY_REASON: &str = "http://terminology.hl7.org/CodeSystem/list-empty-reason";

@@ -2,9 +2,17 @@
 
 use fhirbolt::model::r4::types::{CodeableConcept, Coding, Identifier, Meta, Narrative, Reference};
 
-use super::composition::TableParts;
 use super::{Code, Link};
 use crate::verbatim::Verbatim;
+
+/// A table of plain text.
+#[derive(Clone, Debug)]
+pub struct TableParts<'a> {
+    /// What stands above the columns.
+    pub headings: Vec<&'a str>,
+    /// The cells, row by row.
+    pub rows: Vec<Vec<String>>,
+}
 
 pub(super) fn reference(to: impl Into<String>) -> Reference {
     Reference { reference: Some(to.into().into()), ..Default::default() }

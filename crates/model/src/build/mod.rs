@@ -19,7 +19,8 @@ pub use capability_statement::{
     CapabilityStatementParts, OperationParts, ResourceParts, SearchParameterParts, capability_statement,
 };
 pub use communication::{CommunicationParts, communication};
-pub use composition::{AuthorParts, CompositionParts, SectionParts, TableParts};
+pub use composition::{AuthorParts, CompositionParts, SectionParts};
+pub use elements::TableParts;
 pub use operation_outcome::operation_outcome;
 pub use parameters::{Content, Parameter, parameter, parameters};
 pub use provenance::{AgentParts, ProvenanceParts, provenance};
