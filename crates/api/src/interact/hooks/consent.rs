@@ -1,9 +1,9 @@
 //! A Consent decides who may see a record. Who made a version active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
 
 use concord_consent::facts::GivenBy;
+use concord_fhir::check;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::schema;
 use concord_store::given_by::ConsentGiver;
 use concord_store::rows::Version;
 
@@ -28,7 +28,7 @@ fn refuse_leniency(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut
     if access::given_by(session.call) == GivenBy::System || draft.previous.is_some() {
         return Ok(());
     }
-    let problems = schema::strictly(value);
+    let problems = check::strictly(value);
     if problems.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(problems)) }
 }
 

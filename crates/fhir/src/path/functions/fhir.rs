@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use super::super::ast::NodeId;
-use super::super::evaluate::{Answer, Evaluation, Frame, maybe, one, text};
+use super::super::evaluation::{Answer, Evaluation, Frame, maybe, one, text};
 use super::super::fault::Fault;
 use super::super::item::{Item, Node, NodeType, PlaceId};
 use super::super::typing;
-use super::exist::argument;
-use super::{Call, Function};
+use super::function::{Call, Function, argument};
 use crate::json::Value;
 use crate::literal;
 use crate::schema::{is_narrative, r4};
@@ -18,6 +17,9 @@ const DEFINITIONS: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::of("extension", 1, extension),
+    Function::of("hasExtension", 1, |evaluation, input, values| {
+        Ok(vec![(!extension(evaluation, input, values)?.is_empty()).into()])
+    }),
     Function::plain("hasValue", |_, input| Ok(vec![(input.len() == 1 && input.iter().all(has_value)).into()])),
     Function::plain("getValue", |_, input| match input.as_slice() {
         [Item::Node(node)] => maybe(node.system()),

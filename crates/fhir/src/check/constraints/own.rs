@@ -1,17 +1,11 @@
 //! Rules that R4 states in words only.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
-use super::Row;
-use crate::path::Expression;
-
 /// A rule without a key of R4's: it is called by the element whose definition states it.
 pub(super) struct Own {
-    place: &'static str,
-    key: &'static str,
-    expression: &'static str,
-    text: &'static str,
+    pub(super) place: &'static str,
+    pub(super) key: &'static str,
+    pub(super) expression: &'static str,
+    pub(super) text: &'static str,
 }
 
 pub(super) const ALL: &[Own] = &[
@@ -28,10 +22,3 @@ pub(super) const ALL: &[Own] = &[
         text: "a 'fullUrl' that is an address ends with the id of its resource",
     },
 ];
-
-/// The row of a rule.
-pub(super) fn row(own: &Own) -> Option<Row> {
-    let expression = Expression::compile(own.expression).or_else(|_| Expression::compile("false")).ok()?;
-    let (place, key, text) = (own.place, own.key, Cow::Borrowed(own.text));
-    Some(Row { place, key, is_error: true, expression: Arc::new(expression), text })
-}
