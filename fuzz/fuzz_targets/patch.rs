@@ -1,4 +1,4 @@
-//! Whatever a JSON Patch says is read or refused, and applied or refused without a panic.
+//! Whatever a patch of any kind says is read or refused, and applied or refused without a panic.
 #![no_main]
 
 use concord_fhir::json::{self, Limits};
@@ -10,11 +10,15 @@ const RESOURCE: &[u8] = br#"{"resourceType":"Observation","id":"1","status":"fin
 
 fuzz_target!(|body: &[u8]| {
     let limits = Limits::default();
-    match Patch::read(body, &limits) {
-        Ok(patch) => {
-            let resource = json::parse(RESOURCE, &limits).expect("a resource").into_owned();
-            let _ = patch.apply(resource);
+    let parameters = json::parse(body, &limits).and_then(|value| Patch::of_parameters(&value, &limits));
+    let all = [Patch::read(body, &limits), Patch::read_merge(body, &limits), Patch::read_xml(body, &limits), parameters];
+    for read in all {
+        match read {
+            Ok(patch) => {
+                let resource = json::parse(RESOURCE, &limits).expect("a resource").into_owned();
+                let _ = patch.apply(resource);
+            }
+            Err(issues) => assert!(!issues.is_empty()),
         }
-        Err(issues) => assert!(!issues.is_empty()),
     }
 });

@@ -93,7 +93,7 @@ pub(crate) fn doors(named: &Named<'_>) -> Vec<Door> {
 
 /// The log of what was asked is compared after every request, and is no door here.
 fn read(named: &Named<'_>) -> Vec<Door> {
-    const PLACES: [&str; 22] = [
+    const PLACES: [&str; 23] = [
         "Observation/{item}",
         "Observation/{item}/_history",
         "Observation/{item}/_history/1",
@@ -113,6 +113,7 @@ fn read(named: &Named<'_>) -> Vec<Door> {
         "Patient/{patient}/*",
         "Patient/{patient}/$everything",
         "Patient/{patient}/$summary",
+        "Composition/{item}/$document",
         "Patient/{patient}/$who-can-see",
         "Patient/{patient}/$connected-apps",
         "Patient/{patient}/$due-for-review?by=2030-01-01",

@@ -54,7 +54,10 @@ async fn information_is_prescribed_read_and_asked_about(concord: &Concord) {
     // She finds it beside her goal, in her summary and in her record.
     let page = amina.get("Goal?patient=amina&_revinclude=CommunicationRequest:about").await.expect(200);
     assert!(page.text().contains("mornings or evenings"), "{page}");
-    assert_eq!(section(&amina, "Information prescribed").await.expect("it")["entry"][0]["reference"], place);
+    assert_eq!(
+        section(&amina, "Information prescribed").await.expect("it")["entry"][0]["reference"],
+        format!("http://concord.test/fhir/{place}")
+    );
     amina.get(&leaflet).await.expect(200);
     // She has read it, and asks back.
     let read = amina.post("Communication", &about_it(&place, None)).await.expect(201).json();

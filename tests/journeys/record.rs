@@ -166,7 +166,7 @@ async fn a_summary_begins_with_the_person(concord: &Concord) {
     assert_eq!(text(composition, "/type/coding/0/code"), "60591-5");
     let sections = composition["section"].as_array().expect("sections");
     let titles: Vec<&str> = sections.iter().map(|section| text(section, "/title")).collect();
-    assert_eq!(&titles[..2], ["About Me", "Advance statements and decisions"]);
+    assert_eq!(&titles[..2], ["About Me", "Advance statements"]);
     for required in ["48765-2", "10160-0", "11450-4"] {
         assert!(sections.iter().any(|section| text(section, "/code/coding/0/code") == required), "{required}");
     }
@@ -182,7 +182,7 @@ async fn a_summary_begins_with_the_person(concord: &Concord) {
     }
     assert!(document.to_string().contains("My garden") && document.to_string().contains("told first"));
     let validated = concord.system().post("Bundle/$validate", &document).await.expect(200);
-    assert_eq!(validated.issues()[0].0, "informational", "{validated}");
+    assert!(!validated.text().contains("\"severity\":\"error\""), "{validated}");
     let own = amina.get("Patient/$summary").await.expect(200).json();
     assert_eq!(own["entry"][0]["resource"]["section"], composition["section"]);
 }

@@ -12,6 +12,8 @@
 //! | which types are there? | [`resource_type`] |
 //! | what does this type or search parameter mean? | [`registry`] |
 //! | what does a patch make of it? | [`patch`] |
+//! | what in a document refers to what? | [`document`] |
+//! | how does an element read to a person? | [`display`] |
 //! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
 //! | what is an NHS number? | [`nhs_number`] |
@@ -24,6 +26,8 @@
 
 pub mod check;
 pub mod codec;
+pub mod display;
+pub mod document;
 pub mod entry;
 pub mod index;
 pub mod issue;

@@ -97,6 +97,9 @@ fn operations_on_a_resource() -> Vec<Row> {
         rows.extend([
             row(caller, "GET", "Goal/{goal}/$agreement"),
             row(caller, "GET", "Observation/{obs}/$meta"),
+            row(caller, "GET", "Composition/{p}-letter/$document"),
+            row(caller, "GET", "Composition/$document?id={p}-letter"),
+            row(caller, "GET", "Bundle/{absent}/$document"),
             row(caller, "POST", "Observation/{obs}/$meta-add").resource(&labels),
             row(caller, "POST", "Observation/{obs}/$meta-delete").resource(&labels),
             row(caller, "POST", "ClinicalImpression/{p}-note/$release").resource(&reason),
@@ -107,6 +110,13 @@ fn operations_on_a_resource() -> Vec<Row> {
             row(caller, "POST", "Observation/{obs}/$validate").resource(&changed()),
         ]);
     }
+    let nothing = json!({"resourceType": "Parameters"});
+    for path in
+        ["Composition/{p}-letter/$document", "Composition/$document", "Bundle/{absent}/$document", "Bundle/$document"]
+    {
+        rows.push(row(Patient, "POST", path).resource(&nothing));
+    }
+    rows.push(row(Patient, "GET", "Bundle/$document"));
     let wrong = with(reading(), "status", json!("excellent"));
     rows.extend([
         row(Patient, "POST", "Goal/{goal}/$agreement"),

@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use crate::error::ApiError;
 use crate::interact::hooks::table::HOOKS;
 use crate::interact::operation::{Level, OPERATIONS, Operation};
-use crate::interact::{instant, is_event};
+use crate::interact::{instant, is_event, media_type};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -85,7 +85,7 @@ fn statement(base: &str, now_ms: i64, registry: &Registry) -> Result<String, Api
         date: instant(now_ms),
         security: SECURITY,
         formats: &["application/fhir+json", "application/fhir+xml", "json", "xml"],
-        patch_formats: &["application/json-patch+json", "application/merge-patch+json"],
+        patch_formats: &media_type::PATCHES,
         resources: listed.map(|listed| resource(listed, base, registry)).collect(),
         interactions: &["transaction", "batch", "history-system", "search-system"],
         search_parameters: parameters_of_several_types(),

@@ -16,7 +16,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Handling;
 
 use super::headers::{once, text};
-use super::negotiate::{Answer, body_format};
+use super::negotiate::{Answer, body_format, wants_page};
 use super::share::{Allowance, Room};
 use super::{Server, body, content};
 use crate::auth::{AuthError, Identity, bearer};
@@ -26,7 +26,7 @@ use crate::interact::command;
 use crate::interact::command::{Address, Content, Method, Request};
 use crate::interact::operation::Operation;
 use crate::interact::provenance::client_provenance;
-use crate::interact::{Call, Pairs, audit, media_type, patch};
+use crate::interact::{Call, Pairs, audit, media_type, operation, patch};
 use crate::telemetry::{Progress, RequestIds};
 
 /// The header that says for what purpose.
@@ -72,8 +72,11 @@ impl Exchange {
         let parameters = command::query_parameters(request.query_string().as_bytes(), &[]).map_err(plain)?;
         let accept = text(request.headers(), &header::ACCEPT);
         let may_be_content = content::may_be_read(request, &parameters);
-        let answer = match Answer::asked(&parameters, accept) {
-            Ok(answer) => answer,
+        let is_page = may_be_page(request) && wants_page(&parameters, accept);
+        // What goes wrong is told as if there were no pages.
+        let named: Pairs = parameters.iter().filter(|(name, _)| !is_page || name != "_format").cloned().collect();
+        let answer = match Answer::asked(&named, accept) {
+            Ok(answer) => Answer { is_page, ..answer },
             // Whether what there is can be had in the form that is wanted is known when it has been read.
             Err(ApiError::NotAcceptable(_)) if may_be_content => Answer::default(),
             Err(fault) => return Err(plain(fault)),
@@ -119,6 +122,11 @@ impl Exchange {
             if_none_exist: demands("If-None-Exist")?,
         })
     }
+}
+
+/// Whether what is asked for has a page.
+fn may_be_page(request: &HttpRequest) -> bool {
+    request.path().rsplit('/').next().is_some_and(operation::has_page)
 }
 
 /// The request id that the tracing layer gave.
@@ -327,8 +335,9 @@ impl Exchange {
 
     /// The patch that is the body.
     pub(super) async fn patch(&self, payload: &mut Payload) -> Result<Patch, ApiError> {
-        let media = self.media_type()?.unwrap_or_default();
-        patch::read_as(media, &self.bytes(payload).await?, &self.server.service.settings.limits)
+        let body = self.bytes(payload).await?;
+        let (media, limits) = (self.media_type()?.unwrap_or_default().to_owned(), self.server.service.settings.limits);
+        self.apart(body, move |body| patch::read_as(&media, body, &limits)).await
     }
 
     /// The parameters of a search by POST: those of the address and those of the form that is the body, which say in what

@@ -11,7 +11,7 @@ use super::Server;
 use super::exchange::{Exchange, Return, request_id};
 use super::negotiate::Answer;
 use super::reply::{Body, Reply, entity_tag, whole};
-use super::{answers, bundle, content, error};
+use super::{answers, bundle, content, document_page, error};
 use crate::error::ApiError;
 use crate::interact::command::{Address, Content, Expected, Method, Route};
 use crate::interact::execute::{Outcome, carry_out};
@@ -81,6 +81,9 @@ async fn answered(
         }
     };
     exchange.answer_room.set(room);
+    if let Some(document) = document_page::document(&outcome).filter(|_| exchange.answer.is_page) {
+        return Ok(document_page::response(document));
+    }
     let reply = Reply::of(&exchange.server, outcome, &exchange.answer)?;
     response(exchange, reply)
 }

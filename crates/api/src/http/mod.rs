@@ -6,6 +6,7 @@ mod bundle;
 mod collection;
 mod connection;
 mod content;
+mod document_page;
 mod error;
 mod exchange;
 mod fhir;

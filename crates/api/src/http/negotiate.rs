@@ -17,6 +17,8 @@ pub(super) struct Answer {
     pub(super) pretty: bool,
     /// What of each resource.
     pub(super) shape: Shape,
+    /// Whether a document is wanted as a page.
+    pub(super) is_page: bool,
 }
 
 /// What of each resource is sent.
@@ -37,7 +39,7 @@ pub(super) enum Shape {
 
 impl Default for Answer {
     fn default() -> Answer {
-        Answer { format: Format::Json, pretty: false, shape: Shape::Whole }
+        Answer { format: Format::Json, pretty: false, shape: Shape::Whole, is_page: false }
     }
 }
 
@@ -150,6 +152,23 @@ fn form(text: &str) -> Option<Format> {
     }
 }
 
+/// Whether a page is wanted of something that there is a page of: by `_format`, or because the client would rather have one
+/// than any form of FHIR.
+pub(super) fn wants_page(pairs: &[(String, String)], accept: Option<&str>) -> bool {
+    if let Some((_, named)) = pairs.iter().rev().find(|(key, _)| key == "_format") {
+        return ["html", PAGE].contains(&media_type::bare(named).as_str());
+    }
+    let ranges = ranges(accept.unwrap_or_default());
+    let weight = |meant: &dyn Fn(&str) -> bool| {
+        ranges.iter().filter(|(media, _)| meant(media)).map(|(_, weight)| *weight).max().unwrap_or(0)
+    };
+    let page = weight(&|media| media == PAGE);
+    page > 0 && page >= weight(&is_form)
+}
+
+/// The media type of a page.
+const PAGE: &str = "text/html";
+
 /// Whether a media type, or the value of `_format`, is one of FHIR's forms.
 pub(super) fn is_form(text: &str) -> bool {
     form(text).is_some()
@@ -236,6 +255,17 @@ mod tests {
         for refused in ["image/png", "application/fhir+json;q=0", "application/fhir+json; fhirVersion=3.0"] {
             assert!(matches!(accepted(refused), Err(ApiError::NotAcceptable(_))), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_page_is_for_those_who_would_rather_have_one() {
+        let page = |accept: &str| wants_page(&[], Some(accept));
+        assert!(page("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8") && page("text/html"));
+        for other in ["", "*/*", "application/fhir+json", "application/fhir+json, text/html;q=0.5", "text/html;q=0"] {
+            assert!(!page(other), "{other}");
+        }
+        let format = |value: &str| wants_page(&[("_format".to_owned(), value.to_owned())], Some("text/html"));
+        assert!(format("html") && format("text/html") && !format("json"));
     }
 
     #[test]

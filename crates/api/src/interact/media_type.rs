@@ -6,8 +6,24 @@ pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
 /// That of a merge patch (RFC 7396).
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 
+/// That of an XML Patch (RFC 5261).
+pub(crate) const XML_PATCH: &str = "application/xml-patch+xml";
+
+/// That of a resource in JSON.
+pub(crate) const FHIR_JSON: &str = "application/fhir+json";
+
+/// That of a resource in XML.
+pub(crate) const FHIR_XML: &str = "application/fhir+xml";
+
+/// Those in which a patch comes: the last two have Parameters in them (R4 "FHIRPath Patch").
+pub(crate) const PATCHES: [&str; 5] = [JSON_PATCH, MERGE_PATCH, XML_PATCH, FHIR_JSON, FHIR_XML];
+
 /// That of JSON which says no more about itself.
 pub(crate) const JSON: &str = "application/json";
+
+/// Those of XML which says no more about itself.
+pub(crate) const XML: &str = "application/xml";
+pub(crate) const TEXT_XML: &str = "text/xml";
 
 /// That of a form.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";

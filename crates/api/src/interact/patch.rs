@@ -1,11 +1,12 @@
-//! patch and conditional patch with JSON Patch or a merge patch (R4 "RESTful API", patch). What comes of it goes the way of an update:
-//! the same rules, the same versions, the same provenance.
+//! patch and conditional patch, in each of the forms of a patch (R4 "RESTful API", patch). What comes of it goes the way of
+//! an update: the same rules, the same versions, the same provenance.
 
 use concord_consent::request::Action;
 use concord_fhir::check;
+use concord_fhir::codec::{self, Format};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Limits, Value};
-use concord_fhir::patch::{Mismatch, Patch};
+use concord_fhir::patch::{Mismatch, Patch, RESOURCE, is_patch};
 use concord_fhir::registry::ResourceType;
 
 use crate::error::ApiError;
@@ -17,24 +18,49 @@ use crate::interact::update;
 use crate::interact::written::Written;
 use crate::interact::{access, labels, media_type, read};
 
-/// Reads a patch of that media type. Of plain JSON a list is a JSON Patch and an object a merge patch, as libraries send.
+/// Reads a patch of that media type. What only says that it is JSON or XML is taken for what it looks like: a list is a
+/// JSON Patch, Parameters are a FHIRPath Patch, another object is a merge patch, and other XML an XML Patch.
 ///
 /// # Errors
 /// A media type of no patch that there is, and what is wrong with the body.
 pub(crate) fn read_as(media: &str, body: &[u8], limits: &Limits) -> Result<Patch, ApiError> {
     let is_list = || body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let is_parameters = || json::parse(body, limits).is_ok_and(|value| is_patch(&value));
     let patch = match media_type::bare(media).as_str() {
         media_type::JSON_PATCH => Patch::read(body, limits),
+        media_type::MERGE_PATCH => Patch::read_merge(body, limits),
+        media_type::XML_PATCH => Patch::read_xml(body, limits),
+        media_type::FHIR_JSON => return of_parameters(Format::Json, body, limits),
+        media_type::FHIR_XML => return of_parameters(Format::Xml, body, limits),
         media_type::JSON if is_list() => Patch::read(body, limits),
-        media_type::MERGE_PATCH | media_type::JSON => Patch::read_merge(body, limits),
+        media_type::JSON if is_parameters() => return of_parameters(Format::Json, body, limits),
+        media_type::JSON => Patch::read_merge(body, limits),
+        media_type::XML | media_type::TEXT_XML => match codec::root_of_xml(body) {
+            Some(root) if root == RESOURCE => return of_parameters(Format::Xml, body, limits),
+            _ => Patch::read_xml(body, limits),
+        },
         _ => return Err(ApiError::MediaType(PATCH_FORMS.to_owned())),
     };
     patch.map_err(ApiError::Malformed)
 }
 
+/// Reads the patch that a resource is: Parameters that have passed the check.
+///
+/// # Errors
+/// What is wrong with it, and another type.
+pub(crate) fn of_resource(resource: &Value<'_>, limits: &Limits) -> Result<Patch, ApiError> {
+    Patch::of_parameters(resource, limits).map_err(ApiError::Malformed)
+}
+
+fn of_parameters(format: Format, body: &[u8], limits: &Limits) -> Result<Patch, ApiError> {
+    let read = codec::read(format, body, limits).map_err(ApiError::invalid)?;
+    of_resource(&read.value, limits)
+}
+
 /// In which forms patches come.
-const PATCH_FORMS: &str =
-    "send the patch as application/json-patch+json (RFC 6902) or application/merge-patch+json (RFC 7396)";
+pub(crate) const PATCH_FORMS: &str = "send the patch as application/json-patch+json (RFC 6902), \
+    application/merge-patch+json (RFC 7396), application/xml-patch+xml (RFC 5261) or, as Parameters (FHIRPath Patch), \
+    application/fhir+json or application/fhir+xml";
 
 /// Changes parts of the current version.
 pub(crate) fn patch(
@@ -89,7 +115,7 @@ fn run(
     redaction::refuse_part(session.transaction, &seen, &old, &stored)?;
     let mut value = patch.apply(stored.into_owned()).map_err(|mismatch| match mismatch {
         Mismatch::Test(issue) => ApiError::Conflict(issue.text),
-        Mismatch::Place(issue) => ApiError::Unprocessable(vec![issue]),
+        Mismatch::Place(issues) => ApiError::Unprocessable(issues),
     })?;
     if value.text("resourceType") != Some(resource_type.name()) || value.text("id") != Some(id) {
         let text = "a patch changes neither the type nor the id of a resource";

@@ -5,7 +5,7 @@
 //! their text; only the order of JSON's members becomes that of the definitions, which XML requires.
 
 mod entries;
-mod namespaces;
+pub(crate) mod namespaces;
 mod read_xml;
 mod write_xml;
 
@@ -15,11 +15,13 @@ use crate::json::{self, Limits, Value};
 use crate::registry::ResourceType;
 
 pub use entries::{RequestEntry, Requests, read_requests};
+pub(crate) use read_xml::read_in_any_order as read_xml_in_any_order;
 pub use read_xml::root_of_xml;
+pub(crate) use write_xml::escape;
 pub use write_xml::write_xml;
 
 /// The namespace of FHIR's elements in XML.
-const FHIR: &str = "http://hl7.org/fhir";
+pub(crate) const FHIR: &str = "http://hl7.org/fhir";
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

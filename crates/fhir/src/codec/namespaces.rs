@@ -16,7 +16,7 @@ const MOST: usize = 64;
 
 /// A namespace, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Space {
+pub(crate) enum Space {
     Fhir,
     Xhtml,
     Other,
@@ -24,7 +24,7 @@ pub(super) enum Space {
 
 /// The declarations that hold at a place.
 #[derive(Default)]
-pub(super) struct Namespaces<'a> {
+pub(crate) struct Namespaces<'a> {
     /// How deep the element with the declaration is, the prefix (none is the default), and the namespace.
     declared: Vec<(usize, &'a str, Cow<'a, str>)>,
 }
@@ -34,7 +34,7 @@ impl<'a> Namespaces<'a> {
     ///
     /// # Errors
     /// When there are too many declarations.
-    pub(super) fn enter(&mut self, depth: usize, attributes: &Attributes<'a>) -> Result<(), &'static str> {
+    pub(crate) fn enter(&mut self, depth: usize, attributes: &Attributes<'a>) -> Result<(), &'static str> {
         while self.declared.last().is_some_and(|(of, ..)| *of >= depth) {
             self.declared.pop();
         }
@@ -47,7 +47,7 @@ impl<'a> Namespaces<'a> {
     }
 
     /// The namespace of an element's name, and the name without its prefix.
-    pub(super) fn of<'n>(&self, name: &'n str) -> (Space, &'n str) {
+    pub(crate) fn of<'n>(&self, name: &'n str) -> (Space, &'n str) {
         let (prefix, local) = name.split_once(':').unwrap_or(("", name));
         let space = match self.uri(prefix) {
             Some(FHIR) => Space::Fhir,
@@ -58,11 +58,23 @@ impl<'a> Namespaces<'a> {
     }
 
     /// Whether an attribute says nothing about the resource: a declaration, or where a schema is.
-    pub(super) fn is_for_tools(&self, attribute: &str) -> bool {
+    pub(crate) fn is_for_tools(&self, attribute: &str) -> bool {
         let of_schema = |(prefix, local): (&str, &str)| {
             matches!(local, "schemaLocation" | "noNamespaceSchemaLocation") && self.uri(prefix) == Some(INSTANCE)
         };
         declared_prefix(attribute).is_some() || attribute.split_once(':').is_some_and(of_schema)
+    }
+
+    /// The namespace of names without prefix, if something says so, and of each prefix that is declared.
+    pub(crate) fn spaces(&self) -> (Option<Space>, Vec<(String, Space)>) {
+        let space = |uri: &str| match uri {
+            FHIR => Space::Fhir,
+            XHTML => Space::Xhtml,
+            _ => Space::Other,
+        };
+        let prefixed = self.declared.iter().filter(|(_, prefix, _)| !prefix.is_empty());
+        let prefixes = prefixed.map(|(_, prefix, uri)| ((*prefix).to_owned(), space(uri))).collect();
+        (self.uri("").map(space), prefixes)
     }
 
     fn uri(&self, prefix: &str) -> Option<&str> {
@@ -70,7 +82,7 @@ impl<'a> Namespaces<'a> {
     }
 
     /// A narrative as JSON has it, in which no element has a prefix; none where it is that already.
-    pub(super) fn without_prefixes(&self, narrative: &'a str) -> Option<String> {
+    pub(crate) fn without_prefixes(&self, narrative: &'a str) -> Option<String> {
         let limits = Limits { depth: DEEPEST, ..Limits::default() };
         let mut markup = Markup::new(narrative, &limits);
         let declared = self.declared.iter().map(|(_, prefix, uri)| (0, *prefix, uri.clone())).collect();

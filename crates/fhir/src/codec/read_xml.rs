@@ -18,6 +18,18 @@ use crate::schema::{Found, Primitive, Schema, Shape, TypeKind, Written, r4};
 /// # Errors
 /// One issue: why the body is not XML, is beyond a limit, or has a root that is no resource of FHIR.
 pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Vec<Issue>), Vec<Issue>> {
+    read_ordered(body, limits, true)
+}
+
+/// The same of what has been put together, where elements may stand in any order.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_in_any_order<'a>(body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Vec<Issue>), Vec<Issue>> {
+    read_ordered(body, limits, false)
+}
+
+fn read_ordered<'a>(body: &'a [u8], limits: &Limits, is_ordered: bool) -> Result<(Value<'a>, Vec<Issue>), Vec<Issue>> {
     let refuse = |code, text: String| vec![Issue::plain(code, text)];
     if body.len() > limits.bytes {
         let text = format!("the body is longer than the limit of {} bytes", limits.bytes);
@@ -33,7 +45,7 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Ve
     // JSON does not count what is inside of a narrative.
     let limits = Limits { depth: limits.depth + narrative::DEEPEST, ..*limits };
     let (namespaces, problems) = (Namespaces::default(), Problems::default());
-    let mut reader = Reader { markup: Markup::new(text, &limits), namespaces, schema: r4(), problems };
+    let mut reader = Reader { markup: Markup::new(text, &limits), namespaces, schema: r4(), problems, is_ordered };
     match reader.document() {
         Ok(value) => Ok((value, reader.problems.into_issues())),
         Err(fault) => Err(vec![fault.issue(text)]),
@@ -64,6 +76,8 @@ struct Reader<'a> {
     namespaces: Namespaces<'a>,
     schema: &'static Schema,
     problems: Problems,
+    /// Whether elements must stand in the order of the definitions.
+    is_ordered: bool,
 }
 
 /// A part of the text, its names understood.
@@ -180,7 +194,7 @@ impl<'a> Reader<'a> {
                         self.skip(empty)?;
                         continue;
                     };
-                    if found.position < last {
+                    if self.is_ordered && found.position < last {
                         let text = format!("'{name}' is out of order: elements stand in the order of the definitions");
                         self.problems.add(IssueCode::Structure, &place.element(name), text);
                     }

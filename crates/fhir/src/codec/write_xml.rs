@@ -183,7 +183,7 @@ fn order<'v, 'o>(shape: &Shape, object: &'o Object<'v>) -> Result<Vec<Ordered<'v
 
 /// Appends text as it stands in an attribute. Tabs and line ends are written as references, else they would be read as
 /// spaces (XML 1.0, section 3.3.3), and so are spaces at either end, which would not be read at all.
-fn escape(text: &str, out: &mut String) {
+pub(crate) fn escape(text: &str, out: &mut String) {
     let inside = text.trim_matches(' ');
     let before = text.len() - text.trim_start_matches(' ').len();
     let after = text.len() - before - inside.len();

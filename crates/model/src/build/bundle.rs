@@ -1,9 +1,9 @@
 use concord_fhir::json::Value;
 use fhirbolt::model::r4::Resource;
 use fhirbolt::model::r4::resources::{Bundle, BundleEntry, BundleEntrySearch};
-use fhirbolt::model::r4::types::{Extension, ExtensionValue};
+use fhirbolt::model::r4::types::{Extension, ExtensionValue, Meta};
 
-use super::composition::{CompositionParts, composition};
+use super::composition::{CompositionParts, author, composition, urn};
 use super::elements::identifier;
 use crate::refused::Refused;
 use crate::verbatim::Verbatim;
@@ -16,6 +16,8 @@ pub struct DocumentParts<'a> {
     pub id: String,
     /// When it was made, as an instant.
     pub timestamp: &'a str,
+    /// Which profiles it is made by.
+    pub profiles: &'a [&'a str],
     /// The UUID of the Composition.
     pub composition_id: String,
     /// The Composition.
@@ -29,18 +31,43 @@ pub struct DocumentParts<'a> {
 /// # Errors
 /// When the typed model does not write it.
 pub fn document(parts: DocumentParts<'_>) -> Result<Value<'static>, Refused> {
-    let urn = |id: String| format!("urn:uuid:{id}");
     let mut verbatim = Verbatim::default();
-    let first = entry(urn(parts.composition_id), Resource::Composition(Box::new(composition(parts.composition))));
+    let (own, by) = (urn(&parts.composition_id), urn(&parts.composition.author.id));
+    let device = entry(by, Resource::Device(Box::new(author(&parts.composition.author))));
+    let first = Resource::Composition(Box::new(composition(parts.composition, own.clone())));
     let others = parts.entries.into_iter().map(|(address, resource)| entry(address, verbatim.resource(resource)));
+    let all = std::iter::once(entry(own, first)).chain(others).chain(std::iter::once(device));
+    let profile = parts.profiles.iter().map(|profile| (*profile).into()).collect();
     let bundle = Bundle {
-        identifier: Some(Box::new(identifier(Some("urn:ietf:rfc:3986".to_owned()), urn(parts.id)))),
-        r#type: "document".into(),
-        timestamp: Some(parts.timestamp.into()),
-        entry: std::iter::once(first).chain(others).collect(),
-        ..Default::default()
+        meta: Some(Box::new(Meta { profile, ..Default::default() })),
+        entry: all.collect(),
+        ..of_document(&parts.id, parts.timestamp)
     };
     to_value(&Resource::Bundle(Box::new(bundle)), verbatim)
+}
+
+/// A Bundle that is a document of what somebody else has composed: the Composition first, each with its address.
+///
+/// # Errors
+/// When the typed model does not write it.
+pub fn stored_document(
+    id: &str,
+    timestamp: &str,
+    entries: Vec<(String, Value<'static>)>,
+) -> Result<Value<'static>, Refused> {
+    let mut verbatim = Verbatim::default();
+    let entry = entries.into_iter().map(|(address, resource)| entry(address, verbatim.resource(resource))).collect();
+    let bundle = Bundle { entry, ..of_document(id, timestamp) };
+    to_value(&Resource::Bundle(Box::new(bundle)), verbatim)
+}
+
+fn of_document(id: &str, timestamp: &str) -> Bundle {
+    Bundle {
+        identifier: Some(Box::new(identifier(Some("urn:ietf:rfc:3986".to_owned()), urn(id)))),
+        r#type: "document".into(),
+        timestamp: Some(timestamp.into()),
+        ..Default::default()
+    }
 }
 
 /// A resource that may be the one that was asked for, as it is stored.

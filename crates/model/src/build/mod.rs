@@ -14,12 +14,13 @@ mod provenance;
 mod task;
 
 pub use audit_event::{AuditEventParts, audit_event};
-pub use bundle::{DocumentParts, MatchParts, document, matches};
+pub use bundle::{DocumentParts, MatchParts, document, matches, stored_document};
 pub use capability_statement::{
     CapabilityStatementParts, OperationParts, ResourceParts, SearchParameterParts, capability_statement,
 };
 pub use communication::{CommunicationParts, communication};
-pub use composition::{CompositionParts, SectionParts};
+pub use composition::{AuthorParts, CompositionParts, SectionParts};
+pub use elements::TableParts;
 pub use operation_outcome::operation_outcome;
 pub use parameters::{Content, Parameter, parameter, parameters};
 pub use provenance::{AgentParts, ProvenanceParts, provenance};

@@ -4,9 +4,9 @@ use concord_fhir::codec::{Format, read};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Limits, Value, parse, to_string};
 use concord_model::build::{
-    self, AgentParts, AuditEventParts, CapabilityStatementParts, CommunicationParts, CompositionParts, Content,
-    DocumentParts, Link, MatchParts, OperationParts, ProvenanceParts, ResourceParts, SearchParameterParts,
-    SectionParts, TaskParts, code, parameter,
+    self, AgentParts, AuditEventParts, AuthorParts, CapabilityStatementParts, CommunicationParts, CompositionParts,
+    Content, DocumentParts, Link, MatchParts, OperationParts, ProvenanceParts, ResourceParts, SearchParameterParts,
+    SectionParts, TableParts, TaskParts, code, parameter,
 };
 
 use crate::typed::{from_json, to_json};
@@ -133,8 +133,9 @@ fn a_message_and_a_task() {
 #[test]
 fn a_document() {
     let section = |title, text: &[&str], entries: &[&str]| SectionParts {
-        code: code("http://loinc.org", "8716-3"),
+        codes: vec![code("http://loinc.org", "8716-3")],
         title,
+        table: Some(TableParts { headings: vec!["What"], rows: vec![vec!["a < b & \u{1}c".to_owned()]] }),
         text: text.iter().map(|text| (*text).to_owned()).collect(),
         entries: entries.iter().map(|entry| (*entry).to_owned()).collect(),
     };
@@ -142,13 +143,21 @@ fn a_document() {
     let document = DocumentParts {
         id: "0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0".into(),
         timestamp: NOW,
+        profiles: &["http://example.org/bundle"],
         composition_id: "1c3151bd-1cbf-4d64-b04d-cd9187a4c6e0".into(),
         composition: CompositionParts {
             code: code("http://loinc.org", "60591-5"),
             title: "Patient summary",
+            profiles: &["http://example.org/composition"],
             subject: "Patient/1".into(),
             date: NOW,
-            text: "some & more",
+            text: &["some & more"],
+            author: AuthorParts {
+                id: "2c3151bd-1cbf-4d64-b04d-cd9187a4c6e0".into(),
+                address: "http://example.org",
+                name: "Concord",
+                version: "1",
+            },
             sections: vec![
                 section("Vital signs", &["one", "two < three"], &["Observation/1"]),
                 section("None", &["none"], &[]),
@@ -157,10 +166,14 @@ fn a_document() {
         entries: vec![("http://example.org/Patient/1".into(), value(patient))],
     };
     let told = sound(to_string(&build::document(document).unwrap()));
-    for part in [patient, "<p>one</p><p>two &lt; three</p>", "some &amp; more"] {
+    for part in [patient, "<p>one</p><p>two &lt; three</p>", "some &amp; more", "<td>a &lt; b &amp; c</td>"] {
         assert!(told.contains(part), "{part} in {told}");
     }
     assert_eq!(told.matches("emptyReason").count(), 1, "{told}");
+    assert_eq!(told.matches("2c3151bd-1cbf-4d64-b04d-cd9187a4c6e0").count(), 2, "the author and its entry: {told}");
+    let entries = vec![("http://example.org/Patient/1".into(), value(patient))];
+    let told = sound(to_string(&build::stored_document("0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", NOW, entries).unwrap()));
+    assert!(told.contains(patient) && told.contains("urn:uuid:0c3151bd"), "{told}");
 }
 
 #[test]

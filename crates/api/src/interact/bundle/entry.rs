@@ -172,12 +172,16 @@ fn content(
             Content::Resource(resource.ok_or_else(|| at(format!("the entry needs a resource of type {named}")))?)
         }
         Expected::Patch => {
-            let missing = || at(format!("a patch comes in a Binary with the contentType {}", media_type::JSON_PATCH));
+            let forms = media_type::PATCHES.join(", ");
+            let missing = || {
+                at(format!("a patch comes as Parameters, or as a Binary with data and one of the contentTypes {forms}"))
+            };
             let resource = resource.ok_or_else(missing)?;
-            let is_merge = media_type::is(resource.text("contentType").unwrap_or_default(), media_type::MERGE_PATCH);
-            let media = if is_merge { media_type::MERGE_PATCH } else { media_type::JSON_PATCH };
-            let body = binary(&resource, media, "a patch").map_err(at)?;
-            Content::Patch(patch::read_as(media, &body, &service.settings.limits)?)
+            let Some(media) = resource.text("contentType").map(media_type::bare) else {
+                return patch::of_resource(&resource, &service.settings.limits).map(Content::Patch);
+            };
+            let body = binary(&resource, &media, "a patch").map_err(at)?;
+            Content::Patch(patch::read_as(&media, &body, &service.settings.limits)?)
         }
         Expected::Input(_) => match resource.filter(|_| request.method == Method::Post) {
             Some(resource) => Content::Resource(resource),

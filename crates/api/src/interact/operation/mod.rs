@@ -5,8 +5,10 @@
 
 mod access_log;
 mod agreement;
+mod collect;
 mod connected_apps;
 mod correction_request;
+mod document;
 mod due_for_review;
 mod duplicates;
 mod evaluate;
@@ -109,6 +111,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     agreement::OPERATION,
     connected_apps::LIST,
     correction_request::OPERATION,
+    document::OPERATION,
     due_for_review::OPERATION,
     duplicates::OPERATION,
     connected_apps::END,
@@ -126,6 +129,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     verify::OPERATION,
     who_can_see::OPERATION,
 ];
+
+/// Whether what an operation of that name answers is a document, which is a page too.
+pub(crate) fn has_page(name: &str) -> bool {
+    [summary::OPERATION.name, document::OPERATION.name].contains(&name)
+}
 
 /// The operation of that name at a place.
 pub(crate) fn find(name: &str, target: &OperationTarget) -> Option<&'static Operation> {

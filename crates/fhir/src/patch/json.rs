@@ -1,30 +1,13 @@
-//! JSON Patch (RFC 6902) on resources (R4 "RESTful API", patch), and merge patch (RFC 7396).
-//!
-//! Written for our own [`Value`], because a patch must not touch a digit of a decimal that it does not name.
+//! JSON Patch (RFC 6902).
 
+use super::{MOST_COPIED, Mismatch, elements, require_few};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{self, Limits, Object, Value};
 use crate::value::decimal;
 
-/// The most operations that one patch may have.
-pub const MOST_OPERATIONS: usize = 1_000;
-
-/// The most values that the copies of one patch may make: a few lines could double a resource over and over.
-pub const MOST_COPIED: usize = 50_000;
-
-/// A patch, read.
+/// An operation of a JSON Patch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Patch(Content);
-
-#[derive(Clone, Debug, PartialEq)]
-enum Content {
-    Operations(Vec<Operation>),
-    /// Members that take the place of those of the same name; null takes them away.
-    Merge(Value<'static>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Operation {
+pub(super) struct Operation {
     path: Pointer,
     act: Act,
 }
@@ -46,97 +29,67 @@ struct Pointer {
     parts: Vec<String>,
 }
 
-/// Why a patch does not fit the resource.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Mismatch {
-    /// A `test` of the patch does not hold: the resource is not as the client thinks.
-    Test(Issue),
-    /// A place that an operation names is not there.
-    Place(Issue),
-}
-
-impl Patch {
-    /// Reads the body of a patch.
-    ///
-    /// # Errors
-    /// Every operation that is not one of RFC 6902, with its place in the patch.
-    pub fn read(body: &[u8], limits: &Limits) -> Result<Patch, Vec<Issue>> {
-        let value = json::parse(body, limits)?.into_owned();
-        let Value::Array(items) = value else {
-            return Err(vec![Issue::plain(IssueCode::Structure, "a JSON Patch is a list of operations (RFC 6902)")]);
-        };
-        if items.len() > MOST_OPERATIONS {
-            let text = format!("a patch may have at most {MOST_OPERATIONS} operations");
-            return Err(vec![Issue::plain(IssueCode::TooLong, text)]);
-        }
-        let (mut operations, mut issues) = (Vec::with_capacity(items.len()), Vec::new());
-        for (place, item) in items.iter().enumerate() {
-            match Operation::read(item) {
-                Ok(operation) => operations.push(operation),
-                Err(why) => issues.push(Issue::plain(IssueCode::Value, format!("operation {place}: {why}"))),
-            }
-        }
-        if issues.is_empty() { Ok(Patch(Content::Operations(operations))) } else { Err(issues) }
-    }
-
-    /// Reads the body of a merge patch.
-    ///
-    /// # Errors
-    /// When it is no object: it would take the place of the whole resource.
-    pub fn read_merge(body: &[u8], limits: &Limits) -> Result<Patch, Vec<Issue>> {
-        let value = json::parse(body, limits)?.into_owned();
-        match value.as_object() {
-            Some(_) => Ok(Patch(Content::Merge(value))),
-            None => Err(vec![Issue::plain(IssueCode::Structure, "a merge patch is an object (RFC 7396)")]),
-        }
-    }
-
-    /// The resource with all operations carried out, one after the other, or nothing.
-    ///
-    /// # Errors
-    /// The first operation that does not fit.
-    pub fn apply(&self, resource: Value<'static>) -> Result<Value<'static>, Mismatch> {
-        let (mut value, mut room) = (resource, MOST_COPIED);
-        let operations = match &self.0 {
-            Content::Operations(operations) => operations,
-            Content::Merge(patch) => {
-                merge(&mut value, patch);
-                return Ok(value);
-            }
-        };
-        for (place, operation) in operations.iter().enumerate() {
-            operation.apply(&mut value, &mut room).map_err(|failure| {
-                let text = format!("operation {place} at {:?}: {}", operation.path.text, failure.text());
-                match failure {
-                    Failure::Differs => Mismatch::Test(Issue::plain(IssueCode::Conflict, text)),
-                    Failure::Place(_) => Mismatch::Place(Issue::plain(IssueCode::Value, text)),
-                }
-            })?;
-        }
-        Ok(value)
-    }
-}
-
-/// Merges as RFC 7396 says in section 2: a list is replaced as a whole.
-fn merge(target: &mut Value<'static>, patch: &Value<'static>) {
-    let Some(members) = patch.as_object() else {
-        *target = patch.clone();
-        return;
+/// Reads the body of a JSON Patch.
+pub(super) fn read(body: &[u8], limits: &Limits) -> Result<Vec<Operation>, Vec<Issue>> {
+    let value = json::parse(body, limits)?.into_owned();
+    let Value::Array(items) = value else {
+        return Err(vec![Issue::plain(IssueCode::Structure, "a JSON Patch is a list of operations (RFC 6902)")]);
     };
-    if target.as_object().is_none() {
-        *target = Value::Object(Object::default());
+    require_few(items.len())?;
+    let (mut operations, mut issues) = (Vec::with_capacity(items.len()), Vec::new());
+    for (place, item) in items.iter().enumerate() {
+        match Operation::read(item) {
+            Ok(operation) => operations.push(operation),
+            Err(why) => issues.push(Issue::plain(IssueCode::Value, format!("operation {place}: {why}"))),
+        }
     }
-    let Some(object) = target.as_object_mut() else { return };
-    for (name, value) in &members.0 {
-        if *value == Value::Null {
-            object.remove(name);
-            continue;
-        }
-        if object.get(name).is_none() {
-            object.set(name.clone(), Value::Null);
-        }
-        if let Some(own) = object.get_mut(name) {
-            merge(own, value);
+    if issues.is_empty() { Ok(operations) } else { Err(issues) }
+}
+
+/// The resource with all operations carried out, one after the other, or nothing.
+pub(super) fn apply(
+    operations: &[Operation],
+    resource: Value<'static>,
+    limits: &Limits,
+) -> Result<Value<'static>, Mismatch> {
+    let (mut value, mut room) = (resource, Room { values: MOST_COPIED, bytes: limits.bytes });
+    for (place, operation) in operations.iter().enumerate() {
+        operation.apply(&mut value, &mut room).map_err(|failure| {
+            let text = format!("operation {place} at {:?}: {}", operation.path.text, failure.text());
+            match failure {
+                Failure::Differs => Mismatch::Test(Issue::plain(IssueCode::Conflict, text)),
+                Failure::Place(_) => Mismatch::place(text),
+            }
+        })?;
+    }
+    // FHIR has no empty list and no empty object: what has lost the last that it had is gone with it.
+    for emptied in operations.iter().filter_map(Operation::emptied) {
+        emptied.tidy(&mut value);
+    }
+    Ok(value)
+}
+
+/// What copies may still add.
+struct Room {
+    values: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Takes what a copy of a value needs.
+    fn take(&mut self, value: &Value<'_>) -> Option<()> {
+        self.values = self.values.checked_sub(1)?;
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| self.take(item)),
+            Value::Object(object) => object.0.iter().try_for_each(|(name, value)| {
+                self.bytes = self.bytes.checked_sub(name.len())?;
+                self.take(value)
+            }),
+            Value::String(text) | Value::Number(text) => {
+                self.bytes = self.bytes.checked_sub(text.len())?;
+                Some(())
+            }
+            Value::Null | Value::Bool(_) => Some(()),
         }
     }
 }
@@ -188,7 +141,16 @@ impl Operation {
         Ok(Operation { path, act })
     }
 
-    fn apply(&self, value: &mut Value<'static>, room: &mut usize) -> Result<(), Failure> {
+    /// What the operation takes something away from.
+    fn emptied(&self) -> Option<&Pointer> {
+        match &self.act {
+            Act::Remove => Some(&self.path),
+            Act::Move(from) => Some(from),
+            _ => None,
+        }
+    }
+
+    fn apply(&self, value: &mut Value<'static>, room: &mut Room) -> Result<(), Failure> {
         match &self.act {
             Act::Add(new) => self.path.add(value, new.clone()),
             Act::Remove => self.path.remove(value).map(|_| ()),
@@ -202,7 +164,7 @@ impl Operation {
             }
             Act::Copy(from) => {
                 let found = from.find(value)?;
-                *room = room.checked_sub(size(found)).ok_or(TOO_MUCH)?;
+                room.take(found).ok_or(TOO_MUCH)?;
                 let copy = found.clone();
                 self.path.add(value, copy)
             }
@@ -240,6 +202,9 @@ impl Pointer {
             *value = new;
             return Ok(());
         };
+        if last == "-" {
+            begin_list(value, before);
+        }
         match walk(value, before)? {
             Value::Object(object) => {
                 object.set(last.clone(), new);
@@ -254,6 +219,26 @@ impl Pointer {
         }
     }
 
+    /// Takes away what this led to something in, as far up as nothing is left in it.
+    fn tidy(&self, value: &mut Value<'static>) {
+        let mut parts = self.parts.as_slice();
+        while let Some((_, above)) = parts.split_last() {
+            let is_empty = match walk(value, above) {
+                Ok(Value::Array(items)) => items.is_empty(),
+                Ok(Value::Object(object)) => object.0.is_empty(),
+                _ => false,
+            };
+            if !is_empty || above.is_empty() {
+                return;
+            }
+            let emptied = Pointer { text: String::new(), parts: above.to_vec() };
+            if emptied.remove(value).is_err() {
+                return;
+            }
+            parts = above;
+        }
+    }
+
     fn remove(&self, value: &mut Value<'static>) -> Result<Value<'static>, Failure> {
         let (last, before) =
             self.parts.split_last().ok_or(Failure::Place("the whole resource cannot be taken away"))?;
@@ -265,6 +250,20 @@ impl Pointer {
             }
             _ => Err(NOT_THERE),
         }
+    }
+}
+
+/// Makes the list that parts lead to, where it is missing and the element is one: whoever adds to its end need not know
+/// whether there is anything in it.
+fn begin_list(value: &mut Value<'static>, parts: &[String]) {
+    let Some((member, before)) = parts.split_last() else { return };
+    if !elements::is_list(value, before.iter().map(String::as_str), member) {
+        return;
+    }
+    if let Ok(Value::Object(object)) = walk(value, before)
+        && object.get(member).is_none()
+    {
+        object.set(member.clone(), Value::Array(Vec::new()));
     }
 }
 
@@ -294,15 +293,6 @@ fn equal(one: &Value<'_>, other: &Value<'_>) -> bool {
     }
 }
 
-/// How many values there are in it, with itself.
-fn size(value: &Value<'_>) -> usize {
-    match value {
-        Value::Array(items) => items.iter().map(size).sum::<usize>().saturating_add(1),
-        Value::Object(object) => object.0.iter().map(|(_, value)| size(value)).sum::<usize>().saturating_add(1),
-        _ => 1,
-    }
-}
-
 /// A place below `end`, written as RFC 6901 says: without zeros before it.
 fn index(part: &str, end: usize) -> Result<usize, Failure> {
     let plain = part == "0" || !part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -328,6 +318,7 @@ fn unescaped(part: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Patch;
     use super::*;
 
     fn patched(resource: &str, patch: &str) -> Result<String, String> {
@@ -337,7 +328,7 @@ mod tests {
         match patch.apply(resource) {
             Ok(value) => Ok(json::to_string(&value)),
             Err(Mismatch::Test(issue)) => Err(format!("test: {}", issue.text)),
-            Err(Mismatch::Place(issue)) => Err(issue.text),
+            Err(Mismatch::Place(issues)) => Err(issues[0].text.clone()),
         }
     }
 
@@ -350,7 +341,7 @@ mod tests {
             (r#"{"a":["x","y"]}"#, r#"[{"op":"remove","path":"/a/0"}]"#, r#"{"a":["y"]}"#),
             (r#"{"a":1,"b":2}"#, r#"[{"op":"remove","path":"/a"}]"#, r#"{"b":2}"#),
             (r#"{"a":1e2,"b":1}"#, r#"[{"op":"replace","path":"/b","value":2.50}]"#, r#"{"a":1e2,"b":2.50}"#),
-            (r#"{"a":{"x":1},"b":{}}"#, r#"[{"op":"move","from":"/a/x","path":"/b/y"}]"#, r#"{"a":{},"b":{"y":1}}"#),
+            (r#"{"a":{"x":1},"b":{}}"#, r#"[{"op":"move","from":"/a/x","path":"/b/y"}]"#, r#"{"b":{"y":1}}"#),
             (r#"{"a":[1,2,3]}"#, r#"[{"op":"move","from":"/a/0","path":"/a/2"}]"#, r#"{"a":[2,3,1]}"#),
             (r#"{"a":[1]}"#, r#"[{"op":"copy","from":"/a/0","path":"/b"}]"#, r#"{"a":[1],"b":1}"#),
             (
@@ -372,37 +363,56 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_does_what_the_rfc_says() {
-        let limits = Limits::default();
-        let parsed = |text: &str| json::parse(text.as_bytes(), &limits).expect("JSON").into_owned();
-        // RFC 7396, appendix A, as far as both are objects; and a digit that is not named stays.
-        for (resource, patch, wanted) in [
-            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
-            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
-            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
-            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
-            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
-            (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
-            (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
-            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
-            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
-            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
-            (r#"{"a":1.10,"b":"x"}"#, r#"{"b":"y"}"#, r#"{"a":1.10,"b":"y"}"#),
-        ] {
-            let patch = Patch::read_merge(patch.as_bytes(), &limits).expect("a patch");
-            assert_eq!(patch.apply(parsed(resource)).map(|value| json::to_string(&value)), Ok(wanted.to_owned()));
-        }
-        for wrong in ["[]", "null", "1", "\"a\"", "{"] {
-            Patch::read_merge(wrong.as_bytes(), &limits).expect_err(wrong);
-        }
-    }
-
-    #[test]
     fn copies_of_copies_come_to_an_end() {
         let double = r#"{"op":"copy","from":"/a","path":"/a/-"}"#;
         let patch = format!("[{}]", [double; 100].join(","));
         let told = patched(r#"{"a":[1]}"#, &patch).expect_err("a problem");
         assert!(told.contains("too large"), "{told}");
+    }
+
+    #[test]
+    fn copies_of_long_texts_come_to_an_end() {
+        let copy = r#"{"op":"copy","from":"/a/0","path":"/a/-"}"#;
+        let patch = format!("[{}]", [copy; 100].join(","));
+        let limits = Limits { bytes: 10_000, ..Limits::default() };
+        let resource = Value::object([("a", Value::Array(vec![Value::string("x".repeat(1_000))]))]);
+        let patch = Patch::read(patch.as_bytes(), &limits).expect("a patch");
+        let told = patch.apply(resource).expect_err("a problem");
+        assert!(matches!(&told, Mismatch::Place(issues) if issues[0].text.starts_with("operation 10 ")), "{told:?}");
+    }
+
+    #[test]
+    fn lists_begin_with_what_is_added_to_their_end_and_end_with_what_is_taken_away() {
+        let own =
+            r#"{"resourceType":"Patient","name":[{"given":["A"]}],"contained":[{"resourceType":"Goal","id":"g"}]}"#;
+        for (patch, wanted) in [
+            (r#"[{"op":"add","path":"/address/-","value":{"text":"x"}}]"#, r#""address":[{"text":"x"}]"#),
+            (r#"[{"op":"add","path":"/name/0/suffix/-","value":"x"}]"#, r#"{"given":["A"],"suffix":["x"]}"#),
+            (r#"[{"op":"add","path":"/contained/0/note/-","value":{"text":"x"}}]"#, r#""note":[{"text":"x"}]"#),
+            (r#"[{"op":"add","path":"/_birthDate/extension/-","value":{}}]"#, "there is nothing"),
+            (r#"[{"op":"add","path":"/gender/-","value":"x"}]"#, "there is nothing"),
+            (r#"[{"op":"add","path":"/colour/-","value":"x"}]"#, "there is nothing"),
+            (r#"[{"op":"add","path":"/address/0","value":{"text":"x"}}]"#, "there is nothing"),
+            (r#"[{"op":"remove","path":"/address/-"}]"#, "there is nothing"),
+            (r#"[{"op":"remove","path":"/name/-"}]"#, "a place in a list is a number"),
+            (r#"[{"op":"remove","path":"/name/0/given/0"}]"#, r#"{"resourceType":"Patient","contained":"#),
+            (
+                r#"[{"op":"remove","path":"/name/0/given/0"},{"op":"add","path":"/name/0/given/0","value":"B"}]"#,
+                r#""name":[{"given":["B"]}]"#,
+            ),
+            (r#"[{"op":"move","from":"/name/0","path":"/name/0"}]"#, r#""name":[{"given":["A"]}]"#),
+        ] {
+            let found = patched(own, patch).unwrap_or_else(|told| told);
+            assert!(found.contains(wanted), "{patch}: {found}");
+        }
+        for number in ["1.0", "1.00", "1e0", "10e-1", "0.1e1"] {
+            let test = format!(r#"[{{"op":"test","path":"/a","value":{number}}}]"#);
+            patched(r#"{"a":1}"#, &test).expect(number);
+        }
+        for index in ["00", "+0", "-0", "0.0", " 0", "1e0", ""] {
+            let remove = format!(r#"[{{"op":"remove","path":"/a/{index}"}}]"#);
+            assert!(patched(r#"{"a":[1]}"#, &remove).expect_err(index).contains("a place in a list"), "{index}");
+        }
     }
 
     #[test]
