@@ -15,7 +15,7 @@ use crate::auth::Verifier;
 use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::describe::{capability, openapi, sign_in as describe_sign_in, smart};
+use crate::describe::{capability, sign_in as describe_sign_in, smart};
 use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server};
 use crate::interact::Service;
 use crate::interact::audit::chain;
@@ -95,6 +95,7 @@ pub(super) fn answering(
         App::new()
             .app_data(server.clone())
             .wrap(cors(&origins, server.sign_in.clone()))
+            .wrap(from_fn(http::readable))
             .wrap(Compress::default())
             .wrap(from_fn(http::traced))
             .wrap(from_fn(http::mannered))
@@ -288,7 +289,6 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         verifier: Arc::new(verifier),
         clock_limit: Duration::from_secs(config.clock_limit_seconds.into()),
         metrics: Arc::new(metrics),
-        openapi: openapi::document()?,
     })
 }
 
