@@ -9,12 +9,14 @@
 
 mod access_log;
 mod advance_statements;
+mod any_case;
 mod apps;
 mod arrivals;
 mod audit;
 mod authorship;
 mod backup;
 mod batches;
+mod browsers;
 mod bounds;
 mod bundles;
 mod chained_search;
@@ -32,6 +34,7 @@ mod durability;
 mod emergency;
 mod errors;
 mod every_type;
+mod example_app;
 mod existence;
 mod existence_doors;
 mod explained;

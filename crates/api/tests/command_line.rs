@@ -67,6 +67,8 @@ fn bad_settings_are_named() {
         (&[("CONCORD_MAX_BODY_BYTES", "1")], "max_body_bytes"),
         (&[("CONCORD_DEVELOPMENT_ISSUER", "perhaps")], "development_issuer"),
         (&[("CONCORD_CONFIG", "missing.toml")], "missing.toml"),
+        (&[("CONCORD_PUBLIC_URL", "https://phr.example.org/fhir")], "without /fhir"),
+        (&[("CONCORD_PUBLIC_URL", "https://phr.example.org/fhir/")], "without /fhir"),
     ] {
         let told = failed(&concord(&folder.0, &["migrate"], settings));
         assert!(told.to_lowercase().contains(wanted), "{settings:?}: {told}");
@@ -86,6 +88,13 @@ fn an_address_that_is_taken_is_named() {
     let output = concord(&folder.0, &["serve"], &[("CONCORD_LISTEN", &address), ("CONCORD_LOG_LEVEL", "error")]);
     let told = failed(&output);
     assert!(told.starts_with("listen: ") && told.contains(&address), "{told}");
+}
+
+#[test]
+fn an_ephemeral_server_that_others_could_reach_does_not_start() {
+    let folder = Folder::new();
+    let told = failed(&concord(&folder.0, &["serve", "--ephemeral"], &[("CONCORD_LISTEN", "0.0.0.0:0")]));
+    assert!(told.contains("from this machine only"), "{told}");
 }
 
 /// What `serve --check` says where the server would not start: one line that says what to do.

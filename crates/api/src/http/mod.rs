@@ -118,7 +118,7 @@ pub fn routes(config: &mut ServiceConfig, sign_in: Option<&SignIn>, ephemeral: b
         .service(only("/").route(web::get().to(front::page)).route(web::head().to(front::page)))
         .service(only(page::STYLE).route(web::get().to(page::style)).route(web::head().to(page::style)))
         .service(web::redirect("/docs", "/docs/"))
-        .service(web::resource("/docs/{_:.*}").guard(guard::Options()).to(system::read_only))
+        .service(only("/docs/{_:.*}").guard(guard::Not(guard::Any(guard::Get()).or(guard::Head()))))
         .service(
             utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")),
         )

@@ -178,8 +178,3 @@ pub(super) fn options(allow: &str) -> HttpResponse {
     let allow = if allow.is_empty() { "OPTIONS".to_owned() } else { format!("{allow}, OPTIONS") };
     HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish()
 }
-
-/// The same at an address that is only read.
-pub(super) async fn read_only() -> HttpResponse {
-    options("GET, HEAD")
-}
