@@ -69,6 +69,10 @@ done <fixtures/tokens.tsv
 
 cat <<EOF
 
+==> the first thing to see, in a browser
+
+$base/example/    an app that lets itself in as any app does (pick Amina), and draws her blood pressure
+
 ==> three things to try in another terminal, in this folder
 
 curl -s $base/fhir/Observation?patient=amina\&code=85354-9\&_count=3\&_pretty=true -H "Authorization: Bearer \$(cat $run/tokens/amina)"
@@ -78,6 +82,6 @@ curl -s $base/fhir/Observation -H "Authorization: Bearer \$(cat $run/tokens/amin
 curl -s $base/fhir/AuditEvent?patient=amina\&_pretty=true -H "Authorization: Bearer \$(cat $run/tokens/amina)"
 
 Let an app in as anybody: docs/APPS.md (client example-app)    Apps that are let in: $base/apps
-API description: $base/docs    Stop: Ctrl-C    Start again from nothing: make run FRESH=1
+What is where: $base/    API description: $base/docs    Stop: Ctrl-C    Start again from nothing: make run FRESH=1
 EOF
 wait "$server"

@@ -35,7 +35,9 @@ async fn the_first_page_leads_everywhere(concord: &Concord) {
     is_page(&page);
     assert!(page.text().contains("<strong>Ready.</strong>"), "{page}");
     let found = links(&page);
-    for wanted in ["/docs/", "/fhir/metadata", "/openapi.json", "/apps", "/example/", "/fhir/.well-known/smart-configuration"] {
+    for wanted in
+        ["/docs/", "/fhir/metadata", "/openapi.json", "/apps", "/example/", "/fhir/.well-known/smart-configuration"]
+    {
         assert!(found.iter().any(|link| link == wanted), "{wanted}: {found:?}");
     }
     assert!(page.text().contains("WALKTHROUGH.md"), "{page}");
@@ -105,7 +107,9 @@ async fn an_error_in_a_browser_is_a_page(concord: &Concord) {
             let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;");
             assert!(page.text().contains(&text.replace('"', "&quot;")), "{text}: {page}");
         }
-        for program in ["application/fhir+json", "*/*", "application/json, text/plain, */*", "text/html, application/fhir+json"] {
+        for program in
+            ["application/fhir+json", "*/*", "application/json, text/plain, */*", "text/html, application/fhir+json"]
+        {
             let answer = app.get(place).header("accept", program).await.expect(outcome.status);
             assert!(answer.header("content-type").starts_with("application/fhir+json"), "{program}: {answer}");
         }
@@ -115,7 +119,8 @@ async fn an_error_in_a_browser_is_a_page(concord: &Concord) {
         let id = page.header("x-request-id").to_owned();
         page.text().replace(&id, "")
     };
-    let (hidden, absent) = (as_browser(&callum, "Patient/amina").await, as_browser(&callum, "Patient/no-such-id").await);
+    let (hidden, absent) =
+        (as_browser(&callum, "Patient/amina").await, as_browser(&callum, "Patient/no-such-id").await);
     assert_eq!(plain(&hidden), plain(&absent));
     // What is found is no page: a browser gets what it got.
     let found = as_browser(&amina, "Patient/amina").await.expect(200);
@@ -174,7 +179,8 @@ fn a_page_that_may_not_call_is_told_what_to_do() {
         let nobody = concord.nobody();
         let ask = |origin: &'static str, method: &'static str| {
             let ask = nobody.ask(Method::OPTIONS, "/fhir/Observation").header("origin", origin);
-            ask.header("access-control-request-method", method).header("access-control-request-headers", "authorization")
+            ask.header("access-control-request-method", method)
+                .header("access-control-request-headers", "authorization")
         };
         let let_in = ask("https://app.example", "POST").await.expect(200);
         assert_eq!(let_in.header("access-control-allow-origin"), "https://app.example");

@@ -120,7 +120,10 @@ async fn every_example_works(concord: &Concord) {
         let body = match text("media") {
             "application/x-www-form-urlencoded" => {
                 let pairs = example["value"].as_object().expect("a form").iter();
-                pairs.map(|(name, value)| format!("{name}={}", value.as_str().expect("a text"))).collect::<Vec<_>>().join("&")
+                pairs
+                    .map(|(name, value)| format!("{name}={}", value.as_str().expect("a text")))
+                    .collect::<Vec<_>>()
+                    .join("&")
             }
             _ => example["value"].to_string(),
         };

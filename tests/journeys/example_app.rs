@@ -46,7 +46,8 @@ async fn the_example_app_lets_itself_in_and_gets_what_it_draws(concord: &Concord
 
     // What the script does, with what stands in it.
     let script = script.text();
-    let (client, scope, search) = (constant(&script, "CLIENT"), constant(&script, "SCOPE"), constant(&script, "SEARCH"));
+    let (client, scope, search) =
+        (constant(&script, "CLIENT"), constant(&script, "SCOPE"), constant(&script, "SEARCH"));
     let found = nobody.get("/fhir/.well-known/smart-configuration").await.expect(200).json();
     assert_eq!(found["authorization_endpoint"], format!("{ISSUER}/oauth/authorize"));
     let here = format!("{ISSUER}/example/");

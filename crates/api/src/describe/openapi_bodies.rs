@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::openapi_schemas::{self, primitive, reference};
+use super::openapi_schemas::{self, primitive, reference, set};
 use super::openapi_types;
 
 const COMPONENTS: &str = include_str!("openapi_parts/components.json");
@@ -27,7 +27,9 @@ pub(super) fn add(document: &mut Value) -> Result<(), String> {
     };
     extend(&mut document["paths"], parsed(SIGN_IN)?);
     let mut components = parsed(COMPONENTS)?;
-    extend(&mut components["schemas"], Value::Object(openapi_schemas::of_types(openapi_types::types())));
+    for (name, schema) in openapi_schemas::of_types(openapi_types::types()) {
+        set(&mut components, &["schemas", &name], schema);
+    }
     extend(&mut document["components"], components);
     Ok(())
 }
@@ -51,8 +53,8 @@ pub(super) fn complete(document: &mut Value) -> Result<(), String> {
             }
             for example in examples.iter().filter(|one| one["method"] == *method && names(one, path)) {
                 let shown = json!({ "summary": example["summary"], "value": example["value"] });
-                let place = &mut operation["requestBody"]["content"][example["media"].as_str().unwrap_or_default()];
-                place["examples"][example["name"].as_str().unwrap_or_default()] = shown;
+                let text = |name: &str| example.get(name).and_then(Value::as_str).unwrap_or_default();
+                set(operation, &["requestBody", "content", text("media"), "examples", text("name")], shown);
             }
         }
     }
@@ -115,9 +117,8 @@ fn bodies(path: &str, operation: &mut Value) {
         _ => reference("Resource"),
     };
     for (media, body) in content.iter_mut() {
-        let is_of_type = body["schema"]["$ref"].is_string();
-        if !is_of_type {
-            body["schema"] = of(media);
+        if body.pointer("/schema/$ref").is_none() {
+            set(body, &["schema"], of(media));
         }
     }
     if content.contains_key(FHIR) {
@@ -128,13 +129,10 @@ fn bodies(path: &str, operation: &mut Value) {
 /// Schemas of what is answered, and of refusals, of which any may come.
 fn responses(path: &str, method: &str, operation: &mut Value) {
     let is_open = operation["security"].is_array();
-    let answered = if path == "/fhir" || path.contains("_history") && !path.ends_with("{version}") || path.contains("_search") {
-        reference("BundleOfResources")
-    } else if method == "get" && (path.ends_with("/{type}") || is_type(path)) {
-        reference("BundleOfResources")
-    } else {
-        reference("Resource")
-    };
+    let of_versions = path.contains("_history") && !path.ends_with("{version}");
+    let of_matches = path.contains("_search") || method == "get" && (path.ends_with("/{type}") || is_type(path));
+    let answered =
+        reference(if path == "/fhir" || of_versions || of_matches { "BundleOfResources" } else { "Resource" });
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for (status, response) in responses.iter_mut() {
         if status.starts_with(['4', '5']) {
@@ -145,11 +143,11 @@ fn responses(path: &str, method: &str, operation: &mut Value) {
         if !has_body || path.ends_with("smart-configuration") {
             continue;
         }
-        let schema = match &response["content"][FHIR]["schema"] {
-            Value::Object(own) if own.contains_key("$ref") => Value::Object(own.clone()),
-            _ => answered.clone(),
-        };
+        let own =
+            response.pointer("/content/application~1fhir+json/schema").filter(|schema| schema.get("$ref").is_some());
+        let schema = own.unwrap_or(&answered).clone();
         let mut content = Map::new();
+        content.extend(response.pointer("/content/*~1*").map(|any| ("*/*".to_owned(), any.clone())));
         content.insert(FHIR.to_owned(), json!({ "schema": schema }));
         content.insert(FHIR_XML.to_owned(), json!({ "schema": { "type": "string" } }));
         if path == "/fhir/metadata" {

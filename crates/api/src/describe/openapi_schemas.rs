@@ -12,6 +12,20 @@ pub(super) fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
+/// Puts a value where the names lead to, through objects that are made where there are none.
+pub(super) fn set(value: &mut Value, names: &[&str], new: Value) {
+    let [first, rest @ ..] = names else {
+        *value = new;
+        return;
+    };
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    if let Some(members) = value.as_object_mut() {
+        set(members.entry(*first).or_insert(Value::Null), rest, new);
+    }
+}
+
 /// The schemas of these types, with those of everything that is in them, by their names.
 pub(super) fn of_types(types: impl Iterator<Item = ResourceType>) -> Map<String, Value> {
     let schema = schema::r4();
@@ -45,11 +59,10 @@ fn of_shape(schema: &Schema, shape: &Shape) -> Value {
             required.push(element.name.to_string());
         }
     }
-    let mut made = json!({ "type": "object", "properties": properties });
-    if !required.is_empty() {
-        made["required"] = json!(required);
+    match required.is_empty() {
+        true => json!({ "type": "object", "properties": properties }),
+        false => json!({ "type": "object", "properties": properties, "required": required }),
     }
-    made
 }
 
 /// The name under which an element of that type stands in JSON.
@@ -89,9 +102,7 @@ pub(super) fn primitive(name: &str) -> Value {
         "id" => reference("Id"),
         "code" => text(r"^[^\s]+(\s[^\s]+)*$"),
         "date" => text(r"^[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?$"),
-        "dateTime" => text(
-            r"^[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01])(T.+(Z|[+-][0-9]{2}:[0-9]{2}))?)?)?$",
-        ),
+        "dateTime" => text(r"^[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01])(T.+(Z|[+-][0-9]{2}:[0-9]{2}))?)?)?$"),
         "instant" => text(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T.+(Z|[+-][0-9]{2}:[0-9]{2})$"),
         "time" => text(r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?$"),
         _ => json!({ "type": "string", "minLength": 1 }),

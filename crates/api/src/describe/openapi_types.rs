@@ -4,7 +4,7 @@
 use concord_fhir::registry::{ResourceType, parameters};
 use serde_json::{Value, json};
 
-use super::openapi_schemas::reference;
+use super::openapi_schemas::{reference, set};
 use crate::interact::hooks::table::HOOKS;
 use crate::interact::is_event;
 
@@ -19,20 +19,32 @@ const CHANGES: [&str; 3] = ["put", "patch", "delete"];
 
 /// The types that have paths of their own.
 pub(super) fn types() -> impl Iterator<Item = ResourceType> {
-    TYPES.lines().filter(|line| !line.starts_with('#')).filter_map(ResourceType::parse)
+    rows().map(|(one, _)| one)
+}
+
+/// The same, each with whether it is sent as what it holds.
+fn rows() -> impl Iterator<Item = (ResourceType, bool)> {
+    let lines = TYPES.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| {
+        let name = line.strip_suffix(" content");
+        Some((ResourceType::parse(name.unwrap_or(line))?, name.is_some()))
+    })
 }
 
 /// Adds them to a document that has the paths of all types.
 pub(super) fn add(document: &mut Value) {
-    for one in types() {
+    for (one, is_content) in rows() {
         for path in PATHS {
-            let mut item = document["paths"][path].clone();
+            let mut item = document.get("paths").and_then(|paths| paths.get(path)).cloned().unwrap_or_default();
             let Some(methods) = item.as_object_mut() else { continue };
             methods.retain(|method, _| !HOOKS.of(one).is_append_only || !CHANGES.contains(&method.as_str()));
             for operation in methods.values_mut() {
                 of_type(operation, one);
+                if is_content && operation["operationId"] == format!("read{one}") {
+                    set(operation, &["responses", "200", "content", "*/*"], json!({ "schema": {} }));
+                }
             }
-            document["paths"][path.replace("{type}", one.name())] = item;
+            set(document, &["paths", &path.replace("{type}", one.name())], item);
         }
     }
 }
@@ -40,9 +52,10 @@ pub(super) fn add(document: &mut Value) {
 /// Makes the description of an interaction that of one type's.
 fn of_type(operation: &mut Value, one: ResourceType) {
     let interaction = operation["operationId"].as_str().unwrap_or_default().to_owned();
-    operation["operationId"] = json!(format!("{interaction}{one}"));
-    operation["summary"] = json!(format!("{} ({one})", operation["summary"].as_str().unwrap_or_default()));
-    operation["tags"] = json!([one.name()]);
+    let summary = format!("{} ({one})", operation["summary"].as_str().unwrap_or_default());
+    set(operation, &["operationId"], json!(format!("{interaction}{one}")));
+    set(operation, &["summary"], json!(summary));
+    set(operation, &["tags"], json!([one.name()]));
     if let Some(described) = operation.get_mut("parameters").and_then(Value::as_array_mut) {
         described.retain(|parameter| parameter["name"] != "type" && parameter["name"] != "patient");
     }
@@ -57,10 +70,10 @@ fn of_type(operation: &mut Value, one: ResourceType) {
         responses.retain(|status, _| status.starts_with(['2', '3']) || status == "401");
     }
     if let Some(content) = operation.pointer_mut("/requestBody/content/application~1fhir+json") {
-        content["schema"] = reference(one.name());
+        set(content, &["schema"], reference(one.name()));
     }
     if interaction == "read" {
-        operation["responses"]["200"]["content"]["application/fhir+json"]["schema"] = reference(one.name());
+        set(operation, &["responses", "200", "content", "application/fhir+json", "schema"], reference(one.name()));
     }
 }
 

@@ -16,16 +16,17 @@ use crate::error::ApiError;
 pub(super) fn response(statement: &str) -> Result<HttpResponse, ApiError> {
     let statement: Value = serde_json::from_str(statement)
         .map_err(|error| ApiError::Internal(format!("the statement cannot be read: {error}")))?;
-    let rest = &statement["rest"][0];
+    let said = |pointer: &str| statement.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let rest = statement.pointer("/rest/0").unwrap_or(&Value::Null);
     let resources = list(&rest["resource"]);
     let body = Html::of("<h1>What this server can do</h1><p>The CapabilityStatement of <strong>")
-        .text(text(&statement["implementation"]["url"]))
+        .text(said("/implementation/url"))
         .then("</strong>: FHIR ")
-        .text(text(&statement["fhirVersion"]))
+        .text(said("/fhirVersion"))
         .then(", Concord ")
-        .text(text(&statement["software"]["version"]))
+        .text(said("/software/version"))
         .then(". Programs get it in JSON or XML. <a href=\"?_format=json&amp;_pretty=true\">As JSON</a></p><p>")
-        .text(text(&rest["security"]["description"]))
+        .text(said("/rest/0/security/description"))
         .then("</p>")
         .add(&called("On all of it", rest))
         .then("<h2>Types of resources</h2>")

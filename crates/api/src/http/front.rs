@@ -27,7 +27,8 @@ const SMART: Link = Link {
     about: "SMART App Launch 2.2",
 };
 
-const SIGN_IN: Link = Link { to: "/apps", name: "Sign in", about: "to see which apps are connected, and to end what they may do" };
+const SIGN_IN: Link =
+    Link { to: "/apps", name: "Sign in", about: "to see which apps are connected, and to end what they may do" };
 
 const EXAMPLE: Link = Link {
     to: example::PLACE,
@@ -40,14 +41,15 @@ pub(super) async fn page(server: Data<Server>) -> HttpResponse {
     let missing = system::missing(&server).await;
     let people = server.sign_in.as_ref().filter(|sign_in| sign_in.has_provider());
     let is_for_development = people.is_some_and(|sign_in| sign_in.is_for_development());
-    let mut body = Html::of("<h1>Concord</h1><p>A FHIR R4 server for personal health records. Patients are authors of their own \
-        record and say who sees what of it; professionals read and add to it; everybody can see who has looked.</p>")
-        .add(&standing(missing));
+    let mut body = Html::of(
+        "<h1>Concord</h1><p>A FHIR R4 server for personal health records. Patients are authors of their own \
+        record and say who sees what of it; professionals read and add to it; everybody can see who has looked.</p>",
+    )
+    .add(&standing(missing));
     if is_for_development {
-        body = body.then("<p class=\"error\">This server is for development: everybody can be anybody.</p>").add(&links(
-            "See it work",
-            &[EXAMPLE],
-        ));
+        body = body
+            .then("<p class=\"error\">This server is for development: everybody can be anybody.</p>")
+            .add(&links("See it work", &[EXAMPLE]));
     }
     if people.is_some() {
         body = body.add(&links("For people", &[SIGN_IN]));
@@ -79,9 +81,10 @@ fn links(heading: &str, links: &[Link]) -> Html {
         "" => Html::default(),
         heading => Html::of("<h2>").text(heading).then("</h2>"),
     };
-    html.then("<ul>").each(links, |html, link| {
-        let html = html.then("<li><a href=\"").text(link.to).then("\">").text(link.name);
-        html.then("</a>: ").text(link.about).then("</li>")
-    })
-    .then("</ul>")
+    html.then("<ul>")
+        .each(links, |html, link| {
+            let html = html.then("<li><a href=\"").text(link.to).then("\">").text(link.name);
+            html.then("</a>: ").text(link.about).then("</li>")
+        })
+        .then("</ul>")
 }

@@ -135,7 +135,11 @@ const TOKEN_PARAMETERS: &str = "there is no such parameter; there are patient, f
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(super::only_by("/fhir/$reset", "POST").route(web::post().to(reset)))
-        .service(super::only_by("/fhir/$clock", "GET, POST").route(web::get().to(tell_clock)).route(web::post().to(move_clock)))
+        .service(
+            super::only_by("/fhir/$clock", "GET, POST")
+                .route(web::get().to(tell_clock))
+                .route(web::post().to(move_clock)),
+        )
         .service(super::only_by("/fhir/$token", "POST").route(web::post().to(token)));
 }
 

@@ -25,7 +25,8 @@ pub(super) fn is_for_people(request: &HttpRequest) -> bool {
     let Some(accept) = text(request.headers(), &header::ACCEPT).filter(|accept| accept.contains("text/html")) else {
         return false;
     };
-    let names_form = || url::form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "_format");
+    let names_form =
+        || url::form_urlencoded::parse(request.query_string().as_bytes()).any(|(name, _)| name == "_format");
     likes_pages(accept) && !names_form()
 }
 
@@ -72,7 +73,8 @@ fn not_let_in<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<E
     let why = answered.into_body().try_into_bytes().ok();
     let why = why.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
     let text = if why.starts_with("Origin") {
-        let origin: String = text(request.headers(), &header::ORIGIN).unwrap_or_default().chars().take(LONGEST_ORIGIN).collect();
+        let origin: String =
+            text(request.headers(), &header::ORIGIN).unwrap_or_default().chars().take(LONGEST_ORIGIN).collect();
         format!(
             "pages of {origin} may not call this server: whoever runs it lets them in by naming that origin in the setting \
              cors_origins, or an address of it in the redirect_uris of a registered client"
@@ -142,7 +144,9 @@ mod tests {
 
     #[test]
     fn only_who_likes_pages_best_gets_one() {
-        for browser in ["text/html", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "TEXT/HTML;q=0.3, */*"] {
+        for browser in
+            ["text/html", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "TEXT/HTML;q=0.3, */*"]
+        {
             assert!(likes_pages(browser), "{browser}");
         }
         for program in [

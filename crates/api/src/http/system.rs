@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
-use actix_web::http::{Method, StatusCode};
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header as _};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 

@@ -12,7 +12,9 @@ use crate::terminology::Code;
 /// The rows of a value that is searched as a token, those of its texts and of its type.
 pub(crate) fn rows(leaf: &Leaf, value: &Value<'_>, rows: &mut Vec<Entry>) {
     plain_rows(leaf.parameter, leaf.data_type, value, rows);
-    rows.extend(plain_text(leaf.data_type, value).and_then(|(text, system)| in_lower_case(leaf.any_case, text, system)));
+    rows.extend(
+        plain_text(leaf.data_type, value).and_then(|(text, system)| in_lower_case(leaf.any_case, text, system)),
+    );
     match leaf.data_type {
         DataType::CodeableConcept => {
             text_rows(leaf, value.text("text"), rows);

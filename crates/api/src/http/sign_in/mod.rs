@@ -50,12 +50,22 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
     }
     config
         .service(
-            only_by("/oauth/authorize", "GET, POST").route(web::get().to(authorize::by_get)).route(web::post().to(authorize::by_post)),
+            only_by("/oauth/authorize", "GET, POST")
+                .route(web::get().to(authorize::by_get))
+                .route(web::post().to(authorize::by_post)),
         )
-        .service(only_by("/oauth/userinfo", "GET, POST").route(web::get().to(userinfo::serve)).route(web::post().to(userinfo::serve)))
+        .service(
+            only_by("/oauth/userinfo", "GET, POST")
+                .route(web::get().to(userinfo::serve))
+                .route(web::post().to(userinfo::serve)),
+        )
         .service(only_by("/oauth/launch", "POST").route(web::post().to(launch::serve)))
         .service(only_by("/.well-known/openid-configuration", "GET").route(web::get().to(well_known::openid)))
-        .service(only_by("/sign-in", "GET, POST").route(web::get().to(provider::page)).route(web::post().to(provider::sign_in_as)))
+        .service(
+            only_by("/sign-in", "GET, POST")
+                .route(web::get().to(provider::page))
+                .route(web::post().to(provider::sign_in_as)),
+        )
         .service(only_by("/sign-in/with", "POST").route(web::post().to(federation::send)))
         .service(only_by("/sign-in/return", "GET").route(web::get().to(federation::come_back)))
         .service(only_by("/sign-in/decision", "POST").route(web::post().to(authorize::decide)))

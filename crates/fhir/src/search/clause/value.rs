@@ -248,7 +248,11 @@ impl Clause<'_> {
             match (self.in_any_case(alternative)?, self.test(alternative)?) {
                 (Some(both), _) => {
                     has_case = true;
-                    both.into_iter().for_each(|one| if !tests.contains(&one) { tests.push(one) });
+                    both.into_iter().for_each(|one| {
+                        if !tests.contains(&one) {
+                            tests.push(one)
+                        }
+                    });
                 }
                 (None, Test::Either(more)) => tests.extend(more.iter().cloned()),
                 (None, one) => tests.push(one),

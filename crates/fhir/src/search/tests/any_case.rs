@@ -62,7 +62,9 @@ fn every_plain_text_is_found_in_any_case() {
                 assert!(!found(&rows, ":identifier", "urn:s|abc-é1"), "a system is an address, in which case matters");
                 tried += 1;
             }
-            for path in parameter.paths.iter().filter(|path| parameter.is_of_plain_texts() && path.data_type.is_plain_text()) {
+            for path in
+                parameter.paths.iter().filter(|path| parameter.is_of_plain_texts() && path.data_type.is_plain_text())
+            {
                 let rows = match path.data_type {
                     DataType::String => rows(parameter, path.data_type, &Value::string("AbC-É1")),
                     _ => rows(parameter, path.data_type, &identifier),
