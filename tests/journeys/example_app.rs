@@ -108,6 +108,7 @@ async fn the_example_app_lets_itself_in_and_gets_what_it_draws(concord: &Concord
 }
 
 /// What the script makes of readings, where Node is there to run it; it says so where not.
+#[expect(clippy::print_stdout, reason = "whoever runs the tests is to know what was not tried")]
 fn drawn(script: &str, readings: &[Value]) -> Option<Value> {
     let (_, rest) = script.split_once("const label = ").expect("where readings are read");
     let (own, _) = rest.split_once("const day = ").expect("where they are drawn");

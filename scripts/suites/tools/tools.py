@@ -89,7 +89,7 @@ def sekmet():
     reports = RUN / "testscripts"
     scripts = sorted(EXAMPLES.glob("TestScript-*.json"))
     run("sekmet", PROGRAMS / "sekmet", "testscript", "run", *scripts, "--peer", "concord", "--config", settings, "--report-dir", reports,
-        "--fixtures", EXAMPLES, "--fixture-base", "", "--var", "PatientSearchFamilyName=Chalmers")
+        "--fixtures", EXAMPLES, "--fixture-base", "", "--var", "PatientSearchFamilyName=Chalmers", "--var", "PatientSearchGivenName=Peter")
     told("HL7 TestScripts", reports)
 
 

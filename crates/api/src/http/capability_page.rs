@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::Value;
 
+use super::headers::FOR_ANY_PAGE;
 use super::html::Html;
 use super::page::Page;
-use super::system::FOR_ANY_PAGE;
 use crate::error::ApiError;
 
 /// The page of a statement.

@@ -9,6 +9,7 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::exchange::request_id;
+use super::headers::FOR_ANY_PAGE;
 use super::negotiate::Answer;
 use super::{Server, capability_page, readable};
 use crate::describe::openapi;
@@ -17,9 +18,6 @@ use crate::telemetry::Load;
 
 /// How long it may take to find out whether the database answers.
 const READY_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Any page may read what everybody may know (SMART App Launch 2.2, "Considerations for CORS support").
-pub(super) const FOR_ANY_PAGE: (header::HeaderName, &str) = (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
 
 /// What the server can do
 #[utoipa::path(get, path = "/fhir/metadata", tag = "system", operation_id = "capabilities", security(()),

@@ -96,7 +96,13 @@ function named(patient) {
     return name?.text || [...(name?.given || []), name?.family].filter(Boolean).join(" ");
 }
 
-const label = (concept) => concept?.text || concept?.coding?.[0]?.display || concept?.coding?.[0]?.code || "reading";
+const label = (concept) => concept?.text || concept?.coding?.find((one) => one.display)?.display || concept?.coding?.[0]?.code || "";
+
+// What something is, however whoever wrote it calls it: by its LOINC code, where it has one.
+function meaning(concept) {
+    const coding = concept?.coding?.find((one) => one.system?.endsWith("://loinc.org")) || concept?.coding?.[0];
+    return coding?.code ? `${coding.system}|${coding.code}` : label(concept);
+}
 
 // Observations with numbers, by what they are: a column for the value, or one for each component.
 function kinds(observations) {
@@ -107,17 +113,18 @@ function kinds(observations) {
         if (!parts.length || Number.isNaN(at) || one.status === "entered-in-error") {
             continue;
         }
-        const title = label(one.code);
-        const kind = all.get(title) || { title, columns: [], unit: "", rows: [] };
-        all.set(title, kind);
+        const kind = all.get(meaning(one.code)) || { title: label(one.code), meanings: [], columns: [], unit: "", rows: [] };
+        all.set(meaning(one.code), kind);
         const row = { at, values: [] };
         for (const part of parts) {
-            const name = label(part.code);
-            if (!kind.columns.includes(name)) {
-                kind.columns.push(name);
+            const known = kind.meanings.indexOf(meaning(part.code));
+            const column = known < 0 ? kind.meanings.push(meaning(part.code)) - 1 : known;
+            // Some say in words what it is, and some in a code alone.
+            if (label(part.code).length > (kind.columns[column] || "").length) {
+                kind.columns[column] = label(part.code);
             }
-            kind.unit = part.valueQuantity.unit || part.valueQuantity.code || kind.unit;
-            row.values[kind.columns.indexOf(name)] = part.valueQuantity.value;
+            kind.unit = kind.unit || part.valueQuantity.unit || part.valueQuantity.code || "";
+            row.values[column] = part.valueQuantity.value;
         }
         kind.rows.push(row);
     }
@@ -126,9 +133,9 @@ function kinds(observations) {
     return sorted.sort((one, other) => other.columns.length - one.columns.length || other.rows.length - one.rows.length);
 }
 
-// Where things are in a drawing of 640 by 320: a line for each column, some lines of the scale, and the ends of time.
-function drawing(kind) {
-    const [left, right, top, bottom] = [60, 620, 20, 280];
+// Where things are in a drawing of that width and 320 high: a line for each column, some lines of the scale, and the ends of time.
+function drawing(kind, width = 640) {
+    const [left, right, top, bottom] = [56, width - 16, 20, 280];
     const values = kind.rows.flatMap((row) => row.values).filter((value) => value !== undefined);
     const step = scale(Math.max(...values) - Math.min(...values) || Math.abs(values[0]) || 1);
     const low = Math.floor(Math.min(...values) / step) * step;
@@ -164,7 +171,10 @@ function element(name, attributes, text) {
 }
 
 function draw(kind) {
-    const { left, right, bottom, lines, marks, from, to } = drawing(kind);
+    const trend = document.getElementById("trend");
+    const width = Math.max(trend.getBoundingClientRect().width, 240);
+    trend.setAttribute("viewBox", `0 0 ${width} 320`);
+    const { left, right, bottom, lines, marks, from, to } = drawing(kind, width);
     const parts = marks.flatMap((mark) => [
         element("line", { x1: left, x2: right, y1: mark.y, y2: mark.y }),
         element("text", { x: left - 8, y: mark.y + 6, "text-anchor": "end" }, mark.text),
@@ -177,7 +187,7 @@ function draw(kind) {
         parts.push(element("polyline", { class: `s${column % 3}`, points: line.map((point) => point.join(",")).join(" ") }));
         line.forEach(([cx, cy]) => parts.push(element("circle", { class: `s${column % 3}`, cx, cy, r: 3 })));
     });
-    document.getElementById("trend").replaceChildren(...parts);
+    trend.replaceChildren(...parts);
     const unit = kind.unit ? `, in ${kind.unit}` : "";
     document.getElementById("caption").textContent =
         `${kind.title}${unit}: ${kind.rows.length} from ${day(from)} to ${day(to)}`;
@@ -222,8 +232,9 @@ function present({ name, kinds: all }) {
     const choice = document.getElementById("kind");
     choice.replaceChildren(...all.map((kind, place) => new Option(kind.title, place)));
     choice.addEventListener("change", () => draw(all[choice.value]));
-    draw(all[0]);
+    window.addEventListener("resize", () => draw(all[choice.value]));
     show("readings");
+    draw(all[0]);
 }
 
 function failed(error) {

@@ -95,15 +95,7 @@ fn compared(
             let test = ask::string_is(&unescape(value)).map_err(|why| wrong(name, why))?;
             Ok(Predicate::Entry(of_rows, Test::Not(Box::new(test))))
         }
-        (Operator::Other, _) => match asked(None, value)? {
-            Predicate::Entry(id, test) => Ok(Predicate::Entry(id, Test::Not(Box::new(test)))),
-            // A row says how a text is written: one that differs in case alone is another here.
-            Predicate::Or(parts) if parameter.is_of_plain_texts() => match parts.into_iter().next() {
-                Some(Predicate::Entry(id, test)) => Ok(Predicate::Entry(id, Test::Not(Box::new(test)))),
-                _ => Ok(Predicate::None),
-            },
-            whole => Ok(whole.negate()),
-        },
+        (Operator::Other, _) => Ok(other(parameter, asked(None, value)?)),
         (Operator::Contains, Kind::String) => asked(Some("contains"), value),
         (Operator::Begins, Kind::String) => asked(None, value),
         (Operator::Ends, Kind::String) => {
@@ -119,6 +111,20 @@ fn compared(
         }
         (Operator::Modifier(modifier), Kind::Uri | Kind::Token) => asked(Some(modifier), value),
         (_, kind) => Err(unsupported(name, &format!("the operator cannot be used on `{code}`, a {}", kind.code()))),
+    }
+}
+
+/// What does not equal what is asked for: for single rows, some other value.
+fn other(parameter: &Parameter, equal: Predicate) -> Predicate {
+    let is_another = |id: ParameterId, test: Test| Predicate::Entry(id, Test::Not(Box::new(test)));
+    match equal {
+        Predicate::Entry(id, test) => is_another(id, test),
+        // A row says how a text is written: one that differs in case alone is another here.
+        Predicate::Or(parts) if parameter.is_of_plain_texts() => match parts.into_iter().next() {
+            Some(Predicate::Entry(id, test)) => is_another(id, test),
+            _ => Predicate::None,
+        },
+        whole => whole.negate(),
     }
 }
 
