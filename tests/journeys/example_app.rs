@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use concord_tests::{Answer, Concord, on_both};
+use concord_tests::{Answer, Concord, Database, on_both};
 use serde_json::Value;
 
 use crate::sign_in::{Browser, CHALLENGE, ISSUER, VERIFIER, authorize, form, query};
@@ -105,6 +105,36 @@ async fn the_example_app_lets_itself_in_and_gets_what_it_draws(concord: &Concord
             assert!((2..=8).contains(&marks), "{}: {marks}", kind["title"]);
         }
     }
+}
+
+/// In a browser, where there is one: its own policy lets its script run, which shows how to begin, or what went wrong.
+#[test]
+#[expect(clippy::print_stdout, reason = "whoever runs the tests is to know what was not tried")]
+fn its_policy_lets_it_run_in_a_browser() {
+    concord_tests::run(Database::Sqlite, crate::sign_in::SETTINGS, async |concord: &Concord| {
+        let folder = concord.scratch().folder().join("browser");
+        let seen = |place: &str| {
+            let browser = Command::new("chromium")
+                .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server", "--dump-dom"])
+                .arg(format!("--user-data-dir={}", folder.display()))
+                .arg(format!("{}{place}", concord.origin()))
+                .stderr(Stdio::null())
+                .output();
+            browser.map(|done| String::from_utf8_lossy(&done.stdout).into_owned())
+        };
+        match seen("/example/") {
+            Ok(page) => {
+                assert!(
+                    page.contains("<div id=\"start\">") && page.contains("<div id=\"readings\" hidden=\"\">"),
+                    "{page}"
+                );
+                let page = seen("/example/?code=concord_ac_x&state=of-another").expect("the same browser");
+                assert!(page.contains("<div id=\"trouble\" role=\"alert\">"), "{page}");
+                assert!(page.contains("not the answer to anything that this window has asked"), "{page}");
+            }
+            Err(error) => println!("the example app is not looked at in a browser: chromium: {error}"),
+        }
+    });
 }
 
 /// What the script makes of readings, where Node is there to run it; it says so where not.

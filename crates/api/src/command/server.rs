@@ -16,7 +16,7 @@ use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
-use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server};
+use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server, Standing};
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::audit::heads::HeadFile;
@@ -288,6 +288,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         service,
         verifier: Arc::new(verifier),
         clock_limit: Duration::from_secs(config.clock_limit_seconds.into()),
+        standing: Standing::default(),
         metrics: Arc::new(metrics),
     })
 }

@@ -1,12 +1,37 @@
 //! `/`: what this is, whether it is ready, and where to go from here.
 
+use std::time::{Duration, Instant};
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use tokio::sync::Mutex;
 
 use super::html::Html;
 use super::page::Page;
 use super::{Server, example, system};
+
+/// How long it is told again whether the server can answer. To find out costs the database a commit, and everybody may ask.
+const TOLD_FOR: Duration = Duration::from_secs(1);
+
+/// Whether the server can answer, as it was found last: by one who asks, for all who ask then.
+#[derive(Default)]
+pub struct Standing(Mutex<Option<(Instant, Option<&'static str>)>>);
+
+impl Standing {
+    /// Why the server cannot answer, if it cannot.
+    async fn missing(&self, server: &Server) -> Option<&'static str> {
+        let mut last = self.0.lock().await;
+        match *last {
+            Some((at, missing)) if at.elapsed() < TOLD_FOR => missing,
+            _ => {
+                let missing = system::missing(server).await;
+                *last = Some((Instant::now(), missing));
+                missing
+            }
+        }
+    }
+}
 
 /// A way to go on.
 struct Link {
@@ -38,7 +63,7 @@ const EXAMPLE: Link = Link {
 
 /// The page.
 pub(super) async fn page(server: Data<Server>) -> HttpResponse {
-    let missing = system::missing(&server).await;
+    let missing = server.standing.missing(&server).await;
     let people = server.sign_in.as_ref().filter(|sign_in| sign_in.has_provider());
     let is_for_development = people.is_some_and(|sign_in| sign_in.is_for_development());
     let mut body = Html::of(

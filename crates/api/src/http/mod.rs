@@ -58,6 +58,8 @@ pub struct Server {
     pub refusals: Arc<Refusals>,
     /// How far this machine's clock may be from the database's.
     pub clock_limit: Duration,
+    /// Whether it can answer, for the page that says so.
+    pub standing: Standing,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The CapabilityStatement.
@@ -69,6 +71,7 @@ pub struct Server {
 pub use answers::Answers;
 pub use body::Bodies;
 pub use connection::{Manners, mannered, opened};
+pub use front::Standing;
 pub use harness::{Begin, Harness};
 pub use health::Health;
 pub use pace::Pace;
