@@ -25,11 +25,17 @@ export CONCORD_DATABASE_URL=sqlite:$run/concord.db
 export CONCORD_DEVELOPMENT_ISSUER=true
 export CONCORD_LISTEN=${CONCORD_LISTEN:-127.0.0.1:8080}
 base=http://$CONCORD_LISTEN
-# Sign-in, where nobody else reaches it, and an app of others to connect one's own as (docs/APPS.md).
+# Sign-in, where nobody else reaches it, an app to look at, and one of others to connect one's own as (docs/APPS.md).
+first=
 case $CONCORD_LISTEN in
 127.* | '[::1]'*)
     export CONCORD_PUBLIC_URL=$base
     export CONCORD_SIGN_IN='{"development_provider": true}'
+    first="
+==> the first thing to see, in a browser
+
+$base/example/    an app that lets itself in as any app does (pick Amina), and draws her blood pressure
+"
     ;;
 esac
 export CONCORD_CLIENTS='[{"client": "example-app", "kind": "third-party", "name": "Example app",
@@ -69,6 +75,7 @@ done <fixtures/tokens.tsv
 
 cat <<EOF
 
+$first
 ==> three things to try in another terminal, in this folder
 
 curl -s $base/fhir/Observation?patient=amina\&code=85354-9\&_count=3\&_pretty=true -H "Authorization: Bearer \$(cat $run/tokens/amina)"
@@ -78,6 +85,6 @@ curl -s $base/fhir/Observation -H "Authorization: Bearer \$(cat $run/tokens/amin
 curl -s $base/fhir/AuditEvent?patient=amina\&_pretty=true -H "Authorization: Bearer \$(cat $run/tokens/amina)"
 
 Let an app in as anybody: docs/APPS.md (client example-app)    Apps that are let in: $base/apps
-API description: $base/docs    Stop: Ctrl-C    Start again from nothing: make run FRESH=1
+What is where: $base/    API description: $base/docs    Stop: Ctrl-C    Start again from nothing: make run FRESH=1
 EOF
 wait "$server"

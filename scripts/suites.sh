@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Client libraries as they are, against a server that is started for them on the embedded database. Prints a line for each
-# step, then the counts; fails when a step does. docs/CONFORMANCE.md keeps the counts and judges what fails.
+# Client libraries and tools of others as they are, against a server that is started for them on the embedded database. Prints a
+# line for each step, then the counts; fails when a step does that is not judged (scripts/suites/tools/judged.tsv).
+# docs/CONFORMANCE.md keeps the counts and judges what fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
@@ -27,10 +28,21 @@ cp "$source"/* "$work"
 [ -x "$work/python/bin/python" ] || python3 -m venv "$work/python"
 "$work/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$work/requirements.txt"
 
+tools=$work/tools
+mkdir -p "$tools"
+cp "$PWD"/scripts/suites/tools/* "$tools"
+rm -rf "$tools/run"
+[ -x "$tools/python/bin/python" ] || python3 -m venv "$tools/python"
+"$tools/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$tools/requirements.txt"
+CONCORD_FHIR_EXAMPLES_FOR_SUITES=$(scripts/official-examples.sh)
+
 unset CONCORD_TEST_POSTGRES CONCORD_FHIR_EXAMPLES
 export CONCORD_DATABASE_URL=sqlite:$work/run/concord.db
 export CONCORD_DEVELOPMENT_ISSUER=true
 export CONCORD_LISTEN=${CONCORD_LISTEN:-127.0.0.1:8089}
+export CONCORD_PUBLIC_URL=http://$CONCORD_LISTEN
+export CONCORD_SIGN_IN='{"development_provider": true}'
+export CONCORD_AUDIT_KEY=$work/run/audit.key
 "$concord" serve >"$work/run/log" 2>&1 &
 server=$!
 stop() {
@@ -44,17 +56,22 @@ curl -fs -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "http://$CO
     die "the server is not ready: see $work/run/log"
 CONCORD_BASE=http://$CONCORD_LISTEN/fhir
 CONCORD_TOKEN=$("$concord" token --system --expires-in 1h)
-export CONCORD_BASE CONCORD_TOKEN
+"$concord" import fixtures/people
+"$concord" openapi >"$work/run/openapi.json"
 
 say "running"
+unset CONCORD_PUBLIC_URL CONCORD_SIGN_IN CONCORD_AUDIT_KEY
+export CONCORD_BASE CONCORD_TOKEN CONCORD_FHIR_EXAMPLES_FOR_SUITES CONCORD_OPENAPI=$work/run/openapi.json
 for script in fhirclient fhir-kit-client medplum; do
     (cd "$work" && node "$script.mjs")
 done | tee "$work/run/steps"
 for script in python_fhirclient python_fhirpy; do
     (cd "$work" && python/bin/python "$script.py")
 done | tee -a "$work/run/steps"
+"$tools/python/bin/python" "$tools/tools.py" | tee -a "$work/run/steps" | grep -v '^pass.*schemathesis'
 
-say "passed and failed"
-awk -F'\t' '{ all[$2]; done[$2, $1]++ } END { for (one in all) printf "%-22s %3d %3d\n", one, done[one, "pass"], done[one, "fail"] }' \
+say "passed, failed, judged, skipped"
+awk -F'\t' '{ all[$2]; done[$2, $1]++ }
+    END { for (one in all) printf "%-22s %3d %3d %3d %3d\n", one, done[one, "pass"], done[one, "fail"], done[one, "judged"], done[one, "skip"] }' \
     "$work/run/steps" | sort
 ! grep -q '^fail' "$work/run/steps"

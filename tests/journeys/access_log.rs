@@ -34,15 +34,16 @@ async fn the_log_in_plain_language(concord: &Concord) {
     let told = sentences(&amina, place).await;
     assert_eq!(
         told[2],
-        "Okafor (Practitioner/gp) of Example Surgery, with the app phr-app, read observation on 2026-12-01 at 12:00 UTC, \
+        "Okafor (Practitioner/gp) of Example Surgery, with the app phr-app, read an observation on 2026-12-01 at 12:00 UTC, \
          for treatment. This was allowed: by being in the care team."
             .replace("phr-app", concord_client(&told[2])),
         "{told:#?}"
     );
     assert!(told[0].starts_with("RelatedPerson/yusuf") && told[0].contains("read the whole record"), "{told:#?}");
     let refused = told.iter().find(|one| one.starts_with("Walsh (Practitioner/former)")).expect("the refusal");
+    assert!(refused.contains("tried to read an observation on"), "{refused}");
     assert!(refused.contains("nothing was shown: neither the care team nor"), "{refused}");
-    assert!(told.iter().any(|one| one.starts_with("You, with the app") && one.contains("added observation")));
+    assert!(told.iter().any(|one| one.starts_with("You, with the app") && one.contains("added an observation")));
     // Reading it is in it.
     let again = sentences(&amina, place).await;
     assert_eq!(again.len(), told.len() + 1);

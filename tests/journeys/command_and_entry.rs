@@ -188,6 +188,12 @@ fn routes() -> Vec<(String, String)> {
     let paths = document["paths"].as_object().expect("paths");
     let mut routes = Vec::new();
     for (path, methods) in paths {
+        // The path of a type says the same as that of all types, where there is one.
+        let of_all = path.split('/').enumerate().map(|(place, part)| if place == 2 { "{type}" } else { part });
+        let of_all = of_all.collect::<Vec<_>>().join("/");
+        if of_all != *path && paths.contains_key(&of_all) {
+            continue;
+        }
         for method in methods.as_object().expect("methods").keys() {
             let route = (method.to_uppercase(), path.clone());
             let bundle = route.0 == "POST" && path == "/fhir";

@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use concord_api::describe::openapi;
-use concord_tests::{Concord, Database};
+use concord_tests::client::Method;
+use concord_tests::{Concord, Database, on_both};
 use serde_json::Value;
+
+use crate::story::arrive_from_fixtures;
 
 #[test]
 fn the_committed_document_is_the_one_that_is_served() {
@@ -38,11 +41,94 @@ fn every_operation_says_what_it_needs() {
             let open = operation["security"]
                 .as_array()
                 .is_some_and(|list| list.iter().all(|one| one == &Value::Object(serde_json::Map::new())));
+            const OF_TOKENS: [&str; 2] = ["/oauth/userinfo", "/oauth/launch"];
             let needs = path.starts_with("/fhir")
-                && !["/fhir/metadata", "/fhir/.well-known/smart-configuration"].contains(&path.as_str());
+                && !["/fhir/metadata", "/fhir/.well-known/smart-configuration"].contains(&path.as_str())
+                || OF_TOKENS.contains(&path.as_str());
+            if path.starts_with("/oauth/") && !needs {
+                // A client proves who it is by other means.
+                assert!(open, "{place}");
+                continue;
+            }
             assert_eq!(!open, needs, "{place}");
             assert_eq!(responses.contains_key("401"), needs, "{place}");
         }
+    }
+}
+
+/// Tools read the document: every parameter and every body has a schema, and every reference leads to something.
+#[test]
+fn everything_has_a_schema() {
+    fn references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|one| references(one, found));
+            }
+            Value::Array(items) => items.iter().for_each(|one| references(one, found)),
+            _ => {}
+        }
+    }
+    let document: Value = serde_json::from_str(&openapi::document().expect("a document")).expect("JSON");
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let place = format!("{method} {path}");
+            assert!(ids.insert(operation["operationId"].to_string()), "{place}: its id is another's");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["schema"].is_object(), "{place}: {parameter}");
+            }
+            for (media, body) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+                assert!(body["schema"].is_object(), "{place}: {media}");
+            }
+            if path.starts_with("/fhir") && !["HEAD"].contains(&method.as_str()) {
+                let responses = operation["responses"].as_object().expect("responses");
+                for (status, response) in responses {
+                    let has_body = status == "200" && method != "delete";
+                    assert!(!has_body || response["content"].is_object(), "{place}: {status}");
+                    assert!(!status.starts_with('4') || response["$ref"].is_string(), "{place}: {status}");
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 1_000, "{}", found.len());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference into the document");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+on_both! { every_example_works }
+
+/// What the document shows is what one can send.
+async fn every_example_works(concord: &Concord) {
+    arrive_from_fixtures(concord).await;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/api/src/describe/openapi_parts/examples.json");
+    let examples: Vec<Value> =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("the examples")).expect("JSON");
+    let document: Value = serde_json::from_str(&openapi::document().expect("a document")).expect("JSON");
+    assert!(examples.len() >= 10, "{}", examples.len());
+    for example in &examples {
+        let text = |name: &str| example[name].as_str().expect("a text");
+        for path in example["paths"].as_array().expect("paths") {
+            let content = &document["paths"][path.as_str().expect("a path")][text("method")]["requestBody"]["content"];
+            assert_eq!(content[text("media")]["examples"][text("name")]["value"], example["value"], "{path}");
+        }
+        let method = Method::from_bytes(text("method").to_uppercase().as_bytes()).expect("a method");
+        let body = match text("media") {
+            "application/x-www-form-urlencoded" => {
+                let pairs = example["value"].as_object().expect("a form").iter();
+                pairs
+                    .map(|(name, value)| format!("{name}={}", value.as_str().expect("a text")))
+                    .collect::<Vec<_>>()
+                    .join("&")
+            }
+            _ => example["value"].to_string(),
+        };
+        let answer = concord.patient(text("as")).ask(method, text("at")).body(text("media"), body).await;
+        assert!((200..300).contains(&answer.status), "{}: {answer}", text("name"));
     }
 }
 

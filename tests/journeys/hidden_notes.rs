@@ -125,7 +125,7 @@ async fn a_note_is_kept_and_released(concord: &Concord) {
     assert_eq!(text(&told[0], "/reason/0/text"), "Released to the patient: we have talked about it");
     assert_eq!(text(&told[0], "/agent/0/who/reference"), "Practitioner/gp");
     let log = amina.get("Patient/amina/$access-log").await.expect(200).text();
-    assert!(log.contains("released clinical impression that was kept from the patient"), "{log}");
+    assert!(log.contains("released a clinical impression that was kept from the patient"), "{log}");
     assert!(log.contains("we have talked about it"), "{log}");
     // What it said while it was kept, and what was said about it then, is not thereby shown.
     amina.get("ClinicalImpression/interim/_history/1").await.expect(404);

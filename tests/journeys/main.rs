@@ -9,6 +9,7 @@
 
 mod access_log;
 mod advance_statements;
+mod any_case;
 mod apps;
 mod arrivals;
 mod audit;
@@ -16,6 +17,7 @@ mod authorship;
 mod backup;
 mod batches;
 mod bounds;
+mod browsers;
 mod bundles;
 mod chained_search;
 mod clocks;
@@ -32,6 +34,7 @@ mod durability;
 mod emergency;
 mod errors;
 mod every_type;
+mod example_app;
 mod existence;
 mod existence_doors;
 mod explained;

@@ -1,38 +1,15 @@
-//! docs/WALKTHROUGH.md and docs/APPS.md: every block that is for a shell is run by one, and its output contains what the page
-//! says.
+//! docs/WALKTHROUGH.md, docs/APPS.md and docs/HARNESS.md: every block that is for a shell is run by one, and its output contains what
+//! the page says.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
+use concord_tests::pages::{Page, root};
 use concord_tests::process::binary;
 use concord_tests::{App, Concord, on_both};
 
 use crate::story::arrive_from_fixtures;
 
 on_both! { every_line_of_the_walkthrough_is_true, an_app_is_connected_from_nothing }
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The blocks of a page: what is run, and what its output contains.
-fn blocks(page: &str) -> Vec<(String, Vec<String>)> {
-    let mut blocks: Vec<(String, Vec<String>)> = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        let inside = |lines: &mut std::str::Lines<'_>| -> Vec<String> {
-            lines.take_while(|line| *line != "```").map(str::to_owned).collect()
-        };
-        match line {
-            "```sh" => blocks.push((inside(&mut lines).join("\n"), Vec::new())),
-            "```text" => blocks.last_mut().expect("a block before what it says").1 = inside(&mut lines),
-            // Of a file, or of somebody else's server.
-            "```toml" | "```http" | "```console" => drop(inside(&mut lines)),
-            other => assert!(!other.starts_with("```"), "what is this block for? {other}"),
-        }
-    }
-    blocks
-}
 
 /// The app of one of the people of fixtures/tokens.tsv.
 fn app(concord: &Concord, options: &str) -> App {
@@ -81,36 +58,20 @@ async fn an_app_is_connected_from_nothing(concord: &Concord) {
     every_line_is_true(&server, "APPS.md", 7, &own);
 }
 
-fn every_line_is_true(concord: &Concord, page: &str, least: usize, variables: &[(&str, &str)]) {
-    let tokens = tokens(concord);
-    let page = std::fs::read_to_string(root().join("docs").join(page)).expect("the page");
-    let blocks = blocks(&page);
-    assert!(blocks.len() > least, "the page has its blocks");
-    // One shell runs all of it; after each block it says so, so that each output can be told from the next.
-    const END: &str = "--- end of block ---";
-    let script: String = blocks.iter().map(|(code, _)| format!("{code}\necho '{END}'\n")).collect();
-    let script = script
-        .replace("http://127.0.0.1:8080", &concord.origin())
-        .replace("target/run/tokens", &tokens.display().to_string());
-    let done = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &script])
-        .current_dir(root())
-        .env("no_proxy", "*")
-        // These are the tests', and the binary refuses what is no setting.
-        .env_remove("CONCORD_TEST_POSTGRES")
-        .env_remove("CONCORD_FHIR_EXAMPLES")
-        .envs(variables.iter().copied())
-        .output()
-        .expect("bash, with curl");
-    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    let outputs: Vec<&str> = out.split(END).collect();
-    for (place, (code, wanted)) in blocks.iter().enumerate() {
-        let ran = outputs.len() > place + 1;
-        let said = outputs.get(place).copied().unwrap_or_default();
-        assert!(ran, "stopped in\n{code}\nafter\n{said}\n{err}");
-        for line in wanted {
-            assert!(said.contains(line.as_str()), "{line} is not in what this says:\n{code}\n{said}");
-        }
-    }
-    assert!(done.status.success(), "{err}");
+fn every_line_is_true(concord: &Concord, name: &str, least: usize, variables: &[(&str, &str)]) {
+    let tokens = tokens(concord).display().to_string();
+    let origin = concord.origin();
+    let other = [("http://127.0.0.1:8080", origin.as_str()), ("target/run/tokens", tokens.as_str())];
+    Page { name, least, before: "", other: &other, variables }.is_true();
+}
+
+/// The page on harnesses starts the servers that it speaks of.
+#[test]
+fn every_line_of_the_page_on_harnesses_is_true() {
+    let binary = binary();
+    let before = format!(
+        "PATH={}:$PATH\nDIR=$(mktemp -d)\ntrap 'kill $(jobs -p) 2>/dev/null || true; rm -rf \"$DIR\"' EXIT\n",
+        binary.parent().expect("a folder").display()
+    );
+    Page { name: "HARNESS.md", least: 5, before: &before, other: &[], variables: &[] }.is_true();
 }

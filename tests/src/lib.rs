@@ -15,6 +15,7 @@ pub mod database;
 pub mod examples;
 pub mod login_service;
 pub mod minimal;
+pub mod pages;
 pub mod people;
 pub mod process;
 pub mod server;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -67,6 +68,8 @@ fn bad_settings_are_named() {
         (&[("CONCORD_MAX_BODY_BYTES", "1")], "max_body_bytes"),
         (&[("CONCORD_DEVELOPMENT_ISSUER", "perhaps")], "development_issuer"),
         (&[("CONCORD_CONFIG", "missing.toml")], "missing.toml"),
+        (&[("CONCORD_PUBLIC_URL", "https://phr.example.org/fhir")], "without /fhir"),
+        (&[("CONCORD_PUBLIC_URL", "https://phr.example.org/fhir/")], "without /fhir"),
     ] {
         let told = failed(&concord(&folder.0, &["migrate"], settings));
         assert!(told.to_lowercase().contains(wanted), "{settings:?}: {told}");
@@ -86,6 +89,35 @@ fn an_address_that_is_taken_is_named() {
     let output = concord(&folder.0, &["serve"], &[("CONCORD_LISTEN", &address), ("CONCORD_LOG_LEVEL", "error")]);
     let told = failed(&output);
     assert!(told.starts_with("listen: ") && told.contains(&address), "{told}");
+}
+
+/// The port that the system has chosen is in the log, and in the links.
+#[test]
+fn any_free_port_is_named() {
+    let folder = Folder::new();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_concord"))
+        .arg("serve")
+        .current_dir(&folder.0)
+        .env_clear()
+        .env("CONCORD_LISTEN", "127.0.0.1:0")
+        .env("CONCORD_DEVELOPMENT_ISSUER", "true")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stderr.take().unwrap()).lines();
+    let told = lines.map(Result::unwrap).find(|line| line.contains("serving")).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let (_, rest) = told.split_once("127.0.0.1:").unwrap();
+    let port: u16 = rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap();
+    assert!(port != 0 && told.contains(&format!("http://127.0.0.1:{port}/fhir")), "{told}");
+}
+
+#[test]
+fn an_ephemeral_server_that_others_could_reach_does_not_start() {
+    let folder = Folder::new();
+    let told = failed(&concord(&folder.0, &["serve", "--ephemeral"], &[("CONCORD_LISTEN", "0.0.0.0:0")]));
+    assert!(told.contains("from this machine only"), "{told}");
 }
 
 /// What `serve --check` says where the server would not start: one line that says what to do.

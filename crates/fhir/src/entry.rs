@@ -53,8 +53,8 @@ pub const SEPARATOR: char = '\u{1f}';
 ///
 /// Pseudo parameters keep what modifiers ask for: `Type.code:identifier` the identifier of a logical reference (a
 /// token), `Type.code:text` the texts that go with a token (folded, without the text as written), `Type.code:of-type` an
-/// identifier with its type (value `SEPARATOR` system `|` code) and `Type.code:base-unit` a quantity in base units (the
-/// dimension).
+/// identifier with its type (value `SEPARATOR` system `|` code), `Type.code:any-case` in lower case what of plain texts is written
+/// otherwise (tokens) and `Type.code:base-unit` a quantity in base units (the dimension).
 ///
 /// A key is at most [`crate::value::LONGEST_KEY`] bytes long, that of a composite
 /// [`crate::value::LONGEST_COMPOSITE`]. A longer text is cut: the first half of a string keeps its

@@ -294,7 +294,7 @@ async fn pages_are_for_nobody_elses_frame(concord: &Concord) {
         assert_eq!((page.header("x-frame-options"), page.header("cache-control")), ("DENY", "no-store"));
         assert!(!page.text().contains("<script") && !page.text().contains("style=\""), "{page}");
     }
-    assert!(browser.get("/sign-in/style.css").await.expect(200).header("content-type").starts_with("text/css"));
+    assert!(browser.get("/style.css").await.expect(200).header("content-type").starts_with("text/css"));
     let cookies = list.headers.get_all("set-cookie").iter().map(|value| value.to_str().expect("text").to_owned());
     assert!(
         cookies.into_iter().all(|cookie| cookie.contains("; HttpOnly; SameSite=Lax") && !cookie.contains("Secure"))

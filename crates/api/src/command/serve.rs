@@ -58,7 +58,7 @@ pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl 
     if config.development_issuer {
         development::warn(&config);
     }
-    tracing::info!(listen = %bound.address, base = config.fhir_base(), database = %config.database_url, "serving");
+    tracing::info!(listen = %bound.address, base = bound.base, database = %config.database_url, "serving");
     let _kept = outlive_signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     bound.serve().await?;
     tracing::info!("stopped");
@@ -165,6 +165,8 @@ fn outlive_signals() -> std::io::Result<Vec<Signal>> {
 pub struct Bound {
     /// Where it listens: the port that the system chose where `listen` says 0.
     pub address: SocketAddr,
+    /// The base URL of the API.
+    pub base: String,
     server: actix_web::dev::Server,
     health: Option<Health>,
     // After the server, so that what it has answered last is in the chain too.
@@ -192,8 +194,9 @@ impl Bound {
 /// # Errors
 /// One line, when something cannot be had.
 pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
-    let server = Data::new(prepare(config, clock).await?);
-    let beside = Beside::start(&server, config)?;
+    let (config, taken) = located(config)?;
+    let server = Data::new(prepare(&config, clock).await?);
+    let beside = Beside::start(&server, &config)?;
     let health = config
         .health_listen
         .map(|listen| {
@@ -203,6 +206,18 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     if let Some(health) = &health {
         tracing::info!(health = %health.address, "health, readiness and metrics are answered here too");
     }
-    let (address, server) = answering(config, server, None, None)?;
-    Ok(Bound { address, server, health, _beside: beside })
+    let (address, server) = answering(&config, server, None, taken)?;
+    Ok(Bound { address, base: config.fhir_base(), server, health, _beside: beside })
+}
+
+/// The settings with the port that the system has chosen, and what holds it, where `listen` leaves it to the system: the links in
+/// answers are made of it.
+fn located(config: &Config) -> Result<(Config, Option<TcpListener>), String> {
+    if config.listen.port() != 0 {
+        return Ok((config.clone(), None));
+    }
+    let cannot = |error: std::io::Error| cannot_listen("listen", config.listen, &error);
+    let listener = TcpListener::bind(config.listen).map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    Ok((config.listening_on(address), Some(listener)))
 }

@@ -15,8 +15,8 @@ use crate::auth::Verifier;
 use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::describe::{capability, openapi, sign_in as describe_sign_in, smart};
-use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server};
+use crate::describe::{capability, sign_in as describe_sign_in, smart};
+use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server, Standing};
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::audit::heads::HeadFile;
@@ -95,6 +95,7 @@ pub(super) fn answering(
         App::new()
             .app_data(server.clone())
             .wrap(cors(&origins, server.sign_in.clone()))
+            .wrap(from_fn(http::readable))
             .wrap(Compress::default())
             .wrap(from_fn(http::traced))
             .wrap(from_fn(http::mannered))
@@ -287,8 +288,8 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         service,
         verifier: Arc::new(verifier),
         clock_limit: Duration::from_secs(config.clock_limit_seconds.into()),
+        standing: Standing::default(),
         metrics: Arc::new(metrics),
-        openapi: openapi::document()?,
     })
 }
 
@@ -305,18 +306,23 @@ fn cors(origins: &[String], sign_in: Option<Arc<SignIn>>) -> Cors {
             "if-none-exist",
             "if-none-match",
             "prefer",
+            "range",
             "x-correlation-id",
             "x-provenance",
             "x-purpose-of-use",
             "x-purpose-reason",
             "x-request-id",
+            "x-security-context",
         ])
         .expose_headers([
+            "accept-ranges",
             "content-location",
+            "content-range",
             "etag",
             "last-modified",
             "link",
             "location",
+            "retry-after",
             "warning",
             "x-correlation-id",
             "x-request-id",

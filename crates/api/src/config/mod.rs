@@ -44,7 +44,7 @@ const DEVELOPMENT_KEY: &str = "concord-development-key.pem";
 /// Every setting. docs/SETTINGS.md is written from this definition: the documentation of a field is what operators read.
 #[derive(Clone, Debug, PartialEq, Eq, confique::Config)]
 pub struct Config {
-    /// The address and port to serve on.
+    /// The address and port to serve on. Port 0 takes any that is free, which the log names.
     #[config(default = "127.0.0.1:8080", deserialize_with = values::listen)]
     pub listen: SocketAddr,
     /// An address and port at which `/healthz`, `/readyz` and `/metrics` are answered besides, by a thread of their own: also
@@ -320,6 +320,14 @@ impl Config {
         complete(layer)?.check()
     }
 
+    /// The settings of a server that has got an address where `listen` left the port to the system.
+    #[must_use]
+    pub fn listening_on(&self, address: SocketAddr) -> Config {
+        let is_default = self.public_url == local_url(self.listen);
+        let public_url = if is_default { local_url(address) } else { self.public_url.clone() };
+        Config { listen: address, public_url, ..self.clone() }
+    }
+
     /// The base URL of the API: `public_url` and `/fhir`.
     #[must_use]
     pub fn fhir_base(&self) -> String {
@@ -393,6 +401,12 @@ impl Config {
         if self.issuers.iter().any(|issuer| issuer.issuer == DEVELOPMENT_ISSUER) {
             return Err(ConfigError::new(format!(
                 "setting issuers: {DEVELOPMENT_ISSUER:?} is the development issuer's own name"
+            )));
+        }
+        if self.public_url.ends_with("/fhir") {
+            return Err(ConfigError::new(format!(
+                "setting public_url: expected the address without /fhir, which is added to it, found {}",
+                self.public_url
             )));
         }
         self.check_sign_in()?;

@@ -2,6 +2,9 @@
 
 pub mod capability;
 pub mod openapi;
+mod openapi_bodies;
 pub mod openapi_interactions;
+mod openapi_schemas;
+mod openapi_types;
 pub mod sign_in;
 pub mod smart;

@@ -1,14 +1,18 @@
 //! The OpenAPI document, made from the handlers that serve it.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::interact::operation::{Level, OPERATIONS, Operation, Parameter};
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItemBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{ContentBuilder, PathItem, Required, ResponseBuilder};
 
-use super::openapi_interactions;
+use super::{openapi_bodies, openapi_interactions, openapi_types};
 use crate::http::system;
 
 #[derive(OpenApi)]
@@ -27,6 +31,7 @@ use crate::http::system;
         (name = "search", description = "Many resources"),
         (name = "history", description = "Versions"),
         (name = "system", description = "What the server can do"),
+        (name = "sign-in", description = "Where this server gives out tokens itself: OAuth 2.0, OpenID Connect, SMART App Launch 2.2"),
         (name = "extended", description = "Operations: what is more than one interaction"),
         (name = "operations", description = "For those who run it")
     ),
@@ -122,7 +127,7 @@ fn method(operation: &Operation, level: Level, suffix: &str, by_post: bool) -> u
     if level == Level::Instance {
         built = built.parameter(in_path("id"));
     }
-    for Parameter { name, of, min, description, .. } in operation.parameters {
+    for Parameter { name, of, min, max, description } in operation.parameters {
         if of.chars().next().is_some_and(char::is_lowercase) {
             let required = if *min > 0 && !by_post { Required::True } else { Required::False };
             built = built.parameter(
@@ -131,6 +136,7 @@ fn method(operation: &Operation, level: Level, suffix: &str, by_post: bool) -> u
                     .parameter_in(ParameterIn::Query)
                     .required(required)
                     .description(Some(*description))
+                    .schema(Some(schema(of, *max)))
                     .build(),
             );
         }
@@ -151,10 +157,38 @@ fn method(operation: &Operation, level: Level, suffix: &str, by_post: bool) -> u
         .build()
 }
 
+/// The schema of a parameter of a FHIR type in a query, of which there may be several.
+fn schema(of: &str, max: usize) -> Schema {
+    let kind = match of {
+        "boolean" => Type::Boolean,
+        "integer" | "unsignedInt" | "positiveInt" => Type::Integer,
+        _ => Type::String,
+    };
+    let one = ObjectBuilder::new().schema_type(kind);
+    if max > 1 { ArrayBuilder::new().items(one).into() } else { one.into() }
+}
+
 /// The document, with line breaks and a line end.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn document() -> Result<String, String> {
-    Document::openapi().to_pretty_json().map(|text| text + "\n").map_err(|error| format!("openapi: {error}"))
+    let failed = |error: serde_json::Error| format!("openapi: {error}");
+    let mut document = serde_json::to_value(Document::openapi()).map_err(failed)?;
+    openapi_types::add(&mut document);
+    openapi_bodies::add(&mut document)?;
+    openapi_bodies::complete(&mut document)?;
+    serde_json::to_string_pretty(&in_order(document)).map(|text| text + "\n").map_err(failed)
+}
+
+/// The same with the members of objects by their names, however they are kept in memory.
+fn in_order(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let sorted: BTreeMap<String, Value> = members.into_iter().collect();
+            Value::Object(sorted.into_iter().map(|(name, value)| (name, in_order(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(in_order).collect()),
+        other => other,
+    }
 }

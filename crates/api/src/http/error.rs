@@ -9,6 +9,9 @@ use concord_model::build::operation_outcome;
 use super::negotiate::Answer;
 use crate::error::ApiError;
 
+/// What an answer tells of an error, for whoever says it in another form.
+pub(super) struct Told(pub(super) Vec<Issue>);
+
 /// How long a client should wait before it comes back to a busy server, in seconds, when nothing better is known.
 const RETRY: u32 = 1;
 
@@ -144,5 +147,7 @@ pub(super) fn response(error: &ApiError, answer: &Answer, request_id: &str) -> H
         _ => {}
     }
     builder.insert_header((header::CACHE_CONTROL, "no-store"));
-    builder.content_type(answer.content_type()).body(answer.value(&operation_outcome(&issues)))
+    let mut response = builder.content_type(answer.content_type()).body(answer.value(&operation_outcome(&issues)));
+    response.extensions_mut().insert(Told(issues));
+    response
 }

@@ -1,7 +1,7 @@
 //! The way in of every request below the base: it becomes a command, and what that leads to becomes the response.
 
-use actix_web::http::StatusCode;
 use actix_web::http::header;
+use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use concord_fhir::issue::{Issue, Severity};
@@ -11,9 +11,9 @@ use super::Server;
 use super::exchange::{Exchange, Return, request_id};
 use super::negotiate::Answer;
 use super::reply::{Body, Reply, entity_tag, whole};
-use super::{answers, bundle, content, document_page, error};
+use super::{answers, bundle, content, document_page, error, system};
 use crate::error::ApiError;
-use crate::interact::command::{Address, Content, Expected, Method, Route};
+use crate::interact::command::{Address, Content, Expected, Method, Route, allowed};
 use crate::interact::execute::{Outcome, carry_out};
 use crate::telemetry::Progress;
 
@@ -25,9 +25,24 @@ pub(super) async fn serve(request: HttpRequest, server: Data<Server>, mut payloa
 async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Payload) -> HttpResponse {
     let ids = request_id(request);
     let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default().to_owned();
+    if request.method() == HttpMethod::OPTIONS {
+        return match allowed(&path) {
+            Ok(allow) => system::options(&allow),
+            Err(error) => error::response(&error, &Answer::default(), &ids),
+        };
+    }
+    let told = |error: &ApiError, answer: &Answer| {
+        let mut response = error::response(error, answer, &ids);
+        // What there is at an address depends on its type too.
+        let allow = (response.status() == StatusCode::METHOD_NOT_ALLOWED).then(|| allowed(&path).ok()).flatten();
+        if let Some(allow) = allow.and_then(|allow| header::HeaderValue::try_from(allow).ok()) {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
+    };
     let route = match Route::of(request.method().as_str(), &path) {
         Ok(route) => route,
-        Err(error) => return error::response(&error, &Answer::default(), &ids),
+        Err(error) => return told(&error, &Answer::default()),
     };
     request.extensions_mut().insert(route.shape);
     if let (Some(named), Some(progress)) = (route.resource_type(), request.extensions_mut().get_mut::<Progress>()) {
@@ -35,7 +50,7 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     }
     let mut exchange = match Exchange::begin(request, server).await {
         Ok(exchange) => exchange,
-        Err((error, answer)) => return error::response(&error, &answer, &ids),
+        Err((error, answer)) => return told(&error, &answer),
     };
     let answered = async {
         let address = route.address()?;
@@ -43,7 +58,7 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     };
     match answered.await {
         Ok(response) => answers::held(response, exchange.answer_room.take()),
-        Err(error) => error::response(&error, &exchange.answer, &ids),
+        Err(error) => told(&error, &exchange.answer),
     }
 }
 

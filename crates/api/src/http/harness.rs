@@ -134,9 +134,13 @@ const TOKEN_PARAMETERS: &str = "there is no such parameter; there are patient, f
 /// The addresses, if the server has them.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
-        .service(super::only("/fhir/$reset").route(web::post().to(reset)))
-        .service(super::only("/fhir/$clock").route(web::get().to(tell_clock)).route(web::post().to(move_clock)))
-        .service(super::only("/fhir/$token").route(web::post().to(token)));
+        .service(super::only_by("/fhir/$reset", "POST").route(web::post().to(reset)))
+        .service(
+            super::only_by("/fhir/$clock", "GET, POST")
+                .route(web::get().to(tell_clock))
+                .route(web::post().to(move_clock)),
+        )
+        .service(super::only_by("/fhir/$token", "POST").route(web::post().to(token)));
 }
 
 async fn reset(request: HttpRequest, harness: Data<Harness>) -> HttpResponse {

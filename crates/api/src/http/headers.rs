@@ -1,8 +1,11 @@
-//! What the headers of a request say.
+//! What the headers of a request say, and one that several answers have.
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::ApiError;
+
+/// Any page may read what everybody may know (SMART App Launch 2.2, "Considerations for CORS support").
+pub(super) const FOR_ANY_PAGE: (HeaderName, &str) = (ACCESS_CONTROL_ALLOW_ORIGIN, "*");
 
 /// The header of a name on which it depends why something is asked or what is stored: which of two counts must not be
 /// left to whoever stands between.

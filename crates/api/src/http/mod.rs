@@ -3,18 +3,24 @@
 mod answers;
 mod body;
 mod bundle;
+mod capability_page;
 mod collection;
 mod connection;
 mod content;
 mod document_page;
 mod error;
+mod example;
 mod exchange;
 mod fhir;
+mod front;
 mod harness;
 mod headers;
 mod health;
+mod html;
 mod negotiate;
 mod pace;
+mod page;
+mod readable;
 mod refusals;
 mod reply;
 mod share;
@@ -25,6 +31,8 @@ mod trace;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
+use actix_web::guard;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::auth::Verifier;
@@ -51,29 +59,37 @@ pub struct Server {
     pub refusals: Arc<Refusals>,
     /// How far this machine's clock may be from the database's.
     pub clock_limit: Duration,
+    /// Whether it can answer, for the page that says so.
+    pub standing: Standing,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The CapabilityStatement.
     pub capabilities: Statement,
     /// Where apps get their tokens, as JSON, made once at start; none if that is not known.
     pub smart: Option<String>,
-    /// The OpenAPI document, made once at start.
-    pub openapi: String,
 }
 
 pub use answers::Answers;
 pub use body::Bodies;
 pub use connection::{Manners, mannered, opened};
+pub use front::Standing;
 pub use harness::{Begin, Harness};
 pub use health::Health;
 pub use pace::Pace;
+pub use readable::readable;
 pub use refusals::Refusals;
 
 pub use trace::traced;
 
-/// An address at which other methods than its routes' are answered with 405.
+/// An address that is read, at which other methods are answered with 405.
 fn only(path: &str) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(system::not_allowed))
+    only_by(path, "GET, HEAD")
+}
+
+/// An address that has these methods, at which others are answered with 405, and OPTIONS with which it has.
+fn only_by(path: &str, allow: &'static str) -> actix_web::Resource {
+    let others = move |request: HttpRequest| std::future::ready(system::not_allowed(&request, allow));
+    web::resource(path).default_service(web::to(others))
 }
 
 /// Every route. What is below the base is told apart by `interact::command`, against which the OpenAPI document is checked.
@@ -83,6 +99,9 @@ pub fn routes(config: &mut ServiceConfig, sign_in: Option<&SignIn>, ephemeral: b
     }
     if let Some(sign_in) = sign_in {
         sign_in::routes(config, sign_in.has_provider());
+        if sign_in.is_for_development() {
+            example::routes(config);
+        }
     }
     config
         .service(
@@ -100,7 +119,10 @@ pub fn routes(config: &mut ServiceConfig, sign_in: Option<&SignIn>, ephemeral: b
         )
         .configure(health::routes)
         .service(only("/openapi.json").route(web::get().to(system::openapi)).route(web::head().to(system::openapi)))
+        .service(only("/").route(web::get().to(front::page)).route(web::head().to(front::page)))
+        .service(only(page::STYLE).route(web::get().to(page::style)).route(web::head().to(page::style)))
         .service(web::redirect("/docs", "/docs/"))
+        .service(only("/docs/{_:.*}").guard(guard::Not(guard::Any(guard::Get()).or(guard::Head()))))
         .service(
             utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")),
         )

@@ -1,23 +1,23 @@
 //! What needs no token: what the server can do, whether it is well, and its documentation.
 
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header as _};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::Server;
 use super::exchange::request_id;
+use super::headers::FOR_ANY_PAGE;
 use super::negotiate::Answer;
+use super::{Server, capability_page, readable};
+use crate::describe::openapi;
 use crate::error::ApiError;
 use crate::telemetry::Load;
 
 /// How long it may take to find out whether the database answers.
 const READY_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Any page may read what everybody may know (SMART App Launch 2.2, "Considerations for CORS support").
-pub(super) const FOR_ANY_PAGE: (header::HeaderName, &str) = (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
 
 /// What the server can do
 #[utoipa::path(get, path = "/fhir/metadata", tag = "system", operation_id = "capabilities", security(()),
@@ -36,19 +36,30 @@ pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpRespons
     // Without its database the server still says what it could do.
     let store = &server.service.store;
     let registry = store.newest_registry().await.unwrap_or_else(|_| store.registry());
-    let made = match server.capabilities.made(&registry) {
+    let made = server.capabilities.made(&registry);
+    if readable::is_for_people(&request) {
+        return match made.and_then(|made| capability_page::response(&made.text)) {
+            Ok(page) => page,
+            Err(fault) => super::error::response(&fault, &answer, &id),
+        };
+    }
+    let made = match made {
         Ok(made) if answer == Answer::default() && takes_gzip(&request) => {
             return HttpResponse::Ok()
                 .content_type(answer.content_type())
                 .insert_header(ContentEncoding::Gzip)
-                .insert_header((header::VARY, "accept-encoding"))
+                .insert_header((header::VARY, "accept, accept-encoding"))
                 .insert_header(FOR_ANY_PAGE)
                 .body(Bytes::from_owner(made.packed));
         }
         made => made,
     };
     match made.and_then(|made| answer.resource(made.text.to_string())) {
-        Ok(text) => HttpResponse::Ok().content_type(answer.content_type()).insert_header(FOR_ANY_PAGE).body(text),
+        Ok(text) => HttpResponse::Ok()
+            .content_type(answer.content_type())
+            .insert_header((header::VARY, "accept"))
+            .insert_header(FOR_ANY_PAGE)
+            .body(text),
         Err(fault) => super::error::response(&fault, &answer, &id),
     }
 }
@@ -86,10 +97,18 @@ pub async fn alive() -> HttpResponse {
         (status = 503, description = "The database does not answer or cannot be written, no issuer's keys can be had, or the \
             machine's clock is too far off")))]
 pub async fn ready(server: Data<Server>) -> HttpResponse {
+    let missing = missing(&server).await;
+    let status = missing.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
+    let text = format!("{}\n", missing.unwrap_or("ready"));
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text)
+}
+
+/// Why the server cannot answer, if it cannot.
+pub(super) async fn missing(server: &Server) -> Option<&'static str> {
     let store = &server.service.store;
     let has_keys = server.verifier.has_keys(store.now_ms().div_euclid(1000));
     let ready = tokio::time::timeout(READY_WITHIN, store.ready()).await;
-    let missing = if !ready.is_ok_and(|ready| ready) {
+    if !ready.is_ok_and(|ready| ready) {
         Some("the database does not answer, or cannot be written, or a standby that its commits wait for is missing")
     } else if !has_keys {
         Some("no issuer's keys can be had, so no token can be checked")
@@ -97,10 +116,7 @@ pub async fn ready(server: Data<Server>) -> HttpResponse {
         Some("this machine's clock is too far from the database's: set it right")
     } else {
         None
-    };
-    let status = missing.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
-    let text = format!("{}\n", missing.unwrap_or("ready"));
-    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(text)
+    }
 }
 
 /// Metrics in Prometheus' text form
@@ -130,8 +146,15 @@ pub async fn metrics(server: Data<Server>) -> HttpResponse {
 /// This description of the API
 #[utoipa::path(get, path = "/openapi.json", tag = "operations", operation_id = "openapi", security(()),
     responses((status = 200, description = "An OpenAPI 3.1 document", content_type = "application/json")))]
-pub async fn openapi(server: Data<Server>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(server.openapi.clone())
+pub async fn openapi() -> HttpResponse {
+    static DOCUMENT: LazyLock<Result<Bytes, String>> = LazyLock::new(|| openapi::document().map(Bytes::from));
+    match &*DOCUMENT {
+        Ok(document) => HttpResponse::Ok().content_type("application/json").body(document.clone()),
+        Err(error) => {
+            tracing::error!(error, "the description of the API cannot be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
 }
 
 /// An address that leads nowhere.
@@ -139,12 +162,17 @@ pub async fn unknown(request: HttpRequest) -> HttpResponse {
     super::error::response(&ApiError::NotFound, &Answer::default(), &request_id(&request))
 }
 
-/// A method that an address does not have, whoever asks.
-pub async fn not_allowed(request: HttpRequest) -> HttpResponse {
+/// A method that an address does not have, whoever asks; or the question which it has.
+pub(super) fn not_allowed(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+    if request.method() == Method::OPTIONS {
+        return options(allow);
+    }
     let text = format!("{} is not possible here", request.method());
-    super::error::response(
-        &ApiError::NotAllowed { text, allow: "GET, HEAD" },
-        &Answer::default(),
-        &request_id(&request),
-    )
+    super::error::response(&ApiError::NotAllowed { text, allow }, &Answer::default(), &request_id(request))
+}
+
+/// Which methods there are (RFC 9110, section 9.3.7).
+pub(super) fn options(allow: &str) -> HttpResponse {
+    let allow = if allow.is_empty() { "OPTIONS".to_owned() } else { format!("{allow}, OPTIONS") };
+    HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish()
 }

@@ -33,7 +33,34 @@ pub(crate) fn bare(text: &str) -> String {
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// What content is that nobody says what it is.
+pub(crate) const ANY_BYTES: &str = "application/octet-stream";
+
+/// Whether a text is a media type: two names with a slash between them, and whatever parameters.
+pub(crate) fn is_one(text: &str) -> bool {
+    let is_name = |part: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !part.is_empty() && part.bytes().all(fits)
+    };
+    bare(text).split_once('/').is_some_and(|(main, sub)| is_name(main) && is_name(sub))
+}
+
 /// Whether a text names this one, which is bare.
 pub(crate) fn is(text: &str, media: &str) -> bool {
     bare(text) == media
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_media_type_has_two_names() {
+        for text in ["image/png", "application/fhir+json; fhirVersion=4.0", "Text/HTML;charset=utf-8", "x/y"] {
+            assert!(is_one(text), "{text}");
+        }
+        for text in ["", "0", "png", "image/", "/png", "a/b/c", "a b/c", "image/png\u{e9}", ";a/b"] {
+            assert!(!is_one(text), "{text}");
+        }
+    }
 }

@@ -29,6 +29,21 @@ pub(super) struct Registry {
     keys: Cache<String, Arc<Fetched>>,
 }
 
+/// The example app (`http::example`), which is there where everybody may be anybody: somebody else's, like any app.
+fn example(public_url: &str) -> Client {
+    Client {
+        id: "concord-example".to_owned(),
+        name: "Readings, an example app".to_owned(),
+        about: Some("It draws your readings as a curve, and keeps nothing.".to_owned()),
+        own: false,
+        purposes: None,
+        redirect_uris: vec![format!("{public_url}/example/")],
+        scope: "openid fhirUser launch/patient patient/Patient.r patient/Observation.rs".to_owned(),
+        authentication: Authentication::None,
+        introspects: false,
+    }
+}
+
 /// The keys at a URL as they were at a time.
 struct Fetched {
     at_s: i64,
@@ -47,6 +62,10 @@ impl Registry {
             if let Some(client) = one.of_sign_in()? {
                 configured.insert(client.id.clone(), client);
             }
+        }
+        if config.sign_in.as_ref().is_some_and(|sign_in| sign_in.development_provider) {
+            let own = example(&config.public_url);
+            configured.entry(own.id.clone()).or_insert(own);
         }
         Ok(Registry { configured, keys: Cache::new(REMEMBERED) })
     }

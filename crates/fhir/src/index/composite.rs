@@ -61,6 +61,7 @@ fn values(
             identifier: UNUSED,
             text: UNUSED,
             of_type: UNUSED,
+            any_case: UNUSED,
             base_unit: IN_BASE_UNITS,
             kind: part.kind,
             data_type: component.path.data_type,

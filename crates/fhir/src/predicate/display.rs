@@ -114,6 +114,7 @@ fn name(id: ParameterId) -> String {
             (parameter.identifier_id(), "identifier"),
             (parameter.text_id(), "text"),
             (parameter.of_type_id(), "of-type"),
+            (parameter.any_case_id(), "any-case"),
             (parameter.base_unit_id(), "base-unit"),
         ] {
             if pseudo == id {

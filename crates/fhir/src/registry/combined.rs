@@ -21,6 +21,7 @@ static COMBINED: LazyLock<HashMap<ParameterId, Vec<ParameterId>>> = LazyLock::ne
                 of(|one| one.id),
                 of(Parameter::text_id),
                 of(Parameter::of_type_id),
+                of(Parameter::any_case_id),
                 of(Parameter::base_unit_id),
             ]);
         }

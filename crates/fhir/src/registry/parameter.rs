@@ -146,6 +146,14 @@ impl Parameter {
         self.pseudo_id("of-type")
     }
 
+    /// The number of the pseudo parameter that keeps, in lower case, the plain texts (identifiers, also those of logical
+    /// references, e-mail addresses, versions) that are written otherwise: these are found in any case (R4 "Search", token).
+    /// Its rows are tokens.
+    #[must_use]
+    pub fn any_case_id(&self) -> ParameterId {
+        self.pseudo_id("any-case")
+    }
+
     /// The number of the pseudo parameter that keeps quantities in base units, by which those in different units of a
     /// kind are compared.
     #[must_use]
@@ -162,8 +170,9 @@ impl Parameter {
 
     /// The numbers of all rows that it has, its own first.
     #[must_use]
-    pub fn row_ids(&self) -> [ParameterId; 5] {
-        [self.id, self.identifier_id(), self.text_id(), self.of_type_id(), self.base_unit_id()]
+    pub fn row_ids(&self) -> [ParameterId; 6] {
+        let (of_type, any_case) = (self.of_type_id(), self.any_case_id());
+        [self.id, self.identifier_id(), self.text_id(), of_type, any_case, self.base_unit_id()]
     }
 
     /// The codes of the two parts of a composite; none for another kind, and for a composite of more parts.
@@ -175,6 +184,12 @@ impl Parameter {
             [first, second] => Some([first, second]),
             _ => None,
         }
+    }
+
+    /// Whether its values are texts of no code system, which are compared without regard to case.
+    #[must_use]
+    pub fn is_of_plain_texts(&self) -> bool {
+        self.kind == Kind::Token && self.paths.iter().any(|path| path.data_type.is_plain_text())
     }
 
     /// Whether its values are codes that say no system: which it is, the element says.

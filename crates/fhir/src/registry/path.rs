@@ -73,6 +73,13 @@ pub enum DataType {
 }
 
 impl DataType {
+    /// Whether a token of this type is a text of no code system. A code is compared as it is written: whether case matters is
+    /// up to its system, and it does in R4's own.
+    #[must_use]
+    pub fn is_plain_text(self) -> bool {
+        matches!(self, DataType::Identifier | DataType::ContactPoint | DataType::String)
+    }
+
     /// The data type of that FHIR name.
     #[must_use]
     pub fn parse(name: &str) -> Option<DataType> {

@@ -36,6 +36,8 @@ pub(crate) struct Leaf {
     pub(crate) text: ParameterId,
     /// For which pseudo parameter, where an identifier has a type.
     pub(crate) of_type: ParameterId,
+    /// For which pseudo parameter, where a plain text is not in lower case.
+    pub(crate) any_case: ParameterId,
     /// For which pseudo parameter, where a quantity can be told in base units.
     pub(crate) base_unit: ParameterId,
     /// As what kind.
@@ -57,6 +59,7 @@ impl Tree {
                     identifier: parameter.identifier_id(),
                     text: parameter.text_id(),
                     of_type: parameter.of_type_id(),
+                    any_case: parameter.any_case_id(),
                     base_unit: parameter.base_unit_id(),
                     kind: parameter.kind,
                     data_type: path.data_type,

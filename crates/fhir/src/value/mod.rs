@@ -43,6 +43,6 @@ pub(crate) mod ask {
         begins as string_begins, contains as string_contains, ends as string_ends, exact as string_exact, fold,
         is as string_is,
     };
-    pub(crate) use super::token::{of_type as token_of_type, test as token};
+    pub(crate) use super::token::{in_any_case as token_in_any_case, of_type as token_of_type, test as token};
     pub(crate) use super::uri::{above as uri_above, below as uri_below, is as uri};
 }

@@ -1,6 +1,6 @@
 //! References (R4 "Search", reference): `[id]`, `[type]/[id]`, an absolute url, or a canonical url.
 
-use super::{key, uri};
+use super::{key, token, uri};
 use crate::entry::Entry;
 use crate::json::Value;
 use crate::literal::{Literal, is_id};
@@ -68,6 +68,7 @@ fn of_reference(leaf: &Leaf, value: &Value<'_>, base: &str, rows: &mut Vec<Entry
         let system = identifier.text("system").unwrap_or_default();
         if !text.is_empty() {
             rows.push(Entry { parameter: leaf.identifier, key: key::pair(text, system), low: None, high: None });
+            rows.extend(token::in_lower_case(leaf.any_case, text, system));
         }
     }
 }
@@ -141,6 +142,7 @@ mod tests {
             identifier,
             text: ParameterId(0),
             of_type: ParameterId(0),
+            any_case: ParameterId(3),
             base_unit: ParameterId(0),
             kind: Kind::Reference,
             data_type: DataType::Reference,

@@ -1,4 +1,5 @@
-//! Tokens (R4 "Search", token): `[code]`, `[system]|[code]`, `|[code]`, `[system]|`. Codes are compared as written.
+//! Tokens (R4 "Search", token): `[code]`, `[system]|[code]`, `|[code]`, `[system]|`. Codes are compared as written; identifiers,
+//! e-mail addresses and other texts of no code system in any case.
 
 use super::{key, string};
 use crate::entry::{Entry, ParameterId, SEPARATOR};
@@ -11,6 +12,9 @@ use crate::terminology::Code;
 /// The rows of a value that is searched as a token, those of its texts and of its type.
 pub(crate) fn rows(leaf: &Leaf, value: &Value<'_>, rows: &mut Vec<Entry>) {
     plain_rows(leaf.parameter, leaf.data_type, value, rows);
+    rows.extend(
+        plain_text(leaf.data_type, value).and_then(|(text, system)| in_lower_case(leaf.any_case, text, system)),
+    );
     match leaf.data_type {
         DataType::CodeableConcept => {
             text_rows(leaf, value.text("text"), rows);
@@ -31,11 +35,50 @@ pub(crate) fn rows(leaf: &Leaf, value: &Value<'_>, rows: &mut Vec<Entry>) {
                         low: None,
                         high: None,
                     });
+                    let lower = number.to_lowercase();
+                    if lower != number {
+                        let key = typed(system, code, &lower);
+                        rows.push(Entry { parameter: leaf.any_case, key, low: None, high: None });
+                    }
                 }
             }
         }
         _ => {}
     }
+}
+
+/// The plain text that a value is searched by, and its system.
+fn plain_text<'v>(data_type: DataType, value: &'v Value<'_>) -> Option<(&'v str, &'v str)> {
+    match data_type {
+        DataType::Identifier => Some((value.text("value")?, value.text("system").unwrap_or_default())),
+        DataType::ContactPoint => Some((value.text("value")?, "")),
+        DataType::String => Some((value.as_str()?, "")),
+        _ => None,
+    }
+}
+
+/// The row by which a plain text is found in any case, if it is not in lower case: then its own row does.
+pub(crate) fn in_lower_case(parameter: ParameterId, text: &str, system: &str) -> Option<Entry> {
+    let lower = text.to_lowercase();
+    (lower != text).then(|| Entry { parameter, key: key::pair(&lower, system), low: None, high: None })
+}
+
+/// What finds a plain text however it is written, by the `test` that finds it as it is written: in both rows that it may have,
+/// as it is asked for and in lower case. None where it has no case.
+///
+/// # Errors
+/// What is wrong with the value.
+pub(crate) fn in_any_case(
+    parts: &[String],
+    test: fn(&[String]) -> Result<Test, &'static str>,
+) -> Result<Option<[Test; 2]>, &'static str> {
+    let Some((last, before)) = parts.split_last() else { return Ok(None) };
+    let lower = last.to_lowercase();
+    if lower == last.to_uppercase() {
+        return Ok(None);
+    }
+    let folded: Vec<String> = before.iter().cloned().chain([lower]).collect();
+    Ok(Some([test(parts)?, test(&folded)?]))
 }
 
 /// The row of a text that goes with a token.

@@ -6,7 +6,6 @@ mod apps;
 mod authorize;
 mod cookies;
 mod federation;
-mod html;
 mod introspect;
 mod launch;
 mod page;
@@ -31,7 +30,7 @@ use concord_signin::form::{Form, MAX_BYTES};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value, json};
 
-use super::{Server, only};
+use super::{Server, html, only_by};
 use crate::interact::media_type;
 use crate::sign_in::{Fault, SignIn};
 
@@ -41,29 +40,38 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// The addresses of a server that people, or only systems, sign in to.
 pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
     config
-        .service(only("/oauth/token").route(web::post().to(token::serve)))
-        .service(only("/oauth/introspect").route(web::post().to(introspect::serve)))
-        .service(only("/oauth/revoke").route(web::post().to(revoke::serve)))
-        .service(only("/.well-known/jwks.json").route(web::get().to(well_known::jwks)))
-        .service(only("/oauth/jwks").route(web::get().to(well_known::jwks)));
+        .service(only_by("/oauth/token", "POST").route(web::post().to(token::serve)))
+        .service(only_by("/oauth/introspect", "POST").route(web::post().to(introspect::serve)))
+        .service(only_by("/oauth/revoke", "POST").route(web::post().to(revoke::serve)))
+        .service(only_by("/.well-known/jwks.json", "GET").route(web::get().to(well_known::jwks)))
+        .service(only_by("/oauth/jwks", "GET").route(web::get().to(well_known::jwks)));
     if !has_provider {
         return;
     }
     config
         .service(
-            only("/oauth/authorize").route(web::get().to(authorize::by_get)).route(web::post().to(authorize::by_post)),
+            only_by("/oauth/authorize", "GET, POST")
+                .route(web::get().to(authorize::by_get))
+                .route(web::post().to(authorize::by_post)),
         )
-        .service(only("/oauth/userinfo").route(web::get().to(userinfo::serve)).route(web::post().to(userinfo::serve)))
-        .service(only("/oauth/launch").route(web::post().to(launch::serve)))
-        .service(only("/.well-known/openid-configuration").route(web::get().to(well_known::openid)))
-        .service(only("/sign-in").route(web::get().to(provider::page)).route(web::post().to(provider::sign_in_as)))
-        .service(only("/sign-in/with").route(web::post().to(federation::send)))
-        .service(only("/sign-in/return").route(web::get().to(federation::come_back)))
-        .service(only("/sign-in/style.css").route(web::get().to(page::style)))
-        .service(only("/sign-in/decision").route(web::post().to(authorize::decide)))
-        .service(only("/sign-out").route(web::post().to(provider::sign_out)))
-        .service(only("/apps").route(web::get().to(apps::page)))
-        .service(only("/apps/end").route(web::post().to(apps::end)));
+        .service(
+            only_by("/oauth/userinfo", "GET, POST")
+                .route(web::get().to(userinfo::serve))
+                .route(web::post().to(userinfo::serve)),
+        )
+        .service(only_by("/oauth/launch", "POST").route(web::post().to(launch::serve)))
+        .service(only_by("/.well-known/openid-configuration", "GET").route(web::get().to(well_known::openid)))
+        .service(
+            only_by("/sign-in", "GET, POST")
+                .route(web::get().to(provider::page))
+                .route(web::post().to(provider::sign_in_as)),
+        )
+        .service(only_by("/sign-in/with", "POST").route(web::post().to(federation::send)))
+        .service(only_by("/sign-in/return", "GET").route(web::get().to(federation::come_back)))
+        .service(only_by("/sign-in/decision", "POST").route(web::post().to(authorize::decide)))
+        .service(only_by("/sign-out", "POST").route(web::post().to(provider::sign_out)))
+        .service(only_by("/apps", "GET").route(web::get().to(apps::page)))
+        .service(only_by("/apps/end", "POST").route(web::post().to(apps::end)));
 }
 
 /// The sign-in of this server. Its addresses are there only if it is.

@@ -1,75 +1,14 @@
-//! What all pages share: the frame, and what a browser may do with them. They work without JavaScript, and none is run.
+//! What the pages of sign-in share.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, ContentEncoding};
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::form::Form;
 use concord_signin::secret;
-use url::Url;
 
 use super::html::Html;
-use super::unkept;
+pub(super) use crate::http::page::Page;
 use crate::sign_in::{Fault, SignedIn};
-
-/// The stylesheet.
-pub(super) async fn style() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/css; charset=utf-8")
-        .insert_header((header::CACHE_CONTROL, "max-age=3600"))
-        .body(include_str!("style.css"))
-}
-
-/// A page.
-pub(super) struct Page {
-    pub(super) status: StatusCode,
-    pub(super) title: String,
-    pub(super) body: Html,
-    /// The addresses that forms of the page lead to in the end: browsers ask for them.
-    pub(super) leads_to: Vec<String>,
-    /// `Set-Cookie`.
-    pub(super) cookies: Vec<String>,
-}
-
-impl Page {
-    pub(super) fn new(title: impl Into<String>, body: Html) -> Page {
-        Page { status: StatusCode::OK, title: title.into(), body, leads_to: Vec::new(), cookies: Vec::new() }
-    }
-
-    /// The answer. What is on a page is not packed: its length would tell of what is secret in it.
-    pub(super) fn response(self) -> HttpResponse {
-        let leads_to: String = self.leads_to.iter().filter_map(|address| source(address)).collect();
-        let policy = format!(
-            "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; frame-ancestors 'none'; base-uri 'none'"
-        );
-        let html = Html::of("<!doctype html><html lang=\"en-GB\"><head><meta charset=\"utf-8\"><title>")
-            .text(&self.title)
-            .then("</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
-            .then("<link rel=\"stylesheet\" href=\"/sign-in/style.css\"></head><body><header>Your health record</header><main>")
-            .add(&self.body)
-            .then("</main></body></html>");
-        let mut builder = unkept(self.status);
-        for cookie in self.cookies {
-            builder.append_header((header::SET_COOKIE, cookie));
-        }
-        builder
-            .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-            .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-            .insert_header((header::REFERRER_POLICY, "same-origin"))
-            .insert_header(ContentEncoding::Identity)
-            .content_type("text/html; charset=utf-8")
-            .body(html.into_string())
-    }
-}
-
-/// An address as a source of a content security policy, after a space; none for one that cannot be written so.
-fn source(address: &str) -> Option<String> {
-    let url = Url::parse(address).ok()?;
-    Some(match url.scheme() {
-        "http" | "https" => format!(" {}", url.origin().ascii_serialization()),
-        other => format!(" {other}:"),
-    })
-}
 
 /// What a person is told who cannot be sent on.
 pub(super) fn refused(error: OauthError) -> HttpResponse {

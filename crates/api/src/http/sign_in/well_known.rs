@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::{refused, sign_in};
 use crate::describe::sign_in as described;
 use crate::http::Server;
-use crate::http::system::FOR_ANY_PAGE;
+use crate::http::headers::FOR_ANY_PAGE;
 use crate::sign_in::Fault;
 
 pub(super) async fn openid(request: HttpRequest, server: Data<Server>) -> HttpResponse {

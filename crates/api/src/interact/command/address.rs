@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use crate::error::ApiError;
 use crate::interact::command::precondition::version_number;
 use crate::interact::hooks::table;
-use crate::interact::operation::OperationTarget;
+use crate::interact::operation::{self, OperationTarget};
 use crate::interact::{Pairs, is_event};
 
 /// A method of HTTP. HEAD is GET whose body is not sent.
@@ -131,6 +131,26 @@ impl Shape {
         };
         self.allow.split(", ").any(|allowed| allowed == name)
     }
+}
+
+/// The methods that there are at a path below the base, as the `Allow` header has them.
+///
+/// # Errors
+/// [`ApiError::NotFound`] and the like where there is nothing.
+pub(crate) fn allowed(path: &str) -> Result<String, ApiError> {
+    let segments = segments(path);
+    let shape = Shape::of(&segments).ok_or(ApiError::NotFound)?;
+    let address = Address::read(&segments)?;
+    if let Address::Operation(target, name) = &address {
+        operation::called(name, target, false)?;
+    }
+    let is_there = |name: &&str| {
+        Method::parse(name).is_some_and(|method| match &address {
+            Address::Operation(target, name) => operation::called(name, target, method == Method::Get).is_ok(),
+            address => address.permits(method).is_ok(),
+        })
+    };
+    Ok(shape.allow.split(", ").filter(is_there).collect::<Vec<_>>().join(", "))
 }
 
 /// Every pattern with the methods at it.

@@ -15,7 +15,7 @@ use concord_store::Extent;
 
 #[cfg(test)]
 pub(crate) use address::every_shape;
-pub(crate) use address::{Address, Method, Route, Shape, query_parameters};
+pub(crate) use address::{Address, Method, Route, Shape, allowed, query_parameters};
 pub(crate) use precondition::{Precondition, Unless};
 pub(crate) use request::{Content, Criteria, Expected, Request};
 

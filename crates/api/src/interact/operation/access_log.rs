@@ -231,37 +231,71 @@ fn sentence(stored: &Stored, who: &str) -> String {
         text if text.is_empty() => String::new(),
         text => format!(": {text}"),
     };
-    format!("{who}{app} {} on {when}{why}. {told}{reason}.", done(record))
+    format!("{who}{app} {} on {when}{why}. {told}{reason}.", done(record).told(record.outcome))
+}
+
+/// What was done, or tried: a verb as it stands after "tried to", and in the past; and what it is about.
+struct Deed {
+    infinitive: &'static str,
+    past: &'static str,
+    what: String,
+}
+
+impl Deed {
+    /// As it is told of an event.
+    fn told(&self, outcome: i16) -> String {
+        match outcome {
+            outcome::SUCCESS => format!("{} {}", self.past, self.what),
+            _ => format!("tried to {} {}", self.infinitive, self.what),
+        }
+    }
 }
 
 /// What was done, to what kind of data.
-fn done(record: &Record) -> String {
-    let what = ResourceType::from_number(record.resource_type).map_or_else(|| "the record".to_owned(), kind);
+fn done(record: &Record) -> Deed {
+    let kind = ResourceType::from_number(record.resource_type).map(kind);
+    let (one, data) = match kind {
+        None => ("the record".to_owned(), "the record".to_owned()),
+        Some(kind) => (with_article(&kind), format!("{kind} data")),
+    };
     let operation = record.query.split('?').next().unwrap_or_default();
     let is = |these: &[Interaction]| these.iter().any(|one| *one as i16 == record.interaction);
+    let deed = |infinitive, past, what: String| Deed { infinitive, past, what };
     match () {
-        () if is(&[Interaction::Read, Interaction::Vread]) => format!("read {what}"),
-        () if is(&[Interaction::Search]) && record.reason.starts_with("export") => format!("took a copy of {what}"),
-        () if is(&[Interaction::Search]) => format!("looked for {what}"),
-        () if is(&[Interaction::Create]) => format!("added {what}"),
-        () if is(&[Interaction::Update, Interaction::Patch]) => format!("changed {what}"),
-        () if is(&[Interaction::Delete]) => format!("deleted {what}"),
-        () if is(&[Interaction::History, Interaction::TypeHistory, Interaction::SystemHistory]) => {
-            format!("looked at the history of {what}")
+        () if is(&[Interaction::Read, Interaction::Vread]) => deed("read", "read", one),
+        () if is(&[Interaction::Search]) && record.reason.starts_with("export") => {
+            deed("take a copy of", "took a copy of", data)
         }
-        () if is(&[Interaction::Login]) => "tried to come in".to_owned(),
-        () if is(&[Interaction::BreakGlass]) => "broke the glass, to see the record".to_owned(),
+        () if is(&[Interaction::Search]) => deed("look for", "looked for", data),
+        () if is(&[Interaction::Create]) => deed("add", "added", one),
+        () if is(&[Interaction::Update, Interaction::Patch]) => deed("change", "changed", one),
+        () if is(&[Interaction::Delete]) => deed("delete", "deleted", one),
+        () if is(&[Interaction::History, Interaction::TypeHistory, Interaction::SystemHistory]) => {
+            deed("look at", "looked at", format!("the history of {data}"))
+        }
+        () if is(&[Interaction::Login]) => deed("come", "came", "in".to_owned()),
+        () if is(&[Interaction::BreakGlass]) => deed("break", "broke", "the glass, to see the record".to_owned()),
         () => match operation {
-            "$everything" => "read the whole record".to_owned(),
-            "$summary" => "read the summary".to_owned(),
-            "$access-log" => "read this list".to_owned(),
-            "$release" => format!("released {what} that was kept from the patient"),
-            "$verify" => format!("verified {what}, or withdrew that"),
-            "$due-for-review" => "looked for what is due for review".to_owned(),
-            "$correctionrequest" => "asked for a correction".to_owned(),
-            other => format!("asked for {other} of {what}"),
+            "$everything" => deed("read", "read", "the whole record".to_owned()),
+            "$summary" => deed("read", "read", "the summary".to_owned()),
+            "$access-log" => deed("read", "read", "this list".to_owned()),
+            "$release" => deed("release", "released", format!("{one} that was kept from the patient")),
+            "$verify" => deed("verify (or take that back)", "verified (or took that back)", one),
+            "$due-for-review" => deed("look for", "looked for", "what is due for review".to_owned()),
+            "$correctionrequest" => deed("ask for", "asked for", "a correction".to_owned()),
+            "$evaluate" => deed("ask", "asked", "what somebody may see".to_owned()),
+            "$who-can-see" => deed("ask", "asked", "who can see the record".to_owned()),
+            "$connected-apps" => deed("ask", "asked", "which apps are connected".to_owned()),
+            "$end-app-access" => deed("end", "ended", "what an app may do".to_owned()),
+            other => deed("ask for", "asked for", format!("{other} of {data}")),
         },
     }
+}
+
+/// A kind of data with the article that goes before it.
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 /// A type in words: `MedicationStatement` as "medication statement".
@@ -339,14 +373,14 @@ mod tests {
         let stored = Stored { pk: 1, at: 1_772_366_400_000, patient_id: "p".to_owned(), record };
         assert_eq!(
             sentence(&stored, "Dr Okafor"),
-            "Dr Okafor, with the app portal, read medication statement on 2026-03-01 at 12:00 UTC, for treatment. This \
-             was refused, and nothing was shown: neither the care team nor a sharing choice lets them in."
+            "Dr Okafor, with the app portal, tried to read a medication statement on 2026-03-01 at 12:00 UTC, for treatment. \
+             This was refused, and nothing was shown: neither the care team nor a sharing choice lets them in."
         );
         let did = |interaction: Interaction| {
             let observation = ResourceType::of("Observation").number();
-            done(&Record { interaction: interaction as i16, resource_type: observation, ..Record::default() })
+            done(&Record { interaction: interaction as i16, resource_type: observation, ..Record::default() }).told(0)
         };
-        assert_eq!(did(Interaction::Patch), "changed observation");
+        assert_eq!(did(Interaction::Patch), "changed an observation");
         assert_eq!(did(Interaction::BreakGlass), "broke the glass, to see the record");
     }
 }

@@ -312,8 +312,8 @@ impl Evaluation<'_> {
         let said = |reason: &Reason| outcome == ItemEffect::Permit || reason.verdict != Verdict::Permits;
         let mut reasons: Vec<Reason> =
             decision.reasons.into_iter().filter(|reason| about(reason) != Predicate::None && said(reason)).collect();
-        if outcome == ItemEffect::Deny {
-            // What keeps some of it back decided nothing where nothing may be seen.
+        if answer.is_some() {
+            // What is only about some of it, as labelled data is, decided nothing.
             reasons.retain(|reason| Decision::decided_on_type(reason, resource_type, &self.question.patient));
         }
         let mut parts = vec![parameter("type", Content::Code(resource_type.name().to_owned())), effect(outcome.code())];
@@ -352,9 +352,11 @@ impl Evaluation<'_> {
             parts.push(reason_part("reason", &reason, known));
         }
         if parts.is_empty() {
-            let text = match effect {
-                ItemEffect::Deny => "nothing lets you do this",
-                _ => "you may do this",
+            let text = match (effect, self.told) {
+                (ItemEffect::Deny, Disclosure::All) => "nothing lets them do this",
+                (ItemEffect::Deny, Disclosure::AsRefused) => "nothing lets you do this",
+                (_, Disclosure::All) => "they may do this",
+                (_, Disclosure::AsRefused) => "you may do this",
             };
             parts.push(plain("relationship", "default", text));
         }

@@ -95,10 +95,7 @@ fn compared(
             let test = ask::string_is(&unescape(value)).map_err(|why| wrong(name, why))?;
             Ok(Predicate::Entry(of_rows, Test::Not(Box::new(test))))
         }
-        (Operator::Other, _) => match asked(None, value)? {
-            Predicate::Entry(id, test) => Ok(Predicate::Entry(id, Test::Not(Box::new(test)))),
-            whole => Ok(whole.negate()),
-        },
+        (Operator::Other, _) => Ok(other(parameter, asked(None, value)?)),
         (Operator::Contains, Kind::String) => asked(Some("contains"), value),
         (Operator::Begins, Kind::String) => asked(None, value),
         (Operator::Ends, Kind::String) => {
@@ -114,6 +111,20 @@ fn compared(
         }
         (Operator::Modifier(modifier), Kind::Uri | Kind::Token) => asked(Some(modifier), value),
         (_, kind) => Err(unsupported(name, &format!("the operator cannot be used on `{code}`, a {}", kind.code()))),
+    }
+}
+
+/// What does not equal what is asked for: for single rows, some other value.
+fn other(parameter: &Parameter, equal: Predicate) -> Predicate {
+    let is_another = |id: ParameterId, test: Test| Predicate::Entry(id, Test::Not(Box::new(test)));
+    match equal {
+        Predicate::Entry(id, test) => is_another(id, test),
+        // A row says how a text is written: one that differs in case alone is another here.
+        Predicate::Or(parts) if parameter.is_of_plain_texts() => match parts.into_iter().next() {
+            Some(Predicate::Entry(id, test)) => is_another(id, test),
+            _ => Predicate::None,
+        },
+        whole => whole.negate(),
     }
 }
 
@@ -235,13 +246,22 @@ impl Clause<'_> {
             return self.coded(alternatives);
         }
         let (mut tests, mut in_base_units) = (Vec::with_capacity(alternatives.len()), Vec::new());
+        let mut has_case = false;
         for alternative in alternatives {
             if alternative.is_empty() {
                 return Err(wrong(self.name, "one of the values is empty"));
             }
-            match self.test(alternative)? {
-                Test::Either(more) => tests.extend(more.iter().cloned()),
-                one => tests.push(one),
+            match (self.in_any_case(alternative)?, self.test(alternative)?) {
+                (Some(both), _) => {
+                    has_case = true;
+                    both.into_iter().for_each(|one| {
+                        if !tests.contains(&one) {
+                            tests.push(one)
+                        }
+                    });
+                }
+                (None, Test::Either(more)) => tests.extend(more.iter().cloned()),
+                (None, one) => tests.push(one),
             }
             in_base_units.extend(self.in_base_units(alternative)?);
         }
@@ -252,11 +272,26 @@ impl Clause<'_> {
             _ => self.parameter.id,
         };
         let literal = self.referring_to_bearers(&tests);
-        let entry = Predicate::Entry(id, any_of(tests)).or(literal);
+        let test = any_of(tests);
+        let folded = has_case.then(|| Predicate::Entry(self.parameter.any_case_id(), test.clone()));
+        let entry = Predicate::Entry(id, test).or(folded.unwrap_or(Predicate::None)).or(literal);
         if !in_base_units.is_empty() {
             return Ok(entry.or(Predicate::Entry(self.parameter.base_unit_id(), any_of(in_base_units))));
         }
         Ok(if self.modifier == Some("not") { entry.negate() } else { entry })
+    }
+
+    /// What finds a plain text in any case, where it is one and has a case.
+    fn in_any_case(&self, text: &str) -> Result<Option<[Test; 2]>, Refusal> {
+        let is_plain = self.parameter.is_of_plain_texts();
+        let test: fn(&[String]) -> Result<Test, &'static str> = match (self.parameter.kind, self.modifier) {
+            (Kind::Token, None | Some("not")) if is_plain => ask::token,
+            (Kind::Token, Some("of-type")) if is_plain => ask::token_of_type,
+            (Kind::Reference, Some("identifier")) => ask::token,
+            _ => return Ok(None),
+        };
+        let parts: Vec<String> = split(text, '|').map(unescape).collect();
+        ask::token_in_any_case(&parts, test).map_err(|why| wrong(self.name, &format!("`{text}`: {why}")))
     }
 
     /// Those that refer by `Type/id` to a patient who bears an NHS number that the tests of `:identifier` are for: some name her

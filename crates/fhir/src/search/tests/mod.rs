@@ -1,5 +1,6 @@
 //! Queries against the entries of a resource: what is found, what is refused, and in which words.
 
+mod any_case;
 mod chains;
 mod filters;
 mod properties;

@@ -1,0 +1,94 @@
+//! What all pages share: the frame, and what a browser may do with them. They work without JavaScript, and none is run.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, ContentEncoding};
+use url::Url;
+
+use super::html::Html;
+
+/// Where the stylesheet is.
+pub(super) const STYLE: &str = "/style.css";
+
+/// The stylesheet.
+pub(super) async fn style() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/css; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "max-age=3600"))
+        .body(include_str!("style.css"))
+}
+
+/// A page.
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) title: String,
+    /// What stands above everything.
+    pub(super) heading: &'static str,
+    pub(super) body: Html,
+    /// Whether something secret is on it, so that its length must not tell of it.
+    pub(super) is_secret: bool,
+    /// The addresses that forms of the page lead to in the end: browsers ask for them.
+    pub(super) leads_to: Vec<String>,
+    /// `Set-Cookie`.
+    pub(super) cookies: Vec<String>,
+}
+
+impl Page {
+    pub(super) fn new(title: impl Into<String>, body: Html) -> Page {
+        Page {
+            status: StatusCode::OK,
+            title: title.into(),
+            heading: "Your health record",
+            body,
+            is_secret: true,
+            leads_to: Vec::new(),
+            cookies: Vec::new(),
+        }
+    }
+
+    /// A page for whoever runs the server or makes an app.
+    pub(super) fn of_server(title: impl Into<String>, body: Html) -> Page {
+        Page { heading: "Concord", is_secret: false, ..Page::new(title, body) }
+    }
+
+    /// The answer.
+    pub(super) fn response(self) -> HttpResponse {
+        let leads_to: String = self.leads_to.iter().filter_map(|address| source(address)).collect();
+        let policy = format!(
+            "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; frame-ancestors 'none'; base-uri 'none'"
+        );
+        let html = Html::of("<!doctype html><html lang=\"en-GB\"><head><meta charset=\"utf-8\"><title>")
+            .text(&self.title)
+            .then("</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
+            .then("<link rel=\"stylesheet\" href=\"")
+            .then(STYLE)
+            .then("\"></head><body><header>")
+            .text(self.heading)
+            .then("</header><main>")
+            .add(&self.body)
+            .then("</main></body></html>");
+        let mut builder = HttpResponse::build(self.status);
+        builder.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
+        for cookie in self.cookies {
+            builder.append_header((header::SET_COOKIE, cookie));
+        }
+        builder
+            .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+            .insert_header((header::X_FRAME_OPTIONS, "DENY"))
+            .insert_header((header::REFERRER_POLICY, "same-origin"));
+        if self.is_secret {
+            // Packed, it would be as long as what is secret in it makes it.
+            builder.insert_header(ContentEncoding::Identity);
+        }
+        builder.content_type("text/html; charset=utf-8").body(html.into_string())
+    }
+}
+
+/// An address as a source of a content security policy, after a space; none for one that cannot be written so.
+fn source(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok()?;
+    Some(match url.scheme() {
+        "http" | "https" => format!(" {}", url.origin().ascii_serialization()),
+        other => format!(" {other}:"),
+    })
+}
