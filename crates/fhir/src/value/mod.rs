@@ -12,6 +12,7 @@ mod reference;
 mod string;
 mod token;
 pub(crate) mod ucum;
+mod unit_code;
 mod uri;
 
 pub use crate::literal::{Literal, is_id, local, named_type};
@@ -20,6 +21,7 @@ pub use key::{LONGEST_HALF, LONGEST_KEY};
 pub use prefix::Prefix;
 pub(crate) use string::fold;
 pub use token::of_codes;
+pub use unit_code::is_unit;
 
 pub(crate) mod read {
     //! What rows a value of a resource gives.
