@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::definitions::{member, read, text};
+use crate::definitions::{member, read, snapshot, structures, text};
 
 const HEADER: &str = "\
-# The code systems (S), value sets (V) and concept maps (M) of FHIR R4 (4.0.1), made by concord-generate from the official
-# definitions (CC0); not to be edited by hand. How a line is read is said in crates/terminology/src/tables.rs.
+# The code systems (S), value sets (V), concept maps (M) and extensible bindings (B) of FHIR R4 (4.0.1), made by
+# concord-generate from the official definitions (CC0); not to be edited by hand. How a line is read is said in crates/terminology/src/tables.rs.
 ";
 
 /// Files of the definitions with code systems and value sets; of one that several have, the first is taken.
@@ -71,7 +71,28 @@ pub(crate) fn generate(definitions: &Path) -> Result<Vec<(PathBuf, String)>, Str
     for map in concept_maps(definitions)?.values() {
         concept_map(map, &mut table)?;
     }
+    bindings(definitions, &sets, &mut table)?;
     Ok(vec![(PathBuf::from("crates/terminology/src/tables.txt"), table)])
+}
+
+/// The bindings of CodeableConcepts that are `extensible`, to value sets that are here.
+fn bindings(definitions: &Path, sets: &Resources, table: &mut String) -> Result<(), String> {
+    line(table, &["B", "http://hl7.org/fhir"]);
+    for structure in structures(definitions, &[])?.values() {
+        for element in snapshot(structure) {
+            let is_concept = member(element, "type").iter().any(|one| text(one, "code") == "CodeableConcept");
+            let Some(binding) =
+                element.get("binding").filter(|one| is_concept && text(one, "strength") == "extensible")
+            else {
+                continue;
+            };
+            let set = text(binding, "valueSet").split('|').next().unwrap_or_default();
+            if let Some((shape, name)) = text(element, "path").rsplit_once('.').filter(|_| sets.contains_key(set)) {
+                line(table, &[shape, name, set]);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_open(system: &Value) -> bool {

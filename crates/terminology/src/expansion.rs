@@ -88,6 +88,17 @@ impl<S: Source> Library<'_, S> {
         }
     }
 
+    /// The codes of a value set that is at hand. It may not be built on itself by its url either.
+    ///
+    /// # Errors
+    /// When they cannot be told for certain, or are too many.
+    pub fn expand_given(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
+        self.open.extend(set.url.clone());
+        let items = self.expand(set);
+        self.open.clear();
+        items
+    }
+
     /// Refuses a value set that is built on itself, and one that is built too deep.
     pub(crate) fn enter(&self, name: &str) -> Found<(), S> {
         if self.open.iter().any(|open| open == name) {
@@ -104,7 +115,7 @@ impl<S: Source> Library<'_, S> {
     ///
     /// # Errors
     /// When they cannot be told for certain, or are too many.
-    pub fn expand(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
+    pub(crate) fn expand(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
         if let Some(whole) = &set.whole {
             return Ok(whole.clone());
         }

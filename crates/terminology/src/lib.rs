@@ -13,6 +13,7 @@
 //! | where is one of that name? | [`library`] |
 //! | what can be asked of a server elsewhere? | [`elsewhere`] |
 //! | which codes does a search mean? | [`search`] |
+//! | what is odd about the codes of a resource? | [`remarks`] |
 //!
 //! Pure: where resources come from is the caller's business ([`library::Source`]), and so is who may see them. What
 //! cannot be told for certain is said to be so: half of a value set would find too much or too little, and nobody would
@@ -25,6 +26,7 @@ pub mod expansion;
 pub mod filter;
 pub mod library;
 pub mod membership;
+pub mod remarks;
 pub mod search;
 pub mod tables;
 pub mod value_set;

@@ -124,6 +124,8 @@ pub struct Library<'s, S: Source> {
     sets: BTreeMap<String, Option<Arc<ValueSet>>>,
     /// Why something could not be told that the question depends on.
     pub(crate) doubts: Vec<String>,
+    /// Whether one of these is that a server elsewhere cannot be reached.
+    pub(crate) is_unreachable: bool,
     /// How many resources were asked for.
     asked: usize,
 }
@@ -137,6 +139,7 @@ impl<'s, S: Source> Library<'s, S> {
             systems: BTreeMap::new(),
             sets: BTreeMap::new(),
             doubts: Vec::new(),
+            is_unreachable: false,
             asked: 0,
         }
     }
@@ -145,6 +148,13 @@ impl<'s, S: Source> Library<'s, S> {
     #[must_use]
     pub fn doubts(&self) -> &[String] {
         &self.doubts
+    }
+
+    /// The error that says why something could not be told.
+    #[must_use]
+    pub fn untold(&self) -> LookUpError<S::Error> {
+        let code = if self.is_unreachable { IssueCode::Transient } else { IssueCode::NotFound };
+        LookUpError::Said(code, format!("it cannot be told: {}", self.doubts.join("; ")))
     }
 
     pub(crate) fn doubt(&mut self, text: String) {
@@ -160,6 +170,11 @@ impl<'s, S: Source> Library<'s, S> {
             return Err(LookUpError::costly(text));
         }
         Ok(())
+    }
+
+    /// Takes a code system for the one of that name.
+    pub fn put_code_system(&mut self, name: &str, system: CodeSystem) {
+        self.systems.insert(name.to_owned(), Some(Arc::new(system)));
     }
 
     /// The code system of that name, if there is one.

@@ -85,11 +85,22 @@ impl<S: Source> Library<'_, S> {
         found
     }
 
+    /// Whether the code is in a value set that is at hand.
+    ///
+    /// # Errors
+    /// As [`Library::is_in_named`].
+    pub fn is_in_given(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
+        self.open.extend(set.url.clone());
+        let found = self.is_in(set, code);
+        self.open.clear();
+        found
+    }
+
     /// Whether the code is in the value set.
     ///
     /// # Errors
     /// As [`Library::is_in_named`].
-    pub fn is_in(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
+    pub(crate) fn is_in(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
         if let Some(whole) = &set.whole {
             let is_it = |system: &str, own: &str| own == code.code && (code.system.is_empty() || code.system == system);
             return Ok(Membership::of(whole.iter().any(|item| is_it(&item.system, &item.code))));
@@ -190,7 +201,7 @@ impl<S: Source> Library<'_, S> {
         Ok(match self.ask(&Question::Concept { code: asked })? {
             Reply::Told(Answer::Concept(display)) => (Membership::Yes, display),
             Reply::Told(Answer::Nothing) => (Membership::No, None),
-            reply => (self.untold(&reply, system), None),
+            reply => (self.unknown(&reply, system), None),
         })
     }
 
@@ -203,11 +214,12 @@ impl<S: Source> Library<'_, S> {
         let reply = self.ask(&Question::Member { set, code: code.clone() })?;
         Ok(match reply {
             Reply::Told(Answer::Member { is_in, .. }) => Membership::of(is_in),
-            reply => self.untold(&reply, name),
+            reply => self.unknown(&reply, name),
         })
     }
 
-    fn untold(&mut self, reply: &Reply, name: &str) -> Membership {
+    fn unknown(&mut self, reply: &Reply, name: &str) -> Membership {
+        self.is_unreachable |= matches!(reply, Reply::Unreachable);
         self.doubt(match reply {
             Reply::Unreachable => format!("the terminology server that would tell of {name} cannot be reached now"),
             Reply::Told(_) | Reply::NotAsked => format!("{name} is not here"),

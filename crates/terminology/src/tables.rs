@@ -5,7 +5,8 @@
 //! for each level that it lies deeper: code, display unless that is the code, flags, codes right above it besides. `V url
 //! version name` begins a value set, whose parts begin with `+` or `-` and the code system: `?` is a filter, `^` a value set,
 //! `=` a code and `"` what it is called, `!` codes that may not be written down. `M url version name source target` begins a
-//! concept map, `>` a group with its code systems, and below are code, target, equivalence.
+//! concept map, `>` a group with its code systems, and below are code, target, equivalence. `B url` begins the bindings that are
+//! `extensible`: shape, element, value set.
 //! Flags: `c` case sensitive, `p` in part, `a` abstract, `i` inactive, `d` deprecated.
 
 use std::collections::HashMap;
@@ -39,6 +40,8 @@ struct Tables {
     systems: HashMap<&'static str, Section<CodeSystem>>,
     sets: HashMap<&'static str, Section<ValueSet>>,
     maps: HashMap<&'static str, Section<ConceptMap>>,
+    /// The extensible bindings: by shape, the elements with their value sets.
+    extensible: HashMap<&'static str, Vec<(&'static str, &'static str)>>,
 }
 
 /// Where every section is.
@@ -55,7 +58,7 @@ fn tables() -> &'static Tables {
                 "S" => drop(found.systems.insert(url, Section { version, lines, read: OnceLock::new() })),
                 "V" => drop(found.sets.insert(url, Section { version, lines, read: OnceLock::new() })),
                 "M" => drop(found.maps.insert(url, Section { version, lines, read: OnceLock::new() })),
-                _ => {}
+                _ => found.extensible = read_bindings(lines),
             }
             rest = after;
         }
@@ -65,7 +68,7 @@ fn tables() -> &'static Tables {
 
 /// The lines up to the next that begins a section, and what follows them.
 fn next_section(text: &'static str) -> Option<(&'static str, &'static str)> {
-    let begins = |line: &str| ["S\t", "V\t", "M\t"].iter().any(|start| line.starts_with(start));
+    let begins = |line: &str| ["S\t", "V\t", "M\t", "B\t"].iter().any(|start| line.starts_with(start));
     let mut end = 0;
     for line in text.split_inclusive('\n') {
         // A code may be one of those letters; the address that follows it is none.
@@ -124,6 +127,21 @@ pub fn code_systems() -> Vec<(&'static str, &'static str)> {
 #[must_use]
 pub fn value_sets() -> Vec<(&'static str, &'static str)> {
     listed(&tables().sets)
+}
+
+/// Whether R4 has a code system of that very name.
+pub(crate) fn has_code_system(name: &str) -> bool {
+    tables().systems.contains_key(name)
+}
+
+/// The first code system, in the order of urls, that meets a test.
+pub(crate) fn code_systems_by(test: impl Fn(&str) -> bool) -> Option<&'static str> {
+    tables().systems.keys().copied().filter(|url| !url.contains('|') && test(url)).min()
+}
+
+/// The value set that an element would have its codes from unless none fits, where R4 says one that is here.
+pub(crate) fn extensible(within: &str, element: &str) -> Option<&'static str> {
+    tables().extensible.get(within)?.iter().find(|(own, _)| own.trim_end_matches("[x]") == element).map(|(_, set)| *set)
 }
 
 fn listed<T>(among: &HashMap<&'static str, Section<T>>) -> Vec<(&'static str, &'static str)> {
@@ -218,6 +236,17 @@ fn read_part(line: &'static str) -> Part {
         }
     }
     part
+}
+
+fn read_bindings(lines: &'static str) -> HashMap<&'static str, Vec<(&'static str, &'static str)>> {
+    let mut found: HashMap<&'static str, Vec<_>> = HashMap::new();
+    for line in lines.lines().filter(|line| !line.starts_with("B\t")) {
+        let mut fields = line.split('\t');
+        if let (Some(shape), Some(element), Some(set)) = (fields.next(), fields.next(), fields.next()) {
+            found.entry(shape).or_default().push((element, set));
+        }
+    }
+    found
 }
 
 fn read_map(lines: &'static str) -> ConceptMap {

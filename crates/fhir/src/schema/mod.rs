@@ -6,7 +6,6 @@
 
 mod addresses;
 mod check;
-mod codings;
 pub(crate) mod element_path;
 mod invariants;
 mod leniency;
@@ -20,6 +19,7 @@ mod summary;
 mod table;
 mod targets;
 mod temporal;
+mod walk;
 
 pub use addresses::addresses;
 pub(crate) use check::check_element;
@@ -31,3 +31,4 @@ pub use summary::{Summary, summarize};
 pub(crate) use table::choice;
 pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind};
 pub use targets::remarks;
+pub use walk::{Met, walk};
