@@ -80,6 +80,7 @@ mod search;
 mod sharing;
 mod sign_in;
 mod story;
+mod terminology;
 mod timeline;
 mod unfiled;
 mod walkthrough;

@@ -18,6 +18,7 @@ pub mod minimal;
 pub mod people;
 pub mod process;
 pub mod server;
+pub mod terminology_stub;
 
 pub use client::{Answer, App};
 pub use database::Database;

@@ -21,8 +21,6 @@ pub struct ExpandedPage<'p> {
     pub with_designations: bool,
     /// When it was made, as an instant.
     pub time: String,
-    /// What tells it from other expansions.
-    pub identifier: String,
 }
 
 /// Members of an object, of which those that are not there are left out.
@@ -55,7 +53,6 @@ pub fn expanded(set: &ValueSet, page: &ExpandedPage<'_>) -> Value<'static> {
         .iter()
         .map(|(name, member, value)| object(vec![("name", string(name)), (member, Some(value.clone()))]));
     let expansion = object(vec![
-        ("identifier", string(&page.identifier)),
         ("timestamp", string(&page.time)),
         ("total", number(page.total)),
         ("offset", page.offset.and_then(number)),

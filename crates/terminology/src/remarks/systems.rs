@@ -87,7 +87,8 @@ const MOST_WRONG: usize = 2;
 
 /// A code system that is not quite the one that is meant.
 pub(super) fn mistyped_coding(coding: &Object<'_>, met: &Met<'_>) -> Option<Oddity> {
-    let system = text(coding, "system")?;
+    // What a Consent's class is by a wrong system, and what follows, is told by the rules of its type.
+    let system = text(coding, "system").filter(|_| !is_class(met))?;
     if CODES.contains(&system) || tables::has_code_system(system) || is_below(system) {
         return None;
     }
@@ -112,7 +113,7 @@ pub(super) fn mistyped_identifier(identifier: &Object<'_>, _met: &Met<'_>) -> Op
 /// A code without its system is one that nobody can tell.
 pub(super) fn missing(coding: &Object<'_>, met: &Met<'_>) -> Option<Oddity> {
     // Of a Consent's class, and of codes that a program keeps for itself, the system may be left out.
-    let may_be_bare = (met.within.starts_with("Consent.") && met.element == "class") || met.within == "Meta";
+    let may_be_bare = is_class(met) || met.within == "Meta";
     if may_be_bare || text(coding, "system").is_some() {
         return None;
     }
@@ -126,6 +127,11 @@ pub(super) fn missing(coding: &Object<'_>, met: &Met<'_>) -> Option<Oddity> {
         _ => "",
     };
     Some(("code", format!("has no system beside it, so that nobody can tell which code it is{looks_like}")))
+}
+
+/// Whether it is what a provision of a Consent is about.
+fn is_class(met: &Met<'_>) -> bool {
+    met.within.starts_with("Consent.") && met.element == "class"
 }
 
 /// Editions and versions, implicit value sets and the parts of LOINC have addresses below the system's.

@@ -119,7 +119,7 @@ fn codes_without_a_system_and_codes_that_there_are_not() {
 fn provisions_of_a_consent() {
     let coding = |system: &str, code: &str| json!({ "system": system, "code": code });
     let consent = json!({ "resourceType": "Consent", "provision": {
-        "class": [coding("http://hl7.org/fhir/resource-type", "Goal"), { "code": "Goal" }],
+        "class": [{ "code": "Goal" }],
         "purpose": [coding("http://terminology.hl7.org/CodeSystem/v3-ActReasn", "TREAT")],
         "securityLabel": [coding("http://hl7.org/fhir/v3/Confidentiality", "R")],
         "provision": [{ "action": [{ "coding": [
@@ -129,7 +129,6 @@ fn provisions_of_a_consent() {
     assert_eq!(
         places,
         [
-            "Consent.provision.class[0].system",
             "Consent.provision.provision[0].action[0].coding[0].system",
             "Consent.provision.purpose[0].system",
             "Consent.provision.securityLabel[0].system",

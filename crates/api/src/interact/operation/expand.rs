@@ -101,7 +101,6 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         parameters: told(input, &wanted),
         with_designations: wanted.with_designations,
         time,
-        identifier: format!("urn:uuid:{}", uuid::Uuid::new_v4()),
     };
     Ok(Output::Value(expanded(&set, &page)))
 }
