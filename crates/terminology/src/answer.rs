@@ -2,7 +2,7 @@
 
 use concord_fhir::json::{Object, Value};
 
-use crate::expansion::Item;
+use crate::item::Item;
 use crate::tables;
 use crate::value_set::ValueSet;
 

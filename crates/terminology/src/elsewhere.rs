@@ -3,9 +3,8 @@
 
 use concord_fhir::terminology::Code;
 
-use crate::concept_map::Match;
-use crate::expansion::Item;
 use crate::filter::Filter;
+use crate::item::{Item, Match};
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

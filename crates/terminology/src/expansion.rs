@@ -3,57 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::code_system::{CodeSystem, Concept, Designation};
+use crate::code_system::{CodeSystem, Concept};
 use crate::elsewhere::{Answer, Asked, Question, Reply};
 use crate::filter::{Filter, Test};
+use crate::item::Item;
 use crate::library::{Found, Kind, Library, LookUpError, Source};
 use crate::value_set::{Part, ValueSet};
 use crate::{DEEPEST_IMPORT, MOST_CONCEPTS};
-
-/// A code of an expansion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// The url of the code system.
-    pub system: Arc<str>,
-    /// Its version, where that is known.
-    pub version: Option<Arc<str>>,
-    /// The code.
-    pub code: String,
-    /// What it is called.
-    pub display: Option<String>,
-    /// What it is called besides.
-    pub designations: Vec<Designation>,
-    /// Whether it is not in use any more.
-    pub is_inactive: bool,
-    /// Whether it only groups others.
-    pub is_abstract: bool,
-}
-
-impl Item {
-    pub(crate) fn of(system: &Arc<str>, code: String) -> Item {
-        Item {
-            system: Arc::clone(system),
-            version: None,
-            code,
-            display: None,
-            designations: Vec::new(),
-            is_inactive: false,
-            is_abstract: false,
-        }
-    }
-
-    fn of_concept(system: &Arc<str>, version: Option<&Arc<str>>, concept: &Concept) -> Item {
-        Item {
-            system: Arc::clone(system),
-            version: version.cloned(),
-            code: concept.code.clone(),
-            display: concept.display.clone(),
-            designations: concept.designations.clone(),
-            is_inactive: concept.is_inactive,
-            is_abstract: concept.is_abstract,
-        }
-    }
-}
 
 /// Codes in their order, each once.
 #[derive(Default)]

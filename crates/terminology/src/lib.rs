@@ -9,7 +9,8 @@
 //! | which codes does a filter of it let through? | [`filter`] |
 //! | which codes are in it, all together? | [`expansion`] |
 //! | is this code in it? | [`membership`] |
-//! | what maps to what? | [`concept_map`] |
+//! | what does a map say? | [`concept_map`] |
+//! | what is a code in another system, and how do two codes lie to one another? | [`translation`] |
 //! | where is one of that name? | [`library`] |
 //! | what can be asked of a server elsewhere? | [`elsewhere`] |
 //! | which codes does a search mean? | [`search`] |
@@ -24,11 +25,14 @@ pub mod concept_map;
 pub mod elsewhere;
 pub mod expansion;
 pub mod filter;
+pub mod item;
 pub mod library;
 pub mod membership;
+pub mod name;
 pub mod remarks;
 pub mod search;
 pub mod tables;
+pub mod translation;
 pub mod value_set;
 
 mod answer;

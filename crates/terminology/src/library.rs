@@ -229,9 +229,3 @@ impl<'s, S: Source> Library<'s, S> {
         self.source.ask(question).map_err(LookUpError::Source)
     }
 }
-
-/// A url and the version that it names.
-#[must_use]
-pub fn split(name: &str) -> (&str, Option<&str>) {
-    name.split_once('|').map_or((name, None), |(url, version)| (url, Some(version)))
-}

@@ -193,7 +193,7 @@ impl<S: Source> Library<'_, S> {
                 None => (Membership::No, None),
             });
         }
-        let plain = crate::library::split(system).0;
+        let plain = crate::name::split(system).0;
         if let Some(is_well_formed) = grammar::of(plain) {
             return Ok((Membership::of(is_well_formed(code)), None));
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use concord_fhir::terminology::{Code, Codes};
 
-use crate::expansion::Item;
 use crate::filter::Filter;
+use crate::item::Item;
 use crate::library::{Library, LookUpError, Source};
 
 /// The most codes that can be searched for at once.

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use crate::code_system::{CodeSystem, Concept, Property};
 use crate::concept_map::{ConceptMap, Group, Mapping};
 use crate::filter::Filter;
-use crate::library::split;
+use crate::name::split;
 use crate::value_set::{Listed, Part, ValueSet};
 
 use concord_fhir::json::Value;

@@ -7,8 +7,8 @@ use concord_fhir::json::Value;
 
 use crate::MOST_CONCEPTS;
 use crate::code_system::{Designation, designations};
-use crate::expansion::Item;
 use crate::filter::Filter;
+use crate::item::Item;
 
 /// A value set as it is defined.
 #[derive(Clone, Debug, Default)]

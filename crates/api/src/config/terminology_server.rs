@@ -33,8 +33,7 @@ pub struct TerminologyServerConfig {
     pub client_secret_file: Option<PathBuf>,
     /// What the urls of code systems and value sets begin with that may be asked about there.
     ///
-    /// Default: `http://snomed.info/sct`, `http://loinc.org`, `https://dmd.nhs.uk`, `http://hl7.org/fhir/sid/icd-10`,
-    /// `https://fhir.hl7.org.uk/`, `https://fhir.nhs.uk/`, `http://hl7.org/fhir/ValueSet/`
+    /// Default: the urls of SNOMED CT, LOINC, dm+d and ICD-10, and those of UK Core, of NHS England and of R4's value sets
     #[config(default = [], deserialize_with = stems)]
     pub asks: Vec<String>,
     /// How long one question may take, in milliseconds. After a failure nobody asks for 30 seconds.

@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::TerminologyServer;
-use crate::auth;
+use super::wire::body;
 
 /// How long before its end a token is not used any more.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// How long a token is used whose end is not said.
 const USUAL_SECONDS: u64 = 60;
+
+/// The largest answer with a token, in bytes.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// A token and until when it is used.
 pub(super) struct Token {
@@ -45,7 +48,12 @@ impl TerminologyServer {
             .append_pair("client_id", client_id)
             .append_pair("client_secret", secret.trim())
             .finish();
-        let bytes = auth::post_form(endpoint, form).await.map_err(|error| error.to_string())?;
+        let request = self.client()?.post(endpoint).header("content-type", "application/x-www-form-urlencoded");
+        let response = request.body(form).send().await.map_err(|error| error.without_url().to_string())?;
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(format!("{endpoint} answers {}", response.status().as_u16()));
+        }
+        let bytes = body(response, MOST_BYTES).await?;
         let granted: Granted =
             serde_json::from_slice(&bytes).map_err(|_| format!("{endpoint} answers without an access token"))?;
         let seconds = Duration::from_secs(granted.expires_in.unwrap_or(USUAL_SECONDS).min(86_400));

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::terminology::Code;
 use concord_terminology::MOST_EXPANDED;
-use concord_terminology::concept_map::Match;
 use concord_terminology::elsewhere::{Answer, Asked, Question};
-use concord_terminology::expansion::Item;
 use concord_terminology::filter::Filter;
-use concord_terminology::library::split;
+use concord_terminology::item::{Item, Match};
+use concord_terminology::name::split;
 use reqwest::StatusCode;
 
 use super::TerminologyServer;
@@ -37,9 +36,15 @@ impl TerminologyServer {
         }
     }
 
+    /// The client, which reads the machine's certificates when it is first needed.
+    pub(super) fn client(&self) -> Result<&reqwest::Client, String> {
+        let made = self.client.get_or_init(|| client().ok());
+        made.as_ref().ok_or_else(|| "TLS cannot be set up".to_owned())
+    }
+
     /// The resource that it answers; none where it does not know what it is asked about.
     async fn exchange(&self, sent: &Sent) -> Result<Option<Value<'static>>, String> {
-        let client = self.client.get_or_init(|| client().ok()).as_ref().ok_or("TLS cannot be set up")?;
+        let client = self.client()?;
         let url = format!("{}/{}", self.settings.base_url, sent.operation);
         let request = match &sent.body {
             None => {
@@ -53,7 +58,7 @@ impl TerminologyServer {
         if let Some(token) = self.token().await? {
             request = request.bearer_auth(token);
         }
-        let mut response = request.send().await.map_err(|error| error.without_url().to_string())?;
+        let response = request.send().await.map_err(|error| error.without_url().to_string())?;
         let status = response.status();
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.forget_token().await;
@@ -64,17 +69,23 @@ impl TerminologyServer {
         if status != StatusCode::OK {
             return Err(format!("it answers {}", status.as_u16()));
         }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
-            if bytes.len().saturating_add(chunk.len()) > MOST_BYTES {
-                return Err(format!("its answer is larger than {MOST_BYTES} bytes"));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
+        let bytes = body(response, MOST_BYTES).await?;
         let limits = Limits { bytes: MOST_BYTES, ..Limits::default() };
         let value = json::parse(&bytes, &limits).map_err(|_| "its answer is no JSON".to_owned())?;
         Ok(Some(value.into_owned()))
     }
+}
+
+/// What is in an answer, which is no larger than that.
+pub(super) async fn body(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
+        if bytes.len().saturating_add(chunk.len()) > most {
+            return Err(format!("its answer is larger than {most} bytes"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 /// It follows no redirect, which could lead a token elsewhere, and keeps no idle connection, which would be bound to the

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_terminology::expansion::Item;
+use concord_terminology::item::Item;
 use concord_terminology::value_set::ValueSet;
 use concord_terminology::{ExpandedPage, Library, MOST_EXPANDED, expanded};
 

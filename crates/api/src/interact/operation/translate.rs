@@ -2,7 +2,8 @@
 
 use concord_model::build::{self, Content, parameter};
 use concord_terminology::Library;
-use concord_terminology::concept_map::{ConceptMap, Match, Translation};
+use concord_terminology::concept_map::{ConceptMap, Translation};
+use concord_terminology::item::Match;
 
 use crate::error::ApiError;
 use crate::interact::operation::coded::{self, Definition};

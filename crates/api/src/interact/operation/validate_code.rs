@@ -136,7 +136,7 @@ fn in_code_system(session: &mut Session<'_, '_>, target: &OperationTarget, input
             (Some(system.url.clone()), Some(system))
         }
     };
-    let url = name.as_deref().map(|name| concord_terminology::library::split(name).0.to_owned());
+    let url = name.as_deref().map(|name| concord_terminology::name::split(name).0.to_owned());
     let all = coded::codes(input, url.clone())?;
     let mut source = VisibleTerminology { session };
     let mut library = Library::new(&mut source);

@@ -3,6 +3,8 @@
 use crate::testing::from_json;
 use serde_json::json;
 
+use concord_fhir::terminology::Code;
+
 use super::*;
 use crate::library::{Library, Nothing};
 
