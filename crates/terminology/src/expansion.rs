@@ -49,14 +49,20 @@ impl<S: Source> Library<'_, S> {
     /// # Errors
     /// When they cannot be told for certain, or are too many.
     pub fn expand_given(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
+        self.asked = 0;
         self.open.extend(set.url.clone());
         let items = self.expand(set);
         self.open.clear();
         items
     }
 
-    /// Refuses a value set that is built on itself, and one that is built too deep.
-    pub(crate) fn enter(&self, name: &str) -> Found<(), S> {
+    /// Refuses a value set that is built on itself, and one that is built too deep or on too much: what is met on several
+    /// ways counts each time.
+    pub(crate) fn enter(&mut self, name: &str) -> Found<(), S> {
+        if self.open.is_empty() {
+            self.asked = 0;
+        }
+        self.count()?;
         if self.open.iter().any(|open| open == name) {
             return Err(LookUpError::unsupported(format!("the value set {name} is built on itself")));
         }

@@ -126,8 +126,8 @@ pub struct Library<'s, S: Source> {
     pub(crate) doubts: Vec<String>,
     /// Whether one of these is that a server elsewhere cannot be reached.
     pub(crate) is_unreachable: bool,
-    /// How many resources were asked for.
-    asked: usize,
+    /// How many value sets were gone into, and how much else was asked for, about this question.
+    pub(crate) asked: usize,
 }
 
 impl<'s, S: Source> Library<'s, S> {
@@ -163,7 +163,7 @@ impl<'s, S: Source> Library<'s, S> {
         }
     }
 
-    fn count(&mut self) -> Found<(), S> {
+    pub(crate) fn count(&mut self) -> Found<(), S> {
         self.asked += 1;
         if self.asked > MOST_SOURCES {
             let text = format!("it is built on more than {MOST_SOURCES} value sets and code systems");
@@ -202,7 +202,6 @@ impl<'s, S: Source> Library<'s, S> {
         if let Some(known) = self.sets.get(name) {
             return Ok(known.clone());
         }
-        self.count()?;
         let found = match self.source.find(Kind::ValueSet, name).map_err(LookUpError::Source)? {
             Some(resource) => Some(Arc::new(ValueSet::read(&resource))),
             None => tables::value_set(name),

@@ -90,6 +90,7 @@ impl<S: Source> Library<'_, S> {
     /// # Errors
     /// As [`Library::is_in_named`].
     pub fn is_in_given(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
+        self.asked = 0;
         self.open.extend(set.url.clone());
         let found = self.is_in(set, code);
         self.open.clear();

@@ -134,11 +134,6 @@ pub(crate) fn has_code_system(name: &str) -> bool {
     tables().systems.contains_key(name)
 }
 
-/// The first code system, in the order of urls, that meets a test.
-pub(crate) fn code_systems_by(test: impl Fn(&str) -> bool) -> Option<&'static str> {
-    tables().systems.keys().copied().filter(|url| !url.contains('|') && test(url)).min()
-}
-
 /// The value set that an element would have its codes from unless none fits, where R4 says one that is here.
 pub(crate) fn extensible(within: &str, element: &str) -> Option<&'static str> {
     tables().extensible.get(within)?.iter().find(|(own, _)| own.trim_end_matches("[x]") == element).map(|(_, set)| *set)

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use concord_fhir::nhs_number;
 use concord_terminology::elsewhere::{Answer, Question, Reply};
 use credentials::Token;
 
@@ -198,7 +199,10 @@ impl TerminologyServer {
     fn may_ask(&self, question: &Question) -> bool {
         let about = question.about();
         let is_let_out = self.settings.asks.iter().any(|stem| about.starts_with(stem.as_str()));
-        is_let_out && about.len() <= 500 && !about.contains(char::is_whitespace) && question.codes().all(is_plain)
+        // By its form such a number may be a SNOMED CT id; of anything else it is somebody's.
+        let may_be_number = about.starts_with("http://snomed.info/sct");
+        let is_code = |code: &str| is_plain(code) && (may_be_number || !nhs_number::is_valid(code));
+        is_let_out && about.len() <= 500 && !about.contains(char::is_whitespace) && question.codes().all(is_code)
     }
 }
 

@@ -38,6 +38,7 @@ fn only_codes_of_what_is_let_out_leave() {
         // Words are no codes.
         member(part("73211009"), "http://snomed.info/sct", "Amina Hussain"),
         member(part("Amina Hussain"), "http://snomed.info/sct", "46635009"),
+        member(Set::Url("https://fhir.hl7.org.uk/ValueSet/x".to_owned()), "urn:own", "9000000009"),
         member(part("73211009"), "http://snomed.info/sct", "Zoë"),
         member(part("73211009"), "http://snomed.info/sct", &"1".repeat(201)),
         member(Set::Url("https://fhir.hl7.org.uk/Amina Hussain".to_owned()), "urn:own", "1"),

@@ -1,5 +1,8 @@
 //! Code systems and systems of identifiers that are nearly ones that are known, or are known ones by another name.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use concord_fhir::json::Object;
 use concord_fhir::schema::Met;
 
@@ -92,8 +95,8 @@ pub(super) fn mistyped_coding(coding: &Object<'_>, met: &Met<'_>) -> Option<Oddi
     if CODES.contains(&system) || tables::has_code_system(system) || is_below(system) {
         return None;
     }
-    let meant = known_as(system, &CODES).map(str::to_owned).or_else(|| of_r4(system));
-    if let Some(meant) = meant.filter(|meant| meant != system) {
+    let meant = CODE_SYSTEMS.get(&key(system)).copied().or_else(|| of_last_part(system));
+    if let Some(meant) = meant.filter(|meant| *meant != system) {
         return Some(("system", format!("is not the address of a code system that is known; {meant} is")));
     }
     // In a narrative tag or a local catalogue a name may be anything, but a system is an address.
@@ -106,7 +109,7 @@ pub(super) fn mistyped_coding(coding: &Object<'_>, met: &Met<'_>) -> Option<Oddi
 /// The same of identifiers.
 pub(super) fn mistyped_identifier(identifier: &Object<'_>, _met: &Met<'_>) -> Option<Oddity> {
     let system = text(identifier, "system").filter(|system| !IDENTIFIERS.contains(system))?;
-    let meant = known_as(system, &IDENTIFIERS)?;
+    let meant = IDENTIFIER_SYSTEMS.get(&key(system)).filter(|meant| **meant != system)?;
     Some(("system", format!("is not the system of identifiers that is known; {meant} is")))
 }
 
@@ -150,20 +153,36 @@ fn key(system: &str) -> String {
     rest.trim_end_matches('/').to_owned()
 }
 
-fn known_as(system: &str, among: &'static [&'static str]) -> Option<&'static str> {
-    let wanted = key(system);
-    let other = OTHER_NAMES.iter().find(|(name, _)| *name == wanted).map(|(_, meant)| *meant);
-    other.or_else(|| among.iter().copied().find(|known| key(known) == wanted))
+/// Code systems by what they are compared by.
+static CODE_SYSTEMS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+    let of_r4 = tables::code_systems().into_iter().map(|(url, _)| url).filter(|url| !url.contains('|'));
+    compared(of_r4.chain(CODES))
+});
+
+/// Systems of identifiers by what they are compared by.
+static IDENTIFIER_SYSTEMS: LazyLock<HashMap<String, &'static str>> =
+    LazyLock::new(|| compared(IDENTIFIERS.into_iter()));
+
+/// R4's code systems by the last part of their addresses: of several, the first.
+static LAST_PARTS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+    let mut found = HashMap::new();
+    for (url, _) in tables::code_systems().into_iter().filter(|(url, _)| !url.contains('|')) {
+        if let Some((_, last)) = key(url).rsplit_once('/') {
+            found.entry(last.to_owned()).or_insert(url);
+        }
+    }
+    found
+});
+
+fn compared(systems: impl Iterator<Item = &'static str>) -> HashMap<String, &'static str> {
+    let others = OTHER_NAMES.into_iter().map(|(name, meant)| (name.to_owned(), meant));
+    systems.map(|system| (key(system), system)).chain(others).collect()
 }
 
-/// The code system of R4 that is meant: the same but for scheme and letters, one that was elsewhere before R4, or one of
-/// whose last part a letter or two are wrong.
-fn of_r4(system: &str) -> Option<String> {
+/// The code system of R4 that is meant by the last part of an address where such are or were: the same, or one of which a
+/// letter or two are wrong.
+fn of_last_part(system: &str) -> Option<&'static str> {
     let wanted = key(system);
-    let same = tables::code_systems_by(|known| key(known) == wanted);
-    if same.is_some() {
-        return same.map(str::to_owned);
-    }
     let (stem, last) = wanted.rsplit_once('/')?;
     if !matches!(
         stem,
@@ -171,10 +190,8 @@ fn of_r4(system: &str) -> Option<String> {
     ) {
         return None;
     }
-    let last_of = |known: &str| key(known).rsplit_once('/').map(|(_, last)| last.to_owned()).unwrap_or_default();
-    let moved = tables::code_systems_by(|known| last_of(known) == last);
-    let near = || tables::code_systems_by(|known| is_near(&last_of(known), last));
-    moved.or_else(near).map(str::to_owned)
+    let near = || LAST_PARTS.iter().filter(|(known, _)| is_near(known, last)).map(|(_, url)| *url).min();
+    LAST_PARTS.get(last).copied().or_else(near)
 }
 
 /// Whether few letters are wrong, missing or too many, for the length of it.

@@ -167,6 +167,15 @@ fn a_search_by_a_value_set_has_an_end() {
     let all: Vec<_> = (0..60).map(|number| json!({ "valueSet": [format!("l{number}")] })).collect();
     wide.push(value_set("wide", json!(all)));
     assert_eq!(refused(wide, "wide").0, IssueCode::TooCostly);
+    // Each on the next one by many ways.
+    let many_ways: Vec<_> = (0..7)
+        .map(|number| {
+            let include: Vec<_> = (0..30).map(|_| json!({ "valueSet": [format!("w{}", number + 1)] })).collect();
+            value_set(&format!("w{number}"), json!(include))
+        })
+        .chain([value_set("w7", json!([{ "system": "x", "concept": [{ "code": "1" }] }]))])
+        .collect();
+    assert_eq!(refused(many_ways, "w0").0, IssueCode::TooCostly);
     let many: Vec<_> = (0..=MOST_CODES).map(|number| json!({ "code": number.to_string() })).collect();
     let many = value_set("v", json!([{ "system": "x", "concept": many }]));
     assert_eq!(refused(vec![many], "v").0, IssueCode::TooCostly);

@@ -131,7 +131,8 @@ fn wanted(input: &Input) -> Result<Wanted, ApiError> {
 fn chosen(items: Vec<Item>, wanted: &Wanted) -> Vec<Item> {
     let mut items: Vec<Item> = items
         .into_iter()
-        .filter(|item| !(wanted.active_only && item.is_inactive) && !(wanted.without_groups && item.is_abstract))
+        .filter(|item| !item.is_inactive || !wanted.active_only)
+        .filter(|item| !item.is_abstract || !wanted.without_groups)
         .collect();
     if let Some(language) = &wanted.language {
         for item in &mut items {
