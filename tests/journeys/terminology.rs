@@ -466,7 +466,10 @@ async fn elsewhere(database: Database) {
     for query in [format!("code:below={SNOMED}|73211009"), "code:in=ValueSet/mixed".to_owned()] {
         assert_eq!(amina.get(&format!("Observation?{query}")).await.expect(200).ids(), [mine.as_str()], "{query}");
     }
-    let entry = json!({"request": {"method": "GET", "url": format!("Observation?code:below={SNOMED}|44054006")}});
+    let condition = format!("Observation?patient=amina&code:below={SNOMED}|44054006");
+    let amended = with(amina.get(&format!("Observation/{mine}")).await.expect(200).json(), "status", json!("amended"));
+    amina.put(&condition, &amended).await.expect(200);
+    let entry = json!({"request": {"method": "GET", "url": format!("Observation?code:below={SNOMED}|46635009")}});
     for kind in ["batch", "transaction"] {
         let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
         amina.post("/fhir", &bundle).await.expect(200);

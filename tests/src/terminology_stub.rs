@@ -133,7 +133,9 @@ fn answer(path: &str, body: &str) -> Option<Value> {
     let is_known_set = asked.contains("url=https://fhir.nhs.uk/ValueSet/diabetes")
         || asked.contains("url=http://snomed.info/sct?fhir_vs=isa/73211009")
         || (asked.contains("\"op\":\"is-a\"")
-            && ["73211009", "44054006"].iter().any(|code| asked.contains(&format!("\"value\":\"{code}\""))));
+            && ["73211009", "44054006", "46635009"]
+                .iter()
+                .any(|code| asked.contains(&format!("\"value\":\"{code}\""))));
     if path.contains("/ValueSet/$expand") && is_known_set {
         let contains: Vec<Value> = DIABETES
             .iter()

@@ -3,6 +3,9 @@
 //!
 //! What is converted is a smaller table ([`super::ucum`]).
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// How deep parentheses may lie.
 const DEEPEST: usize = 16;
 
@@ -116,11 +119,15 @@ fn is_simple(text: &str) -> bool {
     is_atom(stem) || is_atom(text)
 }
 
+/// Every atom, and whether it takes a prefix.
+static ATOMS: LazyLock<HashMap<&'static str, bool>> = LazyLock::new(|| {
+    let plain = PLAIN.split_ascii_whitespace().map(|atom| (atom, false));
+    plain.chain(METRIC.split_ascii_whitespace().map(|atom| (atom, true))).collect()
+});
+
 fn is_atom(name: &str) -> bool {
-    let among = |list: &str, wanted: &str| list.split_ascii_whitespace().any(|one| one == wanted);
-    among(PLAIN, name)
-        || among(METRIC, name)
-        || PREFIXES.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|atom| among(METRIC, atom)))
+    let is_metric = |atom: &str| ATOMS.get(atom) == Some(&true);
+    ATOMS.contains_key(name) || PREFIXES.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(is_metric))
 }
 
 #[cfg(test)]
