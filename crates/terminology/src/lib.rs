@@ -38,7 +38,7 @@ pub mod value_set;
 mod answer;
 mod grammar;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use answer::{ExpandedPage, expanded, terminology_capabilities};
 pub use library::{Kind, Library, LookUpError, Source};

@@ -1,7 +1,7 @@
 //! What is odd about the codes of a resource, though it is no reason to refuse it: a slip like that is stored as it is, and
 //! found by nobody who asks for the right one. Each check says what was meant, where that can be told.
 //!
-//! One table, [`CHECKS`], a row a kind of oddity; whoever stores a resource is told, and so is whoever asks by `$validate`.
+//! One table, `CHECKS`, a row a kind of oddity; whoever stores a resource is told, and so is whoever asks by `$validate`.
 //! [`on_bindings`] are for the latter only: codes that are not of the value set that R4 would have there.
 
 mod check_digits;

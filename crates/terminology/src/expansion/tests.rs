@@ -1,6 +1,6 @@
 //! What is in a set: its order, its names, its filters, and its ends.
 
-use crate::testing::from_json;
+use crate::tests::from_json;
 use concord_fhir::issue::IssueCode;
 use concord_fhir::json::Value;
 use serde_json::json;

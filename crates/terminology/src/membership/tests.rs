@@ -1,6 +1,6 @@
 //! Whether a code is in a set, or nobody can tell.
 
-use crate::testing::from_json;
+use crate::tests::from_json;
 use concord_fhir::terminology::Code;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::testing::from_json;
+use crate::tests::from_json;
 
 const LOINC: &str = "http://loinc.org";
 const SNOMED: &str = "http://snomed.info/sct";
@@ -202,7 +202,7 @@ fn there_is_an_end() {
 /// The examples of the specification have few slips: what is told of them is one.
 #[test]
 fn examples_of_the_specification() {
-    let Some(folder) = crate::testing::official_definitions() else { return };
+    let Some(folder) = crate::tests::official_definitions() else { return };
     let (mut files, mut bare, mut other) = (0, 0, Vec::new());
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();

@@ -1,6 +1,6 @@
 //! What a search means by a value set or by a place in a code system, and what is refused.
 
-use crate::testing::from_json;
+use crate::tests::from_json;
 use concord_fhir::issue::IssueCode;
 use concord_fhir::json::Value;
 use concord_fhir::terminology::{Code, Codes};

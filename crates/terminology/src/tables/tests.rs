@@ -74,14 +74,14 @@ fn the_common_units_are_units() {
 /// What we expand is what the specification's own expansions hold, wherever they are whole.
 #[test]
 fn expansions_are_those_of_the_specification() {
-    let Some(folder) = crate::testing::official_definitions() else { return };
+    let Some(folder) = crate::tests::official_definitions() else { return };
     let text = std::fs::read(std::path::Path::new(&folder).join("Bundle-valueset-expansions.json")).unwrap();
     let bundle: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let (mut same, mut untold, mut other) = (0, 0, Vec::new());
     for entry in bundle["entry"].as_array().unwrap() {
         let set = &entry["resource"];
         let url = set["url"].as_str().unwrap();
-        let resource = crate::testing::from_json(set);
+        let resource = crate::tests::from_json(set);
         let Some(theirs) = crate::value_set::whole_expansion(&resource) else { continue };
         let theirs: BTreeSet<_> = theirs.into_iter().map(|item| (item.system, item.code)).collect();
         match expanded(url) {

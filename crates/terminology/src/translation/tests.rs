@@ -1,6 +1,6 @@
 //! Translations forwards and backwards, and how codes lie to one another.
 
-use crate::testing::from_json;
+use crate::tests::from_json;
 use serde_json::json;
 
 use concord_fhir::terminology::Code;
