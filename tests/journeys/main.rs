@@ -84,6 +84,7 @@ mod sharing;
 mod sign_in;
 mod story;
 mod summaries;
+mod terminology;
 mod timeline;
 mod unfiled;
 mod walkthrough;

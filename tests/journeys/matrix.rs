@@ -222,6 +222,29 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("GET", "/fhir/Patient/{id}/$connected-apps", WHO),
     ("POST", "/fhir/Patient/{id}/$connected-apps", WHO),
     ("POST", "/fhir/Patient/{id}/$end-app-access", HERS),
+    // What is R4's own is everybody's who has a token; the others are not there.
+    ("GET", "/fhir/ValueSet/$expand", VALIDATED),
+    ("GET", "/fhir/ValueSet/{id}/$expand", NOTHING),
+    ("POST", "/fhir/ValueSet/$expand", VALIDATED),
+    ("POST", "/fhir/ValueSet/{id}/$expand", NOTHING),
+    ("GET", "/fhir/ValueSet/$validate-code", VALIDATED),
+    ("GET", "/fhir/ValueSet/{id}/$validate-code", NOTHING),
+    ("POST", "/fhir/ValueSet/$validate-code", VALIDATED),
+    ("POST", "/fhir/ValueSet/{id}/$validate-code", NOTHING),
+    ("GET", "/fhir/CodeSystem/$validate-code", VALIDATED),
+    ("GET", "/fhir/CodeSystem/{id}/$validate-code", NOTHING),
+    ("POST", "/fhir/CodeSystem/$validate-code", VALIDATED),
+    ("POST", "/fhir/CodeSystem/{id}/$validate-code", NOTHING),
+    ("GET", "/fhir/CodeSystem/$lookup", VALIDATED),
+    ("POST", "/fhir/CodeSystem/$lookup", VALIDATED),
+    ("GET", "/fhir/CodeSystem/$subsumes", VALIDATED),
+    ("GET", "/fhir/CodeSystem/{id}/$subsumes", NOTHING),
+    ("POST", "/fhir/CodeSystem/$subsumes", VALIDATED),
+    ("POST", "/fhir/CodeSystem/{id}/$subsumes", NOTHING),
+    ("GET", "/fhir/ConceptMap/$translate", VALIDATED),
+    ("GET", "/fhir/ConceptMap/{id}/$translate", NOTHING),
+    ("POST", "/fhir/ConceptMap/$translate", VALIDATED),
+    ("POST", "/fhir/ConceptMap/{id}/$translate", NOTHING),
     ("GET", "/fhir/metadata", OPEN),
     ("GET", "/fhir/.well-known/smart-configuration", NOT_CONFIGURED),
     ("GET", "/healthz", OPEN),
@@ -312,6 +335,21 @@ fn filled(path: &str, id: &str) -> String {
     };
     let path = path.replace("/Patient/{id}/", "/Patient/amina/");
     let path = match path.split('/').next_back() {
+        Some("$expand" | "$validate-code" | "$lookup" | "$subsumes" | "$translate") => {
+            let gender = "http://hl7.org/fhir/administrative-gender";
+            let url = match path.as_str() {
+                "/fhir/ValueSet/$expand" => "url=http://hl7.org/fhir/ValueSet/administrative-gender".to_owned(),
+                "/fhir/ValueSet/{id}/$expand" => "count=1".to_owned(),
+                "/fhir/ValueSet/$validate-code" => {
+                    "url=http://hl7.org/fhir/ValueSet/administrative-gender&code=male".to_owned()
+                }
+                "/fhir/CodeSystem/$validate-code" => format!("url={gender}&code=male"),
+                "/fhir/CodeSystem/{id}/$validate-code" => "code=male".to_owned(),
+                other if other.ends_with("$subsumes") => format!("system={gender}&codeA=male&codeB=female"),
+                _ => format!("system={gender}&code=male"),
+            };
+            format!("{path}?{url}")
+        }
         Some("$end-app-access") => format!("{path}?client=nobody"),
         Some("$everything") => format!("{path}?_count=1000"),
         Some("$lastn" | "$duplicates") => format!("{path}?patient=amina"),

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_model::Refused;
 use concord_store::{StoreError, WorkError};
+use concord_terminology::elsewhere::Question;
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,12 @@ pub enum ApiError {
     /// To match the condition of a write, or to search beside writes, takes more than the only writer may spend on it.
     #[error("the condition costs too much to be matched while others wait")]
     CostlyCondition,
+    /// A terminology server elsewhere has to be asked first. Nobody is told: it is asked, and the work is done again.
+    #[error("a terminology server has to be asked first")]
+    AskElsewhere(Box<Question>),
+    /// A terminology server elsewhere that would tell cannot be reached.
+    #[error("{0}")]
+    TerminologyUnreachable(String),
     /// Entries of a transaction refer to versions of others that have come out otherwise: those that they come to, by place.
     #[error("entries refer to versions of others that have come out otherwise")]
     OtherVersions(HashMap<usize, i64>),
@@ -130,6 +137,14 @@ impl ApiError {
             ApiError::InEntry { fault, .. } => fault.cause(),
             ApiError::InEntries(faults) => faults.first().map_or(self, ApiError::cause),
             own => own,
+        }
+    }
+
+    /// What has to be asked elsewhere first.
+    pub(crate) fn question(&self) -> Option<&Question> {
+        match self.cause() {
+            ApiError::AskElsewhere(question) => Some(question),
+            _ => None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! | who is calling? | [`auth`] |
 //! | how do apps get tokens here? | [`sign_in`] |
 //! | in what order? | [`interact`] |
+//! | which terminology server tells of codes that are not here? | [`terminology_server`] |
 //! | how is it stored and found? | [`concord_store`] |
 //! | how is it said over HTTP? | [`http`] |
 //! | what can the server do? | [`describe`] |
@@ -20,3 +21,4 @@ pub mod http;
 pub mod interact;
 pub mod sign_in;
 pub mod telemetry;
+pub mod terminology_server;

@@ -21,7 +21,7 @@
 //! | what can it be found by? | [`entry`], [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
-//! | which codes are in a value set, or below a code? | [`terminology`] |
+//! | which codes does a query name without listing them? | [`terminology`] |
 //! | is it sensible for its type? | [`rules`] |
 
 pub mod check;

@@ -9,6 +9,7 @@ mod constraints;
 mod definitions;
 mod elements;
 mod search;
+mod terminology;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,13 @@ use std::process::ExitCode;
 type Generator = fn(&Path) -> Result<Vec<(PathBuf, String)>, String>;
 
 /// Every maker of tables. A new one is a line here and a module above.
-const GENERATORS: &[Generator] = &[elements::generate, bindings::generate, constraints::generate, search::generate];
+const GENERATORS: &[Generator] = &[
+    elements::generate,
+    bindings::generate,
+    constraints::generate,
+    search::generate,
+    terminology::generate,
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -117,6 +117,23 @@ fn operations_on_a_resource() -> Vec<Row> {
         rows.push(row(Patient, "POST", path).resource(&nothing));
     }
     rows.push(row(Patient, "GET", "Bundle/$document"));
+    let terms = [
+        "ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender&count=1",
+        "ValueSet/$validate-code?url=http://hl7.org/fhir/ValueSet/administrative-gender&code=female",
+        "CodeSystem/$validate-code?url=http://hl7.org/fhir/administrative-gender&code=female",
+        "CodeSystem/$lookup?system=http://hl7.org/fhir/administrative-gender&code=female",
+        "CodeSystem/$subsumes?system=http://hl7.org/fhir/administrative-gender&codeA=female&codeB=male",
+        "ConceptMap/$translate?system=http://hl7.org/fhir/administrative-gender&code=female",
+        "ValueSet/{absent}/$expand",
+        "ValueSet/{absent}/$validate-code?code=x",
+        "CodeSystem/{absent}/$validate-code?code=x",
+        "CodeSystem/{absent}/$subsumes?codeA=x&codeB=y",
+        "ConceptMap/{absent}/$translate?code=x",
+        "ValueSet/$expand?url=urn:none",
+    ];
+    for place in terms {
+        rows.extend([row(Patient, "GET", place), row(Gp, "POST", place).resource(&nothing)]);
+    }
     let wrong = with(reading(), "status", json!("excellent"));
     rows.extend([
         row(Patient, "POST", "Goal/{goal}/$agreement"),

@@ -22,7 +22,7 @@ use concord_fhir::json::Limits;
 use concord_store::{Cost, DatabaseUrl, Options, Store};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, TerminologyServerConfig};
 use crate::error::ApiError;
 use crate::interact::maintenance::reindex as maintain;
 use crate::interact::{Budget, Service, ServiceSettings, TimeLimits};
@@ -59,6 +59,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
             write: Duration::from_millis(config.write_timeout_ms),
             transaction: Duration::from_millis(config.transaction_timeout_ms),
         },
+        terminology_server: config.terminology_server.as_ref().map(TerminologyServerConfig::settings),
         slots: slots(config),
     };
     let service = Arc::new(Service::new(store, config.fhir_base(), settings, &secret));

@@ -11,6 +11,7 @@ mod page;
 mod provider;
 mod sign_in;
 mod source;
+mod terminology_server;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -32,6 +33,7 @@ pub use page::markdown;
 pub use provider::ProviderConfig;
 pub use sign_in::SignInConfig;
 use source::{File, Variables};
+pub use terminology_server::TerminologyServerConfig;
 
 use crate::interact::Unfiled;
 
@@ -191,6 +193,9 @@ pub struct Config {
     /// The login services that people sign in with, where this server gives out tokens itself.
     #[config(default = [], deserialize_with = provider::list)]
     pub providers: Vec<ProviderConfig>,
+    /// The terminology server that is asked about what is not here: SNOMED CT, LOINC, dm+d. Without this table none is.
+    #[config(deserialize_with = terminology_server::group)]
+    pub terminology_server: Option<TerminologyServerConfig>,
     /// What kind an app is that no `[[clients]]` table names. With `third-party` it sees what the patient's Consents permit
     /// it by name, and proposes sharing choices; a system that is not registered suspends nobody and makes nobody a proxy,
     /// unless its issuer gives it every right (`system/*.cruds`).
@@ -410,6 +415,7 @@ impl Config {
             )));
         }
         self.check_sign_in()?;
+        self.check_terminology_server()?;
         Ok(self)
     }
 }

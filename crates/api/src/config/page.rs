@@ -3,7 +3,7 @@
 use confique::Config;
 use confique::meta::Field;
 
-use super::{ClientConfig, IssuerConfig, ProviderConfig, SignInConfig, group, source};
+use super::{ClientConfig, IssuerConfig, ProviderConfig, SignInConfig, TerminologyServerConfig, group, source};
 
 const TOP: &str = "\
 # Settings
@@ -60,6 +60,17 @@ Every `[[providers]]` table of the file names one login service that people sign
 |---|---|---|---|
 ";
 
+const TERMINOLOGY: &str = "
+## Terminology server
+
+The `[terminology_server]` table of the file names a terminology server that is asked about what is not here \
+([OPERATIONS](OPERATIONS.md#a-terminology-server)). The variable `CONCORD_TERMINOLOGY_SERVER` takes its place: a JSON object \
+with the same keys.
+
+| key | default | expected | meaning |
+|---|---|---|---|
+";
+
 const EXAMPLE: &str = r#"
 ```toml
 listen = "0.0.0.0:8080"
@@ -88,13 +99,15 @@ purposes = ["TREAT"]
 pub fn markdown() -> String {
     // These have tables of their own.
     let single = rows::<super::Config>(Some(source::variable), |key| {
-        !["issuers", "clients", "sign_in", "providers"].contains(&key)
+        !["issuers", "clients", "sign_in", "providers", "terminology_server"].contains(&key)
     });
     let issuer = rows::<IssuerConfig>(Some(source::issuer_variable), |_| true);
     let client = rows::<ClientConfig>(None, |_| true);
     let sign_in = rows::<SignInConfig>(None, |_| true);
     let provider = rows::<ProviderConfig>(None, |_| true);
-    [TOP, &single, ISSUERS, &issuer, CLIENTS, &client, SIGN_IN, &sign_in, PROVIDERS, &provider, EXAMPLE].concat()
+    let server = rows::<TerminologyServerConfig>(None, |_| true);
+    let tables = [ISSUERS, &issuer, CLIENTS, &client, SIGN_IN, &sign_in, PROVIDERS, &provider, TERMINOLOGY, &server];
+    [TOP, &single, &tables.concat(), EXAMPLE].concat()
 }
 
 /// The rows of a group's table.

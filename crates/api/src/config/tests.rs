@@ -281,7 +281,9 @@ fn what_a_variable_overrides_is_not_read() {
 #[test]
 fn the_page_has_a_row_for_every_key() {
     let page = markdown();
-    for key in group::keys::<Config>().filter(|key| !["issuers", "clients", "sign_in", "providers"].contains(key)) {
+    for key in group::keys::<Config>()
+        .filter(|key| !["issuers", "clients", "sign_in", "providers", "terminology_server"].contains(key))
+    {
         assert!(page.contains(&format!("| `{key}` | `{}` | ", source::variable(key))), "{key}");
     }
     assert!(!page.contains("|  |"), "an empty cell: {page}");
@@ -321,4 +323,30 @@ fn sign_in_needs_an_address_that_nobody_reads_along_at() {
     let table = load_file("public_url = \"https://phr.example\"\n[sign_in]\nsession_hours = 2", &[]).unwrap();
     assert_eq!(table.sign_in.unwrap().session_hours, 2);
     assert!(error(of("https://phr.example", r#"{"sesion_hours": 2}"#, "[]")).contains("session_hours"));
+}
+
+#[test]
+fn a_terminology_server_is_asked_where_nobody_reads_along_and_with_whole_credentials() {
+    let of = |server: &str| load(&[("CONCORD_TERMINOLOGY_SERVER", server)]);
+    assert_eq!(load(&[]).unwrap().terminology_server, None);
+    let plain = of(r#"{"base_url": "https://ontology.example/fhir/"}"#).unwrap().terminology_server.unwrap().settings();
+    assert_eq!((plain.base_url.as_str(), plain.credentials.is_none()), ("https://ontology.example/fhir", true));
+    assert!(plain.asks.iter().any(|stem| stem == "http://snomed.info/sct"));
+    let whole = r#"{"base_url": "https://o.example/fhir", "token_endpoint": "https://o.example/token", "client_id": "phr",
+        "client_secret_file": "/run/secret", "asks": ["http://loinc.org"], "timeout_ms": 500}"#;
+    let whole = of(whole).unwrap().terminology_server.unwrap().settings();
+    assert_eq!((whole.asks, whole.timeout.as_millis()), (vec!["http://loinc.org".to_owned()], 500));
+    assert!(whole.credentials.is_some());
+    for (wrong, words) in [
+        (r#"{"base_url": "http://ontology.example/fhir"}"#, "base_url"),
+        (r#"{"base_url": "https://ontology.example/fhir?x=1"}"#, "base_url"),
+        (r#"{"base_url": "https://o.example/fhir", "client_id": "phr"}"#, "belong together"),
+        (r#"{"base_url": "https://o.example/fhir", "asks": ["*"]}"#, "asks"),
+        (r#"{"base_url": "https://o.example/fhir", "timeout_ms": 99}"#, "timeout_ms"),
+        (r#"{}"#, "base_url"),
+    ] {
+        let told = error(of(wrong));
+        assert!(told.contains("TERMINOLOGY_SERVER") || told.contains("terminology_server"), "{wrong}: {told}");
+        assert!(told.contains(words), "{wrong}: {told}");
+    }
 }

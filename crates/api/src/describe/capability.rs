@@ -1,9 +1,12 @@
 //! The CapabilityStatement (R4 "CapabilityStatement"): what `/fhir/metadata` answers, computed from the registry.
 
 use std::io::Write as _;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use concord_fhir::json;
 use concord_fhir::registry::{self, Kind, Parameter, Registry, ResourceType};
+use concord_terminology::terminology_capabilities;
+
 use concord_model::build::{
     CapabilityStatementParts, OperationParts, ResourceParts, SearchParameterParts, capability_statement,
 };
@@ -13,7 +16,7 @@ use flate2::write::GzEncoder;
 
 use crate::error::ApiError;
 use crate::interact::hooks::table::HOOKS;
-use crate::interact::operation::{Level, OPERATIONS, Operation};
+use crate::interact::operation::{Level, OPERATIONS, Operation, expand};
 use crate::interact::{instant, is_event, media_type};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -23,6 +26,7 @@ pub struct Statement {
     base: String,
     now_ms: i64,
     made: RwLock<Option<(i64, Made)>>,
+    terminology: OnceLock<String>,
 }
 
 /// The statement for one version of the search parameters.
@@ -38,7 +42,7 @@ impl Statement {
     /// `base` is the FHIR base as clients see it; `now_ms` is when the server started.
     #[must_use]
     pub fn new(base: &str, now_ms: i64) -> Statement {
-        Statement { base: base.to_owned(), now_ms, made: RwLock::new(None) }
+        Statement { base: base.to_owned(), now_ms, made: RwLock::new(None), terminology: OnceLock::new() }
     }
 
     /// The statement as JSON, for these search parameters.
@@ -47,6 +51,15 @@ impl Statement {
     /// When it cannot be written.
     pub fn text(&self, registry: &Registry) -> Result<String, ApiError> {
         Ok(self.made(registry)?.text.to_string())
+    }
+
+    /// What the server can say of terminology, as JSON.
+    pub fn terminology(&self) -> &str {
+        self.terminology.get_or_init(|| {
+            let parameters: Vec<&str> = expand::PARAMETERS.iter().map(|one| one.name).collect();
+            let told = terminology_capabilities(&self.base, VERSION, &instant(self.now_ms), &parameters);
+            json::to_string(&told)
+        })
     }
 
     /// The statement in the forms in which it is asked for most, for these search parameters.
@@ -193,7 +206,6 @@ fn documentation(resource_type: ResourceType) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use concord_fhir::json::{self};
     use concord_fhir::search::{Handling, parse};
 
     #[test]

@@ -43,9 +43,12 @@ fn status(error: &ApiError) -> StatusCode {
         ApiError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ApiError::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
         ApiError::Throttled(_) | ApiError::OverShare(_) => StatusCode::TOO_MANY_REQUESTS,
-        ApiError::Busy(_) | ApiError::Full(_) | ApiError::OutcomeUnknown(_) | ApiError::NoSpace(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        ApiError::Busy(_)
+        | ApiError::Full(_)
+        | ApiError::OutcomeUnknown(_)
+        | ApiError::NoSpace(_)
+        | ApiError::AskElsewhere(_)
+        | ApiError::TerminologyUnreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -68,6 +71,8 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
         ApiError::Conflict(text) => one(IssueCode::Conflict, text),
         ApiError::OtherVersions(_) => one(IssueCode::Conflict, "the entries refer to versions that there will not be"),
         ApiError::TooLarge(text) => one(IssueCode::TooLong, text),
+        ApiError::TerminologyUnreachable(text) => one(IssueCode::Transient, text),
+        ApiError::AskElsewhere(_) => one(IssueCode::Transient, "the terminology server cannot be asked now; try again"),
         ApiError::NotAllowed { text, .. } | ApiError::MediaType(text) | ApiError::NotAcceptable(text) => {
             one(IssueCode::NotSupported, text)
         }

@@ -15,14 +15,16 @@ use super::{Server, capability_page, readable};
 use crate::describe::openapi;
 use crate::error::ApiError;
 use crate::telemetry::Load;
+use crate::terminology_server::TerminologyServer;
 
 /// How long it may take to find out whether the database answers.
 const READY_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What the server can do
 #[utoipa::path(get, path = "/fhir/metadata", tag = "system", operation_id = "capabilities", security(()),
-    params(("_format" = Option<String>, Query), ("_pretty" = Option<bool>, Query)),
-    responses((status = 200, description = "A CapabilityStatement", content_type = "application/fhir+json"),
+    params(("mode" = Option<String>, Query, description = "With terminology, the TerminologyCapabilities"),
+        ("_format" = Option<String>, Query), ("_pretty" = Option<bool>, Query)),
+    responses((status = 200, description = "A CapabilityStatement, or the TerminologyCapabilities", content_type = "application/fhir+json"),
         (status = 406, description = "No such format")))]
 pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     let pairs: Vec<(String, String)> =
@@ -33,6 +35,12 @@ pub async fn metadata(request: HttpRequest, server: Data<Server>) -> HttpRespons
         Ok(answer) => answer,
         Err(fault) => return super::error::response(&fault, &Answer::default(), &id),
     };
+    if pairs.iter().any(|(name, value)| name == "mode" && value == "terminology") {
+        return match answer.resource(server.capabilities.terminology().to_owned()) {
+            Ok(text) => HttpResponse::Ok().content_type(answer.content_type()).insert_header(FOR_ANY_PAGE).body(text),
+            Err(fault) => super::error::response(&fault, &answer, &id),
+        };
+    }
     // Without its database the server still says what it could do.
     let store = &server.service.store;
     let registry = store.newest_registry().await.unwrap_or_else(|_| store.registry());
@@ -133,6 +141,7 @@ pub async fn metrics(server: Data<Server>) -> HttpResponse {
         unsealed: server.service.unsealed.load(Ordering::Relaxed),
         key_failures: server.verifier.key_failures(),
         decisions: server.service.decisions.counted(),
+        terminology: server.service.terminology_server.as_ref().map(TerminologyServer::asked),
     };
     match server.metrics.render(load) {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text),

@@ -14,6 +14,7 @@ use crate::interact::time_limits::within;
 use crate::interact::written::Written;
 use crate::interact::{Call, Pairs, Service, create, delete, history, patch, read, search, update};
 use concord_consent::caller::Caller;
+use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json;
 use concord_fhir::search::Query;
 use concord_store::rows::Version;
@@ -105,6 +106,9 @@ pub(crate) struct OperationOutput {
     pub(crate) asked: Pairs,
 }
 
+/// How much a terminology server elsewhere is asked for one request.
+const MOST_QUESTIONS: u32 = 50;
+
 /// How often a write is tried whose condition was matched before, and found other data then.
 const MOST_TRIES: u32 = 5;
 
@@ -146,6 +150,26 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
     }
 }
 
+/// Does work, and again each time that a terminology server elsewhere has been asked what it needs. No transaction is open
+/// meanwhile, and what it was about is decided anew.
+///
+/// # Errors
+/// Those of the work.
+pub(crate) async fn asking_elsewhere<T, F: Future<Output = Result<T, ApiError>>>(
+    service: &Service,
+    mut work: impl FnMut() -> F,
+) -> Result<T, ApiError> {
+    for _ in 0..MOST_QUESTIONS {
+        let done = work().await;
+        match (done.as_ref().err().and_then(ApiError::question), &service.terminology_server) {
+            (Some(question), Some(server)) => server.ask(question).await,
+            _ => return done,
+        }
+    }
+    let text = format!("this needs more than {MOST_QUESTIONS} answers of the terminology server");
+    Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, text)]))
+}
+
 /// Carries a command out by itself.
 ///
 /// # Errors
@@ -157,7 +181,10 @@ pub(crate) async fn carry_out(service: &Arc<Service>, call: Call, command: Comma
     within(limit, writes, async {
         break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
         let asked = Arc::new(Invocation { service: Arc::clone(service), call, command });
-        match in_transaction(service, &asked.call.caller, kind, extent, asked.work(None)).await {
+        let done = asking_elsewhere(service, || {
+            in_transaction(service, &asked.call.caller, kind.clone(), extent, asked.work(None))
+        });
+        match done.await {
             Err(ApiError::CostlyCondition) if asked.command.is_foreseeable() => asked.foreseen().await,
             Err(fault @ ApiError::CostlyCondition) => {
                 service.store.append(asked.command.audit(&asked.call).ended(Some(&fault))).await?;
@@ -192,6 +219,7 @@ impl Invocation {
             match reply {
                 // It has not been decided yet.
                 (Err(ApiError::CostlyCondition), _) => (Err(ApiError::CostlyCondition), Vec::new()),
+                (Err(fault @ ApiError::AskElsewhere(_)), _) => (Err(fault), Vec::new()),
                 reply => reply,
             }
         }

@@ -31,6 +31,7 @@ pub(crate) mod session;
 pub(crate) mod sign_in_apps;
 pub(crate) mod slots;
 mod stored_entries;
+pub(crate) mod terminology;
 mod time_limits;
 pub(crate) mod update;
 pub(crate) mod write;
@@ -46,6 +47,8 @@ use concord_fhir::registry::ResourceType;
 use concord_store::Store;
 use hooks::Hooks;
 use slots::Slots;
+
+use crate::terminology_server::TerminologyServer;
 
 pub use budget::Budget;
 pub use call::Call;
@@ -95,6 +98,8 @@ pub struct Service {
     pub(crate) decisions: access::DecisionCache,
     pub(crate) facts: access::facts::FactsCache,
     pub(crate) cursors: search::cursor::Signer,
+    /// The terminology server elsewhere, if there is one.
+    pub(crate) terminology_server: Option<TerminologyServer>,
     /// How many audit records were not in the chain when this node last added to it.
     pub(crate) unsealed: AtomicI64,
 }
@@ -108,6 +113,7 @@ impl Service {
             slots: Slots::new(settings.slots),
             turns: Slots::for_each(settings.slots),
             bundles: Slots::new(settings.slots),
+            terminology_server: settings.terminology_server.clone().map(TerminologyServer::new),
             store,
             base,
             settings,

@@ -7,6 +7,7 @@ use concord_store::Cost;
 
 use crate::interact::budget::Budget;
 use crate::interact::time_limits::TimeLimits;
+use crate::terminology_server::TerminologyServerSettings;
 
 /// What becomes of what a system sends whose patient, named by an NHS number alone, cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct ServiceSettings {
     pub cost: Cost,
     /// How long one request may take.
     pub time: TimeLimits,
+    /// The terminology server elsewhere that is asked, if there is one.
+    pub terminology_server: Option<TerminologyServerSettings>,
     /// How many places there are for what may cost the database much.
     pub slots: usize,
 }
@@ -58,6 +61,7 @@ impl Default for ServiceSettings {
             suggest_labels: false,
             cost: Cost { time: seconds(10), steps: 100_000_000, condition: 100_000 },
             time: TimeLimits { read: seconds(15), write: seconds(15), transaction: seconds(60) },
+            terminology_server: None,
             slots: 2,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::log;
 use super::process::Taken;
+use crate::terminology_server::Asked;
 use prometheus::{
     Encoder as _, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -106,6 +107,8 @@ struct CountedElsewhere {
     log_lines_lost: IntCounter,
     key_failures: IntCounter,
     decisions: IntCounterVec,
+    terminology: IntCounterVec,
+    terminology_reachable: IntGauge,
 }
 
 impl CountedElsewhere {
@@ -126,13 +129,27 @@ impl CountedElsewhere {
                 ),
                 &["permit"],
             )?,
+            terminology: IntCounterVec::new(
+                Opts::new(
+                    "concord_terminology_questions_total",
+                    "Questions to the terminology server elsewhere: answered by it, from memory, or not since it cannot be \
+                     reached.",
+                ),
+                &["outcome"],
+            )?,
+            terminology_reachable: IntGauge::new(
+                "concord_terminology_reachable",
+                "1 while the terminology server elsewhere is asked, 0 while it is not since it could not be reached.",
+            )?,
         })
     }
 
     fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         registry.register(Box::new(self.log_lines_lost.clone()))?;
         registry.register(Box::new(self.key_failures.clone()))?;
-        registry.register(Box::new(self.decisions.clone()))
+        registry.register(Box::new(self.decisions.clone()))?;
+        registry.register(Box::new(self.terminology.clone()))?;
+        registry.register(Box::new(self.terminology_reachable.clone()))
     }
 
     fn bring(&self, load: Load) {
@@ -142,6 +159,12 @@ impl CountedElsewhere {
         for (permit, number) in ["all", "some", "none"].into_iter().zip(load.decisions) {
             bring_to(&self.decisions.with_label_values(&[permit]), number);
         }
+        let asked = load.terminology.unwrap_or_default();
+        let outcomes = [("answered", asked.answered), ("remembered", asked.remembered), ("failed", asked.failed)];
+        for (outcome, number) in outcomes {
+            bring_to(&self.terminology.with_label_values(&[outcome]), number);
+        }
+        self.terminology_reachable.set(i64::from(asked.is_reachable));
     }
 }
 
@@ -162,6 +185,8 @@ pub struct Load {
     pub key_failures: u64,
     /// How many decisions permitted all that was asked, some of it, and none since the start.
     pub decisions: [u64; 3],
+    /// What has become of questions to a terminology server elsewhere; none where there is no such server.
+    pub terminology: Option<Asked>,
 }
 
 /// How the log was told of calls without a believable token.
@@ -338,6 +363,7 @@ mod tests {
             unsealed: 5,
             key_failures: 2,
             decisions: [4, 3, 0],
+            terminology: Some(Asked { answered: 5, remembered: 9, failed: 1, is_reachable: true }),
         };
         let text = metrics.render(load).unwrap();
         for line in [
@@ -361,6 +387,8 @@ mod tests {
             r#"concord_decisions_total{permit="all"} 4"#,
             r#"concord_decisions_total{permit="some"} 3"#,
             r#"concord_decisions_total{permit="none"} 0"#,
+            r#"concord_terminology_questions_total{outcome="remembered"} 9"#,
+            "concord_terminology_reachable 1",
             "process_resident_memory_bytes ",
             "process_open_fds ",
             "process_max_fds ",

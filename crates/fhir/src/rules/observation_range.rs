@@ -10,7 +10,7 @@ const SNOMED: &str = "http://snomed.info/sct";
 
 /// LOINC code, UCUM unit, and the lowest and highest number that is not remarked on. Wide on purpose: a living person
 /// with a number outside is very rare, while a pound taken for a kilogram or a mg/dL for a mmol/L falls outside.
-const RANGES: [(&str, &str, f64, f64); 13] = [
+const RANGES: [(&str, &str, f64, f64); 34] = [
     ("8480-6", "mm[Hg]", 50.0, 280.0),
     ("8462-4", "mm[Hg]", 20.0, 180.0),
     ("8867-4", "/min", 20.0, 260.0),
@@ -24,6 +24,39 @@ const RANGES: [(&str, &str, f64, f64); 13] = [
     ("15074-8", "mmol/L", 0.5, 50.0),
     ("14743-9", "mmol/L", 0.5, 50.0),
     ("9843-4", "cm", 15.0, 80.0),
+    ("8280-0", "cm", 20.0, 300.0),
+    ("2345-7", "mg/dL", 10.0, 900.0),
+    ("2339-0", "mg/dL", 10.0, 900.0),
+    ("59261-8", "mmol/mol", 10.0, 200.0),
+    ("4548-4", "%", 3.0, 20.0),
+    ("14647-2", "mmol/L", 1.0, 20.0),
+    ("2093-3", "mg/dL", 39.0, 780.0),
+    ("14646-4", "mmol/L", 0.1, 6.0),
+    ("14927-8", "mmol/L", 0.1, 60.0),
+    ("14682-9", "umol/L", 10.0, 3000.0),
+    ("2160-0", "mg/dL", 0.1, 34.0),
+    ("2823-3", "mmol/L", 1.0, 10.0),
+    ("2951-2", "mmol/L", 90.0, 200.0),
+    ("718-7", "g/L", 20.0, 260.0),
+    ("6301-6", "{INR}", 0.5, 20.0),
+    ("33452-4", "L/min", 30.0, 1000.0),
+    ("19935-6", "L/min", 30.0, 1000.0),
+    ("8478-0", "mm[Hg]", 25.0, 220.0),
+    ("40443-4", "/min", 20.0, 260.0),
+    ("41950-7", "/d", 0.0, 200_000.0),
+    ("3141-9", "kg", 0.3, 400.0),
+];
+
+/// How many of the usual unit are one of the other unit that it is taken for, and the code for a number in that one: a number
+/// that fits there has most likely that unit.
+const TAKEN_FOR: [(&str, f64, &str, &str); 7] = [
+    ("15074-8", 0.055_5, "mg/dL", "2339-0"),
+    ("14743-9", 0.055_5, "mg/dL", "2339-0"),
+    ("2345-7", 18.018, "mmol/L", "15074-8"),
+    ("2339-0", 18.018, "mmol/L", "15074-8"),
+    ("14647-2", 0.025_86, "mg/dL", "2093-3"),
+    ("2093-3", 38.67, "mmol/L", "14647-2"),
+    ("14682-9", 88.42, "mg/dL", "2160-0"),
 ];
 
 /// Adds a warning for each number, of the observation itself or of a component, that lies outside its range.
@@ -64,7 +97,8 @@ fn remark_on(part: &Value<'_>, place: &str, issues: &mut Vec<Issue>) {
             let slack = (highest_here - lowest_here).abs() * 1e-9;
             if number < lowest_here - slack || number > highest_here + slack {
                 warn(format!(
-                    "is unusual for LOINC {code}, which lies between {lowest} and {highest} {unit}: check number and unit"
+                    "is unusual for LOINC {code}, which lies between {lowest} and {highest} {unit}: check number and unit{}",
+                    taken_for(code, number / usual.in_base(1.0), *lowest, *highest)
                 ));
             }
         }
@@ -72,6 +106,14 @@ fn remark_on(part: &Value<'_>, place: &str, issues: &mut Vec<Issue>) {
             warn(format!("has the unit {own}, which is none for LOINC {code}: {unit} is usual. Check number and unit"))
         }
     }
+}
+
+/// What a number says that would be usual in another unit.
+fn taken_for(code: &str, number: f64, lowest: f64, highest: f64) -> String {
+    let other =
+        TAKEN_FOR.iter().find(|(own, factor, ..)| *own == code && (lowest..=highest).contains(&(number * factor)));
+    other
+        .map_or_else(String::new, |(_, _, unit, meant)| format!(". In {unit} it would be usual: that is LOINC {meant}"))
 }
 
 /// A vital sign with a LOINC code alone is kept; UK Core wants a SNOMED CT code beside it.
@@ -103,6 +145,29 @@ mod tests {
             "effectiveDateTime":"2026-02-01","code":{{"coding":[{{"system":"http://loinc.org","code":"29463-7"}}]}},
             "valueQuantity":{{"value":{value},"system":"http://unitsofmeasure.org","code":"{unit}"}}}}"#
         )
+    }
+
+    /// mg/dL taken for mmol/L, and the other way round.
+    #[test]
+    fn one_unit_taken_for_the_other_is_said() {
+        use crate::json::{Limits, parse};
+        let text = |code: &str, value: &str, unit: &str| {
+            let reading = weight(value, unit).replace("29463-7", code);
+            let mut issues = Vec::new();
+            super::remark(&parse(reading.as_bytes(), &Limits::default()).unwrap(), &mut issues);
+            issues.pop().map(|issue| issue.text).unwrap_or_default()
+        };
+        assert!(text("15074-8", "115", "mmol/L").ends_with("In mg/dL it would be usual: that is LOINC 2339-0"));
+        assert!(text("2339-0", "6.2", "mg/dL").ends_with("In mmol/L it would be usual: that is LOINC 15074-8"));
+        assert!(text("14647-2", "210", "mmol/L").ends_with("that is LOINC 2093-3"));
+        assert!(text("15074-8", "5000", "mmol/L").ends_with("check number and unit"), "usual in neither");
+        assert!(text("2339-0", "6.2", "mmol/L").contains("has the unit mmol/L"));
+        assert_eq!(text("15074-8", "6.2", "mmol/L"), "");
+        for (code, unit, lowest, highest) in super::RANGES {
+            for usual in [lowest, highest] {
+                assert_eq!(text(code, &usual.to_string(), unit), "", "{code}: the ends are in the range");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! shapes with narrower elements.
 
 mod addresses;
-mod codings;
 pub(crate) mod element_path;
 pub(crate) mod links;
 mod load;
@@ -17,6 +16,7 @@ mod summary;
 mod table;
 mod targets;
 mod temporal;
+mod walk;
 
 pub use addresses::addresses;
 pub use links::{LinkKind, NewLink, relink};
@@ -28,3 +28,4 @@ pub use summary::{Summary, summarize};
 pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind};
 pub(crate) use table::{Special, choice};
 pub use targets::remarks;
+pub use walk::{Met, walk};

@@ -1,6 +1,5 @@
-//! References to what their element does not name (R4 "References"), and Codings that are odd, for those who want to be told.
+//! References to what their element does not name (R4 "References"), for those who want to be told.
 
-use super::codings;
 use super::element_path::ElementPath;
 use super::load::r4;
 use super::problems::Problems;
@@ -11,8 +10,8 @@ use crate::literal;
 use crate::registry::ResourceType;
 
 /// What is worth telling about a resource that [`check`](crate::check::check()) takes: references to a type that their element does not
-/// name, and Codings of a system that is mistyped or with a wrong check digit, as warnings. A few official examples have such references, and so have real records: they are no reason to
-/// refuse a resource.
+/// name, as warnings. A few official examples have such references, and so have real records: they are no reason to refuse a
+/// resource.
 #[must_use]
 pub fn remarks(value: &Value<'_>) -> Vec<Issue> {
     let mut walk = Walk { schema: r4(), contained: &[], problems: Problems::default() };
@@ -64,11 +63,6 @@ impl Walk<'_> {
                 let Some(shape) = self.schema.shape(id) else { return };
                 if shape.special == Special::Reference && !of_type.targets.is_empty() {
                     self.reference(of_type, object, here);
-                }
-                if shape.name == "Coding"
-                    && let Some((member, text)) = codings::oddity(object)
-                {
-                    self.problems.add(IssueCode::CodeInvalid, &here.element(member), text);
                 }
                 self.object(shape, object, here);
             }

@@ -11,6 +11,7 @@ mod quantity;
 mod reference;
 mod string;
 mod token;
+mod unit_code;
 mod uri;
 
 pub use crate::literal::{Literal, is_id, local, named_type};
@@ -19,6 +20,7 @@ pub use key::{LONGEST_HALF, LONGEST_KEY};
 pub use prefix::Prefix;
 pub(crate) use string::fold;
 pub use token::of_codes;
+pub use unit_code::is_unit;
 
 pub(crate) mod read {
     //! What rows a value of a resource gives.

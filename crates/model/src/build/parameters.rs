@@ -50,6 +50,8 @@ pub enum Content {
     Reference(Link),
     /// `valueString`
     String(String),
+    /// `valueUri`
+    Uri(String),
     /// `resource`, as it is stored.
     Resource(Value<'static>),
     /// `part`
@@ -103,6 +105,7 @@ fn typed(Parameter { name, content }: Parameter, verbatim: &mut Verbatim) -> Par
         Content::Meta(value) => Typed::Meta(Box::new(verbatim.meta(value))),
         Content::Reference(to) => Typed::Reference(Box::new(link(to, verbatim))),
         Content::String(text) => Typed::String(text.into()),
+        Content::Uri(text) => Typed::Uri(text.into()),
     });
     typed_one
 }

@@ -20,7 +20,7 @@ use crate::interact::audit::entry::AuditEntry;
 pub(crate) use crate::interact::bundle::entry::Entry;
 use crate::interact::bundle::links::{Name, Renaming, Used, resolve};
 use crate::interact::command::{Command, TransactionKind};
-use crate::interact::execute::{Outcome, carry_out, execute, in_transaction};
+use crate::interact::execute::{Outcome, asking_elsewhere, carry_out, execute, in_transaction};
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::slots::Slot;
@@ -161,8 +161,13 @@ async fn all_or_nothing(
         let expected = Arc::clone(&foreseen);
         let caller = Arc::clone(&call.caller);
         let (own, kind) = (Arc::clone(&service), kind.clone());
-        let work = move |transaction: &mut Transaction<'_>| together(&own, &call, transaction, all.to_vec(), &expected);
-        match in_transaction(&service, &caller, kind, extent, work).await {
+        let done = asking_elsewhere(&service, || {
+            let (own, call, all, expected) = (Arc::clone(&own), call.clone(), Arc::clone(&all), Arc::clone(&expected));
+            let work =
+                move |transaction: &mut Transaction<'_>| together(&own, &call, transaction, all.to_vec(), &expected);
+            in_transaction(&service, &caller, kind.clone(), extent, work)
+        });
+        match done.await {
             Err(ApiError::OtherVersions(versions)) => foreseen = Arc::new(versions),
             done => return done,
         }
@@ -243,7 +248,9 @@ fn together(
     match whole.carry_out(entries) {
         Ok(done) => (Ok(done), whole.records),
         // It has not been decided yet.
-        Err((fault @ ApiError::OtherVersions(_), _)) => (Err(fault), Vec::new()),
+        Err((fault, _)) if fault.question().is_some() || matches!(fault, ApiError::OtherVersions(_)) => {
+            (Err(fault), Vec::new())
+        }
         Err((fault, refused)) => (Err(fault), refused),
     }
 }

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod agreement;
+mod coded;
 mod collect;
 mod connected_apps;
 mod correction_request;
@@ -14,15 +15,20 @@ mod duplicates;
 mod evaluate;
 mod evaluated_actor;
 mod everything;
+pub(crate) mod expand;
 mod lastn;
+mod lookup;
 mod match_patient;
 mod meta;
 mod readings;
 mod record;
 mod release;
+mod subsumes;
 mod summary;
+mod translate;
 mod trend;
 mod validate;
+mod validate_code;
 mod verify;
 mod who_can_see;
 
@@ -117,15 +123,21 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     connected_apps::END,
     evaluate::OPERATION,
     everything::OPERATION,
+    expand::OPERATION,
     lastn::OPERATION,
+    lookup::OPERATION,
     match_patient::OPERATION,
     meta::ADD,
     meta::DELETE,
     meta::READ,
     release::OPERATION,
+    subsumes::OPERATION,
     summary::OPERATION,
+    translate::OPERATION,
     trend::OPERATION,
     validate::OPERATION,
+    validate_code::OF_CODE_SYSTEM,
+    validate_code::OF_VALUE_SET,
     verify::OPERATION,
     who_can_see::OPERATION,
 ];
@@ -180,6 +192,12 @@ impl Operation {
         if pairs.is_empty() { self.name.to_owned() } else { format!("{}?{}", self.name, pairs.join("&")) }
     }
 
+    /// The name of the parameter that is a resource.
+    fn resource_parameter(&self) -> &'static str {
+        let of_resource = |one: &&Parameter| one.of == "Resource" || ResourceType::parse(one.of).is_some();
+        self.parameters.iter().find(of_resource).map_or("resource", |one| one.name)
+    }
+
     /// Its code: the name without the `$`.
     pub(crate) fn code(&self) -> &'static str {
         self.name.trim_start_matches('$')
@@ -226,7 +244,7 @@ impl Input {
         self.pairs.len() + asked.len() > MANY
     }
 
-    /// The input with a body: Parameters, or the one resource that is a parameter named `resource` (R4 "Extended
+    /// The input with a body: Parameters, or the resource that is the operation's only parameter of such a kind (R4 "Extended
     /// Operations", POST with a resource as body). Parameters are that one where they are what is asked about, unless they
     /// have it in them.
     pub(crate) fn with_body(
@@ -241,7 +259,7 @@ impl Input {
         self.parameters = Some(if is_parameters && (has_resource || !is_meant) {
             body
         } else {
-            let only = Value::object([("name", Value::string("resource")), ("resource", body)]);
+            let only = Value::object([("name", Value::string(operation.resource_parameter())), ("resource", body)]);
             Value::object([("resourceType", Value::string("Parameters")), ("parameter", Value::Array(vec![only]))])
         });
         self

@@ -3,13 +3,13 @@
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::{check, rules, schema};
+use concord_fhir::{check, rules};
 use concord_model::build::operation_outcome;
 
 use crate::error::ApiError;
 use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
-use crate::interact::{access, read};
+use crate::interact::{access, read, write};
 
 /// `$validate`
 pub(super) const OPERATION: Operation = Operation {
@@ -108,8 +108,10 @@ fn remarks(
     resource_type: ResourceType,
     resource: &Value<'_>,
 ) -> Result<Vec<Issue>, ApiError> {
-    let mut issues = schema::remarks(resource);
+    let mut issues = write::remarks(resource);
+    // Whoever stores something need not hear of these each time.
     issues.extend(check::practices(resource));
+    issues.extend(concord_terminology::remarks::on_bindings(resource));
     let writer = access::writer(session)?;
     let settings =
         rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };

@@ -106,7 +106,7 @@ pub(crate) fn prepare(
     };
     // Nobody reads what would be said of each resource of a load.
     if !session.transaction.is_buffering() {
-        warnings.extend(schema::remarks(&value));
+        warnings.extend(remarks(&value));
     }
     if session.service.settings.suggest_labels {
         warnings.extend(labels::suggestion(&value));
@@ -120,6 +120,13 @@ pub(crate) fn prepare(
     }
     labels::content::bind(session, &value, &mut entries, &version, place.old)?;
     Ok(PreparedVersion { version, entries, warnings, filing })
+}
+
+/// What there is to say of what is stored, though it is no reason to refuse it.
+pub(crate) fn remarks(value: &Value<'_>) -> Vec<Issue> {
+    let mut remarks = schema::remarks(value);
+    remarks.extend(concord_terminology::remarks::on_codes(value));
+    remarks
 }
 
 /// A denial to a patient who names another record than hers, of a type that patients write, says so at its place: it is the same

@@ -1,14 +1,20 @@
-//! What is in a value set, what lies below a code, and what is refused.
+//! What a search means by a value set or by a place in a code system, and what is refused.
 
-use super::*;
-use crate::index::from_json;
+use crate::tests::from_json;
+use concord_fhir::issue::IssueCode;
+use concord_fhir::json::Value;
+use concord_fhir::terminology::{Code, Codes};
 use serde_json::json;
+
+use crate::elsewhere::{Question, Reply};
+use crate::library::{Kind, LookUpError, Source};
+use crate::search::{MOST_CODES, look_up};
 
 /// Resources by their urls.
 struct Shelf(Vec<serde_json::Value>);
 
 impl Shelf {
-    fn find(&self, resource_type: &str, name: &str) -> Option<Value<'static>> {
+    fn named(&self, resource_type: &str, name: &str) -> Option<Value<'static>> {
         let (url, version) = name.split_once('|').map_or((name, None), |(url, version)| (url, Some(version)));
         let found = self.0.iter().find(|one| {
             one["resourceType"] == resource_type
@@ -22,12 +28,12 @@ impl Shelf {
 impl Source for Shelf {
     type Error = ();
 
-    fn value_set(&mut self, name: &str) -> Result<Option<Value<'static>>, ()> {
-        Ok(self.find("ValueSet", name))
+    fn find(&mut self, kind: Kind, name: &str) -> Result<Option<Value<'static>>, ()> {
+        Ok(self.named(kind.resource_type(), name))
     }
 
-    fn code_system(&mut self, name: &str) -> Result<Option<Value<'static>>, ()> {
-        Ok(self.find("CodeSystem", name))
+    fn ask(&mut self, _question: &Question) -> Result<Reply, ()> {
+        Ok(Reply::NotAsked)
     }
 }
 
@@ -161,6 +167,15 @@ fn a_search_by_a_value_set_has_an_end() {
     let all: Vec<_> = (0..60).map(|number| json!({ "valueSet": [format!("l{number}")] })).collect();
     wide.push(value_set("wide", json!(all)));
     assert_eq!(refused(wide, "wide").0, IssueCode::TooCostly);
+    // Each on the next one by many ways.
+    let many_ways: Vec<_> = (0..7)
+        .map(|number| {
+            let include: Vec<_> = (0..30).map(|_| json!({ "valueSet": [format!("w{}", number + 1)] })).collect();
+            value_set(&format!("w{number}"), json!(include))
+        })
+        .chain([value_set("w7", json!([{ "system": "x", "concept": [{ "code": "1" }] }]))])
+        .collect();
+    assert_eq!(refused(many_ways, "w0").0, IssueCode::TooCostly);
     let many: Vec<_> = (0..=MOST_CODES).map(|number| json!({ "code": number.to_string() })).collect();
     let many = value_set("v", json!([{ "system": "x", "concept": many }]));
     assert_eq!(refused(vec![many], "v").0, IssueCode::TooCostly);

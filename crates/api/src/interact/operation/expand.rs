@@ -1,0 +1,182 @@
+//! `ValueSet/$expand`: which codes are in a value set (R4 "ValueSet-expand").
+
+use std::sync::Arc;
+
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::Value;
+use concord_terminology::item::Item;
+use concord_terminology::value_set::ValueSet;
+use concord_terminology::{ExpandedPage, Library, MOST_EXPANDED, expanded};
+
+use crate::error::ApiError;
+use crate::interact::instant;
+use crate::interact::operation::coded::{self, Definition};
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::session::Session;
+use crate::interact::terminology::{VisibleTerminology, fault};
+
+/// How many words a filter may have.
+const MOST_WORDS: usize = 20;
+
+/// `ValueSet/$expand`
+pub(super) const OPERATION: Operation = Operation {
+    name: "$expand",
+    levels: &[Level::Type, Level::Instance],
+    types: &["ValueSet"],
+    changes: false,
+    reads_log: false,
+    logs_parameters: false,
+    takes_invalid: false,
+    description: "The codes of a value set: of one that is stored, of R4 itself, given in the body, or known to the terminology \
+           server that is asked.",
+    definition: Some("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
+    parameters: &PARAMETERS,
+    run,
+};
+
+const fn parameter(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
+    Parameter { name, of, min: 0, max: 1, description }
+}
+
+/// What goes in; the TerminologyCapabilities list them too.
+pub(crate) const PARAMETERS: [Parameter; 12] = [
+    coded::URL,
+    parameter("valueSet", "ValueSet", "The value set itself"),
+    parameter("valueSetVersion", "string", "The version of the value set"),
+    parameter("filter", "string", "Words, each of which begins a word of the code or of what it is called"),
+    parameter("offset", "integer", "How many codes come before those that are wanted"),
+    parameter("count", "integer", "How many codes are wanted, at most 10000; 0 for their number alone"),
+    parameter("includeDesignations", "boolean", "Whether to tell what codes are called besides"),
+    parameter("includeDefinition", "boolean", "Whether to tell how the value set is defined: that is never told"),
+    parameter("activeOnly", "boolean", "Whether to leave out codes that are not in use any more"),
+    parameter("excludeNested", "boolean", "Codes never lie in one another in the answer"),
+    parameter("excludeNotForUI", "boolean", "Whether to leave out codes that only group others"),
+    parameter("displayLanguage", "code", "The language of names, where there are names in it"),
+];
+
+/// How the codes are wanted.
+struct Wanted {
+    words: Vec<String>,
+    offset: Option<usize>,
+    count: Option<usize>,
+    with_designations: bool,
+    active_only: bool,
+    without_groups: bool,
+    language: Option<String>,
+}
+
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    let wanted = wanted(input)?;
+    let given = coded::definition(session, target, input, "valueSet", "valueSetVersion")?;
+    let time = instant(session.transaction.now);
+    let mut source = VisibleTerminology { session };
+    let mut library = Library::new(&mut source);
+    let (set, items) = match given {
+        Definition::Named(name) => {
+            let items = library.expand_named(&name).map_err(fault)?;
+            let elsewhere = || Arc::new(ValueSet { url: Some(name.clone()), ..ValueSet::default() });
+            (library.value_set(&name).map_err(fault)?.unwrap_or_else(elsewhere), items)
+        }
+        Definition::Given(resource) => {
+            let set = Arc::new(ValueSet::read(&resource));
+            let items = library.expand_given(&set).map_err(fault)?;
+            (set, items)
+        }
+    };
+    let items = chosen(items, &wanted);
+    let total = items.len();
+    if wanted.count.is_none() && total > MOST_EXPANDED {
+        let text = format!(
+            "the value set has {total} codes, and at most {MOST_EXPANDED} are answered at once: ask for some by `count` and \
+             `offset`, or by a `filter`"
+        );
+        return Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, text)]));
+    }
+    let offset = wanted.offset.unwrap_or(0).min(total);
+    let end = wanted.count.map_or(total, |count| offset.saturating_add(count).min(total));
+    let page = ExpandedPage {
+        items: items.get(offset..end).unwrap_or_default(),
+        total,
+        offset: wanted.offset.or(wanted.count.map(|_| 0)),
+        parameters: told(input, &wanted),
+        with_designations: wanted.with_designations,
+        time,
+    };
+    Ok(Output::Value(expanded(&set, &page)))
+}
+
+fn wanted(input: &Input) -> Result<Wanted, ApiError> {
+    let number = |name: &'static str, most: usize| -> Result<Option<usize>, ApiError> {
+        let Some(text) = input.text(name) else { return Ok(None) };
+        let number = text.parse::<usize>().ok().filter(|number| *number <= most);
+        number.map(Some).ok_or_else(|| ApiError::parameter(name, format!("a whole number from 0 to {most}")))
+    };
+    let words: Vec<String> =
+        input.text("filter").unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
+    if words.len() > MOST_WORDS {
+        return Err(ApiError::parameter("filter", format!("at most {MOST_WORDS} words")));
+    }
+    Ok(Wanted {
+        words,
+        offset: number("offset", 1_000_000)?,
+        count: number("count", MOST_EXPANDED)?,
+        with_designations: coded::flag(input, "includeDesignations")?.unwrap_or(false),
+        active_only: coded::flag(input, "activeOnly")?.unwrap_or(false),
+        without_groups: coded::flag(input, "excludeNotForUI")?.unwrap_or(false),
+        language: input.text("displayLanguage").map(|language| language.to_lowercase()),
+    })
+}
+
+/// Those that are wanted, with the names that are.
+fn chosen(items: Vec<Item>, wanted: &Wanted) -> Vec<Item> {
+    let mut items: Vec<Item> = items
+        .into_iter()
+        .filter(|item| !item.is_inactive || !wanted.active_only)
+        .filter(|item| !item.is_abstract || !wanted.without_groups)
+        .collect();
+    if let Some(language) = &wanted.language {
+        for item in &mut items {
+            let of_language = item
+                .designations
+                .iter()
+                .find(|one| one.language.as_deref().is_some_and(|own| own.to_lowercase() == *language));
+            if let Some(name) = of_language.map(|one| one.value.clone()) {
+                item.display = Some(name);
+            }
+        }
+    }
+    items.retain(|item| begins(item, &wanted.words));
+    items
+}
+
+/// Whether every word begins a word of the code or of its name.
+fn begins(item: &Item, words: &[String]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
+    let shown = format!("{} {}", item.code, item.display.as_deref().unwrap_or_default()).to_lowercase();
+    let parts: Vec<&str> = shown.split(|letter: char| !letter.is_alphanumeric()).collect();
+    let found =
+        |word: &String| shown.split_whitespace().chain(parts.iter().copied()).any(|part| part.starts_with(word));
+    words.iter().all(found)
+}
+
+/// What of the parameters the answer repeats.
+fn told(input: &Input, wanted: &Wanted) -> Vec<(&'static str, &'static str, Value<'static>)> {
+    let number = |number: usize| Value::Number(number.to_string().into());
+    let text =
+        |name: &'static str, member: &'static str| input.text(name).map(|text| (name, member, Value::string(text)));
+    let flag = |name: &'static str, is_so: bool| is_so.then_some((name, "valueBoolean", Value::Bool(true)));
+    [
+        text("filter", "valueString"),
+        wanted.offset.map(|offset| ("offset", "valueInteger", number(offset))),
+        wanted.count.map(|count| ("count", "valueInteger", number(count))),
+        flag("includeDesignations", wanted.with_designations),
+        flag("activeOnly", wanted.active_only),
+        flag("excludeNotForUI", wanted.without_groups),
+        text("displayLanguage", "valueCode"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,82 @@
+//! `CodeSystem/$subsumes`: how two codes of a code system lie to one another (R4 "CodeSystem-subsumes").
+
+use concord_fhir::issue::Issue;
+use concord_fhir::json::Value;
+use concord_model::build::{self, Content, parameter};
+use concord_terminology::Library;
+use concord_terminology::code_system::CodeSystem;
+
+use crate::error::ApiError;
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::read;
+use crate::interact::session::Session;
+use crate::interact::terminology::{VisibleTerminology, fault};
+
+const fn one(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
+    Parameter { name, of, min: 0, max: 1, description }
+}
+
+/// `CodeSystem/$subsumes`
+pub(super) const OPERATION: Operation = Operation {
+    name: "$subsumes",
+    levels: &[Level::Type, Level::Instance],
+    types: &["CodeSystem"],
+    changes: false,
+    reads_log: false,
+    logs_parameters: false,
+    takes_invalid: false,
+    description: "Whether one code of a code system is the same as another, above it, below it, or neither.",
+    definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
+    parameters: &[
+        one("codeA", "code", "One code"),
+        one("codeB", "code", "The other"),
+        one("system", "uri", "The code system of both"),
+        one("version", "string", "The version of the code system"),
+        one("codingA", "Coding", "One code with its code system"),
+        one("codingB", "Coding", "The other"),
+    ],
+    run,
+};
+
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    let (first_system, first) = code(input, "codeA", "codingA")?;
+    let (second_system, second) = code(input, "codeB", "codingB")?;
+    let stored = match (target.resource_type, &target.id) {
+        (Some(named), Some(id)) => {
+            let resource = read::current(session, named, id)?.resource()?.into_owned();
+            let read = CodeSystem::read(&resource);
+            Some(read.map_err(|(code, text)| ApiError::Unprocessable(vec![Issue::plain(code, text)]))?)
+        }
+        _ => None,
+    };
+    let systems = [stored.as_ref().map(|stored| stored.url.clone()), input.text("system"), first_system, second_system];
+    let mut named = systems.into_iter().flatten();
+    let system = named.next().ok_or_else(|| ApiError::parameter("system", "the code system of both codes"))?;
+    if named.any(|other| other != system) {
+        return Err(ApiError::parameter("system", "both codes are of one code system"));
+    }
+    let name = match input.text("version") {
+        Some(version) if stored.is_none() => format!("{system}|{version}"),
+        _ => system,
+    };
+    let mut source = VisibleTerminology { session };
+    let mut library = Library::new(&mut source);
+    if let Some(stored) = stored {
+        library.put_code_system(&name, stored);
+    }
+    let outcome = library.subsumes(&name, &first, &second).map_err(fault)?;
+    Ok(Output::Value(build::parameters(vec![parameter("outcome", Content::Code(outcome))])?))
+}
+
+/// A code, and its code system where it says one.
+fn code(input: &Input, by_code: &'static str, by_coding: &'static str) -> Result<(Option<String>, String), ApiError> {
+    let coding: Option<&Value<'static>> = input.values(by_coding).next();
+    match (input.text(by_code), coding) {
+        (Some(code), None) => Ok((None, code)),
+        (None, Some(coding)) => {
+            let code = coding.text("code").ok_or_else(|| ApiError::parameter(by_coding, "a coding has a code"))?;
+            Ok((coding.text("system").map(str::to_owned), code.to_owned()))
+        }
+        _ => Err(ApiError::parameter(by_code, format!("one of {by_code} and {by_coding}"))),
+    }
+}

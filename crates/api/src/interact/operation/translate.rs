@@ -1,0 +1,92 @@
+//! `ConceptMap/$translate`: what a code is in another code system (R4 "ConceptMap-translate").
+
+use concord_model::build::{self, Content, parameter};
+use concord_terminology::Library;
+use concord_terminology::concept_map::{ConceptMap, Translation};
+use concord_terminology::item::Match;
+
+use crate::error::ApiError;
+use crate::interact::operation::coded::{self, Definition};
+use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::session::Session;
+use crate::interact::terminology::{VisibleTerminology, fault};
+
+const fn one(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
+    Parameter { name, of, min: 0, max: 1, description }
+}
+
+/// `ConceptMap/$translate`
+pub(super) const OPERATION: Operation = Operation {
+    name: "$translate",
+    levels: &[Level::Type, Level::Instance],
+    types: &["ConceptMap"],
+    changes: false,
+    reads_log: false,
+    logs_parameters: false,
+    takes_invalid: false,
+    description: "What a code is in another code system: by a map that is stored, of R4 itself, given in the body, or known to \
+           the terminology server that is asked; by all of R4's own where none is named.",
+    definition: Some("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
+    parameters: &[
+        coded::URL,
+        one("conceptMap", "ConceptMap", "The map itself"),
+        one("conceptMapVersion", "string", "The version of the map"),
+        one("code", "code", "The code"),
+        one("system", "uri", "The code system of the code"),
+        one("version", "string", "The version of the code system: maps are used whatever version they are made for"),
+        one("source", "uri", "The value set that the code is from"),
+        one("coding", "Coding", "The code with its code system"),
+        one("codeableConcept", "CodeableConcept", "Several codes"),
+        one("target", "uri", "The value set that is wanted"),
+        one("targetsystem", "uri", "The code system that is wanted"),
+        one("reverse", "boolean", "Whether the map is read backwards"),
+    ],
+    run,
+};
+
+fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    let reverse = coded::flag(input, "reverse")?.unwrap_or(false);
+    let all = coded::codes(input, input.text("system"))?;
+    let given = coded::optional_definition(session, target, input, "conceptMap", "conceptMapVersion")?;
+    let (name, map) = match given {
+        None => (None, None),
+        Some(Definition::Named(name)) => (Some(name), None),
+        Some(Definition::Given(resource)) => (None, Some(ConceptMap::read(&resource))),
+    };
+    let mut source = VisibleTerminology { session };
+    let mut library = Library::new(&mut source);
+    let mut found: Vec<Match> = Vec::new();
+    for asked in &all {
+        let asked = Translation {
+            code: asked.code.clone(),
+            target_system: input.text("targetsystem"),
+            source: input.text("source"),
+            target: input.text("target"),
+            reverse,
+        };
+        let matches = match &map {
+            Some(map) => library.translate(map, &asked),
+            None => library.translate_named(name.as_deref(), &asked),
+        };
+        found.extend(matches.map_err(fault)?);
+    }
+    let result = found.iter().any(Match::is_match);
+    let mut answer = vec![parameter("result", Content::Boolean(result))];
+    if !result {
+        let doubts = library.doubts().join("; ");
+        let text = if doubts.is_empty() { "the code maps to nothing".to_owned() } else { doubts };
+        answer.push(parameter("message", Content::String(text)));
+    }
+    answer.extend(found.into_iter().map(told));
+    Ok(Output::Value(build::parameters(answer)?))
+}
+
+fn told(one: Match) -> build::Parameter {
+    let mut parts = vec![parameter("equivalence", Content::Code(one.equivalence))];
+    if let Some(code) = one.code {
+        let display = one.display.unwrap_or_else(|| code.code.clone());
+        parts.push(parameter("concept", Content::Coding { system: code.system, code: code.code, display }));
+    }
+    parts.extend(one.map.map(|map| parameter("source", Content::Uri(map))));
+    parameter("match", Content::Parts(parts))
+}

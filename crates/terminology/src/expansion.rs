@@ -1,0 +1,228 @@
+//! All the codes of a value set (R4 "ValueSet", expansion).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::code_system::{CodeSystem, Concept};
+use crate::elsewhere::{Answer, Asked, Question, Reply};
+use crate::filter::{Filter, Test};
+use crate::item::Item;
+use crate::library::{Found, Kind, Library, LookUpError, Source};
+use crate::value_set::{Part, ValueSet};
+use crate::{DEEPEST_IMPORT, MOST_CONCEPTS};
+
+/// Codes in their order, each once.
+#[derive(Default)]
+struct Gathered {
+    items: Vec<Item>,
+    known: HashSet<(Arc<str>, String)>,
+}
+
+impl Gathered {
+    fn add(&mut self, item: Item) {
+        if self.known.insert((Arc::clone(&item.system), item.code.clone())) {
+            self.items.push(item);
+        }
+    }
+}
+
+impl<S: Source> Library<'_, S> {
+    /// The codes of the value set of that name.
+    ///
+    /// # Errors
+    /// When they cannot be told for certain, or are too many.
+    pub fn expand_named(&mut self, name: &str) -> Result<Vec<Item>, LookUpError<S::Error>> {
+        self.enter(name)?;
+        match self.value_set(name)? {
+            Some(set) => {
+                self.open.push(name.to_owned());
+                let items = self.expand(&set);
+                self.open.pop();
+                items
+            }
+            None => self.expand_elsewhere(Asked::Url(name.to_owned()), Kind::ValueSet, name),
+        }
+    }
+
+    /// The codes of a value set that is at hand. It may not be built on itself by its url either.
+    ///
+    /// # Errors
+    /// When they cannot be told for certain, or are too many.
+    pub fn expand_given(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
+        self.asked = 0;
+        self.open.extend(set.url.clone());
+        let items = self.expand(set);
+        self.open.clear();
+        items
+    }
+
+    /// Refuses a value set that is built on itself, and one that is built too deep or on too much: what is met on several
+    /// ways counts each time.
+    pub(crate) fn enter(&mut self, name: &str) -> Found<(), S> {
+        if self.open.is_empty() {
+            self.asked = 0;
+        }
+        self.count()?;
+        if self.open.iter().any(|open| open == name) {
+            return Err(LookUpError::unsupported(format!("the value set {name} is built on itself")));
+        }
+        if self.open.len() >= DEEPEST_IMPORT {
+            let text = format!("the value set {name} is built on others more than {DEEPEST_IMPORT} deep");
+            return Err(LookUpError::costly(text));
+        }
+        Ok(())
+    }
+
+    /// The codes of a value set.
+    ///
+    /// # Errors
+    /// When they cannot be told for certain, or are too many.
+    pub(crate) fn expand(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
+        if let Some(whole) = &set.whole {
+            return Ok(whole.clone());
+        }
+        if !set.is_defined {
+            let text = format!("the value set {} has neither a definition nor an expansion", set.shown());
+            return Err(LookUpError::unsupported(text));
+        }
+        if let Some(url) =
+            set.url.as_ref().filter(|_| set.include.iter().chain(&set.exclude).any(|one| one.is_left_out))
+        {
+            return self.expand_elsewhere(Asked::Url(url.clone()), Kind::ValueSet, url);
+        }
+        let mut found = Gathered::default();
+        for part in &set.include {
+            for item in self.part(part, set.active_only)? {
+                found.add(item);
+            }
+            if found.items.len() > MOST_CONCEPTS {
+                let text = format!("the value set {} has more than {MOST_CONCEPTS} codes", set.shown());
+                return Err(LookUpError::costly(text));
+            }
+        }
+        for part in &set.exclude {
+            let out: HashSet<_> = self.part(part, false)?.into_iter().map(|item| (item.system, item.code)).collect();
+            found.items.retain(|item| !out.contains(&(Arc::clone(&item.system), item.code.clone())));
+        }
+        Ok(found.items)
+    }
+
+    /// What one `include` or `exclude` names: the codes of its system that are in all of its value sets.
+    fn part(&mut self, part: &Part, active_only: bool) -> Found<Vec<Item>, S> {
+        let mut found = match &part.system {
+            Some(system) => Some(self.of_system(system, part, active_only)?),
+            None => None,
+        };
+        for imported in &part.imports {
+            let items = self.expand_named(imported)?;
+            found = Some(match found {
+                Some(mut before) => {
+                    let also: HashSet<_> = items.iter().map(|item| (&item.system, item.code.as_str())).collect();
+                    before.retain(|item| also.contains(&(&item.system, item.code.as_str())));
+                    before
+                }
+                None => items,
+            });
+        }
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The codes of a system: those listed, those that meet every filter, or all.
+    fn of_system(&mut self, system: &str, part: &Part, active_only: bool) -> Found<Vec<Item>, S> {
+        let found = self.code_system(&named(system, part))?;
+        let url: Arc<str> = system.into();
+        let Some(known) = found else {
+            if part.listed.is_empty() {
+                let (system_url, version, filters) = (system.to_owned(), part.version.clone(), part.filters.clone());
+                let asked = Asked::Part { system: system_url, version, filters };
+                return self.expand_elsewhere(asked, Kind::CodeSystem, system);
+            }
+            return Ok(part.listed.iter().map(|one| listed(&url, one, None)).collect());
+        };
+        let version: Option<Arc<str>> = known.version.as_deref().map(Into::into);
+        let mut items: Vec<Item> = if part.listed.is_empty() {
+            whole(&known)?;
+            let tests = tests(&known, &part.filters)?;
+            let passing = known
+                .concepts()
+                .iter()
+                .enumerate()
+                .filter(|(place, concept)| tests.iter().all(|test| test.passes(&known, *place, concept)));
+            passing.map(|(_, concept)| Item::of_concept(&url, version.as_ref(), concept)).collect()
+        } else {
+            part.listed.iter().map(|one| listed(&url, one, known.concept(&one.code))).collect()
+        };
+        if active_only {
+            items.retain(|item| !item.is_inactive);
+        }
+        Ok(items)
+    }
+
+    fn expand_elsewhere(&mut self, asked: Asked, kind: Kind, name: &str) -> Found<Vec<Item>, S> {
+        match self.ask(&Question::Expansion { set: asked })? {
+            Reply::Told(Answer::Expansion(items)) => Ok(items),
+            Reply::Told(Answer::TooMany) => {
+                Err(LookUpError::costly(format!("the terminology server has more codes of {name} than can be taken")))
+            }
+            Reply::Told(_) | Reply::NotAsked => Err(LookUpError::missing(kind, name)),
+            Reply::Unreachable => Err(LookUpError::unreachable(name)),
+        }
+    }
+
+    /// A code and those that its code system relates to it.
+    pub(crate) fn related(&mut self, code: &concord_fhir::terminology::Code, relation: Filter) -> Found<Vec<Item>, S> {
+        let Some(system) = self.code_system(&code.system)? else {
+            let asked = Asked::Part { system: code.system.clone(), version: None, filters: vec![relation] };
+            return self.expand_elsewhere(asked, Kind::CodeSystem, &code.system);
+        };
+        whole(&system)?;
+        if system.concept(&code.code).is_none() {
+            let text = format!("the code system {} has no code `{}`", code.system, code.code);
+            return Err(LookUpError::Said(concord_fhir::issue::IssueCode::NotFound, text));
+        }
+        let test = Test::of(&system, &relation)?;
+        let (url, concepts) = (code.system.as_str().into(), system.concepts().iter().enumerate());
+        let related = concepts.filter(|(place, concept)| test.passes(&system, *place, concept));
+        Ok(related.map(|(_, concept)| Item::of_concept(&url, None, concept)).collect())
+    }
+}
+
+/// What a part calls its code system.
+pub(crate) fn named(system: &str, part: &Part) -> String {
+    part.version.as_ref().map_or_else(|| system.to_owned(), |version| format!("{system}|{version}"))
+}
+
+/// The filters of a part, made ready.
+pub(crate) fn tests(system: &CodeSystem, filters: &[Filter]) -> Result<Vec<Test>, crate::code_system::Unusable> {
+    filters.iter().map(|filter| Test::of(system, filter)).collect()
+}
+
+/// Refuses to say what is in a code system of which only a part is known.
+fn whole<E>(system: &CodeSystem) -> Result<(), LookUpError<E>> {
+    match &system.partial {
+        None => Ok(()),
+        Some(content) => {
+            let text = format!("the code system {} is here as `{content}` and not `complete`", system.url);
+            Err(LookUpError::unsupported(text))
+        }
+    }
+}
+
+/// A code that a value set lists, with what its code system says of it.
+fn listed(system: &Arc<str>, one: &crate::value_set::Listed, concept: Option<&Concept>) -> Item {
+    let mut item = match concept {
+        Some(concept) => Item::of_concept(system, None, concept),
+        None => Item::of(system, one.code.clone()),
+    };
+    item.code.clone_from(&one.code);
+    if one.display.is_some() {
+        item.display.clone_from(&one.display);
+    }
+    if !one.designations.is_empty() {
+        item.designations.clone_from(&one.designations);
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! What is found: a code of a value set, and a code that another one maps to.
+
+use std::sync::Arc;
+
+use concord_fhir::terminology::Code;
+
+use crate::code_system::{Concept, Designation};
+
+/// A code of an expansion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The url of the code system.
+    pub system: Arc<str>,
+    /// Its version, where that is known.
+    pub version: Option<Arc<str>>,
+    /// The code.
+    pub code: String,
+    /// What it is called.
+    pub display: Option<String>,
+    /// What it is called besides.
+    pub designations: Vec<Designation>,
+    /// Whether it is not in use any more.
+    pub is_inactive: bool,
+    /// Whether it only groups others.
+    pub is_abstract: bool,
+}
+
+impl Item {
+    pub(crate) fn of(system: &Arc<str>, code: String) -> Item {
+        Item {
+            system: Arc::clone(system),
+            version: None,
+            code,
+            display: None,
+            designations: Vec::new(),
+            is_inactive: false,
+            is_abstract: false,
+        }
+    }
+
+    pub(crate) fn of_concept(system: &Arc<str>, version: Option<&Arc<str>>, concept: &Concept) -> Item {
+        Item {
+            system: Arc::clone(system),
+            version: version.cloned(),
+            code: concept.code.clone(),
+            display: concept.display.clone(),
+            designations: concept.designations.clone(),
+            is_inactive: concept.is_inactive,
+            is_abstract: concept.is_abstract,
+        }
+    }
+}
+
+/// What a code maps to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// How well (R4 value set `concept-map-equivalence`).
+    pub equivalence: String,
+    /// The code; none where it maps to nothing.
+    pub code: Option<Code>,
+    /// What it is called.
+    pub display: Option<String>,
+    /// What is said of it.
+    pub comment: Option<String>,
+    /// The map that says so.
+    pub map: Option<String>,
+}
+
+impl Match {
+    /// Whether it is one: that two codes do not match is no match.
+    #[must_use]
+    pub fn is_match(&self) -> bool {
+        self.code.is_some() && !matches!(self.equivalence.as_str(), "unmatched" | "disjoint")
+    }
+}

@@ -1,0 +1,230 @@
+//! Where a code system, value set or concept map of some name is: among what the caller may find here, else among R4's own
+//! tables, else elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use concord_fhir::issue::IssueCode;
+use concord_fhir::json::Value;
+
+use crate::code_system::{CodeSystem, Unusable};
+use crate::concept_map::ConceptMap;
+use crate::elsewhere::{Question, Reply};
+use crate::value_set::ValueSet;
+use crate::{MOST_SOURCES, tables};
+
+/// What a name is one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A code system.
+    CodeSystem,
+    /// A value set.
+    ValueSet,
+    /// A concept map.
+    ConceptMap,
+}
+
+impl Kind {
+    /// The type of such resources.
+    #[must_use]
+    pub fn resource_type(self) -> &'static str {
+        match self {
+            Kind::CodeSystem => "CodeSystem",
+            Kind::ValueSet => "ValueSet",
+            Kind::ConceptMap => "ConceptMap",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Kind::CodeSystem => "code system",
+            Kind::ValueSet => "value set",
+            Kind::ConceptMap => "concept map",
+        }
+    }
+}
+
+/// What is here beside R4's own tables, for one caller.
+pub trait Source {
+    /// Why something cannot be had now.
+    type Error;
+
+    /// The resource of that name: a canonical url, with `|version` or not, or `Type/id`.
+    ///
+    /// # Errors
+    /// When it cannot be told whether there is one.
+    fn find(&mut self, kind: Kind, name: &str) -> Result<Option<Value<'static>>, Self::Error>;
+
+    /// What a server elsewhere says.
+    ///
+    /// # Errors
+    /// When it has to be asked first.
+    fn ask(&mut self, question: &Question) -> Result<Reply, Self::Error>;
+}
+
+/// Nothing beside R4's own tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl Source for Nothing {
+    type Error = std::convert::Infallible;
+
+    fn find(&mut self, _kind: Kind, _name: &str) -> Result<Option<Value<'static>>, Self::Error> {
+        Ok(None)
+    }
+
+    fn ask(&mut self, _question: &Question) -> Result<Reply, Self::Error> {
+        Ok(Reply::NotAsked)
+    }
+}
+
+/// Why something cannot be told.
+#[derive(Debug)]
+pub enum LookUpError<E> {
+    /// What it depends on is not there, not understood or too much: to be told to the client.
+    Said(IssueCode, String),
+    /// The source failed.
+    Source(E),
+}
+
+impl<E> LookUpError<E> {
+    pub(crate) fn unsupported(text: String) -> LookUpError<E> {
+        LookUpError::Said(IssueCode::NotSupported, text)
+    }
+
+    pub(crate) fn costly(text: String) -> LookUpError<E> {
+        LookUpError::Said(IssueCode::TooCostly, text)
+    }
+
+    pub(crate) fn missing(kind: Kind, name: &str) -> LookUpError<E> {
+        LookUpError::Said(IssueCode::NotFound, format!("there is no {} {name} here", kind.words()))
+    }
+
+    pub(crate) fn unreachable(name: &str) -> LookUpError<E> {
+        let text = format!("the terminology server that would tell of {name} cannot be reached now");
+        LookUpError::Said(IssueCode::Transient, text)
+    }
+}
+
+impl<E> From<Unusable> for LookUpError<E> {
+    fn from((code, text): Unusable) -> LookUpError<E> {
+        LookUpError::Said(code, text)
+    }
+}
+
+/// What can fail over a source.
+pub(crate) type Found<T, S> = Result<T, LookUpError<<S as Source>::Error>>;
+
+/// One question's view of all that there is: what it has read is read once.
+pub struct Library<'s, S: Source> {
+    source: &'s mut S,
+    /// The value sets that are being read, the outermost first.
+    pub(crate) open: Vec<String>,
+    systems: BTreeMap<String, Option<Arc<CodeSystem>>>,
+    sets: BTreeMap<String, Option<Arc<ValueSet>>>,
+    /// Why something could not be told that the question depends on.
+    pub(crate) doubts: Vec<String>,
+    /// Whether one of these is that a server elsewhere cannot be reached.
+    pub(crate) is_unreachable: bool,
+    /// How many value sets were gone into, and how much else was asked for, about this question.
+    pub(crate) asked: usize,
+}
+
+impl<'s, S: Source> Library<'s, S> {
+    /// With what the caller may find.
+    pub fn new(source: &'s mut S) -> Library<'s, S> {
+        Library {
+            source,
+            open: Vec::new(),
+            systems: BTreeMap::new(),
+            sets: BTreeMap::new(),
+            doubts: Vec::new(),
+            is_unreachable: false,
+            asked: 0,
+        }
+    }
+
+    /// Why something could not be told, each reason once.
+    #[must_use]
+    pub fn doubts(&self) -> &[String] {
+        &self.doubts
+    }
+
+    /// The error that says why something could not be told.
+    #[must_use]
+    pub fn untold(&self) -> LookUpError<S::Error> {
+        let code = if self.is_unreachable { IssueCode::Transient } else { IssueCode::NotFound };
+        LookUpError::Said(code, format!("it cannot be told: {}", self.doubts.join("; ")))
+    }
+
+    pub(crate) fn doubt(&mut self, text: String) {
+        if !self.doubts.contains(&text) {
+            self.doubts.push(text);
+        }
+    }
+
+    pub(crate) fn count(&mut self) -> Found<(), S> {
+        self.asked += 1;
+        if self.asked > MOST_SOURCES {
+            let text = format!("it is built on more than {MOST_SOURCES} value sets and code systems");
+            return Err(LookUpError::costly(text));
+        }
+        Ok(())
+    }
+
+    /// Takes a code system for the one of that name.
+    pub fn put_code_system(&mut self, name: &str, system: CodeSystem) {
+        self.systems.insert(name.to_owned(), Some(Arc::new(system)));
+    }
+
+    /// The code system of that name, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be told, or it cannot be used.
+    pub fn code_system(&mut self, name: &str) -> Result<Option<Arc<CodeSystem>>, LookUpError<S::Error>> {
+        if let Some(known) = self.systems.get(name) {
+            return Ok(known.clone());
+        }
+        self.count()?;
+        let found = match self.source.find(Kind::CodeSystem, name).map_err(LookUpError::Source)? {
+            Some(resource) => Some(Arc::new(CodeSystem::read(&resource)?)),
+            None => tables::code_system(name),
+        };
+        self.systems.insert(name.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// The value set of that name, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn value_set(&mut self, name: &str) -> Result<Option<Arc<ValueSet>>, LookUpError<S::Error>> {
+        if let Some(known) = self.sets.get(name) {
+            return Ok(known.clone());
+        }
+        let found = match self.source.find(Kind::ValueSet, name).map_err(LookUpError::Source)? {
+            Some(resource) => Some(Arc::new(ValueSet::read(&resource))),
+            None => tables::value_set(name),
+        };
+        self.sets.insert(name.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// The concept map of that name, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn concept_map(&mut self, name: &str) -> Result<Option<Arc<ConceptMap>>, LookUpError<S::Error>> {
+        self.count()?;
+        match self.source.find(Kind::ConceptMap, name).map_err(LookUpError::Source)? {
+            Some(resource) => Ok(Some(Arc::new(ConceptMap::read(&resource)))),
+            None => Ok(tables::concept_map(name)),
+        }
+    }
+
+    /// What a server elsewhere says.
+    pub(crate) fn ask(&mut self, question: &Question) -> Found<Reply, S> {
+        self.count()?;
+        self.source.ask(question).map_err(LookUpError::Source)
+    }
+}

@@ -1,0 +1,239 @@
+//! Whether a code is in a value set or code system, without listing what else is.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use concord_fhir::terminology::Code;
+
+use crate::elsewhere::{Answer, Asked, Question, Reply};
+use crate::expansion::{named, tests};
+use crate::library::{Found, Library, LookUpError, Nothing, Source};
+use crate::value_set::{Part, ValueSet};
+use crate::{grammar, tables};
+
+/// How many answers are remembered.
+const REMEMBERED: usize = 20_000;
+
+/// Whether a code is in a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// Nobody here can tell: the set, or a code system that it is made of, is not here.
+    Unknown,
+}
+
+impl Membership {
+    fn and(self, other: Membership) -> Membership {
+        match (self, other) {
+            (Membership::No, _) | (_, Membership::No) => Membership::No,
+            (Membership::Yes, Membership::Yes) => Membership::Yes,
+            _ => Membership::Unknown,
+        }
+    }
+
+    fn or(self, other: Membership) -> Membership {
+        match (self, other) {
+            (Membership::Yes, _) | (_, Membership::Yes) => Membership::Yes,
+            (Membership::No, Membership::No) => Membership::No,
+            _ => Membership::Unknown,
+        }
+    }
+
+    fn of(is_in: bool) -> Membership {
+        if is_in { Membership::Yes } else { Membership::No }
+    }
+}
+
+/// Whether a code is in a value set of R4's own tables; without a system, whether it is by itself. For bindings: what has
+/// been asked is remembered, so that it costs next to nothing to ask again.
+#[must_use]
+pub fn member_of(value_set: &str, system: Option<&str>, code: &str) -> Membership {
+    static KNOWN: RwLock<Option<HashMap<String, Membership>>> = RwLock::new(None);
+    let key = format!("{value_set}\n{}\n{code}", system.unwrap_or_default());
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = known.as_ref().and_then(|known| known.get(&key)) {
+        return *found;
+    }
+    drop(known);
+    let wanted = Code { system: system.unwrap_or_default().to_owned(), code: code.to_owned() };
+    let found = Library::new(&mut Nothing).is_in_named(value_set, &wanted).unwrap_or(Membership::Unknown);
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(key, found);
+    found
+}
+
+impl<S: Source> Library<'_, S> {
+    /// Whether the code is in the value set of that name. A code without a system is looked for by itself.
+    ///
+    /// # Errors
+    /// When the set is built on itself, too much, or not understood.
+    pub fn is_in_named(&mut self, name: &str, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
+        self.enter(name)?;
+        let Some(set) = self.value_set(name)? else {
+            return self.is_in_elsewhere(Asked::Url(name.to_owned()), code, name);
+        };
+        self.open.push(name.to_owned());
+        let found = self.is_in(&set, code);
+        self.open.pop();
+        found
+    }
+
+    /// Whether the code is in a value set that is at hand.
+    ///
+    /// # Errors
+    /// As [`Library::is_in_named`].
+    pub fn is_in_given(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
+        self.asked = 0;
+        self.open.extend(set.url.clone());
+        let found = self.is_in(set, code);
+        self.open.clear();
+        found
+    }
+
+    /// Whether the code is in the value set.
+    ///
+    /// # Errors
+    /// As [`Library::is_in_named`].
+    pub(crate) fn is_in(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
+        if let Some(whole) = &set.whole {
+            let is_it = |system: &str, own: &str| own == code.code && (code.system.is_empty() || code.system == system);
+            return Ok(Membership::of(whole.iter().any(|item| is_it(&item.system, &item.code))));
+        }
+        if !set.is_defined {
+            self.doubt(format!("the value set {} has neither a definition nor an expansion", set.shown()));
+            return Ok(Membership::Unknown);
+        }
+        let mut inside = Membership::No;
+        for part in &set.include {
+            if inside != Membership::Yes {
+                inside = inside.or(self.is_in_part(set, part, code, set.active_only)?);
+            }
+        }
+        let mut outside = Membership::No;
+        for part in set.exclude.iter().filter(|_| inside != Membership::No) {
+            outside = outside.or(self.is_in_part(set, part, code, false)?);
+        }
+        let not_outside = match outside {
+            Membership::Yes => Membership::No,
+            Membership::No => Membership::Yes,
+            Membership::Unknown => Membership::Unknown,
+        };
+        Ok(inside.and(not_outside))
+    }
+
+    fn is_in_part(&mut self, set: &ValueSet, part: &Part, code: &Code, active_only: bool) -> Found<Membership, S> {
+        if part.system.is_none() && part.imports.is_empty() {
+            return Ok(Membership::No);
+        }
+        let mut found = match &part.system {
+            None => Membership::Yes,
+            Some(system) if !code.system.is_empty() && code.system != *system => return Ok(Membership::No),
+            Some(system) if part.is_left_out => {
+                let asked = Asked::Url(set.url.clone().unwrap_or_default());
+                self.is_in_elsewhere(asked, code, system)?
+            }
+            Some(system) => self.is_of_system(system, part, code, active_only)?,
+        };
+        for imported in &part.imports {
+            if found != Membership::No {
+                found = found.and(self.is_in_named(imported, code)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a code is one of a system that a part means.
+    fn is_of_system(&mut self, system: &str, part: &Part, code: &Code, active_only: bool) -> Found<Membership, S> {
+        if !part.listed.is_empty() && !part.lists(&code.code) {
+            return Ok(Membership::No);
+        }
+        if !part.listed.is_empty() && !active_only {
+            return Ok(Membership::Yes);
+        }
+        let Some(known) = self.code_system(&named(system, part))? else {
+            if !part.listed.is_empty() {
+                return Ok(Membership::Yes);
+            }
+            if let Some(is_well_formed) = grammar::of(system).filter(|_| part.filters.is_empty()) {
+                return Ok(if is_well_formed(&code.code) { Membership::Yes } else { Membership::No });
+            }
+            let (system, version) = (system.to_owned(), part.version.clone());
+            let asked = Asked::Part { system: system.clone(), version, filters: part.filters.clone() };
+            return self.is_in_elsewhere(asked, code, &system);
+        };
+        let Some((place, concept)) = known.place(&code.code).zip(known.concept(&code.code)) else {
+            if known.partial.is_some() {
+                self.doubt(format!("the code system {system} is not here as a whole"));
+                return Ok(Membership::Unknown);
+            }
+            return Ok(Membership::No);
+        };
+        let passes = tests(&known, &part.filters)?.iter().all(|test| test.passes(&known, place, concept));
+        Ok(Membership::of(passes && !(active_only && concept.is_inactive)))
+    }
+
+    /// Whether the code is one of its code system, and what it is called.
+    ///
+    /// # Errors
+    /// When the code system cannot be used.
+    pub fn is_code(&mut self, system: &str, code: &str) -> Result<(Membership, Option<String>), LookUpError<S::Error>> {
+        if let Some(known) = self.code_system(system)? {
+            return Ok(match known.concept(code) {
+                Some(concept) => (Membership::Yes, concept.display.clone()),
+                None if known.partial.is_some() => {
+                    self.doubt(format!("the code system {system} is not here as a whole"));
+                    (Membership::Unknown, None)
+                }
+                None => (Membership::No, None),
+            });
+        }
+        let plain = crate::name::split(system).0;
+        if let Some(is_well_formed) = grammar::of(plain) {
+            return Ok((Membership::of(is_well_formed(code)), None));
+        }
+        let asked = Code { system: plain.to_owned(), code: code.to_owned() };
+        Ok(match self.ask(&Question::Concept { code: asked })? {
+            Reply::Told(Answer::Concept(display)) => (Membership::Yes, display),
+            Reply::Told(Answer::Nothing) => (Membership::No, None),
+            reply => (self.unknown(&reply, system), None),
+        })
+    }
+
+    fn is_in_elsewhere(&mut self, set: Asked, code: &Code, name: &str) -> Found<Membership, S> {
+        // Without its system a code means nothing to a server that knows many.
+        if code.system.is_empty() {
+            self.doubt(format!("{name} is not here"));
+            return Ok(Membership::Unknown);
+        }
+        let reply = self.ask(&Question::Member { set, code: code.clone() })?;
+        Ok(match reply {
+            Reply::Told(Answer::Member { is_in, .. }) => Membership::of(is_in),
+            reply => self.unknown(&reply, name),
+        })
+    }
+
+    fn unknown(&mut self, reply: &Reply, name: &str) -> Membership {
+        self.is_unreachable |= matches!(reply, Reply::Unreachable);
+        self.doubt(match reply {
+            Reply::Unreachable => format!("the terminology server that would tell of {name} cannot be reached now"),
+            Reply::Told(_) | Reply::NotAsked => format!("{name} is not here"),
+        });
+        Membership::Unknown
+    }
+}
+
+/// Whether R4's own tables have a value set of that name.
+#[must_use]
+pub fn is_known(value_set: &str) -> bool {
+    tables::value_set(value_set).is_some()
+}
+
+#[cfg(test)]
+mod tests;

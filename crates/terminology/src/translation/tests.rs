@@ -1,0 +1,80 @@
+//! Translations forwards and backwards, and how codes lie to one another.
+
+use crate::tests::from_json;
+use serde_json::json;
+
+use concord_fhir::terminology::Code;
+
+use super::*;
+use crate::library::{Library, Nothing};
+
+fn asked(system: &str, code: &str, reverse: bool) -> Translation {
+    let code = Code { system: system.to_owned(), code: code.to_owned() };
+    Translation { code, target_system: None, source: None, target: None, reverse }
+}
+
+fn codes(found: &[Match]) -> Vec<(&str, &str)> {
+    let code = |one: &'_ Match| one.code.as_ref().map_or("-", |code| &code.code).len();
+    assert!(found.iter().all(|one| code(one) > 0));
+    found
+        .iter()
+        .map(|one| (one.equivalence.as_str(), one.code.as_ref().map_or("-", |code| code.code.as_str())))
+        .collect()
+}
+
+#[test]
+fn maps_of_r4() {
+    let map = "http://hl7.org/fhir/ConceptMap/cm-administrative-gender-v2";
+    let gender = "http://hl7.org/fhir/administrative-gender";
+    let mut source = Nothing;
+    let mut library = Library::new(&mut source);
+    let found = library.translate_named(Some(map), &asked(gender, "female", false)).unwrap();
+    assert_eq!(codes(&found), [("equal", "F")]);
+    let found =
+        library.translate_named(Some(map), &asked("http://terminology.hl7.org/CodeSystem/v2-0001", "F", true)).unwrap();
+    assert_eq!(codes(&found), [("equal", "female")]);
+    assert!(library.translate_named(Some(map), &asked(gender, "no", false)).unwrap_or_default().is_empty());
+    // Without a map, all that fit.
+    let mut any = asked(gender, "female", false);
+    assert!(library.translate_named(None, &any).unwrap().len() >= 2);
+    any.target_system = Some("http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender".to_owned());
+    assert_eq!(codes(&library.translate_named(None, &any).unwrap()), [("equal", "F")]);
+    assert!(library.translate_named(Some("urn:no-map"), &any).is_err());
+}
+
+#[test]
+fn codes_that_are_mapped_to_nothing() {
+    let map = |unmapped: serde_json::Value| {
+        ConceptMap::read(&from_json(&json!({ "resourceType": "ConceptMap", "url": "urn:m", "group": [
+            { "source": "a", "target": "b", "unmapped": unmapped, "element": [
+                { "code": "1", "target": [{ "code": "x", "equivalence": "wider" }] },
+                { "code": "2", "target": [{ "equivalence": "unmatched" }] } ] }] })))
+    };
+    let mut source = Nothing;
+    let mut library = Library::new(&mut source);
+    let fixed = map(json!({ "mode": "fixed", "code": "z" }));
+    let mut told = |map: &ConceptMap, code: &str, reverse: bool| {
+        let found = library.translate(map, &asked("", code, reverse)).unwrap();
+        codes(&found).into_iter().map(|(one, two)| format!("{one} {two}")).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&fixed, "1", false), ["wider x"]);
+    assert_eq!(told(&fixed, "2", false), ["unmatched -"]);
+    assert_eq!(told(&fixed, "3", false), ["inexact z"]);
+    assert_eq!(told(&fixed, "x", true), ["narrower 1"]);
+    assert_eq!(told(&map(json!({ "mode": "provided" })), "3", false), ["equal 3"]);
+    assert!(told(&map(json!({ "mode": "other-map", "url": "urn:none" })), "3", false).is_empty());
+}
+
+#[test]
+fn subsumption() {
+    let mut source = Nothing;
+    let mut library = Library::new(&mut source);
+    let mut lies = |one: &str, other: &str| {
+        library.subsumes("http://terminology.hl7.org/CodeSystem/v3-ActReason", one, other).ok()
+    };
+    assert_eq!(lies("TREAT", "TREAT").as_deref(), Some("equivalent"));
+    assert_eq!(lies("TREAT", "BTG").as_deref(), Some("subsumes"));
+    assert_eq!(lies("BTG", "TREAT").as_deref(), Some("subsumed-by"));
+    assert_eq!(lies("BTG", "HPAYMT").as_deref(), Some("not-subsumed"));
+    assert_eq!(lies("BTG", "NO-SUCH"), None);
+}
