@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use concord_fhir::codec::{Format, read};
-use concord_fhir::json::{Limits, Value, to_string};
+use concord_fhir::codec::{Format, parsed};
+use concord_fhir::json::{Limits, to_string};
 use concord_profile::definition::{Definition, stripped};
 
 /// The profiles and extensions among the official definitions of R4.
@@ -36,7 +36,9 @@ fn table(folder: &Path, file: &str, header: &str) -> Result<Vec<(PathBuf, String
             _ => continue,
         };
         let bytes = std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let resource = parsed(format, &bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+        // Some published definitions break a rule of their own type; what is used of them is looked at by itself.
+        let (resource, _) = parsed(format, &bytes, &Limits::default())
+            .map_err(|issues| format!("{}: {issues:?}", path.display()))?;
         if resource.text("derivation") != Some("constraint") {
             continue;
         }
@@ -53,15 +55,4 @@ fn table(folder: &Path, file: &str, header: &str) -> Result<Vec<(PathBuf, String
         text.push('\n');
     }
     Ok(vec![(Path::new("crates/profile/src/shipped").join(file), text)])
-}
-
-fn parsed(format: Format, bytes: &[u8]) -> Result<Value<'static>, String> {
-    // Some published definitions break a rule of their own type; what is read of them is looked at by itself.
-    match read(format, bytes, &Limits::default()) {
-        Ok(resource) => Ok(resource.value.into_owned()),
-        Err(issues) => {
-            let plain = concord_fhir::json::parse(bytes, &Limits::default()).map(Value::into_owned);
-            plain.map_err(|_| issues.first().map(|issue| issue.text.clone()).unwrap_or_default())
-        }
-    }
 }

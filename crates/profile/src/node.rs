@@ -32,6 +32,9 @@ pub(crate) struct Node {
     pub(crate) ways: Vec<Way>,
 }
 
+/// The slice of what is in no other.
+pub(crate) const REST: &str = "@default";
+
 /// A kind of items.
 #[derive(Clone, Debug)]
 pub(crate) struct Slice {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use concord_fhir::json::Value;
+use concord_fhir::json::{Value, to_string};
 
 /// Whether a value is the fixed one. Numbers are compared by what they say.
 pub(crate) fn is_fixed(value: &Value<'_>, fixed: &Value<'_>) -> bool {
@@ -91,4 +91,24 @@ fn moment(text: &str) -> Option<(i64, f64)> {
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day;
     Some((days * 1_440 + hour * 60 + minute - offset, seconds))
+}
+
+/// How much of a text is shown.
+const SHOWN: usize = 80;
+
+/// A text as it may be repeated in a message.
+pub(crate) fn short(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// A value as it may be repeated in a message.
+pub(crate) fn shown(value: &Value<'_>) -> String {
+    match value {
+        Value::String(text) => format!("'{}'", short(text)),
+        other => short(&to_string(other)),
+    }
 }

@@ -9,6 +9,10 @@ use crate::item::{Item, Place};
 use crate::node::Node;
 use crate::terminology::Membership;
 
+/// The types with codes of their own; other values cannot be bound, whatever a definition says.
+const CODED: [&str; 8] =
+    ["Coding", "CodeableConcept", "Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration"];
+
 impl Walk<'_> {
     pub(super) fn binding(&mut self, binding: &Binding, node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {
         if binding.strength == Strength::Advice {
@@ -40,6 +44,7 @@ impl Walk<'_> {
         let Some(value) = item.value else { return Membership::Yes };
         match value {
             Value::String(code) => ask(None, code),
+            Value::Object(_) if !CODED.contains(&item.of_type.name.as_ref()) => Membership::Yes,
             Value::Object(_) => {
                 let single = std::slice::from_ref(value);
                 let codings = if item.of_type.name == "CodeableConcept" { value.list("coding") } else { single };

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use concord_fhir::issue::IssueCode;
-use concord_fhir::json::{Value, to_string};
 use concord_fhir::schema::TypeKind;
 
 use super::{Scope, Walk, shown};
@@ -11,7 +10,7 @@ use crate::definition::{TypeRule, ValueRule};
 use crate::item::{Item, Members, Place};
 use crate::node::Node;
 use crate::terminology::Membership;
-use crate::value::{compare, holds, is_fixed};
+use crate::value::{compare, holds, is_fixed, shown as text};
 
 impl Walk<'_> {
     /// Checks the items of an element, or those of a slice.
@@ -169,13 +168,5 @@ fn called(node: &Node) -> String {
     match node.id.rsplit('.').next().and_then(|last| last.split_once(':')) {
         Some((_, slice)) => format!("'{}' of the kind '{slice}'", node.name),
         None => format!("'{}'", node.name),
-    }
-}
-
-/// A value as it may be repeated in a message.
-pub(super) fn text(value: &Value<'_>) -> String {
-    match value {
-        Value::String(text) => format!("'{}'", shown(text)),
-        other => shown(&to_string(other)),
     }
 }

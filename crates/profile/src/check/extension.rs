@@ -43,8 +43,8 @@ impl<'h> Holder<'h> {
     fn is(&self, expression: &str) -> bool {
         let plain = expression.replace("[x]", "");
         match plain.as_str() {
-            "Element" => !self.is_resource,
-            "*" => true,
+            // Publishers mean by it whatever can have extensions.
+            "Element" | "*" => true,
             "BackboneElement" => self.of_type.contains('.'),
             "Resource" | "DomainResource" => self.is_resource,
             path if !path.contains('.') => path == self.of_type || (path == "Quantity" && is_quantity(self.of_type)),

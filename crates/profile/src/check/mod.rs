@@ -20,6 +20,7 @@ use crate::library::{self, Library};
 use crate::node::{Node, Profile};
 use crate::surroundings::Surroundings;
 use crate::terminology::{Membership, Terminology};
+use crate::value::short as shown;
 
 /// How many problems are listed.
 const MOST_ISSUES: usize = 500;
@@ -29,8 +30,6 @@ const MOST_STEPS: usize = 2_000_000;
 const MOST_CLAIMS: usize = 20;
 /// How deep profiles may ask for profiles.
 const DEEPEST: usize = 30;
-/// How much of a value is shown.
-const SHOWN: usize = 80;
 
 /// What is checked by.
 #[derive(Clone, Copy)]
@@ -256,13 +255,4 @@ impl<'c> Walk<'c> {
 /// A resource and a profile, by where they are.
 fn key(value: &Value<'_>, profile: &Profile) -> (usize, usize) {
     (std::ptr::from_ref(value).addr(), std::ptr::from_ref(profile).addr())
-}
-
-/// A text as it may be repeated in a message.
-fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push_str("...");
-    }
-    shown
 }

@@ -5,11 +5,8 @@ use concord_fhir::issue::{IssueCode, Severity};
 use super::{Scope, Walk};
 use crate::definition::Openness;
 use crate::item::{Item, Place};
-use crate::node::Node;
+use crate::node::{Node, REST};
 use crate::terminology::Membership;
-
-/// The slice of what is in no other.
-const REST: &str = "@default";
 
 impl Walk<'_> {
     pub(super) fn slices(&mut self, node: &Node, items: &[Item<'_>], place: &Place<'_>, scope: Scope<'_>) {

@@ -228,6 +228,10 @@ fn finish(node: &mut Node) -> Result<(), (String, String)> {
             let steps = steps::read(&discriminator.path).map_err(|said| (node.id.clone(), said))?;
             node.ways.push(Way { kind: discriminator.kind, steps });
         }
+    } else if let [_] = node.slices.as_slice() {
+        // A kind that nothing is told apart from: all items are of it.
+        node.rules.slicing = Some(Slicing { discriminators: Vec::new(), ordered: false, openness: Openness::Open });
+        node.slices.iter_mut().for_each(|slice| slice.name = crate::node::REST.to_owned());
     } else if !node.slices.is_empty() {
         let said = "it has slices, and nothing says how they are told apart";
         return Err((node.id.clone(), said.to_owned()));

@@ -1,0 +1,101 @@
+//! Examples that their publishers vouch for have no errors: those of R4, of UK Core and of the International Patient Summary.
+
+use std::path::{Path, PathBuf};
+
+use concord_fhir::codec::{Format, read};
+use concord_fhir::issue::Severity;
+use concord_fhir::json::{Limits, Value};
+use concord_profile::check::{Asked, Checker};
+use concord_profile::library::Library;
+use concord_profile::terminology::Required;
+
+/// Every resource in a folder that is FHIR by the rules of R4, with the name of its file.
+fn resources(folder: &Path) -> Vec<(String, Value<'static>)> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut found = Vec::new();
+    for path in files {
+        let format = match path.extension().and_then(|end| end.to_str()) {
+            Some("xml") => Format::Xml,
+            Some("json") => Format::Json,
+            _ => continue,
+        };
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).unwrap();
+        if let Ok(resource) = read(format, &bytes, &Limits::default()) {
+            found.push((name, resource.value.into_owned()));
+        }
+    }
+    found
+}
+
+/// The errors in a folder's resources, a line each.
+fn errors(folder: &Path) -> (usize, Vec<String>) {
+    let library = Library::shipped();
+    let checker = Checker { library, terminology: &Required, tells_unknown_extensions: false };
+    let mut lines = Vec::new();
+    let resources = resources(folder);
+    for (name, resource) in &resources {
+        for issue in checker.check(resource, Asked::default()) {
+            if issue.severity >= Severity::Error {
+                lines.push(format!("{name} {}: {}", issue.expression.unwrap_or_default(), issue.text));
+            }
+        }
+    }
+    (resources.len(), lines)
+}
+
+/// A folder by a variable of the environment, or where it is usually found.
+fn folder(variable: &str, usual: &Path) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| usual.to_owned());
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("not compared: {} is not there ({variable} names it)", folder.display());
+    None
+}
+
+fn beside_the_tree() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")
+}
+
+#[test]
+fn the_examples_of_uk_core_have_no_errors() {
+    let Some(folder) = folder("CONCORD_UKCORE", &beside_the_tree().join("ukcore")) else { return };
+    let (count, errors) = errors(&folder.join("examples"));
+    println!("{count} examples of UK Core, {} errors", errors.len());
+    assert_eq!(errors, [""; 0]);
+}
+
+/// What is wrong with R4's own examples: extensions where their definitions do not allow them, in what the publisher wrote
+/// with tools of its own, and modifier extensions that nobody defines.
+const KNOWN: &[&str] = &[
+    "the extension http://hl7.org/fhir/StructureDefinition/regex must stand in Questionnaire.item or ElementDefinition, not in StructureDefinition.differential.element.type",
+    "the extension http://hl7.org/fhir/StructureDefinition/regex must stand in Questionnaire.item or ElementDefinition, not in StructureDefinition.snapshot.element.type",
+    "the extension http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type must stand in ElementDefinition.type.code, not in StructureDefinition.differential.element.type",
+    "the extension http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type must stand in ElementDefinition.type.code, not in StructureDefinition.snapshot.element.type",
+    "the extension http://hl7.org/fhir/StructureDefinition/structuredefinition-normative-version must stand in StructureDefinition, not in CodeSystem",
+    "the extension http://hl7.org/fhir/StructureDefinition/structuredefinition-normative-version must stand in StructureDefinition, not in OperationDefinition",
+    "the extension http://hl7.org/fhir/StructureDefinition/structuredefinition-normative-version must stand in StructureDefinition, not in StructureDefinition.differential.element",
+    "the extension http://hl7.org/fhir/StructureDefinition/structuredefinition-normative-version must stand in StructureDefinition, not in StructureDefinition.snapshot.element",
+    "the extension http://hl7.org/fhir/StructureDefinition/structuredefinition-normative-version must stand in StructureDefinition, not in ValueSet",
+    "the extension http://hl7.org/fhir/StructureDefinition/translation must stand in string or code or markdown, not in ValueSet.expansion.contains",
+    "the extension http://hl7.org/fhir/StructureDefinition/valueset-concept-comments must stand in ValueSet.compose.include.concept, not in CodeSystem.concept",
+    "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#referredForService is not known here, so that what it changes about this cannot be respected",
+    "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#status is not known here, so that what it changes about this cannot be respected",
+    "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#targetDate is not known here, so that what it changes about this cannot be respected",
+];
+
+#[test]
+fn the_examples_of_r4_have_no_errors() {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let usual = home.join(".cache/concord/hl7.fhir.r4.examples-4.0.1/package");
+    let Some(folder) = folder("CONCORD_FHIR_EXAMPLES", &usual) else { return };
+    let (count, errors) = errors(&folder);
+    println!("{count} examples of R4, {} errors", errors.len());
+    let mut kinds: Vec<&str> = errors.iter().filter_map(|line| line.split_once(": ")).map(|(_, text)| text).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds, KNOWN);
+}

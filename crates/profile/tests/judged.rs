@@ -1,0 +1,121 @@
+//! The cases of HL7's validator for R4: whether both find an error or both find none.
+
+use std::path::{Path, PathBuf};
+
+use concord_fhir::codec::{Format, parsed, read};
+use concord_fhir::issue::{Issue, Severity};
+use concord_fhir::json::{Limits, Value, parse};
+use concord_profile::check::{Asked, Checker};
+use concord_profile::definition::Definition;
+use concord_profile::library::Library;
+use concord_profile::questionnaire;
+use concord_profile::terminology::Required;
+
+/// A case: the resource, what is loaded for it, the profile that is asked, and how many errors HL7's validator found.
+struct Case {
+    name: String,
+    file: String,
+    loaded: Vec<String>,
+    profile: Option<String>,
+    errors: u64,
+}
+
+fn cases(folder: &Path) -> Vec<Case> {
+    let text = std::fs::read(folder.join("cases.json")).unwrap();
+    let all = parse(&text, &Limits::default()).unwrap();
+    let texts = |value: &Value<'_>, name: &str| -> Vec<String> {
+        value.list(name).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let errors = |value: &Value<'_>| value.get("errors").and_then(Value::as_number).unwrap_or("0").parse().unwrap();
+    let mut cases = Vec::new();
+    for case in all.items() {
+        let (name, file) = (case.text("name").unwrap(), case.text("file").unwrap().to_owned());
+        let loaded = texts(case, "supporting");
+        if case.get("errors").is_some() {
+            cases.push(Case { name: name.to_owned(), file: file.clone(), loaded: loaded.clone(), profile: None, errors: errors(case) });
+        }
+        if let Some(profile) = case.get("profile") {
+            let source = profile.text("source").unwrap_or_default().to_owned();
+            let loaded = loaded.into_iter().chain(texts(profile, "supporting")).chain([source.clone()]).collect();
+            cases.push(Case { name: format!("{name} (profile)"), file, loaded, profile: Some(source), errors: errors(profile) });
+        }
+    }
+    cases
+}
+
+/// A resource of the cases, whatever is wrong with it, and what is wrong by the rules of R4.
+fn resource(path: &Path) -> (Option<Value<'static>>, Vec<Issue>) {
+    let Ok(bytes) = std::fs::read(path) else { return (None, Vec::new()) };
+    let format = if path.extension().is_some_and(|end| end == "xml") { Format::Xml } else { Format::Json };
+    let issues = read(format, &bytes, &Limits::default()).err().unwrap_or_default();
+    (parsed(format, &bytes, &Limits::default()).ok().map(|(value, _)| value.into_owned()), issues)
+}
+
+/// The errors that are found here.
+fn found(folder: &Path, case: &Case) -> Vec<Issue> {
+    let files = folder.join("files");
+    let (value, mut issues) = resource(&files.join(&case.file));
+    let mut library = Library::over_shipped();
+    let mut asked = Vec::new();
+    let mut questionnaires = Vec::new();
+    for name in &case.loaded {
+        let Some(loaded) = resource(&files.join(name)).0 else { continue };
+        if case.profile.as_ref() == Some(name) {
+            asked.extend(loaded.text("url").map(str::to_owned));
+        }
+        match loaded.text("resourceType") {
+            Some("StructureDefinition") => match Definition::read(&loaded) {
+                Ok(definition) => library.add(definition).unwrap(),
+                Err(issue) => println!("{name}: {}", issue.text),
+            },
+            Some("Questionnaire") => questionnaires.push(loaded),
+            _ => {}
+        }
+    }
+    if let Some(value) = value {
+        let checker = Checker { library: &library, terminology: &Required, tells_unknown_extensions: false };
+        issues.extend(checker.check(&value, Asked { profiles: &asked, claimed: None }));
+        if value.text("resourceType") == Some("QuestionnaireResponse")
+            && let Some(named) = questionnaire::named(&value)
+        {
+            let url = named.split('|').next().unwrap_or_default();
+            let loaded = questionnaires.iter().find(|one| one.text("url") == Some(url));
+            if let Some(found) = questionnaire::contained(&value, &named).or(loaded) {
+                issues.extend(questionnaire::check(&value, found, &Required));
+            }
+        }
+    }
+    issues
+}
+
+/// Where the verdicts differ, with the reason.
+const DIFFERENT: &[(&str, &str)] = &[];
+
+#[test]
+fn verdicts_agree_with_those_of_hl7() {
+    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/fhir-test-cases");
+    let folder = std::env::var_os("CONCORD_FHIR_TEST_CASES").map_or(usual, PathBuf::from).join("validator");
+    if !folder.is_dir() {
+        println!("not compared: {} is not there (CONCORD_FHIR_TEST_CASES names it)", folder.display());
+        return;
+    }
+    let cases = cases(&folder);
+    let mut different = Vec::new();
+    let (mut accepted, mut refused) = (0, 0);
+    for case in &cases {
+        let issues = found(&folder, case);
+        let own = issues.iter().filter(|issue| issue.severity >= Severity::Error).count();
+        if (own > 0) != (case.errors > 0) {
+            if own > 0 { refused += 1 } else { accepted += 1 }
+            println!("{}: {own} errors, not {}", case.name, case.errors);
+            for issue in issues.iter().take(6) {
+                println!("      {:?} {} {}", issue.severity, issue.expression.as_deref().unwrap_or_default(), issue.text);
+            }
+            different.push(case.name.as_str());
+        }
+    }
+    let agree = cases.len() - different.len();
+    println!("{agree} of {} verdicts agree; wrongly accepted {accepted}, wrongly refused {refused}", cases.len());
+    let known: Vec<&str> = DIFFERENT.iter().map(|(name, _)| *name).collect();
+    assert_eq!(different, known);
+}
