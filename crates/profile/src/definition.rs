@@ -8,6 +8,9 @@ pub const MOST_ELEMENTS: usize = 3_000;
 /// How many characters a url, a name or a path may have.
 const LONGEST_NAME: usize = 1_000;
 
+/// The extension by which a definition says how long a text must be.
+const MIN_LENGTH: &str = "http://hl7.org/fhir/StructureDefinition/minLength";
+
 /// A StructureDefinition, read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
@@ -71,6 +74,8 @@ pub struct Rules {
     pub values: Vec<ValueRule>,
     /// How long a text may be, in characters.
     pub max_length: Option<usize>,
+    /// How long it must be.
+    pub min_length: Option<usize>,
     /// Which codes it may have.
     pub binding: Option<Binding>,
     /// Expressions that must hold.
@@ -204,8 +209,9 @@ impl Definition {
             Ok(text.to_owned())
         };
         let url = named("url")?;
-        if resource.text("derivation") != Some("constraint") {
-            let said = "only profiles and extensions are used (derivation 'constraint')";
+        let is_type = url.strip_prefix(crate::library::R4).is_some_and(|name| resource.text("type") == Some(name));
+        if is_type || resource.text("baseDefinition").is_none() {
+            let said = "only profiles and extensions are used: what starts from a type of R4 (derivation 'constraint')";
             return Err(refused("derivation", IssueCode::NotSupported, said));
         }
         let differential = resource.get("differential").map_or(&[][..], |part| part.list("element"));
@@ -285,6 +291,11 @@ impl Rules {
             types: value.list("type").iter().filter_map(TypeRule::read).collect(),
             values: values(object),
             max_length: whole(value, "maxLength"),
+            min_length: value
+                .list("extension")
+                .iter()
+                .find(|one| one.text("url") == Some(MIN_LENGTH))
+                .and_then(|one| whole(one, "valueInteger")),
             binding: value.get("binding").and_then(Binding::read),
             constraints: value
                 .list("constraint")
@@ -442,6 +453,12 @@ fn bare_element(element: &Value<'_>, is_snapshot: bool) -> Value<'static> {
             let own: Vec<_> = value.items().iter().filter(|one| Constraint::read(one, is_snapshot).is_some()).collect();
             if !own.is_empty() {
                 kept.set(name.to_owned(), Value::Array(own.into_iter().map(without_words).collect()));
+            }
+        } else if name == "extension" {
+            let own: Vec<_> = value.items().iter().filter(|one| one.text("url") == Some(MIN_LENGTH)).collect();
+            if !own.is_empty() {
+                let own = own.into_iter().map(|one| one.clone().into_owned()).collect();
+                kept.set("extension", Value::Array(own));
             }
         } else if name == "binding" && value.text("valueSet").is_none() {
             // A binding without a value set is words.

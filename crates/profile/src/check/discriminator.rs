@@ -12,12 +12,12 @@ use crate::definition::{DiscriminatorKind, Strength, TypeRule, ValueRule};
 use crate::item::{Item, Members, Place};
 use crate::library::split;
 use crate::node::{Node, Step, Way};
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, Whence};
 use crate::terminology::Membership;
 use crate::value::{holds, is_fixed};
 
 /// A resource as an item.
-pub(super) fn whole_resource<'v>(resource: &'v Value<'v>) -> Item<'v> {
+pub(super) fn whole_resource<'v>(resource: &'v Value<'v>, whence: Whence) -> Item<'v> {
     static RESOURCE: OnceLock<ElementType> = OnceLock::new();
     let of_type = RESOURCE.get_or_init(|| ElementType {
         name: "Resource".into(),
@@ -25,18 +25,20 @@ pub(super) fn whole_resource<'v>(resource: &'v Value<'v>) -> Item<'v> {
         targets: Vec::new(),
         binding: None,
     });
-    Item { value: Some(resource), beside: None, of_type, element: "resource", member: "resource", position: None }
+    let element = if whence == Whence::Contained { "contained" } else { "resource" };
+    Item { value: Some(resource), beside: None, of_type, element, member: element, position: None }
 }
 
 impl<'c> Walk<'c> {
-    /// Whether an item is what a slice is told by. `at` is the position of the item and the number of the slice.
-    pub(super) fn matches(&mut self, way: &Way, slice: &Node, item: &Item<'_>, at: (usize, usize), scope: Scope<'_>) -> Membership {
+    /// Whether an item is what a slice is told by; nothing if the slice says nothing of that. `at` is the position of the
+    /// item and the number of the slice.
+    pub(super) fn matches(&mut self, way: &Way, slice: &Node, item: &Item<'_>, at: (usize, usize), scope: Scope<'_>) -> Option<Membership> {
         let rules = self.rules(&way.steps, slice);
-        match way.kind {
+        let answer = match way.kind {
             DiscriminatorKind::Position => is(at.0 == at.1),
             DiscriminatorKind::Value => match is_extension_of(&way.steps, slice, item) {
                 Some(known) => is(known),
-                None => self.by_value(&rules, &follow(&way.steps, *item, &scope.around)),
+                None => self.by_value(&rules, &follow(&way.steps, *item, &scope.around))?,
             },
             DiscriminatorKind::Exists => {
                 let there = !follow(&way.steps, *item, &scope.around).is_empty();
@@ -45,11 +47,12 @@ impl<'c> Walk<'c> {
                     (Some(min), _) if min > 0 => Some(true),
                     _ => None,
                 });
-                asked.map_or(Membership::Unknown, |asked| is(asked == there))
+                is(asked? == there)
             }
-            DiscriminatorKind::Type => self.by_type(way, slice, item, scope),
-            DiscriminatorKind::Profile => self.by_profile(way, slice, item, scope),
-        }
+            DiscriminatorKind::Type => self.by_type(way, slice, item, scope)?,
+            DiscriminatorKind::Profile => self.by_profile(way, slice, item, scope)?,
+        };
+        Some(answer)
     }
 
     /// What a slice says of the elements at the end of a path: itself, and by the profiles on the way.
@@ -84,11 +87,11 @@ impl<'c> Walk<'c> {
     }
 
     /// Whether one of the items has the values that the rules ask for.
-    fn by_value(&self, rules: &[&Node], items: &[Item<'_>]) -> Membership {
-        let mut answer = Membership::Unknown;
+    fn by_value(&self, rules: &[&Node], items: &[Item<'_>]) -> Option<Membership> {
+        let mut answer = None;
         for rule in rules {
             if rule.rules.max == Some(0) {
-                return is(items.is_empty());
+                return Some(is(items.is_empty()));
             }
             let mut said = None;
             for item in items {
@@ -102,9 +105,9 @@ impl<'c> Walk<'c> {
                 }
             }
             match said {
-                Some(Membership::Yes) => answer = Membership::Yes,
-                Some(other) => return other,
-                None if items.is_empty() => return Membership::No,
+                Some(Membership::Yes) => answer = Some(Membership::Yes),
+                Some(other) => return Some(other),
+                None if items.is_empty() && says_value(rule) => return Some(Membership::No),
                 None => {}
             }
         }
@@ -149,27 +152,27 @@ impl<'c> Walk<'c> {
         answer
     }
 
-    fn by_type(&self, way: &Way, slice: &Node, item: &Item<'_>, scope: Scope<'_>) -> Membership {
+    fn by_type(&self, way: &Way, slice: &Node, item: &Item<'_>, scope: Scope<'_>) -> Option<Membership> {
         let (before, resolves) = before_resolve(way);
         let rules = self.rules(before, slice);
         let asked: Vec<&TypeRule> = rules.iter().flat_map(|rule| &rule.rules.types).collect();
         let items = follow(before, *item, &scope.around);
         if asked.is_empty() || (resolves && asked.iter().all(|rule| rule.targets.is_empty())) {
-            return Membership::Unknown;
+            return None;
         }
         if resolves {
             let types: Vec<_> = asked.iter().flat_map(|rule| &rule.targets).filter_map(|one| self.type_of(one)).collect();
             let own = items.iter().filter_map(|one| target_type(one.value?, &scope.around)).collect::<Vec<_>>();
-            return is(own.iter().any(|own| types.contains(&own.as_str())));
+            return Some(is(own.iter().any(|own| types.contains(&own.as_str()))));
         }
         let of = |rule: &TypeRule, own: &str| {
             let named: Vec<_> = rule.profiles.iter().filter_map(|profile| self.type_of(profile)).collect();
             if named.is_empty() { is_of(own, rule) } else { named.contains(&own) }
         };
-        is(items.iter().any(|one| asked.iter().any(|rule| of(rule, one.type_name()))))
+        Some(is(items.iter().any(|one| asked.iter().any(|rule| of(rule, one.type_name())))))
     }
 
-    fn by_profile(&mut self, way: &Way, slice: &Node, item: &Item<'_>, scope: Scope<'_>) -> Membership {
+    fn by_profile(&mut self, way: &Way, slice: &Node, item: &Item<'_>, scope: Scope<'_>) -> Option<Membership> {
         let (before, resolves) = before_resolve(way);
         let asked: Vec<String> = self
             .rules(before, slice)
@@ -179,20 +182,20 @@ impl<'c> Walk<'c> {
             .cloned()
             .collect();
         if asked.is_empty() {
-            return Membership::Unknown;
+            return None;
         }
         let place = Place::root("");
         let mut answer = Membership::No;
         for one in follow(&way.steps, *item, &scope.around) {
             for canonical in &asked {
                 match self.conforms(&one, canonical, &place, scope.around).0 {
-                    Membership::Yes => return Membership::Yes,
+                    Membership::Yes => return Some(Membership::Yes),
                     Membership::Unknown => answer = Membership::Unknown,
                     Membership::No => {}
                 }
             }
         }
-        answer
+        Some(answer)
     }
 }
 
@@ -263,7 +266,7 @@ fn follow<'v>(steps: &[Step], item: Item<'v>, around: &Surroundings<'v>) -> Vec<
                 Step::Resolve => {
                     let reference = item.value.and_then(|value| value.text("reference"));
                     let found = reference.and_then(|reference| around.resolve(reference));
-                    next.extend(found.map(|(resource, _)| whole_resource(resource)));
+                    next.extend(found.map(|(resource, whence)| whole_resource(resource, whence)));
                 }
                 Step::OfType(name) => next.extend(Some(item).filter(|item| item.type_name() == name)),
             }

@@ -87,6 +87,12 @@ impl Walk<'_> {
                 self.broken(IssueCode::Value, place, node, scope, &said);
             }
         }
+        if let (Some(least), Some(value)) = (node.rules.min_length, item.text())
+            && value.chars().count() < least
+        {
+            let said = format!("it must have at least {least} characters");
+            self.broken(IssueCode::Value, place, node, scope, &said);
+        }
         if let (Some(most), Some(value)) = (node.rules.max_length, item.text())
             && value.chars().count() > most
         {

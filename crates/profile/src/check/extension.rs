@@ -39,6 +39,15 @@ impl<'h> Holder<'h> {
         }
     }
 
+    /// Whether this may be among the elements that an expression selects: by the path that it begins with.
+    fn may_be(&self, expression: &str) -> bool {
+        let end = expression.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(expression.len());
+        let start = expression.get(..end).unwrap_or_default();
+        // The last name is a function's.
+        let path = if end < expression.len() { start.rsplit_once('.').map_or("", |(path, _)| path) } else { start };
+        path.is_empty() || !path.starts_with(|c: char| c.is_ascii_uppercase()) || self.path().starts_with(path) || self.is(path)
+    }
+
     /// Whether this is the element that a path or type means.
     fn is(&self, expression: &str) -> bool {
         let plain = expression.replace("[x]", "");
@@ -56,6 +65,15 @@ impl<'h> Holder<'h> {
         }
     }
 }
+
+/// Where extensions of R4 stand in R4's own definitions though theirs do not say so.
+const MEANT: &[(&str, &[&str])] = &[
+    ("structuredefinition-fhir-type", &["ElementDefinition.type"]),
+    ("regex", &["ElementDefinition.type"]),
+    ("structuredefinition-normative-version", &["CodeSystem", "ValueSet", "OperationDefinition", "ElementDefinition"]),
+    ("translation", &["ValueSet.expansion.contains", "ValueSet.compose.include.concept"]),
+    ("valueset-concept-comments", &["CodeSystem.concept"]),
+];
 
 fn is_quantity(of_type: &str) -> bool {
     matches!(of_type, "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity" | "MoneyQuantity")
@@ -162,7 +180,10 @@ impl Walk<'_> {
     fn context(&mut self, profile: &Profile, place: &Place<'_>, holder: &Holder<'_>) {
         let allows = |context: &Context| match context.kind {
             // A part of an extension is named after its url.
-            ContextKind::Extension => holder.url == Some(split(&context.expression).0) || context.expression.contains('#'),
+            ContextKind::Extension => {
+                let url = Some(split(&context.expression).0);
+                holder.url == url || holder.parent.is_some_and(|parent| parent.url == url) || context.expression.contains('#')
+            }
             ContextKind::Element => match context.expression.split_once('#') {
                 // An element of a profile: the element is asked for, and the profile is what the resource claims.
                 Some((_, path)) => holder.is(path),
@@ -172,10 +193,13 @@ impl Walk<'_> {
                 }
                 None => holder.is(context.expression.split(':').next().unwrap_or_default()),
             },
-            // Expressions are for the authors of definitions to keep to.
-            ContextKind::FhirPath => true,
+            ContextKind::FhirPath => holder.may_be(&context.expression),
         };
-        if profile.contexts.is_empty() || profile.contexts.iter().any(allows) {
+        let meant = profile.url.strip_prefix(crate::library::R4).and_then(|name| MEANT.iter().find(|(own, _)| *own == name));
+        if profile.contexts.is_empty()
+            || profile.contexts.iter().any(allows)
+            || meant.is_some_and(|(_, paths)| paths.iter().any(|path| holder.is(path)))
+        {
             return;
         }
         let names: Vec<&str> = profile.contexts.iter().map(|context| context.expression.as_str()).take(10).collect();

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 
+use crate::definition::Definition;
 use crate::item::{Item, Members, Place, resource_shape};
 use crate::library::{self, Library};
 use crate::node::{Node, Profile};
@@ -63,6 +64,7 @@ impl Checker<'_> {
             walk.claim(canonical, resource, &place, own, true);
         }
         walk.resource(resource, &place, own);
+        walk.definition(resource, &place);
         walk.into_issues()
     }
 }
@@ -99,6 +101,21 @@ impl<'c> Walk<'c> {
         }
         if let Some((shape, object)) = resource_shape(resource) {
             self.inside((shape, object), place, around, &extension::Holder::resource(&shape.name));
+        }
+    }
+
+    /// Of a profile or extension itself: whether it can be used.
+    fn definition(&mut self, resource: &Value<'_>, place: &Place<'_>) {
+        let is_profile = resource.text("derivation") == Some("constraint") && resource.get("differential").is_some();
+        if resource.text("resourceType") != Some("StructureDefinition") || !is_profile {
+            return;
+        }
+        match Definition::read(resource).and_then(|definition| self.checker.library.check(&definition)) {
+            Ok(()) => {}
+            Err(issue) if issue.code == IssueCode::NotFound => {
+                self.remark(Severity::Information, format!("the definition was not checked: {}", issue.text), place);
+            }
+            Err(issue) => self.issues.push(issue),
         }
     }
 
@@ -184,9 +201,7 @@ impl<'c> Walk<'c> {
         if profile.type_name != own {
             return (Membership::No, Vec::new());
         }
-        let (Some(value), Some((shape, object))) = (item.value, item.inside()) else {
-            return (Membership::Unknown, Vec::new());
-        };
+        let Some(value) = item.value else { return (Membership::Unknown, Vec::new()) };
         let key = key(value, profile);
         // What is being found out already is taken to hold: a circle of references breaks nothing by itself.
         if self.under_way.contains(&key) {
@@ -197,11 +212,7 @@ impl<'c> Walk<'c> {
         }
         self.under_way.push(key);
         let before = std::mem::take(&mut self.issues);
-        let is_resource = value.text("resourceType").is_some() && item.of_type.name == "Resource";
-        let around = if is_resource { Surroundings { resource: Some(value), ..around } } else { around };
-        let scope = Scope { around, profile };
-        self.object(&profile.root, &Members::of(shape, object), place, scope);
-        self.constraints(&profile.root, value, place, scope);
+        self.item(&profile.root, item, place, Scope { around, profile });
         let found = std::mem::replace(&mut self.issues, before);
         self.under_way.pop();
         let fails = found.iter().any(|issue| issue.severity >= Severity::Error);

@@ -59,7 +59,7 @@ impl Walk<'_> {
             Whence::Contained => scope.around,
             Whence::Bundled => Surroundings { resource: Some(resource), entry: entry_of(&scope.around, resource), ..scope.around },
         };
-        let item = whole_resource(resource);
+        let item = whole_resource(resource, whence);
         let mut first = None;
         for canonical in allowed {
             let (kept, why) = self.conforms(&item, canonical, place, around);

@@ -47,20 +47,19 @@ impl Walk<'_> {
             if slice.name == REST {
                 continue;
             }
-            let mut answer = Membership::Yes;
-            if node.ways.is_empty() {
-                answer = self.keeps_to(&slice.node, item, place, scope);
-            }
+            let mut answer = if node.ways.is_empty() { Some(self.keeps_to(&slice.node, item, place, scope)) } else { None };
             for way in &node.ways {
+                // What a slice says nothing of does not tell it from others.
                 match self.matches(way, &slice.node, item, (position, number), scope) {
-                    Membership::Yes => {}
-                    Membership::No => {
-                        answer = Membership::No;
+                    Some(Membership::No) => {
+                        answer = Some(Membership::No);
                         break;
                     }
-                    Membership::Unknown => answer = Membership::Unknown,
+                    Some(other) if answer != Some(Membership::Unknown) => answer = Some(other),
+                    _ => {}
                 }
             }
+            let answer = answer.unwrap_or(Membership::Unknown);
             match answer {
                 Membership::Yes => return Some(number),
                 Membership::No => {}

@@ -4,13 +4,15 @@ mod place;
 mod steps;
 
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::schema::{ElementType, Shape, TypeKind, r4};
+use concord_fhir::schema::{ElementType, Primitive, Shape, TypeKind, r4};
 
 use crate::definition::{
     Definition, Discriminator, DiscriminatorKind, ElementDefinition, Openness, Rules, Slicing, TypeRule,
+    ValueRule,
 };
 use crate::library::Library;
-use crate::node::{Node, Profile, Way};
+use crate::node::{Node, Profile, Step, Way};
+use crate::value::is_fixed;
 
 /// How many definitions may stand between a profile and the type that it constrains.
 const MOST_BASES: usize = 20;
@@ -26,7 +28,7 @@ const DEEPEST: usize = 40;
 pub(crate) fn compile(library: &Library, definition: &Definition) -> Result<Profile, Issue> {
     let chain = chain(library, definition)?;
     let mut root = Node { id: definition.type_name.clone(), ..Node::default() };
-    let Some(shape) = shape_of_type(&definition.type_name) else {
+    let Some(shape) = shape_of_any(&definition.type_name) else {
         let said = format!("'{}' is no type of R4 that can be constrained", definition.type_name);
         return Err(Issue::error(IssueCode::NotSupported, "StructureDefinition.type", said));
     };
@@ -98,12 +100,18 @@ fn chain<'l>(library: &'l Library, definition: &'l Definition) -> Result<Vec<&'l
 fn is_base(definition: &Definition) -> bool {
     let base = definition.base.split('|').next().unwrap_or_default();
     base.strip_prefix(crate::library::R4)
-        .is_some_and(|name| is_abstract(name) || (name == definition.type_name && shape_of_type(name).is_some()))
+        .is_some_and(|name| is_abstract(name) || (name == definition.type_name && shape_of_any(name).is_some()))
 }
 
 /// The shape of a resource type or data type.
 pub(crate) fn shape_of_type(name: &str) -> Option<&'static Shape> {
     if name.contains('.') { None } else { r4().named(name) }
+}
+
+/// The shape of a type, of a primitive that of what it carries besides its value.
+fn shape_of_any(name: &str) -> Option<&'static Shape> {
+    let primitive = || Primitive::parse(name).and_then(|_| r4().primitive_parts());
+    shape_of_type(name).or_else(primitive)
 }
 
 /// The shape of the inside of a value of a type.
@@ -156,7 +164,20 @@ fn apply(
         }
         shapes = narrowed(node, shapes);
     }
+    if let Some(slicing) = &element.rules.slicing {
+        discriminated(slicing, &shapes)?;
+    }
     merge(&mut node.rules, &element.rules, segments.is_empty())
+}
+
+/// Whether what slices are told apart by begins with an element that is there.
+fn discriminated(slicing: &Slicing, shapes: &[&'static Shape]) -> Result<(), String> {
+    for discriminator in &slicing.discriminators {
+        if let Some(Step::Element(name)) = steps::read(&discriminator.path)?.first() {
+            place::element(shapes, name)?;
+        }
+    }
+    Ok(())
 }
 
 fn by(kind: DiscriminatorKind, path: &str) -> Slicing {
@@ -194,9 +215,15 @@ fn merge(rules: &mut Rules, own: &Rules, is_root: bool) -> Result<(), String> {
         }
     }
     for value in &own.values {
+        if let ValueRule::Fixed(fixed) = value
+            && rules.values.iter().any(|known| matches!(known, ValueRule::Fixed(before) if !is_fixed(fixed, before)))
+        {
+            return Err("it is fixed to another value than in what it starts from".to_owned());
+        }
         rules.values.retain(|known| std::mem::discriminant(known) != std::mem::discriminant(value));
         rules.values.push(value.clone());
     }
+    rules.min_length = rules.min_length.max(own.min_length);
     rules.max_length = match (rules.max_length, own.max_length) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
