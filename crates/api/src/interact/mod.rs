@@ -23,6 +23,7 @@ pub(crate) mod media_type;
 pub(crate) mod operation;
 pub(crate) mod patch;
 pub(crate) mod patient_number;
+pub(crate) mod profiles;
 pub(crate) mod provenance;
 pub(crate) mod read;
 pub(crate) mod search;
@@ -49,6 +50,7 @@ use slots::Slots;
 
 pub use budget::Budget;
 pub use call::Call;
+pub use profiles::{OnWrite, ProfileChecks};
 pub use service_settings::{ServiceSettings, Unfiled};
 pub use time_limits::TimeLimits;
 
@@ -93,6 +95,8 @@ pub struct Service {
     pub(crate) hooks: Hooks,
     pub(crate) decisions: access::DecisionCache,
     pub(crate) facts: access::facts::FactsCache,
+    /// The definitions that resources are checked by.
+    pub(crate) profiles: profiles::Cache,
     pub(crate) cursors: search::cursor::Signer,
     /// How many audit records were not in the chain when this node last added to it.
     pub(crate) unsealed: AtomicI64,
@@ -113,6 +117,7 @@ impl Service {
             hooks: hooks::table::HOOKS,
             decisions: access::DecisionCache::new(),
             facts: access::facts::FactsCache::new(),
+            profiles: profiles::Cache::new(),
             cursors: search::cursor::Signer::new(secret),
             unsealed: AtomicI64::new(0),
         }

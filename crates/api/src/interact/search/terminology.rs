@@ -83,26 +83,38 @@ impl Source for VisibleTerminology<'_, '_, '_> {
 }
 
 impl VisibleTerminology<'_, '_, '_> {
-    /// The one of that url or id. Of several, the active one that was updated last.
     fn find(&mut self, resource_type: ResourceType, name: &str) -> Result<Option<Value<'static>>, ApiError> {
-        let permit = access::findable(self.session, resource_type, None)?;
-        let predicate = named(self.session.service, resource_type, name).and(permit);
-        if predicate == Predicate::None {
-            return Ok(None);
-        }
-        let among = [TypeQuery { resource_type, record: None, predicate }];
-        let newest = [SortKey { by: SortBy::Updated, descending: true }];
-        let wanted = PageRequest { queries: &among, sort: &newest, after: None, limit: VERSIONS };
-        let mut first = None;
-        for version in self.session.transaction.page(&wanted)?.0 {
-            let value = version.resource()?.into_owned();
-            if value.text("status") == Some("active") {
-                return Ok(Some(value));
-            }
-            first = first.or(Some(value));
-        }
-        Ok(first)
+        find(self.session, resource_type, name)
     }
+}
+
+/// The definition of that url or id, among those that the caller may find. Of several, the active one that was updated
+/// last.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn find(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    name: &str,
+) -> Result<Option<Value<'static>>, ApiError> {
+    let permit = access::findable(session, resource_type, None)?;
+    let predicate = named(session.service, resource_type, name).and(permit);
+    if predicate == Predicate::None {
+        return Ok(None);
+    }
+    let among = [TypeQuery { resource_type, record: None, predicate }];
+    let newest = [SortKey { by: SortBy::Updated, descending: true }];
+    let wanted = PageRequest { queries: &among, sort: &newest, after: None, limit: VERSIONS };
+    let mut first = None;
+    for version in session.transaction.page(&wanted)?.0 {
+        let value = version.resource()?.into_owned();
+        if value.text("status") == Some("active") {
+            return Ok(Some(value));
+        }
+        first = first.or(Some(value));
+    }
+    Ok(first)
 }
 
 /// `Type/id`, here or under the server's address, or a url with or without `|version`.
