@@ -8,6 +8,7 @@ pub mod export;
 pub mod import;
 pub mod migrate;
 pub mod openapi;
+pub mod package;
 pub mod reindex;
 pub mod serve;
 pub mod server;
