@@ -11,6 +11,7 @@
 //! | which types are there? | [`resource_type`] |
 //! | what does this type or search parameter mean? | [`registry`] |
 //! | what does a patch make of it? | [`patch`] |
+//! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
 //! | what is an NHS number? | [`nhs_number`] |
 //! | which labels protect it? | [`label`] |
@@ -30,6 +31,7 @@ pub mod literal;
 mod markup;
 pub mod nhs_number;
 pub mod patch;
+pub mod path;
 pub mod predicate;
 pub mod registry;
 pub mod resource_type;

@@ -52,6 +52,7 @@ fn read(elements: &'static str, bindings: &'static str) -> Result<Schema, String
         gather(name, draft, &drafts, &names, &mut elements)?;
         let mut shape = Shape {
             name: Cow::Borrowed(name),
+            base: Cow::Borrowed(draft.base),
             is_resource: draft.kind == "resource",
             elements,
             special: special(name),

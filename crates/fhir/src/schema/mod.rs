@@ -26,6 +26,7 @@ pub(crate) use check::check_element;
 pub use check::{check, strictly};
 pub use links::{LinkKind, NewLink, relink};
 pub use load::r4;
+pub(crate) use narrative::is_narrative;
 pub use primitive::{Primitive, Written};
 pub use summary::{Summary, summarize};
 pub(crate) use table::choice;

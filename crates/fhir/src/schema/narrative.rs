@@ -119,6 +119,13 @@ const LINKS: &[(&str, &str)] = &[("a", "href"), ("img", "src")];
 /// How deep the elements of a narrative may be nested.
 pub(crate) const DEEPEST: usize = 50;
 
+/// Whether a text is a narrative as R4 allows it (R4 "Narrative", txt-1 and txt-2).
+pub(crate) fn is_narrative(text: &str) -> bool {
+    let mut problems = Problems::default();
+    check(text, &ElementPath::root("div"), &mut problems);
+    problems.into_issues().is_empty()
+}
+
 /// Checks the text of a `div`.
 pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems) {
     if let Err(reason) = Primitive::Xhtml.check(text) {

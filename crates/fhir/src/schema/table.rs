@@ -83,6 +83,8 @@ pub(super) enum Special {
 pub struct Shape {
     /// The type's name, or the path of the element (`Observation.component`).
     pub name: Cow<'static, str>,
+    /// The type that it is derived from (`DomainResource`, `BackboneElement`); `-` of one that is derived from none.
+    pub base: Cow<'static, str>,
     /// Whether this is a resource type.
     pub is_resource: bool,
     /// The elements in the order of the definitions, which is their order in XML.

@@ -1,0 +1,96 @@
+//! FHIRPath (normative release, <http://hl7.org/fhirpath/N1/>) over resources as [`json`](crate::json) reads them, with
+//! what R4 adds to it (R4 "FHIRPath").
+//!
+//! An expression is compiled once and evaluated as often as one likes:
+//!
+//! ```
+//! use concord_fhir::json::{Limits, parse};
+//! use concord_fhir::path::{Context, Expression};
+//!
+//! let text = br#"{"resourceType":"Patient","name":[{"family":"Khan","given":["Amina"]}]}"#;
+//! let patient = parse(text, &Limits::default()).unwrap();
+//! let given = Expression::compile("Patient.name.where(family = 'Khan').given").unwrap();
+//! let found = given.evaluate(&Context::of(&patient)).unwrap();
+//! assert_eq!(found.items()[0].as_text().as_deref(), Some("Amina"));
+//! assert_eq!(found.place(0).unwrap().to_string(), "name[0].given[0]");
+//! ```
+//!
+//! - [`Context::of`] begins at a resource; [`Context::at`] at an element of it ([`Node::element`], [`Node::primitive`]).
+//!   `contained_in`, `in_bundle` and `outside` say what is around it, `now` what time it is, `with` defines variables.
+//! - [`Expression::evaluate`] gives a [`Collection`]: the items, and of each element of the resource its [`Place`], the
+//!   names of members and positions in lists that lead to it from where the evaluation began. What an expression made
+//!   (a sum, a text) and what was looked up elsewhere has no place.
+//! - [`Expression::holds`] gives what the expression says as a rule: true, false, or nothing where it cannot say.
+//! - A [`Fault`] says why there is no result. `Unknown` is neither true nor false: the expression asks for a terminology,
+//!   a profile or a resource that nobody here knows. `TooCostly` ends what loops or explodes; how deep an expression is nested
+//!   is bounded when it is compiled, and the evaluation goes no deeper.
+//! - Elements are those of the element table: `value`, not `valueQuantity`. A primitive is itself (`Patient.birthDate`), has
+//!   its extensions below it, and becomes one of FHIRPath's own types where it is compared or worked with. Decimals keep their
+//!   digits.
+
+mod ast;
+mod compare;
+mod context;
+mod decimal;
+mod evaluate;
+mod fault;
+mod functions;
+mod item;
+mod lexer;
+mod moment;
+mod operators;
+mod parser;
+mod place;
+mod quantity;
+mod tree;
+mod typing;
+
+pub use context::{Context, MOST_STEPS, Outside};
+pub use decimal::Decimal;
+pub use fault::{Fault, Problem};
+pub use item::{Item, Node, System};
+pub use moment::{Calendar, Moment};
+pub use place::{Collection, Place, Step};
+pub use quantity::{Measure, Quantity};
+
+use ast::{Ast, NodeId};
+use evaluate::{Evaluation, Frame, boolean};
+
+/// A compiled expression.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    ast: Ast,
+    whole: NodeId,
+}
+
+impl Expression {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// What is wrong with it, and at which byte: it cannot be parsed, names a function or a type that there is not, or is too
+    /// long or too deeply nested.
+    pub fn compile(text: &str) -> Result<Expression, Problem> {
+        let (ast, whole) = parser::parse(text)?;
+        Ok(Expression { ast, whole })
+    }
+
+    /// Evaluates the expression.
+    ///
+    /// # Errors
+    /// Why there is no result.
+    pub fn evaluate<'v>(&'v self, context: &Context<'v>) -> Result<Collection<'v>, Fault> {
+        let mut evaluation = Evaluation::new(&self.ast, context);
+        let focus = context.focus.clone();
+        let frame = Frame { this: std::slice::from_ref(&focus), index: None, total: &[] };
+        let items = evaluation.part(self.whole, &frame)?;
+        Ok(Collection { items, trail: evaluation.trail })
+    }
+
+    /// Whether the expression holds as a rule; nothing where it gives nothing.
+    ///
+    /// # Errors
+    /// Why there is no result.
+    pub fn holds<'v>(&'v self, context: &Context<'v>) -> Result<Option<bool>, Fault> {
+        boolean(self.evaluate(context)?.items())
+    }
+}
