@@ -1,5 +1,9 @@
 //! The compiled form: a tree of the elements of which a profile, with all that it starts from, says something.
 
+use std::sync::Arc;
+
+use concord_fhir::path::Expression;
+
 use crate::definition::{Context, DiscriminatorKind, Rules};
 
 /// A profile, compiled.
@@ -25,6 +29,8 @@ pub(crate) struct Node {
     /// Where it stands in the definition, slices named: `Observation.component:systolic.code`.
     pub(crate) id: String,
     pub(crate) rules: Rules,
+    /// The expressions of its constraints, or what is wrong with each.
+    pub(crate) expressions: Vec<Result<Arc<Expression>, String>>,
     pub(crate) children: Vec<Node>,
     /// Kinds of items, each with what is asked of it besides.
     pub(crate) slices: Vec<Slice>,

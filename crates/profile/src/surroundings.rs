@@ -59,6 +59,13 @@ impl<'v> Surroundings<'v> {
         let wanted = unversioned(reference);
         let entries = bundle.list("entry");
         let whole = entries.iter().find(|entry| entry.text("fullUrl").is_some_and(|url| url == wanted));
+        let is_version = |entry: &&Value<'v>| match reference.split_once("/_history/") {
+            Some((_, version)) => {
+                let own = entry.get("resource").and_then(|resource| resource.get("meta")?.text("versionId"));
+                own.is_none_or(|own| own == version)
+            }
+            None => true,
+        };
         let found = whole.or_else(|| {
             if wanted.contains(':') {
                 return None;
@@ -74,7 +81,7 @@ impl<'v> Surroundings<'v> {
                 None => entries.iter().find(|entry| is_named(entry, wanted)),
             }
         });
-        found.and_then(|entry| entry.get("resource")).map(|resource| (resource, Whence::Bundled))
+        found.filter(is_version).and_then(|entry| entry.get("resource")).map(|resource| (resource, Whence::Bundled))
     }
 }
 

@@ -9,7 +9,7 @@ use concord_profile::check::{Asked, Checker};
 use concord_profile::definition::Definition;
 use concord_profile::library::Library;
 use concord_profile::questionnaire;
-use concord_profile::terminology::Required;
+use concord_profile::terminology::{Membership, Required, Terminology};
 
 /// A case: the resource, what is loaded for it, the profile that is asked, and how many errors HL7's validator found.
 struct Case {
@@ -51,13 +51,35 @@ fn resource(path: &Path) -> (Option<Value<'static>>, Vec<Issue>) {
     (parsed(format, &bytes, &Limits::default()).ok().map(|(value, _)| value.into_owned()), issues)
 }
 
+/// The value sets of a case that list their codes, over those of R4.
+struct Lists(Vec<Value<'static>>);
+
+impl Terminology for Lists {
+    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership {
+        let url = value_set.split('|').next().unwrap_or_default();
+        let Some(found) = self.0.iter().find(|one| one.text("url") == Some(url)) else {
+            return Required.member_of(system, code, value_set);
+        };
+        let includes = found.get("compose").map_or(&[][..], |compose| compose.list("include"));
+        let is_listed = |include: &&Value<'_>| !include.list("concept").is_empty();
+        let is_known = includes.iter().all(|include| is_listed(&include));
+        let of_system = |include: &&Value<'_>| system.is_none_or(|system| include.text("system") == Some(system));
+        let mut concepts = includes.iter().filter(of_system).flat_map(|include| include.list("concept"));
+        match concepts.any(|concept| concept.text("code") == Some(code)) {
+            true => Membership::Yes,
+            false if is_known => Membership::No,
+            false => Membership::Unknown,
+        }
+    }
+}
+
 /// The errors that are found here.
 fn found(folder: &Path, case: &Case) -> Vec<Issue> {
     let files = folder.join("files");
     let (value, mut issues) = resource(&files.join(&case.file));
     let mut library = Library::over_shipped();
     let mut asked = Vec::new();
-    let mut questionnaires = Vec::new();
+    let (mut questionnaires, mut value_sets) = (Vec::new(), Vec::new());
     for name in &case.loaded {
         let Some(loaded) = resource(&files.join(name)).0 else { continue };
         if case.profile.as_ref() == Some(name) {
@@ -69,11 +91,13 @@ fn found(folder: &Path, case: &Case) -> Vec<Issue> {
                 Err(issue) => println!("{name}: {}", issue.text),
             },
             Some("Questionnaire") => questionnaires.push(loaded),
+            Some("ValueSet") => value_sets.push(loaded),
             _ => {}
         }
     }
     if let Some(value) = value {
-        let checker = Checker { library: &library, terminology: &Required, tells_unknown_extensions: false };
+        let lists = Lists(value_sets);
+        let checker = Checker { library: &library, terminology: &lists, tells_unknown_extensions: false };
         issues.extend(checker.check(&value, Asked { profiles: &asked, claimed: None }));
         if value.text("resourceType") == Some("QuestionnaireResponse")
             && let Some(named) = questionnaire::named(&value)
@@ -81,7 +105,7 @@ fn found(folder: &Path, case: &Case) -> Vec<Issue> {
             let url = named.split('|').next().unwrap_or_default();
             let loaded = questionnaires.iter().find(|one| one.text("url") == Some(url));
             if let Some(found) = questionnaire::contained(&value, &named).or(loaded) {
-                issues.extend(questionnaire::check(&value, found, &Required));
+                issues.extend(questionnaire::check(&value, found, &lists));
             }
         }
     }

@@ -3,7 +3,7 @@ use super::load::r4;
 use super::primitive::{Primitive, Written};
 use super::problems::{Problems, kind_of, shown};
 use super::table::{ElementType, Found, Schema, Shape, Special, TypeKind};
-use super::{invariants, leniency, narrative};
+use super::{invariants, leniency, narrative, worded};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
 use crate::registry::ResourceType;
@@ -171,6 +171,9 @@ impl Walk {
             Special::Reference => self.reference(object, place, within),
             Special::Extension => self.extension(shape, object, seen, place),
             Special::CodeableConcept => {}
+            Special::Attachment => worded::attachment(object, place, &mut self.problems),
+            Special::Identifier => worded::identifier(object, place, &mut self.problems),
+            Special::CodeSystem => worded::code_system(object, place, &mut self.problems),
         }
         invariants::check(shape, object, place, &mut self.problems);
         self.depth -= 1;
@@ -343,9 +346,8 @@ impl Walk {
             (TypeKind::Shape(id), Value::Object(object)) => {
                 let Some(shape) = self.schema.shape(id) else { return };
                 self.object(shape, object, here, within);
-                match shape.special {
-                    Special::CodeableConcept => self.concept(of_type, object, here),
-                    Special::Reference | Special::None | Special::Extension => {}
+                if shape.special == Special::CodeableConcept {
+                    self.concept(of_type, object, here);
                 }
             }
             (TypeKind::Resource, Value::Object(object)) => {

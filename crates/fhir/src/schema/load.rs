@@ -73,6 +73,9 @@ fn special(name: &str) -> Special {
         "Reference" => Special::Reference,
         "Extension" => Special::Extension,
         "CodeableConcept" => Special::CodeableConcept,
+        "Attachment" => Special::Attachment,
+        "Identifier" => Special::Identifier,
+        "CodeSystem" => Special::CodeSystem,
         _ => Special::None,
     }
 }

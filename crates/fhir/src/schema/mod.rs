@@ -20,6 +20,7 @@ mod summary;
 mod table;
 mod targets;
 mod temporal;
+mod worded;
 
 pub use addresses::addresses;
 pub(crate) use check::check_element;

@@ -76,6 +76,9 @@ pub(super) enum Special {
     Reference,
     Extension,
     CodeableConcept,
+    Attachment,
+    Identifier,
+    CodeSystem,
 }
 
 /// A resource type, a complex data type, or the inside of an element: a list of elements.

@@ -60,9 +60,7 @@ impl Walk<'_> {
             let around = scope.around.within(item);
             self.object(node, &Members::of(shape, object), place, Scope { around, ..scope });
         }
-        if let Some(value) = item.value {
-            self.constraints(node, value, place, scope);
-        }
+        self.constraints(node, item, place, Scope { around: scope.around.within(item), ..scope });
     }
 
     fn values(&mut self, node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {

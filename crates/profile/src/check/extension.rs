@@ -2,7 +2,7 @@
 //! their own.
 
 use concord_fhir::issue::{IssueCode, Severity};
-use concord_fhir::json::Object;
+use concord_fhir::json::{Object, Value};
 use concord_fhir::schema::{Shape, TypeKind};
 
 use super::{Scope, Walk, shown};
@@ -23,12 +23,14 @@ pub(super) struct Holder<'h> {
     is_resource: bool,
     /// The url, if it is an extension itself.
     url: Option<&'h str>,
+    /// Where it stands: its value, or what a primitive carries besides.
+    at: Option<&'h Value<'h>>,
 }
 
 impl<'h> Holder<'h> {
     /// A resource of that type.
-    pub(super) fn resource(name: &'h str) -> Holder<'h> {
-        Holder { parent: None, name, of_type: name, is_resource: true, url: None }
+    pub(super) fn resource(name: &'h str, resource: &'h Value<'h>) -> Holder<'h> {
+        Holder { parent: None, name, of_type: name, is_resource: true, url: None, at: Some(resource) }
     }
 
     /// The path from the resource down.
@@ -37,15 +39,6 @@ impl<'h> Holder<'h> {
             Some(parent) => format!("{}.{}", parent.path(), self.name),
             None => self.name.to_owned(),
         }
-    }
-
-    /// Whether this may be among the elements that an expression selects: by the path that it begins with.
-    fn may_be(&self, expression: &str) -> bool {
-        let end = expression.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(expression.len());
-        let start = expression.get(..end).unwrap_or_default();
-        // The last name is a function's.
-        let path = if end < expression.len() { start.rsplit_once('.').map_or("", |(path, _)| path) } else { start };
-        path.is_empty() || !path.starts_with(|c: char| c.is_ascii_uppercase()) || self.path().starts_with(path) || self.is(path)
     }
 
     /// Whether this is the element that a path or type means.
@@ -105,6 +98,7 @@ impl Walk<'_> {
                             of_type: &item.of_type.name,
                             is_resource: false,
                             url: None,
+                            at: item.beside.or(item.value),
                         };
                         self.inside(inside, &here, around, &own);
                     }
@@ -122,7 +116,14 @@ impl Walk<'_> {
         if !is_inner && !url.is_empty() {
             self.definition_of(url, changes_meaning, (shape, object), place, (around, holder));
         }
-        let own = Holder { parent: Some(holder), name: item.element, of_type: "Extension", is_resource: false, url: Some(url) };
+        let own = Holder {
+            parent: Some(holder),
+            name: item.element,
+            of_type: "Extension",
+            is_resource: false,
+            url: Some(url),
+            at: item.value,
+        };
         self.inside((shape, object), place, around, &own);
     }
 
@@ -169,7 +170,7 @@ impl Walk<'_> {
                     };
                     self.add(Severity::Error, IssueCode::Invalid, place, said);
                 }
-                self.context(profile, place, holder);
+                self.context(profile, place, holder, around);
                 let scope = Scope { around, profile };
                 self.object(&profile.root, &Members::of(shape, object), place, scope);
             }
@@ -177,7 +178,7 @@ impl Walk<'_> {
     }
 
     /// Whether the extension may stand where it does.
-    fn context(&mut self, profile: &Profile, place: &Place<'_>, holder: &Holder<'_>) {
+    fn context(&mut self, profile: &Profile, place: &Place<'_>, holder: &Holder<'_>, around: Surroundings<'_>) {
         let allows = |context: &Context| match context.kind {
             // A part of an extension is named after its url.
             ContextKind::Extension => {
@@ -193,7 +194,11 @@ impl Walk<'_> {
                 }
                 None => holder.is(context.expression.split(':').next().unwrap_or_default()),
             },
-            ContextKind::FhirPath => holder.may_be(&context.expression),
+            ContextKind::FhirPath => match (around.resource, holder.at) {
+                // What nobody can evaluate is for the authors of definitions to keep to.
+                (Some(resource), Some(at)) => self.selects(&context.expression, resource, at).unwrap_or(true),
+                _ => true,
+            },
         };
         let meant = profile.url.strip_prefix(crate::library::R4).and_then(|name| MEANT.iter().find(|(own, _)| *own == name));
         if profile.contexts.is_empty()

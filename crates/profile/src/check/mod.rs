@@ -5,6 +5,7 @@
 mod binding;
 mod constraint;
 mod discriminator;
+mod document;
 mod element;
 mod extension;
 mod reference;
@@ -19,7 +20,7 @@ use crate::definition::Definition;
 use crate::item::{Item, Members, Place, resource_shape};
 use crate::library::{self, Library};
 use crate::node::{Node, Profile};
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, Whence};
 use crate::terminology::{Membership, Terminology};
 use crate::value::short as shown;
 
@@ -65,6 +66,7 @@ impl Checker<'_> {
         }
         walk.resource(resource, &place, own);
         walk.definition(resource, &place);
+        walk.document(resource, &place);
         walk.into_issues()
     }
 }
@@ -100,7 +102,7 @@ impl<'c> Walk<'c> {
             }
         }
         if let Some((shape, object)) = resource_shape(resource) {
-            self.inside((shape, object), place, around, &extension::Holder::resource(&shape.name));
+            self.inside((shape, object), place, around, &extension::Holder::resource(&shape.name, resource));
         }
     }
 
@@ -142,7 +144,7 @@ impl<'c> Walk<'c> {
                     let key = key(resource, profile);
                     self.under_way.push(key);
                     self.object(&profile.root, &Members::of(shape, object), place, scope);
-                    self.constraints(&profile.root, resource, place, scope);
+                    self.constraints(&profile.root, &discriminator::whole_resource(resource, Whence::Bundled), place, scope);
                     self.under_way.pop();
                 }
             }

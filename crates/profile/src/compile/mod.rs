@@ -3,11 +3,14 @@
 mod place;
 mod steps;
 
+use std::sync::Arc;
+
 use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::path::Expression;
 use concord_fhir::schema::{ElementType, Primitive, Shape, TypeKind, r4};
 
 use crate::definition::{
-    Definition, Discriminator, DiscriminatorKind, ElementDefinition, Openness, Rules, Slicing, TypeRule,
+    Constraint, Definition, Discriminator, DiscriminatorKind, ElementDefinition, Openness, Rules, Slicing, TypeRule,
     ValueRule,
 };
 use crate::library::Library;
@@ -250,6 +253,10 @@ fn merge(rules: &mut Rules, own: &Rules, is_root: bool) -> Result<(), String> {
 /// Works out what is looked up later.
 fn finish(node: &mut Node) -> Result<(), (String, String)> {
     node.ways.clear();
+    let compiled = |constraint: &Constraint| {
+        Expression::compile(&constraint.expression).map(Arc::new).map_err(|problem| problem.to_string())
+    };
+    node.expressions = node.rules.constraints.iter().map(compiled).collect();
     if let Some(slicing) = &node.rules.slicing {
         for discriminator in &slicing.discriminators {
             let steps = steps::read(&discriminator.path).map_err(|said| (node.id.clone(), said))?;
