@@ -10,6 +10,19 @@ const LONGEST_NAME: usize = 1_000;
 
 /// The extension by which a definition says how long a text must be.
 const MIN_LENGTH: &str = "http://hl7.org/fhir/StructureDefinition/minLength";
+/// Extensions that say what R5 says by elements: that a value must be there, which extensions may be there in its place, and
+/// which value sets a code must be from besides.
+const MUST_HAVE_VALUE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.mustHaveValue";
+const ALTERNATIVES: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.valueAlternatives";
+const ADDITIONAL: [&str; 2] = [
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.binding.additional",
+    "http://hl7.org/fhir/tools/StructureDefinition/additional-binding",
+];
+
+/// The extensions that are kept of an element.
+fn is_kept(extension: &Value<'_>) -> bool {
+    extension.text("url").is_some_and(|url| [MIN_LENGTH, MUST_HAVE_VALUE, ALTERNATIVES].contains(&url))
+}
 
 /// A StructureDefinition, read.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,8 +89,12 @@ pub struct Rules {
     pub max_length: Option<usize>,
     /// How long it must be.
     pub min_length: Option<usize>,
+    /// Whether a primitive must have its value, and not only extensions: nothing of these either, if some are named.
+    pub value_or: Option<Vec<String>>,
     /// Which codes it may have.
     pub binding: Option<Binding>,
+    /// Value sets from which a code must be besides.
+    pub more_bindings: Vec<Binding>,
     /// Expressions that must hold.
     pub constraints: Vec<Constraint>,
     /// How the items of a list are told apart.
@@ -296,7 +313,9 @@ impl Rules {
                 .iter()
                 .find(|one| one.text("url") == Some(MIN_LENGTH))
                 .and_then(|one| whole(one, "valueInteger")),
+            value_or: value_or(value),
             binding: value.get("binding").and_then(Binding::read),
+            more_bindings: value.get("binding").map(Binding::additional).unwrap_or_default(),
             constraints: value
                 .list("constraint")
                 .iter()
@@ -311,6 +330,14 @@ impl Rules {
 
 fn whole<N: std::str::FromStr>(value: &Value<'_>, name: &str) -> Option<N> {
     value.get(name)?.as_number()?.parse().ok()
+}
+
+/// What may stand for a value that must be there.
+fn value_or(value: &Value<'_>) -> Option<Vec<String>> {
+    let of = |url: &'static str| value.list("extension").iter().filter(move |one| one.text("url") == Some(url));
+    let others: Vec<String> = of(ALTERNATIVES).filter_map(|one| one.text("valueCanonical")).map(str::to_owned).collect();
+    let must = of(MUST_HAVE_VALUE).any(|one| one.get("valueBoolean").and_then(Value::as_bool) == Some(true));
+    (must || !others.is_empty()).then_some(others)
 }
 
 /// The rules about the value itself: members whose names end with a type.
@@ -356,6 +383,23 @@ impl Binding {
             _ => Strength::Advice,
         };
         Some(Binding { strength, value_set: value.text("valueSet")?.to_owned() })
+    }
+}
+
+impl Binding {
+    /// The value sets from which a code must be besides.
+    fn additional(value: &Value<'_>) -> Vec<Binding> {
+        let mut found = Vec::new();
+        for extension in value.list("extension").iter().filter(|one| one.text("url").is_some_and(|url| ADDITIONAL.contains(&url))) {
+            let part = |name: &str| extension.list("extension").iter().find(|one| one.text("url") == Some(name));
+            let is_required = part("purpose").and_then(|one| one.text("valueCode")) == Some("required");
+            if let Some(value_set) = part("valueSet").and_then(|one| one.text("valueCanonical"))
+                && is_required
+            {
+                found.push(Binding { strength: Strength::Required, value_set: value_set.to_owned() });
+            }
+        }
+        found
     }
 }
 
@@ -455,18 +499,34 @@ fn bare_element(element: &Value<'_>, is_snapshot: bool) -> Value<'static> {
                 kept.set(name.to_owned(), Value::Array(own.into_iter().map(without_words).collect()));
             }
         } else if name == "extension" {
-            let own: Vec<_> = value.items().iter().filter(|one| one.text("url") == Some(MIN_LENGTH)).collect();
+            let own: Vec<_> = value.items().iter().filter(|one| is_kept(one)).collect();
             if !own.is_empty() {
                 let own = own.into_iter().map(|one| one.clone().into_owned()).collect();
                 kept.set("extension", Value::Array(own));
             }
-        } else if name == "binding" && value.text("valueSet").is_none() {
-            // A binding without a value set is words.
+        } else if name == "binding" {
+            if let Some(binding) = bare_binding(value) {
+                kept.set("binding", binding);
+            }
         } else if KEPT_OF_ELEMENT.contains(&name) {
             kept.set(name.to_owned(), without_words(value));
         }
     }
     Value::Object(kept)
+}
+
+/// A binding without its words; nothing if it is nothing else.
+fn bare_binding(value: &Value<'_>) -> Option<Value<'static>> {
+    value.text("valueSet")?;
+    let mut bare = without_words(value);
+    let additional = |one: &&Value<'_>| one.text("url").is_some_and(|url| ADDITIONAL.contains(&url));
+    let kept: Vec<_> = value.list("extension").iter().filter(additional).map(|one| one.clone().into_owned()).collect();
+    if let Some(object) = bare.as_object_mut()
+        && !kept.is_empty()
+    {
+        object.set("extension", Value::Array(kept));
+    }
+    Some(bare)
 }
 
 fn without_words(value: &Value<'_>) -> Value<'static> {

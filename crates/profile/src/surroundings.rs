@@ -70,12 +70,11 @@ impl<'v> Surroundings<'v> {
             if wanted.contains(':') {
                 return None;
             }
-            // A relative reference is below the base of the entry that it stands in; where an entry says no base, by type
-            // and id.
-            let base = self.entry.and_then(|entry| entry.text("fullUrl")).and_then(base_of);
-            match base {
-                Some(base) => {
-                    let absolute = format!("{base}/{wanted}");
+            // A relative reference is below the base of the entry that it stands in; where an entry has no fullUrl, it is
+            // by type and id.
+            match self.entry.and_then(|entry| entry.text("fullUrl")) {
+                Some(url) => {
+                    let absolute = format!("{}/{wanted}", base_of(url)?);
                     entries.iter().find(|entry| entry.text("fullUrl") == Some(absolute.as_str()))
                 }
                 None => entries.iter().find(|entry| is_named(entry, wanted)),

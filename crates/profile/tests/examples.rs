@@ -68,12 +68,23 @@ fn the_examples_of_uk_core_have_no_errors() {
     assert_eq!(errors, [""; 0]);
 }
 
-/// What is wrong with R4's own examples: a definition that contradicts itself, and modifier extensions that nobody defines.
+#[test]
+fn the_examples_of_the_patient_summary_have_no_errors() {
+    let Some(folder) = folder("CONCORD_IPS", &beside_the_tree().join("ips")) else { return };
+    let (count, errors) = errors(&folder.join("example"));
+    println!("{count} examples of the International Patient Summary, {} errors", errors.len());
+    assert_eq!(errors, [""; 0]);
+}
+
+/// What is wrong with R4's own examples: identifiers and properties, a definition that contradicts itself, and modifier extensions that nobody defines.
 const KNOWN: &[&str] = &[
+    "'2.16.840.1.113883.19.5' must be a full url, such as urn:oid:1.2.3, for the system is urn:ietf:rfc:3986",
+    "'Local eCMS identifier' must be a full url, such as urn:oid:1.2.3, for the system is urn:ietf:rfc:3986",
     "Extension.extension:revision.extension: its slices ask for 3, and at most 0 may be there",
     "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#referredForService is not known here, so that what it changes about this cannot be respected",
     "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#status is not known here, so that what it changes about this cannot be respected",
     "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#targetDate is not known here, so that what it changes about this cannot be respected",
+    "the property 'Laterality' is defined more than once",
 ];
 
 #[test]

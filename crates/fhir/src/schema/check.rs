@@ -172,7 +172,6 @@ impl Walk {
             Special::Extension => self.extension(shape, object, seen, place),
             Special::CodeableConcept => {}
             Special::Attachment => worded::attachment(object, place, &mut self.problems),
-            Special::Identifier => worded::identifier(object, place, &mut self.problems),
             Special::CodeSystem => worded::code_system(object, place, &mut self.problems),
         }
         invariants::check(shape, object, place, &mut self.problems);

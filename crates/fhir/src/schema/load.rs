@@ -74,7 +74,6 @@ fn special(name: &str) -> Special {
         "Extension" => Special::Extension,
         "CodeableConcept" => Special::CodeableConcept,
         "Attachment" => Special::Attachment,
-        "Identifier" => Special::Identifier,
         "CodeSystem" => Special::CodeSystem,
         _ => Special::None,
     }

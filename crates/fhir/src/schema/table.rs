@@ -77,7 +77,6 @@ pub(super) enum Special {
     Extension,
     CodeableConcept,
     Attachment,
-    Identifier,
     CodeSystem,
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use concord_fhir::issue::IssueCode;
+use concord_fhir::json::Value;
 use concord_fhir::schema::TypeKind;
 
 use super::{Scope, Walk, shown};
@@ -51,8 +52,13 @@ impl Walk<'_> {
         }
         self.types(node, item, place, scope);
         self.values(node, item, place, scope);
-        if let Some(binding) = &node.rules.binding {
+        for binding in node.rules.binding.iter().chain(&node.rules.more_bindings) {
             self.binding(binding, node, item, place, scope);
+        }
+        if let Some(others) = &node.rules.value_or
+            && item.value.is_none()
+        {
+            self.stands_for_value(others, node, item, place, scope);
         }
         if !node.children.is_empty()
             && let Some((shape, object)) = item.inside()
@@ -61,6 +67,16 @@ impl Walk<'_> {
             self.object(node, &Members::of(shape, object), place, Scope { around, ..scope });
         }
         self.constraints(node, item, place, Scope { around: scope.around.within(item), ..scope });
+    }
+
+    /// A primitive without a value has an extension that may stand for it.
+    fn stands_for_value(&mut self, others: &[String], node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {
+        let extensions = item.beside.map_or(&[][..], |beside| beside.list("extension"));
+        let is_one = |one: &Value<'_>| one.text("url").is_some_and(|url| others.iter().any(|other| other == url));
+        if !extensions.iter().any(is_one) {
+            let or = if others.is_empty() { String::new() } else { format!(", or the extension {}", others.join(" or ")) };
+            self.broken(IssueCode::Required, place, node, scope, &format!("a value must be there{or}"));
+        }
     }
 
     fn values(&mut self, node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {

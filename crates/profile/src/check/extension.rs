@@ -84,6 +84,7 @@ impl Walk<'_> {
         if self.exhausted(place) {
             return;
         }
+        self.worded(&shape.name, object, place);
         for item in Members::of(shape, object).all() {
             let here = place.item(&item);
             let around = around.within(&item);

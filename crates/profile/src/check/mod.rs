@@ -10,6 +10,7 @@ mod element;
 mod extension;
 mod reference;
 mod slices;
+mod worded;
 
 use std::collections::BTreeSet;
 

@@ -236,6 +236,10 @@ fn merge(rules: &mut Rules, own: &Rules, is_root: bool) -> Result<(), String> {
     {
         rules.binding = Some(binding.clone());
     }
+    rules.more_bindings.extend(own.more_bindings.iter().filter(|one| !rules.more_bindings.contains(one)).cloned().collect::<Vec<_>>());
+    if own.value_or.is_some() {
+        rules.value_or.clone_from(&own.value_or);
+    }
     for constraint in &own.constraints {
         rules.constraints.retain(|known| known.key != constraint.key);
         rules.constraints.push(constraint.clone());
