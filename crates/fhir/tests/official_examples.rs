@@ -15,6 +15,13 @@ use concord_fhir::schema::remarks;
 
 /// The examples that break the specification that they illustrate: file, place, and what is wrong with it.
 const WRONG: &[(&str, &str, &str)] = &[
+    // Their narratives are empty.
+    ("ActivityDefinition-blood-tubes-supply", "ActivityDefinition.text.div", "(txt-2)"),
+    ("ActivityDefinition-heart-valve-replacement", "ActivityDefinition.text.div", "(txt-2)"),
+    ("EventDefinition-example", "EventDefinition.text.div", "(txt-2)"),
+    ("Questionnaire-zika-virus-exposure-assessment", "Questionnaire.text.div", "(txt-2)"),
+    // Two of its entries have the same full URL.
+    ("Bundle-dataelements", "Bundle", "(bdl-7)"),
     ("ImplementationGuide-fhir", "ImplementationGuide.name", "'name' is required"),
     ("Questionnaire-qs1", "Questionnaire.item[0].item[0].linkId", "'linkId' is required"),
     ("SearchParameter-codesystem-extensions-CodeSystem-author", "SearchParameter.base", "'base' is required"),
@@ -22,6 +29,11 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("SearchParameter-codesystem-extensions-CodeSystem-end", "SearchParameter.base", "'base' is required"),
     ("SearchParameter-codesystem-extensions-CodeSystem-keyword", "SearchParameter.base", "'base' is required"),
     ("SearchParameter-codesystem-extensions-CodeSystem-workflow", "SearchParameter.base", "'base' is required"),
+    // Logical models that are derived from nothing, and are not abstract.
+    ("StructureDefinition-Definition", "StructureDefinition", "(sdf-4)"),
+    ("StructureDefinition-Event", "StructureDefinition", "(sdf-4)"),
+    ("StructureDefinition-FiveWs", "StructureDefinition", "(sdf-4)"),
+    ("StructureDefinition-Request", "StructureDefinition", "(sdf-4)"),
     // Its id has 68 characters; 64 are allowed.
     (
         "SearchParameter-questionnaireresponse-extensions-QuestionnaireResponse-item-subject",

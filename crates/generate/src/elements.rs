@@ -9,7 +9,7 @@ use crate::bindings;
 use crate::definitions::{last_part, list, member, snapshot, structures, text};
 
 /// The profiles that R4 uses as if they were types.
-const PROFILES: &[&str] = &["SimpleQuantity"];
+pub(crate) const PROFILES: &[&str] = &["SimpleQuantity"];
 
 const HEADER: &str = "\
 # The elements of FHIR R4 (4.0.1), made by concord-generate from the official definitions; not to be edited by hand.

@@ -6,6 +6,7 @@
 //! (`--ukcore DIR`, `--ips DIR`).
 
 mod bindings;
+mod constraints;
 mod definitions;
 mod elements;
 mod profiles;
@@ -19,7 +20,8 @@ use std::process::ExitCode;
 type Generator = fn(&Path) -> Result<Vec<(PathBuf, String)>, String>;
 
 /// Every maker of tables. A new one is a line here and a module above.
-const GENERATORS: &[Generator] = &[elements::generate, bindings::generate, search::generate, profiles::r4];
+const GENERATORS: &[Generator] =
+    &[elements::generate, bindings::generate, constraints::generate, search::generate, profiles::r4];
 
 /// Makers of tables from what others publish, each with the argument that names its folder.
 const OTHERS: &[(&str, Generator)] = &[("--ukcore", profiles::ukcore), ("--ips", profiles::ips)];

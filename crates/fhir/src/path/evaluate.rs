@@ -58,6 +58,11 @@ impl<'a> Evaluation<'a> {
         Ok(())
     }
 
+    /// How many steps have been taken.
+    pub(super) fn spent(&self) -> usize {
+        self.context.steps - self.left
+    }
+
     /// Counts the steps that a text of such a length is worth.
     pub(super) fn spend_on_text(&mut self, length: usize) -> Result<(), Fault> {
         self.spend(length / BYTES_PER_STEP)

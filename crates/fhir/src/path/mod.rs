@@ -41,6 +41,7 @@ mod moment;
 mod operators;
 mod parser;
 mod place;
+mod presence;
 mod quantity;
 mod tree;
 mod typing;
@@ -51,6 +52,7 @@ pub use fault::{Fault, Problem};
 pub use item::{Item, Node, System};
 pub use moment::{Calendar, Moment};
 pub use place::{Collection, Place, Step};
+pub(crate) use presence::{Presence, Truth};
 pub use quantity::{Measure, Quantity};
 
 use ast::{Ast, NodeId};
@@ -80,10 +82,17 @@ impl Expression {
     /// Why there is no result.
     pub fn evaluate<'v>(&'v self, context: &Context<'v>) -> Result<Collection<'v>, Fault> {
         let mut evaluation = Evaluation::new(&self.ast, context);
-        let focus = context.focus.clone();
-        let frame = Frame { this: std::slice::from_ref(&focus), index: None, total: &[] };
+        let frame = Frame { this: std::slice::from_ref(&context.focus), index: None, total: &[] };
         let items = evaluation.part(self.whole, &frame)?;
         Ok(Collection { items, trail: evaluation.trail })
+    }
+
+    /// Whether the expression holds as a rule, and how many steps that took.
+    pub(crate) fn holds_within<'v>(&'v self, context: &Context<'v>) -> (Result<Option<bool>, Fault>, usize) {
+        let mut evaluation = Evaluation::new(&self.ast, context);
+        let frame = Frame { this: std::slice::from_ref(&context.focus), index: None, total: &[] };
+        let result = evaluation.part(self.whole, &frame).and_then(|items| boolean(&items));
+        (result, evaluation.spent())
     }
 
     /// Whether the expression holds as a rule; nothing where it gives nothing.
@@ -94,3 +103,6 @@ impl Expression {
         boolean(self.evaluate(context)?.items())
     }
 }
+
+#[cfg(test)]
+mod tests;

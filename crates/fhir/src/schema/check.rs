@@ -2,10 +2,12 @@ use super::element_path::ElementPath;
 use super::load::r4;
 use super::primitive::{Primitive, Written};
 use super::problems::{Problems, kind_of, shown};
+use super::rules::{ALL_STEPS, Bounds, broken};
 use super::table::{ElementType, Found, Schema, Shape, Special, TypeKind};
-use super::{invariants, leniency, narrative, worded};
+use super::{constraints, leniency, narrative, worded};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
+use crate::path::Fault;
 use crate::registry::ResourceType;
 
 /// Checks a resource against the element table of R4 in one pass, and names its type.
@@ -35,14 +37,14 @@ pub fn strictly(value: &Value<'_>) -> Vec<Issue> {
 
 /// The check without what is let pass.
 fn checked(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, (Option<ResourceType>, Vec<Issue>)> {
-    let mut walk = Walk { schema: r4(), problems: Problems::default(), depth: 0, deepest: limits.depth };
-    let Some(object) = value.as_object() else {
+    let mut walk = Walk::new(limits);
+    if value.as_object().is_none() {
         let text = format!("a resource is a JSON object, not {}", kind_of(value));
         return Err((None, vec![Issue::plain(IssueCode::Structure, text)]));
-    };
+    }
     let name = value.text("resourceType").unwrap_or("Resource");
     let place = ElementPath::root(name);
-    let resource_type = walk.resource(object, &place, Within::default());
+    let resource_type = walk.resource(value, &place, Within::default());
     match (resource_type, walk.problems.into_issues()) {
         (Some(resource_type), issues) if issues.is_empty() => Ok(resource_type),
         (resource_type, issues) => Err((resource_type, issues)),
@@ -51,10 +53,10 @@ fn checked(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, (Option<R
 
 /// Checks the value of an element with elements of its own (`Bundle.entry`), which stands at a place.
 pub(crate) fn check_element(shape: &str, value: &Value<'_>, place: &str, limits: &Limits) -> Vec<Issue> {
-    let mut walk = Walk { schema: r4(), problems: Problems::default(), depth: 0, deepest: limits.depth };
+    let mut walk = Walk::new(limits);
     let place = ElementPath::root(place);
     match (walk.schema.named(shape), value) {
-        (Some(shape), Value::Object(object)) => walk.object(shape, object, &place, Within::default()),
+        (Some(shape), Value::Object(object)) => walk.object(shape, value, object, &place, Within::default()),
         (_, other) => {
             let text = format!("a {shape} must be an object, not {}", kind_of(other));
             walk.problems.add(IssueCode::Structure, &place, text);
@@ -70,6 +72,9 @@ struct Within<'v> {
     contained: bool,
     /// The ids, sorted, of the contained resources that a `#` reference may mean.
     local: &'v [&'v str],
+    /// The resource, and the one that contains it or itself: what rules are evaluated in.
+    resource: Option<&'v Value<'v>>,
+    root: Option<&'v Value<'v>>,
 }
 
 struct Walk {
@@ -77,11 +82,18 @@ struct Walk {
     problems: Problems,
     depth: usize,
     deepest: usize,
+    /// How many steps the rules may still take.
+    left: usize,
 }
 
 impl Walk {
+    fn new(limits: &Limits) -> Walk {
+        Walk { schema: r4(), problems: Problems::default(), depth: 0, deepest: limits.depth, left: ALL_STEPS }
+    }
+
     /// Checks a resource at any depth, and names its type if that is known.
-    fn resource(&mut self, object: &Object<'_>, place: &ElementPath<'_>, within: Within<'_>) -> Option<ResourceType> {
+    fn resource(&mut self, value: &Value<'_>, place: &ElementPath<'_>, within: Within<'_>) -> Option<ResourceType> {
+        let object = value.as_object()?;
         let name = match object.get("resourceType") {
             Some(Value::String(name)) => name,
             Some(other) => {
@@ -101,8 +113,12 @@ impl Walk {
         };
         // A contained resource refers to its neighbours.
         let own = if within.contained { Vec::new() } else { local_ids(object) };
-        let within = if within.contained { within } else { Within { local: &own, ..within } };
-        self.object(shape, object, place, within);
+        let within = if within.contained {
+            Within { resource: Some(value), ..within }
+        } else {
+            Within { local: &own, resource: Some(value), root: Some(value), ..within }
+        };
+        self.object(shape, value, object, place, within);
         if within.contained {
             self.contained_rules(object, place);
         }
@@ -124,7 +140,14 @@ impl Walk {
         }
     }
 
-    fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>, within: Within<'_>) {
+    fn object(
+        &mut self,
+        shape: &'static Shape,
+        value: &Value<'_>,
+        object: &Object<'_>,
+        place: &ElementPath<'_>,
+        within: Within<'_>,
+    ) {
         if object.0.is_empty() {
             self.problems.add(IssueCode::Structure, place, "an object must not be empty");
             return;
@@ -135,6 +158,31 @@ impl Walk {
             return;
         }
         self.depth += 1;
+        let seen = self.members(shape, object, place, within);
+        let missing = shape.required & !seen;
+        if missing != 0 {
+            self.missing(shape, missing, place);
+        }
+        if let [(only, _)] = object.0.as_slice()
+            && only == "id"
+            && !shape.is_resource
+        {
+            self.problems.add(IssueCode::Invariant, place, "an element has a value or children besides its id (ele-1)");
+        }
+        match shape.special {
+            Special::None => {}
+            Special::Reference => self.reference(object, place, within),
+            Special::Extension => self.extension(shape, object, seen, place),
+            Special::CodeableConcept => {}
+            Special::Attachment => worded::attachment(object, place, &mut self.problems),
+            Special::CodeSystem => worded::code_system(object, place, &mut self.problems),
+        }
+        self.rules(shape, value, seen, place, within);
+        self.depth -= 1;
+    }
+
+    /// Checks the members of an object, and says which elements are there: a bit for each.
+    fn members(&mut self, shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>, within: Within<'_>) -> u128 {
         let mut seen: u128 = 0;
         for (name, value) in &object.0 {
             match shape.member(name) {
@@ -156,26 +204,42 @@ impl Walk {
                 None => self.unknown(shape, name, place),
             }
         }
-        let missing = shape.required & !seen;
-        if missing != 0 {
-            self.missing(shape, missing, place);
+        seen
+    }
+
+    /// Tells which rules of the shape are broken.
+    fn rules(
+        &mut self,
+        shape: &'static Shape,
+        value: &Value<'_>,
+        seen: u128,
+        place: &ElementPath<'_>,
+        within: Within<'_>,
+    ) {
+        let Some(rules) = constraints::of(shape) else { return };
+        let (resource, root) = (within.resource.unwrap_or(value), within.root.unwrap_or(value));
+        let mut bounds = Bounds { resource, root, left: self.left };
+        for rule in &rules.errors {
+            match broken(rule, shape, value, seen, &mut bounds, place) {
+                Ok(places) => {
+                    for place in places {
+                        self.problems.add_at(IssueCode::Invariant, place, format!("{} ({})", rule.text, rule.key));
+                    }
+                }
+                // What nobody here knows is for whoever does.
+                Err(Fault::Unknown(_)) => {}
+                Err(Fault::TooCostly) => {
+                    let text = format!("it takes too many steps to find out whether it keeps a rule ({})", rule.key);
+                    self.problems.add(IssueCode::TooCostly, place, text);
+                }
+                // Of what is not as it should be, a rule may make no sense; what is wrong with it is told already.
+                Err(Fault::Wrong(_)) if !self.problems.is_empty() => {}
+                Err(Fault::Wrong(reason)) => {
+                    self.problems.add(IssueCode::Invariant, place, format!("{} ({}): {reason}", rule.text, rule.key));
+                }
+            }
         }
-        if let [(only, _)] = object.0.as_slice()
-            && only == "id"
-            && !shape.is_resource
-        {
-            self.problems.add(IssueCode::Invariant, place, "an element has a value or children besides its id (ele-1)");
-        }
-        match shape.special {
-            Special::None => {}
-            Special::Reference => self.reference(object, place, within),
-            Special::Extension => self.extension(shape, object, seen, place),
-            Special::CodeableConcept => {}
-            Special::Attachment => worded::attachment(object, place, &mut self.problems),
-            Special::CodeSystem => worded::code_system(object, place, &mut self.problems),
-        }
-        invariants::check(shape, object, place, &mut self.problems);
-        self.depth -= 1;
+        self.left = bounds.left;
     }
 
     fn unknown(&mut self, shape: &Shape, name: &str, place: &ElementPath<'_>) {
@@ -334,7 +398,7 @@ impl Walk {
             self.form(Primitive::ElementId, id, &here.element("id"));
             return;
         }
-        self.object(shape, object, here, within);
+        self.object(shape, value, object, here, within);
     }
 
     /// Checks one value of a type.
@@ -344,15 +408,15 @@ impl Walk {
             (TypeKind::Primitive(primitive), value) => self.primitive(primitive, of_type, value, here),
             (TypeKind::Shape(id), Value::Object(object)) => {
                 let Some(shape) = self.schema.shape(id) else { return };
-                self.object(shape, object, here, within);
+                self.object(shape, value, object, here, within);
                 if shape.special == Special::CodeableConcept {
                     self.concept(of_type, object, here);
                 }
             }
-            (TypeKind::Resource, Value::Object(object)) => {
+            (TypeKind::Resource, Value::Object(_)) => {
                 let contained = here.name() == "contained";
                 let within = Within { contained, ..within };
-                self.resource(object, here, within);
+                self.resource(value, here, within);
             }
             (TypeKind::Shape(_) | TypeKind::Resource, other) => {
                 let text = format!("'{}' must be an object, not {}", here.name(), kind_of(other));

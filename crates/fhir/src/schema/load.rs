@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use super::invariants;
 use super::primitive::Primitive;
 use super::table::{Binding, BindingId, Element, ElementType, Schema, Shape, ShapeId, Special, TypeKind};
 use crate::registry::ResourceType;
@@ -56,7 +55,7 @@ fn read(elements: &'static str, bindings: &'static str) -> Result<Schema, String
             is_resource: draft.kind == "resource",
             elements,
             special: special(name),
-            rules: invariants::of(name),
+            id: names.shape(name)?,
             required: 0,
             members: Vec::new(),
             slots: Vec::new(),

@@ -139,10 +139,12 @@ pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems
     }
     let limits = Limits { depth: DEEPEST, ..Limits::default() };
     let mut markup = Markup::new(text, &limits);
+    let (before, mut says_something) = (problems.count(), false);
     loop {
         match markup.next() {
             Ok(Token::Open { name, attributes, empty }) => {
                 let is_root = markup.depth() + usize::from(empty) == 1;
+                says_something |= name == "img";
                 element(name, &attributes, is_root, place, problems);
             }
             Ok(Token::Text { cdata: true, .. }) => {
@@ -151,7 +153,7 @@ pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems
             Ok(Token::Instruction) => {
                 problems.add(IssueCode::Invariant, place, "a narrative has no processing instructions (txt-1)");
             }
-            Ok(Token::Text { .. }) => {}
+            Ok(Token::Text { text, .. }) => says_something |= !text.trim_ascii().is_empty(),
             Ok(Token::Comment) if markup.depth() == 0 => {
                 problems.add(
                     IssueCode::Invariant,
@@ -170,6 +172,9 @@ pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems
                 return;
             }
         }
+    }
+    if !says_something && problems.count() == before {
+        problems.add(IssueCode::Invariant, place, "a narrative says something (txt-2)");
     }
 }
 
@@ -346,6 +351,9 @@ mod tests {
             "x\u{1}",
         ] {
             assert_eq!(problems(inside).len(), 1, "{inside}: {:?}", problems(inside));
+        }
+        for nothing in ["", " \n", "<p> </p>", "<br/><!-- note -->"] {
+            assert_eq!(problems(nothing), ["a narrative says something (txt-2)"], "{nothing}");
         }
         assert_eq!(whole("<div>x</div>").len(), 1);
         let good = format!("<div xmlns=\"{XHTML}\">x</div>");

@@ -18,7 +18,26 @@ impl Problems {
     /// Notes a problem. The place is only written out here.
     pub(crate) fn add(&mut self, code: IssueCode, place: &ElementPath<'_>, text: impl Into<String>) {
         if self.issues.len() < MOST {
-            self.issues.push(Issue::error(code, place.to_string(), text));
+            self.add_at(code, place.to_string(), text);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// How many there are, listed or not.
+    pub(crate) fn count(&self) -> usize {
+        self.issues.len() + self.beyond
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.issues.is_empty()
+    }
+
+    /// Notes a problem at a place that is written out already.
+    pub(crate) fn add_at(&mut self, code: IssueCode, place: String, text: impl Into<String>) {
+        if self.issues.len() < MOST {
+            self.issues.push(Issue::error(code, place, text));
         } else {
             self.beyond += 1;
         }

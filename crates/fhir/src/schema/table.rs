@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::primitive::Primitive;
-use super::rule::Rule;
 use crate::registry::ResourceType;
 
 /// A set of shapes that refer to each other. The base is R4; a profile is a copy with narrower elements.
@@ -92,7 +91,8 @@ pub struct Shape {
     /// The elements in the order of the definitions, which is their order in XML.
     pub elements: Vec<Element>,
     pub(super) special: Special,
-    pub(super) rules: &'static [Rule],
+    /// Its position in the schema of R4, by which its rules are known; a profile's shape has the rules of its base.
+    pub(super) id: ShapeId,
     /// A bit for each element that must be there.
     pub(super) required: u128,
     pub(super) members: Vec<Member>,

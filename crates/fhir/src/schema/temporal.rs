@@ -1,7 +1,5 @@
 //! The forms of date, dateTime, instant and time (R4 "Data Types"), with the days that each month really has.
 
-use std::cmp::Ordering;
-
 type Form = Result<(), &'static str>;
 
 const DATE: &str = "it is not YYYY, YYYY-MM or YYYY-MM-DD";
@@ -122,60 +120,6 @@ fn zone(text: &[u8]) -> Form {
     if within && rest.is_empty() { Ok(()) } else { Err(ZONE) }
 }
 
-/// Which of two dates or dateTimes is later, where that is certain: two days without a time of day are compared as far as
-/// both are given, two instants on the time line. A day and an instant are not compared, as the day has no time zone.
-pub(super) fn compare(first: &str, second: &str) -> Option<Ordering> {
-    match (first.contains('T'), second.contains('T')) {
-        (true, true) => Some(on_time_line(first)?.cmp(&on_time_line(second)?)),
-        (false, false) => {
-            date(first).ok()?;
-            date(second).ok()?;
-            let length = first.len().min(second.len());
-            let order = first.get(..length)?.cmp(second.get(..length)?);
-            (order != Ordering::Equal || first.len() == second.len()).then_some(order)
-        }
-        _ => None,
-    }
-}
-
-/// Seconds since 1970 in UTC and the fraction's digits, which without trailing zeros compare as texts.
-fn on_time_line(text: &str) -> Option<(i64, &str)> {
-    instant(text).ok()?;
-    let (day, time) = text.split_once('T')?;
-    let (year, rest) = number::<4>(day.as_bytes())?;
-    let (month, rest) = number::<2>(rest.get(1..)?)?;
-    let (day, _) = number::<2>(rest.get(1..)?)?;
-    let (hour, rest) = number::<2>(time.as_bytes())?;
-    let (minute, rest) = number::<2>(rest.get(1..)?)?;
-    let (second, _) = number::<2>(rest.get(1..)?)?;
-    let zone_at = time.find(['Z', '+', '-'])?;
-    let (clock, zone) = time.split_at_checked(zone_at)?;
-    let fraction = clock.split_once('.').map_or("", |(_, fraction)| fraction.trim_end_matches('0'));
-    let offset = match zone.as_bytes() {
-        [sign, difference @ ..] if *sign != b'Z' => {
-            let (hours, rest) = number::<2>(difference)?;
-            let (minutes, _) = number::<2>(rest.get(1..)?)?;
-            let minutes = i64::from(hours * 60 + minutes);
-            if *sign == b'-' { -minutes } else { minutes }
-        }
-        _ => 0,
-    };
-    let minutes = days_since_1970(i64::from(year), i64::from(month), i64::from(day)) * 1440
-        + i64::from(hour) * 60
-        + i64::from(minute)
-        - offset;
-    Some((minutes * 60 + i64::from(second), fraction))
-}
-
-/// Days since 1 January 1970 in the Gregorian calendar; years are counted from March, so that a leap day is the last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let month = (month + 9) % 12;
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (month * 306 + 5) / 10 + day
-        - 1
-        - 719_468
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,28 +194,5 @@ mod tests {
         for bad in ["24:00:00", "10:00", "10:00:00Z", "1:00:00", "10:00:00.", "10-00-00"] {
             assert!(time(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn only_what_is_certain_is_compared() {
-        let compared = [
-            ("2024-01-01", "2024-01-02", Some(Ordering::Less)),
-            ("2024-02", "2024-01-31", Some(Ordering::Greater)),
-            ("2024", "2024-01-31", None),
-            ("2024", "2024", Some(Ordering::Equal)),
-            ("2024-01-01T10:00:00+01:00", "2024-01-01T09:00:00Z", Some(Ordering::Equal)),
-            ("2024-03-01T00:30:00+01:00", "2024-02-29T23:29:59.9Z", Some(Ordering::Greater)),
-            ("2024-01-01T10:00:00.50Z", "2024-01-01T10:00:00.5Z", Some(Ordering::Equal)),
-            ("2024-01-01T10:00:00.5Z", "2024-01-01T10:00:00.45Z", Some(Ordering::Greater)),
-            ("2024-01-01T23:59:60Z", "2024-01-02T00:00:00Z", Some(Ordering::Equal)),
-            ("2024-01-02", "2024-01-01T10:00:00Z", None),
-            ("x", "2024", None),
-        ];
-        for (first, second, order) in compared {
-            assert_eq!(compare(first, second), order, "{first} {second}");
-            assert_eq!(compare(second, first), order.map(Ordering::reverse), "{second} {first}");
-        }
-        assert_eq!(days_since_1970(1970, 1, 1), 0);
-        assert_eq!(days_since_1970(2000, 3, 1), 11_017);
     }
 }

@@ -163,20 +163,29 @@ fn contained_resources_are_checked_and_found() {
     let with = |inside: &str, reference: &str| {
         observation(&format!(r#""contained":[{inside}],"subject":{{"reference":"{reference}"}}"#))
     };
-    assert_eq!(with(r#"{"resourceType":"Patient","id":"p"}"#, "#p"), [] as [&str; 0]);
-    assert_eq!(with(r#"{"resourceType":"Patient","id":"p"}"#, "#"), [] as [&str; 0]);
-    assert_eq!(with(r#"{"resourceType":"Patient","id":"p"}"#, "#q"), ["invariant Observation.subject.reference"]);
+    let patient = r#"{"resourceType":"Patient","id":"p"}"#;
+    assert_eq!(with(patient, "#p"), [] as [&str; 0]);
+    // What is contained is there for what contains it (dom-3).
+    assert_eq!(with(patient, "#"), ["invariant Observation"]);
+    assert_eq!(with(patient, "Patient/p"), ["invariant Observation"]);
+    assert_eq!(with(patient, "#q"), ["invariant Observation.subject.reference", "invariant Observation"]);
     assert_eq!(with(r#"{"resourceType":"Patient","id":"p","foo":1}"#, "#p"), ["invalid Observation.contained[0].foo"]);
     assert_eq!(with(r#"{"id":"p"}"#, "#p"), ["structure Observation.contained[0]"]);
     let nested = r#"{"resourceType":"Patient","id":"p","contained":[{"resourceType":"Patient","id":"q"}],"meta":{"versionId":"1","security":[{"code":"x"}]}}"#;
     let wanted = [
+        "invariant Observation.contained[0]",
         "invariant Observation.contained[0].contained",
         "invariant Observation.contained[0].meta.versionId",
         "invariant Observation.contained[0].meta.security",
     ];
     assert_eq!(with(nested, "#p"), wanted);
-    let inner = r##"{"resourceType":"Procedure","id":"p","status":"completed","subject":{"reference":"#o"}},{"resourceType":"Patient","id":"o"}"##;
-    assert_eq!(with(inner, "#o"), [] as [&str; 0]);
+    let inner = |own: &str| {
+        format!(
+            r##"{{"resourceType":"Procedure","id":"p","status":"completed","subject":{{"reference":"#o"}},"asserter":{{"reference":"{own}"}}}},{{"resourceType":"Patient","id":"o"}}"##
+        )
+    };
+    assert_eq!(with(&inner("#"), "#o"), [] as [&str; 0]);
+    assert_eq!(with(&inner("#o"), "#o"), ["invariant Observation"]);
 }
 
 #[test]
