@@ -32,7 +32,7 @@ fn resources(folder: &Path) -> Vec<(String, Value<'static>)> {
 /// The errors in a folder's resources, a line each.
 fn errors(folder: &Path) -> (usize, Vec<String>) {
     let library = Library::shipped();
-    let checker = Checker { library, terminology: &Required, tells_unknown_extensions: false };
+    let checker = Checker { library, terminology: &Required, is_whole: true };
     let mut lines = Vec::new();
     let resources = resources(folder);
     for (name, resource) in &resources {
@@ -65,7 +65,12 @@ fn the_examples_of_uk_core_have_no_errors() {
     let Some(folder) = folder("CONCORD_UKCORE", &beside_the_tree().join("ukcore")) else { return };
     let (count, errors) = errors(&folder.join("examples"));
     println!("{count} examples of UK Core, {} errors", errors.len());
-    assert_eq!(errors, [""; 0]);
+    // Its publisher gives one Bundle the relative addresses of entries.
+    let news = |line: &&String| {
+        !(line.starts_with("UKCore-Bundle-NEWS2Observations-Example.xml") && line.contains("a fullUrl is absolute"))
+    };
+    let rest: Vec<&String> = errors.iter().filter(news).collect();
+    assert!(rest.is_empty(), "{rest:?}");
 }
 
 #[test]
@@ -76,15 +81,17 @@ fn the_examples_of_the_patient_summary_have_no_errors() {
     assert_eq!(errors, [""; 0]);
 }
 
-/// What is wrong with R4's own examples: identifiers and properties, a definition that contradicts itself, and modifier extensions that nobody defines.
+/// What is wrong with R4's own examples: identifiers, properties and addresses of entries, a definition that contradicts itself, and modifier extensions that nobody defines.
 const KNOWN: &[&str] = &[
     "'2.16.840.1.113883.19.5' must be a full url, such as urn:oid:1.2.3, for the system is urn:ietf:rfc:3986",
     "'Local eCMS identifier' must be a full url, such as urn:oid:1.2.3, for the system is urn:ietf:rfc:3986",
     "Extension.extension:revision.extension: its slices ask for 3, and at most 0 may be there",
+    "an entry says by its fullUrl which resource it is",
+    "the fullUrl ends with the type and id of another resource",
     "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#referredForService is not known here, so that what it changes about this cannot be respected",
     "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#status is not known here, so that what it changes about this cannot be respected",
     "the modifier extension http://example.org/do-not-use/fhir-extensions/referral#targetDate is not known here, so that what it changes about this cannot be respected",
-    "the property 'Laterality' is defined more than once",
+    "the property 'Laterality' is defined more",
 ];
 
 #[test]
@@ -94,7 +101,8 @@ fn the_examples_of_r4_have_no_errors() {
     let Some(folder) = folder("CONCORD_FHIR_EXAMPLES", &usual) else { return };
     let (count, errors) = errors(&folder);
     println!("{count} examples of R4, {} errors", errors.len());
-    let mut kinds: Vec<&str> = errors.iter().filter_map(|line| line.split_once(": ")).map(|(_, text)| text).collect();
+    let kind = |line: &'_ String| line.split_once(": ").map(|(_, text)| text.split(" than ").next().unwrap_or(text).to_owned());
+    let mut kinds: Vec<String> = errors.iter().filter_map(kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
     assert_eq!(kinds, KNOWN);

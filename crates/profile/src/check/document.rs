@@ -1,7 +1,8 @@
-//! What a document refers to is in it (R4 "Documents").
+//! The addresses of a Bundle's entries (R4 "Bundle", fullUrl), and what a document refers to (R4 "Documents").
 
 use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
 
 use super::{Walk, shown};
 use crate::item::Place;
@@ -36,6 +37,50 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+impl Walk<'_> {
+    /// Checks the addresses of entries: there in all but what is asked for and answered, absolute, and with the type and
+    /// id of the resource if they are those of a server.
+    pub(super) fn addresses(&mut self, resource: &Value<'_>, place: &Place<'_>) {
+        if resource.text("resourceType") != Some("Bundle") {
+            return;
+        }
+        let kind = resource.text("type").unwrap_or_default();
+        let is_exchange = matches!(kind, "transaction" | "batch" | "transaction-response" | "batch-response");
+        for (position, entry) in resource.list("entry").iter().enumerate() {
+            let Some(own) = entry.get("resource") else { continue };
+            let name = format!("entry[{position}]");
+            let entry_place = place.element(&name);
+            let here = entry_place.element("fullUrl");
+            let Some(url) = entry.text("fullUrl") else {
+                if !is_exchange && entry.get("request").is_none() {
+                    let said = "an entry says by its fullUrl which resource it is".to_owned();
+                    self.add(Severity::Error, IssueCode::Required, &here, said);
+                }
+                continue;
+            };
+            if !url.contains(':') {
+                let said = format!("a fullUrl is absolute, and '{}' is not", shown(url));
+                self.add(Severity::Error, IssueCode::Value, &here, said);
+            } else if let Some((named, id)) = server_address(url) {
+                let (own_type, own_id) = (own.text("resourceType").unwrap_or_default(), own.text("id"));
+                if own_type != named || own_id != Some(id) {
+                    let said = format!("the fullUrl ends with the type and id of another resource than {own_type}/{}", shown(own_id.unwrap_or_default()));
+                    self.add(Severity::Error, IssueCode::Value, &here, said);
+                }
+            }
+        }
+    }
+}
+
+/// The type and id at the end of the address of a resource on a server.
+fn server_address(url: &str) -> Option<(&str, &str)> {
+    url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let (rest, id) = url.rsplit_once('/')?;
+    let (_, named) = rest.rsplit_once('/')?;
+    ResourceType::parse(named)?;
+    Some((named, id))
 }
 
 fn sections<'v>(holder: &'v Value<'v>, depth: usize, references: &mut Vec<&'v Value<'v>>) {

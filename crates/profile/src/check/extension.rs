@@ -84,7 +84,9 @@ impl Walk<'_> {
         if self.exhausted(place) {
             return;
         }
-        self.worded(&shape.name, object, place);
+        if self.checker.is_whole {
+            self.worded(&shape.name, object, place);
+        }
         for item in Members::of(shape, object).all() {
             let here = place.item(&item);
             let around = around.within(&item);
@@ -149,7 +151,7 @@ impl Walk<'_> {
                 self.add(Severity::Error, IssueCode::NotSupported, place, said);
             }
             None => {
-                if self.checker.tells_unknown_extensions {
+                if self.checker.is_whole {
                     let said = format!("the extension {} is not known here and was not checked", shown(url));
                     self.remark(Severity::Information, said, place);
                 }

@@ -41,8 +41,8 @@ pub struct Checker<'c> {
     pub library: &'c Library,
     /// The code lists.
     pub terminology: &'c dyn Terminology,
-    /// Whether an extension that is not known, and does not change the meaning of anything, is worth a word.
-    pub tells_unknown_extensions: bool,
+    /// Whether to say besides what R4 asks in words, and which extensions are not known that change the meaning of nothing.
+    pub is_whole: bool,
 }
 
 /// Against what a resource is checked.
@@ -66,8 +66,11 @@ impl Checker<'_> {
             walk.claim(canonical, resource, &place, own, true);
         }
         walk.resource(resource, &place, own);
-        walk.definition(resource, &place);
-        walk.document(resource, &place);
+        if self.is_whole {
+            walk.definition(resource, &place);
+            walk.document(resource, &place);
+            walk.addresses(resource, &place);
+        }
         walk.into_issues()
     }
 }

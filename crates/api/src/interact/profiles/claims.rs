@@ -32,7 +32,7 @@ pub(crate) fn on_write(session: &mut Session<'_, '_>, value: &Value<'_>) -> Resu
         return Ok(Vec::new());
     }
     let library = library(session)?;
-    let checker = Checker { library: &library, terminology: &Required, tells_unknown_extensions: false };
+    let checker = Checker { library: &library, terminology: &Required, is_whole: false };
     let broken = |claimed: &[String]| -> Vec<Issue> {
         if claimed.is_empty() {
             return Vec::new();

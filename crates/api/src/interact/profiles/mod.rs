@@ -96,7 +96,7 @@ pub(crate) fn replace(transaction: &mut Transaction<'_>, source: &str, new: &[Ke
 /// When the store fails.
 pub(crate) fn problems(session: &mut Session<'_, '_>, resource: &Value<'_>, asked: &[String]) -> Result<Vec<Issue>, ApiError> {
     let library = library(session)?;
-    let checker = Checker { library: &library, terminology: &Required, tells_unknown_extensions: true };
+    let checker = Checker { library: &library, terminology: &Required, is_whole: true };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
     issues.extend(answer_problems(session, resource)?);
     Ok(issues)
