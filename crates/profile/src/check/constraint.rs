@@ -83,7 +83,7 @@ impl Walk<'_> {
         let (Some(resource), Some(focus)) = (scope.around.resource.or(item.value), node(item)) else { return Ok(true) };
         let known = Known(self.checker.terminology);
         let mut context = Context::of(resource).at(path::Item::Node(focus)).outside(&known).steps(MOST_STEPS);
-        if let Some(bundle) = scope.around.bundle {
+        if let Some(bundle) = scope.around.bundle() {
             context = context.in_bundle(bundle);
         }
         Ok(expression.holds(&context)?.unwrap_or(false))

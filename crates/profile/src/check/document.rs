@@ -6,7 +6,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::{Walk, shown};
 use crate::item::Place;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, Whence};
 
 /// How deep sections may be nested.
 const DEEPEST: usize = 30;
@@ -14,13 +14,13 @@ const DEEPEST: usize = 30;
 impl Walk<'_> {
     /// Checks that what the Composition of a document refers to is among its entries, where it says so itself: by a
     /// reference that is relative or the name of an entry.
-    pub(super) fn document(&mut self, resource: &Value<'_>, place: &Place<'_>) {
+    pub(super) fn document(&mut self, resource: &Value<'_>, place: &Place<'_>, around: Surroundings<'_>) {
         let is_document = resource.text("resourceType") == Some("Bundle") && resource.text("type") == Some("document");
         let Some(first) = resource.list("entry").first().filter(|_| is_document) else { return };
         let Some(composition) = first.get("resource").filter(|one| one.text("resourceType") == Some("Composition")) else {
             return;
         };
-        let around = Surroundings { bundle: Some(resource), entry: Some(first), resource: Some(composition) };
+        let around = around.at(composition, Whence::Bundled);
         let mut references = Vec::new();
         for name in ["subject", "encounter", "author", "custodian"] {
             references.extend(composition.list(name));

@@ -94,6 +94,9 @@ impl Walk<'_> {
                 (TypeKind::Resource, Some(resource)) => self.resource(resource, &here, around),
                 _ if item.of_type.name == "Extension" => self.extension(&item, &here, around, holder),
                 _ => {
+                    if self.checker.is_whole && item.of_type.name == "Reference" {
+                        self.named_entry(item.value.unwrap_or(&Value::Null), around, &here);
+                    }
                     if let Some(inside) = item.inside() {
                         let own = Holder {
                             parent: Some(holder),

@@ -21,7 +21,7 @@ use crate::definition::Definition;
 use crate::item::{Item, Members, Place, resource_shape};
 use crate::library::{self, Library};
 use crate::node::{Node, Profile};
-use crate::surroundings::{Surroundings, Whence};
+use crate::surroundings::{Bundled, Surroundings, Whence};
 use crate::terminology::{Membership, Terminology};
 use crate::value::short as shown;
 
@@ -61,14 +61,15 @@ impl Checker<'_> {
         let mut walk = Walk { checker: *self, issues: Vec::new(), beyond: 0, steps: 0, under_way: Vec::new(), told: BTreeSet::new(), claimed: asked.claimed };
         let name = resource.text("resourceType").unwrap_or("Resource");
         let place = Place::root(name);
-        let own = Surroundings::of(resource);
+        let bundle = Bundled::of(resource);
+        let own = Surroundings::of(resource, bundle.as_ref());
         for canonical in asked.profiles.iter().take(MOST_CLAIMS) {
             walk.claim(canonical, resource, &place, own, true);
         }
         walk.resource(resource, &place, own);
         if self.is_whole {
             walk.definition(resource, &place);
-            walk.document(resource, &place);
+            walk.document(resource, &place, own);
             walk.addresses(resource, &place);
         }
         walk.into_issues()

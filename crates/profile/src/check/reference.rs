@@ -52,13 +52,21 @@ impl Walk<'_> {
         }
     }
 
+    /// A reference by type and id names the type that the entry of that id has.
+    pub(super) fn named_entry(&mut self, value: &Value<'_>, around: Surroundings<'_>, place: &Place<'_>) {
+        let Some((named, id)) = value.text("reference").and_then(|reference| reference.split_once('/')) else { return };
+        let entry = around.bundle.and_then(|bundle| bundle.entry(&format!("urn:uuid:{id}")));
+        let own = entry.and_then(|entry| entry.get("resource")).and_then(|resource| resource.text("resourceType"));
+        if let Some(own) = own.filter(|own| *own != named) {
+            let said = format!("the entry of that id is a {own}, not a {}", shown(named));
+            self.add(Severity::Error, IssueCode::Invalid, &place.element("reference"), said);
+        }
+    }
+
     /// The target, which is at hand, keeps to one of the profiles.
-    fn target_profiles(&mut self, allowed: &[&str], resource: &Value<'_>, whence: Whence, at: (&Node, &Place<'_>, Scope<'_>)) {
+    fn target_profiles<'v>(&mut self, allowed: &[&str], resource: &'v Value<'v>, whence: Whence, at: (&Node, &Place<'_>, Scope<'v>)) {
         let (node, place, scope) = at;
-        let around = match whence {
-            Whence::Contained => scope.around,
-            Whence::Bundled => Surroundings { resource: Some(resource), entry: entry_of(&scope.around, resource), ..scope.around },
-        };
+        let around = scope.around.at(resource, whence);
         let item = whole_resource(resource, whence);
         let mut first = None;
         for canonical in allowed {
@@ -78,12 +86,6 @@ impl Walk<'_> {
         library::base_type(canonical)
             .or_else(|| self.checker.library.find(canonical).map(|definition| definition.type_name.as_str()))
     }
-}
-
-/// The entry of the Bundle that holds this resource.
-fn entry_of<'v>(around: &Surroundings<'v>, resource: &Value<'_>) -> Option<&'v Value<'v>> {
-    let entries = around.bundle?.list("entry");
-    entries.iter().find(|entry| entry.get("resource").is_some_and(|one| std::ptr::eq(std::ptr::from_ref(one).cast::<u8>(), std::ptr::from_ref(resource).cast::<u8>())))
 }
 
 /// The type of what a reference leads to, as far as it can be told from here.
