@@ -53,7 +53,7 @@ async fn what_is_claimed_and_asked_is_checked(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
     let bare = json!({"resourceType": "Observation", "status": "final", "subject": {"reference": "Patient/amina"},
-        "code": {"text": "pressure"}, "effectiveDateTime": "2026-11-28"});
+        "code": {"text": "pressure"}, "effectiveDateTime": "2026-11-28", "valueString": "fine"});
     // What claims a profile and has none of it.
     let told = amina.post("Observation/$validate", &claims(bare.clone(), BLOOD_PRESSURE)).await.expect(200);
     let errors = of(&told, "error");
@@ -90,7 +90,7 @@ async fn what_is_claimed_and_asked_is_checked(concord: &Concord) {
 async fn a_write_is_told_what_its_profile_asks(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
-    let odd = claims(without(blood_pressure("amina", 120), "component"), BLOOD_PRESSURE);
+    let odd = claims(with(without(blood_pressure("amina", 120), "component"), "valueString", json!("fine")), BLOOD_PRESSURE);
     let stored = amina.post("Observation", &odd).await.expect(201);
     assert!(stored.header("warning").contains("remark"), "{stored}");
     let asked = amina.post("Observation", &odd).header("prefer", "return=OperationOutcome").await.expect(201);
@@ -99,13 +99,14 @@ async fn a_write_is_told_what_its_profile_asks(concord: &Concord) {
     assert_eq!(of(&asked, "error"), []);
     // What cannot be checked here is no reason for a word on a write.
     let unknown = claims(blood_pressure("amina", 120), "http://example.org/unknown");
-    assert_eq!(amina.post("Observation", &unknown).await.expect(201).header("warning"), "");
+    let told = amina.post("Observation", &unknown).header("prefer", "return=OperationOutcome").await.expect(201);
+    assert!(!told.text().contains("http://example.org/unknown"), "{told}");
 }
 
 async fn what_is_refused_is_stored_by_nobody(concord: &Concord) {
     people::arrive(concord).await;
     let (amina, system) = (concord.patient("amina"), concord.system());
-    let odd = claims(without(blood_pressure("amina", 120), "component"), BLOOD_PRESSURE);
+    let odd = claims(with(without(blood_pressure("amina", 120), "component"), "valueString", json!("fine")), BLOOD_PRESSURE);
     for caller in [&amina, &system] {
         let refused = caller.post("Observation", &odd).await.expect(422).issues();
         assert!(refused.iter().any(|(_, at, _)| at == "Observation.component"), "{refused:?}");
@@ -146,7 +147,8 @@ async fn definitions_come_from_systems(concord: &Concord) {
     let told = amina.post(&format!("{place}%7C1"), &nameless).await.expect(200);
     assert_eq!(of(&told, "error").len(), 1, "{told}");
     // A definition that contradicts itself is stored, and said not to be used.
-    let wrong = with(named_patient("3", 1), "differential", json!({"element": [{"path": "Patient.nothing", "min": 1}]}));
+    let wrong = with(named_patient("3", 1), "differential", json!({"element": [
+        {"id": "Patient.nothing", "path": "Patient.nothing", "min": 1}]}));
     let told = system.post("StructureDefinition", &wrong).header("prefer", "return=OperationOutcome").await.expect(201);
     let warnings = of(&told, "warning");
     assert!(warnings.iter().any(|(at, said)| at.ends_with("element[0]") && said.contains("not used")), "{told}");
@@ -194,16 +196,20 @@ async fn answers_are_checked_by_their_questionnaire(concord: &Concord) {
     inside["contained"] = json!([with(form("http://example.org/inside"), "id", json!("form"))]);
     let told = amina.post("QuestionnaireResponse/$validate", &inside).await.expect(200);
     assert_eq!(of(&told, "error").len(), 1, "{told}");
-    // One that is hidden from who asks is like one that is not there.
-    let label = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "V"}]});
-    system.create(&with(form("http://example.org/hidden"), "meta", label)).await;
+    // One that whoever asks may not read is like one that is not there.
+    let narrow = concord.patient_with("amina", "patient/QuestionnaireResponse.cruds");
     let said = |told: Answer| told.expect(200).json()["issue"].clone();
     let place = "QuestionnaireResponse/$validate";
-    let hidden = said(amina.post(place, &answers("http://example.org/hidden", odd.clone())).await);
-    let missing = said(amina.post(place, &answers("http://example.org/missing", odd.clone())).await);
-    let seen = said(system.post(place, &answers("http://example.org/hidden", odd)).await);
+    let hidden = said(narrow.post(place, &answers("http://example.org/open", odd.clone())).await);
+    let missing = said(narrow.post(place, &answers("http://example.org/missing", odd.clone())).await);
     assert_eq!(hidden, missing);
-    assert_ne!(hidden, seen);
+    let stored = narrow.post("QuestionnaireResponse", &answers("http://example.org/open", odd.clone())).await.expect(201);
+    assert_eq!(stored.header("warning"), "");
+    // A profile is the server's own, whoever may read its StructureDefinition.
+    system.create(&named_patient("1", 1)).await;
+    let asked = concord.patient_with("amina", "patient/Patient.cruds");
+    let told = asked.post("Patient/$validate?profile=http://example.org/named", &json!({"resourceType": "Patient"})).await;
+    assert_eq!(of(&told.expect(200), "error").len(), 1);
 }
 
 /// A member of an archive, as tar writes it.
