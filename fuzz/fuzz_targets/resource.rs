@@ -3,7 +3,8 @@
 
 use concord_fhir::codec::{Format, read, write_xml};
 use concord_fhir::json::Limits;
-use concord_fhir::schema::{Summary, check, summarize};
+use concord_fhir::check::check;
+use concord_fhir::schema::{Summary, summarize};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {

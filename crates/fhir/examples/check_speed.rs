@@ -4,9 +4,10 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::time::Instant;
 
+use concord_fhir::check::check;
 use concord_fhir::codec::{Format, read, write_xml};
 use concord_fhir::json::{Limits, parse, to_string};
-use concord_fhir::schema::{check, remarks};
+use concord_fhir::schema::remarks;
 
 /// How often the work is done in a batch, and how many batches there are. The best batch counts: what makes the others slower is
 /// the machine's other work.

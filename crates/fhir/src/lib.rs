@@ -5,7 +5,8 @@
 //! | question | module |
 //! |---|---|
 //! | what did the client send? | [`json`] |
-//! | is it FHIR? | [`schema`] |
+//! | which elements are there? | [`schema`] |
+//! | is it FHIR? | [`check`] |
 //! | what does it look like in JSON and in XML? | [`codec`] |
 //! | what is wrong with it, and where? | [`issue`] |
 //! | which types are there? | [`resource_type`] |
@@ -21,6 +22,7 @@
 //! | which codes are in a value set, or below a code? | [`terminology`] |
 //! | is it sensible for its type? | [`rules`] |
 
+pub mod check;
 pub mod codec;
 pub mod entry;
 pub mod index;
@@ -39,4 +41,5 @@ pub mod rules;
 pub mod schema;
 pub mod search;
 pub mod terminology;
+mod ucum;
 pub mod value;

@@ -19,7 +19,7 @@ const HEADER: &str = "\
 /// What holds everywhere and stands at its own type alone.
 const EVERYWHERE: [(&str, &str); 2] = [("ele-1", "Element"), ("ext-1", "Extension")];
 
-/// Makes `schema/constraints.txt`.
+/// Makes `check/constraints.txt`.
 pub(crate) fn generate(definitions: &Path) -> Result<Vec<(PathBuf, String)>, String> {
     let structures = structures(definitions, PROFILES)?;
     let mut rows: BTreeMap<(String, String), String> = BTreeMap::new();
@@ -50,7 +50,7 @@ pub(crate) fn generate(definitions: &Path) -> Result<Vec<(PathBuf, String)>, Str
     for row in rows.into_values() {
         table.push_str(&row);
     }
-    Ok(vec![(PathBuf::from("crates/fhir/src/schema/constraints.txt"), table)])
+    Ok(vec![(PathBuf::from("crates/fhir/src/check/constraints.txt"), table)])
 }
 
 fn row(place: &str, constraint: &Value) -> Result<String, String> {

@@ -76,7 +76,7 @@ pub(super) fn resource(
     let value = from_content(RawContent { media, bytes, id, security_context: context });
     // Base64 is a third longer than what it stands for.
     let limits = Limits { bytes: limits.bytes.saturating_mul(2), ..*limits };
-    concord_fhir::schema::check(&value, &limits).map_err(ApiError::invalid)?;
+    concord_fhir::check::check(&value, &limits).map_err(ApiError::invalid)?;
     Ok(value)
 }
 

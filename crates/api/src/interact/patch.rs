@@ -6,7 +6,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::patch::{Mismatch, Patch};
 use concord_fhir::registry::ResourceType;
-use concord_fhir::schema;
+use concord_fhir::check;
 
 use crate::error::ApiError;
 use crate::interact::access::redaction;
@@ -96,7 +96,7 @@ fn run(
         return Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::BusinessRule, text)]));
     }
     within(&value, session.service.settings.limits.bytes)?;
-    schema::check(&value, &session.service.settings.limits).map_err(ApiError::Unprocessable)?;
+    check::check(&value, &session.service.settings.limits).map_err(ApiError::Unprocessable)?;
     let kept = labels::keep(session.call, &old, &mut value)?;
     update::put(session, old, value, kept)
 }

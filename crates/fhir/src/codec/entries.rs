@@ -2,9 +2,9 @@
 //! batch: "the entries are independent").
 
 use super::{Format, parsed};
+use crate::check::{check, check_element};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::{Limits, Value};
-use crate::schema::{check, check_element};
 
 /// How many problems of all entries are listed whole; of an entry beyond them only the first is. A body of nothing but
 /// problems must not make an answer many times its size.

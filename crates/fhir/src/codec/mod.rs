@@ -9,10 +9,10 @@ mod namespaces;
 mod read_xml;
 mod write_xml;
 
+use crate::check::check;
 use crate::issue::Issue;
 use crate::json::{self, Limits, Value};
 use crate::registry::ResourceType;
-use crate::schema::check;
 
 pub use entries::{RequestEntry, Requests, read_requests};
 pub use read_xml::root_of_xml;

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use regex::Regex;
 
-use super::functions::Function;
 use super::item::System;
 
 /// The number of a node.
@@ -38,13 +37,21 @@ pub(super) enum Part {
     /// A name after a dot.
     Member(NodeId, String),
     /// A function, of what stands before its dot or of the input.
-    Call(Option<NodeId>, &'static Function, Vec<NodeId>),
+    Call(Option<NodeId>, Called, Vec<NodeId>),
     At(NodeId, NodeId),
     Negative(NodeId),
     Positive(NodeId),
     Binary(Operator, NodeId, NodeId),
     /// `is`, `as` and `ofType`, as operators and as functions.
     OfType(Test, Option<NodeId>, TypeName),
+}
+
+/// Which function is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Called {
+    pub(super) name: &'static str,
+    /// Its position in the table of functions.
+    pub(super) position: (usize, usize),
 }
 
 /// What is asked of a type.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::decimal::Decimal;
-use super::evaluate::Evaluation;
+use super::evaluation::Evaluation;
 use super::fault::Fault;
 use super::item::{Item, System};
 use super::moment::Kind;
@@ -45,7 +45,12 @@ impl<'a> Evaluation<'a> {
         self.spend(1)?;
         match (one, two) {
             (None, None) => Ok(true),
-            (Some(Value::Number(one)), Some(Value::Number(two))) => Ok(crate::value::decimal::same(one, two)),
+            (Some(Value::Number(one)), Some(Value::Number(two))) => {
+                Ok(match (Decimal::read(one), Decimal::read(two)) {
+                    (Some(one), Some(two)) => one.compare(two) == Some(Ordering::Equal),
+                    _ => one == two,
+                })
+            }
             (Some(Value::Array(one)), Some(Value::Array(two))) => {
                 if one.len() != two.len() {
                     return Ok(false);
@@ -240,8 +245,7 @@ pub(super) fn order(one: &Item<'_>, two: &Item<'_>) -> Result<Option<Ordering>, 
         _ => {
             // A primitive or a quantity without a value says nothing; of anything else there is no order.
             let may_be_empty = |item: &Item<'_>| {
-                item.system().is_some()
-                    || matches!(item, Item::Node(node) if node.is_primitive() || Quantity::is_type(node))
+                item.system().is_some() || matches!(item, Item::Node(node) if node.is_primitive() || node.is_quantity())
             };
             return if may_be_empty(one) && may_be_empty(two) { Ok(None) } else { wrong() };
         }

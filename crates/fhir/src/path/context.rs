@@ -1,9 +1,7 @@
 //! What an expression is evaluated in.
 
-use super::item::{Item, Node, NodeType, PlaceId};
-use super::tree;
+use super::item::{Item, Node};
 use crate::json::Value;
-use crate::schema::{Primitive, Shape};
 
 /// How many steps an evaluation may take unless its context says otherwise: some tenths of a second.
 pub const MOST_STEPS: usize = 2_000_000;
@@ -107,25 +105,5 @@ impl<'v> Context<'v> {
     #[must_use]
     pub fn steps(self, steps: usize) -> Context<'v> {
         Context { steps, ..self }
-    }
-}
-
-impl<'v> Node<'v> {
-    /// A resource, of the type that it says itself.
-    #[must_use]
-    pub fn resource(value: &'v Value<'v>) -> Node<'v> {
-        Node { value: Some(value), beside: None, of_type: tree::resource_type(value), place: PlaceId::START }
-    }
-
-    /// An element of a complex type, or the inside of an element (`Observation.component`).
-    #[must_use]
-    pub fn element(value: &'v Value<'v>, shape: &'static Shape) -> Node<'v> {
-        Node { value: Some(value), beside: None, of_type: NodeType::Shape(shape), place: PlaceId::START }
-    }
-
-    /// An element of a primitive type, with what it carries besides its value.
-    #[must_use]
-    pub fn primitive(value: Option<&'v Value<'v>>, beside: Option<&'v Value<'v>>, primitive: Primitive) -> Node<'v> {
-        Node { value, beside, of_type: NodeType::Primitive(primitive), place: PlaceId::START }
     }
 }

@@ -4,9 +4,14 @@ use std::borrow::Cow;
 
 use super::decimal::Decimal;
 use super::moment::{Kind, Moment};
-use super::quantity::Quantity;
+use super::quantity::{Measure, Quantity};
 use crate::json::Value;
-use crate::schema::{Primitive, Shape};
+use crate::resource_type::ResourceType;
+use crate::schema::{ElementType, Primitive, Shape, TypeKind, r4};
+use crate::ucum::UCUM;
+
+/// The data types of FHIR that are quantities.
+const QUANTITIES: [&str; 6] = ["Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration"];
 
 /// One item of a collection.
 #[derive(Clone, Debug)]
@@ -68,6 +73,24 @@ impl PlaceId {
 }
 
 impl<'v> Node<'v> {
+    /// A resource, of the type that it says itself.
+    #[must_use]
+    pub fn resource(value: &'v Value<'v>) -> Node<'v> {
+        Node { value: Some(value), beside: None, of_type: resource_type(value), place: PlaceId::START }
+    }
+
+    /// An element of a complex type, or the inside of an element (`Observation.component`).
+    #[must_use]
+    pub fn element(value: &'v Value<'v>, shape: &'static Shape) -> Node<'v> {
+        Node { value: Some(value), beside: None, of_type: NodeType::Shape(shape), place: PlaceId::START }
+    }
+
+    /// An element of a primitive type, with what it carries besides its value.
+    #[must_use]
+    pub fn primitive(value: Option<&'v Value<'v>>, beside: Option<&'v Value<'v>>, primitive: Primitive) -> Node<'v> {
+        Node { value, beside, of_type: NodeType::Primitive(primitive), place: PlaceId::START }
+    }
+
     /// The name of its type: `Patient`, `HumanName`, `code`; of an element with elements of its own `BackboneElement` or
     /// `Element`.
     #[must_use]
@@ -101,6 +124,30 @@ impl<'v> Node<'v> {
         })
     }
 
+    /// Whether it is of a type for quantities.
+    pub(super) fn is_quantity(&self) -> bool {
+        matches!(self.of_type, NodeType::Shape(shape) if QUANTITIES.contains(&shape.name.as_ref()))
+    }
+
+    /// The quantity that an element of a type for quantities says. One with a comparator (`<`) is none.
+    pub(super) fn quantity(&self) -> Option<Quantity<'v>> {
+        let object = self.value.filter(|_| self.is_quantity())?;
+        if object.get("comparator").is_some() {
+            return None;
+        }
+        let value = Decimal::read(object.get("value").and_then(Value::as_number)?)?;
+        let text = |name: &str| object.text(name);
+        let unit = match (text("system"), text("code"), text("unit")) {
+            (Some(UCUM), Some(code), _) => Measure::Ucum(Cow::Borrowed(code)),
+            (None, None, None) => Measure::Ucum(Cow::Borrowed("1")),
+            (system, Some(code), _) => Measure::Other(Cow::Borrowed(system.unwrap_or_default()), Cow::Borrowed(code)),
+            (system, None, unit) => {
+                Measure::Other(Cow::Borrowed(system.unwrap_or_default()), Cow::Borrowed(unit.unwrap_or_default()))
+            }
+        };
+        Some(Quantity { value, unit })
+    }
+
     /// What tells it from every other element: where its value and what stands beside that lie in memory.
     pub(super) fn identity(&self) -> (Option<usize>, Option<usize>) {
         let address = |value: Option<&'v Value<'v>>| value.map(|value| std::ptr::from_ref(value).addr());
@@ -120,7 +167,7 @@ impl<'v> Item<'v> {
         match self {
             Item::System(value) => Some(value.clone()),
             Item::Node(node) if node.is_primitive() => node.system(),
-            Item::Node(node) => Quantity::of_node(node).map(|quantity| System::Quantity(Box::new(quantity))),
+            Item::Node(node) => node.quantity().map(|quantity| System::Quantity(Box::new(quantity))),
             Item::Type(..) => None,
         }
     }
@@ -232,4 +279,20 @@ impl<'v> From<Quantity<'v>> for Item<'v> {
     fn from(value: Quantity<'v>) -> Self {
         Item::System(System::Quantity(Box::new(value)))
     }
+}
+
+/// What an element of a type in the element table is.
+pub(super) fn node_type(of_type: &ElementType, value: Option<&Value<'_>>) -> NodeType {
+    match of_type.kind {
+        TypeKind::Primitive(primitive) => NodeType::Primitive(primitive),
+        TypeKind::Shape(id) => r4().shape(id).map_or(NodeType::Unknown, NodeType::Shape),
+        TypeKind::Resource => value.map_or(NodeType::Unknown, resource_type),
+    }
+}
+
+/// What a resource is, as it says itself.
+pub(super) fn resource_type(value: &Value<'_>) -> NodeType {
+    let shape: Option<&'static Shape> =
+        value.text("resourceType").and_then(ResourceType::parse).and_then(|named| r4().resource(named));
+    shape.map_or(NodeType::Unknown, NodeType::Shape)
 }

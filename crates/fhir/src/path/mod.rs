@@ -33,6 +33,7 @@ mod compare;
 mod context;
 mod decimal;
 mod evaluate;
+mod evaluation;
 mod fault;
 mod functions;
 mod item;
@@ -56,7 +57,8 @@ pub(crate) use presence::{Presence, Truth};
 pub use quantity::{Measure, Quantity};
 
 use ast::{Ast, NodeId};
-use evaluate::{Evaluation, Frame, boolean};
+use evaluate::begin;
+use evaluation::{Frame, boolean};
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
@@ -81,7 +83,7 @@ impl Expression {
     /// # Errors
     /// Why there is no result.
     pub fn evaluate<'v>(&'v self, context: &Context<'v>) -> Result<Collection<'v>, Fault> {
-        let mut evaluation = Evaluation::new(&self.ast, context);
+        let mut evaluation = begin(&self.ast, context);
         let frame = Frame { this: std::slice::from_ref(&context.focus), index: None, total: &[] };
         let items = evaluation.part(self.whole, &frame)?;
         Ok(Collection { items, trail: evaluation.trail })
@@ -89,7 +91,7 @@ impl Expression {
 
     /// Whether the expression holds as a rule, and how many steps that took.
     pub(crate) fn holds_within<'v>(&'v self, context: &Context<'v>) -> (Result<Option<bool>, Fault>, usize) {
-        let mut evaluation = Evaluation::new(&self.ast, context);
+        let mut evaluation = begin(&self.ast, context);
         let frame = Frame { this: std::slice::from_ref(&context.focus), index: None, total: &[] };
         let result = evaluation.part(self.whole, &frame).and_then(|items| boolean(&items));
         (result, evaluation.spent())

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use super::ast::{NodeId, Operator};
 use super::compare::{number, order};
 use super::decimal::Decimal;
-use super::evaluate::{Answer, Evaluation, Frame, boolean, maybe, one, text};
+use super::evaluation::{Answer, Evaluation, Frame, boolean, maybe, one, text};
 use super::fault::Fault;
 use super::item::{Item, System};
 use super::moment::{Calendar, Kind, Moment};

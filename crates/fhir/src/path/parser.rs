@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::Problem;
-use super::ast::{Ast, NodeId, OPERATORS, Part, SIGN_BINDS, TYPE_BINDS, Test, TypeName, Variable};
+use super::ast::{Ast, Called, NodeId, OPERATORS, Part, SIGN_BINDS, TYPE_BINDS, Test, TypeName, Variable};
 use super::decimal::Decimal;
-use super::functions;
+use super::functions::{self, Function};
 use super::item::System;
 use super::lexer::{Placed, Token, words};
 use super::moment::{Calendar, Moment};
@@ -99,10 +99,11 @@ impl Parser {
             Part::This | Part::Index | Part::Total | Part::Head(_) => false,
             // What has no dot before it is asked of the input, which is another one each time.
             Part::Call(None, ..) | Part::OfType(_, None, _) => false,
-            Part::Call(Some(on), function, arguments) => {
+            Part::Call(Some(on), called, arguments) => {
+                let is_lambda = functions::at(called.position).is_some_and(Function::is_lambda);
                 self.ast.is_fixed(*on)
-                    && (function.is_lambda() || arguments.iter().all(|argument| self.ast.is_fixed(*argument)))
-                    && !(function.is_lambda() && arguments.iter().any(|argument| self.names_outer(*argument)))
+                    && (is_lambda || arguments.iter().all(|argument| self.ast.is_fixed(*argument)))
+                    && !(is_lambda && arguments.iter().any(|argument| self.names_outer(*argument)))
             }
             _ => inside.iter().all(|id| self.ast.is_fixed(*id)),
         };
@@ -274,7 +275,8 @@ impl Parser {
             return self.add(Part::OfType(test, on, name));
         }
         let wrong = |text: String| Problem { position, text };
-        let function = functions::named(name).ok_or_else(|| wrong(format!("there is no function '{name}'")))?;
+        let (place, function) =
+            functions::named(name).ok_or_else(|| wrong(format!("there is no function '{name}'")))?;
         let mut arguments = Vec::new();
         if !self.takes(")") {
             loop {
@@ -301,7 +303,7 @@ impl Parser {
             let pattern = pattern.ok_or_else(|| wrong("the pattern is not a regular expression".to_owned()))?;
             self.ast.patterns.insert(*first, pattern);
         }
-        self.add(Part::Call(on, function, arguments))
+        self.add(Part::Call(on, Called { name: function.name, position: place }, arguments))
     }
 
     /// `Patient`, `FHIR.Patient`, `System.Boolean`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::evaluate::Trail;
+use super::evaluation::Trail;
 use super::item::{Item, PlaceId};
 
 /// What an expression gave.

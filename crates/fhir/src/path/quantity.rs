@@ -5,10 +5,8 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use super::decimal::Decimal;
-use super::item::{Node, NodeType};
 use super::moment::Calendar;
-use crate::json::Value;
-use crate::value::ucum::{UCUM, Unit};
+use crate::ucum::Unit;
 
 /// A number of a unit.
 #[derive(Clone, Debug)]
@@ -29,9 +27,6 @@ pub enum Measure<'v> {
     /// A unit of another system, or one that is only written for people: comparable with itself alone.
     Other(Cow<'v, str>, Cow<'v, str>),
 }
-
-/// The data types of FHIR that are quantities.
-const TYPES: [&str; 6] = ["Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration"];
 
 impl<'v> Quantity<'v> {
     pub(super) fn plain(value: Decimal) -> Quantity<'v> {
@@ -63,34 +58,6 @@ impl<'v> Quantity<'v> {
             Some(_) => None,
             None => Calendar::named(unit).map(|calendar| Quantity { value, unit: Measure::Calendar(calendar) }),
         }
-    }
-
-    /// The quantity that an element of a type for quantities says. One with a comparator (`<`) is none.
-    pub(super) fn of_node(node: &Node<'v>) -> Option<Quantity<'v>> {
-        let NodeType::Shape(shape) = node.of_type else { return None };
-        if !TYPES.contains(&shape.name.as_ref()) {
-            return None;
-        }
-        let object = node.value?;
-        if object.get("comparator").is_some() {
-            return None;
-        }
-        let value = Decimal::read(object.get("value").and_then(Value::as_number)?)?;
-        let text = |name: &str| object.text(name);
-        let unit = match (text("system"), text("code"), text("unit")) {
-            (Some(UCUM), Some(code), _) => Measure::Ucum(Cow::Borrowed(code)),
-            (None, None, None) => Measure::Ucum(Cow::Borrowed("1")),
-            (system, Some(code), _) => Measure::Other(Cow::Borrowed(system.unwrap_or_default()), Cow::Borrowed(code)),
-            (system, None, unit) => {
-                Measure::Other(Cow::Borrowed(system.unwrap_or_default()), Cow::Borrowed(unit.unwrap_or_default()))
-            }
-        };
-        Some(Quantity { value, unit })
-    }
-
-    /// Whether an element is of a type for quantities.
-    pub(super) fn is_type(node: &Node<'_>) -> bool {
-        matches!(node.of_type, NodeType::Shape(shape) if TYPES.contains(&shape.name.as_ref()))
     }
 
     /// The number in units that both are in, or nothing where there are none.

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::evaluate::Evaluation;
+use super::evaluation::Evaluation;
 use super::fault::Fault;
-use super::item::{Item, Node, NodeType, PlaceId};
+use super::item::{Item, Node, NodeType, PlaceId, System, node_type};
 use crate::json::Value;
-use crate::registry::ResourceType;
-use crate::schema::{ElementType, Found, Shape, TypeKind, r4};
+use crate::schema::{ElementType, Found, TypeKind, r4};
 
 impl<'a> Evaluation<'a> {
     /// Adds the elements of that name which an item has.
@@ -23,7 +22,7 @@ impl<'a> Evaluation<'a> {
                 }
                 Ok(())
             }
-            Item::System(super::item::System::Quantity(quantity)) => {
+            Item::System(System::Quantity(quantity)) => {
                 match name {
                     "value" => into.push(quantity.value.into()),
                     "unit" | "code" => {
@@ -176,20 +175,4 @@ fn can_carry(found: &Found<'_>) -> bool {
 /// Nothing can be said of what is inside a resource that nobody has looked up.
 fn unread(node: &Node<'_>) -> Fault {
     Fault::Unknown(format!("a {} that is referred to was not looked up", node.type_name()).into())
-}
-
-/// What an element of a type in the element table is.
-pub(super) fn node_type(of_type: &ElementType, value: Option<&Value<'_>>) -> NodeType {
-    match of_type.kind {
-        TypeKind::Primitive(primitive) => NodeType::Primitive(primitive),
-        TypeKind::Shape(id) => r4().shape(id).map_or(NodeType::Unknown, NodeType::Shape),
-        TypeKind::Resource => value.map_or(NodeType::Unknown, resource_type),
-    }
-}
-
-/// What a resource is, as it says itself.
-pub(super) fn resource_type(value: &Value<'_>) -> NodeType {
-    let shape: Option<&'static Shape> =
-        value.text("resourceType").and_then(ResourceType::parse).and_then(|named| r4().resource(named));
-    shape.map_or(NodeType::Unknown, NodeType::Shape)
 }

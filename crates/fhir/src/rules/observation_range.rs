@@ -3,7 +3,7 @@
 
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
-use crate::value::ucum::{UCUM, Unit};
+use crate::ucum::{UCUM, Unit};
 
 const LOINC: &str = "http://loinc.org";
 const SNOMED: &str = "http://snomed.info/sct";

@@ -127,7 +127,7 @@ pub(crate) fn is_narrative(text: &str) -> bool {
 }
 
 /// Checks the text of a `div`.
-pub(super) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems) {
+pub(crate) fn check(text: &str, place: &ElementPath<'_>, problems: &mut Problems) {
     if let Err(reason) = Primitive::Xhtml.check(text) {
         problems.add(IssueCode::Value, place, format!("not a valid narrative: {reason}"));
         return;

@@ -120,8 +120,8 @@ fn tag(resource: &mut Object<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::check;
     use crate::json::{Limits, parse, to_string};
-    use crate::schema::check;
 
     const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"o","meta":{"versionId":"1","tag":[{"code":"x"}]},
         "text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div>"},

@@ -8,7 +8,7 @@ use crate::registry::ResourceType;
 /// A set of shapes that refer to each other. The base is R4; a profile is a copy with narrower elements.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
-    pub(super) shapes: Vec<Shape>,
+    pub(crate) shapes: Vec<Shape>,
     /// The shape of each resource type, by its number.
     pub(super) resources: Vec<ShapeId>,
     pub(super) bindings: Vec<Binding>,
@@ -18,7 +18,7 @@ pub struct Schema {
 
 /// The position of a shape in its schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ShapeId(pub(super) u16);
+pub struct ShapeId(pub(crate) u16);
 
 /// The position of a code list in its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Schema {
 
 /// Shapes that have rules of their own in the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Special {
+pub(crate) enum Special {
     None,
     Reference,
     Extension,
@@ -90,11 +90,11 @@ pub struct Shape {
     pub is_resource: bool,
     /// The elements in the order of the definitions, which is their order in XML.
     pub elements: Vec<Element>,
-    pub(super) special: Special,
+    pub(crate) special: Special,
     /// Its position in the schema of R4, by which its rules are known; a profile's shape has the rules of its base.
-    pub(super) id: ShapeId,
+    pub(crate) id: ShapeId,
     /// A bit for each element that must be there.
-    pub(super) required: u128,
+    pub(crate) required: u128,
     pub(super) members: Vec<Member>,
     /// A hash table of positions in `members`; its length is a power of two.
     pub(super) slots: Vec<u16>,

@@ -10,7 +10,7 @@ use crate::json::{Object, Value};
 use crate::literal;
 use crate::registry::ResourceType;
 
-/// What is worth telling about a resource that [`super::check()`] takes: references to a type that their element does not
+/// What is worth telling about a resource that [`check`](crate::check::check()) takes: references to a type that their element does not
 /// name, and Codings of a system that is mistyped or with a wrong check digit, as warnings. A few official examples have such references, and so have real records: they are no reason to
 /// refuse a resource.
 #[must_use]
@@ -97,8 +97,8 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::check;
     use crate::json::{Limits, parse};
-    use crate::schema::check;
 
     /// A reference to a type that its element does not name is told, and no reason to refuse.
     #[test]

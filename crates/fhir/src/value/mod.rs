@@ -11,7 +11,6 @@ mod quantity;
 mod reference;
 mod string;
 mod token;
-pub(crate) mod ucum;
 mod uri;
 
 pub use crate::literal::{Literal, is_id, local, named_type};

@@ -2,13 +2,13 @@
 
 use super::decimal::{self, Decimal};
 use super::prefix::Prefix;
-use super::ucum::{UCUM, Unit};
 use super::{key, number};
 use crate::entry::{Entry, ParameterId, SEPARATOR};
 use crate::json::Value;
 use crate::predicate::Test;
 use crate::registry::Leaf;
 use crate::registry::path::DataType;
+use crate::ucum::{UCUM, Unit};
 
 /// The code system of currencies.
 const CURRENCIES: &str = "urn:iso:std:iso:4217";

@@ -3,7 +3,7 @@
 use concord_consent::facts::GivenBy;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::schema;
+use concord_fhir::check;
 use concord_store::given_by::ConsentGiver;
 use concord_store::rows::Version;
 
@@ -28,7 +28,7 @@ fn refuse_leniency(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut
     if access::given_by(session.call) == GivenBy::System || draft.previous.is_some() {
         return Ok(());
     }
-    let problems = schema::strictly(value);
+    let problems = check::strictly(value);
     if problems.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(problems)) }
 }
 

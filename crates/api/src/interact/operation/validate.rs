@@ -3,7 +3,7 @@
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::{rules, schema};
+use concord_fhir::{check, rules, schema};
 use concord_model::build::operation_outcome;
 
 use crate::error::ApiError;
@@ -111,6 +111,7 @@ fn remarks(
     resource: &Value<'_>,
 ) -> Result<Vec<Issue>, ApiError> {
     let mut issues = schema::remarks(resource);
+    issues.extend(check::practices(resource));
     let writer = access::writer(session)?;
     let settings =
         rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };

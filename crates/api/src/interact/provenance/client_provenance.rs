@@ -4,7 +4,7 @@
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Limits, Value};
-use concord_fhir::{rules, schema};
+use concord_fhir::{check, rules};
 use concord_model::build::{code, fragment};
 
 use crate::error::ApiError;
@@ -51,7 +51,7 @@ pub(crate) fn read(text: &[u8], limits: &Limits) -> Result<Value<'static>, ApiEr
     if let Some(object) = value.as_object_mut() {
         object.set("target", Value::Array(vec![target]));
     }
-    schema::check(&value, limits).map_err(|issues| ApiError::Unprocessable(told(issues)))?;
+    check::check(&value, limits).map_err(|issues| ApiError::Unprocessable(told(issues)))?;
     if let Some(object) = value.as_object_mut() {
         object.remove("target");
     }

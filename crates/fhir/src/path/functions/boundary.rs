@@ -2,13 +2,12 @@
 //! next release, which R4's own suite asks for).
 
 use super::super::decimal::Decimal;
-use super::super::evaluate::{Answer, Evaluation, integer, maybe, one};
+use super::super::evaluation::{Answer, Evaluation, integer, maybe, one};
 use super::super::fault::Fault;
 use super::super::item::{Item, System};
 use super::super::moment::{Kind, Moment};
 use super::super::quantity::Quantity;
-use super::exist::argument;
-use super::{Call, Function};
+use super::function::{Call, Function, argument};
 
 /// To how many places the boundary of a decimal is told unless more is asked for.
 const PLACES: i64 = 8;

@@ -1,12 +1,12 @@
 //! Conversions (FHIRPath "Conversion"): `toX()` gives the value or nothing, `convertsToX()` says whether it would.
 
 use super::super::decimal::Decimal;
-use super::super::evaluate::{Answer, maybe, one};
+use super::super::evaluation::{Answer, maybe, one};
 use super::super::fault::Fault;
 use super::super::item::{Item, System};
 use super::super::moment::{Kind, Moment};
 use super::super::quantity::Quantity;
-use super::{Call, Function};
+use super::function::{Call, Function};
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::plain("toBoolean", |_, input| convert(&input, to_boolean)),

@@ -1,10 +1,10 @@
 //! Existence (FHIRPath "Existence"): whether there are items, and whether they are all or in part of a kind.
 
 use super::super::ast::NodeId;
-use super::super::evaluate::{Answer, Evaluation, Frame, boolean, maybe};
+use super::super::evaluation::{Answer, Evaluation, Frame, boolean, maybe};
 use super::super::fault::Fault;
 use super::super::item::Item;
-use super::{Call, Function};
+use super::function::{Call, Function, argument};
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::plain("empty", |_, input| Ok(vec![input.is_empty().into()])),
@@ -24,11 +24,6 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     Function::plain("not", |_, input| maybe(boolean(&input)?.map(|value| !value))),
 ];
-
-/// The first argument.
-pub(super) fn argument<'v, 'a>(values: &'v [Vec<Item<'a>>]) -> &'v [Item<'a>] {
-    values.first().map_or(&[], Vec::as_slice)
-}
 
 fn exists<'a>(
     evaluation: &mut Evaluation<'a>,

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use super::super::ast::NodeId;
-use super::super::evaluate::{Answer, Evaluation, Frame, maybe, one, text};
+use super::super::evaluation::{Answer, Evaluation, Frame, maybe, one, text};
 use super::super::fault::Fault;
 use super::super::item::{Item, Node, NodeType, PlaceId};
 use super::super::typing;
-use super::exist::argument;
-use super::{Call, Function};
+use super::function::{Call, Function, argument};
 use crate::json::Value;
 use crate::literal;
 use crate::schema::{is_narrative, r4};

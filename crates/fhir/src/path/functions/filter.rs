@@ -6,10 +6,10 @@ use std::collections::HashSet;
 
 use super::super::ast::{NodeId, Part};
 use super::super::compare::order;
-use super::super::evaluate::{Answer, Evaluation, Frame, boolean, one};
+use super::super::evaluation::{Answer, Evaluation, Frame, boolean, one};
 use super::super::fault::Fault;
 use super::super::item::Item;
-use super::{Call, Function};
+use super::function::{Call, Function};
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("where", 1, 1, Call::Lambda(filter)),

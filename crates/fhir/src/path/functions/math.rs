@@ -2,12 +2,11 @@
 
 use super::super::compare::number;
 use super::super::decimal::Decimal;
-use super::super::evaluate::{Answer, integer, maybe, one};
+use super::super::evaluation::{Answer, integer, maybe, one};
 use super::super::fault::Fault;
 use super::super::item::{Item, System};
 use super::super::quantity::Quantity;
-use super::exist::argument;
-use super::{Call, Function};
+use super::function::{Call, Function, argument};
 
 /// The most digits that a power of whole numbers is worked out to by multiplying.
 const MOST_FACTORS: i64 = 128;

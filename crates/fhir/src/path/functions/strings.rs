@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::super::ast::NodeId;
-use super::super::evaluate::{Answer, Evaluation, Frame, integer, maybe, text};
+use super::super::evaluation::{Answer, Evaluation, Frame, integer, maybe, text};
 use super::super::fault::Fault;
 use super::super::item::Item;
-use super::exist::argument;
-use super::{Call, Function, pattern};
+use super::function::{Call, Function, argument};
+use super::patterns::pattern;
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::of("indexOf", 1, |_, input, values| position(&input, argument(values), |whole, part| whole.find(part))),

@@ -1,10 +1,9 @@
 //! Subsets and their combinations (FHIRPath "Subsetting", "Combining").
 
-use super::super::evaluate::{Answer, Evaluation, integer, one};
+use super::super::evaluation::{Answer, Evaluation, integer, one};
 use super::super::fault::Fault;
 use super::super::item::Item;
-use super::Function;
-use super::exist::argument;
+use super::function::{Function, argument};
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::plain("single", |_, input| one(&input).map(|_| ()).map(|()| input)),

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use super::*;
+use crate::check::check;
 use crate::json::{Limits, parse, to_string};
-use crate::schema::check;
 
 const URN: &str = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
 const ADDRESS: &str = "Patient/new";

@@ -1,10 +1,10 @@
 //! The evaluation of a shape's rules on the way of a check.
 
 use super::constraints::Rule;
-use super::element_path::ElementPath;
-use super::table::Shape;
 use crate::json::Value;
 use crate::path::{Context, Fault, Item, MOST_STEPS, Node, Truth};
+use crate::schema::Shape;
+use crate::schema::element_path::ElementPath;
 
 /// How many steps all rules of one check may take together. The largest Bundle among the official examples needs a
 /// hundredth.

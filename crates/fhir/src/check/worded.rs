@@ -1,9 +1,9 @@
 //! Rules of single types that R4 states in words and not as constraints.
 
-use super::element_path::ElementPath;
-use super::problems::Problems;
 use crate::issue::IssueCode;
 use crate::json::{Object, Value};
+use crate::schema::element_path::ElementPath;
+use crate::schema::problems::Problems;
 
 /// The length of what base64 holds, in bytes.
 fn length_of(base64: &str) -> u64 {
@@ -42,7 +42,7 @@ pub(super) fn code_system(object: &Object<'_>, place: &ElementPath<'_>, problems
 #[cfg(test)]
 mod tests {
     use crate::json::{Limits, parse};
-    use crate::schema::check;
+    use crate::check::check;
 
     fn places(text: &str) -> Vec<String> {
         let value = parse(text.as_bytes(), &Limits::default()).unwrap();

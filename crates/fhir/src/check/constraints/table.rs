@@ -1,59 +1,46 @@
-//! R4's constraints (R4 "Constraints"), each at the shape or element that it is about, as FHIRPath.
-//!
-//! Which elements are there decides most of them ([`Presence`]); only what that leaves open is evaluated. What every element
-//! and every contained resource has to be the check sees on its way, without an expression ([`SEEN`]).
-//!
-//! A rule is broken where its expression says false. Where it says nothing it holds: two dates of which one is told less
-//! precisely, quantities of different units. A few published expressions say nothing where they mean false, or are wrong
-//! otherwise; what is evaluated in their place stands in [`corrected`].
-
-mod corrected;
-mod practices;
-mod texts;
+//! The table of constraints, compiled: the rules of each shape.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use super::load::r4;
-use super::table::Shape;
+use super::{corrected, own, texts};
 use crate::path::{Expression, Presence};
+use crate::schema::{Shape, r4};
 
-pub use practices::practices;
-
-const TABLE: &str = include_str!("../constraints.txt");
+pub(super) const TABLE: &str = include_str!("../constraints.txt");
 
 /// The constraints that the check sees on its way.
 pub(super) const SEEN: [&str; 8] = ["dom-2", "dom-4", "dom-5", "ele-1", "ext-1", "ref-1", "txt-1", "txt-2"];
 
 /// A rule of a shape.
 #[derive(Debug)]
-pub(super) struct Rule {
+pub(in crate::check) struct Rule {
     /// The key that R4 gives it, such as `obs-6`.
-    pub(super) key: &'static str,
+    pub(in crate::check) key: &'static str,
     /// What the client should know, without the key.
-    pub(super) text: Cow<'static, str>,
-    pub(super) expression: Arc<Expression>,
+    pub(in crate::check) text: Cow<'static, str>,
+    pub(in crate::check) expression: Arc<Expression>,
     /// What the elements that are there say of it.
-    pub(super) presence: Presence,
+    pub(in crate::check) presence: Presence,
     /// The way to the element of the shape that it is about, if it is not about the whole.
-    pub(super) about: Option<Expression>,
+    pub(in crate::check) about: Option<Expression>,
 }
 
 /// The rules of a shape.
 #[derive(Debug, Default)]
-pub(super) struct Rules {
+pub(in crate::check) struct Rules {
     /// What may not be broken.
-    pub(super) errors: Vec<Rule>,
+    pub(in crate::check) errors: Vec<Rule>,
     /// What is told.
-    pub(super) warnings: Vec<Rule>,
+    pub(in crate::check) warnings: Vec<Rule>,
 }
 
 /// The rules of all shapes, by their positions. Compiled once, on first use.
-static RULES: LazyLock<Vec<Rules>> = LazyLock::new(compile);
+pub(super) static RULES: LazyLock<Vec<Rules>> = LazyLock::new(compile);
 
 /// The rules of a shape.
-pub(super) fn of(shape: &Shape) -> Option<&'static Rules> {
+pub(in crate::check) fn of(shape: &Shape) -> Option<&'static Rules> {
     RULES.get(usize::from(shape.id.0))
 }
 
@@ -68,7 +55,7 @@ struct Row {
 
 fn compile() -> Vec<Rules> {
     let mut at: HashMap<&str, Vec<Row>> = HashMap::new();
-    for row in TABLE.lines().filter_map(row) {
+    for row in TABLE.lines().filter_map(row).chain(own::ALL.iter().filter_map(own_row)) {
         at.entry(row.place).or_default().push(row);
     }
     r4().shapes.iter().map(|shape| rules(shape, &at)).collect()
@@ -90,6 +77,13 @@ fn row(line: &'static str) -> Option<Row> {
         None => Cow::Owned(format!("this has to be true: {expression}")),
     };
     Some(Row { place, key, is_error: severity == "error", expression: Arc::new(compiled), text })
+}
+
+/// The row of a rule that R4 states in words only.
+fn own_row(own: &own::Own) -> Option<Row> {
+    let compiled = Expression::compile(own.expression).or_else(|_| Expression::compile("false")).ok()?;
+    let (place, key, text) = (own.place, own.key, Cow::Borrowed(own.text));
+    Some(Row { place, key, is_error: true, expression: Arc::new(compiled), text })
 }
 
 /// The rules of a shape, with those of what it is derived from.
@@ -128,6 +122,3 @@ fn line_of(shape: &Shape) -> Vec<&str> {
     }
     names
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,14 +1,12 @@
-use super::element_path::ElementPath;
-use super::load::r4;
-use super::primitive::{Primitive, Written};
-use super::problems::{Problems, kind_of, shown};
 use super::rules::{ALL_STEPS, Bounds, broken};
-use super::table::{ElementType, Found, Schema, Shape, Special, TypeKind};
-use super::{constraints, leniency, narrative, worded};
+use super::{constraints, leniency, worded};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
 use crate::path::Fault;
-use crate::registry::ResourceType;
+use crate::resource_type::ResourceType;
+use crate::schema::element_path::ElementPath;
+use crate::schema::problems::{Problems, kind_of, shown};
+use crate::schema::{ElementType, Found, Primitive, Schema, Shape, Special, TypeKind, r4};
 
 /// Checks a resource against the element table of R4 in one pass, and names its type.
 ///
@@ -67,19 +65,19 @@ pub(crate) fn check_element(shape: &str, value: &Value<'_>, place: &str, limits:
 
 /// What the walk is inside of.
 #[derive(Clone, Copy, Default)]
-struct Within<'v> {
+pub(super) struct Within<'v> {
     /// Whether this is a contained resource.
     contained: bool,
     /// The ids, sorted, of the contained resources that a `#` reference may mean.
-    local: &'v [&'v str],
+    pub(super) local: &'v [&'v str],
     /// The resource, and the one that contains it or itself: what rules are evaluated in.
     resource: Option<&'v Value<'v>>,
     root: Option<&'v Value<'v>>,
 }
 
-struct Walk {
-    schema: &'static Schema,
-    problems: Problems,
+pub(super) struct Walk {
+    pub(super) schema: &'static Schema,
+    pub(super) problems: Problems,
     depth: usize,
     deepest: usize,
     /// How many steps the rules may still take.
@@ -424,81 +422,6 @@ impl Walk {
             }
         }
     }
-
-    fn primitive(&mut self, primitive: Primitive, of_type: &ElementType, value: &Value<'_>, here: &ElementPath<'_>) {
-        match (primitive.written(), value) {
-            (Written::Boolean, Value::Bool(_)) => {}
-            (Written::Number, Value::Number(text)) => self.form(primitive, text, here),
-            (Written::String, Value::String(text)) if primitive == Primitive::Xhtml => {
-                narrative::check(text, here, &mut self.problems);
-            }
-            (Written::String, Value::String(text)) => {
-                self.form(primitive, text, here);
-                self.code(of_type, text, here);
-            }
-            (written, other) => {
-                let wanted = match written {
-                    Written::Boolean => "true or false",
-                    Written::Number => "a number",
-                    Written::String => "a string",
-                };
-                let text = format!("'{}' must be {wanted}, not {}", here.name(), kind_of(other));
-                self.problems.add(IssueCode::Structure, here, text);
-            }
-        }
-    }
-
-    fn form(&mut self, primitive: Primitive, text: &str, here: &ElementPath<'_>) {
-        if let Err(reason) = primitive.check(text) {
-            let text = format!("'{}' is not a valid {}: {reason}", shown(text), primitive.name());
-            self.problems.add(IssueCode::Value, here, text);
-        }
-    }
-
-    fn code(&mut self, of_type: &ElementType, code: &str, here: &ElementPath<'_>) {
-        let Some(binding) = of_type.binding.and_then(|id| self.schema.binding(id)) else { return };
-        if !code.is_empty() && !binding.has_code(code) {
-            let text = format!("'{}' is not a code of {} ({})", shown(code), binding.name, binding.examples());
-            self.problems.add(IssueCode::CodeInvalid, here, text);
-        }
-    }
-
-    /// Of a CodeableConcept with a required binding, one coding must be from the value set (R4 "Terminologies").
-    fn concept(&mut self, of_type: &ElementType, object: &Object<'_>, here: &ElementPath<'_>) {
-        let Some(binding) = of_type.binding.and_then(|id| self.schema.binding(id)) else { return };
-        let codings = object.get("coding").map_or(&[][..], Value::items);
-        let known = codings.iter().any(|coding| match (coding.text("system"), coding.text("code")) {
-            (Some(system), Some(code)) => binding.has_coding(system, code),
-            _ => false,
-        });
-        // A concept that is only an extension says why there is no code.
-        let says_why = codings.is_empty() && object.get("extension").is_some() && object.get("text").is_none();
-        if !known && !says_why {
-            let text = format!("none of the codings is of {} ({})", binding.name, binding.examples());
-            self.problems.add(IssueCode::CodeInvalid, here, text);
-        }
-    }
-
-    /// A reference says something, and one that starts with `#` means a contained resource (R4 "References", ref-1).
-    fn reference(&mut self, object: &Object<'_>, place: &ElementPath<'_>, within: Within<'_>) {
-        let Some(Value::String(reference)) = object.get("reference") else { return };
-        let Some(id) = reference.strip_prefix('#') else { return };
-        let known = within.local.binary_search(&id).is_ok();
-        if !id.is_empty() && !known {
-            let text = format!("'{}' is not the id of a contained resource (ref-1)", shown(reference));
-            self.problems.add(IssueCode::Invariant, &place.element("reference"), text);
-        }
-    }
-
-    /// An extension has a value or extensions of its own, not both (R4 "Extensibility", ext-1).
-    fn extension(&mut self, shape: &Shape, object: &Object<'_>, seen: u128, place: &ElementPath<'_>) {
-        let has_value =
-            shape.elements.iter().position(|element| element.is_choice).is_some_and(|at| seen & (1 << at) != 0);
-        if has_value == object.get("extension").is_some() {
-            let text = "an extension has either a value or extensions of its own (ext-1)";
-            self.problems.add(IssueCode::Invariant, place, text);
-        }
-    }
 }
 
 /// The ids of the resources that this one contains, sorted.
@@ -519,6 +442,3 @@ fn companion_list<'o, 'v>(found: &Found<'_>, object: &'o Object<'v>, name: &str)
         _ => &[],
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,14 +1,13 @@
 //! Constraints that are told and refuse nothing.
 
-use super::super::element_path::ElementPath;
-use super::super::load::r4;
-use super::super::problems::Problems;
-use super::super::rules::{Bounds, broken};
-use super::super::table::{Schema, Shape, TypeKind};
-use super::of;
+use super::constraints::of;
+use super::rules::{Bounds, broken};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::{Object, Value};
-use crate::registry::ResourceType;
+use crate::resource_type::ResourceType;
+use crate::schema::element_path::ElementPath;
+use crate::schema::problems::Problems;
+use crate::schema::{Schema, Shape, TypeKind, r4};
 
 /// What R4 advises and a resource does not keep: its constraints of severity warning, dom-6 (a narrative) among them. They are
 /// for who asks; a write says nothing of them.

@@ -50,9 +50,9 @@ pub(super) fn is_let_pass(resource: &Value<'_>, problem: &Issue) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::check::{check, strictly};
     use crate::issue::IssueCode;
     use crate::json::Limits;
-    use crate::schema::{check, strictly};
     use serde_json::json;
 
     fn consent(system: &str, actor: serde_json::Value) -> serde_json::Value {
