@@ -90,12 +90,16 @@ async fn what_is_claimed_and_asked_is_checked(concord: &Concord) {
 async fn a_write_is_told_what_its_profile_asks(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
-    let odd = claims(with(without(blood_pressure("amina", 120), "component"), "valueString", json!("fine")), BLOOD_PRESSURE);
+    let odd =
+        claims(with(without(blood_pressure("amina", 120), "component"), "valueString", json!("fine")), BLOOD_PRESSURE);
     let stored = amina.post("Observation", &odd).await.expect(201);
     assert!(stored.header("warning").contains("remark"), "{stored}");
     let asked = amina.post("Observation", &odd).header("prefer", "return=OperationOutcome").await.expect(201);
     let warnings = of(&asked, "warning");
-    assert!(warnings.iter().any(|(at, said)| at == "Observation.component" && said.contains(BLOOD_PRESSURE)), "{asked}");
+    assert!(
+        warnings.iter().any(|(at, said)| at == "Observation.component" && said.contains(BLOOD_PRESSURE)),
+        "{asked}"
+    );
     assert_eq!(of(&asked, "error"), []);
     // What cannot be checked here is no reason for a word on a write.
     let unknown = claims(blood_pressure("amina", 120), "http://example.org/unknown");
@@ -106,7 +110,8 @@ async fn a_write_is_told_what_its_profile_asks(concord: &Concord) {
 async fn what_is_refused_is_stored_by_nobody(concord: &Concord) {
     people::arrive(concord).await;
     let (amina, system) = (concord.patient("amina"), concord.system());
-    let odd = claims(with(without(blood_pressure("amina", 120), "component"), "valueString", json!("fine")), BLOOD_PRESSURE);
+    let odd =
+        claims(with(without(blood_pressure("amina", 120), "component"), "valueString", json!("fine")), BLOOD_PRESSURE);
     for caller in [&amina, &system] {
         let refused = caller.post("Observation", &odd).await.expect(422).issues();
         assert!(refused.iter().any(|(_, at, _)| at == "Observation.component"), "{refused:?}");
@@ -147,8 +152,12 @@ async fn definitions_come_from_systems(concord: &Concord) {
     let told = amina.post(&format!("{place}%7C1"), &nameless).await.expect(200);
     assert_eq!(of(&told, "error").len(), 1, "{told}");
     // A definition that contradicts itself is stored, and said not to be used.
-    let wrong = with(named_patient("3", 1), "differential", json!({"element": [
-        {"id": "Patient.nothing", "path": "Patient.nothing", "min": 1}]}));
+    let wrong = with(
+        named_patient("3", 1),
+        "differential",
+        json!({"element": [
+        {"id": "Patient.nothing", "path": "Patient.nothing", "min": 1}]}),
+    );
     let told = system.post("StructureDefinition", &wrong).header("prefer", "return=OperationOutcome").await.expect(201);
     let warnings = of(&told, "warning");
     assert!(warnings.iter().any(|(at, said)| at.ends_with("element[0]") && said.contains("not used")), "{told}");
@@ -189,7 +198,8 @@ async fn answers_are_checked_by_their_questionnaire(concord: &Concord) {
     let errors = of(&told.expect(200), "error");
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(errors[0].0 == "QuestionnaireResponse.item[1]" && errors[0].1.contains("enableWhen"), "{errors:?}");
-    let stored = amina.post("QuestionnaireResponse", &answers("http://example.org/open", odd.clone())).await.expect(201);
+    let stored =
+        amina.post("QuestionnaireResponse", &answers("http://example.org/open", odd.clone())).await.expect(201);
     assert!(stored.header("warning").contains("1 remark"), "{stored}");
     // One that is contained.
     let mut inside = answers("#form", odd.clone());
@@ -203,12 +213,14 @@ async fn answers_are_checked_by_their_questionnaire(concord: &Concord) {
     let hidden = said(narrow.post(place, &answers("http://example.org/open", odd.clone())).await);
     let missing = said(narrow.post(place, &answers("http://example.org/missing", odd.clone())).await);
     assert_eq!(hidden, missing);
-    let stored = narrow.post("QuestionnaireResponse", &answers("http://example.org/open", odd.clone())).await.expect(201);
+    let stored =
+        narrow.post("QuestionnaireResponse", &answers("http://example.org/open", odd.clone())).await.expect(201);
     assert_eq!(stored.header("warning"), "");
     // A profile is the server's own, whoever may read its StructureDefinition.
     system.create(&named_patient("1", 1)).await;
     let asked = concord.patient_with("amina", "patient/Patient.cruds");
-    let told = asked.post("Patient/$validate?profile=http://example.org/named", &json!({"resourceType": "Patient"})).await;
+    let told =
+        asked.post("Patient/$validate?profile=http://example.org/named", &json!({"resourceType": "Patient"})).await;
     assert_eq!(of(&told.expect(200), "error").len(), 1);
 }
 

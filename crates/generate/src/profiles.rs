@@ -37,8 +37,8 @@ fn table(folder: &Path, file: &str, header: &str) -> Result<Vec<(PathBuf, String
         };
         let bytes = std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         // Some published definitions break a rule of their own type; what is used of them is looked at by itself.
-        let (resource, _) = parsed(format, &bytes, &Limits::default())
-            .map_err(|issues| format!("{}: {issues:?}", path.display()))?;
+        let (resource, _) =
+            parsed(format, &bytes, &Limits::default()).map_err(|issues| format!("{}: {issues:?}", path.display()))?;
         if resource.text("derivation") != Some("constraint") {
             continue;
         }
@@ -49,7 +49,9 @@ fn table(folder: &Path, file: &str, header: &str) -> Result<Vec<(PathBuf, String
     if lines.is_empty() {
         return Err(format!("there are no profiles in {}", folder.display()));
     }
-    let mut text = format!("{header}, made by concord-generate: a\n# StructureDefinition a line, with what is checked by it; not to be edited by hand.\n");
+    let mut text = format!(
+        "{header}, made by concord-generate: a\n# StructureDefinition a line, with what is checked by it; not to be edited by hand.\n"
+    );
     for line in lines.values() {
         text.push_str(line);
         text.push('\n');

@@ -335,7 +335,8 @@ fn whole<N: std::str::FromStr>(value: &Value<'_>, name: &str) -> Option<N> {
 /// What may stand for a value that must be there.
 fn value_or(value: &Value<'_>) -> Option<Vec<String>> {
     let of = |url: &'static str| value.list("extension").iter().filter(move |one| one.text("url") == Some(url));
-    let others: Vec<String> = of(ALTERNATIVES).filter_map(|one| one.text("valueCanonical")).map(str::to_owned).collect();
+    let others: Vec<String> =
+        of(ALTERNATIVES).filter_map(|one| one.text("valueCanonical")).map(str::to_owned).collect();
     let must = of(MUST_HAVE_VALUE).any(|one| one.get("valueBoolean").and_then(Value::as_bool) == Some(true));
     (must || !others.is_empty()).then_some(others)
 }
@@ -344,9 +345,8 @@ fn value_or(value: &Value<'_>) -> Option<Vec<String>> {
 fn values(object: &Object<'_>) -> Vec<ValueRule> {
     let mut rules = Vec::new();
     for (name, value) in &object.0 {
-        let starts = |stem: &str| {
-            name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
-        };
+        let starts =
+            |stem: &str| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
         let owned = || value.clone().into_owned();
         if starts("fixed") {
             rules.push(ValueRule::Fixed(owned()));
@@ -390,7 +390,9 @@ impl Binding {
     /// The value sets from which a code must be besides.
     fn additional(value: &Value<'_>) -> Vec<Binding> {
         let mut found = Vec::new();
-        for extension in value.list("extension").iter().filter(|one| one.text("url").is_some_and(|url| ADDITIONAL.contains(&url))) {
+        for extension in
+            value.list("extension").iter().filter(|one| one.text("url").is_some_and(|url| ADDITIONAL.contains(&url)))
+        {
             let part = |name: &str| extension.list("extension").iter().find(|one| one.text("url") == Some(name));
             let is_required = part("purpose").and_then(|one| one.text("valueCode")) == Some("required");
             if let Some(value_set) = part("valueSet").and_then(|one| one.text("valueCanonical"))
@@ -451,7 +453,18 @@ const KEPT: &[&str] =
     &["resourceType", "url", "version", "type", "baseDefinition", "derivation", "context", "differential", "snapshot"];
 /// The members of an element that are kept, besides those that are called after a type.
 const KEPT_OF_ELEMENT: &[&str] = &[
-    "id", "path", "sliceName", "slicing", "min", "max", "contentReference", "type", "maxLength", "constraint", "isModifier", "binding",
+    "id",
+    "path",
+    "sliceName",
+    "slicing",
+    "min",
+    "max",
+    "contentReference",
+    "type",
+    "maxLength",
+    "constraint",
+    "isModifier",
+    "binding",
 ];
 /// The members of what is inside an element that are not kept: words for people.
 const WORDS: &[&str] = &["description", "extension", "source", "xpath", "versioning", "requirements"];
@@ -488,9 +501,9 @@ fn bare_element(element: &Value<'_>, is_snapshot: bool) -> Value<'static> {
     let mut kept = Object::default();
     for (name, value) in members(element) {
         let stems = ["fixed", "pattern", "minValue", "maxValue"];
-        let of_type = stems.iter().any(|stem| {
-            name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
-        });
+        let of_type = stems
+            .iter()
+            .any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())));
         if of_type {
             kept.set(name.to_owned(), value.clone().into_owned());
         } else if name == "constraint" {

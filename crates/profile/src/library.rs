@@ -167,7 +167,9 @@ fn order(version: &str) -> Vec<(u64, &str)> {
 /// What a canonical url of R4's own definitions names: a resource type or data type.
 pub(crate) fn base_type(canonical: &str) -> Option<&str> {
     let (url, _) = split(canonical);
-    url.strip_prefix(R4).filter(|name| crate::compile::shape_of_type(name).is_some() || *name == "Resource" || *name == "DomainResource")
+    url.strip_prefix(R4).filter(|name| {
+        crate::compile::shape_of_type(name).is_some() || *name == "Resource" || *name == "DomainResource"
+    })
 }
 
 /// Reads a StructureDefinition from text, as a line of what ships.

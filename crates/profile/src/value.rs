@@ -89,7 +89,8 @@ fn moment(text: &str) -> Option<(i64, f64)> {
     };
     // Days from the civil date (proleptic Gregorian calendar).
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day;
+    let days =
+        365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day;
     Some((days * 1_440 + hour * 60 + minute - offset, seconds))
 }
 

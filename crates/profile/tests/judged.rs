@@ -32,12 +32,24 @@ fn cases(folder: &Path) -> Vec<Case> {
         let (name, file) = (case.text("name").unwrap(), case.text("file").unwrap().to_owned());
         let loaded = texts(case, "supporting");
         if case.get("errors").is_some() {
-            cases.push(Case { name: name.to_owned(), file: file.clone(), loaded: loaded.clone(), profile: None, errors: errors(case) });
+            cases.push(Case {
+                name: name.to_owned(),
+                file: file.clone(),
+                loaded: loaded.clone(),
+                profile: None,
+                errors: errors(case),
+            });
         }
         if let Some(profile) = case.get("profile") {
             let source = profile.text("source").unwrap_or_default().to_owned();
             let loaded = loaded.into_iter().chain(texts(profile, "supporting")).chain([source.clone()]).collect();
-            cases.push(Case { name: format!("{name} (profile)"), file, loaded, profile: Some(source), errors: errors(profile) });
+            cases.push(Case {
+                name: format!("{name} (profile)"),
+                file,
+                loaded,
+                profile: Some(source),
+                errors: errors(profile),
+            });
         }
     }
     cases
@@ -179,10 +191,19 @@ fn verdicts_agree_with_those_of_hl7() {
         let issues = found(&folder, case);
         let own = issues.iter().filter(|issue| issue.severity >= Severity::Error).count();
         if (own > 0) != (case.errors > 0) {
-            if own > 0 { refused += 1 } else { accepted += 1 }
+            if own > 0 {
+                refused += 1
+            } else {
+                accepted += 1
+            }
             println!("{}: {own} errors, not {}", case.name, case.errors);
             for issue in issues.iter().take(6) {
-                println!("      {:?} {} {}", issue.severity, issue.expression.as_deref().unwrap_or_default(), issue.text);
+                println!(
+                    "      {:?} {} {}",
+                    issue.severity,
+                    issue.expression.as_deref().unwrap_or_default(),
+                    issue.text
+                );
             }
             different.push(case.name.as_str());
         }

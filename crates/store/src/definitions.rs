@@ -57,9 +57,10 @@ impl Transaction<'_> {
         let sql = sql.sql(" ORDER BY url, version");
         let old = self.without_explain(|own| own.rows::<(Text, Text, Text), (String, String, String)>(sql))?;
         let same = old.len() == new.len()
-            && old.iter().zip(new).all(|((url, version, body), new)| {
-                *url == new.url && *version == new.version && *body == new.body
-            });
+            && old
+                .iter()
+                .zip(new)
+                .all(|((url, version, body), new)| *url == new.url && *version == new.version && *body == new.body);
         if same {
             return Ok(false);
         }

@@ -2,11 +2,11 @@
 //! the same rules, the same versions, the same provenance.
 
 use concord_consent::request::Action;
+use concord_fhir::check;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::patch::{Mismatch, Patch};
 use concord_fhir::registry::ResourceType;
-use concord_fhir::check;
 
 use crate::error::ApiError;
 use crate::interact::access::redaction;

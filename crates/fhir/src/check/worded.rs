@@ -41,8 +41,8 @@ pub(super) fn code_system(object: &Object<'_>, place: &ElementPath<'_>, problems
 
 #[cfg(test)]
 mod tests {
-    use crate::json::{Limits, parse};
     use crate::check::check;
+    use crate::json::{Limits, parse};
 
     fn places(text: &str) -> Vec<String> {
         let value = parse(text.as_bytes(), &Limits::default()).unwrap();
@@ -65,10 +65,7 @@ mod tests {
     fn a_code_system_has_the_content_that_it_says() {
         let system = |rest: &str| format!(r#"{{"resourceType":"CodeSystem","status":"active",{rest}}}"#);
         assert_eq!(places(&system(r#""content":"complete","concept":[{"code":"a"}]"#)), [""; 0]);
-        assert_eq!(
-            places(&system(r#""content":"not-present","concept":[{"code":"a"}]"#)),
-            ["CodeSystem.content"]
-        );
+        assert_eq!(places(&system(r#""content":"not-present","concept":[{"code":"a"}]"#)), ["CodeSystem.content"]);
         assert_eq!(places(&system(r#""content":"fragment","supplements":"http://loinc.org""#)), ["CodeSystem.content"]);
     }
 }

@@ -14,7 +14,14 @@ const CODED: [&str; 8] =
     ["Coding", "CodeableConcept", "Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration"];
 
 impl Walk<'_> {
-    pub(super) fn binding(&mut self, binding: &Binding, node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {
+    pub(super) fn binding(
+        &mut self,
+        binding: &Binding,
+        node: &Node,
+        item: &Item<'_>,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
         if binding.strength == Strength::Advice {
             return;
         }
@@ -29,7 +36,10 @@ impl Walk<'_> {
                 if binding.strength == Strength::Required {
                     self.broken(IssueCode::CodeInvalid, place, node, scope, &said);
                 } else {
-                    let text = format!("{said}, which is to be used where a code of it fits ({}#{})", scope.profile.url, node.id);
+                    let text = format!(
+                        "{said}, which is to be used where a code of it fits ({}#{})",
+                        scope.profile.url, node.id
+                    );
                     self.add(Severity::Warning, IssueCode::CodeInvalid, place, shown_whole(text));
                 }
             }
@@ -38,9 +48,8 @@ impl Walk<'_> {
 
     /// Whether a code of the item is in the value set.
     pub(super) fn bound(&self, binding: &Binding, item: &Item<'_>) -> Membership {
-        let ask = |system: Option<&str>, code: &str| {
-            self.checker.terminology.member_of(system, code, &binding.value_set)
-        };
+        let ask =
+            |system: Option<&str>, code: &str| self.checker.terminology.member_of(system, code, &binding.value_set);
         let Some(value) = item.value else { return Membership::Yes };
         match value {
             Value::String(code) => ask(None, code),

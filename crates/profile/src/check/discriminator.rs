@@ -32,7 +32,14 @@ pub(super) fn whole_resource<'v>(resource: &'v Value<'v>, whence: Whence) -> Ite
 impl<'c> Walk<'c> {
     /// Whether an item is what a slice is told by; nothing if the slice says nothing of that. `at` is the position of the
     /// item and the number of the slice.
-    pub(super) fn matches(&mut self, way: &Way, slice: &Node, item: &Item<'_>, at: (usize, usize), scope: Scope<'_>) -> Option<Membership> {
+    pub(super) fn matches(
+        &mut self,
+        way: &Way,
+        slice: &Node,
+        item: &Item<'_>,
+        at: (usize, usize),
+        scope: Scope<'_>,
+    ) -> Option<Membership> {
         let rules = self.rules(&way.steps, slice);
         let answer = match way.kind {
             DiscriminatorKind::Position => is(at.0 == at.1),
@@ -145,7 +152,9 @@ impl<'c> Walk<'c> {
             let fits: Vec<_> = items.iter().filter_map(|item| self.fits(child, item)).collect();
             if fits.contains(&Membership::Yes) {
                 answer = Some(Membership::Yes);
-            } else if fits.contains(&Membership::No) || (items.is_empty() && says_value(child) && child.rules.min.unwrap_or(0) > 0) {
+            } else if fits.contains(&Membership::No)
+                || (items.is_empty() && says_value(child) && child.rules.min.unwrap_or(0) > 0)
+            {
                 return Some(Membership::No);
             }
         }
@@ -161,7 +170,8 @@ impl<'c> Walk<'c> {
             return None;
         }
         if resolves {
-            let types: Vec<_> = asked.iter().flat_map(|rule| &rule.targets).filter_map(|one| self.type_of(one)).collect();
+            let types: Vec<_> =
+                asked.iter().flat_map(|rule| &rule.targets).filter_map(|one| self.type_of(one)).collect();
             let own = items.iter().filter_map(|one| target_type(one.value?, &scope.around)).collect::<Vec<_>>();
             return Some(is(own.iter().any(|own| types.contains(&own.as_str()))));
         }
@@ -234,7 +244,12 @@ fn extension_node<'n>(node: &'n Node, url: &str) -> Option<&'n Node> {
     let extension = node.find("extension")?;
     let named = |slice: &&crate::node::Slice| {
         slice.node.rules.types.iter().flat_map(|rule| &rule.profiles).any(|profile| split(profile).0 == url)
-            || slice.node.find("url").is_some_and(|rule| rule.rules.values.iter().any(|value| matches!(value, ValueRule::Fixed(Value::String(fixed)) if fixed == url)))
+            || slice.node.find("url").is_some_and(|rule| {
+                rule.rules
+                    .values
+                    .iter()
+                    .any(|value| matches!(value, ValueRule::Fixed(Value::String(fixed)) if fixed == url))
+            })
     };
     extension.slices.iter().find(named).map(|slice| &slice.node)
 }

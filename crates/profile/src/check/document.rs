@@ -17,7 +17,8 @@ impl Walk<'_> {
     pub(super) fn document(&mut self, resource: &Value<'_>, place: &Place<'_>, around: Surroundings<'_>) {
         let is_document = resource.text("resourceType") == Some("Bundle") && resource.text("type") == Some("document");
         let Some(first) = resource.list("entry").first().filter(|_| is_document) else { return };
-        let Some(composition) = first.get("resource").filter(|one| one.text("resourceType") == Some("Composition")) else {
+        let Some(composition) = first.get("resource").filter(|one| one.text("resourceType") == Some("Composition"))
+        else {
             return;
         };
         let around = around.at(composition, Whence::Bundled);
@@ -40,8 +41,7 @@ impl Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// Checks the addresses of entries: there in all but what is asked for and answered, absolute, and with the type and
-    /// id of the resource if they are those of a server.
+    /// Checks that entries have addresses, in all but what is asked for and answered.
     pub(super) fn addresses(&mut self, resource: &Value<'_>, place: &Place<'_>) {
         if resource.text("resourceType") != Some("Bundle") {
             return;
@@ -60,27 +60,20 @@ impl Walk<'_> {
                 }
                 continue;
             };
-            if !url.contains(':') {
-                let said = format!("a fullUrl is absolute, and '{}' is not", shown(url));
+            // Whether it names the type and id that the resource has is a rule of R4's check.
+            let is_server = url.starts_with("http") && server_address(url);
+            if is_server && own.text("id").is_none() {
+                let said = "the fullUrl is that of a server, and the resource has no id".to_owned();
                 self.add(Severity::Error, IssueCode::Value, &here, said);
-            } else if let Some((named, id)) = server_address(url) {
-                let (own_type, own_id) = (own.text("resourceType").unwrap_or_default(), own.text("id"));
-                if own_type != named || own_id != Some(id) {
-                    let said = format!("the fullUrl ends with the type and id of another resource than {own_type}/{}", shown(own_id.unwrap_or_default()));
-                    self.add(Severity::Error, IssueCode::Value, &here, said);
-                }
             }
         }
     }
 }
 
-/// The type and id at the end of the address of a resource on a server.
-fn server_address(url: &str) -> Option<(&str, &str)> {
-    url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
-    let (rest, id) = url.rsplit_once('/')?;
-    let (_, named) = rest.rsplit_once('/')?;
-    ResourceType::parse(named)?;
-    Some((named, id))
+/// Whether a url ends with the type and id of a resource.
+fn server_address(url: &str) -> bool {
+    let named = url.rsplit('/').nth(1);
+    named.is_some_and(|named| ResourceType::parse(named).is_some())
 }
 
 fn sections<'v>(holder: &'v Value<'v>, depth: usize, references: &mut Vec<&'v Value<'v>>) {

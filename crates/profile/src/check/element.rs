@@ -70,11 +70,19 @@ impl Walk<'_> {
     }
 
     /// A primitive without a value has an extension that may stand for it.
-    fn stands_for_value(&mut self, others: &[String], node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {
+    fn stands_for_value(
+        &mut self,
+        others: &[String],
+        node: &Node,
+        item: &Item<'_>,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
         let extensions = item.beside.map_or(&[][..], |beside| beside.list("extension"));
         let is_one = |one: &Value<'_>| one.text("url").is_some_and(|url| others.iter().any(|other| other == url));
         if !extensions.iter().any(is_one) {
-            let or = if others.is_empty() { String::new() } else { format!(", or the extension {}", others.join(" or ")) };
+            let or =
+                if others.is_empty() { String::new() } else { format!(", or the extension {}", others.join(" or ")) };
             self.broken(IssueCode::Required, place, node, scope, &format!("a value must be there{or}"));
         }
     }
@@ -140,7 +148,14 @@ impl Walk<'_> {
     }
 
     /// The value keeps to one of the profiles that its type is to have.
-    fn type_profiles(&mut self, rules: &[&TypeRule], node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {
+    fn type_profiles(
+        &mut self,
+        rules: &[&TypeRule],
+        node: &Node,
+        item: &Item<'_>,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
         if rules.iter().any(|rule| rule.profiles.is_empty()) {
             return;
         }

@@ -189,7 +189,9 @@ impl Walk<'_> {
             // A part of an extension is named after its url.
             ContextKind::Extension => {
                 let url = Some(split(&context.expression).0);
-                holder.url == url || holder.parent.is_some_and(|parent| parent.url == url) || context.expression.contains('#')
+                holder.url == url
+                    || holder.parent.is_some_and(|parent| parent.url == url)
+                    || context.expression.contains('#')
             }
             ContextKind::Element => match context.expression.split_once('#') {
                 // An element of a profile: the element is asked for, and the profile is what the resource claims.
@@ -206,7 +208,8 @@ impl Walk<'_> {
                 _ => true,
             },
         };
-        let meant = profile.url.strip_prefix(crate::library::R4).and_then(|name| MEANT.iter().find(|(own, _)| *own == name));
+        let meant =
+            profile.url.strip_prefix(crate::library::R4).and_then(|name| MEANT.iter().find(|(own, _)| *own == name));
         if profile.contexts.is_empty()
             || profile.contexts.iter().any(allows)
             || meant.is_some_and(|(_, paths)| paths.iter().any(|path| holder.is(path)))
@@ -214,7 +217,8 @@ impl Walk<'_> {
             return;
         }
         let names: Vec<&str> = profile.contexts.iter().map(|context| context.expression.as_str()).take(10).collect();
-        let said = format!("the extension {} must stand in {}, not in {}", profile.url, names.join(" or "), holder.path());
+        let said =
+            format!("the extension {} must stand in {}, not in {}", profile.url, names.join(" or "), holder.path());
         self.add(Severity::Error, IssueCode::Invalid, place, said);
     }
 }

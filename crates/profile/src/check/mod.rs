@@ -58,7 +58,15 @@ impl Checker<'_> {
     /// Checks a resource. What could not be checked is told as information.
     #[must_use]
     pub fn check(&self, resource: &Value<'_>, asked: Asked<'_>) -> Vec<Issue> {
-        let mut walk = Walk { checker: *self, issues: Vec::new(), beyond: 0, steps: 0, under_way: Vec::new(), told: BTreeSet::new(), claimed: asked.claimed };
+        let mut walk = Walk {
+            checker: *self,
+            issues: Vec::new(),
+            beyond: 0,
+            steps: 0,
+            under_way: Vec::new(),
+            told: BTreeSet::new(),
+            claimed: asked.claimed,
+        };
         let name = resource.text("resourceType").unwrap_or("Resource");
         let place = Place::root(name);
         let bundle = Bundled::of(resource);
@@ -127,7 +135,14 @@ impl<'c> Walk<'c> {
     }
 
     /// Checks a resource against a profile that it claims or that is asked.
-    fn claim<'v>(&mut self, canonical: &str, resource: &'v Value<'v>, place: &Place<'_>, around: Surroundings<'v>, asked: bool) {
+    fn claim<'v>(
+        &mut self,
+        canonical: &str,
+        resource: &'v Value<'v>,
+        place: &Place<'_>,
+        around: Surroundings<'v>,
+        asked: bool,
+    ) {
         let own = resource.text("resourceType").unwrap_or_default();
         if let Some(base) = library::base_type(canonical) {
             if base != own && !matches!(base, "Resource" | "DomainResource") {
@@ -138,7 +153,11 @@ impl<'c> Walk<'c> {
         match self.checker.library.profile(canonical) {
             None => self.unknown(canonical, place, asked),
             Some(Err(issue)) => {
-                let said = format!("the profile {canonical} could not be checked: {} ({})", issue.text, issue.expression.as_deref().unwrap_or_default());
+                let said = format!(
+                    "the profile {canonical} could not be checked: {} ({})",
+                    issue.text,
+                    issue.expression.as_deref().unwrap_or_default()
+                );
                 self.remark(if asked { Severity::Warning } else { Severity::Information }, said, place);
             }
             Some(Ok(profile)) => {
@@ -149,7 +168,12 @@ impl<'c> Walk<'c> {
                     let key = key(resource, profile);
                     self.under_way.push(key);
                     self.object(&profile.root, &Members::of(shape, object), place, scope);
-                    self.constraints(&profile.root, &discriminator::whole_resource(resource, Whence::Bundled), place, scope);
+                    self.constraints(
+                        &profile.root,
+                        &discriminator::whole_resource(resource, Whence::Bundled),
+                        place,
+                        scope,
+                    );
                     self.under_way.pop();
                 }
             }
@@ -157,12 +181,18 @@ impl<'c> Walk<'c> {
     }
 
     fn wrong_type(&mut self, canonical: &str, wanted: &str, own: &str, place: &Place<'_>) {
-        self.add(Severity::Error, IssueCode::Invalid, place, format!("{canonical} is a profile of {wanted}, and this is {own}"));
+        self.add(
+            Severity::Error,
+            IssueCode::Invalid,
+            place,
+            format!("{canonical} is a profile of {wanted}, and this is {own}"),
+        );
     }
 
     fn unknown(&mut self, canonical: &str, place: &Place<'_>, asked: bool) {
         let others = self.checker.library.other_versions(canonical);
-        let known = if others.is_empty() { String::new() } else { format!("; known are the versions {}", others.join(", ")) };
+        let known =
+            if others.is_empty() { String::new() } else { format!("; known are the versions {}", others.join(", ")) };
         let said = format!("the profile {} is not known here and was not checked{known}", shown(canonical));
         self.remark(if asked { Severity::Warning } else { Severity::Information }, said, place);
     }
@@ -183,13 +213,18 @@ impl<'c> Walk<'c> {
     fn recurring(&mut self, node: &Node, members: &Members<'_>, place: &Place<'_>, scope: Scope<'_>) {
         for item in members.all() {
             let name = item.of_type.name.as_ref();
-            let Some(path) = name.strip_prefix(scope.profile.type_name.as_str()).and_then(|rest| rest.strip_prefix('.')) else {
+            let Some(path) =
+                name.strip_prefix(scope.profile.type_name.as_str()).and_then(|rest| rest.strip_prefix('.'))
+            else {
                 continue;
             };
             let own = name.rsplit('.').next() == Some(item.member);
-            let Some(referred) = path.split('.').try_fold(&scope.profile.root, |node, part| node.find(part)) else { continue };
+            let Some(referred) = path.split('.').try_fold(&scope.profile.root, |node, part| node.find(part)) else {
+                continue;
+            };
             let is_said = node.find(item.member).is_some();
-            if own && !is_said && !std::ptr::eq(referred, node) && referred.id != format!("{}.{}", node.id, item.member) {
+            if own && !is_said && !std::ptr::eq(referred, node) && referred.id != format!("{}.{}", node.id, item.member)
+            {
                 self.item(referred, &item, &place.item(&item), scope);
             } else if own && !is_said && std::ptr::eq(referred, node) {
                 self.item(node, &item, &place.item(&item), scope);
@@ -198,13 +233,21 @@ impl<'c> Walk<'c> {
     }
 
     /// Whether something keeps to a profile, and if not, why not.
-    fn conforms(&mut self, item: &Item<'_>, canonical: &str, place: &Place<'_>, around: Surroundings<'_>) -> (Membership, Vec<Issue>) {
+    fn conforms(
+        &mut self,
+        item: &Item<'_>,
+        canonical: &str,
+        place: &Place<'_>,
+        around: Surroundings<'_>,
+    ) -> (Membership, Vec<Issue>) {
         let own = item.type_name();
         if let Some(base) = library::base_type(canonical) {
             let is = base == own || matches!(base, "Resource" | "DomainResource");
             return (if is { Membership::Yes } else { Membership::No }, Vec::new());
         }
-        let Some(Ok(profile)) = self.checker.library.profile(canonical) else { return (Membership::Unknown, Vec::new()) };
+        let Some(Ok(profile)) = self.checker.library.profile(canonical) else {
+            return (Membership::Unknown, Vec::new());
+        };
         if profile.type_name != own {
             return (Membership::No, Vec::new());
         }

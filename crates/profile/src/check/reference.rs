@@ -15,12 +15,22 @@ use crate::terminology::Membership;
 
 impl Walk<'_> {
     /// Checks the target of a Reference or canonical against the profiles that a profile allows.
-    pub(super) fn target(&mut self, rules: &[&TypeRule], node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {
+    pub(super) fn target(
+        &mut self,
+        rules: &[&TypeRule],
+        node: &Node,
+        item: &Item<'_>,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
         let Some(value) = item.value.filter(|value| value.as_object().is_some()) else { return };
         let reference = value.text("reference");
         let found = reference.and_then(|reference| scope.around.resolve(reference));
         let aggregation: Vec<&str> = rules.iter().flat_map(|rule| &rule.aggregation).map(String::as_str).collect();
-        if !aggregation.is_empty() && reference.is_some() && !aggregation.iter().any(|one| is_there(one, found.map(|(_, whence)| whence))) {
+        if !aggregation.is_empty()
+            && reference.is_some()
+            && !aggregation.iter().any(|one| is_there(one, found.map(|(_, whence)| whence)))
+        {
             let said = format!("the target must be {}", aggregation.join(" or "));
             self.broken(IssueCode::Invalid, place, node, scope, &said);
         }
@@ -64,7 +74,13 @@ impl Walk<'_> {
     }
 
     /// The target, which is at hand, keeps to one of the profiles.
-    fn target_profiles<'v>(&mut self, allowed: &[&str], resource: &'v Value<'v>, whence: Whence, at: (&Node, &Place<'_>, Scope<'v>)) {
+    fn target_profiles<'v>(
+        &mut self,
+        allowed: &[&str],
+        resource: &'v Value<'v>,
+        whence: Whence,
+        at: (&Node, &Place<'_>, Scope<'v>),
+    ) {
         let (node, place, scope) = at;
         let around = scope.around.at(resource, whence);
         let item = whole_resource(resource, whence);

@@ -21,7 +21,13 @@ impl Walk<'_> {
         for (item, slice) in items.iter().zip(&of_slice) {
             match slice {
                 None if slicing.openness == Openness::Closed => {
-                    self.broken(IssueCode::Invalid, &place.item(item), node, scope, "it is of no kind that is allowed here");
+                    self.broken(
+                        IssueCode::Invalid,
+                        &place.item(item),
+                        node,
+                        scope,
+                        "it is of no kind that is allowed here",
+                    );
                 }
                 None => beyond = true,
                 Some(_) if beyond && slicing.openness == Openness::OpenAtEnd => {
@@ -29,7 +35,13 @@ impl Walk<'_> {
                     self.broken(IssueCode::Invalid, &place.item(item), node, scope, said);
                 }
                 Some(slice) if slicing.ordered && *slice < highest => {
-                    self.broken(IssueCode::Invalid, &place.item(item), node, scope, "its kind must stand before those before it");
+                    self.broken(
+                        IssueCode::Invalid,
+                        &place.item(item),
+                        node,
+                        scope,
+                        "its kind must stand before those before it",
+                    );
                 }
                 Some(slice) => highest = *slice,
             }
@@ -42,12 +54,20 @@ impl Walk<'_> {
     }
 
     /// The slice that an item belongs to: the first that it matches.
-    fn slice_of(&mut self, node: &Node, item: &Item<'_>, position: usize, place: &Place<'_>, scope: Scope<'_>) -> Option<usize> {
+    fn slice_of(
+        &mut self,
+        node: &Node,
+        item: &Item<'_>,
+        position: usize,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) -> Option<usize> {
         for (number, slice) in node.slices.iter().enumerate() {
             if slice.name == REST {
                 continue;
             }
-            let mut answer = if node.ways.is_empty() { Some(self.keeps_to(&slice.node, item, place, scope)) } else { None };
+            let mut answer =
+                if node.ways.is_empty() { Some(self.keeps_to(&slice.node, item, place, scope)) } else { None };
             for way in &node.ways {
                 // What a slice says nothing of does not tell it from others.
                 match self.matches(way, &slice.node, item, (position, number), scope) {
@@ -64,7 +84,10 @@ impl Walk<'_> {
                 Membership::Yes => return Some(number),
                 Membership::No => {}
                 Membership::Unknown => {
-                    let said = format!("whether an item is of the kind {} of {} could not be told", slice.node.id, scope.profile.url);
+                    let said = format!(
+                        "whether an item is of the kind {} of {} could not be told",
+                        slice.node.id, scope.profile.url
+                    );
                     self.remark(Severity::Information, said, &place.item(item));
                 }
             }

@@ -48,7 +48,8 @@ pub(crate) fn compile(library: &Library, definition: &Definition) -> Result<Prof
             let said = if nodes > MOST_NODES {
                 Err(format!("a profile may say something of {MOST_NODES} elements with what it starts from"))
             } else {
-                place::segments(element, ids, &mut open).and_then(|segments| apply(&mut root, shape, &segments, element))
+                place::segments(element, ids, &mut open)
+                    .and_then(|segments| apply(&mut root, shape, &segments, element))
             };
             said.map_err(|said| {
                 let whose = if part.url == definition.url { String::new() } else { format!(" (in {})", part.url) };
@@ -236,7 +237,9 @@ fn merge(rules: &mut Rules, own: &Rules, is_root: bool) -> Result<(), String> {
     {
         rules.binding = Some(binding.clone());
     }
-    rules.more_bindings.extend(own.more_bindings.iter().filter(|one| !rules.more_bindings.contains(one)).cloned().collect::<Vec<_>>());
+    rules
+        .more_bindings
+        .extend(own.more_bindings.iter().filter(|one| !rules.more_bindings.contains(one)).cloned().collect::<Vec<_>>());
     if own.value_or.is_some() {
         rules.value_or.clone_from(&own.value_or);
     }

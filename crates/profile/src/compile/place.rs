@@ -104,7 +104,13 @@ pub(super) fn element(shapes: &[&'static Shape], name: &str) -> Result<Named, St
     }
     if shapes.is_empty() {
         // Any resource: its elements are known only where one stands.
-        return Ok(Named { name: stem.to_owned().into(), written: name.to_owned(), is_choice: stem != name, types: Vec::new(), typed: None });
+        return Ok(Named {
+            name: stem.to_owned().into(),
+            written: name.to_owned(),
+            is_choice: stem != name,
+            types: Vec::new(),
+            typed: None,
+        });
     }
     let of: Vec<_> = shapes.iter().take(3).map(|shape| shape.name.as_ref()).collect();
     Err(format!("'{name}' is no element of {}", of.join(" or ")))

@@ -49,11 +49,16 @@ impl<'w> Walk<'w> {
         let Some((of_type, value)) = value_of(answer) else { return };
         let kind = asked.text("type").unwrap_or_default();
         let allowed = TYPES.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, types)| *types);
-        let option_types: Vec<&str> = asked.list("answerOption").iter().filter_map(value_of).map(|(name, _)| name).collect();
-        let is_allowed = allowed.contains(&of_type)
-            || (matches!(kind, "choice" | "open-choice") && option_types.contains(&of_type));
+        let option_types: Vec<&str> =
+            asked.list("answerOption").iter().filter_map(value_of).map(|(name, _)| name).collect();
+        let is_allowed =
+            allowed.contains(&of_type) || (matches!(kind, "choice" | "open-choice") && option_types.contains(&of_type));
         if !is_allowed && kind != "question" {
-            let said = format!("an answer to '{}' is {}, not value{of_type}", short(asked.text("linkId").unwrap_or_default()), kind);
+            let said = format!(
+                "an answer to '{}' is {}, not value{of_type}",
+                short(asked.text("linkId").unwrap_or_default()),
+                kind
+            );
             return self.error(IssueCode::Value, place, said);
         }
         self.offered(asked, of_type, value, place);
@@ -91,12 +96,20 @@ impl<'w> Walk<'w> {
         if let Some(most) = most
             && length > most
         {
-            self.error(IssueCode::TooLong, place, format!("the answer may have at most {most} characters, not {length}"));
+            self.error(
+                IssueCode::TooLong,
+                place,
+                format!("the answer may have at most {most} characters, not {length}"),
+            );
         }
         if let Some(least) = number(asked, "minLength")
             && length < least
         {
-            self.error(IssueCode::Value, place, format!("the answer must have at least {least} characters, not {length}"));
+            self.error(
+                IssueCode::Value,
+                place,
+                format!("the answer must have at least {least} characters, not {length}"),
+            );
         }
     }
 
@@ -119,7 +132,11 @@ impl<'w> Walk<'w> {
                         format!("the answer cannot be compared: its bound ({name}) has no coded unit"),
                     ),
                     Some(order) if order == wrong => {
-                        self.error(IssueCode::Value, place, format!("the answer is {word} the bound {}", crate::value::shown(bound)));
+                        self.error(
+                            IssueCode::Value,
+                            place,
+                            format!("the answer is {word} the bound {}", crate::value::shown(bound)),
+                        );
                     }
                     None if is_quantity => self.error(
                         IssueCode::Value,
@@ -146,7 +163,11 @@ impl<'w> Walk<'w> {
                 by_code && option.text("system") == value.text("system")
             };
             if !options.any(same) {
-                self.error(IssueCode::CodeInvalid, place, "the unit is not among those that the question offers".to_owned());
+                self.error(
+                    IssueCode::CodeInvalid,
+                    place,
+                    "the unit is not among those that the question offers".to_owned(),
+                );
             }
         }
         if let Some(value_set) = extensions(asked, "questionnaire-unitValueSet").find_map(Value::as_str) {
@@ -155,7 +176,8 @@ impl<'w> Walk<'w> {
     }
 
     fn reference(&mut self, asked: &'w Value<'w>, value: &Value<'_>, place: &str) {
-        let allowed: Vec<&str> = extensions(asked, "questionnaire-referenceResource").filter_map(Value::as_str).collect();
+        let allowed: Vec<&str> =
+            extensions(asked, "questionnaire-referenceResource").filter_map(Value::as_str).collect();
         let reference = value.text("reference").unwrap_or_default();
         let contained = reference.strip_prefix('#').and_then(|id| {
             let found = self.response.list("contained").iter().find(|one| one.text("id") == Some(id))?;

@@ -53,10 +53,9 @@ impl Walk<'_> {
         let question = condition.text("question").unwrap_or_default();
         let answers = self.given.answers.get(question).map_or(&[][..], Vec::as_slice);
         let given = answers.iter().filter_map(|answer| super::value_of(answer));
-        let Some((_, wanted)) = condition
-            .as_object()
-            .and_then(|object| object.0.iter().find_map(|(name, value)| name.strip_prefix("answer").map(|of_type| (of_type, value))))
-        else {
+        let Some((_, wanted)) = condition.as_object().and_then(|object| {
+            object.0.iter().find_map(|(name, value)| name.strip_prefix("answer").map(|of_type| (of_type, value)))
+        }) else {
             return false;
         };
         let mut given = given.map(|(_, value)| value);
@@ -91,6 +90,8 @@ pub(super) fn is_answer(value: &Value<'_>, wanted: &Value<'_>) -> bool {
         same("value") && same("code") && (same("unit") || asked.get("code").is_some())
     } else {
         // An option without a system means the code of any.
-        same("code") && (same("system") || asked.get("system").is_none()) && (asked.get("code").is_some() || same("display"))
+        same("code")
+            && (same("system") || asked.get("system").is_none())
+            && (asked.get("code").is_some() || same("display"))
     }
 }

@@ -83,7 +83,8 @@ impl<'w> Walk<'w> {
     fn level(&mut self, asked: &'w [Value<'w>], given: &'w [Value<'w>], place: &str, depth: usize) {
         self.steps += 1 + given.len();
         if depth > DEEPEST || self.steps > MOST_ANSWERS {
-            return self.told_once(format!("the answers are more than can be checked ({MOST_ANSWERS}, {DEEPEST} deep)"));
+            return self
+                .told_once(format!("the answers are more than can be checked ({MOST_ANSWERS}, {DEEPEST} deep)"));
         }
         let mut last = 0;
         for (position, item) in given.iter().enumerate() {
@@ -92,14 +93,22 @@ impl<'w> Walk<'w> {
             match asked.iter().position(|one| one.text("linkId") == Some(link)) {
                 Some(number) => {
                     if number < last {
-                        self.error(IssueCode::Invalid, &here, format!("'{link}' must stand before what stands before it, as in the questionnaire"));
+                        self.error(
+                            IssueCode::Invalid,
+                            &here,
+                            format!("'{link}' must stand before what stands before it, as in the questionnaire"),
+                        );
                     }
                     last = last.max(number);
                 }
                 None if self.known.contains_key(link) => {
                     self.error(IssueCode::Invalid, &here, format!("'{link}' does not stand here in the questionnaire"));
                 }
-                None => self.error(IssueCode::NotFound, &here, format!("'{}' is no item of the questionnaire", super::value::short(link))),
+                None => self.error(
+                    IssueCode::NotFound,
+                    &here,
+                    format!("'{}' is no item of the questionnaire", super::value::short(link)),
+                ),
             }
         }
         for one in asked {
@@ -120,7 +129,11 @@ impl<'w> Walk<'w> {
             for (position, item) in given {
                 if has_content(item) {
                     let here = format!("{place}.item[{position}]");
-                    self.error(IssueCode::BusinessRule, &here, format!("'{link}' is answered though it is not to be asked here (enableWhen)"));
+                    self.error(
+                        IssueCode::BusinessRule,
+                        &here,
+                        format!("'{link}' is answered though it is not to be asked here (enableWhen)"),
+                    );
                 }
             }
             return;
@@ -128,7 +141,8 @@ impl<'w> Walk<'w> {
         let is_answered = given.iter().any(|(_, item)| has_content(item));
         if flag("required") && self.is_complete && !is_answered {
             let said = if kind == "group" { "is required and has no items" } else { "is required and has no answer" };
-            let here = given.first().map_or_else(|| place.to_owned(), |(position, _)| format!("{place}.item[{position}]"));
+            let here =
+                given.first().map_or_else(|| place.to_owned(), |(position, _)| format!("{place}.item[{position}]"));
             self.error(IssueCode::Required, &here, format!("'{link}' {said}"));
         }
         if given.len() > 1 && !(flag("repeats") && kind == "group") {

@@ -17,7 +17,11 @@ impl<'w> Walk<'w> {
         let options = asked.list("answerOption");
         let offered = options.iter().filter_map(value_of).any(|(_, option)| is_answer(value, option));
         if !options.is_empty() && !offered {
-            self.error(IssueCode::CodeInvalid, place, "the answer is not among those that the question offers".to_owned());
+            self.error(
+                IssueCode::CodeInvalid,
+                place,
+                "the answer is not among those that the question offers".to_owned(),
+            );
         }
         if let Some(value_set) = asked.text("answerValueSet")
             && of_type == "Coding"

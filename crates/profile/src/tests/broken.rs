@@ -13,8 +13,16 @@ fn refusal(elements: &str) -> (String, String) {
 fn what_contradicts_itself_is_refused_at_its_place() {
     for (elements, place, words) in [
         (r#"{"path":"Observation.note","min":3,"max":"2"}"#, "differential.element[0]", "contradict"),
-        (r#"{"path":"Observation.note"},{"path":"Observation.nothing","min":1}"#, "differential.element[1]", "no element"),
-        (r#"{"path":"Observation.status","fixedCode":"a"},{"path":"Observation.status","fixedCode":"b"}"#, "differential.element[1]", "fixed to another"),
+        (
+            r#"{"path":"Observation.note"},{"path":"Observation.nothing","min":1}"#,
+            "differential.element[1]",
+            "no element",
+        ),
+        (
+            r#"{"path":"Observation.status","fixedCode":"a"},{"path":"Observation.status","fixedCode":"b"}"#,
+            "differential.element[1]",
+            "fixed to another",
+        ),
         (
             r#"{"path":"Observation.note","max":"1","slicing":{"discriminator":[{"type":"value","path":"text"}]}},
                {"path":"Observation.note","sliceName":"a","min":1},{"path":"Observation.note","sliceName":"b","min":1}"#,
@@ -59,7 +67,8 @@ fn what_starts_from_itself_or_from_nothing_is_refused() {
 #[test]
 fn profiles_that_ask_for_each_other_end() {
     let of = |url: &str, other: &str| {
-        let elements = format!(r#"{{"path":"Patient.link.other","type":[{{"code":"Reference","targetProfile":["{other}"]}}]}}"#);
+        let elements =
+            format!(r#"{{"path":"Patient.link.other","type":[{{"code":"Reference","targetProfile":["{other}"]}}]}}"#);
         profile(url, "Patient", &elements)
     };
     let library = library(vec![of("urn:a", "urn:b"), of("urn:b", "urn:a")]);

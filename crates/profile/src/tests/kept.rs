@@ -64,7 +64,10 @@ fn without_value(resource: &mut Value<'static>) {
 const BREAKS: &[Break] = &[
     (|it| drop(it.as_object_mut().unwrap().remove("identifier")), "Observation.identifier"),
     (|it| set(it, "identifier", r#"[{"system":"urn:y"}]"#), "Observation.identifier[0].system"),
-    (|it| set(it, "identifier", r#"[{"system":"urn:x"},{"system":"urn:x"},{"system":"urn:x"}]"#), "Observation.identifier"),
+    (
+        |it| set(it, "identifier", r#"[{"system":"urn:x"},{"system":"urn:x"},{"system":"urn:x"}]"#),
+        "Observation.identifier",
+    ),
     (|it| set(it, "status", r#""amended""#), "Observation.status"),
     (
         |it| {
@@ -84,7 +87,9 @@ const BREAKS: &[Break] = &[
     (|it| drop(it.as_object_mut().unwrap().remove("component")), "Observation.component"),
     (|it| set(it, "component", r#"[{"code":{"text":"high"},"valueString":"x"}]"#), "Observation.component[0].value"),
     (
-        |it| set(it, "component", r#"[{"code":{"text":"high"},"valueQuantity":{"value":1}},{"code":{"text":"other"}}]"#),
+        |it| {
+            set(it, "component", r#"[{"code":{"text":"high"},"valueQuantity":{"value":1}},{"code":{"text":"other"}}]"#)
+        },
         "Observation.component[1]",
     ),
 ];

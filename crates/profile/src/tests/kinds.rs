@@ -7,7 +7,8 @@ fn observations(elements: &str, cases: &[(&str, &[&str])]) {
     let library = library(vec![profile("urn:p", "Observation", elements)]);
     for (members, wanted) in cases {
         let comma = if members.is_empty() { "" } else { "," };
-        let resource = format!(r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}}{comma}{members}}}"#);
+        let resource =
+            format!(r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}}{comma}{members}}}"#);
         assert_eq!(places(&library, "urn:p", &resource), *wanted, "{members} by {elements}");
     }
 }
@@ -59,7 +60,11 @@ fn codes_by_what_r4_lists() {
     };
     observations(
         &bound("required"),
-        &[(&coded("mon"), &[]), (&coded("moon"), &["Observation.method"]), (r#""method":{"text":"x"}"#, &["Observation.method"])],
+        &[
+            (&coded("mon"), &[]),
+            (&coded("moon"), &["Observation.method"]),
+            (r#""method":{"text":"x"}"#, &["Observation.method"]),
+        ],
     );
     observations(&bound("extensible"), &[(&coded("moon"), &[]), (r#""method":{"text":"x"}"#, &[])]);
     observations(&bound("preferred"), &[(&coded("moon"), &[])]);
@@ -78,7 +83,8 @@ fn slices_by_value_and_what_stands_besides() {
         )
     };
     let component = |names: &[&str]| {
-        let items: Vec<_> = names.iter().map(|name| format!(r#"{{"code":{{"text":"{name}"}},"valueString":"v"}}"#)).collect();
+        let items: Vec<_> =
+            names.iter().map(|name| format!(r#"{{"code":{{"text":"{name}"}},"valueString":"v"}}"#)).collect();
         format!(r#""component":[{}]"#, items.join(","))
     };
     observations(
@@ -108,8 +114,10 @@ fn slices_by_what_is_there_by_type_and_by_position() {
            {"path":"Observation.component","sliceName":"present","min":1},{"path":"Observation.component.dataAbsentReason","max":"0"}"#,
         &[
             (r#""component":[{"code":{"text":"a"},"valueString":"x"}]"#, &[]),
-            (r#""component":[{"code":{"text":"a"},"dataAbsentReason":{"text":"no"},"interpretation":[{"text":"n"}]}]"#,
-             &["Observation.component[0].interpretation", "Observation.component"]),
+            (
+                r#""component":[{"code":{"text":"a"},"dataAbsentReason":{"text":"no"},"interpretation":[{"text":"n"}]}]"#,
+                &["Observation.component[0].interpretation", "Observation.component"],
+            ),
         ],
     );
     observations(
@@ -139,7 +147,10 @@ fn slices_of_slices() {
         &[
             (r#""category":[{"text":"a","coding":[{"code":"one"}]},{"text":"b"}]"#, &[]),
             (r#""category":[{"text":"a","coding":[{"code":"two"}]}]"#, &["Observation.category[0]"]),
-            (r#""category":[{"text":"a","coding":[{"code":"one"}]},{"text":"a","coding":[{"code":"one"}]}]"#, &["Observation.category"]),
+            (
+                r#""category":[{"text":"a","coding":[{"code":"one"}]},{"text":"a","coding":[{"code":"one"}]}]"#,
+                &["Observation.category"],
+            ),
         ],
     );
 }
@@ -210,13 +221,20 @@ fn extensions_by_their_definitions() {
     observations(
         "",
         &[
-            (r#""extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"text":"x"}}]"#,
-             &["Observation.extension[0]"]),
-            (r#""modifierExtension":[{"url":"http://example.org/unknown","valueString":"x"}]"#, &["Observation.modifierExtension[0]"]),
+            (
+                r#""extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{"text":"x"}}]"#,
+                &["Observation.extension[0]"],
+            ),
+            (
+                r#""modifierExtension":[{"url":"http://example.org/unknown","valueString":"x"}]"#,
+                &["Observation.modifierExtension[0]"],
+            ),
             (r#""extension":[{"url":"http://example.org/unknown","valueString":"x"}]"#, &[]),
             (r#""extension":[{"url":"relative","valueString":"x"}]"#, &["Observation.extension[0].url"]),
-            (r#""extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueString":"x"}]"#,
-             &["Observation.extension[0].valueString"]),
+            (
+                r#""extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueString":"x"}]"#,
+                &["Observation.extension[0].valueString"],
+            ),
         ],
     );
 }

@@ -2,8 +2,8 @@
 
 mod broken;
 mod definitions;
-mod kinds;
 mod kept;
+mod kinds;
 
 use concord_fhir::issue::{Issue, Severity};
 use concord_fhir::json::{Limits, Value, parse};

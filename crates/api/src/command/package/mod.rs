@@ -100,7 +100,10 @@ impl Package {
             Ok(())
         })?;
         if package.name.is_empty() {
-            return Err(format!("{}: it is no package of FHIR: package/package.json is missing or names nothing", file.display()));
+            return Err(format!(
+                "{}: it is no package of FHIR: package/package.json is missing or names nothing",
+                file.display()
+            ));
         }
         if package.definitions.is_empty() {
             return Err(format!("{}: there is no profile or extension in {}", file.display(), package.name));
@@ -129,11 +132,9 @@ impl Package {
         } else if value.text("resourceType") == Some("StructureDefinition") && is_profile(&value) {
             match profiles::kept(&value) {
                 Ok((kept, _)) => self.definitions.push(kept),
-                Err(issue) => self.unread.push(format!(
-                    "{file}: {}: {}",
-                    issue.expression.unwrap_or_default(),
-                    issue.text
-                )),
+                Err(issue) => {
+                    self.unread.push(format!("{file}: {}: {}", issue.expression.unwrap_or_default(), issue.text))
+                }
             }
         } else {
             self.other += 1;
@@ -190,7 +191,9 @@ async fn sources(service: &Service) -> Result<Vec<(String, i64)>, String> {
 
 fn failed(error: &ApiError) -> String {
     match error {
-        ApiError::Unprocessable(issues) => issues.iter().map(|issue| issue.text.as_str()).collect::<Vec<_>>().join("; "),
+        ApiError::Unprocessable(issues) => {
+            issues.iter().map(|issue| issue.text.as_str()).collect::<Vec<_>>().join("; ")
+        }
         error => format!("the database fails: {error}"),
     }
 }

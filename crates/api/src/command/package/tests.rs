@@ -56,7 +56,10 @@ fn the_profiles_of_a_package_are_read_and_nothing_else() {
 
 #[test]
 fn what_is_no_package_or_beyond_a_limit_is_refused_in_one_line() {
-    assert!(refusal("plain", b"no archive at all, but something longer than a block".repeat(20).as_slice()).ends_with("it is no gzipped tar archive"));
+    assert!(
+        refusal("plain", b"no archive at all, but something longer than a block".repeat(20).as_slice())
+            .ends_with("it is no gzipped tar archive")
+    );
     let nameless = member("package/StructureDefinition-p.json", PROFILE.as_bytes());
     assert!(refusal("nameless", &nameless).contains("package/package.json is missing"));
     let named = member("package/package.json", br#"{"name":"empty","version":"1"}"#);

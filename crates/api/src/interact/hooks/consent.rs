@@ -1,9 +1,9 @@
 //! A Consent decides who may see a record. Who made a version active is kept beside it; what somebody else proposes the patient makes active, or rejects, and changes nothing else of.
 
 use concord_consent::facts::GivenBy;
+use concord_fhir::check;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::check;
 use concord_store::given_by::ConsentGiver;
 use concord_store::rows::Version;
 

@@ -4,11 +4,10 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_profile::questionnaire;
-use concord_profile::terminology::Required;
 use concord_store::rows::Version;
 
-use super::OnWrite;
 use super::claims::as_warnings;
+use super::{CODE_LISTS, OnWrite};
 use crate::error::ApiError;
 use crate::interact::search::terminology::find;
 use crate::interact::session::Session;
@@ -27,10 +26,10 @@ pub(crate) fn problems(session: &mut Session<'_, '_>, resource: &Value<'_>) -> R
     }
     let Some(named) = questionnaire::named(resource) else { return Ok(Vec::new()) };
     if let Some(contained) = questionnaire::contained(resource, &named) {
-        return Ok(questionnaire::check(resource, contained, &Required));
+        return Ok(questionnaire::check(resource, contained, CODE_LISTS));
     }
     if let Some(found) = find(session, QUESTIONNAIRE, &named)? {
-        return Ok(questionnaire::check(resource, &found, &Required));
+        return Ok(questionnaire::check(resource, &found, CODE_LISTS));
     }
     let said = "the questionnaire is not known here, and the answers were not checked by it";
     Ok(vec![Issue {

@@ -3,9 +3,8 @@
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_profile::check::{Asked, Checker};
-use concord_profile::terminology::Required;
 
-use super::{OnWrite, library};
+use super::{CODE_LISTS, OnWrite, library};
 use crate::error::ApiError;
 use crate::interact::session::Session;
 
@@ -32,7 +31,7 @@ pub(crate) fn on_write(session: &mut Session<'_, '_>, value: &Value<'_>) -> Resu
         return Ok(Vec::new());
     }
     let library = library(session)?;
-    let checker = Checker { library: &library, terminology: &Required, is_whole: false };
+    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: false };
     let broken = |claimed: &[String]| -> Vec<Issue> {
         if claimed.is_empty() {
             return Vec::new();

@@ -48,12 +48,17 @@ fn usable(session: &Session<'_, '_>, value: &Value<'_>) -> Result<Option<Usable>
     if value.text("derivation") != Some("constraint") || value.text("status") == Some("retired") {
         return Ok(None);
     }
-    let refused = |place: &str, said: &str| Err(Issue::error(IssueCode::BusinessRule, format!("StructureDefinition{place}"), said));
+    let refused = |place: &str, said: &str| {
+        Err(Issue::error(IssueCode::BusinessRule, format!("StructureDefinition{place}"), said))
+    };
     if session.call.caller.actor != Actor::System {
         return refused("", "only definitions from registered systems are");
     }
     if value.get("meta").is_some_and(|meta| !meta.list("security").is_empty()) {
-        return refused(".meta.security", "everybody is told what a definition asks for, and this one bears security labels");
+        return refused(
+            ".meta.security",
+            "everybody is told what a definition asks for, and this one bears security labels",
+        );
     }
     kept(value).map(Some)
 }

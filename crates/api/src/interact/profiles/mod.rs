@@ -25,6 +25,9 @@ pub(crate) use claims::on_write;
 pub(crate) use define::{define, define_again};
 pub use settings::{OnWrite, ProfileChecks};
 
+/// Who knows value sets: those that required bindings of R4 list.
+pub(super) const CODE_LISTS: &Required = &Required;
+
 /// The definitions that this process knows, with the version under which it read them.
 pub(crate) struct Cache(Mutex<(i64, Arc<Library>)>);
 
@@ -81,7 +84,11 @@ pub(crate) fn kept(resource: &Value<'_>) -> Result<(KeptDefinition, Definition),
 ///
 /// # Errors
 /// When there are too many, or the store fails.
-pub(crate) fn replace(transaction: &mut Transaction<'_>, source: &str, new: &[KeptDefinition]) -> Result<bool, ApiError> {
+pub(crate) fn replace(
+    transaction: &mut Transaction<'_>,
+    source: &str,
+    new: &[KeptDefinition],
+) -> Result<bool, ApiError> {
     let others = transaction.count_definitions_besides(source)?;
     if usize::try_from(others).unwrap_or_default() + new.len() > MOST_DEFINITIONS {
         let said = format!("more than {MOST_DEFINITIONS} definitions cannot be used");
@@ -94,9 +101,13 @@ pub(crate) fn replace(transaction: &mut Transaction<'_>, source: &str, new: &[Ke
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) fn problems(session: &mut Session<'_, '_>, resource: &Value<'_>, asked: &[String]) -> Result<Vec<Issue>, ApiError> {
+pub(crate) fn problems(
+    session: &mut Session<'_, '_>,
+    resource: &Value<'_>,
+    asked: &[String],
+) -> Result<Vec<Issue>, ApiError> {
     let library = library(session)?;
-    let checker = Checker { library: &library, terminology: &Required, is_whole: true };
+    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: true };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
     issues.extend(answer_problems(session, resource)?);
     Ok(issues)
