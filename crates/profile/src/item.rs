@@ -1,6 +1,7 @@
 //! The elements of a resource while it is walked: what stands there, of which type.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use concord_fhir::json::{Object, Value};
 use concord_fhir::registry::ResourceType;
@@ -121,6 +122,19 @@ impl<'v> Item<'v> {
 pub(crate) fn resource_shape<'v>(resource: &'v Value<'v>) -> Option<(&'static Shape, &'v Object<'v>)> {
     let shape = r4().resource(ResourceType::parse(resource.text("resourceType")?)?)?;
     Some((shape, resource.as_object()?))
+}
+
+/// A resource as an item: one that is contained in another, or any other.
+pub(crate) fn whole_resource<'v>(resource: &'v Value<'v>, is_contained: bool) -> Item<'v> {
+    static RESOURCE: OnceLock<ElementType> = OnceLock::new();
+    let of_type = RESOURCE.get_or_init(|| ElementType {
+        name: "Resource".into(),
+        kind: TypeKind::Resource,
+        targets: Vec::new(),
+        binding: None,
+    });
+    let element = if is_contained { "contained" } else { "resource" };
+    Item { value: Some(resource), beside: None, of_type, element, member: element, position: None }
 }
 
 /// A place in a resource while it is walked; it costs nothing until somebody asks for its text.

@@ -7,11 +7,8 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Limits, Value, parse};
 
 use crate::compile::compile;
-use crate::definition::Definition;
+use crate::definition::{Definition, R4};
 use crate::node::Profile;
-
-/// How the urls of R4's own definitions begin.
-pub(crate) const R4: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 /// How many definitions may be known.
 pub const MOST_DEFINITIONS: usize = 5_000;
@@ -116,7 +113,12 @@ impl Library {
     pub fn profile(&self, canonical: &str) -> Option<Result<&Arc<Profile>, &Issue>> {
         let (owner, known) = self.known(canonical)?;
         // What ships is compiled with what ships, whatever has been added beside it.
-        Some(known.compiled.get_or_init(|| compile(owner, &known.definition).map(Arc::new)).as_ref())
+        Some(
+            known
+                .compiled
+                .get_or_init(|| compile(&|canonical| owner.find(canonical), &known.definition).map(Arc::new))
+                .as_ref(),
+        )
     }
 
     /// Compiles a definition that is not added yet, to tell what is wrong with it.
@@ -124,7 +126,7 @@ impl Library {
     /// # Errors
     /// Why it cannot be used.
     pub fn check(&self, definition: &Definition) -> Result<(), Issue> {
-        compile(self, definition).map(|_| ())
+        compile(&|canonical| self.find(canonical), definition).map(|_| ())
     }
 
     /// How many definitions are known, without those below.

@@ -1,33 +1,17 @@
 //! Whether an item belongs to a slice (R4 "Profiling", discriminator).
 
-use std::sync::OnceLock;
-
 use concord_fhir::json::Value;
-use concord_fhir::schema::{ElementType, TypeKind};
 
 use super::element::is_of;
 use super::reference::target_type;
 use super::{Scope, Walk};
 use crate::definition::{DiscriminatorKind, Strength, TypeRule, ValueRule};
-use crate::item::{Item, Members, Place};
+use crate::item::{Item, Members, Place, whole_resource};
 use crate::library::split;
 use crate::node::{Node, Step, Way};
 use crate::surroundings::{Surroundings, Whence};
 use crate::terminology::Membership;
 use crate::value::{holds, is_fixed};
-
-/// A resource as an item.
-pub(super) fn whole_resource<'v>(resource: &'v Value<'v>, whence: Whence) -> Item<'v> {
-    static RESOURCE: OnceLock<ElementType> = OnceLock::new();
-    let of_type = RESOURCE.get_or_init(|| ElementType {
-        name: "Resource".into(),
-        kind: TypeKind::Resource,
-        targets: Vec::new(),
-        binding: None,
-    });
-    let element = if whence == Whence::Contained { "contained" } else { "resource" };
-    Item { value: Some(resource), beside: None, of_type, element, member: element, position: None }
-}
 
 impl<'c> Walk<'c> {
     /// Whether an item is what a slice is told by; nothing if the slice says nothing of that. `at` is the position of the
@@ -281,7 +265,7 @@ fn follow<'v>(steps: &[Step], item: Item<'v>, around: &Surroundings<'v>) -> Vec<
                 Step::Resolve => {
                     let reference = item.value.and_then(|value| value.text("reference"));
                     let found = reference.and_then(|reference| around.resolve(reference));
-                    next.extend(found.map(|(resource, whence)| whole_resource(resource, whence)));
+                    next.extend(found.map(|(resource, whence)| whole_resource(resource, whence == Whence::Contained)));
                 }
                 Step::OfType(name) => next.extend(Some(item).filter(|item| item.type_name() == name)),
             }

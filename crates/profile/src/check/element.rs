@@ -188,7 +188,7 @@ impl Walk<'_> {
 
 /// Whether a value of that type is one of those that a rule means.
 pub(super) fn is_of(own: &str, rule: &TypeRule) -> bool {
-    let code = rule.code.strip_prefix(crate::library::R4).unwrap_or(&rule.code);
+    let code = rule.code.strip_prefix(crate::definition::R4).unwrap_or(&rule.code);
     match code {
         "Resource" | "DomainResource" => own.starts_with(|c: char| c.is_ascii_uppercase()),
         "BackboneElement" | "Element" => own.contains('.'),

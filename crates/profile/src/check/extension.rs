@@ -209,7 +209,7 @@ impl Walk<'_> {
             },
         };
         let meant =
-            profile.url.strip_prefix(crate::library::R4).and_then(|name| MEANT.iter().find(|(own, _)| *own == name));
+            profile.url.strip_prefix(crate::definition::R4).and_then(|name| MEANT.iter().find(|(own, _)| *own == name));
         if profile.contexts.is_empty()
             || profile.contexts.iter().any(allows)
             || meant.is_some_and(|(_, paths)| paths.iter().any(|path| holder.is(path)))

@@ -18,10 +18,10 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 
 use crate::definition::Definition;
-use crate::item::{Item, Members, Place, resource_shape};
+use crate::item::{Item, Members, Place, resource_shape, whole_resource};
 use crate::library::{self, Library};
 use crate::node::{Node, Profile};
-use crate::surroundings::{Bundled, Surroundings, Whence};
+use crate::surroundings::{Bundled, Surroundings};
 use crate::terminology::{Membership, Terminology};
 use crate::value::short as shown;
 
@@ -168,12 +168,7 @@ impl<'c> Walk<'c> {
                     let key = key(resource, profile);
                     self.under_way.push(key);
                     self.object(&profile.root, &Members::of(shape, object), place, scope);
-                    self.constraints(
-                        &profile.root,
-                        &discriminator::whole_resource(resource, Whence::Bundled),
-                        place,
-                        scope,
-                    );
+                    self.constraints(&profile.root, &whole_resource(resource, false), place, scope);
                     self.under_way.pop();
                 }
             }

@@ -4,10 +4,9 @@ use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::literal::named_type;
 
-use super::discriminator::whole_resource;
 use super::{Scope, Walk, shown};
 use crate::definition::TypeRule;
-use crate::item::{Item, Place};
+use crate::item::{Item, Place, whole_resource};
 use crate::library;
 use crate::node::Node;
 use crate::surroundings::{Surroundings, Whence};
@@ -83,7 +82,7 @@ impl Walk<'_> {
     ) {
         let (node, place, scope) = at;
         let around = scope.around.at(resource, whence);
-        let item = whole_resource(resource, whence);
+        let item = whole_resource(resource, whence == Whence::Contained);
         let mut first = None;
         for canonical in allowed {
             let (kept, why) = self.conforms(&item, canonical, place, around);

@@ -13,7 +13,6 @@ use crate::definition::{
     Constraint, Definition, Discriminator, DiscriminatorKind, ElementDefinition, Openness, Rules, Slicing, TypeRule,
     ValueRule,
 };
-use crate::library::Library;
 use crate::node::{Node, Profile, Step, Way};
 use crate::value::is_fixed;
 
@@ -24,12 +23,15 @@ const MOST_NODES: usize = 10_000;
 /// How deep its elements may be nested.
 const DEEPEST: usize = 40;
 
+/// Who knows definitions, by canonical.
+pub(crate) type Find<'l> = dyn Fn(&str) -> Option<&'l Definition> + 'l;
+
 /// Compiles a definition.
 ///
 /// # Errors
 /// Why it cannot be used, with the place in the StructureDefinition.
-pub(crate) fn compile(library: &Library, definition: &Definition) -> Result<Profile, Issue> {
-    let chain = chain(library, definition)?;
+pub(crate) fn compile<'l>(find: &Find<'l>, definition: &'l Definition) -> Result<Profile, Issue> {
+    let chain = chain(find, definition)?;
     let mut root = Node { id: definition.type_name.clone(), ..Node::default() };
     let Some(shape) = shape_of_any(&definition.type_name) else {
         let said = format!("'{}' is no type of R4 that can be constrained", definition.type_name);
@@ -80,12 +82,12 @@ fn is_abstract(type_name: &str) -> bool {
 }
 
 /// The definition and those that it starts from, itself first, without the type at the end.
-fn chain<'l>(library: &'l Library, definition: &'l Definition) -> Result<Vec<&'l Definition>, Issue> {
+fn chain<'l>(find: &Find<'l>, definition: &'l Definition) -> Result<Vec<&'l Definition>, Issue> {
     let refused = |code, said| Err(Issue::error(code, "StructureDefinition.baseDefinition", said));
     let mut chain = vec![definition];
     let mut last = definition;
     while !is_base(last) {
-        let Some(base) = library.find(&last.base) else {
+        let Some(base) = find(&last.base) else {
             return refused(IssueCode::NotFound, format!("the base {} is not known here", last.base));
         };
         if chain.iter().any(|known| known.url == base.url && known.version == base.version) {
@@ -103,7 +105,7 @@ fn chain<'l>(library: &'l Library, definition: &'l Definition) -> Result<Vec<&'l
 /// Whether a definition starts from a type of R4 itself.
 fn is_base(definition: &Definition) -> bool {
     let base = definition.base.split('|').next().unwrap_or_default();
-    base.strip_prefix(crate::library::R4)
+    base.strip_prefix(crate::definition::R4)
         .is_some_and(|name| is_abstract(name) || (name == definition.type_name && shape_of_any(name).is_some()))
 }
 
