@@ -87,6 +87,6 @@ const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"bp","meta":{"pr
 "subject":{"reference":"Patient/amina"},"effectiveDateTime":"2026-11-28T08:30:00Z","performer":[{"reference":"Patient/amina"}],
 "component":[
 {"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"},{"system":"http://snomed.info/sct","code":"72313002"}],"text":"Systolic blood pressure"},
-"valueQuantity":{"value":118,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}},
+"valueQuantity":{"value":118,"unit":"millimeter of mercury","system":"http://unitsofmeasure.org","code":"mm[Hg]"}},
 {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"},{"system":"http://snomed.info/sct","code":"1091811000000102"}],"text":"Diastolic blood pressure"},
-"valueQuantity":{"value":76,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}]}"#;
+"valueQuantity":{"value":76,"unit":"millimeter of mercury","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}]}"#;

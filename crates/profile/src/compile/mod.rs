@@ -1,5 +1,6 @@
 //! Makes the compiled form of a definition: what it starts from, and over that what it says itself.
 
+mod inherit;
 mod place;
 mod steps;
 
@@ -60,6 +61,7 @@ pub(crate) fn compile<'l>(find: &Find<'l>, definition: &'l Definition) -> Result
             })?;
         }
     }
+    inherit::into_slices(&mut root);
     finish(&mut root).map_err(|(id, said)| {
         Issue::error(IssueCode::Invalid, "StructureDefinition.differential", format!("{id}: {said}"))
     })?;

@@ -156,6 +156,28 @@ fn slices_of_slices() {
 }
 
 #[test]
+fn slices_in_slices_are_told_by_what_is_said_of_all() {
+    observations(
+        r#"{"id":"Observation.component","path":"Observation.component","slicing":{"discriminator":[{"type":"value","path":"code.text"}],"rules":"open"}},
+           {"id":"Observation.component.code.coding","path":"Observation.component.code.coding","slicing":{"discriminator":[{"type":"value","path":"system"}],"rules":"open"}},
+           {"id":"Observation.component.code.coding:x","path":"Observation.component.code.coding","sliceName":"x","min":1},
+           {"id":"Observation.component.code.coding:x.system","path":"Observation.component.code.coding.system","fixedUri":"urn:x"},
+           {"id":"Observation.component:a","path":"Observation.component","sliceName":"a"},
+           {"id":"Observation.component:a.code.text","path":"Observation.component.code.text","fixedString":"a"},
+           {"id":"Observation.component:a.code.coding:x","path":"Observation.component.code.coding","sliceName":"x","min":1},
+           {"id":"Observation.component:a.code.coding:x.code","path":"Observation.component.code.coding.code","fixedCode":"1"}"#,
+        &[
+            (r#""component":[{"code":{"text":"a","coding":[{"system":"urn:x","code":"1"},{"system":"urn:y"}]}}]"#, &[]),
+            (r#""component":[{"code":{"text":"b","coding":[{"system":"urn:x","code":"2"}]}}]"#, &[]),
+            (
+                r#""component":[{"code":{"text":"a","coding":[{"system":"urn:x","code":"2"}]}}]"#,
+                &["Observation.component[0].code.coding[0].code"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn references_and_what_they_lead_to() {
     let target = profile("urn:named", "Patient", r#"{"path":"Patient.name","min":1}"#);
     let elements = r#"{"path":"Observation.subject","type":[{"code":"Reference","targetProfile":["urn:named"]}]}"#;

@@ -22,7 +22,7 @@ const BLOCK: usize = 512;
 ///
 /// # Errors
 /// One line: when it cannot be read, is no such archive, or is beyond a limit.
-pub(super) fn members(path: &Path, take: &mut dyn FnMut(&str, &[u8]) -> Result<(), String>) -> Result<(), String> {
+pub(super) fn members(path: &Path, take: &mut dyn FnMut(&str, &[u8])) -> Result<(), String> {
     let failed = |said: String| format!("{}: {said}", path.display());
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
     let size = file.metadata().map_err(|error| failed(error.to_string()))?.len();
@@ -33,7 +33,7 @@ pub(super) fn members(path: &Path, take: &mut dyn FnMut(&str, &[u8]) -> Result<(
 }
 
 /// The same for what is unpacked already.
-fn read(unpacked: &mut dyn Read, take: &mut dyn FnMut(&str, &[u8]) -> Result<(), String>) -> Result<(), String> {
+fn read(unpacked: &mut dyn Read, take: &mut dyn FnMut(&str, &[u8])) -> Result<(), String> {
     let mut whole = unpacked.take(LARGEST_WHOLE + 1);
     let mut long_name = None;
     for _ in 0..MOST_MEMBERS {
@@ -47,7 +47,7 @@ fn read(unpacked: &mut dyn Read, take: &mut dyn FnMut(&str, &[u8]) -> Result<(),
         }
         let bytes = content(&mut whole, member.size)?;
         match member.kind {
-            b'0' | 0 => take(&long_name.take().unwrap_or(member.name), &bytes)?,
+            b'0' | 0 => take(&long_name.take().unwrap_or(member.name), &bytes),
             // The name of the next one, where it is long.
             b'L' => long_name = Some(text(&bytes).to_owned()),
             b'x' => long_name = path_of(&bytes).map(str::to_owned),

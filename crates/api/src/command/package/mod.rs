@@ -95,10 +95,7 @@ struct Package {
 impl Package {
     fn read(file: &Path) -> Result<Package, String> {
         let mut package = Package { name: String::new(), definitions: Vec::new(), other: 0, unread: Vec::new() };
-        archive::members(file, &mut |name, bytes| {
-            package.member(name, bytes);
-            Ok(())
-        })?;
+        archive::members(file, &mut |name, bytes| package.member(name, bytes))?;
         if package.name.is_empty() {
             return Err(format!(
                 "{}: it is no package of FHIR: package/package.json is missing or names nothing",
