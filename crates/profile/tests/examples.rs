@@ -43,14 +43,30 @@ fn errors(folder: &Path) -> (usize, Vec<String>, Vec<String>) {
     let checker = Checker { library, terminology: &Required, is_whole: true };
     let mut lines = Vec::new();
     let (resources, refused) = resources(folder);
+    let named = resources.iter().filter(|(name, resource)| meant(library, name, resource).is_some()).count();
+    println!("{named} of them name a profile of UK Core");
     for (name, resource) in &resources {
-        for issue in checker.check(resource, Asked::default()) {
+        let named: Vec<String> = meant(library, name, resource).into_iter().collect();
+        for issue in checker.check(resource, Asked { profiles: &named, claimed: None }) {
             if issue.severity >= Severity::Error {
                 lines.push(format!("{name} {}: {}", issue.expression.unwrap_or_default(), issue.text));
             }
         }
     }
     (resources.len(), refused, lines)
+}
+
+/// The profile that the name of an example of UK Core says, which claims none: the longest that it begins with.
+fn meant(library: &Library, name: &str, resource: &Value<'_>) -> Option<String> {
+    const UK: &str = "https://fhir.hl7.org.uk/StructureDefinition/";
+    let own = resource.text("resourceType")?;
+    let fits = |stem: &str| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('-'));
+    library
+        .definitions()
+        .filter(|definition| definition.type_name == own)
+        .filter(|definition| definition.url.strip_prefix(UK).is_some_and(fits))
+        .map(|definition| definition.url.clone())
+        .max_by_key(String::len)
 }
 
 /// A folder by a variable of the environment, or where it is usually found.
