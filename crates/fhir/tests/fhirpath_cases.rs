@@ -3,6 +3,13 @@
 //! They are not part of this repository: `CONCORD_FHIR_TEST_CASES` names their folder, or they lie in
 //! `../shared/data/fhir-test-cases` beside the tree. Without them this test says so and passes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "all of this is a test, which tells what it counted"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

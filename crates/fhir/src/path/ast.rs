@@ -8,23 +8,23 @@ use super::item::System;
 
 /// The number of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct NodeId(pub(super) u32);
+pub(crate) struct NodeId(pub(crate) u32);
 
 /// A compiled expression's parts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ast {
-    pub(super) nodes: Vec<Part>,
+pub(crate) struct Ast {
+    pub(crate) nodes: Vec<Part>,
     /// Whether a node is the same wherever it is evaluated: it depends on nothing but variables.
-    pub(super) fixed: Vec<bool>,
+    pub(crate) fixed: Vec<bool>,
     /// How deep a node's parts are nested.
-    pub(super) depths: Vec<usize>,
+    pub(crate) depths: Vec<usize>,
     /// Patterns that are literals, by the node of the literal.
-    pub(super) patterns: HashMap<NodeId, Regex>,
+    pub(crate) patterns: HashMap<NodeId, Regex>,
 }
 
 /// A part of an expression.
 #[derive(Clone, Debug)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// `{}`
     Nothing,
     Literal(System<'static>),
@@ -48,15 +48,15 @@ pub(super) enum Part {
 
 /// Which function is called.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Called {
-    pub(super) name: &'static str,
+pub(crate) struct Called {
+    pub(crate) name: &'static str,
     /// Its position in the table of functions.
-    pub(super) position: (usize, usize),
+    pub(crate) position: (usize, usize),
 }
 
 /// What is asked of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Test {
+pub(crate) enum Test {
     Is,
     As,
     OfType,
@@ -64,7 +64,7 @@ pub(super) enum Test {
 
 /// A variable from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Variable {
+pub(crate) enum Variable {
     Context,
     Resource,
     RootResource,
@@ -76,13 +76,13 @@ pub(super) enum Variable {
 
 /// The name of a type, with its namespace where that is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TypeName {
-    pub(super) namespace: Option<String>,
-    pub(super) name: String,
+pub(crate) struct TypeName {
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(crate) enum Operator {
     Times,
     Over,
     Div,
@@ -108,7 +108,7 @@ pub(super) enum Operator {
 }
 
 /// The operators with how they are written and how strongly they bind; what binds more strongly has the greater number.
-pub(super) const OPERATORS: [(&str, Operator, u8); 22] = [
+pub(crate) const OPERATORS: [(&str, Operator, u8); 22] = [
     ("*", Operator::Times, 11),
     ("/", Operator::Over, 11),
     ("div", Operator::Div, 11),
@@ -134,33 +134,33 @@ pub(super) const OPERATORS: [(&str, Operator, u8); 22] = [
 ];
 
 /// How strongly `is` and `as` bind.
-pub(super) const TYPE_BINDS: u8 = 9;
+pub(crate) const TYPE_BINDS: u8 = 9;
 /// How strongly a sign before a number binds.
-pub(super) const SIGN_BINDS: u8 = 12;
+pub(crate) const SIGN_BINDS: u8 = 12;
 
 impl Operator {
     /// How it is written.
-    pub(super) fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         OPERATORS.iter().find(|row| row.1 == self).map(|row| row.0).unwrap_or_default()
     }
 }
 
 impl Ast {
-    pub(super) fn part(&self, id: NodeId) -> &Part {
+    pub(crate) fn part(&self, id: NodeId) -> &Part {
         static NOTHING: Part = Part::Nothing;
         usize::try_from(id.0).ok().and_then(|position| self.nodes.get(position)).unwrap_or(&NOTHING)
     }
 
-    pub(super) fn is_fixed(&self, id: NodeId) -> bool {
+    pub(crate) fn is_fixed(&self, id: NodeId) -> bool {
         usize::try_from(id.0).ok().and_then(|position| self.fixed.get(position)).copied().unwrap_or_default()
     }
 
-    pub(super) fn depth(&self, id: NodeId) -> usize {
+    pub(crate) fn depth(&self, id: NodeId) -> usize {
         usize::try_from(id.0).ok().and_then(|position| self.depths.get(position)).copied().unwrap_or_default()
     }
 
     /// The parts that a part is made of.
-    pub(super) fn inside(part: &Part) -> Vec<NodeId> {
+    pub(crate) fn inside(part: &Part) -> Vec<NodeId> {
         match part {
             Part::Nothing
             | Part::Literal(_)

@@ -28,7 +28,7 @@
 //!   its extensions below it, and becomes one of FHIRPath's own types where it is compared or worked with. Decimals keep their
 //!   digits.
 
-mod ast;
+pub(crate) mod ast;
 mod compare;
 mod context;
 mod decimal;
@@ -76,6 +76,11 @@ impl Expression {
     pub fn compile(text: &str) -> Result<Expression, Problem> {
         let (ast, whole) = parser::parse(text)?;
         Ok(Expression { ast, whole })
+    }
+
+    /// The parts of the expression, and which of them is the whole.
+    pub(crate) fn parts(&self) -> (&Ast, NodeId) {
+        (&self.ast, self.whole)
     }
 
     /// Evaluates the expression.

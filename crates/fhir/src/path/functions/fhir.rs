@@ -17,6 +17,9 @@ const DEFINITIONS: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::of("extension", 1, extension),
+    Function::of("hasExtension", 1, |evaluation, input, values| {
+        Ok(vec![(!extension(evaluation, input, values)?.is_empty()).into()])
+    }),
     Function::plain("hasValue", |_, input| Ok(vec![(input.len() == 1 && input.iter().all(has_value)).into()])),
     Function::plain("getValue", |_, input| match input.as_slice() {
         [Item::Node(node)] => maybe(node.system()),

@@ -1,4 +1,7 @@
-//! The forms of FHIRPath that search parameters use, taken apart.
+//! The forms of FHIRPath that search parameters use, taken apart: paths, what of them is meant, and alternatives.
+
+use crate::path::ast::{Ast, NodeId, Operator, Part, Test, TypeName, Variable};
+use crate::path::{Expression, System};
 
 /// One step of an expression, from the resource down.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +47,11 @@ pub(super) struct Branch {
 
 /// The alternatives of an expression (`A.b | (A.c as T)`).
 pub(super) fn parse(expression: &str) -> Result<Vec<Branch>, String> {
-    split(expression, '|').iter().map(|branch| parse_branch(branch.trim())).collect()
+    let compiled = Expression::compile(expression).map_err(|problem| problem.to_string())?;
+    let (ast, whole) = compiled.parts();
+    let mut branches = Vec::new();
+    gather(ast, whole, &mut branches)?;
+    Ok(branches)
 }
 
 /// The url in the first `extension('url')` of an expression.
@@ -57,47 +64,69 @@ pub fn extension_url(expression: &str) -> Option<&str> {
     rest.split_once('\'').map(|(url, _)| url)
 }
 
-/// Splits at a letter that stands outside parentheses and quotes.
-fn split(text: &str, separator: char) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let (mut depth, mut quoted) = (0_i32, false);
-    for letter in text.chars() {
-        match letter {
-            '\'' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth -= 1,
-            _ => {}
-        }
-        if letter == separator && depth == 0 && !quoted {
-            parts.push(String::new());
-        } else if let Some(last) = parts.last_mut() {
-            last.push(letter);
-        }
+/// Adds what stands between the strokes of a union.
+fn gather(ast: &Ast, id: NodeId, branches: &mut Vec<Branch>) -> Result<(), String> {
+    if let Part::Binary(Operator::Union, left, right) = ast.part(id) {
+        gather(ast, *left, branches)?;
+        return gather(ast, *right, branches);
     }
-    parts
+    let Branch { root, steps } = branch(ast, id)?;
+    branches.push(Branch { root, steps: extensions(steps) });
+    Ok(())
 }
 
-/// One alternative: a path, perhaps with `as T` after it or with its beginning in parentheses.
-fn parse_branch(branch: &str) -> Result<Branch, String> {
-    let mut steps = Vec::new();
-    let mut root = String::new();
-    let (path, data_type) = match branch.rsplit_once(" as ") {
-        Some((path, data_type)) if !data_type.contains(')') => (path, Some(data_type)),
-        _ => (branch, None),
-    };
-    for (position, part) in split(path, '.').iter().enumerate() {
-        if let Some(inner) = part.strip_prefix('(').and_then(|part| part.strip_suffix(')')) {
-            let inner = parse_branch(inner)?;
-            root = inner.root;
-            steps.extend(inner.steps);
-        } else if position == 0 && part.starts_with(|letter: char| letter.is_ascii_uppercase() || letter == '%') {
-            root = part.clone();
-        } else {
-            steps.extend(parse_step(part)?);
+fn unknown(part: impl std::fmt::Display) -> String {
+    format!("`{part}` is a form of expression that is not supported")
+}
+
+/// One alternative: what it starts from, and a step for each part after that.
+fn branch(ast: &Ast, id: NodeId) -> Result<Branch, String> {
+    let (on, step) = match ast.part(id) {
+        Part::Head(name) if name.starts_with(|first: char| first.is_ascii_uppercase()) => {
+            return Ok(Branch { root: name.clone(), steps: Vec::new() });
         }
+        Part::Variable(Variable::Resource) => {
+            return Ok(Branch { root: "%resource".to_owned(), steps: Vec::new() });
+        }
+        Part::Head(name) => (None, Step::Member(member(name)?)),
+        Part::Member(on, name) => (Some(*on), Step::Member(member(name)?)),
+        Part::OfType(Test::As | Test::OfType, on, TypeName { name, .. }) => (*on, Step::As(name.clone())),
+        Part::At(on, index) => match (ast.part(*on), ast.part(*index)) {
+            (Part::Head(_) | Part::Member(..), Part::Literal(System::Integer(0))) => (Some(*on), Step::First),
+            _ => return Err(unknown("[...]")),
+        },
+        Part::Call(on, called, arguments) => match (called.name, arguments.as_slice()) {
+            ("extension", [url]) => (*on, Step::Extension(text(ast, *url)?)),
+            ("where", [condition]) if on.is_some() => (*on, filter(ast, *condition)?),
+            (name, _) => return Err(unknown(format_args!("{name}()"))),
+        },
+        Part::Binary(operator, ..) => return Err(unknown(operator.text())),
+        _ => return Err(unknown("an expression that is no path")),
+    };
+    let mut branch = match on {
+        Some(on) => branch(ast, on)?,
+        None => Branch { root: String::new(), steps: Vec::new() },
+    };
+    branch.steps.push(step);
+    Ok(branch)
+}
+
+/// What stands in a `where`.
+fn filter(ast: &Ast, id: NodeId) -> Result<Step, String> {
+    match ast.part(id) {
+        Part::OfType(Test::Is, Some(on), name) if matches!(ast.part(*on), Part::Call(None, called, _) if called.name == "resolve") => {
+            Ok(Step::RefersTo(name.name.clone()))
+        }
+        Part::Call(None, called, arguments) if called.name == "hasExtension" => match arguments.as_slice() {
+            [url] => text(ast, *url).map(Step::HasExtension),
+            _ => Err(unknown("hasExtension()")),
+        },
+        Part::Binary(Operator::Equal, left, right) => match ast.part(*left) {
+            Part::Head(name) => Ok(Step::Where(member(name)?, text(ast, *right)?)),
+            _ => Err(unknown("where(...)")),
+        },
+        _ => Err(unknown("where(...)")),
     }
-    steps.extend(data_type.map(|data_type| Step::As(data_type.trim().to_owned())));
-    Ok(Branch { root, steps: extensions(steps) })
 }
 
 /// `extension('url')` with something after it is short for `extension.where(url='url')`. With nothing after it, R4 means
@@ -116,53 +145,22 @@ fn extensions(steps: Vec<Step>) -> Vec<Step> {
     plain
 }
 
-/// One part between dots.
-fn parse_step(part: &str) -> Result<Vec<Step>, String> {
-    let unknown = || format!("`{part}` is a form of expression that is not supported");
-    if let Some((name, argument)) = part.strip_suffix(')').and_then(|part| part.split_once('(')) {
-        return match name {
-            "as" | "ofType" if is_name(argument) => Ok(vec![Step::As(argument.to_owned())]),
-            "extension" => Ok(vec![Step::Extension(unquote(argument).ok_or_else(unknown)?)]),
-            "where" => parse_condition(argument).map(|step| vec![step]).ok_or_else(unknown),
-            _ => Err(unknown()),
-        };
-    }
-    let name = part.strip_suffix("[0]").unwrap_or(part);
-    if !is_name(name) {
-        return Err(unknown());
-    }
-    let mut steps = vec![Step::Member(name.to_owned())];
-    if name.len() < part.len() {
-        steps.push(Step::First);
-    }
-    Ok(steps)
+/// The name of an element.
+fn member(name: &str) -> Result<String, String> {
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_name { Ok(name.to_owned()) } else { Err(unknown(name)) }
 }
 
-/// What stands in a `where`.
-fn parse_condition(condition: &str) -> Option<Step> {
-    if let Some(target) = condition.strip_prefix("resolve() is ") {
-        return is_name(target).then(|| Step::RefersTo(target.to_owned()));
-    }
-    if let Some(argument) = condition.strip_prefix("hasExtension(").and_then(|rest| rest.strip_suffix(')')) {
-        return unquote(argument).map(Step::HasExtension);
-    }
-    let (member, wanted) = condition.split_once('=')?;
-    let member = member.trim();
-    is_name(member).then_some(())?;
-    Some(Step::Where(member.to_owned(), unquote(wanted)?))
-}
-
-/// Whether the text is the name of an element or type.
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// The text between single quotes. One that the table of parameters cannot hold is none: it has blanks and brackets
-/// between its parts.
-fn unquote(text: &str) -> Option<String> {
-    let text = text.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+/// A literal text. One that the table of parameters cannot hold is none: it has blanks and brackets between its parts.
+fn text(ast: &Ast, id: NodeId) -> Result<String, String> {
     let is_plain = |letter: char| !letter.is_whitespace() && !letter.is_control() && !"'\\[]".contains(letter);
-    (!text.is_empty() && text.chars().all(is_plain)).then(|| text.to_owned())
+    match ast.part(id) {
+        Part::Literal(System::String(text)) if !text.is_empty() && text.chars().all(is_plain) => {
+            Ok(text.clone().into_owned())
+        }
+        Part::Literal(System::String(text)) => Err(unknown(format_args!("'{text}'"))),
+        _ => Err(unknown("what is no literal text")),
+    }
 }
 
 #[cfg(test)]
