@@ -13,9 +13,14 @@ check=
 [ "${1:-}" != --check ] || check=--check
 failed=0
 
-say "R4 tables"
+say "R4 tables, and the profiles that ship"
 definitions=$(scripts/official-examples.sh)
-cargo run --locked --quiet --package concord-generate -- --definitions "$definitions" $check || failed=1
+# What others publish is compared where it is there.
+others=()
+ukcore=${CONCORD_UKCORE:-../shared/data/ukcore}
+[ ! -d "$ukcore" ] || others+=(--ukcore "$ukcore")
+[ -z "${CONCORD_IPS:-}" ] || others+=(--ips "$CONCORD_IPS")
+cargo run --locked --quiet --package concord-generate -- --definitions "$definitions" "${others[@]}" $check || failed=1
 
 fresh=$(mktemp)
 trap 'rm -f "$fresh"' EXIT

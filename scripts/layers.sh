@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Shows that dependencies point one way (api -> store -> fhir, api -> consent -> fhir, api -> model -> fhir, api ->
-# terminology -> fhir), that the pure
+# Shows that dependencies point one way (api -> store, consent, model, profile or terminology -> fhir), that the pure
 # crates do no I/O, that the store knows no caller, and that each outside library is named in one room only
 # (docs/ARCHITECTURE.md). Prints every line that breaks a rule.
 set -euo pipefail
@@ -55,15 +54,16 @@ never() {
 }
 
 io='actix[a-z-]*|diesel[a-z_]*|tokio[a-z-]*|reqwest|hyper[a-z-]*|mio|socket2|jsonwebtoken|libsqlite3-sys|pq-sys|tracing-subscriber|chrono feature "(clock|now)"'
-absent_from concord-fhir "$io|concord-consent|concord-model|concord-store|concord-terminology|concord-api"
-absent_from concord-terminology "$io|concord-consent|concord-model|concord-signin|concord-store|concord-api"
+absent_from concord-fhir "$io|concord-consent|concord-model|concord-profile|concord-store|concord-terminology|concord-api"
+absent_from concord-terminology "$io|concord-consent|concord-model|concord-profile|concord-signin|concord-store|concord-api"
 absent_from concord-model "$io|concord-consent|concord-store|concord-api"
+absent_from concord-profile "$io|concord-consent|concord-model|concord-signin|concord-store|concord-api"
 absent_from concord-consent "$io|concord-model|concord-store|concord-api"
 absent_from concord-signin "$io|concord-model|concord-store|concord-api"
 # The store knows nothing of who calls, how, or what they may.
 absent_from concord-store 'actix[a-z-]*|reqwest|hyper[a-z-]*|jsonwebtoken|concord-consent|concord-model|concord-signin|concord-api'
-never 'std::(fs|net|env|process|os)\b|\bSystemTime\b|\bInstant::now|std::time::Instant' crates/fhir crates/consent crates/model crates/signin \
-    crates/terminology
+never 'std::(fs|net|env|process|os)\b|\bSystemTime\b|\bInstant::now|std::time::Instant' crates/fhir crates/consent crates/model crates/profile \
+    crates/signin crates/terminology
 
 # A library is named by its path, so that a field or a word of the same name does not count.
 named() { printf '(^|[^A-Za-z0-9_])(%s)::|(^|[[:space:]])(use|extern crate) (%s)([;{]|[[:space:]]|$)' "$1" "$1"; }

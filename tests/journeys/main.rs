@@ -63,6 +63,7 @@ mod plans;
 mod power_by_consent;
 mod power_by_office;
 mod power_by_writing;
+mod profiles;
 mod protection_by_definition;
 mod protection_by_writing;
 mod protection_follows;

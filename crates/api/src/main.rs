@@ -44,6 +44,8 @@ enum Command {
     Audit(command::audit::AuditArgs),
     /// Register apps and systems for sign-in, list and revoke them
     Client(command::client::ClientArgs),
+    /// Take the profiles and extensions of implementation guides into use
+    Package(command::package::PackageArgs),
     /// Print a token of the development issuer
     Token(command::token::TokenArgs),
     /// Print the OpenAPI document
@@ -105,6 +107,9 @@ fn run(arguments: Arguments) -> Result<(), String> {
         }
         Command::Client(client) => {
             actix_web::rt::System::new().block_on(command::client::run(&client, &config, clock, out))
+        }
+        Command::Package(package) => {
+            actix_web::rt::System::new().block_on(command::package::run(&package, &config, clock, out))
         }
         Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
         Command::Openapi | Command::Settings => Ok(()),

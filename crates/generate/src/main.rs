@@ -2,12 +2,14 @@
 //! 4.0.1, unpacked).
 //!
 //! `concord-generate --definitions DIR` writes them; with `--check` nothing is written, and the exit code tells whether
-//! the committed tables are what would be written.
+//! the committed tables are what would be written. Profiles that others publish are made where their folder is named
+//! (`--ukcore DIR`, `--ips DIR`).
 
 mod bindings;
 mod constraints;
 mod definitions;
 mod elements;
+mod profiles;
 mod search;
 mod terminology;
 
@@ -25,7 +27,11 @@ const GENERATORS: &[Generator] = &[
     constraints::generate,
     search::generate,
     terminology::generate,
+    profiles::r4,
 ];
+
+/// Makers of tables from what others publish, each with the argument that names its folder.
+const OTHERS: &[(&str, Generator)] = &[("--ukcore", profiles::ukcore), ("--ips", profiles::ips)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,20 +50,29 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<String, String> {
     let mut definitions = None;
     let mut check = false;
+    let mut made: Vec<(&Path, Generator)> = Vec::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--check" => check = true,
             "--definitions" => definitions = Some(rest.next().ok_or("--definitions needs a folder")?),
-            other => return Err(format!("unknown argument '{other}'; known are --definitions DIR and --check")),
+            other => {
+                let known = "known are --definitions DIR, --ukcore DIR, --ips DIR and --check";
+                let (_, generator) = OTHERS
+                    .iter()
+                    .find(|(name, _)| *name == other)
+                    .ok_or_else(|| format!("unknown argument '{other}'; {known}"))?;
+                made.push((Path::new(rest.next().ok_or_else(|| format!("{other} needs a folder"))?), *generator));
+            }
         }
     }
     let definitions = Path::new(definitions.ok_or("--definitions DIR is missing: the unpacked R4 definitions")?);
+    made.extend(GENERATORS.iter().map(|generator| (definitions, *generator)));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = 0;
     let mut stale = Vec::new();
-    for generator in GENERATORS {
-        for (path, text) in generator(definitions)? {
+    for (folder, generator) in made {
+        for (path, text) in generator(folder)? {
             files += 1;
             let target = root.join(&path);
             if check {

@@ -20,6 +20,7 @@ mod connection;
 mod contract;
 mod cost;
 mod deadline;
+pub mod definitions;
 mod digest;
 mod entry_row;
 mod error;

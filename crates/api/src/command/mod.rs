@@ -8,6 +8,7 @@ pub mod export;
 pub mod import;
 pub mod migrate;
 pub mod openapi;
+pub mod package;
 pub mod reindex;
 pub mod serve;
 pub mod server;
@@ -25,7 +26,7 @@ use crate::clock::Clock;
 use crate::config::{Config, TerminologyServerConfig};
 use crate::error::ApiError;
 use crate::interact::maintenance::reindex as maintain;
-use crate::interact::{Budget, Service, ServiceSettings, TimeLimits};
+use crate::interact::{Budget, ProfileChecks, Service, ServiceSettings, TimeLimits};
 use crate::telemetry::Metrics;
 
 /// Brings the database up to date and opens it with everything that interactions need.
@@ -52,6 +53,11 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
         check_nhs_numbers: config.check_nhs_numbers,
         unfiled: config.unfiled,
         explain: config.explain,
+        profiles: ProfileChecks {
+            usual: config.profile_check,
+            own: config.profile_checks.clone(),
+            answers: config.questionnaire_check,
+        },
         suggest_labels: config.suggest_labels,
         cost: Cost { time: query_timeout(config), steps: config.query_steps, condition: config.condition_steps },
         time: TimeLimits {

@@ -16,6 +16,7 @@ mod terminology_server;
 mod tests;
 mod values;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub use sign_in::SignInConfig;
 use source::{File, Variables};
 pub use terminology_server::TerminologyServerConfig;
 
-use crate::interact::Unfiled;
+use crate::interact::{OnWrite, Unfiled};
 
 /// Settings of which some are not set yet.
 type ConfigLayer = <Config as confique::Config>::Layer;
@@ -201,6 +202,18 @@ pub struct Config {
     /// unless its issuer gives it every right (`system/*.cruds`).
     #[config(default = "third-party", deserialize_with = field::app)]
     pub unregistered_apps: App,
+    /// What is done on a write with a resource that does not keep to a profile that it claims (`meta.profile`): `off` does
+    /// not look, `warn` stores it and says so in the answer, `refuse` answers 422. What could not be checked, such as a
+    /// value set of SNOMED CT, refuses nothing.
+    #[config(default = "warn", deserialize_with = values::on_write)]
+    pub profile_check: OnWrite,
+    /// The same for single profiles, each as `URL=off`, `URL=warn` or `URL=refuse`, without a version.
+    #[config(default = [], deserialize_with = values::profiles)]
+    pub profile_checks: BTreeMap<String, OnWrite>,
+    /// What is done on a write with a QuestionnaireResponse that does not keep to its Questionnaire, where that is contained
+    /// in it, or stored here and readable by the caller.
+    #[config(default = "warn", deserialize_with = values::on_write)]
+    pub questionnaire_check: OnWrite,
     /// Whether the answer to a write names the sensitivity labels that its SNOMED CT codes suggest, where it bears none
     /// of them. The table behind it is small and has not been reviewed by clinicians; nothing is labelled by it.
     #[config(default = false, deserialize_with = field::switch)]

@@ -1,5 +1,6 @@
 //! What the values of the settings have to be, each read as [`super::field`] says.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use concord_store::{DatabaseUrl, Durability};
 use serde::de::Deserializer;
 
 use super::{LogFormat, LogLevel, field, issuer};
-use crate::interact::Unfiled;
+use crate::interact::{OnWrite, Unfiled};
 
 pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     field::text(deserializer, "an IP address and a port, such as 127.0.0.1:8080", |text| text.parse().ok())
@@ -27,6 +28,24 @@ pub(super) fn durability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<D
 
 pub(super) fn unfiled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Unfiled, D::Error> {
     field::choice(deserializer, &[("refuse", Unfiled::Refuse), ("keep", Unfiled::Keep)])
+}
+
+/// What may be done on a write, by name.
+const ON_WRITE: [(&str, OnWrite); 3] = [("off", OnWrite::Off), ("warn", OnWrite::Warn), ("refuse", OnWrite::Refuse)];
+
+pub(super) fn on_write<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OnWrite, D::Error> {
+    field::choice(deserializer, &ON_WRITE)
+}
+
+pub(super) fn profiles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, OnWrite>, D::Error> {
+    field::texts(deserializer, "profiles as URL=off, URL=warn or URL=refuse", |texts| {
+        let read = |text: &String| {
+            let (url, wanted) = text.rsplit_once('=')?;
+            let (_, wanted) = ON_WRITE.iter().find(|(name, _)| *name == wanted.trim())?;
+            (!url.trim().is_empty()).then(|| (url.trim().to_owned(), *wanted))
+        };
+        texts.iter().map(read).collect()
+    })
 }
 
 pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {

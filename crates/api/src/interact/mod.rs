@@ -8,6 +8,7 @@ pub(crate) mod audit;
 mod budget;
 pub(crate) mod bundle;
 mod call;
+mod canonical;
 pub(crate) mod command;
 pub(crate) mod communication;
 pub(crate) mod create;
@@ -23,6 +24,7 @@ pub(crate) mod media_type;
 pub(crate) mod operation;
 pub(crate) mod patch;
 pub(crate) mod patient_number;
+pub(crate) mod profiles;
 pub(crate) mod provenance;
 pub(crate) mod read;
 pub(crate) mod search;
@@ -52,6 +54,7 @@ use crate::terminology_server::TerminologyServer;
 
 pub use budget::Budget;
 pub use call::Call;
+pub use profiles::{OnWrite, ProfileChecks};
 pub use service_settings::{ServiceSettings, Unfiled};
 pub use time_limits::TimeLimits;
 
@@ -97,6 +100,8 @@ pub struct Service {
     pub(crate) hooks: Hooks,
     pub(crate) decisions: access::DecisionCache,
     pub(crate) facts: access::facts::FactsCache,
+    /// The definitions that resources are checked by.
+    pub(crate) profiles: profiles::Cache,
     pub(crate) cursors: search::cursor::Signer,
     /// The terminology server elsewhere, if there is one.
     pub(crate) terminology_server: Option<TerminologyServer>,
@@ -120,6 +125,7 @@ impl Service {
             hooks: hooks::table::HOOKS,
             decisions: access::DecisionCache::new(),
             facts: access::facts::FactsCache::new(),
+            profiles: profiles::Cache::new(),
             cursors: search::cursor::Signer::new(secret),
             unsealed: AtomicI64::new(0),
         }

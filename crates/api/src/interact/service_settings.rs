@@ -6,6 +6,7 @@ use concord_fhir::json::Limits;
 use concord_store::Cost;
 
 use crate::interact::budget::Budget;
+use crate::interact::profiles::ProfileChecks;
 use crate::interact::time_limits::TimeLimits;
 use crate::terminology_server::TerminologyServerSettings;
 
@@ -35,6 +36,8 @@ pub struct ServiceSettings {
     pub unfiled: Unfiled,
     /// Whether every caller may ask how a search is run; systems always may.
     pub explain: bool,
+    /// What is done on a write with what does not keep to a profile or a Questionnaire.
+    pub profiles: ProfileChecks,
     /// Whether answers to writes name the labels that codes suggest.
     pub suggest_labels: bool,
     /// What one request may have the database do.
@@ -58,6 +61,7 @@ impl Default for ServiceSettings {
             check_nhs_numbers: false,
             unfiled: Unfiled::Refuse,
             explain: false,
+            profiles: ProfileChecks::default(),
             suggest_labels: false,
             cost: Cost { time: seconds(10), steps: 100_000_000, condition: 100_000 },
             time: TimeLimits { read: seconds(15), write: seconds(15), transaction: seconds(60) },

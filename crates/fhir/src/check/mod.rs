@@ -9,6 +9,7 @@ mod practices;
 mod rules;
 mod values;
 mod walk;
+mod worded;
 
 pub use practices::practices;
 pub(crate) use walk::check_element;

@@ -1,5 +1,5 @@
 use super::rules::{ALL_STEPS, Bounds, broken};
-use super::{constraints, leniency};
+use super::{constraints, leniency, worded};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
 use crate::path::Fault;
@@ -172,6 +172,8 @@ impl Walk {
             Special::Reference => self.reference(object, place, within),
             Special::Extension => self.extension(shape, object, seen, place),
             Special::CodeableConcept => {}
+            Special::Attachment => worded::attachment(object, place, &mut self.problems),
+            Special::CodeSystem => worded::code_system(object, place, &mut self.problems),
         }
         self.rules(shape, value, seen, place, within);
         self.depth -= 1;
@@ -405,9 +407,8 @@ impl Walk {
             (TypeKind::Shape(id), Value::Object(object)) => {
                 let Some(shape) = self.schema.shape(id) else { return };
                 self.object(shape, value, object, here, within);
-                match shape.special {
-                    Special::CodeableConcept => self.concept(of_type, object, here),
-                    Special::Reference | Special::None | Special::Extension => {}
+                if shape.special == Special::CodeableConcept {
+                    self.concept(of_type, object, here);
                 }
             }
             (TypeKind::Resource, Value::Object(_)) => {

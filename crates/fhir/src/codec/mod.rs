@@ -59,8 +59,12 @@ pub fn read<'a>(format: Format, body: &'a [u8], limits: &Limits) -> Result<Resou
     }
 }
 
-/// The body as a value, with the problems that the value does not show any more.
-fn parsed<'a>(format: Format, body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Vec<Issue>), Vec<Issue>> {
+/// The body as a value, whatever [`check`] would say of it, with the problems that the value does not show any more: for
+/// what is looked at by itself, such as published definitions that break a rule of their own type.
+///
+/// # Errors
+/// Why it cannot be read at all.
+pub fn parsed<'a>(format: Format, body: &'a [u8], limits: &Limits) -> Result<(Value<'a>, Vec<Issue>), Vec<Issue>> {
     match format {
         Format::Json => Ok((json::parse(body, limits)?, Vec::new())),
         Format::Xml => read_xml::read(body, limits),

@@ -72,6 +72,8 @@ fn special(name: &str) -> Special {
         "Reference" => Special::Reference,
         "Extension" => Special::Extension,
         "CodeableConcept" => Special::CodeableConcept,
+        "Attachment" => Special::Attachment,
+        "CodeSystem" => Special::CodeSystem,
         _ => Special::None,
     }
 }

@@ -52,6 +52,15 @@ impl Schema {
         self.bindings.get(usize::from(id.0))
     }
 
+    /// The code list of a value set of R4, by its canonical url: one of those that a required binding names.
+    #[must_use]
+    pub fn value_set(&self, url: &str) -> Option<&Binding> {
+        let url = url.strip_suffix("|4.0.1").unwrap_or(url);
+        let name = url.strip_prefix("http://hl7.org/fhir/ValueSet/");
+        let name = name.filter(|name| !name.starts_with("v3-"))?;
+        self.bindings.iter().find(|binding| binding.name == name)
+    }
+
     /// What a primitive may carry besides its value: `id` and `extension`.
     #[must_use]
     pub fn primitive_parts(&self) -> Option<&Shape> {
@@ -66,6 +75,8 @@ pub(crate) enum Special {
     Reference,
     Extension,
     CodeableConcept,
+    Attachment,
+    CodeSystem,
 }
 
 /// A resource type, a complex data type, or the inside of an element: a list of elements.

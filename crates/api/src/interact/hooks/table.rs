@@ -2,7 +2,7 @@
 
 use crate::interact::hooks::{
     Hooks, audit_event, binary, communication, communication_request, consent, deciding, patient, provenance,
-    search_parameter, subscription, task,
+    questionnaire_response, search_parameter, structure_definition, subscription, task,
 };
 
 /// What single types do besides what every type does.
@@ -18,8 +18,10 @@ pub(crate) const HOOKS: Hooks = Hooks(&[
     deciding::PRACTITIONER,
     deciding::PRACTITIONER_ROLE,
     provenance::HOOKS,
+    questionnaire_response::HOOKS,
     deciding::RELATED_PERSON,
     search_parameter::HOOKS,
+    structure_definition::HOOKS,
     subscription::HOOKS,
     task::HOOKS,
 ]);

@@ -9,7 +9,7 @@ use concord_model::build::operation_outcome;
 use crate::error::ApiError;
 use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
-use crate::interact::{access, read, write};
+use crate::interact::{access, profiles, read, write};
 
 /// `$validate`
 pub(super) const OPERATION: Operation = Operation {
@@ -21,7 +21,8 @@ pub(super) const OPERATION: Operation = Operation {
     logs_parameters: false,
     takes_invalid: true,
     description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
-           answer is 200 whatever is found. Profiles are not checked.",
+           answer is 200 whatever is found. The profiles that it claims are checked, and those that are asked; what could \
+           not be checked is said.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
     parameters: &[
         Parameter {
@@ -31,13 +32,13 @@ pub(super) const OPERATION: Operation = Operation {
             max: 1,
             description: "What to check; may be the body itself",
         },
-        Parameter { name: "mode", of: "code", min: 0, max: 1, description: "create, update or delete" },
+        Parameter { name: "mode", of: "code", min: 0, max: 1, description: "create, update, delete or profile" },
         Parameter {
             name: "profile",
             of: "canonical",
             min: 0,
             max: 10,
-            description: "Is not checked: the answer says so",
+            description: "A profile to check it by besides those that it claims, with |version or without",
         },
     ],
     run,
@@ -47,32 +48,31 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
     let mode = match input.text("mode").as_deref() {
         None | Some("create" | "update") => "store",
         Some("delete") => "delete",
-        Some("profile") => {
-            return Err(ApiError::Malformed(vec![Issue::plain(
-                IssueCode::NotSupported,
-                "parameter mode: profiles are not checked",
-            )]));
-        }
-        Some(_) => return Err(ApiError::parameter("mode", "create, update or delete")),
+        // Profiles are checked in any mode.
+        Some("profile") => "store",
+        Some(_) => return Err(ApiError::parameter("mode", "create, update, delete or profile")),
     };
+    let asked = input.texts("profile");
     // Whoever cannot see the resource cannot ask about it.
     let stored = match (target.resource_type, &target.id) {
         (Some(named), Some(id)) => Some(read::current(session, named, id)?),
         _ => None,
     };
     let mut issues = match (input.resource("resource"), input.problems.is_empty(), mode, stored) {
-        (None, true, "store", Some(stored)) => remarks(session, stored.resource_type, &stored.resource()?)?,
+        (None, true, "store", Some(stored)) => {
+            let resource = stored.resource()?;
+            let mut issues = remarks(session, stored.resource_type, &resource)?;
+            issues.extend(profiles::problems(session, &resource, &asked)?);
+            issues
+        }
         (None, true, "store", None) => {
             return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::Required, "parameter resource is missing")]));
         }
-        (resource, ..) => problems(session, target, input, resource)?,
+        (resource, ..) => problems(session, target, input, resource, &asked)?,
     };
     let told = |text: &str| Issue::remark(Severity::Information, IssueCode::Informational, text);
     if issues.is_empty() {
         issues.push(told("no problem was found"));
-    }
-    if issues.iter().all(|issue| issue.severity < Severity::Error) {
-        issues.push(told("profiles were not checked: only the rules of R4 and of this server were"));
     }
     Ok(Output::Value(operation_outcome(&issues)))
 }
@@ -83,6 +83,7 @@ fn problems(
     target: &OperationTarget,
     input: &Input,
     resource: Option<&Value<'static>>,
+    asked: &[String],
 ) -> Result<Vec<Issue>, ApiError> {
     let mut issues = input.problems.clone();
     let Some(resource) = resource else { return Ok(issues) };
@@ -98,6 +99,7 @@ fn problems(
     }
     if let Some(named) = target.resource_type {
         issues.extend(remarks(session, named, resource)?);
+        issues.extend(profiles::problems(session, resource, asked)?);
     }
     Ok(issues)
 }

@@ -28,7 +28,7 @@ use crate::interact::hooks::{Draft, TypeHooks};
 use crate::interact::labels::review;
 use crate::interact::session::Session;
 use crate::interact::stored_entries::stored_entries;
-use crate::interact::{SECURITY, access, instant, labels};
+use crate::interact::{SECURITY, access, instant, labels, profiles};
 
 /// A version about to be stored, with what it is found and evaluated by.
 pub(crate) struct PreparedVersion {
@@ -112,6 +112,7 @@ pub(crate) fn prepare(
         warnings.extend(labels::suggestion(&value));
     }
     unreadable.refuse()?;
+    warnings.extend(profiles::on_write(session, &value)?);
     warnings.extend(filing::settle(session, resource_type, &filing)?);
     let version = Version { author, ..version(session, resource_type, place, &value, &entries)? };
     if session.call.caller.actor == Actor::System {

@@ -1,0 +1,199 @@
+//! `concord package`: the definitions of an implementation guide (an npm package of FHIR) taken into use, listed, and taken
+//! out of use.
+
+mod archive;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use concord_fhir::codec::{Format, parsed};
+use concord_fhir::json::{Limits, Value};
+use concord_store::definitions::KeptDefinition;
+use concord_store::transaction::Transaction;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::ApiError;
+use crate::interact::{Service, profiles};
+use crate::telemetry::Metrics;
+
+/// Take the profiles and extensions of implementation guides into use, list them, and take them out of use
+#[derive(Args, Clone, Debug)]
+pub struct PackageArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do with packages.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Action {
+    /// Take the definitions of a package into use, in the place of those of the same package and version
+    Add {
+        /// An npm package of FHIR (.tgz)
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// List the packages, with how many definitions each has
+    List,
+    /// Take the definitions of a package out of use
+    Remove {
+        /// The package as `list` names it: NAME#VERSION
+        #[arg(value_name = "NAME#VERSION")]
+        package: String,
+    },
+}
+
+/// What the names of packages begin with among the sources of definitions.
+const PACKAGE: &str = "package:";
+
+/// Runs it.
+///
+/// # Errors
+/// One line: when the file is no such package or beyond a limit, there is no such package, or the database fails.
+pub async fn run(args: &PackageArgs, config: &Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
+    // A file that cannot be used is told before anything is opened.
+    let package = match &args.action {
+        Action::Add { file } => Some(Package::read(file)?),
+        _ => None,
+    };
+    let metrics = Metrics::new().map_err(|error| error.to_string())?;
+    let service = super::open(config, clock, metrics).await?;
+    let mut say = |text: String| writeln!(out, "{text}").map_err(|error| format!("standard output: {error}"));
+    match (&args.action, package) {
+        (Action::Add { .. }, Some(package)) => {
+            let (name, count, other) = (package.name.clone(), package.definitions.len(), package.other);
+            for line in add(&service, package).await? {
+                say(line)?;
+            }
+            say(format!("{name}: {count} profiles and extensions are in use; {other} other resources were left out"))
+        }
+        (Action::Remove { package }, _) => remove(&service, package.clone()).await,
+        _ => {
+            for (source, count) in sources(&service).await? {
+                if let Some(name) = source.strip_prefix(PACKAGE) {
+                    say(format!("{name}\t{count}"))?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What is used of a package.
+struct Package {
+    /// `name#version`
+    name: String,
+    definitions: Vec<KeptDefinition>,
+    /// How many resources are not used.
+    other: usize,
+    /// What cannot be read, a line each.
+    unread: Vec<String>,
+}
+
+impl Package {
+    fn read(file: &Path) -> Result<Package, String> {
+        let mut package = Package { name: String::new(), definitions: Vec::new(), other: 0, unread: Vec::new() };
+        archive::members(file, &mut |name, bytes| package.member(name, bytes))?;
+        if package.name.is_empty() {
+            return Err(format!(
+                "{}: it is no package of FHIR: package/package.json is missing or names nothing",
+                file.display()
+            ));
+        }
+        if package.definitions.is_empty() {
+            return Err(format!("{}: there is no profile or extension in {}", file.display(), package.name));
+        }
+        package.definitions.sort_by(|one, other| (&one.url, &one.version).cmp(&(&other.url, &other.version)));
+        package.definitions.dedup_by(|one, other| one.url == other.url && one.version == other.version);
+        Ok(package)
+    }
+
+    /// Takes a member of the archive in: its description, or a resource.
+    fn member(&mut self, name: &str, bytes: &[u8]) {
+        let Some(file) = name.strip_prefix("package/").filter(|file| !file.contains('/')) else { return };
+        let is_json = Path::new(file).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        if !is_json || file.starts_with('.') {
+            return;
+        }
+        let Ok((value, _)) = parsed(Format::Json, bytes, &Limits::default()) else {
+            self.unread.push(format!("{file}: it is not JSON"));
+            return;
+        };
+        if file == "package.json" {
+            let text = |name: &str| value.text(name).unwrap_or_default();
+            if !text("name").is_empty() {
+                self.name = format!("{}#{}", text("name"), text("version"));
+            }
+        } else if value.text("resourceType") == Some("StructureDefinition") && is_profile(&value) {
+            match profiles::kept(&value) {
+                Ok((kept, _)) => self.definitions.push(kept),
+                Err(issue) => {
+                    self.unread.push(format!("{file}: {}: {}", issue.expression.unwrap_or_default(), issue.text))
+                }
+            }
+        } else {
+            self.other += 1;
+        }
+    }
+}
+
+fn is_profile(value: &Value<'_>) -> bool {
+    value.text("derivation") == Some("constraint")
+}
+
+/// Puts a package into use; a line for each definition that cannot be checked by.
+async fn add(service: &Service, package: Package) -> Result<Vec<String>, String> {
+    let Package { name, definitions, unread, .. } = package;
+    let unusable = service
+        .store
+        .write(move |transaction| {
+            let mut work = || {
+                profiles::replace(transaction, &format!("{PACKAGE}{name}"), &definitions)?;
+                unusable(transaction, &definitions)
+            };
+            (work(), Vec::new())
+        })
+        .await
+        .map_err(|error: ApiError| failed(&error))?;
+    Ok(unread.into_iter().chain(unusable).map(|line| format!("not used: {line}")).collect())
+}
+
+/// The definitions that cannot be used, with the reason.
+fn unusable(transaction: &mut Transaction<'_>, definitions: &[KeptDefinition]) -> Result<Vec<String>, ApiError> {
+    let library = profiles::load(transaction)?;
+    let canonical = |kept: &KeptDefinition| format!("{}|{}", kept.url, kept.version);
+    let problem = |kept: &KeptDefinition| {
+        let issue = library.profile(&canonical(kept))?.err()?;
+        Some(format!("{}: {}", kept.url, issue.text))
+    };
+    Ok(definitions.iter().filter_map(problem).collect())
+}
+
+async fn remove(service: &Service, package: String) -> Result<(), String> {
+    let source = format!("{PACKAGE}{package}");
+    let changed = service
+        .store
+        .write(move |transaction| (profiles::replace(transaction, &source, &[]), Vec::new()))
+        .await
+        .map_err(|error: ApiError| failed(&error))?;
+    if changed { Ok(()) } else { Err(format!("no package {package:?} was added: see `concord package list`")) }
+}
+
+async fn sources(service: &Service) -> Result<Vec<(String, i64)>, String> {
+    let sources = service.store.read(|transaction| (transaction.definition_sources(), Vec::new())).await;
+    sources.map_err(|error: concord_store::StoreError| format!("the database fails: {error}"))
+}
+
+fn failed(error: &ApiError) -> String {
+    match error {
+        ApiError::Unprocessable(issues) => {
+            issues.iter().map(|issue| issue.text.as_str()).collect::<Vec<_>>().join("; ")
+        }
+        error => format!("the database fails: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use std::io::Write as _;
+
+use super::*;
+
+/// A member of an archive, as tar writes it.
+fn member(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = vec![0_u8; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    let size = format!("{:011o}", content.len());
+    header[124..135].copy_from_slice(size.as_bytes());
+    header[156] = b'0';
+    header[257..262].copy_from_slice(b"ustar");
+    header.extend_from_slice(content);
+    header.resize(512 + content.len().div_ceil(512) * 512, 0);
+    header
+}
+
+/// A package in a file of its own.
+fn file(name: &str, archive: &[u8]) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("concord-package-{}-{name}", std::process::id()));
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(archive).unwrap();
+    std::fs::write(&path, packed.finish().unwrap()).unwrap();
+    path
+}
+
+fn refusal(name: &str, archive: &[u8]) -> String {
+    let path = file(name, archive);
+    let said = Package::read(&path).err().unwrap();
+    std::fs::remove_file(path).unwrap();
+    said
+}
+
+const PROFILE: &str = r#"{"resourceType":"StructureDefinition","url":"http://example.org/p","version":"1","type":"Patient",
+    "baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint","text":{"div":"long"},
+    "differential":{"element":[{"id":"Patient.name","path":"Patient.name","min":1}]}}"#;
+
+#[test]
+fn the_profiles_of_a_package_are_read_and_nothing_else() {
+    let mut archive = member("package/package.json", br#"{"name":"example.guide","version":"1.2.3"}"#);
+    archive.extend(member("package/StructureDefinition-p.json", PROFILE.as_bytes()));
+    archive.extend(member("package/ValueSet-v.json", br#"{"resourceType":"ValueSet"}"#));
+    archive.extend(member("package/.index.json", b"{}"));
+    archive.extend(member("package/example/StructureDefinition-q.json", PROFILE.as_bytes()));
+    archive.extend(member("package/StructureDefinition-bad.json", b"{"));
+    archive.extend([0; 1024]);
+    let path = file("good", &archive);
+    let package = Package::read(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert_eq!((package.name.as_str(), package.other), ("example.guide#1.2.3", 1));
+    assert_eq!(package.unread, ["StructureDefinition-bad.json: it is not JSON"]);
+    let [only] = package.definitions.as_slice() else { panic!("{:?}", package.definitions) };
+    let read = concord_profile::library::read_line(&only.body).unwrap();
+    assert!(read.url == only.url && !only.body.contains("long"), "{}", only.body);
+}
+
+#[test]
+fn what_is_no_package_or_beyond_a_limit_is_refused_in_one_line() {
+    assert!(
+        refusal("plain", b"no archive at all, but something longer than a block".repeat(20).as_slice())
+            .ends_with("it is no gzipped tar archive")
+    );
+    let nameless = member("package/StructureDefinition-p.json", PROFILE.as_bytes());
+    assert!(refusal("nameless", &nameless).contains("package/package.json is missing"));
+    let named = member("package/package.json", br#"{"name":"empty","version":"1"}"#);
+    assert!(refusal("empty", &named).contains("there is no profile or extension in empty#1"));
+    let mut cut = member("package/package.json", br#"{"name":"empty","version":"1"}"#);
+    cut.truncate(600);
+    assert!(refusal("cut", &cut).ends_with("it ends too early"));
+    // A member that says that it is larger than may be is not unpacked.
+    let mut large = member("package/large.json", b"{}");
+    large[124..135].copy_from_slice(b"77777777777");
+    assert!(refusal("large", &large).contains("more than 32 MB"));
+}

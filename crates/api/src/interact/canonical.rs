@@ -1,0 +1,60 @@
+//! What a canonical url means here, of what the caller may find (R4 "References", canonical URLs).
+
+use concord_fhir::json::Value;
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+use concord_fhir::search::{Handling, parse};
+use concord_fhir::value::Literal;
+use concord_store::search::{PageRequest, SortBy, SortKey, TypeQuery};
+
+use crate::error::ApiError;
+use crate::interact::session::Session;
+use crate::interact::{Service, access};
+
+/// How many resources of one url are looked at.
+const VERSIONS: u32 = 20;
+
+/// The definition of that url or id, among those that the caller may find: what is hidden is as if it were not there. Of
+/// several, the active one that was updated last.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn find(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    name: &str,
+) -> Result<Option<Value<'static>>, ApiError> {
+    let permit = access::findable(session, resource_type, None)?;
+    let predicate = named(session.service, resource_type, name).and(permit);
+    if predicate == Predicate::None {
+        return Ok(None);
+    }
+    let among = [TypeQuery { resource_type, record: None, predicate }];
+    let newest = [SortKey { by: SortBy::Updated, descending: true }];
+    let wanted = PageRequest { queries: &among, sort: &newest, after: None, limit: VERSIONS };
+    let mut first = None;
+    for version in session.transaction.page(&wanted)?.0 {
+        let value = version.resource()?.into_owned();
+        if value.text("status") == Some("active") {
+            return Ok(Some(value));
+        }
+        first = first.or(Some(value));
+    }
+    Ok(first)
+}
+
+/// `Type/id`, here or under the server's address, or a url with or without `|version`.
+fn named(service: &Service, resource_type: ResourceType, name: &str) -> Predicate {
+    if let Literal::Local(named, id) = Literal::read(name, &service.base) {
+        return if named == resource_type { Predicate::Id(vec![id.to_owned()]) } else { Predicate::None };
+    }
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|").replace('$', "\\$");
+    let (url, version) = name.split_once('|').map_or((name, None), |(url, version)| (url, Some(version)));
+    let mut pairs = vec![("url".to_owned(), escaped(url))];
+    pairs.extend(version.map(|version| ("version".to_owned(), escaped(version))));
+    match parse(Some(resource_type), &pairs, Handling::Strict, 0, &service.base) {
+        Ok(query) => query.predicate,
+        // Nothing has a name like that.
+        Err(_) => Predicate::None,
+    }
+}

@@ -1,0 +1,65 @@
+//! Answers against their Questionnaire: the one that they contain, or one that the caller may find here.
+
+use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
+use concord_profile::questionnaire;
+use concord_store::rows::Version;
+
+use super::claims::as_warnings;
+use super::{CODE_LISTS, OnWrite};
+use crate::error::ApiError;
+use crate::interact::canonical::find;
+use crate::interact::session::Session;
+
+const QUESTIONNAIRE: ResourceType = ResourceType::of("Questionnaire");
+const ANSWERS: ResourceType = ResourceType::of("QuestionnaireResponse");
+
+/// What is wrong with answers by their Questionnaire; nothing of other types. One that is hidden from the caller is like
+/// one that is not there.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn problems(session: &mut Session<'_, '_>, resource: &Value<'_>) -> Result<Vec<Issue>, ApiError> {
+    if resource.text("resourceType") != Some(ANSWERS.name()) {
+        return Ok(Vec::new());
+    }
+    let Some(named) = questionnaire::named(resource) else { return Ok(Vec::new()) };
+    if let Some(contained) = questionnaire::contained(resource, &named) {
+        return Ok(questionnaire::check(resource, contained, CODE_LISTS));
+    }
+    if let Some(found) = find(session, QUESTIONNAIRE, &named)? {
+        return Ok(questionnaire::check(resource, &found, CODE_LISTS));
+    }
+    let said = "the questionnaire is not known here, and the answers were not checked by it";
+    Ok(vec![Issue {
+        severity: Severity::Information,
+        code: IssueCode::NotFound,
+        text: said.to_owned(),
+        expression: Some(format!("{}.questionnaire", ANSWERS.name())),
+    }])
+}
+
+/// Checks answers that are about to be stored.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] where the operator has answers refused that do not keep to their Questionnaire, and when the
+/// store fails.
+pub(crate) fn before_store(
+    session: &mut Session<'_, '_>,
+    _old: Option<&Version>,
+    new: &Version,
+) -> Result<Vec<Issue>, ApiError> {
+    let wanted = session.service.settings.profiles.answers;
+    let unheard = wanted == OnWrite::Warn && session.transaction.is_buffering();
+    if new.deleted || wanted == OnWrite::Off || unheard {
+        return Ok(Vec::new());
+    }
+    let value = new.resource()?.into_owned();
+    let found: Vec<Issue> =
+        problems(session, &value)?.into_iter().filter(|issue| issue.severity >= Severity::Warning).collect();
+    if wanted == OnWrite::Refuse && found.iter().any(|issue| issue.severity >= Severity::Error) {
+        return Err(ApiError::Unprocessable(found));
+    }
+    Ok(as_warnings(found))
+}

@@ -1,0 +1,64 @@
+//! StructureDefinitions that are stored: which of them this server checks by.
+
+use concord_consent::caller::Actor;
+use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::json::Value;
+use concord_store::rows::Version;
+
+use super::{kept, library, replace};
+use crate::error::ApiError;
+use crate::interact::session::Session;
+
+/// Takes a StructureDefinition into use that is about to be stored, or out of use. Those of registered systems count that
+/// are not retired and bear no security labels: what they say is told to everybody whose resources are checked. Any other
+/// is stored like any resource, and the answer says why it is not used.
+pub(crate) fn define(
+    session: &mut Session<'_, '_>,
+    _old: Option<&Version>,
+    new: &Version,
+) -> Result<Vec<Issue>, ApiError> {
+    define_again(session, new)
+}
+
+/// The same for what is stored again as it was.
+pub(crate) fn define_again(session: &mut Session<'_, '_>, version: &Version) -> Result<Vec<Issue>, ApiError> {
+    let source = format!("resource:{}", version.key);
+    let value = if version.deleted { None } else { Some(version.resource()?) };
+    let used = value.as_ref().map_or(Ok(None), |value| usable(session, value));
+    let (new, said) = match used {
+        Ok(Some(definition)) => (vec![definition.0], library(session)?.check(&definition.1).err()),
+        Ok(None) => (Vec::new(), None),
+        Err(issue) => (Vec::new(), Some(issue)),
+    };
+    let is_known = session.transaction.definition_sources()?.iter().any(|(known, _)| *known == source);
+    if is_known || !new.is_empty() {
+        replace(session.transaction, &source, &new)?;
+    }
+    let warning = |issue: Issue| {
+        let text = format!("stored, and not used to check by: {}", issue.text);
+        Issue { severity: Severity::Warning, text, ..issue }
+    };
+    Ok(said.into_iter().map(warning).collect())
+}
+
+type Usable = (concord_store::definitions::KeptDefinition, concord_profile::definition::Definition);
+
+/// The definition that a resource brings into use; nothing of what is no profile at all.
+fn usable(session: &Session<'_, '_>, value: &Value<'_>) -> Result<Option<Usable>, Issue> {
+    if value.text("derivation") != Some("constraint") || value.text("status") == Some("retired") {
+        return Ok(None);
+    }
+    let refused = |place: &str, said: &str| {
+        Err(Issue::error(IssueCode::BusinessRule, format!("StructureDefinition{place}"), said))
+    };
+    if session.call.caller.actor != Actor::System {
+        return refused("", "only definitions from registered systems are");
+    }
+    if value.get("meta").is_some_and(|meta| !meta.list("security").is_empty()) {
+        return refused(
+            ".meta.security",
+            "everybody is told what a definition asks for, and this one bears security labels",
+        );
+    }
+    kept(value).map(Some)
+}

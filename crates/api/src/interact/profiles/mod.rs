@@ -1,0 +1,132 @@
+//! Profiles: which definitions this server checks by, what is said of a resource that claims one, and of answers to a
+//! Questionnaire ([ADR 43](../../../../docs/adr/0043-profiles-are-compiled-over-the-element-table.md)).
+
+mod answers;
+mod claims;
+mod define;
+mod settings;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::json::{Limits, Value, parse, to_string};
+use concord_profile::check::{Asked, Checker};
+use concord_profile::definition::{Definition, stripped};
+use concord_profile::library::{Library, MOST_DEFINITIONS};
+use concord_profile::terminology::{Membership, Required, Terminology};
+use concord_store::definitions::KeptDefinition;
+use concord_store::transaction::Transaction;
+
+use crate::error::ApiError;
+use crate::interact::session::Session;
+
+pub(crate) use answers::{before_store as answers_before_store, problems as answer_problems};
+pub(crate) use claims::on_write;
+pub(crate) use define::{define, define_again};
+pub use settings::{OnWrite, ProfileChecks};
+
+/// Who knows value sets: R4's own tables.
+pub(super) const CODE_LISTS: &CodeLists = &CodeLists;
+
+/// The value sets of R4.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CodeLists;
+
+impl Terminology for CodeLists {
+    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership {
+        match Required.member_of(system, code, value_set) {
+            // What required bindings list is found fastest, but is not all that there is.
+            Membership::Unknown => match concord_terminology::member_of(value_set, system, code) {
+                concord_terminology::Membership::Yes => Membership::Yes,
+                concord_terminology::Membership::No => Membership::No,
+                concord_terminology::Membership::Unknown => Membership::Unknown,
+            },
+            known => known,
+        }
+    }
+}
+
+/// The definitions that this process knows, with the version under which it read them.
+pub(crate) struct Cache(Mutex<(i64, Arc<Library>)>);
+
+impl Cache {
+    pub(crate) fn new() -> Cache {
+        Cache(Mutex::new((0, Arc::new(Library::over_shipped()))))
+    }
+}
+
+/// The definitions as the transaction sees them: what ships, and what was added.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn library(session: &mut Session<'_, '_>) -> Result<Arc<Library>, ApiError> {
+    let version = session.transaction.definitions_version()?;
+    let cache = &session.service.profiles.0;
+    let (known, library) = cache.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if known == version {
+        return Ok(library);
+    }
+    let library = Arc::new(load(session.transaction)?);
+    *cache.lock().unwrap_or_else(PoisonError::into_inner) = (version, Arc::clone(&library));
+    Ok(library)
+}
+
+/// Reads what was added.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn load(transaction: &mut Transaction<'_>) -> Result<Library, ApiError> {
+    let mut library = Library::over_shipped();
+    for kept in transaction.definitions()? {
+        // What an older release has taken and this one does not read is not known here.
+        let read = parse(kept.body.as_bytes(), &Limits::default()).ok().and_then(|value| Definition::read(&value).ok());
+        if let Some(definition) = read {
+            let _ = library.add(definition);
+        }
+    }
+    Ok(library)
+}
+
+/// A definition as it is kept.
+///
+/// # Errors
+/// Why it cannot be used, with the place.
+pub(crate) fn kept(resource: &Value<'_>) -> Result<(KeptDefinition, Definition), Issue> {
+    let bare = stripped(resource);
+    let definition = Definition::read(&bare)?;
+    let (url, version) = (definition.url.clone(), definition.version.clone());
+    Ok((KeptDefinition { url, version, body: to_string(&bare) }, definition))
+}
+
+/// Puts definitions into use in the place of those from the same source.
+///
+/// # Errors
+/// When there are too many, or the store fails.
+pub(crate) fn replace(
+    transaction: &mut Transaction<'_>,
+    source: &str,
+    new: &[KeptDefinition],
+) -> Result<bool, ApiError> {
+    let others = transaction.count_definitions_besides(source)?;
+    if usize::try_from(others).unwrap_or_default() + new.len() > MOST_DEFINITIONS {
+        let said = format!("more than {MOST_DEFINITIONS} definitions cannot be used");
+        return Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, said)]));
+    }
+    Ok(transaction.replace_definitions(source, new)?)
+}
+
+/// What there is to say of a resource by the profiles that it claims and those that are asked.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn problems(
+    session: &mut Session<'_, '_>,
+    resource: &Value<'_>,
+    asked: &[String],
+) -> Result<Vec<Issue>, ApiError> {
+    let library = library(session)?;
+    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: true };
+    let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
+    issues.extend(answer_problems(session, resource)?);
+    Ok(issues)
+}

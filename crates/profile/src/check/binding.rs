@@ -1,0 +1,91 @@
+//! Whether the codes of an element are from the value set that it is bound to.
+
+use concord_fhir::issue::{IssueCode, Severity};
+use concord_fhir::json::Value;
+
+use super::{Scope, Walk, shown};
+use crate::definition::{Binding, Strength};
+use crate::item::{Item, Place};
+use crate::node::Node;
+use crate::terminology::Membership;
+
+/// The types with codes of their own; other values cannot be bound, whatever a definition says.
+const CODED: [&str; 8] =
+    ["Coding", "CodeableConcept", "Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration"];
+
+impl Walk<'_> {
+    pub(super) fn binding(
+        &mut self,
+        binding: &Binding,
+        node: &Node,
+        item: &Item<'_>,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
+        if binding.strength == Strength::Advice {
+            return;
+        }
+        match self.bound(binding, item) {
+            Membership::Yes => {}
+            Membership::Unknown => {
+                let said = format!("the value set {} could not be checked", binding.value_set);
+                self.remark(Severity::Information, said, place);
+            }
+            Membership::No => {
+                let said = format!("no code is from the value set {}", binding.value_set);
+                if binding.strength == Strength::Required {
+                    self.broken(IssueCode::CodeInvalid, place, node, scope, &said);
+                } else {
+                    let text = format!(
+                        "{said}, which is to be used where a code of it fits ({}#{})",
+                        scope.profile.url, node.id
+                    );
+                    self.add(Severity::Warning, IssueCode::CodeInvalid, place, shown_whole(text));
+                }
+            }
+        }
+    }
+
+    /// Whether a code of the item is in the value set.
+    pub(super) fn bound(&self, binding: &Binding, item: &Item<'_>) -> Membership {
+        let ask =
+            |system: Option<&str>, code: &str| self.checker.terminology.member_of(system, code, &binding.value_set);
+        let Some(value) = item.value else { return Membership::Yes };
+        match value {
+            Value::String(code) => ask(None, code),
+            Value::Object(_) if !CODED.contains(&item.of_type.name.as_ref()) => Membership::Yes,
+            Value::Object(_) => {
+                let single = std::slice::from_ref(value);
+                let codings = if item.of_type.name == "CodeableConcept" { value.list("coding") } else { single };
+                if codings.is_empty() {
+                    return without_codes(binding, value);
+                }
+                let mut answer = Membership::No;
+                for coding in codings {
+                    let Some(code) = coding.text("code") else { continue };
+                    match ask(Some(coding.text("system").unwrap_or_default()), code) {
+                        Membership::Yes => return Membership::Yes,
+                        Membership::Unknown => answer = Membership::Unknown,
+                        Membership::No => {}
+                    }
+                }
+                answer
+            }
+            _ => Membership::Yes,
+        }
+    }
+}
+
+/// A concept without a code: words are enough where the value set is only to be used if it fits, and an extension that
+/// says why there is no code is enough where it is required.
+fn without_codes(binding: &Binding, value: &Value<'_>) -> Membership {
+    if binding.strength == Strength::Extensible || value.get("extension").is_some() {
+        Membership::Yes
+    } else {
+        Membership::No
+    }
+}
+
+fn shown_whole(text: String) -> String {
+    if text.len() > 2_000 { shown(&text) } else { text }
+}

@@ -1,0 +1,314 @@
+//! Checks a resource against the profiles that it claims and those that are asked, and its extensions against theirs.
+//!
+//! What the types of R4 ask themselves is not asked again here (`concord_fhir::schema::check`).
+
+mod binding;
+mod constraint;
+mod discriminator;
+mod document;
+mod element;
+mod extension;
+mod reference;
+mod slices;
+mod worded;
+
+use std::collections::BTreeSet;
+
+use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::json::Value;
+
+use crate::definition::Definition;
+use crate::item::{Item, Members, Place, resource_shape, whole_resource};
+use crate::library::{self, Library};
+use crate::node::{Node, Profile};
+use crate::surroundings::{Bundled, Surroundings};
+use crate::terminology::{Membership, Terminology};
+use crate::value::short as shown;
+
+/// How many problems are listed.
+const MOST_ISSUES: usize = 500;
+/// How many steps a check may take: elements looked at, each for every profile and slice.
+const MOST_STEPS: usize = 2_000_000;
+/// How many profiles are looked at that a resource claims.
+const MOST_CLAIMS: usize = 20;
+/// How deep profiles may ask for profiles.
+const DEEPEST: usize = 30;
+
+/// What is checked by.
+#[derive(Clone, Copy)]
+pub struct Checker<'c> {
+    /// The definitions.
+    pub library: &'c Library,
+    /// The code lists.
+    pub terminology: &'c dyn Terminology,
+    /// Whether to say besides what R4 asks in words, and which extensions are not known that change the meaning of nothing.
+    pub is_whole: bool,
+}
+
+/// Against what a resource is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// Profiles that the caller names.
+    pub profiles: &'a [String],
+    /// Of the profiles that the resource and those inside it claim, those that are looked at; nothing for all.
+    pub claimed: Option<&'a [String]>,
+}
+
+impl Checker<'_> {
+    /// Checks a resource. What could not be checked is told as information.
+    #[must_use]
+    pub fn check(&self, resource: &Value<'_>, asked: Asked<'_>) -> Vec<Issue> {
+        let mut walk = Walk {
+            checker: *self,
+            issues: Vec::new(),
+            beyond: 0,
+            steps: 0,
+            under_way: Vec::new(),
+            told: BTreeSet::new(),
+            claimed: asked.claimed,
+        };
+        let name = resource.text("resourceType").unwrap_or("Resource");
+        let place = Place::root(name);
+        let bundle = Bundled::of(resource);
+        let own = Surroundings::of(resource, bundle.as_ref());
+        for canonical in asked.profiles.iter().take(MOST_CLAIMS) {
+            walk.claim(canonical, resource, &place, own, true);
+        }
+        walk.resource(resource, &place, own);
+        if self.is_whole {
+            walk.definition(resource, &place);
+            walk.document(resource, &place, own);
+            walk.addresses(resource, &place);
+        }
+        walk.into_issues()
+    }
+}
+
+/// A check that is under way.
+pub(crate) struct Walk<'c> {
+    checker: Checker<'c>,
+    issues: Vec<Issue>,
+    beyond: usize,
+    steps: usize,
+    /// The resources and values that are being checked against a profile, with the profile.
+    under_way: Vec<(usize, usize)>,
+    /// What need not be said again.
+    told: BTreeSet<String>,
+    claimed: Option<&'c [String]>,
+}
+
+/// What a part of a check is inside of.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'s> {
+    around: Surroundings<'s>,
+    profile: &'s Profile,
+}
+
+impl<'c> Walk<'c> {
+    /// Checks a resource, at any depth, by what it claims, and goes on into it.
+    fn resource<'v>(&mut self, resource: &'v Value<'v>, place: &Place<'_>, around: Surroundings<'v>) {
+        let claims = resource.get("meta").map_or(&[][..], |meta| meta.list("profile"));
+        for canonical in claims.iter().filter_map(Value::as_str).take(MOST_CLAIMS) {
+            let wanted = self.claimed.is_none_or(|some| some.iter().any(|one| one == canonical));
+            if wanted {
+                self.claim(canonical, resource, place, around, false);
+            }
+        }
+        if let Some((shape, object)) = resource_shape(resource) {
+            self.inside((shape, object), place, around, &extension::Holder::resource(&shape.name, resource));
+        }
+    }
+
+    /// Of a profile or extension itself: whether it can be used.
+    fn definition(&mut self, resource: &Value<'_>, place: &Place<'_>) {
+        let is_profile = resource.text("derivation") == Some("constraint") && resource.get("differential").is_some();
+        if resource.text("resourceType") != Some("StructureDefinition") || !is_profile {
+            return;
+        }
+        match Definition::read(resource).and_then(|definition| self.checker.library.check(&definition)) {
+            Ok(()) => {}
+            Err(issue) if issue.code == IssueCode::NotFound => {
+                self.remark(Severity::Information, format!("the definition was not checked: {}", issue.text), place);
+            }
+            Err(issue) => self.issues.push(issue),
+        }
+    }
+
+    /// Checks a resource against a profile that it claims or that is asked.
+    fn claim<'v>(
+        &mut self,
+        canonical: &str,
+        resource: &'v Value<'v>,
+        place: &Place<'_>,
+        around: Surroundings<'v>,
+        asked: bool,
+    ) {
+        let own = resource.text("resourceType").unwrap_or_default();
+        if let Some(base) = library::base_type(canonical) {
+            if base != own && !matches!(base, "Resource" | "DomainResource") {
+                self.wrong_type(canonical, base, own, place);
+            }
+            return;
+        }
+        match self.checker.library.profile(canonical) {
+            None => self.unknown(canonical, place, asked),
+            Some(Err(issue)) => {
+                let said = format!(
+                    "the profile {canonical} could not be checked: {} ({})",
+                    issue.text,
+                    issue.expression.as_deref().unwrap_or_default()
+                );
+                self.remark(if asked { Severity::Warning } else { Severity::Information }, said, place);
+            }
+            Some(Ok(profile)) => {
+                if profile.type_name != own {
+                    self.wrong_type(canonical, &profile.type_name, own, place);
+                } else if let Some((shape, object)) = resource_shape(resource) {
+                    let scope = Scope { around, profile };
+                    let key = key(resource, profile);
+                    self.under_way.push(key);
+                    self.object(&profile.root, &Members::of(shape, object), place, scope);
+                    self.constraints(&profile.root, &whole_resource(resource, false), place, scope);
+                    self.under_way.pop();
+                }
+            }
+        }
+    }
+
+    fn wrong_type(&mut self, canonical: &str, wanted: &str, own: &str, place: &Place<'_>) {
+        self.add(
+            Severity::Error,
+            IssueCode::Invalid,
+            place,
+            format!("{canonical} is a profile of {wanted}, and this is {own}"),
+        );
+    }
+
+    fn unknown(&mut self, canonical: &str, place: &Place<'_>, asked: bool) {
+        let others = self.checker.library.other_versions(canonical);
+        let known =
+            if others.is_empty() { String::new() } else { format!("; known are the versions {}", others.join(", ")) };
+        let said = format!("the profile {} is not known here and was not checked{known}", shown(canonical));
+        self.remark(if asked { Severity::Warning } else { Severity::Information }, said, place);
+    }
+
+    /// Checks what is asked of the elements of an object.
+    fn object(&mut self, node: &Node, members: &Members<'_>, place: &Place<'_>, scope: Scope<'_>) {
+        if self.exhausted(place) {
+            return;
+        }
+        for child in &node.children {
+            let items: Vec<Item<'_>> = members.named(&child.name).collect();
+            self.element(child, &items, place, scope);
+        }
+        self.recurring(node, members, place, scope);
+    }
+
+    /// What is said of an element holds as well where its content is referred to (`Questionnaire.item.item`).
+    fn recurring(&mut self, node: &Node, members: &Members<'_>, place: &Place<'_>, scope: Scope<'_>) {
+        for item in members.all() {
+            let name = item.of_type.name.as_ref();
+            let Some(path) =
+                name.strip_prefix(scope.profile.type_name.as_str()).and_then(|rest| rest.strip_prefix('.'))
+            else {
+                continue;
+            };
+            let own = name.rsplit('.').next() == Some(item.member);
+            let Some(referred) = path.split('.').try_fold(&scope.profile.root, |node, part| node.find(part)) else {
+                continue;
+            };
+            let is_said = node.find(item.member).is_some();
+            if own && !is_said && !std::ptr::eq(referred, node) && referred.id != format!("{}.{}", node.id, item.member)
+            {
+                self.item(referred, &item, &place.item(&item), scope);
+            } else if own && !is_said && std::ptr::eq(referred, node) {
+                self.item(node, &item, &place.item(&item), scope);
+            }
+        }
+    }
+
+    /// Whether something keeps to a profile, and if not, why not.
+    fn conforms(
+        &mut self,
+        item: &Item<'_>,
+        canonical: &str,
+        place: &Place<'_>,
+        around: Surroundings<'_>,
+    ) -> (Membership, Vec<Issue>) {
+        let own = item.type_name();
+        if let Some(base) = library::base_type(canonical) {
+            let is = base == own || matches!(base, "Resource" | "DomainResource");
+            return (if is { Membership::Yes } else { Membership::No }, Vec::new());
+        }
+        let Some(Ok(profile)) = self.checker.library.profile(canonical) else {
+            return (Membership::Unknown, Vec::new());
+        };
+        if profile.type_name != own {
+            return (Membership::No, Vec::new());
+        }
+        let Some(value) = item.value else { return (Membership::Unknown, Vec::new()) };
+        let key = key(value, profile);
+        // What is being found out already is taken to hold: a circle of references breaks nothing by itself.
+        if self.under_way.contains(&key) {
+            return (Membership::Yes, Vec::new());
+        }
+        if self.under_way.len() >= DEEPEST {
+            return (Membership::Unknown, Vec::new());
+        }
+        self.under_way.push(key);
+        let before = std::mem::take(&mut self.issues);
+        self.item(&profile.root, item, place, Scope { around, profile });
+        let found = std::mem::replace(&mut self.issues, before);
+        self.under_way.pop();
+        let fails = found.iter().any(|issue| issue.severity >= Severity::Error);
+        (if fails { Membership::No } else { Membership::Yes }, found)
+    }
+
+    /// Whether more has been looked at than a check may; said once.
+    fn exhausted(&mut self, place: &Place<'_>) -> bool {
+        self.steps += 1;
+        if self.steps < MOST_STEPS {
+            return false;
+        }
+        if self.steps == MOST_STEPS {
+            let said = format!("the check was ended here: it took more than {MOST_STEPS} steps");
+            self.add(Severity::Error, IssueCode::TooCostly, place, said);
+        }
+        true
+    }
+
+    fn add(&mut self, severity: Severity, code: IssueCode, place: &Place<'_>, text: String) {
+        let issue = Issue { severity, code, text, expression: Some(place.to_string()) };
+        if self.issues.len() >= MOST_ISSUES {
+            self.beyond += 1;
+        } else if !self.issues.contains(&issue) {
+            self.issues.push(issue);
+        }
+    }
+
+    /// Notes that a rule of a profile is broken.
+    fn broken(&mut self, code: IssueCode, place: &Place<'_>, node: &Node, scope: Scope<'_>, said: &str) {
+        self.add(Severity::Error, code, place, format!("{said} ({}#{})", scope.profile.url, node.id));
+    }
+
+    /// Notes what was not checked, or might be better, once for each text.
+    fn remark(&mut self, severity: Severity, said: String, place: &Place<'_>) {
+        if self.told.insert(said.clone()) {
+            let code = if severity == Severity::Information { IssueCode::Informational } else { IssueCode::NotFound };
+            self.add(severity, code, place, said);
+        }
+    }
+
+    fn into_issues(mut self) -> Vec<Issue> {
+        if self.beyond > 0 {
+            let text = format!("{} more problems are not listed", self.beyond);
+            self.issues.push(Issue::remark(Severity::Information, IssueCode::TooLong, text));
+        }
+        self.issues
+    }
+}
+
+/// A resource and a profile, by where they are.
+fn key(value: &Value<'_>, profile: &Profile) -> (usize, usize) {
+    (std::ptr::from_ref(value).addr(), std::ptr::from_ref(profile).addr())
+}

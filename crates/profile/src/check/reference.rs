@@ -1,0 +1,123 @@
+//! What a reference leads to: of which type, of which profile, and where it is.
+
+use concord_fhir::issue::{IssueCode, Severity};
+use concord_fhir::json::Value;
+use concord_fhir::literal::named_type;
+
+use super::{Scope, Walk, shown};
+use crate::definition::TypeRule;
+use crate::item::{Item, Place, whole_resource};
+use crate::library;
+use crate::node::Node;
+use crate::surroundings::{Surroundings, Whence};
+use crate::terminology::Membership;
+
+impl Walk<'_> {
+    /// Checks the target of a Reference or canonical against the profiles that a profile allows.
+    pub(super) fn target(
+        &mut self,
+        rules: &[&TypeRule],
+        node: &Node,
+        item: &Item<'_>,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
+        let Some(value) = item.value.filter(|value| value.as_object().is_some()) else { return };
+        let reference = value.text("reference");
+        let found = reference.and_then(|reference| scope.around.resolve(reference));
+        let aggregation: Vec<&str> = rules.iter().flat_map(|rule| &rule.aggregation).map(String::as_str).collect();
+        if !aggregation.is_empty()
+            && reference.is_some()
+            && !aggregation.iter().any(|one| is_there(one, found.map(|(_, whence)| whence)))
+        {
+            let said = format!("the target must be {}", aggregation.join(" or "));
+            self.broken(IssueCode::Invalid, place, node, scope, &said);
+        }
+        let targets: Vec<&str> = rules.iter().flat_map(|rule| &rule.targets).map(String::as_str).collect();
+        if targets.is_empty() || rules.iter().any(|rule| rule.targets.is_empty()) {
+            return;
+        }
+        let Some(own) = target_type(value, &scope.around) else { return };
+        let mut unknown = Vec::new();
+        let (mut allowed, mut types) = (Vec::new(), Vec::new());
+        for target in targets {
+            match self.type_of(target) {
+                None => unknown.push(target),
+                Some("Resource" | "DomainResource") => return,
+                Some(name) if name == own => allowed.push(target),
+                Some(name) => types.push(name),
+            }
+        }
+        if !unknown.is_empty() {
+            let said = format!("the profile {} is not known here and was not checked", unknown.join(", "));
+            return self.remark(Severity::Information, said, place);
+        }
+        if allowed.is_empty() {
+            let said = format!("it leads to a {}, and must lead to {}", shown(&own), types.join(" or "));
+            return self.broken(IssueCode::Invalid, place, node, scope, &said);
+        }
+        if let Some((resource, whence)) = found {
+            self.target_profiles(&allowed, resource, whence, (node, place, scope));
+        }
+    }
+
+    /// A reference by type and id names the type that the entry of that id has.
+    pub(super) fn named_entry(&mut self, value: &Value<'_>, around: Surroundings<'_>, place: &Place<'_>) {
+        let Some((named, id)) = value.text("reference").and_then(|reference| reference.split_once('/')) else { return };
+        let entry = around.bundle.and_then(|bundle| bundle.entry(&format!("urn:uuid:{id}")));
+        let own = entry.and_then(|entry| entry.get("resource")).and_then(|resource| resource.text("resourceType"));
+        if let Some(own) = own.filter(|own| *own != named) {
+            let said = format!("the entry of that id is a {own}, not a {}", shown(named));
+            self.add(Severity::Error, IssueCode::Invalid, &place.element("reference"), said);
+        }
+    }
+
+    /// The target, which is at hand, keeps to one of the profiles.
+    fn target_profiles<'v>(
+        &mut self,
+        allowed: &[&str],
+        resource: &'v Value<'v>,
+        whence: Whence,
+        at: (&Node, &Place<'_>, Scope<'v>),
+    ) {
+        let (node, place, scope) = at;
+        let around = scope.around.at(resource, whence);
+        let item = whole_resource(resource, whence == Whence::Contained);
+        let mut first = None;
+        for canonical in allowed {
+            let (kept, why) = self.conforms(&item, canonical, place, around);
+            if kept != Membership::No {
+                return;
+            }
+            first = first.or_else(|| why.into_iter().find(|issue| issue.severity >= Severity::Error));
+        }
+        let why = first.map(|issue| format!(": {}", issue.text)).unwrap_or_default();
+        let said = format!("what it leads to does not keep to {}{why}", allowed.join(" or "));
+        self.broken(IssueCode::Invalid, place, node, scope, &said);
+    }
+
+    /// The type that a profile is of.
+    pub(super) fn type_of<'s>(&'s self, canonical: &'s str) -> Option<&'s str> {
+        library::base_type(canonical)
+            .or_else(|| self.checker.library.find(canonical).map(|definition| definition.type_name.as_str()))
+    }
+}
+
+/// The type of what a reference leads to, as far as it can be told from here.
+pub(super) fn target_type(value: &Value<'_>, around: &Surroundings<'_>) -> Option<String> {
+    let reference = value.text("reference");
+    let found = reference.and_then(|reference| around.resolve(reference));
+    found
+        .and_then(|(resource, _)| resource.text("resourceType").map(str::to_owned))
+        .or_else(|| reference.and_then(named_type).map(|known| known.name().to_owned()))
+        .or_else(|| value.text("type").map(str::to_owned))
+}
+
+/// Whether a target is where it may be (R4 value set `resource-aggregation-mode`).
+fn is_there(mode: &str, whence: Option<Whence>) -> bool {
+    match whence {
+        Some(Whence::Contained) => mode == "contained",
+        Some(Whence::Bundled) => mode == "bundled" || mode == "referenced",
+        None => mode == "referenced",
+    }
+}

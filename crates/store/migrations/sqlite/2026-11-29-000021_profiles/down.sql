@@ -1,0 +1,2 @@
+DROP TABLE definition;
+DELETE FROM setting WHERE name = 'definitions';
