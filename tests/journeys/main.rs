@@ -10,6 +10,7 @@
 mod access_log;
 mod advance_statements;
 mod any_case;
+mod app_reach;
 mod apps;
 mod arrivals;
 mod audit;
