@@ -262,11 +262,11 @@ async fn people_who_are_no_patients_let_apps_in(concord: &Concord) {
         }
     };
     // A professional lets an app see what they see, and no patient is in context.
-    let told = lets("Practitioner/gp", "launch/patient user/*.rs patient/*.rs").await;
+    let told = lets("Practitioner/gp", "user/*.rs patient/*.rs").await;
     let tokens = token(concord, &for_code(&told["code"])).await.expect(200).json();
     assert_eq!(tokens.get("patient"), None);
     assert!(!text(&tokens, "/scope").contains("patient/"), "{tokens}");
-    assert_eq!(lets("Practitioner/gp", "launch/patient patient/*.rs").await["error"], "invalid_scope");
+    assert_eq!(lets("Practitioner/gp", "patient/*.rs").await["error"], "invalid_scope");
     // A relative lets an app do for the patient what both may: an app of others still needs her own word.
     let told = lets("RelatedPerson/yusuf", "launch/patient patient/Observation.rs").await;
     let tokens = token(concord, &for_code(&told["code"])).await.expect(200).json();

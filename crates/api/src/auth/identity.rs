@@ -79,6 +79,11 @@ impl PersonIdentifier {
         self.credentials.proofing
     }
 
+    /// What marks the entries of this sign-in.
+    pub(crate) fn login(&self) -> Option<String> {
+        self.credentials.login.clone()
+    }
+
     /// The caller, once the store has found the one active resource of type [`Person::resource_type`] with this
     /// identifier. `id` is its logical id.
     #[must_use]

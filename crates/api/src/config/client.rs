@@ -92,6 +92,7 @@ impl ClientConfig {
             scope: scope.clone(),
             authentication,
             introspects: self.introspects,
+            registered_itself: false,
         };
         client.check().map_err(failed)?;
         Ok(Some(client))

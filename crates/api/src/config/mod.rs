@@ -29,8 +29,9 @@ use field::Variable;
 pub(crate) use issuer::OWN_CLIENT;
 pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
 pub use page::markdown;
-pub use provider::ProviderConfig;
-pub use sign_in::SignInConfig;
+pub(crate) use provider::is_safe;
+pub use provider::{ProviderConfig, ProviderKind, SignsIn};
+pub use sign_in::{Registering, SignInConfig};
 use source::{File, Variables};
 
 use crate::interact::Unfiled;

@@ -15,8 +15,12 @@ mod inspect;
 mod keys;
 mod launch;
 mod people;
+mod provider;
+mod register;
 mod sessions;
+mod standing;
 mod tokens;
+mod whose;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -28,11 +32,15 @@ pub(crate) use apps::ConnectedApp;
 pub(crate) use choice::{Choice, LASTS, kinds_asked};
 pub(crate) use exchange::Issued;
 pub(crate) use fault::Fault;
-pub(crate) use grant::Granting;
+pub(crate) use federation::Signing;
+pub(crate) use grant::{Asked, Granting};
 pub(crate) use inspect::Inspected;
 pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
 pub(crate) use people::Somebody;
+pub(crate) use register::Registered;
 pub(crate) use sessions::{SignedIn, form_token};
+pub(crate) use standing::Standing;
+pub(crate) use whose::{Picking, ToPick, Visit, Whose};
 
 use crate::auth::Verified;
 use crate::config::{Config, SignInConfig};
@@ -57,8 +65,10 @@ pub struct SignIn {
     leeway_s: i64,
     clients: clients::Registry,
     keys: keys::SigningKeys,
-    providers: Vec<federation::Provider>,
+    providers: Vec<provider::Provider>,
     attempts: attempts::Attempts,
+    registrations: attempts::Attempts,
+    statement_keys: Option<register::StatementKeys>,
     remembered: Cache<String, Arc<Verified>>,
     origins: RwLock<HashSet<String>>,
     counters: TokenCounters,
@@ -84,8 +94,10 @@ impl SignIn {
             leeway_s: config.clock_leeway_seconds,
             clients: clients::Registry::new(config)?,
             keys: keys::SigningKeys::new(sealing),
-            providers: federation::providers(config, &counters)?,
-            attempts: attempts::Attempts::default(),
+            providers: provider::providers(config, &counters)?,
+            attempts: attempts::Attempts::new(30),
+            registrations: attempts::Attempts::new(10),
+            statement_keys: register::StatementKeys::of(&settings)?,
             remembered: Cache::new(REMEMBERED),
             origins: RwLock::default(),
             settings,

@@ -11,10 +11,12 @@ mod introspect;
 mod launch;
 mod page;
 mod provider;
+mod register;
 mod revoke;
 mod token;
 mod userinfo;
 mod well_known;
+mod whose;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,13 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
         .service(only("/oauth/token").route(web::post().to(token::serve)))
         .service(only("/oauth/introspect").route(web::post().to(introspect::serve)))
         .service(only("/oauth/revoke").route(web::post().to(revoke::serve)))
+        .service(only("/oauth/register").route(web::post().to(register::add)).route(web::get().to(register::list)))
+        .service(
+            only("/oauth/register/{id}")
+                .route(web::get().to(register::show))
+                .route(web::put().to(register::change))
+                .route(web::delete().to(register::remove)),
+        )
         .service(only("/.well-known/jwks.json").route(web::get().to(well_known::jwks)))
         .service(only("/oauth/jwks").route(web::get().to(well_known::jwks)));
     if !has_provider {
@@ -59,6 +68,8 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
         .service(only("/sign-in").route(web::get().to(provider::page)).route(web::post().to(provider::sign_in_as)))
         .service(only("/sign-in/with").route(web::post().to(federation::send)))
         .service(only("/sign-in/return").route(web::get().to(federation::come_back)))
+        .service(only("/sign-in/logout").route(web::post().to(federation::log_out)))
+        .service(only("/sign-in/whose").route(web::post().to(whose::pick)))
         .service(only("/sign-in/style.css").route(web::get().to(page::style)))
         .service(only("/sign-in/decision").route(web::post().to(authorize::decide)))
         .service(only("/sign-out").route(web::post().to(provider::sign_out)))
@@ -78,6 +89,11 @@ async fn form(request: &HttpRequest, payload: &mut Payload) -> Result<Form, Oaut
     if !media_type::is(media, media_type::FORM) {
         return Err(OauthError::request("the body is not application/x-www-form-urlencoded"));
     }
+    Ok(Form::parse(&bytes(payload).await?)?)
+}
+
+/// A body, which is no longer than a form may be.
+async fn bytes(payload: &mut Payload) -> Result<Vec<u8>, OauthError> {
     let mut bytes = Vec::new();
     let read = async {
         while let Some(chunk) = payload.next().await {
@@ -90,7 +106,7 @@ async fn form(request: &HttpRequest, payload: &mut Payload) -> Result<Form, Oaut
         Ok(())
     };
     timeout(WITHIN, read).await.map_err(|_| OauthError::request("the body does not arrive within 10 s"))??;
-    Ok(Form::parse(&bytes)?)
+    Ok(bytes)
 }
 
 /// The client that a request is from, and its parameters.
