@@ -147,6 +147,7 @@ pub(super) fn credentials(claims: &Claims, client: &str, reading: &Reading<'_>) 
             IssuerKind::NhsLogin | IssuerKind::Cis2 => Vec::new(),
         },
         app,
+        client_is_ambiguous: reading.clients.is_ambiguous(&claims.iss, client),
         purposes,
     })
 }

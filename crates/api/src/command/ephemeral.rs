@@ -11,11 +11,13 @@ use actix_web::web::Data;
 use concord_store::{DatabaseUrl, Durability};
 
 use super::import::{self, ImportArgs};
+use super::serve::Ids;
 use super::server::{Beside, answering, cannot_listen, prepare};
 use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Begin, Harness};
+use crate::interact::logical_id;
 use crate::telemetry;
 
 /// Where Linux keeps files in memory.
@@ -28,7 +30,16 @@ const NAME: &str = "concord-ephemeral-";
 ///
 /// # Errors
 /// One line, when the server cannot be started or a resource of the seed is refused.
-pub(super) async fn run(seed: Option<&Path>, config: Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
+pub(super) async fn run(
+    seed: Option<&Path>,
+    ids: Ids,
+    config: Config,
+    clock: Clock,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    if ids == Ids::Sequential {
+        logical_id::count_from(1);
+    }
     let _log = telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
     let folder = Folder::new()?;
     let bound = bind(seed, config, clock, &folder).await?;
@@ -96,7 +107,12 @@ async fn fill(seed: Option<&Path>, config: &Config, clock: Clock, filling: &Path
 /// What begins with a copy of the full database each time, and leaves the one before.
 fn begin(config: Config, clock: Clock, folder: PathBuf, full: PathBuf) -> Begin {
     let (number, running) = (AtomicU64::new(0), Arc::new(Mutex::new(None::<Beside>)));
+    // Those that the seed has been given are in use.
+    let first = logical_id::counted();
     Box::new(move || {
+        if let Some(first) = first {
+            logical_id::count_from(first);
+        }
         let this = number.fetch_add(1, Ordering::SeqCst);
         let database = folder.join(format!("{this}.db"));
         let config = Config { database_url: DatabaseUrl::Sqlite(database.clone()), ..config.clone() };

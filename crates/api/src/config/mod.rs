@@ -346,7 +346,10 @@ impl Config {
                 introspects: false,
             });
         }
-        Clients { registered, others: self.unregistered_apps }
+        let mut issuers: Vec<String> = self.issuers.iter().map(|one| one.issuer.clone()).collect();
+        issuers.extend(self.development_issuer.then(|| DEVELOPMENT_ISSUER.to_owned()));
+        issuers.extend(self.sign_in.is_some().then(|| self.public_url.clone()));
+        Clients { registered, others: self.unregistered_apps, issuers }
     }
 
     /// What is odd about settings each of which fits: a line for each.

@@ -1,6 +1,7 @@
 //! What a person chooses that an app gets: kinds of data, sensitive groups, until when; as scopes, and as the Consent by which
 //! the decision enforces it.
 
+use concord_consent::identity::{ISSUED_CLIENT_SYSTEM, issued_client};
 use concord_fhir::registry::ResourceType;
 use concord_signin::client::Client;
 use concord_signin::form::Form;
@@ -112,7 +113,14 @@ impl Choice {
 
     /// The Consent that says so: it denies the app everything but what is chosen, and everything afterwards. `scope` is what was
     /// asked for.
-    pub(super) fn consent(&self, patient: &str, client: &Client, scope: &Granted, now_ms: i64, lasts_s: i64) -> Value {
+    pub(super) fn consent(
+        &self,
+        patient: &str,
+        (issuer, client): (&str, &Client),
+        scope: &Granted,
+        now_ms: i64,
+        lasts_s: i64,
+    ) -> Value {
         let concept = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
         let chosen = || KINDS.into_iter().filter(|kind| self.has(*kind) && kind.asked(scope).is_some());
         let asked: Vec<_> = chosen().filter_map(|kind| kind.asked(scope)).collect();
@@ -120,7 +128,7 @@ impl Choice {
         for (code, wanted) in [
             ("access", asked.iter().any(|one| one.reads)),
             ("collect", asked.iter().any(|one| one.adds)),
-            ("correct", asked.iter().any(|one| one.changes)),
+            ("correct", asked.iter().any(|one| one.changes || one.deletes)),
         ] {
             if wanted {
                 actions.push(concept(ACTIONS, code));
@@ -153,7 +161,10 @@ impl Choice {
         }
         let app = json!({
             "role": concept(PARTICIPATION, "IRCP"),
-            "reference": {"identifier": {"system": "urn:concord:client", "value": client.id}, "display": client.name}
+            "reference": {
+                "identifier": {"system": ISSUED_CLIENT_SYSTEM, "value": issued_client(issuer, &client.id)},
+                "display": client.name
+            }
         });
         let mut root = json!({"type": "deny", "actor": [app]});
         if let Some(object) = root.as_object_mut().filter(|_| !permits.is_empty()) {

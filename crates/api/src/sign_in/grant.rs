@@ -292,7 +292,8 @@ impl SignIn {
         else {
             return Ok(None);
         };
-        let body = choice.consent(&id, &granting.client, &granting.scope, self.service.store.now_ms(), ends_s);
+        let body =
+            choice.consent(&id, (&self.issuer, &granting.client), &granting.scope, self.service.store.now_ms(), ends_s);
         let (text, limits) = (body.to_string(), self.service.settings.limits);
         let body = codec::read(codec::Format::Json, text.as_bytes(), &limits).map_err(ApiError::invalid)?;
         Ok(Some((self.call_of_patient(&id, request_id), body.value.into_owned())))

@@ -43,7 +43,7 @@ pub(crate) use standing::Standing;
 pub(crate) use whose::{Picking, ToPick, Visit, Whose};
 
 use crate::auth::Verified;
-use crate::config::{Config, SignInConfig};
+use crate::config::{Clients, Config, SignInConfig};
 use crate::interact::Service;
 use crate::telemetry::TokenCounters;
 
@@ -64,6 +64,7 @@ pub struct SignIn {
     pub(crate) issuer: String,
     leeway_s: i64,
     clients: clients::Registry,
+    known: Clients,
     keys: keys::SigningKeys,
     providers: Vec<provider::Provider>,
     attempts: attempts::Attempts,
@@ -93,6 +94,7 @@ impl SignIn {
             issuer: config.public_url.clone(),
             leeway_s: config.clock_leeway_seconds,
             clients: clients::Registry::new(config)?,
+            known: config.registered_clients(),
             keys: keys::SigningKeys::new(sealing),
             providers: provider::providers(config, &counters)?,
             attempts: attempts::Attempts::new(30),

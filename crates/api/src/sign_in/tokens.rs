@@ -74,6 +74,7 @@ impl SignIn {
                 login: standing.login.clone().or_else(|| Some(login(&[self.issuer.as_str(), &subject].join("\n")))),
                 authentication: u8::try_from(token.strength).ok().filter(|level| (1..=3).contains(level)),
                 app: client.app(),
+                client_is_ambiguous: self.known.is_ambiguous(&self.issuer, &token.client),
                 purposes: client.known_purposes(),
                 ..Credentials::default()
             },

@@ -273,7 +273,7 @@ fn kinds(granting: &Granting, chosen: &Choice) -> Html {
             checkbox(html, ("checkbox", "kind"), kind.code, known)
                 .then(kind.title)
                 .then(": ")
-                .then(wanted.words())
+                .text(&wanted.words())
                 .then("</label></div>")
         })
         .then("</fieldset>")

@@ -1,0 +1,58 @@
+"""PyPI cumulus-fhir-support: a client of SMART Backend Services that signs with a key of its own (private_key_jwt)."""
+
+import asyncio
+import json
+import os
+
+from cumulus_fhir_support import FhirClient, errors
+from steps import run
+
+BASE = os.environ["CONCORD_SIGN_IN_BASE"] + "/fhir"
+KEYS = {name: os.environ[f"CONCORD_{name}_KEYS"] for name in ("RS384", "ES384")}
+
+
+def client(algorithm, resources, keys=None):
+    with open(KEYS[keys or algorithm], encoding="utf8") as file:
+        jwks = json.load(file)
+    return FhirClient(BASE, resources, smart_client_id=f"system-{algorithm.lower()}", smart_jwks=jwks)
+
+
+async def read(algorithm, resources, keys=None):
+    async with client(algorithm, resources, keys) as server:
+        found = await server.request("GET", "Patient?_summary=count")
+        return found.json()["total"]
+
+
+def signed_by(algorithm):
+    def step(made):
+        made[algorithm] = asyncio.run(read(algorithm, ["Patient"]))
+        assert made[algorithm] > 0
+
+    return step
+
+
+def other_key(_made):
+    try:
+        asyncio.run(read("ES384", ["Patient"], keys="RS384"))
+    except errors.RequestError:
+        return
+    raise AssertionError("another's key is believed")
+
+
+def more_than_registered(_made):
+    try:
+        asyncio.run(read("ES384", ["Goal"]))
+    except errors.RequestError:
+        return
+    raise AssertionError("a scope is given that is not registered")
+
+
+run(
+    "PyPI cumulus-fhir-support",
+    {
+        "RS384": signed_by("RS384"),
+        "ES384": signed_by("ES384"),
+        "another's key": other_key,
+        "more than is registered": more_than_registered,
+    },
+)
