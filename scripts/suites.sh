@@ -62,24 +62,24 @@ done | tee -a "$work/run/steps"
 
 say "running what signs in"
 "$work/python/bin/python" "$work/make_keys.py" "$work/run"
-export CONCORD_RS384_KEYS=$work/run/RS384-private.json CONCORD_ES384_KEYS=$work/run/ES384-private.json
-export CONCORD_SIGN_IN_BASE=http://127.0.0.1:${SIGN_IN_PORT:-8091} CONCORD_APP_PORT=${APP_PORT:-8092}
-CONCORD_CHROMIUM=$(command -v chromium) && export CONCORD_CHROMIUM
-export CONCORD_SHOTS=${SHOTS:-}
-[ -z "$CONCORD_SHOTS" ] || mkdir -p "$CONCORD_SHOTS"
+export SUITE_RS384_KEYS=$work/run/RS384-private.json SUITE_ES384_KEYS=$work/run/ES384-private.json
+export SUITE_SIGN_IN_BASE=http://127.0.0.1:${SIGN_IN_PORT:-8091} SUITE_APP_PORT=${APP_PORT:-8092}
+SUITE_CHROMIUM=$(command -v chromium) && export SUITE_CHROMIUM
+export SUITE_SHOTS=${SHOTS:-}
+[ -z "$SUITE_SHOTS" ] || mkdir -p "$SUITE_SHOTS"
 CONCORD_CLIENTS='[
     {"client": "browser-app", "name": "Browser app", "about": "It shows what it may see.",
-     "redirect_uris": ["http://localhost:'$CONCORD_APP_PORT'/back"],
+     "redirect_uris": ["http://localhost:'$SUITE_APP_PORT'/back"],
      "scope": "openid fhirUser launch launch/patient offline_access patient/*.cruds"},
-    {"client": "portal", "name": "Surgery portal", "redirect_uris": ["http://localhost:'$CONCORD_APP_PORT'/portal"],
+    {"client": "portal", "name": "Surgery portal", "redirect_uris": ["http://localhost:'$SUITE_APP_PORT'/portal"],
      "scope": "launch/patient patient/*.rs user/*.rs"},
     {"client": "system-rs384", "keys": "'$work'/run/RS384-public.json", "scope": "system/Patient.rs"},
     {"client": "system-es384", "keys": "'$work'/run/ES384-public.json", "scope": "system/Patient.rs"}]' \
-    CONCORD_LISTEN=127.0.0.1:${SIGN_IN_PORT:-8091} CONCORD_PUBLIC_URL=$CONCORD_SIGN_IN_BASE \
+    CONCORD_LISTEN=127.0.0.1:${SIGN_IN_PORT:-8091} CONCORD_PUBLIC_URL=$SUITE_SIGN_IN_BASE \
     CONCORD_SIGN_IN='{"development_provider": true}' \
-    "$concord" serve --ephemeral=fixtures/people >"$work/run/ready" 2>"$work/run/sign-in-log" &
+    env -u CONCORD_BASE -u CONCORD_TOKEN "$concord" serve --ephemeral=fixtures/people >"$work/run/ready" 2>"$work/run/sign-in-log" &
 sign_in=$!
-curl -fs -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "$CONCORD_SIGN_IN_BASE/readyz" ||
+curl -fs -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "$SUITE_SIGN_IN_BASE/readyz" ||
     die "the server is not ready: see $work/run/sign-in-log"
 (cd "$work" && node sign_in.mjs) | tee -a "$work/run/steps"
 (cd "$work" && python/bin/python python_cumulus.py) | tee -a "$work/run/steps"

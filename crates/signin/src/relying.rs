@@ -164,7 +164,7 @@ pub struct Claims {
     pub identity_proofing_level: Option<String>,
     /// All others.
     #[serde(flatten)]
-    rest: Map<String, Value>,
+    pub rest: Map<String, Value>,
 }
 
 impl Claims {

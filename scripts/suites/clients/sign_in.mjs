@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import puppeteer from 'puppeteer-core';
 import { assert, run } from './steps.mjs';
 
-const { CONCORD_SIGN_IN_BASE: origin, CONCORD_APP_PORT: port, CONCORD_CHROMIUM: executablePath, CONCORD_SHOTS: shots } = process.env;
+const { SUITE_SIGN_IN_BASE: origin, SUITE_APP_PORT: port, SUITE_CHROMIUM: executablePath, SUITE_SHOTS: shots } = process.env;
 const iss = `${origin}/fhir`;
 const app = `http://localhost:${port}`;
 const library = createRequire(import.meta.url).resolve('fhirclient/build/fhir-client.js');
@@ -70,7 +70,7 @@ async function tabbed(name) {
       if (!one || one === document.body) return null;
       const style = getComputedStyle(one);
       const shown = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
-      return [one.tagName, one.name, one.value ?? one.href, shown].join('|');
+      return [[...document.querySelectorAll('*')].indexOf(one), one.tagName, one.name, shown].join('|');
     });
     if (at) {
       assert.ok(at.endsWith('|true'), `${name}: the focus does not show at ${at}`);

@@ -11,7 +11,6 @@ use actix_web::web::Data;
 use concord_store::{DatabaseUrl, Durability};
 
 use super::import::{self, ImportArgs};
-use super::serve::Ids;
 use super::server::{Beside, answering, cannot_listen, prepare};
 use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
@@ -25,6 +24,16 @@ const MEMORY: &str = "/dev/shm";
 
 /// How the names of our folders begin; the number of the process follows.
 const NAME: &str = "concord-ephemeral-";
+
+/// How the server of a test names what it stores.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ids {
+    /// By ids that nobody can guess.
+    #[default]
+    Random,
+    /// By numbers.
+    Sequential,
+}
 
 /// Serves until the process is told to stop, and leaves nothing.
 ///

@@ -33,17 +33,7 @@ pub struct ServeArgs {
     /// How the server names what it stores: by ids that nobody can guess, or, so that a test can compare whole answers, by
     /// numbers that begin anew at each reset
     #[arg(long, value_enum, requires = "ephemeral", default_value_t)]
-    pub ids: Ids,
-}
-
-/// How the server of a test names what it stores.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ids {
-    /// By ids that nobody can guess.
-    #[default]
-    Random,
-    /// By numbers.
-    Sequential,
+    pub ids: super::ephemeral::Ids,
 }
 
 fn standing(text: &str) -> Result<Clock, String> {

@@ -5,7 +5,7 @@ use concord_consent::identity::{ISSUED_CLIENT_SYSTEM, issued_client};
 use concord_fhir::registry::ResourceType;
 use concord_signin::client::Client;
 use concord_signin::form::Form;
-use concord_signin::kinds::{KINDS, Kind, SENSITIVE};
+use concord_signin::kinds::{KINDS, Kind, SENSITIVE, Use};
 use concord_signin::scope::Granted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -121,19 +121,9 @@ impl Choice {
         now_ms: i64,
         lasts_s: i64,
     ) -> Value {
-        let concept = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
         let chosen = || KINDS.into_iter().filter(|kind| self.has(*kind) && kind.asked(scope).is_some());
         let asked: Vec<_> = chosen().filter_map(|kind| kind.asked(scope)).collect();
-        let mut actions = Vec::new();
-        for (code, wanted) in [
-            ("access", asked.iter().any(|one| one.reads)),
-            ("collect", asked.iter().any(|one| one.adds)),
-            ("correct", asked.iter().any(|one| one.changes || one.deletes)),
-        ] {
-            if wanted {
-                actions.push(concept(ACTIONS, code));
-            }
-        }
+        let actions = actions(&asked);
         // What was let before goes on with this Consent too: it names what is chosen, also where that is all that is asked for.
         let classes = (chosen().count() < KINDS.len()).then(|| -> Vec<Value> {
             let types = chosen().flat_map(Kind::types);
@@ -181,4 +171,19 @@ impl Choice {
             "provision": root
         })
     }
+}
+
+fn concept(system: &str, code: &str) -> Value {
+    json!({"coding": [{"system": system, "code": code}]})
+}
+
+/// What a Consent calls what is done with data.
+fn actions(asked: &[Use]) -> Vec<Value> {
+    let any = |one: fn(&Use) -> bool| asked.iter().any(one);
+    let all = [
+        ("access", any(|one| one.reads)),
+        ("collect", any(|one| one.adds)),
+        ("correct", any(|one| one.changes || one.deletes)),
+    ];
+    all.into_iter().filter(|(_, wanted)| *wanted).map(|(code, _)| concept(ACTIONS, code)).collect()
 }

@@ -57,6 +57,20 @@ impl SignIn {
         }
     }
 
+    /// The client that a refresh token was given to, for a request that does not say who it is from: a public one need not, and
+    /// some libraries do not. Of any other it is not believed.
+    pub(crate) async fn holder(&self, token: &str) -> Result<Option<String>, Fault> {
+        let (hash, now_s) = (secret::hash(token), self.now_s());
+        let find = move |transaction: &mut Transaction<'_>| {
+            let found = transaction.refresh_family(&hash).and_then(|family| match family {
+                Some(family) => Ok(transaction.grant(&family, now_s)?.map(|grant| grant.client)),
+                None => Ok(None),
+            });
+            (found, Vec::new())
+        };
+        Ok(self.service.store.read(find).await?)
+    }
+
     fn fresh(&self) -> Result<Fresh, Fault> {
         Ok(Fresh {
             access: secret::fresh(Kind::Access)?,

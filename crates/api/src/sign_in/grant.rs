@@ -240,7 +240,7 @@ impl SignIn {
             patient: granting.patient.clone().unwrap_or_default(),
             encounter: granting.encounter.clone().unwrap_or_default(),
             context: granting.context.clone(),
-            standing: granting.signed_in.standing.to_text(),
+            standing: granting.signed_in.standing.of_grant().to_text(),
             scope: scope.to_string(),
             consent: String::new(),
             choice: serde_json::to_string(choice).map_err(|error| ApiError::Internal(error.to_string()))?,

@@ -47,6 +47,11 @@ impl Standing {
         }
     }
 
+    /// What of it goes on with what they let an app do: by which number they are known is for picking only.
+    pub(super) fn of_grant(&self) -> Standing {
+        Standing { nhs_number: None, ..self.clone() }
+    }
+
     /// How surely they are known.
     pub(crate) fn proofing(&self) -> Proofing {
         match self.proofing.as_deref().map(ProofingLevel::parse) {

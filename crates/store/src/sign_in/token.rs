@@ -153,6 +153,15 @@ impl Transaction<'_> {
         Ok(found.map_or(Taken::Unknown, |(family,)| Taken::Before(family)))
     }
 
+    /// What a refresh token comes of, whether it has been taken or has expired, or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn refresh_family(&mut self, hash: &str) -> Result<Option<String>, StoreError> {
+        let sql = Sql::new("SELECT family FROM sign_in_refresh WHERE hash = ").bind(hash);
+        Ok(self.rows::<(Text,), (String,)>(sql)?.pop().map(|(family,)| family))
+    }
+
     /// A refresh token that has not been taken and has not expired.
     ///
     /// # Errors

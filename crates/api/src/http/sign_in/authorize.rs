@@ -209,13 +209,14 @@ fn standing(granting: &Granting) -> Html {
     let client = &granting.client;
     let of = |markup| Html::of(markup);
     match (client.own, client.registered_itself) {
-        (true, _) => of("<p>It is an app of those who keep your record.</p>"),
+        (true, _) if granting.keeps_consent() => of("<p>It is an app of those who keep your record.</p>"),
+        (true, _) => of("<p>It is an app of those who keep the record.</p>"),
         (false, false) => {
-            of("<p>It is not an app of those who keep your record. It gets only what you choose here.</p>")
+            of("<p>It is not an app of those who keep the record. It gets only what you choose here.</p>")
         }
         (false, true) => {
             of("<p class=\"error\"><strong>Nobody has checked who makes this app.</strong> It has registered \
-             itself, and its name is what it says itself. It is not an app of those who keep your record. You will be \
+             itself, and its name is what it says itself. It is not an app of those who keep the record. You will be \
              sent to <strong>")
             .text(&host(&granting.request.redirect_uri))
             .then("</strong>. If you do not know it, do not let it in.</p>")

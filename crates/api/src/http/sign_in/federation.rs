@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::form::Form;
 
-use super::cookies::{self, Name};
+use super::cookies::Name;
 use super::page;
 use super::{form, provider, redirect, refused, sign_in, unkept};
 use crate::http::Server;
@@ -65,21 +65,4 @@ async fn logged_out(request: &HttpRequest, payload: &mut Payload, server: &Data<
     let ended = sign_in.signed_out_there(token).await?;
     tracing::info!(ended, "a login service says that somebody has signed out");
     Ok(())
-}
-
-/// Sends a browser to the login service to which another service of theirs has said who somebody is: nobody is asked anything.
-pub(super) async fn send_asserted(
-    request: &HttpRequest,
-    server: &Data<Server>,
-    asserted: &str,
-) -> Result<HttpResponse, Fault> {
-    const NONE: OauthError = OauthError::request("there is no login service here that could check who you are");
-    let sign_in = sign_in(server)?;
-    let name = sign_in.takes_assertions().ok_or(NONE)?.to_owned();
-    let (visit, cookie) = cookies::kept(request, sign_in)?;
-    let mut builder = redirect(&sign_in.send_to(&name, &visit, String::new(), Some(asserted)).await?);
-    if let Some(cookie) = cookie {
-        builder.append_header((header::SET_COOKIE, cookie));
-    }
-    Ok(builder.finish())
 }

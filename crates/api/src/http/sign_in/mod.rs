@@ -117,7 +117,11 @@ async fn client(request: &HttpRequest, payload: &mut Payload, sign_in: &SignIn) 
         (header, None) => header,
     };
     let form = form(request, payload).await?;
-    let claimed = Claimed::read(header, &form)?;
+    let holder = match (form.one("grant_type")?, form.one("refresh_token")?) {
+        (Some("refresh_token"), Some(token)) if !Claimed::is_said(header, &form) => sign_in.holder(token).await?,
+        _ => None,
+    };
+    let claimed = holder.map_or_else(|| Claimed::read(header, &form), |id| Ok(Claimed::Public(id)))?;
     let address = request.peer_addr().map(|peer| peer.ip());
     Ok((sign_in.authenticated(&claimed, address).await?, form))
 }

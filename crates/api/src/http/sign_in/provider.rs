@@ -9,7 +9,7 @@ use concord_signin::form::Form;
 use super::cookies::{self, Name};
 use super::html::Html;
 use super::page::{self, Page};
-use super::{federation, form, redirect, sign_in};
+use super::{form, redirect, sign_in};
 use crate::http::Server;
 use crate::sign_in::{Fault, SignIn, Signing, Somebody, form_token};
 
@@ -20,11 +20,24 @@ pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResp
         let form = Form::parse(request.query_string().as_bytes())?;
         let asserted = [form.one("assertedLoginIdentity")?, form.one("asserted_login_identity")?];
         match asserted.into_iter().flatten().next() {
-            Some(asserted) => federation::send_asserted(&request, &server, asserted).await,
+            Some(asserted) => send_asserted(&request, &server, asserted).await,
             None => offered(&request, sign_in(&server)?, None, None).await,
         }
     };
     offered.await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+/// Sends a browser to the login service to which another service of theirs has said who somebody is: nobody is asked anything.
+async fn send_asserted(request: &HttpRequest, server: &Data<Server>, asserted: &str) -> Result<HttpResponse, Fault> {
+    const NONE: OauthError = OauthError::request("there is no login service here that could check who you are");
+    let sign_in = sign_in(server)?;
+    let name = sign_in.takes_assertions().ok_or(NONE)?.to_owned();
+    let (visit, cookie) = cookies::kept(request, sign_in)?;
+    let mut builder = redirect(&sign_in.send_to(&name, &visit, String::new(), Some(asserted)).await?);
+    if let Some(cookie) = cookie {
+        builder.append_header((header::SET_COOKIE, cookie));
+    }
+    Ok(builder.finish())
 }
 
 /// The page. Whoever signs in goes on with what an app asks, or to the apps that they have let in. `leads_to` is where the app is,
