@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Client libraries and tools of others as they are, against a server that is started for them on the embedded database. Prints a
-# line for each step, then the counts; fails when a step does that is not judged (scripts/suites/tools/judged.tsv).
-# docs/CONFORMANCE.md keeps the counts and judges what fails.
+# Client libraries and tools of others as they are, against servers that are started for them on the embedded database: one with
+# tokens of the development issuer, and one that people sign in to with Chromium. Prints a line for each step, then the counts;
+# fails when a step does that is not judged (scripts/suites/tools/judged.tsv). With SHOTS=FOLDER the pages of sign-in are kept
+# there as pictures. docs/CONFORMANCE.md keeps the counts and judges what fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 require_build
 require curl 'command -v curl'
 require nodejs 'command -v node'
+require chromium 'command -v chromium'
 require npm 'command -v npm'
 require python3-venv 'python3 -m venv --help && python3 -c "import ensurepip"'
 
@@ -48,6 +50,10 @@ server=$!
 stop() {
     kill "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
+    if [ -n "${sign_in:-}" ]; then
+        kill "$sign_in" 2>/dev/null || true
+        wait "$sign_in" 2>/dev/null || true
+    fi
 }
 trap stop EXIT
 trap 'exit 130' INT
@@ -70,8 +76,32 @@ for script in python_fhirclient python_fhirpy; do
 done | tee -a "$work/run/steps"
 "$tools/python/bin/python" "$tools/tools.py" | tee -a "$work/run/steps" | grep -v '^pass.*schemathesis'
 
+say "running what signs in"
+"$work/python/bin/python" "$work/make_keys.py" "$work/run"
+export SUITE_RS384_KEYS=$work/run/RS384-private.json SUITE_ES384_KEYS=$work/run/ES384-private.json
+export SUITE_SIGN_IN_BASE=http://127.0.0.1:${SIGN_IN_PORT:-8091} SUITE_APP_PORT=${APP_PORT:-8092}
+SUITE_CHROMIUM=$(command -v chromium) && export SUITE_CHROMIUM
+export SUITE_SHOTS=${SHOTS:-}
+[ -z "$SUITE_SHOTS" ] || mkdir -p "$SUITE_SHOTS"
+CONCORD_CLIENTS='[
+    {"client": "browser-app", "name": "Browser app", "about": "It shows what it may see.",
+     "redirect_uris": ["http://localhost:'$SUITE_APP_PORT'/back"],
+     "scope": "openid fhirUser launch launch/patient offline_access patient/*.cruds"},
+    {"client": "portal", "name": "Surgery portal", "redirect_uris": ["http://localhost:'$SUITE_APP_PORT'/portal"],
+     "scope": "launch/patient patient/*.rs user/*.rs"},
+    {"client": "system-rs384", "keys": "'$work'/run/RS384-public.json", "scope": "system/Patient.rs"},
+    {"client": "system-es384", "keys": "'$work'/run/ES384-public.json", "scope": "system/Patient.rs"}]' \
+    CONCORD_LISTEN=127.0.0.1:${SIGN_IN_PORT:-8091} CONCORD_PUBLIC_URL=$SUITE_SIGN_IN_BASE \
+    CONCORD_SIGN_IN='{"development_provider": true}' \
+    env -u CONCORD_BASE -u CONCORD_TOKEN "$concord" serve --ephemeral=fixtures/people >"$work/run/ready" 2>"$work/run/sign-in-log" &
+sign_in=$!
+curl -fs -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "$SUITE_SIGN_IN_BASE/readyz" ||
+    die "the server is not ready: see $work/run/sign-in-log"
+(cd "$work" && node sign_in.mjs) | tee -a "$work/run/steps"
+(cd "$work" && python/bin/python python_cumulus.py) | tee -a "$work/run/steps"
+
 say "passed, failed, judged, skipped"
 awk -F'\t' '{ all[$2]; done[$2, $1]++ }
-    END { for (one in all) printf "%-22s %3d %3d %3d %3d\n", one, done[one, "pass"], done[one, "fail"], done[one, "judged"], done[one, "skip"] }' \
+    END { for (one in all) printf "%-26s %3d %3d %3d %3d\n", one, done[one, "pass"], done[one, "fail"], done[one, "judged"], done[one, "skip"] }' \
     "$work/run/steps" | sort
 ! grep -q '^fail' "$work/run/steps"

@@ -15,7 +15,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "CONCORD_CLIENTS",
-        r#"[{"client": "heart-diary", "kind": "third-party"}, {"client": "letters", "purposes": ["TREAT"]},
+        r#"[{"client": "heart-diary", "kind": "third-party", "issuer": "urn:concord:development"},
+            {"client": "letters", "purposes": ["TREAT"]},
             {"client": "diary-of-others", "kind": "own", "issuer": "https://elsewhere.example"}]"#,
     ),
     ("CONCORD_SUGGEST_LABELS", "true"),

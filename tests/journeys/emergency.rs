@@ -256,8 +256,21 @@ async fn by_nhs_number(concord: &Concord) {
     let mut old = bearing("old", "9434765919");
     old["link"] = replaced;
     system.store(&old).await;
-    broken(doctor.get(&format!("Condition?patient.identifier={unknown}"))).await.expect(200);
+    let found = broken(doctor.get(&format!("Condition?patient.identifier={unknown}"))).await.expect(200);
+    assert_eq!(found.ids(), ["sensitive"], "{found}");
     broken(doctor.get(&place)).await.expect(200);
+    concord.later(61 * 60_000);
+    let found = broken(doctor.get(&format!("Patient?identifier={unknown}"))).await.expect(200);
+    assert_eq!(found.ids(), ["amina"], "{found}");
+    // Whose scopes do not cover the Patient learns nothing by her number, and breaks nothing.
+    concord.later(61 * 60_000);
+    let told = messages(&amina).await.len();
+    for scope in ["user/Condition.rs", "user/Condition.rs user/Patient.r"] {
+        let few = concord.user_with("Practitioner/gp-elsewhere", scope);
+        let found = broken(few.get(&format!("Condition?patient.identifier={who}"))).await.expect(200);
+        assert!(found.ids().is_empty(), "{scope}: {found}");
+        assert_eq!(messages(&amina).await.len(), told, "{scope}");
+    }
     // Not by who performed it, and not by another identifier.
     concord.later(61 * 60_000);
     let told = messages(&amina).await.len();

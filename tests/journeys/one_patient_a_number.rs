@@ -5,7 +5,10 @@ use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { nobody_else_bears_it, at_the_same_time, replaced_and_superseded, matched_by_number_and_by_demographics }
+on_both! {
+    nobody_else_bears_it, at_the_same_time, replaced_and_superseded, matched_by_number_and_by_demographics,
+    swapped_in_one_transaction
+}
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
 const ONE: &str = "9990011176";
@@ -170,11 +173,22 @@ async fn matched_by_number_and_by_demographics(concord: &Concord) {
             wanted.into_iter().map(|(id, grade): (&str, &str)| (id.to_owned(), grade.to_owned())).collect();
         assert_eq!(graded(&answer), wanted, "{asked}");
     }
+    // Of a description with the numbers of two nobody is certain.
+    let both = person(json!({"identifier": [number(ONE), number(OTHER)], "name": name, "birthDate": born}));
+    let answer = ask(&system, &both, &[]).await.expect(200);
+    assert!(graded(&answer).iter().all(|(_, grade)| grade != "certain"), "{answer}");
+    assert_eq!(graded(&ask(&system, &both, &[("onlyCertainMatches", json!(true))]).await.expect(200)).len(), 0);
     // One whom another has replaced is told as the one who is left.
     let replaced = json!([{"other": {"reference": "Patient/amina"}, "type": "replaced-by"}]);
     system.store(&with(bearing("old", &[ONE]), "link", replaced)).await;
     let asked = person(json!({"identifier": [number(ONE)], "name": name, "birthDate": born}));
     let answer = ask(&system, &asked, &[("onlyCertainMatches", json!(true))]).await.expect(200);
+    assert_eq!(graded(&answer), [("amina".to_owned(), "certain".to_owned())]);
+    // Both numbers are hers, one of them of the record that she has come in the place of.
+    let replaced = json!([{"other": {"reference": "Patient/amina"}, "type": "replaced-by"}]);
+    system.store(&with(bearing("older", &["9876543210"]), "link", replaced)).await;
+    let asked = person(json!({"identifier": [number(ONE), number("9876543210")], "name": name, "birthDate": born}));
+    let answer = ask(&system, &asked, &[]).await.expect(200);
     assert_eq!(graded(&answer), [("amina".to_owned(), "certain".to_owned())]);
     // Only what is certain, and no more than are wanted.
     let vague = person(json!({"name": [{"family": "Hussain"}], "birthDate": born}));
@@ -195,4 +209,30 @@ async fn matched_by_number_and_by_demographics(concord: &Concord) {
     ] {
         ask(&app, &vague, &[]).await.expect(403).issues();
     }
+}
+
+/// Two numbers that were mixed up are put right in one transaction; what leaves two Patients with one number is refused whole.
+async fn swapped_in_one_transaction(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    system.store(&bearing("amina", &[ONE])).await;
+    system.store(&bearing("callum", &[OTHER])).await;
+    let change = |id: &str, of: &str| json!({"resource": bearing(id, &[of]), "request": {"method": "PUT", "url": format!("Patient/{id}")}});
+    let together = async |entries: Vec<Value>| {
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+        system.post("/fhir", &bundle).await
+    };
+    let who = async |number: &str| system.get(&format!("Patient?identifier={NHS}|{number}")).await.expect(200).ids();
+    for bad in [
+        vec![change("amina", OTHER), change("callum", OTHER)],
+        vec![change("amina", OTHER), change("gp-list", ONE)],
+        vec![change("amina", OTHER)],
+    ] {
+        together(bad).await.expect(409).issues();
+        assert_eq!((who(ONE).await, who(OTHER).await), (vec!["amina".to_owned()], vec!["callum".to_owned()]));
+    }
+    together(vec![change("amina", OTHER), change("callum", ONE)]).await.expect(200);
+    assert_eq!((who(ONE).await, who(OTHER).await), (vec!["callum".to_owned()], vec!["amina".to_owned()]));
+    // One after the other, there is a moment in which two bear it.
+    system.put("Patient/amina", &bearing("amina", &[ONE])).await.expect(409).issues();
 }

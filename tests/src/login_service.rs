@@ -1,5 +1,5 @@
-//! A login service of a test's own, with the claims and signatures of NHS login (RS512) or CIS2 (RS256): its token endpoint and
-//! its keys. The page on which a person signs in is left out: a test says who has.
+//! A login service of a test's own, with the claims and signatures of NHS login (RS512), CIS2 or another (RS256): its token
+//! endpoint, its keys and its discovery document. The page on which a person signs in is left out: a test says who has.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -18,6 +18,9 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+
+/// The secret of whoever is registered with one.
+const SECRET: &str = "a secret & more";
 
 /// A running login service. It ends with the test's process.
 #[derive(Debug)]
@@ -85,6 +88,24 @@ impl LoginService {
             "token_endpoint": format!("{origin}/token"), "client_id": "phr", "key_file": file})
     }
 
+    /// The setting of it as any login service, of which its issuer is known, and a secret, which is in a file of that folder.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[must_use]
+    pub fn discovered(&self, name: &str, folder: &Path) -> Value {
+        let file = folder.join(format!("{name}.secret"));
+        std::fs::write(&file, format!("{SECRET}\n")).expect("a file");
+        json!({"name": name, "title": format!("Continue to {name}"), "kind": "oidc", "issuer": self.origin(),
+            "client_id": "phr", "secret_file": file})
+    }
+
+    /// A logout token with these claims.
+    #[must_use]
+    pub fn logout_token(&self, claims: &Value) -> String {
+        self.shared.of_type("logout+jwt", "RS256", &RSA_PKCS1_SHA256, claims)
+    }
+
     /// Lets somebody have signed in: the code with which they go back. `challenge` is what they were sent with.
     #[must_use]
     pub fn signed_in(&self, claims: Value, challenge: &str) -> String {
@@ -110,13 +131,20 @@ impl LoginService {
 impl Shared {
     fn serve(&self, mut stream: TcpStream) {
         let mut reader = BufReader::new(stream.try_clone().expect("a connection"));
-        let (mut first, mut length) = (String::new(), 0);
+        let (mut first, mut length, mut basic, mut host) = (String::new(), 0, String::new(), String::new());
         reader.read_line(&mut first).expect("a request");
         loop {
             let mut line = String::new();
             reader.read_line(&mut line).expect("a header");
             if line.trim().is_empty() {
                 break;
+            }
+            if let Some((name, value)) = line.split_once(':') {
+                match name.to_ascii_lowercase().as_str() {
+                    "authorization" => value.trim().clone_into(&mut basic),
+                    "host" => value.trim().clone_into(&mut host),
+                    _ => {}
+                }
             }
             if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
                 length = value.trim().parse().expect("a length");
@@ -127,8 +155,9 @@ impl Shared {
         let body = String::from_utf8(body).expect("UTF-8");
         let (status, answer) = match first.split(' ').nth(1) {
             Some("/jwks") => ("200 OK", self.keys()),
+            Some("/.well-known/openid-configuration") => ("200 OK", discovery(&format!("http://{host}"))),
             Some("/token") => {
-                self.token(&body).map_or(("400 Bad Request", json!({"error": "invalid_grant"})), |token| {
+                self.token(&body, &basic).map_or(("400 Bad Request", json!({"error": "invalid_grant"})), |token| {
                     ("200 OK", json!({"access_token": "a", "token_type": "Bearer", "id_token": token}))
                 })
             }
@@ -149,7 +178,7 @@ impl Shared {
     }
 
     /// The id token for a form that is right in every part.
-    fn token(&self, body: &str) -> Option<String> {
+    fn token(&self, body: &str, basic: &str) -> Option<String> {
         let form: BTreeMap<&str, String> = body
             .split('&')
             .filter_map(|pair| pair.split_once('='))
@@ -159,10 +188,18 @@ impl Shared {
         let (claims, challenge) = taken?;
         let verifier = form.get("code_verifier")?;
         let made = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()).as_ref());
-        let (message, signature) = form.get("client_assertion")?.rsplit_once('.')?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, self.client.public_key().as_ref());
-        key.verify(message.as_bytes(), &signature).ok()?;
+        match form.get("client_assertion") {
+            Some(assertion) => {
+                let (message, signature) = assertion.rsplit_once('.')?;
+                let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+                let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, self.client.public_key().as_ref());
+                key.verify(message.as_bytes(), &signature).ok()?;
+            }
+            None => {
+                let pair = STANDARD.decode(basic.strip_prefix("Basic ")?).ok()?;
+                (pair == b"phr:a+secret+%26+more").then_some(())?;
+            }
+        }
         (made == challenge && form.get("grant_type")? == "authorization_code").then(|| self.signed(&claims))
     }
 
@@ -174,10 +211,20 @@ impl Shared {
     }
 
     fn signed_by(&self, name: &str, padding: &'static dyn RsaEncoding, claims: &Value) -> String {
+        self.of_type("JWT", name, padding, claims)
+    }
+
+    fn of_type(&self, typ: &str, name: &str, padding: &'static dyn RsaEncoding, claims: &Value) -> String {
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", encode(&json!({"alg": name, "kid": "stub", "typ": "JWT"})), encode(claims));
+        let message = format!("{}.{}", encode(&json!({"alg": name, "kid": "stub", "typ": typ})), encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key.sign(padding, &SystemRandom::new(), message.as_bytes(), &mut signature).expect("a signature");
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// Where everything is.
+fn discovery(origin: &str) -> Value {
+    json!({"issuer": origin, "authorization_endpoint": format!("{origin}/authorize"),
+        "token_endpoint": format!("{origin}/token"), "jwks_uri": format!("{origin}/jwks")})
 }

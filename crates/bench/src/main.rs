@@ -3,7 +3,8 @@
 //! The floor (`concord-bench floor`) is a bare HTTP handler that does the same primary-key read, the same page query or
 //! the same inserts over the same tables, and writes the same bytes, with no token, no decision, no audit of reads and no
 //! FHIR. Both are servers of their own, loaded by the same client, so that their time on the processor can be told
-//! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`).
+//! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`),
+//! `make bench ARGS=tokens` what sign-in costs (`tokens`).
 
 mod check;
 mod database;
@@ -15,6 +16,7 @@ mod process;
 mod product;
 mod report;
 mod scratch;
+mod tokens;
 mod workload;
 
 use std::path::PathBuf;
@@ -40,6 +42,7 @@ enum Command {
     /// Serve the floor (started by the bench itself)
     Floor(floor::FloorArgs),
     Hostile(hostile::HostileArgs),
+    Tokens(tokens::TokenArgs),
 }
 
 /// What to measure.
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Some(Command::Floor(floor)) => floor::serve(&floor),
         Some(Command::Hostile(hostile)) => hostile::run(&hostile),
+        Some(Command::Tokens(tokens)) => tokens::run(&tokens),
         None => matrix::run(&arguments.bench),
     };
     match result {

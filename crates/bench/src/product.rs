@@ -14,6 +14,8 @@ pub(crate) struct Product {
     folder: PathBuf,
     kind: Kind,
     workers: usize,
+    /// Settings besides.
+    more: Vec<(&'static str, String)>,
 }
 
 /// How fast an import was.
@@ -28,7 +30,12 @@ pub(crate) struct Imported {
 impl Product {
     /// The program, with a folder for its files.
     pub(crate) fn new(program: &Path, folder: &Path, kind: Kind, workers: usize) -> Product {
-        Product { program: program.to_path_buf(), folder: folder.to_path_buf(), kind, workers }
+        Product { program: program.to_path_buf(), folder: folder.to_path_buf(), kind, workers, more: Vec::new() }
+    }
+
+    /// The same with these settings, which go before its own.
+    pub(crate) fn with(self, more: Vec<(&'static str, String)>) -> Product {
+        Product { more, ..self }
     }
 
     fn command(&self, database: &str, listen: &str) -> Command {
@@ -50,7 +57,8 @@ impl Product {
             .env("CONCORD_PUBLIC_URL", "http://127.0.0.1:8080")
             .env("CONCORD_DEVELOPMENT_ISSUER", "true")
             .env("CONCORD_CLIENTS", r#"[{"client": "bench-app", "kind": "own"}]"#)
-            .env("CONCORD_DEVELOPMENT_KEY", self.folder.join("key.pem"));
+            .env("CONCORD_DEVELOPMENT_KEY", self.folder.join("key.pem"))
+            .envs(self.more.iter().map(|(name, value)| (*name, value.as_str())));
         command
     }
 

@@ -47,6 +47,9 @@ pub struct Credentials {
     pub privileged_roles: Vec<PrivilegedRole>,
     /// What kind of app calls.
     pub app: App,
+    /// Whether another issuer that is believed here may give out the same `client_id`, so that it does not say by itself which app
+    /// calls.
+    pub client_is_ambiguous: bool,
     /// The purposes that a system is registered for; none when its registration does not bound it.
     pub purposes: Option<Vec<Purpose>>,
 }

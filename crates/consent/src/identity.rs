@@ -1,7 +1,7 @@
 //! Which references mean the caller, and how specifically.
 
 use crate::caller::{Actor, Caller};
-pub use crate::facts::CLIENT_SYSTEM;
+pub use crate::facts::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM, issued_client, names_apps};
 use crate::facts::{CareTeamFacts, Facts, PatientFacts, RoleFacts, Target};
 use crate::tri::Tri;
 
@@ -23,6 +23,19 @@ impl Rank {
     pub(crate) const ALL: [Rank; 4] = [Rank::Everybody, Rank::Organization, Rank::Role, Rank::Person];
 }
 
+/// What an app is called.
+#[derive(Clone, Debug)]
+struct AppName {
+    /// Its `client_id`.
+    client: String,
+    /// The same with who gives it out.
+    issued: String,
+    /// Whether an app of another issuer may have the same `client_id`.
+    is_ambiguous: bool,
+    /// The Devices, `Device/id`, that may stand for it.
+    possible: Vec<String>,
+}
+
 /// The references that mean the caller.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity<'a> {
@@ -30,8 +43,8 @@ pub(crate) struct Identity<'a> {
     references: Vec<(String, Rank)>,
     /// What identifiers are known of the caller.
     facts: &'a Facts,
-    /// The `client_id`, if it is an app.
-    client: Option<String>,
+    /// Which app it is, if it is one.
+    client: Option<AppName>,
     /// Whether the caller acts in a role that is not held (any more), or of which nothing is known.
     pub(crate) role_not_held: bool,
 }
@@ -84,12 +97,24 @@ impl<'a> Identity<'a> {
         Identity { references, facts, client: None, role_not_held }
     }
 
-    /// Which references mean the app that calls: `Device/client_id`, and every Device that bears the identifier
-    /// `urn:concord:client|client_id`. The identifier alone means it as well.
+    /// Which references mean the app that calls: every Device that bears its identifier with its issuer,
+    /// `urn:concord:issued-client|issuer|client_id`; and where the `client_id` says by itself which app it is `Device/client_id`,
+    /// and every Device that bears `urn:concord:client|client_id`. The identifiers alone mean it as well.
     pub(crate) fn of_app(caller: &Caller, facts: &'a Facts) -> Identity<'a> {
-        let mut references = vec![(format!("Device/{}", caller.client), Rank::Person)];
-        references.extend(facts.devices.iter().map(|device| (device.clone(), Rank::Person)));
-        Identity { references, facts, client: Some(caller.client.clone()), role_not_held: false }
+        let mut references: Vec<_> = facts.devices.iter().map(|device| (device.clone(), Rank::Person)).collect();
+        let by_id = format!("Device/{}", caller.client);
+        let mut possible = facts.possible_devices.clone();
+        match caller.credentials.client_is_ambiguous {
+            true => possible.push(by_id),
+            false => references.push((by_id, Rank::Person)),
+        }
+        let name = AppName {
+            client: caller.client.clone(),
+            issued: issued_client(&caller.issuer, &caller.client),
+            is_ambiguous: caller.credentials.client_is_ambiguous,
+            possible,
+        };
+        Identity { references, facts, client: Some(name), role_not_held: false }
     }
 
     /// The references, most of them `Practitioner/..`, `PractitionerRole/..`, `Organization/..`.
@@ -121,10 +146,24 @@ impl<'a> Identity<'a> {
 
     /// Whether the app is what the target names. What may be anything is no app: a patient does not lose her own app over
     /// a rule about somebody who cannot be told.
-    fn is_app(&self, client: &str, target: &Target) -> Tri {
+    fn is_app(&self, app: &AppName, target: &Target) -> Tri {
         match target {
-            Target::Local(local) => Tri::from(self.references.iter().any(|(own, _)| own == local)),
-            Target::Identified { system, value, .. } if system == CLIENT_SYSTEM => Tri::from(value == client),
+            Target::Local(local) if self.references.iter().any(|(own, _)| own == local) => Tri::Yes,
+            Target::Local(local) => {
+                if app.possible.contains(local) {
+                    Tri::Maybe
+                } else {
+                    Tri::No
+                }
+            }
+            Target::Identified { system, value, .. } if system == ISSUED_CLIENT_SYSTEM => {
+                Tri::from(*value == app.issued)
+            }
+            // What permits has to mean this app, what denies may mean it.
+            Target::Identified { system, value, .. } if system == CLIENT_SYSTEM => match *value == app.client {
+                true if app.is_ambiguous => Tri::Maybe,
+                is_named => Tri::from(is_named),
+            },
             Target::Identified { resource_type: Some(one), .. } | Target::Elsewhere(Some(one))
                 if one.name() == "Device" =>
             {
@@ -174,5 +213,44 @@ impl<'a> Identity<'a> {
             };
         }
         self.is(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::cases::caller;
+
+    #[test]
+    fn an_app_is_meant_by_its_id_alone_only_where_no_other_issuer_may_give_it_out() {
+        let facts = Facts {
+            devices: vec!["Device/mine".to_owned()],
+            possible_devices: vec!["Device/anybodys".to_owned()],
+            ..Facts::default()
+        };
+        let by = |system: &str, value: &str| Target::Identified {
+            system: system.to_owned(),
+            value: value.to_owned(),
+            resource_type: None,
+        };
+        let local = |reference: &str| Target::Local(reference.to_owned());
+        let of = |is_ambiguous: bool, target: &Target| {
+            let mut app = caller("Patient/p1", "patient/*.rs", Some("p1"));
+            app.credentials.client_is_ambiguous = is_ambiguous;
+            Identity::of_app(&app, &facts).is(target).0
+        };
+        for (target, alone, ambiguous) in [
+            (by(ISSUED_CLIENT_SYSTEM, "https://issuer.example|app"), Tri::Yes, Tri::Yes),
+            (by(ISSUED_CLIENT_SYSTEM, "https://else.example|app"), Tri::No, Tri::No),
+            (by(ISSUED_CLIENT_SYSTEM, "app"), Tri::No, Tri::No),
+            (by(CLIENT_SYSTEM, "app"), Tri::Yes, Tri::Maybe),
+            (by(CLIENT_SYSTEM, "other"), Tri::No, Tri::No),
+            (local("Device/app"), Tri::Yes, Tri::Maybe),
+            (local("Device/mine"), Tri::Yes, Tri::Yes),
+            (local("Device/anybodys"), Tri::Maybe, Tri::Maybe),
+            (local("Device/other"), Tri::No, Tri::No),
+        ] {
+            assert_eq!((of(false, &target), of(true, &target)), (alone, ambiguous), "{target:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::caller::{Actor, App, Caller, Credentials};
 use crate::decide::decide;
 use crate::decision::{Decision, Layer, Reason, Verdict};
 use crate::facts::{Coding, Facts, PatientFacts, RoleFacts, Target};
-use crate::identity::CLIENT_SYSTEM;
+use crate::identity::{CLIENT_SYSTEM, names_apps};
 use crate::label;
 use crate::request::{Action, Request};
 use crate::scope::Scopes;
@@ -93,6 +93,7 @@ fn access(
         patients: vec![Arc::clone(patient)],
         identities: facts.identities.clone(),
         devices: Vec::new(),
+        possible_devices: Vec::new(),
         labels_on_their_way: facts.labels_on_their_way.clone(),
     };
     let request = Request { caller: &caller, action: Action::Read, resource_type: None, purpose: None, reason: None };
@@ -140,9 +141,14 @@ fn as_caller(who: &Target, facts: &Facts, patient: &PatientFacts) -> Option<(Cal
             };
             Some((caller(actor, client, app), local.clone(), roles))
         }
-        Target::Identified { system, value, .. } if system == CLIENT_SYSTEM => {
+        Target::Identified { system, value, .. } if names_apps(system) => {
             let actor = Actor::Patient(patient.patient.clone());
-            Some((caller(actor, value, App::ThirdParty), format!("{system}|{value}"), Vec::new()))
+            let (issuer, client) = match system == CLIENT_SYSTEM {
+                true => ("", value.as_str()),
+                false => value.split_once('|')?,
+            };
+            let app = Caller { issuer: issuer.to_owned(), ..caller(actor, client, App::ThirdParty) };
+            Some((app, format!("{system}|{value}"), Vec::new()))
         }
         Target::Identified { system, value, .. } => {
             let bears = |known: &&crate::facts::IdentityFacts| {

@@ -72,6 +72,14 @@ impl Claimed {
         }
     }
 
+    /// Whether a request says who it is from.
+    #[must_use]
+    pub fn is_said(header: Option<&[u8]>, form: &Form) -> bool {
+        let said = |name| !matches!(form.one(name), Ok(None));
+        header.is_some()
+            || ["client_id", "client_secret", "client_assertion", "client_assertion_type"].into_iter().any(said)
+    }
+
     /// The client that it says it is.
     #[must_use]
     pub fn client(&self) -> &str {
@@ -146,6 +154,8 @@ mod tests {
             (Some("Basic YQ=="), ""),
         ] {
             assert_eq!(read(header, form), Err("invalid_client"), "{header:?} {form}");
+            let is_said = Claimed::is_said(header.map(str::as_bytes), &Form::parse(form.as_bytes()).unwrap());
+            assert_eq!(is_said, header.is_some() || !form.is_empty(), "{header:?} {form}");
         }
     }
 }

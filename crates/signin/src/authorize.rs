@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::error::{ErrorCode, OauthError};
 use crate::form::Form;
 use crate::pkce;
-use crate::scope::Granted;
+use crate::scope::{CLIENTS, Granted};
 
 /// The longest `state` and `nonce`, in bytes.
 const MAX_STATE_BYTES: usize = 2048;
@@ -150,7 +150,8 @@ impl AuthorizeRequest {
 /// What is asked for and registered.
 fn registered(form: &Form, client: &Client) -> Result<Granted, OauthError> {
     let asked = form.one("scope")?.ok_or(OauthError::new(ErrorCode::InvalidScope, "the scope is missing"))?;
-    let scope = Granted::parse(asked).within(&Granted::parse(&client.scope));
+    // No person lets anybody register clients.
+    let scope = Granted::parse(asked).within(&Granted::parse(&client.scope)).without(CLIENTS);
     if scope.resources().next().is_none() && !scope.has("openid") {
         return Err(OauthError::new(
             ErrorCode::InvalidScope,
@@ -217,6 +218,7 @@ mod tests {
             scope: "openid launch launch/patient patient/*.rs".into(),
             authentication: Authentication::None,
             introspects: false,
+            registered_itself: false,
         }
     }
 

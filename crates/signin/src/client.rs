@@ -6,7 +6,7 @@ use concord_consent::scope::Context;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::scope::Granted;
+use crate::scope::{CLIENTS, Granted};
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Client {
     pub authentication: Authentication,
     /// Whether it may introspect the tokens of other clients: a resource server.
     pub introspects: bool,
+    /// Whether it has registered itself, so that nobody has looked at who it is.
+    #[serde(default)]
+    pub registered_itself: bool,
 }
 
 /// How a client proves who it is.
@@ -67,8 +70,9 @@ impl Client {
     /// Whether it may get tokens of its own, without a person: by its key, within its `system/` scopes.
     #[must_use]
     pub fn may_act_alone(&self) -> bool {
+        let scope = Granted::parse(&self.scope);
         matches!(self.authentication, Authentication::Keys(_) | Authentication::KeysAt(_))
-            && Granted::parse(&self.scope).resources().any(|scope| scope.context == Context::System)
+            && (scope.has(CLIENTS) || scope.resources().any(|scope| scope.context == Context::System))
     }
 
     /// What is wrong with a registration, as a line for the operator.
@@ -80,8 +84,8 @@ impl Client {
         if self.id.is_empty() || self.id.len() > 128 || !self.id.bytes().all(is_id) {
             return Err("the client id is 1 to 128 letters, digits, '-', '.', '_' and ':'".to_owned());
         }
-        if self.name.trim().is_empty() || self.name.len() > 200 || self.name.chars().any(char::is_control) {
-            return Err("the name is 1 to 200 bytes, without control characters".to_owned());
+        if !is_plain_line(&self.name) {
+            return Err("the name is 1 to 200 bytes, without control characters and what turns text around".to_owned());
         }
         if let Some(bad) = self.redirect_uris.iter().find(|uri| !is_redirect_uri(uri)) {
             return Err(format!(
@@ -106,9 +110,19 @@ impl Client {
     }
 }
 
+/// Whether a text may stand on a page as one line that says what it seems to: not empty, not long, without control characters and
+/// those invisible ones that turn text around or hide in it.
+pub(crate) fn is_plain_line(text: &str) -> bool {
+    let hides = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
+    };
+    !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(hides)
+}
+
 /// Whether an address may be registered as one that answers go to: absolute, without a fragment; `http` only to this machine;
 /// another scheme only if its name has a dot, as one that belongs to a domain has (RFC 8252 section 7.1).
-fn is_redirect_uri(text: &str) -> bool {
+pub(crate) fn is_redirect_uri(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     let is_this_machine = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -141,6 +155,7 @@ mod tests {
             scope: "openid launch/patient patient/*.rs".into(),
             authentication: Authentication::None,
             introspects: false,
+            registered_itself: false,
         }
     }
 
@@ -153,6 +168,7 @@ mod tests {
             Client { id: "a b".into(), ..client() },
             Client { id: String::new(), ..client() },
             Client { name: " ".into(), ..client() },
+            Client { name: "Heart\u{202e} yraiD".into(), ..client() },
             Client { scope: "patient/Nonsense.rs".into(), ..client() },
             Client { authentication: Authentication::Secret("secret".into()), ..client() },
             Client { authentication: Authentication::Keys("{\"keys\":[]}".into()), ..client() },

@@ -2,7 +2,8 @@
 
 use crate::form::FormError;
 
-/// The name of an error (RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6, RFC 6750 section 3.1).
+/// The name of an error (RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6, RFC 6750 section 3.1,
+/// RFC 7591 section 3.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// A parameter is missing, twice there or wrong.
@@ -33,6 +34,14 @@ pub enum ErrorCode {
     RequestNotSupported,
     /// Request objects are not fetched.
     RequestUriNotSupported,
+    /// The person has to prove more surely who they are (OpenID Connect Core Unmet Authentication Requirements 1.0).
+    UnmetAuthenticationRequirements,
+    /// A redirect URI cannot be registered.
+    InvalidRedirectUri,
+    /// Something else cannot be registered.
+    InvalidClientMetadata,
+    /// The software statement is not believed.
+    InvalidSoftwareStatement,
 }
 
 impl ErrorCode {
@@ -54,6 +63,10 @@ impl ErrorCode {
             ErrorCode::InteractionRequired => "interaction_required",
             ErrorCode::RequestNotSupported => "request_not_supported",
             ErrorCode::RequestUriNotSupported => "request_uri_not_supported",
+            ErrorCode::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            ErrorCode::InvalidRedirectUri => "invalid_redirect_uri",
+            ErrorCode::InvalidClientMetadata => "invalid_client_metadata",
+            ErrorCode::InvalidSoftwareStatement => "invalid_software_statement",
         }
     }
 }

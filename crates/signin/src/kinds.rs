@@ -131,36 +131,36 @@ impl Kind {
         let asked = Use {
             reads: any(|scope| scope.read || scope.search),
             adds: any(|scope| scope.create),
-            changes: any(|scope| scope.update || scope.delete),
+            changes: any(|scope| scope.update),
+            deletes: any(|scope| scope.delete),
         };
-        (asked.reads || asked.adds || asked.changes).then_some(asked)
+        (asked != Use::default()).then_some(asked)
     }
 }
 
 /// What is done with data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Use {
     /// It is read or searched.
     pub reads: bool,
     /// It is added to.
     pub adds: bool,
-    /// It is changed or deleted.
+    /// It is changed.
     pub changes: bool,
+    /// It is deleted.
+    pub deletes: bool,
 }
 
 impl Use {
     /// In words.
     #[must_use]
-    pub fn words(self) -> &'static str {
-        match (self.reads, self.adds, self.changes) {
-            (true, false, false) => "see",
-            (true, true, false) => "see and add",
-            (true, false, true) => "see and change",
-            (true, true, true) => "see, add and change",
-            (false, true, false) => "add",
-            (false, false, true) => "change",
-            (false, true, true) => "add and change",
-            (false, false, false) => "nothing",
+    pub fn words(self) -> String {
+        let all = [(self.reads, "see"), (self.adds, "add"), (self.changes, "change"), (self.deletes, "delete")];
+        let said: Vec<&str> = all.into_iter().filter_map(|(is_so, word)| is_so.then_some(word)).collect();
+        match said.as_slice() {
+            [] => "nothing".to_owned(),
+            [only] => (*only).to_owned(),
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
         }
     }
 }
@@ -185,8 +185,13 @@ mod tests {
     fn what_is_asked_is_told_by_kind() {
         let asked =
             |scopes: &str, code: &str| Kind::parse(code).unwrap().asked(&Granted::parse(scopes)).map(Use::words);
+        let asked = |scopes: &str, code: &str| asked(scopes, code).map(|words: String| words.leak() as &str);
         assert_eq!(asked("patient/*.rs", "medicines"), Some("see"));
-        assert_eq!(asked("patient/Observation.cruds", "measurements"), Some("see, add and change"));
+        assert_eq!(asked("patient/Observation.cruds", "measurements"), Some("see, add, change and delete"));
+        assert_eq!(asked("patient/Observation.cu", "measurements"), Some("add and change"));
+        assert_eq!(asked("patient/Observation.rd", "measurements"), Some("see and delete"));
+        assert_eq!(asked("patient/Observation.d", "measurements"), Some("delete"));
+        assert_eq!(asked("patient/*.write", "measurements"), Some("add, change and delete"));
         assert_eq!(asked("patient/Observation.c patient/Media.r", "measurements"), Some("see and add"));
         assert_eq!(asked("patient/Observation.cruds openid", "medicines"), None);
     }

@@ -7,16 +7,20 @@ pub mod assertion;
 pub mod authentication;
 pub mod authorize;
 pub mod client;
+pub mod context;
 pub mod error;
 pub mod form;
 pub mod id_token;
 pub mod jwk;
 pub mod kinds;
+pub mod logout;
 pub mod pkce;
+pub mod registration;
 pub mod relying;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod statement;
 pub mod token;
 
 #[cfg(test)]

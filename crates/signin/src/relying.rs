@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA512, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::assertion;
@@ -62,6 +62,30 @@ pub struct Asking<'a> {
     pub scope: &'a str,
     /// The vectors of trust of which one is needed (`vtr`), as JSON, where the service has them.
     pub trust: Option<&'a str>,
+    /// What another service of theirs says of who it is, with which nobody is asked (`asserted_login_identity`).
+    pub asserted: Option<&'a str>,
+}
+
+/// How this server proves to a login service who it is.
+pub enum Proof {
+    /// By a signed assertion (`private_key_jwt`).
+    Key(ClientKey),
+    /// By a secret (`client_secret_basic`).
+    Secret(String),
+}
+
+impl Proof {
+    /// The `Authorization` header, where it proves it by one.
+    #[must_use]
+    pub fn header(&self, client: &str) -> Option<String> {
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        match self {
+            Proof::Key(_) => None,
+            Proof::Secret(secret) => {
+                Some(format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(client), encoded(secret)))))
+            }
+        }
+    }
 }
 
 impl Asking<'_> {
@@ -84,6 +108,9 @@ impl Asking<'_> {
         if let Some(trust) = self.trust {
             query.append_pair("vtr", trust);
         }
+        if let Some(asserted) = self.asserted {
+            query.append_pair("asserted_login_identity", asserted).append_pair("prompt", "none");
+        }
         drop(query);
         Ok(url.into())
     }
@@ -94,22 +121,23 @@ impl Asking<'_> {
     /// When the assertion cannot be signed.
     pub fn exchange(
         &self,
-        key: &ClientKey,
+        proof: &Proof,
         endpoint: &str,
         (code, verifier): (&str, &str),
         unique: &str,
         now_s: i64,
     ) -> Result<String, SealError> {
-        let assertion = key.assertion(self.client, endpoint, unique, now_s)?;
-        Ok(url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "authorization_code")
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
             .append_pair("redirect_uri", self.redirect_uri)
-            .append_pair("code_verifier", verifier)
-            .append_pair("client_id", self.client)
-            .append_pair("client_assertion_type", assertion::TYPE)
-            .append_pair("client_assertion", &assertion)
-            .finish())
+            .append_pair("code_verifier", verifier);
+        if let Proof::Key(key) = proof {
+            form.append_pair("client_id", self.client)
+                .append_pair("client_assertion_type", assertion::TYPE)
+                .append_pair("client_assertion", &key.assertion(self.client, endpoint, unique, now_s)?);
+        }
+        Ok(form.finish())
     }
 }
 
@@ -126,6 +154,17 @@ pub struct Claims {
     pub birthdate: Option<String>,
     /// For whom among several audiences the token is.
     pub azp: Option<String>,
+    /// The service's name for the person.
+    pub sub: Option<String>,
+    /// The service's name for their session.
+    pub sid: Option<String>,
+    /// How they signed in.
+    pub acr: Option<String>,
+    /// How surely the person is known.
+    pub identity_proofing_level: Option<String>,
+    /// All others.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 impl Claims {
@@ -134,6 +173,43 @@ impl Claims {
     pub fn of(token: &str) -> Option<Claims> {
         let payload = crate::from_base64url(token.split('.').nth(1)?)?;
         serde_json::from_slice(&payload).ok()
+    }
+
+    /// The text or whole number of any other claim.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        match self.rest.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) if number.is_u64() => Some(number.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Where a login service is, as it says itself (OpenID Connect Discovery 1.0).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Discovered {
+    /// Its name.
+    pub issuer: String,
+    /// Where people are sent to sign in.
+    pub authorization_endpoint: String,
+    /// Where a code is changed for an id token.
+    pub token_endpoint: String,
+    /// Where its keys are.
+    pub jwks_uri: String,
+}
+
+impl Discovered {
+    /// What a discovery document says, if it is that of this issuer.
+    #[must_use]
+    pub fn of(document: &[u8], issuer: &str) -> Option<Discovered> {
+        serde_json::from_slice::<Discovered>(document).ok().filter(|found| found.issuer == issuer)
+    }
+
+    /// Where the discovery document of an issuer is.
+    #[must_use]
+    pub fn address(issuer: &str) -> String {
+        format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
     }
 }
 
@@ -160,6 +236,7 @@ mod tests {
             redirect_uri: "https://phr.example/sign-in/return",
             scope: "openid profile",
             trust: Some(r#"["P9.Cp.Cd"]"#),
+            asserted: None,
         };
         let address = asking.address("https://login.example/authorize?x=1", "s", "n", "v").unwrap();
         assert!(
@@ -170,6 +247,15 @@ mod tests {
         let encoded = STANDARD.encode(der.as_ref());
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{encoded}\n-----END PRIVATE KEY-----\n");
         let key = ClientKey::from_pem(&pem, Some("k".to_owned())).unwrap();
+        let asserted = Asking { asserted: Some("a.b.c"), ..asking };
+        let address = asserted.address("https://login.example/authorize", "s", "n", "v").unwrap();
+        assert!(address.ends_with("&asserted_login_identity=a.b.c&prompt=none"), "{address}");
+        let secret = Proof::Secret("s &".to_owned());
+        let form = asking.exchange(&secret, "https://login.example/token", ("c", "v"), "j", 100).unwrap();
+        assert!(!form.contains("client_assertion") && !form.contains("s+"), "{form}");
+        assert_eq!(secret.header("phr").unwrap(), format!("Basic {}", STANDARD.encode("phr:s+%26")));
+        let key = Proof::Key(key);
+        assert_eq!(key.header("phr"), None);
         let form = asking.exchange(&key, "https://login.example/token", ("c", "v"), "j", 100).unwrap();
         assert!(form.contains("code=c") && form.contains("code_verifier=v") && form.contains("client_assertion=ey"));
         assert!(ClientKey::from_pem("no key", None).is_none());
@@ -183,5 +269,11 @@ mod tests {
         let claims = Claims::of(&token).unwrap();
         assert_eq!((claims.nonce.as_deref(), claims.birthdate.as_deref()), (Some("n"), Some("1970-01-01")));
         assert_eq!(Claims::of("x"), None);
+        assert_eq!((claims.text("other").as_deref(), claims.text("nonce")), (Some("1"), None));
+        let document = br#"{"issuer": "https://i.example/", "authorization_endpoint": "a", "token_endpoint": "t",
+            "jwks_uri": "j", "more": []}"#;
+        assert_eq!(Discovered::of(document, "https://i.example/").unwrap().token_endpoint, "t");
+        assert_eq!(Discovered::of(document, "https://i.example"), None, "another's document");
+        assert_eq!(Discovered::address("https://i.example/"), "https://i.example/.well-known/openid-configuration");
     }
 }

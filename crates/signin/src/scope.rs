@@ -4,8 +4,11 @@ use concord_consent::scope::{Context, Scope};
 use concord_fhir::registry::ResourceType;
 
 /// The scopes that say nothing of resources.
-pub const WORDS: [&str; 7] =
-    ["openid", "fhirUser", "launch", "launch/patient", "launch/encounter", "offline_access", "online_access"];
+pub const WORDS: [&str; 8] =
+    ["openid", "fhirUser", "launch", "launch/patient", "launch/encounter", "offline_access", "online_access", CLIENTS];
+
+/// The scope by which a system registers clients over HTTP. It is one of our own: FHIR has no type for them.
+pub const CLIENTS: &str = "system/clients";
 
 /// A set of scopes, each as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +68,13 @@ impl Granted {
     #[must_use]
     pub fn without(mut self, word: &str) -> Granted {
         self.words.retain(|known| *known != word);
+        self
+    }
+
+    /// The same without all of [`WORDS`] but one.
+    #[must_use]
+    pub fn with_no_word_but(mut self, word: &str) -> Granted {
+        self.words.retain(|known| *known == word);
         self
     }
 

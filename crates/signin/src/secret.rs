@@ -20,6 +20,10 @@ pub enum Kind {
     Launch,
     /// What a browser keeps before anybody has signed in.
     Visit,
+    /// What lets somebody register one client.
+    Invitation,
+    /// What lets a client that has registered itself change that.
+    Management,
 }
 
 impl Kind {
@@ -34,6 +38,8 @@ impl Kind {
             Kind::Session => "concord_se_",
             Kind::Launch => "concord_la_",
             Kind::Visit => "concord_vi_",
+            Kind::Invitation => "concord_in_",
+            Kind::Management => "concord_rm_",
         }
     }
 
@@ -93,7 +99,17 @@ mod tests {
 
     #[test]
     fn a_secret_has_its_form_and_no_other() {
-        let kinds = [Kind::Access, Kind::Refresh, Kind::Code, Kind::Client, Kind::Session, Kind::Launch, Kind::Visit];
+        let kinds = [
+            Kind::Access,
+            Kind::Refresh,
+            Kind::Code,
+            Kind::Client,
+            Kind::Session,
+            Kind::Launch,
+            Kind::Visit,
+            Kind::Invitation,
+            Kind::Management,
+        ];
         for kind in kinds {
             let secret = fresh(kind).unwrap();
             for other in kinds {

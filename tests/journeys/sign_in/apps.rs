@@ -1,5 +1,6 @@
 //! What is connected, and ending it.
 
+use concord_api::auth::development::TokenRequest;
 use concord_tests::client::text;
 use concord_tests::people::{self, blood_pressure};
 use concord_tests::{Concord, on_both};
@@ -10,7 +11,7 @@ use super::{Browser, CHOICES, app, asking, authorize, error, field, for_code, qu
 on_both! {
     with super::super::SETTINGS;
     a_patient_sees_and_ends_what_is_connected, a_page_lists_and_ends_it, ending_the_consent_ends_the_app,
-    what_is_connected_is_told_to_nobody_else, sign_in_needs_few_rights
+    what_is_connected_is_told_to_nobody_else, sign_in_needs_few_rights, two_apps_of_one_id_are_two
 }
 
 const SCOPE: &str = "launch/patient offline_access patient/*.rs";
@@ -137,4 +138,37 @@ async fn sign_in_needs_few_rights(concord: &Concord) {
     assert_eq!(error(&refresh(text(&second, "/refresh_token")).await.expect(400)), "invalid_grant");
     drop(server);
     concord.scratch().tamper(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+async fn two_apps_of_one_id_are_two(concord: &Concord) {
+    people::arrive(concord).await;
+    let reading = format!("Observation/{}", concord.patient("amina").create(&blood_pressure("amina", 120)).await);
+    let here = app(concord, &tokens(concord, SCOPE, CHOICES).await);
+    here.get(&reading).await.expect(200);
+    // An app of another issuer that has the same id is not the one that she let in.
+    let there = concord.app(&TokenRequest {
+        client_id: "heart-diary".to_owned(),
+        patient: Some("amina".to_owned()),
+        scope: "patient/*.cruds".to_owned(),
+        ..TokenRequest::default()
+    });
+    there.get(&reading).await.expect(404);
+    let about = |effect: &str, system: &str, value: &str| {
+        let mut consent = people::consent("active", "Device/x", &["access"], &["Observation"]);
+        consent["id"] = json!("amina-app");
+        consent["provision"]["type"] = json!(effect);
+        consent["provision"]["actor"][0]["reference"] = json!({"identifier": {"system": system, "value": value}});
+        consent
+    };
+    let system = concord.system();
+    // Its id alone permits neither, for nobody knows which is meant; but it denies both.
+    system.store(&about("permit", "urn:concord:client", "heart-diary")).await;
+    there.get(&reading).await.expect(404);
+    system.store(&about("permit", "urn:concord:issued-client", "urn:concord:development|heart-diary")).await;
+    there.get(&reading).await.expect(200);
+    system.store(&about("deny", "urn:concord:issued-client", "urn:concord:development|heart-diary")).await;
+    there.get(&reading).await.expect(404);
+    here.get(&reading).await.expect(200);
+    system.store(&about("deny", "urn:concord:client", "heart-diary")).await;
+    here.get(&reading).await.expect(404);
 }

@@ -17,6 +17,11 @@ const NUMBER: &str = "9434765919";
 
 /// A server that people sign in to with both, and with nothing else.
 async fn server(concord: &Concord, nhs: &LoginService, cis2: &LoginService) -> Concord {
+    with_both(concord, nhs, cis2, json!({})).await
+}
+
+/// The same, with more settings of NHS login.
+pub(super) async fn with_both(concord: &Concord, nhs: &LoginService, cis2: &LoginService, more: Value) -> Concord {
     people::arrive(concord).await;
     let system = concord.system();
     system
@@ -28,13 +33,19 @@ async fn server(concord: &Concord, nhs: &LoginService, cis2: &LoginService) -> C
             "identifier": [{"system": "https://fhir.nhs.uk/Id/sds-user-id", "value": "555036632103"}]}))
         .await;
     let folder = concord.scratch().folder();
-    let providers = json!([nhs.setting("nhs-login", folder), cis2.setting("cis2", folder)]).to_string();
+    let mut login = nhs.setting("nhs-login", folder);
+    login.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    let providers = json!([login, cis2.setting("cis2", folder)]).to_string();
     let own = [("CONCORD_SIGN_IN", "{}"), ("CONCORD_PROVIDERS", providers.as_str())];
     concord.another_node_with(&[super::SETTINGS, &own].concat()).await
 }
 
 /// Somebody of NHS login with everything that is asked for.
-fn citizen(concord: &Concord, service: &LoginService, sent: &std::collections::BTreeMap<String, String>) -> Value {
+pub(super) fn citizen(
+    concord: &Concord,
+    service: &LoginService,
+    sent: &std::collections::BTreeMap<String, String>,
+) -> Value {
     let now_s = concord.clock.now_s();
     json!({"iss": service.origin(), "aud": "phr", "sub": "s-1", "exp": now_s + 300, "iat": now_s, "nonce": sent["nonce"],
         "nhs_number": NUMBER, "birthdate": "1985-03-02", "identity_proofing_level": "P9", "vot": "P9.Cp.Cd",
@@ -42,13 +53,17 @@ fn citizen(concord: &Concord, service: &LoginService, sent: &std::collections::B
 }
 
 /// Sends the browser to a login service: what it is sent with.
-async fn sent(browser: &Browser, page: &Answer, provider: &str) -> std::collections::BTreeMap<String, String> {
+pub(super) async fn sent(
+    browser: &Browser,
+    page: &Answer,
+    provider: &str,
+) -> std::collections::BTreeMap<String, String> {
     let (token, request) = (field(page, "form_token"), field(page, "request"));
     let chosen = [("form_token", token.as_str()), ("request", request.as_str()), ("provider", provider)];
     query(browser.submit("/sign-in/with", &chosen).await.expect(303).header("location"))
 }
 
-async fn back(browser: &Browser, state: &str, code: &str) -> Answer {
+pub(super) async fn back(browser: &Browser, state: &str, code: &str) -> Answer {
     browser.get(&format!("/sign-in/return?{}", super::form(&[("state", state), ("code", code)]))).await
 }
 
@@ -95,6 +110,12 @@ async fn a_professional_signs_in_with_cis2(concord: &Concord) {
         if is_in {
             let page = browser.get(next.header("location")).await.expect(200);
             assert!(page.text().contains("the records that you may see") && page.text().contains("Okafor"), "{page}");
+            let code = query(&browser.decide(&page, &[("kind", "measurements"), ("decision", "allow")]).await);
+            let tokens = token(&server, &for_code(&code["code"])).await.expect(200).json();
+            let asked = [("token", concord_tests::client::text(&tokens, "/access_token"))];
+            let told = super::post(&server, "/oauth/introspect", &asked, Some("checker")).await.expect(200).json();
+            let role = (&told["selected_roleid"], &told["role_code"], &told["org_code"]);
+            assert_eq!(role, (&json!("r1"), &json!("S8000:G8000:R8001"), &json!("A83008")));
         }
     }
 }
@@ -129,8 +150,9 @@ async fn who_is_not_known_for_certain_is_nobody(concord: &Concord) {
         let mut claims = citizen(concord, &nhs, &asked);
         claims[claim] = value.clone();
         let code = nhs.signed_in(claims, &asked["code_challenge"]);
-        let refused = back(&browser, &asked["state"], &code).await.expect(400);
-        assert!(refused.text().contains("This does not work"), "{claim} {value}: {refused}");
+        let refused = back(&browser, &asked["state"], &code).await;
+        let told = if refused.status == 403 { "Prove who you are first" } else { "This does not work" };
+        assert!(refused.status >= 400 && refused.text().contains(told), "{claim} {value}: {refused}");
         assert!(browser.get("/apps").await.expect(200).text().contains("Who are you?"), "{claim} {value}");
     }
     // Two with one number are nobody.

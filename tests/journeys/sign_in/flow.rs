@@ -11,12 +11,16 @@ use super::{
     BACK, Browser, CHOICES, ISSUER, asking, authorize, code, error, field, for_code, post, query, token, tokens, with,
 };
 
+/// How a Consent names the app of others.
+const APP: &str = "http://localhost:8080|heart-diary";
+
 on_both! {
     with super::super::SETTINGS;
     apps_find_what_there_is, a_person_lets_an_app_in, what_is_chosen_is_what_the_app_gets, sensitive_data_is_given_by_its_name,
     asking_again_shows_what_was_chosen, a_refresh_token_is_changed_for_another, an_app_of_ones_own_gets_no_more_than_is_chosen,
     only_until_it_is_closed, people_who_are_no_patients_let_apps_in, pages_are_for_nobody_elses_frame,
-    a_request_may_come_by_post, what_an_app_wants_without_asking, scopes_may_be_fewer
+    a_request_may_come_by_post, what_an_app_wants_without_asking, scopes_may_be_fewer,
+    a_public_client_need_not_say_who_it_is_to_refresh
 }
 
 async fn apps_find_what_there_is(concord: &Concord) {
@@ -114,7 +118,7 @@ async fn what_is_chosen_is_what_the_app_gets(concord: &Concord) {
     app.post("Observation", &blood_pressure("amina", 121)).await.expect(201);
     app.get(&goal).await.expect(403);
     let consents = amina.get("Consent?_count=50").await.expect(200).matches();
-    let is_about = |one: &&Value| text(one, "/provision/actor/0/reference/identifier/value") == "heart-diary";
+    let is_about = |one: &&Value| text(one, "/provision/actor/0/reference/identifier/value") == APP;
     let consent = consents.iter().find(is_about).expect("a Consent about the app");
     // What she narrows afterwards holds at once, whatever the scopes of the token say.
     let mut narrower = consent.clone();
@@ -139,7 +143,7 @@ async fn sensitive_data_is_given_by_its_name(concord: &Concord) {
     // There is one Consent for the app, and it is what she chose last.
     super::app(concord, &before).get(&sensitive).await.expect(200);
     let own = amina.get("Consent?_count=50").await.expect(200).matches();
-    let about = own.iter().filter(|one| text(one, "/provision/actor/0/reference/identifier/value") == "heart-diary");
+    let about = own.iter().filter(|one| text(one, "/provision/actor/0/reference/identifier/value") == APP);
     assert_eq!(about.count(), 1);
 }
 
@@ -262,11 +266,11 @@ async fn people_who_are_no_patients_let_apps_in(concord: &Concord) {
         }
     };
     // A professional lets an app see what they see, and no patient is in context.
-    let told = lets("Practitioner/gp", "launch/patient user/*.rs patient/*.rs").await;
+    let told = lets("Practitioner/gp", "user/*.rs patient/*.rs").await;
     let tokens = token(concord, &for_code(&told["code"])).await.expect(200).json();
     assert_eq!(tokens.get("patient"), None);
     assert!(!text(&tokens, "/scope").contains("patient/"), "{tokens}");
-    assert_eq!(lets("Practitioner/gp", "launch/patient patient/*.rs").await["error"], "invalid_scope");
+    assert_eq!(lets("Practitioner/gp", "patient/*.rs").await["error"], "invalid_scope");
     // A relative lets an app do for the patient what both may: an app of others still needs her own word.
     let told = lets("RelatedPerson/yusuf", "launch/patient patient/Observation.rs").await;
     let tokens = token(concord, &for_code(&told["code"])).await.expect(200).json();
@@ -345,4 +349,31 @@ async fn what_an_app_wants_without_asking(concord: &Concord) {
     // Nobody stays signed in who does nothing for ten minutes.
     concord.later(600_000);
     assert!(browser.get("/apps").await.expect(200).text().contains("Who are you?"));
+}
+
+async fn a_public_client_need_not_say_who_it_is_to_refresh(concord: &Concord) {
+    people::arrive(concord).await;
+    let first = super::tokens(concord, "launch/patient offline_access patient/*.rs", CHOICES).await;
+    let with_only = |tokens: &Value| text(tokens, "/refresh_token").to_owned();
+    let ask =
+        async |refresh: &str| token(concord, &[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await;
+    let second = ask(&with_only(&first)).await.expect(200).json();
+    super::app(concord, &second).get("Patient/amina").await.expect(200);
+    // One that comes again ends all, whoever says nothing.
+    assert_eq!(error(&ask(&with_only(&first)).await.expect(400)), "invalid_grant");
+    super::app(concord, &second).get("Patient/amina").await.expect(401);
+    assert_eq!(error(&ask(&with_only(&second)).await.expect(401)), "invalid_client");
+    // A client with a secret does not get away with saying nothing.
+    let asked = with(
+        &with(&asking("offline_access launch/patient patient/*.rs"), "client_id", Some("portal")),
+        "redirect_uri",
+        Some("https://portal.example/back"),
+    );
+    let browser = Browser::new(concord);
+    let list = browser.get(&authorize(&asked)).await.expect(200);
+    let page = browser.sign_in(&list, "Patient/amina").await.expect(200);
+    let code = query(&browser.decide(&page, CHOICES).await)["code"].clone();
+    let asked = with(&with(&for_code(&code), "client_id", None), "redirect_uri", Some("https://portal.example/back"));
+    let tokens = post(concord, "/oauth/token", &asked, Some("portal")).await.expect(200).json();
+    assert_eq!(error(&ask(&with_only(&tokens)).await.expect(401)), "invalid_client");
 }

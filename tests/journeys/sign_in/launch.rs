@@ -10,7 +10,7 @@ use super::{Browser, CHOICES, CLIENTS, asking, authorize, error, for_code, form,
 on_both! {
     with super::super::SETTINGS;
     an_app_starts_with_what_its_user_looks_at, a_start_is_for_one_app_one_person_and_once, who_may_start_an_app,
-    a_patient_starts_an_app_from_the_portal
+    a_patient_starts_an_app_from_the_portal, an_app_is_told_what_else_its_user_looks_at
 }
 
 const SCOPE: &str = "launch launch/patient launch/encounter patient/*.rs user/*.rs";
@@ -35,7 +35,7 @@ async fn server(concord: &Concord) -> Concord {
 /// The browser of somebody who uses the surgery's portal, and its access token.
 async fn portal(server: &Concord, person: &str) -> (Browser, String) {
     let browser = Browser::new(server);
-    let asked = with(&asking("launch/patient patient/*.rs user/*.rs"), "client_id", Some("portal"));
+    let asked = with(&asking("patient/*.rs user/*.rs"), "client_id", Some("portal"));
     let asked = with(&asked, "redirect_uri", Some("https://portal.example/back"));
     let list = browser.get(&authorize(&asked)).await.expect(200);
     let page = browser.sign_in(&list, person).await.expect(200);
@@ -157,4 +157,42 @@ async fn a_patient_starts_an_app_from_the_portal(concord: &Concord) {
     let tokens = token(&server, &for_code(&code)).await.expect(200).json();
     assert_eq!((&tokens["patient"], &tokens["encounter"]), (&json!("amina"), &json!("visit")));
     super::app(&server, &tokens).get("Patient/amina").await.expect(200);
+}
+
+async fn an_app_is_told_what_else_its_user_looks_at(concord: &Concord) {
+    let server = server(concord).await;
+    let (browser, portal) = portal(&server, "Practitioner/gp").await;
+    let reading = concord.patient("amina").create(&blood_pressure("amina", 120)).await;
+    let theirs = concord.patient("callum").create(&blood_pressure("callum", 120)).await;
+    let role = "https://portal.example/roles/shown";
+    let context = json!([{"reference": format!("Observation/{reading}"), "role": role},
+        {"reference": "Encounter/visit", "type": "Encounter", "role": role}]);
+    let started = async |context: &str| {
+        let mut pairs = AMINA.to_vec();
+        pairs.push(("fhirContext", context));
+        start(&server, &portal, &pairs).await
+    };
+    for bad in [
+        json!([{"reference": format!("Observation/{theirs}")}]),
+        json!([{"reference": "Observation/absent"}]),
+        json!([{"reference": "Patient/amina"}]),
+        json!([{"reference": "Encounter/visit"}]),
+        json!([{"canonical": "https://x.example/q"}]),
+        json!({"reference": "Observation/absent"}),
+    ] {
+        let refused = started(&bad.to_string()).await.expect(400);
+        assert_eq!(error(&refused), "invalid_request", "{bad}");
+    }
+    let told = started(&context.to_string()).await.expect(200).json();
+    let mut asked = asking(SCOPE);
+    asked.push(("launch", text(&told, "/launch")));
+    let page = browser.get(&authorize(&asked)).await.expect(200);
+    let code = query(&browser.decide(&page, CHOICES).await)["code"].clone();
+    let tokens = token(&server, &for_code(&code)).await.expect(200).json();
+    let shown = json!([{"reference": format!("Observation/{reading}"), "role": role},
+        {"reference": "Encounter/visit", "role": role}]);
+    assert_eq!(tokens["fhirContext"], shown);
+    let asked = [("token", text(&tokens, "/access_token"))];
+    let told = post(&server, "/oauth/introspect", &asked, Some("checker")).await.expect(200).json();
+    assert_eq!(told["fhirContext"], shown);
 }

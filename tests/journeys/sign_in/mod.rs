@@ -6,7 +6,10 @@ mod federation;
 mod flow;
 mod launch;
 mod limits;
+mod logout;
+mod registration;
 mod systems;
+mod whose;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -20,39 +20,43 @@ on_both! {
 }
 
 /// A system with a key.
-struct System {
+pub(super) struct System {
     key: EcdsaKeyPair,
 }
 
 impl System {
     /// A server to which it is registered, in the settings, with its keys in a file.
     async fn registered(concord: &Concord) -> (System, Concord) {
+        System::registered_for(concord, "system/Observation.cruds system/Patient.rs").await
+    }
+
+    /// The same for these scopes.
+    pub(super) async fn registered_for(concord: &Concord, scope: &str) -> (System, Concord) {
         let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key");
         let point = key.public_key().as_ref();
         let jwk = json!({"kty": "EC", "crv": "P-384", "kid": "k1", "alg": "ES384",
             "x": URL_SAFE_NO_PAD.encode(&point[1..49]), "y": URL_SAFE_NO_PAD.encode(&point[49..])});
         let file = concord.scratch().folder().join("letters.json");
         std::fs::write(&file, json!({ "keys": [jwk] }).to_string()).expect("a file of keys");
-        let clients =
-            json!([{"client": "letters", "keys": file, "scope": "system/Observation.cruds system/Patient.rs"}]);
+        let clients = json!([{"client": "letters", "keys": file, "scope": scope}]);
         let clients = clients.to_string();
         let settings = [super::SETTINGS, &[("CONCORD_CLIENTS", clients.as_str())]].concat();
         (System { key }, concord.another_node_with(&settings).await)
     }
 
-    fn assertion(&self, concord: &Concord, id: &str) -> Value {
+    pub(super) fn assertion(&self, concord: &Concord, id: &str) -> Value {
         let now_s = concord.clock.now_s();
         json!({"iss": "letters", "sub": "letters", "aud": format!("{ISSUER}/oauth/token"), "exp": now_s + 300, "jti": id})
     }
 
-    fn signed(&self, claims: &Value) -> String {
+    pub(super) fn signed(&self, claims: &Value) -> String {
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", encode(&json!({"alg": "ES384", "kid": "k1", "typ": "JWT"})), encode(claims));
         let signature = self.key.sign(&SystemRandom::new(), message.as_bytes()).expect("a signature");
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
     }
 
-    async fn ask(&self, concord: &Concord, assertion: &str, scope: &str) -> Answer {
+    pub(super) async fn ask(&self, concord: &Concord, assertion: &str, scope: &str) -> Answer {
         let asked = [
             ("grant_type", "client_credentials"),
             ("scope", scope),

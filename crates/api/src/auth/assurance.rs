@@ -35,7 +35,7 @@ impl ProofingLevel {
 }
 
 /// A role in which a professional acts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Role {
     /// The id of this person in this role (the SDS role profile id); CIS2 only.
     pub id: Option<String>,

@@ -79,6 +79,11 @@ impl PersonIdentifier {
         self.credentials.proofing
     }
 
+    /// What marks the entries of this sign-in.
+    pub(crate) fn login(&self) -> Option<String> {
+        self.credentials.login.clone()
+    }
+
     /// The caller, once the store has found the one active resource of type [`Person::resource_type`] with this
     /// identifier. `id` is its logical id.
     #[must_use]
@@ -142,6 +147,7 @@ pub(super) fn credentials(claims: &Claims, client: &str, reading: &Reading<'_>) 
             IssuerKind::NhsLogin | IssuerKind::Cis2 => Vec::new(),
         },
         app,
+        client_is_ambiguous: reading.clients.is_ambiguous(&claims.iss, client),
         purposes,
     })
 }

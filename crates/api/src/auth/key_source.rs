@@ -79,13 +79,25 @@ fn kept_s<'h>(headers: impl Iterator<Item = &'h str>) -> Option<i64> {
     times.min()
 }
 
-/// What a token endpoint answers to a form.
+/// What a token endpoint answers to a form. `authorization` is the header by which this server says who it is, if it does so by
+/// one.
 ///
 /// # Errors
 /// When it cannot be reached or answers anything but 200.
-pub(crate) async fn post_form(url: &str, form: String) -> Result<Vec<u8>, KeyError> {
-    let request = client()?.post(url).header("content-type", "application/x-www-form-urlencoded");
+pub(crate) async fn post_form(url: &str, form: String, authorization: Option<String>) -> Result<Vec<u8>, KeyError> {
+    let mut request = client()?.post(url).header("content-type", "application/x-www-form-urlencoded");
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
     Ok(answer(url, request.header("accept", "application/json").body(form)).await?.1)
+}
+
+/// The JSON at a URL.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub(crate) async fn fetch_json(url: &str) -> Result<Vec<u8>, KeyError> {
+    Ok(answer(url, client()?.get(url).header("accept", "application/json")).await?.1)
 }
 
 async fn fetch(url: &Url, client: &reqwest::Client) -> Result<Vec<u8>, KeyError> {

@@ -27,7 +27,7 @@ pub use error::AuthError;
 pub(crate) use identity::login;
 pub use identity::{Identity, Person, PersonIdentifier, Verified};
 pub use key_source::KeyError;
-pub(crate) use key_source::{fetch_keys, post_form};
+pub(crate) use key_source::{fetch_json, fetch_keys, post_form};
 pub use token::bearer;
 pub use verifier::Verifier;
 

@@ -50,6 +50,11 @@ struct Header {
 
 /// Takes a token apart.
 pub(super) fn split(token: &str) -> Result<Parts<'_>, AuthError> {
+    split_of_type(token, is_access_token)
+}
+
+/// The same of a token whose `typ`, where it has one, is one of these.
+pub(super) fn split_of_type(token: &str, is_wanted: fn(&str) -> bool) -> Result<Parts<'_>, AuthError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(AuthError::TooLong);
     }
@@ -69,8 +74,8 @@ pub(super) fn split(token: &str) -> Result<Parts<'_>, AuthError> {
     if header.enc.is_some() {
         return Err(AuthError::Malformed("the token is encrypted, which is not supported"));
     }
-    if !header.typ.as_deref().is_none_or(is_access_token) {
-        return Err(AuthError::Malformed("the token's typ is neither JWT nor at+jwt"));
+    if !header.typ.as_deref().is_none_or(is_wanted) {
+        return Err(AuthError::Malformed("the token's typ is another than that of what it is sent as (JWT, at+jwt)"));
     }
     let algorithm = algorithm::accepted(&header.alg).ok_or(AuthError::Algorithm)?;
     if signature.is_empty() {
@@ -86,6 +91,12 @@ pub(super) fn split(token: &str) -> Result<Parts<'_>, AuthError> {
 fn is_access_token(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
+}
+
+/// Whether a `typ` can be that of a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4).
+pub(super) fn is_logout_token(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "logout+jwt")
 }
 
 #[cfg(test)]

@@ -161,14 +161,41 @@ impl Verifier {
         Ok(None)
     }
 
-    async fn verify_anew(&self, token: &str, digest: Sha256, now_s: i64) -> Result<Arc<Verified>, AuthError> {
-        let parts = token::split(token)?;
+    /// Whether a token is one that this issuer has signed for this audience and that has not expired, whoever it is about. It is
+    /// not remembered.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`], but for who calls.
+    pub(crate) async fn signed(&self, token: &str, now_s: i64) -> Result<(), AuthError> {
+        self.believed(&token::split(token)?, now_s).await.map(|_| ())
+    }
+
+    /// The same of a token by which a login service says that somebody has signed out.
+    ///
+    /// # Errors
+    /// As [`Verifier::signed`].
+    pub(crate) async fn signed_logout(&self, token: &str, now_s: i64) -> Result<(), AuthError> {
+        self.believed(&token::split_of_type(token, token::is_logout_token)?, now_s).await.map(|_| ())
+    }
+
+    /// What a token says that is signed, and by whom; the generation of their keys, and when it expires.
+    async fn believed(
+        &self,
+        parts: &Parts<'_>,
+        now_s: i64,
+    ) -> Result<(Claims, &Arc<Issuer>, &str, u64, i64), AuthError> {
         let claims = Claims::parse(&parts.payload)?;
         // Until the signature is checked, `iss` only chooses whose keys to check it with.
         let issuer = self.issuers.iter().find(|issuer| issuer.issuer == claims.iss).ok_or(AuthError::Issuer)?;
-        let generation = issuer.check_signature(&parts, now_s).await?;
+        let generation = issuer.check_signature(parts, now_s).await?;
         let audience = claims.check_audience(&issuer.audience)?;
         let expires_s = claims.check_times(now_s, self.leeway_s)?;
+        Ok((claims, issuer, audience, generation, expires_s))
+    }
+
+    async fn verify_anew(&self, token: &str, digest: Sha256, now_s: i64) -> Result<Arc<Verified>, AuthError> {
+        let parts = token::split(token)?;
+        let (claims, issuer, audience, generation, expires_s) = self.believed(&parts, now_s).await?;
         let reading = Reading {
             kind: issuer.kind,
             fhir_base: &issuer.fhir_base,

@@ -8,6 +8,7 @@ use concord_consent::purpose::Purpose;
 use concord_signin::client::{Authentication, Client};
 use concord_signin::secret::{self, Kind};
 use concord_store::StoreError;
+use concord_store::sign_in::NewClient;
 use concord_store::transaction::Transaction;
 
 use crate::clock::Clock;
@@ -45,6 +46,8 @@ pub enum Action {
         #[arg(long, value_name = "FILE")]
         keys: Option<PathBuf>,
     },
+    /// Let an app register itself, where `registration` is `invitation`: prints what it has to bring along, once, within a week
+    Invite,
     /// Forget the keys that id tokens are signed with, when their key file is lost; the next start makes new ones
     ForgetKeys,
 }
@@ -120,6 +123,7 @@ pub async fn run(args: &ClientArgs, config: &Config, clock: Clock, out: &mut imp
             let secret = rotate(&service, id, keys.as_deref()).await?;
             secret.map_or(Ok(()), &mut say)
         }
+        Action::Invite => say(invite(&service).await?),
         Action::ForgetKeys => write(&service, |transaction, _| transaction.forget_signing_keys(i64::MAX)).await,
     }
 }
@@ -184,6 +188,7 @@ fn registration(args: &AddArgs) -> Result<(Client, Option<String>), String> {
         scope: args.scope.clone(),
         authentication,
         introspects: args.introspects,
+        registered_itself: false,
     };
     client.check()?;
     Ok((client, secret))
@@ -197,9 +202,19 @@ fn body_of(client: &Client) -> Result<String, String> {
     serde_json::to_string(client).map_err(|error| error.to_string())
 }
 
+/// How long an invitation can be used, in seconds.
+const INVITATION_LASTS_S: i64 = 7 * 86_400;
+
+async fn invite(service: &Service) -> Result<String, String> {
+    let fresh = secret::fresh(Kind::Invitation).map_err(|error| error.to_string())?;
+    let hash = secret::hash(&fresh);
+    write(service, move |transaction, now_s| transaction.add_invitation(&hash, now_s + INVITATION_LASTS_S)).await?;
+    Ok(fresh)
+}
+
 async fn add(service: &Service, client: &Client) -> Result<(), String> {
-    let (id, body) = (client.id.clone(), body_of(client)?);
-    match write(service, move |transaction, now_s| transaction.add_sign_in_client(&id, &body, now_s)).await? {
+    let new = NewClient { id: client.id.clone(), body: body_of(client)?, ..NewClient::default() };
+    match write(service, move |transaction, now_s| transaction.add_sign_in_client(&new, now_s)).await? {
         true => Ok(()),
         false => Err(format!("there is a client {:?} already, or there was one that is revoked", client.id)),
     }
@@ -244,7 +259,11 @@ async fn rotate(service: &Service, id: &str, keys: Option<&Path>) -> Result<Opti
 
 /// A client in a line: its id, where it is registered, what kind it is, how it proves who it is, its name and its scopes.
 fn line(client: &Client, place: &str) -> String {
-    let kind = if client.own { "own" } else { "third-party" };
+    let kind = match (client.own, client.registered_itself) {
+        (true, _) => "own",
+        (false, false) => "third-party",
+        (false, true) => "third-party, registered itself",
+    };
     let proof = match client.authentication {
         Authentication::None => "public",
         Authentication::Secret(_) => "secret",

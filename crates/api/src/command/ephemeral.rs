@@ -16,6 +16,7 @@ use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Begin, Harness};
+use crate::interact::logical_id;
 use crate::telemetry;
 
 /// Where Linux keeps files in memory.
@@ -24,11 +25,30 @@ const MEMORY: &str = "/dev/shm";
 /// How the names of our folders begin; the number of the process follows.
 const NAME: &str = "concord-ephemeral-";
 
+/// How the server of a test names what it stores.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ids {
+    /// By ids that nobody can guess.
+    #[default]
+    Random,
+    /// By numbers.
+    Sequential,
+}
+
 /// Serves until the process is told to stop, and leaves nothing.
 ///
 /// # Errors
 /// One line, when the server cannot be started or a resource of the seed is refused.
-pub(super) async fn run(seed: Option<&Path>, config: Config, clock: Clock, out: &mut impl Write) -> Result<(), String> {
+pub(super) async fn run(
+    seed: Option<&Path>,
+    ids: Ids,
+    config: Config,
+    clock: Clock,
+    out: &mut impl Write,
+) -> Result<(), String> {
+    if ids == Ids::Sequential {
+        logical_id::count_from(1);
+    }
     let _log = telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
     let folder = Folder::new()?;
     let bound = bind(seed, config, clock, &folder).await?;
@@ -96,7 +116,12 @@ async fn fill(seed: Option<&Path>, config: &Config, clock: Clock, filling: &Path
 /// What begins with a copy of the full database each time, and leaves the one before.
 fn begin(config: Config, clock: Clock, folder: PathBuf, full: PathBuf) -> Begin {
     let (number, running) = (AtomicU64::new(0), Arc::new(Mutex::new(None::<Beside>)));
+    // Those that the seed has been given are in use.
+    let first = logical_id::counted();
     Box::new(move || {
+        if let Some(first) = first {
+            logical_id::count_from(first);
+        }
         let this = number.fetch_add(1, Ordering::SeqCst);
         let database = folder.join(format!("{this}.db"));
         let config = Config { database_url: DatabaseUrl::Sqlite(database.clone()), ..config.clone() };

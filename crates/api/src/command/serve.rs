@@ -30,6 +30,10 @@ pub struct ServeArgs {
     /// The clock stands at that time, such as 2026-03-01T09:30:00Z, until a test moves it
     #[arg(long, value_name = "INSTANT", requires = "ephemeral", value_parser = standing)]
     pub at: Option<Clock>,
+    /// How the server names what it stores: by ids that nobody can guess, or, so that a test can compare whole answers, by
+    /// numbers that begin anew at each reset
+    #[arg(long, value_enum, requires = "ephemeral", default_value_t)]
+    pub ids: super::ephemeral::Ids,
 }
 
 fn standing(text: &str) -> Result<Clock, String> {
@@ -47,7 +51,7 @@ pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl 
     }
     if let Some(seed) = &args.ephemeral {
         let clock = args.at.clone().unwrap_or(clock);
-        return super::ephemeral::run(seed.as_deref(), config, clock, out).await;
+        return super::ephemeral::run(seed.as_deref(), args.ids, config, clock, out).await;
     }
     let _log = telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
     for remark in config.remarks() {

@@ -269,7 +269,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     }
     let sign_in = SignIn::open(config, &service, metrics.tokens()).await?;
     let smart = match &sign_in {
-        Some(own) => Some(describe_sign_in::smart(&config.public_url, own.has_provider())),
+        Some(own) => Some(describe_sign_in::smart(&config.public_url, own.has_provider(), own.lets_register())),
         None => smart::configuration(&config.issuers),
     };
     Ok(Server {

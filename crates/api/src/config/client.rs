@@ -92,6 +92,7 @@ impl ClientConfig {
             scope: scope.clone(),
             authentication,
             introspects: self.introspects,
+            registered_itself: false,
         };
         client.check().map_err(failed)?;
         Ok(Some(client))
@@ -105,6 +106,8 @@ pub struct Clients {
     pub registered: Vec<ClientConfig>,
     /// What kind of app one is that is not.
     pub others: App,
+    /// Whose tokens are believed here, this server's own among them.
+    pub issuers: Vec<String>,
 }
 
 impl Clients {
@@ -118,6 +121,15 @@ impl Clients {
     #[must_use]
     pub fn knows(&self, issuer: &str, client: &str) -> bool {
         self.find(issuer, client).is_some()
+    }
+
+    /// Whether a client of another issuer that is believed here may have the same id: there is another, and the settings do not
+    /// say that it is one of this issuer alone.
+    #[must_use]
+    pub fn is_ambiguous(&self, issuer: &str, client: &str) -> bool {
+        let mut named = self.registered.iter().filter(|one| one.client == client).peekable();
+        let is_only_here = named.peek().is_some() && named.all(|one| one.issuer.as_deref() == Some(issuer));
+        !is_only_here && self.issuers.iter().any(|other| other != issuer)
     }
 
     fn find(&self, issuer: &str, client: &str) -> Option<&ClientConfig> {

@@ -31,8 +31,9 @@ use field::Variable;
 pub(crate) use issuer::OWN_CLIENT;
 pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
 pub use page::markdown;
-pub use provider::ProviderConfig;
-pub use sign_in::SignInConfig;
+pub(crate) use provider::is_safe;
+pub use provider::{ProviderConfig, ProviderKind, SignsIn};
+pub use sign_in::{Registering, SignInConfig};
 use source::{File, Variables};
 pub use terminology_server::TerminologyServerConfig;
 
@@ -372,7 +373,10 @@ impl Config {
                 introspects: false,
             });
         }
-        Clients { registered, others: self.unregistered_apps }
+        let mut issuers: Vec<String> = self.issuers.iter().map(|one| one.issuer.clone()).collect();
+        issuers.extend(self.development_issuer.then(|| DEVELOPMENT_ISSUER.to_owned()));
+        issuers.extend(self.sign_in.is_some().then(|| self.public_url.clone()));
+        Clients { registered, others: self.unregistered_apps, issuers }
     }
 
     /// What is odd about settings each of which fits: a line for each.

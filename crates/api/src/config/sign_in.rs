@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use concord_consent::scope::Context;
+use concord_signin::scope::{CLIENTS, Granted};
 use serde::de::Deserializer;
 
 use super::values::path;
-use super::{Config, ConfigError, field, group, issuer};
+use super::{Config, ConfigError, Jwks, ProviderConfig, field, group, issuer};
 
 /// The name of the key file where no setting says otherwise.
 const KEY_FILE: &str = "concord-sign-in.key";
@@ -42,6 +44,63 @@ pub struct SignInConfig {
     /// How often a new key signs id tokens, in days. Old ones are still published for a day.
     #[config(default = 90, deserialize_with = field::number::<1, 366, _, _>)]
     pub signing_key_days: i64,
+    /// Which apps may register themselves (RFC 7591): `off` none; `invitation` those that bring a token of `concord client
+    /// invite`; `statement` those that bring a software statement of `statement_issuer`; `open` all. They are somebody else's,
+    /// and the page on which people let them in says that nobody has checked who they are.
+    #[config(default = "off", deserialize_with = registration)]
+    pub registration: Registering,
+    /// The scopes that an app that registers itself may ask for at most. There can be no `system/` scope among them.
+    #[config(
+        default = "openid fhirUser launch launch/patient launch/encounter offline_access online_access patient/*.rs",
+        deserialize_with = registration_scope
+    )]
+    pub registration_scope: String,
+    /// How many apps that have registered themselves there may be. One that nobody lets in is forgotten after 30 days.
+    #[config(default = 1000, deserialize_with = field::number::<1, 100_000, _, _>)]
+    pub registration_limit: i64,
+    /// Who signs software statements: their `iss`, compared character by character.
+    ///
+    /// Default: nobody
+    #[config(deserialize_with = issuer::name)]
+    pub statement_issuer: Option<String>,
+    /// Where the keys of software statements are (a JWK Set with RS384 or ES384 keys).
+    ///
+    /// Default: nowhere
+    #[config(deserialize_with = issuer::jwks)]
+    pub statement_keys: Option<Jwks>,
+}
+
+/// Which apps may register themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registering {
+    /// None.
+    Off,
+    /// Those that the operator has invited, each once.
+    Invitation,
+    /// Those that bring a statement of somebody whom the operator trusts.
+    Statement,
+    /// All.
+    Open,
+}
+
+fn registration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Registering, D::Error> {
+    field::choice(
+        deserializer,
+        &[
+            ("off", Registering::Off),
+            ("invitation", Registering::Invitation),
+            ("statement", Registering::Statement),
+            ("open", Registering::Open),
+        ],
+    )
+}
+
+fn registration_scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(deserializer, "known scopes of SMART separated by spaces, without system/ ones", |text| {
+        let scope = Granted::parse(text);
+        let is_alone = scope.has(CLIENTS) || scope.resources().any(|one| one.context == Context::System);
+        (!text.is_empty() && scope.unknown().is_empty() && !is_alone).then(|| text.to_owned())
+    })
 }
 
 impl Config {
@@ -54,6 +113,7 @@ impl Config {
                 false => refused("it has to be set where people sign in with providers"),
             };
         };
+        self.providers.iter().try_for_each(ProviderConfig::check)?;
         let local = url::Url::parse(&self.public_url).is_ok_and(|url| issuer::is_this_machine(&url));
         if !self.public_url.starts_with("https://") && !local {
             return refused(
@@ -72,6 +132,10 @@ impl Config {
                 "development_provider lets whoever reaches the server be anybody, and listen or public_url is not this \
                  machine's loopback: set development_provider_anywhere too if that is meant",
             );
+        }
+        let trusts = sign_in.statement_issuer.is_some() && sign_in.statement_keys.is_some();
+        if sign_in.registration == Registering::Statement && !trusts {
+            return refused("registration by statement needs statement_issuer and statement_keys");
         }
         for client in
             self.clients.iter().filter(|client| client.issuer.as_ref().is_none_or(|of| *of == self.public_url))

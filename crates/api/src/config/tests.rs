@@ -305,7 +305,8 @@ fn sign_in_needs_an_address_that_nobody_reads_along_at() {
     assert!(error(load(&[("CONCORD_PROVIDERS", provider)])).contains("sign_in"));
     assert!(error(load(&[("CONCORD_PROVIDERS", &provider.replace("https://l/t", "http://l/t"))])).contains("https"));
     assert!(
-        error(load(&[("CONCORD_PROVIDERS", &provider.replace("nhs-login", "smart"))])).contains("nhs-login or cis2")
+        error(load(&[("CONCORD_PROVIDERS", &provider.replace("nhs-login", "smart"))]))
+            .contains("nhs-login, cis2 or oidc")
     );
     let told_once = r#"{"development_provider": true}"#;
     assert!(of("http://localhost:8080", told_once, "[]").is_ok());
@@ -349,4 +350,73 @@ fn a_terminology_server_is_asked_where_nobody_reads_along_and_with_whole_credent
         assert!(told.contains("TERMINOLOGY_SERVER") || told.contains("terminology_server"), "{wrong}: {told}");
         assert!(told.contains(words), "{wrong}: {told}");
     }
+}
+
+#[test]
+fn a_login_service_has_what_its_kind_needs() {
+    let of = |more: &str| {
+        let provider =
+            format!(r#"[{{"name":"n","title":"N","client_id":"c","issuer":"https://login.example"{more}}}]"#);
+        load(&[
+            ("CONCORD_PUBLIC_URL", "https://phr.example"),
+            ("CONCORD_SIGN_IN", "{}"),
+            ("CONCORD_PROVIDERS", &provider),
+        ])
+    };
+    let by_issuer = of(r#","kind":"oidc","secret_file":"s""#).unwrap().providers.remove(0);
+    assert_eq!(by_issuer.identifier(), Some(("nhs_number", "https://fhir.nhs.uk/Id/nhs-number")));
+    assert_eq!((by_issuer.scopes(), by_issuer.lowest_proofing), ("openid", concord_consent::caller::Proofing::P9));
+    let staff = r#","kind":"oidc","secret_file":"s","person":"practitioner""#;
+    assert!(error(of(staff)).contains("identifier_claim"));
+    assert!(of(&format!(r#"{staff},"identifier_claim":"e","identifier_system":"urn:e""#)).is_ok());
+    for (more, told) in [
+        (r#","kind":"oidc""#, "neither key_file nor secret_file"),
+        (r#","kind":"oidc","key_file":"k","secret_file":"s""#, "only one"),
+        (r#","kind":"cis2","secret_file":"s""#, "oidc only"),
+        (r#","kind":"oidc","secret_file":"s","lowest_proofing":"P7""#, "P9, P5 or P0"),
+    ] {
+        assert!(error(of(more)).contains(told), "{more}");
+    }
+    let named = r#"[{"name":"n","title":"N","client_id":"c","issuer":"login","kind":"oidc","secret_file":"s"}]"#;
+    let settings =
+        [("CONCORD_PUBLIC_URL", "https://phr.example"), ("CONCORD_SIGN_IN", "{}"), ("CONCORD_PROVIDERS", named)];
+    assert!(error(load(&settings)).contains("issuer is not an https URL"));
+}
+
+#[test]
+fn nobody_registers_unless_it_is_set_and_bounded() {
+    let of = |sign_in: &str| load(&[("CONCORD_PUBLIC_URL", "https://phr.example"), ("CONCORD_SIGN_IN", sign_in)]);
+    let usual = of("{}").unwrap().sign_in.unwrap();
+    assert_eq!((usual.registration, usual.registration_limit), (Registering::Off, 1000));
+    assert!(!usual.registration_scope.contains("cruds"));
+    for bad in ["system/*.rs", "system/clients", "patient/Nonsense.rs", ""] {
+        let setting = format!(r#"{{"registration": "open", "registration_scope": "{bad}"}}"#);
+        assert!(error(of(&setting)).contains("registration_scope"), "{bad}");
+    }
+    assert!(error(of(r#"{"registration": "statement"}"#)).contains("statement_issuer"));
+    let whole = r#"{"registration": "statement", "statement_issuer": "https://t", "statement_keys": "https://t/k"}"#;
+    assert_eq!(of(whole).unwrap().sign_in.unwrap().registration, Registering::Statement);
+}
+
+#[test]
+fn a_client_of_several_issuers_is_ambiguous_unless_it_is_said_whose_it_is() {
+    let issuers =
+        r#"[{"issuer":"https://a","audience":"x","jwks":"k"},{"issuer":"https://b","audience":"x","jwks":"k"}]"#;
+    let clients = r#"[{"client":"one","issuer":"https://a"},{"client":"any"},{"client":"two","issuer":"https://a"},
+        {"client":"two","issuer":"https://b"}]"#;
+    let of = |issuers: &str| {
+        load(&[("CONCORD_ISSUERS", issuers), ("CONCORD_CLIENTS", clients)]).unwrap().registered_clients()
+    };
+    let several = of(issuers);
+    for (issuer, client, is_ambiguous) in [
+        ("https://a", "one", false),
+        ("https://b", "one", true),
+        ("https://a", "any", true),
+        ("https://a", "two", true),
+        ("https://a", "unknown", true),
+    ] {
+        assert_eq!(several.is_ambiguous(issuer, client), is_ambiguous, "{issuer} {client}");
+    }
+    let single = of(r#"[{"issuer":"https://a","audience":"x","jwks":"k"}]"#);
+    assert!(!single.is_ambiguous("https://a", "any") && !single.is_ambiguous("https://a", "unknown"));
 }

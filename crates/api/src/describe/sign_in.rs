@@ -43,8 +43,8 @@ const SCOPES: [&str; 13] = [
 
 /// `.well-known/smart-configuration`, with or without people who sign in.
 #[must_use]
-pub fn smart(issuer: &str, has_provider: bool) -> String {
-    let mut document = endpoints(issuer);
+pub fn smart(issuer: &str, has_provider: bool, lets_register: bool) -> String {
+    let mut document = endpoints(issuer, lets_register);
     let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
     let mut capabilities = OF_SYSTEMS.to_vec();
     set("code_challenge_methods_supported", json!(["S256"]));
@@ -67,8 +67,8 @@ pub fn smart(issuer: &str, has_provider: bool) -> String {
 
 /// `.well-known/openid-configuration`, where people sign in.
 #[must_use]
-pub fn openid(issuer: &str) -> String {
-    let mut document = endpoints(issuer);
+pub fn openid(issuer: &str, lets_register: bool) -> String {
+    let mut document = endpoints(issuer, lets_register);
     let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
     of_people(issuer).into_iter().for_each(|(name, value)| {
         set(name, value);
@@ -87,7 +87,7 @@ pub fn openid(issuer: &str) -> String {
 }
 
 /// What there is for systems too.
-fn endpoints(issuer: &str) -> serde_json::Map<String, Value> {
+fn endpoints(issuer: &str, lets_register: bool) -> serde_json::Map<String, Value> {
     let mut document = serde_json::Map::new();
     let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
     set("issuer", json!(issuer));
@@ -95,6 +95,9 @@ fn endpoints(issuer: &str) -> serde_json::Map<String, Value> {
     set("token_endpoint", json!(format!("{issuer}/oauth/token")));
     set("introspection_endpoint", json!(format!("{issuer}/oauth/introspect")));
     set("revocation_endpoint", json!(format!("{issuer}/oauth/revoke")));
+    if lets_register {
+        set("registration_endpoint", json!(format!("{issuer}/oauth/register")));
+    }
     set("token_endpoint_auth_methods_supported", json!(authentication::METHODS));
     set("token_endpoint_auth_signing_alg_values_supported", json!(jwk::Algorithm::NAMES));
     document
@@ -115,7 +118,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_not_named() {
-        let told = |has_provider| serde_json::from_str::<Value>(&smart("https://phr.example", has_provider)).unwrap();
+        let told =
+            |has_provider| serde_json::from_str::<Value>(&smart("https://phr.example", has_provider, false)).unwrap();
         let (people, systems) = (told(true), told(false));
         assert_eq!(people["authorization_endpoint"], "https://phr.example/oauth/authorize");
         assert_eq!(systems.get("authorization_endpoint"), None);
@@ -124,7 +128,9 @@ mod tests {
         assert_eq!(people["code_challenge_methods_supported"], json!(["S256"]));
         let all = people["capabilities"].as_array().unwrap();
         assert!(!all.iter().any(|one| one == "context-style") && all.iter().any(|one| one == "launch-standalone"));
-        let openid: Value = serde_json::from_str(&openid("https://phr.example")).unwrap();
+        let openid: Value = serde_json::from_str(&openid("https://phr.example", true)).unwrap();
+        assert_eq!(people.get("registration_endpoint"), None);
+        assert_eq!(openid["registration_endpoint"], "https://phr.example/oauth/register");
         assert_eq!((&openid["issuer"], &openid["jwks_uri"]), (&people["issuer"], &people["jwks_uri"]));
     }
 }

@@ -7,6 +7,7 @@ use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::session::Session;
 use crate::interact::sign_in_apps;
+use crate::sign_in::federation::UNPROVEN;
 use crate::sign_in::{Fault, SignIn, SignedIn, people};
 
 /// An app that a person has let in.
@@ -14,6 +15,8 @@ use crate::sign_in::{Fault, SignIn, SignedIn, people};
 pub(crate) struct ConnectedApp {
     /// Its `client_id`.
     pub(crate) client: String,
+    /// As whom they have let it in, themselves or somebody's relative or carer: a reference.
+    pub(crate) person: String,
     /// What it is called.
     pub(crate) name: String,
     /// Since when, in seconds since 1970.
@@ -25,28 +28,57 @@ pub(crate) struct ConnectedApp {
 }
 
 impl SignIn {
+    /// As whom somebody has let apps in: themselves, and whose relative or carer they are.
+    async fn people_of(&self, signed_in: &SignedIn) -> Result<Vec<String>, Fault> {
+        if !signed_in.standing.is_proven() {
+            return Err(UNPROVEN.into());
+        }
+        Ok(match self.somebody(&signed_in.person).await? {
+            None => vec![signed_in.person.clone()],
+            Some(own) => self.acting_as(signed_in, own).await?.into_iter().map(|one| one.reference).collect(),
+        })
+    }
+
     /// The apps that somebody has let in, the latest first.
+    ///
+    /// # Errors
+    /// `unmet_authentication_requirements` for whom nobody has proven to be that person.
     pub(crate) async fn connected(&self, signed_in: &SignedIn) -> Result<Vec<ConnectedApp>, Fault> {
-        let (person, now_s) = (signed_in.person.clone(), self.now_s());
-        let find =
-            move |transaction: &mut Transaction<'_>| (sign_in_apps::connected(transaction, &person, now_s), Vec::new());
+        let now_s = self.now_s();
         let mut apps = Vec::new();
-        for one in self.service.store.read(find).await? {
-            let name = self.client(&one.client).await?.map_or_else(|| one.client.clone(), |client| client.name);
-            apps.push(ConnectedApp {
-                name,
-                client: one.client,
-                since_s: one.since_s,
-                used_s: one.used_s,
-                until_s: one.until_s,
-            });
+        for person in self.people_of(signed_in).await? {
+            let own = person.clone();
+            let find = move |transaction: &mut Transaction<'_>| {
+                (sign_in_apps::connected(transaction, &own, now_s), Vec::new())
+            };
+            for one in self.service.store.read(find).await? {
+                let name = self.client(&one.client).await?.map_or_else(|| one.client.clone(), |client| client.name);
+                apps.push(ConnectedApp {
+                    name,
+                    client: one.client,
+                    person: person.clone(),
+                    since_s: one.since_s,
+                    used_s: one.used_s,
+                    until_s: one.until_s,
+                });
+            }
         }
         Ok(apps)
     }
 
-    /// Ends what somebody has let an app do; whether there was anything to end. A patient's Consent about it ends too.
-    pub(crate) async fn end_app(&self, signed_in: &SignedIn, client: &str, request_id: &str) -> Result<bool, Fault> {
-        let (person, client, now_s) = (signed_in.person.clone(), client.to_owned(), self.now_s());
+    /// Ends what somebody has let an app do, as `person`; whether there was anything to end. A patient's Consent about it ends too.
+    ///
+    /// # Errors
+    /// `unmet_authentication_requirements` for whom nobody has proven to be that person.
+    pub(crate) async fn end_app(
+        &self,
+        signed_in: &SignedIn,
+        (client, person): (&str, &str),
+        request_id: &str,
+    ) -> Result<bool, Fault> {
+        let people = self.people_of(signed_in).await?;
+        let Some(person) = people.into_iter().find(|one| one == person) else { return Ok(false) };
+        let (client, now_s) = (client.to_owned(), self.now_s());
         let Some(Actor::Patient(id)) = people::actor(&person) else {
             let end = move |transaction: &mut Transaction<'_>| {
                 (transaction.end_grants_of_app(&person, &client, now_s), Vec::new())

@@ -1,10 +1,11 @@
 //! What a person chooses that an app gets: kinds of data, sensitive groups, until when; as scopes, and as the Consent by which
 //! the decision enforces it.
 
+use concord_consent::identity::{ISSUED_CLIENT_SYSTEM, issued_client};
 use concord_fhir::registry::ResourceType;
 use concord_signin::client::Client;
 use concord_signin::form::Form;
-use concord_signin::kinds::{KINDS, Kind, SENSITIVE};
+use concord_signin::kinds::{KINDS, Kind, SENSITIVE, Use};
 use concord_signin::scope::Granted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -112,20 +113,17 @@ impl Choice {
 
     /// The Consent that says so: it denies the app everything but what is chosen, and everything afterwards. `scope` is what was
     /// asked for.
-    pub(super) fn consent(&self, patient: &str, client: &Client, scope: &Granted, now_ms: i64, lasts_s: i64) -> Value {
-        let concept = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
+    pub(super) fn consent(
+        &self,
+        patient: &str,
+        (issuer, client): (&str, &Client),
+        scope: &Granted,
+        now_ms: i64,
+        lasts_s: i64,
+    ) -> Value {
         let chosen = || KINDS.into_iter().filter(|kind| self.has(*kind) && kind.asked(scope).is_some());
         let asked: Vec<_> = chosen().filter_map(|kind| kind.asked(scope)).collect();
-        let mut actions = Vec::new();
-        for (code, wanted) in [
-            ("access", asked.iter().any(|one| one.reads)),
-            ("collect", asked.iter().any(|one| one.adds)),
-            ("correct", asked.iter().any(|one| one.changes)),
-        ] {
-            if wanted {
-                actions.push(concept(ACTIONS, code));
-            }
-        }
+        let actions = actions(&asked);
         // What was let before goes on with this Consent too: it names what is chosen, also where that is all that is asked for.
         let classes = (chosen().count() < KINDS.len()).then(|| -> Vec<Value> {
             let types = chosen().flat_map(Kind::types);
@@ -153,7 +151,10 @@ impl Choice {
         }
         let app = json!({
             "role": concept(PARTICIPATION, "IRCP"),
-            "reference": {"identifier": {"system": "urn:concord:client", "value": client.id}, "display": client.name}
+            "reference": {
+                "identifier": {"system": ISSUED_CLIENT_SYSTEM, "value": issued_client(issuer, &client.id)},
+                "display": client.name
+            }
         });
         let mut root = json!({"type": "deny", "actor": [app]});
         if let Some(object) = root.as_object_mut().filter(|_| !permits.is_empty()) {
@@ -170,4 +171,19 @@ impl Choice {
             "provision": root
         })
     }
+}
+
+fn concept(system: &str, code: &str) -> Value {
+    json!({"coding": [{"system": system, "code": code}]})
+}
+
+/// What a Consent calls what is done with data.
+fn actions(asked: &[Use]) -> Vec<Value> {
+    let any = |one: fn(&Use) -> bool| asked.iter().any(one);
+    let all = [
+        ("access", any(|one| one.reads)),
+        ("collect", any(|one| one.adds)),
+        ("correct", any(|one| one.changes || one.deletes)),
+    ];
+    all.into_iter().filter(|(_, wanted)| *wanted).map(|(code, _)| concept(ACTIONS, code)).collect()
 }

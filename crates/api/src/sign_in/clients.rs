@@ -41,6 +41,7 @@ fn example(public_url: &str) -> Client {
         scope: "openid fhirUser launch/patient patient/Patient.r patient/Observation.rs".to_owned(),
         authentication: Authentication::None,
         introspects: false,
+        registered_itself: false,
     }
 }
 
@@ -72,6 +73,16 @@ impl Registry {
 }
 
 impl SignIn {
+    /// Whether a client is one of the settings.
+    pub(super) fn is_configured(&self, id: &str) -> bool {
+        self.clients.configured.contains_key(id)
+    }
+
+    /// The clients of the settings.
+    pub(super) fn configured(&self) -> impl Iterator<Item = &Client> {
+        self.clients.configured.values()
+    }
+
     /// A client that is registered and not revoked. One of the settings goes before one that a command has registered.
     pub(crate) async fn client(&self, id: &str) -> Result<Option<Client>, Fault> {
         if let Some(client) = self.clients.configured.get(id) {
@@ -112,7 +123,7 @@ impl SignIn {
         }
         let proven = self.proven(claimed, client).await;
         if !is_public && matches!(proven, Err(Fault::Refused(_))) {
-            self.attempts.failed(&id, address, now_s);
+            self.attempts.count(&id, address, now_s);
         }
         proven
     }
@@ -147,6 +158,17 @@ impl SignIn {
             true => Ok(client),
             false => Err(OauthError::client("an assertion with this jti has been sent before").into()),
         }
+    }
+
+    /// The keys at a URL that are not older than usual.
+    pub(super) async fn keys_of(&self, url: &str) -> Result<Vec<Key>, Fault> {
+        // They are read anew each time they are used, which is seldom.
+        let (bytes, _) = auth::fetch_keys(url).await.map_err(|error| {
+            tracing::warn!(cause = %error, "keys could not be read");
+            ApiError::Busy(10)
+        })?;
+        Ok(jwk::parse_set(&bytes)
+            .map_err(|text| ApiError::Internal(format!("the keys of software statements: {text}")))?)
     }
 
     /// The keys at a URL, no older than that many seconds where they can be had.

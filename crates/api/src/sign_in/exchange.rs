@@ -8,7 +8,7 @@ use concord_signin::client::Client;
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::id_token::IdToken;
 use concord_signin::pkce;
-use concord_signin::scope::Granted;
+use concord_signin::scope::{CLIENTS, Granted};
 use concord_signin::secret::{self, Kind};
 use concord_signin::token::TokenRequest;
 use concord_store::StoreError;
@@ -55,6 +55,20 @@ impl SignIn {
             TokenRequest::Refresh { token, scope } => self.for_refresh(client, token, scope).await,
             TokenRequest::Alone { scope } => self.alone(client, &scope).await,
         }
+    }
+
+    /// The client that a refresh token was given to, for a request that does not say who it is from: a public one need not, and
+    /// some libraries do not. Of any other it is not believed.
+    pub(crate) async fn holder(&self, token: &str) -> Result<Option<String>, Fault> {
+        let (hash, now_s) = (secret::hash(token), self.now_s());
+        let find = move |transaction: &mut Transaction<'_>| {
+            let found = transaction.refresh_family(&hash).and_then(|family| match family {
+                Some(family) => Ok(transaction.grant(&family, now_s)?.map(|grant| grant.client)),
+                None => Ok(None),
+            });
+            (found, Vec::new())
+        };
+        Ok(self.service.store.read(find).await?)
     }
 
     fn fresh(&self) -> Result<Fresh, Fault> {
@@ -115,7 +129,8 @@ impl SignIn {
             return Err(OauthError::new(ErrorCode::UnauthorizedClient, text).into());
         }
         let scope = Granted::parse(scope).within(&Granted::parse(&client.scope)).only(&[Context::System]);
-        if scope.resources().next().is_none() {
+        let scope = scope.with_no_word_but(CLIENTS);
+        if scope.to_string().is_empty() {
             let text = "nothing that the scope asks for is registered for this client as a system/ scope";
             return Err(OauthError::new(ErrorCode::InvalidScope, text).into());
         }
@@ -135,7 +150,7 @@ impl SignIn {
     /// The answer for what was given out (RFC 6749 section 5.1; SMART App Launch 2.2, "Obtain access token").
     async fn told(&self, fresh: &Fresh, given: Given) -> Result<Issued, Fault> {
         let mut answer = issued(&fresh.access, &given.scope, given.lasts_s);
-        in_context(&mut answer, &given.grant.patient, &given.grant.encounter);
+        in_context(&mut answer, &given.grant.patient, &given.grant.encounter, &given.grant.context);
         let mut set = |name: &str, value: Value| answer.insert(name.to_owned(), value);
         if given.has_refresh {
             set("refresh_token", json!(fresh.refresh));

@@ -1,88 +1,95 @@
 //! Signing people in with a login service (OpenID Connect Core section 3.1): asking it, and believing what they come back with.
 
 use concord_consent::caller::Proofing;
+use concord_fhir::nhs_number;
+use concord_fhir::registry::ResourceType;
 use concord_signin::error::{ErrorCode, OauthError};
-use concord_signin::relying::{self, Asking, Claims, ClientKey};
+use concord_signin::logout::LogoutToken;
+use concord_signin::relying::{self, Claims};
 use concord_signin::secret::{self, Kind};
 use concord_store::named::KnownName;
 use concord_store::sign_in::Pending;
 use concord_store::transaction::Transaction;
 
-use crate::auth::{self, Identity, PersonIdentifier, ProofingLevel, Verified, Verifier};
-use crate::config::{Config, IssuerKind, ProviderConfig};
+use crate::auth::{self, Identity, ProofingLevel, Verified};
+use crate::config::{ProviderKind, SignsIn};
 use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::access::person;
-use crate::sign_in::{Fault, SignIn};
-use crate::telemetry::TokenCounters;
+use crate::sign_in::provider::{self, Provider, Reached};
+use crate::sign_in::{Fault, SignIn, Standing};
 
 /// How long somebody may take to sign in, in seconds.
 const RETURN_WITHIN_S: i64 = 900;
 
-/// What NHS login has to vouch for: an identity that is proven, and two things that the person has or is.
-const TRUST: [&str; 3] = ["P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm"];
-/// Who vouches for it.
+/// Who vouches for a vector of trust.
 const TRUSTMARK: &str = "/trustmark/";
 
 /// How strongly a professional has to sign in at least.
 const LEAST_STRENGTH: u8 = 2;
 
-/// A login service.
-pub(super) struct Provider {
-    config: ProviderConfig,
-    key: ClientKey,
-    verifier: Verifier,
-}
+/// The longest identifier of a person, in bytes.
+const MAX_IDENTIFIER_BYTES: usize = 128;
+/// The longest assertion of another service of theirs, in bytes.
+const MAX_ASSERTED_BYTES: usize = 4096;
+
+const NOT_BELIEVED: OauthError =
+    OauthError::new(ErrorCode::AccessDenied, "the login service's word for who you are is not believed");
+const NOBODY: OauthError =
+    OauthError::new(ErrorCode::AccessDenied, "nobody on record here is who the login service says you are");
+/// Who has to prove who they are before they see anything.
+pub(super) const UNPROVEN: OauthError = OauthError::new(
+    ErrorCode::UnmetAuthenticationRequirements,
+    "The login service knows who you say you are, but that has not been proved. A health record is shown to \
+     nobody else than the person whom it is about.",
+);
+const WEAK: OauthError = OauthError::new(
+    ErrorCode::AccessDenied,
+    "you have to prove who you are to the login service more strongly for this",
+);
 
 /// Who came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Returned {
-    /// A reference.
-    pub(crate) person: String,
-    /// How strongly they signed in, 1 to 3; 0 when nothing is said.
-    pub(crate) strength: i16,
+    /// Who, and how they are known.
+    pub(crate) signing: Signing,
     /// What an app had asked, or empty.
     pub(crate) request: String,
 }
 
-/// The login services of the settings.
-///
-/// # Errors
-/// One line, when a key cannot be read.
-pub(super) fn providers(config: &Config, counters: &TokenCounters) -> Result<Vec<Provider>, String> {
-    config.providers.iter().map(|one| Provider::new(one, config, counters)).collect()
-}
-
-impl Provider {
-    fn new(one: &ProviderConfig, config: &Config, counters: &TokenCounters) -> Result<Provider, String> {
-        let failed =
-            |text: String| format!("setting providers: {:?}: key_file {}: {text}", one.name, one.key_file.display());
-        let pem = std::fs::read_to_string(&one.key_file).map_err(|error| failed(error.to_string()))?;
-        let key = ClientKey::from_pem(&pem, one.key_id.clone())
-            .ok_or_else(|| failed("it is no RSA key in PKCS#8".to_owned()))?;
-        // Its id tokens are for signing in here, and no tokens for the API.
-        let only = Config { issuers: vec![one.as_issuer()], development_issuer: false, ..config.clone() };
-        let verifier = Verifier::new(&only, None, counters.clone()).map_err(|error| error.to_string())?;
-        Ok(Provider { config: one.clone(), key, verifier })
-    }
-
-    fn asking<'a>(&'a self, redirect_uri: &'a str, trust: &'a str) -> Asking<'a> {
-        Asking {
-            client: &self.config.client_id,
-            redirect_uri,
-            scope: self.config.scopes(),
-            trust: (self.config.kind == IssuerKind::NhsLogin).then_some(trust),
-        }
-    }
+/// Somebody who signs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Signing {
+    /// A reference.
+    pub(crate) person: String,
+    /// How strongly they signed in, 1 to 3; 0 when nothing is said.
+    pub(crate) strength: i16,
+    /// How surely they are known, and in which role they act.
+    pub(crate) standing: Standing,
+    /// The login service, or empty.
+    pub(crate) provider: String,
+    /// Its name for them, or empty.
+    pub(crate) subject: String,
+    /// Its name for their session there, or empty.
+    pub(crate) sid: String,
 }
 
 impl SignIn {
-    /// The login services: the name and the title of each, and where it is.
-    pub(crate) fn login_services(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.providers.iter().map(|one| {
-            let config = &one.config;
-            (config.name.as_str(), config.title.as_str(), config.authorization_endpoint.as_str())
-        })
+    /// The login services: the name and the title of each, and where it is if that is known.
+    pub(crate) async fn login_services(&self) -> Vec<(&str, &str, Option<String>)> {
+        let mut all = Vec::new();
+        for one in &self.providers {
+            let reached = one.reached(self.now_s()).await.ok();
+            let address = reached.map(|reached| reached.authorization_endpoint.clone());
+            all.push((one.config.name.as_str(), one.config.title.as_str(), address));
+        }
+        all
+    }
+
+    /// The login service to which another service of theirs says who somebody is: the only NHS login.
+    pub(crate) fn takes_assertions(&self) -> Option<&str> {
+        let mut all = self.providers.iter().filter(|one| one.config.kind == ProviderKind::NhsLogin);
+        all.next().filter(|_| all.next().is_none()).map(|one| one.config.name.as_str())
     }
 
     fn return_address(&self) -> String {
@@ -94,15 +101,28 @@ impl SignIn {
         Ok(self.providers.iter().find(|one| one.config.name == name).ok_or(NONE)?)
     }
 
-    /// Where the browser with this cookie is sent, to sign in there. `request` is what an app had asked, or empty.
-    pub(crate) async fn send_to(&self, name: &str, visit: &str, request: String) -> Result<String, Fault> {
+    /// Where the browser with this cookie is sent, to sign in there. `request` is what an app had asked, or empty; `asserted`
+    /// what another service of theirs says of who it is.
+    pub(crate) async fn send_to(
+        &self,
+        name: &str,
+        visit: &str,
+        request: String,
+        asserted: Option<&str>,
+    ) -> Result<String, Fault> {
+        const NO_ASSERTION: OauthError = OauthError::request("what was sent along of who you are is no signed JWT");
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if asserted.is_some_and(|text| text.len() > MAX_ASSERTED_BYTES || !text.bytes().all(is_part)) {
+            return Err(NO_ASSERTION.into());
+        }
         let provider = self.provider(name)?;
+        let reached = provider.reached(self.now_s()).await?;
         let (state, nonce) = (secret::fresh(Kind::Visit)?, secret::fresh(Kind::Visit)?);
         let verifier = secret::fresh(Kind::Visit)?;
-        let (back, trust) = (self.return_address(), serde_json::json!(TRUST).to_string());
+        let trust = serde_json::json!(provider::trust(provider.config.lowest_proofing)).to_string();
         let address = provider
-            .asking(&back, &trust)
-            .address(&provider.config.authorization_endpoint, &state, &nonce, &verifier)
+            .asking(&self.return_address(), &trust, asserted)
+            .address(&reached.authorization_endpoint, &state, &nonce, &verifier)
             .map_err(|error| ApiError::Internal(format!("authorization_endpoint: {error}")))?;
         let pending = Pending {
             provider: name.to_owned(),
@@ -143,31 +163,55 @@ impl SignIn {
         if issuer.is_some_and(|issuer| issuer != provider.config.issuer) {
             return Err(OauthError::request("the answer is of another login service").into());
         }
-        let token = self.id_token(provider, code, &pending.verifier).await?;
-        const NOT_BELIEVED: OauthError =
-            OauthError::new(ErrorCode::AccessDenied, "the login service's word for who you are is not believed");
-        let verified = provider.verifier.verify(&token, self.now_s()).await.map_err(|error| {
+        let reached = provider.reached(self.now_s()).await?;
+        let token = self.id_token(provider, &reached, code, &pending.verifier).await?;
+        let disbelieved = |error: auth::AuthError| {
             tracing::warn!(provider = provider.config.name, reason = error.name(), "an id token is not believed");
             NOT_BELIEVED
-        })?;
+        };
+        reached.verifier.signed(&token, self.now_s()).await.map_err(disbelieved)?;
         let claims =
             Claims::of(&token).filter(|claims| claims.nonce.as_deref() == Some(&pending.nonce)).ok_or(NOT_BELIEVED)?;
         if claims.azp.as_ref().is_some_and(|azp| *azp != provider.config.client_id) {
             return Err(NOT_BELIEVED.into());
         }
-        let Identity::Identifier(identifier) = &verified.identity else { return Err(NOT_BELIEVED.into()) };
-        let strength = strong_enough(provider.config.kind, identifier, &verified, &claims)?;
-        let person = self.only(identifier, &claims).await?;
-        Ok(Returned { person, strength, request: pending.request })
+        let (person, strength, standing) = match provider.config.kind {
+            ProviderKind::NhsLogin => {
+                let level = level_of(&claims, provider.config.lowest_proofing)?;
+                let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(disbelieved)?;
+                self.citizen(&verified, &claims, level).await?
+            }
+            ProviderKind::Cis2 => {
+                let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(disbelieved)?;
+                self.professional(&verified, &claims).await?
+            }
+            ProviderKind::Oidc => self.anybody(provider, &claims).await?,
+        };
+        let signing = Signing {
+            person,
+            strength,
+            standing,
+            provider: pending.provider,
+            subject: claims.sub.unwrap_or_default(),
+            sid: claims.sid.unwrap_or_default(),
+        };
+        Ok(Returned { signing, request: pending.request })
     }
 
     /// Changes a code for an id token.
-    async fn id_token(&self, provider: &Provider, code: &str, verifier: &str) -> Result<String, Fault> {
-        let (back, endpoint) = (self.return_address(), provider.config.token_endpoint.as_str());
+    async fn id_token(
+        &self,
+        provider: &Provider,
+        reached: &Reached,
+        code: &str,
+        verifier: &str,
+    ) -> Result<String, Fault> {
+        let (back, endpoint) = (self.return_address(), reached.token_endpoint.as_str());
         let unique = uuid::Uuid::new_v4().to_string();
-        let form =
-            provider.asking(&back, "").exchange(&provider.key, endpoint, (code, verifier), &unique, self.now_s())?;
-        let answer = auth::post_form(endpoint, form).await.map_err(|error| {
+        let asking = provider.asking(&back, "", None);
+        let form = asking.exchange(&provider.proof, endpoint, (code, verifier), &unique, self.now_s())?;
+        let header = provider.proof.header(&provider.config.client_id);
+        let answer = auth::post_form(endpoint, form, header).await.map_err(|error| {
             tracing::warn!(provider = provider.config.name, cause = %error, "a login service does not answer");
             OauthError::new(
                 ErrorCode::TemporarilyUnavailable,
@@ -178,25 +222,81 @@ impl SignIn {
         Ok(relying::id_token(&answer).ok_or(none)?)
     }
 
+    /// Somebody of NHS login: the Patient with the NHS number; or, where there is none, whom others name by it as their relative
+    /// or carer, if it is proven.
+    async fn citizen(
+        &self,
+        verified: &Verified,
+        claims: &Claims,
+        level: ProofingLevel,
+    ) -> Result<(String, i16, Standing), Fault> {
+        let Identity::Identifier(identifier) = &verified.identity else { return Err(NOT_BELIEVED.into()) };
+        // The verifier's reading of the level and this one have to agree.
+        let is_proven = level == ProofingLevel::P9 && identifier.proofing() == Proofing::P9;
+        let nhs_number = is_proven.then(|| identifier.value.clone());
+        let login = (!is_proven).then(|| identifier.login()).flatten();
+        let proven = Standing::proven(if is_proven { level } else { ProofingLevel::P5 });
+        let standing = Standing { nhs_number, login, ..proven };
+        let own =
+            self.only((SignsIn::Patient, identifier.system, &identifier.value), claims.birthdate.as_deref()).await;
+        let person = match own {
+            Err(Fault::Refused(error)) if error == NOBODY => {
+                let relatives = self.relatives(standing.nhs_number.as_deref(), claims.birthdate.as_deref()).await?;
+                relatives.into_iter().next().ok_or(NOBODY)?.reference
+            }
+            own => own?,
+        };
+        Ok((person, 0, standing))
+    }
+
+    /// Somebody of CIS2, in the role that they chose there.
+    async fn professional(&self, verified: &Verified, claims: &Claims) -> Result<(String, i16, Standing), Fault> {
+        let Identity::Identifier(identifier) = &verified.identity else { return Err(NOT_BELIEVED.into()) };
+        let level = verified.authentication_assurance_level.filter(|level| *level >= LEAST_STRENGTH).ok_or(WEAK)?;
+        let named = (SignsIn::Practitioner, identifier.system, identifier.value.as_str());
+        let person = self.only(named, claims.birthdate.as_deref()).await?;
+        Ok((person, i16::from(level), Standing { roles: verified.roles.clone(), ..Standing::default() }))
+    }
+
+    /// Somebody of any other login service.
+    async fn anybody(&self, provider: &Provider, claims: &Claims) -> Result<(String, i16, Standing), Fault> {
+        let config = &provider.config;
+        if !config.acr.is_empty() && !claims.acr.as_ref().is_some_and(|acr| config.acr.contains(acr)) {
+            return Err(WEAK.into());
+        }
+        let (claim, system) = config.identifier().ok_or(NOT_BELIEVED)?;
+        let value = if claim == "sub" { claims.sub.clone() } else { claims.text(claim) };
+        let value = value.filter(|value| (1..=MAX_IDENTIFIER_BYTES).contains(&value.len())).ok_or(NOBODY)?;
+        let is_number = system == nhs_number::SYSTEM;
+        if is_number && !nhs_number::is_valid(&value) {
+            return Err(NOT_BELIEVED.into());
+        }
+        let born = match config.birth_date_claim.as_str() {
+            "birthdate" => claims.birthdate.clone(),
+            other => claims.text(other),
+        };
+        let person = self.only((config.person, system, &value), born.as_deref()).await?;
+        let nhs_number = Some(value).filter(|_| is_number && config.person == SignsIn::Patient);
+        Ok((person, 0, Standing { nhs_number, ..Standing::default() }))
+    }
+
     /// The only person who bears an identifier: a reference. A patient's date of birth has to be the one that is on record.
-    async fn only(&self, identifier: &PersonIdentifier, claims: &Claims) -> Result<String, Fault> {
-        const NOBODY: OauthError =
-            OauthError::new(ErrorCode::AccessDenied, "nobody on record here is who the login service says you are");
-        let name = identifier.person.resource_type();
-        let found = person::person(&self.service, name, identifier.system, &identifier.value).await?;
+    async fn only(&self, (who, system, value): (SignsIn, &str, &str), born: Option<&str>) -> Result<String, Fault> {
+        let name = who.resource_type();
+        let found = person::person(&self.service, name, system, value).await?;
         let reference = format!("{name}/{}", found.ok_or(NOBODY)?);
         let somebody = self.somebody(&reference).await?.ok_or(NOBODY)?;
-        let is_patient = identifier.person == auth::Person::Patient;
-        if is_patient && !(claims.birthdate.is_some() && self.birth_date(&reference).await? == claims.birthdate) {
+        let is_patient = who == SignsIn::Patient;
+        if is_patient && !(born.is_some() && self.birth_date(&reference).await?.as_deref() == born) {
             return Err(NOBODY.into());
         }
         Ok(somebody.reference)
     }
 
     /// The date of birth that is on record of somebody.
-    async fn birth_date(&self, reference: &str) -> Result<Option<String>, Fault> {
+    pub(super) async fn birth_date(&self, reference: &str) -> Result<Option<String>, Fault> {
         let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
-        let Some(resource_type) = concord_fhir::registry::ResourceType::parse(name) else { return Ok(None) };
+        let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
         let id = id.to_owned();
         let find = move |transaction: &mut Transaction<'_>| {
             (transaction.head(KnownName::of_caller(resource_type, &id), false), Vec::new())
@@ -205,32 +305,94 @@ impl SignIn {
         let Some(head) = head else { return Ok(None) };
         Ok(access::stored(&head.version)?.text("birthDate").map(str::to_owned))
     }
+
+    /// Ends the sessions that a login service says have ended, and what apps were let do as long as they lasted (OpenID Connect
+    /// Back-Channel Logout 1.0).
+    ///
+    /// # Errors
+    /// `invalid_request` for a token that is none of a login service, is old, or has been sent before.
+    pub(crate) async fn signed_out_there(&self, token: &str) -> Result<usize, Fault> {
+        const NOT_BELIEVED: OauthError = OauthError::request("the logout_token is not believed");
+        const AGAIN: OauthError = OauthError::request("the logout_token has been sent before");
+        let now_s = self.now_s();
+        for provider in &self.providers {
+            let Ok(reached) = provider.reached(now_s).await else { continue };
+            match reached.verifier.signed_logout(token, now_s).await {
+                Ok(()) => {}
+                // One of another service.
+                Err(auth::AuthError::Issuer) => continue,
+                Err(error) => {
+                    let provider = &provider.config.name;
+                    tracing::warn!(provider, reason = error.name(), "a logout token is not believed");
+                    return Err(NOT_BELIEVED.into());
+                }
+            }
+            let told = LogoutToken::of(token, now_s, self.leeway_s)?;
+            let name = provider.config.name.clone();
+            let end = move |transaction: &mut Transaction<'_>| {
+                let once =
+                    transaction.remember_assertion(&format!("logout\n{name}"), &secret::hash(&told.id), told.until_s);
+                let ended = once.and_then(|is_new| match is_new {
+                    true => {
+                        let (subject, sid) = (told.subject.as_deref(), told.sid.as_deref());
+                        transaction.end_sessions_of(&name, subject, sid, now_s).map(Some)
+                    }
+                    false => Ok(None),
+                });
+                (ended, Vec::new())
+            };
+            return Ok(self.service.store.change(end).await?.ok_or(AGAIN)?);
+        }
+        Err(NOT_BELIEVED.into())
+    }
 }
 
-/// How strongly somebody signed in, where that is enough: a patient with a proven identity, for which NHS login vouches; a
-/// professional at level 2 at least.
-fn strong_enough(
-    kind: IssuerKind,
-    identifier: &PersonIdentifier,
-    verified: &Verified,
-    claims: &Claims,
-) -> Result<i16, OauthError> {
-    const WEAK: OauthError = OauthError::new(
-        ErrorCode::AccessDenied,
-        "you have to prove who you are to the login service more strongly for this",
-    );
-    match kind {
-        IssuerKind::NhsLogin => {
-            let is_vouched = claims.vot.as_deref().is_some_and(|vot| TRUST.contains(&vot))
-                && claims.vtm.as_deref().is_some_and(|vtm| vtm.starts_with("https://") && vtm.contains(TRUSTMARK));
-            let is_proven =
-                verified.identity_proofing_level == Some(ProofingLevel::P9) && identifier.proofing() == Proofing::P9;
-            if is_vouched && is_proven { Ok(0) } else { Err(WEAK) }
+/// How surely NHS login knows somebody, where that is enough and it vouches for it: the least that it says, and no less than
+/// P5, for of anybody else there is no NHS number.
+fn level_of(claims: &Claims, lowest: Proofing) -> Result<ProofingLevel, OauthError> {
+    let said = [claims.identity_proofing_level.as_deref(), claims.vot.as_deref()];
+    let levels = said.map(|text| text.and_then(ProofingLevel::parse).unwrap_or(ProofingLevel::P0));
+    let [one, other] = levels;
+    let (level, as_proofing) = match one.min(other) {
+        level @ ProofingLevel::P9 => (level, Proofing::P9),
+        level @ ProofingLevel::P5 => (level, Proofing::P5),
+        ProofingLevel::P0 => return Err(UNPROVEN),
+    };
+    if as_proofing < lowest {
+        return Err(UNPROVEN);
+    }
+    let is_vouched = claims.vot.as_deref().is_some_and(|vot| provider::trust(lowest).contains(&vot))
+        && claims.vtm.as_deref().is_some_and(|vtm| vtm.starts_with("https://") && vtm.contains(TRUSTMARK));
+    is_vouched.then_some(level).ok_or(WEAK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_that_is_said_counts_and_somebody_has_to_vouch_for_it() {
+        let level = |proofing: Option<&str>, vot: Option<&str>, lowest| {
+            let claims = Claims {
+                identity_proofing_level: proofing.map(str::to_owned),
+                vot: vot.map(str::to_owned),
+                vtm: Some("https://auth.login.nhs.uk/trustmark/login.nhs.uk".to_owned()),
+                ..Claims::default()
+            };
+            level_of(&claims, lowest).map_err(|error| error.code)
+        };
+        let unmet = Err(ErrorCode::UnmetAuthenticationRequirements);
+        assert_eq!(level(Some("P9"), Some("P9.Cm"), Proofing::P9), Ok(ProofingLevel::P9));
+        assert_eq!(level(Some("P9"), Some("P9.Cp"), Proofing::P9), Err(ErrorCode::AccessDenied));
+        assert_eq!(level(Some("P5"), Some("P9.Cm"), Proofing::P9), unmet);
+        assert_eq!(level(Some("P9"), Some("P5.Cp.Cd"), Proofing::P5), Ok(ProofingLevel::P5));
+        for lowest in [Proofing::P9, Proofing::P5, Proofing::P0] {
+            assert_eq!(level(Some("P0"), Some("P0.Cp.Cd"), lowest), unmet);
+            assert_eq!(level(None, Some("P9.Cm"), lowest), unmet);
+            assert_eq!(level(Some("P9"), None, lowest), unmet);
         }
-        IssuerKind::Cis2 => {
-            let level = verified.authentication_assurance_level.filter(|level| *level >= LEAST_STRENGTH).ok_or(WEAK)?;
-            Ok(i16::from(level))
-        }
-        IssuerKind::Smart => Err(WEAK),
+        let claims =
+            Claims { identity_proofing_level: Some("P9".into()), vot: Some("P9.Cm".into()), ..Claims::default() };
+        assert_eq!(level_of(&claims, Proofing::P9), Err(WEAK), "nobody vouches for it");
     }
 }

@@ -21,7 +21,8 @@ use crate::interact::command::{Command, Target};
 use crate::interact::execute::{Outcome, execute};
 use crate::interact::session::Session;
 use crate::interact::{Call, Service};
-use crate::sign_in::{Choice, Fault, OWN_CLIENT, SignIn, SignedIn, Somebody, people};
+use crate::sign_in::federation::UNPROVEN;
+use crate::sign_in::{Choice, Fault, OWN_CLIENT, Picking, SignIn, SignedIn, Somebody, ToPick, Whose, people};
 
 /// How long a code can be changed for tokens, in seconds.
 const CODE_LASTS_S: i64 = 60;
@@ -45,13 +46,55 @@ pub(crate) struct Granting {
     pub(crate) patient: Option<String>,
     /// The encounter in context: a logical id.
     pub(crate) encounter: Option<String>,
+    /// What else is in context, or empty.
+    pub(crate) context: String,
+    /// Whose record was picked, for the form.
+    pub(crate) whose: Whose,
+}
+
+/// What a person is asked about an app.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    /// Whether they let it in.
+    Granting(Box<Granting>),
+    /// Whose record it gets.
+    Whose(ToPick),
 }
 
 impl Granting {
     /// Whether what is chosen is kept as a Consent: whose record it is decides.
     pub(crate) fn keeps_consent(&self) -> bool {
-        matches!(people::actor(&self.person.reference), Some(Actor::Patient(_)))
+        self.signed_in.standing.is_proven() && matches!(people::actor(&self.person.reference), Some(Actor::Patient(_)))
     }
+
+    /// What the person is called, for their own eyes: nothing of the record is told to whom nobody has proven to be that person.
+    pub(crate) fn person_name(&self) -> &str {
+        if self.signed_in.standing.is_proven() { &self.person.name } else { "somebody whose identity is not proven" }
+    }
+}
+
+/// Who acts, and what is in context.
+#[derive(Default)]
+struct InContext {
+    person: Somebody,
+    patient: Option<String>,
+    encounter: Option<String>,
+    context: String,
+}
+
+const GONE: OauthError = OauthError::new(ErrorCode::AccessDenied, "who is signed in is not on record here any more");
+
+/// In whose record somebody is, whatever they look at; none for a professional.
+fn own_record(person: &Somebody) -> Result<Option<String>, OauthError> {
+    Ok(match people::actor(&person.reference).ok_or(GONE)? {
+        Actor::Patient(id) => Some(id),
+        Actor::RelatedPerson(_) => person.relative_of.clone(),
+        _ => None,
+    })
+}
+
+fn scopes_of(scope: &Granted, context: Context) -> bool {
+    scope.resources().any(|one| one.context == context)
 }
 
 impl SignIn {
@@ -64,31 +107,28 @@ impl SignIn {
         request: AuthorizeRequest,
         client: Client,
         signed_in: SignedIn,
-    ) -> Result<Granting, Fault> {
-        const GONE: OauthError =
-            OauthError::new(ErrorCode::AccessDenied, "who is signed in is not on record here any more");
-        let person = self.somebody(&signed_in.person).await?.ok_or(GONE)?;
-        let (patient, contexts) = match people::actor(&person.reference).ok_or(GONE)? {
-            Actor::Patient(id) => (Some(id), &[Context::Patient, Context::User][..]),
-            Actor::RelatedPerson(_) if person.relative_of.is_some() => {
-                (person.relative_of.clone(), &[Context::Patient, Context::User][..])
+        picking: &Picking,
+        request_id: &str,
+    ) -> Result<Asked, Fault> {
+        let own = self.somebody(&signed_in.person).await?.ok_or(GONE)?;
+        // Whoever only says who they are lets in nobody else: what they choose cannot be that person's Consent.
+        if !signed_in.standing.is_proven() && !client.own {
+            return Err(UNPROVEN.into());
+        }
+        let InContext { person, patient, encounter, context } = match &request.launch {
+            Some(launch) => self.started_with(launch, &client, own).await?,
+            None => match self.picked(&request, &signed_in, own, &picking.whose, request_id).await? {
+                Ok((person, patient)) => InContext { person, patient, ..InContext::default() },
+                Err(to_pick) => return Ok(Asked::Whose(to_pick)),
+            },
+        };
+        let encounter = match (&picking.visit, &patient) {
+            (Some(visit), Some(patient)) if encounter.is_none() && request.scope.has("launch/encounter") => {
+                self.visited(&signed_in, &person, (visit, patient), request_id).await?
             }
-            // Whose record a professional looks at is not chosen here.
-            _ => (None, &[Context::User][..]),
+            _ => encounter,
         };
-        let started = match &request.launch {
-            Some(launch) => Some(self.started(launch, &client.id, &person.reference).await?),
-            None => None,
-        };
-        let (patient, encounter, contexts) = match started {
-            // A patient or relative is in their own record, whatever they look at.
-            Some(launch) if patient.as_ref().is_none_or(|own| *own == launch.patient) => {
-                let encounter = Some(launch.encounter).filter(|id| !id.is_empty());
-                (Some(launch.patient), encounter, &[Context::Patient, Context::User][..])
-            }
-            Some(_) => return Err(OauthError::request("the launch is about another person's record").into()),
-            None => (patient, None, contexts),
-        };
+        let contexts = if patient.is_some() { &[Context::Patient, Context::User][..] } else { &[Context::User][..] };
         let mut scope = request.scope.clone().only(contexts);
         if patient.is_none() {
             scope = scope.without("launch/patient");
@@ -97,10 +137,77 @@ impl SignIn {
             scope = scope.without("launch/encounter");
         }
         if scope.resources().next().is_none() && !scope.has("openid") {
-            let text = "nothing of the scope can be let by who is signed in: a professional lets user/ scopes only";
+            let text = "nothing of the scope can be let by who is signed in: without a patient, user/ scopes only";
             return Err(OauthError::new(ErrorCode::InvalidScope, text).into());
         }
-        Ok(Granting { request, client, person, signed_in, scope, patient, encounter })
+        let whose = picking.whose.clone();
+        Ok(Asked::Granting(Box::new(Granting {
+            request,
+            client,
+            person,
+            signed_in,
+            scope,
+            patient,
+            encounter,
+            context,
+            whose,
+        })))
+    }
+
+    /// What an app was started with. A patient or relative is in their own record, whatever they look at.
+    async fn started_with(&self, launch: &str, client: &Client, person: Somebody) -> Result<InContext, Fault> {
+        let launch = self.started(launch, &client.id, &person.reference).await?;
+        let own = own_record(&person)?;
+        if own.is_some_and(|own| own != launch.patient) {
+            return Err(OauthError::request("the launch is about another person's record").into());
+        }
+        let encounter = Some(launch.encounter).filter(|id| !id.is_empty());
+        Ok(InContext { person, patient: Some(launch.patient), encounter, context: launch.context })
+    }
+
+    /// As whom somebody acts and in whose record, as they picked it; or what they have to pick.
+    async fn picked(
+        &self,
+        request: &AuthorizeRequest,
+        signed_in: &SignedIn,
+        own: Somebody,
+        whose: &Whose,
+        request_id: &str,
+    ) -> Result<Result<(Somebody, Option<String>), ToPick>, Fault> {
+        if own_record(&own)?.is_some() {
+            let mut acting_as = self.acting_as(signed_in, own).await?;
+            let position = match whose {
+                Whose::Named(reference) => acting_as.iter().position(|one| one.reference == *reference),
+                Whose::Unsaid | Whose::Nobody if acting_as.len() == 1 => Some(0),
+                Whose::Unsaid | Whose::Nobody => None,
+            };
+            let Some(position) = position else {
+                let records = self.records(signed_in, &acting_as, request_id).await?;
+                return Ok(Err(ToPick { records, looks: false, without: false }));
+            };
+            let person = acting_as.swap_remove(position);
+            let patient = own_record(&person)?;
+            return Ok(Ok((person, patient)));
+        }
+        // A professional is asked whose record they mean only where the app asks for one.
+        let wants = request.scope.has("launch/patient") && scopes_of(&request.scope, Context::Patient);
+        let seen = match whose {
+            Whose::Named(reference) if wants => {
+                match (reference.strip_prefix("Patient/"), self.call_of(signed_in, &own, request_id)) {
+                    (Some(id), Some(call)) => self.seen(&call, "Patient", id).await?.map(|_| id.to_owned()),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        match (seen, whose, wants) {
+            (Some(id), _, _) => Ok(Ok((own, Some(id)))),
+            (None, Whose::Nobody, _) | (None, _, false) => Ok(Ok((own, None))),
+            (None, Whose::Unsaid | Whose::Named(_), true) => {
+                let without = scopes_of(&request.scope, Context::User) || request.scope.has("openid");
+                Ok(Err(ToPick { records: Vec::new(), looks: true, without }))
+            }
+        }
     }
 
     /// What the person chose when this app asked last; else what is usual.
@@ -132,6 +239,8 @@ impl SignIn {
             person: granting.person.reference.clone(),
             patient: granting.patient.clone().unwrap_or_default(),
             encounter: granting.encounter.clone().unwrap_or_default(),
+            context: granting.context.clone(),
+            standing: granting.signed_in.standing.of_grant().to_text(),
             scope: scope.to_string(),
             consent: String::new(),
             choice: serde_json::to_string(choice).map_err(|error| ApiError::Internal(error.to_string()))?,
@@ -179,8 +288,12 @@ impl SignIn {
         ends_s: i64,
         request_id: &str,
     ) -> Result<Option<(Call, Value<'static>)>, ApiError> {
-        let Some(Actor::Patient(id)) = people::actor(&granting.person.reference) else { return Ok(None) };
-        let body = choice.consent(&id, &granting.client, &granting.scope, self.service.store.now_ms(), ends_s);
+        let Some(Actor::Patient(id)) = people::actor(&granting.person.reference).filter(|_| granting.keeps_consent())
+        else {
+            return Ok(None);
+        };
+        let body =
+            choice.consent(&id, (&self.issuer, &granting.client), &granting.scope, self.service.store.now_ms(), ends_s);
         let (text, limits) = (body.to_string(), self.service.settings.limits);
         let body = codec::read(codec::Format::Json, text.as_bytes(), &limits).map_err(ApiError::invalid)?;
         Ok(Some((self.call_of_patient(&id, request_id), body.value.into_owned())))

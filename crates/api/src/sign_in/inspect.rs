@@ -9,7 +9,7 @@ use concord_store::StoreError;
 use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
-use crate::sign_in::{Fault, SignIn};
+use crate::sign_in::{Fault, SignIn, Standing};
 
 /// What is told of a token: members of a JSON object.
 pub(crate) type Inspected = Map<String, Value>;
@@ -34,7 +34,8 @@ impl SignIn {
         let Some(token) = self.access_token(secret::hash(token)).await? else { return Ok(None) };
         let person = Some(token.person).filter(|person| !person.is_empty());
         let mut told = self.told_of(&token.client, &token.scope, person.as_deref(), token.expires_s);
-        in_context(&mut told, &token.patient, &token.encounter);
+        in_context(&mut told, &token.patient, &token.encounter, &token.context);
+        in_role(&mut told, &Standing::stored(&token.standing));
         told.insert("token_type".to_owned(), json!("Bearer"));
         told.insert("iat".to_owned(), json!(token.issued_s));
         Ok(Some(told))
@@ -52,7 +53,7 @@ impl SignIn {
         let found = self.service.store.read(find).await?;
         Ok(found.map(|(grant, expires_s)| {
             let mut told = self.told_of(&grant.client, &grant.scope, Some(&grant.person), expires_s);
-            in_context(&mut told, &grant.patient, &grant.encounter);
+            in_context(&mut told, &grant.patient, &grant.encounter, &grant.context);
             told
         }))
     }
@@ -116,13 +117,29 @@ impl SignIn {
 }
 
 /// Says what is in context, as the answer of the token endpoint did.
-pub(super) fn in_context(told: &mut Inspected, patient: &str, encounter: &str) {
+pub(super) fn in_context(told: &mut Inspected, patient: &str, encounter: &str, context: &str) {
     if !patient.is_empty() {
         told.insert("patient".to_owned(), json!(patient));
         told.insert("need_patient_banner".to_owned(), json!(true));
     }
     if !encounter.is_empty() {
         told.insert("encounter".to_owned(), json!(encounter));
+    }
+    if let Ok(items @ Value::Array(_)) = serde_json::from_str(context) {
+        told.insert("fhirContext".to_owned(), items);
+    }
+}
+
+/// Says in which role a professional acts, as CIS2 said it.
+fn in_role(told: &mut Inspected, standing: &Standing) {
+    for role in &standing.roles {
+        for (name, value) in
+            [("selected_roleid", &role.id), ("role_code", &role.code), ("org_code", &role.organisation)]
+        {
+            if let Some(value) = value {
+                told.insert(name.to_owned(), json!(value));
+            }
+        }
     }
 }
 

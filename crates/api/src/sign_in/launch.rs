@@ -2,7 +2,7 @@
 //! app its user starts and what they look at; the app that is started brings that along when it asks.
 
 use concord_consent::caller::{Actor, App};
-use concord_fhir::registry::ResourceType;
+use concord_signin::context::Item;
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::secret::{self, Kind};
 use concord_store::sign_in::Launch;
@@ -11,9 +11,6 @@ use concord_store::transaction::Transaction;
 use crate::auth::{Identity, Verified};
 use crate::error::ApiError;
 use crate::interact::Call;
-use crate::interact::access;
-use crate::interact::command::Command;
-use crate::interact::execute::{Outcome, carry_out};
 use crate::sign_in::{Fault, SignIn, grant};
 
 /// How long an app may take to ask, in seconds.
@@ -28,6 +25,8 @@ pub(crate) struct Starting<'a> {
     pub(crate) patient: &'a str,
     /// Which encounter: a logical id.
     pub(crate) encounter: Option<&'a str>,
+    /// What else they look at.
+    pub(crate) context: Vec<Item>,
 }
 
 impl SignIn {
@@ -72,6 +71,13 @@ impl SignIn {
                 return Err(UNSEEN.into());
             }
         }
+        for item in &starting.context {
+            self.require_seen(&call, item, starting.patient).await?;
+        }
+        let context = match starting.context.as_slice() {
+            [] => String::new(),
+            items => serde_json::to_string(items).map_err(|error| ApiError::Internal(error.to_string()))?,
+        };
         let launch = secret::fresh(Kind::Launch)?;
         let (hash, stored) = (
             secret::hash(&launch),
@@ -80,6 +86,7 @@ impl SignIn {
                 person,
                 patient: starting.patient.to_owned(),
                 encounter: starting.encounter.unwrap_or_default().to_owned(),
+                context,
                 expires_s: self.now_s() + LASTS_S,
             },
         );
@@ -87,18 +94,26 @@ impl SignIn {
         Ok(launch)
     }
 
-    /// Whom a resource is about, empty where it says nothing, if the caller may see it. The log tells that they did.
-    async fn seen(&self, call: &Call, resource_type: &'static str, id: &str) -> Result<Option<String>, Fault> {
-        let command = Command::Read { resource_type: ResourceType::of(resource_type), id: id.to_owned(), unless: None };
-        match carry_out(&self.service, call.clone(), command).await {
-            Ok(Outcome::Found(version)) => {
-                let resource = access::stored(&version)?;
-                let subject = resource.get("subject").and_then(|subject| subject.text("reference"));
-                Ok(Some(subject.unwrap_or_default().to_owned()))
-            }
-            Ok(_) | Err(ApiError::NotFound | ApiError::Gone | ApiError::Denied(_) | ApiError::Malformed(_)) => Ok(None),
-            Err(fault) => Err(fault.into()),
+    /// Refuses what is in context unless the caller may see it, and it is about nobody else.
+    async fn require_seen(&self, call: &Call, item: &Item, patient: &str) -> Result<(), Fault> {
+        const UNSEEN: OauthError = OauthError::request(
+            "an entry of fhirContext is none that the app shows to this person, or about another patient",
+        );
+        let (resource_type, id) = item.named().ok_or(UNSEEN)?;
+        let about = self.seen(call, resource_type.name(), id).await?.ok_or(UNSEEN)?;
+        match about.strip_prefix("Patient/").is_some_and(|other| other != patient) {
+            true => Err(UNSEEN.into()),
+            false => Ok(()),
         }
+    }
+
+    /// Whom a resource is about, empty where it says nothing, if the caller may see it. The log tells that they did.
+    pub(super) async fn seen(&self, call: &Call, type_name: &str, id: &str) -> Result<Option<String>, Fault> {
+        let found = self.read_as(call, type_name, id).await?;
+        Ok(found.map(|resource| {
+            let about = ["subject", "patient", "for"].iter().find_map(|name| resource.get(name)?.text("reference"));
+            about.unwrap_or_default().to_owned()
+        }))
     }
 
     /// What an app brings along, if it was started so, by this person, and has not asked before.

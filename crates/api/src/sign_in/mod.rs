@@ -15,8 +15,13 @@ mod inspect;
 mod keys;
 mod launch;
 mod people;
+mod picking;
+mod provider;
+mod register;
 mod sessions;
+mod standing;
 mod tokens;
+mod whose;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -28,14 +33,18 @@ pub(crate) use apps::ConnectedApp;
 pub(crate) use choice::{Choice, LASTS, kinds_asked};
 pub(crate) use exchange::Issued;
 pub(crate) use fault::Fault;
-pub(crate) use grant::Granting;
+pub(crate) use federation::Signing;
+pub(crate) use grant::{Asked, Granting};
 pub(crate) use inspect::Inspected;
 pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
 pub(crate) use people::Somebody;
+pub(crate) use picking::{Picking, Record, ToPick, Visit, Whose};
+pub(crate) use register::Registered;
 pub(crate) use sessions::{SignedIn, form_token};
+pub(crate) use standing::Standing;
 
 use crate::auth::Verified;
-use crate::config::{Config, SignInConfig};
+use crate::config::{Clients, Config, SignInConfig};
 use crate::interact::Service;
 use crate::telemetry::TokenCounters;
 
@@ -56,9 +65,12 @@ pub struct SignIn {
     pub(crate) issuer: String,
     leeway_s: i64,
     clients: clients::Registry,
+    known: Clients,
     keys: keys::SigningKeys,
-    providers: Vec<federation::Provider>,
+    providers: Vec<provider::Provider>,
     attempts: attempts::Attempts,
+    registrations: attempts::Attempts,
+    statement_keys: Option<register::StatementKeys>,
     remembered: Cache<String, Arc<Verified>>,
     origins: RwLock<HashSet<String>>,
     counters: TokenCounters,
@@ -83,9 +95,12 @@ impl SignIn {
             issuer: config.public_url.clone(),
             leeway_s: config.clock_leeway_seconds,
             clients: clients::Registry::new(config)?,
+            known: config.registered_clients(),
             keys: keys::SigningKeys::new(sealing),
-            providers: federation::providers(config, &counters)?,
-            attempts: attempts::Attempts::default(),
+            providers: provider::providers(config, &counters)?,
+            attempts: attempts::Attempts::new(30),
+            registrations: attempts::Attempts::new(10),
+            statement_keys: register::StatementKeys::of(&settings)?,
             remembered: Cache::new(REMEMBERED),
             origins: RwLock::default(),
             settings,

@@ -1,11 +1,15 @@
 //! Whom one can sign in as with the development provider: whoever is stored. And what a person is called.
 
 use concord_consent::caller::Actor;
+use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::json::Value;
+use concord_fhir::nhs_number;
+use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_store::StoreError;
 use concord_store::named::KnownName;
 use concord_store::rows::Version;
+use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::interact::access;
@@ -16,11 +20,10 @@ use crate::sign_in::{Fault, SignIn};
 const LISTED: i64 = 200;
 
 /// The types that people are signed in as, in the order in which they are listed, with what each is called.
-const PEOPLE: [(&str, &str); 3] =
-    [("Patient", "Patients"), ("RelatedPerson", "Relatives and carers"), ("Practitioner", "Professionals")];
+const PEOPLE: [(&str, &str); 3] = [("Patient", "Patients"), RELATIVE, ("Practitioner", "Professionals")];
 
 /// Somebody who can sign in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Somebody {
     /// A reference.
     pub(crate) reference: String,
@@ -59,6 +62,35 @@ impl SignIn {
         };
         let found: Option<Version> = self.service.store.read(find).await?;
         Ok(found.as_ref().and_then(|version| somebody(version, group)))
+    }
+}
+
+/// How many relatives of one number are looked at.
+const MOST_RELATIVES: u32 = 20;
+
+const RELATIVE: (&str, &str) = ("RelatedPerson", "Relatives and carers");
+
+impl SignIn {
+    /// As whom others name the person with that NHS number, which is proven: relatives and carers who may act. Where a date of
+    /// birth is on record of one, it has to be this.
+    pub(super) async fn relatives(&self, nhs_number: Option<&str>, born: Option<&str>) -> Result<Vec<Somebody>, Fault> {
+        let (Some(number), Some(resource_type)) = (nhs_number, ResourceType::parse(RELATIVE.0)) else {
+            return Ok(Vec::new());
+        };
+        let parameter = ParameterId::of(&format!("{}.identifier", RELATIVE.0));
+        let predicate = Predicate::Entry(parameter, Test::Is(format!("{number}{SEPARATOR}{}", nhs_number::SYSTEM)));
+        let find = move |transaction: &mut Transaction<'_>| {
+            let among = [TypeQuery { resource_type, record: None, predicate }];
+            let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: MOST_RELATIVES };
+            (transaction.page(&wanted).map(|(versions, _)| versions), Vec::new())
+        };
+        let found: Vec<Version> = self.service.store.read(find).await?;
+        let is_born_so = |version: &&Version| {
+            let on_record = access::stored(version).ok().and_then(|one| one.text("birthDate").map(str::to_owned));
+            on_record.is_none() || on_record.as_deref() == born
+        };
+        let all = found.iter().filter(is_born_so).filter_map(|version| somebody(version, RELATIVE.1));
+        Ok(all.filter(|one| one.relative_of.is_some()).collect())
     }
 }
 

@@ -2,7 +2,10 @@
 
 use concord_signin::secret::{self, Kind};
 
-use crate::sign_in::{Fault, SignIn};
+use concord_store::sign_in::NewSession;
+use concord_store::transaction::Transaction;
+
+use crate::sign_in::{Fault, SignIn, Signing, Standing};
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub(crate) struct SignedIn {
     pub(crate) since_s: i64,
     /// How strongly, 1 to 3; 0 when nothing is said.
     pub(crate) strength: i16,
+    /// How surely they are known, and in which role they act.
+    pub(crate) standing: Standing,
     /// The hash of the session.
     pub(crate) session: String,
     /// What a form of this session has to bring along, so that no other page can send it.
@@ -41,25 +46,30 @@ impl SignIn {
             person: found.person,
             since_s: found.begun_s,
             strength: found.strength,
+            standing: Standing::stored(&found.standing),
             session,
             form_token: form_token(cookie),
         }))
     }
 
     /// Signs somebody in: the cookie. The session that the browser had ends, so that nobody can have given it to them.
-    pub(crate) async fn begin_session(
-        &self,
-        person: String,
-        strength: i16,
-        before: Option<&str>,
-    ) -> Result<String, Fault> {
+    pub(crate) async fn begin_session(&self, signing: Signing, before: Option<&str>) -> Result<String, Fault> {
         let cookie = secret::fresh(Kind::Session)?;
-        let (hash, before, now_s) = (secret::hash(&cookie), before.map(secret::hash), self.now_s());
-        let begin = move |transaction: &mut concord_store::transaction::Transaction<'_>| {
+        let (before, now_s) = (before.map(secret::hash), self.now_s());
+        let new = NewSession {
+            hash: secret::hash(&cookie),
+            person: signing.person,
+            strength: signing.strength,
+            standing: signing.standing.to_text(),
+            provider: signing.provider,
+            subject: signing.subject,
+            sid: signing.sid,
+        };
+        let begin = move |transaction: &mut Transaction<'_>| {
             let begun = before
                 .as_deref()
                 .map_or(Ok(()), |before| transaction.end_session(before, now_s))
-                .and_then(|()| transaction.begin_session(&hash, &person, strength, now_s));
+                .and_then(|()| transaction.begin_session(&new, now_s));
             (begun, Vec::new())
         };
         self.service.store.change(begin).await?;

@@ -10,7 +10,7 @@ use concord_signin::secret::{self, Kind};
 use concord_store::sign_in::AccessToken;
 
 use crate::auth::{AuthError, Identity, Verified, login};
-use crate::sign_in::{Fault, SignIn, grant, people};
+use crate::sign_in::{Fault, SignIn, Standing, grant, people};
 
 impl SignIn {
     /// Whether a token has the form of one of this server.
@@ -60,6 +60,7 @@ impl SignIn {
         };
         let contexts = if is_system { &[Context::System][..] } else { &[Context::Patient, Context::User][..] };
         let subject = if is_system { token.client.clone() } else { token.person.clone() };
+        let standing = Standing::stored(&token.standing);
         let caller = Caller {
             actor,
             issuer: self.issuer.clone(),
@@ -69,9 +70,11 @@ impl SignIn {
             ),
             patient: Some(token.patient.clone()).filter(|id| !id.is_empty()),
             credentials: Credentials {
-                login: Some(login(&[self.issuer.as_str(), &subject].join("\n"))),
+                proofing: standing.proofing(),
+                login: standing.login.clone().or_else(|| Some(login(&[self.issuer.as_str(), &subject].join("\n")))),
                 authentication: u8::try_from(token.strength).ok().filter(|level| (1..=3).contains(level)),
                 app: client.app(),
+                client_is_ambiguous: self.known.is_ambiguous(&self.issuer, &token.client),
                 purposes: client.known_purposes(),
                 ..Credentials::default()
             },
@@ -83,7 +86,7 @@ impl SignIn {
             identity_proofing_level: None,
             authentication_assurance_level: u8::try_from(token.strength).ok().filter(|level| *level > 0),
             purpose_of_use: Vec::new(),
-            roles: Vec::new(),
+            roles: standing.roles,
         });
         self.counters.verified.inc();
         self.remembered.insert(hash, Arc::clone(&verified));

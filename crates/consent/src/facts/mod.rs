@@ -23,7 +23,7 @@ pub use period::Period;
 pub use provision::{Coding, DataPoint, Effect, Provision};
 pub use related_person::RelatedPersonFacts;
 pub use role::RoleFacts;
-pub use target::{CLIENT_SYSTEM, IdentityFacts, Target};
+pub use target::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM, IdentityFacts, Target, issued_client, names_apps};
 
 use std::sync::Arc;
 
@@ -38,8 +38,11 @@ pub struct Facts {
     pub roles: Vec<RoleFacts>,
     /// The identifiers of the caller's own resources, for Consents that name the caller by one.
     pub identities: Vec<IdentityFacts>,
-    /// The Devices, `Device/id`, that bear the identifier of the app that calls ([`CLIENT_SYSTEM`]).
+    /// The Devices, `Device/id`, that stand for the app that calls: they bear its identifier with its issuer
+    /// ([`ISSUED_CLIENT_SYSTEM`]), or without ([`CLIENT_SYSTEM`]) where that says which app it is.
     pub devices: Vec<String>,
+    /// Those that may stand for it, or for one of another issuer that has the same `client_id`.
+    pub possible_devices: Vec<String>,
     /// The labels, by their index keys, that something bears already and others that inherit from it may not bear yet.
     pub labels_on_their_way: Vec<String>,
 }
@@ -202,6 +205,7 @@ mod tests {
             (local("Device/steps"), true, true),
             (local("Practitioner/gp"), false, false),
             (by(CLIENT_SYSTEM, ""), false, true),
+            (by(ISSUED_CLIENT_SYSTEM, ""), false, true),
             (by("urn:other", "Device"), false, true),
             (by("urn:other", "Practitioner"), false, false),
             (by("urn:other", ""), false, false),

@@ -4,6 +4,20 @@ use concord_fhir::rules::local_reference;
 
 /// The system of the identifiers of apps: their `client_id`.
 pub const CLIENT_SYSTEM: &str = "urn:concord:client";
+/// The system of the identifiers of apps that say as well who gives out the `client_id`: `issuer|client_id`.
+pub const ISSUED_CLIENT_SYSTEM: &str = "urn:concord:issued-client";
+
+/// How an app is named under [`ISSUED_CLIENT_SYSTEM`].
+#[must_use]
+pub fn issued_client(issuer: &str, client: &str) -> String {
+    format!("{issuer}|{client}")
+}
+
+/// Whether identifiers of a system name apps.
+#[must_use]
+pub fn names_apps(system: &str) -> bool {
+    matches!(system, CLIENT_SYSTEM | ISSUED_CLIENT_SYSTEM)
+}
 
 /// Whom a Reference names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +68,7 @@ impl Target {
         match self {
             Target::Local(reference) => reference.starts_with("Device/"),
             Target::Identified { system, resource_type, .. } => {
-                system == CLIENT_SYSTEM || resource_type.is_some_and(|one| one.name() == "Device")
+                names_apps(system) || resource_type.is_some_and(|one| one.name() == "Device")
             }
             Target::Elsewhere(resource_type) => resource_type.is_some_and(|one| one.name() == "Device"),
             Target::Unreadable => false,

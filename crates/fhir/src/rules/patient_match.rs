@@ -38,14 +38,17 @@ impl Grade {
     }
 }
 
-/// How surely the one who is asked about is the one who is stored; none where they are not.
+/// How surely the one who is asked about is the one who is stored; none where they are not. `known` are the NHS numbers of all
+/// records of the one who is stored: who is described with another one too may be somebody else, and is never certain.
 #[must_use]
-pub fn grade(asked: &Value<'_>, stored: &Value<'_>) -> Option<Grade> {
+pub fn grade(asked: &Value<'_>, stored: &Value<'_>, known: &[String]) -> Option<Grade> {
     let (own, theirs) = (nhs_number::borne(asked), nhs_number::borne(stored));
     let born = agree(asked.text("birthDate"), stored.text("birthDate"));
     let family = names_agree(asked, stored, "family");
     if own.iter().any(|number| theirs.contains(number)) {
+        let all_known = own.iter().all(|number| known.contains(number));
         return Some(match (born, family) {
+            (Some(true), None | Some(true)) if !all_known => Grade::Probable,
             (Some(false), _) | (None, Some(false)) => Grade::Possible,
             (Some(true), None | Some(true)) => Grade::Certain,
             (Some(true), Some(false)) | (None, _) => Grade::Probable,
@@ -85,10 +88,13 @@ mod tests {
         let stored = json!({ "identifier": [{ "system": nhs_number::SYSTEM, "value": "9434765919" }],
             "name": [{ "family": "O'Neill", "given": ["Zoë", "Ann"] }], "birthDate": "1950-04-12", "gender": "female" });
         let number = |value: &str| json!([{ "system": nhs_number::SYSTEM, "value": value }]);
+        let two = json!([{ "system": nhs_number::SYSTEM, "value": "9434765919" },
+            { "system": nhs_number::SYSTEM, "value": "9449305552" }]);
         let name = json!([{ "family": "ONEILL", "given": ["zoe"] }]);
         for (asked, wanted) in [
             (json!({ "identifier": number("9434765919"), "birthDate": "1950-04-12" }), Some(Grade::Certain)),
             (json!({ "identifier": number("9434765919") }), Some(Grade::Probable)),
+            (json!({ "identifier": two, "birthDate": "1950-04-12" }), Some(Grade::Probable)),
             (json!({ "identifier": number("9434765919"), "name": name }), Some(Grade::Probable)),
             (
                 json!({ "identifier": number("9434765919"), "name": [{ "family": "X" }], "birthDate": "1950-04-12" }),
@@ -105,7 +111,8 @@ mod tests {
             (json!({}), None),
         ] {
             let values = [&asked, &stored].map(crate::index::from_json);
-            assert_eq!(grade(&values[0], &values[1]), wanted, "{asked}");
+            let known = nhs_number::borne(&values[1]);
+            assert_eq!(grade(&values[0], &values[1], &known), wanted, "{asked}");
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct NewGrant {
     pub patient: String,
     /// The encounter in context: a logical id, or empty.
     pub encounter: String,
+    /// What else is in context, as the answer of the token endpoint has it, or empty.
+    pub context: String,
     /// The scopes.
     pub scope: String,
     /// The Consent that was stored with it: a logical id, or empty.
@@ -31,6 +33,8 @@ pub struct NewGrant {
     pub browser: String,
     /// How strongly the person signed in, 1 to 3; 0 when nothing is said.
     pub strength: i16,
+    /// How surely the person is known, and in which role they act, as text of whoever stores it.
+    pub standing: String,
     /// When the person signed in.
     pub authenticated_s: i64,
     /// When it ends by itself.
@@ -50,6 +54,8 @@ pub struct Grant {
     pub patient: String,
     /// The encounter in context: a logical id, or empty.
     pub encounter: String,
+    /// What else is in context, as the answer of the token endpoint has it, or empty.
+    pub context: String,
     /// The scopes.
     pub scope: String,
     /// The Consent that was stored with it: a logical id, or empty.
@@ -71,12 +77,12 @@ pub struct Grant {
 /// How many of what a person has let one app do go on beside a new one: an app is on some devices, and not on more.
 const KEPT: i64 = 9;
 
-type Row = (Text, Text, Text, Text, Text, Text, Text, Text, Text, BigInt, BigInt, BigInt, BigInt);
+type Row = (Text, Text, Text, Text, Text, Text, Text, Text, Text, Text, BigInt, BigInt, BigInt, BigInt);
 
 /// Those that have not ended.
 fn live(now_s: i64) -> Sql {
     Sql::new(
-        "SELECT id, client, person, patient, encounter, scope, consent, choice, browser, authenticated, begun, lasts, used \
+        "SELECT id, client, person, patient, encounter, context, scope, consent, choice, browser, authenticated, begun, lasts, used \
          FROM sign_in_grant WHERE ended = 0 AND lasts > ",
     )
     .bind(now_s)
@@ -97,7 +103,8 @@ impl Transaction<'_> {
         self.run(end.sql(" AND id NOT IN (").append(kept).sql(")"))?;
         let mut sql = into(
             "sign_in_grant",
-            "id, client, person, patient, encounter, scope, consent, choice, browser, strength, authenticated, begun, lasts, used, ended",
+            "id, client, person, patient, encounter, context, scope, consent, choice, browser, strength, standing, authenticated, begun, \
+             lasts, used, ended",
         );
         let text = |text: &str| Bind::Text(text.to_owned());
         sql.push_row([
@@ -106,11 +113,13 @@ impl Transaction<'_> {
             text(&new.person),
             text(&new.patient),
             text(&new.encounter),
+            text(&new.context),
             text(&new.scope),
             text(&new.consent),
             text(&new.choice),
             text(&new.browser),
             new.strength.into(),
+            text(&new.standing),
             new.authenticated_s.into(),
             now_s.into(),
             new.lasts_s.into(),
@@ -142,7 +151,7 @@ impl Transaction<'_> {
     /// When the database fails.
     pub fn last_grant(&mut self, person: &str, client: &str) -> Result<Option<Grant>, StoreError> {
         let sql = Sql::new(
-            "SELECT id, client, person, patient, encounter, scope, consent, choice, browser, authenticated, begun, lasts, used \
+            "SELECT id, client, person, patient, encounter, context, scope, consent, choice, browser, authenticated, begun, lasts, used \
              FROM sign_in_grant WHERE consent <> '' AND person = ",
         );
         let sql = sql.bind(person).sql(" AND client = ").bind(client).sql(" ORDER BY begun DESC, id LIMIT 1");

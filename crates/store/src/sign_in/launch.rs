@@ -19,11 +19,13 @@ pub struct Launch {
     pub patient: String,
     /// Which encounter they look at: a logical id, or empty.
     pub encounter: String,
+    /// What else they look at, as the answer of the token endpoint has it, or empty.
+    pub context: String,
     /// When it is too late to ask.
     pub expires_s: i64,
 }
 
-type Row = (Text, Text, Text, Text, BigInt);
+type Row = (Text, Text, Text, Text, Text, BigInt);
 
 impl Transaction<'_> {
     /// Remembers a start.
@@ -31,13 +33,14 @@ impl Transaction<'_> {
     /// # Errors
     /// When the database fails.
     pub fn add_launch(&mut self, hash: &str, launch: &Launch) -> Result<(), StoreError> {
-        let mut sql = into("sign_in_launch", "hash, client, person, patient, encounter, expires");
+        let mut sql = into("sign_in_launch", "hash, client, person, patient, encounter, context, expires");
         sql.push_row([
             hash.into(),
             launch.client.as_str().into(),
             launch.person.as_str().into(),
             launch.patient.as_str().into(),
             launch.encounter.as_str().into(),
+            launch.context.as_str().into(),
             launch.expires_s.into(),
         ]);
         self.run(sql).map(|_| ())
@@ -48,7 +51,9 @@ impl Transaction<'_> {
     /// # Errors
     /// When the database fails.
     pub fn launch(&mut self, hash: &str, now_s: i64) -> Result<Option<Launch>, StoreError> {
-        let sql = Sql::new("SELECT client, person, patient, encounter, expires FROM sign_in_launch WHERE expires > ");
+        let sql = Sql::new(
+            "SELECT client, person, patient, encounter, context, expires FROM sign_in_launch WHERE expires > ",
+        );
         Ok(self.rows::<Row, Launch>(sql.bind(now_s).sql(" AND hash = ").bind(hash))?.pop())
     }
 

@@ -14,12 +14,12 @@ mod session;
 mod tests;
 mod token;
 
-pub use client::StoredClient;
+pub use client::{NewClient, SELF, StoredClient};
 pub use grant::{Grant, NewGrant};
 pub use key::StoredKey;
 pub use launch::Launch;
 pub use pending::Pending;
-pub use session::Session;
+pub use session::{NewSession, Session};
 pub use token::{AccessToken, Code, Known, NewAccess, Taken};
 
 use crate::error::StoreError;
@@ -27,13 +27,14 @@ use crate::statement::Sql;
 use crate::transaction::Transaction;
 
 /// How long after it has expired something is kept, in seconds: a code that comes again tells for a day that it was stolen.
-const KEPT: [(&str, i64); 6] = [
+const KEPT: [(&str, i64); 7] = [
     ("sign_in_code", 86_400),
     ("sign_in_refresh", 0),
     ("sign_in_access", 0),
     ("sign_in_assertion", 0),
     ("sign_in_pending", 0),
     ("sign_in_launch", 0),
+    ("sign_in_invitation", 0),
 ];
 
 /// Starts `INSERT INTO table (columns) VALUES (`.
@@ -58,6 +59,7 @@ impl Transaction<'_> {
         let grants =
             Sql::new("DELETE FROM sign_in_grant WHERE lasts <= ").bind(long_ago).sql(" OR (ended <> 0 AND ended <= ");
         forgotten += self.run(grants.bind(long_ago).sql(")"))?;
+        forgotten += self.forget_unused_clients(now_s)?;
         let sessions = Sql::new("DELETE FROM sign_in_session WHERE begun <= ").bind(sessions_s);
         Ok(forgotten + self.run(sessions)?)
     }

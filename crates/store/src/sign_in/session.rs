@@ -15,20 +15,53 @@ pub struct Session {
     pub person: String,
     /// How strongly they signed in, 1 to 3; 0 when nothing is said.
     pub strength: i16,
+    /// How surely they are known, and in which role they act, as it was stored.
+    pub standing: String,
     /// Since when.
     pub begun_s: i64,
     /// When a page was asked for last.
     pub seen_s: i64,
 }
 
+/// A session that is about to begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewSession {
+    /// The hash of what the browser keeps.
+    pub hash: String,
+    /// Who signs in: a reference.
+    pub person: String,
+    /// How strongly, 1 to 3; 0 when nothing is said.
+    pub strength: i16,
+    /// How surely they are known, and in which role they act, as text of whoever stores it.
+    pub standing: String,
+    /// The login service, or empty.
+    pub provider: String,
+    /// Its name for the person, or empty.
+    pub subject: String,
+    /// Its name for their session there, or empty.
+    pub sid: String,
+}
+
+type Row = (Text, SmallInt, Text, BigInt, BigInt);
+
 impl Transaction<'_> {
     /// Begins a session.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn begin_session(&mut self, hash: &str, person: &str, strength: i16, now_s: i64) -> Result<(), StoreError> {
-        let mut sql = into("sign_in_session", "hash, person, strength, begun, seen");
-        sql.push_row([hash.into(), person.into(), strength.into(), now_s.into(), now_s.into()]);
+    pub fn begin_session(&mut self, new: &NewSession, now_s: i64) -> Result<(), StoreError> {
+        let mut sql = into("sign_in_session", "hash, person, strength, standing, provider, subject, sid, begun, seen");
+        sql.push_row([
+            new.hash.as_str().into(),
+            new.person.as_str().into(),
+            new.strength.into(),
+            new.standing.as_str().into(),
+            new.provider.as_str().into(),
+            new.subject.as_str().into(),
+            new.sid.as_str().into(),
+            now_s.into(),
+            now_s.into(),
+        ]);
         self.run(sql).map(|_| ())
     }
 
@@ -46,9 +79,7 @@ impl Transaction<'_> {
         let sql = Sql::new("UPDATE sign_in_session SET seen = ").bind(now_s).sql(" WHERE hash = ").bind(hash);
         let sql = sql.sql(" AND begun > ").bind(begun_after_s).sql(" AND seen > ").bind(seen_after_s);
         self.changes += 1;
-        Ok(self
-            .rows::<(Text, SmallInt, BigInt, BigInt), Session>(sql.sql(" RETURNING person, strength, begun, seen"))?
-            .pop())
+        Ok(self.rows::<Row, Session>(sql.sql(" RETURNING person, strength, standing, begun, seen"))?.pop())
     }
 
     /// Ends a session, and all that goes on no longer.
@@ -58,5 +89,33 @@ impl Transaction<'_> {
     pub fn end_session(&mut self, hash: &str, now_s: i64) -> Result<(), StoreError> {
         self.end_grants_of_session(hash, now_s)?;
         self.run(Sql::new("DELETE FROM sign_in_session WHERE hash = ").bind(hash)).map(|_| ())
+    }
+
+    /// Ends the sessions that a login service says have ended: the one of its name, that person's, or both where it says both;
+    /// and all that goes on no longer. How many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn end_sessions_of(
+        &mut self,
+        provider: &str,
+        subject: Option<&str>,
+        sid: Option<&str>,
+        now_s: i64,
+    ) -> Result<usize, StoreError> {
+        if subject.is_none() && sid.is_none() {
+            return Ok(0);
+        }
+        let mut sql = Sql::new("SELECT hash FROM sign_in_session WHERE provider = ").bind(provider);
+        for (column, value) in [(" AND subject = ", subject), (" AND sid = ", sid)] {
+            if let Some(value) = value {
+                sql = sql.sql(column).bind(value);
+            }
+        }
+        let found = self.rows::<(Text,), (String,)>(sql)?;
+        for (hash,) in &found {
+            self.end_session(hash, now_s)?;
+        }
+        Ok(found.len())
     }
 }

@@ -11,6 +11,15 @@ fn grant(id: &str) -> NewGrant {
     }
 }
 
+fn session(hash: &str, strength: i16) -> NewSession {
+    NewSession { hash: hash.to_owned(), person: "Patient/a".to_owned(), strength, ..NewSession::default() }
+}
+
+fn client(id: &str, registrar: &str) -> NewClient {
+    let owned = |text: &str| text.to_owned();
+    NewClient { id: owned(id), body: owned("{}"), registrar: owned(registrar), management: String::new() }
+}
+
 fn code(family: &str) -> Code {
     Code {
         family: family.to_owned(),
@@ -81,7 +90,7 @@ async fn the_last_few_grants_of_an_app_go_on_and_old_ones_are_forgotten() {
             assert_eq!(left, ["19", "18", "17", "16", "15", "14", "13", "12", "11", "10"]);
             assert!(transaction.grants_of("Patient/a", 1_000)?.is_empty());
             transaction.add_code("h", &code("f"))?;
-            transaction.begin_session("s", "Patient/a", 2, 10)?;
+            transaction.begin_session(&session("s", 2), 10)?;
             assert_eq!(transaction.forget_expired_sign_in(60 + 86_399, 9)?, 0);
             assert_eq!(transaction.forget_expired_sign_in(60 + 86_400, 10)?, 2);
             assert_eq!(transaction.forget_expired_sign_in(1_000 + 366 * 86_400, 10)?, 20);
@@ -95,7 +104,7 @@ async fn the_last_few_grants_of_an_app_go_on_and_old_ones_are_forgotten() {
 async fn a_session_ends_by_itself_and_by_its_person() {
     for scratch in Scratch::both() {
         let work = |transaction: &mut Transaction<'_>| {
-            transaction.begin_session("s", "Patient/a", 0, 100)?;
+            transaction.begin_session(&session("s", 0), 100)?;
             assert_eq!(transaction.session_seen("s", 200, 50, 50)?.unwrap().person, "Patient/a");
             assert!(transaction.session_seen("s", 900, 50, 200)?.is_none(), "idle");
             assert!(transaction.session_seen("s", 900, 100, 50)?.is_none(), "old");
@@ -115,13 +124,66 @@ async fn a_client_is_revoked_with_all_that_came_of_it() {
     for scratch in Scratch::both() {
         let work = |transaction: &mut Transaction<'_>| {
             assert!(
-                transaction.add_sign_in_client("app", "{}", 1)? && !transaction.add_sign_in_client("app", "{}", 2)?
+                transaction.add_sign_in_client(&client("app", ""), 1)?
+                    && !transaction.add_sign_in_client(&client("app", ""), 2)?
             );
             transaction.begin_grant(&grant("f"), 1)?;
             assert!(transaction.revoke_sign_in_client("app", 5)? && !transaction.revoke_sign_in_client("app", 6)?);
             assert!(transaction.grant("f", 10)?.is_none());
             assert!(transaction.sign_in_client("app")?.unwrap().is_revoked());
             assert!(!transaction.change_sign_in_client("app", "{}", 7)?);
+            Ok::<_, StoreError>(())
+        };
+        scratch.store().write(move |transaction| (work(transaction), Vec::new())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_registers_themselves_is_forgotten_when_nobody_lets_them_in() {
+    for scratch in Scratch::both() {
+        let work = |transaction: &mut Transaction<'_>| {
+            for (id, registrar) in [("used", SELF), ("unused", SELF), ("by-command", ""), ("by-system", "admin")] {
+                assert!(transaction.add_sign_in_client(&client(id, registrar), 0)?);
+            }
+            transaction.begin_grant(&NewGrant { client: "used".to_owned(), lasts_s: i64::MAX, ..grant("f") }, 1)?;
+            assert_eq!(transaction.self_registered()?, 2);
+            transaction.forget_expired_sign_in(30 * 86_400 - 1, 0)?;
+            assert_eq!(transaction.self_registered()?, 2);
+            transaction.forget_expired_sign_in(30 * 86_400, 0)?;
+            let left: Vec<String> = transaction.sign_in_clients()?.into_iter().map(|one| one.id).collect();
+            assert_eq!(left, ["by-command", "by-system", "used"]);
+            transaction.add_invitation("i", 100)?;
+            assert!(!transaction.take_invitation("i", 100)? && transaction.take_invitation("i", 99)?);
+            assert!(!transaction.take_invitation("i", 99)?, "once");
+            Ok::<_, StoreError>(())
+        };
+        scratch.store().write(move |transaction| (work(transaction), Vec::new())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_login_service_ends_what_it_names() {
+    for scratch in Scratch::both() {
+        let named = |hash: &str, provider: &str, subject: &str, sid: &str| NewSession {
+            provider: provider.to_owned(),
+            subject: subject.to_owned(),
+            sid: sid.to_owned(),
+            ..session(hash, 0)
+        };
+        let work = move |transaction: &mut Transaction<'_>| {
+            for (hash, provider, subject, sid) in
+                [("1", "nhs", "s", "x"), ("2", "nhs", "s", "y"), ("3", "nhs", "t", "x"), ("4", "cis2", "s", "x")]
+            {
+                transaction.begin_session(&named(hash, provider, subject, sid), 10)?;
+            }
+            transaction.begin_grant(&NewGrant { browser: "1".to_owned(), ..grant("bound") }, 10)?;
+            transaction.begin_grant(&grant("offline"), 10)?;
+            assert_eq!(transaction.end_sessions_of("nhs", None, None, 11)?, 0);
+            assert_eq!(transaction.end_sessions_of("nhs", Some("s"), Some("x"), 11)?, 1);
+            assert!(transaction.grant("bound", 11)?.is_none() && transaction.grant("offline", 11)?.is_some());
+            assert_eq!(transaction.end_sessions_of("nhs", Some("s"), None, 11)?, 1);
+            assert_eq!(transaction.end_sessions_of("nhs", None, Some("x"), 11)?, 1);
+            assert!(transaction.session_seen("4", 12, 0, 0)?.is_some(), "another service's");
             Ok::<_, StoreError>(())
         };
         scratch.store().write(move |transaction| (work(transaction), Vec::new())).await.unwrap();

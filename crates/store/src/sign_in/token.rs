@@ -70,9 +70,15 @@ pub struct AccessToken {
     pub patient: String,
     /// The encounter in context: a logical id, or empty.
     pub encounter: String,
+    /// What else is in context, as the answer of the token endpoint has it, or empty.
+    pub context: String,
     /// How strongly the person had signed in, 1 to 3; 0 when nothing is said.
     pub strength: i16,
+    /// How surely the person is known, and in which role they act, as it was stored.
+    pub standing: String,
 }
+
+type AccessRow = (Text, Text, Text, BigInt, BigInt, Text, Text, Text, Text, SmallInt, Text);
 
 /// What is known of a refresh token that works.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
@@ -147,6 +153,15 @@ impl Transaction<'_> {
         Ok(found.map_or(Taken::Unknown, |(family,)| Taken::Before(family)))
     }
 
+    /// What a refresh token comes of, whether it has been taken or has expired, or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn refresh_family(&mut self, hash: &str) -> Result<Option<String>, StoreError> {
+        let sql = Sql::new("SELECT family FROM sign_in_refresh WHERE hash = ").bind(hash);
+        Ok(self.rows::<(Text,), (String,)>(sql)?.pop().map(|(family,)| family))
+    }
+
     /// A refresh token that has not been taken and has not expired.
     ///
     /// # Errors
@@ -180,13 +195,13 @@ impl Transaction<'_> {
     pub fn access_token(&mut self, hash: &str, now_s: i64) -> Result<Option<AccessToken>, StoreError> {
         let sql = Sql::new(
             "SELECT a.family, a.client, a.scope, a.issued, a.expires, COALESCE(g.person, ''), COALESCE(g.patient, ''), \
-             COALESCE(g.encounter, ''), \
-             CAST(COALESCE(g.strength, 0) AS SMALLINT) \
+             COALESCE(g.encounter, ''), COALESCE(g.context, ''), CAST(COALESCE(g.strength, 0) AS SMALLINT), \
+             COALESCE(g.standing, '') \
              FROM sign_in_access a LEFT JOIN sign_in_grant g ON g.id = a.family AND g.ended = 0 AND g.lasts > ",
         );
         let sql = sql.bind(now_s).sql(" WHERE (a.family = '' OR g.id IS NOT NULL) AND a.expires > ").bind(now_s);
         let sql = sql.sql(" AND a.hash = ").bind(hash);
-        Ok(self.rows::<(Text, Text, Text, BigInt, BigInt, Text, Text, Text, SmallInt), AccessToken>(sql)?.pop())
+        Ok(self.rows::<AccessRow, AccessToken>(sql)?.pop())
     }
 
     /// Revokes one access token.

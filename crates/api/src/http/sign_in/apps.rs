@@ -24,8 +24,8 @@ async fn list(request: &HttpRequest, server: &Data<Server>) -> Result<HttpRespon
     let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? else {
         return provider::offered(request, sign_in, None, None).await;
     };
-    let name = sign_in.somebody(&signed_in.person).await?.map(|person| person.name);
     let apps = sign_in.connected(&signed_in).await?;
+    let name = sign_in.somebody(&signed_in.person).await?.map(|person| person.name);
     let none = if apps.is_empty() { "<p>No app is connected.</p>" } else { "" };
     let body = Html::of("<h1>Connected apps</h1>")
         .add(&page::signed_in(&name.unwrap_or_default(), &signed_in))
@@ -49,6 +49,8 @@ fn connected(app: &ConnectedApp, signed_in: &SignedIn) -> Html {
         .add(&page::token_field(&signed_in.form_token))
         .then("<input type=\"hidden\" name=\"client\" value=\"")
         .text(&app.client)
+        .then("\"><input type=\"hidden\" name=\"person\" value=\"")
+        .text(&app.person)
         .then("\"><button class=\"second\">End its access</button></form>")
 }
 
@@ -64,7 +66,8 @@ async fn ended(request: &HttpRequest, payload: &mut Payload, server: &Data<Serve
     if let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? {
         page::require_token(&form, &signed_in.form_token)?;
         let client = form.one("client")?.ok_or(OauthError::request("the app is missing"))?;
-        sign_in.end_app(&signed_in, client, &request_id(request)).await?;
+        let person = form.one("person")?.unwrap_or(&signed_in.person);
+        sign_in.end_app(&signed_in, (client, person), &request_id(request)).await?;
     }
     Ok(redirect("/apps").finish())
 }

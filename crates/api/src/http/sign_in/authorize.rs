@@ -11,10 +11,10 @@ use concord_signin::kinds::SENSITIVE;
 use super::cookies::Name;
 use super::html::Html;
 use super::page::{self, Page};
-use super::{form, provider, redirect, sign_in};
+use super::{form, provider, redirect, sign_in, whose};
 use crate::http::Server;
 use crate::http::exchange::request_id;
-use crate::sign_in::{Choice, Fault, Granting, LASTS, SignIn, SignedIn, kinds_asked};
+use crate::sign_in::{Asked, Choice, Fault, Granting, LASTS, Picking, SignIn, SignedIn, Visit, Whose, kinds_asked};
 
 /// `GET`
 pub(super) async fn by_get(request: HttpRequest, server: Data<Server>) -> HttpResponse {
@@ -33,7 +33,10 @@ pub(super) async fn by_post(request: HttpRequest, mut payload: Payload) -> HttpR
 }
 
 /// A request that may be put to a person, or the answer to one that may not.
-async fn read(sign_in: &SignIn, form: &Form) -> Result<Result<(AuthorizeRequest, Client), HttpResponse>, Fault> {
+pub(super) async fn read(
+    sign_in: &SignIn,
+    form: &Form,
+) -> Result<Result<(AuthorizeRequest, Client), HttpResponse>, Fault> {
     let client = match authorize::client_id(form) {
         Ok(id) => sign_in.client(id).await?,
         Err(error) => return Ok(Err(page::refused(error))),
@@ -64,7 +67,36 @@ async fn asked(request: &HttpRequest, server: &Data<Server>, form: &Form) -> Res
     };
     let back = (asked.redirect_uri.clone(), asked.state.clone());
     let answered = ask(request, sign_in, form, asked, client).await;
-    Ok(answered.unwrap_or_else(|fault| sent_back(sign_in, &back.0, Some(&back.1), fault.as_refusal())))
+    Ok(answered.unwrap_or_else(|fault| told(sign_in, &back, &fault)))
+}
+
+/// What goes wrong is told to the app, at its redirect URI and with its state; but not what only the person can mend.
+pub(super) fn told(sign_in: &SignIn, (redirect_uri, state): &(String, String), fault: &Fault) -> HttpResponse {
+    match fault.as_refusal() {
+        error if error.code == ErrorCode::UnmetAuthenticationRequirements => page::refused(error),
+        error => sent_back(sign_in, redirect_uri, Some(state), error),
+    }
+}
+
+/// Puts a request to somebody who is signed in, or asks first whose record it is about.
+pub(super) async fn put(
+    sign_in: &SignIn,
+    form: &Form,
+    (asked, client): (AuthorizeRequest, Client),
+    signed_in: SignedIn,
+    picking: &Picking,
+    request_id: &str,
+) -> Result<HttpResponse, Fault> {
+    let form_of = signed_in.clone();
+    match sign_in.granting(asked, client, signed_in, picking, request_id).await? {
+        Asked::Whose(to_pick) => Ok(whose::page(&to_pick, &form_of, form, None).response()),
+        Asked::Granting(granting) => {
+            let chosen = sign_in.chosen_before(&granting).await?;
+            let visits = sign_in.visits(&granting, request_id).await?;
+            let name = sign_in.name_of_record(&granting, request_id).await?;
+            Ok(page(&granting, &chosen, form, (&visits, name.as_deref())).response())
+        }
+    }
 }
 
 async fn ask(
@@ -87,9 +119,8 @@ async fn ask(
             provider::offered(request, sign_in, Some(&form), Some(asked.redirect_uri)).await
         }
         (Some(signed_in), false) => {
-            let granting = sign_in.granting(asked, client, signed_in).await?;
-            let chosen = sign_in.chosen_before(&granting).await?;
-            Ok(page(&granting, &chosen, form).response())
+            let picking = Picking::default();
+            put(sign_in, form, (asked, client), signed_in, &picking, &request_id(request)).await
         }
     }
 }
@@ -118,25 +149,31 @@ async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Ser
         if form.one("decision")? != Some("allow") {
             return Err(OauthError::new(ErrorCode::AccessDenied, "the person said no").into());
         }
-        let granting = sign_in.granting(asked, client, signed_in).await?;
+        const UNPICKED: OauthError = OauthError::new(ErrorCode::AccessDenied, "nobody said whose record it is about");
+        let (picking, id) = (Picking::read(&form)?, request_id(request));
+        let Asked::Granting(granting) = sign_in.granting(asked, client, signed_in, &picking, &id).await? else {
+            return Err(UNPICKED.into());
+        };
         let choice = Choice::read(&form, &granting.scope);
-        sign_in.grant(&granting, &choice, &request_id(request)).await
+        sign_in.grant(&granting, &choice, &id).await
     };
     Ok(match code.await {
         Ok(code) => {
             let answer = authorize::answer(&redirect_uri, &sign_in.issuer, Some(&state), &[("code", &code)]);
             answer.map_or_else(page::refused, |address| redirect(&address).finish())
         }
-        Err(fault) => sent_back(sign_in, &redirect_uri, Some(&state), fault.as_refusal()),
+        Err(fault) => told(sign_in, &(redirect_uri, state), &fault),
     })
 }
 
-fn page(granting: &Granting, chosen: &Choice, asked: &Form) -> Page {
+fn page(granting: &Granting, chosen: &Choice, asked: &Form, (visits, name): (&[Visit], Option<&str>)) -> Page {
     let client = &granting.client;
     let whose = match (&granting.patient, granting.keeps_consent()) {
         (_, true) => "your record",
         (Some(_), false) if granting.request.launch.is_some() => "the record that you are looking at",
-        (Some(_), false) => "the record of the person that you care for",
+        (Some(_), false) if granting.person.relative_of.is_some() => "the record of the person that you care for",
+        (Some(_), false) if granting.person.group == "Patients" => "your record",
+        (Some(_), false) => "the record of one patient",
         (None, false) => "the records that you may see",
     };
     let body = Html::of("<h1>")
@@ -144,17 +181,17 @@ fn page(granting: &Granting, chosen: &Choice, asked: &Form) -> Page {
         .then(" wants to use ")
         .then(whose)
         .then("</h1>")
+        .each(name, |html, name| html.then("<p>It is the record of <strong>").text(name).then("</strong>.</p>"))
         .each(&client.about, |html, about| html.then("<p>").text(about).then("</p>"))
-        .then(match client.own {
-            true => "<p>It is an app of those who keep your record.</p>",
-            false => "<p>It is not an app of those who keep your record. It gets only what you choose here.</p>",
-        })
-        .add(&page::signed_in(&granting.person.name, &granting.signed_in))
+        .add(&standing(granting))
+        .add(&page::signed_in(granting.person_name(), &granting.signed_in))
         .then("<form method=\"post\" action=\"/sign-in/decision\">")
         .add(&page::token_field(&granting.signed_in.form_token))
         .then("<input type=\"hidden\" name=\"request\" value=\"")
         .text(&asked.to_string())
         .then("\">")
+        .add(&picked(&granting.whose))
+        .add(&visited(visits))
         .add(&kinds(granting, chosen))
         .add(&sensitive(granting, chosen))
         .add(&lasts(granting, chosen))
@@ -165,6 +202,64 @@ fn page(granting: &Granting, chosen: &Choice, asked: &Form) -> Page {
         leads_to: vec![granting.request.redirect_uri.clone()],
         ..Page::new(format!("Let {} in?", client.name), body)
     }
+}
+
+/// Whose app it is, and where it is: of one that has registered itself nobody has looked at what it says of itself.
+fn standing(granting: &Granting) -> Html {
+    let client = &granting.client;
+    let of = |markup| Html::of(markup);
+    match (client.own, client.registered_itself) {
+        (true, _) if granting.keeps_consent() => of("<p>It is an app of those who keep your record.</p>"),
+        (true, _) => of("<p>It is an app of those who keep the record.</p>"),
+        (false, false) => {
+            of("<p>It is not an app of those who keep the record. It gets only what you choose here.</p>")
+        }
+        (false, true) => {
+            of("<p class=\"error\"><strong>Nobody has checked who makes this app.</strong> It has registered \
+             itself, and its name is what it says itself. It is not an app of those who keep the record. You will be \
+             sent to <strong>")
+            .text(&host(&granting.request.redirect_uri))
+            .then("</strong>. If you do not know it, do not let it in.</p>")
+        }
+    }
+}
+
+/// Where an address leads, as people know it.
+fn host(address: &str) -> String {
+    let url = url::Url::parse(address).ok();
+    let host = url.as_ref().and_then(|url| Some(url.host_str()?.to_owned()));
+    host.or_else(|| Some(format!("{}:", url?.scheme()))).unwrap_or_default()
+}
+
+/// What was picked before, so that it goes with the form.
+fn picked(whose: &Whose) -> Html {
+    let value = match whose {
+        Whose::Unsaid => return Html::default(),
+        Whose::Nobody => "nobody",
+        Whose::Named(reference) => reference,
+    };
+    Html::of("<input type=\"hidden\" name=\"whose\" value=\"").text(value).then("\">")
+}
+
+/// The visits to pick from, where the app asks for one.
+fn visited(visits: &[Visit]) -> Html {
+    if visits.is_empty() {
+        return Html::default();
+    }
+    let row = |html: Html, visit: &Visit| {
+        html.then("<div class=\"choice\"><input type=\"radio\" name=\"visit\" value=\"")
+            .text(&visit.id)
+            .then("\" id=\"visit-")
+            .text(&visit.id)
+            .then("\"><label for=\"visit-")
+            .text(&visit.id)
+            .then("\">")
+            .text(&visit.title)
+            .then("</label></div>")
+    };
+    Html::of("<fieldset><legend>Which visit it is about</legend><p class=\"hint\">You need not say.</p>")
+        .each(visits, row)
+        .then("</fieldset>")
 }
 
 fn kinds(granting: &Granting, chosen: &Choice) -> Html {
@@ -179,7 +274,7 @@ fn kinds(granting: &Granting, chosen: &Choice) -> Html {
             checkbox(html, ("checkbox", "kind"), kind.code, known)
                 .then(kind.title)
                 .then(": ")
-                .then(wanted.words())
+                .text(&wanted.words())
                 .then("</label></div>")
         })
         .then("</fieldset>")

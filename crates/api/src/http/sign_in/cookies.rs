@@ -56,11 +56,18 @@ impl Name {
 /// What a form has to bring along in a browser in which nobody is signed in, and `Set-Cookie` with what it is made of if that is
 /// new.
 pub(super) fn visit(request: &HttpRequest, sign_in: &SignIn) -> Result<(String, Option<String>), NoRandomness> {
+    let (visit, cookie) = kept(request, sign_in)?;
+    Ok((form_token(&visit), cookie))
+}
+
+/// What a browser keeps in which nobody is signed in, and `Set-Cookie` with it if that is new.
+pub(super) fn kept(request: &HttpRequest, sign_in: &SignIn) -> Result<(String, Option<String>), NoRandomness> {
     match Name::Visit.of(request, sign_in) {
-        Some(known) => Ok((form_token(&known), None)),
+        Some(known) => Ok((known, None)),
         None => {
             let new = secret::fresh(Kind::Visit)?;
-            Ok((form_token(&new), Some(Name::Visit.set(&new, sign_in))))
+            let cookie = Name::Visit.set(&new, sign_in);
+            Ok((new, Some(cookie)))
         }
     }
 }

@@ -3,6 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use concord_signin::context;
 use concord_signin::error::OauthError;
 use serde_json::{Map, Value, json};
 
@@ -39,6 +40,7 @@ async fn start(
         client: form.one("client_id")?.ok_or(OauthError::request("the client_id of the app is missing"))?,
         patient: form.one("patient")?.ok_or(OauthError::request("the patient is missing"))?,
         encounter: form.one("encounter")?,
+        context: form.one("fhirContext")?.map_or(Ok(Vec::new()), context::read)?,
     };
     let launch = sign_in.start(verified, &starting, &request_id(request)).await?;
     let mut told = Map::new();

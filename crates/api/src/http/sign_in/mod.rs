@@ -10,10 +10,12 @@ mod introspect;
 mod launch;
 mod page;
 mod provider;
+mod register;
 mod revoke;
 mod token;
 mod userinfo;
 mod well_known;
+mod whose;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,17 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
         .service(only_by("/oauth/token", "POST").route(web::post().to(token::serve)))
         .service(only_by("/oauth/introspect", "POST").route(web::post().to(introspect::serve)))
         .service(only_by("/oauth/revoke", "POST").route(web::post().to(revoke::serve)))
+        .service(
+            only_by("/oauth/register", "GET, POST")
+                .route(web::post().to(register::add))
+                .route(web::get().to(register::list)),
+        )
+        .service(
+            only_by("/oauth/register/{id}", "GET, PUT, DELETE")
+                .route(web::get().to(register::show))
+                .route(web::put().to(register::change))
+                .route(web::delete().to(register::remove)),
+        )
         .service(only_by("/.well-known/jwks.json", "GET").route(web::get().to(well_known::jwks)))
         .service(only_by("/oauth/jwks", "GET").route(web::get().to(well_known::jwks)));
     if !has_provider {
@@ -68,6 +81,8 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
         )
         .service(only_by("/sign-in/with", "POST").route(web::post().to(federation::send)))
         .service(only_by("/sign-in/return", "GET").route(web::get().to(federation::come_back)))
+        .service(only_by("/sign-in/logout", "POST").route(web::post().to(federation::log_out)))
+        .service(only_by("/sign-in/whose", "POST").route(web::post().to(whose::pick)))
         .service(only_by("/sign-in/decision", "POST").route(web::post().to(authorize::decide)))
         .service(only_by("/sign-out", "POST").route(web::post().to(provider::sign_out)))
         .service(only_by("/apps", "GET").route(web::get().to(apps::page)))
@@ -86,6 +101,11 @@ async fn form(request: &HttpRequest, payload: &mut Payload) -> Result<Form, Oaut
     if !media_type::is(media, media_type::FORM) {
         return Err(OauthError::request("the body is not application/x-www-form-urlencoded"));
     }
+    Ok(Form::parse(&bytes(payload).await?)?)
+}
+
+/// A body, which is no longer than a form may be.
+async fn bytes(payload: &mut Payload) -> Result<Vec<u8>, OauthError> {
     let mut bytes = Vec::new();
     let read = async {
         while let Some(chunk) = payload.next().await {
@@ -98,7 +118,7 @@ async fn form(request: &HttpRequest, payload: &mut Payload) -> Result<Form, Oaut
         Ok(())
     };
     timeout(WITHIN, read).await.map_err(|_| OauthError::request("the body does not arrive within 10 s"))??;
-    Ok(Form::parse(&bytes)?)
+    Ok(bytes)
 }
 
 /// The client that a request is from, and its parameters.
@@ -109,7 +129,11 @@ async fn client(request: &HttpRequest, payload: &mut Payload, sign_in: &SignIn) 
         (header, None) => header,
     };
     let form = form(request, payload).await?;
-    let claimed = Claimed::read(header, &form)?;
+    let holder = match (form.one("grant_type")?, form.one("refresh_token")?) {
+        (Some("refresh_token"), Some(token)) if !Claimed::is_said(header, &form) => sign_in.holder(token).await?,
+        _ => None,
+    };
+    let claimed = holder.map_or_else(|| Claimed::read(header, &form), |id| Ok(Claimed::Public(id)))?;
     let address = request.peer_addr().map(|peer| peer.ip());
     Ok((sign_in.authenticated(&claimed, address).await?, form))
 }

@@ -10,8 +10,23 @@ use super::html::Html;
 pub(super) use crate::http::page::Page;
 use crate::sign_in::{Fault, SignedIn};
 
+/// What a person is told who has to prove who they are before they see anything.
+fn unproven(error: OauthError) -> HttpResponse {
+    let body = Html::of("<h1>Prove who you are first</h1><p>")
+        .text(error.text)
+        .then("</p><h2>What to do</h2><ol><li>Open the NHS App, or the settings of your NHS login in a browser.</li>")
+        .then("<li>Choose to prove who you are. You need a passport, a driving licence or another document with your ")
+        .then("photo, or details that your GP surgery gives you.</li>")
+        .then("<li>When NHS login says that it is done, come back here and sign in again.</li></ol>")
+        .then("<p>If you cannot do that, ask your GP surgery.</p><p><a href=\"/sign-in\">Sign in again</a></p>");
+    Page { status: StatusCode::FORBIDDEN, ..Page::new("Prove who you are first", body) }.response()
+}
+
 /// What a person is told who cannot be sent on.
 pub(super) fn refused(error: OauthError) -> HttpResponse {
+    if error.code == ErrorCode::UnmetAuthenticationRequirements {
+        return unproven(error);
+    }
     let body = Html::of("<h1>This does not work</h1><p class=\"error\">")
         .text(error.text)
         .then("</p><p>Go back to the app and try again. If it happens again, tell whoever makes the app.</p>");

@@ -11,12 +11,33 @@ use super::html::Html;
 use super::page::{self, Page};
 use super::{form, redirect, sign_in};
 use crate::http::Server;
-use crate::sign_in::{Fault, SignIn, Somebody, form_token};
+use crate::sign_in::{Fault, SignIn, Signing, Somebody, form_token};
 
 /// `GET /sign-in`
 pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResponse {
-    let offered = async { offered(&request, sign_in(&server)?, None, None).await };
+    let offered = async {
+        // What the NHS App sends along when it opens this page for who is signed in to it.
+        let form = Form::parse(request.query_string().as_bytes())?;
+        let asserted = [form.one("assertedLoginIdentity")?, form.one("asserted_login_identity")?];
+        match asserted.into_iter().flatten().next() {
+            Some(asserted) => send_asserted(&request, &server, asserted).await,
+            None => offered(&request, sign_in(&server)?, None, None).await,
+        }
+    };
     offered.await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+/// Sends a browser to the login service to which another service of theirs has said who somebody is: nobody is asked anything.
+async fn send_asserted(request: &HttpRequest, server: &Data<Server>, asserted: &str) -> Result<HttpResponse, Fault> {
+    const NONE: OauthError = OauthError::request("there is no login service here that could check who you are");
+    let sign_in = sign_in(server)?;
+    let name = sign_in.takes_assertions().ok_or(NONE)?.to_owned();
+    let (visit, cookie) = cookies::kept(request, sign_in)?;
+    let mut builder = redirect(&sign_in.send_to(&name, &visit, String::new(), Some(asserted)).await?);
+    if let Some(cookie) = cookie {
+        builder.append_header((header::SET_COOKIE, cookie));
+    }
+    Ok(builder.finish())
 }
 
 /// The page. Whoever signs in goes on with what an app asks, or to the apps that they have let in. `leads_to` is where the app is,
@@ -28,7 +49,7 @@ pub(super) async fn offered(
     leads_to: Option<String>,
 ) -> Result<HttpResponse, Fault> {
     let (token, cookie) = cookies::visit(request, sign_in)?;
-    let services: Vec<_> = sign_in.login_services().collect();
+    let services = sign_in.login_services().await;
     let fields = page::token_field(&token).each(asked, |html, asked| {
         html.then("<input type=\"hidden\" name=\"request\" value=\"").text(&asked.to_string()).then("\">")
     });
@@ -49,7 +70,7 @@ pub(super) async fn offered(
     Ok(Page {
         cookies: cookie.into_iter().collect(),
         // Whoever signs in may be sent on to the app at once, with what is wrong with its request.
-        leads_to: services.iter().map(|(_, _, address)| (*address).to_owned()).chain(leads_to).collect(),
+        leads_to: services.into_iter().filter_map(|(_, _, address)| address).chain(leads_to).collect(),
         ..Page::new("Sign in", body)
     }
     .response())
@@ -103,7 +124,8 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
     }
     let person = sign_in.somebody(form.one("person")?.ok_or(NOBODY)?).await?.ok_or(NOBODY)?;
     let before = Name::Session.of(request, sign_in);
-    let cookie = sign_in.begin_session(person.reference, 0, before.as_deref()).await?;
+    let signing = Signing { person: person.reference, ..Signing::default() };
+    let cookie = sign_in.begin_session(signing, before.as_deref()).await?;
     let next = next(form.one("request")?)?;
     let mut builder = redirect(&next);
     builder.append_header((header::SET_COOKIE, Name::Session.set(&cookie, sign_in)));

@@ -11,7 +11,7 @@ use crate::sign_in::Fault;
 
 pub(super) async fn openid(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     match sign_in(&server) {
-        Ok(sign_in) => document(described::openid(&sign_in.issuer)),
+        Ok(sign_in) => document(described::openid(&sign_in.issuer, sign_in.lets_register())),
         Err(fault) => refused(&request, &fault),
     }
 }

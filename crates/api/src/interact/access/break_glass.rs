@@ -126,8 +126,8 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
         }
         GlassTarget::Numbered(resource_type, number) => {
             let patient = match patient_number::only_survivor(session.transaction, number)? {
-                Some(id) => session.transaction.patient_key(&id)?.unwrap_or(0),
-                None => 0,
+                Some(id) if is_found(session, &id)? => session.transaction.patient_key(&id)?.unwrap_or(0),
+                _ => 0,
             };
             opened(session, *resource_type, patient, None)?.map(|()| patient)
         }
@@ -146,6 +146,17 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
     session.audit.in_record(patient);
     session.audit.done(format!("emergency access: {reason}"));
     Ok(true)
+}
+
+/// Whether the caller would find the Patient herself: what says by her number whose record it means shows nothing to anybody else,
+/// whatever is broken.
+fn is_found(session: &mut Session<'_, '_>, id: &str) -> Result<bool, ApiError> {
+    let Some(own) = ResourceType::all().find(|one| is_own_record(*one)) else { return Ok(false) };
+    let Some(head) = session.transaction.head(KnownName::stored(own, id), false)? else { return Ok(false) };
+    let decision = access::decide_in_emergency(session, Action::Search, Some(own), head.version.patient)?;
+    Ok(!head.version.deleted
+        && !decision.is_denial()
+        && evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?)
 }
 
 /// Whether breaking the glass for a record would let the caller see anything, and the version that is asked for, if it is

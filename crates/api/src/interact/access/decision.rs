@@ -375,8 +375,10 @@ fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
         facts::add_patient(session, key, access, &mut facts)?;
     }
     facts::add_labels(session, nobody, &mut facts)?;
-    facts.devices.sort_unstable();
-    facts.devices.dedup();
+    for devices in [&mut facts.devices, &mut facts.possible_devices] {
+        devices.sort_unstable();
+        devices.dedup();
+    }
     Ok(facts)
 }
 

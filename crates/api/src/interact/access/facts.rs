@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use concord_consent::caller::Actor;
 use concord_consent::facts::{
-    BreakGlassFacts, CareTeamFacts, ConsentFacts, Facts, GivenBy, IdentityFacts, LinkFacts, PatientFacts,
-    RelatedPersonFacts, RoleFacts, Target,
+    BreakGlassFacts, CLIENT_SYSTEM, CareTeamFacts, ConsentFacts, Facts, GivenBy, ISSUED_CLIENT_SYSTEM, IdentityFacts,
+    LinkFacts, PatientFacts, RelatedPersonFacts, RoleFacts, Target, issued_client,
 };
 use concord_consent::request::BREAK_GLASS_MS;
 use concord_fhir::index::{ParameterId, SEPARATOR};
@@ -98,9 +98,7 @@ pub(crate) fn add_patient(
             patient
         }
     };
-    facts.devices.extend(devices(session, &patient)?);
-    facts.devices.sort_unstable();
-    facts.devices.dedup();
+    add_devices(session, &patient, facts)?;
     facts.patients.push(patient);
     Ok(())
 }
@@ -214,15 +212,29 @@ pub(crate) fn links_of(
     Ok(Some(LinkFacts { reference, refers_to }))
 }
 
-/// The Devices that stand for the app that calls, if the patient's Consents name any Device.
-fn devices(session: &mut Session<'_, '_>, patient: &PatientFacts) -> Result<Vec<String>, ApiError> {
+/// The Devices that stand for the app that calls, or may, if the patient's Consents name any Device.
+fn add_devices(session: &mut Session<'_, '_>, patient: &PatientFacts, facts: &mut Facts) -> Result<(), ApiError> {
     if !patient.names_a_device() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let key = format!("{}{SEPARATOR}{}", session.call.caller.client, concord_consent::identity::CLIENT_SYSTEM);
-    let standing = ByKey::new(ParameterId::of("Device.identifier"), &key).of_type(DEVICE).limit(100);
-    let found = session.transaction.find_by_key(&standing)?;
-    Ok(found.iter().map(|version| format!("Device/{}", version.id)).collect())
+    let caller = Arc::clone(&session.call.caller);
+    let mut bearing = |system: &str, value: &str| -> Result<Vec<String>, ApiError> {
+        let key = format!("{value}{SEPARATOR}{system}");
+        let standing = ByKey::new(ParameterId::of("Device.identifier"), &key).of_type(DEVICE).limit(100);
+        let found = session.transaction.find_by_key(&standing)?;
+        Ok(found.iter().map(|version| format!("Device/{}", version.id)).collect())
+    };
+    facts.devices.extend(bearing(ISSUED_CLIENT_SYSTEM, &issued_client(&caller.issuer, &caller.client))?);
+    let by_client = bearing(CLIENT_SYSTEM, &caller.client)?;
+    match caller.credentials.client_is_ambiguous {
+        true => facts.possible_devices.extend(by_client),
+        false => facts.devices.extend(by_client),
+    }
+    for devices in [&mut facts.devices, &mut facts.possible_devices] {
+        devices.sort_unstable();
+        devices.dedup();
+    }
+    Ok(())
 }
 
 /// The resource of a version; none for a deletion. A stored body that cannot be read stops the request: a fact that

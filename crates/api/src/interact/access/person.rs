@@ -17,7 +17,7 @@ use crate::interact::{Service, patient_number};
 pub(crate) async fn person(
     service: &Arc<Service>,
     type_name: &'static str,
-    system: &'static str,
+    system: &str,
     value: &str,
 ) -> Result<Option<String>, ApiError> {
     let Some(resource_type) = ResourceType::parse(type_name) else { return Ok(None) };

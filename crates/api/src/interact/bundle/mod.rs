@@ -281,18 +281,28 @@ impl<'t> TransactionBundle<'_, 't> {
         }
         let named = self.name(&rest, &mut identities)?;
         self.call.together = named.names.values().map(|name| name.address.clone()).collect();
+        let hooks = self.service.hooks;
+        let changed = rest.iter().filter_map(|entry| entry.command.changed());
+        let seen_whole = changed.filter(|(resource_type, _)| hooks.of(*resource_type).confirm.is_some());
+        self.call.together.extend(seen_whole.map(|(resource_type, id)| format!("{resource_type}/{id}")));
         let mut used = Used::default();
-        let mut written = Vec::new();
+        let (mut written, mut to_confirm) = (Vec::new(), Vec::new());
         for mut entry in rest {
             self.link(&mut entry, &named.names, &mut used)?;
             if let Some(id) = named.ids.get(&entry.place) {
                 entry.command.announce(id.clone());
             }
-            let one = self.step(&entry)?;
+            let (one, place) = (self.step(&entry)?, entry.place);
             if let Outcome::Written(Written { version, .. }) = &one {
                 written.push(named.led_to(&entry, version));
+                if let Some(confirm) = hooks.of(version.resource_type).confirm {
+                    to_confirm.push((confirm, version.clone(), entry));
+                }
             }
-            done.push((entry.place, one));
+            done.push((place, one));
+        }
+        for (confirm, version, entry) in to_confirm {
+            self.within(&entry, |session| confirm(session, &version))?;
         }
         self.confirm(&written, &used)?;
         done.sort_by_key(|(place, _)| *place);

@@ -63,6 +63,8 @@ pub(crate) struct TypeHooks {
     pub(crate) before_store: Option<BeforeStore>,
     /// When the content that is stored already is stored again, of which no version is made.
     pub(crate) again: Option<Again>,
+    /// At the end of a transaction of several: refuses what only the whole of it shows.
+    pub(crate) confirm: Option<Confirm>,
     /// After a version of it has been stored.
     pub(crate) after_store: Option<AfterStore>,
     /// After a new one has been stored.
@@ -79,6 +81,7 @@ type RefuseChange = fn(&mut Session<'_, '_>, &Version, &Value<'_>) -> Result<(),
 type RefuseDeletion = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
 type BeforeStore = fn(&mut Session<'_, '_>, Option<&Version>, &Version) -> Result<Vec<Issue>, ApiError>;
 type Again = fn(&mut Session<'_, '_>, &Version) -> Result<Vec<Issue>, ApiError>;
+type Confirm = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
 type AfterStore = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
 type AfterCreate = fn(&mut Session<'_, '_>, &Version) -> Result<(), ApiError>;
 
@@ -142,6 +145,7 @@ impl TypeHooks {
             refuse_deletion: None,
             before_store: None,
             again: None,
+            confirm: None,
             after_store: None,
             after_create: None,
         }

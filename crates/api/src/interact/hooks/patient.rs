@@ -16,10 +16,15 @@ use crate::interact::write;
 /// How many resources one write of a Patient files.
 const MOST_FILED: i64 = 1_000;
 
-pub(super) const HOOKS: TypeHooks =
-    TypeHooks { before_store: Some(refuse_taken), after_store: Some(file_waiting), ..TypeHooks::of("Patient") };
+pub(super) const HOOKS: TypeHooks = TypeHooks {
+    before_store: Some(refuse_taken),
+    confirm: Some(confirm_alone),
+    after_store: Some(file_waiting),
+    ..TypeHooks::of("Patient")
+};
 
-/// Refuses a Patient with an NHS number that another one bears, unless one of them says that it has been replaced by the other.
+/// Refuses a Patient with an NHS number that another one bears, unless one of them says that it has been replaced by the other. One
+/// that the same transaction stores as well may give its number up: that is seen at the end ([`confirm_alone`]).
 ///
 /// # Errors
 /// [`ApiError::Conflict`], which names the other one to whoever may know of that.
@@ -43,13 +48,37 @@ fn refuse_taken(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Vers
         patient_number::lock(session.transaction, &number, true)?;
         let own = survivor(session.transaction, new.id.clone(), &new.body, Some(new))?;
         for holder in holders(session.transaction, &number)? {
-            let other = holder.id != new.id;
+            let other = holder.id != new.id && !is_together(session, &holder.id);
             if other && survivor(session.transaction, holder.id.clone(), &holder.body, Some(new))? != own {
                 return Err(taken(session, &holder.id)?);
             }
         }
     }
     Ok(Vec::new())
+}
+
+fn is_together(session: &Session<'_, '_>, patient: &str) -> bool {
+    session.call.together.iter().any(|other| other.strip_prefix("Patient/") == Some(patient))
+}
+
+/// Refuses two Patients of one transaction that bear the same NHS number when all of it is stored.
+///
+/// # Errors
+/// As [`refuse_taken`].
+fn confirm_alone(session: &mut Session<'_, '_>, stored: &Version) -> Result<(), ApiError> {
+    if stored.deleted {
+        return Ok(());
+    }
+    for number in nhs_number::borne(&stored.resource()?) {
+        let own = survivor(session.transaction, stored.id.clone(), &stored.body, None)?;
+        for holder in holders(session.transaction, &number)? {
+            let other = holder.id != stored.id && is_together(session, &holder.id);
+            if other && survivor(session.transaction, holder.id.clone(), &holder.body, None)? != own {
+                return Err(taken(session, &holder.id)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn taken(session: &mut Session<'_, '_>, holder: &str) -> Result<ApiError, ApiError> {

@@ -153,7 +153,7 @@ fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, Api
     // About themselves: with their own scopes, app and sign-in.
     let (asked, role, device) = match told {
         Disclosure::AsRefused => (session.call.clone(), None, None),
-        Disclosure::All => question.actor.call(session.call, &question.patient)?,
+        Disclosure::All => question.actor.call(session.call, &question.patient, &session.service.base)?,
     };
     let mut known = access::facts_about(&mut session.calling(&asked), key)?;
     known.roles.extend(role);

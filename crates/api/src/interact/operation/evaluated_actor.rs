@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use concord_consent::caller::{Actor, App, Caller, Credentials};
 use concord_consent::facts::{Period, RoleFacts, Target};
-use concord_consent::identity::CLIENT_SYSTEM;
+use concord_consent::identity::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM};
 use concord_consent::request::Action;
 use concord_consent::scope::Scopes;
 use concord_fhir::registry::ResourceType;
@@ -25,7 +25,12 @@ pub(super) enum NamedActor {
     /// A resource of this server: its type and its logical id.
     Resource(String, String),
     /// An app, by its `client_id`.
-    App(String),
+    App {
+        /// Who gives out its `client_id`; this server's own sign-in where nothing is said.
+        issuer: Option<String>,
+        /// Its `client_id`.
+        client: String,
+    },
     /// Whoever bears an identifier, which is yet to be found: `system|value`.
     Identified(String),
 }
@@ -43,9 +48,12 @@ impl NamedActor {
         };
         let by_identifier = |text: &str| {
             let (system, value) = text.split_once('|').filter(|(_, value)| !value.is_empty())?;
-            Some(match system == CLIENT_SYSTEM {
-                true => NamedActor::App(value.to_owned()),
-                false => NamedActor::Identified(text.to_owned()),
+            Some(match (system, value.split_once('|')) {
+                (CLIENT_SYSTEM, _) => NamedActor::App { issuer: None, client: value.to_owned() },
+                (ISSUED_CLIENT_SYSTEM, Some((issuer, client))) => {
+                    NamedActor::App { issuer: Some(issuer.to_owned()), client: client.to_owned() }
+                }
+                _ => NamedActor::Identified(text.to_owned()),
             })
         };
         let logical = input.values("actor").find_map(|value| {
@@ -95,7 +103,7 @@ impl NamedActor {
     pub(super) fn reference(&self) -> Option<String> {
         match self {
             NamedActor::Resource(kind, id) => Some(format!("{kind}/{id}")),
-            NamedActor::App(_) | NamedActor::Identified(_) => None,
+            NamedActor::App { .. } | NamedActor::Identified(_) => None,
         }
     }
 
@@ -107,20 +115,26 @@ impl NamedActor {
         &self,
         call: &Call,
         patient: &str,
+        base: &str,
     ) -> Result<(Call, Option<RoleFacts>, Option<String>), ApiError> {
         let (actor, role, device, client) = match self {
-            NamedActor::App(client) => (Actor::Patient(patient.to_owned()), None, None, client.clone()),
+            NamedActor::App { client, .. } => (Actor::Patient(patient.to_owned()), None, None, client.clone()),
             NamedActor::Resource(kind, id) => {
                 let (actor, role, device) = of_resource(kind, id, patient)?;
                 (actor, role, device, String::new())
             }
             NamedActor::Identified(_) => return Err(ApiError::Internal("an actor that was not resolved".to_owned())),
         };
-        let is_app = device.is_some() || matches!(self, NamedActor::App(_));
+        let is_app = device.is_some() || matches!(self, NamedActor::App { .. });
+        let issuer = match self {
+            NamedActor::App { issuer: Some(issuer), .. } => issuer.as_str(),
+            NamedActor::App { issuer: None, .. } => base.strip_suffix("/fhir").unwrap_or(base),
+            _ => "",
+        };
         let caller = Caller {
             actor,
             subject: String::new(),
-            issuer: String::new(),
+            issuer: issuer.to_owned(),
             client,
             scopes: Scopes::parse("user/*.cruds patient/*.cruds"),
             patient: Some(patient.to_owned()),

@@ -1,6 +1,8 @@
 //! `Patient/$match`: which Patients may be the one who is described (R4 "Patient-match"), for systems. One that another has
 //! replaced is told as the one who is left.
 
+use std::collections::BTreeMap;
+
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
@@ -97,10 +99,18 @@ fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) 
 
 /// Those who match, the surest first.
 fn graded(session: &mut Session<'_, '_>, asked: &Value<'_>) -> Result<Vec<(Grade, Version)>, ApiError> {
-    let mut found: Vec<(Grade, Version)> = Vec::new();
+    let mut all = Vec::new();
+    // The numbers of each who is left, those of whom they have come in the place of among them.
+    let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for candidate in candidates(session, asked)? {
-        let Some(grade) = grade(asked, &candidate.resource()?) else { continue };
         let left = patient_number::survivor(session.transaction, candidate.id.clone(), &candidate.body, None)?;
+        known.entry(left.clone()).or_default().extend(nhs_number::borne(&candidate.resource()?));
+        all.push((candidate, left));
+    }
+    let mut found: Vec<(Grade, Version)> = Vec::new();
+    for (candidate, left) in all {
+        let numbers = known.get(&left).map(Vec::as_slice).unwrap_or_default();
+        let Some(grade) = grade(asked, &candidate.resource()?, numbers) else { continue };
         let meant = match left == candidate.id {
             true => Some(candidate),
             false => knowledge::readable(session, PATIENT, &left)?.map(|head| head.version),

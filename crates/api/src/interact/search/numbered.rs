@@ -1,6 +1,8 @@
 //! Patients who are named by an NHS number in a search: they are looked up first, so that the database goes by references to them
-//! and not through all that there is. What is found is the same.
+//! and not through all that there is. What is found is the same; but to a professional in an emergency a number means the Patient who
+//! is left, whoever bore it, for whose record the glass is broken.
 
+use concord_consent::purpose::Purpose;
 use concord_fhir::index::ParameterId;
 use concord_fhir::nhs_number;
 use concord_fhir::predicate::{Predicate, Test};
@@ -8,8 +10,8 @@ use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
-use crate::interact::access;
 use crate::interact::session::Session;
+use crate::interact::{access, patient_number};
 
 /// The parameter by which a Patient is found who bears a number.
 const BEARS: ParameterId = ParameterId::of("Patient.identifier");
@@ -27,10 +29,15 @@ pub(crate) fn look_up(
     record: Option<&str>,
     predicate: Predicate,
 ) -> Result<Predicate, ApiError> {
-    if !predicate.has_chains() {
+    if !predicate.has_chains() && !is_emergency(session) {
         return Ok(predicate);
     }
     match predicate {
+        Predicate::Entry(BEARS, test) if is_emergency(session) && is_of_numbers(&test) => {
+            let left = left(session, &test)?;
+            let bears = Predicate::Entry(BEARS, test);
+            Ok(if left.is_empty() { bears } else { bears.or(Predicate::Id(left)) })
+        }
         Predicate::And(parts) => {
             let parts = each(session, record, parts)?;
             Ok(parts.into_iter().fold(Predicate::All, Predicate::and))
@@ -79,7 +86,14 @@ fn found(
     wanted: &Predicate,
 ) -> Result<Option<Vec<String>>, ApiError> {
     let permit = access::findable(session, resource_type, record)?;
-    let predicate = wanted.clone().and(permit);
+    let wanted = match wanted {
+        Predicate::Entry(BEARS, test) if is_emergency(session) => match left(session, test)? {
+            left if left.is_empty() => wanted.clone(),
+            left => wanted.clone().or(Predicate::Id(left)),
+        },
+        wanted => wanted.clone(),
+    };
+    let predicate = wanted.and(permit);
     if predicate == Predicate::None {
         return Ok(Some(Vec::new()));
     }
@@ -87,6 +101,29 @@ fn found(
     let (found, more) =
         session.transaction.page(&PageRequest { queries: &among, sort: &[], after: None, limit: MOST })?;
     Ok(more.is_none().then(|| found.into_iter().map(|version| version.id).collect()))
+}
+
+fn is_emergency(session: &Session<'_, '_>) -> bool {
+    session.call.purpose == Some(Purpose::BREAK_GLASS)
+}
+
+/// Who has come in the place of those who bear the numbers of a test.
+fn left(session: &mut Session<'_, '_>, test: &Test) -> Result<Vec<String>, ApiError> {
+    let mut found = Vec::new();
+    match test {
+        Test::Is(key) => {
+            if let Some(number) = nhs_number::of_key(key) {
+                found = patient_number::survivors(session.transaction, number)?;
+            }
+        }
+        Test::Either(tests) => {
+            for one in tests.iter() {
+                found.extend(left(session, one)?);
+            }
+        }
+        _ => {}
+    }
+    Ok(found)
 }
 
 /// What refers to one of these.

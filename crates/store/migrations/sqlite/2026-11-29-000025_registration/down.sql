@@ -1,0 +1,11 @@
+DROP INDEX sign_in_session_subject;
+ALTER TABLE sign_in_session DROP COLUMN sid;
+ALTER TABLE sign_in_session DROP COLUMN subject;
+ALTER TABLE sign_in_session DROP COLUMN provider;
+ALTER TABLE sign_in_session DROP COLUMN standing;
+ALTER TABLE sign_in_grant DROP COLUMN standing;
+ALTER TABLE sign_in_grant DROP COLUMN context;
+ALTER TABLE sign_in_launch DROP COLUMN context;
+DROP TABLE sign_in_invitation;
+ALTER TABLE sign_in_client DROP COLUMN management;
+ALTER TABLE sign_in_client DROP COLUMN registrar;
