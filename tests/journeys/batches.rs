@@ -201,7 +201,6 @@ async fn entries_of_a_batch_do_not_refer_to_one_another(concord: &Concord) {
         ("http://s.example/Patient/s", "http://s.example/Patient/s"),
         ("http://s.example/Patient/s", "Patient/s"),
         ("http://s.example/Patient/s", "Patient/s/_history/3"),
-        ("Patient/s", "Patient/s"),
     ] {
         let entries = [
             named("http://s.example/Observation/o", post("Observation", &of(reference))),

@@ -166,7 +166,7 @@ async fn any_form_of_address_names_an_entry(concord: &Concord) {
         assert_eq!(text(&found, place), written(&answer, 0), "{place}");
     }
     assert_eq!(text(&found, "/subject/reference"), "Patient/amina");
-    for named in ["Patient/source", "http://concord.test/fhir/Patient/source", "mailto:source@a.example"] {
+    for named in ["http://concord.test/fhir/Patient/source", "mailto:source@a.example"] {
         let reading = with(blood_pressure("amina", 120), "subject", json!({"reference": named}));
         let entries = [
             entry("POST", "Observation", OTHER, &reading),
@@ -175,6 +175,10 @@ async fn any_form_of_address_names_an_entry(concord: &Concord) {
         let answer = send(&system, &entries).await.expect(200);
         assert_eq!(text(&stored(&system, &answer, 0).await, "/subject/reference"), written(&answer, 1), "{named}");
     }
+    // A full URL is absolute.
+    let relative = [entry("POST", "Patient", "Patient/source", &json!({"resourceType": "Patient"}))];
+    let refused = send(&system, &relative).await.expect(422);
+    assert_eq!(refused.issues()[0].1, "Bundle.entry[0]", "{refused}");
 }
 
 /// A reference to a version is to that which the entry leads to, whichever it named.

@@ -83,7 +83,8 @@ fn attempts() -> Vec<Attempt> {
             it[subject]["extension"] = json!([{"url": "http://example.org/more", "valueString": "x"}]);
         }),
         ("contains something", |it| {
-            it["contained"] = json!([{"resourceType": "Basic", "id": "c", "code": {"text": "x"}}]);
+            it["contained"] =
+                json!([{"resourceType": "Basic", "id": "c", "code": {"text": "x"}, "subject": {"reference": "#"}}]);
         }),
         ("changes its language", |it| it["language"] = json!("cy")),
         ("sets rules for it", |it| it["implicitRules"] = json!("http://example.org/rules")),

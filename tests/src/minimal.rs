@@ -101,11 +101,6 @@ pub fn resource(resource_type: ResourceType, values: &[(&[String], Value)]) -> V
     let shape = r4().resource(resource_type).expect("a shape for every type");
     let mut made = json!({"resourceType": resource_type.name()});
     merge(&mut made, fill(shape, values));
-    if let Some(object) = made.as_object_mut() {
-        for (element, value) in extras(resource_type.name()) {
-            object.entry(element).or_insert(value);
-        }
-    }
     let section = made.pointer_mut("/section/0").and_then(Value::as_object_mut);
     if let Some(section) = section.filter(|section| !section.contains_key("entry")) {
         let text = json!({"status": "additional", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div>"});
@@ -114,17 +109,59 @@ pub fn resource(resource_type: ResourceType, values: &[(&[String], Value)]) -> V
     made
 }
 
-/// What the constraints of R4 ask for beyond the elements that are required.
-fn extras(name: &str) -> Vec<(&'static str, Value)> {
-    match name {
+/// What the constraints of R4 ask for beyond the elements that are required: what stands in a shape unless one of these
+/// does.
+fn extras(shape: &str) -> Vec<(&'static str, Value, &'static [&'static str])> {
+    let text = || json!({"text": "x"});
+    match shape {
         "AllergyIntolerance" => vec![(
             "clinicalStatus",
             json!({"coding": [{
             "system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}),
+            &[],
         )],
-        "Appointment" => vec![("start", json!("2026-12-02T10:00:00Z")), ("end", json!("2026-12-02T10:20:00Z"))],
-        "Consent" => vec![("policyRule", json!({"text": "as agreed"}))],
+        "Appointment" => {
+            vec![("start", json!("2026-12-02T10:00:00Z"), &[]), ("end", json!("2026-12-02T10:20:00Z"), &[])]
+        }
+        "Appointment.participant" | "AppointmentResponse" => vec![("actor", json!({"display": "x"}), &["type"])],
+        "CapabilityStatement" => {
+            vec![("implementation", json!({"description": "x"}), &[]), ("rest", json!([{"mode": "server"}]), &[])]
+        }
+        "ConceptMap.group.unmapped" => vec![("code", json!("x"), &[])],
+        "Consent" => vec![("policyRule", text(), &["policy"])],
+        "CoverageEligibilityResponse.insurance.item" => vec![("category", text(), &["productOrService"])],
+        "DataRequirement.codeFilter" => vec![("path", json!("x"), &["searchParam"])],
+        "ElementDefinition" => vec![
+            ("id", json!("x"), &[]),
+            ("definition", json!("x"), &[]),
+            ("min", json!(0), &[]),
+            ("max", json!("1"), &[]),
+            ("base", json!({"path": "x", "min": 0, "max": "1"}), &[]),
+        ],
+        "ImmunizationRecommendation.recommendation" => vec![("vaccineCode", json!([text()]), &["targetDisease"])],
+        "InsurancePlan" | "Organization" | "TriggerDefinition" => vec![("name", json!("x"), &[])],
+        "MeasureReport.group.stratifier.stratum" => vec![("value", text(), &["component"])],
+        "OperationDefinition.parameter" => vec![("type", json!("Reference"), &["part"])],
+        "RequestGroup.action" => vec![("resource", json!({"display": "x"}), &["action"])],
+        "StructureDefinition" => vec![
+            ("differential", json!({"element": [{"id": "x", "path": "x"}]}), &["snapshot"]),
+            ("derivation", json!("specialization"), &[]),
+        ],
+        "TerminologyCapabilities" => vec![("implementation", json!({"description": "x"}), &[])],
         _ => Vec::new(),
+    }
+}
+
+/// The codes that elements have where the first one of their list would ask for more.
+fn code_of(shape: &str, element: &str) -> Option<&'static str> {
+    match (shape, element) {
+        ("CapabilityStatement" | "TerminologyCapabilities", "kind") => Some("instance"),
+        ("ElementDefinition.type", "code") => Some("Reference"),
+        ("MeasureReport", "type") => Some("summary"),
+        ("Questionnaire.item", "type") => Some("choice"),
+        ("StructureDefinition", "kind") => Some("logical"),
+        ("TriggerDefinition", "type") => Some("named-event"),
+        _ => None,
     }
 }
 
@@ -151,9 +188,17 @@ fn fill(shape: &Shape, values: &[(&[String], Value)]) -> Value {
             made.insert(member(element, of_type), value);
         } else if element.min > 0 {
             let of_type = element.types.first().expect("a type for every element");
-            let value = single(of_type, &[]);
+            let value = code_of(&shape.name, &element.name).map_or_else(|| single(of_type, &[]), |code| json!(code));
             made.insert(member(element, of_type), if element.is_list { json!([value]) } else { value });
         }
+    }
+    for (element, value, others) in extras(&shape.name) {
+        if !made.contains_key(element) && !others.iter().any(|other| made.contains_key(*other)) {
+            made.insert(element.to_owned(), value);
+        }
+    }
+    if let Some(items) = made.get_mut("item").and_then(Value::as_array_mut).filter(|_| shape.name == "Linkage") {
+        items.push(json!({"type": "alternate", "resource": {"display": "x"}}));
     }
     if made.is_empty() {
         return something(shape);
@@ -241,4 +286,40 @@ fn member(element: &Element, of_type: &ElementType) -> String {
     let mut letters = type_name.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase()).map(String::from).unwrap_or_default();
     format!("{}{first}{}", element.name, letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use concord_fhir::check::check;
+    use concord_fhir::json::{Limits, parse};
+
+    /// What is made is what R4 takes, with its constraints: of every type, and with a value at every place.
+    #[test]
+    fn small_resources_are_valid() {
+        let mut problems = Vec::new();
+        let mut try_one = |name: String, made: Value| {
+            let text = made.to_string();
+            let value = parse(text.as_bytes(), &Limits::default()).expect("JSON");
+            if let Err(issues) = check(&value, &Limits::default()) {
+                let told: Vec<String> =
+                    issues.iter().map(|issue| format!("{:?} {}", issue.expression, issue.text)).collect();
+                problems.push(format!("{name}: {}", told.join("; ")));
+            }
+        };
+        for resource_type in ResourceType::all().filter(|named| named.name() != "Parameters") {
+            try_one(resource_type.name().to_owned(), resource(resource_type, &[]));
+        }
+        let values = [
+            (references(), json!({"reference": "Patient/amina"})),
+            (attachments(), json!({"title": "x"})),
+            (canonicals(), json!("http://example.org/x")),
+        ];
+        for (places, value) in values {
+            for place in places {
+                try_one(place.name(), resource(place.resource_type, &[(&place.members[..], value.clone())]));
+            }
+        }
+        assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+    }
 }

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::any;
+use proptest::proptest;
+use proptest::test_runner::Config as ProptestConfig;
+
 use super::corrected::CORRECTED;
 use super::table::{RULES, SEEN, TABLE};
-use super::{Rule, texts};
+use super::{Rule, of, texts};
 use crate::check::{check, practices};
 use crate::issue::{IssueCode, Severity};
-use crate::json::{Limits, parse};
-use crate::path::{Context, Expression, Item, Truth};
+use crate::json::{Limits, Object, Value, parse};
+use crate::path::{Context, Expression, Item, Node, Truth};
+use crate::schema::{ElementType, Shape, TypeKind, Written, choice, r4};
 
 fn rows() -> Vec<(&'static str, &'static str, &'static str, &'static str)> {
     let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
@@ -319,4 +324,62 @@ fn warnings_are_told_apart() {
     let entry =
         told(r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient"}}]}"#);
     assert_eq!(entry, [readable.replacen("Patient", "Bundle.entry[0].resource", 1)]);
+}
+
+/// An element of a type, with as little in it as may be.
+fn anything(of_type: &ElementType) -> Value<'static> {
+    match of_type.kind {
+        TypeKind::Primitive(primitive) => match primitive.written() {
+            Written::Boolean => Value::Bool(true),
+            Written::Number => Value::Number("1".into()),
+            Written::String => Value::string("x"),
+        },
+        TypeKind::Resource => Value::object([("resourceType", Value::string("Patient"))]),
+        TypeKind::Shape(_) => Value::object([("id", Value::string("x"))]),
+    }
+}
+
+/// An element of a shape that has those of its elements.
+fn having(shape: &Shape, wanted: u128) -> (Value<'static>, u128) {
+    let mut object = Object::default();
+    let mut seen = 0;
+    if shape.is_resource {
+        object.set("resourceType", Value::string(shape.name.clone()));
+    }
+    for (position, element) in shape.elements.iter().enumerate().filter(|(at, _)| wanted & (1 << at) != 0) {
+        let Some(of_type) = element.types.first() else { continue };
+        let name = if element.is_choice { choice(&element.name, &of_type.name) } else { element.name.clone().into() };
+        let value = anything(of_type);
+        object.set(name, if element.is_list { Value::Array(vec![value]) } else { value });
+        seen |= 1 << position;
+    }
+    (Value::Object(object), seen)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// What the presence of elements says of a rule is what its evaluation says, of every rule and whatever is there.
+    #[test]
+    fn presence_says_what_evaluation_says(wanted in any::<u128>(), more in any::<u128>()) {
+        let mut compared = 0;
+        for shape in &r4().shapes {
+            for rule in of(shape).into_iter().flat_map(|rules| &rules.errors).filter(|rule| rule.about.is_none()) {
+                for wanted in [wanted, wanted & more, wanted | more, 0] {
+                    let (value, seen) = having(shape, wanted);
+                    let said = rule.presence.given(seen);
+                    let context = Context::of(&value).at(Item::Node(Node::element(&value, shape)));
+                    let Ok(evaluated) = rule.expression.holds(&context) else { continue };
+                    let expected = match said {
+                        Truth::Open => continue,
+                        Truth::True => Some(true),
+                        Truth::False => Some(false),
+                        Truth::Empty => None,
+                    };
+                    compared += 1;
+                    assert_eq!(evaluated, expected, "{} {} {value:?}", shape.name, rule.key);
+                }
+            }
+        }
+        assert!(compared > 500, "{compared}");
+    }
 }
