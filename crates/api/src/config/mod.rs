@@ -100,15 +100,14 @@ pub struct Config {
     pub query_steps: u64,
     /// How many of these steps the condition of a write (`If-None-Exist`, a conditional update, patch or delete) may take on
     /// SQLite's only writer. One that takes more is matched before, in a read, and again if data has changed meanwhile; in a
-    /// transaction it is refused, and so is a search beside writes that takes more. To find a resource by its identifier
-    /// takes some hundreds.
+    /// transaction it is refused, as is a search beside writes. To find a resource by its identifier takes some hundreds.
     #[config(default = 100_000, deserialize_with = field::number::<1000, 1_000_000_000, _, _>)]
     pub condition_steps: u64,
     /// How many searches, histories, operations and transactions of reads run at once that may take long. On SQLite these are
     /// transactions, and what has taken some milliseconds; on PostgreSQL what is not in one record, follows references, or
     /// asks for a large page (more than 100), an exact total or many tests, writes with such a condition, and transactions.
     /// One caller has at most half of these places; the others wait their turn, and beyond 256 of one caller that wait, or
-    /// 4,096 of all, they are answered with 429 or 503 and `Retry-After`. Batches have as many places of their own.
+    /// 4,096 of all, they are answered with 429 or 503 and `Retry-After`. Batches and long transactions have as many of their own.
     ///
     /// Default: one for each processor core, at least 2, on SQLite; three quarters of `database_pool_size` on PostgreSQL
     #[config(deserialize_with = field::number::<1, 1024, _, _>)]
@@ -129,10 +128,9 @@ pub struct Config {
     /// The largest request body, in bytes. A larger one is answered with 413.
     #[config(default = 10_485_760, deserialize_with = field::number::<1024, 1_073_741_824, _, _>)]
     pub max_body_bytes: usize,
-    /// How many bytes the bodies of all requests may take together, unpacked, from their arrival until they are answered, with
-    /// what is made of them (64 bytes a value); one caller has at most a quarter. A body of more than 64 KB waits for room before
-    /// it is taken, for `body_timeout_seconds` at most; one that there is no room for then, or that does not say how long it is,
-    /// is answered with 503 or 429 and `Retry-After`. At least `max_body_bytes`.
+    /// How many bytes all requests' bodies may take together, unpacked, until they are answered, with what is made of them (64
+    /// bytes a value); one caller has at most a quarter. One of more than 64 KB waits for room, for `body_timeout_seconds`; what
+    /// has none then, or says no length, is answered with 503 or 429 and `Retry-After`. At least `max_body_bytes`.
     #[config(default = 268_435_456, deserialize_with = field::number::<1024, 1_099_511_627_776, _, _>)]
     pub max_body_bytes_together: usize,
     /// How long a body may take to arrive, in seconds. One that takes longer is answered with 408.
@@ -495,9 +493,8 @@ fn complete(layer: ConfigLayer) -> Result<Config, ConfigError> {
 
 /// The URL of a server that is reached on this machine: an unspecified address is no place to go to.
 fn local_url(listen: SocketAddr) -> String {
-    if listen.ip().is_unspecified() {
-        format!("http://localhost:{}", listen.port())
-    } else {
-        format!("http://{listen}")
+    match listen.ip().is_unspecified() {
+        true => format!("http://localhost:{}", listen.port()),
+        false => format!("http://{listen}"),
     }
 }
