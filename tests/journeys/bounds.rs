@@ -60,18 +60,27 @@ mod bodies_together {
         let whole = format!("{goal}{}", " ".repeat(ANNOUNCED - goal.len()));
         let (start, rest) = whole.as_bytes().split_at(600_000);
         let framing = format!("Content-Length: {ANNOUNCED}");
+        // There is room for one of them: the other waits for it, and is stored as well.
         let mut one = begun(concord, Some(amina.token()), &framing, start).await;
         let mut other = begun(concord, Some(amina.token()), &framing, start).await;
-        // There is room for one of them.
-        let (refused, mut held) = tokio::select! {
+        let ended = async |stream: &mut TcpStream| {
+            stream.write_all(rest).await.expect("a rest that is sent");
+            first(stream).await
+        };
+        for stored in <[String; 2]>::from(tokio::join!(ended(&mut one), ended(&mut other))) {
+            assert!(stored.starts_with("HTTP/1.1 201"), "{stored}");
+        }
+        // One that does not say how long it is is refused where there is no room for it.
+        let chunk = format!("{:x}\r\n{}\r\n", 600_000, " ".repeat(600_000));
+        let mut one = begun(concord, Some(amina.token()), "Transfer-Encoding: chunked", chunk.as_bytes()).await;
+        let mut other = begun(concord, Some(amina.token()), "Transfer-Encoding: chunked", chunk.as_bytes()).await;
+        let (refused, held) = tokio::select! {
             refused = first(&mut one) => (refused, other),
             refused = first(&mut other) => (refused, one),
         };
         assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
         assert!(refused.contains("retry-after: 1") && refused.contains("transient"), "{refused}");
-        held.write_all(rest).await.expect("a rest that is sent");
-        let stored = first(&mut held).await;
-        assert!(stored.starts_with("HTTP/1.1 201"), "{stored}");
+        drop(held);
         // What was taken has been given back.
         let created = amina.ask(Method::POST, "Goal").body("application/fhir+json", whole.clone()).await;
         created.expect(201);

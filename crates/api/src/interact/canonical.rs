@@ -5,7 +5,7 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Handling, parse};
 use concord_fhir::value::Literal;
-use concord_store::search::{PageRequest, SortBy, SortKey, TypeQuery};
+use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
 use crate::interact::session::Session;
@@ -30,10 +30,12 @@ pub(crate) fn find(
         return Ok(None);
     }
     let among = [TypeQuery { resource_type, record: None, predicate }];
-    let newest = [SortKey { by: SortBy::Updated, descending: true }];
-    let wanted = PageRequest { queries: &among, sort: &newest, after: None, limit: VERSIONS };
+    // Sorted here: a database that is asked for the latest may look through all of the type for them.
+    let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: VERSIONS };
+    let mut versions = session.transaction.page(&wanted)?.0;
+    versions.sort_by_key(|version| std::cmp::Reverse(version.updated));
     let mut first = None;
-    for version in session.transaction.page(&wanted)?.0 {
+    for version in versions {
         let value = version.resource()?.into_owned();
         if value.text("status") == Some("active") {
             return Ok(Some(value));

@@ -38,13 +38,14 @@ fn an_outcome() {
 
 #[test]
 fn matches_with_their_grades() {
-    let found = |grade, score| MatchParts {
-        address: "https://phr.example/fhir/Patient/1".to_owned(),
-        resource: value(r#"{"resourceType":"Patient","id":"1","birthDate":"1950-04-12"}"#),
+    let found = |id: &str, grade, score| MatchParts {
+        address: format!("https://phr.example/fhir/Patient/{id}"),
+        resource: Value::object([("resourceType", Value::string("Patient")), ("id", Value::string(id.to_owned()))]),
         grade,
         score,
     };
-    let told = sound(to_string(&build::matches(vec![found("certain", "1"), found("possible", "0.5")]).unwrap()));
+    let told =
+        sound(to_string(&build::matches(vec![found("1", "certain", "1"), found("2", "possible", "0.5")]).unwrap()));
     for part in [r#""total":2"#, r#""valueCode":"certain""#, r#""mode":"match","score":0.5"#] {
         assert!(told.contains(part), "{part}: {told}");
     }
@@ -171,7 +172,13 @@ fn a_document() {
     }
     assert_eq!(told.matches("emptyReason").count(), 1, "{told}");
     assert_eq!(told.matches("2c3151bd-1cbf-4d64-b04d-cd9187a4c6e0").count(), 2, "the author and its entry: {told}");
-    let entries = vec![("http://example.org/Patient/1".into(), value(patient))];
+    // Its first entry is the Composition (bdl-11).
+    let composition = r#"{"resourceType":"Composition","id":"c","status":"final","type":{"text":"letter"},
+        "subject":{"reference":"http://example.org/Patient/1"},"date":"2026-12-01","author":[{"display":"x"}],"title":"Letter"}"#;
+    let entries = vec![
+        ("http://example.org/Composition/c".into(), value(composition)),
+        ("http://example.org/Patient/1".into(), value(patient)),
+    ];
     let told = sound(to_string(&build::stored_document("0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", NOW, entries).unwrap()));
     assert!(told.contains(patient) && told.contains("urn:uuid:0c3151bd"), "{told}");
 }
@@ -216,7 +223,7 @@ fn an_audit_event() {
 #[test]
 fn a_capability_statement() {
     let (parameter, operation) = (
-        |definition| SearchParameterParts { name: "code".into(), definition, kind: "token" },
+        |name: &str, definition| SearchParameterParts { name: name.to_owned(), definition, kind: "token" },
         OperationParts { name: "validate", definition: "http://example.org/o".into(), documentation: "checks" },
     );
     let resource = ResourceParts {
@@ -231,7 +238,7 @@ fn a_capability_statement() {
         conditional_delete: "single",
         includes: vec!["*".into()],
         reverse_includes: vec!["*".into()],
-        search_parameters: vec![parameter(None), parameter(Some("http://example.org/p".into()))],
+        search_parameters: vec![parameter("code", None), parameter("other", Some("http://example.org/p".into()))],
         operations: vec![operation.clone()],
     };
     let parts = CapabilityStatementParts {
@@ -243,7 +250,7 @@ fn a_capability_statement() {
         patch_formats: &["application/json-patch+json"],
         resources: vec![resource],
         interactions: &["batch"],
-        search_parameters: vec![parameter(None)],
+        search_parameters: vec![parameter("code", None)],
         operations: vec![operation],
         compartments: &["http://hl7.org/fhir/CompartmentDefinition/patient"],
     };
