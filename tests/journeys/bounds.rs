@@ -58,16 +58,15 @@ mod bodies_together {
             "subject": {"reference": "Patient/amina"}})
         .to_string();
         let whole = format!("{goal}{}", " ".repeat(ANNOUNCED - goal.len()));
-        let (start, rest) = whole.as_bytes().split_at(600_000);
-        let framing = format!("Content-Length: {ANNOUNCED}");
         // There is room for one of them: the other waits for it, and is stored as well.
-        let mut one = begun(concord, Some(amina.token()), &framing, start).await;
-        let mut other = begun(concord, Some(amina.token()), &framing, start).await;
-        let ended = async |stream: &mut TcpStream| {
+        let framing = format!("Content-Length: {ANNOUNCED}");
+        let stored = async || {
+            let (start, rest) = whole.as_bytes().split_at(600_000);
+            let mut stream = begun(concord, Some(amina.token()), &framing, start).await;
             stream.write_all(rest).await.expect("a rest that is sent");
-            first(stream).await
+            first(&mut stream).await
         };
-        for stored in <[String; 2]>::from(tokio::join!(ended(&mut one), ended(&mut other))) {
+        for stored in <[String; 2]>::from(tokio::join!(stored(), stored())) {
             assert!(stored.starts_with("HTTP/1.1 201"), "{stored}");
         }
         // One that does not say how long it is is refused where there is no room for it.
