@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use concord_api::describe::openapi;
+use concord_fhir::registry::ResourceType;
 use concord_tests::client::{Ask, Method};
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
@@ -247,6 +248,23 @@ const TABLE: &[(&str, &str, [Get; 8])] = &[
     ("POST", "/fhir/ConceptMap/{id}/$translate", NOTHING),
     ("GET", "/fhir/metadata", OPEN),
     ("GET", "/fhir/.well-known/smart-configuration", NOT_CONFIGURED),
+    // Without sign-in of its own.
+    ("GET", "/.well-known/jwks.json", NOT_CONFIGURED),
+    ("GET", "/.well-known/openid-configuration", NOT_CONFIGURED),
+    ("GET", "/oauth/authorize", NOT_CONFIGURED),
+    ("POST", "/oauth/authorize", NOT_CONFIGURED),
+    ("POST", "/oauth/introspect", NOT_CONFIGURED),
+    ("POST", "/oauth/launch", NOT_CONFIGURED),
+    ("POST", "/oauth/revoke", NOT_CONFIGURED),
+    ("POST", "/oauth/token", NOT_CONFIGURED),
+    ("GET", "/oauth/userinfo", NOT_CONFIGURED),
+    ("POST", "/oauth/userinfo", NOT_CONFIGURED),
+    ("POST", "/oauth/register", NOT_CONFIGURED),
+    ("GET", "/oauth/register", NOT_CONFIGURED),
+    ("GET", "/oauth/register/{id}", NOT_CONFIGURED),
+    ("PUT", "/oauth/register/{id}", NOT_CONFIGURED),
+    ("DELETE", "/oauth/register/{id}", NOT_CONFIGURED),
+    ("POST", "/sign-in/logout", NOT_CONFIGURED),
     ("GET", "/healthz", OPEN),
     ("GET", "/readyz", OPEN),
     ("GET", "/metrics", OPEN),
@@ -269,6 +287,16 @@ async fn every_route_and_every_caller(concord: &Concord) {
     }
 }
 
+/// A path of single types as that of any type, where it has no row of its own.
+fn row_of(method: &str, path: &str) -> String {
+    let named = path.strip_prefix("/fhir/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let is_listed = TABLE.iter().any(|(listed, at, _)| *listed == method && *at == path);
+    match ResourceType::parse(named) {
+        Some(_) if !is_listed => path.replacen(named, "{type}", 1),
+        _ => path.to_owned(),
+    }
+}
+
 /// The routes of the OpenAPI document: method and path.
 fn routes() -> BTreeSet<(String, String)> {
     let document: Value = serde_json::from_str(&openapi::document().expect("a document")).expect("JSON");
@@ -277,7 +305,10 @@ fn routes() -> BTreeSet<(String, String)> {
         .iter()
         .flat_map(|(path, methods)| {
             let methods = methods.as_object().expect("methods").keys();
-            methods.map(|method| (method.to_uppercase(), path.clone())).collect::<Vec<_>>()
+            methods
+                .map(|method| method.to_uppercase())
+                .map(|method| (method.clone(), row_of(&method, path)))
+                .collect::<Vec<_>>()
         })
         .collect()
 }

@@ -128,19 +128,22 @@ fn what_is_odd_is_said_before_anybody_is_served() {
         ("CONCORD_ISSUER_JWKS", keys.as_str()),
     ];
     let never = ("CONCORD_MIGRATE_AT_START", "false");
-    for (settings, well, words) in [
+    // Whatever else listens on this machine.
+    let anywhere = ("CONCORD_LISTEN", "127.0.0.1:0");
+    for (mut settings, well, words) in [
         (vec![url], true, "issuers: there is none"),
         (vec![url, development, clients], true, "which is none of `issuers`"),
         (vec![url, development], true, "which the start would run"),
         (vec![url, development, never], false, "run `concord migrate`"),
         (vec![url, issuer[0], issuer[1], issuer[2]], false, "no key that can be used"),
     ] {
+        settings.push(anywhere);
         let (done, told) = checked(&scratch, &settings);
         assert_eq!(done, well, "{settings:?}: {told}");
         assert!(told.contains(words), "{settings:?}: {told}");
     }
     assert!(!scratch.folder().join("concord.db").exists(), "to look makes no database");
     let _done = output(scratch.folder(), &["migrate"], &[url]);
-    let (done, told) = checked(&scratch, &[url, development, never]);
+    let (done, told) = checked(&scratch, &[url, development, never, anywhere]);
     assert!(done && told.contains("it can be read and written"), "{told}");
 }
