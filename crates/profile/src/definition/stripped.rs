@@ -26,7 +26,7 @@ const KEPT_OF_ELEMENT: &[&str] = &[
 const WORDS: &[&str] = &["description", "extension", "source", "xpath", "versioning", "requirements"];
 
 /// The same StructureDefinition with what is checked by it, and no more: no narrative, no descriptions, no mappings, and no
-/// snapshot where there is a differential. [`Definition::read`] makes the same of both.
+/// snapshot where there is a differential. [`super::Definition::read`] makes the same of both.
 #[must_use]
 pub fn stripped(resource: &Value<'_>) -> Value<'static> {
     let own = resource.get("differential").is_some_and(|part| !part.list("element").is_empty());
