@@ -94,7 +94,7 @@ fn problems(bundle: &Value) -> Vec<String> {
         let resource = &entry["resource"];
         for (_, elements) in ELEMENTS.iter().filter(|(named, _)| resource["resourceType"] == *named) {
             let has = |name: &&str| resource.get(name).is_some() || resource.get(format!("_{name}")).is_some();
-            must(elements.iter().any(|name| has(name)), format!("{} has {elements:?}", text(entry, "/fullUrl")));
+            must(elements.iter().any(has), format!("{} has {elements:?}", text(entry, "/fullUrl")));
         }
         for (named, subject) in [("Condition", "subject"), ("AllergyIntolerance", "patient"), ("Procedure", "subject")]
         {
