@@ -80,15 +80,10 @@ impl Held {
         Ok(held)
     }
 
-    /// The bytes, and what they count for with what will be made of them: to be kept as long as either.
-    ///
-    /// # Errors
-    /// [`Short`] where there is no room for what would be made of them.
-    fn parts(mut self) -> Result<(Vec<u8>, Allowance), Short> {
-        let values = self.bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{' | b'<' | b'=')).count();
-        self.room.take_beside(values * VALUE)?;
-        self.room.settle();
-        Ok((self.bytes, self.room))
+    /// How many bytes the values take that will be made of it.
+    fn made(&self) -> usize {
+        let begins = |byte: &&u8| matches!(byte, b',' | b':' | b'[' | b'{' | b'<' | b'=');
+        self.bytes.iter().filter(begins).count() * VALUE
     }
 }
 
@@ -134,8 +129,19 @@ impl Bodies {
             Err(_) => return Err(ApiError::BodyTooSlow(self.within.as_secs())),
         };
         let (is_small, limit) = (encoding == Encoding::Identity && held.bytes.len() <= SMALL, self.largest);
-        let unpack = move || held.unpacked(encoding, limit)?.parts().map_err(ApiError::from);
-        self.apart(caller, is_small, unpack).await
+        let unpack = move || {
+            let held = held.unpacked(encoding, limit)?;
+            let made = held.made();
+            Ok((held, made))
+        };
+        let (mut held, made) = self.apart(caller, is_small, unpack).await?;
+        // What is made of a small one is not waited for: there are many of them.
+        match is_small {
+            true => held.room.take_beside(made)?,
+            false => held.room.wait_beside(made, self.within).await?,
+        }
+        held.room.settle();
+        Ok((held.bytes, held.room))
     }
 
     /// Does something about a body: where it is if that is small, else where no other request of this thread waits for it, once
@@ -418,7 +424,8 @@ mod tests {
         let other = arrived(&bodies, "gzip", &gzip(&[b'x'; 1000])).await.unwrap();
         assert!(matches!(arrived(&bodies, "identity", &[b' '; 200]).await, Err(ApiError::Full(_))));
         assert!(matches!(arrived(&bodies, "gzip", &gzip(&[b' '; 200])).await, Err(ApiError::Full(_))));
-        let (_, kept) = one.parts().unwrap();
+        let mut kept = one.room;
+        kept.settle();
         assert!(
             matches!(arrived(&bodies, "identity", &[b' '; 200]).await, Err(ApiError::Full(_))),
             "held for what it became"
@@ -458,7 +465,10 @@ mod tests {
         let bodies = bodies(1000, 2000);
         let parts = async |text: &'static [u8]| {
             let (share, chunk) = (another(&bodies), Ok::<_, io::Error>(Bytes::from_static(text)));
-            bodies.arrive(Allowance::of(&share), &mut stream::iter([chunk]), None).await.unwrap().parts()
+            let mut held = bodies.arrive(Allowance::of(&share), &mut stream::iter([chunk]), None).await.unwrap();
+            held.room.take_beside(held.made())?;
+            held.room.settle();
+            Ok::<_, Short>((held.bytes, held.room))
         };
         let (bytes, kept) = parts(b"[1,2,3,4,5,6,7,8]").await.unwrap();
         assert_eq!(bodies.shares.free(), 2000 - bytes.len() - 8 * VALUE);

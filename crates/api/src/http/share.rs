@@ -190,10 +190,36 @@ impl Allowance {
     /// # Errors
     /// When they are not to be had, or are more than a share by themselves.
     pub(super) fn take_beside(&mut self, bytes: usize) -> Result<(), Short> {
+        self.take(self.beside(bytes)?)
+    }
+
+    /// What so many bytes more count for beside those that are used.
+    fn beside(&self, bytes: usize) -> Result<usize, Short> {
         if bytes > self.share.each {
             return Err(Short::Ever);
         }
-        self.take(bytes.min(self.share.each.saturating_sub(self.used)))
+        Ok(bytes.min(self.share.each.saturating_sub(self.used)))
+    }
+
+    /// The same, and waits for them where they are not there. Meanwhile it holds no more than it uses: that is a small part of
+    /// what it was given before it used anything, so of all that wait one always gets what it waits for, who came first first.
+    ///
+    /// # Errors
+    /// When they are not there after that time, or are more than a share by themselves.
+    pub(super) async fn wait_beside(&mut self, bytes: usize, within: Duration) -> Result<(), Short> {
+        let bytes = self.beside(bytes)?;
+        if self.take(bytes).is_ok() {
+            return Ok(());
+        }
+        self.settle();
+        let most = (self.share.each * 3 / 4).saturating_sub(self.used);
+        let room = self.share.wait(bytes.min(most), within).await?;
+        self.used += room.bytes();
+        match &mut self.room {
+            Some(own) => own.merge(room),
+            None => self.room = Some(room),
+        }
+        Ok(())
     }
 
     /// Uses so many bytes less.
@@ -271,6 +297,27 @@ mod tests {
         held.give_back(400);
         held.settle();
         assert_eq!(shares.free(), 900);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_needs_more_than_was_expected_waits_in_turn_and_keeps_no_more_than_it_uses() {
+        let (shares, within) = (Shares::new(1000, 1, 1000), Duration::from_secs(1));
+        let share = shares.of_number(1);
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            let mut one = Allowance::expect(&share, 300, within).await.unwrap();
+            one.take(50).unwrap();
+            all.push(one);
+        }
+        // Each needs more than there is while the others have theirs.
+        let waits = all.into_iter().map(async |mut one| {
+            one.wait_beside(600, within).await.unwrap();
+            assert!(one.given() >= 600);
+        });
+        futures_util::future::join_all(waits).await;
+        assert_eq!(shares.free(), 1000);
+        let mut one = Allowance::expect(&share, 100, within).await.unwrap();
+        assert_eq!(one.wait_beside(1001, within).await.err(), Some(Short::Ever));
     }
 
     #[tokio::test(start_paused = true)]
