@@ -62,7 +62,7 @@ pub struct VerifyArgs {
     /// The public key that they must be signed with, as `audit head` printed it [default: that of the setting audit_key]
     #[arg(long, value_name = "BASE64")]
     pub public_key: Option<String>,
-    /// The folder with the files of closed periods, to go through these too
+    /// The folder with the files of closed periods, to go through these too [default: the setting audit_periods]
     #[arg(long, value_name = "FOLDER")]
     pub periods: Option<PathBuf>,
 }
@@ -165,13 +165,14 @@ async fn verify(
     let kept = args.kept(config)?;
     let bar = indicatif::ProgressBar::new_spinner();
     let told = |report: &verification::Report| bar.set_message(format!("{} links", report.links));
-    let evidence = Evidence { heads: kept.heads, public_key: args.key(config)?, periods: args.periods.clone() };
+    let periods = args.periods.clone().or_else(|| config.audit_periods.clone());
+    let evidence = Evidence { heads: kept.heads, public_key: args.key(config)?, periods };
     let report = verification::verify(service, &evidence, told).await.map_err(failed)?;
     bar.finish_and_clear();
     for remark in kept.remarks.iter().chain(&report.problems) {
         writeln!(out, "{remark}").map_err(written)?;
     }
-    if report.closed > 0 && args.periods.is_none() {
+    if report.closed > 0 && evidence.periods.is_none() {
         let closed = report.closed;
         writeln!(out, "links 1 to {closed} were closed, and their files were not looked at: --periods FOLDER does")
             .map_err(written)?;

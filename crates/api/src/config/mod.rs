@@ -233,7 +233,15 @@ pub struct Config {
     /// Default: none
     #[config(deserialize_with = values::path)]
     pub audit_heads: Option<PathBuf>,
-    /// The file of the private key (Ed25519, PKCS#8) that heads of the audit log's chain are signed with, made on first use.
+    /// The folder with the files that `concord audit close` has written, from which `Patient/$access-log` then tells what happened in
+    /// closed periods too. They must be signed with `audit_key`. An index is kept beside each, so the server needs to write there
+    /// where one is missing or is not that of its file.
+    ///
+    /// Default: none
+    #[config(deserialize_with = values::path)]
+    pub audit_periods: Option<PathBuf>,
+    /// The file of the private key (Ed25519, PKCS#8) that heads of the audit log's chain and closed periods are signed with, made on
+    /// first use.
     #[config(default = "concord-audit.key", deserialize_with = values::path)]
     pub audit_key: PathBuf,
     /// How far the clocks of an issuer and of this server may differ when `exp`, `nbf` and `iat` are checked.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use concord_fhir::json::Limits;
 use concord_store::Cost;
 
+use crate::interact::audit::closed::AuditPeriods;
 use crate::interact::budget::Budget;
 use crate::interact::profiles::ProfileChecks;
 use crate::interact::time_limits::TimeLimits;
@@ -46,6 +47,8 @@ pub struct ServiceSettings {
     pub time: TimeLimits,
     /// The terminology server elsewhere that is asked, if there is one.
     pub terminology_server: Option<TerminologyServerSettings>,
+    /// Where the files of closed periods of the log are, if they are to be read.
+    pub audit_periods: Option<AuditPeriods>,
     /// How many places there are for what may cost the database much.
     pub slots: usize,
 }
@@ -66,6 +69,7 @@ impl Default for ServiceSettings {
             cost: Cost { time: seconds(10), steps: 100_000_000, condition: 100_000 },
             time: TimeLimits { read: seconds(15), write: seconds(15), transaction: seconds(60) },
             terminology_server: None,
+            audit_periods: None,
             slots: 2,
         }
     }

@@ -2,11 +2,13 @@
 //! Patterns (BALP 1.1.3), made from the narrow rows when somebody asks.
 
 pub(crate) mod chain;
+pub(crate) mod closed;
 pub(crate) mod entry;
 pub(crate) mod events;
 pub(crate) mod heads;
 pub(crate) mod interaction;
 pub(crate) mod period;
+mod period_index;
 pub(crate) mod verification;
 pub(crate) mod visibility;
 mod walk;
@@ -27,6 +29,9 @@ use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, instant, write};
+
+/// The purpose of breaking the glass (v3-ActReason).
+pub(crate) const BREAK_GLASS: &str = "BTG";
 
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const RESTFUL: &str = "http://hl7.org/fhir/restful-interaction";

@@ -2,7 +2,7 @@
 //! is signed of it, and are taken out of the database. The chain goes through the files and then through the database.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use concord_store::audit::{Record, Stored};
 
 use super::chain;
 use super::heads::{Key, is_signed};
+use super::period_index;
 use super::walk::{Walk, next_link};
 use crate::interact::Service;
 
@@ -164,49 +165,95 @@ fn read_end(value: &Value<'_>, file: &str) -> Option<Period> {
     })
 }
 
+/// What a line of a period's file holds, but for its last.
+pub(super) enum Line {
+    /// A link of the chain; the records that it lists follow.
+    Link(ChainLink),
+    /// A record.
+    Record(Stored),
+}
+
+/// Where a line stands in the file, with its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) length: u64,
+}
+
+fn limits() -> Limits {
+    Limits { bytes: usize::try_from(LONGEST).unwrap_or(usize::MAX), ..Limits::default() }
+}
+
+/// The record in a line of a period's file.
+pub(super) fn record_of(line: &[u8]) -> Option<Stored> {
+    read_record(json::parse(line, &limits()).ok()?.get("record")?)
+}
+
+/// Goes through a period's file from its start, line by line, and sees at its end whether it is the one that was signed: what was
+/// told of it before that is not to be believed until then.
+///
+/// # Errors
+/// What is wrong, when it cannot be read or is another one, or `each` fails.
+pub(super) fn read_through(
+    file: &File,
+    period: &Period,
+    mut each: impl FnMut(Line, Place) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut reader = BufReader::new(file);
+    reader.rewind().map_err(|error| error.to_string())?;
+    let (mut context, mut bytes, mut offset) = (Context::new(&SHA256), Vec::new(), 0);
+    for line in 1_u64.. {
+        let wrong = || format!("line {line}: not a line of a closed period");
+        bytes.clear();
+        let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(|error| error.to_string())?;
+        if read == 0 {
+            break;
+        }
+        let place = Place { offset, length: u64::try_from(read).unwrap_or(u64::MAX) };
+        offset += place.length;
+        let value = json::parse(&bytes, &limits()).map_err(|_| wrong())?;
+        if let Some(found) = value.get("record") {
+            each(Line::Record(read_record(found).ok_or_else(wrong)?), place)?;
+        } else if let Some(found) = value.get("link") {
+            each(Line::Link(read_link(found).ok_or_else(wrong)?), place)?;
+        } else {
+            let end = value.get("period").and_then(|found| read_end(found, &period.file)).ok_or_else(wrong)?;
+            let sum = chain::hexadecimal(context.finish().as_ref().iter());
+            return match end == *period && sum == period.sha256 {
+                true => Ok(()),
+                false => Err("it is not the file that was signed".to_owned()),
+            };
+        }
+        context.update(&bytes);
+    }
+    Err("it has no end".to_owned())
+}
+
 /// Goes along the links of a period's file, which must be the one that was signed.
 ///
 /// # Errors
 /// One line, when it cannot be read or is another one.
 pub(super) fn walk_file(folder: &Path, period: &Period, walk: &mut Walk<'_>) -> Result<(), String> {
     let path = folder.join(&period.file);
-    let name = path.display();
-    let mut file = BufReader::new(File::open(&path).map_err(|error| format!("{name}: {error}"))?);
-    let mut context = Context::new(&SHA256);
+    let told = |error: String| format!("{}: {error}", path.display());
+    let file = File::open(&path).map_err(|error| told(error.to_string()))?;
     let (mut open, mut records): (Option<ChainLink>, Vec<Stored>) = (None, Vec::new());
-    let mut bytes = Vec::new();
-    let limits = Limits { bytes: usize::try_from(LONGEST).unwrap_or(usize::MAX), ..Limits::default() };
-    for line in 1_u64.. {
-        let wrong = || format!("{name}: line {line}: not a line of a closed period");
-        bytes.clear();
-        let read =
-            file.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(|error| format!("{name}: {error}"))?;
-        if read == 0 {
-            break;
-        }
-        let value = json::parse(&bytes, &limits).map_err(|_| wrong())?;
-        if let Some(found) = value.get("record") {
-            records.push(read_record(found).ok_or_else(wrong)?);
-        } else if let Some(found) = value.get("link") {
-            let next = read_link(found).ok_or_else(wrong)?;
-            if let Some(link) = open.replace(next) {
-                walk.step(&link, &records);
+    let done = read_through(&file, period, |line, _| {
+        match line {
+            Line::Record(record) => records.push(record),
+            Line::Link(next) => {
+                if let Some(link) = open.replace(next) {
+                    walk.step(&link, &records);
+                }
+                records.clear();
             }
-            records.clear();
-        } else {
-            let end = value.get("period").and_then(|found| read_end(found, &period.file)).ok_or_else(wrong)?;
-            if let Some(link) = open.take() {
-                walk.step(&link, &records);
-            }
-            let sum = chain::hexadecimal(context.finish().as_ref().iter());
-            return match end == *period && sum == period.sha256 {
-                true => Ok(()),
-                false => Err(format!("{name}: it is not the file that was signed")),
-            };
         }
-        context.update(&bytes);
+        Ok(())
+    });
+    if let Some(link) = open {
+        walk.step(&link, &records);
     }
-    Err(format!("{name}: it has no end"))
+    done.map_err(told)
 }
 
 /// What a period that is being written has come to.
@@ -318,6 +365,10 @@ async fn finish(
     if let Some(problem) = walk.end(i64::MAX).problems.first() {
         return Err(format!("{}: {problem}", to.display()));
     }
+    // Whoever answers from the file finds in it by its index.
+    let told = |error: String| format!("{}: {error}", to.display());
+    let file = File::open(&to).map_err(|error| told(error.to_string()))?;
+    period_index::open(folder, period, &file).map_err(told)?;
     let noted = period.clone();
     let closed = service.store.write(move |transaction| (transaction.close_period(&noted), Vec::new())).await;
     closed.map_err(|fault| format!("the database: {fault}"))
