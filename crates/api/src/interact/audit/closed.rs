@@ -325,3 +325,65 @@ fn next_entries(
     entries.truncate(BATCH);
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use concord_store::audit::Record;
+
+    use super::*;
+    use crate::interact::audit::heads::Key;
+    use crate::interact::audit::period::tests::signed_file;
+
+    const STILL: &str = "it is being checked still; ask again";
+
+    /// What is known of the file once it is no longer waited for.
+    fn in_the_end(closed: &ClosedPeriods, period: &Period) -> Result<Arc<Opened>, String> {
+        loop {
+            match closed.opened(period) {
+                Err(text) if text == STILL => std::thread::yield_now(),
+                known => return known,
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_large_file_and_another_one_is_checked_anew() {
+        let folder = crate::auth::testing::Folder::new();
+        let key = Key::open(&folder.path("key")).unwrap();
+        let event = |number: i64| Stored {
+            pk: number,
+            at: 1,
+            patient_id: "amina".to_owned(),
+            record: Record { patient: 1 + number % 3, agent: format!("Practitioner/{number}"), ..Record::default() },
+        };
+        let period = signed_file(&folder.path(""), &(1..=500).map(event).collect::<Vec<_>>(), &key);
+        let settings = AuditPeriods { folder: folder.path(""), public_key: key.public() };
+        let closed = ClosedPeriods { at_once: 0, ..ClosedPeriods::new(settings) };
+        assert_eq!(closed.opened(&period).err().as_deref(), Some(STILL));
+        let opened = in_the_end(&closed, &period).unwrap();
+        let of = Of { patient: 2, emergency: false };
+        let entries = period_index::newest(&opened.index, of, i64::MAX, 2).unwrap();
+        let agents: Vec<String> = entries.iter().map(|entry| opened.event(entry).unwrap().record.agent).collect();
+        assert_eq!(agents, ["Practitioner/499", "Practitioner/496"]);
+
+        // It is known until it is another one.
+        assert!(Arc::ptr_eq(&closed.opened(&period).unwrap(), &opened));
+        let path = folder.path(&period.file);
+        let signed = fs::read(&path).unwrap();
+        // A file of its own, which is another one however little time has gone by.
+        let put = |content: &[u8]| {
+            fs::write(folder.path("new"), content).unwrap();
+            fs::rename(folder.path("new"), &path).unwrap();
+        };
+        let mut flipped = signed.clone();
+        flipped[200] ^= 1;
+        put(&flipped);
+        assert_eq!(closed.opened(&period).err().as_deref(), Some(STILL));
+        let wrong = in_the_end(&closed, &period).unwrap_err();
+        assert_eq!(closed.opened(&period).err(), Some(wrong), "it is not gone through again for everybody who asks");
+        put(&signed);
+        in_the_end(&closed, &period).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(closed.opened(&period).unwrap_err().contains("No such file"));
+    }
+}

@@ -389,8 +389,40 @@ async fn take_out(service: &Arc<Service>, upto: i64, told: &mut impl FnMut(i64))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Writes the file of a period with one link and these records, signed.
+    pub(in crate::interact::audit) fn signed_file(folder: &Path, records: &[Stored], key: &Key) -> Period {
+        let listed = records.iter().map(|record| format!("{} {}\n", record.pk, chain::hash(record))).collect();
+        let last = records.iter().map(|record| record.pk).max().unwrap();
+        let mut link =
+            ChainLink { number: 1, at: 9, previous: String::new(), last, records: listed, head: String::new() };
+        link.head = chain::head(&link);
+        let mut period = Period {
+            number: 1,
+            after: 0,
+            previous: String::new(),
+            at: 9,
+            last,
+            head: link.head.clone(),
+            records: i64::try_from(records.len()).unwrap(),
+            sha256: String::new(),
+            file: "audit-1-1.ndjson".to_owned(),
+            public_key: key.public(),
+            signature: String::new(),
+        };
+        let mut writing = Writing::begin(&folder.join(&period.file)).unwrap();
+        writing.line(link_line(&link)).unwrap();
+        for record in records {
+            writing.line(record_line(record)).unwrap();
+        }
+        period.sha256 = chain::hexadecimal(writing.sum.clone().finish().as_ref().iter());
+        period.signature = key.sign(&message(&period));
+        writing.line(end_line(&period)).unwrap();
+        writing.out.flush().unwrap();
+        period
+    }
 
     #[test]
     fn links_and_records_come_back_from_their_lines() {
