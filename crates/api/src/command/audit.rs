@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::error::ApiError;
 use crate::interact::Service;
 use crate::interact::audit::chain;
+use crate::interact::audit::closing;
 use crate::interact::audit::heads::{self, HeadFile, Kept, Key};
-use crate::interact::audit::period;
 use crate::interact::audit::verification::{self, Evidence};
 use crate::telemetry::Metrics;
 
@@ -135,12 +135,12 @@ async fn close(
     let day = chrono::NaiveDate::parse_from_str(before, "%Y-%m-%d");
     let day = day.map_err(|_| format!("--before: expected a day such as 2026-01-31, found {before:?}"))?;
     let before_ms = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
-    if before_ms > service.store.now_ms() - period::OVER_FOR_MS {
+    if before_ms > service.store.now_ms() - closing::OVER_FOR_MS {
         return Err(format!("--before: {before} has not been over for a day"));
     }
     let bar = indicatif::ProgressBar::new_spinner();
     let told = |link: i64| bar.set_message(format!("link {link}"));
-    let closed = period::close(service, folder, before_ms, &Key::open(&config.audit_key)?, told).await?;
+    let closed = closing::close(service, folder, before_ms, &Key::open(&config.audit_key)?, told).await?;
     bar.finish_and_clear();
     match closed {
         None => writeln!(out, "nothing is left to close before {before}").map_err(written),

@@ -9,6 +9,7 @@ mod group;
 mod issuer;
 mod page;
 mod provider;
+mod remarks;
 mod sign_in;
 mod source;
 mod terminology_server;
@@ -383,33 +384,6 @@ impl Config {
         issuers.extend(self.development_issuer.then(|| DEVELOPMENT_ISSUER.to_owned()));
         issuers.extend(self.sign_in.is_some().then(|| self.public_url.clone()));
         Clients { registered, others: self.unregistered_apps, issuers }
-    }
-
-    /// What is odd about settings each of which fits: a line for each.
-    #[must_use]
-    pub fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
-        if self.issuers.is_empty() && !self.development_issuer && self.sign_in.is_none() {
-            remarks.push("issuers: there is none, so no token is believed and nobody can call".to_owned());
-        }
-        let is_known = |name: &str| {
-            self.issuers.iter().any(|one| one.issuer == name)
-                || (self.development_issuer && name == DEVELOPMENT_ISSUER)
-                || (self.sign_in.is_some() && name == self.public_url)
-        };
-        if self.sign_in.is_none() {
-            let first = self.clients.iter().find(|client| client.scope.is_some());
-            remarks.extend(first.map(|client| {
-                format!("clients: {:?} has a scope, but there is no [sign_in] that gives out tokens", client.client)
-            }));
-        }
-        for client in &self.clients {
-            if let Some(issuer) = client.issuer.as_deref().filter(|issuer| !is_known(issuer)) {
-                let client = &client.client;
-                remarks.push(format!("clients: {client:?} is of the issuer {issuer:?}, which is none of `issuers`"));
-            }
-        }
-        remarks
     }
 
     /// What no setting can tell by itself.

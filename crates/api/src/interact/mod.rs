@@ -53,11 +53,10 @@ use slots::Slots;
 
 use crate::terminology_server::TerminologyServer;
 
-pub use audit::closed::AuditPeriods;
 pub use budget::Budget;
 pub use call::Call;
 pub use profiles::{OnWrite, ProfileChecks};
-pub use service_settings::{ServiceSettings, Unfiled};
+pub use service_settings::{AuditPeriods, ServiceSettings, Unfiled};
 pub use time_limits::TimeLimits;
 
 /// Parameters of an address, decoded, in their order.

@@ -1,11 +1,11 @@
 //! What of the settings the interactions go by.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use concord_fhir::json::Limits;
 use concord_store::Cost;
 
-use crate::interact::audit::closed::AuditPeriods;
 use crate::interact::budget::Budget;
 use crate::interact::profiles::ProfileChecks;
 use crate::interact::time_limits::TimeLimits;
@@ -18,6 +18,15 @@ pub enum Unfiled {
     Refuse,
     /// It is kept in nobody's record until the Patient comes, and a Task tells an office.
     Keep,
+}
+
+/// Where the files of closed periods of the log are, and the key that they are signed with.
+#[derive(Clone, Debug)]
+pub struct AuditPeriods {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The public key, in base64.
+    pub public_key: String,
 }
 
 /// What the operator settles. The default is what the settings are when nothing is said, but for `slots`.

@@ -7,15 +7,17 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use concord_store::audit::period::Period;
 use concord_store::audit::{AuditQuery, Stored};
 
-use super::period::{OVER_FOR_MS, is_genuine, record_of};
+use super::closing::OVER_FOR_MS;
+use super::period::{is_genuine, record_of};
 use super::period_index::{self, Entry, Of};
 use crate::error::ApiError;
+use crate::interact::service_settings::AuditPeriods;
 use crate::interact::session::Session;
 use crate::interact::{Service, instant};
 
@@ -24,15 +26,6 @@ const AT_ONCE: u64 = 4 * 1024 * 1024;
 
 /// How many events are looked at in one go.
 const BATCH: usize = 64;
-
-/// Where the files of closed periods are, and the key that they are signed with.
-#[derive(Clone, Debug)]
-pub struct AuditPeriods {
-    /// The folder.
-    pub folder: PathBuf,
-    /// The public key, in base64.
-    pub public_key: String,
-}
 
 /// Which state of a file it is: another one has another.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,11 +3,12 @@
 
 pub(crate) mod chain;
 pub(crate) mod closed;
+pub(crate) mod closing;
 pub(crate) mod entry;
 pub(crate) mod events;
 pub(crate) mod heads;
 pub(crate) mod interaction;
-pub(crate) mod period;
+mod period;
 mod period_index;
 pub(crate) mod verification;
 pub(crate) mod visibility;
@@ -23,15 +24,12 @@ use concord_model::build::{self, AuditEventParts, code};
 use concord_store::audit::{Record, Stored};
 use concord_store::rows::{Method, Version};
 
+pub(crate) use self::interaction::{BREAK_GLASS, Interaction, login_refused, outcome, purpose_refused};
 use self::interaction::{INTERACTIONS, OVERRIDE, codes_of};
-pub(crate) use self::interaction::{Interaction, login_refused, outcome, purpose_refused};
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, instant, write};
-
-/// The purpose of breaking the glass (v3-ActReason).
-pub(crate) const BREAK_GLASS: &str = "BTG";
 
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const RESTFUL: &str = "http://hl7.org/fhir/restful-interaction";

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use concord_store::audit::period::Period;
 
-use super::BREAK_GLASS;
+use super::interaction::BREAK_GLASS;
 use super::period::{Line, Place, read_through};
 
 /// The first line, as long as an entry.
