@@ -22,6 +22,7 @@ mod browsers;
 mod bundles;
 mod chained_search;
 mod clocks;
+mod closed_periods;
 mod command_and_entry;
 mod comments;
 mod concurrency;

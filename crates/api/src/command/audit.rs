@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::error::ApiError;
 use crate::interact::Service;
 use crate::interact::audit::chain;
+use crate::interact::audit::closing;
 use crate::interact::audit::heads::{self, HeadFile, Kept, Key};
-use crate::interact::audit::period;
 use crate::interact::audit::verification::{self, Evidence};
 use crate::telemetry::Metrics;
 
@@ -62,7 +62,7 @@ pub struct VerifyArgs {
     /// The public key that they must be signed with, as `audit head` printed it [default: that of the setting audit_key]
     #[arg(long, value_name = "BASE64")]
     pub public_key: Option<String>,
-    /// The folder with the files of closed periods, to go through these too
+    /// The folder with the files of closed periods, to go through these too [default: the setting audit_periods]
     #[arg(long, value_name = "FOLDER")]
     pub periods: Option<PathBuf>,
 }
@@ -135,12 +135,12 @@ async fn close(
     let day = chrono::NaiveDate::parse_from_str(before, "%Y-%m-%d");
     let day = day.map_err(|_| format!("--before: expected a day such as 2026-01-31, found {before:?}"))?;
     let before_ms = day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis();
-    if before_ms > service.store.now_ms() - period::OVER_FOR_MS {
+    if before_ms > service.store.now_ms() - closing::OVER_FOR_MS {
         return Err(format!("--before: {before} has not been over for a day"));
     }
     let bar = indicatif::ProgressBar::new_spinner();
     let told = |link: i64| bar.set_message(format!("link {link}"));
-    let closed = period::close(service, folder, before_ms, &Key::open(&config.audit_key)?, told).await?;
+    let closed = closing::close(service, folder, before_ms, &Key::open(&config.audit_key)?, told).await?;
     bar.finish_and_clear();
     match closed {
         None => writeln!(out, "nothing is left to close before {before}").map_err(written),
@@ -165,13 +165,14 @@ async fn verify(
     let kept = args.kept(config)?;
     let bar = indicatif::ProgressBar::new_spinner();
     let told = |report: &verification::Report| bar.set_message(format!("{} links", report.links));
-    let evidence = Evidence { heads: kept.heads, public_key: args.key(config)?, periods: args.periods.clone() };
+    let periods = args.periods.clone().or_else(|| config.audit_periods.clone());
+    let evidence = Evidence { heads: kept.heads, public_key: args.key(config)?, periods };
     let report = verification::verify(service, &evidence, told).await.map_err(failed)?;
     bar.finish_and_clear();
     for remark in kept.remarks.iter().chain(&report.problems) {
         writeln!(out, "{remark}").map_err(written)?;
     }
-    if report.closed > 0 && args.periods.is_none() {
+    if report.closed > 0 && evidence.periods.is_none() {
         let closed = report.closed;
         writeln!(out, "links 1 to {closed} were closed, and their files were not looked at: --periods FOLDER does")
             .map_err(written)?;

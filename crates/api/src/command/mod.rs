@@ -25,8 +25,9 @@ use concord_store::{Cost, DatabaseUrl, Options, Store};
 use crate::clock::Clock;
 use crate::config::{Config, TerminologyServerConfig};
 use crate::error::ApiError;
+use crate::interact::audit::heads::Key;
 use crate::interact::maintenance::reindex as maintain;
-use crate::interact::{Budget, ProfileChecks, Service, ServiceSettings, TimeLimits};
+use crate::interact::{AuditPeriods, Budget, ProfileChecks, Service, ServiceSettings, TimeLimits};
 use crate::telemetry::Metrics;
 
 /// Brings the database up to date and opens it with everything that interactions need.
@@ -66,11 +67,19 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
             transaction: Duration::from_millis(config.transaction_timeout_ms),
         },
         terminology_server: config.terminology_server.as_ref().map(TerminologyServerConfig::settings),
+        audit_periods: audit_periods(config)?,
         slots: slots(config),
     };
     let service = Arc::new(Service::new(store, config.fhir_base(), settings, &secret));
     work_out_labels(&service).await?;
     Ok(service)
+}
+
+/// Where the files of closed periods of the log are, with the key that they must be signed with.
+fn audit_periods(config: &Config) -> Result<Option<AuditPeriods>, String> {
+    let Some(folder) = &config.audit_periods else { return Ok(None) };
+    let public_key = Key::open(&config.audit_key)?.public();
+    Ok(Some(AuditPeriods { folder: folder.clone(), public_key }))
 }
 
 fn query_timeout(config: &Config) -> Duration {

@@ -15,6 +15,7 @@ use crate::auth::development;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Health;
+use crate::interact::audit::closed;
 use crate::telemetry::{self, Metrics};
 
 /// Serve the API
@@ -201,6 +202,10 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     let (config, taken) = located(config)?;
     let server = Data::new(prepare(&config, clock).await?);
     let beside = Beside::start(&server, &config)?;
+    // What has not been looked at yet is by the first who asks.
+    if let Err(fault) = closed::look_at_all(&server.service).await {
+        tracing::warn!(?fault, "audit_periods: closed periods of the log could not be looked at yet");
+    }
     let health = config
         .health_listen
         .map(|listen| {

@@ -9,6 +9,7 @@ mod group;
 mod issuer;
 mod page;
 mod provider;
+mod remarks;
 mod sign_in;
 mod source;
 mod terminology_server;
@@ -233,7 +234,15 @@ pub struct Config {
     /// Default: none
     #[config(deserialize_with = values::path)]
     pub audit_heads: Option<PathBuf>,
-    /// The file of the private key (Ed25519, PKCS#8) that heads of the audit log's chain are signed with, made on first use.
+    /// The folder with the files that `concord audit close` has written, from which `Patient/$access-log` then tells what happened in
+    /// closed periods too. They must be signed with `audit_key`. An index is kept beside each, so the server needs to write there
+    /// where one is missing or is not that of its file.
+    ///
+    /// Default: none
+    #[config(deserialize_with = values::path)]
+    pub audit_periods: Option<PathBuf>,
+    /// The file of the private key (Ed25519, PKCS#8) that heads of the audit log's chain and closed periods are signed with, made on
+    /// first use.
     #[config(default = "concord-audit.key", deserialize_with = values::path)]
     pub audit_key: PathBuf,
     /// How far the clocks of an issuer and of this server may differ when `exp`, `nbf` and `iat` are checked.
@@ -375,33 +384,6 @@ impl Config {
         issuers.extend(self.development_issuer.then(|| DEVELOPMENT_ISSUER.to_owned()));
         issuers.extend(self.sign_in.is_some().then(|| self.public_url.clone()));
         Clients { registered, others: self.unregistered_apps, issuers }
-    }
-
-    /// What is odd about settings each of which fits: a line for each.
-    #[must_use]
-    pub fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
-        if self.issuers.is_empty() && !self.development_issuer && self.sign_in.is_none() {
-            remarks.push("issuers: there is none, so no token is believed and nobody can call".to_owned());
-        }
-        let is_known = |name: &str| {
-            self.issuers.iter().any(|one| one.issuer == name)
-                || (self.development_issuer && name == DEVELOPMENT_ISSUER)
-                || (self.sign_in.is_some() && name == self.public_url)
-        };
-        if self.sign_in.is_none() {
-            let first = self.clients.iter().find(|client| client.scope.is_some());
-            remarks.extend(first.map(|client| {
-                format!("clients: {:?} has a scope, but there is no [sign_in] that gives out tokens", client.client)
-            }));
-        }
-        for client in &self.clients {
-            if let Some(issuer) = client.issuer.as_deref().filter(|issuer| !is_known(issuer)) {
-                let client = &client.client;
-                remarks.push(format!("clients: {client:?} is of the issuer {issuer:?}, which is none of `issuers`"));
-            }
-        }
-        remarks
     }
 
     /// What no setting can tell by itself.

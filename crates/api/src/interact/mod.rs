@@ -44,6 +44,7 @@ pub(crate) mod tests;
 
 use std::sync::atomic::AtomicI64;
 
+use audit::closed::ClosedPeriods;
 use concord_fhir::index::ParameterId;
 use concord_fhir::registry::ResourceType;
 use concord_store::Store;
@@ -55,7 +56,7 @@ use crate::terminology_server::TerminologyServer;
 pub use budget::Budget;
 pub use call::Call;
 pub use profiles::{OnWrite, ProfileChecks};
-pub use service_settings::{ServiceSettings, Unfiled};
+pub use service_settings::{AuditPeriods, ServiceSettings, Unfiled};
 pub use time_limits::TimeLimits;
 
 /// Parameters of an address, decoded, in their order.
@@ -105,6 +106,8 @@ pub struct Service {
     pub(crate) cursors: search::cursor::Signer,
     /// The terminology server elsewhere, if there is one.
     pub(crate) terminology_server: Option<TerminologyServer>,
+    /// Where events of closed periods of the log are read, if they are.
+    pub(crate) closed_periods: Option<ClosedPeriods>,
     /// How many audit records were not in the chain when this node last added to it.
     pub(crate) unsealed: AtomicI64,
 }
@@ -118,6 +121,7 @@ impl Service {
             slots: Slots::new(settings.slots),
             turns: Slots::for_each(settings.slots),
             bundles: Slots::new(settings.slots),
+            closed_periods: settings.audit_periods.clone().map(ClosedPeriods::new),
             terminology_server: settings.terminology_server.clone().map(TerminologyServer::new),
             store,
             base,

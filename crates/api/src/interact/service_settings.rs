@@ -1,5 +1,6 @@
 //! What of the settings the interactions go by.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use concord_fhir::json::Limits;
@@ -17,6 +18,15 @@ pub enum Unfiled {
     Refuse,
     /// It is kept in nobody's record until the Patient comes, and a Task tells an office.
     Keep,
+}
+
+/// Where the files of closed periods of the log are, and the key that they are signed with.
+#[derive(Clone, Debug)]
+pub struct AuditPeriods {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The public key, in base64.
+    pub public_key: String,
 }
 
 /// What the operator settles. The default is what the settings are when nothing is said, but for `slots`.
@@ -46,6 +56,8 @@ pub struct ServiceSettings {
     pub time: TimeLimits,
     /// The terminology server elsewhere that is asked, if there is one.
     pub terminology_server: Option<TerminologyServerSettings>,
+    /// Where the files of closed periods of the log are, if they are to be read.
+    pub audit_periods: Option<AuditPeriods>,
     /// How many places there are for what may cost the database much.
     pub slots: usize,
 }
@@ -66,6 +78,7 @@ impl Default for ServiceSettings {
             cost: Cost { time: seconds(10), steps: 100_000_000, condition: 100_000 },
             time: TimeLimits { read: seconds(15), write: seconds(15), transaction: seconds(60) },
             terminology_server: None,
+            audit_periods: None,
             slots: 2,
         }
     }

@@ -279,6 +279,32 @@ impl Transaction<'_> {
         sql.sql(if ascending { " ORDER BY 1 ASC LIMIT +" } else { " ORDER BY 1 DESC LIMIT +" }).bind(limit)
     }
 
+    /// The numbers of those among events of elsewhere (the file of a closed period) that are looked for, by the same condition
+    /// as events of the log.
+    ///
+    /// # Errors
+    /// When the log may not be read here, or the database fails.
+    pub fn events_among(&mut self, query: &AuditQuery, events: &[Stored]) -> Result<Vec<i64>, StoreError> {
+        self.require_log()?;
+        let most = if self.is_postgres() { ONE_STATEMENT } else { ONE_STATEMENT_EMBEDDED };
+        let mut found = Vec::new();
+        for chunk in events.chunks(most) {
+            let numbers: Vec<i64> = chunk.iter().map(|event| event.pk).collect();
+            let at: Vec<i64> = chunk.iter().map(|event| event.at).collect();
+            let records: Vec<Record> = chunk.iter().map(|event| event.record.clone()).collect();
+            let sql = Sql::new(
+                "WITH a (pk, at, interaction, outcome, patient, agent, client, purpose, type, entity, version, query, \
+                 reason, request, body) AS (",
+            );
+            let sql = match self.is_postgres() {
+                true => columns(sql, &records, &numbers, &at),
+                false => rows(sql, &records, &numbers, &at),
+            };
+            found.extend(self.numbers(sql.sql(") SELECT a.pk FROM a WHERE ").append(query.condition.clone()))?);
+        }
+        Ok(found)
+    }
+
     /// How many events are looked for.
     pub fn count_events(&mut self, query: &AuditQuery) -> Result<i64, StoreError> {
         self.require_log()?;

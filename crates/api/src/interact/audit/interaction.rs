@@ -6,6 +6,9 @@ use concord_store::audit::Record;
 use crate::error::ApiError;
 use crate::interact::Call;
 
+/// The purpose of breaking the glass (v3-ActReason).
+pub(crate) const BREAK_GLASS: &str = "BTG";
+
 /// What was done (R4 value set `system-restful-interaction` and `type-restful-interaction`, and one of Concord's own for
 /// a token that was refused). The number is what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

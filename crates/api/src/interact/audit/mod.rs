@@ -2,11 +2,14 @@
 //! Patterns (BALP 1.1.3), made from the narrow rows when somebody asks.
 
 pub(crate) mod chain;
+pub(crate) mod closed;
+pub(crate) mod closing;
 pub(crate) mod entry;
 pub(crate) mod events;
 pub(crate) mod heads;
 pub(crate) mod interaction;
-pub(crate) mod period;
+mod period;
+mod period_index;
 pub(crate) mod verification;
 pub(crate) mod visibility;
 mod walk;
@@ -21,8 +24,8 @@ use concord_model::build::{self, AuditEventParts, code};
 use concord_store::audit::{Record, Stored};
 use concord_store::rows::{Method, Version};
 
+pub(crate) use self::interaction::{BREAK_GLASS, Interaction, login_refused, outcome, purpose_refused};
 use self::interaction::{INTERACTIONS, OVERRIDE, codes_of};
-pub(crate) use self::interaction::{Interaction, login_refused, outcome, purpose_refused};
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::session::Session;

@@ -1,11 +1,10 @@
-//! Periods of the log that are closed: their links and records are written to a file, a line of JSON each, which ends with what
-//! is signed of it, and are taken out of the database. The chain goes through the files and then through the database.
+//! The files of closed periods: links and records, a line of JSON each, and at the end what is signed of it. The chain goes
+//! through the files and then through the database.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use concord_fhir::json::{self, Limits, Value};
@@ -14,19 +13,15 @@ use concord_store::audit::period::Period;
 use concord_store::audit::{Record, Stored};
 
 use super::chain;
-use super::heads::{Key, is_signed};
-use super::walk::{Walk, next_link};
-use crate::interact::Service;
+use super::heads::is_signed;
+use super::walk::Walk;
 
 /// The longest line that a file may have: a link lists a thousand records, and a record may bear an AuditEvent that a system
 /// handed in.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
-/// How long a period must have been over, in milliseconds: what is committed late has come by then.
-pub(crate) const OVER_FOR_MS: i64 = 86_400_000;
-
 /// What is signed of a period.
-fn message(period: &Period) -> String {
+pub(super) fn message(period: &Period) -> String {
     format!(
         "concord audit period 1\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n",
         period.after,
@@ -54,7 +49,7 @@ fn text(value: &str) -> Value<'_> {
     Value::String(value.into())
 }
 
-fn link_line(link: &ChainLink) -> String {
+pub(super) fn link_line(link: &ChainLink) -> String {
     let value = Value::object([
         ("number", number(link.number)),
         ("at", number(link.at)),
@@ -66,7 +61,7 @@ fn link_line(link: &ChainLink) -> String {
     json::to_string(&Value::object([("link", value)]))
 }
 
-fn record_line(stored: &Stored) -> String {
+pub(super) fn record_line(stored: &Stored) -> String {
     let record = &stored.record;
     let value = Value::object([
         ("number", number(stored.pk)),
@@ -89,7 +84,7 @@ fn record_line(stored: &Stored) -> String {
     json::to_string(&Value::object([("record", value)]))
 }
 
-fn end_line(period: &Period) -> String {
+pub(super) fn end_line(period: &Period) -> String {
     let value = Value::object([
         ("after", number(period.after)),
         ("previous", text(&period.previous)),
@@ -164,182 +159,153 @@ fn read_end(value: &Value<'_>, file: &str) -> Option<Period> {
     })
 }
 
+/// What a line of a period's file holds, but for its last.
+pub(super) enum Line {
+    /// A link of the chain; the records that it lists follow.
+    Link(ChainLink),
+    /// A record.
+    Record(Stored),
+}
+
+/// Where a line stands in the file, with its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) offset: u64,
+    pub(super) length: u64,
+}
+
+fn limits() -> Limits {
+    Limits { bytes: usize::try_from(LONGEST).unwrap_or(usize::MAX), ..Limits::default() }
+}
+
+/// The record in a line of a period's file.
+pub(super) fn record_of(line: &[u8]) -> Option<Stored> {
+    read_record(json::parse(line, &limits()).ok()?.get("record")?)
+}
+
+/// Goes through a period's file from its start, line by line, and sees at its end whether it is the one that was signed: what was
+/// told of it before that is not to be believed until then.
+///
+/// # Errors
+/// What is wrong, when it cannot be read or is another one, or `each` fails.
+pub(super) fn read_through(
+    file: &File,
+    period: &Period,
+    mut each: impl FnMut(Line, Place) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut reader = BufReader::new(file);
+    reader.rewind().map_err(|error| error.to_string())?;
+    let (mut context, mut bytes, mut offset) = (Context::new(&SHA256), Vec::new(), 0);
+    for line in 1_u64.. {
+        let wrong = || format!("line {line}: not a line of a closed period");
+        bytes.clear();
+        let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(|error| error.to_string())?;
+        if read == 0 {
+            break;
+        }
+        let place = Place { offset, length: u64::try_from(read).unwrap_or(u64::MAX) };
+        offset += place.length;
+        let value = json::parse(&bytes, &limits()).map_err(|_| wrong())?;
+        if let Some(found) = value.get("record") {
+            each(Line::Record(read_record(found).ok_or_else(wrong)?), place)?;
+        } else if let Some(found) = value.get("link") {
+            each(Line::Link(read_link(found).ok_or_else(wrong)?), place)?;
+        } else {
+            let end = value.get("period").and_then(|found| read_end(found, &period.file)).ok_or_else(wrong)?;
+            let sum = chain::hexadecimal(context.finish().as_ref().iter());
+            return match end == *period && sum == period.sha256 {
+                true => Ok(()),
+                false => Err("it is not the file that was signed".to_owned()),
+            };
+        }
+        context.update(&bytes);
+    }
+    Err("it has no end".to_owned())
+}
+
 /// Goes along the links of a period's file, which must be the one that was signed.
 ///
 /// # Errors
 /// One line, when it cannot be read or is another one.
 pub(super) fn walk_file(folder: &Path, period: &Period, walk: &mut Walk<'_>) -> Result<(), String> {
     let path = folder.join(&period.file);
-    let name = path.display();
-    let mut file = BufReader::new(File::open(&path).map_err(|error| format!("{name}: {error}"))?);
-    let mut context = Context::new(&SHA256);
+    let told = |error: String| format!("{}: {error}", path.display());
+    let file = File::open(&path).map_err(|error| told(error.to_string()))?;
     let (mut open, mut records): (Option<ChainLink>, Vec<Stored>) = (None, Vec::new());
-    let mut bytes = Vec::new();
-    let limits = Limits { bytes: usize::try_from(LONGEST).unwrap_or(usize::MAX), ..Limits::default() };
-    for line in 1_u64.. {
-        let wrong = || format!("{name}: line {line}: not a line of a closed period");
-        bytes.clear();
-        let read =
-            file.by_ref().take(LONGEST).read_until(b'\n', &mut bytes).map_err(|error| format!("{name}: {error}"))?;
-        if read == 0 {
-            break;
-        }
-        let value = json::parse(&bytes, &limits).map_err(|_| wrong())?;
-        if let Some(found) = value.get("record") {
-            records.push(read_record(found).ok_or_else(wrong)?);
-        } else if let Some(found) = value.get("link") {
-            let next = read_link(found).ok_or_else(wrong)?;
-            if let Some(link) = open.replace(next) {
-                walk.step(&link, &records);
+    let done = read_through(&file, period, |line, _| {
+        match line {
+            Line::Record(record) => records.push(record),
+            Line::Link(next) => {
+                if let Some(link) = open.replace(next) {
+                    walk.step(&link, &records);
+                }
+                records.clear();
             }
-            records.clear();
-        } else {
-            let end = value.get("period").and_then(|found| read_end(found, &period.file)).ok_or_else(wrong)?;
-            if let Some(link) = open.take() {
-                walk.step(&link, &records);
-            }
-            let sum = chain::hexadecimal(context.finish().as_ref().iter());
-            return match end == *period && sum == period.sha256 {
-                true => Ok(()),
-                false => Err(format!("{name}: it is not the file that was signed")),
-            };
         }
-        context.update(&bytes);
+        Ok(())
+    });
+    if let Some(link) = open {
+        walk.step(&link, &records);
     }
-    Err(format!("{name}: it has no end"))
+    done.map_err(told)
 }
 
 /// What a period that is being written has come to.
-struct Writing {
-    out: BufWriter<File>,
-    sum: Context,
-    records: i64,
+pub(super) struct Writing {
+    pub(super) out: BufWriter<File>,
+    pub(super) sum: Context,
+    pub(super) records: i64,
 }
 
 impl Writing {
-    fn begin(part: &Path) -> std::io::Result<Writing> {
+    pub(super) fn begin(part: &Path) -> std::io::Result<Writing> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part)?;
         Ok(Writing { out: BufWriter::new(file), sum: Context::new(&SHA256), records: 0 })
     }
 
-    fn line(&mut self, mut line: String) -> std::io::Result<()> {
+    pub(super) fn line(&mut self, mut line: String) -> std::io::Result<()> {
         line.push('\n');
         self.sum.update(line.as_bytes());
         self.out.write_all(line.as_bytes())
     }
 }
 
-/// Closes the period that ends with the last link before that time: writes its file to the folder, reads it again, and takes its
-/// links and records out of the database. None if there is no such link. What an earlier call has left there is taken out too.
-///
-/// # Errors
-/// One line, when the chain of the period is not whole, or the file cannot be written or the database changed.
-pub(crate) async fn close(
-    service: &Arc<Service>,
-    folder: &Path,
-    before_ms: i64,
-    key: &Key,
-    mut told: impl FnMut(i64),
-) -> Result<Option<Period>, String> {
-    let database = |fault: &dyn std::fmt::Display| format!("the database: {fault}");
-    let closed = service.store.read(|transaction| (transaction.periods(), Vec::new())).await;
-    let closed = closed.map_err(|fault| database(&fault))?.pop();
-    take_out(service, closed.as_ref().map_or(0, |period| period.number), &mut told).await?;
-    let mut walk = Walk::begin(&[]);
-    if let Some(period) = &closed {
-        walk.go_on_from(period);
-    }
-    let (after, previous) = (walk.number, walk.head.clone());
-    let part = folder.join("audit-closing.part");
-    let name = part.display().to_string();
-    let io = |error: std::io::Error| format!("{name}: {error}");
-    let mut writing = Writing::begin(&part).map_err(io)?;
-    let mut at = 0;
-    while let Some((link, records)) =
-        next_link(service, walk.number, walk.last).await.map_err(|fault| database(&fault))?
-    {
-        if link.at >= before_ms {
-            break;
-        }
-        writing.line(link_line(&link)).map_err(io)?;
-        let listed: std::collections::BTreeSet<i64> = chain::lines(&link).map(|(number, _)| number).collect();
-        for record in records.iter().filter(|record| listed.contains(&record.pk)) {
-            writing.line(record_line(record)).map_err(io)?;
-            writing.records += 1;
-        }
-        walk.step(&link, &records);
-        at = link.at;
-        told(link.number);
-    }
-    let (number, last, head) = (walk.number, walk.last, walk.head.clone());
-    let report = walk.end(i64::MAX);
-    if let Some(problem) = report.problems.first() {
-        let _left = fs::remove_file(&part);
-        return Err(format!("the log is not whole, so it is not closed: {problem}"));
-    }
-    if number == after {
-        fs::remove_file(&part).map_err(io)?;
-        return Ok(None);
-    }
-    let file = format!("audit-{:012}-{number:012}.ndjson", after + 1);
-    let Writing { mut out, sum, records } = writing;
-    let sha256 = chain::hexadecimal(sum.finish().as_ref().iter());
-    let public_key = key.public();
-    let mut period =
-        Period { number, after, previous, at, last, head, records, sha256, file, public_key, signature: String::new() };
-    period.signature = key.sign(&message(&period));
-    writeln!(out, "{}", end_line(&period)).map_err(io)?;
-    out.into_inner().map_err(|error| io(error.into_error()))?.sync_all().map_err(io)?;
-    finish(service, folder, &part, &period, closed.as_ref()).await?;
-    take_out(service, period.number, &mut told).await?;
-    Ok(Some(period))
-}
-
-/// Gives the file its name, reads it again as whoever verifies does, and notes that the period is closed.
-async fn finish(
-    service: &Arc<Service>,
-    folder: &Path,
-    part: &Path,
-    period: &Period,
-    before: Option<&Period>,
-) -> Result<(), String> {
-    let to = folder.join(&period.file);
-    if to.exists() {
-        return Err(format!("{}: there is a file already", to.display()));
-    }
-    fs::rename(part, &to)
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(|error| format!("{}: {error}", to.display()))?;
-    let mut walk = Walk::begin(&[]);
-    if let Some(before) = before {
-        walk.go_on_from(before);
-    }
-    walk_file(folder, period, &mut walk)?;
-    if let Some(problem) = walk.end(i64::MAX).problems.first() {
-        return Err(format!("{}: {problem}", to.display()));
-    }
-    let noted = period.clone();
-    let closed = service.store.write(move |transaction| (transaction.close_period(&noted), Vec::new())).await;
-    closed.map_err(|fault| format!("the database: {fault}"))
-}
-
-/// Takes the links up to this one out of the database, with their records, a transaction each.
-async fn take_out(service: &Arc<Service>, upto: i64, told: &mut impl FnMut(i64)) -> Result<(), String> {
-    loop {
-        let next = service.store.read(|transaction| (transaction.links_after(0, Some(1)), Vec::new())).await;
-        let next = next.map_err(|fault| format!("the database: {fault}"))?.pop();
-        let Some(link) = next.filter(|link| link.number <= upto) else { return Ok(()) };
-        told(link.number);
-        let listed: Vec<i64> = chain::lines(&link).map(|(number, _)| number).collect();
-        let done =
-            service.store.write(move |transaction| (transaction.take_out_link(link.number, &listed), Vec::new())).await;
-        done.map_err(|fault| format!("the database: {fault}; what is closed stays so: run the command again"))?;
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::interact::audit::heads::Key;
+
+    /// Writes the file of a period with one link and these records, signed.
+    pub(in crate::interact::audit) fn signed_file(folder: &Path, records: &[Stored], key: &Key) -> Period {
+        let listed = records.iter().map(|record| format!("{} {}\n", record.pk, chain::hash(record))).collect();
+        let last = records.iter().map(|record| record.pk).max().unwrap();
+        let mut link =
+            ChainLink { number: 1, at: 9, previous: String::new(), last, records: listed, head: String::new() };
+        link.head = chain::head(&link);
+        let mut period = Period {
+            number: 1,
+            after: 0,
+            previous: String::new(),
+            at: 9,
+            last,
+            head: link.head.clone(),
+            records: i64::try_from(records.len()).unwrap(),
+            sha256: String::new(),
+            file: "audit-1-1.ndjson".to_owned(),
+            public_key: key.public(),
+            signature: String::new(),
+        };
+        let mut writing = Writing::begin(&folder.join(&period.file)).unwrap();
+        writing.line(link_line(&link)).unwrap();
+        for record in records {
+            writing.line(record_line(record)).unwrap();
+        }
+        period.sha256 = chain::hexadecimal(writing.sum.clone().finish().as_ref().iter());
+        period.signature = key.sign(&message(&period));
+        writing.line(end_line(&period)).unwrap();
+        writing.out.flush().unwrap();
+        period
+    }
 
     #[test]
     fn links_and_records_come_back_from_their_lines() {

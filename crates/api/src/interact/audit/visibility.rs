@@ -1,5 +1,7 @@
 //! Who may read which events of the audit log. Every way to them goes through [`sought`].
 
+use std::collections::BTreeSet;
+
 use concord_consent::caller::{Actor, App};
 use concord_consent::request::Action;
 use concord_fhir::index::{ParameterId, SEPARATOR};
@@ -59,16 +61,23 @@ fn notice(call: &Call) -> Option<Issue> {
     (call.caller.actor != Actor::System).then(said)
 }
 
+/// What is to be known of a page of the log that has events of closed periods too: that, and what of these could not be read.
+pub(crate) fn notices_of_all(call: &Call, unread: BTreeSet<String>) -> Vec<Issue> {
+    let unread = unread.into_iter().map(|text| Issue::remark(Severity::Warning, IssueCode::Transient, text));
+    notice(call).into_iter().chain(unread).collect()
+}
+
 /// What is to be known of a page of the log: that, and that the log goes further back than it is found here.
 ///
 /// # Errors
 /// When the database fails.
 pub(crate) fn notices(session: &mut Session<'_, '_>) -> Result<Vec<Issue>, ApiError> {
+    let where_else = match &session.service.closed_periods {
+        Some(_) => "`Patient/[id]/$access-log` lists it",
+        None => "whoever runs the server keeps it",
+    };
     let closed = session.without_explain(|session| session.transaction.closed_until())?.map(|at| {
-        let text = format!(
-            "what happened up to {} has been closed and is not listed here: whoever runs the server keeps it",
-            instant(at)
-        );
+        let text = format!("what happened up to {} has been closed and is not listed here: {where_else}", instant(at));
         Issue::remark(Severity::Information, IssueCode::Informational, text)
     });
     Ok(notice(session.call).into_iter().chain(closed).collect())
