@@ -12,7 +12,7 @@ use super::{Browser, CHOICES, app, asking, authorize, error, for_code, post, que
 on_both! {
     with super::super::SETTINGS;
     a_system_registers_nothing_that_is_more_than_itself, what_an_app_has_is_narrowed_with_it,
-    what_a_system_has_is_narrowed_with_it, pages_call_from_where_clients_are_now, a_registration_is_seldom_changed
+    what_a_system_has_is_narrowed_with_it, pages_call_from_where_clients_are_now, no_name_reads_like_anothers, a_registration_is_seldom_changed
 }
 
 /// A system that registers clients, as these settings say of it, its server, and the token by which it does so.
@@ -135,7 +135,7 @@ async fn what_a_system_has_is_narrowed_with_it(concord: &Concord) {
     calls(&robot, "HRESCH").await.expect(200);
     said["concord_purposes"] = json!(["TREAT"]);
     call(&server, Method::PUT, "/oauth/register/robot", Some(&admin), Some(&said)).await.expect(200);
-    calls(&robot, "HRESCH").await.expect(403);
+    calls(&robot, "HRESCH").await.expect(404);
     calls(&robot, "TREAT").await.expect(200);
     said["scope"] = json!("system/Observation.rs");
     call(&server, Method::PUT, "/oauth/register/robot", Some(&admin), Some(&said)).await.expect(200);
@@ -167,6 +167,26 @@ async fn pages_call_from_where_clients_are_now(concord: &Concord) {
     call(&server, Method::DELETE, &place, Some(own), None).await.expect(204);
     assert!(!may_call(&server, "https://new.example").await);
     assert!(may_call(&server, "https://diary.example").await, "it is in the settings");
+}
+
+async fn no_name_reads_like_anothers(concord: &Concord) {
+    let server = server(concord, json!({"registration": "open"})).await;
+    for name in [
+        "Surgery\u{3164}Portal",
+        "Surgery \u{ffa0} Portal",
+        "Ｓｕｒｇｅｒｙ Portal",
+        "Surg\u{435}ry Portal",
+        "Sürgery P0rta1",
+        "Heart \u{414}neunik",
+    ] {
+        let mut said = diary();
+        said["client_name"] = json!(name);
+        let refused = register(&server, None, &said).await.expect(400);
+        assert_eq!(error(&refused), "invalid_client_metadata", "{name:?}");
+    }
+    let mut said = diary();
+    said["redirect_uris"] = json!(["https://a;sandbox/x"]);
+    assert_eq!(error(&register(&server, None, &said).await.expect(400)), "invalid_redirect_uri");
 }
 
 async fn a_registration_is_seldom_changed(concord: &Concord) {
