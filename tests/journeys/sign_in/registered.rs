@@ -2,7 +2,8 @@
 
 use concord_tests::client::{Method, text};
 use concord_tests::people;
-use concord_tests::{Answer, App, Concord, on_both};
+use concord_tests::process::Process;
+use concord_tests::{Answer, App, Concord, Database, on_both};
 use serde_json::{Value, json};
 
 use super::registration::{call, diary, register, server};
@@ -144,7 +145,11 @@ async fn what_a_system_has_is_narrowed_with_it(concord: &Concord) {
 
 /// Whether pages of an origin may call.
 async fn may_call(server: &Concord, origin: &str) -> bool {
-    let ask = server.nobody().ask(Method::OPTIONS, "/fhir/Observation").header("origin", origin);
+    is_let_in(&server.nobody(), origin).await
+}
+
+async fn is_let_in(nobody: &App, origin: &str) -> bool {
+    let ask = nobody.ask(Method::OPTIONS, "/fhir/Observation").header("origin", origin);
     ask.header("access-control-request-method", "GET").await.status == 200
 }
 
@@ -167,6 +172,28 @@ async fn pages_call_from_where_clients_are_now(concord: &Concord) {
     call(&server, Method::DELETE, &place, Some(own), None).await.expect(204);
     assert!(!may_call(&server, "https://new.example").await);
     assert!(may_call(&server, "https://diary.example").await, "it is in the settings");
+}
+
+#[test]
+fn a_server_that_is_put_back_knows_the_origins_of_its_own_clients() {
+    concord_tests::run(Database::Sqlite, &[], async |concord: &Concord| {
+        let open = r#"{"development_provider": true, "registration": "open"}"#;
+        let settings = [("CONCORD_PUBLIC_URL", super::ISSUER), ("CONCORD_SIGN_IN", open)];
+        let process = Process::ephemeral(concord.scratch().folder(), &settings);
+        let nobody = App::at(&process.origin);
+        let register = async |origin: &str| {
+            let mut said = diary();
+            said["redirect_uris"] = json!([format!("{origin}/back")]);
+            let ask = nobody.ask(Method::POST, "/oauth/register").body("application/json", said.to_string());
+            ask.await.expect(201);
+        };
+        register("https://before.example").await;
+        assert!(is_let_in(&nobody, "https://before.example").await);
+        nobody.ask(Method::POST, "/fhir/$reset").await.expect(204);
+        register("https://after.example").await;
+        assert!(is_let_in(&nobody, "https://after.example").await);
+        assert!(!is_let_in(&nobody, "https://before.example").await);
+    });
 }
 
 async fn no_name_reads_like_anothers(concord: &Concord) {
