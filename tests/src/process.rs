@@ -99,6 +99,22 @@ impl Process {
         Process { child, _unread: unread, origin }
     }
 
+    /// Starts one that can be put back (`--ephemeral`), and waits until it says where it is.
+    ///
+    /// # Panics
+    /// When it ends before.
+    #[must_use]
+    pub fn ephemeral(folder: &Path, settings: &[(&str, &str)]) -> Process {
+        let mut command = command(folder, &["serve", "--ephemeral"], settings);
+        command.env("CONCORD_LISTEN", "127.0.0.1:0").stderr(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("a binary that starts");
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().expect("what it says")).read_line(&mut said).expect("a line");
+        let place = said.trim().strip_prefix("ready ").and_then(|base| base.strip_suffix("/fhir"));
+        let origin = place.unwrap_or_else(|| panic!("concord serve --ephemeral said {said:?}")).to_owned();
+        Process { child, _unread: None, origin }
+    }
+
     /// Ends it as a power cut to the process would: no handler runs.
     ///
     /// # Panics

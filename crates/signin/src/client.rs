@@ -6,6 +6,7 @@ use concord_consent::scope::Context;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::name::is_hidden;
 use crate::scope::{CLIENTS, Granted};
 
 /// A registered client.
@@ -89,7 +90,8 @@ impl Client {
         }
         if let Some(bad) = self.redirect_uris.iter().find(|uri| !is_redirect_uri(uri)) {
             return Err(format!(
-                "the redirect URI {bad:?} is not absolute, has a fragment, or is http to another machine"
+                "the redirect URI {bad:?} is not absolute, has a fragment or characters that are no host, or is http to \
+                 another machine"
             ));
         }
         if let Authentication::Secret(hash) = &self.authentication
@@ -113,14 +115,11 @@ impl Client {
 /// Whether a text may stand on a page as one line that says what it seems to: not empty, not long, without control characters and
 /// those invisible ones that turn text around or hide in it.
 pub(crate) fn is_plain_line(text: &str) -> bool {
-    let hides = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
-    };
-    !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(hides)
+    !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(is_hidden)
 }
 
-/// Whether an address may be registered as one that answers go to: absolute, without a fragment; `http` only to this machine;
+/// Whether an address may be registered as one that answers go to: absolute, without a fragment, its host of letters, digits, `-` and
+/// `.`; `http` only to this machine;
 /// another scheme only if its name has a dot, as one that belongs to a domain has (RFC 8252 section 7.1).
 pub(crate) fn is_redirect_uri(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
@@ -135,6 +134,13 @@ pub(crate) fn is_redirect_uri(text: &str) -> bool {
         "http" => is_this_machine,
         other => other.contains('.'),
     };
+    // Other characters that a URL may have there are of no host, and mean something else where addresses stand in a policy.
+    let names_a_host = |name: &str| {
+        let is_of_web = matches!(url.scheme(), "https" | "http");
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') || (byte == b'_' && !is_of_web))
+    };
+    let safe = safe && !matches!(url.host(), Some(url::Host::Domain(name)) if !names_a_host(name));
     let plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ');
     safe && plain && url.fragment().is_none() && url.username().is_empty() && text.len() <= 2048
 }
@@ -169,6 +175,7 @@ mod tests {
             Client { id: String::new(), ..client() },
             Client { name: " ".into(), ..client() },
             Client { name: "Heart\u{202e} yraiD".into(), ..client() },
+            Client { name: "Heart\u{3164}Diary".into(), ..client() },
             Client { scope: "patient/Nonsense.rs".into(), ..client() },
             Client { authentication: Authentication::Secret("secret".into()), ..client() },
             Client { authentication: Authentication::Keys("{\"keys\":[]}".into()), ..client() },
@@ -179,9 +186,15 @@ mod tests {
 
     #[test]
     fn answers_go_to_safe_places_only() {
-        for good in
-            ["https://app.example/back?x=1", "http://localhost:3000/", "http://127.0.0.1/b", "uk.example.app:/back"]
-        {
+        for good in [
+            "https://app.example/back?x=1",
+            "http://localhost:3000/",
+            "http://127.0.0.1/b",
+            "http://[::1]:3000/",
+            "https://app.example:8443/",
+            "uk.example.app:/back",
+            "uk.example.app://oauth_back",
+        ] {
             assert!(is_redirect_uri(good), "{good}");
         }
         for bad in [
@@ -194,6 +207,12 @@ mod tests {
             "app:/back",
             "https://user@app.example/",
             "https://app.example/a b",
+            "https://a;sandbox/x",
+            "https://a'self'/x",
+            "https://a,b.example/",
+            "https://*.example/",
+            "https://a_b.example/",
+            "uk.example.app://a;b/x",
         ] {
             assert!(!is_redirect_uri(bad), "{bad}");
         }

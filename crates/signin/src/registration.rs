@@ -9,6 +9,8 @@ use crate::authentication::METHODS;
 use crate::client::{Authentication, Client, is_plain_line, is_redirect_uri};
 use crate::error::{ErrorCode, OauthError};
 use crate::jwk;
+use crate::name;
+pub use crate::registrar::Registrar;
 use crate::scope::{CLIENTS, Granted};
 use crate::secret::{self, Kind, NoRandomness};
 use crate::token::GRANT_TYPES;
@@ -17,15 +19,6 @@ use crate::token::GRANT_TYPES;
 const MAX_REDIRECT_URIS: usize = 5;
 /// The longest list of scopes, in bytes.
 const MAX_SCOPE_BYTES: usize = 4096;
-
-/// Who registers a client.
-#[derive(Clone, Copy, Debug)]
-pub enum Registrar<'a> {
-    /// It does so itself: it may ask for these scopes at most.
-    Itself(&'a str),
-    /// A system that is registered with the scope `system/clients`. It gives no `system/` scope that it does not have.
-    System(&'a Client),
-}
 
 /// What is said of a client. Members that are not known are ignored (RFC 7591 section 2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -115,6 +108,9 @@ impl Metadata {
             return Err(metadata("the concord_about is longer than 200 bytes, or has characters that cannot be seen"));
         }
         let is_system = matches!(registrar, Registrar::System(_));
+        if !is_system && !name::is_of_one_script(name) {
+            return Err(metadata("the client_name has letters of other scripts beside Latin ones"));
+        }
         let (authentication, secret) = self.authentication(known, is_system || self.is_url_vouched_for, fresh)?;
         let own = match self.concord_kind.as_deref() {
             None | Some("third-party") => false,
@@ -128,7 +124,7 @@ impl Metadata {
                 "concord_about, concord_purposes and concord_introspects are for systems to register",
             ));
         }
-        let purposes = self.concord_purposes.clone();
+        let purposes = registrar.purposes(self.concord_purposes.as_deref());
         if purposes.iter().flatten().any(|code| Purpose::parse(code).is_none()) {
             return Err(metadata("a code of concord_purposes is none of v3-ActReason, such as TREAT"));
         }
@@ -144,6 +140,7 @@ impl Metadata {
             introspects: self.concord_introspects,
             registered_itself: !is_system,
         };
+        registrar.covers(&client)?;
         self.flows(&client)?;
         client.check().map_err(|_| metadata("the client_id is 1 to 128 letters, digits, '-', '.', '_' and ':'"))?;
         Ok(Registration { client, secret })
@@ -200,7 +197,9 @@ impl Metadata {
             return refused("a client has at most 5 redirect_uris");
         }
         if !self.redirect_uris.iter().all(|uri| is_redirect_uri(uri)) {
-            return refused("a redirect URI is not absolute, has a fragment, or is http to another machine");
+            return refused(
+                "a redirect URI is not absolute, has a fragment or characters that are no host, or is http to another machine",
+            );
         }
         Ok(self.redirect_uris.clone())
     }
@@ -215,17 +214,12 @@ impl Metadata {
                 let asked = self.scope.as_deref().map_or_else(|| bound.clone(), Granted::parse);
                 asked.within(&bound).without(CLIENTS).only(&[Context::Patient, Context::User])
             }
-            Registrar::System(system) => {
+            Registrar::System(_) => {
                 let asked = Granted::parse(self.scope.as_deref().ok_or(metadata("the scope is missing"))?);
                 if !asked.unknown().is_empty() || asked.has(CLIENTS) {
                     return Err(metadata(
                         "a scope is not known here, or is system/clients, which only the operator gives",
                     ));
-                }
-                let alone = asked.clone().only(&[Context::System]);
-                let both = alone.within(&Granted::parse(&system.scope));
-                if !alone.resources().all(|one| both.resources().any(|other| other == one)) {
-                    return Err(metadata("a system gives no system/ scope that it is not registered for itself"));
                 }
                 asked
             }
@@ -325,7 +319,7 @@ mod tests {
             own: true,
             purposes: None,
             redirect_uris: Vec::new(),
-            scope: "system/clients system/Observation.rs".into(),
+            scope: "system/clients system/Observation.rs openid patient/*.cruds user/*.cruds".into(),
             authentication: Authentication::None,
             introspects: false,
             registered_itself: false,
@@ -362,8 +356,11 @@ mod tests {
         for (name, value, refused) in [
             ("client_name", Value::Null, "invalid_client_metadata"),
             ("client_name", json!("a\u{202e}b"), "invalid_client_metadata"),
+            ("client_name", json!("a\u{3164}b"), "invalid_client_metadata"),
+            ("client_name", json!("He\u{430}rt"), "invalid_client_metadata"),
             ("client_name", json!(["a"]), "invalid_client_metadata"),
             ("redirect_uris", json!([]), "invalid_redirect_uri"),
+            ("redirect_uris", json!(["https://a;sandbox/x"]), "invalid_redirect_uri"),
             ("redirect_uris", json!(["http://app.example/back"]), "invalid_redirect_uri"),
             ("redirect_uris", json!(vec!["https://app.example/"; MAX_REDIRECT_URIS + 1]), "invalid_redirect_uri"),
             ("token_endpoint_auth_method", json!("client_secret_post"), "invalid_client_metadata"),
@@ -394,6 +391,12 @@ mod tests {
         let done = register(&said, Registrar::System(&admin)).unwrap().client;
         assert!(done.own && !done.registered_itself && done.may_act_alone());
         assert_eq!(told(&done, None, 5)["grant_types"], json!(["client_credentials"]));
+        for (name, value) in [("concord_purposes", json!(["HRESCH"])), ("concord_introspects", json!(true))] {
+            let mut more = said.clone();
+            more[name] = value;
+            let bounded = Client { purposes: Some(vec!["TREAT".into()]), ..admin.clone() };
+            assert_eq!(register(&more, Registrar::System(&bounded)), Err("invalid_client_metadata"), "{name}");
+        }
         for scope in ["system/Observation.cruds", "system/*.rs", "system/clients", "patient/Nonsense.rs", ""] {
             let mut more = said.clone();
             more["scope"] = json!(scope);

@@ -106,6 +106,12 @@ impl Granted {
         left
     }
 
+    /// Whether all of these are known, and nothing of them is beyond `bound`.
+    #[must_use]
+    pub fn is_within(&self, bound: &Granted) -> bool {
+        self.unknown.is_empty() && self.within(bound) == *self
+    }
+
     /// The same with resources of these types only. A scope on every type becomes one for each of them.
     #[must_use]
     pub fn of_types(&self, types: &[ResourceType]) -> Granted {

@@ -28,7 +28,10 @@ async fn server(concord: &Concord, service: &LoginService, more: Value) -> Conco
         .await;
     let mut provider = service.discovered("surgery", concord.scratch().folder());
     provider.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    let providers = json!([provider]).to_string();
+    // Here it has two clients: the other is asked about first.
+    let mut other = service.discovered("ward", concord.scratch().folder());
+    other["client_id"] = json!("ward-here");
+    let providers = json!([other, provider]).to_string();
     let own = [("CONCORD_SIGN_IN", "{}"), ("CONCORD_PROVIDERS", providers.as_str())];
     concord.another_node_with(&[super::SETTINGS, &own].concat()).await
 }

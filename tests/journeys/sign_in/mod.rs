@@ -7,6 +7,7 @@ mod flow;
 mod launch;
 mod limits;
 mod logout;
+mod registered;
 mod registration;
 mod systems;
 mod whose;

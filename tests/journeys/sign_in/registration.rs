@@ -18,19 +18,25 @@ on_both! {
 }
 
 /// A server with these settings of registration.
-async fn server(concord: &Concord, settings: Value) -> Concord {
+pub(super) async fn server(concord: &Concord, settings: Value) -> Concord {
     let mut sign_in = json!({"development_provider": true});
     sign_in.as_object_mut().expect("an object").extend(settings.as_object().expect("an object").clone());
     let sign_in = sign_in.to_string();
     concord.another_node_with(&[super::SETTINGS, &[("CONCORD_SIGN_IN", sign_in.as_str())]].concat()).await
 }
 
-fn diary() -> Value {
+pub(super) fn diary() -> Value {
     json!({"client_name": "My Diary", "redirect_uris": ["https://my.example/back"], "token_endpoint_auth_method": "none",
         "scope": "launch/patient patient/*.cruds"})
 }
 
-async fn call(server: &Concord, method: Method, place: &str, token: Option<&str>, said: Option<&Value>) -> Answer {
+pub(super) async fn call(
+    server: &Concord,
+    method: Method,
+    place: &str,
+    token: Option<&str>,
+    said: Option<&Value>,
+) -> Answer {
     let mut ask = server.nobody().ask(method, place);
     if let Some(token) = token {
         ask = ask.header("authorization", &format!("Bearer {token}"));
@@ -41,7 +47,7 @@ async fn call(server: &Concord, method: Method, place: &str, token: Option<&str>
     }
 }
 
-async fn register(server: &Concord, token: Option<&str>, said: &Value) -> Answer {
+pub(super) async fn register(server: &Concord, token: Option<&str>, said: &Value) -> Answer {
     call(server, Method::POST, "/oauth/register", token, Some(said)).await
 }
 
@@ -179,7 +185,8 @@ async fn a_statement_is_believed_of_whom_the_operator_trusts(concord: &Concord) 
 }
 
 async fn a_system_registers_clients(concord: &Concord) {
-    let (system, server) = System::registered_for(concord, "system/clients system/Observation.rs").await;
+    let (system, server) =
+        System::registered_for(concord, "system/clients system/Observation.rs openid user/*.cruds").await;
     let admin = async |id: &str, scope: &str| {
         let assertion = system.signed(&system.assertion(concord, id));
         system.ask(&server, &assertion, scope).await

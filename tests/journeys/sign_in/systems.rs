@@ -32,16 +32,26 @@ impl System {
 
     /// The same for these scopes.
     pub(super) async fn registered_for(concord: &Concord, scope: &str) -> (System, Concord) {
-        let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key");
-        let point = key.public_key().as_ref();
-        let jwk = json!({"kty": "EC", "crv": "P-384", "kid": "k1", "alg": "ES384",
-            "x": URL_SAFE_NO_PAD.encode(&point[1..49]), "y": URL_SAFE_NO_PAD.encode(&point[49..])});
+        System::registered_as(concord, json!({ "scope": scope }), json!({"development_provider": true})).await
+    }
+
+    /// The same as these settings say of it and of sign-in.
+    pub(super) async fn registered_as(concord: &Concord, said: Value, sign_in: Value) -> (System, Concord) {
+        let system = System { key: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key") };
         let file = concord.scratch().folder().join("letters.json");
-        std::fs::write(&file, json!({ "keys": [jwk] }).to_string()).expect("a file of keys");
-        let clients = json!([{"client": "letters", "keys": file, "scope": scope}]);
-        let clients = clients.to_string();
-        let settings = [super::SETTINGS, &[("CONCORD_CLIENTS", clients.as_str())]].concat();
-        (System { key }, concord.another_node_with(&settings).await)
+        std::fs::write(&file, system.keys().to_string()).expect("a file of keys");
+        let mut client = json!({"client": "letters", "keys": file});
+        client.as_object_mut().expect("an object").extend(said.as_object().expect("an object").clone());
+        let (clients, sign_in) = (json!([client]).to_string(), sign_in.to_string());
+        let own = [("CONCORD_CLIENTS", clients.as_str()), ("CONCORD_SIGN_IN", sign_in.as_str())];
+        (system, concord.another_node_with(&[super::SETTINGS, &own].concat()).await)
+    }
+
+    /// Its public keys.
+    pub(super) fn keys(&self) -> Value {
+        let point = self.key.public_key().as_ref();
+        json!({"keys": [{"kty": "EC", "crv": "P-384", "kid": "k1", "alg": "ES384",
+            "x": URL_SAFE_NO_PAD.encode(&point[1..49]), "y": URL_SAFE_NO_PAD.encode(&point[49..])}]})
     }
 
     pub(super) fn assertion(&self, concord: &Concord, id: &str) -> Value {

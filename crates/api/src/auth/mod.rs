@@ -34,7 +34,7 @@ pub use verifier::Verifier;
 use aws_lc_rs::digest;
 
 /// A SHA-256 digest.
-type Sha256 = [u8; 32];
+pub(crate) type Sha256 = [u8; 32];
 
 pub(crate) fn sha256(bytes: &[u8]) -> Sha256 {
     let mut sum = [0; 32];

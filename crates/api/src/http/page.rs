@@ -84,11 +84,37 @@ impl Page {
     }
 }
 
-/// An address as a source of a content security policy, after a space; none for one that cannot be written so.
+/// An address as a source of a content security policy, after a space; none for one that cannot be written so: what has a meaning
+/// in a policy is no part of a source.
 fn source(address: &str) -> Option<String> {
     let url = Url::parse(address).ok()?;
-    Some(match url.scheme() {
-        "http" | "https" => format!(" {}", url.origin().ascii_serialization()),
-        other => format!(" {other}:"),
-    })
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some(format!(" {}:", url.scheme()));
+    }
+    let origin = url.origin().ascii_serialization();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'-' | b'[' | b']');
+    let host = origin.strip_prefix(url.scheme())?.strip_prefix("://")?;
+    host.bytes().all(is_plain).then(|| format!(" {origin}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source;
+
+    #[test]
+    fn an_address_adds_nothing_to_a_policy_but_a_source() {
+        for (address, said) in [
+            ("https://app.example/back?x;y", Some(" https://app.example")),
+            ("http://127.0.0.1:3000/", Some(" http://127.0.0.1:3000")),
+            ("http://[::1]:3000/", Some(" http://[::1]:3000")),
+            ("uk.example.app://a;b/back", Some(" uk.example.app:")),
+            ("https://a;sandbox/x", None),
+            ("https://a,b/x", None),
+            ("https://a'self'/x", None),
+            ("https://*/x", None),
+            ("/back", None),
+        ] {
+            assert_eq!(source(address).as_deref(), said, "{address}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use concord_signin::client::{Authentication, Client};
 use concord_signin::error::OauthError;
 use concord_signin::jwk::{self, Key};
 use concord_signin::secret;
+use concord_store::sign_in::StoredClient;
 use quick_cache::sync::Cache;
 
 use crate::auth;
@@ -88,26 +89,36 @@ impl SignIn {
         if let Some(client) = self.clients.configured.get(id) {
             return Ok(Some(client.clone()));
         }
-        let id = id.to_owned();
-        let stored = self.service.store.read(move |transaction| (transaction.sign_in_client(&id), Vec::new())).await?;
-        let Some(stored) = stored.filter(|client| !client.is_revoked()) else { return Ok(None) };
-        let client: Client = serde_json::from_str(&stored.body)
+        let own = id.to_owned();
+        let stored = self.service.store.read(move |transaction| (transaction.sign_in_client(&own), Vec::new())).await?;
+        let stored = stored.filter(|client| !client.is_revoked());
+        self.registered_as(id, stored.as_ref().map_or("", |stored| stored.body.as_str()))
+    }
+
+    /// The client of that id, of which this is stored now, or nothing.
+    pub(super) fn registered_as(&self, id: &str, stored: &str) -> Result<Option<Client>, Fault> {
+        if let Some(client) = self.clients.configured.get(id) {
+            return Ok(Some(client.clone()));
+        }
+        if stored.is_empty() {
+            self.origins.set(id, &[]);
+            return Ok(None);
+        }
+        let client: Client = serde_json::from_str(stored)
             .map_err(|error| ApiError::Internal(format!("the registration of a client: {error}")))?;
-        self.know_origin(&client.redirect_uris);
+        self.origins.set(id, &client.redirect_uris);
         Ok(Some(client))
     }
 
-    /// Lets pages of all clients' addresses call.
+    /// Lets pages of all clients' addresses call, and of no others.
     pub(super) async fn know_origins(&self) -> Result<(), Fault> {
-        for client in self.clients.configured.values() {
-            self.know_origin(&client.redirect_uris);
-        }
+        let changes = self.origins.changes();
         let stored = self.service.store.read(|transaction| (transaction.sign_in_clients(), Vec::new())).await?;
-        for client in stored.iter().filter(|client| !client.is_revoked()) {
-            if let Ok(client) = serde_json::from_str::<Client>(&client.body) {
-                self.know_origin(&client.redirect_uris);
-            }
-        }
+        let is_there = |one: &&StoredClient| !one.is_revoked() && !self.is_configured(&one.id);
+        let stored: Vec<Client> =
+            stored.iter().filter(is_there).filter_map(|one| serde_json::from_str(&one.body).ok()).collect();
+        let all = self.clients.configured.values().chain(&stored);
+        self.origins.set_all(changes, all.map(|client| (client.id.as_str(), client.redirect_uris.as_slice())));
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
 use crate::sign_in::inspect::in_context;
+use crate::sign_in::still::{is_for_long, still_let, still_of};
 use crate::sign_in::{Fault, SignIn, people};
 
 /// What is answered: members of a JSON object.
@@ -96,10 +97,11 @@ impl SignIn {
                 let Some(code) = taken else { return Ok(Err(USED)) };
                 let fits = code_fits(&code, &client, &redirect_uri, &verifier, own.now_s);
                 let grant = acting(transaction, &code.family, own.now_s)?;
+                let grant = grant.and_then(|grant| Some((still_let(&grant.scope, &client)?, grant)));
                 match (fits, grant) {
-                    (Ok(()), Some(grant)) => {
-                        let scope = Granted::parse(&grant.scope);
-                        own.give(transaction, grant, scope, code.nonce).map(Ok)
+                    (Ok(()), Some((scope, grant))) => {
+                        let has_refresh = is_for_long(&scope);
+                        own.give(transaction, grant, (scope, has_refresh), code.nonce).map(Ok)
                     }
                     (fits, _) => {
                         transaction.end_grant(&code.family, own.now_s)?;
@@ -241,7 +243,7 @@ impl Fresh {
         let fewer = scope.map(Granted::parse);
         if let (Some(fewer), Some(known)) = (&fewer, transaction.refresh_token(hash, self.now_s)?)
             && let Some(grant) = transaction.grant(&known.family, self.now_s)?
-            && fewer.within(&Granted::parse(&grant.scope)).to_string().is_empty()
+            && fewer.within(&still_of(&grant.scope, client)).to_string().is_empty()
         {
             return Ok(Err(OauthError::new(ErrorCode::InvalidScope, "nothing of the scope was let")));
         }
@@ -253,10 +255,13 @@ impl Fresh {
             transaction.end_grant(&grant.id, self.now_s)?;
             return Ok(Err(ANOTHERS));
         }
-        let granted = Granted::parse(&grant.scope);
+        let Some(granted) = still_let(&grant.scope, client).filter(is_for_long) else {
+            transaction.end_grant(&grant.id, self.now_s)?;
+            return Ok(Err(ENDED));
+        };
         // Fewer scopes for this access token; the grant keeps what it has (RFC 6749 section 6).
         let scope = fewer.map_or_else(|| granted.clone(), |fewer| fewer.within(&granted));
-        self.give(transaction, grant, scope, String::new()).map(Ok)
+        self.give(transaction, grant, (scope, true), String::new()).map(Ok)
     }
 
     /// Stores new tokens of a grant. None works longer than the grant.
@@ -264,7 +269,7 @@ impl Fresh {
         &self,
         transaction: &mut Transaction<'_>,
         grant: Grant,
-        scope: Granted,
+        (scope, has_refresh): (Granted, bool),
         nonce: String,
     ) -> Result<Given, StoreError> {
         let ends_s = |lasts_s: i64| (self.now_s + lasts_s).min(grant.lasts_s);
@@ -276,8 +281,6 @@ impl Fresh {
             expires_s: ends_s(self.access_lasts_s),
         };
         transaction.add_access(&access, self.now_s)?;
-        let granted = Granted::parse(&grant.scope);
-        let has_refresh = granted.has("offline_access") || granted.has("online_access");
         if has_refresh {
             transaction.add_refresh(&secret::hash(&self.refresh), &grant.id, ends_s(self.refresh_lasts_s))?;
         }

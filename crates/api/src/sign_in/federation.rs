@@ -315,35 +315,44 @@ impl SignIn {
         const NOT_BELIEVED: OauthError = OauthError::request("the logout_token is not believed");
         const AGAIN: OauthError = OauthError::request("the logout_token has been sent before");
         let now_s = self.now_s();
+        let (mut is_believed, mut ended) = (false, None);
+        // A service may have several clients here, and a token is for those that it names.
         for provider in &self.providers {
             let Ok(reached) = provider.reached(now_s).await else { continue };
+            let provider = &provider.config.name;
             match reached.verifier.signed_logout(token, now_s).await {
                 Ok(()) => {}
-                // One of another service.
-                Err(auth::AuthError::Issuer) => continue,
+                // One of another service, or for another client.
+                Err(auth::AuthError::Issuer | auth::AuthError::Audience) => continue,
                 Err(error) => {
-                    let provider = &provider.config.name;
                     tracing::warn!(provider, reason = error.name(), "a logout token is not believed");
-                    return Err(NOT_BELIEVED.into());
+                    continue;
                 }
             }
+            is_believed = true;
             let told = LogoutToken::of(token, now_s, self.leeway_s)?;
-            let name = provider.config.name.clone();
-            let end = move |transaction: &mut Transaction<'_>| {
-                let once =
-                    transaction.remember_assertion(&format!("logout\n{name}"), &secret::hash(&told.id), told.until_s);
-                let ended = once.and_then(|is_new| match is_new {
-                    true => {
-                        let (subject, sid) = (told.subject.as_deref(), told.sid.as_deref());
-                        transaction.end_sessions_of(&name, subject, sid, now_s).map(Some)
-                    }
-                    false => Ok(None),
-                });
-                (ended, Vec::new())
-            };
-            return Ok(self.service.store.change(end).await?.ok_or(AGAIN)?);
+            if let Some(count) = self.end_sessions_there(provider.clone(), told, now_s).await? {
+                ended = Some(ended.unwrap_or(0) + count);
+            }
         }
-        Err(NOT_BELIEVED.into())
+        Ok(ended.ok_or(if is_believed { AGAIN } else { NOT_BELIEVED })?)
+    }
+
+    /// Ends the sessions that a login service names; none if it has said so before.
+    async fn end_sessions_there(&self, name: String, told: LogoutToken, now_s: i64) -> Result<Option<usize>, Fault> {
+        let end = move |transaction: &mut Transaction<'_>| {
+            let once =
+                transaction.remember_assertion(&format!("logout\n{name}"), &secret::hash(&told.id), told.until_s);
+            let ended = once.and_then(|is_new| match is_new {
+                true => {
+                    let (subject, sid) = (told.subject.as_deref(), told.sid.as_deref());
+                    transaction.end_sessions_of(&name, subject, sid, now_s).map(Some)
+                }
+                false => Ok(None),
+            });
+            (ended, Vec::new())
+        };
+        Ok(self.service.store.change(end).await?)
     }
 }
 

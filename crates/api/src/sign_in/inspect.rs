@@ -9,6 +9,7 @@ use concord_store::StoreError;
 use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
+use crate::sign_in::still::{is_for_long, still_let};
 use crate::sign_in::{Fault, SignIn, Standing};
 
 /// What is told of a token: members of a JSON object.
@@ -31,7 +32,7 @@ impl SignIn {
     }
 
     async fn of_access(&self, token: &str) -> Result<Option<Inspected>, Fault> {
-        let Some(token) = self.access_token(secret::hash(token)).await? else { return Ok(None) };
+        let Some((token, _)) = self.access_token(secret::hash(token)).await? else { return Ok(None) };
         let person = Some(token.person).filter(|person| !person.is_empty());
         let mut told = self.told_of(&token.client, &token.scope, person.as_deref(), token.expires_s);
         in_context(&mut told, &token.patient, &token.encounter, &token.context);
@@ -50,12 +51,12 @@ impl SignIn {
             });
             (found, Vec::new())
         };
-        let found = self.service.store.read(find).await?;
-        Ok(found.map(|(grant, expires_s)| {
-            let mut told = self.told_of(&grant.client, &grant.scope, Some(&grant.person), expires_s);
-            in_context(&mut told, &grant.patient, &grant.encounter, &grant.context);
-            told
-        }))
+        let Some((grant, expires_s)) = self.service.store.read(find).await? else { return Ok(None) };
+        let Some(client) = self.client(&grant.client).await? else { return Ok(None) };
+        let Some(scope) = still_let(&grant.scope, &client).filter(is_for_long) else { return Ok(None) };
+        let mut told = self.told_of(&grant.client, &scope.to_string(), Some(&grant.person), expires_s);
+        in_context(&mut told, &grant.patient, &grant.encounter, &grant.context);
+        Ok(Some(told))
     }
 
     fn told_of(&self, client: &str, scope: &str, person: Option<&str>, expires_s: i64) -> Inspected {
@@ -100,9 +101,8 @@ impl SignIn {
     /// # Errors
     /// `invalid_scope` when the token is not one of OpenID Connect.
     pub(crate) async fn userinfo(&self, token: &str) -> Result<Option<Inspected>, Fault> {
-        let Some(token) = self.access_token(secret::hash(token)).await?.filter(|token| !token.person.is_empty()) else {
-            return Ok(None);
-        };
+        let known = self.access_token(secret::hash(token)).await?.map(|(token, _)| token);
+        let Some(token) = known.filter(|token| !token.person.is_empty()) else { return Ok(None) };
         let scope = Granted::parse(&token.scope);
         if !scope.has("openid") {
             return Err(OauthError::new(ErrorCode::InvalidScope, "the token has no openid scope").into());

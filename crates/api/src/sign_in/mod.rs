@@ -14,17 +14,18 @@ mod grant;
 mod inspect;
 mod keys;
 mod launch;
+mod origins;
 mod people;
 mod picking;
 mod provider;
 mod register;
 mod sessions;
 mod standing;
+mod still;
 mod tokens;
 mod whose;
 
-use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use concord_signin::seal::SealingKey;
 use quick_cache::sync::Cache;
@@ -43,16 +44,12 @@ pub(crate) use register::Registered;
 pub(crate) use sessions::{SignedIn, form_token};
 pub(crate) use standing::Standing;
 
-use crate::auth::Verified;
 use crate::config::{Clients, Config, SignInConfig};
 use crate::interact::Service;
 use crate::telemetry::TokenCounters;
 
 /// How many tokens are remembered.
 const REMEMBERED: usize = 10_000;
-
-/// How many browser origins are remembered that clients have registered.
-const MAX_ORIGINS: usize = 10_000;
 
 /// The name of the authorization server as an app: what a person chooses on its pages is written by it.
 pub(crate) const OWN_CLIENT: &str = "concord-sign-in";
@@ -71,8 +68,8 @@ pub struct SignIn {
     attempts: attempts::Attempts,
     registrations: attempts::Attempts,
     statement_keys: Option<register::StatementKeys>,
-    remembered: Cache<String, Arc<Verified>>,
-    origins: RwLock<HashSet<String>>,
+    remembered: Cache<String, tokens::Remembered>,
+    origins: origins::Origins,
     counters: TokenCounters,
 }
 
@@ -102,7 +99,7 @@ impl SignIn {
             registrations: attempts::Attempts::new(10),
             statement_keys: register::StatementKeys::of(&settings)?,
             remembered: Cache::new(REMEMBERED),
-            origins: RwLock::default(),
+            origins: origins::Origins::default(),
             settings,
             counters,
         };
@@ -146,24 +143,11 @@ impl SignIn {
     /// Whether pages of this web origin may call: one that a client has registered an address of.
     #[must_use]
     pub fn knows_origin(&self, origin: &str) -> bool {
-        self.origins.read().unwrap_or_else(PoisonError::into_inner).contains(origin)
+        self.origins.has(origin)
     }
 
-    /// Lets pages of a client's addresses call.
-    fn know_origin(&self, redirect_uris: &[String]) {
-        let of = |uri: &String| {
-            let url = url::Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-            Some(url.origin().ascii_serialization())
-        };
-        let new: Vec<String> =
-            redirect_uris.iter().filter_map(of).filter(|origin| !self.knows_origin(origin)).collect();
-        let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
-        if origins.len() + new.len() <= MAX_ORIGINS {
-            origins.extend(new);
-        }
-    }
-
-    /// Does what has to be done now and then: forgets what has expired, and makes a new key when it is time.
+    /// Does what has to be done now and then: forgets what has expired, the origins of clients among it, and makes a new key when it
+    /// is time.
     ///
     /// # Errors
     /// When the database fails.
@@ -173,6 +157,7 @@ impl SignIn {
             (transaction.forget_expired_sign_in(now_s, now_s - hours * 3600), Vec::new())
         };
         self.service.store.change(forget).await.map_err(Fault::from)?;
+        self.know_origins().await?;
         self.rotate_keys().await
     }
 }

@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use concord_signin::client::Client;
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::jwk;
+use concord_signin::name::as_read;
 use concord_signin::registration::{self, Metadata, Registrar, Registration};
 use concord_signin::scope::{CLIENTS, Granted};
 use concord_signin::secret::{self, Kind};
 use concord_signin::statement;
 use concord_store::StoreError;
-use concord_store::sign_in::{NewClient, SELF, StoredClient};
+use concord_store::sign_in::{AccessToken, NewClient, SELF, StoredClient};
 use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
@@ -92,10 +93,7 @@ impl SignIn {
             let done = metadata.client(Registrar::System(&system), id, None)??;
             return self.add(done, &system.id, String::new(), None).await;
         }
-        if let Some(seconds) = self.registrations.wait_s("", address, self.now_s()) {
-            return Err(ApiError::Throttled(seconds).into());
-        }
-        self.registrations.count("", address, self.now_s());
+        self.seldom("", address)?;
         let invitation = token.filter(|token| Kind::Invitation.is_form_of(token));
         match (self.settings.registration, invitation, token) {
             (Registering::Off, _, _) | (Registering::Invitation, None, _) | (_, None, Some(_)) => {
@@ -114,6 +112,16 @@ impl SignIn {
         let mut told = self.add(done, SELF, secret::hash(&management), invitation).await?;
         self.tell_management(&mut told, &management);
         Ok(told)
+    }
+
+    /// Refuses one who registers too often from an address, or changes what is registered of a client (from wherever).
+    fn seldom(&self, client: &str, address: Option<IpAddr>) -> Result<(), Fault> {
+        let now_s = self.now_s();
+        if let Some(seconds) = self.registrations.wait_s(client, address, now_s) {
+            return Err(ApiError::Throttled(seconds).into());
+        }
+        self.registrations.count(client, address, now_s);
+        Ok(())
     }
 
     /// The payload of a software statement, which has to be there where the settings say so.
@@ -139,27 +147,23 @@ impl SignIn {
     /// The system whose token lets it register clients: one of those who keep the record.
     async fn registering_system(&self, token: &str) -> Result<Client, Fault> {
         let known = self.access_token(secret::hash(token)).await?;
-        let known = known.filter(|known| known.family.is_empty() && Granted::parse(&known.scope).has(CLIENTS));
-        let client = self.client(&known.ok_or(NO_TOKEN)?.client).await?;
-        // What it is registered for counts now, not when it got the token.
-        let may = |client: &Client| client.own && Granted::parse(&client.scope).has(CLIENTS);
-        Ok(client.filter(may).ok_or(NO_TOKEN)?)
+        let may = |(token, client): &(AccessToken, Client)| {
+            token.family.is_empty() && client.own && Granted::parse(&token.scope).has(CLIENTS)
+        };
+        Ok(known.filter(may).map(|(_, client)| client).ok_or(NO_TOKEN)?)
     }
 
     /// Refuses what people would take for an app that the operator or a system has registered.
     async fn refuse_anothers_name(&self, client: &Client) -> Result<(), Fault> {
         const TAKEN: OauthError =
             OauthError::new(ErrorCode::InvalidClientMetadata, "the client_name is that of another app here");
-        let folded = |name: &str| -> String {
-            name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-        };
-        let wanted = folded(&client.name);
+        let wanted = as_read(&client.name);
         let stored = self.service.store.read(|transaction| (transaction.sign_in_clients(), Vec::new())).await?;
         let stored = stored.iter().filter(|one| one.registrar != SELF && !one.is_revoked());
         let stored = stored.filter_map(|one| serde_json::from_str::<Client>(&one.body).ok());
         let is_taken = wanted.is_empty()
-            || self.configured().any(|one| folded(&one.name) == wanted)
-            || stored.into_iter().any(|one| folded(&one.name) == wanted);
+            || self.configured().any(|one| as_read(&one.name) == wanted)
+            || stored.into_iter().any(|one| as_read(&one.name) == wanted);
         if is_taken { Err(TAKEN.into()) } else { Ok(()) }
     }
 
@@ -201,7 +205,7 @@ impl SignIn {
             Ok(if transaction.add_sign_in_client(&new, now_s)? { Ok(()) } else { Err(THERE) })
         };
         self.service.store.change(move |transaction| (add_to(transaction), Vec::new())).await??;
-        self.know_origin(&done.client.redirect_uris);
+        self.origins.set(&done.client.id, &done.client.redirect_uris);
         tracing::info!(client = done.client.id, registrar, "a client is registered");
         Ok(registration::told(&done.client, done.secret.as_deref(), now_s))
     }
@@ -260,12 +264,23 @@ impl SignIn {
     ///
     /// # Errors
     /// By the names of RFC 7591 section 3.2.2; `access_denied` for who may not.
-    pub(crate) async fn register_anew(&self, token: &str, id: &str, body: &[u8]) -> Result<Registered, Fault> {
+    pub(crate) async fn register_anew(
+        &self,
+        token: &str,
+        id: &str,
+        body: &[u8],
+        address: Option<IpAddr>,
+    ) -> Result<Registered, Fault> {
         const OTHER: OauthError = OauthError::new(
             ErrorCode::InvalidClientMetadata,
             "the client_id is missing, or another than that of the address",
         );
         let (asker, stored) = self.asked_about(token, id).await?;
+        if matches!(asker, Asker::Itself) {
+            // From one address as few as are registered from there, and from all together as few of one client.
+            self.seldom("", address)?;
+            self.seldom(id, None)?;
+        }
         let known = read_of(&stored)?;
         let said = Metadata::read(body, None)?;
         if said.client_id.as_deref() != Some(id) {
@@ -289,7 +304,7 @@ impl SignIn {
         if !self.service.store.change(change).await? {
             return Err(NO_TOKEN.into());
         }
-        self.know_origin(&done.client.redirect_uris);
+        self.origins.set(&done.client.id, &done.client.redirect_uris);
         let mut told = registration::told(&done.client, done.secret.as_deref(), now_s);
         if matches!(asker, Asker::Itself) {
             self.tell_management(&mut told, token);
@@ -307,6 +322,7 @@ impl SignIn {
         let revoke =
             move |transaction: &mut Transaction<'_>| (transaction.revoke_sign_in_client(&own, now_s), Vec::new());
         self.service.store.change(revoke).await?;
+        self.origins.set(id, &[]);
         Ok(())
     }
 }

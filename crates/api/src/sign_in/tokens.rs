@@ -1,16 +1,27 @@
 //! The tokens of this server, as its own FHIR server believes them. Whether one still works is asked of the database each time,
-//! so that what is revoked works nowhere from then on; what it says is remembered.
+//! so that what is revoked works nowhere from then on, and so is what its client is registered for; what it says is remembered
+//! for as long as that is the same.
 
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller, Credentials};
 use concord_consent::scope::Context;
+use concord_signin::client::Client;
 use concord_signin::scope::Granted;
 use concord_signin::secret::{self, Kind};
 use concord_store::sign_in::AccessToken;
 
-use crate::auth::{AuthError, Identity, Verified, login};
+use crate::auth::{AuthError, Identity, Sha256, Verified, login, sha256};
+use crate::sign_in::still::still_of;
 use crate::sign_in::{Fault, SignIn, Standing, grant, people};
+
+/// What a token says, for as long as its client is registered as it was then.
+#[derive(Clone)]
+pub(super) struct Remembered {
+    verified: Arc<Verified>,
+    /// The digest of the client's registration, as it is stored.
+    registration: Sha256,
+}
 
 impl SignIn {
     /// Whether a token has the form of one of this server.
@@ -19,10 +30,25 @@ impl SignIn {
         Kind::Access.is_form_of(token)
     }
 
-    /// The access token, if it works now.
-    pub(super) async fn access_token(&self, hash: String) -> Result<Option<AccessToken>, Fault> {
+    /// The access token, if it works now, with its client as that is registered now: it is for no more than the client is.
+    pub(super) async fn access_token(&self, hash: String) -> Result<Option<(AccessToken, Client)>, Fault> {
+        let Some(token) = self.stored_access(hash).await? else { return Ok(None) };
+        self.as_registered_now(token)
+    }
+
+    async fn stored_access(&self, hash: String) -> Result<Option<AccessToken>, Fault> {
         let now_s = self.now_s();
         Ok(self.service.store.read(move |transaction| (transaction.access_token(&hash, now_s), Vec::new())).await?)
+    }
+
+    fn as_registered_now(&self, token: AccessToken) -> Result<Option<(AccessToken, Client)>, Fault> {
+        let Some(client) = self.registered_as(&token.client, &token.registration)? else { return Ok(None) };
+        if !client.own && !token.person.is_empty() && !Standing::stored(&token.standing).is_proven() {
+            // Who is not proven lets in apps of those who keep the record only (`granting`), and this is none any more.
+            return Ok(None);
+        }
+        let scope = still_of(&token.scope, &client).to_string();
+        Ok(Some((AccessToken { scope, ..token }, client)))
     }
 
     /// Who calls with a token, and what tells this caller's rights from another's.
@@ -48,12 +74,13 @@ impl SignIn {
     }
 
     async fn verified(&self, hash: String) -> Result<Option<Arc<Verified>>, Fault> {
-        let Some(token) = self.access_token(hash.clone()).await? else { return Ok(None) };
-        if let Some(known) = self.remembered.get(&hash) {
+        let Some(token) = self.stored_access(hash.clone()).await? else { return Ok(None) };
+        let registration = sha256(token.registration.as_bytes());
+        if let Some(known) = self.remembered.get(&hash).filter(|known| known.registration == registration) {
             self.counters.remembered.inc();
-            return Ok(Some(known));
+            return Ok(Some(known.verified));
         }
-        let Some(client) = self.client(&token.client).await? else { return Ok(None) };
+        let Some((token, client)) = self.as_registered_now(token)? else { return Ok(None) };
         let is_system = token.family.is_empty();
         let Some(actor) = (if is_system { Some(Actor::System) } else { people::actor(&token.person) }) else {
             return Ok(None);
@@ -89,7 +116,7 @@ impl SignIn {
             roles: standing.roles,
         });
         self.counters.verified.inc();
-        self.remembered.insert(hash, Arc::clone(&verified));
+        self.remembered.insert(hash, Remembered { verified: Arc::clone(&verified), registration });
         Ok(Some(verified))
     }
 }

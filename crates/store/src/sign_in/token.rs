@@ -76,9 +76,11 @@ pub struct AccessToken {
     pub strength: i16,
     /// How surely the person is known, and in which role they act, as it was stored.
     pub standing: String,
+    /// What is registered of the client now, as JSON; empty where nothing is, or it is revoked.
+    pub registration: String,
 }
 
-type AccessRow = (Text, Text, Text, BigInt, BigInt, Text, Text, Text, Text, SmallInt, Text);
+type AccessRow = (Text, Text, Text, BigInt, BigInt, Text, Text, Text, Text, SmallInt, Text, Text);
 
 /// What is known of a refresh token that works.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
@@ -196,8 +198,9 @@ impl Transaction<'_> {
         let sql = Sql::new(
             "SELECT a.family, a.client, a.scope, a.issued, a.expires, COALESCE(g.person, ''), COALESCE(g.patient, ''), \
              COALESCE(g.encounter, ''), COALESCE(g.context, ''), CAST(COALESCE(g.strength, 0) AS SMALLINT), \
-             COALESCE(g.standing, '') \
-             FROM sign_in_access a LEFT JOIN sign_in_grant g ON g.id = a.family AND g.ended = 0 AND g.lasts > ",
+             COALESCE(g.standing, ''), COALESCE(c.body, '') \
+             FROM sign_in_access a LEFT JOIN sign_in_client c ON c.id = a.client AND c.revoked = 0 \
+             LEFT JOIN sign_in_grant g ON g.id = a.family AND g.ended = 0 AND g.lasts > ",
         );
         let sql = sql.bind(now_s).sql(" WHERE (a.family = '' OR g.id IS NOT NULL) AND a.expires > ").bind(now_s);
         let sql = sql.sql(" AND a.hash = ").bind(hash);

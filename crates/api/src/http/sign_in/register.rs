@@ -74,10 +74,11 @@ pub(super) async fn change(
     mut payload: Payload,
     server: Data<Server>,
 ) -> HttpResponse {
+    let address = request.peer_addr().map(|peer| peer.ip());
     let told = async {
         let sign_in = sign_in(&server)?;
         let token = required(&request)?;
-        sign_in.register_anew(token, &id, &json(&request, &mut payload).await?).await
+        sign_in.register_anew(token, &id, &json(&request, &mut payload).await?, address).await
     };
     answered(&request, StatusCode::OK, told.await)
 }
