@@ -40,7 +40,7 @@ pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
 pub(crate) use people::Somebody;
 pub(crate) use picking::{Picking, Record, ToPick, Visit, Whose};
 pub(crate) use register::Registered;
-pub(crate) use sessions::{SignedIn, form_token};
+pub(crate) use sessions::{Kept, SignedIn};
 pub(crate) use standing::Standing;
 
 use crate::auth::Verified;
