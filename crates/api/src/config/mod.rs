@@ -7,6 +7,7 @@ mod error;
 mod field;
 mod group;
 mod issuer;
+mod network;
 mod page;
 mod provider;
 mod sign_in;
@@ -30,6 +31,7 @@ pub use error::ConfigError;
 use field::Variable;
 pub(crate) use issuer::OWN_CLIENT;
 pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
+pub use network::Network;
 pub use page::markdown;
 pub(crate) use provider::is_safe;
 pub use provider::{ProviderConfig, ProviderKind, SignsIn};
@@ -63,6 +65,12 @@ pub struct Config {
     /// Default: `http://` and the address of `listen`
     #[config(deserialize_with = values::public_url)]
     pub public_url: String,
+    /// The proxies, as addresses or networks, whose `X-Forwarded-For` or `Forwarded` says from which address a client calls, where
+    /// something is counted by address: attempts to sign in, registrations, and calls without a believable token in the log. A proxy
+    /// that is named here has to write one of the two headers and to take away the other. Without them all clients behind a
+    /// proxy count as one address.
+    #[config(default = [], deserialize_with = network::networks)]
+    pub trusted_proxies: Vec<Network>,
     /// The database. A relative PATH starts in the working folder.
     #[config(default = "sqlite:concord.db", deserialize_with = values::database_url)]
     pub database_url: DatabaseUrl,

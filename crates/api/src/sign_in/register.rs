@@ -92,10 +92,9 @@ impl SignIn {
             let done = metadata.client(Registrar::System(&system), id, None)??;
             return self.add(done, &system.id, String::new(), None).await;
         }
-        if let Some(seconds) = self.registrations.wait_s("", address, self.now_s()) {
+        if let Some(seconds) = self.registrations.attempt("", address, self.now_s()) {
             return Err(ApiError::Throttled(seconds).into());
         }
-        self.registrations.count("", address, self.now_s());
         let invitation = token.filter(|token| Kind::Invitation.is_form_of(token));
         match (self.settings.registration, invitation, token) {
             (Registering::Off, _, _) | (Registering::Invitation, None, _) | (_, None, Some(_)) => {
