@@ -7,6 +7,7 @@ mod error;
 mod field;
 mod group;
 mod issuer;
+mod log;
 mod network;
 mod page;
 mod provider;
@@ -31,6 +32,7 @@ pub use error::ConfigError;
 use field::Variable;
 pub(crate) use issuer::OWN_CLIENT;
 pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
+pub use log::{LogFormat, LogLevel};
 pub use network::Network;
 pub use page::markdown;
 pub(crate) use provider::is_safe;
@@ -276,44 +278,6 @@ pub struct Config {
     /// How long requests in flight may take to finish once the server is told to stop.
     #[config(default = 30, deserialize_with = field::number::<0, 3600, _, _>)]
     pub shutdown_timeout_seconds: u64,
-}
-
-/// The form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// Text for people.
-    Pretty,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Only what went wrong.
-    Error,
-    /// And what looks wrong.
-    Warn,
-    /// And what was done.
-    Info,
-    /// And how.
-    Debug,
-    /// And every step.
-    Trace,
-}
-
-impl LogLevel {
-    /// As the setting is written.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
 }
 
 impl Config {

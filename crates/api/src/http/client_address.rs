@@ -35,7 +35,7 @@ impl TrustedProxies {
             return None;
         }
         let said = match (headers.contains_key(header::X_FORWARDED_FOR), headers.contains_key(header::FORWARDED)) {
-            (true, false) => parts(headers, header::X_FORWARDED_FOR, |part| address(part)),
+            (true, false) => parts(headers, header::X_FORWARDED_FOR, address),
             (false, true) => parts(headers, header::FORWARDED, forwarded_for),
             _ => return None,
         };
