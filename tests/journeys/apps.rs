@@ -26,7 +26,7 @@ on_both! {
     with super::SETTINGS;
     an_app_of_others_needs_the_patient, whose_device_it_is_is_asked_each_time, systems_act_for_what_they_are_registered_for,
     codes_suggest_labels, an_app_of_others_in_a_conversation, an_app_of_others_labels_nothing_beside,
-    nobody_but_a_system_makes_a_device_an_app, apps_learn_where_to_get_tokens
+    nobody_but_a_system_makes_a_device_an_app, a_denial_that_misnames_an_app_denies_it, apps_learn_where_to_get_tokens
 }
 
 fn app(concord: &Concord, client: &str) -> App {
@@ -118,6 +118,36 @@ async fn an_app_of_others_needs_the_patient(concord: &Concord) {
     let stored = own.get(&place).await.expect(200).json();
     own.put(&place, &with(stored, "status", json!("inactive"))).await.expect(200);
     check(false).await;
+}
+
+async fn a_denial_that_misnames_an_app_denies_it(concord: &Concord) {
+    people::arrive(concord).await;
+    let (own, others) = (app(concord, "phr-app"), app(concord, "heart-diary"));
+    let reading = format!("Observation/{}", own.create(&blood_pressure("amina", 120)).await);
+    let issued = |value: &str| json!({"identifier": {"system": "urn:concord:issued-client", "value": value}});
+    let permit = consent("permit", issued("urn:concord:development|heart-diary"));
+    own.create(&people::without(permit, "id")).await;
+    others.get(&reading).await.expect(200);
+    for (actor, denies, warns) in [
+        (issued("heart-diary"), true, true),
+        (issued("|heart-diary"), true, true),
+        (issued("urn:concord:development/|heart-diary"), true, false),
+        (json!({"identifier": {"value": "heart-diary"}}), true, true),
+        (json!({"identifier": {"system": "urn:concord:client", "value": "x|heart-diary"}}), true, true),
+        (issued("another-diary"), false, true),
+        (issued("https://login.example|heart-diary"), false, false),
+    ] {
+        let denial = people::without(consent("deny", actor.clone()), "id");
+        let told = own.post("Consent", &denial).header("prefer", "return=OperationOutcome").await.expect(201);
+        assert_eq!(told.text().contains("actor[0].reference.identifier"), warns, "{actor}: {told}");
+        others.get(&reading).await.expect(if denies { 404 } else { 200 });
+        assert_eq!(others.get("Observation").await.expect(200).ids().is_empty(), denies, "{actor}");
+        own.get(&reading).await.expect(200);
+        let location = told.header("location").to_owned();
+        let (place, _) = location.split_once("/_history").expect("a version");
+        own.delete(place.split_once("/fhir/").expect("an address").1).await.expect(204);
+        others.get(&reading).await.expect(200);
+    }
 }
 
 async fn whose_device_it_is_is_asked_each_time(concord: &Concord) {

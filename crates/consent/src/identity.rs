@@ -1,7 +1,7 @@
 //! Which references mean the caller, and how specifically.
 
 use crate::caller::{Actor, Caller};
-pub use crate::facts::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM, issued_client, names_apps};
+pub use crate::facts::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM, issued_client, may_misname, names_apps};
 use crate::facts::{CareTeamFacts, Facts, PatientFacts, RoleFacts, Target};
 use crate::tri::Tri;
 
@@ -28,12 +28,24 @@ impl Rank {
 struct AppName {
     /// Its `client_id`.
     client: String,
+    /// Who gives that out.
+    issuer: String,
     /// The same with who gives it out.
     issued: String,
     /// Whether an app of another issuer may have the same `client_id`.
     is_ambiguous: bool,
     /// The Devices, `Device/id`, that may stand for it.
     possible: Vec<String>,
+}
+
+impl AppName {
+    /// Whether a name that is none may be meant for this app.
+    fn may_be_misnamed(&self, system: Option<&str>, value: &str) -> Tri {
+        match may_misname(system, value, (&self.issuer, &self.client)) {
+            true => Tri::Maybe,
+            false => Tri::No,
+        }
+    }
 }
 
 /// The references that mean the caller.
@@ -110,6 +122,7 @@ impl<'a> Identity<'a> {
         }
         let name = AppName {
             client: caller.client.clone(),
+            issuer: caller.issuer.clone(),
             issued: issued_client(&caller.issuer, &caller.client),
             is_ambiguous: caller.credentials.client_is_ambiguous,
             possible,
@@ -140,7 +153,7 @@ impl<'a> Identity<'a> {
                 let of_type = resource_type.is_none_or(|one| self.references_of(Some(one.name())).next().is_some());
                 (if of_type { Tri::Maybe } else { Tri::No }, Rank::Person)
             }
-            Target::Unreadable => (Tri::Maybe, Rank::Person),
+            Target::WithoutSystem(_) | Target::Unreadable => (Tri::Maybe, Rank::Person),
         }
     }
 
@@ -156,14 +169,16 @@ impl<'a> Identity<'a> {
                     Tri::No
                 }
             }
-            Target::Identified { system, value, .. } if system == ISSUED_CLIENT_SYSTEM => {
-                Tri::from(*value == app.issued)
-            }
             // What permits has to mean this app, what denies may mean it.
-            Target::Identified { system, value, .. } if system == CLIENT_SYSTEM => match *value == app.client {
-                true if app.is_ambiguous => Tri::Maybe,
-                is_named => Tri::from(is_named),
-            },
+            Target::Identified { system, value, .. } if names_apps(system) => {
+                let is_issued = system == ISSUED_CLIENT_SYSTEM;
+                match value == if is_issued { &app.issued } else { &app.client } {
+                    true if is_issued || !app.is_ambiguous => Tri::Yes,
+                    true => Tri::Maybe,
+                    false => app.may_be_misnamed(Some(system), value),
+                }
+            }
+            Target::WithoutSystem(value) => app.may_be_misnamed(None, value),
             Target::Identified { resource_type: Some(one), .. } | Target::Elsewhere(Some(one))
                 if one.name() == "Device" =>
             {
@@ -242,7 +257,21 @@ mod tests {
         for (target, alone, ambiguous) in [
             (by(ISSUED_CLIENT_SYSTEM, "https://issuer.example|app"), Tri::Yes, Tri::Yes),
             (by(ISSUED_CLIENT_SYSTEM, "https://else.example|app"), Tri::No, Tri::No),
-            (by(ISSUED_CLIENT_SYSTEM, "app"), Tri::No, Tri::No),
+            // What leaves out who gives the id out, or mistakes it, is not known to be of another app.
+            (by(ISSUED_CLIENT_SYSTEM, "app"), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "|app"), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "app|https://issuer.example"), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "https://issuer.example/|app"), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "http://Issuer.example|app"), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "issuer.example|app"), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "https://issuer.example| app "), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, " "), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "https://issuer.example/|other"), Tri::No, Tri::No),
+            (by(ISSUED_CLIENT_SYSTEM, "other"), Tri::No, Tri::No),
+            (by(CLIENT_SYSTEM, "https://issuer.example|app"), Tri::Maybe, Tri::Maybe),
+            (Target::WithoutSystem("app".to_owned()), Tri::Maybe, Tri::Maybe),
+            (Target::WithoutSystem("https://issuer.example|app".to_owned()), Tri::Maybe, Tri::Maybe),
+            (Target::WithoutSystem("other".to_owned()), Tri::No, Tri::No),
             (by(CLIENT_SYSTEM, "app"), Tri::Yes, Tri::Maybe),
             (by(CLIENT_SYSTEM, "other"), Tri::No, Tri::No),
             (local("Device/app"), Tri::Yes, Tri::Maybe),

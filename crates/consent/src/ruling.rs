@@ -132,7 +132,7 @@ fn is_about(consent: &ConsentFacts, patient: &PatientFacts) -> Tri {
                 Some(_) => Tri::from(same.any(|(_, number)| number == value)),
             }
         }
-        Some(Target::Elsewhere(_) | Target::Unreadable) | None => Tri::Maybe,
+        Some(Target::WithoutSystem(_) | Target::Elsewhere(_) | Target::Unreadable) | None => Tri::Maybe,
     }
 }
 

@@ -157,7 +157,7 @@ fn as_caller(who: &Target, facts: &Facts, patient: &PatientFacts) -> Option<(Cal
             let known = facts.identities.iter().find(bears)?;
             as_caller(&Target::Local(known.reference.clone()), facts, patient)
         }
-        Target::Elsewhere(_) | Target::Unreadable => None,
+        Target::WithoutSystem(_) | Target::Elsewhere(_) | Target::Unreadable => None,
     }
 }
 

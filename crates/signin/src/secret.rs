@@ -20,6 +20,8 @@ pub enum Kind {
     Launch,
     /// What a browser keeps before anybody has signed in.
     Visit,
+    /// What brings back somebody of whom another service has said who they are, without having asked them.
+    Asserted,
     /// What lets somebody register one client.
     Invitation,
     /// What lets a client that has registered itself change that.
@@ -38,6 +40,7 @@ impl Kind {
             Kind::Session => "concord_se_",
             Kind::Launch => "concord_la_",
             Kind::Visit => "concord_vi_",
+            Kind::Asserted => "concord_as_",
             Kind::Invitation => "concord_in_",
             Kind::Management => "concord_rm_",
         }
@@ -107,6 +110,7 @@ mod tests {
             Kind::Session,
             Kind::Launch,
             Kind::Visit,
+            Kind::Asserted,
             Kind::Invitation,
             Kind::Management,
         ];

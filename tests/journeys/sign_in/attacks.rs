@@ -1,6 +1,6 @@
 //! What an attacker tries (RFC 9700), each with what becomes of it.
 
-use concord_tests::client::text;
+use concord_tests::client::{Method, text};
 use concord_tests::people;
 use concord_tests::{Concord, on_both};
 
@@ -13,7 +13,7 @@ on_both! {
     with super::super::SETTINGS;
     a_code_works_once, a_code_is_worth_nothing_without_its_verifier, a_code_goes_to_no_other_place,
     a_code_of_another_client_is_worth_nothing, a_code_expires, a_refresh_token_that_comes_again_ends_all,
-    nobody_is_sent_to_another_place, refusals_are_told_to_the_app, no_other_page_decides, a_session_is_not_given_to_anybody,
+    nobody_is_sent_to_another_place, refusals_are_told_to_the_app, no_other_page_decides, a_form_of_no_browser_does_nothing, a_page_of_another_site_sends_nothing, a_session_is_not_given_to_anybody,
     a_client_proves_who_it_is_as_it_is_registered, a_token_is_revoked_at_once, tokens_are_told_to_whom_they_belong,
     nothing_secret_is_stored, nobody_tries_until_a_secret_fits, a_lost_key_file_is_a_refusal_to_start, two_who_come_at_once
 }
@@ -187,6 +187,71 @@ async fn no_other_page_decides(concord: &Concord) {
     assert_eq!(browser.submit("/sign-in/decision", &sent).await.expect(400).header("location"), "");
 }
 
+/// Every form of the pages, with what it asks for.
+const FORMS: &[(&str, (&str, &str))] = &[
+    ("/sign-in", ("person", "Patient/callum")),
+    ("/sign-in/with", ("provider", "nhs-login")),
+    ("/sign-in/decision", ("decision", "allow")),
+    ("/sign-in/whose", ("whose", "Patient/amina")),
+    ("/sign-out", ("x", "x")),
+    ("/apps/end", ("client", "heart-diary")),
+];
+
+async fn a_form_of_no_browser_does_nothing(concord: &Concord) {
+    people::arrive(concord).await;
+    // The token that could be made of no cookie at all: it would be the same everywhere.
+    let of_nothing = "65b50b6de4cfe504f2d3900f9dd3804d4de8e08edf3ac2ed14e92902d73d8287";
+    for (place, (name, value)) in FORMS {
+        for token in ["", of_nothing] {
+            let sent = form(&[("form_token", token), (name, value)]);
+            let ask = concord.nobody().ask(Method::POST, place).body("application/x-www-form-urlencoded", sent.clone());
+            let refused = ask.await.expect(400);
+            assert!(refused.headers.get("set-cookie").is_none(), "{place}: {refused}");
+            // Nor with a cookie that is none of ours.
+            for cookie in ["concord-visit=", "concord-session=", "concord-visit=x; concord-session=x"] {
+                let ask = concord.nobody().ask(Method::POST, place).header("cookie", cookie);
+                ask.body("application/x-www-form-urlencoded", sent.clone()).await.expect(400);
+            }
+        }
+    }
+    // Nor does anybody come back who was not sent.
+    concord.nobody().get("/sign-in/return?state=x&code=y").await.expect(400);
+}
+
+async fn a_page_of_another_site_sends_nothing(concord: &Concord) {
+    people::arrive(concord).await;
+    let browser = Browser::new(concord);
+    let list = browser.get("/sign-in").await.expect(200);
+    browser.sign_in(&list, "Patient/amina").await.expect(200);
+    let own = field(&browser.get("/apps").await.expect(200), "form_token");
+    let visit = field(&browser.get("/sign-in").await.expect(200), "form_token");
+    let cookies =
+        ["concord-session", "concord-visit"].map(|name| format!("{name}={}", browser.cookie(name))).join("; ");
+    let send = async |place: &str, pairs: &[(&str, &str)], (header, value): (&str, &str)| {
+        let ask = concord.nobody().ask(Method::POST, place).header("cookie", &cookies).header(header, value);
+        ask.body("application/x-www-form-urlencoded", form(pairs)).await
+    };
+    for (place, (name, value)) in FORMS {
+        let token = if matches!(*place, "/sign-in" | "/sign-in/with") { &visit } else { &own };
+        for said in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-site", "x"),
+            ("origin", "https://evil.example"),
+            ("origin", "http://localhost:8081"),
+            ("origin", "null"),
+        ] {
+            let refused = send(place, &[("form_token", token), (name, value)], said).await.expect(400);
+            assert!(refused.text().contains("not one of this browser"), "{place} {said:?}: {refused}");
+        }
+    }
+    assert!(browser.get("/apps").await.expect(200).text().contains("Connected apps"), "she is signed in still");
+    let pairs = [("form_token", own.as_str()), ("client", "heart-diary")];
+    for said in [("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none"), ("origin", ISSUER)] {
+        send("/apps/end", &pairs, said).await.expect(303);
+    }
+}
+
 async fn a_session_is_not_given_to_anybody(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
@@ -246,12 +311,14 @@ async fn nobody_tries_until_a_secret_fits(concord: &Concord) {
     for _ in 0..30 {
         assert_eq!(error(&ask("guess").await.expect(401)), "invalid_client");
     }
-    let refused = ask(&right).await.expect(429);
+    let refused = ask("guess").await.expect(429);
     assert_eq!((error(&refused).as_str(), refused.header("retry-after")), ("temporarily_unavailable", "60"));
-    // Other clients are not held up, and this one no longer than the minute.
-    post(concord, "/oauth/revoke", &[("token", "x")], Some("checker")).await.expect(200);
-    concord.later(60_000);
+    // Neither the client that others claim to be nor another one is held up.
     ask(&right).await.expect(200);
+    post(concord, "/oauth/revoke", &[("token", "x")], Some("checker")).await.expect(200);
+    ask("guess").await.expect(429);
+    concord.later(60_000);
+    ask("guess").await.expect(401);
 }
 
 async fn a_token_is_revoked_at_once(concord: &Concord) {

@@ -10,7 +10,8 @@ use super::{Browser, CHOICES, asking, authorize, field, for_code, query, token};
 on_both! {
     with super::super::SETTINGS;
     a_patient_signs_in_with_nhs_login, a_professional_signs_in_with_cis2, who_is_not_known_for_certain_is_nobody,
-    what_comes_back_is_for_this_browser_and_this_time, nobody_picks_a_person_where_a_login_service_is_asked
+    what_comes_back_is_for_this_browser_and_this_time, nobody_picks_a_person_where_a_login_service_is_asked,
+    nobody_takes_the_place_of_somebody_else_unasked
 }
 
 const NUMBER: &str = "9434765919";
@@ -209,4 +210,35 @@ async fn nobody_picks_a_person_where_a_login_service_is_asked(concord: &Concord)
     browser.submit("/sign-in", &[("form_token", &token), ("person", "Patient/amina")]).await.expect(400);
     browser.submit("/sign-in/with", &[("form_token", &token), ("provider", "another")]).await.expect(400);
     browser.submit("/sign-in/with", &[("form_token", "x"), ("provider", "nhs-login")]).await.expect(400);
+}
+
+async fn nobody_takes_the_place_of_somebody_else_unasked(concord: &Concord) {
+    let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
+    let server = server(concord, &nhs, &cis2).await;
+    let now_s = concord.clock.now_s();
+    let browser = Browser::new(&server);
+    let page = browser.get("/sign-in").await.expect(200);
+    let asked = sent(&browser, &page, "cis2").await;
+    let claims = json!({"iss": cis2.origin(), "aud": "phr", "sub": "555036632103", "exp": now_s + 300, "iat": now_s,
+        "nonce": asked["nonce"], "nhsid_useruid": "555036632103", "authentication_assurance_level": "3"});
+    let code = cis2.signed_in(claims, &asked["code_challenge"]);
+    back(&browser, &asked["state"], &code).await.expect(303);
+    // Another page has the NHS App's word for somebody else.
+    let asserted = async || {
+        let next = browser.get("/sign-in?assertedLoginIdentity=a.b.c").await.expect(303);
+        let asked = query(next.header("location"));
+        let code = nhs.signed_in(citizen(concord, &nhs, &asked), &asked["code_challenge"]);
+        back(&browser, &asked["state"], &code).await
+    };
+    let shown = asserted().await.expect(409);
+    assert!(shown.text().contains("You come as <strong>Hussain</strong>"), "{shown}");
+    assert!(shown.text().contains("You are signed in as <strong>Okafor</strong>"), "{shown}");
+    assert!(browser.get("/apps").await.expect(200).text().contains("Okafor"), "nothing has changed");
+    // They choose: who is signed in signs out, and the other one comes again.
+    browser.submit("/sign-out", &[("form_token", &field(&shown, "form_token"))]).await.expect(303);
+    asserted().await.expect(303);
+    assert!(browser.get("/apps").await.expect(200).text().contains("Hussain"));
+    // Who is signed in already comes again without a question.
+    asserted().await.expect(303);
+    assert!(browser.get("/apps").await.expect(200).text().contains("Hussain"));
 }

@@ -10,7 +10,8 @@ use super::{Browser, CHOICES, CLIENTS, asking, authorize, error, for_code, form,
 on_both! {
     with super::super::SETTINGS;
     an_app_starts_with_what_its_user_looks_at, a_start_is_for_one_app_one_person_and_once, who_may_start_an_app,
-    a_patient_starts_an_app_from_the_portal, an_app_is_told_what_else_its_user_looks_at
+    a_patient_starts_an_app_from_the_portal, an_app_is_told_what_else_its_user_looks_at,
+    what_its_user_looks_at_is_in_the_patients_record
 }
 
 const SCOPE: &str = "launch launch/patient launch/encounter patient/*.rs user/*.rs";
@@ -39,7 +40,7 @@ async fn portal(server: &Concord, person: &str) -> (Browser, String) {
     let asked = with(&asked, "redirect_uri", Some("https://portal.example/back"));
     let list = browser.get(&authorize(&asked)).await.expect(200);
     let page = browser.sign_in(&list, person).await.expect(200);
-    let all: Vec<_> = [CHOICES, &[("kind", "visits")]].concat();
+    let all: Vec<_> = [CHOICES, &[("kind", "visits"), ("kind", "other")]].concat();
     let back = browser.decide(&page, &all).await;
     let code = query(&back)["code"].clone();
     let asked = with(&with(&for_code(&code), "redirect_uri", Some("https://portal.example/back")), "client_id", None);
@@ -195,4 +196,43 @@ async fn an_app_is_told_what_else_its_user_looks_at(concord: &Concord) {
     let asked = [("token", text(&tokens, "/access_token"))];
     let told = post(&server, "/oauth/introspect", &asked, Some("checker")).await.expect(200).json();
     assert_eq!(told["fhirContext"], shown);
+}
+
+async fn what_its_user_looks_at_is_in_the_patients_record(concord: &Concord) {
+    let server = server(concord).await;
+    let (system, gp) = (concord.system(), concord.user("Practitioner/gp"));
+    let number = |value: &str| json!([{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": value}]);
+    let mut team = people::care_team(&["Practitioner/gp"]);
+    (team["id"], team["subject"]) = (json!("callum-team"), json!({"reference": "Patient/callum"}));
+    system.store(&team).await;
+    let (_, portal) = portal(&server, "Practitioner/gp").await;
+    for (whose, nhs_number, status) in [("callum", "9000000009", 400), ("amina", "9434765919", 200)] {
+        system.store(&json!({"resourceType": "Patient", "id": whose, "identifier": number(nhs_number)})).await;
+        let (local, absolute) = (format!("Patient/{whose}"), format!("http://localhost:8080/fhir/Patient/{whose}"));
+        let reading = |subject: Value| people::with(blood_pressure(whose, 120), "subject", subject);
+        let class = json!({"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"});
+        let visit = json!({"resourceType": "Encounter", "status": "finished", "class": class,
+            "subject": {"reference": absolute}});
+        let visit = system.create(&visit).await;
+        for resource in [
+            json!({"resourceType": "Coverage", "status": "active", "beneficiary": {"reference": local},
+                "payor": [{"reference": "Organization/surgery"}]}),
+            json!({"resourceType": "Appointment", "status": "proposed",
+                "participant": [{"actor": {"reference": local}, "status": "accepted"}]}),
+            reading(json!({"reference": absolute})),
+            reading(json!({"identifier": number(nhs_number)[0]})),
+        ] {
+            let name = text(&resource, "/resourceType").to_owned();
+            let place = format!("{name}/{}", system.create(&resource).await);
+            gp.get(&place).await.expect(200);
+            let context = json!([{"reference": place}]).to_string();
+            let pairs = [AMINA, &[("fhirContext", context.as_str())]].concat();
+            start(&server, &portal, &pairs).await.expect(status);
+        }
+        start(&server, &portal, &with(AMINA, "encounter", Some(&visit))).await.expect(status);
+    }
+    // What is in nobody's record is about nobody else.
+    let context = json!([{"reference": "Organization/surgery"}]).to_string();
+    let pairs = [AMINA, &[("fhirContext", context.as_str())]].concat();
+    start(&server, &portal, &pairs).await.expect(200);
 }

@@ -12,7 +12,7 @@ on_both! {
     with super::super::SETTINGS;
     a_smaller_choice_holds_for_what_was_let_before, an_app_of_ones_own_gets_nothing_when_the_choice_has_run_out,
     nobody_keeps_an_app_out_by_claiming_to_be_it, who_may_no_longer_act_keeps_no_app, a_session_ends_also_when_nobody_used_it,
-    a_refusal_of_scopes_uses_nothing_up
+    a_refusal_of_scopes_uses_nothing_up, all_that_is_ticked_is_no_less_than_a_part
 }
 
 const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
@@ -132,4 +132,30 @@ async fn a_refusal_of_scopes_uses_nothing_up(concord: &Concord) {
         assert_eq!(error(&refused), "invalid_scope", "{scope}");
     }
     token(concord, &refresh(&given)).await.expect(200);
+}
+
+async fn all_that_is_ticked_is_no_less_than_a_part(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let unclassified = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+        "subject": {"reference": "Patient/amina"}});
+    let plain = system.create(&unclassified).await;
+    let label = json!({"security": [{"system": ACT, "code": "MH"}]});
+    let hidden = system.create(&element(unclassified, "meta", label)).await;
+    let browser = Browser::new(concord);
+    let list = browser.get(&authorize(&asking(OFFLINE))).await.expect(200);
+    let mut page = browser.sign_in(&list, "Patient/amina").await.expect(200);
+    let html = page.text().to_owned();
+    let offered: Vec<&str> =
+        html.split("name=\"kind\" value=\"").skip(1).map(|rest| rest.split_once('"').expect("a value").0).collect();
+    assert_eq!(offered.len(), 11, "{page}");
+    for left_out in [None, Some("sharing"), Some("other")] {
+        let kinds = offered.iter().filter(|kind| Some(**kind) != left_out).map(|kind| ("kind", *kind));
+        let choices: Vec<_> = kinds.chain([("lasts", "month"), ("decision", "allow")]).collect();
+        let code = query(&browser.decide(&page, &choices).await)["code"].clone();
+        let app = app(concord, &token(concord, &for_code(&code)).await.expect(200).json());
+        let seen = app.get("Observation?patient=amina").await.expect(200).ids();
+        assert!(seen.contains(&plain) && !seen.contains(&hidden), "{left_out:?}: {seen:?}");
+        page = browser.get(&authorize(&asking(OFFLINE))).await.expect(200);
+    }
 }

@@ -14,7 +14,7 @@ on_both! {
     with super::super::SETTINGS;
     nobody_registers_where_nobody_may, an_app_registers_itself_and_a_person_lets_it_in, who_registers_itself_gets_no_more,
     a_registration_is_its_own_to_change, an_invitation_is_good_for_one, a_statement_is_believed_of_whom_the_operator_trusts,
-    a_system_registers_clients, few_register_at_once
+    a_system_registers_clients, few_register_at_once, clients_behind_a_trusted_proxy_are_told_apart
 }
 
 /// A server with these settings of registration.
@@ -230,4 +230,23 @@ async fn few_register_at_once(concord: &Concord) {
     }
     let refused = register(&server, None, &diary()).await.expect(429);
     assert!(!refused.header("retry-after").is_empty(), "{refused}");
+}
+
+async fn clients_behind_a_trusted_proxy_are_told_apart(concord: &Concord) {
+    let own = [("CONCORD_SIGN_IN", r#"{"development_provider": true, "registration": "open"}"#)];
+    let trusting = [super::SETTINGS, &own, &[("CONCORD_TRUSTED_PROXIES", "127.0.0.0/8, ::1")]].concat();
+    let other = [super::SETTINGS, &own].concat();
+    for (settings, trusts) in [(trusting, true), (other, false)] {
+        let server = concord.another_node_with(&settings).await;
+        let from = async |client: &str| {
+            let ask = server.nobody().ask(Method::POST, "/oauth/register").header("x-forwarded-for", client);
+            ask.body("application/json", "{}").await.status
+        };
+        for number in 0..10 {
+            // What a client writes itself does not count.
+            assert_eq!(from(&format!("203.0.113.{number}, 192.0.2.1")).await, 400);
+        }
+        assert_eq!(from("192.0.2.1").await, 429);
+        assert_eq!(from("192.0.2.2").await, if trusts { 400 } else { 429 });
+    }
 }

@@ -16,7 +16,7 @@ use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
-use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server, Standing};
+use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server, Standing, TrustedProxies};
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::audit::heads::HeadFile;
@@ -282,6 +282,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         ),
         answers: Answers::new(config.max_answer_bytes, config.max_answer_bytes_together),
         refusals: Arc::new(Refusals::new(metrics.refusals())),
+        proxies: TrustedProxies::new(config.trusted_proxies.clone()),
         capabilities: capability::Statement::new(&service.base, now_ms),
         smart,
         sign_in,

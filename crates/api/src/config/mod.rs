@@ -7,6 +7,8 @@ mod error;
 mod field;
 mod group;
 mod issuer;
+mod log;
+mod network;
 mod page;
 mod provider;
 mod remarks;
@@ -31,6 +33,8 @@ pub use error::ConfigError;
 use field::Variable;
 pub(crate) use issuer::OWN_CLIENT;
 pub use issuer::{DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
+pub use log::{LogFormat, LogLevel};
+pub use network::Network;
 pub use page::markdown;
 pub(crate) use provider::is_safe;
 pub use provider::{ProviderConfig, ProviderKind, SignsIn};
@@ -64,6 +68,12 @@ pub struct Config {
     /// Default: `http://` and the address of `listen`
     #[config(deserialize_with = values::public_url)]
     pub public_url: String,
+    /// The proxies, as addresses or networks, whose `X-Forwarded-For` or `Forwarded` says from which address a client calls, where
+    /// something is counted by address: attempts to sign in, registrations, and calls without a believable token in the log. A proxy
+    /// that is named here has to write one of the two headers and to take away the other. Without them all clients behind a
+    /// proxy count as one address.
+    #[config(default = [], deserialize_with = network::networks)]
+    pub trusted_proxies: Vec<Network>,
     /// The database. A relative PATH starts in the working folder.
     #[config(default = "sqlite:concord.db", deserialize_with = values::database_url)]
     pub database_url: DatabaseUrl,
@@ -277,44 +287,6 @@ pub struct Config {
     /// How long requests in flight may take to finish once the server is told to stop.
     #[config(default = 30, deserialize_with = field::number::<0, 3600, _, _>)]
     pub shutdown_timeout_seconds: u64,
-}
-
-/// The form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// Text for people.
-    Pretty,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Only what went wrong.
-    Error,
-    /// And what looks wrong.
-    Warn,
-    /// And what was done.
-    Info,
-    /// And how.
-    Debug,
-    /// And every step.
-    Trace,
-}
-
-impl LogLevel {
-    /// As the setting is written.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
 }
 
 impl Config {

@@ -64,8 +64,8 @@ pub struct ProviderConfig {
     /// Default: `openid profile` of NHS login; `openid profile nationalrbacaccess selectedrole` of CIS2; `openid` of others
     #[config(deserialize_with = title)]
     pub scope: Option<String>,
-    /// How surely NHS login has to know somebody at least: `P9`; `P5`, who may add to the record and read what they entered in the
-    /// same sign-in, by apps of those who keep it only; or `P0`, who may sign in and see what to do, and nothing else.
+    /// How surely NHS login has to know somebody at least: `P9`; `P5`, who may add to the record and read what they entered with
+    /// the same account, by apps of those who keep it only; or `P0`, who may sign in and see what to do, and nothing else.
     #[config(default = "P9", deserialize_with = proofing)]
     pub lowest_proofing: Proofing,
     /// Who signs in with a service that is `oidc`: `patient` or `practitioner`.

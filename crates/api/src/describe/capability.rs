@@ -85,10 +85,11 @@ fn packed(text: &[u8]) -> Result<Arc<[u8]>, ApiError> {
     done.map(Arc::from).map_err(|error| ApiError::Internal(format!("the statement cannot be packed: {error}")))
 }
 
-const SECURITY: &str = "Bearer tokens (JWT) of configured issuers with SMART v1 or v2 scopes. What a caller may see is \
-                        decided by the patient's Consent and care teams on every interaction; what is hidden answers \
-                        like what is not there. Of those who may write a type, only systems from which nothing is \
-                        kept create under an id of their choosing (updateCreate).";
+const SECURITY: &str = "Bearer tokens with SMART v1 or v2 scopes: JWTs of configured issuers, and those that this server \
+                        gives out where people or systems sign in to it. What a caller may see is decided by the \
+                        patient's Consent and care teams on every interaction; what is hidden answers like what is \
+                        not there. Of those who may write a type, only systems from which nothing is kept create \
+                        under an id of their choosing (updateCreate).";
 
 fn statement(base: &str, now_ms: i64, registry: &Registry) -> Result<String, ApiError> {
     let listed = ResourceType::all().filter(|listed| listed.name() != "Parameters");

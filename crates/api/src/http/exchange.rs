@@ -245,7 +245,7 @@ async fn note(
     why: &'static str,
     request_id: &str,
 ) -> Result<(), ApiError> {
-    let address = request.peer_addr().map(|peer| peer.ip());
+    let address = server.proxies.client_of(request);
     server.refusals.note(&server.service, why, address, request_id).await
 }
 

@@ -4,6 +4,7 @@ mod answers;
 mod body;
 mod bundle;
 mod capability_page;
+mod client_address;
 mod collection;
 mod connection;
 mod content;
@@ -57,6 +58,8 @@ pub struct Server {
     pub answers: Answers,
     /// What is told of calls without a believable token.
     pub refusals: Arc<Refusals>,
+    /// Whose word is believed for who calls.
+    pub proxies: TrustedProxies,
     /// How far this machine's clock may be from the database's.
     pub clock_limit: Duration,
     /// Whether it can answer, for the page that says so.
@@ -71,6 +74,7 @@ pub struct Server {
 
 pub use answers::Answers;
 pub use body::Bodies;
+pub use client_address::TrustedProxies;
 pub use connection::{Manners, mannered, opened};
 pub use front::Standing;
 pub use harness::{Begin, Harness};

@@ -3,11 +3,12 @@
 //! entry when the minute is over.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use concord_store::audit::Record;
 
+use super::client_address::counted;
 use crate::error::ApiError;
 use crate::interact::{Service, audit};
 use crate::telemetry::RefusalCounters;
@@ -52,16 +53,8 @@ struct Counted {
 }
 
 impl Source {
-    /// One address of a network of IPv6 is as good as another: whoever has one has them all.
     fn of(address: Option<IpAddr>) -> Source {
-        match address {
-            Some(IpAddr::V6(own)) if own.to_ipv4_mapped().is_none() => {
-                let network = u128::from(own) & !u128::from(u64::MAX);
-                Source::Address(IpAddr::V6(Ipv6Addr::from(network)))
-            }
-            Some(own) => Source::Address(own.to_canonical()),
-            None => Source::Unknown,
-        }
+        address.map_or(Source::Unknown, |own| Source::Address(counted(own)))
     }
 
     fn description(self) -> String {

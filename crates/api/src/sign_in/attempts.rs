@@ -1,5 +1,5 @@
-//! Attempts that are counted: to prove who a client is, where they failed, so that a weak secret is not found by trying; and to
-//! register a client. After so many in a minute nobody looks at more of them.
+//! Attempts that are counted: to prove who a client is, where they failed; and to register a client. After so many in a minute from
+//! one address more have to wait.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -29,23 +29,20 @@ impl Attempts {
         Attempts { most, minute: Mutex::default() }
     }
 
-    /// How many seconds an attempt has to wait; none if it may be looked at now.
-    pub(super) fn wait_s(&self, client: &str, address: Option<IpAddr>, now_s: i64) -> Option<u32> {
+    /// Counts an attempt. How many seconds it has to wait, if there were too many; those that wait are not counted.
+    pub(super) fn attempt(&self, client: &str, address: Option<IpAddr>, now_s: i64) -> Option<u32> {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         minute.begin(now_s);
         let over = match minute.counts.get(&(client.to_owned(), address)) {
             Some(count) => *count >= self.most,
             None => minute.counts.len() >= COUNTED,
         };
-        over.then(|| u32::try_from(MINUTE_S - now_s.rem_euclid(MINUTE_S)).unwrap_or(1))
-    }
-
-    /// One counts.
-    pub(super) fn count(&self, client: &str, address: Option<IpAddr>, now_s: i64) {
-        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        minute.begin(now_s);
+        if over {
+            return Some(u32::try_from(MINUTE_S - now_s.rem_euclid(MINUTE_S)).unwrap_or(1));
+        }
         let count = minute.counts.entry((client.to_owned(), address)).or_default();
         *count = count.saturating_add(1);
+        None
     }
 }
 
@@ -68,15 +65,14 @@ mod tests {
         let attempts = Attempts::new(30);
         let here = Some(IpAddr::from([127, 0, 0, 1]));
         for _ in 0..30 {
-            assert_eq!(attempts.wait_s("a", here, 125), None);
-            attempts.count("a", here, 125);
+            assert_eq!(attempts.attempt("a", here, 125), None);
         }
-        assert_eq!(attempts.wait_s("a", here, 125), Some(55));
-        assert_eq!((attempts.wait_s("b", here, 125), attempts.wait_s("a", None, 125)), (None, None));
-        assert_eq!(attempts.wait_s("a", here, 180), None);
-        for number in 0..COUNTED {
-            attempts.count(&number.to_string(), here, 180);
+        assert_eq!(attempts.attempt("a", here, 125), Some(55));
+        assert_eq!((attempts.attempt("b", here, 125), attempts.attempt("a", None, 125)), (None, None));
+        assert_eq!(attempts.attempt("a", here, 180), None);
+        for number in 1..COUNTED {
+            attempts.attempt(&number.to_string(), here, 180);
         }
-        assert_eq!((attempts.wait_s("new", here, 180), attempts.wait_s("1", here, 180)), (Some(60), None));
+        assert_eq!((attempts.attempt("new", here, 180), attempts.attempt("1", here, 180)), (Some(60), None));
     }
 }

@@ -124,19 +124,15 @@ impl Choice {
         let chosen = || KINDS.into_iter().filter(|kind| self.has(*kind) && kind.asked(scope).is_some());
         let asked: Vec<_> = chosen().filter_map(|kind| kind.asked(scope)).collect();
         let actions = actions(&asked);
-        // What was let before goes on with this Consent too: it names what is chosen, also where that is all that is asked for.
-        let classes = (chosen().count() < KINDS.len()).then(|| -> Vec<Value> {
-            let types = chosen().flat_map(Kind::types);
-            types.map(|one| json!({"system": TYPES, "code": one.name()})).collect()
-        });
+        // It names what is chosen, also where that is all there is: what was let before goes on with this Consent too, and what
+        // nobody has classified is of the kind that its type is, and shown only where that is named.
+        let types = chosen().flat_map(Kind::types);
+        let classes: Vec<Value> = types.map(|one| json!({"system": TYPES, "code": one.name()})).collect();
         let permit = |labels: Vec<Value>| {
-            let mut provision =
-                json!({"type": "permit", "action": actions, "period": {"end": instant(lasts_s * 1000)}});
-            if let Some(object) = provision.as_object_mut() {
-                object.extend(classes.clone().map(|classes| ("class".to_owned(), classes.into())));
-                if !labels.is_empty() {
-                    object.insert("securityLabel".to_owned(), labels.into());
-                }
+            let mut provision = json!({"type": "permit", "action": actions, "class": classes,
+                "period": {"end": instant(lasts_s * 1000)}});
+            if let Some(object) = provision.as_object_mut().filter(|_| !labels.is_empty()) {
+                object.insert("securityLabel".to_owned(), labels.into());
             }
             provision
         };
@@ -186,4 +182,38 @@ fn actions(asked: &[Use]) -> Vec<Value> {
         ("correct", any(|one| one.changes || one.deletes)),
     ];
     all.into_iter().filter(|(_, wanted)| *wanted).map(|(code, _)| concept(ACTIONS, code)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_that_is_ticked_never_names_less() {
+        let client: Client = serde_json::from_value(json!({"id": "diary", "name": "Diary", "own": false,
+            "redirect_uris": [], "scope": "patient/*.cruds", "authentication": "none", "introspects": false}))
+        .unwrap();
+        let scope = Granted::parse("patient/*.cruds");
+        let named = |ticked: usize| {
+            let kinds = KINDS.iter().enumerate().filter(|(place, _)| ticked & (1 << place) != 0);
+            let choice = Choice { kinds: kinds.map(|(_, kind)| kind.code.to_owned()).collect(), ..Choice::default() };
+            let consent = choice.consent("p1", ("https://phr.example", &client), &scope, 0, 60);
+            let permits = consent["provision"]["provision"].as_array().cloned().unwrap_or_default();
+            let classes = permits.iter().flat_map(|permit| {
+                // A permit of everything names nothing, and gives none of what nobody has classified.
+                permit["class"].as_array().expect("a permit names what it gives").iter()
+            });
+            let classes: Vec<String> = classes.map(|class| class["code"].as_str().unwrap().to_owned()).collect();
+            classes
+        };
+        let all: Vec<Vec<String>> = (0..1 << KINDS.len()).map(named).collect();
+        for (ticked, classes) in all.iter().enumerate() {
+            for one in (0..KINDS.len()).filter(|one| ticked & (1 << one) == 0) {
+                let more = &all[ticked | (1 << one)];
+                assert!(classes.iter().all(|class| more.contains(class)), "{ticked:b} and {one}");
+                assert!(more.len() > classes.len(), "{ticked:b} and {one}");
+            }
+        }
+        assert_eq!(all[all.len() - 1].len(), ResourceType::all().count());
+    }
 }

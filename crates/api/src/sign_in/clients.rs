@@ -123,20 +123,21 @@ impl SignIn {
     }
 
     /// The client that a request is from, if it proves who it is. An assertion is remembered, so that it is not believed again.
-    /// From an address where it failed often nobody looks at more of its attempts until the minute is over.
+    /// From an address where it failed often, failures are answered that it has to wait until the minute is over. What is right is
+    /// never refused because of what was wrong: anybody may claim to be the client, from the address of a proxy as well.
     pub(crate) async fn authenticated(&self, claimed: &Claimed, address: Option<IpAddr>) -> Result<Client, Fault> {
         let client = self.client(claimed.client()).await?.ok_or(UNKNOWN)?;
         let (id, now_s) = (client.id.clone(), self.now_s());
-        // Who has no secret has none to be found, and whoever claims to be it must not keep it out.
+        // Who has no secret has none to be found.
         let is_public = client.authentication == Authentication::None;
-        if let Some(seconds) = self.attempts.wait_s(&id, address, now_s).filter(|_| !is_public) {
-            return Err(ApiError::Throttled(seconds).into());
-        }
         let proven = self.proven(claimed, client).await;
-        if !is_public && matches!(proven, Err(Fault::Refused(_))) {
-            self.attempts.count(&id, address, now_s);
+        if is_public || !matches!(proven, Err(Fault::Refused(_))) {
+            return proven;
         }
-        proven
+        match self.attempts.attempt(&id, address, now_s) {
+            Some(seconds) => Err(ApiError::Throttled(seconds).into()),
+            None => proven,
+        }
     }
 
     async fn proven(&self, claimed: &Claimed, client: Client) -> Result<Client, Fault> {

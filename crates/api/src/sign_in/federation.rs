@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::access::person;
 use crate::sign_in::provider::{self, Provider, Reached};
-use crate::sign_in::{Fault, SignIn, Standing};
+use crate::sign_in::{Fault, Kept, SignIn, Standing};
 
 /// How long somebody may take to sign in, in seconds.
 const RETURN_WITHIN_S: i64 = 900;
@@ -55,6 +55,8 @@ pub(crate) struct Returned {
     pub(crate) signing: Signing,
     /// What an app had asked, or empty.
     pub(crate) request: String,
+    /// Whether they said that they sign in, rather than another service of theirs who they are.
+    pub(crate) was_asked: bool,
 }
 
 /// Somebody who signs in.
@@ -106,7 +108,7 @@ impl SignIn {
     pub(crate) async fn send_to(
         &self,
         name: &str,
-        visit: &str,
+        visit: &Kept,
         request: String,
         asserted: Option<&str>,
     ) -> Result<String, Fault> {
@@ -117,7 +119,9 @@ impl SignIn {
         }
         let provider = self.provider(name)?;
         let reached = provider.reached(self.now_s()).await?;
-        let (state, nonce) = (secret::fresh(Kind::Visit)?, secret::fresh(Kind::Visit)?);
+        // Its hash is what is kept of a state, so that nobody makes one of these of another.
+        let of_state = if asserted.is_some() { Kind::Asserted } else { Kind::Visit };
+        let (state, nonce) = (secret::fresh(of_state)?, secret::fresh(Kind::Visit)?);
         let verifier = secret::fresh(Kind::Visit)?;
         let trust = serde_json::json!(provider::trust(provider.config.lowest_proofing)).to_string();
         let address = provider
@@ -126,7 +130,7 @@ impl SignIn {
             .map_err(|error| ApiError::Internal(format!("authorization_endpoint: {error}")))?;
         let pending = Pending {
             provider: name.to_owned(),
-            visit: secret::hash(visit),
+            visit: visit.hash(),
             nonce,
             verifier,
             request,
@@ -144,7 +148,7 @@ impl SignIn {
     pub(crate) async fn returned(
         &self,
         state: &str,
-        visit: &str,
+        visit: &Kept,
         code: Result<&str, OauthError>,
         issuer: Option<&str>,
     ) -> Result<Returned, Fault> {
@@ -156,7 +160,7 @@ impl SignIn {
             .change(move |transaction: &mut Transaction<'_>| (transaction.take_pending(&hash), Vec::new()))
             .await?
             .filter(|pending| pending.expires_s > self.now_s())
-            .filter(|pending| secret::same(&pending.visit, &secret::hash(visit)))
+            .filter(|pending| secret::same(&pending.visit, &visit.hash()))
             .ok_or(LATE)?;
         let code = code?;
         let provider = self.provider(&pending.provider)?;
@@ -195,7 +199,8 @@ impl SignIn {
             subject: claims.sub.unwrap_or_default(),
             sid: claims.sid.unwrap_or_default(),
         };
-        Ok(Returned { signing, request: pending.request })
+        let was_asked = !Kind::Asserted.is_form_of(state);
+        Ok(Returned { signing, request: pending.request, was_asked })
     }
 
     /// Changes a code for an id token.

@@ -66,8 +66,8 @@ impl SignIn {
             return Err(UNSEEN.into());
         }
         if let Some(encounter) = starting.encounter {
-            let subject = self.seen(&call, "Encounter", encounter).await?;
-            if subject != Some(format!("Patient/{}", starting.patient)) {
+            let records = self.seen(&call, "Encounter", encounter).await?.unwrap_or_default();
+            if !records.iter().any(|one| one == starting.patient) {
                 return Err(UNSEEN.into());
             }
         }
@@ -94,26 +94,28 @@ impl SignIn {
         Ok(launch)
     }
 
-    /// Refuses what is in context unless the caller may see it, and it is about nobody else.
+    /// Refuses what is in context unless the caller may see it, and it is in the patient's record or in nobody's.
     async fn require_seen(&self, call: &Call, item: &Item, patient: &str) -> Result<(), Fault> {
         const UNSEEN: OauthError = OauthError::request(
             "an entry of fhirContext is none that the app shows to this person, or about another patient",
         );
         let (resource_type, id) = item.named().ok_or(UNSEEN)?;
-        let about = self.seen(call, resource_type.name(), id).await?.ok_or(UNSEEN)?;
-        match about.strip_prefix("Patient/").is_some_and(|other| other != patient) {
-            true => Err(UNSEEN.into()),
-            false => Ok(()),
+        let records = self.seen(call, resource_type.name(), id).await?.ok_or(UNSEEN)?;
+        match records.is_empty() || records.iter().any(|one| one == patient) {
+            true => Ok(()),
+            false => Err(UNSEEN.into()),
         }
     }
 
-    /// Whom a resource is about, empty where it says nothing, if the caller may see it. The log tells that they did.
-    pub(super) async fn seen(&self, call: &Call, type_name: &str, id: &str) -> Result<Option<String>, Fault> {
-        let found = self.read_as(call, type_name, id).await?;
-        Ok(found.map(|resource| {
-            let about = ["subject", "patient", "for"].iter().find_map(|name| resource.get(name)?.text("reference"));
-            about.unwrap_or_default().to_owned()
-        }))
+    /// The patients in whose records a resource is filed, by whichever of its elements and however it names them, if the caller may
+    /// see it. The log tells that they did.
+    pub(super) async fn seen(&self, call: &Call, type_name: &str, id: &str) -> Result<Option<Vec<String>>, Fault> {
+        let Some(version) = self.read_as(call, type_name, id).await? else { return Ok(None) };
+        let is_filed = version.patients > 0;
+        let find = move |transaction: &mut Transaction<'_>| (transaction.patient_ids_of(&version), Vec::new());
+        let records = self.service.store.read(find).await?;
+        // What has left all records meanwhile is not what was seen.
+        Ok(Some(records).filter(|records| !(is_filed && records.is_empty())))
     }
 
     /// What an app brings along, if it was started so, by this person, and has not asked before.

@@ -116,12 +116,10 @@ impl SignIn {
 
     /// Refuses one who registers too often from an address, or changes what is registered of a client (from wherever).
     fn seldom(&self, client: &str, address: Option<IpAddr>) -> Result<(), Fault> {
-        let now_s = self.now_s();
-        if let Some(seconds) = self.registrations.wait_s(client, address, now_s) {
-            return Err(ApiError::Throttled(seconds).into());
+        match self.registrations.attempt(client, address, self.now_s()) {
+            Some(seconds) => Err(ApiError::Throttled(seconds).into()),
+            None => Ok(()),
         }
-        self.registrations.count(client, address, now_s);
-        Ok(())
     }
 
     /// The payload of a software statement, which has to be there where the settings say so.

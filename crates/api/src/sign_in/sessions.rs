@@ -1,11 +1,11 @@
 //! Who is signed in with a browser.
 
-use concord_signin::secret::{self, Kind};
+use concord_signin::secret::Kind;
 
 use concord_store::sign_in::NewSession;
 use concord_store::transaction::Transaction;
 
-use crate::sign_in::{Fault, SignIn, Signing, Standing};
+use crate::sign_in::{Fault, Kept, SignIn, Signing, Standing};
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +24,11 @@ pub(crate) struct SignedIn {
     pub(crate) form_token: String,
 }
 
-/// What forms of a session, or of a browser before anybody has signed in, have to bring along.
-pub(crate) fn form_token(cookie: &str) -> String {
-    secret::derived(cookie, "form")
-}
-
 impl SignIn {
     /// Who is signed in with the browser that has this cookie.
-    pub(crate) async fn signed_in(&self, cookie: Option<&str>) -> Result<Option<SignedIn>, Fault> {
-        let Some(cookie) = cookie.filter(|cookie| Kind::Session.is_form_of(cookie)) else { return Ok(None) };
-        let (session, now_s) = (secret::hash(cookie), self.now_s());
+    pub(crate) async fn signed_in(&self, cookie: Option<&Kept>) -> Result<Option<SignedIn>, Fault> {
+        let Some(cookie) = cookie else { return Ok(None) };
+        let (session, now_s) = (cookie.hash(), self.now_s());
         let begun_after = now_s - self.settings.session_hours * 3600;
         let seen_after = now_s - self.settings.session_idle_minutes * 60;
         let hash = session.clone();
@@ -48,16 +43,16 @@ impl SignIn {
             strength: found.strength,
             standing: Standing::stored(&found.standing),
             session,
-            form_token: form_token(cookie),
+            form_token: cookie.form_token(),
         }))
     }
 
     /// Signs somebody in: the cookie. The session that the browser had ends, so that nobody can have given it to them.
-    pub(crate) async fn begin_session(&self, signing: Signing, before: Option<&str>) -> Result<String, Fault> {
-        let cookie = secret::fresh(Kind::Session)?;
-        let (before, now_s) = (before.map(secret::hash), self.now_s());
+    pub(crate) async fn begin_session(&self, signing: Signing, before: Option<&Kept>) -> Result<Kept, Fault> {
+        let cookie = Kept::fresh(Kind::Session)?;
+        let (before, now_s) = (before.map(Kept::hash), self.now_s());
         let new = NewSession {
-            hash: secret::hash(&cookie),
+            hash: cookie.hash(),
             person: signing.person,
             strength: signing.strength,
             standing: signing.standing.to_text(),
@@ -77,8 +72,8 @@ impl SignIn {
     }
 
     /// Signs out whoever has this cookie, and ends what apps were let do until then.
-    pub(crate) async fn end_session_of(&self, cookie: &str) -> Result<(), Fault> {
-        let (session, now_s) = (secret::hash(cookie), self.now_s());
+    pub(crate) async fn end_session_of(&self, cookie: &Kept) -> Result<(), Fault> {
+        let (session, now_s) = (cookie.hash(), self.now_s());
         self.service.store.change(move |transaction| (transaction.end_session(&session, now_s), Vec::new())).await?;
         Ok(())
     }

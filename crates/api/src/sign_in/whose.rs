@@ -9,6 +9,7 @@ use concord_fhir::json::Value;
 use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{self, Handling};
+use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::command::Command;
@@ -84,6 +85,7 @@ impl SignIn {
                         Some(call) => self.read_as(call, "Patient", patient).await?,
                         None => None,
                     };
+                    let seen = seen.as_ref().map(access::stored).transpose()?;
                     seen.as_ref().and_then(human_name).unwrap_or_else(|| format!("Somebody who has named {}", one.name))
                 }
             };
@@ -131,7 +133,8 @@ impl SignIn {
             return Ok(None);
         }
         let Some(call) = self.call_of(&granting.signed_in, &granting.person, request_id) else { return Ok(None) };
-        Ok(self.read_as(&call, "Patient", patient).await?.as_ref().and_then(human_name))
+        let Some(version) = self.read_as(&call, "Patient", patient).await? else { return Ok(None) };
+        Ok(human_name(&access::stored(&version)?))
     }
 
     /// The visits of the patient in context that the person may see, the latest first, where the app asks for one.
@@ -161,21 +164,16 @@ impl SignIn {
         request_id: &str,
     ) -> Result<Option<String>, Fault> {
         let Some(call) = self.call_of(signed_in, person, request_id) else { return Ok(None) };
-        let about = self.seen(&call, "Encounter", visit).await?;
-        Ok((about == Some(format!("Patient/{patient}"))).then(|| visit.to_owned()))
+        let records = self.seen(&call, "Encounter", visit).await?.unwrap_or_default();
+        Ok(records.iter().any(|one| one == patient).then(|| visit.to_owned()))
     }
 
     /// A resource that the caller may see. The log tells that they did.
-    pub(super) async fn read_as(
-        &self,
-        call: &Call,
-        type_name: &str,
-        id: &str,
-    ) -> Result<Option<Value<'static>>, Fault> {
+    pub(super) async fn read_as(&self, call: &Call, type_name: &str, id: &str) -> Result<Option<Version>, Fault> {
         let Some(resource_type) = ResourceType::parse(type_name) else { return Ok(None) };
         let command = Command::Read { resource_type, id: id.to_owned(), unless: None };
         match carry_out(&self.service, call.clone(), command).await {
-            Ok(Outcome::Found(version)) => Ok(Some(access::stored(&version)?.into_owned())),
+            Ok(Outcome::Found(version)) => Ok(Some(version)),
             Ok(_) | Err(ApiError::NotFound | ApiError::Gone | ApiError::Denied(_) | ApiError::Malformed(_)) => Ok(None),
             Err(fault) => Err(fault.into()),
         }
@@ -196,9 +194,7 @@ impl SignIn {
         let command = Command::Search { query: Box::new(query), path: format!("/{type_name}") };
         match carry_out(&self.service, call.clone(), command).await {
             Ok(Outcome::Page(found)) => {
-                let each = |version: &concord_store::rows::Version| {
-                    Ok((version.id.clone(), access::stored(version)?.into_owned()))
-                };
+                let each = |version: &Version| Ok((version.id.clone(), access::stored(version)?.into_owned()));
                 Ok(found.page.versions.iter().map(each).collect::<Result<_, ApiError>>()?)
             }
             Ok(_) | Err(ApiError::NotFound | ApiError::Denied(_)) => Ok(Vec::new()),

@@ -23,7 +23,7 @@ pub use period::Period;
 pub use provision::{Coding, DataPoint, Effect, Provision};
 pub use related_person::RelatedPersonFacts;
 pub use role::RoleFacts;
-pub use target::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM, IdentityFacts, Target, issued_client, names_apps};
+pub use target::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM, IdentityFacts, Target, issued_client, may_misname, names_apps};
 
 use std::sync::Arc;
 

@@ -13,6 +13,31 @@ pub fn issued_client(issuer: &str, client: &str) -> String {
     format!("{issuer}|{client}")
 }
 
+/// Whether a value of that system, or of none, may be meant for an app of which it is not the right name: it names the `client_id`,
+/// but leaves out who gives that out, or says that in a way in which nobody is called. What is the right name of another app, one of
+/// another issuer, is not.
+#[must_use]
+pub fn may_misname(system: Option<&str>, value: &str, (issuer, client): (&str, &str)) -> bool {
+    let names_client = value.split('|').any(|part| part.trim() == client);
+    let of_another = system == Some(ISSUED_CLIENT_SYSTEM)
+        && value
+            .split_once('|')
+            .is_some_and(|(said, rest)| rest == client && is_issuer(said) && bare(said) != bare(issuer));
+    (names_client && !of_another) || (value.trim().is_empty() && system.is_some_and(names_apps))
+}
+
+/// Whether a text may be the name of an issuer.
+fn is_issuer(text: &str) -> bool {
+    let is_url = text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+    (is_url || text.starts_with("urn:")) && !text.contains(char::is_whitespace)
+}
+
+/// An issuer without what people mistake in it: a last slash, capital letters, the scheme.
+fn bare(issuer: &str) -> String {
+    let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    rest.trim_end_matches('/').to_ascii_lowercase()
+}
+
 /// Whether identifiers of a system name apps.
 #[must_use]
 pub fn names_apps(system: &str) -> bool {
@@ -33,6 +58,8 @@ pub enum Target {
         /// The type of resource, where it is said.
         resource_type: Option<ResourceType>,
     },
+    /// Whoever bears an identifier of which only the value is said.
+    WithoutSystem(String),
     /// A resource of another server, of this type where the address tells.
     Elsewhere(Option<ResourceType>),
     /// A contained resource, a display text, or nothing that can be understood.
@@ -59,6 +86,7 @@ impl Target {
                 value: value.to_owned(),
                 resource_type: reference.text("type").and_then(type_of_uri),
             },
+            (None, Some(value)) => Target::WithoutSystem(value.to_owned()),
             _ => Target::Unreadable,
         }
     }
@@ -71,6 +99,7 @@ impl Target {
                 names_apps(system) || resource_type.is_some_and(|one| one.name() == "Device")
             }
             Target::Elsewhere(resource_type) => resource_type.is_some_and(|one| one.name() == "Device"),
+            Target::WithoutSystem(_) => true,
             Target::Unreadable => false,
         }
     }
@@ -146,7 +175,7 @@ mod tests {
         let resource_type = ResourceType::parse("RelatedPerson");
         assert_eq!(target, Target::Identified { system: "s".into(), value: "v".into(), resource_type });
         let half = Value::object([("identifier", Value::object([("value", Value::string("v"))]))]);
-        assert_eq!(Target::of(&half, BASE), Target::Unreadable);
+        assert_eq!(Target::of(&half, BASE), Target::WithoutSystem("v".into()));
         assert_eq!(Target::of(&Value::Null, BASE), Target::Unreadable);
         let name = Value::string("RelatedPerson");
         let resource =

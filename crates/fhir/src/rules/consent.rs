@@ -1,5 +1,5 @@
 //! Consent: a remark where a provision names a class of data that nobody can tell, for instance by a mistyped system: as a permit it
-//! permits nothing.
+//! permits nothing; and where it may name an app in a way in which none is called: as a denial it denies every app that it may mean.
 
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
@@ -24,7 +24,42 @@ pub fn class_type(system: &str, code: &str) -> Option<ResourceType> {
     by_name.or_else(|| ResourceType::parse(code.strip_prefix("http://hl7.org/fhir/StructureDefinition/")?))
 }
 
-/// Adds a warning for each class that nobody can tell.
+/// The identifiers of apps: their `client_id`, and `issuer|client_id`.
+const CLIENT: &str = "urn:concord:client";
+const ISSUED_CLIENT: &str = "urn:concord:issued-client";
+
+/// Whether an identifier may be meant for an app, and is no name of one.
+fn misnames_an_app(identifier: &Value<'_>) -> bool {
+    let Some(value) = identifier.text("value") else { return false };
+    match identifier.text("system") {
+        None => true,
+        Some(CLIENT) => value.contains('|') || value.trim() != value || value.is_empty(),
+        Some(ISSUED_CLIENT) => !value.split_once('|').is_some_and(|(issuer, client)| {
+            let is_uri = issuer.contains("://") || issuer.starts_with("urn:");
+            is_uri && !issuer.contains(char::is_whitespace) && !client.is_empty() && client.trim() == client
+        }),
+        Some(_) => false,
+    }
+}
+
+fn remark_on_actors(provision: &Value<'_>, place: &str, issues: &mut Vec<Issue>) {
+    for (position, actor) in provision.list("actor").iter().enumerate() {
+        let reference = actor.get("reference").filter(|reference| reference.get("reference").is_none());
+        if reference.and_then(|reference| reference.get("identifier")).is_some_and(misnames_an_app) {
+            issues.push(Issue {
+                severity: Severity::Warning,
+                code: IssueCode::CodeInvalid,
+                text: format!(
+                    "is no name of an app, so a permit permits none by it, and a denial denies all that it may mean: an app is \
+                     {ISSUED_CLIENT} with issuer|client_id, as its tokens say both"
+                ),
+                expression: Some(format!("{place}.actor[{position}].reference.identifier")),
+            });
+        }
+    }
+}
+
+/// Adds a warning for each class that nobody can tell, and each app.
 pub(super) fn remark(resource: &Value<'_>, issues: &mut Vec<Issue>) {
     if let Some(provision) = resource.get("provision") {
         remark_on(provision, "Consent.provision", 0, issues);
@@ -32,6 +67,7 @@ pub(super) fn remark(resource: &Value<'_>, issues: &mut Vec<Issue>) {
 }
 
 fn remark_on(provision: &Value<'_>, place: &str, depth: usize, issues: &mut Vec<Issue>) {
+    remark_on_actors(provision, place, issues);
     for (position, class) in provision.list("class").iter().enumerate() {
         let (system, code) = (class.text("system").unwrap_or_default(), class.text("code").unwrap_or_default());
         let is_told =
@@ -60,6 +96,36 @@ fn remark_on(provision: &Value<'_>, place: &str, depth: usize, issues: &mut Vec<
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_name_that_no_app_has_is_remarked_on() {
+        let places = |identifier: serde_json::Value| {
+            let provision = json!({ "actor": [{ "reference": { "identifier": identifier } }] });
+            let mut issues = Vec::new();
+            remark(&crate::index::from_json(&json!({ "provision": provision })), &mut issues);
+            issues.into_iter().filter_map(|issue| issue.expression).collect::<Vec<_>>()
+        };
+        let of = |system: &str, value: &str| json!({ "system": system, "value": value });
+        for right in [
+            of(CLIENT, "diary"),
+            of(ISSUED_CLIENT, "https://phr.example|diary"),
+            of(ISSUED_CLIENT, "urn:concord:development|diary"),
+            of("https://fhir.nhs.uk/Id/sds-user-id", "1"),
+        ] {
+            assert!(places(right.clone()).is_empty(), "{right}");
+        }
+        for wrong in [
+            of(CLIENT, "https://phr.example|diary"),
+            of(CLIENT, " diary"),
+            of(ISSUED_CLIENT, "diary"),
+            of(ISSUED_CLIENT, "|diary"),
+            of(ISSUED_CLIENT, "phr.example|diary"),
+            of(ISSUED_CLIENT, "https://phr.example|"),
+            json!({ "value": "diary" }),
+        ] {
+            assert_eq!(places(wrong.clone()), ["Consent.provision.actor[0].reference.identifier"], "{wrong}");
+        }
+    }
 
     #[test]
     fn a_class_that_nobody_can_tell_is_remarked_on() {

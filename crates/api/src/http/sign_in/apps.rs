@@ -7,7 +7,7 @@ use concord_signin::error::OauthError;
 use super::cookies::Name;
 use super::html::Html;
 use super::page::{self, Page};
-use super::{form, provider, redirect, sign_in};
+use super::{provider, redirect, sign_in};
 use crate::http::Server;
 use crate::http::exchange::request_id;
 use crate::interact::instant;
@@ -21,7 +21,7 @@ pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResp
 async fn list(request: &HttpRequest, server: &Data<Server>) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
     let cookie = Name::Session.of(request, sign_in);
-    let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? else {
+    let Some(signed_in) = sign_in.signed_in(cookie.as_ref()).await? else {
         return provider::offered(request, sign_in, None, None).await;
     };
     let apps = sign_in.connected(&signed_in).await?;
@@ -61,10 +61,8 @@ pub(super) async fn end(request: HttpRequest, mut payload: Payload, server: Data
 
 async fn ended(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
-    let form = form(request, payload).await?;
-    let cookie = Name::Session.of(request, sign_in);
-    if let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? {
-        page::require_token(&form, &signed_in.form_token)?;
+    let (form, cookie) = page::form(request, payload, sign_in, Name::Session).await?;
+    if let Some(signed_in) = sign_in.signed_in(Some(&cookie)).await? {
         let client = form.one("client")?.ok_or(OauthError::request("the app is missing"))?;
         let person = form.one("person")?.unwrap_or(&signed_in.person);
         sign_in.end_app(&signed_in, (client, person), &request_id(request)).await?;

@@ -109,7 +109,7 @@ async fn ask(
     let cookie = Name::Session.of(request, sign_in);
     let is_recent =
         |signed_in: &SignedIn| asked.max_age_s.is_none_or(|seconds| sign_in.now_s() - signed_in.since_s <= seconds);
-    let signed_in = sign_in.signed_in(cookie.as_deref()).await?.filter(is_recent).filter(|_| !asked.sign_in_again);
+    let signed_in = sign_in.signed_in(cookie.as_ref()).await?.filter(is_recent).filter(|_| !asked.sign_in_again);
     match (signed_in, asked.silently) {
         (None, true) => Err(OauthError::new(ErrorCode::LoginRequired, "nobody is signed in").into()),
         (Some(_), true) => Err(OauthError::new(ErrorCode::InteractionRequired, "the person is always asked").into()),
@@ -132,14 +132,12 @@ pub(super) async fn decide(request: HttpRequest, mut payload: Payload, server: D
 
 async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
-    let form = form(request, payload).await?;
-    let cookie = Name::Session.of(request, sign_in);
+    let (form, cookie) = page::form(request, payload, sign_in, Name::Session).await?;
     let asked = Form::parse(form.one("request")?.unwrap_or_default().as_bytes())?;
-    let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? else {
-        // They were signed out meanwhile.
+    let Some(signed_in) = sign_in.signed_in(Some(&cookie)).await? else {
+        // Their session has ended meanwhile.
         return Ok(redirect(&format!("/oauth/authorize?{asked}")).finish());
     };
-    page::require_token(&form, &signed_in.form_token)?;
     let (asked, client) = match read(sign_in, &asked).await? {
         Ok(read) => read,
         Err(answer) => return Ok(answer),

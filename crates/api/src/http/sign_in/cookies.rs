@@ -2,9 +2,9 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use concord_signin::secret::{self, Kind, NoRandomness};
+use concord_signin::secret::{Kind, NoRandomness};
 
-use crate::sign_in::{SignIn, form_token};
+use crate::sign_in::{Kept, SignIn};
 
 /// A cookie of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,23 +33,27 @@ impl Name {
     }
 
     /// The value that a browser has sent, if it has the form of one. Of two cookies of one name nobody knows which is ours.
-    pub(super) fn of(self, request: &HttpRequest, sign_in: &SignIn) -> Option<String> {
+    pub(super) fn of(self, request: &HttpRequest, sign_in: &SignIn) -> Option<Kept> {
         let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
         let pairs = headers.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
         let mut values = pairs.filter(|(name, _)| *name == self.text(sign_in)).map(|(_, value)| value);
         let only = values.next().filter(|_| values.next().is_none())?;
-        self.kind().is_form_of(only).then(|| only.to_owned())
+        Kept::read(self.kind(), only)
     }
 
     /// `Set-Cookie` that keeps it until the browser is closed.
-    pub(super) fn set(self, value: &str, sign_in: &SignIn) -> String {
+    pub(super) fn set(self, value: &Kept, sign_in: &SignIn) -> String {
+        self.header(value.text(), sign_in)
+    }
+
+    fn header(self, value: &str, sign_in: &SignIn) -> String {
         let secure = if sign_in.is_https() { "; Secure" } else { "" };
         format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", self.text(sign_in))
     }
 
     /// `Set-Cookie` that takes it away.
     pub(super) fn gone(self, sign_in: &SignIn) -> String {
-        format!("{}; Max-Age=0", self.set("", sign_in))
+        format!("{}; Max-Age=0", self.header("", sign_in))
     }
 }
 
@@ -57,15 +61,15 @@ impl Name {
 /// new.
 pub(super) fn visit(request: &HttpRequest, sign_in: &SignIn) -> Result<(String, Option<String>), NoRandomness> {
     let (visit, cookie) = kept(request, sign_in)?;
-    Ok((form_token(&visit), cookie))
+    Ok((visit.form_token(), cookie))
 }
 
 /// What a browser keeps in which nobody is signed in, and `Set-Cookie` with it if that is new.
-pub(super) fn kept(request: &HttpRequest, sign_in: &SignIn) -> Result<(String, Option<String>), NoRandomness> {
+pub(super) fn kept(request: &HttpRequest, sign_in: &SignIn) -> Result<(Kept, Option<String>), NoRandomness> {
     match Name::Visit.of(request, sign_in) {
         Some(known) => Ok((known, None)),
         None => {
-            let new = secret::fresh(Kind::Visit)?;
+            let new = Kept::fresh(Kind::Visit)?;
             let cookie = Name::Visit.set(&new, sign_in);
             Ok((new, Some(cookie)))
         }

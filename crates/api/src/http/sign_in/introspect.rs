@@ -14,7 +14,7 @@ pub(super) async fn serve(request: HttpRequest, mut payload: Payload, server: Da
 
 async fn inspect(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<Inspected, Fault> {
     let sign_in = sign_in(server)?;
-    let (client, form) = client(request, payload, sign_in).await?;
+    let (client, form) = client(request, payload, server).await?;
     if client.is_public() {
         // Anybody can say that they are a public client (RFC 7662 section 2.1).
         return Err(

@@ -122,7 +122,8 @@ async fn bytes(payload: &mut Payload) -> Result<Vec<u8>, OauthError> {
 }
 
 /// The client that a request is from, and its parameters.
-async fn client(request: &HttpRequest, payload: &mut Payload, sign_in: &SignIn) -> Result<(Client, Form), Fault> {
+async fn client(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<(Client, Form), Fault> {
+    let sign_in = sign_in(server)?;
     let mut headers = request.headers().get_all(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let header = match (headers.next(), headers.next()) {
         (_, Some(_)) => return Err(OauthError::request("there is more than one Authorization header").into()),
@@ -134,8 +135,7 @@ async fn client(request: &HttpRequest, payload: &mut Payload, sign_in: &SignIn) 
         _ => None,
     };
     let claimed = holder.map_or_else(|| Claimed::read(header, &form), |id| Ok(Claimed::Public(id)))?;
-    let address = request.peer_addr().map(|peer| peer.ip());
-    Ok((sign_in.authenticated(&claimed, address).await?, form))
+    Ok((sign_in.authenticated(&claimed, server.proxies.client_of(request)).await?, form))
 }
 
 /// An answer that nobody keeps (RFC 6749 section 5.1).

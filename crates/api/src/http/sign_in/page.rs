@@ -1,14 +1,16 @@
 //! What the pages of sign-in share.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::form::Form;
 use concord_signin::secret;
 
+use super::cookies::Name;
 use super::html::Html;
 pub(super) use crate::http::page::Page;
-use crate::sign_in::{Fault, SignedIn};
+use crate::sign_in::{Fault, Kept, SignIn, SignedIn};
 
 /// What a person is told who has to prove who they are before they see anything.
 fn unproven(error: OauthError) -> HttpResponse {
@@ -43,15 +45,41 @@ pub(super) fn token_field(token: &str) -> Html {
     Html::of("<input type=\"hidden\" name=\"form_token\" value=\"").text(token).then("\">")
 }
 
-/// Refuses a form that another page may have sent.
-pub(super) fn require_token(form: &Form, token: &str) -> Result<(), Fault> {
-    match form.one("form_token")?.is_some_and(|sent| secret::same(sent, token)) {
-        true => Ok(()),
-        false => {
-            Err(OauthError::request("the form is not one of this browser, or is old: go back, and load the page again")
-                .into())
-        }
+/// What another page may have sent.
+pub(super) const NOT_OURS: OauthError =
+    OauthError::request("the form is not one of this browser, or is old: go back, and load the page again");
+
+/// The form of one of these pages, and what the browser keeps that it is tied to. What another page may have sent is refused: what
+/// a page of another site sends, by the browser's word; what comes without the cookie; and what does not bring along the token
+/// that is made of it.
+pub(super) async fn form(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    sign_in: &SignIn,
+    tied_to: Name,
+) -> Result<(Form, Kept), Fault> {
+    if !is_from_here(request, sign_in) {
+        return Err(NOT_OURS.into());
     }
+    let kept = tied_to.of(request, sign_in).ok_or(NOT_OURS)?;
+    let form = super::form(request, payload).await?;
+    match form.one("form_token")?.is_some_and(|sent| secret::same(sent, &kept.form_token())) {
+        true => Ok((form, kept)),
+        false => Err(NOT_OURS.into()),
+    }
+}
+
+/// Whether a browser says nothing of where a form comes from, or that it comes from here (Fetch Metadata, Fetch "Origin").
+fn is_from_here(request: &HttpRequest, sign_in: &SignIn) -> bool {
+    let all = |name: &str| request.headers().get_all(name).map(|value| value.to_str().unwrap_or_default());
+    if !all("sec-fetch-site").all(|site| matches!(site, "same-origin" | "none")) {
+        return false;
+    }
+    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let own = url::Url::parse(&sign_in.issuer).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    // A proxy may call this host otherwise; a page at the address that the browser itself has asked is one of ours.
+    let is_host = |origin: &str| !host.is_empty() && origin.split_once("://").is_some_and(|(_, named)| named == host);
+    all("origin").all(|origin| origin == own || is_host(origin))
 }
 
 /// Who is signed in, with a way out.

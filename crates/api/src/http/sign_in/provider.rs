@@ -9,9 +9,9 @@ use concord_signin::form::Form;
 use super::cookies::{self, Name};
 use super::html::Html;
 use super::page::{self, Page};
-use super::{form, redirect, sign_in};
+use super::{redirect, sign_in};
 use crate::http::Server;
-use crate::sign_in::{Fault, SignIn, Signing, Somebody, form_token};
+use crate::sign_in::{Fault, SignIn, Signing, Somebody};
 
 /// `GET /sign-in`
 pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResponse {
@@ -115,9 +115,7 @@ pub(super) async fn sign_in_as(request: HttpRequest, mut payload: Payload, serve
 
 async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
-    let form = form(request, payload).await?;
-    let visit = Name::Visit.of(request, sign_in).unwrap_or_default();
-    page::require_token(&form, &form_token(&visit))?;
+    let (form, _) = page::form(request, payload, sign_in, Name::Visit).await?;
     const NOBODY: OauthError = OauthError::request("there is no such person to sign in as");
     if !sign_in.is_for_development() {
         return Err(NOBODY.into());
@@ -125,7 +123,7 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
     let person = sign_in.somebody(form.one("person")?.ok_or(NOBODY)?).await?.ok_or(NOBODY)?;
     let before = Name::Session.of(request, sign_in);
     let signing = Signing { person: person.reference, ..Signing::default() };
-    let cookie = sign_in.begin_session(signing, before.as_deref()).await?;
+    let cookie = sign_in.begin_session(signing, before.as_ref()).await?;
     let next = next(form.one("request")?)?;
     let mut builder = redirect(&next);
     builder.append_header((header::SET_COOKIE, Name::Session.set(&cookie, sign_in)));
@@ -144,13 +142,9 @@ async fn signed_out(
     server: &Data<Server>,
 ) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
-    let form = form(request, payload).await?;
-    let cookie = Name::Session.of(request, sign_in);
+    let (_, cookie) = page::form(request, payload, sign_in, Name::Session).await?;
     // Also one that nobody has used for long: apps go on with it until it ends.
-    if let Some(cookie) = cookie {
-        page::require_token(&form, &form_token(&cookie))?;
-        sign_in.end_session_of(&cookie).await?;
-    }
+    sign_in.end_session_of(&cookie).await?;
     let mut builder = redirect("/sign-in");
     builder.append_header((header::SET_COOKIE, Name::Session.gone(sign_in)));
     Ok(builder.finish())

@@ -49,7 +49,7 @@ fn answered(request: &HttpRequest, status: StatusCode, told: Result<Registered, 
 }
 
 pub(super) async fn add(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    let address = request.peer_addr().map(|peer| peer.ip());
+    let address = server.proxies.client_of(&request);
     let told = async {
         let sign_in = sign_in(&server)?;
         let token = token(&request)?;

@@ -18,7 +18,7 @@ pub(super) async fn serve(request: HttpRequest, mut payload: Payload, server: Da
 
 async fn revoke(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<(), Fault> {
     let sign_in = sign_in(server)?;
-    let (client, form) = client(request, payload, sign_in).await?;
+    let (client, form) = client(request, payload, server).await?;
     let token = form.one("token")?.ok_or(OauthError::request("the token is missing"))?;
     sign_in.revoke(&client, token).await
 }

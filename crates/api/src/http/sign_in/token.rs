@@ -14,6 +14,6 @@ pub(super) async fn serve(request: HttpRequest, mut payload: Payload, server: Da
 
 async fn issue(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<Issued, Fault> {
     let sign_in = sign_in(server)?;
-    let (client, form) = client(request, payload, sign_in).await?;
+    let (client, form) = client(request, payload, server).await?;
     sign_in.exchange(client, TokenRequest::read(&form)?).await
 }

@@ -8,7 +8,7 @@ use super::authorize;
 use super::cookies::Name;
 use super::html::Html;
 use super::page::{self, Page};
-use super::{form, redirect, sign_in};
+use super::{redirect, sign_in};
 use crate::http::Server;
 use crate::http::exchange::request_id;
 use crate::sign_in::{Fault, Picking, SignedIn, ToPick};
@@ -61,13 +61,11 @@ pub(super) async fn pick(request: HttpRequest, mut payload: Payload, server: Dat
 
 async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
-    let form = form(request, payload).await?;
-    let cookie = Name::Session.of(request, sign_in);
+    let (form, cookie) = page::form(request, payload, sign_in, Name::Session).await?;
     let asked = Form::parse(form.one("request")?.unwrap_or_default().as_bytes())?;
-    let Some(signed_in) = sign_in.signed_in(cookie.as_deref()).await? else {
+    let Some(signed_in) = sign_in.signed_in(Some(&cookie)).await? else {
         return Ok(redirect(&format!("/oauth/authorize?{asked}")).finish());
     };
-    page::require_token(&form, &signed_in.form_token)?;
     let (read, client) = match authorize::read(sign_in, &asked).await? {
         Ok(read) => read,
         Err(answer) => return Ok(answer),

@@ -92,7 +92,7 @@ pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<F
             Target::Identified { system, value, .. } => {
                 identified(session, &system, &value, &mut facts)?;
             }
-            Target::Elsewhere(_) | Target::Unreadable => {}
+            Target::WithoutSystem(_) | Target::Elsewhere(_) | Target::Unreadable => {}
         }
     }
     facts.roles.sort_by(|a, b| a.id.cmp(&b.id));
