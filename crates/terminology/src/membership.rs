@@ -13,6 +13,8 @@ use crate::{grammar, tables};
 
 /// How many answers are remembered.
 const REMEMBERED: usize = 20_000;
+/// How long a question may be whose answer is remembered: whoever sends resources decides what is asked.
+const LONGEST_REMEMBERED: usize = 500;
 
 /// Whether a code is in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +54,18 @@ impl Membership {
 #[must_use]
 pub fn member_of(value_set: &str, system: Option<&str>, code: &str) -> Membership {
     static KNOWN: RwLock<Option<HashMap<String, Membership>>> = RwLock::new(None);
-    let key = format!("{value_set}\n{}\n{code}", system.unwrap_or_default());
+    let wanted = Code { system: system.unwrap_or_default().to_owned(), code: code.to_owned() };
+    let ask = || Library::new(&mut Nothing).is_in_named(value_set, &wanted).unwrap_or(Membership::Unknown);
+    if value_set.len() + wanted.system.len() + code.len() > LONGEST_REMEMBERED {
+        return ask();
+    }
+    let key = format!("{value_set}\n{}\n{code}", wanted.system);
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = known.as_ref().and_then(|known| known.get(&key)) {
         return *found;
     }
     drop(known);
-    let wanted = Code { system: system.unwrap_or_default().to_owned(), code: code.to_owned() };
-    let found = Library::new(&mut Nothing).is_in_named(value_set, &wanted).unwrap_or(Membership::Unknown);
+    let found = ask();
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if known.len() >= REMEMBERED {
