@@ -83,7 +83,10 @@ impl Walk<'_> {
     fn holds(&mut self, expression: &Expression, item: &Item<'_>, scope: Scope<'_>) -> Result<bool, Fault> {
         let (Some(resource), Some(focus)) = (scope.around.resource.or(item.value), node(item)) else { return Ok(true) };
         let known = Known(self.checker.terminology);
-        let mut context = Context::of(resource).at(path::Item::Node(focus)).outside(&known).steps(self.steps_of_an_expression(MOST_STEPS));
+        let mut context = Context::of(resource)
+            .at(path::Item::Node(focus))
+            .outside(&known)
+            .steps(self.steps_of_an_expression(MOST_STEPS));
         if let Some(bundle) = scope.around.bundle() {
             context = context.in_bundle(bundle);
         }

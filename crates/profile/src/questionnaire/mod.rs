@@ -134,11 +134,9 @@ impl<'w> Walk<'w> {
                     let said = format!("'{}' does not stand here in the questionnaire", short(link));
                     self.error(IssueCode::Invalid, &here, said);
                 }
-                None => self.error(
-                    IssueCode::NotFound,
-                    &here,
-                    format!("'{}' is no item of the questionnaire", short(link)),
-                ),
+                None => {
+                    self.error(IssueCode::NotFound, &here, format!("'{}' is no item of the questionnaire", short(link)))
+                }
             }
         }
         for one in asked {

@@ -127,7 +127,8 @@ impl<'w> Walk<'w> {
         match answer {
             Membership::Yes => {}
             Membership::No => {
-                let said = format!("{what} is not from the value set {} that the questionnaire names", short(value_set));
+                let said =
+                    format!("{what} is not from the value set {} that the questionnaire names", short(value_set));
                 self.error(IssueCode::CodeInvalid, place, said);
             }
             Membership::Unknown => self.told_once(format!("the value set {} could not be checked", short(value_set))),

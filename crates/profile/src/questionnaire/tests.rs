@@ -110,7 +110,11 @@ fn an_option_is_found_by_what_it_is_compared_by() {
         (r#""valueCoding":{"code":"a"}"#, r#""valueCoding":{"system":"urn:s","code":"a"}"#, true),
         (r#""valueCoding":{"display":"a"}"#, r#""valueCoding":{"display":"a"}"#, true),
         (r#""valueCoding":{"display":"a"}"#, r#""valueCoding":{"display":"b"}"#, false),
-        (r#""valueReference":{"reference":"Patient/a","display":"A"}"#, r#""valueReference":{"reference":"Patient/a"}"#, true),
+        (
+            r#""valueReference":{"reference":"Patient/a","display":"A"}"#,
+            r#""valueReference":{"reference":"Patient/a"}"#,
+            true,
+        ),
         (r#""valueReference":{"reference":"Patient/a"}"#, r#""valueReference":{"reference":"Patient/b"}"#, false),
         (r#""valueInteger":1"#, r#""valueInteger":1"#, true),
         (r#""valueInteger":1"#, r#""valueInteger":2"#, false),

@@ -41,9 +41,8 @@ fn what_multiplies_is_ended_where_it_is_and_said_once() {
         let library = library(vec![profile(&url, "Goal", &elements)]);
         for is_whole in [false, true] {
             let checker = Checker { library: &library, terminology: &Required, is_whole };
-            let check = |notes: usize| {
-                checker.check(&value(&goal(&url, notes)), Asked { profiles: &[], claimed: None })
-            };
+            let check =
+                |notes: usize| checker.check(&value(&goal(&url, notes)), Asked { profiles: &[], claimed: None });
             let few: Vec<_> = check(3).into_iter().filter(|issue| issue.severity >= Severity::Error).collect();
             assert_eq!(few, [], "{name}");
             let many = check(12_000);
