@@ -1,9 +1,8 @@
 //! Goals: agreed rather than assumed. Each party gives its own word, and a change asks the others again.
 
-use concord_tests::client::text;
+use concord_tests::client::{Method, text};
 use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
-use reqwest::Method;
 use serde_json::{Value, json};
 
 on_both! { a_goal_is_negotiated, nobody_speaks_for_another, what_is_whose_to_change, who_sees_the_negotiation,
