@@ -187,7 +187,7 @@ async fn definitions_come_from_systems(concord: &Concord) {
     assert!(is_unknown(&amina.post(secret, &nameless).await.expect(200)));
     // One from a system that nobody has registered is not, and none that ships gives way to another.
     let unregistered = concord.app(&TokenRequest {
-        scope: "system/*.cruds".to_owned(),
+        scope: "system/StructureDefinition.cruds".to_owned(),
         client_id: "nobody-knows".to_owned(),
         ..TokenRequest::default()
     });
