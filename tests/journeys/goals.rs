@@ -1,11 +1,12 @@
 //! Goals: agreed rather than assumed. Each party gives its own word, and a change asks the others again.
 
-use concord_tests::client::text;
+use concord_tests::client::{Method, text};
 use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { a_goal_is_negotiated, nobody_speaks_for_another, what_is_whose_to_change, who_sees_the_negotiation }
+on_both! { a_goal_is_negotiated, nobody_speaks_for_another, what_is_whose_to_change, who_sees_the_negotiation,
+labels_of_anothers_goal_are_left_as_they_are }
 
 fn word(who: &str, status: &str) -> Value {
     json!({"url": "http://hl7.org/fhir/StructureDefinition/goal-acceptance", "extension": [
@@ -20,6 +21,23 @@ fn goal(says: &str, words: Vec<Value>) -> Value {
 
 const AMINA: &str = "Patient/amina";
 const GP: &str = "Practitioner/gp";
+
+/// What a party may not say of the goal's `meta` is left as it is: by itself it makes no version.
+async fn labels_of_anothers_goal_are_left_as_they_are(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user(GP));
+    let id = amina.create(&goal("Walk to the mosque", vec![])).await;
+    let place = format!("Goal/{id}");
+    let patch =
+        |changes: &Value| gp.ask(Method::PATCH, &place).body("application/json-patch+json", changes.to_string());
+    let tag = json!([{"op": "add", "path": "/meta/tag", "value": [{"system": "urn:x", "code": "y"}]}]);
+    let patched = patch(&tag).await.expect(200).json();
+    assert_eq!((&patched["meta"]["versionId"], &patched["meta"]["tag"]), (&json!("1"), &Value::Null));
+    let both = json!([{"op": "add", "path": "/meta/tag", "value": [{"system": "urn:x", "code": "y"}]},
+        {"op": "replace", "path": "/description/text", "value": "Walk to the park"}]);
+    let patched = patch(&both).await.expect(200).json();
+    assert_eq!((&patched["meta"]["versionId"], &patched["meta"]["tag"]), (&json!("2"), &Value::Null));
+}
 
 /// The goal as it is, changed by `change` and put back.
 async fn revise(app: &App, id: &str, change: impl FnOnce(&mut Value)) -> concord_tests::Answer {

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 
+use concord_api::auth::development::TokenRequest;
 use concord_tests::client::{Answer, text};
 use concord_tests::people::{self, blood_pressure, with, without};
 use concord_tests::process::output;
@@ -131,6 +132,20 @@ async fn what_is_refused_is_stored_by_nobody(concord: &Concord) {
     amina.post("QuestionnaireResponse", &answers).await.expect(422);
     let answers = with(answers, "item", json!([{"linkId": "q", "answer": [{"valueInteger": 3}]}]));
     amina.post("QuestionnaireResponse", &answers).await.expect(201);
+    // What is too much to be checked is not stored unchecked.
+    let refused = amina.post("QuestionnaireResponse", &too_many_answers()).await.expect(422);
+    assert!(of(&refused, "error").iter().any(|(_, said)| said.contains("too much to check")), "{refused}");
+}
+
+/// Answers with their own form, whose conditions ask every answer.
+fn too_many_answers() -> Value {
+    let when = json!([{"question": "a", "operator": "=", "answerString": "z"}]);
+    let asked = (0..2_000).map(|at| json!({"linkId": format!("b{at}"), "type": "string", "enableWhen": when}));
+    let form = json!({"resourceType": "Questionnaire", "id": "form", "status": "active", "item":
+        std::iter::once(json!({"linkId": "a", "type": "string", "repeats": true})).chain(asked).collect::<Vec<_>>()});
+    let answers: Vec<Value> = (0..5_000).map(|at| json!({"valueString": format!("t{at}")})).collect();
+    json!({"resourceType": "QuestionnaireResponse", "status": "completed", "contained": [form],
+        "questionnaire": "#form", "subject": {"reference": "Patient/amina"}, "item": [{"linkId": "a", "answer": answers}]})
 }
 
 async fn definitions_come_from_systems(concord: &Concord) {
@@ -170,6 +185,28 @@ async fn definitions_come_from_systems(concord: &Concord) {
     system.create(&labelled).await;
     let secret = "Patient/$validate?profile=http://example.org/secret";
     assert!(is_unknown(&amina.post(secret, &nameless).await.expect(200)));
+    // One from a system that nobody has registered is not, and none that ships gives way to another.
+    let unregistered = concord.app(&TokenRequest {
+        scope: "system/StructureDefinition.cruds".to_owned(),
+        client_id: "nobody-knows".to_owned(),
+        ..TokenRequest::default()
+    });
+    let foreign = with(named_patient("1", 1), "url", json!("http://example.org/foreign"));
+    let told = unregistered
+        .post("StructureDefinition", &foreign)
+        .header("prefer", "return=OperationOutcome")
+        .await
+        .expect(201);
+    assert!(of(&told, "warning").iter().any(|(_, said)| said.contains("from registered systems")), "{told}");
+    let asked = amina.post("Patient/$validate?profile=http://example.org/foreign", &nameless).await.expect(200);
+    assert!(is_unknown(&asked), "{asked}");
+    let shipped = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient";
+    let instead = without(with(named_patient("1", 1), "url", json!(shipped)), "version");
+    let told =
+        system.post("StructureDefinition", &instead).header("prefer", "return=OperationOutcome").await.expect(201);
+    assert!(of(&told, "warning").iter().any(|(_, said)| said.contains("comes with the server")), "{told}");
+    let asked = amina.post(&format!("Patient/$validate?profile={shipped}"), &nameless).await.expect(200);
+    assert_eq!(of(&asked, "error"), [], "{asked}");
     // Taken out of use by being deleted.
     for gone in [id, newer] {
         system.delete(&format!("StructureDefinition/{gone}")).await;
@@ -206,6 +243,10 @@ async fn answers_are_checked_by_their_questionnaire(concord: &Concord) {
     inside["contained"] = json!([with(form("http://example.org/inside"), "id", json!("form"))]);
     let told = amina.post("QuestionnaireResponse/$validate", &inside).await.expect(200);
     assert_eq!(of(&told, "error").len(), 1, "{told}");
+    // More than can be checked is stored, and said not to have been checked.
+    let stored = amina.post("QuestionnaireResponse", &too_many_answers());
+    let stored = stored.header("prefer", "return=OperationOutcome").await.expect(201);
+    assert!(of(&stored, "warning").iter().any(|(_, said)| said.contains("too much to check")), "{stored}");
     // One that whoever asks may not read is like one that is not there.
     let narrow = concord.patient_with("amina", "patient/QuestionnaireResponse.cruds");
     let said = |told: Answer| told.expect(200).json()["issue"].clone();

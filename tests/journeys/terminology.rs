@@ -336,6 +336,17 @@ async fn there_is_an_end(concord: &Concord) {
         json!({"resourceType": "ValueSet", "status": "draft",
             "compose": {"include": [{"system": REASONS, "filter": filter}]}})
     };
+    // Of one set, whatever it is made of, and wherever it stands.
+    let parts = json!(vec![json!({"system": REASONS}); 1_001]);
+    system.store(&of("parts", parts.clone())).await;
+    let given = json!({"resourceType": "ValueSet", "status": "draft", "compose": {"include": parts}});
+    for answer in [
+        amina.post("ValueSet/$expand", &given).await,
+        amina.get("ValueSet/parts/$expand").await,
+        amina.get(&format!("ValueSet/parts/$validate-code?system={REASONS}&code=TREAT")).await,
+    ] {
+        assert_eq!(answer.expect(422).issues()[0].0, "too-costly");
+    }
     for (op, value, code) in [
         ("regex", "((a{1,99}){1,99}){1,99}", "too-costly"),
         ("regex", "(a", "value"),

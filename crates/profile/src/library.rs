@@ -79,6 +79,13 @@ impl Library {
         self.count = self.count + versions.len() - before;
     }
 
+    /// Whether it has one of that url and version by itself; one without a version would stand for every version.
+    #[must_use]
+    pub fn ships(&self, url: &str, version: &str) -> bool {
+        let is_one = |known: &Known| version.is_empty() || known.definition.version == version;
+        self.by_url.get(url).is_some_and(|versions| versions.iter().any(is_one))
+    }
+
     /// The definition of a canonical: of that version, or the newest if it names none.
     #[must_use]
     pub fn find(&self, canonical: &str) -> Option<&Definition> {

@@ -40,6 +40,20 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
+/// How much work a value is to compare, in steps: by its texts, and by its members, each of which is looked for among those
+/// of the other.
+pub(crate) fn weight(value: &Value<'_>) -> usize {
+    match value {
+        Value::Object(object) => {
+            let members = object.0.len();
+            members.saturating_mul(members) / 8 + object.0.iter().map(|(_, one)| weight(one)).sum::<usize>()
+        }
+        Value::Array(items) => items.iter().map(|one| 1 + weight(one)).sum(),
+        Value::String(text) | Value::Number(text) => text.len() / 64,
+        Value::Null | Value::Bool(_) => 0,
+    }
+}
+
 /// How a value stands to a bound; nothing if that cannot be said.
 pub(crate) fn compare(value: &Value<'_>, bound: &Value<'_>) -> Option<Ordering> {
     match (value, bound) {

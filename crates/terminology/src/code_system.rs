@@ -28,6 +28,8 @@ pub struct CodeSystem {
     flat: Option<String>,
     concepts: Vec<Concept>,
     by_code: HashMap<String, usize>,
+    /// The same in small letters, where `a` and `A` are one code.
+    by_small_letters: HashMap<String, usize>,
 }
 
 /// A code and what is said of it.
@@ -164,6 +166,9 @@ impl CodeSystem {
         }
         let place = self.concepts.len();
         self.by_code.insert(concept.code.clone(), place);
+        if !self.is_case_sensitive {
+            self.by_small_letters.entry(concept.code.to_ascii_lowercase()).or_insert(place);
+        }
         self.concepts.push(concept);
         Ok(place)
     }
@@ -199,8 +204,8 @@ impl CodeSystem {
     /// Where the concept with that code is.
     pub(crate) fn place(&self, code: &str) -> Option<usize> {
         self.by_code.get(code).copied().or_else(|| {
-            let alike = |concept: &Concept| concept.code.eq_ignore_ascii_case(code);
-            (!self.is_case_sensitive).then(|| self.concepts.iter().position(alike)).flatten()
+            let known = &self.by_small_letters;
+            if known.is_empty() { None } else { known.get(&code.to_ascii_lowercase()).copied() }
         })
     }
 

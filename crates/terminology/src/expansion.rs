@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::code_system::{CodeSystem, Concept};
 use crate::elsewhere::{Answer, Asked, Question, Reply};
-use crate::filter::{Filter, Test};
+use crate::filter::{Filter, Test, steps_of, steps_of_texts};
 use crate::item::Item;
 use crate::library::{Found, Kind, Library, LookUpError, Source};
 use crate::value_set::{Part, ValueSet};
@@ -49,7 +49,7 @@ impl<S: Source> Library<'_, S> {
     /// # Errors
     /// When they cannot be told for certain, or are too many.
     pub fn expand_given(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
-        self.asked = 0;
+        self.begin();
         self.open.extend(set.url.clone());
         let items = self.expand(set);
         self.open.clear();
@@ -60,7 +60,7 @@ impl<S: Source> Library<'_, S> {
     /// ways counts each time.
     pub(crate) fn enter(&mut self, name: &str) -> Found<(), S> {
         if self.open.is_empty() {
-            self.asked = 0;
+            self.begin();
         }
         self.count()?;
         if self.open.iter().any(|open| open == name) {
@@ -78,7 +78,9 @@ impl<S: Source> Library<'_, S> {
     /// # Errors
     /// When they cannot be told for certain, or are too many.
     pub(crate) fn expand(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
+        self.enter_parts(set)?;
         if let Some(whole) = &set.whole {
+            self.spend(whole.len())?;
             return Ok(whole.clone());
         }
         if !set.is_defined {
@@ -92,15 +94,16 @@ impl<S: Source> Library<'_, S> {
         }
         let mut found = Gathered::default();
         for part in &set.include {
-            for item in self.part(part, set.active_only)? {
-                found.add(item);
-            }
+            let items = self.part(part, set.active_only)?;
+            self.spend(items.len())?;
+            items.into_iter().for_each(|item| found.add(item));
             if found.items.len() > MOST_CONCEPTS {
                 let text = format!("the value set {} has more than {MOST_CONCEPTS} codes", set.shown());
                 return Err(LookUpError::costly(text));
             }
         }
         for part in &set.exclude {
+            self.spend(1 + found.items.len())?;
             let out: HashSet<_> = self.part(part, false)?.into_iter().map(|item| (item.system, item.code)).collect();
             found.items.retain(|item| !out.contains(&(Arc::clone(&item.system), item.code.clone())));
         }
@@ -115,6 +118,7 @@ impl<S: Source> Library<'_, S> {
         };
         for imported in &part.imports {
             let items = self.expand_named(imported)?;
+            self.spend(items.len() + found.as_ref().map_or(0, Vec::len))?;
             found = Some(match found {
                 Some(mut before) => {
                     let also: HashSet<_> = items.iter().map(|item| (&item.system, item.code.as_str())).collect();
@@ -131,6 +135,15 @@ impl<S: Source> Library<'_, S> {
     fn of_system(&mut self, system: &str, part: &Part, active_only: bool) -> Found<Vec<Item>, S> {
         let found = self.code_system(&named(system, part))?;
         let url: Arc<str> = system.into();
+        let looked_at = match &found {
+            Some(known) if part.listed.is_empty() => known.concepts().len().saturating_mul(1 + part.filters.len()),
+            _ => part.listed.len(),
+        };
+        self.spend(1 + looked_at)?;
+        if let Some(known) = &found {
+            self.spend(steps_of(known, &part.filters))?;
+            self.spend(steps_of_texts(known, &part.filters, known.concepts()))?;
+        }
         let Some(known) = found else {
             if part.listed.is_empty() {
                 let (system_url, version, filters) = (system.to_owned(), part.version.clone(), part.filters.clone());
@@ -176,6 +189,7 @@ impl<S: Source> Library<'_, S> {
             return self.expand_elsewhere(asked, Kind::CodeSystem, &code.system);
         };
         whole(&system)?;
+        self.spend(system.concepts().len())?;
         if system.concept(&code.code).is_none() {
             let text = format!("the code system {} has no code `{}`", code.system, code.code);
             return Err(LookUpError::Said(concord_fhir::issue::IssueCode::NotFound, text));

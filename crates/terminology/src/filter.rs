@@ -11,6 +11,10 @@ use crate::code_system::{CodeSystem, Concept, Unusable};
 /// How many bytes a compiled expression may take: what would grow beyond is refused. Matching takes time in proportion to
 /// the text, whatever the expression is.
 const MOST_OF_AN_EXPRESSION: usize = 256 * 1024;
+/// How many characters an expression may have.
+const LONGEST_EXPRESSION: usize = 1_000;
+/// How many steps it is worth to compile one.
+const OF_AN_EXPRESSION: usize = 10_000;
 
 /// What the codes of a part have to meet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +117,29 @@ impl Test {
     }
 }
 
+/// How many steps it takes to make filters ready: each may look at every code, and an expression is compiled.
+pub(crate) fn steps_of(system: &CodeSystem, filters: &[Filter]) -> usize {
+    let of_one = |filter: &Filter| match filter.operator.as_str() {
+        "regex" => OF_AN_EXPRESSION + filter.value.len(),
+        _ => 1 + system.concepts().len() + filter.value.len() / 8,
+    };
+    filters.iter().map(of_one).sum()
+}
+
+/// How many steps it takes to match expressions with what is said of concepts.
+pub(crate) fn steps_of_texts(system: &CodeSystem, filters: &[Filter], concepts: &[Concept]) -> usize {
+    let mut steps = 0;
+    for filter in filters.iter().filter(|filter| filter.operator == "regex") {
+        for concept in concepts {
+            any(system, concept, &filter.property, &mut |text| {
+                steps += text.len();
+                false
+            });
+        }
+    }
+    steps
+}
+
 /// Whether any value of a property meets a test.
 fn any(system: &CodeSystem, concept: &Concept, property: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
     match property {
@@ -128,6 +155,10 @@ fn any(system: &CodeSystem, concept: &Concept, property: &str, test: &mut dyn Fn
 
 /// An expression that the whole of a value has to match.
 fn expression(text: &str) -> Result<regex::Regex, Unusable> {
+    if text.len() > LONGEST_EXPRESSION {
+        let text = format!("the expression of a filter `regex` has more than {LONGEST_EXPRESSION} characters");
+        return Err((IssueCode::TooCostly, text));
+    }
     RegexBuilder::new(&format!("^(?:{text})$"))
         .size_limit(MOST_OF_AN_EXPRESSION)
         .dfa_size_limit(MOST_OF_AN_EXPRESSION)

@@ -50,6 +50,13 @@ pub const MOST_CONCEPTS: usize = 100_000;
 /// The most codes of an expansion that are handed out at once.
 pub const MOST_EXPANDED: usize = 10_000;
 
+/// The most parts and filters of value sets that one question may be about.
+pub const MOST_PARTS: usize = 1_000;
+
+/// The most steps that one question may take: codes looked at, each for every part and filter. It is some tenths of a
+/// second.
+pub const MOST_STEPS: usize = 1_000_000;
+
 /// How deep value sets may be built on others.
 pub const DEEPEST_IMPORT: usize = 8;
 

@@ -10,8 +10,8 @@ use concord_fhir::json::Value;
 use crate::code_system::{CodeSystem, Unusable};
 use crate::concept_map::ConceptMap;
 use crate::elsewhere::{Question, Reply};
-use crate::value_set::ValueSet;
-use crate::{MOST_SOURCES, tables};
+use crate::value_set::{Part, ValueSet};
+use crate::{MOST_PARTS, MOST_SOURCES, MOST_STEPS, tables};
 
 /// What a name is one of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +128,10 @@ pub struct Library<'s, S: Source> {
     pub(crate) is_unreachable: bool,
     /// How many value sets were gone into, and how much else was asked for, about this question.
     pub(crate) asked: usize,
+    /// How many parts and filters of value sets it has met.
+    parts: usize,
+    /// How many steps are left for all that is asked of this view.
+    left: usize,
 }
 
 impl<'s, S: Source> Library<'s, S> {
@@ -141,6 +145,8 @@ impl<'s, S: Source> Library<'s, S> {
             doubts: Vec::new(),
             is_unreachable: false,
             asked: 0,
+            parts: 0,
+            left: MOST_STEPS,
         }
     }
 
@@ -168,6 +174,36 @@ impl<'s, S: Source> Library<'s, S> {
         if self.asked > MOST_SOURCES {
             let text = format!("it is built on more than {MOST_SOURCES} value sets and code systems");
             return Err(LookUpError::costly(text));
+        }
+        Ok(())
+    }
+
+    /// Begins a question: what was met on the way to another does not count for it. Steps do.
+    pub(crate) fn begin(&mut self) {
+        (self.asked, self.parts) = (0, 0);
+    }
+
+    /// Counts what a value set is made of, however often it is met.
+    pub(crate) fn enter_parts(&mut self, set: &ValueSet) -> Found<(), S> {
+        let of_part = |part: &Part| 1 + part.filters.len() + part.imports.len();
+        self.parts += set.include.iter().chain(&set.exclude).map(of_part).sum::<usize>();
+        if self.parts > MOST_PARTS {
+            let text = format!("the value set is made of more than {MOST_PARTS} parts and filters");
+            return Err(LookUpError::costly(text));
+        }
+        Ok(())
+    }
+
+    /// Takes some steps.
+    pub(crate) fn spend(&mut self, steps: usize) -> Found<(), S> {
+        match self.left.checked_sub(steps) {
+            Some(left) => self.left = left,
+            None => {
+                self.left = 0;
+                let text =
+                    format!("it takes more than {MOST_STEPS} steps, by the codes that it is about: ask about less");
+                return Err(LookUpError::costly(text));
+            }
         }
         Ok(())
     }

@@ -7,12 +7,15 @@ use concord_fhir::terminology::Code;
 
 use crate::elsewhere::{Answer, Asked, Question, Reply};
 use crate::expansion::{named, tests};
+use crate::filter::{steps_of, steps_of_texts};
 use crate::library::{Found, Library, LookUpError, Nothing, Source};
 use crate::value_set::{Part, ValueSet};
 use crate::{grammar, tables};
 
 /// How many answers are remembered.
 const REMEMBERED: usize = 20_000;
+/// How long a question may be whose answer is remembered: whoever sends resources decides what is asked.
+const LONGEST_REMEMBERED: usize = 500;
 
 /// Whether a code is in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +55,18 @@ impl Membership {
 #[must_use]
 pub fn member_of(value_set: &str, system: Option<&str>, code: &str) -> Membership {
     static KNOWN: RwLock<Option<HashMap<String, Membership>>> = RwLock::new(None);
-    let key = format!("{value_set}\n{}\n{code}", system.unwrap_or_default());
+    let wanted = Code { system: system.unwrap_or_default().to_owned(), code: code.to_owned() };
+    let ask = || Library::new(&mut Nothing).is_in_named(value_set, &wanted).unwrap_or(Membership::Unknown);
+    if value_set.len() + wanted.system.len() + code.len() > LONGEST_REMEMBERED {
+        return ask();
+    }
+    let key = format!("{value_set}\n{}\n{code}", wanted.system);
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = known.as_ref().and_then(|known| known.get(&key)) {
         return *found;
     }
     drop(known);
-    let wanted = Code { system: system.unwrap_or_default().to_owned(), code: code.to_owned() };
-    let found = Library::new(&mut Nothing).is_in_named(value_set, &wanted).unwrap_or(Membership::Unknown);
+    let found = ask();
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if known.len() >= REMEMBERED {
@@ -90,7 +97,7 @@ impl<S: Source> Library<'_, S> {
     /// # Errors
     /// As [`Library::is_in_named`].
     pub fn is_in_given(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
-        self.asked = 0;
+        self.begin();
         self.open.extend(set.url.clone());
         let found = self.is_in(set, code);
         self.open.clear();
@@ -102,7 +109,9 @@ impl<S: Source> Library<'_, S> {
     /// # Errors
     /// As [`Library::is_in_named`].
     pub(crate) fn is_in(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
+        self.enter_parts(set)?;
         if let Some(whole) = &set.whole {
+            self.spend(whole.len())?;
             let is_it = |system: &str, own: &str| own == code.code && (code.system.is_empty() || code.system == system);
             return Ok(Membership::of(whole.iter().any(|item| is_it(&item.system, &item.code))));
         }
@@ -129,6 +138,7 @@ impl<S: Source> Library<'_, S> {
     }
 
     fn is_in_part(&mut self, set: &ValueSet, part: &Part, code: &Code, active_only: bool) -> Found<Membership, S> {
+        self.spend(1)?;
         if part.system.is_none() && part.imports.is_empty() {
             return Ok(Membership::No);
         }
@@ -151,6 +161,9 @@ impl<S: Source> Library<'_, S> {
 
     /// Whether a code is one of a system that a part means.
     fn is_of_system(&mut self, system: &str, part: &Part, code: &Code, active_only: bool) -> Found<Membership, S> {
+        if !part.is_listed() {
+            self.spend(part.listed.len())?;
+        }
         if !part.listed.is_empty() && !part.lists(&code.code) {
             return Ok(Membership::No);
         }
@@ -175,6 +188,8 @@ impl<S: Source> Library<'_, S> {
             }
             return Ok(Membership::No);
         };
+        self.spend(steps_of(&known, &part.filters))?;
+        self.spend(steps_of_texts(&known, &part.filters, std::slice::from_ref(concept)))?;
         let passes = tests(&known, &part.filters)?.iter().all(|test| test.passes(&known, place, concept));
         Ok(Membership::of(passes && !(active_only && concept.is_inactive)))
     }

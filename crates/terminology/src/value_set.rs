@@ -66,6 +66,11 @@ pub struct Listed {
 }
 
 impl Part {
+    /// Whether its codes have been looked through already.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.codes.get().is_some()
+    }
+
     /// Whether it lists the code.
     pub(crate) fn lists(&self, code: &str) -> bool {
         self.codes.get_or_init(|| self.listed.iter().map(|one| one.code.clone()).collect()).contains(code)

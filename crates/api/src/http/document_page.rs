@@ -6,6 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{self, ContentEncoding};
 use concord_fhir::display;
 use concord_fhir::json::Value;
+use concord_fhir::schema::without_comments;
 
 use crate::interact::execute::Outcome;
 use crate::interact::operation::Output;
@@ -89,7 +90,11 @@ fn sections(all: &[Value<'_>], out: &mut String) {
 }
 
 fn narrative(of: &Value<'_>, out: &mut String) {
-    out.push_str(of.get("text").and_then(|text| text.text("div")).unwrap_or_default());
+    let Some(stored) = of.get("text").and_then(|text| text.text("div")) else { return };
+    match without_comments(stored) {
+        Some(shown) => out.push_str(&shown),
+        None => out.push_str("<p>What this part says cannot be shown on a page.</p>"),
+    }
 }
 
 fn row(what: &str, text: &str, out: &mut String) {
@@ -124,7 +129,7 @@ mod tests {
     fn text_is_never_markup_and_narratives_are_as_they_were_checked() {
         let text = r#"{"resourceType":"Bundle","type":"document","entry":[{"fullUrl":"http://x/Composition/1","resource":
             {"title":"<script>1</script>","date":"2026-01-02","subject":{"reference":"Patient/p"},
-            "section":[{"title":"A & B","text":{"div":"<div>own</div>"},"section":[{"title":"Inner"}]}]}},
+            "section":[{"title":"A & B","text":{"div":"<div>own<!--><script>x</script> --></div>"},"section":[{"title":"Inner"}]}]}},
             {"fullUrl":"http://x/Patient/p","resource":{"name":[{"family":"O'Neill"}],"birthDate":"1980-02-01"}}]}"#;
         let document = json::parse(text.as_bytes(), &Limits::default()).expect("JSON");
         let page = page(&document);

@@ -162,7 +162,7 @@ pub(super) fn put(
     };
     let mut proposed = write::prepare(session, Action::Update, resource_type, value, &place)?;
     proposed.warnings.extend(kept);
-    if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body) {
+    if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body, is_system) {
         return again(session, old, proposed.warnings);
     }
     let beside = verification::kept(session.transaction, &old, &proposed.version)?;

@@ -88,14 +88,20 @@ impl Expression {
     /// # Errors
     /// Why there is no result.
     pub fn evaluate<'v>(&'v self, context: &Context<'v>) -> Result<Collection<'v>, Fault> {
+        self.evaluate_within(context).0
+    }
+
+    /// Evaluates the expression, and says how many steps that took.
+    pub fn evaluate_within<'v>(&'v self, context: &Context<'v>) -> (Result<Collection<'v>, Fault>, usize) {
         let mut evaluation = begin(&self.ast, context);
         let frame = Frame { this: std::slice::from_ref(&context.focus), index: None, total: &[] };
-        let items = evaluation.part(self.whole, &frame)?;
-        Ok(Collection { items, trail: evaluation.trail })
+        let items = evaluation.part(self.whole, &frame);
+        let spent = evaluation.spent();
+        (items.map(|items| Collection { items, trail: evaluation.trail }), spent)
     }
 
     /// Whether the expression holds as a rule, and how many steps that took.
-    pub(crate) fn holds_within<'v>(&'v self, context: &Context<'v>) -> (Result<Option<bool>, Fault>, usize) {
+    pub fn holds_within<'v>(&'v self, context: &Context<'v>) -> (Result<Option<bool>, Fault>, usize) {
         let mut evaluation = begin(&self.ast, context);
         let frame = Frame { this: std::slice::from_ref(&context.focus), index: None, total: &[] };
         let result = evaluation.part(self.whole, &frame).and_then(|items| boolean(&items));

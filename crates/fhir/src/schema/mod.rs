@@ -22,6 +22,7 @@ pub use addresses::addresses;
 pub use links::{LinkKind, NewLink, relink};
 pub use load::r4;
 pub(crate) use narrative::is_narrative;
+pub use narrative::without_comments;
 pub use primitive::{Primitive, Written};
 pub use references::each_reference;
 pub use summary::{Summary, summarize};

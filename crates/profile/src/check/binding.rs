@@ -9,6 +9,9 @@ use crate::item::{Item, Place};
 use crate::node::Node;
 use crate::terminology::Membership;
 
+/// How many steps it is worth to ask whether a code is in a value set.
+const OF_A_MEMBERSHIP: usize = 4;
+
 /// The types with codes of their own; other values cannot be bound, whatever a definition says.
 const CODED: [&str; 8] =
     ["Coding", "CodeableConcept", "Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration"];
@@ -51,6 +54,7 @@ impl Walk<'_> {
         let ask =
             |system: Option<&str>, code: &str| self.checker.terminology.member_of(system, code, &binding.value_set);
         let Some(value) = item.value else { return Membership::Yes };
+        self.take(OF_A_MEMBERSHIP * (1 + value.list("coding").len()) + binding.value_set.len() / 64);
         match value {
             Value::String(code) => ask(None, code),
             Value::Object(_) if !CODED.contains(&item.of_type.name.as_ref()) => Membership::Yes,

@@ -12,6 +12,8 @@ use crate::terminology::{Membership, Terminology};
 
 /// How many steps one expression may take.
 const MOST_STEPS: usize = 200_000;
+/// How many it is worth to begin.
+const STEPS_OF_A_BEGINNING: usize = 20;
 
 /// What expressions may ask: code lists, and nothing else that is not at hand.
 struct Known<'c>(&'c dyn Terminology);
@@ -79,22 +81,28 @@ impl Walk<'_> {
 
     /// Whether an expression holds; one that gives nothing does not.
     fn holds(&mut self, expression: &Expression, item: &Item<'_>, scope: Scope<'_>) -> Result<bool, Fault> {
-        self.steps += 10;
         let (Some(resource), Some(focus)) = (scope.around.resource.or(item.value), node(item)) else { return Ok(true) };
         let known = Known(self.checker.terminology);
-        let mut context = Context::of(resource).at(path::Item::Node(focus)).outside(&known).steps(MOST_STEPS);
+        let mut context = Context::of(resource)
+            .at(path::Item::Node(focus))
+            .outside(&known)
+            .steps(self.steps_of_an_expression(MOST_STEPS));
         if let Some(bundle) = scope.around.bundle() {
             context = context.in_bundle(bundle);
         }
-        Ok(expression.holds(&context)?.unwrap_or(false))
+        let (holds, steps) = expression.holds_within(&context);
+        self.take_expression(STEPS_OF_A_BEGINNING + steps);
+        Ok(holds?.unwrap_or(false))
     }
 
     /// Whether an expression selects an element of a resource, by where the element's value or what is beside it stands.
     pub(super) fn selects(&self, expression: &str, resource: &Value<'_>, element: &Value<'_>) -> Option<bool> {
         let expression = Expression::compile(expression).ok()?;
         let known = Known(self.checker.terminology);
-        let context = Context::of(resource).outside(&known).steps(MOST_STEPS);
-        let found = expression.evaluate(&context).ok()?;
+        let context = Context::of(resource).outside(&known).steps(self.steps_of_an_expression(MOST_STEPS));
+        let (found, steps) = expression.evaluate_within(&context);
+        self.take_expression(STEPS_OF_A_BEGINNING + steps);
+        let found = found.ok()?;
         let at = std::ptr::from_ref(element).addr();
         let is = |value: Option<&Value<'_>>| value.is_some_and(|value| std::ptr::from_ref(value).addr() == at);
         Some(found.items().iter().any(|item| match item {

@@ -25,6 +25,12 @@ impl<'c> Walk<'c> {
         scope: Scope<'_>,
     ) -> Option<Membership> {
         let rules = self.rules(&way.steps, slice);
+        // What lies at the end of the path is looked for anew for each slice.
+        let beside = item
+            .value
+            .and_then(Value::as_object)
+            .map_or(0, |object| object.0.iter().map(|(_, one)| one.items().len()).sum());
+        self.take(1 + beside / 4 + self.contained_beside(item, scope));
         let answer = match way.kind {
             DiscriminatorKind::Position => is(at.0 == at.1),
             DiscriminatorKind::Value => match is_extension_of(&way.steps, slice, item) {

@@ -12,6 +12,7 @@ mod reference;
 mod slices;
 mod worded;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
@@ -27,8 +28,12 @@ use crate::value::short as shown;
 
 /// How many problems are listed.
 const MOST_ISSUES: usize = 500;
-/// How many steps a check may take: elements looked at, each for every profile and slice.
-const MOST_STEPS: usize = 2_000_000;
+/// How many steps a check may take: elements looked at, each for every profile and slice, and what expressions take. A
+/// write, which others wait for, may take a tenth of a second or less.
+const MOST_STEPS: usize = 1_000_000;
+const MOST_STEPS_ON_WRITE: usize = 100_000;
+/// How many steps of an expression are as much work as one of these.
+const STEPS_OF_EXPRESSIONS: usize = 8;
 /// How many profiles are looked at that a resource claims.
 const MOST_CLAIMS: usize = 20;
 /// How deep profiles may ask for profiles.
@@ -62,7 +67,8 @@ impl Checker<'_> {
             checker: *self,
             issues: Vec::new(),
             beyond: 0,
-            steps: 0,
+            left: Cell::new(if self.is_whole { MOST_STEPS } else { MOST_STEPS_ON_WRITE }),
+            ended: None,
             under_way: Vec::new(),
             told: BTreeSet::new(),
             claimed: asked.claimed,
@@ -89,7 +95,10 @@ pub(crate) struct Walk<'c> {
     checker: Checker<'c>,
     issues: Vec<Issue>,
     beyond: usize,
-    steps: usize,
+    /// How many steps are left.
+    left: Cell<usize>,
+    /// Where the check was ended, because none were left.
+    ended: Option<String>,
     /// The resources and values that are being checked against a profile, with the profile.
     under_way: Vec<(usize, usize)>,
     /// What need not be said again.
@@ -197,6 +206,7 @@ impl<'c> Walk<'c> {
         if self.exhausted(place) {
             return;
         }
+        self.take(members.all().count() / STEPS_OF_EXPRESSIONS * (1 + node.children.len()));
         for child in &node.children {
             let items: Vec<Item<'_>> = members.named(&child.name).collect();
             self.element(child, &items, place, scope);
@@ -266,18 +276,34 @@ impl<'c> Walk<'c> {
 
     /// Whether more has been looked at than a check may; said once.
     fn exhausted(&mut self, place: &Place<'_>) -> bool {
-        self.steps += 1;
-        if self.steps < MOST_STEPS {
-            return false;
+        self.take(1);
+        let is_exhausted = self.left.get() == 0;
+        if is_exhausted && self.ended.is_none() {
+            self.ended = Some(place.to_string());
         }
-        if self.steps == MOST_STEPS {
-            let said = format!("the check was ended here: it took more than {MOST_STEPS} steps");
-            self.add(Severity::Error, IssueCode::TooCostly, place, said);
-        }
-        true
+        is_exhausted
+    }
+
+    /// Counts steps.
+    fn take(&self, steps: usize) {
+        self.left.set(self.left.get().saturating_sub(steps));
+    }
+
+    /// How many steps an expression may take now, of those that one may take at most.
+    fn steps_of_an_expression(&self, most: usize) -> usize {
+        self.left.get().saturating_mul(STEPS_OF_EXPRESSIONS).min(most)
+    }
+
+    /// Counts the steps that an expression took.
+    fn take_expression(&self, steps: usize) {
+        self.take(1 + steps / STEPS_OF_EXPRESSIONS);
     }
 
     fn add(&mut self, severity: Severity, code: IssueCode, place: &Place<'_>, text: String) {
+        // What is not looked at any more would seem to be missing.
+        if self.left.get() == 0 {
+            return;
+        }
         let issue = Issue { severity, code, text, expression: Some(place.to_string()) };
         if self.issues.len() >= MOST_ISSUES {
             self.beyond += 1;
@@ -300,6 +326,11 @@ impl<'c> Walk<'c> {
     }
 
     fn into_issues(mut self) -> Vec<Issue> {
+        if self.left.get() == 0 {
+            let text = "the check was ended here: there is too much to check".to_owned();
+            let (severity, code) = (Severity::Error, IssueCode::TooCostly);
+            self.issues.push(Issue { severity, code, text, expression: self.ended });
+        }
         if self.beyond > 0 {
             let text = format!("{} more problems are not listed", self.beyond);
             self.issues.push(Issue::remark(Severity::Information, IssueCode::TooLong, text));

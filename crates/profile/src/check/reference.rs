@@ -24,6 +24,7 @@ impl Walk<'_> {
     ) {
         let Some(value) = item.value.filter(|value| value.as_object().is_some()) else { return };
         let reference = value.text("reference");
+        self.take(self.contained_beside(item, scope));
         let found = reference.and_then(|reference| scope.around.resolve(reference));
         let aggregation: Vec<&str> = rules.iter().flat_map(|rule| &rule.aggregation).map(String::as_str).collect();
         if !aggregation.is_empty()
@@ -59,6 +60,14 @@ impl Walk<'_> {
         if let Some((resource, whence)) = found {
             self.target_profiles(&allowed, resource, whence, (node, place, scope));
         }
+    }
+
+    /// How many steps it is worth to look for what an item refers to among what is contained.
+    pub(super) fn contained_beside(&self, item: &Item<'_>, scope: Scope<'_>) -> usize {
+        let reference = item.value.and_then(|value| value.text("reference"));
+        let is_contained = reference.is_some_and(|reference| reference.starts_with('#'));
+        let contained = scope.around.resource.filter(|_| is_contained).map_or(0, |one| one.list("contained").len());
+        contained / 4
     }
 
     /// A reference by type and id names the type that the entry of that id has.

@@ -66,6 +66,9 @@ impl Walk<'_> {
             if slice.name == REST {
                 continue;
             }
+            if self.exhausted(place) {
+                return None;
+            }
             let mut answer =
                 if node.ways.is_empty() { Some(self.keeps_to(&slice.node, item, place, scope)) } else { None };
             for way in &node.ways {

@@ -7,7 +7,7 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
 use super::{Walk, value_of};
-use crate::value::{compare, short};
+use crate::value::{compare, short, weight};
 
 /// The types of answers to each type of question, as the name of the element ends.
 const TYPES: &[(&str, &[&str])] = &[
@@ -31,6 +31,9 @@ const TYPES: &[(&str, &[&str])] = &[
 const BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
 const SDC: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/";
 
+/// How many times the extensions of a question are gone through for one answer.
+const READINGS: usize = 10;
+
 /// The values of the extensions of that name.
 fn extensions<'q>(asked: &'q Value<'q>, name: &'q str) -> impl Iterator<Item = &'q Value<'q>> {
     let is = move |one: &&Value<'_>| {
@@ -49,16 +52,15 @@ impl<'w> Walk<'w> {
         let Some((of_type, value)) = value_of(answer) else { return };
         let kind = asked.text("type").unwrap_or_default();
         let allowed = TYPES.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, types)| *types);
-        let option_types: Vec<&str> =
-            asked.list("answerOption").iter().filter_map(value_of).map(|(name, _)| name).collect();
-        let is_allowed =
-            allowed.contains(&of_type) || (matches!(kind, "choice" | "open-choice") && option_types.contains(&of_type));
+        let extensions = asked.list("extension").len();
+        if !self.spend(1 + extensions.saturating_mul(READINGS) + weight(value)) {
+            return;
+        }
+        let is_choice = matches!(kind, "choice" | "open-choice");
+        let is_allowed = allowed.contains(&of_type) || (is_choice && self.options(asked).types.contains(of_type));
         if !is_allowed && kind != "question" {
-            let said = format!(
-                "an answer to '{}' is {}, not value{of_type}",
-                short(asked.text("linkId").unwrap_or_default()),
-                kind
-            );
+            let link = short(asked.text("linkId").unwrap_or_default());
+            let said = format!("an answer to '{link}' is {}, not value{}", short(kind), short(of_type));
             return self.error(IssueCode::Value, place, said);
         }
         self.offered(asked, of_type, value, place);
@@ -179,6 +181,9 @@ impl<'w> Walk<'w> {
         let allowed: Vec<&str> =
             extensions(asked, "questionnaire-referenceResource").filter_map(Value::as_str).collect();
         let reference = value.text("reference").unwrap_or_default();
+        if reference.starts_with('#') && !self.spend(self.response.list("contained").len()) {
+            return;
+        }
         let contained = reference.strip_prefix('#').and_then(|id| {
             let found = self.response.list("contained").iter().find(|one| one.text("id") == Some(id))?;
             found.text("resourceType")
@@ -189,7 +194,7 @@ impl<'w> Walk<'w> {
         if ResourceType::parse(own).is_none() {
             self.error(IssueCode::Value, place, format!("'{}' is not a resource type of R4", short(own)));
         } else if !allowed.is_empty() && !allowed.contains(&own) {
-            let said = format!("the answer leads to a {own}, and must lead to {}", allowed.join(" or "));
+            let said = format!("the answer leads to a {}, and must lead to {}", short(own), allowed.join(" or "));
             self.error(IssueCode::Value, place, said);
         }
     }

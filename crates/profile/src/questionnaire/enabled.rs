@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use concord_fhir::json::Value;
 
 use super::{DEEPEST, MOST_ANSWERS, Walk};
-use crate::value::{compare, is_fixed};
+use crate::value::{compare, is_fixed, weight};
 
 /// The answers by the link id of their question.
 #[derive(Debug, Default)]
@@ -37,27 +37,38 @@ impl<'v> Given<'v> {
 
 impl Walk<'_> {
     /// Whether an item is asked, by what is answered elsewhere. Without a behaviour all conditions are to hold.
-    pub(super) fn is_enabled(&self, asked: &Value<'_>) -> bool {
+    pub(super) fn is_enabled(&mut self, asked: &Value<'_>) -> bool {
         let conditions = asked.list("enableWhen");
         if conditions.is_empty() {
             return true;
         }
-        if asked.text("enableBehavior") == Some("any") {
+        let place = std::ptr::from_ref(asked).addr();
+        if let Some(known) = self.enabled.get(&place) {
+            return *known;
+        }
+        let is_enabled = if asked.text("enableBehavior") == Some("any") {
             conditions.iter().any(|condition| self.holds(condition))
         } else {
             conditions.iter().all(|condition| self.holds(condition))
-        }
+        };
+        self.enabled.insert(place, is_enabled);
+        is_enabled
     }
 
-    fn holds(&self, condition: &Value<'_>) -> bool {
+    fn holds(&mut self, condition: &Value<'_>) -> bool {
         let question = condition.text("question").unwrap_or_default();
-        let answers = self.given.answers.get(question).map_or(&[][..], Vec::as_slice);
-        let given = answers.iter().filter_map(|answer| super::value_of(answer));
+        let answers = self.given.answers.get(question).map_or(0, Vec::len);
         let Some((_, wanted)) = condition.as_object().and_then(|object| {
             object.0.iter().find_map(|(name, value)| name.strip_prefix("answer").map(|of_type| (of_type, value)))
         }) else {
             return false;
         };
+        let each = if condition.text("operator") == Some("exists") { 0 } else { 1 + weight(wanted) };
+        if !self.spend(1 + answers.saturating_mul(each)) {
+            return false;
+        }
+        let answers = self.given.answers.get(question).map_or(&[][..], Vec::as_slice);
+        let given = answers.iter().filter_map(|answer| super::value_of(answer));
         let mut given = given.map(|(_, value)| value);
         let is = |value: &Value<'_>| is_answer(value, wanted);
         let ordered = |value: &Value<'_>, fits: fn(Ordering) -> bool| compare(value, wanted).is_some_and(fits);

@@ -5,17 +5,22 @@
 mod answer;
 mod enabled;
 mod options;
+mod spending;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 
 use crate::terminology::Terminology;
+use crate::value::short;
 
 /// How many items a Questionnaire may have to be checked by.
 const MOST_ITEMS: usize = 10_000;
-/// How many items and answers are looked at.
+/// How many items are looked for answers that others depend on.
 const MOST_ANSWERS: usize = 50_000;
 /// How deep items may be nested.
 const DEEPEST: usize = 40;
@@ -48,8 +53,18 @@ pub fn check(response: &Value<'_>, questionnaire: &Value<'_>, terminology: &dyn 
     let mut given = enabled::Given::default();
     given.gather(response.list("item"), 0);
     let is_complete = matches!(response.text("status"), Some("completed" | "amended"));
-    let mut walk =
-        Walk { response, questionnaire, known, given, terminology, is_complete, issues: Vec::new(), steps: 0 };
+    let mut walk = Walk {
+        response,
+        questionnaire,
+        known,
+        given,
+        terminology,
+        is_complete,
+        issues: Vec::new(),
+        left: spending::MOST_STEPS,
+        options: HashMap::new(),
+        enabled: HashMap::new(),
+    };
     walk.level(questionnaire.list("item"), response.list("item"), "QuestionnaireResponse", 0);
     walk.issues
 }
@@ -75,53 +90,68 @@ struct Walk<'w> {
     terminology: &'w dyn Terminology,
     is_complete: bool,
     issues: Vec<Issue>,
-    steps: usize,
+    /// How many steps the check may still take.
+    left: usize,
+    /// What was found out of a question already, by where it stands: what it offers, and whether it is asked.
+    options: HashMap<usize, Rc<options::Options<'w>>>,
+    enabled: HashMap<usize, bool>,
 }
 
 impl<'w> Walk<'w> {
     /// Checks the items that stand together, by the items that may stand there.
     fn level(&mut self, asked: &'w [Value<'w>], given: &'w [Value<'w>], place: &str, depth: usize) {
-        self.steps += 1 + given.len();
-        if depth > DEEPEST || self.steps > MOST_ANSWERS {
-            return self
-                .told_once(format!("the answers are more than can be checked ({MOST_ANSWERS}, {DEEPEST} deep)"));
+        if depth > DEEPEST {
+            return self.end();
         }
+        if !self.spend(1 + asked.len() + given.len()) {
+            return;
+        }
+        let mut places = HashMap::with_capacity(asked.len());
+        for (number, one) in asked.iter().enumerate() {
+            one.text("linkId").map(|link| places.entry(link).or_insert(number));
+        }
+        let mut by_link: HashMap<&str, Vec<(usize, &'w Value<'w>)>> = HashMap::new();
         let mut last = 0;
         for (position, item) in given.iter().enumerate() {
             let here = format!("{place}.item[{position}]");
             let link = item.text("linkId").unwrap_or_default();
-            match asked.iter().position(|one| one.text("linkId") == Some(link)) {
+            by_link.entry(link).or_default().push((position, item));
+            match places.get(link).copied() {
                 Some(number) => {
                     if number < last {
                         self.error(
                             IssueCode::Invalid,
                             &here,
-                            format!("'{link}' must stand before what stands before it, as in the questionnaire"),
+                            format!(
+                                "'{}' must stand before what stands before it, as in the questionnaire",
+                                short(link)
+                            ),
                         );
                     }
                     last = last.max(number);
                 }
                 None if self.known.contains_key(link) => {
-                    self.error(IssueCode::Invalid, &here, format!("'{link}' does not stand here in the questionnaire"));
+                    let said = format!("'{}' does not stand here in the questionnaire", short(link));
+                    self.error(IssueCode::Invalid, &here, said);
                 }
-                None => self.error(
-                    IssueCode::NotFound,
-                    &here,
-                    format!("'{}' is no item of the questionnaire", super::value::short(link)),
-                ),
+                None => {
+                    self.error(IssueCode::NotFound, &here, format!("'{}' is no item of the questionnaire", short(link)))
+                }
             }
         }
         for one in asked {
             let link = one.text("linkId").unwrap_or_default();
-            let own: Vec<(usize, &'w Value<'w>)> =
-                given.iter().enumerate().filter(|(_, item)| item.text("linkId") == Some(link)).collect();
-            self.item(one, &own, place, depth);
+            let own = by_link.get(link).map_or(&[][..], Vec::as_slice);
+            if !self.spend(1 + own.len()) {
+                return;
+            }
+            self.item(one, own, place, depth);
         }
     }
 
     /// Checks what was given for one item of the Questionnaire.
     fn item(&mut self, asked: &'w Value<'w>, given: &[(usize, &'w Value<'w>)], place: &str, depth: usize) {
-        let link = asked.text("linkId").unwrap_or_default();
+        let link = short(asked.text("linkId").unwrap_or_default());
         let kind = asked.text("type").unwrap_or_default();
         let is_enabled = self.is_enabled(asked);
         let flag = |name: &str| asked.get(name).and_then(Value::as_bool) == Some(true);
@@ -165,14 +195,14 @@ impl<'w> Walk<'w> {
 
     fn group(&mut self, asked: &'w Value<'w>, item: &'w Value<'w>, here: &str, depth: usize) {
         if !item.list("answer").is_empty() {
-            let link = asked.text("linkId").unwrap_or_default();
+            let link = short(asked.text("linkId").unwrap_or_default());
             self.error(IssueCode::Invalid, here, format!("'{link}' is a group: it has items, and no answer"));
         }
         self.level(asked.list("item"), item.list("item"), here, depth + 1);
     }
 
     fn question(&mut self, asked: &'w Value<'w>, item: &'w Value<'w>, here: &str, depth: usize) {
-        let link = asked.text("linkId").unwrap_or_default();
+        let link = short(asked.text("linkId").unwrap_or_default());
         let answers = item.list("answer");
         if !item.list("item").is_empty() {
             let said = format!("'{link}' is a question: items of it stand in its answers");
@@ -184,24 +214,14 @@ impl<'w> Walk<'w> {
         }
         self.occurrences(asked, answers.len(), here);
         for (position, answer) in answers.iter().enumerate() {
+            if self.is_spent() {
+                return;
+            }
             let place = format!("{here}.answer[{position}]");
             self.answer(asked, answer, &place);
             self.level(asked.list("item"), answer.list("item"), &place, depth + 1);
         }
         // Without an answer, what belongs to it is not asked.
-    }
-
-    fn error(&mut self, code: IssueCode, place: &str, said: String) {
-        if self.issues.len() < MOST_ISSUES {
-            self.issues.push(Issue::error(code, place, said));
-        }
-    }
-
-    fn told_once(&mut self, said: String) {
-        let issue = Issue::remark(Severity::Information, IssueCode::Informational, said);
-        if self.issues.len() < MOST_ISSUES && !self.issues.contains(&issue) {
-            self.issues.push(issue);
-        }
     }
 }
 

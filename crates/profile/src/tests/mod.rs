@@ -1,6 +1,7 @@
 //! Tests over the whole crate.
 
 mod broken;
+mod costly;
 mod definitions;
 mod kept;
 mod kinds;

@@ -83,3 +83,58 @@ fn what_would_explode_has_an_end() {
     let many: Vec<_> = (0..=MOST_CONCEPTS).map(|number| json!({ "code": number.to_string() })).collect();
     assert_eq!(filtered(json!(many), ("concept", "is-a", "0")).unwrap_err().0, IssueCode::TooCostly);
 }
+
+/// What is said of a value set of these parts over a code system of so many codes: by listing it, and of one code.
+fn refusals(concepts: usize, compose: serde_json::Value) -> [Option<IssueCode>; 2] {
+    let concepts: Vec<_> =
+        (0..concepts).map(|at| json!({ "code": format!("c{at}"), "display": "x".repeat(20) })).collect();
+    let mut source = One(system(json!(concepts)));
+    let set = ValueSet::read(&from_json(&json!({ "resourceType": "ValueSet", "compose": compose })));
+    let code = |error: LookUpError<()>| match error {
+        LookUpError::Said(code, _) => code,
+        LookUpError::Source(()) => panic!("it does not fail"),
+    };
+    let listed = Library::new(&mut source).expand_given(&set).err().map(code);
+    let wanted = concord_fhir::terminology::Code { system: "a".to_owned(), code: "c1".to_owned() };
+    [listed, Library::new(&mut source).is_in_given(&set, &wanted).err().map(code)]
+}
+
+#[test]
+fn what_a_value_set_multiplies_is_refused() {
+    let costly = Some(IssueCode::TooCostly);
+    let parts = |count: usize| json!(vec![json!({ "system": "a" }); count]);
+    let regex = |at: usize| json!({ "property": "code", "op": "regex", "value": format!("x{at}[\\w]{{2}}") });
+    let filters = |count: usize| json!([{ "system": "a", "filter": (0..count).map(regex).collect::<Vec<_>>() }]);
+    assert_eq!(refusals(10, json!({ "include": parts(900) })), [None, None]);
+    assert_eq!(refusals(10, json!({ "include": parts(1_001) })), [costly, costly]);
+    assert_eq!(refusals(10, json!({ "include": parts(500), "exclude": parts(501) })), [costly, costly]);
+    assert_eq!(refusals(10, json!({ "include": filters(20) })), [None, None]);
+    assert_eq!(refusals(10, json!({ "include": filters(1_000) })), [costly, costly]);
+    assert_eq!(refusals(10, json!({ "include": filters(200) })), [costly, costly]);
+    // Codes for every part, though they are the same ones.
+    assert_eq!(refusals(2_000, json!({ "include": parts(900) }))[0], costly);
+    assert_eq!(refusals(2_000, json!({ "include": parts(1), "exclude": parts(900) }))[0], costly);
+    let long = "x".repeat(1_001);
+    let long = json!([{ "system": "a", "filter": [{ "property": "code", "op": "regex", "value": long }] }]);
+    assert_eq!(refusals(10, json!({ "include": long })), [costly, costly]);
+}
+
+#[test]
+fn steps_count_for_all_that_is_asked_of_one_view() {
+    let set = ValueSet::read(&from_json(&json!({ "resourceType": "ValueSet", "compose": { "include": [
+        { "system": "a", "filter": [{ "property": "code", "op": "regex", "value": "c.*" }] }] } })));
+    let mut source = One(system(json!([{ "code": "c1" }])));
+    let mut library = Library::new(&mut source);
+    let wanted = concord_fhir::terminology::Code { system: "a".to_owned(), code: "c1".to_owned() };
+    let answers = (0..200).map(|_| library.is_in_given(&set, &wanted).is_ok()).filter(|told| *told).count();
+    assert!((50..200).contains(&answers), "{answers}");
+}
+
+#[test]
+fn codes_that_may_be_written_in_any_letters_are_found_by_them() {
+    let mut resource = system(json!([{ "code": "Ab" }, { "code": "AB" }, { "code": "c" }]));
+    resource["caseSensitive"] = json!(false);
+    let read = CodeSystem::read(&from_json(&resource)).unwrap();
+    let found: Vec<_> = ["Ab", "AB", "ab", "C", "d"].map(|code| read.concept(code).map(|one| one.code.as_str())).into();
+    assert_eq!(found, [Some("Ab"), Some("AB"), Some("Ab"), Some("c"), None]);
+}

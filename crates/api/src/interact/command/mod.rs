@@ -215,7 +215,12 @@ impl Command {
         match self {
             // Words are read from the resources themselves.
             Command::Search { query, .. } if !query.full_text.is_empty() => Extent::Much,
-            Command::Operation { operation, input, .. } if !operation.changes && input.names_many() => Extent::Much,
+            // What is computed is no work of the database, which would be stopped after a while.
+            Command::Operation { operation, input, .. }
+                if !operation.changes && (operation.computes || input.names_many() || input.is_large()) =>
+            {
+                Extent::Much
+            }
             other if other.is_costly(call) => Extent::Unknown,
             _ => Extent::Little,
         }

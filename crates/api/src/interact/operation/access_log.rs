@@ -38,6 +38,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: true,
     logs_parameters: true,
     takes_invalid: false,
+    computes: false,
     description: "Who looked at the record, was refused, or took a copy of it, told in plain language: broken glass first, then \
            the newest. Reading it is in the log too.",
     definition: None,

@@ -33,6 +33,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: false,
     description: "Whether the parties of the goal agree, what each of them says and since when, and how the negotiation went.",
     definition: None,
     parameters: &[],

@@ -24,6 +24,7 @@ pub(super) const LIST: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: false,
     description: "Lists the apps that the patient has let in by signing in: since when, with which scopes and Consent, used last, \
            until when. For the patient, in an app of those who keep the record, and for systems.",
     definition: None,
@@ -40,6 +41,7 @@ pub(super) const END: Operation = Operation {
     reads_log: false,
     logs_parameters: true,
     takes_invalid: false,
+    computes: false,
     description: "Ends what the patient has let an app do: its tokens work no longer, and the Consent about it is inactive. For the \
            patient, in an app of those who keep the record.",
     definition: None,

@@ -26,6 +26,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: false,
     description: "Asks for a correction, or disagrees with its denial. Takes a Bundle with the Communication, or the \
            Communication; answers with it and with the Task that was opened.",
     definition: Some("http://hl7.org/fhir/uv/patient-corrections/OperationDefinition/correction-request"),

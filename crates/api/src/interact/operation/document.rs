@@ -27,6 +27,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: false,
     description: "The document that a Composition makes, with what it refers to as far as the caller may see it; of a Bundle \
            that is a document, the document as it is stored. In JSON, XML and as a page.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Composition-document"),

@@ -29,6 +29,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: true,
     takes_invalid: false,
+    computes: false,
     description: "What is kept from the patient and is to be looked at again, the longest due first.",
     definition: None,
     parameters: &[Parameter {

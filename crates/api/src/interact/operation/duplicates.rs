@@ -25,6 +25,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: true,
     takes_invalid: false,
+    computes: false,
     description: "Groups of a patient's readings that may be one reading handed in several times: same code, same numbers, same \
            few minutes. Nothing is merged: whoever wrote one may mark it as entered in error.",
     definition: None,

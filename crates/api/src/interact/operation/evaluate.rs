@@ -41,6 +41,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: false,
     description: "Says what a person may see or do of a patient's record, item by item, and why.",
     definition: None,
     parameters: &[

@@ -30,6 +30,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: true,
     takes_invalid: false,
+    computes: false,
     description: "Everything in the patient's record that the caller may see, page by page: the Patient and About Me first, \
            and with each page whom and what it names.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-everything"),

@@ -27,6 +27,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: true,
     description: "The codes of a value set: of one that is stored, of R4 itself, given in the body, or known to the terminology \
            server that is asked.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),

@@ -26,6 +26,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: true,
     takes_invalid: false,
+    computes: false,
     description: "The last readings of each kind, the newest of a kind first.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
     parameters: &[

@@ -22,6 +22,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: true,
     description: "What a code is called, and what its code system says of it.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
     parameters: &[

@@ -39,6 +39,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: false,
     description: "Which Patients may be the one who is described, by NHS number and demographics, with how sure that is.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
     parameters: &[

@@ -83,6 +83,8 @@ pub(crate) struct Operation {
     pub(crate) logs_parameters: bool,
     /// Whether its body may be a resource that is not valid.
     pub(crate) takes_invalid: bool,
+    /// Whether it may compute for long over what is stored, however little the database takes to find that.
+    pub(crate) computes: bool,
     /// What it does, in a sentence.
     pub(crate) description: &'static str,
     /// The address of its definition: that of the specification, or none for one of Concord's own.
@@ -226,6 +228,32 @@ impl OperationTarget {
 /// How many parameters a question has that is answered where others wait.
 const MANY: usize = 16;
 
+/// How many bytes a body has, about, that is gone through where others wait.
+const LARGE: usize = 10 * 1024;
+
+/// How much of some bytes a value leaves, about; it is not gone through beyond.
+fn left_after(value: &Value<'_>, left: usize) -> usize {
+    let mut left = left.saturating_sub(4);
+    match value {
+        Value::String(text) | Value::Number(text) => left.saturating_sub(text.len()),
+        Value::Array(items) => {
+            let mut items = items.iter();
+            while let Some(one) = items.next().filter(|_| left > 0) {
+                left = left_after(one, left);
+            }
+            left
+        }
+        Value::Object(object) => {
+            let mut members = object.0.iter();
+            while let Some((name, one)) = members.next().filter(|_| left > 0) {
+                left = left_after(one, left.saturating_sub(name.len()));
+            }
+            left
+        }
+        Value::Null | Value::Bool(_) => left,
+    }
+}
+
 /// What goes into an operation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Input {
@@ -242,6 +270,11 @@ impl Input {
     pub(crate) fn names_many(&self) -> bool {
         let asked = self.parameters.as_ref().map_or(&[][..], |parameters| parameters.list("parameter"));
         self.pairs.len() + asked.len() > MANY
+    }
+
+    /// Whether its body is so large that it takes long whatever the database takes.
+    pub(crate) fn is_large(&self) -> bool {
+        self.parameters.as_ref().is_some_and(|parameters| left_after(parameters, LARGE) == 0)
     }
 
     /// The input with a body: Parameters, or the resource that is the operation's only parameter of such a kind (R4 "Extended

@@ -22,6 +22,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: false,
     description: "Shows the patient what was kept from her: takes away the labels that hide it, at once. For the author, the \
            author's team, the safeguarding lead and the privacy officer.",
     definition: None,

@@ -25,6 +25,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: true,
     description: "Whether one code of a code system is the same as another, above it, below it, or neither.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
     parameters: &[

@@ -24,6 +24,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: true,
     description: "What a code is in another code system: by a map that is stored, of R4 itself, given in the body, or known to \
            the terminology server that is asked; by all of R4's own where none is named.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),

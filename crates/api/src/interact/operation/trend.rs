@@ -28,6 +28,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: true,
     takes_invalid: false,
+    computes: false,
     description: "The least, greatest and mean of a patient's readings in each day, week or month, a series for each code and \
            unit. Days are those of the readings' own time zone.",
     definition: None,

@@ -20,6 +20,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: true,
+    computes: false,
     description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
            answer is 200 whatever is found. The profiles that it claims are checked, and those that are asked; what could \
            not be checked is said.",

@@ -33,6 +33,7 @@ pub(super) const OF_VALUE_SET: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: true,
     description: "Whether a code is in a value set. What nobody here can tell is refused (422), with what is missing.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"),
     parameters: &[
@@ -64,6 +65,7 @@ pub(super) const OF_CODE_SYSTEM: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: true,
     description: "Whether a code is one of a code system. What nobody here can tell is refused (422), with what is missing.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code"),
     parameters: &[

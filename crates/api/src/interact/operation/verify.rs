@@ -23,6 +23,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: true,
     takes_invalid: false,
+    computes: false,
     description: "A professional verifies the version that the patient reported, without changing it, or withdraws that; answers \
            with the Provenance that says so.",
     definition: None,

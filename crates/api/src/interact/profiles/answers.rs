@@ -56,9 +56,12 @@ pub(crate) fn before_store(
         return Ok(Vec::new());
     }
     let value = new.resource()?.into_owned();
-    let found: Vec<Issue> =
-        problems(session, &value)?.into_iter().filter(|issue| issue.severity >= Severity::Warning).collect();
-    if wanted == OnWrite::Refuse && found.iter().any(|issue| issue.severity >= Severity::Error) {
+    // Whoever may not store what is wrong may not store what is too much to be checked.
+    let mut found = problems(session, &value)?;
+    found.retain(|issue| issue.severity >= Severity::Warning || issue.code == IssueCode::TooCostly);
+    let refuses = |issue: &Issue| issue.severity >= Severity::Error || issue.code == IssueCode::TooCostly;
+    if wanted == OnWrite::Refuse && found.iter().any(refuses) {
+        found.iter_mut().filter(|issue| refuses(issue)).for_each(|issue| issue.severity = Severity::Error);
         return Err(ApiError::Unprocessable(found));
     }
     Ok(as_warnings(found))

@@ -1,16 +1,19 @@
 //! StructureDefinitions that are stored: which of them this server checks by.
 
-use concord_consent::caller::Actor;
+use concord_consent::facts::GivenBy;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
+use concord_profile::library::Library;
 use concord_store::rows::Version;
 
 use super::{kept, library, replace};
 use crate::error::ApiError;
+use crate::interact::access;
 use crate::interact::session::Session;
 
 /// Takes a StructureDefinition into use that is about to be stored, or out of use. Those of registered systems count that
-/// are not retired and bear no security labels: what they say is told to everybody whose resources are checked. Any other
+/// are not retired, bear no security labels and are none that ships: what they say is told to everybody whose resources are
+/// checked. Any other
 /// is stored like any resource, and the answer says why it is not used.
 pub(crate) fn define(
     session: &mut Session<'_, '_>,
@@ -51,7 +54,7 @@ fn usable(session: &Session<'_, '_>, value: &Value<'_>) -> Result<Option<Usable>
     let refused = |place: &str, said: &str| {
         Err(Issue::error(IssueCode::BusinessRule, format!("StructureDefinition{place}"), said))
     };
-    if session.call.caller.actor != Actor::System {
+    if access::given_by(session.call) != GivenBy::System {
         return refused("", "only definitions from registered systems are");
     }
     if value.get("meta").is_some_and(|meta| !meta.list("security").is_empty()) {
@@ -60,5 +63,9 @@ fn usable(session: &Session<'_, '_>, value: &Value<'_>) -> Result<Option<Usable>
             "everybody is told what a definition asks for, and this one bears security labels",
         );
     }
-    kept(value).map(Some)
+    let (kept, definition) = kept(value)?;
+    if Library::shipped().ships(&definition.url, &definition.version) {
+        return refused(".url", "a definition of this url and version comes with the server, and stays in use");
+    }
+    Ok(Some((kept, definition)))
 }

@@ -11,6 +11,7 @@ use crate::error::ApiError;
 use crate::interact::bundle::{self, Told};
 use crate::interact::command::Command;
 use crate::interact::execute::{Outcome, carry_out};
+use crate::interact::operation::{self, Input, Level, OPERATIONS, OperationTarget};
 use crate::interact::slots::WAITING_EACH;
 use crate::interact::tests::search::{open, open_with, page, patient, query, read, system};
 
@@ -122,6 +123,32 @@ async fn searches_that_cost_little_take_turns() {
     let refused = carry_out(&service, call, search()).await;
     assert!(matches!(refused, Err(ApiError::Throttled(_))), "{refused:?}");
     carry_out(&service, patient("callum"), search()).await.unwrap();
+}
+
+/// What an operation computes is no work of the database, which would be stopped: it begins where no request waits.
+#[test]
+fn what_a_body_decides_begins_where_nobody_waits() {
+    let call = patient("amina");
+    let extent = |name: &str, on: &'static str, text: String| {
+        let target = OperationTarget { resource_type: Some(ResourceType::of(on)), id: None };
+        let operation = operation::called(name, &target, false).unwrap();
+        let body = concord_fhir::json::Value::object([
+            ("resourceType", concord_fhir::json::Value::string(on)),
+            ("description", concord_fhir::json::Value::string(text)),
+        ]);
+        let input = Box::new(Input::default().with_body(body, operation, target.resource_type));
+        Command::Operation { operation, target, input, path: String::new() }.extent(&call)
+    };
+    let (small, large) = ("x".to_owned(), "x".repeat(20_000));
+    for (name, on) in [("$expand", "ValueSet"), ("$validate-code", "ValueSet"), ("$translate", "ConceptMap")] {
+        assert_eq!(extent(name, on, small.clone()), Extent::Much, "{name}");
+    }
+    assert_eq!(extent("$validate", "Goal", small), Extent::Unknown);
+    for operation in OPERATIONS.iter().filter(|operation| !operation.changes && operation.levels.contains(&Level::Type))
+    {
+        let on = operation.types.first().copied().unwrap_or("Goal");
+        assert_eq!(extent(operation.name, on, large.clone()), Extent::Much, "{}", operation.name);
+    }
 }
 
 #[test]

@@ -443,17 +443,20 @@ pub(crate) fn client_uri(client: &str) -> String {
     format!("urn:concord:client:{}", utf8_percent_encode(client, RESERVED))
 }
 
-/// Whether two bodies say the same, apart from the version and its time. The new one has been stamped already, so that
-/// only a change by the client counts.
-pub(crate) fn unchanged(stored: &str, proposed: &str) -> bool {
-    fn bare(text: &str) -> Option<Value<'_>> {
+/// Whether two bodies say the same, apart from the version, its time and, unless the client says that itself, the app that
+/// it is from. The new one has been stamped already, so that only a change by the client counts.
+pub(crate) fn unchanged(stored: &str, proposed: &str, says_source: bool) -> bool {
+    let bare = |text: &str| -> Option<Value<'static>> {
         let mut value = json::parse(text.as_bytes(), &json::Limits::default()).ok()?;
         if let Some(meta) = value.as_object_mut()?.get_mut("meta").and_then(Value::as_object_mut) {
             meta.remove("versionId");
             meta.remove("lastUpdated");
+            if !says_source {
+                meta.remove("source");
+            }
         }
-        Some(value)
-    }
+        Some(value.into_owned())
+    };
     match (bare(stored), bare(proposed)) {
         (Some(stored), Some(proposed)) => stored.same(&proposed),
         _ => false,

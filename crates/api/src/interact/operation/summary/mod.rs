@@ -33,6 +33,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: false,
+    computes: false,
     description: "A patient summary as a document, About Me first, of what the caller may see. On the type, the patient is the \
            caller or the one with the identifier.",
     definition: Some("http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
