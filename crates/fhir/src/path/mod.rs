@@ -50,6 +50,7 @@ mod typing;
 pub use context::{Context, MOST_STEPS, Outside};
 pub use decimal::Decimal;
 pub use fault::{Fault, Problem};
+pub use functions::Patterns;
 pub use item::{Item, Node, System};
 pub use moment::{Calendar, Moment};
 pub use place::{Collection, Place, Step};
@@ -74,7 +75,15 @@ impl Expression {
     /// What is wrong with it, and at which byte: it cannot be parsed, names a function or a type that there is not, or is too
     /// long or too deeply nested.
     pub fn compile(text: &str) -> Result<Expression, Problem> {
-        let (ast, whole) = parser::parse(text)?;
+        Expression::compile_with(text, &mut Patterns::trusted())
+    }
+
+    /// Compiles an expression that somebody has sent, which may bring so many patterns as are left.
+    ///
+    /// # Errors
+    /// As [`Expression::compile`], and a pattern too many or too large.
+    pub fn compile_with(text: &str, patterns: &mut Patterns) -> Result<Expression, Problem> {
+        let (ast, whole) = parser::parse(text, patterns)?;
         Ok(Expression { ast, whole })
     }
 
@@ -88,14 +97,20 @@ impl Expression {
     /// # Errors
     /// Why there is no result.
     pub fn evaluate<'v>(&'v self, context: &Context<'v>) -> Result<Collection<'v>, Fault> {
+        self.evaluate_within(context).0
+    }
+
+    /// What the expression gives, and how many steps that took.
+    pub(crate) fn evaluate_within<'v>(&'v self, context: &Context<'v>) -> (Result<Collection<'v>, Fault>, usize) {
         let mut evaluation = begin(&self.ast, context);
         let frame = Frame { this: std::slice::from_ref(&context.focus), index: None, total: &[] };
-        let items = evaluation.part(self.whole, &frame)?;
-        Ok(Collection { items, trail: evaluation.trail })
+        let items = evaluation.part(self.whole, &frame);
+        let spent = evaluation.spent();
+        (items.map(|items| Collection { items, trail: evaluation.trail }), spent)
     }
 
     /// Whether the expression holds as a rule, and how many steps that took.
-    pub(crate) fn holds_within<'v>(&'v self, context: &Context<'v>) -> (Result<Option<bool>, Fault>, usize) {
+    pub fn holds_within<'v>(&'v self, context: &Context<'v>) -> (Result<Option<bool>, Fault>, usize) {
         let mut evaluation = begin(&self.ast, context);
         let frame = Frame { this: std::slice::from_ref(&context.focus), index: None, total: &[] };
         let result = evaluation.part(self.whole, &frame).and_then(|items| boolean(&items));

@@ -2,7 +2,7 @@
 
 use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
-use concord_fhir::path::{self, Context, Expression, Fault, Outside};
+use concord_fhir::path::{self, Context, Expression, Fault, Outside, Patterns};
 use concord_fhir::schema::{TypeKind, r4};
 
 use super::{Scope, Walk, shown};
@@ -12,6 +12,8 @@ use crate::terminology::{Membership, Terminology};
 
 /// How many steps one expression may take.
 const MOST_STEPS: usize = 200_000;
+/// How many steps of an expression count as one of the check.
+const STEPS_PER_STEP: usize = 10;
 
 /// What expressions may ask: code lists, and nothing else that is not at hand.
 struct Known<'c>(&'c dyn Terminology);
@@ -86,12 +88,14 @@ impl Walk<'_> {
         if let Some(bundle) = scope.around.bundle() {
             context = context.in_bundle(bundle);
         }
-        Ok(expression.holds(&context)?.unwrap_or(false))
+        let (holds, spent) = expression.holds_within(&context);
+        self.steps += spent / STEPS_PER_STEP;
+        Ok(holds?.unwrap_or(false))
     }
 
     /// Whether an expression selects an element of a resource, by where the element's value or what is beside it stands.
     pub(super) fn selects(&self, expression: &str, resource: &Value<'_>, element: &Value<'_>) -> Option<bool> {
-        let expression = Expression::compile(expression).ok()?;
+        let expression = Expression::compile_with(expression, &mut Patterns::of_one_definition()).ok()?;
         let known = Known(self.checker.terminology);
         let context = Context::of(resource).outside(&known).steps(MOST_STEPS);
         let found = expression.evaluate(&context).ok()?;

@@ -63,6 +63,7 @@ impl Checker<'_> {
             issues: Vec::new(),
             beyond: 0,
             steps: 0,
+            is_ended: false,
             under_way: Vec::new(),
             told: BTreeSet::new(),
             claimed: asked.claimed,
@@ -90,6 +91,8 @@ pub(crate) struct Walk<'c> {
     issues: Vec<Issue>,
     beyond: usize,
     steps: usize,
+    /// Whether it has been said that it took too many.
+    is_ended: bool,
     /// The resources and values that are being checked against a profile, with the profile.
     under_way: Vec<(usize, usize)>,
     /// What need not be said again.
@@ -270,7 +273,7 @@ impl<'c> Walk<'c> {
         if self.steps < MOST_STEPS {
             return false;
         }
-        if self.steps == MOST_STEPS {
+        if !std::mem::replace(&mut self.is_ended, true) {
             let said = format!("the check was ended here: it took more than {MOST_STEPS} steps");
             self.add(Severity::Error, IssueCode::TooCostly, place, said);
         }
