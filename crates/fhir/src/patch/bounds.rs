@@ -36,8 +36,7 @@ fn no_json_patch_makes_what_is_too_deep_to_be_read() {
     for place in 1..=DEPTH {
         for value in 0..DEPTH {
             let (path, new) = ("/z".repeat(place), nested(value));
-            let resource = format!(r#"{{"from":{new},{}"#, &nested(place)[1..]);
-            let resource = if value < DEPTH { resource } else { nested(place) };
+            let resource = nested(place).replacen('{', &format!(r#"{{"from":{new},"#), 1);
             for operation in [
                 format!(r#"[{{"op":"add","path":"{path}","value":{new}}}]"#),
                 format!(r#"[{{"op":"replace","path":"{path}","value":{new}}}]"#),

@@ -15,7 +15,7 @@ const LARGEST_MEMORY: usize = 256 << 10;
 
 /// Up to which sizes of a compiled pattern a text is worth how many steps a byte, in sixteenths: what looks for a large one
 /// may have to look at all of its states for each letter.
-const WEIGHTS: [(usize, usize); 3] = [(4 << 10, 2), (16 << 10, 16), (LARGEST_OF_CALLERS, 128)];
+const WEIGHTS: [(usize, usize); 3] = [(4 << 10, 16), (16 << 10, 64), (LARGEST_OF_CALLERS, 256)];
 
 /// What it costs to compile a pattern while an expression is evaluated, in steps.
 pub(in crate::path) const COMPILATION: usize = 50_000;
