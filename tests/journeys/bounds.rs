@@ -266,6 +266,45 @@ mod patches {
         assert!(refused.issues()[0].2.contains("max_body_bytes"), "{refused}");
         assert_eq!(amina.get(&format!("Goal/{id}")).await.expect(200).json()["note"].as_array().map(Vec::len), Some(3));
     }
+
+    on_both! { that_nest_or_take_long_are_refused }
+
+    /// In every form: what would stop the process, or hold the only writer, is 422 with the operation's number, and the
+    /// server goes on.
+    async fn that_nest_or_take_long_are_refused(concord: &Concord) {
+        people::arrive(concord).await;
+        let amina = concord.patient("amina");
+        let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+            "subject": {"reference": "Patient/amina"}});
+        let notes: Vec<Value> = (0..2_000).map(|_| json!({"text": "a"})).collect();
+        let id = amina.create(&with(goal, "note", json!(notes))).await;
+        let deep: Vec<Value> = (1..80)
+            .map(|number| json!({"op": "add", "path": "/z".repeat(number), "value": {"z": {"z": {"z": {"z": {"z": 1}}}}}}))
+            .collect();
+        let path = "Goal.note.where(text.upper().lower().upper().lower().length() = 2)";
+        let delete = json!({"name": "operation", "part": [{"name": "type", "valueCode": "delete"},
+            {"name": "path", "valueString": path}]});
+        let selector = format!("Goal/note{}[1]", "[text/@value='a']".repeat(80));
+        let remove = format!("<remove sel=\"{selector}\"/>").repeat(40);
+        for (form, body, said) in [
+            ("application/json-patch+json", json!(deep).to_string(), "nested too deeply"),
+            (
+                "application/xml-patch+xml",
+                format!("<diff xmlns=\"http://hl7.org/fhir\">{remove}</diff>"),
+                "too many steps",
+            ),
+            (
+                "application/fhir+json",
+                json!({"resourceType": "Parameters", "parameter": vec![delete; 100]}).to_string(),
+                "too many steps",
+            ),
+        ] {
+            let refused = amina.ask(Method::PATCH, &format!("Goal/{id}")).body(form, body).await.expect(422);
+            let told = refused.issues().swap_remove(0).2;
+            assert!(told.starts_with("operation ") && told.contains(said), "{form}: {told}");
+            amina.get(&format!("Goal/{id}")).await.expect(200);
+        }
+    }
 }
 
 mod steps {

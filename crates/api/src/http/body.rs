@@ -129,16 +129,13 @@ impl Bodies {
             Err(_) => return Err(ApiError::BodyTooSlow(self.within.as_secs())),
         };
         let (is_small, limit) = (encoding == Encoding::Identity && held.bytes.len() <= SMALL, self.largest);
-        let unpack = move || {
-            let held = held.unpacked(encoding, limit)?;
-            let made = held.made();
-            Ok((held, made))
-        };
-        let (mut held, made) = self.apart(caller, is_small, unpack).await?;
+        let unpack = move || held.unpacked(encoding, limit).map(|held| (held.made(), held));
+        let (made, mut held) = self.apart(caller, is_small, unpack).await?;
         // What is made of a small one is not waited for: there are many of them.
-        match is_small {
-            true => held.room.take_beside(made)?,
-            false => held.room.wait_beside(made, self.within).await?,
+        if is_small {
+            held.room.take_beside(made)?
+        } else {
+            held.room.wait_beside(made, self.within).await?
         }
         held.room.settle();
         Ok((held.bytes, held.room))

@@ -12,5 +12,5 @@ mod write;
 pub use limits::Limits;
 pub(crate) use read::line_and_column;
 pub use read::parse;
-pub use value::{Object, Value};
+pub use value::{Names, Object, Value};
 pub use write::{to_pretty, to_string, write};

@@ -1,4 +1,8 @@
 use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Up to this many members an object is searched from its start for a name.
+const FEW: usize = 16;
 
 /// One JSON value. Strings and numbers borrow from the text they were read from where they can.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,8 +133,8 @@ impl<'a> Value<'a> {
                 left.len() == right.len() && left.iter().zip(right).all(|(a, b)| a.same(b))
             }
             (Value::Object(left), Value::Object(right)) => {
-                left.0.len() == right.0.len()
-                    && left.0.iter().all(|(name, a)| right.get(name).is_some_and(|b| a.same(b)))
+                let right = right.names();
+                left.0.len() == right.len() && left.0.iter().all(|(name, a)| right.get(name).is_some_and(|b| a.same(b)))
             }
             (Value::String(left), Value::String(right)) | (Value::Number(left), Value::Number(right)) => left == right,
             (Value::Bool(left), Value::Bool(right)) => left == right,
@@ -140,7 +144,73 @@ impl<'a> Value<'a> {
     }
 }
 
+impl<'a> Value<'a> {
+    /// How deep arrays and objects are nested in it, as [`Limits`](super::Limits) count: of a text it is 0, of `[]` 1.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        match self {
+            Value::Array(items) => 1 + items.iter().map(Value::depth).max().unwrap_or_default(),
+            Value::Object(object) => 1 + object.0.iter().map(|(_, value)| value.depth()).max().unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
+    /// How many values it is made of, itself among them.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Value::Array(items) => 1 + items.iter().map(Value::count).sum::<usize>(),
+            Value::Object(object) => 1 + object.0.iter().map(|(_, value)| value.count()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+}
+
+/// The members of an object by their names, for whoever asks for many of them.
+pub struct Names<'o, 'a> {
+    object: &'o Object<'a>,
+    /// Where each stands; of an object with few members, none.
+    positions: Option<HashMap<&'o str, usize>>,
+}
+
+impl<'o, 'a> Names<'o, 'a> {
+    /// How many members there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.object.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.object.0.is_empty()
+    }
+
+    /// Where the member of that name stands.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        match &self.positions {
+            Some(positions) => positions.get(name).copied(),
+            None => self.object.0.iter().position(|(own, _)| own == name),
+        }
+    }
+
+    /// The member of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'o Value<'a>> {
+        Some(&self.object.0.get(self.position(name)?)?.1)
+    }
+}
+
 impl<'a> Object<'a> {
+    /// The members by their names: of a large object it is made once what would be searched for each.
+    #[must_use]
+    pub fn names(&self) -> Names<'_, 'a> {
+        let positions = (self.0.len() > FEW)
+            .then(|| self.0.iter().enumerate().map(|(position, (name, _))| (name.as_ref(), position)).collect());
+        Names { object: self, positions }
+    }
+
     /// The member of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {

@@ -4,10 +4,12 @@ mod content;
 
 use content::Content;
 
+use super::budget::Budget;
 use super::place::{Path, Place, Step, at, at_mut, beside, is_primitive, shape_at};
-use super::{Mismatch, is_patch, require_few};
+use super::{MOST_STEPS, Mismatch, is_patch, require_few};
 use crate::issue::{Issue, IssueCode};
-use crate::json::{Object, Value};
+use crate::json::{Limits, Object, Value};
+use crate::path::Patterns;
 use crate::schema::{Shape, choice, r4};
 
 /// An operation of a FHIRPath Patch.
@@ -22,7 +24,8 @@ pub(super) struct Operation {
 #[derive(Clone, Debug, PartialEq)]
 enum Act {
     Add(String, Content),
-    Insert(usize, Content),
+    /// At which position of the list; with the path to what the list is in and its name, should it not be there yet.
+    Insert(usize, Content, Option<(Path, String)>),
     Delete,
     Replace(Content),
     /// From where to where in a list.
@@ -37,8 +40,9 @@ pub(super) fn read(parameters: &Value<'_>) -> Result<Vec<Operation>, Vec<Issue>>
     let items = parameters.list("parameter");
     require_few(items.len())?;
     let (mut operations, mut issues) = (Vec::with_capacity(items.len()), Vec::new());
+    let mut patterns = Patterns::of_one_patch();
     for (place, item) in items.iter().enumerate() {
-        match Operation::read(item) {
+        match Operation::read(item, &mut patterns) {
             Ok(operation) => operations.push(operation),
             Err(why) => {
                 issues.push(Issue::error(IssueCode::Value, format!("Parameters.parameter[{place}]"), why));
@@ -49,19 +53,33 @@ pub(super) fn read(parameters: &Value<'_>) -> Result<Vec<Operation>, Vec<Issue>>
 }
 
 /// The resource with all operations carried out, one after the other, or nothing.
-pub(super) fn apply(operations: &[Operation], resource: Value<'static>) -> Result<Value<'static>, Mismatch> {
+pub(super) fn apply(
+    operations: &[Operation],
+    resource: Value<'static>,
+    limits: &Limits,
+) -> Result<Value<'static>, Mismatch> {
     let mut value = resource;
-    let steps = MOST_STEPS / operations.len().max(1);
+    let mut room = Room { depth: limits.depth, budget: Budget::new(MOST_STEPS) };
     for (number, operation) in operations.iter().enumerate() {
         operation
-            .apply(&mut value, steps)
+            .apply(&mut value, &mut room)
             .map_err(|why| Mismatch::place(format!("operation {number} at {:?}: {why}", operation.text)))?;
     }
     Ok(value)
 }
 
-/// The most steps that the paths of a patch may take together.
-const MOST_STEPS: usize = 1_000_000;
+/// How deep anything may stand, and how many steps all operations may still take.
+struct Room {
+    depth: usize,
+    budget: Budget,
+}
+
+impl Room {
+    /// How many levels may be in the object at a place: nothing that comes of a patch is deeper than what is read may be.
+    fn levels(&self, place: &[Step]) -> Result<usize, String> {
+        self.depth.checked_sub(place.len() + 1).ok_or_else(|| content::TOO_DEEP.to_owned())
+    }
+}
 
 const NO_PLACE: &str = "there is nothing at this place";
 const SEVERAL: &str = "there are several at this place: say which by its position, such as [0]";
@@ -72,7 +90,7 @@ const NO_INDEX: &str = "the position is not within the list";
 const PARTS: [&str; 7] = ["type", "path", "name", "value", "index", "source", "destination"];
 
 impl Operation {
-    fn read(item: &Value<'_>) -> Result<Operation, String> {
+    fn read(item: &Value<'_>, patterns: &mut Patterns) -> Result<Operation, String> {
         if item.text("name") != Some("operation") {
             return Err("a parameter of a FHIRPath Patch is called operation".to_owned());
         }
@@ -96,58 +114,51 @@ impl Operation {
             read.ok_or_else(|| format!("{name} is missing, or is no number from 0"))
         };
         let value = || part("value").ok_or_else(|| "it has no value".to_owned()).and_then(Content::read);
+        let written = text("path")?;
+        let path = Path::read(written, patterns)?;
         let act = match text("type")? {
             "add" => Act::Add(text("name")?.to_owned(), value()?),
-            "insert" => Act::Insert(number("index")?, value()?),
+            "insert" => Act::Insert(number("index")?, value()?, path.parent(patterns)),
             "delete" => Act::Delete,
             "replace" => Act::Replace(value()?),
             "move" => Act::Move(number("source")?, number("destination")?),
             _ => return Err("type is one of add, insert, delete, replace and move".to_owned()),
         };
-        let text = text("path")?;
-        Ok(Operation { text: text.to_owned(), path: Path::read(text)?, act })
+        Ok(Operation { text: written.to_owned(), path, act })
     }
 
-    fn apply(&self, resource: &mut Value<'static>, steps: usize) -> Result<(), String> {
+    fn apply(&self, resource: &mut Value<'static>, room: &mut Room) -> Result<(), String> {
+        let budget = &mut room.budget;
         match &self.act {
             Act::Add(name, content) => {
-                let mut place = self.only(resource, steps)?.ok_or(NO_PLACE)?;
+                let mut place = only(&self.path, resource, budget)?.ok_or(NO_PLACE)?;
                 if is_primitive(resource, &place) {
                     place = carried(resource, &place)?;
                 }
                 let shape = shape_at(resource, &place).ok_or("nothing can be added to this")?;
                 let object = at_mut(resource, &place).and_then(Value::as_object_mut).ok_or(NO_PLACE)?;
-                content.add_to(object, shape, name)
+                content.add_to(object, shape, name, room.levels(&place)?)
             }
-            Act::Insert(index, content) => self.insert(resource, *index, content, steps),
-            Act::Delete => match self.only(resource, steps)? {
+            Act::Insert(index, content, parent) => self.insert(resource, *index, content, parent.as_ref(), room),
+            Act::Delete => match only(&self.path, resource, budget)? {
                 None => Ok(()),
                 Some(place) => delete(resource, &place),
             },
             Act::Replace(content) => {
-                let place = self.only(resource, steps)?.ok_or(NO_PLACE)?;
-                replace(resource, &place, content)
+                let place = only(&self.path, resource, budget)?.ok_or(NO_PLACE)?;
+                replace(resource, &place, content, room)
             }
             Act::Move(source, destination) => {
-                let list = self.list(resource, steps)?.ok_or(NO_PLACE)?;
+                let list = self.list(resource, budget)?.ok_or(NO_PLACE)?;
                 move_item(resource, &list, *source, *destination)?;
                 move_item(resource, &beside(&list), *source, *destination)
             }
         }
     }
 
-    /// The only place that the path leads to, if it leads anywhere.
-    fn only(&self, resource: &Value<'_>, steps: usize) -> Result<Option<Place>, String> {
-        let mut places = self.path.select(resource, steps)?;
-        match places.len() {
-            0 | 1 => Ok(places.pop()),
-            _ => Err(SEVERAL.to_owned()),
-        }
-    }
-
     /// The list whose items the path leads to, all of them; none if it leads nowhere.
-    fn list(&self, resource: &Value<'_>, steps: usize) -> Result<Option<Place>, String> {
-        let places = self.path.select(resource, steps)?;
+    fn list(&self, resource: &Value<'_>, budget: &mut Budget) -> Result<Option<Place>, String> {
+        let places = self.path.select(resource, budget)?;
         let Some((Step::Item(_), list)) = places.first().and_then(|first| first.split_last()) else {
             return if places.is_empty() { Ok(None) } else { Err(NO_LIST.to_owned()) };
         };
@@ -163,20 +174,20 @@ impl Operation {
         resource: &mut Value<'static>,
         index: usize,
         content: &Content,
-        steps: usize,
+        parent: Option<&(Path, String)>,
+        room: &mut Room,
     ) -> Result<(), String> {
-        let Some(list) = self.list(resource, steps)? else {
+        let Some(list) = self.list(resource, &mut room.budget)? else {
             // The list is not there yet: its first item is like one that is added.
-            let (parent, name) = self.path.parent().ok_or(NO_PLACE)?;
-            let before = Operation { text: self.text.clone(), path: parent, act: Act::Delete };
-            let place = before.only(resource, steps)?.ok_or(NO_PLACE)?;
+            let (parent, name) = parent.ok_or(NO_PLACE)?;
+            let place = only(parent, resource, &mut room.budget)?.ok_or(NO_PLACE)?;
             let shape = shape_at(resource, &place).ok_or(NO_PLACE)?;
             let is_list = shape.element(name).is_some_and(|element| element.is_list);
             if !is_list || index != 0 {
                 return Err(if is_list { NO_INDEX } else { NO_LIST }.to_owned());
             }
             let object = at_mut(resource, &place).and_then(Value::as_object_mut).ok_or(NO_PLACE)?;
-            return content.add_to(object, shape, name);
+            return content.add_to(object, shape, name, room.levels(&place)?);
         };
         let (Some(Step::Member(name)), above) = (list.last(), list.split_last().map_or(&[][..], |(_, above)| above))
         else {
@@ -188,9 +199,18 @@ impl Operation {
         }
         let shape = shape_at(resource, above).ok_or(NO_PLACE)?;
         let object = at_mut(resource, above).and_then(Value::as_object_mut).ok_or(NO_PLACE)?;
-        content.add_to(object, shape, name)?;
+        content.add_to(object, shape, name, room.levels(above)?)?;
         move_item(resource, &list, count, index)?;
         move_item(resource, &beside(&list), count, index)
+    }
+}
+
+/// The only place that a path leads to, if it leads anywhere.
+fn only(path: &Path, resource: &Value<'_>, budget: &mut Budget) -> Result<Option<Place>, String> {
+    let mut places = path.select(resource, budget)?;
+    match places.len() {
+        0 | 1 => Ok(places.pop()),
+        _ => Err(SEVERAL.to_owned()),
     }
 }
 
@@ -278,7 +298,7 @@ fn delete(resource: &mut Value<'static>, place: &[Step]) -> Result<(), String> {
 }
 
 /// Puts something in the place of what is there.
-fn replace(resource: &mut Value<'static>, place: &[Step], content: &Content) -> Result<(), String> {
+fn replace(resource: &mut Value<'static>, place: &[Step], content: &Content, room: &Room) -> Result<(), String> {
     let (list, number) = match place.split_last() {
         Some((Step::Item(number), list)) => (list, Some(*number)),
         _ => (place, None),
@@ -294,7 +314,7 @@ fn replace(resource: &mut Value<'static>, place: &[Step], content: &Content) -> 
         object.remove(name);
         object.remove(&format!("_{name}"));
         let before = object.0.len();
-        content.add_to(object, shape, element_name(shape, name))?;
+        content.add_to(object, shape, element_name(shape, name), room.levels(above)?)?;
         // It stays where it was among the others.
         let at = at.min(before);
         if let Some(added) = object.0.get_mut(at..) {
@@ -302,7 +322,7 @@ fn replace(resource: &mut Value<'static>, place: &[Step], content: &Content) -> 
         }
         return Ok(());
     };
-    content.add_to(object, shape, name)?;
+    content.add_to(object, shape, name, room.levels(above)?)?;
     for list in [list.to_vec(), beside(list)] {
         if let Some(Value::Array(items)) = at_mut(resource, &list) {
             // The new item, which was added as the last, goes where the old one was.

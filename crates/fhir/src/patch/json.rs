@@ -1,6 +1,7 @@
 //! JSON Patch (RFC 6902).
 
-use super::{MOST_COPIED, Mismatch, elements, require_few};
+use super::budget::Budget;
+use super::{MOST_COPIED, MOST_VISITS, Mismatch, elements, require_few};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{self, Limits, Object, Value};
 use crate::value::decimal;
@@ -52,7 +53,9 @@ pub(super) fn apply(
     resource: Value<'static>,
     limits: &Limits,
 ) -> Result<Value<'static>, Mismatch> {
-    let (mut value, mut room) = (resource, Room { values: MOST_COPIED, bytes: limits.bytes });
+    let mut value = resource;
+    let budget = Budget::new(MOST_VISITS);
+    let mut room = Room { values: MOST_COPIED, bytes: limits.bytes, depth: limits.depth, budget };
     for (place, operation) in operations.iter().enumerate() {
         operation.apply(&mut value, &mut room).map_err(|failure| {
             let text = format!("operation {place} at {:?}: {}", operation.path.text, failure.text());
@@ -64,15 +67,17 @@ pub(super) fn apply(
     }
     // FHIR has no empty list and no empty object: what has lost the last that it had is gone with it.
     for emptied in operations.iter().filter_map(Operation::emptied) {
-        emptied.tidy(&mut value);
+        emptied.tidy(&mut value, &mut room.budget).map_err(|failure| Mismatch::place(failure.text()))?;
     }
     Ok(value)
 }
 
-/// What copies may still add.
+/// What copies may still add, how deep anything may stand, and what all operations may still cost.
 struct Room {
     values: usize,
     bytes: usize,
+    depth: usize,
+    budget: Budget,
 }
 
 impl Room {
@@ -91,6 +96,11 @@ impl Room {
             }
             Value::Null | Value::Bool(_) => Some(()),
         }
+    }
+
+    /// Refuses a value that would be nested deeper at this place than what is read may be: nothing that comes of a patch is.
+    fn require_depth(&self, place: &Pointer, value: &Value<'_>) -> Result<(), Failure> {
+        if place.parts.len() + value.depth() > self.depth { Err(TOO_DEEP) } else { Ok(()) }
     }
 }
 
@@ -112,6 +122,8 @@ impl Failure {
 
 const NOT_THERE: Failure = Failure::Place("there is nothing at this place");
 const TOO_MUCH: Failure = Failure::Place("the copies make the resource too large");
+const TOO_DEEP: Failure = Failure::Place("the value would be nested too deeply there");
+const TOO_COSTLY: Failure = Failure::Place(super::TOO_COSTLY);
 const NO_INDEX: Failure = Failure::Place("a place in a list is a number within it, or - for its end");
 
 impl Operation {
@@ -152,24 +164,28 @@ impl Operation {
 
     fn apply(&self, value: &mut Value<'static>, room: &mut Room) -> Result<(), Failure> {
         match &self.act {
-            Act::Add(new) => self.path.add(value, new.clone()),
-            Act::Remove => self.path.remove(value).map(|_| ()),
+            Act::Add(new) => self.path.add(value, new.clone(), room),
+            Act::Remove => self.path.remove(value, &mut room.budget).map(|_| ()),
             Act::Replace(new) => {
-                *self.path.find_mut(value)? = new.clone();
+                room.require_depth(&self.path, new)?;
+                *walk(value, &self.path.parts, &mut room.budget)? = new.clone();
                 Ok(())
             }
             Act::Move(from) => {
-                let taken = from.remove(value)?;
-                self.path.add(value, taken)
+                let taken = from.remove(value, &mut room.budget)?;
+                // How deep it is takes a look at all of it.
+                room.budget.take(taken.count()).ok_or(TOO_COSTLY)?;
+                self.path.add(value, taken, room)
             }
             Act::Copy(from) => {
-                let found = from.find(value)?;
-                room.take(found).ok_or(TOO_MUCH)?;
+                let found = walk(value, &from.parts, &mut room.budget)?;
+                room.take(&*found).ok_or(TOO_MUCH)?;
                 let copy = found.clone();
-                self.path.add(value, copy)
+                self.path.add(value, copy, room)
             }
-            Act::Test(wanted) => match self.path.find(value) {
+            Act::Test(wanted) => match walk(value, &self.path.parts, &mut room.budget) {
                 Ok(found) if equal(found, wanted) => Ok(()),
+                Err(TOO_COSTLY) => Err(TOO_COSTLY),
                 _ => Err(Failure::Differs),
             },
         }
@@ -185,32 +201,24 @@ impl Pointer {
         Some(Pointer { text: text.to_owned(), parts })
     }
 
-    fn find<'v>(&self, value: &'v Value<'static>) -> Result<&'v Value<'static>, Failure> {
-        self.parts.iter().try_fold(value, |at, part| match at {
-            Value::Object(object) => object.get(part).ok_or(NOT_THERE),
-            Value::Array(items) => items.get(index(part, items.len())?).ok_or(NOT_THERE),
-            _ => Err(NOT_THERE),
-        })
-    }
-
-    fn find_mut<'v>(&self, value: &'v mut Value<'static>) -> Result<&'v mut Value<'static>, Failure> {
-        walk(value, &self.parts)
-    }
-
-    fn add(&self, value: &mut Value<'static>, new: Value<'static>) -> Result<(), Failure> {
+    fn add(&self, value: &mut Value<'static>, new: Value<'static>, room: &mut Room) -> Result<(), Failure> {
+        room.require_depth(self, &new)?;
+        let budget = &mut room.budget;
         let Some((last, before)) = self.parts.split_last() else {
             *value = new;
             return Ok(());
         };
         if last == "-" {
-            begin_list(value, before);
+            begin_list(value, before, budget)?;
         }
-        match walk(value, before)? {
+        match walk(value, before, budget)? {
             Value::Object(object) => {
+                budget.take(object.0.len()).ok_or(TOO_COSTLY)?;
                 object.set(last.clone(), new);
                 Ok(())
             }
             Value::Array(items) => {
+                budget.take(items.len()).ok_or(TOO_COSTLY)?;
                 let at = if last == "-" { items.len() } else { index(last, items.len() + 1)? };
                 items.insert(at, new);
                 Ok(())
@@ -220,31 +228,38 @@ impl Pointer {
     }
 
     /// Takes away what this led to something in, as far up as nothing is left in it.
-    fn tidy(&self, value: &mut Value<'static>) {
+    fn tidy(&self, value: &mut Value<'static>, budget: &mut Budget) -> Result<(), Failure> {
         let mut parts = self.parts.as_slice();
         while let Some((_, above)) = parts.split_last() {
-            let is_empty = match walk(value, above) {
+            let is_empty = match walk(value, above, budget) {
                 Ok(Value::Array(items)) => items.is_empty(),
                 Ok(Value::Object(object)) => object.0.is_empty(),
+                Err(TOO_COSTLY) => return Err(TOO_COSTLY),
                 _ => false,
             };
             if !is_empty || above.is_empty() {
-                return;
+                return Ok(());
             }
             let emptied = Pointer { text: String::new(), parts: above.to_vec() };
-            if emptied.remove(value).is_err() {
-                return;
+            match emptied.remove(value, budget) {
+                Ok(_) => parts = above,
+                Err(TOO_COSTLY) => return Err(TOO_COSTLY),
+                Err(_) => return Ok(()),
             }
-            parts = above;
         }
+        Ok(())
     }
 
-    fn remove(&self, value: &mut Value<'static>) -> Result<Value<'static>, Failure> {
+    fn remove(&self, value: &mut Value<'static>, budget: &mut Budget) -> Result<Value<'static>, Failure> {
         let (last, before) =
             self.parts.split_last().ok_or(Failure::Place("the whole resource cannot be taken away"))?;
-        match walk(value, before)? {
-            Value::Object(object) => Object::remove(object, last).ok_or(NOT_THERE),
+        match walk(value, before, budget)? {
+            Value::Object(object) => {
+                budget.take(object.0.len()).ok_or(TOO_COSTLY)?;
+                Object::remove(object, last).ok_or(NOT_THERE)
+            }
             Value::Array(items) => {
+                budget.take(items.len()).ok_or(TOO_COSTLY)?;
                 let at = index(last, items.len())?;
                 Ok(items.remove(at))
             }
@@ -255,22 +270,32 @@ impl Pointer {
 
 /// Makes the list that parts lead to, where it is missing and the element is one: whoever adds to its end need not know
 /// whether there is anything in it.
-fn begin_list(value: &mut Value<'static>, parts: &[String]) {
-    let Some((member, before)) = parts.split_last() else { return };
-    if !elements::is_list(value, before.iter().map(String::as_str), member) {
-        return;
+fn begin_list(value: &mut Value<'static>, parts: &[String], budget: &mut Budget) -> Result<(), Failure> {
+    let Some((member, before)) = parts.split_last() else { return Ok(()) };
+    let Ok(Value::Object(object)) = walk(value, before, budget) else { return Ok(()) };
+    if object.get(member).is_some() || !elements::is_list(value, before.iter().map(String::as_str), member) {
+        return Ok(());
     }
-    if let Ok(Value::Object(object)) = walk(value, before)
-        && object.get(member).is_none()
-    {
+    if let Value::Object(object) = walk(value, before, budget)? {
         object.set(member.clone(), Value::Array(Vec::new()));
     }
+    Ok(())
 }
 
-fn walk<'v>(value: &'v mut Value<'static>, parts: &[String]) -> Result<&'v mut Value<'static>, Failure> {
+/// The value that parts lead to. What is looked at on the way is counted.
+fn walk<'v>(
+    value: &'v mut Value<'static>,
+    parts: &[String],
+    budget: &mut Budget,
+) -> Result<&'v mut Value<'static>, Failure> {
     parts.iter().try_fold(value, |at, part| match at {
-        Value::Object(object) => object.get_mut(part).ok_or(NOT_THERE),
+        Value::Object(object) => {
+            let position = object.0.iter().position(|(name, _)| name == part);
+            budget.take(position.unwrap_or(object.0.len()) + 1).ok_or(TOO_COSTLY)?;
+            position.and_then(|position| object.0.get_mut(position)).map(|(_, value)| value).ok_or(NOT_THERE)
+        }
         Value::Array(items) => {
+            budget.take(1).ok_or(TOO_COSTLY)?;
             let at = index(part, items.len())?;
             items.get_mut(at).ok_or(NOT_THERE)
         }
@@ -286,7 +311,8 @@ fn equal(one: &Value<'_>, other: &Value<'_>) -> bool {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
         }
         (Value::Object(one), Value::Object(other)) => {
-            one.0.len() == other.0.len()
+            let other = other.names();
+            one.0.len() == other.len()
                 && one.0.iter().all(|(name, value)| other.get(name).is_some_and(|other| equal(value, other)))
         }
         (one, other) => one == other,

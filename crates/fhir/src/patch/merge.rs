@@ -29,18 +29,28 @@ fn merge(target: &mut Value<'static>, patch: &Value<'static>) {
         *target = Value::Object(Object::default());
     }
     let Some(object) = target.as_object_mut() else { return };
-    for (name, value) in &members.0 {
-        if *value == Value::Null {
-            object.remove(name);
-            continue;
-        }
-        if object.get(name).is_none() {
-            object.set(name.clone(), Value::Null);
-        }
-        if let Some(own) = object.get_mut(name) {
-            merge(own, value);
+    let names = object.names();
+    let positions: Vec<Option<usize>> = members.0.iter().map(|(name, _)| names.position(name)).collect();
+    let mut gone = vec![false; object.0.len()];
+    for ((name, value), position) in members.0.iter().zip(positions) {
+        let own = position.and_then(|position| object.0.get_mut(position));
+        match (own, value) {
+            (Some(_), Value::Null) => {
+                if let Some(gone) = position.and_then(|position| gone.get_mut(position)) {
+                    *gone = true;
+                }
+            }
+            (Some((_, own)), value) => merge(own, value),
+            (None, Value::Null) => {}
+            (None, value) => {
+                let mut made = Value::Null;
+                merge(&mut made, value);
+                object.0.push((name.clone(), made));
+            }
         }
     }
+    let mut gone = gone.into_iter();
+    object.0.retain(|_| gone.next() != Some(true));
 }
 
 #[cfg(test)]
@@ -69,6 +79,16 @@ mod tests {
             let patch = Patch::read_merge(patch.as_bytes(), &limits).expect("a patch");
             assert_eq!(patch.apply(parsed(resource)).map(|value| json::to_string(&value)), Ok(wanted.to_owned()));
         }
+        // Of many members each is found as of few, and what stays keeps its place.
+        let many = |text: &str, step: usize| -> String {
+            let members: Vec<String> = (0..100).step_by(step).map(|number| format!(r#""m{number}":{text}"#)).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let patch = Patch::read_merge(many("null", 3).as_bytes(), &limits).expect("a patch");
+        let merged = patch.apply(parsed(&many("1", 1))).expect("a resource");
+        let left: Vec<String> =
+            (0..100).filter(|number| number % 3 != 0).map(|number| format!(r#""m{number}":1"#)).collect();
+        assert_eq!(json::to_string(&merged), format!("{{{}}}", left.join(",")));
         for wrong in ["[]", "null", "1", "\"a\"", "{"] {
             Patch::read_merge(wrong.as_bytes(), &limits).expect_err(wrong);
         }

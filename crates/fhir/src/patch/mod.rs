@@ -10,6 +10,9 @@
 //! All are written for our own [`Value`], because a patch must not touch a digit of a decimal that it does not name. What
 //! comes of a patch is checked by whoever applies it, as what a client sends is.
 
+#[cfg(test)]
+mod bounds;
+mod budget;
 mod elements;
 mod fhir_path;
 mod json;
@@ -25,6 +28,15 @@ pub const MOST_OPERATIONS: usize = 1_000;
 
 /// The most values that the copies of one patch may make: a few lines could double a resource over and over.
 pub const MOST_COPIED: usize = 50_000;
+
+/// The most values and elements that the operations of one patch may look at or move, together: pointers and selectors are
+/// looked up one after the other while others wait.
+const MOST_VISITS: usize = 5_000_000;
+
+/// The most steps that the paths of one patch may take together: about a tenth of a second.
+const MOST_STEPS: usize = 500_000;
+
+const TOO_COSTLY: &str = "the patch takes too many steps: send fewer operations, or the whole resource";
 
 /// The type of the resource that a FHIRPath Patch is.
 pub const RESOURCE: &str = "Parameters";
@@ -108,7 +120,7 @@ impl Patch {
             Content::Json(operations) => json::apply(operations, resource, &self.limits),
             Content::Merge(patch) => Ok(merge::apply(resource, patch)),
             Content::Xml(operations) => xml::apply(operations, &resource, &self.limits),
-            Content::FhirPath(operations) => fhir_path::apply(operations, resource),
+            Content::FhirPath(operations) => fhir_path::apply(operations, resource, &self.limits),
         }
     }
 }

@@ -2,13 +2,17 @@
 
 use std::borrow::Cow;
 
-use super::elements;
+use super::budget::Budget;
+use super::{TOO_COSTLY, elements};
 use crate::json::Value;
-use crate::path::{Context, Expression};
+use crate::path::{Context, Expression, Patterns};
 use crate::schema::{Shape, TypeKind, r4};
 
 /// The most places that a path may lead to.
 const MOST: usize = 10_000;
+
+/// What it costs to write down a place, in steps.
+const STEPS_PER_PLACE: usize = 10;
 
 /// A step from a value to one inside of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,23 +41,27 @@ impl PartialEq for Path {
 
 impl Path {
     /// Reads a path.
-    pub(super) fn read(text: &str) -> Result<Path, String> {
-        let expression = Expression::compile(text).map_err(|problem| format!("the path is no FHIRPath: {problem}"))?;
+    pub(super) fn read(text: &str, patterns: &mut Patterns) -> Result<Path, String> {
+        let expression = Expression::compile_with(text, patterns);
+        let expression = expression.map_err(|problem| format!("the path is no FHIRPath: {problem}"))?;
         Ok(Path { text: text.to_owned(), expression })
     }
 
     /// The path without its last name, and that name; none if it ends otherwise.
-    pub(super) fn parent(&self) -> Option<(Path, &str)> {
+    pub(super) fn parent(&self, patterns: &mut Patterns) -> Option<(Path, String)> {
         let (before, name) = self.text.trim().rsplit_once('.')?;
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        Some((Path::read(before).ok().filter(|_| is_name)?, name))
+        let parent = if is_name { Path::read(before, patterns).ok()? } else { return None };
+        Some((parent, name.to_owned()))
     }
 
-    /// Every place that it leads to, found in so many steps.
-    pub(super) fn select(&self, resource: &Value<'_>, steps: usize) -> Result<Vec<Place>, String> {
-        let found = self.expression.evaluate(&Context::of(resource).steps(steps));
+    /// Every place that it leads to. The steps that it takes to find them are counted.
+    pub(super) fn select(&self, resource: &Value<'_>, budget: &mut Budget) -> Result<Vec<Place>, String> {
+        let (found, spent) = self.expression.evaluate_within(&Context::of(resource).steps(budget.left()));
         let found = found.map_err(|fault| fault.to_string())?;
         let count = found.items().len();
+        // To write a place takes some steps for each that leads to it.
+        budget.take(spent + count * STEPS_PER_PLACE).ok_or(TOO_COSTLY)?;
         if count > MOST {
             return Err("the path leads to too many places".to_owned());
         }

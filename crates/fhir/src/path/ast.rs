@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use regex::Regex;
-
+use super::functions::Pattern;
 use super::item::System;
 
 /// The number of a node.
@@ -19,7 +18,7 @@ pub(crate) struct Ast {
     /// How deep a node's parts are nested.
     pub(crate) depths: Vec<usize>,
     /// Patterns that are literals, by the node of the literal.
-    pub(crate) patterns: HashMap<NodeId, Regex>,
+    pub(crate) patterns: HashMap<NodeId, Pattern>,
 }
 
 /// A part of an expression.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use super::decimal::Decimal;
-use super::evaluation::Evaluation;
+use super::evaluation::{Evaluation, length};
 use super::fault::Fault;
 use super::item::{Item, System};
 use super::moment::Kind;
@@ -15,6 +15,7 @@ impl<'a> Evaluation<'a> {
     /// Whether two items are equal; nothing where what is told of them does not say.
     pub(super) fn equal(&mut self, one: &Item<'a>, two: &Item<'a>) -> Result<Option<bool>, Fault> {
         self.spend(1)?;
+        self.spend_on_text(length(one).min(length(two)))?;
         if let (Some(one), Some(two)) = (one.as_text(), two.as_text())
             && is_plain(&one, &two)
         {
@@ -43,6 +44,7 @@ impl<'a> Evaluation<'a> {
     /// Whether two values of a resource say the same, numbers by their value.
     fn same(&mut self, one: Option<&Value<'_>>, two: Option<&Value<'_>>) -> Result<bool, Fault> {
         self.spend(1)?;
+        self.spend_on_text(width(one).min(width(two)))?;
         match (one, two) {
             (None, None) => Ok(true),
             (Some(Value::Number(one)), Some(Value::Number(two))) => {
@@ -66,6 +68,7 @@ impl<'a> Evaluation<'a> {
                 if one.0.len() != two.0.len() {
                     return Ok(false);
                 }
+                let two = two.names();
                 for (name, value) in &one.0 {
                     let Some(other) = two.get(name) else { return Ok(false) };
                     if !self.same(Some(value), Some(other))? {
@@ -82,6 +85,7 @@ impl<'a> Evaluation<'a> {
     /// Whether two items are equivalent: equal without regard to case, spaces, order and needless precision.
     pub(super) fn equivalent(&mut self, one: &Item<'a>, two: &Item<'a>) -> Result<bool, Fault> {
         self.spend(1)?;
+        self.spend_on_text(length(one) + length(two))?;
         match (one.system(), two.system()) {
             (Some(one), Some(two)) => Ok(match (&one, &two) {
                 (System::String(one), System::String(two)) => plain(one) == plain(two),
@@ -105,6 +109,7 @@ impl<'a> Evaluation<'a> {
     /// Whether two values of a resource are equivalent.
     fn alike(&mut self, one: &Value<'_>, two: &Value<'_>) -> Result<bool, Fault> {
         self.spend(1)?;
+        self.spend_on_text(width(Some(one)) + width(Some(two)))?;
         match (one, two) {
             (Value::String(one), Value::String(two)) => Ok(plain(one) == plain(two)),
             (Value::Number(one), Value::Number(two)) => Ok(match (Decimal::read(one), Decimal::read(two)) {
@@ -135,6 +140,7 @@ impl<'a> Evaluation<'a> {
                 if one.0.len() != two.0.len() {
                     return Ok(false);
                 }
+                let two = two.names();
                 for (name, value) in &one.0 {
                     let Some(other) = two.get(name) else { return Ok(false) };
                     if !self.alike(value, other)? {
@@ -165,6 +171,7 @@ impl<'a> Evaluation<'a> {
         let mut others: Vec<usize> = Vec::new();
         for item in items {
             self.spend(1)?;
+            self.spend_on_text(length(&item))?;
             if let Some(System::String(text)) = item.system() {
                 if texts.insert(text) {
                     kept.push(item);
@@ -186,6 +193,14 @@ impl<'a> Evaluation<'a> {
             }
         }
         Ok(kept)
+    }
+}
+
+/// How many bytes of a value are looked at before what is in it is.
+fn width(value: Option<&Value<'_>>) -> usize {
+    match value {
+        Some(Value::String(text) | Value::Number(text)) => text.len(),
+        _ => 0,
     }
 }
 

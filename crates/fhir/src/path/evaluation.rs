@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use super::ast::{Ast, NodeId, Part};
 use super::context::Context;
 use super::fault::Fault;
+use super::functions::{COMPILATION, Pattern, unusable};
 use super::item::{Item, PlaceId, System};
+use crate::json::Value;
 
 /// What a part of an expression gives.
 pub(super) type Answer<'a> = Result<Vec<Item<'a>>, Fault>;
@@ -16,6 +18,12 @@ pub(super) type ByKind = for<'a> fn(&mut Evaluation<'a>, &'a Part, &Frame<'_, 'a
 
 /// How many bytes of text count as one step.
 const BYTES_PER_STEP: usize = 16;
+
+/// The longest text in bytes that an expression may make.
+const LONGEST_MADE: usize = 1 << 20;
+
+/// How many items of a list count as one step.
+const ITEMS_PER_STEP: usize = 8;
 
 /// What `$this`, `$index` and `$total` are.
 #[derive(Clone, Copy)]
@@ -46,18 +54,30 @@ pub(super) struct Evaluation<'a> {
     pub(super) inside: usize,
     /// What parts gave that are the same for each item.
     fixed: HashMap<NodeId, Vec<Item<'a>>>,
+    /// Patterns that were no literals. Each costs so many steps that there are few.
+    patterns: HashMap<(String, bool), Pattern>,
 }
 
 impl<'a> Evaluation<'a> {
     pub(super) fn new(ast: &'a Ast, by_kind: ByKind, context: &Context<'a>) -> Evaluation<'a> {
         let left = context.steps;
-        Evaluation { ast, by_kind, context: context.clone(), trail: Vec::new(), left, inside: 0, fixed: HashMap::new() }
+        Evaluation {
+            ast,
+            by_kind,
+            context: context.clone(),
+            trail: Vec::new(),
+            left,
+            inside: 0,
+            fixed: HashMap::new(),
+            patterns: HashMap::new(),
+        }
     }
 
     /// Counts steps.
     pub(super) fn spend(&mut self, steps: usize) -> Result<(), Fault> {
-        self.left = self.left.checked_sub(steps).ok_or(Fault::TooCostly)?;
-        Ok(())
+        let left = self.left.checked_sub(steps);
+        self.left = left.unwrap_or_default();
+        left.map(|_| ()).ok_or(Fault::TooCostly)
     }
 
     /// How many steps have been taken.
@@ -68,6 +88,45 @@ impl<'a> Evaluation<'a> {
     /// Counts the steps that a text of such a length is worth.
     pub(super) fn spend_on_text(&mut self, length: usize) -> Result<(), Fault> {
         self.spend(length / BYTES_PER_STEP)
+    }
+
+    /// The text that a collection says. Who reads it takes the steps that it is worth.
+    pub(super) fn text(&mut self, items: &[Item<'a>]) -> Result<Option<Cow<'a, str>>, Fault> {
+        self.spend_on_reading(items)?;
+        text(items)
+    }
+
+    /// Counts the steps that it takes to read the texts among items.
+    pub(super) fn spend_on_reading(&mut self, items: &[Item<'a>]) -> Result<(), Fault> {
+        self.spend_on_text(items.iter().map(length).sum())
+    }
+
+    /// Counts the steps that it takes to hand on what a part gave: the items, and the texts that were made. Every part comes
+    /// through here, so that no function need think of it.
+    fn spend_on_result(&mut self, items: &[Item<'a>]) -> Result<(), Fault> {
+        self.spend(items.len() / ITEMS_PER_STEP)?;
+        for item in items {
+            if let Item::System(System::String(Cow::Owned(text))) = item {
+                if text.len() > LONGEST_MADE {
+                    return Err(Fault::TooCostly);
+                }
+                self.spend_on_text(text.len())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A pattern that is no literal, compiled once.
+    pub(super) fn pattern(&mut self, text: &str, is_whole: bool) -> Result<Pattern, Fault> {
+        let key = (text.to_owned(), is_whole);
+        if let Some(known) = self.patterns.get(&key) {
+            return Ok(known.clone());
+        }
+        self.spend(COMPILATION)?;
+        self.spend(text.len())?;
+        let pattern = Pattern::read(text, is_whole).ok_or_else(unusable)?;
+        self.patterns.insert(key, pattern.clone());
+        Ok(pattern)
     }
 
     /// The place of an element inside another one.
@@ -83,14 +142,18 @@ impl<'a> Evaluation<'a> {
         let ast: &'a Ast = self.ast;
         // Two steps or fewer are not worth to be remembered.
         if self.inside == 0 || !ast.is_fixed(id) || ast.depth(id) < 3 {
-            return (self.by_kind)(self, ast.part(id), frame);
+            let items = (self.by_kind)(self, ast.part(id), frame)?;
+            self.spend_on_result(&items)?;
+            return Ok(items);
         }
         if let Some(known) = self.fixed.get(&id) {
             let known = known.clone();
             self.spend(known.len())?;
+            self.spend_on_result(&known)?;
             return Ok(known);
         }
         let items = (self.by_kind)(self, ast.part(id), frame)?;
+        self.spend_on_result(&items)?;
         self.fixed.insert(id, items.clone());
         Ok(items)
     }
@@ -130,8 +193,20 @@ pub(super) fn integer(items: &[Item<'_>]) -> Result<Option<i64>, Fault> {
     }
 }
 
+/// How long the text of an item is; of what has none, 0.
+pub(super) fn length(item: &Item<'_>) -> usize {
+    match item {
+        Item::System(System::String(text)) => text.len(),
+        Item::Node(node) => match node.value {
+            Some(Value::String(text) | Value::Number(text)) => text.len(),
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
 /// The text that a collection says.
-pub(super) fn text<'a>(items: &[Item<'a>]) -> Result<Option<Cow<'a, str>>, Fault> {
+fn text<'a>(items: &[Item<'a>]) -> Result<Option<Cow<'a, str>>, Fault> {
     let Some(item) = one(items)? else { return Ok(None) };
     match item.as_text() {
         Some(text) => Ok(Some(text)),

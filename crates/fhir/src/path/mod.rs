@@ -50,6 +50,7 @@ mod typing;
 pub use context::{Context, MOST_STEPS, Outside};
 pub use decimal::Decimal;
 pub use fault::{Fault, Problem};
+pub use functions::Patterns;
 pub use item::{Item, Node, System};
 pub use moment::{Calendar, Moment};
 pub use place::{Collection, Place, Step};
@@ -74,7 +75,15 @@ impl Expression {
     /// What is wrong with it, and at which byte: it cannot be parsed, names a function or a type that there is not, or is too
     /// long or too deeply nested.
     pub fn compile(text: &str) -> Result<Expression, Problem> {
-        let (ast, whole) = parser::parse(text)?;
+        Expression::compile_with(text, &mut Patterns::trusted())
+    }
+
+    /// Compiles an expression that somebody has sent, which may bring so many patterns as are left.
+    ///
+    /// # Errors
+    /// As [`Expression::compile`], and a pattern too many or too large.
+    pub fn compile_with(text: &str, patterns: &mut Patterns) -> Result<Expression, Problem> {
+        let (ast, whole) = parser::parse(text, patterns)?;
         Ok(Expression { ast, whole })
     }
 

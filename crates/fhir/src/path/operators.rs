@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use super::ast::{NodeId, Operator};
 use super::compare::{number, order};
 use super::decimal::Decimal;
-use super::evaluation::{Answer, Evaluation, Frame, boolean, maybe, one, text};
+use super::evaluation::{Answer, Evaluation, Frame, boolean, maybe, one};
 use super::fault::Fault;
 use super::item::{Item, System};
 use super::moment::{Calendar, Kind, Moment};
@@ -62,6 +62,8 @@ pub(super) fn binary<'a>(
         Operator::Contains => is_in(evaluation, &right, &left),
         Operator::Less | Operator::Greater | Operator::AtMost | Operator::AtLeast => {
             let (Some(left), Some(right)) = (one(&left)?, one(&right)?) else { return Ok(Vec::new()) };
+            evaluation.spend_on_reading(std::slice::from_ref(left))?;
+            evaluation.spend_on_reading(std::slice::from_ref(right))?;
             let order = order(left, right)?;
             maybe(order.map(|order| match operator {
                 Operator::Less => order == Ordering::Less,
@@ -71,8 +73,8 @@ pub(super) fn binary<'a>(
             }))
         }
         Operator::Concatenate => {
-            let (left, right) = (text(&left)?.unwrap_or_default(), text(&right)?.unwrap_or_default());
-            evaluation.spend_on_text(left.len() + right.len())?;
+            let (left, right) =
+                (evaluation.text(&left)?.unwrap_or_default(), evaluation.text(&right)?.unwrap_or_default());
             Ok(vec![Cow::<str>::Owned(format!("{left}{right}")).into()])
         }
         _ => {
@@ -176,6 +178,8 @@ fn sum<'a>(evaluation: &mut Evaluation<'a>, operator: Operator, left: &Item<'a>,
         let (one, two) = (left.type_name().1, right.type_name().1);
         Fault::wrong(format!("'{}' has no meaning between a {one} and a {two}", operator.text()))
     };
+    evaluation.spend_on_reading(std::slice::from_ref(left))?;
+    evaluation.spend_on_reading(std::slice::from_ref(right))?;
     let (Some(first), Some(second)) = (left.system(), right.system()) else {
         let has_none =
             |item: &Item<'_>| matches!(item, Item::Node(node) if node.is_primitive() && node.value.is_none());
@@ -186,7 +190,6 @@ fn sum<'a>(evaluation: &mut Evaluation<'a>, operator: Operator, left: &Item<'a>,
             maybe(whole(operator, *one, *two))
         }
         (System::String(one), System::String(two)) if operator == Operator::Plus => {
-            evaluation.spend_on_text(one.len() + two.len())?;
             Ok(vec![Cow::<str>::Owned(format!("{one}{two}")).into()])
         }
         (System::Moment(moment), System::Quantity(quantity))

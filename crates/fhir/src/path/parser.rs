@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::Problem;
 use super::ast::{Ast, Called, NodeId, OPERATORS, Part, SIGN_BINDS, TYPE_BINDS, Test, TypeName, Variable};
 use super::decimal::Decimal;
-use super::functions::{self, Function};
+use super::functions::{self, Function, Patterns};
 use super::item::System;
 use super::lexer::{Placed, Token, words};
 use super::moment::{Calendar, Moment};
@@ -21,11 +21,11 @@ pub(super) const DEEPEST: usize = 100;
 const WORDS: [&str; 8] = ["and", "or", "xor", "implies", "div", "mod", "true", "false"];
 
 /// Parses an expression: its parts and which of them is the whole.
-pub(super) fn parse(text: &str) -> Result<(Ast, NodeId), Problem> {
+pub(super) fn parse(text: &str, patterns: &mut Patterns) -> Result<(Ast, NodeId), Problem> {
     if text.len() > LONGEST {
         return Err(Problem { position: LONGEST, text: format!("an expression has at most {LONGEST} bytes") });
     }
-    let mut parser = Parser { words: words(text)?, at: 0, ast: Ast::default(), brackets: 0 };
+    let mut parser = Parser { words: words(text)?, at: 0, ast: Ast::default(), brackets: 0, patterns };
     let whole = parser.expression(0)?;
     match parser.peek() {
         Token::End => Ok((parser.ast, whole)),
@@ -33,11 +33,12 @@ pub(super) fn parse(text: &str) -> Result<(Ast, NodeId), Problem> {
     }
 }
 
-struct Parser {
+struct Parser<'p> {
     words: Vec<Placed>,
     at: usize,
     ast: Ast,
     brackets: usize,
+    patterns: &'p mut Patterns,
 }
 
 /// A word as a message shows it.
@@ -53,7 +54,7 @@ fn shown(token: &Token) -> String {
     }
 }
 
-impl Parser {
+impl Parser<'_> {
     fn peek(&self) -> &Token {
         self.words.get(self.at).map_or(&Token::End, |(token, _)| token)
     }
@@ -299,8 +300,8 @@ impl Parser {
             && let Some(first) = arguments.first()
             && let Part::Literal(System::String(pattern)) = self.ast.part(*first)
         {
-            let pattern = functions::pattern(pattern, function.name == "matchesFull");
-            let pattern = pattern.ok_or_else(|| wrong("the pattern is not a regular expression".to_owned()))?;
+            let pattern = self.patterns.compiled(pattern, function.name == "matchesFull");
+            let pattern = pattern.map_err(|why| wrong(why.to_owned()))?;
             self.ast.patterns.insert(*first, pattern);
         }
         self.add(Part::Call(on, Called { name: function.name, position: place }, arguments))

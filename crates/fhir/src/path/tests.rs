@@ -7,7 +7,7 @@ use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::proptest;
 
 use super::moment::Moment;
-use super::{Context, Expression, Fault, Item, Outside};
+use super::{Context, Expression, Fault, Item, Outside, Patterns};
 use crate::json::{Limits, Value, parse};
 
 const PATIENT: &str = r##"{"resourceType":"Patient","id":"p","active":true,
@@ -150,6 +150,15 @@ fn what_loops_or_explodes_is_ended() {
         "(1|2|3|4|5|6|7|8|9).aggregate($total & 'xxxxxxxxxxxxxxxxxxxx' & $total, 'x').length() + 'a'.repeat($this & $this).count()",
         "descendants().select(%resource.descendants()).select(%resource.descendants()).select(%resource.descendants()).select(%resource.descendants()).count()",
         "'x'.replace('x', 'xxxxxxxxxx').repeat($this.replace('x', 'xxxxxxxxxx'))",
+        // A text that is made has a limit, whatever makes it.
+        &format!("'xxxxxxxxxxxxxxxx'{}.length()", ".encode('hex')".repeat(40)),
+        &format!("'<<<<<<<<<<<<<<<<'{}.length()", ".replace('<', '<<<<<<<<')".repeat(12)),
+        "'xxxxxxxxxxxxxxxx'.repeat($this.encode('base64'))",
+        "'xxxxxxxxxxxxxxxx'.repeat($this & $this)",
+        "'xxxxxxxxxxxxxxxx'.repeat(($this | ($this & 'x')).join($this))",
+        // Each pattern that is no literal costs what it takes to compile it.
+        "(1|2|3|4|5|6|7|8|9).select($this * 10 | $this * 11 | $this * 13 | $this * 17 | $this * 19 | $this * 23)\
+         .where('a'.matches($this.toString())).count()",
     ] {
         assert_eq!(steps(expression), Fault::TooCostly, "{expression}");
     }
@@ -161,6 +170,80 @@ fn what_loops_or_explodes_is_ended() {
     let long = vec!["a"; 200].join(" | ");
     assert!(Expression::compile(&long).unwrap_err().text.contains("nested"));
     assert!(Expression::compile(&"a".repeat(100_000)).unwrap_err().text.contains("bytes"));
+}
+
+/// Who works with a text takes steps by how long it is, whatever the function.
+#[test]
+fn texts_take_steps_by_their_length() {
+    for long in [2_000_usize, 20_000] {
+        let text = format!(r#"{{"resourceType":"Patient","name":[{{"text":"{}"}}]}}"#, "x".repeat(long));
+        let patient = parse(text.as_bytes(), &Limits::default()).unwrap();
+        for call in [
+            "upper()",
+            "lower()",
+            "trim()",
+            "length()",
+            "toChars()",
+            "contains('y')",
+            "startsWith('y')",
+            "endsWith('y')",
+            "indexOf('y')",
+            "lastIndexOf('y')",
+            "substring(1)",
+            "substring(1, 2)",
+            "replace('y', 'z')",
+            "split('y')",
+            "join()",
+            "encode('hex')",
+            "encode('base64')",
+            "decode('hex')",
+            "decode('base64')",
+            "escape('html')",
+            "escape('json')",
+            "unescape('html')",
+            "unescape('json')",
+            "matches('y')",
+            "matchesFull('y')",
+            "replaceMatches('y', 'z')",
+            "toInteger()",
+            "toDecimal()",
+            "toDate()",
+            "toDateTime()",
+            "toTime()",
+            "toQuantity()",
+            "toBoolean()",
+            "convertsToQuantity()",
+            "htmlChecks()",
+            "distinct()",
+            "sort()",
+        ] {
+            let expression = Expression::compile(&format!("name.text.{call}")).unwrap();
+            let (_, spent) = expression.evaluate_within(&Context::of(&patient));
+            assert!(spent >= long / 16, "{call}: {spent} steps for {long} bytes");
+        }
+        for operation in ["& 'a'", "+ 'a'", "~ 'a'", "< 'a'", "= %resource.name.text", "in %resource.name.text"] {
+            let expression = Expression::compile(&format!("name.text {operation}")).unwrap();
+            let (_, spent) = expression.evaluate_within(&Context::of(&patient));
+            assert!(spent >= long / 16, "{operation}: {spent} steps for {long} bytes");
+        }
+    }
+}
+
+/// What callers send has small patterns, and few.
+#[test]
+fn patterns_are_small_and_few() {
+    let read =
+        |pattern: &str| Expression::compile_with(&format!("'a'.matches('{pattern}')"), &mut Patterns::of_one_patch());
+    for pattern in ["^[A-Z][A-Za-z0-9_]{0,254}$", "[0-9]{1,10}", "(a|b)*a(a|b){20}", "\\\\d{4}-\\\\d{2}"] {
+        read(pattern).expect(pattern);
+    }
+    for pattern in ["\\\\w{18}", "(a{100}){100}", "(.{50}){50}"] {
+        assert!(read(pattern).expect_err(pattern).text.contains("too large"), "{pattern}");
+    }
+    let mut patterns = Patterns::of_one_patch();
+    for _ in 0..100 {
+        Expression::compile_with("'a'.matches('b')", &mut patterns).expect("the same one again");
+    }
 }
 
 /// The deepest expression that is compiled is evaluated without harm.

@@ -8,6 +8,9 @@ use super::item::{Item, Node, NodeType, PlaceId, System, node_type};
 use crate::json::Value;
 use crate::schema::{ElementType, Found, TypeKind, r4};
 
+/// How many members of an object are looked at in one step.
+const MEMBERS_PER_STEP: usize = 8;
+
 impl<'a> Evaluation<'a> {
     /// Adds the elements of that name which an item has.
     pub(super) fn member(&mut self, item: &Item<'a>, name: &str, into: &mut Vec<Item<'a>>) -> Result<(), Fault> {
@@ -49,6 +52,7 @@ impl<'a> Evaluation<'a> {
             (NodeType::Unknown, Some(_)) => return Ok(()),
         };
         let Value::Object(object) = object else { return Ok(()) };
+        self.spend(object.0.len() / MEMBERS_PER_STEP)?;
         match shape.member(name) {
             Some(found) if found.beside => Ok(()),
             Some(found) if found.element.is_choice => {
@@ -130,6 +134,7 @@ impl<'a> Evaluation<'a> {
             (NodeType::Unknown, Some(_)) => return Ok(()),
         };
         let Value::Object(object) = object else { return Ok(()) };
+        self.spend(object.0.len() / MEMBERS_PER_STEP)?;
         for entry in &object.0 {
             let Some(found) = shape.member(&entry.0) else { continue };
             let plain = entry.0.strip_prefix('_').filter(|_| found.beside);

@@ -2,7 +2,7 @@
 
 use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
-use concord_fhir::path::{self, Context, Expression, Fault, Outside};
+use concord_fhir::path::{self, Context, Expression, Fault, Outside, Patterns};
 use concord_fhir::schema::{TypeKind, r4};
 
 use super::{Scope, Walk, shown};
@@ -97,7 +97,7 @@ impl Walk<'_> {
 
     /// Whether an expression selects an element of a resource, by where the element's value or what is beside it stands.
     pub(super) fn selects(&self, expression: &str, resource: &Value<'_>, element: &Value<'_>) -> Option<bool> {
-        let expression = Expression::compile(expression).ok()?;
+        let expression = Expression::compile_with(expression, &mut Patterns::of_one_definition()).ok()?;
         let known = Known(self.checker.terminology);
         let context = Context::of(resource).outside(&known).steps(self.steps_of_an_expression(MOST_STEPS));
         let (found, steps) = expression.evaluate_within(&context);

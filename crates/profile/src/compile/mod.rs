@@ -7,7 +7,7 @@ mod steps;
 use std::sync::Arc;
 
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::path::Expression;
+use concord_fhir::path::{Expression, Patterns};
 use concord_fhir::schema::{ElementType, Primitive, Shape, TypeKind, r4};
 
 use crate::definition::{
@@ -62,7 +62,7 @@ pub(crate) fn compile<'l>(find: &Find<'l>, definition: &'l Definition) -> Result
         }
     }
     inherit::into_slices(&mut root);
-    finish(&mut root).map_err(|(id, said)| {
+    finish(&mut root, &mut Patterns::of_one_definition()).map_err(|(id, said)| {
         Issue::error(IssueCode::Invalid, "StructureDefinition.differential", format!("{id}: {said}"))
     })?;
     Ok(Profile {
@@ -262,12 +262,12 @@ fn merge(rules: &mut Rules, own: &Rules, is_root: bool) -> Result<(), String> {
 }
 
 /// Works out what is looked up later.
-fn finish(node: &mut Node) -> Result<(), (String, String)> {
+fn finish(node: &mut Node, patterns: &mut Patterns) -> Result<(), (String, String)> {
     node.ways.clear();
-    let compiled = |constraint: &Constraint| {
-        Expression::compile(&constraint.expression).map(Arc::new).map_err(|problem| problem.to_string())
+    let mut compiled = |constraint: &Constraint| {
+        Expression::compile_with(&constraint.expression, patterns).map(Arc::new).map_err(|problem| problem.to_string())
     };
-    node.expressions = node.rules.constraints.iter().map(compiled).collect();
+    node.expressions = node.rules.constraints.iter().map(&mut compiled).collect();
     if let Some(slicing) = &node.rules.slicing {
         for discriminator in &slicing.discriminators {
             let steps = steps::read(&discriminator.path).map_err(|said| (node.id.clone(), said))?;
@@ -288,10 +288,10 @@ fn finish(node: &mut Node) -> Result<(), (String, String)> {
         return Err((node.id.clone(), format!("its slices ask for {least}, and at most {max} may be there")));
     }
     for slice in &mut node.slices {
-        finish(&mut slice.node)?;
+        finish(&mut slice.node, patterns)?;
     }
     for child in &mut node.children {
-        finish(child)?;
+        finish(child, patterns)?;
     }
     Ok(())
 }

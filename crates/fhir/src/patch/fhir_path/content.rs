@@ -18,6 +18,8 @@ pub(super) enum Content {
     Resource(Value<'static>),
 }
 
+pub(super) const TOO_DEEP: &str = "the value would be nested too deeply there";
+
 /// The value of a part, whatever its type.
 pub(super) fn value<'o, 'v>(part: &'o Value<'v>) -> Option<&'o Value<'v>> {
     let object = part.as_object()?;
@@ -47,14 +49,22 @@ impl Content {
         parts.iter().map(read).collect::<Result<Vec<_>, String>>().map(Content::Parts)
     }
 
-    /// Adds this to an object as the element of that name: as the last item of a list, or as what was not there.
-    pub(super) fn add_to(&self, object: &mut Object<'static>, shape: &'static Shape, name: &str) -> Result<(), String> {
+    /// Adds this to an object as the element of that name: as the last item of a list, or as what was not there. So many
+    /// levels may be in the object.
+    pub(super) fn add_to(
+        &self,
+        object: &mut Object<'static>,
+        shape: &'static Shape,
+        name: &str,
+        levels: usize,
+    ) -> Result<(), String> {
         let type_name = match self {
             Content::Typed { type_name, .. } => Some(type_name.as_str()),
             _ => None,
         };
         let (member, is_list) = member_for(shape, name, type_name)?;
         let found = shape.member(&member).ok_or("this is no element")?;
+        let levels = levels.checked_sub(usize::from(is_list)).ok_or(TOO_DEEP)?;
         let (value, beside) = match self {
             Content::Typed { value, beside, .. } => (value.clone(), beside.clone()),
             Content::Resource(resource) => (Some(resource.clone()), None),
@@ -66,11 +76,14 @@ impl Content {
                 let inside = inside.ok_or_else(|| format!("'{name}' has no elements of its own"))?;
                 let mut made = Object::default();
                 for (name, content) in parts {
-                    content.add_to(&mut made, inside, name)?;
+                    content.add_to(&mut made, inside, name, levels.checked_sub(1).ok_or(TOO_DEEP)?)?;
                 }
                 (Some(Value::Object(made)), None)
             }
         };
+        if [&value, &beside].into_iter().flatten().any(|value| value.depth() > levels) {
+            return Err(TOO_DEEP.to_owned());
+        }
         let other = format!("_{member}");
         if !is_list {
             let is_there = object

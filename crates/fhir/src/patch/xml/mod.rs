@@ -8,7 +8,8 @@ mod tree;
 use selector::{Place, Selector};
 use tree::{Element, Node};
 
-use super::{Mismatch, Patch, require_few};
+use super::budget::Budget;
+use super::{MOST_VISITS, Mismatch, Patch, TOO_COSTLY, require_few};
 use crate::codec;
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Value};
@@ -95,8 +96,9 @@ pub(super) fn apply(
 
 fn patched(operations: &[Operation], document: &str, limits: &Limits) -> Result<String, Mismatch> {
     let mut root = tree::read(document, limits).map_err(Mismatch::Place)?;
+    let mut room = Room { depth: limits.depth, budget: Budget::new(MOST_VISITS) };
     for (number, operation) in operations.iter().enumerate() {
-        operation.apply(&mut root).map_err(|why| {
+        operation.apply(&mut root, &mut room).map_err(|why| {
             let text = format!("operation {number} at {:?}: {why}", operation.text);
             Mismatch::place(text)
         })?;
@@ -104,6 +106,25 @@ fn patched(operations: &[Operation], document: &str, limits: &Limits) -> Result<
     let mut text = String::with_capacity(document.len());
     root.write(None, &mut text);
     Ok(text)
+}
+
+/// How deep anything may stand, and what all operations may still cost.
+struct Room {
+    depth: usize,
+    budget: Budget,
+}
+
+impl Room {
+    /// Refuses nodes that would be nested deeper in an element at this place than what is read may be.
+    fn require_depth(&self, above: usize, nodes: &[Node]) -> Result<(), String> {
+        let deepest = nodes.iter().map(Node::depth).max().unwrap_or_default();
+        if above + deepest > self.depth { Err("it would be nested too deeply there".to_owned()) } else { Ok(()) }
+    }
+
+    /// Counts what stands beside a place: adding there and taking away move it.
+    fn pass(&mut self, siblings: &[Node]) -> Result<(), String> {
+        self.budget.take(siblings.len()).ok_or_else(|| TOO_COSTLY.to_owned())
+    }
 }
 
 impl Patch {
@@ -133,12 +154,13 @@ impl Operation {
         Ok(Operation { text, selector, act })
     }
 
-    fn apply(&self, root: &mut Element) -> Result<(), String> {
-        let place = self.selector.find(root)?;
+    fn apply(&self, root: &mut Element, room: &mut Room) -> Result<(), String> {
+        let place = self.selector.find(root, &mut room.budget)?;
         match (&self.act, place) {
-            (Act::Add(nodes, position), Place::Node(place)) => add(root, &place, nodes, *position),
+            (Act::Add(nodes, position), Place::Node(place)) => add(root, &place, nodes, *position, room),
             (Act::AddAttribute(name, value), Place::Node(place)) => {
                 let element = element_at(root, &place)?;
+                room.budget.take(element.attributes.len()).ok_or(TOO_COSTLY)?;
                 if element.attribute(name).is_some() {
                     return Err(format!("there is an attribute {name} already: replace it"));
                 }
@@ -155,13 +177,17 @@ impl Operation {
                 let own = element.attributes.iter_mut().find(|(own, _)| *own == name);
                 own.map(|(_, own)| *own = value).ok_or_else(|| "there is nothing at this place".to_owned())
             }
-            (Act::Replace(nodes), Place::Node(place)) => replace(root, &place, nodes),
+            (Act::Replace(nodes), Place::Node(place)) => {
+                room.require_depth(place.len(), nodes)?;
+                replace(root, &place, nodes)
+            }
             (Act::Remove, Place::Attribute(place, name)) => {
                 element_at(root, &place)?.attributes.retain(|(own, _)| *own != name);
                 Ok(())
             }
             (Act::Remove, Place::Node(place)) => {
                 let (siblings, at) = siblings(root, &place)?;
+                room.pass(siblings)?;
                 siblings.remove(at);
                 Ok(())
             }
@@ -222,7 +248,9 @@ fn element_at<'t>(root: &'t mut Element, place: &[usize]) -> Result<&'t mut Elem
     })
 }
 
-fn add(root: &mut Element, place: &[usize], nodes: &[Node], position: Position) -> Result<(), String> {
+fn add(root: &mut Element, place: &[usize], nodes: &[Node], position: Position, room: &mut Room) -> Result<(), String> {
+    let is_beside = matches!(position, Position::Before | Position::After);
+    room.require_depth(place.len() + usize::from(!is_beside), nodes)?;
     let (among, at) = match position {
         Position::Before => siblings(root, place)?,
         Position::After => siblings(root, place).map(|(siblings, at)| (siblings, at + 1))?,
@@ -233,6 +261,7 @@ fn add(root: &mut Element, place: &[usize], nodes: &[Node], position: Position) 
             (inside, at)
         }
     };
+    room.pass(among)?;
     among.splice(at..at, nodes.iter().cloned());
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Selectors of an XML Patch: the part of XPath that RFC 5261 (section 4.1) asks for. Steps are names or `*`, with
 //! predicates by position and by a value; the last may be an attribute, a text or a comment.
 
+use super::super::TOO_COSTLY;
+use super::super::budget::Budget;
 use super::tree::{Element, Node};
 use crate::codec::namespaces::Space;
 
@@ -84,30 +86,39 @@ impl Selector {
         if steps.is_empty() { Err(FORM.to_owned()) } else { Ok(Selector { steps, last }) }
     }
 
-    /// The one place that it leads to.
-    pub(super) fn find(&self, root: &Element) -> Result<Place, String> {
-        let Some((first, rest)) = self.steps.split_first() else { return Err(FORM.to_owned()) };
+    /// The one place that it leads to. What is looked at on the way is counted.
+    pub(super) fn find(&self, root: &Element, budget: &mut Budget) -> Result<Place, String> {
+        self.within(root, budget).ok_or_else(|| TOO_COSTLY.to_owned())?
+    }
+
+    /// The one place that it leads to; nothing once the budget is spent.
+    fn within(&self, root: &Element, budget: &mut Budget) -> Option<Result<Place, String>> {
+        let Some((first, rest)) = self.steps.split_first() else { return Some(Err(FORM.to_owned())) };
         let mut found: Vec<(Vec<usize>, &Element)> = Vec::new();
-        if first.names(root) && first.filtered(vec![(Vec::new(), root)]).len() == 1 {
+        if first.names(root) && first.filtered(vec![(Vec::new(), root)], budget)?.len() == 1 {
             found.push((Vec::new(), root));
         }
         for step in rest {
             let mut next = Vec::new();
             for (place, element) in found {
+                budget.take(1 + element.nodes().len())?;
                 let children = element.nodes().iter().enumerate().filter_map(|(at, node)| match node {
                     Node::Element(child) if step.names(child) => Some(([place.as_slice(), &[at]].concat(), child)),
                     _ => None,
                 });
-                next.extend(step.filtered(children.collect()));
+                next.extend(step.filtered(children.collect(), budget)?);
             }
             found = next;
         }
+        if self.last != Last::Element {
+            budget.take(found.iter().map(|(_, element)| element.nodes().len() + element.attributes.len()).sum())?;
+        }
         let mut places = found.iter().filter_map(|(place, element)| self.last.within(place, element));
-        match (places.next(), places.next()) {
+        Some(match (places.next(), places.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err("there is nothing at this place".to_owned()),
             _ => Err("there are several at this place: say which by its position, such as [1]".to_owned()),
-        }
+        })
     }
 }
 
@@ -145,28 +156,56 @@ impl Step {
         self.name.as_ref().is_none_or(|(space, name)| *space == element.space && *name == element.name)
     }
 
-    fn filtered<'t>(&self, mut found: Vec<(Vec<usize>, &'t Element)>) -> Vec<(Vec<usize>, &'t Element)> {
+    fn filtered<'t>(
+        &self,
+        mut found: Vec<(Vec<usize>, &'t Element)>,
+        budget: &mut Budget,
+    ) -> Option<Vec<(Vec<usize>, &'t Element)>> {
         for predicate in &self.predicates {
+            budget.take(found.len())?;
             found = match predicate {
                 Predicate::Position(number) => found.into_iter().skip(number - 1).take(1).collect(),
                 Predicate::Equals(path, attribute, value) => {
-                    let holds = |element: &Element| equals(element, path, attribute.as_deref(), value);
-                    found.into_iter().filter(|(_, element)| holds(element)).collect()
+                    let mut kept = Vec::new();
+                    for (place, element) in found {
+                        if equals(element, path, attribute.as_deref(), value, budget)? {
+                            kept.push((place, element));
+                        }
+                    }
+                    kept
                 }
             };
         }
-        found
+        Some(found)
     }
 }
 
-fn equals(element: &Element, path: &[(Space, String)], attribute: Option<&str>, value: &str) -> bool {
+fn equals(
+    element: &Element,
+    path: &[(Space, String)],
+    attribute: Option<&str>,
+    value: &str,
+    budget: &mut Budget,
+) -> Option<bool> {
     match (path.split_first(), attribute) {
-        (Some(((space, name), rest)), _) => element
-            .elements()
-            .filter(|child| child.space == *space && child.name == *name)
-            .any(|child| equals(child, rest, attribute, value)),
-        (None, Some(attribute)) => element.attribute(attribute) == Some(value),
-        (None, None) => element.text() == value,
+        (Some(((space, name), rest)), _) => {
+            budget.take(element.nodes().len())?;
+            for child in element.elements().filter(|child| child.space == *space && child.name == *name) {
+                if equals(child, rest, attribute, value, budget)? {
+                    return Some(true);
+                }
+            }
+            Some(false)
+        }
+        (None, Some(attribute)) => {
+            budget.take(1 + element.attributes.len())?;
+            Some(element.attribute(attribute) == Some(value))
+        }
+        (None, None) => {
+            let text = element.text();
+            budget.take(1 + element.nodes().len() + text.len() / 64)?;
+            Some(text == value)
+        }
     }
 }
 

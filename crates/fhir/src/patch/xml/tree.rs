@@ -36,6 +36,16 @@ pub(super) enum Inside {
     Narrative(String),
 }
 
+impl Node {
+    /// How deep elements are nested in it; an element counts as 1. What is in a narrative has its own limit.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Node::Element(element) => 1 + element.nodes().iter().map(Node::depth).max().unwrap_or_default(),
+            Node::Text(_) | Node::Comment(_) => 0,
+        }
+    }
+}
+
 impl Element {
     /// What is in it; nothing that could be reached is in a narrative.
     pub(super) fn nodes(&self) -> &[Node] {

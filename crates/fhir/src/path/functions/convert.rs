@@ -1,7 +1,7 @@
 //! Conversions (FHIRPath "Conversion"): `toX()` gives the value or nothing, `convertsToX()` says whether it would.
 
 use super::super::decimal::Decimal;
-use super::super::evaluation::{Answer, maybe, one};
+use super::super::evaluation::{Answer, Evaluation, maybe, one};
 use super::super::fault::Fault;
 use super::super::item::{Item, System};
 use super::super::moment::{Kind, Moment};
@@ -9,39 +9,49 @@ use super::super::quantity::Quantity;
 use super::function::{Call, Function};
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::plain("toBoolean", |_, input| convert(&input, to_boolean)),
-    Function::plain("convertsToBoolean", |_, input| converts(&input, to_boolean)),
-    Function::plain("toInteger", |_, input| convert(&input, to_integer)),
-    Function::plain("convertsToInteger", |_, input| converts(&input, to_integer)),
-    Function::plain("toDecimal", |_, input| convert(&input, to_decimal)),
-    Function::plain("convertsToDecimal", |_, input| converts(&input, to_decimal)),
-    Function::plain("toString", |_, input| convert(&input, to_string)),
-    Function::plain("convertsToString", |_, input| converts(&input, to_string)),
-    Function::plain("toDate", |_, input| convert(&input, to_date)),
-    Function::plain("convertsToDate", |_, input| converts(&input, to_date)),
-    Function::plain("toDateTime", |_, input| convert(&input, to_date_time)),
-    Function::plain("convertsToDateTime", |_, input| converts(&input, to_date_time)),
-    Function::plain("toTime", |_, input| convert(&input, to_time)),
-    Function::plain("convertsToTime", |_, input| converts(&input, to_time)),
-    Function::new("toQuantity", 0, 1, Call::Values(|_, input, _| convert(&input, to_quantity))),
-    Function::new("convertsToQuantity", 0, 1, Call::Values(|_, input, _| converts(&input, to_quantity))),
+    Function::plain("toBoolean", |evaluation, input| convert(evaluation, &input, to_boolean)),
+    Function::plain("convertsToBoolean", |evaluation, input| converts(evaluation, &input, to_boolean)),
+    Function::plain("toInteger", |evaluation, input| convert(evaluation, &input, to_integer)),
+    Function::plain("convertsToInteger", |evaluation, input| converts(evaluation, &input, to_integer)),
+    Function::plain("toDecimal", |evaluation, input| convert(evaluation, &input, to_decimal)),
+    Function::plain("convertsToDecimal", |evaluation, input| converts(evaluation, &input, to_decimal)),
+    Function::plain("toString", |evaluation, input| convert(evaluation, &input, to_string)),
+    Function::plain("convertsToString", |evaluation, input| converts(evaluation, &input, to_string)),
+    Function::plain("toDate", |evaluation, input| convert(evaluation, &input, to_date)),
+    Function::plain("convertsToDate", |evaluation, input| converts(evaluation, &input, to_date)),
+    Function::plain("toDateTime", |evaluation, input| convert(evaluation, &input, to_date_time)),
+    Function::plain("convertsToDateTime", |evaluation, input| converts(evaluation, &input, to_date_time)),
+    Function::plain("toTime", |evaluation, input| convert(evaluation, &input, to_time)),
+    Function::plain("convertsToTime", |evaluation, input| converts(evaluation, &input, to_time)),
+    Function::new("toQuantity", 0, 1, Call::Values(|evaluation, input, _| convert(evaluation, &input, to_quantity))),
+    Function::new(
+        "convertsToQuantity",
+        0,
+        1,
+        Call::Values(|evaluation, input, _| converts(evaluation, &input, to_quantity)),
+    ),
 ];
 
 type Conversion = for<'a> fn(&System<'a>) -> Option<System<'a>>;
 
-fn converted<'a>(input: &[Item<'a>], conversion: Conversion) -> Result<Option<System<'a>>, Fault> {
+fn converted<'a>(
+    evaluation: &mut Evaluation<'a>,
+    input: &[Item<'a>],
+    conversion: Conversion,
+) -> Result<Option<System<'a>>, Fault> {
+    evaluation.spend_on_reading(input)?;
     Ok(one(input)?.and_then(Item::system).as_ref().and_then(conversion))
 }
 
-fn convert<'a>(input: &[Item<'a>], conversion: Conversion) -> Answer<'a> {
-    maybe(converted(input, conversion)?.map(Item::System))
+fn convert<'a>(evaluation: &mut Evaluation<'a>, input: &[Item<'a>], conversion: Conversion) -> Answer<'a> {
+    maybe(converted(evaluation, input, conversion)?.map(Item::System))
 }
 
-fn converts<'a>(input: &[Item<'a>], conversion: Conversion) -> Answer<'a> {
+fn converts<'a>(evaluation: &mut Evaluation<'a>, input: &[Item<'a>], conversion: Conversion) -> Answer<'a> {
     if input.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(vec![converted(input, conversion)?.is_some().into()])
+    Ok(vec![converted(evaluation, input, conversion)?.is_some().into()])
 }
 
 fn to_boolean<'a>(value: &System<'a>) -> Option<System<'a>> {

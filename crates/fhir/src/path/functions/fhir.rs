@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::ast::NodeId;
-use super::super::evaluation::{Answer, Evaluation, Frame, maybe, one, text};
+use super::super::evaluation::{Answer, Evaluation, Frame, maybe, one};
 use super::super::fault::Fault;
 use super::super::item::{Item, Node, NodeType, PlaceId};
 use super::super::typing;
@@ -29,18 +29,25 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::plain("resolve", |evaluation, input| {
         let mut found = Vec::new();
         for item in &input {
-            evaluation.spend(1)?;
+            // What is contained and what else the Bundle has is searched for it.
+            let listed = |value: Option<&Value<'_>>, name: &str| value.map_or(0, |value| value.list(name).len());
+            let contained = listed(evaluation.context.root.value, "contained");
+            evaluation.spend(1 + (contained + listed(evaluation.context.bundle, "entry")) / 4)?;
             found.extend(resolved(evaluation, item));
         }
         Ok(found)
     }),
     Function::of("memberOf", 1, |evaluation, input, values| {
-        let (Some(item), Some(value_set)) = (one(&input)?, text(argument(values))?) else { return Ok(Vec::new()) };
+        let (Some(item), Some(value_set)) = (one(&input)?, evaluation.text(argument(values))?) else {
+            return Ok(Vec::new());
+        };
         let answer = evaluation.context.outside.and_then(|outside| outside.member_of(item, &value_set));
         known(answer, || format!("the value set {value_set} is not known here"))
     }),
     Function::of("conformsTo", 1, |evaluation, input, values| {
-        let (Some(item), Some(profile)) = (one(&input)?, text(argument(values))?) else { return Ok(Vec::new()) };
+        let (Some(item), Some(profile)) = (one(&input)?, evaluation.text(argument(values))?) else {
+            return Ok(Vec::new());
+        };
         let answer = match profile.strip_prefix(DEFINITIONS).filter(|name| r4().named(name).is_some()) {
             Some(name) => Some(item.as_node().is_some_and(|node| typing::is_a(node, name))),
             None => evaluation.context.outside.and_then(|outside| outside.conforms_to(item, &profile)),
@@ -49,7 +56,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     Function::of("subsumes", 1, |evaluation, input, values| subsumes(evaluation, &input, argument(values))),
     Function::of("subsumedBy", 1, |evaluation, input, values| subsumes(evaluation, argument(values), &input)),
-    Function::plain("htmlChecks", |_, input| {
+    Function::plain("htmlChecks", |evaluation, input| {
+        evaluation.spend_on_reading(&input)?;
         let Some(item) = one(&input)? else { return Ok(Vec::new()) };
         maybe(item.as_text().map(|text| is_narrative(&text)))
     }),
@@ -76,7 +84,7 @@ fn known<'a>(answer: Option<bool>, unknown: impl FnOnce() -> String) -> Answer<'
 }
 
 fn extension<'a>(evaluation: &mut Evaluation<'a>, input: Vec<Item<'a>>, values: &[Vec<Item<'a>>]) -> Answer<'a> {
-    let Some(url) = text(argument(values))? else { return Ok(Vec::new()) };
+    let Some(url) = evaluation.text(argument(values))? else { return Ok(Vec::new()) };
     let mut all = Vec::new();
     for item in input.iter().filter(|item| matches!(item, Item::Node(_))) {
         evaluation.member(item, "extension", &mut all)?;
@@ -158,7 +166,7 @@ fn subsumes<'a>(evaluation: &mut Evaluation<'a>, above: &[Item<'a>], below: &[It
 fn check_modifiers<'a>(evaluation: &mut Evaluation<'a>, input: Vec<Item<'a>>, values: &[Vec<Item<'a>>]) -> Answer<'a> {
     let mut allowed = Vec::new();
     for value in values {
-        allowed.extend(text(value)?);
+        allowed.extend(evaluation.text(value)?);
     }
     for item in &input {
         let mut modifiers = Vec::new();

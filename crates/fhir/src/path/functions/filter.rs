@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::super::ast::{NodeId, Part};
 use super::super::compare::order;
-use super::super::evaluation::{Answer, Evaluation, Frame, boolean, one};
+use super::super::evaluation::{Answer, Evaluation, Frame, boolean, length, one};
 use super::super::fault::Fault;
 use super::super::item::Item;
 use super::function::{Call, Function};
@@ -157,7 +157,11 @@ fn sort<'a>(
         }
         keyed.push((values, item));
     }
-    evaluation.spend(keyed.len() * 8)?;
+    // Each is compared with as many others as its number has binary digits.
+    let compared = usize::try_from(keyed.len().checked_ilog2().unwrap_or_default() + 1).unwrap_or(usize::MAX);
+    evaluation.spend(keyed.len() * compared.max(8))?;
+    let lengths = keyed.iter().flat_map(|(values, _)| values).filter_map(|(value, _)| value.as_ref()).map(length);
+    evaluation.spend_on_text(lengths.sum::<usize>().saturating_mul(compared))?;
     let mut fault = None;
     keyed.sort_by(|(one, _), (two, _)| {
         for ((first, is_down), (second, _)) in one.iter().zip(two) {

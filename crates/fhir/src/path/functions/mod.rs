@@ -12,7 +12,8 @@ mod strings;
 mod subset;
 
 pub(super) use function::{Call, Function};
-pub(super) use patterns::pattern;
+pub use patterns::Patterns;
+pub(super) use patterns::{COMPILATION, Pattern, unusable};
 
 static FAMILIES: [&[Function]; 8] = [
     exist::FUNCTIONS,

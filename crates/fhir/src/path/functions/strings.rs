@@ -3,60 +3,77 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use regex::Regex;
+
 use super::super::ast::NodeId;
-use super::super::evaluation::{Answer, Evaluation, Frame, integer, maybe, text};
+use super::super::evaluation::{Answer, Evaluation, Frame, integer, maybe};
 use super::super::fault::Fault;
 use super::super::item::Item;
 use super::function::{Call, Function, argument};
-use super::patterns::pattern;
+use super::patterns::Pattern;
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::of("indexOf", 1, |_, input, values| position(&input, argument(values), |whole, part| whole.find(part))),
-    Function::of("lastIndexOf", 1, |_, input, values| {
-        position(&input, argument(values), |whole, part| whole.rfind(part))
+    Function::of("indexOf", 1, |evaluation, input, values| {
+        position(evaluation, &input, argument(values), |whole, part| whole.find(part))
     }),
-    Function::new("substring", 1, 2, Call::Values(|_, input, values| substring(&input, values))),
-    Function::of("startsWith", 1, |_, input, values| {
-        test(&input, argument(values), |whole, part| whole.starts_with(part))
+    Function::of("lastIndexOf", 1, |evaluation, input, values| {
+        position(evaluation, &input, argument(values), |whole, part| whole.rfind(part))
     }),
-    Function::of("endsWith", 1, |_, input, values| test(&input, argument(values), |whole, part| whole.ends_with(part))),
-    Function::of("contains", 1, |_, input, values| test(&input, argument(values), |whole, part| whole.contains(part))),
-    Function::plain("upper", |_, input| change(&input, str::to_uppercase)),
-    Function::plain("lower", |_, input| change(&input, str::to_lowercase)),
-    Function::plain("trim", |_, input| change(&input, |text| text.trim().to_owned())),
+    Function::new("substring", 1, 2, Call::Values(|evaluation, input, values| substring(evaluation, &input, values))),
+    Function::of("startsWith", 1, |evaluation, input, values| {
+        test(evaluation, &input, argument(values), |whole, part| whole.starts_with(part))
+    }),
+    Function::of("endsWith", 1, |evaluation, input, values| {
+        test(evaluation, &input, argument(values), |whole, part| whole.ends_with(part))
+    }),
+    Function::of("contains", 1, |evaluation, input, values| {
+        test(evaluation, &input, argument(values), |whole, part| whole.contains(part))
+    }),
+    Function::plain("upper", |evaluation, input| change(evaluation, &input, str::to_uppercase)),
+    Function::plain("lower", |evaluation, input| change(evaluation, &input, str::to_lowercase)),
+    Function::plain("trim", |evaluation, input| change(evaluation, &input, |text| text.trim().to_owned())),
     Function::of("replace", 2, replace),
     Function::with_pattern("matches", 1, matches),
     Function::with_pattern("matchesFull", 1, matches_whole),
     Function::with_pattern("replaceMatches", 2, replace_matches),
-    Function::plain("length", |_, input| {
-        maybe(text(&input)?.and_then(|text| i64::try_from(text.chars().count()).ok()))
+    Function::plain("length", |evaluation, input| {
+        maybe(evaluation.text(&input)?.and_then(|text| i64::try_from(text.chars().count()).ok()))
     }),
     Function::plain("toChars", |evaluation, input| {
-        let Some(text) = text(&input)? else { return Ok(Vec::new()) };
+        let Some(text) = evaluation.text(&input)? else { return Ok(Vec::new()) };
         evaluation.spend(text.len())?;
         Ok(text.chars().map(|letter| Cow::<str>::Owned(letter.to_string()).into()).collect())
     }),
     Function::of("split", 1, |evaluation, input, values| {
-        let (Some(whole), Some(by)) = (text(&input)?, text(argument(values))?) else { return Ok(Vec::new()) };
+        let (Some(whole), Some(by)) = (evaluation.text(&input)?, evaluation.text(argument(values))?) else {
+            return Ok(Vec::new());
+        };
         evaluation.spend(whole.len())?;
         Ok(whole.split(by.as_ref()).map(|part| Cow::<str>::Owned(part.to_owned()).into()).collect())
     }),
     Function::new("join", 0, 1, Call::Values(join)),
-    Function::of("encode", 1, |_, input, values| coded(&input, argument(values), encode)),
-    Function::of("decode", 1, |_, input, values| coded(&input, argument(values), decode)),
-    Function::of("escape", 1, |_, input, values| coded(&input, argument(values), escape)),
-    Function::of("unescape", 1, |_, input, values| coded(&input, argument(values), unescape)),
+    Function::of("encode", 1, |evaluation, input, values| coded(evaluation, &input, argument(values), encode)),
+    Function::of("decode", 1, |evaluation, input, values| coded(evaluation, &input, argument(values), decode)),
+    Function::of("escape", 1, |evaluation, input, values| coded(evaluation, &input, argument(values), escape)),
+    Function::of("unescape", 1, |evaluation, input, values| coded(evaluation, &input, argument(values), unescape)),
 ];
 
-fn position<'a>(input: &[Item<'a>], part: &[Item<'a>], find: fn(&str, &str) -> Option<usize>) -> Answer<'a> {
-    let (Some(whole), Some(part)) = (text(input)?, text(part)?) else { return Ok(Vec::new()) };
+fn position<'a>(
+    evaluation: &mut Evaluation<'a>,
+    input: &[Item<'a>],
+    part: &[Item<'a>],
+    find: fn(&str, &str) -> Option<usize>,
+) -> Answer<'a> {
+    let (Some(whole), Some(part)) = (evaluation.text(input)?, evaluation.text(part)?) else { return Ok(Vec::new()) };
     let characters = |bytes: usize| whole.get(..bytes).map_or(0, |before| before.chars().count());
     let found = find(&whole, &part).map(characters);
     Ok(vec![found.and_then(|position| i64::try_from(position).ok()).unwrap_or(-1).into()])
 }
 
-fn substring<'a>(input: &[Item<'a>], values: &[Vec<Item<'a>>]) -> Answer<'a> {
-    let (Some(whole), Some(start)) = (text(input)?, integer(argument(values))?) else { return Ok(Vec::new()) };
+fn substring<'a>(evaluation: &mut Evaluation<'a>, input: &[Item<'a>], values: &[Vec<Item<'a>>]) -> Answer<'a> {
+    let (Some(whole), Some(start)) = (evaluation.text(input)?, integer(argument(values))?) else {
+        return Ok(Vec::new());
+    };
     let length = match values.get(1) {
         Some(length) => integer(length)?.unwrap_or(0).max(0),
         None => i64::MAX,
@@ -69,22 +86,28 @@ fn substring<'a>(input: &[Item<'a>], values: &[Vec<Item<'a>>]) -> Answer<'a> {
     Ok(vec![Cow::<str>::Owned(part).into()])
 }
 
-fn test<'a>(input: &[Item<'a>], part: &[Item<'a>], holds: fn(&str, &str) -> bool) -> Answer<'a> {
-    let (whole, part) = (text(input)?, text(part)?);
+fn test<'a>(
+    evaluation: &mut Evaluation<'a>,
+    input: &[Item<'a>],
+    part: &[Item<'a>],
+    holds: fn(&str, &str) -> bool,
+) -> Answer<'a> {
+    let (whole, part) = (evaluation.text(input)?, evaluation.text(part)?);
     maybe(whole.zip(part).map(|(whole, part)| holds(&whole, &part)))
 }
 
-fn change<'a>(input: &[Item<'a>], change: fn(&str) -> String) -> Answer<'a> {
-    maybe(text(input)?.map(|text| Cow::<str>::Owned(change(&text))))
+fn change<'a>(evaluation: &mut Evaluation<'a>, input: &[Item<'a>], change: fn(&str) -> String) -> Answer<'a> {
+    maybe(evaluation.text(input)?.map(|text| Cow::<str>::Owned(change(&text))))
 }
 
 fn replace<'a>(evaluation: &mut Evaluation<'a>, input: Vec<Item<'a>>, values: &[Vec<Item<'a>>]) -> Answer<'a> {
     let with = values.get(1).map_or(&[][..], Vec::as_slice);
-    let (Some(whole), Some(part), Some(with)) = (text(&input)?, text(argument(values))?, text(with)?) else {
+    let (whole, part) = (evaluation.text(&input)?, evaluation.text(argument(values))?);
+    let (Some(whole), Some(part), Some(with)) = (whole, part, evaluation.text(with)?) else {
         return Ok(Vec::new());
     };
     // Each character may become as long as what is put in its place.
-    evaluation.spend_on_text(whole.len().saturating_mul(with.len().max(1)))?;
+    evaluation.spend_on_text((whole.len() + 1).saturating_mul(with.len().max(1)))?;
     Ok(vec![Cow::<str>::Owned(whole.replace(part.as_ref(), &with)).into()])
 }
 
@@ -95,19 +118,18 @@ fn search<'a, T>(
     arguments: &[NodeId],
     frame: &Frame<'_, 'a>,
     is_whole: bool,
-    found: impl FnOnce(&regex::Regex, &str) -> T,
+    found: impl FnOnce(&Regex, &str) -> T,
 ) -> Result<Option<T>, Fault> {
     let Some(first) = arguments.first() else { return Ok(None) };
     let value = evaluation.part(*first, frame)?;
-    let (Some(whole), Some(written)) = (text(input)?, text(&value)?) else { return Ok(None) };
-    evaluation.spend_on_text(whole.len())?;
-    if let Some(ready) = evaluation.ast.patterns.get(first) {
-        return Ok(Some(found(ready, &whole)));
-    }
-    evaluation.spend(1_000 + written.len())?;
-    let ready = pattern(&written, is_whole);
-    let ready = ready.ok_or_else(|| Fault::wrong("a pattern is not a regular expression, or too large a one"))?;
-    Ok(Some(found(&ready, &whole)))
+    let (Some(whole), Some(written)) = (evaluation.text(input)?, evaluation.text(&value)?) else { return Ok(None) };
+    let known = evaluation.ast.patterns.get(first).cloned();
+    let Pattern { regex, weight } = match known {
+        Some(known) => known,
+        None => evaluation.pattern(&written, is_whole)?,
+    };
+    evaluation.spend_on_text(whole.len().saturating_mul(weight))?;
+    Ok(Some(found(&regex, &whole)))
 }
 
 fn matches<'a>(
@@ -136,9 +158,9 @@ fn replace_matches<'a>(
 ) -> Answer<'a> {
     let Some(second) = arguments.get(1) else { return Ok(Vec::new()) };
     let with = evaluation.part(*second, frame)?;
-    let Some(with) = text(&with)? else { return Ok(Vec::new()) };
-    let length = text(&input)?.map_or(0, |text| text.len());
-    evaluation.spend_on_text(length.saturating_mul(with.len().max(1)))?;
+    let Some(with) = evaluation.text(&with)? else { return Ok(Vec::new()) };
+    let length = evaluation.text(&input)?.map_or(0, |text| text.len());
+    evaluation.spend_on_text((length + 1).saturating_mul(with.len().max(1)))?;
     let replaced = search(evaluation, &input, arguments, frame, false, |pattern, text| {
         // A pattern of nothing is found everywhere and says nothing.
         if pattern.as_str().is_empty() {
@@ -154,18 +176,25 @@ fn join<'a>(evaluation: &mut Evaluation<'a>, input: Vec<Item<'a>>, values: &[Vec
     if input.is_empty() {
         return Ok(Vec::new());
     }
-    let by = text(argument(values))?.unwrap_or_default();
+    let by = evaluation.text(argument(values))?.unwrap_or_default();
     let mut parts = Vec::with_capacity(input.len());
     for item in &input {
-        parts.extend(text(std::slice::from_ref(item))?);
+        parts.extend(evaluation.text(std::slice::from_ref(item))?);
     }
     let length: usize = parts.iter().map(|part| part.len() + by.len()).sum();
     evaluation.spend_on_text(length)?;
     Ok(vec![Cow::<str>::Owned(parts.join(by.as_ref())).into()])
 }
 
-fn coded<'a>(input: &[Item<'a>], way: &[Item<'a>], code: fn(&str, &str) -> Option<String>) -> Answer<'a> {
-    let (Some(text), Some(way)) = (text(input)?, text(way)?) else { return Ok(Vec::new()) };
+fn coded<'a>(
+    evaluation: &mut Evaluation<'a>,
+    input: &[Item<'a>],
+    way: &[Item<'a>],
+    code: fn(&str, &str) -> Option<String>,
+) -> Answer<'a> {
+    let (Some(text), Some(way)) = (evaluation.text(input)?, evaluation.text(way)?) else { return Ok(Vec::new()) };
+    // It goes letter by letter, or over all of it several times.
+    evaluation.spend(text.len() / 2)?;
     maybe(code(&text, &way).map(Cow::<str>::Owned))
 }
 
