@@ -24,6 +24,7 @@
 //! | which codes does a query name without listing them? | [`terminology`] |
 //! | is it sensible for its type? | [`rules`] |
 
+mod calendar;
 pub mod check;
 pub mod codec;
 pub mod display;

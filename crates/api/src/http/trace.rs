@@ -44,10 +44,13 @@ pub async fn traced(
     let shape = response.request().extensions().get::<Shape>().map(|shape| shape.pattern.to_owned());
     let route = shape.or_else(|| response.request().match_pattern());
     let status = response.status().as_u16();
-    let progress = response.request().extensions().get::<Progress>().cloned().unwrap_or_else(Progress::begin);
-    telemetry::finished(&ids, &progress, method.as_str(), route.as_deref().unwrap_or("unmatched"), status);
+    let extensions = response.request().extensions();
+    let arrived = Progress::begin();
+    let progress = extensions.get::<Progress>().unwrap_or(&arrived);
+    telemetry::finished(&ids, progress, method.as_str(), route.as_deref().unwrap_or("unmatched"), status);
     if let Some(server) = server {
         server.metrics.request(method.as_str(), route.as_deref(), status, progress.took());
     }
+    drop(extensions);
     Ok(response)
 }

@@ -1,11 +1,9 @@
 //! References to what their element does not name (R4 "References"), for those who want to be told.
 
-use super::element_path::ElementPath;
-use super::load::r4;
 use super::problems::Problems;
-use super::table::{ElementType, Schema, Shape, Special, TypeKind};
+use super::walk::{Met, walk};
 use crate::issue::{Issue, IssueCode, Severity};
-use crate::json::{Object, Value};
+use crate::json::Value;
 use crate::literal;
 use crate::registry::ResourceType;
 
@@ -14,77 +12,34 @@ use crate::registry::ResourceType;
 /// resource.
 #[must_use]
 pub fn remarks(value: &Value<'_>) -> Vec<Issue> {
-    let mut walk = Walk { schema: r4(), contained: &[], problems: Problems::default() };
-    if let Some(object) = value.as_object() {
-        walk.contained = object.get("contained").map_or(&[][..], Value::items);
-        walk.resource(object, &ElementPath::root(value.text("resourceType").unwrap_or("Resource")));
-    }
+    let contained = value.get("contained").map_or(&[][..], Value::items);
+    let mut problems = Problems::default();
+    walk(value, &mut |met| {
+        if met.type_name == "Reference" && !met.of_type.targets.is_empty() {
+            reference(met, contained, &mut problems);
+        }
+    });
     let warning = |issue: Issue| Issue { severity: Severity::Warning, ..issue };
-    walk.problems.into_issues().into_iter().map(warning).collect()
+    problems.into_issues().into_iter().map(warning).collect()
 }
 
-struct Walk<'v> {
-    schema: &'static Schema,
-    /// What a `#` reference may mean.
-    contained: &'v [Value<'v>],
-    problems: Problems,
-}
-
-impl Walk<'_> {
-    fn resource(&mut self, object: &Object<'_>, place: &ElementPath<'_>) {
-        let named = object.get("resourceType").and_then(Value::as_str).and_then(ResourceType::parse);
-        if let Some(shape) = named.and_then(|named| self.schema.resource(named)) {
-            self.object(shape, object, place);
-        }
-    }
-
-    fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>) {
-        for (name, value) in &object.0 {
-            let Some(found) = shape.member(name).filter(|found| !found.beside) else { continue };
-            let here = place.element(name);
-            match (found.of_type.kind, value) {
-                (TypeKind::Primitive(_), _) => {}
-                (_, Value::Array(items)) => {
-                    for (position, item) in items.iter().enumerate() {
-                        self.single(found.of_type, item, &here.item(position));
-                    }
-                }
-                (_, single) => self.single(found.of_type, single, &here),
+/// Tells of a reference that names what its element does not; `contained` is what a `#` reference may mean.
+fn reference(met: &Met<'_>, contained: &[Value<'_>], problems: &mut Problems) {
+    let targets = &met.of_type.targets;
+    for name in ["reference", "type"] {
+        let Some(Value::String(text)) = met.object.get(name) else { continue };
+        let named = match (name, text.strip_prefix('#')) {
+            ("type", _) => ResourceType::parse(text),
+            (_, Some(id)) => {
+                let meant = contained.iter().find(|resource| resource.text("id") == Some(id));
+                meant.and_then(|resource| resource.text("resourceType")).and_then(ResourceType::parse)
             }
-        }
-    }
-
-    fn single(&mut self, of_type: &ElementType, value: &Value<'_>, here: &ElementPath<'_>) {
-        let Some(object) = value.as_object() else { return };
-        match of_type.kind {
-            TypeKind::Primitive(_) => {}
-            TypeKind::Resource => self.resource(object, here),
-            TypeKind::Shape(id) => {
-                let Some(shape) = self.schema.shape(id) else { return };
-                if shape.special == Special::Reference && !of_type.targets.is_empty() {
-                    self.reference(of_type, object, here);
-                }
-                self.object(shape, object, here);
-            }
-        }
-    }
-
-    fn reference(&mut self, of_type: &ElementType, object: &Object<'_>, place: &ElementPath<'_>) {
-        for name in ["reference", "type"] {
-            let Some(Value::String(text)) = object.get(name) else { continue };
-            let named = match (name, text.strip_prefix('#')) {
-                ("type", _) => ResourceType::parse(text),
-                (_, Some(id)) => {
-                    let meant = self.contained.iter().find(|resource| resource.text("id") == Some(id));
-                    meant.and_then(|resource| resource.text("resourceType")).and_then(ResourceType::parse)
-                }
-                (_, None) => literal::named_type(text),
-            };
-            let Some(found) = named.filter(|found| !of_type.targets.contains(found)) else { continue };
-            let wanted: Vec<&str> = of_type.targets.iter().map(|one| one.name()).collect();
-            let text = format!("R4 has no reference to {found} here, only to {}", wanted.join(", "));
-            self.problems.add(IssueCode::Value, &place.element(name), text);
-        }
+            (_, None) => literal::named_type(text),
+        };
+        let Some(found) = named.filter(|found| !targets.contains(found)) else { continue };
+        let wanted: Vec<&str> = targets.iter().map(|one| one.name()).collect();
+        let text = format!("R4 has no reference to {found} here, only to {}", wanted.join(", "));
+        problems.add(IssueCode::Value, &met.place.element(name), text);
     }
 }
 

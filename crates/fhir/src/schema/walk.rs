@@ -16,7 +16,9 @@ pub struct Met<'w> {
     pub type_name: &'w str,
     /// It.
     pub object: &'w Object<'w>,
-    place: &'w ElementPath<'w>,
+    /// What its element says of its type.
+    pub(super) of_type: &'w ElementType,
+    pub(super) place: &'w ElementPath<'w>,
 }
 
 impl Met<'_> {
@@ -80,7 +82,7 @@ impl Walk<'_> {
             TypeKind::Resource => self.resource(object, place),
             TypeKind::Shape(id) => {
                 let Some(shape) = self.schema.shape(id) else { return };
-                (self.see)(&Met { within: &within.name, element, type_name: &shape.name, object, place });
+                (self.see)(&Met { within: &within.name, element, type_name: &shape.name, object, of_type, place });
                 self.object(shape, object, place);
             }
         }

@@ -2,6 +2,7 @@
 //! second.
 
 use super::prefix::Prefix;
+use crate::calendar::{day_number, days_in, digits};
 use crate::entry::{Entry, ParameterId};
 use crate::json::Value;
 use crate::predicate::{Comparison, Test};
@@ -109,32 +110,6 @@ fn seconds(text: &str) -> Option<(i64, i64)> {
         part += i64::from(digit.wrapping_sub(b'0')) * length;
     }
     Some((whole + part, length))
-}
-
-/// Exactly `count` digits.
-fn digits(text: &str, count: usize) -> Option<i64> {
-    let right = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
-    if right { text.parse().ok() } else { None }
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar. The year is counted from March, so that a leap day is its last.
-fn day_number(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let century = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
-    century * 146_097 + day_of_era - 719_468
 }
 
 /// The row of a date, a time, a Period or a Timing.
