@@ -1,9 +1,10 @@
 //! The latest of a record: "her ten newest readings of this code" without looking at the others.
 //!
 //! The rows of some parameters ([`is_asked_by_date`]), and those that say whose record a resource is part of, bear its
-//! clinical date in `dated`: the end of the latest, or minus infinity where there is none. The index `entry_latest` has
-//! them in the order of a search that sorts by that date from the newest down. So such a search reads them in that order
-//! and stops when its page is full, however long the record is.
+//! clinical date in `dated`: the end of the latest, or minus infinity where there is none. An index has them in
+//! the order of a search that sorts by that date from the newest down: `entry_latest` on PostgreSQL, and `entry_key`, the index of
+//! all keys, on the embedded database. So such a search reads them in that order and stops when its page is full, however
+//! long the record is.
 
 use concord_fhir::index::{Entries, Entry, ParameterId};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
@@ -83,7 +84,7 @@ impl Transaction<'_> {
             Sql::new(
                 "SELECT d.resource AS k, d.dated AS s0 FROM entry d CROSS JOIN resource r WHERE r.rid = d.resource",
             )
-            .sql(" AND d.dated IS NOT NULL AND d.parameter = ")
+            .sql(" AND d.dated IS NOT NULL AND d.key <> '' AND d.parameter = ")
             .bind(parameter.0)
             .sql(" AND d.key = ")
             .bind(key.as_str())

@@ -37,6 +37,14 @@ pub(crate) struct Snapshots {
 pub(crate) struct Begun {
     header: Option<Header>,
     foreign: bool,
+    changes: u64,
+}
+
+impl Begun {
+    /// What its transaction shows; none if it is in doubt.
+    pub(crate) fn shows(&self) -> Option<u64> {
+        (!self.foreign).then_some(self.changes)
+    }
 }
 
 impl Drop for Snapshots {
@@ -85,8 +93,9 @@ impl Snapshots {
 
     /// To be called by the writer when it holds the lock for writing.
     pub(crate) fn begun(&self) -> Begun {
+        let changes = self.changes.load(Ordering::Acquire);
         let header = self.header();
-        Begun { foreign: !self.is_known(header), header }
+        Begun { foreign: !self.is_known(header), header, changes }
     }
 
     /// To be called by the writer after it has committed something, before it tells anybody. `changed` is whether there

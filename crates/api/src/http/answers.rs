@@ -32,8 +32,9 @@ impl Answers {
     /// # Errors
     /// [`ApiError::OverShare`] while the caller's answers that have not been taken are as many as they may be.
     pub(super) fn require_room(&self, caller: &Caller) -> Result<(), ApiError> {
-        match self.0.of(caller).require() {
-            Err(short @ Short::Own) => Err(short.into()),
+        // Most hold nothing.
+        match self.0.held_by(caller).map(|share| share.require()) {
+            Some(Err(short @ Short::Own)) => Err(short.into()),
             _ => Ok(()),
         }
     }

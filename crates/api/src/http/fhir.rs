@@ -14,16 +14,12 @@ use super::reply::{Body, Reply, entity_tag, whole};
 use super::{answers, bundle, content, document_page, error, system};
 use crate::error::ApiError;
 use crate::interact::command::{Address, Content, Expected, Method, Route, allowed};
-use crate::interact::execute::{Outcome, carry_out};
+use crate::interact::execute::{Outcome, carry_out_within};
 use crate::telemetry::Progress;
 
 /// Serves a request for anything that needs to know who asks.
 pub(super) async fn serve(request: HttpRequest, server: Data<Server>, mut payload: Payload) -> HttpResponse {
-    respond(&request, &server, &mut payload).await
-}
-
-async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Payload) -> HttpResponse {
-    let ids = request_id(request);
+    let ids = request_id(&request);
     let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default().to_owned();
     if request.method() == HttpMethod::OPTIONS {
         return match allowed(&path) {
@@ -48,13 +44,13 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     if let (Some(named), Some(progress)) = (route.resource_type(), request.extensions_mut().get_mut::<Progress>()) {
         progress.is_about(named.name());
     }
-    let mut exchange = match Exchange::begin(request, server).await {
+    let mut exchange = match Exchange::begin(&request, &server).await {
         Ok(exchange) => exchange,
         Err((error, answer)) => return told(&error, &answer),
     };
     let answered = async {
         let address = route.address()?;
-        answered(&mut exchange, route.method, address, payload).await
+        answered(&mut exchange, route.method, address, &mut payload).await
     };
     match answered.await {
         Ok(response) => answers::held(response, exchange.answer_room.take()),
@@ -84,16 +80,14 @@ async fn answered(
     };
     let service = &exchange.server.service;
     let command = asked.command(service, content).await?;
-    let outcome = carry_out(service, exchange.call.clone(), command).await?;
+    let whole = service.settings.answer;
+    let mut left = whole;
+    let outcome = carry_out_within(service, exchange.call.clone(), command, &mut left).await?;
     // Who has written learns of it in any case.
-    let (answers, caller, weight) = (&exchange.server.answers, &exchange.call.caller, outcome.weight());
+    let (answers, caller, bytes) = (&exchange.server.answers, &exchange.call.caller, whole.bytes - left.bytes);
     let room = match outcome {
-        Outcome::Written(_) => answers.room_that_is_left(caller, weight.bytes),
-        _ => {
-            let mut answer = service.settings.answer;
-            answer.spend(weight)?;
-            answers.room(caller, weight.bytes)?
-        }
+        Outcome::Written(_) => answers.room_that_is_left(caller, bytes),
+        _ => answers.room(caller, bytes)?,
     };
     exchange.answer_room.set(room);
     if let Some(document) = document_page::document(&outcome).filter(|_| exchange.answer.is_page) {

@@ -1,11 +1,11 @@
 //! Carrying a command out: the one way through, for a request, an entry of a batch and an entry of a transaction.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::ApiError;
 use crate::interact::access::break_glass;
-use crate::interact::budget::Weight;
-use crate::interact::command::{Command, Target, TransactionKind};
+use crate::interact::budget::{Budget, Weight};
+use crate::interact::command::{Command, Target, TransactionKind, Unless};
 use crate::interact::history::Of;
 use crate::interact::operation::Output;
 use crate::interact::search::conditional;
@@ -43,6 +43,15 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// What a version leads to that was read, unless the client has it already.
+    fn read(version: Version, unless: Option<&Unless>) -> Outcome {
+        if unless.is_some_and(|unless| unless.has(&version)) {
+            Outcome::Unchanged(version)
+        } else {
+            Outcome::Found(version)
+        }
+    }
+
     /// Whether something may be another since: whoever did it is told in any case.
     pub(crate) fn may_have_changed(&self) -> bool {
         matches!(self, Outcome::Written(_) | Outcome::Deleted(_) | Outcome::Output(_))
@@ -175,23 +184,40 @@ pub(crate) async fn asking_elsewhere<T, F: Future<Output = Result<T, ApiError>>>
 /// # Errors
 /// Those of the interaction.
 pub(crate) async fn carry_out(service: &Arc<Service>, call: Call, command: Command) -> Result<Outcome, ApiError> {
+    let mut answer = service.settings.answer;
+    carry_out_within(service, call, command, &mut answer).await
+}
+
+/// Carries a command out by itself, whose answer is a part of one that has so much room.
+///
+/// # Errors
+/// Those of the interaction, and [`ApiError::TooLarge`] when what it found does not fit.
+pub(crate) async fn carry_out_within(
+    service: &Arc<Service>,
+    call: Call,
+    command: Command,
+    answer: &mut Budget,
+) -> Result<Outcome, ApiError> {
     let (kind, extent) = (command.transaction_kind(), command.extent(&call));
     let writes = kind == TransactionKind::Change;
     let limit = if writes { service.settings.time.write } else { service.settings.time.read };
     within(limit, writes, async {
         break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
-        let asked = Arc::new(Invocation { service: Arc::clone(service), call, command });
+        let left = Mutex::new(*answer);
+        let asked = Arc::new(Invocation { service: Arc::clone(service), call, command, answer: *answer, left });
         let done = asking_elsewhere(service, || {
             in_transaction(service, &asked.call.caller, kind.clone(), extent, asked.work(None))
         });
-        match done.await {
+        let done = match done.await {
             Err(ApiError::CostlyCondition) if asked.command.is_foreseeable() => asked.foreseen().await,
             Err(fault @ ApiError::CostlyCondition) => {
                 service.store.append(asked.command.audit(&asked.call).ended(Some(&fault))).await?;
                 Err(fault)
             }
             done => done,
-        }
+        };
+        *answer = *asked.left.lock().unwrap_or_else(PoisonError::into_inner);
+        done
     })
     .await
 }
@@ -201,6 +227,10 @@ struct Invocation {
     service: Arc<Service>,
     call: Call,
     command: Command,
+    /// What its answer has room for.
+    answer: Budget,
+    /// What of that is left when it has been carried out.
+    left: Mutex<Budget>,
 }
 
 impl Invocation {
@@ -211,11 +241,14 @@ impl Invocation {
     ) -> impl Fn(&mut Transaction<'_>) -> Reply<Outcome, ApiError> + Send + 'static {
         let asked = Arc::clone(self);
         move |transaction| {
-            let Invocation { service, call, command } = &*asked;
+            let Invocation { service, call, command, .. } = &*asked;
             transaction.bound(service.settings.cost);
+            // It may be tried more than once.
+            let mut left = asked.answer;
             let reply = Session::run(service, call, transaction, command.audit(call), |session| {
-                execute(&mut session.foreseeing(foreseen.as_ref()), command)
+                execute(&mut session.foreseeing(foreseen.as_ref()), command, &mut left)
             });
+            *asked.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
             match reply {
                 // It has not been decided yet.
                 (Err(ApiError::CostlyCondition), _) => (Err(ApiError::CostlyCondition), Vec::new()),
@@ -246,7 +279,7 @@ impl Invocation {
 
     /// Matches the condition. Only a refusal is told: what becomes of it otherwise, the write tells.
     fn foresee(&self, transaction: &mut Transaction<'_>) -> Reply<ConditionMatch, ApiError> {
-        let Invocation { service, call, command } = self;
+        let Invocation { service, call, command, .. } = self;
         transaction.bound(service.settings.cost);
         Session::run(service, call, transaction, command.audit(call), |session| {
             let query = command.decided_by().ok_or(ApiError::CostlyCondition)?;
@@ -257,26 +290,27 @@ impl Invocation {
     }
 }
 
-/// Carries a command out inside a session.
+/// Carries a command out inside a session and takes what it led to into the answer. What was found and does not fit is told to
+/// nobody, nor does the log say so; of what was written whoever wrote it learns in any case, and nothing fits after it.
 ///
 /// # Errors
-/// Those of the interaction.
-pub(crate) fn execute(session: &mut Session<'_, '_>, command: &Command) -> Result<Outcome, ApiError> {
-    let found = |version: Version, unless: &Option<crate::interact::command::Unless>| match unless {
-        Some(unless) if unless.has(&version) => Outcome::Unchanged(version),
-        _ => Outcome::Found(version),
-    };
-    match command {
+/// Those of the interaction, and [`ApiError::TooLarge`] for what does not fit.
+pub(crate) fn execute(
+    session: &mut Session<'_, '_>,
+    command: &Command,
+    answer: &mut Budget,
+) -> Result<Outcome, ApiError> {
+    let outcome = match command {
         Command::Capabilities => {
             // It is the same for everybody, and open to those without a token.
             session.audit.says_nothing();
             Ok(Outcome::Capabilities)
         }
         Command::Read { resource_type, id, unless } => {
-            read::current(session, *resource_type, id).map(|version| found(version, unless))
+            read::current(session, *resource_type, id).map(|version| Outcome::read(version, unless.as_ref()))
         }
         Command::Vread { resource_type, id, version, unless } => {
-            read::version(session, *resource_type, id, *version).map(|version| found(version, unless))
+            read::version(session, *resource_type, id, *version).map(|version| Outcome::read(version, unless.as_ref()))
         }
         Command::History { of, range, asked } => {
             let page = history::history(session, of, range)?;
@@ -310,5 +344,9 @@ pub(crate) fn execute(session: &mut Session<'_, '_>, command: &Command) -> Resul
             let asked = input.pairs.clone();
             Ok(Outcome::Output(Box::new(OperationOutput { output, path: path.clone(), asked })))
         }
+    }?;
+    match answer.spend(outcome.weight()) {
+        Err(fault) if !matches!(outcome, Outcome::Written(_)) => Err(fault),
+        _ => Ok(outcome),
     }
 }

@@ -145,7 +145,7 @@ impl Writer {
             let others = || meanwhile.others_go_on();
             let mut transaction = Transaction::new(&mut self.connection, &self.shared);
             transaction.only_writer = true;
-            transaction.state = self.readers.snapshots.now();
+            transaction.state = snapshot.shows();
             transaction.meanwhile = Some(&others);
             together.carry_out(&mut transaction, batch, &meanwhile);
             if together.stands.is_ok() {

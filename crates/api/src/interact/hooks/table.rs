@@ -1,7 +1,7 @@
 //! The rows, a type each.
 
 use crate::interact::hooks::{
-    Hooks, audit_event, binary, communication, communication_request, consent, deciding, patient, provenance,
+    Hooks, audit_event, binary, bundle, communication, communication_request, consent, deciding, patient, provenance,
     questionnaire_response, search_parameter, structure_definition, subscription, task,
 };
 
@@ -9,6 +9,7 @@ use crate::interact::hooks::{
 pub(crate) const HOOKS: Hooks = Hooks(&[
     audit_event::HOOKS,
     binary::HOOKS,
+    bundle::HOOKS,
     deciding::CARE_TEAM,
     communication::HOOKS,
     communication_request::HOOKS,

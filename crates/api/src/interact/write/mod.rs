@@ -175,8 +175,10 @@ fn apply_rules(
     value: &mut Value<'_>,
     place: &VersionPlace<'_>,
 ) -> Result<Result<Vec<Issue>, Vec<Issue>>, ApiError> {
-    references::refuse_conditional(resource_type, value)?;
-    references::refuse_malformed(&session.service.base, resource_type, value)?;
+    if !hooks.is_kept_as_sent {
+        references::refuse_conditional(value)?;
+        references::refuse_malformed(&session.service.base, value)?;
+    }
     let writer = access::writer(session)?;
     let settings =
         rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };
