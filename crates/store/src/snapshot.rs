@@ -99,8 +99,8 @@ impl Snapshots {
     }
 
     /// To be called by the writer after it has committed something, before it tells anybody. `changed` is whether there
-    /// was more to it than audit records.
-    pub(crate) fn committed(&self, begun: &Begun, changed: bool) {
+    /// was more to it than audit records. Whether nobody else has committed anything since it began.
+    pub(crate) fn committed(&self, begun: &Begun, changed: bool) -> bool {
         let header = self.header();
         let count = |header: Option<Header>| {
             header.and_then(|header| header.get(COMMITS)?.try_into().ok()).map(u32::from_ne_bytes)
@@ -110,6 +110,7 @@ impl Snapshots {
             self.change();
         }
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = header;
+        alone
     }
 
     /// Lets no snapshot be kept any longer.
