@@ -18,18 +18,28 @@ use crate::interact::session::Session;
 /// How many different resources one resource may refer to.
 const LIMIT: usize = 200;
 
+/// Refuses what a write may not refer to: see [`refuse_conditional`] and [`refuse_malformed`].
+///
+/// # Errors
+/// Those of both, of the first before those of the second.
+pub(crate) fn refuse_unusable(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
+    let references = index::references(value);
+    refuse_conditional(&references)?;
+    refuse_these(base, references, value)
+}
+
 /// Refuses references by a search, `Type?...`: a transaction has put ids in their place (R4 "Conditional references"), and
 /// anywhere else they would lead nowhere.
 ///
 /// # Errors
 /// [`ApiError::Malformed`] with every one of them, at its place.
-pub(crate) fn refuse_conditional(value: &Value<'_>) -> Result<(), ApiError> {
+fn refuse_conditional(references: &[(String, String)]) -> Result<(), ApiError> {
     let by_search = |text: &str| text.split_once('?').is_some_and(|(name, _)| ResourceType::parse(name).is_some());
     let text = "a reference by a search is understood in a transaction only";
-    let issues: Vec<Issue> = index::references(value)
-        .into_iter()
+    let issues: Vec<Issue> = references
+        .iter()
         .filter(|(_, reference)| by_search(reference))
-        .map(|(place, _)| Issue::error(IssueCode::NotSupported, place, text))
+        .map(|(place, _)| Issue::error(IssueCode::NotSupported, place.clone(), text))
         .collect();
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
 }
@@ -40,9 +50,13 @@ pub(crate) fn refuse_conditional(value: &Value<'_>) -> Result<(), ApiError> {
 /// # Errors
 /// [`ApiError::Unprocessable`] with every one of them, at its place.
 pub(crate) fn refuse_malformed(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
+    refuse_these(base, index::references(value), value)
+}
+
+fn refuse_these(base: &str, references: Vec<(String, String)>, value: &Value<'_>) -> Result<(), ApiError> {
     let text = "this is no reference to a resource of this server, though it looks like one: Type/id, or Type/id/_history/version, by \
                 itself or below the server's address";
-    let issues: Vec<Issue> = index::references(value)
+    let issues: Vec<Issue> = references
         .into_iter()
         .chain(schema::addresses(value))
         .filter(|(_, reference)| Literal::read(reference, base) == Literal::Malformed)

@@ -176,8 +176,7 @@ fn apply_rules(
     place: &VersionPlace<'_>,
 ) -> Result<Result<Vec<Issue>, Vec<Issue>>, ApiError> {
     if !hooks.is_kept_as_sent {
-        references::refuse_conditional(value)?;
-        references::refuse_malformed(&session.service.base, value)?;
+        references::refuse_unusable(&session.service.base, value)?;
     }
     let writer = access::writer(session)?;
     let settings =
