@@ -85,9 +85,7 @@ unsafe extern "C" fn resize(of: *mut c_void, bytes: c_int) -> *mut c_void {
     // SAFETY: as in `give_back`; the new size is one that makes a layout.
     unsafe {
         match (layout(size(of)), layout(bytes)) {
-            (Some(before), Some(after)) => {
-                piece(realloc(of.cast::<u8>().sub(BEFORE), before, after.size()), bytes)
-            }
+            (Some(before), Some(after)) => piece(realloc(of.cast::<u8>().sub(BEFORE), before, after.size()), bytes),
             _ => null_mut(),
         }
     }
