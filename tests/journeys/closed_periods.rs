@@ -108,6 +108,17 @@ async fn three_days(concord: &Concord) -> Concord {
     node
 }
 
+/// Puts what has been closed back into the log, as it was: up to a watermark SQLite has it by patient, too.
+fn put_back(concord: &Concord) {
+    concord.scratch().tamper("INSERT INTO audit SELECT * FROM before WHERE pk NOT IN (SELECT pk FROM audit)");
+    if !concord.is_postgres() {
+        concord.scratch().tamper(
+            "INSERT OR IGNORE INTO audit_patient (patient, pk) SELECT patient, pk FROM before WHERE pk <= (SELECT pk FROM \
+             audit_watermark)",
+        );
+    }
+}
+
 /// What each of them is told of the days that are to be closed, wherever a page ends.
 async fn as_seen(node: &Concord) -> Vec<(String, Vec<(String, String)>)> {
     let readers = [
@@ -164,10 +175,7 @@ async fn what_is_closed_is_told_as_before(concord: &Concord) {
     let (whole, printed) = command(&node, Action::Verify(VerifyArgs::default())).await;
     assert!(whole && printed.contains(" in 3 links,") && !printed.contains("not looked at"), "{printed}");
     // While it is being closed it is in its file and in the database, and told once.
-    concord.scratch().tamper("INSERT INTO audit SELECT * FROM before WHERE pk NOT IN (SELECT pk FROM audit)");
-    if !concord.is_postgres() {
-        concord.scratch().tamper("INSERT OR IGNORE INTO audit_patient (patient, pk) SELECT patient, pk FROM before");
-    }
+    put_back(concord);
     assert_eq!(as_seen(&node).await, before);
 }
 
@@ -250,10 +258,7 @@ async fn what_is_closed_is_searched_as_before(concord: &Concord) {
     assert_eq!(newest.iter().rev().take(10).cloned().collect::<Vec<_>>(), oldest);
     say_where_the_rest_is(concord, &node).await;
     // While it is being closed it is in its file and in the database, and found and counted once.
-    concord.scratch().tamper("INSERT INTO audit SELECT * FROM before WHERE pk NOT IN (SELECT pk FROM audit)");
-    if !concord.is_postgres() {
-        concord.scratch().tamper("INSERT OR IGNORE INTO audit_patient (patient, pk) SELECT patient, pk FROM before");
-    }
+    put_back(concord);
     assert_eq!(found_by_each(&node).await, before);
 }
 

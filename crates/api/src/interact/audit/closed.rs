@@ -235,8 +235,11 @@ impl Sought<'_> {
             Some(one) => &[one][..],
             None => &[true, false],
         };
-        let parts = |patient: &i64| emergencies.iter().map(|one| Of { patient: *patient, emergency: *one });
-        patients.iter().flat_map(parts).collect()
+        let mut parts = Vec::new();
+        for patient in patients {
+            parts.extend(emergencies.iter().map(|one| Of { patient: *patient, emergency: *one }));
+        }
+        parts
     }
 }
 
