@@ -60,7 +60,8 @@ def tell_apart(url, folder):
     for words in (("serve", "--check"), ("verify",)):
         command(url, folder, *words)
     whole, told = command(url, folder, "audit", "verify", check=False)
-    assert not whole and "is missing; all before it is as it was" in told, told
+    assert not whole and "whose head was kept elsewhere, is missing" in told and "; all before it is as it was" in told, told
+    assert " 1 problems" in told, told
     command(url, folder, "audit", "restored", "--reason", "rehearsed")
     whole, told = command(url, folder, "audit", "verify", check=False)
     assert whole and "rehearsed" in told, told

@@ -89,7 +89,7 @@ fn united(reads: Vec<Sql>) -> Sql {
         all = all.sql(if place == 0 { "SELECT * FROM (" } else { " UNION SELECT * FROM (" });
         all = all.append(one).sql(format!(") d{place}"));
     }
-    all.sql(") u")
+    all.sql(") united")
 }
 
 impl Transaction<'_> {
