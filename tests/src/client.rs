@@ -52,6 +52,12 @@ impl App {
         App::new(client(), origin.to_owned(), None)
     }
 
+    /// Where the server is.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The same app with another token.
     #[must_use]
     pub fn with_token(&self, token: impl Into<String>) -> App {
