@@ -314,7 +314,8 @@ async fn a_file_that_is_not_what_was_signed_is_told_of(concord: &Concord) {
             let later = amina.get(&format!("{LOG}?start=2026-12-04")).await.expect(200).text();
             assert!(!later.contains("cannot be read"), "who does not ask for it is not troubled: {later}");
             // A search says it too, and tells no number that would leave it out; what may be in there is not said to be missing.
-            let found = amina.get("AuditEvent?patient=amina&date=le2026-12-02&_total=accurate&_count=100").await.expect(200);
+            let found =
+                amina.get("AuditEvent?patient=amina&date=le2026-12-02&_total=accurate&_count=100").await.expect(200);
             assert!(found.text().contains(UNREAD) && found.text().contains(wrong), "{wrong}: {}", found.text());
             assert_eq!(found.json()["total"], serde_json::Value::Null);
             assert_eq!(found.ids().len(), of_second.len(), "what is whole is found");

@@ -2,6 +2,8 @@
 //! itself, and what was answered is there, once.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +12,7 @@ use concord_tests::client::{Answer, App, Ask, text};
 use concord_tests::cluster::{Cluster, End, until};
 use concord_tests::database::Folder;
 use concord_tests::people::with;
-use concord_tests::process::{Process, output};
+use concord_tests::process::{Process, binary, output};
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::pg::PgConnection;
 use diesel::sqlite::SqliteConnection;
@@ -352,10 +354,44 @@ fn it_says_that_it_lives_while_somebody_else_writes_to_sqlite() {
     let path = folder.path().join("concord.db").display().to_string();
     with_server(&format!("sqlite:{path}"), &[("CONCORD_WORKERS", &WORKERS.to_string())], async |app| {
         let mut other = SqliteConnection::establish(&path).expect("a connection of somebody else");
-        let run = std::cell::RefCell::new(|text: &str| other.batch_execute(text).expect("a statement of somebody else"));
+        let run =
+            std::cell::RefCell::new(|text: &str| other.batch_execute(text).expect("a statement of somebody else"));
         let stop = || (run.borrow_mut())("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE");
         it_says_that_it_lives(app, stop, || (run.borrow_mut())("ROLLBACK")).await;
     });
+}
+
+/// `concord serve` as it is started, with what it says line by line.
+fn started(folder: &Folder, url: &str, wait: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut command = Command::new(binary());
+    command.env_clear().current_dir(folder.path()).arg("serve").stdout(Stdio::null()).stderr(Stdio::piped()).envs([
+        ("CONCORD_LISTEN", "127.0.0.1:0"),
+        ("CONCORD_DEVELOPMENT_ISSUER", "true"),
+        ("CONCORD_DATABASE_URL", url),
+        ("CONCORD_DATABASE_WAIT_SECONDS", wait),
+    ]);
+    let mut child = command.spawn().expect("a binary that starts");
+    let said = BufReader::new(child.stderr.take().expect("what it says")).lines();
+    (child, said)
+}
+
+#[test]
+fn a_server_that_is_there_before_its_database_waits_for_it() {
+    // Only where there is no PostgreSQL at all.
+    let Some(cluster) = Cluster::new() else { return };
+    let folder = Folder::new();
+    cluster.end(End::Fast);
+    let (mut child, said) = started(&folder, &cluster.url(), "0");
+    assert!(!child.wait().expect("its end").success(), "by itself it does not wait");
+    let said: Vec<String> = said.map_while(Result::ok).collect();
+    assert!(said.last().is_some_and(|line| line.contains("database_url: cannot open: ")), "{said:#?}");
+    let (mut child, mut said) = started(&folder, &cluster.url(), "600");
+    let mut says = |what: &str| said.by_ref().map_while(Result::ok).any(|line| line.contains(what));
+    assert!(says("waiting for the database"));
+    cluster.start();
+    assert!(says("serving"));
+    child.kill().expect("a process to kill");
+    let _ended = child.wait();
 }
 
 /// Runs a journey over a server on a database of its own.

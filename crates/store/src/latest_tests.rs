@@ -150,9 +150,10 @@ fn mixed(count: u64) -> Vec<Reading> {
     };
     (0..count)
         .map(|_| {
-            let patients = match next(4) {
+            let patients = match next(5) {
                 0 => vec!["other".to_owned()],
                 1 => vec!["amina".to_owned(), "other".to_owned()],
+                2 => vec!["other".to_owned(), "amina".to_owned()],
                 _ => vec!["amina".to_owned()],
             };
             let codings = 1 + next(2);

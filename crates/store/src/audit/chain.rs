@@ -6,8 +6,8 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::Stored;
 use super::index_hint::AuditIndexHint;
-use super::reach::Reach;
 use super::query::AuditQuery;
+use super::reach::Reach;
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;

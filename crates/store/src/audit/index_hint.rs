@@ -48,8 +48,7 @@ pub(super) fn patients(
             Ok(known.into_iter().flatten().min_by_key(Vec::len))
         }
         Predicate::Or(parts) => {
-            let known: Option<Vec<Vec<i64>>> =
-                each(parts, |part| patients(transaction, part))?.into_iter().collect();
+            let known: Option<Vec<Vec<i64>>> = each(parts, |part| patients(transaction, part))?.into_iter().collect();
             Ok(known.map(|known| known.concat()))
         }
         _ => Ok(match of_predicate(transaction, predicate)? {

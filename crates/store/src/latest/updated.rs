@@ -74,36 +74,37 @@ impl Part<'_> {
             .bind(self.among.resource_type.number())
     }
 
-    /// Those that may be on the page.
-    fn reads(&self, order: &Order<'_>) -> [Sql; 2] {
-        let select = || Sql::new("SELECT r.rid AS k, r.updated AS s0 FROM ");
-        let ended = |sql: Sql| {
-            sql.append(order.between())
-                .sql(" AND ")
-                .append(self.condition.clone())
-                .sql(" ORDER BY r.updated")
-                .sql(order.direction())
-                .sql(", r.rid LIMIT +")
-                .bind(one_more(order.wanted))
-        };
-        // Those that are in several records, of which this is not the first, have an index of their own: few.
-        let joint = Sql::new("entry j CROSS JOIN resource r WHERE r.rid = j.resource AND j.position > 0 AND j.parameter = ")
+    /// The same for those that are in several records, of which this is not the first: an index of their own has them, and
+    /// they are few. PostgreSQL takes them for many, and would go through all resources to look whether each is one.
+    fn joint(&self, postgres: bool) -> Sql {
+        let rows = Sql::new("(SELECT e.resource FROM entry e WHERE e.position > 0 AND e.parameter = ")
             .sql(RECORD.0.to_string())
-            .sql(" AND j.key = ")
+            .sql(" AND e.key = ")
             .bind(self.among.resource_type.name())
-            .sql(" AND j.patient = ")
+            .sql(" AND e.patient = ")
             .bind(self.record);
-        [ended(select().append(self.own())), ended(select().append(joint))]
+        match postgres {
+            true => rows.sql(
+                " OFFSET 0) j CROSS JOIN LATERAL (SELECT x.* FROM resource x WHERE x.rid = j.resource OFFSET 0) r WHERE 1 = 1",
+            ),
+            false => rows.sql(") j CROSS JOIN resource r WHERE r.rid = j.resource"),
+        }
+    }
+
+    /// Those that may be on the page.
+    fn reads(&self, order: &Order<'_>, postgres: bool) -> [Sql; 2] {
+        let meet = |from: Sql| {
+            let sql = Sql::new("SELECT r.rid AS k, r.updated AS s0 FROM ").append(from).append(order.between());
+            sql.sql(" AND ").append(self.condition.clone())
+        };
+        let own = meet(self.own()).sql(" ORDER BY r.updated").sql(order.direction()).sql(", r.rid LIMIT +");
+        [own.bind(one_more(order.wanted)), meet(self.joint(postgres))]
     }
 }
 
 impl Transaction<'_> {
     /// The candidates of a page in the order of their updates; none where what is asked for is better found otherwise.
-    pub(super) fn by_update(
-        &mut self,
-        wanted: &PageRequest<'_>,
-        descending: bool,
-    ) -> Result<Option<Sql>, StoreError> {
+    pub(super) fn by_update(&mut self, wanted: &PageRequest<'_>, descending: bool) -> Result<Option<Sql>, StoreError> {
         if wanted.queries.is_empty() || wanted.queries.len() > MOST_TYPES {
             return Ok(None);
         }
@@ -121,10 +122,12 @@ impl Transaction<'_> {
         let mut order = Order { wanted, descending, upto: None };
         for part in &parts {
             if let Some(upto) = self.end_of_looking(part, &order)? {
-                order.upto = Some(order.upto.map_or(upto, |one| if descending { one.max(upto) } else { one.min(upto) }));
+                order.upto =
+                    Some(order.upto.map_or(upto, |one| if descending { one.max(upto) } else { one.min(upto) }));
             }
         }
-        let found = united(parts.iter().flat_map(|part| part.reads(&order)).collect());
+        let postgres = self.is_postgres();
+        let found = united(parts.iter().flat_map(|part| part.reads(&order, postgres)).collect());
         if order.upto.is_some() && !self.fills(found.clone(), wanted)? {
             return Ok(None);
         }
@@ -135,7 +138,9 @@ impl Transaction<'_> {
     fn end_of_looking(&mut self, part: &Part<'_>, order: &Order<'_>) -> Result<Option<i64>, StoreError> {
         let sql = Sql::new("SELECT r.updated FROM ").append(part.own());
         let sql = match order.reached() {
-            Some(reached) => sql.sql(if order.descending { " AND r.updated <= " } else { " AND r.updated >= " }).bind(reached),
+            Some(reached) => {
+                sql.sql(if order.descending { " AND r.updated <= " } else { " AND r.updated >= " }).bind(reached)
+            }
             None => sql,
         };
         let sql = sql.sql(" ORDER BY r.updated").sql(order.direction()).sql(" LIMIT 1 OFFSET +").bind(LOOKED_AT);

@@ -271,7 +271,10 @@ async fn the_earliest_and_the_newly_updated_of_a_record_are_read_in_their_order(
             for (text, indices) in [
                 // By when it ended, then what ended up to a day later, and what covers more than a day.
                 ("code=http://loinc.org|code-1&_sort=date&_count=1", ["entry_latest", "entry_latest", "entry_wide"]),
-                ("category=vital-signs&date=ge2024&_sort=date&_count=1", ["entry_latest", "entry_latest", "entry_wide"]),
+                (
+                    "category=vital-signs&date=ge2024&_sort=date&_count=1",
+                    ["entry_latest", "entry_latest", "entry_wide"],
+                ),
                 ("_sort=date&_count=1", ["entry_latest", "entry_latest", "entry_wide"]),
                 // Where the looking ends, and what is found until then; and what is part of other records, too.
                 ("code=code-1&_sort=-_lastUpdated&_count=1", ["resource_record", "resource_record", "entry_joint"]),
