@@ -122,7 +122,7 @@ class Members:
 
     def switch_over(self):
         """As operators do before they work on a machine."""
-        subprocess.run(["patronictl", "-c", str(self.first.file), "switchover", "--master", "one", "--candidate", "two", "--force"],
+        subprocess.run(["patronictl", "-c", str(self.first.file), "switchover", "--candidate", "two", "--force"],
                        check=True, capture_output=True)
         until("the other is the primary", lambda: self.second.is_it("primary"), 60)
 

@@ -109,10 +109,11 @@ impl Transaction<'_> {
             let Some(way) = self.way(among, date)? else { return Ok(None) };
             ways.push(way);
         }
-        match (ways.is_empty(), descending) {
-            (true, _) => Ok(None),
-            (false, true) => Ok(Some(latest(&ways, wanted))),
-            (false, false) => self.earliest(&ways, wanted).map(Some),
+        // Where nobody has any of the keys that are asked for, there are no rows to read.
+        match (ways.iter().any(|way| !way.leading.rows.is_empty()), descending) {
+            (false, _) => Ok(None),
+            (true, true) => Ok(Some(latest(&ways, wanted))),
+            (true, false) => self.earliest(&ways, wanted).map(Some),
         }
     }
 

@@ -269,6 +269,26 @@ fn migration(infinity: &str) -> String {
 }
 
 #[tokio::test]
+async fn what_nobody_has_is_found_nowhere() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        fill(&store, mixed(30)).await;
+        for (sort, _) in ORDERS {
+            for text in ["code=nobody", "code=urn:own|nobody", "code=nobody,no-one", "code=nobody&date=ge2011"] {
+                let predicate = asked(text);
+                let found = store.read(move |transaction| {
+                    let record = Some("amina".to_owned());
+                    let queries = [TypeQuery { resource_type: OBSERVATION, record, predicate }];
+                    let wanted = PageRequest { queries: &queries, sort, after: None, limit: 3 };
+                    (transaction.page(&wanted).map(|(page, next)| page.is_empty() && next.is_none()), Vec::new())
+                });
+                assert!(found.await.unwrap(), "{text} {sort:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_rare_is_found_however_long_ago_it_was_updated() {
     for scratch in Scratch::both() {
         let store = scratch.store();
