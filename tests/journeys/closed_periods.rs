@@ -249,6 +249,10 @@ async fn what_is_closed_is_searched_as_before(concord: &Concord) {
     let event = node.patient("amina").get(&format!("AuditEvent/{id}")).await.expect(200);
     assert_eq!(text(&event.json(), "/id"), id);
     node.patient("callum").get(&format!("AuditEvent/{id}")).await.expect(404);
+    // Systems have no record of their own: they say whose it was.
+    node.system().get(&format!("AuditEvent/{id}")).await.expect(404);
+    let named = searched(&node.system(), &format!("AuditEvent?patient=amina&_id={id},1&_total=accurate")).await;
+    assert_eq!((named.0, named.1.len()), (Some(1), 1));
     node.patient_with("amina", "patient/Observation.rs").get("AuditEvent?patient=amina").await.expect(403);
     // The same across the days that are closed and those that are not, in both directions.
     let amina = node.patient("amina");
