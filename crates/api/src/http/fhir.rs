@@ -10,7 +10,7 @@ use concord_model::build::operation_outcome;
 use super::Server;
 use super::exchange::{Exchange, Return, request_id};
 use super::negotiate::Answer;
-use super::reply::{Body, Reply, entity_tag, whole};
+use super::reply::{Body, Reply, Wants, entity_tag, whole};
 use super::{answers, bundle, content, document_page, error, system};
 use crate::error::ApiError;
 use crate::interact::command::{Address, Content, Expected, Method, Route, allowed};
@@ -58,7 +58,7 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     };
     match answered.await {
         Ok(response) => answers::held(response, exchange.answer_room.take()),
-        Err(error) => told(&error, &exchange.answer),
+        Err(error) => told(&exchange.refused(error).await, &exchange.answer),
     }
 }
 
@@ -99,8 +99,23 @@ async fn answered(
     if let Some(document) = document_page::document(&outcome).filter(|_| exchange.answer.is_page) {
         return Ok(document_page::response(document));
     }
-    let reply = Reply::of(&exchange.server, outcome, &exchange.answer)?;
+    let reply = written(exchange, outcome, weight.bytes).await?;
     response(exchange, reply)
+}
+
+/// The reply to a command, written in the form that is asked for and packed if that is wanted: where no other request of this
+/// thread waits for it, if it is large.
+async fn written(exchange: &Exchange, outcome: Outcome, bytes: usize) -> Result<Reply, ApiError> {
+    let is_small = bytes <= answers::SMALL;
+    let (server, form, caller) = (exchange.server.clone(), exchange.answer.clone(), &exchange.call.caller);
+    let must_be_told = outcome.may_have_changed();
+    let wants = Wants {
+        content: exchange.may_be_content,
+        written: exchange.wanted() == Return::Representation,
+        packed: !is_small && exchange.takes_packed(),
+    };
+    let write = move || Reply::of(&server, outcome, &form)?.written(&form, &wants);
+    exchange.server.answers.apart(caller, is_small, must_be_told, write).await
 }
 
 /// What whoever did not ask for it is told of a write: how much there is to say of it, and where.
@@ -158,6 +173,10 @@ fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError>
             Return::Representation => whole(*version, form)?,
         },
         Body::Text(text) => text,
+        Body::Packed(bytes) => {
+            builder.insert_header(header::ContentEncoding::Gzip).append_header((header::VARY, "accept-encoding"));
+            return Ok(builder.content_type(form.content_type()).body(bytes));
+        }
     };
     Ok(builder.content_type(form.content_type()).body(body))
 }

@@ -72,7 +72,7 @@ impl Told for RoomForOne {
         if self.0.is_empty() { Ok(()) } else { Err(ApiError::OverShare(1)) }
     }
 
-    fn add(&mut self, _: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
+    async fn add(&mut self, _: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
         self.0.push(done);
         Ok(())
     }
