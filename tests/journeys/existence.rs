@@ -5,12 +5,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use concord_api::auth::development::TokenRequest;
+use concord_fhir::registry::ResourceType;
 use concord_tests::client::{Answer, App, text};
+use concord_tests::minimal;
 use concord_tests::people::{self, blood_pressure, with, without};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
-use crate::existence_doors::{Door, Named, doors};
+use crate::existence_doors::{DEFINITIONS, Door, Named, doors};
 
 on_both! {
     with super::SETTINGS;
@@ -67,8 +69,13 @@ async fn cast(concord: &Concord) {
         let goal = json!({"resourceType": "Goal", "id": id, "lifecycleStatus": "active", "description": {"text": "x"},
             "subject": {"reference": "Patient/amina"}, "meta": hidden()});
         system.store(&goal).await;
+        for name in DEFINITIONS {
+            let (member, url) = (["url".to_owned()], json!(format!("http://secret.example/{name}/{id}")));
+            let definition = minimal::resource(ResourceType::parse(name).expect("a type"), &[(member.as_slice(), url)]);
+            system.store(&with(with(definition, "id", json!(id)), "meta", hidden())).await;
+        }
     }
-    for name in ["Observation", "Encounter", "CareTeam", "Consent", "Goal"] {
+    for name in ["Observation", "Encounter", "CareTeam", "Consent", "Goal"].into_iter().chain(DEFINITIONS) {
         system.delete(&format!("{name}/{GONE}")).await.expect(204);
     }
 }
