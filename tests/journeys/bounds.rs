@@ -274,7 +274,7 @@ mod patches {
     async fn of_a_request_have_one_budget(concord: &Concord) {
         people::arrive(concord).await;
         let amina = concord.patient("amina");
-        let notes: Vec<Value> = (0..2_000).map(|_| json!({"text": "aaaaaaaa"})).collect();
+        let notes: Vec<Value> = (0..500).map(|_| json!({"text": "aaaaaaaa"})).collect();
         let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
             "subject": {"reference": "Patient/amina"}, "note": notes});
         let mut ids = Vec::new();
@@ -282,12 +282,12 @@ mod patches {
             ids.push(amina.create(&goal).await);
         }
         let part = |name: &str, kind: &str, value: &str| json!({"name": name, kind: value});
-        let path = "Goal.note.where(text.upper().lower() = 'b')";
+        let path = "Goal.note.where(text.upper().lower().upper().lower() = 'b')";
         let delete = json!({"name": "operation", "part": [part("type", "valueCode", "delete"),
             part("path", "valueString", path)]});
         let replace = json!({"name": "operation", "part": [part("type", "valueCode", "replace"),
             part("path", "valueString", "Goal.description.text"), part("value", "valueString", "run")]});
-        let patch = json!({"resourceType": "Parameters", "parameter": [delete, replace]});
+        let patch = json!({"resourceType": "Parameters", "parameter": [&delete, &delete, &delete, &delete, &replace]});
         let entries = |ids: &[String]| -> Vec<Value> {
             let entry =
                 |id: &String| json!({"request": {"method": "PATCH", "url": format!("Goal/{id}")}, "resource": patch});

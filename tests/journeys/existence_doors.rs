@@ -1,5 +1,6 @@
 //! Every door at which a caller can name an id, an identifier or a reference.
 
+use concord_fhir::registry::ResourceType;
 use concord_tests::client::{FHIR_JSON, Method};
 use concord_tests::minimal;
 use concord_tests::people::{self, blood_pressure, with, without};
@@ -85,11 +86,9 @@ pub(crate) fn doors(named: &Named<'_>) -> Vec<Door> {
     let mut all = read(named);
     all.extend(searched(named));
     all.extend(asked(named));
-    all.extend(called(named));
     all.extend(conditional(named));
     all.extend(bundled(named, false));
     // From here on something is stored: what names the one that is there again and again is found by the doors above.
-    all.extend(followed(named));
     all.extend(referred_to(named));
     all.extend(bundled(named, true));
     all.extend(changed(named));
@@ -402,6 +401,21 @@ fn referred_to(named: &Named<'_>) -> Vec<Door> {
 /// The types of definitions of which some are hidden, called `http://secret.example/Type/id`.
 pub(crate) const DEFINITIONS: [&str; 6] =
     ["ActivityDefinition", "Library", "Measure", "PlanDefinition", "Questionnaire", "ValueSet"];
+
+/// The doors at which a definition can be named by its url.
+pub(crate) fn doors_of_definitions(named: &Named<'_>) -> Vec<Door> {
+    let mut all = called(named);
+    all.extend(followed(named));
+    all
+}
+
+/// The scopes of an app that may see no definitions, and of one type only some.
+pub(crate) fn scopes_without_definitions(context: &str) -> String {
+    let types = ResourceType::all().map(ResourceType::name).filter(|name| !DEFINITIONS.contains(name));
+    let mut scopes: Vec<String> = types.map(|name| format!("{context}/{name}.cruds")).collect();
+    scopes.push(format!("{context}/Questionnaire.rs?_id=open"));
+    scopes.join(" ")
+}
 
 /// What asks for what is called by a url, or checks by it.
 fn called(named: &Named<'_>) -> Vec<Door> {

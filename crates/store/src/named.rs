@@ -73,10 +73,11 @@ impl Transaction<'_> {
     /// # Errors
     /// When the database fails.
     pub fn named_by_url(&mut self, url: &str, most: i64) -> Result<Vec<Unevaluated>, StoreError> {
-        let named = Sql::new("resource r WHERE r.rid IN (SELECT c.resource FROM canonical_name c WHERE c.url = ")
+        let named = Sql::new("(SELECT n.resource FROM canonical_name n WHERE n.url = ")
             .bind(url)
-            .sql(") ORDER BY r.rid LIMIT ")
-            .bind(most);
+            .sql(" ORDER BY n.resource LIMIT ")
+            .bind(most)
+            .sql(") AS c JOIN resource r ON r.rid = c.resource");
         let found = self.heads_from(named, "0")?;
         Ok(found.into_iter().map(|(_, head)| Unevaluated(Some(head))).collect())
     }

@@ -228,3 +228,46 @@ impl MessageBody for Held {
         Pin::new(&mut self.body).poll_next(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::interact::slots::WAITING_EACH;
+    use crate::interact::tests::search::patient;
+
+    #[tokio::test]
+    async fn large_answers_are_written_in_places() {
+        let answers = Answers::new(1_000_000, 10_000_000, 1);
+        let (caller, other) = (patient("amina").caller, patient("callum").caller);
+        let written = answers.apart(&caller, false, false, || Ok(1)).await;
+        assert!(matches!(written, Ok(1)));
+        let held = answers.places.enter(&caller).await.unwrap();
+        let mut others = answers.apart(&other, false, false, || Ok(2)).boxed_local();
+        assert!(futures_util::poll!(&mut others).is_pending(), "it waits for its turn");
+        for _ in 0..WAITING_EACH {
+            assert!(answers.places.enter(&caller).now_or_never().is_none(), "it waits");
+        }
+        let refused = answers.apart(&caller, false, false, || Ok(3)).await;
+        assert!(matches!(refused, Err(ApiError::Throttled(_))), "{refused:?}");
+        for (is_small, must_be_told) in [(true, false), (false, true)] {
+            let written = answers.apart(&caller, is_small, must_be_told, || Ok(4)).await;
+            assert!(matches!(written, Ok(4)), "{is_small} {must_be_told}");
+        }
+        drop(held);
+        assert!(matches!(others.await, Ok(2)));
+    }
+
+    #[test]
+    fn what_is_packed_in_parts_is_the_same_text() {
+        let texts: Vec<String> =
+            (0..40_u32).map(|number| format!("{:08x}", number.wrapping_mul(2_654_435_761)).repeat(9_000)).collect();
+        let parts = packed(texts.iter().map(String::as_bytes)).unwrap();
+        let mut whole = String::new();
+        flate2::read::GzDecoder::new(&*parts.concat()).read_to_string(&mut whole).unwrap();
+        assert!(whole == texts.concat());
+    }
+}

@@ -228,6 +228,9 @@ impl Invocation {
         move |transaction| {
             let Invocation { service, call, command } = &*asked;
             transaction.bound(service.settings.cost);
+            if let Some(foreseen) = &foreseen {
+                foreseen.begin(service);
+            }
             let reply = Session::run(service, call, transaction, command.audit(call), |session| {
                 execute(&mut session.foreseeing(foreseen.as_ref()), command)
             });

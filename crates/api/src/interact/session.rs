@@ -33,13 +33,45 @@ pub(crate) struct Foreseen {
     pub(crate) patched: HashMap<i64, Patched>,
     /// What patches may still cost on the writer, of resources that another write has come to before.
     pub(crate) at_once: Cell<PatchBudget>,
+    /// What checks by profiles and Questionnaires may still cost there.
+    pub(crate) checks: Checks,
+}
+
+/// How many steps the checks by profiles and Questionnaires of all entries of a transaction may take on the writer, where single
+/// ones are bounded as well: some tenths of a second.
+#[derive(Clone, Debug)]
+pub(crate) struct Checks {
+    /// Those by profiles.
+    pub(crate) profiles: Cell<usize>,
+    /// Those of answers.
+    pub(crate) answers: Cell<usize>,
+}
+
+/// How many steps those by profiles may take.
+const MOST_OF_PROFILES: usize = 500_000;
+
+/// How many steps those of answers may take.
+const MOST_OF_ANSWERS: usize = 2_000_000;
+
+impl Checks {
+    fn new() -> Checks {
+        Checks { profiles: Cell::new(MOST_OF_PROFILES), answers: Cell::new(MOST_OF_ANSWERS) }
+    }
 }
 
 impl Foreseen {
     /// Nothing yet.
     pub(crate) fn nothing(service: &Service) -> Foreseen {
         let at_once = Cell::new(PatchBudget::least(&service.settings.limits));
-        Foreseen { condition: None, patched: HashMap::new(), at_once }
+        Foreseen { condition: None, patched: HashMap::new(), at_once, checks: Checks::new() }
+    }
+
+    /// Nothing has been spent: the work is begun, perhaps once more.
+    pub(crate) fn begin(&self, service: &Service) {
+        let fresh = Foreseen::nothing(service);
+        self.at_once.set(fresh.at_once.get());
+        self.checks.profiles.set(fresh.checks.profiles.get());
+        self.checks.answers.set(fresh.checks.answers.get());
     }
 }
 

@@ -171,7 +171,15 @@ pub(crate) fn finds_all_called(session: &mut Session<'_, '_>, url: &str) -> Resu
         return Ok(false);
     }
     for named in all {
-        let found = permitted(session, named, |session, _, head| access::decide_reference(session, head))?;
+        let found = named.evaluated(|head| {
+            let in_scope = session.call.caller.scopes.that_permit(Action::Read, Some(head.version.resource_type));
+            if head.version.deleted || in_scope.count() == 0 {
+                return Ok(None);
+            }
+            let decision = access::decide_on(session, Action::Read, head)?;
+            let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
+            Ok::<_, ApiError>(permits.then_some(()))
+        })?;
         if found.is_none() {
             return Ok(false);
         }

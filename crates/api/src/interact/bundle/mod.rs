@@ -241,6 +241,7 @@ fn together(
     (foreseen, ahead): (&HashMap<usize, i64>, &Foreseen),
 ) -> Reply<Vec<Outcome>, ApiError> {
     transaction.bound(service.settings.cost);
+    ahead.begin(service);
     let answer = service.settings.answer;
     let (call, records) = (call.clone(), Vec::new());
     let mut whole = TransactionBundle { service, call, transaction, records, answer, foreseen, ahead };
