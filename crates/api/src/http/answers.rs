@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::web::{self, Bytes};
+use actix_web::web::Bytes;
 use concord_consent::caller::Caller;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,8 +18,19 @@ use super::share::{Room, Shares, Short};
 use crate::error::ApiError;
 use crate::interact::slots::Slots;
 
-/// Smaller answers do not count, and are written where they are.
+/// Smaller answers do not count.
 pub(super) const SMALL: usize = 64 * 1024;
+
+/// What is sent as it was stored and is no longer than this is written at once.
+const SMALL_AS_IT_IS: usize = 256 * 1024;
+
+/// What is made into another form, or packed, takes far longer.
+const SMALL_IN_ANOTHER_FORM: usize = 16 * 1024;
+
+/// Whether an answer of so many bytes takes no longer to be written than others can wait for.
+pub(super) fn is_small(bytes: usize, as_it_is: bool) -> bool {
+    bytes <= if as_it_is { SMALL_AS_IT_IS } else { SMALL_IN_ANOTHER_FORM }
+}
 
 /// The room for answers, and the places in which large ones are written.
 pub struct Answers {
@@ -54,7 +65,7 @@ impl Answers {
             entered => Some(entered?),
         };
         let stopped = |_| ApiError::Internal("an answer could not be written to its end".to_owned());
-        web::block(work).await.map_err(stopped)?
+        concord_store::apart(work).await.map_err(stopped)?
     }
 
     /// Whether a caller may ask for more, before anything is done for it.

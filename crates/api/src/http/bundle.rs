@@ -25,8 +25,8 @@ use crate::interact::instant;
 pub(super) async fn answered(exchange: &Exchange, payload: &mut Payload) -> Result<HttpResponse, ApiError> {
     let list = carried_out(exchange, payload).await?;
     let (answers, caller) = (&exchange.server.answers, &exchange.call.caller);
-    let is_small = list.length() <= answers::SMALL;
-    let is_packed = !is_small && exchange.takes_packed();
+    let is_packed = list.length() > answers::SMALL && exchange.takes_packed();
+    let is_small = answers::is_small(list.length(), exchange.answer.is_plain() && !is_packed);
     let end = move || list.end().and_then(|parts| if is_packed { parts.packed() } else { Ok(parts) });
     let parts = answers.apart(caller, is_small, true, end).await?;
     let mut response = HttpResponse::Ok();
@@ -72,7 +72,7 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<Entri
         Ok(list)
     };
     let (answers, caller) = (&exchange.server.answers, &exchange.call.caller);
-    answers.apart(caller, bytes <= answers::SMALL, is_told_anyway, tell).await
+    answers.apart(caller, answers::is_small(bytes, true), is_told_anyway, tell).await
 }
 
 /// What of an exchange is needed to tell what an entry led to, wherever that is done.
@@ -175,10 +175,10 @@ impl Told for Entries {
 
     async fn add(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
         let bytes = done.as_ref().map_or(0, |done| done.weight().bytes);
-        if bytes <= answers::SMALL {
+        let (shape, is_head) = self.shapes.get(place).cloned().unwrap_or((Shape::Whole, false));
+        if answers::is_small(bytes, shape == Shape::Whole) {
             return self.tell(place, done);
         }
-        let (shape, is_head) = self.shapes.get(place).cloned().unwrap_or((Shape::Whole, false));
         let (teller, sent) = (self.teller.clone(), self.sent(is_head));
         let (server, caller) = (teller.server.clone(), Arc::clone(&teller.caller));
         let write = move || teller.entry(done, shape, &sent);

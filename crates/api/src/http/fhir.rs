@@ -48,9 +48,14 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     if let (Some(named), Some(progress)) = (route.resource_type(), request.extensions_mut().get_mut::<Progress>()) {
         progress.is_about(named.name());
     }
+    let begun = std::time::Instant::now();
     let mut exchange = match Exchange::begin(request, server).await {
         Ok(exchange) => exchange,
-        Err((error, answer)) => return told(&error, &answer),
+        Err((error, answer)) => {
+            // What is refused costs little, and may be sent all the more often.
+            concord_store::in_turn(begun).await;
+            return told(&error, &answer);
+        }
     };
     let answered = async {
         let address = route.address()?;
@@ -106,14 +111,12 @@ async fn answered(
 /// The reply to a command, written in the form that is asked for and packed if that is wanted: where no other request of this
 /// thread waits for it, if it is large.
 async fn written(exchange: &Exchange, outcome: Outcome, bytes: usize) -> Result<Reply, ApiError> {
-    let is_small = bytes <= answers::SMALL;
     let (server, form, caller) = (exchange.server.clone(), exchange.answer.clone(), &exchange.call.caller);
+    let packed = bytes > answers::SMALL && exchange.takes_packed();
+    let is_small = answers::is_small(bytes, form.is_plain() && !packed);
     let must_be_told = outcome.may_have_changed();
-    let wants = Wants {
-        content: exchange.may_be_content,
-        written: exchange.wanted() == Return::Representation,
-        packed: !is_small && exchange.takes_packed(),
-    };
+    let wants =
+        Wants { content: exchange.may_be_content, written: exchange.wanted() == Return::Representation, packed };
     let write = move || Reply::of(&server, outcome, &form)?.written(&form, &wants);
     exchange.server.answers.apart(caller, is_small, must_be_told, write).await
 }
