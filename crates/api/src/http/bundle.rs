@@ -20,10 +20,12 @@ use crate::error::ApiError;
 use crate::interact::bundle::{self, Told};
 use crate::interact::execute::Outcome;
 use crate::interact::instant;
+use crate::interact::slots::Slot;
 
 /// Carries out a batch, entry by entry, or a transaction, all or nothing.
 pub(super) async fn answered(exchange: &Exchange, payload: &mut Payload) -> Result<HttpResponse, ApiError> {
-    let list = carried_out(exchange, payload).await?;
+    // Until the answer has taken its room, the next one of the caller's waits.
+    let (list, _place) = carried_out(exchange, payload).await?;
     let (answers, caller) = (&exchange.server.answers, &exchange.call.caller);
     let is_packed = list.length() > answers::SMALL && exchange.takes_packed();
     let is_small = answers::is_small(list.length(), exchange.answer.is_plain() && !is_packed);
@@ -36,7 +38,7 @@ pub(super) async fn answered(exchange: &Exchange, payload: &mut Payload) -> Resu
     Ok(response.insert_header(("cache-control", "no-store")).content_type(exchange.answer.content_type()).body(parts))
 }
 
-async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<Entries, ApiError> {
+async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<(Entries, Option<Slot>), ApiError> {
     let requests = exchange.requests(payload).await?;
     let service = &exchange.server.service;
     let is_batch = requests.kind == bundle::BATCH;
@@ -52,12 +54,12 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<Entri
     };
     let (entries, shapes): (Vec<_>, Vec<(Shape, bool)>) = entries.into_iter().map(with_shape).unzip();
     let mut list = Entries::new(exchange, is_batch, shapes);
-    let _place = bundle::place(service, &exchange.call, is_batch, entries.len()).await?;
+    let place = bundle::place(service, &exchange.call, is_batch, entries.len()).await?;
     if is_batch {
         // Meanwhile others of this caller's may have been answered.
         list.require_room()?;
         bundle::batch(service, &exchange.call, entries, &mut list).await?;
-        return Ok(list);
+        return Ok((list, place));
     }
     let done = bundle::transaction(service, exchange.call.clone(), entries).await?;
     let is_told_anyway = done.iter().any(Outcome::may_have_changed);
@@ -72,7 +74,8 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<Entri
         Ok(list)
     };
     let (answers, caller) = (&exchange.server.answers, &exchange.call.caller);
-    answers.apart(caller, answers::is_small(bytes, true), is_told_anyway, tell).await
+    let list = answers.apart(caller, answers::is_small(bytes, true), is_told_anyway, tell).await?;
+    Ok((list, place))
 }
 
 /// What of an exchange is needed to tell what an entry led to, wherever that is done.
