@@ -18,7 +18,8 @@ on_both! {
     with super::SETTINGS;
     to_a_patient, to_a_carer, to_a_professional, to_a_stranger, to_an_office_without_a_reason, to_an_app_of_others,
     to_a_system_for_a_purpose, to_a_system_with_a_granular_scope, by_a_cursor_of_somebody_else,
-    by_the_url_of_a_definition
+    by_the_url_of_a_definition_to_a_patient, by_the_url_of_a_definition_to_a_professional,
+    by_the_url_of_a_definition_to_a_system
 }
 
 on_both! { with super::UNCHECKED; where_references_are_not_checked }
@@ -351,23 +352,34 @@ async fn where_references_are_not_checked(concord: &Concord) {
 
 /// A definition is told to whoever has a scope for it, whatever protects what follows it. To an app without one, a system for some
 /// things only among them, one that is called by a url is as if it were not there: what names it neither says nor vanishes.
-async fn by_the_url_of_a_definition(concord: &Concord) {
+async fn by_the_url_of_a_definition_to_a_patient(concord: &Concord) {
     cast(concord).await;
     let own = concord.patient("amina");
     let mine = mine(&own).await;
     let app = concord.patient_with("amina", &scopes_without_definitions("patient"));
-    check_at(&Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine: mine.clone() }, doors_of_definitions)
-        .await;
-    let app = concord.user_with("Practitioner/gp", &scopes_without_definitions("user"));
-    check_at(&Asker { app, own: "Practitioner/gp", patient: "callum", mine: mine.clone() }, doors_of_definitions).await;
-    let app = concord.system_with(&scopes_without_definitions("system"));
-    check_at(&Asker { app, own: "Practitioner/gp", patient: "callum", mine: mine.clone() }, doors_of_definitions).await;
+    check_at(&Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }, doors_of_definitions).await;
     // Whoever may find it has what they write protected by it.
     let answers = json!({"resourceType": "QuestionnaireResponse", "status": "in-progress",
         "questionnaire": format!("http://secret.example/Questionnaire/{HIDDEN}"),
         "subject": {"reference": "Patient/amina"}});
     let id = own.create(&answers).await;
     concord.user("Practitioner/nurse").get(&format!("QuestionnaireResponse/{id}")).await.expect(404);
+}
+
+/// The same to a professional.
+async fn by_the_url_of_a_definition_to_a_professional(concord: &Concord) {
+    cast(concord).await;
+    let mine = mine(&concord.patient("amina")).await;
+    let app = concord.user_with("Practitioner/gp", &scopes_without_definitions("user"));
+    check_at(&Asker { app, own: "Practitioner/gp", patient: "callum", mine }, doors_of_definitions).await;
+}
+
+/// The same to a system.
+async fn by_the_url_of_a_definition_to_a_system(concord: &Concord) {
+    cast(concord).await;
+    let mine = mine(&concord.patient("amina")).await;
+    let app = concord.system_with(&scopes_without_definitions("system"));
+    check_at(&Asker { app, own: "Practitioner/gp", patient: "callum", mine }, doors_of_definitions).await;
 }
 
 /// A cursor holds a position and never a permission: one that a system was given shows nobody else more than
