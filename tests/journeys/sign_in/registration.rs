@@ -51,7 +51,7 @@ pub(super) async fn register(server: &Concord, token: Option<&str>, said: &Value
     call(server, Method::POST, "/oauth/register", token, Some(said)).await
 }
 
-async fn nobody_registers_where_nobody_may(concord: &Concord) {
+pub(super) async fn nobody_registers_where_nobody_may(concord: &Concord) {
     let refused = register(concord, None, &diary()).await.expect(401);
     assert_eq!(error(&refused), "invalid_token");
     assert!(refused.header("www-authenticate").starts_with("Bearer"), "{refused}");
@@ -62,7 +62,7 @@ async fn nobody_registers_where_nobody_may(concord: &Concord) {
     assert_eq!(told.get("registration_endpoint"), None);
 }
 
-async fn an_app_registers_itself_and_a_person_lets_it_in(concord: &Concord) {
+pub(super) async fn an_app_registers_itself_and_a_person_lets_it_in(concord: &Concord) {
     people::arrive(concord).await;
     let server = server(concord, json!({"registration": "open"})).await;
     let told = server.nobody().get("/fhir/.well-known/smart-configuration").await.expect(200).json();
@@ -95,7 +95,7 @@ async fn an_app_registers_itself_and_a_person_lets_it_in(concord: &Concord) {
     assert!(gone.text().contains("This does not work"), "{gone}");
 }
 
-async fn who_registers_itself_gets_no_more(concord: &Concord) {
+pub(super) async fn who_registers_itself_gets_no_more(concord: &Concord) {
     let server = server(concord, json!({"registration": "open", "registration_limit": 1})).await;
     for (name, value, refused) in [
         ("client_name", json!("heart, DIARY!"), "invalid_client_metadata"),
@@ -119,7 +119,7 @@ async fn who_registers_itself_gets_no_more(concord: &Concord) {
     assert_eq!(error(&full), "temporarily_unavailable");
 }
 
-async fn a_registration_is_its_own_to_change(concord: &Concord) {
+pub(super) async fn a_registration_is_its_own_to_change(concord: &Concord) {
     let server = server(concord, json!({"registration": "open"})).await;
     let mut said = diary();
     said["token_endpoint_auth_method"] = json!("client_secret_basic");
@@ -149,7 +149,7 @@ async fn a_registration_is_its_own_to_change(concord: &Concord) {
     call(&server, Method::PUT, &place, Some(own), Some(&said)).await.expect(400);
 }
 
-async fn an_invitation_is_good_for_one(concord: &Concord) {
+pub(super) async fn an_invitation_is_good_for_one(concord: &Concord) {
     let server = server(concord, json!({"registration": "invitation"})).await;
     let invite = async || {
         let mut out = Vec::new();
@@ -168,7 +168,7 @@ async fn an_invitation_is_good_for_one(concord: &Concord) {
     register(&server, Some(&old), &diary()).await.expect(401);
 }
 
-async fn a_statement_is_believed_of_whom_the_operator_trusts(concord: &Concord) {
+pub(super) async fn a_statement_is_believed_of_whom_the_operator_trusts(concord: &Concord) {
     let (trust, stranger) = (LoginService::start(true), LoginService::start(true));
     let keys = format!("{}/jwks", trust.origin());
     let settings =
@@ -184,7 +184,7 @@ async fn a_statement_is_believed_of_whom_the_operator_trusts(concord: &Concord) 
     assert_eq!((&told["client_name"], &told["concord_kind"]), (&json!("Checked Diary"), &json!("third-party")));
 }
 
-async fn a_system_registers_clients(concord: &Concord) {
+pub(super) async fn a_system_registers_clients(concord: &Concord) {
     let (system, server) =
         System::registered_for(concord, "system/clients system/Observation.rs openid user/*.cruds").await;
     let admin = async |id: &str, scope: &str| {
@@ -223,7 +223,7 @@ async fn a_system_registers_clients(concord: &Concord) {
     call(&server, Method::GET, "/oauth/register/ward", Some(token), None).await.expect(401);
 }
 
-async fn few_register_at_once(concord: &Concord) {
+pub(super) async fn few_register_at_once(concord: &Concord) {
     let server = server(concord, json!({"registration": "open"})).await;
     for _ in 0..10 {
         register(&server, None, &json!({})).await.expect(400);
@@ -232,7 +232,7 @@ async fn few_register_at_once(concord: &Concord) {
     assert!(!refused.header("retry-after").is_empty(), "{refused}");
 }
 
-async fn clients_behind_a_trusted_proxy_are_told_apart(concord: &Concord) {
+pub(super) async fn clients_behind_a_trusted_proxy_are_told_apart(concord: &Concord) {
     let own = [("CONCORD_SIGN_IN", r#"{"development_provider": true, "registration": "open"}"#)];
     let trusting = [super::SETTINGS, &own, &[("CONCORD_TRUSTED_PROXIES", "127.0.0.0/8, ::1")]].concat();
     let other = [super::SETTINGS, &own].concat();
