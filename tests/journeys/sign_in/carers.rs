@@ -36,7 +36,8 @@ async fn with_record(server: &Concord, browser: &Browser, page: &Answer, whose: 
 
 async fn lets_in(server: &Concord, browser: &Browser, page: &Answer) -> Value {
     let whose = field(page, "whose");
-    let choices = [CHOICES, if whose.is_empty() { &[][..] } else { &[("whose", whose.as_str())][..] }].concat();
+    let picked = [("whose", whose.as_str())];
+    let choices = [CHOICES, if whose.is_empty() { &[] } else { &picked[..] }].concat();
     let code = query(&browser.decide(page, &choices).await)["code"].clone();
     token(server, &for_code(&code)).await.expect(200).json()
 }

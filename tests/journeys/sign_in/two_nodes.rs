@@ -16,7 +16,7 @@ use super::{Browser, CHOICES, app, asking, authorize, code, error, field, for_co
 // `a_client_is_registered_by_command_beside_the_server`, `who_ends_ends_what_they_have_registered`). So are what has no requests
 // (`nothing_secret_is_stored`, `a_lost_key_file_is_a_refusal_to_start`), and what has servers of its own.
 on_two_nodes! {
-    with super::super::super::super::SETTINGS;
+    with super::super::super::SETTINGS;
     attacks: a_code_works_once, a_code_is_worth_nothing_without_its_verifier, a_code_goes_to_no_other_place,
         a_code_of_another_client_is_worth_nothing, a_code_expires, a_refresh_token_that_comes_again_ends_all,
         nobody_is_sent_to_another_place, refusals_are_told_to_the_app, no_other_page_decides,

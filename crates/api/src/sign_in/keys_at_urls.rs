@@ -77,6 +77,15 @@ impl KeysAtUrls {
         is_fresh.then(|| known.keys.clone().ok_or(UNREACHABLE))
     }
 
+    /// Refuses to ask at a stranger's URL that was asked a moment ago, also where its answer may not be kept.
+    fn seldom(&self, place: &(String, bool), now_s: i64) -> Result<(), ApiError> {
+        let again_s = self.known.get(place).map_or(now_s, |known| known.at_s + MINIMUM_FETCH_S);
+        match u32::try_from(again_s - now_s) {
+            Ok(seconds) if seconds > 0 => Err(ApiError::Throttled(seconds)),
+            _ => Ok(()),
+        }
+    }
+
     fn remember(&self, place: (String, bool), fetched: Fetched) {
         self.known.insert(place, Arc::new(fetched));
     }
@@ -107,17 +116,17 @@ impl SignIn {
             all.remember(place, Fetched { at_s: now_s, lasts_s, keys: Some(Arc::clone(&keys)) });
             return Ok(keys);
         }
+        all.seldom(&place, now_s)?;
         let turn = all.strangers.acquire().await.map_err(|error| ApiError::Internal(error.to_string()))?;
         // Somebody may have been before.
         if let Some(known) = all.known(&place, freshness, now_s) {
             return Ok(known?);
         }
+        all.seldom(&place, now_s)?;
         let fetched = usable(url, auth::fetch_strangers_keys(url).await);
         drop(turn);
         let lasts_s = fetched.as_ref().map_or(MINIMUM_FETCH_S, |(_, kept_s)| kept_s.unwrap_or(KEYS_LAST_S));
         let keys = fetched.map(|(keys, _)| keys);
-        // A stranger has this server ask seldom, whatever becomes of it and whatever they say.
-        let lasts_s = lasts_s.max(MINIMUM_FETCH_S);
         all.remember(place, Fetched { at_s: now_s, lasts_s, keys: keys.clone() });
         Ok(keys.ok_or(UNREACHABLE)?)
     }
@@ -154,5 +163,10 @@ mod tests {
         all.remember(place.clone(), Fetched { at_s: 100, lasts_s: 60, keys: Some(Arc::new([])) });
         assert_eq!(known(&place, Freshness::Usual, 159), Some(true));
         assert_eq!((known(&place, Freshness::Usual, 160), known(&place, Freshness::Newest, 110)), (None, None));
+        // What may not be kept is not, and is not asked for again and again either.
+        all.remember(place.clone(), Fetched { at_s: 200, lasts_s: 0, keys: Some(Arc::new([])) });
+        assert_eq!(known(&place, Freshness::Usual, 200), None);
+        assert!(matches!(all.seldom(&place, 203), Err(ApiError::Throttled(7))));
+        assert!(all.seldom(&place, 210).is_ok() && all.seldom(&("x".to_owned(), true), 200).is_ok());
     }
 }
