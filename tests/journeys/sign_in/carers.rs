@@ -166,7 +166,7 @@ pub(super) async fn a_carer_is_known_by_a_login_services_own_name(concord: &Conc
 pub(super) async fn a_reference_is_believed_where_the_settings_say_so(concord: &Concord) {
     people::arrive(concord).await;
     let service = LoginService::start(false);
-    concord.system().store(&element(amina(&service), "identifier", json!([]))).await;
+    concord.system().store(&people::without(amina(&service), "identifier")).await;
     let silent = server(concord, &service, json!({})).await;
     let said = json!({"sub": "x", "fhirUser": "Patient/amina"});
     come_back(concord, &service, &Browser::new(&silent), said).await.expect(400);

@@ -14,7 +14,7 @@ on_both! {
     with super::super::SETTINGS;
     nobody_registers_where_nobody_may, an_app_registers_itself_and_a_person_lets_it_in, who_registers_itself_gets_no_more,
     a_registration_is_its_own_to_change, an_invitation_is_good_for_one, a_statement_is_believed_of_whom_the_operator_trusts,
-    a_system_registers_clients, few_register_at_once, clients_behind_a_trusted_proxy_are_told_apart
+    a_system_registers_clients, keys_are_where_it_says_itself_if_that_is_let, few_register_at_once, clients_behind_a_trusted_proxy_are_told_apart
 }
 
 /// A server with these settings of registration.
@@ -248,5 +248,39 @@ pub(super) async fn clients_behind_a_trusted_proxy_are_told_apart(concord: &Conc
         }
         assert_eq!(from("192.0.2.1").await, 429);
         assert_eq!(from("192.0.2.2").await, if trusts { 400 } else { 429 });
+    }
+}
+
+pub(super) async fn keys_are_where_it_says_itself_if_that_is_let(concord: &Concord) {
+    let said = |url: &str| {
+        let mut said = diary();
+        said["jwks_uri"] = json!(url);
+        said["token_endpoint_auth_method"] = json!("private_key_jwt");
+        said
+    };
+    let closed = server(concord, json!({"registration": "open"})).await;
+    register(&closed, None, &said("https://localhost/keys")).await.expect(400);
+    let open = server(concord, json!({"registration": "open", "registration_keys_url": true})).await;
+    for inside in ["https://127.0.0.1/keys", "https://[::1]/keys", "https://0x7f.1/", "https://localhost:8443/keys"] {
+        let refused = register(&open, None, &said(inside)).await.expect(400);
+        assert_eq!(error(&refused), "invalid_client_metadata", "{inside}");
+    }
+    let told = register(&open, None, &said("https://localhost/keys")).await.expect(201).json();
+    assert_eq!(told["jwks_uri"], "https://localhost/keys");
+    // A name that leads inside is not followed.
+    let id = text(&told, "/client_id");
+    let claims = json!({"iss": id, "sub": id, "aud": format!("{}/oauth/token", super::ISSUER), "jti": "1",
+        "exp": concord.clock.now_s() + 300});
+    let assertion = LoginService::start(true).assertion(&claims);
+    let asked = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "concord_rt_x"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion.as_str()),
+    ];
+    for _ in 0..2 {
+        let refused = token(&open, &asked).await.expect(401);
+        assert_eq!(error(&refused), "invalid_client");
+        assert!(refused.text().contains("cannot be fetched"), "{refused}");
     }
 }
