@@ -192,7 +192,7 @@ impl SignIn {
                 match check(&fetched, Some(url)) {
                     Ok(believed) => believed,
                     // It may have a new key.
-                    Err(_) => check(&*self.keys_at(&client, url, Freshness::Newest).await?, Some(url))?,
+                    Err(_) => check(&self.keys_at(&client, url, Freshness::Newest).await?, Some(url))?,
                 }
             }
             Authentication::None | Authentication::Secret(_) => return Err(UNKNOWN.into()),

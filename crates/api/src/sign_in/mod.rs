@@ -7,6 +7,8 @@ mod apps;
 mod attempts;
 mod choice;
 mod clients;
+#[cfg(test)]
+mod cost_tests;
 mod exchange;
 mod fault;
 mod federation;
