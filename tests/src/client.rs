@@ -72,10 +72,13 @@ impl App {
         App::new(client(), Nodes::at(vec![origin.to_owned()]), None)
     }
 
-    /// Where the server is.
+    /// Where the server is: its first node.
+    ///
+    /// # Panics
+    /// Never: a server has a node.
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.nodes.origins.first().expect("a server has a node")
     }
 
     /// The same app with another token.
