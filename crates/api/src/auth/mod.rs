@@ -13,6 +13,7 @@ mod key;
 mod key_set;
 mod key_source;
 mod nhs_login;
+mod on_behalf;
 mod smart;
 mod token;
 mod verifier;
@@ -23,11 +24,13 @@ pub(crate) mod testing;
 mod verifier_tests;
 
 pub use assurance::{ProofingLevel, Role};
+pub(crate) use assurance::{is_vouched, trust};
 pub use error::AuthError;
 pub(crate) use identity::login;
 pub use identity::{Identity, Person, PersonIdentifier, Verified};
 pub use key_source::KeyError;
 pub(crate) use key_source::{fetch_json, fetch_keys, post_form};
+pub(crate) use on_behalf::{OnBehalf, Person as SignedInElsewhere};
 pub use token::bearer;
 pub use verifier::Verifier;
 

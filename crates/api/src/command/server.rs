@@ -16,7 +16,9 @@ use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
-use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server, Standing, TrustedProxies};
+use crate::http::{
+    self, Aggregator, Answers, Bodies, Harness, Manners, Pace, Refusals, Server, Standing, TrustedProxies,
+};
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::audit::heads::HeadFile;
@@ -267,6 +269,14 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     for (issuer, error) in verifier.warm(now_ms.div_euclid(1000)).await {
         tracing::warn!(issuer, %error, "the keys of an issuer cannot be had; they are tried again when a token comes");
     }
+    let aggregator = config.aggregator.as_ref();
+    let aggregator = aggregator.map(|own| Aggregator::new(own, config, metrics.tokens())).transpose();
+    let aggregator = aggregator.map_err(|error| error.to_string())?;
+    if let Some(own) = &aggregator {
+        for (issuer, error) in own.on_behalf().verifier().warm(now_ms.div_euclid(1000)).await {
+            tracing::warn!(issuer, %error, "the keys of the aggregator's id tokens cannot be had; they are tried again when one comes");
+        }
+    }
     let sign_in = SignIn::open(config, &service, metrics.tokens()).await?;
     let smart = match &sign_in {
         Some(own) => Some(describe_sign_in::smart(&config.public_url, own.has_provider(), own.lets_register())),
@@ -274,6 +284,8 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     };
     Ok(Server {
         pace: Pace::per_minute(config.requests_per_minute),
+        aggregator,
+        maintenance_file: config.maintenance_file.clone(),
         bodies: Bodies::new(
             config.max_body_bytes,
             config.max_body_bytes_together,
