@@ -8,6 +8,7 @@ mod address;
 mod alike;
 #[cfg(test)]
 mod alike_tests;
+mod apart;
 pub mod audit;
 mod backup;
 mod batched_reads;
@@ -71,6 +72,7 @@ use std::time::{Duration, Instant};
 use concord_fhir::registry::{Registry, ResourceType};
 use tokio::sync::oneshot;
 
+pub use apart::{Unfinished, apart, in_turn};
 pub use backup::{Restoring, backup, remove};
 pub use cost::Cost;
 pub use migrate::{migrate, missing_migrations};
@@ -165,9 +167,6 @@ pub enum Extent {
     /// It is many things at once.
     Much,
 }
-
-/// How long a read takes that its caller's next ones do not follow before others that wait on the same thread.
-const LONG_INLINE: Duration = Duration::from_micros(500);
 
 /// How to open a store.
 #[derive(Clone, Debug)]
@@ -306,10 +305,7 @@ impl Store {
                 };
                 match begun {
                     Some(done) => {
-                        if started.elapsed() >= LONG_INLINE {
-                            // Whoever else has asked meanwhile on this thread comes before the same caller's next.
-                            tokio::task::yield_now().await;
-                        }
+                        in_turn(started).await;
                         // What is to be committed is waited for together with others'.
                         drop(place);
                         done
@@ -352,7 +348,7 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.read(&own.shared, reads, work),
             Backend::Postgres(_) => (Err(stopped().into()), Vec::new()),
         };
-        tokio::task::spawn_blocking(run).await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()))
+        apart(run).await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()))
     }
 
     /// Like [`Store::read`], for work that mostly needs the current version of one resource and nothing else. On
