@@ -49,6 +49,26 @@ struct Refusal {
     told: &'static str,
 }
 
+/// Why nothing is searched.
+enum Stop {
+    /// It is refused, which the log is told.
+    Refused(Refusal),
+    /// It cannot be told now, or not asked like that.
+    Failed(ApiError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refused(refusal)
+    }
+}
+
+impl From<ApiError> for Stop {
+    fn from(fault: ApiError) -> Stop {
+        Stop::Failed(fault)
+    }
+}
+
 impl Refusal {
     fn forbidden(text: &'static str) -> Refusal {
         Refusal { fault: ApiError::denied(text), told: text }
@@ -126,9 +146,10 @@ impl Aggregator {
         headers: &HeaderMap,
         asked: &Request,
     ) -> Result<Option<String>, ApiError> {
-        match self.of_whom(service, headers, asked).await? {
+        match self.of_whom(service, headers, asked).await {
             Ok(record) => Ok(record),
-            Err(refusal) => {
+            Err(Stop::Failed(fault)) => Err(fault),
+            Err(Stop::Refused(refusal)) => {
                 service.store.append(vec![audit::call_refused(call, refusal.told)]).await?;
                 Err(refusal.fault)
             }
@@ -140,34 +161,25 @@ impl Aggregator {
         service: &Arc<Service>,
         headers: &HeaderMap,
         asked: &Request,
-    ) -> Result<Result<Option<String>, Refusal>, ApiError> {
-        let named = match self.named(asked) {
-            Ok(named) => named,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+    ) -> Result<Option<String>, Stop> {
+        let named = self.named(asked)?;
         let now_ms = service.store.now_ms();
-        let somebody = match self.signed_in(headers, now_ms.div_euclid(1000)).await? {
-            Ok(somebody) => somebody,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let somebody = self.signed_in(headers, now_ms.div_euclid(1000)).await?;
         if somebody.nhs_number != named {
-            return Ok(Err(Refusal::not_that_person("the id token is of another person than the NHS number")));
+            return Err(Refusal::not_that_person("the id token is of another person than the NHS number").into());
         }
-        match age(&somebody.birth_date, now_ms) {
-            None => return Ok(Err(Refusal::not_that_person("the id token's birthdate is no date"))),
-            Some(age) if age < self.lowest_age => {
-                return Ok(Err(Refusal::forbidden(
-                    "UNDER_16_DENIED: this person is younger than people have to be for this",
-                )));
-            }
-            Some(_) => {}
+        let age = age(&somebody.birth_date, now_ms)
+            .ok_or_else(|| Refusal::not_that_person("the id token's birthdate is no date"))?;
+        if age < self.lowest_age {
+            let text = "UNDER_16_DENIED: this person is younger than people have to be for this";
+            return Err(Refusal::forbidden(text).into());
         }
         match person::of_number(service, named).await? {
-            None => Ok(Ok(None)),
-            Some((id, born)) if born.as_ref() == Some(&somebody.birth_date) => Ok(Ok(Some(id))),
+            None => Ok(None),
+            Some((id, born)) if born.as_ref() == Some(&somebody.birth_date) => Ok(Some(id)),
             Some(_) => {
                 let text = "the id token's birthdate is another than that of the person with the NHS number";
-                Ok(Err(Refusal::not_that_person(text)))
+                Err(Refusal::not_that_person(text).into())
             }
         }
     }
@@ -180,7 +192,8 @@ impl Aggregator {
         };
         if !is_search {
             return Err(Refusal::forbidden(
-                "this system searches for the people who are signed in with it, by GET, in the types of its registration, and nothing else",
+                "this system searches by GET, in the types that it is let search, for people who are signed in with it, and does nothing \
+                 else",
             ));
         }
         let plain = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
@@ -196,22 +209,18 @@ impl Aggregator {
     }
 
     /// Who is signed in there.
-    async fn signed_in(&self, headers: &HeaderMap, now_s: i64) -> Result<Result<SignedInElsewhere, Refusal>, ApiError> {
-        let Some(header) = once(headers, HEADER)? else {
-            return Ok(Err(Refusal::not_that_person(
-                "the header NHSD-ID-Token is missing: the id token of whoever is signed in",
-            )));
-        };
+    async fn signed_in(&self, headers: &HeaderMap, now_s: i64) -> Result<SignedInElsewhere, Stop> {
+        const MISSING: &str = "the header NHSD-ID-Token is missing: the id token of whoever is signed in";
+        let header = once(headers, HEADER)?.ok_or_else(|| Refusal::not_that_person(MISSING))?;
         let token = std::str::from_utf8(header.as_bytes()).unwrap_or_default().trim();
-        match self.on_behalf.person(token, now_s).await {
-            Ok(somebody) => Ok(Ok(somebody)),
-            Err(error) if error.is_temporary() => Err(ApiError::Busy(2)),
-            Err(error) => {
-                let text = format!("NHSD-ID-Token: {error}");
-                let fault = ApiError::Unauthenticated { challenge: error.www_authenticate(), text };
-                Ok(Err(Refusal { fault, told: "the id token of whoever is signed in is not believed" }))
+        self.on_behalf.person(token, now_s).await.map_err(|error| {
+            if error.is_temporary() {
+                return Stop::Failed(ApiError::Busy(2));
             }
-        }
+            let text = format!("NHSD-ID-Token: {error}");
+            let fault = ApiError::Unauthenticated { challenge: error.www_authenticate(), text };
+            Stop::Refused(Refusal { fault, told: "the id token of whoever is signed in is not believed" })
+        })
     }
 }
 
