@@ -14,6 +14,7 @@ mod key_set;
 mod key_source;
 mod nhs_login;
 mod on_behalf;
+mod public_web;
 mod smart;
 mod token;
 mod verifier;
@@ -31,6 +32,7 @@ pub use identity::{Identity, Person, PersonIdentifier, Verified};
 pub use key_source::KeyError;
 pub(crate) use key_source::{fetch_json, fetch_keys, post_form};
 pub(crate) use on_behalf::{OnBehalf, Person as SignedInElsewhere};
+pub(crate) use public_web::fetch_strangers_keys;
 pub use token::bearer;
 pub use verifier::Verifier;
 

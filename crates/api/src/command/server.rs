@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
 use crate::http::{
-    self, Aggregator, Answers, Bodies, Harness, Manners, Pace, Refusals, Server, Standing, TrustedProxies,
+    self, Aggregator, Answers, Bodies, Harness, Manners, Pace, RefusalPace, Refusals, Server, Standing, TrustedProxies,
 };
 use crate::interact::Service;
 use crate::interact::audit::chain;
@@ -282,6 +282,9 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         Some(own) => Some(describe_sign_in::smart(&config.public_url, own.has_provider(), own.lets_register())),
         None => smart::configuration(&config.issuers),
     };
+    // Of what is computed beside the threads that answer, as much at once as there are of those.
+    let at_once =
+        config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
     Ok(Server {
         pace: Pace::per_minute(config.requests_per_minute),
         aggregator,
@@ -290,9 +293,10 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
             config.max_body_bytes,
             config.max_body_bytes_together,
             Duration::from_secs(config.body_timeout_seconds),
-            config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
+            at_once,
         ),
-        answers: Answers::new(config.max_answer_bytes, config.max_answer_bytes_together),
+        answers: Answers::new(config.max_answer_bytes, config.max_answer_bytes_together, at_once),
+        refusal_pace: RefusalPace::default(),
         refusals: Arc::new(Refusals::new(metrics.refusals())),
         proxies: TrustedProxies::new(config.trusted_proxies.clone()),
         capabilities: capability::Statement::new(&service.base, now_ms),

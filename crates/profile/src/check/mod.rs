@@ -48,6 +48,8 @@ pub struct Checker<'c> {
     pub terminology: &'c dyn Terminology,
     /// Whether to say besides what R4 asks in words, and which extensions are not known that change the meaning of nothing.
     pub is_whole: bool,
+    /// What all checks of one request may still take together, where they have that once: steps.
+    pub together: Option<&'c Cell<usize>>,
 }
 
 /// Against what a resource is checked.
@@ -63,11 +65,14 @@ impl Checker<'_> {
     /// Checks a resource. What could not be checked is told as information.
     #[must_use]
     pub fn check(&self, resource: &Value<'_>, asked: Asked<'_>) -> Vec<Issue> {
+        let most = if self.is_whole { MOST_STEPS } else { MOST_STEPS_ON_WRITE };
+        // With none at all nobody would be told that it was not checked.
+        let given = self.together.map_or(most, |left| left.get().clamp(1, most));
         let mut walk = Walk {
             checker: *self,
             issues: Vec::new(),
             beyond: 0,
-            left: Cell::new(if self.is_whole { MOST_STEPS } else { MOST_STEPS_ON_WRITE }),
+            left: Cell::new(given),
             ended: None,
             under_way: Vec::new(),
             told: BTreeSet::new(),
@@ -85,6 +90,9 @@ impl Checker<'_> {
             walk.definition(resource, &place);
             walk.document(resource, &place, own);
             walk.addresses(resource, &place);
+        }
+        if let Some(together) = self.together {
+            together.set(together.get().saturating_sub(given - walk.left.get()));
         }
         walk.into_issues()
     }

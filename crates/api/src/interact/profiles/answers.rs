@@ -1,5 +1,7 @@
 //! Answers against their Questionnaire: the one that they contain, or one that the caller may find here.
 
+use std::cell::Cell;
+
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
@@ -26,10 +28,10 @@ pub(crate) fn problems(session: &mut Session<'_, '_>, resource: &Value<'_>) -> R
     }
     let Some(named) = questionnaire::named(resource) else { return Ok(Vec::new()) };
     if let Some(contained) = questionnaire::contained(resource, &named) {
-        return Ok(questionnaire::check(resource, contained, CODE_LISTS));
+        return Ok(questionnaire::check(resource, contained, CODE_LISTS, together(session)));
     }
     if let Some(found) = find(session, QUESTIONNAIRE, &named)? {
-        return Ok(questionnaire::check(resource, &found, CODE_LISTS));
+        return Ok(questionnaire::check(resource, &found, CODE_LISTS, together(session)));
     }
     let said = "the questionnaire is not known here, and the answers were not checked by it";
     Ok(vec![Issue {
@@ -38,6 +40,11 @@ pub(crate) fn problems(session: &mut Session<'_, '_>, resource: &Value<'_>) -> R
         text: said.to_owned(),
         expression: Some(format!("{}.questionnaire", ANSWERS.name())),
     }])
+}
+
+/// What the checks of the entries of a transaction may still take together.
+fn together<'s>(session: &Session<'s, '_>) -> Option<&'s Cell<usize>> {
+    session.foreseen.map(|foreseen| &foreseen.checks.answers)
 }
 
 /// Checks answers that are about to be stored.

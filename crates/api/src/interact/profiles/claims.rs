@@ -31,7 +31,8 @@ pub(crate) fn on_write(session: &mut Session<'_, '_>, value: &Value<'_>) -> Resu
         return Ok(Vec::new());
     }
     let library = library(session)?;
-    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: false };
+    let together = session.foreseen.map(|foreseen| &foreseen.checks.profiles);
+    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: false, together };
     let broken = |claimed: &[String]| -> Vec<Issue> {
         if claimed.is_empty() {
             return Vec::new();

@@ -125,7 +125,7 @@ pub(crate) fn problems(
     asked: &[String],
 ) -> Result<Vec<Issue>, ApiError> {
     let library = library(session)?;
-    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: true };
+    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: true, together: None };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
     issues.extend(answer_problems(session, resource)?);
     Ok(issues)
