@@ -9,6 +9,7 @@
 
 mod access_log;
 mod advance_statements;
+mod aggregator;
 mod any_case;
 mod app_reach;
 mod apps;

@@ -100,6 +100,12 @@ pub enum ApiError {
     /// Several entries of a transaction are not valid.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     InEntries(Vec<ApiError>),
+    /// A system that asks on behalf of others has been kept waiting for as long as it waits.
+    #[error("not answered in time")]
+    TookTooLong,
+    /// The server is being worked on.
+    #[error("the server is being worked on")]
+    Maintenance,
     /// Bodies that are arriving, or answers that are not taken, have all the memory that they may; come again after so many
     /// seconds.
     #[error("no memory for the body or the answer; again in {0} s")]

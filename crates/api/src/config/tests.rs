@@ -52,7 +52,7 @@ fn every_setting_of_the_table_is_read_and_refuses_what_does_not_fit() {
         let text = error(load_file(&format!("{key} = [1]"), &[]));
         assert!(text.contains(key) && text.contains(&expected), "{text}");
         // A path can be any text.
-        if !["development_key", "audit_heads", "audit_key", "audit_periods"].contains(&key) {
+        if !["development_key", "audit_heads", "audit_key", "audit_periods", "maintenance_file"].contains(&key) {
             let text = error(load(&[(&source::variable(key), "no such thing")]));
             assert!(text.contains(&source::variable(key)) && text.contains(&expected), "{text}");
         }
@@ -281,9 +281,7 @@ fn what_a_variable_overrides_is_not_read() {
 #[test]
 fn the_page_has_a_row_for_every_key() {
     let page = markdown();
-    for key in group::keys::<Config>()
-        .filter(|key| !["issuers", "clients", "sign_in", "providers", "terminology_server"].contains(key))
-    {
+    for key in group::keys::<Config>().filter(|key| !page::APART.contains(key)) {
         assert!(page.contains(&format!("| `{key}` | `{}` | ", source::variable(key))), "{key}");
     }
     assert!(!page.contains("|  |"), "an empty cell: {page}");
