@@ -179,8 +179,7 @@ fn apply_rules(
     references::refuse_conditional(resource_type, value)?;
     references::refuse_malformed(&session.service.base, resource_type, value)?;
     let writer = access::writer(session)?;
-    let settings =
-        rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };
+    let settings = session.service.rules();
     if let Some(complete) = hooks.complete {
         complete(session, &Draft { resource_type, id: place.id, previous: place.previous }, value)?;
     }
