@@ -21,6 +21,7 @@ mod bounds;
 mod browsers;
 mod bundles;
 mod chained_search;
+mod checks;
 mod clocks;
 mod closed_periods;
 mod command_and_entry;

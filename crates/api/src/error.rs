@@ -75,7 +75,7 @@ pub enum ApiError {
     CostlyCondition,
     /// A terminology server elsewhere has to be asked first. Nobody is told: it is asked, and the work is done again.
     #[error("a terminology server has to be asked first")]
-    AskElsewhere(Box<Question>),
+    AskElsewhere(Vec<Question>),
     /// A terminology server elsewhere that would tell cannot be reached.
     #[error("{0}")]
     TerminologyUnreachable(String),
@@ -141,9 +141,9 @@ impl ApiError {
     }
 
     /// What has to be asked elsewhere first.
-    pub(crate) fn question(&self) -> Option<&Question> {
+    pub(crate) fn questions(&self) -> Option<&[Question]> {
         match self.cause() {
-            ApiError::AskElsewhere(question) => Some(question),
+            ApiError::AskElsewhere(questions) => Some(questions),
             _ => None,
         }
     }

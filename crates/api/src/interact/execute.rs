@@ -12,7 +12,7 @@ use crate::interact::search::conditional;
 use crate::interact::session::{ConditionMatch, Session};
 use crate::interact::time_limits::within;
 use crate::interact::written::Written;
-use crate::interact::{Call, Pairs, Service, create, delete, history, patch, read, search, update};
+use crate::interact::{Call, Pairs, Questions, Service, create, delete, history, patch, read, search, update};
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json;
@@ -106,9 +106,6 @@ pub(crate) struct OperationOutput {
     pub(crate) asked: Pairs,
 }
 
-/// How much a terminology server elsewhere is asked for one request.
-const MOST_QUESTIONS: u32 = 50;
-
 /// How often a write is tried whose condition was matched before, and found other data then.
 const MOST_TRIES: u32 = 5;
 
@@ -157,17 +154,21 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
 /// Those of the work.
 pub(crate) async fn asking_elsewhere<T, F: Future<Output = Result<T, ApiError>>>(
     service: &Service,
+    questions: &Questions,
     mut work: impl FnMut() -> F,
 ) -> Result<T, ApiError> {
-    for _ in 0..MOST_QUESTIONS {
+    loop {
         let done = work().await;
-        match (done.as_ref().err().and_then(ApiError::question), &service.terminology_server) {
-            (Some(question), Some(server)) => server.ask(question).await,
+        match (done.as_ref().err().and_then(ApiError::questions), &service.terminology_server) {
+            (Some(asked), Some(server)) => {
+                if !questions.ask(server, asked).await {
+                    let text = "this needs more answers of the terminology server than one request may ask for";
+                    return Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, text)]));
+                }
+            }
             _ => return done,
         }
     }
-    let text = format!("this needs more than {MOST_QUESTIONS} answers of the terminology server");
-    Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, text)]))
 }
 
 /// Carries a command out by itself.
@@ -181,11 +182,14 @@ pub(crate) async fn carry_out(service: &Arc<Service>, call: Call, command: Comma
     within(limit, writes, async {
         break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
         let asked = Arc::new(Invocation { service: Arc::clone(service), call, command });
-        let done = asking_elsewhere(service, || {
+        let questions = &asked.call.questions;
+        let done = asking_elsewhere(service, questions, || {
             in_transaction(service, &asked.call.caller, kind.clone(), extent, asked.work(None))
         });
         match done.await {
-            Err(ApiError::CostlyCondition) if asked.command.is_foreseeable() => asked.foreseen().await,
+            Err(ApiError::CostlyCondition) if asked.command.is_foreseeable() => {
+                asking_elsewhere(service, questions, || asked.foreseen()).await
+            }
             Err(fault @ ApiError::CostlyCondition) => {
                 service.store.append(asked.command.audit(&asked.call).ended(Some(&fault))).await?;
                 Err(fault)

@@ -29,7 +29,7 @@ impl Source for VisibleTerminology<'_, '_, '_> {
     fn ask(&mut self, question: &Question) -> Result<Reply, ApiError> {
         match &self.session.service.terminology_server {
             None => Ok(Reply::NotAsked),
-            Some(server) => server.known(question).ok_or_else(|| ApiError::AskElsewhere(Box::new(question.clone()))),
+            Some(server) => server.known(question).ok_or_else(|| ApiError::AskElsewhere(vec![question.clone()])),
         }
     }
 }

@@ -5,12 +5,12 @@ use std::cmp::Ordering;
 use concord_fhir::issue::IssueCode;
 use concord_fhir::json::Value;
 use concord_fhir::schema::TypeKind;
+use concord_fhir::terminology::Membership;
 
 use super::{Scope, Walk, shown};
 use crate::definition::{TypeRule, ValueRule};
 use crate::item::{Item, Members, Place};
 use crate::node::Node;
-use crate::terminology::Membership;
 use crate::value::{compare, holds, is_fixed, shown as text};
 
 impl Walk<'_> {

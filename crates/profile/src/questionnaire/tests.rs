@@ -1,16 +1,16 @@
 //! What a check of answers may take, and that what is offered is found however it is looked for.
 
 use concord_fhir::json::{Limits, parse};
+use concord_terminology::Tables;
 
 use super::*;
-use crate::terminology::Required;
 
 fn checked(asked: &str, given: &str) -> Vec<Issue> {
     let questionnaire = format!(r#"{{"resourceType":"Questionnaire","status":"active","item":[{asked}]}}"#);
     let response = format!(r#"{{"resourceType":"QuestionnaireResponse","status":"completed","item":[{given}]}}"#);
     let limits = Limits { nodes: 10_000_000, ..Limits::default() };
     let questionnaire = parse(questionnaire.as_bytes(), &limits).unwrap();
-    check(&parse(response.as_bytes(), &limits).unwrap(), &questionnaire, &Required)
+    check(&parse(response.as_bytes(), &limits).unwrap(), &questionnaire, &Tables)
 }
 
 fn many(count: usize, one: impl Fn(usize) -> String) -> String {

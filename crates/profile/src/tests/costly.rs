@@ -4,7 +4,6 @@ use concord_fhir::issue::{IssueCode, Severity};
 
 use super::*;
 use crate::check::{Asked, Checker};
-use crate::terminology::Required;
 
 /// A Goal with many notes, that claims a profile.
 fn goal(url: &str, notes: usize) -> String {
@@ -40,7 +39,7 @@ fn what_multiplies_is_ended_where_it_is_and_said_once() {
         let url = format!("http://example.org/{name}");
         let library = library(vec![profile(&url, "Goal", &elements)]);
         for is_whole in [false, true] {
-            let checker = Checker { library: &library, terminology: &Required, is_whole };
+            let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole };
             let check =
                 |notes: usize| checker.check(&value(&goal(&url, notes)), Asked { profiles: &[], claimed: None });
             let few: Vec<_> = check(3).into_iter().filter(|issue| issue.severity >= Severity::Error).collect();

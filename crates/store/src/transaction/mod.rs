@@ -23,6 +23,7 @@ use crate::Shared;
 use crate::connection::Connection;
 use crate::cost::Cost;
 use crate::deadline::Watch;
+use crate::definitions::SharedVersions;
 use crate::entry_row::EntryRow;
 use crate::error::{StoreError, WorkError, is_overtaken};
 use crate::lower::{Lowering, Rows};
@@ -80,6 +81,8 @@ pub struct Transaction<'a> {
     pub(crate) registry: Option<Arc<Registry>>,
     /// Whether it has changed them itself, so that others may not know yet.
     pub(crate) registry_changed: bool,
+    /// The versions that it has found of what resources are checked by.
+    pub(crate) versions: Option<SharedVersions>,
 }
 
 /// A resource that was looked up, and its current version if there is one.
@@ -114,6 +117,7 @@ impl<'a> Transaction<'a> {
             noted: None,
             registry: None,
             registry_changed: false,
+            versions: None,
         }
     }
 
@@ -203,6 +207,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn rolled_back(&mut self) {
         self.fresh.clear();
         self.registry = None;
+        self.versions = None;
     }
 
     /// The search parameters as this process last saw them.

@@ -161,7 +161,7 @@ async fn all_or_nothing(
         let expected = Arc::clone(&foreseen);
         let caller = Arc::clone(&call.caller);
         let (own, kind) = (Arc::clone(&service), kind.clone());
-        let done = asking_elsewhere(&service, || {
+        let done = asking_elsewhere(&service, &call.questions, || {
             let (own, call, all, expected) = (Arc::clone(&own), call.clone(), Arc::clone(&all), Arc::clone(&expected));
             let work =
                 move |transaction: &mut Transaction<'_>| together(&own, &call, transaction, all.to_vec(), &expected);
@@ -248,7 +248,7 @@ fn together(
     match whole.carry_out(entries) {
         Ok(done) => (Ok(done), whole.records),
         // It has not been decided yet.
-        Err((fault, _)) if fault.question().is_some() || matches!(fault, ApiError::OtherVersions(_)) => {
+        Err((fault, _)) if fault.questions().is_some() || matches!(fault, ApiError::OtherVersions(_)) => {
             (Err(fault), Vec::new())
         }
         Err((fault, refused)) => (Err(fault), refused),

@@ -3,7 +3,9 @@
 
 mod answers;
 mod claims;
+mod code_lists;
 mod define;
+mod knowledge;
 mod settings;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,38 +15,20 @@ use concord_fhir::json::{Limits, Value, parse, to_string};
 use concord_profile::check::{Asked, Checker};
 use concord_profile::definition::{Definition, stripped};
 use concord_profile::library::{Library, MOST_DEFINITIONS};
-use concord_profile::terminology::{Membership, Required, Terminology};
 use concord_store::definitions::KeptDefinition;
+use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
 use crate::interact::session::Session;
 
-pub(crate) use answers::{before_store as answers_before_store, problems as answer_problems};
+pub(crate) use answers::before_store as answers_before_store;
 pub(crate) use claims::on_write;
+pub(crate) use code_lists::{Cache as CodeListCache, list as list_codes, list_again as list_codes_again};
 pub(crate) use define::{define, define_again};
 pub use settings::{OnWrite, ProfileChecks};
 
-/// Who knows value sets: R4's own tables.
-pub(super) const CODE_LISTS: &CodeLists = &CodeLists;
-
-/// The value sets of R4.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CodeLists;
-
-impl Terminology for CodeLists {
-    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership {
-        match Required.member_of(system, code, value_set) {
-            // What required bindings list is found fastest, but is not all that there is.
-            Membership::Unknown => match concord_terminology::member_of(value_set, system, code) {
-                concord_terminology::Membership::Yes => Membership::Yes,
-                concord_terminology::Membership::No => Membership::No,
-                concord_terminology::Membership::Unknown => Membership::Unknown,
-            },
-            known => known,
-        }
-    }
-}
+use knowledge::{Bounds, Knowledge, Shelf};
 
 /// The definitions that this process knows, with the version under which it read them.
 pub(crate) struct Cache(Mutex<(i64, Arc<Library>)>);
@@ -115,18 +99,30 @@ pub(crate) fn replace(
     Ok(transaction.replace_definitions(source, new)?)
 }
 
-/// What there is to say of a resource by the profiles that it claims and those that are asked.
+/// What there is to say of a resource by the profiles that it claims and those that are asked, and of answers by their
+/// Questionnaire. `stored` is the resource itself, if it is stored.
 ///
 /// # Errors
-/// When the store fails.
+/// When the store fails, or a terminology server elsewhere has to be asked first.
 pub(crate) fn problems(
     session: &mut Session<'_, '_>,
     resource: &Value<'_>,
     asked: &[String],
+    stored: Option<&Version>,
 ) -> Result<Vec<Issue>, ApiError> {
     let library = library(session)?;
-    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: true };
+    let form = answers::form(session, resource)?;
+    let mut shelf = Shelf::new(session, Bounds::ASKED);
+    let knowledge = Knowledge::over(&mut shelf).following(resource);
+    let checker = Checker { library: &library, terminology: &knowledge, stored: Some(&knowledge), is_whole: true };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
-    issues.extend(answer_problems(session, resource)?);
+    issues.extend(answers::checked(resource, &form, &knowledge));
+    drop(knowledge);
+    let (told, mut seen) = shelf.ended()?;
+    issues.extend(told);
+    if !seen.is_empty() {
+        seen.extend(stored.cloned());
+        knowledge::disclose(session, &seen)?;
+    }
     Ok(issues)
 }
