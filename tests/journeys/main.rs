@@ -47,6 +47,7 @@ mod hidden_notes;
 mod history;
 mod identities;
 mod information;
+mod ips_examples;
 mod kept;
 mod kept_elsewhere;
 mod labels;

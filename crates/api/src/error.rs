@@ -73,7 +73,8 @@ pub enum ApiError {
     /// To match the condition of a write, or to search beside writes, takes more than the only writer may spend on it.
     #[error("the condition costs too much to be matched while others wait")]
     CostlyCondition,
-    /// A terminology server elsewhere has to be asked first. Nobody is told: it is asked, and the work is done again.
+    /// A terminology server elsewhere has to be asked first, or, where there is no question, definitions have to be read
+    /// anew. Nobody is told: that is done, and then the work again.
     #[error("a terminology server has to be asked first")]
     AskElsewhere(Vec<Question>),
     /// A terminology server elsewhere that would tell cannot be reached.

@@ -121,7 +121,12 @@ impl<'v> Surroundings<'v> {
         let is_beside = |own: &'v Value<'v>| {
             std::ptr::eq(own, resource) || own.list("contained").iter().any(|one| std::ptr::eq(one, resource))
         };
-        if self.resource.is_some_and(is_beside) { self } else { self.at(resource, Whence::Bundled) }
+        let is_entry = |bundle: &Bundled<'v>| bundle.by_place.contains_key(&place(resource));
+        match self.bundle {
+            _ if self.resource.is_some_and(is_beside) => self,
+            Some(bundle) if is_entry(bundle) => self.at(resource, Whence::Bundled),
+            _ => self.at(resource, Whence::Stored),
+        }
     }
 
     /// The Bundle.

@@ -25,17 +25,28 @@ pub(crate) fn find(
     resource_type: ResourceType,
     name: &str,
 ) -> Result<Option<Value<'static>>, ApiError> {
+    match find_version(session, resource_type, name)? {
+        Some(version) => Ok(Some(version.resource()?.into_owned())),
+        None => Ok(None),
+    }
+}
+
+/// The same as it is stored.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn find_version(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    name: &str,
+) -> Result<Option<Version>, ApiError> {
     let permit = access::findable(session, resource_type, None)?;
     let predicate = named(session.service, resource_type, name).and(permit);
     if predicate == Predicate::None {
         return Ok(None);
     }
     let among = [TypeQuery { resource_type, record: None, predicate }];
-    let found = session.transaction.page(&wanted(&among))?.0;
-    match meant(found)? {
-        Some(version) => Ok(Some(version.resource()?.into_owned())),
-        None => Ok(None),
-    }
+    meant(session.transaction.page(&wanted(&among))?.0)
 }
 
 /// The same of those with these ids; a load asks for what was there before it.

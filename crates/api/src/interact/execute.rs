@@ -12,7 +12,9 @@ use crate::interact::search::conditional;
 use crate::interact::session::{ConditionMatch, Session};
 use crate::interact::time_limits::within;
 use crate::interact::written::Written;
-use crate::interact::{Call, Pairs, Questions, Service, create, delete, history, patch, read, search, update};
+use crate::interact::{
+    Call, Pairs, Questions, Service, create, delete, history, patch, profiles, read, search, update,
+};
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json;
@@ -147,19 +149,21 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
     }
 }
 
-/// Does work, and again each time that a terminology server elsewhere has been asked what it needs. No transaction is open
+/// Does work, and again each time that a terminology server elsewhere has been asked what it needs, or that definitions have
+/// been read anew. No transaction is open
 /// meanwhile, and what it was about is decided anew.
 ///
 /// # Errors
 /// Those of the work.
 pub(crate) async fn asking_elsewhere<T, F: Future<Output = Result<T, ApiError>>>(
-    service: &Service,
+    service: &Arc<Service>,
     questions: &Questions,
     mut work: impl FnMut() -> F,
 ) -> Result<T, ApiError> {
     loop {
         let done = work().await;
         match (done.as_ref().err().and_then(ApiError::questions), &service.terminology_server) {
+            (Some([]), _) => profiles::refresh(service).await?,
             (Some(asked), Some(server)) => {
                 if !questions.ask(server, asked).await {
                     let text = "this needs more answers of the terminology server than one request may ask for";

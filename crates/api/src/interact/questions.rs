@@ -1,6 +1,6 @@
 //! How much one request may ask of a terminology server elsewhere.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -23,12 +23,21 @@ pub struct Questions(Arc<Counted>);
 struct Counted {
     asked: AtomicUsize,
     began: OnceLock<Instant>,
+    /// Whether the definitions have been read anew for it.
+    read: AtomicBool,
 }
 
 impl Questions {
     /// For what is done without a request that could wait.
     pub(crate) fn none() -> Questions {
-        Questions(Arc::new(Counted { asked: AtomicUsize::new(MOST_QUESTIONS), began: OnceLock::new() }))
+        let (asked, read) = (AtomicUsize::new(MOST_QUESTIONS), AtomicBool::new(true));
+        Questions(Arc::new(Counted { asked, read, began: OnceLock::new() }))
+    }
+
+    /// Whether definitions that have changed are to be read outside of the transaction first: once, since what the
+    /// transaction itself has changed nobody else can read.
+    pub(crate) fn reads_anew(&self) -> bool {
+        !self.0.read.swap(true, Ordering::Relaxed)
     }
 
     /// How many more may be asked.

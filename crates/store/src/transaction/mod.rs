@@ -137,6 +137,12 @@ impl<'a> Transaction<'a> {
         self.head.take_if(|(looked, own, _)| *looked == resource_type && own == id).map(|(_, _, head)| head)
     }
 
+    /// Whether everybody's changes wait for it.
+    #[must_use]
+    pub fn is_only_writer(&self) -> bool {
+        self.only_writer
+    }
+
     /// Lets a statement run, if it may.
     fn spend(&mut self) -> Result<(), StoreError> {
         if let Some(meanwhile) = self.meanwhile {

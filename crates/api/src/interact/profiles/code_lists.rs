@@ -38,7 +38,7 @@ struct Listed {
 
 /// A stored code system or value set, read.
 #[derive(Clone)]
-pub(super) enum ReadList {
+pub(crate) enum ReadList {
     CodeSystem(Result<Arc<CodeSystem>, Unusable>),
     ValueSet(Arc<ValueSet>),
 }
@@ -65,7 +65,7 @@ impl Cache {
     ///
     /// # Errors
     /// When the text is no resource any more.
-    pub(super) fn read(&self, stored: &Version) -> Result<ReadList, ApiError> {
+    pub(crate) fn read(&self, stored: &Version) -> Result<ReadList, ApiError> {
         let lock = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let known = lock().known.get(&stored.key).cloned();
         if let Some((_, _, list)) = known.filter(|(version, ..)| *version == stored.version) {

@@ -8,7 +8,7 @@ mod define;
 mod knowledge;
 mod settings;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Limits, Value, parse, to_string};
@@ -20,11 +20,12 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
+use crate::interact::Service;
 use crate::interact::session::Session;
 
 pub(crate) use answers::before_store as answers_before_store;
 pub(crate) use claims::on_write;
-pub(crate) use code_lists::{Cache as CodeListCache, list as list_codes, list_again as list_codes_again};
+pub(crate) use code_lists::{Cache as CodeListCache, ReadList, list as list_codes, list_again as list_codes_again};
 pub(crate) use define::{define, define_again};
 pub use settings::{OnWrite, ProfileChecks};
 
@@ -37,6 +38,10 @@ impl Cache {
     pub(crate) fn new() -> Cache {
         Cache(Mutex::new((0, Arc::new(Library::over_shipped()))))
     }
+
+    fn lock(&self) -> MutexGuard<'_, (i64, Arc<Library>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The definitions as the transaction sees them: what ships, and what was added.
@@ -45,14 +50,33 @@ impl Cache {
 /// When the store fails.
 pub(crate) fn library(session: &mut Session<'_, '_>) -> Result<Arc<Library>, ApiError> {
     let version = session.transaction.definitions_version()?;
-    let cache = &session.service.profiles.0;
-    let (known, library) = cache.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let is_known = session.service.profiles.lock().0 == version;
+    if !is_known && session.transaction.is_only_writer() && session.call.questions.reads_anew() {
+        // Thousands of definitions are read where no other write waits for it, and then this is done again.
+        return Err(ApiError::AskElsewhere(Vec::new()));
+    }
+    read(session.service, session.transaction)
+}
+
+/// The definitions as the transaction sees them, read if they have changed.
+fn read(service: &Service, transaction: &mut Transaction<'_>) -> Result<Arc<Library>, ApiError> {
+    let version = transaction.definitions_version()?;
+    let (known, library) = service.profiles.lock().clone();
     if known == version {
         return Ok(library);
     }
-    let library = Arc::new(load(session.transaction)?);
-    *cache.lock().unwrap_or_else(PoisonError::into_inner) = (version, Arc::clone(&library));
+    let library = Arc::new(load(transaction)?);
+    *service.profiles.lock() = (version, Arc::clone(&library));
     Ok(library)
+}
+
+/// Reads the definitions in a transaction of its own, for which nobody waits.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn refresh(service: &Arc<Service>) -> Result<(), ApiError> {
+    let own = Arc::clone(service);
+    service.store.read(move |transaction| (read(&own, transaction).map(|_| ()), Vec::new())).await
 }
 
 /// Reads what was added.
