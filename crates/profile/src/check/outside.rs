@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use concord_fhir::issue::Severity;
 use concord_fhir::json::Value;
 use concord_fhir::path::{self, Outside};
 use concord_fhir::terminology::Membership;
@@ -70,10 +71,11 @@ impl<'v> Outside<'v> for Known<'_, 'v> {
             ..Walk::begin(self.checker, self.left.get())
         };
         let around = self.around.around(resource);
-        let (answer, _) = walk.conforms(&whole_resource(resource, false), profile, &Place::root(""), around);
+        let (answer, found) = walk.conforms(&whole_resource(resource, false), profile, &Place::root(""), around);
         self.left.set(walk.left.get());
-        // What was not looked at any more is not known.
-        Some(answer).filter(|_| walk.left.get() > 0)?.known()
+        // What could not be checked, or was not looked at any more, is not known.
+        let is_open = walk.left.get() == 0 || found.iter().any(|issue| issue.severity == Severity::Information);
+        if is_open && answer == Membership::Yes { None } else { answer.known() }
     }
 
     fn subsumes(&self, above: &path::Item<'v>, below: &path::Item<'v>) -> Option<bool> {

@@ -5,6 +5,7 @@ mod costly;
 mod definitions;
 mod kept;
 mod kinds;
+mod outside;
 
 use concord_fhir::issue::{Issue, Severity};
 use concord_fhir::json::{Limits, Value, parse};
