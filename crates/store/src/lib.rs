@@ -8,6 +8,7 @@ mod address;
 mod alike;
 #[cfg(test)]
 mod alike_tests;
+mod apart;
 pub mod audit;
 mod backup;
 mod batched_reads;
@@ -72,6 +73,7 @@ use std::time::{Duration, Instant};
 use concord_fhir::registry::{Registry, ResourceType};
 use tokio::sync::oneshot;
 
+pub use apart::{Unfinished, apart, in_turn};
 pub use backup::{Restoring, backup, remove};
 pub use cost::Cost;
 pub use migrate::{migrate, missing_migrations};
@@ -166,9 +168,6 @@ pub enum Extent {
     /// It is many things at once.
     Much,
 }
-
-/// How long a read takes that its caller's next ones do not follow before others that wait on the same thread.
-const LONG_INLINE: Duration = Duration::from_micros(500);
 
 /// How to open a store.
 #[derive(Clone, Debug)]
@@ -307,10 +306,7 @@ impl Store {
                 };
                 match begun {
                     Some(done) => {
-                        if started.elapsed() >= LONG_INLINE {
-                            // Whoever else has asked meanwhile on this thread comes before the same caller's next.
-                            tokio::task::yield_now().await;
-                        }
+                        in_turn(started).await;
                         // What is to be committed is waited for together with others'.
                         drop(place);
                         done
@@ -353,7 +349,7 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.read(&own.shared, reads, work),
             Backend::Postgres(_) => (Err(stopped().into()), Vec::new()),
         };
-        tokio::task::spawn_blocking(run).await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()))
+        apart(run).await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()))
     }
 
     /// Like [`Store::read`], for work that mostly needs the current version of one resource and nothing else. On

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::rt::time::timeout;
-use actix_web::web::{self, Bytes, Payload};
+use actix_web::web::{Bytes, Payload};
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
@@ -157,7 +157,7 @@ impl Bodies {
         }
         let _place = self.places.enter(caller).await?;
         let stopped = |_| ApiError::Internal("a body could not be read to its end".to_owned());
-        web::block(work).await.map_err(stopped)?
+        concord_store::apart(work).await.map_err(stopped)?
     }
 
     async fn arrive<E>(

@@ -48,9 +48,14 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     if let (Some(named), Some(progress)) = (route.resource_type(), request.extensions_mut().get_mut::<Progress>()) {
         progress.is_about(named.name());
     }
+    let begun = std::time::Instant::now();
     let mut exchange = match Exchange::begin(request, server).await {
         Ok(exchange) => exchange,
-        Err((error, answer)) => return told(&error, &answer),
+        Err((error, answer)) => {
+            // What is refused costs little, and may be sent all the more often.
+            concord_store::in_turn(begun).await;
+            return told(&error, &answer);
+        }
     };
     let answered = async {
         let address = route.address()?;
@@ -99,8 +104,31 @@ async fn answered(
     if let Some(document) = document_page::document(&outcome).filter(|_| exchange.answer.is_page) {
         return Ok(document_page::response(document));
     }
-    let reply = Reply::of(&exchange.server, outcome, &exchange.answer)?;
-    response(exchange, reply)
+    response(exchange, reply(exchange, outcome, weight.bytes).await?)
+}
+
+/// What is sent as it was stored and is no longer than this is put together at once.
+const SMALL: usize = 256 * 1024;
+
+/// What is made into another form takes a hundred times as long.
+const SMALL_IN_ANOTHER_FORM: usize = 16 * 1024;
+
+/// The reply that an outcome leads to, which holds so many bytes. A long one is put together where nobody waits for it.
+async fn reply(exchange: &Exchange, outcome: Outcome, bytes: usize) -> Result<Reply, ApiError> {
+    let small = if exchange.answer.is_plain() { SMALL } else { SMALL_IN_ANOTHER_FORM };
+    // What has been written is told of in any case, also where there is no place for more of the caller's work.
+    if bytes <= small || matches!(outcome, Outcome::Written(_)) {
+        return Reply::of(&exchange.server, outcome, &exchange.answer);
+    }
+    let (server, form, is_whole) = (exchange.server.clone(), exchange.answer.clone(), !exchange.may_be_content);
+    let work = move || {
+        let reply = Reply::of(&server, outcome, &form)?;
+        match reply.body {
+            Body::Read(version) if is_whole => Ok(Reply { body: Body::Text(whole(*version, &form)?), ..reply }),
+            _ => Ok(reply),
+        }
+    };
+    exchange.server.bodies.apart(&exchange.call.caller, false, work).await
 }
 
 /// What whoever did not ask for it is told of a write: how much there is to say of it, and where.

@@ -126,6 +126,11 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
     work: impl Fn(&mut Transaction<'_>) -> Reply<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let store = &service.store;
+    // Who is at something long already begins nothing that may be as long where others are answered.
+    let extent = match extent {
+        Extent::Unknown if service.slots.is_at_work(caller) => Extent::Much,
+        extent => extent,
+    };
     let _place = match access {
         TransactionKind::Change if extent != Extent::Little && store.has_many_writers() => {
             Some(service.slots.enter(caller).await?)

@@ -73,17 +73,25 @@ impl Slots {
     /// [`ApiError::Throttled`] when too much of this caller's waits already, [`ApiError::Busy`] when too much of
     /// everybody's does.
     pub(crate) async fn enter(&self, caller: &Caller) -> Result<Slot, ApiError> {
-        let key = self.keys.hash_one((&caller.issuer, &caller.client, &caller.actor));
-        match self.queue(key)? {
+        match self.queue(self.key(caller))? {
             Ok(slot) => Ok(slot),
             Err(turn) => turn.await.map_err(|_| ApiError::Busy(COME_AGAIN)),
         }
+    }
+
+    /// Whether something of a caller's is in a place, or waits for one.
+    pub(crate) fn is_at_work(&self, caller: &Caller) -> bool {
+        lock(&self.lines).callers.contains_key(&self.key(caller))
     }
 
     /// How many places are taken, and how much waits for one.
     pub(crate) fn standing(&self) -> (usize, usize) {
         let lines = lock(&self.lines);
         (lines.callers.values().map(|line| line.busy).sum(), lines.waiting)
+    }
+
+    fn key(&self, caller: &Caller) -> u64 {
+        self.keys.hash_one((&caller.issuer, &caller.client, &caller.actor))
     }
 
     /// A place, or when it is one's turn.
@@ -203,6 +211,17 @@ mod tests {
         assert!(more.try_recv().is_err(), "free places are for others");
         drop(hostile);
         assert!(more.try_recv().is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_is_at_something_long_is_told_apart() {
+        let (slots, caller) = (Slots::new(1), crate::interact::tests::search::patient("amina").caller);
+        assert!(!slots.is_at_work(&caller));
+        let place = slots.enter(&caller).await.unwrap();
+        assert!(slots.is_at_work(&caller));
+        assert!(!slots.is_at_work(&crate::interact::tests::search::patient("ben").caller));
+        drop(place);
+        assert!(!slots.is_at_work(&caller));
     }
 
     #[test]

@@ -18,6 +18,9 @@ const READ_EVERY: Duration = Duration::from_millis(20);
 /// How often one of them writes.
 const WRITE_EVERY: Duration = Duration::from_millis(200);
 
+/// How much earlier than the hostile caller, who is on the same machine, others get a processor that both want.
+const COMES_FIRST: i32 = -10;
+
 /// After how long an answer counts as an error.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -56,7 +59,9 @@ pub(crate) fn fare(
     writes: &Arc<Vec<Vec<u8>>>,
     time: Duration,
 ) -> Result<(Fared, Fared), String> {
-    in_runtime(async {
+    // What the client itself waits for a processor is nothing that the server does. Without the right to that it is counted.
+    let _counted = rustix::process::setpriority_process(None, COMES_FIRST);
+    let fared = in_runtime(async {
         let until = Instant::now() + time;
         let others: Vec<JoinHandle<Fared>> = (0..READERS)
             .map(|number| {
@@ -74,7 +79,9 @@ pub(crate) fn fare(
         let mut write = Fared::default();
         write.add(written);
         Ok((read, write))
-    })?
+    })?;
+    let _as_before = rustix::process::setpriority_process(None, 0);
+    fared
 }
 
 async fn one(
