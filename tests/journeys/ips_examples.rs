@@ -1,6 +1,8 @@
 //! The examples of the International Patient Summary as records: what a summary of each is. They are read where they are there
 //! (`CONCORD_IPS` names the folder of the package hl7.fhir.uv.ips).
 
+#![expect(clippy::print_stdout, reason = "whoever runs the tests is told what was not tested, and how much was")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -6,9 +6,7 @@ use diesel::sql_types::{BigInt, Text};
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
-
-/// The setting that says which version of the list there is.
-pub(crate) const SETTING: &str = "code_lists";
+use crate::transaction::shared_versions::CODE_LISTS;
 
 /// A code system or value set, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +95,7 @@ impl Transaction<'_> {
                     .sql(")");
                 own.run(sql)?;
             }
-            own.bump_shared_version(SETTING)
+            own.bump_shared_version(CODE_LISTS)
         })
     }
 }

@@ -3,22 +3,10 @@
 
 use diesel::sql_types::{BigInt, Text};
 
-use crate::code_lists;
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
-
-/// The setting that says which version of them there is.
-const SETTING: &str = "definitions";
-
-/// Which versions there are of what resources are checked by.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SharedVersions {
-    /// Of the definitions.
-    pub(crate) definitions: i64,
-    /// Of the list of code systems and value sets.
-    pub(crate) code_lists: i64,
-}
+use crate::transaction::shared_versions::DEFINITIONS;
 
 /// A definition as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,31 +23,6 @@ impl Transaction<'_> {
     /// Which version of the definitions there is; 0 until one is added.
     pub fn definitions_version(&mut self) -> Result<i64, StoreError> {
         Ok(self.shared_versions()?.definitions)
-    }
-
-    /// The versions as this transaction has found them: looked up once, since several checks may ask.
-    pub(crate) fn shared_versions(&mut self) -> Result<SharedVersions, StoreError> {
-        if let Some(known) = self.versions {
-            return Ok(known);
-        }
-        let sql = Sql::new("SELECT d.value, c.value FROM setting d, setting c WHERE d.name = ").bind(SETTING);
-        let sql = sql.sql(" AND c.name = ").bind(code_lists::SETTING);
-        let rows =
-            self.without_explain(|own| own.bypass_buffer(|own| own.rows::<(Text, Text), (String, String)>(sql)))?;
-        let read = |(definitions, code_lists): &(String, String)| {
-            Some(SharedVersions { definitions: definitions.parse().ok()?, code_lists: code_lists.parse().ok()? })
-        };
-        let found = rows.first().and_then(read);
-        self.versions = found;
-        found.ok_or_else(|| StoreError::Internal("the version of the definitions is lost".to_owned()))
-    }
-
-    /// Says that something of which there are versions has been changed, from the commit on and on every node.
-    pub(crate) fn bump_shared_version(&mut self, setting: &'static str) -> Result<(), StoreError> {
-        self.versions = None;
-        let version = self.next_key().to_string();
-        self.run(Sql::new("UPDATE setting SET value = ").bind(version).sql(" WHERE name = ").bind(setting))?;
-        Ok(())
     }
 
     /// All of them, those of packages before those of resources.
@@ -109,7 +72,7 @@ impl Transaction<'_> {
                 .sql(")");
             self.run(sql)?;
         }
-        self.bump_shared_version(SETTING)?;
+        self.bump_shared_version(DEFINITIONS)?;
         Ok(true)
     }
 }

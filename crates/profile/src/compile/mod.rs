@@ -14,7 +14,6 @@ use crate::definition::{
     Constraint, Definition, Discriminator, DiscriminatorKind, ElementDefinition, Openness, Rules, Slicing, TypeRule,
     ValueRule,
 };
-use crate::library::split;
 use crate::node::{Node, Profile, Step, Way};
 use crate::value::is_fixed;
 
@@ -92,7 +91,7 @@ fn chain<'l>(find: &Find<'l>, definition: &'l Definition) -> Result<Vec<&'l Defi
     while !is_base(last) {
         let Some(base) = find(&last.base) else {
             // One that is not in use yet is not found by its own url.
-            if split(&last.base).0 == definition.url {
+            if last.base.split(['|', '#']).next() == Some(definition.url.as_str()) {
                 return refused(IssueCode::Invalid, format!("{} starts from itself", definition.url));
             }
             return refused(IssueCode::NotFound, format!("the base {} is not known here", last.base));

@@ -5,6 +5,7 @@ mod entries;
 pub mod explain;
 mod health;
 mod settings;
+pub(crate) mod shared_versions;
 pub(crate) mod spending;
 mod versions;
 mod write_buffer;
@@ -23,13 +24,13 @@ use crate::Shared;
 use crate::connection::Connection;
 use crate::cost::Cost;
 use crate::deadline::Watch;
-use crate::definitions::SharedVersions;
 use crate::entry_row::EntryRow;
 use crate::error::{StoreError, WorkError, is_overtaken};
 use crate::lower::{Lowering, Rows};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
 use explain::Noted;
+use shared_versions::SharedVersions;
 use spending::Left;
 use write_buffer::WriteBuffer;
 
@@ -135,12 +136,6 @@ impl<'a> Transaction<'a> {
     /// The current version of a resource if it is the one that has been looked up.
     pub(crate) fn looked_up(&mut self, resource_type: ResourceType, id: &str) -> Option<Option<Head>> {
         self.head.take_if(|(looked, own, _)| *looked == resource_type && own == id).map(|(_, _, head)| head)
-    }
-
-    /// Whether everybody's changes wait for it.
-    #[must_use]
-    pub fn is_only_writer(&self) -> bool {
-        self.only_writer
     }
 
     /// Lets a statement run, if it may.
@@ -448,26 +443,6 @@ impl<'a> Transaction<'a> {
             self.shared.patients.insert(id.clone(), key);
         }
         Ok(id)
-    }
-
-    /// Says that what decides about access to this record has changed: facts remembered under the old version are no
-    /// longer used, on any node, from the commit on. Key 0 stands for facts in no patient compartment.
-    ///
-    /// A version is never used twice: one that was rolled back may have been remembered with what was seen under it.
-    pub fn bump_access_version(&mut self, patient: i64) -> Result<(), StoreError> {
-        let version = self.next_key();
-        self.run(Sql::new("UPDATE patient SET access_version = ").bind(version).sql(" WHERE key = ").bind(patient))?;
-        Ok(())
-    }
-
-    /// The access versions of a patient's record and of what is about nobody.
-    pub fn access_versions(&mut self, patient: i64) -> Result<(i64, i64), StoreError> {
-        let sql = Sql::new(
-            "SELECT p.access_version, z.access_version FROM patient p, patient z WHERE z.key = 0 AND p.key = ",
-        )
-        .bind(patient);
-        let rows = self.rows::<(BigInt, BigInt), (i64, i64)>(sql)?;
-        rows.first().copied().ok_or_else(|| StoreError::Internal("no access version".to_owned()))
     }
 
     /// The keys of the patients that a predicate names, so that it can be lowered.

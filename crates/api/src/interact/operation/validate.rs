@@ -64,7 +64,7 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         (None, true, "store", Some(stored)) => {
             let resource = stored.resource()?;
             let mut issues = remarks(session, stored.resource_type, &resource)?;
-            issues.extend(profiles::problems(session, &resource, &asked, Some(&stored))?);
+            issues.extend(profiles::problems(session, &resource, &asked, Some(&stored), read::current)?);
             issues
         }
         (None, true, "store", None) => {
@@ -101,7 +101,7 @@ fn problems(
     }
     if let Some(named) = target.resource_type {
         issues.extend(remarks(session, named, resource)?);
-        issues.extend(profiles::problems(session, resource, asked, stored)?);
+        issues.extend(profiles::problems(session, resource, asked, stored, read::current)?);
     }
     Ok(issues)
 }

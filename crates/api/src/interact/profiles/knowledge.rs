@@ -24,7 +24,7 @@ use concord_terminology::{Kind, Library, LookUpError, Source, Tables, tables};
 use super::code_lists::{CodeLists, ReadList};
 use crate::error::ApiError;
 use crate::interact::session::Session;
-use crate::interact::{access, canonical, is_event, read};
+use crate::interact::{access, canonical, is_event};
 
 /// How many answers a check remembers, and how long what they are about may be.
 const REMEMBERED: usize = 5_000;
@@ -56,10 +56,15 @@ impl Bounds {
     }
 }
 
+/// How the caller reads a resource.
+pub(crate) type Reader = fn(&mut Session<'_, '_>, ResourceType, &str) -> Result<Version, ApiError>;
+
 /// What there is beside the resource, for the caller of a session.
 pub(super) struct Shelf<'a, 's, 't> {
     session: &'a mut Session<'s, 't>,
     bounds: Bounds,
+    /// How what references lead to is read, where they are followed.
+    reader: Option<Reader>,
     lists: Option<Arc<CodeLists>>,
     /// What has to be asked elsewhere first.
     pending: Vec<Question>,
@@ -73,7 +78,12 @@ pub(super) struct Shelf<'a, 's, 't> {
 impl<'a, 's, 't> Shelf<'a, 's, 't> {
     pub(super) fn new(session: &'a mut Session<'s, 't>, bounds: Bounds) -> Shelf<'a, 's, 't> {
         let (pending, seen) = (Vec::new(), Vec::new());
-        Shelf { session, bounds, lists: None, pending, failed: None, is_unreachable: false, seen }
+        Shelf { session, bounds, reader: None, lists: None, pending, failed: None, is_unreachable: false, seen }
+    }
+
+    /// Where references are followed.
+    pub(super) fn reading(self, reader: Reader) -> Shelf<'a, 's, 't> {
+        Shelf { reader: Some(reader), ..self }
     }
 
     /// What there is to say besides what the check has found, and what stored resources were looked at.
@@ -117,11 +127,12 @@ impl<'a, 's, 't> Shelf<'a, 's, 't> {
 
     /// What a reference leads to, as the caller may read it.
     fn resource(&mut self, resource_type: ResourceType, id: &str) -> Option<Value<'static>> {
+        let reader = self.reader?;
         // The log is not read where resources are.
         if is_event(resource_type) || !self.may_look_up() {
             return None;
         }
-        match self.session.unlogged(|session| read::current(session, resource_type, id)) {
+        match self.session.unlogged(|session| reader(session, resource_type, id)) {
             Ok(version) => {
                 let value = version.resource().ok().map(Value::into_owned);
                 self.seen.push(version);

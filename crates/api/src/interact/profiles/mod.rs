@@ -29,7 +29,7 @@ pub(crate) use code_lists::{Cache as CodeListCache, ReadList, list as list_codes
 pub(crate) use define::{define, define_again};
 pub use settings::{OnWrite, ProfileChecks};
 
-use knowledge::{Bounds, Knowledge, Shelf};
+use knowledge::{Bounds, Knowledge, Reader, Shelf};
 
 /// The definitions that this process knows, with the version under which it read them.
 pub(crate) struct Cache(Mutex<(i64, Arc<Library>)>);
@@ -124,7 +124,7 @@ pub(crate) fn replace(
 }
 
 /// What there is to say of a resource by the profiles that it claims and those that are asked, and of answers by their
-/// Questionnaire. `stored` is the resource itself, if it is stored.
+/// Questionnaire. `stored` is the resource itself, if it is stored; `reader` reads what it refers to.
 ///
 /// # Errors
 /// When the store fails, or a terminology server elsewhere has to be asked first.
@@ -133,10 +133,11 @@ pub(crate) fn problems(
     resource: &Value<'_>,
     asked: &[String],
     stored: Option<&Version>,
+    reader: Reader,
 ) -> Result<Vec<Issue>, ApiError> {
     let library = library(session)?;
     let form = answers::form(session, resource)?;
-    let mut shelf = Shelf::new(session, Bounds::ASKED);
+    let mut shelf = Shelf::new(session, Bounds::ASKED).reading(reader);
     let knowledge = Knowledge::over(&mut shelf).following(resource);
     let checker = Checker { library: &library, terminology: &knowledge, stored: Some(&knowledge), is_whole: true };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });

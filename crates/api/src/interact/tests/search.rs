@@ -45,13 +45,10 @@ pub(crate) fn call(actor: Actor, scopes: &str) -> Call {
     };
     Call {
         caller: Arc::new(caller),
-        purpose: None,
-        reason: None,
         request_id: String::new(),
         fingerprint,
-        together: Vec::new(),
-        provenance: None,
         questions: Questions::default(),
+        ..Call::import()
     }
 }
 
