@@ -1,7 +1,7 @@
 # Everything that is done to Concord. Each target does its own set-up on a Debian machine that has Rust and a C
 # compiler: as root it installs what is missing, otherwise it says in one line what to install.
 .POSIX:
-.PHONY: help run test check bench hostile rehearse suites generate fuzz mutants
+.PHONY: help run test check bench hostile rehearse suites image generate fuzz mutants
 
 help: ## say what the targets do
 	@awk -F ' ## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ rehearse: ## rehearse what fails around two nodes over PostgreSQL, and print wha
 
 suites: ## run client libraries of others, unmodified, against a server (installs them in the target folder)
 	@scripts/suites.sh
+
+image: ## build a container image, started before it is packed (ARGS=--check: gather and start only)
+	@scripts/image.sh $(ARGS)
 
 generate: ## write the generated files anew: R4 tables, OpenAPI document, page of settings, synthetic people
 	@scripts/generated.sh

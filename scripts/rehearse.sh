@@ -12,6 +12,10 @@ require postgresql 'ls /usr/lib/postgresql/*/bin/initdb'
 require pgbouncer 'command -v pgbouncer'
 require haproxy 'command -v haproxy'
 require faketime 'command -v faketime'
+# What needs these is skipped where they cannot be had, and that is said.
+for one in 'iproute2 ip' 'etcd-server etcd' 'patroni patroni' 'pgbackrest pgbackrest'; do
+    (require "${one% *}" "command -v ${one#* }") || true
+done
 
 if [ -z "${CONCORD_BINARY:-}" ]; then
     say "building with optimisation"

@@ -100,6 +100,12 @@ curl -fs -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "$SUITE_SIG
 (cd "$work" && node sign_in.mjs) | tee -a "$work/run/steps"
 (cd "$work" && python/bin/python python_cumulus.py) | tee -a "$work/run/steps"
 
+say "running test runners with the examples of the documentation"
+scripts/suites/runners.sh "$concord" "$work/runners" | tee -a "$work/run/steps"
+
+say "starting the server with nothing but the files of the container image"
+CONCORD_BINARY=$concord scripts/image.sh --check
+
 say "passed, failed, judged, skipped"
 awk -F'\t' '{ all[$2]; done[$2, $1]++ }
     END { for (one in all) printf "%-26s %3d %3d %3d %3d\n", one, done[one, "pass"], done[one, "fail"], done[one, "judged"], done[one, "skip"] }' \

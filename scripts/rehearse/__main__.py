@@ -26,8 +26,8 @@ class Stage:
         self.cleared = []
         self.nodes = []
 
-    def prepare(self, cluster, url=None, before=((), ())):
-        """Makes the database and starts the nodes; `url`: how they reach it, if not directly."""
+    def prepare(self, cluster, url=None, before=((), ()), urls=None):
+        """Makes the database and starts the nodes; `url`: how they reach it, if not directly; `urls`: each of them."""
         self.cluster, self.url = cluster, url or cluster.url()
         command(cluster.url(), self.folder, "migrate")
         people = Path(__file__).resolve().parents[2] / "fixtures" / "people"
@@ -41,7 +41,8 @@ class Stage:
                 "system": ["--system"],
             }.items()
         }
-        self.nodes = [Node(self.url, self.folder, more).start() for more in before]
+        urls = urls or [self.url] * len(before)
+        self.nodes = [Node(own, self.folder, more).start() for own, more in zip(urls, before)]
         self.shared = self.create("Observation", reading("shared"))
         self.sharing = self.create("Consent", consent("active"))
 
@@ -128,7 +129,14 @@ def main():
         sys.exit(f"no scenario {unknown[0]!r}: there are {', '.join(SCENARIOS)}")
     print("| scenario | lasted, s | back after, s | longest request, s | answered | lost, unlogged | doubled | wrong | chain and versions |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
-    results = [run(name, *SCENARIOS[name]) for name in wanted]
+    results = []
+    for name in wanted:
+        about, scenario, *needs = SCENARIOS[name]
+        lacking = next(filter(None, (need() for need in needs)), None)
+        if lacking:
+            print(f"skipped: {about}: {lacking}", file=sys.stderr, flush=True)
+        else:
+            results.append(run(name, about, scenario))
     sys.exit(0 if all(results) else 1)
 
 

@@ -58,12 +58,15 @@ def give(path):
 class Cluster:
     """A PostgreSQL, primary or standby."""
 
-    def __init__(self, folder, settings=""):
+    def __init__(self, folder, settings="", network=None):
         self.folder = folder
         self.folder.mkdir()
         give(self.folder)
         self.port = free_port()
         self.settings = settings
+        # Where it runs, if not beside the nodes.
+        self.network = network
+        self.addresses = network.addresses if network else ["127.0.0.1"]
 
     @property
     def data(self):
@@ -71,6 +74,7 @@ class Cluster:
 
     def run(self, program, *arguments, check=True):
         command = as_owner([PROGRAMS / program, *arguments])
+        command = self.network.inside(command) if self.network else command
         done = subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True, check=False)
         if check and done.returncode:
@@ -80,7 +84,7 @@ class Cluster:
     def configure(self):
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
             file.write(f"""
-listen_addresses = '127.0.0.1'
+listen_addresses = '{','.join(self.addresses)}'
 port = {self.port}
 unix_socket_directories = '{self.folder}'
 max_connections = 100
@@ -93,6 +97,7 @@ hot_standby = on
         self.run("initdb", "-D", self.data, "-U", "concord", "--auth=trust", "--encoding=UTF8", "--locale=C")
         with open(self.data / "pg_hba.conf", "a", encoding="utf-8") as file:
             file.write("host replication all 127.0.0.1/32 trust\n")
+            file.write("host all all samenet trust\n")
         self.configure()
         self.start()
         self.sql("CREATE DATABASE concord", "postgres")
@@ -135,14 +140,14 @@ hot_standby = on
 
     def sql(self, text, database="concord"):
         """What a statement answers, a line a row."""
-        command = [PROGRAMS / "psql", "-h", "127.0.0.1", "-p", self.port, "-U", "concord", "-d", database, "-X", "-A", "-t", "-c", text]
+        command = [PROGRAMS / "psql", "-h", self.addresses[0], "-p", self.port, "-U", "concord", "-d", database, "-X", "-A", "-t", "-c", text]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=60)
         if done.returncode:
             raise RuntimeError(f"{text}: {done.stderr.strip()}")
         return done.stdout.split("\n")[:-1]
 
-    def url(self):
-        return f"postgres://concord@127.0.0.1:{self.port}/concord"
+    def url(self, link=0):
+        return f"postgres://concord@{self.addresses[link]}:{self.port}/concord"
 
 
 class Embedded:

@@ -4,6 +4,7 @@ import http.client
 import json
 import threading
 import time
+from contextlib import contextmanager
 
 PAUSE = 0.02
 # The server closes a connection on which nothing has been asked for five seconds.
@@ -83,7 +84,9 @@ class Load:
         self.ports, self.tokens, self.shared, self.sharing = ports, tokens, shared, sharing
         # What tells a client to come again, and whether connections may end without an answer.
         self.busy, self.dropped = set(busy), dropped
-        self.lock, self.over = threading.Lock(), threading.Event()
+        self.lock, self.over, self.goes_on = threading.Lock(), threading.Event(), threading.Event()
+        self.goes_on.set()
+        self.under_way = 0
         self.written, self.unknown, self.reads = [], [], []
         self.wrong, self.longest, self.answered = [], 0.0, 0
         self.successes = []
@@ -101,8 +104,33 @@ class Load:
             self.threads.append(thread)
         return self
 
+    @contextmanager
+    def turn(self):
+        """Around what one client asks in one go."""
+        while True:
+            self.goes_on.wait()
+            with self.lock:
+                if self.goes_on.is_set():
+                    self.under_way += 1
+                    break
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.under_way -= 1
+
+    def pause(self):
+        """Nobody asks from now on, and all that was asked is answered."""
+        self.goes_on.clear()
+        while self.under_way:
+            time.sleep(0.01)
+
+    def go_on(self):
+        self.goes_on.set()
+
     def stop(self):
         self.over.set()
+        self.go_on()
         for thread in self.threads:
             thread.join(TIMEOUT + 5)
 
@@ -124,10 +152,11 @@ class Load:
             if self.over.is_set():
                 return
             one = f"w-{name}-{number}"
-            status, text, took = client.ask("POST", "/fhir/Observation", reading(one))
-            done = self.note("write", status, text, took, {201})
-            with self.lock:
-                (self.written if done else self.unknown).append(one)
+            with self.turn():
+                status, text, took = client.ask("POST", "/fhir/Observation", reading(one))
+                done = self.note("write", status, text, took, {201})
+                with self.lock:
+                    (self.written if done else self.unknown).append(one)
             time.sleep(PAUSE)
 
     def read(self, port, _name):
@@ -136,10 +165,11 @@ class Load:
             if self.over.is_set():
                 return
             path = f"/fhir/Observation/{self.shared}" if number % 4 else "/fhir/Observation?patient=amina&_count=5"
-            status, text, took = client.ask("GET", path)
-            if self.note("read", status, text, took, {200}):
-                with self.lock:
-                    self.reads.append(client.request)
+            with self.turn():
+                status, text, took = client.ask("GET", path)
+                if self.note("read", status, text, took, {200}):
+                    with self.lock:
+                        self.reads.append(client.request)
             time.sleep(PAUSE)
 
     def share(self, port, _name):
@@ -149,14 +179,30 @@ class Load:
         for number in range(1_000_000):
             if self.over.is_set():
                 return
-            status = "active" if number % 2 else "inactive"
-            code, text, took = patient.ask("PUT", f"/fhir/Consent/{self.sharing}", consent(status, self.sharing))
-            if self.note("sharing", code, text, took, {200, 201}):
-                for other in others:
-                    seen, text, took = other.ask("GET", f"/fhir/Observation/{self.shared}")
-                    expected = {200} if status == "active" else {403, 404}
-                    self.note(f"{status} sharing seen", seen, text, took, expected)
+            with self.turn():
+                self.share_once(patient, others, "active" if number % 2 else "inactive")
             time.sleep(PAUSE * 2)
+
+    def share_once(self, patient, others, status):
+        code, text, took = patient.ask("PUT", f"/fhir/Consent/{self.sharing}", consent(status, self.sharing))
+        if self.note("sharing", code, text, took, {200, 201}):
+            for other in others:
+                seen, text, took = other.ask("GET", f"/fhir/Observation/{self.shared}")
+                expected = {200} if status == "active" else {403, 404}
+                self.note(f"{status} sharing seen", seen, text, took, expected)
+
+    def mark(self):
+        """What has been acknowledged so far."""
+        with self.lock:
+            return len(self.written), len(self.reads)
+
+    def give_up_since(self, mark):
+        """What has been acknowledged since is not asked for: somebody has given it up on purpose."""
+        with self.lock:
+            written, reads = mark
+            given_up = self.written[written:]
+            del self.written[written:], self.reads[reads:]
+            return given_up
 
     def succeeds_after(self, moment):
         """Whether anything has been done since."""

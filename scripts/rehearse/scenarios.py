@@ -1,10 +1,13 @@
 """The scenarios: each prepares a stage and says what load it is under, what fails, and how it is mended."""
 
-import os
 import signal
 import time
 
+import backup
+import network
+import patroni
 from cluster import Bouncer, Cluster, Embedded, Proxy, SmallDisk, until
+from load import Client, reading
 from nodes import LIMIT_MS, Node, command
 
 # How long something is away that comes back, in seconds.
@@ -254,6 +257,124 @@ def clocks(stage):
     return stage.load(), fault, nothing, extra
 
 
+# How long a cut lasts: longer than anybody waits for a server that is gone without a word.
+CUT = 30.0
+
+
+def in_a_network(stage, links):
+    """A primary in a namespace of its own, with so many links to it."""
+    around = network.Network(links)
+    stage.cleared.append(around.gone)
+    cluster = Cluster(stage.folder / "primary", network=around).make()
+    stage.cleared.append(lambda: cluster.stop("immediate"))
+    return cluster, around
+
+
+def database_cut_off(stage):
+    """Nobody reaches the database: packets are lost, and nobody says so."""
+    cluster, around = in_a_network(stage, 1)
+    stage.prepare(cluster)
+
+    def fault():
+        around.cut(0)
+        is_told(stage, 503)
+        time.sleep(CUT)
+
+    return stage.load(), fault, lambda: around.heal(0), None
+
+
+def node_cut_off(stage):
+    """One of two nodes reaches the database no longer: the other goes on, whatever the lost one has left open."""
+    cluster, around = in_a_network(stage, 2)
+    stage.prepare(cluster, urls=[cluster.url(0), cluster.url(1)])
+    here, lost = stage.nodes
+    took = []
+
+    def fault():
+        around.cut(1)
+        until("the lost node says so", lambda: lost.ready() == 503, 20)
+        assert lost.ask("/healthz") == 200
+        time.sleep(CUT)
+        assert here.ready() == 200
+        status, text, _ = Client(here.port, stage.tokens["amina"]).ask("POST", "/fhir/Observation", reading("meanwhile"))
+        assert status == 201, (status, text)
+        left = cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE client_addr = "
+                           f"'{around.links[1][1]}' AND xact_start < now() - interval '30 seconds'")
+        assert left == ["0"], f"{left} transactions of the lost node are open"
+
+    def mend():
+        around.heal(1)
+        took.append(until("the lost node is back", lambda: lost.ready() == 200))
+
+    return stage.load(), fault, mend, lambda: f"it served {took[0]:.1f} s after" if took[0] < 2 else f"TOO LATE: {took[0]:.1f} s"
+
+
+def steered(stage):
+    """The primary's machine is lost, and Patroni promotes the other member once its lease is over."""
+    members = patroni.Members(stage)
+    stage.prepare(members.first, members.url())
+
+    def fault():
+        members.first.lost()
+        is_told(stage, 503)
+
+    def mend():
+        until("Patroni promotes", lambda: members.second.is_it("primary"), 120)
+        stage.cluster = members.second
+
+    return stage.load(), fault, mend, None
+
+
+def switched_over(stage):
+    """Operators switch over, and HAProxy asks Patroni who is the primary."""
+    members = patroni.Members(stage)
+    steering = patroni.Steering(stage.folder / "steering", members)
+    stage.cleared.append(steering.stop)
+    until("HAProxy knows the primary", lambda: command(steering.url(), stage.folder, "migrate", check=False)[0])
+    stage.prepare(members.first, steering.url())
+
+    def fault():
+        members.switch_over()
+        stage.cluster = members.second
+
+    return stage.load(), fault, nothing, None
+
+
+def restored(stage):
+    """Back to a point in time from a backup that was taken under load: what came after is given up on purpose."""
+    kept = backup.Backup(stage.folder)
+    cluster = primary(stage, kept.settings())
+    kept.begin(cluster)
+    stage.prepare(cluster)
+    load = stage.load(dropped=True)
+    told = []
+
+    def fault():
+        kept.take()
+        time.sleep(AWAY)
+        # What is under way at that moment may be on either side of it.
+        load.pause()
+        point, mark = cluster.sql("SELECT now()")[0], load.mark()
+        load.go_on()
+        time.sleep(AWAY)
+        for node in stage.nodes:
+            node.stop()
+        given_up = load.give_up_since(mark)
+        cluster.stop("fast")
+        kept.restore(point)
+        cluster.start()
+        until("PostgreSQL has been recovered", lambda: cluster.sql("SELECT pg_is_in_recovery()") == ["f"])
+        there = cluster.sql("SELECT body FROM resource WHERE body LIKE '%rehearsal.test/name%'")
+        assert given_up and not any(f'"{name}"' in body for name in given_up for body in there), "what came after is there"
+        told.extend(backup.tell_apart(cluster.url(), stage.folder))
+
+    def mend():
+        for node in stage.nodes:
+            node.start()
+
+    return load, fault, mend, lambda: ", ".join(told)
+
+
 SCENARIOS = {
     "kill": ("`kill -9` of PostgreSQL", ended(lambda cluster: cluster.kill())),
     "fast": ("fast restart", ended(lambda cluster: cluster.stop("fast"))),
@@ -270,4 +391,9 @@ SCENARIOS = {
     "sqlite-disk": ("SQLite: full disk", embedded_full),
     "sqlite-kill": ("SQLite: `kill -9` of the node", embedded_killed),
     "clocks": ("a node's clock an hour ahead", clocks),
+    "network": ("the database cut off without a word", database_cut_off, network.missing),
+    "lost-node": ("a node cut off without a word", node_cut_off, network.missing),
+    "patroni": ("Patroni: the primary's machine lost", steered, patroni.missing),
+    "switchover": ("Patroni, HAProxy by its check: switched over", switched_over, patroni.missing),
+    "backup": ("pgBackRest: back to a point in time", restored, backup.missing),
 }

@@ -131,11 +131,12 @@ async fn a_denial_that_misnames_an_app_denies_it(concord: &Concord) {
     for (actor, denies, warns) in [
         (issued("heart-diary"), true, true),
         (issued("|heart-diary"), true, true),
-        (issued("urn:concord:development/|heart-diary"), true, false),
+        (issued("urn:concord:development/|heart-diary"), true, true),
         (json!({"identifier": {"value": "heart-diary"}}), true, true),
         (json!({"identifier": {"system": "urn:concord:client", "value": "x|heart-diary"}}), true, true),
         (issued("another-diary"), false, true),
         (issued("https://login.example|heart-diary"), false, false),
+        (issued("https://login.exmaple|heart-diary"), false, true),
     ] {
         let denial = people::without(consent("deny", actor.clone()), "id");
         let told = own.post("Consent", &denial).header("prefer", "return=OperationOutcome").await.expect(201);

@@ -267,7 +267,46 @@ mod patches {
         assert_eq!(amina.get(&format!("Goal/{id}")).await.expect(200).json()["note"].as_array().map(Vec::len), Some(3));
     }
 
-    on_both! { that_nest_or_take_long_are_refused }
+    on_both! { that_nest_or_take_long_are_refused, of_a_request_have_one_budget }
+
+    /// Many patches, each of which is far below what a request may cost: in a transaction, whose entries others wait for, they
+    /// have that once. In a batch each is a request.
+    async fn of_a_request_have_one_budget(concord: &Concord) {
+        people::arrive(concord).await;
+        let amina = concord.patient("amina");
+        let notes: Vec<Value> = (0..500).map(|_| json!({"text": "aaaaaaaa"})).collect();
+        let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
+            "subject": {"reference": "Patient/amina"}, "note": notes});
+        let mut ids = Vec::new();
+        for _ in 0..40 {
+            ids.push(amina.create(&goal).await);
+        }
+        let part = |name: &str, kind: &str, value: &str| json!({"name": name, kind: value});
+        let path = "Goal.note.where(text.upper().lower().upper().lower() = 'b')";
+        let delete = json!({"name": "operation", "part": [part("type", "valueCode", "delete"),
+            part("path", "valueString", path)]});
+        let replace = json!({"name": "operation", "part": [part("type", "valueCode", "replace"),
+            part("path", "valueString", "Goal.description.text"), part("value", "valueString", "run")]});
+        let patch = json!({"resourceType": "Parameters", "parameter": [&delete, &delete, &delete, &delete, &replace]});
+        let entries = |ids: &[String]| -> Vec<Value> {
+            let entry =
+                |id: &String| json!({"request": {"method": "PATCH", "url": format!("Goal/{id}")}, "resource": patch});
+            ids.iter().map(entry).collect()
+        };
+        let send = async |kind: &str, entries: &[Value]| {
+            amina.post("", &json!({"resourceType": "Bundle", "type": kind, "entry": entries})).await
+        };
+        let refused = send("transaction", &entries(&ids)).await.expect(422);
+        let (_, place, told) = refused.issues().swap_remove(0);
+        assert!(place.starts_with("Bundle.entry[") && told.contains("too many steps"), "{refused}");
+        let unchanged = amina.entries("Goal?_count=50&_elements=description").await;
+        assert!(unchanged.iter().all(|entry| text(entry, "/resource/description/text") == "walk"));
+        send("transaction", &entries(&ids[..2])).await.expect(200);
+        let each = send("batch", &entries(&ids[2..])).await.expect(200).json();
+        let statuses: Vec<&str> =
+            each["entry"].as_array().expect("entries").iter().map(|one| text(one, "/response/status")).collect();
+        assert!(statuses.iter().all(|status| *status == "200 OK"), "{statuses:?}");
+    }
 
     /// In every form: what would stop the process, or hold the only writer, is 422 with the operation's number, and the
     /// server goes on.

@@ -8,7 +8,10 @@ use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::json;
 
-on_both! { what_is_closed_is_told_as_before, a_file_that_is_not_what_was_signed_is_told_of, an_index_is_made_anew }
+on_both! {
+    what_is_closed_is_told_as_before, what_is_closed_is_searched_as_before, a_file_that_is_not_what_was_signed_is_told_of,
+    an_index_is_made_anew
+}
 
 const DAY: i64 = 86_400_000;
 
@@ -105,6 +108,17 @@ async fn three_days(concord: &Concord) -> Concord {
     node
 }
 
+/// Puts what has been closed back into the log, as it was: up to a watermark SQLite has it by patient, too.
+fn put_back(concord: &Concord) {
+    concord.scratch().tamper("INSERT INTO audit SELECT * FROM before WHERE pk NOT IN (SELECT pk FROM audit)");
+    if !concord.is_postgres() {
+        concord.scratch().tamper(
+            "INSERT OR IGNORE INTO audit_patient (patient, pk) SELECT patient, pk FROM before WHERE pk <= (SELECT pk FROM \
+             audit_watermark)",
+        );
+    }
+}
+
 /// What each of them is told of the days that are to be closed, wherever a page ends.
 async fn as_seen(node: &Concord) -> Vec<(String, Vec<(String, String)>)> {
     let readers = [
@@ -154,20 +168,120 @@ async fn what_is_closed_is_told_as_before(concord: &Concord) {
     // Whose app may not see the log sees nothing of its files.
     node.patient_with("amina", "patient/Observation.rs").get(LOG).await.expect(403);
     node.nobody().get(LOG).await.expect(401);
-    // Searches, and nodes that do not know where the files are, say that the log goes further back.
-    let search = node.patient("amina").get("AuditEvent?patient=amina").await.expect(200).text();
-    assert!(search.contains("has been closed and is not listed here: `Patient/[id]/$access-log` lists it"), "{search}");
+    // Nodes that do not know where the files are say that the log goes further back.
     let elsewhere = concord.patient("amina").get(LOG).await.expect(200).text();
     assert!(elsewhere.contains("has been closed and is not listed here: whoever runs"), "{elsewhere}");
     // Where the files are is known to whoever verifies, too.
     let (whole, printed) = command(&node, Action::Verify(VerifyArgs::default())).await;
     assert!(whole && printed.contains(" in 3 links,") && !printed.contains("not looked at"), "{printed}");
     // While it is being closed it is in its file and in the database, and told once.
-    concord.scratch().tamper("INSERT INTO audit SELECT * FROM before WHERE pk NOT IN (SELECT pk FROM audit)");
-    if !concord.is_postgres() {
-        concord.scratch().tamper("INSERT OR IGNORE INTO audit_patient (patient, pk) SELECT patient, pk FROM before");
-    }
+    put_back(concord);
     assert_eq!(as_seen(&node).await, before);
+}
+
+/// What they search for in the days that are to be closed, with how many there are. The first are answered from the files too.
+const SEARCHES: [&str; 12] = [
+    "AuditEvent?patient=amina&date=le2026-12-02&_count=100",
+    "AuditEvent?patient=amina&date=le2026-12-02&_count=3",
+    "AuditEvent?patient=amina&date=le2026-12-02&_count=3&_sort=date",
+    "AuditEvent?patient=amina&date=2026-12-01&_sort=date&_count=4&_total=accurate",
+    "AuditEvent?patient=amina&date=ge2026-12-02&date=lt2026-12-03&_total=accurate",
+    "AuditEvent?patient=amina,callum&date=le2026-12-02&entity=Observation/open-1",
+    "AuditEvent?patient=amina&date=le2026-12-02&entity=Observation/kept-2&_total=accurate",
+    "AuditEvent?patient=amina&date=le2026-12-02&agent=Practitioner/gp&outcome=0&_count=1",
+    "AuditEvent?patient=amina&date=le2026-12-02&outcome:not=0&action=R",
+    "AuditEvent?patient=Patient/amina&_lastUpdated=lt2026-12-02T12:00:01Z&_count=1&_sort=_lastUpdated",
+    "Patient/amina/AuditEvent?date=le2026-12-02&subtype=read&_count=2",
+    "AuditEvent?patient=callum&date=le2026-12-02",
+];
+
+/// The ids and bodies of all pages, and the total of the first.
+async fn searched(app: &App, place: &str) -> (Option<u64>, Vec<(String, String)>) {
+    let (mut all, mut next, mut total) = (Vec::new(), Some(place.to_owned()), None);
+    while let Some(place) = next {
+        let page = app.get(&place).await.expect(200);
+        assert!(!page.text().contains("has been closed") && !page.text().contains("cannot be read"), "{}", page.text());
+        total = total.or_else(|| page.json()["total"].as_u64());
+        all.extend(page.matches().iter().map(|event| (text(event, "/id").to_owned(), event.to_string())));
+        next = page.link("next");
+    }
+    (total, all)
+}
+
+async fn found_by_each(node: &Concord) -> Vec<(String, (Option<u64>, Vec<(String, String)>))> {
+    let mut seen = Vec::new();
+    for (who, app) in [
+        ("amina", node.patient("amina")),
+        ("gp", node.user("Practitioner/gp")),
+        ("former", node.user("Practitioner/former")),
+        ("system", node.system()),
+    ] {
+        for place in SEARCHES {
+            seen.push((format!("{who} {place}"), searched(&app, place).await));
+        }
+    }
+    // Her own token says whose record it is.
+    let own = "AuditEvent?date=le2026-12-02&_count=100&_total=accurate";
+    seen.push((format!("amina {own}"), searched(&node.patient("amina"), own).await));
+    seen
+}
+
+async fn what_is_closed_is_searched_as_before(concord: &Concord) {
+    let node = three_days(concord).await;
+    let before = found_by_each(&node).await;
+    concord.scratch().tamper("CREATE TABLE before AS SELECT * FROM audit");
+    close(&node, "2026-12-02").await;
+    close(&node, "2026-12-03").await;
+    let after = found_by_each(&node).await;
+    for (then, now) in before.iter().zip(&after) {
+        assert_eq!(then, now);
+    }
+    let of = |name: &str| &after.iter().find(|(who, _)| who == name).expect("what was found").1;
+    let amina = of(&format!("amina {}", SEARCHES[0]));
+    assert_eq!(amina.1, of(&format!("amina {}", SEARCHES[1])).1, "page by page it is the same");
+    assert!(amina.1.len() > 8 && of(&format!("amina {}", SEARCHES[4])).0.is_some_and(|total| total > 3), "{amina:#?}");
+    assert_eq!(of(&format!("amina {}", SEARCHES[6])), &(Some(0), Vec::new()), "what is kept from her");
+    assert_ne!(of(&format!("system {}", SEARCHES[6])).0, Some(0));
+    assert!(!of(&format!("gp {}", SEARCHES[7])).1.is_empty(), "what he did himself");
+    assert!(of(&format!("former {}", SEARCHES[0])).1.is_empty(), "a refusal tells them nothing");
+    // A single event of then is read by those whose record it was about, and is missing for all others.
+    let (id, _) = &amina.1[0];
+    let event = node.patient("amina").get(&format!("AuditEvent/{id}")).await.expect(200);
+    assert_eq!(text(&event.json(), "/id"), id);
+    node.patient("callum").get(&format!("AuditEvent/{id}")).await.expect(404);
+    // Systems have no record of their own: they say whose it was.
+    node.system().get(&format!("AuditEvent/{id}")).await.expect(404);
+    let named = searched(&node.system(), &format!("AuditEvent?patient=amina&_id={id},1&_total=accurate")).await;
+    assert_eq!((named.0, named.1.len()), (Some(1), 1));
+    node.patient_with("amina", "patient/Observation.rs").get("AuditEvent?patient=amina").await.expect(403);
+    // The same across the days that are closed and those that are not, in both directions.
+    let amina = node.patient("amina");
+    let newest = searched(&amina, "AuditEvent?patient=amina&_count=5").await.1;
+    let mut oldest = searched(&amina, "AuditEvent?patient=amina&_count=7&_sort=date").await.1;
+    oldest.truncate(10);
+    assert_eq!(newest.iter().rev().take(10).cloned().collect::<Vec<_>>(), oldest);
+    say_where_the_rest_is(concord, &node).await;
+    // While it is being closed it is in its file and in the database, and found and counted once.
+    put_back(concord);
+    assert_eq!(found_by_each(&node).await, before);
+}
+
+/// Searches that could reach into closed periods and are not answered from them say so, and no others do.
+async fn say_where_the_rest_is(concord: &Concord, node: &Concord) {
+    let told = "what happened up to 2026-12-02T12:00:00.000Z has been closed and is not listed here: ";
+    let system = node.system();
+    for place in ["AuditEvent", "AuditEvent?agent=Practitioner/gp", "AuditEvent?date=le2026-12-02&_sort=date"] {
+        let page = system.get(place).await.expect(200).text();
+        assert!(page.contains(&format!("{told}say whose record it was about (`patient`)")), "{place}: {page}");
+        let page = concord.system().get(place).await.expect(200).text();
+        assert!(page.contains(&format!("{told}whoever runs the server keeps it")), "{place}: {page}");
+    }
+    for place in ["AuditEvent?date=ge2026-12-04", "AuditEvent?patient=nobody", "AuditEvent?agent=x&date=ge2026-12-04"] {
+        for node in [concord, node] {
+            let page = node.system().get(place).await.expect(200).text();
+            assert!(!page.contains("has been closed"), "{place}: {page}");
+        }
+    }
 }
 
 async fn a_file_that_is_not_what_was_signed_is_told_of(concord: &Concord) {
@@ -203,6 +317,13 @@ async fn a_file_that_is_not_what_was_signed_is_told_of(concord: &Concord) {
             }
             let later = amina.get(&format!("{LOG}?start=2026-12-04")).await.expect(200).text();
             assert!(!later.contains("cannot be read"), "who does not ask for it is not troubled: {later}");
+            // A search says it too, and tells no number that would leave it out; what may be in there is not said to be missing.
+            let found =
+                amina.get("AuditEvent?patient=amina&date=le2026-12-02&_total=accurate&_count=100").await.expect(200);
+            assert!(found.text().contains(UNREAD) && found.text().contains(wrong), "{wrong}: {}", found.text());
+            assert_eq!(found.json()["total"], serde_json::Value::Null);
+            assert_eq!(found.ids().len(), of_second.len(), "what is whole is found");
+            amina.get(&format!("AuditEvent/{}", whole.last().expect("an event").0)).await.expect(503);
         }
     }
     put(&file, &signed);

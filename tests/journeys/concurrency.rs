@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use concord_tests::client::{Ask, text};
+use concord_tests::client::{Ask, Method, text};
 use concord_tests::people::{self, with};
 use concord_tests::{Answer, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    one_conditional_create_wins, one_of_two_writers_wins, every_update_without_a_condition_counts, ids_of_patients,
+    one_conditional_create_wins, one_of_two_writers_wins, every_update_without_a_condition_counts, every_patch_counts,
+    ids_of_patients,
     transactions_over_the_same_resources, transactions_over_the_same_records, first_versions_under_one_id,
     a_transaction_and_a_write_in_its_way
 }
@@ -92,6 +93,25 @@ async fn every_update_without_a_condition_counts(concord: &Concord) {
     assert_eq!(history.len(), MANY + 1);
     let texts: BTreeSet<&str> = history.iter().map(|entry| text(entry, "/resource/description/text")).collect();
     assert_eq!(texts.len(), MANY + 1);
+}
+
+/// Patches are applied before their writes. Of many to one resource each is applied to what the one before made of it.
+async fn every_patch_counts(concord: &Concord) {
+    people::arrive(concord).await;
+    let node = concord.another_node().await;
+    let apps = [concord.patient("amina"), node.patient("amina")];
+    let id = apps[0].create(&goal(0)).await;
+    let patches = (0..MANY).map(|number| {
+        let add = json!([{"op": "add", "path": "/note/-", "value": {"text": format!("note {number}")}}]);
+        let ask = apps[number % 2].ask(Method::PATCH, &format!("Goal/{id}"));
+        ask.body("application/json-patch+json", add.to_string())
+    });
+    let answers = together(patches).await;
+    assert_eq!(statuses(&answers, 200), MANY, "{}", answers[0]);
+    let stored = apps[0].get(&format!("Goal/{id}")).await.expect(200).json();
+    let notes: BTreeSet<&str> =
+        stored["note"].as_array().expect("notes").iter().map(|note| text(note, "/text")).collect();
+    assert_eq!(notes.len(), MANY);
 }
 
 /// Records of patients whom nobody has met before begin at the same moment.

@@ -2,6 +2,8 @@
 //! itself, and what was answered is there, once.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,9 +12,10 @@ use concord_tests::client::{Answer, App, Ask, text};
 use concord_tests::cluster::{Cluster, End, until};
 use concord_tests::database::Folder;
 use concord_tests::people::with;
-use concord_tests::process::{Process, output};
+use concord_tests::process::{Process, binary, output};
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::pg::PgConnection;
+use diesel::sqlite::SqliteConnection;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 
@@ -284,7 +287,7 @@ fn a_database_in_trouble_keeps_nobody_waiting() {
         ("CONCORD_WRITE_TIMEOUT_MS", LIMIT),
         ("CONCORD_TRANSACTION_TIMEOUT_MS", LIMIT),
     ];
-    with_server(&cluster, &limits, async |app| {
+    with_server(&cluster.url(), &limits, async |app| {
         for trouble in [Trouble::Paused, Trouble::Locked, Trouble::ReadOnly, Trouble::StandbyMissing] {
             it_is_in_trouble(&cluster, app, trouble).await;
         }
@@ -295,20 +298,109 @@ fn a_database_in_trouble_keeps_nobody_waiting() {
 fn the_database_goes_and_comes_back() {
     // Only where there is no PostgreSQL at all.
     let Some(cluster) = Cluster::new() else { return };
-    with_server(&cluster, &[], async |app| {
+    with_server(&cluster.url(), &[], async |app| {
         for how in [End::Fast, End::Immediate, End::Kill] {
             it_goes_and_comes_back(&cluster, app, how).await;
         }
     });
 }
 
-/// Runs a journey over a server on a cluster of its own.
-fn with_server(cluster: &Cluster, more: &[(&str, &str)], journey: impl AsyncFnOnce(&App)) {
+/// How many threads serve HTTP in what follows.
+const WORKERS: usize = 2;
+
+/// More ask than there are threads, connections and places, and none of them is answered as long as nothing is stored. Whoever
+/// asks whether the server lives and can serve is answered meanwhile, whichever thread they come to.
+async fn it_says_that_it_lives(app: &App, stop: impl FnOnce(), go_on: impl FnOnce()) {
+    stop();
+    let waiting: Vec<_> = KINDS
+        .into_iter()
+        .flat_map(|kind| (0..8 * WORKERS).map(move |number| (kind, format!("{kind:?}-{number}"))))
+        .map(|(kind, name)| {
+            let asked = ask(kind, app, &name).into_future();
+            tokio::spawn(async move { answered(kind, name, &asked.await) })
+        })
+        .collect();
+    // Each has a connection of its own, and connections go to the threads by turns.
+    for _ in 0..2 {
+        for _ in 0..4 * WORKERS {
+            let other = App::at(app.origin());
+            assert_eq!(other.get("/healthz").await.status, 200);
+            assert_eq!(other.get("/metrics").await.status, 200);
+        }
+        // What has been begun is not done even after these.
+        assert_eq!(App::at(app.origin()).get("/readyz").await.status, 503);
+    }
+    go_on();
+    let mut told = Vec::new();
+    for answer in waiting {
+        told.push(answer.await.expect("a client that is answered well"));
+    }
+    becomes_ready(app).await;
+    everything_is_there_once(app, &told).await;
+}
+
+#[test]
+fn it_says_that_it_lives_while_postgres_hangs() {
+    // Only where there is no PostgreSQL at all.
+    let Some(cluster) = Cluster::new() else { return };
+    with_server(&cluster.url(), &[("CONCORD_WORKERS", &WORKERS.to_string())], async |app| {
+        it_says_that_it_lives(app, || cluster.pause(), || cluster.resume()).await;
+    });
+}
+
+#[test]
+fn it_says_that_it_lives_while_somebody_else_writes_to_sqlite() {
+    let folder = Folder::new();
+    let path = folder.path().join("concord.db").display().to_string();
+    with_server(&format!("sqlite:{path}"), &[("CONCORD_WORKERS", &WORKERS.to_string())], async |app| {
+        let mut other = SqliteConnection::establish(&path).expect("a connection of somebody else");
+        let run =
+            std::cell::RefCell::new(|text: &str| other.batch_execute(text).expect("a statement of somebody else"));
+        let stop = || (run.borrow_mut())("PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE");
+        it_says_that_it_lives(app, stop, || (run.borrow_mut())("ROLLBACK")).await;
+    });
+}
+
+/// `concord serve` as it is started, with what it says line by line.
+fn started(folder: &Folder, url: &str, wait: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut command = Command::new(binary());
+    command.env_clear().current_dir(folder.path()).arg("serve").stdout(Stdio::null()).stderr(Stdio::piped()).envs([
+        ("CONCORD_LISTEN", "127.0.0.1:0"),
+        ("CONCORD_DEVELOPMENT_ISSUER", "true"),
+        ("CONCORD_DATABASE_URL", url),
+        ("CONCORD_DATABASE_WAIT_SECONDS", wait),
+    ]);
+    let mut child = command.spawn().expect("a binary that starts");
+    let said = BufReader::new(child.stderr.take().expect("what it says")).lines();
+    (child, said)
+}
+
+#[test]
+fn a_server_that_is_there_before_its_database_waits_for_it() {
+    // Only where there is no PostgreSQL at all.
+    let Some(cluster) = Cluster::new() else { return };
+    let folder = Folder::new();
+    cluster.end(End::Fast);
+    let (mut child, said) = started(&folder, &cluster.url(), "0");
+    assert!(!child.wait().expect("its end").success(), "by itself it does not wait");
+    let said: Vec<String> = said.map_while(Result::ok).collect();
+    assert!(said.last().is_some_and(|line| line.contains("database_url: cannot open: ")), "{said:#?}");
+    let (mut child, mut said) = started(&folder, &cluster.url(), "600");
+    let mut says = |what: &str| said.by_ref().map_while(Result::ok).any(|line| line.contains(what));
+    assert!(says("waiting for the database"));
+    cluster.start();
+    assert!(says("serving"));
+    child.kill().expect("a process to kill");
+    let _ended = child.wait();
+}
+
+/// Runs a journey over a server on a database of its own.
+fn with_server(url: &str, more: &[(&str, &str)], journey: impl AsyncFnOnce(&App)) {
     let folder = Folder::new();
     let settings = [
         ("CONCORD_LISTEN", "127.0.0.1:0".to_owned()),
         ("CONCORD_PUBLIC_URL", "http://concord.test".to_owned()),
-        ("CONCORD_DATABASE_URL", cluster.url()),
+        ("CONCORD_DATABASE_URL", url.to_owned()),
         ("CONCORD_DATABASE_POOL_SIZE", CONNECTIONS.to_string()),
         ("CONCORD_DEVELOPMENT_ISSUER", "true".to_owned()),
         ("CONCORD_REQUESTS_PER_MINUTE", "0".to_owned()),

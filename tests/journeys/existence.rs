@@ -5,17 +5,21 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use concord_api::auth::development::TokenRequest;
+use concord_fhir::registry::ResourceType;
 use concord_tests::client::{Answer, App, text};
+use concord_tests::minimal;
 use concord_tests::people::{self, blood_pressure, with, without};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
-use crate::existence_doors::{Door, Named, doors};
+use crate::existence_doors::{DEFINITIONS, Door, Named, doors, doors_of_definitions, scopes_without_definitions};
 
 on_both! {
     with super::SETTINGS;
     to_a_patient, to_a_carer, to_a_professional, to_a_stranger, to_an_office_without_a_reason, to_an_app_of_others,
-    to_a_system_for_a_purpose, to_a_system_with_a_granular_scope, by_a_cursor_of_somebody_else
+    to_a_system_for_a_purpose, to_a_system_with_a_granular_scope, by_a_cursor_of_somebody_else,
+    by_the_url_of_a_definition_to_a_patient, by_the_url_of_a_definition_to_a_professional,
+    by_the_url_of_a_definition_to_a_system
 }
 
 on_both! { with super::UNCHECKED; where_references_are_not_checked }
@@ -67,8 +71,13 @@ async fn cast(concord: &Concord) {
         let goal = json!({"resourceType": "Goal", "id": id, "lifecycleStatus": "active", "description": {"text": "x"},
             "subject": {"reference": "Patient/amina"}, "meta": hidden()});
         system.store(&goal).await;
+        for name in DEFINITIONS {
+            let (member, url) = (["url".to_owned()], json!(format!("http://secret.example/{name}/{id}")));
+            let definition = minimal::resource(ResourceType::parse(name).expect("a type"), &[(member.as_slice(), url)]);
+            system.store(&with(with(definition, "id", json!(id)), "meta", hidden())).await;
+        }
     }
-    for name in ["Observation", "Encounter", "CareTeam", "Consent", "Goal"] {
+    for name in ["Observation", "Encounter", "CareTeam", "Consent", "Goal"].into_iter().chain(DEFINITIONS) {
         system.delete(&format!("{name}/{GONE}")).await.expect(204);
     }
 }
@@ -177,6 +186,7 @@ async fn tried(app: &App, door: &Door, named: &Named<'_>) -> (String, String) {
         ask = ask.body(media, body.clone());
     }
     let answer = ask.await;
+    assert!(!answer.text().contains(r#""code":"exception""#), "{}: {answer}", door.name);
     let mut told = (told(&answer, named).replace(&request, "REQUEST"), log(app, &door.name, &request, named).await);
     if door.name.contains("Observation/{mine}") {
         // How often that was changed before.
@@ -197,6 +207,11 @@ fn difference(one: &str, other: &str) -> String {
 
 /// Tries every door.
 async fn check(asker: &Asker<'_>) {
+    check_at(asker, doors).await;
+}
+
+/// Tries these doors.
+async fn check_at(asker: &Asker<'_>, doors: fn(&Named<'_>) -> Vec<Door>) {
     let mut problems = Vec::new();
     let [hidden, gone] = [HIDDEN, GONE].map(|item| asker.naming(item, asker.patient));
     let never = doors(&asker.naming(NEVER.0, NEVER.1));
@@ -333,6 +348,38 @@ async fn where_references_are_not_checked(concord: &Concord) {
     let app = concord.user("Practitioner/nurse");
     let mine = self::mine(&app).await;
     check(&Asker { app, own: "Practitioner/nurse", patient: "callum", mine }).await;
+}
+
+/// A definition is told to whoever has a scope for it, whatever protects what follows it. To an app without one, a system for some
+/// things only among them, one that is called by a url is as if it were not there: what names it neither says nor vanishes.
+async fn by_the_url_of_a_definition_to_a_patient(concord: &Concord) {
+    cast(concord).await;
+    let own = concord.patient("amina");
+    let mine = mine(&own).await;
+    let app = concord.patient_with("amina", &scopes_without_definitions("patient"));
+    check_at(&Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }, doors_of_definitions).await;
+    // Whoever may find it has what they write protected by it.
+    let answers = json!({"resourceType": "QuestionnaireResponse", "status": "in-progress",
+        "questionnaire": format!("http://secret.example/Questionnaire/{HIDDEN}"),
+        "subject": {"reference": "Patient/amina"}});
+    let id = own.create(&answers).await;
+    concord.user("Practitioner/nurse").get(&format!("QuestionnaireResponse/{id}")).await.expect(404);
+}
+
+/// The same to a professional.
+async fn by_the_url_of_a_definition_to_a_professional(concord: &Concord) {
+    cast(concord).await;
+    let mine = mine(&concord.patient("amina")).await;
+    let app = concord.user_with("Practitioner/gp", &scopes_without_definitions("user"));
+    check_at(&Asker { app, own: "Practitioner/gp", patient: "callum", mine }, doors_of_definitions).await;
+}
+
+/// The same to a system.
+async fn by_the_url_of_a_definition_to_a_system(concord: &Concord) {
+    cast(concord).await;
+    let mine = mine(&concord.patient("amina")).await;
+    let app = concord.system_with(&scopes_without_definitions("system"));
+    check_at(&Asker { app, own: "Practitioner/gp", patient: "callum", mine }, doors_of_definitions).await;
 }
 
 /// A cursor holds a position and never a permission: one that a system was given shows nobody else more than

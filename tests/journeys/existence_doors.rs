@@ -1,8 +1,12 @@
 //! Every door at which a caller can name an id, an identifier or a reference.
 
+use concord_fhir::registry::ResourceType;
 use concord_tests::client::{FHIR_JSON, Method};
+use concord_tests::minimal;
 use concord_tests::people::{self, blood_pressure, with, without};
 use serde_json::{Value, json};
+
+use crate::protection_is_inherited::owner;
 
 /// What is named.
 pub(crate) struct Named<'a> {
@@ -392,6 +396,110 @@ fn referred_to(named: &Named<'_>) -> Vec<Door> {
     let door = Door::new(Method::POST, "Observation", named).resource(&laboratory(), named);
     all.push(door.header("x-provenance", &who.to_string(), named).called("agent"));
     all
+}
+
+/// The types of definitions of which some are hidden, called `http://secret.example/Type/id`.
+pub(crate) const DEFINITIONS: [&str; 6] =
+    ["ActivityDefinition", "Library", "Measure", "PlanDefinition", "Questionnaire", "ValueSet"];
+
+/// The doors at which a definition can be named by its url.
+pub(crate) fn doors_of_definitions(named: &Named<'_>) -> Vec<Door> {
+    let mut all = called(named);
+    all.extend(followed(named));
+    all
+}
+
+/// The scopes of an app that may see no definitions, and of one type only some.
+pub(crate) fn scopes_without_definitions(context: &str) -> String {
+    let types = ResourceType::all().map(ResourceType::name).filter(|name| !DEFINITIONS.contains(name));
+    let mut scopes: Vec<String> = types.map(|name| format!("{context}/{name}.cruds")).collect();
+    scopes.push(format!("{context}/Questionnaire.rs?_id=open"));
+    scopes.join(" ")
+}
+
+/// What asks for what is called by a url, or checks by it.
+fn called(named: &Named<'_>) -> Vec<Door> {
+    let mut places: Vec<String> = DEFINITIONS
+        .iter()
+        .flat_map(|name| {
+            let url = format!("http://secret.example/{name}/{{item}}");
+            [
+                format!("{name}?url={url}"),
+                format!("{name}?url={url}&_total=accurate&_summary=count"),
+                format!("{name}/{{item}}"),
+            ]
+        })
+        .collect();
+    for (of, code, to) in [
+        ("QuestionnaireResponse", "questionnaire", "Questionnaire"),
+        ("ServiceRequest", "instantiates-canonical", "ActivityDefinition"),
+        ("CarePlan", "instantiates-canonical", "PlanDefinition"),
+        ("MedicationRequest", "instantiates-canonical", "ActivityDefinition"),
+        ("MeasureReport", "measure", "Measure"),
+        ("RequestGroup", "instantiates-canonical", "PlanDefinition"),
+    ] {
+        let url = format!("http://secret.example/{to}/{{item}}");
+        for query in [
+            format!("{code}={url}&_total=accurate"),
+            format!("{code}={url}|1&_include={of}:{code}"),
+            format!("{code}:below={url}"),
+            format!("{code}={to}/{{item}}&_include={of}:{code}"),
+            format!("{code}:{to}.url={url}"),
+            format!("{code}:{to}.status=active&{code}={url}"),
+        ] {
+            places.push(format!("{of}?{query}"));
+        }
+        places.push(format!("{to}?_has:{of}:{code}:_id={{mine}}&url={url}"));
+        places.push(format!("{to}?url={url}&_revinclude={of}:{code}"));
+    }
+    for (operation, parameter, name) in [
+        ("ValueSet/$expand", "url", "ValueSet"),
+        ("ValueSet/$validate-code", "code=x&url", "ValueSet"),
+        ("Observation/{mine}/$validate", "profile", "StructureDefinition"),
+        ("Patient/amina/$summary", "profile", "StructureDefinition"),
+    ] {
+        places.push(format!("{operation}?{parameter}=http://secret.example/{name}/{{item}}"));
+    }
+    let mut all: Vec<Door> = places.iter().map(|place| Door::new(Method::GET, place, named)).collect();
+    for to in ["http://secret.example/Questionnaire/{item}", "http://secret.example/Questionnaire/{item}|1"] {
+        let checked = json!({"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": to,
+            "subject": {"reference": "Patient/amina"}, "item": [{"linkId": "none", "answer": [{"valueString": "x"}]}]});
+        let door = Door::new(Method::POST, "QuestionnaireResponse/$validate", named);
+        all.push(door.resource(&checked, named).called(to));
+    }
+    all
+}
+
+/// What is written names a definition by its url, in every element of type canonical and in an extension, and is looked for
+/// when it is stored: what follows what is hidden would vanish from who has written it.
+fn followed(named: &Named<'_>) -> Vec<Door> {
+    let mut made: Vec<(String, Value)> = Vec::new();
+    for place in minimal::canonicals() {
+        let Some(owner) = owner(place.resource_type) else { continue };
+        let to = DEFINITIONS.into_iter().find(|name| place.may_name(name)).unwrap_or("Questionnaire");
+        let of_amina = (owner.as_slice(), json!({"reference": "Patient/amina"}));
+        let follows = (place.members.as_slice(), json!(format!("http://secret.example/{to}/{{item}}")));
+        made.push((place.name(), minimal::resource(place.resource_type, &[of_amina, follows])));
+    }
+    let by =
+        json!([{"url": "http://example.org/by", "valueCanonical": "http://secret.example/Questionnaire/{item}|1"}]);
+    made.push(("an extension that names a definition".to_owned(), with(laboratory(), "extension", by)));
+    let answers = json!({"resourceType": "QuestionnaireResponse", "status": "in-progress",
+        "questionnaire": "http://secret.example/Questionnaire/{item}|2", "author": {"reference": "{own}"},
+        "subject": {"reference": "Patient/amina"}});
+    made.push(("answers in a version".to_owned(), answers));
+    let stored = |(number, (name, resource)): (usize, (String, Value))| {
+        let tag = format!("{{item}}-{number}");
+        let mut resource = resource;
+        resource["meta"]["tag"] = json!([{"system": "urn:made", "code": tag}]);
+        let kind = resource["resourceType"].clone();
+        let found = format!("{}?_tag=urn:made|{tag}&_total=accurate", kind.as_str().unwrap_or_default());
+        let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": [
+            {"resource": resource, "request": {"method": "POST", "url": kind}},
+            {"request": {"method": "GET", "url": found}}]});
+        Door::new(Method::POST, "/fhir", named).resource(&bundle, named).called(&format!("follows, {name}"))
+    };
+    made.into_iter().enumerate().map(stored).collect()
 }
 
 /// Creates with a condition.

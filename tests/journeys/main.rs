@@ -45,6 +45,7 @@ mod full_disk;
 mod goals;
 mod hidden_notes;
 mod history;
+mod history_of_types;
 mod identities;
 mod information;
 mod ips_examples;

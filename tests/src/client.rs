@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use reqwest::Method;
 use reqwest::RequestBuilder;
@@ -17,8 +19,26 @@ pub const FHIR_JSON: &str = "application/fhir+json";
 #[derive(Clone, Debug)]
 pub struct App {
     http: reqwest::Client,
-    origin: String,
+    nodes: Nodes,
     token: Option<String>,
+}
+
+/// Where the nodes of a server are: one request after another goes to the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Nodes {
+    pub(crate) origins: Arc<[String]>,
+    pub(crate) turn: Arc<AtomicUsize>,
+}
+
+impl Nodes {
+    pub(crate) fn at(origins: Vec<String>) -> Nodes {
+        Nodes { origins: origins.into(), turn: Arc::default() }
+    }
+
+    fn next(&self) -> &str {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.origins.len();
+        self.origins.get(turn).expect("a server has a node")
+    }
 }
 
 /// A request that is sent when it is awaited.
@@ -39,8 +59,8 @@ pub struct Answer {
 }
 
 impl App {
-    pub(crate) fn new(http: reqwest::Client, origin: String, token: Option<String>) -> App {
-        App { http, origin, token }
+    pub(crate) fn new(http: reqwest::Client, nodes: Nodes, token: Option<String>) -> App {
+        App { http, nodes, token }
     }
 
     /// An app of the server at that origin, `http://127.0.0.1:PORT`, without a token.
@@ -49,7 +69,16 @@ impl App {
     /// When there can be no HTTP client.
     #[must_use]
     pub fn at(origin: &str) -> App {
-        App::new(client(), origin.to_owned(), None)
+        App::new(client(), Nodes::at(vec![origin.to_owned()]), None)
+    }
+
+    /// Where the server is: its first node.
+    ///
+    /// # Panics
+    /// Never: a server has a node.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.nodes.origins.first().expect("a server has a node")
     }
 
     /// The same app with another token.
@@ -72,7 +101,7 @@ impl App {
             None if place.starts_with('/') => place.to_owned(),
             None => format!("/fhir/{place}"),
         };
-        let request = self.http.request(method, format!("{}{path}", self.origin));
+        let request = self.http.request(method, format!("{}{path}", self.nodes.next()));
         Ask(match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

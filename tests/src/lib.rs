@@ -23,7 +23,7 @@ pub mod terminology_stub;
 
 pub use client::{Answer, App};
 pub use database::Database;
-pub use server::{Concord, run};
+pub use server::{Concord, run, run_on_two};
 
 /// Turns functions `async fn name(concord: &Concord)` into a test on each database, `name::sqlite` and `name::postgres`.
 /// `with SETTINGS;` in front of them: on servers with these settings.
@@ -44,5 +44,26 @@ macro_rules! on_both {
                 $crate::run($crate::Database::Postgres, $settings, super::$name);
             }
         }
+    )+};
+}
+
+/// Turns such functions of modules beside this one into tests on two nodes over each database, of which each answers every second
+/// request: `module::name::sqlite` and `module::name::postgres`.
+#[macro_export]
+macro_rules! on_two_nodes {
+    (with $settings:expr; $($module:ident: $($name:ident),+ $(,)?);+ $(;)?) => {$(
+        mod $module {$(
+            mod $name {
+                #[test]
+                fn sqlite() {
+                    $crate::run_on_two($crate::Database::Sqlite, $settings, super::super::super::$module::$name);
+                }
+
+                #[test]
+                fn postgres() {
+                    $crate::run_on_two($crate::Database::Postgres, $settings, super::super::super::$module::$name);
+                }
+            }
+        )+}
     )+};
 }

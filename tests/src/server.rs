@@ -10,7 +10,7 @@ use concord_api::command::serve;
 use concord_api::config::Config;
 use tokio::sync::oneshot;
 
-use crate::client::{App, client};
+use crate::client::{App, Nodes, client};
 use crate::database::{Database, Scratch};
 
 /// The address that clients know the server by; links and `Location` start with it. It is not where the server listens.
@@ -39,6 +39,9 @@ pub struct Concord {
     address: SocketAddr,
     /// Where operators are answered besides, if a setting says so.
     pub health: Option<SocketAddr>,
+    nodes: Nodes,
+    /// Another node that answers every second request, and so do those of other settings have one.
+    twin: Option<Box<Concord>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     // After the thread, so that the database goes last.
@@ -54,6 +57,18 @@ pub fn run(database: Database, settings: &[(&str, &str)], journey: impl AsyncFnO
     runtime.block_on(async {
         let concord = Concord::start(Arc::new(Scratch::new(database)), Clock::fixed(START_MS), settings).await;
         journey(&concord).await;
+    });
+}
+
+/// Runs a journey on two nodes of a server, of which each answers every second request.
+///
+/// # Panics
+/// When the journey does.
+pub fn run_on_two(database: Database, settings: &[(&str, &str)], journey: impl AsyncFnOnce(&Concord)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let scratch = Arc::new(Scratch::new(database));
+        journey(&Concord::start_as_two(scratch, Clock::fixed(START_MS), settings).await).await;
     });
 }
 
@@ -84,8 +99,21 @@ impl Concord {
             });
         });
         let (address, health) = started.await.expect("a server that starts");
-        let http = client();
-        Concord { clock, config, http, issuer, address, health, stop: Some(stop), thread: Some(thread), scratch }
+        let (http, nodes) = (client(), Nodes::at(vec![format!("http://{address}")]));
+        let (stop, thread) = (Some(stop), Some(thread));
+        Concord { clock, config, http, issuer, address, health, nodes, twin: None, stop, thread, scratch }
+    }
+
+    /// The same as two nodes, of which each answers every second request.
+    ///
+    /// # Panics
+    /// When one cannot be started.
+    pub async fn start_as_two(scratch: Arc<Scratch>, clock: Clock, settings: &[(&str, &str)]) -> Concord {
+        let twin = Concord::start(Arc::clone(&scratch), clock.clone(), settings).await;
+        let mut first = Concord::start(scratch, clock, settings).await;
+        first.nodes = Nodes::at(vec![first.origin(), twin.origin()]);
+        first.twin = Some(Box::new(twin));
+        first
     }
 
     /// Another server over the same database, with the same time and the same keys.
@@ -95,7 +123,10 @@ impl Concord {
 
     /// The same with settings of its own.
     pub async fn another_node_with(&self, settings: &[(&str, &str)]) -> Concord {
-        Concord::start(Arc::clone(&self.scratch), self.clock.clone(), settings).await
+        match self.twin {
+            None => Concord::start(Arc::clone(&self.scratch), self.clock.clone(), settings).await,
+            Some(_) => Concord::start_as_two(Arc::clone(&self.scratch), self.clock.clone(), settings).await,
+        }
     }
 
     /// Lets the time go on by that many milliseconds.
@@ -130,7 +161,7 @@ impl Concord {
     /// Somebody without a token.
     #[must_use]
     pub fn nobody(&self) -> App {
-        App::new(self.http.clone(), format!("http://{}", self.address), None)
+        App::new(self.http.clone(), self.nodes.clone(), None)
     }
 
     /// A patient's app, that may do everything the patient may.
@@ -191,7 +222,7 @@ impl Concord {
         let lifetime_s = if request.lifetime_s == 0 { 86_400 } else { request.lifetime_s };
         let request = TokenRequest { client_id, lifetime_s, ..request.clone() };
         let token = self.issuer.mint(&request, self.clock.now_s()).expect("a token");
-        App::new(self.http.clone(), format!("http://{}", self.address), Some(token))
+        App::new(self.http.clone(), self.nodes.clone(), Some(token))
     }
 }
 

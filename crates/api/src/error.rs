@@ -10,7 +10,7 @@ use concord_store::{StoreError, WorkError};
 use concord_terminology::elsewhere::Question;
 
 /// Why a request was not carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ApiError {
     /// The body or URL cannot be read as what it should be.
     #[error("cannot be read: {}", listed(.0))]
@@ -73,6 +73,13 @@ pub enum ApiError {
     /// To match the condition of a write, or to search beside writes, takes more than the only writer may spend on it.
     #[error("the condition costs too much to be matched while others wait")]
     CostlyCondition,
+    /// What a patch makes of the resource of that id has not been found before the write, or of another version. Nobody is told
+    /// at first: it is found, and the write is tried again.
+    #[error("what is to be patched has changed meanwhile")]
+    NotForeseen {
+        /// The id.
+        id: String,
+    },
     /// A terminology server elsewhere has to be asked first, or, where there is no question, definitions have to be read
     /// anew. Nobody is told: that is done, and then the work again.
     #[error("a terminology server has to be asked first")]
@@ -147,6 +154,18 @@ impl ApiError {
             ApiError::AskElsewhere(questions) => Some(questions),
             _ => None,
         }
+    }
+
+    /// Whether nothing has been decided yet, so that there is nothing to tell: something has to be found first, and the work
+    /// is done again.
+    pub(crate) fn is_undecided(&self) -> bool {
+        matches!(
+            self.cause(),
+            ApiError::CostlyCondition
+                | ApiError::AskElsewhere(_)
+                | ApiError::OtherVersions(_)
+                | ApiError::NotForeseen { .. }
+        )
     }
 
     /// The problems of a body: 400 if it cannot be read as a resource at all, 422 if it can but is not valid.

@@ -48,6 +48,8 @@ enum Command {
     Package(command::package::PackageArgs),
     /// Print a token of the development issuer
     Token(command::token::TokenArgs),
+    /// Say whether a server is ready, for what watches it
+    Health(command::health::HealthArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Print the page that documents the settings
@@ -112,6 +114,7 @@ fn run(arguments: Arguments) -> Result<(), String> {
             actix_web::rt::System::new().block_on(command::package::run(&package, &config, clock, out))
         }
         Command::Token(token) => command::token::run(&token, &config, &clock, out).map_err(|error| error.to_string()),
+        Command::Health(health) => command::health::run(&health, &config, out),
         Command::Openapi | Command::Settings => Ok(()),
     }
 }

@@ -120,6 +120,29 @@ fn an_ephemeral_server_that_others_could_reach_does_not_start() {
     assert!(told.contains("from this machine only"), "{told}");
 }
 
+#[test]
+fn an_ephemeral_server_is_reached_by_others_where_that_is_said_twice_and_asked_whether_it_is_ready() {
+    let folder = Folder::new();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_concord"))
+        .args(["serve", "--ephemeral", "--anywhere"])
+        .current_dir(&folder.0)
+        .env_clear()
+        .env("CONCORD_LISTEN", "0.0.0.0:0")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let told = BufReader::new(server.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let port = told.rsplit_once(':').unwrap().1.trim_end_matches("/fhir").to_owned();
+    let place = format!("http://127.0.0.1:{port}");
+    assert_eq!(done(&concord(&folder.0, &["health", &place], &[])), "ready\n");
+    let listen = format!("0.0.0.0:{port}");
+    assert_eq!(done(&concord(&folder.0, &["health"], &[("CONCORD_LISTEN", &listen)])), "ready\n");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(failed(&concord(&folder.0, &["health", &place], &[])).contains(&format!("127.0.0.1:{port}")));
+    assert!(failed(&concord(&folder.0, &["health", "https://127.0.0.1"], &[])).contains("https"));
+}
+
 /// What `serve --check` says where the server would not start: one line that says what to do.
 fn refused(folder: &Path, settings: &[(&str, &str)]) -> String {
     let usual = [("CONCORD_DEVELOPMENT_ISSUER", "true"), ("CONCORD_LISTEN", "127.0.0.1:0")];

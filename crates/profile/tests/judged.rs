@@ -116,7 +116,7 @@ fn found(folder: &Path, case: &Case) -> Vec<Issue> {
     }
     if let Some(value) = value {
         let lists = Lists(value_sets);
-        let checker = Checker { library: &library, terminology: &lists, stored: None, is_whole: true };
+        let checker = Checker { library: &library, terminology: &lists, stored: None, is_whole: true, together: None };
         issues.extend(checker.check(&value, Asked { profiles: &asked, claimed: None }));
         if value.text("resourceType") == Some("QuestionnaireResponse")
             && let Some(named) = questionnaire::named(&value)
@@ -124,7 +124,7 @@ fn found(folder: &Path, case: &Case) -> Vec<Issue> {
             let url = named.split('|').next().unwrap_or_default();
             let loaded = questionnaires.iter().find(|one| one.text("url") == Some(url));
             if let Some(found) = questionnaire::contained(&value, &named).or(loaded) {
-                issues.extend(questionnaire::check(&value, found, &lists));
+                issues.extend(questionnaire::check(&value, found, &lists, None));
             }
         }
     }

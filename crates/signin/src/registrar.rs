@@ -42,6 +42,45 @@ impl<'a> Registrar<'a> {
         said.or(self.bound().purposes).map(<[String]>::to_vec)
     }
 
+    /// A client as far as it is no more than its registrar is now, who may be less than when it was registered.
+    #[must_use]
+    pub fn bounded(self, client: Client) -> Client {
+        let bound = self.bound();
+        // Every member is named, as in `covers`.
+        let Client {
+            id,
+            name,
+            about,
+            own,
+            purposes,
+            redirect_uris,
+            scope,
+            authentication,
+            introspects,
+            registered_itself,
+        } = client;
+        let purposes = match (purposes, bound.purposes) {
+            (said, None) => said,
+            (None, Some(most)) => Some(most.to_vec()),
+            (Some(mut said), Some(most)) => {
+                said.retain(|purpose| most.contains(purpose));
+                Some(said)
+            }
+        };
+        Client {
+            id,
+            name,
+            about,
+            own: own && bound.own,
+            purposes,
+            redirect_uris,
+            scope: Granted::parse(&scope).within(&bound.scope).without(CLIENTS).to_string(),
+            authentication,
+            introspects: introspects && bound.introspects,
+            registered_itself,
+        }
+    }
+
     /// Refuses a client that is more than its registrar in any respect.
     ///
     /// # Errors
@@ -148,6 +187,31 @@ mod tests {
         assert_eq!(Registrar::Itself("openid patient/*.rs").covers(&itself), Ok(()));
         assert!(Registrar::Itself("openid").covers(&itself).is_err());
         assert!(Registrar::Itself("patient/*.rs").covers(&Client { own: true, ..itself }).is_err());
+    }
+
+    #[test]
+    fn whoever_is_narrowed_narrows_what_they_have_registered() {
+        let scope = "system/clients openid user/*.rs system/Observation.cruds";
+        let system = Client { scope: scope.into(), ..client() };
+        assert_eq!(Registrar::System(&system).bounded(client()), client(), "as it was registered");
+        let less = Client {
+            own: false,
+            introspects: false,
+            purposes: Some(vec!["TREAT".into()]),
+            scope: "system/clients openid system/Observation.rs".into(),
+            ..system.clone()
+        };
+        let bounded = Registrar::System(&less).bounded(client());
+        assert_eq!(Registrar::System(&less).covers(&bounded), Ok(()), "what is cut down could be registered");
+        assert_eq!(bounded.scope, "openid system/Observation.rs");
+        assert_eq!((bounded.own, bounded.introspects, bounded.purposes), (false, false, less.purposes.clone()));
+        let unbounded = Client { purposes: None, ..client() };
+        let bounded = Registrar::System(&less).bounded(unbounded);
+        assert_eq!(bounded.purposes, less.purposes, "it has been bounded since");
+        let nothing = Client { purposes: Some(Vec::new()), ..less };
+        assert_eq!(Registrar::System(&nothing).bounded(client()).purposes, Some(Vec::new()));
+        let itself = Client { own: false, introspects: false, registered_itself: true, ..client() };
+        assert_eq!(Registrar::Itself("openid user/Goal.r").bounded(itself).scope, "openid user/Goal.r");
     }
 
     #[test]

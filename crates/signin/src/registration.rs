@@ -4,6 +4,7 @@ use concord_consent::purpose::Purpose;
 use concord_consent::scope::Context;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use url::{Host, Url};
 
 use crate::authentication::METHODS;
 use crate::client::{Authentication, Client, is_plain_line, is_redirect_uri};
@@ -19,6 +20,8 @@ use crate::token::GRANT_TYPES;
 const MAX_REDIRECT_URIS: usize = 5;
 /// The longest list of scopes, in bytes.
 const MAX_SCOPE_BYTES: usize = 4096;
+/// The longest address of keys, in bytes.
+const MAX_URL_BYTES: usize = 2048;
 
 /// What is said of a client. Members that are not known are ignored (RFC 7591 section 2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -40,9 +43,9 @@ pub struct Metadata {
     concord_about: Option<String>,
     concord_purposes: Option<Vec<String>>,
     concord_introspects: bool,
-    /// Whether it is the statement that says where its keys are.
+    /// Whether its keys may be at a URL of which no system says so: the statement does, or the operator lets everybody.
     #[serde(skip)]
-    is_url_vouched_for: bool,
+    may_name_url: bool,
 }
 
 /// A client as it may be registered, and its new secret, which is told once.
@@ -68,18 +71,24 @@ impl Metadata {
         const MALFORMED: OauthError =
             metadata("the body is not a JSON object of client metadata, each of the form that RFC 7591 has");
         let mut members: Map<String, Value> = serde_json::from_slice(bytes).map_err(|_| MALFORMED)?;
-        let mut is_url_vouched_for = false;
+        let mut may_name_url = false;
         if let Some(statement) = statement {
             let said: Map<String, Value> = serde_json::from_slice(statement).map_err(|_| MALFORMED)?;
-            is_url_vouched_for = said.contains_key("jwks_uri");
+            may_name_url = said.contains_key("jwks_uri");
             members.extend(said.into_iter().filter(|(name, _)| name != "client_id"));
         }
         let read: Metadata = serde_json::from_value(Value::Object(members)).map_err(|_| MALFORMED)?;
-        Ok(Metadata { is_url_vouched_for, ..read })
+        Ok(Metadata { may_name_url, ..read })
     }
 
-    /// The client that is to be registered. `known` is what is registered of it, where it is changed. Keys
-    /// may be at an address only if a system or a statement says so: one that anybody can name would be fetched from here.
+    /// The same where the operator lets everybody say at which URL their keys are.
+    #[must_use]
+    pub fn with_keys_at_a_url(self, lets: bool) -> Metadata {
+        Metadata { may_name_url: self.may_name_url || lets, ..self }
+    }
+
+    /// The client that is to be registered. `known` is what is registered of it, where it is changed. Keys may be at an address only if
+    /// a system or a statement says so, or the operator lets everybody: one that anybody can name is fetched from here.
     ///
     /// # Errors
     /// What cannot be registered; the outer one, when the machine gives no random bytes.
@@ -111,7 +120,7 @@ impl Metadata {
         if !is_system && !name::is_of_one_script(name) {
             return Err(metadata("the client_name has letters of other scripts beside Latin ones"));
         }
-        let (authentication, secret) = self.authentication(known, is_system || self.is_url_vouched_for, fresh)?;
+        let (authentication, secret) = self.authentication(known, is_system, fresh)?;
         let own = match self.concord_kind.as_deref() {
             None | Some("third-party") => false,
             Some("own") if is_system => true,
@@ -150,7 +159,7 @@ impl Metadata {
     fn authentication(
         &self,
         known: Option<&Client>,
-        keys_by_url: bool,
+        is_system: bool,
         fresh: String,
     ) -> Result<(Authentication, Option<String>), OauthError> {
         let keys = match (&self.jwks, &self.jwks_uri) {
@@ -163,13 +172,18 @@ impl Metadata {
                     Err(_) => return Err(metadata("the jwks is no JWK Set of public keys")),
                 }
             }
-            (None, Some(_)) if !keys_by_url => {
+            (None, Some(_)) if !is_system && !self.may_name_url => {
                 return Err(metadata("jwks_uri is taken in a software statement or of a system only: register jwks"));
             }
-            (None, Some(url)) if url.starts_with("https://") && url.len() <= 2048 => {
+            (None, Some(url)) if is_system && url.starts_with("https://") && url.len() <= MAX_URL_BYTES => {
                 Some(Authentication::KeysAt(url.clone()))
             }
-            (None, Some(_)) => return Err(metadata("the jwks_uri is not an https URL")),
+            (None, Some(url)) if !is_system && is_on_the_web(url) => Some(Authentication::KeysAt(url.clone())),
+            (None, Some(_)) => {
+                return Err(metadata(
+                    "the jwks_uri is not an https URL; of a client itself it names a host, no port and no user",
+                ));
+            }
             (None, None) => None,
         };
         let [none, basic, signed] = METHODS;
@@ -245,6 +259,13 @@ impl Metadata {
             false => Err(metadata("the only response type is code")),
         }
     }
+}
+
+/// Whether a URL may be one of the web, as far as it tells: https at its usual port, to a host by its name.
+fn is_on_the_web(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.port().is_none();
+    url.scheme() == "https" && matches!(url.host(), Some(Host::Domain(_))) && is_plain && text.len() <= MAX_URL_BYTES
 }
 
 /// The grant types that a client can use.
@@ -423,6 +444,30 @@ mod tests {
         let said = with("jwks_uri", json!("https://169.254.169.254/")).to_string();
         let metadata = Metadata::read(said.as_bytes(), Some(br#"{"client_name": "True name"}"#)).unwrap();
         assert!(metadata.client(Registrar::Itself(BOUND), "id".into(), None).unwrap().is_err());
+    }
+
+    #[test]
+    fn keys_are_on_the_web_where_everybody_may_say_where() {
+        let at = |url: &str, lets: bool| {
+            let mut said = with("jwks_uri", json!(url));
+            said["token_endpoint_auth_method"] = json!("private_key_jwt");
+            let metadata = Metadata::read(said.to_string().as_bytes(), None).unwrap().with_keys_at_a_url(lets);
+            metadata.client(Registrar::Itself(BOUND), "id".into(), None).unwrap().is_ok()
+        };
+        assert!(at("https://keys.example/jwks", true) && !at("https://keys.example/jwks", false));
+        for bad in [
+            "http://keys.example/",
+            "https://169.254.169.254/",
+            "https://0x7f.1/",
+            "https://[::1]/",
+            "https://keys.example:8443/",
+            "https://me@keys.example/",
+            "https://",
+            "keys",
+            &format!("https://keys.example/{}", "a".repeat(MAX_URL_BYTES)),
+        ] {
+            assert!(!at(bad, true), "{bad}");
+        }
     }
 
     #[test]

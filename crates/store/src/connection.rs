@@ -127,7 +127,7 @@ impl Connection {
     /// Makes this a connection that reads and never writes. It keeps its pages as long as its snapshot, and to find one
     /// among them costs less than to look at it in the file. There are as many of these as requests are searching at once.
     pub(crate) fn for_reading(mut self) -> Result<Connection, Error> {
-        self.batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -24576")?;
+        self.batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -12288")?;
         Ok(self)
     }
 

@@ -9,7 +9,7 @@ use diesel_migrations::MigrationHarness as _;
 use crate::address::{DatabaseUrl, Durability};
 use crate::audit::Record;
 use crate::audit::index::MANY;
-use crate::audit::{AuditIndexHint, AuditQuery};
+use crate::audit::{AuditIndexHint, AuditQuery, Reach};
 use crate::connection::{Connection, Database};
 use crate::error::StoreError;
 use crate::migrate::{POSTGRES, SQLITE, migrate, missing_migrations};
@@ -97,7 +97,7 @@ pub(crate) fn record(reason: &str) -> Record {
 }
 
 fn all() -> AuditQuery {
-    AuditQuery { condition: Sql::new("1 = 1"), hint: None }
+    AuditQuery { condition: Sql::new("1 = 1"), hint: None, reach: Reach::ALL }
 }
 
 pub(crate) fn reasons(transaction: &mut Transaction<'_>) -> Vec<String> {
@@ -206,7 +206,7 @@ async fn many_records_are_appended_and_counted() {
 
 /// Which events are found by a hint, newest first, in pages.
 async fn found_by(store: &crate::Store, hint: AuditIndexHint, condition: Sql) -> Vec<String> {
-    let sought = AuditQuery { condition, hint: Some(hint) };
+    let sought = AuditQuery { condition, hint: Some(hint), reach: Reach::ALL };
     let found = store.read(move |transaction| {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
@@ -273,7 +273,7 @@ async fn the_embedded_database_pages_through_the_log_by_patient_and_by_agent() {
     ];
     for (hint, condition, index) in hints {
         for after in [None, Some(5)] {
-            let sought = AuditQuery { condition: condition.clone(), hint: Some(hint.clone()) };
+            let sought = AuditQuery { condition: condition.clone(), hint: Some(hint.clone()), reach: Reach::ALL };
             let plan = store
                 .read(move |transaction| (Ok::<_, StoreError>(transaction.plan_of_events(&sought, after)), Vec::new()));
             let plan = plan.await.unwrap();

@@ -3,7 +3,11 @@
 //! The rows of some parameters ([`is_asked_by_date`]), and those that say whose record a resource is part of, bear its
 //! clinical date in `dated`: the end of the latest, or minus infinity where there is none. The index `entry_latest` has
 //! them in the order of a search that sorts by that date from the newest down. So such a search reads them in that order
-//! and stops when its page is full, however long the record is.
+//! and stops when its page is full, however long the record is. From the oldest up it is read by the same index and a few more
+//! rows (`earliest`); by its last update, by an index of the resources themselves (`updated`).
+
+mod earliest;
+mod updated;
 
 use concord_fhir::index::{Entries, Entry, ParameterId};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
@@ -39,63 +43,94 @@ struct Leading {
     rows: Vec<Row>,
 }
 
-impl Transaction<'_> {
-    /// What stands for the candidates of a page where they can be read in its order: their keys `k` and what they are sorted
-    /// by, `s0`, no more than the page needs. None where they cannot.
-    pub(crate) fn latest(&mut self, wanted: &PageRequest<'_>) -> Result<Option<Sql>, StoreError> {
-        let [SortKey { by, descending: true }] = wanted.sort else { return Ok(None) };
-        let mut reads = Vec::new();
-        for among in wanted.queries {
-            let date = clinical_date(among.resource_type);
-            let (Some(date), true) = (date, *by == SortBy::ClinicalDate || date.map(SortBy::Range) == Some(*by)) else {
-                return Ok(None);
-            };
-            let Some(own) = self.latest_among(among, date, wanted)? else { return Ok(None) };
-            reads.extend(own);
-        }
-        let mut reads = reads.into_iter();
-        let Some(first) = reads.next() else { return Ok(None) };
-        if reads.len() == 0 {
-            return Ok(Some(first));
-        }
-        // A resource with several of the keys is found by each.
-        let mut all = Sql::new("SELECT k, s0 FROM (SELECT * FROM (").append(first).sql(") d0");
-        for (place, one) in reads.enumerate() {
-            all = all.sql(" UNION SELECT * FROM (").append(one).sql(format!(") d{}", place + 1));
-        }
-        Ok(Some(all.sql(") u ORDER BY s0 DESC, k LIMIT +").bind(i64::from(wanted.limit) + 1)))
-    }
+/// How resources of one type in one record are read in the order of their clinical dates.
+struct Way<'q> {
+    among: &'q TypeQuery,
+    date: ParameterId,
+    record: i64,
+    leading: Leading,
+    /// What else is asked of them than what leads to them.
+    condition: Sql,
+}
 
-    /// The same of one type, by each key that leads to its candidates.
-    fn latest_among(
-        &mut self,
-        among: &TypeQuery,
-        date: ParameterId,
-        wanted: &PageRequest<'_>,
-    ) -> Result<Option<Vec<Sql>>, StoreError> {
-        let Some(id) = among.record.as_deref() else { return Ok(None) };
-        let Some(record) = self.compartment_key(id)? else { return Ok(None) };
-        let Some(leading) = self.leading(among, id, record)? else { return Ok(None) };
-        let condition = self.lowered(Rows::Current, &among.predicate, |lowering| {
-            lowering.search_among(among.resource_type, record, &among.predicate, leading.part)
-        })?;
-        let read = |(parameter, key): &Row| {
-            Sql::new(
-                "SELECT d.resource AS k, d.dated AS s0 FROM entry d CROSS JOIN resource r WHERE r.rid = d.resource",
-            )
-            .sql(" AND d.dated IS NOT NULL AND d.parameter = ")
+impl Way<'_> {
+    /// What follows `FROM` to read those that a row leads to, but for the condition.
+    fn led_by(&self, (parameter, key): &Row) -> Sql {
+        Sql::new("entry d CROSS JOIN resource r WHERE r.rid = d.resource AND d.dated IS NOT NULL AND d.parameter = ")
             .bind(parameter.0)
             .sql(" AND d.key = ")
             .bind(key.as_str())
             .sql(" AND d.patient = ")
-            .bind(record)
-            .append(between(date, &among.predicate, wanted.after))
+            .bind(self.record)
+            .append(not_too_old(self.date, &self.among.predicate))
+    }
+
+    /// The newest of them, after a position.
+    fn newest(&self, row: &Row, wanted: &PageRequest<'_>) -> Sql {
+        Sql::new("SELECT d.resource AS k, d.dated AS s0 FROM ")
+            .append(self.led_by(row))
+            .append(older(wanted.after))
             .sql(" AND ")
-            .append(condition.clone())
+            .append(self.condition.clone())
             .sql(" ORDER BY d.dated DESC, d.resource LIMIT +")
-            .bind(i64::from(wanted.limit) + 1)
-        };
-        Ok(Some(leading.rows.iter().map(read).collect()))
+            .bind(one_more(wanted))
+    }
+}
+
+/// One more than a page has: whether there is a next one.
+fn one_more(wanted: &PageRequest<'_>) -> i64 {
+    i64::from(wanted.limit) + 1
+}
+
+/// All that is read in one of several ways; what is read in more than one is there once.
+fn united(reads: Vec<Sql>) -> Sql {
+    let mut all = Sql::new("SELECT k, s0 FROM (");
+    for (place, one) in reads.into_iter().enumerate() {
+        all = all.sql(if place == 0 { "SELECT * FROM (" } else { " UNION SELECT * FROM (" });
+        all = all.append(one).sql(format!(") d{place}"));
+    }
+    all.sql(") united")
+}
+
+impl Transaction<'_> {
+    /// What stands for the candidates of a page where they can be read in its order: their keys `k` and what they are sorted
+    /// by, `s0`, no more than the page needs. None where they cannot.
+    pub(crate) fn in_order(&mut self, wanted: &PageRequest<'_>) -> Result<Option<Sql>, StoreError> {
+        let [SortKey { by, descending }] = *wanted.sort else { return Ok(None) };
+        if by == SortBy::Updated {
+            return self.by_update(wanted, descending);
+        }
+        let mut ways = Vec::new();
+        for among in wanted.queries {
+            let date = clinical_date(among.resource_type);
+            let (Some(date), true) = (date, by == SortBy::ClinicalDate || date.map(SortBy::Range) == Some(by)) else {
+                return Ok(None);
+            };
+            let Some(way) = self.way(among, date)? else { return Ok(None) };
+            ways.push(way);
+        }
+        // Where nobody has any of the keys that are asked for, there are no rows to read.
+        match (ways.iter().any(|way| !way.leading.rows.is_empty()), descending) {
+            (false, _) => Ok(None),
+            (true, true) => Ok(Some(latest(&ways, wanted))),
+            (true, false) => self.earliest(&ways, wanted).map(Some),
+        }
+    }
+
+    /// How those of one type are read in their order.
+    fn way<'q>(&mut self, among: &'q TypeQuery, date: ParameterId) -> Result<Option<Way<'q>>, StoreError> {
+        let Some(id) = among.record.as_deref() else { return Ok(None) };
+        let Some(record) = self.compartment_key(id)? else { return Ok(None) };
+        let Some(leading) = self.leading(among, id, record)? else { return Ok(None) };
+        let condition = self.candidate(among, record, leading.part)?;
+        Ok(Some(Way { among, date, record, leading, condition }))
+    }
+
+    /// What is asked of a candidate in one record, but for the part of the predicate that leads to it.
+    fn candidate(&mut self, among: &TypeQuery, record: i64, part: Option<usize>) -> Result<Sql, StoreError> {
+        self.lowered(Rows::Current, &among.predicate, |lowering| {
+            lowering.search_among(among.resource_type, record, &among.predicate, part)
+        })
     }
 
     /// What leads to the candidates; none where other rows do.
@@ -170,8 +205,21 @@ impl Transaction<'_> {
     }
 }
 
-/// Of the rows that lead, those that come after a position and are not too old.
-fn between(by: ParameterId, predicate: &Predicate, after: Option<&Position>) -> Sql {
+/// The candidates of a page, from the newest down.
+fn latest(ways: &[Way<'_>], wanted: &PageRequest<'_>) -> Sql {
+    let of_way = |way: &Way<'_>| way.leading.rows.iter().map(|row| way.newest(row, wanted)).collect::<Vec<Sql>>();
+    let mut reads: Vec<Sql> = ways.iter().flat_map(of_way).collect();
+    match (reads.pop(), reads.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            reads.extend(last);
+            united(reads).sql(" ORDER BY s0 DESC, k LIMIT +").bind(one_more(wanted))
+        }
+    }
+}
+
+/// Of the rows that lead, those whose resources are not too old for what is asked.
+fn not_too_old(by: ParameterId, predicate: &Predicate) -> Sql {
     let mut sql = Sql::new("");
     for least in parts_of(predicate).iter().filter_map(|part| match part {
         Predicate::Entry(parameter, test) if *parameter == by => least(test),
@@ -179,12 +227,17 @@ fn between(by: ParameterId, predicate: &Predicate, after: Option<&Position>) -> 
     }) {
         sql = sql.sql(" AND d.dated >= ").bind(least);
     }
-    let Some(after) = after else { return sql };
+    sql
+}
+
+/// Of the rows that lead, those that come after a position, from the newest down.
+fn older(after: Option<&Position>) -> Sql {
+    let Some(after) = after else { return Sql::new("") };
     let reached = match after.values.first() {
         Some(PositionValue::Number(reached)) => *reached,
         _ => f64::NEG_INFINITY,
     };
-    sql.sql(" AND d.dated <= ")
+    Sql::new(" AND d.dated <= ")
         .bind(reached)
         .sql(" AND (d.dated < ")
         .bind(reached)
@@ -200,6 +253,10 @@ fn least(test: &Test) -> Option<f64> {
         // A range that begins there ends no earlier.
         Test::Low(Comparison::AtLeast | Comparison::Greater, bound) => Some(*bound),
         Test::Every(tests) => tests.iter().filter_map(least).reduce(f64::max),
+        Test::Either(tests) => {
+            let each: Option<Vec<f64>> = tests.iter().map(least).collect();
+            each?.into_iter().reduce(f64::min)
+        }
         _ => None,
     }
 }

@@ -21,10 +21,24 @@ const OBSERVATION: ResourceType = ResourceType::of("Observation");
 /// The newest first.
 const NEWEST: [SortKey; 1] = [SortKey { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
 
-/// The same in a form that is not read from the index: what it is sorted by twice changes nothing.
-const SORTED: [SortKey; 2] = [NEWEST[0], NEWEST[0]];
+/// What began first.
+const OLDEST: [SortKey; 1] = [SortKey { by: NEWEST[0].by, descending: false }];
 
-/// A reading: of whom, with which codes, and when.
+/// What was updated last.
+const NEWLY: [SortKey; 1] = [SortKey { by: SortBy::Updated, descending: true }];
+
+/// What was updated first.
+const LONG_AGO: [SortKey; 1] = [SortKey { by: SortBy::Updated, descending: false }];
+
+/// All that is read in its order, beside the same in a form that is not: what it is sorted by twice changes nothing.
+const ORDERS: [(&[SortKey], &[SortKey]); 4] = [
+    (&NEWEST, &[NEWEST[0], NEWEST[0]]),
+    (&OLDEST, &[OLDEST[0], OLDEST[0]]),
+    (&NEWLY, &[NEWLY[0], NEWLY[0]]),
+    (&LONG_AGO, &[LONG_AGO[0], LONG_AGO[0]]),
+];
+
+/// A reading: of whom, with which codes, and when: a date, or what is from one to another.
 struct Reading {
     patients: Vec<String>,
     codes: Vec<(String, String)>,
@@ -43,7 +57,15 @@ impl Reading {
     fn body(&self, id: &str) -> String {
         let coding = |(system, code): &(String, String)| format!(r#"{{"system":"{system}","code":"{code}"}}"#);
         let codings: Vec<String> = self.codes.iter().map(coding).collect();
-        let date = self.date.as_ref().map(|date| format!(r#","effectiveDateTime":"{date}""#)).unwrap_or_default();
+        let date = match self.date.as_deref().map(|date| date.split_once('/').ok_or(date)) {
+            None => String::new(),
+            Some(Err(date)) => format!(r#","effectiveDateTime":"{date}""#),
+            Some(Ok(ends)) => {
+                let ends = [("start", ends.0), ("end", ends.1)].into_iter().filter(|(_, date)| !date.is_empty());
+                let ends: Vec<String> = ends.map(|(name, date)| format!(r#""{name}":"{date}""#)).collect();
+                format!(r#","effectivePeriod":{{{}}}"#, ends.join(","))
+            }
+        };
         let subject = self.patients.first().map(String::as_str).unwrap_or_default();
         format!(
             r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"coding":[{}]}},"subject":{{"reference":"Patient/{subject}"}}{date}}}"#,
@@ -69,7 +91,8 @@ async fn fill(store: &Store, readings: Vec<Reading>) {
                 resource_type: OBSERVATION,
                 id,
                 version: 1,
-                updated: NOW,
+                // Not in order, and some at one time.
+                updated: NOW + i64::try_from(number * 7 % 23 / 2 + number / 23 * 11).unwrap() * 1_000,
                 method: Method::Post,
                 deleted: false,
                 patient,
@@ -104,7 +127,7 @@ async fn pages(store: &Store, text: &str, sort: &'static [SortKey], limit: u32) 
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let wanted = PageRequest { queries: &queries, sort, after: after.as_ref(), limit };
-            let led = transaction.latest(&wanted).unwrap().is_some();
+            let led = transaction.in_order(&wanted).unwrap().is_some();
             assert_eq!(led, sort.len() == 1, "{sort:?}");
             let (page, next) = transaction.page(&wanted).unwrap();
             all.extend(page.into_iter().map(|version| version.id));
@@ -127,9 +150,10 @@ fn mixed(count: u64) -> Vec<Reading> {
     };
     (0..count)
         .map(|_| {
-            let patients = match next(4) {
+            let patients = match next(5) {
                 0 => vec!["other".to_owned()],
                 1 => vec!["amina".to_owned(), "other".to_owned()],
+                2 => vec!["other".to_owned(), "amina".to_owned()],
                 _ => vec!["amina".to_owned()],
             };
             let codings = 1 + next(2);
@@ -138,10 +162,13 @@ fn mixed(count: u64) -> Vec<Reading> {
                 (system.to_owned(), ["a", "b", "c"][next(3) as usize].to_owned())
             });
             let codes: Vec<(String, String)> = codes.collect();
-            let date = match next(5) {
+            let date = match next(8) {
                 0 => None,
                 1 => Some(format!("20{:02}", 10 + next(3))),
                 2 => Some(format!("2011-0{}", 1 + next(9))),
+                3 => Some(format!("2011-0{}/2011-0{}", 1 + next(3), 4 + next(5))),
+                4 => Some(["2011-04/", "/2011-04", "2010/"][next(3) as usize].to_owned()),
+                5 => Some(format!("2011-0{0}-1{1}T0{1}:00:00Z", 1 + next(9), next(9))),
                 _ => Some(format!("2011-0{}-1{}", 1 + next(9), next(9))),
             };
             Reading { patients, codes, date }
@@ -164,25 +191,29 @@ async fn they_come_in_the_order_of_all() {
             "code=a&date=ge2011-04",
             "date=gt2011",
             "date=le2011-05",
+            "date=ge2011-05&code=b",
             "subject=Patient/amina",
             "subject=Patient/amina&code=b",
             "code:not=a",
             "status=final&code:missing=true",
         ] {
-            let all = pages(&store, text, &SORTED, 1_000).await;
-            for limit in [1, 3, 7, 1_000] {
-                assert_eq!(pages(&store, text, &NEWEST, limit).await, all, "{text} by {limit}");
+            for (in_order, sorted) in ORDERS {
+                let all = pages(&store, text, sorted, 1_000).await;
+                let by_date = !matches!(in_order, [SortKey { by: SortBy::Updated, .. }]);
+                for limit in if by_date { &[1, 3, 1_000][..] } else { &[4][..] } {
+                    assert_eq!(pages(&store, text, in_order, *limit).await, all, "{text} by {limit} {in_order:?}");
+                }
             }
         }
     }
 }
 
 /// How many steps a page took.
-async fn steps(store: &Store, text: &str) -> u64 {
+async fn steps(store: &Store, text: &str, sort: &'static [SortKey]) -> u64 {
     let predicate = asked(text);
     let taken = store.read(move |transaction| {
         let queries = [TypeQuery { resource_type: OBSERVATION, record: Some("amina".to_owned()), predicate }];
-        let wanted = PageRequest { queries: &queries, sort: &NEWEST, after: None, limit: 10 };
+        let wanted = PageRequest { queries: &queries, sort, after: None, limit: 10 };
         let watch = transaction.watch(crate::Cost::UNBOUNDED).unwrap();
         // The steps are counted in thousands.
         for _ in 0..100 {
@@ -195,7 +226,8 @@ async fn steps(store: &Store, text: &str) -> u64 {
 
 #[tokio::test]
 async fn ten_cost_the_same_in_a_long_record() {
-    let counts = [100, 5_000];
+    // Of those by their updates so many are looked at before it is said that there are more.
+    let counts = [700, 5_000];
     let mut taken = Vec::new();
     for count in counts {
         let [scratch, _] = Scratch::both();
@@ -204,7 +236,9 @@ async fn ten_cost_the_same_in_a_long_record() {
         fill(&store, (0..count).map(|day| Reading::of("amina", "a", at(day))).collect()).await;
         let mut of_each = Vec::new();
         for text in ["", "code=a", "code=http://loinc.org|a", "status=final&code=a", "subject=Patient/amina"] {
-            of_each.push(steps(&store, text).await);
+            for (in_order, _) in ORDERS {
+                of_each.push(steps(&store, text, in_order).await);
+            }
         }
         taken.push(of_each);
     }
@@ -234,8 +268,55 @@ fn migration(infinity: &str) -> String {
     )
 }
 
+#[tokio::test]
+async fn what_nobody_has_is_found_nowhere() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        fill(&store, mixed(30)).await;
+        for (sort, _) in ORDERS {
+            for text in ["code=nobody", "code=urn:own|nobody", "code=nobody,no-one", "code=nobody&date=ge2011"] {
+                let predicate = asked(text);
+                let found = store.read(move |transaction| {
+                    let record = Some("amina".to_owned());
+                    let queries = [TypeQuery { resource_type: OBSERVATION, record, predicate }];
+                    let wanted = PageRequest { queries: &queries, sort, after: None, limit: 3 };
+                    (transaction.page(&wanted).map(|(page, next)| page.is_empty() && next.is_none()), Vec::new())
+                });
+                assert!(found.await.unwrap(), "{text} {sort:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_rare_is_found_however_long_ago_it_was_updated() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        let code = |number: usize| if number.is_multiple_of(300) { "rare" } else { "a" };
+        let readings = (0..1_200).map(|number| Reading::of("amina", code(number), None));
+        fill(&store, readings.collect()).await;
+        let found = store.read(|transaction| {
+            let predicate = asked("code=rare");
+            let queries = [TypeQuery { resource_type: OBSERVATION, record: Some("amina".to_owned()), predicate }];
+            let page = |sort| PageRequest { queries: &queries, sort, after: None, limit: 3 };
+            let led = transaction.in_order(&page(&NEWLY)).unwrap().is_some();
+            let (newly, _) = transaction.page(&page(&NEWLY)).unwrap();
+            let (sorted, _) = transaction.page(&page(ORDERS[2].1)).unwrap();
+            let ids = |page: Vec<Version>| page.into_iter().map(|version| version.id).collect::<Vec<_>>();
+            (Ok::<_, StoreError>((led, ids(newly), ids(sorted))), Vec::new())
+        });
+        let (led, newly, sorted) = found.await.unwrap();
+        assert!(!led, "it is not among the first that are looked at");
+        assert_eq!(newly, sorted);
+    }
+}
+
 #[test]
-fn the_migration_knows_the_parameters() {
+fn the_migrations_know_the_parameters() {
+    let earliest = format!("parameter = {};", RECORD.0);
+    assert!(include_str!("../migrations/sqlite/2026-11-29-000028_earliest/up.sql").contains(&earliest), "{earliest}");
+    assert!(include_str!("../migrations/postgres/2026-11-29-000028_earliest/up.sql").contains(&earliest));
+
     let sqlite = include_str!("../migrations/sqlite/2026-11-28-000008_latest/up.sql");
     assert!(sqlite.contains(&migration("-9e999")), "{}", migration("-9e999"));
     let postgres = include_str!("../migrations/postgres/2026-11-28-000008_latest/up.sql");
@@ -248,11 +329,13 @@ async fn what_was_stored_before_is_found_too() {
         let store = scratch.store();
         fill(&store, mixed(60)).await;
         let before = pages(&store, "code=a", &NEWEST, 5).await;
+        let earliest = pages(&store, "code=a", &OLDEST, 5).await;
         let undone = "DROP INDEX entry_latest; ALTER TABLE entry DROP COLUMN dated; \
                       DELETE FROM __diesel_schema_migrations WHERE version = '20261128000008'";
         crate::testing::execute(&scratch.address, undone);
         assert_eq!(migrate(&scratch.address).unwrap().len(), 1);
         assert_eq!(pages(&scratch.store(), "code=a", &NEWEST, 5).await, before);
+        assert_eq!(pages(&scratch.store(), "code=a", &OLDEST, 5).await, earliest);
         let dated = store.read(|transaction| {
             let sql = Sql::new("SELECT count(*) FROM entry e WHERE e.dated IS NOT NULL");
             (transaction.rows::<(BigInt,), (i64,)>(sql), Vec::new())

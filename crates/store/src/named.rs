@@ -6,6 +6,7 @@ use concord_fhir::registry::ResourceType;
 
 use crate::error::StoreError;
 use crate::rows::{Head, Version};
+use crate::statement::Sql;
 use crate::transaction::Transaction;
 
 /// The name of a resource that no caller has made up.
@@ -65,6 +66,20 @@ impl Transaction<'_> {
     /// When the database fails.
     pub fn named(&mut self, resource_type: ResourceType, id: &str, lock: bool) -> Result<Unevaluated, StoreError> {
         self.head_of(resource_type, id, lock).map(Unevaluated)
+    }
+
+    /// What is called by a canonical url that a caller names, or has been, deleted or not: so many at most.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn named_by_url(&mut self, url: &str, most: i64) -> Result<Vec<Unevaluated>, StoreError> {
+        let named = Sql::new("(SELECT n.resource FROM canonical_name n WHERE n.url = ")
+            .bind(url)
+            .sql(" ORDER BY n.resource LIMIT ")
+            .bind(most)
+            .sql(") AS c JOIN resource r ON r.rid = c.resource");
+        let found = self.heads_from(named, "0")?;
+        Ok(found.into_iter().map(|(_, head)| Unevaluated(Some(head))).collect())
     }
 
     /// The current version of a resource whose name no caller has made up, deleted or not. With `lock`, no other transaction

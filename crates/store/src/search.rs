@@ -70,7 +70,7 @@ pub struct PageRequest<'a> {
 
 impl SortKey {
     /// The value of a resource `r`, null if it has none.
-    fn expression(self) -> Sql {
+    pub(crate) fn expression(self) -> Sql {
         let (parameters, is_range) = match self.by {
             SortBy::Updated => return Sql::new("r.updated"),
             SortBy::Id => return Sql::new("r.id"),
@@ -116,10 +116,9 @@ impl Transaction<'_> {
 
     /// What follows `FROM` in the statement of a page: one row more than its limit.
     pub(crate) fn paged(&mut self, wanted: &PageRequest<'_>) -> Result<Sql, StoreError> {
-        if let Some(candidates) = self.latest(wanted)? {
-            return Ok(Sql::new("(")
-                .append(candidates)
-                .sql(") t JOIN resource r ON r.rid = t.k ORDER BY s0 DESC, k ASC"));
+        let order = order(wanted.sort);
+        if let Some(candidates) = self.in_order(wanted)? {
+            return Ok(Sql::new("(").append(candidates).sql(") t JOIN resource r ON r.rid = t.k ORDER BY ").sql(order));
         }
         let mut condition = self.condition(wanted)?;
         if let Some(after) = wanted.after {
@@ -128,14 +127,9 @@ impl Transaction<'_> {
         // The page is chosen by keys alone, so that only the bodies that are sent are read; the sort values are computed
         // once for each candidate.
         let mut inner = Sql::new("(SELECT r.rid AS k");
-        let mut order = String::new();
         for (place, key) in wanted.sort.iter().enumerate() {
             inner = inner.sql(", ").append(key.expression()).sql(format!(" AS s{place}"));
-            let direction = if key.descending { "DESC" } else { "ASC" };
-            let missing = if key.may_be_missing() { " NULLS LAST" } else { "" };
-            order.push_str(&format!("s{place} {direction}{missing}, "));
         }
-        order.push_str("k ASC");
         let more = i64::from(wanted.limit) + 1;
         Ok(inner
             .sql(" FROM resource r WHERE ")
@@ -228,9 +222,21 @@ impl Transaction<'_> {
     }
 }
 
+/// The order of candidates `k` by their values, `s0` and so on.
+fn order(sort: &[SortKey]) -> String {
+    let mut order = String::new();
+    for (place, key) in sort.iter().enumerate() {
+        let direction = if key.descending { "DESC" } else { "ASC" };
+        let missing = if key.may_be_missing() { " NULLS LAST" } else { "" };
+        order.push_str(&format!("s{place} {direction}{missing}, "));
+    }
+    order.push_str("k ASC");
+    order
+}
+
 /// The condition that a resource comes after a position: later in one key and equal in all before it, or equal in all
 /// and with a greater resource key.
-fn beyond(sort: &[SortKey], after: &Position) -> Sql {
+pub(crate) fn beyond(sort: &[SortKey], after: &Position) -> Sql {
     let mut all = Sql::new("(");
     for place in 0..=sort.len() {
         if place > 0 {

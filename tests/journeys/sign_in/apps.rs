@@ -21,7 +21,7 @@ fn parts(parameter: &Value, name: &str) -> Vec<Value> {
     parts.filter(|part| text(part, "/name") == name).cloned().collect()
 }
 
-async fn a_patient_sees_and_ends_what_is_connected(concord: &Concord) {
+pub(super) async fn a_patient_sees_and_ends_what_is_connected(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
     assert_eq!(amina.get("Patient/amina/$connected-apps").await.expect(200).json().get("parameter"), None);
@@ -54,7 +54,7 @@ async fn a_patient_sees_and_ends_what_is_connected(concord: &Concord) {
     assert_eq!(amina.get(&consent).await.expect(200).json()["status"], "active");
 }
 
-async fn a_page_lists_and_ends_it(concord: &Concord) {
+pub(super) async fn a_page_lists_and_ends_it(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let list = browser.get(&authorize(&asking(SCOPE))).await.expect(200);
@@ -70,7 +70,7 @@ async fn a_page_lists_and_ends_it(concord: &Concord) {
     app(concord, &tokens).get("Patient/amina").await.expect(401);
 }
 
-async fn ending_the_consent_ends_the_app(concord: &Concord) {
+pub(super) async fn ending_the_consent_ends_the_app(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
     for deletes in [false, true] {
@@ -91,7 +91,7 @@ async fn ending_the_consent_ends_the_app(concord: &Concord) {
     app(concord, &after).get("Patient/amina").await.expect(200);
 }
 
-async fn what_is_connected_is_told_to_nobody_else(concord: &Concord) {
+pub(super) async fn what_is_connected_is_told_to_nobody_else(concord: &Concord) {
     people::arrive(concord).await;
     let all: Vec<_> = [CHOICES, &[("kind", "sharing")]].concat();
     let tokens = tokens(concord, "launch/patient patient/*.cruds", &all).await;
@@ -105,7 +105,7 @@ async fn what_is_connected_is_told_to_nobody_else(concord: &Concord) {
 }
 
 /// Under the role that docs/OPERATIONS.md gives a server on PostgreSQL.
-async fn sign_in_needs_few_rights(concord: &Concord) {
+pub(super) async fn sign_in_needs_few_rights(concord: &Concord) {
     if !concord.is_postgres() {
         return;
     }
@@ -140,7 +140,7 @@ async fn sign_in_needs_few_rights(concord: &Concord) {
     concord.scratch().tamper(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
-async fn two_apps_of_one_id_are_two(concord: &Concord) {
+pub(super) async fn two_apps_of_one_id_are_two(concord: &Concord) {
     people::arrive(concord).await;
     let reading = format!("Observation/{}", concord.patient("amina").create(&blood_pressure("amina", 120)).await);
     let here = app(concord, &tokens(concord, SCOPE, CHOICES).await);

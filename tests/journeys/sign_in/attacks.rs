@@ -24,7 +24,7 @@ fn refresh(token: &str) -> Vec<(&str, &str)> {
     vec![("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "heart-diary")]
 }
 
-async fn a_code_works_once(concord: &Concord) {
+pub(super) async fn a_code_works_once(concord: &Concord) {
     people::arrive(concord).await;
     let code = code(concord, SCOPE, CHOICES).await;
     let tokens = token(concord, &for_code(&code)).await.expect(200).json();
@@ -37,7 +37,7 @@ async fn a_code_works_once(concord: &Concord) {
     assert_eq!(error(&token(concord, &refresh(text(&tokens, "/refresh_token"))).await.expect(400)), "invalid_grant");
 }
 
-async fn a_code_is_worth_nothing_without_its_verifier(concord: &Concord) {
+pub(super) async fn a_code_is_worth_nothing_without_its_verifier(concord: &Concord) {
     people::arrive(concord).await;
     let code = code(concord, SCOPE, CHOICES).await;
     let wrong = VERIFIER.replace('d', "e");
@@ -52,14 +52,14 @@ async fn a_code_is_worth_nothing_without_its_verifier(concord: &Concord) {
     assert_eq!(error(&token(concord, &for_code(&code)).await.expect(400)), "invalid_grant");
 }
 
-async fn a_code_goes_to_no_other_place(concord: &Concord) {
+pub(super) async fn a_code_goes_to_no_other_place(concord: &Concord) {
     people::arrive(concord).await;
     let code = code(concord, SCOPE, CHOICES).await;
     let elsewhere = with(&for_code(&code), "redirect_uri", Some("https://diary.example/back?x=1"));
     assert_eq!(error(&token(concord, &elsewhere).await.expect(400)), "invalid_grant");
 }
 
-async fn a_code_of_another_client_is_worth_nothing(concord: &Concord) {
+pub(super) async fn a_code_of_another_client_is_worth_nothing(concord: &Concord) {
     people::arrive(concord).await;
     let code = code(concord, SCOPE, CHOICES).await;
     let stolen = with(&for_code(&code), "client_id", None);
@@ -71,14 +71,14 @@ async fn a_code_of_another_client_is_worth_nothing(concord: &Concord) {
     app(concord, &tokens).get("Patient/amina").await.expect(401);
 }
 
-async fn a_code_expires(concord: &Concord) {
+pub(super) async fn a_code_expires(concord: &Concord) {
     people::arrive(concord).await;
     let code = code(concord, SCOPE, CHOICES).await;
     concord.later(60_000);
     assert_eq!(error(&token(concord, &for_code(&code)).await.expect(400)), "invalid_grant");
 }
 
-async fn a_refresh_token_that_comes_again_ends_all(concord: &Concord) {
+pub(super) async fn a_refresh_token_that_comes_again_ends_all(concord: &Concord) {
     people::arrive(concord).await;
     let first = tokens(concord, SCOPE, CHOICES).await;
     let second = token(concord, &refresh(text(&first, "/refresh_token"))).await.expect(200).json();
@@ -88,7 +88,7 @@ async fn a_refresh_token_that_comes_again_ends_all(concord: &Concord) {
     assert_eq!(error(&token(concord, &refresh(text(&second, "/refresh_token"))).await.expect(400)), "invalid_grant");
 }
 
-async fn two_who_come_at_once(concord: &Concord) {
+pub(super) async fn two_who_come_at_once(concord: &Concord) {
     people::arrive(concord).await;
     let code = code(concord, SCOPE, CHOICES).await;
     let asked = for_code(&code);
@@ -101,7 +101,7 @@ async fn two_who_come_at_once(concord: &Concord) {
     app(concord, &first.json()).get("Patient/amina").await.expect(401);
 }
 
-async fn nobody_is_sent_to_another_place(concord: &Concord) {
+pub(super) async fn nobody_is_sent_to_another_place(concord: &Concord) {
     let browser = Browser::new(concord);
     let asked = asking(SCOPE);
     let mut twice = asked.clone();
@@ -122,7 +122,7 @@ async fn nobody_is_sent_to_another_place(concord: &Concord) {
     }
 }
 
-async fn refusals_are_told_to_the_app(concord: &Concord) {
+pub(super) async fn refusals_are_told_to_the_app(concord: &Concord) {
     let browser = Browser::new(concord);
     let asked = asking(SCOPE);
     for (pairs, name) in [
@@ -155,7 +155,7 @@ async fn refusals_are_told_to_the_app(concord: &Concord) {
     assert_eq!(query(&browser.decide(&page, &nothing).await)["error"], "access_denied");
 }
 
-async fn no_other_page_decides(concord: &Concord) {
+pub(super) async fn no_other_page_decides(concord: &Concord) {
     people::arrive(concord).await;
     let (browser, other) = (Browser::new(concord), Browser::new(concord));
     let list = browser.get(&authorize(&asking(SCOPE))).await.expect(200);
@@ -197,7 +197,7 @@ const FORMS: &[(&str, (&str, &str))] = &[
     ("/apps/end", ("client", "heart-diary")),
 ];
 
-async fn a_form_of_no_browser_does_nothing(concord: &Concord) {
+pub(super) async fn a_form_of_no_browser_does_nothing(concord: &Concord) {
     people::arrive(concord).await;
     // The token that could be made of no cookie at all: it would be the same everywhere.
     let of_nothing = "65b50b6de4cfe504f2d3900f9dd3804d4de8e08edf3ac2ed14e92902d73d8287";
@@ -218,7 +218,7 @@ async fn a_form_of_no_browser_does_nothing(concord: &Concord) {
     concord.nobody().get("/sign-in/return?state=x&code=y").await.expect(400);
 }
 
-async fn a_page_of_another_site_sends_nothing(concord: &Concord) {
+pub(super) async fn a_page_of_another_site_sends_nothing(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let list = browser.get("/sign-in").await.expect(200);
@@ -252,7 +252,7 @@ async fn a_page_of_another_site_sends_nothing(concord: &Concord) {
     }
 }
 
-async fn a_session_is_not_given_to_anybody(concord: &Concord) {
+pub(super) async fn a_session_is_not_given_to_anybody(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     // A cookie that somebody else has chosen is none of ours.
@@ -270,7 +270,7 @@ async fn a_session_is_not_given_to_anybody(concord: &Concord) {
     assert!(old.text().contains("Who are you?"));
 }
 
-async fn a_client_proves_who_it_is_as_it_is_registered(concord: &Concord) {
+pub(super) async fn a_client_proves_who_it_is_as_it_is_registered(concord: &Concord) {
     let asked = for_code("x");
     let secret = ("client_secret", super::SECRET);
     for pairs in [
@@ -299,7 +299,7 @@ async fn a_client_proves_who_it_is_as_it_is_registered(concord: &Concord) {
     concord.nobody().post("/oauth/token", &serde_json::json!({})).await.expect(400);
 }
 
-async fn nobody_tries_until_a_secret_fits(concord: &Concord) {
+pub(super) async fn nobody_tries_until_a_secret_fits(concord: &Concord) {
     let ask = async |secret: &str| {
         use base64::Engine as _;
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("portal:{secret}"));
@@ -321,7 +321,7 @@ async fn nobody_tries_until_a_secret_fits(concord: &Concord) {
     ask("guess").await.expect(401);
 }
 
-async fn a_token_is_revoked_at_once(concord: &Concord) {
+pub(super) async fn a_token_is_revoked_at_once(concord: &Concord) {
     people::arrive(concord).await;
     let other = Concord::another_node_with(concord, super::SETTINGS).await;
     let everywhere = async |tokens: &serde_json::Value, status: u16| {
@@ -354,7 +354,7 @@ async fn a_token_is_revoked_at_once(concord: &Concord) {
     everywhere(&three, 200).await;
 }
 
-async fn tokens_are_told_to_whom_they_belong(concord: &Concord) {
+pub(super) async fn tokens_are_told_to_whom_they_belong(concord: &Concord) {
     people::arrive(concord).await;
     let tokens = tokens(concord, SCOPE, CHOICES).await;
     let ask = async |token: &str, client: &str| {
@@ -382,7 +382,7 @@ async fn tokens_are_told_to_whom_they_belong(concord: &Concord) {
     concord.patient("amina").get("/oauth/userinfo").await.expect(401);
 }
 
-async fn nothing_secret_is_stored(concord: &Concord) {
+pub(super) async fn nothing_secret_is_stored(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let list = browser.get(&authorize(&asking(SCOPE))).await.expect(200);
@@ -411,7 +411,7 @@ async fn nothing_secret_is_stored(concord: &Concord) {
     }
 }
 
-async fn a_lost_key_file_is_a_refusal_to_start(concord: &Concord) {
+pub(super) async fn a_lost_key_file_is_a_refusal_to_start(concord: &Concord) {
     let file = concord.config.sign_in_key_file();
     let kept = std::fs::read_to_string(&file).expect("a key file");
     let starts = async || concord_api::command::serve::bind(&concord.config, concord.clock.clone()).await.map(drop);

@@ -11,7 +11,7 @@ on_both! {
     with super::super::SETTINGS;
     a_patient_signs_in_with_nhs_login, a_professional_signs_in_with_cis2, who_is_not_known_for_certain_is_nobody,
     what_comes_back_is_for_this_browser_and_this_time, nobody_picks_a_person_where_a_login_service_is_asked,
-    nobody_takes_the_place_of_somebody_else_unasked
+    nobody_takes_the_place_of_somebody_else_unasked, nobody_is_signed_in_who_has_not_said_that_it_is_they
 }
 
 const NUMBER: &str = "9434765919";
@@ -68,7 +68,7 @@ pub(super) async fn back(browser: &Browser, state: &str, code: &str) -> Answer {
     browser.get(&format!("/sign-in/return?{}", super::form(&[("state", state), ("code", code)]))).await
 }
 
-async fn a_patient_signs_in_with_nhs_login(concord: &Concord) {
+pub(super) async fn a_patient_signs_in_with_nhs_login(concord: &Concord) {
     let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
     let server = server(concord, &nhs, &cis2).await;
     let browser = Browser::new(&server);
@@ -93,7 +93,7 @@ async fn a_patient_signs_in_with_nhs_login(concord: &Concord) {
     api.get("Patient/amina").await.expect(401);
 }
 
-async fn a_professional_signs_in_with_cis2(concord: &Concord) {
+pub(super) async fn a_professional_signs_in_with_cis2(concord: &Concord) {
     let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
     let server = server(concord, &nhs, &cis2).await;
     let now_s = concord.clock.now_s();
@@ -121,7 +121,7 @@ async fn a_professional_signs_in_with_cis2(concord: &Concord) {
     }
 }
 
-async fn who_is_not_known_for_certain_is_nobody(concord: &Concord) {
+pub(super) async fn who_is_not_known_for_certain_is_nobody(concord: &Concord) {
     let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
     let server = server(concord, &nhs, &cis2).await;
     for (claim, value) in [
@@ -168,7 +168,7 @@ async fn who_is_not_known_for_certain_is_nobody(concord: &Concord) {
     }
 }
 
-async fn what_comes_back_is_for_this_browser_and_this_time(concord: &Concord) {
+pub(super) async fn what_comes_back_is_for_this_browser_and_this_time(concord: &Concord) {
     let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
     let server = server(concord, &nhs, &cis2).await;
     let (browser, other) = (Browser::new(&server), Browser::new(&server));
@@ -201,7 +201,7 @@ async fn what_comes_back_is_for_this_browser_and_this_time(concord: &Concord) {
     back(&browser, &asked["state"], &code).await.expect(303);
 }
 
-async fn nobody_picks_a_person_where_a_login_service_is_asked(concord: &Concord) {
+pub(super) async fn nobody_picks_a_person_where_a_login_service_is_asked(concord: &Concord) {
     let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
     let server = server(concord, &nhs, &cis2).await;
     let browser = Browser::new(&server);
@@ -212,7 +212,7 @@ async fn nobody_picks_a_person_where_a_login_service_is_asked(concord: &Concord)
     browser.submit("/sign-in/with", &[("form_token", "x"), ("provider", "nhs-login")]).await.expect(400);
 }
 
-async fn nobody_takes_the_place_of_somebody_else_unasked(concord: &Concord) {
+pub(super) async fn nobody_takes_the_place_of_somebody_else_unasked(concord: &Concord) {
     let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
     let server = server(concord, &nhs, &cis2).await;
     let now_s = concord.clock.now_s();
@@ -236,9 +236,56 @@ async fn nobody_takes_the_place_of_somebody_else_unasked(concord: &Concord) {
     assert!(browser.get("/apps").await.expect(200).text().contains("Okafor"), "nothing has changed");
     // They choose: who is signed in signs out, and the other one comes again.
     browser.submit("/sign-out", &[("form_token", &field(&shown, "form_token"))]).await.expect(303);
-    asserted().await.expect(303);
+    let shown = asserted().await.expect(200);
+    let chosen = [("form_token", field(&shown, "form_token")), ("decision", "go-on".to_owned())];
+    let chosen = chosen.each_ref().map(|(name, value)| (*name, value.as_str()));
+    browser.submit("/sign-in/arrival", &chosen).await.expect(303);
     assert!(browser.get("/apps").await.expect(200).text().contains("Hussain"));
     // Who is signed in already comes again without a question.
     asserted().await.expect(303);
     assert!(browser.get("/apps").await.expect(200).text().contains("Hussain"));
+}
+
+/// Another page has the NHS App's word for Amina, and sends a browser here with it: what is shown.
+async fn asserted(concord: &Concord, nhs: &LoginService, browser: &Browser) -> Answer {
+    let next = browser.get("/sign-in?assertedLoginIdentity=a.b.c").await.expect(303);
+    let asked = query(next.header("location"));
+    let code = nhs.signed_in(citizen(concord, nhs, &asked), &asked["code_challenge"]);
+    back(browser, &asked["state"], &code).await.expect(200)
+}
+
+pub(super) async fn nobody_is_signed_in_who_has_not_said_that_it_is_they(concord: &Concord) {
+    let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
+    let server = server(concord, &nhs, &cis2).await;
+    let (browser, attacker) = (Browser::new(&server), Browser::new(&server));
+    let is_out = async || browser.get("/apps").await.expect(200).text().contains("Who are you?");
+    let says = async |token: &str, decision: &str| {
+        browser.submit("/sign-in/arrival", &[("form_token", token), ("decision", decision)]).await
+    };
+    let shown = asserted(concord, &nhs, &browser).await;
+    assert!(shown.text().contains("You come as <strong>Hussain</strong>"), "{shown}");
+    assert!(is_out().await, "she has not said that it is she");
+    // What another browser was shown is not this one's, and the arrival is no session by another name.
+    let theirs = field(&asserted(concord, &nhs, &attacker).await, "form_token");
+    says(&theirs, "go-on").await.expect(400);
+    says("", "go-on").await.expect(400);
+    assert!(is_out().await);
+    let own = field(&shown, "form_token");
+    let from_elsewhere = browser.submit_from("https://evil.example", "/sign-in/arrival", &[("form_token", &own)]).await;
+    from_elsewhere.expect(400);
+    // It is not she.
+    let next = says(&own, "no").await.expect(303);
+    assert_eq!((next.header("location"), is_out().await), ("/sign-in", true));
+    says(&own, "go-on").await.expect(400);
+    assert!(is_out().await);
+    // It is she, in time; and the same form says nothing a second time.
+    let late = field(&asserted(concord, &nhs, &browser).await, "form_token");
+    concord.later(11 * 60_000);
+    let next = says(&late, "go-on").await.expect(303);
+    assert_eq!((next.header("location"), is_out().await), ("/sign-in", true));
+    let own = field(&asserted(concord, &nhs, &browser).await, "form_token");
+    let next = says(&own, "go-on").await.expect(303);
+    assert_eq!(next.header("location"), "/apps");
+    assert!(browser.get("/apps").await.expect(200).text().contains("Hussain"));
+    says(&own, "go-on").await.expect(400);
 }

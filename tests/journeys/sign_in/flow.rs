@@ -23,7 +23,7 @@ on_both! {
     a_public_client_need_not_say_who_it_is_to_refresh
 }
 
-async fn apps_find_what_there_is(concord: &Concord) {
+pub(super) async fn apps_find_what_there_is(concord: &Concord) {
     let nobody = concord.nobody();
     for place in
         ["/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration", "/.well-known/jwks.json"]
@@ -61,7 +61,7 @@ async fn apps_find_what_there_is(concord: &Concord) {
     post(&plain, "/oauth/token", &[], None).await.expect(404);
 }
 
-async fn a_person_lets_an_app_in(concord: &Concord) {
+pub(super) async fn a_person_lets_an_app_in(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let scope = "openid fhirUser launch/patient offline_access patient/*.rs";
@@ -105,7 +105,7 @@ async fn a_person_lets_an_app_in(concord: &Concord) {
     assert!(ended.header("www-authenticate").contains("invalid_token"), "{ended}");
 }
 
-async fn what_is_chosen_is_what_the_app_gets(concord: &Concord) {
+pub(super) async fn what_is_chosen_is_what_the_app_gets(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
     let reading = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
@@ -129,7 +129,7 @@ async fn what_is_chosen_is_what_the_app_gets(concord: &Concord) {
     app.get("Patient/amina").await.expect(200);
 }
 
-async fn sensitive_data_is_given_by_its_name(concord: &Concord) {
+pub(super) async fn sensitive_data_is_given_by_its_name(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
     let label = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SEX"}]});
@@ -147,7 +147,7 @@ async fn sensitive_data_is_given_by_its_name(concord: &Concord) {
     assert_eq!(about.count(), 1);
 }
 
-async fn asking_again_shows_what_was_chosen(concord: &Concord) {
+pub(super) async fn asking_again_shows_what_was_chosen(concord: &Concord) {
     people::arrive(concord).await;
     let scope = "launch/patient offline_access patient/*.rs";
     let chosen = [("kind", "medicines"), ("sensitive", "HIV"), ("lasts", "quarter"), ("decision", "allow")];
@@ -164,7 +164,7 @@ async fn asking_again_shows_what_was_chosen(concord: &Concord) {
     assert!(is_on(&again, "lasts-quarter") && !is_on(&again, "lasts-session"));
 }
 
-async fn a_refresh_token_is_changed_for_another(concord: &Concord) {
+pub(super) async fn a_refresh_token_is_changed_for_another(concord: &Concord) {
     people::arrive(concord).await;
     let first = tokens(concord, "openid launch/patient offline_access patient/*.rs", CHOICES).await;
     concord.later(3_600_000);
@@ -184,7 +184,7 @@ async fn a_refresh_token_is_changed_for_another(concord: &Concord) {
     assert_eq!(error(&refresh(text(&second, "/refresh_token")).await.expect(400)), "invalid_grant");
 }
 
-async fn scopes_may_be_fewer(concord: &Concord) {
+pub(super) async fn scopes_may_be_fewer(concord: &Concord) {
     people::arrive(concord).await;
     let first = tokens(concord, "launch/patient offline_access patient/*.rs", CHOICES).await;
     let asked = [
@@ -211,7 +211,7 @@ async fn scopes_may_be_fewer(concord: &Concord) {
     assert_eq!(app.get("Observation").await.expect(200).ids(), [vital]);
 }
 
-async fn an_app_of_ones_own_gets_no_more_than_is_chosen(concord: &Concord) {
+pub(super) async fn an_app_of_ones_own_gets_no_more_than_is_chosen(concord: &Concord) {
     people::arrive(concord).await;
     let amina = concord.patient("amina");
     let reading = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
@@ -232,7 +232,7 @@ async fn an_app_of_ones_own_gets_no_more_than_is_chosen(concord: &Concord) {
     app.get(&reading).await.expect(403);
 }
 
-async fn only_until_it_is_closed(concord: &Concord) {
+pub(super) async fn only_until_it_is_closed(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let scope = "launch/patient online_access offline_access patient/*.rs";
@@ -254,7 +254,7 @@ async fn only_until_it_is_closed(concord: &Concord) {
     assert_eq!(error(&token(concord, &refresh).await.expect(400)), "invalid_grant");
 }
 
-async fn people_who_are_no_patients_let_apps_in(concord: &Concord) {
+pub(super) async fn people_who_are_no_patients_let_apps_in(concord: &Concord) {
     people::arrive(concord).await;
     let lets = async |person: &str, scope: &str| {
         let browser = Browser::new(concord);
@@ -280,7 +280,7 @@ async fn people_who_are_no_patients_let_apps_in(concord: &Concord) {
     super::app(concord, &tokens).get(&reading).await.expect(404);
 }
 
-async fn pages_are_for_nobody_elses_frame(concord: &Concord) {
+pub(super) async fn pages_are_for_nobody_elses_frame(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let list = browser.get(&authorize(&asking("launch/patient patient/*.rs"))).await.expect(200);
@@ -316,7 +316,7 @@ async fn pages_are_for_nobody_elses_frame(concord: &Concord) {
     );
 }
 
-async fn a_request_may_come_by_post(concord: &Concord) {
+pub(super) async fn a_request_may_come_by_post(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let asked = asking("launch/patient patient/*.rs");
@@ -327,7 +327,7 @@ async fn a_request_may_come_by_post(concord: &Concord) {
     code(concord, "launch/patient patient/*.rs", CHOICES).await;
 }
 
-async fn what_an_app_wants_without_asking(concord: &Concord) {
+pub(super) async fn what_an_app_wants_without_asking(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let scope = "openid launch/patient patient/*.rs";
@@ -351,7 +351,7 @@ async fn what_an_app_wants_without_asking(concord: &Concord) {
     assert!(browser.get("/apps").await.expect(200).text().contains("Who are you?"));
 }
 
-async fn a_public_client_need_not_say_who_it_is_to_refresh(concord: &Concord) {
+pub(super) async fn a_public_client_need_not_say_who_it_is_to_refresh(concord: &Concord) {
     people::arrive(concord).await;
     let first = super::tokens(concord, "launch/patient offline_access patient/*.rs", CHOICES).await;
     let with_only = |tokens: &Value| text(tokens, "/refresh_token").to_owned();

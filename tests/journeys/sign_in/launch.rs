@@ -60,7 +60,7 @@ async fn launched(server: &Concord, token: &str) -> String {
     text(&start(server, token, AMINA).await.expect(200).json(), "/launch").to_owned()
 }
 
-async fn an_app_starts_with_what_its_user_looks_at(concord: &Concord) {
+pub(super) async fn an_app_starts_with_what_its_user_looks_at(concord: &Concord) {
     let server = server(concord).await;
     let (browser, portal) = portal(&server, "Practitioner/gp").await;
     let told = start(&server, &portal, AMINA).await.expect(200).json();
@@ -84,7 +84,7 @@ async fn an_app_starts_with_what_its_user_looks_at(concord: &Concord) {
     super::app(&server, &tokens).get(&reading).await.expect(404);
 }
 
-async fn a_start_is_for_one_app_one_person_and_once(concord: &Concord) {
+pub(super) async fn a_start_is_for_one_app_one_person_and_once(concord: &Concord) {
     let server = server(concord).await;
     let (browser, portal) = portal(&server, "Practitioner/gp").await;
     let ask = async |browser: &Browser, launch: &str| {
@@ -115,7 +115,7 @@ async fn a_start_is_for_one_app_one_person_and_once(concord: &Concord) {
     assert_eq!(refused(browser.get(&authorize(&asked)).await), "invalid_request");
 }
 
-async fn who_may_start_an_app(concord: &Concord) {
+pub(super) async fn who_may_start_an_app(concord: &Concord) {
     let server = server(concord).await;
     let (_, portal) = portal(&server, "Practitioner/gp").await;
     concord
@@ -146,7 +146,7 @@ async fn who_may_start_an_app(concord: &Concord) {
     post(&server, "/oauth/launch", AMINA, None).await.expect(401);
 }
 
-async fn a_patient_starts_an_app_from_the_portal(concord: &Concord) {
+pub(super) async fn a_patient_starts_an_app_from_the_portal(concord: &Concord) {
     let server = server(concord).await;
     let (browser, portal) = portal(&server, "Patient/amina").await;
     let mut asked = asking(SCOPE);
@@ -160,7 +160,7 @@ async fn a_patient_starts_an_app_from_the_portal(concord: &Concord) {
     super::app(&server, &tokens).get("Patient/amina").await.expect(200);
 }
 
-async fn an_app_is_told_what_else_its_user_looks_at(concord: &Concord) {
+pub(super) async fn an_app_is_told_what_else_its_user_looks_at(concord: &Concord) {
     let server = server(concord).await;
     let (browser, portal) = portal(&server, "Practitioner/gp").await;
     let reading = concord.patient("amina").create(&blood_pressure("amina", 120)).await;
@@ -198,7 +198,7 @@ async fn an_app_is_told_what_else_its_user_looks_at(concord: &Concord) {
     assert_eq!(told["fhirContext"], shown);
 }
 
-async fn what_its_user_looks_at_is_in_the_patients_record(concord: &Concord) {
+pub(super) async fn what_its_user_looks_at_is_in_the_patients_record(concord: &Concord) {
     let server = server(concord).await;
     let (system, gp) = (concord.system(), concord.user("Practitioner/gp"));
     let number = |value: &str| json!([{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": value}]);

@@ -36,7 +36,7 @@ fn condition(label: Option<&str>) -> Value {
     }
 }
 
-async fn a_smaller_choice_holds_for_what_was_let_before(concord: &Concord) {
+pub(super) async fn a_smaller_choice_holds_for_what_was_let_before(concord: &Concord) {
     people::arrive(concord).await;
     let system = concord.system();
     let hidden = format!("Condition/{}", system.create(&condition(Some("MH"))).await);
@@ -52,7 +52,7 @@ async fn a_smaller_choice_holds_for_what_was_let_before(concord: &Concord) {
     }
 }
 
-async fn an_app_of_ones_own_gets_nothing_when_the_choice_has_run_out(concord: &Concord) {
+pub(super) async fn an_app_of_ones_own_gets_nothing_when_the_choice_has_run_out(concord: &Concord) {
     people::arrive(concord).await;
     let hidden = format!("Condition/{}", concord.system().create(&condition(Some("MH"))).await);
     let lets = async |lasts: &str| -> Value {
@@ -76,7 +76,7 @@ async fn an_app_of_ones_own_gets_nothing_when_the_choice_has_run_out(concord: &C
 
 const PORTAL: &str = "https://portal.example/back";
 
-async fn nobody_keeps_an_app_out_by_claiming_to_be_it(concord: &Concord) {
+pub(super) async fn nobody_keeps_an_app_out_by_claiming_to_be_it(concord: &Concord) {
     people::arrive(concord).await;
     for _ in 0..40 {
         let refused = post(concord, "/oauth/token", &for_code("concord_ac_x"), Some("heart-diary")).await;
@@ -86,7 +86,7 @@ async fn nobody_keeps_an_app_out_by_claiming_to_be_it(concord: &Concord) {
     tokens(concord, OFFLINE, CHOICES).await;
 }
 
-async fn who_may_no_longer_act_keeps_no_app(concord: &Concord) {
+pub(super) async fn who_may_no_longer_act_keeps_no_app(concord: &Concord) {
     people::arrive(concord).await;
     let lets = async || -> Value {
         let browser = Browser::new(concord);
@@ -110,7 +110,7 @@ async fn who_may_no_longer_act_keeps_no_app(concord: &Concord) {
     }
 }
 
-async fn a_session_ends_also_when_nobody_used_it(concord: &Concord) {
+pub(super) async fn a_session_ends_also_when_nobody_used_it(concord: &Concord) {
     people::arrive(concord).await;
     let browser = Browser::new(concord);
     let scope = "launch/patient online_access patient/*.rs";
@@ -124,7 +124,7 @@ async fn a_session_ends_also_when_nobody_used_it(concord: &Concord) {
     assert_eq!(error(&token(concord, &refresh(&given)).await.expect(400)), "invalid_grant");
 }
 
-async fn a_refusal_of_scopes_uses_nothing_up(concord: &Concord) {
+pub(super) async fn a_refusal_of_scopes_uses_nothing_up(concord: &Concord) {
     people::arrive(concord).await;
     let given = tokens(concord, OFFLINE, CHOICES).await;
     for scope in ["nonsense", "user/Condition.rs"] {
@@ -134,7 +134,7 @@ async fn a_refusal_of_scopes_uses_nothing_up(concord: &Concord) {
     token(concord, &refresh(&given)).await.expect(200);
 }
 
-async fn all_that_is_ticked_is_no_less_than_a_part(concord: &Concord) {
+pub(super) async fn all_that_is_ticked_is_no_less_than_a_part(concord: &Concord) {
     people::arrive(concord).await;
     let system = concord.system();
     let unclassified = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},

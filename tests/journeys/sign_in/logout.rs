@@ -74,7 +74,7 @@ fn logout(concord: &Concord, service: &LoginService, id: &str) -> Value {
         "sid": "session-1", "events": {"http://schemas.openid.net/event/backchannel-logout": {}}})
 }
 
-async fn who_signs_out_there_is_signed_out_here(concord: &Concord) {
+pub(super) async fn who_signs_out_there_is_signed_out_here(concord: &Concord) {
     let service = LoginService::start(false);
     let server = server(concord, &service, json!({})).await;
     let (browser, online) = let_in(concord, &service, &server, "launch/patient online_access patient/*.rs").await;
@@ -99,7 +99,7 @@ async fn who_signs_out_there_is_signed_out_here(concord: &Concord) {
     post(&server, "/sign-in/logout", &[("logout_token", &signed)], None).await.expect(400);
 }
 
-async fn only_a_logout_token_signs_out(concord: &Concord) {
+pub(super) async fn only_a_logout_token_signs_out(concord: &Concord) {
     let (service, stranger) = (LoginService::start(false), LoginService::start(false));
     let server = server(concord, &service, json!({})).await;
     let (browser, online) = let_in(concord, &service, &server, "launch/patient online_access patient/*.rs").await;
@@ -133,7 +133,7 @@ async fn only_a_logout_token_signs_out(concord: &Concord) {
     assert!(browser.get("/apps").await.expect(200).text().contains("Connected apps"));
 }
 
-async fn any_login_service_may_be_used(concord: &Concord) {
+pub(super) async fn any_login_service_may_be_used(concord: &Concord) {
     let service = LoginService::start(false);
     let server = server(concord, &service, json!({"acr": ["strong"], "scope": "openid nhs"})).await;
     let browser = Browser::new(&server);
@@ -146,7 +146,7 @@ async fn any_login_service_may_be_used(concord: &Concord) {
     app(&server, &tokens).get("Patient/amina").await.expect(200);
 }
 
-async fn who_is_not_known_there_is_nobody_here(concord: &Concord) {
+pub(super) async fn who_is_not_known_there_is_nobody_here(concord: &Concord) {
     let service = LoginService::start(false);
     let server = server(concord, &service, json!({"acr": ["strong"]})).await;
     for (claim, value) in [

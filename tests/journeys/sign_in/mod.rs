@@ -2,6 +2,7 @@
 
 mod apps;
 mod attacks;
+mod carers;
 mod federation;
 mod flow;
 mod launch;
@@ -10,6 +11,7 @@ mod logout;
 mod registered;
 mod registration;
 mod systems;
+mod two_nodes;
 mod whose;
 
 use std::cell::RefCell;
@@ -97,12 +99,15 @@ impl Browser {
         Browser { app: concord.nobody(), cookies: RefCell::default() }
     }
 
-    async fn ask(&self, method: Method, place: &str, body: Option<String>) -> Answer {
+    async fn ask(&self, method: Method, place: &str, body: Option<String>, origin: Option<&str>) -> Answer {
         let cookies: Vec<String> =
             self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut ask = self.app.ask(method, place.strip_prefix(ISSUER).unwrap_or(place));
         if !cookies.is_empty() {
             ask = ask.header("cookie", &cookies.join("; "));
+        }
+        if let Some(origin) = origin {
+            ask = ask.header("origin", origin);
         }
         if let Some(body) = body {
             ask = ask.body("application/x-www-form-urlencoded", body);
@@ -120,17 +125,27 @@ impl Browser {
         answer
     }
 
+    /// The same browser, when another node answers it.
+    pub(super) fn at(&self, node: &Concord) -> Browser {
+        Browser { app: node.nobody(), cookies: self.cookies.clone() }
+    }
+
     /// The value of a cookie.
     pub(super) fn cookie(&self, name: &str) -> String {
         self.cookies.borrow().get(name).cloned().unwrap_or_default()
     }
 
     pub(super) async fn get(&self, place: &str) -> Answer {
-        self.ask(Method::GET, place, None).await
+        self.ask(Method::GET, place, None, None).await
     }
 
     pub(super) async fn submit(&self, place: &str, pairs: &[(&str, &str)]) -> Answer {
-        self.ask(Method::POST, place, Some(form(pairs))).await
+        self.ask(Method::POST, place, Some(form(pairs)), None).await
+    }
+
+    /// The same, as a page of another site does it.
+    pub(super) async fn submit_from(&self, origin: &str, place: &str, pairs: &[(&str, &str)]) -> Answer {
+        self.ask(Method::POST, place, Some(form(pairs)), Some(origin)).await
     }
 
     /// Picks a person from the list, and goes on to where that leads.

@@ -1,5 +1,6 @@
 //! What clients have that are registered over HTTP: no more than who registers them, and no more than they are registered for now.
 
+use concord_api::command::client::{self, Action, AddArgs, ClientArgs};
 use concord_tests::client::{Method, text};
 use concord_tests::people;
 use concord_tests::process::Process;
@@ -13,7 +14,8 @@ use super::{Browser, CHOICES, app, asking, authorize, error, for_code, post, que
 on_both! {
     with super::super::SETTINGS;
     a_system_registers_nothing_that_is_more_than_itself, what_an_app_has_is_narrowed_with_it,
-    what_a_system_has_is_narrowed_with_it, pages_call_from_where_clients_are_now, no_name_reads_like_anothers, a_registration_is_seldom_changed
+    what_a_system_has_is_narrowed_with_it, who_is_narrowed_narrows_what_they_have_registered, who_ends_ends_what_they_have_registered,
+    pages_call_from_where_clients_are_now, no_name_reads_like_anothers, a_registration_is_seldom_changed
 }
 
 /// A system that registers clients, as these settings say of it, its server, and the token by which it does so.
@@ -25,7 +27,7 @@ async fn registrar(concord: &Concord, said: Value) -> (System, Concord, String) 
     (system, server, token)
 }
 
-async fn a_system_registers_nothing_that_is_more_than_itself(concord: &Concord) {
+pub(super) async fn a_system_registers_nothing_that_is_more_than_itself(concord: &Concord) {
     let scope = "system/clients system/Observation.rs openid launch/patient user/*.rs";
     let (system, server, token) = registrar(concord, json!({"scope": scope, "purposes": ["TREAT", "HPAYMT"]})).await;
     let robot =
@@ -65,7 +67,7 @@ async fn a_system_registers_nothing_that_is_more_than_itself(concord: &Concord) 
     call(&server, Method::PUT, "/oauth/register/robot", Some(&token), Some(&wider)).await.expect(400);
 }
 
-async fn what_an_app_has_is_narrowed_with_it(concord: &Concord) {
+pub(super) async fn what_an_app_has_is_narrowed_with_it(concord: &Concord) {
     people::arrive(concord).await;
     let server = server(concord, json!({"registration": "open"})).await;
     let mut said = diary();
@@ -119,7 +121,7 @@ async fn let_in(server: &Concord, id: &str) -> Value {
     token(server, &asked).await.expect(200).json()
 }
 
-async fn what_a_system_has_is_narrowed_with_it(concord: &Concord) {
+pub(super) async fn what_a_system_has_is_narrowed_with_it(concord: &Concord) {
     people::arrive(concord).await;
     let (system, server, admin) =
         registrar(concord, json!({"scope": "system/clients system/Patient.rs system/Observation.rs"})).await;
@@ -143,6 +145,111 @@ async fn what_a_system_has_is_narrowed_with_it(concord: &Concord) {
     calls(&robot, "TREAT").await.expect(403);
 }
 
+/// Another server over the same database, whose settings say this of the registrar; nothing is said of it where there is none.
+async fn later(concord: &Concord, registrar: Option<Value>, sign_in: Value) -> Concord {
+    let file = concord.scratch().folder().join("letters.json");
+    let clients = registrar.map(|said| {
+        let mut client = json!({"client": "letters", "keys": file});
+        client.as_object_mut().expect("an object").extend(said.as_object().expect("an object").clone());
+        client
+    });
+    let clients = json!(clients.into_iter().collect::<Vec<_>>()).to_string();
+    let mut all = json!({"development_provider": true});
+    all.as_object_mut().expect("an object").extend(sign_in.as_object().expect("an object").clone());
+    let all = all.to_string();
+    let own = [("CONCORD_CLIENTS", clients.as_str()), ("CONCORD_SIGN_IN", all.as_str())];
+    concord.another_node_with(&[super::SETTINGS, &own].concat()).await
+}
+
+/// What a system is answered that asks for a token.
+async fn asks(concord: &Concord, server: &Concord, (system, id): (&System, &str), unique: &str) -> Answer {
+    let mut claims = system.assertion(concord, unique);
+    (claims["iss"], claims["sub"]) = (json!(id), json!(id));
+    system.ask(server, &system.signed(&claims), "system/*.rs").await
+}
+
+pub(super) async fn who_is_narrowed_narrows_what_they_have_registered(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, server, admin) =
+        registrar(concord, json!({"scope": "system/clients system/Patient.rs system/Observation.rs"})).await;
+    let robot = json!({"client_id": "robot", "client_name": "Robot", "concord_kind": "own", "jwks": system.keys(),
+        "scope": "system/Patient.rs system/Observation.rs"});
+    register(&server, Some(&admin), &robot).await.expect(201);
+    let tokens = asks(concord, &server, (&system, "robot"), "1").await.expect(200).json();
+    app(&server, &tokens).get("Patient/amina").await.expect(200);
+    let less = json!({"scope": "system/clients system/Patient.rs", "purposes": ["TREAT"]});
+    let narrowed = later(concord, Some(less), json!({})).await;
+    let robot = app(&narrowed, &tokens);
+    robot.get("Observation?patient=amina").await.expect(403);
+    let calls = async |purpose: &str| robot.ask(Method::GET, "Patient/amina").header("x-purpose-of-use", purpose).await;
+    calls("TREAT").await.expect(200);
+    calls("HRESCH").await.expect(404);
+    let fresh = asks(concord, &narrowed, (&system, "robot"), "2").await.expect(200).json();
+    assert_eq!(fresh["scope"], "system/Patient.rs");
+    // What registers itself is registered by a setting.
+    let scope = "openid fhirUser launch/patient offline_access patient/*.rs";
+    let open = later(concord, None, json!({"registration": "open", "registration_scope": scope})).await;
+    let mut said = diary();
+    said["scope"] = json!(scope);
+    let told = register(&open, None, &said).await.expect(201).json();
+    let tokens = let_in(&open, text(&told, "/client_id")).await;
+    app(&open, &tokens).get("Patient/amina").await.expect(200);
+    let less = json!({"registration": "open", "registration_scope": "launch/patient patient/Observation.rs"});
+    let narrowed = later(concord, None, less).await;
+    app(&narrowed, &tokens).get("Patient/amina").await.expect(403);
+    app(&narrowed, &tokens).get("Observation?patient=amina").await.expect(200);
+}
+
+pub(super) async fn who_ends_ends_what_they_have_registered(concord: &Concord) {
+    people::arrive(concord).await;
+    let scope = "system/clients system/Patient.rs";
+    let (system, server, admin) = registrar(concord, json!({ "scope": scope })).await;
+    let client = |id: &str| {
+        json!({"client_id": id, "client_name": id, "concord_kind": "own", "jwks": system.keys(),
+            "redirect_uris": [format!("https://{id}.example/back")], "scope": "system/Patient.rs"})
+    };
+    register(&server, Some(&admin), &client("robot")).await.expect(201);
+    let tokens = asks(concord, &server, (&system, "robot"), "1").await.expect(200).json();
+    assert!(may_call(&server, "https://robot.example").await);
+    // It is no longer in the settings.
+    let without = later(concord, None, json!({})).await;
+    app(&without, &tokens).get("Patient/amina").await.expect(401);
+    assert_eq!(error(&asks(concord, &without, (&system, "robot"), "2").await.expect(401)), "invalid_client");
+    assert!(!may_call(&without, "https://robot.example").await);
+    // It is one that a command has registered, and revokes.
+    let run = async |action: Action| {
+        let args = ClientArgs { action };
+        let mut out = Vec::new();
+        client::run(&args, &concord.config, concord.clock.clone(), &mut out).await.expect("a command");
+        String::from_utf8(out).expect("UTF-8")
+    };
+    let add = AddArgs {
+        id: "desk".to_owned(),
+        name: "Desk".to_owned(),
+        about: None,
+        own: true,
+        scope: scope.to_owned(),
+        redirect_uri: Vec::new(),
+        secret: false,
+        keys: Some(concord.scratch().folder().join("letters.json")),
+        keys_url: None,
+        purpose: Vec::new(),
+        introspects: false,
+    };
+    run(Action::Add(Box::new(add))).await;
+    let mut claims = system.assertion(concord, "3");
+    (claims["iss"], claims["sub"]) = (json!("desk"), json!("desk"));
+    let desk = system.ask(&server, &system.signed(&claims), "system/clients").await.expect(200).json();
+    register(&server, Some(text(&desk, "/access_token")), &client("drone")).await.expect(201);
+    let tokens = asks(concord, &server, (&system, "drone"), "4").await.expect(200).json();
+    app(&server, &tokens).get("Patient/amina").await.expect(200);
+    run(Action::Revoke { id: "desk".to_owned() }).await;
+    app(&server, &tokens).get("Patient/amina").await.expect(401);
+    assert_eq!(error(&asks(concord, &server, (&system, "drone"), "5").await.expect(401)), "invalid_client");
+    let listed = run(Action::List).await;
+    assert!(listed.contains("drone\tended with who registered it"), "{listed}");
+}
+
 /// Whether pages of an origin may call.
 async fn may_call(server: &Concord, origin: &str) -> bool {
     is_let_in(&server.nobody(), origin).await
@@ -153,7 +260,7 @@ async fn is_let_in(nobody: &App, origin: &str) -> bool {
     ask.header("access-control-request-method", "GET").await.status == 200
 }
 
-async fn pages_call_from_where_clients_are_now(concord: &Concord) {
+pub(super) async fn pages_call_from_where_clients_are_now(concord: &Concord) {
     let server = server(concord, json!({"registration": "open"})).await;
     let mut said = diary();
     let told = register(&server, None, &said).await.expect(201).json();
@@ -196,7 +303,7 @@ fn a_server_that_is_put_back_knows_the_origins_of_its_own_clients() {
     });
 }
 
-async fn no_name_reads_like_anothers(concord: &Concord) {
+pub(super) async fn no_name_reads_like_anothers(concord: &Concord) {
     let server = server(concord, json!({"registration": "open"})).await;
     for name in [
         "Surgery\u{3164}Portal",
@@ -216,7 +323,7 @@ async fn no_name_reads_like_anothers(concord: &Concord) {
     assert_eq!(error(&register(&server, None, &said).await.expect(400)), "invalid_redirect_uri");
 }
 
-async fn a_registration_is_seldom_changed(concord: &Concord) {
+pub(super) async fn a_registration_is_seldom_changed(concord: &Concord) {
     let server = server(concord, json!({"registration": "open"})).await;
     let mut said = diary();
     let told = register(&server, None, &said).await.expect(201).json();

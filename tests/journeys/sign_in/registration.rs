@@ -14,7 +14,7 @@ on_both! {
     with super::super::SETTINGS;
     nobody_registers_where_nobody_may, an_app_registers_itself_and_a_person_lets_it_in, who_registers_itself_gets_no_more,
     a_registration_is_its_own_to_change, an_invitation_is_good_for_one, a_statement_is_believed_of_whom_the_operator_trusts,
-    a_system_registers_clients, few_register_at_once, clients_behind_a_trusted_proxy_are_told_apart
+    a_system_registers_clients, keys_are_where_it_says_itself_if_that_is_let, few_register_at_once, clients_behind_a_trusted_proxy_are_told_apart
 }
 
 /// A server with these settings of registration.
@@ -51,7 +51,7 @@ pub(super) async fn register(server: &Concord, token: Option<&str>, said: &Value
     call(server, Method::POST, "/oauth/register", token, Some(said)).await
 }
 
-async fn nobody_registers_where_nobody_may(concord: &Concord) {
+pub(super) async fn nobody_registers_where_nobody_may(concord: &Concord) {
     let refused = register(concord, None, &diary()).await.expect(401);
     assert_eq!(error(&refused), "invalid_token");
     assert!(refused.header("www-authenticate").starts_with("Bearer"), "{refused}");
@@ -62,7 +62,7 @@ async fn nobody_registers_where_nobody_may(concord: &Concord) {
     assert_eq!(told.get("registration_endpoint"), None);
 }
 
-async fn an_app_registers_itself_and_a_person_lets_it_in(concord: &Concord) {
+pub(super) async fn an_app_registers_itself_and_a_person_lets_it_in(concord: &Concord) {
     people::arrive(concord).await;
     let server = server(concord, json!({"registration": "open"})).await;
     let told = server.nobody().get("/fhir/.well-known/smart-configuration").await.expect(200).json();
@@ -95,7 +95,7 @@ async fn an_app_registers_itself_and_a_person_lets_it_in(concord: &Concord) {
     assert!(gone.text().contains("This does not work"), "{gone}");
 }
 
-async fn who_registers_itself_gets_no_more(concord: &Concord) {
+pub(super) async fn who_registers_itself_gets_no_more(concord: &Concord) {
     let server = server(concord, json!({"registration": "open", "registration_limit": 1})).await;
     for (name, value, refused) in [
         ("client_name", json!("heart, DIARY!"), "invalid_client_metadata"),
@@ -119,7 +119,7 @@ async fn who_registers_itself_gets_no_more(concord: &Concord) {
     assert_eq!(error(&full), "temporarily_unavailable");
 }
 
-async fn a_registration_is_its_own_to_change(concord: &Concord) {
+pub(super) async fn a_registration_is_its_own_to_change(concord: &Concord) {
     let server = server(concord, json!({"registration": "open"})).await;
     let mut said = diary();
     said["token_endpoint_auth_method"] = json!("client_secret_basic");
@@ -149,7 +149,7 @@ async fn a_registration_is_its_own_to_change(concord: &Concord) {
     call(&server, Method::PUT, &place, Some(own), Some(&said)).await.expect(400);
 }
 
-async fn an_invitation_is_good_for_one(concord: &Concord) {
+pub(super) async fn an_invitation_is_good_for_one(concord: &Concord) {
     let server = server(concord, json!({"registration": "invitation"})).await;
     let invite = async || {
         let mut out = Vec::new();
@@ -168,7 +168,7 @@ async fn an_invitation_is_good_for_one(concord: &Concord) {
     register(&server, Some(&old), &diary()).await.expect(401);
 }
 
-async fn a_statement_is_believed_of_whom_the_operator_trusts(concord: &Concord) {
+pub(super) async fn a_statement_is_believed_of_whom_the_operator_trusts(concord: &Concord) {
     let (trust, stranger) = (LoginService::start(true), LoginService::start(true));
     let keys = format!("{}/jwks", trust.origin());
     let settings =
@@ -184,7 +184,7 @@ async fn a_statement_is_believed_of_whom_the_operator_trusts(concord: &Concord) 
     assert_eq!((&told["client_name"], &told["concord_kind"]), (&json!("Checked Diary"), &json!("third-party")));
 }
 
-async fn a_system_registers_clients(concord: &Concord) {
+pub(super) async fn a_system_registers_clients(concord: &Concord) {
     let (system, server) =
         System::registered_for(concord, "system/clients system/Observation.rs openid user/*.cruds").await;
     let admin = async |id: &str, scope: &str| {
@@ -223,7 +223,7 @@ async fn a_system_registers_clients(concord: &Concord) {
     call(&server, Method::GET, "/oauth/register/ward", Some(token), None).await.expect(401);
 }
 
-async fn few_register_at_once(concord: &Concord) {
+pub(super) async fn few_register_at_once(concord: &Concord) {
     let server = server(concord, json!({"registration": "open"})).await;
     for _ in 0..10 {
         register(&server, None, &json!({})).await.expect(400);
@@ -232,7 +232,7 @@ async fn few_register_at_once(concord: &Concord) {
     assert!(!refused.header("retry-after").is_empty(), "{refused}");
 }
 
-async fn clients_behind_a_trusted_proxy_are_told_apart(concord: &Concord) {
+pub(super) async fn clients_behind_a_trusted_proxy_are_told_apart(concord: &Concord) {
     let own = [("CONCORD_SIGN_IN", r#"{"development_provider": true, "registration": "open"}"#)];
     let trusting = [super::SETTINGS, &own, &[("CONCORD_TRUSTED_PROXIES", "127.0.0.0/8, ::1")]].concat();
     let other = [super::SETTINGS, &own].concat();
@@ -248,5 +248,39 @@ async fn clients_behind_a_trusted_proxy_are_told_apart(concord: &Concord) {
         }
         assert_eq!(from("192.0.2.1").await, 429);
         assert_eq!(from("192.0.2.2").await, if trusts { 400 } else { 429 });
+    }
+}
+
+pub(super) async fn keys_are_where_it_says_itself_if_that_is_let(concord: &Concord) {
+    let said = |url: &str| {
+        let mut said = diary();
+        said["jwks_uri"] = json!(url);
+        said["token_endpoint_auth_method"] = json!("private_key_jwt");
+        said
+    };
+    let closed = server(concord, json!({"registration": "open"})).await;
+    register(&closed, None, &said("https://localhost/keys")).await.expect(400);
+    let open = server(concord, json!({"registration": "open", "registration_keys_url": true})).await;
+    for inside in ["https://127.0.0.1/keys", "https://[::1]/keys", "https://0x7f.1/", "https://localhost:8443/keys"] {
+        let refused = register(&open, None, &said(inside)).await.expect(400);
+        assert_eq!(error(&refused), "invalid_client_metadata", "{inside}");
+    }
+    let told = register(&open, None, &said("https://localhost/keys")).await.expect(201).json();
+    assert_eq!(told["jwks_uri"], "https://localhost/keys");
+    // A name that leads inside is not followed.
+    let id = text(&told, "/client_id");
+    let claims = json!({"iss": id, "sub": id, "aud": format!("{}/oauth/token", super::ISSUER), "jti": "1",
+        "exp": concord.clock.now_s() + 300});
+    let assertion = LoginService::start(true).assertion(&claims);
+    let asked = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "concord_rt_x"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion.as_str()),
+    ];
+    for _ in 0..2 {
+        let refused = token(&open, &asked).await.expect(401);
+        assert_eq!(error(&refused), "invalid_client");
+        assert!(refused.text().contains("cannot be fetched"), "{refused}");
     }
 }

@@ -16,7 +16,7 @@ use super::{ISSUER, app, error, token};
 on_both! {
     with super::super::SETTINGS;
     a_system_gets_a_token_by_its_key, an_assertion_is_believed_once, an_assertion_that_is_not_believed,
-    a_system_is_told_nothing_of_people, keys_may_be_at_a_url, a_client_is_registered_by_command_beside_the_server
+    a_system_is_told_nothing_of_people, keys_may_be_at_a_url, signatures_are_looked_at_so_often, a_client_is_registered_by_command_beside_the_server
 }
 
 /// A system with a key.
@@ -26,7 +26,7 @@ pub(super) struct System {
 
 impl System {
     /// A server to which it is registered, in the settings, with its keys in a file.
-    async fn registered(concord: &Concord) -> (System, Concord) {
+    pub(super) async fn registered(concord: &Concord) -> (System, Concord) {
         System::registered_for(concord, "system/Observation.cruds system/Patient.rs").await
     }
 
@@ -38,13 +38,19 @@ impl System {
     /// The same as these settings say of it and of sign-in.
     pub(super) async fn registered_as(concord: &Concord, said: Value, sign_in: Value) -> (System, Concord) {
         let system = System { key: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key") };
+        let server = system.server(concord, said, sign_in).await;
+        (system, server)
+    }
+
+    /// A server, or another node of one, to which it is registered in the settings.
+    pub(super) async fn server(&self, concord: &Concord, said: Value, sign_in: Value) -> Concord {
         let file = concord.scratch().folder().join("letters.json");
-        std::fs::write(&file, system.keys().to_string()).expect("a file of keys");
+        std::fs::write(&file, self.keys().to_string()).expect("a file of keys");
         let mut client = json!({"client": "letters", "keys": file});
         client.as_object_mut().expect("an object").extend(said.as_object().expect("an object").clone());
         let (clients, sign_in) = (json!([client]).to_string(), sign_in.to_string());
         let own = [("CONCORD_CLIENTS", clients.as_str()), ("CONCORD_SIGN_IN", sign_in.as_str())];
-        (system, concord.another_node_with(&[super::SETTINGS, &own].concat()).await)
+        concord.another_node_with(&[super::SETTINGS, &own].concat()).await
     }
 
     /// Its public keys.
@@ -77,7 +83,7 @@ impl System {
     }
 }
 
-async fn a_system_gets_a_token_by_its_key(concord: &Concord) {
+pub(super) async fn a_system_gets_a_token_by_its_key(concord: &Concord) {
     people::arrive(concord).await;
     let (system, server) = System::registered(concord).await;
     let assertion = system.signed(&system.assertion(concord, "1"));
@@ -93,7 +99,7 @@ async fn a_system_gets_a_token_by_its_key(concord: &Concord) {
     assert!(log.text().contains("letters"), "{log}");
 }
 
-async fn an_assertion_is_believed_once(concord: &Concord) {
+pub(super) async fn an_assertion_is_believed_once(concord: &Concord) {
     let (system, server) = System::registered(concord).await;
     let assertion = system.signed(&system.assertion(concord, "1"));
     system.ask(&server, &assertion, "system/*.rs").await.expect(200);
@@ -104,7 +110,7 @@ async fn an_assertion_is_believed_once(concord: &Concord) {
     system.ask(&server, &another, "system/*.rs").await.expect(200);
 }
 
-async fn an_assertion_that_is_not_believed(concord: &Concord) {
+pub(super) async fn an_assertion_that_is_not_believed(concord: &Concord) {
     let (system, server) = System::registered(concord).await;
     let now_s = concord.clock.now_s();
     for (name, value) in [
@@ -128,7 +134,7 @@ async fn an_assertion_that_is_not_believed(concord: &Concord) {
     assert_eq!(error(&system.ask(&server, &good, "patient/*.rs").await.expect(400)), "invalid_scope");
 }
 
-async fn a_system_is_told_nothing_of_people(concord: &Concord) {
+pub(super) async fn a_system_is_told_nothing_of_people(concord: &Concord) {
     let (system, server) = System::registered(concord).await;
     let assertion = system.signed(&system.assertion(concord, "1"));
     let told = system.ask(&server, &assertion, "system/*.rs openid").await.expect(200).json();
@@ -136,7 +142,7 @@ async fn a_system_is_told_nothing_of_people(concord: &Concord) {
     app(&server, &told).get("/oauth/userinfo").await.expect(401);
 }
 
-async fn a_client_is_registered_by_command_beside_the_server(concord: &Concord) {
+pub(super) async fn a_client_is_registered_by_command_beside_the_server(concord: &Concord) {
     people::arrive(concord).await;
     let run = async |action: Action| {
         let mut out = Vec::new();
@@ -193,7 +199,7 @@ async fn a_client_is_registered_by_command_beside_the_server(concord: &Concord) 
     browser.get(&super::authorize(&asked)).await.expect(400);
 }
 
-async fn keys_may_be_at_a_url(concord: &Concord) {
+pub(super) async fn keys_may_be_at_a_url(concord: &Concord) {
     let keys = LoginService::start(true);
     let url = format!("{}/jwks", keys.origin());
     let clients = json!([{"client": "letters", "keys": url, "scope": "system/*.rs"}]).to_string();
@@ -215,4 +221,25 @@ async fn keys_may_be_at_a_url(concord: &Concord) {
     assert_eq!(error(&ask(&forged).await.expect(401)), "invalid_client");
     // RS512 is not one of those that SMART names.
     assert_eq!(error(&ask(&keys.id_token(&claims)).await.expect(401)), "invalid_client");
+}
+
+pub(super) async fn signatures_are_looked_at_so_often(concord: &Concord) {
+    let (system, server) = System::registered(concord).await;
+    let ask = async |assertion: String| system.ask(&server, &assertion, "system/*.rs").await;
+    let right = async |unique: &str| ask(system.signed(&system.assertion(concord, unique))).await;
+    let mut wrong = system.assertion(concord, "wrong");
+    wrong["aud"] = json!(ISSUER);
+    let wrong = system.signed(&wrong);
+    for number in 0..300 {
+        let refused = ask(wrong.clone()).await;
+        assert_eq!(refused.status, if number < 30 { 401 } else { 429 }, "{number}: {refused}");
+        if number % 50 == 49 {
+            // Who is wrong keeps nobody out, until it costs too much to look.
+            let told = right(&format!("{number}")).await;
+            assert_eq!(told.status, if number == 299 { 429 } else { 200 }, "{number}: {told}");
+        }
+    }
+    assert!(!right("late").await.expect(429).header("retry-after").is_empty());
+    concord.later(60_000);
+    right("next").await.expect(200);
 }

@@ -63,8 +63,17 @@ pub(super) fn client() -> Result<reqwest::Client, KeyError> {
 /// # Errors
 /// When it cannot be fetched.
 pub(crate) async fn fetch_keys(url: &str) -> Result<(Vec<u8>, Option<i64>), KeyError> {
-    let request = client()?.get(url).header("accept", "application/jwk-set+json, application/json");
-    let (headers, bytes) = answer(url, request).await?;
+    keys_by(&client()?, url, MAX_SET_BYTES).await
+}
+
+/// The same, asked by this client and no larger than that many bytes.
+pub(super) async fn keys_by(
+    client: &reqwest::Client,
+    url: &str,
+    most_bytes: u64,
+) -> Result<(Vec<u8>, Option<i64>), KeyError> {
+    let request = client.get(url).header("accept", "application/jwk-set+json, application/json");
+    let (headers, bytes) = answer(url, request, most_bytes).await?;
     let said = headers.get_all("cache-control").iter().filter_map(|value| value.to_str().ok());
     Ok((bytes, kept_s(said)))
 }
@@ -89,7 +98,7 @@ pub(crate) async fn post_form(url: &str, form: String, authorization: Option<Str
     if let Some(authorization) = authorization {
         request = request.header("authorization", authorization);
     }
-    Ok(answer(url, request.header("accept", "application/json").body(form)).await?.1)
+    Ok(answer(url, request.header("accept", "application/json").body(form), MAX_SET_BYTES).await?.1)
 }
 
 /// The JSON at a URL.
@@ -97,18 +106,19 @@ pub(crate) async fn post_form(url: &str, form: String, authorization: Option<Str
 /// # Errors
 /// When it cannot be fetched.
 pub(crate) async fn fetch_json(url: &str) -> Result<Vec<u8>, KeyError> {
-    Ok(answer(url, client()?.get(url).header("accept", "application/json")).await?.1)
+    Ok(answer(url, client()?.get(url).header("accept", "application/json"), MAX_SET_BYTES).await?.1)
 }
 
 async fn fetch(url: &Url, client: &reqwest::Client) -> Result<Vec<u8>, KeyError> {
     let request = client.get(url.clone()).header("accept", "application/jwk-set+json, application/json");
-    Ok(answer(url.as_str(), request).await?.1)
+    Ok(answer(url.as_str(), request, MAX_SET_BYTES).await?.1)
 }
 
-/// An answer, which is no larger than a JWK Set may be.
+/// An answer, which is no larger than that many bytes.
 async fn answer(
     url: &str,
     request: reqwest::RequestBuilder,
+    most_bytes: u64,
 ) -> Result<(reqwest::header::HeaderMap, Vec<u8>), KeyError> {
     let failed = |error: reqwest::Error| KeyError(format!("cannot fetch {url}: {}", innermost(&error)));
     let mut response = request.send().await.map_err(failed)?;
@@ -118,8 +128,8 @@ async fn answer(
     let headers = response.headers().clone();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len().saturating_add(chunk.len()) as u64 > MAX_SET_BYTES {
-            return Err(KeyError(format!("cannot fetch {url}: it is larger than {MAX_SET_BYTES} bytes")));
+        if body.len().saturating_add(chunk.len()) as u64 > most_bytes {
+            return Err(KeyError(format!("cannot fetch {url}: it is larger than {most_bytes} bytes")));
         }
         body.extend_from_slice(&chunk);
     }

@@ -13,6 +13,7 @@ mod key;
 mod key_set;
 mod key_source;
 mod nhs_login;
+mod public_web;
 mod smart;
 mod token;
 mod verifier;
@@ -28,6 +29,7 @@ pub(crate) use identity::login;
 pub use identity::{Identity, Person, PersonIdentifier, Verified};
 pub use key_source::KeyError;
 pub(crate) use key_source::{fetch_json, fetch_keys, post_form};
+pub(crate) use public_web::fetch_strangers_keys;
 pub use token::bearer;
 pub use verifier::Verifier;
 

@@ -8,7 +8,7 @@ use concord_consent::purpose::Purpose;
 use concord_signin::client::{Authentication, Client};
 use concord_signin::secret::{self, Kind};
 use concord_store::StoreError;
-use concord_store::sign_in::NewClient;
+use concord_store::sign_in::{NewClient, SELF, StoredClient};
 use concord_store::transaction::Transaction;
 
 use crate::clock::Clock;
@@ -109,8 +109,9 @@ pub async fn run(args: &ClientArgs, config: &Config, clock: Clock, out: &mut imp
             for client in configured(config)? {
                 say(line(&client, "settings"))?;
             }
-            for (client, is_revoked) in stored(&service).await? {
-                say(line(&client, if is_revoked { "revoked" } else { "registered" }))?;
+            let configured = configured(config)?;
+            for (client, stored) in stored(&service).await? {
+                say(line(&client, place(&stored, &configured)))?;
             }
             Ok(())
         }
@@ -150,11 +151,25 @@ fn refuse_configured(config: &Config, id: &str) -> Result<(), String> {
     }
 }
 
-/// The clients that are stored, and whether each is revoked.
-async fn stored(service: &Service) -> Result<Vec<(Client, bool)>, String> {
+/// The clients that are stored, each as it was registered and as it is stored.
+async fn stored(service: &Service) -> Result<Vec<(Client, StoredClient)>, String> {
     let stored = service.store.read(|transaction| (transaction.sign_in_clients(), Vec::new())).await;
-    let stored: Vec<_> = stored.map_err(|error: StoreError| format!("the database fails: {error}"))?;
-    stored.iter().map(|one| Ok((parsed(&one.body)?, one.is_revoked()))).collect()
+    let stored: Vec<StoredClient> = stored.map_err(|error: StoreError| format!("the database fails: {error}"))?;
+    stored.into_iter().map(|one| Ok((parsed(&one.body)?, one))).collect()
+}
+
+/// What has become of a client that is stored.
+fn place(stored: &StoredClient, configured: &[Client]) -> &'static str {
+    let registrar = stored.registrar.as_str();
+    let has_registrar = registrar.is_empty()
+        || registrar == SELF
+        || !stored.registrar_body.is_empty()
+        || configured.iter().any(|client| client.id == registrar);
+    match (stored.is_revoked(), has_registrar) {
+        (true, _) => "revoked",
+        (false, true) => "registered",
+        (false, false) => "ended with who registered it",
+    }
 }
 
 fn parsed(body: &str) -> Result<Client, String> {
@@ -231,7 +246,7 @@ async fn revoke(service: &Service, id: &str) -> Result<(), String> {
 /// Gives a client another secret or other keys; the secret.
 async fn rotate(service: &Service, id: &str, keys: Option<&Path>) -> Result<Option<String>, String> {
     let none = || format!("there is no client {id:?}, or it is revoked");
-    let known = stored(service).await?.into_iter().find(|(client, is_revoked)| client.id == id && !is_revoked);
+    let known = stored(service).await?.into_iter().find(|(client, stored)| client.id == id && !stored.is_revoked());
     let (client, _) = known.ok_or_else(none)?;
     let (authentication, secret) = match (&client.authentication, keys) {
         (Authentication::Secret(_), None) => {

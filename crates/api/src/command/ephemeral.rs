@@ -64,12 +64,6 @@ struct Bound {
 }
 
 async fn bind(seed: Option<&Path>, config: Config, clock: Clock, folder: &Folder) -> Result<Bound, String> {
-    if !config.listen.ip().is_loopback() {
-        return Err(
-            "listen: whoever reaches an ephemeral server can be anybody, so it is reached from this machine only"
-                .to_owned(),
-        );
-    }
     let cannot = |error: std::io::Error| cannot_listen("listen", config.listen, &error);
     let listener = TcpListener::bind(config.listen).map_err(cannot)?;
     let listen = listener.local_addr().map_err(cannot)?;

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod client;
 mod ephemeral;
 pub mod export;
+pub mod health;
 pub mod import;
 pub mod migrate;
 pub mod openapi;
@@ -52,6 +53,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
         page: (config.default_page_size, config.max_page_size),
         check_references: config.check_references,
         check_nhs_numbers: config.check_nhs_numbers,
+        issuers: config.registered_clients().issuers,
         unfiled: config.unfiled,
         explain: config.explain,
         profiles: ProfileChecks {

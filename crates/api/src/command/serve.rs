@@ -28,6 +28,10 @@ pub struct ServeArgs {
     /// named; its own issuer of tokens; and any free port of this machine, unless `listen` is set. A line says when it is ready
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, conflicts_with = "check")]
     pub ephemeral: Option<Option<PathBuf>>,
+    /// Let others than this machine reach a server for tests, where `listen` says so too: whoever does can be anybody. For
+    /// containers, whose own loopback nobody reaches
+    #[arg(long, requires = "ephemeral")]
+    pub anywhere: bool,
     /// The clock stands at that time, such as 2026-03-01T09:30:00Z, until a test moves it
     #[arg(long, value_name = "INSTANT", requires = "ephemeral", value_parser = standing)]
     pub at: Option<Clock>,
@@ -52,6 +56,13 @@ pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl 
     }
     if let Some(seed) = &args.ephemeral {
         let clock = args.at.clone().unwrap_or(clock);
+        if !args.anywhere && !config.listen.ip().is_loopback() {
+            return Err(
+                "listen: whoever reaches an ephemeral server can be anybody, so it is reached from this machine only, \
+                        unless --anywhere says so too"
+                    .to_owned(),
+            );
+        }
         return super::ephemeral::run(seed.as_deref(), args.ids, config, clock, out).await;
     }
     let _log = telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;

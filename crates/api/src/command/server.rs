@@ -16,7 +16,9 @@ use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
-use crate::http::{self, Answers, Bodies, Harness, Manners, Pace, Refusals, Server, Standing, TrustedProxies};
+use crate::http::{
+    self, Answers, Bodies, Harness, Manners, Pace, RefusalPace, Refusals, Server, Standing, TrustedProxies,
+};
 use crate::interact::Service;
 use crate::interact::audit::chain;
 use crate::interact::audit::heads::HeadFile;
@@ -272,15 +274,19 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         Some(own) => Some(describe_sign_in::smart(&config.public_url, own.has_provider(), own.lets_register())),
         None => smart::configuration(&config.issuers),
     };
+    // Of what is computed beside the threads that answer, as much at once as there are of those.
+    let at_once =
+        config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
     Ok(Server {
         pace: Pace::per_minute(config.requests_per_minute),
         bodies: Bodies::new(
             config.max_body_bytes,
             config.max_body_bytes_together,
             Duration::from_secs(config.body_timeout_seconds),
-            config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
+            at_once,
         ),
-        answers: Answers::new(config.max_answer_bytes, config.max_answer_bytes_together),
+        answers: Answers::new(config.max_answer_bytes, config.max_answer_bytes_together, at_once),
+        refusal_pace: RefusalPace::default(),
         refusals: Arc::new(Refusals::new(metrics.refusals())),
         proxies: TrustedProxies::new(config.trusted_proxies.clone()),
         capabilities: capability::Statement::new(&service.base, now_ms),

@@ -252,8 +252,8 @@ pub struct Config {
     /// Default: none
     #[config(deserialize_with = values::path)]
     pub audit_heads: Option<PathBuf>,
-    /// The folder with the files that `concord audit close` has written, from which `Patient/$access-log` then tells what happened in
-    /// closed periods too. They must be signed with `audit_key`. An index is kept beside each, so the server needs to write there
+    /// The folder with the files that `concord audit close` has written, from which `Patient/$access-log`, and searches of AuditEvent
+    /// that say whose record it was about, then tell what happened in closed periods too. They must be signed with `audit_key`. An index is kept beside each, so the server needs to write there
     /// where one is missing or is not that of its file.
     ///
     /// Default: none

@@ -68,17 +68,25 @@ pub struct ProviderConfig {
     /// the same account, by apps of those who keep it only; or `P0`, who may sign in and see what to do, and nothing else.
     #[config(default = "P9", deserialize_with = proofing)]
     pub lowest_proofing: Proofing,
-    /// Who signs in with a service that is `oidc`: `patient` or `practitioner`.
+    /// Who signs in with a service that is `oidc`: `patient`, or whom a RelatedPerson names who is no patient here; `related-person`,
+    /// for relatives and carers only; or `practitioner`.
     #[config(default = "patient", deserialize_with = person)]
     pub person: SignsIn,
-    /// The claim of an `oidc` service by which somebody is known here.
+    /// The claim of an `oidc` service with a reference to who signs in as they are on record here, such as `fhirUser` with
+    /// `Patient/amina`, or that below `public_url` and `/fhir`. Of those whom `person` names it is believed whoever it says they are.
     ///
-    /// Default: `nhs_number` of patients; practitioners need one
+    /// Default: none is believed
+    #[config(deserialize_with = title)]
+    pub fhir_user_claim: Option<String>,
+    /// The claim of an `oidc` service by which somebody is known here. Where it is not said, and for relatives and carers beside it,
+    /// the service's own name for them counts: `sub`, on record under the system that is called as its `issuer`.
+    ///
+    /// Default: `nhs_number` of patients; `sub` of others
     #[config(deserialize_with = title)]
     pub identifier_claim: Option<String>,
     /// The `Identifier.system` under which that is on record.
     ///
-    /// Default: `https://fhir.nhs.uk/Id/nhs-number` of patients; practitioners need one
+    /// Default: `https://fhir.nhs.uk/Id/nhs-number` of `nhs_number`; `issuer` of `sub`; any other claim needs one
     #[config(deserialize_with = title)]
     pub identifier_system: Option<String>,
     /// The claim of an `oidc` service with a patient's date of birth, which has to be the one on record.
@@ -96,16 +104,33 @@ pub struct ProviderConfig {
 pub enum SignsIn {
     /// Patients.
     Patient,
+    /// Relatives and carers.
+    RelatedPerson,
     /// Professionals.
     Practitioner,
 }
 
 impl SignsIn {
+    /// Whether others may name whoever signs in as their relative or carer.
+    #[must_use]
+    pub fn has_relatives(self) -> bool {
+        matches!(self, SignsIn::Patient | SignsIn::RelatedPerson)
+    }
+
+    /// Whom a resource type stands for.
+    #[must_use]
+    pub fn of_type(name: &str) -> Option<SignsIn> {
+        [SignsIn::Patient, SignsIn::RelatedPerson, SignsIn::Practitioner]
+            .into_iter()
+            .find(|one| one.resource_type() == name)
+    }
+
     /// The resource type that stands for them.
     #[must_use]
     pub fn resource_type(self) -> &'static str {
         match self {
             SignsIn::Patient => "Patient",
+            SignsIn::RelatedPerson => "RelatedPerson",
             SignsIn::Practitioner => "Practitioner",
         }
     }
@@ -136,9 +161,14 @@ impl ProviderConfig {
     /// The claim by which somebody is known here, and the system under which it is on record; none where it is not said.
     #[must_use]
     pub fn identifier(&self) -> Option<(&str, &str)> {
-        let usual = |text| Some(text).filter(|_| self.person == SignsIn::Patient);
-        let claim = self.identifier_claim.as_deref().or(usual("nhs_number"))?;
-        Some((claim, self.identifier_system.as_deref().or(usual(nhs_number::SYSTEM))?))
+        let usual = if self.person == SignsIn::Patient { "nhs_number" } else { "sub" };
+        let claim = self.identifier_claim.as_deref().unwrap_or(usual);
+        let system = match claim {
+            "nhs_number" => Some(nhs_number::SYSTEM),
+            "sub" => Some(self.issuer.as_str()),
+            _ => None,
+        };
+        Some((claim, self.identifier_system.as_deref().or(system)?))
     }
 
     /// It as an issuer of tokens for this server and nobody else, with its keys there.
@@ -171,7 +201,7 @@ impl ProviderConfig {
             _ => {}
         }
         if self.kind == ProviderKind::Oidc && self.identifier().is_none() {
-            return refused("practitioners need identifier_claim and identifier_system");
+            return refused("identifier_claim needs identifier_system, unless it is nhs_number or sub");
         }
         let discovers = self.jwks.is_none() || self.authorization_endpoint.is_none() || self.token_endpoint.is_none();
         if discovers && !is_safe(&self.issuer) {
@@ -217,7 +247,14 @@ fn proofing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Proofing, D::E
 }
 
 fn person<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignsIn, D::Error> {
-    field::choice(deserializer, &[("patient", SignsIn::Patient), ("practitioner", SignsIn::Practitioner)])
+    field::choice(
+        deserializer,
+        &[
+            ("patient", SignsIn::Patient),
+            ("related-person", SignsIn::RelatedPerson),
+            ("practitioner", SignsIn::Practitioner),
+        ],
+    )
 }
 
 fn values_of_acr<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

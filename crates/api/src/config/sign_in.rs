@@ -55,6 +55,11 @@ pub struct SignInConfig {
         deserialize_with = registration_scope
     )]
     pub registration_scope: String,
+    /// Whether an app that registers itself may say at which https URL its keys are (`jwks_uri`). They are fetched from this server,
+    /// from machines of the public internet only, without a proxy. Without it keys are registered by value, or their URL stands
+    /// in a software statement.
+    #[config(default = false, deserialize_with = field::switch)]
+    pub registration_keys_url: bool,
     /// How many apps that have registered themselves there may be. One that nobody lets in is forgotten after 30 days.
     #[config(default = 1000, deserialize_with = field::number::<1, 100_000, _, _>)]
     pub registration_limit: i64,

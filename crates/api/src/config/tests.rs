@@ -367,8 +367,13 @@ fn a_login_service_has_what_its_kind_needs() {
     assert_eq!(by_issuer.identifier(), Some(("nhs_number", "https://fhir.nhs.uk/Id/nhs-number")));
     assert_eq!((by_issuer.scopes(), by_issuer.lowest_proofing), ("openid", concord_consent::caller::Proofing::P9));
     let staff = r#","kind":"oidc","secret_file":"s","person":"practitioner""#;
-    assert!(error(of(staff)).contains("identifier_claim"));
+    assert!(error(of(&format!(r#"{staff},"identifier_claim":"e""#))).contains("identifier_system"));
     assert!(of(&format!(r#"{staff},"identifier_claim":"e","identifier_system":"urn:e""#)).is_ok());
+    for person in ["practitioner", "related-person"] {
+        let by_name =
+            of(&format!(r#","kind":"oidc","secret_file":"s","person":"{person}""#)).unwrap().providers.remove(0);
+        assert_eq!(by_name.identifier(), Some(("sub", "https://login.example")), "{person}");
+    }
     for (more, told) in [
         (r#","kind":"oidc""#, "neither key_file nor secret_file"),
         (r#","kind":"oidc","key_file":"k","secret_file":"s""#, "only one"),

@@ -1,13 +1,17 @@
 //! batch and transaction over HTTP (R4 "RESTful API", batch/transaction): what the entries led to, put into a Bundle.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
-use actix_web::web::Payload;
+use actix_web::http::header::{self, ContentEncoding};
+use actix_web::web::{Data, Payload};
+use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, Severity};
 use concord_fhir::json::{self, Value};
 use concord_model::build::operation_outcome;
 
 use super::Server;
-use super::answers::Parts;
+use super::answers::{self, Parts};
 use super::collection::own;
 use super::exchange::Exchange;
 use super::negotiate::{Answer, Shape};
@@ -16,17 +20,25 @@ use crate::error::ApiError;
 use crate::interact::bundle::{self, Told};
 use crate::interact::execute::Outcome;
 use crate::interact::instant;
+use crate::interact::slots::Slot;
 
 /// Carries out a batch, entry by entry, or a transaction, all or nothing.
 pub(super) async fn answered(exchange: &Exchange, payload: &mut Payload) -> Result<HttpResponse, ApiError> {
-    let body = carried_out(exchange, payload).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header(("cache-control", "no-store"))
-        .content_type(exchange.answer.content_type())
-        .body(body))
+    // Until the answer has taken its room, the next one of the caller's waits.
+    let (list, _place) = carried_out(exchange, payload).await?;
+    let (answers, caller) = (&exchange.server.answers, &exchange.call.caller);
+    let is_packed = list.length() > answers::SMALL && exchange.takes_packed();
+    let is_small = answers::is_small(list.length(), exchange.answer.is_plain() && !is_packed);
+    let end = move || list.end().and_then(|parts| if is_packed { parts.packed() } else { Ok(parts) });
+    let parts = answers.apart(caller, is_small, true, end).await?;
+    let mut response = HttpResponse::Ok();
+    if is_packed {
+        response.insert_header(ContentEncoding::Gzip).insert_header((header::VARY, "accept-encoding"));
+    }
+    Ok(response.insert_header(("cache-control", "no-store")).content_type(exchange.answer.content_type()).body(parts))
 }
 
-async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<Parts, ApiError> {
+async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<(Entries, Option<Slot>), ApiError> {
     let requests = exchange.requests(payload).await?;
     let service = &exchange.server.service;
     let is_batch = requests.kind == bundle::BATCH;
@@ -42,28 +54,44 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<Parts
     };
     let (entries, shapes): (Vec<_>, Vec<(Shape, bool)>) = entries.into_iter().map(with_shape).unzip();
     let mut list = Entries::new(exchange, is_batch, shapes);
-    let _place = bundle::place(service, &exchange.call, is_batch, entries.len()).await?;
+    let place = bundle::place(service, &exchange.call, is_batch, entries.len()).await?;
     if is_batch {
         // Meanwhile others of this caller's may have been answered.
         list.require_room()?;
         bundle::batch(service, &exchange.call, entries, &mut list).await?;
-        return list.end();
+        return Ok((list, place));
     }
     let done = bundle::transaction(service, exchange.call.clone(), entries).await?;
     let is_told_anyway = done.iter().any(Outcome::may_have_changed);
-    for (place, one) in done.into_iter().enumerate() {
-        if !is_told_anyway {
-            list.require_room()?;
+    let bytes = done.iter().map(|one| one.weight().bytes).sum::<usize>();
+    let tell = move || {
+        for (place, one) in done.into_iter().enumerate() {
+            if !is_told_anyway {
+                list.require_room()?;
+            }
+            list.tell(place, Ok(one))?;
         }
-        list.add(place, Ok(one))?;
-    }
-    list.end()
+        Ok(list)
+    };
+    let (answers, caller) = (&exchange.server.answers, &exchange.call.caller);
+    let list = answers.apart(caller, answers::is_small(bytes, true), is_told_anyway, tell).await?;
+    Ok((list, place))
+}
+
+/// What of an exchange is needed to tell what an entry led to, wherever that is done.
+#[derive(Clone)]
+struct Teller {
+    server: Data<Server>,
+    caller: Arc<Caller>,
+    request_id: String,
+    wants_representation: bool,
 }
 
 /// The entries of an answer, written around the stored bytes as they come: an answer is never in memory as a tree, which
 /// takes many times what its text takes.
-struct Entries<'e> {
-    exchange: &'e Exchange,
+struct Entries {
+    teller: Teller,
+    form: Answer,
     /// What of each resource is sent, and whether only what headers would say.
     shapes: Vec<(Shape, bool)>,
     /// What has been written, in parts: one text would be moved as it grows, and be there twice meanwhile.
@@ -75,11 +103,23 @@ struct Entries<'e> {
 /// How long a part is, or a little more.
 const PART: usize = 1024 * 1024;
 
-impl<'e> Entries<'e> {
-    fn new(exchange: &'e Exchange, is_batch: bool, shapes: Vec<(Shape, bool)>) -> Entries<'e> {
+impl Entries {
+    fn new(exchange: &Exchange, is_batch: bool, shapes: Vec<(Shape, bool)>) -> Entries {
         let kind = if is_batch { "batch-response" } else { "transaction-response" };
         let text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\"");
-        Entries { exchange, shapes, parts: Parts::default(), text, any: false }
+        let teller = Teller {
+            server: exchange.server.clone(),
+            caller: Arc::clone(&exchange.call.caller),
+            request_id: exchange.call.request_id.clone(),
+            wants_representation: exchange.wants_representation(),
+        };
+        Entries { teller, form: exchange.answer.clone(), shapes, parts: Parts::default(), text, any: false }
+    }
+
+    /// How many bytes have been written.
+    fn length(&self) -> usize {
+        let ended = usize::try_from(self.parts.bytes()).unwrap_or(usize::MAX);
+        ended.saturating_add(self.text.len())
     }
 
     /// Ends a part. What has been written is told in any case, so it takes what room there is.
@@ -87,7 +127,7 @@ impl<'e> Entries<'e> {
         let mut text = std::mem::take(&mut self.text);
         // It waits until the client takes it, with the memory that it fills and no more.
         text.shrink_to_fit();
-        let room = self.exchange.server.answers.room_that_is_left(&self.exchange.call.caller, text.len());
+        let room = self.teller.server.answers.room_that_is_left(&self.teller.caller, text.len());
         self.parts.add(text, room);
     }
 
@@ -95,37 +135,59 @@ impl<'e> Entries<'e> {
     fn end(mut self) -> Result<Parts, ApiError> {
         self.text.push_str(if self.any { "]}" } else { "}" });
         self.end_part();
-        let form = Answer { shape: Shape::Whole, ..self.exchange.answer.clone() };
+        let form = Answer { shape: Shape::Whole, ..self.form };
         match form.is_plain() {
             true => Ok(self.parts),
             false => self.parts.rewritten(|plain| Ok(form.value(&own(plain)?))),
         }
     }
-}
 
-impl Told for Entries<'_> {
-    fn require_room(&self) -> Result<(), ApiError> {
-        let Server { service, answers, .. } = &**self.exchange.server;
-        let ended = usize::try_from(self.parts.bytes()).unwrap_or(usize::MAX);
-        service.settings.answer.require_text(ended.saturating_add(self.text.len()))?;
-        answers.require_room_beside(&self.exchange.call.caller, self.parts.held())
+    /// What of an entry's resource is sent, if there is room for it.
+    fn sent(&self, is_head: bool) -> Sent {
+        match is_head {
+            true => Sent::Head,
+            false => self.require_room().map_or_else(Sent::LeftOut, |()| Sent::Whole),
+        }
     }
 
-    fn add(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
-        let (shape, is_head) = self.shapes.get(place).cloned().unwrap_or((Shape::Whole, false));
-        let room = self.require_room();
+    /// Adds the answer to an entry.
+    fn put(&mut self, entry: &str) {
         self.text.push_str(if self.any { "," } else { ",\"entry\":[" });
         self.any = true;
-        match done {
-            Ok(done) if is_head => entry(self.exchange, done, shape, Sent::Head, &mut self.text)?,
-            Ok(done) => {
-                entry(self.exchange, done, shape, room.map_or_else(Sent::LeftOut, |()| Sent::Whole), &mut self.text)?
-            }
-            Err(fault) => json::write(&refused(self.exchange, &fault, is_head), &mut self.text),
-        }
+        self.text.push_str(entry);
         if self.text.len() >= PART {
             self.end_part();
         }
+    }
+
+    /// Adds what an entry led to.
+    fn tell(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
+        let (shape, is_head) = self.shapes.get(place).cloned().unwrap_or((Shape::Whole, false));
+        let entry = self.teller.entry(done, shape, &self.sent(is_head))?;
+        self.put(&entry);
+        Ok(())
+    }
+}
+
+impl Told for Entries {
+    fn require_room(&self) -> Result<(), ApiError> {
+        let Server { service, answers, .. } = &**self.teller.server;
+        service.settings.answer.require_text(self.length())?;
+        answers.require_room_beside(&self.teller.caller, self.parts.held())
+    }
+
+    async fn add(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
+        let bytes = done.as_ref().map_or(0, |done| done.weight().bytes);
+        let (shape, is_head) = self.shapes.get(place).cloned().unwrap_or((Shape::Whole, false));
+        if answers::is_small(bytes, shape == Shape::Whole) {
+            return self.tell(place, done);
+        }
+        let (teller, sent) = (self.teller.clone(), self.sent(is_head));
+        let (server, caller) = (teller.server.clone(), Arc::clone(&teller.caller));
+        let write = move || teller.entry(done, shape, &sent);
+        // The entries before it have been carried out, and are told in any case.
+        let entry = server.answers.apart(&caller, false, true, write).await?;
+        self.put(&entry);
         Ok(())
     }
 }
@@ -150,23 +212,74 @@ fn shape(exchange: &Exchange, entry: bundle::Entry) -> Result<(bundle::Entry, Sh
     Ok((entry, shape))
 }
 
-/// The answer to one entry: what a response says by its status and headers stands in elements here.
-fn entry(exchange: &Exchange, done: Outcome, shape: Shape, sent: Sent, out: &mut String) -> Result<(), ApiError> {
-    let form = Answer { shape, ..Answer::default() };
-    let service = &exchange.server.service;
-    let mut reply = Reply::of(&exchange.server, done, &form)?;
-    if let Sent::LeftOut(fault) = &sent {
-        let (_, issues) = super::error::status_and_issues(fault, &exchange.call.request_id);
-        let left_out = |issue: Issue| {
-            let text = format!("what the entry led to is left out: {}", issue.text);
-            Issue { severity: Severity::Warning, text, ..issue }
-        };
-        reply.warnings.extend(issues.into_iter().map(left_out));
+impl Teller {
+    /// The answer to one entry, as text.
+    fn entry(&self, done: Result<Outcome, ApiError>, shape: Shape, sent: &Sent) -> Result<String, ApiError> {
+        match done {
+            Ok(done) => self.done(done, shape, sent),
+            Err(fault) => Ok(json::to_string(&self.refused(&fault, matches!(sent, Sent::Head)))),
+        }
     }
+
+    /// The answer to an entry that was carried out: what a response says by its status and headers stands in elements here.
+    fn done(&self, done: Outcome, shape: Shape, sent: &Sent) -> Result<String, ApiError> {
+        let form = Answer { shape, ..Answer::default() };
+        let mut reply = Reply::of(&self.server, done, &form)?;
+        if let Sent::LeftOut(fault) = sent {
+            let (_, issues) = super::error::status_and_issues(fault, &self.request_id);
+            let left_out = |issue: Issue| {
+                let text = format!("what the entry led to is left out: {}", issue.text);
+                Issue { severity: Severity::Warning, text, ..issue }
+            };
+            reply.warnings.extend(issues.into_iter().map(left_out));
+        }
+        let response = response(&reply);
+        let body = match reply.body {
+            _ if !matches!(sent, Sent::Whole) => None,
+            Body::Nothing | Body::Packed(_) => None,
+            Body::Read(version) => Some(whole(*version, &form)?),
+            Body::Written(version) if self.wants_representation => Some(whole(*version, &form)?),
+            Body::Written(_) => None,
+            Body::Text(text) => Some(text),
+        };
+        let mut out = String::with_capacity(body.as_ref().map_or(0, String::len) + 1_024);
+        out.push('{');
+        if let Some(body) = body {
+            if let Some(place) = reply.named {
+                out.push_str("\"fullUrl\":");
+                json::write(&Value::string(format!("{}/{place}", self.server.service.base)), &mut out);
+                out.push(',');
+            }
+            out.push_str("\"resource\":");
+            out.push_str(&body);
+            out.push(',');
+        }
+        out.push_str("\"response\":");
+        json::write(&response, &mut out);
+        out.push('}');
+        Ok(out)
+    }
+
+    /// The answer to an entry of a batch that was refused.
+    fn refused(&self, fault: &ApiError, is_head: bool) -> Value<'static> {
+        if let ApiError::Internal(cause) = fault {
+            tracing::error!(request_id = self.request_id, cause, "an entry of a batch failed");
+        }
+        let (code, issues) = super::error::status_and_issues(fault, &self.request_id);
+        let mut response = Value::object([("status", Value::string(status(code)))]);
+        if let (Some(object), false) = (response.as_object_mut(), is_head) {
+            object.set("outcome", operation_outcome(&issues));
+        }
+        Value::object([("response", response)])
+    }
+}
+
+/// What a response says by its status and headers.
+fn response(reply: &Reply) -> Value<'static> {
     let mut response = Value::object([("status", Value::string(status(reply.status)))]);
-    let Some(said) = response.as_object_mut() else { return Ok(()) };
+    let Some(said) = response.as_object_mut() else { return response };
     for (name, text) in [
-        ("location", reply.place),
+        ("location", reply.place.clone()),
         ("etag", reply.version.map(|version| entity_tag(version).to_string())),
         ("lastModified", reply.modified.map(instant)),
     ] {
@@ -177,42 +290,7 @@ fn entry(exchange: &Exchange, done: Outcome, shape: Shape, sent: Sent, out: &mut
     if !reply.warnings.is_empty() {
         said.set("outcome", operation_outcome(&reply.warnings));
     }
-    let body = match reply.body {
-        _ if !matches!(sent, Sent::Whole) => None,
-        Body::Nothing => None,
-        Body::Read(version) => Some(whole(*version, &form)?),
-        Body::Written(version) if exchange.wants_representation() => Some(whole(*version, &form)?),
-        Body::Written(_) => None,
-        Body::Text(text) => Some(text),
-    };
-    out.push('{');
-    if let Some(body) = body {
-        if let Some(place) = reply.named {
-            out.push_str("\"fullUrl\":");
-            json::write(&Value::string(format!("{}/{place}", service.base)), out);
-            out.push(',');
-        }
-        out.push_str("\"resource\":");
-        out.push_str(&body);
-        out.push(',');
-    }
-    out.push_str("\"response\":");
-    json::write(&response, out);
-    out.push('}');
-    Ok(())
-}
-
-/// The answer to an entry of a batch that was refused.
-fn refused(exchange: &Exchange, fault: &ApiError, is_head: bool) -> Value<'static> {
-    if let ApiError::Internal(cause) = fault {
-        tracing::error!(request_id = exchange.call.request_id, cause, "an entry of a batch failed");
-    }
-    let (code, issues) = super::error::status_and_issues(fault, &exchange.call.request_id);
-    let mut response = Value::object([("status", Value::string(status(code)))]);
-    if let (Some(object), false) = (response.as_object_mut(), is_head) {
-        object.set("outcome", operation_outcome(&issues));
-    }
-    Value::object([("response", response)])
+    response
 }
 
 /// A status in a line, as `Bundle.entry.response.status` has it.

@@ -1,12 +1,14 @@
 //! One request and its answer: what was asked in which form, who asks, and the response in that form.
 
 use std::cell::Cell;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use actix_web::http::Method as HttpMethod;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, Header as _, HeaderMap};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest};
+use concord_consent::caller::Caller;
 use concord_consent::purpose::{Purpose, may_claim};
 use concord_consent::request::{LONGEST_REASON, SHORTEST_REASON, is_reason};
 use concord_fhir::codec::{self, Requests};
@@ -15,6 +17,7 @@ use concord_fhir::patch::Patch;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Handling;
 
+use super::client_address::counted;
 use super::headers::{once, text};
 use super::negotiate::{Answer, body_format, wants_page};
 use super::share::{Allowance, Room};
@@ -86,8 +89,12 @@ impl Exchange {
         if let Some(progress) = request.extensions_mut().get_mut::<Progress>() {
             progress.is_asked_by(&call.caller.client);
         }
-        server.pace.admit(&call.caller, 1, server.service.store.now_ms()).map_err(told)?;
-        server.answers.require_room(&call.caller).map_err(told)?;
+        let now_ms = server.service.store.now_ms();
+        let admitted = server.pace.admit(&call.caller, 1, now_ms);
+        if let Err(fault) = admitted.and_then(|()| server.answers.require_room(&call.caller)) {
+            server.refusal_pace.keep_back(&fault, who(&call.caller), now_ms).await;
+            return Err(told(fault));
+        }
         let call = stating(request, server, call).map_err(told)?;
         Ok(Exchange {
             server: server.clone(),
@@ -244,7 +251,15 @@ async fn refused(request: &HttpRequest, server: &Data<Server>, error: AuthError,
     if error.is_temporary() {
         return ApiError::Busy(2);
     }
-    ApiError::Unauthenticated { challenge: error.www_authenticate(), text: error.to_string() }
+    let fault = ApiError::Unauthenticated { challenge: error.www_authenticate(), text: error.to_string() };
+    let from = server.proxies.client_of(request).map(counted);
+    server.refusal_pace.keep_back(&fault, from, server.service.store.now_ms()).await;
+    fault
+}
+
+/// Who asks: an app for a person.
+fn who(caller: &Caller) -> impl Hash + '_ {
+    (&caller.issuer, &caller.client, &caller.actor)
 }
 
 /// Tells the log of a call that nobody who is known here made.
@@ -264,6 +279,14 @@ fn checked(format: codec::Format, body: &[u8], limits: &Limits) -> Result<Value<
 }
 
 impl Exchange {
+    /// A refusal of what was asked, when it is due: until then nothing is held for it.
+    pub(super) async fn refused(&self, fault: ApiError) -> ApiError {
+        drop((self.room.take(), self.answer_room.take()));
+        let now_ms = self.server.service.store.now_ms();
+        self.server.refusal_pace.keep_back(&fault, who(&self.call.caller), now_ms).await;
+        fault
+    }
+
     /// The bytes of the body. What it takes of the room for bodies it takes until the request is answered: what is made of
     /// the bytes is larger than they are.
     async fn bytes(&self, payload: &mut Payload) -> Result<Vec<u8>, ApiError> {
@@ -370,6 +393,13 @@ impl Exchange {
     /// What the client accepts.
     pub(super) fn accept(&self) -> &str {
         self.header("accept").unwrap_or_default()
+    }
+
+    /// Whether the client would rather have an answer packed with gzip than as it is.
+    pub(super) fn takes_packed(&self) -> bool {
+        let known = [header::Encoding::gzip(), header::Encoding::identity()];
+        let accepted = header::AcceptEncoding::parse(&self.request).ok();
+        accepted.and_then(|accepted| accepted.negotiate(known.iter())) == Some(header::Encoding::gzip())
     }
 
     /// The header of that name as text.

@@ -10,7 +10,7 @@ use concord_model::build::operation_outcome;
 use super::Server;
 use super::exchange::{Exchange, Return, request_id};
 use super::negotiate::Answer;
-use super::reply::{Body, Reply, entity_tag, whole};
+use super::reply::{Body, Reply, Wants, entity_tag, whole};
 use super::{answers, bundle, content, document_page, error, system};
 use crate::error::ApiError;
 use crate::interact::command::{Address, Content, Expected, Method, Route, allowed};
@@ -63,7 +63,7 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     };
     match answered.await {
         Ok(response) => answers::held(response, exchange.answer_room.take()),
-        Err(error) => told(&error, &exchange.answer),
+        Err(error) => told(&exchange.refused(error).await, &exchange.answer),
     }
 }
 
@@ -104,31 +104,21 @@ async fn answered(
     if let Some(document) = document_page::document(&outcome).filter(|_| exchange.answer.is_page) {
         return Ok(document_page::response(document));
     }
-    response(exchange, reply(exchange, outcome, weight.bytes).await?)
+    let reply = written(exchange, outcome, weight.bytes).await?;
+    response(exchange, reply)
 }
 
-/// What is sent as it was stored and is no longer than this is put together at once.
-const SMALL: usize = 256 * 1024;
-
-/// What is made into another form takes a hundred times as long.
-const SMALL_IN_ANOTHER_FORM: usize = 16 * 1024;
-
-/// The reply that an outcome leads to, which holds so many bytes. A long one is put together where nobody waits for it.
-async fn reply(exchange: &Exchange, outcome: Outcome, bytes: usize) -> Result<Reply, ApiError> {
-    let small = if exchange.answer.is_plain() { SMALL } else { SMALL_IN_ANOTHER_FORM };
-    // What has been written is told of in any case, also where there is no place for more of the caller's work.
-    if bytes <= small || matches!(outcome, Outcome::Written(_)) {
-        return Reply::of(&exchange.server, outcome, &exchange.answer);
-    }
-    let (server, form, is_whole) = (exchange.server.clone(), exchange.answer.clone(), !exchange.may_be_content);
-    let work = move || {
-        let reply = Reply::of(&server, outcome, &form)?;
-        match reply.body {
-            Body::Read(version) if is_whole => Ok(Reply { body: Body::Text(whole(*version, &form)?), ..reply }),
-            _ => Ok(reply),
-        }
-    };
-    exchange.server.bodies.apart(&exchange.call.caller, false, work).await
+/// The reply to a command, written in the form that is asked for and packed if that is wanted: where no other request of this
+/// thread waits for it, if it is large.
+async fn written(exchange: &Exchange, outcome: Outcome, bytes: usize) -> Result<Reply, ApiError> {
+    let (server, form, caller) = (exchange.server.clone(), exchange.answer.clone(), &exchange.call.caller);
+    let packed = bytes > answers::SMALL && exchange.takes_packed();
+    let is_small = answers::is_small(bytes, form.is_plain() && !packed);
+    let must_be_told = outcome.may_have_changed();
+    let wants =
+        Wants { content: exchange.may_be_content, written: exchange.wanted() == Return::Representation, packed };
+    let write = move || Reply::of(&server, outcome, &form)?.written(&form, &wants);
+    exchange.server.answers.apart(caller, is_small, must_be_told, write).await
 }
 
 /// What whoever did not ask for it is told of a write: how much there is to say of it, and where.
@@ -186,6 +176,10 @@ fn response(exchange: &Exchange, reply: Reply) -> Result<HttpResponse, ApiError>
             Return::Representation => whole(*version, form)?,
         },
         Body::Text(text) => text,
+        Body::Packed(bytes) => {
+            builder.insert_header(header::ContentEncoding::Gzip).append_header((header::VARY, "accept-encoding"));
+            return Ok(builder.content_type(form.content_type()).body(bytes));
+        }
     };
     Ok(builder.content_type(form.content_type()).body(body))
 }

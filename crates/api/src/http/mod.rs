@@ -22,6 +22,7 @@ mod negotiate;
 mod pace;
 mod page;
 mod readable;
+mod refusal_pace;
 mod refusals;
 mod reply;
 mod share;
@@ -56,6 +57,8 @@ pub struct Server {
     pub bodies: Bodies,
     /// What answers may take.
     pub answers: Answers,
+    /// How fast one caller is refused.
+    pub refusal_pace: RefusalPace,
     /// What is told of calls without a believable token.
     pub refusals: Arc<Refusals>,
     /// Whose word is believed for who calls.
@@ -81,6 +84,7 @@ pub use harness::{Begin, Harness};
 pub use health::Health;
 pub use pace::Pace;
 pub use readable::readable;
+pub use refusal_pace::RefusalPace;
 pub use refusals::Refusals;
 
 pub use trace::traced;

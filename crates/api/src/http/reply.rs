@@ -6,6 +6,7 @@ use actix_web::http::header::EntityTag;
 use concord_fhir::issue::Issue;
 
 use super::Server;
+use super::answers::packed;
 use super::collection::Bundle;
 use super::negotiate::Answer;
 use crate::error::ApiError;
@@ -52,6 +53,19 @@ pub(super) enum Body {
     Written(Box<Version>),
     /// A Bundle or a resource made for the answer, in the form that was asked for.
     Text(String),
+    /// The same, packed with gzip.
+    Packed(Vec<u8>),
+}
+
+/// What is wanted of a reply besides its form.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wants {
+    /// What was read as its content, if it is content.
+    pub(super) content: bool,
+    /// What was written.
+    pub(super) written: bool,
+    /// To have it packed.
+    pub(super) packed: bool,
 }
 
 impl Reply {
@@ -86,6 +100,22 @@ impl Reply {
                 Reply { named, ..Reply::plain(StatusCode::OK, Body::Text(output(service, *found, form)?)) }
             }
         })
+    }
+
+    /// The same with the text of what there is to send.
+    ///
+    /// # Errors
+    /// When a stored body cannot be read.
+    pub(super) fn written(mut self, form: &Answer, wants: &Wants) -> Result<Reply, ApiError> {
+        self.body = match self.body {
+            Body::Read(version) if !wants.content => Body::Text(whole(*version, form)?),
+            Body::Written(version) if wants.written => Body::Text(whole(*version, form)?),
+            other => other,
+        };
+        if let (Body::Text(text), true) = (&self.body, wants.packed) {
+            self.body = Body::Packed(packed(std::iter::once(text.as_bytes()))?.concat());
+        }
+        Ok(self)
     }
 
     fn version(status: StatusCode, version: Version, body: impl FnOnce(Box<Version>) -> Body) -> Reply {

@@ -9,7 +9,7 @@ use crate::interact::command::{Command, Target, TransactionKind};
 use crate::interact::history::Of;
 use crate::interact::operation::Output;
 use crate::interact::search::conditional;
-use crate::interact::session::{ConditionMatch, Session};
+use crate::interact::session::{Foreseen, Session};
 use crate::interact::time_limits::within;
 use crate::interact::written::Written;
 use crate::interact::{
@@ -108,8 +108,8 @@ pub(crate) struct OperationOutput {
     pub(crate) asked: Pairs,
 }
 
-/// How often a write is tried whose condition was matched before, and found other data then.
-const MOST_TRIES: u32 = 5;
+/// How often a write is tried that depends on what was found before, and found other data then.
+pub(crate) const MOST_TRIES: u32 = 5;
 
 /// Does work in the kind of transaction that it needs. What the log has to say of it is durable before it answers. Reads wait
 /// for the caller's turn, and those that may take the database long for a place. SQLite's only writer needs none: it may take
@@ -191,20 +191,7 @@ pub(crate) async fn carry_out(service: &Arc<Service>, call: Call, command: Comma
     within(limit, writes, async {
         break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
         let asked = Arc::new(Invocation { service: Arc::clone(service), call, command });
-        let questions = &asked.call.questions;
-        let done = asking_elsewhere(service, questions, || {
-            in_transaction(service, &asked.call.caller, kind.clone(), extent, asked.work(None))
-        });
-        match done.await {
-            Err(ApiError::CostlyCondition) if asked.command.is_foreseeable() => {
-                asking_elsewhere(service, questions, || asked.foreseen()).await
-            }
-            Err(fault @ ApiError::CostlyCondition) => {
-                service.store.append(asked.command.audit(&asked.call).ended(Some(&fault))).await?;
-                Err(fault)
-            }
-            done => done,
-        }
+        asking_elsewhere(service, &asked.call.questions, || Arc::clone(&asked).carry_out(kind.clone(), extent)).await
     })
     .await
 }
@@ -217,38 +204,23 @@ struct Invocation {
 }
 
 impl Invocation {
-    /// What there is to do inside a transaction.
-    fn work(
-        self: &Arc<Self>,
-        foreseen: Option<ConditionMatch>,
-    ) -> impl Fn(&mut Transaction<'_>) -> Reply<Outcome, ApiError> + Send + 'static {
-        let asked = Arc::clone(self);
-        move |transaction| {
-            let Invocation { service, call, command } = &*asked;
-            transaction.bound(service.settings.cost);
-            let reply = Session::run(service, call, transaction, command.audit(call), |session| {
-                execute(&mut session.foreseeing(foreseen.as_ref()), command)
-            });
-            match reply {
-                // It has not been decided yet.
-                (Err(ApiError::CostlyCondition), _) => (Err(ApiError::CostlyCondition), Vec::new()),
-                (Err(fault @ ApiError::AskElsewhere(_)), _) => (Err(fault), Vec::new()),
-                reply => reply,
-            }
-        }
-    }
-
-    /// Carries out a write whose condition the writer may not match: it is matched in a read, and holds if no data has
-    /// changed when it is the write's turn. Else it is matched again.
-    async fn foreseen(self: &Arc<Self>) -> Result<Outcome, ApiError> {
-        let store = &self.service.store;
-        for _ in 0..MOST_TRIES {
-            let asked = Arc::clone(self);
-            let place = self.service.slots.enter(&self.call.caller);
-            let foresee = move |transaction: &mut Transaction<'_>| asked.foresee(transaction);
-            let foreseen = store.read_bounded(Reads::Records, Extent::Much, place, foresee).await?;
-            match store.change(self.work(Some(foreseen))).await {
-                Err(ApiError::CostlyCondition) => {}
+    /// Carries the command out. What the writer may not find is found in a read before, and holds if nothing of what it
+    /// depends on has changed when it is the write's turn; else it is found again.
+    async fn carry_out(self: Arc<Self>, kind: TransactionKind, extent: Extent) -> Result<Outcome, ApiError> {
+        let (store, caller) = (&self.service.store, &self.call.caller);
+        let mut matches_before = false;
+        for _ in 0..=MOST_TRIES {
+            let foreseen = match matches_before || self.command.is_patch() {
+                true => Some(self.foresee(matches_before).await?),
+                false => None,
+            };
+            match in_transaction(&self.service, caller, kind.clone(), extent, self.work(foreseen)).await {
+                Err(ApiError::CostlyCondition) if self.command.is_foreseeable() => matches_before = true,
+                Err(ApiError::NotForeseen { .. }) => {}
+                Err(fault @ ApiError::CostlyCondition) => {
+                    store.append(self.command.audit(&self.call).ended(Some(&fault))).await?;
+                    return Err(fault);
+                }
                 done => return done,
             }
         }
@@ -257,16 +229,75 @@ impl Invocation {
         Err(fault)
     }
 
-    /// Matches the condition. Only a refusal is told: what becomes of it otherwise, the write tells.
-    fn foresee(&self, transaction: &mut Transaction<'_>) -> Reply<ConditionMatch, ApiError> {
+    /// What there is to do inside a transaction.
+    fn work(
+        self: &Arc<Self>,
+        foreseen: Option<Foreseen>,
+    ) -> impl Fn(&mut Transaction<'_>) -> Reply<Outcome, ApiError> + Send + 'static {
+        let asked = Arc::clone(self);
+        move |transaction| {
+            let Invocation { service, call, command } = &*asked;
+            transaction.bound(service.settings.cost);
+            if let Some(foreseen) = &foreseen {
+                foreseen.begin(service);
+            }
+            let reply = Session::run(service, call, transaction, command.audit(call), |session| {
+                execute(&mut session.foreseeing(foreseen.as_ref()), command)
+            });
+            match reply {
+                // It has not been decided yet.
+                (Err(fault), _) if fault.is_undecided() => (Err(fault), Vec::new()),
+                reply => reply,
+            }
+        }
+    }
+
+    /// Finds in a read what the write depends on: what a patch makes, and with `matches` what a condition matches that has been
+    /// found to take long. What takes little is found where it is asked for.
+    async fn foresee(self: &Arc<Self>, matches: bool) -> Result<Foreseen, ApiError> {
+        if !matches {
+            match self.foresee_in(Extent::Little, false).await {
+                Err(ApiError::NotForeseen { .. }) => {}
+                found => return found,
+            }
+        }
+        self.foresee_in(Extent::Much, matches).await
+    }
+
+    async fn foresee_in(self: &Arc<Self>, extent: Extent, matches: bool) -> Result<Foreseen, ApiError> {
+        let asked = Arc::clone(self);
+        let look = move |transaction: &mut Transaction<'_>| asked.look_ahead(transaction, extent, matches);
+        in_transaction(&self.service, &self.call.caller, TransactionKind::Records, extent, look).await
+    }
+
+    /// Matches the condition, and applies the patch. Only a refusal of the condition is told: what becomes of it otherwise, the
+    /// write tells.
+    fn look_ahead(
+        &self,
+        transaction: &mut Transaction<'_>,
+        extent: Extent,
+        matches: bool,
+    ) -> Reply<Foreseen, ApiError> {
         let Invocation { service, call, command } = self;
         transaction.bound(service.settings.cost);
-        Session::run(service, call, transaction, command.audit(call), |session| {
-            let query = command.decided_by().ok_or(ApiError::CostlyCondition)?;
-            let foreseen = conditional::foresee(session, query)?;
+        let reply = Session::run(service, call, transaction, command.audit(call), |session| {
+            let mut foreseen = Foreseen::nothing(service);
+            if let Some(query) = command.decided_by().filter(|_| matches) {
+                foreseen.condition = Some(conditional::foresee(session, query)?);
+            }
+            let mut budget = patch::budget(&service.settings.limits, extent);
+            let found = patch::foresee(session, command, &mut foreseen, &mut budget);
+            if extent == Extent::Little && budget.is_spent() {
+                return Err(ApiError::NotForeseen { id: String::new() });
+            }
+            found?;
             session.audit.says_nothing();
             Ok(foreseen)
-        })
+        });
+        match reply {
+            (Err(fault), _) if fault.is_undecided() => (Err(fault), Vec::new()),
+            reply => reply,
+        }
     }
 }
 

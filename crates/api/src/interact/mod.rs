@@ -48,6 +48,7 @@ use std::sync::atomic::AtomicI64;
 use audit::closed::ClosedPeriods;
 use concord_fhir::index::ParameterId;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules;
 use concord_store::Store;
 use hooks::Hooks;
 use slots::Slots;
@@ -137,6 +138,15 @@ impl Service {
             code_lists: profiles::CodeListCache::new(),
             cursors: search::cursor::Signer::new(secret),
             unsealed: AtomicI64::new(0),
+        }
+    }
+
+    /// What the rules of types go by.
+    pub(crate) fn rules(&self) -> rules::Settings<'_> {
+        rules::Settings {
+            base: &self.base,
+            check_nhs_number: self.settings.check_nhs_numbers,
+            issuers: &self.settings.issuers,
         }
     }
 }

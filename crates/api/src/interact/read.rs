@@ -157,6 +157,26 @@ pub(crate) fn seen(
     id: &str,
     action: Action,
 ) -> Result<(Head, Arc<Decision>), ApiError> {
+    seen_and(session, resource_type, id, action, action.writes())
+}
+
+/// The same before the write: nobody is kept from replacing it meanwhile.
+pub(super) fn seen_before(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+    action: Action,
+) -> Result<(Head, Arc<Decision>), ApiError> {
+    seen_and(session, resource_type, id, action, false)
+}
+
+fn seen_and(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+    action: Action,
+    lock: bool,
+) -> Result<(Head, Arc<Decision>), ApiError> {
     access::require_scope(session.call, action, resource_type)?;
     if let Some(left) = left(session, resource_type, id, action)?.first()
         && !is_shown(session, resource_type, id)?
@@ -165,7 +185,7 @@ pub(crate) fn seen(
         session.audit.in_record(left.record.patient);
         return Err(ApiError::NotFound);
     }
-    let named = session.transaction.named(resource_type, id, action.writes())?;
+    let named = session.transaction.named(resource_type, id, lock)?;
     match named.evaluated(|head| evaluated(session, head).map(Some)) {
         Ok(Some(found)) => Ok(found),
         Ok(None) | Err(ApiError::NotFound) => Err(not_seen(session, resource_type, id)?),

@@ -42,6 +42,8 @@ pub struct ServiceSettings {
     pub check_references: bool,
     /// Whether an NHS number must pass its check digit.
     pub check_nhs_numbers: bool,
+    /// Whose tokens are believed here.
+    pub issuers: Vec<String>,
     /// What becomes of what a system sends whose patient, named by an NHS number alone, cannot be told.
     pub unfiled: Unfiled,
     /// Whether every caller may ask how a search is run; systems always may.
@@ -71,6 +73,7 @@ impl Default for ServiceSettings {
             page: (20, 2_000),
             check_references: false,
             check_nhs_numbers: false,
+            issuers: Vec::new(),
             unfiled: Unfiled::Refuse,
             explain: false,
             profiles: ProfileChecks::default(),

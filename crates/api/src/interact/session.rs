@@ -1,8 +1,14 @@
 //! One call at work: everything that the functions of an interaction share.
 
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use concord_fhir::patch::PatchBudget;
+
 use crate::error::ApiError;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::audit::interaction::Interaction;
+use crate::interact::patch::Patched;
 use crate::interact::{Call, Service};
 use concord_store::Reply;
 use concord_store::rows::Version;
@@ -18,6 +24,57 @@ pub(crate) struct ConditionMatch {
     pub(crate) found: Vec<Version>,
 }
 
+/// What has been found before the writes that depend on it, because the only writer may spend next to nothing on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Foreseen {
+    /// What the condition matches, where that takes long.
+    pub(crate) condition: Option<ConditionMatch>,
+    /// What patches make, by the keys of the resources.
+    pub(crate) patched: HashMap<i64, Patched>,
+    /// What patches may still cost on the writer, of resources that another write has come to before.
+    pub(crate) at_once: Cell<PatchBudget>,
+    /// What checks by profiles and Questionnaires may still cost there.
+    pub(crate) checks: Checks,
+}
+
+/// How many steps the checks by profiles and Questionnaires of all entries of a transaction may take on the writer, where single
+/// ones are bounded as well: some tenths of a second.
+#[derive(Clone, Debug)]
+pub(crate) struct Checks {
+    /// Those by profiles.
+    pub(crate) profiles: Cell<usize>,
+    /// Those of answers.
+    pub(crate) answers: Cell<usize>,
+}
+
+/// How many steps those by profiles may take.
+const MOST_OF_PROFILES: usize = 500_000;
+
+/// How many steps those of answers may take.
+const MOST_OF_ANSWERS: usize = 2_000_000;
+
+impl Checks {
+    fn new() -> Checks {
+        Checks { profiles: Cell::new(MOST_OF_PROFILES), answers: Cell::new(MOST_OF_ANSWERS) }
+    }
+}
+
+impl Foreseen {
+    /// Nothing yet.
+    pub(crate) fn nothing(service: &Service) -> Foreseen {
+        let at_once = Cell::new(PatchBudget::least(&service.settings.limits));
+        Foreseen { condition: None, patched: HashMap::new(), at_once, checks: Checks::new() }
+    }
+
+    /// Nothing has been spent: the work is begun, perhaps once more.
+    pub(crate) fn begin(&self, service: &Service) {
+        let fresh = Foreseen::nothing(service);
+        self.at_once.set(fresh.at_once.get());
+        self.checks.profiles.set(fresh.checks.profiles.get());
+        self.checks.answers.set(fresh.checks.answers.get());
+    }
+}
+
 /// A call inside a transaction, with the audit entry that is being written of it.
 ///
 /// A request alone is one session; a batch is a session for each entry; a transaction Bundle is one database transaction
@@ -31,8 +88,8 @@ pub(crate) struct Session<'s, 't> {
     pub(crate) transaction: &'s mut Transaction<'t>,
     /// What the log will say of it.
     pub(crate) audit: &'s mut AuditEntry,
-    /// What its condition has been found to match before, if that was asked.
-    pub(crate) foreseen: Option<&'s ConditionMatch>,
+    /// What has been found before it.
+    pub(crate) foreseen: Option<&'s Foreseen>,
 }
 
 impl<'s, 't> Session<'s, 't> {
@@ -55,8 +112,8 @@ impl<'s, 't> Session<'s, 't> {
         Session { service: self.service, call, transaction: self.transaction, audit: self.audit, foreseen }
     }
 
-    /// The same session with what its condition has been found to match.
-    pub(crate) fn foreseeing<'a>(&'a mut self, foreseen: Option<&'a ConditionMatch>) -> Session<'a, 't> {
+    /// The same session with what has been found before it.
+    pub(crate) fn foreseeing<'a>(&'a mut self, foreseen: Option<&'a Foreseen>) -> Session<'a, 't> {
         Session { service: self.service, call: self.call, transaction: self.transaction, audit: self.audit, foreseen }
     }
 

@@ -1,7 +1,8 @@
-//! Attempts that are counted: to prove who a client is, where they failed; and to register a client. After so many in a minute from
-//! one address more have to wait.
+//! Attempts that are counted: to prove who a client is, where they failed; by a signature, while it is looked at too; and to register
+//! a client. After so many in a minute from one address more have to wait.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
@@ -46,6 +47,19 @@ impl Attempts {
     }
 }
 
+impl Attempts {
+    /// Takes back what was counted: it was right.
+    pub(super) fn succeeded(&self, client: &str, address: Option<IpAddr>) {
+        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = minute.counts.entry((client.to_owned(), address)) {
+            match count.get_mut() {
+                0 | 1 => drop(count.remove()),
+                more => *more -= 1,
+            }
+        }
+    }
+}
+
 impl Minute {
     fn begin(&mut self, now_s: i64) {
         let number = now_s.div_euclid(MINUTE_S);
@@ -59,6 +73,24 @@ impl Minute {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_right_counts_for_nothing() {
+        let attempts = Attempts::new(2);
+        for _ in 0..5 {
+            assert_eq!(attempts.attempt("a", None, 0), None);
+            attempts.succeeded("a", None);
+        }
+        assert_eq!((attempts.attempt("a", None, 0), attempts.attempt("a", None, 0)), (None, None));
+        assert_eq!(attempts.attempt("a", None, 0), Some(60), "two are looked at");
+        attempts.succeeded("a", None);
+        assert_eq!(attempts.attempt("a", None, 0), None);
+        // What was begun in a minute that is over counts for nothing either.
+        attempts.attempt("a", None, 60);
+        attempts.succeeded("a", None);
+        attempts.succeeded("a", None);
+        assert_eq!((attempts.attempt("a", None, 60), attempts.attempt("a", None, 60)), (None, None));
+    }
 
     #[test]
     fn a_client_waits_for_the_next_minute_at_the_address_from_which_it_failed() {

@@ -2,32 +2,25 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use concord_signin::authentication::{Claimed, UNKNOWN};
 use concord_signin::client::{Authentication, Client};
 use concord_signin::error::OauthError;
 use concord_signin::jwk::{self, Key};
+use concord_signin::registrar::Registrar;
 use concord_signin::secret;
-use concord_store::sign_in::StoredClient;
-use quick_cache::sync::Cache;
+use concord_store::sign_in::{AccessToken, SELF, StoredClient};
 
 use crate::auth;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::sign_in::keys_at_urls::{Freshness, KeysAtUrls};
 use crate::sign_in::{Fault, SignIn};
-
-/// How long the keys of a client are used that are at a URL, in seconds, where it does not say for less.
-const KEYS_LAST_S: i64 = 300;
-/// The least time between two fetches of the keys of a client, in seconds: made-up key ids must not be used against it.
-const MINIMUM_FETCH_S: i64 = 10;
-/// How many clients' keys are remembered.
-const REMEMBERED: usize = 1000;
 
 /// The clients of the settings, and the keys of clients that are at URLs.
 pub(super) struct Registry {
     configured: HashMap<String, Client>,
-    keys: Cache<String, Arc<Fetched>>,
+    pub(super) keys: KeysAtUrls,
 }
 
 /// The example app (`http::example`), which is there where everybody may be anybody: somebody else's, like any app.
@@ -46,11 +39,33 @@ fn example(public_url: &str) -> Client {
     }
 }
 
-/// The keys at a URL as they were at a time.
-struct Fetched {
-    at_s: i64,
-    lasts_s: i64,
-    keys: Vec<Key>,
+/// What is stored of a client now, and of who has registered it; nothing where it is not there or revoked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stored<'a> {
+    body: &'a str,
+    registrar: &'a str,
+    registrar_body: &'a str,
+}
+
+impl<'a> Stored<'a> {
+    pub(super) fn of(client: &'a StoredClient) -> Stored<'a> {
+        match client.is_revoked() {
+            true => Stored::default(),
+            false => {
+                Stored { body: &client.body, registrar: &client.registrar, registrar_body: &client.registrar_body }
+            }
+        }
+    }
+
+    pub(super) fn of_token(token: &'a AccessToken) -> Stored<'a> {
+        Stored { body: &token.registration, registrar: &token.registrar, registrar_body: &token.registrar_body }
+    }
+
+    /// What tells it from what is stored at another time.
+    pub(super) fn digest(self) -> auth::Sha256 {
+        // None of the texts has a character of no text: JSON writes it otherwise, and an id has none.
+        auth::sha256([self.body, self.registrar, self.registrar_body].join("\0").as_bytes())
+    }
 }
 
 impl Registry {
@@ -69,7 +84,7 @@ impl Registry {
             let own = example(&config.public_url);
             configured.entry(own.id.clone()).or_insert(own);
         }
-        Ok(Registry { configured, keys: Cache::new(REMEMBERED) })
+        Ok(Registry { configured, keys: KeysAtUrls::default() })
     }
 }
 
@@ -91,32 +106,46 @@ impl SignIn {
         }
         let own = id.to_owned();
         let stored = self.service.store.read(move |transaction| (transaction.sign_in_client(&own), Vec::new())).await?;
-        let stored = stored.filter(|client| !client.is_revoked());
-        self.registered_as(id, stored.as_ref().map_or("", |stored| stored.body.as_str()))
+        self.registered_as(id, stored.as_ref().map_or_else(Stored::default, Stored::of))
     }
 
-    /// The client of that id, of which this is stored now, or nothing.
-    pub(super) fn registered_as(&self, id: &str, stored: &str) -> Result<Option<Client>, Fault> {
+    /// The client of that id, of which this is stored now.
+    pub(super) fn registered_as(&self, id: &str, stored: Stored<'_>) -> Result<Option<Client>, Fault> {
         if let Some(client) = self.clients.configured.get(id) {
             return Ok(Some(client.clone()));
         }
-        if stored.is_empty() {
-            self.origins.set(id, &[]);
+        let client = self.bounded(stored)?;
+        self.origins.set(id, client.as_ref().map_or(&[], |client| client.redirect_uris.as_slice()));
+        Ok(client)
+    }
+
+    /// A client that is stored, as far as it is no more than who has registered it is now: what a registrar has no longer, or a setting
+    /// does not give any more, goes from all that was registered by it, and with the registrar go its clients.
+    fn bounded(&self, stored: Stored<'_>) -> Result<Option<Client>, Fault> {
+        if stored.body.is_empty() {
             return Ok(None);
         }
-        let client: Client = serde_json::from_str(stored)
-            .map_err(|error| ApiError::Internal(format!("the registration of a client: {error}")))?;
-        self.origins.set(id, &client.redirect_uris);
-        Ok(Some(client))
+        let client = read(stored.body)?;
+        let registrar = match stored.registrar {
+            "" => return Ok(Some(client)),
+            SELF => return Ok(Some(Registrar::Itself(&self.settings.registration_scope).bounded(client))),
+            other => self.clients.configured.get(other),
+        };
+        if let Some(registrar) = registrar {
+            return Ok(Some(Registrar::System(registrar).bounded(client)));
+        }
+        match stored.registrar_body {
+            "" => Ok(None),
+            body => Ok(Some(Registrar::System(&read(body)?).bounded(client))),
+        }
     }
 
     /// Lets pages of all clients' addresses call, and of no others.
     pub(super) async fn know_origins(&self) -> Result<(), Fault> {
         let changes = self.origins.changes();
         let stored = self.service.store.read(|transaction| (transaction.sign_in_clients(), Vec::new())).await?;
-        let is_there = |one: &&StoredClient| !one.is_revoked() && !self.is_configured(&one.id);
-        let stored: Vec<Client> =
-            stored.iter().filter(is_there).filter_map(|one| serde_json::from_str(&one.body).ok()).collect();
+        let others = stored.iter().filter(|one| !self.is_configured(&one.id));
+        let stored: Vec<Client> = others.filter_map(|one| self.bounded(Stored::of(one)).ok().flatten()).collect();
         let all = self.clients.configured.values().chain(&stored);
         self.origins.set_all(changes, all.map(|client| (client.id.as_str(), client.redirect_uris.as_slice())));
         Ok(())
@@ -124,13 +153,21 @@ impl SignIn {
 
     /// The client that a request is from, if it proves who it is. An assertion is remembered, so that it is not believed again.
     /// From an address where it failed often, failures are answered that it has to wait until the minute is over. What is right is
-    /// never refused because of what was wrong: anybody may claim to be the client, from the address of a proxy as well.
+    /// never refused because of a few that were wrong: anybody may claim to be the client, from the address of a proxy as well. But a
+    /// signature costs this server more than whoever sends it, so that of very many wrong ones no more are looked at.
     pub(crate) async fn authenticated(&self, claimed: &Claimed, address: Option<IpAddr>) -> Result<Client, Fault> {
         let client = self.client(claimed.client()).await?.ok_or(UNKNOWN)?;
         let (id, now_s) = (client.id.clone(), self.now_s());
         // Who has no secret has none to be found.
         let is_public = client.authentication == Authentication::None;
+        let is_signed = matches!(claimed, Claimed::Signed(_));
+        if is_signed && let Some(seconds) = self.signatures.attempt(&id, address, now_s) {
+            return Err(ApiError::Throttled(seconds).into());
+        }
         let proven = self.proven(claimed, client).await;
+        if is_signed && !matches!(proven, Err(Fault::Refused(_))) {
+            self.signatures.succeeded(&id, address);
+        }
         if is_public || !matches!(proven, Err(Fault::Refused(_))) {
             return proven;
         }
@@ -151,11 +188,11 @@ impl SignIn {
                 check(&keys, None)?
             }
             Authentication::KeysAt(url) => {
-                let fetched = self.keys_at(url, KEYS_LAST_S).await?;
-                match check(&fetched.keys, Some(url)) {
+                let fetched = self.keys_at(&client, url, Freshness::Usual).await?;
+                match check(&fetched, Some(url)) {
                     Ok(believed) => believed,
                     // It may have a new key.
-                    Err(_) => check(&self.keys_at(url, MINIMUM_FETCH_S).await?.keys, Some(url))?,
+                    Err(_) => check(&self.keys_at(&client, url, Freshness::Newest).await?, Some(url))?,
                 }
             }
             Authentication::None | Authentication::Secret(_) => return Err(UNKNOWN.into()),
@@ -171,37 +208,8 @@ impl SignIn {
             false => Err(OauthError::client("an assertion with this jti has been sent before").into()),
         }
     }
+}
 
-    /// The keys at a URL that are not older than usual.
-    pub(super) async fn keys_of(&self, url: &str) -> Result<Vec<Key>, Fault> {
-        // They are read anew each time they are used, which is seldom.
-        let (bytes, _) = auth::fetch_keys(url).await.map_err(|error| {
-            tracing::warn!(cause = %error, "keys could not be read");
-            ApiError::Busy(10)
-        })?;
-        Ok(jwk::parse_set(&bytes)
-            .map_err(|text| ApiError::Internal(format!("the keys of software statements: {text}")))?)
-    }
-
-    /// The keys at a URL, no older than that many seconds where they can be had.
-    async fn keys_at(&self, url: &str, at_most_s: i64) -> Result<Arc<Fetched>, Fault> {
-        let now_s = self.now_s();
-        let known = self.clients.keys.get(url);
-        if let Some(known) = known.as_ref().filter(|known| now_s < known.at_s + at_most_s.min(known.lasts_s)) {
-            return Ok(Arc::clone(known));
-        }
-        const UNREACHABLE: OauthError =
-            OauthError::client("the keys of the client cannot be fetched from where it registered them");
-        let (bytes, kept_s) = auth::fetch_keys(url).await.map_err(|error| {
-            tracing::warn!(cause = %error, "the keys of a client could not be read");
-            UNREACHABLE
-        })?;
-        let keys = jwk::parse_set(&bytes).map_err(|text| {
-            tracing::warn!(url, text, "the keys of a client could not be read");
-            UNREACHABLE
-        })?;
-        let fetched = Arc::new(Fetched { at_s: now_s, lasts_s: kept_s.unwrap_or(KEYS_LAST_S), keys });
-        self.clients.keys.insert(url.to_owned(), Arc::clone(&fetched));
-        Ok(fetched)
-    }
+fn read(body: &str) -> Result<Client, ApiError> {
+    serde_json::from_str(body).map_err(|error| ApiError::Internal(format!("the registration of a client: {error}")))
 }

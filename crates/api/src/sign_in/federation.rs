@@ -3,6 +3,7 @@
 use concord_consent::caller::Proofing;
 use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::local_reference;
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::logout::LogoutToken;
 use concord_signin::relying::{self, Claims};
@@ -12,11 +13,12 @@ use concord_store::sign_in::Pending;
 use concord_store::transaction::Transaction;
 
 use crate::auth::{self, Identity, ProofingLevel, Verified};
-use crate::config::{ProviderKind, SignsIn};
+use crate::config::{ProviderConfig, ProviderKind, SignsIn};
 use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::access::person;
 use crate::sign_in::provider::{self, Provider, Reached};
+use crate::sign_in::standing::KnownAs;
 use crate::sign_in::{Fault, Kept, SignIn, Standing};
 
 /// How long somebody may take to sign in, in seconds.
@@ -47,6 +49,17 @@ const WEAK: OauthError = OauthError::new(
     ErrorCode::AccessDenied,
     "you have to prove who you are to the login service more strongly for this",
 );
+
+/// The longest reference to a person, in bytes.
+const MAX_REFERENCE_BYTES: usize = 2048;
+
+/// By what a login service knows somebody.
+struct KnownBy {
+    /// Who they are here, if it says so: a reference.
+    said: Option<String>,
+    /// Identifiers: the one that the settings name goes before the service's own name for them.
+    known_as: Vec<KnownAs>,
+}
 
 /// Who came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,15 +251,16 @@ impl SignIn {
         let Identity::Identifier(identifier) = &verified.identity else { return Err(NOT_BELIEVED.into()) };
         // The verifier's reading of the level and this one have to agree.
         let is_proven = level == ProofingLevel::P9 && identifier.proofing() == Proofing::P9;
-        let nhs_number = is_proven.then(|| identifier.value.clone());
+        let known = || KnownAs { system: identifier.system.to_owned(), value: identifier.value.clone() };
+        let known_as: Vec<KnownAs> = is_proven.then(known).into_iter().collect();
         let login = (!is_proven).then(|| identifier.login()).flatten();
         let proven = Standing::proven(if is_proven { level } else { ProofingLevel::P5 });
-        let standing = Standing { nhs_number, login, ..proven };
+        let standing = Standing { known_as, login, ..proven };
         let own =
             self.only((SignsIn::Patient, identifier.system, &identifier.value), claims.birthdate.as_deref()).await;
         let person = match own {
             Err(Fault::Refused(error)) if error == NOBODY => {
-                let relatives = self.relatives(standing.nhs_number.as_deref(), claims.birthdate.as_deref()).await?;
+                let relatives = self.relatives(&standing.known_as, claims.birthdate.as_deref()).await?;
                 relatives.into_iter().next().ok_or(NOBODY)?.reference
             }
             own => own?,
@@ -269,33 +283,83 @@ impl SignIn {
         if !config.acr.is_empty() && !claims.acr.as_ref().is_some_and(|acr| config.acr.contains(acr)) {
             return Err(WEAK.into());
         }
-        let (claim, system) = config.identifier().ok_or(NOT_BELIEVED)?;
-        let value = if claim == "sub" { claims.sub.clone() } else { claims.text(claim) };
-        let value = value.filter(|value| (1..=MAX_IDENTIFIER_BYTES).contains(&value.len())).ok_or(NOBODY)?;
-        let is_number = system == nhs_number::SYSTEM;
-        if is_number && !nhs_number::is_valid(&value) {
-            return Err(NOT_BELIEVED.into());
-        }
         let born = match config.birth_date_claim.as_str() {
             "birthdate" => claims.birthdate.clone(),
             other => claims.text(other),
         };
-        let person = self.only((config.person, system, &value), born.as_deref()).await?;
-        let nhs_number = Some(value).filter(|_| is_number && config.person == SignsIn::Patient);
-        Ok((person, 0, Standing { nhs_number, ..Standing::default() }))
+        let own = self.known_by(config, claims)?;
+        let standing = Standing { known_as: own.known_as.clone(), ..Standing::default() };
+        let found = match (&own.said, config.person) {
+            (Some(reference), who) => self.named_here(who, reference, born.as_deref()).await,
+            (None, SignsIn::RelatedPerson) => Err(NOBODY.into()),
+            (None, who) => match own.known_as.first() {
+                // Its own name for somebody is on record of nobody but whom it was entered for, so that no birth date need tell.
+                Some(one) if one.system == config.issuer && born.is_none() => self.bearer(who, one).await,
+                Some(one) => self.only((who, &one.system, &one.value), born.as_deref()).await,
+                None => Err(NOBODY.into()),
+            },
+        };
+        let person = match found {
+            Err(Fault::Refused(error)) if error == NOBODY && own.said.is_none() && config.person.has_relatives() => {
+                let relatives = self.relatives(&standing.known_as, born.as_deref()).await?;
+                relatives.into_iter().next().ok_or(NOBODY)?.reference
+            }
+            found => found?,
+        };
+        Ok((person, 0, standing))
+    }
+
+    /// By what a login service knows somebody, as the settings say.
+    fn known_by(&self, config: &ProviderConfig, claims: &Claims) -> Result<KnownBy, OauthError> {
+        let short = |text: &String| (1..=MAX_IDENTIFIER_BYTES).contains(&text.len());
+        let said = config.fhir_user_claim.as_deref().and_then(|claim| claims.text(claim));
+        let said = said.filter(|text| text.len() <= MAX_REFERENCE_BYTES);
+        let said = said.map(|text| local_reference(&self.service.base, &text).ok_or(NOBODY)).transpose()?;
+        let (claim, system) = config.identifier().ok_or(NOT_BELIEVED)?;
+        let subject = claims.sub.clone().filter(short);
+        let value = if claim == "sub" { subject.clone() } else { claims.text(claim).filter(short) };
+        if value.as_deref().is_some_and(|value| system == nhs_number::SYSTEM && !nhs_number::is_valid(value)) {
+            return Err(NOT_BELIEVED);
+        }
+        let all = [(value, system), (subject, config.issuer.as_str())].into_iter();
+        let mut known_as: Vec<KnownAs> =
+            all.filter_map(|(value, system)| Some(KnownAs { system: system.to_owned(), value: value? })).collect();
+        known_as.dedup();
+        Ok(KnownBy { said, known_as })
+    }
+
+    /// Whom a login service says by a reference to them here, if they are of those who sign in with it. The date of birth has to be the
+    /// one on record, where one is said.
+    async fn named_here(&self, who: SignsIn, reference: &str, born: Option<&str>) -> Result<String, Fault> {
+        let named = reference.split_once('/').and_then(|(name, _)| SignsIn::of_type(name)).ok_or(NOBODY)?;
+        if named.has_relatives() != who.has_relatives() {
+            return Err(NOBODY.into());
+        }
+        let somebody = self.somebody(reference).await?.ok_or(NOBODY)?;
+        let on_record = self.birth_date(reference).await?;
+        match (born, on_record.as_deref()) {
+            (Some(born), Some(on_record)) if born != on_record => Err(NOBODY.into()),
+            _ => Ok(somebody.reference),
+        }
+    }
+
+    /// The only person of that kind who bears an identifier.
+    async fn bearer(&self, who: SignsIn, known_as: &KnownAs) -> Result<String, Fault> {
+        let name = who.resource_type();
+        let found = person::person(&self.service, name, &known_as.system, &known_as.value).await?;
+        let reference = format!("{name}/{}", found.ok_or(NOBODY)?);
+        Ok(self.somebody(&reference).await?.ok_or(NOBODY)?.reference)
     }
 
     /// The only person who bears an identifier: a reference. A patient's date of birth has to be the one that is on record.
     async fn only(&self, (who, system, value): (SignsIn, &str, &str), born: Option<&str>) -> Result<String, Fault> {
-        let name = who.resource_type();
-        let found = person::person(&self.service, name, system, value).await?;
-        let reference = format!("{name}/{}", found.ok_or(NOBODY)?);
-        let somebody = self.somebody(&reference).await?.ok_or(NOBODY)?;
+        let known_as = KnownAs { system: system.to_owned(), value: value.to_owned() };
+        let reference = self.bearer(who, &known_as).await?;
         let is_patient = who == SignsIn::Patient;
         if is_patient && !(born.is_some() && self.birth_date(&reference).await?.as_deref() == born) {
             return Err(NOBODY.into());
         }
-        Ok(somebody.reference)
+        Ok(reference)
     }
 
     /// The date of birth that is on record of somebody.

@@ -61,6 +61,9 @@ pub(crate) enum Asked {
     Whose(ToPick),
 }
 
+/// What somebody is called whom nobody has proven to be the person of the record.
+pub(crate) const UNPROVEN_NAME: &str = "somebody whose identity is not proven";
+
 impl Granting {
     /// Whether what is chosen is kept as a Consent: whose record it is decides.
     pub(crate) fn keeps_consent(&self) -> bool {
@@ -69,7 +72,7 @@ impl Granting {
 
     /// What the person is called, for their own eyes: nothing of the record is told to whom nobody has proven to be that person.
     pub(crate) fn person_name(&self) -> &str {
-        if self.signed_in.standing.is_proven() { &self.person.name } else { "somebody whose identity is not proven" }
+        if self.signed_in.standing.is_proven() { &self.person.name } else { UNPROVEN_NAME }
     }
 }
 

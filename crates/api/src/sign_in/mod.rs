@@ -7,6 +7,8 @@ mod apps;
 mod attempts;
 mod choice;
 mod clients;
+#[cfg(test)]
+mod cost_tests;
 mod exchange;
 mod fault;
 mod federation;
@@ -14,6 +16,7 @@ mod grant;
 mod inspect;
 mod kept;
 mod keys;
+mod keys_at_urls;
 mod launch;
 mod origins;
 mod people;
@@ -36,7 +39,7 @@ pub(crate) use choice::{Choice, LASTS, kinds_asked};
 pub(crate) use exchange::Issued;
 pub(crate) use fault::Fault;
 pub(crate) use federation::Signing;
-pub(crate) use grant::{Asked, Granting};
+pub(crate) use grant::{Asked, Granting, UNPROVEN_NAME};
 pub(crate) use inspect::Inspected;
 pub(crate) use kept::Kept;
 pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
@@ -53,6 +56,9 @@ use crate::telemetry::TokenCounters;
 /// How many tokens are remembered.
 const REMEMBERED: usize = 10_000;
 
+/// How many signatures of one client from one address may be looked at in a minute that turn out to be wrong.
+const SIGNATURES: u32 = 300;
+
 /// The name of the authorization server as an app: what a person chooses on its pages is written by it.
 pub(crate) const OWN_CLIENT: &str = "concord-sign-in";
 
@@ -68,6 +74,7 @@ pub struct SignIn {
     keys: keys::SigningKeys,
     providers: Vec<provider::Provider>,
     attempts: attempts::Attempts,
+    signatures: attempts::Attempts,
     registrations: attempts::Attempts,
     statement_keys: Option<register::StatementKeys>,
     remembered: Cache<String, tokens::Remembered>,
@@ -98,6 +105,7 @@ impl SignIn {
             keys: keys::SigningKeys::new(sealing),
             providers: provider::providers(config, &counters)?,
             attempts: attempts::Attempts::new(30),
+            signatures: attempts::Attempts::new(SIGNATURES),
             registrations: attempts::Attempts::new(10),
             statement_keys: register::StatementKeys::of(&settings)?,
             remembered: Cache::new(REMEMBERED),

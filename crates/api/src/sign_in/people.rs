@@ -3,18 +3,18 @@
 use concord_consent::caller::Actor;
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::json::Value;
-use concord_fhir::nhs_number;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_store::StoreError;
 use concord_store::named::KnownName;
-use concord_store::rows::Version;
+use concord_store::rows::{Head, Version};
 use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::interact::access;
 use crate::interact::human_name::human_name;
-use crate::sign_in::{Fault, SignIn};
+use crate::sign_in::standing::KnownAs;
+use crate::sign_in::{Fault, SignIn, Standing};
 
 /// How many of each type are listed.
 const LISTED: i64 = 200;
@@ -65,20 +65,23 @@ impl SignIn {
     }
 }
 
-/// How many relatives of one number are looked at.
+/// How many relatives of one person are looked at.
 const MOST_RELATIVES: u32 = 20;
+/// By how many identifiers one person is looked for, where they pick themselves.
+const MOST_IDENTIFIERS: usize = 10;
 
 const RELATIVE: (&str, &str) = ("RelatedPerson", "Relatives and carers");
 
 impl SignIn {
-    /// As whom others name the person with that NHS number, which is proven: relatives and carers who may act. Where a date of
+    /// As whom others name the person who is proven to be known by one of these: relatives and carers who may act. Where a date of
     /// birth is on record of one, it has to be this.
-    pub(super) async fn relatives(&self, nhs_number: Option<&str>, born: Option<&str>) -> Result<Vec<Somebody>, Fault> {
-        let (Some(number), Some(resource_type)) = (nhs_number, ResourceType::parse(RELATIVE.0)) else {
+    pub(super) async fn relatives(&self, known_as: &[KnownAs], born: Option<&str>) -> Result<Vec<Somebody>, Fault> {
+        let Some(resource_type) = ResourceType::parse(RELATIVE.0).filter(|_| !known_as.is_empty()) else {
             return Ok(Vec::new());
         };
         let parameter = ParameterId::of(&format!("{}.identifier", RELATIVE.0));
-        let predicate = Predicate::Entry(parameter, Test::Is(format!("{number}{SEPARATOR}{}", nhs_number::SYSTEM)));
+        let tests = known_as.iter().map(|one| Test::Is(format!("{}{SEPARATOR}{}", one.value, one.system)));
+        let predicate = Predicate::Entry(parameter, Test::Either(tests.collect()));
         let find = move |transaction: &mut Transaction<'_>| {
             let among = [TypeQuery { resource_type, record: None, predicate }];
             let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: MOST_RELATIVES };
@@ -91,6 +94,26 @@ impl SignIn {
         };
         let all = found.iter().filter(is_born_so).filter_map(|version| somebody(version, RELATIVE.1));
         Ok(all.filter(|one| one.relative_of.is_some()).collect())
+    }
+}
+
+impl SignIn {
+    /// By what somebody is known who has picked themselves, where everybody may be anybody: what is on record of them.
+    pub(crate) async fn standing_of(&self, reference: &str) -> Result<Standing, Fault> {
+        let Some((name, id)) = reference.split_once('/') else { return Ok(Standing::default()) };
+        let Some(resource_type) = ResourceType::parse(name) else { return Ok(Standing::default()) };
+        let id = id.to_owned();
+        let find = move |transaction: &mut Transaction<'_>| {
+            (transaction.head(KnownName::of_caller(resource_type, &id), false), Vec::new())
+        };
+        let head: Option<Head> = self.service.store.read(find).await?;
+        let Some(head) = head.filter(|head| !head.version.deleted) else { return Ok(Standing::default()) };
+        let stored = access::stored(&head.version)?;
+        let text = |one: &Value<'_>, name| one.text(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let identifiers = stored.list("identifier").iter();
+        let known =
+            identifiers.filter_map(|one| Some(KnownAs { system: text(one, "system")?, value: text(one, "value")? }));
+        Ok(Standing { known_as: known.take(MOST_IDENTIFIERS).collect(), ..Standing::default() })
     }
 }
 

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Jwks, Registering, SignInConfig};
 use crate::error::ApiError;
+use crate::sign_in::clients::Stored;
 use crate::sign_in::{Fault, SignIn};
 
 /// What is told of a client: members of a JSON object.
@@ -103,7 +104,7 @@ impl SignIn {
         }
         let said = Metadata::read(body, None)?;
         let statement = self.stated(said.software_statement.as_deref()).await?;
-        let metadata = Metadata::read(body, statement.as_deref())?;
+        let metadata = self.said(body, statement.as_deref())?;
         let id = uuid::Uuid::new_v4().to_string();
         let done = metadata.client(Registrar::Itself(&self.settings.registration_scope), id, None)??;
         self.refuse_anothers_name(&done.client).await?;
@@ -112,6 +113,11 @@ impl SignIn {
         let mut told = self.add(done, SELF, secret::hash(&management), invitation).await?;
         self.tell_management(&mut told, &management);
         Ok(told)
+    }
+
+    /// What a client says of itself, and its software statement of it.
+    fn said(&self, body: &[u8], statement: Option<&[u8]>) -> Result<Metadata, OauthError> {
+        Ok(Metadata::read(body, statement)?.with_keys_at_a_url(self.settings.registration_keys_url))
     }
 
     /// Refuses one who registers too often from an address, or changes what is registered of a client (from wherever).
@@ -146,7 +152,7 @@ impl SignIn {
     async fn registering_system(&self, token: &str) -> Result<Client, Fault> {
         let known = self.access_token(secret::hash(token)).await?;
         let may = |(token, client): &(AccessToken, Client)| {
-            token.family.is_empty() && client.own && Granted::parse(&token.scope).has(CLIENTS)
+            token.family.is_empty() && client.own && client.id != SELF && Granted::parse(&token.scope).has(CLIENTS)
         };
         Ok(known.filter(may).map(|(_, client)| client).ok_or(NO_TOKEN)?)
     }
@@ -237,7 +243,8 @@ impl SignIn {
     /// `access_denied` for who may not know.
     pub(crate) async fn registered(&self, token: &str, id: &str) -> Result<Registered, Fault> {
         let (asker, stored) = self.asked_about(token, id).await?;
-        let mut told = registration::told(&read_of(&stored)?, None, stored.changed_s);
+        let now = self.registered_as(id, Stored::of(&stored))?.ok_or(NO_TOKEN)?;
+        let mut told = registration::told(&now, None, stored.changed_s);
         if matches!(asker, Asker::Itself) {
             self.tell_management(&mut told, token);
         }
@@ -252,9 +259,12 @@ impl SignIn {
         let system = self.registering_system(token).await?;
         let all = self.service.store.read(|transaction| (transaction.sign_in_clients(), Vec::new())).await?;
         let own = all.iter().filter(|client| client.registrar == system.id && !client.is_revoked());
-        let told = own.map(|stored| Ok(Value::Object(registration::told(&read_of(stored)?, None, stored.changed_s))));
+        let told = own.filter_map(|stored| {
+            let now = self.registered_as(&stored.id, Stored::of(stored)).transpose()?;
+            Some(now.map(|now| Value::Object(registration::told(&now, None, stored.changed_s))))
+        });
         let mut answer = Registered::new();
-        answer.insert("clients".to_owned(), told.collect::<Result<Vec<_>, ApiError>>()?.into());
+        answer.insert("clients".to_owned(), told.collect::<Result<Vec<_>, Fault>>()?.into());
         Ok(answer)
     }
 
@@ -288,7 +298,7 @@ impl SignIn {
             Asker::System(system) => said.client(Registrar::System(system), id.to_owned(), Some(&known))??,
             Asker::Itself => {
                 let statement = self.stated(said.software_statement.as_deref()).await?;
-                let metadata = Metadata::read(body, statement.as_deref())?;
+                let metadata = self.said(body, statement.as_deref())?;
                 let registrar = Registrar::Itself(&self.settings.registration_scope);
                 let done = metadata.client(registrar, id.to_owned(), Some(&known))??;
                 self.refuse_anothers_name(&done.client).await?;

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{ProofingLevel, Role};
 
+/// An identifier by which somebody is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownAs {
+    /// Its system: that of NHS numbers, or a login service by its issuer.
+    pub(crate) system: String,
+    /// Its value: the number, or the login service's name for them (`sub`).
+    pub(crate) value: String,
+}
+
 /// What a login service says of somebody beside who it is. It is stored with the session, and with what they let apps do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -12,9 +21,9 @@ pub(crate) struct Standing {
     /// How surely they are known, where it is less than proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) proofing: Option<String>,
-    /// The NHS number that the login service has proven: by it they are whom others name as their relative or carer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) nhs_number: Option<String>,
+    /// By what the login service has proven that they are known: by it they are whom others name as their relative or carer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) known_as: Vec<KnownAs>,
     /// What marks the entries of this sign-in, where it is not proven who somebody is: another who claims to be the same person
     /// does not read them back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,9 +56,9 @@ impl Standing {
         }
     }
 
-    /// What of it goes on with what they let an app do: by which number they are known is for picking only.
+    /// What of it goes on with what they let an app do: by what they are known is for picking only.
     pub(super) fn of_grant(&self) -> Standing {
-        Standing { nhs_number: None, ..self.clone() }
+        Standing { known_as: Vec::new(), ..self.clone() }
     }
 
     /// How surely they are known.

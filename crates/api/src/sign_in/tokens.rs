@@ -11,7 +11,8 @@ use concord_signin::scope::Granted;
 use concord_signin::secret::{self, Kind};
 use concord_store::sign_in::AccessToken;
 
-use crate::auth::{AuthError, Identity, Sha256, Verified, login, sha256};
+use crate::auth::{AuthError, Identity, Sha256, Verified, login};
+use crate::sign_in::clients::Stored;
 use crate::sign_in::still::still_of;
 use crate::sign_in::{Fault, SignIn, Standing, grant, people};
 
@@ -19,7 +20,7 @@ use crate::sign_in::{Fault, SignIn, Standing, grant, people};
 #[derive(Clone)]
 pub(super) struct Remembered {
     verified: Arc<Verified>,
-    /// The digest of the client's registration, as it is stored.
+    /// The digest of what is stored of the client, and of who has registered it.
     registration: Sha256,
 }
 
@@ -42,7 +43,7 @@ impl SignIn {
     }
 
     fn as_registered_now(&self, token: AccessToken) -> Result<Option<(AccessToken, Client)>, Fault> {
-        let Some(client) = self.registered_as(&token.client, &token.registration)? else { return Ok(None) };
+        let Some(client) = self.registered_as(&token.client, Stored::of_token(&token))? else { return Ok(None) };
         if !client.own && !token.person.is_empty() && !Standing::stored(&token.standing).is_proven() {
             // Who is not proven lets in apps of those who keep the record only (`granting`), and this is none any more.
             return Ok(None);
@@ -75,7 +76,7 @@ impl SignIn {
 
     async fn verified(&self, hash: String) -> Result<Option<Arc<Verified>>, Fault> {
         let Some(token) = self.stored_access(hash.clone()).await? else { return Ok(None) };
-        let registration = sha256(token.registration.as_bytes());
+        let registration = Stored::of_token(&token).digest();
         if let Some(known) = self.remembered.get(&hash).filter(|known| known.registration == registration) {
             self.counters.remembered.inc();
             return Ok(Some(known.verified));

@@ -61,7 +61,7 @@ impl SignIn {
     pub(super) async fn acting_as(&self, signed_in: &SignedIn, own: Somebody) -> Result<Vec<Somebody>, Fault> {
         let born = self.birth_date(&own.reference).await?;
         let mut all = vec![own];
-        for one in self.relatives(signed_in.standing.nhs_number.as_deref(), born.as_deref()).await? {
+        for one in self.relatives(&signed_in.standing.known_as, born.as_deref()).await? {
             if !all.contains(&one) {
                 all.push(one);
             }

@@ -12,8 +12,9 @@ mod walk;
 mod worded;
 
 pub use practices::practices;
-pub(crate) use walk::check_element;
+pub(crate) use rules::MOST_STEPS;
 pub use walk::{check, strictly};
+pub(crate) use walk::{check_element, check_within};
 
 #[cfg(test)]
 mod tests;

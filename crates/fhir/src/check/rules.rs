@@ -2,13 +2,13 @@
 
 use super::constraints::Rule;
 use crate::json::Value;
-use crate::path::{Context, Fault, Item, MOST_STEPS, Node, Truth};
+use crate::path::{self, Context, Fault, Item, Node, Truth};
 use crate::schema::Shape;
 use crate::schema::element_path::ElementPath;
 
 /// How many steps all rules of one check may take together. The largest Bundle among the official examples needs a
 /// hundredth.
-pub(super) const ALL_STEPS: usize = 20 * MOST_STEPS;
+pub(crate) const MOST_STEPS: usize = 20 * path::MOST_STEPS;
 
 /// What a rule is evaluated in, and what it may cost.
 pub(super) struct Bounds<'v> {
@@ -21,7 +21,7 @@ pub(super) struct Bounds<'v> {
 impl<'v> Bounds<'v> {
     /// The bounds of a check that begins at a resource.
     pub(super) fn of(resource: &'v Value<'v>) -> Bounds<'v> {
-        Bounds { resource, root: resource, left: ALL_STEPS }
+        Bounds { resource, root: resource, left: MOST_STEPS }
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) fn broken(
     }
     let (resource, root) = (bounds.resource, bounds.root);
     let focus = Item::Node(Node::element(value, shape));
-    let context = Context::of(resource).contained_in(root).at(focus).steps(bounds.left.min(MOST_STEPS));
+    let context = Context::of(resource).contained_in(root).at(focus).steps(bounds.left.min(path::MOST_STEPS));
     let Some(way) = &rule.about else {
         let holds = spend(bounds, rule.expression.holds_within(&context))?;
         return Ok(if holds == Some(false) { vec![place.to_string()] } else { Vec::new() });
@@ -52,7 +52,7 @@ pub(super) fn broken(
     let mut places = Vec::new();
     let found = way.evaluate(&context)?;
     for (position, item) in found.items().iter().enumerate() {
-        let context = context.clone().at(item.clone()).steps(bounds.left.min(MOST_STEPS));
+        let context = context.clone().at(item.clone()).steps(bounds.left.min(path::MOST_STEPS));
         if spend(bounds, rule.expression.holds_within(&context))? == Some(false) {
             let steps = found.place(position).map(|place| place.to_string()).unwrap_or_default();
             places.push(format!("{place}.{steps}"));

@@ -1,4 +1,4 @@
-use super::rules::{ALL_STEPS, Bounds, broken};
+use super::rules::{Bounds, MOST_STEPS, broken};
 use super::{constraints, leniency, worded};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
@@ -16,7 +16,17 @@ use crate::schema::{ElementType, Found, Primitive, Schema, Shape, Special, TypeK
 /// codes say that a rule of FHIR is broken: [`IssueCode::Required`], [`IssueCode::Value`], [`IssueCode::CodeInvalid`],
 /// [`IssueCode::Invariant`], and [`IssueCode::Invalid`] for unknown elements and a second choice.
 pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Issue>> {
-    checked(value, limits)
+    check_within(value, limits, MOST_STEPS).0
+}
+
+/// The same where the rules may take so many steps together: with how many of them are left, if they were enough.
+pub(crate) fn check_within(
+    value: &Value<'_>,
+    limits: &Limits,
+    steps: usize,
+) -> (Result<ResourceType, Vec<Issue>>, Option<usize>) {
+    let mut walk = Walk::new(limits, steps);
+    let checked = checked(value, &mut walk)
         .map_err(|(resource_type, mut issues)| {
             issues.retain(|issue| !leniency::is_let_pass(value, issue));
             match resource_type {
@@ -24,18 +34,18 @@ pub fn check(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, Vec<Iss
                 _ => Err(issues),
             }
         })
-        .or_else(|known| known)
+        .or_else(|known| known);
+    (checked, (!walk.are_spent).then_some(walk.left))
 }
 
 /// What the check lets pass of a resource that has passed it, because a national service writes so.
 #[must_use]
 pub fn strictly(value: &Value<'_>) -> Vec<Issue> {
-    checked(value, &Limits::default()).err().map(|(_, issues)| issues).unwrap_or_default()
+    checked(value, &mut Walk::new(&Limits::default(), MOST_STEPS)).err().map(|(_, issues)| issues).unwrap_or_default()
 }
 
 /// The check without what is let pass.
-fn checked(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, (Option<ResourceType>, Vec<Issue>)> {
-    let mut walk = Walk::new(limits);
+fn checked(value: &Value<'_>, walk: &mut Walk) -> Result<ResourceType, (Option<ResourceType>, Vec<Issue>)> {
     if value.as_object().is_none() {
         let text = format!("a resource is a JSON object, not {}", kind_of(value));
         return Err((None, vec![Issue::plain(IssueCode::Structure, text)]));
@@ -43,7 +53,7 @@ fn checked(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, (Option<R
     let name = value.text("resourceType").unwrap_or("Resource");
     let place = ElementPath::root(name);
     let resource_type = walk.resource(value, &place, Within::default());
-    match (resource_type, walk.problems.into_issues()) {
+    match (resource_type, std::mem::take(&mut walk.problems).into_issues()) {
         (Some(resource_type), issues) if issues.is_empty() => Ok(resource_type),
         (resource_type, issues) => Err((resource_type, issues)),
     }
@@ -51,7 +61,7 @@ fn checked(value: &Value<'_>, limits: &Limits) -> Result<ResourceType, (Option<R
 
 /// Checks the value of an element with elements of its own (`Bundle.entry`), which stands at a place.
 pub(crate) fn check_element(shape: &str, value: &Value<'_>, place: &str, limits: &Limits) -> Vec<Issue> {
-    let mut walk = Walk::new(limits);
+    let mut walk = Walk::new(limits, MOST_STEPS);
     let place = ElementPath::root(place);
     match (walk.schema.named(shape), value) {
         (Some(shape), Value::Object(object)) => walk.object(shape, value, object, &place, Within::default()),
@@ -82,11 +92,14 @@ pub(super) struct Walk {
     deepest: usize,
     /// How many steps the rules may still take.
     left: usize,
+    /// Whether a rule has needed more.
+    are_spent: bool,
 }
 
 impl Walk {
-    fn new(limits: &Limits) -> Walk {
-        Walk { schema: r4(), problems: Problems::default(), depth: 0, deepest: limits.depth, left: ALL_STEPS }
+    fn new(limits: &Limits, left: usize) -> Walk {
+        let problems = Problems::default();
+        Walk { schema: r4(), problems, depth: 0, deepest: limits.depth, left, are_spent: false }
     }
 
     /// Checks a resource at any depth, and names its type if that is known.
@@ -227,6 +240,7 @@ impl Walk {
                 // What nobody here knows is for whoever does.
                 Err(Fault::Unknown(_)) => {}
                 Err(Fault::TooCostly) => {
+                    self.are_spent = true;
                     let text = format!("it takes too many steps to find out whether it keeps a rule ({})", rule.key);
                     self.problems.add(IssueCode::TooCostly, place, text);
                 }

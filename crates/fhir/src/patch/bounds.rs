@@ -1,6 +1,7 @@
 //! What no patch may do, in whichever form it comes: make what could not be read, or take long.
 
-use super::{Mismatch, Patch};
+use super::budget::Budget;
+use super::{Mismatch, Patch, PatchBudget};
 use crate::json::{self, Limits, Value};
 
 const DEPTH: usize = 10;
@@ -217,4 +218,69 @@ fn the_paths_of_a_patch_bring_few_patterns_together() {
     };
     read(20).expect("few");
     assert!(read(21).expect_err("too many")[0].text.contains("too many patterns"));
+}
+
+/// Patches of every form, each of which is far below what a request may cost, with what they are for.
+fn costly_patches() -> Vec<(&'static str, Patch, Value<'static>)> {
+    let limits = Limits::default();
+    let notes = |count: usize| vec![r#"{"text":"aaaaaaaaaaaaaaaa"}"#; count].join(",");
+    let goal = |count: usize| {
+        let text = format!(r#"{{"resourceType":"Goal","note":[{}]}}"#, notes(count));
+        json::parse(text.as_bytes(), &limits).expect("JSON").into_owned()
+    };
+    let test = r#"{"op":"test","path":"/note/7/text","value":"aaaaaaaaaaaaaaaa"}"#;
+    let copy = r#"{"op":"copy","from":"/note/0","path":"/note/-"}"#;
+    let remove = r#"<diff xmlns="http://hl7.org/fhir"><remove sel="Goal/note[1]"/></diff>"#;
+    vec![
+        ("visits of pointers", Patch::read(format!("[{test}]").as_bytes(), &limits).expect("a patch"), goal(90_000)),
+        ("visits of selectors", Patch::read_xml(remove.as_bytes(), &limits).expect("a patch"), goal(20_000)),
+        ("visits of a merge", Patch::read_merge(br#"{"a":1}"#, &limits).expect("a patch"), goal(90_000)),
+        ("steps of paths", fhir_path_patch(&[("delete", "Goal.note.where(text = 'b')", "")]), goal(5_000)),
+        ("copies", Patch::read(format!("[{}]", [copy; 500].join(",")).as_bytes(), &limits).expect("a patch"), goal(1)),
+    ]
+}
+
+#[test]
+fn the_patches_of_a_request_have_one_budget() {
+    for (what, patch, resource) in costly_patches() {
+        let mut together = PatchBudget::of_request(&Limits::default());
+        let mut done = 0;
+        let why = loop {
+            match told(patch.apply_within(resource.clone(), &mut together)) {
+                Ok(_) => done += 1,
+                Err(why) => break why,
+            }
+            assert!(done < 1_000, "{what}: as many as one likes");
+        };
+        assert!(done > 1, "{what}: one is far below the budget");
+        assert!(why.contains("too many steps") || why.contains("too large"), "{what}: {why}");
+        assert!(together.is_spent(), "{what}");
+        told(patch.apply_within(resource.clone(), &mut together)).expect_err("nothing is left");
+        assert!(patch.apply(resource).is_ok(), "{what}: another request has its own");
+    }
+    let mut small = PatchBudget::small(&Limits::default());
+    let (_, patch, resource) = costly_patches().swap_remove(0);
+    told(patch.apply_within(resource, &mut small)).expect_err("it is not small");
+    assert!(small.is_spent());
+}
+
+/// What a rule of R4 takes to be checked counts too, and so does what patches are about and make.
+#[test]
+fn checks_of_what_patches_make_have_one_budget() {
+    let limits = Limits::default();
+    let entries: Vec<String> = (0..100)
+        .map(|number| {
+            format!(r#"{{"fullUrl":"urn:uuid:{number}","resource":{{"resourceType":"Basic","code":{{"text":"a"}}}}}}"#)
+        })
+        .collect();
+    let text = format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{}]}}"#, entries.join(","));
+    let bundle = json::parse(text.as_bytes(), &limits).expect("JSON").into_owned();
+    let mut together = PatchBudget::of_request(&limits);
+    together.rules = Budget::new(100_000);
+    let done = (0..1_000).take_while(|_| together.check(&bundle, &limits).is_ok()).count();
+    assert!(done > 1 && done < 1_000, "{done}");
+    assert!(together.is_spent());
+    let mut together = PatchBudget::of_request(&limits);
+    assert!(together.take_bytes(limits.bytes).is_some() && together.take_bytes(limits.bytes).is_some());
+    assert!(together.take_bytes(1).is_none() && together.is_spent());
 }

@@ -4,9 +4,9 @@ mod content;
 
 use content::Content;
 
-use super::budget::Budget;
+use super::budget::{Budget, PatchBudget};
 use super::place::{Path, Place, Step, at, at_mut, beside, is_primitive, shape_at};
-use super::{MOST_STEPS, Mismatch, is_patch, require_few};
+use super::{Mismatch, is_patch, require_few};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Object, Value};
 use crate::path::Patterns;
@@ -57,9 +57,10 @@ pub(super) fn apply(
     operations: &[Operation],
     resource: Value<'static>,
     limits: &Limits,
+    budget: &mut PatchBudget,
 ) -> Result<Value<'static>, Mismatch> {
     let mut value = resource;
-    let mut room = Room { depth: limits.depth, budget: Budget::new(MOST_STEPS) };
+    let mut room = Room { depth: limits.depth, budget: &mut budget.steps };
     for (number, operation) in operations.iter().enumerate() {
         operation
             .apply(&mut value, &mut room)
@@ -69,12 +70,12 @@ pub(super) fn apply(
 }
 
 /// How deep anything may stand, and how many steps all operations may still take.
-struct Room {
+struct Room<'b> {
     depth: usize,
-    budget: Budget,
+    budget: &'b mut Budget,
 }
 
-impl Room {
+impl Room<'_> {
     /// How many levels may be in the object at a place: nothing that comes of a patch is deeper than what is read may be.
     fn levels(&self, place: &[Step]) -> Result<usize, String> {
         self.depth.checked_sub(place.len() + 1).ok_or_else(|| content::TOO_DEEP.to_owned())
@@ -127,8 +128,8 @@ impl Operation {
         Ok(Operation { text: written.to_owned(), path, act })
     }
 
-    fn apply(&self, resource: &mut Value<'static>, room: &mut Room) -> Result<(), String> {
-        let budget = &mut room.budget;
+    fn apply(&self, resource: &mut Value<'static>, room: &mut Room<'_>) -> Result<(), String> {
+        let budget = &mut *room.budget;
         match &self.act {
             Act::Add(name, content) => {
                 let mut place = only(&self.path, resource, budget)?.ok_or(NO_PLACE)?;
@@ -175,12 +176,12 @@ impl Operation {
         index: usize,
         content: &Content,
         parent: Option<&(Path, String)>,
-        room: &mut Room,
+        room: &mut Room<'_>,
     ) -> Result<(), String> {
-        let Some(list) = self.list(resource, &mut room.budget)? else {
+        let Some(list) = self.list(resource, room.budget)? else {
             // The list is not there yet: its first item is like one that is added.
             let (parent, name) = parent.ok_or(NO_PLACE)?;
-            let place = only(parent, resource, &mut room.budget)?.ok_or(NO_PLACE)?;
+            let place = only(parent, resource, room.budget)?.ok_or(NO_PLACE)?;
             let shape = shape_at(resource, &place).ok_or(NO_PLACE)?;
             let is_list = shape.element(name).is_some_and(|element| element.is_list);
             if !is_list || index != 0 {
@@ -298,7 +299,7 @@ fn delete(resource: &mut Value<'static>, place: &[Step]) -> Result<(), String> {
 }
 
 /// Puts something in the place of what is there.
-fn replace(resource: &mut Value<'static>, place: &[Step], content: &Content, room: &Room) -> Result<(), String> {
+fn replace(resource: &mut Value<'static>, place: &[Step], content: &Content, room: &Room<'_>) -> Result<(), String> {
     let (list, number) = match place.split_last() {
         Some((Step::Item(number), list)) => (list, Some(*number)),
         _ => (place, None),

@@ -1,7 +1,7 @@
 //! JSON Patch (RFC 6902).
 
-use super::budget::Budget;
-use super::{MOST_COPIED, MOST_VISITS, Mismatch, elements, require_few};
+use super::budget::{Budget, PatchBudget};
+use super::{Mismatch, elements, require_few};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{self, Limits, Object, Value};
 use crate::value::decimal;
@@ -52,10 +52,10 @@ pub(super) fn apply(
     operations: &[Operation],
     resource: Value<'static>,
     limits: &Limits,
+    budget: &mut PatchBudget,
 ) -> Result<Value<'static>, Mismatch> {
     let mut value = resource;
-    let budget = Budget::new(MOST_VISITS);
-    let mut room = Room { values: MOST_COPIED, bytes: limits.bytes, depth: limits.depth, budget };
+    let mut room = Room { depth: limits.depth, budget };
     for (place, operation) in operations.iter().enumerate() {
         operation.apply(&mut value, &mut room).map_err(|failure| {
             let text = format!("operation {place} at {:?}: {}", operation.path.text, failure.text());
@@ -67,33 +67,28 @@ pub(super) fn apply(
     }
     // FHIR has no empty list and no empty object: what has lost the last that it had is gone with it.
     for emptied in operations.iter().filter_map(Operation::emptied) {
-        emptied.tidy(&mut value, &mut room.budget).map_err(|failure| Mismatch::place(failure.text()))?;
+        emptied.tidy(&mut value, &mut room.budget.visits).map_err(|failure| Mismatch::place(failure.text()))?;
     }
     Ok(value)
 }
 
-/// What copies may still add, how deep anything may stand, and what all operations may still cost.
-struct Room {
-    values: usize,
-    bytes: usize,
+/// How deep anything may stand, and what all operations may still cost.
+struct Room<'b> {
     depth: usize,
-    budget: Budget,
+    budget: &'b mut PatchBudget,
 }
 
-impl Room {
+impl Room<'_> {
     /// Takes what a copy of a value needs.
     fn take(&mut self, value: &Value<'_>) -> Option<()> {
-        self.values = self.values.checked_sub(1)?;
+        self.budget.copied.take(1)?;
         match value {
             Value::Array(items) => items.iter().try_for_each(|item| self.take(item)),
             Value::Object(object) => object.0.iter().try_for_each(|(name, value)| {
-                self.bytes = self.bytes.checked_sub(name.len())?;
+                self.budget.copied_bytes.take(name.len())?;
                 self.take(value)
             }),
-            Value::String(text) | Value::Number(text) => {
-                self.bytes = self.bytes.checked_sub(text.len())?;
-                Some(())
-            }
+            Value::String(text) | Value::Number(text) => self.budget.copied_bytes.take(text.len()),
             Value::Null | Value::Bool(_) => Some(()),
         }
     }
@@ -162,28 +157,28 @@ impl Operation {
         }
     }
 
-    fn apply(&self, value: &mut Value<'static>, room: &mut Room) -> Result<(), Failure> {
+    fn apply(&self, value: &mut Value<'static>, room: &mut Room<'_>) -> Result<(), Failure> {
         match &self.act {
             Act::Add(new) => self.path.add(value, new.clone(), room),
-            Act::Remove => self.path.remove(value, &mut room.budget).map(|_| ()),
+            Act::Remove => self.path.remove(value, &mut room.budget.visits).map(|_| ()),
             Act::Replace(new) => {
                 room.require_depth(&self.path, new)?;
-                *walk(value, &self.path.parts, &mut room.budget)? = new.clone();
+                *walk(value, &self.path.parts, &mut room.budget.visits)? = new.clone();
                 Ok(())
             }
             Act::Move(from) => {
-                let taken = from.remove(value, &mut room.budget)?;
+                let taken = from.remove(value, &mut room.budget.visits)?;
                 // How deep it is takes a look at all of it.
-                room.budget.take(taken.count()).ok_or(TOO_COSTLY)?;
+                room.budget.visits.take(taken.count()).ok_or(TOO_COSTLY)?;
                 self.path.add(value, taken, room)
             }
             Act::Copy(from) => {
-                let found = walk(value, &from.parts, &mut room.budget)?;
+                let found = walk(value, &from.parts, &mut room.budget.visits)?;
                 room.take(&*found).ok_or(TOO_MUCH)?;
                 let copy = found.clone();
                 self.path.add(value, copy, room)
             }
-            Act::Test(wanted) => match walk(value, &self.path.parts, &mut room.budget) {
+            Act::Test(wanted) => match walk(value, &self.path.parts, &mut room.budget.visits) {
                 Ok(found) if equal(found, wanted) => Ok(()),
                 Err(TOO_COSTLY) => Err(TOO_COSTLY),
                 _ => Err(Failure::Differs),
@@ -201,9 +196,9 @@ impl Pointer {
         Some(Pointer { text: text.to_owned(), parts })
     }
 
-    fn add(&self, value: &mut Value<'static>, new: Value<'static>, room: &mut Room) -> Result<(), Failure> {
+    fn add(&self, value: &mut Value<'static>, new: Value<'static>, room: &mut Room<'_>) -> Result<(), Failure> {
         room.require_depth(self, &new)?;
-        let budget = &mut room.budget;
+        let budget = &mut room.budget.visits;
         let Some((last, before)) = self.parts.split_last() else {
             *value = new;
             return Ok(());

@@ -20,23 +20,16 @@ mod merge;
 mod place;
 mod xml;
 
+pub use budget::PatchBudget;
+
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Value};
 
 /// The most operations that one patch may have.
 pub const MOST_OPERATIONS: usize = 1_000;
 
-/// The most values that the copies of one patch may make: a few lines could double a resource over and over.
-pub const MOST_COPIED: usize = 50_000;
-
-/// The most values and elements that the operations of one patch may look at or move, together: pointers and selectors are
-/// looked up one after the other while others wait.
-const MOST_VISITS: usize = 5_000_000;
-
-/// The most steps that the paths of one patch may take together: about a tenth of a second.
-const MOST_STEPS: usize = 500_000;
-
-const TOO_COSTLY: &str = "the patch takes too many steps: send fewer operations, or the whole resource";
+const TOO_COSTLY: &str =
+    "the patches of the request take too many steps: send fewer operations at once, or the whole resource";
 
 /// The type of the resource that a FHIRPath Patch is.
 pub const RESOURCE: &str = "Parameters";
@@ -111,16 +104,28 @@ impl Patch {
         Ok(Patch { content: Content::FhirPath(fhir_path::read(parameters)?), limits: *limits })
     }
 
-    /// The resource with all operations carried out, one after the other, or nothing.
+    /// The resource with all operations carried out, one after the other, or nothing: of a request that has no other patch.
     ///
     /// # Errors
     /// The first operation that does not fit.
     pub fn apply(&self, resource: Value<'static>) -> Result<Value<'static>, Mismatch> {
+        self.apply_within(resource, &mut PatchBudget::of_request(&self.limits))
+    }
+
+    /// The resource with all operations carried out, one after the other, or nothing.
+    ///
+    /// # Errors
+    /// The first operation that does not fit, or for which there is nothing left of what the request may cost.
+    pub fn apply_within(&self, resource: Value<'static>, budget: &mut PatchBudget) -> Result<Value<'static>, Mismatch> {
+        budget.take_all(&resource).ok_or_else(|| Mismatch::place(TOO_COSTLY))?;
         match &self.content {
-            Content::Json(operations) => json::apply(operations, resource, &self.limits),
-            Content::Merge(patch) => Ok(merge::apply(resource, patch)),
-            Content::Xml(operations) => xml::apply(operations, &resource, &self.limits),
-            Content::FhirPath(operations) => fhir_path::apply(operations, resource, &self.limits),
+            Content::Json(operations) => json::apply(operations, resource, &self.limits, budget),
+            Content::Merge(patch) => {
+                budget.take_all(patch).ok_or_else(|| Mismatch::place(TOO_COSTLY))?;
+                Ok(merge::apply(resource, patch))
+            }
+            Content::Xml(operations) => xml::apply(operations, &resource, &self.limits, budget),
+            Content::FhirPath(operations) => fhir_path::apply(operations, resource, &self.limits, budget),
         }
     }
 }

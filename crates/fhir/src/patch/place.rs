@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::budget::Budget;
 use super::{TOO_COSTLY, elements};
 use crate::json::Value;
-use crate::path::{Context, Expression, Patterns};
+use crate::path::{Context, Expression, Fault, Patterns};
 use crate::schema::{Shape, TypeKind, r4};
 
 /// The most places that a path may lead to.
@@ -58,7 +58,12 @@ impl Path {
     /// Every place that it leads to. The steps that it takes to find them are counted.
     pub(super) fn select(&self, resource: &Value<'_>, budget: &mut Budget) -> Result<Vec<Place>, String> {
         let (found, spent) = self.expression.evaluate_within(&Context::of(resource).steps(budget.left()));
-        let found = found.map_err(|fault| fault.to_string())?;
+        let found = found.map_err(|fault| {
+            // What ends for want of steps has had all of them.
+            let had = if fault == Fault::TooCostly { usize::MAX } else { spent };
+            let _ended = budget.take(had);
+            fault.to_string()
+        })?;
         let count = found.items().len();
         // To write a place takes some steps for each that leads to it.
         budget.take(spent + count * STEPS_PER_PLACE).ok_or(TOO_COSTLY)?;

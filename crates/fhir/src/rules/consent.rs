@@ -42,32 +42,48 @@ fn misnames_an_app(identifier: &Value<'_>) -> bool {
     }
 }
 
-fn remark_on_actors(provision: &Value<'_>, place: &str, issues: &mut Vec<Issue>) {
+/// The issuer that an app is named with, if it is none whose tokens are believed here.
+fn strange_issuer<'v>(identifier: &'v Value<'_>, issuers: &[String]) -> Option<&'v str> {
+    let value = identifier.text("value").filter(|_| identifier.text("system") == Some(ISSUED_CLIENT))?;
+    value.split_once('|').map(|(issuer, _)| issuer).filter(|issuer| !issuers.iter().any(|known| known == issuer))
+}
+
+fn remark_on_actors(provision: &Value<'_>, place: &str, issuers: &[String], issues: &mut Vec<Issue>) {
     for (position, actor) in provision.list("actor").iter().enumerate() {
         let reference = actor.get("reference").filter(|reference| reference.get("reference").is_none());
-        if reference.and_then(|reference| reference.get("identifier")).is_some_and(misnames_an_app) {
-            issues.push(Issue {
-                severity: Severity::Warning,
-                code: IssueCode::CodeInvalid,
-                text: format!(
-                    "is no name of an app, so a permit permits none by it, and a denial denies all that it may mean: an app is \
-                     {ISSUED_CLIENT} with issuer|client_id, as its tokens say both"
-                ),
-                expression: Some(format!("{place}.actor[{position}].reference.identifier")),
-            });
-        }
+        let Some(identifier) = reference.and_then(|reference| reference.get("identifier")) else { continue };
+        let text = if misnames_an_app(identifier) {
+            format!(
+                "is no name of an app, so a permit permits none by it, and a denial denies all that it may mean: an app is \
+                 {ISSUED_CLIENT} with issuer|client_id, as its tokens say both"
+            )
+        } else if strange_issuer(identifier, issuers).is_some() {
+            format!(
+                "names an app of an issuer whose tokens are not believed here, so a permit permits none by it, and a denial \
+                 denies no app of another: the issuer is the iss of the app's tokens, character by character, here one of {}",
+                issuers.join(" ")
+            )
+        } else {
+            continue;
+        };
+        issues.push(Issue {
+            severity: Severity::Warning,
+            code: IssueCode::CodeInvalid,
+            text,
+            expression: Some(format!("{place}.actor[{position}].reference.identifier")),
+        });
     }
 }
 
-/// Adds a warning for each class that nobody can tell, and each app.
-pub(super) fn remark(resource: &Value<'_>, issues: &mut Vec<Issue>) {
+/// Adds a warning for each class that nobody can tell, and each app. `issuers` are those whose tokens are believed here.
+pub(super) fn remark(resource: &Value<'_>, issuers: &[String], issues: &mut Vec<Issue>) {
     if let Some(provision) = resource.get("provision") {
-        remark_on(provision, "Consent.provision", 0, issues);
+        remark_on(provision, ("Consent.provision", 0), issuers, issues);
     }
 }
 
-fn remark_on(provision: &Value<'_>, place: &str, depth: usize, issues: &mut Vec<Issue>) {
-    remark_on_actors(provision, place, issues);
+fn remark_on(provision: &Value<'_>, (place, depth): (&str, usize), issuers: &[String], issues: &mut Vec<Issue>) {
+    remark_on_actors(provision, place, issuers, issues);
     for (position, class) in provision.list("class").iter().enumerate() {
         let (system, code) = (class.text("system").unwrap_or_default(), class.text("code").unwrap_or_default());
         let is_told =
@@ -87,7 +103,7 @@ fn remark_on(provision: &Value<'_>, place: &str, depth: usize, issues: &mut Vec<
     }
     if depth < DEEPEST {
         for (position, inner) in provision.list("provision").iter().enumerate() {
-            remark_on(inner, &format!("{place}.provision[{position}]"), depth + 1, issues);
+            remark_on(inner, (&format!("{place}.provision[{position}]"), depth + 1), issuers, issues);
         }
     }
 }
@@ -97,12 +113,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn issuers() -> Vec<String> {
+        ["https://phr.example", "urn:concord:development"].map(str::to_owned).to_vec()
+    }
+
     #[test]
     fn a_name_that_no_app_has_is_remarked_on() {
         let places = |identifier: serde_json::Value| {
             let provision = json!({ "actor": [{ "reference": { "identifier": identifier } }] });
             let mut issues = Vec::new();
-            remark(&crate::index::from_json(&json!({ "provision": provision })), &mut issues);
+            remark(&crate::index::from_json(&json!({ "provision": provision })), &issuers(), &mut issues);
             issues.into_iter().filter_map(|issue| issue.expression).collect::<Vec<_>>()
         };
         let of = |system: &str, value: &str| json!({ "system": system, "value": value });
@@ -121,6 +141,10 @@ mod tests {
             of(ISSUED_CLIENT, "|diary"),
             of(ISSUED_CLIENT, "phr.example|diary"),
             of(ISSUED_CLIENT, "https://phr.example|"),
+            // Nobody gives out tokens here by these names.
+            of(ISSUED_CLIENT, "https://else.example|diary"),
+            of(ISSUED_CLIENT, "https://phr.example/|diary"),
+            of(ISSUED_CLIENT, "https://PHR.example|diary"),
             json!({ "value": "diary" }),
         ] {
             assert_eq!(places(wrong.clone()), ["Consent.provision.actor[0].reference.identifier"], "{wrong}");
@@ -132,7 +156,7 @@ mod tests {
         let places = |class: serde_json::Value| {
             let provision = json!({ "class": [class.clone()], "provision": [{ "class": [class] }] });
             let mut issues = Vec::new();
-            remark(&crate::index::from_json(&json!({ "provision": provision })), &mut issues);
+            remark(&crate::index::from_json(&json!({ "provision": provision })), &issuers(), &mut issues);
             issues.into_iter().filter_map(|issue| issue.expression).collect::<Vec<_>>()
         };
         for known in [

@@ -89,7 +89,7 @@ fn checked(
         "CarePlan" => care_plan::check(resource, writer, &mut issues),
         "Communication" => communication::check(resource, writer, &mut issues),
         "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
-        "Consent" => consent::remark(resource, &mut issues),
+        "Consent" => consent::remark(resource, settings.issuers, &mut issues),
         "Device" => device::check(resource, writer, &mut issues),
         "Goal" => goal::check(resource, previous, writer, settings, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),
@@ -245,7 +245,7 @@ pub(super) mod tests {
 
     pub(in crate::rules) const NOW: i64 = 1_772_366_400_000; // 2026-03-01T12:00:00Z
     pub(in crate::rules) const SETTINGS: Settings<'_> =
-        Settings { base: "https://phr.example/fhir", check_nhs_number: true };
+        Settings { base: "https://phr.example/fhir", check_nhs_number: true, issuers: &[] };
 
     pub(in crate::rules) fn patient() -> Writer {
         Writer {

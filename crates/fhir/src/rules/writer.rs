@@ -52,6 +52,8 @@ pub struct Settings<'a> {
     pub base: &'a str,
     /// Whether an NHS number must pass its check digit. Off only for a sandbox with invented numbers.
     pub check_nhs_number: bool,
+    /// Whose tokens are believed here, each by its exact name.
+    pub issuers: &'a [String],
 }
 
 impl Settings<'_> {
@@ -83,7 +85,7 @@ mod tests {
 
     #[test]
     fn references_to_this_server_are_told_from_others() {
-        let settings = Settings { base: "https://phr.example/fhir", check_nhs_number: true };
+        let settings = Settings { base: "https://phr.example/fhir", check_nhs_number: true, issuers: &[] };
         for (text, wanted) in [
             ("Patient/p1", Some("Patient/p1")),
             ("Patient/p1/_history/3", Some("Patient/p1")),

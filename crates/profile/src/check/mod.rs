@@ -51,6 +51,8 @@ pub struct Checker<'c> {
     pub stored: Option<&'c dyn Stored>,
     /// Whether to say besides what R4 asks in words, and which extensions are not known that change the meaning of nothing.
     pub is_whole: bool,
+    /// What all checks of one request may still take together, where they have that once: steps.
+    pub together: Option<&'c Cell<usize>>,
 }
 
 /// Against what a resource is checked.
@@ -66,8 +68,10 @@ impl Checker<'_> {
     /// Checks a resource. What could not be checked is told as information.
     #[must_use]
     pub fn check(&self, resource: &Value<'_>, asked: Asked<'_>) -> Vec<Issue> {
-        let steps = if self.is_whole { MOST_STEPS } else { MOST_STEPS_ON_WRITE };
-        let mut walk = Walk { claimed: asked.claimed, ..Walk::begin(*self, steps) };
+        let most = if self.is_whole { MOST_STEPS } else { MOST_STEPS_ON_WRITE };
+        // With none at all nobody would be told that it was not checked.
+        let given = self.together.map_or(most, |left| left.get().clamp(1, most));
+        let mut walk = Walk { claimed: asked.claimed, ..Walk::begin(*self, given) };
         let name = resource.text("resourceType").unwrap_or("Resource");
         let place = Place::root(name);
         let bundle = Bundled::of(resource);
@@ -80,6 +84,9 @@ impl Checker<'_> {
             walk.definition(resource, &place);
             walk.document(resource, &place, own);
             walk.addresses(resource, &place);
+        }
+        if let Some(together) = self.together {
+            together.set(together.get().saturating_sub(given - walk.left.get()));
         }
         walk.into_issues()
     }

@@ -9,6 +9,7 @@ mod spending;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -41,9 +42,15 @@ pub fn contained<'v>(response: &'v Value<'v>, named: &str) -> Option<&'v Value<'
     response.list("contained").iter().filter(questionnaire).find(|one| one.text("id") == Some(id))
 }
 
-/// Checks answers by their Questionnaire.
+/// Checks answers by their Questionnaire. `together` is what all checks of one request may still take, where they have that once:
+/// steps.
 #[must_use]
-pub fn check(response: &Value<'_>, questionnaire: &Value<'_>, terminology: &dyn Terminology) -> Vec<Issue> {
+pub fn check(
+    response: &Value<'_>,
+    questionnaire: &Value<'_>,
+    terminology: &dyn Terminology,
+    together: Option<&Cell<usize>>,
+) -> Vec<Issue> {
     let mut known = BTreeMap::new();
     gather(questionnaire.list("item"), 0, &mut known);
     if known.len() > MOST_ITEMS {
@@ -53,6 +60,8 @@ pub fn check(response: &Value<'_>, questionnaire: &Value<'_>, terminology: &dyn 
     let mut given = enabled::Given::default();
     given.gather(response.list("item"), 0);
     let is_complete = matches!(response.text("status"), Some("completed" | "amended"));
+    // With none at all nobody would be told that they were not checked.
+    let steps = together.map_or(spending::MOST_STEPS, |left| left.get().clamp(1, spending::MOST_STEPS));
     let mut walk = Walk {
         response,
         questionnaire,
@@ -61,11 +70,14 @@ pub fn check(response: &Value<'_>, questionnaire: &Value<'_>, terminology: &dyn 
         terminology,
         is_complete,
         issues: Vec::new(),
-        left: spending::MOST_STEPS,
+        left: steps,
         options: HashMap::new(),
         enabled: HashMap::new(),
     };
     walk.level(questionnaire.list("item"), response.list("item"), "QuestionnaireResponse", 0);
+    if let Some(together) = together {
+        together.set(together.get().saturating_sub(steps - walk.left));
+    }
     walk.issues
 }
 

@@ -1,5 +1,7 @@
 //! What a check may take: what a resource and a profile multiply is ended, and said to be.
 
+use std::cell::Cell;
+
 use concord_fhir::issue::{IssueCode, Severity};
 
 use super::*;
@@ -39,7 +41,7 @@ fn what_multiplies_is_ended_where_it_is_and_said_once() {
         let url = format!("http://example.org/{name}");
         let library = library(vec![profile(&url, "Goal", &elements)]);
         for is_whole in [false, true] {
-            let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole };
+            let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole, together: None };
             let check =
                 |notes: usize| checker.check(&value(&goal(&url, notes)), Asked { profiles: &[], claimed: None });
             let few: Vec<_> = check(3).into_iter().filter(|issue| issue.severity >= Severity::Error).collect();
@@ -49,4 +51,23 @@ fn what_multiplies_is_ended_where_it_is_and_said_once() {
             assert_eq!(ends, 1, "{name}: {many:?}");
         }
     }
+}
+
+/// Many checks, each of which is far below what one may take: together they are ended, and each of those that is says so.
+#[test]
+fn the_checks_of_a_request_have_one_budget() {
+    let url = "http://example.org/together";
+    let elements = r#"{"id":"Goal.note","path":"Goal.note","min":1}"#;
+    let library = library(vec![profile(url, "Goal", elements)]);
+    let together = Cell::new(10_000);
+    let goal = value(&goal(url, 100));
+    let ends = |together| {
+        let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole: false, together };
+        let issues = checker.check(&goal, Asked { profiles: &[], claimed: None });
+        issues.iter().any(|issue| issue.code == IssueCode::TooCostly && issue.severity == Severity::Error)
+    };
+    let done = (0..1_000).take_while(|_| !ends(Some(&together))).count();
+    assert!(done > 1 && done < 1_000, "{done}");
+    assert!((0..3).all(|_| ends(Some(&together))));
+    assert!(!ends(None));
 }

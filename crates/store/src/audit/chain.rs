@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Text};
 use super::Stored;
 use super::index_hint::AuditIndexHint;
 use super::query::AuditQuery;
+use super::reach::Reach;
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
@@ -34,7 +35,7 @@ const COLUMNS: &str = "SELECT s.number, s.at, s.previous, s.last, s.records, s.h
 
 /// The events whose numbers a condition names.
 fn numbered(condition: Sql) -> AuditQuery {
-    AuditQuery { condition, hint: Some(AuditIndexHint::Number) }
+    AuditQuery { condition, hint: Some(AuditIndexHint::Number), reach: Reach::ALL }
 }
 
 impl Transaction<'_> {

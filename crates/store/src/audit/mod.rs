@@ -7,6 +7,7 @@ pub(crate) mod index;
 mod index_hint;
 pub mod period;
 mod query;
+mod reach;
 
 use concord_fhir::label::Source;
 use diesel::Queryable;
@@ -67,7 +68,9 @@ fn rows(mut sql: Sql, records: &[Record], pks: &[i64], at: &[i64]) -> Sql {
 #[cfg(test)]
 pub(crate) use index_hint::AuditIndexHint;
 pub use query::AuditQuery;
+pub use reach::{Reach, Span};
 
+use crate::deadline::charge;
 use crate::error::StoreError;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
@@ -77,6 +80,9 @@ pub(crate) const ONE_STATEMENT: usize = 512;
 
 /// The same on the embedded database, which has a placeholder for each value.
 const ONE_STATEMENT_EMBEDDED: usize = 64;
+
+/// As how many bytes of a body an event counts that was read elsewhere: its line has been found and parsed.
+const READ_ELSEWHERE: usize = 4_096;
 
 /// One event, to be stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -280,7 +286,7 @@ impl Transaction<'_> {
     }
 
     /// The numbers of those among events of elsewhere (the file of a closed period) that are looked for, by the same condition
-    /// as events of the log.
+    /// as events of the log, and that are in the log no longer.
     ///
     /// # Errors
     /// When the log may not be read here, or the database fails.
@@ -289,6 +295,7 @@ impl Transaction<'_> {
         let most = if self.is_postgres() { ONE_STATEMENT } else { ONE_STATEMENT_EMBEDDED };
         let mut found = Vec::new();
         for chunk in events.chunks(most) {
+            charge(chunk.len().saturating_mul(READ_ELSEWHERE));
             let numbers: Vec<i64> = chunk.iter().map(|event| event.pk).collect();
             let at: Vec<i64> = chunk.iter().map(|event| event.at).collect();
             let records: Vec<Record> = chunk.iter().map(|event| event.record.clone()).collect();
@@ -300,7 +307,8 @@ impl Transaction<'_> {
                 true => columns(sql, &records, &numbers, &at),
                 false => rows(sql, &records, &numbers, &at),
             };
-            found.extend(self.numbers(sql.sql(") SELECT a.pk FROM a WHERE ").append(query.condition.clone()))?);
+            let sql = sql.sql(") SELECT a.pk FROM a WHERE NOT EXISTS (SELECT 1 FROM audit x WHERE x.pk = a.pk) AND ");
+            found.extend(self.numbers(sql.append(query.condition.clone()))?);
         }
         Ok(found)
     }

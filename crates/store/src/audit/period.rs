@@ -49,14 +49,14 @@ impl Transaction<'_> {
         ))
     }
 
-    /// When the last link of the closed periods was made, in milliseconds since 1970 UTC: what the log told up to then is found
-    /// here no longer. None where nothing has been closed.
+    /// When the last link of the closed periods was made, in milliseconds since 1970 UTC, and the greatest number up to then:
+    /// what the log told up to there is found here no longer. None where nothing has been closed.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn closed_until(&mut self) -> Result<Option<i64>, StoreError> {
-        let sql = Sql::new("SELECT p.at FROM audit_period p ORDER BY p.number DESC LIMIT 1");
-        Ok(self.rows::<(BigInt,), (i64,)>(sql)?.first().map(|row| row.0))
+    pub fn closed_until(&mut self) -> Result<Option<(i64, i64)>, StoreError> {
+        let sql = Sql::new("SELECT p.at, p.last FROM audit_period p ORDER BY p.number DESC LIMIT 1");
+        Ok(self.rows::<(BigInt, BigInt), (i64, i64)>(sql)?.first().copied())
     }
 
     /// Closes a period: its links and records may be taken out from now on.

@@ -3,6 +3,7 @@
 use concord_fhir::predicate::Predicate;
 
 use super::index_hint::{self, AuditIndexHint};
+use super::reach::{Reach, Span};
 use super::{Interactions, condition};
 use crate::error::StoreError;
 use crate::lower::Rows;
@@ -16,23 +17,36 @@ pub struct AuditQuery {
     pub(crate) condition: Sql,
     /// How they are found without reading the log from end to end.
     pub(crate) hint: Option<AuditIndexHint>,
+    /// Where they can be.
+    pub(crate) reach: Reach,
 }
 
 impl AuditQuery {
     fn and(self, condition: Sql) -> AuditQuery {
-        AuditQuery { condition: self.condition.sql(" AND ").append(condition), hint: self.hint }
+        AuditQuery { condition: self.condition.sql(" AND ").append(condition), ..self }
+    }
+
+    fn recorded(self, times: Span) -> AuditQuery {
+        let reach = Reach { times: self.reach.times.within(times), ..self.reach };
+        AuditQuery { reach, ..self }
+    }
+
+    /// Where they can be: what somebody has to know who looks for them elsewhere than in the database.
+    #[must_use]
+    pub fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Those of them that were recorded at or after this time, in milliseconds since 1970 UTC.
     #[must_use]
     pub fn since(self, first: i64) -> AuditQuery {
-        self.and(Sql::new("a.at >= ").bind(first))
+        self.and(Sql::new("a.at >= ").bind(first)).recorded(Span { from: first, to: i64::MAX })
     }
 
     /// Those of them that were recorded at or before this time.
     #[must_use]
     pub fn until(self, last: i64) -> AuditQuery {
-        self.and(Sql::new("a.at <= ").bind(last))
+        self.and(Sql::new("a.at <= ").bind(last)).recorded(Span { from: i64::MIN, to: last })
     }
 
     /// Those of them that an app made.
@@ -56,7 +70,8 @@ impl Transaction<'_> {
     /// When the log cannot be searched by what is asked, or the database fails.
     pub fn audit_query(&mut self, predicate: &Predicate, interactions: Interactions) -> Result<AuditQuery, StoreError> {
         let hint = index_hint::of_predicate(self, predicate)?;
-        Ok(AuditQuery { condition: condition::of_predicate(self, predicate, interactions)?, hint })
+        let reach = Reach::of(predicate, index_hint::patients(self, predicate)?);
+        Ok(AuditQuery { condition: condition::of_predicate(self, predicate, interactions)?, hint, reach })
     }
 
     /// Leaves out the events about single resources that there are and that a predicate does not permit: of what has left the

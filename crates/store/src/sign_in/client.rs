@@ -23,6 +23,8 @@ pub struct StoredClient {
     pub registrar: String,
     /// The hash of the token with which it reads and changes what is registered, or empty.
     pub management: String,
+    /// The registration of who has registered it, as JSON; empty where nothing is stored of them, or they are revoked.
+    pub registrar_body: String,
 }
 
 /// A client that is about to be registered.
@@ -52,9 +54,10 @@ impl StoredClient {
     }
 }
 
-type Row = (Text, Text, BigInt, SmallInt, Text, Text);
+type Row = (Text, Text, BigInt, SmallInt, Text, Text, Text);
 
-const COLUMNS: &str = "SELECT id, body, changed, revoked, registrar, management FROM sign_in_client";
+const COLUMNS: &str = "SELECT c.id, c.body, c.changed, c.revoked, c.registrar, c.management, COALESCE(r.body, '') \
+                       FROM sign_in_client c LEFT JOIN sign_in_client r ON r.id = c.registrar AND r.revoked = 0";
 
 impl Transaction<'_> {
     /// A client, revoked or not.
@@ -62,7 +65,7 @@ impl Transaction<'_> {
     /// # Errors
     /// When the database fails.
     pub fn sign_in_client(&mut self, id: &str) -> Result<Option<StoredClient>, StoreError> {
-        let sql = Sql::new(COLUMNS).sql(" WHERE id = ").bind(id);
+        let sql = Sql::new(COLUMNS).sql(" WHERE c.id = ").bind(id);
         Ok(self.rows::<Row, StoredClient>(sql)?.pop())
     }
 
@@ -71,7 +74,7 @@ impl Transaction<'_> {
     /// # Errors
     /// When the database fails.
     pub fn sign_in_clients(&mut self) -> Result<Vec<StoredClient>, StoreError> {
-        self.rows::<Row, StoredClient>(Sql::new(COLUMNS).sql(" ORDER BY id"))
+        self.rows::<Row, StoredClient>(Sql::new(COLUMNS).sql(" ORDER BY c.id"))
     }
 
     /// Stores a new client; whether there was none of that id.

@@ -78,9 +78,13 @@ pub struct AccessToken {
     pub standing: String,
     /// What is registered of the client now, as JSON; empty where nothing is, or it is revoked.
     pub registration: String,
+    /// Who has registered the client, or empty, as [`crate::sign_in::StoredClient`] says it.
+    pub registrar: String,
+    /// What is registered of them now, as JSON; empty where nothing is, or they are revoked.
+    pub registrar_body: String,
 }
 
-type AccessRow = (Text, Text, Text, BigInt, BigInt, Text, Text, Text, Text, SmallInt, Text, Text);
+type AccessRow = (Text, Text, Text, BigInt, BigInt, Text, Text, Text, Text, SmallInt, Text, Text, Text, Text);
 
 /// What is known of a refresh token that works.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
@@ -198,8 +202,9 @@ impl Transaction<'_> {
         let sql = Sql::new(
             "SELECT a.family, a.client, a.scope, a.issued, a.expires, COALESCE(g.person, ''), COALESCE(g.patient, ''), \
              COALESCE(g.encounter, ''), COALESCE(g.context, ''), CAST(COALESCE(g.strength, 0) AS SMALLINT), \
-             COALESCE(g.standing, ''), COALESCE(c.body, '') \
+             COALESCE(g.standing, ''), COALESCE(c.body, ''), COALESCE(c.registrar, ''), COALESCE(r.body, '') \
              FROM sign_in_access a LEFT JOIN sign_in_client c ON c.id = a.client AND c.revoked = 0 \
+             LEFT JOIN sign_in_client r ON r.id = c.registrar AND r.revoked = 0 \
              LEFT JOIN sign_in_grant g ON g.id = a.family AND g.ended = 0 AND g.lasts > ",
         );
         let sql = sql.bind(now_s).sql(" WHERE (a.family = '' OR g.id IS NOT NULL) AND a.expires > ").bind(now_s);

@@ -13,6 +13,8 @@ pub(super) enum Name {
     Session,
     /// What ties forms to a browser in which nobody is.
     Visit,
+    /// The session of somebody who has come without having been asked, until they say that it is they.
+    Arrival,
 }
 
 impl Name {
@@ -22,12 +24,14 @@ impl Name {
             (Name::Session, false) => "concord-session",
             (Name::Visit, true) => "__Host-concord-visit",
             (Name::Visit, false) => "concord-visit",
+            (Name::Arrival, true) => "__Host-concord-arrival",
+            (Name::Arrival, false) => "concord-arrival",
         }
     }
 
     fn kind(self) -> Kind {
         match self {
-            Name::Session => Kind::Session,
+            Name::Session | Name::Arrival => Kind::Session,
             Name::Visit => Kind::Visit,
         }
     }

@@ -1,4 +1,5 @@
 //! Signing in with a login service: `POST /sign-in/with` sends the browser there, `GET /sign-in/return` is where it comes back to,
+//! `POST /sign-in/arrival` where somebody says that it is they who have come without having been sent,
 //! and `POST /sign-in/logout` where the service says itself that somebody has signed out there.
 
 use actix_web::http::{StatusCode, header};
@@ -12,7 +13,7 @@ use super::html::Html;
 use super::page::{self, Page};
 use super::{form, provider, redirect, refused, sign_in, unkept};
 use crate::http::Server;
-use crate::sign_in::{Fault, Kept, SignIn, SignedIn, Signing};
+use crate::sign_in::{Fault, SignIn, SignedIn, Signing, Standing, UNPROVEN_NAME};
 
 pub(super) async fn send(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
     sent(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
@@ -41,10 +42,14 @@ async fn came_back(request: &HttpRequest, server: &Data<Server>) -> Result<HttpR
     };
     let returned = sign_in.returned(state, &visit, code, form.one("iss")?).await?;
     let before = Name::Session.of(request, sign_in);
-    if !returned.was_asked
-        && let Some(other) = other(sign_in, before.as_ref(), &returned.signing).await?
-    {
-        return Ok(unasked(sign_in, &other, &returned.signing).await?.response());
+    if !returned.was_asked {
+        match sign_in.signed_in(before.as_ref()).await? {
+            None => return arrived(sign_in, returned.signing).await,
+            Some(other) if other.person != returned.signing.person => {
+                return Ok(unasked(sign_in, &other, &returned.signing).await?.response());
+            }
+            Some(_) => {}
+        }
     }
     let cookie = sign_in.begin_session(returned.signing, before.as_ref()).await?;
     let next = provider::next(Some(returned.request.as_str()).filter(|text| !text.is_empty()))?;
@@ -54,20 +59,60 @@ async fn came_back(request: &HttpRequest, server: &Data<Server>) -> Result<HttpR
     Ok(builder.finish())
 }
 
-/// Who is signed in, if that is somebody else than who comes.
-async fn other(sign_in: &SignIn, cookie: Option<&Kept>, comes: &Signing) -> Result<Option<SignedIn>, Fault> {
-    Ok(sign_in.signed_in(cookie).await?.filter(|signed_in| signed_in.person != comes.person))
+/// What somebody is called, for their own eyes.
+async fn name(sign_in: &SignIn, person: &str, standing: &Standing) -> Result<String, Fault> {
+    if !standing.is_proven() {
+        return Ok(UNPROVEN_NAME.to_owned());
+    }
+    Ok(sign_in.somebody(person).await?.map(|somebody| somebody.name).unwrap_or_default())
+}
+
+/// What is shown where another service says that somebody comes who has not said so. Any page can send a browser here with the word for
+/// somebody else, whose record the person at the browser would then take for their own: they say first that it is they who come.
+/// Until then nobody is signed in.
+async fn arrived(sign_in: &SignIn, comes: Signing) -> Result<HttpResponse, Fault> {
+    let name = name(sign_in, &comes.person, &comes.standing).await?;
+    let arrival = sign_in.begin_session(comes, None).await?;
+    let body = Html::of("<h1>Is this you?</h1><p>You come as <strong>")
+        .text(&name)
+        .then("</strong>. If that is somebody else, another page has sent you here: do not go on.</p>")
+        .then("<form method=\"post\" action=\"/sign-in/arrival\">")
+        .add(&page::token_field(&arrival.form_token()))
+        .then("<button name=\"decision\" value=\"go-on\">Yes, go on</button>")
+        .then("<button name=\"decision\" value=\"no\" class=\"second\">No, this is not me</button></form>");
+    let cookies = vec![Name::Arrival.set(&arrival, sign_in), Name::Visit.gone(sign_in)];
+    Ok(Page { cookies, ..Page::new("Is this you?", body) }.response())
+}
+
+/// `POST /sign-in/arrival`: whoever has come says whether it is they.
+pub(super) async fn arrive(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
+    answered(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+}
+
+async fn answered(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
+    let sign_in = sign_in(server)?;
+    let (form, arrival) = page::form(request, payload, sign_in, Name::Arrival).await?;
+    let goes_on = form.one("decision")? == Some("go-on") && sign_in.signed_in(Some(&arrival)).await?.is_some();
+    let mut builder = redirect(if goes_on { "/apps" } else { "/sign-in" });
+    builder.append_header((header::SET_COOKIE, Name::Arrival.gone(sign_in)));
+    if goes_on {
+        // Somebody may have signed in meanwhile.
+        if let Some(before) = Name::Session.of(request, sign_in).filter(|before| *before != arrival) {
+            sign_in.end_session_of(&before).await?;
+        }
+        builder.append_header((header::SET_COOKIE, Name::Session.set(&arrival, sign_in)));
+    } else {
+        sign_in.end_session_of(&arrival).await?;
+    }
+    Ok(builder.finish())
 }
 
 /// What is shown where another service says that somebody comes who has not said so, while somebody else is signed in.
 async fn unasked(sign_in: &SignIn, signed_in: &SignedIn, comes: &Signing) -> Result<Page, Fault> {
-    let name = async |person: &str| -> Result<String, Fault> {
-        Ok(sign_in.somebody(person).await?.map(|somebody| somebody.name).unwrap_or_default())
-    };
     let body = Html::of("<h1>Somebody else is signed in</h1><p>You come as <strong>")
-        .text(&name(&comes.person).await?)
+        .text(&name(sign_in, &comes.person, &comes.standing).await?)
         .then("</strong>, but in this browser somebody else is signed in. Nothing has changed.</p>")
-        .add(&page::signed_in(&name(&signed_in.person).await?, signed_in))
+        .add(&page::signed_in(&name(sign_in, &signed_in.person, &signed_in.standing).await?, signed_in))
         .then("<p>If you want to go on as yourself, sign out here, and open this page again from where you came.</p>");
     Ok(Page { status: StatusCode::CONFLICT, ..Page::new("Somebody else is signed in", body) })
 }

@@ -81,6 +81,7 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
         )
         .service(only_by("/sign-in/with", "POST").route(web::post().to(federation::send)))
         .service(only_by("/sign-in/return", "GET").route(web::get().to(federation::come_back)))
+        .service(only_by("/sign-in/arrival", "POST").route(web::post().to(federation::arrive)))
         .service(only_by("/sign-in/logout", "POST").route(web::post().to(federation::log_out)))
         .service(only_by("/sign-in/whose", "POST").route(web::post().to(whose::pick)))
         .service(only_by("/sign-in/decision", "POST").route(web::post().to(authorize::decide)))

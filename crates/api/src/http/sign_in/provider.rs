@@ -122,7 +122,8 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
     }
     let person = sign_in.somebody(form.one("person")?.ok_or(NOBODY)?).await?.ok_or(NOBODY)?;
     let before = Name::Session.of(request, sign_in);
-    let signing = Signing { person: person.reference, ..Signing::default() };
+    let standing = sign_in.standing_of(&person.reference).await?;
+    let signing = Signing { person: person.reference, standing, ..Signing::default() };
     let cookie = sign_in.begin_session(signing, before.as_ref()).await?;
     let next = next(form.one("request")?)?;
     let mut builder = redirect(&next);

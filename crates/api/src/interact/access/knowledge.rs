@@ -158,6 +158,35 @@ pub(crate) fn referable(
     permitted(session, named, |session, _, head| access::decide_reference(session, head))
 }
 
+/// How many definitions of one url are looked at.
+const MOST_CALLED: i64 = 20;
+
+/// Whether there are definitions that are called by a canonical url, and the caller may read every one that is or was.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn finds_all_called(session: &mut Session<'_, '_>, url: &str) -> Result<bool, ApiError> {
+    let all = session.transaction.named_by_url(url, MOST_CALLED + 1)?;
+    if all.is_empty() || i64::try_from(all.len()).is_ok_and(|count| count > MOST_CALLED) {
+        return Ok(false);
+    }
+    for named in all {
+        let found = named.evaluated(|head| {
+            let in_scope = session.call.caller.scopes.that_permit(Action::Read, Some(head.version.resource_type));
+            if head.version.deleted || in_scope.count() == 0 {
+                return Ok(None);
+            }
+            let decision = access::decide_on(session, Action::Read, head)?;
+            let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
+            Ok::<_, ApiError>(permits.then_some(()))
+        })?;
+        if found.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn permitted(
     session: &mut Session<'_, '_>,
     named: Unevaluated,

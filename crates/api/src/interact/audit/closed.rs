@@ -11,11 +11,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use concord_store::audit::period::Period;
-use concord_store::audit::{AuditQuery, Stored};
+use concord_store::audit::{AuditQuery, Reach, Span, Stored};
 
 use super::closing::OVER_FOR_MS;
 use super::period::{is_genuine, record_of};
-use super::period_index::{self, Entry, Of};
+use super::period_index::{self, Entry, Of, sort};
 use crate::error::ApiError;
 use crate::interact::service_settings::AuditPeriods;
 use crate::interact::session::Session;
@@ -204,46 +204,125 @@ pub(crate) async fn look_at_all(service: &Service) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The events that are looked for in closed periods.
+/// A page of events that is looked for.
 pub(crate) struct Sought<'q> {
     /// What holds for them.
     pub(crate) query: &'q AuditQuery,
-    /// The patient's key.
-    pub(crate) patient: i64,
-    /// Whether those of broken glass, or all others.
-    pub(crate) emergency: bool,
-    /// They were recorded at or after this time, if one is given.
-    pub(crate) since: Option<i64>,
-    /// They come before this number.
-    pub(crate) before: i64,
-    /// Those that come before this one are not needed.
-    pub(crate) from: i64,
+    /// Those of broken glass, or all others; both if it is not said. The query says it too.
+    pub(crate) emergency: Option<bool>,
+    /// They come after this number.
+    pub(crate) after: Option<i64>,
+    /// From the oldest up, and not from the newest down.
+    pub(crate) ascending: bool,
     /// How many are wanted.
     pub(crate) most: usize,
 }
 
-/// The files of the periods in which some may be, and what cannot be read is put to `unread`.
-fn files(
+impl Sought<'_> {
+    /// The numbers of those that come after, up to one.
+    fn numbers(&self, upto: Option<i64>) -> Span {
+        let (after, upto) = match self.ascending {
+            true => (self.after.map(|after| after.saturating_add(1)), upto),
+            false => (upto, self.after.map(|after| after.saturating_sub(1))),
+        };
+        self.query.reach().numbers.within(Span { from: after.unwrap_or(0), to: upto.unwrap_or(i64::MAX) })
+    }
+
+    /// What stands together in an index.
+    fn parts(&self) -> Vec<Of> {
+        let patients = self.query.reach().patients.as_deref().unwrap_or_default();
+        let emergencies = match self.emergency {
+            Some(one) => &[one][..],
+            None => &[true, false],
+        };
+        let mut parts = Vec::new();
+        for patient in patients {
+            parts.extend(emergencies.iter().map(|one| Of { patient: *patient, emergency: *one }));
+        }
+        parts
+    }
+}
+
+/// Files, and what is looked for in them.
+struct Search {
+    files: Vec<(Period, Arc<Opened>)>,
+    parts: Vec<Of>,
+    numbers: Span,
+    ascending: bool,
+}
+
+/// The events that are looked for, wherever they are. What cannot be read is said in `unread`.
+///
+/// # Errors
+/// When the database fails, or it takes more than a search may.
+pub(crate) fn page(
     session: &mut Session<'_, '_>,
     sought: &Sought<'_>,
     unread: &mut BTreeSet<String>,
-) -> Result<Vec<(Period, Arc<Opened>)>, ApiError> {
-    let Some(closed) = &session.service.closed_periods else { return Ok(Vec::new()) };
-    let mut files = Vec::new();
+) -> Result<Vec<Stored>, ApiError> {
+    let limit = i64::try_from(sought.most).unwrap_or(i64::MAX);
+    let mut found = session.transaction.events(sought.query, sought.after, sought.ascending, limit)?;
+    let upto = found.last().filter(|_| found.len() >= sought.most).map(|last| last.pk);
+    let mut search = search(session, sought, upto, unread)?;
+    let mut of_files = Vec::new();
+    while of_files.len() < sought.most {
+        let Some(more) = search.next(session, sought.query, unread)? else { break };
+        of_files.extend(more);
+    }
+    found.extend(of_files);
+    sort(&mut found, sought.ascending, |event| event.pk);
+    found.truncate(sought.most);
+    Ok(found)
+}
+
+/// How many events that are looked for are in the files of closed periods and nowhere else. What cannot be read is said in `unread`.
+///
+/// # Errors
+/// When the database fails, or it takes more than a search may.
+pub(crate) fn count(
+    session: &mut Session<'_, '_>,
+    query: &AuditQuery,
+    unread: &mut BTreeSet<String>,
+) -> Result<usize, ApiError> {
+    let all = Sought { query, emergency: None, after: None, ascending: true, most: usize::MAX };
+    let mut search = search(session, &all, None, unread)?;
+    let mut count = 0;
+    while let Some(more) = search.next(session, query, unread)? {
+        count += more.len();
+    }
+    Ok(count)
+}
+
+/// Opens the files of the periods in which some may be.
+fn search(
+    session: &mut Session<'_, '_>,
+    sought: &Sought<'_>,
+    upto: Option<i64>,
+    unread: &mut BTreeSet<String>,
+) -> Result<Search, ApiError> {
+    let (parts, numbers) = (sought.parts(), sought.numbers(upto));
+    let mut search = Search { files: Vec::new(), parts, numbers, ascending: sought.ascending };
+    let Some(closed) = session.service.closed_periods.as_ref().filter(|_| !search.parts.is_empty()) else {
+        return Ok(search);
+    };
     for period in session.without_explain(|session| session.transaction.periods())? {
-        // All that a link lists was recorded before it was made, by clocks that hardly differ.
-        let over = sought.since.is_some_and(|since| period.at.saturating_add(OVER_FOR_MS) < since);
-        if over || period.last < sought.from {
+        if !may_be_in(sought.query.reach(), numbers, (period.at, period.last)) {
             continue;
         }
         match closed.opened(&period) {
-            Ok(opened) => files.push((period, opened)),
+            Ok(opened) => search.files.push((period, opened)),
             Err(wrong) => {
                 unread.insert(told(&period, &wrong));
             }
         }
     }
-    Ok(files)
+    Ok(search)
+}
+
+/// Whether an event of these numbers may be in the log up to a link: when that was made, and the greatest number up to it.
+pub(super) fn may_be_in(reach: &Reach, numbers: Span, (at, last): (i64, i64)) -> bool {
+    // All that a link lists was recorded before it was made, by clocks that hardly differ.
+    at.saturating_add(OVER_FOR_MS) >= reach.times.from && last >= numbers.from && numbers.from <= numbers.to
 }
 
 /// What is said of a file that cannot be read. Where the folder is is nobody's business.
@@ -251,72 +330,54 @@ fn told(period: &Period, wrong: &str) -> String {
     format!("part of the log cannot be read: {}, which goes up to {}: {wrong}", period.file, instant(period.at))
 }
 
-/// The events of closed periods that are looked for, newest first. What cannot be read is said in `unread`.
-///
-/// # Errors
-/// When the database fails, or it takes more than a search may.
-pub(crate) fn events(
-    session: &mut Session<'_, '_>,
-    sought: &Sought<'_>,
-    unread: &mut BTreeSet<String>,
-) -> Result<Vec<Stored>, ApiError> {
-    let mut files = files(session, sought, unread)?;
-    let of = Of { patient: sought.patient, emergency: sought.emergency };
-    let (mut found, mut before) = (Vec::new(), sought.before);
-    while found.len() < sought.most && !files.is_empty() {
-        let mut batch: Vec<Stored> = Vec::new();
-        let mut wrong: Option<(usize, String)> = None;
-        for (place, entry) in next_entries(&files, of, before, &mut wrong) {
-            let Some((_, opened)) = files.get(place) else { continue };
-            match opened.event(&entry) {
-                Ok(event) => batch.push(event),
-                Err(error) => {
-                    wrong = Some((place, error));
-                    break;
+impl Search {
+    /// The next of the events that are looked for, of which there may be none among those that are looked at now. None when there
+    /// are no more to look at.
+    fn next(
+        &mut self,
+        session: &mut Session<'_, '_>,
+        query: &AuditQuery,
+        unread: &mut BTreeSet<String>,
+    ) -> Result<Option<Vec<Stored>>, ApiError> {
+        let mut batch = loop {
+            match self.batch() {
+                Ok(batch) => break batch,
+                Err((place, wrong)) => {
+                    let (period, _) = self.files.remove(place);
+                    unread.insert(told(&period, &wrong));
                 }
             }
+        };
+        let Some(last) = batch.last().map(|event| event.pk) else { return Ok(None) };
+        match self.ascending {
+            true => self.numbers.from = last.saturating_add(1),
+            false => self.numbers.to = last.saturating_sub(1),
         }
-        if let Some((place, error)) = wrong {
-            let (period, _) = files.remove(place);
-            unread.insert(told(&period, &error));
-            continue;
-        }
-        let Some(last) = batch.last().map(|event| event.pk) else { break };
-        let looked_at = batch.len();
-        let permitted: BTreeSet<i64> = session.transaction.events_among(sought.query, &batch)?.into_iter().collect();
-        found.extend(batch.into_iter().filter(|event| permitted.contains(&event.pk)));
-        if last < sought.from {
-            break;
-        }
-        before = last;
-        if looked_at < BATCH {
-            break;
-        }
+        batch.retain(|event| query.reach().times.has(event.at));
+        let found: BTreeSet<i64> = session.transaction.events_among(query, &batch)?.into_iter().collect();
+        batch.retain(|event| found.contains(&event.pk));
+        Ok(Some(batch))
     }
-    found.truncate(sought.most);
-    Ok(found)
-}
 
-/// The next entries of all files, newest first, each with the place of its file. `wrong`: the place of one that cannot be read.
-fn next_entries(
-    files: &[(Period, Arc<Opened>)],
-    of: Of,
-    before: i64,
-    wrong: &mut Option<(usize, String)>,
-) -> Vec<(usize, Entry)> {
-    let mut entries: Vec<(usize, Entry)> = Vec::new();
-    for (place, (_, opened)) in files.iter().enumerate() {
-        match period_index::newest(&opened.index, of, before, BATCH) {
-            Ok(newest) => entries.extend(newest.into_iter().map(|entry| (place, entry))),
-            Err(error) => {
-                *wrong = Some((place, error.to_string()));
-                return Vec::new();
+    /// What is looked at next: of all files, in the order of numbers. If one cannot be read, its place and what is wrong.
+    fn batch(&self) -> Result<Vec<Stored>, (usize, String)> {
+        let mut entries: Vec<(usize, Entry)> = Vec::new();
+        for (place, (_, opened)) in self.files.iter().enumerate() {
+            for part in &self.parts {
+                let first = period_index::first(&opened.index, *part, self.numbers, self.ascending, BATCH);
+                let first = first.map_err(|error| (place, error.to_string()))?;
+                entries.extend(first.into_iter().map(|entry| (place, entry)));
             }
         }
+        sort(&mut entries, self.ascending, |(_, entry)| entry.number);
+        entries.truncate(BATCH);
+        let mut batch = Vec::with_capacity(entries.len());
+        for (place, entry) in entries {
+            let Some((_, opened)) = self.files.get(place) else { continue };
+            batch.push(opened.event(&entry).map_err(|wrong| (place, wrong))?);
+        }
+        Ok(batch)
     }
-    entries.sort_unstable_by_key(|(_, entry)| std::cmp::Reverse(entry.number));
-    entries.truncate(BATCH);
-    entries
 }
 
 #[cfg(test)]
@@ -355,7 +416,8 @@ mod tests {
         assert_eq!(closed.opened(&period).err().as_deref(), Some(STILL));
         let opened = in_the_end(&closed, &period).unwrap();
         let of = Of { patient: 2, emergency: false };
-        let entries = period_index::newest(&opened.index, of, i64::MAX, 2).unwrap();
+        let all = Span { from: 0, to: i64::MAX };
+        let entries = period_index::first(&opened.index, of, all, false, 2).unwrap();
         let agents: Vec<String> = entries.iter().map(|entry| opened.event(entry).unwrap().record.agent).collect();
         assert_eq!(agents, ["Practitioner/499", "Practitioner/496"]);
 

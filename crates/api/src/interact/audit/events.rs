@@ -1,18 +1,25 @@
 //! Reading and searching the events of the log.
 
+use std::collections::BTreeSet;
+
 use concord_consent::request::Action;
 use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Query, Sort, SortBy, Total};
+use concord_store::audit::AuditQuery;
 use concord_store::rows::Version;
 use concord_store::search::Position;
 
 use crate::error::ApiError;
+use crate::interact::audit::closed::{self, Sought};
 use crate::interact::audit::visibility;
 use crate::interact::search::page::Page;
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, audit};
+
+/// After how many seconds to come again for what cannot be read now.
+const COME_AGAIN: u32 = 1;
 
 /// Whether the log can be searched with a modifier: what it does not keep is refused, and not answered as if there were none.
 fn knows(code: &str, modifier: &str) -> bool {
@@ -32,22 +39,20 @@ fn knows(code: &str, modifier: &str) -> bool {
 pub(crate) fn read(session: &mut Session<'_, '_>, id: &str) -> Result<Version, ApiError> {
     let asked = Predicate::Id(vec![id.to_owned()]);
     let sought = visibility::sought(session, Action::Read, asked)?;
-    let stored = session.transaction.events(&sought, None, false, 1)?.pop().ok_or(ApiError::NotFound)?;
+    let mut unread = BTreeSet::new();
+    let page = Sought { query: &sought, emergency: None, after: None, ascending: false, most: 1 };
+    let stored = match closed::page(session, &page, &mut unread)?.pop() {
+        Some(stored) => stored,
+        None if unread.is_empty() => return Err(ApiError::NotFound),
+        // It may be in what cannot be read now.
+        None => return Err(ApiError::Busy(COME_AGAIN)),
+    };
     session.audit.in_record(stored.record.patient);
     audit::event_version(&visibility::as_seen_by(session.call, &stored))
 }
 
-/// A page of events, newest first unless `_sort=date` or `_sort=_lastUpdated` says otherwise.
-///
-/// # Errors
-/// When the log is not searched or not sorted by what is asked.
-pub(crate) fn search(
-    session: &mut Session<'_, '_>,
-    query: &Query,
-    limit: u32,
-    after: Option<&Position>,
-    context: &str,
-) -> Result<Page, ApiError> {
+/// Refuses what the log is not searched or not sorted by.
+fn require_known(query: &Query) -> Result<(), ApiError> {
     for (name, _) in &query.used {
         let (code, modifier) = name.split_once(':').map_or((name.as_str(), None), |(code, rest)| (code, Some(rest)));
         let control =
@@ -68,15 +73,48 @@ pub(crate) fn search(
     if !query.sort.iter().all(by_time) {
         return Err(ApiError::parameter("_sort", "the audit log is sorted by `date` or `_lastUpdated`"));
     }
-    let ascending = query.sort.first().is_some_and(|sort| !sort.descending);
+    Ok(())
+}
+
+/// The newest events that meet a condition, among those that have not been closed: it is matched while others wait, who
+/// do not wait for files.
+///
+/// # Errors
+/// When the log is not searched by what is asked.
+pub(crate) fn not_closed(session: &mut Session<'_, '_>, query: &Query, limit: u32) -> Result<Vec<Version>, ApiError> {
+    require_known(query)?;
     let sought = visibility::sought(session, Action::Search, query.of_type(AUDIT_EVENT))?;
+    let found = session.transaction.events(&sought, None, false, i64::from(limit))?;
+    found.iter().map(|stored| audit::event_version(&visibility::as_seen_by(session.call, stored))).collect()
+}
+
+/// A page of events, newest first unless `_sort=date` or `_sort=_lastUpdated` says otherwise.
+///
+/// # Errors
+/// When the log is not searched or not sorted by what is asked.
+pub(crate) fn search(
+    session: &mut Session<'_, '_>,
+    query: &Query,
+    limit: u32,
+    after: Option<&Position>,
+    context: &str,
+) -> Result<Page, ApiError> {
+    require_known(query)?;
+    let sought = visibility::sought(session, Action::Search, query.of_type(AUDIT_EVENT))?;
+    let mut unread = BTreeSet::new();
     let total = match query.total {
         Total::None if limit > 0 => None,
-        _ => Some(session.transaction.count_events(&sought)?),
+        _ => number(session, &sought, &mut unread)?,
     };
-    let after = after.map(|position| position.key);
-    let mut found = session.transaction.events(&sought, after, ascending, i64::from(limit) + 1)?;
     let room = usize::try_from(limit).unwrap_or(usize::MAX);
+    let page = Sought {
+        query: &sought,
+        emergency: None,
+        after: after.map(|position| position.key),
+        ascending: query.sort.first().is_some_and(|sort| !sort.descending),
+        most: room.saturating_add(1),
+    };
+    let mut found = closed::page(session, &page, &mut unread)?;
     let more = found.len() > room && limit > 0;
     found.truncate(room);
     let next = found.last().filter(|_| more).map(|last| {
@@ -84,5 +122,16 @@ pub(crate) fn search(
     });
     let versions = found.iter().map(|stored| audit::event_version(&visibility::as_seen_by(session.call, stored)));
     let page = Page::of(versions.collect::<Result<_, _>>()?, total, next);
-    Ok(Page { remarks: visibility::notices(session)?, ..page })
+    Ok(Page { remarks: visibility::notices(session, &sought, unread)?, ..page })
+}
+
+/// How many events there are; none where some of them cannot be read, for a number without those would be wrong.
+fn number(
+    session: &mut Session<'_, '_>,
+    sought: &AuditQuery,
+    unread: &mut BTreeSet<String>,
+) -> Result<Option<i64>, ApiError> {
+    let closed = closed::count(session, sought, unread)?;
+    let all = session.transaction.count_events(sought)?.saturating_add(i64::try_from(closed).unwrap_or(i64::MAX));
+    Ok(Some(all).filter(|_| unread.is_empty()))
 }

@@ -7,9 +7,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use concord_store::audit::Span;
 use concord_store::audit::period::Period;
 
 use super::interaction::BREAK_GLASS;
@@ -154,42 +156,67 @@ fn entry_at(index: &File, place: u64) -> io::Result<Entry> {
     Ok(Entry::read(&bytes))
 }
 
-/// The newest of those events that come before a number, at most so many, newest first.
+/// The first of those events with such numbers, at most so many, from the oldest up or from the newest down.
 ///
 /// # Errors
 /// When the index cannot be read.
-pub(super) fn newest(index: &File, of: Of, before: i64, most: usize) -> io::Result<Vec<Entry>> {
-    newest_in_runs(index, RUN_IN_FILE, of, before, most)
+pub(super) fn first(index: &File, of: Of, numbers: Span, ascending: bool, most: usize) -> io::Result<Vec<Entry>> {
+    first_in_runs(index, RUN_IN_FILE, of, numbers, ascending, most)
 }
 
-fn newest_in_runs(index: &File, run_length: u64, of: Of, before: i64, most: usize) -> io::Result<Vec<Entry>> {
+fn first_in_runs(
+    index: &File,
+    run_length: u64,
+    of: Of,
+    numbers: Span,
+    ascending: bool,
+    most: usize,
+) -> io::Result<Vec<Entry>> {
     let entries = (index.metadata()?.len() / LENGTH_IN_FILE).saturating_sub(1);
     let mut found = Vec::new();
     let mut start = 0;
     while start < entries {
         let end = (start + run_length).min(entries);
-        let (mut low, mut high) = (start, end);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let entry = entry_at(index, middle)?;
-            if (entry.of, entry.number) < (of, before) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        for place in (start..low).rev().take(most) {
+        let bound = match ascending {
+            true => end_of(index, start..end, |entry| (entry.of, entry.number) < (of, numbers.from))?,
+            false => end_of(index, start..end, |entry| (entry.of, entry.number) <= (of, numbers.to))?,
+        };
+        let places: &mut dyn Iterator<Item = u64> =
+            if ascending { &mut (bound..end) } else { &mut (start..bound).rev() };
+        for place in places.take(most) {
             let entry = entry_at(index, place)?;
-            if entry.of != of {
+            if entry.of != of || !numbers.has(entry.number) {
                 break;
             }
             found.push(entry);
         }
         start = end;
     }
-    found.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.number));
+    sort(&mut found, ascending, |entry| entry.number);
     found.truncate(most);
     Ok(found)
+}
+
+/// The place in a run at which those entries end that come before.
+fn end_of(index: &File, run: Range<u64>, comes_before: impl Fn(&Entry) -> bool) -> io::Result<u64> {
+    let (mut low, mut high) = (run.start, run.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if comes_before(&entry_at(index, middle)?) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// Puts what has numbers into their order, or from the greatest down.
+pub(super) fn sort<T>(all: &mut [T], ascending: bool, number: impl Fn(&T) -> i64) {
+    match ascending {
+        true => all.sort_unstable_by_key(number),
+        false => all.sort_unstable_by_key(|one| std::cmp::Reverse(number(one))),
+    }
 }
 
 #[cfg(test)]
@@ -197,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_of_a_patient_are_found_across_runs() {
+    fn the_first_of_a_patient_are_found_across_runs() {
         let folder = crate::auth::testing::Folder::new();
         let entry = |number: i64| Entry {
             of: Of { patient: number % 3, emergency: number % 5 == 0 },
@@ -216,18 +243,23 @@ mod tests {
         }
         std::fs::write(folder.path("index"), &bytes).unwrap();
         let index = File::open(folder.path("index")).unwrap();
-        for (patient, emergency, before, most) in [
-            (1, false, i64::MAX, 7),
-            (1, true, 500, 100),
-            (2, false, 401, 1),
-            (0, true, 1, 9),
-            (0, true, 0, 9),
-            (7, false, 9, 9),
+        for (patient, emergency, from, to, most) in [
+            (1, false, i64::MIN, i64::MAX, 7),
+            (1, true, 3, 499, 100),
+            (2, false, 380, 400, 1),
+            (0, true, i64::MIN, 0, 9),
+            (0, true, i64::MIN, -1, 9),
+            (0, true, i64::MAX, i64::MIN, 9),
+            (7, false, 0, 8, 9),
         ] {
-            let of = Of { patient, emergency };
-            let wanted = (0..1_000).rev().map(entry).filter(|entry| entry.of == of && entry.number < before);
-            let wanted: Vec<Entry> = wanted.take(most).collect();
-            assert_eq!(newest_in_runs(&index, 64, of, before, most).unwrap(), wanted, "{of:?} before {before}");
+            let (of, numbers) = (Of { patient, emergency }, Span { from, to });
+            let wanted = (0..1_000).map(entry).filter(|entry| entry.of == of && numbers.has(entry.number));
+            let mut wanted: Vec<Entry> = wanted.collect();
+            for ascending in [true, false] {
+                let found = first_in_runs(&index, 64, of, numbers, ascending, most).unwrap();
+                assert_eq!(found, wanted[..most.min(wanted.len())], "{of:?} {numbers:?} {ascending}");
+                wanted.reverse();
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use concord_fhir::predicate::{Predicate, Test};
 use concord_store::audit::{AuditQuery, Stored};
 
 use crate::error::ApiError;
-use crate::interact::audit::entry;
+use crate::interact::audit::{closed, entry};
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, Call, access, audit, instant};
 
@@ -61,26 +61,34 @@ fn notice(call: &Call) -> Option<Issue> {
     (call.caller.actor != Actor::System).then(said)
 }
 
-/// What is to be known of a page of the log that has events of closed periods too: that, and what of these could not be read.
-pub(crate) fn notices_of_all(call: &Call, unread: BTreeSet<String>) -> Vec<Issue> {
-    let unread = unread.into_iter().map(|text| Issue::remark(Severity::Warning, IssueCode::Transient, text));
-    notice(call).into_iter().chain(unread).collect()
-}
-
-/// What is to be known of a page of the log: that, and that the log goes further back than it is found here.
+/// What is to be known of a page of the log: that, what of closed periods could not be read, and where some of what is asked for
+/// may be in closed periods that have not been looked at, that too.
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) fn notices(session: &mut Session<'_, '_>) -> Result<Vec<Issue>, ApiError> {
-    let where_else = match &session.service.closed_periods {
-        Some(_) => "`Patient/[id]/$access-log` lists it",
-        None => "whoever runs the server keeps it",
+pub(crate) fn notices(
+    session: &mut Session<'_, '_>,
+    query: &AuditQuery,
+    unread: BTreeSet<String>,
+) -> Result<Vec<Issue>, ApiError> {
+    let reach = query.reach();
+    let where_else = match (&session.service.closed_periods, &reach.patients) {
+        (_, Some(patients)) if patients.is_empty() => None,
+        (None, _) => Some("whoever runs the server keeps it"),
+        (Some(_), None) => Some("say whose record it was about (`patient`)"),
+        (Some(_), Some(_)) => None,
     };
-    let closed = session.without_explain(|session| session.transaction.closed_until())?.map(|at| {
-        let text = format!("what happened up to {} has been closed and is not listed here: {where_else}", instant(at));
-        Issue::remark(Severity::Information, IssueCode::Informational, text)
-    });
-    Ok(notice(session.call).into_iter().chain(closed).collect())
+    let mut closed = None;
+    if let Some(where_else) = where_else {
+        let until = session.without_explain(|session| session.transaction.closed_until())?;
+        closed = until.filter(|until| closed::may_be_in(reach, reach.numbers, *until)).map(|(at, _)| {
+            let until = instant(at);
+            let text = format!("what happened up to {until} has been closed and is not listed here: {where_else}");
+            Issue::remark(Severity::Information, IssueCode::Informational, text)
+        });
+    }
+    let unread = unread.into_iter().map(|text| Issue::remark(Severity::Warning, IssueCode::Transient, text));
+    Ok(notice(session.call).into_iter().chain(closed).chain(unread).collect())
 }
 
 /// An event as the caller may see it. Of what others asked for, a patient sees the parameters and not their values: those may

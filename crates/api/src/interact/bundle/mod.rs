@@ -1,6 +1,7 @@
 //! batch and transaction (R4 "RESTful API", batch/transaction). Every entry is a command and is carried out as one: by
 //! itself in a batch, in one database transaction with the others in a transaction.
 
+mod ahead;
 mod entry;
 mod identity;
 mod links;
@@ -18,11 +19,12 @@ use crate::interact::access::break_glass;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 pub(crate) use crate::interact::bundle::entry::Entry;
+use crate::interact::bundle::identity::Named;
 use crate::interact::bundle::links::{Name, Renaming, Used, resolve};
 use crate::interact::command::{Command, TransactionKind};
-use crate::interact::execute::{Outcome, asking_elsewhere, carry_out, execute, in_transaction};
+use crate::interact::execute::{MOST_TRIES, Outcome, asking_elsewhere, carry_out, execute, in_transaction};
 use crate::interact::search::conditional;
-use crate::interact::session::Session;
+use crate::interact::session::{Foreseen, Session};
 use crate::interact::slots::Slot;
 use crate::interact::time_limits::within;
 use crate::interact::written::Written;
@@ -30,10 +32,6 @@ use crate::interact::{Budget, Call, Service};
 use concord_store::audit::Record;
 use concord_store::transaction::Transaction;
 use concord_store::{Extent, Reply};
-
-/// How often a transaction is done whose entries refer to one another by version: which version that is depends on whether
-/// an update changes anything, and is known when it is done.
-const MOST_TRIES: u32 = 3;
 
 /// The type of a Bundle whose entries are independent of one another.
 pub(crate) const BATCH: &str = "batch";
@@ -67,7 +65,7 @@ pub(crate) trait Told {
     ///
     /// # Errors
     /// When it cannot be told.
-    fn add(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError>;
+    async fn add(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError>;
 }
 
 /// Carries out each entry by itself and tells what it led to, in the order of the entries. Once the answer is full, no
@@ -87,7 +85,7 @@ pub(crate) async fn batch(
             (Err(fault), _) | (Ok(_), Err(fault)) => Err(fault),
             (Ok(entry), Ok(())) => one(service, call, entry.command, &mut answer).await,
         };
-        told.add(place, done)?;
+        told.add(place, done).await?;
     }
     Ok(())
 }
@@ -140,7 +138,8 @@ pub(crate) async fn transaction(
         .await
 }
 
-/// Carries entries out in one transaction; again, if the versions by which they refer to one another have become others.
+/// Carries entries out in one transaction; again, if the versions by which they refer to one another have become others (which
+/// those are depends on whether an update changes anything, and is known when it is done), or those that they patch.
 async fn all_or_nothing(
     service: &Arc<Service>,
     call: Call,
@@ -156,23 +155,23 @@ async fn all_or_nothing(
         _ => Extent::Much,
     };
     let all = Arc::new(all);
+    let mut fault = ApiError::Conflict("entries refer to one another by versions that keep changing".to_owned());
     for _ in 0..MOST_TRIES {
-        let (service, call, all) = (Arc::clone(service), call.clone(), Arc::clone(&all));
-        let expected = Arc::clone(&foreseen);
-        let caller = Arc::clone(&call.caller);
-        let (own, kind) = (Arc::clone(&service), kind.clone());
-        let done = asking_elsewhere(&service, &call.questions, || {
-            let (own, call, all, expected) = (Arc::clone(&own), call.clone(), Arc::clone(&all), Arc::clone(&expected));
-            let work =
-                move |transaction: &mut Transaction<'_>| together(&own, &call, transaction, all.to_vec(), &expected);
-            in_transaction(&service, &caller, kind.clone(), extent, work)
+        let done = asking_elsewhere(service, &call.questions, async || {
+            let ahead = ahead::foresee(service, &call, &all).await?;
+            let (own, called, all, expected) =
+                (Arc::clone(service), call.clone(), Arc::clone(&all), Arc::clone(&foreseen));
+            let work = move |transaction: &mut Transaction<'_>| {
+                together(&own, &called, transaction, all.to_vec(), (&expected, &ahead))
+            };
+            in_transaction(service, &call.caller, kind.clone(), extent, work).await
         });
         match done.await {
             Err(ApiError::OtherVersions(versions)) => foreseen = Arc::new(versions),
+            Err(changed) if matches!(changed.cause(), ApiError::NotForeseen { .. }) => fault = changed,
             done => return done,
         }
     }
-    let fault = ApiError::Conflict("entries refer to one another by versions that keep changing".to_owned());
     service.store.append(AuditEntry::begin(&call, Interaction::Update, None).ended(Some(&fault))).await?;
     Err(fault)
 }
@@ -239,16 +238,17 @@ fn together(
     call: &Call,
     transaction: &mut Transaction<'_>,
     entries: Vec<Entry>,
-    foreseen: &HashMap<usize, i64>,
+    (foreseen, ahead): (&HashMap<usize, i64>, &Foreseen),
 ) -> Reply<Vec<Outcome>, ApiError> {
     transaction.bound(service.settings.cost);
+    ahead.begin(service);
     let answer = service.settings.answer;
-    let mut whole =
-        TransactionBundle { service, call: call.clone(), transaction, records: Vec::new(), answer, foreseen };
+    let (call, records) = (call.clone(), Vec::new());
+    let mut whole = TransactionBundle { service, call, transaction, records, answer, foreseen, ahead };
     match whole.carry_out(entries) {
         Ok(done) => (Ok(done), whole.records),
         // It has not been decided yet.
-        Err((fault, _)) if fault.questions().is_some() || matches!(fault, ApiError::OtherVersions(_)) => {
+        Err((fault, _)) if fault.is_undecided() && !matches!(fault.cause(), ApiError::CostlyCondition) => {
             (Err(fault), Vec::new())
         }
         Err((fault, refused)) => (Err(fault), refused),
@@ -266,6 +266,8 @@ struct TransactionBundle<'s, 't> {
     answer: Budget,
     /// Which version entries lead to, by their places, as far as that has been found before.
     foreseen: &'s HashMap<usize, i64>,
+    /// What has been found before.
+    ahead: &'s Foreseen,
 }
 
 impl<'t> TransactionBundle<'_, 't> {
@@ -292,7 +294,7 @@ impl<'t> TransactionBundle<'_, 't> {
             if let Some(id) = named.ids.get(&entry.place) {
                 entry.command.announce(id.clone());
             }
-            let (one, place) = (self.step(&entry)?, entry.place);
+            let (one, place) = (self.step(&entry).map_err(|failed| self.instead(&named, &entry, failed))?, entry.place);
             if let Outcome::Written(Written { version, .. }) = &one {
                 written.push(named.led_to(&entry, version));
                 if let Some(confirm) = hooks.of(version.resource_type).confirm {
@@ -312,7 +314,9 @@ impl<'t> TransactionBundle<'_, 't> {
     /// Carries one entry out, as a session of its own.
     fn step(&mut self, entry: &Entry) -> Result<Outcome, Failed> {
         let mut answer = self.answer;
+        let foreseen = Some(self.ahead);
         let (outcome, records) = self.within(entry, |session| {
+            let session = &mut session.foreseeing(foreseen);
             // A search beside writes may take the writer no longer than their conditions.
             let outcome = match entry.command.transaction_kind() {
                 TransactionKind::Change => execute(session, &entry.command),
@@ -337,6 +341,14 @@ impl<'t> TransactionBundle<'_, 't> {
         match result {
             Ok(done) => Ok((done, records)),
             Err(fault) => Err((placed(fault, entry.place), records)),
+        }
+    }
+
+    /// What to tell of a patch for whose condition there was another resource before the entries that come before it.
+    fn instead(&self, named: &Named, entry: &Entry, failed: Failed) -> Failed {
+        match failed.0.cause() {
+            ApiError::NotForeseen { id } if named.ids.get(&entry.place) != Some(id) => self.failed(same(entry.place)),
+            _ => failed,
         }
     }
 

@@ -182,6 +182,11 @@ impl Command {
         }
     }
 
+    /// Whether it changes parts of something.
+    pub(crate) fn is_patch(&self) -> bool {
+        matches!(self, Command::Patch { .. })
+    }
+
     /// Whether it takes something away.
     pub(crate) fn removes(&self) -> bool {
         matches!(self, Command::Delete { .. })

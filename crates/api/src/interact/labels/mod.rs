@@ -2,6 +2,7 @@
 //! not own them leaves them out of an update.
 
 pub(crate) mod content;
+pub(crate) mod definitions;
 pub(crate) mod review;
 
 use concord_consent::caller::Actor;

@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::interact::Call;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
-use crate::interact::labels::content;
+use crate::interact::labels::{content, definitions};
 use crate::interact::session::Session;
 use crate::interact::stored_entries::stored_entries;
 use crate::interact::{Service, write};
@@ -168,24 +168,32 @@ fn label_next(session: &mut Session<'_, '_>) -> Result<Option<Progress>, ApiErro
 
 /// Says what a resource inherits from: a deleted one keeps what it had.
 fn relabel(session: &mut Session<'_, '_>, version: Version) -> Result<(), ApiError> {
+    relabel_as(session, &version, false)
+}
+
+/// The same; where it `is_known` which definitions it follows, it goes on to follow these.
+fn relabel_as(session: &mut Session<'_, '_>, version: &Version, is_known: bool) -> Result<(), ApiError> {
     let stood = match version.deleted {
         true => session.transaction.superseded(version.key, version.version - 1)?,
         false => Some(version.clone()),
     };
-    let shown = label_superseded(session, &version)?;
+    let shown = label_superseded(session, version, is_known)?;
     let Some(stood) = stood.filter(|stood| !stood.deleted) else { return Ok(()) };
     let value = stood.resource()?;
     let mut entries = stored_entries(session, &stood, &value)?;
     entries.shown.extend(shown);
-    content::bind_stored(session, &version, &mut entries)?;
+    content::bind_stored(session, version, &mut entries)?;
+    if is_known {
+        definitions::bind_stored(session, version.key, &mut entries)?;
+    }
     // Definitions are a system's to write.
     entries.name = label::canonical_name(&value);
-    Ok(session.transaction.reindex_sources(&version, &entries)?)
+    Ok(session.transaction.reindex_sources(version, &entries)?)
 }
 
 /// Says what the superseded versions of a resource inherit from: a deletion among them from what the version before did.
-/// What they show.
-fn label_superseded(session: &mut Session<'_, '_>, current: &Version) -> Result<Vec<Source>, ApiError> {
+/// What they show. Where that `is_known` already, they go on to follow the definitions that they follow.
+fn label_superseded(session: &mut Session<'_, '_>, current: &Version, is_known: bool) -> Result<Vec<Source>, ApiError> {
     let mut links = Entries::none(current.resource_type, current.id.clone(), current.updated);
     let mut shown = Vec::new();
     for number in 1..current.version {
@@ -194,6 +202,9 @@ fn label_superseded(session: &mut Session<'_, '_>, current: &Version) -> Result<
             let found = label::links(&version.resource()?, &version.id, &session.service.base);
             (links.sources, links.canonicals) = (found.sources, found.canonicals);
             shown.extend(found.contents);
+        }
+        if is_known {
+            definitions::bind_stored(session, version.key, &mut links)?;
         }
         session.transaction.reindex_superseded(&version, &links)?;
     }
@@ -244,11 +255,12 @@ fn go_on(
 
 fn remake(session: &mut Session<'_, '_>, mut version: Version) -> Result<(), ApiError> {
     if version.deleted {
-        return relabel(session, version);
+        return relabel_as(session, &version, true);
     }
-    label_superseded(session, &version)?;
+    label_superseded(session, &version, true)?;
     let value = version.resource()?.into_owned();
     let mut entries = stored_entries(session, &version, &value)?;
+    definitions::bind_stored(session, version.key, &mut entries)?;
     if let Some(records) = session.service.hooks.of(version.resource_type).records {
         // What it points at may have been deleted; it stays part of the records that it was part of.
         let mut patients = entries.patients.clone();

@@ -10,7 +10,7 @@ use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_model::build::fragment;
-use concord_store::audit::{AuditQuery, Record, Stored};
+use concord_store::audit::{Record, Stored};
 use concord_store::rows::Version;
 use concord_store::search::{PageRequest, Position, PositionValue, TypeQuery};
 
@@ -85,7 +85,6 @@ fn page(session: &mut Session<'_, '_>, asked: &LogInput, cursor: Option<&str>) -
     if let Some(last) = asked.span.1 {
         sought = sought.until(last);
     }
-    let of_closed = session.transaction.patient_key(&asked.patient)?.filter(|key| *key != 0);
     let room = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let (mut found, mut next): (Vec<Stored>, Option<Position>) = (Vec::new(), None);
     let mut unread = BTreeSet::new();
@@ -97,8 +96,14 @@ fn page(session: &mut Session<'_, '_>, asked: &LogInput, cursor: Option<&str>) -
         };
         let wanted = sought.clone().for_purpose(BREAK_GLASS, emergency);
         let left = room - found.len();
-        let of_closed = of_closed.map(|patient| Wanted { patient, emergency, since: asked.span.0 });
-        let mut more = newest(session, &wanted, beyond, left.saturating_add(1), of_closed.as_ref(), &mut unread)?;
+        let page = Sought {
+            query: &wanted,
+            emergency: Some(emergency),
+            after: beyond,
+            ascending: false,
+            most: left.saturating_add(1),
+        };
+        let mut more = closed::page(session, &page, &mut unread)?;
         if more.len() > left {
             more.truncate(left);
             // Where nothing of this part has been told yet, it begins at its start.
@@ -115,40 +120,8 @@ fn page(session: &mut Session<'_, '_>, asked: &LogInput, cursor: Option<&str>) -
         versions.push(names.with_narrative(stored)?);
     }
     let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
-    let remarks = match session.service.closed_periods {
-        Some(_) => visibility::notices_of_all(session.call, unread),
-        None => visibility::notices(session)?,
-    };
+    let remarks = visibility::notices(session, &sought, unread)?;
     Ok(Page { versions, included: Vec::new(), remarks, total: None, next })
-}
-
-/// What is wanted of closed periods.
-struct Wanted {
-    patient: i64,
-    emergency: bool,
-    since: Option<i64>,
-}
-
-/// The newest events after one, wherever they are: what is being closed may be in the database and in a file.
-fn newest(
-    session: &mut Session<'_, '_>,
-    query: &AuditQuery,
-    after: Option<i64>,
-    most: usize,
-    of_closed: Option<&Wanted>,
-    unread: &mut BTreeSet<String>,
-) -> Result<Vec<Stored>, ApiError> {
-    let limit = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut found = session.transaction.events(query, after, false, limit)?;
-    let Some(Wanted { patient, emergency, since }) = of_closed else { return Ok(found) };
-    let from = found.last().filter(|_| found.len() >= most).map_or(0, |last| last.pk);
-    let before = after.unwrap_or(i64::MAX);
-    let sought = Sought { query, patient: *patient, emergency: *emergency, since: *since, before, from, most };
-    found.extend(closed::events(session, &sought, unread)?);
-    found.sort_by_key(|event| std::cmp::Reverse(event.pk));
-    found.dedup_by_key(|event| event.pk);
-    found.truncate(most);
-    Ok(found)
 }
 
 /// Who the agents are, as far as the caller may know.

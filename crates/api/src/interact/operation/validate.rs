@@ -117,8 +117,7 @@ fn remarks(
     issues.extend(check::practices(resource));
     issues.extend(concord_terminology::remarks::on_bindings(resource));
     let writer = access::writer(session)?;
-    let settings =
-        rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };
+    let settings = session.service.rules();
     let now = session.transaction.now;
     let told = rules::prepare(resource_type, &mut resource.clone(), &writer, now, &settings);
     // Who may write what, and to what it belongs, is decided when it is written.

@@ -1,5 +1,7 @@
 //! Answers against their Questionnaire: the one that they contain, or one that the caller may find here.
 
+use std::cell::Cell;
+
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
@@ -45,8 +47,13 @@ pub(super) fn form(session: &mut Session<'_, '_>, resource: &Value<'_>) -> Resul
 }
 
 /// What is wrong with answers by their Questionnaire.
-pub(super) fn checked(resource: &Value<'_>, form: &Form, known: &dyn Terminology) -> Vec<Issue> {
-    let by = |form: &Value<'_>| questionnaire::check(resource, form, known);
+pub(super) fn checked(
+    resource: &Value<'_>,
+    form: &Form,
+    known: &dyn Terminology,
+    together: Option<&Cell<usize>>,
+) -> Vec<Issue> {
+    let by = |form: &Value<'_>| questionnaire::check(resource, form, known, together);
     match form {
         Form::None => Vec::new(),
         Form::Contained(name) => questionnaire::contained(resource, name).map(by).unwrap_or_default(),
@@ -58,6 +65,11 @@ pub(super) fn checked(resource: &Value<'_>, form: &Form, known: &dyn Terminology
             expression: Some(format!("{}.questionnaire", ANSWERS.name())),
         }],
     }
+}
+
+/// What the checks of the entries of a transaction may still take together.
+fn together<'s>(session: &Session<'s, '_>) -> Option<&'s Cell<usize>> {
+    session.foreseen.map(|foreseen| &foreseen.checks.answers)
 }
 
 /// Checks answers that are about to be stored.
@@ -78,9 +90,9 @@ pub(crate) fn before_store(
     let value = new.resource()?.into_owned();
     // Whoever may not store what is wrong may not store what is too much to be checked.
     let form = form(session, &value)?;
-    let bounds = Bounds::on_write(session);
+    let (bounds, together) = (Bounds::on_write(session), together(session));
     let mut shelf = Shelf::new(session, bounds);
-    let mut found = checked(&value, &form, &Knowledge::over(&mut shelf));
+    let mut found = checked(&value, &form, &Knowledge::over(&mut shelf), together);
     shelf.ended()?;
     found.retain(|issue| issue.severity >= Severity::Warning || issue.code == IssueCode::TooCostly);
     let refuses = |issue: &Issue| issue.severity >= Severity::Error || issue.code == IssueCode::TooCostly;

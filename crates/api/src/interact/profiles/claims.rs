@@ -27,10 +27,11 @@ pub(crate) fn on_write(session: &mut Session<'_, '_>, value: &Value<'_>) -> Resu
         return Ok(Vec::new());
     }
     let library = library(session)?;
+    let together = session.foreseen.map(|foreseen| &foreseen.checks.profiles);
     let bounds = Bounds::on_write(session);
     let mut shelf = Shelf::new(session, bounds);
     let knowledge = Knowledge::over(&mut shelf);
-    let checker = Checker { library: &library, terminology: &knowledge, stored: None, is_whole: false };
+    let checker = Checker { library: &library, terminology: &knowledge, stored: None, is_whole: false, together };
     let broken = |wanted: &Wanted| -> Vec<Issue> {
         if wanted.is_empty() {
             return Vec::new();

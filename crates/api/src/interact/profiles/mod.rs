@@ -139,9 +139,15 @@ pub(crate) fn problems(
     let form = answers::form(session, resource)?;
     let mut shelf = Shelf::new(session, Bounds::ASKED).reading(reader);
     let knowledge = Knowledge::over(&mut shelf).following(resource);
-    let checker = Checker { library: &library, terminology: &knowledge, stored: Some(&knowledge), is_whole: true };
+    let checker = Checker {
+        library: &library,
+        terminology: &knowledge,
+        stored: Some(&knowledge),
+        is_whole: true,
+        together: None,
+    };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
-    issues.extend(answers::checked(resource, &form, &knowledge));
+    issues.extend(answers::checked(resource, &form, &knowledge, None));
     drop(knowledge);
     let (told, mut seen) = shelf.ended()?;
     issues.extend(told);

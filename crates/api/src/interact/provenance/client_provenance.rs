@@ -72,8 +72,7 @@ pub(crate) fn of(
         return Err(ApiError::parameter(HEADER, "does not go with a Provenance"));
     }
     let writer = access::writer(session)?;
-    let settings =
-        rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };
+    let settings = session.service.rules();
     let issues = rules::provenance::check_statement(statement, &writer, session.transaction.now, &settings);
     if !issues.is_empty() {
         return Err(ApiError::Unprocessable(issues));

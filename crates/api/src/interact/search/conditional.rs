@@ -25,7 +25,7 @@ pub(crate) fn foresee(session: &mut Session<'_, '_>, query: &Query) -> Result<Co
 /// The first matches. On the writer, what has been foreseen holds as long as no data has changed; what has not been must
 /// cost next to nothing.
 fn matches(session: &mut Session<'_, '_>, query: &Query) -> Result<Vec<Version>, ApiError> {
-    if let Some(foreseen) = session.foreseen {
+    if let Some(foreseen) = session.foreseen.and_then(|foreseen| foreseen.condition.as_ref()) {
         let same = foreseen.state.is_some() && foreseen.state == session.transaction.state();
         return if same { Ok(foreseen.found.clone()) } else { Err(ApiError::CostlyCondition) };
     }
@@ -50,10 +50,13 @@ pub(crate) fn within_condition_budget<'t, T>(
 
 /// The only visible resource that matches, if one does.
 pub(crate) fn one(session: &mut Session<'_, '_>, query: &Query) -> Result<Option<Version>, ApiError> {
-    let mut found = matches(session, query)?;
-    let first = found.pop();
-    if found.is_empty() {
-        return Ok(first);
+    only(&matches(session, query)?)
+}
+
+/// The only one of what has been found to match.
+pub(crate) fn only(found: &[Version]) -> Result<Option<Version>, ApiError> {
+    if let [] | [_] = found {
+        return Ok(found.first().cloned());
     }
     Err(ApiError::PreconditionFailed(Issue::plain(
         IssueCode::MultipleMatches,

@@ -164,7 +164,7 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQu
 /// The first visible matches, for conditional interactions.
 pub(crate) fn matches(session: &mut Session<'_, '_>, query: &Query, limit: u32) -> Result<Vec<Version>, ApiError> {
     if query.resource_type.is_some_and(is_event) {
-        return Ok(session.unlogged(|session| events::search(session, query, limit, None, ""))?.versions);
+        return session.unlogged(|session| events::not_closed(session, query, limit));
     }
     let (among, _) = session.unlogged(|session| permitted(session, query))?;
     let wanted = PageRequest { queries: &among, sort: &[], after: None, limit };

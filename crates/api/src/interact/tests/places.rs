@@ -1,17 +1,24 @@
 //! Who waits for a place before anything is done.
 
+use std::sync::Arc;
+
 use concord_fhir::codec;
+use concord_fhir::json::Limits;
+use concord_fhir::patch::{Patch, PatchBudget};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Handling;
 use concord_store::Extent;
 use concord_store::testing::Scratch;
+use concord_store::transaction::Transaction;
 use futures_util::FutureExt as _;
 
 use crate::error::ApiError;
 use crate::interact::bundle::{self, Told};
-use crate::interact::command::Command;
-use crate::interact::execute::{Outcome, carry_out};
+use crate::interact::command::{Command, Target};
+use crate::interact::execute::{Outcome, carry_out, execute};
 use crate::interact::operation::{self, Input, Level, OPERATIONS, OperationTarget};
+use crate::interact::patch;
+use crate::interact::session::{Foreseen, Session};
 use crate::interact::slots::WAITING_EACH;
 use crate::interact::tests::search::{open, open_with, page, patient, query, read, system};
 
@@ -40,6 +47,91 @@ async fn a_write_with_a_condition_needs_a_place_where_there_are_many_writers() {
             true => assert!(matches!(conditional, Err(ApiError::Throttled(_))), "{conditional:?}"),
             false => drop(conditional.unwrap()),
         }
+    }
+}
+
+fn change(id: &str, operations: &serde_json::Value) -> Command {
+    let limits = Limits::default();
+    let patch = Patch::read(operations.to_string().as_bytes(), &limits).unwrap();
+    Command::Patch { resource_type: LOCATION, target: Target::Id(id.to_owned()), patch, precondition: None }
+}
+
+fn ward(aliases: usize) -> Command {
+    let aliases: Vec<String> = (0..aliases).map(|number| format!("alias {number}")).collect();
+    let resource =
+        read(&serde_json::json!({"resourceType": "Location", "id": "ward", "name": "ward", "alias": aliases}));
+    let target = Target::Id("ward".to_owned());
+    Command::Update { resource_type: LOCATION, target, resource, precondition: None, id: None }
+}
+
+/// A patch that takes more than other requests can wait for is applied where those do not, before the write.
+#[tokio::test]
+async fn a_costly_patch_needs_a_place() {
+    for scratch in Scratch::both() {
+        let service = open_with(&open(scratch.address.clone()), |settings| settings.slots = 1);
+        let caller = system().caller;
+        carry_out(&service, system(), ward(9_000)).await.unwrap();
+        let few = change("ward", &serde_json::json!([{"op": "replace", "path": "/name", "value": "first"}]));
+        let test = serde_json::json!({"op": "test", "path": "/name", "value": "first"});
+        let many = change("ward", &serde_json::json!(vec![test; 900]));
+        carry_out(&service, system(), many.clone()).await.unwrap_err();
+        carry_out(&service, system(), few.clone()).await.unwrap();
+        carry_out(&service, system(), many.clone()).await.unwrap();
+        let _held = service.slots.enter(&caller).await.unwrap();
+        for _ in 0..WAITING_EACH {
+            assert!(service.slots.enter(&caller).now_or_never().is_none(), "it waits");
+        }
+        let refused = carry_out(&service, system(), many).await;
+        assert!(matches!(refused, Err(ApiError::Throttled(_))), "{refused:?}");
+        carry_out(&service, system(), ward(3)).await.unwrap();
+        carry_out(&service, system(), few).await.unwrap();
+    }
+}
+
+/// What a patch was found to make holds for that version. Of another one it is done at once if it takes next to nothing, and
+/// else not at all.
+#[tokio::test]
+async fn what_a_patch_makes_holds_for_one_version() {
+    let replace = change("ward", &serde_json::json!([{"op": "replace", "path": "/name", "value": "changed"}]));
+    for (aliases, is_done_at_once) in [(3, true), (9_000, false)] {
+        let [scratch, _] = Scratch::both();
+        let service = open(scratch.address.clone());
+        carry_out(&service, system(), ward(aliases)).await.unwrap();
+        let write = async |foreseen: Foreseen| {
+            let (own, command) = (Arc::clone(&service), replace.clone());
+            let work = move |transaction: &mut Transaction<'_>| {
+                let call = system();
+                Session::run(&own, &call, transaction, command.audit(&call), |session| {
+                    execute(&mut session.foreseeing(Some(&foreseen)), &command)
+                })
+            };
+            service.store.write(work).await
+        };
+        let found = async || {
+            let (own, command) = (Arc::clone(&service), replace.clone());
+            let look = move |transaction: &mut Transaction<'_>| {
+                let call = system();
+                Session::run(&own, &call, transaction, command.audit(&call), |session| {
+                    let mut foreseen = Foreseen::nothing(session.service);
+                    let mut budget = PatchBudget::of_request(&session.service.settings.limits);
+                    patch::foresee(session, &command, &mut foreseen, &mut budget)?;
+                    Ok(foreseen)
+                })
+            };
+            service.store.read(look).await.unwrap()
+        };
+        let early = found().await;
+        carry_out(&service, system(), ward(aliases + 1)).await.unwrap();
+        match write(early).await {
+            Ok(_) => assert!(is_done_at_once),
+            Err(ApiError::NotForeseen { id }) => assert!(!is_done_at_once && id == "ward"),
+            Err(other) => panic!("{other:?}"),
+        }
+        let written = write(found().await).await.unwrap();
+        let Outcome::Written(written) = written else { panic!("{written:?}") };
+        assert!(
+            written.version.body.contains("\"changed\"") && written.version.body.contains(&format!("alias {aliases}"))
+        );
     }
 }
 
@@ -72,7 +164,7 @@ impl Told for RoomForOne {
         if self.0.is_empty() { Ok(()) } else { Err(ApiError::OverShare(1)) }
     }
 
-    fn add(&mut self, _: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
+    async fn add(&mut self, _: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
         self.0.push(done);
         Ok(())
     }

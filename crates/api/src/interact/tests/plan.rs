@@ -263,6 +263,36 @@ async fn the_latest_of_a_record_are_read_in_their_order() {
     .await;
 }
 
+#[tokio::test]
+async fn the_earliest_and_the_newly_updated_of_a_record_are_read_in_their_order() {
+    on_each(async |service| {
+        many_records(&service).await;
+        for call in [patient("ann"), professional("gp"), system()] {
+            for (text, indices) in [
+                // By when it ended, then what ended up to a day later, and what covers more than a day.
+                ("code=http://loinc.org|code-1&_sort=date&_count=1", ["entry_latest", "entry_latest", "entry_wide"]),
+                (
+                    "category=vital-signs&date=ge2024&_sort=date&_count=1",
+                    ["entry_latest", "entry_latest", "entry_wide"],
+                ),
+                ("_sort=date&_count=1", ["entry_latest", "entry_latest", "entry_wide"]),
+                // Where the looking ends, and what is found until then; and what is part of other records, too.
+                ("code=code-1&_sort=-_lastUpdated&_count=1", ["resource_record", "resource_record", "entry_joint"]),
+                ("_sort=_lastUpdated&_count=1", ["resource_record", "resource_record", "entry_joint"]),
+            ] {
+                let text = format!("patient=ann&{text}");
+                let all = plans(&service, call.clone(), "Observation", &text).await;
+                for index in indices {
+                    let wanted = indices.iter().filter(|one| **one == index).count();
+                    let led = all.iter().filter(|one| one.plan.iter().any(|step| step.contains(index))).count();
+                    assert!(led >= wanted, "{:?} {text}: {index} {led} times {all:#?}", call.caller.actor);
+                }
+            }
+        }
+    })
+    .await;
+}
+
 /// What a database reads of a statement before it finds anything costs seconds where every type is told by itself.
 #[tokio::test]
 async fn a_whole_record_is_asked_for_in_few_words() {

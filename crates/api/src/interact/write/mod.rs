@@ -119,6 +119,7 @@ pub(crate) fn prepare(
         // Whoever else calls something by a url says nothing of what others mean by it.
         entries.name = label::canonical_name(&value);
     }
+    labels::definitions::bind(session, &mut entries)?;
     labels::content::bind(session, &value, &mut entries, &version, place.old)?;
     Ok(PreparedVersion { version, entries, warnings, filing })
 }
@@ -178,8 +179,7 @@ fn apply_rules(
     references::refuse_conditional(resource_type, value)?;
     references::refuse_malformed(&session.service.base, resource_type, value)?;
     let writer = access::writer(session)?;
-    let settings =
-        rules::Settings { base: &session.service.base, check_nhs_number: session.service.settings.check_nhs_numbers };
+    let settings = session.service.rules();
     if let Some(complete) = hooks.complete {
         complete(session, &Draft { resource_type, id: place.id, previous: place.previous }, value)?;
     }
@@ -305,7 +305,8 @@ pub(crate) fn next_by_server(
         previous: None,
     };
     stamp(&mut value, &place, None);
-    let entries = Entries { updated: place.updated, ..stored_entries(session, old, &value)? };
+    let mut entries = Entries { updated: place.updated, ..stored_entries(session, old, &value)? };
+    labels::definitions::bind_stored(session, old.key, &mut entries)?;
     let beside: Vec<String> = old.added_labels().map(str::to_owned).collect();
     let patient = match entries.patients.first() {
         Some(id) => session.transaction.make_patient_key(id)?,

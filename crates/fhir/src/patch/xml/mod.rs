@@ -8,8 +8,8 @@ mod tree;
 use selector::{Place, Selector};
 use tree::{Element, Node};
 
-use super::budget::Budget;
-use super::{MOST_VISITS, Mismatch, Patch, TOO_COSTLY, require_few};
+use super::budget::{Budget, PatchBudget};
+use super::{Mismatch, Patch, TOO_COSTLY, require_few};
 use crate::codec;
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Value};
@@ -80,10 +80,11 @@ pub(super) fn apply(
     operations: &[Operation],
     resource: &Value<'_>,
     limits: &Limits,
+    budget: &mut PatchBudget,
 ) -> Result<Value<'static>, Mismatch> {
     let text = codec::write_xml(resource).map_err(|issue| Mismatch::Place(vec![issue]))?;
     // What is stored may be a little longer in XML than the limit for what comes.
-    let patched = patched(operations, &text, &Limits { bytes: usize::MAX, ..*limits })?;
+    let patched = patched(operations, &text, &Limits { bytes: usize::MAX, ..*limits }, budget)?;
     if patched.len() > limits.bytes.max(text.len()) {
         return Err(Mismatch::place("the patch makes the resource too large"));
     }
@@ -94,9 +95,14 @@ pub(super) fn apply(
     }
 }
 
-fn patched(operations: &[Operation], document: &str, limits: &Limits) -> Result<String, Mismatch> {
+fn patched(
+    operations: &[Operation],
+    document: &str,
+    limits: &Limits,
+    budget: &mut PatchBudget,
+) -> Result<String, Mismatch> {
     let mut root = tree::read(document, limits).map_err(Mismatch::Place)?;
-    let mut room = Room { depth: limits.depth, budget: Budget::new(MOST_VISITS) };
+    let mut room = Room { depth: limits.depth, budget: &mut budget.visits };
     for (number, operation) in operations.iter().enumerate() {
         operation.apply(&mut root, &mut room).map_err(|why| {
             let text = format!("operation {number} at {:?}: {why}", operation.text);
@@ -109,12 +115,12 @@ fn patched(operations: &[Operation], document: &str, limits: &Limits) -> Result<
 }
 
 /// How deep anything may stand, and what all operations may still cost.
-struct Room {
+struct Room<'b> {
     depth: usize,
-    budget: Budget,
+    budget: &'b mut Budget,
 }
 
-impl Room {
+impl Room<'_> {
     /// Refuses nodes that would be nested deeper in an element at this place than what is read may be.
     fn require_depth(&self, above: usize, nodes: &[Node]) -> Result<(), String> {
         let deepest = nodes.iter().map(Node::depth).max().unwrap_or_default();
@@ -135,7 +141,9 @@ impl Patch {
     /// The first operation that does not fit, and a text that is no XML.
     pub fn apply_to_xml(&self, document: &str) -> Result<String, Mismatch> {
         match &self.content {
-            super::Content::Xml(operations) => patched(operations, document, &self.limits),
+            super::Content::Xml(operations) => {
+                patched(operations, document, &self.limits, &mut PatchBudget::of_request(&self.limits))
+            }
             _ => Ok(document.to_owned()),
         }
     }
@@ -154,8 +162,8 @@ impl Operation {
         Ok(Operation { text, selector, act })
     }
 
-    fn apply(&self, root: &mut Element, room: &mut Room) -> Result<(), String> {
-        let place = self.selector.find(root, &mut room.budget)?;
+    fn apply(&self, root: &mut Element, room: &mut Room<'_>) -> Result<(), String> {
+        let place = self.selector.find(root, room.budget)?;
         match (&self.act, place) {
             (Act::Add(nodes, position), Place::Node(place)) => add(root, &place, nodes, *position, room),
             (Act::AddAttribute(name, value), Place::Node(place)) => {
@@ -248,7 +256,13 @@ fn element_at<'t>(root: &'t mut Element, place: &[usize]) -> Result<&'t mut Elem
     })
 }
 
-fn add(root: &mut Element, place: &[usize], nodes: &[Node], position: Position, room: &mut Room) -> Result<(), String> {
+fn add(
+    root: &mut Element,
+    place: &[usize],
+    nodes: &[Node],
+    position: Position,
+    room: &mut Room<'_>,
+) -> Result<(), String> {
     let is_beside = matches!(position, Position::Before | Position::After);
     room.require_depth(place.len() + usize::from(!is_beside), nodes)?;
     let (among, at) = match position {

@@ -5,7 +5,7 @@ use concord_fhir::label::Source;
 use diesel::sql_types::BigInt;
 
 use super::links::of_keys;
-use super::{CHUNK, Stored, Written};
+use super::{CALLED, CHUNK, Stored, Written};
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
@@ -40,6 +40,15 @@ impl Transaction<'_> {
             new += self.run(sql.sql(" ON CONFLICT DO NOTHING"))?;
         }
         Ok(new > 0)
+    }
+
+    /// The canonical urls of the definitions that a version inherits from.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn inherited_by_url(&mut self, key: i64) -> Result<Vec<String>, StoreError> {
+        let named = self.named_by(key)?;
+        Ok(named.into_iter().filter(|(number, ..)| *number == CALLED).map(|(_, url, _)| url).collect())
     }
 
     /// Whether a resource shows that, or has shown it.

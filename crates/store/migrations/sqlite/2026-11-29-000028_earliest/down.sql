@@ -1,0 +1,2 @@
+DROP INDEX entry_joint;
+DROP INDEX entry_wide;

@@ -1,0 +1,135 @@
+//! What a query of the log says of its events to whoever looks for them elsewhere than in the database: in the files of
+//! closed periods.
+
+use concord_fhir::index::ParameterId;
+use concord_fhir::predicate::{Comparison, Predicate, Test};
+
+const DATE: ParameterId = ParameterId::of("AuditEvent.date");
+
+/// The least and the greatest that something may be; nothing is between where the least is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The least.
+    pub from: i64,
+    /// The greatest.
+    pub to: i64,
+}
+
+impl Span {
+    const ALL: Span = Span { from: i64::MIN, to: i64::MAX };
+    const NONE: Span = Span { from: i64::MAX, to: i64::MIN };
+
+    /// What is in both.
+    #[must_use]
+    pub fn within(self, other: Span) -> Span {
+        Span { from: self.from.max(other.from), to: self.to.min(other.to) }
+    }
+
+    /// What is in one of them, and what is between.
+    fn around(self, other: Span) -> Span {
+        Span { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
+
+    /// Whether it is in there.
+    #[must_use]
+    pub fn has(self, value: i64) -> bool {
+        (self.from..=self.to).contains(&value)
+    }
+}
+
+/// Where the events of a query can be. There may be others there, but none anywhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The keys of the patients in whose records they all are; none if it does not say.
+    pub patients: Option<Vec<i64>>,
+    /// Their numbers.
+    pub numbers: Span,
+    /// When they were recorded, in milliseconds since 1970 UTC.
+    pub times: Span,
+}
+
+impl Reach {
+    /// Anywhere.
+    pub(crate) const ALL: Reach = Reach { patients: None, numbers: Span::ALL, times: Span::ALL };
+
+    /// Where the events can be that a predicate means and that are in the records of these patients.
+    pub(super) fn of(predicate: &Predicate, patients: Option<Vec<i64>>) -> Reach {
+        let Bounds { numbers, times } = Bounds::of(predicate);
+        Reach { patients, numbers, times }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Bounds {
+    numbers: Span,
+    times: Span,
+}
+
+impl Bounds {
+    const ALL: Bounds = Bounds { numbers: Span::ALL, times: Span::ALL };
+    const NONE: Bounds = Bounds { numbers: Span::NONE, times: Span::NONE };
+
+    fn of(predicate: &Predicate) -> Bounds {
+        match predicate {
+            Predicate::None => Bounds::NONE,
+            Predicate::And(parts) => parts.iter().map(Bounds::of).fold(Bounds::ALL, Bounds::within),
+            Predicate::Or(parts) => parts.iter().map(Bounds::of).fold(Bounds::NONE, Bounds::around),
+            Predicate::Id(ids) => {
+                let named = ids.iter().filter_map(|id| id.parse().ok()).map(|number| Span { from: number, to: number });
+                Bounds { numbers: named.fold(Span::NONE, Span::around), ..Bounds::ALL }
+            }
+            Predicate::Updated(comparison, wanted) => Bounds { times: at(*comparison, *wanted), ..Bounds::ALL },
+            Predicate::Entry(DATE, test) => Bounds { times: tested(test), ..Bounds::ALL },
+            _ => Bounds::ALL,
+        }
+    }
+
+    fn within(self, other: Bounds) -> Bounds {
+        Bounds { numbers: self.numbers.within(other.numbers), times: self.times.within(other.times) }
+    }
+
+    fn around(self, other: Bounds) -> Bounds {
+        Bounds { numbers: self.numbers.around(other.numbers), times: self.times.around(other.times) }
+    }
+}
+
+fn tested(test: &Test) -> Span {
+    match test {
+        #[expect(clippy::cast_possible_truncation, reason = "a time in milliseconds; an infinite one saturates")]
+        Test::Low(comparison, wanted) | Test::High(comparison, wanted) => at(*comparison, *wanted as i64),
+        Test::Every(tests) => tests.iter().map(tested).fold(Span::ALL, Span::within),
+        Test::Either(tests) => tests.iter().map(tested).fold(Span::NONE, Span::around),
+        _ => Span::ALL,
+    }
+}
+
+fn at(comparison: Comparison, wanted: i64) -> Span {
+    match comparison {
+        Comparison::Less | Comparison::AtMost => Span { to: wanted, ..Span::ALL },
+        Comparison::Greater | Comparison::AtLeast => Span { from: wanted, ..Span::ALL },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_hold_is_narrow_and_what_one_holds_is_wide() {
+        let since = |at: i64| Predicate::Updated(Comparison::AtLeast, at);
+        let date = |from: f64, to: f64| {
+            let tests = vec![Test::Low(Comparison::AtLeast, from), Test::High(Comparison::AtMost, to)];
+            Predicate::Entry(DATE, Test::Every(tests))
+        };
+        let ids = |ids: &[&str]| Predicate::Id(ids.iter().map(|id| (*id).to_owned()).collect());
+        let of = |predicate: &Predicate| Reach::of(predicate, None);
+        assert_eq!(of(&Predicate::All), Reach::ALL);
+        assert_eq!(of(&Predicate::And(vec![since(5), date(3.0, 9.0)])).times, Span { from: 5, to: 9 });
+        assert_eq!(of(&Predicate::Or(vec![date(3.0, 4.0), date(8.0, 9.0)])).times, Span { from: 3, to: 9 });
+        assert_eq!(of(&Predicate::Or(vec![since(5), Predicate::All])).times, Span::ALL);
+        assert_eq!(of(&Predicate::Not(Box::new(since(5)))).times, Span::ALL);
+        assert_eq!(of(&ids(&["7", "5", "x"])).numbers, Span { from: 5, to: 7 });
+        let nothing = of(&Predicate::And(vec![ids(&["x"]), since(5)]));
+        assert!(!nothing.numbers.has(5) && nothing.times.has(5));
+    }
+}
