@@ -232,6 +232,14 @@ pub struct Config {
     /// The same for single profiles, each as `URL=off`, `URL=warn` or `URL=refuse`, without a version.
     #[config(default = [], deserialize_with = values::profiles)]
     pub profile_checks: BTreeMap<String, OnWrite>,
+    /// Profiles that resources of a type are checked by on a write whether they claim them or not, each as `TYPE=URL`.
+    /// `profile_check` and `profile_checks` say what is done with what does not keep to them.
+    #[config(default = [], deserialize_with = values::required_profiles)]
+    pub required_profiles: BTreeMap<String, Vec<String>>,
+    /// Whether checks on a write ask the terminology server about codes that are not known here. The write waits for the
+    /// answers, outside of the database; what is not told in time could not be checked.
+    #[config(default = false, deserialize_with = field::switch)]
+    pub write_checks_ask: bool,
     /// What is done on a write with a QuestionnaireResponse that does not keep to its Questionnaire, where that is contained
     /// in it, or stored here and readable by the caller.
     #[config(default = "warn", deserialize_with = values::on_write)]

@@ -423,3 +423,14 @@ fn a_client_of_several_issuers_is_ambiguous_unless_it_is_said_whose_it_is() {
     let single = of(r#"[{"issuer":"https://a","audience":"x","jwks":"k"}]"#);
     assert!(!single.is_ambiguous("https://a", "any") && !single.is_ambiguous("https://a", "unknown"));
 }
+
+#[test]
+fn profiles_are_asked_of_types_that_there_are() {
+    let of = |text: &str| load(&[("CONCORD_REQUIRED_PROFILES", text)]);
+    let read = of("Patient=https://a.example/p, Patient=https://a.example/q,Goal = urn:g").unwrap().required_profiles;
+    assert_eq!(read["Patient"], ["https://a.example/p", "https://a.example/q"]);
+    assert_eq!(read["Goal"], ["urn:g"]);
+    for wrong in ["https://a.example/p", "Patients=https://a.example/p", "Patient=p", "Patient="] {
+        assert!(error(of(wrong)).contains("TYPE=URL"), "{wrong}");
+    }
+}

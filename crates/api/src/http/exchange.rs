@@ -29,7 +29,7 @@ use crate::interact::command;
 use crate::interact::command::{Address, Content, Method, Request};
 use crate::interact::operation::Operation;
 use crate::interact::provenance::client_provenance;
-use crate::interact::{Call, Pairs, audit, media_type, operation, patch};
+use crate::interact::{Call, Pairs, Questions, audit, media_type, operation, patch};
 use crate::telemetry::{Progress, RequestIds};
 
 /// The header that says for what purpose.
@@ -194,7 +194,16 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     let usual = named.iter().find(|purpose| **purpose != Purpose::BREAK_GLASS).or(named.first()).copied();
     let (purpose, reason) = stated(request.headers(), usual)?;
     let request_id = request_id.to_owned();
-    let call = Call { caller, purpose, reason, request_id, fingerprint, together: Vec::new(), provenance: None };
+    let call = Call {
+        caller,
+        purpose,
+        reason,
+        request_id,
+        fingerprint,
+        together: Vec::new(),
+        provenance: None,
+        questions: Questions::default(),
+    };
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
             let text = "neither the token nor who calls allows this purpose";
