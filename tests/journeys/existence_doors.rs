@@ -456,7 +456,6 @@ fn called(named: &Named<'_>) -> Vec<Door> {
         ("ValueSet/$expand", "url", "ValueSet"),
         ("ValueSet/$validate-code", "code=x&url", "ValueSet"),
         ("Observation/{mine}/$validate", "profile", "StructureDefinition"),
-        ("Patient/amina/$summary", "profile", "StructureDefinition"),
     ] {
         places.push(format!("{operation}?{parameter}=http://secret.example/{name}/{{item}}"));
     }

@@ -266,6 +266,13 @@ mod tests {
             (by(ISSUED_CLIENT_SYSTEM, "issuer.example|app"), Tri::Maybe, Tri::Maybe),
             (by(ISSUED_CLIENT_SYSTEM, "https://issuer.example| app "), Tri::Maybe, Tri::Maybe),
             (by(ISSUED_CLIENT_SYSTEM, " "), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "urn:other|app"), Tri::No, Tri::No),
+            // None of these is the name of an issuer.
+            (by(ISSUED_CLIENT_SYSTEM, "https://else where|app"), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "://else.example|app"), Tri::Maybe, Tri::Maybe),
+            (by(ISSUED_CLIENT_SYSTEM, "https://|app"), Tri::Maybe, Tri::Maybe),
+            (by("urn:x", " "), Tri::No, Tri::No),
+            (Target::WithoutSystem(" ".to_owned()), Tri::No, Tri::No),
             (by(ISSUED_CLIENT_SYSTEM, "https://issuer.example/|other"), Tri::No, Tri::No),
             (by(ISSUED_CLIENT_SYSTEM, "other"), Tri::No, Tri::No),
             (by(CLIENT_SYSTEM, "https://issuer.example|app"), Tri::Maybe, Tri::Maybe),

@@ -7,6 +7,7 @@
 mod audit_event;
 mod binary;
 mod bundle;
+mod code_system;
 mod communication;
 mod communication_request;
 mod consent;
@@ -19,6 +20,7 @@ mod structure_definition;
 mod subscription;
 pub(crate) mod table;
 mod task;
+mod value_set;
 
 use concord_fhir::issue::Issue;
 use concord_fhir::json::Value;
