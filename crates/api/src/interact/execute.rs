@@ -6,10 +6,11 @@ use crate::error::ApiError;
 use crate::interact::access::break_glass;
 use crate::interact::budget::{Budget, Weight};
 use crate::interact::command::{Command, Target, TransactionKind, Unless};
+use crate::interact::foreseen::Foreseen;
 use crate::interact::history::Of;
 use crate::interact::operation::Output;
 use crate::interact::search::conditional;
-use crate::interact::session::{Foreseen, Session};
+use crate::interact::session::Session;
 use crate::interact::time_limits::within;
 use crate::interact::written::Written;
 use crate::interact::{

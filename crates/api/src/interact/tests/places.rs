@@ -16,9 +16,10 @@ use crate::error::ApiError;
 use crate::interact::bundle::{self, Told};
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::{Outcome, carry_out, execute};
+use crate::interact::foreseen::Foreseen;
 use crate::interact::operation::{self, Input, Level, OPERATIONS, OperationTarget};
 use crate::interact::patch;
-use crate::interact::session::{Foreseen, Session};
+use crate::interact::session::Session;
 use crate::interact::slots::WAITING_EACH;
 use crate::interact::tests::search::{open, open_with, page, patient, query, read, system};
 
