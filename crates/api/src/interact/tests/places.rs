@@ -13,6 +13,7 @@ use concord_store::transaction::Transaction;
 use futures_util::FutureExt as _;
 
 use crate::error::ApiError;
+use crate::interact::Budget;
 use crate::interact::bundle::{self, Told};
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::{Outcome, carry_out, execute};
@@ -103,7 +104,7 @@ async fn what_a_patch_makes_holds_for_one_version() {
             let work = move |transaction: &mut Transaction<'_>| {
                 let call = system();
                 Session::run(&own, &call, transaction, command.audit(&call), |session| {
-                    execute(&mut session.foreseeing(Some(&foreseen)), &command)
+                    execute(&mut session.foreseeing(Some(&foreseen)), &command, &mut Budget::unbounded())
                 })
             };
             service.store.write(work).await
