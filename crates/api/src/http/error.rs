@@ -20,6 +20,10 @@ const NO_SPACE: &str = "insufficient storage: the disk of the database is full, 
                         to be logged; nothing of this request was done. Whoever runs the server has to make room; try again \
                         then";
 
+/// What is said of a patch for which no try came in time.
+const KEEPS_CHANGING: &str = "what is to be patched keeps changing; if another entry of the same transaction changes it, send the \
+                              patch by itself";
+
 /// The status and the issues of an error.
 pub(super) fn status_and_issues(error: &ApiError, request_id: &str) -> (StatusCode, Vec<Issue>) {
     (status(error), issues(error, request_id))
@@ -70,10 +74,7 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
         ApiError::Gone => one(IssueCode::Deleted, "the resource has been deleted"),
         ApiError::Conflict(text) => one(IssueCode::Conflict, text),
         ApiError::OtherVersions(_) => one(IssueCode::Conflict, "the entries refer to versions that there will not be"),
-        ApiError::NotForeseen { .. } => one(
-            IssueCode::Conflict,
-            "what is to be patched keeps changing; if another entry of the same transaction changes it, send the patch by itself",
-        ),
+        ApiError::NotForeseen { .. } => one(IssueCode::Conflict, KEEPS_CHANGING),
         ApiError::TooLarge(text) => one(IssueCode::TooLong, text),
         ApiError::TerminologyUnreachable(text) => one(IssueCode::Transient, text),
         ApiError::AskElsewhere(_) => one(IssueCode::Transient, "the terminology server cannot be asked now; try again"),

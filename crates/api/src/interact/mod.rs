@@ -14,6 +14,7 @@ pub(crate) mod communication;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod execute;
+mod foreseen;
 pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod human_name;

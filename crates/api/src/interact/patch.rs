@@ -16,8 +16,9 @@ use concord_store::{Extent, WorkError as _};
 use crate::error::ApiError;
 use crate::interact::access::redaction;
 use crate::interact::command::{Command, Precondition, Target};
+use crate::interact::foreseen::{Foreseen, Patched};
 use crate::interact::search::conditional;
-use crate::interact::session::{Foreseen, Session};
+use crate::interact::session::Session;
 use crate::interact::update;
 use crate::interact::written::Written;
 use crate::interact::{access, labels, media_type, read};
@@ -65,14 +66,6 @@ fn of_parameters(format: Format, body: &[u8], limits: &Limits) -> Result<Patch, 
 pub(crate) const PATCH_FORMS: &str = "send the patch as application/json-patch+json (RFC 6902), \
     application/merge-patch+json (RFC 7396), application/xml-patch+xml (RFC 5261) or, as Parameters (FHIRPath Patch), \
     application/fhir+json or application/fhir+xml";
-
-/// What a patch makes of one version.
-#[derive(Clone, Debug)]
-pub(crate) struct Patched {
-    version: i64,
-    /// What is made of it, or why nothing is.
-    made: Result<Value<'static>, ApiError>,
-}
 
 /// Changes parts of the current version. What that makes has been found before ([`foresee`]): for what takes as long as the
 /// caller decides, nobody else waits.

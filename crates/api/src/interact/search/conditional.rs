@@ -10,8 +10,9 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
+use crate::interact::foreseen::ConditionMatch;
 use crate::interact::search;
-use crate::interact::session::{ConditionMatch, Session};
+use crate::interact::session::Session;
 
 /// Matches the condition of a write before the write.
 ///

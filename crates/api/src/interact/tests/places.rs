@@ -16,9 +16,10 @@ use crate::error::ApiError;
 use crate::interact::bundle::{self, Told};
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::{Outcome, carry_out, execute};
+use crate::interact::foreseen::Foreseen;
 use crate::interact::operation::{self, Input, Level, OPERATIONS, OperationTarget};
 use crate::interact::patch;
-use crate::interact::session::{Foreseen, Session};
+use crate::interact::session::Session;
 use crate::interact::slots::WAITING_EACH;
 use crate::interact::tests::search::{open, open_with, page, patient, query, read, system};
 
@@ -70,7 +71,7 @@ async fn a_costly_patch_needs_a_place() {
     for scratch in Scratch::both() {
         let service = open_with(&open(scratch.address.clone()), |settings| settings.slots = 1);
         let caller = system().caller;
-        carry_out(&service, system(), ward(30_000)).await.unwrap();
+        carry_out(&service, system(), ward(60_000)).await.unwrap();
         let few = change("ward", &serde_json::json!([{"op": "replace", "path": "/name", "value": "first"}]));
         let test = serde_json::json!({"op": "test", "path": "/name", "value": "first"});
         let many = change("ward", &serde_json::json!(vec![test; 900]));

@@ -1,0 +1,81 @@
+//! What is found before a write that depends on it, in a read: SQLite has one writer, for which all others who write wait.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use concord_fhir::json::Value;
+use concord_fhir::patch::PatchBudget;
+use concord_store::rows::Version;
+
+use crate::error::ApiError;
+use crate::interact::Service;
+
+/// What a condition has been found to match before the write that depends on it, where that takes longer than the only
+/// writer may spend.
+#[derive(Clone, Debug)]
+pub(crate) struct ConditionMatch {
+    /// The state of the data in which it was found; none where nobody can tell whether it is still the same.
+    pub(crate) state: Option<u64>,
+    /// The first matches.
+    pub(crate) found: Vec<Version>,
+}
+
+/// What has been found before the writes that depend on it, because the only writer may spend next to nothing on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Foreseen {
+    /// What the condition matches, where that takes long.
+    pub(crate) condition: Option<ConditionMatch>,
+    /// What patches make, by the keys of the resources.
+    pub(crate) patched: HashMap<i64, Patched>,
+    /// What patches may still cost on the writer, of resources that another write has come to before.
+    pub(crate) at_once: Cell<PatchBudget>,
+    /// What checks by profiles and Questionnaires may still cost there.
+    pub(crate) checks: Checks,
+}
+
+/// How many steps the checks by profiles and Questionnaires of all entries of a transaction may take on the writer, where single
+/// ones are bounded as well: some tenths of a second.
+#[derive(Clone, Debug)]
+pub(crate) struct Checks {
+    /// Those by profiles.
+    pub(crate) profiles: Cell<usize>,
+    /// Those of answers.
+    pub(crate) answers: Cell<usize>,
+}
+
+/// How many steps those by profiles may take.
+const MOST_OF_PROFILES: usize = 500_000;
+
+/// How many steps those of answers may take.
+const MOST_OF_ANSWERS: usize = 2_000_000;
+
+impl Checks {
+    fn new() -> Checks {
+        Checks { profiles: Cell::new(MOST_OF_PROFILES), answers: Cell::new(MOST_OF_ANSWERS) }
+    }
+}
+
+impl Foreseen {
+    /// Nothing yet.
+    pub(crate) fn nothing(service: &Service) -> Foreseen {
+        let at_once = Cell::new(PatchBudget::least(&service.settings.limits));
+        Foreseen { condition: None, patched: HashMap::new(), at_once, checks: Checks::new() }
+    }
+
+    /// Nothing has been spent: the work is begun, perhaps once more.
+    pub(crate) fn begin(&self, service: &Service) {
+        let fresh = Foreseen::nothing(service);
+        self.at_once.set(fresh.at_once.get());
+        self.checks.profiles.set(fresh.checks.profiles.get());
+        self.checks.answers.set(fresh.checks.answers.get());
+    }
+}
+
+/// What a patch makes of one version.
+#[derive(Clone, Debug)]
+pub(crate) struct Patched {
+    /// The version.
+    pub(crate) version: i64,
+    /// What is made of it, or why nothing is.
+    pub(crate) made: Result<Value<'static>, ApiError>,
+}
