@@ -31,5 +31,5 @@ require() {
 require_build() {
     command -v cargo >/dev/null || die "cargo is missing: install Rust 1.95 or newer (https://rustup.rs)"
     command -v cc >/dev/null || die "a C compiler is missing: run 'apt-get install build-essential' as root"
-    require libpq-dev 'echo "int main(void) { return 0; }" | cc -x c - -lpq -o "$(mktemp)" && command -v pg_config'
+    require libpq-dev 'echo "int main(void) { return 0; }" | cc -x c - -lpq -o /dev/null && command -v pg_config'
 }

@@ -93,7 +93,8 @@ CONCORD_CLIENTS='[
     {"client": "system-es384", "keys": "'$work'/run/ES384-public.json", "scope": "system/Patient.rs"}]' \
     CONCORD_LISTEN=127.0.0.1:${SIGN_IN_PORT:-8091} CONCORD_PUBLIC_URL=$SUITE_SIGN_IN_BASE \
     CONCORD_SIGN_IN='{"development_provider": true}' \
-    env -u CONCORD_BASE -u CONCORD_TOKEN "$concord" serve --ephemeral=fixtures/people >"$work/run/ready" 2>"$work/run/sign-in-log" &
+    env -u CONCORD_BASE -u CONCORD_TOKEN -u CONCORD_OPENAPI -u CONCORD_FHIR_EXAMPLES_FOR_SUITES \
+    "$concord" serve --ephemeral=fixtures/people >"$work/run/ready" 2>"$work/run/sign-in-log" &
 sign_in=$!
 curl -fs -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "$SUITE_SIGN_IN_BASE/readyz" ||
     die "the server is not ready: see $work/run/sign-in-log"

@@ -5,7 +5,7 @@ use concord_fhir::json::{Limits, parse};
 use concord_profile::check::{Asked, Checker};
 use concord_profile::definition::{Definition, stripped};
 use concord_profile::library::Library;
-use concord_profile::terminology::Required;
+use concord_terminology::Tables;
 use libfuzzer_sys::fuzz_target;
 
 const OBSERVATION: &[u8] = br##"{"resourceType":"Observation","status":"final","code":{"coding":[{"code":"a"}],"text":"x"},
@@ -23,6 +23,6 @@ fuzz_target!(|data: &[u8]| {
     let asked = [definition.url.clone()];
     let mut library = Library::over_shipped();
     let _ = library.add(definition);
-    let checker = Checker { library: &library, terminology: &Required, is_whole: true, together: None };
+    let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole: true, together: None };
     let _ = checker.check(&observation, Asked { profiles: &asked, claimed: None });
 });

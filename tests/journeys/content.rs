@@ -102,6 +102,7 @@ async fn parts_of_content(concord: &Concord) {
         let part = system.get(&place).header("accept", "*/*").header("range", range).header("accept-encoding", "gzip");
         let part = part.await.expect(206);
         assert_eq!((part.text().as_str(), part.header("content-range")), (body, told), "{range}");
+        assert_eq!(part.header("content-encoding"), "", "{range}");
     }
     let beyond = system.get(&place).header("accept", "*/*").header("range", "bytes=10-").await.expect(416);
     assert_eq!(beyond.header("content-range"), "bytes */10");

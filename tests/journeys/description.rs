@@ -145,6 +145,9 @@ fn the_page_loads_nothing_from_elsewhere() {
         assert!([301, 302, 307, 308].contains(&moved.status), "{moved}");
         assert_eq!(moved.header("location"), "/docs/");
         let page = nobody.get("/docs/").await.expect(200);
+        let head = nobody.head("/docs/").await.expect(200);
+        assert_eq!((head.header("content-type"), head.body.len()), (page.header("content-type"), 0));
+        nobody.head("/docs/no-such").await.expect(404);
         assert!(page.header("content-type").starts_with("text/html"));
         let html = page.text();
         let mut loaded = 0;

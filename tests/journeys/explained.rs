@@ -353,11 +353,16 @@ async fn by_identifier_and_about_everything(concord: &Concord) {
         let named = format!("https://fhir.nhs.uk/Id/sds-user-id|{actor}");
         let told = of(&amina, &named, "&type=Observation").await.expect(200);
         assert_eq!(effects(&told), [effect], "{actor}");
-        let logical = json!({"resourceType": "Parameters", "parameter": [
-            {"name": "patient", "valueReference": {"reference": "Patient/amina"}},
-            {"name": "actor", "valueReference": {"identifier": {"system": "https://fhir.nhs.uk/Id/sds-user-id", "value": actor}}},
-            {"name": "type", "valueCode": "Observation"}]});
-        assert_eq!(effects(&amina.post("Consent/$evaluate", &logical).await.expect(200)), [effect], "{actor}");
+        let identifier = json!({"system": "https://fhir.nhs.uk/Id/sds-user-id", "value": actor});
+        for named in [
+            json!({"name": "actor", "valueReference": {"identifier": identifier}}),
+            json!({"name": "actor", "valueIdentifier": identifier}),
+        ] {
+            let asked = json!({"resourceType": "Parameters", "parameter": [
+                {"name": "patient", "valueReference": {"reference": "Patient/amina"}}, named,
+                {"name": "type", "valueCode": "Observation"}]});
+            assert_eq!(effects(&amina.post("Consent/$evaluate", &asked).await.expect(200)), [effect], "{asked}");
+        }
     }
     let refused = of(&amina, "https://fhir.nhs.uk/Id/sds-user-id|333", "&type=Observation").await.expect(400).issues();
     assert!(refused[0].2.contains("actor") && refused[0].2.contains("reference"), "{refused:?}");

@@ -9,6 +9,7 @@
 
 mod access_log;
 mod advance_statements;
+mod aggregator;
 mod any_case;
 mod app_reach;
 mod apps;
@@ -21,6 +22,7 @@ mod bounds;
 mod browsers;
 mod bundles;
 mod chained_search;
+mod checks;
 mod clocks;
 mod closed_periods;
 mod command_and_entry;
@@ -47,6 +49,7 @@ mod history;
 mod history_of_types;
 mod identities;
 mod information;
+mod ips_examples;
 mod kept;
 mod kept_elsewhere;
 mod labels;

@@ -2,11 +2,14 @@
 
 use concord_api::auth::development::TokenRequest;
 use concord_tests::client::text;
+use concord_tests::login_service::LoginService;
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { roles_of_the_proxy_service, who_has_not_proven_herself_is_told }
+on_both! {
+    roles_of_the_proxy_service, who_has_not_proven_herself_is_told, a_clinical_role_in_an_organisation_that_is_known
+}
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
 
@@ -117,4 +120,50 @@ async fn who_has_not_proven_herself_is_told(concord: &Concord) {
     }
     signed_in("amina", "P9").get("Patient/amina").await.expect(200);
     signed_in("nobody-stored", "P9").get("Patient/nobody-stored").await.expect(404);
+}
+
+/// A professional who comes with a token of CIS2 is let in by how strongly they signed in, their role and its organisation: being in the
+/// care team is not enough.
+async fn a_clinical_role_in_an_organisation_that_is_known(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, cis2) = (concord.system(), LoginService::start(false));
+    let known = json!([{"system": "https://fhir.nhs.uk/Id/sds-user-id", "value": "555036632103"}]);
+    system.store(&json!({"resourceType": "Practitioner", "id": "gp", "identifier": known})).await;
+    let code = json!([{"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "A83008"}]);
+    let surgery =
+        json!({"resourceType": "Organization", "id": "surgery", "name": "Example Surgery", "identifier": code});
+    system.store(&surgery).await;
+    let reading = format!("Observation/{}", system.create(&blood_pressure("amina", 120)).await);
+    let issuer = json!([{"issuer": cis2.origin(), "audience": "phr", "kind": "cis2", "jwks": format!("{}/jwks", cis2.origin())}]);
+    let issuers = ("CONCORD_ISSUERS", issuer.to_string());
+    let now_s = concord.clock.now_s();
+    let token = |level: Value, code: &str, organisation: &str| {
+        cis2.id_token(&json!({"iss": cis2.origin(), "aud": "phr", "sub": "555036632103", "exp": now_s + 300, "iat": now_s,
+            "client_id": concord_tests::server::OWN_APP, "nhsid_useruid": "555036632103", "authentication_assurance_level": level,
+            "nhsid_nrbac_roles": [{"person_roleid": "r1", "org_code": organisation, "role_code": code}]}))
+    };
+    let server = concord.another_node_with(&[(issuers.0, &issuers.1)]).await;
+    for (level, code, organisation, status) in [
+        (json!("3"), "S8000:G8000:R8001", "A83008", 200),
+        (json!(2), "S8000:G8000:R8000", "A83008", 200),
+        (json!("1"), "S8000:G8000:R8001", "A83008", 401),
+        (Value::Null, "S8000:G8000:R8001", "A83008", 401),
+        (json!("3"), "S8000:G8001:R8006", "A83008", 401),
+        (json!("3"), "", "A83008", 401),
+        (json!("3"), "S8000:G8000:R8001", "", 401),
+        (json!("3"), "S8000:G8000:R8001", "B81001", 403),
+    ] {
+        let app = server.nobody().with_token(token(level.clone(), code, organisation));
+        let told = app.get(&reading).await;
+        assert_eq!(told.status, status, "{level} {code} {organisation}: {told}");
+    }
+    // What is asked is the operator's to say.
+    let cis2 = json!({"lowest_assurance": 1, "roles": ["R8006"], "organisations": ["B81001"]}).to_string();
+    let other = concord.another_node_with(&[(issuers.0, &issuers.1), ("CONCORD_CIS2", &cis2)]).await;
+    let app = |token| other.nobody().with_token(token);
+    app(token(json!(1), "S8000:G8001:R8006", "B81001")).get(&reading).await.expect(200);
+    app(token(json!(3), "S8000:G8000:R8001", "A83008")).get(&reading).await.expect(401);
+    // Whose organisation is no longer here is not let in.
+    system.delete("Organization/surgery").await.expect(204);
+    server.nobody().with_token(token(json!(3), "S8000:G8000:R8001", "A83008")).get(&reading).await.expect(403);
 }

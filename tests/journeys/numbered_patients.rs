@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 on_both! {
     filed_as_it_was_sent, filed_for_every_type, what_cannot_be_filed_is_refused, no_oracle, in_bundles_and_by_changes,
-    care_teams_and_consents_work, searched_by_number
+    care_teams_and_consents_work, searched_by_number, what_names_nobody_here_says_so
 }
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -319,4 +319,52 @@ async fn searched_by_number(concord: &Concord) {
     assert_eq!(found[0]["for"], numbered(AMINA));
     // Another system's identifier is compared with what is written.
     assert!(system.get("Task?patient:identifier=urn:local|9990011176").await.expect(200).ids().is_empty());
+}
+
+/// What names its patient in a way by which nobody can tell who that is stays in nobody's record, and does so with a word.
+async fn what_names_nobody_here_says_so(concord: &Concord) {
+    let system = arrive(concord).await;
+    let identifier = |system: &str| json!({"identifier": {"system": system, "value": AMINA}});
+    let elsewhere = json!({"reference": "https://elsewhere.example/fhir/Patient/1"});
+    let contained = json!([{"resourceType": "Patient", "id": "p", "identifier": [{"system": NHS, "value": AMINA}]}]);
+    let told = |answer: &concord_tests::Answer| {
+        let texts = answer.issues();
+        texts.into_iter().filter(|issue| issue.2.contains("nobody's record")).map(|issue| issue.1).collect::<Vec<_>>()
+    };
+    for subject in [
+        identifier("urn:oid:2.16.840.1.113883.2.1.4.1"),
+        identifier("https://hospital.example/patients"),
+        json!({"identifier": {"value": AMINA}}),
+        elsewhere.clone(),
+        with(elsewhere, "identifier", json!({"system": NHS, "value": AMINA})),
+        json!({"reference": "#p"}),
+    ] {
+        let observation = with(blood_pressure("amina", 120), "subject", subject.clone());
+        let observation =
+            if subject["reference"] == "#p" { with(observation, "contained", contained.clone()) } else { observation };
+        let sent =
+            system.post("Observation", &observation).header("prefer", "return=OperationOutcome").await.expect(201);
+        assert_eq!(told(&sent), ["Observation.subject"], "{sent}");
+        assert!(!sent.header("warning").is_empty(), "{sent}");
+    }
+    let appointment = |actor: Value| json!({"resourceType": "Appointment", "status": "proposed", "participant": [{"status": "accepted", "actor": actor}]});
+    let sent = system
+        .post("Appointment", &appointment(identifier("urn:local")))
+        .header("prefer", "return=OperationOutcome")
+        .await;
+    assert_eq!(told(&sent.expect(201)), ["Appointment.participant[0].actor"]);
+    // Where it is said who is meant, and where nobody could be, there is nothing to say.
+    for subject in [
+        json!({"reference": "Patient/amina"}),
+        numbered(AMINA),
+        json!({"reference": "Location/ward"}),
+        json!({"reference": "https://elsewhere.example/fhir/Location/1"}),
+        with(identifier("urn:local"), "type", json!("Location")),
+        json!({"display": "somebody"}),
+    ] {
+        let observation = with(blood_pressure("amina", 120), "subject", subject.clone());
+        let sent =
+            system.post("Observation", &observation).header("prefer", "return=OperationOutcome").await.expect(201);
+        assert_eq!(told(&sent), [""; 0], "{subject}");
+    }
 }

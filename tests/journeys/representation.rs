@@ -21,6 +21,7 @@ async fn what_a_write_answers(concord: &Concord) {
     for (prefer, kind) in [
         ("return=minimal", ""),
         ("return=representation", "Observation"),
+        ("Return=minimal", ""),
         ("return=OperationOutcome", "OperationOutcome"),
         ("respond-async, return=\"minimal\"", ""),
         ("handling=strict; return=OperationOutcome", "OperationOutcome"),

@@ -19,6 +19,7 @@ pub mod pages;
 pub mod people;
 pub mod process;
 pub mod server;
+pub mod stub;
 pub mod terminology_stub;
 
 pub use client::{Answer, App};

@@ -2,8 +2,7 @@
 //! endpoint, its keys and its discovery document. The page on which a person signs in is left out: a test says who has.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +17,8 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+
+use crate::stub::{self, Asked};
 
 /// The secret of whoever is registered with one.
 const SECRET: &str = "a secret & more";
@@ -51,16 +52,10 @@ impl LoginService {
     /// When there is no port for it.
     #[must_use]
     pub fn start(is_nhs_login: bool) -> LoginService {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
         let key = || RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
         let shared = Arc::new(Shared { key: key(), client: key(), is_nhs_login, codes: Mutex::default() });
         let own = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                own.serve(stream);
-            }
-        });
+        let address = stub::start(move |asked| own.answer(asked));
         LoginService { address, shared }
     }
 
@@ -126,48 +121,28 @@ impl LoginService {
     pub fn id_token(&self, claims: &Value) -> String {
         self.shared.signed(claims)
     }
+
+    /// The same, signed by the same key with RS256.
+    #[must_use]
+    pub fn id_token_rs256(&self, claims: &Value) -> String {
+        self.shared.signed_by("RS256", &RSA_PKCS1_SHA256, claims)
+    }
 }
 
 impl Shared {
-    fn serve(&self, mut stream: TcpStream) {
-        let mut reader = BufReader::new(stream.try_clone().expect("a connection"));
-        let (mut first, mut length, mut basic, mut host) = (String::new(), 0, String::new(), String::new());
-        reader.read_line(&mut first).expect("a request");
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).expect("a header");
-            if line.trim().is_empty() {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':') {
-                match name.to_ascii_lowercase().as_str() {
-                    "authorization" => value.trim().clone_into(&mut basic),
-                    "host" => value.trim().clone_into(&mut host),
-                    _ => {}
-                }
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).expect("a body");
-        let body = String::from_utf8(body).expect("UTF-8");
-        let (status, answer) = match first.split(' ').nth(1) {
-            Some("/jwks") => ("200 OK", self.keys()),
-            Some("/.well-known/openid-configuration") => ("200 OK", discovery(&format!("http://{host}"))),
-            Some("/token") => {
-                self.token(&body, &basic).map_or(("400 Bad Request", json!({"error": "invalid_grant"})), |token| {
+    fn answer(&self, asked: &Asked) -> (&'static str, Value) {
+        let header = |name: &str| asked.headers.get(name).map(String::as_str).unwrap_or_default();
+        match asked.target.as_str() {
+            "/jwks" => ("200 OK", self.keys()),
+            "/.well-known/openid-configuration" => ("200 OK", discovery(&format!("http://{}", header("host")))),
+            "/token" => {
+                let token = self.token(&asked.body, header("authorization"));
+                token.map_or(("400 Bad Request", json!({"error": "invalid_grant"})), |token| {
                     ("200 OK", json!({"access_token": "a", "token_type": "Bearer", "id_token": token}))
                 })
             }
             _ => ("404 Not Found", json!({})),
-        };
-        let answer = answer.to_string();
-        let head =
-            format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", answer.len());
-        // Whoever has gone away wants no answer.
-        let _sent = write!(stream, "{head}connection: close\r\n\r\n{answer}");
+        }
     }
 
     fn keys(&self) -> Value {

@@ -1,13 +1,14 @@
 //! A terminology server of a test's own: a handful of SNOMED CT ids, a token endpoint for client credentials, and a list of
 //! everything that it has been asked.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
+
+use crate::stub::{self, Asked};
 
 /// SNOMED CT.
 const SNOMED: &str = "http://snomed.info/sct";
@@ -38,15 +39,9 @@ impl TerminologyStub {
     /// When there is no port for it.
     #[must_use]
     pub fn start() -> TerminologyStub {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                own.serve(stream);
-            }
-        });
+        let address = stub::start(move |asked| own.answer(asked));
         TerminologyStub { address, shared }
     }
 
@@ -77,43 +72,21 @@ impl TerminologyStub {
 }
 
 impl Shared {
-    fn serve(&self, mut stream: TcpStream) {
-        let mut reader = BufReader::new(stream.try_clone().expect("a connection"));
-        let (mut first, mut length, mut is_let_in) = (String::new(), 0, false);
-        reader.read_line(&mut first).expect("a request");
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).expect("a header");
-            if line.trim().is_empty() {
-                break;
-            }
-            let lower = line.to_ascii_lowercase();
-            if let Some(value) = lower.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
-            }
-            is_let_in |= lower.trim() == "authorization: bearer let-me-in";
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).expect("a body");
-        let body = String::from_utf8(body).expect("UTF-8");
-        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    fn answer(&self, asked: &Asked) -> (&'static str, Value) {
+        let (path, body) = (asked.target.as_str(), asked.body.as_str());
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{path} {body}"));
-        let (status, answer) = match (self.is_down.load(Ordering::SeqCst), path.as_str()) {
+        let bearer = asked.headers.get("authorization").map(String::as_str);
+        match (self.is_down.load(Ordering::SeqCst), path) {
             (true, _) => ("503 Service Unavailable", json!({})),
             (_, "/token") if body == "grant_type=client_credentials&client_id=phr&client_secret=a+secret" => {
                 ("200 OK", json!({"access_token": "let-me-in", "expires_in": 600}))
             }
-            _ if !is_let_in => ("401 Unauthorized", json!({})),
-            (_, path) => match answer(&decoded(path), &body) {
+            _ if bearer != Some("Bearer let-me-in") => ("401 Unauthorized", json!({})),
+            (_, path) => match answer(&decoded(path), body) {
                 Some(answer) => ("200 OK", answer),
                 None => ("404 Not Found", json!({"resourceType": "OperationOutcome"})),
             },
-        };
-        let answer = answer.to_string();
-        let head =
-            format!("HTTP/1.1 {status}\r\ncontent-type: application/fhir+json\r\ncontent-length: {}\r\n", answer.len());
-        // Whoever has gone away wants no answer.
-        let _sent = write!(stream, "{head}connection: close\r\n\r\n{answer}");
+        }
     }
 }
 

@@ -80,9 +80,10 @@ pub enum ApiError {
         /// The id.
         id: String,
     },
-    /// A terminology server elsewhere has to be asked first. Nobody is told: it is asked, and the work is done again.
+    /// A terminology server elsewhere has to be asked first, or, where there is no question, definitions have to be read
+    /// anew. Nobody is told: that is done, and then the work again.
     #[error("a terminology server has to be asked first")]
-    AskElsewhere(Box<Question>),
+    AskElsewhere(Vec<Question>),
     /// A terminology server elsewhere that would tell cannot be reached.
     #[error("{0}")]
     TerminologyUnreachable(String),
@@ -100,6 +101,12 @@ pub enum ApiError {
     /// Several entries of a transaction are not valid.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     InEntries(Vec<ApiError>),
+    /// A system that asks on behalf of others has been kept waiting for as long as it waits.
+    #[error("not answered in time")]
+    TookTooLong,
+    /// The server is being worked on.
+    #[error("the server is being worked on")]
+    Maintenance,
     /// Bodies that are arriving, or answers that are not taken, have all the memory that they may; come again after so many
     /// seconds.
     #[error("no memory for the body or the answer; again in {0} s")]
@@ -148,9 +155,9 @@ impl ApiError {
     }
 
     /// What has to be asked elsewhere first.
-    pub(crate) fn question(&self) -> Option<&Question> {
+    pub(crate) fn questions(&self) -> Option<&[Question]> {
         match self.cause() {
-            ApiError::AskElsewhere(question) => Some(question),
+            ApiError::AskElsewhere(questions) => Some(questions),
             _ => None,
         }
     }

@@ -70,6 +70,7 @@ fn bad_settings_are_named() {
         (&[("CONCORD_CONFIG", "missing.toml")], "missing.toml"),
         (&[("CONCORD_PUBLIC_URL", "https://phr.example.org/fhir")], "without /fhir"),
         (&[("CONCORD_PUBLIC_URL", "https://phr.example.org/fhir/")], "without /fhir"),
+        (&[("CONCORD_PUBLIC_URL", "https://phr.example.org/FHIR")], "without /fhir"),
     ] {
         let told = failed(&concord(&folder.0, &["migrate"], settings));
         assert!(told.to_lowercase().contains(wanted), "{settings:?}: {told}");

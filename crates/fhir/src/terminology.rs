@@ -1,7 +1,7 @@
 //! Codes that a query names without listing them: what is in a value set, and what lies above or below a code (the modifiers
 //! `:in`, `:not-in`, `:above` and `:below` of tokens, R4 "Search").
 //!
-//! Which codes these are is not said here, for it depends on what is stored and who asks.
+//! Which codes these are is not said here, for it depends on what is stored and who asks: [`Terminology`] is asked by checks.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -23,6 +23,68 @@ pub struct Code {
     pub system: String,
     /// The code.
     pub code: String,
+}
+
+/// Whether a code is in a value set or code system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// Nobody here can tell: the set, or a code system that it takes codes from, is not here.
+    Unknown,
+}
+
+impl Membership {
+    /// What is known for certain.
+    #[must_use]
+    pub fn of(is_in: bool) -> Membership {
+        if is_in { Membership::Yes } else { Membership::No }
+    }
+
+    /// In both.
+    #[must_use]
+    pub fn and(self, other: Membership) -> Membership {
+        match (self, other) {
+            (Membership::No, _) | (_, Membership::No) => Membership::No,
+            (Membership::Yes, Membership::Yes) => Membership::Yes,
+            _ => Membership::Unknown,
+        }
+    }
+
+    /// In one of the two.
+    #[must_use]
+    pub fn or(self, other: Membership) -> Membership {
+        match (self, other) {
+            (Membership::Yes, _) | (_, Membership::Yes) => Membership::Yes,
+            (Membership::No, Membership::No) => Membership::No,
+            _ => Membership::Unknown,
+        }
+    }
+
+    /// The answer as true or false, if there is one.
+    #[must_use]
+    pub fn known(self) -> Option<bool> {
+        match self {
+            Membership::Yes => Some(true),
+            Membership::No => Some(false),
+            Membership::Unknown => None,
+        }
+    }
+}
+
+/// Who knows code systems and value sets. Checks ask of codes in no other way.
+pub trait Terminology {
+    /// Whether the code of that system is in the value set of that canonical. Without a system, as of an element that holds
+    /// nothing but a code, whether a code of any system is.
+    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership;
+
+    /// Whether one code of a code system is another one or above it.
+    fn subsumes(&self, system: &str, above: &str, below: &str) -> Membership {
+        let _ = (system, above, below);
+        Membership::Unknown
+    }
 }
 
 impl Display for Codes {

@@ -9,7 +9,7 @@ use concord_fhir::json::{Limits, Value, parse};
 use concord_profile::check::{Asked, Checker};
 use concord_profile::definition::Definition;
 use concord_profile::library::Library;
-use concord_profile::terminology::Required;
+use concord_terminology::Tables;
 
 const PROFILE: &str = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation-VitalSigns-BloodPressure";
 const ROUNDS: u32 = 100;
@@ -21,7 +21,7 @@ fn main() {
     report("what ships, read", start.elapsed().as_secs_f64());
     let limits = Limits::default();
     let Ok(value) = parse(OBSERVATION.as_bytes(), &limits) else { return };
-    let checker = Checker { library, terminology: &Required, is_whole: false, together: None };
+    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, together: None };
     let asked = [PROFILE.to_owned()];
     let start = Instant::now();
     let issues = checker.check(&value, Asked { profiles: &asked, claimed: None });

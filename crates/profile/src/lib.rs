@@ -10,7 +10,7 @@
 //! | which definitions are there, by url and version? | [`library`] |
 //! | what does that make of the elements? | `compile` |
 //! | does a resource keep to it? | [`check`] |
-//! | is a code in a value set? | [`terminology`] |
+//! | is a code in a value set? | `terminology` |
 //! | what does a reference lead to? | [`surroundings`] |
 //! | do answers keep to their Questionnaire? | [`questionnaire`] |
 
@@ -22,7 +22,7 @@ pub mod library;
 mod node;
 pub mod questionnaire;
 pub mod surroundings;
-pub mod terminology;
+mod terminology;
 mod value;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What a reference leads to, among what is at hand: contained resources and the entries of a Bundle. What is stored is not
-//! looked at: whether it may be seen would have to be asked first.
+//! What a reference leads to: what is contained, an entry of the Bundle, and what is stored, of which somebody else says
+//! what may be seen ([`Stored`]).
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,15 @@ pub struct Bundled<'v> {
     by_place: BTreeMap<usize, &'v Value<'v>>,
 }
 
+/// Who may look at what is stored.
+pub trait Stored {
+    /// The resource that a reference means, as far as whoever is told of the check may see it. What is hidden is like what is
+    /// not there.
+    fn resource<'s>(&'s self, reference: &str) -> Option<&'s Value<'s>>;
+}
+
 /// Resources at hand.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Surroundings<'v> {
     /// The Bundle that is checked.
     pub(crate) bundle: Option<&'v Bundled<'v>>,
@@ -27,6 +34,8 @@ pub struct Surroundings<'v> {
     pub(crate) entry: Option<&'v Value<'v>>,
     /// The resource that the check is in, which may contain others.
     pub(crate) resource: Option<&'v Value<'v>>,
+    /// What is stored, if that is looked at.
+    pub(crate) stored: Option<&'v dyn Stored>,
 }
 
 /// Where a reference led.
@@ -34,6 +43,7 @@ pub struct Surroundings<'v> {
 pub(crate) enum Whence {
     Contained,
     Bundled,
+    Stored,
 }
 
 impl<'v> Bundled<'v> {
@@ -69,8 +79,12 @@ fn place(value: &Value<'_>) -> usize {
 
 impl<'v> Surroundings<'v> {
     /// What is at hand for a resource by itself.
-    pub(crate) fn of(resource: &'v Value<'v>, bundle: Option<&'v Bundled<'v>>) -> Surroundings<'v> {
-        Surroundings { bundle, entry: None, resource: Some(resource) }
+    pub(crate) fn of(
+        resource: &'v Value<'v>,
+        bundle: Option<&'v Bundled<'v>>,
+        stored: Option<&'v dyn Stored>,
+    ) -> Surroundings<'v> {
+        Surroundings { bundle, entry: None, resource: Some(resource), stored }
     }
 
     /// What is at hand inside of an element.
@@ -97,6 +111,21 @@ impl<'v> Surroundings<'v> {
                 entry: self.bundle.and_then(|bundle| bundle.by_place.get(&place(resource)).copied()),
                 ..self
             },
+            // What is stored is not followed any further.
+            Whence::Stored => Surroundings { resource: Some(resource), ..Surroundings::default() },
+        }
+    }
+
+    /// What is at hand for a resource in a place that an expression has found.
+    pub(crate) fn around(self, resource: &'v Value<'v>) -> Surroundings<'v> {
+        let is_beside = |own: &'v Value<'v>| {
+            std::ptr::eq(own, resource) || own.list("contained").iter().any(|one| std::ptr::eq(one, resource))
+        };
+        let is_entry = |bundle: &Bundled<'v>| bundle.by_place.contains_key(&place(resource));
+        match self.bundle {
+            _ if self.resource.is_some_and(is_beside) => self,
+            Some(bundle) if is_entry(bundle) => self.at(resource, Whence::Bundled),
+            _ => self.at(resource, Whence::Stored),
         }
     }
 
@@ -105,8 +134,24 @@ impl<'v> Surroundings<'v> {
         self.bundle?.bundle
     }
 
-    /// What a reference leads to.
+    /// What a reference leads to, also of what is stored.
     pub(crate) fn resolve(&self, reference: &str) -> Option<(&'v Value<'v>, Whence)> {
+        self.at_hand(reference).or_else(|| {
+            let stored = self.stored?;
+            let absolute = self.absolute(reference);
+            let resource = stored.resource(absolute.as_deref().unwrap_or(reference))?;
+            of_version(resource, reference).then_some((resource, Whence::Stored))
+        })
+    }
+
+    /// A relative reference in an entry with the address of a server is to that server (R4 "Bundle", resolving references).
+    fn absolute(&self, reference: &str) -> Option<String> {
+        let base = base_of(self.entry?.text("fullUrl")?)?;
+        (!reference.contains(':')).then(|| format!("{base}/{reference}"))
+    }
+
+    /// What a reference leads to, of what is sent along.
+    pub(crate) fn at_hand(&self, reference: &str) -> Option<(&'v Value<'v>, Whence)> {
         if let Some(id) = reference.strip_prefix('#') {
             let resource = self.resource?;
             if id.is_empty() {
@@ -117,11 +162,7 @@ impl<'v> Surroundings<'v> {
         }
         let entry = self.entry_of(unversioned(reference))?;
         let resource = entry.get("resource")?;
-        if let Some((_, version)) = reference.split_once("/_history/") {
-            let own = resource.get("meta").and_then(|meta| meta.text("versionId"));
-            own.is_none_or(|own| own == version).then_some(())?;
-        }
-        Some((resource, Whence::Bundled))
+        of_version(resource, reference).then_some((resource, Whence::Bundled))
     }
 
     /// The entry that a reference without version means (R4 "Bundle", resolving references).
@@ -140,6 +181,13 @@ impl<'v> Surroundings<'v> {
             None => bundle.by_name.get(&wanted.split_once('/')?).copied(),
         }
     }
+}
+
+/// Whether a resource is of the version that a reference names.
+fn of_version(resource: &Value<'_>, reference: &str) -> bool {
+    let own = resource.get("meta").and_then(|meta| meta.text("versionId"));
+    let wanted = reference.split_once("/_history/").map(|(_, version)| version);
+    wanted.is_none_or(|wanted| own.is_none_or(|own| own == wanted))
 }
 
 fn unversioned(reference: &str) -> &str {

@@ -1,36 +1,26 @@
-//! Whether a code is in a value set: asked of whoever knows.
+//! Whether codes are in a value set, as checks ask it of whoever knows ([`Terminology`]).
 
-use concord_fhir::schema::r4;
+use concord_fhir::json::Value;
+use concord_fhir::terminology::{Membership, Terminology};
 
-/// Whether a code is in a value set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Membership {
-    /// It is.
-    Yes,
-    /// It is not.
-    No,
-    /// Nobody here knows the value set, or the code system that it takes codes from.
-    Unknown,
-}
-
-/// Who knows value sets.
-pub trait Terminology {
-    /// Whether the code of that system is in the value set of that canonical. Without a system, as of an element that holds
-    /// nothing but a code, whether a code of any system is.
-    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership;
-}
-
-/// The value sets that required bindings of R4 name, and that can be listed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Required;
-
-impl Terminology for Required {
-    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership {
-        let Some(list) = r4().value_set(value_set) else { return Membership::Unknown };
-        let known = match system {
-            Some(system) => list.has_coding(system, code),
-            None => list.has_code(code),
-        };
-        if known { Membership::Yes } else { Membership::No }
+/// Whether a Coding is in the value set. A code whose system nobody says may be one of any: it is in none.
+pub(crate) fn coding_in(known: &dyn Terminology, coding: &Value<'_>, code: &str, value_set: &str) -> Membership {
+    let system = coding.text("system").filter(|system| !system.is_empty());
+    match known.member_of(system, code, value_set) {
+        Membership::Yes if system.is_none() => Membership::No,
+        answer => answer,
     }
+}
+
+/// Whether one of several Codings is in the value set.
+pub(crate) fn any_in(known: &dyn Terminology, codings: &[Value<'_>], value_set: &str) -> Membership {
+    let mut answer = Membership::No;
+    for coding in codings {
+        let Some(code) = coding.text("code") else { continue };
+        answer = answer.or(coding_in(known, coding, code, value_set));
+        if answer == Membership::Yes {
+            break;
+        }
+    }
+    answer
 }

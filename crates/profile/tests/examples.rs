@@ -13,7 +13,7 @@ use concord_fhir::issue::Severity;
 use concord_fhir::json::{Limits, Value};
 use concord_profile::check::{Asked, Checker};
 use concord_profile::library::Library;
-use concord_profile::terminology::Required;
+use concord_terminology::Tables;
 
 /// Every resource in a folder that is FHIR by the rules of R4, with the name of its file; and the names of the others.
 fn resources(folder: &Path) -> (Vec<(String, Value<'static>)>, Vec<String>) {
@@ -40,7 +40,7 @@ fn resources(folder: &Path) -> (Vec<(String, Value<'static>)>, Vec<String>) {
 /// How many resources of a folder are looked at, which are refused by R4 alone, and the errors of the others, a line each.
 fn errors(folder: &Path) -> (usize, Vec<String>, Vec<String>) {
     let library = Library::shipped();
-    let checker = Checker { library, terminology: &Required, is_whole: true, together: None };
+    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: true, together: None };
     let mut lines = Vec::new();
     let (resources, refused) = resources(folder);
     let named = resources.iter().filter(|(name, resource)| meant(library, name, resource).is_some()).count();

@@ -6,9 +6,7 @@ use diesel::sql_types::{BigInt, Text};
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
-
-/// The setting that says which version of them there is.
-const SETTING: &str = "definitions";
+use crate::transaction::shared_versions::DEFINITIONS;
 
 /// A definition as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +22,7 @@ pub struct KeptDefinition {
 impl Transaction<'_> {
     /// Which version of the definitions there is; 0 until one is added.
     pub fn definitions_version(&mut self) -> Result<i64, StoreError> {
-        let sql = Sql::new("SELECT value FROM setting WHERE name = ").bind(SETTING);
-        let rows = self.without_explain(|own| own.rows::<(Text,), (String,)>(sql))?;
-        let version = rows.first().and_then(|(text,)| text.parse().ok());
-        version.ok_or_else(|| StoreError::Internal("the version of the definitions is lost".to_owned()))
+        Ok(self.shared_versions()?.definitions)
     }
 
     /// All of them, those of packages before those of resources.
@@ -77,8 +72,7 @@ impl Transaction<'_> {
                 .sql(")");
             self.run(sql)?;
         }
-        let version = self.next_key().to_string();
-        self.run(Sql::new("UPDATE setting SET value = ").bind(version).sql(" WHERE name = ").bind(SETTING))?;
+        self.bump_shared_version(DEFINITIONS)?;
         Ok(true)
     }
 }

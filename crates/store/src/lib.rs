@@ -16,6 +16,7 @@ mod batched_reads;
 mod bounded_reads_tests;
 pub mod broken_glass;
 mod chained_search;
+pub mod code_lists;
 mod connection;
 #[cfg(test)]
 mod contract;

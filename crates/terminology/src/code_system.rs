@@ -9,7 +9,7 @@ use concord_fhir::json::Value;
 use crate::MOST_CONCEPTS;
 
 /// Why a resource cannot be used.
-pub(crate) type Unusable = (IssueCode, String);
+pub type Unusable = (IssueCode, String);
 
 /// A code system.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +97,7 @@ impl CodeSystem {
     ///
     /// # Errors
     /// When it holds no codes of its own, or more than can be read.
-    pub fn read(resource: &Value<'_>) -> Result<CodeSystem, (IssueCode, String)> {
+    pub fn read(resource: &Value<'_>) -> Result<CodeSystem, Unusable> {
         let url = resource.text("url").unwrap_or_default();
         let mut system = CodeSystem::new(url, resource.text("version"));
         match resource.text("content") {

@@ -90,6 +90,11 @@ impl ConceptMap {
         }
     }
 
+    /// How many steps it takes to look for a code.
+    pub(crate) fn steps(&self) -> usize {
+        self.groups.iter().map(|group| 1 + group.elements.len()).sum()
+    }
+
     /// What the code maps to, and which maps are to be asked besides.
     pub(crate) fn translate(&self, asked: &Translation, others: &mut Vec<String>) -> Vec<Match> {
         let mut found = Vec::new();

@@ -42,7 +42,7 @@ mod tests;
 
 pub use answer::{ExpandedPage, expanded, terminology_capabilities};
 pub use library::{Kind, Library, LookUpError, Source};
-pub use membership::{Membership, member_of};
+pub use membership::{Tables, member_of};
 
 /// The most concepts of a code system that are read, and the most codes that a value set may hold.
 pub const MOST_CONCEPTS: usize = 100_000;

@@ -55,6 +55,22 @@ pub trait Source {
     /// When it cannot be told whether there is one.
     fn find(&mut self, kind: Kind, name: &str) -> Result<Option<Value<'static>>, Self::Error>;
 
+    /// The value set of that name, read.
+    ///
+    /// # Errors
+    /// As [`Source::find`].
+    fn value_set(&mut self, name: &str) -> Result<Option<Arc<ValueSet>>, Self::Error> {
+        Ok(self.find(Kind::ValueSet, name)?.map(|resource| Arc::new(ValueSet::read(&resource))))
+    }
+
+    /// The code system of that name, read, or why it cannot be used.
+    ///
+    /// # Errors
+    /// As [`Source::find`].
+    fn code_system(&mut self, name: &str) -> Result<Option<Result<Arc<CodeSystem>, Unusable>>, Self::Error> {
+        Ok(self.find(Kind::CodeSystem, name)?.map(|resource| CodeSystem::read(&resource).map(Arc::new)))
+    }
+
     /// What a server elsewhere says.
     ///
     /// # Errors
@@ -122,6 +138,7 @@ pub struct Library<'s, S: Source> {
     pub(crate) open: Vec<String>,
     systems: BTreeMap<String, Option<Arc<CodeSystem>>>,
     sets: BTreeMap<String, Option<Arc<ValueSet>>>,
+    maps: BTreeMap<String, Option<Arc<ConceptMap>>>,
     /// Why something could not be told that the question depends on.
     pub(crate) doubts: Vec<String>,
     /// Whether one of these is that a server elsewhere cannot be reached.
@@ -130,24 +147,37 @@ pub struct Library<'s, S: Source> {
     pub(crate) asked: usize,
     /// How many parts and filters of value sets it has met.
     parts: usize,
-    /// How many steps are left for all that is asked of this view.
+    /// How many steps there are for all that is asked of this view, and how many of them are left.
+    most: usize,
     left: usize,
 }
 
 impl<'s, S: Source> Library<'s, S> {
     /// With what the caller may find.
     pub fn new(source: &'s mut S) -> Library<'s, S> {
+        Library::within(source, MOST_STEPS)
+    }
+
+    /// With what the caller may find, and so many steps for all that is asked.
+    pub fn within(source: &'s mut S, steps: usize) -> Library<'s, S> {
         Library {
             source,
             open: Vec::new(),
             systems: BTreeMap::new(),
             sets: BTreeMap::new(),
+            maps: BTreeMap::new(),
             doubts: Vec::new(),
             is_unreachable: false,
             asked: 0,
             parts: 0,
-            left: MOST_STEPS,
+            most: steps,
+            left: steps,
         }
+    }
+
+    /// Where things are found.
+    pub fn source(&mut self) -> &mut S {
+        self.source
     }
 
     /// Why something could not be told, each reason once.
@@ -200,8 +230,8 @@ impl<'s, S: Source> Library<'s, S> {
             Some(left) => self.left = left,
             None => {
                 self.left = 0;
-                let text =
-                    format!("it takes more than {MOST_STEPS} steps, by the codes that it is about: ask about less");
+                let most = self.most;
+                let text = format!("it takes more than {most} steps, by the codes that it is about: ask about less");
                 return Err(LookUpError::costly(text));
             }
         }
@@ -222,8 +252,8 @@ impl<'s, S: Source> Library<'s, S> {
             return Ok(known.clone());
         }
         self.count()?;
-        let found = match self.source.find(Kind::CodeSystem, name).map_err(LookUpError::Source)? {
-            Some(resource) => Some(Arc::new(CodeSystem::read(&resource)?)),
+        let found = match self.source.code_system(name).map_err(LookUpError::Source)? {
+            Some(read) => Some(read?),
             None => tables::code_system(name),
         };
         self.systems.insert(name.to_owned(), found.clone());
@@ -238,8 +268,8 @@ impl<'s, S: Source> Library<'s, S> {
         if let Some(known) = self.sets.get(name) {
             return Ok(known.clone());
         }
-        let found = match self.source.find(Kind::ValueSet, name).map_err(LookUpError::Source)? {
-            Some(resource) => Some(Arc::new(ValueSet::read(&resource))),
+        let found = match self.source.value_set(name).map_err(LookUpError::Source)? {
+            Some(read) => Some(read),
             None => tables::value_set(name),
         };
         self.sets.insert(name.to_owned(), found.clone());
@@ -251,11 +281,16 @@ impl<'s, S: Source> Library<'s, S> {
     /// # Errors
     /// When it cannot be told.
     pub fn concept_map(&mut self, name: &str) -> Result<Option<Arc<ConceptMap>>, LookUpError<S::Error>> {
-        self.count()?;
-        match self.source.find(Kind::ConceptMap, name).map_err(LookUpError::Source)? {
-            Some(resource) => Ok(Some(Arc::new(ConceptMap::read(&resource)))),
-            None => Ok(tables::concept_map(name)),
+        if let Some(known) = self.maps.get(name) {
+            return Ok(known.clone());
         }
+        self.count()?;
+        let found = match self.source.find(Kind::ConceptMap, name).map_err(LookUpError::Source)? {
+            Some(resource) => Some(Arc::new(ConceptMap::read(&resource))),
+            None => tables::concept_map(name),
+        };
+        self.maps.insert(name.to_owned(), found.clone());
+        Ok(found)
     }
 
     /// What a server elsewhere says.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use concord_fhir::terminology::Code;
+use concord_fhir::terminology::{Code, Membership, Terminology};
 
 use crate::elsewhere::{Answer, Asked, Question, Reply};
 use crate::expansion::{named, tests};
@@ -17,36 +17,17 @@ const REMEMBERED: usize = 20_000;
 /// How long a question may be whose answer is remembered: whoever sends resources decides what is asked.
 const LONGEST_REMEMBERED: usize = 500;
 
-/// Whether a code is in a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Membership {
-    /// It is.
-    Yes,
-    /// It is not.
-    No,
-    /// Nobody here can tell: the set, or a code system that it is made of, is not here.
-    Unknown,
-}
+/// R4's own tables, and nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tables;
 
-impl Membership {
-    fn and(self, other: Membership) -> Membership {
-        match (self, other) {
-            (Membership::No, _) | (_, Membership::No) => Membership::No,
-            (Membership::Yes, Membership::Yes) => Membership::Yes,
-            _ => Membership::Unknown,
-        }
+impl Terminology for Tables {
+    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership {
+        member_of(value_set, system, code)
     }
 
-    fn or(self, other: Membership) -> Membership {
-        match (self, other) {
-            (Membership::Yes, _) | (_, Membership::Yes) => Membership::Yes,
-            (Membership::No, Membership::No) => Membership::No,
-            _ => Membership::Unknown,
-        }
-    }
-
-    fn of(is_in: bool) -> Membership {
-        if is_in { Membership::Yes } else { Membership::No }
+    fn subsumes(&self, system: &str, above: &str, below: &str) -> Membership {
+        Library::new(&mut Nothing).is_above(system, above, below).unwrap_or(Membership::Unknown)
     }
 }
 

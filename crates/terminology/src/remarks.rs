@@ -11,8 +11,9 @@ mod units;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::{Object, Value};
 use concord_fhir::schema::{Met, walk};
+use concord_fhir::terminology::Membership;
 
-use crate::membership::{Membership, member_of};
+use crate::membership::member_of;
 use crate::tables;
 
 /// How many remarks are made.

@@ -2,6 +2,7 @@
 //! subsumes).
 
 use concord_fhir::issue::IssueCode;
+use concord_fhir::terminology::Membership;
 
 use crate::concept_map::{ConceptMap, Translation};
 use crate::elsewhere::{Answer, Question, Reply};
@@ -22,7 +23,9 @@ impl<S: Source> Library<'_, S> {
     /// # Errors
     /// When a map that this one names cannot be had.
     pub fn translate(&mut self, map: &ConceptMap, asked: &Translation) -> Result<Vec<Match>, LookUpError<S::Error>> {
+        self.begin();
         let mut others = Vec::new();
+        self.spend(map.steps())?;
         let mut found = map.translate(asked, &mut others);
         let mut gone_through = 0;
         while let Some(name) = others.pop() {
@@ -31,7 +34,10 @@ impl<S: Source> Library<'_, S> {
                 return Err(LookUpError::costly(format!("the translation goes through more than {MOST_MAPS} maps")));
             }
             match self.concept_map(&name)? {
-                Some(other) => found.extend(other.translate(asked, &mut others)),
+                Some(other) => {
+                    self.spend(other.steps())?;
+                    found.extend(other.translate(asked, &mut others));
+                }
                 None => self.doubt(format!("the concept map {name} is not here")),
             }
         }
@@ -49,6 +55,7 @@ impl<S: Source> Library<'_, S> {
         name: Option<&str>,
         asked: &Translation,
     ) -> Result<Vec<Match>, LookUpError<S::Error>> {
+        self.begin();
         if let Some(name) = name
             && let Some(map) = self.concept_map(name)?
         {
@@ -61,6 +68,7 @@ impl<S: Source> Library<'_, S> {
                 let (source, target) =
                     if asked.reverse { (&map.target, &map.source) } else { (&map.source, &map.target) };
                 if fits(&asked.source, source) && fits(&asked.target, target) {
+                    self.spend(map.steps())?;
                     found.extend(map.translate(asked, &mut Vec::new()));
                 }
             }
@@ -106,6 +114,7 @@ impl<S: Source> Library<'_, S> {
             })
         };
         let (first, second) = (place(one)?, place(other)?);
+        self.spend(known.concepts().len())?;
         let (above_first, above_second) = (known.with_ancestors(one)?, known.with_ancestors(other)?);
         let outcome = match (first == second, above_second.contains(&first), above_first.contains(&second)) {
             (true, ..) => "equivalent",
@@ -114,6 +123,22 @@ impl<S: Source> Library<'_, S> {
             _ => "not-subsumed",
         };
         Ok(outcome.to_owned())
+    }
+
+    /// Whether one code of a code system is another one, or above it; not known where either is not.
+    ///
+    /// # Errors
+    /// When it takes too much, or the hierarchy is of another kind.
+    pub fn is_above(&mut self, system: &str, above: &str, below: &str) -> Result<Membership, LookUpError<S::Error>> {
+        self.begin();
+        match self.subsumes(system, above, below) {
+            Ok(outcome) => Ok(Membership::of(matches!(outcome.as_str(), "equivalent" | "subsumes"))),
+            Err(LookUpError::Said(IssueCode::NotFound | IssueCode::Transient, text)) => {
+                self.doubt(text);
+                Ok(Membership::Unknown)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

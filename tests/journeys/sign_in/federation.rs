@@ -33,6 +33,10 @@ pub(super) async fn with_both(concord: &Concord, nhs: &LoginService, cis2: &Logi
         .store(&json!({"resourceType": "Practitioner", "id": "gp", "name": [{"family": "Okafor"}],
             "identifier": [{"system": "https://fhir.nhs.uk/Id/sds-user-id", "value": "555036632103"}]}))
         .await;
+    system
+        .store(&json!({"resourceType": "Organization", "id": "practice",
+            "identifier": [{"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "A83008"}]}))
+        .await;
     let folder = concord.scratch().folder();
     let mut login = nhs.setting("nhs-login", folder);
     login.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
@@ -97,7 +101,15 @@ pub(super) async fn a_professional_signs_in_with_cis2(concord: &Concord) {
     let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
     let server = server(concord, &nhs, &cis2).await;
     let now_s = concord.clock.now_s();
-    for (level, is_in) in [(json!("3"), true), (json!(2), true), (json!("1"), false), (Value::Null, false)] {
+    let (nurse, practice) = ("S8000:G8000:R8001", "A83008");
+    for (level, role, organisation, is_in) in [
+        (json!("3"), nurse, practice, true),
+        (json!(2), nurse, practice, true),
+        (json!("1"), nurse, practice, false),
+        (Value::Null, nurse, practice, false),
+        (json!("3"), "S8000:G8001:R8006", practice, false),
+        (json!("3"), nurse, "B81001", false),
+    ] {
         let browser = Browser::new(&server);
         let page = browser.get(&authorize(&asking("openid user/*.rs"))).await.expect(200);
         let asked = sent(&browser, &page, "cis2").await;
@@ -105,7 +117,7 @@ pub(super) async fn a_professional_signs_in_with_cis2(concord: &Concord) {
         let claims = json!({"iss": cis2.origin(), "aud": "phr", "sub": "555036632103", "exp": now_s + 300, "iat": now_s,
             "nonce": asked["nonce"], "nhsid_useruid": "555036632103", "selected_roleid": "r1",
             "authentication_assurance_level": level,
-            "nhsid_nrbac_roles": [{"person_roleid": "r1", "org_code": "A83008", "role_code": "S8000:G8000:R8001"}]});
+            "nhsid_nrbac_roles": [{"person_roleid": "r1", "org_code": organisation, "role_code": role}]});
         let code = cis2.signed_in(claims, &asked["code_challenge"]);
         let next = back(&browser, &asked["state"], &code).await.expect(if is_in { 303 } else { 400 });
         if is_in {
@@ -220,7 +232,8 @@ pub(super) async fn nobody_takes_the_place_of_somebody_else_unasked(concord: &Co
     let page = browser.get("/sign-in").await.expect(200);
     let asked = sent(&browser, &page, "cis2").await;
     let claims = json!({"iss": cis2.origin(), "aud": "phr", "sub": "555036632103", "exp": now_s + 300, "iat": now_s,
-        "nonce": asked["nonce"], "nhsid_useruid": "555036632103", "authentication_assurance_level": "3"});
+        "nonce": asked["nonce"], "nhsid_useruid": "555036632103", "authentication_assurance_level": "3",
+        "nhsid_nrbac_roles": [{"person_roleid": "r1", "org_code": "A83008", "role_code": "S8000:G8000:R8001"}]});
     let code = cis2.signed_in(claims, &asked["code_challenge"]);
     back(&browser, &asked["state"], &code).await.expect(303);
     // Another page has the NHS App's word for somebody else.

@@ -1,5 +1,7 @@
 //! How sure the issuer is of who somebody is, and in which role they act.
 
+use concord_consent::caller::Proofing;
+
 /// The level to which NHS login has proven an identity. Higher is surer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProofingLevel {
@@ -34,6 +36,27 @@ impl ProofingLevel {
     }
 }
 
+/// What NHS login has to vouch for at each level: two things that the person has or is.
+const TRUST: [(Proofing, [&str; 3]); 3] = [
+    (Proofing::P9, ["P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm"]),
+    (Proofing::P5, ["P5.Cp.Cd", "P5.Cp.Ck", "P5.Cm"]),
+    (Proofing::P0, ["P0.Cp.Cd", "P0.Cp.Ck", "P0.Cm"]),
+];
+
+/// Where whoever vouches for a vector of trust says what it means.
+const TRUSTMARK: &str = "/trustmark/";
+
+/// The vectors of trust of that level and above.
+pub(crate) fn trust(lowest: Proofing) -> Vec<&'static str> {
+    TRUST.iter().filter(|(level, _)| *level >= lowest).flat_map(|(_, vectors)| *vectors).collect()
+}
+
+/// Whether a vector of trust (`vot`) is one of that level or above, and somebody vouches for it (`vtm`).
+pub(crate) fn is_vouched(vector: Option<&str>, trustmark: Option<&str>, lowest: Proofing) -> bool {
+    vector.is_some_and(|vector| trust(lowest).contains(&vector))
+        && trustmark.is_some_and(|mark| mark.starts_with("https://") && mark.contains(TRUSTMARK))
+}
+
 /// A role in which a professional acts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Role {
@@ -58,5 +81,17 @@ mod tests {
         }
         assert!(ProofingLevel::P0 < ProofingLevel::P5 && ProofingLevel::P5 < ProofingLevel::P9);
         assert_eq!(ProofingLevel::P9.code(), "P9");
+    }
+
+    #[test]
+    fn each_level_takes_those_above_and_somebody_has_to_vouch() {
+        assert_eq!(trust(Proofing::P9), ["P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm"]);
+        assert_eq!((trust(Proofing::P5).len(), trust(Proofing::P0).len()), (6, 9));
+        assert!(!trust(Proofing::P5).iter().any(|vector| vector.starts_with("P0")));
+        let mark = Some("https://auth.login.nhs.uk/trustmark/login.nhs.uk");
+        assert!(is_vouched(Some("P9.Cm"), mark, Proofing::P5) && !is_vouched(Some("P5.Cm"), mark, Proofing::P9));
+        for other in [None, Some("http://auth.login.nhs.uk/trustmark/x"), Some("https://auth.login.nhs.uk/")] {
+            assert!(!is_vouched(Some("P9.Cm"), other, Proofing::P9), "{other:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use concord_consent::scope::{Context, Scopes};
 use super::assurance::{ProofingLevel, Role};
 use super::claims::Claims;
 use super::error::AuthError;
-use crate::config::{Clients, IssuerKind};
+use crate::config::{Cis2Config, Clients, IssuerKind};
 
 /// What a verified token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct PersonIdentifier {
     pub system: &'static str,
     /// `Identifier.value`.
     pub value: String,
+    /// The ODS code of the organisation for which they act, which has to be one that is on record here.
+    pub(crate) organisation_on_record: Option<String>,
     pub(super) subject: String,
     pub(super) issuer: String,
     pub(super) client: String,
@@ -115,6 +117,8 @@ pub(super) struct Reading<'a> {
     pub(super) check_nhs_numbers: bool,
     /// What is known of the apps and systems that call.
     pub(super) clients: &'a Clients,
+    /// What is asked of professionals of CIS2.
+    pub(super) cis2: &'a Cis2Config,
 }
 
 /// How strongly a professional signed in, as far as the token says.

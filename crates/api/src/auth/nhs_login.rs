@@ -27,6 +27,7 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
         person: Person::Patient,
         system: nhs_number::SYSTEM,
         value: number.to_owned(),
+        organisation_on_record: None,
         subject: subject(claims)?,
         issuer: claims.iss.clone(),
         client: client.to_owned(),
@@ -38,7 +39,7 @@ pub(super) fn person(claims: &Claims, reading: &Reading<'_>) -> Result<PersonIde
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Clients, IssuerKind};
+    use crate::config::{Cis2Config, Clients, IssuerKind};
     use concord_consent::caller::Actor;
 
     fn read(json: &str, check_nhs_numbers: bool) -> Result<PersonIdentifier, AuthError> {
@@ -48,6 +49,7 @@ mod tests {
             audience: "the-app",
             check_nhs_numbers,
             clients: &Clients::default(),
+            cis2: &Cis2Config::default(),
         };
         person(&Claims::parse(json.as_bytes()).unwrap(), &reading)
     }

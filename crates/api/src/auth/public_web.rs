@@ -168,7 +168,6 @@ mod tests {
             "https://0x7f.1/",
             "https://[::1]/",
             "https://localhost/keys",
-            "https://localhost./keys",
             "file:///etc/passwd",
             "",
         ] {

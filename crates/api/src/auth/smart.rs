@@ -97,7 +97,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::{Clients, IssuerKind};
+    use crate::config::{Cis2Config, Clients, IssuerKind};
 
     fn read(more: Value) -> Result<Caller, AuthError> {
         let mut claims = json!({"iss": "i", "sub": "s", "client_id": "app"});
@@ -111,6 +111,7 @@ mod tests {
             audience: "a",
             check_nhs_numbers: true,
             clients: &Clients::default(),
+            cis2: &Cis2Config::default(),
         };
         caller(&claims, &reading)
     }

@@ -13,7 +13,7 @@ use super::key_set::{KeySet, Keys, Refresh};
 use super::key_source::{self, KeyError, KeySource};
 use super::token::{self, MAX_TOKEN_BYTES, Parts};
 use super::{Sha256, cis2, nhs_login, sha256, smart};
-use crate::config::{Clients, Config, DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
+use crate::config::{Cis2Config, Clients, Config, DEVELOPMENT_ISSUER, IssuerConfig, IssuerKind, Jwks};
 use crate::telemetry::TokenCounters;
 
 /// How long a verified token is remembered at most, in seconds.
@@ -30,6 +30,7 @@ pub struct Verifier {
     leeway_s: i64,
     check_nhs_numbers: bool,
     clients: Clients,
+    cis2: Cis2Config,
     counters: TokenCounters,
 }
 
@@ -74,6 +75,7 @@ impl Verifier {
             leeway_s: config.clock_leeway_seconds,
             check_nhs_numbers: config.check_nhs_numbers,
             clients: config.registered_clients(),
+            cis2: config.cis2.clone().unwrap_or_default(),
             counters,
         })
     }
@@ -202,6 +204,7 @@ impl Verifier {
             audience,
             check_nhs_numbers: self.check_nhs_numbers,
             clients: &self.clients,
+            cis2: &self.cis2,
         };
         let verified = Arc::new(read(claims, expires_s, &reading)?);
         let remembered = CachedToken {
@@ -272,8 +275,9 @@ fn read(claims: Claims, expires_s: i64, reading: &Reading<'_>) -> Result<Verifie
         }
         IssuerKind::NhsLogin => (Identity::Identifier(Box::new(nhs_login::person(&claims, reading)?)), Vec::new()),
         IssuerKind::Cis2 => {
-            let roles = cis2::selected_role(&claims)?;
-            (Identity::Identifier(Box::new(cis2::person(&claims, reading)?)), roles)
+            let role = cis2::selected_role(&claims)?;
+            let person = cis2::person(&claims, role.as_ref(), reading)?;
+            (Identity::Identifier(Box::new(person)), role.into_iter().collect())
         }
     };
     Ok(Verified {

@@ -60,6 +60,8 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
             usual: config.profile_check,
             own: config.profile_checks.clone(),
             answers: config.questionnaire_check,
+            required: config.required_profiles.clone(),
+            asks_elsewhere: config.write_checks_ask,
         },
         suggest_labels: config.suggest_labels,
         cost: Cost { time: query_timeout(config), steps: config.query_steps, condition: config.condition_steps },

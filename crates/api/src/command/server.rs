@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
 use crate::http::{
-    self, Answers, Bodies, Harness, Manners, Pace, RefusalPace, Refusals, Server, Standing, TrustedProxies,
+    self, Aggregator, Answers, Bodies, Harness, Manners, Pace, RefusalPace, Refusals, Server, Standing, TrustedProxies,
 };
 use crate::interact::Service;
 use crate::interact::audit::chain;
@@ -269,6 +269,14 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     for (issuer, error) in verifier.warm(now_ms.div_euclid(1000)).await {
         tracing::warn!(issuer, %error, "the keys of an issuer cannot be had; they are tried again when a token comes");
     }
+    let aggregator = config.aggregator.as_ref();
+    let aggregator = aggregator.map(|own| Aggregator::new(own, config, metrics.tokens())).transpose();
+    let aggregator = aggregator.map_err(|error| error.to_string())?;
+    if let Some(own) = &aggregator {
+        for (issuer, error) in own.on_behalf().verifier().warm(now_ms.div_euclid(1000)).await {
+            tracing::warn!(issuer, %error, "the keys of the aggregator's id tokens cannot be had; they are tried again when one comes");
+        }
+    }
     let sign_in = SignIn::open(config, &service, metrics.tokens()).await?;
     let smart = match &sign_in {
         Some(own) => Some(describe_sign_in::smart(&config.public_url, own.has_provider(), own.lets_register())),
@@ -279,6 +287,8 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         config.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
     Ok(Server {
         pace: Pace::per_minute(config.requests_per_minute),
+        aggregator,
+        maintenance_file: config.maintenance_file.clone(),
         bodies: Bodies::new(
             config.max_body_bytes,
             config.max_body_bytes_together,

@@ -83,6 +83,27 @@ impl IssuerKind {
     }
 }
 
+impl IssuerConfig {
+    /// A login service as the issuer of tokens for these and nobody else.
+    pub(super) fn of_login_service(
+        issuer: String,
+        audience: Vec<String>,
+        jwks: Jwks,
+        kind: IssuerKind,
+    ) -> IssuerConfig {
+        IssuerConfig {
+            issuer,
+            audience,
+            jwks,
+            kind,
+            token_endpoint: None,
+            authorization_endpoint: None,
+            capabilities: Vec::new(),
+            fhir_base: None,
+        }
+    }
+}
+
 impl Jwks {
     pub(super) fn parse(text: &str) -> Option<Jwks> {
         if !text.contains("://") {
@@ -129,7 +150,7 @@ pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     field::text(deserializer, "the exact `iss` of its tokens", field::non_empty)
 }
 
-fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn audience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     field::texts(deserializer, "one or more values of `aud`", |texts| {
         (!texts.is_empty() && texts.iter().all(|text| !text.is_empty())).then_some(texts)
     })

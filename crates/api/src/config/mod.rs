@@ -2,6 +2,8 @@
 //!
 //! Nothing here reads the environment by itself: [`Config::load`] is given the variables.
 
+mod aggregator;
+mod cis2;
 mod client;
 mod error;
 mod field;
@@ -27,6 +29,9 @@ use std::path::{Path, PathBuf};
 use concord_consent::caller::App;
 use confique::Layer as _;
 
+pub use aggregator::AggregatorConfig;
+pub(crate) use cis2::ANY;
+pub use cis2::Cis2Config;
 pub use client::{ClientConfig, Clients};
 pub use concord_store::{DatabaseUrl, Durability};
 pub use error::ConfigError;
@@ -207,6 +212,13 @@ pub struct Config {
     /// The terminology server that is asked about what is not here: SNOMED CT, LOINC, dm+d. Without this table none is.
     #[config(deserialize_with = terminology_server::group)]
     pub terminology_server: Option<TerminologyServerConfig>,
+    /// What is asked of professionals of the NHS Care Identity Service 2. Without this table its defaults hold.
+    #[config(deserialize_with = cis2::group)]
+    pub cis2: Option<Cis2Config>,
+    /// The aggregator that asks as a system on behalf of people who are signed in there, such as that of the NHS App. Without this
+    /// table none does.
+    #[config(deserialize_with = aggregator::group)]
+    pub aggregator: Option<AggregatorConfig>,
     /// What kind an app is that no `[[clients]]` table names. With `third-party` it sees what the patient's Consents permit
     /// it by name, and proposes sharing choices; a system that is not registered suspends nobody and makes nobody a proxy,
     /// unless its issuer gives it every right (`system/*.cruds`).
@@ -220,6 +232,14 @@ pub struct Config {
     /// The same for single profiles, each as `URL=off`, `URL=warn` or `URL=refuse`, without a version.
     #[config(default = [], deserialize_with = values::profiles)]
     pub profile_checks: BTreeMap<String, OnWrite>,
+    /// Profiles that resources of a type are checked by on a write whether they claim them or not, each as `TYPE=URL`.
+    /// `profile_check` and `profile_checks` say what is done with what does not keep to them.
+    #[config(default = [], deserialize_with = values::required_profiles)]
+    pub required_profiles: BTreeMap<String, Vec<String>>,
+    /// Whether checks on a write ask the terminology server about codes that are not known here. The write waits for the
+    /// answers, outside of the database; what is not told in time could not be checked.
+    #[config(default = false, deserialize_with = field::switch)]
+    pub write_checks_ask: bool,
     /// What is done on a write with a QuestionnaireResponse that does not keep to its Questionnaire, where that is contained
     /// in it, or stored here and readable by the caller.
     #[config(default = "warn", deserialize_with = values::on_write)]
@@ -278,6 +298,12 @@ pub struct Config {
     /// answered with 429 and `Retry-After`. Systems are not bounded. 0 for no bound; each process counts for itself.
     #[config(default = 0, deserialize_with = field::number::<0, 10_000_000, _, _>)]
     pub requests_per_minute: u32,
+    /// A file that says by being there that this server is being worked on: as long as it is, requests to the API are answered with 503
+    /// and `Retry-After`. The process goes on, is alive and ready, and says what it can do.
+    ///
+    /// Default: none
+    #[config(deserialize_with = values::path)]
+    pub maintenance_file: Option<PathBuf>,
     /// The form of the log on standard error: one JSON object a line, or text for people.
     #[config(default = "pretty", deserialize_with = values::log_format)]
     pub log_format: LogFormat,
@@ -377,7 +403,7 @@ impl Config {
                 "setting issuers: {DEVELOPMENT_ISSUER:?} is the development issuer's own name"
             )));
         }
-        if self.public_url.ends_with("/fhir") {
+        if self.public_url.to_ascii_lowercase().ends_with("/fhir") {
             return Err(ConfigError::new(format!(
                 "setting public_url: expected the address without /fhir, which is added to it, found {}",
                 self.public_url
@@ -385,6 +411,7 @@ impl Config {
         }
         self.check_sign_in()?;
         self.check_terminology_server()?;
+        self.check_aggregator()?;
         Ok(self)
     }
 }

@@ -3,7 +3,10 @@
 use confique::Config;
 use confique::meta::Field;
 
-use super::{ClientConfig, IssuerConfig, ProviderConfig, SignInConfig, TerminologyServerConfig, group, source};
+use super::{
+    AggregatorConfig, Cis2Config, ClientConfig, IssuerConfig, ProviderConfig, SignInConfig, TerminologyServerConfig,
+    group, source,
+};
 
 const TOP: &str = "\
 # Settings
@@ -71,6 +74,27 @@ with the same keys.
 |---|---|---|---|
 ";
 
+const AGGREGATOR: &str = "
+## Aggregator
+
+The `[aggregator]` table of the file names a system that asks on behalf of people who are signed in elsewhere, such as the NHS App's \
+patient care aggregator ([API](API.md#the-nhs-apps-aggregator)). The variable `CONCORD_AGGREGATOR` takes its place: a JSON object with \
+the same keys.
+
+| key | default | expected | meaning |
+|---|---|---|---|
+";
+
+const CIS2: &str = "
+## Professionals of CIS2
+
+The `[cis2]` table of the file says what is asked of professionals whom the NHS Care Identity Service 2 names, whether they sign in here \
+or come with its tokens; without it the defaults hold. The variable `CONCORD_CIS2` takes its place: a JSON object with the same keys.
+
+| key | default | expected | meaning |
+|---|---|---|---|
+";
+
 const EXAMPLE: &str = r#"
 ```toml
 listen = "0.0.0.0:8080"
@@ -94,20 +118,23 @@ purposes = ["TREAT"]
 ```
 "#;
 
+/// The settings that have tables of their own.
+pub(super) const APART: [&str; 7] =
+    ["issuers", "clients", "sign_in", "providers", "terminology_server", "cis2", "aggregator"];
+
 /// The page.
 #[must_use]
 pub fn markdown() -> String {
-    // These have tables of their own.
-    let single = rows::<super::Config>(Some(source::variable), |key| {
-        !["issuers", "clients", "sign_in", "providers", "terminology_server"].contains(&key)
-    });
+    let single = rows::<super::Config>(Some(source::variable), |key| !APART.contains(&key));
     let issuer = rows::<IssuerConfig>(Some(source::issuer_variable), |_| true);
     let client = rows::<ClientConfig>(None, |_| true);
     let sign_in = rows::<SignInConfig>(None, |_| true);
     let provider = rows::<ProviderConfig>(None, |_| true);
     let server = rows::<TerminologyServerConfig>(None, |_| true);
+    let aggregator = rows::<AggregatorConfig>(None, |_| true);
+    let cis2 = rows::<Cis2Config>(None, |_| true);
     let tables = [ISSUERS, &issuer, CLIENTS, &client, SIGN_IN, &sign_in, PROVIDERS, &provider, TERMINOLOGY, &server];
-    [TOP, &single, &tables.concat(), EXAMPLE].concat()
+    [TOP, &single, &tables.concat(), CIS2, &cis2, AGGREGATOR, &aggregator, EXAMPLE].concat()
 }
 
 /// The rows of a group's table.

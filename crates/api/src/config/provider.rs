@@ -173,20 +173,12 @@ impl ProviderConfig {
 
     /// It as an issuer of tokens for this server and nobody else, with its keys there.
     pub(crate) fn as_issuer(&self, jwks: Jwks) -> IssuerConfig {
-        IssuerConfig {
-            issuer: self.issuer.clone(),
-            audience: vec![self.client_id.clone()],
-            jwks,
-            kind: match self.kind {
-                ProviderKind::NhsLogin => IssuerKind::NhsLogin,
-                ProviderKind::Cis2 => IssuerKind::Cis2,
-                ProviderKind::Oidc => IssuerKind::Smart,
-            },
-            token_endpoint: None,
-            authorization_endpoint: None,
-            capabilities: Vec::new(),
-            fhir_base: None,
-        }
+        let kind = match self.kind {
+            ProviderKind::NhsLogin => IssuerKind::NhsLogin,
+            ProviderKind::Cis2 => IssuerKind::Cis2,
+            ProviderKind::Oidc => IssuerKind::Smart,
+        };
+        IssuerConfig::of_login_service(self.issuer.clone(), vec![self.client_id.clone()], jwks, kind)
     }
 
     /// What it needs of its other settings.

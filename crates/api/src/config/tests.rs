@@ -52,7 +52,7 @@ fn every_setting_of_the_table_is_read_and_refuses_what_does_not_fit() {
         let text = error(load_file(&format!("{key} = [1]"), &[]));
         assert!(text.contains(key) && text.contains(&expected), "{text}");
         // A path can be any text.
-        if !["development_key", "audit_heads", "audit_key", "audit_periods"].contains(&key) {
+        if !["development_key", "audit_heads", "audit_key", "audit_periods", "maintenance_file"].contains(&key) {
             let text = error(load(&[(&source::variable(key), "no such thing")]));
             assert!(text.contains(&source::variable(key)) && text.contains(&expected), "{text}");
         }
@@ -281,9 +281,7 @@ fn what_a_variable_overrides_is_not_read() {
 #[test]
 fn the_page_has_a_row_for_every_key() {
     let page = markdown();
-    for key in group::keys::<Config>()
-        .filter(|key| !["issuers", "clients", "sign_in", "providers", "terminology_server"].contains(key))
-    {
+    for key in group::keys::<Config>().filter(|key| !page::APART.contains(key)) {
         assert!(page.contains(&format!("| `{key}` | `{}` | ", source::variable(key))), "{key}");
     }
     assert!(!page.contains("|  |"), "an empty cell: {page}");
@@ -424,4 +422,15 @@ fn a_client_of_several_issuers_is_ambiguous_unless_it_is_said_whose_it_is() {
     }
     let single = of(r#"[{"issuer":"https://a","audience":"x","jwks":"k"}]"#);
     assert!(!single.is_ambiguous("https://a", "any") && !single.is_ambiguous("https://a", "unknown"));
+}
+
+#[test]
+fn profiles_are_asked_of_types_that_there_are() {
+    let of = |text: &str| load(&[("CONCORD_REQUIRED_PROFILES", text)]);
+    let read = of("Patient=https://a.example/p, Patient=https://a.example/q,Goal = urn:g").unwrap().required_profiles;
+    assert_eq!(read["Patient"], ["https://a.example/p", "https://a.example/q"]);
+    assert_eq!(read["Goal"], ["urn:g"]);
+    for wrong in ["https://a.example/p", "Patients=https://a.example/p", "Patient=p", "Patient="] {
+        assert!(error(of(wrong)).contains("TYPE=URL"), "{wrong}");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use concord_fhir::registry::ResourceType;
 use concord_store::{DatabaseUrl, Durability};
 use serde::de::Deserializer;
 
@@ -45,6 +46,20 @@ pub(super) fn profiles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTr
             (!url.trim().is_empty()).then(|| (url.trim().to_owned(), *wanted))
         };
         texts.iter().map(read).collect()
+    })
+}
+
+pub(super) fn required_profiles<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
+    field::texts(deserializer, "profiles as TYPE=URL, of a resource type of R4", |texts| {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for text in &texts {
+            let (name, url) = text.split_once('=')?;
+            let named = ResourceType::parse(name.trim()).filter(|_| url.contains(':'))?;
+            found.entry(named.name().to_owned()).or_default().push(url.trim().to_owned());
+        }
+        Some(found)
     })
 }
 

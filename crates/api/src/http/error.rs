@@ -15,14 +15,28 @@ pub(super) struct Told(pub(super) Vec<Issue>);
 /// How long a client should wait before it comes back to a busy server, in seconds, when nothing better is known.
 const RETRY: u32 = 1;
 
+/// How long a client should wait while the server is being worked on, in seconds.
+const MAINTENANCE_RETRY: &str = "60";
+
 /// What is said where the disk of the database is full.
 const NO_SPACE: &str = "insufficient storage: the disk of the database is full, so nothing can be stored, nor read, since that has \
                         to be logged; nothing of this request was done. Whoever runs the server has to make room; try again \
                         then";
 
-/// What is said of a patch for which no try came in time.
-const KEEPS_CHANGING: &str = "what is to be patched keeps changing; if another entry of the same transaction changes it, send the \
-                              patch by itself";
+/// What is said to whoever asks too often.
+const TOO_OFTEN: &str = "too many requests from this app for this person; wait as long as Retry-After says";
+
+/// What is said while the server is being worked on.
+const WORKED_ON: &str =
+    "the server is being worked on, and answers again when that is done; try again as Retry-After says";
+
+/// What is said where bodies or answers have all the memory that they may.
+const NO_ROOM: &str = "bodies that are arriving, or answers that are not taken, have all the memory that they may; try \
+                       again as Retry-After says";
+
+/// What is said where the caller's own have all of it that one caller's may.
+const OWN_SHARE: &str = "bodies from this app for this person, or answers to it that are not taken, have all the memory that \
+                         one may; take the answers, send less at once, and try again as Retry-After says";
 
 /// The status and the issues of an error.
 pub(super) fn status_and_issues(error: &ApiError, request_id: &str) -> (StatusCode, Vec<Issue>) {
@@ -41,6 +55,7 @@ fn status(error: &ApiError) -> StatusCode {
         ApiError::Gone => StatusCode::GONE,
         ApiError::NotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         ApiError::BodyTooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+        ApiError::TookTooLong => StatusCode::GATEWAY_TIMEOUT,
         ApiError::Conflict(_) | ApiError::OtherVersions(_) | ApiError::NotForeseen { .. } => StatusCode::CONFLICT,
         ApiError::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
         ApiError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -49,6 +64,7 @@ fn status(error: &ApiError) -> StatusCode {
         ApiError::Throttled(_) | ApiError::OverShare(_) => StatusCode::TOO_MANY_REQUESTS,
         ApiError::Busy(_)
         | ApiError::Full(_)
+        | ApiError::Maintenance
         | ApiError::OutcomeUnknown(_)
         | ApiError::NoSpace(_)
         | ApiError::AskElsewhere(_)
@@ -74,28 +90,22 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
         ApiError::Gone => one(IssueCode::Deleted, "the resource has been deleted"),
         ApiError::Conflict(text) => one(IssueCode::Conflict, text),
         ApiError::OtherVersions(_) => one(IssueCode::Conflict, "the entries refer to versions that there will not be"),
-        ApiError::NotForeseen { .. } => one(IssueCode::Conflict, KEEPS_CHANGING),
+        ApiError::NotForeseen { .. } => one(
+            IssueCode::Conflict,
+            "what is to be patched keeps changing; if another entry of the same transaction changes it, send the patch by itself",
+        ),
         ApiError::TooLarge(text) => one(IssueCode::TooLong, text),
         ApiError::TerminologyUnreachable(text) => one(IssueCode::Transient, text),
         ApiError::AskElsewhere(_) => one(IssueCode::Transient, "the terminology server cannot be asked now; try again"),
         ApiError::NotAllowed { text, .. } | ApiError::MediaType(text) | ApiError::NotAcceptable(text) => {
             one(IssueCode::NotSupported, text)
         }
-        ApiError::Throttled(_) => one(
-            IssueCode::Throttled,
-            "too many requests from this app for this person; wait as long as Retry-After says",
-        ),
+        ApiError::Throttled(_) => one(IssueCode::Throttled, TOO_OFTEN),
         ApiError::Busy(_) => one(IssueCode::Transient, "the server cannot answer now; try again in a moment"),
-        ApiError::Full(_) => one(
-            IssueCode::Transient,
-            "bodies that are arriving, or answers that are not taken, have all the memory that they may; try again as \
-             Retry-After says",
-        ),
-        ApiError::OverShare(_) => one(
-            IssueCode::Throttled,
-            "bodies from this app for this person, or answers to it that are not taken, have all the memory that one may; take \
-             the answers, send less at once, and try again as Retry-After says",
-        ),
+        ApiError::TookTooLong => one(IssueCode::Timeout, "this took longer than the caller waits for it; try again"),
+        ApiError::Maintenance => one(IssueCode::Transient, WORKED_ON),
+        ApiError::Full(_) => one(IssueCode::Transient, NO_ROOM),
+        ApiError::OverShare(_) => one(IssueCode::Throttled, OWN_SHARE),
         ApiError::BodyTooSlow(seconds) => {
             one(IssueCode::Timeout, &format!("the body did not arrive within {seconds} s (body_timeout_seconds)"))
         }
@@ -153,6 +163,9 @@ pub(super) fn response(error: &ApiError, answer: &Answer, request_id: &str) -> H
         | ApiError::NoSpace(seconds)
         | ApiError::Throttled(seconds) => {
             builder.insert_header((header::RETRY_AFTER, (*seconds).max(RETRY).to_string()));
+        }
+        ApiError::Maintenance => {
+            builder.insert_header((header::RETRY_AFTER, MAINTENANCE_RETRY));
         }
         _ => {}
     }

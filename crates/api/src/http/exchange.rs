@@ -21,15 +21,15 @@ use super::client_address::counted;
 use super::headers::{once, text};
 use super::negotiate::{Answer, body_format, wants_page};
 use super::share::{Allowance, Room};
-use super::{Server, body, content};
-use crate::auth::{AuthError, Identity, bearer};
+use super::{Aggregator, Server, body, content};
+use crate::auth::{AuthError, Identity, PersonIdentifier, bearer};
 use crate::error::ApiError;
 use crate::interact::access::person;
 use crate::interact::command;
 use crate::interact::command::{Address, Content, Method, Request};
 use crate::interact::operation::Operation;
 use crate::interact::provenance::client_provenance;
-use crate::interact::{Call, Pairs, audit, media_type, operation, patch};
+use crate::interact::{Call, Pairs, Questions, audit, media_type, operation, patch};
 use crate::telemetry::{Progress, RequestIds};
 
 /// The header that says for what purpose.
@@ -90,7 +90,9 @@ impl Exchange {
             progress.is_asked_by(&call.caller.client);
         }
         let now_ms = server.service.store.now_ms();
-        let admitted = server.pace.admit(&call.caller, 1, now_ms);
+        let admitted = server.pace.admit(&call.caller, 1, now_ms).and_then(|()| {
+            aggregator_of(server, &call.caller).map_or(Ok(()), |aggregator| aggregator.admit(&call.caller, now_ms))
+        });
         if let Err(fault) = admitted.and_then(|()| server.answers.require_room(&call.caller)) {
             server.refusal_pace.keep_back(&fault, who(&call.caller), now_ms).await;
             return Err(told(fault));
@@ -106,6 +108,21 @@ impl Exchange {
             room: Cell::default(),
             answer_room: Cell::default(),
         })
+    }
+
+    /// The system that asks on behalf of others, if that is who calls.
+    pub(super) fn aggregator(&self) -> Option<&Aggregator> {
+        aggregator_of(&self.server, &self.call.caller)
+    }
+
+    /// In whose record alone may be searched, where a system asks on behalf of somebody.
+    ///
+    /// # Errors
+    /// As [`Aggregator::record`].
+    pub(super) async fn record(&self, asked: &Request) -> Result<Option<Option<String>>, ApiError> {
+        let Some(aggregator) = self.aggregator() else { return Ok(None) };
+        let headers = self.request.headers();
+        aggregator.record(&self.server.service, &self.call, headers, asked).await.map(Some)
     }
 
     /// What is asked for, but for the content.
@@ -129,6 +146,11 @@ impl Exchange {
             if_none_exist: demands("If-None-Exist")?,
         })
     }
+}
+
+/// The system that asks on behalf of others, if that is who calls.
+fn aggregator_of<'s>(server: &'s Server, caller: &Caller) -> Option<&'s Aggregator> {
+    server.aggregator.as_ref().filter(|aggregator| aggregator.is(caller))
 }
 
 /// Whether what is asked for has a page.
@@ -163,18 +185,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     };
     let caller = match &verified.identity {
         Identity::Known(caller) => Arc::clone(caller),
-        Identity::Identifier(person) => {
-            let found =
-                person::person(&server.service, person.person.resource_type(), person.system, &person.value).await?;
-            match found {
-                Some(id) => Arc::new(person.resolve(id)),
-                None => {
-                    let text = "the token is valid, but nobody here has the identifier that it names";
-                    note(request, server, text, request_id).await?;
-                    return Err(ApiError::denied(text));
-                }
-            }
-        }
+        Identity::Identifier(person) => resolved(request, server, person, request_id).await?,
     };
     let named: Vec<Purpose> = verified.purpose_of_use.iter().filter_map(|code| Purpose::parse(code)).collect();
     if named.is_empty() && !verified.purpose_of_use.is_empty() {
@@ -183,15 +194,45 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     let usual = named.iter().find(|purpose| **purpose != Purpose::BREAK_GLASS).or(named.first()).copied();
     let (purpose, reason) = stated(request.headers(), usual)?;
     let request_id = request_id.to_owned();
-    let call = Call { caller, purpose, reason, request_id, fingerprint, together: Vec::new(), provenance: None };
+    let call = Call {
+        caller,
+        purpose,
+        reason,
+        request_id,
+        fingerprint,
+        together: Vec::new(),
+        provenance: None,
+        questions: Questions::default(),
+    };
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
             let text = "neither the token nor who calls allows this purpose";
-            server.service.store.append(vec![audit::purpose_refused(&call, text)]).await?;
+            server.service.store.append(vec![audit::call_refused(&call, text)]).await?;
             Err(ApiError::denied(text))
         }
         _ => Ok(call),
     }
+}
+
+/// The caller whom a token names by an identifier: whoever bears it here, and acts for an organisation that is on record, if it has to
+/// be.
+async fn resolved(
+    request: &HttpRequest,
+    server: &Data<Server>,
+    named: &PersonIdentifier,
+    request_id: &str,
+) -> Result<Arc<Caller>, ApiError> {
+    let service = &server.service;
+    let found = person::person(service, named.person.resource_type(), named.system, &named.value).await?;
+    let text = match found {
+        Some(id) if person::is_organisation(service, named.organisation_on_record.as_deref()).await? => {
+            return Ok(Arc::new(named.resolve(id)));
+        }
+        Some(_) => "the token is valid, but no Organization here has the code of the one that its role is held in",
+        None => "the token is valid, but nobody here has the identifier that it names",
+    };
+    note(request, server, text, request_id).await?;
+    Err(ApiError::denied(text))
 }
 
 /// The call with what the client itself says of where that is from which it writes.
@@ -410,8 +451,9 @@ impl Exchange {
         let mut headers = self.request.headers().get_all("prefer").filter_map(|header| header.to_str().ok());
         headers.any(|header| {
             header.split([';', ',']).any(|part| {
-                part.split_once('=')
-                    .is_some_and(|(key, set)| key.trim() == name && set.trim().trim_matches('"') == value)
+                part.split_once('=').is_some_and(|(key, set)| {
+                    key.trim().eq_ignore_ascii_case(name) && set.trim().trim_matches('"') == value
+                })
             })
         })
     }

@@ -1,5 +1,7 @@
 //! The way in of every request below the base: it becomes a command, and what that leads to becomes the response.
 
+use std::path::Path;
+
 use actix_web::http::header;
 use actix_web::http::{Method as HttpMethod, StatusCode};
 use actix_web::web::{Data, Payload};
@@ -48,6 +50,9 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     if let (Some(named), Some(progress)) = (route.resource_type(), request.extensions_mut().get_mut::<Progress>()) {
         progress.is_about(named.name());
     }
+    if server.maintenance_file.as_deref().is_some_and(Path::exists) {
+        return told(&ApiError::Maintenance, &Answer::default());
+    }
     let begun = std::time::Instant::now();
     let mut exchange = match Exchange::begin(request, server).await {
         Ok(exchange) => exchange,
@@ -57,11 +62,16 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
             return told(&error, &answer);
         }
     };
+    let for_another = server.aggregator.as_ref().filter(|_| exchange.aggregator().is_some());
     let answered = async {
         let address = route.address()?;
         answered(&mut exchange, route.method, address, payload).await
     };
-    match answered.await {
+    let answered = match for_another {
+        Some(aggregator) => aggregator.within(answered).await,
+        None => answered.await,
+    };
+    match answered {
         Ok(response) => answers::held(response, exchange.answer_room.take()),
         Err(error) => told(&exchange.refused(error).await, &exchange.answer),
     }
@@ -74,6 +84,7 @@ async fn answered(
     payload: &mut Payload,
 ) -> Result<HttpResponse, ApiError> {
     let mut asked = exchange.asked(method, address)?;
+    let record = exchange.record(&asked).await?;
     let content = match asked.expected()? {
         Expected::Nothing => Content::Nothing,
         Expected::Form => {
@@ -88,7 +99,10 @@ async fn answered(
         Expected::Input(operation) => exchange.input(operation, payload).await?,
     };
     let service = &exchange.server.service;
-    let command = asked.command(service, content).await?;
+    let mut command = asked.command(service, content).await?;
+    if let Some(record) = record {
+        command.narrow_to(record);
+    }
     let outcome = carry_out(service, exchange.call.clone(), command).await?;
     // Who has written learns of it in any case.
     let (answers, caller, weight) = (&exchange.server.answers, &exchange.call.caller, outcome.weight());

@@ -1,5 +1,6 @@
 //! How it is said over HTTP. The only code that names actix, besides the start of the server.
 
+mod aggregator;
 mod answers;
 mod body;
 mod bundle;
@@ -30,6 +31,7 @@ mod sign_in;
 pub mod system;
 mod trace;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +55,10 @@ pub struct Server {
     pub sign_in: Option<Arc<SignIn>>,
     /// How often apps may ask.
     pub pace: Pace,
+    /// The system that asks on behalf of people who are signed in elsewhere, if there is one.
+    pub aggregator: Option<Aggregator>,
+    /// The file that says by being there that the server is being worked on.
+    pub maintenance_file: Option<PathBuf>,
     /// What bodies may take.
     pub bodies: Bodies,
     /// What answers may take.
@@ -75,6 +81,7 @@ pub struct Server {
     pub smart: Option<String>,
 }
 
+pub use aggregator::Aggregator;
 pub use answers::Answers;
 pub use body::Bodies;
 pub use client_address::TrustedProxies;
@@ -130,7 +137,7 @@ pub fn routes(config: &mut ServiceConfig, sign_in: Option<&SignIn>, ephemeral: b
         .service(only("/").route(web::get().to(front::page)).route(web::head().to(front::page)))
         .service(only(page::STYLE).route(web::get().to(page::style)).route(web::head().to(page::style)))
         .service(web::redirect("/docs", "/docs/"))
-        .service(only("/docs/{_:.*}").guard(guard::Not(guard::Any(guard::Get()).or(guard::Head()))))
+        .service(only("/docs/{_:.*}").guard(guard::Not(guard::Get())).route(web::head().to(system::documentation_head)))
         .service(
             utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")),
         )

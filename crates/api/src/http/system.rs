@@ -1,7 +1,7 @@
 //! What needs no token: what the server can do, whether it is well, and its documentation.
 
-use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header as _};
 use actix_web::http::{Method, StatusCode};
@@ -89,6 +89,21 @@ pub async fn smart(request: HttpRequest, server: Data<Server>) -> HttpResponse {
             HttpResponse::Ok().content_type("application/json").insert_header(FOR_ANY_PAGE).body(document.clone())
         }
         None => super::error::response(&ApiError::NotFound, &Answer::default(), &request_id(&request)),
+    }
+}
+
+/// What GET would answer below `/docs/`, without its body.
+pub async fn documentation_head(request: HttpRequest) -> HttpResponse {
+    let file = request.path().trim_start_matches("/docs/");
+    match utoipa_swagger_ui::serve(file, Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"))) {
+        Ok(Some(file)) => {
+            HttpResponse::Ok().content_type(file.content_type).no_chunking(file.bytes.len() as u64).finish()
+        }
+        Ok(None) => unknown(request).await,
+        Err(error) => {
+            let fault = ApiError::Internal(format!("/docs/: {error}"));
+            super::error::response(&fault, &Answer::default(), &request_id(&request))
+        }
     }
 }
 

@@ -40,6 +40,10 @@ pub async fn traced(
     if let Some(correlation) = &ids.correlation {
         mirror(CORRELATION_HEADER, correlation);
     }
+    // It kept the answer from being packed, and is no coding that an answer may have (RFC 9110, section 8.4).
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "identity") {
+        headers.remove(header::CONTENT_ENCODING);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let shape = response.request().extensions().get::<Shape>().map(|shape| shape.pattern.to_owned());
     let route = shape.or_else(|| response.request().match_pattern());

@@ -6,6 +6,8 @@ use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
 use concord_fhir::json::Value;
 
+use crate::interact::Questions;
+
 /// One call: who, what for, and the id by which logs and audit tell of it.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -23,6 +25,8 @@ pub struct Call {
     pub together: Vec<String>,
     /// What the client says itself of where that is from which it writes (`X-Provenance`), checked.
     pub provenance: Option<Arc<Value<'static>>>,
+    /// What has been asked of a terminology server elsewhere for it.
+    pub questions: Questions,
 }
 
 impl Call {
@@ -61,6 +65,7 @@ impl Call {
             fingerprint: [0; 16],
             together: Vec::new(),
             provenance: None,
+            questions: Questions::none(),
         }
     }
 

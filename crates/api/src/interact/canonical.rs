@@ -5,6 +5,7 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Handling, parse};
 use concord_fhir::value::Literal;
+use concord_store::rows::Version;
 use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
@@ -24,23 +25,65 @@ pub(crate) fn find(
     resource_type: ResourceType,
     name: &str,
 ) -> Result<Option<Value<'static>>, ApiError> {
+    match find_version(session, resource_type, name)? {
+        Some(version) => Ok(Some(version.resource()?.into_owned())),
+        None => Ok(None),
+    }
+}
+
+/// The same as it is stored.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn find_version(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    name: &str,
+) -> Result<Option<Version>, ApiError> {
     let permit = access::findable(session, resource_type, None)?;
     let predicate = named(session.service, resource_type, name).and(permit);
     if predicate == Predicate::None {
         return Ok(None);
     }
     let among = [TypeQuery { resource_type, record: None, predicate }];
-    // Sorted here: a database that is asked for the latest may look through all of the type for them.
-    let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: VERSIONS };
-    let mut versions = session.transaction.page(&wanted)?.0;
+    meant(session.transaction.page(&wanted(&among))?.0)
+}
+
+/// The same of those with these ids; a load asks for what was there before it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn find_among(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    ids: Vec<String>,
+) -> Result<Option<Version>, ApiError> {
+    let permit = access::findable(session, resource_type, None)?;
+    let predicate = Predicate::Id(ids).and(permit);
+    if predicate == Predicate::None {
+        return Ok(None);
+    }
+    let among = [TypeQuery { resource_type, record: None, predicate }];
+    meant(session.transaction.bypass_buffer(|transaction| transaction.page(&wanted(&among)))?.0)
+}
+
+/// Not sorted by the database: one that is asked for the latest may look through all of the type for them.
+fn wanted<'q>(among: &'q [TypeQuery]) -> PageRequest<'q> {
+    PageRequest { queries: among, sort: &[], after: None, limit: VERSIONS }
+}
+
+/// The active one that was updated last, else the one that was.
+fn meant(mut versions: Vec<Version>) -> Result<Option<Version>, ApiError> {
+    if versions.len() < 2 {
+        return Ok(versions.pop());
+    }
     versions.sort_by_key(|version| std::cmp::Reverse(version.updated));
     let mut first = None;
     for version in versions {
-        let value = version.resource()?.into_owned();
-        if value.text("status") == Some("active") {
-            return Ok(Some(value));
+        if version.resource()?.text("status") == Some("active") {
+            return Ok(Some(version));
         }
-        first = first.or(Some(value));
+        first = first.or(Some(version));
     }
     Ok(first)
 }

@@ -13,7 +13,9 @@ use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::time_limits::within;
 use crate::interact::written::Written;
-use crate::interact::{Call, Pairs, Service, create, delete, history, patch, read, search, update};
+use crate::interact::{
+    Call, Pairs, Questions, Service, create, delete, history, patch, profiles, read, search, update,
+};
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json;
@@ -107,9 +109,6 @@ pub(crate) struct OperationOutput {
     pub(crate) asked: Pairs,
 }
 
-/// How much a terminology server elsewhere is asked for one request.
-const MOST_QUESTIONS: u32 = 50;
-
 /// How often a write is tried that depends on what was found before, and found other data then.
 pub(crate) const MOST_TRIES: u32 = 5;
 
@@ -156,24 +155,30 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
     }
 }
 
-/// Does work, and again each time that a terminology server elsewhere has been asked what it needs. No transaction is open
+/// Does work, and again each time that a terminology server elsewhere has been asked what it needs, or that definitions have
+/// been read anew. No transaction is open
 /// meanwhile, and what it was about is decided anew.
 ///
 /// # Errors
 /// Those of the work.
 pub(crate) async fn asking_elsewhere<T, F: Future<Output = Result<T, ApiError>>>(
-    service: &Service,
+    service: &Arc<Service>,
+    questions: &Questions,
     mut work: impl FnMut() -> F,
 ) -> Result<T, ApiError> {
-    for _ in 0..MOST_QUESTIONS {
+    loop {
         let done = work().await;
-        match (done.as_ref().err().and_then(ApiError::question), &service.terminology_server) {
-            (Some(question), Some(server)) => server.ask(question).await,
+        match (done.as_ref().err().and_then(ApiError::questions), &service.terminology_server) {
+            (Some([]), _) => profiles::refresh(service).await?,
+            (Some(asked), Some(server)) => {
+                if !questions.ask(server, asked).await {
+                    let text = "this needs more answers of the terminology server than one request may ask for";
+                    return Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, text)]));
+                }
+            }
             _ => return done,
         }
     }
-    let text = format!("this needs more than {MOST_QUESTIONS} answers of the terminology server");
-    Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, text)]))
 }
 
 /// Carries a command out by itself.
@@ -187,7 +192,7 @@ pub(crate) async fn carry_out(service: &Arc<Service>, call: Call, command: Comma
     within(limit, writes, async {
         break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
         let asked = Arc::new(Invocation { service: Arc::clone(service), call, command });
-        asking_elsewhere(service, || Arc::clone(&asked).carry_out(kind.clone(), extent)).await
+        asking_elsewhere(service, &asked.call.questions, || Arc::clone(&asked).carry_out(kind.clone(), extent)).await
     })
     .await
 }

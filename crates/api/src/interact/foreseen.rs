@@ -1,4 +1,4 @@
-//! What is found before a write that depends on it, in a read: SQLite has one writer, for which all others who write wait.
+//! What is found before the writes that depend on it: the only writer may spend next to nothing on what the caller decides.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -9,6 +9,15 @@ use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::Service;
+
+/// What a patch makes of one version.
+#[derive(Clone, Debug)]
+pub(crate) struct Patched {
+    /// That version.
+    pub(crate) version: i64,
+    /// What is made of it, or why nothing is.
+    pub(crate) made: Result<Value<'static>, ApiError>,
+}
 
 /// What a condition has been found to match before the write that depends on it, where that takes longer than the only
 /// writer may spend.
@@ -69,13 +78,4 @@ impl Foreseen {
         self.checks.profiles.set(fresh.checks.profiles.get());
         self.checks.answers.set(fresh.checks.answers.get());
     }
-}
-
-/// What a patch makes of one version.
-#[derive(Clone, Debug)]
-pub(crate) struct Patched {
-    /// The version.
-    pub(crate) version: i64,
-    /// What is made of it, or why nothing is.
-    pub(crate) made: Result<Value<'static>, ApiError>,
 }

@@ -14,7 +14,7 @@ pub(crate) mod communication;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod execute;
-mod foreseen;
+pub(crate) mod foreseen;
 pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod human_name;
@@ -27,6 +27,7 @@ pub(crate) mod patch;
 pub(crate) mod patient_number;
 pub(crate) mod profiles;
 pub(crate) mod provenance;
+mod questions;
 pub(crate) mod read;
 pub(crate) mod search;
 mod service_settings;
@@ -58,6 +59,7 @@ use crate::terminology_server::TerminologyServer;
 pub use budget::Budget;
 pub use call::Call;
 pub use profiles::{OnWrite, ProfileChecks};
+pub use questions::Questions;
 pub use service_settings::{AuditPeriods, ServiceSettings, Unfiled};
 pub use time_limits::TimeLimits;
 
@@ -105,6 +107,8 @@ pub struct Service {
     pub(crate) facts: access::facts::FactsCache,
     /// The definitions that resources are checked by.
     pub(crate) profiles: profiles::Cache,
+    /// The stored code systems and value sets that checks may look for.
+    pub(crate) code_lists: profiles::CodeListCache,
     pub(crate) cursors: search::cursor::Signer,
     /// The terminology server elsewhere, if there is one.
     pub(crate) terminology_server: Option<TerminologyServer>,
@@ -132,6 +136,7 @@ impl Service {
             decisions: access::DecisionCache::new(),
             facts: access::facts::FactsCache::new(),
             profiles: profiles::Cache::new(),
+            code_lists: profiles::CodeListCache::new(),
             cursors: search::cursor::Signer::new(secret),
             unsealed: AtomicI64::new(0),
         }

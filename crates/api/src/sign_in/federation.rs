@@ -2,33 +2,24 @@
 
 use concord_consent::caller::Proofing;
 use concord_fhir::nhs_number;
-use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::logout::LogoutToken;
 use concord_signin::relying::{self, Claims};
 use concord_signin::secret::{self, Kind};
-use concord_store::named::KnownName;
 use concord_store::sign_in::Pending;
 use concord_store::transaction::Transaction;
 
 use crate::auth::{self, Identity, ProofingLevel, Verified};
 use crate::config::{ProviderConfig, ProviderKind, SignsIn};
 use crate::error::ApiError;
-use crate::interact::access;
 use crate::interact::access::person;
-use crate::sign_in::provider::{self, Provider, Reached};
+use crate::sign_in::provider::{Provider, Reached};
 use crate::sign_in::standing::KnownAs;
 use crate::sign_in::{Fault, Kept, SignIn, Standing};
 
 /// How long somebody may take to sign in, in seconds.
 const RETURN_WITHIN_S: i64 = 900;
-
-/// Who vouches for a vector of trust.
-const TRUSTMARK: &str = "/trustmark/";
-
-/// How strongly a professional has to sign in at least.
-const LEAST_STRENGTH: u8 = 2;
 
 /// The longest identifier of a person, in bytes.
 const MAX_IDENTIFIER_BYTES: usize = 128;
@@ -44,6 +35,11 @@ pub(super) const UNPROVEN: OauthError = OauthError::new(
     ErrorCode::UnmetAuthenticationRequirements,
     "The login service knows who you say you are, but that has not been proved. A health record is shown to \
      nobody else than the person whom it is about.",
+);
+const NOT_LET_IN: OauthError = OauthError::new(
+    ErrorCode::AccessDenied,
+    "professionals are let in here who sign in strongly enough, in a clinical role, for an organisation that this service knows: \
+     choose another role, sign in more strongly, or ask whoever runs this service",
 );
 const WEAK: OauthError = OauthError::new(
     ErrorCode::AccessDenied,
@@ -136,7 +132,7 @@ impl SignIn {
         let of_state = if asserted.is_some() { Kind::Asserted } else { Kind::Visit };
         let (state, nonce) = (secret::fresh(of_state)?, secret::fresh(Kind::Visit)?);
         let verifier = secret::fresh(Kind::Visit)?;
-        let trust = serde_json::json!(provider::trust(provider.config.lowest_proofing)).to_string();
+        let trust = serde_json::json!(auth::trust(provider.config.lowest_proofing)).to_string();
         let address = provider
             .asking(&self.return_address(), &trust, asserted)
             .address(&reached.authorization_endpoint, &state, &nonce, &verifier)
@@ -199,7 +195,10 @@ impl SignIn {
                 self.citizen(&verified, &claims, level).await?
             }
             ProviderKind::Cis2 => {
-                let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(disbelieved)?;
+                let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(|error| match error {
+                    auth::AuthError::Identity(_) => NOT_LET_IN,
+                    other => disbelieved(other),
+                })?;
                 self.professional(&verified, &claims).await?
             }
             ProviderKind::Oidc => self.anybody(provider, &claims).await?,
@@ -271,7 +270,10 @@ impl SignIn {
     /// Somebody of CIS2, in the role that they chose there.
     async fn professional(&self, verified: &Verified, claims: &Claims) -> Result<(String, i16, Standing), Fault> {
         let Identity::Identifier(identifier) = &verified.identity else { return Err(NOT_BELIEVED.into()) };
-        let level = verified.authentication_assurance_level.filter(|level| *level >= LEAST_STRENGTH).ok_or(WEAK)?;
+        let level = verified.authentication_assurance_level.ok_or(NOT_LET_IN)?;
+        if !person::is_organisation(&self.service, identifier.organisation_on_record.as_deref()).await? {
+            return Err(NOT_LET_IN.into());
+        }
         let named = (SignsIn::Practitioner, identifier.system, identifier.value.as_str());
         let person = self.only(named, claims.birthdate.as_deref()).await?;
         Ok((person, i16::from(level), Standing { roles: verified.roles.clone(), ..Standing::default() }))
@@ -365,14 +367,7 @@ impl SignIn {
     /// The date of birth that is on record of somebody.
     pub(super) async fn birth_date(&self, reference: &str) -> Result<Option<String>, Fault> {
         let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
-        let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
-        let id = id.to_owned();
-        let find = move |transaction: &mut Transaction<'_>| {
-            (transaction.head(KnownName::of_caller(resource_type, &id), false), Vec::new())
-        };
-        let head: Option<concord_store::rows::Head> = self.service.store.read(find).await?;
-        let Some(head) = head else { return Ok(None) };
-        Ok(access::stored(&head.version)?.text("birthDate").map(str::to_owned))
+        Ok(person::birth_date(&self.service, name, id).await?)
     }
 
     /// Ends the sessions that a login service says have ended, and what apps were let do as long as they lasted (OpenID Connect
@@ -439,9 +434,7 @@ fn level_of(claims: &Claims, lowest: Proofing) -> Result<ProofingLevel, OauthErr
     if as_proofing < lowest {
         return Err(UNPROVEN);
     }
-    let is_vouched = claims.vot.as_deref().is_some_and(|vot| provider::trust(lowest).contains(&vot))
-        && claims.vtm.as_deref().is_some_and(|vtm| vtm.starts_with("https://") && vtm.contains(TRUSTMARK));
-    is_vouched.then_some(level).ok_or(WEAK)
+    auth::is_vouched(claims.vot.as_deref(), claims.vtm.as_deref(), lowest).then_some(level).ok_or(WEAK)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::{Outcome, execute};
 use crate::interact::session::Session;
-use crate::interact::{Call, Service};
+use crate::interact::{Call, Questions, Service};
 use crate::sign_in::federation::UNPROVEN;
 use crate::sign_in::{Choice, Fault, OWN_CLIENT, Picking, SignIn, SignedIn, Somebody, ToPick, Whose, people};
 
@@ -320,6 +320,7 @@ impl SignIn {
             fingerprint: fingerprint(&format!("{OWN_CLIENT}\n{id}")),
             together: Vec::new(),
             provenance: None,
+            questions: Questions::none(),
         }
     }
 }

@@ -10,7 +10,7 @@ use concord_store::transaction::Transaction;
 
 use crate::auth::{Identity, Verified};
 use crate::error::ApiError;
-use crate::interact::Call;
+use crate::interact::{Call, Questions};
 use crate::sign_in::{Fault, SignIn, grant};
 
 /// How long an app may take to ask, in seconds.
@@ -61,6 +61,7 @@ impl SignIn {
             fingerprint: grant::fingerprint(&format!("launch\n{person}\n{}", caller.client)),
             together: Vec::new(),
             provenance: None,
+            questions: Questions::default(),
         };
         if self.seen(&call, "Patient", starting.patient).await?.is_none() {
             return Err(UNSEEN.into());

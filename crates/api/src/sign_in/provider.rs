@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use concord_consent::caller::Proofing;
 use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::relying::{Asking, ClientKey, Discovered, Proof};
 
@@ -14,13 +13,6 @@ use crate::telemetry::TokenCounters;
 
 /// How long nobody looks again for a login service that could not be found, in seconds.
 const LOOK_AGAIN_S: i64 = 10;
-
-/// What NHS login has to vouch for at each level: two things that the person has or is.
-const TRUST: [(Proofing, [&str; 3]); 3] = [
-    (Proofing::P9, ["P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm"]),
-    (Proofing::P5, ["P5.Cp.Cd", "P5.Cp.Ck", "P5.Cm"]),
-    (Proofing::P0, ["P0.Cp.Cd", "P0.Cp.Ck", "P0.Cm"]),
-];
 
 /// A login service.
 pub(super) struct Provider {
@@ -51,11 +43,6 @@ pub(super) struct Reached {
 /// One line, when a key or secret cannot be read.
 pub(super) fn providers(config: &Config, counters: &TokenCounters) -> Result<Vec<Provider>, String> {
     config.providers.iter().map(|one| Provider::new(one, config, counters)).collect()
-}
-
-/// The vectors of trust of that level and above.
-pub(super) fn trust(lowest: Proofing) -> Vec<&'static str> {
-    TRUST.iter().filter(|(level, _)| *level >= lowest).flat_map(|(_, vectors)| *vectors).collect()
 }
 
 impl Provider {
@@ -147,17 +134,5 @@ impl Provider {
             trust: (self.config.kind == ProviderKind::NhsLogin).then_some(trust),
             asserted,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_more_is_trusted_than_is_set() {
-        assert_eq!(trust(Proofing::P9), ["P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm"]);
-        assert_eq!((trust(Proofing::P5).len(), trust(Proofing::P0).len()), (6, 9));
-        assert!(!trust(Proofing::P5).iter().any(|vector| vector.starts_with("P0")));
     }
 }

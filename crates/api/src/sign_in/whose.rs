@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::interact::command::Command;
 use crate::interact::execute::{Outcome, carry_out};
 use crate::interact::human_name::human_name;
-use crate::interact::{Call, access};
+use crate::interact::{Call, Questions, access};
 use crate::sign_in::{Fault, Granting, OWN_CLIENT, Record, SignIn, SignedIn, Somebody, Visit, grant, people};
 
 /// The longest name or number that is looked for, in bytes.
@@ -53,6 +53,7 @@ impl SignIn {
             fingerprint: grant::fingerprint(&format!("{OWN_CLIENT}\n{}", person.reference)),
             together: Vec::new(),
             provenance: None,
+            questions: Questions::default(),
         })
     }
 

@@ -78,9 +78,37 @@ fn elements_of(resource_type: ResourceType) -> Vec<Element> {
 /// The patients whom a resource names so, in the order of its elements.
 #[must_use]
 pub fn numbered_patients(resource_type: ResourceType, resource: &Value<'_>) -> Vec<NumberedPatient> {
+    let mut found = Vec::new();
+    each(resource_type, resource, &mut |place, reference, decides| {
+        if let Some(number) = number(reference) {
+            found.push(NumberedPatient { place: place.to_owned(), number: number.to_owned(), decides });
+        }
+    });
+    found
+}
+
+/// Where a resource that is in nobody's record may mean a patient all the same, in an element that would decide it: by any other
+/// identifier, by what it contains, or by an address elsewhere.
+#[must_use]
+pub fn means_somebody(resource_type: ResourceType, resource: &Value<'_>) -> Option<String> {
+    let mut first = None;
+    each(resource_type, resource, &mut |place, reference, decides| {
+        let is_named = match reference.text("reference") {
+            Some(text) => text.starts_with('#') || text.contains("Patient/"),
+            None => reference.get("identifier").is_some(),
+        };
+        if decides && is_named && may_be_patient(reference) && first.is_none() {
+            first = Some(place.to_owned());
+        }
+    });
+    first
+}
+
+/// Goes over the references by which a resource is in a patient's compartment: each with its place, and whether it decides in whose
+/// record the resource is.
+fn each(resource_type: ResourceType, resource: &Value<'_>, visit: &mut dyn FnMut(&str, &Value<'_>, bool)) {
     let elements = elements(resource_type);
     let has_owner = elements.iter().filter(|one| one.weight == Weight::Owner).any(|one| is_there(resource, &one.path));
-    let mut found = Vec::new();
     for element in elements {
         let decides = match element.weight {
             Weight::Owner => true,
@@ -88,13 +116,8 @@ pub fn numbered_patients(resource_type: ResourceType, resource: &Value<'_>) -> V
             Weight::Link => false,
         };
         let mut place = resource_type.name().to_owned();
-        follow(resource, &element.path, &mut place, &mut |place, reference| {
-            if let Some(number) = number(reference) {
-                found.push(NumberedPatient { place: place.to_owned(), number: number.to_owned(), decides });
-            }
-        });
+        follow(resource, &element.path, &mut place, &mut |place, reference| visit(place, reference, decides));
     }
-    found
 }
 
 /// The resource with a reference beside each number that `patient` knows the Patient of, by logical id: what it is to be
@@ -120,11 +143,16 @@ pub fn filed<'v>(
     Some(filed)
 }
 
-/// The number by which a Reference names a patient, if that is all that it says of whom it means.
-fn number<'v>(reference: &'v Value<'_>) -> Option<&'v str> {
+/// Whether a Reference does not say that it means something else.
+fn may_be_patient(reference: &Value<'_>) -> bool {
     let of_type =
         |text: &str| text.strip_prefix("http://hl7.org/fhir/StructureDefinition/").unwrap_or(text) == OWNER.name();
-    if reference.get("reference").is_some() || !reference.text("type").is_none_or(of_type) {
+    reference.text("type").is_none_or(of_type)
+}
+
+/// The number by which a Reference names a patient, if that is all that it says of whom it means.
+fn number<'v>(reference: &'v Value<'_>) -> Option<&'v str> {
+    if reference.get("reference").is_some() || !may_be_patient(reference) {
         return None;
     }
     reference.get("identifier").and_then(nhs_number::of_identifier)

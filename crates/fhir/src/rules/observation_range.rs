@@ -10,7 +10,7 @@ const SNOMED: &str = "http://snomed.info/sct";
 
 /// LOINC code, UCUM unit, and the lowest and highest number that is not remarked on. Wide on purpose: a living person
 /// with a number outside is very rare, while a pound taken for a kilogram or a mg/dL for a mmol/L falls outside.
-const RANGES: [(&str, &str, f64, f64); 34] = [
+const RANGES: [(&str, &str, f64, f64); 40] = [
     ("8480-6", "mm[Hg]", 50.0, 280.0),
     ("8462-4", "mm[Hg]", 20.0, 180.0),
     ("8867-4", "/min", 20.0, 260.0),
@@ -23,6 +23,12 @@ const RANGES: [(&str, &str, f64, f64); 34] = [
     ("59408-5", "%", 40.0, 100.0),
     ("15074-8", "mmol/L", 0.5, 50.0),
     ("14743-9", "mmol/L", 0.5, 50.0),
+    ("14749-6", "mmol/L", 0.5, 50.0),
+    ("14770-2", "mmol/L", 0.5, 50.0),
+    ("14771-0", "mmol/L", 0.5, 50.0),
+    ("1558-6", "mg/dL", 10.0, 900.0),
+    ("32016-8", "mg/dL", 10.0, 900.0),
+    ("41653-7", "mg/dL", 10.0, 900.0),
     ("9843-4", "cm", 15.0, 80.0),
     ("8280-0", "cm", 20.0, 300.0),
     ("2345-7", "mg/dL", 10.0, 900.0),
@@ -49,10 +55,14 @@ const RANGES: [(&str, &str, f64, f64); 34] = [
 
 /// How many of the usual unit are one of the other unit that it is taken for, and the code for a number in that one: a number
 /// that fits there has most likely that unit.
-const TAKEN_FOR: [(&str, f64, &str, &str); 7] = [
+const TAKEN_FOR: [(&str, f64, &str, &str); 11] = [
     ("15074-8", 0.055_5, "mg/dL", "2339-0"),
     ("14743-9", 0.055_5, "mg/dL", "2339-0"),
-    ("2345-7", 18.018, "mmol/L", "15074-8"),
+    ("14749-6", 0.055_5, "mg/dL", "2345-7"),
+    ("14771-0", 0.055_5, "mg/dL", "1558-6"),
+    ("1558-6", 18.018, "mmol/L", "14771-0"),
+    ("41653-7", 18.018, "mmol/L", "14743-9"),
+    ("2345-7", 18.018, "mmol/L", "14749-6"),
     ("2339-0", 18.018, "mmol/L", "15074-8"),
     ("14647-2", 0.025_86, "mg/dL", "2093-3"),
     ("2093-3", 38.67, "mmol/L", "14647-2"),
@@ -159,6 +169,8 @@ mod tests {
         };
         assert!(text("15074-8", "115", "mmol/L").ends_with("In mg/dL it would be usual: that is LOINC 2339-0"));
         assert!(text("2339-0", "6.2", "mg/dL").ends_with("In mmol/L it would be usual: that is LOINC 15074-8"));
+        assert!(text("14749-6", "115", "mmol/L").ends_with("In mg/dL it would be usual: that is LOINC 2345-7"));
+        assert!(text("41653-7", "6.2", "mg/dL").ends_with("In mmol/L it would be usual: that is LOINC 14743-9"));
         assert!(text("14647-2", "210", "mmol/L").ends_with("that is LOINC 2093-3"));
         assert!(text("15074-8", "5000", "mmol/L").ends_with("check number and unit"), "usual in neither");
         assert!(text("2339-0", "6.2", "mmol/L").contains("has the unit mmol/L"));

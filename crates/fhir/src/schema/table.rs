@@ -52,13 +52,10 @@ impl Schema {
         self.bindings.get(usize::from(id.0))
     }
 
-    /// The code list of a value set of R4, by its canonical url: one of those that a required binding names.
+    /// Every code list.
     #[must_use]
-    pub fn value_set(&self, url: &str) -> Option<&Binding> {
-        let url = url.strip_suffix("|4.0.1").unwrap_or(url);
-        let name = url.strip_prefix("http://hl7.org/fhir/ValueSet/");
-        let name = name.filter(|name| !name.starts_with("v3-"))?;
-        self.bindings.iter().find(|binding| binding.name == name)
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings
     }
 
     /// What a primitive may carry besides its value: `id` and `extension`.

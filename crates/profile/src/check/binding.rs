@@ -2,15 +2,16 @@
 
 use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
+use concord_fhir::terminology::Membership;
 
 use super::{Scope, Walk, shown};
 use crate::definition::{Binding, Strength};
 use crate::item::{Item, Place};
 use crate::node::Node;
-use crate::terminology::Membership;
+use crate::terminology::{any_in, coding_in};
 
 /// How many steps it is worth to ask whether a code is in a value set.
-const OF_A_MEMBERSHIP: usize = 4;
+pub(super) const OF_A_MEMBERSHIP: usize = 4;
 
 /// The types with codes of their own; other values cannot be bound, whatever a definition says.
 const CODED: [&str; 8] =
@@ -51,30 +52,20 @@ impl Walk<'_> {
 
     /// Whether a code of the item is in the value set.
     pub(super) fn bound(&self, binding: &Binding, item: &Item<'_>) -> Membership {
-        let ask =
-            |system: Option<&str>, code: &str| self.checker.terminology.member_of(system, code, &binding.value_set);
+        let known = self.checker.terminology;
         let Some(value) = item.value else { return Membership::Yes };
         self.take(OF_A_MEMBERSHIP * (1 + value.list("coding").len()) + binding.value_set.len() / 64);
         match value {
-            Value::String(code) => ask(None, code),
+            Value::String(code) => known.member_of(None, code, &binding.value_set),
             Value::Object(_) if !CODED.contains(&item.of_type.name.as_ref()) => Membership::Yes,
-            Value::Object(_) => {
-                let single = std::slice::from_ref(value);
-                let codings = if item.of_type.name == "CodeableConcept" { value.list("coding") } else { single };
-                if codings.is_empty() {
-                    return without_codes(binding, value);
-                }
-                let mut answer = Membership::No;
-                for coding in codings {
-                    let Some(code) = coding.text("code") else { continue };
-                    match ask(Some(coding.text("system").unwrap_or_default()), code) {
-                        Membership::Yes => return Membership::Yes,
-                        Membership::Unknown => answer = Membership::Unknown,
-                        Membership::No => {}
-                    }
-                }
-                answer
-            }
+            Value::Object(_) if item.of_type.name == "CodeableConcept" => match value.list("coding") {
+                [] => without_codes(binding, value),
+                codings => any_in(known, codings, &binding.value_set),
+            },
+            Value::Object(_) => match value.text("code") {
+                Some(code) => coding_in(known, value, code, &binding.value_set),
+                None => Membership::No,
+            },
             _ => Membership::Yes,
         }
     }

@@ -2,42 +2,18 @@
 
 use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
-use concord_fhir::path::{self, Context, Expression, Fault, Outside, Patterns};
+use concord_fhir::path::{self, Context, Expression, Fault, Patterns};
 use concord_fhir::schema::{TypeKind, r4};
 
 use super::{Scope, Walk, shown};
 use crate::item::{Item, Place};
 use crate::node::Node;
-use crate::terminology::{Membership, Terminology};
+use crate::surroundings::Surroundings;
 
 /// How many steps one expression may take.
 const MOST_STEPS: usize = 200_000;
 /// How many it is worth to begin.
 const STEPS_OF_A_BEGINNING: usize = 20;
-
-/// What expressions may ask: code lists, and nothing else that is not at hand.
-struct Known<'c>(&'c dyn Terminology);
-
-impl<'v> Outside<'v> for Known<'_> {
-    fn member_of(&self, item: &path::Item<'v>, value_set: &str) -> Option<bool> {
-        let path::Item::Node(node) = item else { return None };
-        let value = node.value?;
-        let ask = |system: Option<&str>, code: &str| self.0.member_of(system, code, value_set);
-        let answers: Vec<Membership> = match value {
-            Value::String(code) => vec![ask(None, code)],
-            _ if value.get("coding").is_some() => value
-                .list("coding")
-                .iter()
-                .filter_map(|one| one.text("code").map(|code| ask(one.text("system"), code)))
-                .collect(),
-            _ => vec![ask(value.text("system"), value.text("code")?)],
-        };
-        if answers.contains(&Membership::Yes) {
-            return Some(true);
-        }
-        (!answers.contains(&Membership::Unknown)).then_some(false)
-    }
-}
 
 /// An item as expressions see it.
 fn node<'v>(item: &Item<'v>) -> Option<path::Node<'v>> {
@@ -82,7 +58,7 @@ impl Walk<'_> {
     /// Whether an expression holds; one that gives nothing does not.
     fn holds(&mut self, expression: &Expression, item: &Item<'_>, scope: Scope<'_>) -> Result<bool, Fault> {
         let (Some(resource), Some(focus)) = (scope.around.resource.or(item.value), node(item)) else { return Ok(true) };
-        let known = Known(self.checker.terminology);
+        let known = self.known(scope.around);
         let mut context = Context::of(resource)
             .at(path::Item::Node(focus))
             .outside(&known)
@@ -98,7 +74,7 @@ impl Walk<'_> {
     /// Whether an expression selects an element of a resource, by where the element's value or what is beside it stands.
     pub(super) fn selects(&self, expression: &str, resource: &Value<'_>, element: &Value<'_>) -> Option<bool> {
         let expression = Expression::compile_with(expression, &mut Patterns::of_one_definition()).ok()?;
-        let known = Known(self.checker.terminology);
+        let known = self.known(Surroundings::of(resource, None, None));
         let context = Context::of(resource).outside(&known).steps(self.steps_of_an_expression(MOST_STEPS));
         let (found, steps) = expression.evaluate_within(&context);
         self.take_expression(STEPS_OF_A_BEGINNING + steps);

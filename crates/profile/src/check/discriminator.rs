@@ -1,6 +1,7 @@
 //! Whether an item belongs to a slice (R4 "Profiling", discriminator).
 
 use concord_fhir::json::Value;
+use concord_fhir::terminology::Membership;
 
 use super::element::is_of;
 use super::reference::target_type;
@@ -10,7 +11,6 @@ use crate::item::{Item, Members, Place, whole_resource};
 use crate::library::split;
 use crate::node::{Node, Step, Way};
 use crate::surroundings::{Surroundings, Whence};
-use crate::terminology::Membership;
 use crate::value::{holds, is_fixed};
 
 impl<'c> Walk<'c> {

@@ -5,12 +5,12 @@ use std::cmp::Ordering;
 use concord_fhir::issue::IssueCode;
 use concord_fhir::json::Value;
 use concord_fhir::schema::TypeKind;
+use concord_fhir::terminology::Membership;
 
 use super::{Scope, Walk, shown};
 use crate::definition::{TypeRule, ValueRule};
 use crate::item::{Item, Members, Place};
 use crate::node::Node;
-use crate::terminology::Membership;
 use crate::value::{compare, holds, is_fixed, shown as text};
 
 impl Walk<'_> {
@@ -50,9 +50,10 @@ impl Walk<'_> {
         if self.exhausted(place) {
             return;
         }
-        self.types(node, item, place, scope);
+        let is_typed = self.types(node, item, place, scope);
         self.values(node, item, place, scope);
-        for binding in node.rules.binding.iter().chain(&node.rules.more_bindings) {
+        // What codes a value of another type should have is beside the point.
+        for binding in node.rules.binding.iter().chain(&node.rules.more_bindings).filter(|_| is_typed) {
             self.binding(binding, node, item, place, scope);
         }
         if let Some(others) = &node.rules.value_or
@@ -123,10 +124,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether the item is of a type that the profile allows, and keeps to the profiles of that type.
-    fn types(&mut self, node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) {
+    /// Checks that the item is of a type that the profile allows, and keeps to the profiles of that type; whether it is of one.
+    fn types(&mut self, node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) -> bool {
         if node.rules.types.is_empty() {
-            return;
+            return true;
         }
         let own = item.type_name();
         let is_open = item.member != item.element || matches!(item.of_type.kind, TypeKind::Resource);
@@ -135,7 +136,7 @@ impl Walk<'_> {
             let wanted: Vec<&str> = node.rules.types.iter().map(|rule| rule.code.as_str()).collect();
             let said = format!("it is of type {}, and must be of {}", shown(own), wanted.join(" or "));
             self.broken(IssueCode::Value, place, node, scope, &said);
-            return;
+            return false;
         }
         let rules: Vec<&TypeRule> = if allowed.is_empty() { node.rules.types.iter().collect() } else { allowed };
         if own == "Reference" || own == "canonical" {
@@ -145,6 +146,7 @@ impl Walk<'_> {
         if own != "Extension" {
             self.type_profiles(&rules, node, item, place, scope);
         }
+        true
     }
 
     /// The value keeps to one of the profiles that its type is to have.

@@ -8,6 +8,7 @@ mod discriminator;
 mod document;
 mod element;
 mod extension;
+mod outside;
 mod reference;
 mod slices;
 mod worded;
@@ -17,13 +18,13 @@ use std::collections::BTreeSet;
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
+use concord_fhir::terminology::{Membership, Terminology};
 
 use crate::definition::Definition;
 use crate::item::{Item, Members, Place, resource_shape, whole_resource};
 use crate::library::{self, Library};
 use crate::node::{Node, Profile};
-use crate::surroundings::{Bundled, Surroundings};
-use crate::terminology::{Membership, Terminology};
+use crate::surroundings::{Bundled, Stored, Surroundings};
 use crate::value::short as shown;
 
 /// How many problems are listed.
@@ -46,6 +47,8 @@ pub struct Checker<'c> {
     pub library: &'c Library,
     /// The code lists.
     pub terminology: &'c dyn Terminology,
+    /// What is stored, where references are followed into it.
+    pub stored: Option<&'c dyn Stored>,
     /// Whether to say besides what R4 asks in words, and which extensions are not known that change the meaning of nothing.
     pub is_whole: bool,
     /// What all checks of one request may still take together, where they have that once: steps.
@@ -68,20 +71,11 @@ impl Checker<'_> {
         let most = if self.is_whole { MOST_STEPS } else { MOST_STEPS_ON_WRITE };
         // With none at all nobody would be told that it was not checked.
         let given = self.together.map_or(most, |left| left.get().clamp(1, most));
-        let mut walk = Walk {
-            checker: *self,
-            issues: Vec::new(),
-            beyond: 0,
-            left: Cell::new(given),
-            ended: None,
-            under_way: Vec::new(),
-            told: BTreeSet::new(),
-            claimed: asked.claimed,
-        };
+        let mut walk = Walk { claimed: asked.claimed, ..Walk::begin(*self, given) };
         let name = resource.text("resourceType").unwrap_or("Resource");
         let place = Place::root(name);
         let bundle = Bundled::of(resource);
-        let own = Surroundings::of(resource, bundle.as_ref());
+        let own = Surroundings::of(resource, bundle.as_ref(), self.stored);
         for canonical in asked.profiles.iter().take(MOST_CLAIMS) {
             walk.claim(canonical, resource, &place, own, true);
         }
@@ -112,6 +106,8 @@ pub(crate) struct Walk<'c> {
     /// What need not be said again.
     told: BTreeSet<String>,
     claimed: Option<&'c [String]>,
+    /// How many expressions it is inside of.
+    expressions: usize,
 }
 
 /// What a part of a check is inside of.
@@ -122,6 +118,20 @@ pub(crate) struct Scope<'s> {
 }
 
 impl<'c> Walk<'c> {
+    fn begin(checker: Checker<'c>, steps: usize) -> Walk<'c> {
+        Walk {
+            checker,
+            issues: Vec::new(),
+            beyond: 0,
+            left: Cell::new(steps),
+            ended: None,
+            under_way: Vec::new(),
+            told: BTreeSet::new(),
+            claimed: None,
+            expressions: 0,
+        }
+    }
+
     /// Checks a resource, at any depth, by what it claims, and goes on into it.
     fn resource<'v>(&mut self, resource: &'v Value<'v>, place: &Place<'_>, around: Surroundings<'v>) {
         let claims = resource.get("meta").map_or(&[][..], |meta| meta.list("profile"));

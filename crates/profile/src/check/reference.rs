@@ -3,6 +3,7 @@
 use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::literal::named_type;
+use concord_fhir::terminology::Membership;
 
 use super::{Scope, Walk, shown};
 use crate::definition::TypeRule;
@@ -10,7 +11,6 @@ use crate::item::{Item, Place, whole_resource};
 use crate::library;
 use crate::node::Node;
 use crate::surroundings::{Surroundings, Whence};
-use crate::terminology::Membership;
 
 impl Walk<'_> {
     /// Checks the target of a Reference or canonical against the profiles that a profile allows.
@@ -25,7 +25,7 @@ impl Walk<'_> {
         let Some(value) = item.value.filter(|value| value.as_object().is_some()) else { return };
         let reference = value.text("reference");
         self.take(self.contained_beside(item, scope));
-        let found = reference.and_then(|reference| scope.around.resolve(reference));
+        let found = reference.and_then(|reference| scope.around.at_hand(reference));
         let aggregation: Vec<&str> = rules.iter().flat_map(|rule| &rule.aggregation).map(String::as_str).collect();
         if !aggregation.is_empty()
             && reference.is_some()
@@ -57,8 +57,20 @@ impl Walk<'_> {
             let said = format!("it leads to a {}, and must lead to {}", shown(&own), types.join(" or "));
             return self.broken(IssueCode::Invalid, place, node, scope, &said);
         }
-        if let Some((resource, whence)) = found {
-            self.target_profiles(&allowed, resource, whence, (node, place, scope));
+        // To be of a type is enough where a type is among what is allowed, and what is stored need not be looked at.
+        let asks_profile = !allowed.iter().any(|target| library::base_type(target).is_some());
+        let Some(reference) = reference.filter(|_| asks_profile) else { return };
+        match found.or_else(|| scope.around.resolve(reference)) {
+            Some((resource, whence)) => self.target_profiles(&allowed, resource, whence, (node, place, scope)),
+            None if self.checker.stored.is_some() => {
+                let said = format!(
+                    "what {} leads to is not known here, and was not checked by {}",
+                    shown(reference),
+                    allowed.join(" or ")
+                );
+                self.remark(Severity::Information, said, place);
+            }
+            None => {}
         }
     }
 
@@ -115,7 +127,7 @@ impl Walk<'_> {
 /// The type of what a reference leads to, as far as it can be told from here.
 pub(super) fn target_type(value: &Value<'_>, around: &Surroundings<'_>) -> Option<String> {
     let reference = value.text("reference");
-    let found = reference.and_then(|reference| around.resolve(reference));
+    let found = reference.and_then(|reference| around.at_hand(reference));
     found
         .and_then(|(resource, _)| resource.text("resourceType").map(str::to_owned))
         .or_else(|| reference.and_then(named_type).map(|known| known.name().to_owned()))
@@ -127,6 +139,6 @@ fn is_there(mode: &str, whence: Option<Whence>) -> bool {
     match whence {
         Some(Whence::Contained) => mode == "contained",
         Some(Whence::Bundled) => mode == "bundled" || mode == "referenced",
-        None => mode == "referenced",
+        Some(Whence::Stored) | None => mode == "referenced",
     }
 }

@@ -1,12 +1,12 @@
 //! The items of a list by the slices that they belong to.
 
 use concord_fhir::issue::{IssueCode, Severity};
+use concord_fhir::terminology::Membership;
 
 use super::{Scope, Walk};
 use crate::definition::Openness;
 use crate::item::{Item, Place};
 use crate::node::{Node, REST};
-use crate::terminology::Membership;
 
 impl Walk<'_> {
     pub(super) fn slices(&mut self, node: &Node, items: &[Item<'_>], place: &Place<'_>, scope: Scope<'_>) {

@@ -90,6 +90,10 @@ fn chain<'l>(find: &Find<'l>, definition: &'l Definition) -> Result<Vec<&'l Defi
     let mut last = definition;
     while !is_base(last) {
         let Some(base) = find(&last.base) else {
+            // One that is not in use yet is not found by its own url.
+            if last.base.split(['|', '#']).next() == Some(definition.url.as_str()) {
+                return refused(IssueCode::Invalid, format!("{} starts from itself", definition.url));
+            }
             return refused(IssueCode::NotFound, format!("the base {} is not known here", last.base));
         };
         if chain.iter().any(|known| known.url == base.url && known.version == base.version) {

@@ -15,8 +15,8 @@ use std::rc::Rc;
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
+use concord_fhir::terminology::Terminology;
 
-use crate::terminology::Terminology;
 use crate::value::short;
 
 /// How many items a Questionnaire may have to be checked by.

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use concord_fhir::issue::IssueCode;
 use concord_fhir::json::Value;
+use concord_fhir::terminology::Membership;
 
 use super::enabled::is_answer;
 use super::spending::steps_of;
 use super::{Walk, value_of};
-use crate::terminology::Membership;
+use crate::terminology::coding_in;
 use crate::value::{short, weight};
 
 /// How many steps it is worth to ask whether a code is in a value set.
@@ -122,7 +123,7 @@ impl<'w> Walk<'w> {
         }
         let answer = match value_set.strip_prefix('#') {
             Some(id) => self.in_contained(id, coding.text("system"), code),
-            None => self.terminology.member_of(Some(coding.text("system").unwrap_or_default()), code, value_set),
+            None => coding_in(self.terminology, coding, code, value_set),
         };
         match answer {
             Membership::Yes => {}

@@ -1,16 +1,16 @@
 //! What a check of answers may take, and that what is offered is found however it is looked for.
 
 use concord_fhir::json::{Limits, parse};
+use concord_terminology::Tables;
 
 use super::*;
-use crate::terminology::Required;
 
 fn checked(asked: &str, given: &str) -> Vec<Issue> {
     let questionnaire = format!(r#"{{"resourceType":"Questionnaire","status":"active","item":[{asked}]}}"#);
     let response = format!(r#"{{"resourceType":"QuestionnaireResponse","status":"completed","item":[{given}]}}"#);
     let limits = Limits { nodes: 10_000_000, ..Limits::default() };
     let questionnaire = parse(questionnaire.as_bytes(), &limits).unwrap();
-    check(&parse(response.as_bytes(), &limits).unwrap(), &questionnaire, &Required, None)
+    check(&parse(response.as_bytes(), &limits).unwrap(), &questionnaire, &Tables, None)
 }
 
 /// Many checks, each of which is far below what one may take: together they are ended, and each of those that is says so.
@@ -21,11 +21,11 @@ fn the_checks_of_a_request_have_one_budget() {
     let given = r#"{"resourceType":"QuestionnaireResponse","status":"completed","item":[{"linkId":"a","answer":[{"valueString":"x"}]}]}"#;
     let [asked, given] = [asked, given].map(|text| parse(text.as_bytes(), &limits).unwrap());
     let together = Cell::new(100);
-    let ends = |_: &usize| is_too_much(&check(&given, &asked, &Required, Some(&together)));
+    let ends = |_: &usize| is_too_much(&check(&given, &asked, &Tables, Some(&together)));
     let done = (0..100).take_while(|number| !ends(number)).count();
     assert!(done > 1 && done < 100, "{done}");
     assert!((0..3).all(|number| ends(&number)));
-    assert!(!is_too_much(&check(&given, &asked, &Required, None)));
+    assert!(!is_too_much(&check(&given, &asked, &Tables, None)));
 }
 
 fn many(count: usize, one: impl Fn(usize) -> String) -> String {

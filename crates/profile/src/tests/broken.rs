@@ -57,6 +57,8 @@ fn what_starts_from_itself_or_from_nothing_is_refused() {
     let circle = library(vec![of("urn:a", "urn:b"), of("urn:b", "urn:a"), of("urn:c", "urn:missing")]);
     let said = |url: &str| circle.profile(url).unwrap().unwrap_err().text.clone();
     assert!(said("urn:a").contains("starts from itself"));
+    let unused = library(Vec::new()).check(&of("urn:own", "urn:own")).unwrap_err();
+    assert!(unused.text.contains("starts from itself"), "{}", unused.text);
     assert!(said("urn:c").contains("urn:missing is not known here"));
     let long = library((0..30).map(|n| of(&format!("urn:{n}"), &format!("urn:{}", n + 1))).collect());
     assert!(long.profile("urn:0").unwrap().unwrap_err().text.contains("more than 20 definitions"));

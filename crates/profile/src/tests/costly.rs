@@ -6,7 +6,6 @@ use concord_fhir::issue::{IssueCode, Severity};
 
 use super::*;
 use crate::check::{Asked, Checker};
-use crate::terminology::Required;
 
 /// A Goal with many notes, that claims a profile.
 fn goal(url: &str, notes: usize) -> String {
@@ -42,7 +41,7 @@ fn what_multiplies_is_ended_where_it_is_and_said_once() {
         let url = format!("http://example.org/{name}");
         let library = library(vec![profile(&url, "Goal", &elements)]);
         for is_whole in [false, true] {
-            let checker = Checker { library: &library, terminology: &Required, is_whole, together: None };
+            let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole, together: None };
             let check =
                 |notes: usize| checker.check(&value(&goal(&url, notes)), Asked { profiles: &[], claimed: None });
             let few: Vec<_> = check(3).into_iter().filter(|issue| issue.severity >= Severity::Error).collect();
@@ -63,7 +62,7 @@ fn the_checks_of_a_request_have_one_budget() {
     let together = Cell::new(10_000);
     let goal = value(&goal(url, 100));
     let ends = |together| {
-        let checker = Checker { library: &library, terminology: &Required, is_whole: false, together };
+        let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole: false, together };
         let issues = checker.check(&goal, Asked { profiles: &[], claimed: None });
         issues.iter().any(|issue| issue.code == IssueCode::TooCostly && issue.severity == Severity::Error)
     };

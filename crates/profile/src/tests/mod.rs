@@ -5,14 +5,15 @@ mod costly;
 mod definitions;
 mod kept;
 mod kinds;
+mod outside;
 
 use concord_fhir::issue::{Issue, Severity};
 use concord_fhir::json::{Limits, Value, parse};
+use concord_terminology::Tables;
 
 use crate::check::{Asked, Checker};
 use crate::definition::Definition;
 use crate::library::Library;
-use crate::terminology::Required;
 
 /// A value from text.
 fn value(text: &str) -> Value<'static> {
@@ -44,7 +45,7 @@ fn library(definitions: Vec<Definition>) -> Library {
 
 /// What a check by one profile says.
 fn issues(library: &Library, url: &str, resource: &Value<'_>) -> Vec<Issue> {
-    let checker = Checker { library, terminology: &Required, is_whole: false, together: None };
+    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, together: None };
     checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) })
 }
 

@@ -5,6 +5,7 @@ mod entries;
 pub mod explain;
 mod health;
 mod settings;
+pub(crate) mod shared_versions;
 pub(crate) mod spending;
 mod versions;
 mod write_buffer;
@@ -29,6 +30,7 @@ use crate::lower::{Lowering, Rows};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
 use explain::Noted;
+use shared_versions::SharedVersions;
 use spending::Left;
 use write_buffer::WriteBuffer;
 
@@ -80,6 +82,8 @@ pub struct Transaction<'a> {
     pub(crate) registry: Option<Arc<Registry>>,
     /// Whether it has changed them itself, so that others may not know yet.
     pub(crate) registry_changed: bool,
+    /// The versions that it has found of what resources are checked by.
+    pub(crate) versions: Option<SharedVersions>,
 }
 
 /// A resource that was looked up, and its current version if there is one.
@@ -114,6 +118,7 @@ impl<'a> Transaction<'a> {
             noted: None,
             registry: None,
             registry_changed: false,
+            versions: None,
         }
     }
 
@@ -203,6 +208,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn rolled_back(&mut self) {
         self.fresh.clear();
         self.registry = None;
+        self.versions = None;
     }
 
     /// The search parameters as this process last saw them.
@@ -437,26 +443,6 @@ impl<'a> Transaction<'a> {
             self.shared.patients.insert(id.clone(), key);
         }
         Ok(id)
-    }
-
-    /// Says that what decides about access to this record has changed: facts remembered under the old version are no
-    /// longer used, on any node, from the commit on. Key 0 stands for facts in no patient compartment.
-    ///
-    /// A version is never used twice: one that was rolled back may have been remembered with what was seen under it.
-    pub fn bump_access_version(&mut self, patient: i64) -> Result<(), StoreError> {
-        let version = self.next_key();
-        self.run(Sql::new("UPDATE patient SET access_version = ").bind(version).sql(" WHERE key = ").bind(patient))?;
-        Ok(())
-    }
-
-    /// The access versions of a patient's record and of what is about nobody.
-    pub fn access_versions(&mut self, patient: i64) -> Result<(i64, i64), StoreError> {
-        let sql = Sql::new(
-            "SELECT p.access_version, z.access_version FROM patient p, patient z WHERE z.key = 0 AND p.key = ",
-        )
-        .bind(patient);
-        let rows = self.rows::<(BigInt, BigInt), (i64, i64)>(sql)?;
-        rows.first().copied().ok_or_else(|| StoreError::Internal("no access version".to_owned()))
     }
 
     /// The keys of the patients that a predicate names, so that it can be lowered.

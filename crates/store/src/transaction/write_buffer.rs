@@ -98,8 +98,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// Runs what has nothing to do with resources, so that nothing has to be stored for it.
-    pub(crate) fn bypass_buffer<T>(&mut self, part: impl FnOnce(&mut Self) -> T) -> T {
+    /// Runs what has nothing to do with the resources that are held back, so that nothing has to be stored for it.
+    pub fn bypass_buffer<T>(&mut self, part: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.buffer.as_mut().map(|buffer| std::mem::replace(&mut buffer.bypassed, true));
         let done = part(self);
         if let (Some(buffer), Some(before)) = (&mut self.buffer, before) {

@@ -3,7 +3,8 @@
 use crate::tests::from_json;
 use serde_json::json;
 
-use concord_fhir::terminology::Code;
+use concord_fhir::issue::IssueCode;
+use concord_fhir::terminology::{Code, Terminology};
 
 use super::*;
 use crate::library::{Library, Nothing};
@@ -77,4 +78,34 @@ fn subsumption() {
     assert_eq!(lies("BTG", "TREAT").as_deref(), Some("subsumed-by"));
     assert_eq!(lies("BTG", "HPAYMT").as_deref(), Some("not-subsumed"));
     assert_eq!(lies("BTG", "NO-SUCH"), None);
+}
+
+/// However many codes are asked about, and however large the map is: one number of steps for all.
+#[test]
+fn a_translation_has_an_end() {
+    let elements: Vec<_> = (0..60_000)
+        .map(|number| json!({ "code": number.to_string(), "target": [{ "code": "x", "equivalence": "equal" }] }))
+        .collect();
+    let group = json!({ "source": "a", "target": "b", "element": elements });
+    let map = ConceptMap::read(&from_json(&json!({ "resourceType": "ConceptMap", "group": [group] })));
+    let mut source = Nothing;
+    let mut library = Library::new(&mut source);
+    let refused = (0..50).find_map(|number| library.translate(&map, &asked("a", &number.to_string(), false)).err());
+    let Some(LookUpError::Said(code, text)) = refused else { panic!("it goes on") };
+    assert!(code == IssueCode::TooCostly && text.contains("ask about less"), "{text}");
+}
+
+#[test]
+fn what_is_above_what() {
+    let tables = crate::Tables;
+    let reasons = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+    for (above, below, expected) in [
+        ("TREAT", "BTG", Membership::Yes),
+        ("TREAT", "TREAT", Membership::Yes),
+        ("BTG", "TREAT", Membership::No),
+        ("BTG", "NO-SUCH", Membership::Unknown),
+    ] {
+        assert_eq!(tables.subsumes(reasons, above, below), expected, "{above} {below}");
+    }
+    assert_eq!(tables.subsumes("http://snomed.info/sct", "1", "2"), Membership::Unknown);
 }

@@ -35,9 +35,19 @@ pub(super) fn members(path: &Path, take: &mut dyn FnMut(&str, &[u8])) -> Result<
 /// The same for what is unpacked already.
 fn read(unpacked: &mut dyn Read, take: &mut dyn FnMut(&str, &[u8])) -> Result<(), String> {
     let mut whole = unpacked.take(LARGEST_WHOLE + 1);
+    let done = walk(&mut whole, take);
+    // Whatever it was in the middle of, there is more than is read.
+    if whole.limit() == 0 {
+        return Err(format!("what is in it has more than {} MB", LARGEST_WHOLE >> 20));
+    }
+    done
+}
+
+/// Gives each file to `take`, one after the other.
+fn walk(whole: &mut dyn Read, take: &mut dyn FnMut(&str, &[u8])) -> Result<(), String> {
     let mut long_name = None;
     for _ in 0..MOST_MEMBERS {
-        let Some(header) = block(&mut whole)? else { return Ok(()) };
+        let Some(header) = block(whole)? else { return Ok(()) };
         if header.iter().all(|byte| *byte == 0) {
             return Ok(());
         }
@@ -45,16 +55,13 @@ fn read(unpacked: &mut dyn Read, take: &mut dyn FnMut(&str, &[u8])) -> Result<()
         if member.size > LARGEST_MEMBER {
             return Err(format!("a file in it has more than {} MB: {}", LARGEST_MEMBER >> 20, member.name));
         }
-        let bytes = content(&mut whole, member.size)?;
+        let bytes = content(whole, member.size)?;
         match member.kind {
             b'0' | 0 => take(&long_name.take().unwrap_or(member.name), &bytes),
             // The name of the next one, where it is long.
             b'L' => long_name = Some(text(&bytes).to_owned()),
             b'x' => long_name = path_of(&bytes).map(str::to_owned),
             _ => {}
-        }
-        if whole.limit() == 0 {
-            return Err(format!("what is in it has more than {} MB", LARGEST_WHOLE >> 20));
         }
     }
     Err(format!("there are more than {MOST_MEMBERS} files in it"))

@@ -5,10 +5,12 @@ mod archive;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use concord_fhir::codec::{Format, parsed};
 use concord_fhir::json::{Limits, Value};
+use concord_profile::library::MOST_DEFINITIONS;
 use concord_store::definitions::KeptDefinition;
 use concord_store::transaction::Transaction;
 
@@ -127,6 +129,10 @@ impl Package {
                 self.name = format!("{}#{}", text("name"), text("version"));
             }
         } else if value.text("resourceType") == Some("StructureDefinition") && is_profile(&value) {
+            // More than may be in use are refused as a whole, and need not be kept until then.
+            if self.definitions.len() > MOST_DEFINITIONS {
+                return;
+            }
             match profiles::kept(&value) {
                 Ok((kept, _)) => self.definitions.push(kept),
                 Err(issue) => {
@@ -146,17 +152,13 @@ fn is_profile(value: &Value<'_>) -> bool {
 /// Puts a package into use; a line for each definition that cannot be checked by.
 async fn add(service: &Service, package: Package) -> Result<Vec<String>, String> {
     let Package { name, definitions, unread, .. } = package;
-    let unusable = service
-        .store
-        .write(move |transaction| {
-            let mut work = || {
-                profiles::replace(transaction, &format!("{PACKAGE}{name}"), &definitions)?;
-                unusable(transaction, &definitions)
-            };
-            (work(), Vec::new())
-        })
-        .await
-        .map_err(|error: ApiError| failed(&error))?;
+    let (definitions, source) = (Arc::new(definitions), format!("{PACKAGE}{name}"));
+    let new = Arc::clone(&definitions);
+    let replaced = service.store.write(move |transaction| (profiles::replace(transaction, &source, &new), Vec::new()));
+    replaced.await.map_err(|error: ApiError| failed(&error))?;
+    // What takes long is done where no write of a server that is running waits for it.
+    let unusable = service.store.read(move |transaction| (unusable(transaction, &definitions), Vec::new()));
+    let unusable = unusable.await.map_err(|error: ApiError| failed(&error))?;
     Ok(unread.into_iter().chain(unusable).map(|line| format!("not used: {line}")).collect())
 }
 

@@ -72,3 +72,22 @@ fn what_is_no_package_or_beyond_a_limit_is_refused_in_one_line() {
     large[124..135].copy_from_slice(b"77777777777");
     assert!(refusal("large", &large).contains("more than 32 MB"));
 }
+
+/// Nothing of an archive is written anywhere, whatever its files are called, and what is more than may be in use is not kept
+/// while the rest is read.
+#[test]
+fn names_lead_nowhere_and_there_is_an_end() {
+    let mut archive = member("package/package.json", br#"{"name":"example.guide","version":"1"}"#);
+    for name in ["package/../../../tmp/x.json", "../package/x.json", "/package/x.json", "package\\..\\x.txt"] {
+        archive.extend(member(name, PROFILE.as_bytes()));
+    }
+    assert!(refusal("names", &archive).contains("there is no profile or extension"));
+    for number in 0..MOST_DEFINITIONS + 20 {
+        let profile = PROFILE.replace("example.org/p", &format!("example.org/p{number}"));
+        archive.extend(member(&format!("package/p{number}.json"), profile.as_bytes()));
+    }
+    let path = file("many", &archive);
+    let package = Package::read(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(package.definitions.len(), MOST_DEFINITIONS + 1);
+}

@@ -6,11 +6,12 @@ use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::nhs_number;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{ResourceType, is_own_record};
+use concord_store::named::KnownName;
 use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::{Service, patient_number};
+use crate::interact::{Service, access, patient_number};
 
 /// The logical id of the only resource of the type with that identifier; none if there is none, or more than one, for
 /// then nobody knows who is calling.
@@ -41,4 +42,37 @@ pub(crate) async fn person(
         [only] => Ok(Some(only.id.clone())),
         _ => Ok(None),
     }
+}
+
+/// `Identifier.system` of an organisation's ODS code.
+const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+
+/// Whether an organisation is on record here, if a code names one that has to be.
+pub(crate) async fn is_organisation(service: &Arc<Service>, code: Option<&str>) -> Result<bool, ApiError> {
+    match code {
+        Some(code) => Ok(person(service, "Organization", ODS_CODE, code).await?.is_some()),
+        None => Ok(true),
+    }
+}
+
+/// The only Patient whom an NHS number means: the logical id, and the date of birth that is on record.
+pub(crate) async fn of_number(
+    service: &Arc<Service>,
+    number: &str,
+) -> Result<Option<(String, Option<String>)>, ApiError> {
+    const PATIENT: &str = "Patient";
+    let Some(id) = person(service, PATIENT, nhs_number::SYSTEM, number).await? else { return Ok(None) };
+    let born = birth_date(service, PATIENT, &id).await?;
+    Ok(Some((id, born)))
+}
+
+/// The date of birth that is on record of somebody.
+pub(crate) async fn birth_date(service: &Arc<Service>, type_name: &str, id: &str) -> Result<Option<String>, ApiError> {
+    let Some(resource_type) = ResourceType::parse(type_name) else { return Ok(None) };
+    let id = id.to_owned();
+    let find = move |transaction: &mut Transaction<'_>| {
+        (transaction.head(KnownName::of_caller(resource_type, &id), false), Vec::new())
+    };
+    let Some(head) = service.store.read(find).await? else { return Ok(None) };
+    Ok(access::stored(&head.version)?.text("birthDate").map(str::to_owned))
 }

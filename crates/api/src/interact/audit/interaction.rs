@@ -99,8 +99,8 @@ impl Call {
     }
 }
 
-/// The record of a call for a purpose that the caller may not have.
-pub(crate) fn purpose_refused(call: &Call, text: &str) -> Record {
+/// The record of a call that is refused before it is known what it would do: for its purpose, or for whom it is made.
+pub(crate) fn call_refused(call: &Call, text: &str) -> Record {
     let reason = text.to_owned();
     Record { outcome: outcome::REFUSED, reason, ..call.record(Interaction::Login, None) }
 }

@@ -24,7 +24,7 @@ use concord_model::build::{self, AuditEventParts, code};
 use concord_store::audit::{Record, Stored};
 use concord_store::rows::{Method, Version};
 
-pub(crate) use self::interaction::{BREAK_GLASS, Interaction, login_refused, outcome, purpose_refused};
+pub(crate) use self::interaction::{BREAK_GLASS, Interaction, call_refused, login_refused, outcome};
 use self::interaction::{INTERACTIONS, OVERRIDE, codes_of};
 use crate::error::ApiError;
 use crate::interact::access::references;

@@ -158,7 +158,7 @@ async fn all_or_nothing(
     let all = Arc::new(all);
     let mut fault = ApiError::Conflict("entries refer to one another by versions that keep changing".to_owned());
     for _ in 0..MOST_TRIES {
-        let done = asking_elsewhere(service, async || {
+        let done = asking_elsewhere(service, &call.questions, async || {
             let ahead = ahead::foresee(service, &call, &all).await?;
             let (own, called, all, expected) =
                 (Arc::clone(service), call.clone(), Arc::clone(&all), Arc::clone(&foreseen));

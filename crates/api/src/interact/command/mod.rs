@@ -182,6 +182,14 @@ impl Command {
         }
     }
 
+    /// Leaves nothing of a search but what is in that record, or nothing at all.
+    pub(crate) fn narrow_to(&mut self, record: Option<String>) {
+        if let Command::Search { query, .. } = self {
+            let bound = record.map_or(Predicate::None, Predicate::PatientCompartment);
+            query.predicate = std::mem::replace(&mut query.predicate, Predicate::None).and(bound);
+        }
+    }
+
     /// Whether it changes parts of something.
     pub(crate) fn is_patch(&self) -> bool {
         matches!(self, Command::Patch { .. })

@@ -6,6 +6,7 @@
 
 mod audit_event;
 mod binary;
+mod code_system;
 mod communication;
 mod communication_request;
 mod consent;
@@ -18,6 +19,7 @@ mod structure_definition;
 mod subscription;
 pub(crate) mod table;
 mod task;
+mod value_set;
 
 use concord_fhir::issue::Issue;
 use concord_fhir::json::Value;

@@ -1,8 +1,8 @@
 //! The rows, a type each.
 
 use crate::interact::hooks::{
-    Hooks, audit_event, binary, communication, communication_request, consent, deciding, patient, provenance,
-    questionnaire_response, search_parameter, structure_definition, subscription, task,
+    Hooks, audit_event, binary, code_system, communication, communication_request, consent, deciding, patient,
+    provenance, questionnaire_response, search_parameter, structure_definition, subscription, task, value_set,
 };
 
 /// What single types do besides what every type does.
@@ -10,6 +10,7 @@ pub(crate) const HOOKS: Hooks = Hooks(&[
     audit_event::HOOKS,
     binary::HOOKS,
     deciding::CARE_TEAM,
+    code_system::HOOKS,
     communication::HOOKS,
     communication_request::HOOKS,
     consent::HOOKS,
@@ -24,6 +25,7 @@ pub(crate) const HOOKS: Hooks = Hooks(&[
     structure_definition::HOOKS,
     subscription::HOOKS,
     task::HOOKS,
+    value_set::HOOKS,
 ]);
 
 #[cfg(test)]

@@ -57,7 +57,11 @@ impl NamedActor {
             })
         };
         let logical = input.values("actor").find_map(|value| {
-            let identifier = value.get("identifier").filter(|_| value.get("reference").is_none())?;
+            // In a reference that names nobody else, or by itself.
+            let identifier = value.get("identifier").unwrap_or(value);
+            if value.get("reference").is_some() {
+                return None;
+            }
             Some(format!("{}|{}", identifier.text("system").unwrap_or_default(), identifier.text("value")?))
         });
         let text = input.text("actor").or(logical);

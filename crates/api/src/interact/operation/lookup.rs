@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::terminology::Membership;
 use concord_model::build::{self, Content, parameter};
+use concord_terminology::Library;
 use concord_terminology::code_system::{CodeSystem, Concept, Property};
-use concord_terminology::{Library, Membership};
 
 use crate::error::ApiError;
 use crate::interact::operation::coded;

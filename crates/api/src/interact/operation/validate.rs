@@ -5,6 +5,7 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::{check, rules};
 use concord_model::build::operation_outcome;
+use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
@@ -20,7 +21,7 @@ pub(super) const OPERATION: Operation = Operation {
     reads_log: false,
     logs_parameters: false,
     takes_invalid: true,
-    computes: false,
+    computes: true,
     description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
            answer is 200 whatever is found. The profiles that it claims are checked, and those that are asked; what could \
            not be checked is said.",
@@ -63,13 +64,13 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         (None, true, "store", Some(stored)) => {
             let resource = stored.resource()?;
             let mut issues = remarks(session, stored.resource_type, &resource)?;
-            issues.extend(profiles::problems(session, &resource, &asked)?);
+            issues.extend(profiles::problems(session, &resource, &asked, Some(&stored), read::current)?);
             issues
         }
         (None, true, "store", None) => {
             return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::Required, "parameter resource is missing")]));
         }
-        (resource, ..) => problems(session, target, input, resource, &asked)?,
+        (resource, _, _, stored) => problems(session, target, input, (resource, stored.as_ref()), &asked)?,
     };
     let told = |text: &str| Issue::remark(Severity::Information, IssueCode::Informational, text);
     if issues.is_empty() {
@@ -83,7 +84,7 @@ fn problems(
     session: &mut Session<'_, '_>,
     target: &OperationTarget,
     input: &Input,
-    resource: Option<&Value<'static>>,
+    (resource, stored): (Option<&Value<'static>>, Option<&Version>),
     asked: &[String],
 ) -> Result<Vec<Issue>, ApiError> {
     let mut issues = input.problems.clone();
@@ -100,7 +101,7 @@ fn problems(
     }
     if let Some(named) = target.resource_type {
         issues.extend(remarks(session, named, resource)?);
-        issues.extend(profiles::problems(session, resource, asked)?);
+        issues.extend(profiles::problems(session, resource, asked, stored, read::current)?);
     }
     Ok(issues)
 }

@@ -2,10 +2,11 @@
 //! (R4 "ValueSet-validate-code", "CodeSystem-validate-code").
 
 use concord_fhir::issue::Issue;
+use concord_fhir::terminology::Membership;
 use concord_model::build::{self, Content, parameter};
 use concord_terminology::code_system::CodeSystem;
 use concord_terminology::value_set::ValueSet;
-use concord_terminology::{Library, LookUpError, Membership};
+use concord_terminology::{Library, LookUpError};
 
 use crate::error::ApiError;
 use crate::interact::operation::coded::{self, CodeAsked, Definition};

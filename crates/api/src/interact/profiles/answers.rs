@@ -5,11 +5,13 @@ use std::cell::Cell;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::terminology::Terminology;
 use concord_profile::questionnaire;
 use concord_store::rows::Version;
 
+use super::OnWrite;
 use super::claims::as_warnings;
-use super::{CODE_LISTS, OnWrite};
+use super::knowledge::{Bounds, Knowledge, Shelf};
 use crate::error::ApiError;
 use crate::interact::canonical::find;
 use crate::interact::session::Session;
@@ -17,29 +19,52 @@ use crate::interact::session::Session;
 const QUESTIONNAIRE: ResourceType = ResourceType::of("Questionnaire");
 const ANSWERS: ResourceType = ResourceType::of("QuestionnaireResponse");
 
-/// What is wrong with answers by their Questionnaire; nothing of other types. One that is hidden from the caller is like
-/// one that is not there.
+/// The Questionnaire that answers are checked by.
+pub(super) enum Form {
+    /// There are no answers, or they name none.
+    None,
+    /// It is contained in the answers, under this name.
+    Contained(String),
+    /// It is stored.
+    Stored(Value<'static>),
+    /// It is not here.
+    Unknown,
+}
+
+/// The Questionnaire of answers. One that is hidden from the caller is like one that is not there.
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) fn problems(session: &mut Session<'_, '_>, resource: &Value<'_>) -> Result<Vec<Issue>, ApiError> {
+pub(super) fn form(session: &mut Session<'_, '_>, resource: &Value<'_>) -> Result<Form, ApiError> {
     if resource.text("resourceType") != Some(ANSWERS.name()) {
-        return Ok(Vec::new());
+        return Ok(Form::None);
     }
-    let Some(named) = questionnaire::named(resource) else { return Ok(Vec::new()) };
-    if let Some(contained) = questionnaire::contained(resource, &named) {
-        return Ok(questionnaire::check(resource, contained, CODE_LISTS, together(session)));
+    let Some(named) = questionnaire::named(resource) else { return Ok(Form::None) };
+    if questionnaire::contained(resource, &named).is_some() {
+        return Ok(Form::Contained(named));
     }
-    if let Some(found) = find(session, QUESTIONNAIRE, &named)? {
-        return Ok(questionnaire::check(resource, &found, CODE_LISTS, together(session)));
+    Ok(find(session, QUESTIONNAIRE, &named)?.map_or(Form::Unknown, Form::Stored))
+}
+
+/// What is wrong with answers by their Questionnaire.
+pub(super) fn checked(
+    resource: &Value<'_>,
+    form: &Form,
+    known: &dyn Terminology,
+    together: Option<&Cell<usize>>,
+) -> Vec<Issue> {
+    let by = |form: &Value<'_>| questionnaire::check(resource, form, known, together);
+    match form {
+        Form::None => Vec::new(),
+        Form::Contained(name) => questionnaire::contained(resource, name).map(by).unwrap_or_default(),
+        Form::Stored(form) => by(form),
+        Form::Unknown => vec![Issue {
+            severity: Severity::Information,
+            code: IssueCode::NotFound,
+            text: "the questionnaire is not known here, and the answers were not checked by it".to_owned(),
+            expression: Some(format!("{}.questionnaire", ANSWERS.name())),
+        }],
     }
-    let said = "the questionnaire is not known here, and the answers were not checked by it";
-    Ok(vec![Issue {
-        severity: Severity::Information,
-        code: IssueCode::NotFound,
-        text: said.to_owned(),
-        expression: Some(format!("{}.questionnaire", ANSWERS.name())),
-    }])
 }
 
 /// What the checks of the entries of a transaction may still take together.
@@ -64,7 +89,11 @@ pub(crate) fn before_store(
     }
     let value = new.resource()?.into_owned();
     // Whoever may not store what is wrong may not store what is too much to be checked.
-    let mut found = problems(session, &value)?;
+    let form = form(session, &value)?;
+    let (bounds, together) = (Bounds::on_write(session), together(session));
+    let mut shelf = Shelf::new(session, bounds);
+    let mut found = checked(&value, &form, &Knowledge::over(&mut shelf), together);
+    shelf.ended()?;
     found.retain(|issue| issue.severity >= Severity::Warning || issue.code == IssueCode::TooCostly);
     let refuses = |issue: &Issue| issue.severity >= Severity::Error || issue.code == IssueCode::TooCostly;
     if wanted == OnWrite::Refuse && found.iter().any(refuses) {

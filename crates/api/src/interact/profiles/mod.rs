@@ -3,48 +3,33 @@
 
 mod answers;
 mod claims;
+mod code_lists;
 mod define;
+mod knowledge;
 mod settings;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Limits, Value, parse, to_string};
 use concord_profile::check::{Asked, Checker};
 use concord_profile::definition::{Definition, stripped};
 use concord_profile::library::{Library, MOST_DEFINITIONS};
-use concord_profile::terminology::{Membership, Required, Terminology};
 use concord_store::definitions::KeptDefinition;
+use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
+use crate::interact::Service;
 use crate::interact::session::Session;
 
-pub(crate) use answers::{before_store as answers_before_store, problems as answer_problems};
+pub(crate) use answers::before_store as answers_before_store;
 pub(crate) use claims::on_write;
+pub(crate) use code_lists::{Cache as CodeListCache, ReadList, list as list_codes, list_again as list_codes_again};
 pub(crate) use define::{define, define_again};
 pub use settings::{OnWrite, ProfileChecks};
 
-/// Who knows value sets: R4's own tables.
-pub(super) const CODE_LISTS: &CodeLists = &CodeLists;
-
-/// The value sets of R4.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CodeLists;
-
-impl Terminology for CodeLists {
-    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership {
-        match Required.member_of(system, code, value_set) {
-            // What required bindings list is found fastest, but is not all that there is.
-            Membership::Unknown => match concord_terminology::member_of(value_set, system, code) {
-                concord_terminology::Membership::Yes => Membership::Yes,
-                concord_terminology::Membership::No => Membership::No,
-                concord_terminology::Membership::Unknown => Membership::Unknown,
-            },
-            known => known,
-        }
-    }
-}
+use knowledge::{Bounds, Knowledge, Reader, Shelf};
 
 /// The definitions that this process knows, with the version under which it read them.
 pub(crate) struct Cache(Mutex<(i64, Arc<Library>)>);
@@ -52,6 +37,10 @@ pub(crate) struct Cache(Mutex<(i64, Arc<Library>)>);
 impl Cache {
     pub(crate) fn new() -> Cache {
         Cache(Mutex::new((0, Arc::new(Library::over_shipped()))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (i64, Arc<Library>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,14 +50,33 @@ impl Cache {
 /// When the store fails.
 pub(crate) fn library(session: &mut Session<'_, '_>) -> Result<Arc<Library>, ApiError> {
     let version = session.transaction.definitions_version()?;
-    let cache = &session.service.profiles.0;
-    let (known, library) = cache.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let is_known = session.service.profiles.lock().0 == version;
+    if !is_known && session.transaction.is_only_writer() && session.call.questions.reads_anew() {
+        // Thousands of definitions are read where no other write waits for it, and then this is done again.
+        return Err(ApiError::AskElsewhere(Vec::new()));
+    }
+    read(session.service, session.transaction)
+}
+
+/// The definitions as the transaction sees them, read if they have changed.
+fn read(service: &Service, transaction: &mut Transaction<'_>) -> Result<Arc<Library>, ApiError> {
+    let version = transaction.definitions_version()?;
+    let (known, library) = service.profiles.lock().clone();
     if known == version {
         return Ok(library);
     }
-    let library = Arc::new(load(session.transaction)?);
-    *cache.lock().unwrap_or_else(PoisonError::into_inner) = (version, Arc::clone(&library));
+    let library = Arc::new(load(transaction)?);
+    *service.profiles.lock() = (version, Arc::clone(&library));
     Ok(library)
+}
+
+/// Reads the definitions in a transaction of its own, for which nobody waits.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn refresh(service: &Arc<Service>) -> Result<(), ApiError> {
+    let own = Arc::clone(service);
+    service.store.read(move |transaction| (read(&own, transaction).map(|_| ()), Vec::new())).await
 }
 
 /// Reads what was added.
@@ -115,18 +123,37 @@ pub(crate) fn replace(
     Ok(transaction.replace_definitions(source, new)?)
 }
 
-/// What there is to say of a resource by the profiles that it claims and those that are asked.
+/// What there is to say of a resource by the profiles that it claims and those that are asked, and of answers by their
+/// Questionnaire. `stored` is the resource itself, if it is stored; `reader` reads what it refers to.
 ///
 /// # Errors
-/// When the store fails.
+/// When the store fails, or a terminology server elsewhere has to be asked first.
 pub(crate) fn problems(
     session: &mut Session<'_, '_>,
     resource: &Value<'_>,
     asked: &[String],
+    stored: Option<&Version>,
+    reader: Reader,
 ) -> Result<Vec<Issue>, ApiError> {
     let library = library(session)?;
-    let checker = Checker { library: &library, terminology: CODE_LISTS, is_whole: true, together: None };
+    let form = answers::form(session, resource)?;
+    let mut shelf = Shelf::new(session, Bounds::ASKED).reading(reader);
+    let knowledge = Knowledge::over(&mut shelf).following(resource);
+    let checker = Checker {
+        library: &library,
+        terminology: &knowledge,
+        stored: Some(&knowledge),
+        is_whole: true,
+        together: None,
+    };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
-    issues.extend(answer_problems(session, resource)?);
+    issues.extend(answers::checked(resource, &form, &knowledge, None));
+    drop(knowledge);
+    let (told, mut seen) = shelf.ended()?;
+    issues.extend(told);
+    if !seen.is_empty() {
+        seen.extend(stored.cloned());
+        knowledge::disclose(session, &seen)?;
+    }
     Ok(issues)
 }

@@ -23,6 +23,10 @@ pub struct ProfileChecks {
     pub own: BTreeMap<String, OnWrite>,
     /// What is done with answers that do not keep to their Questionnaire.
     pub answers: OnWrite,
+    /// By which profiles resources of a type are checked besides those that they claim.
+    pub required: BTreeMap<String, Vec<String>>,
+    /// Whether a terminology server elsewhere is asked for what a write is checked by.
+    pub asks_elsewhere: bool,
 }
 
 impl ProfileChecks {
@@ -31,5 +35,11 @@ impl ProfileChecks {
     pub fn of(&self, canonical: &str) -> OnWrite {
         let url = canonical.split('|').next().unwrap_or(canonical);
         self.own.get(url).copied().unwrap_or(self.usual)
+    }
+
+    /// The profiles that are asked of every resource of a type.
+    #[must_use]
+    pub fn required_of(&self, resource_type: &str) -> &[String] {
+        self.required.get(resource_type).map_or(&[][..], Vec::as_slice)
     }
 }

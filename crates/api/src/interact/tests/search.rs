@@ -16,7 +16,7 @@ use crate::interact::execute::{Outcome, carry_out};
 use crate::interact::search::Page;
 pub(super) use crate::interact::tests::databases::on_each;
 pub(crate) use crate::interact::tests::databases::{BASE, NOW, open};
-use crate::interact::{Call, Service, ServiceSettings};
+use crate::interact::{Call, Questions, Service, ServiceSettings};
 
 /// The same with something about it changed.
 pub(crate) fn open_with(service: &Arc<Service>, change: impl FnOnce(&mut ServiceSettings)) -> Arc<Service> {
@@ -45,12 +45,10 @@ pub(crate) fn call(actor: Actor, scopes: &str) -> Call {
     };
     Call {
         caller: Arc::new(caller),
-        purpose: None,
-        reason: None,
         request_id: String::new(),
         fingerprint,
-        together: Vec::new(),
-        provenance: None,
+        questions: Questions::default(),
+        ..Call::import()
     }
 }
 

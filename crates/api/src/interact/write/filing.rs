@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use concord_consent::caller::Actor;
-use concord_fhir::index::{self, NumberedPatient};
+use concord_fhir::index::{self, Entries, NumberedPatient};
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::nhs_number;
@@ -95,6 +95,24 @@ pub(super) fn resolve(
     }
     filing.waited = known.into_iter().map(|(_, kept)| kept).filter(|kept| kept.patient.is_none()).collect();
     Ok(filing)
+}
+
+/// What a system is told that names a patient in a way by which nobody here can tell whose record it belongs to: it is in nobody's.
+pub(super) fn unplaced(
+    session: &Session<'_, '_>,
+    resource_type: ResourceType,
+    value: &Value<'_>,
+    entries: &Entries,
+    filing: &Filing,
+) -> Option<Issue> {
+    let is_silent = session.call.caller.actor != Actor::System || session.transaction.is_buffering();
+    if is_silent || !entries.patients.is_empty() || !filing.problems.is_empty() {
+        return None;
+    }
+    let place = index::means_somebody(resource_type, value)?;
+    let text = "this names no Patient of this server, so it is in nobody's record, where systems alone see it: refer to the Patient \
+                (Patient/id), or give the NHS number (https://fhir.nhs.uk/Id/nhs-number) and no reference";
+    Some(Issue { severity: Severity::Warning, ..Issue::error(IssueCode::BusinessRule, place, text) })
 }
 
 /// Whether a resource may wait for a Patient: its type has a record, and it names somebody by a number.

@@ -114,6 +114,7 @@ pub(crate) fn prepare(
     unreadable.refuse()?;
     warnings.extend(profiles::on_write(session, &value)?);
     warnings.extend(filing::settle(session, resource_type, &filing)?);
+    warnings.extend(filing::unplaced(session, resource_type, &value, &entries, &filing));
     let version = Version { author, ..version(session, resource_type, place, &value, &entries)? };
     if session.call.caller.actor == Actor::System {
         // Whoever else calls something by a url says nothing of what others mean by it.
