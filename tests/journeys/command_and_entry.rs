@@ -42,6 +42,7 @@ async fn alone_and_as_an_entry(concord: &Concord) {
         })
     });
     let alone = walk(concord, Way::Alone, &rows).await;
+    every_operation_succeeds(&rows, &alone);
     let [batch, transaction] = others.map(|other| other.join().expect("a walk that ends"));
     let mut found = BTreeMap::new();
     for (number, row) in rows.iter().enumerate() {
@@ -53,6 +54,15 @@ async fn alone_and_as_an_entry(concord: &Concord) {
         }
     }
     compare(&found, &listed());
+}
+
+/// What fails alike says little of what an operation does: at each of its addresses one row succeeds.
+fn every_operation_succeeds(rows: &[Row], alone: &[Seen]) {
+    let addresses: BTreeSet<String> =
+        routes().into_iter().map(|(_, route)| route).filter(|route| route.contains('$')).collect();
+    let succeeds = |route: &String| rows.iter().zip(alone).any(|(row, seen)| row.is_at(route) && seen.is_a_success());
+    let failing: Vec<&String> = addresses.iter().filter(|route| !succeeds(route)).collect();
+    assert!(!addresses.is_empty() && failing.is_empty(), "operations of which no row succeeds: {failing:?}");
 }
 
 /// What differs: by the row and the way, in which parts.
@@ -132,7 +142,10 @@ async fn arrive(concord: &Concord, rows: usize) {
         json!({"resourceType": "Practitioner", "id": "gp", "name": [{"family": "Okafor"}]}),
         json!({"resourceType": "Practitioner", "id": "gp-elsewhere", "name": [{"family": "Lindqvist"}]}),
         json!({"resourceType": "Patient", "id": "callum", "name": [{"family": "Fraser"}]}),
-    ] {
+    ]
+    .into_iter()
+    .chain(request::shared())
+    {
         system.store(&resource).await;
     }
     let all: Vec<Value> = (0..rows).flat_map(request::household).collect();

@@ -1,5 +1,7 @@
 //! In what role somebody acts.
 
+use concord_fhir::registry::ResourceType;
+
 /// In what role a caller acts. Each but [`Actor::System`] names a resource by its logical id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Actor {
@@ -19,12 +21,22 @@ impl Actor {
     /// The reference that names the actor in resources, `Type/id`; none for a system.
     #[must_use]
     pub fn reference(&self) -> Option<String> {
+        self.resource().map(|(resource_type, id)| format!("{resource_type}/{id}"))
+    }
+
+    /// The resource that the actor is, by its type and logical id; none for a system.
+    #[must_use]
+    pub fn resource(&self) -> Option<(ResourceType, &str)> {
+        const PATIENT: ResourceType = ResourceType::of("Patient");
+        const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
+        const PRACTITIONER: ResourceType = ResourceType::of("Practitioner");
+        const PRACTITIONER_ROLE: ResourceType = ResourceType::of("PractitionerRole");
         match self {
             Actor::System => None,
-            Actor::Patient(id) => Some(format!("Patient/{id}")),
-            Actor::RelatedPerson(id) => Some(format!("RelatedPerson/{id}")),
-            Actor::Practitioner(id) => Some(format!("Practitioner/{id}")),
-            Actor::PractitionerRole(id) => Some(format!("PractitionerRole/{id}")),
+            Actor::Patient(id) => Some((PATIENT, id)),
+            Actor::RelatedPerson(id) => Some((RELATED_PERSON, id)),
+            Actor::Practitioner(id) => Some((PRACTITIONER, id)),
+            Actor::PractitionerRole(id) => Some((PRACTITIONER_ROLE, id)),
         }
     }
 

@@ -1,5 +1,8 @@
 //! What is wrong, how badly, and where: the items of an OperationOutcome.
 
+/// The resource that says what is wrong with a request or a resource.
+pub const OUTCOME: &str = "OperationOutcome";
+
 /// How bad an issue is (R4 value set `issue-severity`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -11,6 +11,7 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::address::{DatabaseUrl, Durability};
 use crate::connection::{Connection, in_one_line};
+use crate::memory;
 use crate::migrate::is_ours;
 use crate::private_file;
 use crate::statement::Sql;
@@ -69,6 +70,7 @@ fn refuse_in_use(database: &Path) -> Result<(), String> {
         format!("{}: somebody has it open; stop the server first ({})", database.display(), in_one_line(error))
     };
     let name = database.to_str().ok_or_else(|| format!("{}: the name is not UTF-8", database.display()))?;
+    memory::install();
     let mut connection = SqliteConnection::establish(name).map_err(|error| used(&error))?;
     // Whoever has it open holds a lock that this mode wants for itself.
     let alone = "PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK";

@@ -17,6 +17,7 @@ use crate::address::{DatabaseUrl, Durability};
 use crate::cost::Cost;
 use crate::deadline::{self, Watch};
 use crate::entry_row::{EntryRow, entry};
+use crate::memory;
 use crate::private_file;
 use crate::statement::{Sql, Statement};
 
@@ -59,6 +60,7 @@ impl Connection {
     pub(crate) fn open(address: &DatabaseUrl, durability: Durability) -> ConnectionResult<Connection> {
         match address {
             DatabaseUrl::Sqlite(path) => {
+                memory::install();
                 deadline::install();
                 private_file::keep(path).map_err(diesel::ConnectionError::BadConnection)?;
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
@@ -72,7 +74,7 @@ impl Connection {
                         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
                          PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; \
                          PRAGMA mmap_size = 268435456; PRAGMA journal_size_limit = 67108864; \
-                         PRAGMA wal_autocheckpoint = 4000;"
+                         PRAGMA wal_autocheckpoint = 12000;"
                     ),
                 )
                 .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;

@@ -1,7 +1,7 @@
 //! How long a search may take on the embedded database, and how many steps.
 //!
 //! SQLite asks a function of ours, every so many steps of a statement, whether to go on. That is the only way to stop a
-//! statement from inside, and diesel has no name for it, so this file is the one place with unsafe code: two calls of
+//! statement from inside, and diesel has no name for it, so this file is, with `memory`, a place with unsafe code: two calls of
 //! SQLite's own interface, neither of which is given memory of ours. PostgreSQL has a setting for it
 //! (`statement_timeout`).
 

@@ -1,9 +1,10 @@
 //! The latest of a record: "her ten newest readings of this code" without looking at the others.
 //!
 //! The rows of some parameters ([`is_asked_by_date`]), and those that say whose record a resource is part of, bear its
-//! clinical date in `dated`: the end of the latest, or minus infinity where there is none. The index `entry_latest` has
-//! them in the order of a search that sorts by that date from the newest down. So such a search reads them in that order
-//! and stops when its page is full, however long the record is. From the oldest up it is read by the same index and a few more
+//! clinical date in `dated`: the end of the latest, or minus infinity where there is none. An index has them in
+//! the order of a search that sorts by that date from the newest down: `entry_latest` on PostgreSQL, and `entry_key`, the index of
+//! all keys, on the embedded database. So such a search reads them in that order and stops when its page is full, however
+//! long the record is. From the oldest up it is read by the same index and a few more
 //! rows (`earliest`); by its last update, by an index of the resources themselves (`updated`).
 
 mod earliest;
@@ -56,7 +57,8 @@ struct Way<'q> {
 impl Way<'_> {
     /// What follows `FROM` to read those that a row leads to, but for the condition.
     fn led_by(&self, (parameter, key): &Row) -> Sql {
-        Sql::new("entry d CROSS JOIN resource r WHERE r.rid = d.resource AND d.dated IS NOT NULL AND d.parameter = ")
+        Sql::new("entry d CROSS JOIN resource r WHERE r.rid = d.resource AND d.dated IS NOT NULL AND d.key <> ''")
+            .sql(" AND d.parameter = ")
             .bind(parameter.0)
             .sql(" AND d.key = ")
             .bind(key.as_str())

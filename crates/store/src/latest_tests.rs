@@ -8,6 +8,7 @@ use concord_fhir::registry::{ResourceType, asked_by_date, clinical_dates};
 use concord_fhir::search::{Handling, parse};
 use diesel::sql_types::BigInt;
 
+use crate::address::DatabaseUrl;
 use crate::error::StoreError;
 use crate::lower::RECORD;
 use crate::rows::{Method, Version};
@@ -330,10 +331,19 @@ async fn what_was_stored_before_is_found_too() {
         fill(&store, mixed(60)).await;
         let before = pages(&store, "code=a", &NEWEST, 5).await;
         let earliest = pages(&store, "code=a", &OLDEST, 5).await;
-        let undone = "DROP INDEX entry_latest; ALTER TABLE entry DROP COLUMN dated; \
-                      DELETE FROM __diesel_schema_migrations WHERE version = '20261128000008'";
-        crate::testing::execute(&scratch.address, undone);
-        assert_eq!(migrate(&scratch.address).unwrap().len(), 1);
+        // As it was before the dates came.
+        let indexes = match scratch.address {
+            DatabaseUrl::Postgres(_) => "DROP INDEX entry_latest",
+            DatabaseUrl::Sqlite(_) => {
+                "DROP INDEX entry_key; CREATE INDEX entry_key ON entry (parameter, key, patient, resource) WHERE key <> ''"
+            }
+        };
+        let undone = format!(
+            "{indexes}; ALTER TABLE entry DROP COLUMN dated; DELETE FROM __diesel_schema_migrations WHERE version IN \
+             ('20261128000008', '20261129000034')"
+        );
+        crate::testing::execute(&scratch.address, &undone);
+        assert_eq!(migrate(&scratch.address).unwrap().len(), 2);
         assert_eq!(pages(&scratch.store(), "code=a", &NEWEST, 5).await, before);
         assert_eq!(pages(&scratch.store(), "code=a", &OLDEST, 5).await, earliest);
         let dated = store.read(|transaction| {

@@ -39,6 +39,7 @@ mod latest_tests;
 pub mod left_record;
 mod line;
 pub mod lower;
+mod memory;
 mod migrate;
 pub mod named;
 pub mod parameters;

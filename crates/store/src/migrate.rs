@@ -12,6 +12,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::address::{DatabaseUrl, Durability};
 use crate::connection::{Connection, Database, in_one_line};
+use crate::memory;
 use crate::statement::Sql;
 
 pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -125,6 +126,7 @@ fn refuse_unusable(address: &DatabaseUrl) -> Result<(), String> {
         text => format!("database_url: cannot open {}: {text}", path.display()),
     };
     // Nothing else is set on this connection: that would change the file.
+    memory::install();
     let mut connection = SqliteConnection::establish(&path.to_string_lossy()).map_err(|error| unreadable(&error))?;
     connection.batch_execute("PRAGMA busy_timeout = 10000").map_err(|error| unreadable(&error))?;
     let tables: Vec<String> = sqlite_master::table

@@ -37,6 +37,14 @@ pub(crate) struct Snapshots {
 pub(crate) struct Begun {
     header: Option<Header>,
     foreign: bool,
+    changes: u64,
+}
+
+impl Begun {
+    /// What its transaction shows; none if it is in doubt.
+    pub(crate) fn shows(&self) -> Option<u64> {
+        (!self.foreign).then_some(self.changes)
+    }
 }
 
 impl Drop for Snapshots {
@@ -85,13 +93,14 @@ impl Snapshots {
 
     /// To be called by the writer when it holds the lock for writing.
     pub(crate) fn begun(&self) -> Begun {
+        let changes = self.changes.load(Ordering::Acquire);
         let header = self.header();
-        Begun { foreign: !self.is_known(header), header }
+        Begun { foreign: !self.is_known(header), header, changes }
     }
 
     /// To be called by the writer after it has committed something, before it tells anybody. `changed` is whether there
-    /// was more to it than audit records.
-    pub(crate) fn committed(&self, begun: &Begun, changed: bool) {
+    /// was more to it than audit records. Whether nobody else has committed anything since it began.
+    pub(crate) fn committed(&self, begun: &Begun, changed: bool) -> bool {
         let header = self.header();
         let count = |header: Option<Header>| {
             header.and_then(|header| header.get(COMMITS)?.try_into().ok()).map(u32::from_ne_bytes)
@@ -101,6 +110,7 @@ impl Snapshots {
             self.change();
         }
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = header;
+        alone
     }
 
     /// Lets no snapshot be kept any longer.

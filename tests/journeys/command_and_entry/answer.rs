@@ -113,6 +113,11 @@ impl Seen {
         PARTS.iter().map(|(part, _)| *part).filter(differs).collect()
     }
 
+    /// Whether what was asked for was done.
+    pub(super) fn is_a_success(&self) -> bool {
+        self.status.starts_with('2')
+    }
+
     /// A part as text.
     pub(super) fn shown(&self, part: Part) -> String {
         match part {

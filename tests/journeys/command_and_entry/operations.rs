@@ -88,6 +88,7 @@ fn operations_on_a_resource() -> Vec<Row> {
     let labels = parameters(json!([{"name": "meta", "valueMeta": label}]));
     let reason = parameters(json!([{"name": "reason", "valueString": "it has been talked about"}]));
     let version = parameters(json!([{"name": "version", "valueId": "2"}]));
+    let first = parameters(json!([{"name": "version", "valueId": "1"}]));
     let correction = json!({"resourceType": "Communication", "status": "completed",
         "about": [{"reference": "Observation/{obs}"}], "subject": {"reference": "Patient/{p}"},
         "payload": [{"contentString": "Not so"}]});
@@ -124,6 +125,11 @@ fn operations_on_a_resource() -> Vec<Row> {
         "CodeSystem/$lookup?system=http://hl7.org/fhir/administrative-gender&code=female",
         "CodeSystem/$subsumes?system=http://hl7.org/fhir/administrative-gender&codeA=female&codeB=male",
         "ConceptMap/$translate?system=http://hl7.org/fhir/administrative-gender&code=female",
+        "ValueSet/colours/$expand",
+        "ValueSet/colours/$validate-code?code=red&system=urn:test:colours",
+        "CodeSystem/colours/$validate-code?code=red",
+        "CodeSystem/colours/$subsumes?codeA=red&codeB=green",
+        "ConceptMap/colours/$translate?code=red&system=urn:test:colours",
         "ValueSet/{absent}/$expand",
         "ValueSet/{absent}/$validate-code?code=x",
         "CodeSystem/{absent}/$validate-code?code=x",
@@ -140,6 +146,10 @@ fn operations_on_a_resource() -> Vec<Row> {
         row(Patient, "POST", "Observation/{obs}/$meta"),
         row(Patient, "GET", "Observation/{obs}/$meta-add"),
         row(Patient, "POST", "Observation/{obs}/$meta-add").note("without a body"),
+        row(System, "GET", "Bundle/leaflet/$document"),
+        row(System, "GET", "Bundle/$document?id=leaflet"),
+        row(Gp, "POST", "AllergyIntolerance/verna-allergy/$verify").resource(&first),
+        row(Gp, "POST", "MedicationStatement/verna-tablets/$verify").resource(&first),
         row(Gp, "POST", "AllergyIntolerance/{absent}/$verify").resource(&version),
         row(Gp, "POST", "MedicationStatement/{absent}/$verify").resource(&version),
         row(Gp, "POST", "Observation/{obs}/$verify").note("of no version"),

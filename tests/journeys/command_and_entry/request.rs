@@ -440,3 +440,31 @@ pub(super) fn household(number: usize) -> Vec<Value> {
             "assessor": {"reference": "Practitioner/gp"}}),
     ]
 }
+
+/// What operations are called on that is not the row's patient's: codes, a document, and what another patient has reported.
+pub(super) fn shared() -> Vec<Value> {
+    let verna = json!({"reference": "Patient/verna"});
+    let colours = json!([{"code": "red"}, {"code": "green"}]);
+    vec![
+        json!({"resourceType": "CodeSystem", "id": "colours", "url": "urn:test:colours", "status": "active",
+            "content": "complete", "concept": colours}),
+        json!({"resourceType": "ValueSet", "id": "colours", "url": "urn:test:all-colours", "status": "active",
+            "compose": {"include": [{"system": "urn:test:colours", "concept": colours}]}}),
+        json!({"resourceType": "ConceptMap", "id": "colours", "url": "urn:test:colour-words", "status": "active",
+            "group": [{"source": "urn:test:colours", "target": "urn:test:words", "element": [
+                {"code": "red", "target": [{"code": "rot", "equivalence": "equivalent"}]}]}]}),
+        json!({"resourceType": "Bundle", "id": "leaflet", "type": "document", "timestamp": "2026-11-30T08:00:00Z",
+            "identifier": {"system": "urn:test", "value": "leaflet"}, "entry": [{"fullUrl": "urn:uuid:00000000-0000-4000-8000-0000000000aa",
+                "resource": {"resourceType": "Composition", "status": "final", "title": "A leaflet",
+                    "type": {"text": "leaflet"}, "date": "2026-11-30", "author": [{"display": "the library"}]}}]}),
+        json!({"resourceType": "Patient", "id": "verna", "name": [{"family": "Sowande"}]}),
+        json!({"resourceType": "CareTeam", "id": "verna-team", "status": "active", "subject": verna,
+            "participant": [{"member": {"reference": "Practitioner/gp"}}]}),
+        json!({"resourceType": "AllergyIntolerance", "id": "verna-allergy", "patient": verna, "asserter": verna,
+            "recorder": verna, "code": {"text": "penicillin"},
+            "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical",
+                "code": "active"}]}}),
+        json!({"resourceType": "MedicationStatement", "id": "verna-tablets", "status": "active", "subject": verna,
+            "informationSource": verna, "medicationCodeableConcept": {"text": "tablets"}}),
+    ]
+}

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use concord_fhir::json;
-use concord_fhir::registry::{self, Kind, Parameter, Registry, ResourceType};
+use concord_fhir::registry::{self, Kind, Parameter, Registry, ResourceType, is_addressed};
 use concord_terminology::terminology_capabilities;
 
 use concord_model::build::{
@@ -92,7 +92,7 @@ const SECURITY: &str = "Bearer tokens with SMART v1 or v2 scopes: JWTs of config
                         under an id of their choosing (updateCreate).";
 
 fn statement(base: &str, now_ms: i64, registry: &Registry) -> Result<String, ApiError> {
-    let listed = ResourceType::all().filter(|listed| listed.name() != "Parameters");
+    let listed = ResourceType::all().filter(|listed| is_addressed(*listed));
     let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
     let parts = CapabilityStatementParts {
         base,

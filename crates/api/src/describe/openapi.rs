@@ -103,7 +103,7 @@ fn places(operation: &Operation, level: Level) -> Vec<(String, String)> {
 
 fn described(operation: &Operation, level: Level, suffix: &str) -> PathItem {
     let mut item = PathItemBuilder::new().operation(HttpMethod::Post, method(operation, level, suffix, true));
-    if !operation.changes {
+    if !operation.conduct.changes {
         item = item.operation(HttpMethod::Get, method(operation, level, suffix, false));
     }
     item.build()

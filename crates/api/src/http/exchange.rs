@@ -12,6 +12,7 @@ use concord_consent::caller::Caller;
 use concord_consent::purpose::{Purpose, may_claim};
 use concord_consent::request::{LONGEST_REASON, SHORTEST_REASON, is_reason};
 use concord_fhir::codec::{self, Requests};
+use concord_fhir::issue::OUTCOME;
 use concord_fhir::json::{Limits, Value};
 use concord_fhir::patch::Patch;
 use concord_fhir::registry::ResourceType;
@@ -390,7 +391,9 @@ impl Exchange {
         }
         match self.checked(body).await {
             Ok(value) => Ok(Content::Resource(value)),
-            Err(ApiError::Malformed(problems) | ApiError::Unprocessable(problems)) if operation.takes_invalid => {
+            Err(ApiError::Malformed(problems) | ApiError::Unprocessable(problems))
+                if operation.conduct.takes_invalid =>
+            {
                 Ok(Content::Invalid(problems))
             }
             Err(fault) => Err(fault),
@@ -467,7 +470,7 @@ impl Exchange {
     pub(super) fn wanted(&self) -> Return {
         if self.prefers("return", "minimal") {
             Return::Minimal
-        } else if self.prefers("return", "OperationOutcome") {
+        } else if self.prefers("return", OUTCOME) {
             Return::Outcome
         } else {
             Return::Representation

@@ -16,16 +16,12 @@ use super::reply::{Body, Reply, Wants, entity_tag, whole};
 use super::{answers, bundle, content, document_page, error, system};
 use crate::error::ApiError;
 use crate::interact::command::{Address, Content, Expected, Method, Route, allowed};
-use crate::interact::execute::{Outcome, carry_out};
+use crate::interact::execute::{Outcome, carry_out_within};
 use crate::telemetry::Progress;
 
 /// Serves a request for anything that needs to know who asks.
 pub(super) async fn serve(request: HttpRequest, server: Data<Server>, mut payload: Payload) -> HttpResponse {
-    respond(&request, &server, &mut payload).await
-}
-
-async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Payload) -> HttpResponse {
-    let ids = request_id(request);
+    let ids = request_id(&request);
     let path = request.uri().path().strip_prefix("/fhir").unwrap_or_default().to_owned();
     if request.method() == HttpMethod::OPTIONS {
         return match allowed(&path) {
@@ -54,7 +50,7 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
         return told(&ApiError::Maintenance, &Answer::default());
     }
     let begun = std::time::Instant::now();
-    let mut exchange = match Exchange::begin(request, server).await {
+    let mut exchange = match Exchange::begin(&request, &server).await {
         Ok(exchange) => exchange,
         Err((error, answer)) => {
             // What is refused costs little, and may be sent all the more often.
@@ -65,7 +61,7 @@ async fn respond(request: &HttpRequest, server: &Data<Server>, payload: &mut Pay
     let for_another = server.aggregator.as_ref().filter(|_| exchange.aggregator().is_some());
     let answered = async {
         let address = route.address()?;
-        answered(&mut exchange, route.method, address, payload).await
+        answered(&mut exchange, route.method, address, &mut payload).await
     };
     let answered = match for_another {
         Some(aggregator) => aggregator.within(answered).await,
@@ -103,22 +99,20 @@ async fn answered(
     if let Some(record) = record {
         command.narrow_to(record);
     }
-    let outcome = carry_out(service, exchange.call.clone(), command).await?;
+    let whole = service.settings.answer;
+    let mut left = whole;
+    let outcome = carry_out_within(service, exchange.call.clone(), command, &mut left).await?;
     // Who has written learns of it in any case.
-    let (answers, caller, weight) = (&exchange.server.answers, &exchange.call.caller, outcome.weight());
+    let (answers, caller, bytes) = (&exchange.server.answers, &exchange.call.caller, whole.bytes - left.bytes);
     let room = match outcome {
-        Outcome::Written(_) => answers.room_that_is_left(caller, weight.bytes),
-        _ => {
-            let mut answer = service.settings.answer;
-            answer.spend(weight)?;
-            answers.room(caller, weight.bytes)?
-        }
+        Outcome::Written(_) => answers.room_that_is_left(caller, bytes),
+        _ => answers.room(caller, bytes)?,
     };
     exchange.answer_room.set(room);
     if let Some(document) = document_page::document(&outcome).filter(|_| exchange.answer.is_page) {
         return Ok(document_page::response(document));
     }
-    let reply = written(exchange, outcome, weight.bytes).await?;
+    let reply = written(exchange, outcome, bytes).await?;
     response(exchange, reply)
 }
 

@@ -77,6 +77,14 @@ impl Shares {
         self.keyed(self.keys.hash_one((&caller.issuer, &caller.client, &caller.actor)))
     }
 
+    /// The share of a caller of whom something is held.
+    pub(super) fn held_by(&self, caller: &Caller) -> Option<Share> {
+        let key = self.keys.hash_one((&caller.issuer, &caller.client, &caller.actor));
+        let callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = callers.get(&key).and_then(Weak::upgrade)?;
+        Some(Share { free: Arc::clone(&self.free), own, each: self.each })
+    }
+
     fn keyed(&self, key: u64) -> Share {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = callers.get(&key).and_then(Weak::upgrade);

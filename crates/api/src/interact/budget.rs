@@ -24,6 +24,11 @@ pub(crate) struct Weight {
 }
 
 impl Budget {
+    /// Room for anything, where what is found is told to nobody.
+    pub(crate) fn unbounded() -> Budget {
+        Budget { bytes: usize::MAX, resources: usize::MAX }
+    }
+
     /// Takes a part into the answer.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! Carrying a command out: the one way through, for a request, an entry of a batch and an entry of a transaction.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::ApiError;
 use crate::interact::access::break_glass;
-use crate::interact::budget::Weight;
-use crate::interact::command::{Command, Target, TransactionKind};
+use crate::interact::budget::{Budget, Weight};
+use crate::interact::command::{Command, Target, TransactionKind, Unless};
 use crate::interact::foreseen::Foreseen;
 use crate::interact::history::Of;
 use crate::interact::operation::Output;
@@ -46,6 +46,15 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// What a version leads to that was read, unless the client has it already.
+    fn read(version: Version, unless: Option<&Unless>) -> Outcome {
+        if unless.is_some_and(|unless| unless.has(&version)) {
+            Outcome::Unchanged(version)
+        } else {
+            Outcome::Found(version)
+        }
+    }
+
     /// Whether something may be another since: whoever did it is told in any case.
     pub(crate) fn may_have_changed(&self) -> bool {
         matches!(self, Outcome::Written(_) | Outcome::Deleted(_) | Outcome::Output(_))
@@ -186,13 +195,31 @@ pub(crate) async fn asking_elsewhere<T, F: Future<Output = Result<T, ApiError>>>
 /// # Errors
 /// Those of the interaction.
 pub(crate) async fn carry_out(service: &Arc<Service>, call: Call, command: Command) -> Result<Outcome, ApiError> {
+    let mut answer = service.settings.answer;
+    carry_out_within(service, call, command, &mut answer).await
+}
+
+/// Carries a command out by itself, whose answer is a part of one that has so much room.
+///
+/// # Errors
+/// Those of the interaction, and [`ApiError::TooLarge`] when what it found does not fit.
+pub(crate) async fn carry_out_within(
+    service: &Arc<Service>,
+    call: Call,
+    command: Command,
+    answer: &mut Budget,
+) -> Result<Outcome, ApiError> {
     let (kind, extent) = (command.transaction_kind(), command.extent(&call));
     let writes = kind == TransactionKind::Change;
     let limit = if writes { service.settings.time.write } else { service.settings.time.read };
     within(limit, writes, async {
         break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
-        let asked = Arc::new(Invocation { service: Arc::clone(service), call, command });
-        asking_elsewhere(service, &asked.call.questions, || Arc::clone(&asked).carry_out(kind.clone(), extent)).await
+        let left = Mutex::new(*answer);
+        let asked = Arc::new(Invocation { service: Arc::clone(service), call, command, answer: *answer, left });
+        let carried = || Arc::clone(&asked).carry_out(kind.clone(), extent);
+        let done = asking_elsewhere(service, &asked.call.questions, carried).await;
+        *answer = *asked.left.lock().unwrap_or_else(PoisonError::into_inner);
+        done
     })
     .await
 }
@@ -202,6 +229,10 @@ struct Invocation {
     service: Arc<Service>,
     call: Call,
     command: Command,
+    /// What its answer has room for.
+    answer: Budget,
+    /// What of that is left when it has been carried out.
+    left: Mutex<Budget>,
 }
 
 impl Invocation {
@@ -237,14 +268,17 @@ impl Invocation {
     ) -> impl Fn(&mut Transaction<'_>) -> Reply<Outcome, ApiError> + Send + 'static {
         let asked = Arc::clone(self);
         move |transaction| {
-            let Invocation { service, call, command } = &*asked;
+            let Invocation { service, call, command, .. } = &*asked;
             transaction.bound(service.settings.cost);
             if let Some(foreseen) = &foreseen {
                 foreseen.begin(service);
             }
+            // It may be tried more than once.
+            let mut left = asked.answer;
             let reply = Session::run(service, call, transaction, command.audit(call), |session| {
-                execute(&mut session.foreseeing(foreseen.as_ref()), command)
+                execute(&mut session.foreseeing(foreseen.as_ref()), command, &mut left)
             });
+            *asked.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
             match reply {
                 // It has not been decided yet.
                 (Err(fault), _) if fault.is_undecided() => (Err(fault), Vec::new()),
@@ -279,7 +313,7 @@ impl Invocation {
         extent: Extent,
         matches: bool,
     ) -> Reply<Foreseen, ApiError> {
-        let Invocation { service, call, command } = self;
+        let Invocation { service, call, command, .. } = self;
         transaction.bound(service.settings.cost);
         let reply = Session::run(service, call, transaction, command.audit(call), |session| {
             let mut foreseen = Foreseen::nothing(service);
@@ -302,26 +336,27 @@ impl Invocation {
     }
 }
 
-/// Carries a command out inside a session.
+/// Carries a command out inside a session and takes what it led to into the answer. What was found and does not fit is told to
+/// nobody, nor does the log say so; of what was written whoever wrote it learns in any case, and nothing fits after it.
 ///
 /// # Errors
-/// Those of the interaction.
-pub(crate) fn execute(session: &mut Session<'_, '_>, command: &Command) -> Result<Outcome, ApiError> {
-    let found = |version: Version, unless: &Option<crate::interact::command::Unless>| match unless {
-        Some(unless) if unless.has(&version) => Outcome::Unchanged(version),
-        _ => Outcome::Found(version),
-    };
-    match command {
+/// Those of the interaction, and [`ApiError::TooLarge`] for what does not fit.
+pub(crate) fn execute(
+    session: &mut Session<'_, '_>,
+    command: &Command,
+    answer: &mut Budget,
+) -> Result<Outcome, ApiError> {
+    let outcome = match command {
         Command::Capabilities => {
             // It is the same for everybody, and open to those without a token.
             session.audit.says_nothing();
             Ok(Outcome::Capabilities)
         }
         Command::Read { resource_type, id, unless } => {
-            read::current(session, *resource_type, id).map(|version| found(version, unless))
+            read::current(session, *resource_type, id).map(|version| Outcome::read(version, unless.as_ref()))
         }
         Command::Vread { resource_type, id, version, unless } => {
-            read::version(session, *resource_type, id, *version).map(|version| found(version, unless))
+            read::version(session, *resource_type, id, *version).map(|version| Outcome::read(version, unless.as_ref()))
         }
         Command::History { of, range, asked } => {
             let page = history::history(session, of, range)?;
@@ -355,5 +390,9 @@ pub(crate) fn execute(session: &mut Session<'_, '_>, command: &Command) -> Resul
             let asked = input.pairs.clone();
             Ok(Outcome::Output(Box::new(OperationOutput { output, path: path.clone(), asked })))
         }
+    }?;
+    match answer.spend(outcome.weight()) {
+        Err(fault) if !matches!(outcome, Outcome::Written(_)) => Err(fault),
+        _ => Ok(outcome),
     }
 }

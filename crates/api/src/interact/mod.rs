@@ -75,10 +75,8 @@ pub(crate) const APPEND_ONLY: &str = "GET, HEAD, POST";
 /// The type of the audit log's events.
 pub(crate) const AUDIT_EVENT: ResourceType = ResourceType::of("AuditEvent");
 
-/// Whether the resources of a type are the events of the log, which are no rows among the resources.
-pub(crate) fn is_event(resource_type: ResourceType) -> bool {
-    resource_type == AUDIT_EVENT
-}
+// The events of the log are no rows among the resources.
+pub(crate) use concord_fhir::registry::is_event;
 
 /// The parameter of the labels in `meta.security`.
 pub(crate) const SECURITY: ParameterId = ParameterId::of("_security");

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::{Outcome, execute};
 use crate::interact::session::Session;
-use crate::interact::{Call, Questions, Service};
+use crate::interact::{Budget, Call, Questions, Service};
 use crate::sign_in::federation::UNPROVEN;
 use crate::sign_in::{Choice, Fault, OWN_CLIENT, Picking, SignIn, SignedIn, Somebody, ToPick, Whose, people};
 
@@ -346,7 +346,9 @@ fn keep(
     let last = transaction.last_grant(person, client)?.map(|last| last.consent);
     let mut run = |transaction: &mut Transaction<'_>, command: &Command| -> Result<String, ApiError> {
         let audit = command.audit(call);
-        let (done, told) = Session::run(service, call, transaction, audit, |session| execute(session, command));
+        let (done, told) = Session::run(service, call, transaction, audit, |session| {
+            execute(session, command, &mut Budget::unbounded())
+        });
         match done? {
             Outcome::Written(written) => {
                 records.extend(told);

@@ -6,10 +6,10 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::lines::{Lines, Writing};
 use super::progress::Progress;
 use super::request_id::RequestIds;
 use crate::config::{LogFormat, LogLevel};
@@ -19,38 +19,31 @@ use crate::config::{LogFormat, LogLevel};
 #[error("{0}")]
 pub struct LogError(String);
 
-/// How many lines may wait to be written.
-const WAITING: usize = 10_000;
-
-/// How many lines of the process's log have been lost.
-static LOST: OnceLock<ErrorCounter> = OnceLock::new();
+/// Where the lines of the process's log wait.
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// The log of the process. When it is dropped, what waits is written, as far as that takes no longer than a second.
 #[must_use]
 pub struct Log {
-    _writing: WorkerGuard,
+    _writing: Writing,
 }
 
 /// Starts the log of the process.
 ///
 /// # Errors
-/// When it has been started before.
+/// When it has been started before, or there can be no thread for it.
 pub fn start(format: LogFormat, level: LogLevel) -> Result<Log, LogError> {
-    let (lines, writing) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(WAITING)
-        .thread_name("log")
-        .finish(std::io::stderr());
-    let lost = lines.error_counter();
-    tracing::subscriber::set_global_default(subscriber(format, level, lines))
+    let (lines, writing) = Lines::start(std::io::stderr())
+        .map_err(|error| LogError(format!("the log cannot have a thread of its own: {error}")))?;
+    tracing::subscriber::set_global_default(subscriber(format, level, lines.clone()))
         .map_err(|_| LogError("the log has been started before".to_owned()))?;
-    let _first = LOST.set(lost);
+    let _first = LINES.set(lines);
     Ok(Log { _writing: writing })
 }
 
 /// How many lines have been lost because too many waited.
 pub(super) fn lost() -> u64 {
-    LOST.get().map_or(0, |lost| u64::try_from(lost.dropped_lines()).unwrap_or(u64::MAX))
+    LINES.get().map_or(0, Lines::lost)
 }
 
 /// Our own work at the level asked for. Libraries no lower than warnings, whatever is asked: what they log of a request

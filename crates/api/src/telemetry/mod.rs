@@ -1,6 +1,7 @@
 //! What the server says about itself: logs, metrics and the ids that join them. None of it holds health data: no query
 //! strings, no ids of resources, no names; routes by their template only.
 
+mod lines;
 mod log;
 mod metrics;
 mod process;

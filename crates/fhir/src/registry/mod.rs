@@ -1,6 +1,7 @@
 //! What a resource type is, as data: its name and number, whose record it is part of and its search parameters.
 
 mod added;
+mod apart;
 mod clinical_date;
 mod combined;
 mod compartment;
@@ -14,6 +15,7 @@ mod tree;
 
 pub use crate::resource_type::ResourceType;
 pub use added::{MOST_ADDED, Registry};
+pub use apart::{is_addressed, is_event};
 pub use clinical_date::{asked_by_date, clinical_date, clinical_dates, is_asked_by_date};
 pub use combined::combined;
 pub use compartment::compartment_parameters;

@@ -1,4 +1,5 @@
 use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
 use fhirbolt::model::r4::Resource;
 use fhirbolt::model::r4::resources::{Task, TaskInput, TaskInputValue};
 
@@ -42,6 +43,9 @@ pub struct TaskParts<'a> {
 }
 
 impl<'a> TaskParts<'a> {
+    /// The type that it is of.
+    pub const TYPE: ResourceType = ResourceType::of("Task");
+
     /// A Task that says nothing but how far it is, what is to be done, and since when.
     #[must_use]
     pub fn of(status: &'static str, code: Code<'a>, authored_on: String) -> TaskParts<'a> {

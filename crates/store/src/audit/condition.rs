@@ -2,7 +2,7 @@
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{ResourceType, is_event, is_own_record};
 
 use crate::error::StoreError;
 use crate::statement::Sql;
@@ -32,9 +32,7 @@ pub(super) fn of_predicate(
         Predicate::And(parts) => joined(transaction, interactions, parts, " AND ", "(1 = 1")?,
         Predicate::Or(parts) => joined(transaction, interactions, parts, " OR ", "(1 = 0")?,
         Predicate::Not(part) => Sql::new("NOT (").append(of_predicate(transaction, part, interactions)?).sql(")"),
-        Predicate::Type(types) => {
-            Sql::new(if types.iter().any(|listed| listed.name() == "AuditEvent") { "1 = 1" } else { "1 = 0" })
-        }
+        Predicate::Type(types) => Sql::new(if types.iter().copied().any(is_event) { "1 = 1" } else { "1 = 0" }),
         Predicate::Id(ids) => {
             let mut sql = Sql::new("(1 = 0");
             for pk in ids.iter().filter_map(|id| id.parse::<i64>().ok()) {
@@ -151,18 +149,18 @@ fn keyed(
         // A reference has a slash in it.
         AGENT_IDENTIFIER if key.ends_with(SEPARATOR) && !token.contains('/') => Sql::new("a.agent = ").bind(token),
         "entity" => match key.split_once('/') {
-            Some(("Patient", id)) => Sql::new("(")
-                .append(of_record(transaction, id)?)
-                .sql(" OR (a.type = ")
-                .bind(ResourceType::parse("Patient").map_or(-1, ResourceType::number))
-                .sql(" AND a.entity = ")
-                .bind(id)
-                .sql("))"),
-            Some((name, id)) => Sql::new("(a.entity = ")
-                .bind(id)
-                .sql(" AND a.type = ")
-                .bind(ResourceType::parse(name).map_or(-1, ResourceType::number))
-                .sql(")"),
+            Some((name, id)) => {
+                let named = ResourceType::parse(name);
+                let itself = Sql::new("(a.entity = ")
+                    .bind(id)
+                    .sql(" AND a.type = ")
+                    .bind(named.map_or(-1, ResourceType::number))
+                    .sql(")");
+                match named.is_some_and(is_own_record) {
+                    true => Sql::new("(").append(of_record(transaction, id)?).sql(" OR ").append(itself).sql(")"),
+                    false => itself,
+                }
+            }
             None => Sql::new("1 = 0"),
         },
         "outcome" => match token.parse::<i16>() {

@@ -76,8 +76,14 @@ impl Transaction<'_> {
 
     /// Enters events that come under numbers below the watermark. To be called with the insert.
     pub(crate) fn enter_early(&mut self, records: &[Record], numbers: &[i64]) -> Result<(), StoreError> {
-        let watermark = self.rows::<(BigInt,), (i64,)>(Sql::new("SELECT pk FROM audit_watermark"))?;
-        let watermark = watermark.first().ok_or_else(|| StoreError::Internal("no watermark".to_owned()))?.0;
+        let watermark = match self.watermark {
+            Some(known) => known,
+            None => {
+                let found = self.rows::<(BigInt,), (i64,)>(Sql::new("SELECT pk FROM audit_watermark"))?;
+                found.first().ok_or_else(|| StoreError::Internal("no watermark".to_owned()))?.0
+            }
+        };
+        self.watermark = Some(watermark);
         for (record, pk) in records.iter().zip(numbers).filter(|(_, pk)| **pk <= watermark) {
             let patient = Sql::new("INSERT INTO audit_patient (patient, pk) VALUES (").bind(record.patient);
             self.run(patient.sql(", ").bind(*pk).sql(")"))?;
@@ -102,6 +108,7 @@ impl Transaction<'_> {
                  audit_watermark) ORDER BY {column}, pk"
             )))?;
         }
+        self.watermark = None;
         self.run(Sql::new("UPDATE audit_watermark SET pk = max(pk, (SELECT coalesce(max(pk), 0) FROM audit))"))?;
         Ok(())
     }

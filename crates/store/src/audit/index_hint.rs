@@ -17,8 +17,8 @@ pub(crate) enum AuditIndexHint {
     Agents(Vec<String>),
 }
 
-const AGENT: ParameterId = ParameterId::of("AuditEvent.agent");
-const PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
+const BY_AGENT: ParameterId = ParameterId::of("AuditEvent.agent");
+const BY_PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
 
 /// What every event has that the predicate means; none if it is not known.
 pub(super) fn of_predicate(
@@ -66,8 +66,8 @@ fn tested(
     Ok(match test {
         Test::Every(tests) => best(each(tests, |test| tested(transaction, parameter, test))?),
         Test::Either(tests) => together(each(tests, |test| tested(transaction, parameter, test))?),
-        Test::Is(key) | Test::Starts(key) if parameter == AGENT => Some(AuditIndexHint::Agents(vec![key.clone()])),
-        Test::Is(key) | Test::Starts(key) if parameter == PATIENT => match key.strip_prefix("Patient/") {
+        Test::Is(key) | Test::Starts(key) if parameter == BY_AGENT => Some(AuditIndexHint::Agents(vec![key.clone()])),
+        Test::Is(key) | Test::Starts(key) if parameter == BY_PATIENT => match key.strip_prefix("Patient/") {
             Some(id) => Some(of_patient(transaction, id)?),
             None => Some(AuditIndexHint::Patients(Vec::new())),
         },

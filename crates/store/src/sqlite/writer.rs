@@ -36,7 +36,7 @@ pub(super) fn start(
     jobs: Receiver<Job>,
 ) -> Result<[JoinHandle<()>; 2], String> {
     let (beside, other) = super::aside::start(Arc::clone(&shared), Arc::clone(&readers), Arc::clone(&aside))?;
-    let writer = Writer { connection, shared, readers, aside, beside, jobs };
+    let writer = Writer { connection, shared, readers, aside, beside, jobs, watermark: None };
     std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || writer.run())
@@ -52,6 +52,8 @@ struct Writer {
     aside: Arc<Aside>,
     beside: Beside,
     jobs: Receiver<Job>,
+    /// The watermark of the log's index after the last commit, which stays while nobody else moves it.
+    watermark: Option<i64>,
 }
 
 impl Writer {
@@ -115,6 +117,7 @@ impl Writer {
 
     /// Changes the log in a transaction of its own.
     fn alone(&mut self, work: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.watermark = None;
         let mut transaction = Transaction::new(&mut self.connection, &self.shared);
         let snapshots = &self.readers.snapshots;
         let done = transaction.batch("BEGIN IMMEDIATE").and_then(|()| {
@@ -145,13 +148,17 @@ impl Writer {
             let others = || meanwhile.others_go_on();
             let mut transaction = Transaction::new(&mut self.connection, &self.shared);
             transaction.only_writer = true;
-            transaction.state = self.readers.snapshots.now();
+            transaction.state = snapshot.shows();
+            transaction.watermark = self.watermark.filter(|_| transaction.state.is_some());
             transaction.meanwhile = Some(&others);
             together.carry_out(&mut transaction, batch, &meanwhile);
             if together.stands.is_ok() {
                 transaction.committed();
                 together.appended = transaction.appended;
-                self.readers.snapshots.committed(&snapshot, together.changed);
+                let watermark = transaction.watermark;
+                let is_alone = self.readers.snapshots.committed(&snapshot, together.changed);
+                // Whoever has come between may have moved it.
+                self.watermark = watermark.filter(|_| is_alone);
                 if together.changed {
                     self.readers.release();
                 }
@@ -307,6 +314,7 @@ fn run_single(
         transaction.run(Sql::new("BEGIN IMMEDIATE"))?;
         // Another process may have come between.
         transaction.state = None;
+        transaction.watermark = None;
     }
     Ok(wrote)
 }

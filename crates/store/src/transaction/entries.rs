@@ -6,6 +6,10 @@ use crate::lower::Rows;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
 
+/// How rows are inserted on the embedded database, several by one statement: what fails undoes everything that was done for the
+/// same request, so the statement by itself need not be able to be undone. To be so it would copy every page that it changes.
+pub(crate) const OR_FAIL: &str = "INSERT OR FAIL";
+
 impl Transaction<'_> {
     /// Whether the rows are stored: they are not if the search parameters are no longer of this version. The
     /// embedded database has one writer, who has looked.
@@ -19,7 +23,7 @@ impl Transaction<'_> {
             return self.insert_together(of, rows, under);
         }
         for chunk in rows.chunks(64) {
-            let mut sql = into(of);
+            let mut sql = into(OR_FAIL, of);
             for (place, row) in chunk.iter().enumerate() {
                 sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
                 let mut binds = vec![
@@ -60,7 +64,7 @@ impl Transaction<'_> {
             if is_dated(of) {
                 lists.push(ends(|row| row.dated));
             }
-            let mut sql = into(of).sql("SELECT * FROM unnest(");
+            let mut sql = into("INSERT", of).sql("SELECT * FROM unnest(");
             sql.push_row(lists);
             // Who changes the parameters waits for this transaction from its first row on.
             if let Some(version) = under.filter(|_| number == 0) {
@@ -92,8 +96,10 @@ fn is_dated(of: Rows) -> bool {
     of == Rows::Current
 }
 
-fn into(of: Rows) -> Sql {
-    let sql =
-        Sql::new("INSERT INTO ").sql(of.entries()).sql(" (resource, parameter, position, patient, key, low, high");
+fn into(insert: &'static str, of: Rows) -> Sql {
+    let sql = Sql::new(insert)
+        .sql(" INTO ")
+        .sql(of.entries())
+        .sql(" (resource, parameter, position, patient, key, low, high");
     sql.sql(if is_dated(of) { ", dated) " } else { ") " })
 }

@@ -60,6 +60,8 @@ pub struct Transaction<'a> {
     pub(crate) left_to_callers: Left,
     /// The state of all data that it began with, on the embedded database; none if that is in doubt.
     pub(crate) state: Option<u64>,
+    /// Up to which event the log is entered by patient and by agent, on the embedded database; none if that is to be looked up.
+    pub(crate) watermark: Option<i64>,
     /// Whether everybody's changes wait for it: it runs on the embedded database's writer.
     pub(crate) only_writer: bool,
     /// What is done now and then while others wait for it.
@@ -107,6 +109,7 @@ impl<'a> Transaction<'a> {
             head: None,
             left_to_callers: Left::unbounded(),
             state: None,
+            watermark: None,
             only_writer: false,
             meanwhile: None,
             sees_log: true,

@@ -15,6 +15,7 @@ use crate::rows::{Head, Method, Version, joined};
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
 use crate::transaction::effective_label::Written;
+use crate::transaction::entries::OR_FAIL;
 
 /// The columns of [`Version`], on the alias `r`, after the key.
 const COLUMNS: &str =
@@ -223,7 +224,7 @@ impl Transaction<'_> {
         &mut self,
         versions: impl Iterator<Item = &'v Version>,
     ) -> Result<(), StoreError> {
-        const INTO: &str = "INSERT INTO resource (rid, type, id, version, updated, method, deleted, patient, patients, \
+        const INTO: &str = " INTO resource (rid, type, id, version, updated, method, deleted, patient, patients, \
                             author, labels, body, digest) ";
         let versions: Vec<&Version> = versions.collect();
         if self.is_postgres() {
@@ -232,7 +233,7 @@ impl Transaction<'_> {
                 let small = |number: fn(&Version) -> i16| Bind::Smalls(chunk.iter().map(|one| number(one)).collect());
                 let text =
                     |text: fn(&Version) -> &String| Bind::Texts(chunk.iter().map(|one| text(one).clone()).collect());
-                let mut sql = Sql::new(INTO).sql("SELECT * FROM unnest(").bind(big(|one| one.key));
+                let mut sql = Sql::new("INSERT").sql(INTO).sql("SELECT * FROM unnest(").bind(big(|one| one.key));
                 for bind in [
                     small(|one| one.resource_type.number()),
                     text(|one| &one.id),
@@ -254,7 +255,7 @@ impl Transaction<'_> {
             return Ok(());
         }
         for chunk in versions.chunks(64) {
-            let mut sql = Sql::new(INTO);
+            let mut sql = Sql::new(OR_FAIL).sql(INTO);
             for (place, version) in chunk.iter().enumerate() {
                 sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
                 let binds: [Bind; 13] = [

@@ -14,7 +14,7 @@ use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
 use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
+use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
 use concord_store::named::KnownName;
 use concord_store::rows::Head;
 use quick_cache::sync::Cache;
@@ -23,8 +23,6 @@ use crate::error::ApiError;
 use crate::interact::access::facts;
 use crate::interact::session::Session;
 use crate::interact::{Call, is_event};
-
-const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
 
 /// How many patients may be reached by a request that names none.
 const REACH: usize = 200;
@@ -117,8 +115,7 @@ pub(crate) fn decide_about(
 /// patient whom it is about and for reference data: an app that may write a reading may say whose it is and who took it.
 pub(crate) fn decide_reference(session: &mut Session<'_, '_>, head: &Head) -> Result<Arc<Decision>, ApiError> {
     let resource_type = head.version.resource_type;
-    let named_freely =
-        resource_type.name() == "Patient" || patient_compartment(resource_type) == PatientCompartment::Shared;
+    let named_freely = is_own_record(resource_type) || patient_compartment(resource_type) == PatientCompartment::Shared;
     if !named_freely {
         return decide_on(session, Action::Read, head);
     }
@@ -350,8 +347,9 @@ fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     let naming = [ParameterId::of("CareTeam.participant"), ParameterId::of("Consent.actor")];
     let named = names(session.call, &facts, session.transaction.now);
     let mut keys: Vec<i64> = session.transaction.records_with_keys(&naming, named, REACH + 1)?;
-    if let Actor::RelatedPerson(id) = &session.call.caller.actor {
-        let own = session.transaction.head(KnownName::of_caller(RELATED_PERSON, id), false)?;
+    let caller = Arc::clone(&session.call.caller);
+    if let (Actor::RelatedPerson(_), Some((of, id))) = (&caller.actor, caller.actor.resource()) {
+        let own = session.transaction.head(KnownName::of_caller(of, id), false)?;
         keys.extend(own.map(|head| head.version.patient));
     }
     if session.call.purpose == Some(Purpose::BREAK_GLASS)

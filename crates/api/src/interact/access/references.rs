@@ -8,54 +8,55 @@ use concord_fhir::index::{self, Entries};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::literal::Literal;
-use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
+use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
 use concord_fhir::schema;
 
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::session::Session;
 
-const BUNDLE: ResourceType = ResourceType::of("Bundle");
-
 /// How many different resources one resource may refer to.
 const LIMIT: usize = 200;
 
-/// Whether what is in it is stored as it is.
-fn is_kept_as_sent(resource_type: ResourceType) -> bool {
-    resource_type == BUNDLE
+/// Refuses what a write may not refer to: see [`refuse_conditional`] and [`refuse_malformed`].
+///
+/// # Errors
+/// Those of both, of the first before those of the second.
+pub(crate) fn refuse_unusable(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
+    let references = index::references(value);
+    refuse_conditional(&references)?;
+    refuse_these(base, references, value)
 }
 
 /// Refuses references by a search, `Type?...`: a transaction has put ids in their place (R4 "Conditional references"), and
-/// anywhere else they would lead nowhere. What a Bundle holds is stored as it is.
+/// anywhere else they would lead nowhere.
 ///
 /// # Errors
 /// [`ApiError::Malformed`] with every one of them, at its place.
-pub(crate) fn refuse_conditional(resource_type: ResourceType, value: &Value<'_>) -> Result<(), ApiError> {
-    if is_kept_as_sent(resource_type) {
-        return Ok(());
-    }
+fn refuse_conditional(references: &[(String, String)]) -> Result<(), ApiError> {
     let by_search = |text: &str| text.split_once('?').is_some_and(|(name, _)| ResourceType::parse(name).is_some());
     let text = "a reference by a search is understood in a transaction only";
-    let issues: Vec<Issue> = index::references(value)
-        .into_iter()
+    let issues: Vec<Issue> = references
+        .iter()
         .filter(|(_, reference)| by_search(reference))
-        .map(|(place, _)| Issue::error(IssueCode::NotSupported, place, text))
+        .map(|(place, _)| Issue::error(IssueCode::NotSupported, place.clone(), text))
         .collect();
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
 }
 
 /// Refuses what looks like a reference to a resource of this server and leads to none, in References, attachments and canonicals: no
-/// part of the server would know what it names, and some other reader may. What a Bundle holds is stored as it is.
+/// part of the server would know what it names, and some other reader may.
 ///
 /// # Errors
 /// [`ApiError::Unprocessable`] with every one of them, at its place.
-pub(crate) fn refuse_malformed(base: &str, resource_type: ResourceType, value: &Value<'_>) -> Result<(), ApiError> {
-    if is_kept_as_sent(resource_type) {
-        return Ok(());
-    }
+pub(crate) fn refuse_malformed(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
+    refuse_these(base, index::references(value), value)
+}
+
+fn refuse_these(base: &str, references: Vec<(String, String)>, value: &Value<'_>) -> Result<(), ApiError> {
     let text = "this is no reference to a resource of this server, though it looks like one: Type/id, or Type/id/_history/version, by \
                 itself or below the server's address";
-    let issues: Vec<Issue> = index::references(value)
+    let issues: Vec<Issue> = references
         .into_iter()
         .chain(schema::addresses(value))
         .filter(|(_, reference)| Literal::read(reference, base) == Literal::Malformed)
@@ -121,7 +122,7 @@ pub(crate) fn unreadable(
                 if known.len() >= LIMIT {
                     return Err(ApiError::rule(place, format!("a resource may refer to at most {LIMIT} others")));
                 }
-                let own = resource_type.name() == "Patient" && patients.iter().any(|patient| patient == id);
+                let own = is_own_record(resource_type) && patients.iter().any(|patient| patient == id);
                 let found = readable(session, resource_type, id, own)?;
                 known.push((resource_type, id.to_owned(), found));
                 found

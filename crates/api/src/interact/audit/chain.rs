@@ -60,21 +60,28 @@ impl ChainWriter {
     pub(crate) async fn run(&mut self, service: &Arc<Service>, all: bool) -> Result<usize, ApiError> {
         let mut done = 0;
         let mut upto = all.then_some(i64::MAX);
+        // To look for late ones takes the longer the more records there are: once a run is enough.
+        let mut look = true;
         loop {
             let known = std::mem::take(self);
-            let (writer, records, end) = service
+            let (writer, (records, end, are_late)) = service
                 .store
                 .read(move |transaction| {
                     let mut writer = known;
                     let found = writer.catch_up(transaction).and_then(|()| {
                         let end = upto.map_or_else(|| writer.settled(transaction), Ok)?;
-                        Ok((writer.unlinked(transaction, end)?, end))
+                        let late = if look { writer.late(transaction)? } else { Vec::new() };
+                        Ok(match late.is_empty() {
+                            true => (transaction.records_between(writer.last, end, RECORDS)?, end, false),
+                            false => (late, end, true),
+                        })
                     });
-                    (found.map(|(records, end)| (writer, records, end)), Vec::new())
+                    (found.map(|found| (writer, found)), Vec::new())
                 })
                 .await?;
             *self = writer;
             upto = Some(end);
+            look = are_late;
             if records.is_empty() {
                 let last = self.last;
                 let left =
@@ -135,21 +142,18 @@ impl ChainWriter {
         (self.last - (LATE << 22)).max(0)
     }
 
-    /// The next records to add: late ones first.
-    fn unlinked(&self, transaction: &mut Transaction<'_>, upto: i64) -> Result<Vec<Stored>, ApiError> {
+    /// The records that were committed after others with greater numbers had been added, as many as a link covers.
+    fn late(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Stored>, ApiError> {
         let window = self.window();
         let counted = transaction.count_records(window, Some(self.last))?;
         let known = self.recent.range(window + 1..=self.last.max(window + 1)).count();
-        if usize::try_from(counted).is_ok_and(|counted| counted > known) {
-            let mut late = transaction.record_numbers(window, self.last)?;
-            late.retain(|number| !self.recent.contains(number));
-            late.truncate(usize::try_from(RECORDS).unwrap_or(usize::MAX));
-            let found = transaction.records_numbered(&late)?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
+        if usize::try_from(counted).is_ok_and(|counted| counted <= known) {
+            return Ok(Vec::new());
         }
-        Ok(transaction.records_between(self.last, upto, RECORDS)?)
+        let mut late = transaction.record_numbers(window, self.last)?;
+        late.retain(|number| !self.recent.contains(number));
+        late.truncate(usize::try_from(RECORDS).unwrap_or(usize::MAX));
+        Ok(transaction.records_numbered(&late)?)
     }
 
     fn next(&self, now: i64, records: &[Stored]) -> ChainLink {

@@ -204,6 +204,7 @@ fn reason(error: &ApiError) -> String {
         ApiError::Denied(issues) => issues.first().map_or_else(|| "denied".to_owned(), |issue| issue.text.clone()),
         ApiError::NotFound => "not found".to_owned(),
         ApiError::Gone => "deleted".to_owned(),
+        ApiError::TooLarge(_) => "too large".to_owned(),
         ApiError::NotAllowed { .. } => "not allowed".to_owned(),
         ApiError::Conflict(_) => "conflict".to_owned(),
         ApiError::PreconditionFailed(_) => "precondition failed".to_owned(),

@@ -102,7 +102,7 @@ fn query(record: &Record) -> Option<String> {
 /// the log is when it came, whatever time it claims.
 pub(crate) fn hand_in(session: &mut Session<'_, '_>, value: &Value<'static>) -> Result<Version, ApiError> {
     let base = session.service.base.as_str();
-    references::refuse_malformed(base, AUDIT_EVENT, value)?;
+    references::refuse_malformed(base, value)?;
     let filed = write::filed(session, AUDIT_EVENT, value)?;
     let mut value = value.clone();
     let pk = session.transaction.next_key();

@@ -10,6 +10,7 @@ use concord_fhir::search::Handling;
 
 use crate::error::ApiError;
 use crate::interact::command::{Command, Content, Criteria, Expected, Method, Request, Route, query_parameters};
+use crate::interact::hooks::table;
 use crate::interact::{FORM, Pairs, Service, media_type, patch};
 
 /// How many entries a Bundle may have.
@@ -153,7 +154,7 @@ fn content(
     let resource = match (expected, resource) {
         // Nobody looks at what comes all the same.
         (Expected::Nothing, _) | (_, None) => None,
-        (Expected::Input(operation), Some(Err(problems))) if operation.takes_invalid => {
+        (Expected::Input(operation), Some(Err(problems))) if operation.conduct.takes_invalid => {
             return Ok(Content::Invalid(problems));
         }
         (_, Some(Err(problems))) => return Err(ApiError::invalid(problems)),
@@ -194,7 +195,9 @@ fn content(
 /// What stands for the body of a request in an entry that is no resource: it comes in a Binary of its media type (R4
 /// "RESTful API", transaction: the body of a patch).
 fn binary(resource: &Value<'_>, media: &str, what: &str) -> Result<Vec<u8>, String> {
-    let found = Some(resource).filter(|value| value.text("resourceType") == Some("Binary"));
+    let is_content = |named: ResourceType| table::HOOKS.of(named).from_content.is_some();
+    let named = resource.text("resourceType").and_then(ResourceType::parse);
+    let found = Some(resource).filter(|_| named.is_some_and(is_content));
     let found = found.filter(|value| value.text("contentType").is_some_and(|named| media_type::is(named, media)));
     let data = found.and_then(|value| value.text("data"));
     let data = data.ok_or_else(|| format!("{what} comes in a Binary with the contentType {media}"))?;

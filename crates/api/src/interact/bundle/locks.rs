@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_fhir::search::Query;
 use concord_fhir::{index, rules};
 use concord_store::transaction::Transaction;
@@ -15,8 +15,6 @@ use crate::interact::{Service, patient_number};
 
 /// Into how many shares the records are parted: how many locks there can be at most.
 const SHARES: u64 = 256;
-
-const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// Takes all of them.
 pub(super) fn take(service: &Service, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), ApiError> {
@@ -44,7 +42,7 @@ fn conditions(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<()
 fn records(service: &Service, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), ApiError> {
     let mut patients: HashSet<String> = HashSet::new();
     for entry in entries {
-        if let Some((PATIENT, id)) = entry.command.changed() {
+        if let Some((_, id)) = entry.command.changed().filter(|(changed, _)| is_own_record(*changed)) {
             patients.insert(id.to_owned());
         }
         let references = entry.command.resource().into_iter().flat_map(index::references);

@@ -21,8 +21,8 @@ use crate::interact::audit::entry::AuditEntry;
 pub(crate) use crate::interact::bundle::entry::Entry;
 use crate::interact::bundle::identity::Named;
 use crate::interact::bundle::links::{Name, Renaming, Used, resolve};
-use crate::interact::command::{Command, TransactionKind};
-use crate::interact::execute::{MOST_TRIES, Outcome, asking_elsewhere, carry_out, execute, in_transaction};
+use crate::interact::command::TransactionKind;
+use crate::interact::execute::{MOST_TRIES, Outcome, asking_elsewhere, carry_out_within, execute, in_transaction};
 use crate::interact::foreseen::Foreseen;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
@@ -84,7 +84,7 @@ pub(crate) async fn batch(
     for (place, entry) in entries.into_iter().enumerate() {
         let done = match (entry, answer.require_room().and_then(|()| told.require_room())) {
             (Err(fault), _) | (Ok(_), Err(fault)) => Err(fault),
-            (Ok(entry), Ok(())) => one(service, call, entry.command, &mut answer).await,
+            (Ok(entry), Ok(())) => carry_out_within(service, call.clone(), entry.command, &mut answer).await,
         };
         told.add(place, done).await?;
     }
@@ -109,15 +109,6 @@ pub(crate) async fn place(
     match entries <= free {
         true => Ok(None),
         false => within(service.settings.time.write, false, service.bundles.enter(&call.caller)).await.map(Some),
-    }
-}
-
-/// One entry of a batch. What was written is told as such, whether or not there is room for more.
-async fn one(service: &Arc<Service>, call: &Call, command: Command, answer: &mut Budget) -> Result<Outcome, ApiError> {
-    let outcome = carry_out(service, call.clone(), command).await?;
-    match (answer.spend(outcome.weight()), &outcome) {
-        (Err(fault), Outcome::Found(_) | Outcome::Page(_) | Outcome::Versions(_) | Outcome::Output(_)) => Err(fault),
-        _ => Ok(outcome),
     }
 }
 
@@ -314,19 +305,20 @@ impl<'t> TransactionBundle<'_, 't> {
 
     /// Carries one entry out, as a session of its own.
     fn step(&mut self, entry: &Entry) -> Result<Outcome, Failed> {
-        let mut answer = self.answer;
+        let mut left = self.answer;
         let foreseen = Some(self.ahead);
         let (outcome, records) = self.within(entry, |session| {
+            left.require_room()?;
             let session = &mut session.foreseeing(foreseen);
             // A search beside writes may take the writer no longer than their conditions.
-            let outcome = match entry.command.transaction_kind() {
-                TransactionKind::Change => execute(session, &entry.command),
-                _ => conditional::within_condition_budget(session, |session| execute(session, &entry.command)),
-            }?;
-            answer.spend(outcome.weight())?;
-            Ok(outcome)
+            match entry.command.transaction_kind() {
+                TransactionKind::Change => execute(session, &entry.command, &mut left),
+                _ => {
+                    conditional::within_condition_budget(session, |session| execute(session, &entry.command, &mut left))
+                }
+            }
         })?;
-        self.answer = answer;
+        self.answer = left;
         self.records.extend(records);
         Ok(outcome)
     }

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::registry::ResourceType;
+use concord_fhir::registry::{ResourceType, is_addressed, is_own_record};
 use concord_fhir::value::is_id;
 use percent_encoding::percent_decode_str;
 
@@ -100,10 +100,10 @@ const SHAPES: [(&[&str], Shape); 13] = [
     (&["*", "*"], Shape { pattern: "/fhir/{type}/{id}", allow: "GET, HEAD, PUT, PATCH, DELETE" }),
 ];
 
-/// What only a Patient's compartment has.
+/// What only a compartment has: a type whose resources are records themselves, one of them, and a type of what is in it.
 const COMPARTMENTS: [(&[&str], Shape); 2] = [
-    (&["Patient", "*", "*", "_search"], Shape { pattern: "/fhir/Patient/{id}/{type}/_search", allow: "POST" }),
-    (&["Patient", "*", "*"], Shape { pattern: "/fhir/Patient/{id}/{type}", allow: "GET, HEAD" }),
+    (&["@", "*", "*", "_search"], Shape { pattern: "/fhir/Patient/{id}/{type}/_search", allow: "POST" }),
+    (&["@", "*", "*"], Shape { pattern: "/fhir/Patient/{id}/{type}", allow: "GET, HEAD" }),
 ];
 
 impl Shape {
@@ -113,6 +113,7 @@ impl Shape {
             pattern.len() == segments.len()
                 && pattern.iter().zip(segments).all(|(wanted, segment)| match *wanted {
                     "*" => !segment.is_empty(),
+                    "@" => is_record(segment),
                     "$" => segment.len() > 1 && segment.starts_with('$'),
                     exact => segment == exact,
                 })
@@ -234,8 +235,10 @@ impl Address {
                 Address::Version(resource_type(of)?, logical_id(id)?, version_id(version)?)
             }
             [of, id] => Address::Instance(resource_type(of)?, logical_id(id)?),
-            ["Patient", id, within] => Address::Compartment(logical_id(id)?, member(within)?),
-            ["Patient", id, within, "_search"] => Address::CompartmentSearch(logical_id(id)?, member(within)?),
+            [of, id, within] if is_record(of) => Address::Compartment(logical_id(id)?, member(within)?),
+            [of, id, within, "_search"] if is_record(of) => {
+                Address::CompartmentSearch(logical_id(id)?, member(within)?)
+            }
             _ => return Err(ApiError::NotFound),
         })
     }
@@ -299,9 +302,14 @@ fn target(of: &str, id: Option<&str>) -> Result<OperationTarget, ApiError> {
     Ok(OperationTarget { resource_type: Some(named), id: id.map(logical_id).transpose()? })
 }
 
+/// Whether a segment is a type whose resources have a compartment.
+fn is_record(segment: &str) -> bool {
+    ResourceType::parse(segment).is_some_and(is_own_record)
+}
+
 fn resource_type(name: &str) -> Result<ResourceType, ApiError> {
     ResourceType::parse(name)
-        .filter(|named| named.name() != "Parameters")
+        .filter(|named| is_addressed(*named))
         .ok_or_else(|| ApiError::NoSuchType(name.chars().take(64).collect()))
 }
 

@@ -152,9 +152,9 @@ impl Command {
             // Nothing but a search of the log itself looks at it: no include and no chain leads there.
             Command::Search { query, .. } if !query.resource_type.is_some_and(is_event) => TransactionKind::Records,
             Command::Search { .. } | Command::History { .. } => TransactionKind::Everything,
-            Command::Operation { operation, target, .. } if !operation.changes => {
+            Command::Operation { operation, target, .. } if !operation.conduct.changes => {
                 // An event is read from the log, whatever is asked of it.
-                match operation.reads_log || target.resource_type.is_some_and(is_event) {
+                match operation.conduct.reads_log || target.resource_type.is_some_and(is_event) {
                     true => TransactionKind::Everything,
                     false => TransactionKind::Records,
                 }
@@ -175,7 +175,7 @@ impl Command {
                 2
             }
             Command::Create { .. } => 3,
-            Command::Operation { operation, .. } if operation.changes => 3,
+            Command::Operation { operation, .. } if operation.conduct.changes => 3,
             Command::Update { target: Target::Id(_), .. } | Command::Patch { target: Target::Id(_), .. } => 4,
             Command::Update { .. } | Command::Patch { .. } => 5,
             _ => 6,
@@ -230,7 +230,8 @@ impl Command {
             Command::Search { query, .. } if !query.full_text.is_empty() => Extent::Much,
             // What is computed is no work of the database, which would be stopped after a while.
             Command::Operation { operation, input, .. }
-                if !operation.changes && (operation.computes || input.names_many() || input.is_large()) =>
+                if !operation.conduct.changes
+                    && (operation.conduct.computes || input.names_many() || input.is_large()) =>
             {
                 Extent::Much
             }
@@ -246,7 +247,7 @@ impl Command {
             Command::Capabilities | Command::Read { .. } | Command::Vread { .. } => false,
             Command::History { of, .. } => !matches!(of, Of::Instance(..)),
             Command::Search { query, .. } => open(query),
-            Command::Operation { operation, .. } => !operation.changes,
+            Command::Operation { operation, .. } => !operation.conduct.changes,
             other => other.decided_by().is_some_and(open),
         }
     }

@@ -6,6 +6,7 @@
 
 mod audit_event;
 mod binary;
+mod bundle;
 mod code_system;
 mod communication;
 mod communication_request;
@@ -40,6 +41,8 @@ pub(crate) struct TypeHooks {
     resource_type: ResourceType,
     /// Nobody changes or deletes it: it says what happened.
     pub(crate) is_append_only: bool,
+    /// What is in it is stored as it is, references that lead nowhere among it.
+    pub(crate) is_kept_as_sent: bool,
     /// Where a system that does not say so itself is the source of what it writes (`meta.source`).
     pub(crate) comes_from_systems: bool,
     /// Whose access is decided by it: from a change on, facts that are remembered about them are read anew.
@@ -135,6 +138,7 @@ impl TypeHooks {
         TypeHooks {
             resource_type: ResourceType::of(name),
             is_append_only: false,
+            is_kept_as_sent: false,
             comes_from_systems: false,
             decides_access: None,
             from_content: None,

@@ -1,7 +1,7 @@
 //! The rows, a type each.
 
 use crate::interact::hooks::{
-    Hooks, audit_event, binary, code_system, communication, communication_request, consent, deciding, patient,
+    Hooks, audit_event, binary, bundle, code_system, communication, communication_request, consent, deciding, patient,
     provenance, questionnaire_response, search_parameter, structure_definition, subscription, task, value_set,
 };
 
@@ -9,6 +9,7 @@ use crate::interact::hooks::{
 pub(crate) const HOOKS: Hooks = Hooks(&[
     audit_event::HOOKS,
     binary::HOOKS,
+    bundle::HOOKS,
     deciding::CARE_TEAM,
     code_system::HOOKS,
     communication::HOOKS,

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::execute;
 use crate::interact::session::Session;
-use crate::interact::{Call, PROVENANCE, Service, is_event, patient_number};
+use crate::interact::{Budget, Call, Service, is_event, patient_number};
 use concord_store::audit::Record;
 
 /// Stores each resource; one that is refused does not stop the others. The audit log tells of every one.
@@ -115,7 +115,7 @@ fn one(
         .and_then(ResourceType::parse)
         .ok_or_else(|| ApiError::Internal("an unchecked resource".to_owned()))?;
     let id = value.text("id").map(str::to_owned);
-    if let Some(id) = id.as_deref().filter(|_| resource_type == PROVENANCE)
+    if let Some(id) = id.as_deref().filter(|_| service.hooks.of(resource_type).is_append_only)
         && transaction.named(resource_type, id, false)?.evaluated(|_| Ok::<_, ApiError>(Some(())))?.is_some()
     {
         // Whoever has the database may know of everything in it. What happened does not change; loading it again is no new version of it.
@@ -127,7 +127,8 @@ fn one(
         None => Command::Create { resource_type, resource, condition: None, id: None },
     };
     let audit = command.audit(call);
-    let (result, told) = Session::run(service, call, transaction, audit, |session| execute(session, &command));
+    let (result, told) =
+        Session::run(service, call, transaction, audit, |session| execute(session, &command, &mut Budget::unbounded()));
     records.extend(told);
     result.map(|_| ())
 }

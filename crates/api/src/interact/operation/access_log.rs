@@ -21,7 +21,7 @@ use crate::interact::audit::visibility;
 use crate::interact::audit::{BREAK_GLASS, Interaction, event_version, outcome};
 use crate::interact::human_name::human_name;
 use crate::interact::operation::record;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::search::Page;
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, access};
@@ -34,19 +34,15 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$access-log",
     levels: &[Level::Instance],
     types: &["Patient"],
-    changes: false,
-    reads_log: true,
-    logs_parameters: true,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { reads_log: true, logs_parameters: true, ..Conduct::READS },
     description: "Who looked at the record, was refused, or took a copy of it, told in plain language: broken glass first, then \
            the newest. Reading it is in the log too.",
     definition: None,
     parameters: &[
-        Parameter { name: "start", of: "date", min: 0, max: 1, description: "Only from this time on" },
-        Parameter { name: "end", of: "date", min: 0, max: 1, description: "Only up to this time" },
-        Parameter { name: "_count", of: "integer", min: 0, max: 1, description: "How many on a page" },
-        Parameter { name: "_cursor", of: "string", min: 0, max: 1, description: "From a next link" },
+        Parameter::optional("start", "date", "Only from this time on"),
+        Parameter::optional("end", "date", "Only up to this time"),
+        Parameter::optional("_count", "integer", "How many on a page"),
+        Parameter::optional("_cursor", "string", "From a next link"),
     ],
     run,
 };

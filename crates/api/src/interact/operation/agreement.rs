@@ -14,7 +14,7 @@ use concord_store::rows::Version;
 use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output};
 use crate::interact::provenance::client_provenance;
 use crate::interact::session::Session;
 use crate::interact::{PROVENANCE, Service, access, instant, read};
@@ -29,11 +29,7 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$agreement",
     levels: &[Level::Instance],
     types: &["Goal"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct::READS,
     description: "Whether the parties of the goal agree, what each of them says and since when, and how the negotiation went.",
     definition: None,
     parameters: &[],

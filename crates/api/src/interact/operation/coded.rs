@@ -12,13 +12,11 @@ use crate::interact::session::Session;
 const MOST_CODINGS: usize = 50;
 
 /// By its canonical url.
-pub(super) const URL: Parameter = Parameter {
-    name: "url",
-    of: "uri",
-    min: 0,
-    max: 1,
-    description: "The canonical url, with or without |version; or the relative address of one that is stored",
-};
+pub(super) const URL: Parameter = Parameter::optional(
+    "url",
+    "uri",
+    "The canonical url, with or without |version; or the relative address of one that is stored",
+);
 
 /// One value set, code system or concept map.
 pub(super) enum Definition {

@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 use concord_model::build::{Content, Link, Parameter as Answered, parameter, parameters};
 
 use crate::error::ApiError;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::sign_in_apps::{self, Connected};
 use crate::interact::{access, instant, read};
@@ -20,11 +20,7 @@ pub(super) const LIST: Operation = Operation {
     name: "$connected-apps",
     levels: &[Level::Instance],
     types: &["Patient"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct::READS,
     description: "Lists the apps that the patient has let in by signing in: since when, with which scopes and Consent, used last, \
            until when. For the patient, in an app of those who keep the record, and for systems.",
     definition: None,
@@ -37,21 +33,11 @@ pub(super) const END: Operation = Operation {
     name: "$end-app-access",
     levels: &[Level::Instance],
     types: &["Patient"],
-    changes: true,
-    reads_log: false,
-    logs_parameters: true,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { changes: true, logs_parameters: true, ..Conduct::READS },
     description: "Ends what the patient has let an app do: its tokens work no longer, and the Consent about it is inactive. For the \
            patient, in an app of those who keep the record.",
     definition: None,
-    parameters: &[Parameter {
-        name: "client",
-        of: "string",
-        min: 1,
-        max: 1,
-        description: "The client_id of the app, as $connected-apps names it",
-    }],
+    parameters: &[Parameter::required("client", "string", "The client_id of the app, as $connected-apps names it")],
     run: end,
 };
 

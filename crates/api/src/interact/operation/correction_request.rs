@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::interact::communication::comment::COMMUNICATION;
 use crate::interact::communication::correction::{MESSAGES, TASK};
 use crate::interact::logical_id;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{create, labels};
 
@@ -22,29 +22,13 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$correctionrequest",
     levels: &[Level::Type],
     types: &["Communication"],
-    changes: true,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { changes: true, ..Conduct::READS },
     description: "Asks for a correction, or disagrees with its denial. Takes a Bundle with the Communication, or the \
            Communication; answers with it and with the Task that was opened.",
     definition: Some("http://hl7.org/fhir/uv/patient-corrections/OperationDefinition/correction-request"),
     parameters: &[
-        Parameter {
-            name: "CorrectionRequest",
-            of: "Bundle",
-            min: 0,
-            max: 1,
-            description: "A Bundle with the Communication",
-        },
-        Parameter {
-            name: "resource",
-            of: "Resource",
-            min: 0,
-            max: 1,
-            description: "The Communication, or a Bundle with it, as the body itself",
-        },
+        Parameter::optional("CorrectionRequest", "Bundle", "A Bundle with the Communication"),
+        Parameter::optional("resource", "Resource", "The Communication, or a Bundle with it, as the body itself"),
     ],
     run,
 };

@@ -11,7 +11,7 @@ use concord_store::lower::Rows;
 
 use crate::error::ApiError;
 use crate::interact::operation::collect::{self, ALONG, Held};
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, instant, logical_id, read};
 
@@ -23,23 +23,13 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$document",
     levels: &[Level::Type, Level::Instance],
     types: &["Bundle", "Composition"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct::READS,
     description: "The document that a Composition makes, with what it refers to as far as the caller may see it; of a Bundle \
            that is a document, the document as it is stored. In JSON, XML and as a page.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Composition-document"),
     parameters: &[
-        Parameter { name: "id", of: "uri", min: 0, max: 1, description: "Which one, if the address does not say" },
-        Parameter {
-            name: "persist",
-            of: "boolean",
-            min: 0,
-            max: 1,
-            description: "Documents made like this are not kept",
-        },
+        Parameter::optional("id", "uri", "Which one, if the address does not say"),
+        Parameter::optional("persist", "boolean", "Documents made like this are not kept"),
     ],
     run,
 };

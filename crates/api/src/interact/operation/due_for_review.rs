@@ -10,7 +10,7 @@ use concord_store::transaction::Transaction;
 use crate::error::ApiError;
 use crate::interact::operation::record;
 use crate::interact::operation::record::PATIENT;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 
 use crate::interact::labels::review;
 use crate::interact::search::Page;
@@ -25,20 +25,10 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$due-for-review",
     levels: &[Level::Instance],
     types: &["Patient"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: true,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { logs_parameters: true, ..Conduct::READS },
     description: "What is kept from the patient and is to be looked at again, the longest due first.",
     definition: None,
-    parameters: &[Parameter {
-        name: "by",
-        of: "date",
-        min: 0,
-        max: 1,
-        description: "Due by that day; today by default",
-    }],
+    parameters: &[Parameter::optional("by", "date", "Due by that day; today by default")],
     run,
 };
 

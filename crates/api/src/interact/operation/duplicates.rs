@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::operation::readings;
 use crate::interact::operation::readings::{CATEGORY, CODE, DATE, PATIENT, SUBJECT};
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 
 /// How many readings are compared, the newest.
@@ -21,11 +21,7 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$duplicates",
     levels: &[Level::Type],
     types: &["Observation"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: true,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { logs_parameters: true, ..Conduct::READS },
     description: "Groups of a patient's readings that may be one reading handed in several times: same code, same numbers, same \
            few minutes. Nothing is merged: whoever wrote one may mark it as entered in error.",
     definition: None,
@@ -35,13 +31,7 @@ pub(super) const OPERATION: Operation = Operation {
         CODE,
         CATEGORY,
         DATE,
-        Parameter {
-            name: "minutes",
-            of: "integer",
-            min: 0,
-            max: 1,
-            description: "How far apart at most; 5 by default",
-        },
+        Parameter::optional("minutes", "integer", "How far apart at most; 5 by default"),
     ],
     run,
 };

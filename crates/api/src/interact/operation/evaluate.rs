@@ -23,7 +23,7 @@ use crate::error::ApiError;
 use crate::interact::access::{knowledge, subject_facts};
 use crate::interact::operation::evaluated_actor::NamedActor;
 use crate::interact::operation::record;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, access};
 
@@ -37,41 +37,27 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$evaluate",
     levels: &[Level::Type],
     types: &["Consent"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct::READS,
     description: "Says what a person may see or do of a patient's record, item by item, and why.",
     definition: None,
     parameters: &[
-        Parameter { name: "patient", of: "Reference", min: 1, max: 1, description: "Whose record" },
-        Parameter {
-            name: "actor",
-            of: "Reference",
-            min: 1,
-            max: 1,
-            description: "Who: a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device, by reference or by \
+        Parameter::required("patient", "Reference", "Whose record"),
+        Parameter::required(
+            "actor",
+            "Reference",
+            "Who: a Patient, RelatedPerson, Practitioner, PractitionerRole, Organization or Device, by reference or by \
                           identifier (system|value); an app by urn:concord:client|its client_id",
-        },
-        Parameter { name: "purpose", of: "code", min: 0, max: 1, description: "What for, of v3-ActReason" },
-        Parameter {
-            name: "action",
-            of: "code",
-            min: 0,
-            max: 1,
-            description: "What: access (unless said otherwise), use, disclose, collect or correct",
-        },
-        Parameter { name: "when", of: "dateTime", min: 0, max: 1, description: "When; now unless said otherwise" },
-        Parameter { name: "resource", of: "Reference", min: 0, max: 100, description: "To which resources" },
-        Parameter { name: "type", of: "code", min: 0, max: 150, description: "To which types" },
-        Parameter {
-            name: "consent",
-            of: "Resource",
-            min: 0,
-            max: 10,
-            description: "Drafts that are to count as if active",
-        },
+        ),
+        Parameter::optional("purpose", "code", "What for, of v3-ActReason"),
+        Parameter::optional(
+            "action",
+            "code",
+            "What: access (unless said otherwise), use, disclose, collect or correct",
+        ),
+        Parameter::optional("when", "dateTime", "When; now unless said otherwise"),
+        Parameter { max: 100, ..Parameter::optional("resource", "Reference", "To which resources") },
+        Parameter { max: 150, ..Parameter::optional("type", "code", "To which types") },
+        Parameter { max: 10, ..Parameter::optional("consent", "Resource", "Drafts that are to count as if active") },
     ],
     run,
 };

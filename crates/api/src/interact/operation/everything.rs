@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::operation::record;
 use crate::interact::operation::record::{PATIENT, QUESTIONNAIRE_RESPONSE};
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 
 use crate::interact::search::Page;
 use crate::interact::search::include;
@@ -26,27 +26,17 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$everything",
     levels: &[Level::Type, Level::Instance],
     types: &["Patient"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: true,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { logs_parameters: true, ..Conduct::READS },
     description: "Everything in the patient's record that the caller may see, page by page: the Patient and About Me first, \
            and with each page whom and what it names.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
     parameters: &[
-        Parameter { name: "start", of: "date", min: 0, max: 1, description: "Only care from this date on" },
-        Parameter { name: "end", of: "date", min: 0, max: 1, description: "Only care up to this date" },
-        Parameter { name: "_since", of: "instant", min: 0, max: 1, description: "Only what has changed since" },
-        Parameter {
-            name: "_type",
-            of: "code",
-            min: 0,
-            max: 20,
-            description: "Only these types, with commas between them",
-        },
-        Parameter { name: "_count", of: "integer", min: 0, max: 1, description: "How many on a page" },
-        Parameter { name: "_cursor", of: "string", min: 0, max: 1, description: "From a next link" },
+        Parameter::optional("start", "date", "Only care from this date on"),
+        Parameter::optional("end", "date", "Only care up to this date"),
+        Parameter::optional("_since", "instant", "Only what has changed since"),
+        Parameter { max: 20, ..Parameter::optional("_type", "code", "Only these types, with commas between them") },
+        Parameter::optional("_count", "integer", "How many on a page"),
+        Parameter::optional("_cursor", "string", "From a next link"),
     ],
     run,
 };

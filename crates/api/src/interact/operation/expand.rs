@@ -11,7 +11,7 @@ use concord_terminology::{ExpandedPage, Library, MOST_EXPANDED, expanded};
 use crate::error::ApiError;
 use crate::interact::instant;
 use crate::interact::operation::coded::{self, Definition};
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
 
@@ -23,11 +23,7 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$expand",
     levels: &[Level::Type, Level::Instance],
     types: &["ValueSet"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: true,
+    conduct: Conduct { computes: true, ..Conduct::READS },
     description: "The codes of a value set: of one that is stored, of R4 itself, given in the body, or known to the terminology \
            server that is asked.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
@@ -35,24 +31,24 @@ pub(super) const OPERATION: Operation = Operation {
     run,
 };
 
-const fn parameter(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
-    Parameter { name, of, min: 0, max: 1, description }
-}
-
 /// What goes in; the TerminologyCapabilities list them too.
 pub(crate) const PARAMETERS: [Parameter; 12] = [
     coded::URL,
-    parameter("valueSet", "ValueSet", "The value set itself"),
-    parameter("valueSetVersion", "string", "The version of the value set"),
-    parameter("filter", "string", "Words, each of which begins a word of the code or of what it is called"),
-    parameter("offset", "integer", "How many codes come before those that are wanted"),
-    parameter("count", "integer", "How many codes are wanted, at most 10000; 0 for their number alone"),
-    parameter("includeDesignations", "boolean", "Whether to tell what codes are called besides"),
-    parameter("includeDefinition", "boolean", "Whether to tell how the value set is defined: that is never told"),
-    parameter("activeOnly", "boolean", "Whether to leave out codes that are not in use any more"),
-    parameter("excludeNested", "boolean", "Codes never lie in one another in the answer"),
-    parameter("excludeNotForUI", "boolean", "Whether to leave out codes that only group others"),
-    parameter("displayLanguage", "code", "The language of names, where there are names in it"),
+    Parameter::optional("valueSet", "ValueSet", "The value set itself"),
+    Parameter::optional("valueSetVersion", "string", "The version of the value set"),
+    Parameter::optional("filter", "string", "Words, each of which begins a word of the code or of what it is called"),
+    Parameter::optional("offset", "integer", "How many codes come before those that are wanted"),
+    Parameter::optional("count", "integer", "How many codes are wanted, at most 10000; 0 for their number alone"),
+    Parameter::optional("includeDesignations", "boolean", "Whether to tell what codes are called besides"),
+    Parameter::optional(
+        "includeDefinition",
+        "boolean",
+        "Whether to tell how the value set is defined: that is never told",
+    ),
+    Parameter::optional("activeOnly", "boolean", "Whether to leave out codes that are not in use any more"),
+    Parameter::optional("excludeNested", "boolean", "Codes never lie in one another in the answer"),
+    Parameter::optional("excludeNotForUI", "boolean", "Whether to leave out codes that only group others"),
+    Parameter::optional("displayLanguage", "code", "The language of names, where there are names in it"),
 ];
 
 /// How the codes are wanted.

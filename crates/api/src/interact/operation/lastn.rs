@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::operation::readings;
 use crate::interact::operation::readings::{CATEGORY, CODE, DATE, PATIENT, SUBJECT};
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::search::Page;
 use crate::interact::session::Session;
 
@@ -22,11 +22,7 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$lastn",
     levels: &[Level::Type],
     types: &["Observation"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: true,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { logs_parameters: true, ..Conduct::READS },
     description: "The last readings of each kind, the newest of a kind first.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
     parameters: &[
@@ -35,13 +31,7 @@ pub(super) const OPERATION: Operation = Operation {
         CODE,
         CATEGORY,
         DATE,
-        Parameter {
-            name: "max",
-            of: "positiveInt",
-            min: 0,
-            max: 1,
-            description: "How many of each kind; 1 by default",
-        },
+        Parameter::optional("max", "positiveInt", "How many of each kind; 1 by default"),
     ],
     run,
 };

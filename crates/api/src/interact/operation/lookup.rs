@@ -10,7 +10,7 @@ use concord_terminology::code_system::{CodeSystem, Concept, Property};
 
 use crate::error::ApiError;
 use crate::interact::operation::coded;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
 
@@ -19,32 +19,16 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$lookup",
     levels: &[Level::Type],
     types: &["CodeSystem"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: true,
+    conduct: Conduct { computes: true, ..Conduct::READS },
     description: "What a code is called, and what its code system says of it.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
     parameters: &[
-        Parameter { name: "code", of: "code", min: 0, max: 1, description: "The code" },
-        Parameter { name: "system", of: "uri", min: 0, max: 1, description: "The code system of the code" },
-        Parameter { name: "version", of: "string", min: 0, max: 1, description: "The version of the code system" },
-        Parameter { name: "coding", of: "Coding", min: 0, max: 1, description: "The code with its code system" },
-        Parameter {
-            name: "displayLanguage",
-            of: "code",
-            min: 0,
-            max: 1,
-            description: "The language of the name, where there is a name in it",
-        },
-        Parameter {
-            name: "property",
-            of: "code",
-            min: 0,
-            max: 20,
-            description: "Which properties to tell; all by default",
-        },
+        Parameter::optional("code", "code", "The code"),
+        Parameter::optional("system", "uri", "The code system of the code"),
+        Parameter::optional("version", "string", "The version of the code system"),
+        Parameter::optional("coding", "Coding", "The code with its code system"),
+        Parameter::optional("displayLanguage", "code", "The language of the name, where there is a name in it"),
+        Parameter { max: 20, ..Parameter::optional("property", "code", "Which properties to tell; all by default") },
     ],
     run,
 };

@@ -17,7 +17,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::operation::record::PATIENT;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, labels, patient_number, search};
 
@@ -35,29 +35,17 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$match",
     levels: &[Level::Type],
     types: &["Patient"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct::READS,
     description: "Which Patients may be the one who is described, by NHS number and demographics, with how sure that is.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
     parameters: &[
-        Parameter {
-            name: "resource",
-            of: "Resource",
-            min: 1,
-            max: 1,
-            description: "A Patient with what is known: an NHS number, or a family name and a date of birth",
-        },
-        Parameter {
-            name: "onlyCertainMatches",
-            of: "boolean",
-            min: 0,
-            max: 1,
-            description: "Whether only the one who is certain is wanted",
-        },
-        Parameter { name: "count", of: "integer", min: 0, max: 1, description: "How many at most; 100 by default" },
+        Parameter::required(
+            "resource",
+            "Resource",
+            "A Patient with what is known: an NHS number, or a family name and a date of birth",
+        ),
+        Parameter::optional("onlyCertainMatches", "boolean", "Whether only the one who is certain is wanted"),
+        Parameter::optional("count", "integer", "How many at most; 100 by default"),
     ],
     run,
 };

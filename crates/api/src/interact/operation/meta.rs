@@ -18,26 +18,21 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::access::redaction;
 use crate::interact::labels::review;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{PROVENANCE, access, labels, read, update, write};
 
 /// How many labels, tags and profiles one call may name, and how many labels there may be relabel_added a resource.
 const MOST: usize = 50;
 
-const GIVEN: &[Parameter] =
-    &[Parameter { name: "meta", of: "Meta", min: 1, max: 1, description: "The profiles, tags and labels" }];
+const GIVEN: &[Parameter] = &[Parameter::required("meta", "Meta", "The profiles, tags and labels")];
 
 /// `$meta`
 pub(super) const READ: Operation = Operation {
     name: "$meta",
     levels: &[Level::Instance],
     types: &[],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct::READS,
     description: "Says what a resource is labelled with.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
     parameters: &[],
@@ -49,11 +44,7 @@ pub(super) const ADD: Operation = Operation {
     name: "$meta-add",
     levels: &[Level::Instance],
     types: &[],
-    changes: true,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { changes: true, ..Conduct::READS },
     description: "Puts profiles, tags and labels on a resource. A patient may raise the sensitivity of anything in her record.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-add"),
     parameters: GIVEN,
@@ -65,11 +56,7 @@ pub(super) const DELETE: Operation = Operation {
     name: "$meta-delete",
     levels: &[Level::Instance],
     types: &[],
-    changes: true,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { changes: true, ..Conduct::READS },
     description: "Takes profiles, tags and labels from a resource. A label is taken away by who put it there.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
     parameters: GIVEN,

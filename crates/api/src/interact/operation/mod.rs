@@ -66,15 +66,21 @@ pub(crate) struct Parameter {
     pub(crate) description: &'static str,
 }
 
-/// An operation.
-#[derive(Debug)]
-pub(crate) struct Operation {
-    /// Its name with the `$`.
-    pub(crate) name: &'static str,
-    /// Where it is called.
-    pub(crate) levels: &'static [Level],
-    /// On which types; none for every type.
-    pub(crate) types: &'static [&'static str],
+impl Parameter {
+    /// One that may be there once.
+    pub(crate) const fn optional(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
+        Parameter { name, of, min: 0, max: 1, description }
+    }
+
+    /// One that has to be there once.
+    pub(crate) const fn required(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
+        Parameter { min: 1, ..Parameter::optional(name, of, description) }
+    }
+}
+
+/// What is particular about how an operation is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conduct {
     /// Whether it may change something, and so is called by POST only.
     pub(crate) changes: bool,
     /// Whether it reads the audit log.
@@ -85,6 +91,25 @@ pub(crate) struct Operation {
     pub(crate) takes_invalid: bool,
     /// Whether it may compute for long over what is stored, however little the database takes to find that.
     pub(crate) computes: bool,
+}
+
+impl Conduct {
+    /// It reads what is stored, and nothing is particular about it.
+    pub(crate) const READS: Conduct =
+        Conduct { changes: false, reads_log: false, logs_parameters: false, takes_invalid: false, computes: false };
+}
+
+/// An operation.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// Its name with the `$`.
+    pub(crate) name: &'static str,
+    /// Where it is called.
+    pub(crate) levels: &'static [Level],
+    /// On which types; none for every type.
+    pub(crate) types: &'static [&'static str],
+    /// What is particular about how it is run.
+    pub(crate) conduct: Conduct,
     /// What it does, in a sentence.
     pub(crate) description: &'static str,
     /// The address of its definition: that of the specification, or none for one of Concord's own.
@@ -169,7 +194,7 @@ pub(crate) fn called(name: &str, target: &OperationTarget, reads: bool) -> Resul
         let issue = Issue::plain(IssueCode::NotSupported, format!("there is no operation {shown} here"));
         return Err(ApiError::NoSuchOperation(issue));
     };
-    if operation.changes && reads {
+    if operation.conduct.changes && reads {
         let text = format!("{name} may change something: call it by POST");
         return Err(ApiError::NotAllowed { text, allow: "POST" });
     }
@@ -185,7 +210,8 @@ impl Operation {
     /// What was asked, as the log tells it: the name, and the parameters where they are told, without the place in the
     /// answer.
     pub(crate) fn asked(&self, input: &Input) -> String {
-        let told = self.parameters.iter().filter(|parameter| self.logs_parameters && parameter.name != "_cursor");
+        let told =
+            self.parameters.iter().filter(|parameter| self.conduct.logs_parameters && parameter.name != "_cursor");
         let pairs: Vec<String> = told
             .flat_map(|parameter| {
                 input.texts(parameter.name).into_iter().map(|text| format!("{}={text}", parameter.name))
@@ -288,7 +314,7 @@ impl Input {
     ) -> Input {
         let is_parameters = body.text("resourceType") == Some("Parameters");
         let has_resource = body.list("parameter").iter().any(|one| one.text("name") == Some("resource"));
-        let is_meant = asked_about.is_some_and(|named| named.name() == "Parameters") && operation.takes_invalid;
+        let is_meant = asked_about.is_some_and(|named| named.name() == "Parameters") && operation.conduct.takes_invalid;
         self.parameters = Some(if is_parameters && (has_resource || !is_meant) {
             body
         } else {
@@ -322,7 +348,7 @@ impl Input {
             let count = self.pairs.iter().filter(|(name, _)| name == parameter.name).count()
                 + self.members().filter(|member| member.text("name") == Some(parameter.name)).count();
             let name = parameter.name;
-            if count < parameter.min && !operation.takes_invalid {
+            if count < parameter.min && !operation.conduct.takes_invalid {
                 let text = format!("parameter {name} is missing");
                 issues.push(Issue::plain(IssueCode::Required, text));
             }

@@ -27,30 +27,19 @@ pub(super) const OBSERVATION: ResourceType = ResourceType::of("Observation");
 const CHUNK: u32 = 500;
 
 /// The search parameters that say which readings are meant.
-pub(super) const PATIENT: Parameter = Parameter {
-    name: "patient",
-    of: "string",
-    min: 0,
-    max: 1,
-    description: "Whose readings; a patient's own by default",
-};
+pub(super) const PATIENT: Parameter =
+    Parameter::optional("patient", "string", "Whose readings; a patient's own by default");
 /// Likewise.
-pub(super) const SUBJECT: Parameter =
-    Parameter { name: "subject", of: "string", min: 0, max: 1, description: "The same as patient, as Patient/id" };
+pub(super) const SUBJECT: Parameter = Parameter::optional("subject", "string", "The same as patient, as Patient/id");
 /// Likewise.
-pub(super) const CODE: Parameter = Parameter {
-    name: "code",
-    of: "string",
-    min: 0,
-    max: 5,
-    description: "Only readings with this code, as in a search",
-};
+pub(super) const CODE: Parameter =
+    Parameter { max: 5, ..Parameter::optional("code", "string", "Only readings with this code, as in a search") };
 /// Likewise.
 pub(super) const CATEGORY: Parameter =
-    Parameter { name: "category", of: "string", min: 0, max: 5, description: "Only readings of this category" };
+    Parameter { max: 5, ..Parameter::optional("category", "string", "Only readings of this category") };
 /// Likewise.
 pub(super) const DATE: Parameter =
-    Parameter { name: "date", of: "string", min: 0, max: 2, description: "Only readings of this time, as in a search" };
+    Parameter { max: 2, ..Parameter::optional("date", "string", "Only readings of this time, as in a search") };
 
 /// Whose readings, and which of them.
 pub(super) struct ReadingQuery {

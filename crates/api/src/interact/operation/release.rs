@@ -9,7 +9,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::access::evaluation;
 use crate::interact::labels::review;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, provenance, read, write};
 
@@ -18,21 +18,11 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$release",
     levels: &[Level::Instance],
     types: &[],
-    changes: true,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { changes: true, ..Conduct::READS },
     description: "Shows the patient what was kept from her: takes away the labels that hide it, at once. For the author, the \
            author's team, the safeguarding lead and the privacy officer.",
     definition: None,
-    parameters: &[Parameter {
-        name: "reason",
-        of: "string",
-        min: 1,
-        max: 1,
-        description: "Why it is shown now, in words that the patient may read",
-    }],
+    parameters: &[Parameter::required("reason", "string", "Why it is shown now, in words that the patient may read")],
     run,
 };
 

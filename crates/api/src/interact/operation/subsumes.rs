@@ -7,34 +7,26 @@ use concord_terminology::Library;
 use concord_terminology::code_system::CodeSystem;
 
 use crate::error::ApiError;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::read;
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
-
-const fn one(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
-    Parameter { name, of, min: 0, max: 1, description }
-}
 
 /// `CodeSystem/$subsumes`
 pub(super) const OPERATION: Operation = Operation {
     name: "$subsumes",
     levels: &[Level::Type, Level::Instance],
     types: &["CodeSystem"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: true,
+    conduct: Conduct { computes: true, ..Conduct::READS },
     description: "Whether one code of a code system is the same as another, above it, below it, or neither.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
     parameters: &[
-        one("codeA", "code", "One code"),
-        one("codeB", "code", "The other"),
-        one("system", "uri", "The code system of both"),
-        one("version", "string", "The version of the code system"),
-        one("codingA", "Coding", "One code with its code system"),
-        one("codingB", "Coding", "The other"),
+        Parameter::optional("codeA", "code", "One code"),
+        Parameter::optional("codeB", "code", "The other"),
+        Parameter::optional("system", "uri", "The code system of both"),
+        Parameter::optional("version", "string", "The version of the code system"),
+        Parameter::optional("codingA", "Coding", "One code with its code system"),
+        Parameter::optional("codingB", "Coding", "The other"),
     ],
     run,
 };

@@ -7,40 +7,36 @@ use concord_terminology::item::Match;
 
 use crate::error::ApiError;
 use crate::interact::operation::coded::{self, Definition};
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
-
-const fn one(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
-    Parameter { name, of, min: 0, max: 1, description }
-}
 
 /// `ConceptMap/$translate`
 pub(super) const OPERATION: Operation = Operation {
     name: "$translate",
     levels: &[Level::Type, Level::Instance],
     types: &["ConceptMap"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: true,
+    conduct: Conduct { computes: true, ..Conduct::READS },
     description: "What a code is in another code system: by a map that is stored, of R4 itself, given in the body, or known to \
            the terminology server that is asked; by all of R4's own where none is named.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
     parameters: &[
         coded::URL,
-        one("conceptMap", "ConceptMap", "The map itself"),
-        one("conceptMapVersion", "string", "The version of the map"),
-        one("code", "code", "The code"),
-        one("system", "uri", "The code system of the code"),
-        one("version", "string", "The version of the code system: maps are used whatever version they are made for"),
-        one("source", "uri", "The value set that the code is from"),
-        one("coding", "Coding", "The code with its code system"),
-        one("codeableConcept", "CodeableConcept", "Several codes"),
-        one("target", "uri", "The value set that is wanted"),
-        one("targetsystem", "uri", "The code system that is wanted"),
-        one("reverse", "boolean", "Whether the map is read backwards"),
+        Parameter::optional("conceptMap", "ConceptMap", "The map itself"),
+        Parameter::optional("conceptMapVersion", "string", "The version of the map"),
+        Parameter::optional("code", "code", "The code"),
+        Parameter::optional("system", "uri", "The code system of the code"),
+        Parameter::optional(
+            "version",
+            "string",
+            "The version of the code system: maps are used whatever version they are made for",
+        ),
+        Parameter::optional("source", "uri", "The value set that the code is from"),
+        Parameter::optional("coding", "Coding", "The code with its code system"),
+        Parameter::optional("codeableConcept", "CodeableConcept", "Several codes"),
+        Parameter::optional("target", "uri", "The value set that is wanted"),
+        Parameter::optional("targetsystem", "uri", "The code system that is wanted"),
+        Parameter::optional("reverse", "boolean", "Whether the map is read backwards"),
     ],
     run,
 };

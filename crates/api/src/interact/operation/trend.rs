@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::operation::readings;
 use crate::interact::operation::readings::{CATEGORY, DATE, Number, PATIENT, SUBJECT};
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 
 /// How many readings a trend is made of at most.
@@ -24,27 +24,17 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$trend",
     levels: &[Level::Type],
     types: &["Observation"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: true,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { logs_parameters: true, ..Conduct::READS },
     description: "The least, greatest and mean of a patient's readings in each day, week or month, a series for each code and \
            unit. Days are those of the readings' own time zone.",
     definition: None,
     parameters: &[
         PATIENT,
         SUBJECT,
-        Parameter {
-            name: "code",
-            of: "string",
-            min: 1,
-            max: 5,
-            description: "The code of the readings, as in a search",
-        },
+        Parameter { max: 5, ..Parameter::required("code", "string", "The code of the readings, as in a search") },
         CATEGORY,
         DATE,
-        Parameter { name: "period", of: "code", min: 0, max: 1, description: "day, week or month; day by default" },
+        Parameter::optional("period", "code", "day, week or month; day by default"),
     ],
     run,
 };

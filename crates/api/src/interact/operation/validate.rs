@@ -8,7 +8,7 @@ use concord_model::build::operation_outcome;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, profiles, read, write};
 
@@ -17,30 +17,21 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$validate",
     levels: &[Level::Type, Level::Instance],
     types: &[],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: true,
-    computes: true,
+    conduct: Conduct { takes_invalid: true, computes: true, ..Conduct::READS },
     description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
            answer is 200 whatever is found. The profiles that it claims are checked, and those that are asked; what could \
            not be checked is said.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
     parameters: &[
+        Parameter::optional("resource", "Resource", "What to check; may be the body itself"),
+        Parameter::optional("mode", "code", "create, update, delete or profile"),
         Parameter {
-            name: "resource",
-            of: "Resource",
-            min: 0,
-            max: 1,
-            description: "What to check; may be the body itself",
-        },
-        Parameter { name: "mode", of: "code", min: 0, max: 1, description: "create, update, delete or profile" },
-        Parameter {
-            name: "profile",
-            of: "canonical",
-            min: 0,
             max: 10,
-            description: "A profile to check it by besides those that it claims, with |version or without",
+            ..Parameter::optional(
+                "profile",
+                "canonical",
+                "A profile to check it by besides those that it claims, with |version or without",
+            )
         },
     ],
     run,

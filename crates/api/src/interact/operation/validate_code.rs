@@ -10,40 +10,34 @@ use concord_terminology::{Library, LookUpError};
 
 use crate::error::ApiError;
 use crate::interact::operation::coded::{self, CodeAsked, Definition};
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::terminology::{VisibleTerminology, fault};
 
-const fn one(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
-    Parameter { name, of, min: 0, max: 1, description }
-}
-
-const CODE: Parameter = one("code", "code", "The code");
-const DISPLAY: Parameter = one("display", "string", "What it is said to be called");
-const CODING: Parameter = one("coding", "Coding", "The code with its code system");
-const CONCEPT: Parameter = one("codeableConcept", "CodeableConcept", "Several codes, of which one has to be in it");
-const ABSTRACT: Parameter = one("abstract", "boolean", "With false, a code that only groups others is none");
-const LANGUAGE: Parameter = one("displayLanguage", "code", "Names of every language are right");
+const CODE: Parameter = Parameter::optional("code", "code", "The code");
+const DISPLAY: Parameter = Parameter::optional("display", "string", "What it is said to be called");
+const CODING: Parameter = Parameter::optional("coding", "Coding", "The code with its code system");
+const CONCEPT: Parameter =
+    Parameter::optional("codeableConcept", "CodeableConcept", "Several codes, of which one has to be in it");
+const ABSTRACT: Parameter =
+    Parameter::optional("abstract", "boolean", "With false, a code that only groups others is none");
+const LANGUAGE: Parameter = Parameter::optional("displayLanguage", "code", "Names of every language are right");
 
 /// `ValueSet/$validate-code`
 pub(super) const OF_VALUE_SET: Operation = Operation {
     name: "$validate-code",
     levels: &[Level::Type, Level::Instance],
     types: &["ValueSet"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: true,
+    conduct: Conduct { computes: true, ..Conduct::READS },
     description: "Whether a code is in a value set. What nobody here can tell is refused (422), with what is missing.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"),
     parameters: &[
         coded::URL,
-        one("valueSet", "ValueSet", "The value set itself"),
-        one("valueSetVersion", "string", "The version of the value set"),
+        Parameter::optional("valueSet", "ValueSet", "The value set itself"),
+        Parameter::optional("valueSetVersion", "string", "The version of the value set"),
         CODE,
-        one("system", "uri", "The code system of the code"),
-        one(
+        Parameter::optional("system", "uri", "The code system of the code"),
+        Parameter::optional(
             "systemVersion",
             "string",
             "The version of the code system: codes are looked for in the one that the set names",
@@ -62,18 +56,14 @@ pub(super) const OF_CODE_SYSTEM: Operation = Operation {
     name: "$validate-code",
     levels: &[Level::Type, Level::Instance],
     types: &["CodeSystem"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: true,
+    conduct: Conduct { computes: true, ..Conduct::READS },
     description: "Whether a code is one of a code system. What nobody here can tell is refused (422), with what is missing.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code"),
     parameters: &[
         coded::URL,
-        one("codeSystem", "CodeSystem", "The code system itself"),
+        Parameter::optional("codeSystem", "CodeSystem", "The code system itself"),
         CODE,
-        one("version", "string", "The version of the code system"),
+        Parameter::optional("version", "string", "The version of the code system"),
         DISPLAY,
         CODING,
         CONCEPT,

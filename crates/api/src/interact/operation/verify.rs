@@ -9,7 +9,7 @@ use concord_store::named::KnownName;
 
 use crate::error::ApiError;
 use crate::interact::access::evaluation;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::provenance::verification;
 use crate::interact::session::Session;
 use crate::interact::{PROVENANCE, access, read};
@@ -19,29 +19,13 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$verify",
     levels: &[Level::Instance],
     types: &["AllergyIntolerance", "MedicationStatement", "Observation"],
-    changes: true,
-    reads_log: false,
-    logs_parameters: true,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct { changes: true, logs_parameters: true, ..Conduct::READS },
     description: "A professional verifies the version that the patient reported, without changing it, or withdraws that; answers \
            with the Provenance that says so.",
     definition: None,
     parameters: &[
-        Parameter {
-            name: "version",
-            of: "id",
-            min: 0,
-            max: 1,
-            description: "The version that is verified: the current one",
-        },
-        Parameter {
-            name: "withdraw",
-            of: "boolean",
-            min: 0,
-            max: 1,
-            description: "Whether one's own verification is withdrawn",
-        },
+        Parameter::optional("version", "id", "The version that is verified: the current one"),
+        Parameter::optional("withdraw", "boolean", "Whether one's own verification is withdrawn"),
     ],
     run,
 };

@@ -10,7 +10,7 @@ use concord_model::build::{Content, Link, Parameter, parameter, parameters};
 use crate::error::ApiError;
 use crate::interact::access::subject_facts;
 use crate::interact::operation::evaluate::reason_part;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output};
 use crate::interact::session::Session;
 use crate::interact::{access, instant, read};
 
@@ -34,11 +34,7 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$who-can-see",
     levels: &[Level::Instance],
     types: &["Patient"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct::READS,
     description: "Says who can see a patient's record: what of it, by which Consent or rule, and until when.",
     definition: None,
     parameters: &[],

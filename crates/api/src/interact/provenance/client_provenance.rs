@@ -77,7 +77,7 @@ pub(crate) fn of(
     if !issues.is_empty() {
         return Err(ApiError::Unprocessable(issues));
     }
-    references::refuse_malformed(&session.service.base, PROVENANCE, statement)?;
+    references::refuse_malformed(&session.service.base, statement)?;
     if session.call.caller.actor.reference().is_some() {
         references::unreadable(session, statement, &proposed.entries.patients)?.refuse()?;
     }

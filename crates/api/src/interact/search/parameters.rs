@@ -1,8 +1,8 @@
 //! Search parameters that operators add: what a SearchParameter resource changes, and queries that may name one (ADR 7).
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
+use concord_fhir::registry::MOST_ADDED;
 use concord_fhir::registry::compile::{Defined, definition};
-use concord_fhir::registry::{MOST_ADDED, ResourceType};
 use concord_fhir::search::Query;
 
 use concord_store::parameters::{Kept, State};
@@ -10,8 +10,6 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-
-const SEARCH_PARAMETER: ResourceType = ResourceType::of("SearchParameter");
 
 /// Makes what there is to search by what the version of a SearchParameter says, which is about to be stored: an active
 /// one adds its parameter to the types that it names, and any other takes away what the one before it added. One that
@@ -23,7 +21,7 @@ const SEARCH_PARAMETER: ResourceType = ResourceType::of("SearchParameter");
 pub(crate) fn define(transaction: &mut Transaction<'_>, version: &Version) -> Result<Vec<Issue>, ApiError> {
     let (mut wanted, mut url) = (Vec::new(), String::new());
     let mut unused = Vec::new();
-    if version.resource_type == SEARCH_PARAMETER && !version.deleted {
+    if !version.deleted {
         let value = version.resource()?;
         if value.text("status") == Some("active") {
             match definition(&value) {

@@ -237,7 +237,8 @@ fn what_a_body_decides_begins_where_nobody_waits() {
         assert_eq!(extent(name, on, small.clone()), Extent::Much, "{name}");
     }
     assert_eq!(extent("$validate", "Goal", small), Extent::Unknown);
-    for operation in OPERATIONS.iter().filter(|operation| !operation.changes && operation.levels.contains(&Level::Type))
+    for operation in
+        OPERATIONS.iter().filter(|operation| !operation.conduct.changes && operation.levels.contains(&Level::Type))
     {
         let on = operation.types.first().copied().unwrap_or("Goal");
         assert_eq!(extent(operation.name, on, large.clone()), Extent::Much, "{}", operation.name);

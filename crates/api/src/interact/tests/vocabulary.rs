@@ -215,8 +215,7 @@ async fn a_search_is_explained_to_those_who_may_know() {
         let explained = page(&service, system(), "Observation", text).await;
         assert_eq!(explained.versions.len(), 2);
         let words = texts(&explained.remarks);
-        for part in
-            ["predicate: ", "Observation.code: is `mood|http://loinc.org`", "sql: SELECT", "plan: ", "entry_latest"]
+        for part in ["predicate: ", "Observation.code: is `mood|http://loinc.org`", "sql: SELECT", "plan: ", "d.dated"]
         {
             assert!(words.contains(part), "{part}: {words}");
         }

@@ -177,8 +177,9 @@ fn apply_rules(
     value: &mut Value<'_>,
     place: &VersionPlace<'_>,
 ) -> Result<Result<Vec<Issue>, Vec<Issue>>, ApiError> {
-    references::refuse_conditional(resource_type, value)?;
-    references::refuse_malformed(&session.service.base, resource_type, value)?;
+    if !hooks.is_kept_as_sent {
+        references::refuse_unusable(&session.service.base, value)?;
+    }
     let writer = access::writer(session)?;
     let settings = session.service.rules();
     if let Some(complete) = hooks.complete {

@@ -1,7 +1,6 @@
 //! What waits for its Patient: a Task tells an office of it, until it is filed.
 
 use concord_fhir::json::Value;
-use concord_fhir::registry::ResourceType;
 use concord_model::build::{self, Link, TaskParts, code};
 use concord_store::filing::Filed;
 use concord_store::named::KnownName;
@@ -86,9 +85,7 @@ fn opened(session: &mut Session<'_, '_>, about: &Version) -> Result<PreparedVers
         ..TaskParts::of("requested", code(system, file), instant(session.transaction.now))
     })?;
     let id = logical_id::new_id(session.transaction.now);
-    let of = value.text("resourceType").and_then(ResourceType::parse);
-    let of = of.ok_or_else(|| ApiError::Internal("a Task that says no type".to_owned()))?;
-    by_server(session, of, &id, value)
+    by_server(session, TaskParts::TYPE, &id, value)
 }
 
 /// A Task whose work is done, and the version in whose place it comes; none if somebody has ended it already.
@@ -99,8 +96,7 @@ pub(crate) fn closed(
     session: &mut Session<'_, '_>,
     task: &str,
 ) -> Result<Option<(PreparedVersion, Version)>, ApiError> {
-    let of = ResourceType::of("Task");
-    let Some(head) = session.transaction.head(KnownName::stored(of, task), true)? else { return Ok(None) };
+    let Some(head) = session.transaction.head(KnownName::stored(TaskParts::TYPE, task), true)? else { return Ok(None) };
     if head.version.deleted {
         return Ok(None);
     }

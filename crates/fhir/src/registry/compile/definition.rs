@@ -5,7 +5,9 @@ use super::expression;
 use super::{composite, simple};
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;
-use crate::registry::{Added, Component, Index, Kind, Parameter, ResourceType, added_parameter, parameter};
+use crate::registry::{
+    Added, Component, Index, Kind, Parameter, ResourceType, added_parameter, is_addressed, is_event, parameter,
+};
 
 /// The longest expression, in bytes.
 pub const LONGEST_EXPRESSION: usize = 4_000;
@@ -109,7 +111,7 @@ fn bases(value: &Value<'_>, code: &str, faults: &mut Problems) -> Vec<ResourceTy
                 let why = format!("`{name}` is no single type; name each that is meant");
                 faults.add(IssueCode::NotSupported, &place, why);
             }
-            Some(one) if matches!(one.name(), "AuditEvent" | "Parameters") => {
+            Some(one) if is_event(one) || !is_addressed(one) => {
                 faults.add(IssueCode::NotSupported, &place, format!("parameters cannot be added to {one}"));
             }
             Some(one) if bases.contains(&one) => {

@@ -44,6 +44,8 @@ const CHUNK: usize = 200;
 pub(crate) struct Written {
     /// Its key.
     key: i64,
+    /// Its type and logical id, where it was not there before.
+    new: Option<(i16, String)>,
     /// The labels that it handed on.
     before: Vec<String>,
     /// Whether it may have lost a label, or what it inherited one from.
@@ -138,14 +140,31 @@ impl Written {
         let sources = is_known.then(|| entries.sources.clone());
         let awaited = content.into_iter().chain(entries.name.clone().map(called)).collect();
         let again = Written::again(version.key, Vec::new(), None);
-        Written { is_plain, is_bare, sources, awaited, named: named(entries), shows: shows(entries), ..again }
+        let new = Some((version.resource_type.number(), version.id.clone()));
+        Written { new, is_plain, is_bare, sources, awaited, named: named(entries), shows: shows(entries), ..again }
     }
 
     /// One of which nothing is known but its key, what it handed on before, and the version that it superseded.
     fn again(key: i64, before: Vec<String>, superseded: Option<(i64, Vec<String>)>) -> Written {
         let (loses, is_plain, is_bare, shows) = (false, false, before.is_empty(), false);
-        let (sources, named, awaited) = (None, Vec::new(), Vec::new());
-        Written { key, before, loses, is_plain, is_bare, sources, shows, named, awaited, superseded }
+        let (new, sources, named, awaited) = (None, None, Vec::new(), Vec::new());
+        Written { key, new, before, loses, is_plain, is_bare, sources, shows, named, awaited, superseded }
+    }
+}
+
+impl Written {
+    /// Whether it is new, has no labels itself, and names nothing but what is as new as itself and has none either: most
+    /// Provenances are so. Nobody else can have named either yet.
+    fn names_plain(&self, all: &[Written]) -> bool {
+        let is_plain = |source: &Source| {
+            let is_it = |new: &(i16, String)| new.0 == source.resource_type.number() && new.1 == source.id;
+            all.iter().any(|one| one.is_plain && one.new.as_ref().is_some_and(is_it))
+        };
+        let says_no_more = !self.shows && self.named.is_empty() && self.awaited.is_empty();
+        self.new.is_some()
+            && self.is_bare
+            && says_no_more
+            && self.sources.as_deref().is_some_and(|all| all.iter().all(is_plain))
     }
 }
 
@@ -198,7 +217,7 @@ impl Transaction<'_> {
 
     /// Makes the effective labels of what was written right, and of all that depends on it.
     pub(crate) fn inherit(&mut self, written: &[Written]) -> Result<(), StoreError> {
-        let written: Vec<&Written> = written.iter().filter(|one| !one.is_plain).collect();
+        let written: Vec<&Written> = written.iter().filter(|one| !one.is_plain && !one.names_plain(written)).collect();
         if written.is_empty() {
             return Ok(());
         }

@@ -18,7 +18,7 @@ use crate::interact::logical_id;
 use crate::interact::operation::collect::{self, ALONG, Held, Names};
 use crate::interact::operation::record;
 use crate::interact::operation::record::PATIENT;
-use crate::interact::operation::{Input, Level, Operation, OperationTarget, Output, Parameter};
+use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{instant, patient_number, read, search};
 use gather::Gathered;
@@ -29,23 +29,13 @@ pub(super) const OPERATION: Operation = Operation {
     name: "$summary",
     levels: &[Level::Type, Level::Instance],
     types: &["Patient"],
-    changes: false,
-    reads_log: false,
-    logs_parameters: false,
-    takes_invalid: false,
-    computes: false,
+    conduct: Conduct::READS,
     description: "A patient summary as a document, About Me first, of what the caller may see. On the type, the patient is the \
            caller or the one with the identifier.",
     definition: Some("http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
     parameters: &[
-        Parameter { name: "identifier", of: "string", min: 0, max: 1, description: "The patient, as system|value" },
-        Parameter {
-            name: "profile",
-            of: "canonical",
-            min: 0,
-            max: 1,
-            description: "The IPS Composition, which it is anyway",
-        },
+        Parameter::optional("identifier", "string", "The patient, as system|value"),
+        Parameter::optional("profile", "canonical", "The IPS Composition, which it is anyway"),
     ],
     run,
 };

@@ -1,0 +1,2 @@
+-- PostgreSQL keeps equal keys once, in an index without dates: nothing changes here.
+SELECT 1;
