@@ -103,7 +103,7 @@ async fn what_a_patch_makes_holds_for_one_version() {
             let work = move |transaction: &mut Transaction<'_>| {
                 let call = system();
                 Session::run(&own, &call, transaction, command.audit(&call), |session| {
-                    execute(&mut session.foreseeing(Some(&foreseen)), &command)
+                    execute(&mut session.foreseeing(Some(&foreseen)), &command, &mut own.settings.answer.clone())
                 })
             };
             service.store.write(work).await
@@ -233,10 +233,12 @@ fn what_a_body_decides_begins_where_nobody_waits() {
         Command::Operation { operation, target, input, path: String::new() }.extent(&call)
     };
     let (small, large) = ("x".to_owned(), "x".repeat(20_000));
-    for (name, on) in [("$expand", "ValueSet"), ("$validate-code", "ValueSet"), ("$translate", "ConceptMap")] {
+    let computed =
+        [("$expand", "ValueSet"), ("$validate-code", "ValueSet"), ("$translate", "ConceptMap"), ("$validate", "Goal")];
+    for (name, on) in computed {
         assert_eq!(extent(name, on, small.clone()), Extent::Much, "{name}");
     }
-    assert_eq!(extent("$validate", "Goal", small), Extent::Unknown);
+    assert_eq!(extent("$match", "Patient", small), Extent::Unknown);
     for operation in
         OPERATIONS.iter().filter(|operation| !operation.conduct.changes && operation.levels.contains(&Level::Type))
     {
