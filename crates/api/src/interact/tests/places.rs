@@ -13,7 +13,6 @@ use concord_store::transaction::Transaction;
 use futures_util::FutureExt as _;
 
 use crate::error::ApiError;
-use crate::interact::Budget;
 use crate::interact::bundle::{self, Told};
 use crate::interact::command::{Command, Target};
 use crate::interact::execute::{Outcome, carry_out, execute};
@@ -72,7 +71,7 @@ async fn a_costly_patch_needs_a_place() {
     for scratch in Scratch::both() {
         let service = open_with(&open(scratch.address.clone()), |settings| settings.slots = 1);
         let caller = system().caller;
-        carry_out(&service, system(), ward(30_000)).await.unwrap();
+        carry_out(&service, system(), ward(60_000)).await.unwrap();
         let few = change("ward", &serde_json::json!([{"op": "replace", "path": "/name", "value": "first"}]));
         let test = serde_json::json!({"op": "test", "path": "/name", "value": "first"});
         let many = change("ward", &serde_json::json!(vec![test; 900]));
@@ -104,7 +103,7 @@ async fn what_a_patch_makes_holds_for_one_version() {
             let work = move |transaction: &mut Transaction<'_>| {
                 let call = system();
                 Session::run(&own, &call, transaction, command.audit(&call), |session| {
-                    execute(&mut session.foreseeing(Some(&foreseen)), &command, &mut Budget::unbounded())
+                    execute(&mut session.foreseeing(Some(&foreseen)), &command, &mut own.settings.answer.clone())
                 })
             };
             service.store.write(work).await
@@ -234,10 +233,12 @@ fn what_a_body_decides_begins_where_nobody_waits() {
         Command::Operation { operation, target, input, path: String::new() }.extent(&call)
     };
     let (small, large) = ("x".to_owned(), "x".repeat(20_000));
-    for (name, on) in [("$expand", "ValueSet"), ("$validate-code", "ValueSet"), ("$translate", "ConceptMap")] {
+    let computed =
+        [("$expand", "ValueSet"), ("$validate-code", "ValueSet"), ("$translate", "ConceptMap"), ("$validate", "Goal")];
+    for (name, on) in computed {
         assert_eq!(extent(name, on, small.clone()), Extent::Much, "{name}");
     }
-    assert_eq!(extent("$validate", "Goal", small), Extent::Unknown);
+    assert_eq!(extent("$match", "Patient", small), Extent::Unknown);
     for operation in
         OPERATIONS.iter().filter(|operation| !operation.conduct.changes && operation.levels.contains(&Level::Type))
     {
