@@ -175,6 +175,35 @@ impl Claims {
         serde_json::from_slice(&payload).ok()
     }
 
+    /// The claims of an id token whose signature, issuer and times have been checked and one of whose audiences `clients` has, if it is
+    /// one for them (OpenID Connect Core 1.0, section 3.1.3.7): no other kind of token, and issued to none but them.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub fn of_id_token(token: &str, clients: &[String]) -> Result<Claims, &'static str> {
+        const MALFORMED: &str = "the id token cannot be read";
+        let header = token.split('.').next().and_then(crate::from_base64url).ok_or(MALFORMED)?;
+        let header: Header = serde_json::from_slice(&header).map_err(|_| MALFORMED)?;
+        if header.typ.is_some_and(|typ| !["jwt", "application/jwt"].contains(&typ.to_ascii_lowercase().as_str())) {
+            return Err("the token's typ is not that of an id token (JWT)");
+        }
+        let claims = Claims::of(token).ok_or(MALFORMED)?;
+        if claims.rest.get("token_use").is_some_and(|used| used != "id") {
+            return Err("the token's token_use is not id");
+        }
+        if claims.rest.contains_key("events") {
+            return Err("the token tells of events, as a logout token does, and so is no id token");
+        }
+        match &claims.azp {
+            Some(azp) if !clients.contains(azp) => return Err("the id token was issued to another client (azp)"),
+            None if claims.rest.get("aud").and_then(Value::as_array).is_some_and(|all| all.len() > 1) => {
+                return Err("the id token has several audiences and does not say to which it was issued (azp)");
+            }
+            _ => {}
+        }
+        Ok(claims)
+    }
+
     /// The text or whole number of any other claim.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
@@ -184,6 +213,12 @@ impl Claims {
             _ => None,
         }
     }
+}
+
+/// What is read of an id token's header.
+#[derive(Deserialize)]
+struct Header {
+    typ: Option<String>,
 }
 
 /// Where a login service is, as it says itself (OpenID Connect Discovery 1.0).
@@ -275,5 +310,49 @@ mod tests {
         assert_eq!(Discovered::of(document, "https://i.example/").unwrap().token_endpoint, "t");
         assert_eq!(Discovered::of(document, "https://i.example"), None, "another's document");
         assert_eq!(Discovered::address("https://i.example/"), "https://i.example/.well-known/openid-configuration");
+    }
+
+    #[test]
+    fn an_id_token_is_no_other_token_and_for_no_other_client() {
+        let token = |header: &Value, more: &Value| {
+            let mut claims = json!({"iss": "i", "aud": "phr", "nonce": "n"});
+            let (object, more) = (claims.as_object_mut().unwrap(), more.as_object().unwrap());
+            object.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
+            let encoded = |value: &Value| crate::base64url(value.to_string().as_bytes());
+            format!("{}.{}.s", encoded(header), encoded(&claims))
+        };
+        let clients = ["phr".to_owned(), "phr-app".to_owned()];
+        let is_one = |header: &Value, more: &Value| Claims::of_id_token(&token(header, more), &clients).is_ok();
+        let plain = json!({"alg": "RS512", "typ": "JWT"});
+        for more in [
+            json!({}),
+            json!({"token_use": "id", "azp": "phr"}),
+            json!({"aud": ["phr"]}),
+            json!({"aud": ["phr", "other"], "azp": "phr-app"}),
+        ] {
+            assert!(is_one(&plain, &more), "{more}");
+        }
+        for more in [
+            json!({"azp": "other"}),
+            json!({"azp": ""}),
+            json!({"azp": ["phr"]}),
+            json!({"aud": ["phr", "other"]}),
+            json!({"aud": ["phr", "other"], "azp": "other"}),
+            json!({"token_use": "access"}),
+            json!({"token_use": ["id"]}),
+            json!({"token_use": null}),
+            json!({"token_use": 1}),
+            json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}),
+            json!({"events": null}),
+        ] {
+            assert!(!is_one(&plain, &more), "{more}");
+        }
+        for (typ, may) in
+            [("jwt", true), ("application/jwt", true), ("at+jwt", false), ("logout+jwt", false), ("", false)]
+        {
+            assert_eq!(is_one(&json!({"alg": "RS512", "typ": typ}), &json!({})), may, "{typ}");
+        }
+        assert!(is_one(&json!({"alg": "RS512"}), &json!({})) && !is_one(&json!({"typ": ["JWT"]}), &json!({})));
+        assert!(Claims::of_id_token("x", &clients).is_err());
     }
 }

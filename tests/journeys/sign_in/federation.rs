@@ -149,7 +149,11 @@ pub(super) async fn who_is_not_known_for_certain_is_nobody(concord: &Concord) {
         ("vot", json!("P9.Cp")),
         ("vot", Value::Null),
         ("vtm", json!("http://auth.login.nhs.uk/trustmark/x")),
+        ("vtm", json!("https://auth.login.nhs.uk.evil.example/trustmark/auth.login.nhs.uk")),
         ("vtm", Value::Null),
+        // Another kind of token.
+        ("token_use", json!("access")),
+        ("events", json!({"http://schemas.openid.net/event/backchannel-logout": {}})),
         // Somebody else's number, or somebody else.
         ("nhs_number", json!("9000000009")),
         ("nhs_number", json!("9434765918")),

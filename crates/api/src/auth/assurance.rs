@@ -46,15 +46,31 @@ const TRUST: [(Proofing, [&str; 3]); 3] = [
 /// Where whoever vouches for a vector of trust says what it means.
 const TRUSTMARK: &str = "/trustmark/";
 
+/// Below which hosts NHS login vouches, in each of its environments (`auth.login.nhs.uk`, `auth.sandpit.signin.nhs.uk`).
+const NHS_LOGIN: [&str; 2] = [".login.nhs.uk", ".signin.nhs.uk"];
+
 /// The vectors of trust of that level and above.
 pub(crate) fn trust(lowest: Proofing) -> Vec<&'static str> {
     TRUST.iter().filter(|(level, _)| *level >= lowest).flat_map(|(_, vectors)| *vectors).collect()
 }
 
-/// Whether a vector of trust (`vot`) is one of that level or above, and somebody vouches for it (`vtm`).
-pub(crate) fn is_vouched(vector: Option<&str>, trustmark: Option<&str>, lowest: Proofing) -> bool {
+/// Whether a vector of trust (`vot`) is one of that level or above, and the issuer or NHS login vouches for it (`vtm`).
+pub(crate) fn is_vouched(issuer: &str, vector: Option<&str>, trustmark: Option<&str>, lowest: Proofing) -> bool {
     vector.is_some_and(|vector| trust(lowest).contains(&vector))
-        && trustmark.is_some_and(|mark| mark.starts_with("https://") && mark.contains(TRUSTMARK))
+        && trustmark.is_some_and(|mark| is_trustmark(issuer, mark))
+}
+
+/// Whether it is a trustmark at the issuer's own origin or at one of NHS login.
+fn is_trustmark(issuer: &str, mark: &str) -> bool {
+    let Ok(url) = url::Url::parse(mark) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let is_own = url::Url::parse(issuer).is_ok_and(|issuer| issuer.origin() == url.origin());
+    let is_nhs_login = url.port().is_none() && NHS_LOGIN.iter().any(|below| host.ends_with(below));
+    url.scheme() == "https"
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.path().starts_with(TRUSTMARK)
+        && (is_own || is_nhs_login)
 }
 
 /// A role in which a professional acts.
@@ -88,10 +104,29 @@ mod tests {
         assert_eq!(trust(Proofing::P9), ["P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm"]);
         assert_eq!((trust(Proofing::P5).len(), trust(Proofing::P0).len()), (6, 9));
         assert!(!trust(Proofing::P5).iter().any(|vector| vector.starts_with("P0")));
-        let mark = Some("https://auth.login.nhs.uk/trustmark/login.nhs.uk");
-        assert!(is_vouched(Some("P9.Cm"), mark, Proofing::P5) && !is_vouched(Some("P5.Cm"), mark, Proofing::P9));
-        for other in [None, Some("http://auth.login.nhs.uk/trustmark/x"), Some("https://auth.login.nhs.uk/")] {
-            assert!(!is_vouched(Some("P9.Cm"), other, Proofing::P9), "{other:?}");
+        let (issuer, mark) = ("https://i.example", "https://auth.login.nhs.uk/trustmark/login.nhs.uk");
+        let vouched = |vector, mark, lowest| is_vouched(issuer, Some(vector), mark, lowest);
+        assert!(vouched("P9.Cm", Some(mark), Proofing::P5) && !vouched("P5.Cm", Some(mark), Proofing::P9));
+        assert!(!vouched("P9.Cm", None, Proofing::P9));
+        for (mark, counts) in [
+            (mark, true),
+            ("https://auth.sandpit.signin.nhs.uk/trustmark/auth.sandpit.signin.nhs.uk", true),
+            ("https://i.example/trustmark/i", true),
+            ("https://i.example:444/trustmark/i", false),
+            ("http://i.example/trustmark/i", false),
+            ("http://auth.login.nhs.uk/trustmark/x", false),
+            ("https://auth.login.nhs.uk/", false),
+            ("https://auth.login.nhs.uk/x/trustmark/", false),
+            ("https://auth.login.nhs.uk.evil.example/trustmark/auth.login.nhs.uk", false),
+            ("https://evil.example/?https://auth.login.nhs.uk/trustmark/x", false),
+            ("https://evil-login.nhs.uk/trustmark/x", false),
+            ("https://auth.login.nhs.uk@evil.example/trustmark/x", false),
+            ("https://x@auth.login.nhs.uk/trustmark/x", false),
+            ("https://auth.login.nhs.uk:444/trustmark/x", false),
+            ("/trustmark/", false),
+            ("", false),
+        ] {
+            assert_eq!(vouched("P9.Cm", Some(mark), Proofing::P9), counts, "{mark}");
         }
     }
 }

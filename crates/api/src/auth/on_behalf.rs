@@ -14,6 +14,8 @@ use crate::telemetry::TokenCounters;
 /// Who believes the id tokens of people who are signed in at an app elsewhere.
 pub(crate) struct OnBehalf {
     verifier: Verifier,
+    issuer: String,
+    audience: Vec<String>,
 }
 
 /// Somebody who is signed in elsewhere, and whose identity is proven.
@@ -36,7 +38,8 @@ impl OnBehalf {
         counters: TokenCounters,
     ) -> Result<OnBehalf, KeyError> {
         let only = Config { issuers: vec![aggregator.as_issuer()], development_issuer: false, ..config.clone() };
-        Ok(OnBehalf { verifier: Verifier::new(&only, None, counters)? })
+        let (issuer, audience) = (aggregator.issuer.clone(), aggregator.audience.clone());
+        Ok(OnBehalf { verifier: Verifier::new(&only, None, counters)?, issuer, audience })
     }
 
     /// Who believes its tokens, to have the keys at hand.
@@ -57,13 +60,9 @@ impl OnBehalf {
         let Identity::Identifier(identifier) = &verified.identity else {
             return Err(AuthError::Identity("the id token names nobody by an NHS number"));
         };
-        let claims = relying::Claims::of(token).ok_or(AuthError::Malformed("the id token's payload cannot be read"))?;
-        let said = claims.text("token_use");
-        if said.is_some_and(|used| used != "id") {
-            return Err(AuthError::Claim("the token's token_use is not id"));
-        }
+        let claims = relying::Claims::of_id_token(token, &self.audience).map_err(AuthError::Claim)?;
         let is_proven = identifier.proofing() == Proofing::P9
-            && assurance::is_vouched(claims.vot.as_deref(), claims.vtm.as_deref(), Proofing::P9);
+            && assurance::is_vouched(&self.issuer, claims.vot.as_deref(), claims.vtm.as_deref(), Proofing::P9);
         if !is_proven {
             return Err(AuthError::Claim("the id token does not say that an identity has been proven (P9, vot, vtm)"));
         }

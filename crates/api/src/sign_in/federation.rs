@@ -183,14 +183,12 @@ impl SignIn {
             NOT_BELIEVED
         };
         reached.verifier.signed(&token, self.now_s()).await.map_err(disbelieved)?;
-        let claims =
-            Claims::of(&token).filter(|claims| claims.nonce.as_deref() == Some(&pending.nonce)).ok_or(NOT_BELIEVED)?;
-        if claims.azp.as_ref().is_some_and(|azp| *azp != provider.config.client_id) {
-            return Err(NOT_BELIEVED.into());
-        }
+        let clients = std::slice::from_ref(&provider.config.client_id);
+        let claims = Claims::of_id_token(&token, clients).ok();
+        let claims = claims.filter(|claims| claims.nonce.as_deref() == Some(&pending.nonce)).ok_or(NOT_BELIEVED)?;
         let (person, strength, standing) = match provider.config.kind {
             ProviderKind::NhsLogin => {
-                let level = level_of(&claims, provider.config.lowest_proofing)?;
+                let level = level_of(&provider.config.issuer, &claims, provider.config.lowest_proofing)?;
                 let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(disbelieved)?;
                 self.citizen(&verified, &claims, level).await?
             }
@@ -422,7 +420,7 @@ impl SignIn {
 
 /// How surely NHS login knows somebody, where that is enough and it vouches for it: the least that it says, and no less than
 /// P5, for of anybody else there is no NHS number.
-fn level_of(claims: &Claims, lowest: Proofing) -> Result<ProofingLevel, OauthError> {
+fn level_of(issuer: &str, claims: &Claims, lowest: Proofing) -> Result<ProofingLevel, OauthError> {
     let said = [claims.identity_proofing_level.as_deref(), claims.vot.as_deref()];
     let levels = said.map(|text| text.and_then(ProofingLevel::parse).unwrap_or(ProofingLevel::P0));
     let [one, other] = levels;
@@ -434,7 +432,7 @@ fn level_of(claims: &Claims, lowest: Proofing) -> Result<ProofingLevel, OauthErr
     if as_proofing < lowest {
         return Err(UNPROVEN);
     }
-    auth::is_vouched(claims.vot.as_deref(), claims.vtm.as_deref(), lowest).then_some(level).ok_or(WEAK)
+    auth::is_vouched(issuer, claims.vot.as_deref(), claims.vtm.as_deref(), lowest).then_some(level).ok_or(WEAK)
 }
 
 #[cfg(test)]
@@ -450,7 +448,7 @@ mod tests {
                 vtm: Some("https://auth.login.nhs.uk/trustmark/login.nhs.uk".to_owned()),
                 ..Claims::default()
             };
-            level_of(&claims, lowest).map_err(|error| error.code)
+            level_of("https://i.example", &claims, lowest).map_err(|error| error.code)
         };
         let unmet = Err(ErrorCode::UnmetAuthenticationRequirements);
         assert_eq!(level(Some("P9"), Some("P9.Cm"), Proofing::P9), Ok(ProofingLevel::P9));
@@ -464,6 +462,6 @@ mod tests {
         }
         let claims =
             Claims { identity_proofing_level: Some("P9".into()), vot: Some("P9.Cm".into()), ..Claims::default() };
-        assert_eq!(level_of(&claims, Proofing::P9), Err(WEAK), "nobody vouches for it");
+        assert_eq!(level_of("https://i.example", &claims, Proofing::P9), Err(WEAK), "nobody vouches for it");
     }
 }
