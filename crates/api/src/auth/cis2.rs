@@ -80,8 +80,14 @@ pub(super) fn selected_role(claims: &Claims) -> Result<Option<Role>, AuthError> 
     let roles = claims.nhsid_nrbac_roles.as_deref().unwrap_or_default();
     let role = match &claims.selected_roleid {
         Some(selected) => {
-            let chosen = roles.iter().find(|role| role.person_roleid.as_ref() == Some(selected));
-            Some(chosen.ok_or(AuthError::Claim("the token's selected_roleid is not one of its roles"))?)
+            let mut chosen = roles.iter().filter(|role| role.person_roleid.as_ref() == Some(selected));
+            match (chosen.next(), chosen.next()) {
+                (Some(only), None) => Some(only),
+                (None, _) => return Err(AuthError::Claim("the token's selected_roleid is not one of its roles")),
+                (Some(_), Some(_)) => {
+                    return Err(AuthError::Claim("the token's selected_roleid is that of several of its roles"));
+                }
+            }
         }
         None => match roles {
             [only] => Some(only),
@@ -170,6 +176,10 @@ mod tests {
             ("3", "null", r#""A83008""#, [false, false, true]),
             ("1", r#""S8000:G8000:R8001""#, r#""A83008""#, [false, false, true]),
             (r#""4""#, r#""S8000:G8000:R8001""#, r#""A83008""#, [false, false, false]),
+            (r#""03""#, r#""S8000:G8000:R8001""#, r#""A83008""#, [false, false, false]),
+            (r#""+3""#, r#""S8000:G8000:R8001""#, r#""A83008""#, [false, false, false]),
+            (r#"" 3""#, r#""S8000:G8000:R8001""#, r#""A83008""#, [false, false, false]),
+            ("3.0", r#""S8000:G8000:R8001""#, r#""A83008""#, [false, false, false]),
             ("null", r#""S8000:G8000:R8001""#, r#""A83008""#, [false, false, false]),
             // For nobody.
             ("3", r#""S8000:G8000:R8001""#, "null", [false, false, true]),
@@ -198,6 +208,8 @@ mod tests {
         assert_eq!(chosen.unwrap().organisation.as_deref(), Some("B8B"));
         assert!(selected_role(&claims(&format!(r#"{{"iss":"i",{two}}}"#))).unwrap().is_none());
         assert!(selected_role(&claims(&format!(r#"{{"iss":"i","selected_roleid":"3",{two}}}"#))).is_err());
+        let twice = two.replace(r#""person_roleid":"1""#, r#""person_roleid":"2""#);
+        assert!(selected_role(&claims(&format!(r#"{{"iss":"i","selected_roleid":"2",{twice}}}"#))).is_err());
         let one = r#"{"iss":"i","nhsid_nrbac_roles":[{"person_roleid":"1","role_code":"R"}]}"#;
         assert_eq!(selected_role(&claims(one)).unwrap().unwrap().code.as_deref(), Some("R"));
         assert!(selected_role(&claims(r#"{"iss":"i"}"#)).unwrap().is_none());

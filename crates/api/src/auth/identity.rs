@@ -121,10 +121,14 @@ pub(super) struct Reading<'a> {
     pub(super) cis2: &'a Cis2Config,
 }
 
-/// How strongly a professional signed in, as far as the token says.
+/// How strongly a professional signed in, as far as the token says: a digit, written in no other way.
 pub(super) fn authentication(claims: &Claims) -> Option<u8> {
-    let level = claims.authentication_assurance_level.as_ref()?.0.parse().ok()?;
-    (1..=3).contains(&level).then_some(level)
+    match claims.authentication_assurance_level.as_ref()?.0.as_str() {
+        "1" => Some(1),
+        "2" => Some(2),
+        "3" => Some(3),
+        _ => None,
+    }
 }
 
 /// How sure it is who calls, and in which role. A token of NHS login has to say how well an identity is proven; one of
