@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 on_both! {
     filed_as_it_was_sent, filed_for_every_type, what_cannot_be_filed_is_refused, no_oracle, in_bundles_and_by_changes,
-    care_teams_and_consents_work, searched_by_number, what_names_nobody_here_says_so
+    care_teams_and_consents_work, searched_by_number, what_names_nobody_here_says_so, who_is_named_twice_is_one_person
 }
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -367,4 +367,60 @@ async fn what_names_nobody_here_says_so(concord: &Concord) {
             system.post("Observation", &observation).header("prefer", "return=OperationOutcome").await.expect(201);
         assert_eq!(told(&sent), [""; 0], "{subject}");
     }
+}
+
+/// A reference to one person and the number of another: the wrong patient.
+async fn who_is_named_twice_is_one_person(concord: &Concord) {
+    const CALLUM: &str = "9434765919";
+    const OLD: &str = "9449305552";
+    let system = arrive(concord).await;
+    system.store(&bearing("callum", CALLUM)).await;
+    let old = with(
+        bearing("amina-before", OLD),
+        "link",
+        json!([{"type": "replaced-by", "other": {"reference": "Patient/amina"}}]),
+    );
+    system.store(&old).await;
+    let both = |id: &str, number: &str| with(numbered(number), "reference", json!(format!("Patient/{id}")));
+    let of = |subject: Value| with(blood_pressure("amina", 120), "subject", subject);
+    let refused = |answer: concord_tests::Answer, place: &str| {
+        let answer = answer.expect(422);
+        let issues = answer.issues();
+        assert!(issues[0].2.contains("two different people"), "{answer}");
+        assert!(answer.text().contains(place) && !answer.text().contains(AMINA), "{answer}");
+    };
+    // A system: of whom is known here; a superseded number means who is left.
+    for (id, number) in [("callum", AMINA), ("amina", CALLUM), ("callum", OLD)] {
+        refused(system.post("Observation", &of(both(id, number))).await, "Observation.subject");
+    }
+    for (id, number) in
+        [("amina", AMINA), ("callum", CALLUM), ("amina", OLD), ("amina-before", AMINA), ("callum", "9000000009")]
+    {
+        system.post("Observation", &of(both(id, number))).await.expect(201);
+    }
+    let task = json!({"resourceType": "Task", "status": "requested", "intent": "plan", "for": both("callum", AMINA)});
+    refused(system.post("Task", &task).await, "Task.for");
+    let appointment = json!({"resourceType": "Appointment", "status": "proposed", "participant": [
+        {"actor": {"reference": "Practitioner/gp"}, "status": "accepted"}, {"actor": both("callum", AMINA), "status": "accepted"}]});
+    refused(system.post("Appointment", &appointment).await, "Appointment.participant[1].actor");
+    // Others are not told who bears a number: somebody's is refused as nobody's is.
+    let amina = concord.patient("amina");
+    for number in [CALLUM, OLD, "9000000009"] {
+        refused(amina.post("Observation", &of(both("amina", number))).await, "Observation.subject");
+    }
+    amina.post("Observation", &of(both("amina", AMINA))).await.expect(201);
+    // What has been said all along is no reason to refuse a change; another word is.
+    let id = system.create(&of(both("amina", AMINA))).await;
+    system.store(&bearing("amina", "9000000009")).await;
+    system
+        .store(&with(
+            bearing("callum", CALLUM),
+            "identifier",
+            json!([{"system": NHS, "value": CALLUM}, {"system": NHS, "value": AMINA}]),
+        ))
+        .await;
+    let again = with(with(of(both("amina", AMINA)), "id", json!(id)), "status", json!("amended"));
+    system.put(&format!("Observation/{id}"), &again).await.expect(200);
+    let other = with(again, "subject", both("amina", CALLUM));
+    refused(system.put(&format!("Observation/{id}"), &other).await, "Observation.subject");
 }

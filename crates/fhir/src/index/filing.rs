@@ -11,6 +11,7 @@ use crate::registry::path::DataType;
 use crate::registry::{
     OWNER, PatientCompartment, ResourceType, compartment_parameters, parameter, patient_compartment,
 };
+use crate::rules::local_reference;
 
 /// A reference to a patient that says nothing but an NHS number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,35 @@ pub fn numbered_patients(resource_type: ResourceType, resource: &Value<'_>) -> V
     each(resource_type, resource, &mut |place, reference, decides| {
         if let Some(number) = number(reference) {
             found.push(NumberedPatient { place: place.to_owned(), number: number.to_owned(), decides });
+        }
+    });
+    found
+}
+
+/// A reference to a patient of the server that says an NHS number besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoublyNamed {
+    /// The element, as a simple FHIRPath.
+    pub place: String,
+    /// The type of what is referred to: that of patients' own records.
+    pub resource_type: ResourceType,
+    /// The logical id of the patient.
+    pub patient: String,
+    /// The number.
+    pub number: String,
+}
+
+/// The patients whom a resource names both by a reference and by an NHS number, in the order of its elements.
+#[must_use]
+pub fn doubly_named_patients(base: &str, resource_type: ResourceType, resource: &Value<'_>) -> Vec<DoublyNamed> {
+    let mut found = Vec::new();
+    each(resource_type, resource, &mut |place, reference, _| {
+        let Some(number) = reference.get("identifier").and_then(nhs_number::of_identifier) else { return };
+        let local = reference.text("reference").and_then(|text| local_reference(base, text));
+        let Some((name, id)) = local.as_deref().and_then(|local| local.split_once('/')) else { return };
+        if name == OWNER.name() {
+            let (place, patient, number) = (place.to_owned(), id.to_owned(), number.to_owned());
+            found.push(DoublyNamed { place, resource_type: OWNER, patient, number });
         }
     });
     found
@@ -302,5 +332,32 @@ mod tests {
         let found = numbered_patients(of("Appointment"), &crate::index::from_json(&appointment));
         assert_eq!(found[0].place, "Appointment.participant[1].actor");
         assert!(found[0].decides);
+    }
+
+    /// For every type, each element by which the compartment goes.
+    #[test]
+    fn who_is_named_twice_is_found_at_every_element() {
+        let named = |reference: &str| {
+            let identifier = json!({ "system": nhs_number::SYSTEM, "value": "9434765919" });
+            json!({ "reference": reference, "identifier": identifier })
+        };
+        let mut count = 0;
+        for resource_type in ResourceType::all() {
+            for element in elements(resource_type) {
+                count += 1;
+                for reference in ["Patient/p", "https://phr.example/fhir/Patient/p", "Patient/p/_history/2"] {
+                    let resource = crate::index::from_json(&at(&element.path, named(reference)));
+                    let found = doubly_named_patients("https://phr.example/fhir", resource_type, &resource);
+                    let [only] = found.as_slice() else { panic!("{resource_type} {:?}: {found:?}", element.path) };
+                    assert_eq!((only.patient.as_str(), only.number.as_str()), ("p", "9434765919"));
+                    assert!(only.place.starts_with(resource_type.name()), "{}", only.place);
+                }
+                for other in [named("Group/p"), named("https://other.example/fhir/Patient/p"), numbered("9434765919")] {
+                    let resource = crate::index::from_json(&at(&element.path, other));
+                    assert!(doubly_named_patients("https://phr.example/fhir", resource_type, &resource).is_empty());
+                }
+            }
+        }
+        assert!(count > 100, "{count}");
     }
 }

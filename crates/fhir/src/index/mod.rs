@@ -11,7 +11,7 @@ mod references;
 
 pub use crate::entry::{Entries, Entry, ParameterId, SEPARATOR};
 pub use extract::{extract, extract_added, extract_under};
-pub use filing::{NumberedPatient, filed, means_somebody, numbered_patients};
+pub use filing::{DoublyNamed, NumberedPatient, doubly_named_patients, filed, means_somebody, numbered_patients};
 pub use references::{every_reference, references};
 
 /// For tests: a value from one made with the `json!` macro.

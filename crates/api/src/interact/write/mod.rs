@@ -1,6 +1,7 @@
 //! What every write shares: making a version of what the client sent.
 
 mod filing;
+mod mismatch;
 pub(crate) mod record;
 mod store;
 pub(crate) mod unfiled;
@@ -112,6 +113,7 @@ pub(crate) fn prepare(
         warnings.extend(labels::suggestion(&value));
     }
     unreadable.refuse()?;
+    mismatch::refuse(session, resource_type, place.old, &value)?;
     warnings.extend(profiles::on_write(session, &value)?);
     warnings.extend(filing::settle(session, resource_type, &filing)?);
     warnings.extend(filing::unplaced(session, resource_type, &value, &entries, &filing));
