@@ -8,7 +8,8 @@ use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    roles_of_the_proxy_service, who_has_not_proven_herself_is_told, a_clinical_role_in_an_organisation_that_is_known
+    roles_of_the_proxy_service, who_has_not_proven_herself_is_told, a_clinical_role_in_an_organisation_that_is_known,
+    who_acts_no_more_gets_nothing
 }
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -163,7 +164,60 @@ async fn a_clinical_role_in_an_organisation_that_is_known(concord: &Concord) {
     let app = |token| other.nobody().with_token(token);
     app(token(json!(1), "S8000:G8001:R8006", "B81001")).get(&reading).await.expect(200);
     app(token(json!(3), "S8000:G8000:R8001", "A83008")).get(&reading).await.expect(401);
-    // Whose organisation is no longer here is not let in.
+    // Whose organisation is no longer here is not let in; nor one that is here and inactive.
+    let by_cis2 = || server.nobody().with_token(token(json!(3), "S8000:G8000:R8001", "A83008")).get(&reading);
+    system.store(&with(surgery.clone(), "active", json!(false))).await;
+    by_cis2().await.expect(403);
+    system.store(&with(surgery, "active", json!(true))).await;
+    by_cis2().await.expect(200);
+    // Nor whoever has the user id and is inactive or deleted.
+    let gp = json!({"resourceType": "Practitioner", "id": "gp", "identifier": known});
+    system.store(&with(gp.clone(), "active", json!(false))).await;
+    by_cis2().await.expect(403);
+    system.store(&gp).await;
+    by_cis2().await.expect(200);
     system.delete("Organization/surgery").await.expect(204);
-    server.nobody().with_token(token(json!(3), "S8000:G8000:R8001", "A83008")).get(&reading).await.expect(403);
+    by_cis2().await.expect(403);
+}
+
+/// A professional of whom it is on record that they act no more gets nothing by a token of an issuer that has not heard of it, nor in an
+/// emergency. Of whom nothing was ever stored the issuer's word counts; a patient's own record stays hers.
+async fn who_acts_no_more_gets_nothing(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let reading = format!("Observation/{}", system.create(&blood_pressure("amina", 120)).await);
+    let role =
+        json!({"resourceType": "PractitionerRole", "id": "gp-role", "practitioner": {"reference": "Practitioner/gp"}});
+    system.store(&role).await;
+    let (gp, by_role) = (concord.user("Practitioner/gp"), concord.user("PractitionerRole/gp-role"));
+    let stored = system.get("Practitioner/gp").await.expect(200).json();
+    let urgent = |app: &concord_tests::App| {
+        let ask = app.get(&reading).header("x-purpose-of-use", "BTG");
+        ask.header("x-purpose-reason", "found unconscious at the bus stop")
+    };
+    gp.get(&reading).await.expect(200);
+    by_role.get("Practitioner/gp").await.expect(200);
+    system.store(&with(stored.clone(), "active", json!(false))).await;
+    for app in [&gp, &by_role] {
+        for place in [reading.as_str(), "Observation?patient=amina", "Practitioner/gp", "Patient/amina"] {
+            app.get(place).await.expect(403);
+        }
+        urgent(app).await.expect(403);
+        app.post("Observation", &blood_pressure("amina", 130)).await.expect(403);
+    }
+    system.store(&with(stored, "active", json!(true))).await;
+    gp.get(&reading).await.expect(200);
+    system.store(&with(role, "active", json!(false))).await;
+    by_role.get("Practitioner/gp").await.expect(403);
+    gp.get(&reading).await.expect(200);
+    system.store(&json!({"resourceType": "Practitioner", "id": "leaver"})).await;
+    let leaver = concord.user("Practitioner/leaver");
+    leaver.get("Practitioner/gp").await.expect(200);
+    system.delete("Practitioner/leaver").await.expect(204);
+    leaver.get("Practitioner/gp").await.expect(403);
+    urgent(&leaver).await.expect(403);
+    concord.user("Practitioner/never-stored").get("Practitioner/gp").await.expect(200);
+    let amina = system.get("Patient/amina").await.expect(200).json();
+    system.store(&with(amina, "active", json!(false))).await;
+    concord.patient("amina").get(&reading).await.expect(200);
 }

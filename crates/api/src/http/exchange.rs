@@ -22,10 +22,9 @@ use super::client_address::counted;
 use super::headers::{once, text};
 use super::negotiate::{Answer, body_format, wants_page};
 use super::share::{Allowance, Room};
-use super::{Aggregator, Server, body, content};
-use crate::auth::{AuthError, Identity, PersonIdentifier, bearer};
+use super::{Aggregator, Server, body, caller, content};
+use crate::auth::{AuthError, Identity, bearer};
 use crate::error::ApiError;
-use crate::interact::access::person;
 use crate::interact::command;
 use crate::interact::command::{Address, Content, Method, Request};
 use crate::interact::operation::Operation;
@@ -184,10 +183,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         Ok(verified) => verified,
         Err(error) => return Err(refused(request, server, error, request_id).await),
     };
-    let caller = match &verified.identity {
-        Identity::Known(caller) => Arc::clone(caller),
-        Identity::Identifier(person) => resolved(request, server, person, request_id).await?,
-    };
+    let caller = resolved(request, server, &verified.identity, request_id).await?;
     let named: Vec<Purpose> = verified.purpose_of_use.iter().filter_map(|code| Purpose::parse(code)).collect();
     if named.is_empty() && !verified.purpose_of_use.is_empty() {
         return Err(ApiError::denied("the token's purpose_of_use is not one of v3-ActReason"));
@@ -215,25 +211,20 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     }
 }
 
-/// The caller whom a token names by an identifier: whoever bears it here, and acts for an organisation that is on record, if it has to
-/// be.
+/// The caller whom a token names. A refusal is in the log before it is told.
 async fn resolved(
     request: &HttpRequest,
     server: &Data<Server>,
-    named: &PersonIdentifier,
+    named: &Identity,
     request_id: &str,
 ) -> Result<Arc<Caller>, ApiError> {
-    let service = &server.service;
-    let found = person::person(service, named.person.resource_type(), named.system, &named.value).await?;
-    let text = match found {
-        Some(id) if person::is_organisation(service, named.organisation_on_record.as_deref()).await? => {
-            return Ok(Arc::new(named.resolve(id)));
+    match caller::named(&server.service, named).await? {
+        Ok(caller) => Ok(caller),
+        Err(text) => {
+            note(request, server, text, request_id).await?;
+            Err(ApiError::denied(text))
         }
-        Some(_) => "the token is valid, but no Organization here has the code of the one that its role is held in",
-        None => "the token is valid, but nobody here has the identifier that it names",
-    };
-    note(request, server, text, request_id).await?;
-    Err(ApiError::denied(text))
+    }
 }
 
 /// The call with what the client itself says of where that is from which it writes.

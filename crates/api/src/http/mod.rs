@@ -4,6 +4,7 @@ mod aggregator;
 mod answers;
 mod body;
 mod bundle;
+mod caller;
 mod capability_page;
 mod client_address;
 mod collection;

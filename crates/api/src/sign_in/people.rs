@@ -12,6 +12,7 @@ use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::interact::access;
+use crate::interact::access::person::is_active;
 use crate::interact::human_name::human_name;
 use crate::sign_in::standing::KnownAs;
 use crate::sign_in::{Fault, SignIn, Standing};
@@ -142,10 +143,6 @@ pub(super) fn may_act(transaction: &mut Transaction<'_>, reference: &str) -> Res
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(false) };
     let head = transaction.head(KnownName::stored(resource_type, id), false)?;
     Ok(head.map(|head| head.version).filter(|version| !version.deleted).is_some_and(|version| is_active(&version)))
-}
-
-fn is_active(version: &Version) -> bool {
-    access::stored(version).is_ok_and(|one| one.get("active").and_then(Value::as_bool) != Some(false))
 }
 
 /// The actor that a reference names.
