@@ -123,7 +123,7 @@ async fn replaced_and_superseded(concord: &Concord) {
     system.store(&bearing("a", &["9876543210"])).await;
     system.put("Patient/b", &replaced("b", &["9876543210"], "a")).await.expect(201);
     let refused = system.put("Patient/a", &replaced("a", &["9876543210"], "b")).await;
-    assert_eq!(refused.status, 409, "{refused}");
+    assert_eq!(refused.status, 422, "{refused}");
 }
 
 async fn matched_by_number_and_by_demographics(concord: &Concord) {

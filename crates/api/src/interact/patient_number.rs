@@ -107,6 +107,22 @@ pub(crate) fn survivor(
     Ok(passed.pop().unwrap_or_default())
 }
 
+/// Whether a version of a Patient says that it has been replaced by one that has been replaced by it, so that neither is left.
+pub(crate) fn is_in_circle(transaction: &mut Transaction<'_>, new: &Version) -> Result<bool, ApiError> {
+    let mut next = replacement(transaction, &new.body)?;
+    for _ in 0..MOST_HOPS {
+        let Some(id) = next else { return Ok(false) };
+        if id == new.id {
+            return Ok(true);
+        }
+        next = match transaction.head(KnownName::stored(PATIENT, &id), false)? {
+            Some(head) if !head.version.deleted => replacement(transaction, &head.version.body)?,
+            _ => None,
+        };
+    }
+    Ok(false)
+}
+
 /// The Patient that a Patient says it has been replaced by.
 pub(crate) fn replacement(transaction: &Transaction<'_>, body: &str) -> Result<Option<String>, ApiError> {
     // Most have no links at all.

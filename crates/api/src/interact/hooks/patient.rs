@@ -1,7 +1,7 @@
 //! A Patient is the only one with an NHS number, unless one has been replaced by the other; what has waited for a Patient of that
 //! number is filed when the Patient comes.
 
-use concord_fhir::issue::Issue;
+use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::nhs_number;
 use concord_store::filing::Filed;
 use concord_store::rows::Version;
@@ -32,13 +32,15 @@ fn refuse_taken(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Vers
     if new.deleted {
         return Ok(Vec::new());
     }
-    let before = match old.filter(|old| !old.deleted) {
-        Some(old) => {
-            let same_links =
-                replacement(session.transaction, &old.body)? == replacement(session.transaction, &new.body)?;
-            if same_links { nhs_number::borne(&old.resource()?) } else { Vec::new() }
-        }
-        None => Vec::new(),
+    let old = old.filter(|old| !old.deleted);
+    let links_before = old.map(|old| replacement(session.transaction, &old.body)).transpose()?.flatten();
+    let same_links = links_before == replacement(session.transaction, &new.body)?;
+    if !same_links && !is_with_others(session) {
+        refuse_circle(session, new)?;
+    }
+    let before = match old {
+        Some(old) if same_links => nhs_number::borne(&old.resource()?),
+        _ => Vec::new(),
     };
     let mut numbers = nhs_number::borne(&new.resource()?);
     // What two of them have borne all along is no reason to refuse another change.
@@ -57,6 +59,24 @@ fn refuse_taken(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Vers
     Ok(Vec::new())
 }
 
+/// Refuses a Patient that has been replaced by one that it has replaced: of them nobody would be left. Of a transaction, what is stored
+/// together is looked at when all of it is.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`].
+fn refuse_circle(session: &mut Session<'_, '_>, new: &Version) -> Result<(), ApiError> {
+    if !patient_number::is_in_circle(session.transaction, new)? {
+        return Ok(());
+    }
+    let text = "replaced-by leads back to this Patient: of those who replace one another, one has to be left";
+    Err(ApiError::Unprocessable(vec![Issue::error(IssueCode::BusinessRule, "Patient.link", text)]))
+}
+
+/// Whether a transaction stores Patients together.
+fn is_with_others(session: &Session<'_, '_>) -> bool {
+    session.call.together.iter().any(|other| other.starts_with("Patient/"))
+}
+
 fn is_together(session: &Session<'_, '_>, patient: &str) -> bool {
     session.call.together.iter().any(|other| other.strip_prefix("Patient/") == Some(patient))
 }
@@ -68,6 +88,9 @@ fn is_together(session: &Session<'_, '_>, patient: &str) -> bool {
 fn confirm_alone(session: &mut Session<'_, '_>, stored: &Version) -> Result<(), ApiError> {
     if stored.deleted {
         return Ok(());
+    }
+    if is_with_others(session) {
+        refuse_circle(session, stored)?;
     }
     for number in nhs_number::borne(&stored.resource()?) {
         let own = survivor(session.transaction, stored.id.clone(), &stored.body, None)?;
