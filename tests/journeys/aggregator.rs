@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 on_both! {
     whoever_is_signed_in_is_found, nobody_else_is_found, who_is_not_proven_is_refused, nothing_else_is_asked,
-    so_many_a_second, while_it_is_worked_on, without_the_setting_there_is_none
+    so_many_a_second, while_it_is_worked_on, without_the_setting_there_is_none,
+    what_is_kept_from_the_person_is_kept_from_it, a_superseded_number_leads_to_who_is_left
 }
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -180,7 +181,12 @@ async fn who_is_not_proven_is_refused(concord: &Concord) {
         without(amina.clone(), "vot"),
         changed("vtm", json!("http://auth.login.nhs.uk/trustmark/x")),
         without(amina.clone(), "vtm"),
+        changed("vtm", json!("https://auth.login.nhs.uk.evil.example/trustmark/auth.login.nhs.uk")),
         changed("token_use", json!("access")),
+        changed("token_use", json!(["id"])),
+        changed("azp", json!("another-app")),
+        changed("aud", json!(["nhs-app", "another-app"])),
+        changed("events", json!({"http://schemas.openid.net/event/backchannel-logout": {}})),
         changed("iss", json!("https://elsewhere.example")),
         changed("aud", json!("another-app")),
         without(amina.clone(), "aud"),
@@ -322,4 +328,109 @@ async fn without_the_setting_there_is_none(concord: &Concord) {
     });
     let found = app.get("Task?patient=amina").header("NHSD-ID-Token", "x").await.expect(200).matches();
     assert_eq!(found.iter().map(|task| text(task, "/status")).collect::<Vec<_>>(), ["requested"]);
+}
+
+/// What is marked as not for her is not there, neither to be read nor to be counted, whatever the system says that it asks for; and
+/// what she would be shown in her own app is.
+async fn what_is_kept_from_the_person_is_kept_from_it(concord: &Concord) {
+    const OWN: &str = "urn:concord:label";
+    const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+    const LEVEL: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+    const HIDDEN: [(&str, &str); 7] = [
+        (OWN, "THIRD-PARTY"),
+        (OWN, "SAFEGUARDING"),
+        (OWN, "AUTHOR-TEAM"),
+        (OWN, "any-other"),
+        (ACT_CODE, "NOPAT"),
+        ("http://hl7.org/fhir/v3/ActCode", "NOPAT"),
+        ("urn:other", "NOPAT"),
+    ];
+    const SHOWN: [(&str, &str); 6] =
+        [(LEVEL, "N"), (LEVEL, "R"), (LEVEL, "V"), (ACT_CODE, "SEX"), (ACT_CODE, "PSYTHPN"), (ACT_CODE, "TBOO")];
+    let aggregator = Aggregator::of(concord).await;
+    let letter = |security: Value| {
+        json!({"resourceType": "DocumentReference", "meta": {"security": security}, "status": "current",
+            "subject": {"reference": "Patient/amina"},
+            "content": [{"attachment": {"contentType": "application/pdf", "url": "https://portal.example/Document/1"}}]})
+    };
+    let task = |security: Value| {
+        json!({"resourceType": "Task", "meta": {"security": security}, "status": "requested", "intent": "plan",
+            "for": {"reference": "Patient/amina"}})
+    };
+    let label = |(system, code): (&str, &str)| json!([{"system": system, "code": code}]);
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    for one in SHOWN {
+        system.create(&letter(label(one))).await;
+    }
+    system.create(&task(label(SHOWN[0]))).await;
+    let ids = |answer: &Answer| {
+        let mut ids: Vec<String> = answer.matches().iter().map(|one| text(one, "/id").to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let by_herself = |name: &str| amina.get(&format!("{name}?patient=amina&_count=100"));
+    let claims = aggregator.amina();
+    let for_her =
+        |name: &str, more: &str| aggregator.search(&format!("{}&_count=100{more}", by_number(name, AMINA)), &claims);
+    let before = ids(&for_her("DocumentReference", "").await.expect(200));
+    assert_eq!((before.len(), &before), (6, &ids(&by_herself("DocumentReference").await.expect(200))));
+    for one in HIDDEN {
+        concord.later(1_000);
+        let hidden = system.create(&letter(label(one))).await;
+        system.create(&task(label(one))).await;
+        let place = format!("DocumentReference/{hidden}");
+        amina.get(&place).await.expect(404);
+        system.get(&place).await.expect(200);
+        for (name, count) in [("DocumentReference", 6), ("Task", 1)] {
+            for more in ["", "&_total=accurate", "&_summary=count", "&_sort=-_lastUpdated"] {
+                let found = for_her(name, more).await.expect(200);
+                assert_eq!(found.json()["total"], count, "{one:?} {name}{more}: {found}");
+            }
+            assert_eq!(ids(&for_her(name, "").await.expect(200)), ids(&by_herself(name).await.expect(200)), "{one:?}");
+            for purpose in ["TREAT", "HOPERAT", "PATRQT"] {
+                let found = for_her(name, "").header("X-Purpose-Of-Use", purpose).await.expect(200);
+                assert_eq!(found.json()["total"], count, "{one:?} {name} for {purpose}");
+            }
+            let asked = format!("&_security={}|{}", one.0, one.1);
+            assert_eq!(for_her(name, &asked).await.expect(200).json()["total"], 0, "{one:?} {name}");
+        }
+    }
+}
+
+/// A Patient who has been replaced by another bears the number that people still have on their letters.
+async fn a_superseded_number_leads_to_who_is_left(concord: &Concord) {
+    let aggregator = Aggregator::of(concord).await;
+    hand_in(concord, &json!({"reference": "Patient/amina"})).await;
+    hand_in(concord, &json!({"reference": "Patient/callum"})).await;
+    let old = json!({"resourceType": "Patient", "id": "amina-before", "active": false, "birthDate": "1985-03-02",
+        "identifier": [{"system": NHS, "value": NOBODY}],
+        "link": [{"other": {"reference": "Patient/amina"}, "type": "replaced-by"}]});
+    concord.system().store(&old).await;
+    hand_in(concord, &json!({"identifier": {"system": NHS, "value": NOBODY}})).await;
+    let by_old = with(aggregator.amina(), "nhs_number", json!(NOBODY));
+    for name in TYPES {
+        for (number, claims) in [(AMINA, aggregator.amina()), (NOBODY, by_old.clone())] {
+            let found = aggregator.search(&by_number(name, number), &claims).await.expect(200);
+            assert_eq!((found.json()["total"].as_i64(), found.matches().len()), (Some(2), 2), "{number}: {found}");
+        }
+    }
+    let born = with(by_old, "birthdate", json!("1985-03-03"));
+    refused(aggregator.search(&by_number("Task", NOBODY), &born).await, 401, "birthdate");
+    // Of two who have replaced each other nobody would be left; nor of three, nor of what is stored together.
+    let system = concord.system();
+    let replaced = |id: &str, by: &str| json!({"resourceType": "Patient", "id": id, "link": [{"other": {"reference": format!("Patient/{by}")}, "type": "replaced-by"}]});
+    let mut circle = vec![replaced("amina", "amina-before"), replaced("callum", "callum")];
+    system.store(&replaced("third", "amina-before")).await;
+    circle.push(replaced("amina", "third"));
+    for one in circle {
+        let answer = system.put(&format!("Patient/{}", text(&one, "/id")), &one).await.expect(422);
+        assert!(answer.text().contains("Patient.link"), "{answer}");
+    }
+    let entries: Vec<Value> = [replaced("one", "two"), replaced("two", "one")]
+        .into_iter()
+        .map(|one| json!({"request": {"method": "PUT", "url": format!("Patient/{}", text(&one, "/id"))}, "resource": one}))
+        .collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    system.post("/fhir", &bundle).await.expect(422);
+    system.get("Patient/one").await.expect(404);
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
-use concord_consent::caller::Caller;
+use concord_consent::caller::{Actor, Caller, Credentials};
+use concord_consent::purpose::Purpose;
+use concord_consent::scope::Scopes;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
 
 use super::Pace;
 use super::headers::once;
-use crate::auth::{AuthError, KeyError, OnBehalf, SignedInElsewhere};
+use crate::auth::{AuthError, KeyError, OnBehalf, SignedInElsewhere, sha256};
 use crate::config::{AggregatorConfig, Config};
 use crate::error::ApiError;
 use crate::interact::access::person;
@@ -222,6 +224,27 @@ impl Aggregator {
             Stop::Refused(Refusal { fault, told: "the id token of whoever is signed in is not believed" })
         })
     }
+}
+
+/// The call that a patient would make for whom a system asks, with an app of those who keep the record: by the system's client, so that
+/// what her Consents deny it by name holds, and to read everything that she may.
+pub(super) fn on_behalf_of(call: &Call, patient: &str) -> Call {
+    let asks = &call.caller;
+    let client_is_ambiguous = asks.credentials.client_is_ambiguous;
+    let caller = Caller {
+        actor: Actor::Patient(patient.to_owned()),
+        scopes: Scopes::parse("patient/*.rs"),
+        patient: Some(patient.to_owned()),
+        credentials: Credentials { client_is_ambiguous, ..Credentials::default() },
+        ..(**asks).clone()
+    };
+    let of = format!("on behalf\n{}\n{}\n{client_is_ambiguous}\n{patient}", asks.issuer, asks.client);
+    let mut fingerprint = [0; 16];
+    for (to, from) in fingerprint.iter_mut().zip(sha256(of.as_bytes())) {
+        *to = from;
+    }
+    let purpose = Some(Purpose::PATIENT_REQUEST);
+    Call { caller: Arc::new(caller), purpose, reason: None, fingerprint, on_behalf_of: None, ..call.clone() }
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {

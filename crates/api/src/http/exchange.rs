@@ -97,7 +97,11 @@ impl Exchange {
             server.refusal_pace.keep_back(&fault, who(&call.caller), now_ms).await;
             return Err(told(fault));
         }
-        let call = stating(request, server, call).map_err(told)?;
+        let mut call = stating(request, server, call).map_err(told)?;
+        if aggregator_of(server, &call.caller).is_some() {
+            // Whatever it says itself that it asks for.
+            call.purpose = Some(Purpose::PATIENT_REQUEST);
+        }
         Ok(Exchange {
             server: server.clone(),
             call,
@@ -200,6 +204,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         together: Vec::new(),
         provenance: None,
         questions: Questions::default(),
+        on_behalf_of: None,
     };
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {

@@ -1,6 +1,7 @@
 //! The way in of every request below the base: it becomes a command, and what that leads to becomes the response.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::http::{Method as HttpMethod, StatusCode};
@@ -13,7 +14,7 @@ use super::Server;
 use super::exchange::{Exchange, Return, request_id};
 use super::negotiate::Answer;
 use super::reply::{Body, Reply, Wants, entity_tag, whole};
-use super::{answers, bundle, content, document_page, error, system};
+use super::{aggregator, answers, bundle, content, document_page, error, system};
 use crate::error::ApiError;
 use crate::interact::command::{Address, Content, Expected, Method, Route, allowed};
 use crate::interact::execute::{Outcome, carry_out_within};
@@ -97,6 +98,7 @@ async fn answered(
     let service = &exchange.server.service;
     let mut command = asked.command(service, content).await?;
     if let Some(record) = record {
+        exchange.call.on_behalf_of = record.as_deref().map(|id| Arc::new(aggregator::on_behalf_of(&exchange.call, id)));
         command.narrow_to(record);
     }
     let whole = service.settings.answer;

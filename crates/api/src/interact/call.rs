@@ -27,6 +27,8 @@ pub struct Call {
     pub provenance: Option<Arc<Value<'static>>>,
     /// What has been asked of a terminology server elsewhere for it.
     pub questions: Questions,
+    /// The call that the person would make for whom a system asks: it is shown nothing that this one is not shown.
+    pub on_behalf_of: Option<Arc<Call>>,
 }
 
 impl Call {
@@ -66,6 +68,7 @@ impl Call {
             together: Vec::new(),
             provenance: None,
             questions: Questions::none(),
+            on_behalf_of: None,
         }
     }
 

@@ -321,6 +321,7 @@ impl SignIn {
             together: Vec::new(),
             provenance: None,
             questions: Questions::none(),
+            on_behalf_of: None,
         }
     }
 }

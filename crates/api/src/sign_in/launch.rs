@@ -62,6 +62,7 @@ impl SignIn {
             together: Vec::new(),
             provenance: None,
             questions: Questions::default(),
+            on_behalf_of: None,
         };
         if self.seen(&call, "Patient", starting.patient).await?.is_none() {
             return Err(UNSEEN.into());

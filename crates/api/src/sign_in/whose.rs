@@ -54,6 +54,7 @@ impl SignIn {
             together: Vec::new(),
             provenance: None,
             questions: Questions::default(),
+            on_behalf_of: None,
         })
     }
 

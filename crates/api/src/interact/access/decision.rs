@@ -245,8 +245,26 @@ pub(crate) fn decide_in_emergency(
 }
 
 /// The decision for a search or history of a type. With `record` it can only match in that patient's record; without,
-/// every patient is asked about whose Consent or CareTeam names the caller.
+/// every patient is asked about whose Consent or CareTeam names the caller. Where a system asks on behalf of a person, what the
+/// system may find is bounded to what the person would.
 pub(crate) fn decide_search(
+    session: &mut Session<'_, '_>,
+    action: Action,
+    resource_type: ResourceType,
+    record: Option<&str>,
+) -> Result<Arc<Decision>, ApiError> {
+    let decision = decide_own_search(session, action, resource_type, record)?;
+    let Some(person) = session.call.on_behalf_of.clone() else { return Ok(decision) };
+    let theirs = decide_own_search(&mut session.calling(&person), action, resource_type, record)?;
+    let mut both = (*decision).clone();
+    both.permit = both.permit.and(theirs.permit.clone());
+    both.reasons.extend(theirs.reasons.iter().cloned());
+    both.redactions.extend(theirs.redactions.iter().cloned());
+    both.until = both.until.into_iter().chain(theirs.until).min();
+    Ok(Arc::new(both))
+}
+
+fn decide_own_search(
     session: &mut Session<'_, '_>,
     action: Action,
     resource_type: ResourceType,

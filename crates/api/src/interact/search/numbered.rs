@@ -1,6 +1,6 @@
 //! Patients who are named by an NHS number in a search: they are looked up first, so that the database goes by references to them
-//! and not through all that there is. What is found is the same; but to a professional in an emergency a number means the Patient who
-//! is left, whoever bore it, for whose record the glass is broken.
+//! and not through all that there is. What is found is the same; but to a professional in an emergency, who breaks the glass for a record,
+//! and to a system that asks on behalf of somebody a number means the Patient who is left, whoever bore it.
 
 use concord_consent::purpose::Purpose;
 use concord_fhir::index::ParameterId;
@@ -29,11 +29,11 @@ pub(crate) fn look_up(
     record: Option<&str>,
     predicate: Predicate,
 ) -> Result<Predicate, ApiError> {
-    if !predicate.has_chains() && !is_emergency(session) {
+    if !predicate.has_chains() && !means_who_is_left(session) {
         return Ok(predicate);
     }
     match predicate {
-        Predicate::Entry(BEARS, test) if is_emergency(session) && is_of_numbers(&test) => {
+        Predicate::Entry(BEARS, test) if means_who_is_left(session) && is_of_numbers(&test) => {
             let left = left(session, &test)?;
             let bears = Predicate::Entry(BEARS, test);
             Ok(if left.is_empty() { bears } else { bears.or(Predicate::Id(left)) })
@@ -87,7 +87,7 @@ fn found(
 ) -> Result<Option<Vec<String>>, ApiError> {
     let permit = access::findable(session, resource_type, record)?;
     let wanted = match wanted {
-        Predicate::Entry(BEARS, test) if is_emergency(session) => match left(session, test)? {
+        Predicate::Entry(BEARS, test) if means_who_is_left(session) => match left(session, test)? {
             left if left.is_empty() => wanted.clone(),
             left => wanted.clone().or(Predicate::Id(left)),
         },
@@ -103,8 +103,9 @@ fn found(
     Ok(more.is_none().then(|| found.into_iter().map(|version| version.id).collect()))
 }
 
-fn is_emergency(session: &Session<'_, '_>) -> bool {
-    session.call.purpose == Some(Purpose::BREAK_GLASS)
+/// Whether a number means the Patient who is left, whoever bore it.
+fn means_who_is_left(session: &Session<'_, '_>) -> bool {
+    session.call.purpose == Some(Purpose::BREAK_GLASS) || session.call.on_behalf_of.is_some()
 }
 
 /// Who has come in the place of those who bear the numbers of a test.

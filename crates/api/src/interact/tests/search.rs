@@ -48,6 +48,7 @@ pub(crate) fn call(actor: Actor, scopes: &str) -> Call {
         request_id: String::new(),
         fingerprint,
         questions: Questions::default(),
+        on_behalf_of: None,
         ..Call::import()
     }
 }
