@@ -67,6 +67,7 @@ mod parameters;
 mod patch;
 mod plans;
 mod power_by_consent;
+mod power_by_naming;
 mod power_by_office;
 mod power_by_writing;
 mod profiles;

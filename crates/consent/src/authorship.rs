@@ -1,6 +1,6 @@
 //! Who may change what somebody wrote.
 
-use crate::caller::Actor;
+use crate::caller::{Actor, App, Caller, Proofing};
 use crate::decision::{Layer, Reason, Verdict};
 use crate::facts::{RoleFacts, Target};
 
@@ -48,6 +48,24 @@ pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now:
         ),
     };
     Err(Box::new(Reason::new(Layer::Authorship, Verdict::Denies, rule, text)))
+}
+
+/// Whether the caller may write what says who somebody is, and so who may see a record: a registered system, and the patient in her own
+/// app. A professional, a carer and an app of somebody else would let in whom they like.
+#[must_use]
+pub fn may_say_who_people_are(caller: &Caller) -> bool {
+    match caller.actor {
+        Actor::System => true,
+        Actor::Patient(_) => caller.credentials.app != App::ThirdParty && caller.credentials.proofing == Proofing::P9,
+        Actor::RelatedPerson(_) | Actor::Practitioner(_) | Actor::PractitionerRole(_) => false,
+    }
+}
+
+/// Whether what a resource says of who somebody is counts, by whom the store keeps as its author: a registered system, which is
+/// kept as nobody, or the patient. Anybody else has written it before that was refused.
+#[must_use]
+pub fn says_who_people_are(author: &str) -> bool {
+    author.is_empty() || author.starts_with("Patient/")
 }
 
 fn current_roles(roles: &[RoleFacts], now: i64) -> impl Iterator<Item = &RoleFacts> {

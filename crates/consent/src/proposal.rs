@@ -12,6 +12,7 @@ use crate::types;
 /// What may be written of what decides who sees a record, and everything else: nobody gains access by writing. An app of
 /// somebody else creates Consents as proposals, and changes and deletes none, because it cannot be told whose proposal
 /// one is; nor does it write what else decides. A professional writes proposals. The patient makes one active.
+/// What says who somebody is, and so whom a Consent means, is bounded by element: [`crate::authorship::may_say_who_people_are`].
 pub(crate) fn limit(asked: &mut Asked<'_>) -> Predicate {
     let request = asked.request;
     let only = asked.only();

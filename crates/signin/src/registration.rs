@@ -175,13 +175,12 @@ impl Metadata {
             (None, Some(_)) if !is_system && !self.may_name_url => {
                 return Err(metadata("jwks_uri is taken in a software statement or of a system only: register jwks"));
             }
-            (None, Some(url)) if is_system && url.starts_with("https://") && url.len() <= MAX_URL_BYTES => {
-                Some(Authentication::KeysAt(url.clone()))
-            }
+            (None, Some(url)) if is_system && https(url).is_some() => Some(Authentication::KeysAt(url.clone())),
             (None, Some(url)) if !is_system && is_on_the_web(url) => Some(Authentication::KeysAt(url.clone())),
             (None, Some(_)) => {
                 return Err(metadata(
-                    "the jwks_uri is not an https URL; of a client itself it names a host, no port and no user",
+                    "the jwks_uri is not an absolute https URL of a host, without a user, a fragment and blanks; of a client itself it names a \
+                     host on the web by a name with a dot, and no port",
                 ));
             }
             (None, None) => None,
@@ -261,11 +260,22 @@ impl Metadata {
     }
 }
 
-/// Whether a URL may be one of the web, as far as it tells: https at its usual port, to a host by its name.
+/// An absolute https URL with a host that is written as it is meant: a parser would read more into a text than stands there.
+fn https(text: &str) -> Option<Url> {
+    let is_odd = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '\\' | '#');
+    let rest = text.strip_prefix("https://").filter(|_| text.len() <= MAX_URL_BYTES && !text.contains(is_odd))?;
+    let authority = rest.split(['/', '?']).next().filter(|authority| !authority.is_empty())?;
+    Url::parse(text).ok().filter(|url| url.has_host() && !authority.contains('@'))
+}
+
+/// Whether a URL may be one of the web, as far as it tells: https at its usual port, to a host by its name, which is no machine of
+/// this network.
 fn is_on_the_web(text: &str) -> bool {
-    let Ok(url) = Url::parse(text) else { return false };
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.port().is_none();
-    url.scheme() == "https" && matches!(url.host(), Some(Host::Domain(_))) && is_plain && text.len() <= MAX_URL_BYTES
+    const OF_NO_WEB: [&str; 5] = ["localhost", "local", "internal", "localdomain", "arpa"];
+    let Some(url) = https(text).filter(|url| url.port().is_none()) else { return false };
+    let Some(Host::Domain(name)) = url.host() else { return false };
+    let name = name.trim_end_matches('.');
+    name.rsplit_once('.').is_some_and(|(_, last)| !OF_NO_WEB.contains(&last))
 }
 
 /// The grant types that a client can use.
@@ -455,19 +465,21 @@ mod tests {
             metadata.client(Registrar::Itself(BOUND), "id".into(), None).unwrap().is_ok()
         };
         assert!(at("https://keys.example/jwks", true) && !at("https://keys.example/jwks", false));
-        for bad in [
-            "http://keys.example/",
-            "https://169.254.169.254/",
-            "https://0x7f.1/",
-            "https://[::1]/",
-            "https://keys.example:8443/",
-            "https://me@keys.example/",
-            "https://",
-            "keys",
-            &format!("https://keys.example/{}", "a".repeat(MAX_URL_BYTES)),
-        ] {
-            assert!(!at(bad, true), "{bad}");
+        let of_no_web = "https://169.254.169.254/|https://0x7f.1/|https://[::1]/|https://keys.example:8443/|https://localhost/|\
+                         https://LOCALHOST./|https://a.localhost/|https://keys/|https://keys./";
+        for bad in of_no_web.split('|') {
+            assert!(!at(bad, true) && https(bad).is_some(), "{bad}");
         }
+        // Nobody's keys are there, whoever says so.
+        let none = "http://keys.example/|https://|keys|https:keys.example.com|https:/keys.example.com|https:///keys.example.com|\
+                    https:\\\\keys.example.com|https://\\keys.example.com| https://keys.example/|https://keys.example/ |\
+                    \thttps://keys.example/|https://keys.exa\tmple/|https://keys.example/a b|https://keys.example/#keys|\
+                    https://keys.example/#|https://me@keys.example/|https://@keys.example/";
+        let long = format!("https://keys.example/{}", "a".repeat(MAX_URL_BYTES));
+        for bad in none.split('|').chain([long.as_str()]) {
+            assert!(!at(bad, true) && https(bad).is_none(), "{bad}");
+        }
+        assert!(at("https://keys.example/@us/jwks?a=b", true));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Kind {
     Client,
     /// What a browser keeps of a session.
     Session,
+    /// What a browser keeps of somebody who has come without having been asked: no session.
+    Arrival,
     /// What tells an app that it has been started from another one.
     Launch,
     /// What a browser keeps before anybody has signed in.
@@ -38,6 +40,7 @@ impl Kind {
             Kind::Code => "concord_ac_",
             Kind::Client => "concord_cs_",
             Kind::Session => "concord_se_",
+            Kind::Arrival => "concord_ar_",
             Kind::Launch => "concord_la_",
             Kind::Visit => "concord_vi_",
             Kind::Asserted => "concord_as_",
@@ -108,6 +111,7 @@ mod tests {
             Kind::Code,
             Kind::Client,
             Kind::Session,
+            Kind::Arrival,
             Kind::Launch,
             Kind::Visit,
             Kind::Asserted,

@@ -12,7 +12,8 @@ use super::{Browser, CHOICES, asking, authorize, field, for_code, query, token};
 on_both! {
     with super::super::SETTINGS;
     who_picks_themselves_picks_whose_record, a_login_services_own_name_for_somebody_is_on_record,
-    a_carer_is_known_by_a_login_services_own_name, a_reference_is_believed_where_the_settings_say_so
+    a_carer_is_known_by_a_login_services_own_name, a_reference_is_believed_where_the_settings_say_so,
+    nobody_pushes_another_out, who_is_not_named_now_is_not_let_in, a_next_of_kin_signs_in_as_nobody
 }
 
 const NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -190,4 +191,87 @@ pub(super) async fn a_reference_is_believed_where_the_settings_say_so(concord: &
             .await
             .expect(400);
     }
+    // Where relatives and carers sign in, a patient is not let in as herself.
+    let carers = server(concord, &service, json!({"fhir_user_claim": "fhirUser", "person": "related-person"})).await;
+    for (reference, status) in [(yusuf, 303), ("Patient/amina", 400), ("Practitioner/gp", 400)] {
+        let said = json!({"sub": "x", "fhirUser": reference});
+        come_back(concord, &service, &Browser::new(&carers), said).await.expect(status);
+    }
+}
+
+/// Amina, who is known by a card, picks whose record.
+async fn picks(concord: &Concord) -> Answer {
+    let browser = Browser::new(concord);
+    let list = browser.get(&authorize(&asking(PATIENT_SCOPES))).await.expect(200);
+    browser.sign_in(&list, "Patient/amina").await.expect(200)
+}
+
+async fn has_a_card(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = json!({"resourceType": "Patient", "id": "amina", "name": [{"family": "Hussain"}],
+        "identifier": [{"system": "urn:cards", "value": "7"}]});
+    concord.system().store(&amina).await;
+}
+
+fn named_by(patient: &str) -> Value {
+    json!({"resourceType": "RelatedPerson", "patient": {"reference": format!("Patient/{patient}")},
+        "identifier": [{"system": "urn:cards", "value": "7"}]})
+}
+
+/// What one patient writes of somebody does not take away what another one has written.
+pub(super) async fn nobody_pushes_another_out(concord: &Concord) {
+    has_a_card(concord).await;
+    concord.system().store(&json!({"resourceType": "Patient", "id": "dora"})).await;
+    let dora = concord.patient("dora");
+    for _ in 0..25 {
+        dora.create(&element(named_by("dora"), "active", json!(false))).await;
+        dora.create(&element(named_by("dora"), "period", json!({"end": "2020-01-01"}))).await;
+    }
+    let carer = concord.patient("callum").create(&named_by("callum")).await;
+    assert!(picks(concord).await.text().contains(&format!("RelatedPerson/{carer}")));
+    for _ in 0..5 {
+        concord.patient("callum").create(&named_by("callum")).await;
+    }
+    let page = picks(concord).await.text();
+    assert_eq!(page.matches("value=\"RelatedPerson/").count(), 3, "{page}");
+    assert!(page.contains("Not all are shown"), "{page}");
+}
+
+/// By what is not said of somebody now, nobody is found.
+pub(super) async fn who_is_not_named_now_is_not_let_in(concord: &Concord) {
+    has_a_card(concord).await;
+    let card = |more: Value| {
+        let mut card = json!({"system": "urn:cards", "value": "7"});
+        card.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        json!([card])
+    };
+    let (ended, ahead) = (json!({"end": "2020-01-01"}), json!({"start": "2099-01-01"}));
+    for (name, value) in [
+        ("active", json!(false)),
+        ("period", ended.clone()),
+        ("period", ahead.clone()),
+        ("identifier", card(json!({"use": "old"}))),
+        ("identifier", card(json!({"period": ended}))),
+        ("identifier", card(json!({"period": ahead}))),
+    ] {
+        let id = concord.patient("callum").create(&element(named_by("callum"), name, value.clone())).await;
+        let page = picks(concord).await;
+        assert!(page.text().contains("your record") && !page.text().contains(&id), "{name} {value}: {page}");
+    }
+    let id = concord.patient("callum").create(&named_by("callum")).await;
+    assert!(picks(concord).await.text().contains(&id));
+}
+
+/// As whom a professional has written down, nobody signs in.
+pub(super) async fn a_next_of_kin_signs_in_as_nobody(concord: &Concord) {
+    people::arrive(concord).await;
+    let kin =
+        json!({"resourceType": "RelatedPerson", "patient": {"reference": "Patient/amina"}, "name": [{"text": "Kin"}]});
+    let kin = format!("RelatedPerson/{}", concord.user("Practitioner/gp").create(&kin).await);
+    let browser = Browser::new(concord);
+    let list = browser.get(&authorize(&asking(PATIENT_SCOPES))).await.expect(200);
+    assert!(!list.text().contains(&kin) && list.text().contains("RelatedPerson/yusuf"), "{list}");
+    let chosen = [("form_token", field(&list, "form_token")), ("request", field(&list, "request")), ("person", kin)];
+    let chosen = chosen.each_ref().map(|(name, value)| (*name, value.as_str()));
+    browser.submit("/sign-in", &chosen).await.expect(400);
 }

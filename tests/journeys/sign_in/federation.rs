@@ -282,6 +282,11 @@ pub(super) async fn nobody_is_signed_in_who_has_not_said_that_it_is_they(concord
     let shown = asserted(concord, &nhs, &browser).await;
     assert!(shown.text().contains("You come as <strong>Hussain</strong>"), "{shown}");
     assert!(is_out().await, "she has not said that it is she");
+    let kept = browser.cookie("concord-arrival");
+    for secret in [kept.clone(), kept.replace("_ar_", "_se_")] {
+        let ask = server.nobody().get("/apps").header("cookie", &format!("concord-session={secret}"));
+        assert!(ask.await.expect(200).text().contains("Who are you?"), "what is kept of an arrival is no session");
+    }
     // What another browser was shown is not this one's, and the arrival is no session by another name.
     let theirs = field(&asserted(concord, &nhs, &attacker).await, "form_token");
     says(&theirs, "go-on").await.expect(400);
@@ -301,8 +306,13 @@ pub(super) async fn nobody_is_signed_in_who_has_not_said_that_it_is_they(concord
     let next = says(&late, "go-on").await.expect(303);
     assert_eq!((next.header("location"), is_out().await), ("/sign-in", true));
     let own = field(&asserted(concord, &nhs, &browser).await, "form_token");
+    let kept = browser.cookie("concord-arrival");
     let next = says(&own, "go-on").await.expect(303);
     assert_eq!(next.header("location"), "/apps");
+    assert_ne!(
+        browser.cookie("concord-session").trim_start_matches("concord_se_"),
+        kept.trim_start_matches("concord_ar_")
+    );
     assert!(browser.get("/apps").await.expect(200).text().contains("Hussain"));
     says(&own, "go-on").await.expect(400);
 }

@@ -261,13 +261,21 @@ pub(super) async fn keys_are_where_it_says_itself_if_that_is_let(concord: &Conco
     let closed = server(concord, json!({"registration": "open"})).await;
     register(&closed, None, &said("https://localhost/keys")).await.expect(400);
     let open = server(concord, json!({"registration": "open", "registration_keys_url": true})).await;
-    for inside in ["https://127.0.0.1/keys", "https://[::1]/keys", "https://0x7f.1/", "https://localhost:8443/keys"] {
+    for inside in [
+        "https://127.0.0.1/keys",
+        "https://[::1]/keys",
+        "https://0x7f.1/",
+        "https://localhost:8443/keys",
+        "https://localhost/keys",
+        "https://keys/",
+        "https:keys.example.com",
+    ] {
         let refused = register(&open, None, &said(inside)).await.expect(400);
         assert_eq!(error(&refused), "invalid_client_metadata", "{inside}");
     }
-    let told = register(&open, None, &said("https://localhost/keys")).await.expect(201).json();
-    assert_eq!(told["jwks_uri"], "https://localhost/keys");
-    // A name that leads inside is not followed.
+    let told = register(&open, None, &said("https://keys.invalid/keys")).await.expect(201).json();
+    assert_eq!(told["jwks_uri"], "https://keys.invalid/keys");
+    // A name that leads nowhere.
     let id = text(&told, "/client_id");
     let claims = json!({"iss": id, "sub": id, "aud": format!("{}/oauth/token", super::ISSUER), "jti": "1",
         "exp": concord.clock.now_s() + 300});

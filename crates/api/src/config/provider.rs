@@ -117,6 +117,12 @@ impl SignsIn {
         matches!(self, SignsIn::Patient | SignsIn::RelatedPerson)
     }
 
+    /// Whether somebody of that kind is among those who sign in.
+    #[must_use]
+    pub fn includes(self, named: SignsIn) -> bool {
+        self == named || (self == SignsIn::Patient && named.has_relatives())
+    }
+
     /// Whom a resource type stands for.
     #[must_use]
     pub fn of_type(name: &str) -> Option<SignsIn> {

@@ -35,7 +35,7 @@ impl SignIn {
         }
         Ok(match self.somebody(&signed_in.person).await? {
             None => vec![signed_in.person.clone()],
-            Some(own) => self.acting_as(signed_in, own).await?.into_iter().map(|one| one.reference).collect(),
+            Some(own) => self.acting_as(signed_in, own).await?.0.into_iter().map(|one| one.reference).collect(),
         })
     }
 

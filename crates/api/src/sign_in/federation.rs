@@ -258,7 +258,7 @@ impl SignIn {
         let person = match own {
             Err(Fault::Refused(error)) if error == NOBODY => {
                 let relatives = self.relatives(&standing.known_as, claims.birthdate.as_deref()).await?;
-                relatives.into_iter().next().ok_or(NOBODY)?.reference
+                relatives.all.into_iter().next().ok_or(NOBODY)?.reference
             }
             own => own?,
         };
@@ -302,7 +302,7 @@ impl SignIn {
         let person = match found {
             Err(Fault::Refused(error)) if error == NOBODY && own.said.is_none() && config.person.has_relatives() => {
                 let relatives = self.relatives(&standing.known_as, born.as_deref()).await?;
-                relatives.into_iter().next().ok_or(NOBODY)?.reference
+                relatives.all.into_iter().next().ok_or(NOBODY)?.reference
             }
             found => found?,
         };
@@ -332,7 +332,8 @@ impl SignIn {
     /// one on record, where one is said.
     async fn named_here(&self, who: SignsIn, reference: &str, born: Option<&str>) -> Result<String, Fault> {
         let named = reference.split_once('/').and_then(|(name, _)| SignsIn::of_type(name)).ok_or(NOBODY)?;
-        if named.has_relatives() != who.has_relatives() {
+        // Where patients sign in, whom others name as their relative or carer does too; where those do, no patient as herself.
+        if !who.includes(named) {
             return Err(NOBODY.into());
         }
         let somebody = self.somebody(reference).await?.ok_or(NOBODY)?;

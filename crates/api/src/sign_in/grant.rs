@@ -178,7 +178,7 @@ impl SignIn {
         request_id: &str,
     ) -> Result<Result<(Somebody, Option<String>), ToPick>, Fault> {
         if own_record(&own)?.is_some() {
-            let mut acting_as = self.acting_as(signed_in, own).await?;
+            let (mut acting_as, more) = self.acting_as(signed_in, own).await?;
             let position = match whose {
                 Whose::Named(reference) => acting_as.iter().position(|one| one.reference == *reference),
                 Whose::Unsaid | Whose::Nobody if acting_as.len() == 1 => Some(0),
@@ -186,7 +186,7 @@ impl SignIn {
             };
             let Some(position) = position else {
                 let records = self.records(signed_in, &acting_as, request_id).await?;
-                return Ok(Err(ToPick { records, looks: false, without: false }));
+                return Ok(Err(ToPick { records, more, looks: false, without: false }));
             };
             let person = acting_as.swap_remove(position);
             let patient = own_record(&person)?;
@@ -208,7 +208,7 @@ impl SignIn {
             (None, Whose::Nobody, _) | (None, _, false) => Ok(Ok((own, None))),
             (None, Whose::Unsaid | Whose::Named(_), true) => {
                 let without = scopes_of(&request.scope, Context::User) || request.scope.has("openid");
-                Ok(Err(ToPick { records: Vec::new(), looks: true, without }))
+                Ok(Err(ToPick { records: Vec::new(), more: false, looks: true, without }))
             }
         }
     }

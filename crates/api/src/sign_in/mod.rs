@@ -23,6 +23,7 @@ mod people;
 mod picking;
 mod provider;
 mod register;
+mod relatives;
 mod sessions;
 mod standing;
 mod still;

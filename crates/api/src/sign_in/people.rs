@@ -1,14 +1,13 @@
 //! Whom one can sign in as with the development provider: whoever is stored. And what a person is called.
 
+use concord_consent::authorship::says_who_people_are;
 use concord_consent::caller::Actor;
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_consent::facts::Period;
 use concord_fhir::json::Value;
-use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_store::StoreError;
 use concord_store::named::KnownName;
 use concord_store::rows::{Head, Version};
-use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::interact::access;
@@ -40,10 +39,11 @@ impl SignIn {
     /// Everybody, group by group.
     pub(crate) async fn people(&self) -> Result<Vec<Somebody>, Fault> {
         let list = |transaction: &mut Transaction<'_>| {
+            let now_ms = transaction.now;
             let mut people = Vec::new();
             for (resource_type, group) in types() {
                 match transaction.next_of_type(resource_type, 0, LISTED) {
-                    Ok(found) => people.extend(found.iter().filter_map(|version| somebody(version, group))),
+                    Ok(found) => people.extend(found.iter().filter_map(|version| somebody(version, group, now_ms))),
                     Err(error) => return (Err(error), Vec::new()),
                 }
             }
@@ -62,41 +62,15 @@ impl SignIn {
             (found.map(|found| found.map(|head| head.version).filter(|version| !version.deleted)), Vec::new())
         };
         let found: Option<Version> = self.service.store.read(find).await?;
-        Ok(found.as_ref().and_then(|version| somebody(version, group)))
+        let now_ms = self.service.store.now_ms();
+        Ok(found.as_ref().and_then(|version| somebody(version, group, now_ms)))
     }
 }
 
-/// How many relatives of one person are looked at.
-const MOST_RELATIVES: u32 = 20;
 /// By how many identifiers one person is looked for, where they pick themselves.
 const MOST_IDENTIFIERS: usize = 10;
 
-const RELATIVE: (&str, &str) = ("RelatedPerson", "Relatives and carers");
-
-impl SignIn {
-    /// As whom others name the person who is proven to be known by one of these: relatives and carers who may act. Where a date of
-    /// birth is on record of one, it has to be this.
-    pub(super) async fn relatives(&self, known_as: &[KnownAs], born: Option<&str>) -> Result<Vec<Somebody>, Fault> {
-        let Some(resource_type) = ResourceType::parse(RELATIVE.0).filter(|_| !known_as.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let parameter = ParameterId::of(&format!("{}.identifier", RELATIVE.0));
-        let tests = known_as.iter().map(|one| Test::Is(format!("{}{SEPARATOR}{}", one.value, one.system)));
-        let predicate = Predicate::Entry(parameter, Test::Either(tests.collect()));
-        let find = move |transaction: &mut Transaction<'_>| {
-            let among = [TypeQuery { resource_type, record: None, predicate }];
-            let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: MOST_RELATIVES };
-            (transaction.page(&wanted).map(|(versions, _)| versions), Vec::new())
-        };
-        let found: Vec<Version> = self.service.store.read(find).await?;
-        let is_born_so = |version: &&Version| {
-            let on_record = access::stored(version).ok().and_then(|one| one.text("birthDate").map(str::to_owned));
-            on_record.is_none() || on_record.as_deref() == born
-        };
-        let all = found.iter().filter(is_born_so).filter_map(|version| somebody(version, RELATIVE.1));
-        Ok(all.filter(|one| one.relative_of.is_some()).collect())
-    }
-}
+pub(super) const RELATIVE: (&str, &str) = ("RelatedPerson", "Relatives and carers");
 
 impl SignIn {
     /// By what somebody is known who has picked themselves, where everybody may be anybody: what is on record of them.
@@ -123,8 +97,8 @@ fn types() -> impl Iterator<Item = (ResourceType, &'static str)> {
 }
 
 /// Who a stored resource is; none who may not act.
-fn somebody(version: &Version, group: &'static str) -> Option<Somebody> {
-    let resource = access::stored(version).ok().filter(|_| is_active(version))?;
+pub(super) fn somebody(version: &Version, group: &'static str, now_ms: i64) -> Option<Somebody> {
+    let resource = access::stored(version).ok().filter(|one| counts(version, one, now_ms))?;
     let relative_of = resource.get("patient").and_then(|patient| patient.text("reference"));
     Some(Somebody {
         reference: format!("{}/{}", version.resource_type, version.id),
@@ -142,7 +116,15 @@ pub(super) fn may_act(transaction: &mut Transaction<'_>, reference: &str) -> Res
     let Some((name, id)) = reference.split_once('/') else { return Ok(false) };
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(false) };
     let head = transaction.head(KnownName::stored(resource_type, id), false)?;
-    Ok(head.map(|head| head.version).filter(|version| !version.deleted).is_some_and(|version| is_active(&version)))
+    let Some(version) = head.map(|head| head.version).filter(|version| !version.deleted) else { return Ok(false) };
+    Ok(access::stored(&version).is_ok_and(|one| counts(&version, &one, transaction.now)))
+}
+
+/// Whether somebody is in use, at this time, by the word of who says who people are.
+fn counts(version: &Version, resource: &Value<'_>, now_ms: i64) -> bool {
+    is_active(version)
+        && Period::of(resource.get("period")).certainly_holds(now_ms)
+        && says_who_people_are(&version.author)
 }
 
 /// The actor that a reference names.

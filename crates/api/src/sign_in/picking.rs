@@ -47,6 +47,8 @@ pub(crate) struct Visit {
 pub(crate) struct ToPick {
     /// The records.
     pub(crate) records: Vec<Record>,
+    /// Whether there may be more of them than are shown.
+    pub(crate) more: bool,
     /// Whether a patient may be looked for by name and number.
     pub(crate) looks: bool,
     /// Whether the app may go on without any.

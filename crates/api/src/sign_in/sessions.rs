@@ -49,8 +49,35 @@ impl SignIn {
 
     /// Signs somebody in: the cookie. The session that the browser had ends, so that nobody can have given it to them.
     pub(crate) async fn begin_session(&self, signing: Signing, before: Option<&Kept>) -> Result<Kept, Fault> {
+        self.begin(Kind::Session, signing, before.map(Kept::hash)).await
+    }
+
+    /// Keeps who has come without having been asked, until they say that it is they: what the browser keeps then is no session.
+    pub(crate) async fn keep_arrival(&self, signing: Signing) -> Result<Kept, Fault> {
+        self.begin(Kind::Arrival, signing, None).await
+    }
+
+    /// Signs in who has come, as they have said that it is they: the cookie; none if they have come long ago. What the browser has kept
+    /// until then is of no use any more.
+    pub(crate) async fn begin_arrived(&self, arrival: &Kept, before: Option<&Kept>) -> Result<Option<Kept>, Fault> {
+        if self.signed_in(Some(arrival)).await?.is_none() {
+            return Ok(None);
+        }
         let cookie = Kept::fresh(Kind::Session)?;
-        let (before, now_s) = (before.map(Kept::hash), self.now_s());
+        let (from, to, before, now_s) = (arrival.hash(), cookie.hash(), before.map(Kept::hash), self.now_s());
+        let begin = move |transaction: &mut Transaction<'_>| {
+            let begun = before
+                .as_deref()
+                .map_or(Ok(()), |before| transaction.end_session(before, now_s))
+                .and_then(|()| transaction.rename_session(&from, &to));
+            (begun, Vec::new())
+        };
+        Ok(self.service.store.change(begin).await?.then_some(cookie))
+    }
+
+    async fn begin(&self, kind: Kind, signing: Signing, before: Option<String>) -> Result<Kept, Fault> {
+        let cookie = Kept::fresh(kind)?;
+        let now_s = self.now_s();
         let new = NewSession {
             hash: cookie.hash(),
             person: signing.person,

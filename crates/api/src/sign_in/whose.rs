@@ -58,16 +58,18 @@ impl SignIn {
         })
     }
 
-    /// As whom somebody may act: as themselves, and as the relative or carer as whom others name them.
-    pub(super) async fn acting_as(&self, signed_in: &SignedIn, own: Somebody) -> Result<Vec<Somebody>, Fault> {
+    /// As whom somebody may act: as themselves, and as the relative or carer as whom others name them; and whether there may be more
+    /// of these.
+    pub(super) async fn acting_as(&self, signed_in: &SignedIn, own: Somebody) -> Result<(Vec<Somebody>, bool), Fault> {
         let born = self.birth_date(&own.reference).await?;
         let mut all = vec![own];
-        for one in self.relatives(&signed_in.standing.known_as, born.as_deref()).await? {
+        let relatives = self.relatives(&signed_in.standing.known_as, born.as_deref()).await?;
+        for one in relatives.all {
             if !all.contains(&one) {
                 all.push(one);
             }
         }
-        Ok(all)
+        Ok((all, relatives.more))
     }
 
     /// The records to pick from, where somebody may act as several people. A patient's name is told to whom she lets see it.

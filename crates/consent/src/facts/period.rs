@@ -43,6 +43,12 @@ impl Period {
         }
     }
 
+    /// Whether the moment lies in it for certain.
+    #[must_use]
+    pub fn certainly_holds(self, now: i64) -> bool {
+        self.holds(now) == Tri::Yes
+    }
+
     /// The moments at which it begins to hold and ceases to.
     pub(crate) fn boundaries(self) -> impl Iterator<Item = i64> {
         let (start, end) = match self {

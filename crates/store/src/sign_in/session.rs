@@ -82,6 +82,15 @@ impl Transaction<'_> {
         Ok(self.rows::<Row, Session>(sql.sql(" RETURNING person, strength, standing, begun, seen"))?.pop())
     }
 
+    /// Has the browser keep something else of a session; whether there was that session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn rename_session(&mut self, from: &str, to: &str) -> Result<bool, StoreError> {
+        let sql = Sql::new("UPDATE sign_in_session SET hash = ").bind(to).sql(" WHERE hash = ").bind(from);
+        self.run(sql).map(|changed| changed > 0)
+    }
+
     /// Ends a session, and all that goes on no longer.
     ///
     /// # Errors

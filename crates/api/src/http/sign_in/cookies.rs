@@ -13,7 +13,7 @@ pub(super) enum Name {
     Session,
     /// What ties forms to a browser in which nobody is.
     Visit,
-    /// The session of somebody who has come without having been asked, until they say that it is they.
+    /// What is kept of somebody who has come without having been asked, until they say that it is they. It is no session.
     Arrival,
 }
 
@@ -31,7 +31,8 @@ impl Name {
 
     fn kind(self) -> Kind {
         match self {
-            Name::Session | Name::Arrival => Kind::Session,
+            Name::Session => Kind::Session,
+            Name::Arrival => Kind::Arrival,
             Name::Visit => Kind::Visit,
         }
     }

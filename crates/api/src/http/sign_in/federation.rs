@@ -72,7 +72,7 @@ async fn name(sign_in: &SignIn, person: &str, standing: &Standing) -> Result<Str
 /// Until then nobody is signed in.
 async fn arrived(sign_in: &SignIn, comes: Signing) -> Result<HttpResponse, Fault> {
     let name = name(sign_in, &comes.person, &comes.standing).await?;
-    let arrival = sign_in.begin_session(comes, None).await?;
+    let arrival = sign_in.keep_arrival(comes).await?;
     let body = Html::of("<h1>Is this you?</h1><p>You come as <strong>")
         .text(&name)
         .then("</strong>. If that is somebody else, another page has sent you here: do not go on.</p>")
@@ -92,17 +92,17 @@ pub(super) async fn arrive(request: HttpRequest, mut payload: Payload, server: D
 async fn answered(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
     let (form, arrival) = page::form(request, payload, sign_in, Name::Arrival).await?;
-    let goes_on = form.one("decision")? == Some("go-on") && sign_in.signed_in(Some(&arrival)).await?.is_some();
-    let mut builder = redirect(if goes_on { "/apps" } else { "/sign-in" });
+    let goes_on = form.one("decision")? == Some("go-on");
+    // Somebody may have signed in meanwhile.
+    let begun = match goes_on {
+        true => sign_in.begin_arrived(&arrival, Name::Session.of(request, sign_in).as_ref()).await?,
+        false => None,
+    };
+    let mut builder = redirect(if begun.is_some() { "/apps" } else { "/sign-in" });
     builder.append_header((header::SET_COOKIE, Name::Arrival.gone(sign_in)));
-    if goes_on {
-        // Somebody may have signed in meanwhile.
-        if let Some(before) = Name::Session.of(request, sign_in).filter(|before| *before != arrival) {
-            sign_in.end_session_of(&before).await?;
-        }
-        builder.append_header((header::SET_COOKIE, Name::Session.set(&arrival, sign_in)));
-    } else {
-        sign_in.end_session_of(&arrival).await?;
+    match begun {
+        Some(cookie) => drop(builder.append_header((header::SET_COOKIE, Name::Session.set(&cookie, sign_in)))),
+        None => sign_in.end_session_of(&arrival).await?,
     }
     Ok(builder.finish())
 }

@@ -35,6 +35,11 @@ pub(super) fn page(to_pick: &ToPick, signed_in: &SignedIn, asked: &Form, sought:
             })
             .then("</form>");
     }
+    if to_pick.more {
+        body = body
+            .then("<p id=\"more\">Not all are shown: more people have named you than this page lists. Ask whoever is missing to ")
+            .then("take back what they have written of you more than once.</p>");
+    }
     if to_pick.looks {
         if sought.is_some() && to_pick.records.is_empty() {
             body = body
@@ -76,7 +81,8 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
         Some(sought) => {
             let records = sign_in.sought(&signed_in, sought, &id).await?;
             let without = client.scope.contains("user/");
-            Ok(page(&ToPick { records, looks: true, without }, &signed_in, &asked, Some(sought)).response())
+            Ok(page(&ToPick { records, more: false, looks: true, without }, &signed_in, &asked, Some(sought))
+                .response())
         }
         None => authorize::put(sign_in, &asked, (read, client), signed_in, &picking, &id).await,
     };

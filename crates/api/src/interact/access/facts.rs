@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use concord_consent::authorship::says_who_people_are;
 use concord_consent::caller::Actor;
 use concord_consent::facts::{
     BreakGlassFacts, CLIENT_SYSTEM, CareTeamFacts, ConsentFacts, Facts, GivenBy, ISSUED_CLIENT_SYSTEM, IdentityFacts,
@@ -72,6 +73,7 @@ pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError
         let Some((resource_type, id)) = name.split_once('/') else { continue };
         let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
         if let Some(head) = session.transaction.head(KnownName::of_caller(resource_type, id), false)?
+            && says_who_people_are(&head.version.author)
             && let Some(value) = parsed(&head.version)?
         {
             facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
@@ -218,14 +220,21 @@ fn add_devices(session: &mut Session<'_, '_>, patient: &PatientFacts, facts: &mu
         return Ok(());
     }
     let caller = Arc::clone(&session.call.caller);
-    let mut bearing = |system: &str, value: &str| -> Result<Vec<String>, ApiError> {
+    // Those that count, and those that somebody wrote who does not say which app is which.
+    let mut bearing = |system: &str, value: &str| -> Result<(Vec<String>, Vec<String>), ApiError> {
         let key = format!("{value}{SEPARATOR}{system}");
         let standing = ByKey::new(ParameterId::of("Device.identifier"), &key).of_type(DEVICE).limit(100);
         let found = session.transaction.find_by_key(&standing)?;
-        Ok(found.iter().map(|version| format!("Device/{}", version.id)).collect())
+        let (sure, unsure): (Vec<Version>, Vec<Version>) =
+            found.into_iter().partition(|version| says_who_people_are(&version.author));
+        let names = |all: Vec<Version>| all.iter().map(|version| format!("Device/{}", version.id)).collect();
+        Ok((names(sure), names(unsure)))
     };
-    facts.devices.extend(bearing(ISSUED_CLIENT_SYSTEM, &issued_client(&caller.issuer, &caller.client))?);
-    let by_client = bearing(CLIENT_SYSTEM, &caller.client)?;
+    let (issued, unsure) = bearing(ISSUED_CLIENT_SYSTEM, &issued_client(&caller.issuer, &caller.client))?;
+    facts.devices.extend(issued);
+    facts.possible_devices.extend(unsure);
+    let (by_client, unsure) = bearing(CLIENT_SYSTEM, &caller.client)?;
+    facts.possible_devices.extend(unsure);
     match caller.credentials.client_is_ambiguous {
         true => facts.possible_devices.extend(by_client),
         false => facts.devices.extend(by_client),

@@ -12,6 +12,7 @@ mod communication;
 mod communication_request;
 mod consent;
 mod deciding;
+mod identifying;
 mod patient;
 mod provenance;
 mod questionnaire_response;
@@ -28,6 +29,9 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::Previous;
 use concord_fhir::search::Query;
 use concord_store::rows::Version;
+
+use identifying::Identifying;
+pub(crate) use identifying::refuse_identifying;
 
 use crate::error::ApiError;
 use crate::interact::APPEND_ONLY;
@@ -47,6 +51,8 @@ pub(crate) struct TypeHooks {
     pub(crate) comes_from_systems: bool,
     /// Whose access is decided by it: from a change on, facts that are remembered about them are read anew.
     pub(crate) decides_access: Option<Decides>,
+    /// What in it says who somebody is, by which a sign-in or a Consent finds them.
+    identifying: &'static [Identifying],
     /// What a body that is none of FHIR's is as a resource, for a type that is nothing but its content.
     pub(crate) from_content: Option<FromContent>,
     /// It is not stored as a resource but in this way.
@@ -141,6 +147,7 @@ impl TypeHooks {
             is_kept_as_sent: false,
             comes_from_systems: false,
             decides_access: None,
+            identifying: &[],
             from_content: None,
             create: None,
             accompany: None,

@@ -5,7 +5,7 @@ use concord_fhir::registry::ResourceType;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
-use crate::interact::hooks::Decides;
+use crate::interact::hooks::{Decides, refuse_identifying};
 use crate::interact::session::Session;
 use crate::interact::write::{PreparedVersion, unfiled};
 
@@ -13,7 +13,8 @@ use crate::interact::write::{PreparedVersion, unfiled};
 /// Provenance); what the client should know although it stands.
 ///
 /// # Errors
-/// [`ApiError::NotAllowed`] for a change of a type that nobody changes, whatever the type refuses, when the store fails, or
+/// [`ApiError::NotAllowed`] for a change of a type that nobody changes, [`ApiError::Denied`] for what the caller may not say of who
+/// somebody is, whatever the type refuses, when the store fails, or
 /// another writer came first.
 pub(crate) fn store(
     session: &mut Session<'_, '_>,
@@ -26,6 +27,7 @@ pub(crate) fn store(
     if old.is_some() {
         hooks.refuse_if_append_only()?;
     }
+    refuse_identifying(hooks, &session.call.caller, old, &new.version)?;
     let remarks = match hooks.before_store {
         Some(before_store) => before_store(session, old, &new.version)?,
         None => Vec::new(),
