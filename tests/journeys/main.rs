@@ -97,3 +97,4 @@ mod timeline;
 mod unfiled;
 mod walkthrough;
 mod whole_answers;
+mod whose_definitions;

@@ -213,13 +213,14 @@ async fn over_what_is_stored(concord: &Concord) {
     }
     let nothing = amina.get("ConceptMap/farm/$translate?code=bird").await.expect(200).json();
     assert_eq!(told(&nothing, "result"), &json!(false));
-    // What is stored under a name of R4's is taken for it.
+    // What is stored under a name of R4's does not replace it; another version stands beside it.
     let own = json!({"resourceType": "ValueSet", "id": "own-gender", "status": "active",
         "url": "http://hl7.org/fhir/ValueSet/administrative-gender",
         "compose": {"include": [{"system": "urn:own", "concept": [{"code": "person"}]}]}});
-    system.store(&own).await;
+    system.store(&with(own, "version", json!("99"))).await;
     let place = "ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender";
-    assert_eq!(codes(&amina.get(place).await.expect(200).json()), ["person"]);
+    assert!(!codes(&amina.get(place).await.expect(200).json()).contains(&"person"));
+    assert_eq!(codes(&amina.get(&format!("{place}%7C99")).await.expect(200).json()), ["person"]);
 }
 
 /// Every way to ask, with a name for what is asked about.

@@ -65,6 +65,8 @@ pub enum Predicate {
     },
     /// Those that inherit labels from something, whatever that bears ([`crate::label::sources`]).
     Inherits,
+    /// Those whose content a caller of this kind gave, as the store keeps it: their elements do not tell.
+    Given(i16),
     /// Those with a token in this parameter that is one of these codes, which are still to be looked up: see
     /// [`Predicate::settled`]. Until then, no resource.
     Coded(ParameterId, Codes),
@@ -258,7 +260,7 @@ impl Predicate {
                     })
             }
             Predicate::Inherits => entries.inherits(),
-            Predicate::Coded(..) => false,
+            Predicate::Given(_) | Predicate::Coded(..) => false,
         }
     }
 

@@ -166,7 +166,8 @@ fn is_version(known: &str, asked: &str) -> bool {
 }
 
 /// Versions in their order: numbers by value.
-fn order(version: &str) -> Vec<(u64, &str)> {
+#[must_use]
+pub fn order(version: &str) -> Vec<(u64, &str)> {
     version
         .split(['.', '-'])
         .map(|part| part.parse().map_or((0, part), |number: u64| (number.saturating_add(1), "")))

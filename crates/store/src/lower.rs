@@ -122,6 +122,11 @@ impl Lowering<'_> {
                     .sql(self.end())
             }
             Predicate::Inherits => self.inherits(),
+            Predicate::Given(kind) => Sql::new("EXISTS (SELECT 1 FROM given_by g WHERE g.resource = ")
+                .sql(self.column("rid"))
+                .sql(" AND g.kind = ")
+                .bind(*kind)
+                .sql(")"),
             Predicate::Chain { parameter, types, then } => self.through(*parameter, types, then),
             Predicate::ReverseChain { target, resource_type, parameter, by } => {
                 self.pointed_at_by(*target, *resource_type, *parameter, by)

@@ -68,18 +68,28 @@ impl Transaction<'_> {
         self.head_of(resource_type, id, lock).map(Unevaluated)
     }
 
-    /// What is called by a canonical url that a caller names, or has been, deleted or not: so many at most.
+    /// What is called by a canonical url that a caller names, or has been, deleted or not: so many at most, in the order of
+    /// their keys, from the one after `after` on; with the key of the last, if there may be more.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn named_by_url(&mut self, url: &str, most: i64) -> Result<Vec<Unevaluated>, StoreError> {
+    pub fn named_by_url(
+        &mut self,
+        url: &str,
+        after: i64,
+        most: i64,
+    ) -> Result<(Vec<Unevaluated>, Option<i64>), StoreError> {
         let named = Sql::new("(SELECT n.resource FROM canonical_name n WHERE n.url = ")
             .bind(url)
+            .sql(" AND n.resource > ")
+            .bind(after)
             .sql(" ORDER BY n.resource LIMIT ")
             .bind(most)
             .sql(") AS c JOIN resource r ON r.rid = c.resource");
         let found = self.heads_from(named, "0")?;
-        Ok(found.into_iter().map(|(_, head)| Unevaluated(Some(head))).collect())
+        let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= most);
+        let last = found.iter().map(|(_, head)| head.version.key).max().filter(|_| is_full);
+        Ok((found.into_iter().map(|(_, head)| Unevaluated(Some(head))).collect(), last))
     }
 
     /// The current version of a resource whose name no caller has made up, deleted or not. With `lock`, no other transaction

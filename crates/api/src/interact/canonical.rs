@@ -1,22 +1,33 @@
-//! What a canonical url means here, of what the caller may find (R4 "References", canonical URLs).
+//! What a canonical url means here, of what the caller may find (R4 "References", canonical URLs). Definitions that registered
+//! systems gave come before those of anybody else ([ADR 54](../../../../docs/adr/0054-checks-ask-what-is-stored-and-elsewhere.md)).
 
 use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Handling, parse};
 use concord_fhir::value::Literal;
+use concord_profile::library::order;
 use concord_store::rows::Version;
 use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
 use crate::interact::session::Session;
-use crate::interact::{Service, access};
+use crate::interact::{Service, access, given};
 
 /// How many resources of one url are looked at.
 const VERSIONS: u32 = 20;
 
+/// Whose definitions a url may mean. An id means the one that bears it, whoever gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Those that registered systems gave.
+    Registered,
+    /// Those, and where there is none those of others.
+    Anybody,
+}
+
 /// The definition of that url or id, among those that the caller may find: what is hidden is as if it were not there. Of
-/// several, the active one that was updated last.
+/// several, an active one, of the highest version, that was stored last.
 ///
 /// # Errors
 /// When the store fails.
@@ -24,8 +35,9 @@ pub(crate) fn find(
     session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     name: &str,
+    whose: Whose,
 ) -> Result<Option<Value<'static>>, ApiError> {
-    match find_version(session, resource_type, name)? {
+    match find_version(session, resource_type, name, whose)? {
         Some(version) => Ok(Some(version.resource()?.into_owned())),
         None => Ok(None),
     }
@@ -39,9 +51,48 @@ pub(crate) fn find_version(
     session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     name: &str,
+    whose: Whose,
 ) -> Result<Option<Version>, ApiError> {
+    let named = named(session.service, resource_type, name);
+    if matches!(named, Predicate::Id(_)) {
+        return first(session, resource_type, named);
+    }
+    match first(session, resource_type, named.clone().and(given::registered()))? {
+        None if whose == Whose::Anybody => first(session, resource_type, named),
+        found => Ok(found),
+    }
+}
+
+/// The one of that url that checks go by: a registered system gave it, and it is not retired. A load asks for what was there
+/// before it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn find_in_use(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    name: &str,
+) -> Result<Option<Version>, ApiError> {
+    let retired = [("status:not".to_owned(), "retired".to_owned())];
+    let Ok(in_use) = parse(Some(resource_type), &retired, Handling::Strict, 0, &session.service.base) else {
+        return Ok(None);
+    };
+    let named = by_url(session.service, resource_type, name).and(given::registered()).and(in_use.predicate);
     let permit = access::findable(session, resource_type, None)?;
-    let predicate = named(session.service, resource_type, name).and(permit);
+    let among = [TypeQuery { resource_type, record: None, predicate: named.and(permit) }];
+    if among[0].predicate == Predicate::None {
+        return Ok(None);
+    }
+    meant(session.transaction.bypass_buffer(|transaction| transaction.page(&wanted(&among)))?.0)
+}
+
+/// The one that is meant of those that meet the predicate and that the caller may find.
+fn first(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    predicate: Predicate,
+) -> Result<Option<Version>, ApiError> {
+    let predicate = predicate.and(access::findable(session, resource_type, None)?);
     if predicate == Predicate::None {
         return Ok(None);
     }
@@ -49,43 +100,28 @@ pub(crate) fn find_version(
     meant(session.transaction.page(&wanted(&among))?.0)
 }
 
-/// The same of those with these ids; a load asks for what was there before it.
-///
-/// # Errors
-/// When the store fails.
-pub(crate) fn find_among(
-    session: &mut Session<'_, '_>,
-    resource_type: ResourceType,
-    ids: Vec<String>,
-) -> Result<Option<Version>, ApiError> {
-    let permit = access::findable(session, resource_type, None)?;
-    let predicate = Predicate::Id(ids).and(permit);
-    if predicate == Predicate::None {
-        return Ok(None);
-    }
-    let among = [TypeQuery { resource_type, record: None, predicate }];
-    meant(session.transaction.bypass_buffer(|transaction| transaction.page(&wanted(&among)))?.0)
-}
-
 /// Not sorted by the database: one that is asked for the latest may look through all of the type for them.
 fn wanted<'q>(among: &'q [TypeQuery]) -> PageRequest<'q> {
     PageRequest { queries: among, sort: &[], after: None, limit: VERSIONS }
 }
 
-/// The active one that was updated last, else the one that was.
-fn meant(mut versions: Vec<Version>) -> Result<Option<Version>, ApiError> {
-    if versions.len() < 2 {
-        return Ok(versions.pop());
-    }
-    versions.sort_by_key(|version| std::cmp::Reverse(version.updated));
-    let mut first = None;
+/// An active one before others, the highest version before lower ones, and of the same what was stored last: a tag or label
+/// makes nothing newer.
+fn meant(versions: Vec<Version>) -> Result<Option<Version>, ApiError> {
+    let mut best: Option<(bool, String, Version)> = None;
     for version in versions {
-        if version.resource()?.text("status") == Some("active") {
-            return Ok(Some(version));
+        let value = version.resource()?;
+        let is_active = value.text("status") == Some("active");
+        let number = value.text("version").unwrap_or_default().to_owned();
+        let is_better = best.as_ref().is_none_or(|(active, known, other)| {
+            (is_active, order(&number), version.key) > (*active, order(known), other.key)
+        });
+        drop(value);
+        if is_better {
+            best = Some((is_active, number, version));
         }
-        first = first.or(Some(version));
     }
-    Ok(first)
+    Ok(best.map(|(.., version)| version))
 }
 
 /// `Type/id`, here or under the server's address, or a url with or without `|version`.
@@ -93,6 +129,10 @@ fn named(service: &Service, resource_type: ResourceType, name: &str) -> Predicat
     if let Literal::Local(named, id) = Literal::read(name, &service.base) {
         return if named == resource_type { Predicate::Id(vec![id.to_owned()]) } else { Predicate::None };
     }
+    by_url(service, resource_type, name)
+}
+
+fn by_url(service: &Service, resource_type: ResourceType, name: &str) -> Predicate {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|").replace('$', "\\$");
     let (url, version) = name.split_once('|').map_or((name, None), |(url, version)| (url, Some(version)));
     let mut pairs = vec![("url".to_owned(), escaped(url))];

@@ -15,6 +15,7 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod execute;
 pub(crate) mod foreseen;
+mod given;
 pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod human_name;

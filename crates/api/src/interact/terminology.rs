@@ -6,29 +6,72 @@ use std::sync::Arc;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_store::rows::Version;
 use concord_terminology::code_system::{CodeSystem, Unusable};
 use concord_terminology::elsewhere::{Question, Reply};
 use concord_terminology::value_set::ValueSet;
-use concord_terminology::{Kind, LookUpError, Source};
+use concord_terminology::{Kind, LookUpError, Source, tables};
 
 use crate::error::ApiError;
-use crate::interact::canonical;
+use crate::interact::canonical::{self, Whose};
 use crate::interact::profiles::ReadList;
 use crate::interact::session::Session;
 
 /// What the caller of a session may find.
 pub(crate) struct VisibleTerminology<'a, 's, 't> {
     pub(crate) session: &'a mut Session<'s, 't>,
+    whose: Whose,
 }
 
-impl VisibleTerminology<'_, '_, '_> {
+impl<'a, 's, 't> VisibleTerminology<'a, 's, 't> {
+    /// For an operation, whose caller names what is asked about: it may be what anybody gave, where nobody else has the name.
+    pub(crate) fn asked(session: &'a mut Session<'s, 't>) -> VisibleTerminology<'a, 's, 't> {
+        VisibleTerminology { session, whose: Whose::Anybody }
+    }
+
+    /// For a search, which finds by what registered systems gave alone.
+    pub(crate) fn searched(session: &'a mut Session<'s, 't>) -> VisibleTerminology<'a, 's, 't> {
+        VisibleTerminology { session, whose: Whose::Registered }
+    }
+
+    /// What is stored under a name. R4's own of it nobody replaces: another version may stand beside it, and where R4 did not
+    /// define the codes itself, be meant where none is named.
+    fn stored(&mut self, kind: Kind, name: &str) -> Result<Option<Version>, ApiError> {
+        let Some(resource_type) = ResourceType::parse(kind.resource_type()) else { return Ok(None) };
+        if !is_of_r4(kind, name) {
+            return canonical::find_version(self.session, resource_type, name, self.whose);
+        }
+        if name.contains('|') || name.starts_with(OF_R4) {
+            return Ok(None);
+        }
+        let Some(found) = canonical::find_version(self.session, resource_type, name, Whose::Registered)? else {
+            return Ok(None);
+        };
+        let is_same = match found.resource()?.text("version") {
+            Some(version) => is_of_r4(kind, &format!("{name}|{version}")),
+            None => false,
+        };
+        Ok(Some(found).filter(|_| !is_same))
+    }
+
     /// What is read once, however often it is asked about.
     fn read(&mut self, kind: Kind, name: &str) -> Result<Option<ReadList>, ApiError> {
-        let Some(resource_type) = ResourceType::parse(kind.resource_type()) else { return Ok(None) };
-        match canonical::find_version(self.session, resource_type, name)? {
+        match self.stored(kind, name)? {
             Some(found) => Ok(Some(self.session.service.code_lists.read(&found)?)),
             None => Ok(None),
         }
+    }
+}
+
+/// How the urls begin of what R4 itself defines.
+const OF_R4: &str = "http://hl7.org/fhir/";
+
+/// Whether R4 comes with one of that name.
+fn is_of_r4(kind: Kind, name: &str) -> bool {
+    match kind {
+        Kind::CodeSystem => tables::code_system(name).is_some(),
+        Kind::ValueSet => tables::value_set(name).is_some(),
+        Kind::ConceptMap => tables::concept_map(name).is_some(),
     }
 }
 
@@ -36,8 +79,10 @@ impl Source for VisibleTerminology<'_, '_, '_> {
     type Error = ApiError;
 
     fn find(&mut self, kind: Kind, name: &str) -> Result<Option<Value<'static>>, ApiError> {
-        let Some(resource_type) = ResourceType::parse(kind.resource_type()) else { return Ok(None) };
-        canonical::find(self.session, resource_type, name)
+        match self.stored(kind, name)? {
+            Some(found) => Ok(Some(found.resource()?.into_owned())),
+            None => Ok(None),
+        }
     }
 
     fn value_set(&mut self, name: &str) -> Result<Option<Arc<ValueSet>>, ApiError> {

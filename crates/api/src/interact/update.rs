@@ -89,7 +89,9 @@ pub(crate) fn update(
     may_change(session, &old)?;
     redaction::refuse_part(session.transaction, &seen, &old, &value)?;
     let kept = labels::keep(session.call, &old, &mut value)?;
-    put(session, old, value, kept)
+    let stood = (!old.deleted).then_some(old.version);
+    let written = put(session, old, value, kept)?;
+    if stood == Some(written.version.version) { again(session, written) } else { Ok(written) }
 }
 
 /// Refuses a change of what somebody else wrote, unless the type lets the caller change a part of it.
@@ -108,12 +110,12 @@ fn also_changes(session: &mut Session<'_, '_>, old: &Version) -> Result<bool, Ap
     }
 }
 
-/// Stores the same once more: no version is made of it.
-fn again(session: &mut Session<'_, '_>, old: Version, mut warnings: Vec<Issue>) -> Result<Written, ApiError> {
-    if let Some(again) = session.service.hooks.of(old.resource_type).again {
-        warnings.extend(again(session, &old)?);
+/// After the same has been sent once more, of which no version was made.
+fn again(session: &mut Session<'_, '_>, mut written: Written) -> Result<Written, ApiError> {
+    if let Some(again) = session.service.hooks.of(written.version.resource_type).again {
+        written.warnings.extend(again(session, &written.version)?);
     }
-    Ok(Written { version: old, created: false, warnings })
+    Ok(written)
 }
 
 /// Refuses what would hide what somebody else wrote, from them or from others who may read it: what is referred to hands its
@@ -163,7 +165,7 @@ pub(super) fn put(
     let mut proposed = write::prepare(session, Action::Update, resource_type, value, &place)?;
     proposed.warnings.extend(kept);
     if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body, is_system) {
-        return again(session, old, proposed.warnings);
+        return Ok(Written { version: old, created: false, warnings: proposed.warnings });
     }
     let beside = verification::kept(session.transaction, &old, &proposed.version)?;
     proposed.version.labels = rows::joined(&proposed.version.labels, &beside, &[]);

@@ -158,33 +158,36 @@ pub(crate) fn referable(
     permitted(session, named, |session, _, head| access::decide_reference(session, head))
 }
 
-/// How many definitions of one url are looked at.
-const MOST_CALLED: i64 = 20;
+/// How many definitions of one url are followed, of those that the caller may read.
+const MOST_CALLED: usize = 100;
+/// How many are read at once.
+const CALLED_AT_ONCE: i64 = 50;
 
-/// Whether there are definitions that are called by a canonical url, and the caller may read every one that is or was.
+/// The definitions that are called by a canonical url, or were, of those that the caller may read. The others are as if they
+/// were not there: none takes the place of one that the caller may read.
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) fn finds_all_called(session: &mut Session<'_, '_>, url: &str) -> Result<bool, ApiError> {
-    let all = session.transaction.named_by_url(url, MOST_CALLED + 1)?;
-    if all.is_empty() || i64::try_from(all.len()).is_ok_and(|count| count > MOST_CALLED) {
-        return Ok(false);
-    }
-    for named in all {
-        let found = named.evaluated(|head| {
-            let in_scope = session.call.caller.scopes.that_permit(Action::Read, Some(head.version.resource_type));
-            if head.version.deleted || in_scope.count() == 0 {
-                return Ok(None);
-            }
-            let decision = access::decide_on(session, Action::Read, head)?;
-            let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
-            Ok::<_, ApiError>(permits.then_some(()))
-        })?;
-        if found.is_none() {
-            return Ok(false);
+pub(crate) fn found_called(session: &mut Session<'_, '_>, url: &str) -> Result<Vec<Head>, ApiError> {
+    let (mut found, mut next) = (Vec::new(), Some(0));
+    while let Some(after) = next.filter(|_| found.len() < MOST_CALLED) {
+        let (some, last) = session.transaction.named_by_url(url, after, CALLED_AT_ONCE)?;
+        next = last;
+        for named in some {
+            let judged = named.evaluated(|head| {
+                let in_scope = session.call.caller.scopes.that_permit(Action::Read, Some(head.version.resource_type));
+                if head.version.deleted || in_scope.count() == 0 {
+                    return Ok(None);
+                }
+                let decision = access::decide_on(session, Action::Read, head)?;
+                let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
+                Ok::<_, ApiError>(permits.then_some(()))
+            })?;
+            found.extend(judged.map(|(head, ())| head));
         }
     }
-    Ok(true)
+    found.truncate(MOST_CALLED);
+    Ok(found)
 }
 
 fn permitted(

@@ -4,11 +4,11 @@ use concord_consent::facts::GivenBy;
 use concord_fhir::check;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_store::given_by::ConsentGiver;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::{self, facts};
+use crate::interact::given;
 use crate::interact::hooks::{Decides, Draft, TypeHooks};
 use crate::interact::session::Session;
 
@@ -106,21 +106,7 @@ fn keeps_suspension(session: &mut Session<'_, '_>, old: &Version) -> Result<(), 
 /// Keeps who makes the version what it is. Whoever labels it, or releases it, makes it nothing else.
 fn keep_giver(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Version) -> Result<Vec<Issue>, ApiError> {
     end_what_rests_on_it(session, old, new)?;
-    if new.deleted {
-        return Ok(Vec::new());
-    }
-    if let Some(old) = old
-        && old.says_the_same(new)?
-    {
-        return Ok(Vec::new());
-    }
-    let caller = &session.call.caller;
-    let giver = ConsentGiver {
-        kind: access::given_by(session.call).number(),
-        who: caller.actor.reference().unwrap_or_else(|| caller.subject.clone()),
-        client: caller.client.clone(),
-    };
-    session.transaction.set_giver(new.key, &giver)?;
+    given::keep(session, old, new)?;
     Ok(Vec::new())
 }
 

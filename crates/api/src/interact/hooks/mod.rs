@@ -12,6 +12,7 @@ mod communication;
 mod communication_request;
 mod consent;
 mod deciding;
+mod definitions;
 mod identifying;
 mod patient;
 mod provenance;

@@ -1,8 +1,9 @@
 //! The rows, a type each.
 
 use crate::interact::hooks::{
-    Hooks, audit_event, binary, bundle, code_system, communication, communication_request, consent, deciding, patient,
-    provenance, questionnaire_response, search_parameter, structure_definition, subscription, task, value_set,
+    Hooks, audit_event, binary, bundle, code_system, communication, communication_request, consent, deciding,
+    definitions, patient, provenance, questionnaire_response, search_parameter, structure_definition, subscription,
+    task, value_set,
 };
 
 /// What single types do besides what every type does.
@@ -14,12 +15,14 @@ pub(crate) const HOOKS: Hooks = Hooks(&[
     code_system::HOOKS,
     communication::HOOKS,
     communication_request::HOOKS,
+    definitions::CONCEPT_MAP,
     consent::HOOKS,
     deciding::ORGANIZATION,
     patient::HOOKS,
     deciding::PRACTITIONER,
     deciding::PRACTITIONER_ROLE,
     provenance::HOOKS,
+    definitions::QUESTIONNAIRE,
     questionnaire_response::HOOKS,
     deciding::RELATED_PERSON,
     search_parameter::HOOKS,

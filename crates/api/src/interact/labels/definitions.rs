@@ -3,6 +3,7 @@
 //! written it, and tell.
 
 use concord_fhir::index::Entries;
+use concord_fhir::label::Source;
 
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
@@ -11,7 +12,7 @@ use crate::interact::session::Session;
 /// How many definitions one resource may name.
 const LIMIT: usize = 200;
 
-/// Keeps of the definitions that are named those that the writer may find: hidden ones are left out, as missing ones are.
+/// Follows of the definitions that are named those that the writer may find: hidden ones are left out, as missing ones are.
 ///
 /// # Errors
 /// [`ApiError::Unprocessable`] for too many, and when the store fails.
@@ -23,13 +24,17 @@ pub(crate) fn bind(session: &mut Session<'_, '_>, entries: &mut Entries) -> Resu
         let text = format!("a resource may name at most {LIMIT} definitions by their urls");
         return Err(ApiError::rule(entries.resource_type.name(), text));
     }
-    let mut found = Vec::new();
+    // By what they are and not by their urls: by these, hidden ones would be followed with them.
     for url in std::mem::take(&mut entries.canonicals) {
-        if knowledge::finds_all_called(session, &url)? {
-            found.push(url);
+        for head in knowledge::found_called(session, &url)? {
+            let (resource_type, id) = (head.version.resource_type, head.version.id);
+            if resource_type != entries.resource_type || id != entries.id {
+                entries.sources.push(Source { resource_type, id, version: 0 });
+            }
         }
     }
-    entries.canonicals = found;
+    entries.sources.sort_unstable();
+    entries.sources.dedup();
     Ok(())
 }
 
@@ -39,8 +44,11 @@ pub(crate) fn bind(session: &mut Session<'_, '_>, entries: &mut Entries) -> Resu
 /// When the store fails.
 pub(crate) fn bind_stored(session: &mut Session<'_, '_>, key: i64, entries: &mut Entries) -> Result<(), ApiError> {
     if !entries.canonicals.is_empty() {
-        let bound = session.transaction.inherited_by_url(key)?;
-        entries.canonicals.retain(|url| bound.contains(url));
+        let (called, sources) = session.transaction.inherited_by_name(key)?;
+        entries.canonicals.retain(|url| called.contains(url));
+        entries.sources.extend(sources);
+        entries.sources.sort_unstable();
+        entries.sources.dedup();
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
     let wanted = wanted(input)?;
     let given = coded::definition(session, target, input, "valueSet", "valueSetVersion")?;
     let time = instant(session.transaction.now);
-    let mut source = VisibleTerminology { session };
+    let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     let (set, items) = match given {
         Definition::Named(name) => {

@@ -41,7 +41,7 @@ fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) 
         Some(version) => format!("{}|{version}", code.system),
         None => code.system.clone(),
     };
-    let mut source = VisibleTerminology { session };
+    let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     let unknown = |text: String| ApiError::Unprocessable(vec![Issue::plain(IssueCode::NotFound, text)]);
     if let Some(system) = library.code_system(&name).map_err(fault)? {

@@ -52,7 +52,7 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         Some(version) if stored.is_none() => format!("{system}|{version}"),
         _ => system,
     };
-    let mut source = VisibleTerminology { session };
+    let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     if let Some(stored) = stored {
         library.put_code_system(&name, stored);

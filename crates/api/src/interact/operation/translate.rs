@@ -50,7 +50,7 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         Some(Definition::Named(name)) => (Some(name), None),
         Some(Definition::Given(resource)) => (None, Some(ConceptMap::read(&resource))),
     };
-    let mut source = VisibleTerminology { session };
+    let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     let mut found: Vec<Match> = Vec::new();
     for asked in &all {

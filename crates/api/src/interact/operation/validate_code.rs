@@ -92,7 +92,7 @@ fn in_value_set(session: &mut Session<'_, '_>, target: &OperationTarget, input: 
             (set.url.clone().unwrap_or_else(|| "that was given".to_owned()), Some(set))
         }
     };
-    let mut source = VisibleTerminology { session };
+    let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     let mut found = Vec::new();
     for asked in &all {
@@ -131,7 +131,7 @@ fn in_code_system(session: &mut Session<'_, '_>, target: &OperationTarget, input
     };
     let url = name.as_deref().map(|name| concord_terminology::name::split(name).0.to_owned());
     let all = coded::codes(input, url.clone())?;
-    let mut source = VisibleTerminology { session };
+    let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     if let (Some(name), Some(system)) = (&name, system) {
         library.put_code_system(name, system);

@@ -13,7 +13,7 @@ use super::OnWrite;
 use super::claims::as_warnings;
 use super::knowledge::{Bounds, Knowledge, Shelf};
 use crate::error::ApiError;
-use crate::interact::canonical::find;
+use crate::interact::canonical::{Whose, find};
 use crate::interact::session::Session;
 
 const QUESTIONNAIRE: ResourceType = ResourceType::of("Questionnaire");
@@ -43,7 +43,7 @@ pub(super) fn form(session: &mut Session<'_, '_>, resource: &Value<'_>) -> Resul
     if questionnaire::contained(resource, &named).is_some() {
         return Ok(Form::Contained(named));
     }
-    Ok(find(session, QUESTIONNAIRE, &named)?.map_or(Form::Unknown, Form::Stored))
+    Ok(find(session, QUESTIONNAIRE, &named, Whose::Registered)?.map_or(Form::Unknown, Form::Stored))
 }
 
 /// What is wrong with answers by their Questionnaire.

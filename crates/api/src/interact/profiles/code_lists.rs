@@ -15,26 +15,17 @@ use concord_terminology::name::split;
 use concord_terminology::value_set::ValueSet;
 
 use crate::error::ApiError;
-use crate::interact::access;
+use crate::interact::given;
 use crate::interact::session::Session;
 
 /// How many are listed.
 const MOST_LISTS: i64 = 100_000;
 /// How many bytes the texts have of what is remembered read.
 const MOST_REMEMBERED: usize = 16 * 1024 * 1024;
-/// How many of one name are looked at.
-const MOST_OF_A_NAME: usize = 20;
 
-/// Those that are stored, by type and url.
+/// The versions of those that are stored, by type and url.
 #[derive(Debug, Default)]
-pub(super) struct CodeLists(BTreeMap<(String, String), Vec<Listed>>);
-
-#[derive(Debug)]
-struct Listed {
-    id: String,
-    version: String,
-    bytes: usize,
-}
+pub(super) struct CodeLists(BTreeMap<(String, String), Vec<String>>);
 
 /// A stored code system or value set, read.
 #[derive(Clone)]
@@ -103,29 +94,19 @@ impl CodeLists {
             return Ok(lists);
         }
         let mut read = CodeLists::default();
-        for KeptCodeList { resource_type, id, url, version, bytes, .. } in session.transaction.code_lists()? {
-            let listed = Listed { id, version, bytes: usize::try_from(bytes).unwrap_or(usize::MAX) };
-            read.0.entry((resource_type, url)).or_default().push(listed);
+        for KeptCodeList { resource_type, url, version, .. } in session.transaction.code_lists()? {
+            read.0.entry((resource_type, url)).or_default().push(version);
         }
         let lists = Arc::new(read);
         *cache.lock().unwrap_or_else(PoisonError::into_inner) = (version, Arc::clone(&lists));
         Ok(lists)
     }
 
-    /// The ids of those that a canonical may mean, the newest first; nothing if one of them is larger than may be read.
-    pub(super) fn meant(&self, kind: Kind, canonical: &str, largest: usize) -> Vec<String> {
+    /// Whether one is listed that a canonical may mean.
+    pub(super) fn has(&self, kind: Kind, canonical: &str) -> bool {
         let (url, version) = split(canonical);
         let all = self.0.get(&(kind.resource_type().to_owned(), url.to_owned()));
-        let of_version = |one: &&Listed| version.is_none_or(|version| one.version == version);
-        let named = all.into_iter().flatten().rev().filter(of_version).take(MOST_OF_A_NAME);
-        let mut ids = Vec::new();
-        for one in named {
-            if one.bytes > largest {
-                return Vec::new();
-            }
-            ids.push(one.id.clone());
-        }
-        ids
+        all.into_iter().flatten().any(|listed| version.is_none_or(|version| listed == version))
     }
 }
 
@@ -133,19 +114,25 @@ impl CodeLists {
 /// count that are not retired: what they say decides what others are told of what they store.
 pub(crate) fn list(
     session: &mut Session<'_, '_>,
-    _old: Option<&Version>,
+    old: Option<&Version>,
     new: &Version,
 ) -> Result<Vec<Issue>, ApiError> {
-    list_again(session, new)
+    let by = given::keep_definition(session, old, new)?;
+    list_by(session, new, by)
 }
 
 /// The same for what is stored again as it was.
 pub(crate) fn list_again(session: &mut Session<'_, '_>, version: &Version) -> Result<Vec<Issue>, ApiError> {
+    let by = given::keep_again(session, version)?;
+    list_by(session, version, by)
+}
+
+/// The same of what somebody of this kind gave.
+fn list_by(session: &mut Session<'_, '_>, version: &Version, by: GivenBy) -> Result<Vec<Issue>, ApiError> {
     let value = if version.deleted { None } else { Some(version.resource()?) };
     let named = value.as_ref().and_then(|value| listed(version, value));
-    let is_known = access::given_by(session.call) == GivenBy::System;
     let unused = match &named {
-        Some(_) if !is_known => Some("only those from registered systems are"),
+        Some(_) if by != GivenBy::System => Some("only those from registered systems are"),
         Some(_) if session.transaction.count_code_lists()? >= MOST_LISTS => Some("there are too many"),
         _ => None,
     };

@@ -8,7 +8,7 @@ use concord_store::rows::Version;
 
 use super::{kept, library, replace};
 use crate::error::ApiError;
-use crate::interact::access;
+use crate::interact::given;
 use crate::interact::session::Session;
 
 /// Takes a StructureDefinition into use that is about to be stored, or out of use. Those of registered systems count that
@@ -17,23 +17,32 @@ use crate::interact::session::Session;
 /// is stored like any resource, and the answer says why it is not used.
 pub(crate) fn define(
     session: &mut Session<'_, '_>,
-    _old: Option<&Version>,
+    old: Option<&Version>,
     new: &Version,
 ) -> Result<Vec<Issue>, ApiError> {
-    define_again(session, new)
+    let by = given::keep_definition(session, old, new)?;
+    define_by(session, new, by)
 }
 
 /// The same for what is stored again as it was.
 pub(crate) fn define_again(session: &mut Session<'_, '_>, version: &Version) -> Result<Vec<Issue>, ApiError> {
+    let by = given::keep_again(session, version)?;
+    define_by(session, version, by)
+}
+
+/// The same of what somebody of this kind gave.
+fn define_by(session: &mut Session<'_, '_>, version: &Version, by: GivenBy) -> Result<Vec<Issue>, ApiError> {
     let source = format!("resource:{}", version.key);
+    let is_known = session.transaction.definition_sources()?.iter().any(|(known, _)| *known == source);
+    // What is in use without a word of who gave it an older release has taken into use.
+    let by = if is_known && by == GivenBy::Unknown { GivenBy::System } else { by };
     let value = if version.deleted { None } else { Some(version.resource()?) };
-    let used = value.as_ref().map_or(Ok(None), |value| usable(session, value));
+    let used = value.as_ref().map_or(Ok(None), |value| usable(value, by));
     let (new, said) = match used {
         Ok(Some(definition)) => (vec![definition.0], library(session)?.check(&definition.1).err()),
         Ok(None) => (Vec::new(), None),
         Err(issue) => (Vec::new(), Some(issue)),
     };
-    let is_known = session.transaction.definition_sources()?.iter().any(|(known, _)| *known == source);
     if is_known || !new.is_empty() {
         replace(session.transaction, &source, &new)?;
     }
@@ -47,14 +56,14 @@ pub(crate) fn define_again(session: &mut Session<'_, '_>, version: &Version) -> 
 type Usable = (concord_store::definitions::KeptDefinition, concord_profile::definition::Definition);
 
 /// The definition that a resource brings into use; nothing of what is no profile at all.
-fn usable(session: &Session<'_, '_>, value: &Value<'_>) -> Result<Option<Usable>, Issue> {
+fn usable(value: &Value<'_>, by: GivenBy) -> Result<Option<Usable>, Issue> {
     if value.text("derivation") != Some("constraint") || value.text("status") == Some("retired") {
         return Ok(None);
     }
     let refused = |place: &str, said: &str| {
         Err(Issue::error(IssueCode::BusinessRule, format!("StructureDefinition{place}"), said))
     };
-    if access::given_by(session.call) != GivenBy::System {
+    if by != GivenBy::System {
         return refused("", "only definitions from registered systems are");
     }
     if value.get("meta").is_some_and(|meta| !meta.list("security").is_empty()) {

@@ -37,8 +37,10 @@ const MOST_REFERENCES: usize = 2_000;
 pub(super) struct Bounds {
     /// The steps of all questions about codes.
     steps: usize,
-    /// How many code systems and value sets, and what references lead to, are looked up.
-    lookups: usize,
+    /// How many names of code systems and value sets are looked up, stored or not.
+    names: usize,
+    /// How many references are followed.
+    references: usize,
     /// How long the text of a code system or value set may be, in bytes.
     largest: usize,
     /// Whether a terminology server elsewhere is asked.
@@ -47,12 +49,13 @@ pub(super) struct Bounds {
 
 impl Bounds {
     /// Where nobody else waits.
-    pub(super) const ASKED: Bounds = Bounds { steps: 1_000_000, lookups: 50, largest: usize::MAX, asks: true };
+    pub(super) const ASKED: Bounds =
+        Bounds { steps: 1_000_000, names: 200, references: 50, largest: usize::MAX, asks: true };
 
     /// Where everybody's writes may wait.
     pub(super) fn on_write(session: &Session<'_, '_>) -> Bounds {
         let asks = session.service.settings.profiles.asks_elsewhere;
-        Bounds { steps: 100_000, lookups: 20, largest: 1024 * 1024, asks }
+        Bounds { steps: 100_000, names: 100, references: 20, largest: 1024 * 1024, asks }
     }
 }
 
@@ -103,9 +106,10 @@ impl<'a, 's, 't> Shelf<'a, 's, 't> {
     }
 
     /// Whether one more thing may be looked up.
-    fn may_look_up(&mut self) -> bool {
-        let left = self.bounds.lookups.checked_sub(1);
-        self.bounds.lookups = left.unwrap_or_default();
+    fn may_look_up(&mut self, of: impl FnOnce(&mut Bounds) -> &mut usize) -> bool {
+        let bound = of(&mut self.bounds);
+        let left = bound.checked_sub(1);
+        *bound = left.unwrap_or_default();
         left.is_some() && self.failed.is_none()
     }
 
@@ -115,21 +119,24 @@ impl<'a, 's, 't> Shelf<'a, 's, 't> {
             Some(lists) => Arc::clone(lists),
             None => Arc::clone(self.lists.insert(CodeLists::of(self.session)?)),
         };
-        let ids = lists.meant(kind, name, self.bounds.largest);
-        let resource_type = ResourceType::parse(kind.resource_type());
-        let (Some(resource_type), false) = (resource_type, ids.is_empty()) else { return Ok(None) };
-        if !self.may_look_up() {
+        let Some(resource_type) = ResourceType::parse(kind.resource_type()) else { return Ok(None) };
+        // A name counts whether anything is listed under it or not: what is listed may be hidden, and would count alone.
+        let is_left = self.may_look_up(|bounds| &mut bounds.names);
+        if !is_left || !lists.has(kind, name) {
             return Ok(None);
         }
-        let Some(found) = canonical::find_among(self.session, resource_type, ids)? else { return Ok(None) };
-        Ok(Some(self.session.service.code_lists.read(&found)?))
+        let found = canonical::find_in_use(self.session, resource_type, name)?;
+        match found.filter(|found| found.body.len() <= self.bounds.largest) {
+            Some(found) => Ok(Some(self.session.service.code_lists.read(&found)?)),
+            None => Ok(None),
+        }
     }
 
     /// What a reference leads to, as the caller may read it.
     fn resource(&mut self, resource_type: ResourceType, id: &str) -> Option<Value<'static>> {
         let reader = self.reader?;
         // The log is not read where resources are.
-        if is_event(resource_type) || !self.may_look_up() {
+        if is_event(resource_type) || !self.may_look_up(|bounds| &mut bounds.references) {
             return None;
         }
         match self.session.unlogged(|session| reader(session, resource_type, id)) {

@@ -21,7 +21,7 @@ use crate::interact::terminology::VisibleTerminology;
 /// # Errors
 /// When they cannot be told, with the parameter's name.
 pub(crate) fn look_up_codes(session: &mut Session<'_, '_>, predicate: Predicate) -> Result<Predicate, ApiError> {
-    let mut shelf = VisibleTerminology { session };
+    let mut shelf = VisibleTerminology::searched(session);
     predicate.settled(&mut |parameter, codes| test(&mut shelf, parameter, codes))
 }
 

@@ -2,6 +2,7 @@
 
 use concord_fhir::index::Entries;
 use concord_fhir::label::Source;
+use concord_fhir::registry::ResourceType;
 use diesel::sql_types::BigInt;
 
 use super::links::of_keys;
@@ -42,13 +43,18 @@ impl Transaction<'_> {
         Ok(new > 0)
     }
 
-    /// The canonical urls of the definitions that a version inherits from.
+    /// What a version inherits from, as was said when it was written: definitions by their canonical urls, and resources.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn inherited_by_url(&mut self, key: i64) -> Result<Vec<String>, StoreError> {
-        let named = self.named_by(key)?;
-        Ok(named.into_iter().filter(|(number, ..)| *number == CALLED).map(|(_, url, _)| url).collect())
+    pub fn inherited_by_name(&mut self, key: i64) -> Result<(Vec<String>, Vec<Source>), StoreError> {
+        let (called, sources): (Vec<_>, Vec<_>) =
+            self.named_by(key)?.into_iter().partition(|(number, ..)| *number == CALLED);
+        let source = |(number, id, version)| {
+            let resource_type = ResourceType::from_number(number)?;
+            Some(Source { resource_type, id, version })
+        };
+        Ok((called.into_iter().map(|(_, url, _)| url).collect(), sources.into_iter().filter_map(source).collect()))
     }
 
     /// Whether a resource shows that, or has shown it.
