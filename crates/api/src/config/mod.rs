@@ -144,9 +144,11 @@ pub struct Config {
     /// The largest request body, in bytes. A larger one is answered with 413.
     #[config(default = 10_485_760, deserialize_with = field::number::<1024, 1_073_741_824, _, _>)]
     pub max_body_bytes: usize,
-    /// How many bytes all requests' bodies may take together, unpacked, until they are answered, with what is made of them (64
-    /// bytes a value); one caller has at most a quarter. One of more than 64 KB waits for room, for `body_timeout_seconds`; what
-    /// has none then, or says no length, is answered with 503 or 429 and `Retry-After`. At least `max_body_bytes`.
+    /// How many bytes all requests' bodies may take together, unpacked, until they are answered, with what is made of them
+    /// (64 bytes a value); one caller has at most a quarter. One of more than 64 KB waits in a fair line for room for all
+    /// that it may need (seven times its length; the whole share if it says no length), for `body_timeout_seconds`; what has
+    /// none then is answered with 503 or 429 and `Retry-After`. Those of up to 64 KB, and those of up to 512 KB, have an
+    /// eighth each to themselves. Counts as four times `max_body_bytes` at least.
     #[config(default = 268_435_456, deserialize_with = field::number::<1024, 1_099_511_627_776, _, _>)]
     pub max_body_bytes_together: usize,
     /// How long a body may take to arrive, in seconds. One that takes longer is answered with 408.

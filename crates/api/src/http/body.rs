@@ -13,6 +13,7 @@ use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use futures_util::{Stream, StreamExt};
 
 use super::headers::once;
+use super::line::{Beyond, Line};
 use super::share::{Allowance, Shares, Short};
 use crate::error::ApiError;
 use crate::interact::slots::Slots;
@@ -26,6 +27,9 @@ const RATIO: usize = 100;
 
 /// So many bytes may come of few.
 const FREE: usize = 1024 * 1024;
+
+/// Up to how many bytes a body does not wait for larger ones.
+const MEDIUM: usize = 512 * 1024;
 
 /// The part of the room for all bodies that one caller may have.
 const PARTS: usize = 4;
@@ -41,8 +45,14 @@ const VALUE: usize = 64;
 
 /// What bodies may take.
 pub struct Bodies {
-    /// What bodies take.
-    shares: Shares,
+    /// What small bodies take, which do not wait.
+    small: Shares,
+    /// What larger ones take.
+    medium: Line,
+    /// What the largest take.
+    large: Line,
+    /// What one takes beside that, of which more is made than was expected.
+    beyond: Beyond,
     largest: usize,
     within: Duration,
     /// Where large and packed bodies wait to be unpacked and read.
@@ -58,25 +68,34 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// The same without its encoding.
-    fn unpacked(self, encoding: Encoding, limit: usize) -> Result<Held, ApiError> {
-        if encoding == Encoding::Identity {
-            return Ok(self);
-        }
-        let packed = self.bytes.len();
-        let into = Bounded::unpacking(limit, self.room, packed);
+    /// The same without its encoding, which is no more than so many bytes and takes of that room.
+    fn unpack(&self, encoding: Encoding, limit: usize, room: Allowance) -> io::Result<Held> {
+        let into = Bounded::unpacking(limit, room, self.bytes.len());
         let unpacked = match encoding {
             Encoding::Gzip => {
                 let mut decoder = MultiGzDecoder::new(into);
                 decoder.write_all(&self.bytes).and_then(|()| decoder.finish())
             }
-            _ => {
+            Encoding::Deflate => {
                 let mut decoder = ZlibDecoder::new(into);
                 decoder.write_all(&self.bytes).and_then(|()| decoder.finish())
             }
+            Encoding::Identity => {
+                let mut into = into;
+                into.write_all(&self.bytes).map(|()| into)
+            }
         };
-        let mut held = unpacked.map_err(|error| api_error(&error))?.held();
-        held.room.give_back(packed);
+        unpacked.map(Bounded::held)
+    }
+
+    /// The same without its encoding, in its own room.
+    fn unpacked(mut self, encoding: Encoding, limit: usize) -> Result<Held, ApiError> {
+        if encoding == Encoding::Identity {
+            return Ok(self);
+        }
+        let room = self.room.handed_on();
+        let mut held = self.unpack(encoding, limit, room).map_err(|error| api_error(&error))?;
+        held.room.give_back(self.bytes.len());
         Ok(held)
     }
 
@@ -92,7 +111,16 @@ impl Bodies {
     /// looked at at once.
     #[must_use]
     pub fn new(largest: usize, together: usize, within: Duration, at_once: usize) -> Bodies {
-        Bodies { shares: Shares::new(together, PARTS, largest), largest, within, places: Slots::new(at_once) }
+        let together = together.max(largest.saturating_mul(PARTS));
+        Bodies {
+            small: Shares::new(together / 8, 2, largest.min(SMALL)),
+            medium: Line::new(together / 8, 2, largest.min(MEDIUM)),
+            large: Line::new(together / 2, 2, largest),
+            beyond: Beyond::new(together / PARTS),
+            largest,
+            within,
+            places: Slots::new(at_once),
+        }
     }
 
     /// Reads a body as it comes, and takes its encoding off: the bytes, and what they count for with what will be made of
@@ -116,29 +144,76 @@ impl Bodies {
         }
         let named = once(headers, "Content-Encoding")?.map_or(Ok("identity"), HeaderValue::to_str).unwrap_or("?");
         let encoding = Encoding::of(named.trim())?;
-        let share = self.shares.of(caller);
-        // A large one comes when there is room for it and for what will be made of it: it is not refused half way.
-        let room = match announced {
-            Some(length) if length > SMALL => {
-                Allowance::expect(&share, length.saturating_mul(MADE), self.within).await?
+        let held = self.arrived(caller, payload, announced, encoding).await?;
+        let mut held = self.unpacked(caller, held, encoding).await?;
+        if !held.room.has_waited() {
+            let made = held.made();
+            if held.room.take_beside(made).is_err() {
+                let all = held.bytes.len().saturating_add(made);
+                held.room.move_to(self.medium.expect(caller, all, self.within).await?)?;
+                self.beyond.fit(caller, &mut held.room, made, self.within).await?;
             }
-            _ => Allowance::of(&share),
-        };
-        let held = match timeout(self.within, self.arrive(room, payload, announced)).await {
-            Ok(read) => read?,
-            Err(_) => return Err(ApiError::BodyTooSlow(self.within.as_secs())),
-        };
-        let (is_small, limit) = (encoding == Encoding::Identity && held.bytes.len() <= SMALL, self.largest);
-        let unpack = move || held.unpacked(encoding, limit).map(|held| (held.made(), held));
-        let (made, mut held) = self.apart(caller, is_small, unpack).await?;
-        // What is made of a small one is not waited for: there are many of them.
-        if is_small {
-            held.room.take_beside(made)?
         } else {
-            held.room.wait_beside(made, self.within).await?
+            let is_small = held.bytes.len() <= SMALL;
+            let (made, counted) = self.apart(caller, is_small, move || Ok((held.made(), held))).await?;
+            held = counted;
+            self.beyond.fit(caller, &mut held.room, made, self.within).await?;
         }
         held.room.settle();
         Ok((held.bytes, held.room))
+    }
+
+    /// Waits for room for what a body of so many bytes may need at most.
+    async fn expect(&self, caller: &Caller, bytes: usize, encoding: Encoding) -> Result<Allowance, ApiError> {
+        let packed = bytes.saturating_mul(RATIO).saturating_add(FREE).min(self.largest);
+        let most = match encoding {
+            Encoding::Identity => bytes.saturating_mul(1 + MADE),
+            _ => packed.saturating_mul(1 + MADE).saturating_add(bytes),
+        };
+        let line = if most <= MEDIUM * (1 + MADE) { &self.medium } else { &self.large };
+        line.expect(caller, most, self.within).await
+    }
+
+    /// The body as it was sent. A large one comes when there is room for it and for what will be made of it: it is not refused
+    /// half way.
+    async fn arrived(
+        &self,
+        caller: &Caller,
+        payload: &mut Payload,
+        announced: Option<usize>,
+        encoding: Encoding,
+    ) -> Result<Held, ApiError> {
+        let small = Allowance::of(&self.small.of(caller));
+        let (room, most) = match announced {
+            Some(length) if length > SMALL => (self.expect(caller, length, encoding).await?, usize::MAX),
+            _ => (small, SMALL),
+        };
+        let mut into = Bounded::new(self.largest, room, announced);
+        if let Some(next) = self.arrive(&mut into, payload, most).await? {
+            // It did not say that it is large.
+            into.room.move_to(self.expect(caller, self.largest, encoding).await?)?;
+            into.write_all(&next).map_err(|error| api_error(&error))?;
+            self.arrive(&mut into, payload, usize::MAX).await?;
+        }
+        Ok(into.held())
+    }
+
+    /// The same without its encoding. What is small packed and unpacked waits for nobody.
+    async fn unpacked(&self, caller: &Caller, mut held: Held, encoding: Encoding) -> Result<Held, ApiError> {
+        if encoding == Encoding::Identity {
+            return Ok(held);
+        }
+        if !held.room.has_waited() {
+            let (most, room) = (SMALL.min(self.largest), Allowance::of(&self.small.of(caller)));
+            match held.unpack(encoding, most, room) {
+                Ok(unpacked) => return Ok(unpacked),
+                Err(error) if most < self.largest && is_beyond(&error) => {}
+                Err(error) => return Err(api_error(&error)),
+            }
+            held.room.move_to(self.expect(caller, held.bytes.len(), encoding).await?)?;
+        }
+        let limit = self.largest;
+        self.apart(caller, false, move || held.unpacked(encoding, limit)).await
     }
 
     /// Does something about a body: where it is if that is small, else where no other request of this thread waits for it, once
@@ -160,18 +235,24 @@ impl Bodies {
         concord_store::apart(work).await.map_err(stopped)?
     }
 
+    /// Takes in what comes, until that would be more than so many bytes: then what comes next is the answer.
     async fn arrive<E>(
         &self,
-        room: Allowance,
+        into: &mut Bounded,
         chunks: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
-        announced: Option<usize>,
-    ) -> Result<Held, ApiError> {
-        let mut into = Bounded::new(self.largest, room, announced);
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| broken())?;
-            into.write_all(&chunk).map_err(|error| api_error(&error))?;
-        }
-        Ok(into.held())
+        most: usize,
+    ) -> Result<Option<Bytes>, ApiError> {
+        let all = async {
+            while let Some(chunk) = chunks.next().await {
+                let chunk = chunk.map_err(|_| broken())?;
+                if into.length.saturating_add(chunk.len()) > most {
+                    return Ok(Some(chunk));
+                }
+                into.write_all(&chunk).map_err(|error| api_error(&error))?;
+            }
+            Ok(None)
+        };
+        timeout(self.within, all).await.unwrap_or(Err(ApiError::BodyTooSlow(self.within.as_secs())))
     }
 }
 
@@ -311,6 +392,12 @@ impl Write for Bounded {
     }
 }
 
+/// Whether there was more than the limit.
+fn is_beyond(error: &io::Error) -> bool {
+    let stop = error.get_ref().and_then(|inner| inner.downcast_ref::<Stop>());
+    matches!(stop, Some(Stop::Limit))
+}
+
 fn api_error(error: &io::Error) -> ApiError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Stop>()) {
         Some(Stop::Limit) => too_large(),
@@ -329,171 +416,4 @@ fn broken() -> ApiError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::share::Share;
-    use crate::interact::slots::WAITING_EACH;
-    use crate::interact::tests::search::patient;
-    use flate2::Compression;
-    use flate2::write::{GzEncoder, ZlibEncoder};
-    use futures_util::{FutureExt as _, stream};
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    fn bodies(largest: usize, together: usize) -> Bodies {
-        Bodies::new(largest, together, Duration::from_secs(30), 2)
-    }
-
-    /// Another caller's share.
-    fn another(bodies: &Bodies) -> Share {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        bodies.shares.of_number(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-
-    async fn arrived(bodies: &Bodies, encoding: &str, bytes: &[u8]) -> Result<Held, ApiError> {
-        let chunks: Vec<Result<Bytes, io::Error>> =
-            bytes.chunks(7).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        let share = another(bodies);
-        let held = bodies.arrive(Allowance::of(&share), &mut stream::iter(chunks), None).await?;
-        let mut held = held.unpacked(Encoding::of(encoding)?, bodies.largest)?;
-        held.room.settle();
-        Ok(held)
-    }
-
-    /// Arrives in two parts of which the second is smaller, so that twice the first is more than both.
-    async fn in_two_parts(bodies: &Bodies, bytes: &[u8], announced: Option<usize>) -> Result<Held, ApiError> {
-        let (first, second) = bytes.split_at(bytes.len() * 3 / 5);
-        let chunks = [first, second].map(|chunk| Ok::<_, io::Error>(Bytes::copy_from_slice(chunk)));
-        let mut held = bodies.arrive(Allowance::of(&another(bodies)), &mut stream::iter(chunks), announced).await?;
-        held.room.settle();
-        Ok(held)
-    }
-
-    async fn decoded(encoding: &str, bytes: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
-        arrived(&bodies(limit, limit * 4), encoding, bytes).await.map(|held| held.bytes)
-    }
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(bytes).unwrap();
-        gzip.finish().unwrap()
-    }
-
-    #[tokio::test]
-    async fn encodings_are_taken_off() {
-        let text = b"{\"resourceType\":\"Patient\"}".repeat(20);
-        let packed = gzip(&text);
-        let mut deflate = ZlibEncoder::new(Vec::new(), Compression::default());
-        deflate.write_all(&text).unwrap();
-        assert_eq!(decoded("identity", &text, 1000).await.unwrap(), text);
-        assert_eq!(decoded("GZIP", &packed, 1000).await.unwrap(), text);
-        assert_eq!(decoded("deflate", &deflate.finish().unwrap(), 1000).await.unwrap(), text);
-        assert!(matches!(decoded("gzip", &packed[..packed.len() - 9], 1000).await, Err(ApiError::Malformed(_))));
-        assert!(matches!(decoded("gzip", &text, 1000).await, Err(ApiError::Malformed(_))));
-        assert!(matches!(decoded("br", &text, 1000).await, Err(ApiError::MediaType(_))));
-    }
-
-    #[tokio::test]
-    async fn what_would_become_too_large_is_refused_before_it_is() {
-        let bomb = gzip(&vec![b' '; 10_000_000]);
-        assert!(bomb.len() < 20_000);
-        assert!(matches!(decoded("gzip", &bomb, 1_000_000).await, Err(ApiError::TooLarge(_))));
-        assert!(matches!(decoded("identity", &bomb, 1_000).await, Err(ApiError::TooLarge(_))));
-    }
-
-    #[tokio::test]
-    async fn what_grows_more_than_a_hundred_times_is_refused_while_it_unpacks() {
-        let limit = 50_000_000;
-        let Err(ApiError::TooLarge(text)) = decoded("gzip", &gzip(&vec![b' '; 10_000_000]), limit).await else {
-            panic!("a bomb below the limit of bodies");
-        };
-        assert!(text.contains("a hundred times"), "{text}");
-        // The first bytes are free: a small form or an empty list packs well.
-        assert_eq!(decoded("gzip", &gzip(&vec![b' '; FREE]), limit).await.unwrap().len(), FREE);
-    }
-
-    #[tokio::test]
-    async fn all_bodies_together_are_bounded_and_give_back_what_they_took() {
-        let bodies = bodies(1000, 2100);
-        let share = another(&bodies);
-        let chunk: Result<Bytes, io::Error> = Ok(Bytes::from_static(&[b'x'; 1000]));
-        let one = bodies.arrive(Allowance::of(&share), &mut stream::iter([chunk]), None).await.unwrap();
-        // Unpacked bytes count, not those that were sent.
-        let other = arrived(&bodies, "gzip", &gzip(&[b'x'; 1000])).await.unwrap();
-        assert!(matches!(arrived(&bodies, "identity", &[b' '; 200]).await, Err(ApiError::Full(_))));
-        assert!(matches!(arrived(&bodies, "gzip", &gzip(&[b' '; 200])).await, Err(ApiError::Full(_))));
-        let mut kept = one.room;
-        kept.settle();
-        assert!(
-            matches!(arrived(&bodies, "identity", &[b' '; 200]).await, Err(ApiError::Full(_))),
-            "held for what it became"
-        );
-        drop(kept);
-        assert!(arrived(&bodies, "identity", &[b' '; 200]).await.is_ok());
-        drop(other);
-        // What was refused, or did not arrive whole, holds nothing.
-        assert!(arrived(&bodies, "identity", &[b'x'; 1001]).await.is_err());
-        assert!(arrived(&bodies, "gzip", &gzip(&[b'x'; 1001])).await.is_err());
-        assert!(arrived(&bodies, "gzip", b"no gzip").await.is_err());
-        assert_eq!(bodies.shares.free(), 2100);
-    }
-
-    #[tokio::test]
-    async fn a_body_takes_what_it_is_and_not_what_it_could_have_become() {
-        let bodies = bodies(2000, 2000);
-        let one = in_two_parts(&bodies, &[b'x'; 1000], Some(1000)).await.unwrap();
-        assert_eq!(bodies.shares.free(), 1000);
-        let other = in_two_parts(&bodies, &[b'x'; 1000], Some(1000)).await.unwrap();
-        assert_eq!(bodies.shares.free(), 0);
-        drop(one);
-        drop(other);
-        // Without a length it may take twice as much while it comes, and gives the rest back when it is there.
-        let one = in_two_parts(&bodies, &[b'x'; 1000], None).await.unwrap();
-        assert_eq!((bodies.shares.free(), one.bytes.capacity()), (1000, 1000));
-        let other = arrived(&bodies, "gzip", &gzip(&[b'x'; 700])).await.unwrap();
-        assert_eq!((bodies.shares.free(), other.bytes.capacity()), (300, 700));
-        // More than was announced does not come over HTTP; if it did, it would count.
-        drop((one, other));
-        assert!(in_two_parts(&bodies, &[b'x'; 1000], Some(10)).await.is_ok());
-        assert_eq!(bodies.shares.free(), 2000);
-    }
-
-    #[tokio::test]
-    async fn what_is_made_of_a_body_counts_with_it() {
-        let bodies = bodies(1000, 2000);
-        let parts = async |text: &'static [u8]| {
-            let (share, chunk) = (another(&bodies), Ok::<_, io::Error>(Bytes::from_static(text)));
-            let mut held = bodies.arrive(Allowance::of(&share), &mut stream::iter([chunk]), None).await.unwrap();
-            held.room.take_beside(held.made())?;
-            held.room.settle();
-            Ok::<_, Short>((held.bytes, held.room))
-        };
-        let (bytes, kept) = parts(b"[1,2,3,4,5,6,7,8]").await.unwrap();
-        assert_eq!(bodies.shares.free(), 2000 - bytes.len() - 8 * VALUE);
-        drop(kept);
-        assert!(matches!(parts(&[b','; 20]).await, Err(Short::Ever)));
-        assert_eq!(bodies.shares.free(), 2000);
-    }
-
-    #[actix_web::test]
-    async fn large_bodies_wait_for_a_place_and_small_ones_do_not() {
-        let (bodies, caller) = (Bodies::new(1000, 1000, Duration::from_secs(30), 1), patient("amina").caller);
-        let held = bodies.places.enter(&caller).await.unwrap();
-        for _ in 0..WAITING_EACH {
-            assert!(bodies.places.enter(&caller).now_or_never().is_none(), "it waits");
-        }
-        assert!(bodies.apart(&caller, true, || Ok(())).await.is_ok());
-        assert!(matches!(bodies.apart(&caller, false, || Ok(())).await, Err(ApiError::Throttled(_))));
-        drop(held);
-        assert!(bodies.apart(&caller, false, || Ok(())).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_arrive_in_time_is_given_up() {
-        let mut never = stream::pending::<Result<Bytes, io::Error>>();
-        let bodies = bodies(1000, 1000);
-        let share = bodies.shares.of_number(1);
-        let waited = timeout(bodies.within, bodies.arrive(Allowance::of(&share), &mut never, None)).await;
-        assert!(waited.is_err());
-        assert_eq!(bodies.shares.free(), 1000);
-    }
-}
+mod tests;

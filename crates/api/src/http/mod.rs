@@ -20,6 +20,7 @@ mod harness;
 mod headers;
 mod health;
 mod html;
+mod line;
 mod negotiate;
 mod pace;
 mod page;

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use concord_consent::caller::Caller;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
+use crate::interact::slots::Slot;
 
 /// After how many seconds a client may come again for whom there was no room.
 const COME_AGAIN: u32 = 1;
@@ -35,6 +35,9 @@ pub(super) struct Room {
     all: OwnedSemaphorePermit,
     own: OwnedSemaphorePermit,
 }
+
+/// Bytes of a caller's own share, of which it is not yet known whether everybody's has room for them.
+pub(super) struct Own(OwnedSemaphorePermit);
 
 /// Why there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,19 +116,18 @@ impl Share {
         Ok(Room { all, own })
     }
 
-    /// Takes so many bytes, or all that one caller may have, once they are there. Who waits holds nothing that others wait for.
-    ///
-    /// # Errors
-    /// When they are not there after that time.
-    async fn wait(&self, bytes: usize, within: Duration) -> Result<Room, Short> {
+    /// Waits for so many bytes, or all that one caller may have, of the caller's own.
+    pub(super) async fn wait_for_own(&self, bytes: usize) -> Result<Own, Short> {
         let number = u32::try_from(bytes.min(self.each)).map_err(|_| Short::Ever)?;
-        let in_time = async |from: &Arc<Semaphore>, short| {
-            let taken = tokio::time::timeout(within, Arc::clone(from).acquire_many_owned(number)).await;
-            taken.ok().and_then(Result::ok).ok_or(short)
-        };
-        let own = in_time(&self.own, Short::Own).await?;
-        let all = in_time(&self.free, Short::Everybodys).await?;
-        Ok(Room { all, own })
+        Arc::clone(&self.own).acquire_many_owned(number).await.map(Own).map_err(|_| Short::Own)
+    }
+
+    /// Waits for as many of everybody's.
+    pub(super) async fn wait_for_all(&self, own: Own) -> Result<Allowance, Short> {
+        let number = u32::try_from(own.0.num_permits()).map_err(|_| Short::Ever)?;
+        let all = Arc::clone(&self.free).acquire_many_owned(number).await.map_err(|_| Short::Everybodys)?;
+        let room = Some(Room { all, own: own.0 });
+        Ok(Allowance { room, has_waited: true, ..Allowance::of(self) })
     }
 
     /// Whether there is room for anything.
@@ -154,24 +156,20 @@ pub(super) struct Allowance {
     room: Option<Room>,
     /// What of it is in use.
     used: usize,
+    /// Whether it was waited for.
+    has_waited: bool,
+    /// The place of the one that needs more than it was given.
+    beyond: Option<Slot>,
 }
 
 impl Allowance {
     /// Nothing yet, of that share.
     pub(super) fn of(share: &Share) -> Allowance {
-        Allowance { share: share.clone(), room: None, used: 0 }
+        Allowance { share: share.clone(), room: None, used: 0, has_waited: false, beyond: None }
     }
 
-    /// Waits for room for so many bytes, beside nothing that it has already.
-    ///
-    /// # Errors
-    /// When they are not there after that time.
-    pub(super) async fn expect(share: &Share, bytes: usize, within: Duration) -> Result<Allowance, Short> {
-        let room = Some(share.wait(bytes, within).await?);
-        Ok(Allowance { share: share.clone(), room, used: 0 })
-    }
-
-    fn given(&self) -> usize {
+    /// How many bytes it was given.
+    pub(super) fn given(&self) -> usize {
         self.room.as_ref().map_or(0, Room::bytes)
     }
 
@@ -209,24 +207,30 @@ impl Allowance {
         Ok(bytes.min(self.share.each.saturating_sub(self.used)))
     }
 
-    /// The same, and waits for them where they are not there. Meanwhile it holds no more than it uses: that is a small part of
-    /// what it was given before it used anything, so of all that wait one always gets what it waits for, who came first first.
+    /// Whether others may wait for what it was given.
+    pub(super) fn has_waited(&self) -> bool {
+        self.has_waited
+    }
+
+    /// What there is of it, which is this one's no more.
+    pub(super) fn handed_on(&mut self) -> Allowance {
+        let none = Allowance::of(&self.share);
+        std::mem::replace(self, none)
+    }
+
+    /// Goes beyond what it was given, for as long as it has that place.
+    pub(super) fn go_beyond(&mut self, place: Slot) {
+        self.used = self.given();
+        self.beyond = Some(place);
+    }
+
+    /// Is kept in another from now on.
     ///
     /// # Errors
-    /// When they are not there after that time, or are more than a share by themselves.
-    pub(super) async fn wait_beside(&mut self, bytes: usize, within: Duration) -> Result<(), Short> {
-        let bytes = self.beside(bytes)?;
-        if self.take(bytes).is_ok() {
-            return Ok(());
-        }
-        self.settle();
-        let most = (self.share.each * 3 / 4).saturating_sub(self.used);
-        let room = self.share.wait(bytes.min(most), within).await?;
-        self.used += room.bytes();
-        match &mut self.room {
-            Some(own) => own.merge(room),
-            None => self.room = Some(room),
-        }
+    /// When that has no room for what is in use.
+    pub(super) fn move_to(&mut self, mut other: Allowance) -> Result<(), Short> {
+        other.take(self.used)?;
+        *self = other;
         Ok(())
     }
 
@@ -305,45 +309,6 @@ mod tests {
         held.give_back(400);
         held.settle();
         assert_eq!(shares.free(), 900);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_needs_more_than_was_expected_waits_in_turn_and_keeps_no_more_than_it_uses() {
-        let (shares, within) = (Shares::new(1000, 1, 1000), Duration::from_secs(1));
-        let share = shares.of_number(1);
-        let mut all = Vec::new();
-        for _ in 0..3 {
-            let mut one = Allowance::expect(&share, 300, within).await.unwrap();
-            one.take(50).unwrap();
-            all.push(one);
-        }
-        // Each needs more than there is while the others have theirs.
-        let waits = all.into_iter().map(async |mut one| {
-            one.wait_beside(600, within).await.unwrap();
-            assert!(one.given() >= 600);
-        });
-        futures_util::future::join_all(waits).await;
-        assert_eq!(shares.free(), 1000);
-        let mut one = Allowance::expect(&share, 100, within).await.unwrap();
-        assert_eq!(one.wait_beside(1001, within).await.err(), Some(Short::Ever));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_has_what_becomes_free_and_holds_nothing_until_then() {
-        let (shares, within) = (Shares::new(1000, 2, 100), Duration::from_secs(1));
-        let (own, other) = (shares.of_number(1), shares.of_number(2));
-        let first = Allowance::expect(&own, 2_000, within).await.unwrap();
-        assert_eq!(shares.free(), 500, "more than a share is never needed");
-        assert_eq!(Allowance::expect(&own, 100, within).await.err(), Some(Short::Own), "not in time");
-        let _others = other.take(450).unwrap();
-        let third = shares.of_number(3);
-        let waits = Allowance::expect(&third, 100, within);
-        let (second, third, ()) = tokio::join!(Allowance::expect(&own, 400, within), waits, async { drop(first) });
-        assert_eq!(second.unwrap().given(), 400);
-        assert_eq!(third.unwrap().given(), 100);
-        let _all = shares.of_number(4).take(500).unwrap();
-        assert_eq!(Allowance::expect(&own, 100, within).await.err(), Some(Short::Everybodys));
-        assert_eq!(shares.of_number(1).take(500).err(), Some(Short::Everybodys), "it gave back its own");
     }
 
     #[test]
