@@ -182,6 +182,10 @@ async fn compressed(concord: &Concord) {
     assert_eq!(unpacked, plain.body);
     let none = amina.get("Observation").header("accept-encoding", "identity").await.expect(200);
     assert_eq!(none.header("content-encoding"), "");
+    for nothing in ["identity;q=0", "*;q=0"] {
+        let refused = amina.get("Observation").header("accept-encoding", nothing).await.expect(406);
+        assert!(refused.issues()[0].2.contains("Accept-Encoding takes none of these"), "{nothing}: {refused}");
+    }
 }
 
 async fn other_origins(concord: &Concord) {

@@ -70,6 +70,9 @@ pub enum ApiError {
     /// Too busy now; come again after so many seconds.
     #[error("the database is busy or lost; again in {0} s")]
     Busy(u32),
+    /// What is asked for may be in what cannot be read until somebody sees to it, which is said.
+    #[error("{0}")]
+    Unreadable(String),
     /// To match the condition of a write, or to search beside writes, takes more than the only writer may spend on it.
     #[error("the condition costs too much to be matched while others wait")]
     CostlyCondition,
@@ -224,6 +227,7 @@ impl WorkError for ApiError {
             self.cause(),
             ApiError::Internal(_)
                 | ApiError::Busy(_)
+                | ApiError::Unreadable(_)
                 | ApiError::Full(_)
                 | ApiError::OverShare(_)
                 | ApiError::OutcomeUnknown(_)

@@ -99,6 +99,7 @@ pub(super) fn answering(
             .wrap(cors(&origins, server.clone(), harness.clone()))
             .wrap(from_fn(http::readable))
             .wrap(Compress::default())
+            .wrap(from_fn(http::unpackable))
             .wrap(from_fn(http::traced))
             .wrap(from_fn(http::mannered))
             .configure(|config| {

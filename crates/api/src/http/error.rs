@@ -15,6 +15,9 @@ pub(super) struct Told(pub(super) Vec<Issue>);
 /// How long a client should wait before it comes back to a busy server, in seconds, when nothing better is known.
 const RETRY: u32 = 1;
 
+/// After how long what cannot be read may be there again: somebody has to see to it.
+const UNREADABLE_RETRY: &str = "60";
+
 /// How long a client should wait while the server is being worked on, in seconds.
 const MAINTENANCE_RETRY: &str = "60";
 
@@ -63,6 +66,7 @@ fn status(error: &ApiError) -> StatusCode {
         ApiError::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
         ApiError::Throttled(_) | ApiError::OverShare(_) => StatusCode::TOO_MANY_REQUESTS,
         ApiError::Busy(_)
+        | ApiError::Unreadable(_)
         | ApiError::Full(_)
         | ApiError::Maintenance
         | ApiError::OutcomeUnknown(_)
@@ -95,7 +99,7 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
             "what is to be patched keeps changing; if another entry of the same transaction changes it, send the patch by itself",
         ),
         ApiError::TooLarge(text) => one(IssueCode::TooLong, text),
-        ApiError::TerminologyUnreachable(text) => one(IssueCode::Transient, text),
+        ApiError::TerminologyUnreachable(text) | ApiError::Unreadable(text) => one(IssueCode::Transient, text),
         ApiError::AskElsewhere(_) => one(IssueCode::Transient, "the terminology server cannot be asked now; try again"),
         ApiError::NotAllowed { text, .. } | ApiError::MediaType(text) | ApiError::NotAcceptable(text) => {
             one(IssueCode::NotSupported, text)
@@ -163,6 +167,9 @@ pub(super) fn response(error: &ApiError, answer: &Answer, request_id: &str) -> H
         | ApiError::NoSpace(seconds)
         | ApiError::Throttled(seconds) => {
             builder.insert_header((header::RETRY_AFTER, (*seconds).max(RETRY).to_string()));
+        }
+        ApiError::Unreadable(_) => {
+            builder.insert_header((header::RETRY_AFTER, UNREADABLE_RETRY));
         }
         ApiError::Maintenance => {
             builder.insert_header((header::RETRY_AFTER, MAINTENANCE_RETRY));

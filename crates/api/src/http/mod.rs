@@ -92,7 +92,7 @@ pub use front::Standing;
 pub use harness::{Begin, Harness};
 pub use health::Health;
 pub use pace::Pace;
-pub use readable::readable;
+pub use readable::{readable, unpackable};
 pub use refusal_pace::RefusalPace;
 pub use refusals::Refusals;
 

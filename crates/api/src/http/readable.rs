@@ -67,6 +67,28 @@ pub async fn readable<B: MessageBody + 'static>(
     })
 }
 
+/// Says what to do in an OperationOutcome to whoever takes no coding that answers come in: the layer that packs them names its codings
+/// only.
+///
+/// # Errors
+/// Those of the services inside.
+pub async fn unpackable<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let response = next.call(request).await?;
+    // What is said elsewhere says in which form.
+    if response.status() != StatusCode::NOT_ACCEPTABLE || response.headers().contains_key(header::CONTENT_TYPE) {
+        return Ok(response.map_into_left_body());
+    }
+    let text = "answers come as they are or in gzip or deflate, and Accept-Encoding takes none of these: name one, or leave it out";
+    let fault = ApiError::NotAcceptable(text.to_owned());
+    let mut answer = error::response(&fault, &Answer::default(), &request_id(response.request()));
+    answer.headers_mut().insert(header::VARY, header::HeaderValue::from_static("Accept-Encoding"));
+    let (request, _) = response.into_parts();
+    Ok(ServiceResponse::new(request, answer.map_into_right_body()))
+}
+
 /// The answer to a page that may not call (CORS-preflight, Fetch section 3.3.5), with what can be done about it.
 fn not_let_in<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
     let (request, answered) = response.into_parts();

@@ -37,27 +37,6 @@ pub(super) fn of_predicate(
     })
 }
 
-/// The keys of the patients in whose records all events are that the predicate means; none if it does not say so.
-pub(super) fn patients(
-    transaction: &mut Transaction<'_>,
-    predicate: &Predicate,
-) -> Result<Option<Vec<i64>>, StoreError> {
-    match predicate {
-        Predicate::And(parts) => {
-            let known = each(parts, |part| patients(transaction, part))?;
-            Ok(known.into_iter().flatten().min_by_key(Vec::len))
-        }
-        Predicate::Or(parts) => {
-            let known: Option<Vec<Vec<i64>>> = each(parts, |part| patients(transaction, part))?.into_iter().collect();
-            Ok(known.map(|known| known.concat()))
-        }
-        _ => Ok(match of_predicate(transaction, predicate)? {
-            Some(AuditIndexHint::Patients(keys)) if !keys.contains(&0) => Some(keys),
-            _ => None,
-        }),
-    }
-}
-
 fn tested(
     transaction: &mut Transaction<'_>,
     parameter: ParameterId,

@@ -70,8 +70,8 @@ impl Transaction<'_> {
     /// When the log cannot be searched by what is asked, or the database fails.
     pub fn audit_query(&mut self, predicate: &Predicate, interactions: Interactions) -> Result<AuditQuery, StoreError> {
         let hint = index_hint::of_predicate(self, predicate)?;
-        let reach = Reach::of(predicate, index_hint::patients(self, predicate)?);
-        Ok(AuditQuery { condition: condition::of_predicate(self, predicate, interactions)?, hint, reach })
+        let condition = condition::of_predicate(self, predicate, interactions)?;
+        Ok(AuditQuery { condition, hint, reach: Reach::of(predicate) })
     }
 
     /// Leaves out the events about single resources that there are and that a predicate does not permit: of what has left the

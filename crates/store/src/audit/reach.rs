@@ -1,10 +1,13 @@
 //! What a query of the log says of its events to whoever looks for them elsewhere than in the database: in the files of
 //! closed periods.
 
+use std::collections::BTreeSet;
+
 use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 
 const DATE: ParameterId = ParameterId::of("AuditEvent.date");
+const PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
 
 /// The least and the greatest that something may be; nothing is between where the least is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +43,9 @@ impl Span {
 /// Where the events of a query can be. There may be others there, but none anywhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
-    /// The keys of the patients in whose records they all are; none if it does not say.
-    pub patients: Option<Vec<i64>>,
+    /// The ids of the patients in whose records they all are, as they are named, whether there are such patients or not; none
+    /// if it does not say.
+    pub patients: Option<BTreeSet<String>>,
     /// Their numbers.
     pub numbers: Span,
     /// When they were recorded, in milliseconds since 1970 UTC.
@@ -52,11 +56,45 @@ impl Reach {
     /// Anywhere.
     pub(crate) const ALL: Reach = Reach { patients: None, numbers: Span::ALL, times: Span::ALL };
 
-    /// Where the events can be that a predicate means and that are in the records of these patients.
-    pub(super) fn of(predicate: &Predicate, patients: Option<Vec<i64>>) -> Reach {
+    /// Where the events can be that a predicate means.
+    pub(super) fn of(predicate: &Predicate) -> Reach {
         let Bounds { numbers, times } = Bounds::of(predicate);
-        Reach { patients, numbers, times }
+        Reach { patients: patients(predicate), numbers, times }
     }
+}
+
+fn patients(predicate: &Predicate) -> Option<BTreeSet<String>> {
+    match predicate {
+        Predicate::None => Some(BTreeSet::new()),
+        Predicate::PatientCompartment(patient) => Some(BTreeSet::from([patient.clone()])),
+        Predicate::And(parts) => in_all(parts.iter().map(patients)),
+        Predicate::Or(parts) => in_any(parts.iter().map(patients)),
+        Predicate::Entry(PATIENT, test) => named(test),
+        _ => None,
+    }
+}
+
+/// The patients that a test of `patient` names.
+fn named(test: &Test) -> Option<BTreeSet<String>> {
+    match test {
+        Test::Every(tests) => in_all(tests.iter().map(named)),
+        Test::Either(tests) => in_any(tests.iter().map(named)),
+        Test::Is(key) | Test::Starts(key) => {
+            Some(key.strip_prefix("Patient/").map(str::to_owned).into_iter().collect())
+        }
+        _ => None,
+    }
+}
+
+fn in_all(each: impl Iterator<Item = Option<BTreeSet<String>>>) -> Option<BTreeSet<String>> {
+    each.flatten().reduce(|all, more| all.intersection(&more).cloned().collect())
+}
+
+fn in_any(mut each: impl Iterator<Item = Option<BTreeSet<String>>>) -> Option<BTreeSet<String>> {
+    each.try_fold(BTreeSet::new(), |mut all, more| {
+        all.extend(more?);
+        Some(all)
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -122,7 +160,7 @@ mod tests {
             Predicate::Entry(DATE, Test::Every(tests))
         };
         let ids = |ids: &[&str]| Predicate::Id(ids.iter().map(|id| (*id).to_owned()).collect());
-        let of = |predicate: &Predicate| Reach::of(predicate, None);
+        let of = Reach::of;
         assert_eq!(of(&Predicate::All), Reach::ALL);
         assert_eq!(of(&Predicate::And(vec![since(5), date(3.0, 9.0)])).times, Span { from: 5, to: 9 });
         assert_eq!(of(&Predicate::Or(vec![date(3.0, 4.0), date(8.0, 9.0)])).times, Span { from: 3, to: 9 });
@@ -131,5 +169,22 @@ mod tests {
         assert_eq!(of(&ids(&["7", "5", "x"])).numbers, Span { from: 5, to: 7 });
         let nothing = of(&Predicate::And(vec![ids(&["x"]), since(5)]));
         assert!(!nothing.numbers.has(5) && nothing.times.has(5));
+    }
+    #[test]
+    fn whose_records_they_are_in_is_told_by_their_names() {
+        let own = |id: &str| Predicate::PatientCompartment(id.to_owned());
+        let named = |ids: &[&str]| {
+            let tests = ids.iter().map(|id| Test::Is(format!("Patient/{id}"))).collect();
+            Predicate::Entry(PATIENT, Test::Either(tests))
+        };
+        let of = |predicate: Predicate| Reach::of(&predicate).patients;
+        let these = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>());
+        assert_eq!(of(Predicate::All), None);
+        assert_eq!(of(Predicate::And(vec![Predicate::All, named(&["a", "b"])])), these(&["a", "b"]));
+        assert_eq!(of(Predicate::And(vec![named(&["a", "b"]), own("b")])), these(&["b"]));
+        assert_eq!(of(Predicate::And(vec![named(&["a"]), own("b")])), these(&[]));
+        assert_eq!(of(Predicate::Or(vec![named(&["a"]), own("b")])), these(&["a", "b"]));
+        assert_eq!(of(Predicate::Or(vec![named(&["a"]), Predicate::NoPatientCompartment])), None);
+        assert_eq!(of(Predicate::None), these(&[]));
     }
 }

@@ -19,7 +19,7 @@ use super::period_index::{self, Entry, Of, sort};
 use crate::error::ApiError;
 use crate::interact::service_settings::AuditPeriods;
 use crate::interact::session::Session;
-use crate::interact::{Service, instant};
+use crate::interact::{Service, access, instant};
 
 /// Up to which size a file is gone through while a request waits: some tens of milliseconds.
 const AT_ONCE: u64 = 4 * 1024 * 1024;
@@ -229,14 +229,13 @@ impl Sought<'_> {
     }
 
     /// What stands together in an index.
-    fn parts(&self) -> Vec<Of> {
-        let patients = self.query.reach().patients.as_deref().unwrap_or_default();
+    fn parts(&self, records: &[i64]) -> Vec<Of> {
         let emergencies = match self.emergency {
             Some(one) => &[one][..],
             None => &[true, false],
         };
         let mut parts = Vec::new();
-        for patient in patients {
+        for patient in records {
             parts.extend(emergencies.iter().map(|one| Of { patient: *patient, emergency: *one }));
         }
         parts
@@ -293,6 +292,23 @@ pub(crate) fn count(
     Ok(count)
 }
 
+/// The keys of the records in which the events are that are looked for, as far as the caller may know of them, and whether these
+/// are all that are named: of others nothing is read, so that they are like those that are not there.
+///
+/// # Errors
+/// When the database fails.
+pub(super) fn records(session: &mut Session<'_, '_>, query: &AuditQuery) -> Result<(Vec<i64>, bool), ApiError> {
+    let Some(named) = &query.reach().patients else { return Ok((Vec::new(), false)) };
+    session.without_explain(|session| {
+        let mut known = Vec::new();
+        for patient in named {
+            known.extend(access::record_known(session, patient)?);
+        }
+        let all = known.len() == named.len();
+        Ok((known, all))
+    })
+}
+
 /// Opens the files of the periods in which some may be.
 fn search(
     session: &mut Session<'_, '_>,
@@ -300,11 +316,13 @@ fn search(
     upto: Option<i64>,
     unread: &mut BTreeSet<String>,
 ) -> Result<Search, ApiError> {
-    let (parts, numbers) = (sought.parts(), sought.numbers(upto));
-    let mut search = Search { files: Vec::new(), parts, numbers, ascending: sought.ascending };
-    let Some(closed) = session.service.closed_periods.as_ref().filter(|_| !search.parts.is_empty()) else {
+    let numbers = sought.numbers(upto);
+    let mut search = Search { files: Vec::new(), parts: Vec::new(), numbers, ascending: sought.ascending };
+    let Some(closed) = session.service.closed_periods.as_ref() else { return Ok(search) };
+    search.parts = sought.parts(&records(session, sought.query)?.0);
+    if search.parts.is_empty() {
         return Ok(search);
-    };
+    }
     for period in session.without_explain(|session| session.transaction.periods())? {
         if !may_be_in(sought.query.reach(), numbers, (period.at, period.last)) {
             continue;

@@ -18,9 +18,6 @@ use crate::interact::search::page::Page;
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, audit};
 
-/// After how many seconds to come again for what cannot be read now.
-const COME_AGAIN: u32 = 1;
-
 /// Whether the log can be searched with a modifier: what it does not keep is refused, and not answered as if there were none.
 fn knows(code: &str, modifier: &str) -> bool {
     match code {
@@ -45,7 +42,7 @@ pub(crate) fn read(session: &mut Session<'_, '_>, id: &str) -> Result<Version, A
         Some(stored) => stored,
         None if unread.is_empty() => return Err(ApiError::NotFound),
         // It may be in what cannot be read now.
-        None => return Err(ApiError::Busy(COME_AGAIN)),
+        None => return Err(ApiError::Unreadable(unread.into_iter().collect::<Vec<_>>().join("; "))),
     };
     session.audit.in_record(stored.record.patient);
     audit::event_version(&visibility::as_seen_by(session.call, &stored))

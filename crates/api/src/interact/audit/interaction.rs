@@ -121,9 +121,11 @@ pub(crate) fn login_refused(reason: &str, request_id: &str) -> Record {
 /// The outcome to log for an error.
 pub(crate) fn outcome_of(error: &ApiError) -> i16 {
     match error {
-        ApiError::Internal(_) | ApiError::Busy(_) | ApiError::OutcomeUnknown(_) | ApiError::NoSpace(_) => {
-            outcome::FAILED
-        }
+        ApiError::Internal(_)
+        | ApiError::Busy(_)
+        | ApiError::Unreadable(_)
+        | ApiError::OutcomeUnknown(_)
+        | ApiError::NoSpace(_) => outcome::FAILED,
         _ => outcome::REFUSED,
     }
 }

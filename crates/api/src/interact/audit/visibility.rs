@@ -76,6 +76,10 @@ pub(crate) fn notices(
         (_, Some(patients)) if patients.is_empty() => None,
         (None, _) => Some("whoever runs the server keeps it"),
         (Some(_), None) => Some("say whose record it was about (`patient`)"),
+        // Whether there is such a patient is not told.
+        (Some(_), Some(_)) if !closed::records(session, query)?.1 => {
+            Some("it is listed for those who may know of whom it was about")
+        }
         (Some(_), Some(_)) => None,
     };
     let mut closed = None;
