@@ -81,17 +81,15 @@ impl SignIn {
             items => serde_json::to_string(items).map_err(|error| ApiError::Internal(error.to_string()))?,
         };
         let launch = secret::fresh(Kind::Launch)?;
-        let (hash, stored) = (
-            secret::hash(&launch),
-            Launch {
-                client: client.id,
-                person,
-                patient: starting.patient.to_owned(),
-                encounter: starting.encounter.unwrap_or_default().to_owned(),
-                context,
-                expires_s: self.now_s() + LASTS_S,
-            },
-        );
+        let hash = secret::hash(&launch);
+        let stored = Launch {
+            client: client.id,
+            person,
+            patient: starting.patient.to_owned(),
+            encounter: starting.encounter.unwrap_or_default().to_owned(),
+            context,
+            expires_s: self.now_s() + LASTS_S,
+        };
         self.service.store.change(move |transaction| (transaction.add_launch(&hash, &stored), Vec::new())).await?;
         Ok(launch)
     }

@@ -86,10 +86,9 @@ pub(crate) fn prepare(
     let author = author(session, resource_type, place, &value);
     entries = entries.by(author.clone());
     // Whoever may not know of everything would learn from what theirs inherits that what it names is there.
-    let unreadable = if session.call.caller.knows_everything() {
-        references::Unreadable::default()
-    } else {
-        references::unreadable(session, &value, &entries.patients)?
+    let unreadable = match session.call.caller.knows_everything() {
+        true => references::Unreadable::default(),
+        false => references::unreadable(session, &value, &entries.patients)?,
     };
     // In whose record it would be is decided before what it says; what would be in no patient compartment for want of a
     // subject breaks a rule of its type first.
