@@ -211,7 +211,9 @@ async fn hidden_ones_take_up_nothing(concord: &Concord) {
     for number in 0..22 {
         system.store(&set(&format!("hidden-{number}"), SET, &format!("2.{number}"), &["tree"])).await;
     }
-    let large = with(set("large", SET, "3", &["tree"]), "description", json!("x".repeat(1_100_000)));
+    let half = json!("x".repeat(600_000));
+    let large = with(set("large", SET, "3", &["tree"]), "description", half.clone());
+    let large = with(large, "purpose", half);
     system.store(&large).await;
     assert_eq!(said("pets").await, before);
     for number in 0..105 {
