@@ -15,7 +15,7 @@ mod tree;
 
 pub use crate::resource_type::ResourceType;
 pub use added::{MOST_ADDED, Registry};
-pub use apart::{is_addressed, is_event};
+pub use apart::{is_addressed, is_event, patient_named};
 pub use clinical_date::{asked_by_date, clinical_date, clinical_dates, is_asked_by_date};
 pub use combined::combined;
 pub use compartment::compartment_parameters;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::{Comparison, Predicate, Test};
+use concord_fhir::registry::patient_named;
 
 const DATE: ParameterId = ParameterId::of("AuditEvent.date");
 const PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
@@ -79,9 +80,7 @@ fn named(test: &Test) -> Option<BTreeSet<String>> {
     match test {
         Test::Every(tests) => in_all(tests.iter().map(named)),
         Test::Either(tests) => in_any(tests.iter().map(named)),
-        Test::Is(key) | Test::Starts(key) => {
-            Some(key.strip_prefix("Patient/").map(str::to_owned).into_iter().collect())
-        }
+        Test::Is(key) | Test::Starts(key) => Some(patient_named(key).map(str::to_owned).into_iter().collect()),
         _ => None,
     }
 }
