@@ -8,7 +8,7 @@ use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::patient_named;
 
 const DATE: ParameterId = ParameterId::of("AuditEvent.date");
-const PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
+const BY_PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
 
 /// The least and the greatest that something may be; nothing is between where the least is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn patients(predicate: &Predicate) -> Option<BTreeSet<String>> {
         Predicate::PatientCompartment(patient) => Some(BTreeSet::from([patient.clone()])),
         Predicate::And(parts) => in_all(parts.iter().map(patients)),
         Predicate::Or(parts) => in_any(parts.iter().map(patients)),
-        Predicate::Entry(PATIENT, test) => named(test),
+        Predicate::Entry(BY_PATIENT, test) => named(test),
         _ => None,
     }
 }
@@ -174,7 +174,7 @@ mod tests {
         let own = |id: &str| Predicate::PatientCompartment(id.to_owned());
         let named = |ids: &[&str]| {
             let tests = ids.iter().map(|id| Test::Is(format!("Patient/{id}"))).collect();
-            Predicate::Entry(PATIENT, Test::Either(tests))
+            Predicate::Entry(BY_PATIENT, Test::Either(tests))
         };
         let of = |predicate: Predicate| Reach::of(&predicate).patients;
         let these = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>());
