@@ -191,22 +191,13 @@ mod shares {
     async fn one_caller_has_a_part_of_the_room_for_bodies(concord: &Concord) {
         people::arrive(concord).await;
         let (amina, callum) = (concord.patient("amina"), concord.patient("callum"));
-        // One that says how long it is would wait for room.
+        // They wait for what is to come, and for room.
         let begun = || {
             let framing = "Content-Type: application/fhir+json\r\nTransfer-Encoding: chunked\r\n";
             let start = format!("{:x}\r\n{}\r\n", 1_200_000, " ".repeat(1_200_000));
             request("POST", "/fhir/Goal", Some(amina.token()), framing) + &start
         };
-        let mut one = sent(concord, begun().as_bytes()).await;
-        let mut other = sent(concord, begun().as_bytes()).await;
-        let refused = tokio::select! {
-            refused = head(&mut one) => refused,
-            refused = head(&mut other) => refused,
-        };
-        assert!(
-            refused.starts_with("HTTP/1.1 429 ") && refused.to_ascii_lowercase().contains("retry-after"),
-            "{refused}"
-        );
+        let _unfinished = [sent(concord, begun().as_bytes()).await, sent(concord, begun().as_bytes()).await];
         // There is room for somebody else's.
         let goal = json!({"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "walk"},
             "subject": {"reference": "Patient/callum"}});
