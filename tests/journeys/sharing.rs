@@ -97,7 +97,9 @@ async fn care_teams(concord: &Concord) {
     check("Practitioner/former", 404).await;
     system.store(&role(false)).await;
     check("Practitioner/gp", 404).await;
-    check("PractitionerRole/gp-role", 404).await;
+    for app in apps("PractitionerRole/gp-role") {
+        app.get(&reading).await.expect(403);
+    }
     system.store(&role(true)).await;
     check("Practitioner/gp", 200).await;
     system.store(&with(people::care_team(&["PractitionerRole/gp-role"]), "status", json!("inactive"))).await;
