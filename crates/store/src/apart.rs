@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// How much less of a busy processor these threads have than those that answer: a niceness of 10 is about a tenth.
+/// How much nicer these threads are than those that answer: of a busy processor they have about a tenth of what those have.
 const GIVES_WAY: i32 = 10;
+
+/// As nice as a thread can be.
+const NICEST: i32 = 19;
 
 /// How long a thread that answers does one thing after the other before others that wait on it have their turn.
 const INLINE: Duration = Duration::from_micros(500);
@@ -36,7 +39,8 @@ pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 fn give_way() {
     if !GIVING_WAY.replace(true) {
         // Where the system does not let a thread be nice, work goes on as it would.
-        let _as_before = rustix::process::setpriority_process(None, GIVES_WAY);
+        let _as_before = rustix::process::getpriority_process(None)
+            .and_then(|own| rustix::process::setpriority_process(None, (own + GIVES_WAY).min(NICEST)));
     }
 }
 
@@ -60,7 +64,7 @@ mod tests {
     async fn long_work_gives_way_and_answers_do_not() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
         let own = nice();
-        assert_eq!(apart(nice).await.unwrap(), (own + GIVES_WAY).max(GIVES_WAY));
+        assert_eq!(apart(nice).await.unwrap(), (own + GIVES_WAY).min(NICEST));
         assert_eq!(nice(), own);
         assert!(apart(|| panic!("it ends here")).await.is_err());
     }

@@ -165,8 +165,7 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
 }
 
 /// Does work, and again each time that a terminology server elsewhere has been asked what it needs, or that definitions have
-/// been read anew. No transaction is open
-/// meanwhile, and what it was about is decided anew.
+/// been read anew. No transaction is open meanwhile, and what it was about is decided anew.
 ///
 /// # Errors
 /// Those of the work.

@@ -60,6 +60,7 @@ pub(crate) fn fare(
     time: Duration,
 ) -> Result<(Fared, Fared), String> {
     // What the client itself waits for a processor is nothing that the server does. Without the right to that it is counted.
+    let before = rustix::process::getpriority_process(None).unwrap_or_default();
     let _counted = rustix::process::setpriority_process(None, COMES_FIRST);
     let fared = in_runtime(async {
         let until = Instant::now() + time;
@@ -80,7 +81,7 @@ pub(crate) fn fare(
         write.add(written);
         Ok((read, write))
     })?;
-    let _as_before = rustix::process::setpriority_process(None, 0);
+    let _as_before = rustix::process::setpriority_process(None, before);
     fared
 }
 

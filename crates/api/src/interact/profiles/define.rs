@@ -13,8 +13,7 @@ use crate::interact::session::Session;
 
 /// Takes a StructureDefinition into use that is about to be stored, or out of use. Those of registered systems count that
 /// are not retired, bear no security labels and are none that ships: what they say is told to everybody whose resources are
-/// checked. Any other
-/// is stored like any resource, and the answer says why it is not used.
+/// checked. Any other is stored like any resource, and the answer says why it is not used.
 pub(crate) fn define(
     session: &mut Session<'_, '_>,
     old: Option<&Version>,
