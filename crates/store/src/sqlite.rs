@@ -212,7 +212,7 @@ impl Drop for Sqlite {
 type Answer = Box<dyn FnOnce(Result<(), NotCommitted>) + Send>;
 
 /// Tells whoever has audit records appended.
-fn told(done: oneshot::Sender<Result<(), StoreError>>) -> Answer {
+fn tells(done: oneshot::Sender<Result<(), StoreError>>) -> Answer {
     Box::new(move |committed| {
         let _gone = done.send(committed.map_err(StoreError::from));
     })
