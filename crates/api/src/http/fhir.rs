@@ -203,7 +203,7 @@ mod tests {
     }
 
     /// The future of a request is moved several times before it runs. What it may have to wait for and mostly does not belongs
-    /// on the heap: inside it, some 380 KB were copied for each request.
+    /// on the heap: inside it, some 30 KB were copied for each request.
     #[test]
     fn a_request_is_small_until_it_has_to_wait() {
         assert!(size(serve) <= 4 * 1024, "{}", size(serve));
