@@ -211,12 +211,12 @@ async fn a_database_that_a_newer_release_has_migrated_is_not_ready() {
 }
 
 #[tokio::test]
-async fn there_are_as_many_connections_as_the_setting_says_and_two() {
+async fn there_are_as_many_connections_as_the_setting_says_and_three() {
     let [sqlite, postgres] = Scratch::both();
     assert_eq!(sqlite.store().connections(), (0, 0));
     let store = postgres.store();
-    assert_eq!(store.connections(), (2 + 2, 0));
+    assert_eq!(store.connections(), (2 + 3, 0));
     let at_work = store.clone();
     let told = store.write(move |_| (Ok::<_, StoreError>(at_work.connections()), Vec::new())).await.unwrap();
-    assert_eq!(told, (2 + 2, 1));
+    assert_eq!(told, (2 + 3, 1));
 }
