@@ -173,12 +173,12 @@ impl Transaction<'_> {
                 let found = rows.greatest(wanted, &bounds);
                 Ok(self.fills(united(vec![found.clone()]), wanted)?.then_some(found))
             }
-            false => self.from_the_least(&rows, wanted, &bounds),
+            false => self.up_from_the_least(&rows, wanted, &bounds),
         }
     }
 
     /// From the least up: what begins first is among what has ended up to a day after as many as a page has, and what covers more.
-    fn from_the_least(
+    fn up_from_the_least(
         &mut self,
         rows: &Rows<'_>,
         wanted: &PageRequest<'_>,

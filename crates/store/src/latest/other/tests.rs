@@ -192,7 +192,7 @@ fn conditions(count: u32) -> Vec<Vec<Entry>> {
     };
     let of = |day: u32| {
         let mut rows = vec![at(onset, day * 7 % count), at(recorded, day)];
-        rows.extend((day % 8 != 0).then(|| at(abated, day + 30)));
+        rows.extend((!day.is_multiple_of(8)).then(|| at(abated, day + 30)));
         rows.push(Entry { parameter: code, key: "a\u{1f}urn:own".to_owned(), low: None, high: None });
         rows
     };
