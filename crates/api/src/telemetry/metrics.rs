@@ -237,6 +237,14 @@ impl TokenCounters {
     }
 }
 
+fn database_waits() -> Result<Histogram, prometheus::Error> {
+    let told = HistogramOpts::new(
+        "concord_database_wait_seconds",
+        "How long requests have waited for SQLite's writer, or for a connection to PostgreSQL.",
+    );
+    Histogram::with_opts(told.buckets(BUCKETS.to_vec()))
+}
+
 /// Why the metrics could not be set up or written.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics: {0}")]
@@ -259,13 +267,7 @@ impl Metrics {
         )?;
         let audit_records = IntCounter::new("concord_audit_records_total", "Audit records made durable.")?;
         let database_errors = IntCounter::new("concord_database_errors_total", "Database calls that failed.")?;
-        let database_waits = Histogram::with_opts(
-            HistogramOpts::new(
-                "concord_database_wait_seconds",
-                "How long requests have waited for SQLite's writer, or for a connection to PostgreSQL.",
-            )
-            .buckets(BUCKETS.to_vec()),
-        )?;
+        let database_waits = database_waits()?;
         let outcomes = IntCounterVec::new(
             Opts::new("concord_tokens_total", "Bearer tokens looked at, by what became of them."),
             &["outcome"],
