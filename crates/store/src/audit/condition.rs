@@ -86,13 +86,40 @@ fn joined(
 }
 
 fn at(comparison: Comparison, wanted: i64) -> Sql {
-    let operator = match comparison {
-        Comparison::Less => "a.at < ",
-        Comparison::AtMost => "a.at <= ",
-        Comparison::Greater => "a.at > ",
-        Comparison::AtLeast => "a.at >= ",
-    };
-    Sql::new(operator).bind(wanted)
+    Sql::new("a.at").sql(operator(comparison)).bind(wanted)
+}
+
+fn operator(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Less => " < ",
+        Comparison::AtMost => " <= ",
+        Comparison::Greater => " > ",
+        Comparison::AtLeast => " >= ",
+    }
+}
+
+/// When an event was recorded, in milliseconds: the server's own when it came into the log; one that a system has handed in says
+/// it itself (R4, AuditEvent.date), and covers a second where it says no more.
+fn recorded(postgres: bool, is_end: bool) -> &'static str {
+    match (postgres, is_end) {
+        (true, false) => {
+            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(floor(extract(epoch FROM CAST(CAST(a.body AS json) ->> 'recorded' \
+             AS timestamptz)) * 1000) AS BIGINT), a.at) END)"
+        }
+        (true, true) => {
+            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(floor(extract(epoch FROM CAST(CAST(a.body AS json) ->> 'recorded' \
+             AS timestamptz)) * 1000) AS BIGINT) + CASE WHEN CAST(a.body AS json) ->> 'recorded' LIKE '%.%' THEN 0 ELSE 999 END, \
+             a.at) END)"
+        }
+        (false, false) => {
+            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(round((julianday(json_extract(a.body, '$.recorded')) - 2440587.5) \
+             * 86400000) AS INTEGER), a.at) END)"
+        }
+        (false, true) => {
+            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(round((julianday(json_extract(a.body, '$.recorded')) - 2440587.5) \
+             * 86400000) AS INTEGER) + CASE WHEN json_extract(a.body, '$.recorded') LIKE '%.%' THEN 0 ELSE 999 END, a.at) END)"
+        }
+    }
 }
 
 /// One clause over one column. A stored event has exactly one value for each but `entity`.
@@ -112,10 +139,11 @@ fn tested(
     Ok(match test {
         Test::Every(tests) => parts(transaction, tests, " AND ", "(1 = 1")?,
         Test::Either(tests) => parts(transaction, tests, " OR ", "(1 = 0")?,
-        Test::Low(comparison, wanted) | Test::High(comparison, wanted) if code == "date" =>
-        {
+        Test::Low(comparison, wanted) | Test::High(comparison, wanted) if code == "date" => {
+            let is_end = matches!(test, Test::High(..));
             #[expect(clippy::cast_possible_truncation, reason = "a time in milliseconds; an infinite one saturates")]
-            at(*comparison, *wanted as i64)
+            let wanted = *wanted as i64;
+            Sql::new(recorded(transaction.is_postgres(), is_end)).sql(operator(*comparison)).bind(wanted)
         }
         Test::Present => match code {
             "patient" => Sql::new("a.patient <> 0"),
