@@ -346,6 +346,26 @@ async fn refusals_say_what_to_do(concord: &Concord) {
         let refused = gp.post("Observation", &blood_pressure(whose, 120)).await.expect(403).issues();
         assert!(refused[0].2.contains("in whose care you are"), "{whose}: {refused:?}");
     }
+    // Whoever names the patient by what tells nobody whose record it is, is told how to: whosever number that is.
+    let numbered =
+        |number: &str| json!({"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": number}});
+    let others =
+        [json!({"reference": "https://other.example/fhir/Patient/amina"}), json!({"identifier": {"value": "7"}})];
+    let system = concord.system();
+    system
+        .store(&json!({"resourceType": "Patient", "id": "amina",
+        "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990011176"}]}))
+        .await;
+    let son = concord.user("RelatedPerson/yusuf");
+    for subject in [numbered("9990011176"), numbered("9434765919")].iter().chain(&others) {
+        for (app, words) in [(&amina, "Patient/amina only"), (&gp, "Patient/id"), (&son, "Patient/id")] {
+            let refused =
+                app.post("Observation", &with(blood_pressure("amina", 120), "subject", subject.clone())).await;
+            let issues = refused.expect(403).issues();
+            let told = issues.iter().find(|(_, place, _)| place == "Observation.subject").expect("the place");
+            assert!(told.2.contains(words) && told.2.contains("by reference"), "{subject}: {told:?}");
+        }
+    }
     // The type, where it is about that.
     let concept = json!({"text": "x"});
     let condition = json!({"resourceType": "Condition", "subject": {"reference": "Patient/amina"}, "code": concept});

@@ -1,5 +1,6 @@
 //! What every write shares: making a version of what the client sent.
 
+mod elsewhere;
 mod filing;
 mod mismatch;
 pub(crate) mod record;
@@ -99,7 +100,9 @@ pub(crate) fn prepare(
         {
             return Err(ApiError::Unprocessable(issues));
         }
-        (_, Err(ApiError::Denied(issues))) => return Err(elsewhere(session, resource_type, &value, &entries, issues)),
+        (_, Err(ApiError::Denied(issues))) => {
+            return Err(elsewhere::denied(session, (action, resource_type), &value, &entries, issues));
+        }
         (_, Err(error)) => return Err(error),
         (Err(issues), Ok(())) => return Err(ApiError::Unprocessable(issues)),
         (Ok(warnings), Ok(())) => warnings,
@@ -131,28 +134,6 @@ pub(crate) fn remarks(value: &Value<'_>) -> Vec<Issue> {
     let mut remarks = schema::remarks(value);
     remarks.extend(concord_terminology::remarks::on_codes(value));
     remarks
-}
-
-/// A denial to a patient who names another record than hers, of a type that patients write, says so at its place: it is the same
-/// whether there is such a record.
-fn elsewhere(
-    session: &Session<'_, '_>,
-    resource_type: ResourceType,
-    value: &Value<'_>,
-    entries: &Entries,
-    issues: Vec<Issue>,
-) -> ApiError {
-    match &session.call.caller.actor {
-        Actor::Patient(own)
-            if entries.patients.iter().any(|patient| patient != own)
-                && rules::types_for_patients().any(|one| one == resource_type) =>
-        {
-            let place = record::place(resource_type, value);
-            let text = format!("you may write in Patient/{own} only");
-            ApiError::Denied(vec![Issue::error(IssueCode::Forbidden, place, text)])
-        }
-        _ => ApiError::Denied(issues),
-    }
 }
 
 /// What is handed in and never changes, as it is found and evaluated: with the Patients whom its numbers mean.
