@@ -4,9 +4,10 @@
 //! the same inserts over the same tables, and writes the same bytes, with no token, no decision, no audit of reads and no
 //! FHIR. Both are servers of their own, loaded by the same client, so that their time on the processor can be told
 //! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`),
-//! `make bench ARGS=tokens` what sign-in costs (`tokens`).
+//! `make bench ARGS=tokens` what sign-in costs (`tokens`), `make bench ARGS=cold` what the first touch of a fresh server does (`cold`).
 
 mod check;
+mod cold;
 mod database;
 mod floor;
 mod hostile;
@@ -43,6 +44,7 @@ enum Command {
     Floor(floor::FloorArgs),
     Hostile(hostile::HostileArgs),
     Tokens(tokens::TokenArgs),
+    Cold(cold::ColdArgs),
 }
 
 /// What to measure.
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Some(Command::Floor(floor)) => floor::serve(&floor),
         Some(Command::Hostile(hostile)) => hostile::run(&hostile),
         Some(Command::Tokens(tokens)) => tokens::run(&tokens),
+        Some(Command::Cold(cold)) => cold::run(&cold),
         None => matrix::run(&arguments.bench),
     };
     match result {
