@@ -16,6 +16,7 @@
 //! | how does an element read to a person? | [`display`] |
 //! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
+//! | do two addresses of entries of a Bundle mean the same? | [`full_url`] |
 //! | what is an NHS number? | [`nhs_number`] |
 //! | which labels protect it? | [`label`] |
 //! | what can it be found by? | [`entry`], [`index`], [`value`] |
@@ -30,6 +31,7 @@ pub mod codec;
 pub mod display;
 pub mod document;
 pub mod entry;
+pub mod full_url;
 pub mod index;
 pub mod issue;
 pub mod json;

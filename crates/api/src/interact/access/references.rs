@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use concord_consent::caller::Actor;
+use concord_fhir::full_url::is_urn;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
@@ -18,14 +19,29 @@ use crate::interact::session::Session;
 /// How many different resources one resource may refer to.
 const LIMIT: usize = 200;
 
-/// Refuses what a write may not refer to: see [`refuse_conditional`] and [`refuse_malformed`].
+/// Refuses what a write may not refer to: see [`refuse_conditional`], [`refuse_urns`] and [`refuse_malformed`].
 ///
 /// # Errors
-/// Those of both, of the first before those of the second.
+/// Those of all three, of one before those of the next.
 pub(crate) fn refuse_unusable(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
-    let references = index::references(value);
+    let every = index::every_reference(value).into_iter();
+    let (urns, references): (Vec<_>, Vec<_>) = every.partition(|(_, reference)| is_urn(reference));
     refuse_conditional(&references)?;
+    refuse_urns(urns)?;
     refuse_these(base, references, value)
+}
+
+/// Refuses references to URNs: a transaction has put addresses in place of those by which its entries name one another (R4
+/// "Resolving references in Bundles"), and what is left leads nowhere.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] with every one of them, at its place.
+fn refuse_urns(references: Vec<(String, String)>) -> Result<(), ApiError> {
+    let text = "a URN leads to the entry of the same transaction that has it as its fullUrl, and there is none: send what is meant \
+                along, refer to what is stored (Type/id), or name it by an identifier";
+    let issues: Vec<Issue> =
+        references.into_iter().map(|(place, _)| Issue::error(IssueCode::NotFound, place, text)).collect();
+    if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
 }
 
 /// Refuses references by a search, `Type?...`: a transaction has put ids in their place (R4 "Conditional references"), and
