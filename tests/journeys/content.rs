@@ -214,6 +214,39 @@ async fn attachments_lead_somewhere(concord: &Concord) {
         }
     }
     assert_eq!(told[..2], told[4..], "what is hidden is told like what is missing");
+    // What a system hands in may come before its content: it is stored, and the system told.
+    let system = concord.system();
+    for (url, count) in [("Binary/undefined", 1), (hidden.as_str(), 0), ("https://other.example/fhir/Binary/1", 0)] {
+        for (resource, place) in [
+            (document(url), "DocumentReference.content[0].attachment"),
+            (media(url), "Media.content"),
+            (
+                with(
+                    people::blood_pressure("amina", 120),
+                    "extension",
+                    json!([{"url": "http://x.example", "valueAttachment": {"url": url}}]),
+                ),
+                "Observation.extension[0].value",
+            ),
+        ] {
+            let stored = system.post(text(&resource, "/resourceType"), &resource).await.expect(201);
+            assert_eq!(stored.header("warning").starts_with("199 - \"1 remark"), count == 1, "{url}: {stored}");
+            let link = stored.header("link").split('>').next().unwrap_or_default().trim_start_matches('<').to_owned();
+            if count == 1 {
+                let told = system.get(&link).await.expect(200).issues();
+                assert!(told.iter().any(|(code, at, _)| code == "not-found" && at == place), "{url}: {told:?}");
+            }
+        }
+    }
+    let urn = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
+    let entries = [
+        json!({"request": {"method": "POST", "url": "DocumentReference"}, "resource": document(urn)}),
+        json!({"fullUrl": urn, "request": {"method": "POST", "url": "Binary"},
+            "resource": {"resourceType": "Binary", "contentType": "image/png", "data": "AAAA"}}),
+    ];
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    let answer = system.post("/fhir", &bundle).await.expect(200).entries();
+    assert!(answer[0]["response"].get("outcome").is_none(), "{}", answer[0]);
 }
 
 /// As docs/API.md lists it: what she is told by a device is hers to say, a diagnosis is not.

@@ -286,9 +286,9 @@ async fn one_name_in_every_spelling(concord: &Concord) {
         ("urn:oid:1.2.3", "URN:OID:1.2.3"),
     ];
     for (name, spelled) in same {
-        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{spelled}#top\">x</a></div>");
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{spelled}\">x</a></div>");
         let plan = json!({"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": spelled},
-            "text": {"status": "generated", "div": div}, "instantiatesUri": [spelled, format!("{spelled}#part")],
+            "text": {"status": "generated", "div": div}, "instantiatesUri": [spelled],
             "instantiatesCanonical": [spelled], "title": spelled});
         let entries = [
             entry("POST", "Patient", name, &json!({"resourceType": "Patient"})),
@@ -297,8 +297,8 @@ async fn one_name_in_every_spelling(concord: &Concord) {
         let answer = send(&system, &entries).await.expect(200);
         let (patient, found) = (written(&answer, 0), stored(&system, &answer, 1).await);
         assert_eq!(text(&found, "/subject/reference"), patient, "{name} {spelled}");
-        assert_eq!(found["instantiatesUri"], json!([patient, format!("{patient}#part")]), "{name} {spelled}");
-        assert!(text(&found, "/text/div").contains(&format!("href=\"{patient}#top\"")), "{found}");
+        assert_eq!(found["instantiatesUri"], json!([patient]), "{name} {spelled}");
+        assert!(text(&found, "/text/div").contains(&format!("href=\"{patient}\"")), "{found}");
         assert_eq!((text(&found, "/instantiatesCanonical/0"), text(&found, "/title")), (spelled, spelled));
         // Two entries of one name are two of one name however they spell it; so are those of a batch.
         let twice = [entries[0].clone(), entry("POST", "Patient", spelled, &json!({"resourceType": "Patient"}))];
@@ -350,6 +350,24 @@ async fn what_leads_nowhere_is_refused(concord: &Concord) {
         }
     }
     assert!(system.get("Observation").await.expect(200).ids().is_empty());
+    // No other link leads to a part either.
+    for reference in [&part, &loud] {
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{reference}\">x</a></div>");
+        let letter = json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
+            "text": {"status": "generated", "div": div}, "content": [{"attachment": {"url": reference}}],
+            "extension": [{"url": "http://x.example", "valueUri": reference}]});
+        let entries = [
+            entry("POST", "Patient", URN, &json!({"resourceType": "Patient"})),
+            entry("POST", "DocumentReference", OTHER, &letter),
+        ];
+        let refused = send(&system, &entries).await.expect(422).issues();
+        assert_eq!(refused.len(), 3, "{refused:?}");
+        assert!(
+            refused
+                .iter()
+                .all(|(_, place, text)| place.starts_with("Bundle.entry[1].resource.") && text.contains("whole"))
+        );
+    }
     // So it is where there is nothing that could be meant.
     let id = amina.create(&blood_pressure("amina", 120)).await;
     let wrong = reading("hasMember", OTHER);

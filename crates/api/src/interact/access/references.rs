@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use concord_consent::caller::Actor;
 use concord_fhir::full_url::is_urn;
 use concord_fhir::index::{self, Entries};
-use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::literal::Literal;
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
@@ -153,6 +153,24 @@ pub(crate) fn unreadable(
         }
     }
     Ok(all)
+}
+
+/// What somebody who knows of everything is told of attachments, links and canonicals that lead to nothing here: what they mean may still
+/// come, and `Binary/undefined` never will. Nobody else may write such.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn nothing_there(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<Issue>, ApiError> {
+    let mut issues = Vec::new();
+    for (place, address) in schema::addresses(value).into_iter().take(LIMIT) {
+        let Literal::Local(resource_type, id) = Literal::read(&address, &session.service.base) else { continue };
+        let name = format!("{resource_type}/{id}");
+        if !session.call.together.contains(&name) && !readable(session, resource_type, id, false)? {
+            let text = format!("{name} is not there: whoever opens this finds nothing");
+            issues.push(Issue { severity: Severity::Warning, ..Issue::error(IssueCode::NotFound, place, text) });
+        }
+    }
+    Ok(issues)
 }
 
 /// Whether the type is reference data. What refers to a resource in a record is labelled as that is: whoever could name a

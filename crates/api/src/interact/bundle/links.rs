@@ -8,7 +8,7 @@ use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::{Registry, ResourceType};
-use concord_fhir::schema::{LinkKind, relink};
+use concord_fhir::schema::{self, LinkKind, relink};
 use concord_fhir::search::{self, Handling};
 
 use crate::error::ApiError;
@@ -49,32 +49,28 @@ pub(super) struct Renaming<'n> {
 impl Renaming<'_> {
     /// Renames in every link of a resource, and notes which entries were met.
     pub(super) fn apply(&self, value: &mut Value<'static>, used: &mut Used) {
-        let mut with = |kind: LinkKind, text: &str| Ok::<_, Infallible>(self.name(kind, text, used));
+        let mut with = |_: LinkKind, text: &str| Ok::<_, Infallible>(self.name(text, used));
         let Ok(()) = relink(value, &mut with);
     }
 
     /// A reference to a version is to that which the entry leads to (R4 "RESTful API", transaction: version specific
-    /// references). What names a part keeps it, but for a Reference, which leads to a whole resource.
-    fn name(&self, kind: LinkKind, text: &str, used: &mut Used) -> Option<String> {
+    /// references). One to a part stays, and is refused.
+    fn name(&self, text: &str, used: &mut Used) -> Option<String> {
         let meant = Meant::of(text);
-        if kind == LinkKind::Reference && !meant.part.is_empty() {
-            return None;
-        }
-        let (url, name) = self.entry(&meant)?;
+        let (url, name) = self.entry(&meant).filter(|_| meant.part.is_empty())?;
         used.urls.insert(url.clone());
-        let Name { address, place, version } = name;
         if !meant.is_versioned {
-            return Some(format!("{address}{}", meant.part));
+            return Some(name.address.clone());
         }
-        used.versions.insert(*place, *version);
-        Some(format!("{address}/_history/{version}{}", meant.part))
+        used.versions.insert(name.place, name.version);
+        Some(format!("{}/_history/{}", name.address, name.version))
     }
 
     fn entry(&self, meant: &Meant<'_>) -> Option<(&String, &Name)> {
         urls(self.root, meant.bare).find_map(|url| self.names.get_key_value(&url))
     }
 
-    /// Refuses References to parts of entries (`urn:uuid:...#x`): there would be nothing at their end.
+    /// Refuses links to parts of entries (`urn:uuid:...#x`): no address of a resource here has parts.
     ///
     /// # Errors
     /// [`ApiError::Unprocessable`] with every one of them, at its place.
@@ -83,9 +79,10 @@ impl Renaming<'_> {
             let meant = Meant::of(text);
             !meant.part.is_empty() && self.entry(&meant).is_some()
         };
-        let text = "a reference leads to a whole resource: leave out what follows the address of the entry";
+        let text = "a link leads to a whole resource: leave out what follows the address of the entry";
         let issues: Vec<Issue> = index::every_reference(resource)
             .into_iter()
+            .chain(schema::addresses(resource))
             .filter(|(_, reference)| is_part(reference))
             .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
             .collect();

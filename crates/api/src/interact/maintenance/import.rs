@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use concord_fhir::full_url::{comparable, without_components};
+use concord_fhir::full_url::comparable;
 use concord_fhir::json::Value;
 use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_fhir::schema::{LinkKind, relink};
@@ -101,17 +101,13 @@ pub(crate) fn unpacked(bundle: &Value<'_>) -> Vec<(usize, Value<'static>)> {
         Some((comparable(url).into_owned(), format!("{resource_type}/{id}")))
     };
     let addresses: HashMap<String, String> = entries.iter().filter_map(address).collect();
-    let link = |kind: LinkKind, text: &str| {
-        let (url, part) = without_components(text);
-        let found = addresses.get(comparable(url).as_ref()).filter(|_| part.is_empty() || kind == LinkKind::Address);
-        Ok::<_, Infallible>(found.map(|found| format!("{found}{part}")))
-    };
-    let linked = |(place, entry): (usize, &Value<'_>)| {
+    let mut link = |_: LinkKind, text: &str| Ok::<_, Infallible>(addresses.get(comparable(text).as_ref()).cloned());
+    let mut linked = |(place, entry): (usize, &Value<'_>)| {
         let mut value = entry.get("resource")?.clone().into_owned();
-        let Ok(()) = relink(&mut value, &mut |kind, text| link(kind, text));
+        let Ok(()) = relink(&mut value, &mut link);
         Some((place, value))
     };
-    entries.iter().enumerate().filter_map(linked).collect()
+    entries.iter().enumerate().filter_map(&mut linked).collect()
 }
 
 /// The resources with their places, in the order in which they are stored: whose record there is comes before what is filed in

@@ -24,6 +24,7 @@ use concord_store::rows;
 use concord_store::rows::{Method, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use self::elsewhere::denied;
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::hooks::{Draft, TypeHooks};
@@ -101,16 +102,13 @@ pub(crate) fn prepare(
             return Err(ApiError::Unprocessable(issues));
         }
         (_, Err(ApiError::Denied(issues))) => {
-            return Err(elsewhere::denied(session, (action, resource_type), &value, &entries, issues));
+            return Err(denied(session, (action, resource_type), &value, &entries, issues));
         }
         (_, Err(error)) => return Err(error),
         (Err(issues), Ok(())) => return Err(ApiError::Unprocessable(issues)),
         (Ok(warnings), Ok(())) => warnings,
     };
-    // Nobody reads what would be said of each resource of a load.
-    if !session.transaction.is_buffering() {
-        warnings.extend(remarks(&value));
-    }
+    warnings.extend(remarks(session, &value)?);
     if session.service.settings.suggest_labels {
         warnings.extend(labels::suggestion(&value));
     }
@@ -130,10 +128,20 @@ pub(crate) fn prepare(
 }
 
 /// What there is to say of what is stored, though it is no reason to refuse it.
-pub(crate) fn remarks(value: &Value<'_>) -> Vec<Issue> {
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn remarks(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<Issue>, ApiError> {
+    if session.transaction.is_buffering() {
+        // Nobody reads what would be said of each resource of a load.
+        return Ok(Vec::new());
+    }
     let mut remarks = schema::remarks(value);
     remarks.extend(concord_terminology::remarks::on_codes(value));
-    remarks
+    if session.call.caller.knows_everything() {
+        remarks.extend(references::nothing_there(session, value)?);
+    }
+    Ok(remarks)
 }
 
 /// What is handed in and never changes, as it is found and evaluated: with the Patients whom its numbers mean.
