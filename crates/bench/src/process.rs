@@ -114,7 +114,7 @@ fn on_processor(id: u32) -> Duration {
     let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
     let counted = threads.filter_map(|thread| {
         let told = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        told.split_whitespace().next()?.parse().ok()
+        told.split_whitespace().next()?.parse::<u64>().ok()
     });
     Duration::from_nanos(counted.sum())
 }
