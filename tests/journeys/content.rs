@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 on_both! {
     content_goes_in_and_out_as_it_is, a_resource_is_content_only_where_it_is_no_binary, parts_of_content,
-    a_patient_keeps_her_own_content, attachments_lead_somewhere, what_patients_write
+    a_patient_keeps_her_own_content, attachments_lead_somewhere, what_patients_write,
+    what_systems_hand_in_may_come_before_its_content
 }
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\x00\xffpixels";
@@ -214,9 +215,44 @@ async fn attachments_lead_somewhere(concord: &Concord) {
         }
     }
     assert_eq!(told[..2], told[4..], "what is hidden is told like what is missing");
-    // What a system hands in may come before its content: it is stored, and the system told.
+}
+
+/// As docs/API.md lists it: what she is told by a device is hers to say, a diagnosis is not.
+async fn what_patients_write(concord: &Concord) {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let subject = json!({"reference": "Patient/amina"});
+    let watch = json!({"resourceType": "Device", "patient": subject, "deviceName": [{"name": "Watch", "type": "user-friendly-name"}]});
+    let id = amina.create(&watch).await;
+    let reading = with(people::blood_pressure("amina", 120), "device", json!({"reference": format!("Device/{id}")}));
+    amina.create(&reading).await;
+    let condition = json!({"resourceType": "Condition", "code": {"text": "migraine"}, "subject": subject});
+    let refused = amina.post("Condition", &condition).await;
+    assert!([403, 422].contains(&refused.status), "{refused}");
+    for (resource, place) in [
+        (with(watch.clone(), "patient", json!({"reference": "Patient/callum"})), "Device.patient"),
+        (without(watch, "patient"), "Device.patient"),
+    ] {
+        let refused = amina.post("Device", &resource).await;
+        assert!([403, 422].contains(&refused.status), "{place}: {refused}");
+    }
+}
+
+/// What a system hands in may come before its content: it is stored, and the system told.
+async fn what_systems_hand_in_may_come_before_its_content(concord: &Concord) {
+    people::arrive(concord).await;
+    let document = |url: &str| {
+        json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
+            "content": [{"attachment": {"url": url}}]})
+    };
+    let media = |url: &str| {
+        json!({"resourceType": "Media", "status": "completed", "subject": {"reference": "Patient/amina"},
+            "content": {"url": url}})
+    };
     let system = concord.system();
-    for (url, count) in [("Binary/undefined", 1), (hidden.as_str(), 0), ("https://other.example/fhir/Binary/1", 0)] {
+    let there = raw(&system, Method::POST, "Binary", "image/png", PNG).await.expect(201).json();
+    let there = format!("Binary/{}", text(&there, "/id"));
+    for (url, count) in [("Binary/undefined", 1), (there.as_str(), 0), ("https://other.example/fhir/Binary/1", 0)] {
         for (resource, place) in [
             (document(url), "DocumentReference.content[0].attachment"),
             (media(url), "Media.content"),
@@ -245,25 +281,4 @@ async fn attachments_lead_somewhere(concord: &Concord) {
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
     let answer = system.post("/fhir", &bundle).await.expect(200).entries();
     assert!(answer[0]["response"].get("outcome").is_none(), "{}", answer[0]);
-}
-
-/// As docs/API.md lists it: what she is told by a device is hers to say, a diagnosis is not.
-async fn what_patients_write(concord: &Concord) {
-    people::arrive(concord).await;
-    let amina = concord.patient("amina");
-    let subject = json!({"reference": "Patient/amina"});
-    let watch = json!({"resourceType": "Device", "patient": subject, "deviceName": [{"name": "Watch", "type": "user-friendly-name"}]});
-    let id = amina.create(&watch).await;
-    let reading = with(people::blood_pressure("amina", 120), "device", json!({"reference": format!("Device/{id}")}));
-    amina.create(&reading).await;
-    let condition = json!({"resourceType": "Condition", "code": {"text": "migraine"}, "subject": subject});
-    let refused = amina.post("Condition", &condition).await;
-    assert!([403, 422].contains(&refused.status), "{refused}");
-    for (resource, place) in [
-        (with(watch.clone(), "patient", json!({"reference": "Patient/callum"})), "Device.patient"),
-        (without(watch, "patient"), "Device.patient"),
-    ] {
-        let refused = amina.post("Device", &resource).await;
-        assert!([403, 422].contains(&refused.status), "{place}: {refused}");
-    }
 }

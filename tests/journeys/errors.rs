@@ -10,7 +10,7 @@ use serde_json::json;
 on_both! {
     without_a_token, without_a_scope, hidden_is_missing, bodies_that_cannot_be_read, every_problem_is_listed,
     bodies_too_large, methods_and_media_types, addresses, headers_that_stand_there_twice,
-    refusals_say_what_to_do
+    refusals_say_what_to_do, who_names_the_patient_otherwise_is_told_how
 }
 
 /// On whom, why and what depends by one header must not depend by another that somebody between added to it.
@@ -346,7 +346,30 @@ async fn refusals_say_what_to_do(concord: &Concord) {
         let refused = gp.post("Observation", &blood_pressure(whose, 120)).await.expect(403).issues();
         assert!(refused[0].2.contains("in whose care you are"), "{whose}: {refused:?}");
     }
-    // Whoever names the patient by what tells nobody whose record it is, is told how to: whosever number that is.
+    // The type, where it is about that.
+    let concept = json!({"text": "x"});
+    let condition = json!({"resourceType": "Condition", "subject": {"reference": "Patient/amina"}, "code": concept});
+    let refused = amina.post("Condition", &condition).await.expect(403).issues();
+    assert!(refused[0].2.contains("resources of this type"), "{refused:?}");
+    let team = without(people::care_team(&["Practitioner/gp"]), "id");
+    let refused = gp.post("CareTeam", &team).await.expect(403).issues();
+    assert!(refused[0].2.contains("resources of this type"), "{refused:?}");
+    // Dates.
+    for (search, words) in [("date=yesterday", "2026-11-30"), ("date=ge", "2026-11-30"), ("date=2026-13", "2026-11-30")]
+    {
+        let refused = amina.get(&format!("Observation?{search}")).await.expect(400).issues();
+        assert!(refused[0].2.contains(words), "{search}: {refused:?}");
+    }
+    let later = with(blood_pressure("amina", 120), "effectiveDateTime", json!("2099-01-01"));
+    let refused = amina.post("Observation", &later).await.expect(422).issues();
+    assert_eq!(refused[0].1, "Observation.effective");
+    assert!(refused[0].2.contains("'effective' lies in the future"), "{refused:?}");
+}
+
+/// Whoever names the patient by what tells nobody whose record it is, is told how to: whosever number that is.
+async fn who_names_the_patient_otherwise_is_told_how(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
     let numbered =
         |number: &str| json!({"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": number}});
     let others =
@@ -366,22 +389,4 @@ async fn refusals_say_what_to_do(concord: &Concord) {
             assert!(told.2.contains(words) && told.2.contains("by reference"), "{subject}: {told:?}");
         }
     }
-    // The type, where it is about that.
-    let concept = json!({"text": "x"});
-    let condition = json!({"resourceType": "Condition", "subject": {"reference": "Patient/amina"}, "code": concept});
-    let refused = amina.post("Condition", &condition).await.expect(403).issues();
-    assert!(refused[0].2.contains("resources of this type"), "{refused:?}");
-    let team = without(people::care_team(&["Practitioner/gp"]), "id");
-    let refused = gp.post("CareTeam", &team).await.expect(403).issues();
-    assert!(refused[0].2.contains("resources of this type"), "{refused:?}");
-    // Dates.
-    for (search, words) in [("date=yesterday", "2026-11-30"), ("date=ge", "2026-11-30"), ("date=2026-13", "2026-11-30")]
-    {
-        let refused = amina.get(&format!("Observation?{search}")).await.expect(400).issues();
-        assert!(refused[0].2.contains(words), "{search}: {refused:?}");
-    }
-    let later = with(blood_pressure("amina", 120), "effectiveDateTime", json!("2099-01-01"));
-    let refused = amina.post("Observation", &later).await.expect(422).issues();
-    assert_eq!(refused[0].1, "Observation.effective");
-    assert!(refused[0].2.contains("'effective' lies in the future"), "{refused:?}");
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 on_both! {
     what_is_no_link_is_stored_as_sent, every_kind_of_link_leads_to_the_new_resource, any_form_of_address_names_an_entry,
     versions_of_entries, an_unchanged_entry_keeps_its_version, links_to_what_is_patched, conditional_references_are_references,
-    one_name_in_every_spelling, what_leads_nowhere_is_refused
+    one_name_in_every_spelling, what_leads_nowhere_is_refused, no_link_leads_to_a_part, urns_outside_of_transactions_lead_nowhere
 }
 
 const URN: &str = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
@@ -316,7 +316,7 @@ async fn one_name_in_every_spelling(concord: &Concord) {
 /// A reference that nobody can follow is no reference: it is refused with its place, whichever way it comes.
 async fn what_leads_nowhere_is_refused(concord: &Concord) {
     people::arrive(concord).await;
-    let (system, amina) = (concord.system(), concord.patient("amina"));
+    let system = concord.system();
     let reading = |element: &str, reference: &str| {
         let value = json!({"reference": reference});
         let value = if element == "subject" { value } else { json!([value]) };
@@ -350,7 +350,13 @@ async fn what_leads_nowhere_is_refused(concord: &Concord) {
         }
     }
     assert!(system.get("Observation").await.expect(200).ids().is_empty());
-    // No other link leads to a part either.
+}
+
+/// No other link leads to a part either.
+async fn no_link_leads_to_a_part(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let (part, loud) = (format!("{URN}#part"), format!("{}#part", URN.to_uppercase()));
     for reference in [&part, &loud] {
         let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{reference}\">x</a></div>");
         let letter = json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
@@ -368,9 +374,14 @@ async fn what_leads_nowhere_is_refused(concord: &Concord) {
                 .all(|(_, place, text)| place.starts_with("Bundle.entry[1].resource.") && text.contains("whole"))
         );
     }
-    // So it is where there is nothing that could be meant.
+}
+
+/// A URN in a reference leads nowhere where there is nothing that could be meant.
+async fn urns_outside_of_transactions_lead_nowhere(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina) = (concord.system(), concord.patient("amina"));
     let id = amina.create(&blood_pressure("amina", 120)).await;
-    let wrong = reading("hasMember", OTHER);
+    let wrong = with(blood_pressure("amina", 120), "hasMember", json!([{"reference": OTHER}]));
     let batch =
         json!({"resourceType": "Bundle", "type": "batch", "entry": [entry("POST", "Observation", URN, &wrong)]});
     let answer = system.post("/fhir", &batch).await.expect(200).entries();
@@ -386,7 +397,7 @@ async fn what_leads_nowhere_is_refused(concord: &Concord) {
     }
     // What a Bundle holds is among its own entries.
     let collection = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": URN, "resource":
-        {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": part}}}]});
+        {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": format!("{URN}#part")}}}]});
     system.create(&collection).await;
     send(&system, &[entry("POST", "Bundle", URN, &collection)]).await.expect(200);
 }
