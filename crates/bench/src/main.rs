@@ -5,9 +5,10 @@
 //! FHIR. Both are servers of their own, loaded by the same client, so that their time on the processor can be told
 //! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`),
 //! `make bench ARGS=tokens` what sign-in costs (`tokens`), `make bench ARGS=growing` whether a record that grows slows the rest
-//! (`growing`).
+//! (`growing`), `make bench ARGS=cold` what the first touch of a fresh server does (`cold`).
 
 mod check;
+mod cold;
 mod database;
 mod floor;
 mod growing;
@@ -46,6 +47,7 @@ enum Command {
     Growing(growing::GrowingArgs),
     Hostile(hostile::HostileArgs),
     Tokens(tokens::TokenArgs),
+    Cold(cold::ColdArgs),
 }
 
 /// What to measure.
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         Some(Command::Growing(growing)) => growing::run(&growing),
         Some(Command::Hostile(hostile)) => hostile::run(&hostile),
         Some(Command::Tokens(tokens)) => tokens::run(&tokens),
+        Some(Command::Cold(cold)) => cold::run(&cold),
         None => matrix::run(&arguments.bench),
     };
     match result {

@@ -1,5 +1,6 @@
 //! Every literal reference in a resource, with its place, for the check that what it points at exists.
 
+use crate::full_url::is_urn;
 use crate::json::{Object, Value};
 use crate::registry::is_no_reference;
 use crate::schema::element_path::ElementPath;
@@ -15,7 +16,7 @@ const MEMBERS: [&str; 9] =
 #[must_use]
 pub fn references(resource: &Value<'_>) -> Vec<(String, String)> {
     let mut all = every_reference(resource);
-    all.retain(|(_, reference)| !reference.starts_with("urn:"));
+    all.retain(|(_, reference)| !is_urn(reference));
     all
 }
 

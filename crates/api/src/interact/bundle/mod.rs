@@ -355,8 +355,14 @@ impl<'t> TransactionBundle<'_, 't> {
     fn link(&mut self, entry: &mut Entry, names: &HashMap<String, Name>, used: &mut Used) -> Result<(), Failed> {
         let root = entry.root().map(str::to_owned);
         let Some(mut resource) = entry.command.resource().cloned() else { return Ok(()) };
-        Renaming { names, root: root.as_deref() }.apply(&mut resource, used);
+        let renaming = Renaming { names, root: root.as_deref() };
+        renaming.apply(&mut resource, used);
+        let is_as_sent =
+            entry.command.resource_type().is_some_and(|named| self.service.hooks.of(named).is_kept_as_sent);
         let (resource, _) = self.within(entry, |session| {
+            if !is_as_sent {
+                renaming.refuse_parts(&resource)?;
+            }
             resolve(session, &mut resource)?;
             Ok(resource)
         })?;
