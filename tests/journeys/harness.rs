@@ -34,7 +34,7 @@ fn who_asks_while_it_is_put_back_waits() {
         // Workers of a test runner, each of which puts it back and goes on, as it likes.
         let worker = async |own: usize| {
             for turn in 0..6 {
-                if (own + turn) % 3 == 0 {
+                if (own + turn).is_multiple_of(3) {
                     post(&nobody, "/fhir/$reset").await.expect(204);
                 }
                 system.post("Patient", &patient).await.expect(201);

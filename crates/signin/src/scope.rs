@@ -171,13 +171,13 @@ fn both(one: &Scope, other: &Scope) -> Option<Scope> {
 fn single(scope: &Scope) -> impl Iterator<Item = Scope> + use<> {
     let none = Scope { create: false, read: false, update: false, delete: false, search: false, ..scope.clone() };
     let each = [
-        scope.create.then(|| Scope { create: true, ..none.clone() }),
-        scope.read.then(|| Scope { read: true, ..none.clone() }),
-        scope.update.then(|| Scope { update: true, ..none.clone() }),
-        scope.delete.then(|| Scope { delete: true, ..none.clone() }),
-        scope.search.then(|| Scope { search: true, ..none }),
+        Scope { create: scope.create, ..none.clone() },
+        Scope { read: scope.read, ..none.clone() },
+        Scope { update: scope.update, ..none.clone() },
+        Scope { delete: scope.delete, ..none.clone() },
+        Scope { search: scope.search, ..none },
     ];
-    each.into_iter().flatten()
+    each.into_iter().filter(|one| !letters(one).is_empty())
 }
 
 fn letters(scope: &Scope) -> String {

@@ -80,7 +80,7 @@ pub(super) fn token_field(token: &str) -> Html {
 
 /// What another page may have sent.
 pub(super) const NOT_OURS: OauthError =
-    OauthError::request("the form is not one of this browser, or is old: go back, and load the page again");
+    OauthError::request("this page is too old, or was opened in another browser: go back, and load it again");
 
 /// The form of one of these pages, and what the browser keeps that it is tied to. What another page may have sent is refused: what
 /// a page of another site sends, by the browser's word; what comes without the cookie; and what does not bring along the token
