@@ -45,7 +45,7 @@ pub(crate) use grant::{Asked, Granting, UNPROVEN_NAME};
 pub(crate) use inspect::Inspected;
 pub(crate) use kept::Kept;
 pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
-pub(crate) use people::Somebody;
+pub(crate) use people::{Somebody, actor};
 pub(crate) use picking::{Picking, Record, ToPick, Visit, Whose};
 pub(crate) use register::Registered;
 pub(crate) use sessions::SignedIn;

@@ -8,6 +8,7 @@ use concord_signin::scope::Granted;
 use crate::auth::development::{TokenRequest, usual_scope};
 use crate::error::ApiError;
 use crate::interact::Pairs;
+use crate::sign_in::actor;
 
 /// How long a token works where nothing else is asked, in seconds.
 const HOUR_S: i64 = 3600;
@@ -17,8 +18,6 @@ const LONGEST_S: i64 = 366 * 86_400;
 const USUAL_CLIENT: &str = "concord-cli";
 /// The longest name of an app, in bytes.
 const MAX_CLIENT_BYTES: usize = 128;
-/// Whom a token can be for who is no patient of the parameter `patient`.
-const USERS: [&str; 4] = ["Patient", "RelatedPerson", "Practitioner", "PractitionerRole"];
 /// How surely somebody can be known.
 const LEVELS: [&str; 3] = ["P0", "P5", "P9"];
 /// The roles that a token can say.
@@ -81,7 +80,7 @@ pub(super) fn read(asked: Pairs) -> Result<TokenRequest, ApiError> {
 }
 
 fn is_user(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(name, id)| USERS.contains(&name) && is_id(id))
+    actor(text).is_some() && text.split_once('/').is_some_and(|(_, id)| is_id(id))
 }
 
 fn truth(text: &str) -> Option<bool> {
