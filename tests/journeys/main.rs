@@ -44,6 +44,7 @@ mod existence_doors;
 mod explained;
 mod full_disk;
 mod goals;
+mod harness;
 mod hidden_notes;
 mod history;
 mod history_of_types;

@@ -1,5 +1,7 @@
 //! Signing people in with a login service (OpenID Connect Core section 3.1): asking it, and believing what they come back with.
 
+use std::net::IpAddr;
+
 use concord_consent::caller::Proofing;
 use concord_fhir::nhs_number;
 use concord_fhir::rules::local_reference;
@@ -17,6 +19,10 @@ use crate::interact::access::person;
 use crate::sign_in::provider::{Provider, Reached};
 use crate::sign_in::standing::KnownAs;
 use crate::sign_in::{Fault, Kept, SignIn, Standing};
+
+/// How signatures of logout tokens, and browsers that are sent to a login service, are counted: names that no client has.
+const OF_LOGOUT: &str = "a logout token";
+const OF_SENDING: &str = "a browser that is sent";
 
 /// How long somebody may take to sign in, in seconds.
 const RETURN_WITHIN_S: i64 = 900;
@@ -113,14 +119,18 @@ impl SignIn {
     }
 
     /// Where the browser with this cookie is sent, to sign in there. `request` is what an app had asked, or empty; `asserted`
-    /// what another service of theirs says of who it is.
+    /// what another service of theirs says of who it is. So many are sent in a minute from an address.
     pub(crate) async fn send_to(
         &self,
         name: &str,
         visit: &Kept,
-        request: String,
-        asserted: Option<&str>,
+        (request, asserted): (String, Option<&str>),
+        address: Option<IpAddr>,
     ) -> Result<String, Fault> {
+        // What is kept until they are back anybody can have kept, who need not be anybody.
+        if let Some(seconds) = self.sendings.attempt(OF_SENDING, address, self.now_s()) {
+            return Err(ApiError::Throttled(seconds).into());
+        }
         const NO_ASSERTION: OauthError = OauthError::request("what was sent along of who you are is no signed JWT");
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if asserted.is_some_and(|text| text.len() > MAX_ASSERTED_BYTES || !text.bytes().all(is_part)) {
@@ -373,8 +383,20 @@ impl SignIn {
     /// Back-Channel Logout 1.0).
     ///
     /// # Errors
-    /// `invalid_request` for a token that is none of a login service, is old, or has been sent before.
-    pub(crate) async fn signed_out_there(&self, token: &str) -> Result<usize, Fault> {
+    /// `invalid_request` for a token that is none of a login service, is old, or has been sent before. Anybody may send one, and a
+    /// signature costs more to look at than to send: of very many wrong ones from one address no more are looked at.
+    pub(crate) async fn signed_out_there(&self, token: &str, address: Option<IpAddr>) -> Result<usize, Fault> {
+        if let Some(seconds) = self.signatures.attempt(OF_LOGOUT, address, self.now_s()) {
+            return Err(ApiError::Throttled(seconds).into());
+        }
+        let ended = self.said_to_have_ended(token).await;
+        if !matches!(ended, Err(Fault::Refused(_))) {
+            self.signatures.succeeded(OF_LOGOUT, address);
+        }
+        ended
+    }
+
+    async fn said_to_have_ended(&self, token: &str) -> Result<usize, Fault> {
         const NOT_BELIEVED: OauthError = OauthError::request("the logout_token is not believed");
         const AGAIN: OauthError = OauthError::request("the logout_token has been sent before");
         let now_s = self.now_s();

@@ -18,6 +18,7 @@ mod kept;
 mod keys;
 mod keys_at_urls;
 mod launch;
+mod logos;
 mod origins;
 mod people;
 mod picking;
@@ -44,7 +45,7 @@ pub(crate) use grant::{Asked, Granting, UNPROVEN_NAME};
 pub(crate) use inspect::Inspected;
 pub(crate) use kept::Kept;
 pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
-pub(crate) use people::Somebody;
+pub(crate) use people::{Somebody, actor};
 pub(crate) use picking::{Picking, Record, ToPick, Visit, Whose};
 pub(crate) use register::Registered;
 pub(crate) use sessions::SignedIn;
@@ -59,6 +60,9 @@ const REMEMBERED: usize = 10_000;
 
 /// How many signatures of one client from one address may be looked at in a minute that turn out to be wrong.
 const SIGNATURES: u32 = 300;
+
+/// How many browsers from one address may be sent to a login service in a minute.
+const SENDINGS: u32 = 300;
 
 /// The name of the authorization server as an app: what a person chooses on its pages is written by it.
 pub(crate) const OWN_CLIENT: &str = "concord-sign-in";
@@ -77,9 +81,11 @@ pub struct SignIn {
     attempts: attempts::Attempts,
     signatures: attempts::Attempts,
     registrations: attempts::Attempts,
+    sendings: attempts::Attempts,
     statement_keys: Option<register::StatementKeys>,
     remembered: Cache<String, tokens::Remembered>,
     origins: origins::Origins,
+    logos: logos::Logos,
     counters: TokenCounters,
 }
 
@@ -108,9 +114,11 @@ impl SignIn {
             attempts: attempts::Attempts::new(30),
             signatures: attempts::Attempts::new(SIGNATURES),
             registrations: attempts::Attempts::new(10),
+            sendings: attempts::Attempts::new(SENDINGS),
             statement_keys: register::StatementKeys::of(&settings)?,
             remembered: Cache::new(REMEMBERED),
             origins: origins::Origins::default(),
+            logos: logos::Logos::read(config)?,
             settings,
             counters,
         };
