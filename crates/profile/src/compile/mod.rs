@@ -232,8 +232,10 @@ fn merge(rules: &mut Rules, own: &Rules, is_root: bool) -> Result<(), String> {
         {
             return Err("it is fixed to another value than in what it starts from".to_owned());
         }
-        rules.values.retain(|known| std::mem::discriminant(known) != std::mem::discriminant(value));
-        rules.values.push(value.clone());
+        // Where both say something both hold.
+        if !rules.values.contains(value) {
+            rules.values.push(value.clone());
+        }
     }
     rules.min_length = rules.min_length.max(own.min_length);
     rules.max_length = match (rules.max_length, own.max_length) {

@@ -44,7 +44,7 @@ fn observation(subject: &str, more: &str) -> Value<'static> {
 
 /// Whether it is said to be wrong; nothing where it is said that it was not evaluated or not checked.
 fn verdict(library: &Library, url: &str, resource: &Value<'_>, stored: Option<&dyn Stored>) -> Option<bool> {
-    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, together: None };
+    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, now: None, together: None };
     let issues = checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) });
     if issues.iter().any(|issue| issue.severity >= Severity::Error) {
         return Some(false);
@@ -87,8 +87,14 @@ fn what_a_reference_leads_to_is_asked_of_whoever_may_look() {
         ))
     };
     let elsewhere = Shelf(BTreeMap::from([("http://a.example/Patient/odd", patient(""))]));
-    let checker =
-        Checker { library: &library, terminology: &Tables, stored: Some(&elsewhere), is_whole: true, together: None };
+    let checker = Checker {
+        library: &library,
+        terminology: &Tables,
+        stored: Some(&elsewhere),
+        is_whole: true,
+        now: None,
+        together: None,
+    };
     let errors = |base: &str| {
         let issues = checker.check(&bundle(base), Asked { profiles: &[], claimed: None });
         issues.iter().filter(|issue| issue.severity >= Severity::Error).count()
@@ -132,7 +138,8 @@ fn expressions_do_not_ask_without_end() {
         codings.join(",")
     ));
     let counting = Counting::default();
-    let checker = Checker { library: &library, terminology: &counting, stored: None, is_whole: false, together: None };
+    let checker =
+        Checker { library: &library, terminology: &counting, stored: None, is_whole: false, now: None, together: None };
     let issues = checker.check(&goal, Asked { profiles: &["urn:p".to_owned()], claimed: Some(&[]) });
     assert!(issues.iter().any(|issue| issue.code == IssueCode::TooCostly), "{issues:?}");
     assert!(counting.0.get() < 50_000, "{}", counting.0.get());
