@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use concord_fhir::terminology::Code;
 
-use crate::code_system::{Concept, Designation};
+use crate::code_system::Concept;
+use crate::concept_map::Dependency;
+use crate::designation::Designation;
 
 /// A code of an expansion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Match {
     pub display: Option<String>,
     /// What is said of it.
     pub comment: Option<String>,
+    /// What is so besides.
+    pub product: Vec<Dependency>,
     /// The map that says so.
     pub map: Option<String>,
 }
