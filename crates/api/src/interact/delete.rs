@@ -54,11 +54,7 @@ fn run(
         return Ok(None);
     }
     Precondition::check(precondition, &old)?;
-    access::may_change(session, Action::Delete, &old)?;
-    let hooks = session.service.hooks.of(resource_type);
-    if let Some(refuse_deletion) = hooks.refuse_deletion {
-        refuse_deletion(session, &old)?;
-    }
+    refuse(session, &old)?;
     let version = Version {
         version: old.version + 1,
         updated: session.transaction.now.max(old.updated),
@@ -74,4 +70,16 @@ fn run(
     write::store(session, &deletion, Some(&old), told.as_slice())?;
     session.audit.found(&deletion.version);
     Ok(Some(deletion.version.version))
+}
+
+/// Refuses the deletion of what the caller may not delete, or nobody.
+///
+/// # Errors
+/// Why it is not deleted, and when the store fails.
+pub(crate) fn refuse(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
+    access::may_change(session, Action::Delete, old)?;
+    match session.service.hooks.of(old.resource_type).refuse_deletion {
+        Some(refuse_deletion) => refuse_deletion(session, old),
+        None => Ok(()),
+    }
 }

@@ -95,7 +95,7 @@ pub(crate) fn update(
 }
 
 /// Refuses a change of what somebody else wrote, unless the type lets the caller change a part of it.
-pub(super) fn may_change(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
+pub(crate) fn may_change(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
     match also_changes(session, old)? {
         true => access::permitted(session, Action::Update, old),
         false => access::may_change(session, Action::Update, old),
