@@ -3,7 +3,6 @@
 use concord_fhir::json::Value;
 use concord_fhir::terminology::Membership;
 
-use super::element::is_of;
 use super::kept::Tells;
 use super::reference::target_type;
 use super::{Scope, Walk};
@@ -170,7 +169,7 @@ impl<'c> Walk<'c> {
         }
         let of = |rule: &TypeRule, own: &str| {
             let named: Vec<_> = rule.profiles.iter().filter_map(|profile| self.type_of(profile)).collect();
-            if named.is_empty() { is_of(own, rule) } else { named.contains(&own) }
+            if named.is_empty() { rule.allows(own) } else { named.contains(&own) }
         };
         Some(is(items.iter().any(|one| asked.iter().any(|rule| of(rule, one.type_name())))))
     }

@@ -173,7 +173,7 @@ impl Walk<'_> {
         }
         let own = item.type_name();
         let is_open = item.member != item.element || matches!(item.of_type.kind, TypeKind::Resource);
-        let allowed: Vec<&TypeRule> = node.rules.types.iter().filter(|rule| is_of(own, rule)).collect();
+        let allowed: Vec<&TypeRule> = node.rules.types.iter().filter(|rule| rule.allows(own)).collect();
         if allowed.is_empty() && is_open {
             let wanted: Vec<&str> = node.rules.types.iter().map(|rule| rule.code.as_str()).collect();
             let said = format!("it is of type {}, and must be of {}", shown(own), wanted.join(" or "));
@@ -227,18 +227,6 @@ impl Walk<'_> {
             let said = format!("it keeps to none of the profiles {}", names.join(", "));
             self.broken(IssueCode::Invalid, place, node, scope, &said);
         }
-    }
-}
-
-/// Whether a value of that type is one of those that a rule means.
-pub(crate) fn is_of(own: &str, rule: &TypeRule) -> bool {
-    let code = rule.code.strip_prefix(crate::definition::R4).unwrap_or(&rule.code);
-    match code {
-        "Resource" | "DomainResource" => own.starts_with(|c: char| c.is_ascii_uppercase()),
-        "BackboneElement" | "Element" => own.contains('.'),
-        "SimpleQuantity" | "MoneyQuantity" => own == "Quantity" || own == "SimpleQuantity",
-        "Quantity" => matches!(own, "Quantity" | "SimpleQuantity" | "Age" | "Count" | "Distance" | "Duration"),
-        code => code == own,
     }
 }
 

@@ -27,8 +27,6 @@ use crate::library::{self, Library};
 use crate::node::{Node, Profile};
 use crate::surroundings::{Bundled, Stored, Surroundings};
 use crate::value::short as shown;
-#[cfg(test)]
-pub(crate) use element::is_of as is_of_rule;
 use kept::Tells;
 
 /// How many problems are listed.

@@ -8,7 +8,6 @@ use concord_terminology::library::Nothing;
 use concord_terminology::{Library as Codes, MOST_EXPANDED};
 
 use super::issues;
-use crate::check::is_of_rule;
 use crate::definition::{Openness, Strength, TypeRule, ValueRule};
 use crate::library::Library;
 use crate::node::{Node, REST};
@@ -187,8 +186,7 @@ impl<'m> Maker<'m> {
             .iter()
             .filter(|one| {
                 nodes.iter().filter(|node| !node.rules.types.is_empty()).all(|node| {
-                    matches!(one.kind, TypeKind::Resource)
-                        || node.rules.types.iter().any(|rule| is_of_rule(&one.name, rule))
+                    matches!(one.kind, TypeKind::Resource) || node.rules.types.iter().any(|rule| rule.allows(&one.name))
                 })
             })
             .collect();
@@ -199,8 +197,7 @@ impl<'m> Maker<'m> {
     fn value(&mut self, of_type: &'static ElementType, nodes: &[&'m Node], depth: usize) -> Value<'static> {
         let rules: Vec<&'m TypeRule> = nodes.iter().flat_map(|node| &node.rules.types).collect();
         let mut inner = nodes.to_vec();
-        for rule in
-            rules.iter().filter(|rule| matches!(of_type.kind, TypeKind::Resource) || is_of_rule(&of_type.name, rule))
+        for rule in rules.iter().filter(|rule| matches!(of_type.kind, TypeKind::Resource) || rule.allows(&of_type.name))
         {
             if let Some(Ok(profile)) = rule.profiles.first().and_then(|canonical| self.library.profile(canonical)) {
                 inner.push(&profile.root);
