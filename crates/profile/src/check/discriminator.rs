@@ -190,7 +190,9 @@ impl<'c> Walk<'c> {
         let mut answer = Membership::No;
         for one in follow(&way.steps, *item, &scope.around) {
             for canonical in &asked {
-                match self.conforms(&one, canonical, &place, scope.around, Tells::First).0 {
+                let (kept, why) = self.conforms(&one, canonical, &place, scope.around, Tells::First);
+                self.forget(&why);
+                match kept {
                     Membership::Yes => return Some(Membership::Yes),
                     Membership::Unknown => answer = Membership::Unknown,
                     Membership::No => {}

@@ -223,6 +223,7 @@ impl Walk<'_> {
             }
             self.issues.extend(reasons);
         } else {
+            self.forget(&reasons);
             let names: Vec<&str> = profiles.iter().map(|one| one.as_str()).collect();
             let said = format!("it keeps to none of the profiles {}", names.join(", "));
             self.broken(IssueCode::Invalid, place, node, scope, &said);

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use concord_fhir::issue::Issue;
+use concord_fhir::issue::{Issue, Severity};
 use concord_fhir::terminology::Membership;
 
 /// A resource or value, and a profile, by where they are.
@@ -35,6 +35,8 @@ struct Found {
     answer: Membership,
     /// The first error, where it does not keep to the profile.
     why: Option<Issue>,
+    /// Whether there is nothing else to say of it.
+    is_all: bool,
     /// On what it depends that is still being found out.
     assumed: usize,
 }
@@ -58,7 +60,7 @@ impl Kept {
 
     /// What is known, as far as that is enough.
     pub(super) fn known(&self, key: &Key, tells: Tells) -> Option<(Membership, Vec<Issue>)> {
-        let found = self.found.get(key).filter(|found| tells == Tells::First || found.why.is_none())?;
+        let found = self.found.get(key).filter(|found| tells == Tells::First || found.is_all)?;
         self.assume(found.assumed);
         Some((found.answer, found.why.iter().cloned().collect()))
     }
@@ -74,7 +76,7 @@ impl Kept {
         &mut self,
         depth: usize,
         key: Option<Key>,
-        (answer, why): (Membership, Option<&Issue>),
+        (answer, issues): (Membership, &[Issue]),
         outside: usize,
     ) -> usize {
         // What is wrong although more is taken to hold than may is wrong for certain.
@@ -91,7 +93,8 @@ impl Kept {
             }
         }
         if let Some(key) = key {
-            self.found.insert(key, Found { answer, why: why.cloned(), assumed: own });
+            let why = issues.iter().find(|issue| issue.severity >= Severity::Error).cloned();
+            self.found.insert(key, Found { answer, why, is_all: issues.is_empty(), assumed: own });
         }
         if self.open > 0 || own != FOR_CERTAIN {
             self.open = self.found.values().filter(|one| one.assumed != FOR_CERTAIN).count();

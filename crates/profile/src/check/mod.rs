@@ -303,11 +303,11 @@ impl<'c> Walk<'c> {
         self.item(&profile.root, item, place, Scope { around, profile });
         let found = std::mem::replace(&mut self.issues, before);
         self.under_way.pop();
-        let first = found.iter().find(|issue| issue.severity >= Severity::Error);
-        let answer = if first.is_some() { Membership::No } else { Membership::Yes };
+        let fails = found.iter().any(|issue| issue.severity >= Severity::Error);
+        let answer = if fails { Membership::No } else { Membership::Yes };
         // Nothing else refers to a value.
         let is_kept = value.get("resourceType").is_some();
-        let seen = self.kept.end(self.under_way.len(), Some(key).filter(|_| is_kept), (answer, first), outside);
+        let seen = self.kept.end(self.under_way.len(), Some(key).filter(|_| is_kept), (answer, &found), outside);
         self.take(seen / 16);
         (answer, found)
     }
@@ -360,6 +360,13 @@ impl<'c> Walk<'c> {
         if self.told.insert(said.clone()) {
             let code = if severity == Severity::Information { IssueCode::Informational } else { IssueCode::NotFound };
             self.add(severity, code, place, said);
+        }
+    }
+
+    /// What was found is not told: what might be told elsewhere is not taken for told.
+    fn forget(&mut self, found: &[Issue]) {
+        for issue in found {
+            self.told.remove(&issue.text);
         }
     }
 

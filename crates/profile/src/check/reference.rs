@@ -108,6 +108,7 @@ impl Walk<'_> {
         let mut first = None;
         for canonical in allowed {
             let (kept, why) = self.conforms(&item, canonical, place, around, Tells::First);
+            self.forget(&why);
             if kept != Membership::No {
                 return;
             }

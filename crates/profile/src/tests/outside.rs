@@ -160,3 +160,44 @@ fn profiles_in_expressions_come_to_an_end() {
     assert_eq!(verdict(&library, "urn:0", &observation("Patient/a", ""), None), None);
     assert_eq!(verdict(&library, "urn:11", &observation("Patient/a", ""), None), Some(true));
 }
+
+/// What could not be checked is said also of what was looked at before, to tell of which kind it is or what leads to it.
+#[test]
+fn what_was_looked_at_before_is_told_all_the_same() {
+    let bound =
+        r#"{"path":"Patient.maritalStatus","binding":{"strength":"required","valueSet":"http://example.org/unknown"}}"#;
+    let sliced = r#"{"path":"Bundle.entry","slicing":{"discriminator":[{"type":"profile","path":"resource"}],"rules":"open"}},
+        {"path":"Bundle.entry","sliceName":"bound"},
+        {"path":"Bundle.entry.resource","type":[{"code":"Patient","profile":["urn:bound"]}]}"#;
+    let leads = r#"{"path":"Observation.subject","type":[{"code":"Reference","targetProfile":["urn:bound"]}]}"#;
+    let library = library(vec![
+        profile("urn:bound", "Patient", bound),
+        profile("urn:sliced", "Bundle", sliced),
+        profile("urn:leads", "Observation", leads),
+    ]);
+    let patient = |claims: &str| {
+        format!(
+            r#"{{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000001","resource":{{"resourceType":"Patient"{claims},
+            "maritalStatus":{{"coding":[{{"system":"urn:s","code":"c"}}]}}}}}}"#
+        )
+    };
+    let observed = r#"{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000002","resource":{"resourceType":"Observation",
+        "meta":{"profile":["urn:leads"]},"status":"final","code":{"text":"c"},
+        "subject":{"reference":"urn:uuid:00000000-0000-4000-8000-000000000001"}}}"#;
+    let claims = r#","meta":{"profile":["urn:bound"]}"#;
+    for entries in [patient(""), format!("{observed},{}", patient(claims))] {
+        let bundle = value(&format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entries}]}}"#));
+        let asked = ["urn:sliced".to_owned()];
+        let checker = Checker {
+            library: &library,
+            terminology: &Tables,
+            stored: None,
+            is_whole: true,
+            now: None,
+            together: None,
+        };
+        let issues = checker.check(&bundle, Asked { profiles: &asked, claimed: None });
+        let told: Vec<_> = issues.iter().filter(|issue| issue.text.contains("could not be checked")).collect();
+        assert_eq!(told.len(), 1, "{issues:?}");
+    }
+}
