@@ -4,7 +4,7 @@
 //! the same inserts over the same tables, and writes the same bytes, with no token, no decision, no audit of reads and no
 //! FHIR. Both are servers of their own, loaded by the same client, so that their time on the processor can be told
 //! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`),
-//! `make bench ARGS=tokens` what sign-in costs (`tokens`).
+//! `make bench ARGS=tokens` what sign-in costs (`tokens`), `make bench ARGS=profiles` what profiles and summaries do (`profiles`).
 
 mod check;
 mod database;
@@ -14,6 +14,7 @@ mod load;
 mod matrix;
 mod process;
 mod product;
+mod profiles;
 mod report;
 mod scratch;
 mod tokens;
@@ -43,6 +44,7 @@ enum Command {
     Floor(floor::FloorArgs),
     Hostile(hostile::HostileArgs),
     Tokens(tokens::TokenArgs),
+    Profiles(profiles::ProfileArgs),
 }
 
 /// What to measure.
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Some(Command::Floor(floor)) => floor::serve(&floor),
         Some(Command::Hostile(hostile)) => hostile::run(&hostile),
         Some(Command::Tokens(tokens)) => tokens::run(&tokens),
+        Some(Command::Profiles(profiles)) => profiles::run(&profiles),
         None => matrix::run(&arguments.bench),
     };
     match result {
