@@ -197,7 +197,7 @@ fn possible(own: &[TypeRule], types: &[&'static ElementType], before: &[TypeRule
         if all.peek().is_none() {
             return Err(format!("it is never of type {}", rule.code));
         }
-        if !all.any(|one| is_before(&one)) {
+        if !all.any(is_before) {
             return Err(format!("it is not of type {} in what the definition starts from", rule.code));
         }
     }
