@@ -193,7 +193,7 @@ fn every_operator_says_whether_an_item_is_asked() {
     ] {
         let kind = match answer.split('"').next() {
             Some("Coding") => "choice".to_owned(),
-            Some(name @ ("DateTime" | "Boolean")) => format!("{}{}", name[..1].to_lowercase(), &name[1..]),
+            Some("DateTime") => "dateTime".to_owned(),
             Some(name) if !name.is_empty() => name.to_lowercase(),
             _ => "string".to_owned(),
         };
