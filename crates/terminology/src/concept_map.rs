@@ -3,7 +3,7 @@
 use concord_fhir::json::Value;
 use concord_fhir::terminology::Code;
 
-use crate::item::Match;
+use crate::item::{Dependency, Match};
 
 /// A concept map.
 #[derive(Clone, Debug, Default)]
@@ -56,31 +56,6 @@ pub struct Mapping {
     pub depends_on: Vec<Dependency>,
     /// What is so besides, if it holds.
     pub product: Vec<Dependency>,
-}
-
-/// An element or code that a mapping depends on, or that comes with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dependency {
-    /// The element, by its property's address.
-    pub property: String,
-    /// The url of the code system of the value.
-    pub system: Option<String>,
-    /// The value.
-    pub value: String,
-}
-
-impl Dependency {
-    fn read(value: &Value<'_>) -> Dependency {
-        let text = |name: &str| value.text(name).map(str::to_owned);
-        let (property, value) = (text("property").unwrap_or_default(), text("value").unwrap_or_default());
-        Dependency { property, system: text("system"), value }
-    }
-
-    /// Whether what somebody says besides is what it asks.
-    fn is_met(&self, said: &[Dependency]) -> bool {
-        let is_system = |other: &Dependency| self.system.is_none() || self.system == other.system;
-        said.iter().any(|other| other.property == self.property && other.value == self.value && is_system(other))
-    }
 }
 
 /// What becomes of a code that is mapped to nothing.

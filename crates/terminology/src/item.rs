@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use concord_fhir::json::Value;
 use concord_fhir::terminology::Code;
 
 use crate::code_system::Concept;
-use crate::concept_map::Dependency;
 use crate::designation::Designation;
 
 /// A code of an expansion.
@@ -50,6 +50,31 @@ impl Item {
             is_inactive: concept.is_inactive,
             is_abstract: concept.is_abstract,
         }
+    }
+}
+
+/// An element or code that a mapping depends on, or that comes with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dependency {
+    /// The element, by its property's address.
+    pub property: String,
+    /// The url of the code system of the value.
+    pub system: Option<String>,
+    /// The value.
+    pub value: String,
+}
+
+impl Dependency {
+    pub(crate) fn read(value: &Value<'_>) -> Dependency {
+        let text = |name: &str| value.text(name).map(str::to_owned);
+        let (property, value) = (text("property").unwrap_or_default(), text("value").unwrap_or_default());
+        Dependency { property, system: text("system"), value }
+    }
+
+    /// Whether what somebody says besides is what it asks.
+    pub(crate) fn is_met(&self, said: &[Dependency]) -> bool {
+        let is_system = |other: &Dependency| self.system.is_none() || self.system == other.system;
+        said.iter().any(|other| other.property == self.property && other.value == self.value && is_system(other))
     }
 }
 

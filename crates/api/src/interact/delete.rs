@@ -9,7 +9,7 @@ use crate::interact::command::{Precondition, Target};
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::write::{Filing, PreparedVersion};
-use crate::interact::{access, provenance, read, write};
+use crate::interact::{access, allowed, provenance, read, write};
 use concord_store::rows::{Method, Version};
 
 /// Puts a deletion in place of the current version; the version id of the deletion, or none if nothing had to be done:
@@ -54,7 +54,7 @@ fn run(
         return Ok(None);
     }
     Precondition::check(precondition, &old)?;
-    refuse(session, &old)?;
+    allowed::deletion(session, &old)?;
     let version = Version {
         version: old.version + 1,
         updated: session.transaction.now.max(old.updated),
@@ -70,16 +70,4 @@ fn run(
     write::store(session, &deletion, Some(&old), told.as_slice())?;
     session.audit.found(&deletion.version);
     Ok(Some(deletion.version.version))
-}
-
-/// Refuses the deletion of what the caller may not delete, or nobody.
-///
-/// # Errors
-/// Why it is not deleted, and when the store fails.
-pub(crate) fn refuse(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
-    access::may_change(session, Action::Delete, old)?;
-    match session.service.hooks.of(old.resource_type).refuse_deletion {
-        Some(refuse_deletion) => refuse_deletion(session, old),
-        None => Ok(()),
-    }
 }

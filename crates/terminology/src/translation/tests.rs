@@ -7,7 +7,7 @@ use concord_fhir::issue::IssueCode;
 use concord_fhir::terminology::{Code, Terminology};
 
 use super::*;
-use crate::concept_map::Dependency;
+use crate::item::Dependency;
 use crate::library::{Library, Nothing};
 
 fn asked(system: &str, code: &str, reverse: bool) -> Translation {

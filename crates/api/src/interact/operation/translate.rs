@@ -2,8 +2,8 @@
 
 use concord_model::build::{self, Content, parameter};
 use concord_terminology::Library;
-use concord_terminology::concept_map::{ConceptMap, Dependency, Translation};
-use concord_terminology::item::Match;
+use concord_terminology::concept_map::{ConceptMap, Translation};
+use concord_terminology::item::{Dependency, Match};
 
 use crate::error::ApiError;
 use crate::interact::operation::coded::{self, Definition};

@@ -11,7 +11,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
-use crate::interact::{access, delete, profiles, read, update, write};
+use crate::interact::{access, allowed, profiles, read, write};
 
 /// `$validate`
 pub(super) const OPERATION: Operation = Operation {
@@ -137,7 +137,7 @@ fn update_allowed(
     let hooks = session.service.hooks.of(stored.resource_type);
     hooks.refuse_if_append_only()?;
     access::require_scope(session.call, Action::Update, stored.resource_type)?;
-    update::may_change(session, stored)?;
+    allowed::update(session, stored)?;
     match (hooks.refuse_change, resource) {
         (Some(refuse_change), Some(resource)) => refuse_change(session, stored, resource),
         _ => Ok(()),
@@ -147,7 +147,7 @@ fn update_allowed(
 fn deletion_allowed(session: &mut Session<'_, '_>, stored: &Version) -> Result<(), ApiError> {
     session.service.hooks.of(stored.resource_type).refuse_if_append_only()?;
     access::require_scope(session.call, Action::Delete, stored.resource_type)?;
-    delete::refuse(session, stored)
+    allowed::deletion(session, stored)
 }
 
 /// What is wrong with a resource that would be stored, and what there is to say of it.
