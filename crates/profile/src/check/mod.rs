@@ -8,6 +8,7 @@ mod discriminator;
 mod document;
 mod element;
 mod extension;
+mod kept;
 mod outside;
 mod reference;
 mod slices;
@@ -26,6 +27,7 @@ use crate::library::{self, Library};
 use crate::node::{Node, Profile};
 use crate::surroundings::{Bundled, Stored, Surroundings};
 use crate::value::short as shown;
+use kept::Tells;
 
 /// How many problems are listed.
 const MOST_ISSUES: usize = 500;
@@ -51,6 +53,8 @@ pub struct Checker<'c> {
     pub stored: Option<&'c dyn Stored>,
     /// Whether to say besides what R4 asks in words, and which extensions are not known that change the meaning of nothing.
     pub is_whole: bool,
+    /// What time it is, as an instant; expressions that ask for it, and bounds that go by it, are not told without.
+    pub now: Option<&'c str>,
     /// What all checks of one request may still take together, where they have that once: steps.
     pub together: Option<&'c Cell<usize>>,
 }
@@ -102,7 +106,9 @@ pub(crate) struct Walk<'c> {
     /// Where the check was ended, because none were left.
     ended: Option<String>,
     /// The resources and values that are being checked against a profile, with the profile.
-    under_way: Vec<(usize, usize)>,
+    under_way: Vec<kept::Key>,
+    /// What was found out of them.
+    kept: kept::Kept,
     /// What need not be said again.
     told: BTreeSet<String>,
     claimed: Option<&'c [String]>,
@@ -126,6 +132,7 @@ impl<'c> Walk<'c> {
             left: Cell::new(steps),
             ended: None,
             under_way: Vec::new(),
+            kept: kept::Kept::default(),
             told: BTreeSet::new(),
             claimed: None,
             expressions: 0,
@@ -255,13 +262,15 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Whether something keeps to a profile, and if not, why not.
+    /// Whether something keeps to a profile, and if not, why not: all that is wrong, or the first of it where that was found
+    /// out before.
     fn conforms(
         &mut self,
         item: &Item<'_>,
         canonical: &str,
         place: &Place<'_>,
         around: Surroundings<'_>,
+        tells: Tells,
     ) -> (Membership, Vec<Issue>) {
         let own = item.type_name();
         if let Some(base) = library::base_type(canonical) {
@@ -277,19 +286,30 @@ impl<'c> Walk<'c> {
         let Some(value) = item.value else { return (Membership::Unknown, Vec::new()) };
         let key = key(value, profile);
         // What is being found out already is taken to hold: a circle of references breaks nothing by itself.
-        if self.under_way.contains(&key) {
+        if let Some(depth) = self.under_way.iter().position(|one| *one == key) {
+            self.kept.assume(depth);
             return (Membership::Yes, Vec::new());
         }
+        if let Some(known) = self.kept.known(&key, tells) {
+            return known;
+        }
         if self.under_way.len() >= DEEPEST {
+            self.kept.assume(0);
             return (Membership::Unknown, Vec::new());
         }
+        let outside = self.kept.begin();
         self.under_way.push(key);
         let before = std::mem::take(&mut self.issues);
         self.item(&profile.root, item, place, Scope { around, profile });
         let found = std::mem::replace(&mut self.issues, before);
         self.under_way.pop();
         let fails = found.iter().any(|issue| issue.severity >= Severity::Error);
-        (if fails { Membership::No } else { Membership::Yes }, found)
+        let answer = if fails { Membership::No } else { Membership::Yes };
+        // Nothing else refers to a value.
+        let is_kept = value.get("resourceType").is_some();
+        let seen = self.kept.end(self.under_way.len(), Some(key).filter(|_| is_kept), (answer, &found), outside);
+        self.take(seen / 16);
+        (answer, found)
     }
 
     /// Whether more has been looked at than a check may; said once.
@@ -343,6 +363,13 @@ impl<'c> Walk<'c> {
         }
     }
 
+    /// What was found is not told: what might be told elsewhere is not taken for told.
+    fn forget(&mut self, found: &[Issue]) {
+        for issue in found {
+            self.told.remove(&issue.text);
+        }
+    }
+
     fn into_issues(mut self) -> Vec<Issue> {
         if self.left.get() == 0 {
             let text = "the check was ended here: there is too much to check".to_owned();
@@ -358,6 +385,6 @@ impl<'c> Walk<'c> {
 }
 
 /// A resource and a profile, by where they are.
-fn key(value: &Value<'_>, profile: &Profile) -> (usize, usize) {
+fn key(value: &Value<'_>, profile: &Profile) -> kept::Key {
     (std::ptr::from_ref(value).addr(), std::ptr::from_ref(profile).addr())
 }

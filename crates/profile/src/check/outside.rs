@@ -8,6 +8,7 @@ use concord_fhir::path::{self, Outside};
 use concord_fhir::terminology::Membership;
 
 use super::binding::OF_A_MEMBERSHIP;
+use super::kept::{Kept, Key, Tells};
 use super::{Checker, Walk};
 use crate::item::{Place, whole_resource};
 use crate::surroundings::Surroundings;
@@ -22,7 +23,8 @@ pub(super) struct Known<'k, 'v> {
     around: Surroundings<'v>,
     /// The steps that are left of the check.
     left: &'k Cell<usize>,
-    under_way: &'k [(usize, usize)],
+    under_way: &'k [Key],
+    kept: &'k Kept,
     expressions: usize,
 }
 
@@ -33,7 +35,7 @@ impl<'c> Walk<'c> {
         'c: 'k,
     {
         let (checker, left, under_way) = (self.checker, &self.left, self.under_way.as_slice());
-        Known { checker, around, left, under_way, expressions: self.expressions }
+        Known { checker, around, left, under_way, kept: &self.kept, expressions: self.expressions }
     }
 }
 
@@ -71,8 +73,10 @@ impl<'v> Outside<'v> for Known<'_, 'v> {
             ..Walk::begin(self.checker, self.left.get())
         };
         let around = self.around.around(resource);
-        let (answer, found) = walk.conforms(&whole_resource(resource, false), profile, &Place::root(""), around);
+        let (answer, found) =
+            walk.conforms(&whole_resource(resource, false), profile, &Place::root(""), around, Tells::All);
         self.left.set(walk.left.get());
+        self.kept.assume_as(&walk.kept);
         // What could not be checked, or was not looked at any more, is not known.
         let is_open = walk.left.get() == 0 || found.iter().any(|issue| issue.severity == Severity::Information);
         if is_open && answer == Membership::Yes { None } else { answer.known() }

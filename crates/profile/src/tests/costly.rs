@@ -41,7 +41,8 @@ fn what_multiplies_is_ended_where_it_is_and_said_once() {
         let url = format!("http://example.org/{name}");
         let library = library(vec![profile(&url, "Goal", &elements)]);
         for is_whole in [false, true] {
-            let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole, together: None };
+            let checker =
+                Checker { library: &library, terminology: &Tables, stored: None, is_whole, now: None, together: None };
             let check =
                 |notes: usize| checker.check(&value(&goal(&url, notes)), Asked { profiles: &[], claimed: None });
             let few: Vec<_> = check(3).into_iter().filter(|issue| issue.severity >= Severity::Error).collect();
@@ -62,7 +63,8 @@ fn the_checks_of_a_request_have_one_budget() {
     let together = Cell::new(10_000);
     let goal = value(&goal(url, 100));
     let ends = |together| {
-        let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole: false, together };
+        let checker =
+            Checker { library: &library, terminology: &Tables, stored: None, is_whole: false, now: None, together };
         let issues = checker.check(&goal, Asked { profiles: &[], claimed: None });
         issues.iter().any(|issue| issue.code == IssueCode::TooCostly && issue.severity == Severity::Error)
     };
@@ -70,4 +72,52 @@ fn the_checks_of_a_request_have_one_budget() {
     assert!(done > 1 && done < 1_000, "{done}");
     assert!((0..3).all(|_| ends(Some(&together))));
     assert!(!ends(None));
+}
+
+/// Patients that all refer to all others, whose profiles are each other's: each is looked at once by each profile, and what is
+/// wrong with one is wrong with whatever leads to it.
+#[test]
+fn what_refers_to_one_another_is_looked_at_once() {
+    let of = |url: &str, other: &str| {
+        let elements = format!(
+            r#"{{"path":"Patient.name","min":1}},{{"path":"Patient.link.other","type":[{{"code":"Reference","targetProfile":["{other}"]}}]}}"#
+        );
+        profile(url, "Patient", &elements)
+    };
+    let library = library(vec![of("urn:a", "urn:b"), of("urn:b", "urn:a")]);
+    let bundle = |count: usize, nameless: Option<usize>| {
+        let url = |at: usize| format!("urn:uuid:00000000-0000-4000-8000-{at:012}");
+        let entry = |at: usize| {
+            let others = (0..count).filter(|other| *other != at);
+            let links: Vec<_> = others
+                .map(|other| format!(r#"{{"type":"seealso","other":{{"reference":"{}"}}}}"#, url(other)))
+                .collect();
+            let name = if nameless == Some(at) { "" } else { r#""name":[{"text":"A"}],"# };
+            format!(
+                r#"{{"fullUrl":"{}","resource":{{"resourceType":"Patient","meta":{{"profile":["urn:a"]}},{name}"link":[{}]}}}}"#,
+                url(at),
+                links.join(",")
+            )
+        };
+        let entries: Vec<_> = (0..count).map(entry).collect();
+        value(&format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{}]}}"#, entries.join(",")))
+    };
+    let check = |bundle: &Value<'_>| {
+        let checker = Checker {
+            library: &library,
+            terminology: &Tables,
+            stored: None,
+            is_whole: true,
+            now: None,
+            together: None,
+        };
+        checker.check(bundle, Asked { profiles: &[], claimed: None })
+    };
+    assert_eq!(check(&bundle(60, None)), []);
+    for nameless in [0, 5, 9] {
+        let found = check(&bundle(10, Some(nameless)));
+        let errors: Vec<_> = found.iter().filter_map(|issue| issue.expression.as_deref()).collect();
+        assert_eq!(errors.len(), 1 + 10 * 9, "{nameless}: {errors:?}");
+        assert!(errors.contains(&format!("Bundle.entry[{nameless}].resource.name").as_str()), "{errors:?}");
+    }
 }

@@ -44,7 +44,7 @@ fn observation(subject: &str, more: &str) -> Value<'static> {
 
 /// Whether it is said to be wrong; nothing where it is said that it was not evaluated or not checked.
 fn verdict(library: &Library, url: &str, resource: &Value<'_>, stored: Option<&dyn Stored>) -> Option<bool> {
-    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, together: None };
+    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, now: None, together: None };
     let issues = checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) });
     if issues.iter().any(|issue| issue.severity >= Severity::Error) {
         return Some(false);
@@ -87,8 +87,14 @@ fn what_a_reference_leads_to_is_asked_of_whoever_may_look() {
         ))
     };
     let elsewhere = Shelf(BTreeMap::from([("http://a.example/Patient/odd", patient(""))]));
-    let checker =
-        Checker { library: &library, terminology: &Tables, stored: Some(&elsewhere), is_whole: true, together: None };
+    let checker = Checker {
+        library: &library,
+        terminology: &Tables,
+        stored: Some(&elsewhere),
+        is_whole: true,
+        now: None,
+        together: None,
+    };
     let errors = |base: &str| {
         let issues = checker.check(&bundle(base), Asked { profiles: &[], claimed: None });
         issues.iter().filter(|issue| issue.severity >= Severity::Error).count()
@@ -132,7 +138,8 @@ fn expressions_do_not_ask_without_end() {
         codings.join(",")
     ));
     let counting = Counting::default();
-    let checker = Checker { library: &library, terminology: &counting, stored: None, is_whole: false, together: None };
+    let checker =
+        Checker { library: &library, terminology: &counting, stored: None, is_whole: false, now: None, together: None };
     let issues = checker.check(&goal, Asked { profiles: &["urn:p".to_owned()], claimed: Some(&[]) });
     assert!(issues.iter().any(|issue| issue.code == IssueCode::TooCostly), "{issues:?}");
     assert!(counting.0.get() < 50_000, "{}", counting.0.get());
@@ -152,4 +159,45 @@ fn profiles_in_expressions_come_to_an_end() {
     let library = library((0..12).map(of).chain([profile("urn:12", "Observation", "")]).collect());
     assert_eq!(verdict(&library, "urn:0", &observation("Patient/a", ""), None), None);
     assert_eq!(verdict(&library, "urn:11", &observation("Patient/a", ""), None), Some(true));
+}
+
+/// What could not be checked is said also of what was looked at before, to tell of which kind it is or what leads to it.
+#[test]
+fn what_was_looked_at_before_is_told_all_the_same() {
+    let bound =
+        r#"{"path":"Patient.maritalStatus","binding":{"strength":"required","valueSet":"http://example.org/unknown"}}"#;
+    let sliced = r#"{"path":"Bundle.entry","slicing":{"discriminator":[{"type":"profile","path":"resource"}],"rules":"open"}},
+        {"path":"Bundle.entry","sliceName":"bound"},
+        {"path":"Bundle.entry.resource","type":[{"code":"Patient","profile":["urn:bound"]}]}"#;
+    let leads = r#"{"path":"Observation.subject","type":[{"code":"Reference","targetProfile":["urn:bound"]}]}"#;
+    let library = library(vec![
+        profile("urn:bound", "Patient", bound),
+        profile("urn:sliced", "Bundle", sliced),
+        profile("urn:leads", "Observation", leads),
+    ]);
+    let patient = |claims: &str| {
+        format!(
+            r#"{{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000001","resource":{{"resourceType":"Patient"{claims},
+            "maritalStatus":{{"coding":[{{"system":"urn:s","code":"c"}}]}}}}}}"#
+        )
+    };
+    let observed = r#"{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000002","resource":{"resourceType":"Observation",
+        "meta":{"profile":["urn:leads"]},"status":"final","code":{"text":"c"},
+        "subject":{"reference":"urn:uuid:00000000-0000-4000-8000-000000000001"}}}"#;
+    let claims = r#","meta":{"profile":["urn:bound"]}"#;
+    for entries in [patient(""), format!("{observed},{}", patient(claims))] {
+        let bundle = value(&format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entries}]}}"#));
+        let asked = ["urn:sliced".to_owned()];
+        let checker = Checker {
+            library: &library,
+            terminology: &Tables,
+            stored: None,
+            is_whole: true,
+            now: None,
+            together: None,
+        };
+        let issues = checker.check(&bundle, Asked { profiles: &asked, claimed: None });
+        let told: Vec<_> = issues.iter().filter(|issue| issue.text.contains("could not be checked")).collect();
+        assert_eq!(told.len(), 1, "{issues:?}");
+    }
 }

@@ -20,8 +20,8 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::Service;
 use crate::interact::session::Session;
+use crate::interact::{Service, instant};
 
 pub(crate) use answers::before_store as answers_before_store;
 pub(crate) use claims::on_write;
@@ -100,6 +100,10 @@ pub(crate) fn load(transaction: &mut Transaction<'_>) -> Result<Library, ApiErro
 /// # Errors
 /// Why it cannot be used, with the place.
 pub(crate) fn kept(resource: &Value<'_>) -> Result<(KeptDefinition, Definition), Issue> {
+    if let Some(release) = resource.text("fhirVersion").filter(|release| !release.starts_with("4.0")) {
+        let said = format!("it is for FHIR {release}, and this server is of FHIR 4.0");
+        return Err(Issue::error(IssueCode::NotSupported, "StructureDefinition.fhirVersion", said));
+    }
     let bare = stripped(resource);
     let definition = Definition::read(&bare)?;
     let (url, version) = (definition.url.clone(), definition.version.clone());
@@ -137,6 +141,7 @@ pub(crate) fn problems(
 ) -> Result<Vec<Issue>, ApiError> {
     let library = library(session)?;
     let form = answers::form(session, resource)?;
+    let now = instant(session.transaction.now);
     let mut shelf = Shelf::new(session, Bounds::ASKED).reading(reader);
     let knowledge = Knowledge::over(&mut shelf).following(resource);
     let checker = Checker {
@@ -144,6 +149,7 @@ pub(crate) fn problems(
         terminology: &knowledge,
         stored: Some(&knowledge),
         is_whole: true,
+        now: Some(&now),
         together: None,
     };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
