@@ -16,7 +16,8 @@
 //! | how does an element read to a person? | [`display`] |
 //! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
-//! | what is an NHS number? | [`nhs_number`] |
+//! | what is an NHS number, a day, a unit? | [`nhs_number`], `calendar`, `ucum` |
+//! | what is XML made of? | `markup` |
 //! | which labels protect it? | [`label`] |
 //! | what can it be found by? | [`entry`], [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |

@@ -14,7 +14,7 @@ mod updated;
 
 use concord_fhir::index::{Entries, Entry, ParameterId};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::{ResourceType, clinical_date, combined, is_asked_by_date};
+use concord_fhir::registry::{ResourceType, clinical_date, combined, is_asked_by_date, patient_named};
 
 use crate::error::StoreError;
 use crate::lower::{RECORD, Rows, parts_of, same_test, successor};
@@ -155,10 +155,10 @@ impl Transaction<'_> {
         let Some(place) = driver else { return Ok(all_of_type()) };
         let Some(part) = parts_of(&among.predicate).get(place) else { return Ok(None) };
         let (parameters, test) = match part {
-            Predicate::Entry(_, Test::Is(key)) if key.strip_prefix("Patient/") == Some(id) => return Ok(all_of_type()),
+            Predicate::Entry(_, Test::Is(key)) if patient_named(key) == Some(id) => return Ok(all_of_type()),
             Predicate::Entry(parameter, test) => (vec![*parameter], test),
             Predicate::Or(parts) => match same_test(parts) {
-                Some((_, Test::Is(key))) if key.strip_prefix("Patient/") == Some(id) => return Ok(all_of_type()),
+                Some((_, Test::Is(key))) if patient_named(key) == Some(id) => return Ok(all_of_type()),
                 Some(same) => same,
                 None => return Ok(None),
             },

@@ -231,7 +231,7 @@ impl Drop for Sqlite {
 type Answer = Box<dyn FnOnce(Result<(), NotCommitted>) + Send>;
 
 /// Tells whoever has audit records appended.
-fn told(done: oneshot::Sender<Result<(), StoreError>>) -> Answer {
+fn tells(done: oneshot::Sender<Result<(), StoreError>>) -> Answer {
     Box::new(move |committed| {
         // Audit records of what only read, or was refused.
         let told = committed.map_err(|why| match why {

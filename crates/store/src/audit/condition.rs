@@ -1,8 +1,8 @@
 //! A predicate over AuditEvent as a condition on the rows of the log.
 
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::index::SEPARATOR;
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::{ResourceType, is_event, is_own_record};
+use concord_fhir::registry::{ResourceType, event_parameter, is_event, is_own_record, patient_named};
 
 use crate::error::StoreError;
 use crate::statement::Sql;
@@ -46,10 +46,8 @@ pub(super) fn of_predicate(
         Predicate::Author(names) => Sql::new(if names.iter().any(String::is_empty) { "1 = 1" } else { "1 = 0" }),
         Predicate::Updated(comparison, wanted) => at(*comparison, *wanted),
         Predicate::Entry(parameter, test) => {
-            let named = SEARCHABLE
-                .into_iter()
-                .chain([AGENT_IDENTIFIER])
-                .find(|code| ParameterId::of(&format!("AuditEvent.{code}")) == *parameter);
+            let named =
+                SEARCHABLE.into_iter().chain([AGENT_IDENTIFIER]).find(|code| event_parameter(code) == *parameter);
             tested(transaction, interactions, named.unwrap_or_default(), test)?
         }
         // An event is kept back by what it is about.
@@ -169,7 +167,7 @@ fn keyed(
 ) -> Result<Sql, StoreError> {
     let token = key.split(SEPARATOR).next().unwrap_or_default();
     Ok(match code {
-        "patient" => match key.strip_prefix("Patient/") {
+        "patient" => match patient_named(key) {
             Some(id) => of_record(transaction, id)?,
             None => Sql::new("1 = 0"),
         },

@@ -3,15 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::patient_named;
+use concord_fhir::registry::{EVENT_DATE, EVENT_PATIENT, patient_named};
 
-const DATE: ParameterId = ParameterId::of("AuditEvent.date");
 /// How far a system's clock may be ahead whose events are taken in, in milliseconds.
 pub const RECORDED_AHEAD_MS: i64 = 300_000;
-
-const BY_PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
 
 /// The least and the greatest that something may be; nothing is between where the least is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +76,7 @@ fn patients(predicate: &Predicate) -> Option<BTreeSet<String>> {
         Predicate::PatientCompartment(patient) => Some(BTreeSet::from([patient.clone()])),
         Predicate::And(parts) => in_all(parts.iter().map(patients)),
         Predicate::Or(parts) => in_any(parts.iter().map(patients)),
-        Predicate::Entry(BY_PATIENT, test) => named(test),
+        Predicate::Entry(EVENT_PATIENT, test) => named(test),
         _ => None,
     }
 }
@@ -126,7 +122,7 @@ impl Bounds {
                 Bounds { numbers: named.fold(Span::NONE, Span::around), ..Bounds::ALL }
             }
             Predicate::Updated(comparison, wanted) => Bounds { times: at(*comparison, *wanted), ..Bounds::ALL },
-            Predicate::Entry(DATE, test) => Bounds { times: tested(test).came(), ..Bounds::ALL },
+            Predicate::Entry(EVENT_DATE, test) => Bounds { times: tested(test).came(), ..Bounds::ALL },
             _ => Bounds::ALL,
         }
     }
@@ -166,7 +162,7 @@ mod tests {
         let since = |at: i64| Predicate::Updated(Comparison::AtLeast, at);
         let date = |from: f64, to: f64| {
             let tests = vec![Test::Low(Comparison::AtLeast, from), Test::High(Comparison::AtMost, to)];
-            Predicate::Entry(DATE, Test::Every(tests))
+            Predicate::Entry(EVENT_DATE, Test::Every(tests))
         };
         let ids = |ids: &[&str]| Predicate::Id(ids.iter().map(|id| (*id).to_owned()).collect());
         let of = Reach::of;
@@ -189,7 +185,7 @@ mod tests {
         let own = |id: &str| Predicate::PatientCompartment(id.to_owned());
         let named = |ids: &[&str]| {
             let tests = ids.iter().map(|id| Test::Is(format!("Patient/{id}"))).collect();
-            Predicate::Entry(BY_PATIENT, Test::Either(tests))
+            Predicate::Entry(EVENT_PATIENT, Test::Either(tests))
         };
         let of = |predicate: Predicate| Reach::of(&predicate).patients;
         let these = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>());

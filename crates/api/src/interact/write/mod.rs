@@ -18,9 +18,11 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Object, Value};
 use concord_fhir::label;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::{rules, schema};
+use concord_fhir::rules;
+use concord_fhir::schema::{TargetRemarks, walk};
 use concord_store::rows;
 use concord_store::rows::{Method, Version};
+use concord_terminology::remarks::CodeRemarks;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::ApiError;
@@ -128,8 +130,13 @@ pub(crate) fn prepare(
 
 /// What there is to say of what is stored, though it is no reason to refuse it.
 pub(crate) fn remarks(value: &Value<'_>) -> Vec<Issue> {
-    let mut remarks = schema::remarks(value);
-    remarks.extend(concord_terminology::remarks::on_codes(value));
+    let (mut targets, mut codes) = (TargetRemarks::on(value), CodeRemarks::default());
+    walk(value, &mut |met| {
+        targets.see(met);
+        codes.see(met);
+    });
+    let mut remarks = targets.issues();
+    remarks.append(&mut codes.issues);
     remarks
 }
 
