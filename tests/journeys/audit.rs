@@ -280,6 +280,26 @@ async fn handed_in_by_systems(concord: &Concord) {
     assert!(amina.get("AuditEvent?patient=amina").await.expect(200).ids().contains(&id));
     assert!(concord.user("Practitioner/gp").get("AuditEvent").await.expect(200).ids().contains(&id));
     concord.patient("callum").get(&format!("AuditEvent/{id}")).await.expect(404).issues();
+    // It is found by when it happened, as it says, and not by when it came.
+    for (asked, is_there) in [
+        ("date=2026-11-30", true),
+        ("date=2026-11-30T23:00:00Z", true),
+        ("date=2026-12-01T00:00:00%2B01:00", true),
+        ("date=lt2026-12-01", true),
+        ("date=gt2026-11-30T23:00:00Z", false),
+        ("date=2026-12-01", false),
+        ("date=ge2026-12-01", false),
+        ("date=ne2026-12-01", true),
+        ("_lastUpdated=ge2026-12-01", true),
+        ("_lastUpdated=lt2026-12-01", false),
+    ] {
+        for place in [format!("AuditEvent?patient=amina&{asked}&_count=100"), format!("AuditEvent?{asked}&_count=100")]
+        {
+            assert_eq!(system.get(&place).await.expect(200).ids().contains(&id), is_there, "{place}");
+        }
+    }
+    let to_come = with(event.clone(), "recorded", json!("2026-12-01T13:00:00Z"));
+    assert_eq!(system.post("AuditEvent", &to_come).await.expect(422).issues()[0].1, "AuditEvent.recorded");
     for app in [&amina, &concord.user("Practitioner/gp"), &concord.user("RelatedPerson/yusuf")] {
         app.post("AuditEvent", &event).await.expect(403).issues();
         app.post("AuditEvent", &event).header("if-none-exist", "patient=amina").await.expect(403).issues();

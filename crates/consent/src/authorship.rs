@@ -79,6 +79,12 @@ pub fn says_who_people_are(author: &str) -> bool {
     author.is_empty() || author.starts_with("Patient/")
 }
 
+/// Whether it is a patient or somebody close to one whom the store keeps as the author.
+#[must_use]
+pub fn is_of_the_patient_side(author: &str) -> bool {
+    ["Patient/", "RelatedPerson/"].iter().any(|kind| author.starts_with(kind))
+}
+
 fn current_roles(roles: &[RoleFacts], now: i64) -> impl Iterator<Item = &RoleFacts> {
     roles.iter().filter(move |role| role.is_current(now))
 }

@@ -17,7 +17,8 @@
 //! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
 //! | do two addresses of entries of a Bundle mean the same? | [`full_url`] |
-//! | what is an NHS number? | [`nhs_number`] |
+//! | what is an NHS number, a day, a unit? | [`nhs_number`], `calendar`, `ucum` |
+//! | what is XML made of? | `markup` |
 //! | which labels protect it? | [`label`] |
 //! | what can it be found by? | [`entry`], [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |

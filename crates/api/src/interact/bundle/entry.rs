@@ -2,7 +2,7 @@
 //! says where in an entry the parts of a request stand.
 
 use base64::Engine;
-use concord_fhir::codec::{RequestEntry, Requests};
+use concord_fhir::codec::{RequestEntry, Requests, place_of_entry};
 use concord_fhir::full_url::comparable;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
@@ -119,7 +119,7 @@ fn request(
         return Err(ApiError::invalid(problems));
     }
     let at = |text: String| {
-        ApiError::Malformed(vec![Issue::error(IssueCode::Value, format!("Bundle.entry[{place}].request"), text)])
+        ApiError::Malformed(vec![Issue::error(IssueCode::Value, format!("{}.request", place_of_entry(place)), text)])
     };
     let request =
         entry.get("request").ok_or_else(|| at("an entry of a batch or transaction has a request".to_owned()))?;

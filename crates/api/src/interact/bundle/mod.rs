@@ -10,7 +10,7 @@ mod locks;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use concord_fhir::codec::Requests;
+use concord_fhir::codec::{Requests, place_of_entry};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::search::Handling;
 
@@ -204,7 +204,7 @@ fn distinct(entries: &[Entry]) -> Result<(), ApiError> {
         {
             return Err(ApiError::Malformed(vec![Issue::error(
                 IssueCode::Invalid,
-                format!("Bundle.entry[{}].fullUrl", entry.place),
+                format!("{}.fullUrl", place_of_entry(entry.place)),
                 "another entry of the transaction has the same fullUrl",
             )]));
         }
@@ -214,7 +214,7 @@ fn distinct(entries: &[Entry]) -> Result<(), ApiError> {
 
 fn same(place: usize) -> ApiError {
     let text = "another entry of the transaction is for the same resource";
-    ApiError::Malformed(vec![Issue::error(IssueCode::Invalid, format!("Bundle.entry[{place}]"), text)])
+    ApiError::Malformed(vec![Issue::error(IssueCode::Invalid, place_of_entry(place), text)])
 }
 
 /// An error of an entry, with the place of the entry.

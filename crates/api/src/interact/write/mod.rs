@@ -19,9 +19,11 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Object, Value};
 use concord_fhir::label;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::{rules, schema};
+use concord_fhir::rules;
+use concord_fhir::schema::{TargetRemarks, walk};
 use concord_store::rows;
 use concord_store::rows::{Method, Version};
+use concord_terminology::remarks::CodeRemarks;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use self::elsewhere::denied;
@@ -136,8 +138,13 @@ pub(crate) fn remarks(session: &mut Session<'_, '_>, value: &Value<'_>) -> Resul
         // Nobody reads what would be said of each resource of a load.
         return Ok(Vec::new());
     }
-    let mut remarks = schema::remarks(value);
-    remarks.extend(concord_terminology::remarks::on_codes(value));
+    let (mut targets, mut codes) = (TargetRemarks::on(value), CodeRemarks::default());
+    walk(value, &mut |met| {
+        targets.see(met);
+        codes.see(met);
+    });
+    let mut remarks = targets.issues();
+    remarks.append(&mut codes.issues);
     if session.call.caller.knows_everything() {
         remarks.extend(references::nothing_there(session, value)?);
     }
