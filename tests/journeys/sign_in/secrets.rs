@@ -170,7 +170,7 @@ fn nothing_secret_is_in_the_log() {
         people_of(&scratch, &settings, &nobody).await;
         everything_is_done(&nobody).await
     });
-    let log = process.log();
+    let log = process.stopped().join("\n");
     assert!(log.contains("/oauth/token") && log.contains("somebody lets an app in"), "{log}");
     let told: Vec<_> = secrets.all.iter().filter(|(_, value)| log.contains(value)).collect();
     assert!(told.is_empty(), "{told:?} in {log}");

@@ -254,7 +254,7 @@ fn read_together(shared: &Shared, readers: &Readers, aside: &Aside, all: Vec<Han
                 done.records.extend(before.records);
                 done.answers.extend(before.answers);
             }
-            Handed::Job(Job::Append(records, reply)) => done.record(records, super::told(reply)),
+            Handed::Job(Job::Append(records, reply)) => done.record(records, super::tells(reply)),
             Handed::Job(Job::Read(mut read)) => {
                 let records = run(shared, readers, read.as_mut());
                 done.record(records, Box::new(move |stands| read.answer(stands)));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::aside::{Aside, Beside, Done, Handed};
 use super::readers::Readers;
-use super::{Answer, Job, NotCommitted, SHARED_COMMIT, Write, told};
+use super::{Answer, Job, NotCommitted, SHARED_COMMIT, Write, tells};
 use crate::Shared;
 use crate::audit::{Record, index};
 use crate::connection::Connection;
@@ -244,7 +244,7 @@ impl Together {
         let single = batch.iter().filter(|job| matches!(job, Job::Write(_))).count() == 1;
         for job in batch {
             match job {
-                Job::Append(appended, done) => meanwhile.done.borrow_mut().record(appended, told(done)),
+                Job::Append(appended, done) => meanwhile.done.borrow_mut().record(appended, tells(done)),
                 Job::Read(mut read) => {
                     let (_, own) = read.run(transaction);
                     meanwhile.done.borrow_mut().record(own, Box::new(move |stands| read.answer(stands)));

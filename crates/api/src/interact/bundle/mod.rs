@@ -10,7 +10,7 @@ mod locks;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use concord_fhir::codec::Requests;
+use concord_fhir::codec::{Requests, place_of_entry};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::search::Handling;
 
@@ -204,7 +204,7 @@ fn distinct(entries: &[Entry]) -> Result<(), ApiError> {
         {
             return Err(ApiError::Malformed(vec![Issue::error(
                 IssueCode::Invalid,
-                format!("Bundle.entry[{}].fullUrl", entry.place),
+                format!("{}.fullUrl", place_of_entry(entry.place)),
                 "another entry of the transaction has the same fullUrl",
             )]));
         }
@@ -214,7 +214,7 @@ fn distinct(entries: &[Entry]) -> Result<(), ApiError> {
 
 fn same(place: usize) -> ApiError {
     let text = "another entry of the transaction is for the same resource";
-    ApiError::Malformed(vec![Issue::error(IssueCode::Invalid, format!("Bundle.entry[{place}]"), text)])
+    ApiError::Malformed(vec![Issue::error(IssueCode::Invalid, place_of_entry(place), text)])
 }
 
 /// An error of an entry, with the place of the entry.
@@ -355,8 +355,14 @@ impl<'t> TransactionBundle<'_, 't> {
     fn link(&mut self, entry: &mut Entry, names: &HashMap<String, Name>, used: &mut Used) -> Result<(), Failed> {
         let root = entry.root().map(str::to_owned);
         let Some(mut resource) = entry.command.resource().cloned() else { return Ok(()) };
-        Renaming { names, root: root.as_deref() }.apply(&mut resource, used);
+        let renaming = Renaming { names, root: root.as_deref() };
+        renaming.apply(&mut resource, used);
+        let is_as_sent =
+            entry.command.resource_type().is_some_and(|named| self.service.hooks.of(named).is_kept_as_sent);
         let (resource, _) = self.within(entry, |session| {
+            if !is_as_sent {
+                renaming.refuse_parts(&resource)?;
+            }
             resolve(session, &mut resource)?;
             Ok(resource)
         })?;
