@@ -66,7 +66,13 @@ impl Walk<'_> {
         if let Some(bundle) = scope.around.bundle() {
             context = context.in_bundle(bundle);
         }
+        if let Some(now) = self.checker.now {
+            context = context.now(now);
+        }
         let (holds, steps) = expression.holds_within(&context);
+        if known.was_asked() {
+            self.found.is_left_open();
+        }
         self.take_expression(STEPS_OF_A_BEGINNING + steps);
         Ok(holds?.unwrap_or(false))
     }

@@ -8,6 +8,7 @@ mod discriminator;
 mod document;
 mod element;
 mod extension;
+mod found;
 mod outside;
 mod reference;
 mod slices;
@@ -20,6 +21,7 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::terminology::{Membership, Terminology};
 
+use self::found::Found;
 use crate::definition::Definition;
 use crate::item::{Item, Members, Place, resource_shape, whole_resource};
 use crate::library::{self, Library};
@@ -53,6 +55,8 @@ pub struct Checker<'c> {
     pub is_whole: bool,
     /// What all checks of one request may still take together, where they have that once: steps.
     pub together: Option<&'c Cell<usize>>,
+    /// What time it is, for constraints that ask (`today()`): an instant of R4. Those are not evaluated where nobody says it.
+    pub now: Option<&'c str>,
 }
 
 /// Against what a resource is checked.
@@ -101,8 +105,8 @@ pub(crate) struct Walk<'c> {
     left: Cell<usize>,
     /// Where the check was ended, because none were left.
     ended: Option<String>,
-    /// The resources and values that are being checked against a profile, with the profile.
-    under_way: Vec<(usize, usize)>,
+    /// What has been found of resources and values by profiles, and what is being found out.
+    found: Found,
     /// What need not be said again.
     told: BTreeSet<String>,
     claimed: Option<&'c [String]>,
@@ -125,7 +129,7 @@ impl<'c> Walk<'c> {
             beyond: 0,
             left: Cell::new(steps),
             ended: None,
-            under_way: Vec::new(),
+            found: Found::default(),
             told: BTreeSet::new(),
             claimed: None,
             expressions: 0,
@@ -192,11 +196,11 @@ impl<'c> Walk<'c> {
                     self.wrong_type(canonical, &profile.type_name, own, place);
                 } else if let Some((shape, object)) = resource_shape(resource) {
                     let scope = Scope { around, profile };
-                    let key = key(resource, profile);
-                    self.under_way.push(key);
+                    self.found.begin(key(resource, profile));
                     self.object(&profile.root, &Members::of(shape, object), place, scope);
                     self.constraints(&profile.root, &whole_resource(resource, false), place, scope);
-                    self.under_way.pop();
+                    // What is wrong with it has been said, whatever leads to it.
+                    self.found.drop_last();
                 }
             }
         }
@@ -276,20 +280,42 @@ impl<'c> Walk<'c> {
         }
         let Some(value) = item.value else { return (Membership::Unknown, Vec::new()) };
         let key = key(value, profile);
-        // What is being found out already is taken to hold: a circle of references breaks nothing by itself.
-        if self.under_way.contains(&key) {
+        if self.found.is_under_way(key) {
             return (Membership::Yes, Vec::new());
         }
-        if self.under_way.len() >= DEEPEST {
+        if self.found.depth() >= DEEPEST {
+            self.found.is_left_open();
             return (Membership::Unknown, Vec::new());
         }
-        self.under_way.push(key);
+        self.found.begin(key);
         let before = std::mem::take(&mut self.issues);
         self.item(&profile.root, item, place, Scope { around, profile });
         let found = std::mem::replace(&mut self.issues, before);
-        self.under_way.pop();
-        let fails = found.iter().any(|issue| issue.severity >= Severity::Error);
-        (if fails { Membership::No } else { Membership::Yes }, found)
+        let why = found.iter().find(|issue| issue.severity >= Severity::Error).cloned();
+        let answer = if why.is_some() { Membership::No } else { Membership::Yes };
+        if self.left.get() == 0 {
+            self.found.is_left_open();
+        }
+        self.found.end(answer, why);
+        (answer, found)
+    }
+
+    /// The same of what a reference leads to, which is looked at once however many lead to it: whether it does, and the first
+    /// reason why not.
+    fn target_conforms(
+        &mut self,
+        item: &Item<'_>,
+        canonical: &str,
+        place: &Place<'_>,
+        around: Surroundings<'_>,
+    ) -> (Membership, Option<Issue>) {
+        self.take(1);
+        let profile = self.checker.library.profile(canonical).and_then(Result::ok);
+        if let Some(known) = item.value.zip(profile).and_then(|(value, profile)| self.found.of(key(value, profile))) {
+            return known;
+        }
+        let (kept, why) = self.conforms(item, canonical, place, around);
+        (kept, why.into_iter().find(|issue| issue.severity >= Severity::Error))
     }
 
     /// Whether more has been looked at than a check may; said once.

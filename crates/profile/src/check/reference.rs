@@ -106,11 +106,11 @@ impl Walk<'_> {
         let item = whole_resource(resource, whence == Whence::Contained);
         let mut first = None;
         for canonical in allowed {
-            let (kept, why) = self.conforms(&item, canonical, place, around);
+            let (kept, why) = self.target_conforms(&item, canonical, place, around);
             if kept != Membership::No {
                 return;
             }
-            first = first.or_else(|| why.into_iter().find(|issue| issue.severity >= Severity::Error));
+            first = first.or(why);
         }
         let why = first.map(|issue| format!(": {}", issue.text)).unwrap_or_default();
         let said = format!("what it leads to does not keep to {}{why}", allowed.join(" or "));

@@ -45,7 +45,7 @@ fn library(definitions: Vec<Definition>) -> Library {
 
 /// What a check by one profile says.
 fn issues(library: &Library, url: &str, resource: &Value<'_>) -> Vec<Issue> {
-    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, together: None };
+    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, together: None, now: None };
     checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) })
 }
 

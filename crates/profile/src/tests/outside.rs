@@ -44,7 +44,7 @@ fn observation(subject: &str, more: &str) -> Value<'static> {
 
 /// Whether it is said to be wrong; nothing where it is said that it was not evaluated or not checked.
 fn verdict(library: &Library, url: &str, resource: &Value<'_>, stored: Option<&dyn Stored>) -> Option<bool> {
-    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, together: None };
+    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, together: None, now: None };
     let issues = checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) });
     if issues.iter().any(|issue| issue.severity >= Severity::Error) {
         return Some(false);
@@ -87,8 +87,14 @@ fn what_a_reference_leads_to_is_asked_of_whoever_may_look() {
         ))
     };
     let elsewhere = Shelf(BTreeMap::from([("http://a.example/Patient/odd", patient(""))]));
-    let checker =
-        Checker { library: &library, terminology: &Tables, stored: Some(&elsewhere), is_whole: true, together: None };
+    let checker = Checker {
+        library: &library,
+        terminology: &Tables,
+        stored: Some(&elsewhere),
+        is_whole: true,
+        together: None,
+        now: None,
+    };
     let errors = |base: &str| {
         let issues = checker.check(&bundle(base), Asked { profiles: &[], claimed: None });
         issues.iter().filter(|issue| issue.severity >= Severity::Error).count()
@@ -132,7 +138,8 @@ fn expressions_do_not_ask_without_end() {
         codings.join(",")
     ));
     let counting = Counting::default();
-    let checker = Checker { library: &library, terminology: &counting, stored: None, is_whole: false, together: None };
+    let checker =
+        Checker { library: &library, terminology: &counting, stored: None, is_whole: false, together: None, now: None };
     let issues = checker.check(&goal, Asked { profiles: &["urn:p".to_owned()], claimed: Some(&[]) });
     assert!(issues.iter().any(|issue| issue.code == IssueCode::TooCostly), "{issues:?}");
     assert!(counting.0.get() < 50_000, "{}", counting.0.get());
@@ -152,4 +159,28 @@ fn profiles_in_expressions_come_to_an_end() {
     let library = library((0..12).map(of).chain([profile("urn:12", "Observation", "")]).collect());
     assert_eq!(verdict(&library, "urn:0", &observation("Patient/a", ""), None), None);
     assert_eq!(verdict(&library, "urn:11", &observation("Patient/a", ""), None), Some(true));
+}
+
+/// What time it is is told by whoever checks; where nobody does, constraints that ask are not evaluated.
+#[test]
+fn constraints_know_what_time_it_is_where_they_are_told() {
+    let library = library(vec![
+        profile("urn:past", "Observation", &constraint("effective <= today()")),
+        profile("urn:now", "Observation", &constraint("effective <= now()")),
+    ]);
+    let taken = |when: &str| observation("Patient/p", &format!(r#","effectiveDateTime":"{when}""#));
+    for (url, before, after) in
+        [("urn:past", "2026-11-29", "2026-12-02"), ("urn:now", "2026-12-01T09:00:00Z", "2026-12-01T11:00:00Z")]
+    {
+        let verdict = |resource: &Value<'_>, now: Option<&str>| {
+            let checker =
+                Checker { library: &library, terminology: &Tables, stored: None, is_whole: true, together: None, now };
+            let issues = checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) });
+            let is_open = issues.iter().any(|issue| issue.text.contains("not evaluated"));
+            (!is_open).then(|| !issues.iter().any(|issue| issue.severity >= Severity::Error))
+        };
+        let now = Some("2026-12-01T10:00:00.000Z");
+        assert_eq!([verdict(&taken(before), now), verdict(&taken(after), now)], [Some(true), Some(false)], "{url}");
+        assert_eq!(verdict(&taken(before), None), None, "{url}");
+    }
 }

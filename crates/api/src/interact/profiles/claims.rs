@@ -7,6 +7,7 @@ use concord_profile::check::{Asked, Checker};
 use super::knowledge::{Bounds, Knowledge, Shelf};
 use super::{OnWrite, ProfileChecks, library};
 use crate::error::ApiError;
+use crate::interact::instant;
 use crate::interact::session::Session;
 
 /// Checks what is about to be stored by the profiles that it claims, and those that the operator asks of its type: what the
@@ -28,10 +29,11 @@ pub(crate) fn on_write(session: &mut Session<'_, '_>, value: &Value<'_>) -> Resu
     }
     let library = library(session)?;
     let together = session.foreseen.map(|foreseen| &foreseen.checks.profiles);
-    let bounds = Bounds::on_write(session);
+    let (bounds, now) = (Bounds::on_write(session), instant(session.transaction.now));
     let mut shelf = Shelf::new(session, bounds);
     let knowledge = Knowledge::over(&mut shelf);
-    let checker = Checker { library: &library, terminology: &knowledge, stored: None, is_whole: false, together };
+    let now = Some(now.as_str());
+    let checker = Checker { library: &library, terminology: &knowledge, stored: None, is_whole: false, together, now };
     let broken = |wanted: &Wanted| -> Vec<Issue> {
         if wanted.is_empty() {
             return Vec::new();

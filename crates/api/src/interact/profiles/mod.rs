@@ -20,8 +20,8 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::Service;
 use crate::interact::session::Session;
+use crate::interact::{Service, instant};
 
 pub(crate) use answers::before_store as answers_before_store;
 pub(crate) use claims::on_write;
@@ -137,6 +137,7 @@ pub(crate) fn problems(
 ) -> Result<Vec<Issue>, ApiError> {
     let library = library(session)?;
     let form = answers::form(session, resource)?;
+    let now = instant(session.transaction.now);
     let mut shelf = Shelf::new(session, Bounds::ASKED).reading(reader);
     let knowledge = Knowledge::over(&mut shelf).following(resource);
     let checker = Checker {
@@ -145,6 +146,7 @@ pub(crate) fn problems(
         stored: Some(&knowledge),
         is_whole: true,
         together: None,
+        now: Some(now.as_str()),
     };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
     issues.extend(answers::checked(resource, &form, &knowledge, None));
