@@ -13,7 +13,7 @@ use super::{Browser, CHOICES, app, asking, authorize, for_code, post, query, tok
 on_both! {
     with super::super::SETTINGS;
     who_signs_out_there_is_signed_out_here, only_a_logout_token_signs_out, any_login_service_may_be_used,
-    who_is_not_known_there_is_nobody_here
+    who_is_not_known_there_is_nobody_here, tokens_that_nobody_believes_are_looked_at_so_often
 }
 
 const NUMBER: &str = "9434765919";
@@ -167,4 +167,22 @@ pub(super) async fn who_is_not_known_there_is_nobody_here(concord: &Concord) {
             come_back(concord, &service, (&browser, "/sign-in"), |claims| claims[claim] = value.clone()).await;
         refused.expect(400);
     }
+}
+
+/// A signature costs more to look at than to make up: of very many wrong ones no more are looked at until the minute is over, and
+/// what is right counts for nothing.
+pub(super) async fn tokens_that_nobody_believes_are_looked_at_so_often(concord: &Concord) {
+    let (service, stranger) = (LoginService::start(false), LoginService::start(false));
+    let server = server(concord, &service, json!({})).await;
+    let says = async |signed: String| post(&server, "/sign-in/logout", &[("logout_token", &signed)], None).await.status;
+    for number in 0..5 {
+        assert_eq!(says(service.logout_token(&logout(concord, &service, &format!("right-{number}")))).await, 200);
+    }
+    let forged = stranger.logout_token(&logout(concord, &service, "forged"));
+    for number in 0..300 {
+        assert_eq!(says(forged.clone()).await, 400, "{number}");
+    }
+    assert_eq!(says(forged.clone()).await, 429);
+    concord.later(60_000);
+    assert_eq!(says(service.logout_token(&logout(concord, &service, "next"))).await, 200);
 }

@@ -1,5 +1,7 @@
 //! Signing people in with a login service (OpenID Connect Core section 3.1): asking it, and believing what they come back with.
 
+use std::net::IpAddr;
+
 use concord_consent::caller::Proofing;
 use concord_fhir::nhs_number;
 use concord_fhir::rules::local_reference;
@@ -23,6 +25,8 @@ const RETURN_WITHIN_S: i64 = 900;
 
 /// The longest identifier of a person, in bytes.
 const MAX_IDENTIFIER_BYTES: usize = 128;
+/// What logout tokens are counted as; no client has such an id.
+const LOGOUT: &str = "logout\n";
 /// The longest assertion of another service of theirs, in bytes.
 const MAX_ASSERTED_BYTES: usize = 4096;
 
@@ -373,11 +377,13 @@ impl SignIn {
     /// Back-Channel Logout 1.0).
     ///
     /// # Errors
-    /// `invalid_request` for a token that is none of a login service, is old, or has been sent before.
-    pub(crate) async fn signed_out_there(&self, token: &str) -> Result<usize, Fault> {
+    /// `invalid_request` for a token that is none of a login service, is old, or has been sent before, and
+    /// [`ApiError::Throttled`] where very many came from that address that were not believed.
+    pub(crate) async fn signed_out_there(&self, token: &str, address: Option<IpAddr>) -> Result<usize, Fault> {
         const NOT_BELIEVED: OauthError = OauthError::request("the logout_token is not believed");
         const AGAIN: OauthError = OauthError::request("the logout_token has been sent before");
         let now_s = self.now_s();
+        self.signatures.look_at(LOGOUT, address, now_s)?;
         let (mut is_believed, mut ended) = (false, None);
         // A service may have several clients here, and a token is for those that it names.
         for provider in &self.providers {
@@ -397,6 +403,9 @@ impl SignIn {
             if let Some(count) = self.end_sessions_there(provider.clone(), told, now_s).await? {
                 ended = Some(ended.unwrap_or(0) + count);
             }
+        }
+        if ended.is_some() {
+            self.signatures.was_right(LOGOUT, address);
         }
         Ok(ended.ok_or(if is_believed { AGAIN } else { NOT_BELIEVED })?)
     }

@@ -57,9 +57,6 @@ use crate::telemetry::TokenCounters;
 /// How many tokens are remembered.
 const REMEMBERED: usize = 10_000;
 
-/// How many signatures of one client from one address may be looked at in a minute that turn out to be wrong.
-const SIGNATURES: u32 = 300;
-
 /// The name of the authorization server as an app: what a person chooses on its pages is written by it.
 pub(crate) const OWN_CLIENT: &str = "concord-sign-in";
 
@@ -75,7 +72,7 @@ pub struct SignIn {
     keys: keys::SigningKeys,
     providers: Vec<provider::Provider>,
     attempts: attempts::Attempts,
-    signatures: attempts::Attempts,
+    signatures: attempts::Signatures,
     registrations: attempts::Attempts,
     statement_keys: Option<register::StatementKeys>,
     remembered: Cache<String, tokens::Remembered>,
@@ -106,7 +103,7 @@ impl SignIn {
             keys: keys::SigningKeys::new(sealing),
             providers: provider::providers(config, &counters)?,
             attempts: attempts::Attempts::new(30),
-            signatures: attempts::Attempts::new(SIGNATURES),
+            signatures: attempts::Signatures::new(),
             registrations: attempts::Attempts::new(10),
             statement_keys: register::StatementKeys::of(&settings)?,
             remembered: Cache::new(REMEMBERED),
