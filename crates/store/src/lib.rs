@@ -382,7 +382,7 @@ impl Store {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.write(Asker::SERVER, work).await,
             Backend::Postgres(postgres) => {
-                let (result, records) = postgres.write(work).await;
+                let (result, records) = postgres.write(Asker::SERVER, work).await;
                 self.append(records).await?;
                 result
             }
@@ -407,7 +407,7 @@ impl Store {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.write(asker, work).await,
             Backend::Postgres(postgres) => {
-                let (result, records) = postgres.change(work).await;
+                let (result, records) = postgres.change(asker, work).await;
                 self.append(records).await?;
                 result
             }

@@ -95,6 +95,14 @@ impl<T> Turns<T> {
         (others, writes)
     }
 
+    /// The write whose turn it is, of those who may have one begun.
+    pub(crate) fn next_of(&mut self, may: impl Fn(Asker) -> bool) -> Option<(Asker, T)> {
+        let due = self.writes.iter().enumerate().filter(|(_, (asker, _))| may(*asker));
+        let last = |asker: &Asker| self.served.get(asker).copied().unwrap_or_default();
+        let (place, _) = due.min_by_key(|(place, (asker, _))| (last(asker), *place))?;
+        self.writes.remove(place)
+    }
+
     /// The writes whose turn it is, in order: the first of each who asks, of whom had a turn longest ago first, then the second
     /// of each, and so on.
     fn next_writes(&mut self, most: usize) -> Vec<(Asker, T)> {
@@ -219,6 +227,23 @@ mod tests {
         turns.took(ONE, LONG, now);
         turns.end_rests();
         assert_eq!(next(&mut turns, now, 9), (vec![5], vec![4]), "nor when the end has come");
+    }
+
+    #[test]
+    fn one_at_a_time_each_has_their_turn() {
+        let (now, mut turns) = (Instant::now(), Turns::new());
+        (0..3).for_each(|job| turns.add_write(ONE, job));
+        turns.add_write(TWO, 200);
+        let mut order = Vec::new();
+        while let Some((asker, job)) = turns.next_of(|_| true) {
+            turns.took(asker, Duration::ZERO, now);
+            order.push(job);
+        }
+        assert_eq!(order, [0, 200, 1, 2]);
+        turns.add_write(ONE, 3);
+        turns.add_write(TWO, 201);
+        assert_eq!(turns.next_of(|asker| asker == TWO), Some((TWO, 201)), "the other may not");
+        assert_eq!(turns.next_of(|asker| asker == TWO), None);
     }
 
     #[test]
