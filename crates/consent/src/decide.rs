@@ -132,7 +132,7 @@ fn reach(asked: &mut Asked<'_>) -> Reach {
 
 /// Why somebody may write nothing of a type here: for the type, which nobody like them writes, or for whose record it is. The
 /// latter says nothing of any record.
-fn not_yours(request: &Request<'_>, only: Option<ResourceType>) -> String {
+pub(crate) fn not_yours(request: &Request<'_>, only: Option<ResourceType>) -> String {
     let (action, verb) = (request.action, request.action.verb());
     let (writable, where_they_may) = match &request.caller.actor {
         Actor::Patient(_) => (types::written_by_patients(action, only), "in your own record"),

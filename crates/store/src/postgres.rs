@@ -1,5 +1,5 @@
-//! PostgreSQL: a few threads with a connection each, one more that looks up what point reads ask for, and one that commits
-//! the audit records of many reads at once.
+//! PostgreSQL: a few threads with a connection each, one more that looks up what point reads ask for, and two that commit
+//! the audit records of many reads at once, each while the other waits for the disk.
 
 mod tasks;
 
@@ -23,6 +23,13 @@ use tasks::Tasks;
 
 /// How many waiting answers may share a commit.
 const SHARED_COMMIT: usize = 512;
+
+/// How many commits of audit records are under way at a time: one alone makes those who come wait for its end as well as for
+/// the end of their own, which is long where others' writes keep the disk busy.
+const COMMITS_AT_A_TIME: usize = 2;
+
+/// Connections besides those that searches and writes share.
+const OWN_CONNECTIONS: usize = COMMITS_AT_A_TIME + 1;
 
 /// Reads see the database at one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -53,7 +60,7 @@ impl Postgres {
     pub(crate) fn open(options: &Options, shared: &Arc<Shared>) -> Result<Postgres, String> {
         let tasks = Arc::new(Tasks::new(options.connections.max(1)));
         let place = Endpoint::new(options.address.clone(), options.query_timeout, Arc::clone(&shared.time));
-        let mut slots = Slot::open_apart(&place, options.connections.max(1) + 2)?;
+        let mut slots = Slot::open_apart(&place, options.connections.max(1) + OWN_CONNECTIONS)?;
         let mut next = || slots.pop().ok_or_else(|| "too few connections were opened".to_owned());
         for number in 0..options.connections.max(1) {
             let slot = next()?;
@@ -64,11 +71,14 @@ impl Postgres {
                 .map_err(|error| format!("cannot start a database thread: {error}"))?;
         }
         let (appends, append_receiver) = channel::<Append>();
-        let (slot, own) = (next()?, Arc::clone(shared));
-        std::thread::Builder::new()
-            .name("postgres-audit".to_owned())
-            .spawn(move || append_loop(slot, &own, &append_receiver))
-            .map_err(|error| format!("cannot start the audit thread: {error}"))?;
+        let append_receiver = Arc::new(Mutex::new(append_receiver));
+        for number in 0..COMMITS_AT_A_TIME {
+            let (slot, own, receiver) = (next()?, Arc::clone(shared), Arc::clone(&append_receiver));
+            std::thread::Builder::new()
+                .name(format!("postgres-log-{number}"))
+                .spawn(move || append_loop(slot, &own, &receiver))
+                .map_err(|error| format!("cannot start the audit thread: {error}"))?;
+        }
         let (points, point_receiver) = channel::<WaitingRead>();
         let (slot, own, logged) = (next()?, Arc::clone(shared), appends.clone());
         std::thread::Builder::new()
@@ -238,10 +248,14 @@ impl Drop for Postgres {
     }
 }
 
-fn append_loop(mut slot: Slot, shared: &Shared, appends: &Receiver<Append>) {
-    while let Ok(first) = appends.recv() {
+fn append_loop(mut slot: Slot, shared: &Shared, appends: &Mutex<Receiver<Append>>) {
+    let next = || {
+        let appends = appends.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(gathered(appends.recv().ok()?, &appends, SHARED_COMMIT))
+    };
+    while let Some(batch) = next() {
         let (mut records, mut waiting) = (Vec::new(), Vec::new());
-        for (more, done) in gathered(first, appends, SHARED_COMMIT) {
+        for (more, done) in batch {
             records.extend(more);
             waiting.push(done);
         }

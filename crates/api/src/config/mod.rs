@@ -82,7 +82,7 @@ pub struct Config {
     /// The database. A relative PATH starts in the working folder.
     #[config(default = "sqlite:concord.db", deserialize_with = values::database_url)]
     pub database_url: DatabaseUrl,
-    /// How many connections to PostgreSQL searches and writes share. Each node has two more, for single reads and for the
+    /// How many connections to PostgreSQL searches and writes share. Each node has three more, one for single reads and two for the
     /// audit log. SQLite has no such bound.
     #[config(default = 8, deserialize_with = field::number::<1, 512, _, _>)]
     pub database_pool_size: u32,

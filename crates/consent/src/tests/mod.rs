@@ -4,6 +4,7 @@ pub(crate) mod cases;
 mod comments;
 mod properties;
 mod reference;
+mod rules;
 mod who;
 
 mod on_its_way {
