@@ -166,6 +166,11 @@ impl Queue {
         state.done.records.extend(records);
         state.done.answers.push(answer);
         state.done_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Says that a write begins, behind which what has been done waits now.
+    pub(super) fn write_begins(&self) {
+        let mut state = self.state();
         self.wake_beside(&mut state);
     }
 
@@ -282,6 +287,7 @@ mod tests {
         assert_eq!((batch.others.len(), batch.writes.len()), (1, 0));
         // The writer has done it and is held up; another one comes.
         queue.is_done(Vec::new(), Box::new(|_| {}));
+        queue.write_begins();
         assert!(queue.add(append()));
         let beside = queue.next_beside().unwrap();
         assert_eq!((beside.jobs.len(), beside.done.answers.len()), (1, 1));

@@ -229,6 +229,9 @@ impl Together {
             }
         }
         let (begun, single) = (Instant::now(), batch.writes.len() == 1);
+        if !batch.writes.is_empty() {
+            queue.write_begins();
+        }
         let mut writes = batch.writes.into_iter();
         // The first is begun in any case.
         while (self.answers.is_empty() || begun.elapsed() < LONG)
