@@ -108,7 +108,7 @@ pub fn resource(resource_type: ResourceType, values: &[(&[String], Value)]) -> V
     let mut made = json!({"resourceType": resource_type.name()});
     merge(&mut made, fill(shape, values));
     if made.get("supplements").is_some() {
-        made["content"] = json!("supplement");
+        merge(&mut made, json!({"content": "supplement"}));
     }
     let section = made.pointer_mut("/section/0").and_then(Value::as_object_mut);
     if let Some(section) = section.filter(|section| !section.contains_key("entry")) {
