@@ -108,7 +108,7 @@ say "starting the server with nothing but the files of the container image"
 CONCORD_BINARY=$concord scripts/image.sh --check
 
 say "passed, failed, judged, skipped"
-awk -F'\t' '{ all[$2]; done[$2, $1]++ }
+awk -F'\t' 'NF > 1 { all[$2]; done[$2, $1]++ }
     END { for (one in all) printf "%-26s %3d %3d %3d %3d\n", one, done[one, "pass"], done[one, "fail"], done[one, "judged"], done[one, "skip"] }' \
     "$work/run/steps" | sort
 ! grep -q '^fail' "$work/run/steps"

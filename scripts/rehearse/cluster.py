@@ -150,6 +150,30 @@ hot_standby = on
         return f"postgres://concord@{self.addresses[link]}:{self.port}/concord"
 
 
+class Somebody:
+    """Somebody else's session, which begins with a statement and ends when it is told to."""
+
+    def __init__(self, cluster, text="SELECT 1"):
+        command = [PROGRAMS / "psql", "-h", "127.0.0.1", "-p", cluster.port, "-U", "concord", "-d", "concord", "-X", "-q"]
+        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        # Nothing where it was not let in.
+        self.is_there = self.ask(text)
+
+    def ask(self, text):
+        """Has a statement run; whether it has been."""
+        try:
+            self.process.stdin.write(f"{text};\n\\echo done\n")
+            self.process.stdin.flush()
+        except OSError:
+            return False
+        return any(line == "done\n" for line in iter(self.process.stdout.readline, ""))
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+
+
 class Embedded:
     """An SQLite file, which is one node's."""
 
@@ -208,31 +232,29 @@ pidfile = {folder}/pid
 
 
 class Proxy:
-    """HAProxy before the nodes: it asks /readyz, and sends nobody to a node that is not ready."""
+    """HAProxy, which asks each server whether it may be sent somebody, and sends nobody to one that says no."""
 
-    def __init__(self, folder, nodes):
+    def __init__(self, folder, servers, mode, question, patience, more=""):
+        """`servers`: name, port, and at which port it is asked; `question`: the path; `patience`: how long it may be still."""
         self.port = free_port()
         folder.mkdir()
-        servers = "\n".join(f"    server node{number} 127.0.0.1:{port} check inter 500 fall 2 rise 1 on-marked-down shutdown-sessions"
-                            for number, port in enumerate(nodes, 1))
+        lines = "\n".join(f"    server {name} 127.0.0.1:{port} check port {asked} inter 500 fall 2 rise 1 on-marked-down shutdown-sessions"
+                          for name, port, asked in servers)
         (folder / "cfg").write_text(f"""
 defaults
-    mode http
+    mode {mode}
     timeout connect 2s
-    timeout client 60s
-    timeout server 60s
-    # What was not sent to a node goes to the other one; what was sent is never sent twice.
-    option redispatch 1
-    retries 2
-    retry-on conn-failure
-frontend clients
+    timeout client {patience}
+    timeout server {patience}
+{more}
+frontend everybody
     bind 127.0.0.1:{self.port}
-    default_backend nodes
-backend nodes
+    default_backend servers
+backend servers
     balance roundrobin
-    option httpchk GET /readyz
+    option httpchk GET {question}
     http-check expect status 200
-{servers}
+{lines}
 """)
         self.process = subprocess.Popen(["/usr/sbin/haproxy", "-db", "-f", str(folder / "cfg")],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -241,6 +263,13 @@ backend nodes
     def stop(self):
         self.process.kill()
         self.process.wait()
+
+
+def before_nodes(folder, ports):
+    """A proxy before the nodes, by /readyz: what was not sent to a node goes to the other one; what was sent is never sent twice."""
+    servers = [(f"node{number}", port, port) for number, port in enumerate(ports, 1)]
+    more = "    option redispatch 1\n    retries 2\n    retry-on conn-failure"
+    return Proxy(folder, servers, "http", "/readyz", "60s", more)
 
 
 def listens(port):

@@ -44,12 +44,13 @@ def command(url, folder, *arguments, check=True):
 class Node:
     """A server of its own process."""
 
-    def __init__(self, url, folder, before=()):
-        self.url, self.folder, self.before = url, folder, list(before)
+    def __init__(self, url, folder, before=(), log=None):
+        """`log`: a file for what it says; one of its own if there is none."""
+        self.url, self.folder, self.before, self.log = url, folder, list(before), log
         self.port, self.process = free_port(), None
 
     def start(self, wait=True):
-        log = open(self.folder / f"node-{self.port}.log", "ab")
+        log = self.log or open(self.folder / f"node-{self.port}.log", "ab")
         self.process = subprocess.Popen([*self.before, BINARY, "serve"], cwd=self.folder,
                                         env=settings(self.url, self.folder, self.port), stdout=log, stderr=log)
         if wait:
@@ -82,4 +83,11 @@ class Node:
                 self.kill()
 
     def said(self):
-        return (self.folder / f"node-{self.port}.log").read_text(errors="replace")
+        own = self.folder / f"node-{self.port}.log"
+        return own.read_text(errors="replace") if own.exists() else ""
+
+    def metric(self, name):
+        """What /metrics says of something."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} "))

@@ -8,7 +8,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from cluster import PROGRAMS, Cluster, as_owner, children, free_port, give, listens, until
+from cluster import PROGRAMS, Cluster, Proxy, as_owner, children, free_port, listens, until
 
 # What Patroni takes for gone: it accepts no less.
 LEASE_S = 20
@@ -127,36 +127,11 @@ class Members:
         until("the other is the primary", lambda: self.second.is_it("primary"), 60)
 
 
-class Steering:
+class Steering(Proxy):
     """HAProxy that sends everybody to the member which Patroni calls the primary."""
 
     def __init__(self, folder, members):
-        self.port = free_port()
-        folder.mkdir()
-        give(folder)
-        servers = "\n".join(f"    server {member.name} 127.0.0.1:{member.port} check port {member.rest} inter 500 fall 2 rise 1 "
-                            "on-marked-down shutdown-sessions" for member in members.all)
-        (folder / "cfg").write_text(f"""
-defaults
-    mode tcp
-    timeout connect 2s
-    timeout client 30m
-    timeout server 30m
-frontend everybody
-    bind 127.0.0.1:{self.port}
-    default_backend members
-backend members
-    option httpchk GET /primary
-    http-check expect status 200
-{servers}
-""")
-        self.process = subprocess.Popen(["/usr/sbin/haproxy", "-db", "-f", str(folder / "cfg")],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until("HAProxy listens", lambda: listens(self.port))
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
+        super().__init__(folder, [(member.name, member.port, member.rest) for member in members.all], "tcp", "/primary", "30m")
 
     def url(self):
         return f"postgres://concord@127.0.0.1:{self.port}/concord"

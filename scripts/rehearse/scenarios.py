@@ -1,12 +1,13 @@
 """The scenarios: each prepares a stage and says what load it is under, what fails, and how it is mended."""
 
+import os
 import signal
 import time
 
 import backup
 import network
 import patroni
-from cluster import Bouncer, Cluster, Embedded, Proxy, SmallDisk, until
+from cluster import Bouncer, Cluster, Embedded, SmallDisk, Somebody, before_nodes, until
 from load import Client, reading
 from nodes import LIMIT_MS, Node, command
 
@@ -58,6 +59,88 @@ def cut(stage):
             time.sleep(0.2)
 
     return stage.load(), fault, nothing, None
+
+
+def none_left(stage):
+    """Somebody else has every connection that the database gives, as when there are too many nodes."""
+    cluster = primary(stage, "max_connections = 40")
+    stage.prepare(cluster)
+    taken = []
+
+    def take():
+        if taken:
+            taken[0].ask("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name <> 'psql' AND "
+                         "backend_type = 'client backend'")
+        while (one := Somebody(cluster)).is_there:
+            taken.append(one)
+        one.end()
+        return len(taken) == 40
+
+    def fault():
+        until("somebody has all connections", take)
+        is_told(stage, 503)
+        time.sleep(LIMIT_MS / 1000 + 2)
+
+    def mend():
+        for one in taken:
+            one.end()
+
+    return stage.load(), fault, mend, None
+
+
+def locked(stage):
+    """Somebody else holds what everybody needs, longer than a request may take."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+    held = []
+
+    def fault():
+        held.append(Somebody(cluster, "BEGIN; LOCK TABLE resource, entry, history, audit IN ACCESS EXCLUSIVE MODE"))
+        is_told(stage, 503)
+        time.sleep(LIMIT_MS / 1000 + 2)
+
+    return stage.load(), fault, lambda: held[0].end(), None
+
+
+def read_only(stage):
+    """Nothing can be written, as on a server that only follows another."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+    end_all = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+               "backend_type = 'client backend'")
+
+    def set_to(what):
+        cluster.sql(f"ALTER SYSTEM {what}")
+        cluster.sql("SELECT pg_reload_conf()")
+        cluster.sql(end_all)
+
+    def fault():
+        set_to("SET default_transaction_read_only = on")
+        is_told(stage, 503)
+        time.sleep(AWAY)
+
+    return stage.load(), fault, lambda: set_to("RESET default_transaction_read_only"), None
+
+
+def logs_lost(stage):
+    """One node's log is on a full disk, the other's is read by nobody: all that is lost are lines, and they are counted."""
+    cluster = primary(stage)
+    stage.prepare(cluster)
+    read, unread = os.pipe()
+    stage.cleared.append(lambda: os.close(read))
+    for place, log in enumerate((open("/dev/full", "wb", buffering=0), unread)):
+        stage.nodes[place].stop()
+        stage.nodes[place] = Node(cluster.url(), stage.folder, log=log).start()
+    os.close(unread)
+    lost = []
+
+    def fault():
+        until("lines are lost", lambda: stage.nodes[0].metric("concord_log_lines_lost_total") > 100)
+        time.sleep(AWAY)
+        assert all(node.ready() == 200 for node in stage.nodes)
+        lost.append(int(stage.nodes[0].metric("concord_log_lines_lost_total")))
+
+    return stage.load(), fault, nothing, lambda: f"{lost[0]} lines lost, and counted"
 
 
 def paused(stage):
@@ -205,7 +288,7 @@ def proxied(stage):
     """HAProxy before two nodes, of which one is killed and started again."""
     cluster = primary(stage)
     stage.prepare(cluster)
-    proxy = Proxy(stage.folder / "proxy", [node.port for node in stage.nodes])
+    proxy = before_nodes(stage.folder / "proxy", [node.port for node in stage.nodes])
     stage.cleared.append(proxy.stop)
     time.sleep(1.5)
 
@@ -222,7 +305,7 @@ def node_stops(stage):
     """A node is told to stop: what it has begun it ends, and the other goes on."""
     cluster = primary(stage)
     stage.prepare(cluster)
-    proxy = Proxy(stage.folder / "proxy", [node.port for node in stage.nodes])
+    proxy = before_nodes(stage.folder / "proxy", [node.port for node in stage.nodes])
     stage.cleared.append(proxy.stop)
     time.sleep(1.5)
 
@@ -380,6 +463,9 @@ SCENARIOS = {
     "fast": ("fast restart", ended(lambda cluster: cluster.stop("fast"))),
     "immediate": ("immediate restart", ended(lambda cluster: cluster.stop("immediate"))),
     "cut": ("connections cut ten times", cut),
+    "none": ("no connection left", none_left),
+    "locked": ("tables locked by somebody else", locked),
+    "read-only": ("read-only", read_only),
     "paused": ("paused", paused),
     "promotion": ("promotion of the standby, two hosts", promotion),
     "standby": ("synchronous standby gone", standby_gone),
@@ -390,6 +476,7 @@ SCENARIOS = {
     "stop": ("HAProxy, a node told to stop", node_stops),
     "sqlite-disk": ("SQLite: full disk", embedded_full),
     "sqlite-kill": ("SQLite: `kill -9` of the node", embedded_killed),
+    "logs": ("logs: a full disk, read by nobody", logs_lost),
     "clocks": ("a node's clock an hour ahead", clocks),
     "network": ("the database cut off without a word", database_cut_off, network.missing),
     "lost-node": ("a node cut off without a word", node_cut_off, network.missing),

@@ -14,6 +14,8 @@ folder=$(realpath "$2")
 say "installing test runners in $folder"
 [ -x "$folder/python/bin/python" ] || python3 -m venv "$folder/python"
 "$folder/python/bin/pip" install --quiet --disable-pip-version-check pytest==8.4.2
+# A package of its own: without one they would be part of the folder above, whose files are modules.
+echo '{"private": true}' >"$folder/package.json"
 (cd "$folder" && npm install --no-audit --no-fund --silent jest@29.7.0 @playwright/test@1.56.1)
 require junit5 'ls /usr/share/java/junit-platform-console.jar' 'name the jars of JUnit 5 and its console by JUNIT'
 junit=${JUNIT:-$(echo /usr/share/java/{junit-platform-{console,commons,engine,launcher,reporting},junit-jupiter-{api,engine},opentest4j,apiguardian-api,picocli,opentest4j-reporting-events}.jar | tr ' ' ':')}

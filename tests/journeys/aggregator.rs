@@ -305,6 +305,7 @@ async fn while_it_is_worked_on(concord: &Concord) {
     let server = concord.another_node_with(&[("CONCORD_MAINTENANCE_FILE", &path)]).await;
     server.patient("amina").get("Patient/amina").await.expect(200);
     std::fs::write(&file, "").expect("a file");
+    comes_to(&server.patient("amina"), 503).await;
     for app in [server.patient("amina"), server.system(), server.nobody()] {
         let waits = app.get("Patient/amina").await.expect(503);
         assert_eq!((waits.header("retry-after"), waits.issues()[0].0.as_str()), ("60", "transient"));
@@ -314,7 +315,18 @@ async fn while_it_is_worked_on(concord: &Concord) {
         server.nobody().get(place).await.expect(200);
     }
     std::fs::remove_file(&file).expect("a file");
-    server.patient("amina").get("Patient/amina").await.expect(200);
+    comes_to(&server.patient("amina"), 200).await;
+}
+
+/// Asks until the server has looked for the file again, as it does each second.
+async fn comes_to(app: &App, status: u16) {
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
+    let answered = async {
+        while app.get("Patient/amina").await.status != status {
+            pace.tick().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), answered).await.expect("a server that looks for the file");
 }
 
 /// By default there is none: its header is one that nobody looks at, and what it asks is asked as any system asks.

@@ -280,6 +280,26 @@ async fn handed_in_by_systems(concord: &Concord) {
     assert!(amina.get("AuditEvent?patient=amina").await.expect(200).ids().contains(&id));
     assert!(concord.user("Practitioner/gp").get("AuditEvent").await.expect(200).ids().contains(&id));
     concord.patient("callum").get(&format!("AuditEvent/{id}")).await.expect(404).issues();
+    // It is found by when it happened, as it says, and not by when it came.
+    for (asked, is_there) in [
+        ("date=2026-11-30", true),
+        ("date=2026-11-30T23:00:00Z", true),
+        ("date=2026-12-01T00:00:00%2B01:00", true),
+        ("date=lt2026-12-01", true),
+        ("date=gt2026-11-30T23:00:00Z", false),
+        ("date=2026-12-01", false),
+        ("date=ge2026-12-01", false),
+        ("date=ne2026-12-01", true),
+        ("_lastUpdated=ge2026-12-01", true),
+        ("_lastUpdated=lt2026-12-01", false),
+    ] {
+        for place in [format!("AuditEvent?patient=amina&{asked}&_count=100"), format!("AuditEvent?{asked}&_count=100")]
+        {
+            assert_eq!(system.get(&place).await.expect(200).ids().contains(&id), is_there, "{place}");
+        }
+    }
+    let to_come = with(event.clone(), "recorded", json!("2026-12-01T13:00:00Z"));
+    assert_eq!(system.post("AuditEvent", &to_come).await.expect(422).issues()[0].1, "AuditEvent.recorded");
     for app in [&amina, &concord.user("Practitioner/gp"), &concord.user("RelatedPerson/yusuf")] {
         app.post("AuditEvent", &event).await.expect(403).issues();
         app.post("AuditEvent", &event).header("if-none-exist", "patient=amina").await.expect(403).issues();
@@ -394,8 +414,11 @@ async fn by_modifiers(concord: &Concord) {
     for query in [format!("agent:identifier={name}"), format!("agent:identifier=|{name}")] {
         assert_eq!(events(&amina, &query).await.len(), by_system.len(), "{query}");
     }
-    for query in ["agent:identifier=http://example.org|x", "agent:identifier=Patient/amina"] {
-        assert_eq!(events(&amina, query).await.len(), 0, "{query}");
+    assert_eq!(events(&amina, "agent:identifier=Patient/amina").await.len(), 0);
+    // With a system there would never be any, whatever was handed in.
+    for query in ["urn:x|y", "urn:x|", "|y,urn:x|y", "y,http://example.org|x"] {
+        let refused = system.get(&format!("AuditEvent?agent:identifier={query}")).await.expect(400).issues();
+        assert!(refused[0].2.contains("has no system"), "{query}: {refused:?}");
     }
     assert!(!events(&amina, "agent:Patient=amina").await.is_empty());
     assert!(events(&amina, "agent:missing=true").await.is_empty());
@@ -405,8 +428,9 @@ async fn by_modifiers(concord: &Concord) {
     let modifiers = ["above", "below", "contains", "exact", "identifier", "in", "not-in", "of-type", "text"];
     for code in codes {
         for modifier in modifiers {
-            let query = format!("AuditEvent?{code}:{modifier}=http://example.org%7Cx");
             let known = (code, modifier) == ("agent", "identifier");
+            let value = if known { "auth0%5C%7Cx,%7Cy" } else { "http://example.org%7Cx" };
+            let query = format!("AuditEvent?{code}:{modifier}={value}");
             for app in [&system, &amina] {
                 app.get(&query).await.expect(if known { 200 } else { 400 });
             }

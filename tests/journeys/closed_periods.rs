@@ -1,5 +1,6 @@
 //! Who looked in a closed period: `$access-log` tells it from the signed files, by the rules that hold for the rest of the log.
 
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 use concord_api::command::audit::{self, Action, AuditArgs, VerifyArgs};
@@ -83,10 +84,12 @@ async fn one_day(concord: &Concord, number: i64) {
     concord.user("Practitioner/gp").get(&format!("Observation/open-{number}")).await.expect(200);
     concord.system().get(&format!("Observation/kept-{number}")).await.expect(200);
     concord.user("Practitioner/former").get(&format!("Observation/open-{number}")).await.expect(404);
+    // The first of the days is told of something of the day before.
+    let recorded = if number == 1 { "2026-11-30".to_owned() } else { format!("2026-12-0{number}") };
     let glass = json!({"resourceType": "AuditEvent",
         "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
         "subtype": [{"system": "http://hl7.org/fhir/restful-interaction", "code": "read"}],
-        "action": "R", "recorded": "2026-11-30T03:00:00Z", "outcome": "0",
+        "action": "R", "recorded": format!("{recorded}T03:00:00Z"), "outcome": "0",
         "purposeOfEvent": [{"coding": [{
             "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "BTG"}]}],
         "agent": [{"who": {"reference": "Practitioner/gp-elsewhere"}, "requestor": true}],
@@ -138,17 +141,31 @@ async fn as_seen(node: &Concord) -> Vec<(String, Vec<(String, String)>)> {
     seen
 }
 
-async fn what_is_closed_is_told_as_before(concord: &Concord) {
-    let node = three_days(concord).await;
-    let before = as_seen(&node).await;
+/// Closes two of the days; what was seen before, by name, which is seen just so afterwards.
+async fn closed<S: PartialEq + Debug>(
+    concord: &Concord,
+    node: &Concord,
+    see: impl AsyncFn(&Concord) -> Vec<(String, S)>,
+) -> Vec<(String, S)> {
+    let before = see(node).await;
     concord.scratch().tamper("CREATE TABLE before AS SELECT * FROM audit");
-    close(&node, "2026-12-02").await;
-    close(&node, "2026-12-03").await;
-    let after = as_seen(&node).await;
-    for (then, now) in before.iter().zip(&after) {
+    close(node, "2026-12-02").await;
+    close(node, "2026-12-03").await;
+    for (then, now) in before.iter().zip(&see(node).await) {
         assert_eq!(then, now);
     }
-    let of = |name: &str| &after.iter().find(|(who, _)| who == name).expect("what they were told").1;
+    before
+}
+
+/// What was seen under a name.
+fn of<'s, S>(seen: &'s [(String, S)], name: &str) -> &'s S {
+    &seen.iter().find(|(who, _)| who == name).expect("what was seen").1
+}
+
+async fn what_is_closed_is_told_as_before(concord: &Concord) {
+    let node = three_days(concord).await;
+    let seen = closed(concord, &node, as_seen).await;
+    let of = |name: &str| of(&seen, name);
     let amina = of("amina _count=100");
     assert_eq!(amina, of("amina _count=2"), "page by page it is the same");
     assert!(amina[0].1.contains("breaking the glass") && amina[1].1.contains("breaking the glass"), "{amina:#?}");
@@ -176,11 +193,11 @@ async fn what_is_closed_is_told_as_before(concord: &Concord) {
     assert!(whole && printed.contains(" in 3 links,") && !printed.contains("not looked at"), "{printed}");
     // While it is being closed it is in its file and in the database, and told once.
     put_back(concord);
-    assert_eq!(as_seen(&node).await, before);
+    assert_eq!(as_seen(&node).await, seen);
 }
 
 /// What they search for in the days that are to be closed, with how many there are. The first are answered from the files too.
-const SEARCHES: [&str; 12] = [
+const SEARCHES: [&str; 13] = [
     "AuditEvent?patient=amina&date=le2026-12-02&_count=100",
     "AuditEvent?patient=amina&date=le2026-12-02&_count=3",
     "AuditEvent?patient=amina&date=le2026-12-02&_count=3&_sort=date",
@@ -193,6 +210,8 @@ const SEARCHES: [&str; 12] = [
     "AuditEvent?patient=Patient/amina&_lastUpdated=lt2026-12-02T12:00:01Z&_count=1&_sort=_lastUpdated",
     "Patient/amina/AuditEvent?date=le2026-12-02&subtype=read&_count=2",
     "AuditEvent?patient=callum&date=le2026-12-02",
+    // What a system has handed in was recorded before the day on which it came.
+    "AuditEvent?patient=amina&date=2026-11-30&_total=accurate",
 ];
 
 /// The ids and bodies of all pages, and the total of the first.
@@ -228,21 +247,15 @@ async fn found_by_each(node: &Concord) -> Vec<(String, (Option<u64>, Vec<(String
 
 async fn what_is_closed_is_searched_as_before(concord: &Concord) {
     let node = three_days(concord).await;
-    let before = found_by_each(&node).await;
-    concord.scratch().tamper("CREATE TABLE before AS SELECT * FROM audit");
-    close(&node, "2026-12-02").await;
-    close(&node, "2026-12-03").await;
-    let after = found_by_each(&node).await;
-    for (then, now) in before.iter().zip(&after) {
-        assert_eq!(then, now);
-    }
-    let of = |name: &str| &after.iter().find(|(who, _)| who == name).expect("what was found").1;
+    let seen = closed(concord, &node, found_by_each).await;
+    let of = |name: &str| of(&seen, name);
     let amina = of(&format!("amina {}", SEARCHES[0]));
     assert_eq!(amina.1, of(&format!("amina {}", SEARCHES[1])).1, "page by page it is the same");
     assert!(amina.1.len() > 8 && of(&format!("amina {}", SEARCHES[4])).0.is_some_and(|total| total > 3), "{amina:#?}");
     assert_eq!(of(&format!("amina {}", SEARCHES[6])), &(Some(0), Vec::new()), "what is kept from her");
     assert_ne!(of(&format!("system {}", SEARCHES[6])).0, Some(0));
     assert!(!of(&format!("gp {}", SEARCHES[7])).1.is_empty(), "what he did himself");
+    assert!(!of(&format!("system {}", SEARCHES[12])).1.is_empty(), "what was handed in later");
     // A single event of then is read by those whose record it was about, and is missing for all others.
     let (id, _) = &amina.1[0];
     let event = node.patient("amina").get(&format!("AuditEvent/{id}")).await.expect(200);
@@ -264,7 +277,7 @@ async fn what_is_closed_is_searched_as_before(concord: &Concord) {
     hidden_is_as_missing(&node).await;
     // While it is being closed it is in its file and in the database, and found and counted once.
     put_back(concord);
-    assert_eq!(found_by_each(&node).await, before);
+    assert_eq!(found_by_each(&node).await, seen);
 }
 
 /// Searches that could reach into closed periods and are not answered from them say so, and no others do.

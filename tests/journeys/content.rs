@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 on_both! {
     content_goes_in_and_out_as_it_is, a_resource_is_content_only_where_it_is_no_binary, parts_of_content,
-    a_patient_keeps_her_own_content, attachments_lead_somewhere, what_patients_write
+    a_patient_keeps_her_own_content, attachments_lead_somewhere, what_patients_write,
+    what_systems_hand_in_may_come_before_its_content
 }
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\x00\xffpixels";
@@ -235,4 +236,49 @@ async fn what_patients_write(concord: &Concord) {
         let refused = amina.post("Device", &resource).await;
         assert!([403, 422].contains(&refused.status), "{place}: {refused}");
     }
+}
+
+/// What a system hands in may come before its content: it is stored, and the system told.
+async fn what_systems_hand_in_may_come_before_its_content(concord: &Concord) {
+    people::arrive(concord).await;
+    let document = |url: &str| {
+        json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
+            "content": [{"attachment": {"url": url}}]})
+    };
+    let media = |url: &str| {
+        json!({"resourceType": "Media", "status": "completed", "subject": {"reference": "Patient/amina"},
+            "content": {"url": url}})
+    };
+    let system = concord.system();
+    let there = raw(&system, Method::POST, "Binary", "image/png", PNG).await.expect(201).json();
+    let there = format!("Binary/{}", text(&there, "/id"));
+    for (url, count) in [("Binary/undefined", 1), (there.as_str(), 0), ("https://other.example/fhir/Binary/1", 0)] {
+        for (resource, place) in [
+            (document(url), "DocumentReference.content[0].attachment"),
+            (media(url), "Media.content"),
+            (
+                with(
+                    people::blood_pressure("amina", 120),
+                    "extension",
+                    json!([{"url": "http://x.example", "valueAttachment": {"url": url}}]),
+                ),
+                "Observation.extension[0].value",
+            ),
+        ] {
+            let stored = system.post(text(&resource, "/resourceType"), &resource).await.expect(201);
+            let link = stored.header("link").split('>').next().unwrap_or_default().trim_start_matches('<').to_owned();
+            let told = if link.is_empty() { Vec::new() } else { system.get(&link).await.expect(200).issues() };
+            let found = told.iter().filter(|(code, at, _)| code == "not-found" && at == place).count();
+            assert_eq!(found, count, "{url}: {told:?}");
+        }
+    }
+    let urn = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
+    let entries = [
+        json!({"request": {"method": "POST", "url": "DocumentReference"}, "resource": document(urn)}),
+        json!({"fullUrl": urn, "request": {"method": "POST", "url": "Binary"},
+            "resource": {"resourceType": "Binary", "contentType": "image/png", "data": "AAAA"}}),
+    ];
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    let answer = system.post("/fhir", &bundle).await.expect(200).entries();
+    assert!(answer[0]["response"].get("outcome").is_none(), "{}", answer[0]);
 }

@@ -210,6 +210,28 @@ enum Trouble {
     ReadOnly,
     /// The standby that its commits wait for is not there.
     StandbyMissing,
+    /// Others have all the connections that it gives.
+    NoneLeft,
+}
+
+/// Takes every connection that a database gives, those of everybody else too.
+fn all_connections(cluster: &Cluster) -> Vec<PgConnection> {
+    let mut taken = vec![PgConnection::establish(&cluster.url()).expect("a session of somebody else")];
+    until("somebody has all connections", || {
+        taken[0]
+            .batch_execute(
+                "SET application_name = 'somebody'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name \
+                 <> 'somebody' AND backend_type = 'client backend'",
+            )
+            .expect("a statement of somebody else");
+        while let Ok(mut one) = PgConnection::establish(&cluster.url()) {
+            one.batch_execute("SET application_name = 'somebody'").expect("a statement of somebody else");
+            taken.push(one);
+        }
+        let all = format!("DO $$ BEGIN ASSERT current_setting('max_connections') = '{}'; END $$", taken.len());
+        taken[0].batch_execute(&all).is_ok()
+    });
+    taken
 }
 
 /// How long a request may take in what follows, in milliseconds.
@@ -223,7 +245,7 @@ async fn it_is_in_trouble(cluster: &Cluster, app: &App, trouble: Trouble) {
     match trouble {
         Trouble::Paused => cluster.pause(),
         Trouble::Locked => run("BEGIN; LOCK TABLE resource, entry, history, audit IN ACCESS EXCLUSIVE MODE"),
-        Trouble::StandbyMissing => {}
+        Trouble::StandbyMissing | Trouble::NoneLeft => {}
         Trouble::ReadOnly => {
             run("ALTER SYSTEM SET default_transaction_read_only = on");
             run("SELECT pg_reload_conf()");
@@ -233,6 +255,7 @@ async fn it_is_in_trouble(cluster: &Cluster, app: &App, trouble: Trouble) {
             });
         }
     }
+    let taken = if let Trouble::NoneLeft = trouble { all_connections(cluster) } else { Vec::new() };
     if let Trouble::StandbyMissing = trouble {
         run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
         run("SELECT pg_reload_conf()");
@@ -261,6 +284,7 @@ async fn it_is_in_trouble(cluster: &Cluster, app: &App, trouble: Trouble) {
     match trouble {
         Trouble::Paused => cluster.resume(),
         Trouble::Locked => run("ROLLBACK"),
+        Trouble::NoneLeft => drop(taken),
         Trouble::StandbyMissing => {
             run("ALTER SYSTEM RESET synchronous_standby_names");
             run("SELECT pg_reload_conf()");
@@ -288,7 +312,8 @@ fn a_database_in_trouble_keeps_nobody_waiting() {
         ("CONCORD_TRANSACTION_TIMEOUT_MS", LIMIT),
     ];
     with_server(&cluster.url(), &limits, async |app| {
-        for trouble in [Trouble::Paused, Trouble::Locked, Trouble::ReadOnly, Trouble::StandbyMissing] {
+        for trouble in [Trouble::Paused, Trouble::Locked, Trouble::ReadOnly, Trouble::StandbyMissing, Trouble::NoneLeft]
+        {
             it_is_in_trouble(&cluster, app, trouble).await;
         }
     });

@@ -57,6 +57,12 @@ async fn its_own_log_stops_nobody() {
         for _ in 0..1_000 {
             system.get("Patient/amina").await.expect(200);
         }
+        if logging == Log::Closed {
+            // Lines that nobody takes are counted.
+            let metrics = system.get("/metrics").await.expect(200).text();
+            let lost = metrics.lines().find_map(|line| line.strip_prefix("concord_log_lines_lost_total "));
+            assert!(lost.is_some_and(|lost| lost.parse().is_ok_and(|lost: f64| lost > 100.0)), "{lost:?}");
+        }
         let written = system.post("Observation", &blood_pressure("amina", 120)).await.expect(201).json();
         system.get(&format!("Observation/{}", text(&written, "/id"))).await.expect(200);
         assert!(process.stop(), "{logging:?}");
@@ -115,6 +121,50 @@ fn what_was_answered_is_there_on_postgres() {
 #[test]
 fn a_log_that_nobody_reads_stops_nobody() {
     run(its_own_log_stops_nobody());
+}
+
+/// Each request is a line that says by which app it came and how its time was spent; none says who asked, about whom, or what.
+#[test]
+fn a_line_of_the_log_tells_the_app_and_the_time_and_never_a_person() {
+    run(async {
+        let place = Place::new(Database::Sqlite);
+        let process = place.serve();
+        let (system, zebedee) = (place.app(&process, &["--system"]), place.app(&process, &["--patient", "zebedee"]));
+        system.store(&json!({"resourceType": "Patient", "id": "zebedee", "name": [{"family": "Quillfeather"}]})).await;
+        let reading = blood_pressure("zebedee", 147);
+        let id = zebedee.create(&reading).await;
+        zebedee.get(&format!("Observation/{id}")).await.expect(200);
+        zebedee.get("Observation?patient=zebedee&code=85354-9&_content=systolic").await.expect(200);
+        zebedee.get("Patient/zebedee/$everything").await.expect(200);
+        zebedee.get("Patient?name=Quillfeather").await.expect(200);
+        zebedee.get("Observation/85354-9").await.expect(404);
+        zebedee.get("Observation?quillfeather=1").header("prefer", "handling=strict").await.expect(400);
+        let mut odd = reading.clone();
+        odd["quillfeather"] = json!("zebedee");
+        zebedee.post("Observation", &odd).await.expect(422);
+        let entry = json!({"resource": odd, "request": {"method": "POST", "url": "Observation"}});
+        zebedee.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})).await;
+        App::at(&process.origin)
+            .with_token("zebedee.quillfeather.x")
+            .get(&format!("Observation/{id}"))
+            .await
+            .expect(401);
+        let lines = process.stopped();
+        let of_requests: Vec<serde_json::Value> = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .map(|line: serde_json::Value| if line["fields"].is_object() { line["fields"].clone() } else { line })
+            .filter(|line| line["took_us"].is_u64())
+            .collect();
+        assert!(of_requests.len() >= 11, "{lines:#?}");
+        let by_app = of_requests.iter().filter(|line| line["client"].is_string() && line["known_us"].is_u64()).count();
+        assert!(by_app >= 10 && of_requests.iter().any(|line| line["body_us"].is_u64()), "{of_requests:#?}");
+        for line in &lines {
+            for private in ["zebedee", "uillfeather", id.as_str(), "85354-9", "systolic"] {
+                assert!(!line.contains(private), "{private}: {line}");
+            }
+        }
+    });
 }
 
 /// A closed terminal and a rotated log end no service.

@@ -10,7 +10,7 @@ use serde_json::json;
 on_both! {
     without_a_token, without_a_scope, hidden_is_missing, bodies_that_cannot_be_read, every_problem_is_listed,
     bodies_too_large, methods_and_media_types, addresses, headers_that_stand_there_twice,
-    refusals_say_what_to_do
+    refusals_say_what_to_do, who_names_the_patient_otherwise_is_told_how
 }
 
 /// On whom, why and what depends by one header must not depend by another that somebody between added to it.
@@ -364,4 +364,29 @@ async fn refusals_say_what_to_do(concord: &Concord) {
     let refused = amina.post("Observation", &later).await.expect(422).issues();
     assert_eq!(refused[0].1, "Observation.effective");
     assert!(refused[0].2.contains("'effective' lies in the future"), "{refused:?}");
+}
+
+/// Whoever names the patient by what tells nobody whose record it is, is told how to: whosever number that is.
+async fn who_names_the_patient_otherwise_is_told_how(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
+    let numbered =
+        |number: &str| json!({"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": number}});
+    let others =
+        [json!({"reference": "https://other.example/fhir/Patient/amina"}), json!({"identifier": {"value": "7"}})];
+    let system = concord.system();
+    system
+        .store(&json!({"resourceType": "Patient", "id": "amina",
+        "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990011176"}]}))
+        .await;
+    let son = concord.user("RelatedPerson/yusuf");
+    for subject in [numbered("9990011176"), numbered("9434765919")].iter().chain(&others) {
+        for (app, words) in [(&amina, "Patient/amina only"), (&gp, "Patient/id"), (&son, "Patient/id")] {
+            let refused =
+                app.post("Observation", &with(blood_pressure("amina", 120), "subject", subject.clone())).await;
+            let issues = refused.expect(403).issues();
+            let told = issues.iter().find(|(_, place, _)| place == "Observation.subject").expect("the place");
+            assert!(told.2.contains(words) && told.2.contains("by reference"), "{subject}: {told:?}");
+        }
+    }
 }

@@ -186,3 +186,46 @@ fn heads_are_kept_by_themselves_and_through_a_restore() {
     serve();
     assert!(run(&["audit", "verify"]).contains("0 problems"));
 }
+
+/// A byte of the write-ahead log that is not what it was takes with it what was acknowledged after it: the database opens as if
+/// nothing had been there, and only the head that was kept elsewhere shows it.
+#[test]
+fn a_flipped_byte_of_the_write_ahead_log_is_shown_by_a_head() {
+    let (scratch, elsewhere) = (Scratch::new(Database::Sqlite), Folder::new());
+    let heads = elsewhere.path().join("heads");
+    let (kept, key) = (heads.display().to_string(), elsewhere.path().join("audit.key").display().to_string());
+    let settings = [
+        ("CONCORD_LISTEN", "127.0.0.1:0"),
+        ("CONCORD_PUBLIC_URL", "http://concord.test"),
+        ("CONCORD_DATABASE_URL", scratch.url()),
+        ("CONCORD_DEVELOPMENT_ISSUER", "true"),
+        ("CONCORD_AUDIT_HEADS", &kept),
+        ("CONCORD_AUDIT_KEY", &key),
+    ];
+    let run = |arguments: &[&str]| output(scratch.folder(), arguments, &settings);
+    let process = Process::serve(scratch.folder(), &settings);
+    let app = App::at(&process.origin).with_token(run(&["token", "--system"]).trim());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        for number in 0..20 {
+            app.store(&serde_json::json!({"resourceType": "Basic", "id": format!("b{number}"), "code": {"text": "x"}}))
+                .await;
+        }
+    });
+    // As the server keeps it, once a minute.
+    let head = run(&["audit", "head"]);
+    std::fs::write(&heads, head).expect("a file of heads");
+    assert!(run(&["audit", "verify"]).contains("0 problems; 1 heads were kept elsewhere"));
+    process.kill();
+    let wal = std::path::PathBuf::from(format!("{}-wal", scratch.url().trim_start_matches("sqlite:")));
+    let mut bytes = std::fs::read(&wal).unwrap_or_default();
+    assert!(bytes.len() > 100_000, "{} bytes are there of {}", bytes.len(), wal.display());
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&wal, bytes).expect("the write-ahead log");
+    let mut command = std::process::Command::new(concord_tests::process::binary());
+    command.env_clear().current_dir(scratch.folder()).args(["audit", "verify"]).envs(settings);
+    let done = command.output().expect("a binary that starts");
+    let told = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(!done.status.success() && told.contains("whose head was kept elsewhere"), "{told}");
+}

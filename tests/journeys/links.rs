@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 on_both! {
     what_is_no_link_is_stored_as_sent, every_kind_of_link_leads_to_the_new_resource, any_form_of_address_names_an_entry,
-    versions_of_entries, an_unchanged_entry_keeps_its_version, links_to_what_is_patched, conditional_references_are_references
+    versions_of_entries, an_unchanged_entry_keeps_its_version, links_to_what_is_patched, conditional_references_are_references,
+    one_name_in_every_spelling, what_leads_nowhere_is_refused, no_link_leads_to_a_part, urns_outside_of_transactions_lead_nowhere
 }
 
 const URN: &str = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
@@ -268,4 +269,135 @@ async fn conditional_references_are_references(concord: &Concord) {
     assert_eq!((text(&found, "/reference"), text(&found, "/extension/0/valueUri")), (text_of_search, text_of_search));
     let by_search = with(basic, "patient", json!({"reference": text_of_search}));
     send(&system, &[entry("POST", "DetectedIssue", URN, &by_search)]).await.expect(412);
+}
+
+/// Two spellings of one URN or address are one name (RFC 8141, RFC 9562, RFC 3986).
+async fn one_name_in_every_spelling(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let (loud, mixed) = (URN.to_uppercase(), URN.replacen("urn:uuid", "Urn:UUID", 1));
+    let (http, loud_host) = ("http://source.example/fhir/Patient/s", "HTTP://Source.Example/fhir/Patient/s");
+    let same = [
+        (URN, loud.as_str()),
+        (&loud, URN),
+        (URN, &mixed),
+        (http, loud_host),
+        (loud_host, http),
+        ("urn:oid:1.2.3", "URN:OID:1.2.3"),
+    ];
+    for (name, spelled) in same {
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{spelled}\">x</a></div>");
+        let plan = json!({"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": spelled},
+            "text": {"status": "generated", "div": div}, "instantiatesUri": [spelled],
+            "instantiatesCanonical": [spelled], "title": spelled});
+        let entries = [
+            entry("POST", "Patient", name, &json!({"resourceType": "Patient"})),
+            entry("POST", "CarePlan", OTHER, &plan),
+        ];
+        let answer = send(&system, &entries).await.expect(200);
+        let (patient, found) = (written(&answer, 0), stored(&system, &answer, 1).await);
+        assert_eq!(text(&found, "/subject/reference"), patient, "{name} {spelled}");
+        assert_eq!(found["instantiatesUri"], json!([patient]), "{name} {spelled}");
+        assert!(text(&found, "/text/div").contains(&format!("href=\"{patient}\"")), "{found}");
+        assert_eq!((text(&found, "/instantiatesCanonical/0"), text(&found, "/title")), (spelled, spelled));
+        // Two entries of one name are two of one name however they spell it; so are those of a batch.
+        let twice = [entries[0].clone(), entry("POST", "Patient", spelled, &json!({"resourceType": "Patient"}))];
+        assert_eq!(
+            send(&system, &twice).await.expect(400).issues()[0].1,
+            "Bundle.entry[1].fullUrl",
+            "{name} {spelled}"
+        );
+        let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": entries});
+        let answer = system.post("/fhir", &batch).await.expect(200).entries();
+        assert!(text(&answer[1], "/response/status").starts_with("400"), "{name} {spelled}: {}", answer[1]);
+    }
+}
+
+/// A reference that nobody can follow is no reference: it is refused with its place, whichever way it comes.
+async fn what_leads_nowhere_is_refused(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let reading = |element: &str, reference: &str| {
+        let value = json!({"reference": reference});
+        let value = if element == "subject" { value } else { json!([value]) };
+        with(blood_pressure("amina", 120), element, value)
+    };
+    let (part, loud) = (format!("{URN}#part"), format!("{}#part", URN.to_uppercase()));
+    let query = format!("{URN}?=part");
+    for reference in [
+        &part,
+        &loud,
+        &query,
+        OTHER,
+        "URN:UUID:x",
+        "urn:oid:1.2.3",
+        "urn:x:y",
+        "http://source.example/fhir/Patient/s#part",
+    ] {
+        for (element, place) in [("subject", "subject"), ("focus", "focus[0]"), ("hasMember", "hasMember[0]")] {
+            let name = if reference.starts_with("http") { "http://source.example/fhir/Patient/s" } else { URN };
+            let entries = [
+                entry("POST", "Patient", name, &json!({"resourceType": "Patient"})),
+                entry(
+                    "POST",
+                    "Observation",
+                    "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e2",
+                    &reading(element, reference),
+                ),
+            ];
+            let refused = send(&system, &entries).await.expect(422).issues();
+            assert_eq!(refused[0].1, format!("Bundle.entry[1].resource.{place}"), "{reference}");
+        }
+    }
+    assert!(system.get("Observation").await.expect(200).ids().is_empty());
+}
+
+/// No other link leads to a part either.
+async fn no_link_leads_to_a_part(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let (part, loud) = (format!("{URN}#part"), format!("{}#part", URN.to_uppercase()));
+    for reference in [&part, &loud] {
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{reference}\">x</a></div>");
+        let letter = json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
+            "text": {"status": "generated", "div": div}, "content": [{"attachment": {"url": reference}}],
+            "extension": [{"url": "http://x.example", "valueUri": reference}]});
+        let entries = [
+            entry("POST", "Patient", URN, &json!({"resourceType": "Patient"})),
+            entry("POST", "DocumentReference", OTHER, &letter),
+        ];
+        let refused = send(&system, &entries).await.expect(422).issues();
+        assert_eq!(refused.len(), 3, "{refused:?}");
+        assert!(
+            refused
+                .iter()
+                .all(|(_, place, text)| place.starts_with("Bundle.entry[1].resource.") && text.contains("whole"))
+        );
+    }
+}
+
+/// A URN in a reference leads nowhere where there is nothing that could be meant.
+async fn urns_outside_of_transactions_lead_nowhere(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    let id = amina.create(&blood_pressure("amina", 120)).await;
+    let wrong = with(blood_pressure("amina", 120), "hasMember", json!([{"reference": OTHER}]));
+    let batch =
+        json!({"resourceType": "Bundle", "type": "batch", "entry": [entry("POST", "Observation", URN, &wrong)]});
+    let answer = system.post("/fhir", &batch).await.expect(200).entries();
+    assert_eq!(text(&answer[0], "/response/outcome/issue/0/expression/0"), "Observation.hasMember[0]", "{}", answer[0]);
+    let patch = json!([{"op": "add", "path": "/hasMember", "value": [{"reference": OTHER}]}]).to_string();
+    let place = format!("Observation/{id}");
+    for refused in [
+        amina.post("Observation", &wrong).await,
+        amina.put(&place, &with(wrong.clone(), "id", json!(id))).await,
+        amina.ask(concord_tests::client::Method::PATCH, &place).body("application/json-patch+json", patch).await,
+    ] {
+        assert_eq!(refused.expect(422).issues()[0].1, "Observation.hasMember[0]");
+    }
+    // What a Bundle holds is among its own entries.
+    let collection = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": URN, "resource":
+        {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": format!("{URN}#part")}}}]});
+    system.create(&collection).await;
+    send(&system, &[entry("POST", "Bundle", URN, &collection)]).await.expect(200);
 }

@@ -204,7 +204,21 @@ async fn who_acts_no_more_gets_nothing(concord: &Concord) {
         }
         urgent(app).await.expect(403);
         app.post("Observation", &blood_pressure("amina", 130)).await.expect(403);
+        // Nor what nothing is decided for, nor as entries.
+        for place in ["CodeSystem/$lookup?system=http://loinc.org&code=8480-6", "Observation/_history", "AuditEvent"] {
+            app.get(place).await.expect(403);
+        }
+        app.post("Observation/$validate", &blood_pressure("amina", 130)).await.expect(403);
+        for kind in ["batch", "transaction"] {
+            let entry = |place: &str| json!({"request": {"method": "GET", "url": place}});
+            let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [entry(&reading)]});
+            let told = app.post("/fhir", &bundle).await;
+            let status = told.json().pointer("/entry/0/response/status").cloned().unwrap_or_default();
+            assert!(told.status == 403 || status.as_str().is_some_and(|status| status.starts_with("403")), "{told}");
+        }
     }
+    let own = concord.patient("amina").get("AuditEvent?outcome=4,8&_count=100").await.expect(200).json();
+    assert!(own.to_string().contains("is not active here any more"), "she sees who has tried: {own}");
     system.store(&with(stored, "active", json!(true))).await;
     gp.get(&reading).await.expect(200);
     system.store(&with(role, "active", json!(false))).await;

@@ -235,7 +235,7 @@ async fn in_bundles_and_by_changes(concord: &Concord) {
     let refused = refused.await.expect(422).issues();
     assert_eq!(refused[0].1, "Bundle.entry[1].resource.subject", "{refused:?}");
     assert_eq!(amina.get("Observation?patient=amina").await.expect(200).ids().len(), 1);
-    // By update as create, by update of what was in nobody's record, and by patch.
+    // By update as create, by update of what was in no patient's record, and by patch.
     system.store(&with(reading(AMINA), "id", json!("own-id"))).await;
     amina.get("Observation/own-id").await.expect(200);
     let local = json!({"identifier": {"system": "urn:local", "value": "1"}});
@@ -321,7 +321,7 @@ async fn searched_by_number(concord: &Concord) {
     assert!(system.get("Task?patient:identifier=urn:local|9990011176").await.expect(200).ids().is_empty());
 }
 
-/// What names its patient in a way by which nobody can tell who that is stays in nobody's record, and does so with a word.
+/// What names its patient in a way by which nobody can tell who that is stays in no patient's record, and does so with a word.
 async fn what_names_nobody_here_says_so(concord: &Concord) {
     let system = arrive(concord).await;
     let identifier = |system: &str| json!({"identifier": {"system": system, "value": AMINA}});
@@ -329,7 +329,11 @@ async fn what_names_nobody_here_says_so(concord: &Concord) {
     let contained = json!([{"resourceType": "Patient", "id": "p", "identifier": [{"system": NHS, "value": AMINA}]}]);
     let told = |answer: &concord_tests::Answer| {
         let texts = answer.issues();
-        texts.into_iter().filter(|issue| issue.2.contains("nobody's record")).map(|issue| issue.1).collect::<Vec<_>>()
+        texts
+            .into_iter()
+            .filter(|issue| issue.2.contains("no patient's record"))
+            .map(|issue| issue.1)
+            .collect::<Vec<_>>()
     };
     for subject in [
         identifier("urn:oid:2.16.840.1.113883.2.1.4.1"),

@@ -53,6 +53,26 @@ async fn a_professional_makes_nobody_a_carer(concord: &Concord) {
     }
     let patch = json!([{"op": "add", "path": "/identifier", "value": [{"system": NUMBER, "value": "9434765919"}]}]);
     gp.ask(Method::PATCH, &place).body("application/json-patch+json", patch.to_string()).await.expect(403);
+    // Nor when a system has said it: no part of it may become another.
+    let identified =
+        with(own.clone(), "identifier", json!([{"use": "official", "system": NUMBER, "value": "9990011176"}]));
+    concord.system().put(&place, &identified).await.expect(200);
+    for (path, value) in [
+        ("/identifier/0/value", json!("9434765919")),
+        ("/identifier/0/system", json!("https://login.example")),
+        ("/identifier/0/use", json!("old")),
+        ("/identifier/0/period", json!({"end": "2099-01-01"})),
+        ("/identifier/0", json!({"system": NUMBER, "value": "9434765919"})),
+        ("/identifier/1", json!({"system": NUMBER, "value": "9434765919"})),
+        ("/identifier", json!([{"system": NUMBER, "value": "9434765919"}])),
+    ] {
+        let op = if path.ends_with('1') || path.ends_with("period") { "add" } else { "replace" };
+        let patch = json!([{"op": op, "path": path, "value": value}]).to_string();
+        let told = gp.ask(Method::PATCH, &place).body("application/json-patch+json", patch).await;
+        assert_eq!(told.expect(403).issues()[0].1, "RelatedPerson.identifier", "{path}");
+    }
+    let stored = concord.system().get(&place).await.expect(200).json();
+    assert_eq!(stored["identifier"], identified["identifier"]);
     // What says nothing of that is theirs to change, and to take back.
     gp.put(&place, &with(own, "name", json!([{"text": "Next of kin"}]))).await.expect(200);
     concord.user(&place).get(&reading).await.expect(404);

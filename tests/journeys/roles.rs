@@ -147,3 +147,25 @@ fn what_is_odd_is_said_before_anybody_is_served() {
     let (done, told) = checked(&scratch, &[url, development, never, anywhere]);
     assert!(done && told.contains("it can be read and written"), "{told}");
 }
+
+#[test]
+fn a_server_that_can_check_no_token_is_not_ready() {
+    let scratch = Scratch::new(Database::Sqlite);
+    let missing = scratch.folder().join("keys.json").display().to_string();
+    let settings = [
+        ("CONCORD_DATABASE_URL", scratch.url()),
+        ("CONCORD_LISTEN", "127.0.0.1:0"),
+        ("CONCORD_ISSUER", "https://issuer.example"),
+        ("CONCORD_ISSUER_AUDIENCE", "https://phr.example/fhir"),
+        ("CONCORD_ISSUER_JWKS", missing.as_str()),
+    ];
+    let process = Process::serve(scratch.folder(), &settings);
+    let app = App::at(&process.origin);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let told = app.get("/readyz").await.expect(503).text();
+        assert!(told.contains("no issuer's keys can be had"), "{told}");
+        app.get("/healthz").await.expect(200);
+    });
+    assert!(process.stop(), "it ends well");
+}

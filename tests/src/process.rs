@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread::JoinHandle;
 
 use crate::server::OWN_APP;
 
@@ -23,6 +24,8 @@ pub struct Process {
     child: Child,
     /// The end of the pipe of its log, where nobody reads it.
     _unread: Option<BufReader<ChildStderr>>,
+    /// The lines of its log, where they are read.
+    said: Option<JoinHandle<Vec<String>>>,
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub origin: String,
 }
@@ -88,15 +91,12 @@ impl Process {
                 break format!("http://{place}");
             }
         };
-        let unread = match logging {
-            Log::Read => {
-                std::thread::spawn(move || log.lines().count());
-                None
-            }
-            Log::Unread => Some(log),
-            Log::Closed => None,
+        let (unread, said) = match logging {
+            Log::Read => (None, Some(std::thread::spawn(move || log.lines().map_while(Result::ok).collect()))),
+            Log::Unread => (Some(log), None),
+            Log::Closed => (None, None),
         };
-        Process { child, _unread: unread, origin }
+        Process { child, _unread: unread, said, origin }
     }
 
     /// Starts one that can be put back (`--ephemeral`), and waits until it says where it is.
@@ -112,7 +112,7 @@ impl Process {
         BufReader::new(child.stdout.take().expect("what it says")).read_line(&mut said).expect("a line");
         let place = said.trim().strip_prefix("ready ").and_then(|base| base.strip_suffix("/fhir"));
         let origin = place.unwrap_or_else(|| panic!("concord serve --ephemeral said {said:?}")).to_owned();
-        Process { child, _unread: None, origin }
+        Process { child, _unread: None, said: None, origin }
     }
 
     /// Ends it as a power cut to the process would: no handler runs.
@@ -131,6 +131,17 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(name).arg(self.child.id().to_string()).status();
         assert!(sent.is_ok_and(|status| status.success()), "the process cannot be sent {name}");
+    }
+
+    /// Asks it to stop; what it has said since it served, line by line.
+    ///
+    /// # Panics
+    /// When it does not end well, or nobody has read what it said.
+    #[must_use]
+    pub fn stopped(mut self) -> Vec<String> {
+        let said = self.said.take().expect("a log that is read");
+        assert!(self.stop(), "it ends well when it is told to");
+        said.join().expect("what it said")
     }
 
     /// Asks it to stop, as an operator does; whether it ended well.

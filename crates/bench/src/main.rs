@@ -4,11 +4,14 @@
 //! the same inserts over the same tables, and writes the same bytes, with no token, no decision, no audit of reads and no
 //! FHIR. Both are servers of their own, loaded by the same client, so that their time on the processor can be told
 //! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`),
-//! `make bench ARGS=tokens` what sign-in costs (`tokens`).
+//! `make bench ARGS=tokens` what sign-in costs (`tokens`), `make bench ARGS=growing` whether a record that grows slows the rest
+//! (`growing`), `make bench ARGS=cold` what the first touch of a fresh server does (`cold`).
 
 mod check;
+mod cold;
 mod database;
 mod floor;
+mod growing;
 mod hostile;
 mod load;
 mod matrix;
@@ -41,8 +44,10 @@ struct Arguments {
 enum Command {
     /// Serve the floor (started by the bench itself)
     Floor(floor::FloorArgs),
+    Growing(growing::GrowingArgs),
     Hostile(hostile::HostileArgs),
     Tokens(tokens::TokenArgs),
+    Cold(cold::ColdArgs),
 }
 
 /// What to measure.
@@ -95,8 +100,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Some(Command::Floor(floor)) => floor::serve(&floor),
+        Some(Command::Growing(growing)) => growing::run(&growing),
         Some(Command::Hostile(hostile)) => hostile::run(&hostile),
         Some(Command::Tokens(tokens)) => tokens::run(&tokens),
+        Some(Command::Cold(cold)) => cold::run(&cold),
         None => matrix::run(&arguments.bench),
     };
     match result {

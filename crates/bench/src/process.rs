@@ -59,6 +59,11 @@ impl Server {
         processor_time(self.child.id())
     }
 
+    /// The same to the microsecond, without threads that have ended.
+    pub(crate) fn on_processor(&self) -> Duration {
+        on_processor(self.child.id())
+    }
+
     /// Its resident memory in bytes.
     pub(crate) fn resident(&self) -> u64 {
         bytes(&self.status(), "VmRSS:")
@@ -104,6 +109,16 @@ fn processor_time(id: u32) -> Duration {
     Duration::from_millis(ticks(&stat) * 1000 / TICKS)
 }
 
+/// A program's time on the processor by what the scheduler counts for each of its threads, in nanoseconds; zero where it does not.
+fn on_processor(id: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let counted = threads.filter_map(|thread| {
+        let told = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        told.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(counted.sum())
+}
+
 /// utime + stime + cutime + cstime of a line of /proc/PID/stat. The name of the program, in parentheses, may hold
 /// anything, so fields are counted from behind it.
 fn ticks(stat: &str) -> u64 {
@@ -118,11 +133,20 @@ pub(crate) struct Cluster(pub(crate) PathBuf);
 impl Cluster {
     /// The time on the processor of all its processes; zero if they cannot be seen from here.
     pub(crate) fn processor_time(&self) -> Duration {
+        self.each(processor_time)
+    }
+
+    /// The same to the microsecond, without processes that have ended.
+    pub(crate) fn on_processor(&self) -> Duration {
+        self.each(on_processor)
+    }
+
+    fn each(&self, of: fn(u32) -> Duration) -> Duration {
         let Ok(entries) = std::fs::read_dir("/proc") else { return Duration::ZERO };
         entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
             .filter(|id| std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|folder| folder == self.0))
-            .map(processor_time)
+            .map(of)
             .sum()
     }
 }

@@ -1,8 +1,13 @@
 //! Who may change what somebody wrote.
 
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+
+use crate::action::Action;
 use crate::caller::{Actor, App, Caller, Proofing};
 use crate::decision::{Layer, Reason, Verdict};
 use crate::facts::{RoleFacts, Target};
+use crate::types;
 
 /// Whether the actor may update or delete a resource that `author` wrote: the reference that the store keeps, `Type/id`,
 /// or none when it is not known. A patient and a related person change what they wrote themselves; a professional what
@@ -50,6 +55,12 @@ pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now:
     Err(Box::new(Reason::new(Layer::Authorship, Verdict::Denies, rule, text)))
 }
 
+/// Whether somebody of that kind writes resources of a type, in whosever record.
+#[must_use]
+pub fn writes_somewhere(actor: &Actor, action: Action, resource_type: ResourceType) -> bool {
+    types::written_by(actor, action, Some(resource_type)) != Predicate::None
+}
+
 /// Whether the caller may write what says who somebody is, and so who may see a record: a registered system, and the patient in her own
 /// app. A professional, a carer and an app of somebody else would let in whom they like.
 #[must_use]
@@ -66,6 +77,12 @@ pub fn may_say_who_people_are(caller: &Caller) -> bool {
 #[must_use]
 pub fn says_who_people_are(author: &str) -> bool {
     author.is_empty() || author.starts_with("Patient/")
+}
+
+/// Whether it is a patient or somebody close to one whom the store keeps as the author.
+#[must_use]
+pub fn is_of_the_patient_side(author: &str) -> bool {
+    ["Patient/", "RelatedPerson/"].iter().any(|kind| author.starts_with(kind))
 }
 
 fn current_roles(roles: &[RoleFacts], now: i64) -> impl Iterator<Item = &RoleFacts> {

@@ -134,17 +134,12 @@ fn reach(asked: &mut Asked<'_>) -> Reach {
 /// latter says nothing of any record.
 pub(crate) fn not_yours(request: &Request<'_>, only: Option<ResourceType>) -> String {
     let (action, verb) = (request.action, request.action.verb());
-    let (writable, where_they_may) = match &request.caller.actor {
-        Actor::Patient(_) => (types::written_by_patients(action, only), "in your own record"),
-        Actor::RelatedPerson(_) => (
-            types::written_by_related_persons(action, only),
-            "in the record of a patient who lets you, or for whom the law does",
-        ),
-        _ => {
-            (types::written_by_professionals(only), "in the record of a patient in whose care you are, or who lets you")
-        }
+    let where_they_may = match &request.caller.actor {
+        Actor::Patient(_) => "in your own record",
+        Actor::RelatedPerson(_) => "in the record of a patient who lets you, or for whom the law does",
+        _ => "in the record of a patient in whose care you are, or who lets you",
     };
-    match writable {
+    match types::written_by(&request.caller.actor, action, only) {
         Predicate::None => format!("you may not {verb} resources of this type"),
         _ => format!("nothing lets you {verb} this here: you may {where_they_may}"),
     }

@@ -8,8 +8,12 @@
 //! | what does the token let the app do? | [`scope`] |
 //! | what is asked? | [`request`], [`action`], [`purpose`] |
 //! | what is known? | [`facts`], [`identity`] |
-//! | may they? | [`decide()`] |
+//! | may they? | [`decide()`]: `scope_limit` (the app), `types`, then `patient_side`, `professional` or `system` |
+//! | what does one Consent say, and several? | `ruling`, `provision_scope`; `combine` |
+//! | which data is labelled, unclassified, a comment, refers to what? | `label`, `plain`, `comment`, `link` |
+//! | what is being worked on, and what cannot be known? | `asked`; `tri`, `unseen` |
 //! | what is the answer? | [`decision`] |
+//! | who decides about sharing? | `proposal` |
 //! | may they change what somebody wrote? | [`authorship`] |
 //! | what do codes suggest? | [`suggest`] |
 //! | who can see a record? | [`who`] |

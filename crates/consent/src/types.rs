@@ -9,6 +9,7 @@ use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartme
 use concord_fhir::rules;
 use concord_fhir::rules::communication::CORRECTIONS;
 
+use crate::actor::Actor;
 use crate::request::Action;
 
 /// Reference data about no patient, which every caller may read.
@@ -99,6 +100,16 @@ pub(crate) fn seen_by_professionals(only: Option<ResourceType>) -> Predicate {
 /// What a related person may see in a record.
 pub(crate) fn seen_by_related_persons(only: Option<ResourceType>) -> Predicate {
     of(&NOT_FOR_RELATED_PERSONS, only).negate()
+}
+
+/// What somebody of that kind may write, in the records in which they may write anything.
+pub(crate) fn written_by(actor: &Actor, action: Action, only: Option<ResourceType>) -> Predicate {
+    match actor {
+        Actor::Patient(_) => written_by_patients(action, only),
+        Actor::RelatedPerson(_) => written_by_related_persons(action, only),
+        Actor::Practitioner(_) | Actor::PractitionerRole(_) => written_by_professionals(only),
+        Actor::System => Predicate::All,
+    }
 }
 
 /// What a patient may write.

@@ -16,7 +16,9 @@
 //! | how does an element read to a person? | [`display`] |
 //! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
-//! | what is an NHS number? | [`nhs_number`] |
+//! | do two addresses of entries of a Bundle mean the same? | [`full_url`] |
+//! | what is an NHS number, a day, a unit? | [`nhs_number`], `calendar`, `ucum` |
+//! | what is XML made of? | `markup` |
 //! | which labels protect it? | [`label`] |
 //! | what can it be found by? | [`entry`], [`index`], [`value`] |
 //! | what does a query ask for? | [`search`] |
@@ -30,6 +32,7 @@ pub mod codec;
 pub mod display;
 pub mod document;
 pub mod entry;
+pub mod full_url;
 pub mod index;
 pub mod issue;
 pub mod json;

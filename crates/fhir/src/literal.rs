@@ -1,5 +1,6 @@
 //! Literal references: the address of a resource (R4 "References").
 
+use crate::full_url::is_urn;
 use crate::resource_type::ResourceType;
 
 /// A literal reference, read.
@@ -59,7 +60,7 @@ fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
 /// Whether a text that is no reference to this server would be one to whoever reads urls as browsers and other servers do:
 /// with white space, backslashes, escapes, dots, empty segments, parameters of segments, queries and fragments, in any case.
 fn is_meant_for(reference: &str, base: &str) -> bool {
-    if reference.starts_with("urn:") {
+    if is_urn(reference) {
         return false;
     }
     let plain = plain(reference);

@@ -293,7 +293,7 @@ fn grant_types(client: &Client) -> Vec<&'static str> {
 
 /// What is registered, as it is told (RFC 7591 section 3.2.1).
 #[must_use]
-pub fn told(client: &Client, secret: Option<&str>, changed_s: i64) -> Map<String, Value> {
+pub fn shown(client: &Client, secret: Option<&str>, changed_s: i64) -> Map<String, Value> {
     let [none, basic, signed] = METHODS;
     let mut told = Map::new();
     let mut set = |name: &str, value: Value| told.insert(name.to_owned(), value);
@@ -421,7 +421,7 @@ mod tests {
             "concord_purposes": ["TREAT"], "grant_types": ["client_credentials"]});
         let done = register(&said, Registrar::System(&admin)).unwrap().client;
         assert!(done.own && !done.registered_itself && done.may_act_alone());
-        assert_eq!(told(&done, None, 5)["grant_types"], json!(["client_credentials"]));
+        assert_eq!(shown(&done, None, 5)["grant_types"], json!(["client_credentials"]));
         for (name, value) in [("concord_purposes", json!(["HRESCH"])), ("concord_introspects", json!(true))] {
             let mut more = said.clone();
             more[name] = value;
@@ -489,7 +489,7 @@ mod tests {
         let metadata = Metadata::read(said.to_string().as_bytes(), None).unwrap();
         let again = metadata.client(Registrar::Itself(BOUND), "id".into(), Some(&first.client)).unwrap().unwrap();
         assert_eq!((again.secret, again.client), (None, first.client.clone()));
-        let shown = told(&first.client, first.secret.as_deref(), 5);
-        assert_eq!((&shown["client_secret_expires_at"], &shown["client_id_issued_at"]), (&json!(0), &json!(5)));
+        let answer = shown(&first.client, first.secret.as_deref(), 5);
+        assert_eq!((&answer["client_secret_expires_at"], &answer["client_id_issued_at"]), (&json!(0), &json!(5)));
     }
 }

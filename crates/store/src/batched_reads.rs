@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::audit::Record;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
+use crate::line::Waits;
 use crate::rows::Head;
 use crate::slot::Slot;
 use crate::statement::{Bind, Sql};
@@ -23,10 +24,14 @@ pub(crate) struct WaitingRead {
     pub(crate) resource_type: ResourceType,
     pub(crate) id: String,
     pub(crate) work: Box<dyn PointRead>,
+    /// Until it is looked up.
+    pub(crate) waits: Waits,
 }
 
 /// What a read does with what was found.
 pub(crate) trait PointRead: Send {
+    /// Whether somebody waits for its answer.
+    fn is_waited_for(&self) -> bool;
     /// Runs it; its audit records, or none at all if it wanted another statement.
     fn run(&mut self, transaction: &mut Transaction<'_>) -> Option<Vec<Record>>;
     /// Answers, once the records are durable or could not be made so.
@@ -80,6 +85,10 @@ where
     E: WorkError,
     F: Fn(&mut Transaction<'_>) -> Reply<T, E> + Send,
 {
+    fn is_waited_for(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
     fn run(&mut self, transaction: &mut Transaction<'_>) -> Option<Vec<Record>> {
         let (result, records) = guarded(&self.work, transaction);
         if transaction.exceeded {
@@ -105,10 +114,17 @@ where
 }
 
 /// Takes the reads that wait, looks them up, and hands them on with their records. Those that come while there is no
-/// database are dropped, and so told to come again.
+/// database are dropped, and so told to come again; those that nobody waits for any longer are not begun.
 pub(crate) fn read_batches(mut slot: Slot, shared: &Shared, points: &Receiver<WaitingRead>, appends: &Sender<Append>) {
     while let Ok(first) = points.recv() {
-        let waiting = gathered(first, points, TOGETHER);
+        let mut waiting = gathered(first, points, TOGETHER);
+        waiting.retain(|point| {
+            shared.observer.waited(point.waits.so_far());
+            point.work.is_waited_for()
+        });
+        if waiting.is_empty() {
+            continue;
+        }
         let _away = slot.with(|connection| read_batch(connection, shared, waiting, appends));
     }
 }
@@ -122,7 +138,7 @@ fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<Waiting
     };
     let (mut records, mut done) = (Vec::with_capacity(waiting.len()), Vec::with_capacity(waiting.len()));
     for (point, head) in waiting.into_iter().zip(found) {
-        let WaitingRead { resource_type, id, mut work } = point;
+        let WaitingRead { resource_type, id, mut work, waits: _ } = point;
         let mut transaction = Transaction::with_head(connection, shared, (resource_type, id, head));
         match work.run(&mut transaction) {
             Some(own) => {

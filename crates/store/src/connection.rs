@@ -84,10 +84,10 @@ impl Connection {
                 let mut connection = PgConnection::establish(&bounded(url))?;
                 connection
                     // Compiling pays for queries over many rows. These are over few, with long conditions.
-                    .batch_execute(
-                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET statement_timeout = '30s'; \
-                         SET jit = off",
-                    )
+                    .batch_execute(&format!(
+                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET jit = off; {IN_ENGLISH}; {}",
+                        session_limits(USUAL_LIMIT)
+                    ))
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
                 Ok(Connection::of(Database::Postgres(connection)))
             }
@@ -292,6 +292,15 @@ fn set_up(connection: &mut SqliteConnection, text: &str) -> Result<(), Error> {
     }
 }
 
+/// What is wrong is told by PostgreSQL's words, which come in the language of its machine unless somebody says otherwise. That
+/// takes a right which not every role has.
+const IN_ENGLISH: &str = "DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); EXCEPTION WHEN insufficient_privilege THEN \
+                          NULL; END $$";
+
+/// Takes from a connection the limits of requests, for what takes as long as it takes.
+pub(crate) const WITHOUT_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
+                                         SET idle_in_transaction_session_timeout = 0";
+
 /// What a session on PostgreSQL may take. A statement that waits for another's lock is given up before one that is slow by
 /// itself, so that the two are told apart. What a node leaves behind that is gone without a word, its open transaction and
 /// the locks of that, is gone in half a minute.
@@ -353,7 +362,44 @@ pub(crate) fn in_one_line(error: &dyn std::fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bounded;
+    use std::time::Duration;
+
+    use diesel::sql_types::Text;
+
+    use super::{Connection, WITHOUT_LIMITS, bounded};
+    use crate::address::Durability;
+    use crate::statement::Sql;
+    use crate::testing::{Scratch, execute};
+
+    /// What a session has set.
+    fn set(connection: &mut Connection) -> Vec<String> {
+        let names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "lc_messages"];
+        let shown = |name: &&str| {
+            let rows = connection.rows::<(Text,), (String,)>(Sql::new(format!("SELECT current_setting('{name}')")));
+            format!("{name} {}", rows.unwrap()[0].0)
+        };
+        names.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn every_session_has_limits_and_tells_what_is_wrong_in_english() {
+        let [_, scratch] = Scratch::both();
+        // As on a machine where it is told otherwise.
+        let otherwise =
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lc_messages = %L', current_database(), 'POSIX'); END $$";
+        execute(&scratch.address, otherwise);
+        let usual =
+            ["statement_timeout 30s", "lock_timeout 5s", "idle_in_transaction_session_timeout 30s", "lc_messages C"];
+        let mut connection = Connection::open(&scratch.address, Durability::Full).unwrap();
+        assert_eq!(set(&mut connection), usual);
+        connection.batch(WITHOUT_LIMITS).unwrap();
+        let none = ["statement_timeout 0", "lock_timeout 0", "idle_in_transaction_session_timeout 0"];
+        assert_eq!(set(&mut connection)[..3], none);
+        let limit = Duration::from_secs(4);
+        let mut connection = Connection::open_limited(&scratch.address, Durability::Full, limit).unwrap();
+        assert_eq!(set(&mut connection)[..2], ["statement_timeout 4s", "lock_timeout 2s"]);
+        assert_eq!(set(&mut connection)[2..], usual[2..]);
+    }
 
     #[test]
     fn nothing_that_the_server_has_no_part_in_may_hang() {

@@ -79,7 +79,11 @@ impl From<Error> for StoreError {
                 StoreError::too_costly()
             }
             Error::DatabaseError(_, information) if has_no_space(information.message()) => StoreError::no_space(),
-            Error::DatabaseError(_, information) if waits_for_another(information.message()) => StoreError::Busy(1),
+            Error::DatabaseError(_, information)
+                if waits_for_another(information.message()) || is_in_trouble(information.message()) =>
+            {
+                StoreError::Busy(1)
+            }
             _ => StoreError::Internal(format!("database: {error}")),
         }
     }
@@ -99,6 +103,74 @@ fn has_no_space(message: &str) -> bool {
     ["disk is full", "No space left on device", "Disk quota exceeded"].iter().any(|full| message.contains(full))
 }
 
+/// What a database says when it, its machine or its operator is why a statement failed, and not the statement.
+const TROUBLE: [&str; 18] = [
+    // PostgreSQL.
+    "canceling statement due to user request",
+    "canceling statement due to conflict with recovery",
+    "terminating connection",
+    "the database system is",
+    "too many clients",
+    "remaining connection slots",
+    "out of shared memory",
+    "could not read block",
+    "could not write block",
+    "could not open file",
+    "could not access file",
+    "could not fsync file",
+    "could not extend file",
+    "invalid page in block",
+    // SQLite.
+    "disk I/O error",
+    "unable to open database file",
+    "disk image is malformed",
+    // Both.
+    "out of memory",
+];
+
+/// Whether the database is in trouble of its own, so that the same may be done a moment later.
+pub(crate) fn is_in_trouble(message: &str) -> bool {
+    TROUBLE.iter().any(|trouble| message.contains(trouble))
+}
+
 fn waits_for_another(message: &str) -> bool {
     ["locked", "deadlock", "lock timeout"].iter().any(|wait| message.contains(wait))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a request is told when a statement fails with this message.
+    fn told(message: &str) -> StoreError {
+        Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned())).into()
+    }
+
+    #[test]
+    fn trouble_of_the_database_is_for_the_client_to_come_back_to() {
+        for message in TROUBLE.into_iter().chain([
+            "database is locked",
+            "database table is locked: resource",
+            "deadlock detected",
+            "canceling statement due to lock timeout",
+            "could not open file \"base/16384/2619\": Too many open files in system",
+            "could not read block 7 in file \"base/16384/16399\": Input/output error",
+            "out of shared memory",
+        ]) {
+            assert!(matches!(told(message), StoreError::Busy(_)), "{message}");
+        }
+        for message in [
+            "could not extend file \"base/5/16385\": No space left on device",
+            "could not write block 7 of temporary file: Disk quota exceeded",
+            "database or disk is full",
+        ] {
+            assert!(matches!(told(message), StoreError::NoSpace(_)), "{message}");
+        }
+        for message in ["canceling statement due to statement timeout", "interrupted"] {
+            assert!(matches!(told(message), StoreError::TooCostly(_)), "{message}");
+        }
+        for message in ["syntax error at or near \"FORM\"", "no such column: nothing"] {
+            assert!(matches!(told(message), StoreError::Internal(_)), "{message}");
+        }
+    }
 }

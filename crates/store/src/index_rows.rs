@@ -92,7 +92,7 @@ impl Transaction<'_> {
             key: entry.key.clone(),
             low: entry.low,
             high: entry.high,
-            dated: None,
+            dated: latest::dated_row(version.resource_type, entry, None),
         };
         let rows: Vec<EntryRow> = (0..).zip(pairs).map(row).collect();
         self.insert_entries(Rows::Current, &rows, None)?;
@@ -150,7 +150,7 @@ impl Transaction<'_> {
             patients.push(0);
         }
         for entry in entries.rows.iter().chain(&added) {
-            let dated = dated.filter(|_| latest::has_date(entry));
+            let dated = latest::dated_row(version.resource_type, entry, dated);
             for patient in &patients {
                 push(entry.parameter, *patient, &entry.key, (entry.low, entry.high), dated);
             }

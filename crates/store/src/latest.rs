@@ -5,14 +5,16 @@
 //! the order of a search that sorts by that date from the newest down: `entry_latest` on PostgreSQL, and `entry_key`, the index of
 //! all keys, on the embedded database. So such a search reads them in that order and stops when its page is full, however
 //! long the record is. From the oldest up it is read by the same index and a few more
-//! rows (`earliest`); by its last update, by an index of the resources themselves (`updated`).
+//! rows (`earliest`); by its last update, by an index of the resources themselves (`updated`); by any other date, and by a
+//! number, by the rows of that (`other`).
 
 mod earliest;
+mod other;
 mod updated;
 
 use concord_fhir::index::{Entries, Entry, ParameterId};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::{ResourceType, clinical_date, combined, is_asked_by_date};
+use concord_fhir::registry::{ResourceType, clinical_date, combined, is_asked_by_date, patient_named};
 
 use crate::error::StoreError;
 use crate::lower::{RECORD, Rows, parts_of, same_test, successor};
@@ -30,9 +32,14 @@ pub(crate) fn dated(resource_type: ResourceType, entries: &Entries) -> Option<f6
     Some(ends.fold(f64::NEG_INFINITY, f64::max))
 }
 
-/// Whether a row is read by its resource's date.
-pub(crate) fn has_date(entry: &Entry) -> bool {
-    is_asked_by_date(entry.parameter)
+/// What stands in `dated` of one row of a resource, whose own date [`dated`] has: that, where the resource is asked for by this row
+/// in the order of its dates; its own end, where it is a date or a number itself, and not the one that others bear.
+pub(crate) fn dated_row(resource_type: ResourceType, entry: &Entry, dated: Option<f64>) -> Option<f64> {
+    if is_asked_by_date(entry.parameter) {
+        return dated;
+    }
+    let own = entry.key.is_empty() && clinical_date(resource_type) != Some(entry.parameter);
+    entry.high.filter(|_| own)
 }
 
 /// The rows that lead to the candidates: those of one parameter with one key.
@@ -102,6 +109,11 @@ impl Transaction<'_> {
         if by == SortBy::Updated {
             return self.by_update(wanted, descending);
         }
+        if let SortBy::Range(parameter) = by
+            && wanted.queries.iter().all(|among| clinical_date(among.resource_type) != Some(parameter))
+        {
+            return self.by_own_rows(wanted, parameter, descending);
+        }
         let mut ways = Vec::new();
         for among in wanted.queries {
             let date = clinical_date(among.resource_type);
@@ -143,10 +155,10 @@ impl Transaction<'_> {
         let Some(place) = driver else { return Ok(all_of_type()) };
         let Some(part) = parts_of(&among.predicate).get(place) else { return Ok(None) };
         let (parameters, test) = match part {
-            Predicate::Entry(_, Test::Is(key)) if key.strip_prefix("Patient/") == Some(id) => return Ok(all_of_type()),
+            Predicate::Entry(_, Test::Is(key)) if patient_named(key) == Some(id) => return Ok(all_of_type()),
             Predicate::Entry(parameter, test) => (vec![*parameter], test),
             Predicate::Or(parts) => match same_test(parts) {
-                Some((_, Test::Is(key))) if key.strip_prefix("Patient/") == Some(id) => return Ok(all_of_type()),
+                Some((_, Test::Is(key))) if patient_named(key) == Some(id) => return Ok(all_of_type()),
                 Some(same) => same,
                 None => return Ok(None),
             },

@@ -4,7 +4,7 @@
 use concord_fhir::index::{ParameterId, extract};
 use concord_fhir::json::{self, Limits};
 use concord_fhir::predicate::Predicate;
-use concord_fhir::registry::{ResourceType, asked_by_date, clinical_dates};
+use concord_fhir::registry::{ResourceType, asked_by_date, clinical_date, clinical_dates};
 use concord_fhir::search::{Handling, parse};
 use diesel::sql_types::BigInt;
 
@@ -18,6 +18,7 @@ use crate::testing::{NOW, Scratch};
 use crate::{Store, migrate};
 
 const OBSERVATION: ResourceType = ResourceType::of("Observation");
+const PROVENANCE: ResourceType = ResourceType::of("Provenance");
 
 /// The newest first.
 const NEWEST: [SortKey; 1] = [SortKey { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
@@ -248,16 +249,33 @@ async fn ten_cost_the_same_in_a_long_record() {
     }
 }
 
+fn numbers(all: Vec<i32>) -> String {
+    let lines: Vec<String> =
+        all.chunks(8).map(|some| some.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")).collect();
+    lines.join(",\n    ")
+}
+
+/// What a later one says of other dates.
+fn later_migration(infinity: &str) -> String {
+    let mut dates: Vec<i32> = clinical_dates().map(|(_, date)| date.0).collect();
+    dates.sort_unstable();
+    let recorded = clinical_date(PROVENANCE).unwrap().0;
+    format!(
+        "UPDATE entry SET dated = high WHERE key = '' AND high IS NOT NULL AND parameter NOT IN (\n    {}\n);\nUPDATE entry SET \
+         dated = coalesce((SELECT max(d.high) FROM entry d WHERE d.resource = entry.resource AND d.parameter = {recorded}), \
+         {infinity})\nWHERE parameter = {} AND key = 'Provenance';",
+        numbers(dates),
+        RECORD.0
+    )
+}
+
 /// What a migration says of it, by the tables of the search parameters.
 fn migration(infinity: &str) -> String {
-    let numbers = |all: Vec<i32>| {
-        let lines: Vec<String> =
-            all.chunks(8).map(|some| some.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")).collect();
-        lines.join(",\n    ")
-    };
-    let names: Vec<String> = clinical_dates().map(|(resource_type, _)| format!("'{resource_type}'")).collect();
+    // A Provenance has one only since a later migration.
+    let then = || clinical_dates().filter(|(resource_type, _)| *resource_type != PROVENANCE);
+    let names: Vec<String> = then().map(|(resource_type, _)| format!("'{resource_type}'")).collect();
     let names: Vec<String> = names.chunks(6).map(|some| some.join(", ")).collect();
-    let mut dates: Vec<i32> = clinical_dates().map(|(_, date)| date.0).collect();
+    let mut dates: Vec<i32> = then().map(|(_, date)| date.0).collect();
     dates.sort_unstable();
     format!(
         "UPDATE entry SET dated = coalesce((SELECT max(d.high) FROM entry d WHERE d.resource = entry.resource AND d.parameter IN (\n    \
@@ -322,6 +340,11 @@ fn the_migrations_know_the_parameters() {
     assert!(sqlite.contains(&migration("-9e999")), "{}", migration("-9e999"));
     let postgres = include_str!("../migrations/postgres/2026-11-28-000008_latest/up.sql");
     assert!(postgres.contains(&migration("'-Infinity'")), "{}", migration("'-Infinity'"));
+
+    let sqlite = include_str!("../migrations/sqlite/2026-11-29-000044_other_dates/up.sql");
+    assert!(sqlite.contains(&later_migration("-9e999")), "{}", later_migration("-9e999"));
+    let postgres = include_str!("../migrations/postgres/2026-11-29-000044_other_dates/up.sql");
+    assert!(postgres.contains(&later_migration("'-Infinity'")), "{}", later_migration("'-Infinity'"));
 }
 
 #[tokio::test]
@@ -335,15 +358,16 @@ async fn what_was_stored_before_is_found_too() {
         let indexes = match scratch.address {
             DatabaseUrl::Postgres(_) => "DROP INDEX entry_latest",
             DatabaseUrl::Sqlite(_) => {
-                "DROP INDEX entry_key; CREATE INDEX entry_key ON entry (parameter, key, patient, resource) WHERE key <> ''"
+                "DROP INDEX entry_when; DROP INDEX entry_key; CREATE INDEX entry_key ON entry (parameter, key, patient, resource) \
+                 WHERE key <> ''"
             }
         };
         let undone = format!(
             "{indexes}; ALTER TABLE entry DROP COLUMN dated; DELETE FROM __diesel_schema_migrations WHERE version IN \
-             ('20261128000008', '20261129000034')"
+             ('20261128000008', '20261129000034', '20261129000044')"
         );
         crate::testing::execute(&scratch.address, &undone);
-        assert_eq!(migrate(&scratch.address).unwrap().len(), 2);
+        assert_eq!(migrate(&scratch.address).unwrap().len(), 3);
         assert_eq!(pages(&scratch.store(), "code=a", &NEWEST, 5).await, before);
         assert_eq!(pages(&scratch.store(), "code=a", &OLDEST, 5).await, earliest);
         let dated = store.read(|transaction| {

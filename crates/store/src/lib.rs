@@ -109,6 +109,8 @@ pub trait Observer: Send + Sync {
     fn audit_records(&self, count: u64);
     /// A database call has failed.
     fn database_error(&self);
+    /// Something has waited so long for a connection, or for the only writer.
+    fn waited(&self, how_long: Duration);
 }
 
 /// What every transaction of this process shares.
@@ -121,6 +123,8 @@ pub struct Shared {
     base: OnceLock<String>,
     registry: RwLock<Arc<Registry>>,
     label_steps: usize,
+    /// The newest migration that this release knows, as it is noted in the database.
+    schema: String,
     /// Whether the disk of the database was full when something was last stored.
     no_space: AtomicBool,
     /// How many statements the work of callers has run.
@@ -208,6 +212,7 @@ impl Store {
             base: OnceLock::new(),
             registry: RwLock::default(),
             label_steps: options.label_steps,
+            schema: migrate::newest(&options.address)?,
             no_space: AtomicBool::new(false),
             #[cfg(any(test, feature = "testing"))]
             statements: std::sync::atomic::AtomicU64::default(),
@@ -446,8 +451,17 @@ impl Store {
     #[must_use]
     pub fn waiting(&self) -> usize {
         match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.line.length(),
-            Backend::Postgres(postgres) => postgres.line.length(),
+            Backend::Sqlite(sqlite) => sqlite.line.length() + sqlite.reads.length(),
+            Backend::Postgres(postgres) => postgres.line.length() + postgres.reads.length(),
+        }
+    }
+
+    /// How many connections to PostgreSQL are open, and how many of them are at work. The embedded database has none.
+    #[must_use]
+    pub fn connections(&self) -> (usize, usize) {
+        match &*self.backend {
+            Backend::Sqlite(_) => (0, 0),
+            Backend::Postgres(postgres) => postgres.pool.standing(),
         }
     }
 
@@ -457,7 +471,7 @@ impl Store {
         let work = |transaction: &mut Transaction<'_>| (transaction.is_writable(), Vec::new());
         let writable = match &*self.backend {
             // On the only writer, which commits the log too, and before the writes that wait for it.
-            Backend::Sqlite(sqlite) => sqlite.read_one(work).await,
+            Backend::Sqlite(sqlite) => sqlite.read_now(None, work).await,
             Backend::Postgres(_) => match self.write(work).await {
                 Ok(true) => self.commit_records(Vec::new()).await.map(|()| true),
                 other => other,

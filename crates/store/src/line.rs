@@ -2,39 +2,104 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
 
-/// How much may wait.
+/// How much may wait that takes a connection, or the only writer, for itself.
 const MOST_WAITING: usize = 2_000;
 
+/// How many point reads may wait, of which many are done at once.
+const MOST_READS: usize = 10_000;
+
 /// What waits.
-#[derive(Debug, Default)]
-pub(crate) struct Line(Arc<AtomicUsize>);
+#[derive(Debug)]
+pub(crate) struct Line {
+    waiting: Arc<AtomicUsize>,
+    most: usize,
+}
 
 /// That something waits. It no longer does when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Waits(Arc<AtomicUsize>);
+pub(crate) struct Waits {
+    waiting: Arc<AtomicUsize>,
+    since: Instant,
+}
+
+impl Default for Line {
+    fn default() -> Line {
+        Line { waiting: Arc::default(), most: MOST_WAITING }
+    }
+}
 
 impl Line {
+    /// A line of point reads.
+    pub(crate) fn of_reads() -> Line {
+        Line { most: MOST_READS, ..Line::default() }
+    }
+
     /// Lets one more wait.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when there are too many.
     pub(crate) fn enter(&self) -> Result<Waits, StoreError> {
-        let waits = Waits(Arc::clone(&self.0));
-        if self.0.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING { Err(StoreError::Busy(1)) } else { Ok(waits) }
+        let waits = Waits { waiting: Arc::clone(&self.waiting), since: Instant::now() };
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.most { Err(StoreError::Busy(1)) } else { Ok(waits) }
     }
 
     /// How many wait.
     pub(crate) fn length(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Waits {
+    /// For how long it has waited.
+    pub(crate) fn so_far(&self) -> Duration {
+        self.since.elapsed()
     }
 }
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many connections there are, and how many of them are at work.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    open: AtomicUsize,
+    busy: AtomicUsize,
+}
+
+impl Pool {
+    /// Notes that so many more are open, or fewer.
+    pub(crate) fn is_open(&self, before: bool, now: bool) {
+        match (before, now) {
+            (false, true) => self.open.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.open.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+    }
+
+    /// One is at work, as long as the work takes.
+    pub(crate) fn at<T>(&self, work: impl FnOnce() -> T) -> T {
+        /// Ends it, whether the work ends or panics.
+        struct Busy<'p>(&'p AtomicUsize);
+        impl Drop for Busy<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        let _until_then = Busy(&self.busy);
+        work()
+    }
+
+    /// How many there are, and how many of them are at work.
+    pub(crate) fn standing(&self) -> (usize, usize) {
+        (self.open.load(Ordering::Relaxed), self.busy.load(Ordering::Relaxed))
     }
 }
 
@@ -44,13 +109,26 @@ mod tests {
 
     #[test]
     fn whoever_comes_when_there_are_too_many_is_told_to_come_again() {
-        let line = Line::default();
-        let mut all: Vec<Waits> = (0..MOST_WAITING).map(|_| line.enter().unwrap()).collect();
-        assert!(matches!(line.enter(), Err(StoreError::Busy(_))));
-        assert_eq!(line.length(), MOST_WAITING, "whoever was refused does not wait");
-        all.pop();
-        drop(line.enter().unwrap());
-        drop(all);
-        assert_eq!(line.length(), 0);
+        for line in [Line::default(), Line::of_reads()] {
+            let mut all: Vec<Waits> = (0..line.most).map(|_| line.enter().unwrap()).collect();
+            assert!(matches!(line.enter(), Err(StoreError::Busy(_))));
+            assert_eq!(line.length(), line.most, "whoever was refused does not wait");
+            all.pop();
+            drop(line.enter().unwrap());
+            drop(all);
+            assert_eq!(line.length(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_at_work_is_counted_until_it_ends_or_panics() {
+        let pool = Pool::default();
+        pool.is_open(false, true);
+        assert_eq!(pool.at(|| pool.standing()), (1, 1));
+        let panicked =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.at(|| panic!("in the middle of it"))));
+        assert!(panicked.is_err());
+        pool.is_open(true, false);
+        assert_eq!(pool.standing(), (0, 0));
     }
 }

@@ -11,7 +11,7 @@ use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::address::{DatabaseUrl, Durability};
-use crate::connection::{Connection, Database, in_one_line};
+use crate::connection::{Connection, Database, WITHOUT_LIMITS, in_one_line};
 use crate::memory;
 use crate::statement::Sql;
 
@@ -43,7 +43,7 @@ pub fn migrate(address: &DatabaseUrl) -> Result<Vec<String>, String> {
         Database::Postgres(postgres) => {
             // A migration takes as long as it takes.
             postgres
-                .batch_execute("SET statement_timeout = 0; SELECT pg_advisory_lock(4051701)")
+                .batch_execute(&format!("{WITHOUT_LIMITS}; SELECT pg_advisory_lock(4051701)"))
                 .map_err(|error| failed(&error))?;
             refuse_newer(postgres, &POSTGRES).map_err(|error| failed(&error))?;
             let names = postgres
@@ -170,6 +170,19 @@ where
         MigrationSource::<DB>::migrations(known)?.iter().map(|migration| migration.name().to_string()).collect();
     names.sort_unstable();
     Ok(names)
+}
+
+/// The newest migration that this release knows, as a database notes it.
+///
+/// # Errors
+/// When the release has none that can be read.
+pub(crate) fn newest(address: &DatabaseUrl) -> Result<String, String> {
+    let all = match address {
+        DatabaseUrl::Sqlite(_) => names::<diesel::sqlite::Sqlite>(&SQLITE),
+        DatabaseUrl::Postgres(_) => names::<diesel::pg::Pg>(&POSTGRES),
+    };
+    let last = all.map_err(|error| in_one_line(&error))?.pop().unwrap_or_default();
+    Ok(last.split('_').next().unwrap_or_default().replace('-', ""))
 }
 
 fn newer(version: &dyn std::fmt::Display) -> String {

@@ -1,5 +1,5 @@
 //! Resources by their names, `Type/id`. Who says the name decides what it may lead to: what a caller says leads to a row
-//! only past a judgement of that row, and past the judgement what is hidden looks like what is not there; what stored data
+//! only past an evaluation of that row, and past the evaluation what is hidden looks like what is not there; what stored data
 //! says, or the verified token, leads there directly.
 
 use concord_fhir::registry::ResourceType;
@@ -37,11 +37,11 @@ impl<'n> KnownName<'n> {
     }
 }
 
-/// What a caller's name leads to: nobody has judged yet whether they may know of it. The row cannot be had otherwise:
+/// What a caller's name leads to: nobody has evaluated yet whether they may know of it. The row cannot be had otherwise:
 ///
 /// ```compile_fail
-/// fn row(unjudged: concord_store::named::Unevaluated) -> Option<concord_store::rows::Head> {
-///     unjudged.0
+/// fn row(unevaluated: concord_store::named::Unevaluated) -> Option<concord_store::rows::Head> {
+///     unevaluated.0
 /// }
 /// ```
 #[derive(Debug)]
@@ -49,13 +49,13 @@ impl<'n> KnownName<'n> {
 pub struct Unevaluated(Option<Head>);
 
 impl Unevaluated {
-    /// The row and what the judgement found, if there is a row and the judgement lets the caller know of it.
+    /// The row and what the evaluation found, if there is a row and the evaluation lets the caller know of it.
     ///
     /// # Errors
-    /// Those of the judgement.
-    pub fn evaluated<T, E>(self, judge: impl FnOnce(&Head) -> Result<Option<T>, E>) -> Result<Option<(Head, T)>, E> {
+    /// Those of the evaluation.
+    pub fn evaluated<T, E>(self, evaluate: impl FnOnce(&Head) -> Result<Option<T>, E>) -> Result<Option<(Head, T)>, E> {
         let Some(head) = self.0 else { return Ok(None) };
-        Ok(judge(&head)?.map(|found| (head, found)))
+        Ok(evaluate(&head)?.map(|found| (head, found)))
     }
 }
 

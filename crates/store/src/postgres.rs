@@ -14,7 +14,7 @@ use crate::audit::{ONE_STATEMENT, Record};
 use crate::batched_reads::{Append, PointReadOutcome, Waiting, WaitingRead, Work, read_batches};
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
-use crate::line::Line;
+use crate::line::{Line, Pool};
 use crate::slot::{Endpoint, Slot};
 use crate::transaction::Transaction;
 use crate::turns::Asker;
@@ -52,6 +52,10 @@ pub(crate) struct Postgres {
     tasks: Arc<Tasks>,
     /// How many of them wait.
     pub(crate) line: Line,
+    /// How many point reads do.
+    pub(crate) reads: Line,
+    /// What they wait for.
+    pub(crate) pool: Arc<Pool>,
     points: Mutex<Sender<WaitingRead>>,
     appends: Mutex<Sender<Append>>,
 }
@@ -85,8 +89,14 @@ impl Postgres {
             .name("postgres-points".to_owned())
             .spawn(move || read_batches(slot, &own, &point_receiver, &logged))
             .map_err(|error| format!("cannot start a database thread: {error}"))?;
-        let line = Line::default();
-        Ok(Postgres { tasks, line, points: Mutex::new(points), appends: Mutex::new(appends) })
+        Ok(Postgres {
+            tasks,
+            line: Line::default(),
+            reads: Line::of_reads(),
+            pool: place.pool(),
+            points: Mutex::new(points),
+            appends: Mutex::new(appends),
+        })
     }
 
     pub(crate) async fn read<T: Send + 'static, E: WorkError>(
@@ -108,8 +118,12 @@ impl Postgres {
         E: WorkError,
         F: Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     {
+        let waits = match self.reads.enter() {
+            Ok(waits) => waits,
+            Err(busy) => return Ok(Err(busy.into())),
+        };
         let (reply, wait) = oneshot::channel();
-        let point = WaitingRead { resource_type, id, work: Box::new(Work { work, result: None, reply }) };
+        let point = WaitingRead { resource_type, id, work: Box::new(Work { work, result: None, reply }), waits };
         if self.points.lock().unwrap_or_else(PoisonError::into_inner).send(point).is_err() {
             return Ok(Err(stopped().into()));
         }
@@ -178,6 +192,7 @@ impl Postgres {
         let waits = Waits(Arc::default());
         let gone = Arc::clone(&waits.0);
         let task: Task = Box::new(move |slot, shared| {
+            shared.observer.waited(place.so_far());
             drop(place);
             if gone.load(Ordering::Relaxed) {
                 return;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::address::{DatabaseUrl, Durability};
 use crate::connection::{Connection, SHARED_SESSIONS, in_one_line};
 use crate::error::StoreError;
+use crate::line::Pool;
 use crate::time::Time;
 
 /// How long to wait before a database that could not be reached is tried again.
@@ -25,12 +26,19 @@ pub(crate) struct Endpoint {
     time: Arc<Time>,
     /// When it may be tried again, while the database cannot be reached.
     away_until: Arc<Mutex<Option<Instant>>>,
+    /// How many connections there are.
+    pool: Arc<Pool>,
 }
 
 impl Endpoint {
     /// A place of which nothing is known yet.
     pub(crate) fn new(address: DatabaseUrl, limit: Duration, time: Arc<Time>) -> Endpoint {
-        Endpoint { address, limit, time, away_until: Arc::default() }
+        Endpoint { address, limit, time, away_until: Arc::default(), pool: Arc::default() }
+    }
+
+    /// The connections that lead there from slots.
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        Arc::clone(&self.pool)
     }
 
     fn open(&self) -> Result<Connection, String> {
@@ -87,6 +95,8 @@ impl Endpoint {
 pub(crate) struct Slot {
     place: Endpoint,
     connection: Option<Connection>,
+    /// Whether it is counted as one that is open.
+    is_counted: bool,
 }
 
 impl Slot {
@@ -95,7 +105,9 @@ impl Slot {
     /// # Errors
     /// One line, when the database cannot be reached.
     pub(crate) fn open(place: &Endpoint) -> Result<Slot, String> {
-        Ok(Slot { place: place.clone(), connection: Some(place.open()?) })
+        let mut slot = Slot { place: place.clone(), connection: Some(place.open()?), is_counted: false };
+        slot.counted(true);
+        Ok(slot)
     }
 
     /// So many slots, each with an open connection to a session of its own.
@@ -132,15 +144,30 @@ impl Slot {
         let open = self.connection.take_if(Connection::is_open);
         // One that is left there is closed.
         self.connection = None;
-        let mut connection = match open {
-            Some(connection) => connection,
-            None => self.place.reopen()?,
+        let opened = match open {
+            Some(connection) => Ok(connection),
+            None => self.place.reopen(),
         };
-        let done = work(&mut connection);
-        if !connection.is_spoilt() {
+        self.counted(opened.is_ok());
+        let mut connection = opened?;
+        let done = self.place.pool().at(|| work(&mut connection));
+        if connection.is_spoilt() {
+            self.counted(false);
+        } else {
             self.connection = Some(connection);
         }
         Ok(done)
+    }
+
+    /// Counts the connection as open or not.
+    fn counted(&mut self, is_open: bool) {
+        self.place.pool.is_open(std::mem::replace(&mut self.is_counted, is_open), is_open);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.counted(false);
     }
 }
 
@@ -196,7 +223,13 @@ mod tests {
         assert_ne!(fourth, third, "nobody knows where the work stopped");
 
         slot.with(Connection::spoil).unwrap();
+        assert_eq!(place.pool().standing(), (0, 0), "what is thrown away is no longer counted");
         assert_ne!(slot.with(number).unwrap().unwrap(), fourth);
+        let (mut at_work, other) = ((0, 0), Slot::open(&place).unwrap());
+        slot.with(|_| at_work = place.pool().standing()).unwrap();
+        assert_eq!((at_work, place.pool().standing()), ((2, 1), (2, 0)));
+        drop((slot, other));
+        assert_eq!(place.pool().standing(), (0, 0));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(crate) struct Sqlite {
     threads: Vec<JoinHandle<()>>,
     /// The writes among them.
     pub(crate) line: Line,
+    /// The point reads among them.
+    pub(crate) reads: Line,
 }
 
 /// Something for the writer.
@@ -73,7 +75,7 @@ impl From<NotCommitted> for StoreError {
         match why {
             NotCommitted::Busy => StoreError::Busy(1),
             NotCommitted::NoSpace => StoreError::no_space(),
-            NotCommitted::Failed => StoreError::Internal("the commit failed".to_owned()),
+            NotCommitted::Failed => StoreError::OutcomeUnknown(1),
         }
     }
 }
@@ -82,8 +84,10 @@ struct Work<T, E, F> {
     work: Option<F>,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
+    /// Whether it changes nothing.
+    only_reads: bool,
     /// Until it is answered.
-    _waits: Option<Waits>,
+    waits: Option<Waits>,
 }
 
 impl<T, E, F> Write for Work<T, E, F>
@@ -95,6 +99,9 @@ where
     fn run(&mut self, transaction: &mut Transaction<'_>) -> (bool, Vec<Record>) {
         // Nobody waits for it any longer: what has not been begun then never is.
         let Some(work) = self.work.take().filter(|_| !self.reply.is_closed()) else { return (false, Vec::new()) };
+        if let Some(waits) = &self.waits {
+            transaction.has_waited(waits.so_far());
+        }
         let (result, records) = guarded(work, transaction);
         let stands = result.is_ok();
         self.result = Some(result);
@@ -104,6 +111,8 @@ where
     fn answer(self: Box<Self>, committed: Result<(), NotCommitted>) {
         let result = match (self.result, committed) {
             (Some(result), Ok(())) => result,
+            // Of what only reads, nothing is left that anybody has to know of.
+            (_, Err(NotCommitted::Failed)) if self.only_reads => Err(StoreError::Busy(1).into()),
             (_, Err(why)) => Err(StoreError::from(why).into()),
             (None, Ok(())) => Err(StoreError::Internal("it was answered before it was run".to_owned()).into()),
         };
@@ -124,7 +133,7 @@ impl Sqlite {
         let queue = Arc::new(Queue::new());
         let threads =
             writer::start(writer, shared, Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?.into();
-        Ok(Sqlite { readers, queue, aside, threads, line: Line::default() })
+        Ok(Sqlite { readers, queue, aside, threads, line: Line::default(), reads: Line::of_reads() })
     }
 
     /// Waits until all that was answered is in the log.
@@ -167,8 +176,18 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        let waits = self.reads.enter()?;
+        self.read_now(Some(waits), work).await
+    }
+
+    /// The same for what is not one of many that wait.
+    pub(crate) async fn read_now<T: Send + 'static, E: WorkError>(
+        &self,
+        waits: Option<Waits>,
+        work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let (reply, wait) = oneshot::channel();
-        self.send(Job::Read(Box::new(Work { work: Some(work), result: None, reply, _waits: None })))?;
+        self.send(Job::Read(Box::new(Work { work: Some(work), result: None, reply, only_reads: true, waits })))?;
         wait.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
@@ -179,7 +198,8 @@ impl Sqlite {
     ) -> Result<T, E> {
         let (reply, wait) = oneshot::channel();
         let waits = Some(self.line.enter()?);
-        self.send(Job::Write(asker, Box::new(Work { work: Some(work), result: None, reply, _waits: waits })))?;
+        let work = Work { work: Some(work), result: None, reply, only_reads: false, waits };
+        self.send(Job::Write(asker, Box::new(work)))?;
         wait.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
@@ -217,9 +237,14 @@ impl Drop for Sqlite {
 type Answer = Box<dyn FnOnce(Result<(), NotCommitted>) + Send>;
 
 /// Tells whoever has audit records appended.
-fn told(done: oneshot::Sender<Result<(), StoreError>>) -> Answer {
+fn tells(done: oneshot::Sender<Result<(), StoreError>>) -> Answer {
     Box::new(move |committed| {
-        let _gone = done.send(committed.map_err(StoreError::from));
+        // Audit records of what only read, or was refused.
+        let told = committed.map_err(|why| match why {
+            NotCommitted::Failed => StoreError::Busy(1),
+            why => why.into(),
+        });
+        let _gone = done.send(told);
     })
 }
 

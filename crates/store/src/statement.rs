@@ -125,6 +125,11 @@ impl Sql {
         self.parts.push(Part::Bind(value.into()));
     }
 
+    /// Makes room for so many values more, with what stands between them.
+    pub(crate) fn reserve(&mut self, values: usize) {
+        self.parts.reserve(values.saturating_mul(2));
+    }
+
     /// The values of one row, with the closing parenthesis.
     pub(crate) fn push_row(&mut self, binds: impl IntoIterator<Item = Bind>) {
         for (column, bind) in binds.into_iter().enumerate() {

@@ -55,6 +55,7 @@ struct Unobserved;
 impl Observer for Unobserved {
     fn audit_records(&self, _count: u64) {}
     fn database_error(&self) {}
+    fn waited(&self, _how_long: Duration) {}
 }
 
 /// A database that nobody else uses; gone when it is dropped.

@@ -58,13 +58,13 @@ impl Time {
                 (self.clock.now_ms(), rows.first().map(|row| row.0))
             }
         };
-        self.told(told, before, newest);
+        self.learn(told, before, newest);
         Ok(())
     }
 
     /// The database has told its time to who asked at `before`. It was some time between then and now, so what differs by
     /// less is no difference.
-    fn told(&self, told: i64, before: i64, newest: Option<i64>) {
+    fn learn(&self, told: i64, before: i64, newest: Option<i64>) {
         let (after, machine) = (self.clock.steady_ms(), self.clock.now_ms());
         let (between, doubt) = (before.midpoint(after), (after - before) / 2 + 1);
         let shift = told - between;
@@ -119,12 +119,12 @@ mod tests {
         clock.set([10 * HOUR, 5, 9 * HOUR]);
         let time = Time::new(clock.clone());
         assert_eq!(time.now_ms(), 10 * HOUR, "nobody has been asked");
-        time.told(clock.get(2), 5, None);
+        time.learn(clock.get(2), 5, None);
         assert_eq!((time.now_ms(), time.off_ms()), (9 * HOUR, HOUR));
         // Somebody sets the machine's clock back by three hours: nothing is put in another order.
         clock.set([7 * HOUR, 105, 9 * HOUR + 100]);
         assert_eq!(time.now_ms(), 9 * HOUR + 100);
-        time.told(clock.get(2), 105, None);
+        time.learn(clock.get(2), 105, None);
         assert_eq!((time.now_ms(), time.off_ms()), (9 * HOUR + 100, -2 * HOUR - 100));
     }
 
@@ -134,9 +134,9 @@ mod tests {
         clock.set([1_000, 0, 0]);
         let time = Time::new(clock.clone());
         clock.set([1_400, 400, 0]);
-        time.told(1_050, 0, None);
+        time.learn(1_050, 0, None);
         assert_eq!((time.now_ms(), time.off_ms()), (1_400, 0), "asked at 1,000 and told at 1,400");
-        time.told(5_050, 0, None);
+        time.learn(5_050, 0, None);
         assert_eq!(time.now_ms(), 5_250, "it was half way between");
     }
 
@@ -145,9 +145,9 @@ mod tests {
         let clock = Three::default();
         clock.set([1_000, 0, 0]);
         let time = Time::new(clock.clone());
-        time.told(1_000, 0, Some(61_000));
+        time.learn(1_000, 0, Some(61_000));
         assert_eq!((time.now_ms(), time.off_ms()), (1_000, -60_000));
-        time.told(1_000, 0, Some(400));
+        time.learn(1_000, 0, Some(400));
         assert_eq!(time.off_ms(), 0);
     }
 }

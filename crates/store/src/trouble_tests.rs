@@ -1,7 +1,12 @@
 //! What becomes of work when the database is in trouble, or the clock, or nobody waits for it any more.
 
+use std::pin::pin;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::task::Poll;
 use std::time::Duration;
+
+use concord_fhir::registry::ResourceType;
 
 use crate::address::Durability;
 use crate::audit::Record;
@@ -139,4 +144,79 @@ async fn what_nobody_waits_for_any_more_is_not_committed() {
         (Ok::<_, StoreError>((known, reasons(transaction))), Vec::new())
     });
     assert_eq!(told.await.unwrap(), (None, Vec::new()));
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_looked_up() {
+    let [_, scratch] = Scratch::both();
+    let store = scratch.store();
+    let basic = ResourceType::of("Basic");
+    let ((tell, begun), (go_on, wait)) = (channel(), channel::<()>());
+    let wait = Mutex::new(wait);
+    // It holds the thread that looks up.
+    let mut first = pin!(store.read_head(basic, "a", move |_| {
+        tell.send(()).unwrap();
+        wait.lock().unwrap().recv().unwrap_err();
+        (Ok::<_, StoreError>(()), vec![record("first")])
+    }));
+    std::future::poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await;
+    begun.recv().unwrap();
+    {
+        let mut given_up = pin!(store.read_head(basic, "b", |_| (Ok::<_, StoreError>(()), vec![record("given up")])));
+        std::future::poll_fn(|context| Poll::Ready(given_up.as_mut().poll(context).is_pending())).await;
+        assert!(store.waiting() > 0);
+    }
+    let last = store.read_head(basic, "c", |_| (Ok::<_, StoreError>(()), vec![record("last")]));
+    drop(go_on);
+    let (first, last) = tokio::join!(first, last);
+    assert!(first.is_ok() && last.is_ok());
+    assert_eq!(store.waiting(), 0);
+    let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
+    assert_eq!(told, ["first", "last"]);
+}
+
+#[tokio::test]
+async fn a_commit_of_the_embedded_database_that_fails_is_not_the_servers_fault() {
+    let [scratch, _] = Scratch::both();
+    let store = scratch.store();
+    crate::testing::execute(
+        &scratch.address,
+        "CREATE TABLE whole (one INTEGER PRIMARY KEY); CREATE TABLE part (one INTEGER REFERENCES whole DEFERRABLE INITIALLY \
+         DEFERRED)",
+    );
+    // It is looked at when it is committed.
+    let failed = store.write(|transaction| {
+        let put = transaction.run(Sql::new("INSERT INTO part VALUES (7)")).map(|_| ());
+        (put, vec![record("failed")])
+    });
+    let failed = failed.await;
+    assert!(matches!(failed, Err(StoreError::OutcomeUnknown(_))), "{failed:?}");
+    store.write(|_| (Ok::<_, StoreError>(()), vec![record("after")])).await.unwrap();
+    let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
+    assert_eq!(told, ["after"]);
+}
+
+#[tokio::test]
+async fn a_database_that_a_newer_release_has_migrated_is_not_ready() {
+    for scratch in Scratch::both() {
+        let store = scratch.store();
+        assert!(store.ready().await);
+        let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')";
+        crate::testing::execute(&scratch.address, newer);
+        assert!(!store.ready().await);
+        let back = "DELETE FROM __diesel_schema_migrations WHERE version = '20991231000001'";
+        crate::testing::execute(&scratch.address, back);
+        assert!(store.ready().await);
+    }
+}
+
+#[tokio::test]
+async fn there_are_as_many_connections_as_the_setting_says_and_three() {
+    let [sqlite, postgres] = Scratch::both();
+    assert_eq!(sqlite.store().connections(), (0, 0));
+    let store = postgres.store();
+    assert_eq!(store.connections(), (2 + 3, 0));
+    let at_work = store.clone();
+    let told = store.write(move |_| (Ok::<_, StoreError>(at_work.connections()), Vec::new())).await.unwrap();
+    assert_eq!(told, (2 + 3, 1));
 }

@@ -10,8 +10,10 @@
 //! | which files need each other? | [`circles`] |
 //! | what are the numbers? | [`measure`] |
 //! | are they the committed ones? | [`limits`] |
+//! | is what the documents say of the source so? | [`documents`] |
 
 mod circles;
+mod documents;
 mod limits;
 mod measure;
 mod resolve;
@@ -51,6 +53,7 @@ fn run(arguments: &[String]) -> Result<String, String> {
         std::fs::write(&file, limits.to_string()).map_err(|error| format!("cannot write limits.txt: {error}"))?;
     }
     let report = measure::table(&crates, &limits);
-    let faults = limits.compare(&numbers);
+    let mut faults = limits.compare(&numbers);
+    faults.extend(documents::faults(&root, &crates.iter().map(measure::Crate::named).collect::<Vec<_>>())?);
     if faults.is_empty() { Ok(report) } else { Err(format!("{report}\n{}", faults.join("\n"))) }
 }

@@ -1,6 +1,7 @@
 //! The numbers: circles, lengths, SQL above the store, types named by generic code.
 
 use crate::circles::{Uses, circles};
+use crate::documents::Named;
 use crate::limits::{Limits, Numbers};
 use crate::resolve;
 use crate::source::{self, Module};
@@ -27,6 +28,13 @@ pub(crate) struct Crate {
     file_circles: Vec<BTreeSet<String>>,
     /// Modules of the first level that need each other.
     module_circles: Vec<BTreeSet<String>>,
+}
+
+impl Crate {
+    /// It by its name, with its modules.
+    pub(crate) fn named(&self) -> Named<'_> {
+        (&self.name, &self.modules)
+    }
 }
 
 /// Reads every crate of the workspace.
@@ -153,9 +161,14 @@ fn stored_names(module: &Module) -> usize {
     module.paths.iter().filter(|path| path.ends_with(&["KnownName".to_owned(), "stored".to_owned()])).count()
 }
 
-/// How often a resource type is named: by a text, or by a constant of its name (`AUDIT_EVENT`).
+/// How often a resource type is named: by a text that is one or begins with one (`Goal`, `Goal/`, `Goal.agreement`), or by a
+/// constant of its name (`AUDIT_EVENT`).
 fn type_names(module: &Module) -> usize {
-    let texts = module.texts.iter().filter(|text| ResourceType::parse(text).is_some()).count();
+    let begins = |text: &&String| {
+        let first = text.split(['/', '.', '?']).next().unwrap_or_default();
+        ResourceType::parse(first).is_some()
+    };
+    let texts = module.texts.iter().filter(begins).count();
     texts + module.constants.iter().filter(|name| ResourceType::parse(&camel_case(name)).is_some()).count()
 }
 
@@ -227,11 +240,11 @@ mod tests {
 
     #[test]
     fn types_are_counted_where_they_are_named() {
-        let text = r#"fn f() { ResourceType::of("Goal"); is("Task"); is("Goal.agreement"); is("task"); } /* "Goal" */"#;
-        assert_eq!(type_names(&from_text(text)[0]), 2);
+        let text = r#"fn f() { ResourceType::of("Goal"); is("Task/"); is("Goal.agreement"); is("task"); is("a Goal"); } /* "Goal" */"#;
+        assert_eq!(type_names(&from_text(text)[0]), 3);
         let constants =
             "fn f() { if one == AUDIT_EVENT || two == CARE_PLAN { of(SECURITY, PATIENT_KEY, rest::GOAL) } }";
-        assert_eq!(type_names(&from_text(constants)[0]), 2);
+        assert_eq!(type_names(&from_text(constants)[0]), 3);
     }
 
     #[test]

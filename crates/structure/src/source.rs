@@ -2,6 +2,7 @@
 //! Tests are left out: what stands under `#[cfg(test)]` and the files that only tests declare.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A module, in a file of its own or within another's.
@@ -15,12 +16,23 @@ pub(crate) struct Module {
     pub(crate) imports: Vec<Import>,
     /// The other paths that it names, of two segments or more.
     pub(crate) paths: Vec<Vec<String>>,
-    /// The names of one segment in capitals that it uses: constants.
+    /// The names in capitals that it uses, by the last segment of their paths: constants, but for the names of headers.
     pub(crate) constants: Vec<String>,
+    /// The names of everything that it declares, imports or uses by one word.
+    pub(crate) words: BTreeSet<String>,
+    /// The fields of its structs: the struct, and the field.
+    fields: Vec<(String, String)>,
     /// Its functions, methods included.
     pub(crate) functions: Vec<Function>,
     /// Its string literals, as they are written between the quotes.
     pub(crate) texts: Vec<String>,
+}
+
+impl Module {
+    /// The fields of a struct of its own.
+    pub(crate) fn fields(&self, of: &str) -> Vec<String> {
+        self.fields.iter().filter(|(named, _)| named == of).map(|(_, field)| field.clone()).collect()
+    }
 }
 
 /// One name that a `use` brings in.
@@ -77,12 +89,19 @@ impl Reader {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut rest = tokens.as_slice();
         while let Some((first, after)) = rest.split_first() {
+            if let TokenTree::Ident(word) = first {
+                self.at(place, |module| module.words.extend([word.to_string()]));
+            }
             rest = match first {
                 TokenTree::Punct(punct) if punct.as_char() == '#' => after_attribute(after),
                 TokenTree::Ident(word) if *word == "mod" => self.child(place, after)?,
                 TokenTree::Ident(word) if *word == "use" => self.import(place, after),
                 TokenTree::Ident(word) if *word == "fn" => {
                     self.function(place, word.span().start().line, after);
+                    after
+                }
+                TokenTree::Ident(word) if *word == "struct" => {
+                    self.record(place, after);
                     after
                 }
                 TokenTree::Ident(_) => self.path(place, rest),
@@ -111,6 +130,7 @@ impl Reader {
     fn child<'t>(&mut self, place: Place<'_>, after: &'t [TokenTree]) -> Result<&'t [TokenTree], String> {
         let [TokenTree::Ident(name), next, rest @ ..] = after else { return Ok(after) };
         let name = name.to_string();
+        self.at(place, |module| module.words.extend([name.clone()]));
         let Some(parent) = self.modules.get(place.module) else { return Ok(rest) };
         let path: Vec<String> = parent.path.iter().cloned().chain([name.clone()]).collect();
         let folder = place.children.join(&name);
@@ -131,7 +151,10 @@ impl Reader {
         let (tree, rest) = after.split_at_checked(end).unwrap_or((after, &[]));
         let mut imports = Vec::new();
         use_tree(&[], tree, &mut imports);
-        self.at(place, |module| module.imports.append(&mut imports));
+        self.at(place, |module| {
+            module.words.extend(imports.iter().map(|import| import.name.clone()));
+            module.imports.append(&mut imports);
+        });
         rest
     }
 
@@ -148,17 +171,39 @@ impl Reader {
         self.at(place, |module| module.functions.push(Function { name: name.to_string(), lines }));
     }
 
+    /// The fields of a struct that has names for them.
+    fn record(&mut self, place: Place<'_>, after: &[TokenTree]) {
+        let Some((TokenTree::Ident(name), rest)) = after.split_first() else { return };
+        let body = rest.iter().find_map(|token| match token {
+            TokenTree::Group(group) => Some((group.delimiter() == Delimiter::Brace).then(|| group.stream())),
+            TokenTree::Punct(punct) if punct.as_char() == ';' => Some(None),
+            _ => None,
+        });
+        let Some(body) = body.flatten() else { return };
+        let tokens: Vec<TokenTree> = body.into_iter().collect();
+        let is_one =
+            |token: &TokenTree, sign: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
+        // A name with a single colon after it; a path has two.
+        let fields = tokens.windows(3).filter_map(|three| match three {
+            [TokenTree::Ident(field), one, next] if is_one(one, ':') && !is_one(next, ':') => Some(field.to_string()),
+            _ => None,
+        });
+        let fields: Vec<(String, String)> = fields.map(|field| (name.to_string(), field)).collect();
+        self.at(place, |module| module.fields.extend(fields));
+    }
+
     /// A path, if it has two segments or more.
     fn path<'t>(&mut self, place: Place<'_>, tokens: &'t [TokenTree]) -> &'t [TokenTree] {
         let (path, rest) = segments(tokens);
         let is_constant = |name: &str| name.len() > 1 && name.chars().all(|one| one.is_ascii_uppercase() || one == '_');
-        match path.as_slice() {
-            [only] if is_constant(only) => {
-                let name = only.clone();
-                self.at(place, |module| module.constants.push(name));
-            }
-            [] | [_] => {}
-            _ => self.at(place, |module| module.paths.push(path)),
+        // `header::LOCATION` is no type.
+        let of_http = path.iter().rev().nth(1).is_some_and(|before| before == "header");
+        if let Some(last) = path.last().filter(|last| is_constant(last) && !of_http) {
+            let name = last.clone();
+            self.at(place, |module| module.constants.push(name));
+        }
+        if path.len() > 1 {
+            self.at(place, |module| module.paths.push(path));
         }
         rest
     }

@@ -112,9 +112,9 @@ impl ConceptMap {
                 let code = |code: &str| Some(Code { system: to.clone(), code: code.to_owned() });
                 match &group.unmapped {
                     None => {}
-                    Some(Unmapped::Provided) => found.push(self.told("equal", code(&asked.code.code), None, None)),
+                    Some(Unmapped::Provided) => found.push(self.found_as("equal", code(&asked.code.code), None, None)),
                     Some(Unmapped::Fixed(fixed, display)) => {
-                        found.push(self.told("inexact", code(fixed), display.clone(), None));
+                        found.push(self.found_as("inexact", code(fixed), display.clone(), None));
                     }
                     Some(Unmapped::Other(url)) => others.push(url.clone()),
                 }
@@ -131,10 +131,16 @@ impl ConceptMap {
             (&one.code, one.target.as_ref().map(code), one.target_display.clone())
         };
         let equivalence = if asked.reverse { turned(&one.equivalence) } else { &one.equivalence };
-        (*from == asked.code.code).then(|| self.told(equivalence, found, display, one.comment.clone()))
+        (*from == asked.code.code).then(|| self.found_as(equivalence, found, display, one.comment.clone()))
     }
 
-    fn told(&self, equivalence: &str, code: Option<Code>, display: Option<String>, comment: Option<String>) -> Match {
+    fn found_as(
+        &self,
+        equivalence: &str,
+        code: Option<Code>,
+        display: Option<String>,
+        comment: Option<String>,
+    ) -> Match {
         Match { equivalence: equivalence.to_owned(), code, display, comment, map: self.url.clone() }
     }
 }

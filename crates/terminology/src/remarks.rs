@@ -47,17 +47,29 @@ const CHECKS: [Check; 9] = [
 /// What is worth telling about the codes of a resource that the check takes.
 #[must_use]
 pub fn on_codes(resource: &Value<'_>) -> Vec<Issue> {
-    let mut found = Vec::new();
-    walk(resource, &mut |met| {
-        if found.len() >= MOST {
+    let mut remarks = CodeRemarks::default();
+    walk(resource, &mut |met| remarks.see(met));
+    remarks.issues
+}
+
+/// What is odd about the codes of a resource, while it is walked.
+#[derive(Debug, Default)]
+pub struct CodeRemarks {
+    /// All that was found.
+    pub issues: Vec<Issue>,
+}
+
+impl CodeRemarks {
+    /// Looks at what is met.
+    pub fn see(&mut self, met: &Met<'_>) {
+        if self.issues.len() >= MOST {
             return;
         }
         let of_type = CHECKS.iter().filter(|check| is_of(met.type_name, check.of));
         if let Some((member, text)) = of_type.filter_map(|check| (check.find)(met.object, met)).next() {
-            found.push(warning(format!("{}.{member}", met.place()), text));
+            self.issues.push(warning(format!("{}.{member}", met.place()), text));
         }
-    });
-    found
+    }
 }
 
 /// Whether a type is that one, or a narrower form of it.

@@ -231,7 +231,7 @@ pub(super) async fn what_its_user_looks_at_is_in_the_patients_record(concord: &C
         }
         start(&server, &portal, &with(AMINA, "encounter", Some(&visit))).await.expect(status);
     }
-    // What is in nobody's record is about nobody else.
+    // What is in no patient's record is about nobody else.
     let context = json!([{"reference": "Organization/surgery"}]).to_string();
     let pairs = [AMINA, &[("fhirContext", context.as_str())]].concat();
     start(&server, &portal, &pairs).await.expect(200);

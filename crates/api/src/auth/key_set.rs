@@ -93,7 +93,7 @@ impl KeySet {
             }
             _ => {
                 // The outcome is in the age; the cause has been logged.
-                let _ = self.refresh(now_s).await;
+                let _ = Box::pin(self.refresh(now_s)).await;
             }
         }
         if self.age(now_s) < self.refresh.max_age_s { Ok(()) } else { Err(AuthError::KeysUnavailable) }

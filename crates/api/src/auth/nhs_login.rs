@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_citizen_is_known_by_nhs_number() {
+    fn a_patient_is_known_by_nhs_number() {
         let found = read(r#"{"iss":"i","sub":"s","nhs_number":"9990000018","vot":"P9.Cp.Cd"}"#, false).unwrap();
         assert_eq!(
             (found.person, found.system, found.value.as_str()),

@@ -141,7 +141,7 @@ impl Verifier {
                 self.counters.remembered.inc();
                 return Ok((verified, fingerprint));
             }
-            Ok(None) => self.verify_anew(token, digest, now_s).await,
+            Ok(None) => Box::pin(self.verify_anew(token, digest, now_s)).await,
             Err(error) => Err(error),
         };
         match &outcome {

@@ -169,10 +169,8 @@ impl Import {
         let unpacked = ["transaction", "batch", "collection", "searchset", "history"];
         let kind = resource.value.text("type").unwrap_or_default();
         if resource.resource_type.name() == "Bundle" && unpacked.contains(&kind) {
-            for (number, entry) in resource.value.list("entry").iter().enumerate() {
-                if let Some(value) = entry.get("resource") {
-                    self.batch.push((format!("{place} entry {number}"), value.clone().into_owned()));
-                }
+            for (number, value) in import::unpacked(&resource.value) {
+                self.batch.push((format!("{place} entry {number}"), value));
             }
         } else {
             self.batch.push((place.to_owned(), resource.value.into_owned()));

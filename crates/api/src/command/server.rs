@@ -17,7 +17,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
 use crate::http::{
-    self, Aggregator, Answers, Bodies, Harness, Manners, Pace, RefusalPace, Refusals, Server, Standing, TrustedProxies,
+    self, Aggregator, Answers, Bodies, Harness, Maintenance, Manners, Pace, RefusalPace, Refusals, Server, Standing,
+    TrustedProxies,
 };
 use crate::interact::Service;
 use crate::interact::audit::chain;
@@ -38,6 +39,9 @@ const CLOCK_EVERY: Duration = Duration::from_secs(10);
 /// How far clocks may be apart before that is told, in milliseconds.
 const CLOCK_TOLD_MS: u64 = 1_000;
 
+/// How often it is looked whether the server is being worked on.
+const MAINTENANCE_EVERY: Duration = Duration::from_secs(1);
+
 /// How often what of sign-in has expired is forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
@@ -54,6 +58,7 @@ const IDLE: Duration = Duration::from_secs(5);
 pub(super) struct Beside {
     _labelling: Background,
     _clock: Background,
+    _maintenance: Option<Background>,
     _tidying: Option<Background>,
     _chaining: Background,
 }
@@ -73,6 +78,7 @@ impl Beside {
             _chaining: Background::chaining(service(), Arc::clone(&server.refusals), heads)?,
             _labelling: Background::labelling(service())?,
             _clock: Background::clock(service())?,
+            _maintenance: server.maintenance.clone().map(Background::maintenance).transpose()?,
             _tidying: server.sign_in.clone().map(Background::tidying).transpose()?,
         })
     }
@@ -195,6 +201,14 @@ impl Background {
         })
     }
 
+    /// Looks whether the server is being worked on.
+    fn maintenance(maintenance: Arc<Maintenance>) -> Result<Background, String> {
+        Background::start("maintenance", MAINTENANCE_EVERY, move |_, _| {
+            maintenance.look();
+            false
+        })
+    }
+
     /// Forgets what of sign-in has expired, and makes new signing keys.
     fn tidying(sign_in: Arc<SignIn>) -> Result<Background, String> {
         Background::start("sign-in", TIDY_EVERY, move |runtime, ends| {
@@ -289,7 +303,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
     Ok(Server {
         pace: Pace::per_minute(config.requests_per_minute),
         aggregator,
-        maintenance_file: config.maintenance_file.clone(),
+        maintenance: config.maintenance_file.clone().map(|file| Arc::new(Maintenance::new(file))),
         bodies: Bodies::new(
             config.max_body_bytes,
             config.max_body_bytes_together,

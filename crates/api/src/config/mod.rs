@@ -194,7 +194,7 @@ pub struct Config {
     #[config(default = true, deserialize_with = field::switch)]
     pub check_nhs_numbers: bool,
     /// What becomes of what a system sends that names its patient by an NHS number which no Patient here bears, or several:
-    /// `refuse` answers with 422. `keep` stores it in nobody's record, where systems alone see it, with a Task
+    /// `refuse` answers with 422. `keep` stores it in no patient's record, where systems alone see it, with a Task
     /// (`urn:concord:task|file-in-record`) for an office, and files it when a Patient with that number is stored.
     #[config(default = "refuse", deserialize_with = values::unfiled)]
     pub unfiled: Unfiled,
@@ -305,7 +305,7 @@ pub struct Config {
     #[config(default = 0, deserialize_with = field::number::<0, 10_000_000, _, _>)]
     pub requests_per_minute: u32,
     /// A file that says by being there that this server is being worked on: as long as it is, requests to the API are answered with 503
-    /// and `Retry-After`. The process goes on, is alive and ready, and says what it can do.
+    /// and `Retry-After`. It is looked for once a second. The process goes on, is alive and ready, and says what it can do.
     ///
     /// Default: none
     #[config(deserialize_with = values::path)]

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use concord_consent::caller::Caller;
 
-use crate::auth::Identity;
+use crate::auth::{Identity, PersonIdentifier};
 use crate::error::ApiError;
 use crate::interact::Service;
 use crate::interact::access::person;
 
-/// The caller: whoever bears the identifier that a token names and acts for an organisation that is on record, if it has to be; or whom
-/// the token names itself, unless it is a professional of whom it is on record here that they act no more. If nobody, what they are told.
+/// The caller: whom the token names itself, of whom the decision finds whether they still act; or whoever bears the identifier that it
+/// names and acts for an organisation that is on record, if it has to be. If nobody, what they are told.
 ///
 /// # Errors
 /// When the store fails.
@@ -18,13 +18,17 @@ pub(super) async fn named(
     service: &Arc<Service>,
     identity: &Identity,
 ) -> Result<Result<Arc<Caller>, &'static str>, ApiError> {
-    let named = match identity {
-        Identity::Known(caller) if person::has_ended(service, &caller.actor).await? => {
-            return Ok(Err("the token is valid, but whom it names is not active here any more"));
-        }
-        Identity::Known(caller) => return Ok(Ok(Arc::clone(caller))),
-        Identity::Identifier(named) => named,
-    };
+    match identity {
+        Identity::Known(caller) => Ok(Ok(Arc::clone(caller))),
+        Identity::Identifier(named) => Box::pin(bearing(service, named)).await,
+    }
+}
+
+/// The same of whoever bears an identifier.
+async fn bearing(
+    service: &Arc<Service>,
+    named: &PersonIdentifier,
+) -> Result<Result<Arc<Caller>, &'static str>, ApiError> {
     let found = person::person(service, named.person.resource_type(), named.system, &named.value).await?;
     Ok(match found {
         Some(id) if person::is_organisation(service, named.organisation_on_record.as_deref()).await? => {

@@ -126,7 +126,7 @@ impl Exchange {
     pub(super) async fn record(&self, asked: &Request) -> Result<Option<Option<String>>, ApiError> {
         let Some(aggregator) = self.aggregator() else { return Ok(None) };
         let headers = self.request.headers();
-        aggregator.record(&self.server.service, &self.call, headers, asked).await.map(Some)
+        Box::pin(aggregator.record(&self.server.service, &self.call, headers, asked)).await.map(Some)
     }
 
     /// What is asked for, but for the content.
@@ -177,15 +177,15 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     };
     let token = match token {
         Ok(token) => token,
-        Err(error) => return Err(refused(request, server, error, request_id).await),
+        Err(error) => return Err(Box::pin(refused(request, server, error, request_id)).await),
     };
     let verified = match server.sign_in.as_ref().filter(|sign_in| sign_in.has_issued(token)) {
-        Some(sign_in) => sign_in.verify(token).await,
+        Some(sign_in) => Box::pin(sign_in.verify(token)).await,
         None => server.verifier.verify_with_fingerprint(token, now_s).await,
     };
     let (verified, fingerprint) = match verified {
         Ok(verified) => verified,
-        Err(error) => return Err(refused(request, server, error, request_id).await),
+        Err(error) => return Err(Box::pin(refused(request, server, error, request_id)).await),
     };
     let caller = resolved(request, server, &verified.identity, request_id).await?;
     let named: Vec<Purpose> = verified.purpose_of_use.iter().filter_map(|code| Purpose::parse(code)).collect();
@@ -209,7 +209,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
             let text = "neither the token nor who calls allows this purpose";
-            server.service.store.append(vec![audit::call_refused(&call, text)]).await?;
+            Box::pin(server.service.store.append(vec![audit::call_refused(&call, text)])).await?;
             Err(ApiError::denied(text))
         }
         _ => Ok(call),
@@ -226,7 +226,7 @@ async fn resolved(
     match caller::named(&server.service, named).await? {
         Ok(caller) => Ok(caller),
         Err(text) => {
-            note(request, server, text, request_id).await?;
+            Box::pin(note(request, server, text, request_id)).await?;
             Err(ApiError::denied(text))
         }
     }
@@ -320,7 +320,7 @@ impl Exchange {
     /// the bytes is larger than they are.
     async fn bytes(&self, payload: &mut Payload) -> Result<Vec<u8>, ApiError> {
         let bodies = &self.server.bodies;
-        let (bytes, room) = bodies.read(&self.call.caller, payload, self.request.headers()).await?;
+        let (bytes, room) = Box::pin(bodies.read(&self.call.caller, payload, self.request.headers())).await?;
         self.room.set(Some(room));
         if let Some(progress) = self.request.extensions_mut().get_mut::<Progress>() {
             progress.is_whole();

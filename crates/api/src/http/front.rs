@@ -34,6 +34,7 @@ impl Standing {
 }
 
 /// A way to go on.
+#[derive(Clone, Copy)]
 struct Link {
     to: &'static str,
     name: &'static str,
@@ -79,10 +80,8 @@ pub(super) async fn page(server: Data<Server>) -> HttpResponse {
     if people.is_some() {
         body = body.add(&links("For people", &[SIGN_IN]));
     }
-    body = body.add(&links("For those who make apps", FOR_APPS));
-    if server.smart.is_some() {
-        body = body.add(&links("", &[SMART]));
-    }
+    let for_apps: Vec<Link> = FOR_APPS.iter().copied().chain(server.smart.is_some().then_some(SMART)).collect();
+    body = body.add(&links("For those who make apps", &for_apps));
     let body = body.then(
         "<h2>Learn it</h2><p>These pages come with its source, in the folder <code>docs</code>: the walk-through with \
          <code>curl</code> (<code>WALKTHROUGH.md</code>), the guide to the API (<code>API.md</code>), how an app is connected \
@@ -100,13 +99,11 @@ fn standing(missing: Option<&str>) -> Html {
     }
 }
 
-/// Some ways to go on, below a heading if it has one.
+/// Some ways to go on, below a heading.
 fn links(heading: &str, links: &[Link]) -> Html {
-    let html = match heading {
-        "" => Html::default(),
-        heading => Html::of("<h2>").text(heading).then("</h2>"),
-    };
-    html.then("<ul>")
+    Html::of("<h2>")
+        .text(heading)
+        .then("</h2><ul>")
         .each(links, |html, link| {
             let html = html.then("<li><a href=\"").text(link.to).then("\">").text(link.name);
             html.then("</a>: ").text(link.about).then("</li>")

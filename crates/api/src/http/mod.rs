@@ -22,6 +22,7 @@ mod headers;
 mod health;
 mod html;
 mod line;
+mod maintenance;
 mod negotiate;
 mod pace;
 mod page;
@@ -34,7 +35,6 @@ mod sign_in;
 pub mod system;
 mod trace;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ pub struct Server {
     pub pace: Pace,
     /// The system that asks on behalf of people who are signed in elsewhere, if there is one.
     pub aggregator: Option<Aggregator>,
-    /// The file that says by being there that the server is being worked on.
-    pub maintenance_file: Option<PathBuf>,
+    /// Whether the server is being worked on, if there is a file that could say so.
+    pub maintenance: Option<Arc<Maintenance>>,
     /// What bodies may take.
     pub bodies: Bodies,
     /// What answers may take.
@@ -92,6 +92,7 @@ pub use connection::{Manners, mannered, opened};
 pub use front::Standing;
 pub use harness::{Begin, Harness};
 pub use health::Health;
+pub use maintenance::Maintenance;
 pub use pace::Pace;
 pub use readable::{readable, unpackable};
 pub use refusal_pace::RefusalPace;

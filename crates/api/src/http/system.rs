@@ -117,8 +117,8 @@ pub async fn alive() -> HttpResponse {
 /// Whether the server can answer: its database can be read and written, its log too, tokens can be checked, and its clock is right
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready", security(()),
     responses((status = 200, description = "It can", content_type = "text/plain"),
-        (status = 503, description = "The database does not answer or cannot be written, no issuer's keys can be had, or the \
-            machine's clock is too far off")))]
+        (status = 503, description = "The database does not answer, cannot be written or has been migrated by a newer release, no \
+            issuer's keys can be had, or the machine's clock is too far off")))]
 pub async fn ready(server: Data<Server>) -> HttpResponse {
     let missing = missing(&server).await;
     let status = missing.map_or(StatusCode::OK, |_| StatusCode::SERVICE_UNAVAILABLE);
@@ -132,7 +132,10 @@ pub(super) async fn missing(server: &Server) -> Option<&'static str> {
     let has_keys = server.verifier.has_keys(store.now_ms().div_euclid(1000));
     let ready = tokio::time::timeout(READY_WITHIN, store.ready()).await;
     if !ready.is_ok_and(|ready| ready) {
-        Some("the database does not answer, or cannot be written, or a standby that its commits wait for is missing")
+        Some(
+            "the database does not answer, or cannot be written, or a standby that its commits wait for is missing, or a newer \
+             release has migrated it",
+        )
     } else if !has_keys {
         Some("no issuer's keys can be had, so no token can be checked")
     } else if u128::from(store.clock_off_ms().unsigned_abs()) > server.clock_limit.as_millis() {
@@ -150,6 +153,7 @@ pub async fn metrics(server: Data<Server>) -> HttpResponse {
     let store = &server.service.store;
     let load = Load {
         database_waiting: store.waiting(),
+        connections: store.connections(),
         places_busy,
         places_waiting,
         clock_off_ms: store.clock_off_ms(),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::ApiError;
-use crate::interact::access::break_glass;
+use crate::interact::access::{break_glass, facts};
 use crate::interact::budget::{Budget, Weight};
 use crate::interact::command::{Command, Target, TransactionKind, Unless};
 use crate::interact::foreseen::Foreseen;
@@ -168,9 +168,9 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
     };
     match access {
         TransactionKind::Head(resource_type, id) => store.read_head(resource_type, &id, work).await,
-        TransactionKind::Records => store.read_bounded(Reads::Records, extent, place, work).await,
-        TransactionKind::Everything => store.read_bounded(Reads::Everything, extent, place, work).await,
-        TransactionKind::Change => store.change_of(service.slots.asker(caller), work).await,
+        TransactionKind::Records => Box::pin(store.read_bounded(Reads::Records, extent, place, work)).await,
+        TransactionKind::Everything => Box::pin(store.read_bounded(Reads::Everything, extent, place, work)).await,
+        TransactionKind::Change => Box::pin(store.change_of(service.slots.asker(caller), work)).await,
     }
 }
 
@@ -187,9 +187,9 @@ pub(crate) async fn asking_elsewhere<T, F: Future<Output = Result<T, ApiError>>>
     loop {
         let done = work().await;
         match (done.as_ref().err().and_then(ApiError::questions), &service.terminology_server) {
-            (Some([]), _) => profiles::refresh(service).await?,
+            (Some([]), _) => Box::pin(profiles::refresh(service)).await?,
             (Some(asked), Some(server)) => {
-                if !questions.ask(server, asked).await {
+                if !Box::pin(questions.ask(server, asked)).await {
                     let text = "this needs more answers of the terminology server than one request may ask for";
                     return Err(ApiError::Unprocessable(vec![Issue::plain(IssueCode::TooCostly, text)]));
                 }
@@ -221,7 +221,8 @@ pub(crate) async fn carry_out_within(
     let (kind, extent) = (command.transaction_kind(), command.extent(&call));
     let writes = kind == TransactionKind::Change;
     let limit = if writes { service.settings.time.write } else { service.settings.time.read };
-    within(limit, writes, async {
+    // On the heap, as whatever it is handed to holds it twice.
+    let work = Box::pin(async {
         break_glass::declare(service, &call, break_glass::GlassTarget::of(&command)).await?;
         let left = Mutex::new(*answer);
         let asked = Arc::new(Invocation { service: Arc::clone(service), call, command, answer: *answer, left });
@@ -229,8 +230,8 @@ pub(crate) async fn carry_out_within(
         let done = asking_elsewhere(service, &asked.call.questions, carried).await;
         *answer = *asked.left.lock().unwrap_or_else(PoisonError::into_inner);
         done
-    })
-    .await
+    });
+    within(limit, writes, work).await
 }
 
 /// Who asks for what.
@@ -252,21 +253,21 @@ impl Invocation {
         let mut matches_before = false;
         for _ in 0..=MOST_TRIES {
             let foreseen = match matches_before || self.command.is_patch() {
-                true => Some(self.foresee(matches_before).await?),
+                true => Some(Box::pin(self.foresee(matches_before)).await?),
                 false => None,
             };
             match in_transaction(&self.service, caller, kind.clone(), extent, self.work(foreseen)).await {
                 Err(ApiError::CostlyCondition) if self.command.is_foreseeable() => matches_before = true,
                 Err(ApiError::NotForeseen { .. }) => {}
                 Err(fault @ ApiError::CostlyCondition) => {
-                    store.append(self.command.audit(&self.call).ended(Some(&fault))).await?;
+                    Box::pin(store.append(self.command.audit(&self.call).ended(Some(&fault)))).await?;
                     return Err(fault);
                 }
                 done => return done,
             }
         }
         let fault = ApiError::Busy(1);
-        store.append(self.command.audit(&self.call).ended(Some(&fault))).await?;
+        Box::pin(store.append(self.command.audit(&self.call).ended(Some(&fault)))).await?;
         Err(fault)
     }
 
@@ -349,7 +350,7 @@ impl Invocation {
 /// nobody, nor does the log say so; of what was written whoever wrote it learns in any case, and nothing fits after it.
 ///
 /// # Errors
-/// Those of the interaction, and [`ApiError::TooLarge`] for what does not fit.
+/// Those of the interaction, [`ApiError::TooLarge`] for what does not fit, and [`ApiError::Denied`] for a professional who acts no more.
 pub(crate) fn execute(
     session: &mut Session<'_, '_>,
     command: Command,
@@ -398,6 +399,10 @@ pub(crate) fn execute(
             Ok(Outcome::Output(Box::new(OperationOutput { output, path, asked: input.pairs })))
         }
     }?;
+    if !matches!(outcome, Outcome::Capabilities) {
+        // There are answers that nothing is decided for.
+        facts::require_acting(session)?;
+    }
     match answer.spend(outcome.weight()) {
         Err(fault) if !matches!(outcome, Outcome::Written(_)) => Err(fault),
         _ => Ok(outcome),

@@ -17,6 +17,9 @@ use crate::error::ApiError;
 
 const PATIENT: ResourceType = ResourceType::of("Patient");
 
+/// The parameter by which a Patient is found who bears a number.
+pub(crate) const BEARS: ParameterId = ParameterId::of("Patient.identifier");
+
 /// Into how many shares the numbers are parted: how many locks there can be at most.
 const SHARES: u64 = 256;
 
@@ -82,7 +85,7 @@ pub(crate) fn only_survivor(transaction: &mut Transaction<'_>, number: &str) -> 
 /// The Patients that bear a number.
 pub(crate) fn holders(transaction: &mut Transaction<'_>, number: &str) -> Result<Vec<Version>, ApiError> {
     let key = nhs_number::key(number);
-    Ok(transaction.find_by_key(&ByKey::new(ParameterId::of("Patient.identifier"), &key).of_type(PATIENT).limit(20))?)
+    Ok(transaction.find_by_key(&ByKey::new(BEARS, &key).of_type(PATIENT).limit(20))?)
 }
 
 /// The Patient who has come in the place of one, or that one itself; `new` is a version that is about to be stored.

@@ -16,7 +16,7 @@ use crate::terminology_server::TerminologyServerSettings;
 pub enum Unfiled {
     /// It is refused.
     Refuse,
-    /// It is kept in nobody's record until the Patient comes, and a Task tells an office.
+    /// It is kept in no patient's record until the Patient comes, and a Task tells an office.
     Keep,
 }
 

@@ -1,10 +1,14 @@
 //! One call at work: everything that the functions of an interaction share.
 
+use std::cell::{Cell, RefCell};
+
 use crate::error::ApiError;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::audit::interaction::Interaction;
 use crate::interact::foreseen::Foreseen;
 use crate::interact::{Call, Service};
+use concord_consent::caller::Actor;
+use concord_consent::facts::Facts;
 use concord_store::Reply;
 use concord_store::transaction::Transaction;
 
@@ -23,6 +27,17 @@ pub(crate) struct Session<'s, 't> {
     pub(crate) audit: &'s mut AuditEntry,
     /// What has been found before it.
     pub(crate) foreseen: Option<&'s Foreseen>,
+    /// What has been found of the caller.
+    pub(crate) standing: &'s Standing,
+}
+
+/// What a session has found of its caller, so that it is read once.
+#[derive(Default)]
+pub(crate) struct Standing {
+    /// Whether it is certain that they still act. Every decision finds that.
+    pub(crate) is_certain: Cell<bool>,
+    /// Who they are, once that has been read.
+    pub(crate) facts: RefCell<Option<(Actor, Facts)>>,
 }
 
 impl<'s, 't> Session<'s, 't> {
@@ -34,20 +49,29 @@ impl<'s, 't> Session<'s, 't> {
         mut audit: AuditEntry,
         work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
     ) -> Reply<T, ApiError> {
-        let result = work(&mut Session { service, call, transaction, audit: &mut audit, foreseen: None });
+        let standing = Standing::default();
+        let mut session =
+            Session { service, call, transaction, audit: &mut audit, foreseen: None, standing: &standing };
+        let result = work(&mut session);
         let records = audit.ended(result.as_ref().err());
         (result, records)
     }
 
     /// The same session by another call of the same caller: with other scopes, or with more that is about to be stored.
     pub(crate) fn calling<'a>(&'a mut self, call: &'a Call) -> Session<'a, 't> {
-        let foreseen = self.foreseen;
-        Session { service: self.service, call, transaction: self.transaction, audit: self.audit, foreseen }
+        Session {
+            service: self.service,
+            call,
+            transaction: self.transaction,
+            audit: self.audit,
+            foreseen: self.foreseen,
+            standing: self.standing,
+        }
     }
 
     /// The same session with what has been found before it.
     pub(crate) fn foreseeing<'a>(&'a mut self, foreseen: Option<&'a Foreseen>) -> Session<'a, 't> {
-        Session { service: self.service, call: self.call, transaction: self.transaction, audit: self.audit, foreseen }
+        Session { foreseen, ..self.calling(self.call) }
     }
 
     /// Does what the log tells of otherwise, or not at all: what is looked at on the way to something else.
@@ -59,6 +83,7 @@ impl<'s, 't> Session<'s, 't> {
             transaction: self.transaction,
             audit: &mut unlogged,
             foreseen: self.foreseen,
+            standing: self.standing,
         })
     }
 

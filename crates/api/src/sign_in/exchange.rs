@@ -112,7 +112,7 @@ impl SignIn {
             (done, Vec::new())
         };
         let given = self.service.store.change(exchange).await??;
-        self.told(&fresh, given).await
+        self.answered(&fresh, given).await
     }
 
     async fn for_refresh(&self, client: Client, token: String, scope: Option<String>) -> Result<Issued, Fault> {
@@ -122,7 +122,7 @@ impl SignIn {
             (own.refresh(transaction, &hash, &client, scope.as_deref()), Vec::new())
         };
         let given = self.service.store.change(exchange).await??;
-        self.told(&fresh, given).await
+        self.answered(&fresh, given).await
     }
 
     async fn alone(&self, client: Client, scope: &str) -> Result<Issued, Fault> {
@@ -150,7 +150,7 @@ impl SignIn {
     }
 
     /// The answer for what was given out (RFC 6749 section 5.1; SMART App Launch 2.2, "Obtain access token").
-    async fn told(&self, fresh: &Fresh, given: Given) -> Result<Issued, Fault> {
+    async fn answered(&self, fresh: &Fresh, given: Given) -> Result<Issued, Fault> {
         let mut answer = issued(&fresh.access, &given.scope, given.lasts_s);
         in_context(&mut answer, &given.grant.patient, &given.grant.encounter, &given.grant.context);
         let mut set = |name: &str, value: Value| answer.insert(name.to_owned(), value);

@@ -194,7 +194,7 @@ impl SignIn {
             ProviderKind::NhsLogin => {
                 let level = level_of(&provider.config.issuer, &claims, provider.config.lowest_proofing)?;
                 let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(disbelieved)?;
-                self.citizen(&verified, &claims, level).await?
+                self.by_nhs_number(&verified, &claims, level).await?
             }
             ProviderKind::Cis2 => {
                 let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(|error| match error {
@@ -243,7 +243,7 @@ impl SignIn {
 
     /// Somebody of NHS login: the Patient with the NHS number; or, where there is none, whom others name by it as their relative
     /// or carer, if it is proven.
-    async fn citizen(
+    async fn by_nhs_number(
         &self,
         verified: &Verified,
         claims: &Claims,

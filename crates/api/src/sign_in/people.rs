@@ -11,7 +11,7 @@ use concord_store::rows::{Head, Version};
 use concord_store::transaction::Transaction;
 
 use crate::interact::access;
-use crate::interact::access::person::is_active;
+use crate::interact::access::facts::is_active;
 use crate::interact::human_name::human_name;
 use crate::sign_in::standing::KnownAs;
 use crate::sign_in::{Fault, SignIn, Standing};

@@ -211,7 +211,7 @@ impl SignIn {
         self.service.store.change(move |transaction| (add_to(transaction), Vec::new())).await??;
         self.origins.set(&done.client.id, &done.client.redirect_uris);
         tracing::info!(client = done.client.id, registrar, "a client is registered");
-        Ok(registration::told(&done.client, done.secret.as_deref(), now_s))
+        Ok(registration::shown(&done.client, done.secret.as_deref(), now_s))
     }
 
     fn tell_management(&self, told: &mut Registered, token: &str) {
@@ -244,7 +244,7 @@ impl SignIn {
     pub(crate) async fn registered(&self, token: &str, id: &str) -> Result<Registered, Fault> {
         let (asker, stored) = self.asked_about(token, id).await?;
         let now = self.registered_as(id, Stored::of(&stored))?.ok_or(NO_TOKEN)?;
-        let mut told = registration::told(&now, None, stored.changed_s);
+        let mut told = registration::shown(&now, None, stored.changed_s);
         if matches!(asker, Asker::Itself) {
             self.tell_management(&mut told, token);
         }
@@ -261,7 +261,7 @@ impl SignIn {
         let own = all.iter().filter(|client| client.registrar == system.id && !client.is_revoked());
         let told = own.filter_map(|stored| {
             let now = self.registered_as(&stored.id, Stored::of(stored)).transpose()?;
-            Some(now.map(|now| Value::Object(registration::told(&now, None, stored.changed_s))))
+            Some(now.map(|now| Value::Object(registration::shown(&now, None, stored.changed_s))))
         });
         let mut answer = Registered::new();
         answer.insert("clients".to_owned(), told.collect::<Result<Vec<_>, Fault>>()?.into());
@@ -313,7 +313,7 @@ impl SignIn {
             return Err(NO_TOKEN.into());
         }
         self.origins.set(&done.client.id, &done.client.redirect_uris);
-        let mut told = registration::told(&done.client, done.secret.as_deref(), now_s);
+        let mut told = registration::shown(&done.client, done.secret.as_deref(), now_s);
         if matches!(asker, Asker::Itself) {
             self.tell_management(&mut told, token);
         }

@@ -6,7 +6,8 @@ use super::log;
 use super::process::Taken;
 use crate::terminology_server::Asked;
 use prometheus::{
-    Encoder as _, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
 /// The upper bounds of the duration histogram, in seconds: from a remembered read to a large transaction.
@@ -23,6 +24,7 @@ pub struct Metrics {
     durations: HistogramVec,
     audit_records: IntCounter,
     database_errors: IntCounter,
+    database_waits: Histogram,
     tokens: TokenCounters,
     refusals: RefusalCounters,
     given_up: IntCounter,
@@ -34,6 +36,8 @@ pub struct Metrics {
 #[derive(Clone)]
 struct Gauges {
     database_waiting: IntGauge,
+    connections_open: IntGauge,
+    connections_busy: IntGauge,
     places_busy: IntGauge,
     places_waiting: IntGauge,
     clock_off: Gauge,
@@ -49,6 +53,11 @@ impl Gauges {
             database_waiting: IntGauge::new(
                 "concord_database_waiting",
                 "What waits for SQLite's writer, or for a connection to PostgreSQL.",
+            )?,
+            connections_open: IntGauge::new("concord_database_connections", "Open connections to PostgreSQL.")?,
+            connections_busy: IntGauge::new(
+                "concord_database_connections_busy",
+                "Connections to PostgreSQL that are at work.",
             )?,
             places_busy: IntGauge::new("concord_places_busy", "Places taken of those for what may take long.")?,
             places_waiting: IntGauge::new("concord_places_waiting", "What waits for such a place.")?,
@@ -74,7 +83,9 @@ impl Gauges {
         )?;
         build.set(1);
         let own = [&self.unsealed, &self.resident_bytes, &self.open_files, &self.most_files];
-        for gauge in own.into_iter().chain([&build, &self.database_waiting, &self.places_busy, &self.places_waiting]) {
+        let of_database = [&self.database_waiting, &self.connections_open, &self.connections_busy];
+        let places = [&self.places_busy, &self.places_waiting, &build];
+        for gauge in own.into_iter().chain(of_database).chain(places) {
             registry.register(Box::new(gauge.clone()))?;
         }
         registry.register(Box::new(self.clock_off.clone()))?;
@@ -84,6 +95,8 @@ impl Gauges {
     fn set(&self, load: Load) {
         let set = |gauge: &IntGauge, number: usize| gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
         set(&self.database_waiting, load.database_waiting);
+        set(&self.connections_open, load.connections.0);
+        set(&self.connections_busy, load.connections.1);
         set(&self.places_busy, load.places_busy);
         set(&self.places_waiting, load.places_waiting);
         self.unsealed.set(load.unsealed);
@@ -173,6 +186,8 @@ impl CountedElsewhere {
 pub struct Load {
     /// How much waits for SQLite's writer or for a connection to PostgreSQL.
     pub database_waiting: usize,
+    /// How many connections to PostgreSQL are open, and how many of them are at work.
+    pub connections: (usize, usize),
     /// How many of the places are taken that there are for what may take long.
     pub places_busy: usize,
     /// How much waits for one of them.
@@ -222,6 +237,14 @@ impl TokenCounters {
     }
 }
 
+fn database_waits() -> Result<Histogram, prometheus::Error> {
+    let told = HistogramOpts::new(
+        "concord_database_wait_seconds",
+        "How long requests have waited for SQLite's writer, or for a connection to PostgreSQL.",
+    );
+    Histogram::with_opts(told.buckets(BUCKETS.to_vec()))
+}
+
 /// Why the metrics could not be set up or written.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics: {0}")]
@@ -244,6 +267,7 @@ impl Metrics {
         )?;
         let audit_records = IntCounter::new("concord_audit_records_total", "Audit records made durable.")?;
         let database_errors = IntCounter::new("concord_database_errors_total", "Database calls that failed.")?;
+        let database_waits = database_waits()?;
         let outcomes = IntCounterVec::new(
             Opts::new("concord_tokens_total", "Bearer tokens looked at, by what became of them."),
             &["outcome"],
@@ -270,6 +294,7 @@ impl Metrics {
         gauges.register(&registry)?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
+        registry.register(Box::new(database_waits.clone()))?;
         registry.register(Box::new(outcomes))?;
         registry.register(Box::new(refused))?;
         elsewhere.register(&registry)?;
@@ -282,6 +307,7 @@ impl Metrics {
             durations,
             audit_records,
             database_errors,
+            database_waits,
             tokens,
             refusals,
             given_up,
@@ -338,6 +364,10 @@ impl concord_store::Observer for Metrics {
     fn database_error(&self) {
         self.database_errors.inc();
     }
+
+    fn waited(&self, how_long: Duration) {
+        self.database_waits.observe(how_long.as_secs_f64());
+    }
 }
 
 #[cfg(test)]
@@ -354,9 +384,11 @@ mod tests {
         metrics.request("BREW", None, 404, Duration::ZERO);
         metrics.audit_records(3);
         metrics.database_error();
+        metrics.waited(Duration::from_millis(30));
         metrics.tokens().remembered.inc();
         let load = Load {
             database_waiting: 7,
+            connections: (10, 4),
             places_busy: 2,
             places_waiting: 1,
             clock_off_ms: -1_500,
@@ -379,6 +411,9 @@ mod tests {
             "concord_log_lines_lost_total 0",
             r#"concord_tokens_total{outcome="without-keys"} 0"#,
             "concord_database_waiting 7",
+            "concord_database_connections 10",
+            "concord_database_connections_busy 4",
+            r#"concord_database_wait_seconds_bucket{le="0.05"} 1"#,
             "concord_places_busy 2",
             "concord_places_waiting 1",
             "concord_clock_offset_seconds -1.5",

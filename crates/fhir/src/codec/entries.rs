@@ -104,7 +104,7 @@ fn entry<'a>(
     limits: &Limits,
     room: &mut usize,
 ) -> RequestEntry<'a> {
-    let at = format!("Bundle.entry[{place}]");
+    let at = place_of_entry(place);
     let within = format!("{at}.resource");
     let (of_resource, mut problems): (Vec<Issue>, Vec<Issue>) =
         known.into_iter().partition(|issue| issue.expression.as_deref().is_some_and(|own| own.starts_with(&within)));
@@ -143,6 +143,12 @@ fn shorten(problems: &mut Vec<Issue>, room: &mut usize) {
         problems.push(Issue::remark(Severity::Information, IssueCode::TooLong, text));
     }
     *room = room.saturating_sub(before);
+}
+
+/// Where an entry stands in a Bundle.
+#[must_use]
+pub fn place_of_entry(position: usize) -> String {
+    format!("Bundle.entry[{position}]")
 }
 
 /// The position of the entry that a place in a Bundle is in.

@@ -57,6 +57,11 @@ impl<'a> Namespaces<'a> {
         (space, local)
     }
 
+    /// The prefix of an element's name, if nothing says which namespace that is.
+    pub(crate) fn unbound<'n>(&self, name: &'n str) -> Option<&'n str> {
+        name.split_once(':').map(|(prefix, _)| prefix).filter(|prefix| self.uri(prefix).is_none())
+    }
+
     /// Whether an attribute says nothing about the resource: a declaration, or where a schema is.
     pub(crate) fn is_for_tools(&self, attribute: &str) -> bool {
         let of_schema = |(prefix, local): (&str, &str)| {
@@ -81,7 +86,7 @@ impl<'a> Namespaces<'a> {
         self.declared.iter().rfind(|(_, declared, _)| *declared == prefix).map(|(.., uri)| uri.as_ref())
     }
 
-    /// A narrative as JSON has it, in which no element has a prefix; none where it is that already.
+    /// A narrative as JSON has it, in which no element has a prefix and the first says its namespace; none where it is that already.
     pub(crate) fn without_prefixes(&self, narrative: &'a str) -> Option<String> {
         let limits = Limits { depth: DEEPEST, ..Limits::default() };
         let mut markup = Markup::new(narrative, &limits);
@@ -97,7 +102,9 @@ impl<'a> Namespaces<'a> {
                         (Space::Xhtml, local) => local,
                         _ => name,
                     };
-                    is_changed |= written != name;
+                    // The namespace may be the default of what is around it.
+                    let is_inherited = depth == 1 && attributes.iter().all(|(attribute, _)| *attribute != "xmlns");
+                    is_changed |= written != name || (is_inherited && namespaces.of(name).0 == Space::Xhtml);
                     start_tag(&mut out, &markup, name, written, &attributes, depth == 1);
                     if !empty {
                         open.push(written);

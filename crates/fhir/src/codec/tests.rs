@@ -97,6 +97,10 @@ fn names_with_prefixes_are_read_by_their_namespaces() {
             text(&div.replace(" xmlns:h=\"http://www.w3.org/1999/xhtml\"", "")),
         ),
         format!(
+            "<f:Patient xmlns:f=\"http://hl7.org/fhir\" xmlns=\"http://www.w3.org/1999/xhtml\">{}{name}{gender}</f:Patient>",
+            text("<div><p class='x y'>a &amp; b<br/></p></div>"),
+        ),
+        format!(
             "<Patient xmlns=\"http://hl7.org/fhir\">{}{name}{gender}</Patient>",
             text("<div xmlns=\"http://www.w3.org/1999/xhtml\"><p class='x y'>a &amp; b<br/></p></div>"),
         )

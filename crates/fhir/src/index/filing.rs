@@ -9,7 +9,7 @@ use crate::json::Value;
 use crate::nhs_number;
 use crate::registry::path::DataType;
 use crate::registry::{
-    OWNER, PatientCompartment, ResourceType, compartment_parameters, parameter, patient_compartment,
+    OWNER, PatientCompartment, ResourceType, compartment_parameters, may_name_patient, parameter, patient_compartment,
 };
 use crate::rules::local_reference;
 
@@ -117,14 +117,14 @@ pub fn doubly_named_patients(base: &str, resource_type: ResourceType, resource: 
     found
 }
 
-/// Where a resource that is in nobody's record may mean a patient all the same, in an element that would decide it: by any other
+/// Where a resource that is in no patient's record may mean a patient all the same, in an element that would decide it: by any other
 /// identifier, by what it contains, or by an address elsewhere.
 #[must_use]
 pub fn means_somebody(resource_type: ResourceType, resource: &Value<'_>) -> Option<String> {
     let mut first = None;
     each(resource_type, resource, &mut |place, reference, decides| {
         let is_named = match reference.text("reference") {
-            Some(text) => text.starts_with('#') || text.contains("Patient/"),
+            Some(text) => text.starts_with('#') || may_name_patient(text),
             None => reference.get("identifier").is_some(),
         };
         if decides && is_named && may_be_patient(reference) && first.is_none() {

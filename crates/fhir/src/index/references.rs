@@ -1,8 +1,10 @@
 //! Every literal reference in a resource, with its place, for the check that what it points at exists.
 
+use crate::full_url::is_urn;
 use crate::json::{Object, Value};
+use crate::registry::is_no_reference;
+use crate::schema::element_path::ElementPath;
 use crate::value::Literal;
-use std::fmt::Write as _;
 
 /// The members that a Reference may have (R4 "References").
 const MEMBERS: [&str; 9] =
@@ -14,57 +16,46 @@ const MEMBERS: [&str; 9] =
 #[must_use]
 pub fn references(resource: &Value<'_>) -> Vec<(String, String)> {
     let mut all = every_reference(resource);
-    all.retain(|(_, reference)| !reference.starts_with("urn:"));
+    all.retain(|(_, reference)| !is_urn(reference));
     all
 }
 
 /// The same with those to URNs, by which the entries of a Bundle may refer to one another.
 #[must_use]
 pub fn every_reference(resource: &Value<'_>) -> Vec<(String, String)> {
-    let mut search = Search { place: resource.text("resourceType").unwrap_or_default().to_owned(), found: Vec::new() };
-    search.visit(resource);
-    search.found
+    let mut found = Vec::new();
+    visit(resource, &ElementPath::root(resource.text("resourceType").unwrap_or_default()), &mut found);
+    found
 }
 
-struct Search {
-    place: String,
-    found: Vec<(String, String)>,
-}
-
-impl Search {
-    fn visit(&mut self, value: &Value<'_>) {
-        let Value::Object(object) = value else { return };
-        if let Some(reference) = literal(object, &self.place) {
-            self.found.push((self.place.clone(), reference.to_owned()));
+fn visit(value: &Value<'_>, place: &ElementPath<'_>, found: &mut Vec<(String, String)>) {
+    let Value::Object(object) = value else { return };
+    if let Some(reference) = literal(object) {
+        let place = place.to_string();
+        if !is_no_reference(&place) {
+            found.push((place, reference.to_owned()));
         }
-        for (member, child) in &object.0 {
-            let before = self.place.len();
-            self.place.push('.');
-            self.place.push_str(member);
-            match child {
-                Value::Array(items) => {
-                    let member_end = self.place.len();
-                    for (position, item) in items.iter().enumerate() {
-                        let _ = write!(self.place, "[{position}]");
-                        self.visit(item);
-                        self.place.truncate(member_end);
-                    }
+    }
+    for (member, child) in &object.0 {
+        let here = place.element(member);
+        match child {
+            Value::Array(items) => {
+                for (position, item) in items.iter().enumerate() {
+                    visit(item, &here.item(position), found);
                 }
-                child => self.visit(child),
             }
-            self.place.truncate(before);
+            child => visit(child, &here, found),
         }
     }
 }
 
 /// The reference to check, if the object is a Reference. Elements of another type that happen to have a member of that
 /// name have members besides that a Reference has not, except for one.
-fn literal<'a>(object: &'a Object<'_>, place: &str) -> Option<&'a str> {
+fn literal<'a>(object: &'a Object<'_>) -> Option<&'a str> {
     let reference = object.get("reference")?.as_str()?;
     let is_reference = object.0.iter().all(|(member, _)| MEMBERS.contains(&member.as_ref()));
-    let is_education = place.starts_with("Immunization.education");
     let checked = !matches!(Literal::read(reference, ""), Literal::Contained);
-    (is_reference && !is_education && checked).then_some(reference)
+    (is_reference && checked).then_some(reference)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::entry::ParameterId;
 
 /// The search parameter of a type that says when it happened; of several, the one that is always there (a Condition's
 /// onset is often unknown).
-const DATES: [(&str, &str); 41] = [
+const DATES: [(&str, &str); 42] = [
     ("AdverseEvent", "date"),
     ("AllergyIntolerance", "date"),
     ("Appointment", "date"),
@@ -44,6 +44,7 @@ const DATES: [(&str, &str); 41] = [
     ("NutritionOrder", "datetime"),
     ("Observation", "date"),
     ("Procedure", "date"),
+    ("Provenance", "recorded"),
     ("QuestionnaireResponse", "authored"),
     ("RequestGroup", "authored"),
     ("RiskAssessment", "date"),

@@ -15,7 +15,10 @@ mod tree;
 
 pub use crate::resource_type::ResourceType;
 pub use added::{MOST_ADDED, Registry};
-pub use apart::{is_addressed, is_event, patient_named};
+pub use apart::{
+    EVENT_AGENT, EVENT_DATE, EVENT_PATIENT, event_parameter, is_addressed, is_event, naming_patient, patient_named,
+};
+pub(crate) use apart::{is_no_reference, may_name_patient};
 pub use clinical_date::{asked_by_date, clinical_date, clinical_dates, is_asked_by_date};
 pub use combined::combined;
 pub use compartment::compartment_parameters;

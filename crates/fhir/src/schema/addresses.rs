@@ -2,8 +2,7 @@
 //! Attachment: a relative url is that of a resource, like in a Reference), canonicals that are written so, elements of the types
 //! uri and url that are no names, and the links and images of narratives.
 
-use std::fmt::Write as _;
-
+use super::element_path::ElementPath;
 use super::load::r4;
 use super::primitive::Primitive;
 use super::table::{Schema, Shape, TypeKind};
@@ -20,38 +19,40 @@ const ATTACHMENT: &str = "Attachment";
 /// the url.
 #[must_use]
 pub fn addresses(resource: &Value<'_>) -> Vec<(String, String)> {
-    let place = resource.text("resourceType").unwrap_or_default().to_owned();
-    let mut walk = Walk { schema: r4(), place, found: Vec::new() };
-    walk.resource(resource);
+    let mut walk = Walk { schema: r4(), found: Vec::new() };
+    walk.resource(resource, &ElementPath::root(resource.text("resourceType").unwrap_or_default()));
     walk.found
 }
 
 struct Walk {
     schema: &'static Schema,
-    place: String,
     found: Vec<(String, String)>,
 }
 
+/// What is done with one item, at its place.
+type Work<'w> = dyn FnMut(&mut Walk, &Value<'_>, &ElementPath<'_>) + 'w;
+
 impl Walk {
-    fn resource(&mut self, value: &Value<'_>) {
+    fn resource(&mut self, value: &Value<'_>, place: &ElementPath<'_>) {
         let named = value.text("resourceType").and_then(ResourceType::parse);
         if let (Some(shape), Some(object)) = (named.and_then(|named| self.schema.resource(named)), value.as_object()) {
-            self.object(shape, object);
+            self.object(shape, object, place);
         }
     }
 
-    fn object(&mut self, shape: &Shape, object: &Object<'_>) {
+    fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>) {
         if let (ATTACHMENT, Some(Value::String(url))) = (shape.name.as_ref(), object.get("url")) {
-            self.found.push((self.place.clone(), url.to_string()));
+            self.found.push((place.to_string(), url.to_string()));
         }
         for (name, value) in &object.0 {
             let Some(found) = shape.member(name) else { continue };
+            let here = place.element(name);
             let kind = match (found.beside, self.schema.primitive_parts()) {
                 (false, _) => found.of_type.kind,
                 (true, Some(parts)) => {
-                    self.each(name, value, &mut |walk, item| {
+                    self.each(value, &here, &mut |walk, item, place| {
                         if let Value::Object(carried) = item {
-                            walk.object(parts, carried);
+                            walk.object(parts, carried, place);
                         }
                     });
                     continue;
@@ -59,21 +60,21 @@ impl Walk {
                 (true, None) => continue,
             };
             match kind {
-                TypeKind::Primitive(Primitive::Canonical) => self.each(name, value, &mut Walk::canonical),
-                TypeKind::Primitive(Primitive::Xhtml) => self.each(name, value, &mut Walk::narrative),
+                TypeKind::Primitive(Primitive::Canonical) => self.each(value, &here, &mut Walk::canonical),
+                TypeKind::Primitive(Primitive::Xhtml) => self.each(value, &here, &mut Walk::narrative),
                 // That of an attachment has been found with it.
                 TypeKind::Primitive(_)
                     if shape.name != ATTACHMENT && links::is_address(shape, found.element, found.of_type) =>
                 {
-                    self.each(name, value, &mut Walk::uri);
+                    self.each(value, &here, &mut Walk::uri);
                 }
                 TypeKind::Primitive(_) => {}
-                TypeKind::Resource => self.each(name, value, &mut Walk::resource),
+                TypeKind::Resource => self.each(value, &here, &mut Walk::resource),
                 TypeKind::Shape(id) => {
                     let Some(shape) = self.schema.shape(id) else { continue };
-                    self.each(name, value, &mut |walk, item| {
+                    self.each(value, &here, &mut |walk, item, place| {
                         if let Value::Object(object) = item {
-                            walk.object(shape, object);
+                            walk.object(shape, object, place);
                         }
                     });
                 }
@@ -82,35 +83,33 @@ impl Walk {
     }
 
     /// Does something with each item of a list at its place, or with a single value.
-    fn each(&mut self, name: &str, value: &Value<'_>, work: &mut dyn FnMut(&mut Walk, &Value<'_>)) {
-        let before = self.place.len();
-        for (position, item) in value.items().iter().enumerate() {
-            // Writing to a String does not fail.
-            let _ = match value {
-                Value::Array(_) => write!(self.place, ".{name}[{position}]"),
-                _ => write!(self.place, ".{name}"),
-            };
-            work(self, item);
-            self.place.truncate(before);
+    fn each(&mut self, value: &Value<'_>, here: &ElementPath<'_>, work: &mut Work<'_>) {
+        match value {
+            Value::Array(items) => {
+                for (position, item) in items.iter().enumerate() {
+                    work(self, item, &here.item(position));
+                }
+            }
+            single => work(self, single, here),
         }
     }
 
-    fn uri(&mut self, value: &Value<'_>) {
+    fn uri(&mut self, value: &Value<'_>, place: &ElementPath<'_>) {
         if let Some(text) = value.as_str() {
-            self.found.push((self.place.clone(), text.to_owned()));
+            self.found.push((place.to_string(), text.to_owned()));
         }
     }
 
-    fn narrative(&mut self, value: &Value<'_>) {
+    fn narrative(&mut self, value: &Value<'_>, place: &ElementPath<'_>) {
         let found = value.as_str().map(narrative::links).unwrap_or_default();
-        self.found.extend(found.into_iter().map(|address| (self.place.clone(), address)));
+        self.found.extend(found.into_iter().map(|address| (place.to_string(), address)));
     }
 
-    fn canonical(&mut self, value: &Value<'_>) {
+    fn canonical(&mut self, value: &Value<'_>, place: &ElementPath<'_>) {
         let Some(text) = value.as_str() else { return };
         let bare = text.split(['|', '#']).next().unwrap_or_default();
         if !bare.is_empty() {
-            self.found.push((self.place.clone(), bare.to_owned()));
+            self.found.push((place.to_string(), bare.to_owned()));
         }
     }
 }

@@ -28,5 +28,5 @@ pub use references::each_reference;
 pub use summary::{Summary, summarize};
 pub use table::{Binding, BindingId, Element, ElementType, Found, Schema, Shape, ShapeId, TypeKind};
 pub(crate) use table::{Special, choice};
-pub use targets::remarks;
+pub use targets::{TargetRemarks, remarks};
 pub use walk::{Met, walk};

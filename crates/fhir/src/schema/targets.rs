@@ -12,15 +12,39 @@ use crate::registry::ResourceType;
 /// resource.
 #[must_use]
 pub fn remarks(value: &Value<'_>) -> Vec<Issue> {
-    let contained = value.get("contained").map_or(&[][..], Value::items);
-    let mut problems = Problems::default();
-    walk(value, &mut |met| {
+    let mut remarks = TargetRemarks::on(value);
+    walk(value, &mut |met| remarks.see(met));
+    remarks.issues()
+}
+
+/// What there is to remark on what the References of a resource lead to, while it is walked.
+pub struct TargetRemarks<'v> {
+    /// What a `#` reference may mean.
+    contained: &'v [Value<'v>],
+    problems: Problems,
+}
+
+impl<'v> TargetRemarks<'v> {
+    /// Nothing yet.
+    #[must_use]
+    pub fn on(value: &'v Value<'_>) -> TargetRemarks<'v> {
+        let contained = value.get("contained").map_or(&[][..], Value::items);
+        TargetRemarks { contained, problems: Problems::default() }
+    }
+
+    /// Looks at what is met.
+    pub fn see(&mut self, met: &Met<'_>) {
         if met.type_name == "Reference" && !met.of_type.targets.is_empty() {
-            reference(met, contained, &mut problems);
+            reference(met, self.contained, &mut self.problems);
         }
-    });
-    let warning = |issue: Issue| Issue { severity: Severity::Warning, ..issue };
-    problems.into_issues().into_iter().map(warning).collect()
+    }
+
+    /// All that was found.
+    #[must_use]
+    pub fn issues(self) -> Vec<Issue> {
+        let warning = |issue: Issue| Issue { severity: Severity::Warning, ..issue };
+        self.problems.into_issues().into_iter().map(warning).collect()
+    }
 }
 
 /// Tells of a reference that names what its element does not; `contained` is what a `#` reference may mean.

@@ -1,8 +1,8 @@
 //! A predicate over AuditEvent as a condition on the rows of the log.
 
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::index::SEPARATOR;
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::{ResourceType, is_event, is_own_record};
+use concord_fhir::registry::{ResourceType, event_parameter, is_event, is_own_record, patient_named};
 
 use crate::error::StoreError;
 use crate::statement::Sql;
@@ -46,10 +46,8 @@ pub(super) fn of_predicate(
         Predicate::Author(names) => Sql::new(if names.iter().any(String::is_empty) { "1 = 1" } else { "1 = 0" }),
         Predicate::Updated(comparison, wanted) => at(*comparison, *wanted),
         Predicate::Entry(parameter, test) => {
-            let named = SEARCHABLE
-                .into_iter()
-                .chain([AGENT_IDENTIFIER])
-                .find(|code| ParameterId::of(&format!("AuditEvent.{code}")) == *parameter);
+            let named =
+                SEARCHABLE.into_iter().chain([AGENT_IDENTIFIER]).find(|code| event_parameter(code) == *parameter);
             tested(transaction, interactions, named.unwrap_or_default(), test)?
         }
         // An event is kept back by what it is about.
@@ -88,13 +86,40 @@ fn joined(
 }
 
 fn at(comparison: Comparison, wanted: i64) -> Sql {
-    let operator = match comparison {
-        Comparison::Less => "a.at < ",
-        Comparison::AtMost => "a.at <= ",
-        Comparison::Greater => "a.at > ",
-        Comparison::AtLeast => "a.at >= ",
-    };
-    Sql::new(operator).bind(wanted)
+    Sql::new("a.at").sql(operator(comparison)).bind(wanted)
+}
+
+fn operator(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Less => " < ",
+        Comparison::AtMost => " <= ",
+        Comparison::Greater => " > ",
+        Comparison::AtLeast => " >= ",
+    }
+}
+
+/// When an event was recorded, in milliseconds: the server's own when it came into the log; one that a system has handed in says
+/// it itself (R4, AuditEvent.date), and covers a second where it says no more.
+fn recorded(postgres: bool, is_end: bool) -> &'static str {
+    match (postgres, is_end) {
+        (true, false) => {
+            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(floor(extract(epoch FROM CAST(CAST(a.body AS json) ->> 'recorded' \
+             AS timestamptz)) * 1000) AS BIGINT), a.at) END)"
+        }
+        (true, true) => {
+            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(floor(extract(epoch FROM CAST(CAST(a.body AS json) ->> 'recorded' \
+             AS timestamptz)) * 1000) AS BIGINT) + CASE WHEN CAST(a.body AS json) ->> 'recorded' LIKE '%.%' THEN 0 ELSE 999 END, \
+             a.at) END)"
+        }
+        (false, false) => {
+            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(round((julianday(json_extract(a.body, '$.recorded')) - 2440587.5) \
+             * 86400000) AS INTEGER), a.at) END)"
+        }
+        (false, true) => {
+            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(round((julianday(json_extract(a.body, '$.recorded')) - 2440587.5) \
+             * 86400000) AS INTEGER) + CASE WHEN json_extract(a.body, '$.recorded') LIKE '%.%' THEN 0 ELSE 999 END, a.at) END)"
+        }
+    }
 }
 
 /// One clause over one column. A stored event has exactly one value for each but `entity`.
@@ -114,10 +139,11 @@ fn tested(
     Ok(match test {
         Test::Every(tests) => parts(transaction, tests, " AND ", "(1 = 1")?,
         Test::Either(tests) => parts(transaction, tests, " OR ", "(1 = 0")?,
-        Test::Low(comparison, wanted) | Test::High(comparison, wanted) if code == "date" =>
-        {
+        Test::Low(comparison, wanted) | Test::High(comparison, wanted) if code == "date" => {
+            let is_end = matches!(test, Test::High(..));
             #[expect(clippy::cast_possible_truncation, reason = "a time in milliseconds; an infinite one saturates")]
-            at(*comparison, *wanted as i64)
+            let wanted = *wanted as i64;
+            Sql::new(recorded(transaction.is_postgres(), is_end)).sql(operator(*comparison)).bind(wanted)
         }
         Test::Present => match code {
             "patient" => Sql::new("a.patient <> 0"),
@@ -141,7 +167,7 @@ fn keyed(
 ) -> Result<Sql, StoreError> {
     let token = key.split(SEPARATOR).next().unwrap_or_default();
     Ok(match code {
-        "patient" => match key.strip_prefix("Patient/") {
+        "patient" => match patient_named(key) {
             Some(id) => of_record(transaction, id)?,
             None => Sql::new("1 = 0"),
         },

@@ -2,6 +2,7 @@
 
 use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::{EVENT_AGENT, EVENT_PATIENT, patient_named};
 
 use crate::error::StoreError;
 use crate::transaction::Transaction;
@@ -16,9 +17,6 @@ pub(crate) enum AuditIndexHint {
     /// One of these agents.
     Agents(Vec<String>),
 }
-
-const BY_AGENT: ParameterId = ParameterId::of("AuditEvent.agent");
-const BY_PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
 
 /// What every event has that the predicate means; none if it is not known.
 pub(super) fn of_predicate(
@@ -45,8 +43,10 @@ fn tested(
     Ok(match test {
         Test::Every(tests) => best(each(tests, |test| tested(transaction, parameter, test))?),
         Test::Either(tests) => together(each(tests, |test| tested(transaction, parameter, test))?),
-        Test::Is(key) | Test::Starts(key) if parameter == BY_AGENT => Some(AuditIndexHint::Agents(vec![key.clone()])),
-        Test::Is(key) | Test::Starts(key) if parameter == BY_PATIENT => match key.strip_prefix("Patient/") {
+        Test::Is(key) | Test::Starts(key) if parameter == EVENT_AGENT => {
+            Some(AuditIndexHint::Agents(vec![key.clone()]))
+        }
+        Test::Is(key) | Test::Starts(key) if parameter == EVENT_PATIENT => match patient_named(key) {
             Some(id) => Some(of_patient(transaction, id)?),
             None => Some(AuditIndexHint::Patients(Vec::new())),
         },

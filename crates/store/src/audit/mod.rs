@@ -68,7 +68,7 @@ fn rows(mut sql: Sql, records: &[Record], pks: &[i64], at: &[i64]) -> Sql {
 #[cfg(test)]
 pub(crate) use index_hint::AuditIndexHint;
 pub use query::AuditQuery;
-pub use reach::{Reach, Span};
+pub use reach::{RECORDED_AHEAD_MS, Reach, Span};
 
 use crate::deadline::charge;
 use crate::error::StoreError;

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::{Comparison, Predicate, Test};
-use concord_fhir::registry::patient_named;
+use concord_fhir::registry::{EVENT_DATE, EVENT_PATIENT, patient_named};
 
-const DATE: ParameterId = ParameterId::of("AuditEvent.date");
-const BY_PATIENT: ParameterId = ParameterId::of("AuditEvent.patient");
+/// How far a system's clock may be ahead whose events are taken in, in milliseconds.
+pub const RECORDED_AHEAD_MS: i64 = 300_000;
 
 /// The least and the greatest that something may be; nothing is between where the least is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +26,13 @@ impl Span {
     #[must_use]
     pub fn within(self, other: Span) -> Span {
         Span { from: self.from.max(other.from), to: self.to.min(other.to) }
+    }
+
+    /// When events came into the log that were recorded then: no earlier, but for what clocks differ by, and however much later
+    /// where a system has handed them in.
+    fn came(self) -> Span {
+        let is_nothing = self.from > self.to;
+        Span { from: self.from.saturating_sub(RECORDED_AHEAD_MS), to: if is_nothing { self.to } else { i64::MAX } }
     }
 
     /// What is in one of them, and what is between.
@@ -70,7 +76,7 @@ fn patients(predicate: &Predicate) -> Option<BTreeSet<String>> {
         Predicate::PatientCompartment(patient) => Some(BTreeSet::from([patient.clone()])),
         Predicate::And(parts) => in_all(parts.iter().map(patients)),
         Predicate::Or(parts) => in_any(parts.iter().map(patients)),
-        Predicate::Entry(BY_PATIENT, test) => named(test),
+        Predicate::Entry(EVENT_PATIENT, test) => named(test),
         _ => None,
     }
 }
@@ -116,7 +122,7 @@ impl Bounds {
                 Bounds { numbers: named.fold(Span::NONE, Span::around), ..Bounds::ALL }
             }
             Predicate::Updated(comparison, wanted) => Bounds { times: at(*comparison, *wanted), ..Bounds::ALL },
-            Predicate::Entry(DATE, test) => Bounds { times: tested(test), ..Bounds::ALL },
+            Predicate::Entry(EVENT_DATE, test) => Bounds { times: tested(test).came(), ..Bounds::ALL },
             _ => Bounds::ALL,
         }
     }
@@ -156,13 +162,18 @@ mod tests {
         let since = |at: i64| Predicate::Updated(Comparison::AtLeast, at);
         let date = |from: f64, to: f64| {
             let tests = vec![Test::Low(Comparison::AtLeast, from), Test::High(Comparison::AtMost, to)];
-            Predicate::Entry(DATE, Test::Every(tests))
+            Predicate::Entry(EVENT_DATE, Test::Every(tests))
         };
         let ids = |ids: &[&str]| Predicate::Id(ids.iter().map(|id| (*id).to_owned()).collect());
         let of = Reach::of;
         assert_eq!(of(&Predicate::All), Reach::ALL);
-        assert_eq!(of(&Predicate::And(vec![since(5), date(3.0, 9.0)])).times, Span { from: 5, to: 9 });
-        assert_eq!(of(&Predicate::Or(vec![date(3.0, 4.0), date(8.0, 9.0)])).times, Span { from: 3, to: 9 });
+        let until = |at: i64| Predicate::Updated(Comparison::AtMost, at);
+        assert_eq!(of(&Predicate::And(vec![since(5), until(9)])).times, Span { from: 5, to: 9 });
+        let between = |from: i64, to: i64| Predicate::And(vec![since(from), until(to)]);
+        assert_eq!(of(&Predicate::Or(vec![between(3, 4), between(8, 9)])).times, Span { from: 3, to: 9 });
+        // What was recorded then may have been handed in later, or by a clock that is ahead.
+        let recorded = of(&date(900_000.0, 950_000.0)).times;
+        assert_eq!(recorded, Span { from: 900_000 - RECORDED_AHEAD_MS, to: i64::MAX });
         assert_eq!(of(&Predicate::Or(vec![since(5), Predicate::All])).times, Span::ALL);
         assert_eq!(of(&Predicate::Not(Box::new(since(5)))).times, Span::ALL);
         assert_eq!(of(&ids(&["7", "5", "x"])).numbers, Span { from: 5, to: 7 });
@@ -174,7 +185,7 @@ mod tests {
         let own = |id: &str| Predicate::PatientCompartment(id.to_owned());
         let named = |ids: &[&str]| {
             let tests = ids.iter().map(|id| Test::Is(format!("Patient/{id}"))).collect();
-            Predicate::Entry(BY_PATIENT, Test::Either(tests))
+            Predicate::Entry(EVENT_PATIENT, Test::Either(tests))
         };
         let of = |predicate: Predicate| Reach::of(&predicate).patients;
         let these = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>());

@@ -13,7 +13,7 @@ use crate::statement::Sql;
 use crate::transaction::Transaction;
 
 /// A day, in milliseconds.
-const DAY: f64 = 86_400_000.0;
+pub(super) const DAY: f64 = 86_400_000.0;
 
 /// Of a date's rows, those that cover more than a day: what the index of them has, word by word.
 const WIDE: &str = "w.high > w.low + 86400000";
@@ -146,7 +146,7 @@ impl Transaction<'_> {
     }
 
     /// By when as many had ended as a page has, and one more; none where there are fewer.
-    fn last_of(&mut self, first: Sql, wanted: &PageRequest<'_>) -> Result<Option<f64>, StoreError> {
+    pub(super) fn last_of(&mut self, first: Sql, wanted: &PageRequest<'_>) -> Result<Option<f64>, StoreError> {
         let sql = Sql::new("SELECT s0 FROM (").append(first).sql(") b ORDER BY s0 LIMIT 1 OFFSET +");
         let rows = self.rows_of_any_shape::<(Double,), (f64,)>(sql.bind(i64::from(wanted.limit)))?;
         Ok(rows.first().map(|row| row.0))

@@ -12,8 +12,8 @@ use crate::search::{PageRequest, PositionValue, SortBy, SortKey, TypeQuery, beyo
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 
-/// How many resources of a type are looked at in the order of their updates.
-const LOOKED_AT: i64 = 500;
+/// How many resources of a type are looked at in the order of their updates, or of another date.
+pub(super) const LOOKED_AT: i64 = 500;
 
 /// How many types may be read so, each for itself.
 const MOST_TYPES: usize = 8;
@@ -148,7 +148,7 @@ impl Transaction<'_> {
     }
 
     /// Whether there are as many as a page has, and one more.
-    fn fills(&mut self, found: Sql, wanted: &PageRequest<'_>) -> Result<bool, StoreError> {
+    pub(super) fn fills(&mut self, found: Sql, wanted: &PageRequest<'_>) -> Result<bool, StoreError> {
         let sql = Sql::new("SELECT count(*) FROM (").append(found).sql(" LIMIT +").bind(one_more(wanted)).sql(") f");
         let count = self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.first().map_or(0, |row| row.0);
         Ok(count >= one_more(wanted))

@@ -1,7 +1,7 @@
 //! Which part of a predicate leads its query: the one that leaves the fewest rows.
 
 use concord_fhir::predicate::{Predicate, Test};
-use concord_fhir::registry::refers_by_url;
+use concord_fhir::registry::{naming_patient, refers_by_url};
 use concord_fhir::search::compartments_of;
 
 use super::{Lowering, parts_of};
@@ -9,7 +9,7 @@ use super::{Lowering, parts_of};
 impl Lowering<'_> {
     /// The place among the parts of a predicate of the one that leads the query, if one does.
     pub(crate) fn driver(&self, predicate: &Predicate, records: &[i64]) -> Option<usize> {
-        let own: Vec<String> = compartments_of(predicate).iter().map(|id| format!("Patient/{id}")).collect();
+        let own: Vec<String> = compartments_of(predicate).iter().map(|id| naming_patient(id)).collect();
         let ranked = |(place, part)| Some((selectivity(part, &own, records.is_empty())?, place));
         let driver = parts_of(predicate).iter().enumerate().filter_map(ranked).min();
         // A chain leads where nothing else does; within one record it is looked up for each candidate.

@@ -164,8 +164,8 @@ pub(super) fn start(
     let work = move || {
         while let Some(beside) = queue.next_beside() {
             if aside.is_usable() {
+                let _answered = Answered(&queue);
                 read_together(&shared, &readers, &aside, beside);
-                queue.beside_is_done();
             } else {
                 queue.beside_ends(beside);
             }
@@ -177,6 +177,15 @@ pub(super) fn start(
         .map_err(|error| format!("cannot start the thread that reads beside the writer: {error}"))
 }
 
+/// Says when it is dropped that what was done beside the writer is answered, however that came.
+struct Answered<'q>(&'q Queue);
+
+impl Drop for Answered<'_> {
+    fn drop(&mut self) {
+        self.0.beside_is_done();
+    }
+}
+
 /// Does what has waited for the writer too long, commits its audit records once, answers all.
 fn read_together(shared: &Shared, readers: &Readers, aside: &Aside, beside: Beside) {
     let (mut records, mut answers) = (beside.done.records, beside.done.answers);
@@ -184,7 +193,7 @@ fn read_together(shared: &Shared, readers: &Readers, aside: &Aside, beside: Besi
         match job {
             Job::Append(appended, reply) => {
                 records.extend(appended);
-                answers.push(super::told(reply));
+                answers.push(super::tells(reply));
             }
             Job::Read(mut read) => {
                 records.extend(run(shared, readers, read.as_mut()));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::aside::Aside;
 use super::queue::{Batch, Queue};
 use super::readers::Readers;
-use super::{Answer, Job, NotCommitted, Write, told};
+use super::{Answer, Job, NotCommitted, Write, tells};
 use crate::Shared;
 use crate::audit::{Record, index};
 use crate::connection::Connection;
@@ -221,7 +221,7 @@ impl Together {
     fn carry_out(&mut self, transaction: &mut Transaction<'_>, batch: Batch, queue: &Queue) {
         for job in batch.others {
             match job {
-                Job::Append(appended, done) => queue.is_done(appended, told(done)),
+                Job::Append(appended, done) => queue.is_done(appended, tells(done)),
                 Job::Read(mut work) | Job::Write(_, mut work) => {
                     let (_, own) = work.run(transaction);
                     queue.is_done(own, Box::new(move |stands| work.answer(stands)));

@@ -10,6 +10,9 @@ use crate::transaction::Transaction;
 /// same request, so the statement by itself need not be able to be undone. To be so it would copy every page that it changes.
 pub(crate) const OR_FAIL: &str = "INSERT OR FAIL";
 
+/// How many values a row has, with the parenthesis at its end.
+const COLUMNS: usize = 9;
+
 impl Transaction<'_> {
     /// Whether the rows are stored: they are not if the search parameters are no longer of this version. The
     /// embedded database has one writer, who has looked.
@@ -24,9 +27,10 @@ impl Transaction<'_> {
         }
         for chunk in rows.chunks(64) {
             let mut sql = into(OR_FAIL, of);
+            sql.reserve(chunk.len() * COLUMNS);
             for (place, row) in chunk.iter().enumerate() {
                 sql.push_sql(if place == 0 { "VALUES (" } else { ", (" });
-                let mut binds = vec![
+                let binds: [Bind; 7] = [
                     row.resource.into(),
                     row.parameter.into(),
                     row.position.into(),
@@ -35,10 +39,7 @@ impl Transaction<'_> {
                     Bind::Double(row.low),
                     Bind::Double(row.high),
                 ];
-                if is_dated(of) {
-                    binds.push(Bind::Double(row.dated));
-                }
-                sql.push_row(binds);
+                sql.push_row(binds.into_iter().chain(is_dated(of).then_some(Bind::Double(row.dated))));
             }
             self.run(sql)?;
         }

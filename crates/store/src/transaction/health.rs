@@ -13,9 +13,20 @@ impl Transaction<'_> {
         asked.map_err(|error| self.failed(error))
     }
 
+    /// Whether no newer release has migrated the database since it was opened: what this one writes then may lack what that one
+    /// looks for.
+    pub(crate) fn is_of_this_release(&mut self) -> Result<bool, StoreError> {
+        let sql = Sql::new("SELECT CAST(max(version) AS TEXT) FROM __diesel_schema_migrations");
+        let newest = self.texts(sql)?;
+        Ok(newest.first().is_some_and(|newest| *newest <= self.shared.schema))
+    }
+
     /// Whether what is written here would be kept: not on a server that only follows another, and not while somebody else
     /// holds the tables.
     pub(crate) fn is_writable(&mut self) -> Result<bool, StoreError> {
+        if !self.is_of_this_release()? {
+            return Ok(false);
+        }
         if !self.is_postgres() {
             // Whoever is here has the only writer.
             return Ok(self.access_versions(0).is_ok());

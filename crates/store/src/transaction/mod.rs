@@ -25,7 +25,7 @@ use crate::connection::Connection;
 use crate::cost::Cost;
 use crate::deadline::Watch;
 use crate::entry_row::EntryRow;
-use crate::error::{StoreError, WorkError, is_overtaken};
+use crate::error::{StoreError, WorkError, is_in_trouble, is_overtaken};
 use crate::lower::{Lowering, Rows};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
@@ -286,10 +286,20 @@ impl<'a> Transaction<'a> {
         self.shared.observer.audit_records(u64::try_from(records).unwrap_or_default());
     }
 
+    /// Notes how long what is about to be done has waited.
+    pub(crate) fn has_waited(&self, how_long: std::time::Duration) {
+        self.shared.observer.waited(how_long);
+    }
+
     /// A database error, counted. A lost race is none: it is how two writers find out about one another. Nor is that a read is
     /// stopped which is done again elsewhere.
     fn failed(&mut self, error: diesel::result::Error) -> StoreError {
         self.overtaken |= is_overtaken(&error);
+        if let diesel::result::Error::DatabaseError(_, told) = &error
+            && is_in_trouble(told.message())
+        {
+            tracing::error!(message = told.message(), "the database is in trouble");
+        }
         let fault = StoreError::from(error);
         if matches!(fault, StoreError::NoSpace(_)) {
             self.no_space = true;

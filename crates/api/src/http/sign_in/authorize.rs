@@ -67,11 +67,15 @@ async fn asked(request: &HttpRequest, server: &Data<Server>, form: &Form) -> Res
     };
     let back = (asked.redirect_uri.clone(), asked.state.clone());
     let answered = ask(request, sign_in, form, asked, client).await;
-    Ok(answered.unwrap_or_else(|fault| told(sign_in, &back, &fault)))
+    Ok(answered.unwrap_or_else(|fault| refused_at_the_app(sign_in, &back, &fault)))
 }
 
 /// What goes wrong is told to the app, at its redirect URI and with its state; but not what only the person can mend.
-pub(super) fn told(sign_in: &SignIn, (redirect_uri, state): &(String, String), fault: &Fault) -> HttpResponse {
+pub(super) fn refused_at_the_app(
+    sign_in: &SignIn,
+    (redirect_uri, state): &(String, String),
+    fault: &Fault,
+) -> HttpResponse {
     match fault.as_refusal() {
         error if error.code == ErrorCode::UnmetAuthenticationRequirements => page::refused(error),
         error => sent_back(sign_in, redirect_uri, Some(state), error),
@@ -160,7 +164,7 @@ async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Ser
             let answer = authorize::answer(&redirect_uri, &sign_in.issuer, Some(&state), &[("code", &code)]);
             answer.map_or_else(page::refused, |address| redirect(&address).finish())
         }
-        Err(fault) => told(sign_in, &(redirect_uri, state), &fault),
+        Err(fault) => refused_at_the_app(sign_in, &(redirect_uri, state), &fault),
     })
 }
 

@@ -16,7 +16,7 @@ pub(super) async fn serve(request: HttpRequest, server: Data<Server>) -> HttpRes
         Ok(token) => token,
         Err(error) => return challenged(error),
     };
-    match told(token, &server).await {
+    match inspected(token, &server).await {
         Ok(Some(told)) => answered(&request, Ok(told)),
         Ok(None) => challenged(AuthError::NotIssued),
         // RFC 6750 section 3.1
@@ -30,7 +30,7 @@ pub(super) async fn serve(request: HttpRequest, server: Data<Server>) -> HttpRes
     }
 }
 
-async fn told(token: &str, server: &Data<Server>) -> Result<Option<Inspected>, Fault> {
+async fn inspected(token: &str, server: &Data<Server>) -> Result<Option<Inspected>, Fault> {
     sign_in(server)?.userinfo(token).await
 }
 

@@ -86,5 +86,5 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
         }
         None => authorize::put(sign_in, &asked, (read, client), signed_in, &picking, &id).await,
     };
-    Ok(shown.unwrap_or_else(|fault| authorize::told(sign_in, &back, &fault)))
+    Ok(shown.unwrap_or_else(|fault| authorize::refused_at_the_app(sign_in, &back, &fault)))
 }

@@ -94,17 +94,16 @@ pub(crate) async fn declare(service: &Arc<Service>, call: &Call, place: GlassTar
     }
     let (service, call) = (Arc::clone(service), call.clone());
     let store = service.store.clone();
-    store
-        .change(move |transaction| {
-            let audit = AuditEntry::begin(&call, Interaction::BreakGlass, None);
-            Session::run(&service, &call, transaction, audit, |session| {
-                if !run(session, &place)? {
-                    session.audit.says_nothing();
-                }
-                Ok(())
-            })
+    let work = move |transaction: &mut Transaction<'_>| {
+        let audit = AuditEntry::begin(&call, Interaction::BreakGlass, None);
+        Session::run(&service, &call, transaction, audit, |session| {
+            if !run(session, &place)? {
+                session.audit.says_nothing();
+            }
+            Ok(())
         })
-        .await
+    };
+    Box::pin(store.change(work)).await
 }
 
 /// Whether the glass was broken now.
@@ -116,9 +115,9 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
         GlassTarget::Resource(resource_type, id) => {
             let named = session.transaction.named(*resource_type, id, false)?;
             // What stays hidden all the same must look as if it were not there, and so must leave no trace.
-            let judged = named
+            let found = named
                 .evaluated(|head| opened(session, Some(*resource_type), head.version.patient, Some(&head.version)))?;
-            judged.map(|(head, ())| head.version.patient)
+            found.map(|(head, ())| head.version.patient)
         }
         GlassTarget::Record(resource_type, id) => {
             let patient = session.transaction.patient_key(id)?.unwrap_or(0);

@@ -11,7 +11,6 @@ use concord_consent::decision::Decision;
 use concord_consent::facts::{Facts, GivenBy, PatientFacts};
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
-use concord_fhir::index::ParameterId;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
@@ -163,6 +162,8 @@ fn decide_at(
         && answer.access == access
         && answer.until.is_none_or(|until| session.transaction.now < until)
     {
+        // Whoever acts no more has none under these versions.
+        session.standing.is_certain.set(true);
         return Ok(session.service.decisions.count(Arc::clone(&answer.decision)));
     }
     let facts = session.without_explain(|session| {
@@ -362,9 +363,8 @@ fn decide_reached(
 /// The facts about every patient whose Consent or CareTeam names the caller, and, in an emergency, whose record they have opened.
 fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     let mut facts = facts::of_caller(session)?;
-    let naming = [ParameterId::of("CareTeam.participant"), ParameterId::of("Consent.actor")];
     let named = names(session.call, &facts, session.transaction.now);
-    let mut keys: Vec<i64> = session.transaction.records_with_keys(&naming, named, REACH + 1)?;
+    let mut keys: Vec<i64> = session.transaction.records_with_keys(&facts::NAMING, named, REACH + 1)?;
     let caller = Arc::clone(&session.call.caller);
     if let (Actor::RelatedPerson(_), Some((of, id))) = (&caller.actor, caller.actor.resource()) {
         let own = session.transaction.head(KnownName::of_caller(of, id), false)?;

@@ -26,8 +26,11 @@ const CARE_TEAM: ResourceType = ResourceType::of("CareTeam");
 const CONSENT: ResourceType = ResourceType::of("Consent");
 const DEVICE: ResourceType = ResourceType::of("Device");
 const PATIENT: ResourceType = ResourceType::of("Patient");
-const PRACTITIONER_ROLE: ResourceType = ResourceType::of("PractitionerRole");
+const PRACTITIONER: ResourceType = ResourceType::of("Practitioner");
 const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
+
+/// The parameters by which what is stored in a record names those who may see it.
+pub(crate) const NAMING: [ParameterId; 2] = [ParameterId::of("CareTeam.participant"), ParameterId::of("Consent.actor")];
 
 /// How many resources that Consents name by what they are related to are looked into.
 pub(crate) const RELATED: usize = 50;
@@ -48,38 +51,94 @@ impl FactsCache {
     }
 }
 
-/// What the store knows about the caller.
+/// What a professional is told of whom it is on record that they act no more, whatever they ask for.
+const ACTS_NO_MORE: &str = "the token is valid, but whom it names is not active here any more";
+
+/// What the store knows about the caller, read once in a session.
+///
+/// # Errors
+/// [`ApiError::Denied`] for a professional of whom it is on record that they act no more: they are deleted or inactive; of a role, itself
+/// or whose it is. Of whom nothing has ever been stored, the issuer's word counts.
 pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
+    let actor = &session.call.caller.actor;
+    if let Some((of, known)) = &*session.standing.facts.borrow()
+        && of == actor
+    {
+        return Ok(known.clone());
+    }
+    let facts = read_of_caller(session)?;
+    session.standing.is_certain.set(true);
+    *session.standing.facts.borrow_mut() = Some((session.call.caller.actor.clone(), facts.clone()));
+    Ok(facts)
+}
+
+/// Refuses a professional who acts no more, where no decision has found that they still do.
+///
+/// # Errors
+/// As [`of_caller`].
+pub(crate) fn require_acting(session: &mut Session<'_, '_>) -> Result<(), ApiError> {
+    if session.call.caller.actor.is_professional() && !session.standing.is_certain.get() {
+        of_caller(session)?;
+    }
+    Ok(())
+}
+
+fn read_of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     let mut facts = Facts::default();
     let now = session.transaction.now;
-    let roles = match &session.call.caller.actor {
+    let actor = &session.call.caller.actor;
+    let own = match actor.resource() {
+        Some((of, id)) => session.transaction.head(KnownName::of_caller(of, id), false)?.map(|head| head.version),
+        None => return Ok(facts),
+    };
+    require_active(actor, own.as_ref())?;
+    let roles = match actor {
         Actor::Practitioner(id) => {
             let name = format!("Practitioner/{id}");
             let held = ByKey::new(ParameterId::of("PractitionerRole.practitioner"), &name).limit(100);
             session.transaction.find_by_key(&held)?
         }
-        Actor::PractitionerRole(id) => {
-            let own = session.transaction.head(KnownName::of_caller(PRACTITIONER_ROLE, id), false)?;
-            own.map(|head| head.version).into_iter().collect()
-        }
-        _ => Vec::new(),
+        Actor::PractitionerRole(_) => own.iter().cloned().collect(),
+        Actor::System | Actor::Patient(_) | Actor::RelatedPerson(_) => Vec::new(),
     };
     for version in roles {
         if let Some(value) = parsed(&version)? {
             facts.roles.push(RoleFacts::from_resource(&version.id, &value, &session.service.base));
         }
     }
-    for name in concord_consent::identity::references(&session.call.caller.actor, &facts.roles, now) {
-        let Some((resource_type, id)) = name.split_once('/') else { continue };
-        let Some(resource_type) = ResourceType::parse(resource_type) else { continue };
-        if let Some(head) = session.transaction.head(KnownName::of_caller(resource_type, id), false)?
-            && says_who_people_are(&head.version.author)
-            && let Some(value) = parsed(&head.version)?
+    for name in concord_consent::identity::references(actor, &facts.roles, now) {
+        let Some((named, id)) = name.split_once('/') else { continue };
+        let Some(named) = ResourceType::parse(named) else { continue };
+        let found = match &own {
+            Some(own) if own.resource_type == named && own.id == id => Some(own.clone()),
+            _ if actor.resource() == Some((named, id)) => None,
+            _ => session.transaction.head(KnownName::of_caller(named, id), false)?.map(|head| head.version),
+        };
+        if named == PRACTITIONER {
+            require_active(actor, found.as_ref())?;
+        }
+        if let Some(found) = found.filter(|found| says_who_people_are(&found.author))
+            && let Some(value) = parsed(&found)?
         {
-            facts.identities.push(IdentityFacts::from_resource(resource_type, &head.version.id, &value));
+            facts.identities.push(IdentityFacts::from_resource(named, &found.id, &value));
         }
     }
     Ok(facts)
+}
+
+/// Refuses a professional of whom this is what is stored: of them, or of whose role it is in which they act.
+fn require_active(actor: &Actor, stored: Option<&Version>) -> Result<(), ApiError> {
+    match stored {
+        Some(version) if actor.is_professional() && (version.deleted || !is_active(version)) => {
+            Err(ApiError::denied(ACTS_NO_MORE))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a stored resource says nothing of being inactive.
+pub(crate) fn is_active(version: &Version) -> bool {
+    parsed(version).is_ok_and(|one| one.is_some_and(|one| one.get("active").and_then(Value::as_bool) != Some(false)))
 }
 
 /// Adds what the store knows about a patient that access is decided by, with the Devices that stand for the app that

@@ -64,13 +64,13 @@ pub(crate) fn records_of(session: &mut Session<'_, '_>, reference: &Value<'_>) -
         return Ok(vec![id.to_owned()]);
     }
     let named = session.transaction.named(resource_type, id, false)?;
-    let judged = named.evaluated(|head| {
+    let evaluated = named.evaluated(|head| {
         let decision = access::decide_reference(session, head)?;
         let permits = session.call.caller.knows_everything()
             || evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
         Ok::<_, ApiError>(permits.then_some(()))
     })?;
-    match judged {
+    match evaluated {
         Some((head, ())) => Ok(session.transaction.patient_ids_of(&head.version)?),
         None => Ok(Vec::new()),
     }
@@ -174,7 +174,7 @@ pub(crate) fn found_called(session: &mut Session<'_, '_>, url: &str) -> Result<V
         let (some, last) = session.transaction.named_by_url(url, after, CALLED_AT_ONCE)?;
         next = last;
         for named in some {
-            let judged = named.evaluated(|head| {
+            let evaluated = named.evaluated(|head| {
                 let in_scope = session.call.caller.scopes.that_permit(Action::Read, Some(head.version.resource_type));
                 if head.version.deleted || in_scope.count() == 0 {
                     return Ok(None);
@@ -183,7 +183,7 @@ pub(crate) fn found_called(session: &mut Session<'_, '_>, url: &str) -> Result<V
                 let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
                 Ok::<_, ApiError>(permits.then_some(()))
             })?;
-            found.extend(judged.map(|(head, ())| head));
+            found.extend(evaluated.map(|(head, ())| head));
         }
     }
     found.truncate(MOST_CALLED);
@@ -195,7 +195,7 @@ fn permitted(
     named: Unevaluated,
     decide: impl FnOnce(&mut Session<'_, '_>, Action, &Head) -> Result<Arc<Decision>, ApiError>,
 ) -> Result<Option<Head>, ApiError> {
-    let judged = named.evaluated(|head| {
+    let evaluated = named.evaluated(|head| {
         if head.version.deleted {
             return Ok(None);
         }
@@ -203,7 +203,7 @@ fn permitted(
         let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
         Ok::<_, ApiError>(permits.then_some(()))
     })?;
-    Ok(judged.map(|(head, ())| head))
+    Ok(evaluated.map(|(head, ())| head))
 }
 
 /// Adds what the resources refer to that Consents name by what is related to them, where the caller has put some among

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use concord_consent::caller::Actor;
 use concord_fhir::index::{ParameterId, SEPARATOR};
-use concord_fhir::json::Value;
 use concord_fhir::nhs_number;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{ResourceType, is_own_record};
-use concord_fhir::rules::local_reference;
 use concord_store::named::KnownName;
-use concord_store::rows::Version;
 use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
+use crate::interact::access::facts::is_active;
 use crate::interact::{Service, access, patient_number};
 
 /// How many of one identifier are looked at.
@@ -50,36 +47,6 @@ pub(crate) async fn person(
         (Some(only), None) => Ok(Some(only.id.clone())),
         _ => Ok(None),
     }
-}
-
-/// Whether a stored resource says nothing of being inactive.
-pub(crate) fn is_active(version: &Version) -> bool {
-    access::stored(version).is_ok_and(|one| one.get("active").and_then(Value::as_bool) != Some(false))
-}
-
-/// Whether it is on record that a professional acts no more: they have been deleted or are inactive; of a role, itself or whose it is.
-/// Of whom nothing has ever been stored, the issuer's word counts.
-pub(crate) async fn has_ended(service: &Arc<Service>, actor: &Actor) -> Result<bool, ApiError> {
-    let (resource_type, id) = match actor.resource() {
-        Some((resource_type, id)) if actor.is_professional() => (resource_type, id.to_owned()),
-        _ => return Ok(false),
-    };
-    let find = move |transaction: &mut Transaction<'_>| (has_ended_there(transaction, resource_type, &id), Vec::new());
-    service.store.read(find).await
-}
-
-fn has_ended_there(transaction: &mut Transaction<'_>, resource_type: ResourceType, id: &str) -> Result<bool, ApiError> {
-    let Some(head) = transaction.head(KnownName::of_caller(resource_type, id), false)? else { return Ok(false) };
-    if head.version.deleted || !is_active(&head.version) {
-        return Ok(true);
-    }
-    let stored = access::stored(&head.version)?;
-    let whose = stored.get("practitioner").and_then(|whose| whose.text("reference"));
-    let whose = whose.and_then(|text| local_reference(transaction.base(), text));
-    let Some((name, id)) = whose.as_deref().and_then(|local| local.split_once('/')) else { return Ok(false) };
-    let Some(resource_type) = ResourceType::parse(name) else { return Ok(false) };
-    let head = transaction.head(KnownName::stored(resource_type, id), false)?;
-    Ok(head.is_some_and(|head| head.version.deleted || !is_active(&head.version)))
 }
 
 /// `Identifier.system` of an organisation's ODS code.

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 
 use concord_consent::caller::Actor;
+use concord_fhir::full_url::is_urn;
 use concord_fhir::index::{self, Entries};
-use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::literal::Literal;
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
@@ -18,14 +19,29 @@ use crate::interact::session::Session;
 /// How many different resources one resource may refer to.
 const LIMIT: usize = 200;
 
-/// Refuses what a write may not refer to: see [`refuse_conditional`] and [`refuse_malformed`].
+/// Refuses what a write may not refer to: see [`refuse_conditional`], [`refuse_urns`] and [`refuse_malformed`].
 ///
 /// # Errors
-/// Those of both, of the first before those of the second.
+/// Those of all three, of one before those of the next.
 pub(crate) fn refuse_unusable(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
-    let references = index::references(value);
+    let every = index::every_reference(value).into_iter();
+    let (urns, references): (Vec<_>, Vec<_>) = every.partition(|(_, reference)| is_urn(reference));
     refuse_conditional(&references)?;
+    refuse_urns(urns)?;
     refuse_these(base, references, value)
+}
+
+/// Refuses references to URNs: a transaction has put addresses in place of those by which its entries name one another (R4
+/// "Resolving references in Bundles"), and what is left leads nowhere.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] with every one of them, at its place.
+fn refuse_urns(references: Vec<(String, String)>) -> Result<(), ApiError> {
+    let text = "a URN leads to the entry of the same transaction that has it as its fullUrl, and there is none: send what is meant \
+                along, refer to what is stored (Type/id), or name it by an identifier";
+    let issues: Vec<Issue> =
+        references.into_iter().map(|(place, _)| Issue::error(IssueCode::NotFound, place, text)).collect();
+    if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
 }
 
 /// Refuses references by a search, `Type?...`: a transaction has put ids in their place (R4 "Conditional references"), and
@@ -137,6 +153,24 @@ pub(crate) fn unreadable(
         }
     }
     Ok(all)
+}
+
+/// What somebody who knows of everything is told of attachments, links and canonicals that lead to nothing here: what they mean may still
+/// come, and `Binary/undefined` never will. Nobody else may write such.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn nothing_there(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<Issue>, ApiError> {
+    let mut issues = Vec::new();
+    for (place, address) in schema::addresses(value).into_iter().take(LIMIT) {
+        let Literal::Local(resource_type, id) = Literal::read(&address, &session.service.base) else { continue };
+        let name = format!("{resource_type}/{id}");
+        if !session.call.together.contains(&name) && !readable(session, resource_type, id, false)? {
+            let text = format!("{name} is not there: whoever opens this finds nothing");
+            issues.push(Issue { severity: Severity::Warning, ..Issue::error(IssueCode::NotFound, place, text) });
+        }
+    }
+    Ok(issues)
 }
 
 /// Whether the type is reference data. What refers to a resource in a record is labelled as that is: whoever could name a

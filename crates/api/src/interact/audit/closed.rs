@@ -330,7 +330,7 @@ fn search(
         match closed.opened(&period) {
             Ok(opened) => search.files.push((period, opened)),
             Err(wrong) => {
-                unread.insert(told(&period, &wrong));
+                unread.insert(unreadable(&period, &wrong));
             }
         }
     }
@@ -344,7 +344,7 @@ pub(super) fn may_be_in(reach: &Reach, numbers: Span, (at, last): (i64, i64)) ->
 }
 
 /// What is said of a file that cannot be read. Where the folder is is nobody's business.
-fn told(period: &Period, wrong: &str) -> String {
+fn unreadable(period: &Period, wrong: &str) -> String {
     format!("part of the log cannot be read: {}, which goes up to {}: {wrong}", period.file, instant(period.at))
 }
 
@@ -362,7 +362,7 @@ impl Search {
                 Ok(batch) => break batch,
                 Err((place, wrong)) => {
                     let (period, _) = self.files.remove(place);
-                    unread.insert(told(&period, &wrong));
+                    unread.insert(unreadable(&period, &wrong));
                 }
             }
         };

@@ -29,6 +29,13 @@ fn knows(code: &str, modifier: &str) -> bool {
     }
 }
 
+/// Whether one of the tokens of a search has a system.
+fn names_system(value: &str) -> bool {
+    // What is escaped is part of a text.
+    let plain = value.replace("\\\\", "").replace("\\|", "").replace("\\,", "");
+    plain.split(',').any(|token| token.split_once('|').is_some_and(|(system, _)| !system.is_empty()))
+}
+
 /// One event.
 ///
 /// # Errors
@@ -50,7 +57,7 @@ pub(crate) fn read(session: &mut Session<'_, '_>, id: &str) -> Result<Version, A
 
 /// Refuses what the log is not searched or not sorted by.
 fn require_known(query: &Query) -> Result<(), ApiError> {
-    for (name, _) in &query.used {
+    for (name, value) in &query.used {
         let (code, modifier) = name.split_once(':').map_or((name.as_str(), None), |(code, rest)| (code, Some(rest)));
         let control =
             ["_count", "_cursor", "_sort", "_total", "_summary", "_elements", "_explain", "_format", "_pretty"];
@@ -59,6 +66,11 @@ fn require_known(query: &Query) -> Result<(), ApiError> {
         }
         if modifier.is_some_and(|modifier| !knows(code, modifier)) {
             return Err(ApiError::parameter(name, "the audit log does not know this modifier here"));
+        }
+        if modifier == Some("identifier") && names_system(value) {
+            let text =
+                "the audit log knows who acted by a reference, or by what their token calls them, which has no system";
+            return Err(ApiError::parameter(name, text));
         }
     }
     let by_time = |sort: &Sort| match sort.by {

@@ -15,13 +15,14 @@ pub(crate) mod visibility;
 mod walk;
 
 use concord_fhir::index::SEPARATOR;
+use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 use concord_fhir::label;
 use concord_fhir::literal::Literal;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::rules::local_reference;
+use concord_fhir::rules::{instant as times, local_reference};
 use concord_model::build::{self, AuditEventParts, code};
-use concord_store::audit::{Record, Stored};
+use concord_store::audit::{RECORDED_AHEAD_MS, Record, Stored};
 use concord_store::rows::{Method, Version};
 
 pub(crate) use self::interaction::{BREAK_GLASS, Interaction, call_refused, login_refused, outcome};
@@ -99,10 +100,18 @@ fn query(record: &Record) -> Option<String> {
 
 /// Puts an AuditEvent of a system into the log, with the system as its `meta.source` unless it names one: what it says
 /// is that system's word. Its place in
-/// the log is when it came, whatever time it claims.
+/// the log is when it came, whatever time it claims; it is searched by the time that it claims.
+///
+/// # Errors
+/// When it names what nothing can be, or a time to come.
 pub(crate) fn hand_in(session: &mut Session<'_, '_>, value: &Value<'static>) -> Result<Version, ApiError> {
     let base = session.service.base.as_str();
     references::refuse_malformed(base, value)?;
+    let recorded = value.text("recorded").and_then(times::range);
+    if recorded.is_some_and(|(first, _)| first > session.transaction.now.saturating_add(RECORDED_AHEAD_MS)) {
+        let issue = Issue::error(IssueCode::BusinessRule, "AuditEvent.recorded", "'recorded' lies in the future");
+        return Err(ApiError::Unprocessable(vec![issue]));
+    }
     let filed = write::filed(session, AUDIT_EVENT, value)?;
     let mut value = value.clone();
     let pk = session.transaction.next_key();

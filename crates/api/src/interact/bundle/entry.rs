@@ -2,7 +2,8 @@
 //! says where in an entry the parts of a request stand.
 
 use base64::Engine;
-use concord_fhir::codec::{RequestEntry, Requests};
+use concord_fhir::codec::{RequestEntry, Requests, place_of_entry};
+use concord_fhir::full_url::comparable;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::{Registry, ResourceType};
@@ -18,7 +19,7 @@ use crate::interact::{FORM, Pairs, Service, media_type, patch};
 pub(crate) struct Entry {
     /// Its place in the Bundle.
     pub(super) place: usize,
-    /// Its `fullUrl`, by which others refer to it.
+    /// Its `fullUrl`, by which others refer to it, in the form that all its spellings have in common.
     pub(super) full_url: Option<String>,
     /// What it asks for.
     pub(super) command: Command,
@@ -116,7 +117,7 @@ fn request(
         return Err(ApiError::invalid(problems));
     }
     let at = |text: String| {
-        ApiError::Malformed(vec![Issue::error(IssueCode::Value, format!("Bundle.entry[{place}].request"), text)])
+        ApiError::Malformed(vec![Issue::error(IssueCode::Value, format!("{}.request", place_of_entry(place)), text)])
     };
     let request =
         entry.get("request").ok_or_else(|| at("an entry of a batch or transaction has a request".to_owned()))?;
@@ -136,7 +137,7 @@ fn request(
         if_none_exist: text("ifNoneExist"),
     };
     let content = content(service, &mut read, query, resource, &at)?;
-    let full_url = entry.text("fullUrl").map(str::to_owned);
+    let full_url = entry.text("fullUrl").map(|url| comparable(url).into_owned());
     Ok(Read { request: read, content, full_url, is_head: route.is_head })
 }
 

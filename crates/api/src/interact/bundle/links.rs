@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
+use concord_fhir::full_url::{comparable, without_components};
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::{Registry, ResourceType};
-use concord_fhir::schema::{LinkKind, relink};
+use concord_fhir::schema::{self, LinkKind, relink};
 use concord_fhir::search::{self, Handling};
 
 use crate::error::ApiError;
@@ -53,27 +54,62 @@ impl Renaming<'_> {
     }
 
     /// A reference to a version is to that which the entry leads to (R4 "RESTful API", transaction: version specific
-    /// references).
+    /// references). One to a part stays, and is refused.
     fn name(&self, text: &str, used: &mut Used) -> Option<String> {
-        let (bare, is_versioned) = bare(text);
-        let (url, name) = urls(self.root, bare).find_map(|url| self.names.get_key_value(&url))?;
+        let meant = Meant::of(text);
+        let (url, name) = self.entry(&meant).filter(|_| meant.part.is_empty())?;
         used.urls.insert(url.clone());
-        if !is_versioned {
+        if !meant.is_versioned {
             return Some(name.address.clone());
         }
         used.versions.insert(name.place, name.version);
         Some(format!("{}/_history/{}", name.address, name.version))
     }
+
+    fn entry(&self, meant: &Meant<'_>) -> Option<(&String, &Name)> {
+        urls(self.root, meant.bare).find_map(|url| self.names.get_key_value(&url))
+    }
+
+    /// Refuses links to parts of entries (`urn:uuid:...#x`): no address of a resource here has parts.
+    ///
+    /// # Errors
+    /// [`ApiError::Unprocessable`] with every one of them, at its place.
+    pub(super) fn refuse_parts(&self, resource: &Value<'_>) -> Result<(), ApiError> {
+        let is_part = |text: &str| {
+            let meant = Meant::of(text);
+            !meant.part.is_empty() && self.entry(&meant).is_some()
+        };
+        let text = "a link leads to a whole resource: leave out what follows the address of the entry";
+        let issues: Vec<Issue> = index::every_reference(resource)
+            .into_iter()
+            .chain(schema::addresses(resource))
+            .filter(|(_, reference)| is_part(reference))
+            .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
+            .collect();
+        if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
+    }
 }
 
-/// A reference without its version, and whether it had one.
-fn bare(text: &str) -> (&str, bool) {
-    text.split_once("/_history/").map_or((text, false), |(bare, _)| (bare, true))
+/// What a link says.
+struct Meant<'t> {
+    /// The address of a resource.
+    bare: &'t str,
+    is_versioned: bool,
+    /// What of it, if not the whole (`#x`).
+    part: &'t str,
+}
+
+impl Meant<'_> {
+    fn of(text: &str) -> Meant<'_> {
+        let (address, part) = without_components(text);
+        let (bare, is_versioned) = address.split_once("/_history/").map_or((address, false), |(bare, _)| (bare, true));
+        Meant { bare, is_versioned, part }
+    }
 }
 
 /// By which `fullUrl`s a reference can mean an entry: as it stands, and below the root of the entry that refers.
 fn urls<'u>(root: Option<&'u str>, text: &'u str) -> impl Iterator<Item = String> + 'u {
-    [Some(text.to_owned()), root.map(|root| format!("{root}{text}"))].into_iter().flatten()
+    [Some(comparable(text).into_owned()), root.map(|root| format!("{root}{text}"))].into_iter().flatten()
 }
 
 /// Refuses the entries of a batch that refer to what another one, or they themselves, create: what it will be called cannot
@@ -91,7 +127,7 @@ pub(super) fn refuse_between(entries: &mut [Result<Entry, ApiError>]) {
     for entry in entries {
         let Ok(read) = &*entry else { continue };
         let (Some(resource), root) = (read.command.resource(), read.root()) else { continue };
-        let means = |text: &str| urls(root, bare(text).0).any(|url| created.contains(&url));
+        let means = |text: &str| urls(root, Meant::of(text).bare).any(|url| created.contains(&url));
         let text = "the entries of a batch cannot refer to one another; a transaction can";
         let issues: Vec<Issue> = index::every_reference(resource)
             .into_iter()

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use concord_fhir::registry::{ResourceType, is_own_record};
+use concord_fhir::registry::{ResourceType, is_own_record, patient_named};
 use concord_fhir::search::Query;
 use concord_fhir::{index, rules};
 use concord_store::transaction::Transaction;
@@ -50,7 +50,7 @@ fn records(service: &Service, transaction: &mut Transaction<'_>, entries: &[&Ent
         }
         let references = entry.command.resource().into_iter().flat_map(index::references);
         let local = references.filter_map(|(_, text)| rules::local_reference(&service.base, &text));
-        patients.extend(local.filter_map(|text| text.strip_prefix("Patient/").map(str::to_owned)));
+        patients.extend(local.filter_map(|text| patient_named(&text).map(str::to_owned)));
     }
     if patients.len() < 2 {
         return Ok(());

@@ -10,7 +10,7 @@ mod locks;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use concord_fhir::codec::Requests;
+use concord_fhir::codec::{Requests, place_of_entry};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::search::Handling;
 
@@ -204,7 +204,7 @@ fn distinct(entries: &[Entry]) -> Result<(), ApiError> {
         {
             return Err(ApiError::Malformed(vec![Issue::error(
                 IssueCode::Invalid,
-                format!("Bundle.entry[{}].fullUrl", entry.place),
+                format!("{}.fullUrl", place_of_entry(entry.place)),
                 "another entry of the transaction has the same fullUrl",
             )]));
         }
@@ -214,7 +214,7 @@ fn distinct(entries: &[Entry]) -> Result<(), ApiError> {
 
 fn same(place: usize) -> ApiError {
     let text = "another entry of the transaction is for the same resource";
-    ApiError::Malformed(vec![Issue::error(IssueCode::Invalid, format!("Bundle.entry[{place}]"), text)])
+    ApiError::Malformed(vec![Issue::error(IssueCode::Invalid, place_of_entry(place), text)])
 }
 
 /// An error of an entry, with the place of the entry.
@@ -353,9 +353,16 @@ impl<'t> TransactionBundle<'_, 't> {
     /// The command of an entry, with the addresses of other entries, and of what references by a search match, in its resource.
     fn linked(&mut self, entry: &Entry, names: &HashMap<String, Name>, used: &mut Used) -> Result<Command, Failed> {
         let mut command = entry.command.clone();
+        let is_as_sent = command.resource_type().is_some_and(|named| self.service.hooks.of(named).is_kept_as_sent);
         if let Some(resource) = command.resource_mut() {
-            Renaming { names, root: entry.root() }.apply(resource, used);
-            self.within(entry, |session| resolve(session, resource))?;
+            let renaming = Renaming { names, root: entry.root() };
+            renaming.apply(resource, used);
+            self.within(entry, |session| {
+                if !is_as_sent {
+                    renaming.refuse_parts(resource)?;
+                }
+                resolve(session, resource)
+            })?;
         }
         Ok(command)
     }

@@ -163,7 +163,7 @@ impl Request {
     pub(crate) async fn command(self, service: &Service, content: Content) -> Result<Command, ApiError> {
         let criteria = match self.criteria(service, &service.store.registry()) {
             Ok(criteria) if criteria.is_settled() => criteria,
-            _ => self.criteria(service, &*service.store.newest_registry().await?)?,
+            _ => self.criteria(service, &*Box::pin(service.store.newest_registry()).await?)?,
         };
         self.command_for(service, criteria, content)
     }

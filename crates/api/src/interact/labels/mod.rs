@@ -186,7 +186,7 @@ fn refuse_more(old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
 
 /// Whether a patient or somebody close to a patient wrote it.
 pub(crate) fn is_a_persons(version: &Version) -> bool {
-    ["Patient/", "RelatedPerson/"].iter().any(|kind| version.author.starts_with(kind))
+    concord_consent::authorship::is_of_the_patient_side(&version.author)
 }
 
 /// A label that the caller puts beside a resource.

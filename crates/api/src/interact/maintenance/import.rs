@@ -1,9 +1,13 @@
 //! Loading many resources in one transaction, as a system writes them: by update under their own ids, by create without.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use concord_fhir::full_url::comparable;
 use concord_fhir::json::Value;
 use concord_fhir::registry::{ResourceType, is_own_record};
+use concord_fhir::schema::{LinkKind, relink};
 use concord_store::transaction::Transaction;
 use tokio::sync::oneshot;
 
@@ -88,6 +92,24 @@ pub(crate) async fn attempt(
     }
 }
 
+/// The resources of a Bundle with their places. Where they refer to one another by `fullUrl` they do so by the ids under which they
+/// are stored: by the other name nobody would find them.
+pub(crate) fn unpacked(bundle: &Value<'_>) -> Vec<(usize, Value<'static>)> {
+    let entries = bundle.list("entry");
+    let address = |entry: &Value<'_>| {
+        let (url, (resource_type, id)) = (entry.text("fullUrl")?, name(entry.get("resource")?)?);
+        Some((comparable(url).into_owned(), format!("{resource_type}/{id}")))
+    };
+    let addresses: HashMap<String, String> = entries.iter().filter_map(address).collect();
+    let mut link = |_: LinkKind, text: &str| Ok::<_, Infallible>(addresses.get(comparable(text).as_ref()).cloned());
+    let mut linked = |(place, entry): (usize, &Value<'_>)| {
+        let mut value = entry.get("resource")?.clone().into_owned();
+        let Ok(()) = relink(&mut value, &mut link);
+        Some((place, value))
+    };
+    entries.iter().enumerate().filter_map(&mut linked).collect()
+}
+
 /// The resources with their places, in the order in which they are stored: whose record there is comes before what is filed in
 /// it by a number.
 fn in_order<'v>(values: &'v [Value<'static>]) -> Vec<(usize, &'v Value<'static>)> {
@@ -98,7 +120,7 @@ fn in_order<'v>(values: &'v [Value<'static>]) -> Vec<(usize, &'v Value<'static>)
 }
 
 /// The type and the logical id of a resource that has one.
-fn name(value: &Value<'static>) -> Option<(ResourceType, String)> {
+fn name(value: &Value<'_>) -> Option<(ResourceType, String)> {
     Some((ResourceType::parse(value.text("resourceType")?)?, value.text("id")?.to_owned()))
 }
 
@@ -131,4 +153,34 @@ fn one(
         Session::run(service, call, transaction, audit, |session| execute(session, command, &mut Budget::unbounded()));
     records.extend(told);
     result.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_fhir::json::{self, Limits};
+
+    use super::*;
+
+    /// As Synthea and exports of other servers write it: each resource has its id, and is referred to by the name of its entry.
+    #[test]
+    fn what_a_bundle_calls_by_another_name_is_called_by_its_id() {
+        let text = r##"{"resourceType":"Bundle","type":"transaction","entry":[
+            {"fullUrl":"urn:uuid:5CBC121B-CD71-4428-B8B7-31E53EBA8184","resource":{"resourceType":"Patient","id":"p"}},
+            {"fullUrl":"urn:uuid:x","resource":{"resourceType":"Patient"}},
+            {"fullUrl":"https://a.example/r/Binary/b","resource":{"resourceType":"Binary","id":"b"}},
+            {"request":{"method":"GET","url":"x"}},
+            {"resource":{"resourceType":"DocumentReference","subject":{"reference":"URN:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184"},
+                "author":[{"reference":"urn:uuid:x"},{"reference":"urn:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184#x"},
+                    {"reference":"Patient/p"},{"reference":"#p"}],
+                "description":"https://a.example/r/Binary/b",
+                "content":[{"attachment":{"url":"https://a.example/r/Binary/b"}}]}}]}"##;
+        let bundle = json::parse(text.as_bytes(), &Limits::default()).expect("JSON");
+        let found = unpacked(&bundle);
+        assert_eq!(found.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [0, 1, 2, 4]);
+        let document = json::to_string(&found[3].1);
+        assert_eq!(
+            document,
+            r##"{"resourceType":"DocumentReference","subject":{"reference":"Patient/p"},"author":[{"reference":"urn:uuid:x"},{"reference":"urn:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184#x"},{"reference":"Patient/p"},{"reference":"#p"}],"description":"https://a.example/r/Binary/b","content":[{"attachment":{"url":"Binary/b"}}]}"##
+        );
+    }
 }

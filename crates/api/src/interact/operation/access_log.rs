@@ -229,7 +229,7 @@ fn sentence(stored: &Stored, who: &str) -> String {
         text if text.is_empty() => String::new(),
         text => format!(": {text}"),
     };
-    format!("{who}{app} {} on {when}{why}. {told}{reason}.", done(record).told(record.outcome))
+    format!("{who}{app} {} on {when}{why}. {told}{reason}.", done(record).in_words(record.outcome))
 }
 
 /// What was done, or tried: a verb as it stands after "tried to", and in the past; and what it is about.
@@ -241,7 +241,7 @@ struct Deed {
 
 impl Deed {
     /// As it is told of an event.
-    fn told(&self, outcome: i16) -> String {
+    fn in_words(&self, outcome: i16) -> String {
         match outcome {
             outcome::SUCCESS => format!("{} {}", self.past, self.what),
             _ => format!("tried to {} {}", self.infinitive, self.what),
@@ -376,7 +376,8 @@ mod tests {
         );
         let did = |interaction: Interaction| {
             let observation = ResourceType::of("Observation").number();
-            done(&Record { interaction: interaction as i16, resource_type: observation, ..Record::default() }).told(0)
+            done(&Record { interaction: interaction as i16, resource_type: observation, ..Record::default() })
+                .in_words(0)
         };
         assert_eq!(did(Interaction::Patch), "changed an observation");
         assert_eq!(did(Interaction::BreakGlass), "broke the glass, to see the record");

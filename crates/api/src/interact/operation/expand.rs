@@ -95,7 +95,7 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         items: items.get(offset..end).unwrap_or_default(),
         total,
         offset: wanted.offset.or(wanted.count.map(|_| 0)),
-        parameters: told(input, &wanted),
+        parameters: repeated(input, &wanted),
         with_designations: wanted.with_designations,
         time,
     };
@@ -159,7 +159,7 @@ fn begins(item: &Item, words: &[String]) -> bool {
 }
 
 /// What of the parameters the answer repeats.
-fn told(input: &Input, wanted: &Wanted) -> Vec<(&'static str, &'static str, Value<'static>)> {
+fn repeated(input: &Input, wanted: &Wanted) -> Vec<(&'static str, &'static str, Value<'static>)> {
     let number = |number: usize| Value::Number(number.to_string().into());
     let text =
         |name: &'static str, member: &'static str| input.text(name).map(|text| (name, member, Value::string(text)));

@@ -74,11 +74,11 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         let text = if doubts.is_empty() { "the code maps to nothing".to_owned() } else { doubts };
         answer.push(parameter("message", Content::String(text)));
     }
-    answer.extend(found.into_iter().map(told));
+    answer.extend(found.into_iter().map(matched));
     Ok(Output::Value(build::parameters(answer)?))
 }
 
-fn told(one: Match) -> build::Parameter {
+fn matched(one: Match) -> build::Parameter {
     let mut parts = vec![parameter("equivalence", Content::Code(one.equivalence))];
     if let Some(code) = one.code {
         let display = one.display.unwrap_or_else(|| code.code.clone());

@@ -103,7 +103,7 @@ fn remarks(
     resource_type: ResourceType,
     resource: &Value<'_>,
 ) -> Result<Vec<Issue>, ApiError> {
-    let mut issues = write::remarks(resource);
+    let mut issues = write::remarks(session, resource)?;
     // Whoever stores something need not hear of these each time.
     issues.extend(check::practices(resource));
     issues.extend(concord_terminology::remarks::on_bindings(resource));

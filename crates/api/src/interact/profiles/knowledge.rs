@@ -226,7 +226,7 @@ impl<'a, 's, 't, 'l> Knowledge<'a, 's, 't, 'l> {
         self
     }
 
-    fn told<T>(&self, answer: Result<T, LookUpError<ApiError>>) -> Option<T> {
+    fn noted<T>(&self, answer: Result<T, LookUpError<ApiError>>) -> Option<T> {
         match answer {
             Ok(told) => Some(told),
             // What is not understood or too much is not known.
@@ -252,7 +252,7 @@ impl Terminology for Knowledge<'_, '_, '_, '_> {
         }
         let wanted = Code { system: system.unwrap_or_default().to_owned(), code: code.to_owned() };
         let answer = self.library.borrow_mut().is_in_named(value_set, &wanted);
-        let answer = self.told(answer).unwrap_or(Membership::Unknown);
+        let answer = self.noted(answer).unwrap_or(Membership::Unknown);
         let mut known = self.known.borrow_mut();
         if known.len() < REMEMBERED {
             known.insert(asked, answer);
@@ -262,7 +262,7 @@ impl Terminology for Knowledge<'_, '_, '_, '_> {
 
     fn subsumes(&self, system: &str, above: &str, below: &str) -> Membership {
         let answer = self.library.borrow_mut().is_above(system, above, below);
-        self.told(answer).unwrap_or(Membership::Unknown)
+        self.noted(answer).unwrap_or(Membership::Unknown)
     }
 }
 

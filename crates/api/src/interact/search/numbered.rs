@@ -10,11 +10,9 @@ use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
+use crate::interact::patient_number::BEARS;
 use crate::interact::session::Session;
 use crate::interact::{access, patient_number};
-
-/// The parameter by which a Patient is found who bears a number.
-const BEARS: ParameterId = ParameterId::of("Patient.identifier");
 
 /// How many Patients are looked up; where there are more, the database does it.
 const MOST: u32 = 50;

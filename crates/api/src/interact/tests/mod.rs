@@ -12,4 +12,5 @@ mod parameter;
 mod places;
 mod plan;
 pub(crate) mod search;
+mod statements;
 mod vocabulary;

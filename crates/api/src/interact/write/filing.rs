@@ -110,7 +110,7 @@ pub(super) fn unplaced(
         return None;
     }
     let place = index::means_somebody(resource_type, value)?;
-    let text = "this names no Patient of this server, so it is in nobody's record, where systems alone see it: refer to the Patient \
+    let text = "this names no Patient of this server, so it is in no patient's record, where systems alone see it: refer to the Patient \
                 (Patient/id), or give the NHS number (https://fhir.nhs.uk/Id/nhs-number) and no reference";
     Some(Issue { severity: Severity::Warning, ..Issue::error(IssueCode::BusinessRule, place, text) })
 }
@@ -159,7 +159,7 @@ pub(super) fn settle(
             Problem::Several => (IssueCode::MultipleMatches, "several Patients bear this NHS number"),
         };
         let what = match waits {
-            true => "so this is kept in nobody's record, and filed when the Patient comes; a Task tells an office",
+            true => "so this is kept in no patient's record, and filed when the Patient comes; a Task tells an office",
             false => {
                 "so nobody can tell whose record this belongs to: store the Patient first, or refer to it (Patient/id)"
             }

@@ -1,5 +1,6 @@
 //! What every write shares: making a version of what the client sent.
 
+mod elsewhere;
 mod filing;
 mod mismatch;
 pub(crate) mod record;
@@ -18,11 +19,14 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Object, Value};
 use concord_fhir::label;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::{rules, schema};
+use concord_fhir::rules;
+use concord_fhir::schema::{TargetRemarks, walk};
 use concord_store::rows;
 use concord_store::rows::{Method, Version};
+use concord_terminology::remarks::CodeRemarks;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use self::elsewhere::denied;
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::hooks::{Draft, TypeHooks};
@@ -99,15 +103,14 @@ pub(crate) fn prepare(
         {
             return Err(ApiError::Unprocessable(issues));
         }
-        (_, Err(ApiError::Denied(issues))) => return Err(elsewhere(session, resource_type, &value, &entries, issues)),
+        (_, Err(ApiError::Denied(issues))) => {
+            return Err(denied(session, (action, resource_type), &value, &entries, issues));
+        }
         (_, Err(error)) => return Err(error),
         (Err(issues), Ok(())) => return Err(ApiError::Unprocessable(issues)),
         (Ok(warnings), Ok(())) => warnings,
     };
-    // Nobody reads what would be said of each resource of a load.
-    if !session.transaction.is_buffering() {
-        warnings.extend(remarks(&value));
-    }
+    warnings.extend(remarks(session, &value)?);
     if session.service.settings.suggest_labels {
         warnings.extend(labels::suggestion(&value));
     }
@@ -127,32 +130,25 @@ pub(crate) fn prepare(
 }
 
 /// What there is to say of what is stored, though it is no reason to refuse it.
-pub(crate) fn remarks(value: &Value<'_>) -> Vec<Issue> {
-    let mut remarks = schema::remarks(value);
-    remarks.extend(concord_terminology::remarks::on_codes(value));
-    remarks
-}
-
-/// A denial to a patient who names another record than hers, of a type that patients write, says so at its place: it is the same
-/// whether there is such a record.
-fn elsewhere(
-    session: &Session<'_, '_>,
-    resource_type: ResourceType,
-    value: &Value<'_>,
-    entries: &Entries,
-    issues: Vec<Issue>,
-) -> ApiError {
-    match &session.call.caller.actor {
-        Actor::Patient(own)
-            if entries.patients.iter().any(|patient| patient != own)
-                && rules::types_for_patients().any(|one| one == resource_type) =>
-        {
-            let place = record::place(resource_type, value);
-            let text = format!("you may write in Patient/{own} only");
-            ApiError::Denied(vec![Issue::error(IssueCode::Forbidden, place, text)])
-        }
-        _ => ApiError::Denied(issues),
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn remarks(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<Issue>, ApiError> {
+    if session.transaction.is_buffering() {
+        // Nobody reads what would be said of each resource of a load.
+        return Ok(Vec::new());
     }
+    let (mut targets, mut codes) = (TargetRemarks::on(value), CodeRemarks::default());
+    walk(value, &mut |met| {
+        targets.see(met);
+        codes.see(met);
+    });
+    let mut remarks = targets.issues();
+    remarks.append(&mut codes.issues);
+    if session.call.caller.knows_everything() {
+        remarks.extend(references::nothing_there(session, value)?);
+    }
+    Ok(remarks)
 }
 
 /// What is handed in and never changes, as it is found and evaluated: with the Patients whom its numbers mean.

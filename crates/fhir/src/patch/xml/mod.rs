@@ -10,7 +10,8 @@ use tree::{Element, Node};
 
 use super::budget::{Budget, PatchBudget};
 use super::{Mismatch, Patch, TOO_COSTLY, require_few};
-use crate::codec;
+use crate::codec::namespaces::Space;
+use crate::codec::{self, FHIR};
 use crate::issue::{Issue, IssueCode};
 use crate::json::{Limits, Value};
 use crate::schema::Primitive;
@@ -159,6 +160,9 @@ impl Operation {
             "remove" => Act::Remove,
             _ => return Err("an operation is add, replace or remove".to_owned()),
         };
+        if let Act::Add(nodes, _) | Act::Replace(nodes) = &act {
+            require_namespace(nodes)?;
+        }
         Ok(Operation { text, selector, act })
     }
 
@@ -229,6 +233,23 @@ fn content(item: &Element) -> Vec<Node> {
     let is_mixed = item.nodes().iter().any(|node| !matches!(node, Node::Text(_)));
     let says_something = |node: &&Node| !matches!(node, Node::Text(text) if is_mixed && text.trim().is_empty());
     item.nodes().iter().filter(says_something).cloned().collect()
+}
+
+/// Refuses elements that are neither FHIR's nor of a narrative: no resource has such.
+fn require_namespace(nodes: &[Node]) -> Result<(), String> {
+    let mut left: Vec<&Node> = nodes.iter().collect();
+    while let Some(node) = left.pop() {
+        let Node::Element(element) = node else { continue };
+        if element.space == Space::Other {
+            let name: String = element.name.chars().take(32).collect();
+            return Err(format!(
+                "the element '{name}' is not in the namespace of FHIR: write <diff xmlns=\"{FHIR}\">, or \
+                 <diff xmlns:f=\"{FHIR}\"> and <f:{name}>"
+            ));
+        }
+        left.extend(element.nodes());
+    }
+    Ok(())
 }
 
 fn only_text(nodes: &[Node]) -> Result<String, String> {

@@ -3,7 +3,7 @@
 
 use super::super::TOO_COSTLY;
 use super::super::budget::Budget;
-use super::tree::{Element, Node};
+use super::tree::{Element, Node, by_custom, unbound};
 use crate::codec::namespaces::Space;
 
 /// The longest selector.
@@ -51,15 +51,6 @@ pub(super) enum Place {
 
 const FORM: &str = "a selector is a path of names with [1], [@url='...'] or [f:system/@value='...'], such as \
                     f:Patient/f:name[1]/f:family/@value";
-
-/// What a prefix that is not declared means: FHIR's own, and that of narratives, by custom.
-fn by_custom(prefix: &str) -> Option<Space> {
-    match prefix {
-        "f" => Some(Space::Fhir),
-        "h" | "xhtml" => Some(Space::Xhtml),
-        _ => None,
-    }
-}
 
 impl Selector {
     /// Reads a selector that stands in an attribute of an element, whose namespaces count.
@@ -239,15 +230,11 @@ fn qualified(text: &str, within: &Element) -> Result<(Space, String), String> {
         Some((prefix, name)) => {
             let declared = within.prefixes.iter().rfind(|(declared, _)| declared == prefix).map(|(_, space)| *space);
             let space = declared.or_else(|| by_custom(prefix));
-            let space = space.ok_or_else(|| format!("the prefix '{}' is not declared", shown(prefix)))?;
+            let space = space.ok_or_else(|| unbound(prefix))?;
             Ok((space, plain_name(name).ok_or(FORM)?))
         }
         None => Ok((within.default_space.unwrap_or(Space::Fhir), plain_name(text).ok_or(FORM)?)),
     }
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(32).collect()
 }
 
 fn plain_name(text: &str) -> Option<String> {

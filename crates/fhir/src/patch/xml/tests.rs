@@ -100,6 +100,38 @@ fn what_does_not_fit_is_told() {
     }
 }
 
+/// Whoever leaves out the namespace is told where, and how it is written.
+#[test]
+fn what_is_in_no_namespace_is_told() {
+    let add = |open: &str, inside: &str| format!("{open}<add sel=\"Observation\">{inside}</add></diff>");
+    let fhir = "xmlns=\"http://hl7.org/fhir\"";
+    for (body, wanted) in [
+        (add("<diff>", "<issued value=\"2026\"/>"), vec!["operation 0", "'issued'", fhir]),
+        (add("<diff xmlns=\"urn:x\">", "<issued value=\"2026\"/>"), vec!["operation 0", "'issued'", fhir]),
+        (
+            add(&format!("<diff {fhir}>"), "<note><text xmlns=\"\" value=\"x\"/></note>"),
+            vec!["operation 0", "'text'", fhir],
+        ),
+        (add("<diff>", "<f:issued value=\"2026\"/>"), vec!["line 1", "'f'", "<diff xmlns:f=\"http://hl7.org/fhir\">"]),
+        (add("<diff>", "<note xmlns=\"http://hl7.org/fhir\">\n<q:text value=\"x\"/></note>"), vec!["line 2", "'q'"]),
+        (add("<diff>", "<h:div/>"), vec!["'h'", "<diff xmlns:h=\"http://www.w3.org/1999/xhtml\">"]),
+        ("<p:diff><remove sel=\"Observation/note\"/></p:diff>".to_owned(), vec!["'p'"]),
+        ("<diff><remove sel=\"p:Observation\"/></diff>".to_owned(), vec!["operation 0", "<diff xmlns:p="]),
+    ] {
+        let issues = Patch::read_xml(body.as_bytes(), &Limits::default()).expect_err(&body);
+        let told = &issues[0].text;
+        assert!(wanted.iter().all(|part| told.contains(part)), "{body}: {told}");
+    }
+    // So it is written, and what adds no element needs none.
+    for body in [
+        add("<diff xmlns=\"http://hl7.org/fhir\">", "<issued value=\"2026\"/>"),
+        add("<diff xmlns:f=\"http://hl7.org/fhir\">", "<f:issued value=\"2026\"/>"),
+        "<diff><replace sel=\"f:Observation/f:status/@value\">final</replace></diff>".to_owned(),
+    ] {
+        Patch::read_xml(body.as_bytes(), &Limits::default()).unwrap_or_else(|why| panic!("{body}: {}", why[0].text));
+    }
+}
+
 #[test]
 fn a_patch_makes_nothing_larger_than_what_could_be_sent() {
     let long = format!("<add sel=\"Observation\"><note><text value=\"{}\"/></note></add>", "x".repeat(2_000));

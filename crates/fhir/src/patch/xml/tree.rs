@@ -1,5 +1,6 @@
 //! An XML text as a tree that can be changed. What is in a narrative is kept as it is written.
 
+use crate::codec::FHIR;
 use crate::codec::namespaces::{Namespaces, Space};
 use crate::issue::{Issue, IssueCode};
 use crate::json::Limits;
@@ -95,7 +96,7 @@ impl Element {
         out.push_str(&self.name);
         if outside != Some(self.space) {
             let uri = match self.space {
-                Space::Fhir => crate::codec::FHIR,
+                Space::Fhir => FHIR,
                 Space::Xhtml => XHTML,
                 Space::Other => "",
             };
@@ -141,6 +142,26 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<Element, Vec<Issue>> {
     reader.root().map_err(|fault| vec![fault.issue(text)])
 }
 
+/// What is wrong with a prefix of which nothing says which namespace it is, and how to say it.
+pub(super) fn unbound(prefix: &str) -> String {
+    let (prefix, uri): (String, _) = (prefix.chars().take(32).collect(), namespace_by_custom(prefix));
+    format!("the prefix '{prefix}' is not declared: write <diff xmlns:{prefix}=\"{uri}\">")
+}
+
+/// The namespace that whoever writes a prefix is likely to mean.
+fn namespace_by_custom(prefix: &str) -> &'static str {
+    if by_custom(prefix) == Some(Space::Xhtml) { XHTML } else { FHIR }
+}
+
+/// What a prefix that is not declared means in a selector: FHIR's own, and that of narratives, by custom.
+pub(super) fn by_custom(prefix: &str) -> Option<Space> {
+    match prefix {
+        "f" => Some(Space::Fhir),
+        "h" | "xhtml" => Some(Space::Xhtml),
+        _ => None,
+    }
+}
+
 struct Reader<'a> {
     markup: Markup<'a>,
     namespaces: Namespaces<'a>,
@@ -161,6 +182,9 @@ impl<'a> Reader<'a> {
     fn element(&mut self, name: &'a str, attributes: Attributes<'a>, empty: bool) -> Result<Element, Fault> {
         let depth = self.markup.depth() + usize::from(empty);
         self.namespaces.enter(depth, &attributes).map_err(|text| self.markup.fault(text))?;
+        if let Some(prefix) = self.namespaces.unbound(name) {
+            return Err(self.markup.fault(unbound(prefix)));
+        }
         let (space, local) = self.namespaces.of(name);
         let (default_space, prefixes) = self.namespaces.spaces();
         let start = self.markup.start();

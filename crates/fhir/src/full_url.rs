@@ -1,0 +1,134 @@
+//! Addresses by which the entries of a Bundle refer to one another (R4 "Resolving references in Bundles"): which of them are
+//! the same, however they are written.
+
+use std::borrow::Cow;
+
+/// How every URN begins, in any case.
+const URN: &str = "urn:";
+
+/// Whether an address is a URN: a name that leads nowhere by itself.
+#[must_use]
+pub fn is_urn(address: &str) -> bool {
+    below_urn(address).is_some()
+}
+
+/// What follows `urn:`, its name space and its name.
+fn below_urn(address: &str) -> Option<&str> {
+    let (scheme, rest) = address.split_at_checked(URN.len())?;
+    scheme.eq_ignore_ascii_case(URN).then_some(rest)
+}
+
+/// Splits off what does not say which resource is meant: a fragment, and the components of a URN (RFC 8141, section 2.3).
+#[must_use]
+pub fn without_components(address: &str) -> (&str, &str) {
+    let of_urn = ["?+", "?="].into_iter().filter(|_| is_urn(address)).filter_map(|begin| address.find(begin));
+    let end = address.find('#').into_iter().chain(of_urn).min().unwrap_or(address.len());
+    address.split_at_checked(end).unwrap_or((address, ""))
+}
+
+/// The form in which equal addresses are equal texts: the name space of a URN is in small letters, a UUID too, and escapes are in
+/// capitals (RFC 8141, section 3.1; RFC 9562, section 4); of another absolute address the scheme and the host are in small letters
+/// (RFC 3986, section 6.2.2.1).
+#[must_use]
+pub fn comparable(address: &str) -> Cow<'_, str> {
+    let (any_case, exact) = address.split_at_checked(in_any_case(address)).unwrap_or(("", address));
+    let has_escapes = exact.contains('%') && is_urn(address);
+    if !has_escapes && !any_case.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(address);
+    }
+    let mut comparable = any_case.to_ascii_lowercase();
+    match has_escapes {
+        true => comparable.push_str(&capital_escapes(exact)),
+        false => comparable.push_str(exact),
+    }
+    Cow::Owned(comparable)
+}
+
+/// How many bytes at the beginning of an address say the same in any case.
+fn in_any_case(address: &str) -> usize {
+    if let Some(rest) = below_urn(address) {
+        let space = rest.find(':').map_or(0, |end| end + 1);
+        return match rest.get(..space) {
+            Some(space) if space.eq_ignore_ascii_case("uuid:") => without_components(address).0.len(),
+            _ => URN.len() + space,
+        };
+    }
+    let Some((scheme, rest)) = address.split_once("://") else { return 0 };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // Who somebody is says something else in other letters.
+    let authority = if authority.contains('@') { 0 } else { authority.len() };
+    scheme.len() + "://".len() + authority
+}
+
+fn capital_escapes(text: &str) -> String {
+    let mut since = 3;
+    text.chars()
+        .map(|letter| {
+            since = if letter == '%' { 0 } else { since + 1 };
+            if since <= 2 { letter.to_ascii_uppercase() } else { letter }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_equal_has_one_form() {
+        for (one, other) in [
+            ("urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0", "URN:UUID:0C3201BD-1CBF-4D64-B04D-CD9187A4C6E0"),
+            ("urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0", "urn:Uuid:0c3201bd-1cbf-4d64-b04D-cd9187a4c6e0"),
+            ("urn:oid:1.2.3", "Urn:OID:1.2.3"),
+            ("urn:example:a%2Fb", "URN:EXAMPLE:a%2fb"),
+            ("http://source.example/fhir/Patient/s", "HTTP://Source.Example/fhir/Patient/s"),
+            ("https://source.example", "https://SOURCE.example"),
+        ] {
+            assert_eq!(comparable(one), comparable(other));
+        }
+    }
+
+    #[test]
+    fn what_differs_has_another() {
+        for (one, other) in [
+            ("urn:example:a", "urn:example:A"),
+            ("urn:example:a%2Fb", "urn:example:A%2Fb"),
+            ("http://source.example/fhir/Patient/s", "http://source.example/fhir/Patient/S"),
+            ("http://a@source.example/s", "http://A@source.example/s"),
+            ("Patient/s", "patient/s"),
+            ("mailto:a@b.example", "mailto:A@b.example"),
+            ("urn:uuid:a#x", "urn:uuid:a#X"),
+        ] {
+            assert_ne!(comparable(one), comparable(other));
+        }
+        for same in ["Patient/s", "Patient/s#x", "", "urn:", "urn:x", "mailto:A@b.example", "\u{e9}\u{e9}\u{e9}"] {
+            assert_eq!(comparable(same), same);
+        }
+    }
+
+    #[test]
+    fn components_are_no_part_of_a_name() {
+        for (whole, name, component) in [
+            ("urn:uuid:x#y", "urn:uuid:x", "#y"),
+            ("URN:uuid:x?=y#z", "URN:uuid:x", "?=y#z"),
+            ("urn:uuid:x?+y?=z", "urn:uuid:x", "?+y?=z"),
+            ("urn:uuid:x#y?=z", "urn:uuid:x", "#y?=z"),
+            ("http://s.example/Patient/s#y", "http://s.example/Patient/s", "#y"),
+            ("http://s.example/Patient?=s", "http://s.example/Patient?=s", ""),
+            ("#y", "", "#y"),
+            ("urn:uuid:x", "urn:uuid:x", ""),
+        ] {
+            assert_eq!(without_components(whole), (name, component));
+        }
+    }
+
+    #[test]
+    fn urns_are_told_from_others() {
+        for urn in ["urn:uuid:x", "URN:oid:1", "Urn:"] {
+            assert!(is_urn(urn), "{urn}");
+        }
+        for other in ["Patient/urn:x", "urn", "", "https://urn:1/", "\u{e9}rn:"] {
+            assert!(!is_urn(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+DROP INDEX entry_when;
+UPDATE entry SET dated = NULL WHERE dated IS NOT NULL AND (key = '' OR (parameter = 539442875 AND key = 'Provenance'));
