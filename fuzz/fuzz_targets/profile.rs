@@ -23,6 +23,6 @@ fuzz_target!(|data: &[u8]| {
     let asked = [definition.url.clone()];
     let mut library = Library::over_shipped();
     let _ = library.add(definition);
-    let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole: true, together: None };
+    let checker = Checker { library: &library, terminology: &Tables, stored: None, is_whole: true, now: None, together: None };
     let _ = checker.check(&observation, Asked { profiles: &asked, claimed: None });
 });

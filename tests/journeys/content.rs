@@ -262,7 +262,7 @@ async fn what_systems_hand_in_may_come_before_its_content(concord: &Concord) {
                     "extension",
                     json!([{"url": "http://x.example", "valueAttachment": {"url": url}}]),
                 ),
-                "Observation.extension[0].value",
+                "Observation.extension[0].valueAttachment",
             ),
         ] {
             let stored = system.post(text(&resource, "/resourceType"), &resource).await.expect(201);

@@ -149,7 +149,8 @@ fn a_line_of_the_log_tells_the_app_and_the_time_and_never_a_person() {
             .get(&format!("Observation/{id}"))
             .await
             .expect(401);
-        let lines = process.stopped();
+        let log = process.log();
+        let lines: Vec<&str> = log.lines().collect();
         let of_requests: Vec<serde_json::Value> = lines
             .iter()
             .filter_map(|line| serde_json::from_str(line).ok())

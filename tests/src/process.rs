@@ -1,6 +1,6 @@
 //! The binary `concord` as a process of its own, to see what a sudden death leaves behind.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::JoinHandle;
@@ -24,8 +24,8 @@ pub struct Process {
     child: Child,
     /// The end of the pipe of its log, where nobody reads it.
     _unread: Option<BufReader<ChildStderr>>,
-    /// The lines of its log, where they are read.
-    said: Option<JoinHandle<Vec<String>>>,
+    /// Who reads it, where somebody does: all of it, in the end.
+    reading: Option<JoinHandle<String>>,
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub origin: String,
 }
@@ -91,12 +91,19 @@ impl Process {
                 break format!("http://{place}");
             }
         };
-        let (unread, said) = match logging {
-            Log::Read => (None, Some(std::thread::spawn(move || log.lines().map_while(Result::ok).collect()))),
+        let (unread, reading) = match logging {
+            Log::Read => {
+                let rest = move || {
+                    // A log that is no text ends here, as its writer does.
+                    let _bytes = log.read_to_string(&mut seen);
+                    seen
+                };
+                (None, Some(std::thread::spawn(rest)))
+            }
             Log::Unread => (Some(log), None),
             Log::Closed => (None, None),
         };
-        Process { child, _unread: unread, said, origin }
+        Process { child, _unread: unread, reading, origin }
     }
 
     /// Starts one that can be put back (`--ephemeral`), and waits until it says where it is.
@@ -105,14 +112,23 @@ impl Process {
     /// When it ends before.
     #[must_use]
     pub fn ephemeral(folder: &Path, settings: &[(&str, &str)]) -> Process {
-        let mut command = command(folder, &["serve", "--ephemeral"], settings);
+        Process::ephemeral_with(folder, &[], settings)
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Panics
+    /// When it ends before.
+    #[must_use]
+    pub fn ephemeral_with(folder: &Path, more: &[&str], settings: &[(&str, &str)]) -> Process {
+        let mut command = command(folder, &[&["serve", "--ephemeral"], more].concat(), settings);
         command.env("CONCORD_LISTEN", "127.0.0.1:0").stderr(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a binary that starts");
         let mut said = String::new();
         BufReader::new(child.stdout.take().expect("what it says")).read_line(&mut said).expect("a line");
         let place = said.trim().strip_prefix("ready ").and_then(|base| base.strip_suffix("/fhir"));
         let origin = place.unwrap_or_else(|| panic!("concord serve --ephemeral said {said:?}")).to_owned();
-        Process { child, _unread: None, said: None, origin }
+        Process { child, _unread: None, reading: None, origin }
     }
 
     /// Ends it as a power cut to the process would: no handler runs.
@@ -133,15 +149,15 @@ impl Process {
         assert!(sent.is_ok_and(|status| status.success()), "the process cannot be sent {name}");
     }
 
-    /// Asks it to stop; what it has said since it served, line by line.
+    /// Asks it to stop: all that it has logged.
     ///
     /// # Panics
-    /// When it does not end well, or nobody has read what it said.
+    /// When nobody reads its log, or it cannot be asked.
     #[must_use]
-    pub fn stopped(mut self) -> Vec<String> {
-        let said = self.said.take().expect("a log that is read");
-        assert!(self.stop(), "it ends well when it is told to");
-        said.join().expect("what it said")
+    pub fn log(mut self) -> String {
+        let reading = self.reading.take().expect("somebody reads its log");
+        assert!(self.stop(), "it ended badly");
+        reading.join().expect("its log")
     }
 
     /// Asks it to stop, as an operator does; whether it ended well.

@@ -1,8 +1,11 @@
 //! What time it is. Everything that needs the time gets it from here, so that tests can say what time it is.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use chrono::DateTime;
 
 /// A source of the time.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +21,25 @@ pub enum Clock {
 
 /// The moment from which the machine counts.
 static COUNTED_FROM: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The times that a clock can be put to, in milliseconds since 1970-01-01T00:00:00Z: until the end of 4999, so that whatever
+/// ends later has a year of four digits, as FHIR writes them, and a time that tokens may say.
+const SETTABLE: RangeInclusive<i64> = 0..=95_617_583_999_999;
+
+/// What is said of a time that a clock cannot be put to.
+pub const NOT_SETTABLE: &str = "a time from 1970 to 4999, such as 2026-03-01T09:30:00Z";
+
+/// A time that a clock can be put to, in milliseconds since 1970-01-01T00:00:00Z.
+#[must_use]
+pub fn settable(ms: i64) -> Option<i64> {
+    SETTABLE.contains(&ms).then_some(ms)
+}
+
+/// The same of a text.
+#[must_use]
+pub fn settable_text(text: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(text).ok().and_then(|at| settable(at.timestamp_millis()))
+}
 
 impl Clock {
     /// A clock that stands at that many milliseconds since 1970-01-01T00:00:00Z.
@@ -107,6 +129,24 @@ mod tests {
         assert_eq!(clock.now_s(), 1_700_000_000);
         copy.advance_ms(1);
         assert_eq!(clock.now_s(), 1_700_000_001);
+    }
+
+    #[test]
+    fn a_clock_is_put_to_times_that_can_be_written() {
+        assert_eq!(settable_text("1970-01-01T00:00:00Z"), Some(0));
+        let last = settable_text("4999-12-31T23:59:59.999Z").expect("the last");
+        assert_eq!((settable(last), settable(last + 1), settable(-1)), (Some(last), None, None));
+        for text in [
+            "5000-01-01T00:00:00Z",
+            "9999-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "+12026-03-01T09:30:00Z",
+            "2026-03-01",
+            "soon",
+            "",
+        ] {
+            assert_eq!(settable_text(text), None, "{text}");
+        }
     }
 
     #[test]

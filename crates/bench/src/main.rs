@@ -5,7 +5,8 @@
 //! FHIR. Both are servers of their own, loaded by the same client, so that their time on the processor can be told
 //! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`),
 //! `make bench ARGS=tokens` what sign-in costs (`tokens`), `make bench ARGS=growing` whether a record that grows slows the rest
-//! (`growing`), `make bench ARGS=cold` what the first touch of a fresh server does (`cold`).
+//! (`growing`), `make bench ARGS=cold` what the first touch of a fresh server does (`cold`), `make bench ARGS=profiles` what
+//! profiles and summaries do (`profiles`).
 
 mod check;
 mod cold;
@@ -17,6 +18,7 @@ mod load;
 mod matrix;
 mod process;
 mod product;
+mod profiles;
 mod report;
 mod scratch;
 mod tokens;
@@ -48,6 +50,7 @@ enum Command {
     Hostile(hostile::HostileArgs),
     Tokens(tokens::TokenArgs),
     Cold(cold::ColdArgs),
+    Profiles(profiles::ProfileArgs),
 }
 
 /// What to measure.
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Some(Command::Hostile(hostile)) => hostile::run(&hostile),
         Some(Command::Tokens(tokens)) => tokens::run(&tokens),
         Some(Command::Cold(cold)) => cold::run(&cold),
+        Some(Command::Profiles(profiles)) => profiles::run(&profiles),
         None => matrix::run(&arguments.bench),
     };
     match result {

@@ -21,7 +21,7 @@ fn main() {
     report("what ships, read", start.elapsed().as_secs_f64());
     let limits = Limits::default();
     let Ok(value) = parse(OBSERVATION.as_bytes(), &limits) else { return };
-    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, together: None, now: None };
+    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, now: None, together: None };
     let asked = [PROFILE.to_owned()];
     let start = Instant::now();
     let issues = checker.check(&value, Asked { profiles: &asked, claimed: None });

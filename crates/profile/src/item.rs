@@ -7,6 +7,9 @@ use concord_fhir::json::{Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::schema::{ElementType, Shape, TypeKind, r4};
 
+/// What stands beside a primitive that has only its value.
+static NOTHING: Object<'static> = Object(Vec::new());
+
 /// An element: its value, what stands beside a primitive, and its type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item<'v> {
@@ -99,7 +102,11 @@ impl<'v> Item<'v> {
     pub(crate) fn inside(&self) -> Option<(&'static Shape, &'v Object<'v>)> {
         match self.of_type.kind {
             TypeKind::Shape(id) => Some((r4().shape(id)?, self.value?.as_object()?)),
-            TypeKind::Primitive(_) => Some((r4().primitive_parts()?, self.beside?.as_object()?)),
+            TypeKind::Primitive(_) => {
+                // What must stand beside a value is missing where nothing does.
+                let beside = self.beside.map_or(Some(&NOTHING), Value::as_object);
+                Some((r4().primitive_parts()?, beside?))
+            }
             TypeKind::Resource => resource_shape(self.value?),
         }
     }

@@ -40,7 +40,7 @@ fn resources(folder: &Path) -> (Vec<(String, Value<'static>)>, Vec<String>) {
 /// How many resources of a folder are looked at, which are refused by R4 alone, and the errors of the others, a line each.
 fn errors(folder: &Path) -> (usize, Vec<String>, Vec<String>) {
     let library = Library::shipped();
-    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: true, together: None, now: None };
+    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: true, now: None, together: None };
     let mut lines = Vec::new();
     let (resources, refused) = resources(folder);
     let named = resources.iter().filter(|(name, resource)| meant(library, name, resource).is_some()).count();

@@ -117,7 +117,7 @@ fn found(folder: &Path, case: &Case) -> Vec<Issue> {
     if let Some(value) = value {
         let lists = Lists(value_sets);
         let checker =
-            Checker { library: &library, terminology: &lists, stored: None, is_whole: true, together: None, now: None };
+            Checker { library: &library, terminology: &lists, stored: None, is_whole: true, now: None, together: None };
         issues.extend(checker.check(&value, Asked { profiles: &asked, claimed: None }));
         if value.text("resourceType") == Some("QuestionnaireResponse")
             && let Some(named) = questionnaire::named(&value)

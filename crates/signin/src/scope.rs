@@ -106,10 +106,16 @@ impl Granted {
         left
     }
 
-    /// Whether all of these are known, and nothing of them is beyond `bound`.
+    /// Whether all of these are known, and nothing of them is beyond `bound`: each thing that one of them lets do is let by one of
+    /// those.
     #[must_use]
     pub fn is_within(&self, bound: &Granted) -> bool {
-        self.unknown.is_empty() && self.within(bound) == *self
+        self.unknown.is_empty()
+            && self.words.iter().all(|word| bound.words.contains(word))
+            && self
+                .resources()
+                .flat_map(single)
+                .all(|one| bound.resources().any(|of| both(&one, of).as_ref() == Some(&one)))
     }
 
     /// The same with resources of these types only. A scope on every type becomes one for each of them.
@@ -159,6 +165,19 @@ fn both(one: &Scope, other: &Scope) -> Option<Scope> {
         query,
     };
     (one.context == other.context && !letters(&scope).is_empty()).then_some(scope)
+}
+
+/// Scopes for one thing each, which together let do what one lets do.
+fn single(scope: &Scope) -> impl Iterator<Item = Scope> + use<> {
+    let none = Scope { create: false, read: false, update: false, delete: false, search: false, ..scope.clone() };
+    let each = [
+        Scope { create: scope.create, ..none.clone() },
+        Scope { read: scope.read, ..none.clone() },
+        Scope { update: scope.update, ..none.clone() },
+        Scope { delete: scope.delete, ..none.clone() },
+        Scope { search: scope.search, ..none },
+    ];
+    each.into_iter().filter(|one| !letters(one).is_empty())
 }
 
 fn letters(scope: &Scope) -> String {
@@ -217,6 +236,36 @@ mod tests {
             ("offline_access", "online_access", ""),
         ] {
             assert_eq!(within(asked, bound), granted, "{asked} within {bound}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_again_is_within_what_was_let_or_it_is_not() {
+        let is_within = |asked: &str, bound: &str| Granted::parse(asked).is_within(&Granted::parse(bound));
+        for (asked, bound) in [
+            ("", "patient/*.rs"),
+            ("openid patient/Goal.r", "openid fhirUser patient/*.rs"),
+            ("patient/Goal.read", "patient/Goal.rs"),
+            ("patient/Goal.rs", "patient/Goal.r patient/Goal.s"),
+            ("patient/Goal.rs", "patient/Goal.read patient/Goal.cud"),
+            ("patient/Observation.rs?category=a&code=b", "patient/Observation.rs?category=a"),
+            ("patient/Observation.rs?category=a", "patient/Observation.r?category=a patient/Observation.s"),
+        ] {
+            assert!(is_within(asked, bound), "{asked} within {bound}");
+        }
+        for (asked, bound) in [
+            ("patient/*.rs", "patient/Goal.rs patient/Task.rs"),
+            ("patient/Goal.rs", "patient/Goal.r"),
+            ("patient/Goal.cruds", "patient/Goal.r patient/Goal.s patient/Goal.cu"),
+            ("user/Goal.rs", "patient/Goal.rs"),
+            ("fhirUser", "openid"),
+            ("offline_access patient/Goal.r", "patient/Goal.r"),
+            ("patient/Observation.rs", "patient/Observation.rs?category=a"),
+            ("patient/Observation.rs?code=b", "patient/Observation.rs?category=a"),
+            ("patient/Observation.rs", "patient/Observation.r?category=a patient/Observation.s"),
+            ("patient/Goal.r nonsense", "patient/*.cruds"),
+        ] {
+            assert!(!is_within(asked, bound), "{asked} within {bound}");
         }
     }
 

@@ -38,7 +38,7 @@ fn statements(text: &str) -> BTreeSet<u32> {
     each.flat_map(|(first, last)| number(first)..=number(last)).collect()
 }
 
-/// The names of all functions and modules below a folder.
+/// The names of all tests and modules below a folder.
 fn names(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
@@ -47,11 +47,23 @@ fn names(folder: &Path, found: &mut BTreeSet<String>) {
             names(&path, found);
         } else if let Some(module) = name.strip_suffix(".rs") {
             found.insert(module.to_owned());
-            let text = std::fs::read_to_string(&path).unwrap();
-            found.extend(text.split("fn ").skip(1).map(|rest| {
-                rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect::<String>()
-            }));
+            tests(&std::fs::read_to_string(&path).unwrap(), found);
         }
+    }
+}
+
+/// The tests of a file: functions that say that they are one, and those that a macro makes some of.
+fn tests(text: &str, found: &mut BTreeSet<String>) {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let said = ["#[test]", "#[tokio::test]", "#[actix_web::test]"].into_iter();
+    for rest in said.flat_map(|mark| text.split(mark).skip(1)) {
+        let name =
+            rest.split_once("fn ").map(|(_, rest)| rest.chars().take_while(|letter| is_of_name(*letter)).collect());
+        found.extend(name.into_iter().filter(|name: &String| !name.is_empty()));
+    }
+    for list in ["on_both! {", "on_two_nodes! {"].into_iter().flat_map(|start| text.split(start).skip(1)) {
+        let list = list.split_once('}').map_or("", |(list, _)| list);
+        found.extend(list.split(|letter| !is_of_name(letter)).filter(|name| !name.is_empty()).map(str::to_owned));
     }
 }
 
@@ -62,6 +74,8 @@ fn each_test_that_is_named_is_there() {
     names(&tree().join("crates"), &mut there);
     let mut named = 0;
     for (numbers, shown) in rows() {
+        // What names no test says why none is needed.
+        assert!(shown.contains('`') || shown.split(' ').count() > 3, "{numbers:?} are shown by nothing: {shown:?}");
         for name in shown.split('`').skip(1).step_by(2).filter(|name| !NO_TESTS.contains(name)) {
             let last = name.rsplit("::").next().unwrap();
             assert!(there.contains(last), "{name}, of {numbers:?}, is no test or module of the tree");

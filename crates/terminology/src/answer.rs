@@ -2,9 +2,11 @@
 
 use concord_fhir::json::{Object, Value};
 
+use crate::designation::Designation;
+use crate::filter::Filter;
 use crate::item::Item;
 use crate::tables;
-use crate::value_set::ValueSet;
+use crate::value_set::{Listed, Part, ValueSet};
 
 /// A part of an expansion, and how it was asked for.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct ExpandedPage<'p> {
     pub parameters: Vec<(&'static str, &'static str, Value<'static>)>,
     /// Whether what codes are called besides is told.
     pub with_designations: bool,
+    /// How the value set is defined, where that is told.
+    pub definition: Option<Value<'static>>,
     /// When it was made, as an instant.
     pub time: String,
 }
@@ -66,17 +70,14 @@ pub fn expanded(set: &ValueSet, page: &ExpandedPage<'_>) -> Value<'static> {
         ("name", optional(set.name.as_ref())),
         ("title", optional(set.title.as_ref())),
         ("status", optional(set.status.as_ref()).or_else(|| string("active"))),
+        ("compose", page.definition.clone()),
         ("expansion", Some(expansion)),
     ])
 }
 
 fn contains(item: &Item, with_designations: bool) -> Value<'static> {
     let flag = |is_so: bool| is_so.then_some(Value::Bool(true));
-    let designations = item
-        .designations
-        .iter()
-        .filter(|_| with_designations)
-        .map(|one| object(vec![("language", optional(one.language.as_ref())), ("value", string(&one.value))]));
+    let designations = item.designations.iter().filter(|_| with_designations).map(designation);
     object(vec![
         ("system", string(&item.system)),
         ("abstract", flag(item.is_abstract)),
@@ -85,6 +86,54 @@ fn contains(item: &Item, with_designations: bool) -> Value<'static> {
         ("code", string(&item.code)),
         ("display", optional(item.display.as_ref())),
         ("designation", list(designations.collect())),
+    ])
+}
+
+fn designation(one: &Designation) -> Value<'static> {
+    let usage = one.usage.as_ref().map(|usage| {
+        let parts = [
+            ("system", string(&usage.system)),
+            ("code", string(&usage.code)),
+            ("display", optional(usage.display.as_ref())),
+        ];
+        object(parts.into())
+    });
+    object(vec![("language", optional(one.language.as_ref())), ("use", usage), ("value", string(&one.value))])
+}
+
+/// How a value set is defined; nothing where it lists what may not be written down here.
+#[must_use]
+pub fn definition(set: &ValueSet) -> Option<Value<'static>> {
+    let parts = |parts: &[Part]| parts.iter().map(part).collect::<Vec<_>>();
+    if !set.is_defined || set.include.iter().chain(&set.exclude).any(|one| one.is_left_out) {
+        return None;
+    }
+    let inactive = set.active_only.then_some(Value::Bool(false));
+    Some(object(vec![
+        ("inactive", inactive),
+        ("include", list(parts(&set.include))),
+        ("exclude", list(parts(&set.exclude))),
+    ]))
+}
+
+fn part(part: &Part) -> Value<'static> {
+    let concept = |one: &Listed| {
+        let designations = list(one.designations.iter().map(designation).collect());
+        object(vec![
+            ("code", string(&one.code)),
+            ("display", optional(one.display.as_ref())),
+            ("designation", designations),
+        ])
+    };
+    let filter = |one: &Filter| {
+        object(vec![("property", string(&one.property)), ("op", string(&one.operator)), ("value", string(&one.value))])
+    };
+    object(vec![
+        ("system", optional(part.system.as_ref())),
+        ("version", optional(part.version.as_ref())),
+        ("concept", list(part.listed.iter().map(concept).collect())),
+        ("filter", list(part.filters.iter().map(filter).collect())),
+        ("valueSet", list(part.imports.iter().filter_map(|one| string(one)).collect())),
     ])
 }
 

@@ -7,6 +7,7 @@ use concord_fhir::issue::IssueCode;
 use concord_fhir::json::Value;
 
 use crate::MOST_CONCEPTS;
+use crate::designation::{Designation, designations};
 
 /// Why a resource cannot be used.
 pub type Unusable = (IssueCode, String);
@@ -51,15 +52,6 @@ pub struct Concept {
     pub is_abstract: bool,
     pub(crate) parents: BTreeSet<usize>,
     pub(crate) children: BTreeSet<usize>,
-}
-
-/// A name of a concept, in a language or for a use.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Designation {
-    /// The language.
-    pub language: Option<String>,
-    /// The name.
-    pub value: String,
 }
 
 /// A property of a concept.
@@ -134,7 +126,7 @@ impl CodeSystem {
             let mut concept = Concept { code: code.to_owned(), ..Concept::default() };
             concept.display = one.text("display").map(str::to_owned);
             concept.definition = one.text("definition").map(str::to_owned);
-            concept.designations = one.list("designation").iter().filter_map(designation).collect();
+            concept.designations = designations(one);
             for property in one.list("property") {
                 match (property.text("code"), property.get("valueBoolean"), property.text("valueCode")) {
                     (Some("parent"), _, Some(parent)) => links.push((parent.to_owned(), code.to_owned())),
@@ -251,15 +243,6 @@ impl CodeSystem {
         }
         Ok(found)
     }
-}
-
-fn designation(value: &Value<'_>) -> Option<Designation> {
-    Some(Designation { language: value.text("language").map(str::to_owned), value: value.text("value")?.to_owned() })
-}
-
-/// The designations that a value lists.
-pub(crate) fn designations(of: &Value<'_>) -> Vec<Designation> {
-    of.list("designation").iter().filter_map(designation).collect()
 }
 
 fn read_property(property: &Value<'_>) -> Option<Property> {

@@ -3,7 +3,7 @@
 use concord_fhir::json::Value;
 use concord_fhir::terminology::Code;
 
-use crate::item::Match;
+use crate::item::{Dependency, Match};
 
 /// A concept map.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +25,12 @@ pub struct ConceptMap {
 pub struct Group {
     /// The url of the code system that is mapped from.
     pub source: String,
+    /// The version of it that was mapped.
+    pub source_version: Option<String>,
     /// The url of the code system that is mapped to.
     pub target: String,
+    /// The version of that.
+    pub target_version: Option<String>,
     /// Each code with what it maps to.
     pub elements: Vec<Mapping>,
     /// What becomes of a code that is mapped to nothing.
@@ -48,6 +52,10 @@ pub struct Mapping {
     pub equivalence: String,
     /// What is said of it.
     pub comment: Option<String>,
+    /// What has to be so besides for it to hold.
+    pub depends_on: Vec<Dependency>,
+    /// What is so besides, if it holds.
+    pub product: Vec<Dependency>,
 }
 
 /// What becomes of a code that is mapped to nothing.
@@ -66,6 +74,10 @@ pub enum Unmapped {
 pub struct Translation {
     /// The code; without a system, by itself.
     pub code: Code,
+    /// The version of its code system, where it is said.
+    pub version: Option<String>,
+    /// What is known besides.
+    pub dependencies: Vec<Dependency>,
     /// The code system that is wanted.
     pub target_system: Option<String>,
     /// The value set that it is from.
@@ -103,7 +115,9 @@ impl ConceptMap {
                 if asked.reverse { (&group.target, &group.source) } else { (&group.source, &group.target) };
             let fits = |wanted: &str, own: &str| wanted.is_empty() || own.is_empty() || wanted == own;
             let wanted = asked.target_system.as_deref().unwrap_or_default();
-            if !fits(&asked.code.system, from) || !fits(wanted, to) {
+            let own_version = if asked.reverse { &group.target_version } else { &group.source_version };
+            let is_version = asked.version.is_none() || own_version.is_none() || asked.version == *own_version;
+            if !fits(&asked.code.system, from) || !fits(wanted, to) || !is_version {
                 continue;
             }
             let before = found.len();
@@ -112,9 +126,9 @@ impl ConceptMap {
                 let code = |code: &str| Some(Code { system: to.clone(), code: code.to_owned() });
                 match &group.unmapped {
                     None => {}
-                    Some(Unmapped::Provided) => found.push(self.found_as("equal", code(&asked.code.code), None, None)),
+                    Some(Unmapped::Provided) => found.push(self.found_as("equal", code(&asked.code.code), None)),
                     Some(Unmapped::Fixed(fixed, display)) => {
-                        found.push(self.found_as("inexact", code(fixed), display.clone(), None));
+                        found.push(self.found_as("inexact", code(fixed), display.clone()));
                     }
                     Some(Unmapped::Other(url)) => others.push(url.clone()),
                 }
@@ -131,17 +145,20 @@ impl ConceptMap {
             (&one.code, one.target.as_ref().map(code), one.target_display.clone())
         };
         let equivalence = if asked.reverse { turned(&one.equivalence) } else { &one.equivalence };
-        (*from == asked.code.code).then(|| self.found_as(equivalence, found, display, one.comment.clone()))
+        // Backwards, what would have to be so is what the mapping would have brought along.
+        let (asks, gives) =
+            if asked.reverse { (&one.product, &one.depends_on) } else { (&one.depends_on, &one.product) };
+        let holds = *from == asked.code.code && asks.iter().all(|one| one.is_met(&asked.dependencies));
+        holds.then(|| Match {
+            comment: one.comment.clone(),
+            product: gives.clone(),
+            ..self.found_as(equivalence, found, display)
+        })
     }
 
-    fn found_as(
-        &self,
-        equivalence: &str,
-        code: Option<Code>,
-        display: Option<String>,
-        comment: Option<String>,
-    ) -> Match {
-        Match { equivalence: equivalence.to_owned(), code, display, comment, map: self.url.clone() }
+    fn found_as(&self, equivalence: &str, code: Option<Code>, display: Option<String>) -> Match {
+        let (equivalence, map) = (equivalence.to_owned(), self.url.clone());
+        Match { equivalence, code, display, comment: None, product: Vec::new(), map }
     }
 }
 
@@ -170,6 +187,8 @@ fn group(value: &Value<'_>) -> Group {
                 target_display: of("display"),
                 equivalence: of("equivalence").unwrap_or_default(),
                 comment: of("comment"),
+                depends_on: target.list("dependsOn").iter().map(Dependency::read).collect(),
+                product: target.list("product").iter().map(Dependency::read).collect(),
             });
         }
     }
@@ -179,5 +198,7 @@ fn group(value: &Value<'_>) -> Group {
         Some("other-map") => Some(Unmapped::Other(one.text("url")?.to_owned())),
         _ => None,
     });
-    Group { source: text("source"), target: text("target"), elements, unmapped }
+    let version = |name: &str| value.text(name).map(str::to_owned);
+    let (source_version, target_version) = (version("sourceVersion"), version("targetVersion"));
+    Group { source: text("source"), source_version, target: text("target"), target_version, elements, unmapped }
 }

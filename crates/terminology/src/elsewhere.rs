@@ -15,6 +15,8 @@ pub enum Question {
         set: Asked,
         /// The code.
         code: Code,
+        /// The version of its code system, where it is said.
+        version: Option<String>,
     },
     /// Which codes are in the set?
     Expansion {
@@ -25,11 +27,15 @@ pub enum Question {
     Concept {
         /// The code.
         code: Code,
+        /// The version of its code system, where it is said.
+        version: Option<String>,
     },
     /// How do two codes of a system lie to one another?
     Subsumes {
         /// The url of the code system.
         system: String,
+        /// Its version, where it is said.
+        version: Option<String>,
         /// One code.
         one: String,
         /// The other.
@@ -41,6 +47,10 @@ pub enum Question {
         map: Option<String>,
         /// The code.
         code: Code,
+        /// The version of its code system, where it is said.
+        version: Option<String>,
+        /// The value sets that it is from, and that are wanted.
+        sets: [Option<String>; 2],
         /// The code system that is wanted.
         target: Option<String>,
         /// Whether the map is read backwards.
@@ -73,25 +83,33 @@ impl Question {
                 Asked::Url(url) => url,
                 Asked::Part { system, .. } => system,
             },
-            Question::Concept { code } | Question::Translate { code, .. } => &code.system,
+            Question::Concept { code, .. } | Question::Translate { code, .. } => &code.system,
             Question::Subsumes { system, .. } => system,
         }
     }
 
-    /// Every code and value of a filter in it.
+    /// Every code, version, value of a filter and url besides in it.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
-        let (set, codes): (Option<&Asked>, [&str; 2]) = match self {
-            Question::Member { set, code } => (Some(set), [&code.code, ""]),
-            Question::Expansion { set } => (Some(set), ["", ""]),
-            Question::Concept { code } | Question::Translate { code, .. } => (None, [&code.code, ""]),
-            Question::Subsumes { one, other, .. } => (None, [one, other]),
+        let (set, codes, version): (Option<&Asked>, [&str; 2], Option<&String>) = match self {
+            Question::Member { set, code, version } => (Some(set), [&code.code, ""], version.as_ref()),
+            Question::Expansion { set } => (Some(set), ["", ""], None),
+            Question::Concept { code, version } => (None, [&code.code, ""], version.as_ref()),
+            Question::Translate { code, version, .. } => (None, [&code.code, ""], version.as_ref()),
+            Question::Subsumes { one, other, version, .. } => (None, [one, other], version.as_ref()),
         };
-        let filters = match set {
-            Some(Asked::Part { filters, .. }) => filters.as_slice(),
-            _ => &[],
+        let (filters, of_set) = match set {
+            Some(Asked::Part { filters, version, .. }) => (filters.as_slice(), version.as_ref()),
+            _ => (&[][..], None),
         };
         let of_filters = filters.iter().map(|filter| filter.value.as_str());
-        codes.into_iter().filter(|code| !code.is_empty()).chain(of_filters)
+        let urls = match self {
+            Question::Translate { map, sets: [source, wanted], target, .. } => {
+                [map, source, wanted, target].map(Option::as_ref)
+            }
+            _ => [None; 4],
+        };
+        let versions = version.into_iter().chain(of_set).chain(urls.into_iter().flatten()).map(String::as_str);
+        codes.into_iter().filter(|code| !code.is_empty()).chain(versions).chain(of_filters)
     }
 }
 

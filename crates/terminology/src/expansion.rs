@@ -79,7 +79,8 @@ impl<S: Source> Library<'_, S> {
     /// When they cannot be told for certain, or are too many.
     pub(crate) fn expand(&mut self, set: &ValueSet) -> Result<Vec<Item>, LookUpError<S::Error>> {
         self.enter_parts(set)?;
-        if let Some(whole) = &set.whole {
+        // What was listed once was listed by other versions.
+        if let Some(whole) = set.whole.as_ref().filter(|_| !set.is_defined || self.versions.is_empty()) {
             self.spend(whole.len())?;
             return Ok(whole.clone());
         }
@@ -133,7 +134,8 @@ impl<S: Source> Library<'_, S> {
 
     /// The codes of a system: those listed, those that meet every filter, or all.
     fn of_system(&mut self, system: &str, part: &Part, active_only: bool) -> Found<Vec<Item>, S> {
-        let found = self.code_system(&named(system, part))?;
+        let wanted = self.version_of(system, part)?;
+        let found = self.code_system(&named(system, wanted.as_deref()))?;
         let url: Arc<str> = system.into();
         let looked_at = match &found {
             Some(known) if part.listed.is_empty() => known.concepts().len().saturating_mul(1 + part.filters.len()),
@@ -146,8 +148,8 @@ impl<S: Source> Library<'_, S> {
         }
         let Some(known) = found else {
             if part.listed.is_empty() {
-                let (system_url, version, filters) = (system.to_owned(), part.version.clone(), part.filters.clone());
-                let asked = Asked::Part { system: system_url, version, filters };
+                let (system_url, filters) = (system.to_owned(), part.filters.clone());
+                let asked = Asked::Part { system: system_url, version: wanted, filters };
                 return self.expand_elsewhere(asked, Kind::CodeSystem, system);
             }
             return Ok(part.listed.iter().map(|one| listed(&url, one, None)).collect());
@@ -172,6 +174,9 @@ impl<S: Source> Library<'_, S> {
     }
 
     fn expand_elsewhere(&mut self, asked: Asked, kind: Kind, name: &str) -> Found<Vec<Item>, S> {
+        if matches!(asked, Asked::Url(_)) {
+            self.refuse_versions(name)?;
+        }
         match self.ask(&Question::Expansion { set: asked })? {
             Reply::Told(Answer::Expansion(items)) => Ok(items),
             Reply::Told(Answer::TooMany) => {
@@ -201,9 +206,9 @@ impl<S: Source> Library<'_, S> {
     }
 }
 
-/// What a part calls its code system.
-pub(crate) fn named(system: &str, part: &Part) -> String {
-    part.version.as_ref().map_or_else(|| system.to_owned(), |version| format!("{system}|{version}"))
+/// The name of a code system in a version.
+pub(crate) fn named(system: &str, version: Option<&str>) -> String {
+    version.map_or_else(|| system.to_owned(), |version| format!("{system}|{version}"))
 }
 
 /// The filters of a part, made ready.

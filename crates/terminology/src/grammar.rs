@@ -24,7 +24,7 @@ fn is_media_type(text: &str) -> bool {
 }
 
 /// RFC 5646, section 2.1, as far as its subtags are formed.
-fn is_language(text: &str) -> bool {
+pub(crate) fn is_language(text: &str) -> bool {
     let mut subtags = text.split('-');
     let first = subtags.next().unwrap_or_default();
     let is_alphanumeric = |subtag: &str| subtag.bytes().all(|byte| byte.is_ascii_alphanumeric());

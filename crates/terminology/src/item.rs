@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use concord_fhir::json::Value;
 use concord_fhir::terminology::Code;
 
-use crate::code_system::{Concept, Designation};
+use crate::code_system::Concept;
+use crate::designation::Designation;
 
 /// A code of an expansion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,31 @@ impl Item {
     }
 }
 
+/// An element or code that a mapping depends on, or that comes with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dependency {
+    /// The element, by its property's address.
+    pub property: String,
+    /// The url of the code system of the value.
+    pub system: Option<String>,
+    /// The value.
+    pub value: String,
+}
+
+impl Dependency {
+    pub(crate) fn read(value: &Value<'_>) -> Dependency {
+        let text = |name: &str| value.text(name).map(str::to_owned);
+        let (property, value) = (text("property").unwrap_or_default(), text("value").unwrap_or_default());
+        Dependency { property, system: text("system"), value }
+    }
+
+    /// Whether what somebody says besides is what it asks.
+    pub(crate) fn is_met(&self, said: &[Dependency]) -> bool {
+        let is_system = |other: &Dependency| self.system.is_none() || self.system == other.system;
+        said.iter().any(|other| other.property == self.property && other.value == self.value && is_system(other))
+    }
+}
+
 /// What a code maps to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -62,6 +89,8 @@ pub struct Match {
     pub display: Option<String>,
     /// What is said of it.
     pub comment: Option<String>,
+    /// What is so besides.
+    pub product: Vec<Dependency>,
     /// The map that says so.
     pub map: Option<String>,
 }

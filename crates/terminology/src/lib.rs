@@ -5,7 +5,9 @@
 //! |---|---|
 //! | which of them does R4 itself have? | [`tables`] |
 //! | which codes does a code system have, and which lie below which? | [`code_system`] |
+//! | what is a code called besides, and in which language? | [`designation`] |
 //! | what is a value set made of? | [`value_set`] |
+//! | which version of a code system does it mean? | [`versions`] |
 //! | which codes does a filter of it let through? | [`filter`] |
 //! | which codes are in it, all together? | [`expansion`] |
 //! | is this code in it? | [`membership`] |
@@ -22,6 +24,7 @@
 
 pub mod code_system;
 pub mod concept_map;
+pub mod designation;
 pub mod elsewhere;
 pub mod expansion;
 pub mod filter;
@@ -34,13 +37,14 @@ pub mod search;
 pub mod tables;
 pub mod translation;
 pub mod value_set;
+pub mod versions;
 
 mod answer;
 mod grammar;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{ExpandedPage, expanded, terminology_capabilities};
+pub use answer::{ExpandedPage, definition, expanded, terminology_capabilities};
 pub use library::{Kind, Library, LookUpError, Source};
 pub use membership::{Tables, member_of};
 

@@ -11,6 +11,7 @@ use crate::code_system::{CodeSystem, Unusable};
 use crate::concept_map::ConceptMap;
 use crate::elsewhere::{Question, Reply};
 use crate::value_set::{Part, ValueSet};
+use crate::versions::Versions;
 use crate::{MOST_PARTS, MOST_SOURCES, MOST_STEPS, tables};
 
 /// What a name is one of.
@@ -69,6 +70,14 @@ pub trait Source {
     /// As [`Source::find`].
     fn code_system(&mut self, name: &str) -> Result<Option<Result<Arc<CodeSystem>, Unusable>>, Self::Error> {
         Ok(self.find(Kind::CodeSystem, name)?.map(|resource| CodeSystem::read(&resource).map(Arc::new)))
+    }
+
+    /// The concept maps from that code system, or to it when they are read backwards.
+    ///
+    /// # Errors
+    /// As [`Source::find`].
+    fn concept_maps(&mut self, _system: &str, _reverse: bool) -> Result<Vec<Value<'static>>, Self::Error> {
+        Ok(Vec::new())
     }
 
     /// What a server elsewhere says.
@@ -139,6 +148,8 @@ pub struct Library<'s, S: Source> {
     systems: BTreeMap<String, Option<Arc<CodeSystem>>>,
     sets: BTreeMap<String, Option<Arc<ValueSet>>>,
     maps: BTreeMap<String, Option<Arc<ConceptMap>>>,
+    /// Which versions of code systems are meant.
+    pub(crate) versions: Versions,
     /// Why something could not be told that the question depends on.
     pub(crate) doubts: Vec<String>,
     /// Whether one of these is that a server elsewhere cannot be reached.
@@ -166,6 +177,7 @@ impl<'s, S: Source> Library<'s, S> {
             systems: BTreeMap::new(),
             sets: BTreeMap::new(),
             maps: BTreeMap::new(),
+            versions: Versions::default(),
             doubts: Vec::new(),
             is_unreachable: false,
             asked: 0,
@@ -173,6 +185,26 @@ impl<'s, S: Source> Library<'s, S> {
             most: steps,
             left: steps,
         }
+    }
+
+    /// Which versions of code systems are meant, to be said before anything is asked.
+    pub fn versions(&mut self) -> &mut Versions {
+        &mut self.versions
+    }
+
+    /// The version of its code system that a part of a value set means.
+    pub(crate) fn version_of(&self, system: &str, part: &Part) -> Found<Option<String>, S> {
+        Ok(self.versions.of(system, part.version.as_deref())?)
+    }
+
+    /// Refuses where what is asked of a value set elsewhere would depend on versions that it is not asked about.
+    pub(crate) fn refuse_versions(&self, name: &str) -> Found<(), S> {
+        if self.versions.means_any() {
+            let text =
+                format!("{name} is not here, and elsewhere it cannot be asked for in other versions of code systems");
+            return Err(LookUpError::unsupported(text));
+        }
+        Ok(())
     }
 
     /// Where things are found.
@@ -291,6 +323,16 @@ impl<'s, S: Source> Library<'s, S> {
         };
         self.maps.insert(name.to_owned(), found.clone());
         Ok(found)
+    }
+
+    /// Those of the source from that code system, or to it when they are read backwards.
+    pub(crate) fn concept_maps(&mut self, system: &str, reverse: bool) -> Found<Vec<Arc<ConceptMap>>, S> {
+        if system.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.count()?;
+        let found = self.source.concept_maps(system, reverse).map_err(LookUpError::Source)?;
+        Ok(found.iter().map(|map| Arc::new(ConceptMap::read(map))).collect())
     }
 
     /// What a server elsewhere says.

@@ -8,6 +8,7 @@ use concord_fhir::terminology::{Code, Membership, Terminology};
 use crate::elsewhere::{Answer, Asked, Question, Reply};
 use crate::expansion::{named, tests};
 use crate::filter::{steps_of, steps_of_texts};
+use crate::item::Item;
 use crate::library::{Found, Library, LookUpError, Nothing, Source};
 use crate::value_set::{Part, ValueSet};
 use crate::{grammar, tables};
@@ -91,10 +92,15 @@ impl<S: Source> Library<'_, S> {
     /// As [`Library::is_in_named`].
     pub(crate) fn is_in(&mut self, set: &ValueSet, code: &Code) -> Result<Membership, LookUpError<S::Error>> {
         self.enter_parts(set)?;
-        if let Some(whole) = &set.whole {
+        if let Some(whole) = set.whole.as_ref().filter(|_| !set.is_defined || self.versions.is_empty()) {
             self.spend(whole.len())?;
-            let is_it = |system: &str, own: &str| own == code.code && (code.system.is_empty() || code.system == system);
-            return Ok(Membership::of(whole.iter().any(|item| is_it(&item.system, &item.code))));
+            let is_it = |item: &Item| {
+                let of_version = self.versions.of_code(&item.system);
+                let is_version = |wanted: &str| item.version.as_deref().is_none_or(|own| own == wanted);
+                let is_code = item.code == code.code && (code.system.is_empty() || *code.system == *item.system);
+                is_code && of_version.is_none_or(is_version)
+            };
+            return Ok(Membership::of(whole.iter().any(is_it)));
         }
         if !set.is_defined {
             self.doubt(format!("the value set {} has neither a definition nor an expansion", set.shown()));
@@ -126,6 +132,8 @@ impl<S: Source> Library<'_, S> {
         let mut found = match &part.system {
             None => Membership::Yes,
             Some(system) if !code.system.is_empty() && code.system != *system => return Ok(Membership::No),
+            // Of another version of the code system than the set takes.
+            Some(system) if self.is_of_another_version(system, part)? => return Ok(Membership::No),
             Some(system) if part.is_left_out => {
                 let asked = Asked::Url(set.url.clone().unwrap_or_default());
                 self.is_in_elsewhere(asked, code, system)?
@@ -140,6 +148,13 @@ impl<S: Source> Library<'_, S> {
         Ok(found)
     }
 
+    /// Whether the code is said to be of another version than a part takes it from.
+    fn is_of_another_version(&mut self, system: &str, part: &Part) -> Found<bool, S> {
+        let wanted = self.version_of(system, part)?;
+        let own = self.versions.of_code(system);
+        Ok(own.zip(wanted.as_deref()).is_some_and(|(own, wanted)| own != wanted))
+    }
+
     /// Whether a code is one of a system that a part means.
     fn is_of_system(&mut self, system: &str, part: &Part, code: &Code, active_only: bool) -> Found<Membership, S> {
         if !part.is_listed() {
@@ -151,16 +166,16 @@ impl<S: Source> Library<'_, S> {
         if !part.listed.is_empty() && !active_only {
             return Ok(Membership::Yes);
         }
-        let Some(known) = self.code_system(&named(system, part))? else {
+        let wanted = self.version_of(system, part)?;
+        let Some(known) = self.code_system(&named(system, wanted.as_deref()))? else {
             if !part.listed.is_empty() {
                 return Ok(Membership::Yes);
             }
             if let Some(is_well_formed) = grammar::of(system).filter(|_| part.filters.is_empty()) {
                 return Ok(if is_well_formed(&code.code) { Membership::Yes } else { Membership::No });
             }
-            let (system, version) = (system.to_owned(), part.version.clone());
-            let asked = Asked::Part { system: system.clone(), version, filters: part.filters.clone() };
-            return self.is_in_elsewhere(asked, code, &system);
+            let asked = Asked::Part { system: system.to_owned(), version: wanted, filters: part.filters.clone() };
+            return self.is_in_elsewhere(asked, code, system);
         };
         let Some((place, concept)) = known.place(&code.code).zip(known.concept(&code.code)) else {
             if known.partial.is_some() {
@@ -190,12 +205,13 @@ impl<S: Source> Library<'_, S> {
                 None => (Membership::No, None),
             });
         }
-        let plain = crate::name::split(system).0;
-        if let Some(is_well_formed) = grammar::of(plain) {
+        let (plain, version) = crate::name::split(system);
+        if let Some(is_well_formed) = grammar::of(plain).filter(|_| version.is_none()) {
             return Ok((Membership::of(is_well_formed(code)), None));
         }
         let asked = Code { system: plain.to_owned(), code: code.to_owned() };
-        Ok(match self.ask(&Question::Concept { code: asked })? {
+        let version = version.map(str::to_owned);
+        Ok(match self.ask(&Question::Concept { code: asked, version })? {
             Reply::Told(Answer::Concept(display)) => (Membership::Yes, display),
             Reply::Told(Answer::Nothing) => (Membership::No, None),
             reply => (self.unknown(&reply, system), None),
@@ -208,7 +224,11 @@ impl<S: Source> Library<'_, S> {
             self.doubt(format!("{name} is not here"));
             return Ok(Membership::Unknown);
         }
-        let reply = self.ask(&Question::Member { set, code: code.clone() })?;
+        if matches!(set, Asked::Url(_)) {
+            self.refuse_versions(name)?;
+        }
+        let version = self.versions.of_code(&code.system).map(str::to_owned);
+        let reply = self.ask(&Question::Member { set, code: code.clone(), version })?;
         Ok(match reply {
             Reply::Told(Answer::Member { is_in, .. }) => Membership::of(is_in),
             reply => self.unknown(&reply, name),

@@ -45,8 +45,8 @@ impl<S: Source> Library<'_, S> {
         Ok(found)
     }
 
-    /// What a code maps to by the map of that name; by all of R4's own that fit, and what a server elsewhere says, where
-    /// none is named.
+    /// What a code maps to by the map of that name; by all that fit of those that are here and of R4's own, else what a server
+    /// elsewhere says, where none is named.
     ///
     /// # Errors
     /// When there is no such map.
@@ -63,8 +63,9 @@ impl<S: Source> Library<'_, S> {
         }
         let mut found = Vec::new();
         if name.is_none() {
+            let stored = self.concept_maps(&asked.code.system, asked.reverse)?;
             let fits = |wanted: &Option<String>, own: &Option<String>| wanted.is_none() || wanted == own;
-            for map in tables::concept_maps() {
+            for map in stored.into_iter().chain(tables::concept_maps()) {
                 let (source, target) =
                     if asked.reverse { (&map.target, &map.source) } else { (&map.source, &map.target) };
                 if fits(&asked.source, source) && fits(&asked.target, target) {
@@ -73,11 +74,14 @@ impl<S: Source> Library<'_, S> {
                 }
             }
         }
-        if found.is_empty() && !asked.code.system.is_empty() {
+        // What it depends on may be somebody's words, and does not leave.
+        if found.is_empty() && !asked.code.system.is_empty() && asked.dependencies.is_empty() {
             let question = Question::Translate {
                 map: name.map(str::to_owned),
                 code: asked.code.clone(),
-                target: asked.target_system.clone().or_else(|| asked.target.clone()),
+                version: asked.version.clone(),
+                sets: [asked.source.clone(), asked.target.clone()],
+                target: asked.target_system.clone(),
                 reverse: asked.reverse,
             };
             match self.ask(&question)? {
@@ -85,9 +89,9 @@ impl<S: Source> Library<'_, S> {
                 Reply::Unreachable => return Err(LookUpError::unreachable(name.unwrap_or(&asked.code.system))),
                 Reply::Told(_) | Reply::NotAsked => {}
             }
-            if let Some(name) = name {
-                return Err(LookUpError::missing(Kind::ConceptMap, name));
-            }
+        }
+        if let Some(name) = name {
+            return Err(LookUpError::missing(Kind::ConceptMap, name));
         }
         found.truncate(MOST_MATCHES);
         Ok(found)
@@ -99,8 +103,10 @@ impl<S: Source> Library<'_, S> {
     /// When the code system or a code is not here.
     pub fn subsumes(&mut self, system: &str, one: &str, other: &str) -> Result<String, LookUpError<S::Error>> {
         let Some(known) = self.code_system(system)? else {
-            let plain = split(system).0.to_owned();
-            let question = Question::Subsumes { system: plain, one: one.to_owned(), other: other.to_owned() };
+            let (plain, version) = split(system);
+            let (system_url, version) = (plain.to_owned(), version.map(str::to_owned));
+            let question =
+                Question::Subsumes { system: system_url, version, one: one.to_owned(), other: other.to_owned() };
             return match self.ask(&question)? {
                 Reply::Told(Answer::Subsumes(outcome)) => Ok(outcome),
                 Reply::Unreachable => Err(LookUpError::unreachable(system)),

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use concord_fhir::json::Value;
+use concord_fhir::terminology::Code;
 
 use crate::MOST_CONCEPTS;
-use crate::code_system::{Designation, designations};
+use crate::designation::{Designation, designations};
 use crate::filter::Filter;
 use crate::item::Item;
 
@@ -92,6 +93,18 @@ impl ValueSet {
         }
         set.whole = whole_expansion(resource);
         set
+    }
+
+    /// What a code is called in it, where it lists the code with names: what it calls it, and what it is called besides.
+    #[must_use]
+    pub fn names(&self, code: &Code) -> (Option<&str>, Vec<Designation>) {
+        if let Some(whole) = &self.whole {
+            let own = whole.iter().find(|item| item.code == code.code && *item.system == *code.system);
+            return own.map_or((None, Vec::new()), |own| (own.display.as_deref(), own.designations.clone()));
+        }
+        let of_system = self.include.iter().filter(|part| part.system.as_deref() == Some(code.system.as_str()));
+        let mut listed = of_system.flat_map(|part| &part.listed).filter(|one| one.code == code.code);
+        listed.next().map_or((None, Vec::new()), |one| (one.display.as_deref(), one.designations.clone()))
     }
 
     /// What it is called in a message.

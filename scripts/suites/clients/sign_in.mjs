@@ -196,7 +196,7 @@ await run('npm fhirclient, browser', {
   },
   async 'a refusal is a page that can be read'() {
     await page.goto(`${origin}/oauth/authorize?client_id=nobody`, { waitUntil: 'load' });
-    assert.equal(await heading(), 'This does not work');
+    assert.equal(await heading(), 'The app\'s link does not work');
     await checked('refused');
   },
 });

@@ -242,7 +242,7 @@ pub(super) async fn a_page_of_another_site_sends_nothing(concord: &Concord) {
             ("origin", "null"),
         ] {
             let refused = send(place, &[("form_token", token), (name, value)], said).await.expect(400);
-            assert!(refused.text().contains("not one of this browser"), "{place} {said:?}: {refused}");
+            assert!(refused.text().contains("was opened in another browser"), "{place} {said:?}: {refused}");
         }
     }
     assert!(browser.get("/apps").await.expect(200).text().contains("Connected apps"), "she is signed in still");

@@ -11,7 +11,8 @@ on_both! {
     with super::super::SETTINGS;
     a_patient_signs_in_with_nhs_login, a_professional_signs_in_with_cis2, who_is_not_known_for_certain_is_nobody,
     what_comes_back_is_for_this_browser_and_this_time, nobody_picks_a_person_where_a_login_service_is_asked,
-    nobody_takes_the_place_of_somebody_else_unasked, nobody_is_signed_in_who_has_not_said_that_it_is_they
+    nobody_takes_the_place_of_somebody_else_unasked, nobody_is_signed_in_who_has_not_said_that_it_is_they,
+    so_many_are_sent_to_a_login_service
 }
 
 const NUMBER: &str = "9434765919";
@@ -168,7 +169,7 @@ pub(super) async fn who_is_not_known_for_certain_is_nobody(concord: &Concord) {
         claims[claim] = value.clone();
         let code = nhs.signed_in(claims, &asked["code_challenge"]);
         let refused = back(&browser, &asked["state"], &code).await;
-        let told = if refused.status == 403 { "Prove who you are first" } else { "This does not work" };
+        let told = if refused.status == 403 { "Prove who you are first" } else { "You are not signed in" };
         assert!(refused.status >= 400 && refused.text().contains(told), "{claim} {value}: {refused}");
         assert!(browser.get("/apps").await.expect(200).text().contains("Who are you?"), "{claim} {value}");
     }
@@ -315,4 +316,21 @@ pub(super) async fn nobody_is_signed_in_who_has_not_said_that_it_is_they(concord
     );
     assert!(browser.get("/apps").await.expect(200).text().contains("Hussain"));
     says(&own, "go-on").await.expect(400);
+}
+
+pub(super) async fn so_many_are_sent_to_a_login_service(concord: &Concord) {
+    let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
+    let server = server(concord, &nhs, &cis2).await;
+    // Any page can have a browser do it, and each is kept until it is back.
+    let ask = || server.nobody().get("/sign-in?assertedLoginIdentity=a.b.c");
+    for _ in 0..300 {
+        ask().await.expect(303);
+    }
+    let refused = ask().await.expect(503);
+    assert!(
+        refused.header("content-type").starts_with("text/html") && refused.header("location").is_empty(),
+        "{refused}"
+    );
+    concord.later(60_000);
+    ask().await.expect(303);
 }

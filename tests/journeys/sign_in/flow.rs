@@ -20,7 +20,7 @@ on_both! {
     asking_again_shows_what_was_chosen, a_refresh_token_is_changed_for_another, an_app_of_ones_own_gets_no_more_than_is_chosen,
     only_until_it_is_closed, people_who_are_no_patients_let_apps_in, pages_are_for_nobody_elses_frame,
     a_request_may_come_by_post, what_an_app_wants_without_asking, scopes_may_be_fewer,
-    a_public_client_need_not_say_who_it_is_to_refresh
+    a_public_client_need_not_say_who_it_is_to_refresh, logos_are_those_that_the_operator_has_named
 }
 
 pub(super) async fn apps_find_what_there_is(concord: &Concord) {
@@ -187,15 +187,26 @@ pub(super) async fn a_refresh_token_is_changed_for_another(concord: &Concord) {
 pub(super) async fn scopes_may_be_fewer(concord: &Concord) {
     people::arrive(concord).await;
     let first = tokens(concord, "launch/patient offline_access patient/*.rs", CHOICES).await;
-    let asked = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", text(&first, "/refresh_token")),
-        ("client_id", "heart-diary"),
-        ("scope", "patient/Observation.r patient/Goal.rs"),
-    ];
-    let fewer = token(concord, &asked).await.expect(200).json();
-    assert_eq!(fewer["scope"], "patient/Observation.r", "what was not granted is not given");
+    let refresh = async |tokens: &Value, scope: Option<&str>| {
+        let asked = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", text(tokens, "/refresh_token")),
+            ("client_id", "heart-diary"),
+        ];
+        token(concord, &with(&asked, "scope", scope)).await
+    };
+    // Wider than what was let is refused, and uses nothing up (RFC 6749 section 6).
+    for wider in ["patient/*.rs", "patient/Observation.cruds", "patient/Observation.r patient/Goal.rs", "openid", "x"] {
+        assert_eq!(error(&refresh(&first, Some(wider)).await.expect(400)), "invalid_scope", "{wider}");
+    }
+    let fewer = refresh(&first, Some("patient/Observation.r")).await.expect(200).json();
+    assert_eq!(fewer["scope"], "patient/Observation.r");
     super::app(concord, &fewer).get("Patient/amina").await.expect(403);
+    // Where no scope is said it is all that was let, also after fewer.
+    let all = refresh(&fewer, None).await.expect(200).json();
+    assert_eq!(all["scope"], first["scope"]);
+    let again = refresh(&all, Some(text(&first, "/scope"))).await.expect(200).json();
+    assert_eq!(again["scope"], first["scope"]);
     // One version of a scope is as good as the other, and a query narrows it.
     let query =
         "patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|vital-signs";
@@ -241,17 +252,24 @@ pub(super) async fn only_until_it_is_closed(concord: &Concord) {
     let back = browser.decide(&page, &[("kind", "details"), ("lasts", "session"), ("decision", "allow")]).await;
     let tokens = token(concord, &for_code(&query(&back)["code"])).await.expect(200).json();
     assert!(!text(&tokens, "/scope").contains("offline_access"), "{tokens}");
+    let form_token = field(&browser.get("/apps").await.expect(200), "form_token");
+    let refresh = async |tokens: &Value| {
+        let asked = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", text(tokens, "/refresh_token")),
+            ("client_id", "heart-diary"),
+        ];
+        token(concord, &asked).await
+    };
+    // As long as she stays signed in the app gets others, whether she looks at a page or not.
+    concord.later(3_600_000);
+    let tokens = refresh(&tokens).await.expect(200).json();
+    assert!(text(&tokens, "/scope").contains("online_access"), "{tokens}");
     let app = super::app(concord, &tokens);
     app.get("Patient/amina").await.expect(200);
-    let page = browser.get("/apps").await.expect(200);
-    browser.submit("/sign-out", &[("form_token", &field(&page, "form_token"))]).await.expect(303);
+    browser.submit("/sign-out", &[("form_token", &form_token)]).await.expect(303);
     app.get("Patient/amina").await.expect(401);
-    let refresh = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", text(&tokens, "/refresh_token")),
-        ("client_id", "heart-diary"),
-    ];
-    assert_eq!(error(&token(concord, &refresh).await.expect(400)), "invalid_grant");
+    assert_eq!(error(&refresh(&tokens).await.expect(400)), "invalid_grant");
 }
 
 pub(super) async fn people_who_are_no_patients_let_apps_in(concord: &Concord) {
@@ -292,7 +310,7 @@ pub(super) async fn pages_are_for_nobody_elses_frame(concord: &Concord) {
         assert_eq!(
             policy,
             format!(
-                "default-src 'none'; style-src 'self'; form-action 'self'{leads}; frame-ancestors 'none'; base-uri 'none'"
+                "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{leads}; frame-ancestors 'none'; base-uri 'none'"
             )
         );
         assert_eq!((page.header("x-frame-options"), page.header("cache-control")), ("DENY", "no-store"));
@@ -376,4 +394,40 @@ pub(super) async fn a_public_client_need_not_say_who_it_is_to_refresh(concord: &
     let asked = with(&with(&for_code(&code), "client_id", None), "redirect_uri", Some("https://portal.example/back"));
     let tokens = post(concord, "/oauth/token", &asked, Some("portal")).await.expect(200).json();
     assert_eq!(error(&ask(&with_only(&tokens)).await.expect(401)), "invalid_client");
+}
+
+pub(super) async fn logos_are_those_that_the_operator_has_named(concord: &Concord) {
+    people::arrive(concord).await;
+    let (logo, folder) = (b"\x89PNG\r\n\x1a\n and the rest".to_vec(), concord.scratch().folder());
+    std::fs::write(folder.join("logo.png"), &logo).expect("a file");
+    let mut clients: Vec<Value> = serde_json::from_str(super::CLIENTS).expect("clients");
+    clients[0]["logo_file"] = json!(folder.join("logo.png"));
+    let clients = json!(clients).to_string();
+    let sign_in = json!({"development_provider": true, "logo_file": folder.join("logo.png"), "logo_text": "N\"HS"});
+    let sign_in = sign_in.to_string();
+    let own = [("CONCORD_CLIENTS", clients.as_str()), ("CONCORD_SIGN_IN", sign_in.as_str())];
+    let server = concord.another_node_with(&[super::SETTINGS, &own].concat()).await;
+    for place in ["/sign-in/logo", "/sign-in/logo/heart-diary"] {
+        let image = server.nobody().get(place).await.expect(200);
+        assert_eq!((image.header("content-type"), &image.body), ("image/png", &logo));
+    }
+    let style = server.nobody().get("/style.css").await.expect(200).text();
+    assert!(style.contains("url(/sign-in/logo)") && style.contains("N\\22 HS"), "{style}");
+    let page = async |server: &Concord| {
+        let browser = Browser::new(server);
+        let list = browser.get(&authorize(&asking("launch/patient patient/*.rs"))).await.expect(200);
+        browser.sign_in(&list, "Patient/amina").await.expect(200).text()
+    };
+    assert!(page(&server).await.contains("src=\"/sign-in/logo/heart-diary\""));
+    // Where none is named there is none.
+    assert!(!page(concord).await.contains("<img"));
+    for (server, place) in
+        [(concord, "/sign-in/logo"), (concord, "/sign-in/logo/heart-diary"), (&server, "/sign-in/logo/portal")]
+    {
+        server.nobody().get(place).await.expect(404);
+    }
+    std::fs::write(folder.join("logo.png"), "<svg onload=\"x\">").expect("a file");
+    let config = &server.config;
+    let refused = concord_api::command::serve::bind(config, concord.clock.clone()).await.map(drop).expect_err("no PNG");
+    assert!(refused.contains("logo_file") && refused.contains("PNG"), "{refused}");
 }

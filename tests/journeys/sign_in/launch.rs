@@ -17,7 +17,7 @@ on_both! {
 const SCOPE: &str = "launch launch/patient launch/encounter patient/*.rs user/*.rs";
 
 /// A server whose app of others may be started, with an encounter of Amina's.
-async fn server(concord: &Concord) -> Concord {
+pub(super) async fn server(concord: &Concord) -> Concord {
     people::arrive(concord).await;
     concord
         .system()
@@ -34,7 +34,7 @@ async fn server(concord: &Concord) -> Concord {
 }
 
 /// The browser of somebody who uses the surgery's portal, and its access token.
-async fn portal(server: &Concord, person: &str) -> (Browser, String) {
+pub(super) async fn portal(server: &Concord, person: &str) -> (Browser, String) {
     let browser = Browser::new(server);
     let asked = with(&asking("patient/*.rs user/*.rs"), "client_id", Some("portal"));
     let asked = with(&asked, "redirect_uri", Some("https://portal.example/back"));
@@ -56,7 +56,7 @@ async fn start(server: &Concord, token: &str, pairs: &[(&str, &str)]) -> Answer 
 
 const AMINA: &[(&str, &str)] = &[("client_id", "heart-diary"), ("patient", "amina"), ("encounter", "visit")];
 
-async fn launched(server: &Concord, token: &str) -> String {
+pub(super) async fn launched(server: &Concord, token: &str) -> String {
     text(&start(server, token, AMINA).await.expect(200).json(), "/launch").to_owned()
 }
 

@@ -2,14 +2,17 @@
 
 mod apps;
 mod attacks;
+mod came_in;
 mod carers;
 mod federation;
 mod flow;
+mod inferno;
 mod launch;
 mod limits;
 mod logout;
 mod registered;
 mod registration;
+mod secrets;
 mod systems;
 mod two_nodes;
 mod whose;
@@ -96,7 +99,12 @@ pub(super) struct Browser {
 
 impl Browser {
     pub(super) fn new(concord: &Concord) -> Browser {
-        Browser { app: concord.nobody(), cookies: RefCell::default() }
+        Browser::of(concord.nobody())
+    }
+
+    /// One that asks the server of an app.
+    pub(super) fn of(app: App) -> Browser {
+        Browser { app, cookies: RefCell::default() }
     }
 
     async fn ask(&self, method: Method, place: &str, body: Option<String>, origin: Option<&str>) -> Answer {

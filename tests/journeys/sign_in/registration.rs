@@ -92,7 +92,7 @@ pub(super) async fn an_app_registers_itself_and_a_person_lets_it_in(concord: &Co
     app.get("Patient/amina").await.expect(401);
     call(&server, Method::GET, &place, Some(own), None).await.expect(401);
     let gone = Browser::new(&server).get(&authorize(&asked)).await.expect(400);
-    assert!(gone.text().contains("This does not work"), "{gone}");
+    assert!(gone.text().contains("The app&#39;s link does not work"), "{gone}");
 }
 
 pub(super) async fn who_registers_itself_gets_no_more(concord: &Concord) {

@@ -15,7 +15,7 @@ use super::server::{Beside, answering, cannot_listen, prepare};
 use crate::auth::development::DevelopmentIssuer;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{Begin, Harness};
+use crate::http::{Begin, Harness, Hosts};
 use crate::interact::logical_id;
 use crate::telemetry;
 
@@ -41,7 +41,7 @@ pub enum Ids {
 /// One line, when the server cannot be started or a resource of the seed is refused.
 pub(super) async fn run(
     seed: Option<&Path>,
-    ids: Ids,
+    (ids, hosts): (Ids, Hosts),
     config: Config,
     clock: Clock,
     out: &mut impl Write,
@@ -51,7 +51,7 @@ pub(super) async fn run(
     }
     let _log = telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
     let folder = Folder::new()?;
-    let bound = bind(seed, config, clock, &folder).await?;
+    let bound = bind(seed, (config, hosts), clock, &folder).await?;
     let told = writeln!(out, "ready {}", bound.base).and_then(|()| out.flush());
     told.map_err(|error| format!("standard output: {error}"))?;
     bound.server.await.map_err(|error| format!("the server failed: {error}"))
@@ -63,7 +63,12 @@ struct Bound {
     server: actix_web::dev::Server,
 }
 
-async fn bind(seed: Option<&Path>, config: Config, clock: Clock, folder: &Folder) -> Result<Bound, String> {
+async fn bind(
+    seed: Option<&Path>,
+    (config, hosts): (Config, Hosts),
+    clock: Clock,
+    folder: &Folder,
+) -> Result<Bound, String> {
     let cannot = |error: std::io::Error| cannot_listen("listen", config.listen, &error);
     let listener = TcpListener::bind(config.listen).map_err(cannot)?;
     let listen = listener.local_addr().map_err(cannot)?;
@@ -84,7 +89,7 @@ async fn bind(seed: Option<&Path>, config: Config, clock: Clock, folder: &Folder
     let begin = begin(config.clone(), clock.clone(), folder.path.clone(), full);
     let harness = Data::from(Harness::new(begin, clock, issuer).await?);
     let base = config.fhir_base();
-    let (_, server) = answering(&config, harness.current(), Some(harness), Some(listener))?;
+    let (_, server) = answering(&config, harness.current(), (Some(harness), hosts), Some(listener))?;
     Ok(Bound { base, server })
 }
 

@@ -12,9 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::server::{Beside, answering, cannot_listen, prepare};
 use crate::auth::Verifier;
 use crate::auth::development;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::Config;
-use crate::http::Health;
+use crate::http::{Health, Hosts};
 use crate::interact::audit::closed;
 use crate::telemetry::{self, Metrics};
 
@@ -42,8 +42,7 @@ pub struct ServeArgs {
 }
 
 fn standing(text: &str) -> Result<Clock, String> {
-    let at = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| "expected a time such as 2026-03-01T09:30:00Z")?;
-    Ok(Clock::fixed(at.timestamp_millis()))
+    clock::settable_text(text).map(Clock::fixed).ok_or_else(|| format!("expected {}", clock::NOT_SETTABLE))
 }
 
 /// Serves until the process is told to stop.
@@ -63,7 +62,8 @@ pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl 
                     .to_owned(),
             );
         }
-        return super::ephemeral::run(seed.as_deref(), args.ids, config, clock, out).await;
+        let hosts = if args.anywhere { Hosts::Any } else { Hosts::of_this_machine(&config.public_url) };
+        return super::ephemeral::run(seed.as_deref(), (args.ids, hosts), config, clock, out).await;
     }
     let _log = telemetry::start(config.log_format, config.log_level).map_err(|error| error.to_string())?;
     for remark in config.remarks() {
@@ -226,7 +226,7 @@ pub async fn bind(config: &Config, clock: Clock) -> Result<Bound, String> {
     if let Some(health) = &health {
         tracing::info!(health = %health.address, "health, readiness and metrics are answered here too");
     }
-    let (address, server) = answering(&config, server, None, taken)?;
+    let (address, server) = answering(&config, server, (None, Hosts::of(&config)), taken)?;
     Ok(Bound { address, base: config.fhir_base(), server, health, _beside: beside })
 }
 

@@ -17,8 +17,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
 use crate::http::{
-    self, Aggregator, Answers, Bodies, Harness, Maintenance, Manners, Pace, RefusalPace, Refusals, Server, Standing,
-    TrustedProxies,
+    self, Aggregator, Answers, Bodies, Harness, Hosts, Maintenance, Manners, Pace, RefusalPace, Refusals, Server,
+    Standing, TrustedProxies,
 };
 use crate::interact::Service;
 use crate::interact::audit::chain;
@@ -84,28 +84,31 @@ impl Beside {
     }
 }
 
-/// Answers what comes to the address of `listen`, which may have been taken before; with a harness by the server that it has at
-/// the time. Where it listens, and what answers.
+/// Answers what comes to the address of `listen`, which may have been taken before, and asks for one of these hosts; with a harness by the
+/// server that it has at the time. Where it listens, and what answers.
 ///
 /// # Errors
 /// One line, when the address cannot be had.
 pub(super) fn answering(
     config: &Config,
     server: Data<Server>,
-    harness: Option<Data<Harness>>,
+    (harness, hosts): (Option<Data<Harness>>, Hosts),
     taken: Option<TcpListener>,
 ) -> Result<(SocketAddr, actix_web::dev::Server), String> {
     let origins = config.cors_origins.clone();
     let still = Duration::from_secs(config.connection_timeout_seconds);
     let manners = Manners { still, given_up: server.metrics.given_up() };
+    let hosts = Data::new(hosts);
     let mut http = HttpServer::new(move || {
         let ephemeral = harness.clone();
         App::new()
             .app_data(server.clone())
+            .app_data(hosts.clone())
             .wrap(cors(&origins, server.clone(), harness.clone()))
             .wrap(from_fn(http::readable))
             .wrap(Compress::default())
             .wrap(from_fn(http::unpackable))
+            .wrap(from_fn(http::named_so))
             .wrap(from_fn(http::traced))
             .wrap(from_fn(http::mannered))
             .configure(|config| {

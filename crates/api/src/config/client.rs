@@ -1,10 +1,13 @@
 //! The apps and systems that the operator has registered: what kind of app one is, and for which purposes a system acts.
 
+use std::path::PathBuf;
+
 use concord_consent::caller::App;
 use concord_consent::purpose::Purpose;
 use concord_signin::client::{Authentication, Client};
 use serde::de::{Deserializer, Error as _};
 
+use super::values::path;
 use super::{Jwks, field, group, issuer};
 
 /// A registered app or system.
@@ -44,6 +47,11 @@ pub struct ClientConfig {
     /// Default: nothing is said
     #[config(deserialize_with = words)]
     pub about: Option<String>,
+    /// The file with its logo for the same page: a PNG of at most 64 KiB, which is read at the start.
+    ///
+    /// Default: none
+    #[config(deserialize_with = path)]
+    pub logo_file: Option<PathBuf>,
     /// Where it is sent back to after sign-in: a list of addresses, compared character by character.
     #[config(default = [], deserialize_with = redirect_uris)]
     pub redirect_uris: Vec<String>,

@@ -378,6 +378,7 @@ impl Config {
                 scope: None,
                 name: None,
                 about: None,
+                logo_file: None,
                 redirect_uris: Vec::new(),
                 secret_sha256: None,
                 keys: None,

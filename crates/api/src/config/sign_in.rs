@@ -44,6 +44,17 @@ pub struct SignInConfig {
     /// How often a new key signs id tokens, in days. Old ones are still published for a day.
     #[config(default = 90, deserialize_with = field::number::<1, 366, _, _>)]
     pub signing_key_days: i64,
+    /// The file with the logo that stands above the pages of sign-in, for those who are licensed to show it: a PNG of at most 64 KiB, which
+    /// is read at the start.
+    ///
+    /// Default: none
+    #[config(deserialize_with = path)]
+    pub logo_file: Option<PathBuf>,
+    /// What that logo says, for who does not see it.
+    ///
+    /// Default: nothing
+    #[config(deserialize_with = words)]
+    pub logo_text: Option<String>,
     /// Which apps may register themselves (RFC 7591): `off` none; `invitation` those that bring a token of `concord client
     /// invite`; `statement` those that bring a software statement of `statement_issuer`; `open` all. They are somebody else's,
     /// and the page on which people let them in says that nobody has checked who they are.
@@ -86,6 +97,10 @@ pub enum Registering {
     Statement,
     /// All.
     Open,
+}
+
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    field::text(deserializer, "a few words", field::non_empty)
 }
 
 fn registration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Registering, D::Error> {

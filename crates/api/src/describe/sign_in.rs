@@ -45,6 +45,10 @@ const SCOPES: [&str; 13] = [
 #[must_use]
 pub fn smart(issuer: &str, has_provider: bool, lets_register: bool) -> String {
     let mut document = endpoints(issuer, lets_register);
+    if !has_provider {
+        // It is the name of who says who people are.
+        document.remove("issuer");
+    }
     let mut set = |name: &str, value: Value| document.insert(name.to_owned(), value);
     let mut capabilities = OF_SYSTEMS.to_vec();
     set("code_challenge_methods_supported", json!(["S256"]));
@@ -94,6 +98,7 @@ fn endpoints(issuer: &str, lets_register: bool) -> serde_json::Map<String, Value
     set("jwks_uri", json!(format!("{issuer}/.well-known/jwks.json")));
     set("token_endpoint", json!(format!("{issuer}/oauth/token")));
     set("introspection_endpoint", json!(format!("{issuer}/oauth/introspect")));
+    set("introspection_endpoint_auth_methods_supported", json!(["client_secret_basic", "private_key_jwt", "Bearer"]));
     set("revocation_endpoint", json!(format!("{issuer}/oauth/revoke")));
     if lets_register {
         set("registration_endpoint", json!(format!("{issuer}/oauth/register")));
@@ -125,6 +130,7 @@ mod tests {
         assert_eq!(systems.get("authorization_endpoint"), None);
         assert_eq!(systems["capabilities"], json!(["client-confidential-asymmetric", "permission-v2"]));
         assert_eq!(systems["grant_types_supported"], json!(["client_credentials"]));
+        assert_eq!((people["issuer"].as_str(), systems.get("issuer")), (Some("https://phr.example"), None));
         assert_eq!(people["code_challenge_methods_supported"], json!(["S256"]));
         let all = people["capabilities"].as_array().unwrap();
         assert!(!all.iter().any(|one| one == "context-style") && all.iter().any(|one| one == "launch-standalone"));
@@ -132,5 +138,65 @@ mod tests {
         assert_eq!(people.get("registration_endpoint"), None);
         assert_eq!(openid["registration_endpoint"], "https://phr.example/oauth/register");
         assert_eq!((&openid["issuer"], &openid["jwks_uri"]), (&people["issuer"], &people["jwks_uri"]));
+    }
+
+    /// The capability sets of SMART App Launch 2.2 ("Conformance"), each with what a server has that has it.
+    const SETS: [(&str, &[&str]); 4] = [
+        (
+            "patient access for standalone apps",
+            &["launch-standalone", "client-public", "context-standalone-patient", "permission-patient"],
+        ),
+        (
+            "patient access for EHR launch",
+            &["launch-ehr", "client-public", "context-ehr-patient", "permission-patient"],
+        ),
+        (
+            "clinician access for standalone",
+            &["launch-standalone", "client-confidential-symmetric", "permission-user", "permission-patient"],
+        ),
+        (
+            "clinician access for EHR launch",
+            &[
+                "launch-ehr",
+                "client-confidential-symmetric",
+                "context-ehr-patient",
+                "context-ehr-encounter",
+                "permission-user",
+                "permission-patient",
+            ],
+        ),
+    ];
+
+    #[test]
+    fn every_capability_set_is_whole_and_keys_are_advertised() {
+        let told =
+            |has_provider| serde_json::from_str::<Value>(&smart("https://phr.example", has_provider, false)).unwrap();
+        let names = |document: &Value, member: &str| -> Vec<String> {
+            let all = document[member].as_array().unwrap_or_else(|| panic!("{member} is no array"));
+            all.iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+        };
+        let capabilities = names(&told(true), "capabilities");
+        for (set, needed) in SETS {
+            for one in needed {
+                assert!(capabilities.iter().any(|there| there == one), "{set}: {one}");
+            }
+        }
+        for document in [told(true), told(false)] {
+            assert!(names(&document, "capabilities").iter().any(|one| one == "client-confidential-asymmetric"));
+            assert!(
+                names(&document, "token_endpoint_auth_methods_supported").iter().any(|one| one == "private_key_jwt")
+            );
+            let algorithms = names(&document, "token_endpoint_auth_signing_alg_values_supported");
+            assert!(algorithms.iter().any(|one| one == "RS384") && algorithms.iter().any(|one| one == "ES384"));
+            assert!(
+                !names(&document, "scopes_supported").is_empty()
+                    && !names(&document, "grant_types_supported").is_empty()
+            );
+            for (name, address) in document.as_object().unwrap() {
+                if name.ends_with("_endpoint") || name.ends_with("_uri") {
+                    assert!(address.as_str().unwrap().starts_with("https://phr.example/"), "{name}");
+                }
+            }
+        }
     }
 }

@@ -1,42 +1,41 @@
 //! What a server has besides that is there for tests and gone after them (`concord serve --ephemeral`): everything put back as
 //! it was, the clock moved, a token for anybody. No other server has these addresses.
 
+mod token;
+
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix_web::dev::{Extensions, ServiceRequest};
 use actix_web::http::StatusCode;
+use actix_web::http::header;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
-use chrono::DateTime;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use concord_fhir::issue::{Issue, IssueCode};
-use tokio::sync::Mutex;
+use tokio::sync::OwnedRwLockReadGuard;
 
 use super::Server;
 use super::exchange::request_id;
 use super::negotiate::Answer;
-use crate::auth::development::{DevelopmentIssuer, TokenRequest, usual_scope};
-use crate::clock::Clock;
+use crate::auth::development::DevelopmentIssuer;
+use crate::clock::{self, Clock};
 use crate::error::ApiError;
 use crate::interact::command::query_parameters;
-use crate::interact::{Pairs, instant};
-
-/// How long a token works where nothing else is asked, in seconds.
-const HOUR_S: i64 = 3600;
-
-/// The furthest that a clock is moved, in seconds: a hundred years.
-const FURTHEST_S: i64 = 100 * 366 * 86_400;
+use crate::interact::{Pairs, instant, media_type};
 
 /// What makes the server anew, as it was when it began.
 pub type Begin = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Data<Server>, String>>>> + Send + Sync>;
+
+/// What a request has while it is being answered.
+struct Inside(#[expect(dead_code, reason = "it counts for as long as it is there")] OwnedRwLockReadGuard<()>);
 
 /// A server that can be put back.
 pub struct Harness {
     current: RwLock<Data<Server>>,
     begin: Begin,
-    /// Held by whoever puts it back.
-    resetting: Mutex<()>,
+    /// Shared by all that is being answered, and had alone by whoever puts the server back: what comes meanwhile waits for it.
+    door: Arc<tokio::sync::RwLock<()>>,
     clock: Clock,
     begun_ms: i64,
     issuer: DevelopmentIssuer,
@@ -50,8 +49,8 @@ impl Harness {
     pub async fn new(begin: Begin, clock: Clock, issuer: DevelopmentIssuer) -> Result<Arc<Harness>, String> {
         let first = begin().await?;
         let begun_ms = clock.now_ms();
-        let (current, resetting) = (RwLock::new(first), Mutex::default());
-        Ok(Arc::new(Harness { current, begin, resetting, clock, begun_ms, issuer }))
+        let (current, door) = (RwLock::new(first), Arc::default());
+        Ok(Arc::new(Harness { current, begin, door, clock, begun_ms, issuer }))
     }
 
     /// The server as it is now.
@@ -59,16 +58,23 @@ impl Harness {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets a request be answered by the server as it is now.
-    pub(super) fn give(&self, request: &mut ServiceRequest) {
+    /// Lets a request be answered by the server as it is, once nobody is putting it back.
+    pub(super) async fn let_in(&self, request: &mut ServiceRequest) {
+        let inside = Inside(Arc::clone(&self.door).read_owned().await);
+        request.extensions_mut().insert(inside);
         let mut data = Extensions::new();
         data.insert(self.current());
         request.add_data_container(Rc::new(data));
     }
 
-    /// Puts everything back as it was. What is being answered is answered by what was there.
+    /// A request has been answered, or is no longer of those that are waited for.
+    pub(super) fn let_out(request: &HttpRequest) {
+        drop(request.extensions_mut().remove::<Inside>());
+    }
+
+    /// Puts everything back as it was, when what is being answered has been.
     async fn reset(&self) -> Result<(), ApiError> {
-        let _alone = self.resetting.lock().await;
+        let _alone = self.door.write().await;
         self.clock.set_ms(self.begun_ms);
         let new = (self.begin)().await.map_err(ApiError::Internal)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
@@ -82,15 +88,17 @@ impl Harness {
             return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::NotSupported, text)]));
         }
         let to_ms = match asked.as_slice() {
-            [(name, text)] if name == "to" => DateTime::parse_from_rfc3339(text)
-                .map_err(|_| ApiError::parameter("to", "a time such as 2026-03-01T09:30:00Z"))?
-                .timestamp_millis(),
-            [(name, text)] if name == "by" => {
-                let seconds = text.parse().ok().filter(|seconds: &i64| seconds.abs() <= FURTHEST_S);
-                let seconds = seconds.ok_or_else(|| ApiError::parameter("by", "a whole number of seconds"))?;
-                self.clock.now_ms() + seconds * 1000
+            [(name, text)] if name == "to" => {
+                clock::settable_text(text).ok_or_else(|| ApiError::parameter("to", clock::NOT_SETTABLE))?
             }
-            _ => return Err(ApiError::parameter("to", "say where the clock goes: ?to=INSTANT, or ?by=SECONDS")),
+            [(name, text)] if name == "by" => {
+                let by_ms = text.parse().ok().and_then(|seconds: i64| seconds.checked_mul(1000));
+                let to_ms = by_ms.and_then(|by_ms| self.clock.now_ms().checked_add(by_ms)).and_then(clock::settable);
+                let expected = || format!("a whole number of seconds that leads to {}", clock::NOT_SETTABLE);
+                to_ms.ok_or_else(|| ApiError::parameter("by", expected()))?
+            }
+            [] => return Err(ApiError::parameter("to", SAY_WHERE)),
+            [(name, _), ..] => return Err(ApiError::parameter(name, SAY_WHERE)),
         };
         self.clock.set_ms(to_ms);
         Ok(())
@@ -98,38 +106,14 @@ impl Harness {
 
     /// A token for whoever is named.
     fn token(&self, asked: Pairs) -> Result<String, ApiError> {
-        let (mut request, mut system) = (TokenRequest { lifetime_s: HOUR_S, ..TokenRequest::default() }, false);
-        "concord-cli".clone_into(&mut request.client_id);
-        let mut scope = None;
-        for (name, value) in asked {
-            match name.as_str() {
-                "patient" => request.patient = Some(value),
-                "fhir-user" => request.fhir_user = Some(value),
-                "system" => system = value == "true",
-                "scope" => scope = Some(value),
-                "client-id" => request.client_id = value,
-                "proofing" => request.proofing = Some(value),
-                "purpose" => request.purposes.push(value),
-                "role" => request.roles.push(value),
-                "expires-in" => {
-                    let seconds = value.parse().ok().filter(|seconds| (1..=366 * 86_400).contains(seconds));
-                    let text = "a whole number of seconds, at most a year's";
-                    request.lifetime_s = seconds.ok_or_else(|| ApiError::parameter("expires-in", text))?;
-                }
-                other => return Err(ApiError::parameter(other, TOKEN_PARAMETERS)),
-            }
-        }
-        if system == (request.patient.is_some() || request.fhir_user.is_some()) {
-            return Err(ApiError::parameter("patient", "say whom the token is for: patient, fhir-user or system=true"));
-        }
-        let usual = || usual_scope(request.fhir_user.as_deref(), system).to_owned();
-        request.scope = scope.unwrap_or_else(usual);
-        self.issuer.mint(&request, self.clock.now_s()).map_err(|error| ApiError::parameter("patient", error))
+        self.issuer
+            .mint(&token::read(asked)?, self.clock.now_s())
+            .map_err(|error| ApiError::Internal(error.to_string()))
     }
 }
 
-const TOKEN_PARAMETERS: &str = "there is no such parameter; there are patient, fhir-user, system, scope, client-id, proofing, \
-                                purpose, role and expires-in";
+/// What is said to who does not say where the clock goes, and no more.
+const SAY_WHERE: &str = "say where the clock goes and nothing else: ?to=INSTANT, or ?by=SECONDS";
 
 /// The addresses, if the server has them.
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -143,15 +127,24 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(super::only_by("/fhir/$token", "POST").route(web::post().to(token)));
 }
 
-async fn reset(request: HttpRequest, harness: Data<Harness>) -> HttpResponse {
-    match harness.reset().await {
+async fn reset(request: HttpRequest, form: web::Bytes, harness: Data<Harness>) -> HttpResponse {
+    let done = async {
+        nothing(asked(&request, &form)?)?;
+        // Whoever puts it back does not wait for themselves.
+        Harness::let_out(&request);
+        harness.reset().await
+    };
+    match done.await {
         Ok(()) => HttpResponse::NoContent().finish(),
         Err(fault) => refused(&request, &fault),
     }
 }
 
-async fn tell_clock(harness: Data<Harness>) -> HttpResponse {
-    plain(instant(harness.clock.now_ms()))
+async fn tell_clock(request: HttpRequest, harness: Data<Harness>) -> HttpResponse {
+    match asked(&request, &web::Bytes::new()).and_then(nothing) {
+        Ok(()) => plain(instant(harness.clock.now_ms())),
+        Err(fault) => refused(&request, &fault),
+    }
 }
 
 async fn move_clock(request: HttpRequest, form: web::Bytes, harness: Data<Harness>) -> HttpResponse {
@@ -169,8 +162,22 @@ async fn token(request: HttpRequest, form: web::Bytes, harness: Data<Harness>) -
     }
 }
 
+/// The parameters of an address and of a form.
 fn asked(request: &HttpRequest, form: &web::Bytes) -> Result<Pairs, ApiError> {
+    let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !form.is_empty() && !media_type::is(media, media_type::FORM) {
+        let text = "parameters stand in the address, or in a body that is application/x-www-form-urlencoded";
+        return Err(ApiError::MediaType(text.to_owned()));
+    }
     query_parameters(request.query_string().as_bytes(), form)
+}
+
+/// Refuses parameters where there are none.
+fn nothing(asked: Pairs) -> Result<(), ApiError> {
+    match asked.first() {
+        None => Ok(()),
+        Some((name, _)) => Err(ApiError::parameter(name, "there are no parameters here")),
+    }
 }
 
 fn plain(text: String) -> HttpResponse {

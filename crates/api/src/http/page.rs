@@ -3,19 +3,40 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentEncoding};
+use actix_web::web::Data;
 use url::Url;
 
+use super::Server;
 use super::html::Html;
 
 /// Where the stylesheet is.
 pub(super) const STYLE: &str = "/style.css";
 
-/// The stylesheet.
-pub(super) async fn style() -> HttpResponse {
+/// The stylesheet, with the logo above the pages of sign-in where there is one.
+pub(super) async fn style(server: Data<Server>) -> HttpResponse {
+    let mut style = include_str!("style.css").to_owned();
+    if let Some(sign_in) = server.sign_in.as_ref().filter(|sign_in| sign_in.own_logo().is_some()) {
+        style.push_str(&logo(sign_in.own_logo_text()));
+    }
     HttpResponse::Ok()
         .content_type("text/css; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "max-age=3600"))
-        .body(include_str!("style.css"))
+        .body(style)
+}
+
+/// The rule that shows the logo, and says what it says to whoever does not see it.
+fn logo(text: &str) -> String {
+    let mut said = String::new();
+    for letter in text.chars() {
+        match letter.is_alphanumeric() || letter == ' ' {
+            true => said.push(letter),
+            false => said.push_str(&format!("\\{:x} ", u32::from(letter))),
+        }
+    }
+    format!(
+        "header.record::before {{ content: \"\"; content: \"\" / \"{said}\"; display: inline-block; vertical-align: middle; \
+         width: 6rem; height: 2.5rem; margin-right: 1rem; background: url(/sign-in/logo) left center / contain no-repeat; }}\n"
+    )
 }
 
 /// A page.
@@ -24,6 +45,8 @@ pub(super) struct Page {
     pub(super) title: String,
     /// What stands above everything.
     pub(super) heading: &'static str,
+    /// Whether it is one of sign-in, over which the logo of whoever runs the server stands.
+    pub(super) is_of_record: bool,
     pub(super) body: Html,
     /// Whether something secret is on it, so that its length must not tell of it.
     pub(super) is_secret: bool,
@@ -39,6 +62,7 @@ impl Page {
             status: StatusCode::OK,
             title: title.into(),
             heading: "Your health record",
+            is_of_record: true,
             body,
             is_secret: true,
             leads_to: Vec::new(),
@@ -48,21 +72,22 @@ impl Page {
 
     /// A page for whoever runs the server or makes an app.
     pub(super) fn of_server(title: impl Into<String>, body: Html) -> Page {
-        Page { heading: "Concord", is_secret: false, ..Page::new(title, body) }
+        Page { heading: "Concord", is_of_record: false, is_secret: false, ..Page::new(title, body) }
     }
 
     /// The answer.
     pub(super) fn response(self) -> HttpResponse {
         let leads_to: String = self.leads_to.iter().filter_map(|address| source(address)).collect();
         let policy = format!(
-            "default-src 'none'; style-src 'self'; form-action 'self'{leads_to}; frame-ancestors 'none'; base-uri 'none'"
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{leads_to}; frame-ancestors 'none'; base-uri 'none'"
         );
         let html = Html::of("<!doctype html><html lang=\"en-GB\"><head><meta charset=\"utf-8\"><title>")
             .text(&self.title)
             .then("</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
             .then("<link rel=\"stylesheet\" href=\"")
             .then(STYLE)
-            .then("\"></head><body><header>")
+            .then("\"></head><body>")
+            .then(if self.is_of_record { "<header class=\"record\">" } else { "<header>" })
             .text(self.heading)
             .then("</header><main>")
             .add(&self.body)
@@ -99,7 +124,18 @@ fn source(address: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::source;
+    use super::{logo, source};
+
+    #[test]
+    fn what_a_logo_says_is_no_style() {
+        let rule = logo("A \"; } * { x: url(//y) } \\ \u{e9}\n");
+        assert!(rule.contains("\\22 \\3b  \\7d "), "{rule}");
+        assert_eq!(
+            (rule.matches('{').count(), rule.matches("url(").count(), rule.lines().count()),
+            (1, 1, 1),
+            "{rule}"
+        );
+    }
 
     #[test]
     fn an_address_adds_nothing_to_a_policy_but_a_source() {

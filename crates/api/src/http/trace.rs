@@ -25,11 +25,12 @@ pub async fn traced(
     };
     let method = request.method().clone();
     if let Some(harness) = request.app_data::<Data<Harness>>().cloned() {
-        harness.give(&mut request);
+        harness.let_in(&mut request).await;
     }
     let server = request.app_data::<Data<Server>>().cloned();
     request.extensions_mut().insert(ids.clone());
     let mut response = next.call(request).await?;
+    Harness::let_out(response.request());
     let headers = response.headers_mut();
     let mut mirror = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::try_from(value) {

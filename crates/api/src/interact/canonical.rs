@@ -9,6 +9,7 @@ use concord_fhir::value::Literal;
 use concord_profile::library::order;
 use concord_store::rows::Version;
 use concord_store::search::{PageRequest, TypeQuery};
+use concord_terminology::Kind;
 
 use crate::error::ApiError;
 use crate::interact::session::Session;
@@ -86,6 +87,30 @@ pub(crate) fn find_in_use(
     meant(session.transaction.bypass_buffer(|transaction| transaction.page(&wanted(&among)))?.0)
 }
 
+/// The concept maps that registered systems gave and that are active, from a code system, or to it.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn of_code_system(
+    session: &mut Session<'_, '_>,
+    system: &str,
+    reverse: bool,
+) -> Result<Vec<Version>, ApiError> {
+    let Some(resource_type) = ResourceType::parse(Kind::ConceptMap.resource_type()) else { return Ok(Vec::new()) };
+    let by = if reverse { "target-system" } else { "source-system" };
+    let pairs = [(by.to_owned(), escaped(system)), ("status".to_owned(), "active".to_owned())];
+    let Ok(query) = parse(Some(resource_type), &pairs, Handling::Strict, 0, &session.service.base) else {
+        return Ok(Vec::new());
+    };
+    let permit = access::findable(session, resource_type, None)?;
+    let among =
+        [TypeQuery { resource_type, record: None, predicate: query.predicate.and(given::registered()).and(permit) }];
+    if among[0].predicate == Predicate::None {
+        return Ok(Vec::new());
+    }
+    Ok(session.transaction.page(&wanted(&among))?.0)
+}
+
 /// The one that is meant of those that meet the predicate and that the caller may find.
 fn first(
     session: &mut Session<'_, '_>,
@@ -132,8 +157,12 @@ fn named(service: &Service, resource_type: ResourceType, name: &str) -> Predicat
     by_url(service, resource_type, name)
 }
 
+/// A text as the value of a search parameter.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|").replace('$', "\\$")
+}
+
 fn by_url(service: &Service, resource_type: ResourceType, name: &str) -> Predicate {
-    let escaped = |text: &str| text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|").replace('$', "\\$");
     let (url, version) = name.split_once('|').map_or((name, None), |(url, version)| (url, Some(version)));
     let mut pairs = vec![("url".to_owned(), escaped(url))];
     pairs.extend(version.map(|version| ("version".to_owned(), escaped(version))));

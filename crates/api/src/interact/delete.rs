@@ -9,7 +9,7 @@ use crate::interact::command::{Precondition, Target};
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::write::{Filing, PreparedVersion};
-use crate::interact::{access, provenance, read, write};
+use crate::interact::{access, allowed, provenance, read, write};
 use concord_store::rows::{Method, Version};
 
 /// Puts a deletion in place of the current version; the version id of the deletion, or none if nothing had to be done:
@@ -54,11 +54,7 @@ fn run(
         return Ok(None);
     }
     Precondition::check(precondition, &old)?;
-    access::may_change(session, Action::Delete, &old)?;
-    let hooks = session.service.hooks.of(resource_type);
-    if let Some(refuse_deletion) = hooks.refuse_deletion {
-        refuse_deletion(session, &old)?;
-    }
+    allowed::deletion(session, &old)?;
     let version = Version {
         version: old.version + 1,
         updated: session.transaction.now.max(old.updated),

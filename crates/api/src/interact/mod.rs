@@ -4,6 +4,7 @@
 //! write what `concord_consent::decide` says.
 
 pub(crate) mod access;
+mod allowed;
 pub(crate) mod audit;
 mod budget;
 pub(crate) mod bundle;

@@ -21,7 +21,7 @@ use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::update;
 use crate::interact::written::Written;
-use crate::interact::{access, labels, media_type, read};
+use crate::interact::{access, allowed, labels, media_type, read};
 
 /// Reads a patch of that media type. What only says that it is JSON or XML is taken for what it looks like: a list is a
 /// JSON Patch, Parameters are a FHIRPath Patch, another object is a merge patch, and other XML an XML Patch.
@@ -126,7 +126,7 @@ fn patchable(
         return Err(ApiError::Gone);
     }
     Precondition::check(precondition, &old)?;
-    update::may_change(session, &old)?;
+    allowed::update(session, &old)?;
     // Before the patch is tried: whoever does not see an element cannot test it.
     redaction::refuse_part(session.transaction, &seen, &old, &old.resource()?)?;
     Ok(old)

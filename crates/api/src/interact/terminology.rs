@@ -99,6 +99,11 @@ impl Source for VisibleTerminology<'_, '_, '_> {
         })
     }
 
+    fn concept_maps(&mut self, system: &str, reverse: bool) -> Result<Vec<Value<'static>>, ApiError> {
+        let found = canonical::of_code_system(self.session, system, reverse)?;
+        found.iter().map(|version| Ok(version.resource()?.into_owned())).collect()
+    }
+
     /// Nobody waits for a server elsewhere inside a transaction: what it has not said yet ends the transaction, and is asked
     /// for before the next.
     fn ask(&mut self, question: &Question) -> Result<Reply, ApiError> {

@@ -24,7 +24,7 @@ use crate::interact::session::Session;
 use crate::interact::write;
 use crate::interact::write::VersionPlace;
 use crate::interact::written::Written;
-use crate::interact::{access, labels, provenance, read};
+use crate::interact::{access, allowed, labels, provenance, read};
 
 /// With no match the resource is created, under `new_id` unless it has an id, with one it is updated, with more nothing
 /// is done (R4 "conditional update").
@@ -86,28 +86,12 @@ pub(crate) fn update(
         return Err(ApiError::Gone);
     }
     Precondition::check(precondition, &old)?;
-    may_change(session, &old)?;
+    allowed::update(session, &old)?;
     redaction::refuse_part(session.transaction, &seen, &old, &value)?;
     let kept = labels::keep(session.call, &old, &mut value)?;
     let stood = (!old.deleted).then_some(old.version);
     let written = put(session, old, value, kept)?;
     if stood == Some(written.version.version) { again(session, written) } else { Ok(written) }
-}
-
-/// Refuses a change of what somebody else wrote, unless the type lets the caller change a part of it.
-pub(super) fn may_change(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
-    match also_changes(session, old)? {
-        true => access::permitted(session, Action::Update, old),
-        false => access::may_change(session, Action::Update, old),
-    }
-}
-
-/// Whether the caller did not write it and may change a part of it all the same.
-fn also_changes(session: &mut Session<'_, '_>, old: &Version) -> Result<bool, ApiError> {
-    match session.service.hooks.of(old.resource_type).also_changed {
-        Some(also_changed) if !old.deleted => also_changed(session, old),
-        _ => Ok(false),
-    }
 }
 
 /// After the same has been sent once more, of which no version was made.
@@ -145,7 +129,7 @@ pub(super) fn put(
     if !is_system {
         kept.extend(review::complete(resource_type, Some(&old), session.transaction.now, &mut value)?);
     }
-    let by_another = also_changes(session, &old)?;
+    let by_another = allowed::by_another(session, &old)?;
     let before = match (rules::may_be_multi_author(resource_type) || by_another) && !old.deleted {
         true => Some(access::stored(&old)?).filter(|value| by_another || rules::is_multi_author(resource_type, value)),
         false => None,

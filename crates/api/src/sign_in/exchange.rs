@@ -231,8 +231,23 @@ fn acting(transaction: &mut Transaction<'_>, family: &str, now_s: i64) -> Result
     Ok(None)
 }
 
+/// Refuses scopes beyond what the person let (RFC 6749 section 6), and those of which nothing is left since the client has been
+/// narrowed.
+fn asks_for_no_more(fewer: &Granted, grant: &Grant, client: &Client) -> Result<(), OauthError> {
+    const WIDER: &str =
+        "the scope is wider than what the person let: ask for that or for a part of it, or leave the scope out";
+    const NOTHING: &str = "nothing of the scope is registered for this client any more";
+    if !fewer.is_within(&Granted::parse(&grant.scope)) {
+        return Err(OauthError::new(ErrorCode::InvalidScope, WIDER));
+    }
+    match fewer.within(&still_of(&grant.scope, client)).to_string().is_empty() {
+        true => Err(OauthError::new(ErrorCode::InvalidScope, NOTHING)),
+        false => Ok(()),
+    }
+}
+
 impl Fresh {
-    /// New tokens for a refresh token. One that asks for nothing that was let is not used up by it.
+    /// New tokens for a refresh token. One that comes with a scope that it cannot have is not used up by it.
     fn refresh(
         &self,
         transaction: &mut Transaction<'_>,
@@ -242,10 +257,10 @@ impl Fresh {
     ) -> Result<Result<Given, OauthError>, StoreError> {
         let fewer = scope.map(Granted::parse);
         if let (Some(fewer), Some(known)) = (&fewer, transaction.refresh_token(hash, self.now_s)?)
-            && let Some(grant) = transaction.grant(&known.family, self.now_s)?
-            && fewer.within(&still_of(&grant.scope, client)).to_string().is_empty()
+            && let Some(grant) = transaction.grant(&known.family, self.now_s)?.filter(|grant| grant.client == client.id)
+            && let Err(error) = asks_for_no_more(fewer, &grant, client)
         {
-            return Ok(Err(OauthError::new(ErrorCode::InvalidScope, "nothing of the scope was let")));
+            return Ok(Err(error));
         }
         let taken = transaction.take_refresh(hash, self.now_s)?;
         let taken = once(transaction, taken, self.now_s)?;

@@ -20,13 +20,15 @@ use crate::sign_in::provider::{Provider, Reached};
 use crate::sign_in::standing::KnownAs;
 use crate::sign_in::{Fault, Kept, SignIn, Standing};
 
+/// How signatures of logout tokens, and browsers that are sent to a login service, are counted: names that no client has.
+const OF_LOGOUT: &str = "a logout token";
+const OF_SENDING: &str = "a browser that is sent";
+
 /// How long somebody may take to sign in, in seconds.
 const RETURN_WITHIN_S: i64 = 900;
 
 /// The longest identifier of a person, in bytes.
 const MAX_IDENTIFIER_BYTES: usize = 128;
-/// What logout tokens are counted as; no client has such an id.
-const LOGOUT: &str = "logout\n";
 /// The longest assertion of another service of theirs, in bytes.
 const MAX_ASSERTED_BYTES: usize = 4096;
 
@@ -117,14 +119,18 @@ impl SignIn {
     }
 
     /// Where the browser with this cookie is sent, to sign in there. `request` is what an app had asked, or empty; `asserted`
-    /// what another service of theirs says of who it is.
+    /// what another service of theirs says of who it is. So many are sent in a minute from an address.
     pub(crate) async fn send_to(
         &self,
         name: &str,
         visit: &Kept,
-        request: String,
-        asserted: Option<&str>,
+        (request, asserted): (String, Option<&str>),
+        address: Option<IpAddr>,
     ) -> Result<String, Fault> {
+        // What is kept until they are back anybody can have kept, who need not be anybody.
+        if let Some(seconds) = self.sendings.attempt(OF_SENDING, address, self.now_s()) {
+            return Err(ApiError::Throttled(seconds).into());
+        }
         const NO_ASSERTION: OauthError = OauthError::request("what was sent along of who you are is no signed JWT");
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if asserted.is_some_and(|text| text.len() > MAX_ASSERTED_BYTES || !text.bytes().all(is_part)) {
@@ -377,13 +383,21 @@ impl SignIn {
     /// Back-Channel Logout 1.0).
     ///
     /// # Errors
-    /// `invalid_request` for a token that is none of a login service, is old, or has been sent before, and
-    /// [`ApiError::Throttled`] where very many came from that address that were not believed.
+    /// `invalid_request` for a token that is none of a login service, is old, or has been sent before. Anybody may send one, and a
+    /// signature costs more to look at than to send: of very many wrong ones from one address no more are looked at.
     pub(crate) async fn signed_out_there(&self, token: &str, address: Option<IpAddr>) -> Result<usize, Fault> {
+        self.signatures.look_at(OF_LOGOUT, address, self.now_s())?;
+        let ended = self.said_to_have_ended(token).await;
+        if !matches!(ended, Err(Fault::Refused(_))) {
+            self.signatures.was_right(OF_LOGOUT, address);
+        }
+        ended
+    }
+
+    async fn said_to_have_ended(&self, token: &str) -> Result<usize, Fault> {
         const NOT_BELIEVED: OauthError = OauthError::request("the logout_token is not believed");
         const AGAIN: OauthError = OauthError::request("the logout_token has been sent before");
         let now_s = self.now_s();
-        self.signatures.look_at(LOGOUT, address, now_s)?;
         let (mut is_believed, mut ended) = (false, None);
         // A service may have several clients here, and a token is for those that it names.
         for provider in &self.providers {
@@ -403,9 +417,6 @@ impl SignIn {
             if let Some(count) = self.end_sessions_there(provider.clone(), told, now_s).await? {
                 ended = Some(ended.unwrap_or(0) + count);
             }
-        }
-        if ended.is_some() {
-            self.signatures.was_right(LOGOUT, address);
         }
         Ok(ended.ok_or(if is_believed { AGAIN } else { NOT_BELIEVED })?)
     }

@@ -31,6 +31,12 @@ impl SignIn {
         Ok(if is_own || client.introspects { known } else { told })
     }
 
+    /// The client that an access token was given to, if the token works and the client may ask about the tokens of all.
+    pub(crate) async fn asks_about_all(&self, token: &str) -> Result<Option<Client>, Fault> {
+        let known = self.access_token(secret::hash(token)).await?;
+        Ok(known.map(|(_, client)| client).filter(|client| client.introspects))
+    }
+
     async fn of_access(&self, token: &str) -> Result<Option<Inspected>, Fault> {
         let Some((token, _)) = self.access_token(secret::hash(token)).await? else { return Ok(None) };
         let person = Some(token.person).filter(|person| !person.is_empty());

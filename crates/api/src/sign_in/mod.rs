@@ -18,6 +18,7 @@ mod kept;
 mod keys;
 mod keys_at_urls;
 mod launch;
+mod logos;
 mod origins;
 mod people;
 mod picking;
@@ -44,7 +45,7 @@ pub(crate) use grant::{Asked, Granting, UNPROVEN_NAME};
 pub(crate) use inspect::Inspected;
 pub(crate) use kept::Kept;
 pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
-pub(crate) use people::Somebody;
+pub(crate) use people::{Somebody, actor};
 pub(crate) use picking::{Picking, Record, ToPick, Visit, Whose};
 pub(crate) use register::Registered;
 pub(crate) use sessions::SignedIn;
@@ -56,6 +57,9 @@ use crate::telemetry::TokenCounters;
 
 /// How many tokens are remembered.
 const REMEMBERED: usize = 10_000;
+
+/// How many browsers from one address may be sent to a login service in a minute.
+const SENDINGS: u32 = 300;
 
 /// The name of the authorization server as an app: what a person chooses on its pages is written by it.
 pub(crate) const OWN_CLIENT: &str = "concord-sign-in";
@@ -74,9 +78,11 @@ pub struct SignIn {
     attempts: attempts::Attempts,
     signatures: attempts::Signatures,
     registrations: attempts::Attempts,
+    sendings: attempts::Attempts,
     statement_keys: Option<register::StatementKeys>,
     remembered: Cache<String, tokens::Remembered>,
     origins: origins::Origins,
+    logos: logos::Logos,
     counters: TokenCounters,
 }
 
@@ -105,9 +111,11 @@ impl SignIn {
             attempts: attempts::Attempts::new(30),
             signatures: attempts::Signatures::new(),
             registrations: attempts::Attempts::new(10),
+            sendings: attempts::Attempts::new(SENDINGS),
             statement_keys: register::StatementKeys::of(&settings)?,
             remembered: Cache::new(REMEMBERED),
             origins: origins::Origins::default(),
+            logos: logos::Logos::read(config)?,
             settings,
             counters,
         };

@@ -128,7 +128,7 @@ fn counts(version: &Version, resource: &Value<'_>, now_ms: i64) -> bool {
 }
 
 /// The actor that a reference names.
-pub(super) fn actor(reference: &str) -> Option<Actor> {
+pub(crate) fn actor(reference: &str) -> Option<Actor> {
     let (name, id) = reference.split_once('/')?;
     let id = id.to_owned();
     Some(match name {

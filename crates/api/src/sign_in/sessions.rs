@@ -1,11 +1,14 @@
 //! Who is signed in with a browser.
 
+use concord_consent::caller::Actor;
 use concord_signin::secret::Kind;
-
+use concord_store::StoreError;
+use concord_store::audit::Record;
 use concord_store::sign_in::NewSession;
 use concord_store::transaction::Transaction;
 
-use crate::sign_in::{Fault, Kept, SignIn, Signing, Standing};
+use crate::interact::audit;
+use crate::sign_in::{Fault, Kept, OWN_CLIENT, SignIn, Signing, Standing, people};
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,20 @@ pub(crate) struct SignedIn {
     pub(crate) session: String,
     /// What a form of this session has to bring along, so that no other page can send it.
     pub(crate) form_token: String,
+}
+
+/// What the log is told of somebody who signs in.
+struct ComingIn {
+    /// The patient in whose record they are: a logical id.
+    patient: Option<String>,
+    record: Record,
+}
+
+impl ComingIn {
+    fn record(&self, transaction: &mut Transaction<'_>) -> Result<Record, StoreError> {
+        let key = self.patient.as_deref().map(|id| transaction.patient_key(id)).transpose()?.flatten();
+        Ok(Record { patient: key.unwrap_or(0), ..self.record.clone() })
+    }
 }
 
 impl SignIn {
@@ -47,35 +64,60 @@ impl SignIn {
         }))
     }
 
-    /// Signs somebody in: the cookie. The session that the browser had ends, so that nobody can have given it to them.
-    pub(crate) async fn begin_session(&self, signing: Signing, before: Option<&Kept>) -> Result<Kept, Fault> {
-        self.begin(Kind::Session, signing, before.map(Kept::hash)).await
+    /// Signs somebody in: the cookie. The session that the browser had ends, so that nobody can have given it to them. The log tells that
+    /// they came in.
+    pub(crate) async fn begin_session(
+        &self,
+        signing: Signing,
+        before: Option<&Kept>,
+        request_id: &str,
+    ) -> Result<Kept, Fault> {
+        let came_in = self.coming_in(&signing, request_id).await?;
+        self.begin(Kind::Session, signing, before.map(Kept::hash), Some(came_in)).await
     }
 
     /// Keeps who has come without having been asked, until they say that it is they: what the browser keeps then is no session.
     pub(crate) async fn keep_arrival(&self, signing: Signing) -> Result<Kept, Fault> {
-        self.begin(Kind::Arrival, signing, None).await
+        self.begin(Kind::Arrival, signing, None, None).await
     }
 
     /// Signs in who has come, as they have said that it is they: the cookie; none if they have come long ago. What the browser has kept
     /// until then is of no use any more.
-    pub(crate) async fn begin_arrived(&self, arrival: &Kept, before: Option<&Kept>) -> Result<Option<Kept>, Fault> {
-        if self.signed_in(Some(arrival)).await?.is_none() {
-            return Ok(None);
-        }
+    pub(crate) async fn begin_arrived(
+        &self,
+        arrival: &Kept,
+        before: Option<&Kept>,
+        request_id: &str,
+    ) -> Result<Option<Kept>, Fault> {
+        let Some(known) = self.signed_in(Some(arrival)).await? else { return Ok(None) };
+        // Whoever comes without having been asked comes from the only login service that takes that.
+        let provider = self.takes_assertions().unwrap_or_default().to_owned();
+        let signing = Signing { person: known.person, standing: known.standing, provider, ..Signing::default() };
+        let came_in = self.coming_in(&signing, request_id).await?;
         let cookie = Kept::fresh(Kind::Session)?;
         let (from, to, before, now_s) = (arrival.hash(), cookie.hash(), before.map(Kept::hash), self.now_s());
         let begin = move |transaction: &mut Transaction<'_>| {
             let begun = before
                 .as_deref()
                 .map_or(Ok(()), |before| transaction.end_session(before, now_s))
-                .and_then(|()| transaction.rename_session(&from, &to));
-            (begun, Vec::new())
+                .and_then(|()| transaction.rename_session(&from, &to))
+                .and_then(|begun| Ok((begun, came_in.record(transaction)?)));
+            match begun {
+                Ok((true, record)) => (Ok(true), vec![record]),
+                Ok((false, _)) => (Ok(false), Vec::new()),
+                Err(error) => (Err(error), Vec::new()),
+            }
         };
         Ok(self.service.store.change(begin).await?.then_some(cookie))
     }
 
-    async fn begin(&self, kind: Kind, signing: Signing, before: Option<String>) -> Result<Kept, Fault> {
+    async fn begin(
+        &self,
+        kind: Kind,
+        signing: Signing,
+        before: Option<String>,
+        came_in: Option<ComingIn>,
+    ) -> Result<Kept, Fault> {
         let cookie = Kept::fresh(kind)?;
         let now_s = self.now_s();
         let new = NewSession {
@@ -91,11 +133,35 @@ impl SignIn {
             let begun = before
                 .as_deref()
                 .map_or(Ok(()), |before| transaction.end_session(before, now_s))
-                .and_then(|()| transaction.begin_session(&new, now_s));
-            (begun, Vec::new())
+                .and_then(|()| transaction.begin_session(&new, now_s))
+                .and_then(|()| came_in.as_ref().map(|one| one.record(transaction)).transpose());
+            match begun {
+                Ok(record) => (Ok(()), record.into_iter().collect()),
+                Err(error) => (Err(error), Vec::new()),
+            }
         };
         self.service.store.change(begin).await?;
         Ok(cookie)
+    }
+
+    /// What the log tells of somebody who signs in: in the log of the patient in whose record they are, so that she sees when somebody
+    /// came in as she, or as her relative.
+    async fn coming_in(&self, signing: &Signing, request_id: &str) -> Result<ComingIn, Fault> {
+        let patient = match people::actor(&signing.person) {
+            Some(Actor::Patient(id)) => Some(id),
+            Some(Actor::RelatedPerson(_)) => {
+                self.somebody(&signing.person).await?.and_then(|somebody| somebody.relative_of)
+            }
+            _ => None,
+        };
+        let mut reason = match signing.provider.as_str() {
+            "" => "sign-in.picked".to_owned(),
+            provider => format!("sign-in.with:{provider}"),
+        };
+        if !signing.standing.is_proven() {
+            reason.push_str(", sign-in.unproven");
+        }
+        Ok(ComingIn { patient, record: audit::came_in(&signing.person, OWN_CLIENT, &reason, request_id) })
     }
 
     /// Signs out whoever has this cookie, and ends what apps were let do until then.

@@ -17,7 +17,7 @@ fn server() -> TerminologyServer {
 }
 
 fn member(set: Set, system: &str, code: &str) -> Question {
-    Question::Member { set, code: Code { system: system.to_owned(), code: code.to_owned() } }
+    Question::Member { set, code: Code { system: system.to_owned(), code: code.to_owned() }, version: None }
 }
 
 #[test]
@@ -34,7 +34,12 @@ fn only_codes_of_what_is_let_out_leave() {
     for question in [
         // Of a system that nobody has let out.
         member(Set::Url("https://own.example/ValueSet/x".to_owned()), "http://snomed.info/sct", "46635009"),
-        Question::Concept { code: Code { system: "urn:own".to_owned(), code: "1".to_owned() } },
+        Question::Concept { code: Code { system: "urn:own".to_owned(), code: "1".to_owned() }, version: None },
+        // Nor are they versions.
+        Question::Concept {
+            code: Code { system: "http://snomed.info/sct".to_owned(), code: "46635009".to_owned() },
+            version: Some("Amina Hussain".to_owned()),
+        },
         // Words are no codes.
         member(part("73211009"), "http://snomed.info/sct", "Amina Hussain"),
         member(part("Amina Hussain"), "http://snomed.info/sct", "46635009"),
@@ -53,6 +58,7 @@ async fn one_that_cannot_be_reached_is_not_asked_for_a_while() {
     let server = server();
     let concept = |code: &str| Question::Concept {
         code: Code { system: "http://snomed.info/sct".to_owned(), code: code.to_owned() },
+        version: None,
     };
     server.answers().insert(concept("1"), Instant::now(), Answer::Concept(Some("One".to_owned())));
     assert!(server.known(&concept("1")).is_none(), "it is too old to be told while the server can be asked");

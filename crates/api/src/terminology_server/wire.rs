@@ -101,18 +101,31 @@ fn client() -> Result<reqwest::Client, reqwest::Error> {
 fn sent(question: &Question) -> Sent {
     let code = |code: &Code| vec![("system", code.system.clone()), ("code", code.code.clone())];
     match question {
-        Question::Member { set, code: own } => of_set("ValueSet/$validate-code", set, code(own)),
+        Question::Member { set, code: own, version } => {
+            let mut pairs = code(own);
+            pairs.extend(version.clone().map(|version| ("systemVersion", version)));
+            of_set("ValueSet/$validate-code", set, pairs)
+        }
         Question::Expansion { set } => {
             of_set("ValueSet/$expand", set, vec![("count", (MOST_EXPANDED + 1).to_string())])
         }
-        Question::Concept { code: own } => Sent { operation: "CodeSystem/$lookup", pairs: code(own), body: None },
-        Question::Subsumes { system, one, other } => {
-            let pairs = vec![("system", system.clone()), ("codeA", one.clone()), ("codeB", other.clone())];
+        Question::Concept { code: own, version } => {
+            let mut pairs = code(own);
+            pairs.extend(version.clone().map(|version| ("version", version)));
+            Sent { operation: "CodeSystem/$lookup", pairs, body: None }
+        }
+        Question::Subsumes { system, version, one, other } => {
+            let mut pairs = vec![("system", system.clone())];
+            pairs.extend(version.clone().map(|version| ("version", version)));
+            pairs.extend([("codeA", one.clone()), ("codeB", other.clone())]);
             Sent { operation: "CodeSystem/$subsumes", pairs, body: None }
         }
-        Question::Translate { map, code: own, target, reverse } => {
+        Question::Translate { map, code: own, version, sets: [source, wanted], target, reverse } => {
             let mut pairs = code(own);
+            pairs.extend(version.clone().map(|version| ("version", version)));
             pairs.extend(map.clone().map(|map| ("url", map)));
+            pairs.extend(source.clone().map(|source| ("source", source)));
+            pairs.extend(wanted.clone().map(|wanted| ("target", wanted)));
             pairs.extend(target.clone().map(|target| ("targetsystem", target)));
             if *reverse {
                 pairs.push(("reverse", "true".to_owned()));
@@ -160,6 +173,7 @@ fn of_set(operation: &'static str, set: &Asked, mut pairs: Vec<(&'static str, St
                 let member = match name {
                     "system" => "valueUri",
                     "code" => "valueCode",
+                    "systemVersion" => "valueString",
                     _ => return Value::object([("name", string(name)), ("valueInteger", Value::Number(value.into()))]),
                 };
                 Value::object([("name", string(name)), (member, Value::string(value))])
@@ -231,6 +245,7 @@ fn matched(one: &Value<'_>) -> Match {
         code: concept.map(|_| Code { system: text("system"), code: text("code") }),
         display: Some(text("display")).filter(|display| !display.is_empty()),
         comment: None,
+        product: Vec::new(),
         map: part("source").and_then(|part| part.text("valueUri")).map(str::to_owned),
     }
 }

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use super::decimal::Decimal;
 use super::moment::{Kind, Moment};
-use super::quantity::{Measure, Quantity};
+use super::quantity::Quantity;
 use crate::json::Value;
 use crate::resource_type::ResourceType;
 use crate::schema::{ElementType, Primitive, Shape, TypeKind, r4};
-use crate::ucum::UCUM;
 
 /// The data types of FHIR that are quantities.
 const QUANTITIES: [&str; 6] = ["Quantity", "SimpleQuantity", "Age", "Count", "Distance", "Duration"];
@@ -131,21 +130,7 @@ impl<'v> Node<'v> {
 
     /// The quantity that an element of a type for quantities says. One with a comparator (`<`) is none.
     pub(super) fn quantity(&self) -> Option<Quantity<'v>> {
-        let object = self.value.filter(|_| self.is_quantity())?;
-        if object.get("comparator").is_some() {
-            return None;
-        }
-        let value = Decimal::read(object.get("value").and_then(Value::as_number)?)?;
-        let text = |name: &str| object.text(name);
-        let unit = match (text("system"), text("code"), text("unit")) {
-            (Some(UCUM), Some(code), _) => Measure::Ucum(Cow::Borrowed(code)),
-            (None, None, None) => Measure::Ucum(Cow::Borrowed("1")),
-            (system, Some(code), _) => Measure::Other(Cow::Borrowed(system.unwrap_or_default()), Cow::Borrowed(code)),
-            (system, None, unit) => {
-                Measure::Other(Cow::Borrowed(system.unwrap_or_default()), Cow::Borrowed(unit.unwrap_or_default()))
-            }
-        };
-        Some(Quantity { value, unit })
+        self.value.filter(|_| self.is_quantity()).and_then(Quantity::of_value)
     }
 
     /// What tells it from every other element: where its value and what stands beside that lie in memory.

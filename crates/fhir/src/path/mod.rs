@@ -46,16 +46,18 @@ mod presence;
 mod quantity;
 mod tree;
 mod typing;
+mod values;
 
 pub use context::{Context, MOST_STEPS, Outside};
 pub use decimal::Decimal;
 pub use fault::{Fault, Problem};
-pub use functions::Patterns;
+pub use functions::{Pattern, Patterns};
 pub use item::{Item, Node, System};
 pub use moment::{Calendar, Moment};
 pub use place::{Collection, Place, Step};
 pub(crate) use presence::{Presence, Truth};
 pub use quantity::{Measure, Quantity};
+pub use values::{order_by_now, order_of_values};
 
 use ast::{Ast, NodeId};
 use evaluate::begin;

@@ -330,7 +330,8 @@ impl Moment {
 
     /// The date alone.
     pub(super) fn date_part(&self) -> Moment {
-        Moment { kind: Kind::Date, precision: self.precision.min(Precision::Day), zone: None, ..*self }
+        let precision = self.precision.min(Precision::Day);
+        Moment { precision, year: self.year, month: self.month, day: self.day, ..BARE }
     }
 
     /// The same, as a date that may have a time.

@@ -6,7 +6,8 @@ use std::fmt;
 
 use super::decimal::Decimal;
 use super::moment::Calendar;
-use crate::ucum::Unit;
+use crate::json::Value;
+use crate::ucum::{UCUM, Unit};
 
 /// A number of a unit.
 #[derive(Clone, Debug)]
@@ -31,6 +32,24 @@ pub enum Measure<'v> {
 impl<'v> Quantity<'v> {
     pub(super) fn plain(value: Decimal) -> Quantity<'v> {
         Quantity { value, unit: Measure::Ucum(Cow::Borrowed("1")) }
+    }
+
+    /// The quantity that a FHIR Quantity says. One with a comparator (`<`) is none.
+    pub(super) fn of_value(object: &'v Value<'v>) -> Option<Quantity<'v>> {
+        if object.get("comparator").is_some() {
+            return None;
+        }
+        let value = Decimal::read(object.get("value").and_then(Value::as_number)?)?;
+        let text = |name: &str| object.text(name);
+        let unit = match (text("system"), text("code"), text("unit")) {
+            (Some(UCUM), Some(code), _) => Measure::Ucum(Cow::Borrowed(code)),
+            (None, None, None) => Measure::Ucum(Cow::Borrowed("1")),
+            (system, Some(code), _) => Measure::Other(Cow::Borrowed(system.unwrap_or_default()), Cow::Borrowed(code)),
+            (system, None, unit) => {
+                Measure::Other(Cow::Borrowed(system.unwrap_or_default()), Cow::Borrowed(unit.unwrap_or_default()))
+            }
+        };
+        Some(Quantity { value, unit })
     }
 
     /// A quantity as a literal writes its unit: `4 days`, `10 'mg'`.

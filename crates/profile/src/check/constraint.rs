@@ -70,9 +70,6 @@ impl Walk<'_> {
             context = context.now(now);
         }
         let (holds, steps) = expression.holds_within(&context);
-        if known.was_asked() {
-            self.found.is_left_open();
-        }
         self.take_expression(STEPS_OF_A_BEGINNING + steps);
         Ok(holds?.unwrap_or(false))
     }
@@ -81,7 +78,10 @@ impl Walk<'_> {
     pub(super) fn selects(&self, expression: &str, resource: &Value<'_>, element: &Value<'_>) -> Option<bool> {
         let expression = Expression::compile_with(expression, &mut Patterns::of_one_definition()).ok()?;
         let known = self.known(Surroundings::of(resource, None, None));
-        let context = Context::of(resource).outside(&known).steps(self.steps_of_an_expression(MOST_STEPS));
+        let mut context = Context::of(resource).outside(&known).steps(self.steps_of_an_expression(MOST_STEPS));
+        if let Some(now) = self.checker.now {
+            context = context.now(now);
+        }
         let (found, steps) = expression.evaluate_within(&context);
         self.take_expression(STEPS_OF_A_BEGINNING + steps);
         let found = found.ok()?;

@@ -3,7 +3,7 @@
 use concord_fhir::json::Value;
 use concord_fhir::terminology::Membership;
 
-use super::element::is_of;
+use super::kept::Tells;
 use super::reference::target_type;
 use super::{Scope, Walk};
 use crate::definition::{DiscriminatorKind, Strength, TypeRule, ValueRule};
@@ -72,7 +72,9 @@ impl<'c> Walk<'c> {
                 });
                 let all = std::iter::once(node).chain(roots);
                 match step {
-                    Step::Element(name) => next.extend(all.filter_map(|node| node.find(name))),
+                    Step::Element(name) => {
+                        next.extend(all.filter_map(|node| node.find(name)).flat_map(with_required_slices))
+                    }
                     Step::Extension(url) => next.extend(all.filter_map(|node| extension_node(node, url))),
                     Step::Resolve => next.extend(all.skip(1)),
                     Step::OfType(name) => next.extend(all.filter_map(|node| typed_node(node, name))),
@@ -167,7 +169,7 @@ impl<'c> Walk<'c> {
         }
         let of = |rule: &TypeRule, own: &str| {
             let named: Vec<_> = rule.profiles.iter().filter_map(|profile| self.type_of(profile)).collect();
-            if named.is_empty() { is_of(own, rule) } else { named.contains(&own) }
+            if named.is_empty() { rule.allows(own) } else { named.contains(&own) }
         };
         Some(is(items.iter().any(|one| asked.iter().any(|rule| of(rule, one.type_name())))))
     }
@@ -188,7 +190,9 @@ impl<'c> Walk<'c> {
         let mut answer = Membership::No;
         for one in follow(&way.steps, *item, &scope.around) {
             for canonical in &asked {
-                match self.conforms(&one, canonical, &place, scope.around).0 {
+                let (kept, why) = self.conforms(&one, canonical, &place, scope.around, Tells::First);
+                self.forget(&why);
+                match kept {
                     Membership::Yes => return Some(Membership::Yes),
                     Membership::Unknown => answer = Membership::Unknown,
                     Membership::No => {}
@@ -197,6 +201,13 @@ impl<'c> Walk<'c> {
         }
         Some(answer)
     }
+}
+
+/// What is said of an element, and of the kinds of it that must be there: by these too a slice is told (R4's own profile of
+/// blood pressures tells its components by the kinds of codings that they have).
+fn with_required_slices(node: &Node) -> impl Iterator<Item = &Node> {
+    let required = node.slices.iter().map(|slice| &slice.node).filter(|node| node.rules.min.unwrap_or(0) > 0);
+    std::iter::once(node).chain(required)
 }
 
 /// The path without a `resolve()` at its end, and whether it has one.

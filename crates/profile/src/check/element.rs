@@ -2,11 +2,13 @@
 
 use std::cmp::Ordering;
 
-use concord_fhir::issue::IssueCode;
+use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
+use concord_fhir::path::order_by_now;
 use concord_fhir::schema::TypeKind;
 use concord_fhir::terminology::Membership;
 
+use super::kept::Tells;
 use super::{Scope, Walk, shown};
 use crate::definition::{TypeRule, ValueRule};
 use crate::item::{Item, Members, Place};
@@ -98,12 +100,13 @@ impl Walk<'_> {
                     (value.is_some_and(|value| holds(value, wanted)), format!("it must hold {}", text(wanted)))
                 }
                 (ValueRule::Min(bound), Some(value)) => {
-                    (compare(value, bound) != Some(Ordering::Less), format!("it must not be less than {}", text(bound)))
+                    self.keeps_bound(node, (value, bound), Ordering::Less, place, scope);
+                    continue;
                 }
-                (ValueRule::Max(bound), Some(value)) => (
-                    compare(value, bound) != Some(Ordering::Greater),
-                    format!("it must not be more than {}", text(bound)),
-                ),
+                (ValueRule::Max(bound), Some(value)) => {
+                    self.keeps_bound(node, (value, bound), Ordering::Greater, place, scope);
+                    continue;
+                }
                 (_, None) => continue,
             };
             if !holds {
@@ -124,6 +127,45 @@ impl Walk<'_> {
         }
     }
 
+    /// Checks a value by a bound; what cannot be compared is told.
+    fn keeps_bound(
+        &mut self,
+        node: &Node,
+        (value, bound): (&Value<'_>, &Value<'_>),
+        wrong: Ordering,
+        place: &Place<'_>,
+        scope: Scope<'_>,
+    ) {
+        let is_least = wrong == Ordering::Less;
+        let is_by_now = value.as_str().is_some() && bound.as_object().is_some();
+        let order = match self.checker.now.filter(|_| is_by_now) {
+            Some(now) => order_by_now(value, bound, is_least, now),
+            None => compare(value, bound),
+        };
+        let word = if is_least { "less" } else { "more" };
+        let by_now = match (is_by_now, is_least) {
+            (false, _) => "",
+            (true, true) => " before now",
+            (true, false) => " after now",
+        };
+        match order {
+            Some(order) if order == wrong => {
+                let said = format!("it must not be {word} than {}{by_now}", text(bound));
+                self.broken(IssueCode::Value, place, node, scope, &said);
+            }
+            Some(_) => {}
+            None => {
+                let said = format!(
+                    "whether it is {word} than {}{by_now}, which it must not be ({}#{}), cannot be told: they cannot be compared",
+                    text(bound),
+                    scope.profile.url,
+                    node.id
+                );
+                self.remark(Severity::Information, said, place);
+            }
+        }
+    }
+
     /// Checks that the item is of a type that the profile allows, and keeps to the profiles of that type; whether it is of one.
     fn types(&mut self, node: &Node, item: &Item<'_>, place: &Place<'_>, scope: Scope<'_>) -> bool {
         if node.rules.types.is_empty() {
@@ -131,7 +173,7 @@ impl Walk<'_> {
         }
         let own = item.type_name();
         let is_open = item.member != item.element || matches!(item.of_type.kind, TypeKind::Resource);
-        let allowed: Vec<&TypeRule> = node.rules.types.iter().filter(|rule| is_of(own, rule)).collect();
+        let allowed: Vec<&TypeRule> = node.rules.types.iter().filter(|rule| rule.allows(own)).collect();
         if allowed.is_empty() && is_open {
             let wanted: Vec<&str> = node.rules.types.iter().map(|rule| rule.code.as_str()).collect();
             let said = format!("it is of type {}, and must be of {}", shown(own), wanted.join(" or "));
@@ -164,12 +206,12 @@ impl Walk<'_> {
         let profiles: Vec<&String> = rules.iter().flat_map(|rule| &rule.profiles).collect();
         let mut reasons = Vec::new();
         for canonical in &profiles {
-            let (kept, why) = self.conforms(item, canonical, place, scope.around);
+            let (kept, why) = self.conforms(item, canonical, place, scope.around, Tells::All);
             match kept {
                 Membership::Yes => return self.issues.extend(why),
                 Membership::Unknown => {
                     let said = format!("the profile {canonical} is not known here and was not checked");
-                    return self.remark(concord_fhir::issue::Severity::Information, said, place);
+                    return self.remark(Severity::Information, said, place);
                 }
                 Membership::No => reasons.extend(why),
             }
@@ -181,22 +223,11 @@ impl Walk<'_> {
             }
             self.issues.extend(reasons);
         } else {
+            self.forget(&reasons);
             let names: Vec<&str> = profiles.iter().map(|one| one.as_str()).collect();
             let said = format!("it keeps to none of the profiles {}", names.join(", "));
             self.broken(IssueCode::Invalid, place, node, scope, &said);
         }
-    }
-}
-
-/// Whether a value of that type is one of those that a rule means.
-pub(super) fn is_of(own: &str, rule: &TypeRule) -> bool {
-    let code = rule.code.strip_prefix(crate::definition::R4).unwrap_or(&rule.code);
-    match code {
-        "Resource" | "DomainResource" => own.starts_with(|c: char| c.is_ascii_uppercase()),
-        "BackboneElement" | "Element" => own.contains('.'),
-        "SimpleQuantity" | "MoneyQuantity" => own == "Quantity" || own == "SimpleQuantity",
-        "Quantity" => matches!(own, "Quantity" | "SimpleQuantity" | "Age" | "Count" | "Distance" | "Duration"),
-        code => code == own,
     }
 }
 

@@ -8,7 +8,7 @@ mod discriminator;
 mod document;
 mod element;
 mod extension;
-mod found;
+mod kept;
 mod outside;
 mod reference;
 mod slices;
@@ -21,13 +21,13 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::terminology::{Membership, Terminology};
 
-use self::found::Found;
 use crate::definition::Definition;
 use crate::item::{Item, Members, Place, resource_shape, whole_resource};
 use crate::library::{self, Library};
 use crate::node::{Node, Profile};
 use crate::surroundings::{Bundled, Stored, Surroundings};
 use crate::value::short as shown;
+use kept::Tells;
 
 /// How many problems are listed.
 const MOST_ISSUES: usize = 500;
@@ -53,10 +53,10 @@ pub struct Checker<'c> {
     pub stored: Option<&'c dyn Stored>,
     /// Whether to say besides what R4 asks in words, and which extensions are not known that change the meaning of nothing.
     pub is_whole: bool,
+    /// What time it is, as an instant; expressions that ask for it, and bounds that go by it, are not told without.
+    pub now: Option<&'c str>,
     /// What all checks of one request may still take together, where they have that once: steps.
     pub together: Option<&'c Cell<usize>>,
-    /// What time it is, for constraints that ask (`today()`): an instant of R4. Those are not evaluated where nobody says it.
-    pub now: Option<&'c str>,
 }
 
 /// Against what a resource is checked.
@@ -105,8 +105,10 @@ pub(crate) struct Walk<'c> {
     left: Cell<usize>,
     /// Where the check was ended, because none were left.
     ended: Option<String>,
-    /// What has been found of resources and values by profiles, and what is being found out.
-    found: Found,
+    /// The resources and values that are being checked against a profile, with the profile.
+    under_way: Vec<kept::Key>,
+    /// What was found out of them.
+    kept: kept::Kept,
     /// What need not be said again.
     told: BTreeSet<String>,
     claimed: Option<&'c [String]>,
@@ -129,7 +131,8 @@ impl<'c> Walk<'c> {
             beyond: 0,
             left: Cell::new(steps),
             ended: None,
-            found: Found::default(),
+            under_way: Vec::new(),
+            kept: kept::Kept::default(),
             told: BTreeSet::new(),
             claimed: None,
             expressions: 0,
@@ -196,11 +199,11 @@ impl<'c> Walk<'c> {
                     self.wrong_type(canonical, &profile.type_name, own, place);
                 } else if let Some((shape, object)) = resource_shape(resource) {
                     let scope = Scope { around, profile };
-                    self.found.begin(key(resource, profile));
+                    let key = key(resource, profile);
+                    self.under_way.push(key);
                     self.object(&profile.root, &Members::of(shape, object), place, scope);
                     self.constraints(&profile.root, &whole_resource(resource, false), place, scope);
-                    // What is wrong with it has been said, whatever leads to it.
-                    self.found.drop_last();
+                    self.under_way.pop();
                 }
             }
         }
@@ -259,13 +262,15 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Whether something keeps to a profile, and if not, why not.
+    /// Whether something keeps to a profile, and if not, why not: all that is wrong, or the first of it where that was found
+    /// out before.
     fn conforms(
         &mut self,
         item: &Item<'_>,
         canonical: &str,
         place: &Place<'_>,
         around: Surroundings<'_>,
+        tells: Tells,
     ) -> (Membership, Vec<Issue>) {
         let own = item.type_name();
         if let Some(base) = library::base_type(canonical) {
@@ -280,42 +285,31 @@ impl<'c> Walk<'c> {
         }
         let Some(value) = item.value else { return (Membership::Unknown, Vec::new()) };
         let key = key(value, profile);
-        if self.found.is_under_way(key) {
+        // What is being found out already is taken to hold: a circle of references breaks nothing by itself.
+        if let Some(depth) = self.under_way.iter().position(|one| *one == key) {
+            self.kept.assume(depth);
             return (Membership::Yes, Vec::new());
         }
-        if self.found.depth() >= DEEPEST {
-            self.found.is_left_open();
+        if let Some(known) = self.kept.known(&key, tells) {
+            return known;
+        }
+        if self.under_way.len() >= DEEPEST {
+            self.kept.assume(0);
             return (Membership::Unknown, Vec::new());
         }
-        self.found.begin(key);
+        let outside = self.kept.begin();
+        self.under_way.push(key);
         let before = std::mem::take(&mut self.issues);
         self.item(&profile.root, item, place, Scope { around, profile });
         let found = std::mem::replace(&mut self.issues, before);
-        let why = found.iter().find(|issue| issue.severity >= Severity::Error).cloned();
-        let answer = if why.is_some() { Membership::No } else { Membership::Yes };
-        if self.left.get() == 0 {
-            self.found.is_left_open();
-        }
-        self.found.end(answer, why);
+        self.under_way.pop();
+        let fails = found.iter().any(|issue| issue.severity >= Severity::Error);
+        let answer = if fails { Membership::No } else { Membership::Yes };
+        // Nothing else refers to a value.
+        let is_kept = value.get("resourceType").is_some();
+        let seen = self.kept.end(self.under_way.len(), Some(key).filter(|_| is_kept), (answer, &found), outside);
+        self.take(seen / 16);
         (answer, found)
-    }
-
-    /// The same of what a reference leads to, which is looked at once however many lead to it: whether it does, and the first
-    /// reason why not.
-    fn target_conforms(
-        &mut self,
-        item: &Item<'_>,
-        canonical: &str,
-        place: &Place<'_>,
-        around: Surroundings<'_>,
-    ) -> (Membership, Option<Issue>) {
-        self.take(1);
-        let profile = self.checker.library.profile(canonical).and_then(Result::ok);
-        if let Some(known) = item.value.zip(profile).and_then(|(value, profile)| self.found.of(key(value, profile))) {
-            return known;
-        }
-        let (kept, why) = self.conforms(item, canonical, place, around);
-        (kept, why.into_iter().find(|issue| issue.severity >= Severity::Error))
     }
 
     /// Whether more has been looked at than a check may; said once.
@@ -369,6 +363,13 @@ impl<'c> Walk<'c> {
         }
     }
 
+    /// What was found is not told: what might be told elsewhere is not taken for told.
+    fn forget(&mut self, found: &[Issue]) {
+        for issue in found {
+            self.told.remove(&issue.text);
+        }
+    }
+
     fn into_issues(mut self) -> Vec<Issue> {
         if self.left.get() == 0 {
             let text = "the check was ended here: there is too much to check".to_owned();
@@ -384,6 +385,6 @@ impl<'c> Walk<'c> {
 }
 
 /// A resource and a profile, by where they are.
-fn key(value: &Value<'_>, profile: &Profile) -> (usize, usize) {
+fn key(value: &Value<'_>, profile: &Profile) -> kept::Key {
     (std::ptr::from_ref(value).addr(), std::ptr::from_ref(profile).addr())
 }

@@ -8,7 +8,7 @@ use concord_fhir::path::{self, Outside};
 use concord_fhir::terminology::Membership;
 
 use super::binding::OF_A_MEMBERSHIP;
-use super::found::Found;
+use super::kept::{Kept, Key, Tells};
 use super::{Checker, Walk};
 use crate::item::{Place, whole_resource};
 use crate::surroundings::Surroundings;
@@ -23,9 +23,8 @@ pub(super) struct Known<'k, 'v> {
     around: Surroundings<'v>,
     /// The steps that are left of the check.
     left: &'k Cell<usize>,
-    found: &'k Found,
-    /// Whether it was asked about a profile: what that leads to depends on what is being found out.
-    was_asked: Cell<bool>,
+    under_way: &'k [Key],
+    kept: &'k Kept,
     expressions: usize,
 }
 
@@ -35,17 +34,12 @@ impl<'c> Walk<'c> {
     where
         'c: 'k,
     {
-        let (checker, left, found, was_asked) = (self.checker, &self.left, &self.found, Cell::new(false));
-        Known { checker, around, left, found, was_asked, expressions: self.expressions }
+        let (checker, left, under_way) = (self.checker, &self.left, self.under_way.as_slice());
+        Known { checker, around, left, under_way, kept: &self.kept, expressions: self.expressions }
     }
 }
 
 impl Known<'_, '_> {
-    /// Whether it was asked about a profile.
-    pub(super) fn was_asked(&self) -> bool {
-        self.was_asked.get()
-    }
-
     /// Takes steps of the check; nothing where there are none left.
     fn take(&self, steps: usize) -> Option<()> {
         self.left.set(self.left.get().saturating_sub(steps));
@@ -73,15 +67,16 @@ impl<'v> Outside<'v> for Known<'_, 'v> {
     fn conforms_to(&self, item: &path::Item<'v>, profile: &str) -> Option<bool> {
         let resource = item.as_node()?.value?;
         resource.text("resourceType").filter(|_| self.expressions < DEEPEST)?;
-        self.was_asked.set(true);
         let mut walk = Walk {
-            found: self.found.begun(),
+            under_way: self.under_way.to_vec(),
             expressions: self.expressions + 1,
             ..Walk::begin(self.checker, self.left.get())
         };
         let around = self.around.around(resource);
-        let (answer, found) = walk.conforms(&whole_resource(resource, false), profile, &Place::root(""), around);
+        let (answer, found) =
+            walk.conforms(&whole_resource(resource, false), profile, &Place::root(""), around, Tells::All);
         self.left.set(walk.left.get());
+        self.kept.assume_as(&walk.kept);
         // What could not be checked, or was not looked at any more, is not known.
         let is_open = walk.left.get() == 0 || found.iter().any(|issue| issue.severity == Severity::Information);
         if is_open && answer == Membership::Yes { None } else { answer.known() }

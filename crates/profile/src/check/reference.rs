@@ -5,6 +5,7 @@ use concord_fhir::json::Value;
 use concord_fhir::literal::named_type;
 use concord_fhir::terminology::Membership;
 
+use super::kept::Tells;
 use super::{Scope, Walk, shown};
 use crate::definition::TypeRule;
 use crate::item::{Item, Place, whole_resource};
@@ -106,11 +107,12 @@ impl Walk<'_> {
         let item = whole_resource(resource, whence == Whence::Contained);
         let mut first = None;
         for canonical in allowed {
-            let (kept, why) = self.target_conforms(&item, canonical, place, around);
+            let (kept, why) = self.conforms(&item, canonical, place, around, Tells::First);
+            self.forget(&why);
             if kept != Membership::No {
                 return;
             }
-            first = first.or(why);
+            first = first.or_else(|| why.into_iter().find(|issue| issue.severity >= Severity::Error));
         }
         let why = first.map(|issue| format!(": {}", issue.text)).unwrap_or_default();
         let said = format!("what it leads to does not keep to {}{why}", allowed.join(" or "));

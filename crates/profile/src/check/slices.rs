@@ -103,6 +103,7 @@ impl Walk<'_> {
         let before = std::mem::take(&mut self.issues);
         self.item(node, item, &place.item(item), scope);
         let found = std::mem::replace(&mut self.issues, before);
+        self.forget(&found);
         if found.iter().any(|issue| issue.severity >= Severity::Error) { Membership::No } else { Membership::Yes }
     }
 }

@@ -148,6 +148,7 @@ fn apply(
     let mut node = root;
     // Where the type is open, whatever is below it is found by its name alone.
     let mut shapes = vec![shape];
+    let mut types: Vec<&'static ElementType> = Vec::new();
     for (name, slices) in segments {
         let step = place::element(&shapes, name)?;
         node = node.child(&step.name, &step.written).ok_or("it has too many elements")?;
@@ -175,11 +176,32 @@ fn apply(
             }
         }
         shapes = narrowed(node, shapes);
+        types = step.types;
     }
+    possible(&element.rules.types, &types, &node.rules.types)?;
     if let Some(slicing) = &element.rules.slicing {
         discriminated(slicing, &shapes)?;
     }
     merge(&mut node.rules, &element.rules, segments.is_empty())
+}
+
+/// Refuses types that an element never has, or that it has not in what the definition starts from.
+fn possible(own: &[TypeRule], types: &[&'static ElementType], before: &[TypeRule]) -> Result<(), String> {
+    let is_open = types.is_empty() || types.iter().any(|one| matches!(one.kind, TypeKind::Resource));
+    // The ids of elements, and urls of extensions, are texts of FHIRPath's.
+    let named = own.iter().filter(|rule| !is_open && !rule.code.starts_with("http://hl7.org/fhirpath/"));
+    for rule in named {
+        let of_rule = |one: &&&ElementType| rule.allows(&one.name);
+        let is_before = |one: &&ElementType| before.is_empty() || before.iter().any(|other| other.allows(&one.name));
+        let mut all = types.iter().filter(of_rule).peekable();
+        if all.peek().is_none() {
+            return Err(format!("it is never of type {}", rule.code));
+        }
+        if !all.any(is_before) {
+            return Err(format!("it is not of type {} in what the definition starts from", rule.code));
+        }
+    }
+    Ok(())
 }
 
 /// Whether what slices are told apart by begins with an element that is there.
@@ -232,8 +254,10 @@ fn merge(rules: &mut Rules, own: &Rules, is_root: bool) -> Result<(), String> {
         {
             return Err("it is fixed to another value than in what it starts from".to_owned());
         }
-        rules.values.retain(|known| std::mem::discriminant(known) != std::mem::discriminant(value));
-        rules.values.push(value.clone());
+        // Where both say something both hold.
+        if !rules.values.contains(value) {
+            rules.values.push(value.clone());
+        }
     }
     rules.min_length = rules.min_length.max(own.min_length);
     rules.max_length = match (rules.max_length, own.max_length) {

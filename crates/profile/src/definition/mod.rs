@@ -138,6 +138,19 @@ pub struct TypeRule {
     pub aggregation: Vec<String>,
 }
 
+impl TypeRule {
+    /// Whether a value of that type is one of those that are meant.
+    pub(crate) fn allows(&self, own: &str) -> bool {
+        match self.code.strip_prefix(R4).unwrap_or(&self.code) {
+            "Resource" | "DomainResource" => own.starts_with(|c: char| c.is_ascii_uppercase()),
+            "BackboneElement" | "Element" => own.contains('.'),
+            "SimpleQuantity" | "MoneyQuantity" => own == "Quantity" || own == "SimpleQuantity",
+            "Quantity" => matches!(own, "Quantity" | "SimpleQuantity" | "Age" | "Count" | "Distance" | "Duration"),
+            code => code == own,
+        }
+    }
+}
+
 /// Which codes an element may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use concord_fhir::issue::IssueCode;
 use concord_fhir::json::Value;
+use concord_fhir::path::Pattern;
 use concord_fhir::registry::ResourceType;
 
 use super::{Walk, value_of};
@@ -30,6 +31,9 @@ const TYPES: &[(&str, &[&str])] = &[
 /// Extensions that bound an answer.
 const BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
 const SDC: &str = "http://hl7.org/fhir/uv/sdc/StructureDefinition/";
+
+/// How many steps it is worth to read a pattern.
+const OF_A_PATTERN: usize = 5_000;
 
 /// How many times the extensions of a question are gone through for one answer.
 const READINGS: usize = 10;
@@ -65,6 +69,7 @@ impl<'w> Walk<'w> {
         }
         self.offered(asked, of_type, value, place);
         self.length(asked, value, place);
+        self.pattern(asked, value, place);
         self.bounds(asked, value, place);
         match of_type {
             "Quantity" => self.unit(asked, value, place),
@@ -115,6 +120,28 @@ impl<'w> Walk<'w> {
         }
     }
 
+    /// Whether an answer is written as the question says that it is (R4 extension `regex`).
+    fn pattern(&mut self, asked: &'w Value<'w>, value: &Value<'_>, place: &str) {
+        let Some(text) = value.as_str().or_else(|| value.as_number()) else { return };
+        let Some(wanted) = extensions(asked, "regex").find_map(Value::as_str) else { return };
+        let at = std::ptr::from_ref(asked).addr();
+        if !self.patterns.contains_key(&at) {
+            let made = if self.spend(OF_A_PATTERN) { Pattern::sent(wanted) } else { None };
+            self.patterns.insert(at, made);
+        }
+        let Some(pattern) = self.patterns.get(&at).cloned().flatten() else {
+            let said = format!(
+                "the pattern {} of a question could not be read, and answers were not checked by it",
+                short(wanted)
+            );
+            return self.told_once(said);
+        };
+        if self.spend(1 + pattern.steps(text)) && !pattern.is_match(text) {
+            let said = format!("the answer is not written as the question asks: {}", short(wanted));
+            self.error(IssueCode::Value, place, said);
+        }
+    }
+
     fn bounds(&mut self, asked: &'w Value<'w>, value: &Value<'_>, place: &str) {
         let bounds = [
             ("minValue", Ordering::Less),
@@ -143,9 +170,16 @@ impl<'w> Walk<'w> {
                     None if is_quantity => self.error(
                         IssueCode::Value,
                         place,
-                        format!("the answer is in another unit than the bound {}", crate::value::shown(bound)),
+                        format!(
+                            "the answer cannot be compared with the bound {}: it is in another unit",
+                            crate::value::shown(bound)
+                        ),
                     ),
-                    _ => {}
+                    None => self.told_once(format!(
+                        "whether an answer is {word} the bound {} cannot be told: they cannot be compared",
+                        crate::value::shown(bound)
+                    )),
+                    Some(_) => {}
                 }
             }
         }

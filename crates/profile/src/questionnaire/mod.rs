@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
+use concord_fhir::path::Pattern;
 use concord_fhir::terminology::Terminology;
 
 use crate::value::short;
@@ -57,8 +58,13 @@ pub fn check(
         let said = format!("the questionnaire has more than {MOST_ITEMS} items, and was not checked");
         return vec![Issue::remark(Severity::Information, IssueCode::TooCostly, said)];
     }
-    let mut given = enabled::Given::default();
+    let (mut given, mut asked) = (enabled::Order::default(), enabled::Order::default());
     given.gather(response.list("item"), 0);
+    asked.gather_questions(questionnaire.list("item"), 0);
+    if given.is_too_much() {
+        let said = format!("there are more than {MOST_ANSWERS} items, and they were not checked");
+        return vec![Issue::remark(Severity::Information, IssueCode::TooCostly, said)];
+    }
     let is_complete = matches!(response.text("status"), Some("completed" | "amended"));
     // With none at all nobody would be told that they were not checked.
     let steps = together.map_or(spending::MOST_STEPS, |left| left.get().clamp(1, spending::MOST_STEPS));
@@ -67,11 +73,14 @@ pub fn check(
         questionnaire,
         known,
         given,
+        asked,
+        levels: Vec::new(),
         terminology,
         is_complete,
         issues: Vec::new(),
         left: steps,
         options: HashMap::new(),
+        patterns: HashMap::new(),
         enabled: HashMap::new(),
     };
     walk.level(questionnaire.list("item"), response.list("item"), "QuestionnaireResponse", 0);
@@ -98,15 +107,20 @@ struct Walk<'w> {
     response: &'w Value<'w>,
     questionnaire: &'w Value<'w>,
     known: BTreeMap<&'w str, &'w Value<'w>>,
-    given: enabled::Given<'w>,
+    given: enabled::Order<'w>,
+    asked: enabled::Order<'w>,
+    /// The items among which the walk is, the outermost first.
+    levels: Vec<enabled::Level<'w>>,
     terminology: &'w dyn Terminology,
     is_complete: bool,
     issues: Vec<Issue>,
     /// How many steps the check may still take.
     left: usize,
-    /// What was found out of a question already, by where it stands: what it offers, and whether it is asked.
+    /// What was found out of a question already, by where it stands: what it offers, how its answers are written, and, by where
+    /// its answers stand as well, whether it is asked.
     options: HashMap<usize, Rc<options::Options<'w>>>,
-    enabled: HashMap<usize, bool>,
+    patterns: HashMap<usize, Option<Pattern>>,
+    enabled: HashMap<(usize, usize), bool>,
 }
 
 impl<'w> Walk<'w> {
@@ -151,14 +165,16 @@ impl<'w> Walk<'w> {
                 }
             }
         }
+        self.levels.push(enabled::Level { asked, given });
         for one in asked {
             let link = one.text("linkId").unwrap_or_default();
             let own = by_link.get(link).map_or(&[][..], Vec::as_slice);
             if !self.spend(1 + own.len()) {
-                return;
+                break;
             }
             self.item(one, own, place, depth);
         }
+        self.levels.pop();
     }
 
     /// Checks what was given for one item of the Questionnaire.

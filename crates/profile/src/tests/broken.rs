@@ -24,6 +24,16 @@ fn what_contradicts_itself_is_refused_at_its_place() {
             "fixed to another",
         ),
         (
+            r#"{"path":"Observation.status","type":[{"code":"HumanName"}]}"#,
+            "differential.element[0]",
+            "never of type HumanName",
+        ),
+        (
+            r#"{"path":"Observation.value[x]","type":[{"code":"Quantity"}]},{"path":"Observation.value[x]","type":[{"code":"string"}]}"#,
+            "differential.element[1]",
+            "not of type string in what",
+        ),
+        (
             r#"{"path":"Observation.note","max":"1","slicing":{"discriminator":[{"type":"value","path":"text"}]}},
                {"path":"Observation.note","sliceName":"a","min":1},{"path":"Observation.note","sliceName":"b","min":1}"#,
             "differential",

@@ -1,6 +1,10 @@
 //! Each kind of rule that a profile may have: what keeps to it, and where what does not is wrong.
 
+use concord_fhir::issue::Severity;
+use concord_terminology::Tables;
+
 use super::{library, places, profile};
+use crate::check::{Asked, Checker};
 
 /// Checks observations by a profile of these elements: the members besides status and code, and the places of the errors.
 fn observations(elements: &str, cases: &[(&str, &[&str])]) {
@@ -46,6 +50,188 @@ fn values() {
         r#"{"path":"Observation.status","fixedCode":"amended"},{"path":"Observation.code","patternCodeableConcept":{"coding":[{"code":"y"}]}}"#,
         &[("", &["Observation.status", "Observation.code"])],
     );
+}
+
+/// The places of the errors, and whether something is said that cannot be told.
+fn told(elements: &str, resource: &str, now: &str) -> (Vec<String>, bool) {
+    let of_type = super::value(resource).text("resourceType").unwrap().to_owned();
+    let library = library(vec![profile("urn:p", &of_type, elements)]);
+    let checker = Checker {
+        library: &library,
+        terminology: &Tables,
+        stored: None,
+        is_whole: false,
+        now: Some(now),
+        together: None,
+    };
+    let issues = checker.check(&super::value(resource), Asked { profiles: &["urn:p".to_owned()], claimed: Some(&[]) });
+    let is_open =
+        issues.iter().any(|issue| issue.text.contains("cannot be told") || issue.text.contains("not evaluated"));
+    let errors = issues.into_iter().filter(|issue| issue.severity >= Severity::Error);
+    (errors.filter_map(|issue| issue.expression).collect(), is_open)
+}
+
+/// Bounds of every type that they may have (R4 `ElementDefinition.minValue[x]`).
+#[test]
+fn bounds() {
+    let now = "2026-11-29T12:00:00.000Z";
+    let observed =
+        |member: &str| format!(r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},{member}}}"#);
+    let quantity = |value: &str, code: &str| {
+        format!(r#"Quantity":{{"value":{value},"system":"http://unitsofmeasure.org","code":"{code}"}}"#)
+    };
+    let (metres, days) = (quantity("1.5", "m"), quantity("7", "d"));
+    for (path, bound, member, wrong, open) in [
+        ("value[x]", "minValueInteger\":3", r#""valueInteger":2"#, true, false),
+        ("value[x]", "maxValueInteger\":3", r#""valueInteger":3"#, false, false),
+        ("value[x]", "minValueTime\":\"10:00:00\"", r#""valueTime":"09:59:59""#, true, false),
+        (
+            "value[x]",
+            "maxValueDateTime\":\"2026-01-01T10:00:00Z\"",
+            r#""valueDateTime":"2026-01-01T10:00:00+01:00""#,
+            false,
+            false,
+        ),
+        (
+            "value[x]",
+            "maxValueDateTime\":\"2026-01-01T10:00:00Z\"",
+            r#""valueDateTime":"2026-01-01T10:00:00-01:00""#,
+            true,
+            false,
+        ),
+        ("value[x]", "maxValueDateTime\":\"2026-01-05\"", r#""valueDateTime":"2026-01""#, false, true),
+        ("issued", "minValueInstant\":\"2026-01-01T00:00:00Z\"", r#""issued":"2025-12-31T23:59:59Z""#, true, false),
+        (
+            "value[x]",
+            &format!("minValue{metres}"),
+            r#""valueQuantity":{"value":149,"system":"http://unitsofmeasure.org","code":"cm"}"#,
+            true,
+            false,
+        ),
+        (
+            "value[x]",
+            &format!("minValue{metres}"),
+            r#""valueQuantity":{"value":150,"system":"http://unitsofmeasure.org","code":"cm"}"#,
+            false,
+            false,
+        ),
+        (
+            "value[x]",
+            &format!("minValue{metres}"),
+            r#""valueQuantity":{"value":1,"system":"http://unitsofmeasure.org","code":"kg"}"#,
+            false,
+            true,
+        ),
+        ("value[x]", &format!("minValue{metres}"), r#""valueQuantity":{"value":1,"unit":"hands"}"#, false, true),
+        (
+            "value[x]",
+            &format!("minValue{metres}"),
+            r#""valueQuantity":{"value":1,"comparator":"<","system":"http://unitsofmeasure.org","code":"m"}"#,
+            false,
+            true,
+        ),
+        // Of days and times a length is one before now, or after it.
+        ("effective[x]", &format!("minValue{days}"), r#""effectiveDateTime":"2026-11-22""#, false, false),
+        ("effective[x]", &format!("minValue{days}"), r#""effectiveDateTime":"2026-11-21""#, true, false),
+        ("effective[x]", &format!("maxValue{days}"), r#""effectiveDateTime":"2026-12-06T11:59:59Z""#, false, false),
+        ("effective[x]", &format!("maxValue{days}"), r#""effectiveDateTime":"2026-12-06T12:00:01Z""#, true, false),
+    ] {
+        let elements = format!(r#"{{"path":"Observation.{path}","{bound}}}"#);
+        let (places, is_open) = told(&elements, &observed(member), now);
+        assert_eq!((!places.is_empty(), is_open), (wrong, open), "{elements} {member}: {places:?}");
+    }
+    let patient = r#"{"resourceType":"Patient","birthDate":"2027-01-01"}"#;
+    let (places, _) = told(r#"{"path":"Patient.birthDate","maxValueDate":"2026-11-29"}"#, patient, now);
+    assert_eq!(places, ["Patient.birthDate"]);
+}
+
+#[test]
+fn expressions_may_ask_what_time_it_is() {
+    let born = |day: &str| {
+        format!(r#"{{"resourceType":"Patient","birthDate":"{day}","deceasedDateTime":"2026-11-29T11:00:00Z"}}"#)
+    };
+    let elements = r#"{"path":"Patient","constraint":[
+        {"key":"x-1","severity":"error","human":"born","expression":"birthDate <= today()"},
+        {"key":"x-2","severity":"error","human":"dead","expression":"deceased.ofType(dateTime) <= now()"}]}"#;
+    for (day, now, errors) in [
+        ("2026-11-29", "2026-11-29T12:00:00.000Z", 0),
+        ("2026-11-30", "2026-11-29T12:00:00.000Z", 1),
+        ("2026-11-28", "2026-11-29T10:00:00.000Z", 1),
+    ] {
+        let (places, is_open) = told(elements, &born(day), now);
+        assert_eq!((places.len(), is_open), (errors, false), "{day} {now}");
+    }
+}
+
+/// What a profile asks holds beside what it starts from asks.
+#[test]
+fn patterns_and_bounds_of_both_profiles_hold() {
+    let base = profile(
+        "urn:base",
+        "Observation",
+        r#"{"path":"Observation.code","patternCodeableConcept":{"coding":[{"system":"urn:s"}]}},{"path":"Observation.value[x]","minValueInteger":3}"#,
+    );
+    let elements = r#"{"path":"Observation.code","patternCodeableConcept":{"text":"x"}},{"path":"Observation.value[x]","minValueInteger":1}"#;
+    let own = crate::definition::Definition::read(&super::value(&super::profile_text(
+        "urn:p",
+        "Observation",
+        "urn:base",
+        elements,
+    )));
+    let library = library(vec![base, own.unwrap()]);
+    let observed = |code: &str, value: u32| {
+        format!(r#"{{"resourceType":"Observation","status":"final","code":{code},"valueInteger":{value}}}"#)
+    };
+    let coded = r#"{"text":"x","coding":[{"system":"urn:s","code":"1"}]}"#;
+    assert_eq!(places(&library, "urn:p", &observed(coded, 3)), [""; 0]);
+    assert_eq!(places(&library, "urn:p", &observed(coded, 2)), ["Observation.valueInteger"]);
+    assert_eq!(places(&library, "urn:p", &observed(r#"{"text":"x"}"#, 3)), ["Observation.code"]);
+}
+
+#[test]
+fn slices_by_profile() {
+    let of = |url: &str, element: &str| profile(url, "Patient", &format!(r#"{{"path":"Patient.{element}","min":1}}"#));
+    let elements = r#"{"path":"Bundle.entry","slicing":{"discriminator":[{"type":"profile","path":"resource"}],"rules":"closed"}},
+        {"path":"Bundle.entry","sliceName":"named","min":1,"max":"1"},
+        {"path":"Bundle.entry.resource","type":[{"code":"Patient","profile":["urn:named"]}]},
+        {"path":"Bundle.entry","sliceName":"born"},
+        {"path":"Bundle.entry.resource","type":[{"code":"Patient","profile":["urn:born"]}]}"#;
+    let library =
+        library(vec![of("urn:named", "name"), of("urn:born", "birthDate"), profile("urn:p", "Bundle", elements)]);
+    let bundle = |all: &[&str]| {
+        let entry = |(at, one): (usize, &&str)| {
+            format!(
+                r#"{{"fullUrl":"urn:uuid:00000000-0000-4000-8000-00000000000{at}","resource":{{"resourceType":"Patient"{one}}}}}"#
+            )
+        };
+        let entries: Vec<_> = all.iter().enumerate().map(entry).collect();
+        format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{}]}}"#, entries.join(","))
+    };
+    let (named, born) = (r#","name":[{"text":"A"}]"#, r#","birthDate":"2000""#);
+    assert_eq!(places(&library, "urn:p", &bundle(&[named, born])), [""; 0]);
+    assert_eq!(places(&library, "urn:p", &bundle(&[born])), ["Bundle.entry"]);
+    assert_eq!(places(&library, "urn:p", &bundle(&[named, named])), ["Bundle.entry"]);
+    assert_eq!(places(&library, "urn:p", &bundle(&[named, ""])), ["Bundle.entry[1]"]);
+}
+
+#[test]
+fn extensions_of_primitives() {
+    let elements = r#"{"id":"Patient.birthDate.extension","path":"Patient.birthDate.extension","slicing":{"discriminator":[{"type":"value","path":"url"}],"rules":"open"}},
+        {"id":"Patient.birthDate.extension:time","path":"Patient.birthDate.extension","sliceName":"time","min":1,
+         "type":[{"code":"Extension","profile":["http://hl7.org/fhir/StructureDefinition/patient-birthTime"]}]}"#;
+    let library = library(vec![profile("urn:p", "Patient", elements)]);
+    let patient = |beside: &str| format!(r#"{{"resourceType":"Patient","birthDate":"2000-01-01"{beside}}}"#);
+    let time = |value: &str| {
+        patient(&format!(
+            r#","_birthDate":{{"extension":[{{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime",{value}}}]}}"#
+        ))
+    };
+    assert_eq!(places(&library, "urn:p", &time(r#""valueDateTime":"2000-01-01T10:00:00Z""#)), [""; 0]);
+    assert_eq!(
+        places(&library, "urn:p", &time(r#""valueString":"ten""#)),
+        ["Patient.birthDate.extension[0].valueString"]
+    );
+    assert_eq!(places(&library, "urn:p", &patient("")), ["Patient.birthDate.extension"]);
 }
 
 #[test]
@@ -175,6 +361,37 @@ fn slices_in_slices_are_told_by_what_is_said_of_all() {
             ),
         ],
     );
+}
+
+/// R4's own profile of blood pressures tells its components by the kinds of codings that they must have.
+#[test]
+fn slices_told_by_slices() {
+    let library = library(Vec::new());
+    let component = |code: &str, unit: &str| {
+        format!(
+            r#"{{"code":{{"coding":[{{"system":"http://snomed.info/sct","code":"1"}},{{"system":"http://loinc.org","code":"{code}"}}]}},
+            "valueQuantity":{{"value":120,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"{unit}"}}}}"#
+        )
+    };
+    let reading = |components: &[String]| {
+        format!(
+            r#"{{"resourceType":"Observation","status":"final","subject":{{"reference":"Patient/a"}},"effectiveDateTime":"2026-01-01",
+            "category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],
+            "code":{{"coding":[{{"system":"http://loinc.org","code":"85354-9"}}]}},"component":[{}]}}"#,
+            components.join(",")
+        )
+    };
+    let found =
+        |components: &[String]| places(&library, "http://hl7.org/fhir/StructureDefinition/bp", &reading(components));
+    let (high, low) = (component("8480-6", "mm[Hg]"), component("8462-4", "mm[Hg]"));
+    assert_eq!(found(&[high.clone(), low.clone()]), [""; 0]);
+    assert_eq!(found(&[low.clone(), high.clone()]), [""; 0]);
+    assert_eq!(found(&[high.clone(), high.clone()]), ["Observation.component", "Observation.component"]);
+    assert_eq!(
+        found(&[high, component("8462-4", "kPa")]),
+        ["Observation.component[1].valueQuantity", "Observation.component[1].valueQuantity.code"]
+    );
+    assert_eq!(found(&[low, component("9279-1", "mm[Hg]")]), ["Observation.component"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod costly;
 mod definitions;
 mod kept;
 mod kinds;
+mod made;
 mod outside;
 
 use concord_fhir::issue::{Issue, Severity};
@@ -45,7 +46,7 @@ fn library(definitions: Vec<Definition>) -> Library {
 
 /// What a check by one profile says.
 fn issues(library: &Library, url: &str, resource: &Value<'_>) -> Vec<Issue> {
-    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, together: None, now: None };
+    let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, now: None, together: None };
     checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) })
 }
 

@@ -44,7 +44,7 @@ fn observation(subject: &str, more: &str) -> Value<'static> {
 
 /// Whether it is said to be wrong; nothing where it is said that it was not evaluated or not checked.
 fn verdict(library: &Library, url: &str, resource: &Value<'_>, stored: Option<&dyn Stored>) -> Option<bool> {
-    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, together: None, now: None };
+    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, now: None, together: None };
     let issues = checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) });
     if issues.iter().any(|issue| issue.severity >= Severity::Error) {
         return Some(false);
@@ -92,8 +92,8 @@ fn what_a_reference_leads_to_is_asked_of_whoever_may_look() {
         terminology: &Tables,
         stored: Some(&elsewhere),
         is_whole: true,
-        together: None,
         now: None,
+        together: None,
     };
     let errors = |base: &str| {
         let issues = checker.check(&bundle(base), Asked { profiles: &[], claimed: None });
@@ -139,7 +139,7 @@ fn expressions_do_not_ask_without_end() {
     ));
     let counting = Counting::default();
     let checker =
-        Checker { library: &library, terminology: &counting, stored: None, is_whole: false, together: None, now: None };
+        Checker { library: &library, terminology: &counting, stored: None, is_whole: false, now: None, together: None };
     let issues = checker.check(&goal, Asked { profiles: &["urn:p".to_owned()], claimed: Some(&[]) });
     assert!(issues.iter().any(|issue| issue.code == IssueCode::TooCostly), "{issues:?}");
     assert!(counting.0.get() < 50_000, "{}", counting.0.get());
@@ -161,26 +161,43 @@ fn profiles_in_expressions_come_to_an_end() {
     assert_eq!(verdict(&library, "urn:11", &observation("Patient/a", ""), None), Some(true));
 }
 
-/// What time it is is told by whoever checks; where nobody does, constraints that ask are not evaluated.
+/// What could not be checked is said also of what was looked at before, to tell of which kind it is or what leads to it.
 #[test]
-fn constraints_know_what_time_it_is_where_they_are_told() {
+fn what_was_looked_at_before_is_told_all_the_same() {
+    let bound =
+        r#"{"path":"Patient.maritalStatus","binding":{"strength":"required","valueSet":"http://example.org/unknown"}}"#;
+    let sliced = r#"{"path":"Bundle.entry","slicing":{"discriminator":[{"type":"profile","path":"resource"}],"rules":"open"}},
+        {"path":"Bundle.entry","sliceName":"bound"},
+        {"path":"Bundle.entry.resource","type":[{"code":"Patient","profile":["urn:bound"]}]}"#;
+    let leads = r#"{"path":"Observation.subject","type":[{"code":"Reference","targetProfile":["urn:bound"]}]}"#;
     let library = library(vec![
-        profile("urn:past", "Observation", &constraint("effective <= today()")),
-        profile("urn:now", "Observation", &constraint("effective <= now()")),
+        profile("urn:bound", "Patient", bound),
+        profile("urn:sliced", "Bundle", sliced),
+        profile("urn:leads", "Observation", leads),
     ]);
-    let taken = |when: &str| observation("Patient/p", &format!(r#","effectiveDateTime":"{when}""#));
-    for (url, before, after) in
-        [("urn:past", "2026-11-29", "2026-12-02"), ("urn:now", "2026-12-01T09:00:00Z", "2026-12-01T11:00:00Z")]
-    {
-        let verdict = |resource: &Value<'_>, now: Option<&str>| {
-            let checker =
-                Checker { library: &library, terminology: &Tables, stored: None, is_whole: true, together: None, now };
-            let issues = checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) });
-            let is_open = issues.iter().any(|issue| issue.text.contains("not evaluated"));
-            (!is_open).then(|| !issues.iter().any(|issue| issue.severity >= Severity::Error))
+    let patient = |claims: &str| {
+        format!(
+            r#"{{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000001","resource":{{"resourceType":"Patient"{claims},
+            "maritalStatus":{{"coding":[{{"system":"urn:s","code":"c"}}]}}}}}}"#
+        )
+    };
+    let observed = r#"{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000002","resource":{"resourceType":"Observation",
+        "meta":{"profile":["urn:leads"]},"status":"final","code":{"text":"c"},
+        "subject":{"reference":"urn:uuid:00000000-0000-4000-8000-000000000001"}}}"#;
+    let claims = r#","meta":{"profile":["urn:bound"]}"#;
+    for entries in [patient(""), format!("{observed},{}", patient(claims))] {
+        let bundle = value(&format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entries}]}}"#));
+        let asked = ["urn:sliced".to_owned()];
+        let checker = Checker {
+            library: &library,
+            terminology: &Tables,
+            stored: None,
+            is_whole: true,
+            now: None,
+            together: None,
         };
-        let now = Some("2026-12-01T10:00:00.000Z");
-        assert_eq!([verdict(&taken(before), now), verdict(&taken(after), now)], [Some(true), Some(false)], "{url}");
-        assert_eq!(verdict(&taken(before), None), None, "{url}");
+        let issues = checker.check(&bundle, Asked { profiles: &asked, claimed: None });
+        let told: Vec<_> = issues.iter().filter(|issue| issue.text.contains("could not be checked")).collect();
+        assert_eq!(told.len(), 1, "{issues:?}");
     }
 }

@@ -7,11 +7,20 @@ use concord_fhir::issue::IssueCode;
 use concord_fhir::terminology::{Code, Terminology};
 
 use super::*;
+use crate::item::Dependency;
 use crate::library::{Library, Nothing};
 
 fn asked(system: &str, code: &str, reverse: bool) -> Translation {
     let code = Code { system: system.to_owned(), code: code.to_owned() };
-    Translation { code, target_system: None, source: None, target: None, reverse }
+    Translation {
+        code,
+        version: None,
+        dependencies: Vec::new(),
+        target_system: None,
+        source: None,
+        target: None,
+        reverse,
+    }
 }
 
 fn codes(found: &[Match]) -> Vec<(&str, &str)> {
@@ -64,6 +73,43 @@ fn codes_that_are_mapped_to_nothing() {
     assert_eq!(told(&fixed, "x", true), ["narrower 1"]);
     assert_eq!(told(&map(json!({ "mode": "provided" })), "3", false), ["equal 3"]);
     assert!(told(&map(json!({ "mode": "other-map", "url": "urn:none" })), "3", false).is_empty());
+}
+
+/// A mapping that depends on something else holds where that is said, and tells what is so besides.
+#[test]
+fn what_depends_on_something_else_is_told_only_with_it() {
+    let target = |code: &str, value: &str| {
+        json!({ "code": code, "equivalence": "equivalent",
+            "dependsOn": [{ "property": "urn:side", "system": "urn:sides", "value": value }],
+            "product": [{ "property": "urn:depth", "value": "deep" }] })
+    };
+    let map = ConceptMap::read(&from_json(&json!({ "resourceType": "ConceptMap", "url": "urn:m", "group": [
+        { "source": "a", "sourceVersion": "2", "target": "b", "element": [
+            { "code": "1", "target": [target("l", "left"), target("r", "right")] }] }] })));
+    let mut source = Nothing;
+    let mut library = Library::new(&mut source);
+    let said = |property: &str, system: Option<&str>, value: &str| Dependency {
+        property: property.to_owned(),
+        system: system.map(str::to_owned),
+        value: value.to_owned(),
+    };
+    let mut found = |version: Option<&str>, dependencies: Vec<Dependency>| {
+        let asked = Translation { version: version.map(str::to_owned), dependencies, ..asked("a", "1", false) };
+        library.translate(&map, &asked).unwrap()
+    };
+    assert!(found(None, Vec::new()).is_empty());
+    let left = found(None, vec![said("urn:side", Some("urn:sides"), "left")]);
+    assert_eq!(codes(&left), [("equivalent", "l")]);
+    assert_eq!(left[0].product, [said("urn:depth", None, "deep")]);
+    for wrong in [
+        said("urn:other", Some("urn:sides"), "left"),
+        said("urn:side", None, "left"),
+        said("urn:side", Some("urn:sides"), "up"),
+    ] {
+        assert!(found(None, vec![wrong.clone()]).is_empty(), "{wrong:?}");
+    }
+    assert_eq!(found(Some("2"), vec![said("urn:side", Some("urn:sides"), "right")]).len(), 1);
+    assert!(found(Some("3"), vec![said("urn:side", Some("urn:sides"), "right")]).is_empty());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod archive;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,31 +85,50 @@ pub async fn run(args: &PackageArgs, config: &Config, clock: Clock, out: &mut im
 }
 
 /// What is used of a package.
+#[derive(Default)]
 struct Package {
     /// `name#version`
     name: String,
     definitions: Vec<KeptDefinition>,
+    /// In which file each url and version stands.
+    files: BTreeMap<(String, String), (String, usize)>,
     /// How many resources are not used.
     other: usize,
-    /// What cannot be read, a line each.
+    /// What this server does not check by, a line each.
     unread: Vec<String>,
+    /// What is wrong with the package as a whole, a line each.
+    faults: Vec<String>,
 }
 
+/// The release of FHIR for which packages are.
+const RELEASE: &str = "4.0";
+
+/// How many faults are told.
+const MOST_FAULTS: usize = 20;
+
 impl Package {
+    /// Reads a package. Of one that is damaged nothing is used.
     fn read(file: &Path) -> Result<Package, String> {
-        let mut package = Package { name: String::new(), definitions: Vec::new(), other: 0, unread: Vec::new() };
+        let mut package = Package::default();
+        let refused = |said: String| Err(format!("{}: {said}", file.display()));
         archive::members(file, &mut |name, bytes| package.member(name, bytes))?;
+        if !package.faults.is_empty() {
+            let more = package.faults.len().saturating_sub(MOST_FAULTS);
+            package.faults.truncate(MOST_FAULTS);
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            return refused(format!("nothing of it is taken into use: {}{more}", package.faults.join("; ")));
+        }
         if package.name.is_empty() {
-            return Err(format!(
-                "{}: it is no package of FHIR: package/package.json is missing or names nothing",
-                file.display()
-            ));
+            return refused("it is no package of FHIR: package/package.json is missing".to_owned());
         }
         if package.definitions.is_empty() {
-            return Err(format!("{}: there is no profile or extension in {}", file.display(), package.name));
+            let (name, other, unread) = (&package.name, package.other, package.unread.join("; "));
+            let why = if unread.is_empty() { String::new() } else { format!(": {unread}") };
+            return refused(format!(
+                "there is no profile or extension in {name} to check by, beside {other} other resources{why}"
+            ));
         }
         package.definitions.sort_by(|one, other| (&one.url, &one.version).cmp(&(&other.url, &other.version)));
-        package.definitions.dedup_by(|one, other| one.url == other.url && one.version == other.version);
         Ok(package)
     }
 
@@ -119,30 +139,68 @@ impl Package {
         if !is_json || file.starts_with('.') {
             return;
         }
+        // Some write a mark of the order of bytes.
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        if let Err(error) = std::str::from_utf8(bytes) {
+            return self.faults.push(format!("{file}: it is not UTF-8, from byte {} on", error.valid_up_to() + 1));
+        }
         let Ok((value, _)) = parsed(Format::Json, bytes, &Limits::default()) else {
-            self.unread.push(format!("{file}: it is not JSON"));
-            return;
+            return self.faults.push(format!("{file}: it is not JSON"));
         };
         if file == "package.json" {
-            let text = |name: &str| value.text(name).unwrap_or_default();
-            if !text("name").is_empty() {
-                self.name = format!("{}#{}", text("name"), text("version"));
-            }
-        } else if value.text("resourceType") == Some("StructureDefinition") && is_profile(&value) {
-            // More than may be in use are refused as a whole, and need not be kept until then.
-            if self.definitions.len() > MOST_DEFINITIONS {
-                return;
-            }
-            match profiles::kept(&value) {
-                Ok((kept, _)) => self.definitions.push(kept),
-                Err(issue) => {
-                    self.unread.push(format!("{file}: {}: {}", issue.expression.unwrap_or_default(), issue.text))
-                }
-            }
-        } else {
+            return self.description(&value);
+        }
+        if value.text("resourceType") != Some("StructureDefinition") || !is_profile(&value) {
             self.other += 1;
+            return;
+        }
+        // More than may be in use are refused as a whole, and need not be kept until then.
+        if self.definitions.len() > MOST_DEFINITIONS {
+            return;
+        }
+        match profiles::kept(&value) {
+            Ok((kept, _)) => self.definition(file, kept),
+            Err(issue) => self.unread.push(format!("{file}: {}: {}", issue.expression.unwrap_or_default(), issue.text)),
         }
     }
+
+    /// Takes `package.json` in.
+    fn description(&mut self, value: &Value<'_>) {
+        let (name, version) = (value.text("name").unwrap_or_default(), value.text("version").unwrap_or_default());
+        if name.is_empty() || version.is_empty() {
+            return self.faults.push("package.json: it says no name, or no version".to_owned());
+        }
+        let listed = ["fhirVersions", "fhir-version-list"].iter().flat_map(|member| value.list(member));
+        let releases: Vec<&str> = listed.filter_map(Value::as_str).collect();
+        if !releases.is_empty() && !releases.iter().any(|release| is_of_release(release)) {
+            let said =
+                format!("package.json: it is for FHIR {}, and this server is of FHIR {RELEASE}", releases.join(", "));
+            self.faults.push(said);
+        }
+        self.name = format!("{name}#{version}");
+    }
+
+    /// Takes a definition in. The same twice is one; two that differ are not to be told apart.
+    fn definition(&mut self, file: &str, kept: KeptDefinition) {
+        let key = (kept.url.clone(), kept.version.clone());
+        match self.files.get(&key) {
+            None => {
+                self.files.insert(key, (file.to_owned(), self.definitions.len()));
+                self.definitions.push(kept);
+            }
+            Some((_, at)) if self.definitions.get(*at) == Some(&kept) => {}
+            Some((other, _)) => {
+                let version = if kept.version.is_empty() { String::new() } else { format!("|{}", kept.version) };
+                self.faults
+                    .push(format!("{other} and {file} both define {}{version}, and say different things", kept.url));
+            }
+        }
+    }
+}
+
+/// Whether a version of FHIR is one of the release that this server is of.
+fn is_of_release(version: &str) -> bool {
+    version.strip_prefix(RELEASE).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn is_profile(value: &Value<'_>) -> bool {

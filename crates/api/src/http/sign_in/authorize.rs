@@ -20,7 +20,7 @@ use crate::sign_in::{Asked, Choice, Fault, Granting, LASTS, Picking, SignIn, Sig
 pub(super) async fn by_get(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     match Form::parse(request.query_string().as_bytes()) {
         Ok(form) => asked(&request, &server, &form).await.unwrap_or_else(|fault| page::refused(fault.as_refusal())),
-        Err(error) => page::refused(error.into()),
+        Err(error) => page::led_astray(error.into()),
     }
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn by_get(request: HttpRequest, server: Data<Server>) -> HttpRe
 pub(super) async fn by_post(request: HttpRequest, mut payload: Payload) -> HttpResponse {
     match form(&request, &mut payload).await {
         Ok(form) => redirect(&format!("/oauth/authorize?{form}")).finish(),
-        Err(error) => page::refused(error),
+        Err(error) => page::led_astray(error),
     }
 }
 
@@ -39,15 +39,17 @@ pub(super) async fn read(
 ) -> Result<Result<(AuthorizeRequest, Client), HttpResponse>, Fault> {
     let client = match authorize::client_id(form) {
         Ok(id) => sign_in.client(id).await?,
-        Err(error) => return Ok(Err(page::refused(error))),
+        Err(error) => return Ok(Err(page::led_astray(error))),
     };
     match (AuthorizeRequest::read(form, client.as_ref(), sign_in.audience()), client) {
         (Ok(request), Some(client)) => Ok(Ok((request, client))),
         (Err(Refusal::There { redirect_uri, state, error }), _) => {
             Ok(Err(sent_back(sign_in, &redirect_uri, state.as_deref(), error)))
         }
-        (Err(Refusal::Here(error)), _) => Ok(Err(page::refused(error))),
-        (Ok(_), None) => Ok(Err(page::refused(OauthError::request("no app with this client_id is registered here")))),
+        (Err(Refusal::Here(error)), _) => Ok(Err(page::led_astray(error))),
+        (Ok(_), None) => {
+            Ok(Err(page::led_astray(OauthError::request("no app with this client_id is registered here"))))
+        }
     }
 }
 
@@ -98,7 +100,8 @@ pub(super) async fn put(
             let chosen = sign_in.chosen_before(&granting).await?;
             let visits = sign_in.visits(&granting, request_id).await?;
             let name = sign_in.name_of_record(&granting, request_id).await?;
-            Ok(page(&granting, &chosen, form, (&visits, name.as_deref())).response())
+            let logo = sign_in.logo_of(&granting.client.id).is_some();
+            Ok(page(&granting, (&chosen, logo), form, (&visits, name.as_deref())).response())
         }
     }
 }
@@ -168,7 +171,12 @@ async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Ser
     })
 }
 
-fn page(granting: &Granting, chosen: &Choice, asked: &Form, (visits, name): (&[Visit], Option<&str>)) -> Page {
+fn page(
+    granting: &Granting,
+    (chosen, has_logo): (&Choice, bool),
+    asked: &Form,
+    (visits, name): (&[Visit], Option<&str>),
+) -> Page {
     let client = &granting.client;
     let whose = match (&granting.patient, granting.keeps_consent()) {
         (_, true) => "your record",
@@ -178,7 +186,12 @@ fn page(granting: &Granting, chosen: &Choice, asked: &Form, (visits, name): (&[V
         (Some(_), false) => "the record of one patient",
         (None, false) => "the records that you may see",
     };
-    let body = Html::of("<h1>")
+    // Its name stands beside it.
+    let logo =
+        |html: Html, id: &String| html.then("<img class=\"logo\" alt=\"\" src=\"/sign-in/logo/").text(id).then("\">");
+    let body = Html::default()
+        .each(has_logo.then_some(&client.id), logo)
+        .then("<h1>")
         .text(&client.name)
         .then(" wants to use ")
         .then(whose)

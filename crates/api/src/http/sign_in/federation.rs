@@ -13,6 +13,7 @@ use super::html::Html;
 use super::page::{self, Page};
 use super::{address, form, provider, redirect, refused, sign_in, unkept};
 use crate::http::Server;
+use crate::http::exchange::request_id;
 use crate::sign_in::{Fault, SignIn, SignedIn, Signing, Standing, UNPROVEN_NAME};
 
 pub(super) async fn send(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
@@ -24,11 +25,32 @@ async fn sent(request: &HttpRequest, payload: &mut Payload, server: &Data<Server
     let (form, visit) = page::form(request, payload, sign_in, Name::Visit).await?;
     let name = form.one("provider")?.ok_or(OauthError::request("the login service is missing"))?;
     let asked = form.one("request")?.unwrap_or_default().to_owned();
-    Ok(redirect(&sign_in.send_to(name, &visit, asked, None).await?).finish())
+    let address = address(request, server);
+    Ok(redirect(&sign_in.send_to(name, &visit, (asked, None), address).await?).finish())
 }
 
 pub(super) async fn come_back(request: HttpRequest, server: Data<Server>) -> HttpResponse {
-    came_back(&request, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    match came_back(&request, &server).await {
+        Ok(response) => response,
+        Err(fault) => {
+            let refused =
+                note(&request, &server, &fault).await.map_or_else(|fault| fault.as_refusal(), |()| fault.as_refusal());
+            page::refused(refused)
+        }
+    }
+}
+
+/// Tells the log of somebody whom a login service has sent back and who is not let in: who looks for a way in is seen.
+async fn note(request: &HttpRequest, server: &Data<Server>, fault: &Fault) -> Result<(), Fault> {
+    match fault {
+        Fault::Refused(error)
+            if matches!(error.code, ErrorCode::AccessDenied | ErrorCode::UnmetAuthenticationRequirements) =>
+        {
+            let address = server.proxies.client_of(request);
+            Ok(server.refusals.note(&server.service, "sign-in: not let in", address, &request_id(request)).await?)
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn came_back(request: &HttpRequest, server: &Data<Server>) -> Result<HttpResponse, Fault> {
@@ -51,7 +73,7 @@ async fn came_back(request: &HttpRequest, server: &Data<Server>) -> Result<HttpR
             Some(_) => {}
         }
     }
-    let cookie = sign_in.begin_session(returned.signing, before.as_ref()).await?;
+    let cookie = sign_in.begin_session(returned.signing, before.as_ref(), &request_id(request)).await?;
     let next = provider::next(Some(returned.request.as_str()).filter(|text| !text.is_empty()))?;
     let mut builder = redirect(&next);
     builder.append_header((header::SET_COOKIE, Name::Session.set(&cookie, sign_in)));
@@ -95,7 +117,10 @@ async fn answered(request: &HttpRequest, payload: &mut Payload, server: &Data<Se
     let goes_on = form.one("decision")? == Some("go-on");
     // Somebody may have signed in meanwhile.
     let begun = match goes_on {
-        true => sign_in.begin_arrived(&arrival, Name::Session.of(request, sign_in).as_ref()).await?,
+        true => {
+            let before = Name::Session.of(request, sign_in);
+            sign_in.begin_arrived(&arrival, before.as_ref(), &request_id(request)).await?
+        }
         false => None,
     };
     let mut builder = redirect(if begun.is_some() { "/apps" } else { "/sign-in" });

@@ -1,13 +1,13 @@
 //! `POST /oauth/launch`: an app of those who keep the record starts another one for its user.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use concord_signin::context;
 use concord_signin::error::OauthError;
 use serde_json::{Map, Value, json};
 
-use super::{answered, form, sign_in, unkept};
+use super::{answered, challenged, form, sign_in};
 use crate::auth::{AuthError, Verified, bearer};
 use crate::http::Server;
 use crate::http::exchange::request_id;
@@ -22,9 +22,7 @@ pub(super) async fn serve(request: HttpRequest, mut payload: Payload, server: Da
     };
     match verified {
         Ok(verified) => answered(&request, start(&request, &mut payload, &server, &verified).await),
-        Err(error) => unkept(StatusCode::UNAUTHORIZED)
-            .insert_header((header::WWW_AUTHENTICATE, error.www_authenticate()))
-            .finish(),
+        Err(error) => challenged(error),
     }
 }
 

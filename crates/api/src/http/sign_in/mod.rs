@@ -8,6 +8,7 @@ mod cookies;
 mod federation;
 mod introspect;
 mod launch;
+mod logo;
 mod page;
 mod provider;
 mod register;
@@ -35,6 +36,7 @@ use serde_json::{Map, Value, json};
 
 use super::client_address::counted;
 use super::{Server, html, only_by};
+use crate::auth::AuthError;
 use crate::interact::media_type;
 use crate::sign_in::{Fault, SignIn};
 
@@ -81,6 +83,8 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
                 .route(web::get().to(provider::page))
                 .route(web::post().to(provider::sign_in_as)),
         )
+        .service(only_by("/sign-in/logo", "GET").route(web::get().to(logo::own)))
+        .service(only_by("/sign-in/logo/{client}", "GET").route(web::get().to(logo::of_app)))
         .service(only_by("/sign-in/with", "POST").route(web::post().to(federation::send)))
         .service(only_by("/sign-in/return", "GET").route(web::get().to(federation::come_back)))
         .service(only_by("/sign-in/arrival", "POST").route(web::post().to(federation::arrive)))
@@ -179,6 +183,11 @@ fn refused(request: &HttpRequest, fault: &Fault) -> HttpResponse {
     }
     let told = json!({"error": error.code.name(), "error_description": error.text});
     builder.content_type("application/json").body(told.to_string())
+}
+
+/// The answer to an access token that is missing or does not work (RFC 6750 section 3).
+fn challenged(error: AuthError) -> HttpResponse {
+    unkept(StatusCode::UNAUTHORIZED).insert_header((header::WWW_AUTHENTICATE, error.www_authenticate())).finish()
 }
 
 /// Sends the browser on, with nothing of this address in its next request.

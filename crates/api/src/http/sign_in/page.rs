@@ -26,18 +26,51 @@ fn unproven(error: OauthError) -> HttpResponse {
 
 /// What a person is told who cannot be sent on.
 pub(super) fn refused(error: OauthError) -> HttpResponse {
-    if error.code == ErrorCode::UnmetAuthenticationRequirements {
-        return unproven(error);
-    }
-    let body = Html::of("<h1>This does not work</h1><p class=\"error\">")
-        .text(error.text)
-        .then("</p><p>Go back to the app and try again. If it happens again, tell whoever makes the app.</p>");
-    let status = match error.code {
-        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
-        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::BAD_REQUEST,
+    let (status, title, then) = match error.code {
+        ErrorCode::UnmetAuthenticationRequirements => return unproven(error),
+        ErrorCode::ServerError => (StatusCode::INTERNAL_SERVER_ERROR, "This does not work", "Try again later."),
+        ErrorCode::TemporarilyUnavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, "This does not work now", "Try again in a moment.")
+        }
+        ErrorCode::AccessDenied => (
+            StatusCode::BAD_REQUEST,
+            "You are not signed in",
+            "If that should not be so, ask your GP surgery, or whoever runs this service.",
+        ),
+        _ => (
+            StatusCode::BAD_REQUEST,
+            "This does not work",
+            "Go back to the app, or to the page that you came from, and try again.",
+        ),
     };
-    Page { status, ..Page::new("This does not work", body) }.response()
+    let body = Html::of("<h1>")
+        .then(title)
+        .then("</h1><p class=\"error\">")
+        .text(&sentence(error.text))
+        .then("</p><p>")
+        .then(then)
+        .then("</p><p><a href=\"/sign-in\">Sign in</a></p>");
+    Page { status, ..Page::new(title, body) }.response()
+}
+
+/// What a person is told where it is not certain which app sent them, or where it wants them back: nothing is sent anywhere, and what is
+/// wrong is for whoever makes the app.
+pub(super) fn led_astray(error: OauthError) -> HttpResponse {
+    const TITLE: &str = "The app's link does not work";
+    let body = Html::of("<h1>")
+        .then(TITLE)
+        .then("</h1><p>Nothing has been shared, and you are not sent back to the app, because it is not certain which app it is.</p>")
+        .then("<p>Go back to the app and try again. If it happens again, tell whoever makes the app what is wrong:</p><p class=\"error\">")
+        .text(&sentence(error.text))
+        .then("</p>");
+    Page { status: StatusCode::BAD_REQUEST, ..Page::new(TITLE, body) }.response()
+}
+
+/// What is wrong, as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 /// The hidden field of a form by which it is known to be one of this browser's.
@@ -47,7 +80,7 @@ pub(super) fn token_field(token: &str) -> Html {
 
 /// What another page may have sent.
 pub(super) const NOT_OURS: OauthError =
-    OauthError::request("the form is not one of this browser, or is old: go back, and load the page again");
+    OauthError::request("this page is too old, or was opened in another browser: go back, and load it again");
 
 /// The form of one of these pages, and what the browser keeps that it is tied to. What another page may have sent is refused: what
 /// a page of another site sends, by the browser's word; what comes without the cookie; and what does not bring along the token

@@ -11,6 +11,7 @@ use super::html::Html;
 use super::page::{self, Page};
 use super::{redirect, sign_in};
 use crate::http::Server;
+use crate::http::exchange::request_id;
 use crate::sign_in::{Fault, SignIn, Signing, Somebody};
 
 /// `GET /sign-in`
@@ -33,7 +34,8 @@ async fn send_asserted(request: &HttpRequest, server: &Data<Server>, asserted: &
     let sign_in = sign_in(server)?;
     let name = sign_in.takes_assertions().ok_or(NONE)?.to_owned();
     let (visit, cookie) = cookies::kept(request, sign_in)?;
-    let mut builder = redirect(&sign_in.send_to(&name, &visit, String::new(), Some(asserted)).await?);
+    let address = super::address(request, server);
+    let mut builder = redirect(&sign_in.send_to(&name, &visit, (String::new(), Some(asserted)), address).await?);
     if let Some(cookie) = cookie {
         builder.append_header((header::SET_COOKIE, cookie));
     }
@@ -124,7 +126,7 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
     let before = Name::Session.of(request, sign_in);
     let standing = sign_in.standing_of(&person.reference).await?;
     let signing = Signing { person: person.reference, standing, ..Signing::default() };
-    let cookie = sign_in.begin_session(signing, before.as_ref()).await?;
+    let cookie = sign_in.begin_session(signing, before.as_ref(), &request_id(request)).await?;
     let next = next(form.one("request")?)?;
     let mut builder = redirect(&next);
     builder.append_header((header::SET_COOKIE, Name::Session.set(&cookie, sign_in)));

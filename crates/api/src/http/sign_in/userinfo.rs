@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use concord_signin::error::ErrorCode;
 
-use super::{answered, sign_in, unkept};
+use super::{answered, challenged, sign_in, unkept};
 use crate::auth::{AuthError, bearer};
 use crate::http::Server;
 use crate::sign_in::{Fault, Inspected};
@@ -32,8 +32,4 @@ pub(super) async fn serve(request: HttpRequest, server: Data<Server>) -> HttpRes
 
 async fn inspected(token: &str, server: &Data<Server>) -> Result<Option<Inspected>, Fault> {
     sign_in(server)?.userinfo(token).await
-}
-
-fn challenged(error: AuthError) -> HttpResponse {
-    unkept(StatusCode::UNAUTHORIZED).insert_header((header::WWW_AUTHENTICATE, error.www_authenticate())).finish()
 }

@@ -31,7 +31,7 @@ pub(crate) enum Interaction {
     TypeHistory = 7,
     /// The versions of all resources.
     SystemHistory = 8,
-    /// A call without a believable token.
+    /// Somebody who signed in, or a call without a believable token.
     Login = 9,
     /// An operation, which is named by the query of the record.
     Operation = 10,
@@ -40,6 +40,9 @@ pub(crate) enum Interaction {
     /// The glass was broken.
     BreakGlass = 11,
 }
+
+/// The code of a coming in (DICOM "Login").
+pub(super) const LOGIN: &str = "110122";
 
 /// The code of a broken glass (DICOM "Emergency Override Started").
 pub(super) const OVERRIDE: &str = "110127";
@@ -54,7 +57,7 @@ pub(super) const INTERACTIONS: [(Interaction, &str, &str, &str); 13] = [
     (Interaction::History, "history-instance", "R", "Read"),
     (Interaction::TypeHistory, "history-type", "R", "Read"),
     (Interaction::SystemHistory, "history-system", "R", "Read"),
-    (Interaction::Login, "login", "E", ""),
+    (Interaction::Login, LOGIN, "E", ""),
     (Interaction::Operation, "operation", "E", ""),
     (Interaction::Patch, "patch", "U", "Update"),
     (Interaction::BreakGlass, OVERRIDE, "E", ""),
@@ -111,6 +114,20 @@ pub(crate) fn login_refused(reason: &str, request_id: &str) -> Record {
         interaction: Interaction::Login as i16,
         outcome: outcome::REFUSED,
         agent: "anonymous".to_owned(),
+        resource_type: -1,
+        reason: reason.to_owned(),
+        request: request_id.to_owned(),
+        ..Record::default()
+    }
+}
+
+/// The record of somebody's signing in.
+pub(crate) fn came_in(agent: &str, client: &str, reason: &str, request_id: &str) -> Record {
+    Record {
+        interaction: Interaction::Login as i16,
+        outcome: outcome::SUCCESS,
+        agent: agent.to_owned(),
+        client: client.to_owned(),
         resource_type: -1,
         reason: reason.to_owned(),
         request: request_id.to_owned(),

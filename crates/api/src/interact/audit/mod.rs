@@ -25,8 +25,8 @@ use concord_model::build::{self, AuditEventParts, code};
 use concord_store::audit::{RECORDED_AHEAD_MS, Record, Stored};
 use concord_store::rows::{Method, Version};
 
-pub(crate) use self::interaction::{BREAK_GLASS, Interaction, call_refused, login_refused, outcome};
-use self::interaction::{INTERACTIONS, OVERRIDE, codes_of};
+pub(crate) use self::interaction::{BREAK_GLASS, Interaction, call_refused, came_in, login_refused, outcome};
+use self::interaction::{INTERACTIONS, LOGIN, OVERRIDE, codes_of};
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::session::Session;
@@ -48,7 +48,7 @@ pub(crate) fn event(stored: &Stored) -> Result<String, ApiError> {
     }
     let (interaction, action, profile) = codes_of(record.interaction);
     let (kind, subtype) = match record.interaction {
-        number if number == Interaction::Login as i16 => (code(DCM, "110114"), code(DCM, "110122")),
+        number if number == Interaction::Login as i16 => (code(DCM, "110114"), code(DCM, LOGIN)),
         number if number == Interaction::BreakGlass as i16 => (code(DCM, "110113"), code(DCM, OVERRIDE)),
         _ => (code(EVENT_TYPE, "rest"), code(RESTFUL, interaction)),
     };

@@ -346,6 +346,11 @@ fn reason(text: &str) -> String {
             "proxy.suspended" => "acting for the patient is suspended".to_owned(),
             "office.review" => "it is their office to review it".to_owned(),
             "write.not-yours" => "it is not for them to write this".to_owned(),
+            "sign-in.picked" => "they picked themselves from the list that is there for development".to_owned(),
+            "sign-in.unproven" => "they have not proven who they are".to_owned(),
+            service if service.starts_with("sign-in.with:") => {
+                format!("they signed in with {}", service.trim_start_matches("sign-in.with:"))
+            }
             consent if consent.starts_with("Consent/") => format!("by the sharing choice {consent}"),
             other => other.to_owned(),
         })
@@ -379,6 +384,11 @@ mod tests {
             done(&Record { interaction: interaction as i16, resource_type: observation, ..Record::default() })
                 .in_words(0)
         };
+        assert_eq!(did(Interaction::Login), "came in");
+        assert_eq!(
+            reason("sign-in.with:nhs-login, sign-in.unproven"),
+            "they signed in with nhs-login; they have not proven who they are"
+        );
         assert_eq!(did(Interaction::Patch), "changed an observation");
         assert_eq!(did(Interaction::BreakGlass), "broke the glass, to see the record");
     }

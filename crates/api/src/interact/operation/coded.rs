@@ -2,6 +2,8 @@
 
 use concord_fhir::json::Value;
 use concord_fhir::terminology::Code;
+use concord_terminology::designation::is_language;
+use concord_terminology::versions::{Meant, Versions};
 
 use crate::error::ApiError;
 use crate::interact::operation::{Input, OperationTarget, Parameter};
@@ -10,6 +12,9 @@ use crate::interact::session::Session;
 
 /// How many codings of a concept are looked at.
 const MOST_CODINGS: usize = 50;
+
+/// How many code systems may be asked for in a version.
+const MOST_VERSIONS: usize = 20;
 
 /// By its canonical url.
 pub(super) const URL: Parameter = Parameter::optional(
@@ -86,6 +91,8 @@ pub(super) fn flag(input: &Input, name: &'static str) -> Result<Option<bool>, Ap
 pub(super) struct CodeAsked {
     /// The code; its system is empty where none was said.
     pub(super) code: Code,
+    /// The version of the code system that a coding says.
+    pub(super) version: Option<String>,
     /// What whoever asks says that it is called.
     pub(super) display: Option<String>,
     /// Where it stands, for messages.
@@ -97,12 +104,14 @@ pub(super) fn codes(input: &Input, system: Option<String>) -> Result<Vec<CodeAsk
     let of_coding = |coding: &Value<'_>, place: String| {
         let text = |name: &str| coding.text(name).unwrap_or_default().to_owned();
         let code = Code { system: text("system"), code: text("code") };
-        CodeAsked { code, display: coding.text("display").map(str::to_owned), place }
+        let said = |name: &str| coding.text(name).map(str::to_owned);
+        CodeAsked { code, version: said("version"), display: said("display"), place }
     };
     let mut found = Vec::new();
     if let Some(code) = input.text("code") {
         let code = Code { system: system.unwrap_or_default(), code };
-        found.push(CodeAsked { code, display: input.text("display"), place: "code".to_owned() });
+        let (display, place) = (input.text("display"), "code".to_owned());
+        found.push(CodeAsked { code, version: None, display, place });
     }
     found.extend(input.values("coding").map(|coding| of_coding(coding, "coding".to_owned())));
     let concepts: Vec<&Value<'static>> = input.values("codeableConcept").collect();
@@ -119,6 +128,78 @@ pub(super) fn codes(input: &Input, system: Option<String>) -> Result<Vec<CodeAsk
         return Err(ApiError::parameter("coding", "a coding has a code"));
     }
     Ok(found)
+}
+
+/// The version of the code system of a code: the one that the request says and that of the coding are the same.
+pub(super) fn version(
+    parameter: &'static str,
+    said: Option<String>,
+    of_coding: Option<&str>,
+) -> Result<Option<String>, ApiError> {
+    match (said, of_coding) {
+        (Some(said), Some(own)) if said != own => {
+            Err(ApiError::parameter(parameter, format!("the coding is of version {own}")))
+        }
+        (said, own) => Ok(said.or_else(|| own.map(str::to_owned))),
+    }
+}
+
+/// A code system in a version.
+pub(super) fn versioned(system: &str, version: Option<&str>) -> String {
+    version.map_or_else(|| system.to_owned(), |version| format!("{system}|{version}"))
+}
+
+/// The language that names are wanted in.
+pub(super) fn language(input: &Input) -> Result<Option<String>, ApiError> {
+    match input.text("displayLanguage") {
+        Some(text) if !is_language(&text) => {
+            Err(ApiError::parameter("displayLanguage", "a language, as `cy` or `de-CH`"))
+        }
+        said => Ok(said),
+    }
+}
+
+/// In which versions a value set takes its code systems.
+pub(super) const VERSIONS: [Parameter; 3] = [
+    Parameter {
+        max: MOST_VERSIONS,
+        ..Parameter::optional(
+            "system-version",
+            "canonical",
+            "The version of a code system where the value set names none",
+        )
+    },
+    Parameter {
+        max: MOST_VERSIONS,
+        ..Parameter::optional(
+            "check-system-version",
+            "canonical",
+            "The version of a code system, of which the value set may name no other",
+        )
+    },
+    Parameter {
+        max: MOST_VERSIONS,
+        ..Parameter::optional(
+            "force-system-version",
+            "canonical",
+            "The version of a code system whatever the value set names",
+        )
+    },
+];
+
+/// The versions that are asked for.
+pub(super) fn versions(input: &Input, versions: &mut Versions) -> Result<(), ApiError> {
+    for (parameter, how) in VERSIONS.iter().zip([Meant::Usually, Meant::Checked, Meant::Forced]) {
+        for canonical in input.texts(parameter.name) {
+            if !versions.mean(how, &canonical) {
+                return Err(ApiError::parameter(
+                    parameter.name,
+                    "a code system with its version, as system|version, once",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A code is of a system that is known.

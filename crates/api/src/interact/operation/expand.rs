@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_terminology::designation::{Designation, name_in};
 use concord_terminology::item::Item;
+use concord_terminology::name::split;
 use concord_terminology::value_set::ValueSet;
-use concord_terminology::{ExpandedPage, Library, MOST_EXPANDED, expanded};
+use concord_terminology::{ExpandedPage, Library, MOST_EXPANDED, definition, expanded};
 
 use crate::error::ApiError;
 use crate::interact::instant;
@@ -17,6 +19,9 @@ use crate::interact::terminology::{VisibleTerminology, fault};
 
 /// How many words a filter may have.
 const MOST_WORDS: usize = 20;
+
+/// How many code systems may be left out, and how many languages and uses asked for.
+const MOST_TOKENS: usize = 20;
 
 /// `ValueSet/$expand`
 pub(super) const OPERATION: Operation = Operation {
@@ -32,7 +37,7 @@ pub(super) const OPERATION: Operation = Operation {
 };
 
 /// What goes in; the TerminologyCapabilities list them too.
-pub(crate) const PARAMETERS: [Parameter; 12] = [
+pub(crate) const PARAMETERS: [Parameter; 18] = [
     coded::URL,
     Parameter::optional("valueSet", "ValueSet", "The value set itself"),
     Parameter::optional("valueSetVersion", "string", "The version of the value set"),
@@ -40,15 +45,35 @@ pub(crate) const PARAMETERS: [Parameter; 12] = [
     Parameter::optional("offset", "integer", "How many codes come before those that are wanted"),
     Parameter::optional("count", "integer", "How many codes are wanted, at most 10000; 0 for their number alone"),
     Parameter::optional("includeDesignations", "boolean", "Whether to tell what codes are called besides"),
-    Parameter::optional(
-        "includeDefinition",
-        "boolean",
-        "Whether to tell how the value set is defined: that is never told",
-    ),
+    Parameter {
+        max: MOST_TOKENS,
+        ..Parameter::optional(
+            "designation",
+            "string",
+            "Which of these names to tell: those in a language, or for a use (system|code)",
+        )
+    },
+    Parameter::optional("includeDefinition", "boolean", "Whether to tell how the value set is defined"),
     Parameter::optional("activeOnly", "boolean", "Whether to leave out codes that are not in use any more"),
     Parameter::optional("excludeNested", "boolean", "Codes never lie in one another in the answer"),
     Parameter::optional("excludeNotForUI", "boolean", "Whether to leave out codes that only group others"),
-    Parameter::optional("displayLanguage", "code", "The language of names, where there are names in it"),
+    Parameter::optional(
+        "displayLanguage",
+        "code",
+        "The language of names, or one that it is a kind of, where there are names in it",
+    ),
+    Parameter {
+        max: MOST_TOKENS,
+        ..Parameter::optional(
+            "exclude-system",
+            "canonical",
+            "A code system, or a version of it, whose codes are left out",
+        )
+    },
+    Parameter::optional("excludePostCoordinated", "boolean", "Codes that are put together of others are never told"),
+    coded::VERSIONS[0],
+    coded::VERSIONS[1],
+    coded::VERSIONS[2],
 ];
 
 /// How the codes are wanted.
@@ -57,6 +82,10 @@ struct Wanted {
     offset: Option<usize>,
     count: Option<usize>,
     with_designations: bool,
+    /// The designations that are told; none for all.
+    designations: Vec<String>,
+    with_definition: bool,
+    without: Vec<String>,
     active_only: bool,
     without_groups: bool,
     language: Option<String>,
@@ -68,6 +97,7 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
     let time = instant(session.transaction.now);
     let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
+    coded::versions(input, library.versions())?;
     let (set, items) = match given {
         Definition::Named(name) => {
             let items = library.expand_named(&name).map_err(fault)?;
@@ -97,9 +127,19 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         offset: wanted.offset.or(wanted.count.map(|_| 0)),
         parameters: repeated(input, &wanted),
         with_designations: wanted.with_designations,
+        definition: told_definition(&set, &wanted)?,
         time,
     };
     Ok(Output::Value(expanded(&set, &page)))
+}
+
+/// How the value set is defined, where that is asked for.
+fn told_definition(set: &ValueSet, wanted: &Wanted) -> Result<Option<Value<'static>>, ApiError> {
+    if !wanted.with_definition {
+        return Ok(None);
+    }
+    let missing = || ApiError::parameter("includeDefinition", "how this value set is defined is not here as a whole");
+    definition(set).map(Some).ok_or_else(missing)
 }
 
 fn wanted(input: &Input) -> Result<Wanted, ApiError> {
@@ -113,14 +153,22 @@ fn wanted(input: &Input) -> Result<Wanted, ApiError> {
     if words.len() > MOST_WORDS {
         return Err(ApiError::parameter("filter", format!("at most {MOST_WORDS} words")));
     }
+    // In the answer nothing lies in anything else, and nothing is put together, whether that is asked for or not.
+    for name in ["excludeNested", "excludePostCoordinated"] {
+        coded::flag(input, name)?;
+    }
+    let designations = input.texts("designation");
     Ok(Wanted {
         words,
         offset: number("offset", 1_000_000)?,
         count: number("count", MOST_EXPANDED)?,
-        with_designations: coded::flag(input, "includeDesignations")?.unwrap_or(false),
+        with_designations: coded::flag(input, "includeDesignations")?.unwrap_or(!designations.is_empty()),
+        designations,
+        with_definition: coded::flag(input, "includeDefinition")?.unwrap_or(false),
+        without: input.texts("exclude-system"),
         active_only: coded::flag(input, "activeOnly")?.unwrap_or(false),
         without_groups: coded::flag(input, "excludeNotForUI")?.unwrap_or(false),
-        language: input.text("displayLanguage").map(|language| language.to_lowercase()),
+        language: coded::language(input)?,
     })
 }
 
@@ -130,20 +178,26 @@ fn chosen(items: Vec<Item>, wanted: &Wanted) -> Vec<Item> {
         .into_iter()
         .filter(|item| !item.is_inactive || !wanted.active_only)
         .filter(|item| !item.is_abstract || !wanted.without_groups)
+        .filter(|item| !wanted.without.iter().any(|canonical| is_of(item, canonical)))
         .collect();
-    if let Some(language) = &wanted.language {
-        for item in &mut items {
-            let of_language = item
-                .designations
-                .iter()
-                .find(|one| one.language.as_deref().is_some_and(|own| own.to_lowercase() == *language));
-            if let Some(name) = of_language.map(|one| one.value.clone()) {
-                item.display = Some(name);
-            }
+    for item in &mut items {
+        let name = wanted.language.as_deref().and_then(|language| name_in(&item.designations, language));
+        if let Some(name) = name.map(str::to_owned) {
+            item.display = Some(name);
         }
     }
     items.retain(|item| begins(item, &wanted.words));
+    if !wanted.designations.is_empty() {
+        let is_told = |one: &Designation| wanted.designations.iter().any(|token| one.is_meant(token));
+        items.iter_mut().for_each(|item| item.designations.retain(is_told));
+    }
     items
+}
+
+/// Whether an item is of a code system, or of that version of it.
+fn is_of(item: &Item, canonical: &str) -> bool {
+    let (system, version) = split(canonical);
+    *item.system == *system && version.is_none_or(|version| item.version.as_deref() == Some(version))
 }
 
 /// Whether every word begins a word of the code or of its name.
@@ -151,7 +205,12 @@ fn begins(item: &Item, words: &[String]) -> bool {
     if words.is_empty() {
         return true;
     }
-    let shown = format!("{} {}", item.code, item.display.as_deref().unwrap_or_default()).to_lowercase();
+    let mut shown = format!("{} {}", item.code, item.display.as_deref().unwrap_or_default());
+    for one in &item.designations {
+        shown.push(' ');
+        shown.push_str(&one.value);
+    }
+    let shown = shown.to_lowercase();
     let parts: Vec<&str> = shown.split(|letter: char| !letter.is_alphanumeric()).collect();
     let found =
         |word: &String| shown.split_whitespace().chain(parts.iter().copied()).any(|part| part.starts_with(word));
@@ -164,16 +223,23 @@ fn repeated(input: &Input, wanted: &Wanted) -> Vec<(&'static str, &'static str, 
     let text =
         |name: &'static str, member: &'static str| input.text(name).map(|text| (name, member, Value::string(text)));
     let flag = |name: &'static str, is_so: bool| is_so.then_some((name, "valueBoolean", Value::Bool(true)));
+    let repeated = ["exclude-system", "system-version", "check-system-version", "force-system-version"].into_iter();
+    let all = |name: &'static str, member: &'static str| {
+        input.texts(name).into_iter().map(move |text| (name, member, Value::string(text)))
+    };
+    let several = repeated.flat_map(|name| all(name, "valueUri")).chain(all("designation", "valueString"));
     [
         text("filter", "valueString"),
         wanted.offset.map(|offset| ("offset", "valueInteger", number(offset))),
         wanted.count.map(|count| ("count", "valueInteger", number(count))),
         flag("includeDesignations", wanted.with_designations),
+        flag("includeDefinition", wanted.with_definition),
         flag("activeOnly", wanted.active_only),
         flag("excludeNotForUI", wanted.without_groups),
         text("displayLanguage", "valueCode"),
     ]
     .into_iter()
     .flatten()
+    .chain(several)
     .collect()
 }

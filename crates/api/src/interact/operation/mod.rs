@@ -52,7 +52,7 @@ pub(crate) enum Level {
 }
 
 /// A parameter that goes in, by query or in a Parameters resource.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Parameter {
     /// Its name.
     pub(crate) name: &'static str,
@@ -70,6 +70,11 @@ impl Parameter {
     /// One that may be there once.
     pub(crate) const fn optional(name: &'static str, of: &'static str, description: &'static str) -> Parameter {
         Parameter { name, of, min: 0, max: 1, description }
+    }
+
+    /// Whether it may stand in a query: what is made of several elements cannot.
+    fn is_queried(&self) -> bool {
+        self.of == "Reference" || self.of.starts_with(|first: char| first.is_ascii_lowercase())
     }
 
     /// One that has to be there once.
@@ -336,6 +341,12 @@ impl Input {
                 issues.push(Issue::plain(IssueCode::NotSupported, text));
             }
         }
+        for parameter in operation.parameters.iter().filter(|parameter| !parameter.is_queried()) {
+            if self.pairs.iter().any(|(name, _)| name == parameter.name) {
+                let text = format!("parameter {}: it is no text, and goes in a Parameters resource", parameter.name);
+                issues.push(Issue::plain(IssueCode::NotSupported, text));
+            }
+        }
         // In a body the check of the resource has seen to it.
         for (name, value) in &self.pairs {
             if value.chars().any(char::is_control) {
@@ -386,6 +397,11 @@ impl Input {
             let object = member.as_object()?;
             object.0.iter().find(|(key, _)| key.starts_with("value")).map(|(_, value)| value)
         })
+    }
+
+    /// The parts of each parameter of that name.
+    pub(crate) fn parts(&self, name: &str) -> impl Iterator<Item = &[Value<'static>]> {
+        self.members().filter(move |member| member.text("name") == Some(name)).map(|member| member.list("part"))
     }
 
     /// All resources that a parameter is.

@@ -7,6 +7,7 @@ use concord_terminology::Library;
 use concord_terminology::code_system::CodeSystem;
 
 use crate::error::ApiError;
+use crate::interact::operation::coded;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::read;
 use crate::interact::session::Session;
@@ -32,8 +33,8 @@ pub(super) const OPERATION: Operation = Operation {
 };
 
 fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
-    let (first_system, first) = code(input, "codeA", "codingA")?;
-    let (second_system, second) = code(input, "codeB", "codingB")?;
+    let (first_system, first_version, first) = code(input, "codeA", "codingA")?;
+    let (second_system, second_version, second) = code(input, "codeB", "codingB")?;
     let stored = match (target.resource_type, &target.id) {
         (Some(named), Some(id)) => {
             let resource = read::current(session, named, id)?.resource()?.into_owned();
@@ -48,10 +49,13 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
     if named.any(|other| other != system) {
         return Err(ApiError::parameter("system", "both codes are of one code system"));
     }
-    let name = match input.text("version") {
-        Some(version) if stored.is_none() => format!("{system}|{version}"),
-        _ => system,
-    };
+    // One that is at hand and says no version is of any.
+    let is_of_any = stored.as_ref().is_some_and(|stored| stored.version.is_none());
+    let mut version = stored.as_ref().and_then(|stored| stored.version.clone());
+    for said in [input.text("version"), first_version, second_version].into_iter().flatten().filter(|_| !is_of_any) {
+        version = coded::version("version", version, Some(&said))?;
+    }
+    let name = coded::versioned(&system, version.as_deref());
     let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     if let Some(stored) = stored {
@@ -61,14 +65,17 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
     Ok(Output::Value(build::parameters(vec![parameter("outcome", Content::Code(outcome))])?))
 }
 
-/// A code, and its code system where it says one.
-fn code(input: &Input, by_code: &'static str, by_coding: &'static str) -> Result<(Option<String>, String), ApiError> {
+/// A code, after its code system and the version of that, where it says them.
+type OfSystem = (Option<String>, Option<String>, String);
+
+fn code(input: &Input, by_code: &'static str, by_coding: &'static str) -> Result<OfSystem, ApiError> {
     let coding: Option<&Value<'static>> = input.values(by_coding).next();
     match (input.text(by_code), coding) {
-        (Some(code), None) => Ok((None, code)),
+        (Some(code), None) => Ok((None, None, code)),
         (None, Some(coding)) => {
             let code = coding.text("code").ok_or_else(|| ApiError::parameter(by_coding, "a coding has a code"))?;
-            Ok((coding.text("system").map(str::to_owned), code.to_owned()))
+            let said = |name: &str| coding.text(name).map(str::to_owned);
+            Ok((said("system"), said("version"), code.to_owned()))
         }
         _ => Err(ApiError::parameter(by_code, format!("one of {by_code} and {by_coding}"))),
     }

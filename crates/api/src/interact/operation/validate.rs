@@ -1,5 +1,6 @@
 //! `$validate`: whether a resource would be taken (R4 "Resource-validate"). Nothing is stored.
 
+use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
@@ -10,7 +11,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
-use crate::interact::{access, profiles, read, write};
+use crate::interact::{access, allowed, profiles, read, write};
 
 /// `$validate`
 pub(super) const OPERATION: Operation = Operation {
@@ -20,11 +21,16 @@ pub(super) const OPERATION: Operation = Operation {
     conduct: Conduct { takes_invalid: true, computes: true, ..Conduct::READS },
     description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
            answer is 200 whatever is found. The profiles that it claims are checked, and those that are asked; what could \
-           not be checked is said.",
+           not be checked is said. With a mode, whether the caller might create, update or delete it is said too.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
     parameters: &[
         Parameter::optional("resource", "Resource", "What to check; may be the body itself"),
-        Parameter::optional("mode", "code", "create, update, delete or profile"),
+        Parameter::optional(
+            "mode",
+            "code",
+            "What is to be done with it: create; update or delete, of one that is stored; or profile, by the profiles that \
+             are named",
+        ),
         Parameter {
             max: 10,
             ..Parameter::optional(
@@ -37,37 +43,111 @@ pub(super) const OPERATION: Operation = Operation {
     run,
 };
 
+/// What is to be done with the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Nothing in particular.
+    Any,
+    Create,
+    Update,
+    Delete,
+}
+
+impl Mode {
+    fn of(target: &OperationTarget, input: &Input, profiles: &[String]) -> Result<Mode, ApiError> {
+        let mode = match input.text("mode").as_deref() {
+            None => Mode::Any,
+            // Profiles are checked in any mode.
+            Some("profile") if profiles.is_empty() => {
+                return Err(ApiError::parameter("profile", "with the mode profile, which profile is asked about"));
+            }
+            Some("profile") => Mode::Any,
+            Some("create") => Mode::Create,
+            Some("update") => Mode::Update,
+            Some("delete") => Mode::Delete,
+            Some(_) => return Err(ApiError::parameter("mode", "create, update, delete or profile")),
+        };
+        if matches!(mode, Mode::Update | Mode::Delete) && target.id.is_none() {
+            return Err(ApiError::parameter(
+                "mode",
+                "an update or deletion is of one that is stored: name it in the address",
+            ));
+        }
+        Ok(mode)
+    }
+}
+
 fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
-    let mode = match input.text("mode").as_deref() {
-        None | Some("create" | "update") => "store",
-        Some("delete") => "delete",
-        // Profiles are checked in any mode.
-        Some("profile") => "store",
-        Some(_) => return Err(ApiError::parameter("mode", "create, update, delete or profile")),
-    };
     let asked = input.texts("profile");
+    let mode = Mode::of(target, input, &asked)?;
     // Whoever cannot see the resource cannot ask about it.
     let stored = match (target.resource_type, &target.id) {
         (Some(named), Some(id)) => Some(read::current(session, named, id)?),
         _ => None,
     };
-    let mut issues = match (input.resource("resource"), input.problems.is_empty(), mode, stored) {
-        (None, true, "store", Some(stored)) => {
+    let mut issues = match (input.resource("resource"), input.problems.is_empty(), mode, &stored) {
+        // What is in it is beside the point.
+        (_, _, Mode::Delete, _) => Vec::new(),
+        (None, true, _, Some(stored)) => {
             let resource = stored.resource()?;
-            let mut issues = remarks(session, stored.resource_type, &resource)?;
-            issues.extend(profiles::problems(session, &resource, &asked, Some(&stored), read::current)?);
+            let mut issues = remarks(session, stored.resource_type, &resource, mode)?;
+            issues.extend(profiles::problems(session, &resource, &asked, Some(stored), read::current)?);
             issues
         }
-        (None, true, "store", None) => {
+        (None, true, _, None) => {
             return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::Required, "parameter resource is missing")]));
         }
-        (resource, _, _, stored) => problems(session, target, input, (resource, stored.as_ref()), &asked)?,
+        (resource, ..) => problems(session, target, input, (resource, stored.as_ref()), (&asked, mode))?,
     };
+    issues.extend(refusals(session, target, input.resource("resource"), mode, stored.as_ref())?);
     let told = |text: &str| Issue::remark(Severity::Information, IssueCode::Informational, text);
     if issues.is_empty() {
         issues.push(told("no problem was found"));
     }
     Ok(Output::Value(operation_outcome(&issues)))
+}
+
+/// Why the caller might not do with the resource what is asked about, whatever is in it.
+fn refusals(
+    session: &mut Session<'_, '_>,
+    target: &OperationTarget,
+    resource: Option<&Value<'static>>,
+    mode: Mode,
+    stored: Option<&Version>,
+) -> Result<Vec<Issue>, ApiError> {
+    let allowed = match (target.resource_type, mode, stored) {
+        (Some(named), Mode::Create, _) => access::require_scope(session.call, Action::Create, named),
+        (_, Mode::Update, Some(stored)) => update_allowed(session, stored, resource),
+        (_, Mode::Delete, Some(stored)) => deletion_allowed(session, stored),
+        _ => Ok(()),
+    };
+    match allowed {
+        Ok(()) => Ok(Vec::new()),
+        Err(ApiError::Denied(issues) | ApiError::Unprocessable(issues) | ApiError::Malformed(issues)) => Ok(issues),
+        Err(ApiError::NotAllowed { text, .. }) => Ok(vec![Issue::plain(IssueCode::NotSupported, text)]),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn update_allowed(
+    session: &mut Session<'_, '_>,
+    stored: &Version,
+    resource: Option<&Value<'static>>,
+) -> Result<(), ApiError> {
+    let hooks = session.service.hooks.of(stored.resource_type);
+    hooks.refuse_if_append_only()?;
+    access::require_scope(session.call, Action::Update, stored.resource_type)?;
+    allowed::update(session, stored)?;
+    match (hooks.refuse_change, resource) {
+        (Some(refuse_change), Some(resource)) => refuse_change(session, stored, resource),
+        _ => Ok(()),
+    }
+}
+
+fn deletion_allowed(session: &mut Session<'_, '_>, stored: &Version) -> Result<(), ApiError> {
+    session.service.hooks.of(stored.resource_type).refuse_if_append_only()?;
+    access::require_scope(session.call, Action::Delete, stored.resource_type)?;
+    allowed::deletion(session, stored)
 }
 
 /// What is wrong with a resource that would be stored, and what there is to say of it.
@@ -76,7 +156,7 @@ fn problems(
     target: &OperationTarget,
     input: &Input,
     (resource, stored): (Option<&Value<'static>>, Option<&Version>),
-    asked: &[String],
+    (asked, mode): (&[String], Mode),
 ) -> Result<Vec<Issue>, ApiError> {
     let mut issues = input.problems.clone();
     let Some(resource) = resource else { return Ok(issues) };
@@ -91,7 +171,7 @@ fn problems(
         issues.push(Issue::error(IssueCode::Invalid, "id", "the resource has another id than the address"));
     }
     if let Some(named) = target.resource_type {
-        issues.extend(remarks(session, named, resource)?);
+        issues.extend(remarks(session, named, resource, mode)?);
         issues.extend(profiles::problems(session, resource, asked, stored, read::current)?);
     }
     Ok(issues)
@@ -102,6 +182,7 @@ fn remarks(
     session: &mut Session<'_, '_>,
     resource_type: ResourceType,
     resource: &Value<'_>,
+    mode: Mode,
 ) -> Result<Vec<Issue>, ApiError> {
     let mut issues = write::remarks(session, resource)?;
     // Whoever stores something need not hear of these each time.
@@ -111,7 +192,9 @@ fn remarks(
     let settings = session.service.rules();
     let now = session.transaction.now;
     let told = rules::prepare(resource_type, &mut resource.clone(), &writer, now, &settings);
-    // Who may write what, and to what it belongs, is decided when it is written.
-    issues.extend(told.unwrap_or_else(|all| all).into_iter().filter(|issue| issue.severity == Severity::Warning));
+    // To what it belongs is decided when it is written, and of what is completed then nobody knows yet what it lacks.
+    let is_final = mode == Mode::Create && session.service.hooks.of(resource_type).complete.is_none();
+    let is_told = |issue: &Issue| issue.severity == Severity::Warning || is_final;
+    issues.extend(told.unwrap_or_else(|all| all).into_iter().filter(is_told));
     Ok(issues)
 }

@@ -1,10 +1,14 @@
 //! `ValueSet/$validate-code` and `CodeSystem/$validate-code`: whether a code is in a value set, or is one of a code system
 //! (R4 "ValueSet-validate-code", "CodeSystem-validate-code").
 
+use std::sync::Arc;
+
 use concord_fhir::issue::Issue;
 use concord_fhir::terminology::Membership;
 use concord_model::build::{self, Content, parameter};
 use concord_terminology::code_system::CodeSystem;
+use concord_terminology::designation::{Designation, in_language, name_in};
+use concord_terminology::name::split;
 use concord_terminology::value_set::ValueSet;
 use concord_terminology::{Library, LookUpError};
 
@@ -21,7 +25,8 @@ const CONCEPT: Parameter =
     Parameter::optional("codeableConcept", "CodeableConcept", "Several codes, of which one has to be in it");
 const ABSTRACT: Parameter =
     Parameter::optional("abstract", "boolean", "With false, a code that only groups others is none");
-const LANGUAGE: Parameter = Parameter::optional("displayLanguage", "code", "Names of every language are right");
+const LANGUAGE: Parameter =
+    Parameter::optional("displayLanguage", "code", "The language in which the name is right; any, unless it is said");
 
 /// `ValueSet/$validate-code`
 pub(super) const OF_VALUE_SET: Operation = Operation {
@@ -37,16 +42,15 @@ pub(super) const OF_VALUE_SET: Operation = Operation {
         Parameter::optional("valueSetVersion", "string", "The version of the value set"),
         CODE,
         Parameter::optional("system", "uri", "The code system of the code"),
-        Parameter::optional(
-            "systemVersion",
-            "string",
-            "The version of the code system: codes are looked for in the one that the set names",
-        ),
+        Parameter::optional("systemVersion", "string", "The version of the code system that the code is of"),
         DISPLAY,
         CODING,
         CONCEPT,
         ABSTRACT,
         LANGUAGE,
+        coded::VERSIONS[0],
+        coded::VERSIONS[1],
+        coded::VERSIONS[2],
     ],
     run: in_value_set,
 };
@@ -81,34 +85,71 @@ struct Found {
     text: Option<String>,
 }
 
+/// How a code is asked about.
+struct Question {
+    allows_groups: bool,
+    language: Option<String>,
+}
+
+impl Question {
+    fn of(input: &Input) -> Result<Question, ApiError> {
+        let allows_groups = coded::flag(input, "abstract")? != Some(false);
+        Ok(Question { allows_groups, language: coded::language(input)? })
+    }
+}
+
+/// What a value set calls a code: its name, and others.
+type Names = (Option<String>, Vec<Designation>);
+
+/// What the caller may find.
+type Visible<'l, 'a, 's, 't> = Library<'l, VisibleTerminology<'a, 's, 't>>;
+
 fn in_value_set(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
-    let allows_groups = coded::flag(input, "abstract")? != Some(false);
+    let question = Question::of(input)?;
     let all = coded::codes(input, input.text("system"))?;
     let given = coded::definition(session, target, input, "valueSet", "valueSetVersion")?;
     let (name, set) = match given {
         Definition::Named(name) => (name, None),
         Definition::Given(resource) => {
             let set = ValueSet::read(&resource);
-            (set.url.clone().unwrap_or_else(|| "that was given".to_owned()), Some(set))
+            (set.url.clone().unwrap_or_else(|| "that was given".to_owned()), Some(Arc::new(set)))
         }
     };
     let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
+    coded::versions(input, library.versions())?;
     let mut found = Vec::new();
     for asked in &all {
+        let version = coded::version("systemVersion", input.text("systemVersion"), asked.version.as_deref())?;
+        // Without its system a code has neither a version nor a name.
+        if version.is_some() || asked.display.is_some() || !question.allows_groups {
+            coded::with_system(asked)?;
+        }
+        library.versions().set_of_code(&asked.code.system, version.as_deref());
         let membership = match &set {
             Some(set) => library.is_in_given(set, &asked.code),
             None => library.is_in_named(&name, &asked.code),
         };
         let mut one = Found { membership: membership.map_err(fault)?, display: None, text: None };
+        let system = coded::versioned(&asked.code.system, version.as_deref());
         match one.membership {
             Membership::No => {
-                let system = if asked.code.system.is_empty() { "" } else { " of its code system" };
-                one.text =
-                    Some(format!("{}: `{}`{system} is not in the value set {name}", asked.place, asked.code.code));
+                let of = if asked.code.system.is_empty() { String::new() } else { format!(" of {system}") };
+                one.text = Some(format!("{}: `{}`{of} is not in the value set {name}", asked.place, asked.code.code));
             }
             Membership::Yes if !asked.code.system.is_empty() => {
-                check_name(&mut library, asked, allows_groups, &mut one)?;
+                let set = match &set {
+                    Some(set) => Some(Arc::clone(set)),
+                    None => library.value_set(&name).map_err(fault)?,
+                };
+                let (own, others) = set.as_ref().map(|set| set.names(&asked.code)).unwrap_or_default();
+                let names = (own.map(str::to_owned), others);
+                if version.is_some() {
+                    check_version(&mut library, asked, &system, &mut one)?;
+                }
+                if one.membership == Membership::Yes {
+                    check_name(&mut library, asked, &system, &question, names, &mut one)?;
+                }
             }
             Membership::Yes | Membership::Unknown => {}
         }
@@ -117,8 +158,22 @@ fn in_value_set(session: &mut Session<'_, '_>, target: &OperationTarget, input: 
     answered(&all, &found, library.untold())
 }
 
+/// A code that a value set lists is in it, whether its code system has it in that version or not.
+fn check_version(
+    library: &mut Visible<'_, '_, '_, '_>,
+    asked: &CodeAsked,
+    system: &str,
+    found: &mut Found,
+) -> Result<(), ApiError> {
+    found.membership = library.is_code(system, &asked.code.code).map_err(fault)?.0;
+    if found.membership == Membership::No {
+        found.text = Some(format!("{}: `{}` is no code of the code system {system}", asked.place, asked.code.code));
+    }
+    Ok(())
+}
+
 fn in_code_system(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
-    let allows_groups = coded::flag(input, "abstract")? != Some(false);
+    let question = Question::of(input)?;
     let given = coded::optional_definition(session, target, input, "codeSystem", "version")?;
     let (name, system) = match given {
         None => (None, None),
@@ -126,35 +181,43 @@ fn in_code_system(session: &mut Session<'_, '_>, target: &OperationTarget, input
         Some(Definition::Given(resource)) => {
             let system = CodeSystem::read(&resource)
                 .map_err(|(code, text)| ApiError::Unprocessable(vec![Issue::plain(code, text)]))?;
-            (Some(system.url.clone()), Some(system))
+            (Some(coded::versioned(&system.url, system.version.as_deref())), Some(system))
         }
     };
-    let url = name.as_deref().map(|name| concord_terminology::name::split(name).0.to_owned());
+    let (url, said) = match name.as_deref().map(split) {
+        Some((url, version)) => (Some(url.to_owned()), version.map(str::to_owned)),
+        None => (None, input.text("version")),
+    };
     let all = coded::codes(input, url.clone())?;
     let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
+    let is_given = system.is_some();
     if let (Some(name), Some(system)) = (&name, system) {
         library.put_code_system(name, system);
     }
     let mut found = Vec::new();
     for asked in &all {
         let code = coded::with_system(asked)?;
-        let own = match (&name, &url) {
-            (Some(name), Some(url)) if *url == code.system => name.clone(),
-            (Some(name), _) => {
-                let text = format!("{}: the code is of {}, and not of {name}", asked.place, code.system);
-                found.push(Found { membership: Membership::No, display: None, text: Some(text) });
-                continue;
-            }
-            _ => code.system.clone(),
+        if let (Some(name), Some(url)) = (&name, &url)
+            && *url != code.system
+        {
+            let text = format!("{}: the code is of {}, and not of {name}", asked.place, code.system);
+            found.push(Found { membership: Membership::No, display: None, text: Some(text) });
+            continue;
+        }
+        // One that is at hand and says no version is of any.
+        let version = match (is_given, &said) {
+            (true, None) => None,
+            _ => coded::version("version", said.clone(), asked.version.as_deref())?,
         };
+        let own = coded::versioned(&code.system, version.as_deref());
         let (membership, display) = library.is_code(&own, &code.code).map_err(fault)?;
         let mut one = Found { membership, display, text: None };
         match membership {
             Membership::No => {
-                one.text = Some(format!("{}: `{}` is no code of the code system {own}", asked.place, code.code));
+                one.text = Some(format!("{}: `{}` is no code of the code system {own}", asked.place, asked.code.code));
             }
-            Membership::Yes => check_name(&mut library, asked, allows_groups, &mut one)?,
+            Membership::Yes => check_name(&mut library, asked, &own, &question, Names::default(), &mut one)?,
             Membership::Unknown => {}
         }
         found.push(one);
@@ -162,35 +225,60 @@ fn in_code_system(session: &mut Session<'_, '_>, target: &OperationTarget, input
     answered(&all, &found, library.untold())
 }
 
-/// Looks whether a code is called what it is said to be called, and is more than a group where that is asked.
+/// Looks whether a code is called what it is said to be called, by its code system or by what a value set calls it, and is
+/// more than a group where that is asked.
 fn check_name(
-    library: &mut Library<'_, VisibleTerminology<'_, '_, '_>>,
+    library: &mut Visible<'_, '_, '_, '_>,
     asked: &CodeAsked,
-    allows_groups: bool,
+    system: &str,
+    question: &Question,
+    (own_name, mut others): Names,
     found: &mut Found,
 ) -> Result<(), ApiError> {
-    let mut names: Vec<String> = Vec::new();
-    if let Some(system) = library.code_system(&asked.code.system).map_err(fault)? {
+    let mut plain: Vec<String> = own_name.iter().cloned().collect();
+    found.display = own_name.or(found.display.take());
+    if let Some(system) = library.code_system(system).map_err(fault)? {
         if let Some(concept) = system.concept(&asked.code.code) {
-            found.display = concept.display.clone();
-            names.extend(concept.designations.iter().map(|one| one.value.clone()));
-            if concept.is_abstract && !allows_groups {
+            plain.extend(concept.display.clone());
+            found.display = found.display.take().or_else(|| concept.display.clone());
+            others.extend(concept.designations.iter().cloned());
+            if concept.is_abstract && !question.allows_groups {
                 found.membership = Membership::No;
                 found.text = Some(format!("{}: `{}` only groups other codes", asked.place, asked.code.code));
                 return Ok(());
             }
         }
     } else if found.display.is_none() && asked.display.is_some() {
-        found.display = library.is_code(&asked.code.system, &asked.code.code).map_err(fault)?.1;
+        found.display = library.is_code(system, &asked.code.code).map_err(fault)?.1;
+    }
+    plain.extend(found.display.clone());
+    let names = right_names(plain, &others, question.language.as_deref());
+    if let Some(name) = question.language.as_deref().and_then(|language| name_in(&others, language)) {
+        found.display = Some(name.to_owned());
     }
     let Some(said) = &asked.display else { return Ok(()) };
     let Some(display) = found.display.clone() else { return Ok(()) };
     let alike = |name: &String| name.trim().to_lowercase() == said.trim().to_lowercase();
-    if !alike(&display) && !names.iter().any(alike) {
+    if !names.iter().any(alike) {
         found.membership = Membership::No;
         found.text = Some(format!("{}: `{}` is not called so, but `{display}`", asked.place, asked.code.code));
     }
     Ok(())
+}
+
+/// The names that are right: those in the language that is asked for, where there are any; without one, every name.
+fn right_names(mut plain: Vec<String>, others: &[Designation], language: Option<&str>) -> Vec<String> {
+    let value = |one: &Designation| one.value.clone();
+    let Some(language) = language else {
+        plain.extend(others.iter().map(value));
+        return plain;
+    };
+    let found = in_language(others, language);
+    if found.is_empty() {
+        plain.extend(others.iter().filter(|one| one.language.is_none()).map(value));
+        return plain;
+    }
+    found.into_iter().map(value).collect()
 }
 
 /// One code that is in it is enough; if none is, nobody may be in doubt about any.

@@ -29,11 +29,18 @@ pub(crate) fn on_write(session: &mut Session<'_, '_>, value: &Value<'_>) -> Resu
     }
     let library = library(session)?;
     let together = session.foreseen.map(|foreseen| &foreseen.checks.profiles);
-    let (bounds, now) = (Bounds::on_write(session), instant(session.transaction.now));
+    let bounds = Bounds::on_write(session);
+    let now = instant(session.transaction.now);
     let mut shelf = Shelf::new(session, bounds);
     let knowledge = Knowledge::over(&mut shelf);
-    let now = Some(now.as_str());
-    let checker = Checker { library: &library, terminology: &knowledge, stored: None, is_whole: false, together, now };
+    let checker = Checker {
+        library: &library,
+        terminology: &knowledge,
+        stored: None,
+        is_whole: false,
+        now: Some(&now),
+        together,
+    };
     let broken = |wanted: &Wanted| -> Vec<Issue> {
         if wanted.is_empty() {
             return Vec::new();

@@ -100,6 +100,10 @@ pub(crate) fn load(transaction: &mut Transaction<'_>) -> Result<Library, ApiErro
 /// # Errors
 /// Why it cannot be used, with the place.
 pub(crate) fn kept(resource: &Value<'_>) -> Result<(KeptDefinition, Definition), Issue> {
+    if let Some(release) = resource.text("fhirVersion").filter(|release| !release.starts_with("4.0")) {
+        let said = format!("it is for FHIR {release}, and this server is of FHIR 4.0");
+        return Err(Issue::error(IssueCode::NotSupported, "StructureDefinition.fhirVersion", said));
+    }
     let bare = stripped(resource);
     let definition = Definition::read(&bare)?;
     let (url, version) = (definition.url.clone(), definition.version.clone());
@@ -145,8 +149,8 @@ pub(crate) fn problems(
         terminology: &knowledge,
         stored: Some(&knowledge),
         is_whole: true,
+        now: Some(&now),
         together: None,
-        now: Some(now.as_str()),
     };
     let mut issues = checker.check(resource, Asked { profiles: asked, claimed: None });
     issues.extend(answers::checked(resource, &form, &knowledge, None));

@@ -13,9 +13,9 @@ use crate::interact::execute::{Outcome, carry_out};
 use crate::interact::tests::search::{call, on_each, query, read, reading, store, system, to};
 use crate::interact::{Call, Service};
 
-/// Of each kind of caller and each interaction: the statements on SQLite and on PostgreSQL, where what is known of caller and
-/// patient is remembered, and when it is read. A read on PostgreSQL whose resource is looked up together with others' takes none
-/// of its own.
+/// Of each kind of caller and each interaction, on SQLite and below the line on PostgreSQL: the statements where what is known of
+/// caller and patient is remembered, and those of the first time. A read on PostgreSQL whose resource is looked up together with
+/// others' takes none of its own.
 const STATEMENTS: &str = "\
 system read 1 1
 system vread 1 1
@@ -48,6 +48,36 @@ carer update 18 18
 carer delete 13 13
 carer create 9 9
 ---
+system read 0 0
+system vread 0 0
+system search 1 1
+system update 8 8
+system delete 8 8
+system create 3 3
+patient read 0 2
+patient vread 0 0
+patient search 2 3
+patient update 16 16
+patient delete 15 15
+patient create 5 10
+professional read 0 5
+professional vread 0 0
+professional search 2 6
+professional update 20 20
+professional delete 18 18
+professional create 10 10
+role read 0 4
+role vread 0 0
+role search 2 5
+role update 23 23
+role delete 18 18
+role create 11 11
+carer read 0 2
+carer vread 0 0
+carer search 2 3
+carer update 19 19
+carer delete 15 15
+carer create 9 9
 ";
 
 const OBSERVATION: ResourceType = ResourceType::of("Observation");

@@ -12,8 +12,8 @@ mod strings;
 mod subset;
 
 pub(super) use function::{Call, Function};
-pub use patterns::Patterns;
-pub(super) use patterns::{COMPILATION, Pattern, unusable};
+pub(super) use patterns::{COMPILATION, unusable};
+pub use patterns::{Pattern, Patterns};
 
 static FAMILIES: [&[Function]; 8] = [
     exist::FUNCTIONS,

@@ -23,7 +23,7 @@ pub(in crate::path) const COMPILATION: usize = 50_000;
 /// A regular expression. A dot means any character, line ends too; it is matched without going back, so that no pattern takes
 /// longer than the length of its text times its own.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     pub(in crate::path) regex: Regex,
     /// What 16 bytes of a text are worth that it is looked for in, in steps.
     pub(in crate::path) weight: usize,
@@ -39,6 +39,24 @@ impl Pattern {
     pub(in crate::path) fn read(text: &str, is_whole: bool) -> Option<Pattern> {
         let text = anchored(text, is_whole);
         WEIGHTS.iter().find_map(|(size, weight)| Some(Pattern { regex: built(&text, *size)?, weight: *weight }))
+    }
+
+    /// Compiles a pattern that somebody has sent, which the whole of a text has to match; nothing if it is none, or too large a one.
+    #[must_use]
+    pub fn sent(text: &str) -> Option<Pattern> {
+        Pattern::read(text, true)
+    }
+
+    /// Whether a text is written so.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+
+    /// How many steps it takes to say so.
+    #[must_use]
+    pub fn steps(&self, text: &str) -> usize {
+        (text.len() / 16).saturating_mul(self.weight)
     }
 
     /// Compiles one that is known not to be made for harm.

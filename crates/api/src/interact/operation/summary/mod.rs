@@ -35,17 +35,37 @@ pub(super) const OPERATION: Operation = Operation {
     definition: Some("http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
     parameters: &[
         Parameter::optional("identifier", "string", "The patient, as system|value"),
-        Parameter::optional("profile", "canonical", "The IPS Composition, which it is anyway"),
+        Parameter::optional("profile", "canonical", "The profile of the summary: that of the IPS, which it always is"),
     ],
     run,
 };
 
 fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -> Result<Output, ApiError> {
+    if let Some(profile) = input.text("profile").filter(|profile| !is_kept_to(profile)) {
+        let shown: String = profile.chars().take(200).collect();
+        let text =
+            format!("a summary by {shown} is not made here, but by {}, version {VERSION}", PROFILES.join(" with "));
+        return Err(ApiError::parameter("profile", text));
+    }
     let id = patient(session, target, input)?;
     let (value, held) = document(session, &id)?;
     let disclosed: Vec<_> = held.iter().map(|held| (Rows::Current, &held.version)).collect();
     access::disclose(session, &disclosed, &[id])?;
     Ok(Output::Value(value))
+}
+
+/// The profiles that every summary keeps to, and their version.
+const PROFILES: [&str; 2] = [
+    "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips",
+    "http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips",
+];
+const VERSION: &str = "2.0.0";
+
+/// Whether every summary keeps to that profile.
+fn is_kept_to(canonical: &str) -> bool {
+    let (url, version) = canonical.split_once('|').unwrap_or((canonical, VERSION));
+    let is_version = VERSION.strip_prefix(version).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    PROFILES.contains(&url) && is_version
 }
 
 /// The patient in the address, else the only one with the identifier, else the caller's own.
@@ -113,12 +133,12 @@ fn document(session: &mut Session<'_, '_>, id: &str) -> Result<(Value<'static>, 
     let bundle = build::document(DocumentParts {
         id: logical_id::new_id(session.transaction.now),
         timestamp: &now,
-        profiles: &["http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips"],
+        profiles: &PROFILES[..1],
         composition_id: logical_id::new_id(session.transaction.now),
         composition: CompositionParts {
             code: code(LOINC, "60591-5"),
             title: "Patient summary",
-            profiles: &["http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips"],
+            profiles: &PROFILES[1..],
             subject: format!("{base}/Patient/{id}"),
             date: &now,
             text: &[WITHHELD, CUT],

@@ -1,0 +1,163 @@
+//! What profiles and summaries cost: an import that is checked by a profile beside one that is not, and `$summary` of a record of
+//! 2,000 resources.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::database::{Kind, Place};
+use crate::load;
+use crate::product::{self, Product};
+use crate::{report, scratch};
+
+/// Measures what it costs to check an import by a profile, and to make a summary
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct ProfileArgs {
+    /// Only these databases
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", default_value = "sqlite,postgres")]
+    databases: Vec<Kind>,
+    /// How many blood pressures an import has
+    #[arg(long, default_value_t = 20_000, value_name = "NUMBER")]
+    resources: usize,
+    /// How many times each import is done; the best of each counts
+    #[arg(long, default_value_t = 3, value_name = "NUMBER")]
+    rounds: usize,
+    /// How long summaries are asked for, in milliseconds
+    #[arg(long, default_value_t = 3_000, value_name = "MS")]
+    time: u64,
+    /// The server to measure [default: `concord` beside this program]
+    #[arg(long, value_name = "FILE")]
+    concord: Option<PathBuf>,
+    /// A folder for the databases [default: one in the folder for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
+    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
+    postgres: Option<String>,
+}
+
+/// How many processors the server may use.
+const WORKERS: usize = 2;
+/// How many resources the record has of which a summary is made.
+const RECORD: usize = 2_000;
+
+/// Measures and prints a line for each case.
+///
+/// # Errors
+/// One line, when the server fails.
+pub(crate) fn run(arguments: &ProfileArgs) -> Result<(), String> {
+    scratch::within(arguments.folder.as_deref(), |folder| {
+        for kind in &arguments.databases {
+            if *kind == Kind::Postgres && arguments.postgres.is_none() {
+                report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
+                continue;
+            }
+            imports(arguments, folder, *kind)?;
+            summaries(arguments, folder, *kind)?;
+        }
+        Ok(())
+    })
+}
+
+/// The same import with the profile refused where it is broken, and not looked at.
+fn imports(arguments: &ProfileArgs, folder: &Path, kind: Kind) -> Result<(), String> {
+    let program = product::program(arguments.concord.as_deref())?;
+    let place = Place::new(kind, folder, arguments.postgres.as_deref())?;
+    let text = pressures(arguments.resources);
+    let rate = |check: &str| -> Result<f64, String> {
+        let settings = vec![("CONCORD_PROFILE_CHECK", check.to_owned())];
+        let product = Product::new(&program, folder, kind, WORKERS).with(settings);
+        place.make("profiles")?;
+        let imported = product.import_text(&place.url("profiles"), &text)?;
+        place.remove("profiles")?;
+        let resources = u32::try_from(imported.resources).unwrap_or(u32::MAX);
+        Ok(f64::from(resources) / imported.time.as_secs_f64())
+    };
+    let (mut checked, mut unchecked) = (0.0_f64, 0.0_f64);
+    for _ in 0..arguments.rounds {
+        checked = checked.max(rate("refuse")?);
+        unchecked = unchecked.max(rate("off")?);
+    }
+    report::note(&format!(
+        "{:<16} import of blood pressures by UK Core   checked {checked:.0}/s  unchecked {unchecked:.0}/s  ratio {:.2}",
+        kind.name(),
+        checked / unchecked
+    ));
+    Ok(())
+}
+
+fn summaries(arguments: &ProfileArgs, folder: &Path, kind: Kind) -> Result<(), String> {
+    let program = product::program(arguments.concord.as_deref())?;
+    let product = Product::new(&program, folder, kind, WORKERS);
+    let place = Place::new(kind, folder, arguments.postgres.as_deref())?;
+    place.make("summaries")?;
+    let database = place.url("summaries");
+    product.import_text(&database, &record())?;
+    let token = product.token(&database, &["--patient".to_owned(), "p".to_owned()])?;
+    let server = product.serve(&database)?;
+    let request =
+        format!("GET /fhir/Patient/p/$summary HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\r\n");
+    let before = server.processor_time();
+    let measured =
+        load::run(server.address, &Arc::new(vec![request.into_bytes()]), 1, Duration::from_millis(arguments.time))?;
+    let spent = server.processor_time().saturating_sub(before);
+    let count = u32::try_from(measured.requests).unwrap_or(u32::MAX).max(1);
+    report::note(&format!(
+        "{:<16} $summary of {RECORD} resources            p50 {:.1} ms  p99 {:.1} ms  CPU {:.1} ms",
+        kind.name(),
+        measured.p50.as_secs_f64() * 1e3,
+        measured.p99.as_secs_f64() * 1e3,
+        spent.as_secs_f64() * 1e3 / f64::from(count)
+    ));
+    drop(server);
+    place.remove("summaries")
+}
+
+/// A patient and so many blood pressures, as UK Core has them.
+fn pressures(count: usize) -> String {
+    let mut out = r#"{"resourceType":"Patient","id":"p","gender":"unknown"}"#.to_owned();
+    out.push('\n');
+    for number in 0..count {
+        let _ = writeln!(out, "{}", pressure(number));
+    }
+    out
+}
+
+fn pressure(number: usize) -> String {
+    let part = |loinc: &str, snomed: &str, name: &str, value: usize| {
+        format!(
+            r#"{{"code":{{"coding":[{{"system":"http://loinc.org","code":"{loinc}"}},{{"system":"http://snomed.info/sct","code":"{snomed}"}}],"text":"{name}"}},"valueQuantity":{{"value":{value},"unit":"millimeter of mercury","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}}}"#
+        )
+    };
+    format!(
+        r#"{{"resourceType":"Observation","id":"bp-{number}","meta":{{"profile":["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation-VitalSigns-BloodPressure"]}},"status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"http://loinc.org","code":"85354-9"}},{{"system":"http://snomed.info/sct","code":"75367002"}}]}},"subject":{{"reference":"Patient/p"}},"effectiveDateTime":"2025-{:02}-{:02}T08:30:00Z","performer":[{{"reference":"Patient/p"}}],"method":{{"coding":[{{"system":"http://snomed.info/sct","code":"17146006"}}]}},"component":[{},{}]}}"#,
+        1 + number % 12,
+        1 + number / 12 % 28,
+        part("8480-6", "72313002", "Systolic blood pressure", 110 + number % 30),
+        part("8462-4", "1091811000000102", "Diastolic blood pressure", 70 + number % 20),
+    )
+}
+
+/// A record of everything that a summary has.
+fn record() -> String {
+    let mut out = pressures(RECORD / 2);
+    for number in 0..RECORD / 8 {
+        let subject = r#""subject":{"reference":"Patient/p"}"#;
+        let text = format!(r#"{{"text":"thing {number}"}}"#);
+        for (of, more) in [
+            ("Condition", format!(r#""code":{text},{subject}"#)),
+            ("MedicationStatement", format!(r#""status":"active","medicationCodeableConcept":{text},{subject}"#)),
+            ("Procedure", format!(r#""status":"completed","code":{text},{subject}"#)),
+            (
+                "AllergyIntolerance",
+                format!(
+                    r#""clinicalStatus":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}}]}},"code":{text},"patient":{{"reference":"Patient/p"}}"#
+                ),
+            ),
+        ] {
+            let _ = writeln!(out, r#"{{"resourceType":"{of}","id":"{}-{number}",{more}}}"#, of.to_lowercase());
+        }
+    }
+    out
+}

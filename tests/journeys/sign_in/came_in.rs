@@ -1,0 +1,72 @@
+//! Who signs in is in the log, of her whose record it is too; and who is not let in.
+
+use concord_tests::client::text;
+use concord_tests::login_service::LoginService;
+use concord_tests::people;
+use concord_tests::{Concord, on_both};
+use serde_json::{Value, json};
+
+use super::federation::{back, citizen, sent, with_both};
+use super::{Browser, asking, authorize};
+
+on_both! {
+    with super::super::SETTINGS;
+    a_patient_sees_who_came_in, who_comes_by_a_login_service_is_told_with_it
+}
+
+/// The events of somebody's coming in, the newest first.
+async fn told(app: &concord_tests::App, query: &str) -> Vec<Value> {
+    app.get(&format!("AuditEvent?subtype=http://dicom.nema.org/resources/ontology/DCM|110122{query}"))
+        .await
+        .expect(200)
+        .matches()
+}
+
+/// Who did it.
+fn agent(event: &Value) -> &str {
+    let all = event["agent"].as_array().expect("agents");
+    text(all.iter().find(|agent| agent["requestor"] == true).expect("who did it"), "/who/reference")
+}
+
+pub(super) async fn a_patient_sees_who_came_in(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, system) = (concord.patient("amina"), concord.system());
+    for person in ["Patient/amina", "RelatedPerson/yusuf", "Practitioner/gp", "Patient/callum"] {
+        let browser = Browser::new(concord);
+        let list = browser.get("/sign-in").await.expect(200);
+        browser.sign_in(&list, person).await.expect(200);
+    }
+    let seen = told(&amina, "&patient=amina").await;
+    let agents: Vec<&str> = seen.iter().map(agent).collect();
+    assert_eq!(agents, ["RelatedPerson/yusuf", "Patient/amina"], "{seen:?}");
+    assert!(seen.iter().all(|event| text(event, "/outcome") == "0" && text(event, "/outcomeDesc") == "sign-in.picked"));
+    assert_eq!(told(&concord.patient("callum"), "").await.len(), 1, "others' are not hers");
+    let all = told(&system, "&outcome=0").await;
+    assert_eq!(all.len(), 4, "{all:?}");
+    let log = amina.get("Patient/amina/$access-log").await.expect(200).text();
+    assert!(log.contains("came in on") && log.contains("picked themselves from the list"), "{log}");
+}
+
+pub(super) async fn who_comes_by_a_login_service_is_told_with_it(concord: &Concord) {
+    let (nhs, cis2) = (LoginService::start(true), LoginService::start(false));
+    let server = with_both(concord, &nhs, &cis2, json!({"lowest_proofing": "P5"})).await;
+    let comes = async |change: fn(&mut Value), status: u16| {
+        let browser = Browser::new(&server);
+        let page = browser.get(&authorize(&asking("launch/patient patient/*.rs"))).await.expect(200);
+        let asked = sent(&browser, &page, "nhs-login").await;
+        let mut claims = citizen(concord, &nhs, &asked);
+        change(&mut claims);
+        let code = nhs.signed_in(claims, &asked["code_challenge"]);
+        back(&browser, &asked["state"], &code).await.expect(status);
+    };
+    comes(|_| {}, 303).await;
+    comes(|claims| (claims["identity_proofing_level"], claims["vot"]) = (json!("P5"), json!("P5.Cp.Cd")), 303).await;
+    let seen = told(&concord.patient("amina"), "&patient=amina").await;
+    let reasons: Vec<&str> = seen.iter().map(|event| text(event, "/outcomeDesc")).collect();
+    assert_eq!(reasons, ["sign-in.with:nhs-login, sign-in.unproven", "sign-in.with:nhs-login"]);
+    // Who is not on record, or not the person of that number, is told to those who run the server, and to nobody of whom it is about.
+    comes(|claims| claims["birthdate"] = json!("1985-03-03"), 400).await;
+    let refused = told(&concord.system(), "&outcome=4").await;
+    assert!(refused.iter().any(|event| text(event, "/outcomeDesc") == "sign-in: not let in"), "{refused:?}");
+    assert_eq!(told(&concord.patient("amina"), "&patient=amina").await.len(), 2);
+}
