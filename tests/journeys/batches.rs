@@ -12,6 +12,25 @@ on_both! {
     a_transaction_tells_all_that_is_wrong
 }
 
+mod few {
+    use concord_tests::{Concord, on_both};
+    use serde_json::json;
+
+    on_both! { with &[("CONCORD_MAX_BUNDLE_ENTRIES", "3")]; no_more_than_the_setting_says }
+
+    async fn no_more_than_the_setting_says(concord: &Concord) {
+        let (system, entry) = (concord.system(), json!({"request": {"method": "GET", "url": "metadata"}}));
+        let basic = json!({"resource": {"resourceType": "Basic", "code": {"text": "x"}},
+            "request": {"method": "POST", "url": "Basic"}});
+        for (kind, entry) in [("batch", &entry), ("batch", &basic), ("transaction", &basic)] {
+            for (many, status) in [(3, 200), (4, 413)] {
+                let answer = super::send(&system, kind, &vec![entry.clone(); many]).await.expect(status);
+                assert!(status == 200 || answer.text().contains("max_bundle_entries"), "{answer}");
+            }
+        }
+    }
+}
+
 async fn send(app: &App, kind: &str, entries: &[Value]) -> Answer {
     app.post("/fhir", &json!({"resourceType": "Bundle", "type": kind, "entry": entries})).await
 }

@@ -26,12 +26,12 @@ on_both! { with super::UNCHECKED; where_references_are_not_checked }
 
 const CLIENTS: &str = r#"[{"client": "phr-app"}, {"client": "heart-diary", "kind": "third-party"},
     {"client": "letters", "purposes": ["TREAT"]}]"#;
-const SETTINGS: &[(&str, &str)] = &[("CONCORD_CLIENTS", CLIENTS)];
+pub(crate) const SETTINGS: &[(&str, &str)] = &[("CONCORD_CLIENTS", CLIENTS)];
 const UNCHECKED: &[(&str, &str)] = &[("CONCORD_CLIENTS", CLIENTS), ("CONCORD_CHECK_REFERENCES", "false")];
 
 /// What is hidden from everybody whom these tests ask for: from the patient, from professionals who have not written it,
 /// from a system that is for one purpose only, and by a granular scope.
-fn hidden() -> Value {
+pub(crate) fn hidden() -> Value {
     json!({"security": [
         {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"},
         {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SEX"},
@@ -44,7 +44,7 @@ fn encounter(id: &str, meta: Value) -> Value {
         "subject": {"reference": "Patient/amina"}, "identifier": [{"system": "urn:secret", "value": id}]})
 }
 
-const HIDDEN: &str = "secret-000";
+pub(crate) const HIDDEN: &str = "secret-000";
 const GONE: &str = "secret-gon";
 /// What stands for an item and a patient that there never was, until each door has its own.
 const NEVER: (&str, &str) = ("NEVER-ITEM", "NEVER-PATIENT");
@@ -83,18 +83,18 @@ async fn cast(concord: &Concord) {
 }
 
 /// Somebody who asks.
-struct Asker<'a> {
-    app: App,
+pub(crate) struct Asker<'a> {
+    pub(crate) app: App,
     /// Of whom they may ask what they see: of themselves, or a patient of her carer.
     own: &'a str,
     /// A patient of whom they may not know.
-    patient: &'a str,
+    pub(crate) patient: &'a str,
     /// Something in Amina's record that they may change, or that they may not.
     mine: String,
 }
 
 impl Asker<'_> {
-    fn naming<'n>(&'n self, item: &'n str, patient: &'n str) -> Named<'n> {
+    pub(crate) fn naming<'n>(&'n self, item: &'n str, patient: &'n str) -> Named<'n> {
         Named { item, patient, mine: &self.mine, own: self.own }
     }
 }
@@ -114,7 +114,7 @@ fn told(answer: &Answer, named: &Named<'_>) -> String {
 }
 
 /// The text without the ids that were named, and without those that the server has made.
-fn plain(text: &str, named: &Named<'_>) -> String {
+pub(crate) fn plain(text: &str, named: &Named<'_>) -> String {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     let mut told = String::with_capacity(text.len());
     let mut word = String::new();
@@ -161,7 +161,7 @@ async fn log(app: &App, door: &str, request: &str, named: &Named<'_>) -> String 
 }
 
 /// Puts the query into words.
-fn readable(value: &mut Value) {
+pub(crate) fn readable(value: &mut Value) {
     match value {
         Value::Object(object) => {
             for (name, value) in object.iter_mut() {
@@ -197,7 +197,7 @@ async fn tried(app: &App, door: &Door, named: &Named<'_>) -> (String, String) {
 }
 
 /// Where two texts begin to differ.
-fn difference(one: &str, other: &str) -> String {
+pub(crate) fn difference(one: &str, other: &str) -> String {
     let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
     let from = same.saturating_sub(60);
     let part = |text: &str| text.chars().skip(from).take(200).collect::<String>().replace('\n', " / ");
@@ -245,50 +245,70 @@ async fn mine(app: &App) -> String {
 }
 
 /// To the patient: what is kept from her, and other patients.
-async fn to_a_patient(concord: &Concord) {
+pub(crate) async fn a_patient(concord: &Concord) -> Asker<'static> {
     cast(concord).await;
     let app = concord.patient("amina");
     let mine = mine(&app).await;
-    check(&Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }).await;
+    Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }
+}
+
+async fn to_a_patient(concord: &Concord) {
+    check(&a_patient(concord).await).await;
 }
 
 /// To a carer.
-async fn to_a_carer(concord: &Concord) {
+pub(crate) async fn a_carer(concord: &Concord) -> Asker<'static> {
     cast(concord).await;
     let types = ["Observation", "Communication", "Goal", "Encounter", "Consent", "Patient"];
     let sharing = people::consent("active", "RelatedPerson/yusuf", &["access", "collect", "correct"], &types);
     concord.system().store(&sharing).await;
     let app = concord.user("RelatedPerson/yusuf");
     let mine = mine(&app).await;
-    check(&Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }).await;
+    Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }
+}
+
+async fn to_a_carer(concord: &Concord) {
+    check(&a_carer(concord).await).await;
 }
 
 /// To a professional of the care team.
-async fn to_a_professional(concord: &Concord) {
+pub(crate) async fn a_professional(concord: &Concord) -> Asker<'static> {
     cast(concord).await;
     let app = concord.user("Practitioner/nurse");
     let mine = mine(&app).await;
-    check(&Asker { app, own: "Practitioner/nurse", patient: "callum", mine }).await;
+    Asker { app, own: "Practitioner/nurse", patient: "callum", mine }
+}
+
+async fn to_a_professional(concord: &Concord) {
+    check(&a_professional(concord).await).await;
 }
 
 /// To a professional who is nobody to the patient.
-async fn to_a_stranger(concord: &Concord) {
+pub(crate) async fn a_stranger(concord: &Concord) -> Asker<'static> {
     cast(concord).await;
     let mine = mine(&concord.patient("amina")).await;
     let app = concord.user("Practitioner/gp-elsewhere");
-    check(&Asker { app, own: "Practitioner/gp-elsewhere", patient: "callum", mine }).await;
+    Asker { app, own: "Practitioner/gp-elsewhere", patient: "callum", mine }
+}
+
+async fn to_a_stranger(concord: &Concord) {
+    check(&a_stranger(concord).await).await;
 }
 
 /// To a privacy officer who gives no reason.
-async fn to_an_office_without_a_reason(concord: &Concord) {
+pub(crate) async fn an_office_without_a_reason(concord: &Concord) -> Asker<'static> {
     cast(concord).await;
     let mine = mine(&concord.patient("amina")).await;
     let app = concord.officer("Practitioner/gp-elsewhere", "privacy-officer");
-    check(&Asker { app, own: "Practitioner/gp-elsewhere", patient: "callum", mine }).await;
+    Asker { app, own: "Practitioner/gp-elsewhere", patient: "callum", mine }
+}
+
+async fn to_an_office_without_a_reason(concord: &Concord) {
+    check(&an_office_without_a_reason(concord).await).await;
 }
 
 /// To somebody else's app with the patient's token and her Consent for some types.
-async fn to_an_app_of_others(concord: &Concord) {
+pub(crate) async fn an_app_of_others(concord: &Concord) -> Asker<'static> {
     cast(concord).await;
     let own = concord.patient("amina");
     let mine = mine(&own).await;
@@ -303,7 +323,11 @@ async fn to_an_app_of_others(concord: &Concord) {
         scope: "patient/*.cruds".to_owned(),
         ..TokenRequest::default()
     });
-    check(&Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }).await;
+    Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }
+}
+
+async fn to_an_app_of_others(concord: &Concord) {
+    check(&an_app_of_others(concord).await).await;
 }
 
 /// A patient of whom a system may not know that does not see what is sensitive on its own authority.
@@ -314,7 +338,7 @@ async fn sensitive_patient(concord: &Concord) -> &'static str {
 }
 
 /// To a system that is registered for a purpose.
-async fn to_a_system_for_a_purpose(concord: &Concord) {
+pub(crate) async fn a_system_for_a_purpose(concord: &Concord) -> Asker<'static> {
     cast(concord).await;
     let patient = sensitive_patient(concord).await;
     let app = concord.app(&TokenRequest {
@@ -323,11 +347,15 @@ async fn to_a_system_for_a_purpose(concord: &Concord) {
         ..TokenRequest::default()
     });
     let mine = mine(&app).await;
-    check(&Asker { app, own: "Practitioner/gp", patient, mine }).await;
+    Asker { app, own: "Practitioner/gp", patient, mine }
+}
+
+async fn to_a_system_for_a_purpose(concord: &Concord) {
+    check(&a_system_for_a_purpose(concord).await).await;
 }
 
 /// To a system whose scope is about laboratory results only.
-async fn to_a_system_with_a_granular_scope(concord: &Concord) {
+pub(crate) async fn a_system_with_a_granular_scope(concord: &Concord) -> Asker<'static> {
     cast(concord).await;
     let patient = sensitive_patient(concord).await;
     let scope = "system/Observation.cruds?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory \
@@ -335,7 +363,11 @@ async fn to_a_system_with_a_granular_scope(concord: &Concord) {
                  system/Goal.cruds?lifecycle-status=proposed system/CareTeam.cruds?status=proposed";
     let app = concord.system_with(scope);
     let mine = mine(&concord.system()).await;
-    check(&Asker { app, own: "Practitioner/gp", patient, mine }).await;
+    Asker { app, own: "Practitioner/gp", patient, mine }
+}
+
+async fn to_a_system_with_a_granular_scope(concord: &Concord) {
+    check(&a_system_with_a_granular_scope(concord).await).await;
 }
 
 /// Where operators have switched off that references are looked up: what names something hidden is answered as

@@ -22,7 +22,7 @@ pub(crate) struct Named<'a> {
 
 impl Named<'_> {
     /// A text with placeholders, filled in.
-    fn filled(&self, text: &str) -> String {
+    pub(crate) fn filled(&self, text: &str) -> String {
         let text = text.replace("{item}", self.item).replace("{patient}", self.patient);
         text.replace("{mine}", self.mine).replace("{own}", self.own)
     }

@@ -120,16 +120,17 @@ impl Connection {
         matches!(self.database, Database::Sqlite(_)).then(|| Watch::new(time, cost.steps))
     }
 
-    /// Makes this the connection that writes. It alone keeps its pages from commit to commit, so it gets more room.
+    /// Makes this the connection that writes. It alone keeps its pages from commit to commit, so it gets more room; and it is
+    /// the writer itself that writes the log back, when nobody waits for that.
     pub(crate) fn for_writing(mut self) -> Result<Connection, Error> {
-        self.batch("PRAGMA cache_size = -32768")?;
+        self.batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 60000")?;
         Ok(self)
     }
 
     /// Makes this a connection that reads and never writes. It keeps its pages as long as its snapshot, and to find one
     /// among them costs less than to look at it in the file. There are as many of these as requests are searching at once.
     pub(crate) fn for_reading(mut self) -> Result<Connection, Error> {
-        self.batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -12288")?;
+        self.batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192")?;
         Ok(self)
     }
 

@@ -87,6 +87,7 @@ use keys::Keys;
 use patients::Patients;
 use time::Time;
 use transaction::Transaction;
+pub use turns::Asker;
 use work::{gathered, guarded, stopped};
 
 /// The result of an interaction, and what must be in the log before it is given out.
@@ -384,9 +385,9 @@ impl Store {
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
         match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Sqlite(sqlite) => sqlite.write(Asker::SERVER, work).await,
             Backend::Postgres(postgres) => {
-                let (result, records) = postgres.write(work).await;
+                let (result, records) = postgres.write(Asker::SERVER, work).await;
                 self.append(records).await?;
                 result
             }
@@ -399,10 +400,19 @@ impl Store {
         &self,
         work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
+        self.change_of(Asker::SERVER, work).await
+    }
+
+    /// The same for somebody, whose turn it has to be where there is one writer.
+    pub async fn change_of<T: Send + 'static, E: WorkError>(
+        &self,
+        asker: Asker,
+        work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.write(work).await,
+            Backend::Sqlite(sqlite) => sqlite.write(asker, work).await,
             Backend::Postgres(postgres) => {
-                let (result, records) = postgres.change(work).await;
+                let (result, records) = postgres.change(asker, work).await;
                 self.append(records).await?;
                 result
             }

@@ -1,6 +1,8 @@
 //! PostgreSQL: a few threads with a connection each, one more that looks up what point reads ask for, and two that commit
 //! the audit records of many reads at once, each while the other waits for the disk.
 
+mod tasks;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +17,9 @@ use crate::error::{StoreError, WorkError};
 use crate::line::{Line, Pool};
 use crate::slot::{Endpoint, Slot};
 use crate::transaction::Transaction;
+use crate::turns::Asker;
 use crate::{Options, Reply, Shared, gathered, guarded, stopped};
+use tasks::Tasks;
 
 /// How many waiting answers may share a commit.
 const SHARED_COMMIT: usize = 512;
@@ -45,7 +49,7 @@ impl Drop for Waits {
 type Task = Box<dyn FnOnce(&mut Slot, &Shared) + Send>;
 
 pub(crate) struct Postgres {
-    tasks: Mutex<Sender<Task>>,
+    tasks: Arc<Tasks>,
     /// How many of them wait.
     pub(crate) line: Line,
     /// How many point reads do.
@@ -58,17 +62,16 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) fn open(options: &Options, shared: &Arc<Shared>) -> Result<Postgres, String> {
-        let (tasks, task_receiver) = channel::<Task>();
-        let task_receiver = Arc::new(Mutex::new(task_receiver));
+        let tasks = Arc::new(Tasks::new(options.connections.max(1)));
         let place = Endpoint::new(options.address.clone(), options.query_timeout, Arc::clone(&shared.time));
         let mut slots = Slot::open_apart(&place, options.connections.max(1) + OWN_CONNECTIONS)?;
         let mut next = || slots.pop().ok_or_else(|| "too few connections were opened".to_owned());
         for number in 0..options.connections.max(1) {
             let slot = next()?;
-            let (shared, receiver) = (Arc::clone(shared), Arc::clone(&task_receiver));
+            let (shared, tasks) = (Arc::clone(shared), Arc::clone(&tasks));
             std::thread::Builder::new()
                 .name(format!("postgres-{number}"))
-                .spawn(move || task_loop(slot, &shared, &receiver))
+                .spawn(move || task_loop(slot, &shared, &tasks))
                 .map_err(|error| format!("cannot start a database thread: {error}"))?;
         }
         let (appends, append_receiver) = channel::<Append>();
@@ -87,7 +90,7 @@ impl Postgres {
             .spawn(move || read_batches(slot, &own, &point_receiver, &logged))
             .map_err(|error| format!("cannot start a database thread: {error}"))?;
         Ok(Postgres {
-            tasks: Mutex::new(tasks),
+            tasks,
             line: Line::default(),
             reads: Line::of_reads(),
             pool: place.pool(),
@@ -100,7 +103,7 @@ impl Postgres {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
-        self.run(move |connection, shared, gone| attempt(connection, shared, SNAPSHOT, gone, work).0).await
+        self.run(None, move |connection, shared, gone| attempt(connection, shared, SNAPSHOT, gone, work).0).await
     }
 
     /// A read of one current version, together with others; the work is handed back if it takes more than that.
@@ -134,20 +137,23 @@ impl Postgres {
     /// A successful write's records are committed with it; those of a refusal are handed back.
     pub(crate) async fn write<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Asker,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
         let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
-        self.run(move |connection, shared, gone| attempt(connection, shared, "BEGIN", gone, logged).0).await
+        self.run(Some(asker), move |connection, shared, gone| attempt(connection, shared, "BEGIN", gone, logged).0)
+            .await
     }
 
     /// The same, done again when another writer came between. The one who has to come first has done so by then: whoever
     /// was stopped holds nothing any more.
     pub(crate) async fn change<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Asker,
         work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
         let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
-        self.run(move |connection, shared, gone| {
+        self.run(Some(asker), move |connection, shared, gone| {
             let mut tries = 0;
             loop {
                 let (reply, overtaken) = attempt(connection, shared, "BEGIN", gone, &logged);
@@ -172,9 +178,10 @@ impl Postgres {
             .map_err(|_| stopped())
     }
 
-    /// Runs work on the next connection that is free. What nobody waits for any more when it is its turn is not begun.
+    /// Runs work, somebody's write or a read, on the next connection that is free. What nobody waits for any more when it is its turn is not begun.
     async fn run<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Option<Asker>,
         work: impl FnOnce(&mut Connection, &Shared, &AtomicBool) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
         let place = match self.line.enter() {
@@ -193,9 +200,7 @@ impl Postgres {
             let done = slot.with(|connection| work(connection, shared, &gone));
             let _gone = reply.send(done.unwrap_or_else(|away| (Err(away.into()), Vec::new())));
         });
-        if self.tasks.lock().unwrap_or_else(PoisonError::into_inner).send(task).is_err() {
-            return (Err(stopped().into()), Vec::new());
-        }
+        self.tasks.add(asker, task);
         let answer = wait.await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()));
         drop(waits);
         answer
@@ -244,11 +249,17 @@ fn attempt<T, E: WorkError>(
     (reply, overtaken)
 }
 
-fn task_loop(mut slot: Slot, shared: &Shared, tasks: &Mutex<Receiver<Task>>) {
-    loop {
-        let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(task) = next else { return };
-        task(&mut slot, shared);
+fn task_loop(mut slot: Slot, shared: &Shared, tasks: &Tasks) {
+    while let Some(turn) = tasks.next() {
+        let asker = turn.asker();
+        (turn.task)(&mut slot, shared);
+        tasks.ended(asker);
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.tasks.close();
     }
 }
 

@@ -22,6 +22,9 @@ type Header = [u8; 48];
 /// Where the header counts commits, four bytes in the order of this machine.
 const COMMITS: std::ops::Range<usize> = 8..12;
 
+/// Where it says how many pages the log has.
+const PAGES: std::ops::Range<usize> = 16..20;
+
 /// The states that the database goes through.
 pub(crate) struct Snapshots {
     /// The wal-index; without it no snapshot is kept. It is not closed while it has a name: with a file, a process loses all
@@ -74,6 +77,12 @@ impl Snapshots {
         let mut header = [0; 48];
         self.index.as_ref()?.read_exact_at(&mut header, 0).ok()?;
         Some(header)
+    }
+
+    /// How many pages the write-ahead log has; none where that is not known.
+    pub(crate) fn pages(&self) -> u32 {
+        let header = self.header();
+        header.and_then(|header| header.get(PAGES)?.try_into().ok()).map_or(0, u32::from_ne_bytes)
     }
 
     fn is_known(&self, header: Option<Header>) -> bool {

@@ -1,13 +1,13 @@
 //! The embedded database: one writer thread that shares commits, and reading connections used where the caller is.
 
 mod aside;
+mod queue;
 mod readers;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -17,19 +17,21 @@ use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::line::{Line, Waits};
 use crate::transaction::Transaction;
+use crate::turns::Asker;
 use crate::{Cost, Options, Reads, Reply, Shared, guarded, stopped};
 use aside::Aside;
+use queue::Queue;
 use readers::Readers;
 
 /// How many jobs may share a commit.
 const SHARED_COMMIT: usize = 512;
 
-/// How many steps of SQLite's machine a read may take on a thread on which other requests wait: some milliseconds.
-const A_LITTLE: u64 = 200_000;
+/// How many steps of SQLite's machine a read may take on a thread on which other requests wait: a millisecond or two.
+const A_LITTLE: u64 = 60_000;
 
 pub(crate) struct Sqlite {
     readers: Arc<Readers>,
-    jobs: Mutex<Sender<Job>>,
+    queue: Arc<Queue>,
     /// What of the log is not in the database yet.
     aside: Arc<Aside>,
     /// Those who have connections of their own.
@@ -44,7 +46,8 @@ pub(crate) struct Sqlite {
 enum Job {
     /// Reads only, so there is nothing to undo when it fails.
     Read(Box<dyn Write>),
-    Write(Box<dyn Write>),
+    /// With whose it is.
+    Write(Asker, Box<dyn Write>),
     Append(Vec<Record>, oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -127,9 +130,10 @@ impl Sqlite {
         let readers =
             Arc::new(Readers::open(&options.address, options.durability, options.query_timeout).map_err(cannot)?);
         let aside = Arc::new(Aside::of(&options.address, options.durability).map_err(cannot)?);
-        let (jobs, receiver) = channel();
-        let threads = writer::start(writer, shared, Arc::clone(&readers), Arc::clone(&aside), receiver)?.into();
-        Ok(Sqlite { readers, jobs: Mutex::new(jobs), aside, threads, line: Line::default(), reads: Line::of_reads() })
+        let queue = Arc::new(Queue::new());
+        let threads =
+            writer::start(writer, shared, Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?.into();
+        Ok(Sqlite { readers, queue, aside, threads, line: Line::default(), reads: Line::of_reads() })
     }
 
     /// Waits until all that was answered is in the log.
@@ -189,11 +193,13 @@ impl Sqlite {
 
     pub(crate) async fn write<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Asker,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let (reply, wait) = oneshot::channel();
         let waits = Some(self.line.enter()?);
-        self.send(Job::Write(Box::new(Work { work: Some(work), result: None, reply, only_reads: false, waits })))?;
+        let work = Work { work: Some(work), result: None, reply, only_reads: false, waits };
+        self.send(Job::Write(asker, Box::new(work)))?;
         wait.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
@@ -206,7 +212,7 @@ impl Sqlite {
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job).map_err(|_| stopped())
+        if self.queue.add(job) { Ok(()) } else { Err(stopped()) }
     }
 }
 
@@ -214,7 +220,7 @@ impl Drop for Sqlite {
     /// Nothing has the file open afterwards: whoever moves it, or opens it anew, is in nobody's way.
     fn drop(&mut self) {
         // The writer ends when nobody can send it more, and the thread beside it when the writer has ended.
-        *self.jobs.lock().unwrap_or_else(PoisonError::into_inner) = channel().0;
+        self.queue.close();
         let current = std::thread::current().id();
         if self.threads.iter().any(|thread| thread.thread().id() == current) {
             // What they were asked last held the store.
@@ -249,7 +255,7 @@ impl Job {
             Job::Append(_, done) => {
                 let _gone = done.send(Err(StoreError::Busy(1)));
             }
-            Job::Read(work) | Job::Write(work) => work.answer(Err(NotCommitted::Busy)),
+            Job::Read(work) | Job::Write(_, work) => work.answer(Err(NotCommitted::Busy)),
         }
     }
 }

@@ -1,187 +1,258 @@
 //! Whose turn it is on the embedded database's only writer. Reads come before writes, for whoever reads waits for the commit of
-//! its audit record; and a write that has taken long while others waited is followed by as long a time for them.
+//! its audit record. Writes come in turn by who asks for them: however many one has waiting, another's comes after one of
+//! theirs. Whoever had one that took long while others waited leaves the writer to others for as long as it took.
 
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
-
-use crate::gathered;
 
 /// A write that takes so long has taken long.
 const LONG: Duration = Duration::from_millis(50);
 
-/// How long at most no further write is begun after one.
+/// How long at most nothing further of theirs is begun.
 const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// Of how many who have had a turn it is known when.
+const REMEMBERED: usize = 4_096;
+
+/// Who asks for a write, as far as they have to be told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Asker(u64);
+
+impl Asker {
+    /// The server itself.
+    pub const SERVER: Asker = Asker(0);
+
+    /// The one of that number.
+    #[must_use]
+    pub const fn of(number: u64) -> Asker {
+        Asker(number)
+    }
+}
 
 /// What waits for the writer.
 pub(crate) struct Turns<T> {
-    left: VecDeque<T>,
-    is_write: fn(&T) -> bool,
-    /// Until when no write is begun.
-    rest: Option<Instant>,
+    /// What is no write, each with when it came.
+    others: VecDeque<(Instant, T)>,
+    /// The writes, each with whose it is, in the order in which they came.
+    writes: VecDeque<(Asker, T)>,
+    /// After how many others' each had a turn last.
+    served: HashMap<Asker, u64>,
+    turns: u64,
+    /// Until when no write of theirs is begun.
+    resting: HashMap<Asker, Instant>,
 }
 
 impl<T> Turns<T> {
     /// Nothing waits.
-    pub(crate) fn new(is_write: fn(&T) -> bool) -> Turns<T> {
-        Turns { left: VecDeque::new(), is_write, rest: None }
+    pub(crate) fn new() -> Turns<T> {
+        let (others, writes) = (VecDeque::new(), VecDeque::new());
+        Turns { others, writes, served: HashMap::new(), turns: 0, resting: HashMap::new() }
     }
 
-    /// What may share the next commit, reads first; none when there will be nothing more.
-    pub(crate) fn next(&mut self, jobs: &Receiver<T>, most: usize) -> Option<Vec<T>> {
-        let first = match self.other_than_a_write(jobs) {
-            Some(job) => job,
-            None => self.left.pop_front().or_else(|| jobs.recv().ok())?,
-        };
-        let mut batch = gathered(first, jobs, most);
-        // What was left comes before what came after it.
-        batch.splice(1..1, self.left.drain(..));
-        batch.sort_by_key(self.is_write);
-        if self.rest.is_some() {
-            let reads = batch.partition_point(|job| !(self.is_write)(job));
-            self.left.extend(batch.split_off(reads));
-        }
-        Some(batch)
+    /// Adds what is no write.
+    pub(crate) fn add(&mut self, now: Instant, job: T) {
+        self.others.push_back((now, job));
     }
 
-    /// What comes while no write is begun.
-    fn other_than_a_write(&mut self, jobs: &Receiver<T>) -> Option<T> {
-        let until = self.rest?;
-        if let Some(place) = self.left.iter().position(|job| !(self.is_write)(job)) {
-            return self.left.remove(place);
+    /// Adds a write.
+    pub(crate) fn add_write(&mut self, asker: Asker, job: T) {
+        self.writes.push_back((asker, job));
+    }
+
+    /// How much waits.
+    pub(crate) fn len(&self) -> usize {
+        self.others.len() + self.writes.len()
+    }
+
+    /// Since when what is no write has waited.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        self.others.front().map(|(since, _)| *since)
+    }
+
+    /// Takes all that is no write.
+    pub(crate) fn take_others(&mut self) -> Vec<T> {
+        self.others.drain(..).map(|(_, job)| job).collect()
+    }
+
+    /// When something may be done; none while nothing waits.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
+        if !self.others.is_empty() {
+            return Some(now);
         }
-        loop {
-            // Reads that never cease do not make it longer.
-            let left = until.saturating_duration_since(Instant::now());
-            let next = if left.is_zero() { Err(RecvTimeoutError::Timeout) } else { jobs.recv_timeout(left) };
-            match next {
-                Ok(job) if (self.is_write)(&job) => self.left.push_back(job),
-                Ok(job) => return Some(job),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    self.rest = None;
-                    return None;
-                }
+        self.writes.iter().map(|(asker, _)| self.resting.get(asker).map_or(now, |until| (*until).max(now))).min()
+    }
+
+    /// Lets everybody's writes be begun again.
+    pub(crate) fn end_rests(&mut self) {
+        self.resting.clear();
+    }
+
+    /// What may share the next commit, of so many at most: what is no write, and writes. Nothing when nothing is due.
+    pub(crate) fn next(&mut self, now: Instant, most: usize) -> (Vec<T>, Vec<(Asker, T)>) {
+        self.resting.retain(|_, until| *until > now);
+        let others: Vec<T> = self.others.drain(..self.others.len().min(most)).map(|(_, job)| job).collect();
+        let writes = self.next_writes(most - others.len());
+        (others, writes)
+    }
+
+    /// The write whose turn it is, of those who may have one begun.
+    pub(crate) fn next_of(&mut self, may: impl Fn(Asker) -> bool) -> Option<(Asker, T)> {
+        let due = self.writes.iter().enumerate().filter(|(_, (asker, _))| may(*asker));
+        let last = |asker: &Asker| self.served.get(asker).copied().unwrap_or_default();
+        let (place, _) = due.min_by_key(|(place, (asker, _))| (last(asker), *place))?;
+        self.writes.remove(place)
+    }
+
+    /// The writes whose turn it is, in order: the first of each who asks, of whom had a turn longest ago first, then the second
+    /// of each, and so on.
+    fn next_writes(&mut self, most: usize) -> Vec<(Asker, T)> {
+        let mut before: HashMap<Asker, usize> = HashMap::new();
+        let mut due: Vec<(usize, u64, usize)> = Vec::new();
+        for (place, (asker, _)) in self.writes.iter().enumerate() {
+            if !self.resting.contains_key(asker) {
+                let own = before.entry(*asker).or_default();
+                due.push((*own, self.served.get(asker).copied().unwrap_or_default(), place));
+                *own += 1;
             }
         }
-    }
-
-    /// What has come that is no write. The writes among it stay.
-    pub(crate) fn others_than_writes(&mut self, jobs: &Receiver<T>) -> Vec<T> {
-        let (writes, others) = jobs.try_iter().partition(|job| (self.is_write)(job));
-        let writes: Vec<T> = writes;
-        self.left.extend(writes);
-        others
-    }
-
-    /// Leaves jobs for the next commit, before all others that are left.
-    pub(crate) fn put_back(&mut self, jobs: Vec<T>) {
-        jobs.into_iter().rev().for_each(|job| self.left.push_front(job));
-    }
-
-    /// Leaves a job for the next commit.
-    pub(crate) fn leave(&mut self, job: T) {
-        self.left.push_back(job);
-    }
-
-    /// Says how long the longest write of a commit took.
-    pub(crate) fn took(&mut self, longest: Duration, jobs: &Receiver<T>) {
-        if longest < LONG || self.rest.is_some() {
-            return;
+        if due.len() == self.writes.len() && before.len() <= 1 {
+            return self.writes.drain(..self.writes.len().min(most)).collect();
         }
-        self.left.extend(jobs.try_iter());
-        // Where nobody waits, as in a load, nobody is kept waiting.
-        if self.left.iter().any(|job| !(self.is_write)(job)) {
-            self.rest = Instant::now().checked_add(longest.min(LONGEST_REST));
+        due.sort_unstable();
+        due.truncate(most);
+        let mut all: Vec<Option<(Asker, T)>> = std::mem::take(&mut self.writes).into_iter().map(Some).collect();
+        let next = due.iter().filter_map(|(.., place)| all.get_mut(*place)?.take()).collect();
+        self.writes = all.into_iter().flatten().collect();
+        next
+    }
+
+    /// Leaves writes for the next commit that were not begun in this one.
+    pub(crate) fn put_back(&mut self, jobs: Vec<(Asker, T)>) {
+        jobs.into_iter().rev().for_each(|job| self.writes.push_front(job));
+    }
+
+    /// Says that somebody had a turn, and how long it took.
+    pub(crate) fn took(&mut self, asker: Asker, time: Duration, now: Instant) {
+        self.turns += 1;
+        if self.served.len() >= REMEMBERED {
+            let waiting: Vec<Asker> = self.writes.iter().map(|(asker, _)| *asker).collect();
+            self.served.retain(|asker, _| waiting.contains(asker));
+        }
+        self.served.insert(asker, self.turns);
+        // Where nobody else waits, as in a load, nobody is kept waiting.
+        let others_wait = !self.others.is_empty() || self.writes.iter().any(|(other, _)| *other != asker);
+        if time >= LONG && others_wait {
+            let until = now.checked_add(time.min(LONGEST_REST)).unwrap_or(now);
+            self.resting.insert(asker, until);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use super::*;
 
-    /// Writes are even.
-    fn turns() -> Turns<u32> {
-        Turns::new(|job| job % 2 == 0)
+    const ONE: Asker = Asker(1);
+    const TWO: Asker = Asker(2);
+    const THREE: Asker = Asker(3);
+
+    /// What comes next: what is no write, and writes.
+    fn next(turns: &mut Turns<u32>, now: Instant, most: usize) -> (Vec<u32>, Vec<u32>) {
+        let (others, writes) = turns.next(now, most);
+        (others, writes.into_iter().map(|(_, job)| job).collect())
     }
 
     #[test]
     fn reads_come_first_and_what_was_left_before_what_came_later() {
-        let (send, jobs) = channel();
-        let mut turns = turns();
-        for job in [2, 4, 1, 6, 3] {
-            send.send(job).unwrap();
+        let (now, mut turns) = (Instant::now(), Turns::new());
+        for (job, is_write) in [(1, true), (2, true), (3, false), (4, true), (5, false)] {
+            if is_write { turns.add_write(ONE, job) } else { turns.add(now, job) }
         }
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [1, 3, 2, 4, 6]);
-        turns.leave(4);
-        turns.leave(6);
-        send.send(8).unwrap();
-        send.send(5).unwrap();
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [5, 4, 6, 8]);
-        drop(send);
-        assert_eq!(turns.next(&jobs, 9), None);
+        assert_eq!((turns.len(), turns.waits_since()), (5, Some(now)));
+        assert_eq!(next(&mut turns, now, 4), (vec![3, 5], vec![1, 2]));
+        turns.put_back(vec![(ONE, 1), (ONE, 2)]);
+        turns.add_write(ONE, 6);
+        assert_eq!(next(&mut turns, now, 9), (vec![], vec![1, 2, 4, 6]));
+        assert_eq!((turns.len(), turns.due(now)), (0, None));
     }
 
     #[test]
-    fn after_a_long_write_no_other_is_begun_while_reads_come() {
-        let (send, jobs) = channel();
-        let mut turns = turns();
-        for job in [2, 1, 4] {
-            send.send(job).unwrap();
-        }
-        turns.took(Duration::MAX, &jobs);
-        assert!(turns.rest.unwrap() <= Instant::now() + LONGEST_REST);
-        turns.rest = Instant::now().checked_add(Duration::from_secs(3600));
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [1]);
-        send.send(6).unwrap();
-        send.send(3).unwrap();
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [3]);
-        drop(send);
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [2, 4, 6], "none is lost");
+    fn however_many_writes_one_has_waiting_anothers_comes_after_one_of_theirs() {
+        let (now, mut turns) = (Instant::now(), Turns::new());
+        (0..100).for_each(|job| turns.add_write(ONE, job));
+        turns.add_write(TWO, 200);
+        turns.add_write(THREE, 300);
+        turns.add_write(TWO, 201);
+        assert_eq!(next(&mut turns, now, 6).1, [0, 200, 300, 1, 201, 2]);
+        // What was not begun comes in turn again: the one who has had a turn is behind the others.
+        turns.put_back(vec![(TWO, 200), (THREE, 300), (ONE, 1), (TWO, 201), (ONE, 2)]);
+        turns.took(ONE, Duration::from_millis(6), now);
+        assert_eq!(next(&mut turns, now, 4).1, [200, 300, 1, 201]);
+        turns.took(TWO, Duration::ZERO, now);
+        turns.took(THREE, Duration::ZERO, now);
+        turns.add_write(TWO, 202);
+        assert_eq!(next(&mut turns, now, 2).1, [2, 202], "it has waited longest since its last turn");
+        assert_eq!(turns.len(), 97);
+        assert_eq!(next(&mut turns, now, 200).1.len(), 97, "none is lost");
     }
 
     #[test]
-    fn reads_that_never_cease_do_not_keep_writes_waiting() {
-        let (send, jobs) = channel();
-        let mut turns = turns();
-        turns.leave(2);
-        turns.rest = Some(Instant::now());
-        send.send(1).unwrap();
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [1, 2]);
-        assert_eq!(turns.rest, None);
+    fn who_took_long_leaves_the_writer_to_others_for_as_long() {
+        let (now, mut turns) = (Instant::now(), Turns::new());
+        turns.add_write(ONE, 1);
+        turns.add_write(TWO, 2);
+        turns.took(ONE, Duration::MAX, now);
+        assert_eq!(next(&mut turns, now, 9).1, [2], "others' writes are begun");
+        assert_eq!(turns.due(now), Some(now + LONGEST_REST));
+        assert_eq!(next(&mut turns, now, 9), (vec![], vec![]));
+        turns.add(now, 3);
+        turns.add_write(TWO, 4);
+        assert_eq!(turns.due(now), Some(now));
+        assert_eq!(next(&mut turns, now, 9), (vec![3], vec![4]));
+        assert_eq!(next(&mut turns, now + LONGEST_REST, 9).1, [1], "and it is no longer than that");
     }
 
     #[test]
-    fn what_was_put_back_comes_before_what_came_meanwhile() {
-        let (send, jobs) = channel();
-        let mut turns = turns();
-        for job in [2, 4, 6] {
-            send.send(job).unwrap();
-        }
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [2, 4, 6]);
-        for job in [8, 1, 10] {
-            send.send(job).unwrap();
-        }
-        assert_eq!(turns.others_than_writes(&jobs), [1]);
-        turns.put_back(vec![4, 6]);
-        send.send(12).unwrap();
-        // The first of those that wait is followed by the others in their order.
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [4, 6, 8, 10, 12]);
+    fn where_nobody_else_waits_nobody_is_kept_waiting() {
+        let (now, mut turns) = (Instant::now(), Turns::new());
+        turns.add_write(ONE, 1);
+        turns.took(ONE, Duration::MAX, now);
+        assert_eq!(next(&mut turns, now, 9).1, [1]);
+        turns.add_write(ONE, 2);
+        turns.add(now, 3);
+        turns.took(ONE, LONG - Duration::from_nanos(1), now);
+        assert_eq!(next(&mut turns, now, 9), (vec![3], vec![2]), "nor after a short one");
+        turns.add_write(ONE, 4);
+        turns.add(now, 5);
+        turns.took(ONE, LONG, now);
+        turns.end_rests();
+        assert_eq!(next(&mut turns, now, 9), (vec![5], vec![4]), "nor when the end has come");
     }
 
     #[test]
-    fn where_nobody_else_waits_there_is_no_rest() {
-        let (send, jobs) = channel();
-        let mut turns = turns();
-        send.send(2).unwrap();
-        turns.took(Duration::MAX, &jobs);
-        assert_eq!(turns.rest, None);
-        turns.took(LONG - Duration::from_nanos(1), &jobs);
-        send.send(1).unwrap();
-        turns.took(LONG - Duration::from_nanos(1), &jobs);
-        assert_eq!(turns.rest, None, "nor after a short one");
-        assert_eq!(turns.next(&jobs, 9).unwrap(), [1, 2]);
+    fn one_at_a_time_each_has_their_turn() {
+        let (now, mut turns) = (Instant::now(), Turns::new());
+        (0..3).for_each(|job| turns.add_write(ONE, job));
+        turns.add_write(TWO, 200);
+        let mut order = Vec::new();
+        while let Some((asker, job)) = turns.next_of(|_| true) {
+            turns.took(asker, Duration::ZERO, now);
+            order.push(job);
+        }
+        assert_eq!(order, [0, 200, 1, 2]);
+        turns.add_write(ONE, 3);
+        turns.add_write(TWO, 201);
+        assert_eq!(turns.next_of(|asker| asker == TWO), Some((TWO, 201)), "the other may not");
+        assert_eq!(turns.next_of(|asker| asker == TWO), None);
+    }
+
+    #[test]
+    fn what_is_no_write_can_be_taken_away() {
+        let (now, mut turns) = (Instant::now(), Turns::new());
+        turns.add(now, 1);
+        turns.add_write(ONE, 2);
+        turns.add(now, 3);
+        assert_eq!(turns.take_others(), [1, 3]);
+        assert_eq!((turns.len(), turns.waits_since()), (1, None));
     }
 }

@@ -50,6 +50,7 @@ pub async fn open(config: &Config, clock: Clock, metrics: Metrics) -> Result<Arc
     let settings = ServiceSettings {
         limits: Limits { bytes: config.max_body_bytes, ..Limits::default() },
         answer: Budget { bytes: config.max_answer_bytes, resources: config.max_answer_resources },
+        bundle_entries: config.max_bundle_entries,
         page: (config.default_page_size, config.max_page_size),
         check_references: config.check_references,
         check_nhs_numbers: config.check_nhs_numbers,

@@ -169,6 +169,10 @@ pub struct Config {
     /// How many resources one answer may hold, in the same way.
     #[config(default = 100_000, deserialize_with = field::number::<1, 1_000_000_000, _, _>)]
     pub max_answer_resources: usize,
+    /// How many entries a batch or transaction may have; one with more is answered with 413. A transaction has SQLite's only writer
+    /// until it is done: so long others' writes wait at most.
+    #[config(default = 5_000, deserialize_with = field::number::<1, 100_000, _, _>)]
+    pub max_bundle_entries: usize,
     /// How many matches a page of a search or of a history holds when `_count` does not say.
     #[config(default = 50, deserialize_with = field::number::<1, 10_000, _, _>)]
     pub default_page_size: u32,

@@ -184,21 +184,6 @@ impl Parts {
         }
         Ok(parts)
     }
-
-    /// The same text in another form.
-    ///
-    /// # Errors
-    /// Those of `rewrite`.
-    pub(super) fn rewritten(self, rewrite: impl FnOnce(&str) -> Result<String, ApiError>) -> Result<Parts, ApiError> {
-        let mut all = Vec::with_capacity(usize::try_from(self.size).unwrap_or_default());
-        // A part is given back before the next is copied.
-        self.parts.into_iter().for_each(|part| all.extend_from_slice(&part));
-        let unreadable = |_| ApiError::Internal("an answer of our own is no UTF-8".to_owned());
-        let text = rewrite(std::str::from_utf8(&all).map_err(unreadable)?)?;
-        let mut parts = Parts { room: self.room, ..Parts::default() };
-        parts.add(text, None);
-        Ok(parts)
-    }
 }
 
 impl MessageBody for Parts {

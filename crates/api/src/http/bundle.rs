@@ -12,8 +12,8 @@ use concord_model::build::operation_outcome;
 
 use super::Server;
 use super::answers::{self, Parts};
-use super::collection::own;
 use super::exchange::Exchange;
+use super::framed::Framed;
 use super::negotiate::{Answer, Shape};
 use super::reply::{Body, Reply, entity_tag, whole};
 use crate::error::ApiError;
@@ -28,8 +28,8 @@ pub(super) async fn answered(exchange: &Exchange, payload: &mut Payload) -> Resu
     let (list, _place) = carried_out(exchange, payload).await?;
     let (answers, caller) = (&exchange.server.answers, &exchange.call.caller);
     let is_packed = list.length() > answers::SMALL && exchange.takes_packed();
-    let is_small = answers::is_small(list.length(), exchange.answer.is_plain() && !is_packed);
-    let end = move || list.end().and_then(|parts| if is_packed { parts.packed() } else { Ok(parts) });
+    let is_small = answers::is_small(list.length(), !is_packed);
+    let end = move || if is_packed { list.end().packed() } else { Ok(list.end()) };
     let parts = answers.apart(caller, is_small, true, end).await?;
     let mut response = HttpResponse::Ok();
     if is_packed {
@@ -53,7 +53,7 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<(Entr
         Err(fault) => (Err(fault), (Shape::Whole, false)),
     };
     let (entries, shapes): (Vec<_>, Vec<(Shape, bool)>) = entries.into_iter().map(with_shape).unzip();
-    let mut list = Entries::new(exchange, is_batch, shapes);
+    let mut list = Entries::new(exchange, is_batch, shapes)?;
     let place = bundle::place(service, &exchange.call, is_batch, entries.len()).await?;
     if is_batch {
         // Meanwhile others of this caller's may have been answered.
@@ -64,6 +64,7 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<(Entr
     let done = bundle::transaction(service, exchange.call.clone(), entries).await?;
     let is_told_anyway = done.iter().any(Outcome::may_have_changed);
     let bytes = done.iter().map(|one| one.weight().bytes).sum::<usize>();
+    let is_small = answers::is_small(bytes, list.form.is_plain());
     let tell = move || {
         for (place, one) in done.into_iter().enumerate() {
             if !is_told_anyway {
@@ -74,7 +75,7 @@ async fn carried_out(exchange: &Exchange, payload: &mut Payload) -> Result<(Entr
         Ok(list)
     };
     let (answers, caller) = (&exchange.server.answers, &exchange.call.caller);
-    let list = answers.apart(caller, answers::is_small(bytes, true), is_told_anyway, tell).await?;
+    let list = answers.apart(caller, is_small, is_told_anyway, tell).await?;
     Ok((list, place))
 }
 
@@ -91,7 +92,7 @@ struct Teller {
 /// takes many times what its text takes.
 struct Entries {
     teller: Teller,
-    form: Answer,
+    form: Framed,
     /// What of each resource is sent, and whether only what headers would say.
     shapes: Vec<(Shape, bool)>,
     /// What has been written, in parts: one text would be moved as it grows, and be there twice meanwhile.
@@ -104,16 +105,17 @@ struct Entries {
 const PART: usize = 1024 * 1024;
 
 impl Entries {
-    fn new(exchange: &Exchange, is_batch: bool, shapes: Vec<(Shape, bool)>) -> Entries {
+    fn new(exchange: &Exchange, is_batch: bool, shapes: Vec<(Shape, bool)>) -> Result<Entries, ApiError> {
         let kind = if is_batch { "batch-response" } else { "transaction-response" };
-        let text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\"");
+        let form = Framed::of(&exchange.answer);
+        let text = form.head(format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\""))?;
         let teller = Teller {
             server: exchange.server.clone(),
             caller: Arc::clone(&exchange.call.caller),
             request_id: exchange.call.request_id.clone(),
             wants_representation: exchange.wants_representation(),
         };
-        Entries { teller, form: exchange.answer.clone(), shapes, parts: Parts::default(), text, any: false }
+        Ok(Entries { teller, form, shapes, parts: Parts::default(), text, any: false })
     }
 
     /// How many bytes have been written.
@@ -132,14 +134,10 @@ impl Entries {
     }
 
     /// The Bundle, in the form that was asked for of the whole; what of each resource is sent has been settled.
-    fn end(mut self) -> Result<Parts, ApiError> {
-        self.text.push_str(if self.any { "]}" } else { "}" });
+    fn end(mut self) -> Parts {
+        self.text.push_str(self.form.end(self.any));
         self.end_part();
-        let form = Answer { shape: Shape::Whole, ..self.form };
-        match form.is_plain() {
-            true => Ok(self.parts),
-            false => self.parts.rewritten(|plain| Ok(form.value(&own(plain)?))),
-        }
+        self.parts
     }
 
     /// What of an entry's resource is sent, if there is room for it.
@@ -150,11 +148,9 @@ impl Entries {
         }
     }
 
-    /// Adds the answer to an entry.
-    fn put(&mut self, entry: &str) {
-        self.text.push_str(if self.any { "," } else { ",\"entry\":[" });
+    /// Says that the answer to an entry has been added.
+    fn has_added(&mut self) {
         self.any = true;
-        self.text.push_str(entry);
         if self.text.len() >= PART {
             self.end_part();
         }
@@ -164,7 +160,8 @@ impl Entries {
     fn tell(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
         let (shape, is_head) = self.shapes.get(place).cloned().unwrap_or((Shape::Whole, false));
         let entry = self.teller.entry(done, shape, &self.sent(is_head))?;
-        self.put(&entry);
+        self.form.entry(&entry, !self.any, &mut self.text)?;
+        self.has_added();
         Ok(())
     }
 }
@@ -179,15 +176,21 @@ impl Told for Entries {
     async fn add(&mut self, place: usize, done: Result<Outcome, ApiError>) -> Result<(), ApiError> {
         let bytes = done.as_ref().map_or(0, |done| done.weight().bytes);
         let (shape, is_head) = self.shapes.get(place).cloned().unwrap_or((Shape::Whole, false));
-        if answers::is_small(bytes, shape == Shape::Whole) {
+        if answers::is_small(bytes, shape == Shape::Whole && self.form.is_plain()) {
             return self.tell(place, done);
         }
         let (teller, sent) = (self.teller.clone(), self.sent(is_head));
         let (server, caller) = (teller.server.clone(), Arc::clone(&teller.caller));
-        let write = move || teller.entry(done, shape, &sent);
+        let (form, is_first) = (self.form, !self.any);
+        let write = move || {
+            let mut text = String::new();
+            form.entry(&teller.entry(done, shape, &sent)?, is_first, &mut text)?;
+            Ok(text)
+        };
         // The entries before it have been carried out, and are told in any case.
         let entry = server.answers.apart(&caller, false, true, write).await?;
-        self.put(&entry);
+        self.text.push_str(&entry);
+        self.has_added();
         Ok(())
     }
 }

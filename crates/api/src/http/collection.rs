@@ -1,11 +1,11 @@
 //! Bundles of searches and histories, written around the stored bytes.
 
-use concord_fhir::codec::Format;
 use concord_fhir::issue::Issue;
 use concord_fhir::json::{self, Value};
 use concord_model::build::operation_outcome;
 use concord_store::rows::{Method, Version, parse_body};
 
+use super::framed::Framed;
 use super::negotiate::{Answer, Shape};
 use crate::error::ApiError;
 use crate::interact::{Service, instant, labels};
@@ -47,18 +47,44 @@ impl<'a> Bundle<'a> {
     }
 
     /// The text in the form that was asked for.
+    ///
+    /// # Errors
+    /// When a stored body cannot be read, or written in that form.
     pub(super) fn written(self, answer: &Answer) -> Result<String, ApiError> {
-        let plain = self.plain(answer)?;
-        if answer.format == Format::Json && !answer.pretty {
-            return Ok(plain);
+        let framed = Framed::of(answer);
+        let mut out = framed.head(self.head())?;
+        let size: usize = self.versions.iter().chain(&self.included).map(|version| version.body.len() + 160).sum();
+        out.reserve(size);
+        let (mut any, mut text) = (false, String::new());
+        let matches = self.versions.into_iter().map(|version| (version, "match"));
+        for (version, mode) in matches.chain(self.included.into_iter().map(|version| (version, "include"))) {
+            text.clear();
+            text.push('{');
+            entry(&mut text, self.kind, self.base, version, answer)?;
+            if self.kind == "searchset" {
+                text.push_str(",\"search\":{\"mode\":\"");
+                text.push_str(mode);
+                text.push_str("\"}");
+            }
+            text.push('}');
+            framed.entry(&text, !any, &mut out)?;
+            any = true;
         }
-        Ok(answer.value(&own(&plain)?))
+        if !self.remarks.is_empty() {
+            text.clear();
+            text.push_str("{\"resource\":");
+            json::write(&operation_outcome(&self.remarks), &mut text);
+            text.push_str(",\"search\":{\"mode\":\"outcome\"}}");
+            framed.entry(&text, !any, &mut out)?;
+            any = true;
+        }
+        out.push_str(framed.end(any));
+        Ok(out)
     }
 
-    fn plain(self, answer: &Answer) -> Result<String, ApiError> {
-        let size: usize = self.versions.iter().chain(&self.included).map(|version| version.body.len() + 160).sum();
-        let mut out = String::with_capacity(size + 512);
-        out.push_str("{\"resourceType\":\"Bundle\",\"meta\":{\"lastUpdated\":\"");
+    /// All but the entries, without an end.
+    fn head(&self) -> String {
+        let mut out = String::from("{\"resourceType\":\"Bundle\",\"meta\":{\"lastUpdated\":\"");
         out.push_str(&instant(self.now_ms));
         out.push_str("\"},\"type\":\"");
         out.push_str(self.kind);
@@ -67,34 +93,13 @@ impl<'a> Bundle<'a> {
             out.push_str(&format!(",\"total\":{total}"));
         }
         out.push_str(",\"link\":[{\"relation\":\"self\",\"url\":");
-        json::write(&Value::string(self.this), &mut out);
-        if let Some(next) = self.next {
+        json::write(&Value::string(self.this.as_str()), &mut out);
+        if let Some(next) = &self.next {
             out.push_str("},{\"relation\":\"next\",\"url\":");
-            json::write(&Value::string(next), &mut out);
+            json::write(&Value::string(next.as_str()), &mut out);
         }
         out.push_str("}]");
-        let mut any = false;
-        let matches = self.versions.into_iter().map(|version| (version, "match"));
-        for (version, mode) in matches.chain(self.included.into_iter().map(|version| (version, "include"))) {
-            out.push_str(if any { ",{" } else { ",\"entry\":[{" });
-            any = true;
-            entry(&mut out, self.kind, self.base, version, answer)?;
-            if self.kind == "searchset" {
-                out.push_str(",\"search\":{\"mode\":\"");
-                out.push_str(mode);
-                out.push_str("\"}");
-            }
-            out.push('}');
-        }
-        if !self.remarks.is_empty() {
-            out.push_str(if any { ",{" } else { ",\"entry\":[{" });
-            any = true;
-            out.push_str("\"resource\":");
-            json::write(&operation_outcome(&self.remarks), &mut out);
-            out.push_str(",\"search\":{\"mode\":\"outcome\"}}");
-        }
-        out.push_str(if any { "]}" } else { "}" });
-        Ok(out)
+        out
     }
 }
 
@@ -132,13 +137,4 @@ fn entry(out: &mut String, kind: &str, base: &str, version: Version, answer: &An
         ));
     }
     Ok(())
-}
-
-/// A text of our own as a tree. It is as long as the settings let it be.
-pub(super) fn own(text: &str) -> Result<Value<'_>, ApiError> {
-    // A Bundle in a Bundle puts a resource as deep again as it may be by itself.
-    let deepest = 2 * json::Limits::default().depth;
-    let limits = json::Limits { bytes: usize::MAX, nodes: usize::MAX, depth: deepest };
-    json::parse(text.as_bytes(), &limits)
-        .map_err(|_| ApiError::Internal("an answer of our own cannot be read".to_owned()))
 }

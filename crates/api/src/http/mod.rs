@@ -15,6 +15,7 @@ mod error;
 mod example;
 mod exchange;
 mod fhir;
+mod framed;
 mod front;
 mod harness;
 mod headers;

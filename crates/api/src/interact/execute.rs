@@ -22,7 +22,7 @@ use concord_fhir::json;
 use concord_fhir::search::Query;
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
-use concord_store::{Extent, Reads, Reply};
+use concord_store::{Cost, Extent, Reads, Reply};
 
 /// What a command led to.
 #[derive(Debug)]
@@ -121,6 +121,16 @@ pub(crate) struct OperationOutput {
 /// How often a write is tried that depends on what was found before, and found other data then.
 pub(crate) const MOST_TRIES: u32 = 5;
 
+/// How many steps a condition may take on the only writer that can be matched before as well: less than a millisecond, for one
+/// caller may send many.
+const AT_FIRST: u64 = 20_000;
+
+/// What the write with a condition may cost: where it can be matched before, that is done as soon as it takes more than next to
+/// nothing.
+fn at_first(cost: Cost, is_foreseeable: bool) -> Cost {
+    if is_foreseeable { Cost { condition: cost.condition.min(AT_FIRST), ..cost } } else { cost }
+}
+
 /// Does work in the kind of transaction that it needs. What the log has to say of it is durable before it answers. Reads wait
 /// for the caller's turn, and those that may take the database long for a place. SQLite's only writer needs none: it may take
 /// next to nothing for what the caller decides. On PostgreSQL a write holds one of the connections meanwhile, of which nobody
@@ -160,7 +170,7 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
         TransactionKind::Head(resource_type, id) => store.read_head(resource_type, &id, work).await,
         TransactionKind::Records => Box::pin(store.read_bounded(Reads::Records, extent, place, work)).await,
         TransactionKind::Everything => Box::pin(store.read_bounded(Reads::Everything, extent, place, work)).await,
-        TransactionKind::Change => Box::pin(store.change(work)).await,
+        TransactionKind::Change => Box::pin(store.change_of(service.slots.asker(caller), work)).await,
     }
 }
 
@@ -269,14 +279,14 @@ impl Invocation {
         let asked = Arc::clone(self);
         move |transaction| {
             let Invocation { service, call, command, .. } = &*asked;
-            transaction.bound(service.settings.cost);
+            transaction.bound(at_first(service.settings.cost, command.is_foreseeable()));
             if let Some(foreseen) = &foreseen {
                 foreseen.begin(service);
             }
             // It may be tried more than once.
             let mut left = asked.answer;
             let reply = Session::run(service, call, transaction, command.audit(call), |session| {
-                execute(&mut session.foreseeing(foreseen.as_ref()), command, &mut left)
+                execute(&mut session.foreseeing(foreseen.as_ref()), command.clone(), &mut left)
             });
             *asked.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
             match reply {
@@ -343,7 +353,7 @@ impl Invocation {
 /// Those of the interaction, [`ApiError::TooLarge`] for what does not fit, and [`ApiError::Denied`] for a professional who acts no more.
 pub(crate) fn execute(
     session: &mut Session<'_, '_>,
-    command: &Command,
+    command: Command,
     answer: &mut Budget,
 ) -> Result<Outcome, ApiError> {
     let outcome = match command {
@@ -353,42 +363,40 @@ pub(crate) fn execute(
             Ok(Outcome::Capabilities)
         }
         Command::Read { resource_type, id, unless } => {
-            read::current(session, *resource_type, id).map(|version| Outcome::read(version, unless.as_ref()))
+            read::current(session, resource_type, &id).map(|version| Outcome::read(version, unless.as_ref()))
         }
         Command::Vread { resource_type, id, version, unless } => {
-            read::version(session, *resource_type, id, *version).map(|version| Outcome::read(version, unless.as_ref()))
+            read::version(session, resource_type, &id, version).map(|version| Outcome::read(version, unless.as_ref()))
         }
         Command::History { of, range, asked } => {
-            let page = history::history(session, of, range)?;
+            let page = history::history(session, &of, &range)?;
             let limit = range.limit;
-            Ok(Outcome::Versions(Box::new(HistoryPage { of: of.clone(), asked: asked.clone(), page, limit })))
+            Ok(Outcome::Versions(Box::new(HistoryPage { of, asked, page, limit })))
         }
         Command::Search { query, path } => {
-            let page = search::search(session, query)?;
-            Ok(Outcome::Page(Box::new(SearchPage { path: path.clone(), query: (**query).clone(), page })))
+            let page = search::search(session, &query)?;
+            Ok(Outcome::Page(Box::new(SearchPage { path, query: *query, page })))
         }
         Command::Create { resource_type, resource, condition, id } => {
-            create::create(session, *resource_type, resource.clone(), condition.as_deref(), id.clone())
-                .map(Outcome::Written)
+            create::create(session, resource_type, resource, condition.as_deref(), id).map(Outcome::Written)
         }
         Command::Update { resource_type, target, resource, precondition, id } => {
-            let (named, resource, precondition) = (*resource_type, resource.clone(), precondition.as_ref());
-            match target {
-                Target::Id(own) => update::update(session, named, own, resource, precondition),
-                Target::Match(query) => update::conditional(session, named, query, resource, precondition, id.clone()),
+            let precondition = precondition.as_ref();
+            match &target {
+                Target::Id(own) => update::update(session, resource_type, own, resource, precondition),
+                Target::Match(query) => update::conditional(session, resource_type, query, resource, precondition, id),
             }
             .map(Outcome::Written)
         }
         Command::Patch { resource_type, target, patch, precondition } => {
-            patch::patch(session, *resource_type, target, patch, precondition.as_ref()).map(Outcome::Written)
+            patch::patch(session, resource_type, &target, &patch, precondition.as_ref()).map(Outcome::Written)
         }
         Command::Delete { resource_type, target, precondition } => {
-            delete::delete(session, *resource_type, target, precondition.as_ref()).map(Outcome::Deleted)
+            delete::delete(session, resource_type, &target, precondition.as_ref()).map(Outcome::Deleted)
         }
         Command::Operation { operation, target, input, path } => {
-            let output = (operation.run)(session, target, input)?;
-            let asked = input.pairs.clone();
-            Ok(Outcome::Output(Box::new(OperationOutput { output, path: path.clone(), asked })))
+            let output = (operation.run)(session, &target, &input)?;
+            Ok(Outcome::Output(Box::new(OperationOutput { output, path, asked: input.pairs })))
         }
     }?;
     if !matches!(outcome, Outcome::Capabilities) {

@@ -36,6 +36,8 @@ pub struct ServiceSettings {
     pub limits: Limits,
     /// What an answer may hold.
     pub answer: Budget,
+    /// How many entries a batch or transaction may have.
+    pub bundle_entries: usize,
     /// How many entries a page has when nobody asks, and at most.
     pub page: (u32, u32),
     /// Whether references to reference data in what people write must exist and be readable by them, as others must.
@@ -70,6 +72,7 @@ impl Default for ServiceSettings {
         ServiceSettings {
             limits: Limits::default(),
             answer: Budget { bytes: 64 * 1024 * 1024, resources: 100_000 },
+            bundle_entries: 5_000,
             page: (20, 2_000),
             check_references: false,
             check_nhs_numbers: false,

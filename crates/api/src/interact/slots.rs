@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use concord_consent::caller::Caller;
+use concord_store::Asker;
 use tokio::sync::oneshot;
 
 use crate::error::ApiError;
@@ -88,6 +89,11 @@ impl Slots {
     pub(crate) fn standing(&self) -> (usize, usize) {
         let lines = lock(&self.lines);
         (lines.callers.values().map(|line| line.busy).sum(), lines.waiting)
+    }
+
+    /// The caller as those who ask for writes are told apart.
+    pub(crate) fn asker(&self, caller: &Caller) -> Asker {
+        Asker::of(self.key(caller))
     }
 
     fn key(&self, caller: &Caller) -> u64 {

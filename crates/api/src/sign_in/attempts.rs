@@ -6,6 +6,8 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
+use crate::error::ApiError;
+
 /// How many clients and addresses are counted in a minute; beyond that nobody new is looked at until it is over.
 const COUNTED: usize = 10_000;
 const MINUTE_S: i64 = 60;
@@ -60,6 +62,53 @@ impl Attempts {
     }
 }
 
+/// How many signatures of one client from one address may be looked at in a minute that turn out to be wrong.
+const SIGNATURES: u32 = 300;
+
+/// How many of all clients from one address: some seconds of a processor.
+const SIGNATURES_OF_AN_ADDRESS: u32 = 3_000;
+
+/// What signatures of all clients together count as.
+const ALL: &str = "";
+
+/// Signatures that are looked at: each costs this server more than whoever sends it.
+#[derive(Debug)]
+pub(super) struct Signatures {
+    of_each: Attempts,
+    of_all: Attempts,
+}
+
+impl Signatures {
+    /// None have been looked at.
+    pub(super) fn new() -> Signatures {
+        Signatures { of_each: Attempts::new(SIGNATURES), of_all: Attempts::new(SIGNATURES_OF_AN_ADDRESS) }
+    }
+
+    /// Counts one that is about to be looked at.
+    ///
+    /// # Errors
+    /// [`ApiError::Throttled`] where very many were wrong, of that client or of all, from that address.
+    pub(super) fn look_at(&self, client: &str, address: Option<IpAddr>, now_s: i64) -> Result<(), ApiError> {
+        if let Some(seconds) = self.of_each.attempt(client, address, now_s) {
+            return Err(ApiError::Throttled(seconds));
+        }
+        match self.of_all.attempt(ALL, address, now_s) {
+            Some(seconds) => {
+                // It is not looked at.
+                self.of_each.succeeded(client, address);
+                Err(ApiError::Throttled(seconds))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back what was counted.
+    pub(super) fn was_right(&self, client: &str, address: Option<IpAddr>) {
+        self.of_each.succeeded(client, address);
+        self.of_all.succeeded(ALL, address);
+    }
+}
+
 impl Minute {
     fn begin(&mut self, now_s: i64) {
         let number = now_s.div_euclid(MINUTE_S);
@@ -90,6 +139,23 @@ mod tests {
         attempts.succeeded("a", None);
         attempts.succeeded("a", None);
         assert_eq!((attempts.attempt("a", None, 60), attempts.attempt("a", None, 60)), (None, None));
+    }
+
+    #[test]
+    fn signatures_of_all_clients_from_one_address_are_bounded_together() {
+        let signatures = Signatures::new();
+        let (here, there) = (Some(IpAddr::from([127, 0, 0, 1])), Some(IpAddr::from([127, 0, 0, 2])));
+        let looked_at = |of: &str, from| signatures.look_at(of, from, 0).is_ok();
+        for number in 0..SIGNATURES_OF_AN_ADDRESS {
+            assert!(looked_at(&format!("{}", number % 20), here), "{number}");
+        }
+        assert!(!looked_at("new", here) && looked_at("new", there));
+        signatures.was_right("0", here);
+        assert!(looked_at("new", here) && !looked_at("new", here), "what was right counts for nothing");
+        for _ in 0..SIGNATURES {
+            assert!(looked_at("one", there));
+        }
+        assert!(!looked_at("one", there) && looked_at("another", there));
     }
 
     #[test]

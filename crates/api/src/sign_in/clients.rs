@@ -161,12 +161,12 @@ impl SignIn {
         // Who has no secret has none to be found.
         let is_public = client.authentication == Authentication::None;
         let is_signed = matches!(claimed, Claimed::Signed(_));
-        if is_signed && let Some(seconds) = self.signatures.attempt(&id, address, now_s) {
-            return Err(ApiError::Throttled(seconds).into());
+        if is_signed {
+            self.signatures.look_at(&id, address, now_s)?;
         }
         let proven = self.proven(claimed, client).await;
         if is_signed && !matches!(proven, Err(Fault::Refused(_))) {
-            self.signatures.succeeded(&id, address);
+            self.signatures.was_right(&id, address);
         }
         if is_public || !matches!(proven, Err(Fault::Refused(_))) {
             return proven;

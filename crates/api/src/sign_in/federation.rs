@@ -386,12 +386,10 @@ impl SignIn {
     /// `invalid_request` for a token that is none of a login service, is old, or has been sent before. Anybody may send one, and a
     /// signature costs more to look at than to send: of very many wrong ones from one address no more are looked at.
     pub(crate) async fn signed_out_there(&self, token: &str, address: Option<IpAddr>) -> Result<usize, Fault> {
-        if let Some(seconds) = self.signatures.attempt(OF_LOGOUT, address, self.now_s()) {
-            return Err(ApiError::Throttled(seconds).into());
-        }
+        self.signatures.look_at(OF_LOGOUT, address, self.now_s())?;
         let ended = self.said_to_have_ended(token).await;
         if !matches!(ended, Err(Fault::Refused(_))) {
-            self.signatures.succeeded(OF_LOGOUT, address);
+            self.signatures.was_right(OF_LOGOUT, address);
         }
         ended
     }

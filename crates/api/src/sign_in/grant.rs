@@ -348,7 +348,7 @@ fn keep(
     let mut run = |transaction: &mut Transaction<'_>, command: &Command| -> Result<String, ApiError> {
         let audit = command.audit(call);
         let (done, told) = Session::run(service, call, transaction, audit, |session| {
-            execute(session, command, &mut Budget::unbounded())
+            execute(session, command.clone(), &mut Budget::unbounded())
         });
         match done? {
             Outcome::Written(written) => {

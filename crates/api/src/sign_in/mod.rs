@@ -58,9 +58,6 @@ use crate::telemetry::TokenCounters;
 /// How many tokens are remembered.
 const REMEMBERED: usize = 10_000;
 
-/// How many signatures of one client from one address may be looked at in a minute that turn out to be wrong.
-const SIGNATURES: u32 = 300;
-
 /// How many browsers from one address may be sent to a login service in a minute.
 const SENDINGS: u32 = 300;
 
@@ -79,7 +76,7 @@ pub struct SignIn {
     keys: keys::SigningKeys,
     providers: Vec<provider::Provider>,
     attempts: attempts::Attempts,
-    signatures: attempts::Attempts,
+    signatures: attempts::Signatures,
     registrations: attempts::Attempts,
     sendings: attempts::Attempts,
     statement_keys: Option<register::StatementKeys>,
@@ -112,7 +109,7 @@ impl SignIn {
             keys: keys::SigningKeys::new(sealing),
             providers: provider::providers(config, &counters)?,
             attempts: attempts::Attempts::new(30),
-            signatures: attempts::Attempts::new(SIGNATURES),
+            signatures: attempts::Signatures::new(),
             registrations: attempts::Attempts::new(10),
             sendings: attempts::Attempts::new(SENDINGS),
             statement_keys: register::StatementKeys::of(&settings)?,

@@ -16,6 +16,24 @@ pub fn write_xml(value: &Value<'_>) -> Result<String, Issue> {
     Ok(writer.out)
 }
 
+/// Appends an entry of a Bundle as XML, as it stands in the Bundle.
+///
+/// # Errors
+/// As those of [`write_xml`].
+pub fn write_entry_xml(entry: &Value<'_>, out: &mut String) -> Result<(), Issue> {
+    let element = r4().resource(BUNDLE).and_then(|shape| shape.element(ENTRY)).and_then(|entry| entry.types.first());
+    let Some(of_type) = element else { return Err(refuse("a type is not known")) };
+    let member = Ordered { position: 0, name: ENTRY, kind: of_type.kind, value: Some(entry), beside: None };
+    let mut writer = Writer { schema: r4(), out: std::mem::take(out) };
+    let written = writer.member(&member);
+    *out = writer.out;
+    written
+}
+
+/// The type, and its element, that are written in parts.
+const BUNDLE: ResourceType = ResourceType::of("Bundle");
+const ENTRY: &str = "entry";
+
 struct Writer {
     schema: &'static Schema,
     out: String,

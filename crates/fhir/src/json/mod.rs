@@ -13,4 +13,4 @@ pub use limits::Limits;
 pub(crate) use read::line_and_column;
 pub use read::parse;
 pub use value::{Names, Object, Value};
-pub use write::{to_pretty, to_string, write};
+pub use write::{to_pretty, to_string, write, write_pretty};

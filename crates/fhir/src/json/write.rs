@@ -45,7 +45,8 @@ pub fn to_pretty(value: &Value<'_>) -> String {
     out
 }
 
-fn write_pretty(value: &Value<'_>, level: usize, out: &mut String) {
+/// Appends the value as [`to_pretty`] writes it so many levels deep.
+pub fn write_pretty(value: &Value<'_>, level: usize, out: &mut String) {
     match value {
         Value::Array(items) if !items.is_empty() => {
             out.push('[');

@@ -4,21 +4,21 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+use super::queue::{Beside, Queue};
 use super::readers::Readers;
-use super::{Answer, Job, NotCommitted, SHARED_COMMIT, Write};
+use super::{Job, NotCommitted, Write};
 use crate::address::{DatabaseUrl, Durability};
 use crate::audit::{Record, Stored};
 use crate::connection::{Connection, in_one_line};
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
-use crate::{Reads, Shared, gathered};
+use crate::{Reads, Shared};
 
 /// The ending of the file's name.
 pub(crate) const ENDING: &str = "-aside";
@@ -31,29 +31,6 @@ pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS audit (pk INTEGER NOT
     interaction SMALLINT NOT NULL, outcome SMALLINT NOT NULL, patient BIGINT NOT NULL, agent TEXT NOT NULL, \
     client TEXT NOT NULL, purpose TEXT NOT NULL, type SMALLINT NOT NULL, entity TEXT NOT NULL, version BIGINT NOT NULL, \
     query TEXT NOT NULL, reason TEXT NOT NULL, request TEXT NOT NULL, body TEXT NOT NULL)";
-
-/// What has been done, but for the commit of its audit records.
-#[derive(Default)]
-pub(super) struct Done {
-    pub(super) records: Vec<Record>,
-    pub(super) answers: Vec<Answer>,
-}
-
-impl Done {
-    /// Takes in a job that changes nothing.
-    pub(super) fn record(&mut self, records: Vec<Record>, answer: Answer) {
-        self.records.extend(records);
-        self.answers.push(answer);
-    }
-}
-
-/// What the writer hands on while it is held.
-pub(super) enum Handed {
-    /// What is not begun.
-    Job(Job),
-    /// What was done before, in the commit that is held up.
-    Done(Done),
-}
 
 /// The file.
 pub(super) struct Aside {
@@ -102,9 +79,14 @@ impl Aside {
         let _closed = told.wait_for(|waiting| !waiting).await;
     }
 
-    /// Whether the log may lack something.
-    fn is_waiting(&self) -> bool {
-        *self.waiting.borrow()
+    /// Whether the log may lack something that can be taken into it.
+    pub(super) fn has_something(&self) -> bool {
+        *self.waiting.borrow() && self.is_usable()
+    }
+
+    /// Says that the log has everything: while nothing is done beside the writer.
+    pub(super) fn is_taken_in(&self) {
+        let _before = self.waiting.send_replace(false);
     }
 
     fn file(&self) -> MutexGuard<'_, File> {
@@ -172,105 +154,63 @@ impl Aside {
     }
 }
 
-/// The writer's side of the thread that reads while the writer is held.
-pub(super) struct Beside {
-    aside: Arc<Aside>,
-    handed: Sender<Handed>,
-    /// How many were handed on, and have not been answered.
-    open: std::cell::Cell<usize>,
-    answered: Receiver<usize>,
-}
-
-impl Beside {
-    /// Whether anything can be handed on.
-    pub(super) fn is_usable(&self) -> bool {
-        self.aside.is_usable()
-    }
-
-    /// Hands something on.
-    pub(super) fn hand(&self, what: Handed) {
-        match self.handed.send(what) {
-            Ok(()) => self.open.set(self.open.get() + 1),
-            Err(refused) => refused.0.refuse(),
-        }
-    }
-
-    /// Waits until all that was handed on is answered; whether the log may lack something then.
-    pub(super) fn settle(&self) -> bool {
-        while self.open.get() > 0 {
-            match self.answered.recv() {
-                Ok(answered) => self.open.set(self.open.get().saturating_sub(answered)),
-                Err(_) => break,
-            }
-        }
-        self.aside.is_waiting() && self.aside.is_usable()
-    }
-
-    /// Says that the log has everything. Only after [`Beside::settle`], and before more is handed on.
-    pub(super) fn is_taken_in(&self) {
-        let _before = self.aside.waiting.send_replace(false);
-    }
-}
-
-impl Handed {
-    fn refuse(self) {
-        match self {
-            Handed::Job(job) => job.refuse(),
-            Handed::Done(done) => done.answers.into_iter().for_each(|answer| answer(Err(NotCommitted::Busy))),
-        }
-    }
-}
-
 /// Starts the thread that reads while the writer is held. It ends when the writer does.
 pub(super) fn start(
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     aside: Arc<Aside>,
-) -> Result<(Beside, JoinHandle<()>), String> {
-    let ((handed, receiver), (answers, answered)) = (channel(), channel());
-    let own = Arc::clone(&aside);
-    let thread = std::thread::Builder::new()
-        .name("sqlite-aside".to_owned())
-        .spawn(move || {
-            while let Ok(first) = receiver.recv() {
-                let all = gathered(first, &receiver, SHARED_COMMIT);
-                let many = all.len();
-                read_together(&shared, &readers, &own, all);
-                if answers.send(many).is_err() {
-                    return;
-                }
+    queue: Arc<Queue>,
+) -> Result<JoinHandle<()>, String> {
+    let work = move || {
+        while let Some(beside) = queue.next_beside() {
+            if aside.is_usable() {
+                let _answered = Answered(&queue);
+                read_together(&shared, &readers, &aside, beside);
+            } else {
+                queue.beside_ends(beside);
             }
-        })
-        .map_err(|error| format!("cannot start the thread that reads beside the writer: {error}"))?;
-    Ok((Beside { aside, handed, open: std::cell::Cell::new(0), answered }, thread))
+        }
+    };
+    std::thread::Builder::new()
+        .name("sqlite-aside".to_owned())
+        .spawn(work)
+        .map_err(|error| format!("cannot start the thread that reads beside the writer: {error}"))
 }
 
-/// Does what was handed on, commits its audit records once, answers all.
-fn read_together(shared: &Shared, readers: &Readers, aside: &Aside, all: Vec<Handed>) {
-    let mut done = Done::default();
-    for one in all {
-        match one {
-            Handed::Done(before) => {
-                done.records.extend(before.records);
-                done.answers.extend(before.answers);
+/// Says when it is dropped that what was done beside the writer is answered, however that came.
+struct Answered<'q>(&'q Queue);
+
+impl Drop for Answered<'_> {
+    fn drop(&mut self) {
+        self.0.beside_is_done();
+    }
+}
+
+/// Does what has waited for the writer too long, commits its audit records once, answers all.
+fn read_together(shared: &Shared, readers: &Readers, aside: &Aside, beside: Beside) {
+    let (mut records, mut answers) = (beside.done.records, beside.done.answers);
+    for job in beside.jobs {
+        match job {
+            Job::Append(appended, reply) => {
+                records.extend(appended);
+                answers.push(super::tells(reply));
             }
-            Handed::Job(Job::Append(records, reply)) => done.record(records, super::tells(reply)),
-            Handed::Job(Job::Read(mut read)) => {
-                let records = run(shared, readers, read.as_mut());
-                done.record(records, Box::new(move |stands| read.answer(stands)));
+            Job::Read(mut read) => {
+                records.extend(run(shared, readers, read.as_mut()));
+                answers.push(Box::new(move |stands| read.answer(stands)));
             }
             // The writer keeps what writes.
-            Handed::Job(job @ Job::Write(_)) => job.refuse(),
+            job @ Job::Write(..) => job.refuse(),
         }
     }
-    let stands = aside.put(shared, &done.records).map_err(|fault| {
+    let stands = aside.put(shared, &records).map_err(|fault| {
         tracing::error!(?fault, "audit records could not be committed beside the database");
         match fault {
             StoreError::NoSpace(_) => NotCommitted::NoSpace,
             _ => NotCommitted::Failed,
         }
     });
-    for answer in done.answers {
+    for answer in answers {
         answer(stands);
     }
 }

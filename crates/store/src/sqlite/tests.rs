@@ -1,13 +1,12 @@
 //! Who comes when on the only writer.
 
 use std::pin::{Pin, pin};
-use std::sync::mpsc::Receiver;
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Waker};
 
 use concord_fhir::registry::ResourceType;
 
-use super::writer::LONG;
 use super::*;
 use crate::address::DatabaseUrl;
 use crate::testing::Scratch;
@@ -29,8 +28,8 @@ fn asked<T>(work: Pin<&mut impl Future<Output = T>>) {
     assert!(work.poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
-/// What says when it has begun, and has its turn when it is told to go on: longer than a commit takes in further writes.
-fn long_turn(
+/// What says when it has begun, and has its turn when it is told to go on.
+fn held_turn(
     taken: &Taken,
     name: &'static str,
 ) -> (impl FnOnce(&mut Transaction<'_>) -> Reply<(), StoreError> + Send + use<>, oneshot::Receiver<()>, Sender<()>) {
@@ -39,45 +38,38 @@ fn long_turn(
     let work = move |transaction: &mut Transaction<'_>| {
         begun.send(()).unwrap();
         let _either = goes.recv();
-        let since = Instant::now();
-        while since.elapsed() < LONG {}
         taken(transaction)
     };
     (work, begins, go)
 }
 
 #[tokio::test]
-async fn who_reads_waits_for_few_writes_however_many_wait() {
+async fn however_many_writes_one_has_waiting_anothers_comes_between() {
     let [scratch, _] = Scratch::both();
     let (store, taken) = (scratch.store(), Taken::default());
-    let read = |name| store.read_head(ResourceType::of("Goal"), "a", turn(&taken, name));
-    let [(first, begins, end), (long, long_begins, end_long)] =
-        ["first", "long write"].map(|name| long_turn(&taken, name));
-    let (mut first, mut long) = (pin!(store.write(first)), pin!(store.write(long)));
+    let of = |number, name| store.change_of(Asker::of(number), turn(&taken, name));
+    let (first, begins, end) = held_turn(&taken, "first");
+    let mut first = pin!(store.write(first));
     asked(first.as_mut());
     begins.await.unwrap();
-    // These come to the writer together, so that one commit could do them all.
-    let mut short = pin!(store.write(turn(&taken, "short write")));
-    let mut early = pin!(read("early read"));
-    asked(long.as_mut());
-    asked(short.as_mut());
-    asked(early.as_mut());
+    let mut many = ["one", "one more", "and one more"].map(|name| Box::pin(of(1, name)));
+    many.iter_mut().for_each(|write| asked(write.as_mut()));
+    let mut other = pin!(of(2, "another's"));
+    asked(other.as_mut());
     drop(end);
-    long_begins.await.unwrap();
-    let mut late = pin!(read("late read"));
-    asked(late.as_mut());
-    drop(end_long);
-    for one in [first.await, long.await, short.await, early.await, late.await] {
-        one.unwrap();
+    first.await.unwrap();
+    other.await.unwrap();
+    for write in many {
+        write.await.unwrap();
     }
-    assert_eq!(*taken.lock().unwrap(), ["first", "early read", "long write", "late read", "short write"]);
+    assert_eq!(*taken.lock().unwrap(), ["first", "one", "another's", "one more", "and one more"]);
 }
 
 #[tokio::test]
 async fn what_nobody_waits_for_any_longer_is_not_begun() {
     let [scratch, _] = Scratch::both();
     let (store, taken) = (scratch.store(), Taken::default());
-    let (first, begins, end) = long_turn(&taken, "first");
+    let (first, begins, end) = held_turn(&taken, "first");
     let mut first = pin!(store.write(first));
     asked(first.as_mut());
     begins.await.unwrap();
@@ -90,34 +82,26 @@ async fn what_nobody_waits_for_any_longer_is_not_begun() {
 }
 
 #[tokio::test]
-async fn whether_the_database_answers_is_not_behind_all_writes_that_wait() {
+async fn whether_the_database_answers_is_not_behind_writes() {
     let [scratch, _] = Scratch::both();
     let (store, taken) = (scratch.store(), Taken::default());
-    let [(first, begins, end), (second, second_begins, end_second), (third, third_begins, end_third)] =
-        ["first", "second", "third"].map(|name| long_turn(&taken, name));
-    let (mut first, mut second) = (pin!(store.write(first)), pin!(store.write(second)));
-    let (mut third, mut ready) = (pin!(store.write(third)), pin!(store.ready()));
+    let (first, begins, end) = held_turn(&taken, "first");
+    let (mut first, mut second) = (pin!(store.write(first)), pin!(store.write(turn(&taken, "second"))));
     asked(first.as_mut());
     begins.await.unwrap();
     asked(second.as_mut());
-    asked(third.as_mut());
-    asked(ready.as_mut());
-    drop((end, end_second));
-    second_begins.await.unwrap();
-    third_begins.await.unwrap();
-    assert_eq!(ready.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(true));
-    drop(end_third);
-    for one in [first.await, second.await, third.await] {
-        one.unwrap();
-    }
+    assert!(store.ready().await);
+    assert!(taken.lock().unwrap().is_empty());
+    drop(end);
+    first.await.unwrap();
+    second.await.unwrap();
 }
 
-/// A write that holds the writer until it is told to go on, and runs statements all the time.
+/// A write that holds the writer until it is told to go on, and asks nothing of the database meanwhile.
 fn holds(go: Receiver<()>) -> impl FnOnce(&mut Transaction<'_>) -> Reply<(), StoreError> + Send {
     move |transaction| {
-        while go.try_recv().is_err() {
-            transaction.set_setting("none", String::new()).unwrap();
-        }
+        transaction.set_setting("none", String::new()).unwrap();
+        go.recv().unwrap();
         (Ok(()), vec![entry("write")])
     }
 }
@@ -139,7 +123,7 @@ async fn who_reads_does_not_wait_for_a_write_that_holds_the_writer() {
     let goal = ResourceType::of("Goal");
     let read = |agent: &'static str| store.read_head(goal, "a", move |_| (Ok::<_, StoreError>(()), vec![entry(agent)]));
     let taken = Taken::default();
-    let (first, begins, end) = long_turn(&taken, "first");
+    let (first, begins, end) = held_turn(&taken, "first");
     let (go, goes) = channel();
     let mut first = pin!(store.write(first));
     asked(first.as_mut());

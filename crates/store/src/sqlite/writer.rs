@@ -1,14 +1,13 @@
 //! The only writer of the embedded database: it takes what is waiting, and commits for many at once.
 
-use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::aside::{Aside, Beside, Done, Handed};
+use super::aside::Aside;
+use super::queue::{Batch, Queue};
 use super::readers::Readers;
-use super::{Answer, Job, NotCommitted, SHARED_COMMIT, Write, tells};
+use super::{Answer, Job, NotCommitted, Write, tells};
 use crate::Shared;
 use crate::audit::{Record, index};
 use crate::connection::Connection;
@@ -16,16 +15,19 @@ use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 use crate::transaction::spending::Left;
-use crate::turns::Turns;
+use crate::turns::Asker;
 
 /// After how long a commit takes in no further write: whoever reads waits for the commit.
 pub(super) const LONG: Duration = Duration::from_millis(5);
 
-/// How long a write may hold the writer before those who read no longer wait for it.
-const HELD: Duration = Duration::from_millis(20);
-
 /// After how many commits of audit records no snapshot is kept on: as long as one is, the write-ahead log grows.
 const KEPT_COMMITS: u32 = 1_000;
+
+/// After how many pages the write-ahead log is written back to the database.
+const WRITTEN_BACK: u32 = 12_000;
+
+/// After how many more that is tried again, where somebody's snapshot was in its way.
+const AGAIN: u32 = 1_000;
 
 /// Starts the thread that writes, and the one beside it.
 pub(super) fn start(
@@ -33,10 +35,10 @@ pub(super) fn start(
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     aside: Arc<Aside>,
-    jobs: Receiver<Job>,
+    queue: Arc<Queue>,
 ) -> Result<[JoinHandle<()>; 2], String> {
-    let (beside, other) = super::aside::start(Arc::clone(&shared), Arc::clone(&readers), Arc::clone(&aside))?;
-    let writer = Writer { connection, shared, readers, aside, beside, jobs, watermark: None };
+    let other = super::aside::start(Arc::clone(&shared), Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?;
+    let writer = Writer { connection, shared, readers, aside, queue, watermark: None, written_back: WRITTEN_BACK };
     std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || writer.run())
@@ -50,10 +52,17 @@ struct Writer {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     aside: Arc<Aside>,
-    beside: Beside,
-    jobs: Receiver<Job>,
+    queue: Arc<Queue>,
     /// The watermark of the log's index after the last commit, which stays while nobody else moves it.
     watermark: Option<i64>,
+    /// How many pages the write-ahead log has when it is written back next.
+    written_back: u32,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.writer_ended();
+    }
 }
 
 impl Writer {
@@ -62,16 +71,17 @@ impl Writer {
     fn run(mut self) {
         let mut unindexed = Transaction::new(&mut self.connection, &self.shared).above().unwrap_or_default();
         let mut commits = 0;
-        let mut turns = Turns::new(|job| matches!(job, Job::Write(_)));
         unindexed += self.take_in();
-        while let Some(batch) = turns.next(&self.jobs, SHARED_COMMIT) {
-            let (appended, longest) = self.commit_together(batch, &mut turns);
-            turns.took(longest, &self.jobs);
-            unindexed += appended + self.take_in();
+        let queue = Arc::clone(&self.queue);
+        while let Some(batch) = queue.next() {
+            unindexed += self.commit_together(batch);
+            // Whoever reads does not wait for these.
+            self.write_back();
             if unindexed >= index::MANY {
                 self.fill_audit_index();
                 unindexed = 0;
             }
+            unindexed += self.take_in();
             commits += 1;
             if commits >= KEPT_COMMITS {
                 commits = 0;
@@ -81,13 +91,28 @@ impl Writer {
         }
     }
 
+    /// Writes the write-ahead log back to the database when it has become long: when all have their answers, and not within the
+    /// commit that made it so.
+    fn write_back(&mut self) {
+        let pages = self.readers.snapshots.pages();
+        if pages < WRITTEN_BACK {
+            self.written_back = WRITTEN_BACK;
+        } else if pages >= self.written_back {
+            self.written_back = pages.saturating_add(AGAIN);
+            if let Err(fault) = self.connection.batch("PRAGMA wal_checkpoint(PASSIVE)") {
+                tracing::warn!(%fault, "the write-ahead log could not be written back");
+            }
+        }
+    }
+
     /// Takes into the log what was answered while a write held the writer; how many events. If that fails they stay where
     /// they are, and it is tried again after the next commit.
     fn take_in(&mut self) -> usize {
+        self.queue.settle();
         let mut all = 0;
-        while self.beside.settle() {
+        while self.aside.has_something() {
             match self.take_in_some() {
-                Ok(0) => self.beside.is_taken_in(),
+                Ok(0) => self.aside.is_taken_in(),
                 Ok(some) => all += some,
                 Err(fault) => {
                     tracing::error!(?fault, "the log lacks what is in the file beside the database");
@@ -133,25 +158,17 @@ impl Writer {
         done
     }
 
-    /// How many audit records were stored, and how long the longest write took. Writes that are not begun are left.
-    fn commit_together(&mut self, batch: Vec<Job>, turns: &mut Turns<Job>) -> (usize, Duration) {
+    /// Commits what may share a commit; how many audit records were stored. Writes that are not begun are left.
+    fn commit_together(&mut self, batch: Batch) -> usize {
         let mut together = Together::new();
-        let meanwhile = Meanwhile {
-            jobs: &self.jobs,
-            turns: RefCell::new(turns),
-            beside: &self.beside,
-            since: Cell::new(None),
-            done: RefCell::default(),
-        };
+        let queue = Arc::clone(&self.queue);
         if self.connection.run(Sql::new("BEGIN IMMEDIATE")).is_ok() {
             let snapshot = self.readers.snapshots.begun();
-            let others = || meanwhile.others_go_on();
             let mut transaction = Transaction::new(&mut self.connection, &self.shared);
             transaction.only_writer = true;
             transaction.state = snapshot.shows();
             transaction.watermark = self.watermark.filter(|_| transaction.state.is_some());
-            transaction.meanwhile = Some(&others);
-            together.carry_out(&mut transaction, batch, &meanwhile);
+            together.carry_out(&mut transaction, batch, &queue);
             if together.stands.is_ok() {
                 transaction.committed();
                 together.appended = transaction.appended;
@@ -165,7 +182,8 @@ impl Writer {
             }
         } else {
             together.stands = Err(NotCommitted::Busy);
-            batch.into_iter().for_each(Job::refuse);
+            batch.others.into_iter().for_each(Job::refuse);
+            batch.writes.into_iter().for_each(|(_, job)| job.refuse());
         }
         if let Err(why) = together.stands {
             tracing::error!(?why, "a transaction of the embedded database could not be committed");
@@ -173,46 +191,10 @@ impl Writer {
             // Fails when there is nothing to roll back, which is as well.
             let _none = self.connection.run(Sql::new("ROLLBACK"));
         }
-        for answer in meanwhile.done.take().answers.into_iter().chain(together.answers) {
+        for answer in together.answers {
             answer(together.stands);
         }
-        (together.appended, together.longest)
-    }
-}
-
-/// What becomes of those who read while a write holds the writer: after a while they are handed on, and wait for it no
-/// longer.
-struct Meanwhile<'w> {
-    jobs: &'w Receiver<Job>,
-    turns: RefCell<&'w mut Turns<Job>>,
-    beside: &'w Beside,
-    /// Since when a write has held the writer; none while none does.
-    since: Cell<Option<Instant>>,
-    /// What changed nothing, in the same commit before any write.
-    done: RefCell<Done>,
-}
-
-impl Meanwhile<'_> {
-    /// To be called now and then while a write holds the writer.
-    fn others_go_on(&self) {
-        if self.since.get().is_none_or(|since| since.elapsed() < HELD) {
-            return;
-        }
-        let done = self.done.take();
-        let mut others = self.turns.borrow_mut().others_than_writes(self.jobs).into_iter().peekable();
-        if done.answers.is_empty() && others.peek().is_none() {
-            return;
-        }
-        if !self.beside.is_usable() {
-            // They wait for the writer after all.
-            *self.done.borrow_mut() = done;
-            others.for_each(|job| self.turns.borrow_mut().leave(job));
-            return;
-        }
-        if !done.answers.is_empty() {
-            self.beside.hand(Handed::Done(done));
-        }
-        others.for_each(|job| self.beside.hand(Handed::Job(job)));
+        together.appended
     }
 }
 
@@ -227,40 +209,42 @@ struct Together {
     stands: Result<(), NotCommitted>,
     /// How many audit records were written.
     appended: usize,
-    /// How long the longest write took.
-    longest: Duration,
 }
 
 impl Together {
     /// Nothing yet.
     fn new() -> Together {
-        let (answers, records, longest) = (Vec::new(), Vec::new(), Duration::ZERO);
-        Together { answers, records, changed: false, stands: Ok(()), appended: 0, longest }
+        Together { answers: Vec::new(), records: Vec::new(), changed: false, stands: Ok(()), appended: 0 }
     }
 
     /// Runs the jobs one after another and commits them.
-    fn carry_out(&mut self, transaction: &mut Transaction<'_>, batch: Vec<Job>, meanwhile: &Meanwhile<'_>) {
-        let (begun, mut writes, mut left) = (Instant::now(), 0, Vec::new());
-        let single = batch.iter().filter(|job| matches!(job, Job::Write(_))).count() == 1;
-        for job in batch {
+    fn carry_out(&mut self, transaction: &mut Transaction<'_>, batch: Batch, queue: &Queue) {
+        for job in batch.others {
             match job {
-                Job::Append(appended, done) => meanwhile.done.borrow_mut().record(appended, tells(done)),
-                Job::Read(mut read) => {
-                    let (_, own) = read.run(transaction);
-                    meanwhile.done.borrow_mut().record(own, Box::new(move |stands| read.answer(stands)));
-                }
-                Job::Write(write) if writes > 0 && begun.elapsed() >= LONG => left.push(Job::Write(write)),
-                Job::Write(write) => {
-                    writes += 1;
-                    self.write(transaction, write, single, meanwhile);
+                Job::Append(appended, done) => queue.is_done(appended, tells(done)),
+                Job::Read(mut work) | Job::Write(_, mut work) => {
+                    let (_, own) = work.run(transaction);
+                    queue.is_done(own, Box::new(move |stands| work.answer(stands)));
                 }
             }
         }
-        // They came before whatever has come meanwhile.
-        meanwhile.turns.borrow_mut().put_back(left);
+        let (begun, single) = (Instant::now(), batch.writes.len() == 1);
+        if !batch.writes.is_empty() {
+            queue.write_begins();
+        }
+        let mut writes = batch.writes.into_iter();
+        // The first is begun in any case.
+        while (self.answers.is_empty() || begun.elapsed() < LONG)
+            && let Some((asker, job)) = writes.next()
+        {
+            self.write(transaction, asker, job, single, queue);
+        }
+        queue.put_back(writes.collect());
         transaction.left_to_callers = Left::unbounded();
-        let mut records = std::mem::take(&mut meanwhile.done.borrow_mut().records);
+        let done = queue.take_done();
+        let mut records = done.records;
         records.append(&mut self.records);
+        self.answers.splice(0..0, done.answers);
         if self.stands.is_ok()
             && (transaction.append(&records).is_err() || transaction.run(Sql::new("COMMIT")).is_err())
         {
@@ -271,24 +255,16 @@ impl Together {
         }
     }
 
-    fn write(
-        &mut self,
-        transaction: &mut Transaction<'_>,
-        mut write: Box<dyn Write>,
-        single: bool,
-        meanwhile: &Meanwhile<'_>,
-    ) {
+    fn write(&mut self, transaction: &mut Transaction<'_>, asker: Asker, job: Job, single: bool, queue: &Queue) {
+        let (Job::Write(_, mut write) | Job::Read(mut write)) = job else { return job.refuse() };
         let run = if single { run_single } else { run_in_savepoint };
         transaction.renew_budgets();
         let started = Instant::now();
-        meanwhile.since.set(Some(started));
-        let ran = run(write.as_mut(), transaction, &mut self.records);
-        meanwhile.since.set(None);
-        self.longest = self.longest.max(started.elapsed());
-        match ran {
+        match run(write.as_mut(), transaction, &mut self.records) {
             Ok(wrote) => self.changed |= wrote,
             Err(_) => self.stands = Err(NotCommitted::Failed),
         }
+        queue.took(asker, started.elapsed());
         if self.changed {
             // Whoever comes after it sees what it has changed.
             transaction.state = None;

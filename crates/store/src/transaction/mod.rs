@@ -64,8 +64,6 @@ pub struct Transaction<'a> {
     pub(crate) watermark: Option<i64>,
     /// Whether everybody's changes wait for it: it runs on the embedded database's writer.
     pub(crate) only_writer: bool,
-    /// What is done now and then while others wait for it.
-    pub(crate) meanwhile: Option<&'a dyn Fn()>,
     /// Whether it shows the log as it is: a snapshot that has been kept does not.
     pub(crate) sees_log: bool,
     /// Whether it is stopped, and done again elsewhere, when it takes more than a little.
@@ -111,7 +109,6 @@ impl<'a> Transaction<'a> {
             state: None,
             watermark: None,
             only_writer: false,
-            meanwhile: None,
             sees_log: true,
             may_be_stopped: false,
             statements: 0,
@@ -143,9 +140,6 @@ impl<'a> Transaction<'a> {
 
     /// Lets a statement run, if it may.
     fn spend(&mut self) -> Result<(), StoreError> {
-        if let Some(meanwhile) = self.meanwhile {
-            meanwhile();
-        }
         match &mut self.left {
             Some(0) => {
                 self.exceeded = true;
@@ -335,6 +329,12 @@ impl<'a> Transaction<'a> {
     /// Runs a statement that answers with one column of numbers.
     pub(crate) fn numbers(&mut self, sql: Sql) -> Result<Vec<i64>, StoreError> {
         Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect())
+    }
+
+    /// Whether others may write at the same time, for whom there are locks.
+    #[must_use]
+    pub fn has_other_writers(&self) -> bool {
+        self.is_postgres()
     }
 
     /// Runs a statement that answers with one column of texts.

@@ -11,7 +11,7 @@ use concord_signin::form::Form;
 use super::cookies::Name;
 use super::html::Html;
 use super::page::{self, Page};
-use super::{form, provider, redirect, refused, sign_in, unkept};
+use super::{address, form, provider, redirect, refused, sign_in, unkept};
 use crate::http::Server;
 use crate::http::exchange::request_id;
 use crate::sign_in::{Fault, SignIn, SignedIn, Signing, Standing, UNPROVEN_NAME};
@@ -25,7 +25,7 @@ async fn sent(request: &HttpRequest, payload: &mut Payload, server: &Data<Server
     let (form, visit) = page::form(request, payload, sign_in, Name::Visit).await?;
     let name = form.one("provider")?.ok_or(OauthError::request("the login service is missing"))?;
     let asked = form.one("request")?.unwrap_or_default().to_owned();
-    let address = server.proxies.client_of(request);
+    let address = address(request, server);
     Ok(redirect(&sign_in.send_to(name, &visit, (asked, None), address).await?).finish())
 }
 
@@ -154,7 +154,7 @@ async fn logged_out(request: &HttpRequest, payload: &mut Payload, server: &Data<
     let sign_in = sign_in(server)?;
     let form = form(request, payload).await?;
     let token = form.one("logout_token")?.ok_or(OauthError::request("the logout_token is missing"))?;
-    let ended = sign_in.signed_out_there(token, server.proxies.client_of(request)).await?;
+    let ended = sign_in.signed_out_there(token, address(request, server)).await?;
     tracing::info!(ended, "a login service says that somebody has signed out");
     Ok(())
 }

@@ -18,6 +18,7 @@ mod userinfo;
 mod well_known;
 mod whose;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use concord_signin::form::{Form, MAX_BYTES};
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value, json};
 
+use super::client_address::counted;
 use super::{Server, html, only_by};
 use crate::auth::AuthError;
 use crate::interact::media_type;
@@ -126,6 +128,11 @@ async fn bytes(payload: &mut Payload) -> Result<Vec<u8>, OauthError> {
     Ok(bytes)
 }
 
+/// From where a request comes, as attempts are counted: all addresses of one network of IPv6 are one.
+fn address(request: &HttpRequest, server: &Server) -> Option<IpAddr> {
+    server.proxies.client_of(request).map(counted)
+}
+
 /// The client that a request is from, and its parameters.
 async fn client(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<(Client, Form), Fault> {
     let sign_in = sign_in(server)?;
@@ -140,7 +147,7 @@ async fn client(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
         _ => None,
     };
     let claimed = holder.map_or_else(|| Claimed::read(header, &form), |id| Ok(Claimed::Public(id)))?;
-    Ok((sign_in.authenticated(&claimed, server.proxies.client_of(request)).await?, form))
+    Ok((sign_in.authenticated(&claimed, address(request, server)).await?, form))
 }
 
 /// An answer that nobody keeps (RFC 6749 section 5.1).

@@ -34,7 +34,7 @@ async fn send_asserted(request: &HttpRequest, server: &Data<Server>, asserted: &
     let sign_in = sign_in(server)?;
     let name = sign_in.takes_assertions().ok_or(NONE)?.to_owned();
     let (visit, cookie) = cookies::kept(request, sign_in)?;
-    let address = server.proxies.client_of(request);
+    let address = super::address(request, server);
     let mut builder = redirect(&sign_in.send_to(&name, &visit, (String::new(), Some(asserted)), address).await?);
     if let Some(cookie) = cookie {
         builder.append_header((header::SET_COOKIE, cookie));

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use concord_signin::error::{ErrorCode, OauthError};
 use serde_json::Value;
 
-use super::{bytes, refused, sign_in, unkept};
+use super::{address, bytes, refused, sign_in, unkept};
 use crate::auth::{AuthError, bearer};
 use crate::http::Server;
 use crate::interact::media_type;
@@ -49,7 +49,7 @@ fn answered(request: &HttpRequest, status: StatusCode, told: Result<Registered, 
 }
 
 pub(super) async fn add(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    let address = server.proxies.client_of(&request);
+    let address = address(&request, &server);
     let told = async {
         let sign_in = sign_in(&server)?;
         let token = token(&request)?;

@@ -14,9 +14,6 @@ use crate::interact::command::{Command, Content, Criteria, Expected, Method, Req
 use crate::interact::hooks::table;
 use crate::interact::{FORM, Pairs, Service, media_type, patch};
 
-/// How many entries a Bundle may have.
-const ENTRIES: usize = 5_000;
-
 /// One entry, understood.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -41,8 +38,9 @@ pub(super) async fn entries(
     bundle: Requests<'static>,
     handling: Handling,
 ) -> Result<Vec<Result<Entry, ApiError>>, ApiError> {
-    if bundle.entries.len() > ENTRIES {
-        return Err(ApiError::TooLarge(format!("a Bundle may have at most {ENTRIES} entries")));
+    let most = service.settings.bundle_entries;
+    if bundle.entries.len() > most {
+        return Err(ApiError::TooLarge(format!("a Bundle may have at most {most} entries (max_bundle_entries)")));
     }
     let requests: Vec<Result<Read, ApiError>> =
         bundle.entries.into_iter().enumerate().map(|(place, entry)| request(service, place, entry, handling)).collect();

@@ -48,7 +48,7 @@ pub(super) struct Led {
 
 impl TransactionBundle<'_, '_> {
     /// Matches the conditions of what is changed or taken away, and refuses two entries for the same resource.
-    pub(super) fn identities(&mut self, entries: &[Entry]) -> Result<Identities, Failed> {
+    pub(super) fn identities(&mut self, entries: &[&Entry]) -> Result<Identities, Failed> {
         let known = entries.iter().filter_map(|entry| entry.command.changed());
         let taken = known.map(|(resource_type, id)| (resource_type, id.to_owned())).collect();
         let mut identities = Identities { taken, matched: HashMap::new() };
@@ -90,7 +90,7 @@ impl TransactionBundle<'_, '_> {
     }
 
     /// Gives every new resource its id, so that each can be referred to before it is stored.
-    pub(super) fn name(&mut self, entries: &[Entry], identities: &mut Identities) -> Result<Named, Failed> {
+    pub(super) fn name(&mut self, entries: &[&Entry], identities: &mut Identities) -> Result<Named, Failed> {
         let mut named = Named { ids: HashMap::new(), names: HashMap::new() };
         let mut created = Created::new();
         for entry in entries {

@@ -17,7 +17,10 @@ use crate::interact::{Service, patient_number};
 const SHARES: u64 = 256;
 
 /// Takes all of them.
-pub(super) fn take(service: &Service, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), ApiError> {
+pub(super) fn take(service: &Service, transaction: &mut Transaction<'_>, entries: &[&Entry]) -> Result<(), ApiError> {
+    if !transaction.has_other_writers() {
+        return Ok(());
+    }
     conditions(transaction, entries)?;
     records(service, transaction, entries)?;
     patient_number::lock_all(transaction, entries.iter().filter_map(|entry| entry.command.resource()))?;
@@ -25,7 +28,7 @@ pub(super) fn take(service: &Service, transaction: &mut Transaction<'_>, entries
 }
 
 /// Takes the locks of all conditions, in an order that is the same for every transaction.
-fn conditions(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), ApiError> {
+fn conditions(transaction: &mut Transaction<'_>, entries: &[&Entry]) -> Result<(), ApiError> {
     let mut conditions: Vec<(ResourceType, String, &Query)> = entries
         .iter()
         .filter_map(|entry| {
@@ -39,7 +42,7 @@ fn conditions(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<()
 
 /// Of a transaction that writes into several records, takes locks for all of them, in an order that is the same for every
 /// transaction: what is kept for each record would else be waited for in the order of the entries.
-fn records(service: &Service, transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), ApiError> {
+fn records(service: &Service, transaction: &mut Transaction<'_>, entries: &[&Entry]) -> Result<(), ApiError> {
     let mut patients: HashSet<String> = HashSet::new();
     for entry in entries {
         if let Some((_, id)) = entry.command.changed().filter(|(changed, _)| is_own_record(*changed)) {
@@ -61,11 +64,11 @@ fn records(service: &Service, transaction: &mut Transaction<'_>, entries: &[Entr
 
 /// Locks what is replaced or deleted before anything is changed: a record is changed after the resource, as a write alone
 /// does it.
-fn resources(transaction: &mut Transaction<'_>, entries: &[Entry]) -> Result<(), ApiError> {
+fn resources(transaction: &mut Transaction<'_>, entries: &[&Entry]) -> Result<(), ApiError> {
     if entries.len() < 2 {
         return Ok(());
     }
-    let named = |entry: &Entry| entry.command.changed().map(|(named, id)| (named, id.to_owned()));
+    let named = |entry: &&Entry| entry.command.changed().map(|(named, id)| (named, id.to_owned()));
     let wanted: Vec<_> = entries.iter().filter_map(named).collect();
     Ok(transaction.lock_resources(&wanted)?)
 }

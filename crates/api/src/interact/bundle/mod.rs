@@ -21,7 +21,7 @@ use crate::interact::audit::entry::AuditEntry;
 pub(crate) use crate::interact::bundle::entry::Entry;
 use crate::interact::bundle::identity::Named;
 use crate::interact::bundle::links::{Name, Renaming, Used, resolve};
-use crate::interact::command::TransactionKind;
+use crate::interact::command::{Command, TransactionKind};
 use crate::interact::execute::{MOST_TRIES, Outcome, asking_elsewhere, carry_out_within, execute, in_transaction};
 use crate::interact::foreseen::Foreseen;
 use crate::interact::search::conditional;
@@ -154,7 +154,7 @@ async fn all_or_nothing(
             let (own, called, all, expected) =
                 (Arc::clone(service), call.clone(), Arc::clone(&all), Arc::clone(&foreseen));
             let work = move |transaction: &mut Transaction<'_>| {
-                together(&own, &called, transaction, all.to_vec(), (&expected, &ahead))
+                together(&own, &called, transaction, &all, (&expected, &ahead))
             };
             in_transaction(service, &call.caller, kind.clone(), extent, work).await
         });
@@ -229,7 +229,7 @@ fn together(
     service: &Service,
     call: &Call,
     transaction: &mut Transaction<'_>,
-    entries: Vec<Entry>,
+    entries: &[Entry],
     (foreseen, ahead): (&HashMap<usize, i64>, &Foreseen),
 ) -> Reply<Vec<Outcome>, ApiError> {
     transaction.bound(service.settings.cost);
@@ -263,7 +263,8 @@ struct TransactionBundle<'s, 't> {
 }
 
 impl<'t> TransactionBundle<'_, 't> {
-    fn carry_out(&mut self, mut entries: Vec<Entry>) -> Result<Vec<Outcome>, Failed> {
+    fn carry_out(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, Failed> {
+        let mut entries: Vec<&Entry> = entries.iter().collect();
         entries.sort_by(|one, other| one.order().cmp(&other.order()));
         let mut done: Vec<(usize, Outcome)> = Vec::with_capacity(entries.len());
         locks::take(self.service, self.transaction, &entries).map_err(|fault| self.failed(fault))?;
@@ -271,7 +272,7 @@ impl<'t> TransactionBundle<'_, 't> {
         // What is deleted meets no condition on which something is created.
         let rest = entries.split_off(entries.partition_point(|entry| entry.command.removes()));
         for entry in entries {
-            done.push((entry.place, self.step(&entry)?));
+            done.push((entry.place, self.step(entry, entry.command.clone())?));
         }
         let named = self.name(&rest, &mut identities)?;
         self.call.together = named.names.values().map(|name| name.address.clone()).collect();
@@ -281,41 +282,39 @@ impl<'t> TransactionBundle<'_, 't> {
         self.call.together.extend(seen_whole.map(|(resource_type, id)| format!("{resource_type}/{id}")));
         let mut used = Used::default();
         let (mut written, mut to_confirm) = (Vec::new(), Vec::new());
-        for mut entry in rest {
-            self.link(&mut entry, &named.names, &mut used)?;
+        for entry in rest {
+            let mut command = self.linked(entry, &named.names, &mut used)?;
             if let Some(id) = named.ids.get(&entry.place) {
-                entry.command.announce(id.clone());
+                command.announce(id.clone());
             }
-            let (one, place) = (self.step(&entry).map_err(|failed| self.instead(&named, &entry, failed))?, entry.place);
+            let one = self.step(entry, command).map_err(|failed| self.instead(&named, entry, failed))?;
             if let Outcome::Written(Written { version, .. }) = &one {
-                written.push(named.led_to(&entry, version));
+                written.push(named.led_to(entry, version));
                 if let Some(confirm) = hooks.of(version.resource_type).confirm {
                     to_confirm.push((confirm, version.clone(), entry));
                 }
             }
-            done.push((place, one));
+            done.push((entry.place, one));
         }
         for (confirm, version, entry) in to_confirm {
-            self.within(&entry, |session| confirm(session, &version))?;
+            self.within(entry, |session| confirm(session, &version))?;
         }
         self.confirm(&written, &used)?;
         done.sort_by_key(|(place, _)| *place);
         Ok(done.into_iter().map(|(_, one)| one).collect())
     }
 
-    /// Carries one entry out, as a session of its own.
-    fn step(&mut self, entry: &Entry) -> Result<Outcome, Failed> {
+    /// Carries one entry out by its command, which is linked to what the others are for, as a session of its own.
+    fn step(&mut self, entry: &Entry, command: Command) -> Result<Outcome, Failed> {
         let mut left = self.answer;
         let foreseen = Some(self.ahead);
         let (outcome, records) = self.within(entry, |session| {
             left.require_room()?;
             let session = &mut session.foreseeing(foreseen);
             // A search beside writes may take the writer no longer than their conditions.
-            match entry.command.transaction_kind() {
-                TransactionKind::Change => execute(session, &entry.command, &mut left),
-                _ => {
-                    conditional::within_condition_budget(session, |session| execute(session, &entry.command, &mut left))
-                }
+            match command.transaction_kind() {
+                TransactionKind::Change => execute(session, command, &mut left),
+                _ => conditional::within_condition_budget(session, |session| execute(session, command, &mut left)),
             }
         })?;
         self.answer = left;
@@ -351,24 +350,20 @@ impl<'t> TransactionBundle<'_, 't> {
         (fault, refused)
     }
 
-    /// Puts the addresses of other entries, and of what references by a search match, into the resource of an entry.
-    fn link(&mut self, entry: &mut Entry, names: &HashMap<String, Name>, used: &mut Used) -> Result<(), Failed> {
-        let root = entry.root().map(str::to_owned);
-        let Some(mut resource) = entry.command.resource().cloned() else { return Ok(()) };
-        let renaming = Renaming { names, root: root.as_deref() };
-        renaming.apply(&mut resource, used);
-        let is_as_sent =
-            entry.command.resource_type().is_some_and(|named| self.service.hooks.of(named).is_kept_as_sent);
-        let (resource, _) = self.within(entry, |session| {
-            if !is_as_sent {
-                renaming.refuse_parts(&resource)?;
-            }
-            resolve(session, &mut resource)?;
-            Ok(resource)
-        })?;
-        if let Some(place) = entry.command.resource_mut() {
-            *place = resource;
+    /// The command of an entry, with the addresses of other entries, and of what references by a search match, in its resource.
+    fn linked(&mut self, entry: &Entry, names: &HashMap<String, Name>, used: &mut Used) -> Result<Command, Failed> {
+        let mut command = entry.command.clone();
+        let is_as_sent = command.resource_type().is_some_and(|named| self.service.hooks.of(named).is_kept_as_sent);
+        if let Some(resource) = command.resource_mut() {
+            let renaming = Renaming { names, root: entry.root() };
+            renaming.apply(resource, used);
+            self.within(entry, |session| {
+                if !is_as_sent {
+                    renaming.refuse_parts(resource)?;
+                }
+                resolve(session, resource)
+            })?;
         }
-        Ok(())
+        Ok(command)
     }
 }

@@ -150,7 +150,7 @@ fn one(
     };
     let audit = command.audit(call);
     let (result, told) =
-        Session::run(service, call, transaction, audit, |session| execute(session, &command, &mut Budget::unbounded()));
+        Session::run(service, call, transaction, audit, |session| execute(session, command, &mut Budget::unbounded()));
     records.extend(told);
     result.map(|_| ())
 }

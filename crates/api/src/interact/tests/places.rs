@@ -103,7 +103,7 @@ async fn what_a_patch_makes_holds_for_one_version() {
             let work = move |transaction: &mut Transaction<'_>| {
                 let call = system();
                 Session::run(&own, &call, transaction, command.audit(&call), |session| {
-                    execute(&mut session.foreseeing(Some(&foreseen)), &command, &mut own.settings.answer.clone())
+                    execute(&mut session.foreseeing(Some(&foreseen)), command.clone(), &mut own.settings.answer.clone())
                 })
             };
             service.store.write(work).await

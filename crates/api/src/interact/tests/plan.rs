@@ -82,7 +82,7 @@ async fn plans_of(service: &Arc<Service>, call: Call, query: Query) -> Vec<Expla
         let command = Command::Search { query: Box::new(query), path: String::new() };
         let audit = command.audit(&call);
         let (done, _) = Session::run(&service, &call, transaction, audit, |session| {
-            execute(session, &command, &mut Budget::unbounded())
+            execute(session, command, &mut Budget::unbounded())
         });
         (done.and_then(|_| Ok(transaction.explained()?)), Vec::new())
     });
@@ -98,7 +98,7 @@ async fn history_plans(service: &Arc<Service>, call: Call, of: Of) -> Vec<Explai
         let command = Command::History { of, range, asked: Vec::new() };
         let audit = command.audit(&call);
         let (done, _) = Session::run(&service, &call, transaction, audit, |session| {
-            execute(session, &command, &mut Budget::unbounded())
+            execute(session, command, &mut Budget::unbounded())
         });
         (done.and_then(|_| Ok(transaction.explained()?)), Vec::new())
     });

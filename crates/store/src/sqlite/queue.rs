@@ -1,0 +1,328 @@
+//! What waits for the embedded database's writer, and what may be done beside it: whoever reads does not wait for more than a
+//! moment, whatever holds the writer up (a long write, its commit, or that the log is written back to the database).
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Answer, Job, SHARED_COMMIT};
+use crate::audit::Record;
+use crate::turns::{Asker, Turns};
+
+/// How long whoever reads waits for the writer before that is done beside it.
+const HELD: Duration = Duration::from_millis(5);
+
+/// What has been done, but for the commit of its audit records.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) records: Vec<Record>,
+    pub(super) answers: Vec<Answer>,
+}
+
+/// What the writer does next, by one commit.
+pub(super) struct Batch {
+    /// What is no write.
+    pub(super) others: Vec<Job>,
+    /// The writes, each with whose it is.
+    pub(super) writes: Vec<(Asker, Job)>,
+}
+
+/// What is done beside the writer.
+pub(super) struct Beside {
+    /// What is not begun.
+    pub(super) jobs: Vec<Job>,
+    /// What was done before, in the commit that is held up.
+    pub(super) done: Done,
+}
+
+/// What waits, what the writer is at, and what is done beside it.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// There is something for the writer to do.
+    for_writer: Condvar,
+    /// There may be something to do beside it.
+    for_beside: Condvar,
+    held: Duration,
+}
+
+struct State {
+    waiting: Turns<Job>,
+    /// Whether the writer is at work.
+    busy: bool,
+    /// What it has done that changed nothing, since when, in the commit that it is at.
+    done: Done,
+    done_since: Option<Instant>,
+    /// Whether something is being done beside it.
+    beside_at_work: bool,
+    /// Whether whoever is beside it waits without an end.
+    beside_sleeps: bool,
+    /// Nothing more comes.
+    closed: bool,
+}
+
+impl State {
+    /// When what waits has waited long enough for it to be done beside the writer.
+    fn due(&self, held: Duration) -> Option<Instant> {
+        let since = [self.done_since, self.waiting.waits_since()].into_iter().flatten().min();
+        since.filter(|_| self.busy).map(|since| since + held)
+    }
+}
+
+impl Queue {
+    /// Nothing waits.
+    pub(super) fn new() -> Queue {
+        Queue::holding(HELD)
+    }
+
+    fn holding(held: Duration) -> Queue {
+        let state = State {
+            waiting: Turns::new(),
+            busy: false,
+            done: Done::default(),
+            done_since: None,
+            beside_at_work: false,
+            beside_sleeps: false,
+            closed: false,
+        };
+        Queue { state: Mutex::new(state), for_writer: Condvar::new(), for_beside: Condvar::new(), held }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds something; whether there is anybody to do it.
+    pub(super) fn add(&self, job: Job) -> bool {
+        let mut state = self.state();
+        if state.closed {
+            return false;
+        }
+        match job {
+            Job::Write(asker, _) => state.waiting.add_write(asker, job),
+            Job::Read(_) | Job::Append(..) => state.waiting.add(Instant::now(), job),
+        }
+        if !state.busy {
+            self.for_writer.notify_one();
+        } else {
+            self.wake_beside(&mut state);
+        }
+        true
+    }
+
+    fn wake_beside(&self, state: &mut State) {
+        if state.beside_sleeps && state.due(self.held).is_some() {
+            state.beside_sleeps = false;
+            self.for_beside.notify_one();
+        }
+    }
+
+    /// Takes what the writer does next, once there is something. None when nothing more comes.
+    pub(super) fn next(&self) -> Option<Batch> {
+        loop {
+            self.wait_for_something()?;
+            self.gather();
+            let mut state = self.state();
+            let (others, writes) = state.waiting.next(Instant::now(), SHARED_COMMIT);
+            if !others.is_empty() || !writes.is_empty() {
+                state.busy = true;
+                return Some(Batch { others, writes });
+            }
+        }
+    }
+
+    /// None when there is nothing, and nothing more comes.
+    fn wait_for_something(&self) -> Option<()> {
+        let mut state = self.state();
+        loop {
+            let now = Instant::now();
+            state = match state.waiting.due(now) {
+                Some(due) if due <= now => return Some(()),
+                Some(due) => {
+                    let time = due.saturating_duration_since(now);
+                    self.for_writer.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None if state.closed => return None,
+                None => self.for_writer.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Where the processors are busy, whoever is about to send another job gets to run before: a commit for many costs little
+    /// more than one for a few. Where they are not, this takes no time.
+    fn gather(&self) {
+        let mut before = self.state().waiting.len();
+        while (1..SHARED_COMMIT).contains(&before) {
+            std::thread::yield_now();
+            let now = self.state().waiting.len();
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+    }
+
+    /// Takes in what the writer has done that changes nothing.
+    pub(super) fn is_done(&self, records: Vec<Record>, answer: Answer) {
+        let mut state = self.state();
+        state.done.records.extend(records);
+        state.done.answers.push(answer);
+        state.done_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Says that a write begins, behind which what has been done waits now.
+    pub(super) fn write_begins(&self) {
+        let mut state = self.state();
+        self.wake_beside(&mut state);
+    }
+
+    /// What of that is to be committed with the rest.
+    pub(super) fn take_done(&self) -> Done {
+        let mut state = self.state();
+        state.done_since = None;
+        std::mem::take(&mut state.done)
+    }
+
+    /// Leaves writes for the next commit that were not begun in this one.
+    pub(super) fn put_back(&self, jobs: Vec<(Asker, Job)>) {
+        self.state().waiting.put_back(jobs);
+    }
+
+    /// Says how long a write took.
+    pub(super) fn took(&self, asker: Asker, time: Duration) {
+        self.state().waiting.took(asker, time, Instant::now());
+    }
+
+    /// Says that the writer is at work no more, and waits until what is done beside it is answered.
+    pub(super) fn settle(&self) {
+        let mut state = self.state();
+        state.busy = false;
+        while state.beside_at_work {
+            state = self.for_writer.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until something has waited for the writer too long, and takes it to be done beside it. None when the writer has
+    /// ended.
+    pub(super) fn next_beside(&self) -> Option<Beside> {
+        let mut state = self.state();
+        loop {
+            let now = Instant::now();
+            state = match state.due(self.held) {
+                Some(due) if due <= now => {
+                    state.done_since = None;
+                    state.beside_at_work = true;
+                    let (jobs, done) = (state.waiting.take_others(), std::mem::take(&mut state.done));
+                    return Some(Beside { jobs, done });
+                }
+                Some(due) => {
+                    let time = due.saturating_duration_since(now);
+                    self.for_beside.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None if state.closed => return None,
+                None => {
+                    state.beside_sleeps = true;
+                    self.for_beside.wait(state).unwrap_or_else(PoisonError::into_inner)
+                }
+            };
+        }
+    }
+
+    /// Says that what was taken to be done beside the writer is answered.
+    pub(super) fn beside_is_done(&self) {
+        self.state().beside_at_work = false;
+        self.for_writer.notify_one();
+    }
+
+    /// Says that it cannot be done beside it: it waits for the writer after all, and so does all that comes.
+    pub(super) fn beside_ends(&self, beside: Beside) {
+        let mut state = self.state();
+        let now = Instant::now();
+        beside.jobs.into_iter().for_each(|job| state.waiting.add(now, job));
+        // Whoever has been done before is before whoever has been since.
+        let since = std::mem::replace(&mut state.done, beside.done);
+        state.done.records.extend(since.records);
+        state.done.answers.extend(since.answers);
+        state.beside_at_work = false;
+        self.for_writer.notify_one();
+    }
+
+    /// Nothing more comes: what waits is done yet, and then the threads end.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.waiting.end_rests();
+        state.beside_sleeps = false;
+        self.for_writer.notify_all();
+        self.for_beside.notify_all();
+    }
+
+    /// Says that the writer has ended, however that came: whoever waits is told that the store is closed.
+    pub(super) fn writer_ended(&self) {
+        self.close();
+        let mut state = self.state();
+        state.busy = false;
+        let dropped = (std::mem::replace(&mut state.waiting, Turns::new()), std::mem::take(&mut state.done));
+        drop(state);
+        self.for_beside.notify_all();
+        drop(dropped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn append() -> Job {
+        Job::Append(Vec::new(), oneshot::channel().0)
+    }
+
+    #[test]
+    fn what_waits_for_a_busy_writer_is_done_beside_it_after_a_moment() {
+        let queue = Arc::new(Queue::holding(Duration::from_millis(1)));
+        assert!(queue.add(append()));
+        let batch = queue.next().unwrap();
+        assert_eq!((batch.others.len(), batch.writes.len()), (1, 0));
+        // The writer has done it and is held up; another one comes.
+        queue.is_done(Vec::new(), Box::new(|_| {}));
+        queue.write_begins();
+        assert!(queue.add(append()));
+        let beside = queue.next_beside().unwrap();
+        assert_eq!((beside.jobs.len(), beside.done.answers.len()), (1, 1));
+        assert!(queue.take_done().answers.is_empty(), "it is not answered twice");
+        // The writer does not go on before that is answered.
+        let own = Arc::clone(&queue);
+        let writer = std::thread::spawn(move || own.settle());
+        queue.beside_is_done();
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn where_nothing_can_be_done_beside_the_writer_it_is_done_by_it() {
+        let queue = Queue::holding(Duration::ZERO);
+        queue.add(append());
+        queue.next().unwrap();
+        queue.is_done(Vec::new(), Box::new(|_| {}));
+        queue.add(append());
+        let beside = queue.next_beside().unwrap();
+        queue.beside_ends(beside);
+        assert_eq!(queue.take_done().answers.len(), 1);
+        queue.settle();
+        assert_eq!(queue.next().unwrap().others.len(), 1);
+    }
+
+    #[test]
+    fn it_ends_when_nothing_more_comes_and_all_is_done() {
+        let queue = Queue::new();
+        queue.add(append());
+        queue.close();
+        assert!(!queue.add(append()), "nobody is there to do it");
+        assert!(queue.next().is_some());
+        queue.settle();
+        assert!(queue.next().is_none());
+        queue.writer_ended();
+        assert!(queue.next_beside().is_none());
+    }
+}
