@@ -151,6 +151,12 @@ pub fn place_of_entry(position: usize) -> String {
     format!("Bundle.entry[{position}]")
 }
 
+/// Whether a place is one of a Bundle itself, and not of a resource that is an entry of it.
+#[must_use]
+pub fn is_in_bundle(place: &str) -> bool {
+    place.starts_with("Bundle.")
+}
+
 /// The position of the entry that a place in a Bundle is in.
 fn entry_at(place: &str) -> Option<usize> {
     place.strip_prefix("Bundle.entry[")?.split_once(']')?.0.parse().ok()
