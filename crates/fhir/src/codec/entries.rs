@@ -151,10 +151,10 @@ pub fn place_of_entry(position: usize) -> String {
     format!("Bundle.entry[{position}]")
 }
 
-/// Whether a place is one in an entry of a Bundle, and not one in a resource.
+/// Whether a place is one of a Bundle itself, and not of a resource that is an entry of it.
 #[must_use]
-pub fn is_in_entry(place: &str) -> bool {
-    entry_at(place).is_some()
+pub fn is_in_bundle(place: &str) -> bool {
+    place.starts_with("Bundle.")
 }
 
 /// The position of the entry that a place in a Bundle is in.

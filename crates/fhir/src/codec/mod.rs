@@ -14,11 +14,11 @@ use crate::issue::Issue;
 use crate::json::{self, Limits, Value};
 use crate::registry::ResourceType;
 
-pub use entries::{RequestEntry, Requests, is_in_entry, place_of_entry, read_requests};
+pub use entries::{RequestEntry, Requests, is_in_bundle, place_of_entry, read_requests};
 pub(crate) use read_xml::read_in_any_order as read_xml_in_any_order;
 pub use read_xml::root_of_xml;
 pub(crate) use write_xml::escape;
-pub use write_xml::{write_entry_xml, write_xml};
+pub use write_xml::write_xml;
 
 /// The namespace of FHIR's elements in XML.
 pub(crate) const FHIR: &str = "http://hl7.org/fhir";
