@@ -18,7 +18,7 @@ pub use entries::{RequestEntry, Requests, is_in_bundle, place_of_entry, read_req
 pub(crate) use read_xml::read_in_any_order as read_xml_in_any_order;
 pub use read_xml::root_of_xml;
 pub(crate) use write_xml::escape;
-pub use write_xml::write_xml;
+pub use write_xml::{write_entry_xml, write_xml};
 
 /// The namespace of FHIR's elements in XML.
 pub(crate) const FHIR: &str = "http://hl7.org/fhir";
