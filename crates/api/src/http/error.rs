@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
+use concord_fhir::codec::{is_in_entry, place_of_entry};
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_model::build::operation_outcome;
 
@@ -134,9 +135,9 @@ fn issues(error: &ApiError, request_id: &str) -> Vec<Issue> {
 
 /// An issue with the place of its entry before its own.
 fn within(issue: Issue, place: usize) -> Issue {
-    let entry = format!("Bundle.entry[{place}]");
+    let entry = place_of_entry(place);
     let expression = match issue.expression {
-        Some(own) if own.starts_with("Bundle.") => own,
+        Some(own) if is_in_entry(&own) => own,
         Some(own) => match own.split_once('.') {
             Some((_, rest)) => format!("{entry}.resource.{rest}"),
             None => format!("{entry}.resource"),

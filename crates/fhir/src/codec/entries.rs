@@ -151,6 +151,12 @@ pub fn place_of_entry(position: usize) -> String {
     format!("Bundle.entry[{position}]")
 }
 
+/// Whether a place is one in an entry of a Bundle, and not one in a resource.
+#[must_use]
+pub fn is_in_entry(place: &str) -> bool {
+    entry_at(place).is_some()
+}
+
 /// The position of the entry that a place in a Bundle is in.
 fn entry_at(place: &str) -> Option<usize> {
     place.strip_prefix("Bundle.entry[")?.split_once(']')?.0.parse().ok()

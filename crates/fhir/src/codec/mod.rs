@@ -14,7 +14,7 @@ use crate::issue::Issue;
 use crate::json::{self, Limits, Value};
 use crate::registry::ResourceType;
 
-pub use entries::{RequestEntry, Requests, place_of_entry, read_requests};
+pub use entries::{RequestEntry, Requests, is_in_entry, place_of_entry, read_requests};
 pub(crate) use read_xml::read_in_any_order as read_xml_in_any_order;
 pub use read_xml::root_of_xml;
 pub(crate) use write_xml::escape;
