@@ -46,7 +46,7 @@ pub(super) fn read(asked: Pairs) -> Result<TokenRequest, ApiError> {
             "patient" => return Err(wrong("the logical id of a patient, such as amina")),
             "fhir-user" if is_user(&value) => request.fhir_user = Some(value),
             "fhir-user" => {
-                return Err(wrong("a reference to a Patient, RelatedPerson, Practitioner or PractitionerRole"));
+                return Err(wrong("a reference to somebody who can act, as type and logical id"));
             }
             "system" => system = truth(&value).ok_or_else(|| wrong("true or false"))?,
             "scope" => {
@@ -116,7 +116,7 @@ mod tests {
             ("system=True", "system"),
             ("system=", "system"),
             ("patients=amina", "patients"),
-            ("Patient=amina", "Patient"),
+            ("PATIENT=amina", "PATIENT"),
             ("patient=amina&fhiruser=x", "fhiruser"),
             ("patient=", "patient"),
             ("patient=Patient/amina", "patient"),
