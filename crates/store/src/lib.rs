@@ -470,8 +470,12 @@ impl Store {
     pub async fn ready(&self) -> bool {
         let work = |transaction: &mut Transaction<'_>| (transaction.is_writable(), Vec::new());
         let writable = match &*self.backend {
-            // On the only writer, which commits the log too, and before the writes that wait for it.
-            Backend::Sqlite(sqlite) => sqlite.read_now(None, work).await,
+            // Before the writes that wait for the only writer, which commits the log too. Where that is not it that has answered,
+            // since it is kept out, it is asked for a turn.
+            Backend::Sqlite(sqlite) => match sqlite.read_now(None, work).await {
+                Ok(true) if sqlite.may_be_kept_out() => self.write(|_| (Ok::<_, StoreError>(true), Vec::new())).await,
+                answered => answered,
+            },
             Backend::Postgres(_) => match self.write(work).await {
                 Ok(true) => self.commit_records(Vec::new()).await.map(|()| true),
                 other => other,

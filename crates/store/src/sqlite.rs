@@ -191,6 +191,11 @@ impl Sqlite {
         wait.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
+    /// Whether the writer, as it seems, waits for somebody else who writes.
+    pub(crate) fn may_be_kept_out(&self) -> bool {
+        self.queue.may_be_kept_out()
+    }
+
     pub(crate) async fn write<T: Send + 'static, E: WorkError>(
         &self,
         asker: Asker,

@@ -1,6 +1,7 @@
 //! What waits for the embedded database's writer, and what may be done beside it: whoever reads does not wait for more than a
 //! moment, whatever holds the writer up (a long write, its commit, or that the log is written back to the database).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ pub(super) struct Queue {
     /// There may be something to do beside it.
     for_beside: Condvar,
     held: Duration,
+    /// Whether the writer waits for somebody else, another program, who writes.
+    kept_out: AtomicBool,
 }
 
 struct State {
@@ -83,7 +86,13 @@ impl Queue {
             beside_sleeps: false,
             closed: false,
         };
-        Queue { state: Mutex::new(state), for_writer: Condvar::new(), for_beside: Condvar::new(), held }
+        Queue {
+            state: Mutex::new(state),
+            for_writer: Condvar::new(),
+            for_beside: Condvar::new(),
+            held,
+            kept_out: AtomicBool::new(false),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,6 +122,19 @@ impl Queue {
             state.beside_sleeps = false;
             self.for_beside.notify_one();
         }
+    }
+
+    /// Begins a transaction of the writer's, and says while it lasts that the writer may be kept out.
+    pub(super) fn begins<T>(&self, begin: impl FnOnce() -> T) -> T {
+        self.kept_out.store(true, Ordering::Relaxed);
+        let begun = begin();
+        self.kept_out.store(false, Ordering::Relaxed);
+        begun
+    }
+
+    /// Whether the writer is about to begin, which lasts for as long as somebody else writes. Whoever reads is answered meanwhile.
+    pub(super) fn may_be_kept_out(&self) -> bool {
+        self.kept_out.load(Ordering::Relaxed)
     }
 
     /// Takes what the writer does next, once there is something. None when nothing more comes.

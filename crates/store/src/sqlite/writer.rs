@@ -162,7 +162,7 @@ impl Writer {
     fn commit_together(&mut self, batch: Batch) -> usize {
         let mut together = Together::new();
         let queue = Arc::clone(&self.queue);
-        if self.connection.run(Sql::new("BEGIN IMMEDIATE")).is_ok() {
+        if queue.begins(|| self.connection.run(Sql::new("BEGIN IMMEDIATE"))).is_ok() {
             let snapshot = self.readers.snapshots.begun();
             let mut transaction = Transaction::new(&mut self.connection, &self.shared);
             transaction.only_writer = true;

@@ -28,7 +28,7 @@ impl Transaction<'_> {
             return Ok(false);
         }
         if !self.is_postgres() {
-            // Whoever is here has the only writer.
+            // Whether the only writer is kept out is asked where it is known (`Store::ready`).
             return Ok(self.access_versions(0).is_ok());
         }
         self.give_way()?;
