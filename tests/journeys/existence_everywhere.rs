@@ -90,8 +90,8 @@ async fn retried(system: &App, entry: &Value) -> bool {
 }
 
 /// An entry, with placeholders.
-struct Door {
-    name: String,
+pub(crate) struct Door {
+    pub(crate) name: String,
     entry: Value,
 }
 
@@ -104,7 +104,7 @@ impl Door {
         Door { name, entry: json!({"request": {"method": method, "url": url}, "resource": resource}) }
     }
 
-    fn filled(&self, named: &Named<'_>) -> Value {
+    pub(crate) fn filled(&self, named: &Named<'_>) -> Value {
         serde_json::from_str(&named.filled(&self.entry.to_string())).expect("JSON")
     }
 }
@@ -126,7 +126,7 @@ fn addresses() -> Vec<Door> {
 const VALUES: [&str; 5] = ["{item}", "Observation/{item}", "urn:secret|{item}", "Patient/{patient}", "{patient}"];
 
 /// Every operation at every address, without parameters and with each that it has, by GET and by POST.
-fn operations() -> Vec<Door> {
+pub(crate) fn operations() -> Vec<Door> {
     let document: Value = serde_json::from_str(&openapi::document().expect("a document")).expect("JSON");
     let mut all = Vec::new();
     let has_dollar = |path: &&String| path.starts_with("/fhir/") && path.contains('$');

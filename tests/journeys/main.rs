@@ -36,6 +36,7 @@ mod database_restarts;
 mod description;
 mod durability;
 mod emergency;
+mod ended_professionals;
 mod errors;
 mod every_place;
 mod every_type;

@@ -24,6 +24,20 @@ impl Actor {
         self.resource().map(|(resource_type, id)| format!("{resource_type}/{id}"))
     }
 
+    /// Whom a reference names, `Type/id`; none for what does not call.
+    #[must_use]
+    pub fn of_reference(reference: &str) -> Option<Actor> {
+        let (name, id) = reference.split_once('/')?;
+        let id = id.to_owned();
+        Some(match name {
+            "Patient" => Actor::Patient(id),
+            "RelatedPerson" => Actor::RelatedPerson(id),
+            "Practitioner" => Actor::Practitioner(id),
+            "PractitionerRole" => Actor::PractitionerRole(id),
+            _ => return None,
+        })
+    }
+
     /// The resource that the actor is, by its type and logical id; none for a system.
     #[must_use]
     pub fn resource(&self) -> Option<(ResourceType, &str)> {

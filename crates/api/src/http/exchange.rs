@@ -25,6 +25,7 @@ use super::share::{Allowance, Room};
 use super::{Aggregator, Server, body, caller, content};
 use crate::auth::{AuthError, Identity, bearer};
 use crate::error::ApiError;
+use crate::interact::access::person;
 use crate::interact::command;
 use crate::interact::command::{Address, Content, Method, Request};
 use crate::interact::operation::Operation;
@@ -85,7 +86,7 @@ impl Exchange {
             Err(fault) => return Err(plain(fault)),
         };
         let told = |fault: ApiError| (fault, answer.clone());
-        let call = authenticate(request, server, &ids).await.map_err(told)?;
+        let mut call = authenticate(request, server, &ids).await.map_err(told)?;
         if let Some(progress) = request.extensions_mut().get_mut::<Progress>() {
             progress.is_asked_by(&call.caller.client);
         }
@@ -97,7 +98,13 @@ impl Exchange {
             server.refusal_pace.keep_back(&fault, who(&call.caller), now_ms).await;
             return Err(told(fault));
         }
-        let mut call = stating(request, server, call).map_err(told)?;
+        match stating(request, server) {
+            Ok(said) => call.provenance = said,
+            Err(fault) => {
+                let fault = Box::pin(person::told_to_whoever_acts(&server.service, &call, fault)).await;
+                return Err(told(fault));
+            }
+        }
         if aggregator_of(server, &call.caller).is_some() {
             // Whatever it says itself that it asks for.
             call.purpose = Some(Purpose::PATIENT_REQUEST);
@@ -188,31 +195,43 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         Err(error) => return Err(Box::pin(refused(request, server, error, request_id)).await),
     };
     let caller = resolved(request, server, &verified.identity, request_id).await?;
-    let named: Vec<Purpose> = verified.purpose_of_use.iter().filter_map(|code| Purpose::parse(code)).collect();
-    if named.is_empty() && !verified.purpose_of_use.is_empty() {
-        return Err(ApiError::denied("the token's purpose_of_use is not one of v3-ActReason"));
-    }
-    let usual = named.iter().find(|purpose| **purpose != Purpose::BREAK_GLASS).or(named.first()).copied();
-    let (purpose, reason) = stated(request.headers(), usual)?;
-    let request_id = request_id.to_owned();
-    let call = Call {
+    let mut call = Call {
         caller,
-        purpose,
-        reason,
-        request_id,
+        purpose: None,
+        reason: None,
+        request_id: request_id.to_owned(),
         fingerprint,
         together: Vec::new(),
         provenance: None,
         questions: Questions::default(),
         on_behalf_of: None,
     };
+    match purposed(request, server, &verified.purpose_of_use, &mut call).await {
+        Ok(()) => Ok(call),
+        Err(fault) => Err(Box::pin(person::told_to_whoever_acts(&server.service, &call, fault)).await),
+    }
+}
+
+/// Puts into a call what for and why it is made. A refusal is in the log before it is told.
+async fn purposed(
+    request: &HttpRequest,
+    server: &Data<Server>,
+    said: &[String],
+    call: &mut Call,
+) -> Result<(), ApiError> {
+    let named: Vec<Purpose> = said.iter().filter_map(|code| Purpose::parse(code)).collect();
+    if named.is_empty() && !said.is_empty() {
+        return Err(ApiError::denied("the token's purpose_of_use is not one of v3-ActReason"));
+    }
+    let usual = named.iter().find(|purpose| **purpose != Purpose::BREAK_GLASS).or(named.first()).copied();
+    (call.purpose, call.reason) = stated(request.headers(), usual)?;
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
             let text = "neither the token nor who calls allows this purpose";
-            Box::pin(server.service.store.append(vec![audit::call_refused(&call, text)])).await?;
+            Box::pin(server.service.store.append(vec![audit::call_refused(call, text)])).await?;
             Err(ApiError::denied(text))
         }
-        _ => Ok(call),
+        _ => Ok(()),
     }
 }
 
@@ -232,16 +251,16 @@ async fn resolved(
     }
 }
 
-/// The call with what the client itself says of where that is from which it writes.
-fn stating(request: &HttpRequest, server: &Data<Server>, call: Call) -> Result<Call, ApiError> {
-    let Some(header) = once(request.headers(), client_provenance::HEADER)? else { return Ok(call) };
+/// What the client itself says of where that is from which it writes.
+fn stating(request: &HttpRequest, server: &Data<Server>) -> Result<Option<Arc<Value<'static>>>, ApiError> {
+    let Some(header) = once(request.headers(), client_provenance::HEADER)? else { return Ok(None) };
     let writes = [HttpMethod::POST, HttpMethod::PUT, HttpMethod::PATCH].contains(request.method());
     let last = request.path().rsplit('/').next().unwrap_or_default();
     if !writes || last == "_search" || last.starts_with('$') {
         return Err(ApiError::parameter(client_provenance::HEADER, "goes with a create, an update or a patch"));
     }
     let provenance = client_provenance::read(header.as_bytes(), &server.service.settings.limits)?;
-    Ok(Call { provenance: Some(Arc::new(provenance)), ..call })
+    Ok(Some(Arc::new(provenance)))
 }
 
 /// For what and why, as `X-Purpose-Of-Use` and `X-Purpose-Reason` say it; without the first, the usual purpose.

@@ -15,6 +15,7 @@ use super::negotiate::Answer;
 use super::reply::{Body, Reply, Wants, entity_tag, whole};
 use super::{aggregator, answers, bundle, content, document_page, error, system};
 use crate::error::ApiError;
+use crate::interact::access::person;
 use crate::interact::command::{Address, Content, Expected, Method, Route, allowed};
 use crate::interact::execute::{Outcome, carry_out_within};
 use crate::telemetry::Progress;
@@ -70,7 +71,11 @@ pub(super) async fn serve(request: HttpRequest, server: Data<Server>, mut payloa
     };
     match answered {
         Ok(response) => answers::held(response, exchange.answer_room.take()),
-        Err(error) => told(&exchange.refused(error).await, &exchange.answer),
+        Err(error) => {
+            let told_instead = person::told_to_whoever_acts(&server.service, &exchange.call, error);
+            let error = Box::pin(told_instead).await;
+            told(&exchange.refused(error).await, &exchange.answer)
+        }
     }
 }
 

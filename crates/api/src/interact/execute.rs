@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::ApiError;
-use crate::interact::access::{break_glass, facts};
+use crate::interact::access::break_glass;
 use crate::interact::budget::{Budget, Weight};
 use crate::interact::command::{Command, Target, TransactionKind, Unless};
 use crate::interact::foreseen::Foreseen;
@@ -350,7 +350,7 @@ impl Invocation {
 /// nobody, nor does the log say so; of what was written whoever wrote it learns in any case, and nothing fits after it.
 ///
 /// # Errors
-/// Those of the interaction, [`ApiError::TooLarge`] for what does not fit, and [`ApiError::Denied`] for a professional who acts no more.
+/// Those of the interaction, and [`ApiError::TooLarge`] for what does not fit.
 pub(crate) fn execute(
     session: &mut Session<'_, '_>,
     command: Command,
@@ -399,10 +399,6 @@ pub(crate) fn execute(
             Ok(Outcome::Output(Box::new(OperationOutput { output, path, asked: input.pairs })))
         }
     }?;
-    if !matches!(outcome, Outcome::Capabilities) {
-        // There are answers that nothing is decided for.
-        facts::require_acting(session)?;
-    }
     match answer.spend(outcome.weight()) {
         Err(fault) if !matches!(outcome, Outcome::Written(_)) => Err(fault),
         _ => Ok(outcome),

@@ -103,6 +103,8 @@ pub struct Service {
     pub(crate) bundles: Slots,
     /// What single types do besides what every type does.
     pub(crate) hooks: Hooks,
+    /// What every session ends with.
+    pub(crate) require_acting: session::RequireActing,
     pub(crate) decisions: access::DecisionCache,
     pub(crate) facts: access::facts::FactsCache,
     /// The definitions that resources are checked by.
@@ -133,6 +135,7 @@ impl Service {
             base,
             settings,
             hooks: hooks::table::HOOKS,
+            require_acting: access::facts::require_acting,
             decisions: access::DecisionCache::new(),
             facts: access::facts::FactsCache::new(),
             profiles: profiles::Cache::new(),

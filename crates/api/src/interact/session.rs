@@ -1,6 +1,6 @@
 //! One call at work: everything that the functions of an interaction share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use crate::error::ApiError;
 use crate::interact::audit::entry::AuditEntry;
@@ -9,8 +9,8 @@ use crate::interact::foreseen::Foreseen;
 use crate::interact::{Call, Service};
 use concord_consent::caller::Actor;
 use concord_consent::facts::Facts;
-use concord_store::Reply;
 use concord_store::transaction::Transaction;
+use concord_store::{Reply, WorkError};
 
 /// A call inside a transaction, with the audit entry that is being written of it.
 ///
@@ -31,17 +31,35 @@ pub(crate) struct Session<'s, 't> {
     pub(crate) standing: &'s Standing,
 }
 
+/// Refuses a caller who acts no more. It looks into the store by a session, so a session is given it.
+pub(crate) type RequireActing = fn(&mut Session<'_, '_>) -> Result<(), ApiError>;
+
 /// What a session has found of its caller, so that it is read once.
 #[derive(Default)]
 pub(crate) struct Standing {
-    /// Whether it is certain that they still act. Every decision finds that.
-    pub(crate) is_certain: Cell<bool>,
+    /// Of whom it is certain that they still act: a session asks for others too, of whom it says nothing of the caller.
+    acting: RefCell<Vec<Actor>>,
     /// Who they are, once that has been read.
     pub(crate) facts: RefCell<Option<(Actor, Facts)>>,
 }
 
+impl Standing {
+    /// Whether it is certain that this one still acts. Every decision finds that of whom it is about.
+    pub(crate) fn is_certain(&self, actor: &Actor) -> bool {
+        self.acting.borrow().contains(actor)
+    }
+
+    /// Notes that this one still acts.
+    pub(crate) fn acts(&self, actor: &Actor) {
+        if actor.is_professional() && !self.is_certain(actor) {
+            self.acting.borrow_mut().push(actor.clone());
+        }
+    }
+}
+
 impl<'s, 't> Session<'s, 't> {
-    /// Runs one session inside a transaction: the result, and what must be in the log before it is given out.
+    /// Runs one session inside a transaction: the result, and what must be in the log before it is given out. Whatever it led to, a
+    /// professional who acts no more is told that and nothing else.
     pub(crate) fn run<T>(
         service: &'s Service,
         call: &'s Call,
@@ -53,8 +71,20 @@ impl<'s, 't> Session<'s, 't> {
         let mut session =
             Session { service, call, transaction, audit: &mut audit, foreseen: None, standing: &standing };
         let result = work(&mut session);
+        let result = session.told_to_whoever_acts(result);
         let records = audit.ended(result.as_ref().err());
         (result, records)
+    }
+
+    /// What it led to, success and fault alike, if its caller may be told.
+    fn told_to_whoever_acts<T>(&mut self, done: Result<T, ApiError>) -> Result<T, ApiError> {
+        match ((self.service.require_acting)(self), done) {
+            (Ok(()), done) => done,
+            (Err(ended @ ApiError::Denied(_)), _) => Err(ended),
+            // Where the store has failed, it cannot be asked for more; what is undecided is asked again.
+            (Err(_), Err(own)) if own.is_failure() || own.is_undecided() => Err(own),
+            (Err(fault), _) => Err(fault),
+        }
     }
 
     /// The same session by another call of the same caller: with other scopes, or with more that is about to be stored.

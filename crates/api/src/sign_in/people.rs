@@ -129,13 +129,5 @@ fn counts(version: &Version, resource: &Value<'_>, now_ms: i64) -> bool {
 
 /// The actor that a reference names.
 pub(crate) fn actor(reference: &str) -> Option<Actor> {
-    let (name, id) = reference.split_once('/')?;
-    let id = id.to_owned();
-    Some(match name {
-        "Patient" => Actor::Patient(id),
-        "RelatedPerson" => Actor::RelatedPerson(id),
-        "Practitioner" => Actor::Practitioner(id),
-        "PractitionerRole" => Actor::PractitionerRole(id),
-        _ => return None,
-    })
+    Actor::of_reference(reference)
 }

@@ -163,7 +163,7 @@ fn decide_at(
         && answer.until.is_none_or(|until| session.transaction.now < until)
     {
         // Whoever acts no more has none under these versions.
-        session.standing.is_certain.set(true);
+        session.standing.acts(&session.call.caller.actor);
         return Ok(session.service.decisions.count(Arc::clone(&answer.decision)));
     }
     let facts = session.without_explain(|session| {

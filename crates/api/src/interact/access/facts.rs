@@ -66,9 +66,10 @@ pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError
     {
         return Ok(known.clone());
     }
-    let facts = read_of_caller(session)?;
-    session.standing.is_certain.set(true);
-    *session.standing.facts.borrow_mut() = Some((session.call.caller.actor.clone(), facts.clone()));
+    let actor = actor.clone();
+    let facts = of_actor(session, &actor)?.ok_or_else(|| ApiError::denied(ACTS_NO_MORE))?;
+    session.standing.acts(&actor);
+    *session.standing.facts.borrow_mut() = Some((actor, facts.clone()));
     Ok(facts)
 }
 
@@ -77,21 +78,34 @@ pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError
 /// # Errors
 /// As [`of_caller`].
 pub(crate) fn require_acting(session: &mut Session<'_, '_>) -> Result<(), ApiError> {
-    if session.call.caller.actor.is_professional() && !session.standing.is_certain.get() {
+    let actor = &session.call.caller.actor;
+    if actor.is_professional() && !session.standing.is_certain(actor) {
         of_caller(session)?;
     }
     Ok(())
 }
 
-fn read_of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
+/// Whether this refuses a professional who acts no more.
+pub(crate) fn is_of_the_ended(fault: &ApiError) -> bool {
+    matches!(fault.cause(), ApiError::Denied(issues) if issues.iter().any(|issue| issue.text == ACTS_NO_MORE))
+}
+
+/// Whether it is on record of somebody, whoever asks, that they are a professional who acts no more.
+pub(crate) fn has_ended(session: &mut Session<'_, '_>, actor: &Actor) -> Result<bool, ApiError> {
+    Ok(actor.is_professional() && session.without_explain(|session| of_actor(session, actor))?.is_none())
+}
+
+/// What the store knows about somebody who may call; none of a professional who acts no more.
+fn of_actor(session: &mut Session<'_, '_>, actor: &Actor) -> Result<Option<Facts>, ApiError> {
     let mut facts = Facts::default();
     let now = session.transaction.now;
-    let actor = &session.call.caller.actor;
     let own = match actor.resource() {
         Some((of, id)) => session.transaction.head(KnownName::of_caller(of, id), false)?.map(|head| head.version),
-        None => return Ok(facts),
+        None => return Ok(Some(facts)),
     };
-    require_active(actor, own.as_ref())?;
+    if actor.is_professional() && own.as_ref().is_some_and(|own| !is_active(own)) {
+        return Ok(None);
+    }
     let roles = match actor {
         Actor::Practitioner(id) => {
             let name = format!("Practitioner/{id}");
@@ -106,33 +120,48 @@ fn read_of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
             facts.roles.push(RoleFacts::from_resource(&version.id, &value, &session.service.base));
         }
     }
+    let holders = match (actor, facts.roles.as_slice()) {
+        (Actor::PractitionerRole(_), [role]) => holders(session, role)?,
+        _ => Vec::new(),
+    };
+    if !holders.is_empty() && !holders.iter().any(is_active) {
+        return Ok(None);
+    }
     for name in concord_consent::identity::references(actor, &facts.roles, now) {
         let Some((named, id)) = name.split_once('/') else { continue };
         let Some(named) = ResourceType::parse(named) else { continue };
         let found = match &own {
             Some(own) if own.resource_type == named && own.id == id => Some(own.clone()),
             _ if actor.resource() == Some((named, id)) => None,
-            _ => session.transaction.head(KnownName::of_caller(named, id), false)?.map(|head| head.version),
+            _ => match holders.iter().find(|one| one.resource_type == named && one.id == id) {
+                Some(holder) => Some(holder.clone()),
+                None => session.transaction.head(KnownName::of_caller(named, id), false)?.map(|head| head.version),
+            },
         };
-        if named == PRACTITIONER {
-            require_active(actor, found.as_ref())?;
-        }
         if let Some(found) = found.filter(|found| says_who_people_are(&found.author))
             && let Some(value) = parsed(&found)?
         {
             facts.identities.push(IdentityFacts::from_resource(named, &found.id, &value));
         }
     }
-    Ok(facts)
+    Ok(Some(facts))
 }
 
-/// Refuses a professional of whom this is what is stored: of them, or of whose role it is in which they act.
-fn require_active(actor: &Actor, stored: Option<&Version>) -> Result<(), ApiError> {
-    match stored {
-        Some(version) if actor.is_professional() && (version.deleted || !is_active(version)) => {
-            Err(ApiError::denied(ACTS_NO_MORE))
+/// Who holds a role, whenever it is held: whom it names, or whoever bears the identifier that it names.
+fn holders(session: &mut Session<'_, '_>, role: &RoleFacts) -> Result<Vec<Version>, ApiError> {
+    match &role.practitioner {
+        Some(Target::Local(local)) => {
+            let named = local.split_once('/').and_then(|(name, id)| Some((ResourceType::parse(name)?, id)));
+            let Some((PRACTITIONER, id)) = named else { return Ok(Vec::new()) };
+            let head = session.transaction.head(KnownName::of_caller(PRACTITIONER, id), false)?;
+            Ok(head.map(|head| head.version).into_iter().collect())
         }
-        _ => Ok(()),
+        Some(Target::Identified { system, value, .. }) => {
+            let key = format!("{value}{SEPARATOR}{system}");
+            let bearing = ByKey::new(ParameterId::of("Practitioner.identifier"), &key).of_type(PRACTITIONER).limit(100);
+            Ok(session.transaction.find_by_key(&bearing)?)
+        }
+        _ => Ok(Vec::new()),
     }
 }
 

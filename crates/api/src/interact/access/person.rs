@@ -6,13 +6,17 @@ use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::nhs_number;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{ResourceType, is_own_record};
+use concord_store::WorkError;
 use concord_store::named::KnownName;
 use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::access::facts::is_active;
-use crate::interact::{Service, access, patient_number};
+use crate::interact::access::facts::{is_active, is_of_the_ended};
+use crate::interact::audit::Interaction;
+use crate::interact::audit::entry::AuditEntry;
+use crate::interact::session::Session;
+use crate::interact::{Call, Service, access, patient_number};
 
 /// How many of one identifier are looked at.
 const MOST: u32 = 20;
@@ -47,6 +51,38 @@ pub(crate) async fn person(
         (Some(only), None) => Ok(Some(only.id.clone())),
         _ => Ok(None),
     }
+}
+
+/// Refuses a professional who acts no more, where there is no session that asks for that.
+///
+/// # Errors
+/// [`ApiError::Denied`] for them, and when the store fails.
+pub(crate) async fn require_acting(service: &Arc<Service>, call: &Call) -> Result<(), ApiError> {
+    if !call.caller.actor.is_professional() {
+        return Ok(());
+    }
+    let (own, call) = (Arc::clone(service), call.clone());
+    let ask = move |transaction: &mut Transaction<'_>| {
+        let audit = AuditEntry::begin(&call, Interaction::Read, None);
+        Session::run(&own, &call, transaction, audit, |session| {
+            session.audit.says_nothing();
+            Ok(())
+        })
+    };
+    service.store.read(ask).await
+}
+
+/// The fault that a caller is told of: a professional who acts no more is told that, whatever went wrong, but for what is said of how
+/// busy the server is.
+pub(crate) async fn told_to_whoever_acts(service: &Arc<Service>, call: &Call, fault: ApiError) -> ApiError {
+    let is_of_load = matches!(
+        fault.cause(),
+        ApiError::Throttled(_) | ApiError::TookTooLong | ApiError::BodyTooSlow(_) | ApiError::Maintenance
+    );
+    if is_of_load || fault.is_failure() || is_of_the_ended(&fault) {
+        return fault;
+    }
+    require_acting(service, call).await.err().unwrap_or(fault)
 }
 
 /// `Identifier.system` of an organisation's ODS code.

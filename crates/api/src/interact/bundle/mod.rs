@@ -15,7 +15,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::search::Handling;
 
 use crate::error::ApiError;
-use crate::interact::access::break_glass;
+use crate::interact::access::{break_glass, person};
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 pub(crate) use crate::interact::bundle::entry::Entry;
@@ -80,6 +80,10 @@ pub(crate) async fn batch(
     entries: Vec<Result<Entry, ApiError>>,
     told: &mut impl Told,
 ) -> Result<(), ApiError> {
+    if entries.is_empty() || entries.iter().any(Result::is_err) {
+        // These lead to no session.
+        person::require_acting(service, call).await?;
+    }
     let mut answer = service.settings.answer;
     for (place, entry) in entries.into_iter().enumerate() {
         let done = match (entry, answer.require_room().and_then(|()| told.require_room())) {
@@ -124,6 +128,9 @@ pub(crate) async fn transaction(
 ) -> Result<Vec<Outcome>, ApiError> {
     let all = understood(entries)?;
     distinct(&all)?;
+    if all.is_empty() {
+        person::require_acting(service, &call).await?;
+    }
     let kinds = all.iter().map(|entry| entry.command.transaction_kind());
     let kind = kinds.reduce(TransactionKind::and).unwrap_or(TransactionKind::Records);
     within(service.settings.time.transaction, kind == TransactionKind::Change, all_or_nothing(service, call, all, kind))

@@ -20,7 +20,7 @@ use concord_fhir::rules::{instant, local_reference};
 use concord_model::build::{self, Content, Link, parameter};
 
 use crate::error::ApiError;
-use crate::interact::access::{knowledge, subject_facts};
+use crate::interact::access::{facts, knowledge, subject_facts};
 use crate::interact::operation::evaluated_actor::NamedActor;
 use crate::interact::operation::record;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
@@ -142,13 +142,18 @@ fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, Api
         Disclosure::AsRefused => (session.call.clone(), None, None),
         Disclosure::All => question.actor.call(session.call, &question.patient, &session.service.base)?,
     };
-    let mut known = access::facts_about(&mut session.calling(&asked), key)?;
+    // The asker's own standing is asked for where the session ends.
+    let has_ended = told == Disclosure::All && facts::has_ended(session, &asked.caller.actor)?;
+    let mut known = match has_ended {
+        true => Facts::default(),
+        false => access::facts_about(&mut session.calling(&asked), key)?,
+    };
     known.roles.extend(role);
     known.devices.extend(device);
     if told == Disclosure::All {
         draft(session, input, &question, &mut known)?;
     }
-    let evaluation = Evaluation { question: &question, told, asked: &asked, facts: &known };
+    let evaluation = Evaluation { question: &question, told, asked: &asked, facts: &known, has_ended };
     let mut decisions = Vec::new();
     for reference in &question.resources {
         decisions.push(evaluation.of_resource(session, reference)?);
@@ -241,6 +246,8 @@ struct Evaluation<'a> {
     told: Disclosure,
     asked: &'a Call,
     facts: &'a Facts,
+    /// Whether whom it is asked about acts no more, and may do nothing.
+    has_ended: bool,
 }
 
 impl Evaluation<'_> {
@@ -256,7 +263,12 @@ impl Evaluation<'_> {
             purpose: self.question.purpose,
             reason,
         };
-        concord_consent::decide(&request, self.facts, self.question.when.unwrap_or(session.transaction.now))
+        let mut decision =
+            concord_consent::decide(&request, self.facts, self.question.when.unwrap_or(session.transaction.now));
+        if self.has_ended {
+            (decision.permit, decision.reasons, decision.obligations) = (Predicate::None, Vec::new(), Vec::new());
+        }
+        decision
     }
 
     fn of_resource(&self, session: &mut Session<'_, '_>, text: &str) -> Result<Vec<build::Parameter>, ApiError> {

@@ -8,7 +8,7 @@ use concord_fhir::registry::ResourceType;
 use concord_model::build::{Content, Link, Parameter, parameter, parameters};
 
 use crate::error::ApiError;
-use crate::interact::access::subject_facts;
+use crate::interact::access::{facts, subject_facts};
 use crate::interact::operation::evaluate::reason_part;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output};
 use crate::interact::session::Session;
@@ -63,10 +63,16 @@ fn seen(session: &mut Session<'_, '_>, id: &str) -> Result<Output, ApiError> {
     let known = subject_facts::everybody(session, head.version.patient)?;
     let mut answer = Vec::new();
     for one in concord_consent::who_can_see(&known, session.transaction.now) {
+        if has_ended(session, &one.who)? {
+            continue;
+        }
         answer.push(access_parameter(session, &one)?);
     }
     for patient in &known.patients {
         for glass in &patient.break_glass {
+            if has_ended(session, &glass.who)? {
+                continue;
+            }
             let until = glass.since.saturating_add(BREAK_GLASS_MS);
             let because = vec![
                 parameter("layer", Content::Code("break-glass".to_owned())),
@@ -89,6 +95,11 @@ fn seen(session: &mut Session<'_, '_>, id: &str) -> Result<Output, ApiError> {
         answer.push(parameter("general", Content::Parts(parts)));
     }
     Ok(Output::Value(parameters(answer)?))
+}
+
+/// Whether whom a reference names is a professional who acts no more, and so sees nothing whatever names them.
+fn has_ended(session: &mut Session<'_, '_>, who: &str) -> Result<bool, ApiError> {
+    Actor::of_reference(who).map_or(Ok(false), |actor| facts::has_ended(session, &actor))
 }
 
 fn who(name: &str) -> Parameter {
