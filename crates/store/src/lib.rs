@@ -452,7 +452,7 @@ impl Store {
     pub fn waiting(&self) -> usize {
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.line.length() + sqlite.reads.length(),
-            Backend::Postgres(postgres) => postgres.line.length() + postgres.reads.length(),
+            Backend::Postgres(postgres) => postgres.waiting(),
         }
     }
 

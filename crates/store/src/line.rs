@@ -1,10 +1,13 @@
-//! How much may wait for a database: beyond that it is better to come again.
+//! How much may wait for a database: beyond that it is better to come again. Of what waits only a part may be one caller's, so
+//! that who asks for too much is the one who has to come again.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
+use crate::turns::Asker;
 
 /// How much may wait that takes a connection, or the only writer, for itself.
 const MOST_WAITING: usize = 2_000;
@@ -12,10 +15,15 @@ const MOST_WAITING: usize = 2_000;
 /// How many point reads may wait, of which many are done at once.
 const MOST_READS: usize = 10_000;
 
+/// One caller's may be one of so many parts of it.
+const PARTS: usize = 4;
+
 /// What waits.
 #[derive(Debug)]
 pub(crate) struct Line {
     waiting: Arc<AtomicUsize>,
+    /// How much of each waits, of whom anything does.
+    each: Arc<Mutex<HashMap<Asker, usize>>>,
     most: usize,
 }
 
@@ -24,11 +32,19 @@ pub(crate) struct Line {
 pub(crate) struct Waits {
     waiting: Arc<AtomicUsize>,
     since: Instant,
+    _share: Option<Share>,
+}
+
+/// That what waits is somebody's.
+#[derive(Debug)]
+struct Share {
+    each: Arc<Mutex<HashMap<Asker, usize>>>,
+    asker: Asker,
 }
 
 impl Default for Line {
     fn default() -> Line {
-        Line { waiting: Arc::default(), most: MOST_WAITING }
+        Line { waiting: Arc::default(), each: Arc::default(), most: MOST_WAITING }
     }
 }
 
@@ -43,8 +59,31 @@ impl Line {
     /// # Errors
     /// [`StoreError::Busy`] when there are too many.
     pub(crate) fn enter(&self) -> Result<Waits, StoreError> {
-        let waits = Waits { waiting: Arc::clone(&self.waiting), since: Instant::now() };
+        self.enter_with(None)
+    }
+
+    /// Lets one more of somebody's wait.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when there are too many, or too many of theirs. The server has no share: whoever it asks for has
+    /// been counted, and it has to go on whatever they do.
+    pub(crate) fn enter_of(&self, asker: Asker) -> Result<Waits, StoreError> {
+        self.enter_with(if asker == Asker::SERVER { None } else { Some(self.share(asker)?) })
+    }
+
+    fn enter_with(&self, share: Option<Share>) -> Result<Waits, StoreError> {
+        let waits = Waits { waiting: Arc::clone(&self.waiting), since: Instant::now(), _share: share };
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.most { Err(StoreError::Busy(1)) } else { Ok(waits) }
+    }
+
+    fn share(&self, asker: Asker) -> Result<Share, StoreError> {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = each.entry(asker).or_default();
+        if *own >= self.most / PARTS {
+            return Err(StoreError::Busy(1));
+        }
+        *own += 1;
+        Ok(Share { each: Arc::clone(&self.each), asker })
     }
 
     /// How many wait.
@@ -63,6 +102,18 @@ impl Waits {
 impl Drop for Waits {
     fn drop(&mut self) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = each.get_mut(&self.asker) {
+            *own -= 1;
+            if *own == 0 {
+                each.remove(&self.asker);
+            }
+        }
     }
 }
 
@@ -117,6 +168,28 @@ mod tests {
             drop(line.enter().unwrap());
             drop(all);
             assert_eq!(line.length(), 0);
+        }
+    }
+
+    #[test]
+    fn who_asks_for_more_than_a_share_is_told_to_come_again_and_nobody_else_is() {
+        let (one, two) = (Asker::of(1), Asker::of(2));
+        for line in [Line::default(), Line::of_reads()] {
+            let mut all = Vec::new();
+            while let Ok(waits) = line.enter_of(one) {
+                all.push(waits);
+            }
+            assert_eq!((all.len(), line.length()), (line.most / PARTS, line.most / PARTS));
+            drop((line.enter_of(two).unwrap(), line.enter_of(Asker::SERVER).unwrap(), line.enter().unwrap()));
+            all.pop();
+            all.push(line.enter_of(one).unwrap());
+            assert!(matches!(line.enter_of(one), Err(StoreError::Busy(_))));
+            // The server may fill what is left, and then nobody may wait.
+            all.extend((all.len()..line.most).map(|_| line.enter_of(Asker::SERVER).unwrap()));
+            assert!(matches!(line.enter_of(two), Err(StoreError::Busy(_))));
+            drop(all);
+            assert_eq!(line.length(), 0);
+            assert!(line.each.lock().unwrap().is_empty(), "nobody is remembered of whom nothing waits");
         }
     }
 

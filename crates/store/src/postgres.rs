@@ -50,10 +50,12 @@ type Task = Box<dyn FnOnce(&mut Slot, &Shared) + Send>;
 
 pub(crate) struct Postgres {
     tasks: Arc<Tasks>,
-    /// How many of them wait.
-    pub(crate) line: Line,
-    /// How many point reads do.
-    pub(crate) reads: Line,
+    /// The writes that wait among them.
+    line: Line,
+    /// The other reads, which no write keeps out.
+    searches: Line,
+    /// The point reads, which wait elsewhere.
+    reads: Line,
     /// What they wait for.
     pub(crate) pool: Arc<Pool>,
     points: Mutex<Sender<WaitingRead>>,
@@ -92,11 +94,17 @@ impl Postgres {
         Ok(Postgres {
             tasks,
             line: Line::default(),
+            searches: Line::default(),
             reads: Line::of_reads(),
             pool: place.pool(),
             points: Mutex::new(points),
             appends: Mutex::new(appends),
         })
+    }
+
+    /// How much waits.
+    pub(crate) fn waiting(&self) -> usize {
+        [&self.line, &self.searches, &self.reads].into_iter().map(Line::length).sum()
     }
 
     pub(crate) async fn read<T: Send + 'static, E: WorkError>(
@@ -184,7 +192,8 @@ impl Postgres {
         asker: Option<Asker>,
         work: impl FnOnce(&mut Connection, &Shared, &AtomicBool) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
-        let place = match self.line.enter() {
+        let entered = asker.map_or_else(|| self.searches.enter(), |asker| self.line.enter_of(asker));
+        let place = match entered {
             Ok(place) => place,
             Err(busy) => return (Err(busy.into()), Vec::new()),
         };

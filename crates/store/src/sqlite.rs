@@ -202,7 +202,7 @@ impl Sqlite {
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let (reply, wait) = oneshot::channel();
-        let waits = Some(self.line.enter()?);
+        let waits = Some(self.line.enter_of(asker)?);
         let work = Work { work: Some(work), result: None, reply, only_reads: false, waits };
         self.send(Job::Write(asker, Box::new(work)))?;
         wait.await.unwrap_or_else(|_| Err(stopped().into()))

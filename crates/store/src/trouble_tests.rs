@@ -1,6 +1,6 @@
 //! What becomes of work when the database is in trouble, or the clock, or nobody waits for it any more.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::task::Poll;
@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::testing::Scratch;
 use crate::transaction::Transaction;
+use crate::turns::Asker;
 
 /// The clock of a machine that asks its database.
 struct Machine(i64);
@@ -173,6 +174,66 @@ async fn what_nobody_waits_for_any_more_is_not_looked_up() {
     assert_eq!(store.waiting(), 0);
     let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
     assert_eq!(told, ["first", "last"]);
+}
+
+/// How far it is, without waiting for it.
+async fn polled<F: Future>(mut work: Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
+}
+
+#[tokio::test]
+async fn who_has_many_writes_waiting_keeps_nobody_else_from_writing_and_writes_keep_nobody_from_reading() {
+    for (scratch, writers) in Scratch::both().into_iter().zip([1, 2]) {
+        let store = scratch.store();
+        let ((tell, begun), (go_on, wait)) = (channel(), channel::<()>());
+        let wait = std::sync::Arc::new(Mutex::new(wait));
+        // They hold whatever there is to write on.
+        let mut held: Vec<_> = (0..writers)
+            .map(|_| {
+                let (tell, wait) = (tell.clone(), std::sync::Arc::clone(&wait));
+                Box::pin(store.write(move |_| {
+                    tell.send(()).unwrap();
+                    wait.lock().unwrap().recv().unwrap_err();
+                    (Ok::<_, StoreError>(()), Vec::new())
+                }))
+            })
+            .collect();
+        for write in &mut held {
+            assert!(polled(write.as_mut()).await.is_pending());
+        }
+        (0..writers).for_each(|_| begun.recv().unwrap());
+        let of = |number| store.change_of(Asker::of(number), |_| (Ok::<_, StoreError>(()), Vec::new()));
+        let mut waiting = Vec::new();
+        for caller in 1..=4 {
+            // Each is the first of theirs that is refused, and what came before it waits.
+            let refused = loop {
+                let mut write = Box::pin(of(caller));
+                match polled(write.as_mut()).await {
+                    Poll::Pending => waiting.push(write),
+                    Poll::Ready(refused) => break refused,
+                }
+            };
+            assert!(matches!(refused, Err(StoreError::Busy(_))), "{refused:?}");
+            // On SQLite what holds the writer is in the line as well.
+            assert!(waiting.len() == 500 * usize::try_from(caller).unwrap() || waiting.len() == 1_999);
+        }
+        assert!(matches!(of(5).await, Err(StoreError::Busy(_))), "there are too many of everybody's");
+        let work = |_: &mut Transaction<'_>| (Ok::<_, StoreError>(()), Vec::new());
+        let mut search = pin!(store.read(work));
+        let searched = polled(search.as_mut()).await;
+        assert!(!matches!(searched, Poll::Ready(Err(_))), "{searched:?}");
+        drop(go_on);
+        if searched.is_pending() {
+            search.await.unwrap();
+        }
+        for write in held {
+            write.await.unwrap();
+        }
+        for write in waiting {
+            write.await.unwrap();
+        }
+        of(1).await.unwrap();
+    }
 }
 
 #[tokio::test]
