@@ -7,7 +7,8 @@ use concord_fhir::full_url::{comparable, without_components};
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::registry::{Registry, ResourceType};
+use concord_fhir::literal::by_search;
+use concord_fhir::registry::Registry;
 use concord_fhir::schema::{self, LinkKind, relink};
 use concord_fhir::search::{self, Handling};
 
@@ -140,7 +141,7 @@ pub(super) fn refuse_between(entries: &mut [Result<Entry, ApiError>]) {
     }
 }
 
-/// Puts `Type/id` in place of conditional references, `Type?search`, which must match one visible resource.
+/// Puts `Type/id` in place of conditional references, `Type?search` by itself or below this server's address, which must match one visible resource.
 pub(super) fn resolve(session: &mut Session<'_, '_>, value: &mut Value<'static>) -> Result<(), ApiError> {
     relink(value, &mut |kind, text| match kind {
         LinkKind::Reference => matched(session, text),
@@ -149,8 +150,7 @@ pub(super) fn resolve(session: &mut Session<'_, '_>, value: &mut Value<'static>)
 }
 
 fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<String>, ApiError> {
-    let Some((name, text)) = reference.split_once('?') else { return Ok(None) };
-    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+    let Some((resource_type, text)) = by_search(reference, &session.service.base) else { return Ok(None) };
     let pairs = query_parameters(text.as_bytes(), &[])?;
     let now = session.transaction.now;
     let read = |registry: &Registry| {
@@ -165,7 +165,7 @@ fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<Stri
         Some(found) => Ok(Some(format!("{resource_type}/{}", found.id))),
         None => Err(ApiError::PreconditionFailed(Issue::plain(
             IssueCode::NotFound,
-            format!("the reference {name}?... matches no resource that the caller may read"),
+            format!("the reference {resource_type}?... matches no resource that the caller may read"),
         ))),
     }
 }
