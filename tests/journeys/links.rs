@@ -94,6 +94,16 @@ async fn what_is_no_link_is_stored_as_sent(concord: &Concord) {
     assert_eq!((text(&set, "/url"), text(&set, "/compose/include/0/system")), (OTHER, canonical));
     let basic = stored(&system, &answer, 2).await;
     assert_eq!((text(&basic, "/code/coding/0/system"), text(&basic, "/meta/profile/0")), (canonical, canonical));
+    // An item is defined by an element of a definition, and what a resource is from is no link to it.
+    let defined = format!("{canonical}#Observation.value[x]");
+    let item = |definition: &str| json!([{"linkId": "1", "type": "string", "definition": definition}]);
+    for (definition, source) in [(defined.as_str(), format!("{OTHER}#request")), (canonical, OTHER.to_owned())] {
+        let form = json!({"resourceType": "Questionnaire", "status": "active", "meta": {"source": source}, "item": item(definition)});
+        let form_entry = entry("POST", "Questionnaire", OTHER, &form);
+        let answer = send(&system, &[entries[0].clone(), form_entry]).await.expect(200);
+        let found = stored(&system, &answer, 1).await;
+        assert_eq!((text(&found, "/item/0/definition"), text(&found, "/meta/source")), (definition, source.as_str()));
+    }
     // What a Bundle holds is stored as it is.
     let collection = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": URN, "resource":
         {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": URN}}}]});
@@ -358,7 +368,8 @@ async fn a_reference_leads_to_a_resource(concord: &Concord) {
     people::arrive(concord).await;
     let system = concord.system();
     let base = "http://concord.test/fhir";
-    let identified = json!({"resourceType": "Patient", "id": "found", "identifier": [{"system": "urn:app", "value": "v"}]});
+    let identified =
+        json!({"resourceType": "Patient", "id": "found", "identifier": [{"system": "urn:app", "value": "v"}]});
     system.store(&identified).await;
     let about = |reference: &str| with(blood_pressure("amina", 120), "subject", json!({"reference": reference}));
     for root in [String::new(), format!("{base}/"), "HTTPS://Concord.test/fhir/".to_owned()] {
@@ -377,7 +388,8 @@ async fn a_reference_leads_to_a_resource(concord: &Concord) {
     for reference in nothing.iter().map(|one| (*one).to_owned()).chain(below).chain([base.to_owned()]) {
         let refused = system.post("Observation", &about(&reference)).await.expect(422).issues();
         assert_eq!(refused[0].1, "Observation.subject", "{reference}");
-        let refused = send(&system, &[entry("POST", "Observation", URN, &about(&reference))]).await.expect(422).issues();
+        let refused =
+            send(&system, &[entry("POST", "Observation", URN, &about(&reference))]).await.expect(422).issues();
         assert_eq!(refused[0].1, "Bundle.entry[0].resource.subject", "{reference}");
     }
     system.create(&about("http://other.example/fhir/Patient/p")).await;
