@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
-use concord_fhir::full_url::{comparable, without_components};
+use concord_fhir::full_url::{Meant, comparable};
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
@@ -88,23 +88,6 @@ impl Renaming<'_> {
             .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
             .collect();
         if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
-    }
-}
-
-/// What a link says.
-struct Meant<'t> {
-    /// The address of a resource.
-    bare: &'t str,
-    is_versioned: bool,
-    /// What of it, if not the whole (`#x`).
-    part: &'t str,
-}
-
-impl Meant<'_> {
-    fn of(text: &str) -> Meant<'_> {
-        let (address, part) = without_components(text);
-        let (bare, is_versioned) = address.split_once("/_history/").map_or((address, false), |(bare, _)| (bare, true));
-        Meant { bare, is_versioned, part }
     }
 }
 
