@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 on_both! {
     what_is_no_link_is_stored_as_sent, every_kind_of_link_leads_to_the_new_resource, any_form_of_address_names_an_entry,
     versions_of_entries, an_unchanged_entry_keeps_its_version, links_to_what_is_patched, conditional_references_are_references,
-    one_name_in_every_spelling, what_leads_nowhere_is_refused, no_link_leads_to_a_part, urns_outside_of_transactions_lead_nowhere
+    one_name_in_every_spelling, what_leads_nowhere_is_refused, a_reference_leads_to_a_resource, no_link_leads_to_a_part, urns_outside_of_transactions_lead_nowhere
 }
 
 const URN: &str = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
@@ -94,6 +94,16 @@ async fn what_is_no_link_is_stored_as_sent(concord: &Concord) {
     assert_eq!((text(&set, "/url"), text(&set, "/compose/include/0/system")), (OTHER, canonical));
     let basic = stored(&system, &answer, 2).await;
     assert_eq!((text(&basic, "/code/coding/0/system"), text(&basic, "/meta/profile/0")), (canonical, canonical));
+    // An item is defined by an element of a definition, and what a resource is from is no link to it.
+    let defined = format!("{canonical}#Observation.value[x]");
+    let item = |definition: &str| json!([{"linkId": "1", "type": "string", "definition": definition}]);
+    for (definition, source) in [(defined.as_str(), format!("{OTHER}#request")), (canonical, OTHER.to_owned())] {
+        let form = json!({"resourceType": "Questionnaire", "status": "active", "meta": {"source": source}, "item": item(definition)});
+        let form_entry = entry("POST", "Questionnaire", OTHER, &form);
+        let answer = send(&system, &[entries[0].clone(), form_entry]).await.expect(200);
+        let found = stored(&system, &answer, 1).await;
+        assert_eq!((text(&found, "/item/0/definition"), text(&found, "/meta/source")), (definition, source.as_str()));
+    }
     // What a Bundle holds is stored as it is.
     let collection = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": URN, "resource":
         {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": URN}}}]});
@@ -350,6 +360,43 @@ async fn what_leads_nowhere_is_refused(concord: &Concord) {
         }
     }
     assert!(system.get("Observation").await.expect(200).ids().is_empty());
+}
+
+/// A search is a reference in a transaction only, with this server's address before it as without. What leads to this server and to no
+/// resource of it is refused: what is said of somebody would be in nobody's record, without a word.
+async fn a_reference_leads_to_a_resource(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let base = "http://concord.test/fhir";
+    let identified =
+        json!({"resourceType": "Patient", "id": "found", "identifier": [{"system": "urn:app", "value": "v"}]});
+    system.store(&identified).await;
+    let about = |reference: &str| with(blood_pressure("amina", 120), "subject", json!({"reference": reference}));
+    for root in [String::new(), format!("{base}/"), "HTTPS://Concord.test/fhir/".to_owned()] {
+        let search = format!("{root}Patient?identifier=urn:app|v");
+        let answer = send(&system, &[entry("POST", "Observation", URN, &about(&search))]).await.expect(200);
+        assert_eq!(text(&stored(&system, &answer, 0).await, "/subject/reference"), "Patient/found", "{search}");
+        let nobody = format!("{root}Patient?identifier=urn:app|nobody");
+        send(&system, &[entry("POST", "Observation", URN, &about(&nobody))]).await.expect(412);
+        for search in [search, nobody] {
+            let refused = system.post("Observation", &about(&search)).await.expect(400).issues();
+            assert_eq!(refused[0].1, "Observation.subject", "{search}");
+        }
+    }
+    let nothing = ["Patient", "patient?identifier=x", "Patient#x", "undefined", "null", "metadata"];
+    let below = nothing.iter().chain(&[""]).map(|one| format!("{base}/{one}"));
+    for reference in nothing.iter().map(|one| (*one).to_owned()).chain(below).chain([base.to_owned()]) {
+        let refused = system.post("Observation", &about(&reference)).await.expect(422).issues();
+        assert_eq!(refused[0].1, "Observation.subject", "{reference}");
+        let refused =
+            send(&system, &[entry("POST", "Observation", URN, &about(&reference))]).await.expect(422).issues();
+        assert_eq!(refused[0].1, "Bundle.entry[0].resource.subject", "{reference}");
+    }
+    system.create(&about("http://other.example/fhir/Patient/p")).await;
+    // Other links may lead to what is no resource.
+    let linked = json!({"resourceType": "Basic", "code": {"text": "x"}, "extension": [
+        {"url": "http://x.example", "valueUri": format!("{base}/Patient?identifier=x")}, {"url": "http://x.example", "valueUri": "Patient"}]});
+    system.create(&linked).await;
 }
 
 /// No other link leads to a part either.

@@ -263,6 +263,19 @@ fn an_import_tells_of_what_is_refused_and_goes_on_where_it_stopped() {
     let strict = concord(&folder.0, &["import", "bad.ndjson", "--strict"], &[]);
     assert!(!strict.status.success());
     assert!(!String::from_utf8(strict.stderr).unwrap().contains("bad.ndjson:3"), "it stops at the first");
+    // The newest comes first in a history, and an old state is not what is there now.
+    let history = r#"{"resourceType":"Bundle","type":"history","entry":[
+        {"fullUrl":"http://x.example/Patient/h","request":{"method":"DELETE","url":"Patient/h"},"response":{"status":"204"}},
+        {"fullUrl":"http://x.example/Patient/h","resource":{"resourceType":"Patient","id":"h"},
+            "request":{"method":"PUT","url":"Patient/h"},"response":{"status":"201"}}]}"#;
+    folder.write("history.json", history);
+    let output = concord(&folder.0, &["import", "history.json"], &[]);
+    assert!(!output.status.success());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("loaded 0") && told.contains("history.json: Bundle.type: a history holds old states"),
+        "{told}"
+    );
     let told = failed(&concord(&folder.0, &["import", "nowhere"], &[]));
     assert!(told.contains("nowhere"), "{told}");
 }

@@ -26,6 +26,27 @@ pub fn without_components(address: &str) -> (&str, &str) {
     address.split_at_checked(end).unwrap_or((address, ""))
 }
 
+/// What a link by the address of an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meant<'t> {
+    /// The address of a resource.
+    pub bare: &'t str,
+    /// Whether one version of it is meant.
+    pub is_versioned: bool,
+    /// What of it, if not the whole (`#x`).
+    pub part: &'t str,
+}
+
+impl Meant<'_> {
+    /// Reads a link.
+    #[must_use]
+    pub fn of(text: &str) -> Meant<'_> {
+        let (address, part) = without_components(text);
+        let (bare, is_versioned) = address.split_once("/_history/").map_or((address, false), |(bare, _)| (bare, true));
+        Meant { bare, is_versioned, part }
+    }
+}
+
 /// The form in which equal addresses are equal texts: the name space of a URN is in small letters, a UUID too, and escapes are in
 /// capitals (RFC 8141, section 3.1; RFC 9562, section 4); of another absolute address the scheme and the host are in small letters
 /// (RFC 3986, section 6.2.2.1).

@@ -57,6 +57,28 @@ fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
     path.strip_prefix(root.trim_end_matches('/'))?.strip_prefix('/')
 }
 
+/// Whether what stands in a Reference leads to this server and to no resource of it: what [`Literal::read`] finds malformed, and any
+/// relative text or address of this server besides (`Patient`, `undefined`, its address itself). A Reference has a resource at its
+/// end; in other links these may be searches, operations and names.
+#[must_use]
+pub fn names_nothing(reference: &str, base: &str) -> bool {
+    match Literal::read(reference, base) {
+        Literal::Malformed => true,
+        Literal::Local(..) | Literal::Contained => false,
+        Literal::Elsewhere(_) => {
+            !is_urn(reference) && here(&plain(reference), base).is_some_and(|here| here.is_certain)
+        }
+    }
+}
+
+/// The type and the search of a conditional reference, relative or below this server's address (R4 "Conditional references").
+#[must_use]
+pub fn by_search<'r>(reference: &'r str, base: &str) -> Option<(ResourceType, &'r str)> {
+    let (name, search) = reference.split_once('?')?;
+    let resource_type = ResourceType::parse(name).or_else(|| ResourceType::parse(below(name, base)?))?;
+    Some((resource_type, search))
+}
+
 /// Whether a text that is no reference to this server would be one to whoever reads urls as browsers and other servers do:
 /// with white space, backslashes, escapes, dots, empty segments, parameters of segments, queries and fragments, in any case.
 fn is_meant_for(reference: &str, base: &str) -> bool {
@@ -64,17 +86,40 @@ fn is_meant_for(reference: &str, base: &str) -> bool {
         return false;
     }
     let plain = plain(reference);
+    let Some(here) = here(&plain, base) else { return false };
+    let Some((name, rest)) = here.segments.split_first() else { return false };
+    // An operation is no resource, and a type alone is none either.
+    let is_operation = rest.first().is_some_and(|id| id.starts_with('$'));
+    is_type(name) && !is_operation && (!rest.is_empty() || here.ends_open)
+}
+
+fn is_type(name: &str) -> bool {
+    ResourceType::all().any(|one| one.name().eq_ignore_ascii_case(name))
+}
+
+/// Where a url leads that may lead to this server.
+struct Here<'p> {
+    /// The segments below the server's address.
+    segments: Vec<&'p str>,
+    /// Whether its path ends with a slash.
+    ends_open: bool,
+    /// Whether it is relative to the server's address or below it, and not only at the same host.
+    is_certain: bool,
+}
+
+/// Reads a [`plain`] url, if it may lead to this server.
+fn here<'p>(plain: &'p str, base: &str) -> Option<Here<'p>> {
     let (own, root) = parts(base).unwrap_or_default();
     let root: Vec<&str> = segments(root);
-    let is_absolute = match scheme(&plain) {
+    let is_absolute = match scheme(plain) {
         Some("http" | "https") => true,
-        Some(_) => return false,
+        Some(_) => return None,
         None => false,
     };
-    let rest = if is_absolute { plain.split_once(':').map_or("", |(_, rest)| rest) } else { plain.as_str() };
+    let rest = if is_absolute { plain.split_once(':').map_or("", |(_, rest)| rest) } else { plain };
     let net_path = rest.starts_with("//").then(|| {
         let rest = rest.trim_start_matches('/');
-        rest.split_at(rest.find('/').unwrap_or(rest.len()))
+        rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
     });
     let is_own = |authority: &str| {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -82,22 +127,19 @@ fn is_meant_for(reference: &str, base: &str) -> bool {
         !own.is_empty() && bare(host) == bare(&own.to_ascii_lowercase())
     };
     // Without an authority it is a path of this server, which some take it for after a scheme too (RFC 3986, section 5.2.2).
-    let path = match net_path {
-        Some((authority, path)) if is_own(authority) => path,
-        Some(_) if is_absolute => return false,
-        _ => rest,
+    let (path, at_own) = match net_path {
+        Some((authority, path)) if is_own(authority) => (path, true),
+        Some(_) if is_absolute => return None,
+        _ => (rest, false),
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let found = segments(path);
-    let is_rooted = !root.is_empty()
-        && found.len() >= root.len()
-        && found.iter().zip(&root).all(|(one, own)| one.eq_ignore_ascii_case(own));
-    let found = found.get(if is_rooted { root.len() } else { 0 }..).unwrap_or_default();
-    let Some((name, rest)) = found.split_first() else { return false };
-    let is_type = ResourceType::all().any(|one| one.name().eq_ignore_ascii_case(name));
-    // An operation is no resource, and a type alone is none either.
-    let is_operation = rest.first().is_some_and(|id| id.starts_with('$'));
-    is_type && !is_operation && (!rest.is_empty() || path.ends_with('/'))
+    let is_rooted =
+        found.len() >= root.len() && found.iter().zip(&root).all(|(one, own)| one.eq_ignore_ascii_case(own));
+    let segments = found.get(if is_rooted { root.len() } else { 0 }..).unwrap_or_default().to_vec();
+    let is_relative = !is_absolute && net_path.is_none();
+    let is_certain = is_relative || (at_own && (is_rooted || segments.first().is_some_and(|name| is_type(name))));
+    Some(Here { segments, ends_open: path.ends_with('/'), is_certain })
 }
 
 /// The scheme of a url in small letters, if it has one.
@@ -343,6 +385,57 @@ pub(crate) mod tests {
         }
         assert_eq!(Literal::read("#x", BASE), Literal::Contained);
         assert!(matches!(Literal::read("https://phr.example/fhir/Encounter/e1", ""), Literal::Elsewhere(_)));
+    }
+
+    /// In a Reference, what is no resource of this server must be one elsewhere.
+    #[test]
+    fn a_reference_leads_to_a_resource() {
+        let below =
+            ["Patient", "Patient?identifier=x|1", "Patient?_id=p", "Patient#x", "", "metadata", "Patient/$op", "x/y"];
+        let mut all: Vec<String> = below.iter().map(|one| format!("{BASE}/{one}")).collect();
+        all.extend(below.map(str::to_owned));
+        all.extend(bad());
+        for one in [
+            BASE,
+            "undefined",
+            "null",
+            "e1",
+            " ",
+            "patient?identifier=x",
+            "HTTP://PHR.example:80/fhir?x",
+            "/fhir",
+            "//phr.example/fhir",
+        ] {
+            all.push(one.to_owned());
+        }
+        for one in all {
+            assert!(names_nothing(&one, BASE), "{one:?}");
+        }
+        assert!(names_nothing("https://phr.example/metadata", "https://phr.example"));
+        let elsewhere = [
+            "https://other.example/fhir/Patient",
+            "https://other.example/Patient?identifier=x",
+            "https://phr.example/other/thing",
+            "https://phr.example/fhir2",
+            "//other.example/fhir/x",
+            "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0",
+            "mailto:a@phr.example",
+            "#x",
+        ];
+        for one in GOOD.into_iter().chain(elsewhere) {
+            assert!(!names_nothing(one, BASE), "{one}");
+        }
+    }
+
+    #[test]
+    fn a_search_is_of_this_server() {
+        let patient = ResourceType::of("Patient");
+        for one in ["Patient?a=b", "https://phr.example/fhir/Patient?a=b", "HTTP://PHR.Example:80/fhir/Patient?a=b"] {
+            assert_eq!(by_search(one, BASE), Some((patient, "a=b")), "{one}");
+        }
+        for one in ["https://other.example/fhir/Patient?a=b", "Patient", "x?a=b", "Patient/p?a=b"] {
+            assert_eq!(by_search(one, BASE), None, "{one}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use clap::Args;
 use concord_fhir::codec::{self, Format};
-use concord_fhir::issue::Issue;
+use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{self, Value};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -25,6 +25,10 @@ const BATCH: usize = 500;
 
 /// After how many resources a line says how far it is, where no terminal shows it.
 const TOLD_EVERY: u64 = 10_000;
+
+/// Why what a history Bundle holds is not loaded.
+const HISTORY: &str = "a history holds old states and deletions beside what is current, and nothing of it is loaded: load the resources as \
+                       they are now (what a search or an export answers)";
 
 /// What to load.
 #[derive(Args, Clone, Debug)]
@@ -160,15 +164,20 @@ impl Import {
         self.store(&name, position).await
     }
 
-    /// Checks one resource, or each in a Bundle that is a collection of some kind.
+    /// Checks one resource, or each in a Bundle that is a collection of some kind. A history is none of what there is now.
     fn resource(&mut self, place: &str, format: Format, bytes: &[u8]) -> Result<(), String> {
         let resource = match codec::read(format, bytes, &self.service.settings.limits) {
             Ok(resource) => resource,
             Err(issues) => return self.refuse(place, &issues),
         };
-        let unpacked = ["transaction", "batch", "collection", "searchset", "history"];
+        let unpacked = ["transaction", "batch", "collection", "searchset"];
+        let is_bundle = resource.resource_type.name() == "Bundle";
         let kind = resource.value.text("type").unwrap_or_default();
-        if resource.resource_type.name() == "Bundle" && unpacked.contains(&kind) {
+        if is_bundle && kind == "history" {
+            // Old states would become current, and what was deleted would be there again.
+            return self.refuse(place, &[Issue::error(IssueCode::NotSupported, "Bundle.type", HISTORY)]);
+        }
+        if is_bundle && unpacked.contains(&kind) {
             for (number, value) in import::unpacked(&resource.value) {
                 self.batch.push((format!("{place} entry {number}"), value));
             }

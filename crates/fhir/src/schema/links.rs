@@ -21,7 +21,7 @@ pub enum LinkKind {
     Address,
 }
 
-/// Elements of the type uri that hold no link but a name: of a namespace, of a definition (a canonical url in all but its
+/// Elements of the type uri that hold no link but a name: of a namespace, of a source, of a definition (a canonical url in all but its
 /// type), or a value that a definition prescribes. Each is the name of its shape (of any resource, or any at all, where that
 /// is left out) and of the element.
 const NAMES: &[(Within, &str)] = &[
@@ -36,6 +36,10 @@ const NAMES: &[(Within, &str)] = &[
     (Within::Shape("DeviceDefinition.udiDeviceIdentifier"), "issuer"),
     (Within::Shape("DeviceDefinition.udiDeviceIdentifier"), "jurisdiction"),
     (Within::Shape("StructureDefinition.mapping"), "uri"),
+    (Within::Shape("ValueSet.expansion.parameter"), "value"),
+    // Sources: the system that something is from (with what it calls the request after `#`).
+    (Within::Shape("Meta"), "source"),
+    (Within::Shape("DocumentManifest"), "source"),
     // Definitions: what a resource is defined by, and what it is called as one.
     (Within::Shape("Extension"), "url"),
     (Within::Shape("Reference"), "type"),
@@ -43,6 +47,11 @@ const NAMES: &[(Within, &str)] = &[
     (Within::Resource, "url"),
     (Within::Shape("ConceptMap"), "source"),
     (Within::Shape("ConceptMap"), "target"),
+    (Within::Shape("Questionnaire.item"), "definition"),
+    (Within::Shape("QuestionnaireResponse.item"), "definition"),
+    (Within::Shape("PlanDefinition.action"), "definition"),
+    (Within::Shape("MessageDefinition"), "event"),
+    (Within::Shape("MessageHeader"), "event"),
     (Within::Shape("ElementDefinition"), "contentReference"),
     (Within::Shape("ElementDefinition.type"), "code"),
     (Within::Shape("StructureDefinition"), "type"),

@@ -8,7 +8,7 @@ use concord_fhir::full_url::is_urn;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
-use concord_fhir::literal::Literal;
+use concord_fhir::literal::{self, Literal};
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
 use concord_fhir::schema;
 
@@ -26,7 +26,7 @@ const LIMIT: usize = 200;
 pub(crate) fn refuse_unusable(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
     let every = index::every_reference(value).into_iter();
     let (urns, references): (Vec<_>, Vec<_>) = every.partition(|(_, reference)| is_urn(reference));
-    refuse_conditional(&references)?;
+    refuse_conditional(base, &references)?;
     refuse_urns(urns)?;
     refuse_these(base, references, value)
 }
@@ -44,24 +44,24 @@ fn refuse_urns(references: Vec<(String, String)>) -> Result<(), ApiError> {
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
 }
 
-/// Refuses references by a search, `Type?...`: a transaction has put ids in their place (R4 "Conditional references"), and
+/// Refuses references by a search, `Type?...`, also below this server's address: a transaction has put ids in their place (R4 "Conditional references"), and
 /// anywhere else they would lead nowhere.
 ///
 /// # Errors
 /// [`ApiError::Malformed`] with every one of them, at its place.
-fn refuse_conditional(references: &[(String, String)]) -> Result<(), ApiError> {
-    let by_search = |text: &str| text.split_once('?').is_some_and(|(name, _)| ResourceType::parse(name).is_some());
+fn refuse_conditional(base: &str, references: &[(String, String)]) -> Result<(), ApiError> {
     let text = "a reference by a search is understood in a transaction only";
     let issues: Vec<Issue> = references
         .iter()
-        .filter(|(_, reference)| by_search(reference))
+        .filter(|(_, reference)| literal::by_search(reference, base).is_some())
         .map(|(place, _)| Issue::error(IssueCode::NotSupported, place.clone(), text))
         .collect();
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
 }
 
 /// Refuses what looks like a reference to a resource of this server and leads to none, in References, attachments and canonicals: no
-/// part of the server would know what it names, and some other reader may.
+/// part of the server would know what it names, and some other reader may. In References that is also what leads to this server
+/// and to no resource of it: what is written about somebody would be in nobody's record, without a word.
 ///
 /// # Errors
 /// [`ApiError::Unprocessable`] with every one of them, at its place.
@@ -72,10 +72,12 @@ pub(crate) fn refuse_malformed(base: &str, value: &Value<'_>) -> Result<(), ApiE
 fn refuse_these(base: &str, references: Vec<(String, String)>, value: &Value<'_>) -> Result<(), ApiError> {
     let text = "this is no reference to a resource of this server, though it looks like one: Type/id, or Type/id/_history/version, by \
                 itself or below the server's address";
+    let is_malformed = |address: &str| Literal::read(address, base) == Literal::Malformed;
+    let addresses = schema::addresses(value).into_iter().filter(|(_, address)| is_malformed(address));
     let issues: Vec<Issue> = references
         .into_iter()
-        .chain(schema::addresses(value))
-        .filter(|(_, reference)| Literal::read(reference, base) == Literal::Malformed)
+        .filter(|(_, reference)| literal::names_nothing(reference, base))
+        .chain(addresses)
         .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
         .collect();
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
-use concord_fhir::full_url::{comparable, without_components};
+use concord_fhir::full_url::{Meant, comparable};
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::registry::{Registry, ResourceType};
+use concord_fhir::literal::by_search;
+use concord_fhir::registry::Registry;
 use concord_fhir::schema::{self, LinkKind, relink};
 use concord_fhir::search::{self, Handling};
 
@@ -90,23 +91,6 @@ impl Renaming<'_> {
     }
 }
 
-/// What a link says.
-struct Meant<'t> {
-    /// The address of a resource.
-    bare: &'t str,
-    is_versioned: bool,
-    /// What of it, if not the whole (`#x`).
-    part: &'t str,
-}
-
-impl Meant<'_> {
-    fn of(text: &str) -> Meant<'_> {
-        let (address, part) = without_components(text);
-        let (bare, is_versioned) = address.split_once("/_history/").map_or((address, false), |(bare, _)| (bare, true));
-        Meant { bare, is_versioned, part }
-    }
-}
-
 /// By which `fullUrl`s a reference can mean an entry: as it stands, and below the root of the entry that refers.
 fn urls<'u>(root: Option<&'u str>, text: &'u str) -> impl Iterator<Item = String> + 'u {
     [Some(comparable(text).into_owned()), root.map(|root| format!("{root}{text}"))].into_iter().flatten()
@@ -140,7 +124,7 @@ pub(super) fn refuse_between(entries: &mut [Result<Entry, ApiError>]) {
     }
 }
 
-/// Puts `Type/id` in place of conditional references, `Type?search`, which must match one visible resource.
+/// Puts `Type/id` in place of conditional references, `Type?search` by itself or below this server's address, which must match one visible resource.
 pub(super) fn resolve(session: &mut Session<'_, '_>, value: &mut Value<'static>) -> Result<(), ApiError> {
     relink(value, &mut |kind, text| match kind {
         LinkKind::Reference => matched(session, text),
@@ -149,8 +133,7 @@ pub(super) fn resolve(session: &mut Session<'_, '_>, value: &mut Value<'static>)
 }
 
 fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<String>, ApiError> {
-    let Some((name, text)) = reference.split_once('?') else { return Ok(None) };
-    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
+    let Some((resource_type, text)) = by_search(reference, &session.service.base) else { return Ok(None) };
     let pairs = query_parameters(text.as_bytes(), &[])?;
     let now = session.transaction.now;
     let read = |registry: &Registry| {
@@ -165,7 +148,7 @@ fn matched(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<Stri
         Some(found) => Ok(Some(format!("{resource_type}/{}", found.id))),
         None => Err(ApiError::PreconditionFailed(Issue::plain(
             IssueCode::NotFound,
-            format!("the reference {name}?... matches no resource that the caller may read"),
+            format!("the reference {resource_type}?... matches no resource that the caller may read"),
         ))),
     }
 }

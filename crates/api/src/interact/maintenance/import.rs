@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use concord_fhir::full_url::comparable;
+use concord_fhir::full_url::{Meant, comparable};
 use concord_fhir::json::Value;
 use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_fhir::schema::{LinkKind, relink};
@@ -101,7 +101,12 @@ pub(crate) fn unpacked(bundle: &Value<'_>) -> Vec<(usize, Value<'static>)> {
         Some((comparable(url).into_owned(), format!("{resource_type}/{id}")))
     };
     let addresses: HashMap<String, String> = entries.iter().filter_map(address).collect();
-    let mut link = |_: LinkKind, text: &str| Ok::<_, Infallible>(addresses.get(comparable(text).as_ref()).cloned());
+    // Versions are numbered anew here, and the one that is loaded is the one there is.
+    let mut link = |_: LinkKind, text: &str| {
+        let meant = Meant::of(text);
+        let address = addresses.get(comparable(meant.bare).as_ref()).filter(|_| meant.part.is_empty());
+        Ok::<_, Infallible>(address.cloned())
+    };
     let mut linked = |(place, entry): (usize, &Value<'_>)| {
         let mut value = entry.get("resource")?.clone().into_owned();
         let Ok(()) = relink(&mut value, &mut link);
@@ -171,7 +176,8 @@ mod tests {
             {"request":{"method":"GET","url":"x"}},
             {"resource":{"resourceType":"DocumentReference","subject":{"reference":"URN:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184"},
                 "author":[{"reference":"urn:uuid:x"},{"reference":"urn:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184#x"},
-                    {"reference":"Patient/p"},{"reference":"#p"}],
+                    {"reference":"Patient/p"},{"reference":"#p"},{"reference":"HTTPS://a.example/r/Binary/b/_history/3"},
+                    {"reference":"https://a.example/r/Binary/c/_history/3"}],
                 "description":"https://a.example/r/Binary/b",
                 "content":[{"attachment":{"url":"https://a.example/r/Binary/b"}}]}}]}"##;
         let bundle = json::parse(text.as_bytes(), &Limits::default()).expect("JSON");
@@ -180,7 +186,7 @@ mod tests {
         let document = json::to_string(&found[3].1);
         assert_eq!(
             document,
-            r##"{"resourceType":"DocumentReference","subject":{"reference":"Patient/p"},"author":[{"reference":"urn:uuid:x"},{"reference":"urn:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184#x"},{"reference":"Patient/p"},{"reference":"#p"}],"description":"https://a.example/r/Binary/b","content":[{"attachment":{"url":"Binary/b"}}]}"##
+            r##"{"resourceType":"DocumentReference","subject":{"reference":"Patient/p"},"author":[{"reference":"urn:uuid:x"},{"reference":"urn:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184#x"},{"reference":"Patient/p"},{"reference":"#p"},{"reference":"Binary/b"},{"reference":"https://a.example/r/Binary/c/_history/3"}],"description":"https://a.example/r/Binary/b","content":[{"attachment":{"url":"Binary/b"}}]}"##
         );
     }
 }

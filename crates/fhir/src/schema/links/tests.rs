@@ -142,6 +142,15 @@ fn definitions_keep_their_names_and_bundles_what_they_hold() {
             r#"{{"resourceType":"Bundle","type":"collection","link":[{{"relation":"self","url":"{URN}"}}],"entry":[{{"fullUrl":"{URN}",
             "resource":{{"resourceType":"Basic","code":{{"text":"x"}},"subject":{{"reference":"{URN}"}}}}}}]}}"#
         ),
+        format!(
+            r#"{{"resourceType":"Questionnaire","meta":{{"source":"{URN}"}},"status":"active","item":[{{"linkId":"1","type":"group",
+            "definition":"{URN}","item":[{{"linkId":"2","type":"string","definition":"{URN}"}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"resourceType":"QuestionnaireResponse","status":"completed","item":[{{"linkId":"1","definition":"{URN}",
+            "item":[{{"linkId":"2","definition":"{URN}"}}]}}]}}"#
+        ),
+        format!(r#"{{"resourceType":"MessageHeader","eventUri":"{URN}","source":{{"endpoint":"http://x.example"}}}}"#),
     ] {
         let before = parse(text.as_bytes(), &Limits::default()).unwrap();
         assert_eq!(of(&text), to_string(&before));
