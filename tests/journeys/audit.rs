@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 on_both! {
     every_interaction_is_told, one_record_for_each_patient, refusals, strangers_learn_nothing_from_it, found_by_its_parameters,
-    pages, handed_in_by_systems, many_at_once, events_are_valid, why_a_resource_could_be_read, by_modifiers
+    pages, handed_in_by_systems, every_instant_is_found, many_at_once, events_are_valid, why_a_resource_could_be_read, by_modifiers
 }
 
 /// The events that the app may see and that match, newest first.
@@ -307,6 +307,34 @@ async fn handed_in_by_systems(concord: &Concord) {
     concord.system_with("system/Observation.cruds").post("AuditEvent", &event).await.expect(403).issues();
     let refused: Vec<String> = events(&system, "outcome=4&subtype=create").await.iter().map(summary).collect();
     assert!(refused.len() >= 7, "{refused:?}");
+}
+
+/// Whatever instant R4 allows, it is found by what it says, and no search fails by it.
+async fn every_instant_is_found(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let instants = [
+        ("2016-12-31T23:59:60Z", "2016-12-31"),
+        ("2016-12-31T23:59:60.5Z", "2016-12-31T23:59:59.999Z"),
+        ("2017-01-01T13:59:60.123456789+14:00", "2016-12-31"),
+        ("0001-01-01T00:00:00+14:00", "lt0001"),
+        ("2020-02-29T12:30:00.25-12:00", "2020-03-01T00:30:00.25Z"),
+        ("2020-02-29T12:30:00.123456789012345678901234567890Z", "2020-02-29T12:30:00.123Z"),
+    ];
+    let mut ids = Vec::new();
+    for (recorded, _) in instants {
+        let event = json!({"resourceType": "AuditEvent", "type": {"code": "rest"}, "recorded": recorded,
+            "agent": [{"who": {"reference": "Practitioner/gp"}, "requestor": true}],
+            "source": {"observer": {"display": "another system"}}, "entity": [{"what": {"reference": "Patient/amina"}}]});
+        let created = system.post("AuditEvent", &event).await.expect(201).json();
+        ids.push((text(&created, "/id").to_owned(), recorded));
+    }
+    for ((id, recorded), (_, date)) in ids.iter().zip(instants) {
+        for (date, is_there) in [(date, true), ("ge2026", false), ("lt2026", true)] {
+            let found = system.get(&format!("AuditEvent?date={date}&_count=100")).await.expect(200).ids();
+            assert_eq!(found.contains(id), is_there, "{recorded} by {date}");
+        }
+    }
 }
 
 /// Reads that arrive together are each in the log when they are answered.

@@ -84,12 +84,13 @@ async fn one_day(concord: &Concord, number: i64) {
     concord.user("Practitioner/gp").get(&format!("Observation/open-{number}")).await.expect(200);
     concord.system().get(&format!("Observation/kept-{number}")).await.expect(200);
     concord.user("Practitioner/former").get(&format!("Observation/open-{number}")).await.expect(404);
-    // The first of the days is told of something of the day before.
-    let recorded = if number == 1 { "2026-11-30".to_owned() } else { format!("2026-12-0{number}") };
+    // The first of the days is told of something of the day before, in a second that clocks leap over.
+    let recorded =
+        if number == 1 { "2026-11-30T23:59:60.5Z".to_owned() } else { format!("2026-12-0{number}T03:00:00Z") };
     let glass = json!({"resourceType": "AuditEvent",
         "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
         "subtype": [{"system": "http://hl7.org/fhir/restful-interaction", "code": "read"}],
-        "action": "R", "recorded": format!("{recorded}T03:00:00Z"), "outcome": "0",
+        "action": "R", "recorded": recorded, "outcome": "0",
         "purposeOfEvent": [{"coding": [{
             "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "BTG"}]}],
         "agent": [{"who": {"reference": "Practitioner/gp-elsewhere"}, "requestor": true}],

@@ -2,10 +2,10 @@
 
 use concord_tests::client::text;
 use concord_tests::people::{self, blood_pressure, with};
-use concord_tests::{Concord, on_both};
+use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { warnings_reach_who_does_not_ask, what_would_never_happen_is_refused }
+on_both! { nothing_is_missing_that_is_there, warnings_reach_who_does_not_ask, what_would_never_happen_is_refused }
 
 /// A reading of glucose, with this coding and this number.
 fn glucose(coding: Value, value: u32, unit: &str) -> Value {
@@ -76,6 +76,45 @@ async fn warnings_reach_who_does_not_ask(concord: &Concord) {
         "subject": {"reference": "Patient/amina"}});
     let stored = amina.post("CarePlan", &plan).await.expect(201);
     assert!(stored.header("warning").contains("1 remark"), "{stored}");
+}
+
+/// What an attachment, a link or a canonical leads to is missing only where it is.
+async fn nothing_is_missing_that_is_there(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    system.store(&json!({"resourceType": "Questionnaire", "id": "about-me", "status": "active"})).await;
+    let leading = |to: &str| {
+        let link = json!({"status": "additional",
+            "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{to}\">this</a></div>")});
+        let attached = json!({"resourceType": "DocumentReference", "status": "current",
+            "subject": {"reference": "Patient/amina"}, "content": [{"attachment": {"url": to}}]});
+        let answers = json!({"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": to,
+            "subject": {"reference": "Patient/amina"}});
+        [attached, with(blood_pressure("amina", 120), "text", link), answers]
+    };
+    let missing = async |app: &App, resource: &Value| {
+        let place = text(resource, "/resourceType").to_owned();
+        let told = app.post(&place, resource).header("prefer", "return=OperationOutcome").await.expect(201).issues();
+        told.iter().any(|(_, _, said)| said.contains("finds nothing"))
+    };
+    for (to, is_missing) in [
+        ("Patient/amina", false),
+        ("Practitioner/gp", false),
+        ("Questionnaire/about-me", false),
+        ("Patient/nobody", true),
+        ("Practitioner/nobody", true),
+        ("Questionnaire/nothing", true),
+    ] {
+        for resource in leading(to) {
+            assert_eq!(missing(&system, &resource).await, is_missing, "{resource}");
+        }
+    }
+    // An app is not told who is there of whom it may not read.
+    let narrow = concord.system_with("system/DocumentReference.cruds");
+    for to in ["Patient/amina", "Patient/nobody"] {
+        assert!(!missing(&narrow, &leading(to)[0]).await, "{to}");
+    }
+    assert!(missing(&narrow, &leading("Practitioner/nobody")[0]).await);
 }
 
 async fn what_would_never_happen_is_refused(concord: &Concord) {

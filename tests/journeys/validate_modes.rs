@@ -47,6 +47,10 @@ async fn modes_say_what_they_are_about(concord: &Concord) {
         let told = amina.post(&format!("Observation/{mine}/$validate?mode={mode}"), &wrong).await.expect(200);
         assert!(errors(&told).iter().any(|(at, _)| at == "Observation.status"), "{mode}: {told}");
     }
+    // Of what is new, the write alone says whether they may write into that record.
+    let (gp, elsewhere) = (concord.user("Practitioner/gp"), blood_pressure("callum", 120));
+    assert_eq!(errors(&gp.post("Observation/$validate?mode=create", &elsewhere).await.expect(200)), []);
+    gp.post("Observation", &elsewhere).await.expect(403);
     // What nobody changes or deletes.
     let provenance = system.get(&format!("Provenance?target=Observation/{mine}")).await.expect(200).ids().remove(0);
     for mode in ["update", "delete"] {

@@ -4,6 +4,7 @@ use concord_fhir::index::SEPARATOR;
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::{ResourceType, event_parameter, is_event, is_own_record, patient_named};
 
+use super::recorded::recorded;
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
@@ -95,30 +96,6 @@ fn operator(comparison: Comparison) -> &'static str {
         Comparison::AtMost => " <= ",
         Comparison::Greater => " > ",
         Comparison::AtLeast => " >= ",
-    }
-}
-
-/// When an event was recorded, in milliseconds: the server's own when it came into the log; one that a system has handed in says
-/// it itself (R4, AuditEvent.date), and covers a second where it says no more.
-fn recorded(postgres: bool, is_end: bool) -> &'static str {
-    match (postgres, is_end) {
-        (true, false) => {
-            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(floor(extract(epoch FROM CAST(CAST(a.body AS json) ->> 'recorded' \
-             AS timestamptz)) * 1000) AS BIGINT), a.at) END)"
-        }
-        (true, true) => {
-            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(floor(extract(epoch FROM CAST(CAST(a.body AS json) ->> 'recorded' \
-             AS timestamptz)) * 1000) AS BIGINT) + CASE WHEN CAST(a.body AS json) ->> 'recorded' LIKE '%.%' THEN 0 ELSE 999 END, \
-             a.at) END)"
-        }
-        (false, false) => {
-            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(round((julianday(json_extract(a.body, '$.recorded')) - 2440587.5) \
-             * 86400000) AS INTEGER), a.at) END)"
-        }
-        (false, true) => {
-            "(CASE WHEN a.body = '' THEN a.at ELSE coalesce(CAST(round((julianday(json_extract(a.body, '$.recorded')) - 2440587.5) \
-             * 86400000) AS INTEGER) + CASE WHEN json_extract(a.body, '$.recorded') LIKE '%.%' THEN 0 ELSE 999 END, a.at) END)"
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod index_hint;
 pub mod period;
 mod query;
 mod reach;
+mod recorded;
 
 use concord_fhir::label::Source;
 use diesel::Queryable;

@@ -9,6 +9,9 @@ use concord_fhir::registry::{EVENT_DATE, EVENT_PATIENT, patient_named};
 /// How far a system's clock may be ahead whose events are taken in, in milliseconds.
 pub const RECORDED_AHEAD_MS: i64 = 300_000;
 
+/// How much later the last millisecond may be of the second that an event says, in milliseconds.
+const SAID_MS: i64 = 999;
+
 /// The least and the greatest that something may be; nothing is between where the least is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -32,7 +35,8 @@ impl Span {
     /// where a system has handed them in.
     fn came(self) -> Span {
         let is_nothing = self.from > self.to;
-        Span { from: self.from.saturating_sub(RECORDED_AHEAD_MS), to: if is_nothing { self.to } else { i64::MAX } }
+        let from = self.from.saturating_sub(RECORDED_AHEAD_MS + SAID_MS);
+        Span { from, to: if is_nothing { self.to } else { i64::MAX } }
     }
 
     /// What is in one of them, and what is between.
@@ -173,7 +177,7 @@ mod tests {
         assert_eq!(of(&Predicate::Or(vec![between(3, 4), between(8, 9)])).times, Span { from: 3, to: 9 });
         // What was recorded then may have been handed in later, or by a clock that is ahead.
         let recorded = of(&date(900_000.0, 950_000.0)).times;
-        assert_eq!(recorded, Span { from: 900_000 - RECORDED_AHEAD_MS, to: i64::MAX });
+        assert_eq!(recorded, Span { from: 900_000 - RECORDED_AHEAD_MS - 999, to: i64::MAX });
         assert_eq!(of(&Predicate::Or(vec![since(5), Predicate::All])).times, Span::ALL);
         assert_eq!(of(&Predicate::Not(Box::new(since(5)))).times, Span::ALL);
         assert_eq!(of(&ids(&["7", "5", "x"])).numbers, Span { from: 5, to: 7 });

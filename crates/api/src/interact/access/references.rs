@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use concord_consent::caller::Actor;
+use concord_consent::request::Action;
 use concord_fhir::full_url::is_urn;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::issue::{Issue, IssueCode, Severity};
@@ -13,7 +14,7 @@ use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, pa
 use concord_fhir::schema;
 
 use crate::error::ApiError;
-use crate::interact::access::knowledge;
+use crate::interact::access::{self, knowledge};
 use crate::interact::session::Session;
 
 /// How many different resources one resource may refer to.
@@ -167,7 +168,10 @@ pub(crate) fn nothing_there(session: &mut Session<'_, '_>, value: &Value<'_>) ->
     for (place, address) in schema::addresses(value).into_iter().take(LIMIT) {
         let Literal::Local(resource_type, id) = Literal::read(&address, &session.service.base) else { continue };
         let name = format!("{resource_type}/{id}");
-        if !session.call.together.contains(&name) && !readable(session, resource_type, id, false)? {
+        // Of what no scope of the app is about, it is not told whether it is there. What is of nobody may be named by every app.
+        let is_told =
+            is_shared(resource_type) || access::require_scope(session.call, Action::Read, resource_type).is_ok();
+        if is_told && !session.call.together.contains(&name) && !there(session, resource_type, id)? {
             let text = format!("{name} is not there: whoever opens this finds nothing");
             issues.push(Issue { severity: Severity::Warning, ..Issue::error(IssueCode::NotFound, place, text) });
         }
@@ -191,9 +195,14 @@ fn readable(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str
         if session.call.caller.actor == Actor::System {
             return Ok(true);
         }
-        let named = session.transaction.named(resource_type, id, false)?;
-        let there = named.evaluated(|head| Ok::<_, ApiError>((!head.version.deleted).then_some(())))?;
-        return Ok(there.is_some());
+        return there(session, resource_type, id);
     }
     Ok(knowledge::referable(session, resource_type, id)?.is_some())
+}
+
+/// Whether it is there and is not deleted, whoever asks.
+fn there(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str) -> Result<bool, ApiError> {
+    let named = session.transaction.named(resource_type, id, false)?;
+    let there = named.evaluated(|head| Ok::<_, ApiError>((!head.version.deleted).then_some(())))?;
+    Ok(there.is_some())
 }

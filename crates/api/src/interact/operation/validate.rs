@@ -21,7 +21,8 @@ pub(super) const OPERATION: Operation = Operation {
     conduct: Conduct { takes_invalid: true, computes: true, ..Conduct::READS },
     description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
            answer is 200 whatever is found. The profiles that it claims are checked, and those that are asked; what could \
-           not be checked is said. With a mode, whether the caller might create, update or delete it is said too.",
+           not be checked is said. With mode update or delete, whether the caller might do that is said too; with create, whether \
+           the token lets the app create such.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
     parameters: &[
         Parameter::optional("resource", "Resource", "What to check; may be the body itself"),
@@ -107,7 +108,8 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
     Ok(Output::Value(operation_outcome(&issues)))
 }
 
-/// Why the caller might not do with the resource what is asked about, whatever is in it.
+/// Why the caller might not do with the resource what is asked about, whatever is in it. Into whose record it would come depends on
+/// what is in it: whether the caller may write there is decided when it is created.
 fn refusals(
     session: &mut Session<'_, '_>,
     target: &OperationTarget,
