@@ -6,7 +6,10 @@ use concord_tests::people::{self, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { each_is_heeded_or_refused, what_a_set_calls_a_code_and_its_version, maps_that_nobody_names }
+on_both! {
+    each_is_heeded_or_refused, what_a_set_calls_a_code_and_its_version, names_in_the_language_of_the_system,
+    maps_that_nobody_names,
+}
 
 const FARM: &str = "https://example.org/cs/farm";
 const FARM_SET: &str = "https://example.org/vs/farm";
@@ -69,7 +72,7 @@ fn farm(version: &str, status: &str, more: Value) -> Value {
         "designation": [{"language": "de", "value": "Hund"}, {"language": "cy", "value": "Ci"},
             {"language": "en", "use": {"system": "urn:uses", "code": "pet"}, "value": "Doggy"}],
         "property": [{"code": "legs", "valueInteger": 4}]});
-    json!({"resourceType": "CodeSystem", "id": format!("farm{version}"), "url": FARM, "version": version, "name": "Animals",
+    json!({"resourceType": "CodeSystem", "id": format!("farm{version}"), "url": FARM, "version": version, "name": "Animals", "language": "en",
         "status": status, "content": "complete", "property": [{"code": "legs", "type": "integer"}],
         "concept": [{"code": "animal", "display": "Animal", "property": [{"code": "notSelectable", "valueBoolean": true}],
             "concept": [dog, {"code": "bird", "display": "Bird", "property": [{"code": "inactive", "valueBoolean": true}]}]}, more]})
@@ -446,6 +449,29 @@ fn result(answer: &Answer) -> Value {
     let told = answer.json();
     let all = told["parameter"].as_array().cloned().unwrap_or_default();
     all.iter().find(|one| one["name"] == "result").map_or(Value::Null, |one| one["valueBoolean"].clone())
+}
+
+/// What a code system calls a code is the name in its language, and a synonym is right beside it.
+async fn names_in_the_language_of_the_system(concord: &Concord) {
+    stored(concord).await;
+    let amina = concord.patient("amina");
+    for language in ["en", "en-GB"] {
+        for (display, wanted) in [("Dog", true), ("Doggy", true), ("Hund", false)] {
+            let query = format!("code=dog&display={display}&displayLanguage={language}");
+            let system = amina.get(&format!("CodeSystem/$validate-code?url={FARM}&{query}")).await.expect(200);
+            assert_eq!(result(&system), json!(wanted), "{query}: {system}");
+            let set =
+                amina.get(&format!("ValueSet/$validate-code?url={FARM_SET}&system={FARM}&{query}")).await.expect(200);
+            assert_eq!(result(&set), json!(wanted), "{query}: {set}");
+            assert!(set.text().contains("\"Dog\""), "{set}");
+        }
+        let looked = format!("CodeSystem/$lookup?system={FARM}&code=dog&property=display&displayLanguage={language}");
+        let looked = amina.get(&looked).await.expect(200).json();
+        assert!(list(&looked["parameter"]).contains(&json!({"name": "display", "valueString": "Dog"})), "{looked}");
+        let expanded = format!("ValueSet/$expand?url={FARM_SET}&filter=dog&displayLanguage={language}");
+        let expanded = amina.get(&expanded).await.expect(200).json();
+        assert_eq!(expanded["expansion"]["contains"][0]["display"], "Dog", "{expanded}");
+    }
 }
 
 async fn what_a_set_calls_a_code_and_its_version(concord: &Concord) {

@@ -2,6 +2,7 @@
 //! `parent` and `child` (R4 "CodeSystem", hierarchy).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use concord_fhir::issue::IssueCode;
 use concord_fhir::json::Value;
@@ -21,6 +22,8 @@ pub struct CodeSystem {
     pub version: Option<String>,
     /// Its name for programs.
     pub name: Option<String>,
+    /// The language in which its codes are called what they are called, if it says so.
+    pub language: Option<Arc<str>>,
     /// Whether `a` and `A` may be two codes; they are, unless it says that they are not.
     pub is_case_sensitive: bool,
     /// What it says of itself where it does not hold all its codes: `example`, `fragment`.
@@ -102,6 +105,7 @@ impl CodeSystem {
             }
         }
         system.name = resource.text("name").map(str::to_owned);
+        system.language = resource.text("language").map(Into::into);
         system.is_case_sensitive = resource.get("caseSensitive") != Some(&Value::Bool(false));
         if let Some(meaning) = resource.text("hierarchyMeaning").filter(|meaning| *meaning != "is-a") {
             system.flat = Some(format!("the hierarchy of {url} is one of `{meaning}` and not of `is-a`"));

@@ -60,29 +60,49 @@ pub fn is_language(text: &str) -> bool {
     crate::grammar::is_language(text)
 }
 
-/// The names in a language: in that very one, else in what it is a kind of (`de-CH`, `de`; RFC 4647, section 3.4).
-#[must_use]
-pub fn in_language<'d>(designations: &'d [Designation], wanted: &str) -> Vec<&'d Designation> {
-    let mut range = wanted;
-    loop {
-        let is_it = |one: &&Designation| one.language.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(range));
-        let found: Vec<&Designation> = designations.iter().filter(is_it).collect();
-        let Some((shorter, _)) = range.rsplit_once('-').filter(|_| found.is_empty()) else { return found };
+/// A name that is shown, and the language in which it is, if that is said.
+pub type Shown<'d> = (Option<&'d str>, Option<&'d str>);
+
+/// A language, and what it is a kind of, the closest first (`de-CH`, `de`; RFC 4647, section 3.4).
+fn ranges(wanted: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(wanted), |range| {
+        let (shorter, _) = range.rsplit_once('-')?;
         // A single letter says only that something follows it.
-        range = match shorter.rsplit_once('-') {
+        Some(match shorter.rsplit_once('-') {
             Some((rest, single)) if single.len() == 1 => rest,
             _ => shorter,
-        };
-    }
+        })
+    })
 }
 
-/// What something is called in a language, where it is called anything in it.
+/// The names in a language: in that very one, else in what it is a kind of.
 #[must_use]
-pub fn name_in<'d>(designations: &'d [Designation], wanted: &str) -> Option<&'d str> {
-    let found = in_language(designations, wanted);
-    // One for a use of its own stands back.
-    let plain = found.iter().find(|one| one.usage.is_none()).or(found.first());
-    plain.map(|one| one.value.as_str())
+pub fn in_language<'d>(designations: &'d [Designation], wanted: &str) -> Vec<&'d Designation> {
+    let of = |range: &str| -> Vec<&'d Designation> {
+        let is_it = |one: &&Designation| one.language.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(range));
+        designations.iter().filter(is_it).collect()
+    };
+    ranges(wanted).map(of).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// Whether what is in a language answers those who want another: it is the same, a kind of it, or what it is a kind of.
+#[must_use]
+pub fn fits(own: &str, wanted: &str) -> bool {
+    is_range(wanted, own) || is_range(own, wanted)
+}
+
+/// What something is called in a language, where it is called anything in it: what is shown, where that is in it; then what
+/// it is called besides, where names for a use of their own (synonyms) stand back.
+#[must_use]
+pub fn name_in<'d>(shown: &[Shown<'d>], designations: &'d [Designation], wanted: &str) -> Option<&'d str> {
+    let shown = shown.iter().filter_map(|(name, language)| Some(((*language)?, (*name)?)));
+    let plain = designations.iter().filter(|one| one.usage.is_none());
+    let plain = plain.filter_map(|one| Some((one.language.as_deref()?, one.value.as_str())));
+    let all: Vec<(&str, &str)> = shown.clone().chain(plain).collect();
+    let of = |range: &str| all.iter().find(|(own, _)| own.eq_ignore_ascii_case(range)).map(|(_, name)| *name);
+    let kind_of = || shown.clone().find(|(own, _)| is_range(wanted, own)).map(|(_, name)| name);
+    let besides = || in_language(designations, wanted).first().map(|one| one.value.as_str());
+    ranges(wanted).find_map(of).or_else(kind_of).or_else(besides)
 }
 
 /// Whether a language is that of the range, or a kind of it.
@@ -119,7 +139,30 @@ mod tests {
             ("d", None),
             ("fr", None),
         ] {
-            assert_eq!(name_in(&names, wanted), found, "{wanted}");
+            assert_eq!(name_in(&[], &names, wanted), found, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_the_name_in_its_language() {
+        let usage = Some(Usage { code: "synonym".to_owned(), ..Usage::default() });
+        let mut besides = named(&[("de", "Herz")]);
+        let synonym = |language: &str, value: &str| Designation {
+            language: Some(language.to_owned()),
+            usage: usage.clone(),
+            value: value.to_owned(),
+        };
+        besides.extend([synonym("en", "Cardiac organ"), synonym("fr", "Coeur")]);
+        for (language, wanted, found) in [
+            (Some("en"), "en", Some("Heart")),
+            (Some("en"), "EN-gb", Some("Heart")),
+            (Some("en-GB"), "en", Some("Heart")),
+            (Some("en"), "de-AT", Some("Herz")),
+            (Some("en"), "fr", Some("Coeur")),
+            (Some("en"), "cy", None),
+            (None, "en", Some("Cardiac organ")),
+        ] {
+            assert_eq!(name_in(&[(Some("Heart"), language)], &besides, wanted), found, "{language:?} {wanted}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::code_system::{CodeSystem, Concept};
+use crate::code_system::CodeSystem;
 use crate::elsewhere::{Answer, Asked, Question, Reply};
 use crate::filter::{Filter, Test, steps_of, steps_of_texts};
 use crate::item::Item;
@@ -152,7 +152,7 @@ impl<S: Source> Library<'_, S> {
                 let asked = Asked::Part { system: system_url, version: wanted, filters };
                 return self.expand_elsewhere(asked, Kind::CodeSystem, system);
             }
-            return Ok(part.listed.iter().map(|one| listed(&url, one, None)).collect());
+            return Ok(part.listed.iter().map(|one| listed(&url, one, None, part)).collect());
         };
         let version: Option<Arc<str>> = known.version.as_deref().map(Into::into);
         let mut items: Vec<Item> = if part.listed.is_empty() {
@@ -163,9 +163,10 @@ impl<S: Source> Library<'_, S> {
                 .iter()
                 .enumerate()
                 .filter(|(place, concept)| tests.iter().all(|test| test.passes(&known, *place, concept)));
-            passing.map(|(_, concept)| Item::of_concept(&url, version.as_ref(), concept)).collect()
+            let item = |concept| Item { version: version.clone(), ..Item::of_concept(&url, &known, concept) };
+            passing.map(|(_, concept)| item(concept)).collect()
         } else {
-            part.listed.iter().map(|one| listed(&url, one, known.concept(&one.code))).collect()
+            part.listed.iter().map(|one| listed(&url, one, Some(&known), part)).collect()
         };
         if active_only {
             items.retain(|item| !item.is_inactive);
@@ -202,7 +203,7 @@ impl<S: Source> Library<'_, S> {
         let test = Test::of(&system, &relation)?;
         let (url, concepts) = (code.system.as_str().into(), system.concepts().iter().enumerate());
         let related = concepts.filter(|(place, concept)| test.passes(&system, *place, concept));
-        Ok(related.map(|(_, concept)| Item::of_concept(&url, None, concept)).collect())
+        Ok(related.map(|(_, concept)| Item::of_concept(&url, &system, concept)).collect())
     }
 }
 
@@ -228,14 +229,15 @@ fn whole<E>(system: &CodeSystem) -> Result<(), LookUpError<E>> {
 }
 
 /// A code that a value set lists, with what its code system says of it.
-fn listed(system: &Arc<str>, one: &crate::value_set::Listed, concept: Option<&Concept>) -> Item {
-    let mut item = match concept {
-        Some(concept) => Item::of_concept(system, None, concept),
-        None => Item::of(system, one.code.clone()),
+fn listed(url: &Arc<str>, one: &crate::value_set::Listed, system: Option<&CodeSystem>, part: &Part) -> Item {
+    let mut item = match system.and_then(|system| Some((system, system.concept(&one.code)?))) {
+        Some((system, concept)) => Item::of_concept(url, system, concept),
+        None => Item::of(url, one.code.clone()),
     };
     item.code.clone_from(&one.code);
     if one.display.is_some() {
         item.display.clone_from(&one.display);
+        item.language.clone_from(&part.language);
     }
     if !one.designations.is_empty() {
         item.designations.clone_from(&one.designations);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use concord_fhir::json::Value;
 use concord_fhir::terminology::Code;
 
-use crate::code_system::Concept;
+use crate::code_system::{CodeSystem, Concept};
 use crate::designation::Designation;
 
 /// A code of an expansion.
@@ -19,6 +19,8 @@ pub struct Item {
     pub code: String,
     /// What it is called.
     pub display: Option<String>,
+    /// The language of that, if it is said.
+    pub language: Option<Arc<str>>,
     /// What it is called besides.
     pub designations: Vec<Designation>,
     /// Whether it is not in use any more.
@@ -34,16 +36,19 @@ impl Item {
             version: None,
             code,
             display: None,
+            language: None,
             designations: Vec::new(),
             is_inactive: false,
             is_abstract: false,
         }
     }
 
-    pub(crate) fn of_concept(system: &Arc<str>, version: Option<&Arc<str>>, concept: &Concept) -> Item {
+    /// Of a concept of a code system, in no version that is told.
+    pub(crate) fn of_concept(url: &Arc<str>, system: &CodeSystem, concept: &Concept) -> Item {
         Item {
-            system: Arc::clone(system),
-            version: version.cloned(),
+            system: Arc::clone(url),
+            version: None,
+            language: system.language.clone(),
             code: concept.code.clone(),
             display: concept.display.clone(),
             designations: concept.designations.clone(),

@@ -1,7 +1,7 @@
 //! What a ValueSet says of what is in it: its parts, or an expansion that holds all of it (R4 "ValueSet").
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use concord_fhir::json::Value;
 use concord_fhir::terminology::Code;
@@ -22,6 +22,8 @@ pub struct ValueSet {
     pub name: Option<String>,
     /// Its name for people.
     pub title: Option<String>,
+    /// The language in which it calls codes what it calls them, if it says so.
+    pub language: Option<Arc<str>>,
     /// Its status.
     pub status: Option<String>,
     /// What is in it.
@@ -44,6 +46,8 @@ pub struct Part {
     pub system: Option<String>,
     /// The version of the code system.
     pub version: Option<String>,
+    /// The language in which these are called what they are called, if that is said.
+    pub language: Option<Arc<str>>,
     /// The codes, where they are listed.
     pub listed: Vec<Listed>,
     /// What the codes have to meet.
@@ -85,11 +89,13 @@ impl ValueSet {
         let text = |name: &str| resource.text(name).map(str::to_owned);
         let mut set = ValueSet { url: text("url"), version: text("version"), ..ValueSet::default() };
         (set.name, set.title, set.status) = (text("name"), text("title"), text("status"));
+        set.language = resource.text("language").map(Into::into);
+        let part = |value: &Value<'_>| Part { language: set.language.clone(), ..part(value) };
         if let Some(compose) = resource.get("compose") {
             set.is_defined = true;
             set.active_only = compose.get("inactive") == Some(&Value::Bool(false));
-            set.include = compose.list("include").iter().map(part).collect();
-            set.exclude = compose.list("exclude").iter().map(part).collect();
+            set.include = compose.list("include").iter().map(&part).collect();
+            set.exclude = compose.list("exclude").iter().map(&part).collect();
         }
         set.whole = whole_expansion(resource);
         set
@@ -121,6 +127,7 @@ fn part(value: &Value<'_>) -> Part {
     Part {
         system: value.text("system").map(str::to_owned),
         version: value.text("version").map(str::to_owned),
+        language: None,
         listed: listed.collect(),
         filters: value.list("filter").iter().map(Filter::read).collect(),
         imports: value.list("valueSet").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -134,7 +141,9 @@ pub(crate) fn whole_expansion(set: &Value<'_>) -> Option<Vec<Item>> {
     let expansion = set.get("expansion")?;
     let mut found = (Vec::new(), 0);
     contained(expansion.list("contains"), &mut found);
-    let (items, count) = found;
+    let (mut items, count) = found;
+    let language: Option<Arc<str>> = set.text("language").map(Into::into);
+    items.iter_mut().for_each(|item| item.language.clone_from(&language));
     let total = expansion.get("total").and_then(Value::as_number).map(|total| total.parse::<usize>().ok());
     let whole = match total {
         Some(total) => total == Some(count),

@@ -227,6 +227,7 @@ fn gather(values: &[Value<'_>], items: &mut Vec<Item>) {
                 version: value.text("version").map(Arc::from),
                 code: code.to_owned(),
                 display: value.text("display").map(str::to_owned),
+                language: None,
                 designations: Vec::new(),
                 is_inactive: value.get("inactive") == Some(&Value::Bool(true)),
                 is_abstract: value.get("abstract") == Some(&Value::Bool(true)),

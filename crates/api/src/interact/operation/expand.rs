@@ -181,7 +181,8 @@ fn chosen(items: Vec<Item>, wanted: &Wanted) -> Vec<Item> {
         .filter(|item| !wanted.without.iter().any(|canonical| is_of(item, canonical)))
         .collect();
     for item in &mut items {
-        let name = wanted.language.as_deref().and_then(|language| name_in(&item.designations, language));
+        let shown = [(item.display.as_deref(), item.language.as_deref())];
+        let name = wanted.language.as_deref().and_then(|language| name_in(&shown, &item.designations, language));
         if let Some(name) = name.map(str::to_owned) {
             item.display = Some(name);
         }

@@ -97,7 +97,8 @@ fn described(
     language: Option<&str>,
 ) -> Vec<build::Parameter> {
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
-    let display = language.and_then(|language| name_in(&concept.designations, language)).map(str::to_owned);
+    let shown = [(concept.display.as_deref(), system.language.as_deref())];
+    let display = language.and_then(|language| name_in(&shown, &concept.designations, language)).map(str::to_owned);
     let display = display.or_else(|| concept.display.clone()).unwrap_or_else(|| concept.code.clone());
     let name = system.name.clone().unwrap_or_else(|| system.url.clone());
     let mut parts = vec![parameter("name", Content::String(name))];

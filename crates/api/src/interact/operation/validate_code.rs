@@ -7,7 +7,7 @@ use concord_fhir::issue::Issue;
 use concord_fhir::terminology::Membership;
 use concord_model::build::{self, Content, parameter};
 use concord_terminology::code_system::CodeSystem;
-use concord_terminology::designation::{Designation, in_language, name_in};
+use concord_terminology::designation::{Designation, Shown, fits, in_language, name_in};
 use concord_terminology::name::split;
 use concord_terminology::value_set::ValueSet;
 use concord_terminology::{Library, LookUpError};
@@ -98,8 +98,11 @@ impl Question {
     }
 }
 
+/// A name, and the language in which it is, if that is said.
+type Named = (String, Option<Arc<str>>);
+
 /// What a value set calls a code: its name, and others.
-type Names = (Option<String>, Vec<Designation>);
+type Names = (Option<Named>, Vec<Designation>);
 
 /// What the caller may find.
 type Visible<'l, 'a, 's, 't> = Library<'l, VisibleTerminology<'a, 's, 't>>;
@@ -142,8 +145,7 @@ fn in_value_set(session: &mut Session<'_, '_>, target: &OperationTarget, input: 
                     Some(set) => Some(Arc::clone(set)),
                     None => library.value_set(&name).map_err(fault)?,
                 };
-                let (own, others) = set.as_ref().map(|set| set.names(&asked.code)).unwrap_or_default();
-                let names = (own.map(str::to_owned), others);
+                let names = set.as_ref().map(|set| names_of(set, asked)).unwrap_or_default();
                 if version.is_some() {
                     check_version(&mut library, asked, &system, &mut one)?;
                 }
@@ -156,6 +158,11 @@ fn in_value_set(session: &mut Session<'_, '_>, target: &OperationTarget, input: 
         found.push(one);
     }
     answered(&all, &found, library.untold())
+}
+
+fn names_of(set: &ValueSet, asked: &CodeAsked) -> Names {
+    let (own, others) = set.names(&asked.code);
+    (own.map(|own| (own.to_owned(), set.language.clone())), others)
 }
 
 /// A code that a value set lists is in it, whether its code system has it in that version or not.
@@ -235,11 +242,11 @@ fn check_name(
     (own_name, mut others): Names,
     found: &mut Found,
 ) -> Result<(), ApiError> {
-    let mut plain: Vec<String> = own_name.iter().cloned().collect();
-    found.display = own_name.or(found.display.take());
+    let mut shown: Vec<Named> = own_name.into_iter().collect();
+    found.display = shown.first().map(|(name, _)| name.clone()).or(found.display.take());
     if let Some(system) = library.code_system(system).map_err(fault)? {
         if let Some(concept) = system.concept(&asked.code.code) {
-            plain.extend(concept.display.clone());
+            shown.extend(concept.display.clone().map(|name| (name, system.language.clone())));
             found.display = found.display.take().or_else(|| concept.display.clone());
             others.extend(concept.designations.iter().cloned());
             if concept.is_abstract && !question.allows_groups {
@@ -251,10 +258,14 @@ fn check_name(
     } else if found.display.is_none() && asked.display.is_some() {
         found.display = library.is_code(system, &asked.code.code).map_err(fault)?.1;
     }
-    plain.extend(found.display.clone());
-    let names = right_names(plain, &others, question.language.as_deref());
-    if let Some(name) = question.language.as_deref().and_then(|language| name_in(&others, language)) {
-        found.display = Some(name.to_owned());
+    if shown.is_empty() {
+        shown.extend(found.display.clone().map(|name| (name, None)));
+    }
+    let names = right_names(&shown, &others, question.language.as_deref());
+    if let Some(language) = question.language.as_deref() {
+        let shown: Vec<Shown<'_>> = shown.iter().map(|(name, own)| (Some(name.as_str()), own.as_deref())).collect();
+        let name = name_in(&shown, &others, language).map(str::to_owned);
+        found.display = name.or(found.display.take());
     }
     let Some(said) = &asked.display else { return Ok(()) };
     let Some(display) = found.display.clone() else { return Ok(()) };
@@ -266,19 +277,22 @@ fn check_name(
     Ok(())
 }
 
-/// The names that are right: those in the language that is asked for, where there are any; without one, every name.
-fn right_names(mut plain: Vec<String>, others: &[Designation], language: Option<&str>) -> Vec<String> {
-    let value = |one: &Designation| one.value.clone();
-    let Some(language) = language else {
-        plain.extend(others.iter().map(value));
-        return plain;
-    };
-    let found = in_language(others, language);
-    if found.is_empty() {
-        plain.extend(others.iter().filter(|one| one.language.is_none()).map(value));
-        return plain;
+/// The names that are right: those in the language that is asked for, where there are any, and what is shown in a language
+/// that nobody has said; without a language, every name.
+fn right_names(shown: &[Named], others: &[Designation], language: Option<&str>) -> Vec<String> {
+    let found = language.map(|wanted| in_language(others, wanted)).unwrap_or_default();
+    let is_shown_in =
+        |own: &Option<Arc<str>>| own.as_deref().zip(language).is_some_and(|(own, wanted)| fits(own, wanted));
+    let is_any = !found.is_empty() || shown.iter().any(|(_, own)| is_shown_in(own));
+    let is_right = |own: &Option<Arc<str>>| !is_any || own.is_none() || is_shown_in(own);
+    let mut names: Vec<String> = shown.iter().filter(|(_, own)| is_right(own)).map(|(name, _)| name.clone()).collect();
+    if is_any {
+        names.extend(found.into_iter().map(|one| one.value.clone()));
+    } else {
+        let is_meant = |one: &&Designation| language.is_none() || one.language.is_none();
+        names.extend(others.iter().filter(is_meant).map(|one| one.value.clone()));
     }
-    found.into_iter().map(value).collect()
+    names
 }
 
 /// One code that is in it is enough; if none is, nobody may be in doubt about any.
