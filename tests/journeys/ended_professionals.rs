@@ -11,7 +11,7 @@ use crate::existence_doors::{Named, doors};
 use crate::existence_everywhere::operations;
 
 on_both! {
-    with SETTINGS;
+    with super::SETTINGS;
     whoever_is_inactive_is_told_nothing_else, whoever_is_deleted_is_told_nothing_else, nor_by_a_role_that_is_theirs,
     nor_by_the_standing_of_somebody_else, whoever_asks_about_them_is_answered
 }
