@@ -153,6 +153,7 @@ fn the_clock_is_put_to_times_that_can_be_written() {
         }
         nobody.get("/fhir/$clock?to=2027-01-01T00:00:00Z").await.expect(400);
         assert_eq!(stands().await, "2026-03-01T09:30:00.000Z");
+        assert!(nobody.ask(Method::HEAD, "/fhir/$clock").await.expect(200).body.is_empty());
         // At the ends of time things can be stored still.
         for end in ["4999-12-31T23:59:59Z", "1970-01-01T00:00:00Z"] {
             post(&nobody, &format!("/fhir/$clock?to={end}")).await.expect(200);

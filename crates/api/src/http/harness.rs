@@ -131,8 +131,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(super::only_by("/fhir/$reset", "POST").route(web::post().to(reset)))
         .service(
-            super::only_by("/fhir/$clock", "GET, POST")
-                .route(web::get().to(tell_clock))
+            super::only_by("/fhir/$clock", "GET, HEAD, POST")
+                .route(super::read().to(tell_clock))
                 .route(web::post().to(move_clock)),
         )
         .service(super::only_by("/fhir/$token", "POST").route(web::post().to(token)));
