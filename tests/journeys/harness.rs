@@ -6,6 +6,8 @@ use concord_tests::people;
 use concord_tests::process::Process;
 use concord_tests::{Answer, App, Concord, Database};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::sign_in::ISSUER;
 
@@ -53,6 +55,37 @@ fn who_asks_while_it_is_put_back_waits() {
         assert_eq!(text(&first, "/id"), "id-1");
         let second = system.post("Patient", &patient).await.expect(201).json();
         assert_eq!(text(&second, "/id"), "id-2");
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_body_that_does_not_come() {
+    on_one(&[], &[], async |nobody| {
+        let system = system(&nobody).await;
+        let token = post(&nobody, "/fhir/$token?system=true").await.expect(200).text();
+        let body = json!({"resourceType": "Patient", "active": true}).to_string();
+        let (begun, rest) = body.split_at(10);
+        let address = nobody.origin().strip_prefix("http://").expect("an origin").to_owned();
+        let head = format!(
+            "POST /fhir/Patient HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\nconnection: close\r\n\
+             content-type: application/fhir+json\r\ncontent-length: {}\r\n\r\n{begun}",
+            token.trim(),
+            body.len(),
+        );
+        let mut slow = TcpStream::connect(&address).await.expect("a connection");
+        slow.write_all(head.as_bytes()).await.expect("it is taken");
+        let (put_back, alive) = tokio::join!(post(&nobody, "/fhir/$reset"), nobody.ask(Method::GET, "/healthz"));
+        put_back.expect(204);
+        alive.expect(200);
+        let told = slow.try_read(&mut [0]).expect_err("it has not been given up before");
+        assert_eq!(told.kind(), std::io::ErrorKind::WouldBlock);
+        slow.write_all(rest.as_bytes()).await.expect("it is taken");
+        let mut answer = String::new();
+        slow.read_to_string(&mut answer).await.expect("an answer");
+        // It was begun before the server was put back, or waited for that: what is said to be stored is.
+        let is_stored = answer.starts_with("HTTP/1.1 201 ");
+        assert!(is_stored || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert_eq!(system.get("Patient?_summary=count").await.expect(200).json()["total"], u8::from(is_stored));
     });
 }
 
@@ -120,6 +153,7 @@ fn the_clock_is_put_to_times_that_can_be_written() {
         }
         nobody.get("/fhir/$clock?to=2027-01-01T00:00:00Z").await.expect(400);
         assert_eq!(stands().await, "2026-03-01T09:30:00.000Z");
+        assert!(nobody.ask(Method::HEAD, "/fhir/$clock").await.expect(200).body.is_empty());
         // At the ends of time things can be stored still.
         for end in ["4999-12-31T23:59:59Z", "1970-01-01T00:00:00Z"] {
             post(&nobody, &format!("/fhir/$clock?to={end}")).await.expect(200);

@@ -326,7 +326,8 @@ pub(super) async fn so_many_are_sent_to_a_login_service(concord: &Concord) {
     for _ in 0..300 {
         ask().await.expect(303);
     }
-    let refused = ask().await.expect(503);
+    let refused = ask().await.expect(429);
+    assert!((1..=60).contains(&refused.header("retry-after").parse().expect("seconds")), "{refused}");
     assert!(
         refused.header("content-type").starts_with("text/html") && refused.header("location").is_empty(),
         "{refused}"

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use concord_tests::client::text;
+use concord_tests::client::{Method, text};
 use concord_tests::people::{self, blood_pressure, with as element};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
@@ -23,6 +23,17 @@ on_both! {
     a_public_client_need_not_say_who_it_is_to_refresh, logos_are_those_that_the_operator_has_named
 }
 
+/// What is there to be read.
+const READ: &[&str] = &[
+    "/fhir/.well-known/smart-configuration",
+    "/.well-known/openid-configuration",
+    "/.well-known/jwks.json",
+    "/oauth/jwks",
+    "/sign-in",
+    "/sign-in/logo",
+    "/apps",
+];
+
 pub(super) async fn apps_find_what_there_is(concord: &Concord) {
     let nobody = concord.nobody();
     for place in
@@ -32,6 +43,11 @@ pub(super) async fn apps_find_what_there_is(concord: &Concord) {
         assert_eq!(told.header("access-control-allow-origin"), "*", "{place}");
         assert!(told.header("content-type").starts_with("application/json"), "{told}");
         nobody.post(place, &json!({})).await.expect(405);
+    }
+    for place in READ {
+        let (got, head) = (nobody.get(place).await, nobody.ask(Method::HEAD, place).await);
+        assert_eq!((head.status, head.body.len()), (got.status, 0), "{place}");
+        assert_ne!(head.status, 405, "{place}");
     }
     let metadata = nobody.get("/fhir/metadata").header("origin", "https://anywhere.example").await.expect(200);
     assert_eq!(metadata.header("access-control-allow-origin"), "*");

@@ -1,41 +1,39 @@
 //! What a server has besides that is there for tests and gone after them (`concord serve --ephemeral`): everything put back as
 //! it was, the clock moved, a token for anybody. No other server has these addresses.
 
+mod arriving;
 mod token;
 
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use actix_web::dev::{Extensions, ServiceRequest};
+use actix_web::dev::{Extensions, Payload, ServiceRequest};
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use concord_fhir::issue::{Issue, IssueCode};
-use tokio::sync::OwnedRwLockReadGuard;
 
-use super::Server;
 use super::exchange::request_id;
 use super::negotiate::Answer;
+use super::{Server, health};
 use crate::auth::development::DevelopmentIssuer;
 use crate::clock::{self, Clock};
 use crate::error::ApiError;
 use crate::interact::command::query_parameters;
 use crate::interact::{Pairs, instant, media_type};
+use arriving::{Arriving, Door, Inside};
 
 /// What makes the server anew, as it was when it began.
 pub type Begin = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Data<Server>, String>>>> + Send + Sync>;
-
-/// What a request has while it is being answered.
-struct Inside(#[expect(dead_code, reason = "it counts for as long as it is there")] OwnedRwLockReadGuard<()>);
 
 /// A server that can be put back.
 pub struct Harness {
     current: RwLock<Data<Server>>,
     begin: Begin,
     /// Shared by all that is being answered, and had alone by whoever puts the server back: what comes meanwhile waits for it.
-    door: Arc<tokio::sync::RwLock<()>>,
+    door: Door,
     clock: Clock,
     begun_ms: i64,
     issuer: DevelopmentIssuer,
@@ -58,10 +56,20 @@ impl Harness {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets a request be answered by the server as it is, once nobody is putting it back.
+    /// Lets a request be answered by the server as it is, once nobody is putting it back. Operators' questions wait for
+    /// nobody, and nobody waits for a request whose body is still to come.
     pub(super) async fn let_in(&self, request: &mut ServiceRequest) {
-        let inside = Inside(Arc::clone(&self.door).read_owned().await);
-        request.extensions_mut().insert(inside);
+        if !health::is_here(request.path()) {
+            let begun = match request.take_payload() {
+                Payload::None => None,
+                payload => Some(Arriving::begin(payload).await),
+            };
+            let inside = Inside::enter(&self.door).await;
+            if let Some(begun) = begun {
+                request.set_payload(begun.inside(inside.clone()));
+            }
+            request.extensions_mut().insert(inside);
+        }
         let mut data = Extensions::new();
         data.insert(self.current());
         request.add_data_container(Rc::new(data));
@@ -69,15 +77,18 @@ impl Harness {
 
     /// A request has been answered, or is no longer of those that are waited for.
     pub(super) fn let_out(request: &HttpRequest) {
-        drop(request.extensions_mut().remove::<Inside>());
+        if let Some(inside) = request.extensions_mut().remove::<Inside>() {
+            inside.leave();
+        }
     }
 
     /// Puts everything back as it was, when what is being answered has been.
     async fn reset(&self) -> Result<(), ApiError> {
-        let _alone = self.door.write().await;
+        let mut times = self.door.write().await;
         self.clock.set_ms(self.begun_ms);
         let new = (self.begin)().await.map_err(ApiError::Internal)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
+        *times += 1;
         Ok(())
     }
 
@@ -120,8 +131,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(super::only_by("/fhir/$reset", "POST").route(web::post().to(reset)))
         .service(
-            super::only_by("/fhir/$clock", "GET, POST")
-                .route(web::get().to(tell_clock))
+            super::only_by("/fhir/$clock", "GET, HEAD, POST")
+                .route(super::read().to(tell_clock))
                 .route(web::post().to(move_clock)),
         )
         .service(super::only_by("/fhir/$token", "POST").route(web::post().to(token)));

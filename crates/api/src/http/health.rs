@@ -71,10 +71,19 @@ impl Drop for Health {
     }
 }
 
+const ALIVE: &str = "/healthz";
+const READY: &str = "/readyz";
+const METRICS: &str = "/metrics";
+
+/// Whether that is the path of one of the routes of operators.
+pub(super) fn is_here(path: &str) -> bool {
+    [ALIVE, READY, METRICS].contains(&path)
+}
+
 /// Whether it lives, can serve, and how busy it is: the routes of operators, which everybody's address has too.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
-        .service(only("/healthz").route(web::get().to(system::alive)).route(web::head().to(system::alive)))
-        .service(only("/readyz").route(web::get().to(system::ready)).route(web::head().to(system::ready)))
-        .service(only("/metrics").route(web::get().to(system::metrics)).route(web::head().to(system::metrics)));
+        .service(only(ALIVE).route(web::get().to(system::alive)).route(web::head().to(system::alive)))
+        .service(only(READY).route(web::get().to(system::ready)).route(web::head().to(system::ready)))
+        .service(only(METRICS).route(web::get().to(system::metrics)).route(web::head().to(system::metrics)));
 }

@@ -107,6 +107,11 @@ fn only(path: &str) -> actix_web::Resource {
     only_by(path, "GET, HEAD")
 }
 
+/// What is read: HEAD is answered as GET is, without the body.
+fn read() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
 /// An address that has these methods, at which others are answered with 405, and OPTIONS with which it has.
 fn only_by(path: &str, allow: &'static str) -> actix_web::Resource {
     let others = move |request: HttpRequest| std::future::ready(system::not_allowed(&request, allow));

@@ -15,7 +15,7 @@ use crate::sign_in::{ConnectedApp, Fault, SignedIn};
 
 /// `GET /apps`
 pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResponse {
-    list(&request, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    list(&request, &server).await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 async fn list(request: &HttpRequest, server: &Data<Server>) -> Result<HttpResponse, Fault> {
@@ -56,7 +56,7 @@ fn connected(app: &ConnectedApp, signed_in: &SignedIn) -> Html {
 
 /// `POST /apps/end`
 pub(super) async fn end(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    ended(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    ended(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 async fn ended(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {

@@ -19,7 +19,7 @@ use crate::sign_in::{Asked, Choice, Fault, Granting, LASTS, Picking, SignIn, Sig
 /// `GET`
 pub(super) async fn by_get(request: HttpRequest, server: Data<Server>) -> HttpResponse {
     match Form::parse(request.query_string().as_bytes()) {
-        Ok(form) => asked(&request, &server, &form).await.unwrap_or_else(|fault| page::refused(fault.as_refusal())),
+        Ok(form) => asked(&request, &server, &form).await.unwrap_or_else(|fault| page::failed(&fault)),
         Err(error) => page::led_astray(error.into()),
     }
 }
@@ -134,7 +134,7 @@ async fn ask(
 
 /// `POST /sign-in/decision`
 pub(super) async fn decide(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    decided(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    decided(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {

@@ -17,7 +17,7 @@ use crate::http::exchange::request_id;
 use crate::sign_in::{Fault, SignIn, SignedIn, Signing, Standing, UNPROVEN_NAME};
 
 pub(super) async fn send(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    sent(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    sent(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 async fn sent(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
@@ -33,9 +33,8 @@ pub(super) async fn come_back(request: HttpRequest, server: Data<Server>) -> Htt
     match came_back(&request, &server).await {
         Ok(response) => response,
         Err(fault) => {
-            let refused =
-                note(&request, &server, &fault).await.map_or_else(|fault| fault.as_refusal(), |()| fault.as_refusal());
-            page::refused(refused)
+            let noted = note(&request, &server, &fault).await;
+            page::failed(&noted.err().unwrap_or(fault))
         }
     }
 }
@@ -108,7 +107,7 @@ async fn arrived(sign_in: &SignIn, comes: Signing) -> Result<HttpResponse, Fault
 
 /// `POST /sign-in/arrival`: whoever has come says whether it is they.
 pub(super) async fn arrive(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    answered(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    answered(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 async fn answered(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {

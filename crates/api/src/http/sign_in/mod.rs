@@ -35,7 +35,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Map, Value, json};
 
 use super::client_address::counted;
-use super::{Server, html, only_by};
+use super::{Server, html, only, only_by, read};
 use crate::auth::AuthError;
 use crate::interact::media_type;
 use crate::sign_in::{Fault, SignIn};
@@ -60,8 +60,8 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
                 .route(web::put().to(register::change))
                 .route(web::delete().to(register::remove)),
         )
-        .service(only_by("/.well-known/jwks.json", "GET").route(web::get().to(well_known::jwks)))
-        .service(only_by("/oauth/jwks", "GET").route(web::get().to(well_known::jwks)));
+        .service(only("/.well-known/jwks.json").route(read().to(well_known::jwks)))
+        .service(only("/oauth/jwks").route(read().to(well_known::jwks)));
     if !has_provider {
         return;
     }
@@ -77,14 +77,14 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
                 .route(web::post().to(userinfo::serve)),
         )
         .service(only_by("/oauth/launch", "POST").route(web::post().to(launch::serve)))
-        .service(only_by("/.well-known/openid-configuration", "GET").route(web::get().to(well_known::openid)))
+        .service(only("/.well-known/openid-configuration").route(read().to(well_known::openid)))
         .service(
-            only_by("/sign-in", "GET, POST")
-                .route(web::get().to(provider::page))
+            only_by("/sign-in", "GET, HEAD, POST")
+                .route(read().to(provider::page))
                 .route(web::post().to(provider::sign_in_as)),
         )
-        .service(only_by("/sign-in/logo", "GET").route(web::get().to(logo::own)))
-        .service(only_by("/sign-in/logo/{client}", "GET").route(web::get().to(logo::of_app)))
+        .service(only("/sign-in/logo").route(read().to(logo::own)))
+        .service(only("/sign-in/logo/{client}").route(read().to(logo::of_app)))
         .service(only_by("/sign-in/with", "POST").route(web::post().to(federation::send)))
         .service(only_by("/sign-in/return", "GET").route(web::get().to(federation::come_back)))
         .service(only_by("/sign-in/arrival", "POST").route(web::post().to(federation::arrive)))
@@ -92,7 +92,7 @@ pub(super) fn routes(config: &mut ServiceConfig, has_provider: bool) {
         .service(only_by("/sign-in/whose", "POST").route(web::post().to(whose::pick)))
         .service(only_by("/sign-in/decision", "POST").route(web::post().to(authorize::decide)))
         .service(only_by("/sign-out", "POST").route(web::post().to(provider::sign_out)))
-        .service(only_by("/apps", "GET").route(web::get().to(apps::page)))
+        .service(only("/apps").route(read().to(apps::page)))
         .service(only_by("/apps/end", "POST").route(web::post().to(apps::end)));
 }
 

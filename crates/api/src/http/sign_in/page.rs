@@ -1,6 +1,7 @@
 //! What the pages of sign-in share.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use concord_signin::error::{ErrorCode, OauthError};
@@ -22,6 +23,19 @@ fn unproven(error: OauthError) -> HttpResponse {
         .then("<li>When NHS login says that it is done, come back here and sign in again.</li></ol>")
         .then("<p>If you cannot do that, ask your GP surgery.</p><p><a href=\"/sign-in\">Sign in again</a></p>");
     Page { status: StatusCode::FORBIDDEN, ..Page::new("Prove who you are first", body) }.response()
+}
+
+/// The same where something failed, or was asked too often.
+pub(super) fn failed(fault: &Fault) -> HttpResponse {
+    let mut response = refused(fault.as_refusal());
+    let wait_s = fault.wait_s();
+    if wait_s.is_some() {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    }
+    if wait_s.is_some() || response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s.unwrap_or(1)));
+    }
+    response
 }
 
 /// What a person is told who cannot be sent on.

@@ -25,7 +25,7 @@ pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResp
             None => offered(&request, sign_in(&server)?, None, None).await,
         }
     };
-    offered.await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    offered.await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 /// Sends a browser to the login service to which another service of theirs has said who somebody is: nobody is asked anything.
@@ -112,7 +112,7 @@ pub(super) fn next(asked: Option<&str>) -> Result<String, Fault> {
 
 /// `POST /sign-in`
 pub(super) async fn sign_in_as(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    picked(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    picked(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
@@ -136,7 +136,7 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
 
 /// `POST /sign-out`
 pub(super) async fn sign_out(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    signed_out(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    signed_out(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 async fn signed_out(

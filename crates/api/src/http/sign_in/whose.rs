@@ -61,7 +61,7 @@ pub(super) fn page(to_pick: &ToPick, signed_in: &SignedIn, asked: &Form, sought:
 }
 
 pub(super) async fn pick(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
-    picked(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::refused(fault.as_refusal()))
+    picked(&request, &mut payload, &server).await.unwrap_or_else(|fault| page::failed(&fault))
 }
 
 async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<HttpResponse, Fault> {
