@@ -501,6 +501,23 @@ async fn what_a_set_calls_a_code_and_its_version(concord: &Concord) {
         let told = amina.post("ValueSet/$validate-code", &parameters(&asked)).await.expect(200);
         assert_eq!(result(&told), json!(wanted), "{set} {version} {code}: {told}");
     }
+    // What a set lists is in it, though nobody here knows the code system in that version.
+    let (elsewhere, version) = ("http://snomed.info/sct", "http://snomed.info/sct/999000041000000102");
+    let listed = json!([{"code": "22298006", "display": "Myocardial infarction"}]);
+    let contains = json!([{"system": elsewhere, "code": "22298006", "display": "Myocardial infarction"}]);
+    for given in [
+        json!({"compose": {"include": [{"system": elsewhere, "version": version, "concept": listed}]}}),
+        json!({"compose": {"include": [{"system": elsewhere, "concept": listed}]}}),
+        json!({"expansion": {"timestamp": "2024-01-01T00:00:00Z", "contains": contains}}),
+    ] {
+        let given = with(with(given, "resourceType", json!("ValueSet")), "status", json!("active"));
+        for (display, wanted) in [("myocardial infarction", true), ("cat", false)] {
+            let one = json!({"system": elsewhere, "version": version, "code": "22298006", "display": display});
+            let asked = [json!({"name": "valueSet", "resource": given}), json!({"name": "coding", "valueCoding": one})];
+            let told = amina.post("ValueSet/$validate-code", &parameters(&asked)).await.expect(200);
+            assert_eq!(result(&told), json!(wanted), "{given} {display}: {told}");
+        }
+    }
     let asked = [uri("url", FARM_SET), named("coding", &coding("9", "dog"))];
     amina.post("ValueSet/$validate-code", &parameters(&asked)).await.expect(422);
     for (version, code, status) in [("1", "old", 200), ("1", "new", 422), ("2", "new", 200), ("9", "dog", 422)] {
@@ -512,7 +529,10 @@ async fn what_a_set_calls_a_code_and_its_version(concord: &Concord) {
     let two = parameters(&[named("codingA", &coding("1", "dog")), named("codingB", &coding("2", "dog"))]);
     amina.post("CodeSystem/$subsumes", &two).await.expect(400);
     let looked = amina.get(&format!("CodeSystem/$lookup?system={FARM}&code=dog")).await.expect(200).json();
-    assert!(looked.to_string().contains("urn:uses"), "{looked}");
+    // What nobody has said of a code is not made up.
+    assert!(looked.to_string().contains(r#"{"system":"urn:uses","code":"pet"}"#), "{looked}");
+    let mapped = amina.get(&format!("ConceptMap/farm/$translate?system={FARM}&version=2&code=dog")).await.expect(200);
+    assert!(mapped.text().contains(r#""valueCoding":{"system":"urn:sounds","code":"woof"}"#), "{mapped}");
     let expanded =
         amina.get(&format!("ValueSet/$expand?url={FARM_SET}&includeDesignations=true")).await.expect(200).json();
     assert_eq!(

@@ -167,7 +167,8 @@ impl<S: Source> Library<'_, S> {
             return Ok(Membership::Yes);
         }
         let wanted = self.version_of(system, part)?;
-        let Some(known) = self.code_system(&named(system, wanted.as_deref()))? else {
+        let name = named(system, wanted.as_deref());
+        let Some(known) = self.code_system(&name)? else {
             if !part.listed.is_empty() {
                 return Ok(Membership::Yes);
             }
@@ -175,7 +176,7 @@ impl<S: Source> Library<'_, S> {
                 return Ok(if is_well_formed(&code.code) { Membership::Yes } else { Membership::No });
             }
             let asked = Asked::Part { system: system.to_owned(), version: wanted, filters: part.filters.clone() };
-            return self.is_in_elsewhere(asked, code, system);
+            return self.is_in_elsewhere(asked, code, &name);
         };
         let Some((place, concept)) = known.place(&code.code).zip(known.concept(&code.code)) else {
             if known.partial.is_some() {
@@ -206,7 +207,8 @@ impl<S: Source> Library<'_, S> {
             });
         }
         let (plain, version) = crate::name::split(system);
-        if let Some(is_well_formed) = grammar::of(plain).filter(|_| version.is_none()) {
+        // How codes are formed has not changed from version to version.
+        if let Some(is_well_formed) = grammar::of(plain) {
             return Ok((Membership::of(is_well_formed(code)), None));
         }
         let asked = Code { system: plain.to_owned(), code: code.to_owned() };
@@ -214,7 +216,7 @@ impl<S: Source> Library<'_, S> {
         Ok(match self.ask(&Question::Concept { code: asked, version })? {
             Reply::Told(Answer::Concept(display)) => (Membership::Yes, display),
             Reply::Told(Answer::Nothing) => (Membership::No, None),
-            reply => (self.unknown(&reply, system), None),
+            reply => (self.unknown(&reply, system)?, None),
         })
     }
 
@@ -231,17 +233,31 @@ impl<S: Source> Library<'_, S> {
         let reply = self.ask(&Question::Member { set, code: code.clone(), version })?;
         Ok(match reply {
             Reply::Told(Answer::Member { is_in, .. }) => Membership::of(is_in),
-            reply => self.unknown(&reply, name),
+            reply => self.unknown(&reply, name)?,
         })
     }
 
-    fn unknown(&mut self, reply: &Reply, name: &str) -> Membership {
+    fn unknown(&mut self, reply: &Reply, name: &str) -> Found<Membership, S> {
         self.is_unreachable |= matches!(reply, Reply::Unreachable);
-        self.doubt(match reply {
+        let text = match reply {
             Reply::Unreachable => format!("the terminology server that would tell of {name} cannot be reached now"),
-            Reply::Told(_) | Reply::NotAsked => format!("{name} is not here"),
-        });
-        Membership::Unknown
+            Reply::Told(_) | Reply::NotAsked => match self.version_here(name)? {
+                Some(version) => format!("{name} is not here, but in version {version}"),
+                None => format!("{name} is not here"),
+            },
+        };
+        self.doubt(text);
+        Ok(Membership::Unknown)
+    }
+
+    /// The version in which a code system is here that is not in the one of that name.
+    fn version_here(&mut self, name: &str) -> Found<Option<String>, S> {
+        let (plain, Some(_)) = crate::name::split(name) else { return Ok(None) };
+        match self.code_system(plain) {
+            Ok(known) => Ok(known.and_then(|known| known.version.clone())),
+            Err(LookUpError::Said(..)) => Ok(None),
+            Err(failed) => Err(failed),
+        }
     }
 }
 

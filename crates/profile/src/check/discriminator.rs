@@ -241,7 +241,7 @@ fn says_value(node: &Node) -> bool {
 }
 
 /// What is said of the extension of that url.
-fn extension_node<'n>(node: &'n Node, url: &str) -> Option<&'n Node> {
+pub(super) fn extension_node<'n>(node: &'n Node, url: &str) -> Option<&'n Node> {
     let extension = node.find("extension")?;
     let named = |slice: &&crate::node::Slice| {
         slice.node.rules.types.iter().flat_map(|rule| &rule.profiles).any(|profile| split(profile).0 == url)

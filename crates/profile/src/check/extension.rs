@@ -5,11 +5,12 @@ use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::{Object, Value};
 use concord_fhir::schema::{Shape, TypeKind};
 
+use super::discriminator::extension_node;
 use super::{Scope, Walk, shown};
 use crate::definition::{Context, ContextKind};
 use crate::item::{Item, Members, Place};
 use crate::library::split;
-use crate::node::Profile;
+use crate::node::{Node, Profile, Slice};
 use crate::surroundings::Surroundings;
 
 /// The element in which an extension stands, and those around it.
@@ -119,7 +120,9 @@ impl Walk<'_> {
         let changes_meaning = item.element == "modifierExtension";
         // Inside an extension a url may be a name that its definition explains.
         let is_inner = holder.url.is_some() && !url.contains(':');
-        if !is_inner && !url.is_empty() {
+        if is_inner {
+            self.part_of(holder.url.unwrap_or_default(), url, place);
+        } else if !url.is_empty() {
             self.definition_of(url, changes_meaning, (shape, object), place, (around, holder));
         }
         let own = Holder {
@@ -131,6 +134,23 @@ impl Walk<'_> {
             at: item.value,
         };
         self.inside((shape, object), place, around, &own);
+    }
+
+    /// Whether the definition of an extension has the part that is named in it: nothing else says what the name means.
+    fn part_of(&mut self, whole: &str, name: &str, place: &Place<'_>) {
+        let library = self.checker.library;
+        let Some(Ok(profile)) = Some(whole).filter(|url| url.contains(':')).and_then(|url| library.profile(url)) else {
+            return;
+        };
+        let is_named = |slice: &Slice| {
+            slice.node.find("url").is_some_and(|url| !url.rules.values.is_empty())
+                || slice.node.rules.types.iter().any(|rule| !rule.profiles.is_empty())
+        };
+        let are_told = |parts: &Node| !parts.slices.is_empty() && parts.slices.iter().all(is_named);
+        if profile.root.find("extension").is_some_and(are_told) && extension_node(&profile.root, name).is_none() {
+            let said = format!("the extension {whole} has no part '{}'", shown(name));
+            self.add(Severity::Error, IssueCode::Invalid, &place.element("url"), said);
+        }
     }
 
     fn definition_of<'v>(

@@ -1,5 +1,6 @@
 //! What a StructureDefinition says, as far as resources are checked by it.
 
+mod corrected;
 mod stripped;
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
@@ -437,7 +438,7 @@ impl Constraint {
             key: value.text("key")?.to_owned(),
             severity,
             human: value.text("human").unwrap_or_default().to_owned(),
-            expression: value.text("expression")?.to_owned(),
+            expression: corrected::instead(value.text("expression")?).to_owned(),
         })
     }
 }

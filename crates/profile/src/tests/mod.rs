@@ -7,6 +7,7 @@ mod kept;
 mod kinds;
 mod made;
 mod outside;
+mod published;
 
 use concord_fhir::issue::{Issue, Severity};
 use concord_fhir::json::{Limits, Value, parse};

@@ -72,6 +72,25 @@ fn half_of_a_set_tells_half() {
     assert_eq!(library.doubts(), ["http://snomed.info/sct is not here"]);
 }
 
+/// Units are formed alike in every version; of what is here in another version it is said in which.
+#[test]
+fn versions_that_are_not_here() {
+    let mut source = Nothing;
+    let mut library = Library::new(&mut source);
+    for (system, code, expected) in [
+        ("http://unitsofmeasure.org|2.1", "mm[Hg]", Membership::Yes),
+        ("http://unitsofmeasure.org|2.1", "mmHg", Membership::No),
+        ("urn:ietf:bcp:47|x", "en-GB", Membership::Yes),
+        ("http://terminology.hl7.org/CodeSystem/v3-ActCode|4.0.0", "AMB", Membership::Unknown),
+    ] {
+        assert_eq!(library.is_code(system, code).unwrap().0, expected, "{system} {code}");
+    }
+    let here = library.code_system("http://terminology.hl7.org/CodeSystem/v3-ActCode").unwrap().unwrap();
+    let version = here.version.as_deref().unwrap();
+    let said = format!("http://terminology.hl7.org/CodeSystem/v3-ActCode|4.0.0 is not here, but in version {version}");
+    assert_eq!(library.doubts(), [said]);
+}
+
 /// R4's check has the codes of required bindings in lists of its own, which are made of the published expansions. Both say the
 /// same of every code that either knows.
 #[test]

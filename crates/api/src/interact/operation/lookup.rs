@@ -145,7 +145,7 @@ fn designation(one: &Designation) -> build::Parameter {
         one.language.iter().map(|language| parameter("language", Content::Code(language.clone()))).collect();
     if let Some(usage) = &one.usage {
         let (system, code) = (usage.system.clone(), usage.code.clone());
-        let display = usage.display.clone().unwrap_or_else(|| code.clone());
+        let display = usage.display.clone().unwrap_or_default();
         inner.push(parameter("use", Content::Coding { system, code, display }));
     }
     inner.push(parameter("value", Content::String(one.value.clone())));

@@ -118,12 +118,12 @@ fn dependencies(input: &Input) -> Result<Vec<Dependency>, ApiError> {
 fn matched(one: Match) -> build::Parameter {
     let mut parts = vec![parameter("equivalence", Content::Code(one.equivalence))];
     if let Some(code) = one.code {
-        let display = one.display.unwrap_or_else(|| code.code.clone());
+        let display = one.display.unwrap_or_default();
         parts.push(parameter("concept", Content::Coding { system: code.system, code: code.code, display }));
     }
     for product in one.product {
         let (system, code) = (product.system.unwrap_or_default(), product.value);
-        let concept = Content::Coding { system, display: code.clone(), code };
+        let concept = Content::Coding { system, code, display: String::new() };
         let inner = vec![parameter("element", Content::Uri(product.property)), parameter("concept", concept)];
         parts.push(parameter("product", Content::Parts(inner)));
     }

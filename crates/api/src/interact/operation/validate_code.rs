@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use concord_fhir::issue::Issue;
+use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::terminology::Membership;
 use concord_model::build::{self, Content, parameter};
 use concord_terminology::code_system::CodeSystem;
@@ -165,15 +165,24 @@ fn names_of(set: &ValueSet, asked: &CodeAsked) -> Names {
     (own.map(|own| (own.to_owned(), set.language.clone())), others)
 }
 
-/// A code that a value set lists is in it, whether its code system has it in that version or not.
+/// What a code system says, unless it is of no use here: what a value set says of a code holds without it.
+fn if_usable<T>(told: Result<T, LookUpError<ApiError>>) -> Result<Option<T>, ApiError> {
+    match told {
+        Err(LookUpError::Said(IssueCode::NotSupported | IssueCode::NotFound, _)) => Ok(None),
+        told => told.map(Some).map_err(fault),
+    }
+}
+
+/// A value set may list a code that its code system does not have in that version. Where nobody knows that version, the list holds.
 fn check_version(
     library: &mut Visible<'_, '_, '_, '_>,
     asked: &CodeAsked,
     system: &str,
     found: &mut Found,
 ) -> Result<(), ApiError> {
-    found.membership = library.is_code(system, &asked.code.code).map_err(fault)?.0;
-    if found.membership == Membership::No {
+    let told = if_usable(library.is_code(system, &asked.code.code))?;
+    if let Some((Membership::No, _)) = told {
+        found.membership = Membership::No;
         found.text = Some(format!("{}: `{}` is no code of the code system {system}", asked.place, asked.code.code));
     }
     Ok(())
@@ -244,7 +253,7 @@ fn check_name(
 ) -> Result<(), ApiError> {
     let mut shown: Vec<Named> = own_name.into_iter().collect();
     found.display = shown.first().map(|(name, _)| name.clone()).or(found.display.take());
-    if let Some(system) = library.code_system(system).map_err(fault)? {
+    if let Some(system) = if_usable(library.code_system(system))?.flatten() {
         if let Some(concept) = system.concept(&asked.code.code) {
             shown.extend(concept.display.clone().map(|name| (name, system.language.clone())));
             found.display = found.display.take().or_else(|| concept.display.clone());
@@ -256,7 +265,7 @@ fn check_name(
             }
         }
     } else if found.display.is_none() && asked.display.is_some() {
-        found.display = library.is_code(system, &asked.code.code).map_err(fault)?.1;
+        found.display = if_usable(library.is_code(system, &asked.code.code))?.and_then(|(_, display)| display);
     }
     if shown.is_empty() {
         shown.extend(found.display.clone().map(|name| (name, None)));
