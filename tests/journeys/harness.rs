@@ -109,6 +109,18 @@ fn a_page_of_another_site_is_not_answered() {
     });
     on_one(&["--anywhere"], &[], async |nobody| {
         ask(&nobody, "concord:8080", "/fhir/$token?system=true").await.expect(200);
+        // What a page may send without asking beforehand.
+        for place in ["/fhir/$reset", "/fhir/$clock?by=60", "/fhir/$token?system=true"] {
+            let sent =
+                |origin| nobody.ask(Method::POST, place).body("text/plain", String::new()).header("origin", origin);
+            let refused = sent("http://evil.example").await.expect(403);
+            assert!(refused.issues()[0].2.contains("page of another site"), "{refused}");
+            sent("null").await.expect(403);
+        }
+        for place in ["/fhir/$reset", "/fhir/$token?system=true"] {
+            let answer = nobody.ask(Method::POST, place).header("origin", "http://localhost:3000").await;
+            assert!(matches!(answer.status, 200 | 204), "{answer}");
+        }
     });
 }
 

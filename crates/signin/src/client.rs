@@ -105,6 +105,11 @@ impl Client {
                 return Err("the keys: none has a kid and can verify RS384 or ES384".to_owned());
             }
         }
+        if self.introspects && self.is_public() {
+            return Err(
+                "it introspects the tokens of others, and so has to prove who it is by a secret or keys".to_owned()
+            );
+        }
         match Granted::parse(&self.scope).unknown() {
             [] => Ok(()),
             [first, ..] => Err(format!("the scope {first:?} is not known")),
@@ -179,6 +184,7 @@ mod tests {
             Client { scope: "patient/Nonsense.rs".into(), ..client() },
             Client { authentication: Authentication::Secret("secret".into()), ..client() },
             Client { authentication: Authentication::Keys("{\"keys\":[]}".into()), ..client() },
+            Client { introspects: true, ..client() },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

@@ -245,6 +245,9 @@ impl Metadata {
 
     /// Whether it asks for flows that it could use.
     fn flows(&self, client: &Client) -> Result<(), OauthError> {
+        if client.introspects && client.is_public() {
+            return Err(metadata("concord_introspects is for clients that prove who they are"));
+        }
         let there = grant_types(client);
         let known = |one: &String| there.contains(&one.as_str());
         if !self.grant_types.iter().flatten().all(known) {

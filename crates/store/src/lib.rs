@@ -456,7 +456,7 @@ impl Store {
         }
     }
 
-    /// How many connections to PostgreSQL are open, and how many of them are at work. The embedded database has none.
+    /// How many connections to PostgreSQL are open, and how many are at work. The embedded database has none.
     #[must_use]
     pub fn connections(&self) -> (usize, usize) {
         match &*self.backend {
@@ -470,8 +470,7 @@ impl Store {
     pub async fn ready(&self) -> bool {
         let work = |transaction: &mut Transaction<'_>| (transaction.is_writable(), Vec::new());
         let writable = match &*self.backend {
-            // Before the writes that wait for the only writer, which commits the log too. Where that is not it that has answered,
-            // since it is kept out, it is asked for a turn.
+            // Beside the writer, where it is kept out: then it is asked for a turn.
             Backend::Sqlite(sqlite) => match sqlite.read_now(None, work).await {
                 Ok(true) if sqlite.may_be_kept_out() => self.write(|_| (Ok::<_, StoreError>(true), Vec::new())).await,
                 answered => answered,
@@ -489,8 +488,8 @@ impl Store {
         if !self.shared.no_space.load(Ordering::Relaxed) {
             return true;
         }
-        let tried = self.write(|transaction| (transaction.try_space(), Vec::new())).await;
         // On PostgreSQL what was tried is undone.
+        let tried = self.write(|transaction| (transaction.try_space(), Vec::new())).await;
         let has_space = matches!(tried, Ok(()) | Err(StoreError::Conflict(_)));
         self.shared.no_space.store(!has_space, Ordering::Relaxed);
         has_space

@@ -7,11 +7,12 @@ use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
 use super::federation::{back, citizen, sent, with_both};
-use super::{Browser, asking, authorize};
+use super::{Browser, CHOICES, asking, authorize, for_code, query, token};
 
 on_both! {
     with super::super::SETTINGS;
-    a_patient_sees_who_came_in, who_comes_by_a_login_service_is_told_with_it
+    a_patient_sees_who_came_in, who_comes_by_a_login_service_is_told_with_it,
+    a_relatives_patient_may_be_named_by_an_address, a_relative_whom_she_may_not_know_of_is_not_told
 }
 
 /// The events of somebody's coming in, the newest first.
@@ -45,6 +46,62 @@ pub(super) async fn a_patient_sees_who_came_in(concord: &Concord) {
     assert_eq!(all.len(), 4, "{all:?}");
     let log = amina.get("Patient/amina/$access-log").await.expect(200).text();
     assert!(log.contains("came in on") && log.contains("picked themselves from the list"), "{log}");
+}
+
+/// Somebody picks themselves.
+async fn picks(concord: &Concord, person: &str) {
+    let browser = Browser::new(concord);
+    let list = browser.get("/sign-in").await.expect(200);
+    browser.sign_in(&list, person).await.expect(200);
+}
+
+pub(super) async fn a_relatives_patient_may_be_named_by_an_address(concord: &Concord) {
+    people::arrive(concord).await;
+    let base = format!("{}/fhir", super::ISSUER);
+    let spelled = [
+        format!("{base}/Patient/amina"),
+        format!("{}/Patient/amina", base.replace("http://localhost", "HTTP://LOCALHOST")),
+        "Patient/amina/_history/1".to_owned(),
+        format!("{base}/Patient/amina/_history/1"),
+    ];
+    for (number, reference) in spelled.iter().enumerate() {
+        let relative = json!({"resourceType": "RelatedPerson", "id": format!("kin-{number}"), "active": true,
+            "patient": {"reference": reference}});
+        concord.system().store(&relative).await;
+        let person = format!("RelatedPerson/kin-{number}");
+        let browser = Browser::new(concord);
+        let list = browser.get(&authorize(&asking("launch/patient patient/*.rs"))).await.expect(200);
+        let page = browser.sign_in(&list, &person).await.expect(200);
+        let code = query(&browser.decide(&page, CHOICES).await)["code"].clone();
+        let tokens = token(concord, &for_code(&code)).await.expect(200).json();
+        assert_eq!(tokens["patient"], "amina", "{reference}");
+        let seen = told(&concord.patient("amina"), "&patient=amina").await;
+        assert_eq!((seen.len(), agent(&seen[0])), (number + 1, person.as_str()), "{reference}: {seen:?}");
+    }
+}
+
+/// She sees who looked, whoever it was; who only came in looked at nothing of hers.
+pub(super) async fn a_relative_whom_she_may_not_know_of_is_not_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let kept = json!({"resourceType": "RelatedPerson", "id": "kept", "active": true,
+        "patient": {"reference": "Patient/amina"}, "meta": {"security": [
+            {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}]}});
+    concord.system().store(&kept).await;
+    for person in ["RelatedPerson/kept", "RelatedPerson/yusuf"] {
+        picks(concord, person).await;
+    }
+    let amina = concord.patient("amina");
+    amina.get("RelatedPerson/kept").await.expect(404);
+    let seen = told(&amina, "&patient=amina").await;
+    assert_eq!(seen.iter().map(agent).collect::<Vec<_>>(), ["RelatedPerson/yusuf"], "{seen:?}");
+    for place in ["AuditEvent?patient=amina", "Patient/amina/$access-log"] {
+        let log = amina.get(place).await.expect(200).text();
+        assert!(log.contains("RelatedPerson/yusuf") && !log.contains("kept"), "{place}: {log}");
+    }
+    assert_eq!(told(&concord.system(), "&patient=amina").await.len(), 2);
+    // One who is on record no more is told as before.
+    concord.system().delete("RelatedPerson/yusuf").await.expect(204);
+    assert_eq!(told(&amina, "&patient=amina").await.len(), 1);
 }
 
 pub(super) async fn who_comes_by_a_login_service_is_told_with_it(concord: &Concord) {

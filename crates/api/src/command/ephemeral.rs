@@ -87,7 +87,7 @@ async fn bind(
     let issuer = DevelopmentIssuer::open(&config).map_err(|error| error.to_string())?;
     let issuer = issuer.ok_or_else(|| "the development issuer is off".to_owned())?;
     let begin = begin(config.clone(), clock.clone(), folder.path.clone(), full);
-    let harness = Data::from(Harness::new(begin, clock, issuer).await?);
+    let harness = Data::from(Harness::new(&config, begin, clock, issuer).await?);
     let base = config.fhir_base();
     let (_, server) = answering(&config, harness.current(), (Some(harness), hosts), Some(listener))?;
     Ok(Bound { base, server })

@@ -47,7 +47,7 @@ impl Hosts {
     }
 
     /// Whether it answers for what a request names: a host, perhaps with a port.
-    fn has(&self, authority: &str) -> bool {
+    pub(super) fn has(&self, authority: &str) -> bool {
         let Hosts::ThisMachine(besides) = self else { return true };
         // What has another meaning in a URL is no part of a host.
         let is_plain = !authority.is_empty() && !authority.contains(['/', '\\', '@', '?', '#']);

@@ -6,11 +6,12 @@ use concord_signin::error::{ErrorCode, OauthError};
 use concord_signin::scope::Granted;
 use concord_signin::secret::{self, Kind};
 use concord_store::StoreError;
+use concord_store::sign_in::AccessToken;
 use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
 use crate::sign_in::still::{is_for_long, still_let};
-use crate::sign_in::{Fault, SignIn, Standing};
+use crate::sign_in::{Fault, SignIn, Standing, people};
 
 /// What is told of a token: members of a JSON object.
 pub(crate) type Inspected = Map<String, Value>;
@@ -31,10 +32,12 @@ impl SignIn {
         Ok(if is_own || client.introspects { known } else { told })
     }
 
-    /// The client that an access token was given to, if the token works and the client may ask about the tokens of all.
+    /// The client that has got itself an access token by proving who it is, if the token works and the client may ask about the tokens
+    /// of all. A token that a person let an app have does not say that it is the app which shows it.
     pub(crate) async fn asks_about_all(&self, token: &str) -> Result<Option<Client>, Fault> {
         let known = self.access_token(secret::hash(token)).await?;
-        Ok(known.map(|(_, client)| client).filter(|client| client.introspects))
+        let is_its_own = |token: &AccessToken, client: &Client| token.family.is_empty() && !client.is_public();
+        Ok(known.filter(|(token, client)| is_its_own(token, client) && client.introspects).map(|(_, client)| client))
     }
 
     async fn of_access(&self, token: &str) -> Result<Option<Inspected>, Fault> {
@@ -54,6 +57,10 @@ impl SignIn {
             let found = transaction.refresh_token(&hash, now_s).and_then(|known| match known {
                 Some(known) => Ok(transaction.grant(&known.family, now_s)?.map(|grant| (grant, known.expires_s))),
                 None => Ok(None),
+            });
+            let found = found.and_then(|found| match found {
+                Some((grant, _)) if !people::may_act(transaction, &grant.person)? => Ok(None),
+                other => Ok(other),
             });
             (found, Vec::new())
         };

@@ -5,6 +5,7 @@ use concord_consent::caller::Actor;
 use concord_consent::facts::Period;
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
+use concord_fhir::rules::local_reference;
 use concord_store::StoreError;
 use concord_store::named::KnownName;
 use concord_store::rows::{Head, Version};
@@ -38,12 +39,15 @@ pub(crate) struct Somebody {
 impl SignIn {
     /// Everybody, group by group.
     pub(crate) async fn people(&self) -> Result<Vec<Somebody>, Fault> {
-        let list = |transaction: &mut Transaction<'_>| {
+        let base = self.service.base.clone();
+        let list = move |transaction: &mut Transaction<'_>| {
             let now_ms = transaction.now;
             let mut people = Vec::new();
             for (resource_type, group) in types() {
                 match transaction.next_of_type(resource_type, 0, LISTED) {
-                    Ok(found) => people.extend(found.iter().filter_map(|version| somebody(version, group, now_ms))),
+                    Ok(found) => {
+                        people.extend(found.iter().filter_map(|version| somebody(version, group, now_ms, &base)))
+                    }
                     Err(error) => return (Err(error), Vec::new()),
                 }
             }
@@ -63,7 +67,7 @@ impl SignIn {
         };
         let found: Option<Version> = self.service.store.read(find).await?;
         let now_ms = self.service.store.now_ms();
-        Ok(found.as_ref().and_then(|version| somebody(version, group, now_ms)))
+        Ok(found.as_ref().and_then(|version| somebody(version, group, now_ms, &self.service.base)))
     }
 }
 
@@ -96,15 +100,15 @@ fn types() -> impl Iterator<Item = (ResourceType, &'static str)> {
     PEOPLE.iter().filter_map(|(name, group)| Some((ResourceType::parse(name)?, *group)))
 }
 
-/// Who a stored resource is; none who may not act.
-pub(super) fn somebody(version: &Version, group: &'static str, now_ms: i64) -> Option<Somebody> {
+/// Who a stored resource is; none who may not act. `base` is where this server is, by which its patients may be named too.
+pub(super) fn somebody(version: &Version, group: &'static str, now_ms: i64, base: &str) -> Option<Somebody> {
     let resource = access::stored(version).ok().filter(|one| counts(version, one, now_ms))?;
-    let relative_of = resource.get("patient").and_then(|patient| patient.text("reference"));
+    let relative_of = resource.get("patient").and_then(|patient| local_reference(base, patient.text("reference")?));
     Some(Somebody {
         reference: format!("{}/{}", version.resource_type, version.id),
         name: human_name(&resource).unwrap_or_else(|| version.id.clone()),
         group,
-        relative_of: relative_of.and_then(|text| text.strip_prefix("Patient/")).map(str::to_owned),
+        relative_of: relative_of.as_deref().and_then(|text| text.strip_prefix("Patient/")).map(str::to_owned),
     })
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Relatives {
 struct Sought {
     known_as: Vec<KnownAs>,
     born: Option<String>,
+    /// Where this server is, by which its patients may be named.
+    base: String,
 }
 
 impl Sought {
@@ -57,7 +59,7 @@ impl Sought {
         let resource = access::stored(version).ok()?;
         let is_known = resource.list("identifier").iter().any(|one| self.is_borne(one, now_ms));
         let is_born_so = resource.text("birthDate").is_none_or(|day| self.born.as_deref() == Some(day));
-        let found = somebody(version, RELATIVE.1, now_ms).filter(|_| is_known && is_born_so)?;
+        let found = somebody(version, RELATIVE.1, now_ms, &self.base).filter(|_| is_known && is_born_so)?;
         found.relative_of.is_some().then_some(found)
     }
 
@@ -121,7 +123,8 @@ impl SignIn {
         let Some(resource_type) = ResourceType::parse(RELATIVE.0).filter(|_| !known_as.is_empty()) else {
             return Ok(Relatives::default());
         };
-        let sought = Sought { known_as: known_as.to_vec(), born: born.map(str::to_owned) };
+        let base = self.service.base.clone();
+        let sought = Sought { known_as: known_as.to_vec(), born: born.map(str::to_owned), base };
         let find = move |transaction: &mut Transaction<'_>| (sought.find(resource_type, transaction), Vec::new());
         Ok(self.service.store.read(find).await?)
     }

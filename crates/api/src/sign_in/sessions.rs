@@ -147,13 +147,15 @@ impl SignIn {
     /// What the log tells of somebody who signs in: in the log of the patient in whose record they are, so that she sees when somebody
     /// came in as she, or as her relative.
     async fn coming_in(&self, signing: &Signing, request_id: &str) -> Result<ComingIn, Fault> {
-        let patient = match people::actor(&signing.person) {
-            Some(Actor::Patient(id)) => Some(id),
+        let actor = people::actor(&signing.person);
+        let patient = match &actor {
+            Some(Actor::Patient(id)) => Some(id.clone()),
             Some(Actor::RelatedPerson(_)) => {
                 self.somebody(&signing.person).await?.and_then(|somebody| somebody.relative_of)
             }
             _ => None,
         };
+        let is_relative = matches!(actor, Some(Actor::RelatedPerson(_)));
         let mut reason = match signing.provider.as_str() {
             "" => "sign-in.picked".to_owned(),
             provider => format!("sign-in.with:{provider}"),
@@ -161,7 +163,12 @@ impl SignIn {
         if !signing.standing.is_proven() {
             reason.push_str(", sign-in.unproven");
         }
-        Ok(ComingIn { patient, record: audit::came_in(&signing.person, OWN_CLIENT, &reason, request_id) })
+        let mut record = audit::came_in(&signing.person, OWN_CLIENT, &reason, request_id);
+        // What they came in as lies in her record, and may be kept from her; then so is this.
+        if let Some((resource_type, id)) = actor.as_ref().filter(|_| is_relative).and_then(Actor::resource) {
+            (record.resource_type, record.entity) = (resource_type.number(), id.to_owned());
+        }
+        Ok(ComingIn { patient, record })
     }
 
     /// Signs out whoever has this cookie, and ends what apps were let do until then.

@@ -10,6 +10,7 @@ use concord_signin::client::Client;
 use concord_signin::scope::Granted;
 use concord_signin::secret::{self, Kind};
 use concord_store::sign_in::AccessToken;
+use concord_store::transaction::Transaction;
 
 use crate::auth::{AuthError, Identity, Sha256, Verified, login};
 use crate::sign_in::clients::Stored;
@@ -31,9 +32,18 @@ impl SignIn {
         Kind::Access.is_form_of(token)
     }
 
-    /// The access token, if it works now, with its client as that is registered now: it is for no more than the client is.
+    /// The access token, if it works now and whoever has let its client in may still act, with its client as that is registered now: it
+    /// is for no more than the client is.
     pub(super) async fn access_token(&self, hash: String) -> Result<Option<(AccessToken, Client)>, Fault> {
-        let Some(token) = self.stored_access(hash).await? else { return Ok(None) };
+        let now_s = self.now_s();
+        let find = move |transaction: &mut Transaction<'_>| {
+            let found = transaction.access_token(&hash, now_s).and_then(|found| match found {
+                Some(token) if !token.person.is_empty() && !people::may_act(transaction, &token.person)? => Ok(None),
+                other => Ok(other),
+            });
+            (found, Vec::new())
+        };
+        let Some(token) = self.service.store.read(find).await? else { return Ok(None) };
         self.as_registered_now(token)
     }
 
