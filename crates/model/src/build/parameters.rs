@@ -92,7 +92,7 @@ fn typed(Parameter { name, content }: Parameter, verbatim: &mut Verbatim) -> Par
             Typed::Coding(Box::new(Coding {
                 system: given(system).map(Into::into),
                 code: given(code).map(Into::into),
-                display: Some(display.into()),
+                display: given(display).map(Into::into),
                 ..Default::default()
             }))
         }
