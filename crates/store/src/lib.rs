@@ -466,11 +466,10 @@ impl Store {
     }
 
     /// Whether the database can be read and written, whoever commits the log is at work, and a commit ends, which waits for
-    /// a standby where there is a synchronous one: no read is answered without.
+    /// a standby where there is a synchronous one: no read is answered without. SQLite's writer, kept out, is asked for a turn.
     pub async fn ready(&self) -> bool {
         let work = |transaction: &mut Transaction<'_>| (transaction.is_writable(), Vec::new());
         let writable = match &*self.backend {
-            // Beside the writer, where it is kept out: then it is asked for a turn.
             Backend::Sqlite(sqlite) => match sqlite.read_now(None, work).await {
                 Ok(true) if sqlite.may_be_kept_out() => self.write(|_| (Ok::<_, StoreError>(true), Vec::new())).await,
                 answered => answered,

@@ -20,7 +20,7 @@ async fn portal(server: &Concord, person: &str, scope: &str) -> Value {
     let browser = Browser::new(server);
     let list = browser.get(&authorize(&asked)).await.expect(200);
     let page = browser.sign_in(&list, person).await.expect(200);
-    let code = query(&browser.decide(&page, CHOICES).await)["code"].clone();
+    let code = query(&browser.decide(&page, &[("kind", "details"), ("decision", "allow")]).await)["code"].clone();
     let asked = with(&with(&for_code(&code), "redirect_uri", Some(BACK)), "client_id", None);
     post(server, "/oauth/token", &asked, Some("portal")).await.expect(200).json()
 }
