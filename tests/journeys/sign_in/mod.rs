@@ -7,7 +7,6 @@ mod carers;
 mod federation;
 mod flow;
 mod inferno;
-mod introspection;
 mod launch;
 mod limits;
 mod logout;
