@@ -7,6 +7,7 @@ mod carers;
 mod federation;
 mod flow;
 mod inferno;
+mod introspection;
 mod launch;
 mod limits;
 mod logout;
