@@ -176,6 +176,18 @@ async fn a_patient_keeps_her_own_content(concord: &Concord) {
     amina.delete(&format!("Binary/{id}")).await.expect(204);
 }
 
+/// A document of Amina's whose content stands there.
+fn document(url: &str) -> Value {
+    json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
+        "content": [{"attachment": {"url": url}}]})
+}
+
+/// A picture of hers whose content stands there.
+fn media(url: &str) -> Value {
+    json!({"resourceType": "Media", "status": "completed", "subject": {"reference": "Patient/amina"},
+        "content": {"url": url}})
+}
+
 /// A document whose content is nowhere would be found missing when it is needed.
 async fn attachments_lead_somewhere(concord: &Concord) {
     people::arrive(concord).await;
@@ -184,14 +196,6 @@ async fn attachments_lead_somewhere(concord: &Concord) {
     let photo = format!("Binary/{}", text(&photo, "/id"));
     let hidden = raw(&concord.system(), Method::POST, "Binary", "image/png", PNG).await.expect(201).json();
     let hidden = format!("Binary/{}", text(&hidden, "/id"));
-    let document = |url: &str| {
-        json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
-            "content": [{"attachment": {"url": url}}]})
-    };
-    let media = |url: &str| {
-        json!({"resourceType": "Media", "status": "completed", "subject": {"reference": "Patient/amina"},
-            "content": {"url": url}})
-    };
     let absolute = format!("http://concord.test/fhir/{photo}");
     for url in [
         photo.as_str(),
@@ -241,14 +245,6 @@ async fn what_patients_write(concord: &Concord) {
 /// What a system hands in may come before its content: it is stored, and the system told.
 async fn what_systems_hand_in_may_come_before_its_content(concord: &Concord) {
     people::arrive(concord).await;
-    let document = |url: &str| {
-        json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
-            "content": [{"attachment": {"url": url}}]})
-    };
-    let media = |url: &str| {
-        json!({"resourceType": "Media", "status": "completed", "subject": {"reference": "Patient/amina"},
-            "content": {"url": url}})
-    };
     let system = concord.system();
     let there = raw(&system, Method::POST, "Binary", "image/png", PNG).await.expect(201).json();
     let there = format!("Binary/{}", text(&there, "/id"));

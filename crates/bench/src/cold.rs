@@ -2,14 +2,15 @@
 //! connections, one after the other and all at once. Every run has a server of its own, and every request another patient.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::database::{Kind, Place};
+use crate::database::Kind;
 use crate::load;
+use crate::place_args::PlaceArgs;
 use crate::process::{Cluster, Server};
-use crate::product::{self, Product};
-use crate::{report, scratch, workload};
+use crate::product::Product;
+use crate::{report, workload};
 
 /// Measures the first requests on fresh servers and fresh connections
 #[derive(clap::Args, Clone, Debug)]
@@ -29,15 +30,8 @@ pub(crate) struct ColdArgs {
     /// Fail where one takes longer
     #[arg(long)]
     strict: bool,
-    /// The server to measure [default: `concord` beside this program]
-    #[arg(long, value_name = "FILE")]
-    concord: Option<PathBuf>,
-    /// A folder for the databases [default: one in the folder for temporary files]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
-    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
-    postgres: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 /// One patient for each.
@@ -76,16 +70,10 @@ struct Measured {
 /// # Errors
 /// One line, when the server fails, or with `--strict` when something takes longer than it may.
 pub(crate) fn run(arguments: &ColdArgs) -> Result<(), String> {
-    let missed = scratch::within(arguments.folder.as_deref(), |folder| {
-        let mut missed = Vec::new();
-        for kind in &arguments.databases {
-            if *kind == Kind::Postgres && arguments.postgres.is_none() {
-                report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
-                continue;
-            }
-            missed.extend(measure(arguments, folder, *kind)?);
-        }
-        Ok(missed)
+    let mut missed = Vec::new();
+    arguments.place.each(&arguments.databases, |folder, kind| {
+        missed.extend(measure(arguments, folder, kind)?);
+        Ok(())
     })?;
     match missed.is_empty() || !arguments.strict {
         true => Ok(()),
@@ -96,8 +84,8 @@ pub(crate) fn run(arguments: &ColdArgs) -> Result<(), String> {
 /// Measures every case on a database, and says which took longer than they may.
 fn measure(arguments: &ColdArgs, folder: &Path, kind: Kind) -> Result<Vec<String>, String> {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let product = Product::new(&product::program(arguments.concord.as_deref())?, folder, kind, workers);
-    let place = Place::new(kind, folder, arguments.postgres.as_deref())?;
+    let product = Product::new(&arguments.place.program()?, folder, kind, workers);
+    let place = arguments.place.databases(folder, kind)?;
     place.make("cold")?;
     let database = place.url("cold");
     product.import(&database, workload::PATIENTS)?;

@@ -1,15 +1,16 @@
 //! A record that grows: how everybody else fares, minute by minute, while connections write into one record and read it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database::{Kind, Place};
+use crate::database::Kind;
 use crate::load::{self, Measured};
-use crate::product::{self, Product};
+use crate::place_args::PlaceArgs;
+use crate::product::Product;
+use crate::report;
 use crate::workload::{self, Case, PATIENTS};
-use crate::{report, scratch};
 
 /// Measures whether a record that grows slows the rest
 #[derive(clap::Args, Clone, Debug)]
@@ -29,15 +30,8 @@ pub(crate) struct GrowingArgs {
     /// How many read in other records
     #[arg(long, default_value_t = 16, value_name = "NUMBER")]
     others: usize,
-    /// The server to measure [default: `concord` beside this program]
-    #[arg(long, value_name = "FILE")]
-    concord: Option<PathBuf>,
-    /// A folder for the databases [default: one in the folder for temporary files]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
-    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
-    postgres: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -57,22 +51,13 @@ struct Minute {
 /// # Errors
 /// One line, when the server fails.
 pub(crate) fn run(arguments: &GrowingArgs) -> Result<(), String> {
-    scratch::within(arguments.folder.as_deref(), |folder| {
-        for kind in &arguments.databases {
-            if *kind == Kind::Postgres && arguments.postgres.is_none() {
-                report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
-                continue;
-            }
-            measure(arguments, folder, *kind)?;
-        }
-        Ok(())
-    })
+    arguments.place.each(&arguments.databases, |folder, kind| measure(arguments, folder, kind))
 }
 
 fn measure(arguments: &GrowingArgs, folder: &Path, kind: Kind) -> Result<(), String> {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let product = Product::new(&product::program(arguments.concord.as_deref())?, folder, kind, workers);
-    let place = Place::new(kind, folder, arguments.postgres.as_deref())?;
+    let product = Product::new(&arguments.place.program()?, folder, kind, workers);
+    let place = arguments.place.databases(folder, kind)?;
     place.make(DATABASE)?;
     let url = place.url(DATABASE);
     product.import(&url, PATIENTS)?;

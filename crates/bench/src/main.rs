@@ -16,6 +16,7 @@ mod growing;
 mod hostile;
 mod load;
 mod matrix;
+mod place_args;
 mod process;
 mod product;
 mod profiles;
@@ -28,6 +29,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::place_args::PlaceArgs;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -78,15 +81,8 @@ struct Bench {
     /// Measure the product only
     #[arg(long)]
     product_only: bool,
-    /// The server to measure [default: `concord` beside this program]
-    #[arg(long, value_name = "FILE")]
-    concord: Option<PathBuf>,
-    /// A folder for the databases [default: one in the folder for temporary files]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
-    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
-    postgres: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Where the figures go
     #[arg(long, default_value = "target/bench.json", value_name = "FILE")]
     output: PathBuf,

@@ -10,9 +10,8 @@ use crate::check;
 use crate::database::{Kind, Place};
 use crate::load::{self, Measured};
 use crate::process::{Cluster, Server};
-use crate::product::{self, Imported, Product};
+use crate::product::{Imported, Product};
 use crate::report::{self, Figures, Row, Side, Startup};
-use crate::scratch;
 use crate::workload::{self, Case};
 
 /// Measures, prints the tables and writes the file.
@@ -20,27 +19,16 @@ use crate::workload::{self, Case};
 /// # Errors
 /// One line, when something cannot be measured.
 pub(crate) fn run(bench: &Bench) -> Result<(), String> {
-    let figures = scratch::within(bench.folder.as_deref(), |folder| measured(bench, folder))?;
+    let checked = check::run(Duration::from_millis(if bench.quick { 300 } else { 2_000 }))?;
+    let mut figures = Figures { checked: Some(checked), ..Figures::default() };
+    let kinds = if bench.databases.is_empty() { Kind::ALL.to_vec() } else { bench.databases.clone() };
+    bench.place.each(&kinds, |folder, kind| {
+        let session = Session::open(bench, kind, bench.place.databases(folder, kind)?, folder)?;
+        session.measure(bench, &mut figures)?;
+        session.close()
+    })?;
     report::print(&figures);
     report::write(&report::as_json(&figures), &bench.output)
-}
-
-fn measured(bench: &Bench, folder: &Path) -> Result<Figures, String> {
-    let mut figures = Figures::default();
-    let quick = bench.quick;
-    figures.checked = Some(check::run(Duration::from_millis(if quick { 300 } else { 2_000 }))?);
-    let kinds = if bench.databases.is_empty() { Kind::ALL.to_vec() } else { bench.databases.clone() };
-    for kind in kinds {
-        if kind == Kind::Postgres && bench.postgres.is_none() {
-            report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
-            continue;
-        }
-        let place = Place::new(kind, folder, bench.postgres.as_deref())?;
-        let session = Session::open(bench, kind, place, folder)?;
-        session.measure(bench, &mut figures)?;
-        session.close()?;
-    }
-    Ok(figures)
 }
 
 /// The two servers of one database, with their databases loaded.
@@ -56,7 +44,7 @@ struct Session {
 impl Session {
     fn open(bench: &Bench, kind: Kind, place: Place, folder: &Path) -> Result<Session, String> {
         let workers = available_parallelism().map_or(1, std::num::NonZero::get);
-        let product = Product::new(&product::program(bench.concord.as_deref())?, folder, kind, workers);
+        let product = Product::new(&bench.place.program()?, folder, kind, workers);
         place.make("product")?;
         report::note(&format!("{}: loading", kind.name()));
         let imported = product.import(&place.url("product"), bench.patients)?;

@@ -2,14 +2,15 @@
 //! 2,000 resources.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database::{Kind, Place};
+use crate::database::Kind;
 use crate::load;
-use crate::product::{self, Product};
-use crate::{report, scratch};
+use crate::place_args::PlaceArgs;
+use crate::product::Product;
+use crate::report;
 
 /// Measures what it costs to check an import by a profile, and to make a summary
 #[derive(clap::Args, Clone, Debug)]
@@ -26,15 +27,8 @@ pub(crate) struct ProfileArgs {
     /// How long summaries are asked for, in milliseconds
     #[arg(long, default_value_t = 3_000, value_name = "MS")]
     time: u64,
-    /// The server to measure [default: `concord` beside this program]
-    #[arg(long, value_name = "FILE")]
-    concord: Option<PathBuf>,
-    /// A folder for the databases [default: one in the folder for temporary files]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
-    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
-    postgres: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 /// How many processors the server may use.
@@ -47,23 +41,16 @@ const RECORD: usize = 2_000;
 /// # Errors
 /// One line, when the server fails.
 pub(crate) fn run(arguments: &ProfileArgs) -> Result<(), String> {
-    scratch::within(arguments.folder.as_deref(), |folder| {
-        for kind in &arguments.databases {
-            if *kind == Kind::Postgres && arguments.postgres.is_none() {
-                report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
-                continue;
-            }
-            imports(arguments, folder, *kind)?;
-            summaries(arguments, folder, *kind)?;
-        }
-        Ok(())
+    arguments.place.each(&arguments.databases, |folder, kind| {
+        imports(arguments, folder, kind)?;
+        summaries(arguments, folder, kind)
     })
 }
 
 /// The same import with the profile refused where it is broken, and not looked at.
 fn imports(arguments: &ProfileArgs, folder: &Path, kind: Kind) -> Result<(), String> {
-    let program = product::program(arguments.concord.as_deref())?;
-    let place = Place::new(kind, folder, arguments.postgres.as_deref())?;
+    let program = arguments.place.program()?;
+    let place = arguments.place.databases(folder, kind)?;
     let text = pressures(arguments.resources);
     let rate = |check: &str| -> Result<f64, String> {
         let settings = vec![("CONCORD_PROFILE_CHECK", check.to_owned())];
@@ -88,9 +75,9 @@ fn imports(arguments: &ProfileArgs, folder: &Path, kind: Kind) -> Result<(), Str
 }
 
 fn summaries(arguments: &ProfileArgs, folder: &Path, kind: Kind) -> Result<(), String> {
-    let program = product::program(arguments.concord.as_deref())?;
+    let program = arguments.place.program()?;
     let product = Product::new(&program, folder, kind, WORKERS);
-    let place = Place::new(kind, folder, arguments.postgres.as_deref())?;
+    let place = arguments.place.databases(folder, kind)?;
     place.make("summaries")?;
     let database = place.url("summaries");
     product.import_text(&database, &record())?;

@@ -2,7 +2,7 @@
 //! remembered beside calls with one of the development issuer, on a server with people in it.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,10 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::database::{Kind, Place};
+use crate::database::Kind;
 use crate::load::{self, Measured};
-use crate::product::{self, Product};
-use crate::{report, scratch, workload};
+use crate::place_args::PlaceArgs;
+use crate::product::Product;
+use crate::{report, workload};
 
 /// Measures what tokens of the server's own sign-in cost
 #[derive(clap::Args, Clone, Debug)]
@@ -32,15 +33,8 @@ pub(crate) struct TokenArgs {
     /// How many assertions are signed before: each is believed once, so a run that needs more fails
     #[arg(long, default_value_t = 20_000, value_name = "NUMBER")]
     assertions: usize,
-    /// The server to measure [default: `concord` beside this program]
-    #[arg(long, value_name = "FILE")]
-    concord: Option<PathBuf>,
-    /// A folder for the databases [default: one in the folder for temporary files]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
-    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
-    postgres: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 /// The server's own name, and the secret of whoever introspects.
@@ -57,16 +51,7 @@ const WORKERS: usize = 2;
 /// # Errors
 /// One line, when the server fails.
 pub(crate) fn run(arguments: &TokenArgs) -> Result<(), String> {
-    scratch::within(arguments.folder.as_deref(), |folder| {
-        for kind in &arguments.databases {
-            if *kind == Kind::Postgres && arguments.postgres.is_none() {
-                report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
-                continue;
-            }
-            measure(arguments, folder, *kind)?;
-        }
-        Ok(())
-    })
+    arguments.place.each(&arguments.databases, |folder, kind| measure(arguments, folder, kind))
 }
 
 fn measure(arguments: &TokenArgs, folder: &Path, kind: Kind) -> Result<(), String> {
@@ -76,10 +61,10 @@ fn measure(arguments: &TokenArgs, folder: &Path, kind: Kind) -> Result<(), Strin
     let clients = json!([{"client": "bench-app", "kind": "own"},
         {"client": "signer", "keys": keys, "scope": "system/Patient.rs"},
         {"client": "checker", "secret_sha256": SECRET_SHA256, "scope": "openid", "introspects": true}]);
-    let program = product::program(arguments.concord.as_deref())?;
+    let program = arguments.place.program()?;
     let settings = vec![("CONCORD_SIGN_IN", "{}".to_owned()), ("CONCORD_CLIENTS", clients.to_string())];
     let product = Product::new(&program, folder, kind, WORKERS).with(settings);
-    let place = Place::new(kind, folder, arguments.postgres.as_deref())?;
+    let place = arguments.place.databases(folder, kind)?;
     place.make("tokens")?;
     let database = place.url("tokens");
     product.import(&database, PATIENTS)?;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::database;
+use crate::place_args::PlaceArgs;
 use crate::report;
 
 /// Measures what one hostile caller does to all others
@@ -31,15 +32,8 @@ pub(crate) struct HostileArgs {
     /// How long each kind is at work, in milliseconds; half as long is measured at rest before
     #[arg(long, default_value_t = 5_000, value_name = "MS")]
     time: u64,
-    /// The server to measure [default: `concord` beside this program]
-    #[arg(long, value_name = "FILE")]
-    concord: Option<PathBuf>,
-    /// A folder for the databases [default: one in the folder for temporary files]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// A PostgreSQL whose user may create databases; without one, PostgreSQL is left out
-    #[arg(long, env = "CONCORD_TEST_POSTGRES", value_name = "URL", hide_env_values = true)]
-    postgres: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
     /// Where the figures go
     #[arg(long, default_value = "target/hostile.json", value_name = "FILE")]
     output: PathBuf,
@@ -50,7 +44,8 @@ pub(crate) struct HostileArgs {
 /// # Errors
 /// One line, when something cannot be measured, or a kind misses the aim and that is to be a failure.
 pub(crate) fn run(arguments: &HostileArgs) -> Result<(), String> {
-    let rows = crate::scratch::within(arguments.folder.as_deref(), |folder| measured(arguments, folder))?;
+    let mut rows = Vec::new();
+    arguments.place.each(&arguments.databases, |folder, database| measured(arguments, folder, database, &mut rows))?;
     table::print(&rows);
     report::write(&table::as_json(&rows), &arguments.output)?;
     let missed = table::missed(&rows);
@@ -60,23 +55,19 @@ pub(crate) fn run(arguments: &HostileArgs) -> Result<(), String> {
     }
 }
 
-fn measured(arguments: &HostileArgs, folder: &Path) -> Result<Vec<table::Row>, String> {
-    let mut rows = Vec::new();
-    for &database in &arguments.databases {
-        if database == database::Kind::Postgres && arguments.postgres.is_none() {
-            report::note("PostgreSQL is left out: there is no CONCORD_TEST_POSTGRES");
-            continue;
-        }
-        let program = crate::product::program(arguments.concord.as_deref())?;
-        let place = database::Place::new(database, folder, arguments.postgres.as_deref())?;
-        let stage = stage::Stage::set(&program, folder, database, place)?;
-        let kinds = if arguments.kinds.is_empty() { kind::Kind::all() } else { arguments.kinds.clone() };
-        for kind in kinds {
-            let row = stage.rehearse(kind, Duration::from_millis(arguments.time))?;
-            table::progress(&row);
-            rows.push(row);
-        }
-        stage.clear()?;
+fn measured(
+    arguments: &HostileArgs,
+    folder: &Path,
+    database: database::Kind,
+    rows: &mut Vec<table::Row>,
+) -> Result<(), String> {
+    let place = arguments.place.databases(folder, database)?;
+    let stage = stage::Stage::set(&arguments.place.program()?, folder, database, place)?;
+    let kinds = if arguments.kinds.is_empty() { kind::Kind::all() } else { arguments.kinds.clone() };
+    for kind in kinds {
+        let row = stage.rehearse(kind, Duration::from_millis(arguments.time))?;
+        table::progress(&row);
+        rows.push(row);
     }
-    Ok(rows)
+    stage.clear()
 }

@@ -102,17 +102,7 @@ fn what_refers_to_one_another_is_looked_at_once() {
         let entries: Vec<_> = (0..count).map(entry).collect();
         value(&format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{}]}}"#, entries.join(",")))
     };
-    let check = |bundle: &Value<'_>| {
-        let checker = Checker {
-            library: &library,
-            terminology: &Tables,
-            stored: None,
-            is_whole: true,
-            now: None,
-            together: None,
-        };
-        checker.check(bundle, Asked { profiles: &[], claimed: None })
-    };
+    let check = |bundle: &Value<'_>| whole(&library).check(bundle, Asked { profiles: &[], claimed: None });
     assert_eq!(check(&bundle(60, None)), []);
     for nameless in [0, 5, 9] {
         let found = check(&bundle(10, Some(nameless)));

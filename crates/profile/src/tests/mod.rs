@@ -45,6 +45,11 @@ fn library(definitions: Vec<Definition>) -> Library {
     library
 }
 
+/// A check of whole resources, with nothing stored.
+fn whole(library: &Library) -> Checker<'_> {
+    Checker { library, terminology: &Tables, stored: None, is_whole: true, now: None, together: None }
+}
+
 /// What a check by one profile says.
 fn issues(library: &Library, url: &str, resource: &Value<'_>) -> Vec<Issue> {
     let checker = Checker { library, terminology: &Tables, stored: None, is_whole: false, now: None, together: None };

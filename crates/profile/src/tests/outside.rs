@@ -44,7 +44,7 @@ fn observation(subject: &str, more: &str) -> Value<'static> {
 
 /// Whether it is said to be wrong; nothing where it is said that it was not evaluated or not checked.
 fn verdict(library: &Library, url: &str, resource: &Value<'_>, stored: Option<&dyn Stored>) -> Option<bool> {
-    let checker = Checker { library, terminology: &Tables, stored, is_whole: true, now: None, together: None };
+    let checker = Checker { stored, ..whole(library) };
     let issues = checker.check(resource, Asked { profiles: &[url.to_owned()], claimed: Some(&[]) });
     if issues.iter().any(|issue| issue.severity >= Severity::Error) {
         return Some(false);
@@ -87,14 +87,7 @@ fn what_a_reference_leads_to_is_asked_of_whoever_may_look() {
         ))
     };
     let elsewhere = Shelf(BTreeMap::from([("http://a.example/Patient/odd", patient(""))]));
-    let checker = Checker {
-        library: &library,
-        terminology: &Tables,
-        stored: Some(&elsewhere),
-        is_whole: true,
-        now: None,
-        together: None,
-    };
+    let checker = Checker { stored: Some(&elsewhere), ..whole(&library) };
     let errors = |base: &str| {
         let issues = checker.check(&bundle(base), Asked { profiles: &[], claimed: None });
         issues.iter().filter(|issue| issue.severity >= Severity::Error).count()
@@ -188,15 +181,7 @@ fn what_was_looked_at_before_is_told_all_the_same() {
     for entries in [patient(""), format!("{observed},{}", patient(claims))] {
         let bundle = value(&format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entries}]}}"#));
         let asked = ["urn:sliced".to_owned()];
-        let checker = Checker {
-            library: &library,
-            terminology: &Tables,
-            stored: None,
-            is_whole: true,
-            now: None,
-            together: None,
-        };
-        let issues = checker.check(&bundle, Asked { profiles: &asked, claimed: None });
+        let issues = whole(&library).check(&bundle, Asked { profiles: &asked, claimed: None });
         let told: Vec<_> = issues.iter().filter(|issue| issue.text.contains("could not be checked")).collect();
         assert_eq!(told.len(), 1, "{issues:?}");
     }
