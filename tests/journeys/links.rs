@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 on_both! {
     what_is_no_link_is_stored_as_sent, every_kind_of_link_leads_to_the_new_resource, any_form_of_address_names_an_entry,
     versions_of_entries, an_unchanged_entry_keeps_its_version, links_to_what_is_patched, conditional_references_are_references,
-    one_name_in_every_spelling, what_leads_nowhere_is_refused, a_reference_leads_to_a_resource, no_link_leads_to_a_part, urns_outside_of_transactions_lead_nowhere
+    one_name_in_every_spelling, what_leads_nowhere_is_refused, a_reference_leads_to_a_resource, an_address_keeps_its_part, urns_outside_of_transactions_lead_nowhere
 }
 
 const URN: &str = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
@@ -399,27 +399,45 @@ async fn a_reference_leads_to_a_resource(concord: &Concord) {
     system.create(&linked).await;
 }
 
-/// No other link leads to a part either.
-async fn no_link_leads_to_a_part(concord: &Concord) {
+/// The address of a document may be that of a part of it: the part stays behind the address that the entry gets, and who may
+/// not have the document is told nothing more.
+async fn an_address_keeps_its_part(concord: &Concord) {
     people::arrive(concord).await;
     let system = concord.system();
-    let (part, loud) = (format!("{URN}#part"), format!("{}#part", URN.to_uppercase()));
-    for reference in [&part, &loud] {
-        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{reference}\">x</a></div>");
+    for name in [URN.to_owned(), URN.to_uppercase().replace("URN:UUID", "urn:uuid")] {
+        let part = format!("{name}#page=2");
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{part}\">x</a></div>");
         let letter = json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
-            "text": {"status": "generated", "div": div}, "content": [{"attachment": {"url": reference}}],
-            "extension": [{"url": "http://x.example", "valueUri": reference}]});
+            "text": {"status": "generated", "div": div}, "content": [{"attachment": {"url": part}}],
+            "extension": [{"url": "http://x.example", "valueUri": part}]});
         let entries = [
-            entry("POST", "Patient", URN, &json!({"resourceType": "Patient"})),
+            entry(
+                "POST",
+                "Binary",
+                URN,
+                &json!({"resourceType": "Binary", "contentType": "text/plain", "data": "eA==",
+                "securityContext": {"reference": "Patient/amina"}}),
+            ),
             entry("POST", "DocumentReference", OTHER, &letter),
         ];
-        let refused = send(&system, &entries).await.expect(422).issues();
-        assert_eq!(refused.len(), 3, "{refused:?}");
-        assert!(
-            refused
-                .iter()
-                .all(|(_, place, text)| place.starts_with("Bundle.entry[1].resource.") && text.contains("whole"))
-        );
+        let answer = send(&system, &entries).await.expect(200);
+        let binary = written(&answer, 0);
+        let stored = stored(&system, &answer, 1).await;
+        let wanted = format!("{binary}#page=2");
+        for place in ["/content/0/attachment/url", "/extension/0/valueUri"] {
+            assert_eq!(text(&stored, place), wanted);
+        }
+        assert!(text(&stored, "/text/div").contains(&format!("href=\"{wanted}\"")), "{stored}");
+        let hidden = json!({"resourceType": "Binary", "id": "hidden", "contentType": "text/plain", "data": "eA==",
+            "securityContext": {"reference": "Patient/ben"}});
+        system.store(&hidden).await;
+        let amina = concord.patient("amina");
+        for there in ["hidden", "missing"] {
+            let mut own = letter.clone();
+            own["content"][0]["attachment"]["url"] = json!(format!("Binary/{there}#page=2"));
+            let refused = amina.post("DocumentReference", &own).await.expect(422).issues();
+            assert_eq!(refused[0].1, "DocumentReference.content[0].attachment", "{there}");
+        }
     }
 }
 

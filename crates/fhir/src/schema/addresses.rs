@@ -13,8 +13,8 @@ use crate::registry::ResourceType;
 /// The type of attachments.
 const ATTACHMENT: &str = "Attachment";
 
-/// The urls of the attachments, the canonicals without version and fragment, the addresses in elements of the types uri and url
-/// and in narratives, of a resource, of those that it contains and of what is said beside its primitives, in the order in
+/// The urls of the attachments, the canonicals without version, the addresses in elements of the types uri and url and in
+/// narratives, all without fragment, of a resource, of those that it contains and of what is said beside its primitives, in the order in
 /// which they are written: the attachment or the element as a simple FHIRPath (`DocumentReference.content[0].attachment`), and
 /// the url.
 #[must_use]
@@ -41,8 +41,8 @@ impl Walk {
     }
 
     fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>) {
-        if let (ATTACHMENT, Some(Value::String(url))) = (shape.name.as_ref(), object.get("url")) {
-            self.found.push((place.to_string(), url.to_string()));
+        if let (ATTACHMENT, Some(url)) = (shape.name.as_ref(), object.get("url")) {
+            self.uri(url, place);
         }
         for (name, value) in &object.0 {
             let Some(found) = shape.member(name) else { continue };
@@ -95,21 +95,24 @@ impl Walk {
     }
 
     fn uri(&mut self, value: &Value<'_>, place: &ElementPath<'_>) {
-        if let Some(text) = value.as_str() {
-            self.found.push((place.to_string(), text.to_owned()));
-        }
+        self.whole(value.as_str().unwrap_or_default(), place);
     }
 
     fn narrative(&mut self, value: &Value<'_>, place: &ElementPath<'_>) {
-        let found = value.as_str().map(narrative::links).unwrap_or_default();
-        self.found.extend(found.into_iter().map(|address| (place.to_string(), address)));
+        for address in value.as_str().map(narrative::links).unwrap_or_default() {
+            self.whole(&address, place);
+        }
     }
 
     fn canonical(&mut self, value: &Value<'_>, place: &ElementPath<'_>) {
-        let Some(text) = value.as_str() else { return };
-        let bare = text.split(['|', '#']).next().unwrap_or_default();
-        if !bare.is_empty() {
-            self.found.push((place.to_string(), bare.to_owned()));
+        self.whole(value.as_str().unwrap_or_default().split('|').next().unwrap_or_default(), place);
+    }
+
+    /// An address of the whole: a fragment is a part of what is there, and by itself one of the resource that it stands in.
+    fn whole(&mut self, address: &str, place: &ElementPath<'_>) {
+        let whole = address.split('#').next().unwrap_or_default();
+        if !whole.is_empty() {
+            self.found.push((place.to_string(), whole.to_owned()));
         }
     }
 }
@@ -123,11 +126,11 @@ mod tests {
     fn addresses_are_found_by_their_type_wherever_they_stand() {
         let text =
             br##"{"resourceType":"DocumentReference","status":"current","contained":[{"resourceType":"Patient","id":"p",
-            "photo":[{"title":"x"},{"url":"Binary/photo"}]}],"content":[{"attachment":{"url":"Binary/letter"},
+            "photo":[{"title":"x"},{"url":"Binary/photo#t=3"}]}],"content":[{"attachment":{"url":"Binary/letter"},
             "format":{"system":"Binary/no"}}],"extension":[{"url":"Binary/no","valueAttachment":{"url":"Binary/more"}},
             {"url":"x","valueUri":"Binary/uri"},{"url":"x","valueCanonical":"Questionnaire/q|2"},{"url":"x","valueCanonical":"#no"}],
             "meta":{"profile":["http://x"],"source":"urn:x"},"implicitRules":"Binary/no","text":{"status":"generated",
-            "div":"<div xmlns='http://www.w3.org/1999/xhtml'>Binary/no<a name='Binary/no'/><img src='Binary/image'/></div>"},
+            "div":"<div xmlns='http://www.w3.org/1999/xhtml'>Binary/no<a name='Binary/no'/><a href='#x'/><img src='Binary/image#y'/></div>"},
             "_status":{"extension":[{"url":"x","valueAttachment":{"url":"Binary/beside"}}]}}"##;
         let found = addresses(&parse(text, &Limits::default()).unwrap());
         let wanted = [

@@ -21,7 +21,7 @@ pub enum LinkKind {
     Address,
 }
 
-/// Elements of the type uri that hold no link but a name: of a namespace, of a source, of a definition (a canonical url in all but its
+/// Elements of the type uri that hold no link but a name: of a namespace, of a definition (a canonical url in all but its
 /// type), or a value that a definition prescribes. Each is the name of its shape (of any resource, or any at all, where that
 /// is left out) and of the element.
 const NAMES: &[(Within, &str)] = &[
@@ -36,10 +36,6 @@ const NAMES: &[(Within, &str)] = &[
     (Within::Shape("DeviceDefinition.udiDeviceIdentifier"), "issuer"),
     (Within::Shape("DeviceDefinition.udiDeviceIdentifier"), "jurisdiction"),
     (Within::Shape("StructureDefinition.mapping"), "uri"),
-    (Within::Shape("ValueSet.expansion.parameter"), "value"),
-    // Sources: the system that something is from (with what it calls the request after `#`).
-    (Within::Shape("Meta"), "source"),
-    (Within::Shape("DocumentManifest"), "source"),
     // Definitions: what a resource is defined by, and what it is called as one.
     (Within::Shape("Extension"), "url"),
     (Within::Shape("Reference"), "type"),
@@ -47,11 +43,6 @@ const NAMES: &[(Within, &str)] = &[
     (Within::Resource, "url"),
     (Within::Shape("ConceptMap"), "source"),
     (Within::Shape("ConceptMap"), "target"),
-    (Within::Shape("Questionnaire.item"), "definition"),
-    (Within::Shape("QuestionnaireResponse.item"), "definition"),
-    (Within::Shape("PlanDefinition.action"), "definition"),
-    (Within::Shape("MessageDefinition"), "event"),
-    (Within::Shape("MessageHeader"), "event"),
     (Within::Shape("ElementDefinition"), "contentReference"),
     (Within::Shape("ElementDefinition.type"), "code"),
     (Within::Shape("StructureDefinition"), "type"),
@@ -61,6 +52,22 @@ const NAMES: &[(Within, &str)] = &[
     (Within::Shape("ElementDefinition"), "fixed"),
     (Within::Shape("ElementDefinition"), "pattern"),
     (Within::Shape("ElementDefinition.example"), "value"),
+];
+
+/// Elements of the type uri that name a source, a definition or a value, and may do so by the address where it is to be found: a
+/// transaction leaves them as they are sent, and who follows what a resource speaks about follows them.
+const MENTIONS: &[(Within, &str)] = &[
+    // Sources: the system that something is from (with what it calls the request after `#`).
+    (Within::Shape("Meta"), "source"),
+    (Within::Shape("DocumentManifest"), "source"),
+    // Definitions.
+    (Within::Shape("Questionnaire.item"), "definition"),
+    (Within::Shape("QuestionnaireResponse.item"), "definition"),
+    (Within::Shape("PlanDefinition.action"), "definition"),
+    (Within::Shape("MessageDefinition"), "event"),
+    (Within::Shape("MessageHeader"), "event"),
+    // Values.
+    (Within::Shape("ValueSet.expansion.parameter"), "value"),
 ];
 
 /// Resources whose `url` is where they are to be reached, and not what they are called.
@@ -168,10 +175,12 @@ impl<E> Walk<'_, '_, E> {
     }
 }
 
-/// Whether an element of this type says where something is to be reached: it is of the type uri, url, oid or uuid and holds no
-/// name.
+/// Whether an element of this type may say where something is to be reached: it is of the type uri, url, oid or uuid and holds
+/// no name that leads nowhere.
 pub(crate) fn is_address(shape: &Shape, element: &Element, of_type: &ElementType) -> bool {
-    kind(shape, element, of_type) == Some(LinkKind::Address)
+    let is_of_addresses =
+        matches!(of_type.kind, TypeKind::Primitive(Primitive::Uri | Primitive::Url | Primitive::Oid | Primitive::Uuid));
+    is_of_addresses && !is_among(NAMES, shape, element)
 }
 
 /// What kind of link an element of this type is, if it is one.
@@ -181,20 +190,18 @@ fn kind(shape: &Shape, element: &Element, of_type: &ElementType) -> Option<LinkK
         Primitive::String if shape.special == Special::Reference && element.name == "reference" => {
             Some(LinkKind::Reference)
         }
-        Primitive::Uri | Primitive::Url | Primitive::Oid | Primitive::Uuid if !is_name(shape, element) => {
-            Some(LinkKind::Address)
-        }
+        _ if is_address(shape, element, of_type) && !is_among(MENTIONS, shape, element) => Some(LinkKind::Address),
         _ => None,
     }
 }
 
-fn is_name(shape: &Shape, element: &Element) -> bool {
+fn is_among(listed: &[(Within, &str)], shape: &Shape, element: &Element) -> bool {
     let stands = |within: Within| match within {
         Within::Shape(named) => shape.name == named,
         Within::Resource => shape.is_resource && !(element.name == "url" && REACHED.contains(&shape.name.as_ref())),
         Within::Any => true,
     };
-    NAMES.iter().any(|(within, name)| element.name == *name && stands(*within))
+    listed.iter().any(|(within, name)| element.name == *name && stands(*within))
 }
 
 #[cfg(test)]

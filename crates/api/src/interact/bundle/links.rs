@@ -9,7 +9,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::literal::by_search;
 use concord_fhir::registry::Registry;
-use concord_fhir::schema::{self, LinkKind, relink};
+use concord_fhir::schema::{LinkKind, relink};
 use concord_fhir::search::{self, Handling};
 
 use crate::error::ApiError;
@@ -50,28 +50,29 @@ pub(super) struct Renaming<'n> {
 impl Renaming<'_> {
     /// Renames in every link of a resource, and notes which entries were met.
     pub(super) fn apply(&self, value: &mut Value<'static>, used: &mut Used) {
-        let mut with = |_: LinkKind, text: &str| Ok::<_, Infallible>(self.name(text, used));
+        let mut with = |kind: LinkKind, text: &str| Ok::<_, Infallible>(self.name(kind, text, used));
         let Ok(()) = relink(value, &mut with);
     }
 
     /// A reference to a version is to that which the entry leads to (R4 "RESTful API", transaction: version specific
-    /// references). One to a part stays, and is refused.
-    fn name(&self, text: &str, used: &mut Used) -> Option<String> {
+    /// references). A Reference to a part stays, and is refused; an address keeps its fragment (a page of a letter).
+    fn name(&self, kind: LinkKind, text: &str, used: &mut Used) -> Option<String> {
         let meant = Meant::of(text);
-        let (url, name) = self.entry(&meant).filter(|_| meant.part.is_empty())?;
+        let has_room = meant.part.is_empty() || (kind == LinkKind::Address && meant.part.starts_with('#'));
+        let (url, name) = self.entry(&meant).filter(|_| has_room)?;
         used.urls.insert(url.clone());
         if !meant.is_versioned {
-            return Some(name.address.clone());
+            return Some(format!("{}{}", name.address, meant.part));
         }
         used.versions.insert(name.place, name.version);
-        Some(format!("{}/_history/{}", name.address, name.version))
+        Some(format!("{}/_history/{}{}", name.address, name.version, meant.part))
     }
 
     fn entry(&self, meant: &Meant<'_>) -> Option<(&String, &Name)> {
         urls(self.root, meant.bare).find_map(|url| self.names.get_key_value(&url))
     }
 
-    /// Refuses links to parts of entries (`urn:uuid:...#x`): no address of a resource here has parts.
+    /// Refuses References to parts of entries (`urn:uuid:...#x`): they are to whole resources (R4 "References").
     ///
     /// # Errors
     /// [`ApiError::Unprocessable`] with every one of them, at its place.
@@ -80,10 +81,9 @@ impl Renaming<'_> {
             let meant = Meant::of(text);
             !meant.part.is_empty() && self.entry(&meant).is_some()
         };
-        let text = "a link leads to a whole resource: leave out what follows the address of the entry";
+        let text = "a reference leads to a whole resource: leave out what follows the address of the entry";
         let issues: Vec<Issue> = index::every_reference(resource)
             .into_iter()
-            .chain(schema::addresses(resource))
             .filter(|(_, reference)| is_part(reference))
             .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
             .collect();
