@@ -86,10 +86,10 @@ impl Walk<'_> {
                         texts.for_each(|text| self.canonical(text, says));
                     }
                     // What a text links to, or shows as a picture.
-                    Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| self.address(&one, Says::Who)),
+                    Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| self.whole(&one, Says::Who)),
                     // That of an attachment is taken with it.
                     _ if shape.name != "Attachment" && links::is_address(shape, found.element, found.of_type) => {
-                        texts.for_each(|text| self.address(text, Says::Who));
+                        texts.for_each(|text| self.whole(text, Says::Who));
                     }
                     _ => {}
                 }
@@ -113,13 +113,16 @@ impl Walk<'_> {
             TypeKind::Resource => self.resource(object),
             TypeKind::Shape(id) => {
                 let Some(shape) = self.schema.shape(id) else { return };
-                let address = match shape.name.as_ref() {
-                    "Reference" => object.get("reference"),
-                    "Attachment" => object.get("url"),
-                    _ => None,
-                };
-                if let Some(address) = address.and_then(Value::as_str) {
-                    self.address(address, says(shape.name == "Reference"));
+                match shape.name.as_ref() {
+                    "Reference" => {
+                        let reference = object.get("reference").and_then(Value::as_str);
+                        reference.into_iter().for_each(|reference| self.address(reference, says(true)));
+                    }
+                    "Attachment" => {
+                        let url = object.get("url").and_then(Value::as_str);
+                        url.into_iter().for_each(|url| self.whole(url, says(false)));
+                    }
+                    _ => {}
                 }
                 self.object(shape, object);
             }
@@ -134,6 +137,11 @@ impl Walk<'_> {
         }
         self.address(bare, says);
         self.found.canonicals.push(bare.to_owned());
+    }
+
+    /// What an address leads to: a fragment is a part of it, and what protects the whole protects what speaks of a part.
+    fn whole(&mut self, address: &str, says: Says) {
+        self.address(address.split('#').next().unwrap_or_default(), says);
     }
 
     fn address(&mut self, address: &str, says: Says) {
@@ -151,6 +159,9 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod every_address;
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +192,7 @@ mod tests {
             r#""extension":[{"url":"x","valueUri":"Encounter/e"}]"#.to_owned(),
             r#""extension":[{"url":"x","valueUrl":"https://phr.example/fhir/Encounter/e"}]"#.to_owned(),
             r#""meta":{"source":"Encounter/e"}"#.to_owned(),
+            r#""meta":{"source":"Encounter/e#of-the-request"}"#.to_owned(),
             r#""text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href='Encounter/e'>it</a></div>"}"#
                 .to_owned(),
         ] {
