@@ -205,6 +205,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         provenance: None,
         questions: Questions::default(),
         on_behalf_of: None,
+        asked_about: None,
     };
     match purposed(request, server, &verified.purpose_of_use, &mut call).await {
         Ok(()) => Ok(call),

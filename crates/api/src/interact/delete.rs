@@ -49,7 +49,7 @@ fn run(
             (false, _) => Err(ApiError::NotFound),
         };
     };
-    let old = head.version;
+    let old = head.version.into_version();
     if old.deleted {
         return Ok(None);
     }

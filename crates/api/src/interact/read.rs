@@ -30,7 +30,7 @@ pub(crate) fn current(
     if head.version.deleted {
         return Err(ApiError::Gone);
     }
-    redaction::shown(session.transaction, &decision, Rows::Current, head.version)
+    redaction::shown(session.transaction, &decision, Rows::Current, head.version.into_version())
 }
 
 /// One version of a resource, unless it is a deletion. A superseded version is shown to whoever may see it as it was and
@@ -49,7 +49,7 @@ pub(super) fn version(
     }
     let (head, decision) = seen(session, resource_type, id, Action::Read)?;
     let version = if head.version.version == number {
-        redaction::shown(session.transaction, &decision, Rows::Current, head.version)?
+        redaction::shown(session.transaction, &decision, Rows::Current, head.version.into_version())?
     } else {
         // What of the resource is hidden as it is now is hidden in its versions too.
         let hidden = evaluation::redacted(session.transaction, &decision, Rows::Current, &head.version)?;
@@ -186,9 +186,17 @@ fn seen_and(
         return Err(ApiError::NotFound);
     }
     let named = session.transaction.named(resource_type, id, lock)?;
-    match named.evaluated(|head| evaluated(session, head).map(Some)) {
+    let mut record = None;
+    let found = named.evaluated(|head| {
+        record = Some(head.version.patient);
+        evaluated(session, head).map(Some)
+    });
+    match found {
         Ok(Some(found)) => Ok(found),
-        Ok(None) | Err(ApiError::NotFound) => Err(not_seen(session, resource_type, id)?),
+        Ok(None) | Err(ApiError::NotFound) => {
+            access::as_if_elsewhere(session, record)?;
+            Err(not_seen(session, resource_type, id)?)
+        }
         Err(fault) => Err(fault),
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn update(
         }
         return create::insert(session, resource_type, value, id, Method::Put);
     };
-    let old = head.version;
+    let old = head.version.into_version();
     if old.deleted && !is_system {
         return Err(ApiError::Gone);
     }

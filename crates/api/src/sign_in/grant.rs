@@ -322,6 +322,7 @@ impl SignIn {
             provenance: None,
             questions: Questions::none(),
             on_behalf_of: None,
+            asked_about: None,
         }
     }
 }

@@ -63,6 +63,7 @@ impl SignIn {
             provenance: None,
             questions: Questions::default(),
             on_behalf_of: None,
+            asked_about: None,
         };
         if self.seen(&call, "Patient", starting.patient).await?.is_none() {
             return Err(UNSEEN.into());

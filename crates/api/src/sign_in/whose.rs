@@ -55,6 +55,7 @@ impl SignIn {
             provenance: None,
             questions: Questions::default(),
             on_behalf_of: None,
+            asked_about: None,
         })
     }
 

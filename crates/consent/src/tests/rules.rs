@@ -8,7 +8,7 @@ use concord_fhir::registry::ResourceType;
 
 use super::cases::caller;
 use crate::authorship::{is_of_the_patient_side, may_say_who_people_are, says_who_people_are, writes_somewhere};
-use crate::caller::{App, Caller, PrivilegedRole, Proofing};
+use crate::caller::{Actor, App, Caller, PrivilegedRole, Proofing};
 use crate::decision::{Decision, Layer, Reason, Verdict};
 use crate::facts::{Facts, PatientFacts};
 use crate::request::{Action, LONGEST_REASON, Request, SHORTEST_REASON, is_reason};
@@ -126,6 +126,19 @@ fn who_writes_a_type_somewhere_is_known_of_kind_and_type() {
         let caller = caller(actor, "user/*.cruds", None);
         let found = writes_somewhere(&caller.actor, action, ResourceType::of(resource_type));
         assert_eq!(found, writes, "{actor} {action:?} {resource_type}");
+    }
+}
+
+#[test]
+fn whoever_calls_is_named_by_a_reference_and_nobody_else() {
+    for name in ["Patient", "RelatedPerson", "Practitioner", "PractitionerRole"] {
+        let reference = format!("{name}/x");
+        let actor = Actor::of_reference(&reference).unwrap();
+        assert_eq!(actor.reference(), Some(reference), "{name}");
+        assert_eq!(actor.resource(), Some((ResourceType::of(name), "x")), "{name}");
+    }
+    for reference in ["Organization/x", "Device/x", "System/x", "Patient", ""] {
+        assert_eq!(Actor::of_reference(reference), None, "{reference}");
     }
 }
 

@@ -29,12 +29,12 @@ patient search 2 3
 patient update 15 15
 patient delete 13 13
 patient create 5 10
-professional read 1 5
+professional read 1 4
 professional vread 1 1
-professional search 2 6
-professional update 19 19
-professional delete 16 16
-professional create 10 10
+professional search 2 5
+professional update 18 18
+professional delete 15 15
+professional create 9 9
 role read 1 4
 role vread 1 1
 role search 2 5
@@ -60,12 +60,12 @@ patient search 2 3
 patient update 16 16
 patient delete 15 15
 patient create 5 10
-professional read 0 5
+professional read 0 4
 professional vread 0 0
-professional search 2 6
-professional update 20 20
-professional delete 18 18
-professional create 10 10
+professional search 2 5
+professional update 19 19
+professional delete 17 17
+professional create 9 9
 role read 0 4
 role vread 0 0
 role search 2 5
@@ -113,7 +113,7 @@ async fn arrive(service: &Arc<Service>) {
 }
 
 /// It lets Yusuf read and write Ann's readings.
-fn consent() -> Value {
+pub(super) fn consent() -> Value {
     let coded = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
     let action = |code: &str| coded("http://terminology.hl7.org/CodeSystem/consentaction", code);
     json!({"resourceType": "Consent", "id": "sharing", "status": "active", "patient": to("Patient/ann"),
