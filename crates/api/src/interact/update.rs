@@ -71,7 +71,7 @@ pub(crate) fn update(
     access::require_scope(session.call, Action::Update, resource_type)?;
     let is_system = matches!(session.call.caller.actor, Actor::System);
     let named = session.transaction.named(resource_type, id, true)?;
-    let Some((head, seen)) = named.evaluated(|head| read::evaluated(session, head).map(Some))? else {
+    let Some((head, seen)) = read::judged(session, named)? else {
         // Only who may know of everything learns that an id is unused; for anybody else that looks like a hidden one.
         if !session.call.caller.knows_everything() {
             return Err(ApiError::NotFound);
