@@ -5,7 +5,6 @@ use concord_consent::decision::Reason;
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::{self, Writer, WriterKind};
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
