@@ -194,9 +194,8 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         Ok(verified) => verified,
         Err(error) => return Err(Box::pin(refused(request, server, error, request_id)).await),
     };
-    let caller = resolved(request, server, &verified.identity, request_id).await?;
     let mut call = Call {
-        caller,
+        caller: resolved(request, server, &verified.identity, request_id).await?,
         purpose: None,
         reason: None,
         request_id: request_id.to_owned(),
