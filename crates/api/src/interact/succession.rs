@@ -1,6 +1,7 @@
 //! Which Patient is left of one who has been replaced, where one of them is not stored yet, or is what a caller has been shown: whom
 //! that one names counts as far as the caller may know of them.
 
+use concord_consent::caller::Actor;
 use concord_fhir::registry::ResourceType;
 use concord_store::rows::{StoredVersion, Version};
 
@@ -13,7 +14,7 @@ const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// A Patient on the way to whoever has come in their place.
 pub(crate) enum OnTheWay<'v> {
-    /// One that somebody sends, or is shown: whom it names counts as far as they may know of them.
+    /// One that somebody sends, or is shown: whom it names counts as far as they may name them.
     Sent(&'v Version),
     /// One that is stored.
     Stored(StoredVersion),
@@ -38,11 +39,25 @@ impl<'v> OnTheWay<'v> {
             return Ok(Some(OnTheWay::Sent(new)));
         }
         let next = match self {
-            OnTheWay::Sent(_) => knowledge::referable(session, PATIENT, &id)?.map(|head| head.version),
+            OnTheWay::Sent(_) => named(session, &id)?,
             OnTheWay::Stored(version) => replaced_by(session.transaction, version)?,
         };
         Ok(next.map(OnTheWay::Stored))
     }
+}
+
+/// The Patient whom somebody names in this way, if they may. A system says of any that it has come in another's place, as it writes
+/// into records of which it may not know.
+fn named(session: &mut Session<'_, '_>, id: &str) -> Result<Option<StoredVersion>, ApiError> {
+    let head = match session.call.caller.actor {
+        Actor::System => {
+            let named = session.transaction.named(PATIENT, id, false)?;
+            let there = named.evaluated(|head| Ok::<_, ApiError>((!head.version.deleted).then_some(())))?;
+            there.map(|(head, ())| head)
+        }
+        _ => knowledge::referable(session, PATIENT, id)?,
+    };
+    Ok(head.map(|head| head.version))
 }
 
 /// The same as [`survivor`](crate::interact::patient_number::survivor), where `new` is about to be stored, or is what the caller has been shown.

@@ -102,10 +102,13 @@ fn graded(session: &mut Session<'_, '_>, asked: &Value<'_>) -> Result<Vec<(Grade
         let numbers = known.get(&left).map(Vec::as_slice).unwrap_or_default();
         let Some(grade) = grade(asked, &candidate.resource()?, numbers) else { continue };
         let meant = match left == candidate.id {
-            true => Some(candidate),
-            false => knowledge::readable(session, PATIENT, &left)?.map(|head| head.version.into_version()),
+            true => candidate,
+            // One whom the caller may not know is as one who is not there: then the candidate is left.
+            false => match knowledge::readable(session, PATIENT, &left)? {
+                Some(head) => head.version.into_version(),
+                None => candidate,
+            },
         };
-        let Some(meant) = meant else { continue };
         match found.iter_mut().find(|(_, known)| known.id == meant.id) {
             Some((known, _)) => *known = grade.max(*known),
             None => found.push((grade, meant)),
