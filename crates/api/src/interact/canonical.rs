@@ -6,7 +6,7 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Handling, parse};
 use concord_fhir::value::Literal;
-use concord_profile::library::order;
+use concord_fhir::version::{VersionOrder, version_order};
 use concord_store::rows::Version;
 use concord_store::search::{PageRequest, TypeQuery};
 use concord_terminology::Kind;
@@ -133,14 +133,14 @@ fn wanted<'q>(among: &'q [TypeQuery]) -> PageRequest<'q> {
 /// An active one before others, the highest version before lower ones, and of the same what was stored last: a tag or label
 /// makes nothing newer.
 fn meant(versions: Vec<Version>) -> Result<Option<Version>, ApiError> {
-    let mut best: Option<(bool, String, Version)> = None;
+    let mut best: Option<(bool, VersionOrder, Version)> = None;
     for version in versions {
         let value = version.resource()?;
         let is_active = value.text("status") == Some("active");
-        let number = value.text("version").unwrap_or_default().to_owned();
-        let is_better = best.as_ref().is_none_or(|(active, known, other)| {
-            (is_active, order(&number), version.key) > (*active, order(known), other.key)
-        });
+        let number = version_order(value.text("version").unwrap_or_default());
+        let is_better = best
+            .as_ref()
+            .is_none_or(|(active, known, other)| (is_active, &number, version.key) > (*active, known, other.key));
         drop(value);
         if is_better {
             best = Some((is_active, number, version));
