@@ -25,6 +25,7 @@ mod chained_search;
 mod checks;
 mod clocks;
 mod closed_periods;
+mod coding_versions;
 mod command_and_entry;
 mod comments;
 mod concurrency;
