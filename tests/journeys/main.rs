@@ -19,6 +19,7 @@ mod authorship;
 mod backup;
 mod batches;
 mod bounds;
+mod bounds_of_definitions;
 mod browsers;
 mod bundles;
 mod chained_search;

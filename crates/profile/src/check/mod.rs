@@ -21,7 +21,7 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::terminology::{Membership, Terminology};
 
-use crate::definition::Definition;
+use crate::definition::{self, Definition};
 use crate::item::{Item, Members, Place, resource_shape, whole_resource};
 use crate::library::{self, Library};
 use crate::node::{Node, Profile};
@@ -186,6 +186,7 @@ impl<'c> Walk<'c> {
         if resource.text("resourceType") != Some("StructureDefinition") || !is_profile {
             return;
         }
+        self.issues.extend(definition::unreadable(resource));
         match Definition::read(resource).and_then(|definition| self.checker.library.check(&definition)) {
             Ok(()) => {}
             Err(issue) if issue.code == IssueCode::NotFound => {
