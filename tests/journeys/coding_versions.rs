@@ -182,6 +182,12 @@ async fn which_version_is_the_newest(concord: &Concord) {
         system.store(&farm(version, &[])).await;
         assert_eq!(newest().await, wanted, "{version}");
     }
+    // However many there are.
+    for minor in 1..40 {
+        system.store(&farm(&format!("0.{minor}.0"), &[])).await;
+    }
+    system.store(&farm("3.0.0", &[])).await;
+    assert_eq!(newest().await, "3.0.0");
     // Each is there by its version.
     let asked = json!([{"name": "coding", "valueCoding": {"system": FARM, "version": "2024-01-31", "code": "dog"}}]);
     let told = amina.post("CodeSystem/$lookup", &parameters(asked)).await.expect(200);
