@@ -51,11 +51,11 @@ fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) 
     let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     let unknown = |text: String| ApiError::Unprocessable(vec![Issue::plain(IssueCode::NotFound, text)]);
-    if let Some(system) = library.code_system(&name).map_err(fault)? {
-        if let Some(concept) = system.concept(&code.code) {
-            let told = described(&system, concept, &input.texts("property"), language.as_deref());
-            return Ok(Output::Value(build::parameters(told)?));
-        }
+    if let Some(system) = library.code_system(&name).map_err(fault)?
+        && let Some(concept) = system.concept(&code.code)
+    {
+        let told = described(&system, concept, &input.texts("property"), language.as_deref());
+        return Ok(Output::Value(build::parameters(told)?));
     }
     let (membership, display) = library.is_code(&name, &code.code).map_err(fault)?;
     for parameter in ["property", "displayLanguage"] {
