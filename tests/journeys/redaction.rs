@@ -82,7 +82,7 @@ async fn what_repeats_what_is_hidden_is_left_out(concord: &Concord) {
         let patient = json!({"resourceType": "Patient", "id": "amina", "extension": secret, "modifierExtension": secret,
             "meta": {"extension": secret, "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code}]},
             "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">SECRET</div>"},
-            "contained": [{"resourceType": "Organization", "id": "inner", "name": "SECRET", "telecom": [{"value": "SECRET"}]}],
+            "contained": [{"resourceType": "Organization", "id": "inner", "name": "SECRET", "telecom": [{"system": "phone", "value": "SECRET"}]}],
             "identifier": [{"extension": secret, "_value": said, "system": "urn:x", "value": "1",
                 "assigner": {"extension": secret, "reference": "#inner"}}],
             "name": [{"family": "Hussain", "_family": said, "given": ["Amina"], "_given": [said], "period": {"extension": secret, "start": "1990"}},
