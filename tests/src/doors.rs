@@ -95,7 +95,9 @@ const VALUES: [&str; 5] = ["{item}", "Observation/{item}", "urn:secret|{item}", 
 pub fn operations(document: &Value) -> Vec<Door> {
     let mut all = Vec::new();
     let has_dollar = |path: &&String| path.starts_with("/fhir/") && path.contains('$');
-    for key in document["paths"].as_object().into_iter().flat_map(|paths| paths.keys()).filter(has_dollar) {
+    for key in
+        document.get("paths").and_then(Value::as_object).into_iter().flat_map(|paths| paths.keys()).filter(has_dollar)
+    {
         let path = key.trim_start_matches("/fhir/").replace("{type}", "Observation");
         let named = path.split('/').next().and_then(ResourceType::parse);
         // What is shared is told to whoever asks for it.
@@ -106,9 +108,15 @@ pub fn operations(document: &Value) -> Vec<Door> {
             Some(rest) => format!("Patient/{{patient}}{rest}"),
             None => path.replace("{id}", "{item}"),
         };
-        let parameters = document["paths"][key]["get"]["parameters"].as_array().cloned();
-        let asked_for =
-            parameters.iter().flatten().filter(|one| one["in"] == "query").map(|one| name_of(one).to_owned());
+        let parameters = document
+            .get("paths")
+            .and_then(|paths| paths.get(key))
+            .and_then(|path| path.pointer("/get/parameters")?.as_array().cloned());
+        let asked_for = parameters
+            .iter()
+            .flatten()
+            .filter(|one| one.get("in").is_some_and(|place| place == "query"))
+            .map(|one| name_of(one).to_owned());
         let mut asked: Vec<String> = vec![String::new()];
         for name in asked_for.chain(["code".to_owned(), "patient".to_owned(), "url".to_owned()]) {
             asked.extend(VALUES.iter().map(|value| format!("?{name}={value}")));
@@ -122,9 +130,8 @@ pub fn operations(document: &Value) -> Vec<Door> {
         }
         let label = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}},
             {"name": "reason", "valueString": "we have talked about it"}, {"name": "version", "valueId": "1"}]});
-        for (name, _) in label["parameter"].as_array().into_iter().flatten().map(|one| (name_of(one), one)) {
-            let only: Vec<&Value> =
-                label["parameter"].as_array().into_iter().flatten().filter(|one| name_of(one) == name).collect();
+        for (name, _) in items(&label).map(|one| (name_of(one), one)) {
+            let only: Vec<&Value> = items(&label).filter(|one| name_of(one) == name).collect();
             let given = json!({"resourceType": "Parameters", "parameter": only});
             all.push(Door::of(format!("POST {place} with {name}"), "POST", &place, given));
         }
@@ -219,7 +226,7 @@ fn changes() -> Vec<Door> {
         let by_condition = format!("{one}?_id={{item}}");
         let own = {
             let mut own = made.clone();
-            own["id"] = json!("{item}");
+            own.as_object_mut().expect("a resource").insert("id".to_owned(), json!("{item}"));
             own
         };
         all.push(Door::of(format!("PUT {by_id}"), "PUT", &by_id, own));
@@ -237,5 +244,9 @@ fn changes() -> Vec<Door> {
 }
 
 fn name_of(parameter: &Value) -> &str {
-    parameter["name"].as_str().unwrap_or_default()
+    parameter.get("name").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn items(parameters: &Value) -> impl Iterator<Item = &Value> {
+    parameters.get("parameter").and_then(Value::as_array).into_iter().flatten()
 }
