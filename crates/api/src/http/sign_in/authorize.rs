@@ -10,7 +10,7 @@ use concord_signin::kinds::SENSITIVE;
 
 use super::cookies::Name;
 use super::html::Html;
-use super::page::{self, Page};
+use super::page::{self, Page, PageName};
 use super::{form, provider, redirect, sign_in, whose};
 use crate::http::Server;
 use crate::http::exchange::request_id;
@@ -43,8 +43,8 @@ pub(super) async fn read(
     };
     match (AuthorizeRequest::read(form, client.as_ref(), sign_in.audience()), client) {
         (Ok(request), Some(client)) => Ok(Ok((request, client))),
-        (Err(Refusal::There { redirect_uri, state, error }), _) => {
-            Ok(Err(sent_back(sign_in, &redirect_uri, state.as_deref(), error)))
+        (Err(Refusal::There { redirect_uri, state, error }), client) => {
+            Ok(Err(sent_back_unasked(sign_in, client.as_ref(), (&redirect_uri, state.as_deref()), error)))
         }
         (Err(Refusal::Here(error)), _) => Ok(Err(page::led_astray(error))),
         (Ok(_), None) => {
@@ -60,6 +60,23 @@ fn sent_back(sign_in: &SignIn, redirect_uri: &str, state: Option<&str>, error: O
     }
 }
 
+/// The same where nobody has said anything yet. Whoever opens such a link is not sent on to where an app that nobody has checked would
+/// have them, or this address would lead anywhere for whoever registers (RFC 9700 section 4.11.2): they say first that they want to go.
+fn sent_back_unasked(
+    sign_in: &SignIn,
+    client: Option<&Client>,
+    (redirect_uri, state): (&str, Option<&str>),
+    error: OauthError,
+) -> HttpResponse {
+    match authorize::refusal(redirect_uri, &sign_in.issuer, state, error) {
+        Ok(address) if client.is_some_and(|client| client.registered_itself) => {
+            page::leads_on(&host(redirect_uri), &address, error)
+        }
+        Ok(address) => redirect(&address).finish(),
+        Err(error) => page::refused(error),
+    }
+}
+
 /// A request to the end, whatever becomes of it: what is refused from here on is told to the app.
 async fn asked(request: &HttpRequest, server: &Data<Server>, form: &Form) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
@@ -67,9 +84,17 @@ async fn asked(request: &HttpRequest, server: &Data<Server>, form: &Form) -> Res
         Ok(read) => read,
         Err(answer) => return Ok(answer),
     };
-    let back = (asked.redirect_uri.clone(), asked.state.clone());
+    let (back, of) = ((asked.redirect_uri.clone(), asked.state.clone()), client.clone());
     let answered = ask(request, sign_in, form, asked, client).await;
-    Ok(answered.unwrap_or_else(|fault| refused_at_the_app(sign_in, &back, &fault)))
+    Ok(answered.unwrap_or_else(|fault| match fault.as_refusal() {
+        error if is_for_people(error) => page::refused(error),
+        error => sent_back_unasked(sign_in, Some(&of), (&back.0, Some(&back.1)), error),
+    }))
+}
+
+/// Whether it is what only the person can mend.
+fn is_for_people(error: OauthError) -> bool {
+    error.code == ErrorCode::UnmetAuthenticationRequirements
 }
 
 /// What goes wrong is told to the app, at its redirect URI and with its state; but not what only the person can mend.
@@ -79,7 +104,7 @@ pub(super) fn refused_at_the_app(
     fault: &Fault,
 ) -> HttpResponse {
     match fault.as_refusal() {
-        error if error.code == ErrorCode::UnmetAuthenticationRequirements => page::refused(error),
+        error if is_for_people(error) => page::refused(error),
         error => sent_back(sign_in, redirect_uri, Some(state), error),
     }
 }
@@ -123,7 +148,7 @@ async fn ask(
         // Once they have signed in, they need not do it again.
         (None, false) => {
             let form = form.without("prompt").without("max_age");
-            provider::offered(request, sign_in, Some(&form), Some(asked.redirect_uri)).await
+            provider::offered(request, sign_in, (Some(&form), Some(asked.redirect_uri)), false).await
         }
         (Some(signed_in), false) => {
             let picking = Picking::default();
@@ -215,7 +240,7 @@ fn page(
         .then("<button name=\"decision\" value=\"deny\" class=\"second\">Do not let it in</button></form>");
     Page {
         leads_to: vec![granting.request.redirect_uri.clone()],
-        ..Page::new(format!("Let {} in?", client.name), body)
+        ..Page::new(PageName::Authorise, format!("Let {} in?", client.name), body)
     }
 }
 

@@ -7,7 +7,7 @@ use concord_signin::form::Form;
 use super::authorize;
 use super::cookies::Name;
 use super::html::Html;
-use super::page::{self, Page};
+use super::page::{self, Page, PageName};
 use super::{redirect, sign_in};
 use crate::http::Server;
 use crate::http::exchange::request_id;
@@ -41,14 +41,18 @@ pub(super) fn page(to_pick: &ToPick, signed_in: &SignedIn, asked: &Form, sought:
             .then("take back what they have written of you more than once.</p>");
     }
     if to_pick.looks {
-        if sought.is_some() && to_pick.records.is_empty() {
+        let is_in_vain = sought.is_some() && to_pick.records.is_empty();
+        body = body.add(&form()).then("<p><label for=\"sought\">NHS number or name</label></p>");
+        if is_in_vain {
             body = body
                 .then("<p class=\"error\" id=\"none\">There is nobody of that name or number whom you may see.</p>");
         }
         body = body
-            .add(&form())
-            .then("<p><label for=\"sought\">NHS number or name</label></p><p><input id=\"sought\" name=\"sought\" ")
-            .then("autocomplete=\"off\" spellcheck=\"false\" maxlength=\"100\" value=\"")
+            .then(
+                "<p><input id=\"sought\" name=\"sought\" autocomplete=\"off\" spellcheck=\"false\" maxlength=\"100\" ",
+            )
+            .then(if is_in_vain { "aria-describedby=\"none\" aria-invalid=\"true\" " } else { "" })
+            .then("value=\"")
             .text(sought.unwrap_or_default())
             .then("\"></p><button>Look</button></form>");
     }
@@ -57,7 +61,7 @@ pub(super) fn page(to_pick: &ToPick, signed_in: &SignedIn, asked: &Form, sought:
             .add(&form())
             .then("<button class=\"second\" name=\"whose\" value=\"nobody\">Go on without a patient</button></form>");
     }
-    Page::new("Whose record?", body)
+    Page::new(PageName::Whose, "Whose record?", body)
 }
 
 pub(super) async fn pick(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
