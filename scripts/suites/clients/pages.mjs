@@ -77,7 +77,7 @@ const rows = [
     name: 'capabilities', page: 'capabilities', heading: 'What this server can do',
     async go(page) {
       await page.goto(`${iss}/metadata`, { waitUntil: 'load' });
-      await page.click('summary');
+      await page.evaluate(() => { document.querySelector('details').open = true; });
     },
   },
   { name: 'error-token', page: 'error', heading: 'This is for apps', go: to(`${iss}/Patient/amina`) },

@@ -120,7 +120,7 @@ pub(super) async fn put(
 ) -> Result<HttpResponse, Fault> {
     let form_of = signed_in.clone();
     match sign_in.granting(asked, client, signed_in, picking, request_id).await? {
-        Asked::Whose(to_pick) => Ok(whose::page(&to_pick, &form_of, form, None).response()),
+        Asked::Whose(to_pick) => Ok(whose::page(sign_in, &to_pick, &form_of, form, None).await?.response()),
         Asked::Granting(granting) => {
             let chosen = sign_in.chosen_before(&granting).await?;
             let visits = sign_in.visits(&granting, request_id).await?;
@@ -196,6 +196,9 @@ async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Ser
     })
 }
 
+/// Whose record it is, to somebody who lets an app into their own.
+const OWN: &str = "your record";
+
 fn page(
     granting: &Granting,
     (chosen, has_logo): (&Choice, bool),
@@ -204,10 +207,10 @@ fn page(
 ) -> Page {
     let client = &granting.client;
     let whose = match (&granting.patient, granting.keeps_consent()) {
-        (_, true) => "your record",
+        (_, true) => OWN,
         (Some(_), false) if granting.request.launch.is_some() => "the record that you are looking at",
         (Some(_), false) if granting.person.relative_of.is_some() => "the record of the person that you care for",
-        (Some(_), false) if granting.person.group == "Patients" => "your record",
+        (Some(_), false) if granting.person.group == "Patients" => OWN,
         (Some(_), false) => "the record of one patient",
         (None, false) => "the records that you may see",
     };
@@ -232,7 +235,7 @@ fn page(
         .then("\">")
         .add(&picked(&granting.whose))
         .add(&visited(visits))
-        .add(&kinds(granting, chosen))
+        .add(&kinds(granting, chosen, whose == OWN))
         .add(&sensitive(granting, chosen))
         .add(&lasts(granting, chosen))
         .then("<p>You can end this at any time on the page <a href=\"/apps\">connected apps</a>.</p>")
@@ -302,7 +305,7 @@ fn visited(visits: &[Visit]) -> Html {
         .then("</fieldset>")
 }
 
-fn kinds(granting: &Granting, chosen: &Choice) -> Html {
+fn kinds(granting: &Granting, chosen: &Choice, is_own: bool) -> Html {
     let rows = kinds_asked(&granting.scope).filter_map(|kind| Some((kind, kind.asked(&granting.scope)?)));
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
@@ -312,7 +315,7 @@ fn kinds(granting: &Granting, chosen: &Choice) -> Html {
         .each(rows, |html, (kind, wanted)| {
             let known = chosen.kinds.iter().any(|code| code == kind.code);
             checkbox(html, ("checkbox", "kind"), kind.code, known)
-                .then(kind.title)
+                .then(if is_own { kind.title } else { kind.of_another })
                 .then(": ")
                 .text(&wanted.words())
                 .then("</label></div>")

@@ -81,7 +81,7 @@ async fn came_back(request: &HttpRequest, server: &Data<Server>) -> Result<HttpR
 }
 
 /// What somebody is called, for their own eyes.
-async fn name(sign_in: &SignIn, person: &str, standing: &Standing) -> Result<String, Fault> {
+pub(super) async fn name(sign_in: &SignIn, person: &str, standing: &Standing) -> Result<String, Fault> {
     if !standing.is_proven() {
         return Ok(UNPROVEN_NAME.to_owned());
     }
