@@ -250,6 +250,7 @@ mod tests {
         let keys = Client { authentication: Authentication::Keys(set), scope: "system/*.rs".into(), ..client() };
         assert!(keys.may_act_alone());
         assert!(!Client { scope: "patient/*.rs".into(), ..keys.clone() }.may_act_alone());
+        assert!(!Client { authentication: Authentication::Secret("0".repeat(64)), ..keys.clone() }.may_act_alone());
         assert!(!Client { authentication: Authentication::None, ..keys }.may_act_alone());
     }
 }

@@ -20,7 +20,8 @@ use super::{ISSUER, app, error, token};
 on_both! {
     with super::super::SETTINGS;
     a_system_gets_a_token_by_its_key, an_assertion_is_believed_once, an_assertion_that_is_not_believed,
-    a_system_is_told_nothing_of_people, keys_may_be_at_a_url, keys_at_a_url_are_kept_no_longer_than_is_said, signatures_are_looked_at_so_often, a_client_is_registered_by_command_beside_the_server
+    a_system_is_told_nothing_of_people, keys_may_be_at_a_url, keys_at_a_url_are_kept_no_longer_than_is_said,
+    keys_are_not_fetched_from_where_a_url_leads, signatures_are_looked_at_so_often, a_client_is_registered_by_command_beside_the_server
 }
 
 /// A system with a key.
@@ -248,6 +249,28 @@ pub(super) async fn keys_at_a_url_are_kept_no_longer_than_is_said(concord: &Conc
     concord.later(20_000);
     ask(&first, "3").await.expect(401);
     ask(&second, "4").await.expect(200);
+}
+
+pub(super) async fn keys_are_not_fetched_from_where_a_url_leads(concord: &Concord) {
+    let system = System { key: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key") };
+    let (keys, fetched) = (system.keys(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&fetched);
+    let elsewhere = stub::start(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        ("200 OK", keys.clone())
+    });
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect"] {
+        let leads: &'static str = format!("{status}\r\nlocation: http://{elsewhere}/keys").leak();
+        let address = stub::start(move |_| (leads, json!({})));
+        let clients = json!([{"client": "letters", "keys": format!("http://{address}/keys"), "scope": "system/*.rs"}]);
+        let clients = clients.to_string();
+        let own = [("CONCORD_CLIENTS", clients.as_str())];
+        let server = concord.another_node_with(&[super::SETTINGS, &own].concat()).await;
+        let assertion = system.signed(&system.assertion(concord, status));
+        let refused = system.ask(&server, &assertion, "system/*.rs").await.expect(401);
+        assert_eq!(error(&refused), "invalid_client", "{status}");
+    }
+    assert_eq!(fetched.load(Ordering::SeqCst), 0);
 }
 
 pub(super) async fn signatures_are_looked_at_so_often(concord: &Concord) {
