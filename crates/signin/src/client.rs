@@ -157,7 +157,8 @@ fn is_written_out(text: &str, url: &Url) -> bool {
     let rest = text.get(url.scheme().len()..).unwrap_or_default();
     let authority = rest.strip_prefix("://").map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let is_of_web = matches!(url.scheme(), "https" | "http");
-    is_plain && authority.map_or(!is_of_web, |named| !named.contains(['@', '%']) && !(is_of_web && named.is_empty()))
+    let is_readable = |named: &str| !named.contains(['@', '%']) && (!named.is_empty() || !is_of_web);
+    is_plain && authority.map_or(!is_of_web, is_readable)
 }
 
 #[cfg(test)]
