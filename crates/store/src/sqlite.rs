@@ -136,6 +136,11 @@ impl Sqlite {
         Ok(Sqlite { readers, queue, aside, threads, line: Line::default(), reads: Line::of_reads() })
     }
 
+    /// The state of the data; none where that is in doubt.
+    pub(crate) fn state(&self) -> Option<u64> {
+        self.readers.snapshots.now()
+    }
+
     /// Waits until all that was answered is in the log.
     pub(crate) async fn log_is_whole(&self) {
         self.aside.is_empty().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller, Credentials};
 use concord_consent::scope::Scopes;
+use concord_fhir::display;
 use concord_fhir::json::Value;
 use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
@@ -124,7 +125,8 @@ impl SignIn {
             .iter()
             .map(|(id, resource)| {
                 let name = human_name(resource).unwrap_or_else(|| id.clone());
-                let born = resource.text("birthDate").map(|day| format!(", born {day}")).unwrap_or_default();
+                let born = resource.get("birthDate").map(|day| format!(", born {}", display::text(day)));
+                let born = born.unwrap_or_default();
                 Record { reference: format!("Patient/{id}"), name: format!("{name}{born}") }
             })
             .collect())
@@ -150,11 +152,12 @@ impl SignIn {
             vec![("subject".to_owned(), format!("Patient/{patient}")), ("_sort".to_owned(), "-date".to_owned())];
         let found = self.search_as(&call, "Encounter", pairs).await?;
         let title = |resource: &Value<'_>| {
-            let day = resource.get("period").and_then(|period| period.text("start")).unwrap_or("no date");
+            let day = resource.get("period").and_then(|period| period.get("start")).map(display::text);
+            let day = day.unwrap_or_else(|| "no date".to_owned());
             let kind = resource.list("type").first().and_then(|kind| {
                 kind.text("text").or_else(|| kind.list("coding").first().and_then(|coding| coding.text("display")))
             });
-            [day.get(..10).unwrap_or(day), kind.unwrap_or("visit")].join(": ")
+            [day.as_str(), kind.unwrap_or("visit")].join(": ")
         };
         Ok(found.iter().map(|(id, resource)| Visit { id: id.clone(), title: title(resource) }).collect())
     }
