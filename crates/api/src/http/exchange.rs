@@ -202,6 +202,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         request_id: request_id.to_owned(),
         fingerprint,
         together: Vec::new(),
+        left_ids: Arc::default(),
         provenance: None,
         questions: Questions::default(),
         on_behalf_of: None,

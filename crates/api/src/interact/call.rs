@@ -1,5 +1,6 @@
 //! One call: who, what for and why.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use concord_consent::caller::Caller;
@@ -23,6 +24,9 @@ pub struct Call {
     pub fingerprint: [u8; 16],
     /// References (`Type/id`) to resources that the same transaction is about to store.
     pub together: Vec<String>,
+    /// References (`Type/id`) by the ids that entries of the same Bundle have in their content and do not get, with the places of
+    /// the entries: what is created gets an id of the server's.
+    pub left_ids: Arc<HashMap<String, usize>>,
     /// What the client says itself of where that is from which it writes (`X-Provenance`), checked.
     pub provenance: Option<Arc<Value<'static>>>,
     /// What has been asked of a terminology server elsewhere for it.
@@ -66,6 +70,7 @@ impl Call {
             request_id: uuid::Uuid::new_v4().to_string(),
             fingerprint: [0; 16],
             together: Vec::new(),
+            left_ids: Arc::default(),
             provenance: None,
             questions: Questions::none(),
             on_behalf_of: None,

@@ -319,6 +319,7 @@ impl SignIn {
             request_id: request_id.to_owned(),
             fingerprint: fingerprint(&format!("{OWN_CLIENT}\n{id}")),
             together: Vec::new(),
+            left_ids: Arc::default(),
             provenance: None,
             questions: Questions::none(),
             on_behalf_of: None,

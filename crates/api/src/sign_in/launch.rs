@@ -1,6 +1,8 @@
 //! Starting an app from another one (SMART App Launch 2.2, "Launch App: EHR Launch"): an app of those who keep the record says which
 //! app its user starts and what they look at; the app that is started brings that along when it asks.
 
+use std::sync::Arc;
+
 use concord_consent::caller::{Actor, App};
 use concord_signin::context::Item;
 use concord_signin::error::{ErrorCode, OauthError};
@@ -60,6 +62,7 @@ impl SignIn {
             request_id: request_id.to_owned(),
             fingerprint: grant::fingerprint(&format!("launch\n{person}\n{}", caller.client)),
             together: Vec::new(),
+            left_ids: Arc::default(),
             provenance: None,
             questions: Questions::default(),
             on_behalf_of: None,

@@ -52,6 +52,7 @@ impl SignIn {
             request_id: request_id.to_owned(),
             fingerprint: grant::fingerprint(&format!("{OWN_CLIENT}\n{}", person.reference)),
             together: Vec::new(),
+            left_ids: Arc::default(),
             provenance: None,
             questions: Questions::default(),
             on_behalf_of: None,
