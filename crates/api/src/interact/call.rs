@@ -36,6 +36,22 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call of which nothing else is said.
+    pub(crate) fn of(caller: Arc<Caller>, request_id: &str, fingerprint: [u8; 16]) -> Call {
+        Call {
+            caller,
+            purpose: None,
+            reason: None,
+            request_id: request_id.to_owned(),
+            fingerprint,
+            together: Vec::new(),
+            left_ids: Arc::default(),
+            provenance: None,
+            questions: Questions::default(),
+            on_behalf_of: None,
+        }
+    }
+
     /// The call of an import at the command line.
     pub(crate) fn import() -> Call {
         Call::operator("concord import")
@@ -55,26 +71,17 @@ impl Call {
     fn operator(subject: &str) -> Call {
         use concord_consent::caller::{Actor, Credentials};
         use concord_consent::scope::Scopes;
-        Call {
-            caller: Arc::new(Caller {
-                actor: Actor::System,
-                subject: subject.to_owned(),
-                issuer: String::new(),
-                client: "concord".to_owned(),
-                scopes: Scopes::parse("system/*.cruds"),
-                patient: None,
-                credentials: Credentials::default(),
-            }),
-            purpose: None,
-            reason: None,
-            request_id: uuid::Uuid::new_v4().to_string(),
-            fingerprint: [0; 16],
-            together: Vec::new(),
-            left_ids: Arc::default(),
-            provenance: None,
-            questions: Questions::none(),
-            on_behalf_of: None,
-        }
+        let caller = Caller {
+            actor: Actor::System,
+            subject: subject.to_owned(),
+            issuer: String::new(),
+            client: "concord".to_owned(),
+            scopes: Scopes::parse("system/*.cruds"),
+            patient: None,
+            credentials: Credentials::default(),
+        };
+        let request_id = uuid::Uuid::new_v4().to_string();
+        Call { questions: Questions::none(), ..Call::of(Arc::new(caller), &request_id, [0; 16]) }
     }
 
     /// The same call with a resource (`Type/id`) that it is about to store besides.
