@@ -60,6 +60,11 @@ fn everywhere(name: &str, id: &str) -> Vec<(Value, &'static str)> {
     all
 }
 
+/// What can be no id is refused as such.
+fn is_malformed(word: &str) -> bool {
+    word.contains(' ')
+}
+
 fn entry(method: &str, url: &str, resource: &Value) -> Value {
     json!({"request": {"method": method, "url": url}, "resource": resource})
 }
@@ -82,6 +87,11 @@ async fn what_a_program_writes_for_want_of_an_id(concord: &Concord) {
                 assert_eq!(text(&batch[0], "/response/outcome/issue/0/expression/0"), place, "{}", batch[0]);
             }
             let told = send(&apps[0], "transaction", &[entry("POST", &name, &resource)]).await.expect(422).issues();
+            let checked = apps[0].post(&format!("{name}/$validate"), &resource).await.expect(200).issues();
+            assert!(
+                is_malformed(word) || checked.iter().any(|(code, at, _)| code == "not-found" && at == place),
+                "{checked:?}"
+            );
             assert_eq!(told[0].1, format!("Bundle.entry[0].resource.{}", place.split_once('.').expect("a place").1));
         }
     }

@@ -95,15 +95,25 @@ fn refuse_these(
     if !issues.is_empty() {
         return Err(ApiError::Unprocessable(issues));
     }
-    refuse_mistakes(session, references.into_iter().chain(addresses))
+    match mistakes_among(session, references.into_iter().chain(addresses))? {
+        none if none.is_empty() => Ok(()),
+        issues => Err(ApiError::Unprocessable(issues)),
+    }
 }
 
-/// Refuses what was written by mistake, unless it is there: whoever wrote it, nobody would find what was meant. To whoever may not
-/// know whether it is there it is not.
-fn refuse_mistakes(
+/// What was written by mistake, unless it is there: whoever wrote it, nobody would find what was meant. To whoever may not know
+/// whether it is there it is not.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn mistakes(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<Issue>, ApiError> {
+    mistakes_among(session, index::references(value).into_iter().chain(schema::addresses(value)))
+}
+
+fn mistakes_among(
     session: &mut Session<'_, '_>,
     links: impl Iterator<Item = (String, String)>,
-) -> Result<(), ApiError> {
+) -> Result<Vec<Issue>, ApiError> {
     let (mut known, mut issues): (HashMap<String, bool>, Vec<Issue>) = (HashMap::new(), Vec::new());
     for (place, address) in links {
         let Literal::Local(resource_type, id) = Literal::read(&address, &session.service.base) else { continue };
@@ -121,7 +131,7 @@ fn refuse_mistakes(
             issues.push(Issue::error(IssueCode::NotFound, place, format!("{name} is not there: {why}")));
         }
     }
-    if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
+    Ok(issues)
 }
 
 /// Why an address cannot be meant, where nothing is there: it ends with what a program writes for want of an id, or it is by the id
@@ -245,8 +255,9 @@ pub(crate) fn nothing_there(session: &mut Session<'_, '_>, value: &Value<'_>) ->
     let mut issues = Vec::new();
     for (place, address) in schema::addresses(value).into_iter().take(LIMIT) {
         let Literal::Local(resource_type, id) = Literal::read(&address, &session.service.base) else { continue };
+        let may_come = mistake(session.call, &format!("{resource_type}/{id}"), id).is_none();
         let is_known = is_told(session, resource_type) && !is_together(session, resource_type, id);
-        if is_known && !there(session, resource_type, id)? {
+        if may_come && is_known && !there(session, resource_type, id)? {
             issues.push(warning(place, format!("{resource_type}/{id} is not there: whoever opens this finds nothing")));
         }
     }
