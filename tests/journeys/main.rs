@@ -63,6 +63,7 @@ mod leaks;
 mod left_records;
 mod links;
 mod matrix;
+mod mistaken_links;
 mod national_services;
 mod numbered_patients;
 mod official_examples;

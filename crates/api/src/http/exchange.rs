@@ -30,7 +30,7 @@ use crate::interact::command;
 use crate::interact::command::{Address, Content, Method, Request};
 use crate::interact::operation::Operation;
 use crate::interact::provenance::client_provenance;
-use crate::interact::{Call, Pairs, Questions, audit, media_type, operation, patch};
+use crate::interact::{Call, Pairs, audit, media_type, operation, patch};
 use crate::telemetry::{Progress, RequestIds};
 
 /// The header that says for what purpose.
@@ -195,17 +195,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         Err(error) => return Err(Box::pin(refused(request, server, error, request_id)).await),
     };
     let caller = resolved(request, server, &verified.identity, request_id).await?;
-    let mut call = Call {
-        caller,
-        purpose: None,
-        reason: None,
-        request_id: request_id.to_owned(),
-        fingerprint,
-        together: Vec::new(),
-        provenance: None,
-        questions: Questions::default(),
-        on_behalf_of: None,
-    };
+    let mut call = Call::of(caller, request_id, fingerprint);
     match purposed(request, server, &verified.purpose_of_use, &mut call).await {
         Ok(()) => Ok(call),
         Err(fault) => Err(Box::pin(person::told_to_whoever_acts(&server.service, &call, fault)).await),

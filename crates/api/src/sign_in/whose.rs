@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::interact::command::Command;
 use crate::interact::execute::{Outcome, carry_out};
 use crate::interact::human_name::human_name;
-use crate::interact::{Call, Questions, access};
+use crate::interact::{Call, access};
 use crate::sign_in::{Fault, Granting, OWN_CLIENT, Record, SignIn, SignedIn, Somebody, Visit, grant, people};
 
 /// The longest name or number that is looked for, in bytes.
@@ -33,30 +33,22 @@ impl SignIn {
             _ => person.relative_of.clone(),
         };
         let login = signed_in.standing.login.clone();
-        Some(Call {
-            caller: Arc::new(Caller {
-                actor,
-                subject: person.reference.clone(),
-                issuer: self.issuer.clone(),
-                client: OWN_CLIENT.to_owned(),
-                scopes: Scopes::parse("patient/Patient.r patient/Encounter.rs user/Patient.rs user/Encounter.rs"),
-                patient,
-                credentials: Credentials {
-                    proofing: signed_in.standing.proofing(),
-                    authentication: u8::try_from(signed_in.strength).ok().filter(|level| (1..=3).contains(level)),
-                    login,
-                    ..Credentials::default()
-                },
-            }),
-            purpose: None,
-            reason: None,
-            request_id: request_id.to_owned(),
-            fingerprint: grant::fingerprint(&format!("{OWN_CLIENT}\n{}", person.reference)),
-            together: Vec::new(),
-            provenance: None,
-            questions: Questions::default(),
-            on_behalf_of: None,
-        })
+        let caller = Caller {
+            actor,
+            subject: person.reference.clone(),
+            issuer: self.issuer.clone(),
+            client: OWN_CLIENT.to_owned(),
+            scopes: Scopes::parse("patient/Patient.r patient/Encounter.rs user/Patient.rs user/Encounter.rs"),
+            patient,
+            credentials: Credentials {
+                proofing: signed_in.standing.proofing(),
+                authentication: u8::try_from(signed_in.strength).ok().filter(|level| (1..=3).contains(level)),
+                login,
+                ..Credentials::default()
+            },
+        };
+        let fingerprint = grant::fingerprint(&format!("{OWN_CLIENT}\n{}", person.reference));
+        Some(Call::of(Arc::new(caller), request_id, fingerprint))
     }
 
     /// As whom somebody may act: as themselves, and as the relative or carer as whom others name them; and whether there may be more
