@@ -125,10 +125,11 @@ impl Aside {
         let mut file = self.file();
         let File::Open(connection) = &mut *file else { return Err(StoreError::Busy(1)) };
         let mut transaction = Transaction::new(connection, shared);
-        transaction.batch("BEGIN IMMEDIATE")?;
-        let result = work(&mut transaction).and_then(|found| transaction.batch("COMMIT").map(|()| found));
+        transaction.begin("BEGIN IMMEDIATE")?;
+        let result = work(&mut transaction).and_then(|found| transaction.commit().map(|()| found));
         if result.is_err() {
-            let _none = connection.run(Sql::new("ROLLBACK"));
+            // Fails when there is nothing to undo, which is as well.
+            let _none = connection.roll_back();
         }
         result
     }
