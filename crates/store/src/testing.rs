@@ -174,6 +174,7 @@ impl Transaction<'_> {
             "canonical_name",
             "definition",
             "code_list",
+            "audit_recorded",
             "audit a WHERE a.outcome = 0",
             "audit a WHERE a.outcome <> 0",
         ];

@@ -77,12 +77,7 @@ fn place(record: &Record, number: i64, at: i64) -> i64 {
 
 impl Transaction<'_> {
     /// Notes when events that systems have handed in were recorded. To be called with the insert.
-    pub(super) fn enter_recorded(
-        &mut self,
-        records: &[Record],
-        numbers: &[i64],
-        at: &[i64],
-    ) -> Result<(), StoreError> {
+    pub(super) fn enter_recorded(&mut self, records: &[Record], numbers: &[i64], at: &[i64]) -> Result<(), StoreError> {
         for ((record, number), at) in records.iter().zip(numbers).zip(at) {
             if !record.body.is_empty() {
                 let mut sql = Sql::new("INSERT INTO audit_recorded (pk, patient, place) VALUES (");
@@ -126,6 +121,7 @@ fn recorded_statement(query: &AuditQuery, after: Option<Place>, ascending: bool,
     );
     if let Some(AuditIndexHint::Patients(keys)) = &query.hint {
         sql = match keys.as_slice() {
+            [] => sql.sql("1 = 0"),
             [one] => sql.sql("i.patient = ").bind(*one),
             several => sql.sql("i.patient IN ").append(list(several.iter().map(|key| Bind::Big(*key)))),
         };

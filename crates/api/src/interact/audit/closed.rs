@@ -255,8 +255,7 @@ pub(crate) fn count(
     query: &AuditQuery,
     unread: &mut BTreeSet<String>,
 ) -> Result<usize, ApiError> {
-    let all =
-        Sought { query, emergency: None, order: Order::Arrival, after: None, ascending: true, most: usize::MAX };
+    let all = Sought { query, emergency: None, order: Order::Arrival, after: None, ascending: true, most: usize::MAX };
     let mut search = search(session, &all, Part::All, None, unread)?;
     let mut count = 0;
     while let Some(more) = search.next(session, query, unread)? {

@@ -59,14 +59,8 @@ pub(crate) fn read(session: &mut Session<'_, '_>, id: &str) -> Result<Version, A
     let asked = Predicate::Id(vec![id.to_owned()]);
     let sought = visibility::sought(session, Action::Read, asked)?;
     let mut unread = BTreeSet::new();
-    let page = Sought {
-        query: &sought,
-        emergency: None,
-        order: Order::Arrival,
-        after: None,
-        ascending: false,
-        most: 1,
-    };
+    let page =
+        Sought { query: &sought, emergency: None, order: Order::Arrival, after: None, ascending: false, most: 1 };
     let stored = match closed::page(session, &page, &mut unread)?.pop() {
         Some(stored) => stored,
         None if unread.is_empty() => return Err(ApiError::NotFound),
