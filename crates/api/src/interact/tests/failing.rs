@@ -362,7 +362,7 @@ async fn at_whatever_statement_the_database_fails_all_of_a_request_is_there_or_n
                         failed
                     };
                     let failed = rounds.round(&format!("with {fault:?} after {after} statements"), fail).await;
-                    if !failed && (kind.writes || after == MANY_OF_READS) {
+                    if !failed && (kind.writes || after >= MANY_OF_READS) {
                         break;
                     }
                     after += 1;
