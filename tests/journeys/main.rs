@@ -69,6 +69,7 @@ mod numbered_patients;
 mod official_examples;
 mod one_patient_a_number;
 mod operations;
+mod order_of_the_log;
 mod pace;
 mod parameters;
 mod patch;

@@ -10,6 +10,7 @@ pub(crate) mod heads;
 pub(crate) mod interaction;
 mod period;
 mod period_index;
+pub(crate) mod sought;
 pub(crate) mod verification;
 pub(crate) mod visibility;
 mod walk;
