@@ -107,6 +107,7 @@ pub struct Service {
     pub(crate) require_acting: session::RequireActing,
     pub(crate) decisions: access::DecisionCache,
     pub(crate) facts: access::facts::FactsCache,
+    pub(crate) bearers: access::person::BearerCache,
     /// The definitions that resources are checked by.
     pub(crate) profiles: profiles::Cache,
     /// The stored code systems and value sets that checks may look for.
@@ -138,6 +139,7 @@ impl Service {
             require_acting: access::facts::require_acting,
             decisions: access::DecisionCache::new(),
             facts: access::facts::FactsCache::new(),
+            bearers: access::person::BearerCache::new(),
             profiles: profiles::Cache::new(),
             code_lists: profiles::CodeListCache::new(),
             cursors: search::cursor::Signer::new(secret),
