@@ -56,6 +56,7 @@ use concord_store::Store;
 use hooks::Hooks;
 use slots::Slots;
 
+use crate::clock;
 use crate::terminology_server::TerminologyServer;
 
 pub use budget::Budget;
@@ -159,9 +160,7 @@ impl Service {
 
 /// A time as an R4 instant in UTC with milliseconds.
 pub(crate) fn instant(ms: i64) -> String {
-    chrono::DateTime::from_timestamp_millis(ms)
-        .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
-        .unwrap_or_default()
+    chrono::DateTime::from_timestamp_millis(ms).map(|time| clock::written(time, 3)).unwrap_or_default()
 }
 
 /// The bytes of base64 with padding; none for what is not base64.
