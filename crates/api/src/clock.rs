@@ -140,9 +140,18 @@ impl concord_store::Clock for Clock {
     }
 }
 
+/// The time of the machine, for the lines of its log, whatever the time is in a test.
+pub(crate) fn of_the_machine() -> DateTime<Utc> {
+    system().into()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
+fn system() -> SystemTime {
+    SystemTime::now()
+}
+
 fn system_ms() -> i64 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+    match system().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
         // A machine whose clock stands before 1970 refuses every token as not yet valid, which is the safe way to be wrong.
         Err(_) => 0,

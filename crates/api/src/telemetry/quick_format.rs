@@ -2,7 +2,6 @@
 //! request. What is not plain here is written there.
 
 use std::fmt::{self, Write as _};
-use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 use tracing::field::{Field, Visit};
@@ -42,7 +41,7 @@ where
     F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        match line(self.style, event, SystemTime::now().into()) {
+        match line(self.style, event, clock::of_the_machine()) {
             Some(line) if context.lookup_current().is_none() => writer.write_str(&line),
             _ => self.otherwise.format_event(context, writer, event),
         }
@@ -179,8 +178,11 @@ mod tests {
         let layer = layer.event_format(format).with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-        let time = |line: &str| line.find("20").unwrap();
-        text.lines().map(|line| format!("{}{}", &line[..time(line)], &line[time(line) + 27..])).collect()
+        let without_time = |line: &str| {
+            let (before, time) = line.split_at(line.find("20").unwrap());
+            format!("{before}{}", time.split_at(27).1)
+        };
+        text.lines().map(without_time).collect()
     }
 
     /// One of each kind of value, and what has to be escaped, is left out, or has a name that means something.
