@@ -211,13 +211,15 @@ fn segments(path: &str) -> Vec<&str> {
 /// The type and logical id that a relative reference names (`Type/id`, `Type/id/_history/version`).
 #[must_use]
 pub fn local(reference: &str) -> Option<(ResourceType, &str)> {
-    let (bare, version) = match reference.split_once("/_history/") {
-        Some((bare, version)) => (bare, Some(version)),
-        None => (reference, None),
+    let (name, rest) = reference.split_once('/')?;
+    let (id, is_whole) = match rest.split_once('/') {
+        Some((id, rest)) => (id, rest.strip_prefix("_history/").and_then(number).is_some()),
+        None => (rest, true),
     };
-    let (name, id) = bare.split_once('/')?;
-    let is_whole = version.is_none_or(|version| number(version).is_some());
-    Some((ResourceType::parse(name)?, id)).filter(|(_, id)| is_whole && is_id(id))
+    if !is_whole || !is_id(id) {
+        return None;
+    }
+    Some((ResourceType::parse(name)?, id))
 }
 
 /// The version that a reference to this server names; none if it names the resource as it is.
