@@ -132,9 +132,9 @@ pub struct Shared {
     schema: String,
     /// Whether the disk of the database was full when something was last stored.
     no_space: AtomicBool,
-    /// How many statements the work of callers has run.
+    /// What the work of callers has taken.
     #[cfg(any(test, feature = "testing"))]
-    statements: std::sync::atomic::AtomicU64,
+    counted: testing::Counters,
     /// What the database has yet to fail at.
     #[cfg(any(test, feature = "testing"))]
     faults: Arc<faults::Faults>,
@@ -212,7 +212,7 @@ impl Store {
             schema: migrate::newest(&options.address)?,
             no_space: AtomicBool::new(false),
             #[cfg(any(test, feature = "testing"))]
-            statements: std::sync::atomic::AtomicU64::default(),
+            counted: testing::Counters::default(),
             #[cfg(any(test, feature = "testing"))]
             faults: Arc::default(),
         });

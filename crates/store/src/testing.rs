@@ -8,6 +8,7 @@
 )]
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::{Connection as _, SimpleConnection as _};
@@ -243,10 +244,53 @@ impl Transaction<'_> {
     }
 }
 
+/// What the work of callers has taken of the database: for what a request costs, without a clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many statements it has run.
+    pub statements: u64,
+    /// How many rows they have answered with.
+    pub rows: u64,
+}
+
+impl Counted {
+    /// What has been taken since.
+    #[must_use]
+    pub fn since(self, before: Counted) -> Counted {
+        Counted { statements: self.statements - before.statements, rows: self.rows - before.rows }
+    }
+}
+
+/// The same, counted by all threads.
+#[derive(Default)]
+pub(crate) struct Counters {
+    statements: AtomicU64,
+    rows: AtomicU64,
+}
+
+impl Transaction<'_> {
+    pub(crate) fn counted(&self) -> Counted {
+        Counted { statements: self.statements, rows: self.fetched }
+    }
+
+    /// Counts what a piece of work has taken, that had taken so much when it began.
+    pub(crate) fn count_since(&self, before: Counted) {
+        let taken = self.counted().since(before);
+        self.shared.counted.statements.fetch_add(taken.statements, Ordering::Relaxed);
+        self.shared.counted.rows.fetch_add(taken.rows, Ordering::Relaxed);
+    }
+}
+
 impl crate::Store {
-    /// How many statements the work of callers has run so far: for what a request costs, without a clock.
+    /// What the work of callers has taken so far.
+    pub fn counted(&self) -> Counted {
+        let counted = &self.shared.counted;
+        Counted { statements: counted.statements.load(Ordering::Relaxed), rows: counted.rows.load(Ordering::Relaxed) }
+    }
+
+    /// How many statements the work of callers has run so far.
     pub fn statements(&self) -> u64 {
-        self.shared.statements.load(std::sync::atomic::Ordering::Relaxed)
+        self.counted().statements
     }
 
     /// Lets a statement on a connection of this store that writes fail, after so many others; none any more if it is not said.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
 use concord_fhir::json::Value;
+use concord_store::rows::StoredVersion;
 
 use crate::interact::Questions;
 
@@ -33,6 +34,16 @@ pub struct Call {
     pub questions: Questions,
     /// The call that the person would make for whom a system asks: it is shown nothing that this one is not shown.
     pub on_behalf_of: Option<Arc<Call>>,
+    /// That this call is made by nobody: somebody asks what it would be answered.
+    pub asked_about: Option<Arc<AskedAbout>>,
+}
+
+/// Somebody whom a caller asks about.
+#[derive(Clone, Debug, Default)]
+pub struct AskedAbout {
+    /// What is stored of them, as far as the caller may know of it: whom a hidden resource is about, or that it is there, is told by
+    /// what they would be let to see.
+    pub own: Option<StoredVersion>,
 }
 
 impl Call {
@@ -49,6 +60,7 @@ impl Call {
             provenance: None,
             questions: Questions::default(),
             on_behalf_of: None,
+            asked_about: None,
         }
     }
 

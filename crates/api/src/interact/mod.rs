@@ -37,6 +37,7 @@ pub(crate) mod session;
 pub(crate) mod sign_in_apps;
 pub(crate) mod slots;
 mod stored_entries;
+mod succession;
 pub(crate) mod terminology;
 mod time_limits;
 pub(crate) mod update;

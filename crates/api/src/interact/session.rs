@@ -57,6 +57,12 @@ impl Standing {
         access
     }
 
+    /// Notes that nothing was found that the caller may know of: whether they still act is asked then, also where a decision about
+    /// what is hidden has found that, as it is where there is nothing to decide about.
+    pub(crate) fn found_nothing(&self) {
+        self.acting.borrow_mut().clear();
+    }
+
     /// Notes that this one still acts.
     pub(crate) fn acts(&self, actor: &Actor) {
         if actor.is_professional() && !self.is_certain(actor) {
@@ -86,6 +92,9 @@ impl<'s, 't> Session<'s, 't> {
 
     /// What it led to, success and fault alike, if its caller may be told.
     fn told_to_whoever_acts<T>(&mut self, done: Result<T, ApiError>) -> Result<T, ApiError> {
+        if matches!(done, Err(ApiError::NotFound)) {
+            self.standing.found_nothing();
+        }
         match ((self.service.require_acting)(self), done) {
             (Ok(()), done) => done,
             (Err(ended @ ApiError::Denied(_)), _) => Err(ended),

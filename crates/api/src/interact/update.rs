@@ -71,7 +71,7 @@ pub(crate) fn update(
     access::require_scope(session.call, Action::Update, resource_type)?;
     let is_system = matches!(session.call.caller.actor, Actor::System);
     let named = session.transaction.named(resource_type, id, true)?;
-    let Some((head, seen)) = named.evaluated(|head| read::evaluated(session, head).map(Some))? else {
+    let Some((head, seen)) = read::judged(session, named)? else {
         // Only who may know of everything learns that an id is unused; for anybody else that looks like a hidden one.
         if !session.call.caller.knows_everything() {
             return Err(ApiError::NotFound);
@@ -81,7 +81,7 @@ pub(crate) fn update(
         }
         return create::insert(session, resource_type, value, id, Method::Put);
     };
-    let old = head.version;
+    let old = head.version.into_version();
     if old.deleted && !is_system {
         return Err(ApiError::Gone);
     }
@@ -120,7 +120,7 @@ fn refuse_narrowing(old: &Version, new: &Version) -> Result<(), ApiError> {
 pub(crate) fn refuse(session: &mut Session<'_, '_>, old: &Version, mut value: Value<'static>) -> Result<(), ApiError> {
     access::require_scope(session.call, Action::Update, old.resource_type)?;
     let named = session.transaction.named(old.resource_type, &old.id, false)?;
-    let seen = session.unlogged(|session| named.evaluated(|head| read::evaluated(session, head).map(Some)))?;
+    let seen = session.unlogged(|session| read::judged(session, named))?;
     let Some((head, seen)) = seen else { return Err(ApiError::NotFound) };
     allowed::update(session, &head.version)?;
     redaction::refuse_part(session.transaction, &seen, &head.version, &value)?;

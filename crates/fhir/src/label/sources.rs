@@ -156,6 +156,9 @@ impl Walk<'_> {
 }
 
 #[cfg(test)]
+mod every_address;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::json::{Limits, parse};

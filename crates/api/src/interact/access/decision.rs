@@ -14,7 +14,6 @@ use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
-use concord_store::named::KnownName;
 use concord_store::rows::Head;
 use quick_cache::sync::Cache;
 
@@ -98,6 +97,18 @@ fn decided_by(
 pub(crate) fn decide_on(session: &mut Session<'_, '_>, action: Action, head: &Head) -> Result<Arc<Decision>, ApiError> {
     let resource_type = head.version.resource_type;
     decide_at(session, action, Some(resource_type), head.version.patient, Some(head.access))
+}
+
+/// Has the database do for what is not there, and for what a patient may not see of her own record, what the decision takes about
+/// what is in another's: a patient is decided on by her own record, wherever something is. `record` is the key of the one that it is
+/// in.
+pub(crate) fn as_if_elsewhere(session: &mut Session<'_, '_>, record: Option<i64>) -> Result<(), ApiError> {
+    let Actor::Patient(own) = &session.call.caller.actor else { return Ok(()) };
+    let own = session.transaction.patient_key(own)?.unwrap_or(0);
+    if record.is_none_or(|record| record == own) {
+        session.without_explain(|session| session.transaction.access_versions(own))?;
+    }
+    Ok(())
 }
 
 /// The decision about a record, by its key; key 0 for what is about nobody.
@@ -379,10 +390,8 @@ fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     let mut facts = facts::of_caller(session)?;
     let named = names(session.call, &facts, session.transaction.now);
     let mut keys: Vec<i64> = session.transaction.records_with_keys(&facts::NAMING, named, REACH + 1)?;
-    let caller = Arc::clone(&session.call.caller);
-    if let (Actor::RelatedPerson(_), Some((of, id))) = (&caller.actor, caller.actor.resource()) {
-        let own = session.transaction.head(KnownName::of_caller(of, id), false)?;
-        keys.extend(own.map(|head| head.version.patient));
+    if matches!(session.call.caller.actor, Actor::RelatedPerson(_)) {
+        keys.extend(facts::own(session)?.map(|own| own.patient));
     }
     if session.call.purpose == Some(Purpose::BREAK_GLASS)
         && let Some(who) = session.call.caller.actor.reference()

@@ -7,9 +7,10 @@ use concord_fhir::nhs_number;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_store::named::KnownName;
+use concord_store::rows::StoredVersion;
 use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
-use concord_store::{Extent, Reads, WorkError};
+use concord_store::{Extent, Reads, StoreError, WorkError};
 use quick_cache::sync::Cache;
 
 use crate::error::ApiError;
@@ -197,9 +198,25 @@ pub(crate) async fn of_number(
 pub(crate) async fn birth_date(service: &Arc<Service>, type_name: &str, id: &str) -> Result<Option<String>, ApiError> {
     let Some(resource_type) = ResourceType::parse(type_name) else { return Ok(None) };
     let id = id.to_owned();
-    let find = move |transaction: &mut Transaction<'_>| {
-        (transaction.head(KnownName::of_caller(resource_type, &id), false), Vec::new())
-    };
-    let Some(head) = service.store.read(find).await? else { return Ok(None) };
-    Ok(access::stored(&head.version)?.text("birthDate").map(str::to_owned))
+    let find = move |transaction: &mut Transaction<'_>| (signing_in(transaction, resource_type, &id), Vec::new());
+    let found: Option<StoredVersion> = service.store.read(find).await?;
+    let Some(version) = found else { return Ok(None) };
+    Ok(access::stored(&version)?.text("birthDate").map(str::to_owned))
+}
+
+/// The resource of somebody who signs in, or has let an app in, if it is there and not deleted.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn signing_in(
+    transaction: &mut Transaction<'_>,
+    resource_type: ResourceType,
+    id: &str,
+) -> Result<Option<StoredVersion>, StoreError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a login service says who it is, and they are told of themselves alone"
+    )]
+    let name = KnownName::signing_in(resource_type, id);
+    Ok(transaction.head(&name, false)?.map(|head| head.version).filter(|version| !version.deleted))
 }

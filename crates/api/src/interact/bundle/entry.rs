@@ -26,7 +26,7 @@ pub(crate) struct Entry {
     /// Its `fullUrl`, by which others refer to it, in the form that all its spellings have in common.
     pub(super) full_url: Option<String>,
     /// What it asks for.
-    pub(super) command: Command,
+    pub(crate) command: Command,
     /// The parameters of its address that say in what form the answer goes.
     pub(super) form: Pairs,
     /// Whether only what headers would say is wanted.

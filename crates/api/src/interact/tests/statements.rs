@@ -113,7 +113,7 @@ async fn arrive(service: &Arc<Service>) {
 }
 
 /// It lets Yusuf read and write Ann's readings.
-fn consent() -> Value {
+pub(super) fn consent() -> Value {
     let coded = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
     let action = |code: &str| coded("http://terminology.hl7.org/CodeSystem/consentaction", code);
     json!({"resourceType": "Consent", "id": "sharing", "status": "active", "patient": to("Patient/ann"),
