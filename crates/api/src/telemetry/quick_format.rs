@@ -1,4 +1,4 @@
-//! How the lines of the log are written: as tracing-subscriber does, which takes several times as long. There is one for every
+//! How the lines of the log are written: as tracing-subscriber does, which takes twice as long and more. There is one for every
 //! request. What is not plain here is written there.
 
 use std::fmt::{self, Write as _};
