@@ -17,6 +17,7 @@
 //! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
 //! | do two addresses of entries of a Bundle mean the same? | [`full_url`] |
+//! | what does a program write for want of an id? | [`missing_id`] |
 //! | what is an NHS number, a day, a unit? | [`nhs_number`], `calendar`, `ucum` |
 //! | what is XML made of? | `markup` |
 //! | which labels protect it? | [`label`] |
@@ -40,6 +41,7 @@ pub mod json;
 pub mod label;
 pub mod literal;
 mod markup;
+pub mod missing_id;
 pub mod nhs_number;
 pub mod patch;
 pub mod path;

@@ -10,6 +10,9 @@ use crate::error::StoreError;
 /// The line between a resource's own labels and those beside it.
 pub const MARK: &str = "\u{1e}";
 
+/// The same as a character, by which a text is split for less than by a text.
+const MARK_LETTER: char = '\u{1e}';
+
 /// How a version came to be (Bundle.entry.request.method).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -189,7 +192,7 @@ pub fn joined(own: &str, beside: &[String], inherited: &[String]) -> String {
 impl Version {
     /// The keys of the labels in its body.
     pub fn own_labels(&self) -> &str {
-        self.labels.split(MARK).next().unwrap_or_default().trim_end_matches('\n')
+        self.labels.split(MARK_LETTER).next().unwrap_or_default().trim_end_matches('\n')
     }
 
     /// The keys of the labels that somebody put beside it.
@@ -203,7 +206,7 @@ impl Version {
     }
 
     fn part(&self, number: usize) -> impl Iterator<Item = &str> {
-        self.labels.split(MARK).nth(number).unwrap_or_default().split('\n').filter(|line| !line.is_empty())
+        self.labels.split(MARK_LETTER).nth(number).unwrap_or_default().split('\n').filter(|line| !line.is_empty())
     }
 }
 

@@ -1,6 +1,6 @@
 //! One call at work: everything that the functions of an interaction share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::error::ApiError;
 use crate::interact::audit::entry::AuditEntry;
@@ -41,12 +41,20 @@ pub(crate) struct Standing {
     acting: RefCell<Vec<Actor>>,
     /// Who they are, once that has been read.
     pub(crate) facts: RefCell<Option<(Actor, Facts)>>,
+    /// The access version of what is about nobody as it was read last: whatever is read afterwards is no older.
+    pub(crate) access_of_nobody: Cell<Option<i64>>,
 }
 
 impl Standing {
     /// Whether it is certain that this one still acts. Every decision finds that of whom it is about.
     pub(crate) fn is_certain(&self, actor: &Actor) -> bool {
         self.acting.borrow().contains(actor)
+    }
+
+    /// The access versions of a record and of what is about nobody, which have been read.
+    pub(crate) fn under(&self, access: (i64, i64)) -> (i64, i64) {
+        self.access_of_nobody.set(Some(access.1));
+        access
     }
 
     /// Notes that nothing was found that the caller may know of: whether they still act is asked then, also where a decision about

@@ -113,15 +113,10 @@ impl Walk<'_> {
             TypeKind::Resource => self.resource(object),
             TypeKind::Shape(id) => {
                 let Some(shape) = self.schema.shape(id) else { return };
+                let text = |name| object.get(name).and_then(Value::as_str);
                 match shape.name.as_ref() {
-                    "Reference" => {
-                        let reference = object.get("reference").and_then(Value::as_str);
-                        reference.into_iter().for_each(|reference| self.address(reference, says(true)));
-                    }
-                    "Attachment" => {
-                        let url = object.get("url").and_then(Value::as_str);
-                        url.into_iter().for_each(|url| self.whole(url, says(false)));
-                    }
+                    "Reference" => text("reference").into_iter().for_each(|text| self.address(text, says(true))),
+                    "Attachment" => text("url").into_iter().for_each(|text| self.whole(text, says(false))),
                     _ => {}
                 }
                 self.object(shape, object);
@@ -131,7 +126,7 @@ impl Walk<'_> {
 
     /// A definition by its canonical url, or as some write it by its address here.
     fn canonical(&mut self, text: &str, says: Says) {
-        let bare = text.split(['|', '#']).next().unwrap_or_default();
+        let bare = literal::whole(text).split('|').next().unwrap_or_default();
         if says == Says::Nothing || bare.is_empty() {
             return;
         }
@@ -139,9 +134,9 @@ impl Walk<'_> {
         self.found.canonicals.push(bare.to_owned());
     }
 
-    /// What an address leads to: a fragment is a part of it, and what protects the whole protects what speaks of a part.
+    /// What stands in no Reference may be the address of a part: a page of a letter is protected as the letter is.
     fn whole(&mut self, address: &str, says: Says) {
-        self.address(address.split('#').next().unwrap_or_default(), says);
+        self.address(literal::whole(address), says);
     }
 
     fn address(&mut self, address: &str, says: Says) {
@@ -192,7 +187,11 @@ mod tests {
             r#""extension":[{"url":"x","valueUri":"Encounter/e"}]"#.to_owned(),
             r#""extension":[{"url":"x","valueUrl":"https://phr.example/fhir/Encounter/e"}]"#.to_owned(),
             r#""meta":{"source":"Encounter/e"}"#.to_owned(),
-            r#""meta":{"source":"Encounter/e#of-the-request"}"#.to_owned(),
+            r##""meta":{"source":"Encounter/e#request-3"}"##.to_owned(),
+            r##""extension":[{"url":"x","valueUri":"https://phr.example/fhir/Encounter/e/_history/2#x"}]"##.to_owned(),
+            r##""extension":[{"url":"x","valueCanonical":"Encounter/e|2#x"}]"##.to_owned(),
+            r##""text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><img src='Encounter/e#x'/></div>"}"##
+                .to_owned(),
             r#""text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href='Encounter/e'>it</a></div>"}"#
                 .to_owned(),
         ] {
@@ -224,11 +223,11 @@ mod tests {
 
     #[test]
     fn content_is_found_wherever_it_is_attached() {
-        let text = r#"{"resourceType":"DocumentReference","content":[{"attachment":{"url":"Binary/a"}},
+        let text = r##"{"resourceType":"DocumentReference","content":[{"attachment":{"url":"Binary/a#page=2"}},
             {"attachment":{"url":"https://phr.example/fhir/Binary/b/_history/2"}},{"attachment":{"url":"https://x.example/Binary/c"}},
-            {"attachment":{"url":"Media/d"}},{"attachment":{"url":"DocumentReference/own"}}],
+            {"attachment":{"url":"Media/d"}},{"attachment":{"url":"DocumentReference/own#x"}}],
             "extension":[{"url":"x","valueAttachment":{"url":"Binary/e"}},{"url":"x","valueUri":"Binary/uri"}],
-            "contained":[{"resourceType":"Patient","photo":[{"url":"Binary/f"}]}]}"#;
+            "contained":[{"resourceType":"Patient","photo":[{"url":"Binary/f"}]}]}"##;
         let value = parse(text.as_bytes(), &Limits::default()).unwrap();
         let found = links(&value, "own", "https://phr.example/fhir");
         let names =

@@ -1,6 +1,7 @@
 //! What an interaction can do inside its one transaction.
 
 pub mod effective_label;
+mod ending;
 mod entries;
 pub mod explain;
 mod health;
@@ -25,7 +26,7 @@ use crate::connection::Connection;
 use crate::cost::Cost;
 use crate::deadline::Watch;
 use crate::entry_row::EntryRow;
-use crate::error::{StoreError, WorkError, is_in_trouble, is_overtaken};
+use crate::error::{StoreError, is_in_trouble, is_overtaken};
 use crate::lower::{Lowering, Rows};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
@@ -52,8 +53,6 @@ pub struct Transaction<'a> {
     pub(crate) exceeded: bool,
     /// Whether a statement failed because of another writer.
     pub(crate) overtaken: bool,
-    /// A statement failed because the disk is full.
-    pub(crate) no_space: bool,
     /// A current version that has been looked up already.
     head: Option<LookedUp>,
     /// What callers' statements may still take.
@@ -107,7 +106,6 @@ impl<'a> Transaction<'a> {
             left: None,
             exceeded: false,
             overtaken: false,
-            no_space: false,
             head: None,
             left_to_callers: Left::unbounded(),
             state: None,
@@ -159,39 +157,9 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Commits. [`StoreError::OutcomeUnknown`] when the connection was lost before the commit was answered.
-    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
-        self.flush()?;
-        let lost_before = self.connection.is_spoilt();
-        match self.connection.batch("COMMIT") {
-            Ok(()) => {
-                self.committed();
-                Ok(())
-            }
-            Err(_) if self.connection.is_spoilt() && !lost_before => Err(StoreError::OutcomeUnknown(1)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Undoes everything, what is buffered included; whether that was possible.
-    pub(crate) fn roll_back(&mut self) -> bool {
-        let undone = self.connection.batch("ROLLBACK").is_ok();
-        if !undone {
-            self.connection.spoil();
-        }
-        undone
-    }
-
     /// Says that the work on the connection was broken off, nobody knows where.
     pub(crate) fn spoil(&mut self) {
         self.connection.spoil();
-    }
-
-    /// To be called after the commit.
-    pub(crate) fn committed(&mut self) {
-        for (id, key) in std::mem::take(&mut self.fresh) {
-            self.shared.patients.insert(id, key);
-        }
     }
 
     /// Begins another's work in the same transaction: what was left of the last one's budgets is not this one's.
@@ -199,13 +167,6 @@ impl<'a> Transaction<'a> {
         self.left_to_callers = Left::unbounded();
         self.label_steps = self.shared.label_steps;
         self.relabelled = false;
-    }
-
-    /// Forgets what a rolled-back part had learnt.
-    pub(crate) fn rolled_back(&mut self) {
-        self.fresh.clear();
-        self.registry = None;
-        self.versions = None;
     }
 
     /// The search parameters as this process last saw them.
@@ -304,7 +265,6 @@ impl<'a> Transaction<'a> {
         }
         let fault = StoreError::from(error);
         if matches!(fault, StoreError::NoSpace(_)) {
-            self.no_space = true;
             self.shared.no_space.store(true, Ordering::Relaxed);
         }
         let is_stopped = self.may_be_stopped && matches!(fault, StoreError::TooCostly(_));
@@ -388,18 +348,6 @@ impl<'a> Transaction<'a> {
         self.flush()?;
         self.spend()?;
         self.connection.batch(text).map_err(|error| self.failed(error))
-    }
-
-    /// Runs a part that is undone alone if it fails.
-    pub fn savepoint<T, E: WorkError>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        self.run(Sql::new("SAVEPOINT part"))?;
-        let result = part(self);
-        if result.is_err() {
-            self.run(Sql::new("ROLLBACK TO SAVEPOINT part"))?;
-            self.rolled_back();
-        }
-        self.run(Sql::new("RELEASE SAVEPOINT part"))?;
-        result
     }
 
     /// The keys of the patients that a predicate names, so that it can be lowered.

@@ -157,9 +157,9 @@ fn decide_at(
     let access = match access {
         // Nothing that is stored decides about one from which no label keeps anything.
         _ if is_system && session.call.caller.knows_everything() => (0, 0),
-        Some((_, nobody)) if is_system => (0, nobody),
-        Some(access) if about == patient => access,
-        _ => session.without_explain(|session| session.transaction.access_versions(about))?,
+        Some((_, nobody)) if is_system => session.standing.under((0, nobody)),
+        Some(access) if about == patient => session.standing.under(access),
+        _ => session.without_explain(|session| facts::access_versions(session, about))?,
     };
     let question = Question {
         caller: session.call.fingerprint,
@@ -183,7 +183,7 @@ fn decide_at(
             facts::add_patient(session, about, access, &mut facts)?;
         }
         if !is_system || !session.call.caller.knows_everything() {
-            facts::add_labels(session, Some(access.1), &mut facts)?;
+            facts::add_labels(session, &mut facts)?;
         }
         Ok::<Facts, ApiError>(facts)
     })?;
@@ -246,12 +246,12 @@ fn is_remembered(call: &Call) -> bool {
 
 /// What a caller's rights to a patient's record are decided from; key 0 for what is about nobody.
 pub(crate) fn facts_about(session: &mut Session<'_, '_>, patient: i64) -> Result<Facts, ApiError> {
+    let access = facts::access_versions(session, patient)?;
     let mut facts = facts::of_caller(session)?;
-    let access = session.transaction.access_versions(patient)?;
     if patient != 0 {
         facts::add_patient(session, patient, access, &mut facts)?;
     }
-    facts::add_labels(session, Some(access.1), &mut facts)?;
+    facts::add_labels(session, &mut facts)?;
     Ok(facts)
 }
 
@@ -307,7 +307,7 @@ fn decide_own_search(
                 // about like one who shares nothing.
                 let mut facts = session.without_explain(|session| {
                     let mut facts = facts::of_caller(session)?;
-                    facts::add_labels(session, None, &mut facts)?;
+                    facts::add_labels(session, &mut facts)?;
                     Ok::<Facts, ApiError>(facts)
                 })?;
                 let nothing = PatientFacts { patient: id.to_owned(), ..PatientFacts::default() };
@@ -407,13 +407,11 @@ fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     }
     keys.sort_unstable();
     keys.dedup();
-    let mut nobody = None;
     for key in keys {
-        let access = session.transaction.access_versions(key)?;
-        nobody = Some(access.1);
+        let access = facts::access_versions(session, key)?;
         facts::add_patient(session, key, access, &mut facts)?;
     }
-    facts::add_labels(session, nobody, &mut facts)?;
+    facts::add_labels(session, &mut facts)?;
     for devices in [&mut facts.devices, &mut facts.possible_devices] {
         devices.sort_unstable();
         devices.dedup();

@@ -1,5 +1,5 @@
-//! What the store knows that access is decided by: of a caller and of a patient. What is known of a patient is
-//! remembered under the access versions that the same transaction reads.
+//! What the store knows that access is decided by: of a caller and of a patient. What is known of a professional or a patient
+//! is remembered under the access versions that the same transaction reads.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -38,8 +38,12 @@ pub(crate) const RELATED: usize = 50;
 /// Of how many patients it is remembered what is known.
 const PATIENTS: usize = 2_000;
 
-/// What this process knows of patients, with the access versions that it was read under.
+/// Of how many professionals it is.
+const PROFESSIONALS: usize = 2_000;
+
+/// What this process knows of professionals and patients, with the access versions that it was read under.
 pub(crate) struct FactsCache {
+    professionals: Cache<Actor, Arc<ProfessionalFacts>>,
     patients: Cache<i64, ((i64, i64), Arc<PatientFacts>)>,
     /// The labels that are on their way, with the access version of key 0.
     labels: RwLock<Option<(i64, Arc<[String]>)>>,
@@ -47,8 +51,20 @@ pub(crate) struct FactsCache {
 
 impl FactsCache {
     pub(crate) fn new() -> FactsCache {
-        FactsCache { patients: Cache::new(PATIENTS), labels: RwLock::new(None) }
+        FactsCache {
+            professionals: Cache::new(PROFESSIONALS),
+            patients: Cache::new(PATIENTS),
+            labels: RwLock::new(None),
+        }
     }
+}
+
+/// What is known of a professional who acts, and until when roles begin or end.
+struct ProfessionalFacts {
+    /// The access version of what is about nobody: every type that it is read from raises it.
+    access_of_nobody: i64,
+    until: Option<i64>,
+    facts: Facts,
 }
 
 /// What a professional is told of whom it is on record that they act no more, whatever they ask for.
@@ -67,8 +83,14 @@ pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError
         return Ok(known.clone());
     }
     let actor = actor.clone();
-    let own = own(session)?;
-    let facts = of_actor(session, &actor, own)?.ok_or_else(|| ApiError::denied(ACTS_NO_MORE))?;
+    let facts = match actor.is_professional() && session.call.asked_about.is_none() {
+        true => of_professional(session, &actor)?,
+        false => {
+            let own = own(session)?;
+            of_actor(session, &actor, own)?
+        }
+    };
+    let facts = facts.ok_or_else(|| ApiError::denied(ACTS_NO_MORE))?;
     session.standing.acts(&actor);
     *session.standing.facts.borrow_mut() = Some((actor, facts.clone()));
     Ok(facts)
@@ -99,6 +121,35 @@ pub(crate) fn has_ended(
     own: Option<StoredVersion>,
 ) -> Result<bool, ApiError> {
     Ok(actor.is_professional() && session.without_explain(|session| of_actor(session, actor, own))?.is_none())
+}
+
+/// The same as [`of_actor`] of a professional: remembered while nothing changes that it is read from.
+fn of_professional(session: &mut Session<'_, '_>, actor: &Actor) -> Result<Option<Facts>, ApiError> {
+    let (access_of_nobody, now) = (access_of_nobody(session)?, session.transaction.now);
+    if let Some(known) = session.service.facts.professionals.get(actor)
+        && known.access_of_nobody == access_of_nobody
+        && known.until.is_none_or(|until| now < until)
+    {
+        return Ok(Some(known.facts.clone()));
+    }
+    let own = own(session)?;
+    let Some(facts) = of_actor(session, actor, own)? else { return Ok(None) };
+    let known = ProfessionalFacts { access_of_nobody, until: facts.next_change(now), facts: facts.clone() };
+    session.service.facts.professionals.insert(actor.clone(), Arc::new(known));
+    Ok(Some(facts))
+}
+
+/// The access versions of a record and of what is about nobody.
+pub(crate) fn access_versions(session: &mut Session<'_, '_>, patient: i64) -> Result<(i64, i64), ApiError> {
+    Ok(session.standing.under(session.transaction.access_versions(patient)?))
+}
+
+/// The access version of what is about nobody, as the session has read it last.
+fn access_of_nobody(session: &mut Session<'_, '_>) -> Result<i64, ApiError> {
+    match session.standing.access_of_nobody.get() {
+        Some(known) => Ok(known),
+        None => access_versions(session, 0).map(|(_, version)| version),
+    }
 }
 
 /// The resource of who calls, deleted or not: the token names it. Of somebody whom a caller asks about it has been found before, as far
@@ -229,16 +280,9 @@ pub(crate) fn add_patient(
     Ok(())
 }
 
-/// Adds the labels that are on their way. `nobody` is the access version of what is about nobody, if it has been read.
-pub(crate) fn add_labels(
-    session: &mut Session<'_, '_>,
-    nobody: Option<i64>,
-    facts: &mut Facts,
-) -> Result<(), ApiError> {
-    let version = match nobody {
-        Some(version) => version,
-        None => session.transaction.access_versions(0)?.1,
-    };
+/// Adds the labels that are on their way.
+pub(crate) fn add_labels(session: &mut Session<'_, '_>, facts: &mut Facts) -> Result<(), ApiError> {
+    let version = access_of_nobody(session)?;
     let known = session.service.facts.labels.read().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((_, labels)) = known.filter(|(under, _)| *under == version) {
         facts.labels_on_their_way = labels.to_vec();

@@ -9,6 +9,7 @@ use concord_model::build::operation_outcome;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
+use crate::interact::access::references;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
 use crate::interact::{access, allowed, create, profiles, read, update, write};
@@ -192,6 +193,9 @@ fn problems(
         issues.push(Issue::error(IssueCode::Invalid, "id", "the resource has another id than the address"));
     }
     if let Some(named) = target.resource_type {
+        if !session.service.hooks.of(named).is_kept_as_sent {
+            issues.extend(references::mistakes(session, resource)?);
+        }
         issues.extend(remarks(session, named, resource, mode)?);
         issues.extend(profiles::problems(session, resource, asked, stored, read::current)?);
     }

@@ -77,7 +77,7 @@ pub(crate) fn of(
     if !issues.is_empty() {
         return Err(ApiError::Unprocessable(issues));
     }
-    references::refuse_malformed(&session.service.base, statement)?;
+    references::refuse_malformed(session, statement)?;
     if !session.call.caller.knows_everything() {
         references::unreadable(session, statement, &proposed.entries.patients)?.refuse()?;
     }

@@ -4,6 +4,7 @@ mod chain;
 pub(crate) mod databases;
 mod differential;
 mod example;
+mod failing;
 mod hidden;
 mod import;
 mod label_backlog;

@@ -115,6 +115,10 @@ pub(crate) fn remarks(session: &mut Session<'_, '_>, value: &Value<'_>) -> Resul
     });
     let mut remarks = targets.issues();
     remarks.append(&mut codes.issues);
+    let named = value.text("resourceType").and_then(ResourceType::parse);
+    if named.is_some_and(|named| !session.service.hooks.of(named).is_kept_as_sent) {
+        remarks.extend(references::entries_not_there(value));
+    }
     if session.call.caller.knows_everything() {
         remarks.extend(references::nothing_there(session, value)?);
     }
@@ -145,7 +149,7 @@ fn apply_rules(
     place: &VersionPlace<'_>,
 ) -> Result<Result<Vec<Issue>, Vec<Issue>>, ApiError> {
     if !hooks.is_kept_as_sent {
-        references::refuse_unusable(&session.service.base, value)?;
+        references::refuse_unusable(session, value)?;
     }
     let writer = access::writer(session)?;
     let settings = session.service.rules();
