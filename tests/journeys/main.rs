@@ -33,6 +33,7 @@ mod connections;
 mod content;
 mod corrections;
 mod database_restarts;
+mod denied_with_others;
 mod description;
 mod durability;
 mod emergency;
