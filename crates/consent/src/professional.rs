@@ -69,9 +69,7 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
         patient.care_teams.iter().any(|team| identity.is_in(team, &patient.patient, asked.now) == Tri::Yes);
     let purpose = purpose(asked);
     let authored = link::written_by(identity.references());
-    let serves = purpose.is_direct_care() || purpose == Purpose::BREAK_GLASS;
-    let in_log = only == Some(types::AUDIT_EVENT); // which nobody writes
-    let kept = if writes || !serves || in_log { Predicate::None } else { authored.clone() };
+    let kept = kept(asked, purpose, &authored);
     let mut question = Question {
         action: request.action,
         purpose,
@@ -120,6 +118,13 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
     let bounds = types.and(app).and(for_authors);
     let all = |permitted: Predicate| permitted.or(kept.clone()).or(glass.clone()).and(bounds.clone()).or(role.clone());
     (all(permitted), all(wholly))
+}
+
+/// What the caller keeps access to because they wrote it: for care, to read; nobody writes the log.
+fn kept(asked: &Asked<'_>, purpose: Purpose, authored: &Predicate) -> Predicate {
+    let serves = purpose.is_direct_care() || purpose == Purpose::BREAK_GLASS;
+    let in_log = asked.only() == Some(types::AUDIT_EVENT);
+    if asked.request.action.writes() || !serves || in_log { Predicate::None } else { authored.clone() }
 }
 
 /// What it is wanted for. Who breaks the glass treats in an emergency, whatever else they do.

@@ -326,10 +326,9 @@ fn decided(
     if node.denies != Predicate::None {
         let deeper = nodes.iter().filter(|other| other.depth > node.depth && other.permits != Predicate::None);
         let apart = all(deeper.map(|other| &other.permits)).negate();
-        let exception =
-            is_told(&node.path.denied, &node.path.denied).then(|| node.path.denied.clone().and(apart.clone()));
-        let exception = exception.filter(|_| node.path.within != Predicate::All);
-        let exception = exception.map(|denied| (node.path.within.clone(), denied));
+        let of = &node.path.denied;
+        let is_exception = node.path.within != Predicate::All && is_told(of, of);
+        let exception = is_exception.then(|| (node.path.within.clone(), of.clone().and(apart.clone())));
         let denial = ruling(node.path.deny_rank, node.denies.clone().and(apart));
         let reaches_further = is_told(&node.denies, &denial.scope);
         rulings.push(Ruling { reaches_further, exception, ..denial });
@@ -359,7 +358,8 @@ fn decided(
     rulings
 }
 
-/// Whether a denial names data, and not by labels alone, which what shows or speaks about the data has too.
+/// Whether what a denial names is data, and what it covers is not told by labels alone, which what shows or speaks about the
+/// data has too.
 fn is_told(named: &Predicate, scope: &Predicate) -> bool {
     *named != Predicate::All && !label::is_handed_on(scope)
 }
