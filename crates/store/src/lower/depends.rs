@@ -71,16 +71,16 @@ impl Lowering<'_> {
     }
 
     /// What follows from what is found already.
-    fn step(&self, found: &Cow<'static, str>, through: &[ResourceType]) -> Sql {
+    fn step(&self, found: &str, through: &[ResourceType]) -> Sql {
         let of_types = || list("m.type", through.iter().map(|one| one.number().into()));
         let own = || self.named_by(Sql::new("= m.rid"));
         let shown = || shown_by("m.type".into(), "m.id".into());
         if self.postgres {
             // It may name what is found once only.
             return Sql::new("SELECT l.rid FROM ")
-                .sql(found.clone())
+                .sql(found.to_owned())
                 .sql(" CROSS JOIN LATERAL (SELECT m.rid, m.type, m.id FROM resource m WHERE m.rid = ")
-                .sql(found.clone())
+                .sql(found.to_owned())
                 .sql(".rid AND ")
                 .append(of_types())
                 .sql(" OFFSET 0) m CROSS JOIN LATERAL (")
@@ -93,12 +93,12 @@ impl Lowering<'_> {
             Sql::new("SELECT ")
                 .sql(if table == "label_source s" { "t.rid" } else { "c.resource" })
                 .sql(" FROM ")
-                .sql(found.clone())
+                .sql(found.to_owned())
                 .sql(" CROSS JOIN resource m CROSS JOIN ")
                 .sql(table)
                 .sql(if table == "label_source s" { " CROSS JOIN resource t" } else { "" })
                 .sql(" WHERE m.rid = ")
-                .sql(found.clone())
+                .sql(found.to_owned())
                 .sql(".rid AND ")
                 .append(of_types())
         };
