@@ -81,24 +81,38 @@ say "running what signs in"
 export SUITE_RS384_KEYS=$work/run/RS384-private.json SUITE_ES384_KEYS=$work/run/ES384-private.json
 export SUITE_SIGN_IN_BASE=http://127.0.0.1:${SIGN_IN_PORT:-8091} SUITE_APP_PORT=${APP_PORT:-8092}
 SUITE_CHROMIUM=$(command -v chromium) && export SUITE_CHROMIUM
-export SUITE_SHOTS=${SHOTS:-}
+export SUITE_LOGIN_PORT=${LOGIN_PORT:-8093} SUITE_SHOTS=${SHOTS:-}
 [ -z "$SUITE_SHOTS" ] || mkdir -p "$SUITE_SHOTS"
+login=http://127.0.0.1:$SUITE_LOGIN_PORT
+providers='[{"name": "nhs-login", "title": "Continue to NHS login", "kind": "nhs-login", "issuer": "'$login'",
+    "jwks": "'$login'/jwks", "authorization_endpoint": "'$login'/authorize", "token_endpoint": "'$login'/token",
+    "client_id": "phr", "key_file": "'$work'/run/login.pem"},
+    {"name": "nobody-there", "title": "Continue with a service that is down", "kind": "oidc", "issuer": "http://127.0.0.1:9",
+    "client_id": "phr", "secret_file": "'$work'/run/login.secret"}]'
+echo none >"$work/run/login.secret"
 CONCORD_CLIENTS='[
     {"client": "browser-app", "name": "Browser app", "about": "It shows what it may see.",
      "redirect_uris": ["http://localhost:'$SUITE_APP_PORT'/back"],
      "scope": "openid fhirUser launch launch/patient offline_access patient/*.cruds"},
     {"client": "portal", "name": "Surgery portal", "redirect_uris": ["http://localhost:'$SUITE_APP_PORT'/portal"],
      "scope": "launch/patient patient/*.rs user/*.rs"},
+    {"client": "diary", "kind": "third-party", "name": "Heart Diary", "about": "It draws your blood pressure as a curve.",
+     "redirect_uris": ["http://localhost:'$SUITE_APP_PORT'/diary"],
+     "scope": "openid fhirUser launch/patient launch/encounter offline_access patient/*.cruds"},
+    {"client": "own", "kind": "own", "name": "Surgery Portal", "redirect_uris": ["http://localhost:'$SUITE_APP_PORT'/own"],
+     "scope": "openid fhirUser launch/patient offline_access patient/*.cruds user/*.cruds"},
     {"client": "system-rs384", "keys": "'$work'/run/RS384-public.json", "scope": "system/Patient.rs"},
     {"client": "system-es384", "keys": "'$work'/run/ES384-public.json", "scope": "system/Patient.rs"}]' \
     CONCORD_LISTEN=127.0.0.1:${SIGN_IN_PORT:-8091} CONCORD_PUBLIC_URL=$SUITE_SIGN_IN_BASE \
-    CONCORD_SIGN_IN='{"development_provider": true}' \
+    CONCORD_SIGN_IN='{"development_provider": true, "registration": "open"}' CONCORD_PROVIDERS=$providers \
     env -u CONCORD_BASE -u CONCORD_TOKEN -u CONCORD_OPENAPI -u CONCORD_FHIR_EXAMPLES_FOR_SUITES \
     "$concord" serve --ephemeral=fixtures/people >"$work/run/ready" 2>"$work/run/sign-in-log" &
 sign_in=$!
 curl -fs -o /dev/null --retry 60 --retry-delay 1 --retry-connrefused "$SUITE_SIGN_IN_BASE/readyz" ||
     die "the server is not ready: see $work/run/sign-in-log"
-(cd "$work" && node sign_in.mjs) | tee -a "$work/run/steps"
+for script in sign_in pages; do
+    (cd "$work" && node "$script.mjs")
+done | tee -a "$work/run/steps"
 (cd "$work" && python/bin/python python_cumulus.py) | tee -a "$work/run/steps"
 
 say "running test runners with the examples of the documentation"

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 on_both! {
     what_is_wrong_with_an_entry_is_its_own, in_xml_too, problems_are_told_and_bounded, conditional_reads,
     everything_below_the_base_is_an_entry, entries_of_a_batch_do_not_refer_to_one_another,
-    a_transaction_tells_all_that_is_wrong
+    a_transaction_tells_all_that_is_wrong, the_url_of_an_entry_is_read_as_that_of_a_request
 }
 
 mod few {
@@ -251,4 +251,71 @@ async fn a_transaction_tells_all_that_is_wrong(concord: &Concord) {
     // What asks for what is wrong is told it, in a transaction too.
     let answer = send(&amina, "transaction", &[post("Observation/$validate", &wrong)]).await.expect(200);
     assert_eq!(text(&answer.entries()[0], "/resource/issue/0/expression/0"), "Observation.status");
+}
+
+/// Encoded or not, with a slash before it or behind it, relative or whole, with what clients leave out of a request.
+async fn the_url_of_an_entry_is_read_as_that_of_a_request(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let odd = json!({"resourceType": "Patient", "id": "odd", "name": [{"family": "a b+c|d"}],
+        "identifier": [{"system": "urn:s", "value": "1+1"}]});
+    system.store(&odd).await;
+    // The url of an entry, and the path of a request below the base.
+    let table = [
+        ("Patient/odd", "Patient/odd"),
+        ("/Patient/odd", "Patient/odd"),
+        ("./Patient/odd", "Patient/odd"),
+        ("Patient/odd/", "Patient/odd/"),
+        ("Patient/%6fdd", "Patient/%6fdd"),
+        ("Patient%2Fodd", "Patient%2Fodd"),
+        ("Patient/odd?", "Patient/odd?"),
+        ("Patient/odd#part", "Patient/odd#part"),
+        ("Patient/odd?_summary=true#part", "Patient/odd?_summary=true#part"),
+        ("/fhir/Patient/odd", "Patient/odd"),
+        ("http://concord.test/fhir/Patient/odd", "Patient/odd"),
+        ("HTTPS://Concord.test:443/fhir/Patient/odd", "Patient/odd"),
+        ("patient/odd", "patient/odd"),
+        ("Patient/odd/x", "Patient/odd/x"),
+        ("fhir/Patient/odd", "fhir/Patient/odd"),
+        ("Patient?identifier=urn:s|1%2B1", "Patient?identifier=urn:s|1%2B1"),
+        ("Patient?identifier=urn%3As%7C1%2B1", "Patient?identifier=urn%3As%7C1%2B1"),
+        ("Patient?identifier=urn:s|1+1", "Patient?identifier=urn:s|1+1"),
+        ("Patient?family=a+b%2Bc%5C%7Cd", "Patient?family=a+b%2Bc%5C%7Cd"),
+        ("Patient?family=a%20b%2bc%5c%7cd&", "Patient?family=a%20b%2bc%5c%7cd&"),
+        ("/Patient/?_id=odd", "Patient/?_id=odd"),
+        ("?_type=Patient&_id=odd", "?_type=Patient&_id=odd"),
+        ("http://concord.test/fhir?_type=Patient&_id=odd", "?_type=Patient&_id=odd"),
+        ("Patient?_id=odd?", "Patient?_id=odd?"),
+        ("Patient/$everything", "Patient/$everything"),
+        ("Patient/odd/%24everything?_count=1", "Patient/odd/%24everything?_count=1"),
+    ];
+    for (url, path) in table {
+        let alone = system.get(path).await;
+        let found = if alone.status == 200 { alone.json() } else { Value::Null };
+        for kind in ["batch", "transaction"] {
+            let answer = send(&system, kind, &[request("GET", url)]).await;
+            if alone.status != 200 && kind == "transaction" {
+                assert_eq!(answer.status, alone.status, "{url} {answer}");
+                continue;
+            }
+            let entry = &answer.expect(200).entries()[0];
+            assert!(
+                text(entry, "/response/status").starts_with(&alone.status.to_string()),
+                "{url} {path}: {alone} {entry}"
+            );
+            assert_eq!(entry["resource"]["total"], found["total"], "{url}");
+            assert_eq!(text(&entry["resource"], "/id").is_empty(), text(&found, "/id").is_empty(), "{url}");
+            assert_eq!(entry["resource"]["entry"][0]["resource"], found["entry"][0]["resource"], "{url}");
+        }
+    }
+    for url in [
+        "http://other.example/fhir/Patient/odd",
+        "http://concord.test/fhirPatient/odd",
+        "ftp://concord.test/fhir/Patient/odd",
+    ] {
+        let entry = &send(&system, "batch", &[request("GET", url)]).await.expect(200).entries()[0];
+        assert_eq!(text(entry, "/response/status").chars().take(3).collect::<String>(), "400", "{url}");
+        let told = text(entry, "/response/outcome/issue/0/diagnostics");
+        assert!(told.contains("another server") && told.contains("http://concord.test/fhir"), "{told}");
+    }
 }

@@ -209,13 +209,13 @@ async fn attachments_lead_somewhere(concord: &Concord) {
         assert_eq!(text(&stored, "/operator/reference"), "Patient/amina");
     }
     let mut told = Vec::new();
-    for url in ["Binary/undefined", "http://concord.test/fhir/Binary/undefined", hidden.as_str()] {
+    for url in ["Binary/missing", "http://concord.test/fhir/Binary/missing", hidden.as_str()] {
         for (resource, place) in
             [(document(url), "DocumentReference.content[0].attachment"), (media(url), "Media.content")]
         {
             let refused = amina.post(text(&resource, "/resourceType"), &resource).await.expect(422);
             assert_eq!(refused.issues()[0].1, place, "{url}: {refused}");
-            told.push(refused.text().replace(&hidden, "Binary/undefined"));
+            told.push(refused.text().replace(&hidden, "Binary/missing"));
         }
     }
     assert_eq!(told[..2], told[4..], "what is hidden is told like what is missing");
@@ -248,7 +248,7 @@ async fn what_systems_hand_in_may_come_before_its_content(concord: &Concord) {
     let system = concord.system();
     let there = raw(&system, Method::POST, "Binary", "image/png", PNG).await.expect(201).json();
     let there = format!("Binary/{}", text(&there, "/id"));
-    for (url, count) in [("Binary/undefined", 1), (there.as_str(), 0), ("https://other.example/fhir/Binary/1", 0)] {
+    for (url, count) in [("Binary/later", 1), (there.as_str(), 0), ("https://other.example/fhir/Binary/1", 0)] {
         for (resource, place) in [
             (document(url), "DocumentReference.content[0].attachment"),
             (media(url), "Media.content"),

@@ -2,13 +2,14 @@
 //! whether it is there, hidden, missing or cannot be read. Others who ask what they may do are told: nothing.
 
 use concord_tests::client::{Answer, App, FHIR_JSON, Method, text};
+use concord_tests::doors::operations;
 use concord_tests::people::{self, with};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
 use crate::existence::{Asker, HIDDEN, SETTINGS, a_professional};
 use crate::existence_doors::{Named, doors};
-use crate::existence_everywhere::operations;
+use crate::existence_everywhere::document;
 
 on_both! {
     with super::SETTINGS;
@@ -99,7 +100,7 @@ async fn malformed(app: &App) -> Vec<String> {
 /// Tries every operation at every address, alone and as entries.
 async fn check_operations(app: &App, asker: &Asker<'_>) {
     let mut problems = Vec::new();
-    let all = operations();
+    let all = operations(&document());
     for named in [asker.naming(HIDDEN, "callum"), asker.naming("common", "amina"), asker.naming("absent-000", "nobody")]
     {
         for (number, door) in all.iter().enumerate() {
@@ -107,7 +108,7 @@ async fn check_operations(app: &App, asker: &Asker<'_>) {
             if door.name.contains('?') && number % 23 != 0 {
                 continue;
             }
-            problems.extend(alone_and_as_entries(app, &door.filled(&named), &named).await);
+            problems.extend(alone_and_as_entries(app, &door.filled(|text| named.filled(text)), &named).await);
         }
     }
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));

@@ -5,6 +5,7 @@ use concord_fhir::check::check;
 use concord_fhir::json::{Limits, parse};
 use concord_fhir::label;
 use concord_fhir::registry::ResourceType;
+use concord_tests::doors::targets;
 use concord_tests::minimal::{self, Place};
 use serde_json::{Value, json};
 
@@ -41,11 +42,6 @@ fn shows(place: &Place, target: ResourceType) -> bool {
         "none" => false,
         _ => target.name() == "Binary",
     }
-}
-
-/// The types that may stand at a place: all, where R4 does not say.
-pub(crate) fn targets(place: &Place) -> Vec<ResourceType> {
-    if place.targets.is_empty() { ResourceType::all().collect() } else { place.targets.clone() }
 }
 
 /// What is made is what R4 takes, with its constraints: of every type, and with a value at every place.

@@ -44,6 +44,8 @@ fn encounter(id: &str, meta: Value) -> Value {
         "subject": {"reference": "Patient/amina"}, "identifier": [{"system": "urn:secret", "value": id}]})
 }
 
+/// What those who are hidden are called: it tells no id.
+pub(crate) const CALLED: &str = "4711";
 pub(crate) const HIDDEN: &str = "secret-000";
 const GONE: &str = "secret-gon";
 /// What stands for an item and a patient that there never was, until each door has its own.
@@ -55,7 +57,12 @@ async fn cast(concord: &Concord) {
     system.store(&json!({"resourceType": "Practitioner", "id": "nurse", "name": [{"family": "Brown"}]})).await;
     system.store(&people::care_team(&["Practitioner/gp", "Practitioner/nurse"])).await;
     system
+        .store(&json!({"resourceType": "Patient", "id": "callum", "name": [{"family": "Fraser"}],
+        "identifier": [{"system": "urn:people", "value": CALLED}]}))
+        .await;
+    system
         .store(&json!({"resourceType": "RelatedPerson", "id": HIDDEN, "active": true, "meta": hidden(),
+        "identifier": [{"system": "urn:people", "value": CALLED}],
         "patient": {"reference": "Patient/callum"}}))
         .await;
     system.store(&with(blood_pressure("amina", 118), "id", json!("common"))).await;

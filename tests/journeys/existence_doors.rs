@@ -6,6 +6,7 @@ use concord_tests::minimal;
 use concord_tests::people::{self, blood_pressure, with, without};
 use serde_json::{Value, json};
 
+use crate::existence::CALLED;
 use crate::protection_is_inherited::owner;
 
 /// What is named.
@@ -273,6 +274,23 @@ fn asked(named: &Named<'_>) -> Vec<Door> {
                     // What is hidden refers to this one, which is not.
                     reference("resource", "Observation/common"),
                     draft(meaning, effect, of),
+                ],
+            ));
+        }
+    }
+    // Who is asked about and whom a draft means by what they are called: one of the two is hidden.
+    for actor in ["RelatedPerson/{item}", "Patient/{patient}"] {
+        for effect in ["permit", "deny"] {
+            let mut called = draft("instance", effect, "Observation/{mine}");
+            called["resource"]["provision"]["actor"][0]["reference"] =
+                json!({"identifier": {"system": "urn:people", "value": CALLED}});
+            questions.push((
+                format!("a draft to {effect} whoever has a number, about {actor}"),
+                vec![
+                    reference("patient", "Patient/amina"),
+                    reference("actor", actor),
+                    reference("resource", "Observation/{mine}"),
+                    called,
                 ],
             ));
         }

@@ -1,9 +1,11 @@
 //! A server for tests (`concord serve --ephemeral`): put back while others ask, asked by this machine's names only, and exact about what
 //! it is told.
 
+use std::process::Command;
+
 use concord_tests::client::{Method, text};
 use concord_tests::people;
-use concord_tests::process::Process;
+use concord_tests::process::{Process, binary};
 use concord_tests::{Answer, App, Concord, Database};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,8 +97,13 @@ fn a_page_of_another_site_is_not_answered() {
         let method = if place.contains('$') { Method::POST } else { Method::GET };
         nobody.ask(method, place).header("host", host).await
     };
-    let own = [("CONCORD_PUBLIC_URL", "http://phr.test:8080"), ("CONCORD_LISTEN", "127.0.0.1:0")];
-    on_one(&[], &own, async |nobody| {
+    // An address of this machine's that is no other test's, since a port has to be said with the name.
+    let own = [("CONCORD_PUBLIC_URL", "http://phr.test:8080"), ("CONCORD_LISTEN", "127.16.0.1:8080")];
+    on_one(&[], &own, async |known| {
+        let nobody = App::at("http://127.16.0.1:8080");
+        assert_eq!(known.origin(), "http://phr.test:8080", "it is ready where clients are sent");
+        let metadata = nobody.get("/fhir/metadata").header("host", "phr.test:8080").await.expect(200).json();
+        assert_eq!(text(&metadata, "/implementation/url"), "http://phr.test:8080/fhir");
         for place in ["/fhir/$token?system=true", "/fhir/$reset", "/fhir/metadata", "/", "/nowhere"] {
             for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "0.0.0.0", "192.0.2.1:80"] {
                 let refused = ask(&nobody, host, place).await.expect(403);
@@ -122,6 +129,31 @@ fn a_page_of_another_site_is_not_answered() {
             assert!(matches!(answer.status, 200 | 204), "{answer}");
         }
     });
+}
+
+#[test]
+fn the_issuer_is_wherever_the_server_is() {
+    let own = [("CONCORD_PUBLIC_URL", "http://127.0.0.1:0"), ("CONCORD_SIGN_IN", r#"{"development_provider": true}"#)];
+    on_one(&[], &own, async |nobody| {
+        let smart = nobody.get("/fhir/.well-known/smart-configuration").await.expect(200).json();
+        assert_eq!(text(&smart, "/issuer"), nobody.origin());
+        assert!(!nobody.origin().ends_with(":0"), "{smart}");
+    });
+}
+
+/// By the command, which says which port is listened on where nobody does.
+#[test]
+fn a_public_url_that_no_port_is_known_for_is_refused() {
+    for listen in [None, Some("127.0.0.1:0")] {
+        let mut command = Command::new(binary());
+        command.args(["serve", "--ephemeral"]).env_clear().env("CONCORD_PUBLIC_URL", "http://localhost:8080");
+        command.envs(listen.map(|address| ("CONCORD_LISTEN", address)));
+        let told = command.output().expect("a binary that starts");
+        let text = String::from_utf8_lossy(&told.stderr);
+        assert!(!told.status.success() && told.stdout.is_empty(), "{text}");
+        assert!(text.contains("public_url: ") && text.contains("set listen too"), "{text}");
+        assert_eq!(text.trim().lines().count(), 1, "{text}");
+    }
 }
 
 #[test]

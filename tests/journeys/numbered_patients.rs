@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 on_both! {
     filed_as_it_was_sent, filed_for_every_type, what_cannot_be_filed_is_refused, no_oracle, in_bundles_and_by_changes,
-    care_teams_and_consents_work, searched_by_number, what_names_nobody_here_says_so, who_is_named_twice_is_one_person
+    care_teams_and_consents_work, searched_by_number, searched_by_a_superseded_number, what_names_nobody_here_says_so, who_is_named_twice_is_one_person
 }
 
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
@@ -319,6 +319,62 @@ async fn searched_by_number(concord: &Concord) {
     assert_eq!(found[0]["for"], numbered(AMINA));
     // Another system's identifier is compared with what is written.
     assert!(system.get("Task?patient:identifier=urn:local|9990011176").await.expect(200).ids().is_empty());
+}
+
+/// A number of who has been replaced finds what is of the one who is left, as filing by it does; to whoever may not find both, it is
+/// nobody's.
+async fn searched_by_a_superseded_number(concord: &Concord) {
+    const OLD: &str = "9449305552";
+    const OLDER: &str = "9434765919";
+    let system = arrive(concord).await;
+    let replaced = |id: &str, number: &str, by: &str| {
+        with(
+            bearing(id, number),
+            "link",
+            json!([{"type": "replaced-by", "other": {"reference": format!("Patient/{by}")}}]),
+        )
+    };
+    system.store(&replaced("older", OLDER, "old")).await;
+    system.store(&replaced("old", OLD, "amina")).await;
+    let mut wanted = Vec::new();
+    for subject in [json!({"reference": "Patient/amina"}), numbered(AMINA), numbered(OLD), numbered(OLDER)] {
+        wanted.push(system.create(&with(reading(AMINA), "subject", subject)).await);
+    }
+    let before = system.create(&with(reading(AMINA), "subject", json!({"reference": "Patient/old"}))).await;
+    wanted.sort();
+    let ids = async |app: &App, query: &str| {
+        let mut ids = app.get(&format!("Observation?{query}")).await.expect(200).ids();
+        ids.sort();
+        ids
+    };
+    // With what is still said of the one who was replaced.
+    let mut all = wanted.clone();
+    all.push(before);
+    all.sort();
+    for parameter in ["patient:identifier", "subject:identifier", "patient.identifier", "subject:Patient.identifier"] {
+        for number in [OLD, OLDER] {
+            assert_eq!(ids(&system, &format!("{parameter}={NHS}|{number}")).await, all, "{parameter} {number}");
+        }
+        let several = format!("{parameter}={NHS}|9000000009,{NHS}|{OLD}&status=final");
+        assert_eq!(ids(&system, &several).await, all, "{several}");
+    }
+    // Among many numbers as alone.
+    let many: Vec<String> = (0..60).map(|number| format!("{NHS}|{number}")).chain([format!("{NHS}|{OLDER}")]).collect();
+    assert_eq!(ids(&system, &format!("patient:identifier={}", many.join(","))).await, all);
+    // A search for Patients is for who bears the number.
+    assert_eq!(system.get(&format!("Patient?identifier={NHS}|{OLD}")).await.expect(200).ids(), ["old"]);
+    // A condition is such a search.
+    let task = json!({"resourceType": "Task", "status": "requested", "intent": "order", "for": {"reference": "Patient/amina"}});
+    let first = system.create(&task).await;
+    let again = system.post("Task", &task).header("if-none-exist", &format!("patient:identifier={NHS}|{OLDER}"));
+    assert!(again.await.expect(200).header("content-location").contains(&first));
+    // Who may find neither the old one nor what she was replaced by learns nothing of the number.
+    let named = |number: &str| format!("patient:identifier={NHS}|{number}");
+    for app in [concord.patient("callum"), concord.user("Practitioner/gp-elsewhere")] {
+        assert!(ids(&app, &named(OLD)).await.is_empty());
+    }
+    let blind = concord.system_with("system/Observation.rs");
+    assert_eq!(ids(&blind, &named(OLDER)).await.len(), 1, "what is said by the number itself");
 }
 
 /// What names its patient in a way by which nobody can tell who that is stays in no patient's record, and does so with a word.

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use concord_fhir::registry::ResourceType;
 use concord_tests::client::text;
+use concord_tests::doors::targets;
 use concord_tests::minimal;
 use concord_tests::people::with;
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
-use crate::every_place::{hands_on, targets};
+use crate::every_place::hands_on;
 use crate::protection_follows::relabel;
 use crate::protection_is_inherited::{cast, encounter, hidden_from_both, owner};
 

@@ -1,8 +1,9 @@
 //! What protects an encounter protects whatever names it: by any element of R4, by an extension, through others that are
 //! part of it, and after it was deleted.
 
-use concord_fhir::registry::{PatientCompartment, ResourceType, patient_compartment};
+use concord_fhir::registry::ResourceType;
 use concord_tests::client::text;
+pub(crate) use concord_tests::doors::owner;
 use concord_tests::minimal::{self, Place};
 use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
@@ -161,17 +162,6 @@ async fn check(concord: &Concord, viewers: (App, App), pairs: &[Pair]) {
     let ids: Vec<(String, String)> = ids.into_iter().cloned().collect();
     all.extend(problems(&viewers.1, "a professional", &pairs, &ids).await);
     assert!(all.is_empty(), "{} problems:\n{}", all.len(), all.join("\n"));
-}
-
-/// The members that lead to whom a resource is about.
-pub(crate) fn owner(resource_type: ResourceType) -> Option<Vec<String>> {
-    let members = match (resource_type.name(), patient_compartment(resource_type)) {
-        ("Provenance", _) => "target",
-        ("AuditEvent", _) => "entity.what",
-        (_, PatientCompartment::Record { owner: [first, ..], .. }) if *first != "." => first,
-        _ => return None,
-    };
-    Some(members.split('.').map(str::to_owned).collect())
 }
 
 /// A resource in Amina's record that names something at that place.

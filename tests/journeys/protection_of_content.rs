@@ -64,8 +64,10 @@ async fn by_every_attachment(concord: &Concord) {
             [("open", json!({"tag": [{"system": "urn:x", "code": "x"}]})), ("secret", hidden_from_both())]
         {
             let id = format!("{kind}-{number}");
-            let named =
-                with(with(showing(place, &format!("Binary/{id}")), "meta", meta), "id", json!(format!("names-{id}")));
+            // The address of a page is an address of the whole.
+            let page = ["", "#page=2"][number % 2];
+            let shown = with(showing(place, &format!("Binary/{id}{page}")), "meta", meta);
+            let named = with(shown, "id", json!(format!("names-{id}")));
             for resource in [content(&id), named] {
                 let url = format!("{}/{}", text(&resource, "/resourceType"), text(&resource, "/id"));
                 entries.push(json!({"resource": resource, "request": {"method": "PUT", "url": url}}));

@@ -126,11 +126,15 @@ async fn what_looks_like_one_is_refused(concord: &Concord) {
         let inner = json!({"resourceType": "Procedure", "id": "inner", "status": "completed", "subject": {"reference": "Patient/amina"},
             "encounter": spelled(&one)});
         let outer = with(blood_pressure("amina", 120), "partOf", json!([{"reference": "#inner"}]));
-        for (place, resource) in [
+        let mut all = vec![
             ("Observation.extension[0].value", with(blood_pressure("amina", 120), "extension", extension)),
             ("Observation.contained[0].encounter", with(outer, "contained", json!([inner]))),
-            ("Observation._status.extension[0].value", with(blood_pressure("amina", 120), "_status", beside)),
-        ] {
+        ];
+        // A file has pages.
+        if !one.contains('#') {
+            all.push(("Observation._status.extension[0].value", with(blood_pressure("amina", 120), "_status", beside)));
+        }
+        for (place, resource) in all {
             let answer = system.post("Observation", &resource).await;
             assert_eq!(answer.status, 422, "{one:?} at {place}");
             assert!(
@@ -163,7 +167,7 @@ async fn what_looks_like_one_is_refused(concord: &Concord) {
             said("QuestionnaireResponse.questionnaire", &app.post("QuestionnaireResponse", &answers).await, &one);
         }
     }
-    for one in bad("Binary/x").into_iter().step_by(3) {
+    for one in bad("Binary/x").into_iter().filter(|one| !one.contains('#')).step_by(3) {
         let document = json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/amina"},
             "content": [{"attachment": {"url": one}}]});
         for app in [&system, &gp] {

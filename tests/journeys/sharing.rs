@@ -7,7 +7,7 @@ use serde_json::json;
 
 on_both! {
     related_persons_by_consent_only, consents_withdrawn_by_the_patient, care_teams, consents_to_professionals, consents_that_end,
-    what_is_about_nobody
+    consents_to_an_organisation_by_its_number, what_is_about_nobody
 }
 
 async fn related_persons_by_consent_only(concord: &Concord) {
@@ -171,4 +171,40 @@ async fn what_is_about_nobody(concord: &Concord) {
     }
     let kept = concord.system().get("Organization/surgery").await.expect(200).json();
     assert_eq!(text(&kept, "/name"), "Example Surgery");
+}
+
+/// Who works there sees while they do: what is remembered of them is forgotten when their role begins or ends, and when anything
+/// changes that says where they work.
+async fn consents_to_an_organisation_by_its_number(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let reading = format!("Observation/{}", concord.patient("amina").create(&blood_pressure("amina", 120)).await);
+    let number = |value: &str| json!({"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": value});
+    let surgery = |value: &str| json!({"resourceType": "Organization", "id": "surgery", "identifier": [number(value)], "name": "Example Surgery"});
+    let mut consent = people::consent("active", "Organization/surgery", &["access"], &["Observation"]);
+    consent["provision"]["actor"][0]["reference"] = json!({"identifier": number("A81001")});
+    let role = |start: &str, end: &str| {
+        json!({"resourceType": "PractitionerRole", "id": "job", "practitioner": {"reference": "Practitioner/gp-elsewhere"},
+            "organization": {"reference": "Organization/surgery"}, "period": {"start": start, "end": end}})
+    };
+    for resource in [surgery("A81001"), role("2026-12-02", "2026-12-02"), consent] {
+        system.store(&resource).await;
+    }
+    let sees = async |status: u16| {
+        for who in ["Practitioner/gp-elsewhere", "PractitionerRole/job"] {
+            let app = concord.user(who);
+            // To write is to ask who writes, whatever is remembered of what they may see.
+            app.post("Observation", &blood_pressure("amina", 120)).await.expect(403);
+            app.get(&reading).await.expect(status);
+        }
+    };
+    sees(404).await;
+    concord.later(24 * 3_600_000);
+    sees(200).await;
+    system.store(&surgery("B82002")).await;
+    sees(404).await;
+    system.store(&surgery("A81001")).await;
+    sees(200).await;
+    concord.later(24 * 3_600_000);
+    sees(404).await;
 }

@@ -1,4 +1,4 @@
-//! docs/WALKTHROUGH.md, docs/APPS.md and docs/HARNESS.md: every block that is for a shell is run by one, and its output contains what
+//! README.md, docs/WALKTHROUGH.md, docs/APPS.md and docs/HARNESS.md: every block that is for a shell is run by one, and its output contains what
 //! the page says.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use concord_tests::{App, Concord, on_both};
 
 use crate::story::arrive_from_fixtures;
 
-on_both! { every_line_of_the_walkthrough_is_true, an_app_is_connected_from_nothing }
+on_both! { every_line_of_the_walkthrough_is_true, the_first_five_minutes_go_as_they_say, an_app_is_connected_from_nothing }
 
 /// The app of one of the people of fixtures/tokens.tsv.
 fn app(concord: &Concord, options: &str) -> App {
@@ -35,6 +35,16 @@ fn tokens(concord: &Concord) -> PathBuf {
 async fn every_line_of_the_walkthrough_is_true(concord: &Concord) {
     arrive_from_fixtures(concord).await;
     every_line_is_true(concord, "WALKTHROUGH.md", 20, &[]);
+}
+
+/// What README.md has a newcomer do. Where something is stored is told by the address that the server is known by.
+async fn the_first_five_minutes_go_as_they_say(concord: &Concord) {
+    arrive_from_fixtures(concord).await;
+    let (tokens, origin) = (tokens(concord).display().to_string(), concord.origin());
+    let other = [("http://127.0.0.1:8080", origin.as_str()), ("target/run/tokens", tokens.as_str())];
+    let here = origin.trim_start_matches("http://");
+    let before = format!("curl() {{ command curl --connect-to concord.test:80:{here} \"$@\"; }}\n");
+    Page { name: "../README.md", least: 5, before: &before, other: &other, variables: &[] }.is_true();
 }
 
 /// What `make run` sets.

@@ -12,6 +12,7 @@
 pub mod client;
 pub mod cluster;
 pub mod database;
+pub mod doors;
 pub mod examples;
 pub mod login_service;
 pub mod minimal;

@@ -122,7 +122,7 @@ impl Process {
     #[must_use]
     pub fn ephemeral_with(folder: &Path, more: &[&str], settings: &[(&str, &str)]) -> Process {
         let mut command = command(folder, &[&["serve", "--ephemeral"], more].concat(), settings);
-        command.env("CONCORD_LISTEN", "127.0.0.1:0").stderr(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a binary that starts");
         let mut said = String::new();
         BufReader::new(child.stdout.take().expect("what it says")).read_line(&mut said).expect("a line");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 
 /// A source of the time.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +39,38 @@ pub fn settable(ms: i64) -> Option<i64> {
 #[must_use]
 pub fn settable_text(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text).ok().and_then(|at| settable(at.timestamp_millis()))
+}
+
+/// A time in UTC as an R4 instant with so many digits of a second, at most six.
+pub(crate) fn written(time: DateTime<Utc>, digits: usize) -> String {
+    let Some(year) = u32::try_from(time.year()).ok().filter(|year| *year <= 9_999) else {
+        return time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    };
+    let mut text = String::with_capacity(27);
+    for (before, number, length) in [
+        ("", year, 4),
+        ("-", time.month(), 2),
+        ("-", time.day(), 2),
+        ("T", time.hour(), 2),
+        (":", time.minute(), 2),
+        (":", time.second(), 2),
+    ] {
+        text.push_str(before);
+        push_digits(&mut text, number, length);
+    }
+    text.push('.');
+    push_digits(&mut text, time.timestamp_subsec_micros(), 6);
+    text.truncate(20 + digits);
+    text.push('Z');
+    text
+}
+
+/// The last digits of a number.
+fn push_digits(text: &mut String, number: u32, length: u32) {
+    for place in (0..length).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        text.push(char::from_digit(digit, 10).unwrap_or_default());
+    }
 }
 
 impl Clock {
@@ -108,9 +140,18 @@ impl concord_store::Clock for Clock {
     }
 }
 
+/// The time of the machine, for the lines of its log, whatever the time is in a test.
+pub(crate) fn of_the_machine() -> DateTime<Utc> {
+    system().into()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
+fn system() -> SystemTime {
+    SystemTime::now()
+}
+
 fn system_ms() -> i64 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+    match system().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
         // A machine whose clock stands before 1970 refuses every token as not yet valid, which is the safe way to be wrong.
         Err(_) => 0,
@@ -120,6 +161,19 @@ fn system_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_with_as_many_digits() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+        for (text, three) in [
+            ("2026-11-29T14:27:01.123456Z", "2026-11-29T14:27:01.123Z"),
+            ("1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:00.000Z"),
+            ("0001-02-03T23:59:59.999999Z", "0001-02-03T23:59:59.999Z"),
+            ("9999-12-31T23:59:59.000001Z", "9999-12-31T23:59:59.000Z"),
+        ] {
+            assert_eq!((written(at(text), 6).as_str(), written(at(text), 3).as_str()), (text, three));
+        }
+    }
 
     #[test]
     fn a_fixed_clock_stands_still_until_it_is_moved() {

@@ -45,6 +45,27 @@ impl Meant<'_> {
         let (bare, is_versioned) = address.split_once("/_history/").map_or((address, false), |(bare, _)| (bare, true));
         Meant { bare, is_versioned, part }
     }
+
+    /// What stays behind the address that comes in the place of this one: an address may be that of a page (`#page=2`), a
+    /// Reference is to a whole resource (R4 "References"). None where there is a part and no room for it.
+    #[must_use]
+    pub fn behind(&self, is_reference: bool) -> Option<&str> {
+        let has_room = self.part.is_empty() || (!is_reference && self.part.starts_with('#'));
+        has_room.then_some(self.part)
+    }
+}
+
+/// By which `fullUrl`s, each in its [`comparable`] form, a link can mean an entry: as it stands, and below the root of the entry
+/// that it stands in.
+pub fn names<'u>(root: Option<&'u str>, link: &'u str) -> impl Iterator<Item = String> + 'u {
+    [Some(comparable(link).into_owned()), root.map(|root| format!("{root}{link}"))].into_iter().flatten()
+}
+
+/// The root, with its slash, of a `fullUrl` that is the address of a resource of a type on some server.
+#[must_use]
+pub fn root<'u>(full_url: &'u str, type_name: &str) -> Option<&'u str> {
+    let (rest, _) = full_url.rsplit_once('/')?;
+    rest.strip_suffix(type_name).filter(|root| root.ends_with('/'))
 }
 
 /// The form in which equal addresses are equal texts: the name space of a URN is in small letters, a UUID too, and escapes are in
@@ -140,6 +161,33 @@ mod tests {
             ("urn:uuid:x", "urn:uuid:x", ""),
         ] {
             assert_eq!(without_components(whole), (name, component));
+        }
+    }
+
+    #[test]
+    fn what_an_entry_is_called_by() {
+        let root = root("http://s.example/fhir/Patient/s", "Patient");
+        assert_eq!(root, Some("http://s.example/fhir/"));
+        let called = |link| names(root, link).collect::<Vec<_>>();
+        assert_eq!(called("Binary/b"), ["Binary/b", "http://s.example/fhir/Binary/b"]);
+        assert_eq!(names(None, "URN:uuid:X").collect::<Vec<_>>(), ["urn:uuid:x"]);
+        for (url, named) in
+            [("urn:uuid:x", "Patient"), ("http://s.example/fhir/Patient/s", "Group"), ("xPatient/s", "Patient")]
+        {
+            assert_eq!(super::root(url, named), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_room_for_a_page() {
+        for (link, of_reference, of_address) in [
+            ("urn:uuid:x", Some(""), Some("")),
+            ("urn:uuid:x#page=2", None, Some("#page=2")),
+            ("urn:uuid:x?+y", None, None),
+            ("http://s.example/Binary/b/_history/2#x", None, Some("#x")),
+        ] {
+            let meant = Meant::of(link);
+            assert_eq!((meant.behind(true), meant.behind(false)), (of_reference, of_address), "{link}");
         }
     }
 

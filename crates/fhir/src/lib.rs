@@ -17,6 +17,7 @@
 //! | what does an expression say of it? | [`path`] |
 //! | what does a literal reference name? | [`literal`] |
 //! | do two addresses of entries of a Bundle mean the same? | [`full_url`] |
+//! | what does a program write for want of an id? | [`missing_id`] |
 //! | what is an NHS number, a day, a unit? | [`nhs_number`], `calendar`, `ucum` |
 //! | what is XML made of? | `markup` |
 //! | which labels protect it? | [`label`] |
@@ -24,6 +25,7 @@
 //! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
 //! | which codes does a query name without listing them? | [`terminology`] |
+//! | which of two versions of a definition is newer? | [`version`] |
 //! | is it sensible for its type? | [`rules`] |
 
 mod calendar;
@@ -39,6 +41,7 @@ pub mod json;
 pub mod label;
 pub mod literal;
 mod markup;
+pub mod missing_id;
 pub mod nhs_number;
 pub mod patch;
 pub mod path;
@@ -51,3 +54,4 @@ pub mod search;
 pub mod terminology;
 mod ucum;
 pub mod value;
+pub mod version;

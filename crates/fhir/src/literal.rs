@@ -47,14 +47,24 @@ fn parts(url: &str) -> Option<(&str, &str)> {
     Some((authority.strip_suffix(usual).unwrap_or(authority), path))
 }
 
-/// What follows the base in an absolute url.
-fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
-    let (authority, path) = parts(reference)?;
+/// What follows the base, this server's address, in an absolute url.
+#[must_use]
+pub fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
+    parts(reference)?;
+    behind(reference, base)?.strip_prefix('/')
+}
+
+/// What stands behind this server's address in a url that begins with it or with its path: nothing, a slash and more, or a query.
+#[must_use]
+pub fn behind<'a>(url: &'a str, base: &str) -> Option<&'a str> {
     let (own, root) = parts(base)?;
-    if !authority.eq_ignore_ascii_case(own) {
-        return None;
-    }
-    path.strip_prefix(root.trim_end_matches('/'))?.strip_prefix('/')
+    let path = match parts(url) {
+        Some((authority, path)) if authority.eq_ignore_ascii_case(own) => path,
+        Some(_) => return None,
+        None => url,
+    };
+    let rest = path.strip_prefix(root.trim_end_matches('/'))?;
+    Some(rest).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
 
 /// Whether what stands in a Reference leads to this server and to no resource of it: what [`Literal::read`] finds malformed, and any
@@ -69,6 +79,13 @@ pub fn names_nothing(reference: &str, base: &str) -> bool {
             !is_urn(reference) && here(&plain(reference), base).is_some_and(|here| here.is_certain)
         }
     }
+}
+
+/// An address without its fragment: what that is of is the whole (RFC 3986, section 3.5). By itself it is of the resource that it
+/// stands in.
+#[must_use]
+pub fn whole(address: &str) -> &str {
+    address.split('#').next().unwrap_or_default()
 }
 
 /// The type and the search of a conditional reference, relative or below this server's address (R4 "Conditional references").
@@ -194,13 +211,15 @@ fn segments(path: &str) -> Vec<&str> {
 /// The type and logical id that a relative reference names (`Type/id`, `Type/id/_history/version`).
 #[must_use]
 pub fn local(reference: &str) -> Option<(ResourceType, &str)> {
-    let (bare, version) = match reference.split_once("/_history/") {
-        Some((bare, version)) => (bare, Some(version)),
-        None => (reference, None),
+    let (name, rest) = reference.split_once('/')?;
+    let (id, is_whole) = match rest.split_once('/') {
+        Some((id, rest)) => (id, rest.strip_prefix("_history/").and_then(number).is_some()),
+        None => (rest, true),
     };
-    let (name, id) = bare.split_once('/')?;
-    let is_whole = version.is_none_or(|version| number(version).is_some());
-    Some((ResourceType::parse(name)?, id)).filter(|(_, id)| is_whole && is_id(id))
+    if !is_whole || !is_id(id) {
+        return None;
+    }
+    Some((ResourceType::parse(name)?, id))
 }
 
 /// The version that a reference to this server names; none if it names the resource as it is.
@@ -241,260 +260,4 @@ fn unversioned(reference: &str) -> &str {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// The address of the server in these tests.
-    pub(crate) const BASE: &str = "https://phr.example/fhir";
-
-    /// Every way to write a reference to `Encounter/e1` that leads there.
-    pub(crate) const GOOD: [&str; 10] = [
-        "Encounter/e1",
-        "Encounter/e1/_history/2",
-        "https://phr.example/fhir/Encounter/e1",
-        "https://phr.example/fhir/Encounter/e1/_history/3",
-        "http://phr.example/fhir/Encounter/e1",
-        "HTTPS://phr.example/fhir/Encounter/e1",
-        "https://PHR.Example/fhir/Encounter/e1",
-        "https://phr.example:443/fhir/Encounter/e1",
-        "http://phr.example:80/fhir/Encounter/e1",
-        "HTTP://PHR.EXAMPLE/fhir/Encounter/e1/_history/1",
-    ];
-
-    /// Ways that look like one and are none, each also below the base and its root.
-    pub(crate) fn bad() -> Vec<String> {
-        let relative = [
-            "Encounter/e1/",
-            "Encounter//e1",
-            "Encounter/e1#x",
-            "Encounter/e1?x=y",
-            "Encounter/ e1",
-            "Encounter/e1 ",
-            "Encounter/%651",
-            "Encounter/e1%20",
-            "%45ncounter/e1",
-            "Encounter%2Fe1",
-            "Encounter\\e1",
-            "encounter/e1",
-            "ENCOUNTER/e1",
-            "Encounter/e1/_history",
-            "Encounter/e1/_history/",
-            "Encounter/e1/_history/x",
-            "Encounter/e1/_history/01",
-            "Encounter/e1/_history/+1",
-            "Encounter/e1/_history/-1",
-            "Encounter/e1/_history/0",
-            "Encounter/e1/_history/1/",
-            "Encounter/e1/_history/1/_history/1",
-            "Encounter/e1/_history/99999999999999999999",
-            "Encounter/e1/x",
-            "Encounter/./e1",
-            "Encounter/x/../e1",
-            "Encounter/e_1",
-            "Encounter/",
-            "Encounter/e1\u{200b}",
-            "Encounter;x=1/e1",
-            "Encounter%3Bx/e1",
-            "Encounter/e1;x=1",
-            "Encounter/;x/e1",
-        ];
-        let mut all: Vec<String> = relative.iter().map(|one| (*one).to_owned()).collect();
-        all.extend(relative.iter().map(|one| format!("{BASE}/{one}")));
-        for one in ["Encounter/e1", "Encounter/e1/_history/1"] {
-            all.extend(
-                [
-                    "./",
-                    "/",
-                    "//",
-                    "../",
-                    "././",
-                    " ",
-                    "\t",
-                    "\\",
-                    "x/../",
-                    "\u{a0}",
-                    "/fhir/",
-                    "fhir/",
-                    "/./fhir//",
-                    "%2F",
-                ]
-                .map(|before| format!("{before}{one}")),
-            );
-            all.extend(
-                [
-                    "//phr.example/fhir/",
-                    "https:////phr.example/fhir/",
-                    "https:",
-                    "HTTP:",
-                    "https:/",
-                    "https:fhir/",
-                    "https://phr.example/fhir;x/",
-                    "https://phr.example/fhir//",
-                    "https://phr.example//fhir/",
-                    "https://phr.example/x/../fhir/",
-                    "https://phr.example/%66hir/",
-                    "https://u@phr.example/fhir/",
-                    "https://phr.example/FHIR/",
-                    "https://phr.example/fhir/./",
-                    " https://phr.example/fhir/",
-                    "https:\\\\phr.example\\fhir\\",
-                    "https://phr.example./fhir/",
-                    "https://phr.%65xample/fhir/",
-                    "https://phr.example:80/fhir/",
-                ]
-                .map(|before| format!("{before}{one}")),
-            );
-        }
-        all
-    }
-
-    #[test]
-    fn every_spelling_is_this_server_or_refused() {
-        let encounter = ResourceType::of("Encounter");
-        for one in GOOD {
-            assert_eq!(Literal::read(one, BASE), Literal::Local(encounter, "e1"), "{one}");
-        }
-        for one in bad() {
-            assert_eq!(Literal::read(&one, BASE), Literal::Malformed, "{one:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_elsewhere_is_left_alone() {
-        for one in [
-            "https://other.example/fhir/Encounter/e1",
-            "https://phr.example/other/Encounter",
-            "https://phr.example.org/fhir/Encounter/e1",
-            "https://phr.example:8443/fhir/Encounter/e1",
-            "https://phr.example/fhir2/Encounter/e1",
-            "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0",
-            "urn:oid:1.2.3",
-            "Encounter?identifier=x|1",
-            "https://phr.example/fhir/Encounter?identifier=x",
-            "e1",
-            "Nonsense/e1",
-            "https://phr.example/fhir/metadata",
-            "https://phr.example/fhir",
-            "Encounter/$op",
-            "mailto:a@phr.example",
-            "",
-            "https://other.example/fhir/Encounter/a b",
-            "Encounter",
-        ] {
-            assert!(matches!(Literal::read(one, BASE), Literal::Elsewhere(_)), "{one}: {:?}", Literal::read(one, BASE));
-        }
-        assert_eq!(Literal::read("#x", BASE), Literal::Contained);
-        assert!(matches!(Literal::read("https://phr.example/fhir/Encounter/e1", ""), Literal::Elsewhere(_)));
-    }
-
-    /// In a Reference, what is no resource of this server must be one elsewhere.
-    #[test]
-    fn a_reference_leads_to_a_resource() {
-        let below =
-            ["Patient", "Patient?identifier=x|1", "Patient?_id=p", "Patient#x", "", "metadata", "Patient/$op", "x/y"];
-        let mut all: Vec<String> = below.iter().map(|one| format!("{BASE}/{one}")).collect();
-        all.extend(below.map(str::to_owned));
-        all.extend(bad());
-        for one in [
-            BASE,
-            "undefined",
-            "null",
-            "e1",
-            " ",
-            "patient?identifier=x",
-            "HTTP://PHR.example:80/fhir?x",
-            "/fhir",
-            "//phr.example/fhir",
-        ] {
-            all.push(one.to_owned());
-        }
-        for one in all {
-            assert!(names_nothing(&one, BASE), "{one:?}");
-        }
-        assert!(names_nothing("https://phr.example/metadata", "https://phr.example"));
-        let elsewhere = [
-            "https://other.example/fhir/Patient",
-            "https://other.example/Patient?identifier=x",
-            "https://phr.example/other/thing",
-            "https://phr.example/fhir2",
-            "//other.example/fhir/x",
-            "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0",
-            "mailto:a@phr.example",
-            "#x",
-        ];
-        for one in GOOD.into_iter().chain(elsewhere) {
-            assert!(!names_nothing(one, BASE), "{one}");
-        }
-    }
-
-    #[test]
-    fn a_search_is_of_this_server() {
-        let patient = ResourceType::of("Patient");
-        for one in ["Patient?a=b", "https://phr.example/fhir/Patient?a=b", "HTTP://PHR.Example:80/fhir/Patient?a=b"] {
-            assert_eq!(by_search(one, BASE), Some((patient, "a=b")), "{one}");
-        }
-        for one in ["https://other.example/fhir/Patient?a=b", "Patient", "x?a=b", "Patient/p?a=b"] {
-            assert_eq!(by_search(one, BASE), None, "{one}");
-        }
-    }
-
-    #[test]
-    fn a_version_has_one_form() {
-        assert_eq!(version("Encounter/e1/_history/12"), Some(12));
-        for one in [
-            "Encounter/e1",
-            "Encounter/e1/_history/012",
-            "Encounter/e1/_history/-1",
-            "Encounter/e1/_history/0",
-            "Encounter/e1/_history/x",
-        ] {
-            assert_eq!(version(one), None, "{one}");
-        }
-    }
-
-    /// Everything that reads references: each has the resource of every good spelling, and nothing of any other.
-    #[test]
-    fn whatever_reads_references_reads_them_alike() {
-        let encounter = crate::registry::parameter(ResourceType::of("Observation"), "encounter").unwrap();
-        let told = |spelling: &str| {
-            let observation = serde_json::json!({"resourceType": "Observation", "encounter": {"reference": spelling},
-                "subject": {"reference": spelling.replace("Encounter", "Patient")}});
-            let found = crate::index::extract_under(
-                BASE,
-                ResourceType::of("Observation"),
-                "o",
-                0,
-                &crate::index::from_json(&observation),
-            );
-            let shows = serde_json::json!({"resourceType": "DocumentReference",
-                "content": [{"attachment": {"url": spelling.replace("Encounter", "Media")}}]});
-            let shows = crate::label::links(&crate::index::from_json(&shows), "d", BASE);
-            let indexed = found.rows.iter().any(|row| row.parameter == encounter.id && row.key == "Encounter/e1");
-            let kept = found.rows.iter().any(|row| row.parameter == encounter.id);
-            let searched = crate::search::parse(
-                Some(ResourceType::of("Observation")),
-                &[("encounter".to_owned(), spelling.to_owned())],
-                crate::search::Handling::Strict,
-                0,
-                BASE,
-            );
-            let resolved = crate::rules::local_reference(BASE, spelling).as_deref() == Some("Encounter/e1");
-            let part = found.sources.iter().any(|source| source.id == "e1");
-            let owned = found.patients == ["e1"];
-            let content = shows.contents.iter().any(|source| source.id == "e1");
-            (kept == indexed, [indexed, resolved, part, owned, content], searched.is_ok())
-        };
-        for one in GOOD {
-            assert_eq!(told(one), (true, [true; 5], true), "{one}");
-        }
-        for one in bad() {
-            // Another patient's spelling of the type would be another text.
-            if one.contains("ncounter") && !one.contains("Encounter") {
-                assert_eq!(Literal::read(&one, BASE), Literal::Malformed, "{one}");
-                continue;
-            }
-            let (alike, read, _) = told(&one);
-            assert_eq!((alike, read), (true, [false; 5]), "{one:?}");
-        }
-    }
-}
+pub(crate) mod tests;

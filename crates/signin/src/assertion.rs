@@ -215,6 +215,12 @@ mod tests {
             ("exp", json!(NOW_S - 30), "expired"),
             ("exp", json!(NOW_S + 331), "five minutes"),
             ("exp", json!(NOW_S * 1000), "seconds"),
+            ("exp", json!(1e300), "seconds"),
+            ("exp", json!(-1), "seconds"),
+            ("iss", json!("d"), "iss and sub"),
+            ("aud", json!("https://phr.example/oauth/token/"), "aud"),
+            ("aud", json!("HTTPS://phr.example/oauth/token"), "aud"),
+            ("jti", json!("j".repeat(10_240)), "longer than 8192"),
             ("iat", json!(NOW_S + 31), "not valid yet"),
             ("nbf", json!(NOW_S + 31), "not valid yet"),
             ("jti", json!(""), "jti"),
@@ -236,6 +242,14 @@ mod tests {
         ] {
             let refused = check(&signer, &signer.sign(&with(header(), key, value), &claims()), None).unwrap_err();
             assert!(refused.text.contains(told), "{key}: {refused}");
+        }
+        // Of a claim or a member of the header that is there twice nobody knows which is meant.
+        for (head, body) in [
+            (r#"{"alg":"ES384","kid":"k","kid":"other"}"#.to_owned(), claims().to_string()),
+            (header().to_string(), claims().to_string().replacen('{', r#"{"sub":"d","#, 1)),
+        ] {
+            let text = signer.sign_text(&head, &body);
+            assert!(check(&signer, &text, None).unwrap_err().text.contains("signed JWT"), "{head} {body}");
         }
         let good = signer.sign(&header(), &claims());
         for bad in ["", "a", "a.b", good.split_at(good.len() - 4).0, &format!("{good}.x"), &"a".repeat(MAX_BYTES + 1)] {

@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::error::{ErrorCode, OauthError};
 use crate::form::Form;
 use crate::pkce;
+use crate::resource;
 use crate::scope::{CLIENTS, Granted};
 
 /// The longest `state` and `nonce`, in bytes.
@@ -93,6 +94,7 @@ impl AuthorizeRequest {
         redirect_uri: &str,
         audience: &str,
     ) -> Result<AuthorizeRequest, OauthError> {
+        form.each_once()?;
         if form.one("request")?.is_some() {
             return Err(OauthError::new(ErrorCode::RequestNotSupported, "request objects are not read"));
         }
@@ -120,6 +122,7 @@ impl AuthorizeRequest {
             Some(_) => return Err(OauthError::request("the aud is not the base URL of this FHIR server")),
             None => return Err(OauthError::request("the aud is missing: the base URL of this FHIR server")),
         }
+        resource::check(form, audience)?;
         let scope = registered(form, client)?;
         let launch = form.one("launch")?.map(str::to_owned);
         if launch.is_some() != scope.has("launch") {
@@ -240,8 +243,8 @@ mod tests {
         AuthorizeRequest::read(&Form::parse(text.as_bytes()).unwrap(), Some(&client()), BASE)
     }
 
-    fn with(name: &'static str, value: Option<&'static str>) -> Vec<(&'static str, &'static str)> {
-        let mut pairs: Vec<_> = good().into_iter().filter(|(key, _)| *key != name).collect();
+    fn with<'a>(name: &'a str, value: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
+        let mut pairs: Vec<(&str, &str)> = good().into_iter().filter(|(key, _)| *key != name).collect();
         pairs.extend(value.map(|value| (name, value)));
         pairs
     }
@@ -268,7 +271,6 @@ mod tests {
             with("redirect_uri", None),
             with("redirect_uri", Some("https://app.example/back")),
             with("redirect_uri", Some("https://app.example/back?x=1&y=2")),
-            with("redirect_uri", Some("https://APP.example/back?x=1")),
             with("redirect_uri", Some("https://app.example.evil.example/back?x=1")),
             twice,
         ] {
@@ -277,9 +279,47 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_some_take_for_the_same_is_another() {
+        for other in [
+            "https://APP.example/back?x=1",
+            "HTTPS://app.example/back?x=1",
+            "https://app.example:443/back?x=1",
+            "https://app.example:8443/back?x=1",
+            "https://app.example./back?x=1",
+            "https://app.example/back/?x=1",
+            "https://app.example/Back?x=1",
+            "https://app.example//back?x=1",
+            "https://app.example/./back?x=1",
+            "https://app.example/a/../back?x=1",
+            "https://app.example/%62ack?x=1",
+            "https://app.example/back?x=%31",
+            "https://app.example/back?x=1&",
+            "https://app.example/back?x=1#",
+            "https://app.example/back?x=1#f",
+            "https://@app.example/back?x=1",
+            "https://user:pass@app.example/back?x=1",
+            "https://app.example@evil.example/back?x=1",
+            "https://app.example\\@evil.example/back?x=1",
+            "https:\\\\app.example/back?x=1",
+            "https:/app.example/back?x=1",
+            "//app.example/back?x=1",
+            " https://app.example/back?x=1",
+            "https://app.example/back?x=1 ",
+            "https://app.example/back?x=1\0",
+            "https://app.example/ba\tck?x=1",
+            "https://\u{ff41}pp.example/back?x=1",
+        ] {
+            assert!(matches!(read(&with("redirect_uri", Some(other))), Err(Refusal::Here(_))), "{other:?}");
+        }
+    }
+
+    #[test]
     fn all_else_is_refused_there_by_its_name() {
         let mut twice = good();
         twice.push(("state", "t"));
+        let mut unread_twice = good();
+        unread_twice.extend([("ui_locales", "en"), ("ui_locales", "cy")]);
+        let long = "s".repeat(4096);
         for (pairs, name) in [
             (with("response_type", None), "invalid_request"),
             (with("response_type", Some("token")), "unsupported_response_type"),
@@ -300,7 +340,17 @@ mod tests {
             (with("request_uri", Some("x")), "request_uri_not_supported"),
             (with("prompt", Some("none login")), "invalid_request"),
             (with("max_age", Some("soon")), "invalid_request"),
+            (with("max_age", Some("-1")), "invalid_request"),
+            (with("response_mode", Some("form_post")), "invalid_request"),
+            (with("response_mode", Some("query.jwt")), "invalid_request"),
+            (with("code_challenge", Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cMA")), "invalid_request"),
+            (with("code_challenge", Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM=")), "invalid_request"),
+            (with("code_challenge_method", Some("s256")), "invalid_request"),
+            (with("resource", Some("https://else.example/fhir")), "invalid_target"),
+            (with("state", Some(&long)), "invalid_request"),
+            (with("nonce", Some(&long)), "invalid_request"),
             (twice, "invalid_request"),
+            (unread_twice, "invalid_request"),
         ] {
             let Err(Refusal::There { redirect_uri, error, .. }) = read(&pairs) else { panic!("{pairs:?}") };
             assert_eq!((redirect_uri.as_str(), error.code.name()), ("https://app.example/back?x=1", name), "{pairs:?}");

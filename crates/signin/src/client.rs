@@ -146,8 +146,19 @@ pub(crate) fn is_redirect_uri(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') || (byte == b'_' && !is_of_web))
     };
     let safe = safe && !matches!(url.host(), Some(url::Host::Domain(name)) if !names_a_host(name));
-    let plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ');
-    safe && plain && url.fragment().is_none() && url.username().is_empty() && text.len() <= 2048
+    safe && is_written_out(text, &url) && url.fragment().is_none() && text.len() <= 2048
+}
+
+/// Whether all who read an address find the same host in it. What RFC 3986 has no place for (`\\`, say) some take for a part of the host
+/// and others for its end; what browsers forgive, other programs do not.
+fn is_written_out(text: &str, url: &Url) -> bool {
+    const OF_NO_URI: &[u8] = br#""<>\^`{|}"#;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !OF_NO_URI.contains(&byte));
+    let rest = text.get(url.scheme().len()..).unwrap_or_default();
+    let authority = rest.strip_prefix("://").map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let is_of_web = matches!(url.scheme(), "https" | "http");
+    let is_readable = |named: &str| !named.contains(['@', '%']) && (!named.is_empty() || !is_of_web);
+    is_plain && authority.map_or(!is_of_web, is_readable)
 }
 
 #[cfg(test)]
@@ -212,6 +223,16 @@ mod tests {
             "data:text/html,x",
             "app:/back",
             "https://user@app.example/",
+            "https://:secret@app.example/",
+            "https://@app.example/",
+            "https://app%2eexample/",
+            "https:app.example/",
+            "https:/app.example/",
+            "https:///app.example/",
+            "https:\\\\app.example/",
+            "https://app.example\\@evil.example/",
+            "https://app.example/{id}",
+            "uk.example.app://user@host/back",
             "https://app.example/a b",
             "https://a;sandbox/x",
             "https://a'self'/x",
@@ -230,6 +251,7 @@ mod tests {
         let keys = Client { authentication: Authentication::Keys(set), scope: "system/*.rs".into(), ..client() };
         assert!(keys.may_act_alone());
         assert!(!Client { scope: "patient/*.rs".into(), ..keys.clone() }.may_act_alone());
+        assert!(!Client { authentication: Authentication::Secret("0".repeat(64)), ..keys.clone() }.may_act_alone());
         assert!(!Client { authentication: Authentication::None, ..keys }.may_act_alone());
     }
 }

@@ -3,7 +3,7 @@
 use crate::form::FormError;
 
 /// The name of an error (RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6, RFC 6750 section 3.1,
-/// RFC 7591 section 3.2.2).
+/// RFC 7591 section 3.2.2, RFC 8707 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// A parameter is missing, twice there or wrong.
@@ -42,6 +42,8 @@ pub enum ErrorCode {
     InvalidClientMetadata,
     /// The software statement is not believed.
     InvalidSoftwareStatement,
+    /// There are no tokens for where one is wanted.
+    InvalidTarget,
 }
 
 impl ErrorCode {
@@ -67,6 +69,7 @@ impl ErrorCode {
             ErrorCode::InvalidRedirectUri => "invalid_redirect_uri",
             ErrorCode::InvalidClientMetadata => "invalid_client_metadata",
             ErrorCode::InvalidSoftwareStatement => "invalid_software_statement",
+            ErrorCode::InvalidTarget => "invalid_target",
         }
     }
 }

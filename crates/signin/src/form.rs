@@ -5,6 +5,9 @@ pub const MAX_BYTES: usize = 32_768;
 /// The most parameters that are read.
 const MAX_PARAMETERS: usize = 64;
 
+/// The parameter that says where a token is for.
+pub(crate) const RESOURCE: &str = "resource";
+
 /// Parameters, decoded, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Form(Vec<(String, String)>);
@@ -49,6 +52,15 @@ impl Form {
         }
     }
 
+    /// Refuses what is there more than once, whether anybody reads it or not (RFC 6749 section 3.1): of two readers each could take
+    /// another one. Where a token is for may be said of several places (RFC 8707 section 2).
+    ///
+    /// # Errors
+    /// When a parameter is there more than once.
+    pub fn each_once(&self) -> Result<(), FormError> {
+        self.0.iter().filter(|(name, _)| name != RESOURCE).try_for_each(|(name, _)| self.one(name).map(drop))
+    }
+
     /// All values of a parameter that may be there more than once: a choice on a page.
     pub fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -82,6 +94,12 @@ mod tests {
         assert_eq!(form.one("d"), Err(FormError::Twice));
         assert_eq!(form.all("d").collect::<Vec<_>>(), ["2", "3"]);
         assert_eq!(form.without("d").to_string(), "a=1&b=x+y%26");
+        let once = |text: &str| Form::parse(text.as_bytes()).unwrap().each_once();
+        assert_eq!((once("a=1&b=1&c=&c=1"), once("")), (Ok(()), Ok(())), "one without a value is left out");
+        assert_eq!(once("a=1&resource=x&resource=y"), Ok(()));
+        for twice in ["a=1&a=1", "a=1&b=2&a=3", "a=1&%61=2"] {
+            assert_eq!(once(twice), Err(FormError::Twice), "{twice}");
+        }
     }
 
     #[test]

@@ -86,7 +86,13 @@ pub fn parse_set(json: &[u8]) -> Result<Vec<Key>, &'static str> {
     if set.keys.iter().any(|key| key.d.is_some()) {
         return Err("it shows a private key, which has to be replaced now");
     }
-    Ok(set.keys.into_iter().filter_map(Key::from_jwk).collect())
+    let keys: Vec<Key> = set.keys.into_iter().filter_map(Key::from_jwk).collect();
+    // A signature is checked by one key: who publishes 20 of one name would have each checked.
+    let is_twice = |(place, key): (usize, &Key)| keys.iter().take(place).any(|other| other.has_name_of(key));
+    match keys.iter().enumerate().any(is_twice) {
+        true => Err("it holds two keys of one kid and kty"),
+        false => Ok(keys),
+    }
 }
 
 impl Key {
@@ -111,6 +117,11 @@ impl Key {
             _ => return None,
         };
         jwk.alg.is_none_or(|named| named == algorithm).then_some(Key { id: jwk.kid?, form })
+    }
+
+    /// Whether another one is meant by the same `kid` (RFC 7517 section 4.5).
+    fn has_name_of(&self, other: &Key) -> bool {
+        self.id == other.id && std::mem::discriminant(&self.form) == std::mem::discriminant(&other.form)
     }
 
     /// Whether `signature` is this key's over `message`.
@@ -155,6 +166,11 @@ mod tests {
         }
         assert!(usable(with("d", json!("AAAA"))).is_err());
         assert!(parse_set(b"[]").is_err() && parse_set(b"{}").is_err());
+        let twice = json!({ "keys": vec![Signer::new().jwk(), Signer::new().jwk()] }).to_string();
+        assert!(parse_set(twice.as_bytes()).is_err_and(|told| told.contains("kid")));
+        let mut other = Signer::new().jwk();
+        other["kid"] = json!("other");
+        assert_eq!(parse_set(json!({ "keys": [Signer::new().jwk(), other] }).to_string().as_bytes()).unwrap().len(), 2);
         let many = json!({ "keys": vec![Signer::new().jwk(); MAX_KEYS + 1] }).to_string();
         assert!(parse_set(many.as_bytes()).is_err());
     }

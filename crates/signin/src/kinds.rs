@@ -11,8 +11,10 @@ use crate::scope::Granted;
 pub struct Kind {
     /// How a form names it.
     pub code: &'static str,
-    /// What it is called.
+    /// What it is called to whom it is about.
     pub title: &'static str,
+    /// What it is called to others.
+    pub of_another: &'static str,
     /// The types; none for all that no other kind has.
     types: &'static [&'static str],
 }
@@ -22,16 +24,19 @@ pub const KINDS: [Kind; 11] = [
     Kind {
         code: "details",
         title: "Your name, date of birth and contact details",
+        of_another: "Name, date of birth and contact details",
         types: &["Patient", "RelatedPerson"],
     },
     Kind {
         code: "measurements",
         title: "Measurements and test results",
+        of_another: "Measurements and test results",
         types: &["Observation", "DiagnosticReport", "Specimen", "ImagingStudy", "Media", "ServiceRequest"],
     },
     Kind {
         code: "conditions",
         title: "Conditions, allergies, operations and vaccinations",
+        of_another: "Conditions, allergies, operations and vaccinations",
         types: &[
             "Condition",
             "AllergyIntolerance",
@@ -47,6 +52,7 @@ pub const KINDS: [Kind; 11] = [
     Kind {
         code: "medicines",
         title: "Medicines",
+        of_another: "Medicines",
         types: &[
             "MedicationRequest",
             "MedicationStatement",
@@ -58,6 +64,7 @@ pub const KINDS: [Kind; 11] = [
     Kind {
         code: "plans",
         title: "Goals, care plans and who looks after you",
+        of_another: "Goals, care plans and who looks after them",
         types: &[
             "Goal",
             "CarePlan",
@@ -72,17 +79,39 @@ pub const KINDS: [Kind; 11] = [
     Kind {
         code: "visits",
         title: "Appointments and visits",
+        of_another: "Appointments and visits",
         types: &["Appointment", "AppointmentResponse", "Encounter", "EpisodeOfCare"],
     },
     Kind {
         code: "documents",
         title: "Letters and documents",
+        of_another: "Letters and documents",
         types: &["DocumentReference", "DocumentManifest", "Composition", "Binary", "List"],
     },
-    Kind { code: "messages", title: "Messages and comments", types: &["Communication", "CommunicationRequest"] },
-    Kind { code: "about-me", title: "About you and your forms", types: &["QuestionnaireResponse"] },
-    Kind { code: "sharing", title: "Your sharing choices and who has looked", types: &["Consent", "AuditEvent"] },
-    Kind { code: "other", title: "Everything else in your record", types: &[] },
+    Kind {
+        code: "messages",
+        title: "Messages and comments",
+        of_another: "Messages and comments",
+        types: &["Communication", "CommunicationRequest"],
+    },
+    Kind {
+        code: "about-me",
+        title: "About you and your forms",
+        of_another: "About Me and forms",
+        types: &["QuestionnaireResponse"],
+    },
+    Kind {
+        code: "sharing",
+        title: "Your sharing choices and who has looked",
+        of_another: "Sharing choices and who has looked",
+        types: &["Consent", "AuditEvent"],
+    },
+    Kind {
+        code: "other",
+        title: "Everything else in your record",
+        of_another: "Everything else in the record",
+        types: &[],
+    },
 ];
 
 /// A group of data that an app gets only if it is named: a label of v3 ActCode.

@@ -19,6 +19,7 @@ pub mod pkce;
 pub mod registrar;
 pub mod registration;
 pub mod relying;
+pub mod resource;
 pub mod scope;
 pub mod seal;
 pub mod secret;

@@ -20,8 +20,12 @@ impl Signer {
     }
 
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
-        let message =
-            format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
+        self.sign_text(&header.to_string(), &claims.to_string())
+    }
+
+    /// The same of what may be no JSON that a value could be.
+    pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()));
         let signature = self.0.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
         format!("{message}.{}", base64url(signature.as_ref()))
     }

@@ -14,12 +14,15 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use crate::address::{DatabaseUrl, Durability};
+use crate::bounds::{IN_ENGLISH, bounded, session_limits};
 use crate::cost::Cost;
+use crate::database::Database;
 use crate::deadline::{self, Watch};
 use crate::entry_row::{EntryRow, entry};
 use crate::memory;
 use crate::private_file;
 use crate::statement::{Sql, Statement};
+use crate::undone;
 
 /// How many shapes of searches a connection keeps prepared.
 const SHAPES: usize = 256;
@@ -42,14 +45,20 @@ pub(crate) struct Connection {
     shapes: HashSet<String>,
     /// How long a search may take.
     limit: Duration,
+    standing: Standing,
+    /// Where it fails.
+    #[cfg(any(test, feature = "testing"))]
+    faults: std::sync::Arc<crate::faults::Faults>,
 }
 
-/// Which database a connection is to.
-pub(crate) enum Database {
-    /// The embedded database.
-    Sqlite(SqliteConnection),
-    /// PostgreSQL.
-    Postgres(PgConnection),
+/// What has become of the transaction that was begun on a connection.
+enum Standing {
+    /// There is none.
+    None,
+    /// It goes on.
+    Open,
+    /// The database has undone it, for this reason: nothing that belongs to it may be done any more.
+    Undone(DatabaseErrorKind, String),
 }
 
 impl Connection {
@@ -62,6 +71,7 @@ impl Connection {
             DatabaseUrl::Sqlite(path) => {
                 memory::install();
                 deadline::install();
+                undone::install();
                 private_file::keep(path).map_err(diesel::ConnectionError::BadConnection)?;
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
                 let synchronous = match durability {
@@ -95,7 +105,15 @@ impl Connection {
     }
 
     fn of(database: Database) -> Connection {
-        Connection { database, spoilt: false, shapes: HashSet::new(), limit: USUAL_LIMIT }
+        Connection {
+            database,
+            spoilt: false,
+            shapes: HashSet::new(),
+            limit: USUAL_LIMIT,
+            standing: Standing::None,
+            #[cfg(any(test, feature = "testing"))]
+            faults: std::sync::Arc::default(),
+        }
     }
 
     /// Opens a connection whose searches, and on PostgreSQL all its statements, end after this time.
@@ -112,6 +130,12 @@ impl Connection {
             connection.batch(&session_limits(limit)).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         }
         Ok(connection)
+    }
+
+    /// The same, but that it fails where a test wants it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn failing(self, faults: &std::sync::Arc<crate::faults::Faults>) -> Connection {
+        Connection { faults: std::sync::Arc::clone(faults), ..self }
     }
 
     /// Bounds what is run while it lives. PostgreSQL sees to the time by itself, and counts no steps.
@@ -177,41 +201,83 @@ impl Connection {
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
-        let result = match &mut self.database {
+        self.tried(|database| match database {
             Database::Sqlite(connection) => sql.returning::<T>().load::<U>(connection),
             Database::Postgres(connection) => sql.returning::<T>().load::<U>(connection),
-        };
-        self.noted(result)
+        })
     }
 
     /// Runs a statement that answers with no rows; how many rows it touched.
     pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, Error> {
         let statement: Statement<diesel::sql_types::Untyped> = sql.returning();
-        let result = match &mut self.database {
+        self.tried(|database| match database {
             Database::Sqlite(connection) => statement.execute(connection),
             Database::Postgres(connection) => statement.execute(connection),
-        };
-        self.noted(result)
+        })
     }
 
     /// Puts many rows into the index in the way that PostgreSQL has for it.
     pub(crate) fn copy(&mut self, rows: &[EntryRow]) -> Result<(), Error> {
-        let result = match &mut self.database {
+        self.tried(|database| match database {
             Database::Sqlite(_) => Err(Error::QueryBuilderError("this database takes no copy".into())),
             Database::Postgres(connection) => {
                 diesel::copy_from(entry::table).from_insertable(rows).execute(connection).map(|_| ())
             }
-        };
-        self.noted(result)
+        })
     }
 
     /// Runs fixed text, one or more statements.
     pub(crate) fn batch(&mut self, text: &str) -> Result<(), Error> {
-        let result = match &mut self.database {
+        self.tried(|database| match database {
             Database::Sqlite(connection) => connection.batch_execute(text),
             Database::Postgres(connection) => connection.batch_execute(text),
-        };
-        self.noted(result)
+        })
+    }
+
+    /// Begins a transaction.
+    pub(crate) fn begin(&mut self, text: &'static str) -> Result<(), Error> {
+        self.control(text)?;
+        self.standing = Standing::Open;
+        Ok(())
+    }
+
+    /// Commits the transaction. One that the database has undone fails, as what undid it did.
+    pub(crate) fn commit(&mut self) -> Result<(), Error> {
+        self.control("COMMIT")?;
+        self.standing = Standing::None;
+        Ok(())
+    }
+
+    /// Ends the transaction and undoes it.
+    pub(crate) fn roll_back(&mut self) -> Result<(), Error> {
+        let before = std::mem::replace(&mut self.standing, Standing::None);
+        match (&mut self.database, before) {
+            (Database::Sqlite(_), Standing::Undone(..)) => Ok(()),
+            (Database::Sqlite(connection), _) => connection.batch_execute("ROLLBACK"),
+            (Database::Postgres(_), _) => self.control("ROLLBACK"),
+        }
+    }
+
+    /// Undoes what has come after a savepoint. What SQLite has undone by itself is undone as a whole.
+    pub(crate) fn roll_back_to(&mut self, text: &'static str) -> Result<(), Error> {
+        if self.is_postgres() && matches!(self.standing, Standing::Undone(..)) {
+            self.standing = Standing::Open;
+        }
+        self.control(text)
+    }
+
+    /// Why the transaction that was begun has been undone by the database, if it has.
+    pub(crate) fn undone(&self) -> Option<Error> {
+        let Standing::Undone(kind, message) = &self.standing else { return None };
+        Some(Error::DatabaseError(*kind, Box::new(message.clone())))
+    }
+
+    /// Runs what begins or ends something. It is kept prepared where that saves something.
+    fn control(&mut self, text: &'static str) -> Result<(), Error> {
+        match self.is_postgres() {
+            true => self.batch(text),
+            false => self.run(Sql::new(text)).map(|_| ()),
+        }
     }
 
     /// Runs fixed text outside of any transaction.
@@ -243,14 +309,36 @@ impl Connection {
         }
     }
 
-    /// Lets no error of a lost connection pass as anything else, and remembers that it is lost.
-    fn noted<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        let error = match result {
-            Err(error) if self.is_lost_by(&error) => error,
-            other => return other,
+    /// Runs something on the database, unless it belongs to a transaction that has been undone: it would stand alone, without what
+    /// came before it.
+    fn tried<T>(&mut self, statement: impl FnOnce(&mut Database) -> Result<T, Error>) -> Result<T, Error> {
+        if let Some(why) = self.undone() {
+            return Err(why);
+        }
+        let before = undone::times();
+        #[cfg(any(test, feature = "testing"))]
+        let done = std::sync::Arc::clone(&self.faults).around(&mut self.database, statement);
+        #[cfg(not(any(test, feature = "testing")))]
+        let done = statement(&mut self.database);
+        let error = match done {
+            Ok(done) => return Ok(done),
+            Err(error) => self.noted(error),
         };
+        if let (Standing::Open, Error::DatabaseError(kind, told)) = (&self.standing, &error)
+            && (self.is_postgres() || undone::times() != before)
+        {
+            self.standing = Standing::Undone(*kind, told.message().to_owned());
+        }
+        Err(error)
+    }
+
+    /// Lets no error of a lost connection pass as anything else, and remembers that it is lost.
+    fn noted(&mut self, error: Error) -> Error {
+        if !self.is_lost_by(&error) {
+            return error;
+        }
         self.spoilt = true;
-        Err(Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(error.to_string())))
+        Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(error.to_string()))
     }
 
     fn is_lost_by(&mut self, error: &Error) -> bool {
@@ -292,63 +380,6 @@ fn set_up(connection: &mut SqliteConnection, text: &str) -> Result<(), Error> {
     }
 }
 
-/// What is wrong is told by PostgreSQL's words, which come in the language of its machine unless somebody says otherwise. That
-/// takes a right which not every role has.
-const IN_ENGLISH: &str = "DO $$ BEGIN PERFORM set_config('lc_messages', 'C', false); EXCEPTION WHEN insufficient_privilege THEN \
-                          NULL; END $$";
-
-/// Takes from a connection the limits of requests, for what takes as long as it takes.
-pub(crate) const WITHOUT_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
-                                         SET idle_in_transaction_session_timeout = 0";
-
-/// What a session on PostgreSQL may take. A statement that waits for another's lock is given up before one that is slow by
-/// itself, so that the two are told apart. What a node leaves behind that is gone without a word, its open transaction and
-/// the locks of that, is gone in half a minute.
-fn session_limits(limit: Duration) -> String {
-    let statement = limit.as_millis().max(1);
-    let lock = (statement / 2).clamp(1, 5_000);
-    format!(
-        "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
-         SET idle_in_transaction_session_timeout = 30000; \
-         SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
-         SET tcp_user_timeout = 15000"
-    )
-}
-
-/// The address, with a bound for how long anything may hang that the server has no part in: to connect takes seconds,
-/// and a server that is gone without a word is noticed. What the address says itself goes first.
-fn bounded(url: &str) -> String {
-    const BOUNDS: [(&str, &str); 5] = [
-        ("connect_timeout", "3"),
-        ("keepalives_idle", "10"),
-        ("keepalives_interval", "5"),
-        ("keepalives_count", "3"),
-        ("tcp_user_timeout", "15000"),
-    ];
-    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    // A user's name or password may have a question mark in it.
-    let after_user = match after_scheme.find(['@', '/']) {
-        Some(at) => after_scheme.get(at..).unwrap_or_default(),
-        None => after_scheme,
-    };
-    let query = after_user.split_once('?').map(|(_, query)| query);
-    let named = |name: &str| {
-        let mut pairs = query.unwrap_or_default().split('&');
-        pairs.any(|pair| pair.split_once('=').is_some_and(|(own, _)| own == name))
-    };
-    let mut bounded = url.to_owned();
-    let mut separator = match query {
-        None => "?",
-        Some(query) if query.is_empty() || query.ends_with('&') => "",
-        Some(_) => "&",
-    };
-    for (name, value) in BOUNDS.into_iter().filter(|(name, _)| !named(name)) {
-        bounded.extend([separator, name, "=", value]);
-        separator = "&";
-    }
-    bounded
-}
-
 /// What is said where a session is not a connection's own: what it has set, prepared or locked is another's.
 pub(crate) const SHARED_SESSIONS: &str = "several connections share a session of PostgreSQL, as through PgBouncer in transaction \
                                           mode: set pool_mode = session there, or name PostgreSQL itself";
@@ -358,69 +389,4 @@ pub(crate) const SHARED_SESSIONS: &str = "several connections share a session of
 pub(crate) fn in_one_line(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     if text.contains("prepared statement \"__diesel_stmt") { SHARED_SESSIONS.to_owned() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use diesel::sql_types::Text;
-
-    use super::{Connection, WITHOUT_LIMITS, bounded};
-    use crate::address::Durability;
-    use crate::statement::Sql;
-    use crate::testing::{Scratch, execute};
-
-    /// What a session has set.
-    fn set(connection: &mut Connection) -> Vec<String> {
-        let names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "lc_messages"];
-        let shown = |name: &&str| {
-            let rows = connection.rows::<(Text,), (String,)>(Sql::new(format!("SELECT current_setting('{name}')")));
-            format!("{name} {}", rows.unwrap()[0].0)
-        };
-        names.iter().map(shown).collect()
-    }
-
-    #[test]
-    fn every_session_has_limits_and_tells_what_is_wrong_in_english() {
-        let [_, scratch] = Scratch::both();
-        // As on a machine where it is told otherwise.
-        let otherwise =
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lc_messages = %L', current_database(), 'POSIX'); END $$";
-        execute(&scratch.address, otherwise);
-        let usual =
-            ["statement_timeout 30s", "lock_timeout 5s", "idle_in_transaction_session_timeout 30s", "lc_messages C"];
-        let mut connection = Connection::open(&scratch.address, Durability::Full).unwrap();
-        assert_eq!(set(&mut connection), usual);
-        connection.batch(WITHOUT_LIMITS).unwrap();
-        let none = ["statement_timeout 0", "lock_timeout 0", "idle_in_transaction_session_timeout 0"];
-        assert_eq!(set(&mut connection)[..3], none);
-        let limit = Duration::from_secs(4);
-        let mut connection = Connection::open_limited(&scratch.address, Durability::Full, limit).unwrap();
-        assert_eq!(set(&mut connection)[..2], ["statement_timeout 4s", "lock_timeout 2s"]);
-        assert_eq!(set(&mut connection)[2..], usual[2..]);
-    }
-
-    #[test]
-    fn nothing_that_the_server_has_no_part_in_may_hang() {
-        let all =
-            "connect_timeout=3&keepalives_idle=10&keepalives_interval=5&keepalives_count=3&tcp_user_timeout=15000";
-        assert_eq!(bounded("postgres://u:p@h/d"), format!("postgres://u:p@h/d?{all}"));
-        assert_eq!(bounded("postgres://h"), format!("postgres://h?{all}"));
-        assert_eq!(bounded("postgres:///d?"), format!("postgres:///d?{all}"));
-        assert_eq!(bounded("postgres:///d?host=/run/pg&user=u"), format!("postgres:///d?host=/run/pg&user=u&{all}"));
-        assert_eq!(
-            bounded("postgres://u:p?connect_timeout=9@h/d"),
-            format!("postgres://u:p?connect_timeout=9@h/d?{all}")
-        );
-    }
-
-    #[test]
-    fn what_the_address_says_itself_goes_first() {
-        let own = "postgres://h/d?connect_timeout=60&keepalives_idle=1&keepalives_interval=1&keepalives_count=1&tcp_user_timeout=0";
-        assert_eq!(bounded(own), own);
-        let bounded = bounded("postgres://h/d?connect_timeout=60");
-        assert_eq!(bounded.matches("connect_timeout").count(), 1, "{bounded}");
-        assert!(bounded.contains("tcp_user_timeout=15000"), "{bounded}");
-    }
 }

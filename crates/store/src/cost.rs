@@ -21,3 +21,14 @@ impl Cost {
         Cost { time: self.time.saturating_sub(time), steps: self.steps.saturating_sub(steps), ..self }
     }
 }
+
+/// What a read may take the database, as far as can be told before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// It does not grow with what others have stored.
+    Little,
+    /// That depends on what there is.
+    Unknown,
+    /// It is many things at once.
+    Much,
+}

@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 
 use crate::error::StoreError;
 use crate::lower::Rows;
-use crate::rows::Version;
+use crate::rows::{StoredVersion, Version};
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
 
@@ -77,17 +77,18 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn find_by_key(&mut self, wanted: &ByKey<'_>) -> Result<Vec<Version>, StoreError> {
+    pub fn find_by_key(&mut self, wanted: &ByKey<'_>) -> Result<Vec<StoredVersion>, StoreError> {
         let condition = wanted.condition();
         let condition = match wanted.limit {
             Some(limit) => condition.sql(format!(" LIMIT {limit}")),
             None => condition,
         };
-        match self.buffers_key(wanted.parameter, wanted.key) {
+        let found = match self.buffers_key(wanted.parameter, wanted.key) {
             true => self.versions(Rows::Current, condition),
             // What is buffered is none of them.
             false => self.bypass_buffer(|transaction| transaction.versions(Rows::Current, condition)),
-        }
+        }?;
+        Ok(found.into_iter().map(StoredVersion::read).collect())
     }
 
     /// The same of one author, newest first.
@@ -104,13 +105,13 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn find_in_record(&mut self, patient: i64, types: &[ResourceType]) -> Result<Vec<Version>, StoreError> {
+    pub fn find_in_record(&mut self, patient: i64, types: &[ResourceType]) -> Result<Vec<StoredVersion>, StoreError> {
         let condition = Sql::new("r.deleted = 0 AND r.patient = ")
             .bind(patient)
             .sql(" AND r.type IN (")
             .append(numbers(types.iter()))
             .sql(")");
-        self.versions(Rows::Current, condition)
+        Ok(self.versions(Rows::Current, condition)?.into_iter().map(StoredVersion::read).collect())
     }
 
     /// The types, by number, of what has a key for a parameter in the record of a patient.

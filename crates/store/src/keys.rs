@@ -14,6 +14,9 @@ const EPOCH: i64 = 1_704_067_200_000;
 /// The bits that tell the numbers of one node and one millisecond apart.
 const SEQUENCE: i64 = 0xfff;
 
+/// How many milliseconds before and after that have numbers.
+const FURTHEST: i64 = 1 << 41;
+
 /// Makes row numbers: 41 bits of milliseconds, 10 bits of node, 12 bits of sequence. No two of the last 1,024 nodes that
 /// opened a database have the same number.
 #[derive(Debug)]
@@ -58,6 +61,11 @@ impl Keys {
     /// The least number that is made at that time or later, by a node whose clock is right.
     pub fn from(now_ms: i64) -> i64 {
         (now_ms - EPOCH).max(0) << 22
+    }
+
+    /// The least number of that time, also of one in which there were none; of what is far from now, one that is as far as there are.
+    pub(crate) fn at(time_ms: i64) -> i64 {
+        time_ms.saturating_sub(EPOCH).clamp(-FURTHEST, FURTHEST - 1) << 22
     }
 
     /// The next number at that time; always greater than the one before, also when the clock steps back.

@@ -14,6 +14,7 @@ mod backup;
 mod batched_reads;
 #[cfg(test)]
 mod bounded_reads_tests;
+mod bounds;
 pub mod broken_glass;
 mod chained_search;
 pub mod code_lists;
@@ -21,11 +22,14 @@ mod connection;
 #[cfg(test)]
 mod contract;
 mod cost;
+mod database;
 mod deadline;
 pub mod definitions;
 mod digest;
 mod entry_row;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+mod faults;
 pub mod filing;
 pub mod find;
 pub mod given_by;
@@ -64,6 +68,7 @@ pub mod transaction;
 mod trouble_tests;
 mod turns;
 mod type_query;
+mod undone;
 pub mod verify;
 mod work;
 
@@ -76,7 +81,7 @@ use tokio::sync::oneshot;
 
 pub use apart::{Unfinished, apart, in_turn};
 pub use backup::{Restoring, backup, remove};
-pub use cost::Cost;
+pub use cost::{Cost, Extent};
 pub use migrate::{migrate, missing_migrations};
 
 pub use address::{DatabaseUrl, Durability};
@@ -127,9 +132,12 @@ pub struct Shared {
     schema: String,
     /// Whether the disk of the database was full when something was last stored.
     no_space: AtomicBool,
-    /// How many statements the work of callers has run.
+    /// What the work of callers has taken.
     #[cfg(any(test, feature = "testing"))]
-    statements: std::sync::atomic::AtomicU64,
+    counted: testing::Counters,
+    /// What the database has yet to fail at.
+    #[cfg(any(test, feature = "testing"))]
+    faults: Arc<faults::Faults>,
 }
 
 impl Shared {
@@ -162,17 +170,6 @@ pub enum Reads {
     Records,
     /// The log too.
     Everything,
-}
-
-/// What a read may take the database, as far as can be told before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// It does not grow with what others have stored.
-    Little,
-    /// That depends on what there is.
-    Unknown,
-    /// It is many things at once.
-    Much,
 }
 
 /// How to open a store.
@@ -215,7 +212,9 @@ impl Store {
             schema: migrate::newest(&options.address)?,
             no_space: AtomicBool::new(false),
             #[cfg(any(test, feature = "testing"))]
-            statements: std::sync::atomic::AtomicU64::default(),
+            counted: testing::Counters::default(),
+            #[cfg(any(test, feature = "testing"))]
+            faults: Arc::default(),
         });
         let backend = match &options.address {
             DatabaseUrl::Sqlite(_) => Backend::Sqlite(sqlite::Sqlite::open(options, Arc::clone(&shared))?),

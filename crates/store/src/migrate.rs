@@ -11,7 +11,9 @@ use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::address::{DatabaseUrl, Durability};
-use crate::connection::{Connection, Database, WITHOUT_LIMITS, in_one_line};
+use crate::bounds::WITHOUT_LIMITS;
+use crate::connection::{Connection, in_one_line};
+use crate::database::Database;
 use crate::memory;
 use crate::statement::Sql;
 

@@ -1,6 +1,14 @@
 //! The keys of patients that this process has met. A key never changes, so what is remembered never goes stale.
 
+use diesel::sql_types::{BigInt, Text};
 use quick_cache::sync::Cache;
+
+use crate::error::StoreError;
+use crate::statement::Sql;
+use crate::transaction::Transaction;
+
+/// A key that no patient has.
+const NOBODY: i64 = -1;
 
 /// How many patients are remembered.
 const REMEMBERED: usize = 100_000;
@@ -33,5 +41,70 @@ impl Patients {
     pub(crate) fn clear(&self) {
         self.keys.clear();
         self.ids.clear();
+    }
+}
+
+impl Transaction<'_> {
+    /// The key of a patient's logical id, if any resource or request has ever named that patient.
+    pub fn patient_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+        if let Some(key) = self.shared.patients.get(id) {
+            return Ok(Some(key));
+        }
+        if let Some((_, key)) = self.fresh.iter().find(|(known, _)| known == id) {
+            return Ok(Some(*key));
+        }
+        if self.absent.as_deref() == Some(id) {
+            return Ok(None);
+        }
+        let sql = Sql::new("SELECT key FROM patient WHERE id = ").bind(id);
+        let found = self.without_explain(|own| own.bypass_buffer(|own| own.rows::<(BigInt,), (i64,)>(sql)))?;
+        let key = found.first().map(|row| row.0);
+        match key {
+            Some(key) => self.shared.patients.insert(id.to_owned(), key),
+            None => self.absent = Some(id.to_owned()),
+        }
+        Ok(key)
+    }
+
+    /// The key of a patient's logical id, for a search. While statements are noted, a patient that there is none of has
+    /// a key as well: how a search is run must not tell who has a record here.
+    pub(crate) fn compartment_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+        let key = self.patient_key(id)?;
+        Ok(key.or(self.noted.is_some().then_some(NOBODY)))
+    }
+
+    /// The key of a patient's logical id, made now if there is none. Only in a write transaction.
+    pub fn make_patient_key(&mut self, id: &str) -> Result<i64, StoreError> {
+        if let Some(key) = self.patient_key(id)? {
+            return Ok(key);
+        }
+        // The update that changes nothing makes a concurrent maker's row visible to RETURNING.
+        let sql = Sql::new("INSERT INTO patient (id) VALUES (")
+            .bind(id)
+            .sql(") ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key");
+        self.changes += 1;
+        let made = self.bypass_buffer(|own| own.rows::<(BigInt,), (i64,)>(sql))?;
+        let key =
+            made.first().map(|row| row.0).ok_or_else(|| StoreError::Internal("no key for a patient".to_owned()))?;
+        self.fresh.push((id.to_owned(), key));
+        self.absent = None;
+        Ok(key)
+    }
+
+    /// The logical id of a patient's key; empty for key 0.
+    pub fn patient_id(&mut self, key: i64) -> Result<String, StoreError> {
+        if key == 0 {
+            return Ok(String::new());
+        }
+        if let Some(id) = self.shared.patients.id(key) {
+            return Ok(id);
+        }
+        let sql = Sql::new("SELECT id FROM patient WHERE key = ").bind(key);
+        let found = self.without_explain(|own| own.bypass_buffer(|own| own.rows::<(Text,), (String,)>(sql)))?;
+        let id = found.into_iter().next().map(|row| row.0).unwrap_or_default();
+        if !id.is_empty() && !self.fresh.iter().any(|(_, fresh)| *fresh == key) {
+            self.shared.patients.insert(id.clone(), key);
+        }
+        Ok(id)
     }
 }

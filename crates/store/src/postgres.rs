@@ -66,6 +66,8 @@ impl Postgres {
     pub(crate) fn open(options: &Options, shared: &Arc<Shared>) -> Result<Postgres, String> {
         let tasks = Arc::new(Tasks::new(options.connections.max(1)));
         let place = Endpoint::new(options.address.clone(), options.query_timeout, Arc::clone(&shared.time));
+        #[cfg(any(test, feature = "testing"))]
+        let place = place.failing(&shared.faults);
         let mut slots = Slot::open_apart(&place, options.connections.max(1) + OWN_CONNECTIONS)?;
         let mut next = || slots.pop().ok_or_else(|| "too few connections were opened".to_owned());
         for number in 0..options.connections.max(1) {
@@ -230,11 +232,11 @@ fn logged<T, E: WorkError>((result, records): Reply<T, E>, transaction: &mut Tra
 fn attempt<T, E: WorkError>(
     connection: &mut Connection,
     shared: &Shared,
-    begin: &str,
+    begin: &'static str,
     gone: &AtomicBool,
     work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E>,
 ) -> (Reply<T, E>, bool) {
-    if let Err(error) = connection.batch(begin) {
+    if let Err(error) = connection.begin(begin) {
         // Whatever it is in, it is no new transaction.
         connection.spoil();
         return ((Err(StoreError::from(error).into()), Vec::new()), false);

@@ -1,5 +1,7 @@
 //! Versions of resources, as they are stored.
 
+use std::ops::Deref;
+
 use concord_fhir::json::{self, Value};
 use concord_fhir::registry::ResourceType;
 
@@ -7,6 +9,9 @@ use crate::error::StoreError;
 
 /// The line between a resource's own labels and those beside it.
 pub const MARK: &str = "\u{1e}";
+
+/// The same as a character, by which a text is split for less than by a text.
+const MARK_LETTER: char = '\u{1e}';
 
 /// How a version came to be (Bundle.entry.request.method).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,11 +121,50 @@ pub fn parse_body(body: &str) -> Result<Value<'_>, StoreError> {
         .map_err(|_| StoreError::Internal("a stored body cannot be read".to_owned()))
 }
 
+/// A version that the store has read. What it says was stored, so what it names may be looked up
+/// ([`StoredVersion::names`](crate::named)); nobody else makes one, out of what a caller has sent:
+///
+/// ```compile_fail
+/// fn stored(sent: concord_store::rows::Version) -> concord_store::rows::StoredVersion {
+///     concord_store::rows::StoredVersion(sent)
+/// }
+/// ```
+///
+/// and nobody changes one:
+///
+/// ```compile_fail
+/// fn changed(stored: &mut concord_store::rows::StoredVersion, sent: String) {
+///     stored.body = sent;
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct StoredVersion(Version);
+
+impl StoredVersion {
+    pub(crate) fn read(version: Version) -> StoredVersion {
+        StoredVersion(version)
+    }
+
+    /// It without the word for where it is from.
+    #[must_use]
+    pub fn into_version(self) -> Version {
+        self.0
+    }
+}
+
+impl Deref for StoredVersion {
+    type Target = Version;
+
+    fn deref(&self) -> &Version {
+        &self.0
+    }
+}
+
 /// A current version with the versions of the facts that decide about it, read in one statement.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The version.
-    pub version: Version,
+    pub version: StoredVersion,
     /// The access version of the patient's record, and that of what is about nobody.
     pub access: (i64, i64),
 }
@@ -148,7 +192,7 @@ pub fn joined(own: &str, beside: &[String], inherited: &[String]) -> String {
 impl Version {
     /// The keys of the labels in its body.
     pub fn own_labels(&self) -> &str {
-        self.labels.split(MARK).next().unwrap_or_default().trim_end_matches('\n')
+        self.labels.split(MARK_LETTER).next().unwrap_or_default().trim_end_matches('\n')
     }
 
     /// The keys of the labels that somebody put beside it.
@@ -162,7 +206,7 @@ impl Version {
     }
 
     fn part(&self, number: usize) -> impl Iterator<Item = &str> {
-        self.labels.split(MARK).nth(number).unwrap_or_default().split('\n').filter(|line| !line.is_empty())
+        self.labels.split(MARK_LETTER).nth(number).unwrap_or_default().split('\n').filter(|line| !line.is_empty())
     }
 }
 

@@ -14,8 +14,18 @@ use crate::time::Time;
 /// How long to wait before a database that could not be reached is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 
-/// How long one thread may try on behalf of all: longer than to connect takes where the address does not say otherwise.
-const TRY: Duration = Duration::from_secs(5);
+/// How long one thread tries on behalf of all before another does too. To connect takes seconds where nobody says no, as where
+/// a proxy lets whoever comes wait for a server that it takes for well; by then the database may long be back for who asks anew.
+const TRY: Duration = Duration::from_millis(500);
+
+/// What is known of a database that may be away.
+#[derive(Default)]
+struct Away {
+    /// When it may be tried again, while it cannot be reached.
+    until: Option<Instant>,
+    /// When it was reached last.
+    reached: Option<Instant>,
+}
 
 /// Where connections lead, and how long their statements may take. Copies share what they know of the database.
 #[derive(Clone)]
@@ -24,16 +34,32 @@ pub(crate) struct Endpoint {
     limit: Duration,
     /// What is asked of each new connection: the machine may have stood still, or the database be another machine's now.
     time: Arc<Time>,
-    /// When it may be tried again, while the database cannot be reached.
-    away_until: Arc<Mutex<Option<Instant>>>,
+    away: Arc<Mutex<Away>>,
     /// How many connections there are.
     pool: Arc<Pool>,
+    /// Where they fail.
+    #[cfg(any(test, feature = "testing"))]
+    faults: Arc<crate::faults::Faults>,
 }
 
 impl Endpoint {
     /// A place of which nothing is known yet.
     pub(crate) fn new(address: DatabaseUrl, limit: Duration, time: Arc<Time>) -> Endpoint {
-        Endpoint { address, limit, time, away_until: Arc::default(), pool: Arc::default() }
+        Endpoint {
+            address,
+            limit,
+            time,
+            away: Arc::default(),
+            pool: Arc::default(),
+            #[cfg(any(test, feature = "testing"))]
+            faults: Arc::default(),
+        }
+    }
+
+    /// The same, but that what leads there fails where a test wants it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn failing(self, faults: &Arc<crate::faults::Faults>) -> Endpoint {
+        Endpoint { faults: Arc::clone(faults), ..self }
     }
 
     /// The connections that lead there from slots.
@@ -42,8 +68,10 @@ impl Endpoint {
     }
 
     fn open(&self) -> Result<Connection, String> {
-        Connection::open_limited(&self.address, Durability::Full, self.limit)
-            .map_err(|error| format!("database_url: cannot connect to PostgreSQL: {}", in_one_line(&error)))
+        let connection = Connection::open_limited(&self.address, Durability::Full, self.limit);
+        #[cfg(any(test, feature = "testing"))]
+        let connection = connection.map(|connection| connection.failing(&self.faults));
+        connection.map_err(|error| format!("database_url: cannot connect to PostgreSQL: {}", in_one_line(&error)))
     }
 
     /// A new connection, or [`StoreError::Busy`]. While the database is away one thread tries for all, and not without pause, so
@@ -52,20 +80,24 @@ impl Endpoint {
         if !self.may_try() {
             return Err(StoreError::Busy(1));
         }
+        let begun = Instant::now();
         let opened = self.open().and_then(|mut connection| match self.time.ask(&mut connection) {
             Ok(()) => Ok(connection),
             Err(error) => Err(in_one_line(&error)),
         });
-        let mut away = self.away_until();
+        let mut away = self.away();
         match opened {
             Ok(connection) => {
-                if away.take().is_some() {
+                away.reached = Some(Instant::now());
+                if away.until.take().is_some() {
                     tracing::info!("the database is back");
                 }
                 Ok(connection)
             }
+            // Another one that came later has found it.
+            Err(_) if away.reached.is_some_and(|reached| reached > begun) => Err(StoreError::Busy(1)),
             Err(error) => {
-                if away.replace(Instant::now() + RETRY_EVERY).is_none() {
+                if away.until.replace(Instant::now() + RETRY_EVERY).is_none() {
                     tracing::error!(%error, "the database is lost");
                 }
                 Err(StoreError::Busy(1))
@@ -74,20 +106,20 @@ impl Endpoint {
     }
 
     fn may_try(&self) -> bool {
-        let mut away = self.away_until();
+        let mut away = self.away();
         let now = Instant::now();
-        match *away {
+        match away.until {
             Some(until) if now < until => false,
             Some(_) => {
-                *away = Some(now + TRY);
+                away.until = Some(now + TRY);
                 true
             }
             None => true,
         }
     }
 
-    fn away_until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn away(&self) -> MutexGuard<'_, Away> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -241,13 +273,30 @@ mod tests {
             Arc::new(Time::new(Standing(NOW))),
         );
         assert!(matches!(place.reopen(), Err(StoreError::Busy(_))));
-        assert!(place.away_until().is_some(), "the next one waits");
-        *place.away_until() = Some(Instant::now());
+        assert!(place.away().until.is_some(), "the next one waits");
+        place.away().until = Some(Instant::now());
         assert!(place.may_try(), "until it is time to try again");
         assert!(!place.clone().may_try(), "which nobody else does meanwhile");
-        *place.away_until() = Some(Instant::now());
+        place.away().until = Some(Instant::now());
         let back = Endpoint { address: scratch.address.clone(), ..place.clone() };
         assert!(back.reopen().is_ok());
-        assert!(place.away_until().is_none(), "everybody knows that it is back");
+        assert!(place.away().until.is_none(), "everybody knows that it is back");
+    }
+
+    #[test]
+    fn who_waits_for_nobody_does_not_say_that_a_database_is_away_which_another_has_found() {
+        let [_, scratch] = Scratch::both();
+        // It lets whoever comes wait.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("postgres://{}/d?sslmode=disable", listener.local_addr().unwrap());
+        let place = Endpoint::new(DatabaseUrl::Postgres(address), LIMIT, Arc::new(Time::new(Standing(NOW))));
+        let waiting = place.clone();
+        let waits = std::thread::spawn(move || waiting.reopen().err());
+        let (held, _) = listener.accept().unwrap();
+        let back = Endpoint { address: scratch.address.clone(), ..place.clone() };
+        drop(back.reopen().unwrap());
+        drop((held, listener));
+        assert!(matches!(waits.join().unwrap(), Some(StoreError::Busy(_))));
+        assert!(place.away().until.is_none());
     }
 }

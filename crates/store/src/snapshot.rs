@@ -16,6 +16,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use crate::{Backend, Store};
+
 /// The header of the wal-index.
 type Header = [u8; 48];
 
@@ -125,5 +127,18 @@ impl Snapshots {
     /// Lets no snapshot be kept any longer.
     pub(crate) fn change(&self) {
         self.changes.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Store {
+    /// The state of the data that a read sees which begins now: while it is the same nobody has changed anything, in this process or in
+    /// another, so that what was read before is true still. None where that is in doubt, and on PostgreSQL, where only a statement tells
+    /// what others have changed.
+    #[must_use]
+    pub fn state(&self) -> Option<u64> {
+        match &*self.backend {
+            Backend::Sqlite(sqlite) => sqlite.state(),
+            Backend::Postgres(_) => None,
+        }
     }
 }

@@ -65,6 +65,25 @@ async fn records_of_reads_alone_leave_the_snapshot_as_it_is() {
 }
 
 #[tokio::test]
+async fn the_state_is_another_one_after_each_change_of_anybody() {
+    let [scratch, postgres] = Scratch::both();
+    assert_eq!(postgres.store().state(), None);
+    let (one, other) = (scratch.store(), scratch.store());
+    for turn in 0..8 {
+        // After a commit of its own nothing is in doubt.
+        seen(&one).await;
+        let before = one.state();
+        assert!(before.is_some(), "turn {turn}");
+        seen(&one).await;
+        assert_eq!(one.state(), before, "records of reads change no data");
+        write(if turn % 2 == 0 { &one } else { &other }, &format!("{turn}")).await;
+        assert_ne!(one.state(), before, "turn {turn}");
+        seen(&one).await;
+        assert_ne!(one.state(), before, "nor does it come again");
+    }
+}
+
+#[tokio::test]
 async fn the_log_is_not_told_from_a_snapshot_that_may_be_kept() {
     let [scratch, _] = Scratch::both();
     let store = scratch.store();

@@ -1,6 +1,8 @@
 //! The embedded database: one writer thread that shares commits, and reading connections used where the caller is.
 
 mod aside;
+#[cfg(test)]
+mod broken_disk_tests;
 mod queue;
 mod readers;
 #[cfg(test)]
@@ -62,12 +64,22 @@ trait Write: Send {
 /// Why nothing stands of what was to be committed together.
 #[derive(Clone, Copy, Debug)]
 enum NotCommitted {
-    /// It was not begun.
+    /// It was not begun, or the database has undone it.
     Busy,
     /// The disk is full.
     NoSpace,
     /// Nobody knows.
     Failed,
+}
+
+impl From<StoreError> for NotCommitted {
+    fn from(why: StoreError) -> NotCommitted {
+        match why {
+            StoreError::NoSpace(_) => NotCommitted::NoSpace,
+            StoreError::OutcomeUnknown(_) => NotCommitted::Failed,
+            _ => NotCommitted::Busy,
+        }
+    }
 }
 
 impl From<NotCommitted> for StoreError {
@@ -127,6 +139,8 @@ impl Sqlite {
         let writer = Connection::open_limited(&options.address, options.durability, options.query_timeout)
             .map_err(|error| cannot(error.to_string()))?;
         let writer = writer.for_writing().map_err(|error| cannot(error.to_string()))?;
+        #[cfg(any(test, feature = "testing"))]
+        let writer = writer.failing(&shared.faults);
         let readers =
             Arc::new(Readers::open(&options.address, options.durability, options.query_timeout).map_err(cannot)?);
         let aside = Arc::new(Aside::of(&options.address, options.durability).map_err(cannot)?);
@@ -134,6 +148,11 @@ impl Sqlite {
         let threads =
             writer::start(writer, shared, Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?.into();
         Ok(Sqlite { readers, queue, aside, threads, line: Line::default(), reads: Line::of_reads() })
+    }
+
+    /// The state of the data; none where that is in doubt.
+    pub(crate) fn state(&self) -> Option<u64> {
+        self.readers.snapshots.now()
     }
 
     /// Waits until all that was answered is in the log.

@@ -8,6 +8,7 @@
 )]
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::{Connection as _, SimpleConnection as _};
@@ -15,6 +16,7 @@ use diesel::pg::PgConnection;
 
 use crate::address::{DatabaseUrl, Durability};
 use crate::connection::Connection;
+pub use crate::faults::Fault;
 use crate::lower::Rows;
 use crate::rows::Version;
 use crate::statement::Sql;
@@ -154,6 +156,35 @@ impl Transaction<'_> {
         asked.into_iter().flat_map(|sql| self.texts(Sql::new(sql)).unwrap()).collect()
     }
 
+    /// How many rows each table has that a request may add to, of the log by what came of it.
+    pub fn row_counts(&mut self) -> Vec<(String, i64)> {
+        let tables = [
+            "resource",
+            "history",
+            "entry",
+            "history_entry",
+            "label_source",
+            "label_content",
+            "label_backlog",
+            "left_record",
+            "given_by",
+            "filing",
+            "patient",
+            "broken_glass",
+            "overlay",
+            "canonical_name",
+            "definition",
+            "code_list",
+            "audit_recorded",
+            "audit a WHERE a.outcome = 0",
+            "audit a WHERE a.outcome <> 0",
+        ];
+        let one = |(place, table)| format!("SELECT {place} AS place, count(*) AS many FROM {table}");
+        let counts = tables.iter().enumerate().map(one).collect::<Vec<_>>().join(" UNION ALL ");
+        let numbers = self.numbers(Sql::new(format!("SELECT many FROM ({counts}) c ORDER BY place"))).unwrap();
+        tables.into_iter().map(str::to_owned).zip(numbers).collect()
+    }
+
     /// How many transactions wait until no other one writes. Only on PostgreSQL.
     pub fn waiting_for_writers(&mut self) -> i64 {
         let sql = Sql::new(
@@ -213,9 +244,72 @@ impl Transaction<'_> {
     }
 }
 
+/// What the work of callers has taken of the database: for what a request costs, without a clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many statements it has run.
+    pub statements: u64,
+    /// How many rows they have answered with.
+    pub rows: u64,
+}
+
+impl Counted {
+    /// What has been taken since.
+    #[must_use]
+    pub fn since(self, before: Counted) -> Counted {
+        Counted { statements: self.statements - before.statements, rows: self.rows - before.rows }
+    }
+}
+
+/// The same, counted by all threads.
+#[derive(Default)]
+pub(crate) struct Counters {
+    statements: AtomicU64,
+    rows: AtomicU64,
+}
+
+impl Transaction<'_> {
+    pub(crate) fn counted(&self) -> Counted {
+        Counted { statements: self.statements, rows: self.fetched }
+    }
+
+    /// Counts what a piece of work has taken, that had taken so much when it began.
+    pub(crate) fn count_since(&self, before: Counted) {
+        let taken = self.counted().since(before);
+        self.shared.counted.statements.fetch_add(taken.statements, Ordering::Relaxed);
+        self.shared.counted.rows.fetch_add(taken.rows, Ordering::Relaxed);
+    }
+}
+
 impl crate::Store {
-    /// How many statements the work of callers has run so far: for what a request costs, without a clock.
+    /// What the work of callers has taken so far.
+    pub fn counted(&self) -> Counted {
+        let counted = &self.shared.counted;
+        Counted { statements: counted.statements.load(Ordering::Relaxed), rows: counted.rows.load(Ordering::Relaxed) }
+    }
+
+    /// How many statements the work of callers has run so far.
     pub fn statements(&self) -> u64 {
-        self.shared.statements.load(std::sync::atomic::Ordering::Relaxed)
+        self.counted().statements
+    }
+
+    /// Lets a statement on a connection of this store that writes fail, after so many others; none any more if it is not said.
+    pub fn fail_after(&self, next: Option<(u64, Fault)>) {
+        self.shared.faults.set(next);
+    }
+
+    /// Leaves room for so many more pages in the embedded database; for all if it is not said.
+    pub async fn limit_pages(&self, more: Option<i64>) {
+        let limited = self.write(move |transaction| {
+            let pages = transaction.numbers(Sql::new("SELECT page_count FROM pragma_page_count()")).unwrap()[0];
+            let most = more.map_or(i64::from(u32::MAX - 1), |more| pages + more);
+            (transaction.batch(&format!("PRAGMA max_page_count = {most}")), Vec::new())
+        });
+        limited.await.unwrap();
+    }
+
+    /// Whether what was to fail has failed.
+    pub fn has_failed(&self) -> bool {
+        self.shared.faults.is_done()
     }
 }

@@ -7,14 +7,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use concord_fhir::registry::ResourceType;
+use diesel::sql_types::Text;
 
 use crate::address::Durability;
 use crate::audit::Record;
+use crate::bounds::WITHOUT_LIMITS;
 use crate::connection::Connection;
 use crate::contract::{reasons, record};
 use crate::error::StoreError;
 use crate::statement::Sql;
-use crate::testing::Scratch;
+use crate::testing::{Scratch, execute};
 use crate::transaction::Transaction;
 use crate::turns::Asker;
 
@@ -240,7 +242,7 @@ async fn who_has_many_writes_waiting_keeps_nobody_else_from_writing_and_writes_k
 async fn a_commit_of_the_embedded_database_that_fails_is_not_the_servers_fault() {
     let [scratch, _] = Scratch::both();
     let store = scratch.store();
-    crate::testing::execute(
+    execute(
         &scratch.address,
         "CREATE TABLE whole (one INTEGER PRIMARY KEY); CREATE TABLE part (one INTEGER REFERENCES whole DEFERRABLE INITIALLY \
          DEFERRED)",
@@ -263,10 +265,10 @@ async fn a_database_that_a_newer_release_has_migrated_is_not_ready() {
         let store = scratch.store();
         assert!(store.ready().await);
         let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')";
-        crate::testing::execute(&scratch.address, newer);
+        execute(&scratch.address, newer);
         assert!(!store.ready().await);
         let back = "DELETE FROM __diesel_schema_migrations WHERE version = '20991231000001'";
-        crate::testing::execute(&scratch.address, back);
+        execute(&scratch.address, back);
         assert!(store.ready().await);
     }
 }
@@ -280,4 +282,34 @@ async fn there_are_as_many_connections_as_the_setting_says_and_three() {
     let at_work = store.clone();
     let told = store.write(move |_| (Ok::<_, StoreError>(at_work.connections()), Vec::new())).await.unwrap();
     assert_eq!(told, (2 + 3, 1));
+}
+
+/// What a session has set.
+fn set(connection: &mut Connection) -> Vec<String> {
+    let names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "lc_messages"];
+    let shown = |name: &&str| {
+        let rows = connection.rows::<(Text,), (String,)>(Sql::new(format!("SELECT current_setting('{name}')")));
+        format!("{name} {}", rows.unwrap()[0].0)
+    };
+    names.iter().map(shown).collect()
+}
+
+#[test]
+fn every_session_has_limits_and_tells_what_is_wrong_in_english() {
+    let [_, scratch] = Scratch::both();
+    // As on a machine where it is told otherwise.
+    let otherwise =
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lc_messages = %L', current_database(), 'POSIX'); END $$";
+    execute(&scratch.address, otherwise);
+    let usual =
+        ["statement_timeout 30s", "lock_timeout 5s", "idle_in_transaction_session_timeout 30s", "lc_messages C"];
+    let mut connection = Connection::open(&scratch.address, Durability::Full).unwrap();
+    assert_eq!(set(&mut connection), usual);
+    connection.batch(WITHOUT_LIMITS).unwrap();
+    let none = ["statement_timeout 0", "lock_timeout 0", "idle_in_transaction_session_timeout 0"];
+    assert_eq!(set(&mut connection)[..3], none);
+    let limit = Duration::from_secs(4);
+    let mut connection = Connection::open_limited(&scratch.address, Durability::Full, limit).unwrap();
+    assert_eq!(set(&mut connection)[..2], ["statement_timeout 4s", "lock_timeout 2s"]);
+    assert_eq!(set(&mut connection)[2..], usual[2..]);
 }

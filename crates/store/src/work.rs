@@ -34,10 +34,10 @@ pub(crate) fn guarded<T, E: WorkError>(
     transaction: &mut Transaction<'_>,
 ) -> Reply<T, E> {
     #[cfg(any(test, feature = "testing"))]
-    let before = transaction.statements;
+    let before = transaction.counted();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(transaction)));
     #[cfg(any(test, feature = "testing"))]
-    transaction.count_statements(before);
+    transaction.count_since(before);
     match done {
         Ok(reply) => reply,
         Err(_) => {

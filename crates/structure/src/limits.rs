@@ -136,7 +136,6 @@ impl Display for Limits {
             };
             write!(to, "sql above the store: {}; ", of("sql ").iter().sum::<usize>())?;
             write!(to, "types named by generic code: {}; ", of("type-names ").iter().sum::<usize>())?;
-            write!(to, "names taken from stored data: {}; ", of("stored-names ").iter().sum::<usize>())?;
             return write!(to, "exceptions: {} functions, {} files", of("function ").len(), of("file ").len());
         }
         for line in &self.lines {

@@ -127,10 +127,7 @@ pub(crate) fn numbers(crates: &[Crate], limits: &Limits) -> Numbers {
     for place in limits.subjects("type-names") {
         numbers.add(format!("type-names {place}"), within(&modules, place, type_names));
     }
-    for place in limits.subjects("stored-names") {
-        numbers.add(format!("stored-names {place}"), within(&modules, place, stored_names));
-    }
-    let places = ["sql", "type-names", "stored-names"].into_iter().flat_map(|kind| limits.subjects(kind));
+    let places = ["sql", "type-names"].into_iter().flat_map(|kind| limits.subjects(kind));
     for place in places {
         if !modules.iter().any(|module| module.file.starts_with(place)) {
             numbers.miss(format!("{place}: no such source, correct the list in limits.txt"));
@@ -154,11 +151,6 @@ fn sql(module: &Module) -> usize {
         |text: &&String| ["SELECT ", "INSERT INTO ", "DELETE FROM ", "UPDATE "].iter().any(|word| text.contains(word));
     module.paths.iter().filter(|path| path.iter().any(|segment| segment == "Sql")).count()
         + module.texts.iter().filter(is_sql).count()
-}
-
-/// How often a name is said to come from stored data, so that it leads to a row without a judgement.
-fn stored_names(module: &Module) -> usize {
-    module.paths.iter().filter(|path| path.ends_with(&["KnownName".to_owned(), "stored".to_owned()])).count()
 }
 
 /// How often a resource type is named: by a text that is one or begins with one (`Goal`, `Goal/`, `Goal.agreement`), or by a
@@ -230,12 +222,6 @@ mod tests {
             mod audit { const A: &str = "DELETE FROM t"; const B: &str = "UPDATE t"; const C: &str = "an update"; }"#;
         let counts: Vec<usize> = from_text(text).iter().map(sql).collect();
         assert_eq!(counts, [4, 2, 2]);
-    }
-
-    #[test]
-    fn names_that_are_said_to_be_stored_are_counted() {
-        let text = "use a::KnownName; fn f() { KnownName::stored(GOAL, id); named::KnownName::stored(GOAL, id); KnownName::of(v); }";
-        assert_eq!(from_text(text).iter().map(stored_names).sum::<usize>(), 2);
     }
 
     #[test]

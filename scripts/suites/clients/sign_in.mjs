@@ -1,16 +1,16 @@
 // npm fhirclient in Chromium, through sign-in: alone and started from another app, with the pages that a person sees on the way,
-// each of which axe-core looks at, at 320 px too.
+// each of which is looked at. All pages, however they look, are in pages.mjs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import puppeteer from 'puppeteer-core';
+import * as look from './look.mjs';
 import { assert, run } from './steps.mjs';
 
 const { SUITE_SIGN_IN_BASE: origin, SUITE_APP_PORT: port, SUITE_CHROMIUM: executablePath, SUITE_SHOTS: shots } = process.env;
 const iss = `${origin}/fhir`;
 const app = `http://localhost:${port}`;
 const library = createRequire(import.meta.url).resolve('fhirclient/build/fhir-client.js');
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const scope = 'openid fhirUser launch/patient offline_access patient/*.cruds';
 
 // The app: a page that starts, and one that is come back to.
@@ -34,52 +34,8 @@ const heading = () => page.$eval('h1', (element) => element.textContent);
 const go = (act) => Promise.all([page.waitForNavigation({ waitUntil: 'load' }), act()]);
 const press = (selector) => go(() => page.click(selector));
 
-// What axe-core finds against WCAG 2.2 AA, in a wide and a narrow window.
-async function checked(name) {
-  for (const width of [1024, 320]) {
-    await page.setViewport({ width, height: 900 });
-    if (shots) await page.screenshot({ path: `${shots}/${name}-${width}.png`, fullPage: true });
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(wide <= width, `${name} at ${width} px scrolls sideways: ${wide}`);
-    // Script of the page's own is refused by its policy; that of the tool is put in beside it.
-    const client = await page.createCDPSession();
-    await client.send('Runtime.evaluate', { expression: axe });
-    const told = await client.send('Runtime.evaluate', {
-      expression: "axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((r) => JSON.stringify(r.violations.map((one) => one.id + ': ' + one.nodes.map((n) => n.html).join(' '))))",
-      awaitPromise: true,
-      returnByValue: true,
-    });
-    assert.equal(told.result.value, '[]', `${name} at ${width} px`);
-    await client.detach();
-  }
-}
-
-// Every control is reached by the keyboard alone, and shows that it is.
-async function tabbed(name) {
-  const all = await page.$$eval('a[href], button, input:not([type=hidden]), summary', (found) => {
-    // Of the choices of one kind the keyboard reaches one, and goes on with arrows.
-    const kinds = new Set();
-    return found.filter((one) => one.type !== 'radio' || (!kinds.has(one.name) && kinds.add(one.name))).length;
-  });
-  await page.evaluate(() => document.activeElement?.blur());
-  const seen = new Set();
-  for (let step = 0; step < all + 5; step += 1) {
-    await page.keyboard.press('Tab');
-    const at = await page.evaluate(() => {
-      const one = document.activeElement;
-      if (!one || one === document.body) return null;
-      const style = getComputedStyle(one);
-      const shown = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
-      return [[...document.querySelectorAll('*')].indexOf(one), one.tagName, one.name, shown].join('|');
-    });
-    if (at) {
-      assert.ok(at.endsWith('|true'), `${name}: the focus does not show at ${at}`);
-      seen.add(at);
-    }
-  }
-  assert.ok(seen.size >= all, `${name}: the keyboard reaches ${seen.size} of ${all}`);
-}
-
+const checked = (name) => look.checked(page, name, shots);
+const tabbed = (name) => look.tabbed(page, name);
 const ask = (work, ...more) => page.evaluate(work, ...more);
 const back = async () => {
   await page.waitForFunction(() => window.client || window.failed);

@@ -62,7 +62,7 @@ pub(super) async fn a_page_lists_and_ends_it(concord: &Concord) {
     let code = query(&browser.decide(&page, CHOICES).await)["code"].clone();
     let tokens = token(concord, &for_code(&code)).await.expect(200).json();
     let page = browser.get("/apps").await.expect(200);
-    assert!(page.text().contains("Heart &lt;Diary&gt;") && page.text().contains("2026-12-31"), "{page}");
+    assert!(page.text().contains("Heart &lt;Diary&gt;") && page.text().contains("31 December 2026"), "{page}");
     let sent = [("form_token", field(&page, "form_token")), ("client", field(&page, "client"))];
     let sent: Vec<_> = sent.iter().map(|(name, value)| (*name, value.as_str())).collect();
     browser.submit("/apps/end", &sent).await.expect(303);

@@ -296,6 +296,16 @@ pub(super) async fn a_client_proves_who_it_is_as_it_is_registered(concord: &Conc
     let alone = [("grant_type", "client_credentials"), ("scope", "system/*.cruds")];
     let refused = post(concord, "/oauth/token", &alone, Some("portal")).await.expect(400);
     assert_eq!(error(&refused), "unauthorized_client");
+    // Nor where such scopes are registered for it: alone acts who has a key.
+    let clients = super::CLIENTS.replacen(
+        "openid fhirUser launch/patient offline_access patient/*.cruds user/*.cruds",
+        "system/*.cruds",
+        1,
+    );
+    let own = [("CONCORD_CLIENTS", clients.as_str())];
+    let server = concord.another_node_with(&[super::SETTINGS, &own].concat()).await;
+    let refused = post(&server, "/oauth/token", &alone, Some("portal")).await.expect(400);
+    assert_eq!(error(&refused), "unauthorized_client");
     concord.nobody().post("/oauth/token", &serde_json::json!({})).await.expect(400);
 }
 

@@ -12,7 +12,8 @@ use super::{Browser, CHOICES, asking, authorize, for_code, query, token};
 on_both! {
     with super::super::SETTINGS;
     a_patient_sees_who_came_in, who_comes_by_a_login_service_is_told_with_it,
-    a_relatives_patient_may_be_named_by_an_address, a_relative_whom_she_may_not_know_of_is_not_told
+    a_relatives_patient_may_be_named_by_an_address, a_relative_whom_she_may_not_know_of_is_not_told,
+    what_was_told_before_relatives_were_named_is_read
 }
 
 /// The events of somebody's coming in, the newest first.
@@ -102,6 +103,36 @@ pub(super) async fn a_relative_whom_she_may_not_know_of_is_not_told(concord: &Co
     // One who is on record no more is told as before.
     concord.system().delete("RelatedPerson/yusuf").await.expect(204);
     assert_eq!(told(&amina, "&patient=amina").await.len(), 1);
+}
+
+/// Events of relatives' sign-ins once named nobody whom they were about.
+pub(super) async fn what_was_told_before_relatives_were_named_is_read(concord: &Concord) {
+    people::arrive(concord).await;
+    for person in ["RelatedPerson/yusuf", "Patient/amina"] {
+        picks(concord, person).await;
+    }
+    let amina = concord.patient("amina");
+    let shown = async || (told(&amina, "&patient=amina").await, told(&concord.system(), "&outcome=0").await);
+    let (hers, all) = shown().await;
+    assert_eq!((hers.len(), all.len()), (2, 2));
+    let open = match concord.is_postgres() {
+        true => "ALTER TABLE audit DISABLE TRIGGER USER;",
+        false => "DROP TRIGGER audit_no_update;",
+    };
+    concord.scratch().tamper(&format!(
+        "{open} UPDATE audit SET type = -1, entity = '' WHERE interaction = 9 AND agent LIKE 'RelatedPerson/%'"
+    ));
+    let (hers_now, all_now) = shown().await;
+    // What they say besides is what those of now say.
+    let others = |events: &[Value]| -> Vec<Value> {
+        let mut events = events.to_vec();
+        events.iter_mut().for_each(|event| drop(event.as_object_mut().expect("an event").remove("entity")));
+        events
+    };
+    assert_eq!((others(&hers_now), others(&all_now)), (others(&hers), others(&all)));
+    let log = amina.get("Patient/amina/$access-log").await.expect(200).text();
+    assert!(log.contains("RelatedPerson/yusuf") && log.matches("came in on").count() >= 2, "{log}");
+    told(&amina, "&agent=RelatedPerson/yusuf").await.first().expect("it is found by who it was");
 }
 
 pub(super) async fn who_comes_by_a_login_service_is_told_with_it(concord: &Concord) {

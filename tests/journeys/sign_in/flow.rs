@@ -283,7 +283,11 @@ pub(super) async fn only_until_it_is_closed(concord: &Concord) {
     assert!(text(&tokens, "/scope").contains("online_access"), "{tokens}");
     let app = super::app(concord, &tokens);
     app.get("Patient/amina").await.expect(200);
-    browser.submit("/sign-out", &[("form_token", &form_token)]).await.expect(303);
+    let lie = browser.get("/sign-in?signed_out=yes").await.expect(200);
+    let sent = browser.submit("/sign-out", &[("form_token", &form_token)]).await.expect(303);
+    let told = browser.get(sent.header("location")).await.expect(200);
+    let says = |page: &concord_tests::Answer| page.text().contains("You are signed out.");
+    assert!(says(&told) && !says(&lie), "{told}");
     app.get("Patient/amina").await.expect(401);
     assert_eq!(error(&refresh(&tokens).await.expect(400)), "invalid_grant");
 }

@@ -285,7 +285,7 @@ pub(super) async fn pages_call_from_where_clients_are_now(concord: &Concord) {
 fn a_server_that_is_put_back_knows_the_origins_of_its_own_clients() {
     concord_tests::run(Database::Sqlite, &[], async |concord: &Concord| {
         let open = r#"{"development_provider": true, "registration": "open"}"#;
-        let settings = [("CONCORD_PUBLIC_URL", super::ISSUER), ("CONCORD_SIGN_IN", open)];
+        let settings = [("CONCORD_PUBLIC_URL", "http://127.0.0.1:0"), ("CONCORD_SIGN_IN", open)];
         let process = Process::ephemeral(concord.scratch().folder(), &settings);
         let nobody = App::at(&process.origin);
         let register = async |origin: &str| {

@@ -1,5 +1,8 @@
 //! Systems get tokens of their own by their keys (SMART App Launch 2.2, "Backend Services").
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -8,6 +11,7 @@ use concord_api::command::client::{self, Action, AddArgs, ClientArgs};
 use concord_tests::client::text;
 use concord_tests::login_service::LoginService;
 use concord_tests::people;
+use concord_tests::stub;
 use concord_tests::{Answer, Concord, on_both};
 use serde_json::{Value, json};
 
@@ -16,7 +20,8 @@ use super::{ISSUER, app, error, token};
 on_both! {
     with super::super::SETTINGS;
     a_system_gets_a_token_by_its_key, an_assertion_is_believed_once, an_assertion_that_is_not_believed,
-    a_system_is_told_nothing_of_people, keys_may_be_at_a_url, signatures_are_looked_at_so_often, a_client_is_registered_by_command_beside_the_server
+    a_system_is_told_nothing_of_people, keys_may_be_at_a_url, keys_at_a_url_are_kept_no_longer_than_is_said,
+    keys_are_not_fetched_from_where_a_url_leads, signatures_are_looked_at_so_often, a_client_is_registered_by_command_beside_the_server
 }
 
 /// A system with a key.
@@ -221,6 +226,51 @@ pub(super) async fn keys_may_be_at_a_url(concord: &Concord) {
     assert_eq!(error(&ask(&forged).await.expect(401)), "invalid_client");
     // RS512 is not one of those that SMART names.
     assert_eq!(error(&ask(&keys.id_token(&claims)).await.expect(401)), "invalid_client");
+}
+
+pub(super) async fn keys_at_a_url_are_kept_no_longer_than_is_said(concord: &Concord) {
+    let made = || System { key: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key") };
+    let (first, second) = (made(), made());
+    let (sets, fetched) = ([first.keys(), second.keys()], Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&fetched);
+    let address = stub::start(move |_| {
+        let before = count.fetch_add(1, Ordering::SeqCst);
+        ("200 OK\r\ncache-control: max-age=20", sets[before.min(1)].clone())
+    });
+    let clients = json!([{"client": "letters", "keys": format!("http://{address}/keys"), "scope": "system/*.rs"}]);
+    let clients = clients.to_string();
+    let server = concord.another_node_with(&[super::SETTINGS, &[("CONCORD_CLIENTS", clients.as_str())]].concat()).await;
+    let ask = async |system: &System, id: &str| {
+        system.ask(&server, &system.signed(&system.assertion(concord, id)), "system/*.rs").await
+    };
+    ask(&first, "1").await.expect(200);
+    ask(&first, "2").await.expect(200);
+    assert_eq!(fetched.load(Ordering::SeqCst), 1);
+    concord.later(20_000);
+    ask(&first, "3").await.expect(401);
+    ask(&second, "4").await.expect(200);
+}
+
+pub(super) async fn keys_are_not_fetched_from_where_a_url_leads(concord: &Concord) {
+    let system = System { key: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key") };
+    let (keys, fetched) = (system.keys(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&fetched);
+    let elsewhere = stub::start(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        ("200 OK", keys.clone())
+    });
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect"] {
+        let leads: &'static str = format!("{status}\r\nlocation: http://{elsewhere}/keys").leak();
+        let address = stub::start(move |_| (leads, json!({})));
+        let clients = json!([{"client": "letters", "keys": format!("http://{address}/keys"), "scope": "system/*.rs"}]);
+        let clients = clients.to_string();
+        let own = [("CONCORD_CLIENTS", clients.as_str())];
+        let server = concord.another_node_with(&[super::SETTINGS, &own].concat()).await;
+        let assertion = system.signed(&system.assertion(concord, status));
+        let refused = system.ask(&server, &assertion, "system/*.rs").await.expect(401);
+        assert_eq!(error(&refused), "invalid_client", "{status}");
+    }
+    assert_eq!(fetched.load(Ordering::SeqCst), 0);
 }
 
 pub(super) async fn signatures_are_looked_at_so_often(concord: &Concord) {

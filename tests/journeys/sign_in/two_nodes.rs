@@ -40,6 +40,7 @@ on_two_nodes! {
     whose: a_professional_picks_a_patient_whom_they_may_see, a_carer_picks_who_has_named_them;
     carers: a_carer_is_known_by_a_login_services_own_name;
     systems: a_system_gets_a_token_by_its_key, an_assertion_is_believed_once, an_assertion_that_is_not_believed;
+    parameters: each_parameter_is_there_once, a_token_is_for_this_server_only, a_client_proves_once_who_it_is;
     registration: an_app_registers_itself_and_a_person_lets_it_in, a_registration_is_its_own_to_change,
         an_invitation_is_good_for_one, a_system_registers_clients;
     registered: what_an_app_has_is_narrowed_with_it, what_a_system_has_is_narrowed_with_it,

@@ -72,15 +72,12 @@ async fn bind(
     let cannot = |error: std::io::Error| cannot_listen("listen", config.listen, &error);
     let listener = TcpListener::bind(config.listen).map_err(cannot)?;
     let listen = listener.local_addr().map_err(cannot)?;
-    let public_url = if config.listen.port() == 0 { format!("http://{listen}") } else { config.public_url.clone() };
     let config = Config {
-        listen,
-        public_url,
         durability: Durability::Process,
         migrate_at_start: true,
         development_issuer: true,
         development_key: folder.path.join("key.pem"),
-        ..config
+        ..config.listening_on(listen)
     };
     let full = folder.path.join("seed.db");
     fill(seed, &config, clock.clone(), &folder.path.join("filling.db"), &full).await?;

@@ -62,6 +62,13 @@ pub async fn run(args: &ServeArgs, config: Config, clock: Clock, out: &mut impl 
                     .to_owned(),
             );
         }
+        if config.listen.port() == 0 && config.has_public_url() {
+            return Err(format!(
+                "public_url: clients are sent to {}, and nobody can know which port leads there while any that is free is \
+                 listened on: set listen too",
+                config.public_url
+            ));
+        }
         let hosts = if args.anywhere { Hosts::Any } else { Hosts::of_this_machine(&config.public_url) };
         return super::ephemeral::run(seed.as_deref(), (args.ids, hosts), config, clock, out).await;
     }

@@ -101,6 +101,8 @@ pub(super) fn answering(
     let hosts = Data::new(hosts);
     let mut http = HttpServer::new(move || {
         let ephemeral = harness.clone();
+        // Each thread begins with this.
+        actix_web::rt::spawn(http::watch_lateness(Arc::clone(&server.metrics)));
         App::new()
             .app_data(server.clone())
             .app_data(hosts.clone())

@@ -350,11 +350,16 @@ impl Config {
         complete(layer)?.check()
     }
 
+    /// Whether `public_url` says another address than `listen` does.
+    #[must_use]
+    pub fn has_public_url(&self) -> bool {
+        self.public_url != local_url(self.listen)
+    }
+
     /// The settings of a server that has got an address where `listen` left the port to the system.
     #[must_use]
     pub fn listening_on(&self, address: SocketAddr) -> Config {
-        let is_default = self.public_url == local_url(self.listen);
-        let public_url = if is_default { local_url(address) } else { self.public_url.clone() };
+        let public_url = if self.has_public_url() { self.public_url.clone() } else { local_url(address) };
         Config { listen: address, public_url, ..self.clone() }
     }
 

@@ -15,7 +15,7 @@ use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
 
 use super::Pace;
-use super::headers::once;
+use super::headers::{ID_TOKEN, once};
 use crate::auth::{AuthError, KeyError, OnBehalf, SignedInElsewhere, sha256};
 use crate::config::{AggregatorConfig, Config};
 use crate::error::ApiError;
@@ -23,9 +23,6 @@ use crate::interact::access::person;
 use crate::interact::command::{Address, Method, Request};
 use crate::interact::{Call, Service, audit};
 use crate::telemetry::TokenCounters;
-
-/// The header with the id token.
-const HEADER: &str = "NHSD-ID-Token";
 
 /// The parameter that names the person.
 const NAMED_BY: &str = "patient:identifier";
@@ -213,7 +210,7 @@ impl Aggregator {
     /// Who is signed in there.
     async fn signed_in(&self, headers: &HeaderMap, now_s: i64) -> Result<SignedInElsewhere, Stop> {
         const MISSING: &str = "the header NHSD-ID-Token is missing: the id token of whoever is signed in";
-        let header = once(headers, HEADER)?.ok_or_else(|| Refusal::not_that_person(MISSING))?;
+        let header = once(headers, &ID_TOKEN)?.ok_or_else(|| Refusal::not_that_person(MISSING))?;
         let token = std::str::from_utf8(header.as_bytes()).unwrap_or_default().trim();
         self.on_behalf.person(token, now_s).await.map_err(|error| {
             if error.is_temporary() {

@@ -29,11 +29,11 @@ async fn bearing(
     service: &Arc<Service>,
     named: &PersonIdentifier,
 ) -> Result<Result<Arc<Caller>, &'static str>, ApiError> {
-    let found = person::person(service, named.person.resource_type(), named.system, &named.value).await?;
+    let identifier = (named.person.resource_type(), named.system, named.value.as_str());
+    let organisation = named.organisation_on_record.as_deref();
+    let (found, is_for_one_on_record) = person::person_for(service, identifier, organisation).await?;
     Ok(match found {
-        Some(id) if person::is_organisation(service, named.organisation_on_record.as_deref()).await? => {
-            Ok(Arc::new(named.resolve(id)))
-        }
+        Some(id) if is_for_one_on_record => Ok(Arc::new(named.resolve(id))),
         Some(_) => Err("the token is valid, but no Organization here has the code of the one that its role is held in"),
         None => Err("the token is valid, but nobody here has the identifier that it names"),
     })

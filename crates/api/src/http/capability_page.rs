@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::headers::FOR_ANY_PAGE;
 use super::html::Html;
-use super::page::Page;
+use super::page::{Name, Page};
 use crate::error::ApiError;
 
 /// The page of a statement.
@@ -31,7 +31,7 @@ pub(super) fn response(statement: &str) -> Result<HttpResponse, ApiError> {
         .add(&called("On all of it", rest))
         .then("<h2>Types of resources</h2>")
         .each(resources, |html, resource| html.add(&of_type(resource)));
-    let mut page = Page::of_server("What this server can do", body).response();
+    let mut page = Page::of_server(Name::Capabilities, "What this server can do", body).response();
     let headers = page.headers_mut();
     headers.insert(header::VARY, header::HeaderValue::from_static("accept"));
     headers.insert(FOR_ANY_PAGE.0, header::HeaderValue::from_static(FOR_ANY_PAGE.1));

@@ -8,14 +8,11 @@ use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::registry::ResourceType;
 use concord_store::rows::Version;
 
-use super::headers::once;
+use super::headers::{SECURITY_CONTEXT, once};
 use super::negotiate::{self, body_format};
 use crate::error::ApiError;
 use crate::interact::hooks::{RawContent, table};
 use crate::interact::{base64_bytes, media_type};
-
-/// The header that says to what content belongs.
-const SECURITY_CONTEXT: &str = "X-Security-Context";
 
 /// Parameters that ask for a form of FHIR, whatever `Accept` says.
 const FORMS: [&str; 3] = ["_format", "_summary", "_elements"];
@@ -24,10 +21,12 @@ const FORMS: [&str; 3] = ["_format", "_summary", "_elements"];
 /// that asks for the resource.
 pub(super) fn may_be_read(request: &HttpRequest, parameters: &[(String, String)]) -> bool {
     let Some(rest) = request.path().strip_prefix("/fhir/") else { return false };
+    let name = rest.split('/').next().unwrap_or_default();
+    if !ResourceType::parse(name).is_some_and(is_of) {
+        return false;
+    }
     let parts: Vec<&str> = rest.trim_end_matches('/').split('/').collect();
-    let ([name, _] | [name, _, "_history", _]) = parts.as_slice() else { return false };
-    let is_content = ResourceType::parse(name).is_some_and(is_of);
-    is_content
+    matches!(parts.as_slice(), [_, _] | [_, _, "_history", _])
         && [Method::GET, Method::HEAD].contains(request.method())
         && !parameters.iter().any(|(name, _)| FORMS.contains(&name.as_str()))
 }
@@ -71,8 +70,8 @@ pub(super) fn resource(
 ) -> Result<Value<'static>, ApiError> {
     let from_content = table::HOOKS.of(named).from_content;
     let from_content = from_content.ok_or_else(|| ApiError::Internal("content of a type that has none".to_owned()))?;
-    let context = once(headers, SECURITY_CONTEXT)?.map(HeaderValue::to_str).transpose();
-    let context = context.map_err(|_| ApiError::parameter(SECURITY_CONTEXT, "a reference, such as Patient/1"))?;
+    let context = once(headers, &SECURITY_CONTEXT)?.map(HeaderValue::to_str).transpose();
+    let context = context.map_err(|_| ApiError::parameter(SECURITY_CONTEXT.said, "a reference, such as Patient/1"))?;
     let value = from_content(RawContent { media, bytes, id, security_context: context });
     // Base64 is a third longer than what it stands for.
     let limits = Limits { bytes: limits.bytes.saturating_mul(2), ..*limits };

@@ -51,7 +51,7 @@ fn page(document: &Value<'_>) -> String {
     escape(title, &mut out);
     out.push_str("</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>");
     out.push_str(STYLE);
-    out.push_str("</style></head><body><main><h1>");
+    out.push_str("</style></head><body data-page=\"document\"><main><h1>");
     escape(title, &mut out);
     out.push_str("</h1><dl>");
     let subject = composition.get("subject").and_then(|subject| subject.text("reference"));

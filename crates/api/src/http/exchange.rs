@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use actix_web::http::Method as HttpMethod;
-use actix_web::http::header::{self, Header as _, HeaderMap};
+use actix_web::http::header::{self, Header as _, HeaderMap, HeaderName};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest};
 use concord_consent::caller::Caller;
@@ -19,7 +19,9 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::search::Handling;
 
 use super::client_address::counted;
-use super::headers::{once, text};
+use super::headers::{
+    CONTENT_TYPE, IF_MATCH, IF_NONE_EXIST, IF_NONE_MATCH, Named, PREFER, PROVENANCE, PURPOSE, REASON, once, text,
+};
 use super::negotiate::{Answer, body_format, wants_page};
 use super::share::{Allowance, Room};
 use super::{Aggregator, Server, body, caller, content};
@@ -30,14 +32,8 @@ use crate::interact::command;
 use crate::interact::command::{Address, Content, Method, Request};
 use crate::interact::operation::Operation;
 use crate::interact::provenance::client_provenance;
-use crate::interact::{Call, Pairs, Questions, audit, media_type, operation, patch};
+use crate::interact::{Call, Pairs, audit, media_type, operation, patch};
 use crate::telemetry::{Progress, RequestIds};
-
-/// The header that says for what purpose.
-const PURPOSE: &str = "X-Purpose-Of-Use";
-
-/// The header that says why.
-const REASON: &str = "X-Purpose-Reason";
 
 /// A request whose form is understood and whose caller is verified.
 pub(super) struct Exchange {
@@ -142,19 +138,19 @@ impl Exchange {
     /// [`ApiError::Malformed`] for a header on which it depends whether something is written, and that cannot be read: it must
     /// not be taken for none.
     pub(super) fn asked(&self, method: Method, address: Address) -> Result<Request, ApiError> {
-        let demands = |name: &'static str| match method {
-            Method::Get => Ok(self.header(name).map(str::to_owned)),
-            _ => self.demanded(name).map(|text| text.map(str::to_owned)),
+        let demands = |named: &Named| match method {
+            Method::Get => Ok(self.header(&named.name).map(str::to_owned)),
+            _ => self.demanded(named).map(|text| text.map(str::to_owned)),
         };
         Ok(Request {
             method,
             address,
             parameters: self.parameters.clone(),
             handling: self.handling(),
-            if_match: demands("If-Match")?,
-            if_none_match: demands("If-None-Match")?,
-            if_modified_since: self.header("if-modified-since").map(str::to_owned),
-            if_none_exist: demands("If-None-Exist")?,
+            if_match: demands(&IF_MATCH)?,
+            if_none_match: demands(&IF_NONE_MATCH)?,
+            if_modified_since: self.header(&header::IF_MODIFIED_SINCE).map(str::to_owned),
+            if_none_exist: demands(&IF_NONE_EXIST)?,
         })
     }
 }
@@ -195,17 +191,7 @@ async fn authenticate(request: &HttpRequest, server: &Data<Server>, request_id: 
         Err(error) => return Err(Box::pin(refused(request, server, error, request_id)).await),
     };
     let caller = resolved(request, server, &verified.identity, request_id).await?;
-    let mut call = Call {
-        caller,
-        purpose: None,
-        reason: None,
-        request_id: request_id.to_owned(),
-        fingerprint,
-        together: Vec::new(),
-        provenance: None,
-        questions: Questions::default(),
-        on_behalf_of: None,
-    };
+    let mut call = Call::of(caller, request_id, fingerprint);
     match purposed(request, server, &verified.purpose_of_use, &mut call).await {
         Ok(()) => Ok(call),
         Err(fault) => Err(Box::pin(person::told_to_whoever_acts(&server.service, &call, fault)).await),
@@ -253,11 +239,11 @@ async fn resolved(
 
 /// What the client itself says of where that is from which it writes.
 fn stating(request: &HttpRequest, server: &Data<Server>) -> Result<Option<Arc<Value<'static>>>, ApiError> {
-    let Some(header) = once(request.headers(), client_provenance::HEADER)? else { return Ok(None) };
+    let Some(header) = once(request.headers(), &PROVENANCE)? else { return Ok(None) };
     let writes = [HttpMethod::POST, HttpMethod::PUT, HttpMethod::PATCH].contains(request.method());
     let last = request.path().rsplit('/').next().unwrap_or_default();
     if !writes || last == "_search" || last.starts_with('$') {
-        return Err(ApiError::parameter(client_provenance::HEADER, "goes with a create, an update or a patch"));
+        return Err(ApiError::parameter(PROVENANCE.said, "goes with a create, an update or a patch"));
     }
     let provenance = client_provenance::read(header.as_bytes(), &server.service.settings.limits)?;
     Ok(Some(Arc::new(provenance)))
@@ -265,27 +251,27 @@ fn stating(request: &HttpRequest, server: &Data<Server>) -> Result<Option<Arc<Va
 
 /// For what and why, as `X-Purpose-Of-Use` and `X-Purpose-Reason` say it; without the first, the usual purpose.
 fn stated(headers: &HeaderMap, usual: Option<Purpose>) -> Result<(Option<Purpose>, Option<String>), ApiError> {
-    let text = |name: &'static str| -> Result<Option<&str>, ApiError> {
-        Ok(once(headers, name)?.map(|value| std::str::from_utf8(value.as_bytes()).unwrap_or("")))
+    let text = |named: &Named| -> Result<Option<&str>, ApiError> {
+        Ok(once(headers, named)?.map(|value| std::str::from_utf8(value.as_bytes()).unwrap_or("")))
     };
-    let purpose = match text(PURPOSE)? {
-        Some(code) => Some(
-            Purpose::parse(code.trim())
-                .ok_or_else(|| ApiError::parameter(PURPOSE, "a purpose of use of v3-ActReason, for instance BTG"))?,
-        ),
-        None => usual,
-    };
-    let reason = match text(REASON)?.map(str::trim) {
+    let purpose =
+        match text(&PURPOSE)? {
+            Some(code) => Some(Purpose::parse(code.trim()).ok_or_else(|| {
+                ApiError::parameter(PURPOSE.said, "a purpose of use of v3-ActReason, for instance BTG")
+            })?),
+            None => usual,
+        };
+    let reason = match text(&REASON)?.map(str::trim) {
         Some(reason) => {
             if !is_reason(reason) {
                 let text = format!("{SHORTEST_REASON} to {LONGEST_REASON} characters in UTF-8 that say why");
-                return Err(ApiError::parameter(REASON, text));
+                return Err(ApiError::parameter(REASON.said, text));
             }
             Some(reason.to_owned())
         }
         None if purpose == Some(Purpose::BREAK_GLASS) => {
             let text = format!("breaking the glass needs a reason of at least {SHORTEST_REASON} characters");
-            return Err(ApiError::parameter(REASON, text));
+            return Err(ApiError::parameter(REASON.said, text));
         }
         None => None,
     };
@@ -349,7 +335,7 @@ impl Exchange {
 
     /// What the body says that it is.
     fn media_type(&self) -> Result<Option<&str>, ApiError> {
-        Ok(once(self.request.headers(), "Content-Type")?.and_then(|value| value.to_str().ok()))
+        Ok(once(self.request.headers(), &CONTENT_TYPE)?.and_then(|value| value.to_str().ok()))
     }
 
     /// The resource in a body, of whatever type, checked.
@@ -442,7 +428,7 @@ impl Exchange {
 
     /// What the client accepts.
     pub(super) fn accept(&self) -> &str {
-        self.header("accept").unwrap_or_default()
+        self.header(&header::ACCEPT).unwrap_or_default()
     }
 
     /// Whether the client would rather have an answer packed with gzip than as it is.
@@ -453,20 +439,21 @@ impl Exchange {
     }
 
     /// The header of that name as text.
-    fn header(&self, name: &str) -> Option<&str> {
-        self.request.headers().get(name).and_then(|value| value.to_str().ok())
+    fn header(&self, name: &HeaderName) -> Option<&str> {
+        text(self.request.headers(), name)
     }
 
     /// The header of that name on which it depends whether something is written. One that cannot be read is refused: it
     /// must not be taken for none.
-    fn demanded(&self, name: &'static str) -> Result<Option<&str>, ApiError> {
-        let Some(value) = once(self.request.headers(), name)? else { return Ok(None) };
-        let text = std::str::from_utf8(value.as_bytes()).map_err(|_| ApiError::parameter(name, "it is not UTF-8"))?;
+    fn demanded(&self, named: &Named) -> Result<Option<&str>, ApiError> {
+        let Some(value) = once(self.request.headers(), named)? else { return Ok(None) };
+        let text =
+            std::str::from_utf8(value.as_bytes()).map_err(|_| ApiError::parameter(named.said, "it is not UTF-8"))?;
         Ok(Some(text))
     }
 
     fn prefers(&self, name: &str, value: &str) -> bool {
-        let mut headers = self.request.headers().get_all("prefer").filter_map(|header| header.to_str().ok());
+        let mut headers = self.request.headers().get_all(&PREFER).filter_map(|header| header.to_str().ok());
         headers.any(|header| {
             header.split([';', ',']).any(|part| {
                 part.split_once('=').is_some_and(|(key, set)| {

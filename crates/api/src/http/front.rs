@@ -8,7 +8,7 @@ use actix_web::web::Data;
 use tokio::sync::Mutex;
 
 use super::html::Html;
-use super::page::Page;
+use super::page::{Name, Page};
 use super::{Server, example, system};
 
 /// How long it is told again whether the server can answer. To find out costs the database a commit, and everybody may ask.
@@ -88,7 +88,7 @@ pub(super) async fn page(server: Data<Server>) -> HttpResponse {
          (<code>APPS.md</code>), who sees what and why (<code>CONSENT.md</code>), and how it is run \
          (<code>OPERATIONS.md</code>).</p>",
     );
-    Page { status: StatusCode::OK, ..Page::of_server("Concord", body) }.response()
+    Page { status: StatusCode::OK, ..Page::of_server(Name::Front, "What is at this server", body) }.response()
 }
 
 /// Whether it can answer.

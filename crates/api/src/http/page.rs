@@ -39,8 +39,48 @@ fn logo(text: &str) -> String {
     )
 }
 
+/// The pages that people meet. Each is looked at in a browser, by the suite whose table has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Apps,
+    Arrival,
+    Astray,
+    Authorise,
+    Capabilities,
+    Error,
+    Front,
+    LeadsOn,
+    Refused,
+    SignIn,
+    SomebodyElse,
+    Unproven,
+    Whose,
+}
+
+impl Name {
+    /// As the page itself says it, and the table.
+    fn text(self) -> &'static str {
+        match self {
+            Name::Apps => "apps",
+            Name::Arrival => "arrival",
+            Name::Astray => "astray",
+            Name::Authorise => "authorise",
+            Name::Capabilities => "capabilities",
+            Name::Error => "error",
+            Name::Front => "front",
+            Name::LeadsOn => "leads-on",
+            Name::Refused => "refused",
+            Name::SignIn => "sign-in",
+            Name::SomebodyElse => "somebody-else",
+            Name::Unproven => "unproven",
+            Name::Whose => "whose",
+        }
+    }
+}
+
 /// A page.
 pub(super) struct Page {
+    pub(super) name: Name,
     pub(super) status: StatusCode,
     pub(super) title: String,
     /// What stands above everything.
@@ -57,8 +97,9 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(title: impl Into<String>, body: Html) -> Page {
+    pub(super) fn new(name: Name, title: impl Into<String>, body: Html) -> Page {
         Page {
+            name,
             status: StatusCode::OK,
             title: title.into(),
             heading: "Your health record",
@@ -71,8 +112,8 @@ impl Page {
     }
 
     /// A page for whoever runs the server or makes an app.
-    pub(super) fn of_server(title: impl Into<String>, body: Html) -> Page {
-        Page { heading: "Concord", is_of_record: false, is_secret: false, ..Page::new(title, body) }
+    pub(super) fn of_server(name: Name, title: impl Into<String>, body: Html) -> Page {
+        Page { heading: "Concord", is_of_record: false, is_secret: false, ..Page::new(name, title, body) }
     }
 
     /// The answer.
@@ -83,10 +124,14 @@ impl Page {
         );
         let html = Html::of("<!doctype html><html lang=\"en-GB\"><head><meta charset=\"utf-8\"><title>")
             .text(&self.title)
+            .then(" - ")
+            .text(self.heading)
             .then("</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
             .then("<link rel=\"stylesheet\" href=\"")
             .then(STYLE)
-            .then("\"></head><body>")
+            .then("\"></head><body data-page=\"")
+            .then(self.name.text())
+            .then("\">")
             .then(if self.is_of_record { "<header class=\"record\">" } else { "<header>" })
             .text(self.heading)
             .then("</header><main>")
@@ -125,6 +170,18 @@ fn source(address: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{logo, source};
+
+    #[test]
+    fn every_page_is_looked_at_in_a_browser() {
+        // The arms of `Name::text`, which has one for each name.
+        let arms = include_str!("page.rs").lines().filter_map(|line| line.trim().strip_prefix("Name::"));
+        let names: Vec<&str> = arms.filter_map(|arm| arm.split_once(" => \"")?.1.strip_suffix("\",")).collect();
+        assert!(names.len() > 10, "{names:?}");
+        let table = include_str!("../../../../scripts/suites/clients/pages.mjs");
+        for name in names {
+            assert!(table.contains(&format!("page: '{name}'")), "{name} is in no row of pages.mjs");
+        }
+    }
 
     #[test]
     fn what_a_logo_says_is_no_style() {

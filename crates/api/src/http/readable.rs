@@ -14,7 +14,7 @@ use super::exchange::request_id;
 use super::headers::text;
 use super::html::Html;
 use super::negotiate::{Answer, is_form, ranges};
-use super::page::Page;
+use super::page::{Name, Page};
 use crate::error::ApiError;
 
 /// How much of an origin is said back.
@@ -157,7 +157,7 @@ fn page(status: StatusCode, issues: &[Issue], request_id: &str) -> Page {
         .then("; request <code>")
         .text(request_id)
         .then("</code></p>");
-    Page { status, ..Page::of_server(title, body) }
+    Page { status, ..Page::of_server(Name::Error, title, body) }
 }
 
 #[cfg(test)]

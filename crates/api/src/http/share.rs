@@ -82,8 +82,11 @@ impl Shares {
 
     /// The share of a caller of whom something is held.
     pub(super) fn held_by(&self, caller: &Caller) -> Option<Share> {
-        let key = self.keys.hash_one((&caller.issuer, &caller.client, &caller.actor));
         let callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if callers.is_empty() {
+            return None;
+        }
+        let key = self.keys.hash_one((&caller.issuer, &caller.client, &caller.actor));
         let own = callers.get(&key).and_then(Weak::upgrade)?;
         Some(Share { free: Arc::clone(&self.free), own, each: self.each })
     }

@@ -1,10 +1,12 @@
 //! One call: who, what for and why.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
 use concord_fhir::json::Value;
+use concord_store::rows::StoredVersion;
 
 use crate::interact::Questions;
 
@@ -23,15 +25,45 @@ pub struct Call {
     pub fingerprint: [u8; 16],
     /// References (`Type/id`) to resources that the same transaction is about to store.
     pub together: Vec<String>,
+    /// References (`Type/id`) by the ids that entries of the same Bundle have in their content and do not get, with the places of
+    /// the entries: what is created gets an id of the server's.
+    pub left_ids: Arc<HashMap<String, usize>>,
     /// What the client says itself of where that is from which it writes (`X-Provenance`), checked.
     pub provenance: Option<Arc<Value<'static>>>,
     /// What has been asked of a terminology server elsewhere for it.
     pub questions: Questions,
     /// The call that the person would make for whom a system asks: it is shown nothing that this one is not shown.
     pub on_behalf_of: Option<Arc<Call>>,
+    /// That this call is made by nobody: somebody asks what it would be answered.
+    pub asked_about: Option<Arc<AskedAbout>>,
+}
+
+/// Somebody whom a caller asks about.
+#[derive(Clone, Debug, Default)]
+pub struct AskedAbout {
+    /// What is stored of them, as far as the caller may know of it: whom a hidden resource is about, or that it is there, is told by
+    /// what they would be let to see.
+    pub own: Option<StoredVersion>,
 }
 
 impl Call {
+    /// A call of which nothing else is said.
+    pub(crate) fn of(caller: Arc<Caller>, request_id: &str, fingerprint: [u8; 16]) -> Call {
+        Call {
+            caller,
+            purpose: None,
+            reason: None,
+            request_id: request_id.to_owned(),
+            fingerprint,
+            together: Vec::new(),
+            left_ids: Arc::default(),
+            provenance: None,
+            questions: Questions::default(),
+            on_behalf_of: None,
+            asked_about: None,
+        }
+    }
+
     /// The call of an import at the command line.
     pub(crate) fn import() -> Call {
         Call::operator("concord import")
@@ -51,25 +83,17 @@ impl Call {
     fn operator(subject: &str) -> Call {
         use concord_consent::caller::{Actor, Credentials};
         use concord_consent::scope::Scopes;
-        Call {
-            caller: Arc::new(Caller {
-                actor: Actor::System,
-                subject: subject.to_owned(),
-                issuer: String::new(),
-                client: "concord".to_owned(),
-                scopes: Scopes::parse("system/*.cruds"),
-                patient: None,
-                credentials: Credentials::default(),
-            }),
-            purpose: None,
-            reason: None,
-            request_id: uuid::Uuid::new_v4().to_string(),
-            fingerprint: [0; 16],
-            together: Vec::new(),
-            provenance: None,
-            questions: Questions::none(),
-            on_behalf_of: None,
-        }
+        let caller = Caller {
+            actor: Actor::System,
+            subject: subject.to_owned(),
+            issuer: String::new(),
+            client: "concord".to_owned(),
+            scopes: Scopes::parse("system/*.cruds"),
+            patient: None,
+            credentials: Credentials::default(),
+        };
+        let request_id = uuid::Uuid::new_v4().to_string();
+        Call { questions: Questions::none(), ..Call::of(Arc::new(caller), &request_id, [0; 16]) }
     }
 
     /// The same call with a resource (`Type/id`) that it is about to store besides.

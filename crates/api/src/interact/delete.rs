@@ -40,7 +40,7 @@ fn run(
     session.audit.about(id);
     access::require_scope(session.call, Action::Delete, resource_type)?;
     let named = session.transaction.named(resource_type, id, true)?;
-    let Some((head, _)) = named.evaluated(|head| read::evaluated(session, head).map(Some))? else {
+    let Some((head, _)) = read::judged(session, named)? else {
         // Only who may know of everything learns that nothing was ever there: nothing is left to be done (R4 "RESTful API",
         // delete). For anybody else an unused id looks like a hidden one.
         return match (session.call.caller.knows_everything(), precondition) {
@@ -49,7 +49,7 @@ fn run(
             (false, _) => Err(ApiError::NotFound),
         };
     };
-    let old = head.version;
+    let old = head.version.into_version();
     if old.deleted {
         return Ok(None);
     }

@@ -9,7 +9,6 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_store::history::{HistoryOf, HistoryRequest};
 use concord_store::lower::Rows;
-use concord_store::named::KnownName;
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
@@ -192,8 +191,9 @@ fn partly(
         return redaction::shown(transaction, decision, rows, version);
     }
     let mut hidden = evaluation::redacted(transaction, decision, rows, &version)?;
-    if let Some(head) = transaction.head(KnownName::of(&version), false)? {
-        hidden.extend(evaluation::redacted(transaction, decision, Rows::Current, &head.version)?);
-    }
+    let named = transaction.named(version.resource_type, &version.id, false)?;
+    let now =
+        named.evaluated(|head| evaluation::redacted(transaction, decision, Rows::Current, &head.version).map(Some))?;
+    hidden.extend(now.into_iter().flat_map(|(_, hidden)| hidden));
     redaction::without(version, hidden)
 }

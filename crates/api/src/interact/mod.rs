@@ -37,6 +37,7 @@ pub(crate) mod session;
 pub(crate) mod sign_in_apps;
 pub(crate) mod slots;
 mod stored_entries;
+mod succession;
 pub(crate) mod terminology;
 mod time_limits;
 pub(crate) mod update;
@@ -56,6 +57,7 @@ use concord_store::Store;
 use hooks::Hooks;
 use slots::Slots;
 
+use crate::clock;
 use crate::terminology_server::TerminologyServer;
 
 pub use budget::Budget;
@@ -107,6 +109,7 @@ pub struct Service {
     pub(crate) require_acting: session::RequireActing,
     pub(crate) decisions: access::DecisionCache,
     pub(crate) facts: access::facts::FactsCache,
+    pub(crate) bearers: access::person::BearerCache,
     /// The definitions that resources are checked by.
     pub(crate) profiles: profiles::Cache,
     /// The stored code systems and value sets that checks may look for.
@@ -138,6 +141,7 @@ impl Service {
             require_acting: access::facts::require_acting,
             decisions: access::DecisionCache::new(),
             facts: access::facts::FactsCache::new(),
+            bearers: access::person::BearerCache::new(),
             profiles: profiles::Cache::new(),
             code_lists: profiles::CodeListCache::new(),
             cursors: search::cursor::Signer::new(secret),
@@ -157,9 +161,7 @@ impl Service {
 
 /// A time as an R4 instant in UTC with milliseconds.
 pub(crate) fn instant(ms: i64) -> String {
-    chrono::DateTime::from_timestamp_millis(ms)
-        .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
-        .unwrap_or_default()
+    chrono::DateTime::from_timestamp_millis(ms).map(|time| clock::written(time, 3)).unwrap_or_default()
 }
 
 /// The bytes of base64 with padding; none for what is not base64.

@@ -121,7 +121,7 @@ fn patchable(
     (head, seen): (Head, Arc<Decision>),
     precondition: Option<&Precondition>,
 ) -> Result<Version, ApiError> {
-    let old = head.version;
+    let old = head.version.into_version();
     if old.deleted {
         return Err(ApiError::Gone);
     }
@@ -164,7 +164,10 @@ pub(crate) fn foresee(
     let old = match found {
         Ok(old) => old,
         Err(fault) if fault.is_failure() => return Err(fault),
-        Err(_) => return Ok(()),
+        Err(_) => {
+            session.standing.found_nothing();
+            return Ok(());
+        }
     };
     let made = made(&old, patch, &session.service.settings.limits, budget);
     match made {

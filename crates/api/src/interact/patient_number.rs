@@ -9,8 +9,7 @@ use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 use concord_store::find::ByKey;
-use concord_store::named::KnownName;
-use concord_store::rows::{Version, parse_body};
+use concord_store::rows::{StoredVersion, parse_body};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
@@ -27,7 +26,7 @@ const SHARES: u64 = 256;
 const FIRST_LOCK: i64 = 0x4e48_5300_0000;
 
 /// How many Patients one that bears a number may lead to one after the other.
-const MOST_HOPS: usize = 10;
+pub(crate) const MOST_HOPS: usize = 10;
 
 /// Makes those who write by a number follow whoever gives it to a Patient: `alone` for the latter.
 pub(crate) fn lock(transaction: &mut Transaction<'_>, number: &str, alone: bool) -> Result<(), ApiError> {
@@ -69,7 +68,7 @@ pub(crate) fn lock_all<'v>(
 pub(crate) fn survivors(transaction: &mut Transaction<'_>, number: &str) -> Result<Vec<String>, ApiError> {
     let mut found = Vec::new();
     for holder in holders(transaction, number)? {
-        found.push(survivor(transaction, holder.id, &holder.body, None)?);
+        found.push(survivor(transaction, holder)?);
     }
     found.sort_unstable();
     found.dedup();
@@ -83,47 +82,34 @@ pub(crate) fn only_survivor(transaction: &mut Transaction<'_>, number: &str) -> 
 }
 
 /// The Patients that bear a number.
-pub(crate) fn holders(transaction: &mut Transaction<'_>, number: &str) -> Result<Vec<Version>, ApiError> {
+pub(crate) fn holders(transaction: &mut Transaction<'_>, number: &str) -> Result<Vec<StoredVersion>, ApiError> {
     let key = nhs_number::key(number);
     Ok(transaction.find_by_key(&ByKey::new(BEARS, &key).of_type(PATIENT).limit(20))?)
 }
 
-/// The Patient who has come in the place of one, or that one itself; `new` is a version that is about to be stored.
-pub(crate) fn survivor(
-    transaction: &mut Transaction<'_>,
-    id: String,
-    body: &str,
-    new: Option<&Version>,
-) -> Result<String, ApiError> {
-    let mut passed = vec![id];
-    let mut next = replacement(transaction, body)?;
-    while let Some(id) = next.filter(|next| !passed.contains(next) && passed.len() < MOST_HOPS) {
-        next = match new.filter(|new| new.id == id) {
-            Some(new) => replacement(transaction, &new.body)?,
-            None => match transaction.head(KnownName::stored(PATIENT, &id), false)? {
-                Some(head) if !head.version.deleted => replacement(transaction, &head.version.body)?,
-                _ => break,
-            },
-        };
-        passed.push(id);
+/// The Patient who has come in the place of one, or that one itself.
+pub(crate) fn survivor(transaction: &mut Transaction<'_>, patient: StoredVersion) -> Result<String, ApiError> {
+    let mut passed = vec![patient.id.clone()];
+    let mut last = patient;
+    while passed.len() < MOST_HOPS {
+        let next = replaced_by(transaction, &last)?.filter(|next| !passed.contains(&next.id));
+        let Some(next) = next else { break };
+        passed.push(next.id.clone());
+        last = next;
     }
-    Ok(passed.pop().unwrap_or_default())
+    Ok(last.id.clone())
 }
 
-/// Whether a version of a Patient says that it has been replaced by one that has been replaced by it, so that neither is left.
-pub(crate) fn is_in_circle(transaction: &mut Transaction<'_>, new: &Version) -> Result<bool, ApiError> {
-    let mut next = replacement(transaction, &new.body)?;
-    for _ in 0..MOST_HOPS {
-        let Some(id) = next else { return Ok(false) };
-        if id == new.id {
-            return Ok(true);
-        }
-        next = match transaction.head(KnownName::stored(PATIENT, &id), false)? {
-            Some(head) if !head.version.deleted => replacement(transaction, &head.version.body)?,
-            _ => None,
-        };
-    }
-    Ok(false)
+/// The Patient by whom a stored one says that it has been replaced, if that is there.
+pub(crate) fn replaced_by(
+    transaction: &mut Transaction<'_>,
+    patient: &StoredVersion,
+) -> Result<Option<StoredVersion>, ApiError> {
+    let Some(id) = replacement(transaction, &patient.body)? else { return Ok(None) };
+    let (reference, base) = (format!("{PATIENT}/{id}"), transaction.base().to_owned());
+    let Some(name) = patient.names(&base)?.into_iter().find(|name| name.is(&reference)) else { return Ok(None) };
+    let head = transaction.head(&name, false)?;
+    Ok(head.map(|head| head.version).filter(|version| !version.deleted))
 }
 
 /// The Patient that a Patient says it has been replaced by.

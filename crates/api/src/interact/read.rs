@@ -8,6 +8,7 @@ use concord_consent::request::Action;
 use concord_fhir::registry::{ResourceType, is_own_record, may_change_record};
 use concord_store::left_record::LeftRecord;
 use concord_store::lower::Rows;
+use concord_store::named::Unevaluated;
 use concord_store::rows::{Head, Version};
 
 use crate::error::ApiError;
@@ -30,7 +31,7 @@ pub(crate) fn current(
     if head.version.deleted {
         return Err(ApiError::Gone);
     }
-    redaction::shown(session.transaction, &decision, Rows::Current, head.version)
+    redaction::shown(session.transaction, &decision, Rows::Current, head.version.into_version())
 }
 
 /// One version of a resource, unless it is a deletion. A superseded version is shown to whoever may see it as it was and
@@ -49,7 +50,7 @@ pub(super) fn version(
     }
     let (head, decision) = seen(session, resource_type, id, Action::Read)?;
     let version = if head.version.version == number {
-        redaction::shown(session.transaction, &decision, Rows::Current, head.version)?
+        redaction::shown(session.transaction, &decision, Rows::Current, head.version.into_version())?
     } else {
         // What of the resource is hidden as it is now is hidden in its versions too.
         let hidden = evaluation::redacted(session.transaction, &decision, Rows::Current, &head.version)?;
@@ -186,7 +187,7 @@ fn seen_and(
         return Err(ApiError::NotFound);
     }
     let named = session.transaction.named(resource_type, id, lock)?;
-    match named.evaluated(|head| evaluated(session, head).map(Some)) {
+    match judged(session, named) {
         Ok(Some(found)) => Ok(found),
         Ok(None) | Err(ApiError::NotFound) => Err(not_seen(session, resource_type, id)?),
         Err(fault) => Err(fault),
@@ -206,8 +207,27 @@ fn not_seen(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str
     Ok(ApiError::Denied(access::issues(&decision)))
 }
 
+/// What a caller names, with the decision that lets it be seen; none where there is nothing.
+///
+/// # Errors
+/// [`ApiError::NotFound`] if the caller may not know of it, and when the store fails.
+pub(super) fn judged(
+    session: &mut Session<'_, '_>,
+    named: Unevaluated,
+) -> Result<Option<(Head, Arc<Decision>)>, ApiError> {
+    let mut record = None;
+    let found = named.evaluated(|head| {
+        record = Some(head.version.patient);
+        evaluated(session, head).map(Some)
+    });
+    if matches!(found, Ok(None) | Err(ApiError::NotFound)) {
+        access::as_if_elsewhere(session, record)?;
+    }
+    found
+}
+
 /// The decision that lets a resource be seen that is there; [`ApiError::NotFound`] if the caller may not know of it.
-pub(super) fn evaluated(session: &mut Session<'_, '_>, head: &Head) -> Result<Arc<Decision>, ApiError> {
+fn evaluated(session: &mut Session<'_, '_>, head: &Head) -> Result<Arc<Decision>, ApiError> {
     // Of what is deleted nobody knows any more who put a label there: what hid it from the patient goes on to, and her
     // log does not tell of it.
     let stays_hidden = head.version.deleted

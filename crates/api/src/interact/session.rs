@@ -1,6 +1,6 @@
 //! One call at work: everything that the functions of an interaction share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::error::ApiError;
 use crate::interact::audit::entry::AuditEntry;
@@ -41,12 +41,26 @@ pub(crate) struct Standing {
     acting: RefCell<Vec<Actor>>,
     /// Who they are, once that has been read.
     pub(crate) facts: RefCell<Option<(Actor, Facts)>>,
+    /// The access version of what is about nobody as it was read last: whatever is read afterwards is no older.
+    pub(crate) access_of_nobody: Cell<Option<i64>>,
 }
 
 impl Standing {
     /// Whether it is certain that this one still acts. Every decision finds that of whom it is about.
     pub(crate) fn is_certain(&self, actor: &Actor) -> bool {
         self.acting.borrow().contains(actor)
+    }
+
+    /// The access versions of a record and of what is about nobody, which have been read.
+    pub(crate) fn under(&self, access: (i64, i64)) -> (i64, i64) {
+        self.access_of_nobody.set(Some(access.1));
+        access
+    }
+
+    /// Notes that nothing was found that the caller may know of: whether they still act is asked then, also where a decision about
+    /// what is hidden has found that, as it is where there is nothing to decide about.
+    pub(crate) fn found_nothing(&self) {
+        self.acting.borrow_mut().clear();
     }
 
     /// Notes that this one still acts.
@@ -78,6 +92,9 @@ impl<'s, 't> Session<'s, 't> {
 
     /// What it led to, success and fault alike, if its caller may be told.
     fn told_to_whoever_acts<T>(&mut self, done: Result<T, ApiError>) -> Result<T, ApiError> {
+        if matches!(done, Err(ApiError::NotFound)) {
+            self.standing.found_nothing();
+        }
         match ((self.service.require_acting)(self), done) {
             (Ok(()), done) => done,
             (Err(ended @ ApiError::Denied(_)), _) => Err(ended),

@@ -3,7 +3,7 @@
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_store::StoreError;
-use concord_store::named::KnownName;
+use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
@@ -58,6 +58,15 @@ pub(crate) fn connected(
     Ok(apps)
 }
 
+/// What a Consent says that is active.
+fn active(consent: &Version) -> Result<Option<Value<'static>>, ApiError> {
+    if consent.deleted {
+        return Ok(None);
+    }
+    let resource = access::stored(consent)?;
+    Ok((resource.text("status") == Some("active")).then_some(resource))
+}
+
 /// Ends what a person has let an app do: its tokens work no longer, and the Consents that were stored with it are inactive.
 /// Whether there was anything to end.
 pub(crate) fn end(session: &mut Session<'_, '_>, person: &str, client: &str) -> Result<bool, ApiError> {
@@ -66,12 +75,9 @@ pub(crate) fn end(session: &mut Session<'_, '_>, person: &str, client: &str) -> 
     let Some(app) = known else { return Ok(false) };
     session.transaction.end_grants_of_app(person, client, now_s)?;
     for id in app.consents {
-        let name = KnownName::stored(CONSENT, &id);
-        let Some(head) = session.transaction.head(name, true)?.filter(|head| !head.version.deleted) else { continue };
-        let mut resource = access::stored(&head.version)?.into_owned();
-        if resource.text("status") != Some("active") {
-            continue;
-        }
+        // What they have signed is theirs to end, and the update is decided on like any other.
+        let named = session.transaction.named(CONSENT, &id, true)?;
+        let Some((_, mut resource)) = named.evaluated(|head| active(&head.version))? else { continue };
         if let Some(object) = resource.as_object_mut() {
             object.set("status", Value::string("inactive"));
         }

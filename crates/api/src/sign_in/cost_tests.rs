@@ -3,15 +3,12 @@
 
 use std::time::Instant;
 
-use concord_signin::secret::{self, Kind};
-use concord_store::sign_in::NewAccess;
+use concord_store::testing::Scratch;
 use serde_json::json;
 
-use super::SignIn;
+use super::tokens_tests::Opened;
 use crate::auth::Verifier;
 use crate::auth::testing::{Folder, NOW_S, Signer, config, set};
-use crate::clock::Clock;
-use crate::command;
 use crate::telemetry::Metrics;
 
 /// How often it is done, in so many lots: the middle one is told.
@@ -61,31 +58,12 @@ async fn a_remembered_token_of_another_issuer() {
 
 #[tokio::test]
 async fn a_remembered_token_of_our_own() {
-    let folder = Folder::new();
-    let database = format!("sqlite:{}", folder.path("concord.db").display());
-    let sign_in = json!({ "key_file": folder.path("key") }).to_string();
-    let config = config(&[
-        ("CONCORD_PUBLIC_URL", "http://localhost:8080"),
-        ("CONCORD_DATABASE_URL", &database),
-        ("CONCORD_SIGN_IN", &sign_in),
-        ("CONCORD_CLIENTS", r#"[{"client": "letters", "scope": "system/*.rs"}]"#),
-    ]);
-    let metrics = Metrics::new().unwrap();
-    let counters = metrics.tokens();
-    let service = command::open(&config, Clock::fixed(NOW_S * 1000), metrics).await.unwrap();
-    let sign_in = SignIn::open(&config, &service, counters).await.unwrap().unwrap();
-    let token = secret::fresh(Kind::Access).unwrap();
-    let new = NewAccess {
-        hash: secret::hash(&token),
-        family: String::new(),
-        client: "letters".to_owned(),
-        scope: "system/*.rs".to_owned(),
-        expires_s: NOW_S + 300,
-    };
-    service.store.change(move |transaction| (transaction.add_access(&new, NOW_S), Vec::new())).await.unwrap();
-    sign_in.verify(&token).await.unwrap();
-    told("a remembered token of our own, asked of SQLite whether it still works", async || {
-        sign_in.verify(&token).await.unwrap();
-    })
-    .await;
+    for scratch in Scratch::both() {
+        let opened = Opened::over(&scratch).await;
+        opened.sign_in.verify(&opened.token).await.unwrap();
+        told(&format!("a remembered token of our own, {}", scratch.address), async || {
+            opened.sign_in.verify(&opened.token).await.unwrap();
+        })
+        .await;
+    }
 }

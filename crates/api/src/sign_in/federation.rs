@@ -238,10 +238,7 @@ impl SignIn {
         let header = provider.proof.header(&provider.config.client_id);
         let answer = auth::post_form(endpoint, form, header).await.map_err(|error| {
             tracing::warn!(provider = provider.config.name, cause = %error, "a login service does not answer");
-            OauthError::new(
-                ErrorCode::TemporarilyUnavailable,
-                "the login service does not answer as it should; try again in a moment",
-            )
+            OauthError::new(ErrorCode::TemporarilyUnavailable, "the login service does not answer as it should")
         })?;
         let none = OauthError::new(ErrorCode::AccessDenied, "the login service does not say who you are");
         Ok(relying::id_token(&answer).ok_or(none)?)

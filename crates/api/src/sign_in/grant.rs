@@ -304,25 +304,17 @@ impl SignIn {
 
     /// The call by which a patient's choice is written: her own, with an app of those who keep the record.
     pub(super) fn call_of_patient(&self, id: &str, request_id: &str) -> Call {
-        Call {
-            caller: Arc::new(Caller {
-                actor: Actor::Patient(id.to_owned()),
-                subject: format!("Patient/{id}"),
-                issuer: self.issuer.clone(),
-                client: OWN_CLIENT.to_owned(),
-                scopes: Scopes::parse("patient/Consent.cru patient/Patient.r"),
-                patient: Some(id.to_owned()),
-                credentials: Credentials::default(),
-            }),
-            purpose: None,
-            reason: None,
-            request_id: request_id.to_owned(),
-            fingerprint: fingerprint(&format!("{OWN_CLIENT}\n{id}")),
-            together: Vec::new(),
-            provenance: None,
-            questions: Questions::none(),
-            on_behalf_of: None,
-        }
+        let caller = Caller {
+            actor: Actor::Patient(id.to_owned()),
+            subject: format!("Patient/{id}"),
+            issuer: self.issuer.clone(),
+            client: OWN_CLIENT.to_owned(),
+            scopes: Scopes::parse("patient/Consent.cru patient/Patient.r"),
+            patient: Some(id.to_owned()),
+            credentials: Credentials::default(),
+        };
+        let fingerprint = fingerprint(&format!("{OWN_CLIENT}\n{id}"));
+        Call { questions: Questions::none(), ..Call::of(Arc::new(caller), request_id, fingerprint) }
     }
 }
 

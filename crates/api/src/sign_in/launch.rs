@@ -10,7 +10,7 @@ use concord_store::transaction::Transaction;
 
 use crate::auth::{Identity, Verified};
 use crate::error::ApiError;
-use crate::interact::{Call, Questions};
+use crate::interact::Call;
 use crate::sign_in::{Fault, SignIn, grant};
 
 /// How long an app may take to ask, in seconds.
@@ -53,17 +53,8 @@ impl SignIn {
         }
         let client = self.client(starting.client).await?.filter(|client| !client.redirect_uris.is_empty());
         let client = client.ok_or(OauthError::request("there is no such app to start"))?;
-        let call = Call {
-            caller: caller.clone(),
-            purpose: None,
-            reason: None,
-            request_id: request_id.to_owned(),
-            fingerprint: grant::fingerprint(&format!("launch\n{person}\n{}", caller.client)),
-            together: Vec::new(),
-            provenance: None,
-            questions: Questions::default(),
-            on_behalf_of: None,
-        };
+        let fingerprint = grant::fingerprint(&format!("launch\n{person}\n{}", caller.client));
+        let call = Call::of(caller.clone(), request_id, fingerprint);
         if self.seen(&call, "Patient", starting.patient).await?.is_none() {
             return Err(UNSEEN.into());
         }

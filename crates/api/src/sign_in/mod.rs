@@ -29,6 +29,8 @@ mod sessions;
 mod standing;
 mod still;
 mod tokens;
+#[cfg(test)]
+mod tokens_tests;
 mod whose;
 
 use std::sync::Arc;

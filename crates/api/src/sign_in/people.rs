@@ -7,12 +7,12 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 use concord_store::StoreError;
-use concord_store::named::KnownName;
-use concord_store::rows::{Head, Version};
+use concord_store::rows::{StoredVersion, Version};
 use concord_store::transaction::Transaction;
 
 use crate::interact::access;
 use crate::interact::access::facts::is_active;
+use crate::interact::access::person;
 use crate::interact::human_name::human_name;
 use crate::sign_in::standing::KnownAs;
 use crate::sign_in::{Fault, SignIn, Standing};
@@ -61,11 +61,9 @@ impl SignIn {
         let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
         let Some((resource_type, group)) = types().find(|(one, _)| one.name() == name) else { return Ok(None) };
         let id = id.to_owned();
-        let find = move |transaction: &mut Transaction<'_>| {
-            let found = transaction.head(KnownName::of_caller(resource_type, &id), false);
-            (found.map(|found| found.map(|head| head.version).filter(|version| !version.deleted)), Vec::new())
-        };
-        let found: Option<Version> = self.service.store.read(find).await?;
+        let find =
+            move |transaction: &mut Transaction<'_>| (person::signing_in(transaction, resource_type, &id), Vec::new());
+        let found: Option<StoredVersion> = self.service.store.read(find).await?;
         let now_ms = self.service.store.now_ms();
         Ok(found.as_ref().and_then(|version| somebody(version, group, now_ms, &self.service.base)))
     }
@@ -82,12 +80,11 @@ impl SignIn {
         let Some((name, id)) = reference.split_once('/') else { return Ok(Standing::default()) };
         let Some(resource_type) = ResourceType::parse(name) else { return Ok(Standing::default()) };
         let id = id.to_owned();
-        let find = move |transaction: &mut Transaction<'_>| {
-            (transaction.head(KnownName::of_caller(resource_type, &id), false), Vec::new())
-        };
-        let head: Option<Head> = self.service.store.read(find).await?;
-        let Some(head) = head.filter(|head| !head.version.deleted) else { return Ok(Standing::default()) };
-        let stored = access::stored(&head.version)?;
+        let find =
+            move |transaction: &mut Transaction<'_>| (person::signing_in(transaction, resource_type, &id), Vec::new());
+        let found: Option<StoredVersion> = self.service.store.read(find).await?;
+        let Some(version) = found else { return Ok(Standing::default()) };
+        let stored = access::stored(&version)?;
         let text = |one: &Value<'_>, name| one.text(name).filter(|text| !text.is_empty()).map(str::to_owned);
         let identifiers = stored.list("identifier").iter();
         let known =
@@ -119,8 +116,7 @@ pub(super) fn somebody(version: &Version, group: &'static str, now_ms: i64, base
 pub(super) fn may_act(transaction: &mut Transaction<'_>, reference: &str) -> Result<bool, StoreError> {
     let Some((name, id)) = reference.split_once('/') else { return Ok(false) };
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(false) };
-    let head = transaction.head(KnownName::stored(resource_type, id), false)?;
-    let Some(version) = head.map(|head| head.version).filter(|version| !version.deleted) else { return Ok(false) };
+    let Some(version) = person::signing_in(transaction, resource_type, id)? else { return Ok(false) };
     Ok(access::stored(&version).is_ok_and(|one| counts(&version, &one, transaction.now)))
 }
 

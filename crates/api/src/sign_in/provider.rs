@@ -87,10 +87,8 @@ impl Provider {
 
     /// Where it is: what the settings say, and for what they do not say its discovery document, which is read once.
     pub(super) async fn reached(&self, now_s: i64) -> Result<Arc<Reached>, Fault> {
-        const UNREACHABLE: OauthError = OauthError::new(
-            ErrorCode::TemporarilyUnavailable,
-            "the login service does not answer as it should; try again in a moment",
-        );
+        const UNREACHABLE: OauthError =
+            OauthError::new(ErrorCode::TemporarilyUnavailable, "the login service does not answer as it should");
         {
             let mut found = self.lock();
             if let Some(reached) = &found.reached {

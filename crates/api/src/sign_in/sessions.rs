@@ -21,6 +21,8 @@ pub(crate) struct SignedIn {
     pub(crate) strength: i16,
     /// How surely they are known, and in which role they act.
     pub(crate) standing: Standing,
+    /// After how many minutes without a page they are not signed in any more.
+    pub(crate) idle_minutes: i64,
     /// The hash of the session.
     pub(crate) session: String,
     /// What a form of this session has to bring along, so that no other page can send it.
@@ -59,6 +61,7 @@ impl SignIn {
             since_s: found.begun_s,
             strength: found.strength,
             standing: Standing::stored(&found.standing),
+            idle_minutes: self.settings.session_idle_minutes,
             session,
             form_token: cookie.form_token(),
         }))

@@ -1,6 +1,6 @@
-//! The tokens of this server, as its own FHIR server believes them. Whether one still works is asked of the database each time,
-//! so that what is revoked works nowhere from then on, and so is what its client is registered for; what it says is remembered
-//! for as long as that is the same.
+//! The tokens of this server, as its own FHIR server believes them. Whether one still works is asked of the database wherever anything
+//! may have changed there, so that what is revoked works nowhere from then on, and so is what its client is registered for; what it says
+//! is remembered for as long as that is the same.
 
 use std::sync::Arc;
 
@@ -23,6 +23,16 @@ pub(super) struct Remembered {
     verified: Arc<Verified>,
     /// The digest of what is stored of the client, and of who has registered it.
     registration: Sha256,
+    /// The state of the data in which it worked; none where nobody can tell whether that is another one.
+    state: Option<u64>,
+}
+
+impl Remembered {
+    /// Whether it works now without anybody's being asked: nothing has changed since it did, and it has not expired. What it comes of
+    /// lasts no less long than it.
+    fn works(&self, state: Option<u64>, now_s: i64) -> bool {
+        self.state.is_some() && self.state == state && now_s < self.verified.expires_s
+    }
 }
 
 impl SignIn {
@@ -85,11 +95,20 @@ impl SignIn {
     }
 
     async fn verified(&self, hash: String) -> Result<Option<Arc<Verified>>, Fault> {
+        // Before it is read: what changes meanwhile is asked about the next time.
+        let state = self.service.store.state();
+        let known = self.remembered.get(&hash);
+        if let Some(known) = known.as_ref().filter(|known| known.works(state, self.now_s())) {
+            self.counters.remembered.inc();
+            return Ok(Some(Arc::clone(&known.verified)));
+        }
         let Some(token) = self.stored_access(hash.clone()).await? else { return Ok(None) };
         let registration = Stored::of_token(&token).digest();
-        if let Some(known) = self.remembered.get(&hash).filter(|known| known.registration == registration) {
+        if let Some(known) = known.filter(|known| known.registration == registration) {
             self.counters.remembered.inc();
-            return Ok(Some(known.verified));
+            let verified = Arc::clone(&known.verified);
+            self.remembered.insert(hash, Remembered { state, ..known });
+            return Ok(Some(verified));
         }
         let Some((token, client)) = self.as_registered_now(token)? else { return Ok(None) };
         let is_system = token.family.is_empty();
@@ -127,7 +146,7 @@ impl SignIn {
             roles: standing.roles,
         });
         self.counters.verified.inc();
-        self.remembered.insert(hash, Remembered { verified: Arc::clone(&verified), registration });
+        self.remembered.insert(hash, Remembered { verified: Arc::clone(&verified), registration, state });
         Ok(Some(verified))
     }
 }

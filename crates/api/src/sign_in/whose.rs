@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Caller, Credentials};
 use concord_consent::scope::Scopes;
+use concord_fhir::display;
 use concord_fhir::json::Value;
 use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
@@ -15,7 +16,7 @@ use crate::error::ApiError;
 use crate::interact::command::Command;
 use crate::interact::execute::{Outcome, carry_out};
 use crate::interact::human_name::human_name;
-use crate::interact::{Call, Questions, access};
+use crate::interact::{Call, access};
 use crate::sign_in::{Fault, Granting, OWN_CLIENT, Record, SignIn, SignedIn, Somebody, Visit, grant, people};
 
 /// The longest name or number that is looked for, in bytes.
@@ -32,30 +33,22 @@ impl SignIn {
             _ => person.relative_of.clone(),
         };
         let login = signed_in.standing.login.clone();
-        Some(Call {
-            caller: Arc::new(Caller {
-                actor,
-                subject: person.reference.clone(),
-                issuer: self.issuer.clone(),
-                client: OWN_CLIENT.to_owned(),
-                scopes: Scopes::parse("patient/Patient.r patient/Encounter.rs user/Patient.rs user/Encounter.rs"),
-                patient,
-                credentials: Credentials {
-                    proofing: signed_in.standing.proofing(),
-                    authentication: u8::try_from(signed_in.strength).ok().filter(|level| (1..=3).contains(level)),
-                    login,
-                    ..Credentials::default()
-                },
-            }),
-            purpose: None,
-            reason: None,
-            request_id: request_id.to_owned(),
-            fingerprint: grant::fingerprint(&format!("{OWN_CLIENT}\n{}", person.reference)),
-            together: Vec::new(),
-            provenance: None,
-            questions: Questions::default(),
-            on_behalf_of: None,
-        })
+        let caller = Caller {
+            actor,
+            subject: person.reference.clone(),
+            issuer: self.issuer.clone(),
+            client: OWN_CLIENT.to_owned(),
+            scopes: Scopes::parse("patient/Patient.r patient/Encounter.rs user/Patient.rs user/Encounter.rs"),
+            patient,
+            credentials: Credentials {
+                proofing: signed_in.standing.proofing(),
+                authentication: u8::try_from(signed_in.strength).ok().filter(|level| (1..=3).contains(level)),
+                login,
+                ..Credentials::default()
+            },
+        };
+        let fingerprint = grant::fingerprint(&format!("{OWN_CLIENT}\n{}", person.reference));
+        Some(Call::of(Arc::new(caller), request_id, fingerprint))
     }
 
     /// As whom somebody may act: as themselves, and as the relative or carer as whom others name them; and whether there may be more
@@ -124,7 +117,8 @@ impl SignIn {
             .iter()
             .map(|(id, resource)| {
                 let name = human_name(resource).unwrap_or_else(|| id.clone());
-                let born = resource.text("birthDate").map(|day| format!(", born {day}")).unwrap_or_default();
+                let born = resource.get("birthDate").map(|day| format!(", born {}", display::text(day)));
+                let born = born.unwrap_or_default();
                 Record { reference: format!("Patient/{id}"), name: format!("{name}{born}") }
             })
             .collect())
@@ -150,11 +144,12 @@ impl SignIn {
             vec![("subject".to_owned(), format!("Patient/{patient}")), ("_sort".to_owned(), "-date".to_owned())];
         let found = self.search_as(&call, "Encounter", pairs).await?;
         let title = |resource: &Value<'_>| {
-            let day = resource.get("period").and_then(|period| period.text("start")).unwrap_or("no date");
+            let day = resource.get("period").and_then(|period| period.get("start")).map(display::text);
+            let day = day.unwrap_or_else(|| "no date".to_owned());
             let kind = resource.list("type").first().and_then(|kind| {
                 kind.text("text").or_else(|| kind.list("coding").first().and_then(|coding| coding.text("display")))
             });
-            [day.get(..10).unwrap_or(day), kind.unwrap_or("visit")].join(": ")
+            [day.as_str(), kind.unwrap_or("visit")].join(": ")
         };
         Ok(found.iter().map(|(id, resource)| Visit { id: id.clone(), title: title(resource) }).collect())
     }

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format;
 
 use super::lines::{Lines, Writing};
 use super::progress::Progress;
+use super::quick_format::{QuickFormat, Style};
 use super::request_id::RequestIds;
 use crate::config::{LogFormat, LogLevel};
 
@@ -57,13 +59,18 @@ fn subscriber<W>(format: LogFormat, level: LogLevel, writer: W) -> Box<dyn traci
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_writer(writer);
+    let has_colours = format == LogFormat::Pretty && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder = tracing_subscriber::fmt().with_ansi(has_colours).with_env_filter(filter(level)).with_writer(writer);
+    let plain = format::format().with_target(false);
     match format {
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
-        LogFormat::Pretty => {
-            let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            Box::new(builder.with_ansi(terminal).with_target(false).finish())
+        LogFormat::Json => {
+            let json = format::format().json().flatten_event(true).with_span_list(false);
+            let fields = format::JsonFields::new();
+            Box::new(builder.fmt_fields(fields).event_format(QuickFormat::new(Style::Json, json)).finish())
         }
+        // Whoever looks on can wait for it.
+        LogFormat::Pretty if has_colours => Box::new(builder.event_format(plain).finish()),
+        LogFormat::Pretty => Box::new(builder.event_format(QuickFormat::new(Style::Plain, plain)).finish()),
     }
 }
 

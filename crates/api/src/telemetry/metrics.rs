@@ -25,6 +25,7 @@ pub struct Metrics {
     audit_records: IntCounter,
     database_errors: IntCounter,
     database_waits: Histogram,
+    lateness: Histogram,
     tokens: TokenCounters,
     refusals: RefusalCounters,
     given_up: IntCounter,
@@ -245,6 +246,14 @@ fn database_waits() -> Result<Histogram, prometheus::Error> {
     Histogram::with_opts(told.buckets(BUCKETS.to_vec()))
 }
 
+fn lateness() -> Result<Histogram, prometheus::Error> {
+    let told = HistogramOpts::new(
+        "concord_http_thread_late_seconds",
+        "How much later than it was due the threads that serve HTTP came to something else: looked at ten times a second each.",
+    );
+    Histogram::with_opts(told.buckets(BUCKETS.to_vec()))
+}
+
 /// Why the metrics could not be set up or written.
 #[derive(Debug, thiserror::Error)]
 #[error("metrics: {0}")]
@@ -267,7 +276,7 @@ impl Metrics {
         )?;
         let audit_records = IntCounter::new("concord_audit_records_total", "Audit records made durable.")?;
         let database_errors = IntCounter::new("concord_database_errors_total", "Database calls that failed.")?;
-        let database_waits = database_waits()?;
+        let (database_waits, lateness) = (database_waits()?, lateness()?);
         let outcomes = IntCounterVec::new(
             Opts::new("concord_tokens_total", "Bearer tokens looked at, by what became of them."),
             &["outcome"],
@@ -295,6 +304,7 @@ impl Metrics {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(database_waits.clone()))?;
+        registry.register(Box::new(lateness.clone()))?;
         registry.register(Box::new(outcomes))?;
         registry.register(Box::new(refused))?;
         elsewhere.register(&registry)?;
@@ -308,6 +318,7 @@ impl Metrics {
             audit_records,
             database_errors,
             database_waits,
+            lateness,
             tokens,
             refusals,
             given_up,
@@ -323,6 +334,11 @@ impl Metrics {
         let route = route.unwrap_or("unmatched");
         self.requests.with_label_values(&[method, route, status.to_string().as_str()]).inc();
         self.durations.with_label_values(&[method, route]).observe(took.as_secs_f64());
+    }
+
+    /// Notes by how much a thread that serves HTTP was late.
+    pub fn was_late(&self, by: Duration) {
+        self.lateness.observe(by.as_secs_f64());
     }
 
     /// The counters that the token verifier counts with.
@@ -385,6 +401,7 @@ mod tests {
         metrics.audit_records(3);
         metrics.database_error();
         metrics.waited(Duration::from_millis(30));
+        metrics.was_late(Duration::from_millis(3));
         metrics.tokens().remembered.inc();
         let load = Load {
             database_waiting: 7,
@@ -414,6 +431,7 @@ mod tests {
             "concord_database_connections 10",
             "concord_database_connections_busy 4",
             r#"concord_database_wait_seconds_bucket{le="0.05"} 1"#,
+            r#"concord_http_thread_late_seconds_bucket{le="0.005"} 1"#,
             "concord_places_busy 2",
             "concord_places_waiting 1",
             "concord_clock_offset_seconds -1.5",

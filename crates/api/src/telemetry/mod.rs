@@ -6,6 +6,7 @@ mod log;
 mod metrics;
 mod process;
 mod progress;
+mod quick_format;
 mod request_id;
 
 pub use log::{Log, LogError, finished, start};

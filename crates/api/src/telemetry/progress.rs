@@ -40,7 +40,8 @@ impl Progress {
 
     /// It is known which app asks.
     pub fn is_asked_by(&mut self, client: &str) {
-        self.client = Some(client.chars().take(LONGEST_CLIENT).collect());
+        let end = client.char_indices().nth(LONGEST_CLIENT).map_or(client.len(), |(end, _)| end);
+        self.client = client.get(..end).map(str::to_owned);
         self.known = Some(self.took());
     }
 

@@ -7,8 +7,8 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
 use super::cases::caller;
-use crate::authorship::{may_say_who_people_are, says_who_people_are};
-use crate::caller::{App, Caller, PrivilegedRole, Proofing};
+use crate::authorship::{is_of_the_patient_side, may_say_who_people_are, says_who_people_are, writes_somewhere};
+use crate::caller::{Actor, App, Caller, PrivilegedRole, Proofing};
 use crate::decision::{Decision, Layer, Reason, Verdict};
 use crate::facts::{Facts, PatientFacts};
 use crate::request::{Action, LONGEST_REASON, Request, SHORTEST_REASON, is_reason};
@@ -109,6 +109,51 @@ fn an_office_without_a_reason_is_told_so_where_nothing_relates_it_to_anybody() {
     assert!(!told(&officer, Some("an incident is looked into")));
     assert!(!told(&doctor, None));
     assert!(!told(&doctor, Some("an incident is looked into")));
+}
+
+#[test]
+fn who_writes_a_type_somewhere_is_known_of_kind_and_type() {
+    for (actor, action, resource_type, writes) in [
+        ("Patient/p1", Action::Create, "Observation", true),
+        ("Patient/p1", Action::Create, "Organization", false),
+        ("Patient/p1", Action::Create, "Task", false),
+        ("Patient/p1", Action::Update, "Task", true),
+        ("RelatedPerson/r1", Action::Create, "Organization", false),
+        ("Practitioner/d1", Action::Create, "Condition", true),
+        ("PractitionerRole/d1", Action::Create, "CareTeam", false),
+        ("System", Action::Create, "CareTeam", true),
+    ] {
+        let caller = caller(actor, "user/*.cruds", None);
+        let found = writes_somewhere(&caller.actor, action, ResourceType::of(resource_type));
+        assert_eq!(found, writes, "{actor} {action:?} {resource_type}");
+    }
+}
+
+#[test]
+fn whoever_calls_is_named_by_a_reference_and_nobody_else() {
+    for name in ["Patient", "RelatedPerson", "Practitioner", "PractitionerRole"] {
+        let reference = format!("{name}/x");
+        let actor = Actor::of_reference(&reference).unwrap();
+        assert_eq!(actor.reference(), Some(reference), "{name}");
+        assert_eq!(actor.resource(), Some((ResourceType::of(name), "x")), "{name}");
+    }
+    for reference in ["Organization/x", "Device/x", "System/x", "Patient", ""] {
+        assert_eq!(Actor::of_reference(reference), None, "{reference}");
+    }
+}
+
+#[test]
+fn patients_and_who_is_close_to_them_are_of_their_side() {
+    for (author, is) in [
+        ("Patient/p1", true),
+        ("RelatedPerson/r1", true),
+        ("Practitioner/d1", false),
+        ("PractitionerRole/d1", false),
+        ("Device/d1", false),
+        ("", false),
+    ] {
+        assert_eq!(is_of_the_patient_side(author), is, "{author}");
+    }
 }
 
 #[test]

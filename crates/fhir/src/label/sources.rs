@@ -86,10 +86,10 @@ impl Walk<'_> {
                         texts.for_each(|text| self.canonical(text, says));
                     }
                     // What a text links to, or shows as a picture.
-                    Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| self.address(&one, Says::Who)),
+                    Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| self.whole(&one, Says::Who)),
                     // That of an attachment is taken with it.
                     _ if shape.name != "Attachment" && links::is_address(shape, found.element, found.of_type) => {
-                        texts.for_each(|text| self.address(text, Says::Who));
+                        texts.for_each(|text| self.whole(text, Says::Who));
                     }
                     _ => {}
                 }
@@ -113,13 +113,11 @@ impl Walk<'_> {
             TypeKind::Resource => self.resource(object),
             TypeKind::Shape(id) => {
                 let Some(shape) = self.schema.shape(id) else { return };
-                let address = match shape.name.as_ref() {
-                    "Reference" => object.get("reference"),
-                    "Attachment" => object.get("url"),
-                    _ => None,
-                };
-                if let Some(address) = address.and_then(Value::as_str) {
-                    self.address(address, says(shape.name == "Reference"));
+                let text = |name| object.get(name).and_then(Value::as_str);
+                match shape.name.as_ref() {
+                    "Reference" => text("reference").into_iter().for_each(|text| self.address(text, says(true))),
+                    "Attachment" => text("url").into_iter().for_each(|text| self.whole(text, says(false))),
+                    _ => {}
                 }
                 self.object(shape, object);
             }
@@ -128,12 +126,17 @@ impl Walk<'_> {
 
     /// A definition by its canonical url, or as some write it by its address here.
     fn canonical(&mut self, text: &str, says: Says) {
-        let bare = text.split(['|', '#']).next().unwrap_or_default();
+        let bare = literal::whole(text).split('|').next().unwrap_or_default();
         if says == Says::Nothing || bare.is_empty() {
             return;
         }
         self.address(bare, says);
         self.found.canonicals.push(bare.to_owned());
+    }
+
+    /// What stands in no Reference may be the address of a part: a page of a letter is protected as the letter is.
+    fn whole(&mut self, address: &str, says: Says) {
+        self.address(literal::whole(address), says);
     }
 
     fn address(&mut self, address: &str, says: Says) {
@@ -151,6 +154,9 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod every_address;
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +187,11 @@ mod tests {
             r#""extension":[{"url":"x","valueUri":"Encounter/e"}]"#.to_owned(),
             r#""extension":[{"url":"x","valueUrl":"https://phr.example/fhir/Encounter/e"}]"#.to_owned(),
             r#""meta":{"source":"Encounter/e"}"#.to_owned(),
+            r##""meta":{"source":"Encounter/e#request-3"}"##.to_owned(),
+            r##""extension":[{"url":"x","valueUri":"https://phr.example/fhir/Encounter/e/_history/2#x"}]"##.to_owned(),
+            r##""extension":[{"url":"x","valueCanonical":"Encounter/e|2#x"}]"##.to_owned(),
+            r##""text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><img src='Encounter/e#x'/></div>"}"##
+                .to_owned(),
             r#""text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href='Encounter/e'>it</a></div>"}"#
                 .to_owned(),
         ] {
@@ -212,11 +223,11 @@ mod tests {
 
     #[test]
     fn content_is_found_wherever_it_is_attached() {
-        let text = r#"{"resourceType":"DocumentReference","content":[{"attachment":{"url":"Binary/a"}},
+        let text = r##"{"resourceType":"DocumentReference","content":[{"attachment":{"url":"Binary/a#page=2"}},
             {"attachment":{"url":"https://phr.example/fhir/Binary/b/_history/2"}},{"attachment":{"url":"https://x.example/Binary/c"}},
-            {"attachment":{"url":"Media/d"}},{"attachment":{"url":"DocumentReference/own"}}],
+            {"attachment":{"url":"Media/d"}},{"attachment":{"url":"DocumentReference/own#x"}}],
             "extension":[{"url":"x","valueAttachment":{"url":"Binary/e"}},{"url":"x","valueUri":"Binary/uri"}],
-            "contained":[{"resourceType":"Patient","photo":[{"url":"Binary/f"}]}]}"#;
+            "contained":[{"resourceType":"Patient","photo":[{"url":"Binary/f"}]}]}"##;
         let value = parse(text.as_bytes(), &Limits::default()).unwrap();
         let found = links(&value, "own", "https://phr.example/fhir");
         let names =

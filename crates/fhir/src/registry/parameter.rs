@@ -192,6 +192,15 @@ impl Parameter {
         self.kind == Kind::Token && self.paths.iter().any(|path| path.data_type.is_plain_text())
     }
 
+    /// Whether its values have no system, and never one that could be asked for (R4 "Search", token: "the presence of the pipe
+    /// symbol SHALL NOT be used").
+    #[must_use]
+    pub fn has_no_systems(&self) -> bool {
+        self.kind == Kind::Token
+            && !self.paths.is_empty()
+            && self.paths.iter().all(|path| path.data_type.has_no_system())
+    }
+
     /// Whether its values are codes that say no system: which it is, the element says.
     #[must_use]
     pub fn is_of_bare_codes(&self) -> bool {

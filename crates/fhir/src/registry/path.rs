@@ -80,6 +80,16 @@ impl DataType {
         matches!(self, DataType::Identifier | DataType::ContactPoint | DataType::String)
     }
 
+    /// Whether a token of this type is of no system, said or implied. That of a ContactPoint says what kind of address it is, and
+    /// is asked for by parameters of their own (`email`, `phone`).
+    #[must_use]
+    pub fn has_no_system(self) -> bool {
+        matches!(
+            self,
+            DataType::ContactPoint | DataType::Boolean | DataType::Deceased | DataType::String | DataType::Uri
+        )
+    }
+
     /// The data type of that FHIR name.
     #[must_use]
     pub fn parse(name: &str) -> Option<DataType> {

@@ -80,7 +80,7 @@ fn checked(
             }
         }
         if let Some(own) = &writer.patient {
-            let mut place = vec![resource_type.name().to_owned()];
+            let mut place = vec![Step::Member(resource_type.name())];
             find_other_patients(resource, own, settings, &mut place, &mut issues);
         }
     }
@@ -198,12 +198,31 @@ fn is_person(reference: Option<&str>, item: &Value<'_>) -> bool {
     }
 }
 
+/// A step from an element to one inside it.
+#[derive(Clone, Copy)]
+enum Step<'v> {
+    Member(&'v str),
+    Item(usize),
+}
+
+/// The steps as the place of an issue: `Type.name[0].part`.
+fn written(place: &[Step<'_>]) -> String {
+    place.iter().fold(String::new(), |mut text, step| {
+        match step {
+            Step::Member(name) if text.is_empty() => text.push_str(name),
+            Step::Member(name) => text.extend([".", name]),
+            Step::Item(position) => text.push_str(&format!("[{position}]")),
+        }
+        text
+    })
+}
+
 /// A patient's resource says nothing of another patient: it would join that patient's record too.
-fn find_other_patients(
-    value: &Value<'_>,
+fn find_other_patients<'v>(
+    value: &'v Value<'_>,
     own: &str,
     settings: &Settings<'_>,
-    place: &mut Vec<String>,
+    place: &mut Vec<Step<'v>>,
     issues: &mut Vec<Issue>,
 ) {
     if issues.len() >= MOST_ISSUES {
@@ -212,7 +231,7 @@ fn find_other_patients(
     match value {
         Value::Object(object) => {
             for (name, member) in &object.0 {
-                place.push(format!(".{name}"));
+                place.push(Step::Member(name));
                 match member.as_str() {
                     Some(text) if name == "reference" => {
                         if settings
@@ -220,7 +239,7 @@ fn find_other_patients(
                             .is_some_and(|it| it.strip_prefix("Patient/").is_some_and(|id| id != own))
                         {
                             let text = "names another patient: you write in one patient's record only";
-                            issues.push(Issue::error(IssueCode::BusinessRule, place.concat(), text));
+                            issues.push(Issue::error(IssueCode::BusinessRule, written(place), text));
                         }
                     }
                     _ => find_other_patients(member, own, settings, place, issues),
@@ -230,7 +249,7 @@ fn find_other_patients(
         }
         Value::Array(items) => {
             for (position, item) in items.iter().enumerate() {
-                place.push(format!("[{position}]"));
+                place.push(Step::Item(position));
                 find_other_patients(item, own, settings, place, issues);
                 place.pop();
             }

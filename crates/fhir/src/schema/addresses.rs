@@ -8,6 +8,7 @@ use super::primitive::Primitive;
 use super::table::{Schema, Shape, TypeKind};
 use super::{links, narrative};
 use crate::json::{Object, Value};
+use crate::literal;
 use crate::registry::ResourceType;
 
 /// The type of attachments.
@@ -19,13 +20,19 @@ const ATTACHMENT: &str = "Attachment";
 /// the url.
 #[must_use]
 pub fn addresses(resource: &Value<'_>) -> Vec<(String, String)> {
-    let mut walk = Walk { schema: r4(), found: Vec::new() };
-    walk.resource(resource, &ElementPath::root(resource.text("resourceType").unwrap_or_default()));
-    walk.found
+    Walk::over(resource, false)
+}
+
+/// Those of them that a reader opens: the urls of attachments, and the addresses in narratives. Others may be names.
+#[must_use]
+pub fn opened(resource: &Value<'_>) -> Vec<(String, String)> {
+    Walk::over(resource, true)
 }
 
 struct Walk {
     schema: &'static Schema,
+    /// Whether others than those that a reader opens are left out.
+    only_opened: bool,
     found: Vec<(String, String)>,
 }
 
@@ -33,6 +40,12 @@ struct Walk {
 type Work<'w> = dyn FnMut(&mut Walk, &Value<'_>, &ElementPath<'_>) + 'w;
 
 impl Walk {
+    fn over(resource: &Value<'_>, only_opened: bool) -> Vec<(String, String)> {
+        let mut walk = Walk { schema: r4(), only_opened, found: Vec::new() };
+        walk.resource(resource, &ElementPath::root(resource.text("resourceType").unwrap_or_default()));
+        walk.found
+    }
+
     fn resource(&mut self, value: &Value<'_>, place: &ElementPath<'_>) {
         let named = value.text("resourceType").and_then(ResourceType::parse);
         if let (Some(shape), Some(object)) = (named.and_then(|named| self.schema.resource(named)), value.as_object()) {
@@ -42,7 +55,7 @@ impl Walk {
 
     fn object(&mut self, shape: &Shape, object: &Object<'_>, place: &ElementPath<'_>) {
         if let (ATTACHMENT, Some(url)) = (shape.name.as_ref(), object.get("url")) {
-            self.uri(url, place);
+            self.whole(url.as_str().unwrap_or_default(), place);
         }
         for (name, value) in &object.0 {
             let Some(found) = shape.member(name) else { continue };
@@ -60,11 +73,15 @@ impl Walk {
                 (true, None) => continue,
             };
             match kind {
-                TypeKind::Primitive(Primitive::Canonical) => self.each(value, &here, &mut Walk::canonical),
+                TypeKind::Primitive(Primitive::Canonical) if !self.only_opened => {
+                    self.each(value, &here, &mut Walk::canonical)
+                }
                 TypeKind::Primitive(Primitive::Xhtml) => self.each(value, &here, &mut Walk::narrative),
                 // That of an attachment has been found with it.
                 TypeKind::Primitive(_)
-                    if shape.name != ATTACHMENT && links::is_address(shape, found.element, found.of_type) =>
+                    if !self.only_opened
+                        && shape.name != ATTACHMENT
+                        && links::is_address(shape, found.element, found.of_type) =>
                 {
                     self.each(value, &here, &mut Walk::uri);
                 }
@@ -110,7 +127,7 @@ impl Walk {
 
     /// An address of the whole: a fragment is a part of what is there, and by itself one of the resource that it stands in.
     fn whole(&mut self, address: &str, place: &ElementPath<'_>) {
-        let whole = address.split('#').next().unwrap_or_default();
+        let whole = literal::whole(address);
         if !whole.is_empty() {
             self.found.push((place.to_string(), whole.to_owned()));
         }
@@ -132,7 +149,7 @@ mod tests {
             "meta":{"profile":["http://x"],"source":"urn:x"},"implicitRules":"Binary/no","text":{"status":"generated",
             "div":"<div xmlns='http://www.w3.org/1999/xhtml'>Binary/no<a name='Binary/no'/><a href='#x'/><img src='Binary/image#y'/></div>"},
             "_status":{"extension":[{"url":"x","valueAttachment":{"url":"Binary/beside"}}]}}"##;
-        let found = addresses(&parse(text, &Limits::default()).unwrap());
+        let resource = parse(text, &Limits::default()).unwrap();
         let wanted = [
             ("DocumentReference.contained[0].photo[1]", "Binary/photo"),
             ("DocumentReference.content[0].attachment", "Binary/letter"),
@@ -144,6 +161,10 @@ mod tests {
             ("DocumentReference.text.div", "Binary/image"),
             ("DocumentReference._status.extension[0].valueAttachment", "Binary/beside"),
         ];
-        assert_eq!(found, wanted.map(|(place, url)| (place.to_owned(), url.to_owned())));
+        let wanted = wanted.map(|(place, url)| (place.to_owned(), url.to_owned()));
+        assert_eq!(addresses(&resource), wanted);
+        let is_opened = |place: &str| ["photo[1]", "ttachment", "div"].iter().any(|end| place.ends_with(end));
+        let read: Vec<_> = wanted.into_iter().filter(|(place, _)| is_opened(place)).collect();
+        assert_eq!((read.len(), opened(&resource)), (5, read));
     }
 }

@@ -18,7 +18,7 @@ mod targets;
 mod temporal;
 mod walk;
 
-pub use addresses::addresses;
+pub use addresses::{addresses, opened};
 pub use links::{LinkKind, NewLink, relink};
 pub use load::r4;
 pub(crate) use narrative::is_narrative;

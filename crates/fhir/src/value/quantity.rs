@@ -25,8 +25,11 @@ pub(crate) fn rows(leaf: &Leaf, value: &Value<'_>, rows: &mut Vec<Entry>) {
     let unit = quantity.text("code").filter(|_| quantity.text("system") == Some(UCUM)).and_then(Unit::read);
     let ends = rows.get(from).and_then(|row| Some((row.low?, row.high?)));
     if let (Some(unit), Some((low, high))) = (unit, ends) {
-        let (low, high) = (Some(unit.in_base(low)), Some(unit.in_base(high)));
-        rows.push(Entry { parameter: leaf.base_unit, key: key::single(&unit.dimension()), low, high });
+        let base_low = unit.in_base(low);
+        // Most have one value, and to settle its digits is most of what this takes.
+        let base_high = if high.total_cmp(&low).is_eq() { base_low } else { unit.in_base(high) };
+        let key = key::single(&unit.dimension());
+        rows.push(Entry { parameter: leaf.base_unit, key, low: Some(base_low), high: Some(base_high) });
     }
 }
 

@@ -17,23 +17,48 @@ const ADDRESS_PARTS: [&str; 7] = ["line", "city", "district", "state", "postalCo
 /// A text as it is compared: no accents, no capitals, no punctuation, one space between words. Apostrophes and full
 /// stops go without a trace (`O'Neill`, `St.`), other punctuation counts as a space (`Smith-Jones`).
 pub(crate) fn fold(text: &str) -> String {
+    match text.is_ascii() {
+        true => fold_ascii(text),
+        false => fold_letters(text.len(), text.nfkd().filter(|letter| !is_combining_mark(*letter))),
+    }
+}
+
+/// The same of what has no accents: most texts, of which every letter is looked at for several rows.
+fn fold_ascii(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut gap = false;
-    let mut push = |letter: char| match letter {
-        '\'' | '\u{2019}' | '\u{2018}' | '\u{02bc}' | '`' | '.' => {}
-        letter if letter.is_whitespace() || is_punctuation(letter) => gap = true,
-        letter => {
-            if gap && !folded.is_empty() {
-                folded.push(' ');
+    for byte in text.bytes() {
+        match byte {
+            b'\'' | b'`' | b'.' => {}
+            byte if byte.is_ascii_alphanumeric() => {
+                if gap && !folded.is_empty() {
+                    folded.push(' ');
+                }
+                gap = false;
+                folded.push(char::from(byte.to_ascii_lowercase()));
             }
-            gap = false;
-            folded.extend(letter.to_lowercase());
+            // White space, punctuation and control characters.
+            _ => gap = true,
         }
-    };
-    if text.is_ascii() {
-        text.chars().for_each(&mut push);
-    } else {
-        text.nfkd().filter(|letter| !is_combining_mark(*letter)).for_each(&mut push);
+    }
+    folded
+}
+
+fn fold_letters(length: usize, letters: impl Iterator<Item = char>) -> String {
+    let mut folded = String::with_capacity(length);
+    let mut gap = false;
+    for letter in letters {
+        match letter {
+            '\'' | '\u{2019}' | '\u{2018}' | '\u{02bc}' | '`' | '.' => {}
+            letter if letter.is_whitespace() || is_punctuation(letter) => gap = true,
+            letter => {
+                if gap && !folded.is_empty() {
+                    folded.push(' ');
+                }
+                gap = false;
+                folded.extend(letter.to_lowercase());
+            }
+        }
     }
     folded
 }
@@ -108,6 +133,15 @@ fn folded(wanted: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_accents_is_folded_like_all_else() {
+        for letter in (0..128_u8).map(char::from) {
+            for text in [format!("{letter}"), format!("aB{letter}Cd"), format!("{letter} x"), format!("x {letter}")] {
+                assert_eq!(fold_ascii(&text), fold_letters(0, text.nfkd()), "{text:?}");
+            }
+        }
+    }
 
     #[test]
     fn texts_are_folded() {

@@ -27,7 +27,7 @@ pub(crate) struct Part {
     pub(crate) from: Sql,
 }
 
-fn list(binds: impl Iterator<Item = Bind>) -> Sql {
+pub(super) fn list(binds: impl Iterator<Item = Bind>) -> Sql {
     let mut sql = Sql::new("(");
     for (place, bind) in binds.enumerate() {
         if place > 0 {

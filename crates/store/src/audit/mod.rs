@@ -6,6 +6,7 @@ mod condition;
 pub(crate) mod index;
 mod index_hint;
 pub mod period;
+mod place;
 mod query;
 mod reach;
 mod recorded;
@@ -68,6 +69,7 @@ fn rows(mut sql: Sql, records: &[Record], pks: &[i64], at: &[i64]) -> Sql {
 
 #[cfg(test)]
 pub(crate) use index_hint::AuditIndexHint;
+pub use place::Place;
 pub use query::AuditQuery;
 pub use reach::{RECORDED_AHEAD_MS, Reach, Span};
 
@@ -213,6 +215,7 @@ impl Transaction<'_> {
 
     fn append_numbered(&mut self, records: &[Record], numbers: &[i64], at: &[i64]) -> Result<(), StoreError> {
         self.insert_events(records, numbers, at)?;
+        self.enter_recorded(records, numbers, at)?;
         if !self.is_postgres() && !records.is_empty() {
             self.enter_early(records, numbers)?;
         }

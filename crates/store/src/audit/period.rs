@@ -90,7 +90,10 @@ impl Transaction<'_> {
     /// # Errors
     /// When the database fails, or the period is not closed.
     pub fn take_out_link(&mut self, number: i64, records: &[i64]) -> Result<(), StoreError> {
-        let tables: &[&str] = if self.is_postgres() { &["audit"] } else { &["audit_patient", "audit_agent", "audit"] };
+        let tables: &[&str] = match self.is_postgres() {
+            true => &["audit_recorded", "audit"],
+            false => &["audit_recorded", "audit_patient", "audit_agent", "audit"],
+        };
         for chunk in records.chunks(500) {
             // In the embedded database what stands in the way of the index by patient and by agent is found by the event.
             for table in tables {

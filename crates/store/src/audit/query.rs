@@ -22,7 +22,7 @@ pub struct AuditQuery {
 }
 
 impl AuditQuery {
-    fn and(self, condition: Sql) -> AuditQuery {
+    pub(super) fn and(self, condition: Sql) -> AuditQuery {
         AuditQuery { condition: self.condition.sql(" AND ").append(condition), ..self }
     }
 

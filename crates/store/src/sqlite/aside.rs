@@ -44,7 +44,7 @@ pub(super) struct Aside {
 /// A file that is made when it is needed first.
 enum File {
     NotYet,
-    Open(Connection),
+    Open(Box<Connection>),
     Unusable,
 }
 
@@ -67,7 +67,7 @@ impl Aside {
         let (address, file) = (DatabaseUrl::Sqlite(path), Mutex::new(File::NotYet));
         let aside = Aside { address, durability, file, waiting: watch::Sender::new(is_there) };
         if is_there {
-            *aside.file() = File::Open(aside.open()?);
+            *aside.file() = File::Open(Box::new(aside.open()?));
         }
         Ok(aside)
     }
@@ -98,7 +98,7 @@ impl Aside {
         let mut file = self.file();
         if matches!(*file, File::NotYet) {
             *file = match self.open() {
-                Ok(connection) => File::Open(connection),
+                Ok(connection) => File::Open(Box::new(connection)),
                 Err(fault) => {
                     tracing::error!(fault, "reads wait for every write: the file beside the database cannot be used");
                     File::Unusable
@@ -125,10 +125,11 @@ impl Aside {
         let mut file = self.file();
         let File::Open(connection) = &mut *file else { return Err(StoreError::Busy(1)) };
         let mut transaction = Transaction::new(connection, shared);
-        transaction.batch("BEGIN IMMEDIATE")?;
-        let result = work(&mut transaction).and_then(|found| transaction.batch("COMMIT").map(|()| found));
+        transaction.begin("BEGIN IMMEDIATE")?;
+        let result = work(&mut transaction).and_then(|found| transaction.commit().map(|()| found));
         if result.is_err() {
-            let _none = connection.run(Sql::new("ROLLBACK"));
+            // Fails when there is nothing to undo, which is as well.
+            let _none = connection.roll_back();
         }
         result
     }

@@ -68,6 +68,11 @@ impl State {
         let since = [self.done_since, self.waiting.waits_since()].into_iter().flatten().min();
         since.filter(|_| self.busy).map(|since| since + held)
     }
+
+    /// Whether something has been done whose audit records have yet to be committed.
+    fn has_done(&self) -> bool {
+        !self.done.answers.is_empty()
+    }
 }
 
 impl Queue {
@@ -144,7 +149,7 @@ impl Queue {
             self.gather();
             let mut state = self.state();
             let (others, writes) = state.waiting.next(Instant::now(), SHARED_COMMIT);
-            if !others.is_empty() || !writes.is_empty() {
+            if !others.is_empty() || !writes.is_empty() || state.has_done() {
                 state.busy = true;
                 return Some(Batch { others, writes });
             }
@@ -157,6 +162,8 @@ impl Queue {
         loop {
             let now = Instant::now();
             state = match state.waiting.due(now) {
+                // What could not be done beside the writer is not left until somebody else comes.
+                _ if state.has_done() => return Some(()),
                 Some(due) if due <= now => return Some(()),
                 Some(due) => {
                     let time = due.saturating_duration_since(now);
@@ -333,6 +340,22 @@ mod tests {
         assert_eq!(queue.take_done().answers.len(), 1);
         queue.settle();
         assert_eq!(queue.next().unwrap().others.len(), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_done_beside_the_writer_after_its_commit_is_not_left() {
+        let queue = Queue::holding(Duration::ZERO);
+        queue.add(append());
+        queue.next().unwrap();
+        queue.is_done(Vec::new(), Box::new(|_| {}));
+        let beside = queue.next_beside().unwrap();
+        // The writer commits meanwhile, and nobody else comes.
+        assert!(queue.take_done().answers.is_empty());
+        queue.beside_ends(beside);
+        queue.settle();
+        let batch = queue.next().unwrap();
+        assert!(batch.others.is_empty() && batch.writes.is_empty());
+        assert_eq!(queue.take_done().answers.len(), 1);
     }
 
     #[test]

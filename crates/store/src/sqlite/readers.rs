@@ -7,7 +7,6 @@ use crate::address::{DatabaseUrl, Durability};
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::snapshot::Snapshots;
-use crate::statement::Sql;
 use crate::transaction::Transaction;
 use crate::{Reads, Reply, Shared};
 
@@ -29,7 +28,7 @@ struct Reader {
 impl Reader {
     /// Leaves the snapshot; whether the connection can still be used.
     fn leave(&mut self) -> bool {
-        self.since.take().is_none() || self.connection.run(Sql::new("COMMIT")).is_ok()
+        self.since.take().is_none() || self.connection.commit().is_ok()
     }
 }
 
@@ -81,7 +80,7 @@ impl Readers {
         let mut since = reader.since;
         if since.is_none() {
             since = snapshots.now();
-            if let Err(error) = reader.connection.run(Sql::new("BEGIN")) {
+            if let Err(error) = reader.connection.begin("BEGIN") {
                 return (Err(StoreError::from(error).into()), Vec::new());
             }
         }
@@ -96,7 +95,7 @@ impl Readers {
             return reply;
         }
         // One that failed is out of its snapshot already, or is closed.
-        if reader.since.is_some() || reader.connection.run(Sql::new("COMMIT")).is_ok() {
+        if reader.since.is_some() || reader.connection.commit().is_ok() {
             self.idle().push(reader);
         }
         reply

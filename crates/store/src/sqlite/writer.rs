@@ -145,15 +145,16 @@ impl Writer {
         self.watermark = None;
         let mut transaction = Transaction::new(&mut self.connection, &self.shared);
         let snapshots = &self.readers.snapshots;
-        let done = transaction.batch("BEGIN IMMEDIATE").and_then(|()| {
+        let done = transaction.begin("BEGIN IMMEDIATE").and_then(|()| {
             let begun = snapshots.begun();
             work(&mut transaction)?;
-            transaction.batch("COMMIT")?;
+            transaction.commit()?;
             snapshots.committed(&begun, false);
             Ok(())
         });
         if done.is_err() {
-            let _none = self.connection.run(Sql::new("ROLLBACK"));
+            // Fails when there is nothing to undo, which is as well.
+            let _none = self.connection.roll_back();
         }
         done
     }
@@ -162,7 +163,7 @@ impl Writer {
     fn commit_together(&mut self, batch: Batch) -> usize {
         let mut together = Together::new();
         let queue = Arc::clone(&self.queue);
-        if queue.begins(|| self.connection.run(Sql::new("BEGIN IMMEDIATE"))).is_ok() {
+        if queue.begins(|| self.connection.begin("BEGIN IMMEDIATE")).is_ok() {
             let snapshot = self.readers.snapshots.begun();
             let mut transaction = Transaction::new(&mut self.connection, &self.shared);
             transaction.only_writer = true;
@@ -170,7 +171,6 @@ impl Writer {
             transaction.watermark = self.watermark.filter(|_| transaction.state.is_some());
             together.carry_out(&mut transaction, batch, &queue);
             if together.stands.is_ok() {
-                transaction.committed();
                 together.appended = transaction.appended;
                 let watermark = transaction.watermark;
                 let is_alone = self.readers.snapshots.committed(&snapshot, together.changed);
@@ -182,14 +182,15 @@ impl Writer {
             }
         } else {
             together.stands = Err(NotCommitted::Busy);
+            together.answers = queue.take_done().answers;
             batch.others.into_iter().for_each(Job::refuse);
             batch.writes.into_iter().for_each(|(_, job)| job.refuse());
         }
         if let Err(why) = together.stands {
             tracing::error!(?why, "a transaction of the embedded database could not be committed");
             self.shared.patients.clear();
-            // Fails when there is nothing to roll back, which is as well.
-            let _none = self.connection.run(Sql::new("ROLLBACK"));
+            // Fails when there is nothing to undo, which is as well.
+            let _none = self.connection.roll_back();
         }
         for answer in together.answers {
             answer(together.stands);
@@ -233,8 +234,11 @@ impl Together {
             queue.write_begins();
         }
         let mut writes = batch.writes.into_iter();
-        // The first is begun in any case.
-        while (self.answers.is_empty() || begun.elapsed() < LONG)
+        // What the database has undone a read in, it has undone as a whole.
+        self.stands = transaction.require_standing().map_err(NotCommitted::from);
+        // The first is begun in any case; none after one with which all was undone.
+        while self.stands.is_ok()
+            && (self.answers.is_empty() || begun.elapsed() < LONG)
             && let Some((asker, job)) = writes.next()
         {
             self.write(transaction, asker, job, single, queue);
@@ -245,13 +249,9 @@ impl Together {
         let mut records = done.records;
         records.append(&mut self.records);
         self.answers.splice(0..0, done.answers);
-        if self.stands.is_ok()
-            && (transaction.append(&records).is_err() || transaction.run(Sql::new("COMMIT")).is_err())
-        {
-            self.stands = Err(NotCommitted::Failed);
-        }
-        if self.stands.is_err() && transaction.no_space {
-            self.stands = Err(NotCommitted::NoSpace);
+        if self.stands.is_ok() {
+            let committed = transaction.append(&records).and_then(|()| transaction.commit());
+            self.stands = committed.map_err(NotCommitted::from);
         }
     }
 
@@ -262,7 +262,7 @@ impl Together {
         let started = Instant::now();
         match run(write.as_mut(), transaction, &mut self.records) {
             Ok(wrote) => self.changed |= wrote,
-            Err(_) => self.stands = Err(NotCommitted::Failed),
+            Err(fault) => self.stands = Err(fault.into()),
         }
         queue.took(asker, started.elapsed());
         if self.changed {
@@ -285,9 +285,7 @@ fn run_single(
     let wrote = stands && transaction.changes != before;
     records.extend(own);
     if !stands {
-        transaction.run(Sql::new("ROLLBACK"))?;
-        transaction.rolled_back();
-        transaction.run(Sql::new("BEGIN IMMEDIATE"))?;
+        transaction.begin_again("BEGIN IMMEDIATE")?;
         // Another process may have come between.
         transaction.state = None;
         transaction.watermark = None;
@@ -307,7 +305,7 @@ fn run_in_savepoint(
     let wrote = stands && transaction.changes != before;
     records.extend(own);
     if !stands {
-        transaction.run(Sql::new("ROLLBACK TO interaction"))?;
+        transaction.roll_back_to("ROLLBACK TO interaction")?;
         // Keys of other jobs of this commit that are forgotten with this one's are simply looked up again.
         transaction.rolled_back();
     }

@@ -1,6 +1,7 @@
 //! What an interaction can do inside its one transaction.
 
 pub mod effective_label;
+mod ending;
 mod entries;
 pub mod explain;
 mod health;
@@ -25,7 +26,7 @@ use crate::connection::Connection;
 use crate::cost::Cost;
 use crate::deadline::Watch;
 use crate::entry_row::EntryRow;
-use crate::error::{StoreError, WorkError, is_in_trouble, is_overtaken};
+use crate::error::{StoreError, is_in_trouble, is_overtaken};
 use crate::lower::{Lowering, Rows};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
@@ -37,11 +38,11 @@ use write_buffer::WriteBuffer;
 /// An open transaction (or, for a single statement, an open connection).
 pub struct Transaction<'a> {
     connection: &'a mut Connection,
-    shared: &'a Shared,
+    pub(crate) shared: &'a Shared,
     /// The time of the transaction, in milliseconds since 1970 UTC.
     pub now: i64,
     /// Patients that got their key in this transaction: remembered by the process only after the commit.
-    fresh: Vec<(String, i64)>,
+    pub(crate) fresh: Vec<(String, i64)>,
     /// How many statements have run that may have changed something.
     pub changes: u64,
     /// How many audit records have been added.
@@ -52,8 +53,6 @@ pub struct Transaction<'a> {
     pub(crate) exceeded: bool,
     /// Whether a statement failed because of another writer.
     pub(crate) overtaken: bool,
-    /// A statement failed because the disk is full.
-    pub(crate) no_space: bool,
     /// A current version that has been looked up already.
     head: Option<LookedUp>,
     /// What callers' statements may still take.
@@ -70,6 +69,10 @@ pub struct Transaction<'a> {
     pub(crate) may_be_stopped: bool,
     /// How many statements it has run.
     pub(crate) statements: u64,
+    /// How many rows they have answered with.
+    pub(crate) fetched: u64,
+    /// The patient whom it has last looked for and not found.
+    pub(crate) absent: Option<String>,
     /// Whether it has given anything labels that this inherits.
     pub(crate) relabelled: bool,
     /// How many more resources may be given other labels because of what is written; the rest is left to the backlog.
@@ -103,7 +106,6 @@ impl<'a> Transaction<'a> {
             left: None,
             exceeded: false,
             overtaken: false,
-            no_space: false,
             head: None,
             left_to_callers: Left::unbounded(),
             state: None,
@@ -112,6 +114,8 @@ impl<'a> Transaction<'a> {
             sees_log: true,
             may_be_stopped: false,
             statements: 0,
+            fetched: 0,
+            absent: None,
             relabelled: false,
             label_steps: shared.label_steps,
             buffer: None,
@@ -153,39 +157,9 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Commits. [`StoreError::OutcomeUnknown`] when the connection was lost before the commit was answered.
-    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
-        self.flush()?;
-        let lost_before = self.connection.is_spoilt();
-        match self.connection.batch("COMMIT") {
-            Ok(()) => {
-                self.committed();
-                Ok(())
-            }
-            Err(_) if self.connection.is_spoilt() && !lost_before => Err(StoreError::OutcomeUnknown(1)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Undoes everything, what is buffered included; whether that was possible.
-    pub(crate) fn roll_back(&mut self) -> bool {
-        let undone = self.connection.batch("ROLLBACK").is_ok();
-        if !undone {
-            self.connection.spoil();
-        }
-        undone
-    }
-
     /// Says that the work on the connection was broken off, nobody knows where.
     pub(crate) fn spoil(&mut self) {
         self.connection.spoil();
-    }
-
-    /// To be called after the commit.
-    pub(crate) fn committed(&mut self) {
-        for (id, key) in std::mem::take(&mut self.fresh) {
-            self.shared.patients.insert(id, key);
-        }
     }
 
     /// Begins another's work in the same transaction: what was left of the last one's budgets is not this one's.
@@ -193,19 +167,6 @@ impl<'a> Transaction<'a> {
         self.left_to_callers = Left::unbounded();
         self.label_steps = self.shared.label_steps;
         self.relabelled = false;
-    }
-
-    /// Counts what a piece of work has run, that had run so many statements when it began.
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn count_statements(&self, before: u64) {
-        self.shared.statements.fetch_add(self.statements - before, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// Forgets what a rolled-back part had learnt.
-    pub(crate) fn rolled_back(&mut self) {
-        self.fresh.clear();
-        self.registry = None;
-        self.versions = None;
     }
 
     /// The search parameters as this process last saw them.
@@ -268,7 +229,9 @@ impl<'a> Transaction<'a> {
         if let Some(noted) = self.noted.as_mut().filter(|noted| !noted.paused || noted.everything) {
             noted.statements.push(sql.clone());
         }
-        self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))
+        let found = self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))?;
+        self.fetched += u64::try_from(found.len()).unwrap_or(u64::MAX);
+        Ok(found)
     }
 
     /// Refuses to tell of the log what may be out of date.
@@ -302,7 +265,6 @@ impl<'a> Transaction<'a> {
         }
         let fault = StoreError::from(error);
         if matches!(fault, StoreError::NoSpace(_)) {
-            self.no_space = true;
             self.shared.no_space.store(true, Ordering::Relaxed);
         }
         let is_stopped = self.may_be_stopped && matches!(fault, StoreError::TooCostly(_));
@@ -388,76 +350,6 @@ impl<'a> Transaction<'a> {
         self.connection.batch(text).map_err(|error| self.failed(error))
     }
 
-    /// Runs a part that is undone alone if it fails.
-    pub fn savepoint<T, E: WorkError>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        self.run(Sql::new("SAVEPOINT part"))?;
-        let result = part(self);
-        if result.is_err() {
-            self.run(Sql::new("ROLLBACK TO SAVEPOINT part"))?;
-            self.rolled_back();
-        }
-        self.run(Sql::new("RELEASE SAVEPOINT part"))?;
-        result
-    }
-
-    /// The key of a patient's logical id, if any resource or request has ever named that patient.
-    pub fn patient_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
-        if let Some(key) = self.shared.patients.get(id) {
-            return Ok(Some(key));
-        }
-        if let Some((_, key)) = self.fresh.iter().find(|(known, _)| known == id) {
-            return Ok(Some(*key));
-        }
-        let sql = Sql::new("SELECT key FROM patient WHERE id = ").bind(id);
-        let found = self.without_explain(|own| own.bypass_buffer(|own| own.rows::<(BigInt,), (i64,)>(sql)))?;
-        let key = found.first().map(|row| row.0);
-        if let Some(key) = key {
-            self.shared.patients.insert(id.to_owned(), key);
-        }
-        Ok(key)
-    }
-
-    /// The key of a patient's logical id, for a search. While statements are noted, a patient that there is none of has
-    /// a key as well: how a search is run must not tell who has a record here.
-    pub(crate) fn compartment_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
-        let key = self.patient_key(id)?;
-        Ok(key.or(self.noted.is_some().then_some(NOBODY)))
-    }
-
-    /// The key of a patient's logical id, made now if there is none. Only in a write transaction.
-    pub fn make_patient_key(&mut self, id: &str) -> Result<i64, StoreError> {
-        if let Some(key) = self.patient_key(id)? {
-            return Ok(key);
-        }
-        // The update that changes nothing makes a concurrent maker's row visible to RETURNING.
-        let sql = Sql::new("INSERT INTO patient (id) VALUES (")
-            .bind(id)
-            .sql(") ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key");
-        self.changes += 1;
-        let made = self.bypass_buffer(|own| own.rows::<(BigInt,), (i64,)>(sql))?;
-        let key =
-            made.first().map(|row| row.0).ok_or_else(|| StoreError::Internal("no key for a patient".to_owned()))?;
-        self.fresh.push((id.to_owned(), key));
-        Ok(key)
-    }
-
-    /// The logical id of a patient's key; empty for key 0.
-    pub fn patient_id(&mut self, key: i64) -> Result<String, StoreError> {
-        if key == 0 {
-            return Ok(String::new());
-        }
-        if let Some(id) = self.shared.patients.id(key) {
-            return Ok(id);
-        }
-        let sql = Sql::new("SELECT id FROM patient WHERE key = ").bind(key);
-        let found = self.without_explain(|own| own.bypass_buffer(|own| own.rows::<(Text,), (String,)>(sql)))?;
-        let id = found.into_iter().next().map(|row| row.0).unwrap_or_default();
-        if !id.is_empty() && !self.fresh.iter().any(|(_, fresh)| *fresh == key) {
-            self.shared.patients.insert(id.clone(), key);
-        }
-        Ok(id)
-    }
-
     /// The keys of the patients that a predicate names, so that it can be lowered.
     pub(crate) fn lowered<T>(
         &mut self,
@@ -473,9 +365,6 @@ impl<'a> Transaction<'a> {
         Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup, depth: 0, in_record: false }))
     }
 }
-
-/// A key that no patient has.
-const NOBODY: i64 = -1;
 
 /// The patients that a predicate names, each once.
 fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {

@@ -11,7 +11,7 @@ use crate::digest;
 use crate::entry_row::INHERITED;
 use crate::error::StoreError;
 use crate::lower::{RECORD, Rows};
-use crate::rows::{Head, Method, Version, joined};
+use crate::rows::{Head, Method, StoredVersion, Version, joined};
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
 use crate::transaction::effective_label::Written;
@@ -83,7 +83,7 @@ fn heads(from: Sql, place: &'static str) -> Sql {
 }
 
 fn head(row: HeadRow) -> Result<(i64, Head), StoreError> {
-    Ok((row.place, Head { version: row.version.version()?, access: row.access }))
+    Ok((row.place, Head { version: StoredVersion::read(row.version.version()?), access: row.access }))
 }
 
 impl Transaction<'_> {

@@ -2,11 +2,13 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use concord_fhir::display;
+use concord_fhir::json::Value;
 use concord_signin::error::OauthError;
 
 use super::cookies::Name;
 use super::html::Html;
-use super::page::{self, Page};
+use super::page::{self, Page, PageName};
 use super::{provider, redirect, sign_in};
 use crate::http::Server;
 use crate::http::exchange::request_id;
@@ -22,7 +24,7 @@ async fn list(request: &HttpRequest, server: &Data<Server>) -> Result<HttpRespon
     let sign_in = sign_in(server)?;
     let cookie = Name::Session.of(request, sign_in);
     let Some(signed_in) = sign_in.signed_in(cookie.as_ref()).await? else {
-        return provider::offered(request, sign_in, None, None).await;
+        return provider::offered(request, sign_in, (None, None), false).await;
     };
     let apps = sign_in.connected(&signed_in).await?;
     let name = sign_in.somebody(&signed_in.person).await?.map(|person| person.name);
@@ -31,11 +33,14 @@ async fn list(request: &HttpRequest, server: &Data<Server>) -> Result<HttpRespon
         .add(&page::signed_in(&name.unwrap_or_default(), &signed_in))
         .then(none)
         .each(&apps, |html, app| html.add(&connected(app, &signed_in)));
-    Ok(Page::new("Connected apps", body).response())
+    Ok(Page::new(PageName::Apps, "Connected apps", body).response())
 }
 
 fn connected(app: &ConnectedApp, signed_in: &SignedIn) -> Html {
-    let day = |seconds: i64| instant(seconds.saturating_mul(1000)).chars().take(10).collect::<String>();
+    let day = |seconds: i64| {
+        let date: String = instant(seconds.saturating_mul(1000)).chars().take(10).collect();
+        display::text(&Value::String(date.into()))
+    };
     let used = if app.used_s == 0 { "never".to_owned() } else { day(app.used_s) };
     Html::of("<form method=\"post\" action=\"/apps/end\" class=\"panel\"><h2>")
         .text(&app.name)
@@ -51,7 +56,9 @@ fn connected(app: &ConnectedApp, signed_in: &SignedIn) -> Html {
         .text(&app.client)
         .then("\"><input type=\"hidden\" name=\"person\" value=\"")
         .text(&app.person)
-        .then("\"><button class=\"second\">End its access</button></form>")
+        .then("\"><button class=\"second\">End the access of ")
+        .text(&app.name)
+        .then("</button></form>")
 }
 
 /// `POST /apps/end`

@@ -10,7 +10,7 @@ use concord_signin::kinds::SENSITIVE;
 
 use super::cookies::Name;
 use super::html::Html;
-use super::page::{self, Page};
+use super::page::{self, Page, PageName};
 use super::{form, provider, redirect, sign_in, whose};
 use crate::http::Server;
 use crate::http::exchange::request_id;
@@ -43,8 +43,8 @@ pub(super) async fn read(
     };
     match (AuthorizeRequest::read(form, client.as_ref(), sign_in.audience()), client) {
         (Ok(request), Some(client)) => Ok(Ok((request, client))),
-        (Err(Refusal::There { redirect_uri, state, error }), _) => {
-            Ok(Err(sent_back(sign_in, &redirect_uri, state.as_deref(), error)))
+        (Err(Refusal::There { redirect_uri, state, error }), client) => {
+            Ok(Err(sent_back_unasked(sign_in, client.as_ref(), (&redirect_uri, state.as_deref()), error)))
         }
         (Err(Refusal::Here(error)), _) => Ok(Err(page::led_astray(error))),
         (Ok(_), None) => {
@@ -60,6 +60,23 @@ fn sent_back(sign_in: &SignIn, redirect_uri: &str, state: Option<&str>, error: O
     }
 }
 
+/// The same where nobody has said anything yet. Whoever opens such a link is not sent on to where an app that nobody has checked would
+/// have them, or this address would lead anywhere for whoever registers (RFC 9700 section 4.11.2): they say first that they want to go.
+fn sent_back_unasked(
+    sign_in: &SignIn,
+    client: Option<&Client>,
+    (redirect_uri, state): (&str, Option<&str>),
+    error: OauthError,
+) -> HttpResponse {
+    match authorize::refusal(redirect_uri, &sign_in.issuer, state, error) {
+        Ok(address) if client.is_some_and(|client| client.registered_itself) => {
+            page::leads_on(&host(redirect_uri), &address, error)
+        }
+        Ok(address) => redirect(&address).finish(),
+        Err(error) => page::refused(error),
+    }
+}
+
 /// A request to the end, whatever becomes of it: what is refused from here on is told to the app.
 async fn asked(request: &HttpRequest, server: &Data<Server>, form: &Form) -> Result<HttpResponse, Fault> {
     let sign_in = sign_in(server)?;
@@ -67,9 +84,17 @@ async fn asked(request: &HttpRequest, server: &Data<Server>, form: &Form) -> Res
         Ok(read) => read,
         Err(answer) => return Ok(answer),
     };
-    let back = (asked.redirect_uri.clone(), asked.state.clone());
+    let (back, of) = ((asked.redirect_uri.clone(), asked.state.clone()), client.clone());
     let answered = ask(request, sign_in, form, asked, client).await;
-    Ok(answered.unwrap_or_else(|fault| refused_at_the_app(sign_in, &back, &fault)))
+    Ok(answered.unwrap_or_else(|fault| match fault.as_refusal() {
+        error if is_for_people(error) => page::refused(error),
+        error => sent_back_unasked(sign_in, Some(&of), (&back.0, Some(&back.1)), error),
+    }))
+}
+
+/// Whether it is what only the person can mend.
+fn is_for_people(error: OauthError) -> bool {
+    error.code == ErrorCode::UnmetAuthenticationRequirements
 }
 
 /// What goes wrong is told to the app, at its redirect URI and with its state; but not what only the person can mend.
@@ -79,7 +104,7 @@ pub(super) fn refused_at_the_app(
     fault: &Fault,
 ) -> HttpResponse {
     match fault.as_refusal() {
-        error if error.code == ErrorCode::UnmetAuthenticationRequirements => page::refused(error),
+        error if is_for_people(error) => page::refused(error),
         error => sent_back(sign_in, redirect_uri, Some(state), error),
     }
 }
@@ -95,7 +120,7 @@ pub(super) async fn put(
 ) -> Result<HttpResponse, Fault> {
     let form_of = signed_in.clone();
     match sign_in.granting(asked, client, signed_in, picking, request_id).await? {
-        Asked::Whose(to_pick) => Ok(whose::page(&to_pick, &form_of, form, None).response()),
+        Asked::Whose(to_pick) => Ok(whose::page(sign_in, &to_pick, &form_of, form, None).await?.response()),
         Asked::Granting(granting) => {
             let chosen = sign_in.chosen_before(&granting).await?;
             let visits = sign_in.visits(&granting, request_id).await?;
@@ -123,7 +148,7 @@ async fn ask(
         // Once they have signed in, they need not do it again.
         (None, false) => {
             let form = form.without("prompt").without("max_age");
-            provider::offered(request, sign_in, Some(&form), Some(asked.redirect_uri)).await
+            provider::offered(request, sign_in, (Some(&form), Some(asked.redirect_uri)), false).await
         }
         (Some(signed_in), false) => {
             let picking = Picking::default();
@@ -171,6 +196,9 @@ async fn decided(request: &HttpRequest, payload: &mut Payload, server: &Data<Ser
     })
 }
 
+/// Whose record it is, to somebody who lets an app into their own.
+const OWN: &str = "your record";
+
 fn page(
     granting: &Granting,
     (chosen, has_logo): (&Choice, bool),
@@ -179,10 +207,10 @@ fn page(
 ) -> Page {
     let client = &granting.client;
     let whose = match (&granting.patient, granting.keeps_consent()) {
-        (_, true) => "your record",
+        (_, true) => OWN,
         (Some(_), false) if granting.request.launch.is_some() => "the record that you are looking at",
         (Some(_), false) if granting.person.relative_of.is_some() => "the record of the person that you care for",
-        (Some(_), false) if granting.person.group == "Patients" => "your record",
+        (Some(_), false) if granting.person.group == "Patients" => OWN,
         (Some(_), false) => "the record of one patient",
         (None, false) => "the records that you may see",
     };
@@ -207,7 +235,7 @@ fn page(
         .then("\">")
         .add(&picked(&granting.whose))
         .add(&visited(visits))
-        .add(&kinds(granting, chosen))
+        .add(&kinds(granting, chosen, whose == OWN))
         .add(&sensitive(granting, chosen))
         .add(&lasts(granting, chosen))
         .then("<p>You can end this at any time on the page <a href=\"/apps\">connected apps</a>.</p>")
@@ -215,7 +243,7 @@ fn page(
         .then("<button name=\"decision\" value=\"deny\" class=\"second\">Do not let it in</button></form>");
     Page {
         leads_to: vec![granting.request.redirect_uri.clone()],
-        ..Page::new(format!("Let {} in?", client.name), body)
+        ..Page::new(PageName::Authorise, format!("Let {} in?", client.name), body)
     }
 }
 
@@ -277,7 +305,7 @@ fn visited(visits: &[Visit]) -> Html {
         .then("</fieldset>")
 }
 
-fn kinds(granting: &Granting, chosen: &Choice) -> Html {
+fn kinds(granting: &Granting, chosen: &Choice, is_own: bool) -> Html {
     let rows = kinds_asked(&granting.scope).filter_map(|kind| Some((kind, kind.asked(&granting.scope)?)));
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
@@ -287,7 +315,7 @@ fn kinds(granting: &Granting, chosen: &Choice) -> Html {
         .each(rows, |html, (kind, wanted)| {
             let known = chosen.kinds.iter().any(|code| code == kind.code);
             checkbox(html, ("checkbox", "kind"), kind.code, known)
-                .then(kind.title)
+                .then(if is_own { kind.title } else { kind.of_another })
                 .then(": ")
                 .text(&wanted.words())
                 .then("</label></div>")

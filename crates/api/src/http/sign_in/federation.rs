@@ -10,8 +10,8 @@ use concord_signin::form::Form;
 
 use super::cookies::Name;
 use super::html::Html;
-use super::page::{self, Page};
-use super::{address, form, provider, redirect, refused, sign_in, unkept};
+use super::page::{self, Page, PageName};
+use super::{address, parameters, provider, redirect, refused, sign_in, unkept};
 use crate::http::Server;
 use crate::http::exchange::request_id;
 use crate::sign_in::{Fault, SignIn, SignedIn, Signing, Standing, UNPROVEN_NAME};
@@ -81,7 +81,7 @@ async fn came_back(request: &HttpRequest, server: &Data<Server>) -> Result<HttpR
 }
 
 /// What somebody is called, for their own eyes.
-async fn name(sign_in: &SignIn, person: &str, standing: &Standing) -> Result<String, Fault> {
+pub(super) async fn name(sign_in: &SignIn, person: &str, standing: &Standing) -> Result<String, Fault> {
     if !standing.is_proven() {
         return Ok(UNPROVEN_NAME.to_owned());
     }
@@ -102,7 +102,7 @@ async fn arrived(sign_in: &SignIn, comes: Signing) -> Result<HttpResponse, Fault
         .then("<button name=\"decision\" value=\"go-on\">Yes, go on</button>")
         .then("<button name=\"decision\" value=\"no\" class=\"second\">No, this is not me</button></form>");
     let cookies = vec![Name::Arrival.set(&arrival, sign_in), Name::Visit.gone(sign_in)];
-    Ok(Page { cookies, ..Page::new("Is this you?", body) }.response())
+    Ok(Page { cookies, ..Page::new(PageName::Arrival, "Is this you?", body) }.response())
 }
 
 /// `POST /sign-in/arrival`: whoever has come says whether it is they.
@@ -138,7 +138,7 @@ async fn unasked(sign_in: &SignIn, signed_in: &SignedIn, comes: &Signing) -> Res
         .then("</strong>, but in this browser somebody else is signed in. Nothing has changed.</p>")
         .add(&page::signed_in(&name(sign_in, &signed_in.person, &signed_in.standing).await?, signed_in))
         .then("<p>If you want to go on as yourself, sign out here, and open this page again from where you came.</p>");
-    Ok(Page { status: StatusCode::CONFLICT, ..Page::new("Somebody else is signed in", body) })
+    Ok(Page { status: StatusCode::CONFLICT, ..Page::new(PageName::SomebodyElse, "Somebody else is signed in", body) })
 }
 
 /// `POST /sign-in/logout` (OpenID Connect Back-Channel Logout 1.0, section 2.5)
@@ -151,7 +151,7 @@ pub(super) async fn log_out(request: HttpRequest, mut payload: Payload, server: 
 
 async fn logged_out(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<(), Fault> {
     let sign_in = sign_in(server)?;
-    let form = form(request, payload).await?;
+    let form = parameters(request, payload).await?;
     let token = form.one("logout_token")?.ok_or(OauthError::request("the logout_token is missing"))?;
     let ended = sign_in.signed_out_there(token, address(request, server)).await?;
     tracing::info!(ended, "a login service says that somebody has signed out");

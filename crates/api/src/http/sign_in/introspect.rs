@@ -8,7 +8,7 @@ use concord_signin::client::Client;
 use concord_signin::error::OauthError;
 use concord_signin::form::Form;
 
-use super::{answered, challenged, client, form, sign_in};
+use super::{answered, challenged, client, parameters, sign_in};
 use crate::auth::{self, AuthError};
 use crate::http::Server;
 use crate::sign_in::{Fault, Inspected};
@@ -57,7 +57,7 @@ async fn by_token(
     token: &str,
 ) -> Result<Option<Inspected>, Fault> {
     let Some(client) = sign_in(server)?.asks_about_all(token).await? else { return Ok(None) };
-    let form = form(request, payload).await?;
+    let form = parameters(request, payload).await?;
     if Claimed::is_said(None, &form) {
         return Err(OauthError::request("the client says twice who it is: by its token and by parameters").into());
     }

@@ -7,7 +7,7 @@ use concord_signin::context;
 use concord_signin::error::OauthError;
 use serde_json::{Map, Value, json};
 
-use super::{answered, challenged, form, sign_in};
+use super::{answered, challenged, parameters, sign_in};
 use crate::auth::{AuthError, Verified, bearer};
 use crate::http::Server;
 use crate::http::exchange::request_id;
@@ -33,7 +33,7 @@ async fn start(
     verified: &Verified,
 ) -> Result<Map<String, Value>, Fault> {
     let sign_in = sign_in(server)?;
-    let form = form(request, payload).await?;
+    let form = parameters(request, payload).await?;
     let starting = Starting {
         client: form.one("client_id")?.ok_or(OauthError::request("the client_id of the app is missing"))?,
         patient: form.one("patient")?.ok_or(OauthError::request("the patient is missing"))?,

@@ -102,7 +102,14 @@ fn sign_in(server: &Data<Server>) -> Result<&Arc<SignIn>, Fault> {
     Ok(server.sign_in.as_ref().ok_or(NONE)?)
 }
 
-/// The parameters of a form that is the body.
+/// The parameters of a request to an endpoint, each of which is there once.
+async fn parameters(request: &HttpRequest, payload: &mut Payload) -> Result<Form, OauthError> {
+    let form = form(request, payload).await?;
+    form.each_once()?;
+    Ok(form)
+}
+
+/// The parameters of a form that is the body, of which some may be choices.
 async fn form(request: &HttpRequest, payload: &mut Payload) -> Result<Form, OauthError> {
     let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !media_type::is(media, media_type::FORM) {
@@ -141,7 +148,7 @@ async fn client(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
         (_, Some(_)) => return Err(OauthError::request("there is more than one Authorization header").into()),
         (header, None) => header,
     };
-    let form = form(request, payload).await?;
+    let form = parameters(request, payload).await?;
     let holder = match (form.one("grant_type")?, form.one("refresh_token")?) {
         (Some("refresh_token"), Some(token)) if !Claimed::is_said(header, &form) => sign_in.holder(token).await?,
         _ => None,

@@ -10,7 +10,7 @@ use concord_signin::secret;
 
 use super::cookies::Name;
 use super::html::Html;
-pub(super) use crate::http::page::Page;
+pub(super) use crate::http::page::{Name as PageName, Page};
 use crate::sign_in::{Fault, Kept, SignIn, SignedIn};
 
 /// What a person is told who has to prove who they are before they see anything.
@@ -22,7 +22,7 @@ fn unproven(error: OauthError) -> HttpResponse {
         .then("photo, or details that your GP surgery gives you.</li>")
         .then("<li>When NHS login says that it is done, come back here and sign in again.</li></ol>")
         .then("<p>If you cannot do that, ask your GP surgery.</p><p><a href=\"/sign-in\">Sign in again</a></p>");
-    Page { status: StatusCode::FORBIDDEN, ..Page::new("Prove who you are first", body) }.response()
+    Page { status: StatusCode::FORBIDDEN, ..Page::new(PageName::Unproven, "Prove who you are first", body) }.response()
 }
 
 /// The same where something failed, or was asked too often.
@@ -64,7 +64,7 @@ pub(super) fn refused(error: OauthError) -> HttpResponse {
         .then("</p><p>")
         .then(then)
         .then("</p><p><a href=\"/sign-in\">Sign in</a></p>");
-    Page { status, ..Page::new(title, body) }.response()
+    Page { status, ..Page::new(PageName::Refused, title, body) }.response()
 }
 
 /// What a person is told where it is not certain which app sent them, or where it wants them back: nothing is sent anywhere, and what is
@@ -77,7 +77,22 @@ pub(super) fn led_astray(error: OauthError) -> HttpResponse {
         .then("<p>Go back to the app and try again. If it happens again, tell whoever makes the app what is wrong:</p><p class=\"error\">")
         .text(&sentence(error.text))
         .then("</p>");
-    Page { status: StatusCode::BAD_REQUEST, ..Page::new(TITLE, body) }.response()
+    Page { status: StatusCode::BAD_REQUEST, ..Page::new(PageName::Astray, TITLE, body) }.response()
+}
+
+/// What a person is told whom an app that nobody has checked sends with what cannot be done, before they go where it would have them go.
+pub(super) fn leads_on(host: &str, address: &str, error: OauthError) -> HttpResponse {
+    let body = Html::of("<h1>Go on to ")
+        .text(host)
+        .then("?</h1><p>An app that nobody has checked has sent you here, and what it asks for cannot be done. Nothing has been shared.</p>")
+        .then("<p class=\"error\">")
+        .text(&sentence(error.text))
+        .then("</p><p>If you know <strong>")
+        .text(host)
+        .then("</strong>, you can <a rel=\"noreferrer\" href=\"")
+        .text(address)
+        .then("\">go back to the app there</a>. If you do not, close this page.</p>");
+    Page { status: StatusCode::BAD_REQUEST, ..Page::new(PageName::LeadsOn, "Go on?", body) }.response()
 }
 
 /// What is wrong, as a sentence.
@@ -135,7 +150,9 @@ pub(super) fn signed_in(name: &str, signed_in: &SignedIn) -> Html {
         "<form method=\"post\" action=\"/sign-out\" class=\"panel\"><p class=\"hint\">You are signed in as <strong>",
     )
     .text(name)
-    .then("</strong>.</p>")
+    .then("</strong>. If you open no page for ")
+    .text(&signed_in.idle_minutes.to_string())
+    .then(" minutes, you have to sign in again.</p>")
     .add(&token_field(&signed_in.form_token))
     .then("<button class=\"second\">Sign out</button></form>")
 }

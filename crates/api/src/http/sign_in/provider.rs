@@ -8,7 +8,7 @@ use concord_signin::form::Form;
 
 use super::cookies::{self, Name};
 use super::html::Html;
-use super::page::{self, Page};
+use super::page::{self, Page, PageName};
 use super::{redirect, sign_in};
 use crate::http::Server;
 use crate::http::exchange::request_id;
@@ -22,7 +22,7 @@ pub(super) async fn page(request: HttpRequest, server: Data<Server>) -> HttpResp
         let asserted = [form.one("assertedLoginIdentity")?, form.one("asserted_login_identity")?];
         match asserted.into_iter().flatten().next() {
             Some(asserted) => send_asserted(&request, &server, asserted).await,
-            None => offered(&request, sign_in(&server)?, None, None).await,
+            None => offered(&request, sign_in(&server)?, (None, None), form.one(SIGNED_OUT)?.is_some()).await,
         }
     };
     offered.await.unwrap_or_else(|fault| page::failed(&fault))
@@ -42,20 +42,32 @@ async fn send_asserted(request: &HttpRequest, server: &Data<Server>, asserted: &
     Ok(builder.finish())
 }
 
+/// The parameter of the page to which somebody is sent who has signed out.
+const SIGNED_OUT: &str = "signed_out";
+
 /// The page. Whoever signs in goes on with what an app asks, or to the apps that they have let in. `leads_to` is where the app is,
-/// whose redirect URI has been checked.
+/// whose redirect URI has been checked. Who has signed out is told so, where it is true.
 pub(super) async fn offered(
     request: &HttpRequest,
     sign_in: &SignIn,
-    asked: Option<&Form>,
-    leads_to: Option<String>,
+    (asked, leads_to): (Option<&Form>, Option<String>),
+    has_signed_out: bool,
 ) -> Result<HttpResponse, Fault> {
     let (token, cookie) = cookies::visit(request, sign_in)?;
     let services = sign_in.login_services().await;
     let fields = page::token_field(&token).each(asked, |html, asked| {
         html.then("<input type=\"hidden\" name=\"request\" value=\"").text(&asked.to_string()).then("\">")
     });
-    let mut body = Html::of("<h1>Who are you?</h1>");
+    let mut body = Html::default();
+    if has_signed_out && Name::Session.of(request, sign_in).is_none() {
+        body = body.then("<div class=\"panel\" role=\"status\"><p><strong>You are signed out.</strong></p>");
+        if !services.is_empty() {
+            body = body
+                .then("<p>You may still be signed in to the service that you signed in with: sign out there too.</p>");
+        }
+        body = body.then("</div>");
+    }
+    body = body.then("<h1>Who are you?</h1>");
     if !services.is_empty() {
         body = body
             .then("<form method=\"post\" action=\"/sign-in/with\">")
@@ -73,7 +85,7 @@ pub(super) async fn offered(
         cookies: cookie.into_iter().collect(),
         // Whoever signs in may be sent on to the app at once, with what is wrong with its request.
         leads_to: services.into_iter().filter_map(|(_, _, address)| address).chain(leads_to).collect(),
-        ..Page::new("Sign in", body)
+        ..Page::new(PageName::SignIn, "Who are you?", body)
     }
     .response())
 }
@@ -148,7 +160,7 @@ async fn signed_out(
     let (_, cookie) = page::form(request, payload, sign_in, Name::Session).await?;
     // Also one that nobody has used for long: apps go on with it until it ends.
     sign_in.end_session_of(&cookie).await?;
-    let mut builder = redirect("/sign-in");
+    let mut builder = redirect(&format!("/sign-in?{SIGNED_OUT}=yes"));
     builder.append_header((header::SET_COOKIE, Name::Session.gone(sign_in)));
     Ok(builder.finish())
 }

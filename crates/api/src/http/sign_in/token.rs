@@ -2,6 +2,7 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use concord_signin::resource;
 use concord_signin::token::TokenRequest;
 
 use super::{answered, client, sign_in};
@@ -15,5 +16,6 @@ pub(super) async fn serve(request: HttpRequest, mut payload: Payload, server: Da
 async fn issue(request: &HttpRequest, payload: &mut Payload, server: &Data<Server>) -> Result<Issued, Fault> {
     let sign_in = sign_in(server)?;
     let (client, form) = client(request, payload, server).await?;
+    resource::check(&form, sign_in.audience())?;
     sign_in.exchange(client, TokenRequest::read(&form)?).await
 }

@@ -7,14 +7,21 @@ use concord_signin::form::Form;
 use super::authorize;
 use super::cookies::Name;
 use super::html::Html;
-use super::page::{self, Page};
-use super::{redirect, sign_in};
+use super::page::{self, Page, PageName};
+use super::{federation, redirect, sign_in};
 use crate::http::Server;
 use crate::http::exchange::request_id;
-use crate::sign_in::{Fault, Picking, SignedIn, ToPick};
+use crate::sign_in::{Fault, Picking, SignIn, SignedIn, ToPick};
 
 /// The page. `asked` is what the app asks, `sought` what was looked for.
-pub(super) fn page(to_pick: &ToPick, signed_in: &SignedIn, asked: &Form, sought: Option<&str>) -> Page {
+pub(super) async fn page(
+    sign_in: &SignIn,
+    to_pick: &ToPick,
+    signed_in: &SignedIn,
+    asked: &Form,
+    sought: Option<&str>,
+) -> Result<Page, Fault> {
+    let name = federation::name(sign_in, &signed_in.person, &signed_in.standing).await?;
     let form = || {
         Html::of("<form method=\"post\" action=\"/sign-in/whose\">")
             .add(&page::token_field(&signed_in.form_token))
@@ -22,7 +29,8 @@ pub(super) fn page(to_pick: &ToPick, signed_in: &SignedIn, asked: &Form, sought:
             .text(&asked.to_string())
             .then("\">")
     };
-    let mut body = Html::of("<h1>Whose record?</h1><p>The app asks for the record of one person.</p>");
+    let mut body = Html::of("<h1>Whose record?</h1><p>The app asks for the record of one person.</p>")
+        .add(&page::signed_in(&name, signed_in));
     if !to_pick.records.is_empty() {
         body = body
             .add(&form())
@@ -41,23 +49,27 @@ pub(super) fn page(to_pick: &ToPick, signed_in: &SignedIn, asked: &Form, sought:
             .then("take back what they have written of you more than once.</p>");
     }
     if to_pick.looks {
-        if sought.is_some() && to_pick.records.is_empty() {
+        let is_in_vain = sought.is_some() && to_pick.records.is_empty();
+        body = body.add(&form()).then("<p><label for=\"sought\">NHS number or name</label></p>");
+        if is_in_vain {
             body = body
                 .then("<p class=\"error\" id=\"none\">There is nobody of that name or number whom you may see.</p>");
         }
         body = body
-            .add(&form())
-            .then("<p><label for=\"sought\">NHS number or name</label></p><p><input id=\"sought\" name=\"sought\" ")
-            .then("autocomplete=\"off\" spellcheck=\"false\" maxlength=\"100\" value=\"")
+            .then(
+                "<p><input id=\"sought\" name=\"sought\" autocomplete=\"off\" spellcheck=\"false\" maxlength=\"100\" ",
+            )
+            .then(if is_in_vain { "aria-describedby=\"none\" aria-invalid=\"true\" " } else { "" })
+            .then("value=\"")
             .text(sought.unwrap_or_default())
-            .then("\"></p><button>Look</button></form>");
+            .then("\"></p><button>Find</button></form>");
     }
     if to_pick.without {
         body = body
             .add(&form())
             .then("<button class=\"second\" name=\"whose\" value=\"nobody\">Go on without a patient</button></form>");
     }
-    Page::new("Whose record?", body)
+    Ok(Page::new(PageName::Whose, "Whose record?", body))
 }
 
 pub(super) async fn pick(request: HttpRequest, mut payload: Payload, server: Data<Server>) -> HttpResponse {
@@ -81,8 +93,8 @@ async fn picked(request: &HttpRequest, payload: &mut Payload, server: &Data<Serv
         Some(sought) => {
             let records = sign_in.sought(&signed_in, sought, &id).await?;
             let without = client.scope.contains("user/");
-            Ok(page(&ToPick { records, more: false, looks: true, without }, &signed_in, &asked, Some(sought))
-                .response())
+            let found = ToPick { records, more: false, looks: true, without };
+            Ok(page(sign_in, &found, &signed_in, &asked, Some(sought)).await?.response())
         }
         None => authorize::put(sign_in, &asked, (read, client), signed_in, &picking, &id).await,
     };

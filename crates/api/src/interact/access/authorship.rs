@@ -5,10 +5,8 @@ use concord_consent::decision::Reason;
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
-use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::{self, Writer, WriterKind};
 use concord_store::lower::Rows;
-use concord_store::named::KnownName;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
@@ -16,8 +14,6 @@ use crate::interact::access::decision::{decide_about, facts_about, issues};
 use crate::interact::access::{evaluation, facts, subject_facts};
 use crate::interact::labels;
 use crate::interact::session::Session;
-
-const RELATED_PERSON: ResourceType = ResourceType::of("RelatedPerson");
 
 /// Refuses a change of what somebody else wrote, or that no permission covers. The caller can see the resource, so the
 /// reason is told.
@@ -99,14 +95,13 @@ pub(crate) fn writer(session: &mut Session<'_, '_>) -> Result<Writer, ApiError> 
             writer.kind = WriterKind::Patient;
             writer.patient = Some(id.clone());
         }
-        Actor::RelatedPerson(id) => {
+        Actor::RelatedPerson(_) => {
             writer.patient.clone_from(&session.call.caller.patient);
             if writer.patient.is_none()
-                && let Some(head) = session.transaction.head(KnownName::of_caller(RELATED_PERSON, id), false)?
+                && let Some(own) = facts::own(session)?
             {
                 // Without a patient in context it is the one whom this person is known to be related to.
-                writer.patient =
-                    Some(session.transaction.patient_id(head.version.patient)?).filter(|id| !id.is_empty());
+                writer.patient = Some(session.transaction.patient_id(own.patient)?).filter(|id| !id.is_empty());
             }
             let decides = match &writer.patient {
                 Some(patient) => decides_for(session, patient)?,

@@ -18,7 +18,7 @@ use concord_fhir::search::number_of;
 use concord_model::build::{self, CommunicationParts, Link, TaskParts, code};
 
 use crate::error::ApiError;
-use crate::interact::access::evaluation;
+use crate::interact::access::{evaluation, facts};
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::command::Command;
@@ -31,7 +31,6 @@ use crate::interact::write::PreparedVersion;
 use crate::interact::{Call, Service, access, instant, patient_number};
 use concord_store::broken_glass::Glass;
 use concord_store::lower::Rows;
-use concord_store::named::KnownName;
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
@@ -137,7 +136,7 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
     session.transaction.break_glass(patient, &Glass { who: who.clone(), since: now, reason: reason.to_owned() })?;
     session.transaction.bump_access_version(patient)?;
     let id = session.transaction.patient_id(patient)?;
-    let name = name(session.transaction, &who)?;
+    let name = name(session, &who)?;
     let message = message_to_patient(session, &id, &name, &who, reason)?;
     let review = review(session, &id, &who, reason)?;
     write::store(session, &message, None, &[])?;
@@ -151,11 +150,15 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
 /// whatever is broken.
 fn is_found(session: &mut Session<'_, '_>, id: &str) -> Result<bool, ApiError> {
     let Some(own) = ResourceType::all().find(|one| is_own_record(*one)) else { return Ok(false) };
-    let Some(head) = session.transaction.head(KnownName::stored(own, id), false)? else { return Ok(false) };
-    let decision = access::decide_in_emergency(session, Action::Search, Some(own), head.version.patient)?;
-    Ok(!head.version.deleted
-        && !decision.is_denial()
-        && evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?)
+    let named = session.transaction.named(own, id, false)?;
+    let found = named.evaluated(|head| {
+        let decision = access::decide_in_emergency(session, Action::Search, Some(own), head.version.patient)?;
+        let is_found = !head.version.deleted
+            && !decision.is_denial()
+            && evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
+        Ok::<_, ApiError>(is_found.then_some(()))
+    })?;
+    Ok(found.is_some())
 }
 
 /// Whether breaking the glass for a record would let the caller see anything, and the version that is asked for, if it is
@@ -181,18 +184,11 @@ fn opened(
     Ok(shows.then_some(()))
 }
 
-/// What the professional is called, as far as that is known here.
-fn name(transaction: &mut Transaction<'_>, who: &str) -> Result<String, ApiError> {
-    let Some((kind, id)) = who.split_once('/') else { return Ok(who.to_owned()) };
-    let Some(resource_type) = ResourceType::parse(kind) else { return Ok(who.to_owned()) };
-    let Some(head) = transaction.head(KnownName::of_caller(resource_type, id), false)? else {
-        return Ok(who.to_owned());
-    };
-    if head.version.deleted {
-        return Ok(who.to_owned());
-    }
-    let value = head.version.resource()?;
-    Ok(human_name(&value).map_or_else(|| who.to_owned(), |name| format!("{name} ({who})")))
+/// What the professional who calls is called, as far as that is known here.
+fn name(session: &mut Session<'_, '_>, who: &str) -> Result<String, ApiError> {
+    let own = facts::own(session)?.filter(|own| !own.deleted);
+    let named = own.map(|own| Ok::<_, ApiError>(human_name(&own.resource()?))).transpose()?.flatten();
+    Ok(named.map_or_else(|| who.to_owned(), |name| format!("{name} ({who})")))
 }
 
 /// The message to the patient.

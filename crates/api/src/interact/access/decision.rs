@@ -14,7 +14,6 @@ use concord_consent::request::{Action, BREAK_GLASS_MS, Request};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
-use concord_store::named::KnownName;
 use concord_store::rows::Head;
 use quick_cache::sync::Cache;
 
@@ -100,6 +99,18 @@ pub(crate) fn decide_on(session: &mut Session<'_, '_>, action: Action, head: &He
     decide_at(session, action, Some(resource_type), head.version.patient, Some(head.access))
 }
 
+/// Has the database do for what is not there, and for what a patient may not see of her own record, what the decision takes about
+/// what is in another's: a patient is decided on by her own record, wherever something is. `record` is the key of the one that it is
+/// in.
+pub(crate) fn as_if_elsewhere(session: &mut Session<'_, '_>, record: Option<i64>) -> Result<(), ApiError> {
+    let Actor::Patient(own) = &session.call.caller.actor else { return Ok(()) };
+    let own = session.transaction.patient_key(own)?.unwrap_or(0);
+    if record.is_none_or(|record| record == own) {
+        session.without_explain(|session| session.transaction.access_versions(own))?;
+    }
+    Ok(())
+}
+
 /// The decision about a record, by its key; key 0 for what is about nobody.
 pub(crate) fn decide_about(
     session: &mut Session<'_, '_>,
@@ -146,9 +157,9 @@ fn decide_at(
     let access = match access {
         // Nothing that is stored decides about one from which no label keeps anything.
         _ if is_system && session.call.caller.knows_everything() => (0, 0),
-        Some((_, nobody)) if is_system => (0, nobody),
-        Some(access) if about == patient => access,
-        _ => session.without_explain(|session| session.transaction.access_versions(about))?,
+        Some((_, nobody)) if is_system => session.standing.under((0, nobody)),
+        Some(access) if about == patient => session.standing.under(access),
+        _ => session.without_explain(|session| facts::access_versions(session, about))?,
     };
     let question = Question {
         caller: session.call.fingerprint,
@@ -172,7 +183,7 @@ fn decide_at(
             facts::add_patient(session, about, access, &mut facts)?;
         }
         if !is_system || !session.call.caller.knows_everything() {
-            facts::add_labels(session, Some(access.1), &mut facts)?;
+            facts::add_labels(session, &mut facts)?;
         }
         Ok::<Facts, ApiError>(facts)
     })?;
@@ -184,10 +195,23 @@ fn decide_at(
     Ok(session.service.decisions.count(decision))
 }
 
-/// Decides. What is asked about one type holds for that type and says no more of types.
+/// Decides about one record, or about what is of nobody. What is asked about one type holds for that type and says no more of
+/// types.
 fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
     // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
     let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
+    ask_because(reason, call, action, resource_type, facts, now)
+}
+
+/// The same with this reason.
+fn ask_because(
+    reason: Option<&str>,
+    call: &Call,
+    action: Action,
+    resource_type: Option<ResourceType>,
+    facts: &Facts,
+    now: i64,
+) -> Decision {
     let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
     let mut decision = concord_consent::decide(&request, facts, now);
     if let Some(one) = resource_type {
@@ -222,12 +246,12 @@ fn is_remembered(call: &Call) -> bool {
 
 /// What a caller's rights to a patient's record are decided from; key 0 for what is about nobody.
 pub(crate) fn facts_about(session: &mut Session<'_, '_>, patient: i64) -> Result<Facts, ApiError> {
+    let access = facts::access_versions(session, patient)?;
     let mut facts = facts::of_caller(session)?;
-    let access = session.transaction.access_versions(patient)?;
     if patient != 0 {
         facts::add_patient(session, patient, access, &mut facts)?;
     }
-    facts::add_labels(session, Some(access.1), &mut facts)?;
+    facts::add_labels(session, &mut facts)?;
     Ok(facts)
 }
 
@@ -283,7 +307,7 @@ fn decide_own_search(
                 // about like one who shares nothing.
                 let mut facts = session.without_explain(|session| {
                     let mut facts = facts::of_caller(session)?;
-                    facts::add_labels(session, None, &mut facts)?;
+                    facts::add_labels(session, &mut facts)?;
                     Ok::<Facts, ApiError>(facts)
                 })?;
                 let nothing = PatientFacts { patient: id.to_owned(), ..PatientFacts::default() };
@@ -356,7 +380,8 @@ fn decide_reached(
     resource_type: Option<ResourceType>,
 ) -> Result<Arc<Decision>, ApiError> {
     let facts = session.without_explain(|session| reached(session))?;
-    let decision = ask(session.call, action, resource_type, &facts, session.transaction.now);
+    // A reason is one for the record of a patient who is named: for whomever else the caller may know it opens nothing.
+    let decision = ask_because(None, session.call, action, resource_type, &facts, session.transaction.now);
     Ok(session.service.decisions.count(Arc::new(decision)))
 }
 
@@ -365,10 +390,8 @@ fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     let mut facts = facts::of_caller(session)?;
     let named = names(session.call, &facts, session.transaction.now);
     let mut keys: Vec<i64> = session.transaction.records_with_keys(&facts::NAMING, named, REACH + 1)?;
-    let caller = Arc::clone(&session.call.caller);
-    if let (Actor::RelatedPerson(_), Some((of, id))) = (&caller.actor, caller.actor.resource()) {
-        let own = session.transaction.head(KnownName::of_caller(of, id), false)?;
-        keys.extend(own.map(|head| head.version.patient));
+    if matches!(session.call.caller.actor, Actor::RelatedPerson(_)) {
+        keys.extend(facts::own(session)?.map(|own| own.patient));
     }
     if session.call.purpose == Some(Purpose::BREAK_GLASS)
         && let Some(who) = session.call.caller.actor.reference()
@@ -384,13 +407,11 @@ fn reached(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     }
     keys.sort_unstable();
     keys.dedup();
-    let mut nobody = None;
     for key in keys {
-        let access = session.transaction.access_versions(key)?;
-        nobody = Some(access.1);
+        let access = facts::access_versions(session, key)?;
         facts::add_patient(session, key, access, &mut facts)?;
     }
-    facts::add_labels(session, nobody, &mut facts)?;
+    facts::add_labels(session, &mut facts)?;
     for devices in [&mut facts.devices, &mut facts.possible_devices] {
         devices.sort_unstable();
         devices.dedup();

@@ -1,5 +1,5 @@
-//! What the store knows that access is decided by: of a caller and of a patient. What is known of a patient is
-//! remembered under the access versions that the same transaction reads.
+//! What the store knows that access is decided by: of a caller and of a patient. What is known of a professional or a patient
+//! is remembered under the access versions that the same transaction reads.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,7 +15,7 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_store::find::ByKey;
 use concord_store::named::KnownName;
-use concord_store::rows::Version;
+use concord_store::rows::{Head, StoredVersion, Version};
 use quick_cache::sync::Cache;
 
 use crate::error::ApiError;
@@ -38,8 +38,12 @@ pub(crate) const RELATED: usize = 50;
 /// Of how many patients it is remembered what is known.
 const PATIENTS: usize = 2_000;
 
-/// What this process knows of patients, with the access versions that it was read under.
+/// Of how many professionals it is.
+const PROFESSIONALS: usize = 2_000;
+
+/// What this process knows of professionals and patients, with the access versions that it was read under.
 pub(crate) struct FactsCache {
+    professionals: Cache<Actor, Arc<ProfessionalFacts>>,
     patients: Cache<i64, ((i64, i64), Arc<PatientFacts>)>,
     /// The labels that are on their way, with the access version of key 0.
     labels: RwLock<Option<(i64, Arc<[String]>)>>,
@@ -47,8 +51,20 @@ pub(crate) struct FactsCache {
 
 impl FactsCache {
     pub(crate) fn new() -> FactsCache {
-        FactsCache { patients: Cache::new(PATIENTS), labels: RwLock::new(None) }
+        FactsCache {
+            professionals: Cache::new(PROFESSIONALS),
+            patients: Cache::new(PATIENTS),
+            labels: RwLock::new(None),
+        }
     }
+}
+
+/// What is known of a professional who acts, and until when roles begin or end.
+struct ProfessionalFacts {
+    /// The access version of what is about nobody: every type that it is read from raises it.
+    access_of_nobody: i64,
+    until: Option<i64>,
+    facts: Facts,
 }
 
 /// What a professional is told of whom it is on record that they act no more, whatever they ask for.
@@ -67,7 +83,14 @@ pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError
         return Ok(known.clone());
     }
     let actor = actor.clone();
-    let facts = of_actor(session, &actor)?.ok_or_else(|| ApiError::denied(ACTS_NO_MORE))?;
+    let facts = match actor.is_professional() && session.call.asked_about.is_none() {
+        true => of_professional(session, &actor)?,
+        false => {
+            let own = own(session)?;
+            of_actor(session, &actor, own)?
+        }
+    };
+    let facts = facts.ok_or_else(|| ApiError::denied(ACTS_NO_MORE))?;
     session.standing.acts(&actor);
     *session.standing.facts.borrow_mut() = Some((actor, facts.clone()));
     Ok(facts)
@@ -91,18 +114,70 @@ pub(crate) fn is_of_the_ended(fault: &ApiError) -> bool {
 }
 
 /// Whether it is on record of somebody, whoever asks, that they are a professional who acts no more.
-pub(crate) fn has_ended(session: &mut Session<'_, '_>, actor: &Actor) -> Result<bool, ApiError> {
-    Ok(actor.is_professional() && session.without_explain(|session| of_actor(session, actor))?.is_none())
+/// `own` is their resource, as far as who asks may know of it.
+pub(crate) fn has_ended(
+    session: &mut Session<'_, '_>,
+    actor: &Actor,
+    own: Option<StoredVersion>,
+) -> Result<bool, ApiError> {
+    Ok(actor.is_professional() && session.without_explain(|session| of_actor(session, actor, own))?.is_none())
 }
 
-/// What the store knows about somebody who may call; none of a professional who acts no more.
-fn of_actor(session: &mut Session<'_, '_>, actor: &Actor) -> Result<Option<Facts>, ApiError> {
+/// The same as [`of_actor`] of a professional: remembered while nothing changes that it is read from.
+fn of_professional(session: &mut Session<'_, '_>, actor: &Actor) -> Result<Option<Facts>, ApiError> {
+    let (access_of_nobody, now) = (access_of_nobody(session)?, session.transaction.now);
+    if let Some(known) = session.service.facts.professionals.get(actor)
+        && known.access_of_nobody == access_of_nobody
+        && known.until.is_none_or(|until| now < until)
+    {
+        return Ok(Some(known.facts.clone()));
+    }
+    let own = own(session)?;
+    let Some(facts) = of_actor(session, actor, own)? else { return Ok(None) };
+    let known = ProfessionalFacts { access_of_nobody, until: facts.next_change(now), facts: facts.clone() };
+    session.service.facts.professionals.insert(actor.clone(), Arc::new(known));
+    Ok(Some(facts))
+}
+
+/// The access versions of a record and of what is about nobody.
+pub(crate) fn access_versions(session: &mut Session<'_, '_>, patient: i64) -> Result<(i64, i64), ApiError> {
+    Ok(session.standing.under(session.transaction.access_versions(patient)?))
+}
+
+/// The access version of what is about nobody, as the session has read it last.
+fn access_of_nobody(session: &mut Session<'_, '_>) -> Result<i64, ApiError> {
+    match session.standing.access_of_nobody.get() {
+        Some(known) => Ok(known),
+        None => access_versions(session, 0).map(|(_, version)| version),
+    }
+}
+
+/// The resource of who calls, deleted or not: the token names it. Of somebody whom a caller asks about it has been found before, as far
+/// as the caller may know of it.
+pub(crate) fn own(session: &mut Session<'_, '_>) -> Result<Option<StoredVersion>, ApiError> {
+    let call = session.call;
+    if let Some(asked) = &call.asked_about {
+        return Ok(asked.own.clone());
+    }
+    #[expect(clippy::disallowed_methods, reason = "a verified token says who calls")]
+    let name = call.caller.actor.resource().map(|(of, id)| KnownName::of_caller(of, id));
+    match name {
+        Some(name) => Ok(session.transaction.head(&name, false)?.map(|head| head.version)),
+        None => Ok(None),
+    }
+}
+
+/// What the store knows about somebody who may call, whose resource this is; none of a professional who acts no more.
+fn of_actor(
+    session: &mut Session<'_, '_>,
+    actor: &Actor,
+    own: Option<StoredVersion>,
+) -> Result<Option<Facts>, ApiError> {
     let mut facts = Facts::default();
     let now = session.transaction.now;
-    let own = match actor.resource() {
-        Some((of, id)) => session.transaction.head(KnownName::of_caller(of, id), false)?.map(|head| head.version),
-        None => return Ok(Some(facts)),
-    };
+    if *actor == Actor::System {
+        return Ok(Some(facts));
+    }
     if actor.is_professional() && own.as_ref().is_some_and(|own| !is_active(own)) {
         return Ok(None);
     }
@@ -115,46 +190,58 @@ fn of_actor(session: &mut Session<'_, '_>, actor: &Actor) -> Result<Option<Facts
         Actor::PractitionerRole(_) => own.iter().cloned().collect(),
         Actor::System | Actor::Patient(_) | Actor::RelatedPerson(_) => Vec::new(),
     };
-    for version in roles {
-        if let Some(value) = parsed(&version)? {
+    for version in &roles {
+        if let Some(value) = parsed(version)? {
             facts.roles.push(RoleFacts::from_resource(&version.id, &value, &session.service.base));
         }
     }
-    let holders = match (actor, facts.roles.as_slice()) {
-        (Actor::PractitionerRole(_), [role]) => holders(session, role)?,
+    let holders = match (actor, facts.roles.as_slice(), roles.as_slice()) {
+        (Actor::PractitionerRole(_), [role], [stored]) => holders(session, role, stored)?,
         _ => Vec::new(),
     };
-    if !holders.is_empty() && !holders.iter().any(is_active) {
+    if !holders.is_empty() && !holders.iter().any(|one| is_active(one)) {
         return Ok(None);
     }
     for name in concord_consent::identity::references(actor, &facts.roles, now) {
-        let Some((named, id)) = name.split_once('/') else { continue };
-        let Some(named) = ResourceType::parse(named) else { continue };
-        let found = match &own {
-            Some(own) if own.resource_type == named && own.id == id => Some(own.clone()),
-            _ if actor.resource() == Some((named, id)) => None,
-            _ => match holders.iter().find(|one| one.resource_type == named && one.id == id) {
-                Some(holder) => Some(holder.clone()),
-                None => session.transaction.head(KnownName::of_caller(named, id), false)?.map(|head| head.version),
-            },
+        let known = || own.iter().chain(&holders).chain(&roles).find(|one| one.name().is(&name));
+        let found = match known() {
+            Some(known) => Some(known.clone()),
+            None if actor.reference().as_deref() == Some(name.as_str()) => None,
+            None => said_by(session, &roles, &name)?,
         };
         if let Some(found) = found.filter(|found| says_who_people_are(&found.author))
             && let Some(value) = parsed(&found)?
         {
-            facts.identities.push(IdentityFacts::from_resource(named, &found.id, &value));
+            facts.identities.push(IdentityFacts::from_resource(found.resource_type, &found.id, &value));
         }
     }
     Ok(Some(facts))
 }
 
+/// What one of these names as that, `Type/id`, if it is there.
+pub(crate) fn said_by(
+    session: &mut Session<'_, '_>,
+    stored: &[StoredVersion],
+    name: &str,
+) -> Result<Option<StoredVersion>, ApiError> {
+    for one in stored {
+        if let Some(name) = one.names(&session.service.base)?.into_iter().find(|said| said.is(name)) {
+            return Ok(session.transaction.head(&name, false)?.map(|head| head.version));
+        }
+    }
+    Ok(None)
+}
+
 /// Who holds a role, whenever it is held: whom it names, or whoever bears the identifier that it names.
-fn holders(session: &mut Session<'_, '_>, role: &RoleFacts) -> Result<Vec<Version>, ApiError> {
+fn holders(
+    session: &mut Session<'_, '_>,
+    role: &RoleFacts,
+    stored: &StoredVersion,
+) -> Result<Vec<StoredVersion>, ApiError> {
     match &role.practitioner {
         Some(Target::Local(local)) => {
-            let named = local.split_once('/').and_then(|(name, id)| Some((ResourceType::parse(name)?, id)));
-            let Some((PRACTITIONER, id)) = named else { return Ok(Vec::new()) };
-            let head = session.transaction.head(KnownName::of_caller(PRACTITIONER, id), false)?;
-            Ok(head.map(|head| head.version).into_iter().collect())
+            let found = said_by(session, std::slice::from_ref(stored), local)?;
+            Ok(found.into_iter().filter(|found| found.resource_type == PRACTITIONER).collect())
         }
         Some(Target::Identified { system, value, .. }) => {
             let key = format!("{value}{SEPARATOR}{system}");
@@ -193,16 +280,9 @@ pub(crate) fn add_patient(
     Ok(())
 }
 
-/// Adds the labels that are on their way. `nobody` is the access version of what is about nobody, if it has been read.
-pub(crate) fn add_labels(
-    session: &mut Session<'_, '_>,
-    nobody: Option<i64>,
-    facts: &mut Facts,
-) -> Result<(), ApiError> {
-    let version = match nobody {
-        Some(version) => version,
-        None => session.transaction.access_versions(0)?.1,
-    };
+/// Adds the labels that are on their way.
+pub(crate) fn add_labels(session: &mut Session<'_, '_>, facts: &mut Facts) -> Result<(), ApiError> {
+    let version = access_of_nobody(session)?;
     let known = session.service.facts.labels.read().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((_, labels)) = known.filter(|(under, _)| *under == version) {
         facts.labels_on_their_way = labels.to_vec();
@@ -227,9 +307,9 @@ fn of_patient(session: &mut Session<'_, '_>, key: i64) -> Result<PatientFacts, A
     let found = session.transaction.find_in_record(key, &deciding)?;
     let consents: Vec<i64> = found.iter().filter(|one| one.resource_type == CONSENT).map(|one| one.key).collect();
     let givers = session.transaction.givers(&consents)?;
-    for version in found {
-        let Some(value) = parsed(&version)? else { continue };
-        let value = stored_view(session, &version, &value)?;
+    for version in &found {
+        let Some(value) = parsed(version)? else { continue };
+        let value = stored_view(session, version, &value)?;
         let (id, base) = (version.id.as_str(), session.service.base.as_str());
         match version.resource_type {
             CONSENT => {
@@ -247,13 +327,19 @@ fn of_patient(session: &mut Session<'_, '_>, key: i64) -> Result<PatientFacts, A
         .map(|glass| BreakGlassFacts { who: glass.who, since: glass.since, reason: glass.reason })
         .collect();
     if facts.consents.iter().any(|consent| matches!(consent.patient, Some(Target::Identified { .. })))
-        && let Some(head) = session.transaction.head(KnownName::stored(PATIENT, &facts.patient), false)?
+        && let Some(head) = patient(session, key)?
         && let Some(value) = parsed(&head.version)?
     {
         facts.identifiers = IdentityFacts::from_resource(PATIENT, &facts.patient, &value).identifiers;
     }
-    add_links(session, &mut facts)?;
+    add_links(session, &found, &mut facts)?;
     Ok(facts)
+}
+
+/// The Patient whose record this is the key of.
+fn patient(session: &mut Session<'_, '_>, key: i64) -> Result<Option<Head>, ApiError> {
+    let name = session.transaction.record_name(PATIENT, key)?;
+    Ok(session.transaction.head(&name, false)?)
 }
 
 /// Who made a Consent what it is.
@@ -270,24 +356,30 @@ pub(crate) fn of_consent(session: &mut Session<'_, '_>, version: &Version) -> Re
     Ok(Some(consent.given_by(given_by)))
 }
 
-/// Adds what the resources refer to that the Consents name by what is related to them, as far as it is not known yet.
-fn add_links(session: &mut Session<'_, '_>, facts: &mut PatientFacts) -> Result<(), ApiError> {
-    for reference in facts.related_to().into_iter().take(RELATED) {
+/// Adds what the resources refer to that these Consents name by what is related to them, as far as it is not known yet.
+fn add_links(
+    session: &mut Session<'_, '_>,
+    stored: &[StoredVersion],
+    facts: &mut PatientFacts,
+) -> Result<(), ApiError> {
+    let related: Vec<String> = facts.related_to().into_iter().take(RELATED).collect();
+    if related.is_empty() {
+        return Ok(());
+    }
+    let mut names = Vec::new();
+    for consent in stored.iter().filter(|one| one.resource_type == CONSENT) {
+        names.extend(consent.names(&session.service.base)?);
+    }
+    for reference in related {
         if facts.links.iter().all(|known| known.reference != reference)
-            && let Some(links) = links(session, reference)?
+            && let Some(name) = names.iter().find(|name| name.is(&reference))
+            && let Some(head) = session.transaction.head(name, false)?
+            && let Some(links) = links_of(session, &head.version, reference)?
         {
             facts.links.push(links);
         }
     }
     Ok(())
-}
-
-/// What a resource refers to; none if it is not there.
-fn links(session: &mut Session<'_, '_>, reference: String) -> Result<Option<LinkFacts>, ApiError> {
-    let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
-    let Some(resource_type) = ResourceType::parse(name) else { return Ok(None) };
-    let Some(head) = session.transaction.head(KnownName::stored(resource_type, id), false)? else { return Ok(None) };
-    links_of(session, &head.version, reference)
 }
 
 /// What a version refers to; none if it is a deletion.
@@ -313,9 +405,9 @@ fn add_devices(session: &mut Session<'_, '_>, patient: &PatientFacts, facts: &mu
         let key = format!("{value}{SEPARATOR}{system}");
         let standing = ByKey::new(ParameterId::of("Device.identifier"), &key).of_type(DEVICE).limit(100);
         let found = session.transaction.find_by_key(&standing)?;
-        let (sure, unsure): (Vec<Version>, Vec<Version>) =
+        let (sure, unsure): (Vec<StoredVersion>, Vec<StoredVersion>) =
             found.into_iter().partition(|version| says_who_people_are(&version.author));
-        let names = |all: Vec<Version>| all.iter().map(|version| format!("Device/{}", version.id)).collect();
+        let names = |all: Vec<StoredVersion>| all.iter().map(|version| format!("Device/{}", version.id)).collect();
         Ok((names(sure), names(unsure)))
     };
     let (issued, unsure) = bearing(ISSUED_CLIENT_SYSTEM, &issued_client(&caller.issuer, &caller.client))?;

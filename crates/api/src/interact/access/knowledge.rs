@@ -12,7 +12,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 use concord_store::lower::Rows;
 use concord_store::named::Unevaluated;
-use concord_store::rows::{Head, Version};
+use concord_store::rows::{Head, StoredVersion, Version};
 
 use crate::error::ApiError;
 use crate::interact::access;
@@ -51,6 +51,25 @@ pub(crate) fn reads_patient(session: &mut Session<'_, '_>, patient: &str) -> Res
     Ok(session.without_explain(|session| readable(session, PATIENT, patient))?.is_some())
 }
 
+/// The Patient of this id, if it is there, is not deleted, and [`reads_patient`] says so.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn patient_read(session: &mut Session<'_, '_>, patient: &str) -> Result<Option<StoredVersion>, ApiError> {
+    if session.call.caller.scopes.that_permit(Action::Read, Some(PATIENT)).next().is_none() {
+        return Ok(None);
+    }
+    let head = match session.call.caller.knows_everything() {
+        true => {
+            let named = session.transaction.named(PATIENT, patient, false)?;
+            let found = named.evaluated(|head| Ok::<_, ApiError>((!head.version.deleted).then_some(())))?;
+            found.map(|(head, ())| head)
+        }
+        false => session.without_explain(|session| readable(session, PATIENT, patient))?,
+    };
+    Ok(head.map(|head| head.version))
+}
+
 /// The ids of the patients in whose records something is that a Reference names, deleted or not, as far as the caller may know of
 /// it. A patient is in her own.
 ///
@@ -63,6 +82,21 @@ pub(crate) fn records_of(session: &mut Session<'_, '_>, reference: &Value<'_>) -
     if resource_type == PATIENT {
         return Ok(vec![id.to_owned()]);
     }
+    match known(session, resource_type, id)? {
+        Some(head) => Ok(session.transaction.patient_ids_of(&head.version)?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What a caller names, deleted or not, if they may know of it, as [`access::decide_reference`] decides.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn known(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+) -> Result<Option<Head>, ApiError> {
     let named = session.transaction.named(resource_type, id, false)?;
     let evaluated = named.evaluated(|head| {
         let decision = access::decide_reference(session, head)?;
@@ -70,10 +104,7 @@ pub(crate) fn records_of(session: &mut Session<'_, '_>, reference: &Value<'_>) -
             || evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
         Ok::<_, ApiError>(permits.then_some(()))
     })?;
-    match evaluated {
-        Some((head, ())) => Ok(session.transaction.patient_ids_of(&head.version)?),
-        None => Ok(Vec::new()),
-    }
+    Ok(evaluated.map(|(head, ())| head))
 }
 
 /// The key of a patient's record, if the caller may know of the patient.
@@ -195,14 +226,19 @@ fn permitted(
     named: Unevaluated,
     decide: impl FnOnce(&mut Session<'_, '_>, Action, &Head) -> Result<Arc<Decision>, ApiError>,
 ) -> Result<Option<Head>, ApiError> {
+    let mut record = None;
     let evaluated = named.evaluated(|head| {
         if head.version.deleted {
             return Ok(None);
         }
+        record = Some(head.version.patient);
         let decision = decide(session, Action::Read, head)?;
         let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
         Ok::<_, ApiError>(permits.then_some(()))
     })?;
+    if evaluated.is_none() {
+        access::as_if_elsewhere(session, record)?;
+    }
     Ok(evaluated.map(|(head, ())| head))
 }
 

@@ -29,7 +29,7 @@ pub(crate) mod subject_facts;
 
 pub(crate) use authorship::{may_change, owns, permitted, stored, writer, wrote};
 pub(crate) use decision::{
-    DecisionCache, decide_about, decide_everywhere, decide_in_emergency, decide_on, decide_reference, decide_search,
-    facts_about, findable, for_type, given_by, guard, issues, only_record, require_scope, unbounded,
+    DecisionCache, as_if_elsewhere, decide_about, decide_everywhere, decide_in_emergency, decide_on, decide_reference,
+    decide_search, facts_about, findable, for_type, given_by, guard, issues, only_record, require_scope, unbounded,
 };
-pub(crate) use knowledge::{disclose, reads_patient, record_known, records_of};
+pub(crate) use knowledge::{disclose, patient_read, reads_patient, record_known, records_of};

@@ -2,18 +2,22 @@
 //! what is hidden are answered alike.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
+use concord_fhir::codec::place_of_entry;
 use concord_fhir::full_url::is_urn;
 use concord_fhir::index::{self, Entries};
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::literal::{self, Literal};
+use concord_fhir::missing_id::stands_for_none;
 use concord_fhir::registry::{PatientCompartment, ResourceType, is_own_record, patient_compartment};
 use concord_fhir::schema;
 
 use crate::error::ApiError;
+use crate::interact::Call;
 use crate::interact::access::{self, knowledge};
 use crate::interact::session::Session;
 
@@ -24,12 +28,12 @@ const LIMIT: usize = 200;
 ///
 /// # Errors
 /// Those of all three, of one before those of the next.
-pub(crate) fn refuse_unusable(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
+pub(crate) fn refuse_unusable(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<(), ApiError> {
     let every = index::every_reference(value).into_iter();
     let (urns, references): (Vec<_>, Vec<_>) = every.partition(|(_, reference)| is_urn(reference));
-    refuse_conditional(base, &references)?;
+    refuse_conditional(&session.service.base, &references)?;
     refuse_urns(urns)?;
-    refuse_these(base, references, value)
+    refuse_these(session, references, schema::addresses(value))
 }
 
 /// Refuses references to URNs: a transaction has put addresses in place of those by which its entries name one another (R4
@@ -60,28 +64,112 @@ fn refuse_conditional(base: &str, references: &[(String, String)]) -> Result<(),
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
 }
 
-/// Refuses what looks like a reference to a resource of this server and leads to none, in References, attachments and canonicals: no
-/// part of the server would know what it names, and some other reader may. In References that is also what leads to this server
-/// and to no resource of it: what is written about somebody would be in nobody's record, without a word.
+/// Refuses what looks like a reference to a resource of this server and leads to none, in References, attachments, uris, canonicals
+/// and narratives: no part of the server would know what it names, and some other reader may. In References that is also what
+/// leads to this server and to no resource of it: what is written about somebody would be in nobody's record, without a word.
+/// What was written by mistake is refused by the same: see [`mistake`].
 ///
 /// # Errors
-/// [`ApiError::Unprocessable`] with every one of them, at its place.
-pub(crate) fn refuse_malformed(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
-    refuse_these(base, index::references(value), value)
+/// [`ApiError::Unprocessable`] with every one of them, at its place, and when the store fails.
+pub(crate) fn refuse_malformed(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<(), ApiError> {
+    refuse_these(session, index::references(value), schema::addresses(value))
 }
 
-fn refuse_these(base: &str, references: Vec<(String, String)>, value: &Value<'_>) -> Result<(), ApiError> {
+fn refuse_these(
+    session: &mut Session<'_, '_>,
+    references: Vec<(String, String)>,
+    addresses: Vec<(String, String)>,
+) -> Result<(), ApiError> {
+    let base = &session.service.base;
     let text = "this is no reference to a resource of this server, though it looks like one: Type/id, or Type/id/_history/version, by \
                 itself or below the server's address";
-    let is_malformed = |address: &str| Literal::read(address, base) == Literal::Malformed;
-    let addresses = schema::addresses(value).into_iter().filter(|(_, address)| is_malformed(address));
-    let issues: Vec<Issue> = references
-        .into_iter()
-        .filter(|(_, reference)| literal::names_nothing(reference, base))
-        .chain(addresses)
-        .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
+    let is_malformed = |address: &str| {
+        Literal::read(address, base) == Literal::Malformed
+            || stands_for_none(literal::below(address, base).unwrap_or(address))
+    };
+    let references_to_nothing = references.iter().filter(|(_, reference)| literal::names_nothing(reference, base));
+    let issues: Vec<Issue> = references_to_nothing
+        .chain(addresses.iter().filter(|(_, address)| is_malformed(address)))
+        .map(|(place, _)| Issue::error(IssueCode::Value, place.clone(), text))
         .collect();
-    if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
+    if !issues.is_empty() {
+        return Err(ApiError::Unprocessable(issues));
+    }
+    match mistakes_among(session, references.into_iter().chain(addresses))? {
+        none if none.is_empty() => Ok(()),
+        issues => Err(ApiError::Unprocessable(issues)),
+    }
+}
+
+/// What was written by mistake, unless it is there: whoever wrote it, nobody would find what was meant. To whoever may not know
+/// whether it is there it is not.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn mistakes(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<Issue>, ApiError> {
+    mistakes_among(session, index::references(value).into_iter().chain(schema::addresses(value)))
+}
+
+fn mistakes_among(
+    session: &mut Session<'_, '_>,
+    links: impl Iterator<Item = (String, String)>,
+) -> Result<Vec<Issue>, ApiError> {
+    let (mut known, mut issues): (HashMap<String, bool>, Vec<Issue>) = (HashMap::new(), Vec::new());
+    for (place, address) in links {
+        let Literal::Local(resource_type, id) = Literal::read(&address, &session.service.base) else { continue };
+        let name = format!("{resource_type}/{id}");
+        let Some(why) = mistake(session.call, &name, id) else { continue };
+        let is_there = match known.get(&name) {
+            Some(found) => *found,
+            None => {
+                let found = is_found(session, resource_type, id)?;
+                known.insert(name.clone(), found);
+                found
+            }
+        };
+        if !is_there {
+            issues.push(Issue::error(IssueCode::NotFound, place, format!("{name} is not there: {why}")));
+        }
+    }
+    Ok(issues)
+}
+
+/// Why an address cannot be meant, where nothing is there: it ends with what a program writes for want of an id, or it is by the id
+/// that an entry of the same Bundle has in its content, and does not get.
+fn mistake(call: &Call, name: &str, id: &str) -> Option<String> {
+    if stands_for_none(id) {
+        return Some(format!(
+            "`{id}` is what a program writes when it has no id; send the id of what is meant, or leave this out"
+        ));
+    }
+    let place = call.left_ids.get(name)?;
+    Some(format!(
+        "{} has this id, and what is created gets another; in a transaction, give that entry a fullUrl (urn:uuid:...) and refer \
+         to it by that",
+        place_of_entry(*place)
+    ))
+}
+
+/// Whether something is there, or will be when the transaction ends, as far as the caller may know.
+fn is_found(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str) -> Result<bool, ApiError> {
+    if is_together(session, resource_type, id) {
+        return Ok(true);
+    }
+    if session.call.caller.knows_everything() {
+        return Ok(is_told(session, resource_type) && there(session, resource_type, id)?);
+    }
+    readable(session, resource_type, id, false)
+}
+
+/// Whether the same transaction is about to store it.
+fn is_together(session: &Session<'_, '_>, resource_type: ResourceType, id: &str) -> bool {
+    session.call.together.iter().any(|other| other.split_once('/') == Some((resource_type.name(), id)))
+}
+
+/// Whether somebody who knows of everything is told what of this type is there. Of what no scope of the app is about, it is not; what
+/// is of nobody may be named by every app.
+fn is_told(session: &Session<'_, '_>, resource_type: ResourceType) -> bool {
+    is_shared(resource_type) || access::require_scope(session.call, Action::Read, resource_type).is_ok()
 }
 
 /// References that lead nowhere, or to what the caller may not read.
@@ -132,7 +220,7 @@ pub(crate) fn unreadable(
         // What lies on another server is not ours to look up.
         let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base) else { continue };
         let name = resource_type.name();
-        if session.call.together.iter().any(|other| other.split_once('/') == Some((name, id))) {
+        if is_together(session, resource_type, id) {
             continue;
         }
         let found = match known.iter().find(|(listed, other, _)| *listed == resource_type && other == id) {
@@ -159,7 +247,7 @@ pub(crate) fn unreadable(
 }
 
 /// What somebody who knows of everything is told of attachments, links and canonicals that lead to nothing here: what they mean may still
-/// come, and `Binary/undefined` never will. Nobody else may write such.
+/// come. Nobody else may write such.
 ///
 /// # Errors
 /// When the store fails.
@@ -167,16 +255,33 @@ pub(crate) fn nothing_there(session: &mut Session<'_, '_>, value: &Value<'_>) ->
     let mut issues = Vec::new();
     for (place, address) in schema::addresses(value).into_iter().take(LIMIT) {
         let Literal::Local(resource_type, id) = Literal::read(&address, &session.service.base) else { continue };
-        let name = format!("{resource_type}/{id}");
-        // Of what no scope of the app is about, it is not told whether it is there. What is of nobody may be named by every app.
-        let is_told =
-            is_shared(resource_type) || access::require_scope(session.call, Action::Read, resource_type).is_ok();
-        if is_told && !session.call.together.contains(&name) && !there(session, resource_type, id)? {
-            let text = format!("{name} is not there: whoever opens this finds nothing");
-            issues.push(Issue { severity: Severity::Warning, ..Issue::error(IssueCode::NotFound, place, text) });
+        let may_come = mistake(session.call, &format!("{resource_type}/{id}"), id).is_none();
+        let is_known = is_told(session, resource_type) && !is_together(session, resource_type, id);
+        if may_come && is_known && !there(session, resource_type, id)? {
+            issues.push(warning(place, format!("{resource_type}/{id} is not there: whoever opens this finds nothing")));
         }
     }
     Ok(issues)
+}
+
+/// Names of the URN name spaces by which the entries of a Bundle call one another.
+const ENTRY_URNS: [&str; 2] = ["urn:uuid:", "urn:oid:"];
+
+/// What everybody is told of attachments and links of narratives that lead to an entry which there is not. Other elements may hold
+/// such a URN as a name.
+pub(crate) fn entries_not_there(value: &Value<'_>) -> Vec<Issue> {
+    let text = "a URN leads to the entry of the same transaction that has it as its fullUrl, and there is none: whoever opens this finds \
+                nothing";
+    let is_of_entry = |address: &str| {
+        let begins = |urn: &str| address.get(..urn.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(urn));
+        ENTRY_URNS.into_iter().any(begins)
+    };
+    let opened = schema::opened(value).into_iter().filter(|(_, address)| is_of_entry(address));
+    opened.take(LIMIT).map(|(place, _)| warning(place, text.to_owned())).collect()
+}
+
+fn warning(place: String, text: String) -> Issue {
+    Issue { severity: Severity::Warning, ..Issue::error(IssueCode::NotFound, place, text) }
 }
 
 /// Whether the type is reference data. What refers to a resource in a record is labelled as that is: whoever could name a

@@ -8,11 +8,10 @@ use concord_consent::request::{Action, Request};
 use concord_fhir::index::{Entries, Entry, ParameterId, SEPARATOR};
 use concord_fhir::registry::ResourceType;
 use concord_store::find::ByKey;
-use concord_store::named::KnownName;
-use concord_store::rows::Version;
+use concord_store::rows::{StoredVersion, Version};
 
 use crate::error::ApiError;
-use crate::interact::access::knowledge;
+use crate::interact::access::{facts, knowledge};
 use crate::interact::session::Session;
 use crate::interact::stored_entries::stored_entries;
 use crate::interact::{Call, SECURITY, access};
@@ -50,10 +49,13 @@ pub(crate) fn has_privileged_role(call: &Call) -> bool {
 /// caller's own.
 pub(crate) fn knows_consent(session: &mut Session<'_, '_>, name: Option<&str>) -> Result<bool, ApiError> {
     let Some(name) = name else { return Ok(false) };
-    let Some((id, _)) = name.strip_prefix("Consent/").and_then(|rest| rest.split_once("/_history/")) else {
-        return Ok(true);
-    };
+    let Some(id) = consent_id(name) else { return Ok(true) };
     Ok(knowledge::readable(session, ResourceType::of("Consent"), id)?.is_some())
+}
+
+/// The id of a stored Consent of that name.
+fn consent_id(name: &str) -> Option<&str> {
+    Some(name.strip_prefix("Consent/")?.split_once("/_history/")?.0)
 }
 
 /// What has to be known to tell everybody who can see a record, as far as the caller may know it: a care team or Consent
@@ -62,22 +64,7 @@ pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<F
     let mut facts = access::facts_about(session, patient)?;
     facts.roles.clear();
     facts.identities.clear();
-    for known in facts.patients.iter_mut().map(Arc::make_mut) {
-        let mut teams = Vec::new();
-        for team in std::mem::take(&mut known.care_teams) {
-            if knowledge::readable(session, ResourceType::of("CareTeam"), &team.id)?.is_some() {
-                teams.push(team);
-            }
-        }
-        known.care_teams = teams;
-        let mut consents = Vec::new();
-        for consent in std::mem::take(&mut known.consents) {
-            if knows_consent(session, Some(&consent.name))? {
-                consents.push(consent);
-            }
-        }
-        known.consents = consents;
-    }
+    let stored = leave_hidden(session, &mut facts)?;
     let mut named: Vec<Target> = Vec::new();
     for known in &facts.patients {
         let members = known.care_teams.iter().flat_map(|team| team.participants.iter().map(|one| &one.member));
@@ -88,7 +75,7 @@ pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<F
     named.dedup();
     for target in named {
         match target {
-            Target::Local(reference) => roles(session, &reference, &mut facts.roles)?,
+            Target::Local(reference) => roles(session, &reference, &stored, &mut facts.roles)?,
             Target::Identified { system, value, .. } => {
                 identified(session, &system, &value, &mut facts)?;
             }
@@ -100,22 +87,62 @@ pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<F
     Ok(facts)
 }
 
+/// Leaves out of what is known of patients the care teams, Consents and related persons that the caller may not read. What says
+/// who is named, of those that they may.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn leave_hidden(session: &mut Session<'_, '_>, facts: &mut Facts) -> Result<Vec<StoredVersion>, ApiError> {
+    let mut stored = Vec::new();
+    for known in facts.patients.iter_mut().map(Arc::make_mut) {
+        let mut teams = Vec::new();
+        for team in std::mem::take(&mut known.care_teams) {
+            if let Some(head) = knowledge::readable(session, ResourceType::of("CareTeam"), &team.id)? {
+                stored.push(head.version);
+                teams.push(team);
+            }
+        }
+        known.care_teams = teams;
+        let mut consents = Vec::new();
+        for consent in std::mem::take(&mut known.consents) {
+            let Some(id) = consent_id(&consent.name) else { continue };
+            if let Some(head) = knowledge::readable(session, ResourceType::of("Consent"), id)? {
+                stored.push(head.version);
+                consents.push(consent);
+            }
+        }
+        known.consents = consents;
+        let mut related = Vec::new();
+        for person in std::mem::take(&mut known.related_persons) {
+            if knowledge::readable(session, ResourceType::of("RelatedPerson"), &person.id)?.is_some() {
+                related.push(person);
+            }
+        }
+        known.related_persons = related;
+    }
+    Ok(stored)
+}
+
 fn actors(provision: &Provision, named: &mut Vec<Target>) {
     named.extend(provision.actors.iter().cloned());
     provision.provisions.iter().for_each(|inner| actors(inner, named));
 }
 
-/// The roles of a practitioner, or the one role.
-fn roles(session: &mut Session<'_, '_>, reference: &str, found: &mut Vec<RoleFacts>) -> Result<(), ApiError> {
+/// The roles of a practitioner, or the one role, which one of these names.
+fn roles(
+    session: &mut Session<'_, '_>,
+    reference: &str,
+    stored: &[StoredVersion],
+    found: &mut Vec<RoleFacts>,
+) -> Result<(), ApiError> {
     let roles = match reference.split_once('/') {
         Some(("Practitioner", _)) => {
             let held = ByKey::new(ParameterId::of("PractitionerRole.practitioner"), reference).limit(100);
             session.transaction.find_by_key(&held)?
         }
-        Some(("PractitionerRole", id)) => {
-            let named = KnownName::stored(ResourceType::of("PractitionerRole"), id);
-            let found = session.transaction.head(named, false)?.map(|head| head.version);
-            found.filter(|version| !version.deleted).into_iter().collect()
+        Some(("PractitionerRole", _)) => {
+            let found = facts::said_by(session, stored, reference)?;
+            found.into_iter().filter(|version| !version.deleted).collect()
         }
         _ => return Ok(()),
     };
@@ -134,8 +161,12 @@ fn identified(session: &mut Session<'_, '_>, system: &str, value: &str, facts: &
         for version in session.transaction.find_by_key(&bearing)? {
             let stored = version.resource()?;
             facts.identities.push(IdentityFacts::from_resource(resource_type, &version.id, &stored));
-            let reference = format!("{name}/{}", version.id);
-            roles(session, &reference, &mut facts.roles)?;
+            match name {
+                "PractitionerRole" => {
+                    facts.roles.push(RoleFacts::from_resource(&version.id, &stored, &session.service.base));
+                }
+                _ => roles(session, &format!("{name}/{}", version.id), &[], &mut facts.roles)?,
+            }
         }
     }
     Ok(())

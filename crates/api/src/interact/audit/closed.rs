@@ -11,11 +11,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use concord_store::audit::period::Period;
-use concord_store::audit::{AuditQuery, Reach, Span, Stored};
+use concord_store::audit::{AuditQuery, Place, Reach, Span, Stored};
 
 use super::closing::OVER_FOR_MS;
 use super::period::{is_genuine, record_of};
-use super::period_index::{self, Entry, Of, sort};
+use super::period_index::{self, Between, Entry, Of, sort};
+use super::sought::{Order, Part, Sought};
 use crate::error::ApiError;
 use crate::interact::service_settings::AuditPeriods;
 use crate::interact::session::Session;
@@ -66,7 +67,7 @@ impl Opened {
         let mut line = vec![0; usize::try_from(place.length).unwrap_or_default()];
         self.data.read_exact_at(&mut line, place.offset).map_err(|error| error.to_string())?;
         record_of(&line)
-            .filter(|event| event.pk == entry.number && event.record.patient == entry.of.patient)
+            .filter(|event| event.pk == entry.place.number && event.record.patient == entry.of.patient)
             .ok_or_else(|| "it is no longer the file that was signed".to_owned())
     }
 }
@@ -204,49 +205,12 @@ pub(crate) async fn look_at_all(service: &Service) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A page of events that is looked for.
-pub(crate) struct Sought<'q> {
-    /// What holds for them.
-    pub(crate) query: &'q AuditQuery,
-    /// Those of broken glass, or all others; both if it is not said. The query says it too.
-    pub(crate) emergency: Option<bool>,
-    /// They come after this number.
-    pub(crate) after: Option<i64>,
-    /// From the oldest up, and not from the newest down.
-    pub(crate) ascending: bool,
-    /// How many are wanted.
-    pub(crate) most: usize,
-}
-
-impl Sought<'_> {
-    /// The numbers of those that come after, up to one.
-    fn numbers(&self, upto: Option<i64>) -> Span {
-        let (after, upto) = match self.ascending {
-            true => (self.after.map(|after| after.saturating_add(1)), upto),
-            false => (upto, self.after.map(|after| after.saturating_sub(1))),
-        };
-        self.query.reach().numbers.within(Span { from: after.unwrap_or(0), to: upto.unwrap_or(i64::MAX) })
-    }
-
-    /// What stands together in an index.
-    fn parts(&self, records: &[i64]) -> Vec<Of> {
-        let emergencies = match self.emergency {
-            Some(one) => &[one][..],
-            None => &[true, false],
-        };
-        let mut parts = Vec::new();
-        for patient in records {
-            parts.extend(emergencies.iter().map(|one| Of { patient: *patient, emergency: *one }));
-        }
-        parts
-    }
-}
-
 /// Files, and what is looked for in them.
 struct Search {
     files: Vec<(Period, Arc<Opened>)>,
-    parts: Vec<Of>,
-    numbers: Span,
+    part: Part,
+    groups: Vec<Of>,
+    between: Between,
     ascending: bool,
 }
 
@@ -260,16 +224,24 @@ pub(crate) fn page(
     unread: &mut BTreeSet<String>,
 ) -> Result<Vec<Stored>, ApiError> {
     let limit = i64::try_from(sought.most).unwrap_or(i64::MAX);
-    let mut found = session.transaction.events(sought.query, sought.after, sought.ascending, limit)?;
-    let upto = found.last().filter(|_| found.len() >= sought.most).map(|last| last.pk);
-    let mut search = search(session, sought, upto, unread)?;
-    let mut of_files = Vec::new();
-    while of_files.len() < sought.most {
-        let Some(more) = search.next(session, sought.query, unread)? else { break };
-        of_files.extend(more);
+    let (query, order) = (sought.query, sought.order);
+    let mut found = match order {
+        Order::Arrival => {
+            session.transaction.events(query, sought.after.map(|after| after.number), sought.ascending, limit)?
+        }
+        Order::Recorded => session.transaction.events_recorded(query, sought.after, sought.ascending, limit)?,
+    };
+    let upto = found.last().filter(|_| found.len() >= sought.most).map(|last| order.place(last));
+    for part in order.parts() {
+        let mut search = search(session, sought, *part, upto, unread)?;
+        let mut of_files = Vec::new();
+        while of_files.len() < sought.most {
+            let Some(more) = search.next(session, query, unread)? else { break };
+            of_files.extend(more);
+        }
+        found.extend(of_files);
     }
-    found.extend(of_files);
-    sort(&mut found, sought.ascending, |event| event.pk);
+    sort(&mut found, sought.ascending, |event| order.place(event));
     found.truncate(sought.most);
     Ok(found)
 }
@@ -283,8 +255,8 @@ pub(crate) fn count(
     query: &AuditQuery,
     unread: &mut BTreeSet<String>,
 ) -> Result<usize, ApiError> {
-    let all = Sought { query, emergency: None, after: None, ascending: true, most: usize::MAX };
-    let mut search = search(session, &all, None, unread)?;
+    let all = Sought { query, emergency: None, order: Order::Arrival, after: None, ascending: true, most: usize::MAX };
+    let mut search = search(session, &all, Part::All, None, unread)?;
     let mut count = 0;
     while let Some(more) = search.next(session, query, unread)? {
         count += more.len();
@@ -313,16 +285,18 @@ pub(super) fn records(session: &mut Session<'_, '_>, query: &AuditQuery) -> Resu
 fn search(
     session: &mut Session<'_, '_>,
     sought: &Sought<'_>,
-    upto: Option<i64>,
+    part: Part,
+    upto: Option<Place>,
     unread: &mut BTreeSet<String>,
 ) -> Result<Search, ApiError> {
-    let numbers = sought.numbers(upto);
-    let mut search = Search { files: Vec::new(), parts: Vec::new(), numbers, ascending: sought.ascending };
+    let (between, ascending) = (sought.between(upto), sought.ascending);
+    let mut search = Search { files: Vec::new(), part, groups: Vec::new(), between, ascending };
     let Some(closed) = session.service.closed_periods.as_ref() else { return Ok(search) };
-    search.parts = sought.parts(&records(session, sought.query)?.0);
-    if search.parts.is_empty() {
+    search.groups = sought.groups(&records(session, sought.query)?.0, part);
+    if search.groups.is_empty() || between.from > between.to {
         return Ok(search);
     }
+    let numbers = search.numbers(sought.query.reach());
     for period in session.without_explain(|session| session.transaction.periods())? {
         if !may_be_in(sought.query.reach(), numbers, (period.at, period.last)) {
             continue;
@@ -349,6 +323,17 @@ fn unreadable(period: &Period, wrong: &str) -> String {
 }
 
 impl Search {
+    /// The numbers that those can have which are looked for.
+    fn numbers(&self, reach: &Reach) -> Span {
+        match self.part {
+            // What was recorded at some time can have come at any later one.
+            Part::HandedIn => reach.numbers,
+            Part::All | Part::Own => {
+                reach.numbers.within(Span { from: self.between.from.place, to: self.between.to.place })
+            }
+        }
+    }
+
     /// The next of the events that are looked for, of which there may be none among those that are looked at now. None when there
     /// are no more to look at.
     fn next(
@@ -357,7 +342,7 @@ impl Search {
         query: &AuditQuery,
         unread: &mut BTreeSet<String>,
     ) -> Result<Option<Vec<Stored>>, ApiError> {
-        let mut batch = loop {
+        let batch = loop {
             match self.batch() {
                 Ok(batch) => break batch,
                 Err((place, wrong)) => {
@@ -366,33 +351,35 @@ impl Search {
                 }
             }
         };
-        let Some(last) = batch.last().map(|event| event.pk) else { return Ok(None) };
+        let Some(last) = batch.last().map(|(place, _)| *place) else { return Ok(None) };
         match self.ascending {
-            true => self.numbers.from = last.saturating_add(1),
-            false => self.numbers.to = last.saturating_sub(1),
+            true => self.between.from = last.after(),
+            false => self.between.to = last.before(),
         }
-        batch.retain(|event| query.reach().times.has(event.at));
+        let mut batch: Vec<Stored> = batch.into_iter().map(|(_, event)| event).collect();
+        batch.retain(|event| self.part != Part::Own || event.record.body.is_empty());
+        batch.retain(|event| query.reach().times.has(event.at) && query.reach().numbers.has(event.pk));
         let found: BTreeSet<i64> = session.transaction.events_among(query, &batch)?.into_iter().collect();
         batch.retain(|event| found.contains(&event.pk));
         Ok(Some(batch))
     }
 
-    /// What is looked at next: of all files, in the order of numbers. If one cannot be read, its place and what is wrong.
-    fn batch(&self) -> Result<Vec<Stored>, (usize, String)> {
+    /// What is looked at next, of all files, and where it stands. If one cannot be read, its place and what is wrong.
+    fn batch(&self) -> Result<Vec<(Place, Stored)>, (usize, String)> {
         let mut entries: Vec<(usize, Entry)> = Vec::new();
         for (place, (_, opened)) in self.files.iter().enumerate() {
-            for part in &self.parts {
-                let first = period_index::first(&opened.index, *part, self.numbers, self.ascending, BATCH);
+            for group in &self.groups {
+                let first = period_index::first(&opened.index, *group, self.between, self.ascending, BATCH);
                 let first = first.map_err(|error| (place, error.to_string()))?;
                 entries.extend(first.into_iter().map(|entry| (place, entry)));
             }
         }
-        sort(&mut entries, self.ascending, |(_, entry)| entry.number);
+        sort(&mut entries, self.ascending, |(_, entry)| entry.place);
         entries.truncate(BATCH);
         let mut batch = Vec::with_capacity(entries.len());
         for (place, entry) in entries {
             let Some((_, opened)) = self.files.get(place) else { continue };
-            batch.push(opened.event(&entry).map_err(|wrong| (place, wrong))?);
+            batch.push((entry.place, opened.event(&entry).map_err(|wrong| (place, wrong))?));
         }
         Ok(batch)
     }
@@ -433,8 +420,8 @@ mod tests {
         let closed = ClosedPeriods { at_once: 0, ..ClosedPeriods::new(settings) };
         assert_eq!(closed.opened(&period).err().as_deref(), Some(STILL));
         let opened = in_the_end(&closed, &period).unwrap();
-        let of = Of { patient: 2, emergency: false };
-        let all = Span { from: 0, to: i64::MAX };
+        let of = Of { patient: 2, emergency: false, handed_in: false };
+        let all = Between { from: Place::FIRST, to: Place::LAST };
         let entries = period_index::first(&opened.index, of, all, false, 2).unwrap();
         let agents: Vec<String> = entries.iter().map(|entry| opened.event(entry).unwrap().record.agent).collect();
         assert_eq!(agents, ["Practitioner/499", "Practitioner/496"]);

@@ -7,16 +7,31 @@ use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Query, Sort, SortBy, Total};
-use concord_store::audit::AuditQuery;
+use concord_store::audit::{AuditQuery, Place};
 use concord_store::rows::Version;
-use concord_store::search::Position;
+use concord_store::search::{Position, PositionValue};
 
 use crate::error::ApiError;
-use crate::interact::audit::closed::{self, Sought};
+use crate::interact::audit::closed;
+use crate::interact::audit::sought::{Order, Sought};
 use crate::interact::audit::visibility;
 use crate::interact::search::page::Page;
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, audit};
+
+const DATE: ParameterId = ParameterId::of("AuditEvent.date");
+
+/// In which order a search has events, and from which of them on: by the first of what it sorts by, which tells all events apart.
+fn order(query: &Query, after: Option<&Position>) -> (Order, Option<Place>) {
+    if !matches!(query.sort.first(), Some(Sort { by: SortBy::Range(DATE), .. })) {
+        return (Order::Arrival, after.map(|after| Place::own(after.key)));
+    }
+    let place = |after: &Position| match after.values.as_slice() {
+        [PositionValue::Text(place)] => place.parse().unwrap_or(after.key),
+        _ => after.key,
+    };
+    (Order::Recorded, after.map(|after| Place { place: place(after), number: after.key }))
+}
 
 /// Whether the log can be searched with a modifier: what it does not keep is refused, and not answered as if there were none.
 fn knows(code: &str, modifier: &str) -> bool {
@@ -44,7 +59,8 @@ pub(crate) fn read(session: &mut Session<'_, '_>, id: &str) -> Result<Version, A
     let asked = Predicate::Id(vec![id.to_owned()]);
     let sought = visibility::sought(session, Action::Read, asked)?;
     let mut unread = BTreeSet::new();
-    let page = Sought { query: &sought, emergency: None, after: None, ascending: false, most: 1 };
+    let page =
+        Sought { query: &sought, emergency: None, order: Order::Arrival, after: None, ascending: false, most: 1 };
     let stored = match closed::page(session, &page, &mut unread)?.pop() {
         Some(stored) => stored,
         None if unread.is_empty() => return Err(ApiError::NotFound),
@@ -75,7 +91,7 @@ fn require_known(query: &Query) -> Result<(), ApiError> {
     }
     let by_time = |sort: &Sort| match sort.by {
         SortBy::Updated | SortBy::Id => true,
-        SortBy::Range(parameter) => parameter == ParameterId::of("AuditEvent.date"),
+        SortBy::Range(parameter) => parameter == DATE,
         // Events are searched by themselves, and not among several types.
         SortBy::Key(_) | SortBy::ClinicalDate => false,
     };
@@ -97,7 +113,7 @@ pub(crate) fn not_closed(session: &mut Session<'_, '_>, query: &Query, limit: u3
     found.iter().map(|stored| audit::event_version(&visibility::as_seen_by(session.call, stored))).collect()
 }
 
-/// A page of events, newest first unless `_sort=date` or `_sort=_lastUpdated` says otherwise.
+/// A page of events, by when they were recorded or by when they came: the latter newest first unless `_sort` says otherwise.
 ///
 /// # Errors
 /// When the log is not searched or not sorted by what is asked.
@@ -116,10 +132,12 @@ pub(crate) fn search(
         _ => number(session, &sought, &mut unread)?,
     };
     let room = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (order, after) = order(query, after);
     let page = Sought {
         query: &sought,
         emergency: None,
-        after: after.map(|position| position.key),
+        order,
+        after,
         ascending: query.sort.first().is_some_and(|sort| !sort.descending),
         most: room.saturating_add(1),
     };
@@ -127,7 +145,9 @@ pub(crate) fn search(
     let more = found.len() > room && limit > 0;
     found.truncate(room);
     let next = found.last().filter(|_| more).map(|last| {
-        session.service.cursors.seal(session.call, context, &Position { values: Vec::new(), key: last.pk })
+        let place = order.place(last);
+        let values = vec![PositionValue::Text(place.place.to_string())];
+        session.service.cursors.seal(session.call, context, &Position { values, key: last.pk })
     });
     let versions = found.iter().map(|stored| audit::event_version(&visibility::as_seen_by(session.call, stored)));
     let page = Page::of(versions.collect::<Result<_, _>>()?, total, next);

@@ -10,6 +10,7 @@ pub(crate) mod heads;
 pub(crate) mod interaction;
 mod period;
 mod period_index;
+pub(crate) mod sought;
 pub(crate) mod verification;
 pub(crate) mod visibility;
 mod walk;
@@ -105,8 +106,8 @@ fn query(record: &Record) -> Option<String> {
 /// # Errors
 /// When it names what nothing can be, or a time to come.
 pub(crate) fn hand_in(session: &mut Session<'_, '_>, value: &Value<'static>) -> Result<Version, ApiError> {
+    references::refuse_malformed(session, value)?;
     let base = session.service.base.as_str();
-    references::refuse_malformed(base, value)?;
     let recorded = value.text("recorded").and_then(times::range);
     if recorded.is_some_and(|(first, _)| first > session.transaction.now.saturating_add(RECORDED_AHEAD_MS)) {
         let issue = Issue::error(IssueCode::BusinessRule, "AuditEvent.recorded", "'recorded' lies in the future");

@@ -2,7 +2,8 @@
 //!
 //! After its first line it has entries of one length, in runs of at most [`RUN`]. Each run is in order of patient, of whether the
 //! event was for an emergency, and of number, so that the newest of a patient before some number are found in it by halving; and a
-//! run is as much as is held in memory while the index is made. Nobody signs it: whoever opens it goes through the signed file and
+//! run is as much as is held in memory while the index is made. An event that a system has handed in has a second entry, among
+//! such only, by when it was recorded. Nobody signs it: whoever opens it goes through the signed file and
 //! sees whether the index is what comes of that.
 
 use std::fs::{self, File, OpenOptions};
@@ -11,20 +12,20 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use concord_store::audit::Span;
+use concord_store::audit::Place as Recorded;
 use concord_store::audit::period::Period;
 
 use super::interaction::BREAK_GLASS;
 use super::period::{Line, Place, read_through};
 
 /// The first line, as long as an entry.
-const FIRST: &[u8; LENGTH] = b"concord audit period index 1   \n";
+const FIRST: &[u8; LENGTH] = b"concord audit period index 2           \n";
 
 /// How long an entry is.
-const LENGTH: usize = 32;
+const LENGTH: usize = 40;
 
 /// The same as a place in a file.
-const LENGTH_IN_FILE: u64 = 32;
+const LENGTH_IN_FILE: u64 = 40;
 
 /// How many entries are in a run.
 const RUN: usize = 131_072;
@@ -39,24 +40,31 @@ pub(super) struct Of {
     pub(super) patient: i64,
     /// Whether those of broken glass, or all others.
     pub(super) emergency: bool,
+    /// Whether those that systems have handed in, by when they were recorded, or all, by their numbers.
+    pub(super) handed_in: bool,
 }
 
 /// An event, and where its line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     pub(super) of: Of,
-    /// The event's number.
-    pub(super) number: i64,
+    /// Where the event stands among them.
+    pub(super) place: Recorded,
     offset: u64,
     length: u64,
 }
 
 impl Entry {
     fn bytes(&self) -> [u8; LENGTH] {
-        let last = self.length << 1 | u64::from(self.of.emergency);
+        let last = self.length << 2 | u64::from(self.of.handed_in) << 1 | u64::from(self.of.emergency);
         let mut bytes = [0; LENGTH];
-        let parts =
-            [self.of.patient.to_be_bytes(), self.number.to_be_bytes(), self.offset.to_be_bytes(), last.to_be_bytes()];
+        let parts = [
+            self.of.patient.to_be_bytes(),
+            self.place.place.to_be_bytes(),
+            self.place.number.to_be_bytes(),
+            self.offset.to_be_bytes(),
+            last.to_be_bytes(),
+        ];
         for (to, part) in bytes.chunks_exact_mut(8).zip(parts) {
             to.copy_from_slice(&part);
         }
@@ -66,9 +74,11 @@ impl Entry {
     fn read(bytes: &[u8]) -> Entry {
         let mut parts = bytes.chunks_exact(8).map(|part| <[u8; 8]>::try_from(part).unwrap_or_default());
         let mut next = || parts.next().unwrap_or_default();
-        let (patient, number) = (i64::from_be_bytes(next()), i64::from_be_bytes(next()));
-        let (offset, last) = (u64::from_be_bytes(next()), u64::from_be_bytes(next()));
-        Entry { of: Of { patient, emergency: last & 1 == 1 }, number, offset, length: last >> 1 }
+        let (patient, place) = (i64::from_be_bytes(next()), i64::from_be_bytes(next()));
+        let (number, offset) = (i64::from_be_bytes(next()), u64::from_be_bytes(next()));
+        let last = u64::from_be_bytes(next());
+        let of = Of { patient, emergency: last & 1 == 1, handed_in: last & 2 == 2 };
+        Entry { of, place: Recorded { place, number }, offset, length: last >> 2 }
     }
 
     /// Where the event's line is in the file of the period.
@@ -98,9 +108,18 @@ fn compose(
     };
     read_through(data, period, |line, Place { offset, length }| match line {
         Line::Record(stored) if stored.record.patient != 0 => {
-            let of = Of { patient: stored.record.patient, emergency: stored.record.purpose == BREAK_GLASS };
-            run.push(Entry { of, number: stored.pk, offset, length });
-            if run.len() < run_length { Ok(()) } else { end(&mut run) }
+            let emergency = stored.record.purpose == BREAK_GLASS;
+            let of = Of { patient: stored.record.patient, emergency, handed_in: false };
+            let by_number = (of, Recorded::own(stored.pk));
+            let by_time = (Of { handed_in: true, ..of }, Recorded::of(&stored));
+            let is_handed_in = !stored.record.body.is_empty();
+            for (of, place) in [Some(by_number), is_handed_in.then_some(by_time)].into_iter().flatten() {
+                run.push(Entry { of, place, offset, length });
+                if run.len() == run_length {
+                    end(&mut run)?;
+                }
+            }
+            Ok(())
         }
         _ => Ok(()),
     })?;
@@ -156,19 +175,32 @@ fn entry_at(index: &File, place: u64) -> io::Result<Entry> {
     Ok(Entry::read(&bytes))
 }
 
-/// The first of those events with such numbers, at most so many, from the oldest up or from the newest down.
+/// From one place up to another; nothing where the first comes after the second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between {
+    pub(super) from: Recorded,
+    pub(super) to: Recorded,
+}
+
+impl Between {
+    fn has(self, place: Recorded) -> bool {
+        (self.from..=self.to).contains(&place)
+    }
+}
+
+/// The first of those events that stand there, at most so many, from the oldest up or from the newest down.
 ///
 /// # Errors
 /// When the index cannot be read.
-pub(super) fn first(index: &File, of: Of, numbers: Span, ascending: bool, most: usize) -> io::Result<Vec<Entry>> {
-    first_in_runs(index, RUN_IN_FILE, of, numbers, ascending, most)
+pub(super) fn first(index: &File, of: Of, places: Between, ascending: bool, most: usize) -> io::Result<Vec<Entry>> {
+    first_in_runs(index, RUN_IN_FILE, of, places, ascending, most)
 }
 
 fn first_in_runs(
     index: &File,
     run_length: u64,
     of: Of,
-    numbers: Span,
+    between: Between,
     ascending: bool,
     most: usize,
 ) -> io::Result<Vec<Entry>> {
@@ -178,21 +210,21 @@ fn first_in_runs(
     while start < entries {
         let end = (start + run_length).min(entries);
         let bound = match ascending {
-            true => end_of(index, start..end, |entry| (entry.of, entry.number) < (of, numbers.from))?,
-            false => end_of(index, start..end, |entry| (entry.of, entry.number) <= (of, numbers.to))?,
+            true => end_of(index, start..end, |entry| (entry.of, entry.place) < (of, between.from))?,
+            false => end_of(index, start..end, |entry| (entry.of, entry.place) <= (of, between.to))?,
         };
         let places: &mut dyn Iterator<Item = u64> =
             if ascending { &mut (bound..end) } else { &mut (start..bound).rev() };
         for place in places.take(most) {
             let entry = entry_at(index, place)?;
-            if entry.of != of || !numbers.has(entry.number) {
+            if entry.of != of || !between.has(entry.place) {
                 break;
             }
             found.push(entry);
         }
         start = end;
     }
-    sort(&mut found, ascending, |entry| entry.number);
+    sort(&mut found, ascending, |entry| entry.place);
     found.truncate(most);
     Ok(found)
 }
@@ -211,11 +243,11 @@ fn end_of(index: &File, run: Range<u64>, comes_before: impl Fn(&Entry) -> bool) 
     Ok(low)
 }
 
-/// Puts what has numbers into their order, or from the greatest down.
-pub(super) fn sort<T>(all: &mut [T], ascending: bool, number: impl Fn(&T) -> i64) {
+/// Puts what has places into their order, or from the last down.
+pub(super) fn sort<T>(all: &mut [T], ascending: bool, place: impl Fn(&T) -> Recorded) {
     match ascending {
-        true => all.sort_unstable_by_key(number),
-        false => all.sort_unstable_by_key(|one| std::cmp::Reverse(number(one))),
+        true => all.sort_by_cached_key(place),
+        false => all.sort_by_cached_key(|one| std::cmp::Reverse(place(one))),
     }
 }
 
@@ -226,9 +258,10 @@ mod tests {
     #[test]
     fn the_first_of_a_patient_are_found_across_runs() {
         let folder = crate::auth::testing::Folder::new();
+        // Every seventh is of a system's, which it has handed in a while after it was recorded.
         let entry = |number: i64| Entry {
-            of: Of { patient: number % 3, emergency: number % 5 == 0 },
-            number,
+            of: Of { patient: number % 3, emergency: number % 5 == 0, handed_in: number % 7 == 0 },
+            place: Recorded { place: if number % 7 == 0 { number / 2 } else { number }, number },
             offset: u64::try_from(number).unwrap() * 100,
             length: 100,
         };
@@ -243,21 +276,27 @@ mod tests {
         }
         std::fs::write(folder.path("index"), &bytes).unwrap();
         let index = File::open(folder.path("index")).unwrap();
-        for (patient, emergency, from, to, most) in [
-            (1, false, i64::MIN, i64::MAX, 7),
-            (1, true, 3, 499, 100),
-            (2, false, 380, 400, 1),
-            (0, true, i64::MIN, 0, 9),
-            (0, true, i64::MIN, -1, 9),
-            (0, true, i64::MAX, i64::MIN, 9),
-            (7, false, 0, 8, 9),
+        for (patient, emergency, handed_in, from, to, most) in [
+            (1, false, false, i64::MIN, i64::MAX, 7),
+            (1, true, false, 3, 499, 100),
+            (1, false, true, i64::MIN, i64::MAX, 100),
+            (1, false, true, 200, 300, 5),
+            (2, false, false, 380, 400, 1),
+            (0, true, false, i64::MIN, 0, 9),
+            (0, true, true, i64::MIN, 0, 9),
+            (0, true, false, i64::MIN, -1, 9),
+            (0, true, false, i64::MAX, i64::MIN, 9),
+            (7, false, false, 0, 8, 9),
         ] {
-            let (of, numbers) = (Of { patient, emergency }, Span { from, to });
-            let wanted = (0..1_000).map(entry).filter(|entry| entry.of == of && numbers.has(entry.number));
+            let of = Of { patient, emergency, handed_in };
+            let from = Recorded { place: from, ..Recorded::FIRST };
+            let between = Between { from, to: Recorded { place: to, ..Recorded::LAST } };
+            let wanted = (0..1_000).map(entry).filter(|entry| entry.of == of && between.has(entry.place));
             let mut wanted: Vec<Entry> = wanted.collect();
+            wanted.sort_unstable_by_key(|entry| entry.place);
             for ascending in [true, false] {
-                let found = first_in_runs(&index, 64, of, numbers, ascending, most).unwrap();
-                assert_eq!(found, wanted[..most.min(wanted.len())], "{of:?} {numbers:?} {ascending}");
+                let found = first_in_runs(&index, 64, of, between, ascending, most).unwrap();
+                assert_eq!(found, wanted[..most.min(wanted.len())], "{of:?} {between:?} {ascending}");
                 wanted.reverse();
             }
         }

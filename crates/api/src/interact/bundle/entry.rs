@@ -1,11 +1,15 @@
 //! The entries of a Bundle, each a request (R4 "Bundle", request). They are read as requests over HTTP are: this file only
 //! says where in an entry the parts of a request stand.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use base64::Engine;
 use concord_fhir::codec::{RequestEntry, Requests, place_of_entry};
-use concord_fhir::full_url::comparable;
+use concord_fhir::full_url::{self, comparable};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_fhir::literal;
 use concord_fhir::registry::{Registry, ResourceType};
 use concord_fhir::search::Handling;
 
@@ -22,7 +26,7 @@ pub(crate) struct Entry {
     /// Its `fullUrl`, by which others refer to it, in the form that all its spellings have in common.
     pub(super) full_url: Option<String>,
     /// What it asks for.
-    pub(super) command: Command,
+    pub(crate) command: Command,
     /// The parameters of its address that say in what form the answer goes.
     pub(super) form: Pairs,
     /// Whether only what headers would say is wanted.
@@ -95,15 +99,23 @@ impl Entry {
 
     /// The root of its `fullUrl`, if that is the address of a resource on some server.
     pub(super) fn root(&self) -> Option<&str> {
-        let (rest, _) = self.full_url.as_deref()?.rsplit_once('/')?;
-        let named = self.command.resource_type()?;
-        rest.strip_suffix(named.name()).filter(|root| root.ends_with('/'))
+        full_url::root(self.full_url.as_deref()?, self.command.resource_type()?.name())
     }
 
     /// The parameters of its address that say in what form the answer goes.
     pub(crate) fn form(&self) -> &[(String, String)] {
         &self.form
     }
+}
+
+/// The ids that entries have in their content and do not get, as `Type/id`, with the places of the entries.
+pub(super) fn left_ids<'e>(entries: impl Iterator<Item = &'e Entry>) -> Arc<HashMap<String, usize>> {
+    let anew = entries.filter(|entry| entry.command.names_anew());
+    let named = anew.filter_map(|entry| {
+        let id = entry.command.resource()?.text("id")?;
+        Some((format!("{}/{id}", entry.command.resource_type()?), entry.place))
+    });
+    Arc::new(named.collect())
 }
 
 fn request(
@@ -122,7 +134,8 @@ fn request(
     let request =
         entry.get("request").ok_or_else(|| at("an entry of a batch or transaction has a request".to_owned()))?;
     let (name, url) = (request.text("method").unwrap_or_default(), request.text("url").unwrap_or_default());
-    let url = url.strip_prefix(&service.base).unwrap_or(url);
+    let url = below_base(url, &service.base)
+        .ok_or_else(|| at(format!("the url is of another server; this one is {}", service.base)))?;
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let route = Route::of(name, path)?;
     let text = |name: &str| request.text(name).map(str::to_owned);
@@ -139,6 +152,17 @@ fn request(
     let content = content(service, &mut read, query, resource, &at)?;
     let full_url = entry.text("fullUrl").map(|url| comparable(url).into_owned());
     Ok(Read { request: read, content, full_url, is_head: route.is_head })
+}
+
+/// What the url of an entry says below this server's address: it is relative to that, or begins with it, or with its path. What a
+/// client leaves out of a request goes here too: the fragment, and dots before a relative path. None for one of another server.
+fn below_base<'u>(url: &'u str, base: &str) -> Option<&'u str> {
+    let url = literal::whole(url);
+    if let Some(below) = literal::behind(url, base) {
+        return Some(below);
+    }
+    let path = url.split('?').next().unwrap_or_default();
+    (!path.contains("://")).then(|| url.trim_start_matches("./"))
 }
 
 /// What stands for the body of a request, read as what it has to be.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
-use concord_fhir::full_url::{Meant, comparable};
+use concord_fhir::full_url::{self, Meant};
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
@@ -58,18 +58,18 @@ impl Renaming<'_> {
     /// references). A Reference to a part stays, and is refused; an address keeps its fragment (a page of a letter).
     fn name(&self, kind: LinkKind, text: &str, used: &mut Used) -> Option<String> {
         let meant = Meant::of(text);
-        let has_room = meant.part.is_empty() || (kind == LinkKind::Address && meant.part.starts_with('#'));
-        let (url, name) = self.entry(&meant).filter(|_| has_room)?;
+        let part = meant.behind(kind == LinkKind::Reference)?;
+        let (url, name) = self.entry(&meant)?;
         used.urls.insert(url.clone());
         if !meant.is_versioned {
-            return Some(format!("{}{}", name.address, meant.part));
+            return Some(format!("{}{part}", name.address));
         }
         used.versions.insert(name.place, name.version);
-        Some(format!("{}/_history/{}{}", name.address, name.version, meant.part))
+        Some(format!("{}/_history/{}{part}", name.address, name.version))
     }
 
     fn entry(&self, meant: &Meant<'_>) -> Option<(&String, &Name)> {
-        urls(self.root, meant.bare).find_map(|url| self.names.get_key_value(&url))
+        full_url::names(self.root, meant.bare).find_map(|url| self.names.get_key_value(&url))
     }
 
     /// Refuses References to parts of entries (`urn:uuid:...#x`): they are to whole resources (R4 "References").
@@ -91,11 +91,6 @@ impl Renaming<'_> {
     }
 }
 
-/// By which `fullUrl`s a reference can mean an entry: as it stands, and below the root of the entry that refers.
-fn urls<'u>(root: Option<&'u str>, text: &'u str) -> impl Iterator<Item = String> + 'u {
-    [Some(comparable(text).into_owned()), root.map(|root| format!("{root}{text}"))].into_iter().flatten()
-}
-
 /// Refuses the entries of a batch that refer to what another one, or they themselves, create: what it will be called cannot
 /// be known (R4 "RESTful API", batch: "there SHALL be no interdependencies").
 pub(super) fn refuse_between(entries: &mut [Result<Entry, ApiError>]) {
@@ -111,7 +106,7 @@ pub(super) fn refuse_between(entries: &mut [Result<Entry, ApiError>]) {
     for entry in entries {
         let Ok(read) = &*entry else { continue };
         let (Some(resource), root) = (read.command.resource(), read.root()) else { continue };
-        let means = |text: &str| urls(root, Meant::of(text).bare).any(|url| created.contains(&url));
+        let means = |text: &str| full_url::names(root, Meant::of(text).bare).any(|url| created.contains(&url));
         let text = "the entries of a batch cannot refer to one another; a transaction can";
         let issues: Vec<Issue> = index::every_reference(resource)
             .into_iter()

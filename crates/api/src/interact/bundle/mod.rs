@@ -84,6 +84,7 @@ pub(crate) async fn batch(
         // These lead to no session.
         person::require_acting(service, call).await?;
     }
+    let call = Call { left_ids: entry::left_ids(entries.iter().flatten()), ..call.clone() };
     let mut answer = service.settings.answer;
     for (place, entry) in entries.into_iter().enumerate() {
         let done = match (entry, answer.require_room().and_then(|()| told.require_room())) {
@@ -128,6 +129,7 @@ pub(crate) async fn transaction(
 ) -> Result<Vec<Outcome>, ApiError> {
     let all = understood(entries)?;
     distinct(&all)?;
+    let call = Call { left_ids: entry::left_ids(all.iter()), ..call };
     if all.is_empty() {
         person::require_acting(service, &call).await?;
     }
@@ -284,9 +286,13 @@ impl<'t> TransactionBundle<'_, 't> {
         let named = self.name(&rest, &mut identities)?;
         self.call.together = named.names.values().map(|name| name.address.clone()).collect();
         let hooks = self.service.hooks;
-        let changed = rest.iter().filter_map(|entry| entry.command.changed());
-        let seen_whole = changed.filter(|(resource_type, _)| hooks.of(*resource_type).confirm.is_some());
-        self.call.together.extend(seen_whole.map(|(resource_type, id)| format!("{resource_type}/{id}")));
+        // What is replaced is stored like what is new, and some of what is patched is looked at when all is stored.
+        let is_stored = |entry: &&&Entry| {
+            let is_seen_whole = |named| hooks.of(named).confirm.is_some();
+            entry.command.resource().is_some() || entry.command.resource_type().is_some_and(is_seen_whole)
+        };
+        let changed = rest.iter().filter(is_stored).filter_map(|entry| entry.command.changed());
+        self.call.together.extend(changed.map(|(resource_type, id)| format!("{resource_type}/{id}")));
         let mut used = Used::default();
         let (mut written, mut to_confirm) = (Vec::new(), Vec::new());
         for entry in rest {

@@ -130,7 +130,7 @@ impl Shape {
             Method::Patch => "PATCH",
             Method::Delete => "DELETE",
         };
-        self.allow.split(", ").any(|allowed| allowed == name)
+        self.allow.split(',').any(|allowed| allowed.trim_start() == name)
     }
 }
 
@@ -208,7 +208,12 @@ fn segments(path: &str) -> Vec<Cow<'_, str>> {
     if path.is_empty() {
         return Vec::new();
     }
-    path.split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect()
+    let is_plain = !path.contains('%');
+    let decoded = |segment| match is_plain {
+        true => Cow::Borrowed(segment),
+        false => percent_decode_str(segment).decode_utf8_lossy(),
+    };
+    path.split('/').map(decoded).collect()
 }
 
 impl Address {

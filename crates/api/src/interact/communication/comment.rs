@@ -9,8 +9,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::communication::{CORRECTIONS, answers_request, has_category, is_comment};
 use concord_fhir::rules::local_reference;
 use concord_store::lower::Rows;
-use concord_store::named::KnownName;
-use concord_store::rows::{Head, Version};
+use concord_store::rows::{Head, StoredVersion, Version};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
@@ -108,10 +107,10 @@ fn commented(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<Ve
         return Ok(None);
     }
     let head = readable(session, &local)?.ok_or(ApiError::NotFound)?;
-    let Some((_, number)) = reference.rsplit_once("/_history/") else { return Ok(Some(head.version)) };
+    let Some((_, number)) = reference.rsplit_once("/_history/") else { return Ok(Some(head.version.into_version())) };
     let number: i64 = number.parse().map_err(|_| ApiError::NotFound)?;
     if number == head.version.version {
-        return Ok(Some(head.version));
+        return Ok(Some(head.version.into_version()));
     }
     let version = session.transaction.superseded(head.version.key, number)?.ok_or(ApiError::NotFound)?;
     let decision = access::decide_on(session, Action::Read, &head)?;
@@ -177,7 +176,7 @@ fn answer(session: &mut Session<'_, '_>, id: &str, value: &mut Value<'_>) -> Res
             // What is said about a correction stays with it.
             object.set("category", category.clone());
         }
-        no_ring(session.transaction, id, parent, &session.service.base, &place)?;
+        no_ring(session.transaction, id, head.version, &session.service.base, &place)?;
     }
     Ok(())
 }
@@ -186,20 +185,21 @@ fn answer(session: &mut Session<'_, '_>, id: &str, value: &mut Value<'_>) -> Res
 fn no_ring(
     transaction: &mut Transaction<'_>,
     id: &str,
-    parent: Value<'static>,
+    parent: StoredVersion,
     base: &str,
     place: &str,
 ) -> Result<(), ApiError> {
     let mut above = parent;
     for _ in 0..LONGEST_THREAD {
-        if above.text("id") == Some(id) {
+        if above.id == id {
             return Err(ApiError::rule(place, "the thread would lead back to this answer itself"));
         }
-        let next = above.list("inResponseTo").first().and_then(|one| one.text("reference"));
+        let said = access::stored(&above)?;
+        let next = said.list("inResponseTo").first().and_then(|one| one.text("reference"));
         let Some(local) = next.and_then(|reference| local_reference(base, reference)) else { return Ok(()) };
-        let Some((_, next)) = local.split_once('/') else { return Ok(()) };
-        match transaction.head(KnownName::stored(COMMUNICATION, next), false)? {
-            Some(head) if !head.version.deleted => above = access::stored(&head.version)?,
+        let Some(next) = above.names(base)?.into_iter().find(|name| name.is(&local)) else { return Ok(()) };
+        match transaction.head(&next, false)? {
+            Some(head) if !head.version.deleted => above = head.version,
             _ => return Ok(()),
         }
     }

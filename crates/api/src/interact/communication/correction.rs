@@ -10,8 +10,7 @@ use concord_fhir::rules::communication::{CORRECTIONS, has_category};
 use concord_fhir::rules::local_reference;
 use concord_fhir::rules::task::{correction, is_in_state};
 use concord_model::build::{self, Link, TaskParts, code, fragment};
-use concord_store::named::KnownName;
-use concord_store::rows::Version;
+use concord_store::rows::{Head, Version};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
@@ -230,21 +229,9 @@ fn task(now: i64, opening: &Opening, communication: &Version) -> Result<Value<'s
 /// The Task that waits for information goes on when who asked, or the patient, says something about it.
 fn answered(session: &mut Session<'_, '_>, local: &str, communication: &Version) -> Result<(), ApiError> {
     let id = local.strip_prefix("Task/").unwrap_or_default();
-    let Some(head) = session.transaction.head(KnownName::stored(TASK, id), true)? else { return Ok(()) };
-    let old = head.version;
-    if old.deleted || old.patient != communication.patient {
-        return Ok(());
-    }
-    let mut value = access::stored(&old)?;
-    let Some(code) = correction(&value).filter(|_| is_in_state(&value, "waiting-for-information")) else {
-        return Ok(());
-    };
-    let requester = value.get("requester").and_then(|one| one.text("reference"));
-    let asked =
-        requester.and_then(|one| local_reference(&session.service.base, one)) == session.call.caller.actor.reference();
-    if !asked && !matches!(session.call.caller.actor, Actor::Patient(_)) {
-        return Ok(());
-    }
+    let named = session.transaction.named(TASK, id, true)?;
+    let found = named.evaluated(|head| waits_for(session, &head.version, communication))?;
+    let Some((Head { version: old, .. }, (mut value, code))) = found else { return Ok(()) };
     let mut inputs = value.list("input").to_vec();
     let input = fragment::task_input(build::code(MESSAGES, code), format!("Communication/{}", communication.id));
     inputs.push(input);
@@ -258,6 +245,25 @@ fn answered(session: &mut Session<'_, '_>, local: &str, communication: &Version)
     let told = provenance::of(session, &proposed, "UPDATE", Some(old.version))?;
     write::store(session, &proposed, Some(&old), told.as_slice())?;
     Ok(())
+}
+
+/// What a Task says, and its code, if it waits for what this caller says in its record.
+fn waits_for(
+    session: &Session<'_, '_>,
+    task: &Version,
+    communication: &Version,
+) -> Result<Option<(Value<'static>, &'static str)>, ApiError> {
+    if task.deleted || task.patient != communication.patient {
+        return Ok(None);
+    }
+    let value = access::stored(task)?;
+    let Some(code) = correction(&value).filter(|_| is_in_state(&value, "waiting-for-information")) else {
+        return Ok(None);
+    };
+    let requester = value.get("requester").and_then(|one| one.text("reference"));
+    let asked =
+        requester.and_then(|one| local_reference(&session.service.base, one)) == session.call.caller.actor.reference();
+    Ok((asked || matches!(session.call.caller.actor, Actor::Patient(_))).then_some((value, code)))
 }
 
 /// Says in a Task that is moved on when that was.

@@ -9,8 +9,9 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::hooks::TypeHooks;
-use crate::interact::patient_number::{self, holders, replacement, survivor};
+use crate::interact::patient_number::{self, holders, replacement};
 use crate::interact::session::Session;
+use crate::interact::succession::{self, OnTheWay, survivor_beside};
 use crate::interact::write;
 
 /// How many resources one write of a Patient files.
@@ -48,11 +49,12 @@ fn refuse_taken(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Vers
     numbers.sort_unstable_by_key(|number| patient_number::share(number));
     for number in numbers {
         patient_number::lock(session.transaction, &number, true)?;
-        let own = survivor(session.transaction, new.id.clone(), &new.body, Some(new))?;
+        let own = survivor_beside(session, OnTheWay::Sent(new), new)?;
         for holder in holders(session.transaction, &number)? {
             let other = holder.id != new.id && !is_together(session, &holder.id);
-            if other && survivor(session.transaction, holder.id.clone(), &holder.body, Some(new))? != own {
-                return Err(taken(session, &holder.id)?);
+            let id = holder.id.clone();
+            if other && survivor_beside(session, OnTheWay::Stored(holder), new)? != own {
+                return Err(taken(session, &id)?);
             }
         }
     }
@@ -65,7 +67,7 @@ fn refuse_taken(session: &mut Session<'_, '_>, old: Option<&Version>, new: &Vers
 /// # Errors
 /// [`ApiError::Unprocessable`].
 fn refuse_circle(session: &mut Session<'_, '_>, new: &Version) -> Result<(), ApiError> {
-    if !patient_number::is_in_circle(session.transaction, new)? {
+    if !succession::is_in_circle(session, new)? {
         return Ok(());
     }
     let text = "replaced-by leads back to this Patient: of those who replace one another, one has to be left";
@@ -93,11 +95,12 @@ fn confirm_alone(session: &mut Session<'_, '_>, stored: &Version) -> Result<(), 
         refuse_circle(session, stored)?;
     }
     for number in nhs_number::borne(&stored.resource()?) {
-        let own = survivor(session.transaction, stored.id.clone(), &stored.body, None)?;
+        let own = survivor_beside(session, OnTheWay::Sent(stored), stored)?;
         for holder in holders(session.transaction, &number)? {
             let other = holder.id != stored.id && is_together(session, &holder.id);
-            if other && survivor(session.transaction, holder.id.clone(), &holder.body, None)? != own {
-                return Err(taken(session, &holder.id)?);
+            let id = holder.id.clone();
+            if other && survivor_beside(session, OnTheWay::Stored(holder), stored)? != own {
+                return Err(taken(session, &id)?);
             }
         }
     }

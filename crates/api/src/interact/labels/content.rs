@@ -9,7 +9,6 @@ use concord_fhir::json::Value;
 use concord_fhir::label::{self, Source};
 use concord_fhir::literal::Literal;
 use concord_fhir::schema;
-use concord_store::named::KnownName;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
@@ -31,16 +30,13 @@ pub(crate) fn bind(
 ) -> Result<(), ApiError> {
     let mut refused: Vec<Source> = Vec::new();
     for content in entries.shown.clone() {
-        let found = head(session, &content)?.filter(|version| !version.deleted);
-        let follows = match (&found, old) {
-            (None, _) => session.call.caller.actor == Actor::System || is_to_come(session, &content),
-            (Some(_), Some(old)) if session.transaction.has_shown(old.key, &content)? => true,
-            (Some(version), _) => is_own(session, version, &new.author)?,
-        };
-        match found {
-            Some(version) if !follows && shows_more(new, old, &version) => refused.push(content),
-            _ if follows => entries.contents.push(content),
-            _ => {}
+        let named = session.transaction.named(content.resource_type, &content.id, false)?;
+        let found = named.evaluated(|head| judged(session, &content, &head.version, new, old))?;
+        let judged = found.map_or_else(|| not_there(session, &content), |(_, judged)| judged);
+        match judged {
+            Judged::Follows => entries.contents.push(content),
+            Judged::Stays => {}
+            Judged::Refused => refused.push(content),
         }
     }
     if refused.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues(session, value, &refused))) }
@@ -57,8 +53,12 @@ pub(crate) fn bind_stored(
     entries: &mut Entries,
 ) -> Result<(), ApiError> {
     for content in std::mem::take(&mut entries.shown) {
-        let found = head(session, &content)?;
-        if !found.is_some_and(|found| is_a_persons(&found) && found.author != version.author) {
+        let named = session.transaction.named(content.resource_type, &content.id, false)?;
+        let stays = named.evaluated(|head| {
+            let is_anothers = is_a_persons(&head.version) && head.version.author != version.author;
+            Ok::<_, ApiError>(is_anothers.then_some(()))
+        })?;
+        if stays.is_none() {
             entries.contents.push(content);
         }
     }
@@ -70,10 +70,47 @@ fn is_to_come(session: &Session<'_, '_>, content: &Source) -> bool {
     session.call.together.contains(&format!("{}/{}", content.resource_type, content.id))
 }
 
-/// What whoever may not know of it has been refused before.
-fn head(session: &mut Session<'_, '_>, content: &Source) -> Result<Option<Version>, ApiError> {
-    let name = KnownName::stored(content.resource_type, &content.id);
-    Ok(session.transaction.head(name, false)?.map(|head| head.version))
+/// What becomes of content that a resource shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// It is protected as the resource is.
+    Follows,
+    /// It is protected as it is.
+    Stays,
+    /// The resource is refused, which would be protected by more than what it shows.
+    Refused,
+}
+
+/// What becomes of content that is there: whoever may not know of it has been refused before. None if it is deleted.
+fn judged(
+    session: &mut Session<'_, '_>,
+    content: &Source,
+    found: &Version,
+    new: &Version,
+    old: Option<&Version>,
+) -> Result<Option<Judged>, ApiError> {
+    if found.deleted {
+        return Ok(None);
+    }
+    let was_shown = match old {
+        Some(old) => session.transaction.has_shown(old.key, content)?,
+        None => false,
+    };
+    Ok(Some(if was_shown || is_own(session, found, &new.author)? {
+        Judged::Follows
+    } else if shows_more(new, old, found) {
+        Judged::Refused
+    } else {
+        Judged::Stays
+    }))
+}
+
+/// What becomes of content that is not there, and may come.
+fn not_there(session: &Session<'_, '_>, content: &Source) -> Judged {
+    match session.call.caller.actor == Actor::System || is_to_come(session, content) {
+        true => Judged::Follows,
+        false => Judged::Stays,
+    }
 }
 
 /// Whether what protects the resource may protect that content: `author` wrote the resource.

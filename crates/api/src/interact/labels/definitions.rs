@@ -4,6 +4,7 @@
 
 use concord_fhir::index::Entries;
 use concord_fhir::label::Source;
+use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
@@ -27,7 +28,7 @@ pub(crate) fn bind(session: &mut Session<'_, '_>, entries: &mut Entries) -> Resu
     // By what they are and not by their urls: by these, hidden ones would be followed with them.
     for url in std::mem::take(&mut entries.canonicals) {
         for head in knowledge::found_called(session, &url)? {
-            let (resource_type, id) = (head.version.resource_type, head.version.id);
+            let Version { resource_type, id, .. } = head.version.into_version();
             if resource_type != entries.resource_type || id != entries.id {
                 entries.sources.push(Source { resource_type, id, version: 0 });
             }

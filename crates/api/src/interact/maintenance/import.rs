@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use concord_fhir::full_url::{Meant, comparable};
+use concord_fhir::full_url::{self, Meant, comparable};
 use concord_fhir::json::Value;
 use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_fhir::schema::{LinkKind, relink};
@@ -101,18 +101,22 @@ pub(crate) fn unpacked(bundle: &Value<'_>) -> Vec<(usize, Value<'static>)> {
         Some((comparable(url).into_owned(), format!("{resource_type}/{id}")))
     };
     let addresses: HashMap<String, String> = entries.iter().filter_map(address).collect();
-    // Versions are numbered anew here, and the one that is loaded is the one there is.
-    let mut link = |_: LinkKind, text: &str| {
-        let meant = Meant::of(text);
-        let address = addresses.get(comparable(meant.bare).as_ref()).filter(|_| meant.part.is_empty());
-        Ok::<_, Infallible>(address.cloned())
-    };
-    let mut linked = |(place, entry): (usize, &Value<'_>)| {
+    let linked = |(place, entry): (usize, &Value<'_>)| {
         let mut value = entry.get("resource")?.clone().into_owned();
+        let full_url = entry.text("fullUrl").map(comparable);
+        let root =
+            full_url.as_deref().zip(value.text("resourceType")).and_then(|(url, named)| full_url::root(url, named));
+        // Versions are numbered anew here, and the one that is loaded is the one there is.
+        let mut link = |kind: LinkKind, text: &str| {
+            let meant = Meant::of(text);
+            let address = full_url::names(root, meant.bare).find_map(|url| addresses.get(&url));
+            let part = meant.behind(kind == LinkKind::Reference);
+            Ok::<_, Infallible>(address.zip(part).map(|(address, part)| format!("{address}{part}")))
+        };
         let Ok(()) = relink(&mut value, &mut link);
         Some((place, value))
     };
-    entries.iter().enumerate().filter_map(&mut linked).collect()
+    entries.iter().enumerate().filter_map(linked).collect()
 }
 
 /// The resources with their places, in the order in which they are stored: whose record there is comes before what is filed in
@@ -179,14 +183,21 @@ mod tests {
                     {"reference":"Patient/p"},{"reference":"#p"},{"reference":"HTTPS://a.example/r/Binary/b/_history/3"},
                     {"reference":"https://a.example/r/Binary/c/_history/3"}],
                 "description":"https://a.example/r/Binary/b",
-                "content":[{"attachment":{"url":"https://a.example/r/Binary/b"}}]}}]}"##;
+                "content":[{"attachment":{"url":"https://a.example/r/Binary/b"}},
+                    {"attachment":{"url":"https://a.example/r/Binary/b/_history/3#page=2"}}]}},
+            {"fullUrl":"https://a.example/r/Media/m","resource":{"resourceType":"Media","id":"m2","content":{"url":"Binary/b2#t=3"}}},
+            {"fullUrl":"https://a.example/r/Binary/b2","resource":{"resourceType":"Binary","id":"other"}}]}"##;
         let bundle = json::parse(text.as_bytes(), &Limits::default()).expect("JSON");
         let found = unpacked(&bundle);
-        assert_eq!(found.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [0, 1, 2, 4]);
+        assert_eq!(found.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [0, 1, 2, 4, 5, 6]);
         let document = json::to_string(&found[3].1);
         assert_eq!(
             document,
-            r##"{"resourceType":"DocumentReference","subject":{"reference":"Patient/p"},"author":[{"reference":"urn:uuid:x"},{"reference":"urn:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184#x"},{"reference":"Patient/p"},{"reference":"#p"},{"reference":"Binary/b"},{"reference":"https://a.example/r/Binary/c/_history/3"}],"description":"https://a.example/r/Binary/b","content":[{"attachment":{"url":"Binary/b"}}]}"##
+            r##"{"resourceType":"DocumentReference","subject":{"reference":"Patient/p"},"author":[{"reference":"urn:uuid:x"},{"reference":"urn:uuid:5cbc121b-cd71-4428-b8b7-31e53eba8184#x"},{"reference":"Patient/p"},{"reference":"#p"},{"reference":"Binary/b"},{"reference":"https://a.example/r/Binary/c/_history/3"}],"description":"https://a.example/r/Binary/b","content":[{"attachment":{"url":"Binary/b"}},{"attachment":{"url":"Binary/b#page=2"}}]}"##
+        );
+        assert_eq!(
+            json::to_string(&found[4].1),
+            r##"{"resourceType":"Media","id":"m2","content":{"url":"Binary/other#t=3"}}"##
         );
     }
 }

@@ -10,13 +10,14 @@ use concord_fhir::json::{self, Value};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 use concord_model::build::fragment;
-use concord_store::audit::{Record, Stored};
+use concord_store::audit::{Place, Record, Stored};
 use concord_store::rows::Version;
 use concord_store::search::{PageRequest, Position, PositionValue, TypeQuery};
 
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
-use crate::interact::audit::closed::{self, Sought};
+use crate::interact::audit::closed;
+use crate::interact::audit::sought::{Order, Sought};
 use crate::interact::audit::visibility;
 use crate::interact::audit::{BREAK_GLASS, Interaction, event_version, outcome};
 use crate::interact::human_name::human_name;
@@ -95,7 +96,8 @@ fn page(session: &mut Session<'_, '_>, asked: &LogInput, cursor: Option<&str>) -
         let page = Sought {
             query: &wanted,
             emergency: Some(emergency),
-            after: beyond,
+            order: Order::Arrival,
+            after: beyond.map(Place::own),
             ascending: false,
             most: left.saturating_add(1),
         };

@@ -7,7 +7,7 @@ use concord_fhir::json::Value;
 use concord_fhir::rules::communication::CORRECTIONS;
 use concord_fhir::rules::local_reference;
 use concord_model::build::{Content, code, fragment, parameter, parameters};
-use concord_store::named::KnownName;
+use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::communication::comment::COMMUNICATION;
@@ -77,17 +77,20 @@ fn asked(session: &mut Session<'_, '_>, mut request: Value<'static>) -> Result<V
     // The last, as the server names the one that it opens after what the request itself named.
     let task = tasks.filter_map(|one| one.strip_prefix("Task/").map(str::to_owned)).next_back();
     let mut answer = vec![parameter("Response", Content::Resource(communication.clone()))];
-    if let Some(head) =
-        task.map(|task| session.transaction.head(KnownName::stored(TASK, &task), false)).transpose()?.flatten()
-    {
-        let task = labels::value_shown(&head.version)?.into_owned();
-        let opened = task.list("input").iter().any(|input| {
-            let said = input.get("valueReference").and_then(|one| one.text("reference"));
-            said == Some(&format!("Communication/{id}"))
-        });
-        if opened && head.version.version == 1 {
-            answer.push(parameter("Task", Content::Resource(task)));
-        }
+    if let Some(task) = task {
+        let named = session.transaction.named(TASK, &task, false)?;
+        let opened = named.evaluated(|head| opened_by(&head.version, &id))?;
+        answer.extend(opened.map(|(_, task)| parameter("Task", Content::Resource(task))));
     }
     Ok(parameters(answer)?)
+}
+
+/// What a Task says, if it is the one that was opened for the Communication of that id, and is new.
+fn opened_by(task: &Version, communication: &str) -> Result<Option<Value<'static>>, ApiError> {
+    let value = labels::value_shown(task)?.into_owned();
+    let is_about = value.list("input").iter().any(|input| {
+        let said = input.get("valueReference").and_then(|one| one.text("reference"));
+        said.and_then(|said| said.strip_prefix("Communication/")) == Some(communication)
+    });
+    Ok((is_about && task.version == 1).then_some(value))
 }

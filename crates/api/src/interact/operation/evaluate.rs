@@ -142,14 +142,25 @@ fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, Api
     // About themselves: with their own scopes, app and sign-in.
     let (asked, role, device) = match told {
         Disclosure::AsRefused => (session.call.clone(), None, None),
-        Disclosure::All => question.actor.call(session.call, &question.patient, &session.service.base)?,
+        Disclosure::All => question.actor.call(session, &question.patient)?,
     };
+    let is_known = told == Disclosure::AsRefused || question.actor.is_known(session)?;
     // The asker's own standing is asked for where the session ends.
-    let has_ended = told == Disclosure::All && facts::has_ended(session, &asked.caller.actor)?;
+    let has_ended = match &asked.asked_about {
+        Some(about) if is_known => facts::has_ended(session, &asked.caller.actor, about.own.clone())?,
+        _ => false,
+    };
     let mut known = match has_ended {
         true => Facts::default(),
         false => access::facts_about(&mut session.calling(&asked), key)?,
     };
+    if told == Disclosure::All {
+        subject_facts::leave_hidden(session, &mut known)?;
+    }
+    if !is_known {
+        // What an actor's own resource says is not there for whom it is not.
+        (known.roles, known.identities) = (Vec::new(), Vec::new());
+    }
     known.roles.extend(role);
     known.devices.extend(device);
     if told == Disclosure::All {
@@ -338,7 +349,7 @@ impl Evaluation<'_> {
         };
         let Some(head) = knowledge::readable(session, resource_type, id)? else { return Ok(None) };
         let entries = subject_facts::entries(session, &head.version)?;
-        Ok(Some((entries, head.version)))
+        Ok(Some((entries, head.version.into_version())))
     }
 
     /// The reasons as the asker may know them.

@@ -10,8 +10,11 @@ use concord_consent::scope::Scopes;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 use concord_fhir::search::{Handling, parse};
+use concord_store::rows::StoredVersion;
 
 use crate::error::ApiError;
+use crate::interact::access::{facts, knowledge};
+use crate::interact::call::AskedAbout;
 use crate::interact::operation::Input;
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, search};
@@ -103,6 +106,18 @@ impl NamedActor {
         }
     }
 
+    /// Whether the asker may read its resource, if it is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn is_known(&self, session: &mut Session<'_, '_>) -> Result<bool, ApiError> {
+        let NamedActor::Resource(kind, id) = self else { return Ok(true) };
+        match ResourceType::parse(kind) {
+            Some(resource_type) => Ok(knowledge::readable(session, resource_type, id)?.is_some()),
+            None => Ok(false),
+        }
+    }
+
     /// The reference to it, if it is a resource.
     pub(super) fn reference(&self) -> Option<String> {
         match self {
@@ -114,12 +129,11 @@ impl NamedActor {
     /// The call that they would make in the record of a patient, and what stands for an organization or an app.
     ///
     /// # Errors
-    /// When nobody of that type asks for anything.
+    /// When nobody of that type asks for anything, and when the store fails.
     pub(super) fn call(
         &self,
-        call: &Call,
+        session: &mut Session<'_, '_>,
         patient: &str,
-        base: &str,
     ) -> Result<(Call, Option<RoleFacts>, Option<String>), ApiError> {
         let (actor, role, device, client) = match self {
             NamedActor::App { client, .. } => (Actor::Patient(patient.to_owned()), None, None, client.clone()),
@@ -129,6 +143,7 @@ impl NamedActor {
             }
             NamedActor::Identified(_) => return Err(ApiError::Internal("an actor that was not resolved".to_owned())),
         };
+        let base = session.service.base.as_str();
         let is_app = device.is_some() || matches!(self, NamedActor::App { .. });
         let issuer = match self {
             NamedActor::App { issuer: Some(issuer), .. } => issuer.as_str(),
@@ -144,7 +159,20 @@ impl NamedActor {
             patient: Some(patient.to_owned()),
             credentials: Credentials { app: if is_app { App::ThirdParty } else { App::Own }, ..Credentials::default() },
         };
-        Ok((Call { caller: Arc::new(caller), purpose: None, reason: None, ..call.clone() }, role, device))
+        let own = known(session, &caller.actor)?;
+        let (caller, asked_about) = (Arc::new(caller), Some(Arc::new(AskedAbout { own })));
+        Ok((Call { caller, purpose: None, reason: None, asked_about, ..session.call.clone() }, role, device))
+    }
+}
+
+/// What is stored of whom is asked about, deleted or not, as far as the asker may know of it. Of themselves it is what the token names.
+pub(super) fn known(session: &mut Session<'_, '_>, actor: &Actor) -> Result<Option<StoredVersion>, ApiError> {
+    if *actor == session.call.caller.actor {
+        return facts::own(session);
+    }
+    match actor.resource() {
+        Some((resource_type, id)) => Ok(knowledge::known(session, resource_type, id)?.map(|head| head.version)),
+        None => Ok(None),
     }
 }
 

@@ -19,7 +19,8 @@ use crate::interact::access::knowledge;
 use crate::interact::operation::record::PATIENT;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
-use crate::interact::{access, labels, patient_number, search};
+use crate::interact::succession::{OnTheWay, survivor_beside};
+use crate::interact::{access, labels, search};
 
 /// How many Patients are compared that have a number, or a name and a date of birth.
 const MOST_CANDIDATES: u32 = 100;
@@ -92,7 +93,7 @@ fn graded(session: &mut Session<'_, '_>, asked: &Value<'_>) -> Result<Vec<(Grade
     // The numbers of each who is left, those of whom they have come in the place of among them.
     let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for candidate in candidates(session, asked)? {
-        let left = patient_number::survivor(session.transaction, candidate.id.clone(), &candidate.body, None)?;
+        let left = survivor_beside(session, OnTheWay::Sent(&candidate), &candidate)?;
         known.entry(left.clone()).or_default().extend(nhs_number::borne(&candidate.resource()?));
         all.push((candidate, left));
     }
@@ -101,10 +102,13 @@ fn graded(session: &mut Session<'_, '_>, asked: &Value<'_>) -> Result<Vec<(Grade
         let numbers = known.get(&left).map(Vec::as_slice).unwrap_or_default();
         let Some(grade) = grade(asked, &candidate.resource()?, numbers) else { continue };
         let meant = match left == candidate.id {
-            true => Some(candidate),
-            false => knowledge::readable(session, PATIENT, &left)?.map(|head| head.version),
+            true => candidate,
+            // One whom the caller may not know is as one who is not there: then the candidate is left.
+            false => match knowledge::readable(session, PATIENT, &left)? {
+                Some(head) => head.version.into_version(),
+                None => candidate,
+            },
         };
-        let Some(meant) = meant else { continue };
         match found.iter_mut().find(|(_, known)| known.id == meant.id) {
             Some((known, _)) => *known = grade.max(*known),
             None => found.push((grade, meant)),

@@ -12,8 +12,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_model::build::{Content, parameter, parameters};
-use concord_store::named::KnownName;
-use concord_store::rows::Version;
+use concord_store::rows::{StoredVersion, Version};
 
 use crate::error::ApiError;
 use crate::interact::access::redaction;
@@ -85,8 +84,8 @@ fn changed(
     let (named, id) = on(target)?;
     let change = Change::read(input, adds)?;
     let relabelled = relabel(session, named, id, &change)?;
-    let head = session.transaction.head(KnownName::of(&relabelled), false)?.ok_or(ApiError::NotFound)?;
-    answer(head.version)
+    let head = session.transaction.head(&relabelled.name(), false)?.ok_or(ApiError::NotFound)?;
+    answer(head.version.into_version())
 }
 
 fn on(target: &OperationTarget) -> Result<(ResourceType, &str), ApiError> {
@@ -181,7 +180,7 @@ fn relabel(
     resource_type: ResourceType,
     id: &str,
     change: &Change,
-) -> Result<Version, ApiError> {
+) -> Result<StoredVersion, ApiError> {
     let (head, seen) = read::seen(session, resource_type, id, Action::Update)?;
     let old = head.version;
     if old.deleted {
@@ -207,11 +206,11 @@ fn relabel(
         }
         redaction::refuse_part(session.transaction, &seen, &old, &Value::Null)?;
         let proposed = change.made(old.resource()?.into_owned());
-        update::put(session, old, proposed, Vec::new())?;
+        update::put(session, old.into_version(), proposed, Vec::new())?;
     } else {
         relabel_added(session, &old, change, owns)?;
     }
-    let now = session.transaction.head(KnownName::of(&before), true)?.ok_or(ApiError::NotFound)?.version;
+    let now = session.transaction.head(&before.name(), true)?.ok_or(ApiError::NotFound)?.version;
     session.transaction.refresh_labels(&now)?;
     let patients = session.transaction.patient_ids_of(&now)?;
     write::note_access_change(session, resource_type, &patients)?;

@@ -43,7 +43,7 @@ fn released(
     reason: &str,
 ) -> Result<Value<'static>, ApiError> {
     let (head, decision) = read::seen(session, resource_type, id, Action::Update)?;
-    let old = head.version;
+    let old = head.version.into_version();
     if old.deleted {
         return Err(ApiError::Gone);
     }

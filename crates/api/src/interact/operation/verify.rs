@@ -5,7 +5,6 @@ use concord_consent::request::Action;
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_store::lower::Rows;
-use concord_store::named::KnownName;
 
 use crate::error::ApiError;
 use crate::interact::access::evaluation;
@@ -59,8 +58,7 @@ struct VerifyInput {
 impl VerifyInput {
     fn done(&self, session: &mut Session<'_, '_>) -> Result<Value<'static>, ApiError> {
         let head = read::visible(session, self.resource_type, &self.id, Action::Read)?;
-        let version =
-            session.transaction.head(KnownName::of(&head.version), true)?.unwrap_or_else(|| head.clone()).version;
+        let version = session.transaction.head(&head.version.name(), true)?.unwrap_or_else(|| head.clone()).version;
         if version.deleted {
             return Err(ApiError::Gone);
         }
@@ -95,7 +93,7 @@ impl VerifyInput {
                 verification::verify(session, &version, &who)?
             }
         };
-        let now = session.transaction.head(KnownName::of(&version), true)?.ok_or(ApiError::NotFound)?.version;
+        let now = session.transaction.head(&version.name(), true)?.ok_or(ApiError::NotFound)?.version;
         session.transaction.refresh_labels(&now)?;
         Ok(told)
     }

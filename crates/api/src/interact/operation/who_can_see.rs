@@ -10,6 +10,7 @@ use concord_model::build::{Content, Link, Parameter, parameter, parameters};
 use crate::error::ApiError;
 use crate::interact::access::{facts, subject_facts};
 use crate::interact::operation::evaluate::reason_part;
+use crate::interact::operation::evaluated_actor;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output};
 use crate::interact::session::Session;
 use crate::interact::{access, instant, read};
@@ -99,7 +100,9 @@ fn seen(session: &mut Session<'_, '_>, id: &str) -> Result<Output, ApiError> {
 
 /// Whether whom a reference names is a professional who acts no more, and so sees nothing whatever names them.
 fn has_ended(session: &mut Session<'_, '_>, who: &str) -> Result<bool, ApiError> {
-    Actor::of_reference(who).map_or(Ok(false), |actor| facts::has_ended(session, &actor))
+    let Some(actor) = Actor::of_reference(who).filter(Actor::is_professional) else { return Ok(false) };
+    let own = evaluated_actor::known(session, &actor)?;
+    facts::has_ended(session, &actor, own)
 }
 
 fn who(name: &str) -> Parameter {

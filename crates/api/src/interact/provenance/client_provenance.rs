@@ -77,8 +77,8 @@ pub(crate) fn of(
     if !issues.is_empty() {
         return Err(ApiError::Unprocessable(issues));
     }
-    references::refuse_malformed(&session.service.base, statement)?;
-    if session.call.caller.actor.reference().is_some() {
+    references::refuse_malformed(session, statement)?;
+    if !session.call.caller.knows_everything() {
         references::unreadable(session, statement, &proposed.entries.patients)?.refuse()?;
     }
     let mut value = statement.clone();

@@ -1,12 +1,14 @@
 //! Patients who are named by an NHS number in a search: they are looked up first, so that the database goes by references to them
-//! and not through all that there is. What is found is the same; but to a professional in an emergency, who breaks the glass for a record,
-//! and to a system that asks on behalf of somebody a number means the Patient who is left, whoever bore it.
+//! and not through all that there is. What refers to a Patient who has come in the place of one that bears the number is found too, as far
+//! as the caller may find both. To a professional in an emergency, who breaks the glass for a record, and to a system that asks on behalf
+//! of somebody a number means the Patient who is left, whoever bore it.
 
 use concord_consent::purpose::Purpose;
 use concord_fhir::index::ParameterId;
 use concord_fhir::nhs_number;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{ResourceType, is_own_record};
+use concord_store::rows::Version;
 use concord_store::search::{PageRequest, TypeQuery};
 
 use crate::error::ApiError;
@@ -49,7 +51,7 @@ pub(crate) fn look_up(
             if let ([one], Predicate::Entry(BEARS, test)) = (types.as_slice(), &*then)
                 && is_own_record(*one)
                 && is_of_numbers(test)
-                && let Some(found) = found(session, record, *one, &then)?
+                && let Some(found) = found_of_all(session, record, *one, test)?
             {
                 return Ok(referring(parameter, *one, found));
             }
@@ -76,29 +78,71 @@ fn is_of_numbers(test: &Test) -> bool {
     }
 }
 
-/// The ids of those who meet it and whom the caller may find; none if there are too many.
+/// How many numbers are looked up at once.
+const AT_ONCE: usize = 20;
+
+/// [`found`] of every number that is asked for.
+fn found_of_all(
+    session: &mut Session<'_, '_>,
+    record: Option<&str>,
+    resource_type: ResourceType,
+    test: &Test,
+) -> Result<Option<Vec<String>>, ApiError> {
+    let Test::Either(tests) = test else { return found(session, record, resource_type, test) };
+    let mut all = Vec::new();
+    for some in tests.chunks(AT_ONCE) {
+        match found(session, record, resource_type, &Test::Either(some.into()))? {
+            Some(found) => all.extend(found),
+            None => return Ok(None),
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(Some(all))
+}
+
+/// The ids of those who meet it and whom the caller may find, and of those who have come in the place of these; none if there are
+/// too many.
 fn found(
     session: &mut Session<'_, '_>,
     record: Option<&str>,
     resource_type: ResourceType,
-    wanted: &Predicate,
+    test: &Test,
 ) -> Result<Option<Vec<String>>, ApiError> {
     let permit = access::findable(session, resource_type, record)?;
-    let wanted = match wanted {
-        Predicate::Entry(BEARS, test) if means_who_is_left(session) => match left(session, test)? {
-            left if left.is_empty() => wanted.clone(),
-            left => wanted.clone().or(Predicate::Id(left)),
-        },
-        wanted => wanted.clone(),
-    };
-    let predicate = wanted.and(permit);
+    let left = if means_who_is_left(session) { left(session, test)? } else { Vec::new() };
+    let bears = Predicate::Entry(BEARS, test.clone());
+    let wanted = if left.is_empty() { bears } else { bears.or(Predicate::Id(left)) };
+    let (mut found, mut new) = (Vec::new(), Some(wanted));
+    // Who has been replaced says by whom. Whoever may not find them is not told that; a circle is of those who have been found.
+    while let Some(wanted) = new {
+        let Some(some) = findable(session, resource_type, wanted.and(permit.clone()))? else { return Ok(None) };
+        let mut others = Vec::new();
+        for version in &some {
+            others.extend(patient_number::replacement(session.transaction, &version.body)?);
+        }
+        found.extend(some.into_iter().map(|version| version.id));
+        others.retain(|id| !found.contains(id));
+        others.sort_unstable();
+        others.dedup();
+        new = Some(others).filter(|others| !others.is_empty()).map(Predicate::Id);
+    }
+    Ok(Some(found))
+}
+
+/// Those who meet it; none if there are too many.
+fn findable(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    predicate: Predicate,
+) -> Result<Option<Vec<Version>>, ApiError> {
     if predicate == Predicate::None {
         return Ok(Some(Vec::new()));
     }
     let among = [TypeQuery { resource_type, record: None, predicate }];
-    let (found, more) =
-        session.transaction.page(&PageRequest { queries: &among, sort: &[], after: None, limit: MOST })?;
-    Ok(more.is_none().then(|| found.into_iter().map(|version| version.id).collect()))
+    let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: MOST };
+    let (found, more) = session.transaction.page(&wanted)?;
+    Ok(more.is_none().then_some(found))
 }
 
 /// Whether a number means the Patient who is left, whoever bore it.

@@ -7,7 +7,6 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
-use concord_store::named::KnownName;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
@@ -47,11 +46,7 @@ pub(super) fn refuse(
 }
 
 fn are_two(session: &mut Session<'_, '_>, named: &DoublyNamed) -> Result<bool, ApiError> {
-    if !access::reads_patient(session, &named.patient)? {
-        return Ok(false);
-    }
-    let head = session.transaction.head(KnownName::stored(named.resource_type, &named.patient), false)?;
-    let Some(version) = head.map(|head| head.version).filter(|version| !version.deleted) else { return Ok(false) };
+    let Some(version) = access::patient_read(session, &named.patient)? else { return Ok(false) };
     let borne = nhs_number::borne(&version.resource()?);
     if borne.contains(&named.number) {
         return Ok(false);
@@ -59,7 +54,7 @@ fn are_two(session: &mut Session<'_, '_>, named: &DoublyNamed) -> Result<bool, A
     if session.call.caller.actor != Actor::System {
         return Ok(!borne.is_empty());
     }
-    let left = patient_number::survivor(session.transaction, version.id.clone(), &version.body, None)?;
+    let left = patient_number::survivor(session.transaction, version)?;
     let mut others = false;
     for other in patient_number::survivors(session.transaction, &named.number)? {
         if other == left {

@@ -73,7 +73,12 @@ pub(crate) fn note_access_change(
             }
             Ok(())
         }
-        Some(Decides::Everything) => Ok(session.transaction.bump_access_version(0)?),
+        Some(Decides::Everything) => {
+            session.transaction.bump_access_version(0)?;
+            // What is read from now on is not what others see under the version before.
+            session.standing.access_of_nobody.set(None);
+            Ok(())
+        }
         None => Ok(()),
     }
 }

@@ -3,7 +3,6 @@
 use concord_fhir::json::Value;
 use concord_model::build::{self, Link, TaskParts, code};
 use concord_store::filing::Filed;
-use concord_store::named::KnownName;
 use concord_store::rows::Version;
 
 use super::filing::{Filing, may_wait};
@@ -96,18 +95,24 @@ pub(crate) fn closed(
     session: &mut Session<'_, '_>,
     task: &str,
 ) -> Result<Option<(PreparedVersion, Version)>, ApiError> {
-    let Some(head) = session.transaction.head(KnownName::stored(TaskParts::TYPE, task), true)? else { return Ok(None) };
-    if head.version.deleted {
-        return Ok(None);
-    }
-    let mut value = head.version.resource()?.into_owned();
-    if value.text("status") != Some("requested") {
-        return Ok(None);
-    }
+    let named = session.transaction.named(TaskParts::TYPE, task, true)?;
+    let Some((head, mut value)) = named.evaluated(|head| waits(&head.version))? else { return Ok(None) };
     if let Some(object) = value.as_object_mut() {
         object.set("status", Value::string("completed"));
         object.set("lastModified", Value::string(instant(session.transaction.now)));
     }
     let done = next_by_server(session, &head.version, value)?;
-    Ok(Some((done, head.version)))
+    Ok(Some((done, head.version.into_version())))
+}
+
+/// What a Task says, if it is one of those that tell of what waits, and nobody has ended it.
+fn waits(task: &Version) -> Result<Option<Value<'static>>, ApiError> {
+    if task.deleted {
+        return Ok(None);
+    }
+    let value = task.resource()?.into_owned();
+    let is_one =
+        |coding: &Value<'_>| coding.text("system").zip(coding.text("code")).is_some_and(|said| said == FILE_TASK);
+    let is_meant = value.get("code").is_some_and(|code| code.list("coding").iter().any(is_one));
+    Ok((is_meant && value.text("status") == Some("requested")).then_some(value))
 }

@@ -7,6 +7,69 @@ use crate::json::{Limits, parse, to_string};
 const URN: &str = "urn:uuid:0c3201bd-1cbf-4d64-b04d-cd9187a4c6e0";
 const ADDRESS: &str = "Patient/new";
 
+/// The elements of the types uri, url, oid and uuid that say where something is to be reached: neither names nor mentions. What R4
+/// has besides is undecided, and fails.
+const ADDRESSES: [&str; 58] = [
+    "Attachment.url",
+    "AuditEvent.agent.policy",
+    "Bundle.entry.fullUrl",
+    "Bundle.entry.request.url",
+    "Bundle.entry.response.location",
+    "Bundle.link.url",
+    "CapabilityStatement.implementation.url",
+    "CapabilityStatement.messaging.endpoint.address",
+    "CarePlan.activity.detail.instantiatesUri",
+    "CarePlan.instantiatesUri",
+    "ChargeItem.definitionUri",
+    "ChargeItemDefinition.derivedFromUri",
+    "ClinicalImpression.protocol",
+    "Communication.instantiatesUri",
+    "Consent.policy.authority",
+    "Consent.policy.uri",
+    "Contract.instantiatesUri",
+    "Contract.term.offer.answer.value",
+    "CoverageEligibilityResponse.insurance.item.authorizationUrl",
+    "DetectedIssue.reference",
+    "Device.url",
+    "DeviceDefinition.onlineInformation",
+    "DeviceDefinition.url",
+    "DeviceRequest.instantiatesUri",
+    "Endpoint.address",
+    "Expression.reference",
+    "Extension.value",
+    "FamilyMemberHistory.instantiatesUri",
+    "GuidanceResponse.module",
+    "Immunization.education.reference",
+    "ImplementationGuide.definition.page.name",
+    "ImplementationGuide.manifest.rendering",
+    "ImplementationGuide.manifest.resource.relativePath",
+    "MedicationAdministration.instantiates",
+    "MedicationRequest.instantiatesUri",
+    "MessageHeader.destination.endpoint",
+    "MessageHeader.source.endpoint",
+    "MolecularSequence.repository.url",
+    "NutritionOrder.instantiates",
+    "NutritionOrder.instantiatesUri",
+    "Parameters.parameter.value",
+    "Procedure.instantiatesUri",
+    "Provenance.policy",
+    "Questionnaire.item.initial.value",
+    "QuestionnaireResponse.item.answer.value",
+    "RelatedArtifact.url",
+    "RequestGroup.instantiatesUri",
+    "ServiceRequest.instantiatesUri",
+    "StructureMap.group.rule.source.defaultValue",
+    "Subscription.channel.endpoint",
+    "Task.input.value",
+    "Task.instantiatesUri",
+    "Task.output.value",
+    "TerminologyCapabilities.implementation.url",
+    "TestReport.participant.uri",
+    "TestReport.setup.action.operation.detail",
+    "TestScript.metadata.capability.link",
+    "TestScript.metadata.link.url",
+];
+
 fn renamed(value: &mut Value<'_>) {
     let mut with = |_: LinkKind, text: &str| Ok::<_, Infallible>((text == URN).then(|| ADDRESS.to_owned()));
     relink(value, &mut with).unwrap();
@@ -77,6 +140,33 @@ fn every_name_is_an_element_of_that_type() {
     for reached in REACHED {
         assert!(r4().named(reached).unwrap().element("url").is_some(), "{reached}");
     }
+}
+
+/// Whether an element is a name, a mention or an address: each of R4 is one of these, and no row stands for none.
+#[test]
+fn every_element_that_may_hold_an_address_is_decided() {
+    let mut used: Vec<String> = Vec::new();
+    // What every resource has is decided for each of them.
+    let is_abstract = |shape: &&Shape| ["Resource", "DomainResource"].contains(&shape.name.as_ref());
+    for shape in r4().shapes.iter().filter(|shape| !is_abstract(shape)) {
+        for element in &shape.elements {
+            let is_primitive = |of_type: &ElementType, wanted: &[Primitive]| {
+                wanted.iter().any(|one| of_type.kind == TypeKind::Primitive(*one))
+            };
+            let types = [Primitive::Uri, Primitive::Url, Primitive::Oid, Primitive::Uuid];
+            if !element.types.iter().any(|of_type| is_primitive(of_type, &types)) {
+                continue;
+            }
+            let name = format!("{}.{}", shape.name, element.name);
+            let listed = ADDRESSES.contains(&name.as_str());
+            let decided = [is_among(NAMES, shape, element), is_among(MENTIONS, shape, element), listed];
+            assert_eq!(decided.iter().filter(|is| **is).count(), 1, "{name}: {decided:?}");
+            used.extend(listed.then_some(name));
+        }
+    }
+    used.sort_unstable();
+    used.dedup();
+    assert_eq!(used.len(), ADDRESSES.len(), "{used:?}");
 }
 
 #[test]

@@ -223,6 +223,10 @@ fn refused(name: &str, modifier: &str) -> Refusal {
     }
 }
 
+/// What is told of a system where there is none.
+const NO_SYSTEMS: &str = "what this parameter finds has no system: send the value alone, without `|` (`email` and `phone` find \
+                          contact points of those kinds)";
+
 /// The row meets one of these.
 fn any_of(mut tests: Vec<Test>) -> Test {
     match tests.len() {
@@ -404,7 +408,10 @@ impl Clause<'_> {
                 {
                     system.clear();
                 }
-                ask::token(&parts).map_err(bad)
+                match parts.as_slice() {
+                    [system, _] if !system.is_empty() && self.parameter.has_no_systems() => Err(bad(NO_SYSTEMS)),
+                    parts => ask::token(parts).map_err(bad),
+                }
             }
             (Kind::Token, Some("of-type")) => ask::token_of_type(&parts()).map_err(bad),
             (Kind::Token, Some("text")) => ask::string_begins(&unescape(text)).map_err(bad),

@@ -105,3 +105,27 @@ fn a_code_is_found_as_it_is_written() {
     assert!(finds(observation, &entries, "code", "LA1-x") && !finds(observation, &entries, "code", "la1-x"));
     assert!(finds(observation, &entries, "status", "final") && !finds(observation, &entries, "status", "FINAL"));
 }
+
+/// Over every token: what has no system is asked for without one, and anything else with one as well.
+#[test]
+fn what_has_no_system_is_asked_for_without() {
+    let (mut without, mut with) = (0, 0);
+    for resource_type in ResourceType::all() {
+        for parameter in parameters(resource_type).filter(|one| one.kind == Kind::Token && one.resource_type.is_some())
+        {
+            let taken = |value: &str| {
+                let pairs = [(parameter.code.to_string(), value.to_owned())];
+                parse(Some(resource_type), &pairs, Handling::Strict, 0, BASE).is_ok()
+            };
+            let name = format!("{resource_type}?{}", parameter.code);
+            assert!(taken("x") && taken("|x"), "{name}");
+            assert_eq!(
+                (taken("s|x"), taken("s|")),
+                (!parameter.has_no_systems(), !parameter.has_no_systems()),
+                "{name}"
+            );
+            *(if parameter.has_no_systems() { &mut without } else { &mut with }) += 1;
+        }
+    }
+    assert!(without > 40 && with > 400, "{without} {with}");
+}

@@ -1,0 +1,147 @@
+//! For what is hidden the database does what it does for what is not there, at every door at which a caller may name something: so
+//! many statements, which answer with so many rows. How long an answer takes tells no more than that.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use concord_consent::caller::Actor;
+use concord_fhir::codec::{Format, read_requests};
+use concord_fhir::search::Handling;
+use concord_store::testing::Counted;
+use serde_json::{Value, json};
+
+use crate::describe::openapi;
+use crate::interact::bundle;
+use crate::interact::execute::carry_out;
+use crate::interact::tests::search::{call, on_each, store, to};
+use crate::interact::{Call, Service};
+
+use doors::Door;
+
+#[path = "../../../../../tests/src/doors.rs"]
+#[expect(unreachable_pub, reason = "the journeys have it as a part of their library")]
+mod doors;
+#[path = "../../../../../tests/src/minimal.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the journeys have it as a part of their library, and make more of it")]
+mod minimal;
+
+/// What is hidden, and what was never used, by ids that are as long.
+const ITEMS: [&str; 2] = ["secret-000", "absent-000"];
+
+/// Somebody who asks, with a patient of whom they may not know and one who is not there.
+struct Asker {
+    name: &'static str,
+    call: Call,
+    patients: [&'static str; 2],
+}
+
+fn askers() -> Vec<Asker> {
+    let by = |name, actor, scopes: &str, patients| Asker { name, call: call(actor, scopes), patients };
+    let all = |context: &str| format!("{context}/*.cruds");
+    vec![
+        by("the patient", Actor::Patient("ann".to_owned()), &all("patient"), ["bob", "nob"]),
+        by("another patient", Actor::Patient("bob".to_owned()), &all("patient"), ["ann", "nob"]),
+        by("a carer", Actor::RelatedPerson("yusuf".to_owned()), &all("user"), ["bob", "nob"]),
+        by("a professional", Actor::Practitioner("gp".to_owned()), &all("user"), ["bob", "nob"]),
+        by("a stranger", Actor::Practitioner("gp2".to_owned()), &all("user"), ["ann", "nob"]),
+    ]
+}
+
+/// Ann, with something of every type in her record that is hidden from herself, her carer and her doctor; and Bob.
+async fn arrive(service: &Arc<Service>) {
+    let hidden = json!({"security": [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"},
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SEX"},
+        {"system": "urn:concord:label", "code": "AUTHOR-TEAM"}]});
+    let named =
+        |resource_type: &str, id: &str| json!({"resourceType": resource_type, "id": id, "name": [{"family": "A"}]});
+    for one in [
+        named("Patient", "ann"),
+        named("Patient", "bob"),
+        named("Practitioner", "gp"),
+        named("Practitioner", "gp2"),
+        json!({"resourceType": "CareTeam", "id": "team", "status": "active", "subject": to("Patient/ann"),
+            "participant": [{"member": to("Practitioner/gp")}]}),
+        json!({"resourceType": "RelatedPerson", "id": "yusuf", "active": true, "patient": to("Patient/ann")}),
+        super::statements::consent(),
+    ] {
+        store(service, one).await;
+    }
+    for one in doors::types() {
+        let owner = doors::owner(one);
+        let of_ann: Vec<(&[String], Value)> = owner.iter().map(|owner| (owner.as_slice(), to("Patient/ann"))).collect();
+        let mut made = minimal::resource(one, &of_ann);
+        made["id"] = json!(ITEMS[0]);
+        made["meta"] = hidden.clone();
+        store(service, made).await;
+    }
+}
+
+/// What the database does for a request, where what it needs to know of everybody is remembered; and whether it was refused.
+async fn taken(service: &Arc<Service>, asker: &Asker, door: &Door, which: usize) -> (Counted, bool) {
+    let fill = |text: &str| text.replace("{item}", ITEMS[which]).replace("{patient}", asker.patients[which]);
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [door.filled(fill)]}).to_string();
+    let mut last = (Counted::default(), true);
+    for _ in 0..2 {
+        let requests = read_requests(Format::Json, batch.as_bytes(), &service.settings.limits).unwrap().into_owned();
+        let mut entries = bundle::entries(service, requests, Handling::Strict).await.unwrap();
+        let Ok(entry) = entries.remove(0) else { return last };
+        let before = service.store.counted();
+        let done = carry_out(service, asker.call.clone(), entry.command).await;
+        last = (service.store.counted().since(before), done.is_err());
+    }
+    last
+}
+
+/// By how many statements what is hidden may differ from what is missing at the doors whose names have that, each with its reason.
+const DIFFERENCES: [(&str, RangeInclusive<i64>, &str); 7] = [
+    (
+        "{patient}",
+        -1..=3,
+        "a patient who is not there is looked for each time, and one who is once; what is decided by is then asked of that record",
+    ),
+    ("Appointment", 0..=2, SEVERAL),
+    ("Device", 0..=2, SEVERAL),
+    ("Person", 0..=2, SEVERAL),
+    ("Schedule", 0..=2, SEVERAL),
+    ("SupplyRequest", 0..=2, SEVERAL),
+    ("VerificationResult", 0..=2, SEVERAL),
+];
+const SEVERAL: &str =
+    "whether it is in the record of somebody whom the caller may see its row does not say, and its index is asked";
+
+/// How many rows more at most: what is hidden is read, and what is decided by.
+const ROWS: RangeInclusive<i64> = 0..=4;
+
+/// Whether the difference is one that has a reason.
+fn has_reason(door: &Door, statements: i64, rows: i64) -> bool {
+    let reason = DIFFERENCES.iter().find(|(part, ..)| door.name.contains(part));
+    let most = reason.map_or(0..=0, |(_, most, _)| most.clone());
+    most.contains(&statements) && ROWS.contains(&rows)
+}
+
+#[tokio::test]
+async fn what_is_hidden_takes_what_is_missing_takes() {
+    let document: Value = serde_json::from_str(&openapi::document().unwrap()).unwrap();
+    let all = doors::all(&document);
+    on_each(async |service: Arc<Service>| {
+        arrive(&service).await;
+        let askers = askers();
+        let (mut same, mut problems) = (0, Vec::new());
+        for (number, door) in all.iter().enumerate() {
+            let asker = &askers[number % askers.len()];
+            let (hidden, refused) = taken(&service, asker, door, 0).await;
+            let (missing, other) = taken(&service, asker, door, 1).await;
+            assert_eq!(refused, other, "{} to {}", door.name, asker.name);
+            let more = |one: u64, other: u64| i64::try_from(one).unwrap() - i64::try_from(other).unwrap();
+            let statements = more(hidden.statements, missing.statements);
+            same += usize::from(statements == 0);
+            if !has_reason(door, statements, more(hidden.rows, missing.rows)) {
+                problems.push(format!("{} to {}: {hidden:?}, and missing {missing:?}", door.name, asker.name));
+            }
+        }
+        assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+        assert!(same > all.len() * 9 / 10, "{same} of {}", all.len());
+    })
+    .await;
+}
