@@ -35,6 +35,7 @@ mod connections;
 mod content;
 mod corrections;
 mod database_restarts;
+mod denied_with_others;
 mod description;
 mod durability;
 mod emergency;

@@ -3,10 +3,13 @@
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
+use crate::combine::speaks_of_denied;
+use crate::comment;
 use crate::decision::{Layer, Reason, Verdict};
 use crate::facts::Facts;
 use crate::label;
 use crate::request::{Action, Request};
+use crate::ruling::Question;
 
 /// What the caller may reach.
 pub(crate) struct Reach {
@@ -36,11 +39,30 @@ pub(crate) struct Asked<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) now: i64,
     pub(crate) reasons: Vec<Reason>,
+    /// Comments that Consents deny because of what they are about: of one about several things, each counts.
+    pub(crate) speaks_of_denied: Predicate,
     /// Whether the glass breaks with this question.
     pub(crate) glass_is_new: bool,
 }
 
+impl<'a> Asked<'a> {
+    pub(crate) fn of(request: &'a Request<'a>, facts: &'a Facts, now: i64) -> Asked<'a> {
+        let speaks_of_denied = Predicate::None;
+        Asked { request, facts, now, reasons: Vec::new(), speaks_of_denied, glass_is_new: false }
+    }
+}
+
 impl Asked<'_> {
+    /// Notes which comments the Consents deny because of what they are about.
+    pub(crate) fn note_speaking(&mut self, question: &Question<'_>) {
+        if self.only() != Some(comment::COMMUNICATION) {
+            return;
+        }
+        let record = Predicate::PatientCompartment(question.patient.patient.clone());
+        let known = std::mem::replace(&mut self.speaks_of_denied, Predicate::None);
+        self.speaks_of_denied = known.or(record.and(speaks_of_denied(question)));
+    }
+
     pub(crate) fn only(&self) -> Option<ResourceType> {
         self.request.resource_type
     }

@@ -22,7 +22,7 @@ use crate::{patient_side, professional, proposal, system};
 /// `now` is in milliseconds since 1970 UTC. The permit of a question about one type holds for no other type.
 #[must_use]
 pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
-    let mut asked = Asked { request, facts, now, reasons: Vec::new(), glass_is_new: false };
+    let mut asked = Asked::of(request, facts, now);
     let scope_limit = scope_limit(request, now, &mut asked.reasons);
     let reach = match scope_limit {
         Predicate::None => Reach::nothing(),
@@ -82,7 +82,7 @@ fn comments(asked: &mut Asked<'_>) -> Predicate {
     for one in comment::types() {
         let of_type = Request { resource_type: Some(one), ..request.clone() };
         let (facts, now) = (asked.facts, asked.now);
-        let mut inner = Asked { request: &of_type, facts, now, reasons: Vec::new(), glass_is_new: false };
+        let mut inner = Asked::of(&of_type, facts, now);
         let scope_limit = scope_limit(&of_type, now, &mut inner.reasons);
         let readable = scope_limit.and(reach(&mut inner).permit);
         any = any.or(comment::about(one, readable));
@@ -90,7 +90,7 @@ fn comments(asked: &mut Asked<'_>) -> Predicate {
     if any == Predicate::None {
         return any;
     }
-    let permit = comment::plain().and(any);
+    let permit = comment::plain().and(any).and(asked.speaks_of_denied.clone().negate());
     if permit != Predicate::None {
         let text = "comments on what the caller may read";
         asked.gives(Layer::Relationship, "comment.on-readable", permit.clone(), text);

@@ -176,6 +176,18 @@ impl Decision {
         })
     }
 
+    /// The answer for one resource that is denied by what it shows or speaks about: that is not among its entries, and
+    /// the store has looked.
+    #[must_use]
+    pub fn denied_by_others(&self) -> ItemDecision {
+        let tells = |reason: &&Reason| reason.verdict != Verdict::Permits && reason.about.has_chains();
+        let mut reasons: Vec<Reason> = self.reasons.iter().filter(tells).cloned().collect();
+        if reasons.is_empty() {
+            reasons.push(Reason::new(Layer::Relationship, Verdict::Denies, "default", NOTHING_PERMITS));
+        }
+        ItemDecision { effect: ItemEffect::Deny, elements: Vec::new(), reasons }
+    }
+
     /// Whether it may be done to nothing at all.
     #[must_use]
     pub fn is_denial(&self) -> bool {

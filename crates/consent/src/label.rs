@@ -7,6 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
+use concord_fhir::label::hands_on;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 
@@ -361,6 +362,22 @@ pub(crate) fn as_if_borne(predicate: Predicate, coming: &[String], at_most: bool
         _ => leaf,
     };
     predicate.bounded(at_most, &borne)
+}
+
+/// Whether it says nothing but which labels data has, any of which whatever shows or speaks about the data has too.
+pub(crate) fn is_handed_on(predicate: &Predicate) -> bool {
+    fn each(test: &Test) -> bool {
+        match test {
+            Test::Starts(key) => hands_on(key),
+            Test::Either(tests) => tests.iter().all(each),
+            _ => false,
+        }
+    }
+    match predicate {
+        Predicate::Entry(SECURITY, test) => each(test),
+        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().all(is_handed_on),
+        _ => false,
+    }
 }
 
 /// Whether it is the parameter of `meta.security`.

@@ -109,8 +109,10 @@ pub(crate) fn app(asked: &mut Asked<'_>, patient: Option<&PatientFacts>, purpose
                 patient,
                 reading,
                 in_part: false,
+                kept: Predicate::None,
                 now: asked.now,
             };
+            asked.note_speaking(&question);
             combine(implied, &question, &mut asked.reasons)
         }
         None => implied,
@@ -160,6 +162,7 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
             patient,
             reading,
             in_part,
+            kept: Predicate::None,
             now: asked.now,
         };
         if patient.consents.iter().any(|consent| suspends(consent, &question)) {
@@ -167,12 +170,9 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
             asked.takes(Layer::Proxy, "proxy.suspended", record, text);
             continue;
         }
+        asked.note_speaking(&question);
         let app = app(asked, Some(patient), purpose);
-        let seen = match request.action.writes() {
-            true => types::written_by_related_persons(request.action, only),
-            false => types::seen_by_related_persons(only),
-        };
-        let bounds = seen.and(app).and(hidden.negate());
+        let bounds = within(request.action, only).and(app).and(hidden.negate());
         let role = own_roles(asked, &question);
         let permitted = combine(Predicate::None, &question, &mut asked.reasons).and(bounds.clone()).or(role.clone());
         records.add(&patient.patient, permitted);
@@ -187,6 +187,14 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
     let itself = own_entry(asked, own);
     let whole = in_part.then(|| whole.predicate().or(itself.clone()));
     Reach { permit: records.predicate().or(itself), whole }
+}
+
+/// The types that a related person may see or write.
+fn within(action: Action, only: Option<ResourceType>) -> Predicate {
+    match action.writes() {
+        true => types::written_by_related_persons(action, only),
+        false => types::seen_by_related_persons(only),
+    }
 }
 
 /// Whether the person is a carer or proxy of the patient now; says so if not.
@@ -254,6 +262,7 @@ pub fn legal_basis(caller: &Caller, facts: &Facts, patient: &str, now: i64) -> O
         patient,
         reading: ProvisionContext { only: None, links: &[] },
         in_part: false,
+        kept: Predicate::None,
         now,
     };
     if !related || patient.consents.iter().any(|consent| suspends(consent, &question)) {

@@ -6,7 +6,7 @@ use concord_fhir::predicate::{Predicate, Test};
 
 use crate::asked::{Asked, Reach, Records};
 use crate::caller::PrivilegedRole;
-use crate::combine::{all_rulings, combine};
+use crate::combine::{all_rulings, combine, speaks_of_refused};
 use crate::decision::Layer;
 use crate::facts::{PatientFacts, Target};
 use crate::identity::Identity;
@@ -67,18 +67,21 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
     let record = Predicate::PatientCompartment(patient.patient.clone());
     let in_care_team =
         patient.care_teams.iter().any(|team| identity.is_in(team, &patient.patient, asked.now) == Tri::Yes);
+    let purpose = purpose(asked);
+    let authored = link::written_by(identity.references());
+    let kept = kept(asked, purpose, &authored);
     let mut question = Question {
         action: request.action,
-        purpose: purpose(asked),
+        purpose,
         identity,
         kind: Kind::Professional,
         in_care_team,
         patient,
         reading: patient_side::reading(asked, patient),
         in_part: asked.in_part(),
+        kept: kept.clone(),
         now: asked.now,
     };
-    let authored = link::written_by(identity.references());
     let implied = implied_by_care_team(asked, &question, &authored);
     let is_implied = implied.0 != Predicate::None;
     let permitted = combine(implied.0, &question, &mut asked.reasons);
@@ -91,9 +94,6 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
     };
     let app = patient_side::app(asked, Some(patient), question.purpose);
     let types = if writes { types::written_by_professionals(only) } else { types::seen_by_professionals(only) };
-    let serves = question.purpose.is_direct_care() || question.purpose == Purpose::BREAK_GLASS;
-    let in_log = only == Some(types::AUDIT_EVENT); // which nobody writes
-    let kept = if writes || !serves || in_log { Predicate::None } else { authored.clone() };
     if kept != Predicate::None {
         let text = "this person, or the organisation they work for, wrote this and keeps access to it";
         asked.gives(Layer::Relationship, "author", record.clone().and(kept.clone()), text);
@@ -118,6 +118,13 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
     let bounds = types.and(app).and(for_authors);
     let all = |permitted: Predicate| permitted.or(kept.clone()).or(glass.clone()).and(bounds.clone()).or(role.clone());
     (all(permitted), all(wholly))
+}
+
+/// What the caller keeps access to because they wrote it: for care, to read; nobody writes the log.
+fn kept(asked: &Asked<'_>, purpose: Purpose, authored: &Predicate) -> Predicate {
+    let serves = purpose.is_direct_care() || purpose == Purpose::BREAK_GLASS;
+    let in_log = asked.only() == Some(types::AUDIT_EVENT);
+    if asked.request.action.writes() || !serves || in_log { Predicate::None } else { authored.clone() }
 }
 
 /// What it is wanted for. Who breaks the glass treats in an emergency, whatever else they do.
@@ -213,6 +220,12 @@ fn broken_glass(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
         asked.reasons.push(crate::decision::Reason { text: text.to_owned(), ..denial }.about(about));
         open = open.and(ruling.scope.negate());
     }
+    let speaks = speaks_of_refused(question);
+    if speaks != Predicate::None {
+        let text = "the patient has refused emergency access to what this shows or speaks about";
+        asked.takes(Layer::BreakGlass, "break-glass.refused", record.clone().and(speaks.clone()), text);
+    }
+    let open = open.and(speaks.negate());
     if open == Predicate::None {
         return open;
     }

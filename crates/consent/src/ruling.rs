@@ -10,7 +10,7 @@ use concord_fhir::predicate::Predicate;
 use crate::decision::{Layer, Reason, Verdict};
 use crate::facts::{Coding, ConsentFacts, Effect, LegalBasis, PatientFacts, Provision, Standing, Target};
 use crate::identity::{Identity, Rank};
-use crate::label::Named;
+use crate::label::{self, Named};
 use crate::plain;
 use crate::provision_scope::{self, ProvisionContext, ProvisionScope};
 use crate::purpose::{self, Purpose};
@@ -29,7 +29,17 @@ pub(crate) struct Question<'a> {
     pub(crate) reading: ProvisionContext<'a>,
     /// Whether a Patient may be shown without the elements that its labels are about.
     pub(crate) in_part: bool,
+    /// What the caller keeps access to whatever the Consents say.
+    pub(crate) kept: Predicate,
     pub(crate) now: i64,
+}
+
+impl Question<'_> {
+    /// The same about every type.
+    pub(crate) fn of_every_type(&self) -> Question<'_> {
+        let reading = ProvisionContext { only: None, ..self.reading };
+        Question { reading, kept: self.kept.clone(), ..*self }
+    }
 }
 
 /// Of whom it is asked.
@@ -51,6 +61,12 @@ pub(crate) struct Ruling {
     /// The data that it permits or denies, within the patient's record.
     pub(crate) scope: Predicate,
     pub(crate) permits: bool,
+    /// Whether it denies what shows or speaks about its scope as well. A denial of everything does not, as what is excepted
+    /// from it is named; nor one by labels, which are handed on themselves.
+    pub(crate) reaches_further: bool,
+    /// For an exception from a permit of some data: what is permitted, and what it is an exception for by itself. Of what is
+    /// permitted it denies what shows or speaks about that, be that among what is permitted or not.
+    pub(crate) exception: Option<(Predicate, Predicate)>,
     /// The data that it is about, where that is more than its scope, because it is not understood.
     pub(crate) about: Option<Predicate>,
     /// Whether it names breaking the glass.
@@ -63,6 +79,9 @@ pub(crate) struct Ruling {
 struct Path {
     applies: Tri,
     scope: ProvisionScope,
+    /// The data that may be meant by the deepest that is no denial, and by the denials below that.
+    within: Predicate,
+    denied: Predicate,
     permit_rank: Rank,
     deny_rank: Rank,
     /// The labels that its permits name.
@@ -107,6 +126,8 @@ pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ru
     let top = Path {
         applies: Tri::Yes,
         scope: ProvisionScope::everything(),
+        within: Predicate::All,
+        denied: Predicate::All,
         permit_rank: Rank::Everybody,
         deny_rank: Rank::Everybody,
         named: Named::default(),
@@ -185,7 +206,12 @@ fn extend(provision: &Provision, above: &Path, question: &Question<'_>) -> Path 
     if path.applies == Tri::No {
         return path;
     }
-    path.scope = path.scope.and(provision_scope::data(provision, &question.reading));
+    let data = provision_scope::data(provision, &question.reading);
+    path.denied = if provision.effect == Effect::Deny { path.denied.and(data.most.clone()) } else { Predicate::All };
+    path.scope = path.scope.and(data);
+    if provision.effect != Effect::Deny {
+        path.within = path.scope.most.clone();
+    }
     path.permit_rank = path.permit_rank.max(permit_rank);
     path.deny_rank = path.deny_rank.max(deny_rank);
     if provision.effect == Effect::Permit {
@@ -299,8 +325,13 @@ fn decided(
     let mut rulings = Vec::new();
     if node.denies != Predicate::None {
         let deeper = nodes.iter().filter(|other| other.depth > node.depth && other.permits != Predicate::None);
-        let scope = node.denies.clone().and(all(deeper.map(|other| &other.permits)).negate());
-        rulings.push(ruling(node.path.deny_rank, scope));
+        let apart = all(deeper.map(|other| &other.permits)).negate();
+        let of = &node.path.denied;
+        let is_exception = node.path.within != Predicate::All && is_told(of, of);
+        let exception = is_exception.then(|| (node.path.within.clone(), of.clone().and(apart.clone())));
+        let denial = ruling(node.path.deny_rank, node.denies.clone().and(apart));
+        let reaches_further = is_told(&node.denies, &denial.scope);
+        rulings.push(Ruling { reaches_further, exception, ..denial });
     }
     if node.permits != Predicate::None {
         let denied = all(nodes.iter().filter(|other| other.depth >= node.depth).map(|other| &other.denies));
@@ -325,6 +356,12 @@ fn decided(
         rulings.push(Ruling { about, ..ruling(node.path.permit_rank, Predicate::None) });
     }
     rulings
+}
+
+/// Whether what a denial names is data, and what it covers is not told by labels alone, which what shows or speaks about the
+/// data has too.
+fn is_told(named: &Predicate, scope: &Predicate) -> bool {
+    *named != Predicate::All && !label::is_handed_on(scope)
 }
 
 fn all<'a>(parts: impl Iterator<Item = &'a Predicate>) -> Predicate {
@@ -380,7 +417,8 @@ fn ruling(
         provision: Some(node.provision.path.clone()),
         ..Reason::new(layer, verdict, rule, text)
     };
-    Ruling { rank, scope, permits, about: None, names_break_glass: node.path.names_break_glass, reason }
+    let names_break_glass = node.path.names_break_glass;
+    Ruling { rank, scope, permits, reaches_further: false, exception: None, about: None, names_break_glass, reason }
 }
 
 fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
@@ -390,5 +428,7 @@ fn denies_everything(consent: &ConsentFacts, why: &str) -> Ruling {
         ..Reason::new(Layer::Consent, Verdict::Unevaluable, "consent.unevaluable", text)
     };
     let scope = Predicate::All;
-    Ruling { rank: Rank::Person, scope, permits: false, about: None, names_break_glass: false, reason }
+    let rank = Rank::Person;
+    let (permits, reaches_further, names_break_glass) = (false, false, false);
+    Ruling { rank, scope, permits, reaches_further, exception: None, about: None, names_break_glass, reason }
 }

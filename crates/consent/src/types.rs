@@ -1,7 +1,7 @@
 //! Which types who may see and write, before any patient is asked. Each function takes the type that the question is
 //! about, where it is about one, and then answers with everything or nothing, so that queries stay small.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
@@ -30,6 +30,24 @@ static NOT_WRITTEN_BY_PROFESSIONALS: LazyLock<Vec<ResourceType>> =
 
 /// What nobody changes once it is there.
 static APPEND_ONLY: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["AuditEvent", "Provenance"]));
+
+/// What says what something else says, or that it is there: content, comments and messages, collections, work to be done
+/// on something, and who vouches for it.
+pub(crate) static SPEAKING: LazyLock<Arc<[ResourceType]>> = LazyLock::new(|| {
+    parse(&[
+        "Binary",
+        "Communication",
+        "CommunicationRequest",
+        "Composition",
+        "DocumentManifest",
+        "Linkage",
+        "List",
+        "Provenance",
+        "Task",
+        "VerificationResult",
+    ])
+    .into()
+});
 
 /// The log of who looked.
 pub(crate) const AUDIT_EVENT: ResourceType = ResourceType::of("AuditEvent");
@@ -85,6 +103,11 @@ pub(crate) fn task(only: Option<ResourceType>) -> Predicate {
 /// record.
 pub(crate) fn entered_without_proof(only: Option<ResourceType>) -> Predicate {
     of(&FOR_PATIENTS, only).and(of(&DECIDES_ACCESS, only).negate())
+}
+
+/// What says what something else says, or that it is there.
+pub(crate) fn speaking(only: Option<ResourceType>) -> Predicate {
+    of(&SPEAKING, only)
 }
 
 /// RelatedPerson.

@@ -2,10 +2,10 @@
 //! predicates, and a query is their conjunction. It has two readings, [`Predicate::holds`] in memory and SQL in the
 //! store, over the same [`Entries`].
 //!
-//! Two of its forms look at other resources: [`Predicate::Chain`] and, for `_has`, [`Predicate::ReverseChain`]. What the
-//! caller may see of those is part of the predicate like everything else: whoever runs a query puts the permission into
-//! every link with [`Predicate::at_chains`]. The chains of a permission itself, to what a comment is about, bear the
-//! permission there already.
+//! Three of its forms look at other resources: [`Predicate::Chain`], for `_has` [`Predicate::ReverseChain`], and in
+//! permissions [`Predicate::DependsOn`]. What the caller may see of those is part of the predicate like everything else:
+//! whoever runs a query puts the permission into every link with [`Predicate::at_chains`]. The chains of a permission
+//! itself, to what a comment is about, bear the permission there already.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::entry::{Entries, Entry, ParameterId, SEPARATOR};
 use crate::registry::{ResourceType, canonical_url, canonical_version, combined, refers_by_url};
 use crate::terminology::Codes;
 
+mod depends;
 mod display;
 
 /// Which resources.
@@ -62,6 +63,15 @@ pub enum Predicate {
         parameter: ParameterId,
         /// What the resource that refers to them has to meet.
         by: Box<Predicate>,
+    },
+    /// Those that show or speak about a resource that meets the rest, deleted or not: they name it by an element that hands
+    /// labels on, or it shows them as its content ([`crate::label::links`]); by themselves, or because what they name or are
+    /// shown by does so.
+    DependsOn {
+        /// The types that are looked through: what one of them names or is shown by is found too.
+        through: Arc<[ResourceType]>,
+        /// What is looked for.
+        then: Box<Predicate>,
     },
     /// Those that inherit labels from something, whatever that bears ([`crate::label::sources`]).
     Inherits,
@@ -259,6 +269,9 @@ impl Predicate {
                             && by.holds_among(from, all)
                     })
             }
+            Predicate::DependsOn { through, then } => {
+                depends::dependencies(entries, through, all).any(|one| then.holds_among(one, all))
+            }
             Predicate::Inherits => entries.inherits(),
             Predicate::Given(_) | Predicate::Coded(..) => false,
         }
@@ -284,8 +297,21 @@ impl Predicate {
                 let by = Box::new(by.bounded(at_most, widened));
                 Predicate::ReverseChain { target, resource_type, parameter, by }
             }
+            Predicate::DependsOn { through, then } => {
+                Predicate::DependsOn { through, then: Box::new(then.bounded(at_most, widened)) }
+            }
             leaf if at_most => widened(leaf),
             leaf => leaf,
+        }
+    }
+
+    /// What it asks of other resources, if it looks at any itself.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<&Predicate> {
+        match self {
+            Predicate::Chain { then, .. } | Predicate::DependsOn { then, .. } => Some(then),
+            Predicate::ReverseChain { by, .. } => Some(by),
+            _ => None,
         }
     }
 
@@ -293,7 +319,7 @@ impl Predicate {
     #[must_use]
     pub fn has_chains(&self) -> bool {
         match self {
-            Predicate::Chain { .. } | Predicate::ReverseChain { .. } => true,
+            Predicate::Chain { .. } | Predicate::ReverseChain { .. } | Predicate::DependsOn { .. } => true,
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(Predicate::has_chains),
             Predicate::Not(part) => part.has_chains(),
             _ => false,

@@ -5,6 +5,7 @@
 //! on the rows of the candidate. A chain to another resource is such an `EXISTS`, or drives where nothing else does
 //! (file `chain`).
 
+mod depends;
 mod driver;
 mod labels;
 
@@ -86,9 +87,7 @@ impl Lowering<'_> {
                 None => self.join(parts, " OR ", "1 = 0"),
             },
             Predicate::Not(part) => Sql::new("NOT (").append(self.condition(part)).sql(")"),
-            // With the sign, SQLite leaves its indexes of the type alone: candidates are there already.
-            Predicate::Type(types) if self.postgres => self.of_types(types),
-            Predicate::Type(types) => Sql::new("+").append(self.of_types(types)),
+            Predicate::Type(types) => self.among_types(types),
             Predicate::Id(ids) => list(self.column("id"), ids.iter().map(|id| id.as_str().into())),
             Predicate::PatientCompartment(patient) => match (self.patient_key)(patient) {
                 None => Sql::new("1 = 0"),
@@ -122,6 +121,7 @@ impl Lowering<'_> {
                     .sql(self.end())
             }
             Predicate::Inherits => self.inherits(),
+            Predicate::DependsOn { through, then } => self.depends_on(through, then),
             Predicate::Given(kind) => Sql::new("EXISTS (SELECT 1 FROM given_by g WHERE g.resource = ")
                 .sql(self.column("rid"))
                 .sql(" AND g.kind = ")
@@ -291,6 +291,11 @@ impl Lowering<'_> {
             (0, _) => Cow::Owned(format!("r.{name}")),
             (depth, _) => Cow::Owned(format!("r{depth}.{name}")),
         }
+    }
+
+    /// With the sign, SQLite leaves its indexes of the type alone: candidates are there already.
+    fn among_types(&self, types: &[ResourceType]) -> Sql {
+        Sql::new(if self.postgres { "" } else { "+" }).append(self.of_types(types))
     }
 
     fn of_types(&self, types: &[ResourceType]) -> Sql {

@@ -32,7 +32,7 @@ use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::instant;
 
 use crate::caller::{Actor, App, Caller, Credentials, PrivilegedRole, Proofing};
-use crate::decision::Reason;
+use crate::decision::{ItemEffect, Reason};
 use crate::facts::{
     BreakGlassFacts, CareTeamFacts, ConsentFacts, Facts, GivenBy, IdentityFacts, LinkFacts, PatientFacts,
     RelatedPersonFacts, RoleFacts,
@@ -71,6 +71,7 @@ fn items(record: &Value<'_>) -> BTreeMap<String, Entries> {
         let resource_type = ResourceType::parse(resource.text("resourceType").unwrap()).unwrap();
         let mut entries = extract(resource_type, resource.text("id").unwrap(), 0, resource);
         entries.author = author(item, resource_type, resource);
+        entries.contents.clone_from(&entries.shown);
         // Of some types only the store knows whose record they are part of.
         if item.get("partOf").is_some() {
             entries.patients = texts(item, "partOf");
@@ -285,7 +286,12 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     let holder = if case.get("items").is_some() { case } else { file };
     let items = texts(holder, "items");
     let item = |name: &String| effective(record.get(name).unwrap_or_else(|| panic!("no item {name}")), &resources);
-    let permitted: Vec<String> = items.iter().filter(|name| decision.allows(&item(name))).cloned().collect();
+    let all: Vec<Entries> = record.values().cloned().collect();
+    // Whether the store would find it among the others.
+    let is_found =
+        |item: &Entries| action.writes() || !decision.permit.has_chains() || decision.permit.holds_among(item, &all);
+    let allows = |item: &Entries| decision.allows(item) && is_found(item);
+    let permitted: Vec<String> = items.iter().filter(|name| allows(&item(name))).cloned().collect();
     let mut wanted = texts(case, "permits");
     wanted.sort_by_key(|name| items.iter().position(|item| item == name).unwrap_or_else(|| panic!("{name} not asked")));
     let reasons: Vec<String> = decision.reasons.iter().map(short).collect();
@@ -297,7 +303,12 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     assert!(case.get("reasons").is_some() || case.get("on").is_some(), "{:?} says no reasons", case.text("name"));
     let asked = case.get("on").and_then(Value::as_object).map_or(&[][..], |on| &on.0);
     for (name, expected) in asked {
-        let found = decision.on(&item(&name.to_string()));
+        let item = item(&name.to_string());
+        let by_itself = decision.on(&item);
+        let found = match by_itself.effect != ItemEffect::Deny && !is_found(&item) {
+            true => decision.denied_by_others(),
+            false => by_itself,
+        };
         let mut told = vec![found.effect.code().to_owned()];
         told.extend(found.elements.iter().map(|element| format!("-{element}")));
         told.extend(found.reasons.iter().filter(|reason| reason.rule != "scope.covers").map(short));

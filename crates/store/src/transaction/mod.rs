@@ -376,8 +376,7 @@ fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {
             }
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|part| walk(part, found)),
             Predicate::Not(part) => walk(part, found),
-            Predicate::Chain { then: behind, .. } | Predicate::ReverseChain { by: behind, .. } => walk(behind, found),
-            _ => {}
+            other => other.elsewhere().into_iter().for_each(|behind| walk(behind, found)),
         }
     }
     let mut found = Vec::new();

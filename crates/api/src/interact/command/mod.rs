@@ -347,7 +347,7 @@ fn tests(predicate: &Predicate) -> usize {
 /// Whether it leads through references.
 fn follows(predicate: &Predicate) -> bool {
     match predicate {
-        Predicate::Chain { .. } | Predicate::ReverseChain { .. } => true,
+        Predicate::Chain { .. } | Predicate::ReverseChain { .. } | Predicate::DependsOn { .. } => true,
         Predicate::And(all) | Predicate::Or(all) => all.iter().any(follows),
         Predicate::Not(one) => follows(one),
         _ => false,

@@ -18,9 +18,11 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::{instant, local_reference};
 use concord_model::build::{self, Content, Link, parameter};
+use concord_store::lower::Rows;
+use concord_store::rows::Version;
 
 use crate::error::ApiError;
-use crate::interact::access::{facts, knowledge, subject_facts};
+use crate::interact::access::{evaluation, facts, knowledge, subject_facts};
 use crate::interact::operation::evaluated_actor::NamedActor;
 use crate::interact::operation::record;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
@@ -288,15 +290,19 @@ impl Evaluation<'_> {
             Some(local) => self.known(session, &local)?,
             None => None,
         };
-        let Some((entries, author)) = known else {
+        let Some((entries, version)) = known else {
             let text = "there is no such resource, or none that you may know of";
             parts.extend([effect("deny"), plain("relationship", "not-known", text)]);
             return Ok(parts);
         };
         let decision = self.decision(session, entries.resource_type);
         let mut item = decision.on(&entries);
+        let is_elsewhere = item.effect != ItemEffect::Deny && decision.permit.has_chains();
+        if is_elsewhere && !evaluation::permits(session.transaction, &decision, Rows::Current, &version)? {
+            item = decision.denied_by_others();
+        }
         if self.question.action == Action::Update && item.effect != ItemEffect::Deny {
-            let author = Some(author.as_str()).filter(|author| !author.is_empty());
+            let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
             let actor = &self.asked.caller.actor;
             if let Err(reason) = concord_consent::may_change(actor, author, &self.facts.roles, session.transaction.now)
             {
@@ -335,7 +341,7 @@ impl Evaluation<'_> {
     }
 
     /// What a resource is evaluated by, and who wrote it, if the asker may see it.
-    fn known(&self, session: &mut Session<'_, '_>, local: &str) -> Result<Option<(Entries, String)>, ApiError> {
+    fn known(&self, session: &mut Session<'_, '_>, local: &str) -> Result<Option<(Entries, Version)>, ApiError> {
         let Some((resource_type, id)) =
             local.split_once('/').and_then(|(name, id)| Some((ResourceType::parse(name)?, id)))
         else {
@@ -343,7 +349,7 @@ impl Evaluation<'_> {
         };
         let Some(head) = knowledge::readable(session, resource_type, id)? else { return Ok(None) };
         let entries = subject_facts::entries(session, &head.version)?;
-        Ok(Some((entries, head.version.into_version().author)))
+        Ok(Some((entries, head.version.into_version())))
     }
 
     /// The reasons as the asker may know them.

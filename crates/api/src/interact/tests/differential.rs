@@ -18,6 +18,8 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::interact::access::evaluation;
 use crate::interact::{SECURITY, access};
 
+mod depends;
+
 const TYPES: [ResourceType; 3] =
     [ResourceType::of("Observation"), ResourceType::of("Goal"), ResourceType::of("Patient")];
 const PATIENTS: [&str; 3] = ["p1", "p2", "p3"];

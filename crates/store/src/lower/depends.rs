@@ -1,0 +1,115 @@
+//! What a version shows or speaks about, as SQL: the rows along which labels are handed on, walked from each candidate.
+//!
+//! The keys of what is found are `u{n}`, the resource that conditions are made about is `r{n}`. On PostgreSQL each step is
+//! a look-up for each row (`OFFSET 0`), or it would go through whole tables where it knows nothing of them.
+
+use std::borrow::Cow;
+
+use concord_fhir::predicate::Predicate;
+use concord_fhir::registry::ResourceType;
+
+use super::{Lowering, Rows, list};
+use crate::statement::Sql;
+
+impl Lowering<'_> {
+    /// Whether it names or is shown by what meets the rest, by itself or through resources of these types.
+    pub(super) fn depends_on(&self, through: &[ResourceType], then: &Predicate) -> Sql {
+        let there = self.deeper();
+        let found: Cow<'static, str> = Cow::Owned(format!("u{}", there.depth));
+        let here = Sql::new("resource ").sql(Cow::Owned(format!("r{}", there.depth)));
+        Sql::new("EXISTS (WITH RECURSIVE ")
+            .sql(found.clone())
+            .sql("(rid) AS (")
+            .append(self.named_by(self.version_keys()))
+            .sql(" UNION ")
+            .append(shown_by(self.column("type"), self.column("id")))
+            .sql(" UNION ")
+            .append(self.step(&found, through))
+            .sql(") SELECT 1 FROM ")
+            .sql(found.clone())
+            .append(self.each("*", here, Sql::new(there.column("rid")).sql(" = ").sql(found).sql(".rid"), &there))
+            .sql(" AND ")
+            .append(there.condition(then))
+            .sql(there.end())
+    }
+
+    /// ` CROSS JOIN` the one resource that meets the condition, ` WHERE` what follows.
+    fn each(&self, columns: &'static str, table: Sql, one: Sql, there: &Lowering<'_>) -> Sql {
+        if !self.postgres {
+            return Sql::new(" CROSS JOIN ").append(table).sql(" WHERE ").append(one);
+        }
+        let name = Cow::Owned(format!("r{}", there.depth));
+        Sql::new(" CROSS JOIN LATERAL (SELECT ")
+            .sql(columns)
+            .sql(" FROM ")
+            .append(table)
+            .sql(" WHERE ")
+            .append(one)
+            .sql(" OFFSET 0) ")
+            .sql(name)
+            .sql(" WHERE 1 = 1")
+    }
+
+    /// The keys under which rows say what the candidate names. A superseded version is kept back by what the resource names
+    /// now, too: its content is shown by what shows the resource.
+    fn version_keys(&self) -> Sql {
+        match (self.depth, self.rows) {
+            (0, Rows::Superseded) => Sql::new("IN (r.pk, r.rid)"),
+            _ => Sql::new("= ").sql(self.own_key()),
+        }
+    }
+
+    /// The keys of the resources that are named under a key.
+    fn named_by(&self, key: Sql) -> Sql {
+        let sql = Sql::new("SELECT t.rid FROM label_source s CROSS JOIN ");
+        let sql = match self.postgres {
+            true => sql
+                .sql("LATERAL (SELECT n.rid FROM resource n WHERE n.type = s.type AND n.id = s.id OFFSET 0) t WHERE "),
+            false => sql.sql("resource t WHERE t.type = s.type AND t.id = s.id AND "),
+        };
+        sql.sql("s.resource ").append(key)
+    }
+
+    /// What follows from what is found already.
+    fn step(&self, found: &str, through: &[ResourceType]) -> Sql {
+        let of_types = || list("m.type", through.iter().map(|one| one.number().into()));
+        let own = || self.named_by(Sql::new("= m.rid"));
+        let shown = || shown_by("m.type".into(), "m.id".into());
+        if self.postgres {
+            // It may name what is found once only.
+            return Sql::new("SELECT l.rid FROM ")
+                .sql(found.to_owned())
+                .sql(" CROSS JOIN LATERAL (SELECT m.rid, m.type, m.id FROM resource m WHERE m.rid = ")
+                .sql(found.to_owned())
+                .sql(".rid AND ")
+                .append(of_types())
+                .sql(" OFFSET 0) m CROSS JOIN LATERAL (")
+                .append(own())
+                .sql(" UNION ALL ")
+                .append(shown())
+                .sql(") l");
+        }
+        let from = |table: &'static str| {
+            Sql::new("SELECT ")
+                .sql(if table == "label_source s" { "t.rid" } else { "c.resource" })
+                .sql(" FROM ")
+                .sql(found.to_owned())
+                .sql(" CROSS JOIN resource m CROSS JOIN ")
+                .sql(table)
+                .sql(if table == "label_source s" { " CROSS JOIN resource t" } else { "" })
+                .sql(" WHERE m.rid = ")
+                .sql(found.to_owned())
+                .sql(".rid AND ")
+                .append(of_types())
+        };
+        from("label_source s")
+            .sql(" AND s.resource = m.rid AND t.type = s.type AND t.id = s.id UNION ")
+            .append(from("label_content c"))
+            .sql(" AND c.type = m.type AND c.id = m.id")
+    }
+}
+
+/// The keys of the resources that show a resource or have shown it.
+fn shown_by(type_column: Cow<'static, str>, id: Cow<'static, str>) -> Sql {
+    Sql::new("SELECT c.resource FROM label_content c WHERE c.type = ").sql(type_column).sql(" AND c.id = ").sql(id)
+}

@@ -1,0 +1,257 @@
+//! What a Consent denies is denied with what shows it and with what speaks about it: the content of a letter, comments and
+//! their answers, lists, and who vouches for it. Who may not know of it is answered as if none of it were there.
+
+use concord_api::auth::development::TokenRequest;
+use concord_tests::client::{Method, text};
+use concord_tests::people::{self, with};
+use concord_tests::{App, Concord, on_both};
+use serde_json::{Value, json};
+
+on_both! {
+    with super::SETTINGS;
+    the_content_of_a_letter, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
+    who_wrote_it_reads_what_is_said_about_it
+}
+
+const SETTINGS: &[(&str, &str)] = &[(
+    "CONCORD_CLIENTS",
+    r#"[{"client": "phr-app", "kind": "own"}, {"client": "heart-diary", "kind": "third-party"}]"#,
+)];
+
+fn class(names: &[&str]) -> Value {
+    names.iter().map(|name| json!({"system": "http://hl7.org/fhir/resource-types", "code": name})).collect()
+}
+
+fn data(meaning: &str, reference: &str) -> Value {
+    json!({"type": "deny", "data": [{"meaning": meaning, "reference": {"reference": reference}}]})
+}
+
+/// Amina's Consent that lets somebody see what they may of these types, all if none, but for what is denied.
+fn but_for(actor: &Value, types: &[&str], denied: &Value) -> Value {
+    let mut consent = with(people::consent("active", "", &["access"], types), "id", json!("but-for"));
+    consent["provision"]["actor"][0]["reference"] = actor.clone();
+    consent["provision"]["provision"] = json!([denied]);
+    for (name, is_empty) in [("class", types.is_empty()), ("action", true)] {
+        if is_empty {
+            consent["provision"].as_object_mut().expect("an object").shift_remove(name);
+        }
+    }
+    consent
+}
+
+async fn upload(app: &App, content: &'static str) -> String {
+    let stored = app.ask(Method::POST, "Binary").body("text/plain", content).await.expect(201).json();
+    format!("Binary/{}", text(&stored, "/id"))
+}
+
+/// A letter and a photo of Amina's: what shows each, and its content.
+async fn uploads(concord: &Concord) -> [String; 4] {
+    people::arrive(concord).await;
+    let amina = concord.patient("amina");
+    let (scan, picture) = (upload(&amina, "zebra").await, upload(&amina, "horse").await);
+    let subject = json!({"reference": "Patient/amina"});
+    let letter = json!({"resourceType": "DocumentReference", "status": "current", "subject": subject,
+        "type": {"coding": [{"system": "urn:kinds", "code": "letter"}]}, "date": "1995-01-01T00:00:00Z",
+        "content": [{"attachment": {"contentType": "text/plain", "url": scan}}]});
+    let photo = json!({"resourceType": "Media", "status": "completed", "subject": subject,
+        "content": {"contentType": "text/plain", "url": picture}});
+    let letter = format!("DocumentReference/{}", amina.create(&letter).await);
+    let photo = format!("Media/{}", amina.create(&photo).await);
+    [letter, scan, photo, picture]
+}
+
+/// Whether somebody is shown it, by any way.
+async fn shown(app: &App, place: &str) -> bool {
+    let (of_type, id) = place.split_once('/').expect("a place");
+    let read = app.get(place).await;
+    if read.status != 200 {
+        // As if it had never been there.
+        let missing = app.get(&format!("{of_type}/{}", "0".repeat(id.len()))).await.expect(404);
+        assert_eq!(read.expect(404).text(), missing.text().replace(&"0".repeat(id.len()), id), "{place}");
+        assert!(app.get(&format!("{place}/_history/1")).await.status == 404, "{place}");
+    }
+    let is_read = app.get(place).await.status == 200;
+    assert_eq!(app.get(&format!("{of_type}?_id={id}&_total=accurate")).await.expect(200).json()["total"] == 1, is_read);
+    assert_eq!(app.get(&format!("{place}/_history/1")).await.status == 200, is_read, "{place}");
+    let quoted = format!("\"{id}\"");
+    for list in [format!("{of_type}/_history?_count=500"), "_history?_count=1000".to_owned()] {
+        assert_eq!(app.get(&list).await.expect(200).text().contains(&quoted), is_read, "{place} in {list}");
+    }
+    let everything = app.get("Patient/amina/$everything?_count=500").await.text();
+    assert_eq!(everything.contains(&quoted), is_read, "{place} in everything");
+    is_read
+}
+
+/// What is decided of it for somebody, as the patient is told.
+async fn decided(concord: &Concord, actor: &str, place: &str) -> (String, bool) {
+    let asked = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "patient", "valueReference": {"reference": "Patient/amina"}},
+        {"name": "actor", "valueReference": {"reference": actor}},
+        {"name": "resource", "valueReference": {"reference": place}}
+    ]});
+    let told = concord.patient("amina").post("Consent/$evaluate", &asked).await.expect(200).json().to_string();
+    let effect = if told.contains("\"valueCode\":\"permit\"") { "permit" } else { "deny" };
+    (effect.to_owned(), told.contains("consent.deny-of-other"))
+}
+
+async fn the_content_of_a_letter(concord: &Concord) {
+    let [letter, scan, photo, picture] = uploads(concord).await;
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    for (denied, is_exact) in [
+        (json!({"type": "deny", "class": class(&["DocumentReference"])}), true),
+        (data("instance", &letter), true),
+        (data("related", &letter), true),
+        (data("dependents", &letter), true),
+        (json!({"type": "deny", "code": [{"coding": [{"system": "urn:kinds", "code": "letter"}]}]}), false),
+        (json!({"type": "deny", "dataPeriod": {"start": "1990", "end": "1999"}}), false),
+    ] {
+        system.store(&but_for(&who, &[], &denied)).await;
+        assert!(!shown(&reader, &letter).await && !shown(&reader, &scan).await, "{denied}");
+        // Of what tells no code and no time, nobody knows that it is not meant.
+        assert_eq!((shown(&reader, &photo).await, shown(&reader, &picture).await), (is_exact, is_exact), "{denied}");
+        if is_exact && !denied.to_string().contains("related") {
+            assert_eq!(decided(concord, "Practitioner/gp-elsewhere", &scan).await, ("deny".to_owned(), true));
+            assert_eq!(decided(concord, "Practitioner/gp-elsewhere", &picture).await, ("permit".to_owned(), false));
+        }
+        for (amina, wanted) in [(concord.patient("amina"), true), (concord.system(), true)] {
+            assert_eq!(amina.get(&scan).await.status == 200, wanted, "{denied}");
+        }
+    }
+    system.store(&with(but_for(&who, &[], &data("instance", &letter)), "status", json!("inactive"))).await;
+    assert!(!shown(&reader, &picture).await);
+    let all = people::consent("active", "Practitioner/gp-elsewhere", &["access"], &["Binary", "DocumentReference"]);
+    system.store(&with(all, "id", json!("but-for"))).await;
+    assert!(shown(&reader, &scan).await && shown(&reader, &letter).await);
+}
+
+async fn to_an_app_of_others(concord: &Concord) {
+    let [letter, scan, photo, picture] = uploads(concord).await;
+    let app = concord.app(&TokenRequest {
+        client_id: "heart-diary".to_owned(),
+        patient: Some("amina".to_owned()),
+        scope: "patient/*.cruds".to_owned(),
+        ..TokenRequest::default()
+    });
+    let who = json!({"identifier": {"system": "urn:concord:client", "value": "heart-diary"}});
+    let denied = json!({"type": "deny", "class": class(&["DocumentReference"])});
+    concord.system().store(&but_for(&who, &[], &denied)).await;
+    assert!(!shown(&app, &letter).await && !shown(&app, &scan).await);
+    assert!(shown(&app, &photo).await && shown(&app, &picture).await);
+}
+
+/// A Condition that her GP wrote, Amina's comment on it, an answer to that, and a List that it is in; a comment on something
+/// else.
+async fn thread(concord: &Concord) -> [String; 5] {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
+    let subject = json!({"reference": "Patient/amina"});
+    let asthma = json!({"resourceType": "Condition", "code": {"text": "zebra"}, "subject": subject});
+    let asthma = format!("Condition/{}", gp.create(&asthma).await);
+    let said = |element: &str, about: &str, says: &str| {
+        let said = json!({"resourceType": "Communication", "status": "completed", "subject": subject,
+            "payload": [{"contentString": says}]});
+        with(said, element, json!([{"reference": about}]))
+    };
+    let comment = format!("Communication/{}", amina.create(&said("about", &asthma, "zebra")).await);
+    let answer = format!("Communication/{}", amina.create(&said("inResponseTo", &comment, "zebra")).await);
+    let reading = format!("Observation/{}", amina.create(&people::blood_pressure("amina", 120)).await);
+    let other = format!("Communication/{}", amina.create(&said("about", &reading, "horse")).await);
+    let list = json!({"resourceType": "List", "id": "problems", "status": "current", "mode": "working",
+        "subject": subject, "entry": [{"item": {"reference": asthma}}]});
+    concord.system().store(&list).await;
+    [asthma, comment, answer, "List/problems".to_owned(), other]
+}
+
+/// How many there are, by a search that names something there or something that never was.
+async fn found(app: &App, search: &str, place: &str) -> (u64, u64) {
+    let (of_type, id) = place.split_once('/').expect("a place");
+    let missing = format!("{of_type}/{}", "0".repeat(id.len()));
+    let mut told = Vec::new();
+    for named in [place, missing.as_str()] {
+        let bundle = app.get(&format!("{search}={named}&_total=accurate")).await.expect(200).json();
+        told.push(bundle["total"].to_string().parse().expect("a number"));
+    }
+    (told[0], told[1])
+}
+
+async fn what_is_said_about_it(concord: &Concord) {
+    let [asthma, comment, answer, list, other] = thread(concord).await;
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    system.store(&but_for(&who, &[], &json!({"type": "deny", "class": class(&["Goal"])}))).await;
+    for place in [&asthma, &comment, &answer, &list, &other] {
+        assert!(shown(&reader, place).await, "{place}");
+    }
+    assert_eq!(found(&reader, "Communication?about", &asthma).await, (2, 0));
+    assert_ne!(found(&reader, "Provenance?target", &asthma).await.0, 0);
+    for denied in [
+        json!({"type": "deny", "class": class(&["Condition"])}),
+        data("instance", &asthma),
+        data("dependents", &asthma),
+    ] {
+        system.store(&but_for(&who, &[], &denied)).await;
+        for place in [&asthma, &comment, &answer, &list] {
+            assert!(!shown(&reader, place).await, "{place} with {denied}");
+        }
+        assert!(shown(&reader, &other).await, "{denied}");
+        for search in ["Communication?about", "Provenance?target", "List?item"] {
+            assert_eq!(found(&reader, search, &asthma).await, (0, 0), "{search} with {denied}");
+        }
+        for place in [&comment, &answer] {
+            assert_eq!(found(&reader, "Provenance?target", place).await, (0, 0), "{place} with {denied}");
+        }
+        let told = reader.get("Patient/amina/$everything?_count=500").await.expect(200).text();
+        assert!(!told.contains("zebra"), "{denied}: {told}");
+    }
+}
+
+async fn a_carer_reads_no_comment_on_it(concord: &Concord) {
+    let [asthma, comment, answer, _, other] = thread(concord).await;
+    let who = json!({"reference": "RelatedPerson/yusuf"});
+    let yusuf = concord.user("RelatedPerson/yusuf");
+    let by_class = || json!({"type": "deny", "class": class(&["Condition"])});
+    // An exception for what is not shared by itself is one for what is said about it.
+    let (all, comments) = (&["Communication", "Condition", "Observation"][..], &["Communication"][..]);
+    for (types, denied) in [
+        (all, by_class()),
+        (all, data("instance", &asthma)),
+        (comments, by_class()),
+        (comments, data("instance", &asthma)),
+    ] {
+        concord.system().store(&but_for(&who, types, &denied)).await;
+        for (place, wanted) in [(&asthma, false), (&comment, false), (&answer, false), (&other, true)] {
+            assert_eq!(yusuf.get(place).await.status == 200, wanted, "{place} with {denied}");
+        }
+        assert_eq!(found(&yusuf, "Communication?about", &asthma).await, (0, 0));
+    }
+    // A comment on two things is as hidden as the one of them that is.
+    let both = json!({"resourceType": "Communication", "status": "completed", "subject": {"reference": "Patient/amina"},
+        "payload": [{"contentString": "zebra"}], "about": [{"reference": asthma},
+        {"reference": format!("Observation/{}", concord.patient("amina").create(&people::blood_pressure("amina", 1)).await)}]});
+    let both = format!("Communication/{}", concord.patient("amina").create(&both).await);
+    yusuf.get(&both).await.expect(404);
+    concord.system().store(&but_for(&who, &["Condition", "Observation"], &data("instance", &asthma))).await;
+    yusuf.get(&both).await.expect(404);
+    yusuf.get(&other).await.expect(200);
+}
+
+async fn who_wrote_it_reads_what_is_said_about_it(concord: &Concord) {
+    let [asthma, comment, answer, ..] = thread(concord).await;
+    let gp = concord.user("Practitioner/gp");
+    let denied = json!({"type": "deny", "class": class(&["Condition"])});
+    concord.system().store(&but_for(&json!({"reference": "Practitioner/gp"}), &[], &denied)).await;
+    for place in [&asthma, &comment, &answer] {
+        gp.get(place).await.expect(200);
+    }
+    let hers = json!({"resourceType": "Condition", "id": "hers", "code": {"text": "x"},
+        "subject": {"reference": "Patient/amina"}});
+    concord.system().store(&hers).await;
+    let said = json!({"resourceType": "Communication", "id": "said", "status": "completed",
+        "subject": {"reference": "Patient/amina"}, "about": [{"reference": "Condition/hers"}],
+        "payload": [{"contentString": "y"}]});
+    concord.system().store(&said).await;
+    for place in ["Condition/hers", "Communication/said"] {
+        gp.get(place).await.expect(404);
+    }
+}
