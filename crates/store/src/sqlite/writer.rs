@@ -106,7 +106,7 @@ impl Writer {
     }
 
     /// Takes into the log what was answered while a write held the writer; how many events. If that fails they stay where
-    /// they are, and it is tried again after the next commit.
+    /// they are, and it is tried again after the next commit, or in a moment.
     fn take_in(&mut self) -> usize {
         self.queue.settle();
         let mut all = 0;
@@ -116,6 +116,8 @@ impl Writer {
                 Ok(some) => all += some,
                 Err(fault) => {
                     tracing::error!(?fault, "the log lacks what is in the file beside the database");
+                    // Whoever reads the log waits for it.
+                    self.queue.come_again();
                     break;
                 }
             }
