@@ -307,6 +307,8 @@ fn run_in_savepoint(
     let wrote = stands && transaction.changes != before;
     records.extend(own);
     if !stands {
+        // It is this one's.
+        transaction.buffer = None;
         transaction.roll_back_to("ROLLBACK TO interaction")?;
         // Keys of other jobs of this commit that are forgotten with this one's are simply looked up again.
         transaction.rolled_back();
