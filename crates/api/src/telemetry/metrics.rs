@@ -246,6 +246,15 @@ fn database_waits() -> Result<Histogram, prometheus::Error> {
     Histogram::with_opts(told.buckets(BUCKETS.to_vec()))
 }
 
+/// The histograms of how long requests wait for the database, and of how late threads are.
+fn waits(registry: &Registry) -> Result<[Histogram; 2], prometheus::Error> {
+    let both = [database_waits()?, lateness()?];
+    for histogram in &both {
+        registry.register(Box::new(histogram.clone()))?;
+    }
+    Ok(both)
+}
+
 fn lateness() -> Result<Histogram, prometheus::Error> {
     let told = HistogramOpts::new(
         "concord_http_thread_late_seconds",
@@ -276,7 +285,6 @@ impl Metrics {
         )?;
         let audit_records = IntCounter::new("concord_audit_records_total", "Audit records made durable.")?;
         let database_errors = IntCounter::new("concord_database_errors_total", "Database calls that failed.")?;
-        let (database_waits, lateness) = (database_waits()?, lateness()?);
         let outcomes = IntCounterVec::new(
             Opts::new("concord_tokens_total", "Bearer tokens looked at, by what became of them."),
             &["outcome"],
@@ -300,11 +308,10 @@ impl Metrics {
         let elsewhere = CountedElsewhere::new()?;
         let gauges = Gauges::new()?;
         let registry = Registry::new();
+        let [database_waits, lateness] = waits(&registry)?;
         gauges.register(&registry)?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
-        registry.register(Box::new(database_waits.clone()))?;
-        registry.register(Box::new(lateness.clone()))?;
         registry.register(Box::new(outcomes))?;
         registry.register(Box::new(refused))?;
         elsewhere.register(&registry)?;

@@ -12,6 +12,9 @@ use crate::turns::{Asker, Turns};
 /// How long whoever reads waits for the writer before that is done beside it.
 const HELD: Duration = Duration::from_millis(5);
 
+/// After how long what has failed is tried again, if nobody comes before.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// What has been done, but for the commit of its audit records.
 #[derive(Default)]
 pub(super) struct Done {
@@ -58,6 +61,8 @@ struct State {
     beside_at_work: bool,
     /// Whether whoever is beside it waits without an end.
     beside_sleeps: bool,
+    /// When the writer has something to try again.
+    again: Option<Instant>,
     /// Nothing more comes.
     closed: bool,
 }
@@ -89,6 +94,7 @@ impl Queue {
             done_since: None,
             beside_at_work: false,
             beside_sleeps: false,
+            again: None,
             closed: false,
         };
         Queue {
@@ -149,8 +155,10 @@ impl Queue {
             self.gather();
             let mut state = self.state();
             let (others, writes) = state.waiting.next(Instant::now(), SHARED_COMMIT);
-            if !others.is_empty() || !writes.is_empty() || state.has_done() {
+            let is_due = state.again.is_some_and(|again| again <= Instant::now());
+            if !others.is_empty() || !writes.is_empty() || state.has_done() || is_due {
                 state.busy = true;
+                state.again = None;
                 return Some(Batch { others, writes });
             }
         }
@@ -161,7 +169,8 @@ impl Queue {
         let mut state = self.state();
         loop {
             let now = Instant::now();
-            state = match state.waiting.due(now) {
+            let again = state.again.filter(|_| !state.closed);
+            state = match state.waiting.due(now).into_iter().chain(again).min() {
                 // What could not be done beside the writer is not left until somebody else comes.
                 _ if state.has_done() => return Some(()),
                 Some(due) if due <= now => return Some(()),
@@ -187,6 +196,11 @@ impl Queue {
             }
             before = now;
         }
+    }
+
+    /// Has the writer come again in a moment, also when nobody asks for anything.
+    pub(super) fn come_again(&self) {
+        self.state().again = Some(Instant::now() + AGAIN);
     }
 
     /// Takes in what the writer has done that changes nothing.
@@ -356,6 +370,19 @@ mod tests {
         let batch = queue.next().unwrap();
         assert!(batch.others.is_empty() && batch.writes.is_empty());
         assert_eq!(queue.take_done().answers.len(), 1);
+    }
+
+    #[test]
+    fn the_writer_comes_again_though_nobody_asks() {
+        let queue = Queue::new();
+        queue.come_again();
+        let batch = queue.next().unwrap();
+        assert!(batch.others.is_empty() && batch.writes.is_empty());
+        queue.settle();
+        // Not when all is at an end.
+        queue.come_again();
+        queue.close();
+        assert!(queue.next().is_none());
     }
 
     #[test]

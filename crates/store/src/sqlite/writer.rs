@@ -106,7 +106,7 @@ impl Writer {
     }
 
     /// Takes into the log what was answered while a write held the writer; how many events. If that fails they stay where
-    /// they are, and it is tried again after the next commit.
+    /// they are, and it is tried again after the next commit, or in a moment.
     fn take_in(&mut self) -> usize {
         self.queue.settle();
         let mut all = 0;
@@ -116,6 +116,8 @@ impl Writer {
                 Ok(some) => all += some,
                 Err(fault) => {
                     tracing::error!(?fault, "the log lacks what is in the file beside the database");
+                    // Whoever reads the log waits for it.
+                    self.queue.come_again();
                     break;
                 }
             }
@@ -305,6 +307,8 @@ fn run_in_savepoint(
     let wrote = stands && transaction.changes != before;
     records.extend(own);
     if !stands {
+        // It is this one's.
+        transaction.buffer = None;
         transaction.roll_back_to("ROLLBACK TO interaction")?;
         // Keys of other jobs of this commit that are forgotten with this one's are simply looked up again.
         transaction.rolled_back();

@@ -11,8 +11,9 @@ impl Transaction<'_> {
         self.connection.begin(text).map_err(|error| self.failed(error))
     }
 
-    /// Undoes it all and begins again.
+    /// Undoes it all, what is buffered included, and begins again.
     pub(crate) fn begin_again(&mut self, text: &'static str) -> Result<(), StoreError> {
+        self.buffer = None;
         let begun = self.connection.roll_back().and_then(|()| self.connection.begin(text));
         self.rolled_back();
         begun.map_err(|error| self.failed(error))
