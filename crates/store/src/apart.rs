@@ -35,8 +35,8 @@ pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     .map_err(|_| Unfinished)
 }
 
-/// The threads are kept for such work, so they go on giving way.
-fn give_way() {
+/// Has this thread give way to those that answer. The threads are kept for such work, so they go on.
+pub(crate) fn give_way() {
     if !GIVING_WAY.replace(true) {
         // Where the system does not let a thread be nice, work goes on as it would.
         let _as_before = rustix::process::getpriority_process(None)

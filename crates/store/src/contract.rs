@@ -16,6 +16,7 @@ use crate::migrate::{POSTGRES, SQLITE, migrate, missing_migrations};
 use crate::statement::Sql;
 use crate::testing::Scratch;
 use crate::transaction::Transaction;
+use crate::turns::Asker;
 
 /// The schema as the database itself tells it, one line for each thing in it.
 fn schema(address: &DatabaseUrl) -> Vec<String> {
@@ -329,21 +330,21 @@ async fn a_point_read_may_need_one_statement_or_more() {
     for scratch in Scratch::both() {
         let store = scratch.store();
         let once =
-            store.read_head(PATIENT, "nobody", |transaction| (transaction.access_versions(0), vec![record("once")]));
+            store.read_head(Asker::SERVER, PATIENT, "nobody", |transaction| (transaction.access_versions(0), vec![record("once")]));
         assert_eq!(once.await.unwrap(), (0, 0));
-        let twice = store.read_head(PATIENT, "nobody", |transaction| {
+        let twice = store.read_head(Asker::SERVER, PATIENT, "nobody", |transaction| {
             let first = transaction.access_versions(0);
             (first.and_then(|_| transaction.access_versions(0)), vec![record("twice")])
         });
         assert_eq!(twice.await.unwrap(), (0, 0));
         let refused = store
-            .read_head(PATIENT, "nobody", |_| {
+            .read_head(Asker::SERVER, PATIENT, "nobody", |_| {
                 (Err::<(), _>(StoreError::Conflict("refused".to_owned())), vec![record("refused")])
             })
             .await;
         assert!(matches!(refused, Err(StoreError::Conflict(_))));
         let panicked =
-            store.read_head(PATIENT, "nobody", |_| -> crate::Reply<()> { panic!("in the middle of it") }).await;
+            store.read_head(Asker::SERVER, PATIENT, "nobody", |_| -> crate::Reply<()> { panic!("in the middle of it") }).await;
         assert!(matches!(panicked, Err(StoreError::Internal(_))));
         let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
         assert_eq!(told, ["once", "twice", "refused"], "each is in the log once");

@@ -152,7 +152,8 @@ impl Aggregator {
             Ok(record) => Ok(record),
             Err(Stop::Failed(fault)) => Err(fault),
             Err(Stop::Refused(refusal)) => {
-                service.store.append(vec![audit::call_refused(call, refusal.told)]).await?;
+                let told = vec![audit::call_refused(call, refusal.told)];
+                service.store.append_of(service.slots.asker(&call.caller), told).await?;
                 Err(refusal.fault)
             }
         }

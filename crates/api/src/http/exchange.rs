@@ -228,7 +228,8 @@ async fn purposed(
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
             let text = "neither the token nor who calls allows this purpose";
-            Box::pin(server.service.store.append(vec![audit::call_refused(call, text)])).await?;
+            let (service, told) = (&server.service, vec![audit::call_refused(call, text)]);
+            Box::pin(service.store.append_of(service.slots.asker(&call.caller), told)).await?;
             Err(ApiError::denied(text))
         }
         _ => Ok(()),

@@ -166,11 +166,14 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
         drop(turn);
         service.slots.enter(caller).await
     };
+    let asker = service.slots.asker(caller);
     match access {
-        TransactionKind::Head(resource_type, id) => store.read_head(resource_type, &id, work).await,
-        TransactionKind::Records => Box::pin(store.read_bounded(Reads::Records, extent, place, work)).await,
-        TransactionKind::Everything => Box::pin(store.read_bounded(Reads::Everything, extent, place, work)).await,
-        TransactionKind::Change => Box::pin(store.change_of(service.slots.asker(caller), work)).await,
+        TransactionKind::Head(resource_type, id) => store.read_head(asker, resource_type, &id, work).await,
+        TransactionKind::Records => Box::pin(store.read_bounded(asker, Reads::Records, extent, place, work)).await,
+        TransactionKind::Everything => {
+            Box::pin(store.read_bounded(asker, Reads::Everything, extent, place, work)).await
+        }
+        TransactionKind::Change => Box::pin(store.change_of(asker, work)).await,
     }
 }
 
@@ -260,14 +263,16 @@ impl Invocation {
                 Err(ApiError::CostlyCondition) if self.command.is_foreseeable() => matches_before = true,
                 Err(ApiError::NotForeseen { .. }) => {}
                 Err(fault @ ApiError::CostlyCondition) => {
-                    Box::pin(store.append(self.command.audit(&self.call).ended(Some(&fault)))).await?;
+                    let told = self.command.audit(&self.call).ended(Some(&fault));
+                    Box::pin(store.append_of(self.service.slots.asker(caller), told)).await?;
                     return Err(fault);
                 }
                 done => return done,
             }
         }
         let fault = ApiError::Busy(1);
-        Box::pin(store.append(self.command.audit(&self.call).ended(Some(&fault)))).await?;
+        let told = self.command.audit(&self.call).ended(Some(&fault));
+        Box::pin(store.append_of(self.service.slots.asker(caller), told)).await?;
         Err(fault)
     }
 

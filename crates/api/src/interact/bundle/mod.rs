@@ -171,7 +171,8 @@ async fn all_or_nothing(
             done => return done,
         }
     }
-    service.store.append(AuditEntry::begin(&call, Interaction::Update, None).ended(Some(&fault))).await?;
+    let told = AuditEntry::begin(&call, Interaction::Update, None).ended(Some(&fault));
+    service.store.append_of(service.slots.asker(&call.caller), told).await?;
     Err(fault)
 }
 
