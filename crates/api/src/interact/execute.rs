@@ -12,9 +12,10 @@ use crate::interact::operation::Output;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::time_limits::within;
+use crate::interact::write::ready::Readiness;
 use crate::interact::written::Written;
 use crate::interact::{
-    Call, Pairs, Questions, Service, create, delete, history, patch, profiles, read, search, update,
+    Call, Pairs, Questions, Service, create, delete, history, logical_id, patch, profiles, read, search, update,
 };
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
@@ -254,8 +255,9 @@ impl Invocation {
     async fn carry_out(self: Arc<Self>, kind: TransactionKind, extent: Extent) -> Result<Outcome, ApiError> {
         let (store, caller) = (&self.service.store, &self.call.caller);
         let mut matches_before = false;
+        let is_made_ready = self.is_made_ready();
         for _ in 0..=MOST_TRIES {
-            let foreseen = match matches_before || self.command.is_patch() {
+            let foreseen = match matches_before || is_made_ready || self.command.is_patch() {
                 true => Some(Box::pin(self.foresee(matches_before)).await?),
                 false => None,
             };
@@ -290,8 +292,12 @@ impl Invocation {
             }
             // It may be tried more than once.
             let mut left = asked.answer;
+            let mut command = command.clone();
+            if let Some(id) = foreseen.as_ref().and_then(|foreseen| foreseen.ids.get(&ALONE)) {
+                command.announce(id.clone());
+            }
             let reply = Session::run(service, call, transaction, command.audit(call), |session| {
-                execute(&mut session.foreseeing(foreseen.as_ref()), command.clone(), &mut left)
+                execute(&mut session.foreseeing(foreseen.as_ref()), command, &mut left)
             });
             *asked.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
             match reply {
@@ -302,10 +308,15 @@ impl Invocation {
         }
     }
 
-    /// Finds in a read what the write depends on: what a patch makes, and with `matches` what a condition matches that has been
-    /// found to take long. What takes little is found where it is asked for.
+    /// Whether what it stores is made ready before: what is large, where others wait for the only writer.
+    fn is_made_ready(&self) -> bool {
+        !self.service.store.has_many_writers() && self.command.is_large()
+    }
+
+    /// Finds in a read what the write depends on: what a patch makes, what is stored of what is large, and with `matches` what a
+    /// condition matches that has been found to take long. What takes little is found where it is asked for.
     async fn foresee(self: &Arc<Self>, matches: bool) -> Result<Foreseen, ApiError> {
-        if !matches {
+        if !matches && !self.is_made_ready() {
             match self.foresee_in(Extent::Little, false).await {
                 Err(ApiError::NotForeseen { .. }) => {}
                 found => return found,
@@ -341,6 +352,9 @@ impl Invocation {
                 return Err(ApiError::NotForeseen { id: String::new() });
             }
             found?;
+            if self.is_made_ready() {
+                foreseen = make_ready(session, command.clone(), foreseen)?;
+            }
             session.audit.says_nothing();
             Ok(foreseen)
         });
@@ -349,6 +363,35 @@ impl Invocation {
             reply => reply,
         }
     }
+}
+
+/// The place of what is no entry of a transaction.
+const ALONE: usize = 0;
+
+/// Makes ready what a command stores, and stores nothing. Whatever goes wrong goes wrong in the write as well, which tells.
+///
+/// # Errors
+/// When a terminology server elsewhere has to be asked first.
+pub(crate) fn make_ready(
+    session: &mut Session<'_, '_>,
+    mut command: Command,
+    foreseen: Foreseen,
+) -> Result<Foreseen, ApiError> {
+    let (named, id) = (command.resource_type(), logical_id::new_id(session.transaction.now));
+    command.announce(id.clone());
+    session.transaction.store_nothing();
+    let mut foreseen = Foreseen { ready: Readiness::before(), ..foreseen };
+    let done = execute(&mut session.foreseeing(Some(&foreseen)), command, &mut Budget::unbounded());
+    if let Err(fault) = done
+        && fault.questions().is_some()
+    {
+        return Err(fault);
+    }
+    foreseen.ready = foreseen.ready.for_write();
+    if named.is_some_and(|named| foreseen.ready.has_new(named, &id)) {
+        foreseen.ids.insert(ALONE, id);
+    }
+    Ok(foreseen)
 }
 
 /// Carries a command out inside a session and takes what it led to into the answer. What was found and does not fit is told to

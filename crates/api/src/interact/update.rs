@@ -23,6 +23,7 @@ use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::write;
 use crate::interact::write::VersionPlace;
+use crate::interact::write::ready::{self, Made};
 use crate::interact::written::Written;
 use crate::interact::{access, allowed, labels, provenance, read};
 
@@ -117,43 +118,15 @@ fn refuse_narrowing(old: &Version, new: &Version) -> Result<(), ApiError> {
 pub(super) fn put(
     session: &mut Session<'_, '_>,
     old: Version,
-    mut value: Value<'_>,
-    mut kept: Vec<Issue>,
+    value: Value<'_>,
+    kept: Vec<Issue>,
 ) -> Result<Written, ApiError> {
-    let (resource_type, id) = (old.resource_type, old.id.as_str());
-    let hooks = session.service.hooks.of(resource_type);
-    if let Some(refuse_change) = hooks.refuse_change {
-        refuse_change(session, &old, &value)?;
-    }
-    let is_system = matches!(session.call.caller.actor, Actor::System);
-    if !is_system {
-        kept.extend(review::complete(resource_type, Some(&old), session.transaction.now, &mut value)?);
-    }
-    let by_another = allowed::by_another(session, &old)?;
-    let before = match (rules::may_be_multi_author(resource_type) || by_another) && !old.deleted {
-        true => Some(access::stored(&old)?).filter(|value| by_another || rules::is_multi_author(resource_type, value)),
-        false => None,
-    };
-    let own = is_system || before.is_none() || access::wrote(session, &old)?;
-    let previous = before.as_ref().map(|value| rules::Previous { value, own });
-    let place = VersionPlace {
-        key: old.key,
-        id,
-        number: old.version + 1,
-        updated: session.transaction.now.max(old.updated),
-        method: if old.deleted { Method::Restore } else { Method::Put },
-        author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
-        old: Some(&old),
-        previous: previous.as_ref(),
-    };
-    let mut proposed = write::prepare(session, Action::Update, resource_type, value, &place)?;
-    proposed.warnings.extend(kept);
-    if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body, is_system) {
+    let place = (old.resource_type, old.id.as_str());
+    let make = |session: &mut Session<'_, '_>| make(session, &old, value, kept);
+    let Made { mut proposed, told, own, is_unchanged } = ready::made(session, place, Some(&old), make)?;
+    if is_unchanged {
         return Ok(Written { version: old, created: false, warnings: proposed.warnings });
     }
-    let beside = verification::kept(session.transaction, &old, &proposed.version)?;
-    proposed.version.labels = rows::joined(&proposed.version.labels, &beside, &[]);
-    let told = provenance::all(session, &proposed, "UPDATE", Some(old.version))?;
     let remarks = write::store(session, &proposed, Some(&old), &told)?;
     proposed.warnings.extend(remarks);
     session.audit.found(&proposed.version);
@@ -162,4 +135,48 @@ pub(super) fn put(
         refuse_narrowing(&old, &version)?;
     }
     Ok(Written { version, created: old.deleted, warnings: proposed.warnings })
+}
+
+/// What is stored in the place of a version.
+fn make(
+    session: &mut Session<'_, '_>,
+    old: &Version,
+    mut value: Value<'_>,
+    mut kept: Vec<Issue>,
+) -> Result<Made, ApiError> {
+    let (resource_type, id) = (old.resource_type, old.id.as_str());
+    let hooks = session.service.hooks.of(resource_type);
+    if let Some(refuse_change) = hooks.refuse_change {
+        refuse_change(session, old, &value)?;
+    }
+    let is_system = matches!(session.call.caller.actor, Actor::System);
+    if !is_system {
+        kept.extend(review::complete(resource_type, Some(old), session.transaction.now, &mut value)?);
+    }
+    let by_another = allowed::by_another(session, old)?;
+    let before = match (rules::may_be_multi_author(resource_type) || by_another) && !old.deleted {
+        true => Some(access::stored(old)?).filter(|value| by_another || rules::is_multi_author(resource_type, value)),
+        false => None,
+    };
+    let own = is_system || before.is_none() || access::wrote(session, old)?;
+    let previous = before.as_ref().map(|value| rules::Previous { value, own });
+    let place = VersionPlace {
+        key: old.key,
+        id,
+        number: old.version + 1,
+        updated: session.transaction.now.max(old.updated),
+        method: if old.deleted { Method::Restore } else { Method::Put },
+        author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
+        old: Some(old),
+        previous: previous.as_ref(),
+    };
+    let mut proposed = write::prepare(session, Action::Update, resource_type, value, &place)?;
+    proposed.warnings.extend(kept);
+    if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body, is_system) {
+        return Ok(Made { proposed, told: Vec::new(), own, is_unchanged: true });
+    }
+    let beside = verification::kept(session.transaction, old, &proposed.version)?;
+    proposed.version.labels = rows::joined(&proposed.version.labels, &beside, &[]);
+    let told = provenance::all(session, &proposed, "UPDATE", Some(old.version))?;
+    Ok(Made { proposed, told, own, is_unchanged: false })
 }

@@ -4,12 +4,15 @@ pub mod effective_label;
 mod entries;
 pub mod explain;
 mod health;
+mod lowering;
+pub mod recall;
 mod settings;
 pub(crate) mod shared_versions;
 pub(crate) mod spending;
 mod versions;
 mod write_buffer;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -26,10 +29,10 @@ use crate::cost::Cost;
 use crate::deadline::Watch;
 use crate::entry_row::EntryRow;
 use crate::error::{StoreError, WorkError, is_in_trouble, is_overtaken};
-use crate::lower::{Lowering, Rows};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
 use explain::Noted;
+use recall::Recall;
 use shared_versions::SharedVersions;
 use spending::Left;
 use write_buffer::WriteBuffer;
@@ -84,6 +87,10 @@ pub struct Transaction<'a> {
     pub(crate) registry_changed: bool,
     /// The versions that it has found of what resources are checked by.
     pub(crate) versions: Option<SharedVersions>,
+    /// What has been read, while somebody notes it.
+    recall: Option<Recall>,
+    /// Whether nothing may be written.
+    stores_nothing: bool,
 }
 
 /// A resource that was looked up, and its current version if there is one.
@@ -119,6 +126,8 @@ impl<'a> Transaction<'a> {
             registry: None,
             registry_changed: false,
             versions: None,
+            recall: None,
+            stores_nothing: false,
         }
     }
 
@@ -259,7 +268,8 @@ impl<'a> Transaction<'a> {
     /// Runs a statement that answers with rows.
     pub(crate) fn rows<T, U>(&mut self, sql: Sql) -> Result<Vec<U>, StoreError>
     where
-        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        T: 'static,
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         self.flush()?;
@@ -268,7 +278,12 @@ impl<'a> Transaction<'a> {
         if let Some(noted) = self.noted.as_mut().filter(|noted| !noted.paused || noted.everything) {
             noted.statements.push(sql.clone());
         }
-        self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))
+        let again = self.recall.is_some().then(|| sql.clone());
+        let found = self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))?;
+        if let (Some(recall), Some(sql)) = (&mut self.recall, again) {
+            recall.note::<T, U>(sql, &found);
+        }
+        Ok(found)
     }
 
     /// Refuses to tell of the log what may be out of date.
@@ -319,7 +334,8 @@ impl<'a> Transaction<'a> {
     /// Like [`Transaction::rows`], for a statement whose shape a caller chose.
     pub(crate) fn rows_of_any_shape<T, U>(&mut self, mut sql: Sql) -> Result<Vec<U>, StoreError>
     where
-        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        T: 'static,
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         self.connection.bounded(&mut sql);
@@ -366,6 +382,7 @@ impl<'a> Transaction<'a> {
 
     /// Runs a statement that answers with no rows; how many rows it touched.
     pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, StoreError> {
+        self.require_storing()?;
         self.flush()?;
         self.invalidate_heads();
         self.spend()?;
@@ -417,18 +434,12 @@ impl<'a> Transaction<'a> {
         Ok(key)
     }
 
-    /// The key of a patient's logical id, for a search. While statements are noted, a patient that there is none of has
-    /// a key as well: how a search is run must not tell who has a record here.
-    pub(crate) fn compartment_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
-        let key = self.patient_key(id)?;
-        Ok(key.or(self.noted.is_some().then_some(NOBODY)))
-    }
-
     /// The key of a patient's logical id, made now if there is none. Only in a write transaction.
     pub fn make_patient_key(&mut self, id: &str) -> Result<i64, StoreError> {
         if let Some(key) = self.patient_key(id)? {
             return Ok(key);
         }
+        self.require_storing()?;
         // The update that changes nothing makes a concurrent maker's row visible to RETURNING.
         let sql = Sql::new("INSERT INTO patient (id) VALUES (")
             .bind(id)
@@ -457,43 +468,4 @@ impl<'a> Transaction<'a> {
         }
         Ok(id)
     }
-
-    /// The keys of the patients that a predicate names, so that it can be lowered.
-    pub(crate) fn lowered<T>(
-        &mut self,
-        rows: Rows,
-        predicate: &concord_fhir::predicate::Predicate,
-        build: impl FnOnce(&Lowering<'_>) -> T,
-    ) -> Result<T, StoreError> {
-        let mut keys = Vec::new();
-        for patient in records(predicate) {
-            keys.push((patient, self.compartment_key(patient)?));
-        }
-        let lookup = |id: &str| keys.iter().find(|(known, _)| *known == id).and_then(|(_, key)| *key);
-        Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup, depth: 0, in_record: false }))
-    }
-}
-
-/// A key that no patient has.
-const NOBODY: i64 = -1;
-
-/// The patients that a predicate names, each once.
-fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {
-    use concord_fhir::predicate::Predicate;
-    fn walk<'p>(predicate: &'p Predicate, found: &mut Vec<&'p str>) {
-        match predicate {
-            Predicate::PatientCompartment(patient) => {
-                found.push(patient);
-            }
-            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|part| walk(part, found)),
-            Predicate::Not(part) => walk(part, found),
-            Predicate::Chain { then: behind, .. } | Predicate::ReverseChain { by: behind, .. } => walk(behind, found),
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    walk(predicate, &mut found);
-    found.sort_unstable();
-    found.dedup();
-    found
 }

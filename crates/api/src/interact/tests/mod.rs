@@ -11,6 +11,7 @@ mod label_upgrade;
 mod parameter;
 mod places;
 mod plan;
+mod ready;
 pub(crate) mod search;
 mod statements;
 mod vocabulary;

@@ -3,6 +3,7 @@
 mod elsewhere;
 mod filing;
 mod mismatch;
+pub(crate) mod ready;
 pub(crate) mod record;
 mod store;
 pub(crate) mod unfiled;
@@ -36,6 +37,7 @@ use crate::interact::stored_entries::stored_entries;
 use crate::interact::{SECURITY, access, instant, labels, profiles};
 
 /// A version about to be stored, with what it is found and evaluated by.
+#[derive(Clone, Debug)]
 pub(crate) struct PreparedVersion {
     /// The version.
     pub(crate) version: Version,
