@@ -127,7 +127,7 @@ impl Service {
         store.serves(&base);
         Service {
             slots: Slots::new(settings.slots),
-            turns: Slots::for_each(settings.slots),
+            turns: Slots::for_each(settings.slots.div_ceil(2)),
             bundles: Slots::new(settings.slots),
             closed_periods: settings.audit_periods.clone().map(ClosedPeriods::new),
             terminology_server: settings.terminology_server.clone().map(TerminologyServer::new),

@@ -278,10 +278,10 @@ impl<'a> Transaction<'a> {
         if let Some(noted) = self.noted.as_mut().filter(|noted| !noted.paused || noted.everything) {
             noted.statements.push(sql.clone());
         }
-        let again = self.recall.is_some().then(|| sql.clone());
+        let again = self.recall.is_some().then(|| (sql.clone(), self.left_to_callers.is_paid()));
         let found = self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))?;
-        if let (Some(recall), Some(sql)) = (&mut self.recall, again) {
-            recall.note::<T, U>(sql, &found);
+        if let (Some(recall), Some((sql, paid))) = (&mut self.recall, again) {
+            recall.note::<T, U>(sql, paid, &found);
         }
         Ok(found)
     }

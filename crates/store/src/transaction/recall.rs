@@ -46,15 +46,21 @@ fn digest(value: &impl Debug) -> u64 {
 }
 
 impl Recall {
-    /// Notes what a statement has found.
-    pub(super) fn note<T, U>(&mut self, sql: Sql, found: &[U])
+    /// Notes what a statement has found, whose shape a caller chose if it is `paid`.
+    pub(super) fn note<T, U>(&mut self, sql: Sql, paid: bool, found: &[U])
     where
         T: 'static,
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         if self.asked.insert(digest(&sql)) {
-            let again: Again = Box::new(move |transaction| Ok(digest(&transaction.rows::<T, U>(sql.clone())?)));
+            let again: Again = Box::new(move |transaction| {
+                let found = match paid {
+                    true => transaction.paid(|own| own.rows::<T, U>(sql.clone())),
+                    false => transaction.rows::<T, U>(sql.clone()),
+                };
+                Ok(digest(&found?))
+            });
             self.reads.push((digest(&found), again));
         }
     }

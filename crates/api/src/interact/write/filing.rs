@@ -19,7 +19,7 @@ use crate::interact::session::Session;
 use crate::interact::{access, patient_number, stored_entries};
 
 /// What is known of the numbers in a version that is about to be stored.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Filing {
     /// Numbers and the patients whom they mean.
     known: Vec<(String, String)>,

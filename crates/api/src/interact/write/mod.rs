@@ -37,7 +37,7 @@ use crate::interact::stored_entries::stored_entries;
 use crate::interact::{SECURITY, access, instant, labels, profiles};
 
 /// A version about to be stored, with what it is found and evaluated by.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct PreparedVersion {
     /// The version.
     pub(crate) version: Version,

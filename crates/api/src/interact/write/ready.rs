@@ -18,7 +18,7 @@ use crate::interact::write::PreparedVersion;
 const FRESH: i64 = 10_000;
 
 /// All that is stored of a version.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Made {
     /// The version.
     pub(crate) proposed: PreparedVersion,
@@ -91,11 +91,12 @@ pub(crate) fn made<'t>(
         readiness.all.borrow_mut().insert((resource_type, id.to_owned()), Arc::new(ready));
         return Err(ApiError::NotForeseen { id: String::new() });
     }
-    let ready = readiness.all.borrow().get(&(resource_type, id.to_owned())).cloned();
+    // It is stored once, and so no longer kept.
+    let ready = readiness.all.borrow_mut().remove(&(resource_type, id.to_owned())).and_then(Arc::into_inner);
     match ready {
         Some(ready) if ready.holds(session, old)? => {
-            *session.audit = ready.audit.1.clone();
-            Ok(ready.made.clone())
+            *session.audit = ready.audit.1;
+            Ok(ready.made)
         }
         _ => make(session),
     }
