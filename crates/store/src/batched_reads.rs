@@ -135,12 +135,7 @@ pub(crate) fn read_batches(
 }
 
 /// Each is decided by what the one statement saw: the resource and the versions of the facts, at one moment.
-fn read_batch(
-    connection: &mut Connection,
-    shared: &Shared,
-    waiting: Vec<WaitingRead>,
-    appends: &SharedLine<Append>,
-) {
+fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<WaitingRead>, appends: &SharedLine<Append>) {
     let Ok(found) = Transaction::new(connection, shared).heads(&waiting) else {
         // Each finds out for itself what is wrong.
         waiting.into_iter().for_each(|point| point.work.give_back());

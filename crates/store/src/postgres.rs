@@ -4,8 +4,8 @@
 
 mod tasks;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use concord_fhir::registry::ResourceType;
 use tokio::sync::oneshot;

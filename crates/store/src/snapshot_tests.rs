@@ -68,7 +68,8 @@ async fn records_of_reads_alone_leave_the_snapshot_as_it_is() {
 async fn the_log_is_not_told_from_a_snapshot_that_may_be_kept() {
     let [scratch, _] = Scratch::both();
     let store = scratch.store();
-    let refused = store.read_in(Asker::SERVER, Reads::Records, |transaction| (transaction.last_link(), Vec::new())).await;
+    let refused =
+        store.read_in(Asker::SERVER, Reads::Records, |transaction| (transaction.last_link(), Vec::new())).await;
     assert!(matches!(refused, Err(StoreError::Internal(_))), "{refused:?}");
     assert!(store.read(|transaction| (transaction.last_link(), Vec::new())).await.is_ok());
 }
@@ -99,8 +100,9 @@ async fn a_read_of_the_embedded_database_cannot_write() {
     let [scratch, _] = Scratch::both();
     let store = scratch.store();
     for _ in 0..2 {
-        let written =
-            store.read_in(Asker::SERVER, Reads::Records, |transaction| (transaction.make_patient_key("x"), Vec::new())).await;
+        let written = store
+            .read_in(Asker::SERVER, Reads::Records, |transaction| (transaction.make_patient_key("x"), Vec::new()))
+            .await;
         assert!(written.is_err());
     }
     assert_eq!(seen(&store).await, 1);

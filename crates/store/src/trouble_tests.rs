@@ -163,7 +163,8 @@ async fn what_nobody_waits_for_any_more_is_not_looked_up() {
     std::future::poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await;
     begun.recv().unwrap();
     {
-        let mut given_up = pin!(store.read_head(Asker::SERVER, basic, "b", |_| (Ok::<_, StoreError>(()), vec![record("given up")])));
+        let mut given_up =
+            pin!(store.read_head(Asker::SERVER, basic, "b", |_| (Ok::<_, StoreError>(()), vec![record("given up")])));
         std::future::poll_fn(|context| Poll::Ready(given_up.as_mut().poll(context).is_pending())).await;
         assert!(store.waiting() > 0);
     }

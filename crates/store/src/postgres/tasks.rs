@@ -216,10 +216,12 @@ mod tests {
             let tasks = Tasks::new(vec![0]);
             ["one", "one more", "and one more"].into_iter().for_each(|name| tasks.add(kind, ONE, name));
             tasks.add(kind, OTHER, "another's");
-            let one_by_one = || next(&tasks).map(|turn| {
-                tasks.ended(turn.connection, turn.writer);
-                turn.task
-            });
+            let one_by_one = || {
+                next(&tasks).map(|turn| {
+                    tasks.ended(turn.connection, turn.writer);
+                    turn.task
+                })
+            };
             let order: Vec<_> = std::iter::from_fn(one_by_one).collect();
             assert_eq!(order, ["one", "another's", "one more", "and one more"], "{kind:?}");
         }

@@ -121,7 +121,9 @@ async fn who_reads_does_not_wait_for_a_write_that_holds_the_writer() {
     let [scratch, _] = Scratch::both();
     let store = scratch.store();
     let goal = ResourceType::of("Goal");
-    let read = |agent: &'static str| store.read_head(Asker::SERVER, goal, "a", move |_| (Ok::<_, StoreError>(()), vec![entry(agent)]));
+    let read = |agent: &'static str| {
+        store.read_head(Asker::SERVER, goal, "a", move |_| (Ok::<_, StoreError>(()), vec![entry(agent)]))
+    };
     let taken = Taken::default();
     let (first, begins, end) = held_turn(&taken, "first");
     let (go, goes) = channel();

@@ -109,10 +109,10 @@ impl Transaction<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::Reply;
     use crate::error::StoreError;
     use crate::testing::Scratch;
     use crate::transaction::Transaction;
-    use crate::Reply;
 
     fn reads(transaction: &mut Transaction<'_>) -> Result<Option<i64>, StoreError> {
         transaction.access_versions(0)?;

@@ -128,7 +128,11 @@ async fn what_was_made_ready_is_made_anew_when_something_that_it_depends_on_has_
     let mut newer = reading("own", "ann", "newer");
     newer["performer"] = serde_json::json!([to("Patient/ann")]);
     store(&service, newer).await;
-    assert_eq!(code(&stored(&service, update("other"), foreseen).await.unwrap()), "other", "another version stands before");
+    assert_eq!(
+        code(&stored(&service, update("other"), foreseen).await.unwrap()),
+        "other",
+        "another version stands before"
+    );
 }
 
 /// Entries that depend on one another, more of them than are carried out without being made ready.
@@ -184,7 +188,8 @@ async fn what_is_large_is_stored_alike_on_each_database() {
     for scratch in Scratch::both() {
         let service = open(scratch.address.clone());
         let text = "x".repeat(100);
-        let codes: Vec<_> = (0..3_000).map(|number| serde_json::json!({ "code": number.to_string(), "display": text })).collect();
+        let codes: Vec<_> =
+            (0..3_000).map(|number| serde_json::json!({ "code": number.to_string(), "display": text })).collect();
         let list = serde_json::json!({ "resourceType": "CodeSystem", "url": "https://codes.example/large",
             "status": "active", "content": "complete", "concept": codes });
         let large = Command::Create {
