@@ -5,6 +5,7 @@ use concord_fhir::registry::ResourceType;
 use tokio::sync::oneshot;
 
 use crate::audit::Record;
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::line::Waits;
@@ -13,7 +14,6 @@ use crate::shared_line::{SharedLine, Worker};
 use crate::slot::Slot;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
-use crate::turns::Asker;
 use crate::{Reply, Shared, guarded, stopped};
 
 /// How many reads may share a statement.

@@ -3,10 +3,23 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::turns::Asker;
-
 /// Of how many who have had a turn it is known when.
 const REMEMBERED: usize = 4_096;
+
+/// Who asks, as far as they have to be told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Asker(u64);
+
+impl Asker {
+    /// The server itself.
+    pub const SERVER: Asker = Asker(0);
+
+    /// The one of that number.
+    #[must_use]
+    pub const fn of(number: u64) -> Asker {
+        Asker(number)
+    }
+}
 
 /// What waits, in the order in which it came.
 pub(crate) struct ByTurns<T> {

@@ -10,13 +10,13 @@ use crate::address::{DatabaseUrl, Durability};
 use crate::audit::Record;
 use crate::audit::index::MANY;
 use crate::audit::{AuditIndexHint, AuditQuery, Reach};
+use crate::by_turns::Asker;
 use crate::connection::{Connection, Database};
 use crate::error::StoreError;
 use crate::migrate::{POSTGRES, SQLITE, migrate, missing_migrations};
 use crate::statement::Sql;
 use crate::testing::Scratch;
 use crate::transaction::Transaction;
-use crate::turns::Asker;
 
 /// The schema as the database itself tells it, one line for each thing in it.
 fn schema(address: &DatabaseUrl) -> Vec<String> {

@@ -81,6 +81,7 @@ use tokio::sync::oneshot;
 
 pub use apart::{Unfinished, apart, in_turn};
 pub use backup::{Restoring, backup, remove};
+pub use by_turns::Asker;
 pub use cost::Cost;
 pub use migrate::{migrate, missing_migrations};
 
@@ -92,7 +93,6 @@ use keys::Keys;
 use patients::Patients;
 use time::Time;
 use transaction::Transaction;
-pub use turns::Asker;
 use work::{guarded, stopped};
 
 /// The result of an interaction, and what must be in the log before it is given out.

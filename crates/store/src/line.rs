@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::by_turns::Asker;
 use crate::error::StoreError;
-use crate::turns::Asker;
 
 /// How much may wait that takes a connection, or the only writer, for itself.
 const MOST_WAITING: usize = 2_000;

@@ -13,13 +13,13 @@ use tokio::sync::oneshot;
 use crate::apart::give_way;
 use crate::audit::{ONE_STATEMENT, Record};
 use crate::batched_reads::{Append, PointReadOutcome, Waiting, WaitingRead, Work, read_batches};
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::line::{Line, Pool};
 use crate::shared_line::{SharedLine, Worker};
 use crate::slot::{Endpoint, Slot};
 use crate::transaction::Transaction;
-use crate::turns::Asker;
 use crate::{Extent, Options, Reply, Shared, guarded, stopped};
 use tasks::{Kind, Pace, Tasks, Turn};
 

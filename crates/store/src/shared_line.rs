@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::by_turns::Asker;
 use crate::by_turns::ByTurns;
-use crate::turns::Asker;
 
 /// What waits for the threads that do it.
 pub(crate) struct SharedLine<T> {

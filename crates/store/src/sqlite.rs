@@ -13,11 +13,11 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::audit::Record;
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::line::{Line, Waits};
 use crate::transaction::Transaction;
-use crate::turns::Asker;
 use crate::{Cost, Options, Reads, Reply, Shared, guarded, stopped};
 use aside::Aside;
 use queue::Queue;

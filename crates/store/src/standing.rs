@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::by_turns::Asker;
 use crate::error::StoreError;
 use crate::transaction::Transaction;
-use crate::turns::Asker;
 use crate::{Backend, Store};
 
 impl Store {

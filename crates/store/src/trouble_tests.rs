@@ -10,13 +10,13 @@ use concord_fhir::registry::ResourceType;
 
 use crate::address::Durability;
 use crate::audit::Record;
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::contract::{reasons, record};
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::testing::Scratch;
 use crate::transaction::Transaction;
-use crate::turns::Asker;
 
 /// The clock of a machine that asks its database.
 struct Machine(i64);

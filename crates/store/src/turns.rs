@@ -5,28 +5,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::by_turns::ByTurns;
+use crate::by_turns::{Asker, ByTurns};
 
 /// A write that takes so long has taken long.
 const LONG: Duration = Duration::from_millis(50);
 
 /// How long at most nothing further of theirs is begun.
 const LONGEST_REST: Duration = Duration::from_secs(1);
-
-/// Who asks for a write, as far as they have to be told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Asker(u64);
-
-impl Asker {
-    /// The server itself.
-    pub const SERVER: Asker = Asker(0);
-
-    /// The one of that number.
-    #[must_use]
-    pub const fn of(number: u64) -> Asker {
-        Asker(number)
-    }
-}
 
 /// What waits for the writer.
 pub(crate) struct Turns<T> {
@@ -110,9 +95,9 @@ impl<T> Turns<T> {
 mod tests {
     use super::*;
 
-    const ONE: Asker = Asker(1);
-    const TWO: Asker = Asker(2);
-    const THREE: Asker = Asker(3);
+    const ONE: Asker = Asker::of(1);
+    const TWO: Asker = Asker::of(2);
+    const THREE: Asker = Asker::of(3);
 
     /// What comes next: what is no write, and writes.
     fn next(turns: &mut Turns<u32>, now: Instant, most: usize) -> (Vec<u32>, Vec<u32>) {

@@ -152,8 +152,7 @@ impl Aggregator {
             Ok(record) => Ok(record),
             Err(Stop::Failed(fault)) => Err(fault),
             Err(Stop::Refused(refusal)) => {
-                let told = vec![audit::call_refused(call, refusal.told)];
-                service.store.append_of(service.slots.asker(&call.caller), told).await?;
+                audit::tell_refused(service, call, refusal.told).await?;
                 Err(refusal.fault)
             }
         }

@@ -228,8 +228,7 @@ async fn purposed(
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
             let text = "neither the token nor who calls allows this purpose";
-            let (service, told) = (&server.service, vec![audit::call_refused(call, text)]);
-            Box::pin(service.store.append_of(service.slots.asker(&call.caller), told)).await?;
+            Box::pin(audit::tell_refused(&server.service, call, text)).await?;
             Err(ApiError::denied(text))
         }
         _ => Ok(()),

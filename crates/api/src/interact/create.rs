@@ -8,11 +8,12 @@ use concord_store::rows::Method;
 
 use crate::error::ApiError;
 use crate::interact::logical_id;
+use crate::interact::prepared::Made;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::write;
 use crate::interact::write::VersionPlace;
-use crate::interact::write::ready::{self, Made};
+use crate::interact::write::ready;
 use crate::interact::written::Written;
 use crate::interact::{access, provenance};
 

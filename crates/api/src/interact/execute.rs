@@ -9,10 +9,10 @@ use crate::interact::command::{Command, Target, TransactionKind, Unless};
 use crate::interact::foreseen::Foreseen;
 use crate::interact::history::Of;
 use crate::interact::operation::Output;
+use crate::interact::prepared::Readiness;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::time_limits::within;
-use crate::interact::write::ready::Readiness;
 use crate::interact::written::Written;
 use crate::interact::{
     Call, Pairs, Questions, Service, create, delete, history, logical_id, patch, profiles, read, search, update,

@@ -9,7 +9,7 @@ use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::Service;
-use crate::interact::write::ready::Readiness;
+use crate::interact::prepared::Readiness;
 
 /// What a patch makes of one version.
 #[derive(Clone, Debug)]

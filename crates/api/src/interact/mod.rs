@@ -27,6 +27,7 @@ pub(crate) mod media_type;
 pub(crate) mod operation;
 pub(crate) mod patch;
 pub(crate) mod patient_number;
+pub(crate) mod prepared;
 pub(crate) mod profiles;
 pub(crate) mod provenance;
 mod questions;

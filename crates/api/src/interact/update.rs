@@ -18,12 +18,13 @@ use crate::interact::command::Precondition;
 use crate::interact::create;
 use crate::interact::labels::review;
 use crate::interact::logical_id;
+use crate::interact::prepared::Made;
 use crate::interact::provenance::verification;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::write;
 use crate::interact::write::VersionPlace;
-use crate::interact::write::ready::{self, Made};
+use crate::interact::write::ready;
 use crate::interact::written::Written;
 use crate::interact::{access, allowed, labels, provenance, read};
 

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::by_turns::Asker;
 use crate::by_turns::ByTurns;
-use crate::turns::Asker;
 
 /// What kind of task it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

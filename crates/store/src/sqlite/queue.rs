@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{Answer, Job, SHARED_COMMIT};
 use crate::audit::Record;
-use crate::turns::{Asker, Turns};
+use crate::by_turns::Asker;
+use crate::turns::Turns;
 
 /// How long whoever reads waits for the writer before that is done beside it.
 const HELD: Duration = Duration::from_millis(5);

@@ -10,12 +10,12 @@ use super::readers::Readers;
 use super::{Answer, Job, NotCommitted, Write};
 use crate::Shared;
 use crate::audit::{Record, index};
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 use crate::transaction::spending::Left;
-use crate::turns::Asker;
 
 /// After how long a commit takes in no further write: whoever reads waits for the commit.
 pub(super) const LONG: Duration = Duration::from_millis(5);

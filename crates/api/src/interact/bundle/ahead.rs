@@ -11,8 +11,8 @@ use crate::interact::bundle::{Failed, SHORT, TransactionBundle, in_order, placed
 use crate::interact::command::{Command, TransactionKind};
 use crate::interact::execute::in_transaction;
 use crate::interact::foreseen::Foreseen;
+use crate::interact::prepared::Readiness;
 use crate::interact::session::Session;
-use crate::interact::write::ready::Readiness;
 use crate::interact::{Call, Service, patch};
 use concord_store::transaction::Transaction;
 use concord_store::{Extent, Reply};
