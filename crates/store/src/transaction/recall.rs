@@ -114,6 +114,8 @@ mod tests {
     use crate::testing::Scratch;
     use crate::transaction::Transaction;
 
+    type Change = fn(&mut Transaction<'_>) -> Result<(), StoreError>;
+
     fn reads(transaction: &mut Transaction<'_>) -> Result<Option<i64>, StoreError> {
         transaction.access_versions(0)?;
         transaction.definitions_version()?;
@@ -139,7 +141,7 @@ mod tests {
             let (found, recall) = store.read(look).await.unwrap();
             assert_eq!((found, recall.reads.len()), (None, 3), "each is read once");
             let recall = std::sync::Arc::new(recall);
-            let changes: [fn(&mut Transaction<'_>) -> Result<(), StoreError>; 4] = [
+            let changes: [Change; 4] = [
                 |_| Ok(()),
                 |transaction| transaction.bump_access_version(0),
                 |transaction| transaction.bump_shared_version(crate::transaction::shared_versions::DEFINITIONS),
