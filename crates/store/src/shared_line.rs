@@ -86,10 +86,13 @@ impl<T> Worker<T> {
         }
         state.gathering = false;
         let next = state.waiting.next(most);
-        let is_more = !state.waiting.is_empty();
+        let (is_more, closed) = (!state.waiting.is_empty(), state.closed);
         drop(state);
-        if is_more {
-            self.0.changed.notify_one();
+        match (closed, is_more) {
+            // The others end when nothing is left.
+            (true, _) => self.0.changed.notify_all(),
+            (false, true) => self.0.changed.notify_one(),
+            (false, false) => {}
         }
         Some(next)
     }
@@ -123,6 +126,21 @@ mod tests {
         assert_eq!(line.add(Asker::of(2), 201), Err(201), "nobody will be there to do it");
         assert_eq!(worker.next(9), Some(vec![2, 3]));
         assert_eq!(worker.next(9), None);
+    }
+
+    #[test]
+    fn all_who_do_it_end_when_nothing_more_comes() {
+        let line = SharedLine::new();
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let worker = line.worker();
+                std::thread::spawn(move || std::iter::from_fn(|| worker.next(2)).map(|some| some.len()).sum::<usize>())
+            })
+            .collect();
+        (0..1_000).for_each(|number| line.add(Asker::of(number % 3), number).unwrap());
+        line.close();
+        let done: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+        assert_eq!(done, 1_000);
     }
 
     #[test]
