@@ -6,7 +6,7 @@ use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    what_would_my_son_see, with_a_draft, about_oneself, what_the_asker_may_not_know, questions_that_are_wrong,
+    what_would_my_son_see, with_a_draft, about_oneself, what_is_hidden_decides_nothing_that_is_told, what_the_asker_may_not_know, questions_that_are_wrong,
     who_can_see_a_record, some_may_be_withheld,
     by_identifier_and_about_everything
 }
@@ -207,6 +207,30 @@ async fn what_the_asker_may_not_know(concord: &Concord) {
     let told = asked(&concord.system(), "Patient/amina", &[("resource", json!("Condition/hidden"))]).await.expect(200);
     assert_eq!(decisions(&told)[0].1, "deny");
     assert!(decisions(&told)[0].2.contains(&"label.not-for-patients".to_owned()), "{told}");
+}
+
+/// A person, a care team or a Consent that the asker may not read is answered as one that is not there.
+async fn what_is_hidden_decides_nothing_that_is_told(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, system) = (concord.patient("amina"), concord.system());
+    let label = |code: &str| json!({"security": [{"system": "urn:concord:label", "code": code}]});
+    let of_amina = json!({"reference": "Patient/amina"});
+    system
+        .store(&json!({"resourceType": "RelatedPerson", "id": "hidden", "meta": label("THIRD-PARTY"), "patient": of_amina}))
+        .await;
+    let everything = [("type", json!("Observation"))];
+    let ask = async |who: &str| asked(&amina, who, &everything).await.expect(200).text().replace(who, "WHO");
+    amina.get("RelatedPerson/hidden").await.expect(404);
+    assert_eq!(ask("RelatedPerson/hidden").await, ask("RelatedPerson/nobody").await);
+    assert_eq!(ask("RelatedPerson/hidden").await, ask("RelatedPerson/neighbour-of-another").await);
+    let before = ask("Practitioner/former").await;
+    let team = json!({"resourceType": "CareTeam", "id": "hidden", "meta": label("SAFEGUARDING"), "status": "active",
+        "subject": of_amina, "participant": [{"member": {"reference": "Practitioner/former"}}]});
+    system.store(&team).await;
+    concord.user("Practitioner/former").get("Patient/amina").await.expect(200);
+    assert_eq!(ask("Practitioner/former").await, before);
+    let told = asked(&system, "Practitioner/former", &everything).await.expect(200);
+    assert!(told.text().contains("care-team"), "{told}");
 }
 
 async fn questions_that_are_wrong(concord: &Concord) {

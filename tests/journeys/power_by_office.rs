@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::power_by_writing::meta;
 
-on_both! { an_office_needs_its_reason_for_every_act, what_is_never_changed_is_not_released }
+on_both! { an_office_needs_its_reason_for_every_act, a_reason_is_one_for_who_is_named, what_is_never_changed_is_not_released }
 
 const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 const AMINA: &str = "Patient/amina";
@@ -31,6 +31,42 @@ async fn an_office_needs_its_reason_for_every_act(concord: &Concord) {
         }
     }
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// A reason opens the record of the patient who is named. Who else has ever named the officer, in whichever way, is not opened by it.
+async fn a_reason_is_one_for_who_is_named(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    let holder = "Practitioner/gp-elsewhere";
+    for (status, patient) in [("inactive", "amina"), ("draft", "callum")] {
+        let mut named = without(people::consent(status, holder, &["access"], &["Goal"]), "id");
+        named["patient"] = json!({"reference": format!("Patient/{patient}")});
+        system.create(&named).await;
+        let label = json!({"security": [{"system": ACT, "code": "SEX"}]});
+        system.create(&with(blood_pressure(patient, 120), "meta", label)).await;
+    }
+    for office in ["privacy-officer", "safeguarding-lead"] {
+        let officer = concord.officer(holder, office);
+        let because = async |way: &str| officer.get(way).header("X-Purpose-Reason", "a complaint of the patient").await;
+        for way in [
+            "Patient",
+            "Observation",
+            "Observation?code=85354-9",
+            "Observation?patient=amina,callum",
+            "Observation?subject:Patient.active:missing=true",
+            "Patient?_has:Observation:patient:code=85354-9",
+            "Observation/_history",
+            "Patient/_history",
+            "_history",
+            "?_type=Observation,Patient",
+        ] {
+            let answer = because(way).await;
+            assert!(answer.status >= 400 || answer.ids().is_empty(), "{office} {way}: {answer}");
+        }
+        for way in ["Observation?patient=amina", "Observation?patient=amina&code=85354-9", "Patient/amina/_history"] {
+            assert!(!because(way).await.expect(200).entries().is_empty(), "{office} {way}");
+        }
+    }
 }
 
 /// What somebody gets who tries to change data that names no author; each time on data of its own.

@@ -297,6 +297,25 @@ async fn a_package_is_taken_into_use(concord: &Concord) {
     let nameless = json!({"resourceType": "Patient"});
     let told = amina.post(place, &nameless).await.expect(200);
     assert!(of(&told, "error").iter().any(|(at, _)| at == "Patient.name"), "{told}");
+    // Another package with odd names, that needs one that is not here and says something else of the same profile.
+    let described =
+        r#"{"name":"Example.Other","version":"1","dependencies":{"base.guide":"1.0.0","example.guide":"1.0.x"}}"#;
+    let mut archive = member("package/package.json", described);
+    archive.extend(member("package/StructureDefinition-named.json", &named_patient("1", 2).to_string()));
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&archive).expect("memory");
+    std::fs::write(&file, packed.finish().expect("memory")).expect("a file");
+    let told = run(&["package", "add", file.to_str().expect("a path")]);
+    for words in [
+        "note: Example.Other is listed as example.other",
+        "note: base.guide#1.0.0, on which it depends, was not added",
+        "is in example.guide#1.0.0 too and says something else there: that of example.other#1 is used",
+        "example.other#1: 1 profiles and extensions are in use",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(!told.contains("1.0.x"), "{told}");
+    run(&["package", "remove", "EXAMPLE.other#1"]);
     run(&["package", "remove", "example.guide#1.0.0"]);
     assert_eq!(run(&["package", "list"]), "");
     let told = amina.post(place, &nameless).await.expect(200);

@@ -1,12 +1,12 @@
 //! Where something is from: what the server says, what the client says beside it, and who has verified it.
 
 use concord_tests::client::{Ask, Method, text};
-use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::people::{self, blood_pressure, with, without};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 on_both! {
-    a_client_says_where_it_is_from,
+    a_statement_tells_nothing_of_what_is_hidden, a_client_says_where_it_is_from,
     nobody_is_named_as_the_author_but_the_writer,
     a_bad_statement_refuses_the_write,
     a_reading_is_verified,
@@ -34,6 +34,26 @@ fn is_statement(provenance: &Value) -> bool {
 
 async fn provenances(app: &App, place: &str) -> Vec<Value> {
     app.get(&format!("Provenance?target={place}")).await.expect(200).matches()
+}
+
+/// Who may not know of everything names in a statement what they may read: the rest would be told by what it hands on.
+async fn a_statement_tells_nothing_of_what_is_hidden(concord: &Concord) {
+    people::arrive(concord).await;
+    let hidden = with(
+        blood_pressure("amina", 120),
+        "meta",
+        json!({"security": [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SEX"}]}),
+    );
+    let hidden = format!("Observation/{}", concord.system().create(&without(hidden, "category")).await);
+    let bounded =
+        concord.system_with("system/Observation.cruds?category=vital-signs system/Provenance.rs system/Patient.rs");
+    for what in [hidden.as_str(), "Observation/nothing"] {
+        let mut says = statement(&[agent("informant", json!({"reference": "Patient/amina"}))]);
+        says["entity"] = json!([{"role": "source", "what": {"reference": what}}]);
+        let refused = posted(&bounded, &blood_pressure("amina", 121), &says).await.expect(422).issues();
+        assert_eq!(refused[0].1, "Provenance.entity[0].what", "{what}");
+    }
 }
 
 async fn a_client_says_where_it_is_from(concord: &Concord) {

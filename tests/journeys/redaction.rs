@@ -5,7 +5,7 @@ use concord_tests::people::{self, blood_pressure, with};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { whereabouts_are_left_out, a_part_replaces_no_whole }
+on_both! { whereabouts_are_left_out, what_repeats_what_is_hidden_is_left_out, a_part_replaces_no_whole }
 
 const OBSERVATION_VALUE: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 
@@ -70,6 +70,40 @@ async fn whereabouts_are_left_out(concord: &Concord) {
     sharing["provision"]["securityLabel"] = json!([label]);
     amina.create(&sharing).await;
     assert!(whole(&gp.get("Patient/amina").await.expect(200)));
+}
+
+/// What is hidden may stand again in an extension of any element, in what the Patient contains and in who gives a number out.
+async fn what_repeats_what_is_hidden_is_left_out(concord: &Concord) {
+    people::arrive(concord).await;
+    let (gp, system) = (concord.user("Practitioner/gp"), concord.system());
+    let secret = json!([{"url": "http://x.example/place", "valueString": "SECRET"}]);
+    let said = json!({"extension": secret});
+    for code in ["R", "DEMO", "DOB", "GENDER", "LIVARG", "LOCIS", "MARST", "RACE", "REL"] {
+        let patient = json!({"resourceType": "Patient", "id": "amina", "extension": secret, "modifierExtension": secret,
+            "meta": {"extension": secret, "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code}]},
+            "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">SECRET</div>"},
+            "contained": [{"resourceType": "Organization", "id": "inner", "name": "SECRET", "telecom": [{"system": "phone", "value": "SECRET"}]}],
+            "identifier": [{"extension": secret, "_value": said, "system": "urn:x", "value": "1",
+                "assigner": {"extension": secret, "reference": "#inner"}}],
+            "name": [{"family": "Hussain", "_family": said, "given": ["Amina"], "_given": [said], "period": {"extension": secret, "start": "1990"}},
+                {"_family": said}],
+            "active": true, "_active": said, "_deceasedBoolean": said,
+            "link": [{"modifierExtension": secret, "type": "seealso", "other": {"reference": "Patient/callum", "extension": secret}}]});
+        system.store(&patient).await;
+        for way in ["Patient/amina", "Patient/amina/_history", "Patient?_id=amina", "Patient/amina/$summary"] {
+            let answer = gp.get(way).await.expect(200);
+            assert!(!answer.text().contains("SECRET"), "{code} {way}: {answer}");
+        }
+        let shown = gp.get("Patient/amina").await.expect(200).json();
+        assert_eq!(shown["name"], json!([{"family": "Hussain", "given": ["Amina"], "period": {"start": "1990"}}]));
+        assert_eq!(shown["identifier"], json!([{"system": "urn:x", "value": "1"}]));
+        assert!(concord.patient("amina").get("Patient/amina").await.expect(200).text().contains("SECRET"));
+    }
+    // Who gives out a number says where somebody is known.
+    let patient = json!({"resourceType": "Patient", "id": "amina", "identifier": [{"value": "1", "assigner": {"display": "SECRET"}}],
+        "meta": {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "LOCIS"}]}});
+    system.store(&patient).await;
+    assert!(!gp.get("Patient/amina").await.expect(200).text().contains("SECRET"));
 }
 
 async fn a_part_replaces_no_whole(concord: &Concord) {

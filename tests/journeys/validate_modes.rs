@@ -3,10 +3,12 @@
 
 use concord_tests::client::{Answer, text};
 use concord_tests::people::{self, blood_pressure, with, without};
-use concord_tests::{Concord, on_both};
+use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
-on_both! { modes_say_what_they_are_about, profiles_from_everywhere_count, what_time_it_is_counts, a_summary_by_its_own_profile }
+on_both! {
+    modes_say_what_they_are_about, a_write_is_judged_as_it_would_be, what_is_hidden_is_judged_as_what_is_not_there, profiles_from_everywhere_count, what_time_it_is_counts, a_summary_by_its_own_profile,
+}
 
 /// The errors of an answer, as place and words.
 fn errors(answer: &Answer) -> Vec<(String, String)> {
@@ -47,10 +49,6 @@ async fn modes_say_what_they_are_about(concord: &Concord) {
         let told = amina.post(&format!("Observation/{mine}/$validate?mode={mode}"), &wrong).await.expect(200);
         assert!(errors(&told).iter().any(|(at, _)| at == "Observation.status"), "{mode}: {told}");
     }
-    // Of what is new, the write alone says whether they may write into that record.
-    let (gp, elsewhere) = (concord.user("Practitioner/gp"), blood_pressure("callum", 120));
-    assert_eq!(errors(&gp.post("Observation/$validate?mode=create", &elsewhere).await.expect(200)), []);
-    gp.post("Observation", &elsewhere).await.expect(403);
     // What nobody changes or deletes.
     let provenance = system.get(&format!("Provenance?target=Observation/{mine}")).await.expect(200).ids().remove(0);
     for mode in ["update", "delete"] {
@@ -72,6 +70,7 @@ async fn modes_say_what_they_are_about(concord: &Concord) {
         assert!(errors(&told).iter().any(|(_, said)| said.contains("no scope")), "{place}: {told}");
     }
     assert_eq!(errors(&reader.post("Observation/$validate", &reading).await.expect(200)), []);
+    assert_eq!(amina.get("Observation?patient=amina").await.expect(200).ids().len(), 2, "nothing is stored");
     // An update or deletion is of one that is there; a profile is to be named; a creation has something to create.
     for place in [
         "Observation/$validate?mode=update",
@@ -84,6 +83,84 @@ async fn modes_say_what_they_are_about(concord: &Concord) {
     amina.get("Observation/$validate?mode=create").await.expect(400);
     for mode in ["update", "delete"] {
         amina.get(&format!("Observation/none/$validate?mode={mode}")).await.expect(404);
+    }
+}
+
+/// What would be done in the caller's place is decided as it is when it is done.
+async fn a_write_is_judged_as_it_would_be(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp, system) = (concord.patient("amina"), concord.user("Practitioner/gp"), concord.system());
+    let (former, yusuf) = (concord.user("Practitioner/former"), concord.user("RelatedPerson/yusuf"));
+    let of = |patient: &str| blood_pressure(patient, 120);
+    let nobodys = without(of("amina"), "subject");
+    let goal = json!({"resourceType": "Goal", "lifecycleStatus": "proposed", "description": {"text": "walk"},
+        "subject": {"reference": "Patient/amina"}});
+    for (app, body, is_taken) in [
+        (&amina, of("amina"), true),
+        (&amina, of("callum"), false),
+        (&amina, of("nobody"), false),
+        (&amina, nobodys.clone(), false),
+        (&amina, with(of("amina"), "effectiveDateTime", json!("2999-01-01")), false),
+        (&gp, of("amina"), true),
+        (&gp, of("callum"), false),
+        (&gp, goal.clone(), true),
+        (&former, of("amina"), false),
+        (&yusuf, of("amina"), true),
+        (&yusuf, goal.clone(), false),
+        (&system, of("callum"), true),
+    ] {
+        let of_type = text(&body, "/resourceType");
+        let judged = errors(&app.post(&format!("{of_type}/$validate?mode=create"), &body).await.expect(200));
+        let written = app.post(of_type, &body).await;
+        let wrong = if written.status == 201 { Vec::new() } else { errors(&written) };
+        assert_eq!(written.status == 201, is_taken, "{body}: {written}");
+        let all = wrong.iter().all(|one| judged.contains(one));
+        assert!(all && judged.is_empty() == is_taken, "{body}: {judged:?} {wrong:?}");
+    }
+    // An update as well: what may be changed, and into what.
+    let mine = amina.create(&of("amina")).await;
+    let own = |body: Value| with(body, "id", json!(mine));
+    for (app, body, is_taken) in [
+        (&amina, own(of("amina")), true),
+        (&amina, own(of("callum")), false),
+        (&amina, own(with(of("amina"), "effectiveDateTime", json!("2999-01-01"))), false),
+        (&gp, own(of("amina")), false),
+    ] {
+        let place = format!("Observation/{mine}");
+        let judged = errors(&app.post(&format!("{place}/$validate?mode=update"), &body).await.expect(200));
+        let written = app.put(&place, &body).await;
+        let wrong = if written.status == 200 { Vec::new() } else { errors(&written) };
+        assert_eq!(written.status == 200, is_taken, "{body}: {written}");
+        let all = wrong.iter().all(|one| judged.contains(one));
+        assert!(all && judged.is_empty() == is_taken, "{body}: {judged:?} {wrong:?}");
+    }
+}
+
+/// Whoever asks learns no more than whoever writes.
+async fn what_is_hidden_is_judged_as_what_is_not_there(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp, system) = (concord.patient("amina"), concord.user("Practitioner/gp"), concord.system());
+    let hidden = system.create(&blood_pressure("callum", 120)).await;
+    let answers = async |app: &App, body: &dyn Fn(&str) -> Value, id: &str| {
+        let body = body(id);
+        let of_type = text(&body, "/resourceType").to_owned();
+        let told = app.post(&format!("{of_type}/$validate?mode=create"), &body).await.expect(200);
+        let issues: Vec<String> =
+            told.issues().into_iter().map(|issue| format!("{issue:?}").replace(id, "ID")).collect();
+        issues
+    };
+    let member =
+        |id: &str| with(blood_pressure("amina", 120), "hasMember", json!([{"reference": format!("Observation/{id}")}]));
+    let about = |id: &str| {
+        json!({"resourceType": "Communication", "status": "completed", "subject": {"reference": "Patient/amina"},
+            "about": [{"reference": format!("Observation/{id}")}], "payload": [{"contentString": "x"}]})
+    };
+    let subject = |id: &str| blood_pressure(id, 120);
+    for app in [&amina, &gp] {
+        for body in [&member as &dyn Fn(&str) -> Value, &about] {
+            assert_eq!(answers(app, body, &hidden).await, answers(app, body, "nothing-there").await);
+        }
+        assert_eq!(answers(app, &subject, "callum").await, answers(app, &subject, "nobody-there").await);
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn run(time: Duration) -> Result<Checked, String> {
 }
 
 /// Microseconds that one run of `work` takes: the best of ten parts of the time, so that a busy machine counts less.
-fn each(time: Duration, mut work: impl FnMut()) -> f64 {
+pub(crate) fn each(time: Duration, mut work: impl FnMut()) -> f64 {
     let part = time / 10;
     let mut best = f64::INFINITY;
     for _ in 0..10 {

@@ -6,11 +6,12 @@
 //! apart. See docs/PERFORMANCE.md. `make hostile` measures what one hostile caller does to all others (`hostile`),
 //! `make bench ARGS=tokens` what sign-in costs (`tokens`), `make bench ARGS=growing` whether a record that grows slows the rest
 //! (`growing`), `make bench ARGS=cold` what the first touch of a fresh server does (`cold`), `make bench ARGS=profiles` what
-//! profiles and summaries do (`profiles`).
+//! checks, profiles and summaries cost (`profiles`).
 
 mod check;
 mod cold;
 mod database;
+mod definitions;
 mod floor;
 mod growing;
 mod hostile;

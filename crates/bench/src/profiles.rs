@@ -1,5 +1,5 @@
-//! What profiles and summaries cost: an import that is checked by a profile beside one that is not, and `$summary` of a record of
-//! 2,000 resources.
+//! What checks, profiles and summaries cost: a check by R4 and by a profile, 1,000 profiles, an import that is checked by a profile
+//! beside one that is not, and `$summary` of a record of 2,000 resources.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::database::Kind;
+use crate::definitions;
 use crate::load;
 use crate::place_args::PlaceArgs;
 use crate::product::Product;
 use crate::report;
 
-/// Measures what it costs to check an import by a profile, and to make a summary
+/// Measures what it costs to check a resource and an import by a profile, to read many profiles, and to make a summary
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct ProfileArgs {
     /// Only these databases
@@ -41,6 +42,7 @@ const RECORD: usize = 2_000;
 /// # Errors
 /// One line, when the server fails.
 pub(crate) fn run(arguments: &ProfileArgs) -> Result<(), String> {
+    definitions::run(Duration::from_millis(arguments.time))?;
     arguments.place.each(&arguments.databases, |folder, kind| {
         imports(arguments, folder, kind)?;
         summaries(arguments, folder, kind)
@@ -106,24 +108,9 @@ fn pressures(count: usize) -> String {
     let mut out = r#"{"resourceType":"Patient","id":"p","gender":"unknown"}"#.to_owned();
     out.push('\n');
     for number in 0..count {
-        let _ = writeln!(out, "{}", pressure(number));
+        let _ = writeln!(out, "{}", definitions::pressure(number));
     }
     out
-}
-
-fn pressure(number: usize) -> String {
-    let part = |loinc: &str, snomed: &str, name: &str, value: usize| {
-        format!(
-            r#"{{"code":{{"coding":[{{"system":"http://loinc.org","code":"{loinc}"}},{{"system":"http://snomed.info/sct","code":"{snomed}"}}],"text":"{name}"}},"valueQuantity":{{"value":{value},"unit":"millimeter of mercury","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}}}"#
-        )
-    };
-    format!(
-        r#"{{"resourceType":"Observation","id":"bp-{number}","meta":{{"profile":["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation-VitalSigns-BloodPressure"]}},"status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"http://loinc.org","code":"85354-9"}},{{"system":"http://snomed.info/sct","code":"75367002"}}]}},"subject":{{"reference":"Patient/p"}},"effectiveDateTime":"2025-{:02}-{:02}T08:30:00Z","performer":[{{"reference":"Patient/p"}}],"method":{{"coding":[{{"system":"http://snomed.info/sct","code":"17146006"}}]}},"component":[{},{}]}}"#,
-        1 + number % 12,
-        1 + number / 12 % 28,
-        part("8480-6", "72313002", "Systolic blood pressure", 110 + number % 30),
-        part("8462-4", "1091811000000102", "Diastolic blood pressure", 70 + number % 20),
-    )
 }
 
 /// A record of everything that a summary has.

@@ -217,11 +217,22 @@ impl Named {
 const PATIENT: ResourceType = ResourceType::of("Patient");
 
 /// What of a Patient would tell where she is to be found.
-const WHEREABOUTS: &[&str] =
-    &["address", "contact", "extension", "generalPractitioner", "managingOrganization", "telecom", "text"];
+const WHEREABOUTS: &[&str] = &[
+    "address",
+    "contact",
+    "contained",
+    "extension",
+    "generalPractitioner",
+    "identifier.assigner",
+    "managingOrganization",
+    "modifierExtension",
+    "telecom",
+    "text",
+];
 
 /// Labels of a Patient that are about some elements, and those elements. Who may see the Patient but for such a label
-/// sees it without them. The narrative may repeat any of them, and an extension may.
+/// sees it without them. The narrative may repeat any of them, and an extension or a contained resource may. An element of an
+/// element is written behind a dot.
 const REDACTED: [(&str, &[&str]); 9] = [
     ("R", WHEREABOUTS),
     (
@@ -231,9 +242,11 @@ const REDACTED: [(&str, &[&str]); 9] = [
             "birthDate",
             "communication",
             "contact",
+            "contained",
             "extension",
             "gender",
             "maritalStatus",
+            "modifierExtension",
             "multipleBirthBoolean",
             "multipleBirthInteger",
             "photo",
@@ -241,13 +254,13 @@ const REDACTED: [(&str, &[&str]); 9] = [
             "text",
         ],
     ),
-    ("DOB", &["birthDate", "extension", "text"]),
-    ("GENDER", &["extension", "gender", "text"]),
-    ("LIVARG", &["address", "contact", "extension", "text"]),
+    ("DOB", &["birthDate", "contained", "extension", "modifierExtension", "text"]),
+    ("GENDER", &["contained", "extension", "gender", "modifierExtension", "text"]),
+    ("LIVARG", &["address", "contact", "contained", "extension", "modifierExtension", "text"]),
     ("LOCIS", WHEREABOUTS),
-    ("MARST", &["contact", "extension", "maritalStatus", "text"]),
-    ("RACE", &["extension", "text"]),
-    ("REL", &["extension", "text"]),
+    ("MARST", &["contact", "contained", "extension", "maritalStatus", "modifierExtension", "text"]),
+    ("RACE", &["contained", "extension", "modifierExtension", "text"]),
+    ("REL", &["contained", "extension", "modifierExtension", "text"]),
 ];
 
 /// Patients with a label that is about some of their elements, each with those elements.

@@ -23,7 +23,7 @@ use crate::types;
 pub const REVIEW_TASK: (&str, &str) = ("urn:concord:task", "break-glass-review");
 
 /// What an office holder is told who gives no reason.
-const OFFICE_REASON: &str = "to act in an office needs a reason in words";
+const OFFICE_REASON: &str = "to act in an office needs a reason in words, for one named patient";
 
 /// The lowest authenticator assurance level with which the glass can be broken, where the token says one.
 const BREAK_GLASS_AUTHENTICATION: u8 = 3;

@@ -24,6 +24,7 @@
 //! | what does a query ask for? | [`search`] |
 //! | does a resource match? | [`predicate`] |
 //! | which codes does a query name without listing them? | [`terminology`] |
+//! | which of two versions of a definition is newer? | [`version`] |
 //! | is it sensible for its type? | [`rules`] |
 
 mod calendar;
@@ -51,3 +52,4 @@ pub mod search;
 pub mod terminology;
 mod ucum;
 pub mod value;
+pub mod version;

@@ -25,6 +25,37 @@ pub struct Code {
     pub code: String,
 }
 
+/// A code, and what a Coding says of where it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodingRef<'c> {
+    /// The url of the code system; none for an element that holds nothing but a code.
+    pub system: Option<&'c str>,
+    /// The version of the code system, where it is said.
+    pub version: Option<&'c str>,
+    /// The code.
+    pub code: &'c str,
+}
+
+impl<'c> CodingRef<'c> {
+    /// A code by itself.
+    #[must_use]
+    pub fn bare(code: &'c str) -> CodingRef<'c> {
+        CodingRef { system: None, version: None, code }
+    }
+
+    /// A code of a system, of any version.
+    #[must_use]
+    pub fn of(system: Option<&'c str>, code: &'c str) -> CodingRef<'c> {
+        CodingRef { system, version: None, code }
+    }
+
+    /// How long it is, in bytes.
+    #[must_use]
+    pub fn length(self) -> usize {
+        self.code.len() + self.system.map_or(0, str::len) + self.version.map_or(0, str::len)
+    }
+}
+
 /// Whether a code is in a value set or code system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Membership {
@@ -76,11 +107,11 @@ impl Membership {
 
 /// Who knows code systems and value sets. Checks ask of codes in no other way.
 pub trait Terminology {
-    /// Whether the code of that system is in the value set of that canonical. Without a system, as of an element that holds
-    /// nothing but a code, whether a code of any system is.
-    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership;
+    /// Whether the code of that system and version is in the value set of that canonical. Without a system, as of an element that
+    /// holds nothing but a code, whether a code of any system is. A version that is not here is not known.
+    fn member_of(&self, coding: CodingRef<'_>, value_set: &str) -> Membership;
 
-    /// Whether one code of a code system is another one or above it.
+    /// Whether one code of a code system, with `|version` or without, is another one or above it.
     fn subsumes(&self, system: &str, above: &str, below: &str) -> Membership {
         let _ = (system, above, below);
         Membership::Unknown

@@ -12,6 +12,7 @@
 //! | does a resource keep to it? | [`check`] |
 //! | is a code in a value set? | `terminology` |
 //! | what does a reference lead to? | [`surroundings`] |
+//! | which profile does R4 ask of a vital sign? | `vital_signs` |
 //! | do answers keep to their Questionnaire? | [`questionnaire`] |
 
 pub mod check;
@@ -24,6 +25,7 @@ pub mod questionnaire;
 pub mod surroundings;
 mod terminology;
 mod value;
+mod vital_signs;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::{Limits, Value, parse};
+use concord_fhir::version::version_order;
 
-use crate::compile::compile;
+use crate::compile::{MOST_BASES, compile};
 use crate::definition::{Definition, R4};
 use crate::node::Profile;
 
@@ -75,7 +76,7 @@ impl Library {
         let before = versions.len();
         versions.retain(|known| known.definition.version != definition.version);
         versions.push(Known { definition: Arc::new(definition), compiled: OnceLock::new() });
-        versions.sort_by(|one, other| order(&one.definition.version).cmp(&order(&other.definition.version)));
+        versions.sort_by_cached_key(|known| version_order(&known.definition.version));
         self.count = self.count + versions.len() - before;
     }
 
@@ -128,6 +129,20 @@ impl Library {
         )
     }
 
+    /// Whether a canonical means that definition, or one that starts from it.
+    #[must_use]
+    pub(crate) fn starts_from(&self, canonical: &str, url: &str) -> bool {
+        let mut next = Some(canonical);
+        for _ in 0..=MOST_BASES {
+            let Some(one) = next else { return false };
+            if split(one).0 == url {
+                return true;
+            }
+            next = self.find(one).map(|definition| definition.base.as_str());
+        }
+        false
+    }
+
     /// Compiles a definition that is not added yet, to tell what is wrong with it.
     ///
     /// # Errors
@@ -163,15 +178,6 @@ pub(crate) fn split(canonical: &str) -> (&str, Option<&str>) {
 
 fn is_version(known: &str, asked: &str) -> bool {
     known == asked || known.strip_prefix(asked).is_some_and(|rest| rest.starts_with('.'))
-}
-
-/// Versions in their order: numbers by value.
-#[must_use]
-pub fn order(version: &str) -> Vec<(u64, &str)> {
-    version
-        .split(['.', '-'])
-        .map(|part| part.parse().map_or((0, part), |number: u64| (number.saturating_add(1), "")))
-        .collect()
 }
 
 /// What a canonical url of R4's own definitions names: a resource type or data type.

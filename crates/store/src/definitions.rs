@@ -38,6 +38,18 @@ impl Transaction<'_> {
         self.without_explain(|own| own.rows::<(Text, BigInt), (String, i64)>(sql))
     }
 
+    /// Those from elsewhere, each with where it is from.
+    pub fn definitions_besides(&mut self, source: &str) -> Result<Vec<(String, KeptDefinition)>, StoreError> {
+        let sql = Sql::new("SELECT source, url, version, body FROM definition WHERE source <> ").bind(source);
+        let sql = sql.sql(" ORDER BY source, url, version");
+        let rows =
+            self.without_explain(|own| own.rows::<(Text, Text, Text, Text), (String, String, String, String)>(sql))?;
+        Ok(rows
+            .into_iter()
+            .map(|(source, url, version, body)| (source, KeptDefinition { url, version, body }))
+            .collect())
+    }
+
     /// How many there are from elsewhere.
     pub fn count_definitions_besides(&mut self, source: &str) -> Result<i64, StoreError> {
         let sql = Sql::new("SELECT COUNT(*) FROM definition WHERE source <> ").bind(source);

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use concord_fhir::issue::IssueCode;
+
 use crate::code_system::CodeSystem;
 use crate::elsewhere::{Answer, Asked, Question, Reply};
 use crate::filter::{Filter, Test, steps_of, steps_of_texts};
 use crate::item::Item;
 use crate::library::{Found, Kind, Library, LookUpError, Source};
-use crate::value_set::{Part, ValueSet};
+use crate::value_set::{Listed, Part, ValueSet};
 use crate::{DEEPEST_IMPORT, MOST_CONCEPTS};
 
 /// Codes in their order, each once.
@@ -95,7 +97,7 @@ impl<S: Source> Library<'_, S> {
         }
         let mut found = Gathered::default();
         for part in &set.include {
-            let items = self.part(part, set.active_only)?;
+            let items = self.part(part)?;
             self.spend(items.len())?;
             items.into_iter().for_each(|item| found.add(item));
             if found.items.len() > MOST_CONCEPTS {
@@ -103,18 +105,21 @@ impl<S: Source> Library<'_, S> {
                 return Err(LookUpError::costly(text));
             }
         }
+        if set.active_only {
+            found.items.retain(|item| !item.is_inactive);
+        }
         for part in &set.exclude {
             self.spend(1 + found.items.len())?;
-            let out: HashSet<_> = self.part(part, false)?.into_iter().map(|item| (item.system, item.code)).collect();
+            let out: HashSet<_> = self.part(part)?.into_iter().map(|item| (item.system, item.code)).collect();
             found.items.retain(|item| !out.contains(&(Arc::clone(&item.system), item.code.clone())));
         }
         Ok(found.items)
     }
 
     /// What one `include` or `exclude` names: the codes of its system that are in all of its value sets.
-    fn part(&mut self, part: &Part, active_only: bool) -> Found<Vec<Item>, S> {
+    fn part(&mut self, part: &Part) -> Found<Vec<Item>, S> {
         let mut found = match &part.system {
-            Some(system) => Some(self.of_system(system, part, active_only)?),
+            Some(system) => Some(self.of_system(system, part)?),
             None => None,
         };
         for imported in &part.imports {
@@ -132,8 +137,9 @@ impl<S: Source> Library<'_, S> {
         Ok(found.unwrap_or_default())
     }
 
-    /// The codes of a system: those listed, those that meet every filter, or all.
-    fn of_system(&mut self, system: &str, part: &Part, active_only: bool) -> Found<Vec<Item>, S> {
+    /// The codes of a system: those listed, those that meet every filter, or all. What is listed and the code system, which is here as
+    /// a whole, does not have is none.
+    fn of_system(&mut self, system: &str, part: &Part) -> Found<Vec<Item>, S> {
         let wanted = self.version_of(system, part)?;
         let found = self.code_system(&named(system, wanted.as_deref()))?;
         let url: Arc<str> = system.into();
@@ -146,17 +152,23 @@ impl<S: Source> Library<'_, S> {
             self.spend(steps_of(known, &part.filters))?;
             self.spend(steps_of_texts(known, &part.filters, known.concepts()))?;
         }
+        let is_half = found.as_ref().is_none_or(|known| known.partial.is_some());
+        if is_half && part.listed.is_empty() {
+            let (system_url, filters) = (system.to_owned(), part.filters.clone());
+            let asked = Asked::Part { system: system_url, version: wanted.clone(), filters };
+            let name = named(system, wanted.as_deref());
+            return match (self.expand_elsewhere(asked, Kind::CodeSystem, &name), found) {
+                (Err(LookUpError::Said(IssueCode::NotFound, _)), Some(known)) => Err(in_part(&known)),
+                (told, _) => told,
+            };
+        }
         let Some(known) = found else {
-            if part.listed.is_empty() {
-                let (system_url, filters) = (system.to_owned(), part.filters.clone());
-                let asked = Asked::Part { system: system_url, version: wanted, filters };
-                return self.expand_elsewhere(asked, Kind::CodeSystem, system);
-            }
-            return Ok(part.listed.iter().map(|one| listed(&url, one, None, part)).collect());
+            let version: Option<Arc<str>> = wanted.as_deref().map(Into::into);
+            let item = |one| Item { version: version.clone(), ..listed(&url, one, None, part) };
+            return Ok(part.listed.iter().map(item).collect());
         };
         let version: Option<Arc<str>> = known.version.as_deref().map(Into::into);
-        let mut items: Vec<Item> = if part.listed.is_empty() {
-            whole(&known)?;
+        Ok(if part.listed.is_empty() {
             let tests = tests(&known, &part.filters)?;
             let passing = known
                 .concepts()
@@ -166,12 +178,10 @@ impl<S: Source> Library<'_, S> {
             let item = |concept| Item { version: version.clone(), ..Item::of_concept(&url, &known, concept) };
             passing.map(|(_, concept)| item(concept)).collect()
         } else {
-            part.listed.iter().map(|one| listed(&url, one, Some(&known), part)).collect()
-        };
-        if active_only {
-            items.retain(|item| !item.is_inactive);
-        }
-        Ok(items)
+            let is_code = |one: &&Listed| known.partial.is_some() || known.place(&one.code).is_some();
+            let item = |one| Item { version: version.clone(), ..listed(&url, one, Some(&known), part) };
+            part.listed.iter().filter(is_code).map(item).collect()
+        })
     }
 
     fn expand_elsewhere(&mut self, asked: Asked, kind: Kind, name: &str) -> Found<Vec<Item>, S> {
@@ -183,7 +193,7 @@ impl<S: Source> Library<'_, S> {
             Reply::Told(Answer::TooMany) => {
                 Err(LookUpError::costly(format!("the terminology server has more codes of {name} than can be taken")))
             }
-            Reply::Told(_) | Reply::NotAsked => Err(LookUpError::missing(kind, name)),
+            Reply::Told(_) | Reply::NotAsked => Err(self.absent(kind, name)?),
             Reply::Unreachable => Err(LookUpError::unreachable(name)),
         }
     }
@@ -194,11 +204,13 @@ impl<S: Source> Library<'_, S> {
             let asked = Asked::Part { system: code.system.clone(), version: None, filters: vec![relation] };
             return self.expand_elsewhere(asked, Kind::CodeSystem, &code.system);
         };
-        whole(&system)?;
+        if system.partial.is_some() {
+            return Err(in_part(&system));
+        }
         self.spend(system.concepts().len())?;
         if system.concept(&code.code).is_none() {
             let text = format!("the code system {} has no code `{}`", code.system, code.code);
-            return Err(LookUpError::Said(concord_fhir::issue::IssueCode::NotFound, text));
+            return Err(LookUpError::Said(IssueCode::NotFound, text));
         }
         let test = Test::of(&system, &relation)?;
         let (url, concepts) = (code.system.as_str().into(), system.concepts().iter().enumerate());
@@ -217,19 +229,14 @@ pub(crate) fn tests(system: &CodeSystem, filters: &[Filter]) -> Result<Vec<Test>
     filters.iter().map(|filter| Test::of(system, filter)).collect()
 }
 
-/// Refuses to say what is in a code system of which only a part is known.
-fn whole<E>(system: &CodeSystem) -> Result<(), LookUpError<E>> {
-    match &system.partial {
-        None => Ok(()),
-        Some(content) => {
-            let text = format!("the code system {} is here as `{content}` and not `complete`", system.url);
-            Err(LookUpError::unsupported(text))
-        }
-    }
+/// What is in a code system of which only a part is here is not told.
+fn in_part<E>(system: &CodeSystem) -> LookUpError<E> {
+    let content = system.partial.as_deref().unwrap_or_default();
+    LookUpError::unsupported(format!("the code system {} is here as `{content}` and not `complete`", system.url))
 }
 
 /// A code that a value set lists, with what its code system says of it.
-fn listed(url: &Arc<str>, one: &crate::value_set::Listed, system: Option<&CodeSystem>, part: &Part) -> Item {
+fn listed(url: &Arc<str>, one: &Listed, system: Option<&CodeSystem>, part: &Part) -> Item {
     let mut item = match system.and_then(|system| Some((system, system.concept(&one.code)?))) {
         Some((system, concept)) => Item::of_concept(url, system, concept),
         None => Item::of(url, one.code.clone()),

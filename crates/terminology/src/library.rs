@@ -152,6 +152,8 @@ pub struct Library<'s, S: Source> {
     pub(crate) versions: Versions,
     /// Why something could not be told that the question depends on.
     pub(crate) doubts: Vec<String>,
+    /// Why the last code that was asked about is not in what lists it.
+    pub(crate) reason: Option<String>,
     /// Whether one of these is that a server elsewhere cannot be reached.
     pub(crate) is_unreachable: bool,
     /// How many value sets were gone into, and how much else was asked for, about this question.
@@ -179,6 +181,7 @@ impl<'s, S: Source> Library<'s, S> {
             maps: BTreeMap::new(),
             versions: Versions::default(),
             doubts: Vec::new(),
+            reason: None,
             is_unreachable: false,
             asked: 0,
             parts: 0,
@@ -225,6 +228,11 @@ impl<'s, S: Source> Library<'s, S> {
         LookUpError::Said(code, format!("it cannot be told: {}", self.doubts.join("; ")))
     }
 
+    /// Why the code that was asked about last is not in what lists it, if that is why.
+    pub fn take_reason(&mut self) -> Option<String> {
+        self.reason.take()
+    }
+
     pub(crate) fn doubt(&mut self, text: String) {
         if !self.doubts.contains(&text) {
             self.doubts.push(text);
@@ -243,6 +251,7 @@ impl<'s, S: Source> Library<'s, S> {
     /// Begins a question: what was met on the way to another does not count for it. Steps do.
     pub(crate) fn begin(&mut self) {
         (self.asked, self.parts) = (0, 0);
+        self.reason = None;
     }
 
     /// Counts what a value set is made of, however often it is met.
@@ -285,7 +294,13 @@ impl<'s, S: Source> Library<'s, S> {
         }
         self.count()?;
         let found = match self.source.code_system(name).map_err(LookUpError::Source)? {
-            Some(read) => Some(read?),
+            Some(Ok(read)) => Some(read),
+            // One that says only that there is such a code system: its codes are elsewhere, if anywhere.
+            Some(Err((IssueCode::NotSupported, text))) => {
+                self.doubt(text);
+                tables::code_system(name)
+            }
+            Some(Err(unusable)) => return Err(unusable.into()),
             None => tables::code_system(name),
         };
         self.systems.insert(name.to_owned(), found.clone());

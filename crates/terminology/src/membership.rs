@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use concord_fhir::terminology::{Code, Membership, Terminology};
+use concord_fhir::issue::IssueCode;
+use concord_fhir::terminology::{Code, CodingRef, Membership, Terminology};
 
 use crate::elsewhere::{Answer, Asked, Question, Reply};
 use crate::expansion::{named, tests};
 use crate::filter::{steps_of, steps_of_texts};
 use crate::item::Item;
-use crate::library::{Found, Library, LookUpError, Nothing, Source};
+use crate::library::{Found, Kind, Library, LookUpError, Nothing, Source};
 use crate::value_set::{Part, ValueSet};
 use crate::{grammar, tables};
 
@@ -23,8 +24,8 @@ const LONGEST_REMEMBERED: usize = 500;
 pub struct Tables;
 
 impl Terminology for Tables {
-    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership {
-        member_of(value_set, system, code)
+    fn member_of(&self, coding: CodingRef<'_>, value_set: &str) -> Membership {
+        member_of(value_set, coding)
     }
 
     fn subsumes(&self, system: &str, above: &str, below: &str) -> Membership {
@@ -35,14 +36,14 @@ impl Terminology for Tables {
 /// Whether a code is in a value set of R4's own tables; without a system, whether it is by itself. For bindings: what has
 /// been asked is remembered, so that it costs next to nothing to ask again.
 #[must_use]
-pub fn member_of(value_set: &str, system: Option<&str>, code: &str) -> Membership {
+pub fn member_of(value_set: &str, coding: CodingRef<'_>) -> Membership {
     static KNOWN: RwLock<Option<HashMap<String, Membership>>> = RwLock::new(None);
-    let wanted = Code { system: system.unwrap_or_default().to_owned(), code: code.to_owned() };
-    let ask = || Library::new(&mut Nothing).is_in_named(value_set, &wanted).unwrap_or(Membership::Unknown);
-    if value_set.len() + wanted.system.len() + code.len() > LONGEST_REMEMBERED {
+    let ask = || Library::new(&mut Nothing).is_coding_in(value_set, coding).unwrap_or(Membership::Unknown);
+    if value_set.len() + coding.length() > LONGEST_REMEMBERED {
         return ask();
     }
-    let key = format!("{value_set}\n{}\n{code}", wanted.system);
+    let (system, version) = (coding.system.unwrap_or_default(), coding.version.unwrap_or_default());
+    let key = format!("{value_set}\n{system}\n{version}\n{}", coding.code);
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = known.as_ref().and_then(|known| known.get(&key)) {
         return *found;
@@ -59,6 +60,18 @@ pub fn member_of(value_set: &str, system: Option<&str>, code: &str) -> Membershi
 }
 
 impl<S: Source> Library<'_, S> {
+    /// Whether a code, of its version where one is said, is in the value set of that name.
+    ///
+    /// # Errors
+    /// As [`Library::is_in_named`].
+    pub fn is_coding_in(&mut self, name: &str, coding: CodingRef<'_>) -> Result<Membership, LookUpError<S::Error>> {
+        let wanted = Code { system: coding.system.unwrap_or_default().to_owned(), code: coding.code.to_owned() };
+        self.versions.set_of_code(&wanted.system, coding.version.filter(|_| coding.system.is_some()));
+        let found = self.is_in_named(name, &wanted);
+        self.versions.set_of_code(&wanted.system, None);
+        found
+    }
+
     /// Whether the code is in the value set of that name. A code without a system is looked for by itself.
     ///
     /// # Errors
@@ -145,7 +158,22 @@ impl<S: Source> Library<'_, S> {
                 found = found.and(self.is_in_named(imported, code)?);
             }
         }
+        // Of a part with a code system of its own that has been looked at already.
+        let is_open = active_only && part.system.is_none() && found != Membership::No;
+        if is_open && self.is_inactive(code)? {
+            return Ok(Membership::No);
+        }
         Ok(found)
+    }
+
+    /// Whether the code system of a code, as far as it is here, says that it is not in use any more.
+    fn is_inactive(&mut self, code: &Code) -> Found<bool, S> {
+        if code.system.is_empty() {
+            return Ok(false);
+        }
+        let version = self.versions.of(&code.system, None)?;
+        let known = self.code_system(&named(&code.system, version.as_deref()))?;
+        Ok(known.is_some_and(|known| known.concept(&code.code).is_some_and(|concept| concept.is_inactive)))
     }
 
     /// Whether the code is said to be of another version than a part takes it from.
@@ -160,35 +188,50 @@ impl<S: Source> Library<'_, S> {
         if !part.is_listed() {
             self.spend(part.listed.len())?;
         }
-        if !part.listed.is_empty() && !part.lists(&code.code) {
-            return Ok(Membership::No);
-        }
-        if !part.listed.is_empty() && !active_only {
-            return Ok(Membership::Yes);
-        }
         let wanted = self.version_of(system, part)?;
         let name = named(system, wanted.as_deref());
+        if !part.listed.is_empty() {
+            return self.is_listed(&name, part, code, active_only);
+        }
+        let asked =
+            || Asked::Part { system: system.to_owned(), version: wanted.clone(), filters: part.filters.clone() };
         let Some(known) = self.code_system(&name)? else {
-            if !part.listed.is_empty() {
-                return Ok(Membership::Yes);
-            }
             if let Some(is_well_formed) = grammar::of(system).filter(|_| part.filters.is_empty()) {
                 return Ok(if is_well_formed(&code.code) { Membership::Yes } else { Membership::No });
             }
-            let asked = Asked::Part { system: system.to_owned(), version: wanted, filters: part.filters.clone() };
-            return self.is_in_elsewhere(asked, code, &name);
+            return self.is_in_elsewhere(asked(), code, &name);
         };
         let Some((place, concept)) = known.place(&code.code).zip(known.concept(&code.code)) else {
-            if known.partial.is_some() {
-                self.doubt(format!("the code system {system} is not here as a whole"));
-                return Ok(Membership::Unknown);
-            }
-            return Ok(Membership::No);
+            return match known.partial {
+                Some(_) => self.is_in_elsewhere(asked(), code, &name),
+                None => Ok(Membership::No),
+            };
         };
         self.spend(steps_of(&known, &part.filters))?;
         self.spend(steps_of_texts(&known, &part.filters, std::slice::from_ref(concept)))?;
         let passes = tests(&known, &part.filters)?.iter().all(|test| test.passes(&known, place, concept));
+        // Half of a code system may hold half of what is said of a code.
+        if !passes && known.partial.is_some() {
+            return self.is_in_elsewhere(asked(), code, &name);
+        }
         Ok(Membership::of(passes && !(active_only && concept.is_inactive)))
+    }
+
+    /// Whether a part lists the code. What its code system, which is here as a whole, does not have is none, whoever lists it; where
+    /// that cannot be told, the list holds.
+    fn is_listed(&mut self, name: &str, part: &Part, code: &Code, active_only: bool) -> Found<Membership, S> {
+        if !part.lists(&code.code) {
+            return Ok(Membership::No);
+        }
+        let Some(known) = self.code_system(name)? else { return Ok(Membership::Yes) };
+        match known.concept(&code.code) {
+            Some(concept) => Ok(Membership::of(!(active_only && concept.is_inactive))),
+            None if known.partial.is_some() => Ok(Membership::Yes),
+            None => {
+                self.reason = Some(format!("it is listed, and the code system {name} has no such code"));
+                Ok(Membership::No)
+            }
+        }
     }
 
     /// Whether the code is one of its code system, and what it is called.
@@ -197,14 +240,11 @@ impl<S: Source> Library<'_, S> {
     /// When the code system cannot be used.
     pub fn is_code(&mut self, system: &str, code: &str) -> Result<(Membership, Option<String>), LookUpError<S::Error>> {
         if let Some(known) = self.code_system(system)? {
-            return Ok(match known.concept(code) {
-                Some(concept) => (Membership::Yes, concept.display.clone()),
-                None if known.partial.is_some() => {
-                    self.doubt(format!("the code system {system} is not here as a whole"));
-                    (Membership::Unknown, None)
-                }
-                None => (Membership::No, None),
-            });
+            match known.concept(code) {
+                Some(concept) => return Ok((Membership::Yes, concept.display.clone())),
+                None if known.partial.is_none() => return Ok((Membership::No, None)),
+                None => {}
+            }
         }
         let (plain, version) = crate::name::split(system);
         // How codes are formed has not changed from version to version.
@@ -241,23 +281,41 @@ impl<S: Source> Library<'_, S> {
         self.is_unreachable |= matches!(reply, Reply::Unreachable);
         let text = match reply {
             Reply::Unreachable => format!("the terminology server that would tell of {name} cannot be reached now"),
-            Reply::Told(_) | Reply::NotAsked => match self.version_here(name)? {
-                Some(version) => format!("{name} is not here, but in version {version}"),
-                None => format!("{name} is not here"),
-            },
+            Reply::Told(_) | Reply::NotAsked => self.absence(name)?,
         };
         self.doubt(text);
         Ok(Membership::Unknown)
     }
 
-    /// The version in which a code system is here that is not in the one of that name.
-    fn version_here(&mut self, name: &str) -> Found<Option<String>, S> {
-        let (plain, Some(_)) = crate::name::split(name) else { return Ok(None) };
-        match self.code_system(plain) {
-            Ok(known) => Ok(known.and_then(|known| known.version.clone())),
+    /// The error that says how something is not here.
+    pub(crate) fn absent(&mut self, kind: Kind, name: &str) -> Found<LookUpError<S::Error>, S> {
+        Ok(match (kind, self.doubts.iter().find(|doubt| doubt.contains(name))) {
+            (_, Some(why)) => LookUpError::Said(IssueCode::NotFound, why.clone()),
+            (Kind::CodeSystem, None) if name.contains('|') => {
+                LookUpError::Said(IssueCode::NotFound, format!("the code system {}", self.absence(name)?))
+            }
+            (kind, None) => LookUpError::missing(kind, name),
+        })
+    }
+
+    /// How something is not here: in part alone, in another version, or at all.
+    fn absence(&mut self, name: &str) -> Found<String, S> {
+        let mut known = |name: &str| match self.code_system(name) {
+            Ok(known) => Ok(known),
             Err(LookUpError::Said(..)) => Ok(None),
             Err(failed) => Err(failed),
+        };
+        if let Some(content) = known(name)?.and_then(|here| here.partial.clone()) {
+            return Ok(format!("{name} is not here as a whole, but as `{content}`"));
         }
+        let other = match crate::name::split(name) {
+            (plain, Some(_)) => known(plain)?.and_then(|here| here.version.clone()),
+            _ => None,
+        };
+        Ok(match other {
+            Some(version) => format!("{name} is not here, but in version {version}"),
+            None => format!("{name} is not here"),
+        })
     }
 }
 

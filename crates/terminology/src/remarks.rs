@@ -11,7 +11,7 @@ mod units;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::{Object, Value};
 use concord_fhir::schema::{Met, walk};
-use concord_fhir::terminology::Membership;
+use concord_fhir::terminology::{CodingRef, Membership};
 
 use crate::membership::member_of;
 use crate::tables;
@@ -93,7 +93,7 @@ pub fn on_bindings(resource: &Value<'_>) -> Vec<Issue> {
         }
         let Some(set) = tables::extensible(met.within, met.element) else { return };
         let is_outside = |coding: &Value<'_>| match (coding.text("system"), coding.text("code")) {
-            (Some(system), Some(code)) => member_of(set, Some(system), code) == Membership::No,
+            (Some(system), Some(code)) => member_of(set, CodingRef::of(Some(system), code)) == Membership::No,
             _ => false,
         };
         if codings.iter().all(is_outside) {

@@ -1,5 +1,7 @@
 //! What the tests of this crate share.
 
+mod stored;
+
 use concord_fhir::json::{Limits, Value, parse};
 
 /// The same as our own tree.

@@ -110,12 +110,17 @@ impl<S: Source> Library<'_, S> {
             return match self.ask(&question)? {
                 Reply::Told(Answer::Subsumes(outcome)) => Ok(outcome),
                 Reply::Unreachable => Err(LookUpError::unreachable(system)),
-                Reply::Told(_) | Reply::NotAsked => Err(LookUpError::missing(Kind::CodeSystem, system)),
+                Reply::Told(_) | Reply::NotAsked => Err(self.absent(Kind::CodeSystem, system)?),
             };
         };
         let place = |code: &str| {
             known.place(code).ok_or_else(|| {
-                let text = format!("the code system {system} has no code `{code}`");
+                let text = match &known.partial {
+                    Some(content) => {
+                        format!("the code system {system} is here as `{content}`, which has no code `{code}`")
+                    }
+                    None => format!("the code system {system} has no code `{code}`"),
+                };
                 LookUpError::Said(IssueCode::NotFound, text)
             })
         };
@@ -128,6 +133,13 @@ impl<S: Source> Library<'_, S> {
             (_, _, true) => "subsumed-by",
             _ => "not-subsumed",
         };
+        // What lies between the two may be in what is not here.
+        if let Some(content) = known.partial.as_ref().filter(|_| outcome == "not-subsumed") {
+            let text = format!(
+                "the code system {system} is here as `{content}`, which does not say how these lie to one another"
+            );
+            return Err(LookUpError::Said(IssueCode::NotFound, text));
+        }
         Ok(outcome.to_owned())
     }
 

@@ -224,12 +224,25 @@ fn is_r4(media: &str) -> bool {
     versions.all(|version| version.trim_matches('"').starts_with("4.0"))
 }
 
+/// Whether a media type says of no other encoding than UTF-8 (R4 "JSON Representation": always UTF-8) or ASCII, which is part of it.
+fn is_utf8(media: &str) -> bool {
+    let parameters = media.split(';').skip(1).filter_map(|part| part.split_once('='));
+    let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charsets.all(|(_, value)| {
+        let named = value.trim().trim_matches('"');
+        ["utf-8", "utf8", "us-ascii"].iter().any(|one| named.eq_ignore_ascii_case(one))
+    })
+}
+
 /// The form of a body by its `Content-Type`.
 ///
 /// # Errors
 /// [`ApiError::MediaType`] when it is none of FHIR's.
 pub(super) fn body_format(content_type: Option<&str>) -> Result<Format, ApiError> {
     match content_type {
+        Some(text) if !is_utf8(text) => {
+            Err(ApiError::MediaType("a body is in UTF-8: leave the charset out, or send charset=utf-8".to_owned()))
+        }
         Some(text) => form(text).filter(|_| is_r4(text)).ok_or_else(|| {
             let shown: String = text.chars().take(60).collect();
             ApiError::MediaType(format!(
@@ -282,6 +295,11 @@ mod tests {
     #[test]
     fn a_body_must_say_what_it_is() {
         assert_eq!(body_format(Some("application/fhir+json; charset=utf-8")).unwrap(), Format::Json);
+        assert_eq!(body_format(Some("application/fhir+xml;Charset = \"UTF-8\"")).unwrap(), Format::Xml);
+        for encoding in ["utf-16", "iso-8859-1", "\"utf-16le\"", ""] {
+            let named = format!("application/fhir+json; charset={encoding}");
+            assert!(matches!(body_format(Some(&named)), Err(ApiError::MediaType(_))), "{named}");
+        }
         assert_eq!(body_format(Some("text/xml")).unwrap(), Format::Xml);
         assert!(matches!(body_format(Some("text/plain")), Err(ApiError::MediaType(_))));
         assert_eq!(body_format(Some("application/fhir+json; fhirVersion=4.0")).unwrap(), Format::Json);

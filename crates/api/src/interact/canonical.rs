@@ -6,17 +6,19 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Handling, parse};
 use concord_fhir::value::Literal;
-use concord_profile::library::order;
+use concord_fhir::version::{VersionOrder, version_order};
 use concord_store::rows::Version;
-use concord_store::search::{PageRequest, TypeQuery};
+use concord_store::search::{PageRequest, Position, TypeQuery};
+use concord_store::transaction::Transaction;
 use concord_terminology::Kind;
 
 use crate::error::ApiError;
 use crate::interact::session::Session;
 use crate::interact::{Service, access, given};
 
-/// How many resources of one url are looked at.
+/// How many resources of one url are looked at: so many at a time, so often.
 const VERSIONS: u32 = 20;
+const PAGES: usize = 10;
 
 /// Whose definitions a url may mean. An id means the one that bears it, whoever gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +86,7 @@ pub(crate) fn find_in_use(
     if among[0].predicate == Predicate::None {
         return Ok(None);
     }
-    meant(session.transaction.bypass_buffer(|transaction| transaction.page(&wanted(&among)))?.0)
+    session.transaction.bypass_buffer(|transaction| meant(transaction, &among))
 }
 
 /// The concept maps that registered systems gave and that are active, from a code system, or to it.
@@ -108,7 +110,7 @@ pub(crate) fn of_code_system(
     if among[0].predicate == Predicate::None {
         return Ok(Vec::new());
     }
-    Ok(session.transaction.page(&wanted(&among))?.0)
+    Ok(session.transaction.page(&wanted(&among, None))?.0)
 }
 
 /// The one that is meant of those that meet the predicate and that the caller may find.
@@ -122,29 +124,37 @@ fn first(
         return Ok(None);
     }
     let among = [TypeQuery { resource_type, record: None, predicate }];
-    meant(session.transaction.page(&wanted(&among))?.0)
+    meant(session.transaction, &among)
 }
 
 /// Not sorted by the database: one that is asked for the latest may look through all of the type for them.
-fn wanted<'q>(among: &'q [TypeQuery]) -> PageRequest<'q> {
-    PageRequest { queries: among, sort: &[], after: None, limit: VERSIONS }
+fn wanted<'q>(among: &'q [TypeQuery], after: Option<&'q Position>) -> PageRequest<'q> {
+    PageRequest { queries: among, sort: &[], after, limit: VERSIONS }
 }
 
 /// An active one before others, the highest version before lower ones, and of the same what was stored last: a tag or label
-/// makes nothing newer.
-fn meant(versions: Vec<Version>) -> Result<Option<Version>, ApiError> {
-    let mut best: Option<(bool, String, Version)> = None;
-    for version in versions {
-        let value = version.resource()?;
-        let is_active = value.text("status") == Some("active");
-        let number = value.text("version").unwrap_or_default().to_owned();
-        let is_better = best.as_ref().is_none_or(|(active, known, other)| {
-            (is_active, order(&number), version.key) > (*active, order(known), other.key)
-        });
-        drop(value);
-        if is_better {
-            best = Some((is_active, number, version));
+/// makes nothing newer. What was stored first is looked at first.
+fn meant(transaction: &mut Transaction<'_>, among: &[TypeQuery]) -> Result<Option<Version>, ApiError> {
+    let mut best: Option<(bool, VersionOrder, Version)> = None;
+    let mut after = None;
+    for _ in 0..PAGES {
+        let (versions, next) = transaction.page(&wanted(among, after.as_ref()))?;
+        for version in versions {
+            let value = version.resource()?;
+            let is_active = value.text("status") == Some("active");
+            let number = version_order(value.text("version").unwrap_or_default());
+            let is_better = best
+                .as_ref()
+                .is_none_or(|(active, known, other)| (is_active, &number, version.key) > (*active, known, other.key));
+            drop(value);
+            if is_better {
+                best = Some((is_active, number, version));
+            }
         }
+        if next.is_none() {
+            break;
+        }
+        after = next;
     }
     Ok(best.map(|(.., version)| version))
 }

@@ -45,17 +45,7 @@ pub(super) fn insert(
     id: &str,
     method: Method,
 ) -> Result<Written, ApiError> {
-    let key = session.transaction.next_key();
-    let place = VersionPlace {
-        key,
-        id,
-        number: 1,
-        updated: session.transaction.now,
-        method,
-        author: None,
-        old: None,
-        previous: None,
-    };
+    let place = first(session.transaction.next_key(), id, session.transaction.now, method);
     let hooks = session.service.hooks.of(resource_type);
     let companion = match hooks.accompany {
         Some(accompany) => accompany(session, &mut value)?,
@@ -84,4 +74,35 @@ pub(super) fn insert(
     session.audit.found(&proposed.version);
     let version = session.transaction.with_inherited(proposed.version, &proposed.entries)?;
     Ok(Written { version, created: true, warnings: proposed.warnings })
+}
+
+/// Refuses what a creation would refuse. Nothing is stored.
+///
+/// # Errors
+/// Why it would be refused, and when the store fails.
+pub(crate) fn refuse(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    mut value: Value<'static>,
+) -> Result<(), ApiError> {
+    let hooks = session.service.hooks.of(resource_type);
+    access::require_scope(session.call, Action::Create, resource_type)?;
+    // What is stored in another way says itself what is wrong with it.
+    if hooks.create.is_some() {
+        return Ok(());
+    }
+    let companion = match hooks.accompany {
+        Some(accompany) => accompany(session, &mut value)?,
+        None => None,
+    };
+    let together = companion.as_ref().map(|companion| session.call.together_with(&companion.reference));
+    let call = together.as_ref().unwrap_or(session.call);
+    let id = logical_id::new_id(session.transaction.now);
+    let place = first(0, &id, session.transaction.now, Method::Post);
+    write::refuse(&mut session.calling(call), Action::Create, resource_type, value, &place)
+}
+
+/// Where the first version of a resource goes.
+fn first(key: i64, id: &str, now: i64, method: Method) -> VersionPlace<'_> {
+    VersionPlace { key, id, number: 1, updated: now, method, author: None, old: None, previous: None }
 }

@@ -115,6 +115,68 @@ fn refuse_narrowing(old: &Version, new: &Version) -> Result<(), ApiError> {
     Err(ApiError::rule(old.resource_type.name(), text))
 }
 
+/// Refuses what an update of a stored resource would refuse. Nothing is stored.
+///
+/// # Errors
+/// Why it would be refused, and when the store fails.
+pub(crate) fn refuse(session: &mut Session<'_, '_>, old: &Version, mut value: Value<'static>) -> Result<(), ApiError> {
+    access::require_scope(session.call, Action::Update, old.resource_type)?;
+    let named = session.transaction.named(old.resource_type, &old.id, false)?;
+    let seen = session.unlogged(|session| named.evaluated(|head| read::evaluated(session, head).map(Some)))?;
+    let Some((head, seen)) = seen else { return Err(ApiError::NotFound) };
+    allowed::update(session, &head.version)?;
+    redaction::refuse_part(session.transaction, &seen, &head.version, &value)?;
+    labels::keep(session.call, &head.version, &mut value)?;
+    let Before { stands, own, .. } = before(session, &head.version, &mut value)?;
+    let previous = stands.as_ref().map(|value| rules::Previous { value, own });
+    let place = next(&head.version, session.transaction.now, previous.as_ref());
+    write::refuse(session, Action::Update, head.version.resource_type, value, &place)
+}
+
+/// What is known of a version before another one comes in its place.
+struct Before {
+    /// What it says, for what several parties write.
+    stands: Option<Value<'static>>,
+    /// Whether the caller wrote it.
+    own: bool,
+    /// What the client should know of the labels.
+    told: Vec<Issue>,
+}
+
+/// Refuses what its type does not let take its place, and completes what may.
+fn before(session: &mut Session<'_, '_>, old: &Version, value: &mut Value<'_>) -> Result<Before, ApiError> {
+    let resource_type = old.resource_type;
+    if let Some(refuse_change) = session.service.hooks.of(resource_type).refuse_change {
+        refuse_change(session, old, value)?;
+    }
+    let is_system = matches!(session.call.caller.actor, Actor::System);
+    let told = match is_system {
+        true => Vec::new(),
+        false => review::complete(resource_type, Some(old), session.transaction.now, value)?,
+    };
+    let by_another = allowed::by_another(session, old)?;
+    let stands = match (rules::may_be_multi_author(resource_type) || by_another) && !old.deleted {
+        true => Some(access::stored(old)?).filter(|value| by_another || rules::is_multi_author(resource_type, value)),
+        false => None,
+    };
+    let own = is_system || stands.is_none() || access::wrote(session, old)?;
+    Ok(Before { stands, own, told })
+}
+
+/// Where the next version of a resource goes.
+fn next<'a>(old: &'a Version, now: i64, previous: Option<&'a rules::Previous<'a>>) -> VersionPlace<'a> {
+    VersionPlace {
+        key: old.key,
+        id: &old.id,
+        number: old.version + 1,
+        updated: now.max(old.updated),
+        method: if old.deleted { Method::Restore } else { Method::Put },
+        author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
+        old: Some(old),
+        previous,
+    }
+}
+
 /// Puts a new version in place of one that the caller may change.
 pub(super) fn put(
     session: &mut Session<'_, '_>,
@@ -145,33 +207,12 @@ fn make(
     mut value: Value<'_>,
     mut kept: Vec<Issue>,
 ) -> Result<Made, ApiError> {
-    let (resource_type, id) = (old.resource_type, old.id.as_str());
-    let hooks = session.service.hooks.of(resource_type);
-    if let Some(refuse_change) = hooks.refuse_change {
-        refuse_change(session, old, &value)?;
-    }
     let is_system = matches!(session.call.caller.actor, Actor::System);
-    if !is_system {
-        kept.extend(review::complete(resource_type, Some(old), session.transaction.now, &mut value)?);
-    }
-    let by_another = allowed::by_another(session, old)?;
-    let before = match (rules::may_be_multi_author(resource_type) || by_another) && !old.deleted {
-        true => Some(access::stored(old)?).filter(|value| by_another || rules::is_multi_author(resource_type, value)),
-        false => None,
-    };
-    let own = is_system || before.is_none() || access::wrote(session, old)?;
-    let previous = before.as_ref().map(|value| rules::Previous { value, own });
-    let place = VersionPlace {
-        key: old.key,
-        id,
-        number: old.version + 1,
-        updated: session.transaction.now.max(old.updated),
-        method: if old.deleted { Method::Restore } else { Method::Put },
-        author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
-        old: Some(old),
-        previous: previous.as_ref(),
-    };
-    let mut proposed = write::prepare(session, Action::Update, resource_type, value, &place)?;
+    let Before { stands, own, told } = before(session, old, &mut value)?;
+    kept.extend(told);
+    let previous = stands.as_ref().map(|value| rules::Previous { value, own });
+    let place = next(old, session.transaction.now, previous.as_ref());
+    let mut proposed = write::prepare(session, Action::Update, old.resource_type, value, &place)?;
     proposed.warnings.extend(kept);
     if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body, is_system) {
         return Ok(Made { proposed, told: Vec::new(), own, is_unchanged: true });

@@ -165,6 +165,8 @@ fn contained_resources_are_checked_and_found() {
     };
     let patient = r#"{"resourceType":"Patient","id":"p"}"#;
     assert_eq!(with(patient, "#p"), [] as [&str; 0]);
+    // An id means one of them.
+    assert_eq!(with(&format!("{patient},{patient}"), "#p"), ["value Observation.contained[1].id"]);
     // What is contained is there for what contains it (dom-3).
     assert_eq!(with(patient, "#"), ["invariant Observation"]);
     assert_eq!(with(patient, "Patient/p"), ["invariant Observation"]);

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::rules::{Bounds, MOST_STEPS, broken};
 use super::{constraints, leniency, worded};
 use crate::issue::{Issue, IssueCode};
@@ -130,10 +132,27 @@ impl Walk {
             Within { local: &own, resource: Some(value), root: Some(value), ..within }
         };
         self.object(shape, value, object, place, within);
+        self.twice_contained(object, place, &own);
         if within.contained {
             self.contained_rules(object, place);
         }
         resource_type
+    }
+
+    /// No two contained resources have one id: a reference could not tell them apart (R4 "References", contained).
+    fn twice_contained(&mut self, object: &Object<'_>, place: &ElementPath<'_>, ids: &[&str]) {
+        if ids.windows(2).all(|pair| pair.first() != pair.last()) {
+            return;
+        }
+        let mut met = HashSet::new();
+        let contained = object.get("contained").map_or(&[][..], Value::items);
+        for (at, id) in contained.iter().enumerate().filter_map(|(at, one)| Some((at, one.text("id")?))) {
+            if !met.insert(id) {
+                let text = format!("two contained resources have the id '{}'", shown(id));
+                let list = place.element("contained");
+                self.problems.add(IssueCode::Value, &list.item(at).element("id"), text);
+            }
+        }
     }
 
     /// The rules for a resource inside another one (R4 "DomainResource", dom-2, dom-4 and dom-5).

@@ -172,6 +172,52 @@ fn what_loops_or_explodes_is_ended() {
     assert!(Expression::compile(&"a".repeat(100_000)).unwrap_err().text.contains("bytes"));
 }
 
+/// Numbers and times beyond what there is give nothing, or are told; none panics or takes long.
+#[test]
+fn what_is_beyond_all_bounds_gives_nothing_or_is_told() {
+    let patient = patient();
+    let long = "9".repeat(10_000);
+    let (whole, part, before) =
+        (format!("{long} + 1"), format!("0.{long} * 0.{long}"), format!("'{long}.{long}'.toDecimal()"));
+    for expression in [
+        whole.as_str(),
+        &part,
+        &before,
+        "2.power(1000000000)",
+        "10.power(10.power(10))",
+        "0.1.power(-999999999)",
+        "(-1).power(0.5)",
+        "9223372036854775807 + 1",
+        "9223372036854775807 * 9223372036854775807",
+        "(-9223372036854775807 - 2).abs()",
+        "1.5.round(2147483647)",
+        "79228162514264337593543950335.0 * 79228162514264337593543950335.0",
+        "1 / 0.0000000000000000000000000001",
+        "1 div 0",
+        "5 mod 0",
+        "@9999-12-31 + 1 day",
+        "@9999-12-31 + 1000000000 years",
+        "@0001-01-01 - 5000 years",
+        "@2024-01-31 + 9223372036854775807 months",
+        "@2024-01-01T00:00:00Z + 99999999999999 seconds",
+        "@T23:59:59 + 999999999999 hours",
+        "@2024-02-30",
+        "'abc'.substring(9223372036854775807, 9223372036854775807)",
+        "name.skip(9223372036854775807).take(-9223372036854775807)",
+        "%factory",
+        "%factory.Coding('urn:a', 'b')",
+        "%`ext-no-such`",
+        "1.0.lowBoundary(2147483647) | 1.0.highBoundary(-1)",
+    ] {
+        let Ok(compiled) = Expression::compile(expression) else { continue };
+        if let Ok(found) = compiled.evaluate(&Context::of(&patient)) {
+            assert!(found.items().len() <= 2, "{expression}: {:?}", found.items());
+        }
+    }
+    // There is nothing that makes elements.
+    assert_eq!(Expression::compile("%factory.Coding('urn:a', 'b')").unwrap_err().position, 9);
+}
+
 /// Who works with a text takes steps by how long it is, whatever the function.
 #[test]
 fn texts_take_steps_by_their_length() {

@@ -19,6 +19,9 @@ pub(super) fn check(resource: &Value<'_>, now: i64, issues: &mut Vec<Issue>) {
     observation_range::remark_on_codes(resource, issues);
 }
 
+/// The extension of an element that says why it has no value.
+const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+
 /// Whether there is a value, a reason for its absence, a component, or a member that has them (R4 "Observation", notes).
 fn says_something(resource: &Value<'_>) -> bool {
     resource.as_object().is_some_and(|observation| {
@@ -26,6 +29,15 @@ fn says_something(resource: &Value<'_>) -> bool {
             (name.starts_with("value") || name == "dataAbsentReason" || name == "component" || name == "hasMember")
                 && !value.items().is_empty()
         })
+    }) || says_why_not(resource, "_value")
+}
+
+/// Whether an element whose name begins so says why it has no value.
+fn says_why_not(resource: &Value<'_>, begins: &str) -> bool {
+    let is_why = |one: &Value<'_>| one.text("url") == Some(ABSENT);
+    resource.as_object().is_some_and(|observation| {
+        let mut elements = observation.0.iter().filter(|(name, _)| name.starts_with(begins));
+        elements.any(|(_, beside)| beside.list("extension").iter().any(is_why))
     })
 }
 
@@ -46,7 +58,7 @@ fn check_time(resource: &Value<'_>, now: i64, finished: bool, issues: &mut Vec<I
         }
     }
     let timed = times.iter().take(4).any(|(_, text)| text.is_some()) || resource.get("effectiveTiming").is_some();
-    if finished && !timed {
+    if finished && !timed && !says_why_not(resource, "_effective") {
         issues.push(Issue::error(IssueCode::Required, "Observation.effective", "say when this was observed"));
     }
 }
@@ -65,17 +77,24 @@ mod tests {
         for writer in [patient(), professional()] {
             assert_eq!(places(&observation(""), &writer), Err(both.clone()));
         }
-        assert_eq!(places(&observation(""), &system()), Ok(both), "a system is told, and not refused");
+        assert_eq!(places(&observation(""), &system()), Ok(both.clone()), "a system is told, and not refused");
         for what in [
             r#""valueString":"well""#,
             r#""valueBoolean":false"#,
             r#""dataAbsentReason":{"text":"cuff broke"}"#,
             r#""component":[{"code":{"text":"x"},"valueInteger":1}]"#,
             r#""hasMember":[{"reference":"Observation/2"}]"#,
+            r#""_valueString":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#,
         ] {
             let text = observation(&format!(r#","effectiveDateTime":"2026-02-28",{what}"#));
             assert_eq!(places(&text, &patient()), Ok(vec![]), "{what}");
         }
+        let why = |url: &str| {
+            let why = format!(r#"{{"extension":[{{"url":"{url}","valueCode":"unknown"}}]}}"#);
+            places(&observation(&format!(r#","_effectiveDateTime":{why},"_valueString":{why}"#)), &patient())
+        };
+        assert_eq!(why(super::ABSENT), Ok(vec![]));
+        assert_eq!(why("http://example.org/own"), Err(both));
         let cancelled = observation("").replace("final", "cancelled");
         assert_eq!(places(&cancelled, &patient()), Ok(vec![]));
     }

@@ -2,13 +2,13 @@
 
 use concord_fhir::issue::{IssueCode, Severity};
 use concord_fhir::json::Value;
-use concord_fhir::terminology::Membership;
+use concord_fhir::terminology::{CodingRef, Membership};
 
 use super::{Scope, Walk, shown};
 use crate::definition::{Binding, Strength};
 use crate::item::{Item, Place};
 use crate::node::Node;
-use crate::terminology::{any_in, coding_in};
+use crate::terminology::{Told, any_in, coding_in};
 
 /// How many steps it is worth to ask whether a code is in a value set.
 pub(super) const OF_A_MEMBERSHIP: usize = 4;
@@ -29,7 +29,11 @@ impl Walk<'_> {
         if binding.strength == Strength::Advice {
             return;
         }
-        match self.bound(binding, item) {
+        let told = self.looked_up(binding, item);
+        if let Some(said) = told.remark() {
+            self.remark(Severity::Information, said, place);
+        }
+        match told.membership {
             Membership::Yes => {}
             Membership::Unknown => {
                 let said = format!("the value set {} could not be checked", binding.value_set);
@@ -52,21 +56,25 @@ impl Walk<'_> {
 
     /// Whether a code of the item is in the value set.
     pub(super) fn bound(&self, binding: &Binding, item: &Item<'_>) -> Membership {
+        self.looked_up(binding, item).membership
+    }
+
+    fn looked_up(&self, binding: &Binding, item: &Item<'_>) -> Told {
         let known = self.checker.terminology;
-        let Some(value) = item.value else { return Membership::Yes };
+        let Some(value) = item.value else { return Told::of(Membership::Yes) };
         self.take(OF_A_MEMBERSHIP * (1 + value.list("coding").len()) + binding.value_set.len() / 64);
         match value {
-            Value::String(code) => known.member_of(None, code, &binding.value_set),
-            Value::Object(_) if !CODED.contains(&item.of_type.name.as_ref()) => Membership::Yes,
+            Value::String(code) => Told::of(known.member_of(CodingRef::bare(code), &binding.value_set)),
+            Value::Object(_) if !CODED.contains(&item.of_type.name.as_ref()) => Told::of(Membership::Yes),
             Value::Object(_) if item.of_type.name == "CodeableConcept" => match value.list("coding") {
-                [] => without_codes(binding, value),
+                [] => Told::of(without_codes(binding, value)),
                 codings => any_in(known, codings, &binding.value_set),
             },
             Value::Object(_) => match value.text("code") {
                 Some(code) => coding_in(known, value, code, &binding.value_set),
-                None => Membership::No,
+                None => Told::of(Membership::No),
             },
-            _ => Membership::Yes,
+            _ => Told::of(Membership::Yes),
         }
     }
 }

@@ -21,12 +21,13 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::terminology::{Membership, Terminology};
 
-use crate::definition::Definition;
+use crate::definition::{self, Definition};
 use crate::item::{Item, Members, Place, resource_shape, whole_resource};
 use crate::library::{self, Library};
 use crate::node::{Node, Profile};
 use crate::surroundings::{Bundled, Stored, Surroundings};
 use crate::value::short as shown;
+use crate::vital_signs;
 use kept::Tells;
 
 /// How many problems are listed.
@@ -148,8 +149,34 @@ impl<'c> Walk<'c> {
                 self.claim(canonical, resource, place, around, false);
             }
         }
+        // A write says no more than what it is asked to.
+        if self.checker.is_whole {
+            self.vital_sign(resource, place, around);
+        }
         if let Some((shape, object)) = resource_shape(resource) {
             self.inside((shape, object), place, around, &extension::Holder::resource(&shape.name, resource));
+        }
+    }
+
+    /// Checks a vital sign that does not claim to be one, by the profile that R4 asks of it. What is wrong by that is no error of what
+    /// claims another profile, or none (UK Core's own height is in metres, for which R4's has no code).
+    fn vital_sign<'v>(&mut self, resource: &'v Value<'v>, place: &Place<'_>, around: Surroundings<'v>) {
+        let Some((canonical, code)) = vital_signs::asked_of(resource) else { return };
+        let claims = resource.get("meta").map_or(&[][..], |meta| meta.list("profile"));
+        let mut claims = claims.iter().filter_map(Value::as_str).take(MOST_CLAIMS);
+        if claims.any(|claimed| self.checker.library.starts_from(claimed, &canonical)) {
+            return;
+        }
+        let before = self.issues.len();
+        self.claim(&canonical, resource, place, around, false);
+        let mut is_wrong = false;
+        for issue in self.issues.iter_mut().skip(before) {
+            issue.severity = issue.severity.min(Severity::Warning);
+            is_wrong |= issue.severity == Severity::Warning;
+        }
+        if is_wrong {
+            let said = format!("R4 asks {canonical} of whatever has the code {code}, also where it is not claimed");
+            self.remark(Severity::Information, said, place);
         }
     }
 
@@ -159,6 +186,7 @@ impl<'c> Walk<'c> {
         if resource.text("resourceType") != Some("StructureDefinition") || !is_profile {
             return;
         }
+        self.issues.extend(definition::unreadable(resource));
         match Definition::read(resource).and_then(|definition| self.checker.library.check(&definition)) {
             Ok(()) => {}
             Err(issue) if issue.code == IssueCode::NotFound => {

@@ -5,14 +5,14 @@ use std::cell::Cell;
 use concord_fhir::issue::Severity;
 use concord_fhir::json::Value;
 use concord_fhir::path::{self, Outside};
-use concord_fhir::terminology::Membership;
+use concord_fhir::terminology::{CodingRef, Membership};
 
 use super::binding::OF_A_MEMBERSHIP;
 use super::kept::{Kept, Key, Tells};
 use super::{Checker, Walk};
 use crate::item::{Place, whole_resource};
 use crate::surroundings::Surroundings;
-use crate::terminology::{any_in, coding_in};
+use crate::terminology::{any_in, coding_in, is_above};
 
 /// How deep an expression may ask for a profile whose expressions ask for profiles.
 const DEEPEST: usize = 3;
@@ -57,9 +57,9 @@ impl<'v> Outside<'v> for Known<'_, 'v> {
         let value = item.as_node()?.value?;
         self.take(OF_A_MEMBERSHIP * (1 + value.list("coding").len()))?;
         let answer = match value {
-            Value::String(code) => known.member_of(None, code, value_set),
-            _ if value.get("coding").is_some() => any_in(known, value.list("coding"), value_set),
-            _ => coding_in(known, value, value.text("code")?, value_set),
+            Value::String(code) => known.member_of(CodingRef::bare(code), value_set),
+            _ if value.get("coding").is_some() => any_in(known, value.list("coding"), value_set).membership,
+            _ => coding_in(known, value, value.text("code")?, value_set).membership,
         };
         answer.known()
     }
@@ -87,13 +87,8 @@ impl<'v> Outside<'v> for Known<'_, 'v> {
         self.take(OF_A_MEMBERSHIP * (1 + above.len().saturating_mul(below.len())))?;
         let mut answer = Membership::No;
         for one in above {
-            for other in below.iter().filter(|other| other.text("system") == one.text("system")) {
-                let (Some(system), Some(upper), Some(lower)) =
-                    (one.text("system"), one.text("code"), other.text("code"))
-                else {
-                    continue;
-                };
-                answer = answer.or(self.checker.terminology.subsumes(system, upper, lower));
+            for told in below.iter().filter_map(|other| is_above(self.checker.terminology, one, other)) {
+                answer = answer.or(told);
             }
         }
         answer.known()

@@ -18,7 +18,7 @@ use crate::node::{Node, Profile, Step, Way};
 use crate::value::is_fixed;
 
 /// How many definitions may stand between a profile and the type that it constrains.
-const MOST_BASES: usize = 20;
+pub(crate) const MOST_BASES: usize = 20;
 /// How many elements and slices a profile may say something about, with all that it starts from.
 const MOST_NODES: usize = 10_000;
 /// How deep its elements may be nested.

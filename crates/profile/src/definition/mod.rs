@@ -1,11 +1,13 @@
 //! What a StructureDefinition says, as far as resources are checked by it.
 
 mod corrected;
+mod expressions;
 mod stripped;
 
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::{Object, Value};
 
+pub use expressions::unreadable;
 pub use stripped::stripped;
 
 /// How the urls of R4's own definitions begin.

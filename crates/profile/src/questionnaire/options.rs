@@ -10,7 +10,7 @@ use concord_fhir::terminology::Membership;
 use super::enabled::is_answer;
 use super::spending::steps_of;
 use super::{Walk, value_of};
-use crate::terminology::coding_in;
+use crate::terminology::{Told, coding_in};
 use crate::value::{short, weight};
 
 /// How many steps it is worth to ask whether a code is in a value set.
@@ -121,11 +121,14 @@ impl<'w> Walk<'w> {
         if !self.spend(OF_A_MEMBERSHIP + steps_of(value_set) + steps_of(code)) {
             return;
         }
-        let answer = match value_set.strip_prefix('#') {
-            Some(id) => self.in_contained(id, coding.text("system"), code),
+        let told = match value_set.strip_prefix('#') {
+            Some(id) => Told::of(self.in_contained(id, coding, code)),
             None => coding_in(self.terminology, coding, code, value_set),
         };
-        match answer {
+        if let Some(said) = told.remark() {
+            self.told_once(said);
+        }
+        match told.membership {
             Membership::Yes => {}
             Membership::No => {
                 let said =
@@ -137,7 +140,11 @@ impl<'w> Walk<'w> {
     }
 
     /// Whether a code is in a value set that the Questionnaire contains, as far as that lists its codes.
-    fn in_contained(&mut self, id: &str, system: Option<&str>, code: &str) -> Membership {
+    fn in_contained(&mut self, id: &str, coding: &Value<'_>, code: &str) -> Membership {
+        let system = coding.text("system");
+        // What says no version is of any.
+        let is_version =
+            |own: &Value<'_>| own.text("version").zip(coding.text("version")).is_none_or(|(own, wanted)| own == wanted);
         if !self.spend(self.questionnaire.list("contained").len()) {
             return Membership::Unknown;
         }
@@ -149,7 +156,8 @@ impl<'w> Walk<'w> {
             if !self.spend(expanded.len()) {
                 return Membership::Unknown;
             }
-            let is = |one: &Value<'_>| one.text("code") == Some(code) && one.text("system") == system;
+            let is =
+                |one: &Value<'_>| one.text("code") == Some(code) && one.text("system") == system && is_version(one);
             return if expanded.iter().any(is) { Membership::Yes } else { Membership::No };
         }
         let compose = value_set.get("compose");
@@ -166,7 +174,10 @@ impl<'w> Walk<'w> {
             let is_listed = !concepts.is_empty() && include.get("valueSet").is_none();
             if !is_listed {
                 answer = Membership::Unknown;
-            } else if include.text("system") == system && concepts.iter().any(|one| one.text("code") == Some(code)) {
+            } else if include.text("system") == system
+                && is_version(include)
+                && concepts.iter().any(|one| one.text("code") == Some(code))
+            {
                 return Membership::Yes;
             }
         }

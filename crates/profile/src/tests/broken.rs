@@ -100,3 +100,33 @@ fn what_has_too_many_elements_is_refused() {
         assert!(Definition::read(&bare).is_err(), "{wrong}");
     }
 }
+
+/// An expression that is too long, too deep, asks for a pattern that explodes or for what there is not is told where it stands.
+#[test]
+fn expressions_that_cannot_be_used_are_told_where_they_are() {
+    let nested = format!("{}true{}", "(".repeat(10_000), ")".repeat(10_000));
+    let told = |expression: &str| {
+        let text = profile_text(
+            "urn:p",
+            "Observation",
+            "http://hl7.org/fhir/StructureDefinition/Observation",
+            &format!(
+                r#"{{"path":"Observation.note"}},{{"path":"Observation","constraint":[{{"key":"k-1","severity":"error","human":"h","expression":"{expression}"}}]}}"#
+            ),
+        );
+        crate::definition::unreadable(&value(&text))
+    };
+    for expression in [
+        "a".repeat(100_000),
+        nested,
+        "'a'.matches('((((a{1,99}){1,99}){1,99}){1,99})')".to_owned(),
+        "'a'.replaceMatches('(((a{99}){99}){99})', 'b')".to_owned(),
+        "%factory.Coding('a')".to_owned(),
+    ] {
+        let found = told(&expression);
+        let places: Vec<&str> = found.iter().filter_map(|issue| issue.expression.as_deref()).collect();
+        assert_eq!(places, ["StructureDefinition.differential.element[1].constraint[0].expression"]);
+        assert!(found[0].text.len() < 500, "{}", found[0].text);
+    }
+    assert_eq!(told("note.exists()"), []);
+}

@@ -8,6 +8,7 @@ mod kinds;
 mod made;
 mod outside;
 mod published;
+mod versions;
 
 use concord_fhir::issue::{Issue, Severity};
 use concord_fhir::json::{Limits, Value, parse};

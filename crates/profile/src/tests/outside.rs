@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use concord_fhir::issue::IssueCode;
-use concord_fhir::terminology::{Membership, Terminology};
+use concord_fhir::terminology::{CodingRef, Membership, Terminology};
 
 use super::*;
 use crate::surroundings::Stored;
@@ -24,7 +24,7 @@ impl Stored for Shelf {
 struct Counting(Cell<usize>);
 
 impl Terminology for Counting {
-    fn member_of(&self, _system: Option<&str>, _code: &str, _value_set: &str) -> Membership {
+    fn member_of(&self, _coding: CodingRef<'_>, _value_set: &str) -> Membership {
         self.0.set(self.0.get() + 1);
         Membership::Unknown
     }

@@ -8,7 +8,7 @@ use super::*;
 use crate::library::{Library, Nothing};
 
 fn of(set: &str, system: &str, code: &str) -> Membership {
-    member_of(set, Some(system).filter(|system| !system.is_empty()), code)
+    member_of(set, CodingRef::of(Some(system).filter(|system| !system.is_empty()), code))
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! out of use.
 
 mod archive;
+mod description;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use concord_fhir::codec::{Format, parsed};
 use concord_fhir::json::{Limits, Value};
-use concord_profile::library::MOST_DEFINITIONS;
+use concord_profile::library::{Library, MOST_DEFINITIONS, read_line};
 use concord_store::definitions::KeptDefinition;
 use concord_store::transaction::Transaction;
 
@@ -20,6 +21,8 @@ use crate::config::Config;
 use crate::error::ApiError;
 use crate::interact::{Service, profiles};
 use crate::telemetry::Metrics;
+
+use description::Description;
 
 /// Take the profiles and extensions of implementation guides into use, list them, and take them out of use
 #[derive(Args, Clone, Debug)]
@@ -66,7 +69,7 @@ pub async fn run(args: &PackageArgs, config: &Config, clock: Clock, out: &mut im
     let mut say = |text: String| writeln!(out, "{text}").map_err(|error| format!("standard output: {error}"));
     match (&args.action, package) {
         (Action::Add { .. }, Some(package)) => {
-            let (name, count, other) = (package.name.clone(), package.definitions.len(), package.other);
+            let (name, count, other) = (package.description.name.clone(), package.definitions.len(), package.other);
             for line in add(&service, package).await? {
                 say(line)?;
             }
@@ -87,8 +90,8 @@ pub async fn run(args: &PackageArgs, config: &Config, clock: Clock, out: &mut im
 /// What is used of a package.
 #[derive(Default)]
 struct Package {
-    /// `name#version`
-    name: String,
+    /// What it says of itself.
+    description: Description,
     definitions: Vec<KeptDefinition>,
     /// In which file each url and version stands.
     files: BTreeMap<(String, String), (String, usize)>,
@@ -99,9 +102,6 @@ struct Package {
     /// What is wrong with the package as a whole, a line each.
     faults: Vec<String>,
 }
-
-/// The release of FHIR for which packages are.
-const RELEASE: &str = "4.0";
 
 /// How many faults are told.
 const MOST_FAULTS: usize = 20;
@@ -118,11 +118,11 @@ impl Package {
             let more = if more > 0 { format!("; and {more} more") } else { String::new() };
             return refused(format!("nothing of it is taken into use: {}{more}", package.faults.join("; ")));
         }
-        if package.name.is_empty() {
+        if package.description.name.is_empty() {
             return refused("it is no package of FHIR: package/package.json is missing".to_owned());
         }
         if package.definitions.is_empty() {
-            let (name, other, unread) = (&package.name, package.other, package.unread.join("; "));
+            let (name, other, unread) = (&package.description.name, package.other, package.unread.join("; "));
             let why = if unread.is_empty() { String::new() } else { format!(": {unread}") };
             return refused(format!(
                 "there is no profile or extension in {name} to check by, beside {other} other resources{why}"
@@ -166,18 +166,14 @@ impl Package {
 
     /// Takes `package.json` in.
     fn description(&mut self, value: &Value<'_>) {
-        let (name, version) = (value.text("name").unwrap_or_default(), value.text("version").unwrap_or_default());
-        if name.is_empty() || version.is_empty() {
-            return self.faults.push("package.json: it says no name, or no version".to_owned());
+        match Description::read(value) {
+            Err(said) => self.faults.push(format!("package.json: {said}")),
+            Ok(other) if !self.description.name.is_empty() && self.description != other => {
+                self.faults
+                    .push(format!("package.json is there twice: as {} and as {}", self.description.name, other.name));
+            }
+            Ok(read) => self.description = read,
         }
-        let listed = ["fhirVersions", "fhir-version-list"].iter().flat_map(|member| value.list(member));
-        let releases: Vec<&str> = listed.filter_map(Value::as_str).collect();
-        if !releases.is_empty() && !releases.iter().any(|release| is_of_release(release)) {
-            let said =
-                format!("package.json: it is for FHIR {}, and this server is of FHIR {RELEASE}", releases.join(", "));
-            self.faults.push(said);
-        }
-        self.name = format!("{name}#{version}");
     }
 
     /// Takes a definition in. The same twice is one; two that differ are not to be told apart.
@@ -198,41 +194,71 @@ impl Package {
     }
 }
 
-/// Whether a version of FHIR is one of the release that this server is of.
-fn is_of_release(version: &str) -> bool {
-    version.strip_prefix(RELEASE).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 fn is_profile(value: &Value<'_>) -> bool {
     value.text("derivation") == Some("constraint")
 }
 
 /// Puts a package into use; a line for each definition that cannot be checked by.
 async fn add(service: &Service, package: Package) -> Result<Vec<String>, String> {
-    let Package { name, definitions, unread, .. } = package;
-    let (definitions, source) = (Arc::new(definitions), format!("{PACKAGE}{name}"));
-    let new = Arc::clone(&definitions);
+    let Package { description, definitions, unread, .. } = package;
+    let (definitions, source) = (Arc::new(definitions), format!("{PACKAGE}{}", description.name));
+    let (new, own) = (Arc::clone(&definitions), source.clone());
     let replaced = service.store.write(move |transaction| (profiles::replace(transaction, &source, &new), Vec::new()));
     replaced.await.map_err(|error: ApiError| failed(&error))?;
     // What takes long is done where no write of a server that is running waits for it.
-    let unusable = service.store.read(move |transaction| (unusable(transaction, &definitions), Vec::new()));
-    let unusable = unusable.await.map_err(|error: ApiError| failed(&error))?;
-    Ok(unread.into_iter().chain(unusable).map(|line| format!("not used: {line}")).collect())
+    let told = service.store.read(move |transaction| (told(transaction, &own, &definitions), Vec::new()));
+    let (unusable, twice, there) = told.await.map_err(|error: ApiError| failed(&error))?;
+    let remarks = description.remarks.iter().cloned().chain(description.missing(&there)).chain(twice);
+    let lines = remarks.map(|line| format!("note: {line}"));
+    Ok(unread.into_iter().chain(unusable).map(|line| format!("not used: {line}")).chain(lines).collect())
+}
+
+/// What there is to say of definitions that are in use now: which cannot be used, which others define too, and the packages that
+/// there are.
+type Told = (Vec<String>, Vec<String>, Vec<String>);
+
+fn told(transaction: &mut Transaction<'_>, source: &str, definitions: &[KeptDefinition]) -> Result<Told, ApiError> {
+    let library = profiles::load(transaction)?;
+    let own: HashMap<(&str, &str), &str> =
+        definitions.iter().map(|one| ((one.url.as_str(), one.version.as_str()), one.body.as_str())).collect();
+    let mut twice = Vec::new();
+    for (other, kept) in transaction.definitions_besides(source)? {
+        let differs = own.get(&(kept.url.as_str(), kept.version.as_str())).is_some_and(|body| *body != kept.body);
+        if differs {
+            let theirs = read_line(&kept.body).ok();
+            let is_theirs = theirs.as_ref() == library.find(&format!("{}|{}", kept.url, kept.version));
+            let meant = if is_theirs { other.as_str() } else { source };
+            let name = |source: &str| source.strip_prefix(PACKAGE).unwrap_or(source).to_owned();
+            twice.push(format!(
+                "{}|{} is in {} too and says something else there: that of {} is used",
+                kept.url,
+                kept.version,
+                name(&other),
+                name(meant)
+            ));
+        }
+    }
+    let sources = transaction.definition_sources()?.into_iter();
+    let there = sources.filter_map(|(source, _)| source.strip_prefix(PACKAGE).map(str::to_owned)).collect();
+    Ok((unusable(&library, definitions), twice, there))
 }
 
 /// The definitions that cannot be used, with the reason.
-fn unusable(transaction: &mut Transaction<'_>, definitions: &[KeptDefinition]) -> Result<Vec<String>, ApiError> {
-    let library = profiles::load(transaction)?;
+fn unusable(library: &Library, definitions: &[KeptDefinition]) -> Vec<String> {
     let canonical = |kept: &KeptDefinition| format!("{}|{}", kept.url, kept.version);
     let problem = |kept: &KeptDefinition| {
         let issue = library.profile(&canonical(kept))?.err()?;
         Some(format!("{}: {}", kept.url, issue.text))
     };
-    Ok(definitions.iter().filter_map(problem).collect())
+    definitions.iter().filter_map(problem).collect()
 }
 
 async fn remove(service: &Service, package: String) -> Result<(), String> {
-    let source = format!("{PACKAGE}{package}");
+    let listed = match package.split_once('#') {
+        Some((name, version)) => format!("{}#{version}", name.to_ascii_lowercase()),
+        None => package.clone(),
+    };
+    let source = format!("{PACKAGE}{listed}");
     let changed = service
         .store
         .write(move |transaction| (profiles::replace(transaction, &source, &[]), Vec::new()))

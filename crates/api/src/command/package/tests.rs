@@ -51,7 +51,7 @@ fn the_profiles_of_a_package_are_read_and_nothing_else() {
     let path = file("good", &archive);
     let package = Package::read(&path).unwrap();
     std::fs::remove_file(path).unwrap();
-    assert_eq!((package.name.as_str(), package.other), ("example.guide#1.2.3", 1));
+    assert_eq!((package.description.name.as_str(), package.other), ("example.guide#1.2.3", 1));
     let of_r5 = "StructureDefinition-r5.json: StructureDefinition.fhirVersion: it is for FHIR 5.0.0, and this server is of FHIR 4.0";
     assert_eq!(package.unread, [of_r5]);
     let [only] = package.definitions.as_slice() else { panic!("{:?}", package.definitions) };
@@ -103,6 +103,11 @@ fn a_package_is_used_as_a_whole_or_not_at_all() {
         (named(r#","fhir-version-list":["3.0.2","4.3.0"]"#), &["it is for FHIR 3.0.2, 4.3.0"]),
         (member("package/package.json", br#"{"name":"example.guide"}"#), &["no version"]),
         (member("package/package.json", br#"["x"]"#), &["package.json"]),
+        (member("package/package.json", br#"{"name":"../x","version":"1"}"#), &["\"../x\" is no name of a package"]),
+        (
+            with("package/package.json", br#"{"name":"example.guide","version":"2"}"#),
+            &["package.json is there twice: as example.guide#1 and as example.guide#2"],
+        ),
     ]
     .into_iter()
     .enumerate()

@@ -184,10 +184,23 @@ fn decide_at(
     Ok(session.service.decisions.count(decision))
 }
 
-/// Decides. What is asked about one type holds for that type and says no more of types.
+/// Decides about one record, or about what is of nobody. What is asked about one type holds for that type and says no more of
+/// types.
 fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
     // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
     let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
+    ask_because(reason, call, action, resource_type, facts, now)
+}
+
+/// The same with this reason.
+fn ask_because(
+    reason: Option<&str>,
+    call: &Call,
+    action: Action,
+    resource_type: Option<ResourceType>,
+    facts: &Facts,
+    now: i64,
+) -> Decision {
     let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
     let mut decision = concord_consent::decide(&request, facts, now);
     if let Some(one) = resource_type {
@@ -356,7 +369,8 @@ fn decide_reached(
     resource_type: Option<ResourceType>,
 ) -> Result<Arc<Decision>, ApiError> {
     let facts = session.without_explain(|session| reached(session))?;
-    let decision = ask(session.call, action, resource_type, &facts, session.transaction.now);
+    // A reason is one for the record of a patient who is named: for whomever else the caller may know it opens nothing.
+    let decision = ask_because(None, session.call, action, resource_type, &facts, session.transaction.now);
     Ok(session.service.decisions.count(Arc::new(decision)))
 }
 

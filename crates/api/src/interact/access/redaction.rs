@@ -40,11 +40,49 @@ pub(crate) fn without(mut version: Version, elements: Vec<&'static str>) -> Resu
     if let Some(object) = value.as_object_mut() {
         let hidden = |name: &str| elements.contains(&name.trim_start_matches('_'));
         object.0.retain(|(name, _)| !hidden(name));
+        for (name, inner) in &mut object.0 {
+            let below = |element: &&'static str| element.strip_prefix(name.as_ref())?.strip_prefix('.');
+            let hidden: Vec<&str> = elements.iter().filter_map(below).collect();
+            strip(inner, &hidden);
+        }
+        object.0.retain(|(_, inner)| !is_empty(inner));
     }
     let marks = MARKS.map(|code| Value::object([("system", Value::string(SYSTEM)), ("code", Value::string(code))]));
     labels::add(&mut value, marks);
     version.body = json::to_string(&value);
     Ok(version)
+}
+
+/// Leaves out of an element what is hidden of it, every extension, which may repeat what is hidden elsewhere, and the references
+/// to what the resource contained; and what is empty then.
+fn strip(value: &mut Value<'_>, hidden: &[&str]) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| strip(item, hidden));
+            items.retain(|item| !is_empty(item));
+        }
+        Value::Object(object) => {
+            object.0.retain(|(name, inner)| {
+                let is_extension = name.starts_with('_') || EXTENSIONS.contains(&name.as_ref());
+                let is_contained = name == "reference" && inner.as_str().is_some_and(|text| text.starts_with('#'));
+                !is_extension && !is_contained && !hidden.contains(&name.as_ref())
+            });
+            object.0.iter_mut().for_each(|(_, inner)| strip(inner, &[]));
+            object.0.retain(|(_, inner)| !is_empty(inner));
+        }
+        _ => {}
+    }
+}
+
+/// The elements that extensions stand in.
+const EXTENSIONS: [&str; 2] = ["extension", "modifierExtension"];
+
+fn is_empty(value: &Value<'_>) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(object) => object.0.is_empty(),
+        _ => false,
+    }
 }
 
 /// Refuses an update by somebody who does not see all of the resource, or with a body that says of itself that it is not

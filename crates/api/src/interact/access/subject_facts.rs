@@ -62,22 +62,7 @@ pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<F
     let mut facts = access::facts_about(session, patient)?;
     facts.roles.clear();
     facts.identities.clear();
-    for known in facts.patients.iter_mut().map(Arc::make_mut) {
-        let mut teams = Vec::new();
-        for team in std::mem::take(&mut known.care_teams) {
-            if knowledge::readable(session, ResourceType::of("CareTeam"), &team.id)?.is_some() {
-                teams.push(team);
-            }
-        }
-        known.care_teams = teams;
-        let mut consents = Vec::new();
-        for consent in std::mem::take(&mut known.consents) {
-            if knows_consent(session, Some(&consent.name))? {
-                consents.push(consent);
-            }
-        }
-        known.consents = consents;
-    }
+    leave_hidden(session, &mut facts)?;
     let mut named: Vec<Target> = Vec::new();
     for known in &facts.patients {
         let members = known.care_teams.iter().flat_map(|team| team.participants.iter().map(|one| &one.member));
@@ -98,6 +83,37 @@ pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<F
     facts.roles.sort_by(|a, b| a.id.cmp(&b.id));
     facts.roles.dedup_by(|a, b| a.id == b.id);
     Ok(facts)
+}
+
+/// Leaves out of what is known of patients the care teams, Consents and related persons that the caller may not read.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn leave_hidden(session: &mut Session<'_, '_>, facts: &mut Facts) -> Result<(), ApiError> {
+    for known in facts.patients.iter_mut().map(Arc::make_mut) {
+        let mut teams = Vec::new();
+        for team in std::mem::take(&mut known.care_teams) {
+            if knowledge::readable(session, ResourceType::of("CareTeam"), &team.id)?.is_some() {
+                teams.push(team);
+            }
+        }
+        known.care_teams = teams;
+        let mut consents = Vec::new();
+        for consent in std::mem::take(&mut known.consents) {
+            if knows_consent(session, Some(&consent.name))? {
+                consents.push(consent);
+            }
+        }
+        known.consents = consents;
+        let mut related = Vec::new();
+        for person in std::mem::take(&mut known.related_persons) {
+            if knowledge::readable(session, ResourceType::of("RelatedPerson"), &person.id)?.is_some() {
+                related.push(person);
+            }
+        }
+        known.related_persons = related;
+    }
+    Ok(())
 }
 
 fn actors(provision: &Provision, named: &mut Vec<Target>) {

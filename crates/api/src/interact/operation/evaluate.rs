@@ -142,12 +142,20 @@ fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, Api
         Disclosure::AsRefused => (session.call.clone(), None, None),
         Disclosure::All => question.actor.call(session.call, &question.patient, &session.service.base)?,
     };
+    let is_known = told == Disclosure::AsRefused || question.actor.is_known(session)?;
     // The asker's own standing is asked for where the session ends.
-    let has_ended = told == Disclosure::All && facts::has_ended(session, &asked.caller.actor)?;
+    let has_ended = told == Disclosure::All && is_known && facts::has_ended(session, &asked.caller.actor)?;
     let mut known = match has_ended {
         true => Facts::default(),
         false => access::facts_about(&mut session.calling(&asked), key)?,
     };
+    if told == Disclosure::All {
+        subject_facts::leave_hidden(session, &mut known)?;
+    }
+    if !is_known {
+        // What an actor's own resource says is not there for whom it is not.
+        (known.roles, known.identities) = (Vec::new(), Vec::new());
+    }
     known.roles.extend(role);
     known.devices.extend(device);
     if told == Disclosure::All {

@@ -12,6 +12,7 @@ use concord_fhir::rules::local_reference;
 use concord_fhir::search::{Handling, parse};
 
 use crate::error::ApiError;
+use crate::interact::access::knowledge;
 use crate::interact::operation::Input;
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, search};
@@ -100,6 +101,18 @@ impl NamedActor {
                 Err(ApiError::parameter("actor", "nobody whom you may find has this identifier: give a reference"))
             }
             (Some(_), false) => Err(ApiError::parameter("actor", "several have this identifier: give a reference")),
+        }
+    }
+
+    /// Whether the asker may read its resource, if it is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn is_known(&self, session: &mut Session<'_, '_>) -> Result<bool, ApiError> {
+        let NamedActor::Resource(kind, id) = self else { return Ok(true) };
+        match ResourceType::parse(kind) {
+            Some(resource_type) => Ok(knowledge::readable(session, resource_type, id)?.is_some()),
+            None => Ok(false),
         }
     }
 

@@ -51,20 +51,15 @@ fn run(session: &mut Session<'_, '_>, _target: &OperationTarget, input: &Input) 
     let mut source = VisibleTerminology::asked(session);
     let mut library = Library::new(&mut source);
     let unknown = |text: String| ApiError::Unprocessable(vec![Issue::plain(IssueCode::NotFound, text)]);
-    if let Some(system) = library.code_system(&name).map_err(fault)? {
-        let concept = system
-            .concept(&code.code)
-            .ok_or_else(|| unknown(format!("the code system {name} has no code `{}`", code.code)))?;
-        return Ok(Output::Value(build::parameters(described(
-            &system,
-            concept,
-            &input.texts("property"),
-            language.as_deref(),
-        ))?));
+    if let Some(system) = library.code_system(&name).map_err(fault)?
+        && let Some(concept) = system.concept(&code.code)
+    {
+        let told = described(&system, concept, &input.texts("property"), language.as_deref());
+        return Ok(Output::Value(build::parameters(told)?));
     }
     let (membership, display) = library.is_code(&name, &code.code).map_err(fault)?;
     for parameter in ["property", "displayLanguage"] {
-        if input.text(parameter).is_some() {
+        if membership == Membership::Yes && input.text(parameter).is_some() {
             let text = format!(
                 "parameter {parameter}: the code system {name} is not here, and of a code of it its name alone is told"
             );

@@ -11,7 +11,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
-use crate::interact::{access, allowed, profiles, read, write};
+use crate::interact::{access, allowed, create, profiles, read, update, write};
 
 /// `$validate`
 pub(super) const OPERATION: Operation = Operation {
@@ -21,8 +21,7 @@ pub(super) const OPERATION: Operation = Operation {
     conduct: Conduct { takes_invalid: true, computes: true, ..Conduct::READS },
     description: "Says every problem of a resource, without storing it; of one that is stored, what there is to say of it. The \
            answer is 200 whatever is found. The profiles that it claims are checked, and those that are asked; what could \
-           not be checked is said. With mode update or delete, whether the caller might do that is said too; with create, whether \
-           the token lets the app create such.",
+           not be checked is said. With mode create, update or delete, what is decided of whoever would do that now is said too.",
     definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
     parameters: &[
         Parameter::optional("resource", "Resource", "What to check; may be the body itself"),
@@ -100,7 +99,13 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
         }
         (resource, ..) => problems(session, target, input, (resource, stored.as_ref()), (&asked, mode))?,
     };
-    issues.extend(refusals(session, target, input.resource("resource"), mode, stored.as_ref())?);
+    let whole = input.resource("resource").filter(|_| input.problems.is_empty());
+    for issue in refusals(session, target, whole, mode, stored.as_ref())? {
+        // What is wrong with the content is told already.
+        if !issues.contains(&issue) {
+            issues.push(issue);
+        }
+    }
     let told = |text: &str| Issue::remark(Severity::Information, IssueCode::Informational, text);
     if issues.is_empty() {
         issues.push(told("no problem was found"));
@@ -108,8 +113,8 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
     Ok(Output::Value(operation_outcome(&issues)))
 }
 
-/// Why the caller might not do with the resource what is asked about, whatever is in it. Into whose record it would come depends on
-/// what is in it: whether the caller may write there is decided when it is created.
+/// Why the caller might not do with the resource what is asked about: all that would be decided if it were done now. A resource that
+/// cannot be read is decided on as far as that does not depend on what is in it.
 fn refusals(
     session: &mut Session<'_, '_>,
     target: &OperationTarget,
@@ -117,16 +122,30 @@ fn refusals(
     mode: Mode,
     stored: Option<&Version>,
 ) -> Result<Vec<Issue>, ApiError> {
+    let resource = resource.filter(|one| one.text("resourceType") == target.resource_type.map(|named| named.name()));
     let allowed = match (target.resource_type, mode, stored) {
-        (Some(named), Mode::Create, _) => access::require_scope(session.call, Action::Create, named),
+        (Some(named), Mode::Create, _) => match resource {
+            Some(resource) => create::refuse(session, named, resource.clone()),
+            None => access::require_scope(session.call, Action::Create, named),
+        },
         (_, Mode::Update, Some(stored)) => update_allowed(session, stored, resource),
         (_, Mode::Delete, Some(stored)) => deletion_allowed(session, stored),
         _ => Ok(()),
     };
+    if let Err(ApiError::Denied(issues)) = &allowed
+        && let Some(issue) = issues.first()
+    {
+        session.audit.done(format!("would be refused: {}", issue.text));
+    }
     match allowed {
         Ok(()) => Ok(Vec::new()),
         Err(ApiError::Denied(issues) | ApiError::Unprocessable(issues) | ApiError::Malformed(issues)) => Ok(issues),
         Err(ApiError::NotAllowed { text, .. }) => Ok(vec![Issue::plain(IssueCode::NotSupported, text)]),
+        Err(ApiError::Conflict(text)) => Ok(vec![Issue::plain(IssueCode::Conflict, text)]),
+        Err(ApiError::NotFound | ApiError::Gone) => Ok(vec![Issue::plain(
+            IssueCode::NotFound,
+            "something that it is about is not there, or you may not read it",
+        )]),
         Err(fault) => Err(fault),
     }
 }
@@ -136,13 +155,13 @@ fn update_allowed(
     stored: &Version,
     resource: Option<&Value<'static>>,
 ) -> Result<(), ApiError> {
-    let hooks = session.service.hooks.of(stored.resource_type);
-    hooks.refuse_if_append_only()?;
-    access::require_scope(session.call, Action::Update, stored.resource_type)?;
-    allowed::update(session, stored)?;
-    match (hooks.refuse_change, resource) {
-        (Some(refuse_change), Some(resource)) => refuse_change(session, stored, resource),
-        _ => Ok(()),
+    session.service.hooks.of(stored.resource_type).refuse_if_append_only()?;
+    match resource {
+        Some(resource) => update::refuse(session, stored, resource.clone()),
+        None => {
+            access::require_scope(session.call, Action::Update, stored.resource_type)?;
+            allowed::update(session, stored)
+        }
     }
 }
 

@@ -138,7 +138,9 @@ fn in_value_set(session: &mut Session<'_, '_>, target: &OperationTarget, input: 
         match one.membership {
             Membership::No => {
                 let of = if asked.code.system.is_empty() { String::new() } else { format!(" of {system}") };
-                one.text = Some(format!("{}: `{}`{of} is not in the value set {name}", asked.place, asked.code.code));
+                let why = library.take_reason().map(|why| format!(": {why}")).unwrap_or_default();
+                one.text =
+                    Some(format!("{}: `{}`{of} is not in the value set {name}{why}", asked.place, asked.code.code));
             }
             Membership::Yes if !asked.code.system.is_empty() => {
                 let set = match &set {

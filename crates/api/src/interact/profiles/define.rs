@@ -3,6 +3,7 @@
 use concord_consent::facts::GivenBy;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
+use concord_profile::definition::unreadable;
 use concord_profile::library::Library;
 use concord_store::rows::Version;
 
@@ -49,7 +50,8 @@ fn define_by(session: &mut Session<'_, '_>, version: &Version, by: GivenBy) -> R
         let text = format!("stored, and not used to check by: {}", issue.text);
         Issue { severity: Severity::Warning, text, ..issue }
     };
-    Ok(said.into_iter().map(warning).collect())
+    let in_part = value.filter(|_| said.is_none() && !new.is_empty()).map(|value| unreadable(&value));
+    Ok(said.into_iter().map(warning).chain(in_part.into_iter().flatten()).collect())
 }
 
 type Usable = (concord_store::definitions::KeptDefinition, concord_profile::definition::Definition);

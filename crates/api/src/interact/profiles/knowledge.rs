@@ -12,7 +12,7 @@ use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
-use concord_fhir::terminology::{Code, Membership, Terminology};
+use concord_fhir::terminology::{CodingRef, Membership, Terminology};
 use concord_profile::surroundings::Stored;
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
@@ -201,8 +201,8 @@ impl Source for Shelf<'_, '_, '_> {
     }
 }
 
-/// What is asked: the code, its system, and the value set.
-type Asked = (String, Option<String>, String);
+/// What is asked: the code, its system, the version of that, and the value set.
+type Asked = (String, Option<String>, Option<String>, String);
 
 /// Whoever answers a check.
 pub(super) struct Knowledge<'a, 's, 't, 'l> {
@@ -240,18 +240,17 @@ impl<'a, 's, 't, 'l> Knowledge<'a, 's, 't, 'l> {
 }
 
 impl Terminology for Knowledge<'_, '_, '_, '_> {
-    fn member_of(&self, system: Option<&str>, code: &str, value_set: &str) -> Membership {
-        let told = Tables.member_of(system, code, value_set);
-        let length = code.len() + system.map_or(0, str::len) + value_set.len();
-        if told != Membership::Unknown || length > LONGEST_REMEMBERED {
+    fn member_of(&self, coding: CodingRef<'_>, value_set: &str) -> Membership {
+        let told = Tables.member_of(coding, value_set);
+        if told != Membership::Unknown || coding.length() + value_set.len() > LONGEST_REMEMBERED {
             return told;
         }
-        let asked = (code.to_owned(), system.map(str::to_owned), value_set.to_owned());
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let asked = (coding.code.to_owned(), owned(coding.system), owned(coding.version), value_set.to_owned());
         if let Some(known) = self.known.borrow().get(&asked) {
             return *known;
         }
-        let wanted = Code { system: system.unwrap_or_default().to_owned(), code: code.to_owned() };
-        let answer = self.library.borrow_mut().is_in_named(value_set, &wanted);
+        let answer = self.library.borrow_mut().is_coding_in(value_set, coding);
         let answer = self.noted(answer).unwrap_or(Membership::Unknown);
         let mut known = self.known.borrow_mut();
         if known.len() < REMEMBERED {

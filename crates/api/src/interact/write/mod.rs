@@ -1,5 +1,6 @@
 //! What every write shares: making a version of what the client sent.
 
+mod decided;
 mod elsewhere;
 mod filing;
 mod mismatch;
@@ -9,6 +10,7 @@ mod store;
 pub(crate) mod unfiled;
 
 pub(crate) use crate::interact::prepared::{Filing, PreparedVersion};
+pub(crate) use decided::refuse;
 pub(crate) use store::{note_access_change, store};
 
 use std::borrow::Cow;
@@ -16,7 +18,7 @@ use std::borrow::Cow;
 use concord_consent::caller::{Actor, Caller, LOGIN_SYSTEM, Proofing};
 use concord_consent::request::Action;
 use concord_fhir::index::{self, Entries};
-use concord_fhir::issue::{Issue, IssueCode};
+use concord_fhir::issue::Issue;
 use concord_fhir::json::{self, Object, Value};
 use concord_fhir::label;
 use concord_fhir::registry::ResourceType;
@@ -27,7 +29,7 @@ use concord_store::rows::{Method, Version};
 use concord_terminology::remarks::CodeRemarks;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use self::elsewhere::denied;
+use self::decided::{Decided, decided};
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::hooks::{Draft, TypeHooks};
@@ -65,40 +67,8 @@ pub(crate) fn prepare(
     mut value: Value<'_>,
     place: &VersionPlace<'_>,
 ) -> Result<PreparedVersion, ApiError> {
-    let hooks = session.service.hooks.of(resource_type);
-    let prepared = apply_rules(session, hooks, resource_type, &mut value, place)?;
-    let filing = filing::resolve(session, resource_type, place.old, &value)?;
-    let filed = filing.view(resource_type, &value);
-    let mut entries = index::extract_under(&session.service.base, resource_type, place.id, place.updated, &filed);
-    if let Some(records) = hooks.records {
-        entries = entries.part_of(records(session, &filed)?);
-    }
-    if let Some(old) = place.old {
-        record::refuse_move(session, old, &value, &entries)?;
-    }
-    let author = author(session, resource_type, place, &value);
-    entries = entries.by(author.clone());
-    // Whoever may not know of everything would learn from what theirs inherits that what it names is there.
-    let unreadable = match session.call.caller.knows_everything() {
-        true => references::Unreadable::default(),
-        false => references::unreadable(session, &value, &entries.patients)?,
-    };
-    // In whose record it would be is decided before what it says; what would be in no patient compartment for want of a
-    // subject breaks a rule of its type first.
-    let decided = decide(session, action, resource_type, &unreadable.without(&entries));
-    let mut warnings: Vec<Issue> = match (prepared, decided) {
-        (Err(issues), Err(ApiError::Denied(_)))
-            if entries.patients.is_empty() && issues.iter().any(|issue| issue.code == IssueCode::Required) =>
-        {
-            return Err(ApiError::Unprocessable(issues));
-        }
-        (_, Err(ApiError::Denied(issues))) => {
-            return Err(denied(session, (action, resource_type), &value, &entries, issues));
-        }
-        (_, Err(error)) => return Err(error),
-        (Err(issues), Ok(())) => return Err(ApiError::Unprocessable(issues)),
-        (Ok(warnings), Ok(())) => warnings,
-    };
+    let Decided { mut entries, author, unreadable, filing, mut warnings } =
+        decided(session, action, resource_type, &mut value, place)?;
     warnings.extend(remarks(session, &value)?);
     if session.service.settings.suggest_labels {
         warnings.extend(labels::suggestion(&value));
@@ -317,32 +287,6 @@ pub(crate) fn next_by_server(
 pub(crate) fn own_labels(entries: &Entries) -> String {
     let keys = entries.rows.iter().filter(|row| row.parameter == SECURITY).map(|row| row.key.as_str());
     keys.collect::<Vec<_>>().join("\n")
-}
-
-/// Whether the caller may write a resource with these entries: into every record that it would be part of.
-fn decide(
-    session: &mut Session<'_, '_>,
-    action: Action,
-    resource_type: ResourceType,
-    entries: &Entries,
-) -> Result<(), ApiError> {
-    access::require_scope(session.call, action, resource_type)?;
-    let mut single = entries.clone();
-    let patients: Vec<Option<&String>> =
-        if entries.patients.is_empty() { vec![None] } else { entries.patients.iter().map(Some).collect() };
-    for patient in patients {
-        single.patients = patient.into_iter().cloned().collect();
-        let key = match patient {
-            // A record that nothing has ever named has no facts that permit anything to anybody but its patient.
-            Some(id) => session.transaction.patient_key(id)?.unwrap_or(0),
-            None => 0,
-        };
-        let decision = access::decide_about(session, action, resource_type, key)?;
-        if !decision.permit.holds(&single) {
-            return Err(ApiError::Denied(access::issues(&decision)));
-        }
-    }
-    Ok(())
 }
 
 /// Puts the server's elements into the first version of what the server itself writes.
