@@ -1,7 +1,13 @@
 //! Work that takes long, on threads of its own that give way: whoever asks for little is served before it goes on.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 /// How much nicer these threads are than those that answer: of a busy processor they have about a tenth of what those have.
 const GIVES_WAY: i32 = 10;
@@ -25,18 +31,90 @@ pub struct Unfinished;
 /// Does `work` on a thread where no request waits for it, and which gives way to those that answer.
 ///
 /// # Errors
-/// [`Unfinished`] when it panics, or the program ends.
+/// [`Unfinished`] when it panics, or no thread can be started.
 pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Unfinished> {
-    tokio::task::spawn_blocking(move || {
-        give_way();
-        work()
-    })
-    .await
-    .map_err(|_| Unfinished)
+    let (done, wait) = oneshot::channel();
+    let job = move || {
+        // Whoever has gone away needs no answer.
+        let _gone = done.send(work());
+    };
+    THREADS.hand_over(Box::new(job))?;
+    wait.await.map_err(|_| Unfinished)
 }
 
-/// The threads are kept for such work, so they go on giving way.
-fn give_way() {
+type Job = Box<dyn FnOnce() + Send>;
+
+/// After how long a thread ends that has nothing to do.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// The threads for such work.
+struct Threads {
+    /// Those that have nothing to do, by number, the one that ended something last at the end.
+    waiting: Mutex<Vec<(u64, Sender<Job>)>>,
+    /// How many have been started.
+    started: AtomicU64,
+}
+
+static THREADS: Threads = Threads::new();
+
+impl Threads {
+    const fn new() -> Threads {
+        Threads { waiting: Mutex::new(Vec::new()), started: AtomicU64::new(0) }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<(u64, Sender<Job>)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a job to the thread that ended something last: each keeps memory for what it does, and what one after the other
+    /// can do takes that of one. How much is done at once, others bound.
+    fn hand_over(&'static self, mut job: Job) -> Result<(), Unfinished> {
+        loop {
+            let next = self.waiting().pop();
+            let Some((_, thread)) = next else { return self.start(job) };
+            match thread.send(job) {
+                Ok(()) => return Ok(()),
+                Err(unsent) => job = unsent.0,
+            }
+        }
+    }
+
+    fn start(&'static self, first: Job) -> Result<(), Unfinished> {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let (own, jobs) = channel();
+        let thread = std::thread::Builder::new().name(format!("apart-{number}"));
+        let started = thread.spawn(move || {
+            give_way();
+            let mut next = Some(first);
+            while let Some(job) = next {
+                // Whoever waits for it is told by what it drops.
+                let _ended = catch_unwind(AssertUnwindSafe(job));
+                self.waiting().push((number, own.clone()));
+                next = jobs.recv_timeout(IDLE).ok().or_else(|| self.handed_over_meanwhile(number, &jobs));
+            }
+        });
+        started.map(drop).map_err(|_| Unfinished)
+    }
+
+    /// What a thread that has waited long enough is still to do: it has been chosen and will be sent something, or it waits no
+    /// more.
+    fn handed_over_meanwhile(&self, number: u64, jobs: &Receiver<Job>) -> Option<Job> {
+        let mut waiting = self.waiting();
+        match waiting.iter().position(|(other, _)| *other == number) {
+            Some(place) => {
+                drop(waiting.remove(place));
+                None
+            }
+            None => {
+                drop(waiting);
+                jobs.recv().ok()
+            }
+        }
+    }
+}
+
+/// Has this thread give way to those that answer. The threads are kept for such work, so they go on.
+pub(crate) fn give_way() {
     if !GIVING_WAY.replace(true) {
         // Where the system does not let a thread be nice, work goes on as it would.
         let _as_before = rustix::process::getpriority_process(None)
@@ -67,6 +145,29 @@ mod tests {
         assert_eq!(apart(nice).await.unwrap(), (own + GIVES_WAY).min(NICEST));
         assert_eq!(nice(), own);
         assert!(apart(|| panic!("it ends here")).await.is_err());
+        assert_eq!(apart(|| 1).await.unwrap(), 1, "and others go on");
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_nothing_is_begun_at_once_however_much_there_is() {
+        let (go, goes) = channel::<()>();
+        let held = apart(move || goes.recv().is_err());
+        let held = tokio::spawn(held);
+        for _ in 0..10 {
+            apart(|| ()).await.unwrap();
+        }
+        drop(go);
+        assert!(held.await.unwrap().unwrap());
+    }
+
+    #[test]
+    fn a_thread_that_was_chosen_does_what_it_is_sent_and_another_ends() {
+        let (threads, (own, jobs)) = (Threads::new(), channel());
+        threads.waiting().push((3, own.clone()));
+        assert!(threads.handed_over_meanwhile(3, &jobs).is_none());
+        assert!(threads.waiting().is_empty(), "nobody chooses it any more");
+        own.send(Box::new(|| ())).unwrap();
+        assert!(threads.handed_over_meanwhile(3, &jobs).is_some());
     }
 
     #[tokio::test]

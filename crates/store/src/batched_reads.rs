@@ -1,20 +1,20 @@
 //! Point reads on PostgreSQL: those that wait at the same time are looked up by one statement, and their audit records
 //! committed together. What costs is the way to the database and back, more than the rows.
 
-use std::sync::mpsc::{Receiver, Sender};
-
 use concord_fhir::registry::ResourceType;
 use tokio::sync::oneshot;
 
 use crate::audit::Record;
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::line::Waits;
 use crate::rows::Head;
+use crate::shared_line::{SharedLine, Worker};
 use crate::slot::Slot;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
-use crate::{Reply, Shared, gathered, guarded, stopped};
+use crate::{Reply, Shared, guarded, stopped};
 
 /// How many reads may share a statement.
 const TOGETHER: usize = 64;
@@ -24,7 +24,7 @@ pub(crate) struct WaitingRead {
     pub(crate) resource_type: ResourceType,
     pub(crate) id: String,
     pub(crate) work: Box<dyn PointRead>,
-    /// Until it is looked up.
+    /// Until it is answered.
     pub(crate) waits: Waits,
 }
 
@@ -45,8 +45,9 @@ pub(crate) type Append = (Vec<Record>, Waiting);
 
 /// Who waits for audit records to be durable.
 pub(crate) enum Waiting {
-    Append(oneshot::Sender<Result<(), StoreError>>),
-    PointReads(Vec<Box<dyn PointRead>>),
+    /// With a place in the line.
+    Append(oneshot::Sender<Result<(), StoreError>>, Waits),
+    PointReads(Vec<(Box<dyn PointRead>, Waits)>),
 }
 
 impl Waiting {
@@ -57,10 +58,10 @@ impl Waiting {
             Err(_) => Err(StoreError::Busy(1)),
         };
         match self {
-            Waiting::Append(done) => {
+            Waiting::Append(done, _waits) => {
                 let _gone = done.send(result());
             }
-            Waiting::PointReads(reads) => reads.into_iter().for_each(|read| read.answer(result())),
+            Waiting::PointReads(reads) => reads.into_iter().for_each(|(read, _waits)| read.answer(result())),
         }
     }
 }
@@ -115,9 +116,13 @@ where
 
 /// Takes the reads that wait, looks them up, and hands them on with their records. Those that come while there is no
 /// database are dropped, and so told to come again; those that nobody waits for any longer are not begun.
-pub(crate) fn read_batches(mut slot: Slot, shared: &Shared, points: &Receiver<WaitingRead>, appends: &Sender<Append>) {
-    while let Ok(first) = points.recv() {
-        let mut waiting = gathered(first, points, TOGETHER);
+pub(crate) fn read_batches(
+    mut slot: Slot,
+    shared: &Shared,
+    points: &Worker<WaitingRead>,
+    appends: &SharedLine<Append>,
+) {
+    while let Some(mut waiting) = points.next(TOGETHER) {
         waiting.retain(|point| {
             shared.observer.waited(point.waits.so_far());
             point.work.is_waited_for()
@@ -130,7 +135,7 @@ pub(crate) fn read_batches(mut slot: Slot, shared: &Shared, points: &Receiver<Wa
 }
 
 /// Each is decided by what the one statement saw: the resource and the versions of the facts, at one moment.
-fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<WaitingRead>, appends: &Sender<Append>) {
+fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<WaitingRead>, appends: &SharedLine<Append>) {
     let Ok(found) = Transaction::new(connection, shared).heads(&waiting) else {
         // Each finds out for itself what is wrong.
         waiting.into_iter().for_each(|point| point.work.give_back());
@@ -138,20 +143,21 @@ fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<Waiting
     };
     let (mut records, mut done) = (Vec::with_capacity(waiting.len()), Vec::with_capacity(waiting.len()));
     for (point, head) in waiting.into_iter().zip(found) {
-        let WaitingRead { resource_type, id, mut work, waits: _ } = point;
+        let WaitingRead { resource_type, id, mut work, waits } = point;
         let mut transaction = Transaction::with_head(connection, shared, (resource_type, id, head));
         match work.run(&mut transaction) {
             Some(own) => {
                 records.extend(own);
-                done.push(work);
+                done.push((work, waits));
             }
             None => work.give_back(),
         }
     }
+    // They have come in turn already, and are of many who ask.
     if !done.is_empty()
-        && let Err(unsent) = appends.send((records, Waiting::PointReads(done)))
+        && let Err((_, unsent)) = appends.add(Asker::SERVER, (records, Waiting::PointReads(done)))
     {
-        unsent.0.1.tell(Err(&stopped()));
+        unsent.tell(Err(&stopped()));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::testing::Scratch;
 use crate::transaction::Transaction;
-use crate::{Extent, Reads, Reply, Store};
+use crate::{Asker, Extent, Reads, Reply, Store};
 
 /// What became of a read.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ async fn read(
         told.fetch_add(1, Ordering::Relaxed);
         (work(transaction).map(|count| (count, thread::current().id())), Vec::new())
     };
-    let done = store.read_bounded(Reads::Records, extent, place, work).await;
+    let done = store.read_bounded(Asker::SERVER, Reads::Records, extent, place, work).await;
     let here = done.as_ref().is_ok_and(|(_, thread)| *thread == thread::current().id());
     let answer = match done {
         Ok((count, _)) => Some(count),

@@ -93,9 +93,11 @@ impl Connection {
             DatabaseUrl::Postgres(url) => {
                 let mut connection = PgConnection::establish(&bounded(url))?;
                 connection
-                    // Compiling pays for queries over many rows. These are over few, with long conditions.
+                    // Compiling pays for queries over many rows. These are over few, with long conditions. One is one process's:
+                    // what a caller asks takes no more processors than it has places.
                     .batch_execute(&format!(
-                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET jit = off; {IN_ENGLISH}; {}",
+                        "SET client_min_messages = warning; SET timezone = 'UTC'; SET jit = off; \
+                         SET max_parallel_workers_per_gather = 0; {IN_ENGLISH}; {}",
                         session_limits(USUAL_LIMIT)
                     ))
                     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;

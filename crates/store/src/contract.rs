@@ -10,6 +10,7 @@ use crate::address::{DatabaseUrl, Durability};
 use crate::audit::Record;
 use crate::audit::index::MANY;
 use crate::audit::{AuditIndexHint, AuditQuery, Reach};
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::StoreError;
@@ -329,22 +330,24 @@ async fn a_point_read_may_need_one_statement_or_more() {
     const PATIENT: ResourceType = ResourceType::of("Patient");
     for scratch in Scratch::both() {
         let store = scratch.store();
-        let once =
-            store.read_head(PATIENT, "nobody", |transaction| (transaction.access_versions(0), vec![record("once")]));
+        let once = store.read_head(Asker::SERVER, PATIENT, "nobody", |transaction| {
+            (transaction.access_versions(0), vec![record("once")])
+        });
         assert_eq!(once.await.unwrap(), (0, 0));
-        let twice = store.read_head(PATIENT, "nobody", |transaction| {
+        let twice = store.read_head(Asker::SERVER, PATIENT, "nobody", |transaction| {
             let first = transaction.access_versions(0);
             (first.and_then(|_| transaction.access_versions(0)), vec![record("twice")])
         });
         assert_eq!(twice.await.unwrap(), (0, 0));
         let refused = store
-            .read_head(PATIENT, "nobody", |_| {
+            .read_head(Asker::SERVER, PATIENT, "nobody", |_| {
                 (Err::<(), _>(StoreError::Conflict("refused".to_owned())), vec![record("refused")])
             })
             .await;
         assert!(matches!(refused, Err(StoreError::Conflict(_))));
-        let panicked =
-            store.read_head(PATIENT, "nobody", |_| -> crate::Reply<()> { panic!("in the middle of it") }).await;
+        let panicked = store
+            .read_head(Asker::SERVER, PATIENT, "nobody", |_| -> crate::Reply<()> { panic!("in the middle of it") })
+            .await;
         assert!(matches!(panicked, Err(StoreError::Internal(_))));
         let told = store.read(|transaction| (Ok::<_, StoreError>(reasons(transaction)), Vec::new())).await.unwrap();
         assert_eq!(told, ["once", "twice", "refused"], "each is in the log once");

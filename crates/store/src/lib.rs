@@ -16,6 +16,7 @@ mod batched_reads;
 mod bounded_reads_tests;
 mod bounds;
 pub mod broken_glass;
+mod by_turns;
 mod chained_search;
 pub mod code_lists;
 mod connection;
@@ -42,6 +43,8 @@ mod latest;
 mod latest_tests;
 pub mod left_record;
 mod line;
+#[cfg(test)]
+mod line_tests;
 pub mod lower;
 mod memory;
 mod migrate;
@@ -53,12 +56,14 @@ mod private_file;
 mod reindex;
 pub mod rows;
 pub mod search;
+mod shared_line;
 pub mod sign_in;
 mod slot;
 mod snapshot;
 #[cfg(test)]
 mod snapshot_tests;
 mod sqlite;
+mod standing;
 mod statement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -72,7 +77,7 @@ mod undone;
 pub mod verify;
 mod work;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -81,6 +86,7 @@ use tokio::sync::oneshot;
 
 pub use apart::{Unfinished, apart, in_turn};
 pub use backup::{Restoring, backup, remove};
+pub use by_turns::Asker;
 pub use cost::{Cost, Extent};
 pub use migrate::{migrate, missing_migrations};
 
@@ -92,8 +98,7 @@ use keys::Keys;
 use patients::Patients;
 use time::Time;
 use transaction::Transaction;
-pub use turns::Asker;
-use work::{gathered, guarded, stopped};
+use work::{guarded, stopped};
 
 /// The result of an interaction, and what must be in the log before it is given out.
 pub type Reply<T, E = StoreError> = (Result<T, E>, Vec<Record>);
@@ -271,25 +276,26 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        self.read_in(Reads::Everything, work).await
+        self.read_in(Asker::SERVER, Reads::Everything, work).await
     }
 
-    /// Like [`Store::read`], for work that sees so much.
+    /// Like [`Store::read`], for somebody's work that sees so much.
     async fn read_in<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Asker,
         reads: Reads,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
         self.log_is_whole(reads).await;
         let (result, records) = match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.read(&self.shared, reads, work),
-            Backend::Postgres(postgres) => postgres.read(work).await,
+            Backend::Postgres(postgres) => postgres.read(asker, Extent::Little, work).await,
         };
-        self.append(records).await?;
+        self.append_of(asker, records).await?;
         result
     }
 
-    /// Like [`Store::read`], for work that may take the database long. What does waits for a `place` first, which it has
+    /// Like [`Store::read`], for somebody's work that may take the database long. What does waits for a `place` first, which it has
     /// until it is done, and runs where no other request waits for it.
     ///
     /// The embedded database counts what it does, so there any work is begun where the caller is, and only what turns out
@@ -297,6 +303,7 @@ impl Store {
     /// whatever is not [`Extent::Little`] takes a place.
     pub async fn read_bounded<T: Send + 'static, E: WorkError, P>(
         &self,
+        asker: Asker,
         reads: Reads,
         extent: Extent,
         place: impl Future<Output = Result<P, E>>,
@@ -324,16 +331,16 @@ impl Store {
                 }
             }
             Backend::Postgres(postgres) if extent == Extent::Little => {
-                let done = postgres.read(work).await;
+                let done = postgres.read(asker, extent, work).await;
                 drop(place);
                 done
             }
             Backend::Postgres(postgres) => {
                 let _held = place.await?;
-                postgres.read(work).await
+                postgres.read(asker, extent, work).await
             }
         };
-        self.append(records).await?;
+        self.append_of(asker, records).await?;
         result
     }
 
@@ -358,21 +365,22 @@ impl Store {
         apart(run).await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()))
     }
 
-    /// Like [`Store::read`], for work that mostly needs the current version of one resource and nothing else. On
+    /// Like [`Store::read`], for somebody's work that mostly needs the current version of one resource and nothing else. On
     /// PostgreSQL that is looked up together with what others ask for; if the work wants another statement it is stopped
     /// and run again in a snapshot. On the embedded database the work runs in the transaction that commits its audit
     /// record.
     pub async fn read_head<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Asker,
         resource_type: ResourceType,
         id: &str,
         work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
         match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.read_one(work).await,
-            Backend::Postgres(postgres) => match postgres.read_head(resource_type, id.to_owned(), work).await {
+            Backend::Sqlite(sqlite) => sqlite.read_one(asker, work).await,
+            Backend::Postgres(postgres) => match postgres.read_head(asker, resource_type, id.to_owned(), work).await {
                 Ok(result) => result,
-                Err(work) => self.read(work).await,
+                Err(work) => self.read_in(asker, Reads::Everything, work).await,
             },
         }
     }
@@ -412,7 +420,7 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.write(asker, work).await,
             Backend::Postgres(postgres) => {
                 let (result, records) = postgres.change(asker, work).await;
-                self.append(records).await?;
+                self.append_of(asker, records).await?;
                 result
             }
         }
@@ -420,17 +428,25 @@ impl Store {
 
     /// Makes audit records durable.
     pub async fn append(&self, records: Vec<Record>) -> Result<(), StoreError> {
+        self.append_of(Asker::SERVER, records).await
+    }
+
+    /// The same for those of what somebody asked for.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too many wait to be, or too many of theirs: what they are about is told to nobody then.
+    pub async fn append_of(&self, asker: Asker, records: Vec<Record>) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
         }
-        self.commit_records(records).await
+        self.commit_records(asker, records).await
     }
 
-    async fn commit_records(&self, records: Vec<Record>) -> Result<(), StoreError> {
+    async fn commit_records(&self, asker: Asker, records: Vec<Record>) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
         match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.append(records, done)?,
-            Backend::Postgres(postgres) => postgres.append(records, done)?,
+            Backend::Sqlite(sqlite) => sqlite.append(asker, records, done)?,
+            Backend::Postgres(postgres) => postgres.append(asker, records, done)?,
         }
         match wait.await {
             Ok(result) => result,
@@ -444,53 +460,6 @@ impl Store {
     /// When the database fails.
     pub async fn setting(&self, name: &'static str, make: String) -> Result<String, StoreError> {
         self.write(move |transaction| (transaction.setting(name, &make), Vec::new())).await
-    }
-
-    /// How much waits for the database: for SQLite's writer, or for a connection to PostgreSQL.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.line.length() + sqlite.reads.length(),
-            Backend::Postgres(postgres) => postgres.waiting(),
-        }
-    }
-
-    /// How many connections to PostgreSQL are open, and how many are at work. The embedded database has none.
-    #[must_use]
-    pub fn connections(&self) -> (usize, usize) {
-        match &*self.backend {
-            Backend::Sqlite(_) => (0, 0),
-            Backend::Postgres(postgres) => postgres.pool.standing(),
-        }
-    }
-
-    /// Whether the database can be read and written, whoever commits the log is at work, and a commit ends, which waits for
-    /// a standby where there is a synchronous one: no read is answered without. SQLite's writer, kept out, is asked for a turn.
-    pub async fn ready(&self) -> bool {
-        let work = |transaction: &mut Transaction<'_>| (transaction.is_writable(), Vec::new());
-        let writable = match &*self.backend {
-            Backend::Sqlite(sqlite) => match sqlite.read_now(None, work).await {
-                Ok(true) if sqlite.may_be_kept_out() => self.write(|_| (Ok::<_, StoreError>(true), Vec::new())).await,
-                answered => answered,
-            },
-            Backend::Postgres(_) => match self.write(work).await {
-                Ok(true) => self.commit_records(Vec::new()).await.map(|()| true),
-                other => other,
-            },
-        };
-        writable.is_ok_and(|writable| writable) && self.has_space().await
-    }
-
-    /// Whether there is room on the disk: tried where there was none, since nobody else may come to find out.
-    async fn has_space(&self) -> bool {
-        if !self.shared.no_space.load(Ordering::Relaxed) {
-            return true;
-        }
-        // On PostgreSQL what was tried is undone.
-        let tried = self.write(|transaction| (transaction.try_space(), Vec::new())).await;
-        let has_space = matches!(tried, Ok(()) | Err(StoreError::Conflict(_)));
-        self.shared.no_space.store(!has_space, Ordering::Relaxed);
-        has_space
     }
 }
 

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::by_turns::Asker;
 use crate::error::StoreError;
-use crate::turns::Asker;
 
 /// How much may wait that takes a connection, or the only writer, for itself.
 const MOST_WAITING: usize = 2_000;
 
-/// How many point reads may wait, of which many are done at once.
+/// How many point reads may wait, or audit records of what was done elsewhere: of both many are done at once.
 const MOST_READS: usize = 10_000;
 
 /// One caller's may be one of so many parts of it.
@@ -49,17 +49,9 @@ impl Default for Line {
 }
 
 impl Line {
-    /// A line of point reads.
+    /// A line of what is done many at once.
     pub(crate) fn of_reads() -> Line {
         Line { most: MOST_READS, ..Line::default() }
-    }
-
-    /// Lets one more wait.
-    ///
-    /// # Errors
-    /// [`StoreError::Busy`] when there are too many.
-    pub(crate) fn enter(&self) -> Result<Waits, StoreError> {
-        self.enter_with(None)
     }
 
     /// Lets one more of somebody's wait.
@@ -68,10 +60,7 @@ impl Line {
     /// [`StoreError::Busy`] when there are too many, or too many of theirs. The server has no share: whoever it asks for has
     /// been counted, and it has to go on whatever they do.
     pub(crate) fn enter_of(&self, asker: Asker) -> Result<Waits, StoreError> {
-        self.enter_with(if asker == Asker::SERVER { None } else { Some(self.share(asker)?) })
-    }
-
-    fn enter_with(&self, share: Option<Share>) -> Result<Waits, StoreError> {
+        let share = if asker == Asker::SERVER { None } else { Some(self.share(asker)?) };
         let waits = Waits { waiting: Arc::clone(&self.waiting), since: Instant::now(), _share: share };
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.most { Err(StoreError::Busy(1)) } else { Ok(waits) }
     }
@@ -161,11 +150,11 @@ mod tests {
     #[test]
     fn whoever_comes_when_there_are_too_many_is_told_to_come_again() {
         for line in [Line::default(), Line::of_reads()] {
-            let mut all: Vec<Waits> = (0..line.most).map(|_| line.enter().unwrap()).collect();
-            assert!(matches!(line.enter(), Err(StoreError::Busy(_))));
+            let mut all: Vec<Waits> = (0..line.most).map(|_| line.enter_of(Asker::SERVER).unwrap()).collect();
+            assert!(matches!(line.enter_of(Asker::SERVER), Err(StoreError::Busy(_))));
             assert_eq!(line.length(), line.most, "whoever was refused does not wait");
             all.pop();
-            drop(line.enter().unwrap());
+            drop(line.enter_of(Asker::SERVER).unwrap());
             drop(all);
             assert_eq!(line.length(), 0);
         }
@@ -180,7 +169,7 @@ mod tests {
                 all.push(waits);
             }
             assert_eq!((all.len(), line.length()), (line.most / PARTS, line.most / PARTS));
-            drop((line.enter_of(two).unwrap(), line.enter_of(Asker::SERVER).unwrap(), line.enter().unwrap()));
+            drop((line.enter_of(two).unwrap(), line.enter_of(Asker::SERVER).unwrap()));
             all.pop();
             all.push(line.enter_of(one).unwrap());
             assert!(matches!(line.enter_of(one), Err(StoreError::Busy(_))));

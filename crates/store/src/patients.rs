@@ -7,9 +7,6 @@ use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 
-/// A key that no patient has.
-const NOBODY: i64 = -1;
-
 /// How many patients are remembered.
 const REMEMBERED: usize = 100_000;
 
@@ -66,18 +63,12 @@ impl Transaction<'_> {
         Ok(key)
     }
 
-    /// The key of a patient's logical id, for a search. While statements are noted, a patient that there is none of has
-    /// a key as well: how a search is run must not tell who has a record here.
-    pub(crate) fn compartment_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
-        let key = self.patient_key(id)?;
-        Ok(key.or(self.noted.is_some().then_some(NOBODY)))
-    }
-
     /// The key of a patient's logical id, made now if there is none. Only in a write transaction.
     pub fn make_patient_key(&mut self, id: &str) -> Result<i64, StoreError> {
         if let Some(key) = self.patient_key(id)? {
             return Ok(key);
         }
+        self.require_storing()?;
         // The update that changes nothing makes a concurrent maker's row visible to RETURNING.
         let sql = Sql::new("INSERT INTO patient (id) VALUES (")
             .bind(id)

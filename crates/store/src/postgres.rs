@@ -1,25 +1,27 @@
-//! PostgreSQL: a few threads with a connection each, one more that looks up what point reads ask for, and two that commit
-//! the audit records of many reads at once, each while the other waits for the disk.
+//! PostgreSQL: a few connections, and threads that have them in turn, of which those that do what may take long give way; one
+//! more that looks up what point reads ask for, and two that commit the audit records of many reads at once, each while the other
+//! waits for the disk.
 
 mod tasks;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use concord_fhir::registry::ResourceType;
 use tokio::sync::oneshot;
 
+use crate::apart::give_way;
 use crate::audit::{ONE_STATEMENT, Record};
 use crate::batched_reads::{Append, PointReadOutcome, Waiting, WaitingRead, Work, read_batches};
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::line::{Line, Pool};
+use crate::shared_line::{SharedLine, Worker};
 use crate::slot::{Endpoint, Slot};
 use crate::transaction::Transaction;
-use crate::turns::Asker;
-use crate::{Options, Reply, Shared, gathered, guarded, stopped};
-use tasks::Tasks;
+use crate::{Extent, Options, Reply, Shared, guarded, stopped};
+use tasks::{Kind, Pace, Tasks, Turn};
 
 /// How many waiting answers may share a commit.
 const SHARED_COMMIT: usize = 512;
@@ -49,76 +51,87 @@ impl Drop for Waits {
 type Task = Box<dyn FnOnce(&mut Slot, &Shared) + Send>;
 
 pub(crate) struct Postgres {
-    tasks: Arc<Tasks>,
+    tasks: Arc<Tasks<Slot, Task>>,
     /// The writes that wait among them.
     line: Line,
     /// The other reads, which no write keeps out.
-    searches: Line,
+    pub(crate) searches: Line,
     /// The point reads, which wait elsewhere.
-    reads: Line,
+    pub(crate) reads: Line,
+    /// The audit records of what was done elsewhere.
+    pub(crate) appended: Line,
     /// What they wait for.
     pub(crate) pool: Arc<Pool>,
-    points: Mutex<Sender<WaitingRead>>,
-    appends: Mutex<Sender<Append>>,
+    points: Arc<SharedLine<WaitingRead>>,
+    appends: Arc<SharedLine<Append>>,
 }
 
 impl Postgres {
     pub(crate) fn open(options: &Options, shared: &Arc<Shared>) -> Result<Postgres, String> {
-        let tasks = Arc::new(Tasks::new(options.connections.max(1)));
+        let connections = options.connections.max(1);
         let place = Endpoint::new(options.address.clone(), options.query_timeout, Arc::clone(&shared.time));
         #[cfg(any(test, feature = "testing"))]
         let place = place.failing(&shared.faults);
-        let mut slots = Slot::open_apart(&place, options.connections.max(1) + OWN_CONNECTIONS)?;
+        let mut slots = Slot::open_apart(&place, connections + OWN_CONNECTIONS)?;
+        let tasks = Arc::new(Tasks::new(slots.split_off(OWN_CONNECTIONS)));
         let mut next = || slots.pop().ok_or_else(|| "too few connections were opened".to_owned());
-        for number in 0..options.connections.max(1) {
-            let slot = next()?;
-            let (shared, tasks) = (Arc::clone(shared), Arc::clone(&tasks));
-            std::thread::Builder::new()
-                .name(format!("postgres-{number}"))
-                .spawn(move || task_loop(slot, &shared, &tasks))
-                .map_err(|error| format!("cannot start a database thread: {error}"))?;
+        for (name, pace) in [("postgres", Pace::Prompt), ("postgres-long", Pace::GivingWay)] {
+            for number in 0..connections {
+                let (shared, tasks) = (Arc::clone(shared), Arc::clone(&tasks));
+                std::thread::Builder::new()
+                    .name(format!("{name}-{number}"))
+                    .spawn(move || task_loop(pace, &shared, &tasks))
+                    .map_err(|error| format!("cannot start a database thread: {error}"))?;
+            }
         }
-        let (appends, append_receiver) = channel::<Append>();
-        let append_receiver = Arc::new(Mutex::new(append_receiver));
+        let appends = SharedLine::<Append>::new();
         for number in 0..COMMITS_AT_A_TIME {
-            let (slot, own, receiver) = (next()?, Arc::clone(shared), Arc::clone(&append_receiver));
+            let (slot, own, worker) = (next()?, Arc::clone(shared), appends.worker());
             std::thread::Builder::new()
                 .name(format!("postgres-log-{number}"))
-                .spawn(move || append_loop(slot, &own, &receiver))
+                .spawn(move || append_loop(slot, &own, &worker))
                 .map_err(|error| format!("cannot start the audit thread: {error}"))?;
         }
-        let (points, point_receiver) = channel::<WaitingRead>();
-        let (slot, own, logged) = (next()?, Arc::clone(shared), appends.clone());
+        let points = SharedLine::<WaitingRead>::new();
+        let (slot, own, worker, logged) = (next()?, Arc::clone(shared), points.worker(), Arc::clone(&appends));
         std::thread::Builder::new()
             .name("postgres-points".to_owned())
-            .spawn(move || read_batches(slot, &own, &point_receiver, &logged))
+            .spawn(move || read_batches(slot, &own, &worker, &logged))
             .map_err(|error| format!("cannot start a database thread: {error}"))?;
         Ok(Postgres {
             tasks,
             line: Line::default(),
             searches: Line::default(),
             reads: Line::of_reads(),
+            appended: Line::of_reads(),
             pool: place.pool(),
-            points: Mutex::new(points),
-            appends: Mutex::new(appends),
+            points,
+            appends,
         })
     }
 
     /// How much waits.
     pub(crate) fn waiting(&self) -> usize {
-        [&self.line, &self.searches, &self.reads].into_iter().map(Line::length).sum()
+        [&self.line, &self.searches, &self.reads, &self.appended].into_iter().map(Line::length).sum()
     }
 
     pub(crate) async fn read<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Asker,
+        extent: Extent,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
-        self.run(None, move |connection, shared, gone| attempt(connection, shared, SNAPSHOT, gone, work).0).await
+        let read = |connection: &mut Connection, shared: &Shared, gone: &AtomicBool| {
+            attempt(connection, shared, SNAPSHOT, gone, work).0
+        };
+        let kind = if extent == Extent::Little { Kind::Read } else { Kind::Long };
+        self.run(kind, asker, read).await
     }
 
     /// A read of one current version, together with others; the work is handed back if it takes more than that.
     pub(crate) async fn read_head<T, E, F>(
         &self,
+        asker: Asker,
         resource_type: ResourceType,
         id: String,
         work: F,
@@ -128,13 +141,13 @@ impl Postgres {
         E: WorkError,
         F: Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     {
-        let waits = match self.reads.enter() {
+        let waits = match self.reads.enter_of(asker) {
             Ok(waits) => waits,
             Err(busy) => return Ok(Err(busy.into())),
         };
         let (reply, wait) = oneshot::channel();
         let point = WaitingRead { resource_type, id, work: Box::new(Work { work, result: None, reply }), waits };
-        if self.points.lock().unwrap_or_else(PoisonError::into_inner).send(point).is_err() {
+        if self.points.add(asker, point).is_err() {
             return Ok(Err(stopped().into()));
         }
         match wait.await {
@@ -151,8 +164,10 @@ impl Postgres {
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
         let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
-        self.run(Some(asker), move |connection, shared, gone| attempt(connection, shared, "BEGIN", gone, logged).0)
-            .await
+        self.run(Kind::Write, asker, move |connection, shared, gone| {
+            attempt(connection, shared, "BEGIN", gone, logged).0
+        })
+        .await
     }
 
     /// The same, done again when another writer came between. The one who has to come first has done so by then: whoever
@@ -163,7 +178,7 @@ impl Postgres {
         work: impl Fn(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
         let logged = move |transaction: &mut Transaction<'_>| logged(work(transaction), transaction);
-        self.run(Some(asker), move |connection, shared, gone| {
+        self.run(Kind::Write, asker, move |connection, shared, gone| {
             let mut tries = 0;
             loop {
                 let (reply, overtaken) = attempt(connection, shared, "BEGIN", gone, &logged);
@@ -178,24 +193,26 @@ impl Postgres {
 
     pub(crate) fn append(
         &self,
+        asker: Asker,
         records: Vec<Record>,
         done: oneshot::Sender<Result<(), StoreError>>,
     ) -> Result<(), StoreError> {
-        self.appends
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .send((records, Waiting::Append(done)))
-            .map_err(|_| stopped())
+        let waits = self.appended.enter_of(asker)?;
+        self.appends.add(asker, (records, Waiting::Append(done, waits))).map_err(|_| stopped())
     }
 
-    /// Runs work, somebody's write or a read, on the next connection that is free. What nobody waits for any more when it is its turn is not begun.
+    /// Runs somebody's work on the next connection that is free. What nobody waits for any more when it is its turn is not begun.
     async fn run<T: Send + 'static, E: WorkError>(
         &self,
-        asker: Option<Asker>,
+        kind: Kind,
+        asker: Asker,
         work: impl FnOnce(&mut Connection, &Shared, &AtomicBool) -> Reply<T, E> + Send + 'static,
     ) -> Reply<T, E> {
-        let entered = asker.map_or_else(|| self.searches.enter(), |asker| self.line.enter_of(asker));
-        let place = match entered {
+        let line = match kind {
+            Kind::Read | Kind::Long => &self.searches,
+            Kind::Write => &self.line,
+        };
+        let place = match line.enter_of(asker) {
             Ok(place) => place,
             Err(busy) => return (Err(busy.into()), Vec::new()),
         };
@@ -211,7 +228,7 @@ impl Postgres {
             let done = slot.with(|connection| work(connection, shared, &gone));
             let _gone = reply.send(done.unwrap_or_else(|away| (Err(away.into()), Vec::new())));
         });
-        self.tasks.add(asker, task);
+        self.tasks.add(kind, asker, task);
         let answer = wait.await.unwrap_or_else(|_| (Err(stopped().into()), Vec::new()));
         drop(waits);
         answer
@@ -260,26 +277,26 @@ fn attempt<T, E: WorkError>(
     (reply, overtaken)
 }
 
-fn task_loop(mut slot: Slot, shared: &Shared, tasks: &Tasks) {
-    while let Some(turn) = tasks.next() {
-        let asker = turn.asker();
-        (turn.task)(&mut slot, shared);
-        tasks.ended(asker);
+fn task_loop(pace: Pace, shared: &Shared, tasks: &Tasks<Slot, Task>) {
+    if pace == Pace::GivingWay {
+        give_way();
+    }
+    while let Some(Turn { task, mut connection, writer }) = tasks.next(pace) {
+        task(&mut connection, shared);
+        tasks.ended(connection, writer);
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.tasks.close();
+        self.points.close();
+        self.appends.close();
     }
 }
 
-fn append_loop(mut slot: Slot, shared: &Shared, appends: &Mutex<Receiver<Append>>) {
-    let next = || {
-        let appends = appends.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(gathered(appends.recv().ok()?, &appends, SHARED_COMMIT))
-    };
-    while let Some(batch) = next() {
+fn append_loop(mut slot: Slot, shared: &Shared, appends: &Worker<Append>) {
+    while let Some(batch) = appends.next(SHARED_COMMIT) {
         let (mut records, mut waiting) = (Vec::new(), Vec::new());
         for (more, done) in batch {
             records.extend(more);

@@ -56,7 +56,7 @@ impl Method {
 }
 
 /// A version as stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     /// The key of its rows in the index: the resource's for the current version, its own for a superseded one.
     pub key: i64,

@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::testing::Scratch;
 use crate::transaction::Transaction;
-use crate::{Reads, Store};
+use crate::{Asker, Reads, Store};
 
 async fn write(store: &Store, id: &str) {
     let id = id.to_owned();
@@ -19,7 +19,7 @@ fn count(transaction: &mut Transaction<'_>) -> i64 {
 
 async fn seen(store: &Store) -> i64 {
     store
-        .read_in(Reads::Records, |transaction| {
+        .read_in(Asker::SERVER, Reads::Records, |transaction| {
             (Ok::<_, StoreError>(count(transaction)), vec![Record { resource_type: -1, ..Record::default() }])
         })
         .await
@@ -52,13 +52,13 @@ async fn records_of_reads_alone_leave_the_snapshot_as_it_is() {
     let sees_itself = |transaction: &mut Transaction<'_>| {
         (Ok::<_, StoreError>(transaction.numbers(Sql::new("SELECT count(*) FROM audit")).unwrap()[0]), Vec::new())
     };
-    let before = store.read_in(Reads::Records, sees_itself).await.unwrap();
+    let before = store.read_in(Asker::SERVER, Reads::Records, sees_itself).await.unwrap();
     seen(&store).await;
-    assert_eq!(store.read_in(Reads::Records, sees_itself).await.unwrap(), before, "it is kept");
+    assert_eq!(store.read_in(Asker::SERVER, Reads::Records, sees_itself).await.unwrap(), before, "it is kept");
     assert_eq!(store.read(sees_itself).await.unwrap(), before + 2, "whoever asks for the log sees all of it");
     write(&store, "a").await;
     assert_eq!(
-        store.read_in(Reads::Records, sees_itself).await.unwrap(),
+        store.read_in(Asker::SERVER, Reads::Records, sees_itself).await.unwrap(),
         before + 2,
         "it is not kept when data has changed"
     );
@@ -87,7 +87,8 @@ async fn the_state_is_another_one_after_each_change_of_anybody() {
 async fn the_log_is_not_told_from_a_snapshot_that_may_be_kept() {
     let [scratch, _] = Scratch::both();
     let store = scratch.store();
-    let refused = store.read_in(Reads::Records, |transaction| (transaction.last_link(), Vec::new())).await;
+    let refused =
+        store.read_in(Asker::SERVER, Reads::Records, |transaction| (transaction.last_link(), Vec::new())).await;
     assert!(matches!(refused, Err(StoreError::Internal(_))), "{refused:?}");
     assert!(store.read(|transaction| (transaction.last_link(), Vec::new())).await.is_ok());
 }
@@ -118,8 +119,9 @@ async fn a_read_of_the_embedded_database_cannot_write() {
     let [scratch, _] = Scratch::both();
     let store = scratch.store();
     for _ in 0..2 {
-        let written =
-            store.read_in(Reads::Records, |transaction| (transaction.make_patient_key("x"), Vec::new())).await;
+        let written = store
+            .read_in(Asker::SERVER, Reads::Records, |transaction| (transaction.make_patient_key("x"), Vec::new()))
+            .await;
         assert!(written.is_err());
     }
     assert_eq!(seen(&store).await, 1);

@@ -15,11 +15,11 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::audit::Record;
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::line::{Line, Waits};
 use crate::transaction::Transaction;
-use crate::turns::Asker;
 use crate::{Cost, Options, Reads, Reply, Shared, guarded, stopped};
 use aside::Aside;
 use queue::Queue;
@@ -38,19 +38,28 @@ pub(crate) struct Sqlite {
     aside: Arc<Aside>,
     /// Those who have connections of their own.
     threads: Vec<JoinHandle<()>>,
-    /// The writes among them.
-    pub(crate) line: Line,
-    /// The point reads among them.
+    /// The writes among what waits.
+    line: Line,
+    /// The point reads among it.
     pub(crate) reads: Line,
+    /// The audit records among it of what was done elsewhere.
+    pub(crate) appends: Line,
 }
 
-/// Something for the writer.
+/// Something for the writer, with whose it is.
 enum Job {
     /// Reads only, so there is nothing to undo when it fails.
-    Read(Box<dyn Write>),
-    /// With whose it is.
+    Read(Asker, Box<dyn Write>),
     Write(Asker, Box<dyn Write>),
-    Append(Vec<Record>, oneshot::Sender<Result<(), StoreError>>),
+    Append(Asker, Append),
+}
+
+/// Audit records that somebody waits for.
+struct Append {
+    records: Vec<Record>,
+    done: oneshot::Sender<Result<(), StoreError>>,
+    /// Until they are told.
+    waits: Waits,
 }
 
 /// An interaction waiting for the writer.
@@ -147,7 +156,8 @@ impl Sqlite {
         let queue = Arc::new(Queue::new());
         let threads =
             writer::start(writer, shared, Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?.into();
-        Ok(Sqlite { readers, queue, aside, threads, line: Line::default(), reads: Line::of_reads() })
+        let (line, reads, appends) = (Line::default(), Line::of_reads(), Line::of_reads());
+        Ok(Sqlite { readers, queue, aside, threads, line, reads, appends })
     }
 
     /// The state of the data; none where that is in doubt.
@@ -193,20 +203,23 @@ impl Sqlite {
     /// anyway, and to hand a record over costs more than to read one resource.
     pub(crate) async fn read_one<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Asker,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        let waits = self.reads.enter()?;
-        self.read_now(Some(waits), work).await
+        let waits = self.reads.enter_of(asker)?;
+        self.read_now(asker, Some(waits), work).await
     }
 
     /// The same for what is not one of many that wait.
     pub(crate) async fn read_now<T: Send + 'static, E: WorkError>(
         &self,
+        asker: Asker,
         waits: Option<Waits>,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let (reply, wait) = oneshot::channel();
-        self.send(Job::Read(Box::new(Work { work: Some(work), result: None, reply, only_reads: true, waits })))?;
+        let work = Work { work: Some(work), result: None, reply, only_reads: true, waits };
+        self.send(Job::Read(asker, Box::new(work)))?;
         wait.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
@@ -229,10 +242,17 @@ impl Sqlite {
 
     pub(crate) fn append(
         &self,
+        asker: Asker,
         records: Vec<Record>,
         done: oneshot::Sender<Result<(), StoreError>>,
     ) -> Result<(), StoreError> {
-        self.send(Job::Append(records, done))
+        let waits = self.appends.enter_of(asker)?;
+        self.send(Job::Append(asker, Append { records, done, waits }))
+    }
+
+    /// How much waits.
+    pub(crate) fn waiting(&self) -> usize {
+        [&self.line, &self.reads, &self.appends].into_iter().map(Line::length).sum()
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -260,26 +280,36 @@ impl Drop for Sqlite {
 /// Tells somebody whether what was committed together stands.
 type Answer = Box<dyn FnOnce(Result<(), NotCommitted>) + Send>;
 
-/// Tells whoever has audit records appended.
-fn tells(done: oneshot::Sender<Result<(), StoreError>>) -> Answer {
-    Box::new(move |committed| {
-        // Audit records of what only read, or was refused.
-        let told = committed.map_err(|why| match why {
-            NotCommitted::Failed => StoreError::Busy(1),
-            why => why.into(),
+impl Append {
+    /// The records, and what tells whoever waits for them.
+    fn parts(self) -> (Vec<Record>, Answer) {
+        let Append { records, done, waits } = self;
+        let answer: Answer = Box::new(move |committed| {
+            // Audit records of what only read, or was refused.
+            let told = committed.map_err(|why| match why {
+                NotCommitted::Failed => StoreError::Busy(1),
+                why => why.into(),
+            });
+            let _gone = done.send(told);
+            drop(waits);
         });
-        let _gone = done.send(told);
-    })
+        (records, answer)
+    }
 }
 
 impl Job {
+    /// Whose it is.
+    fn asker(&self) -> Asker {
+        match self {
+            Job::Read(asker, _) | Job::Write(asker, _) | Job::Append(asker, _) => *asker,
+        }
+    }
+
     /// Tells whoever waits that it was not begun.
     fn refuse(self) {
         match self {
-            Job::Append(_, done) => {
-                let _gone = done.send(Err(StoreError::Busy(1)));
-            }
-            Job::Read(work) | Job::Write(_, work) => work.answer(Err(NotCommitted::Busy)),
+            Job::Append(_, append) => append.parts().1(Err(NotCommitted::Busy)),
+            Job::Read(_, work) | Job::Write(_, work) => work.answer(Err(NotCommitted::Busy)),
         }
     }
 }

@@ -12,13 +12,13 @@ use diesel::sql_types::Text;
 use crate::address::Durability;
 use crate::audit::Record;
 use crate::bounds::WITHOUT_LIMITS;
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::contract::{reasons, record};
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::testing::{Scratch, execute};
 use crate::transaction::Transaction;
-use crate::turns::Asker;
 
 /// The clock of a machine that asks its database.
 struct Machine(i64);
@@ -157,7 +157,7 @@ async fn what_nobody_waits_for_any_more_is_not_looked_up() {
     let ((tell, begun), (go_on, wait)) = (channel(), channel::<()>());
     let wait = Mutex::new(wait);
     // It holds the thread that looks up.
-    let mut first = pin!(store.read_head(basic, "a", move |_| {
+    let mut first = pin!(store.read_head(Asker::SERVER, basic, "a", move |_| {
         tell.send(()).unwrap();
         wait.lock().unwrap().recv().unwrap_err();
         (Ok::<_, StoreError>(()), vec![record("first")])
@@ -165,11 +165,12 @@ async fn what_nobody_waits_for_any_more_is_not_looked_up() {
     std::future::poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await;
     begun.recv().unwrap();
     {
-        let mut given_up = pin!(store.read_head(basic, "b", |_| (Ok::<_, StoreError>(()), vec![record("given up")])));
+        let mut given_up =
+            pin!(store.read_head(Asker::SERVER, basic, "b", |_| (Ok::<_, StoreError>(()), vec![record("given up")])));
         std::future::poll_fn(|context| Poll::Ready(given_up.as_mut().poll(context).is_pending())).await;
         assert!(store.waiting() > 0);
     }
-    let last = store.read_head(basic, "c", |_| (Ok::<_, StoreError>(()), vec![record("last")]));
+    let last = store.read_head(Asker::SERVER, basic, "c", |_| (Ok::<_, StoreError>(()), vec![record("last")]));
     drop(go_on);
     let (first, last) = tokio::join!(first, last);
     assert!(first.is_ok() && last.is_ok());

@@ -1,9 +1,11 @@
 //! Whose turn it is on the embedded database's only writer. Reads come before writes, for whoever reads waits for the commit of
-//! its audit record. Writes come in turn by who asks for them: however many one has waiting, another's comes after one of
-//! theirs. Whoever had one that took long while others waited leaves the writer to others for as long as it took.
+//! its audit record. Both come in turn by who asks for them: however many one has waiting, another's comes after one of
+//! theirs. Whoever had a write that took long while others waited leaves the writer to others for as long as it took.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+use crate::by_turns::{Asker, ByTurns};
 
 /// A write that takes so long has taken long.
 const LONG: Duration = Duration::from_millis(50);
@@ -11,33 +13,11 @@ const LONG: Duration = Duration::from_millis(50);
 /// How long at most nothing further of theirs is begun.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
-/// Of how many who have had a turn it is known when.
-const REMEMBERED: usize = 4_096;
-
-/// Who asks for a write, as far as they have to be told apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Asker(u64);
-
-impl Asker {
-    /// The server itself.
-    pub const SERVER: Asker = Asker(0);
-
-    /// The one of that number.
-    #[must_use]
-    pub const fn of(number: u64) -> Asker {
-        Asker(number)
-    }
-}
-
 /// What waits for the writer.
 pub(crate) struct Turns<T> {
     /// What is no write, each with when it came.
-    others: VecDeque<(Instant, T)>,
-    /// The writes, each with whose it is, in the order in which they came.
-    writes: VecDeque<(Asker, T)>,
-    /// After how many others' each had a turn last.
-    served: HashMap<Asker, u64>,
-    turns: u64,
+    others: ByTurns<(Instant, T)>,
+    writes: ByTurns<T>,
     /// Until when no write of theirs is begun.
     resting: HashMap<Asker, Instant>,
 }
@@ -45,18 +25,17 @@ pub(crate) struct Turns<T> {
 impl<T> Turns<T> {
     /// Nothing waits.
     pub(crate) fn new() -> Turns<T> {
-        let (others, writes) = (VecDeque::new(), VecDeque::new());
-        Turns { others, writes, served: HashMap::new(), turns: 0, resting: HashMap::new() }
+        Turns { others: ByTurns::new(), writes: ByTurns::new(), resting: HashMap::new() }
     }
 
     /// Adds what is no write.
-    pub(crate) fn add(&mut self, now: Instant, job: T) {
-        self.others.push_back((now, job));
+    pub(crate) fn add(&mut self, asker: Asker, now: Instant, job: T) {
+        self.others.add(asker, (now, job));
     }
 
     /// Adds a write.
     pub(crate) fn add_write(&mut self, asker: Asker, job: T) {
-        self.writes.push_back((asker, job));
+        self.writes.add(asker, job);
     }
 
     /// How much waits.
@@ -66,12 +45,12 @@ impl<T> Turns<T> {
 
     /// Since when what is no write has waited.
     pub(crate) fn waits_since(&self) -> Option<Instant> {
-        self.others.front().map(|(since, _)| *since)
+        self.others.oldest().map(|(since, _)| *since)
     }
 
     /// Takes all that is no write.
     pub(crate) fn take_others(&mut self) -> Vec<T> {
-        self.others.drain(..).map(|(_, job)| job).collect()
+        self.others.take_all().map(|(_, (_, job))| job).collect()
     }
 
     /// When something may be done; none while nothing waits.
@@ -79,7 +58,7 @@ impl<T> Turns<T> {
         if !self.others.is_empty() {
             return Some(now);
         }
-        self.writes.iter().map(|(asker, _)| self.resting.get(asker).map_or(now, |until| (*until).max(now))).min()
+        self.writes.askers().map(|asker| self.resting.get(&asker).map_or(now, |until| (*until).max(now))).min()
     }
 
     /// Lets everybody's writes be begun again.
@@ -90,57 +69,21 @@ impl<T> Turns<T> {
     /// What may share the next commit, of so many at most: what is no write, and writes. Nothing when nothing is due.
     pub(crate) fn next(&mut self, now: Instant, most: usize) -> (Vec<T>, Vec<(Asker, T)>) {
         self.resting.retain(|_, until| *until > now);
-        let others: Vec<T> = self.others.drain(..self.others.len().min(most)).map(|(_, job)| job).collect();
-        let writes = self.next_writes(most - others.len());
+        let others: Vec<T> = self.others.next(most).into_iter().map(|(_, job)| job).collect();
+        let writes = self.writes.take(most - others.len(), |asker| !self.resting.contains_key(&asker));
         (others, writes)
-    }
-
-    /// The write whose turn it is, of those who may have one begun.
-    pub(crate) fn next_of(&mut self, may: impl Fn(Asker) -> bool) -> Option<(Asker, T)> {
-        let due = self.writes.iter().enumerate().filter(|(_, (asker, _))| may(*asker));
-        let last = |asker: &Asker| self.served.get(asker).copied().unwrap_or_default();
-        let (place, _) = due.min_by_key(|(place, (asker, _))| (last(asker), *place))?;
-        self.writes.remove(place)
-    }
-
-    /// The writes whose turn it is, in order: the first of each who asks, of whom had a turn longest ago first, then the second
-    /// of each, and so on.
-    fn next_writes(&mut self, most: usize) -> Vec<(Asker, T)> {
-        let mut before: HashMap<Asker, usize> = HashMap::new();
-        let mut due: Vec<(usize, u64, usize)> = Vec::new();
-        for (place, (asker, _)) in self.writes.iter().enumerate() {
-            if !self.resting.contains_key(asker) {
-                let own = before.entry(*asker).or_default();
-                due.push((*own, self.served.get(asker).copied().unwrap_or_default(), place));
-                *own += 1;
-            }
-        }
-        if due.len() == self.writes.len() && before.len() <= 1 {
-            return self.writes.drain(..self.writes.len().min(most)).collect();
-        }
-        due.sort_unstable();
-        due.truncate(most);
-        let mut all: Vec<Option<(Asker, T)>> = std::mem::take(&mut self.writes).into_iter().map(Some).collect();
-        let next = due.iter().filter_map(|(.., place)| all.get_mut(*place)?.take()).collect();
-        self.writes = all.into_iter().flatten().collect();
-        next
     }
 
     /// Leaves writes for the next commit that were not begun in this one.
     pub(crate) fn put_back(&mut self, jobs: Vec<(Asker, T)>) {
-        jobs.into_iter().rev().for_each(|job| self.writes.push_front(job));
+        self.writes.put_back(jobs);
     }
 
     /// Says that somebody had a turn, and how long it took.
     pub(crate) fn took(&mut self, asker: Asker, time: Duration, now: Instant) {
-        self.turns += 1;
-        if self.served.len() >= REMEMBERED {
-            let waiting: Vec<Asker> = self.writes.iter().map(|(asker, _)| *asker).collect();
-            self.served.retain(|asker, _| waiting.contains(asker));
-        }
-        self.served.insert(asker, self.turns);
+        self.writes.had_turn(asker);
         // Where nobody else waits, as in a load, nobody is kept waiting.
-        let others_wait = !self.others.is_empty() || self.writes.iter().any(|(other, _)| *other != asker);
+        let others_wait = !self.others.is_empty() || self.writes.askers().any(|other| other != asker);
         if time >= LONG && others_wait {
             let until = now.checked_add(time.min(LONGEST_REST)).unwrap_or(now);
             self.resting.insert(asker, until);
@@ -152,9 +95,9 @@ impl<T> Turns<T> {
 mod tests {
     use super::*;
 
-    const ONE: Asker = Asker(1);
-    const TWO: Asker = Asker(2);
-    const THREE: Asker = Asker(3);
+    const ONE: Asker = Asker::of(1);
+    const TWO: Asker = Asker::of(2);
+    const THREE: Asker = Asker::of(3);
 
     /// What comes next: what is no write, and writes.
     fn next(turns: &mut Turns<u32>, now: Instant, most: usize) -> (Vec<u32>, Vec<u32>) {
@@ -166,7 +109,7 @@ mod tests {
     fn reads_come_first_and_what_was_left_before_what_came_later() {
         let (now, mut turns) = (Instant::now(), Turns::new());
         for (job, is_write) in [(1, true), (2, true), (3, false), (4, true), (5, false)] {
-            if is_write { turns.add_write(ONE, job) } else { turns.add(now, job) }
+            if is_write { turns.add_write(ONE, job) } else { turns.add(ONE, now, job) }
         }
         assert_eq!((turns.len(), turns.waits_since()), (5, Some(now)));
         assert_eq!(next(&mut turns, now, 4), (vec![3, 5], vec![1, 2]));
@@ -205,7 +148,7 @@ mod tests {
         assert_eq!(next(&mut turns, now, 9).1, [2], "others' writes are begun");
         assert_eq!(turns.due(now), Some(now + LONGEST_REST));
         assert_eq!(next(&mut turns, now, 9), (vec![], vec![]));
-        turns.add(now, 3);
+        turns.add(ONE, now, 3);
         turns.add_write(TWO, 4);
         assert_eq!(turns.due(now), Some(now));
         assert_eq!(next(&mut turns, now, 9), (vec![3], vec![4]));
@@ -219,39 +162,31 @@ mod tests {
         turns.took(ONE, Duration::MAX, now);
         assert_eq!(next(&mut turns, now, 9).1, [1]);
         turns.add_write(ONE, 2);
-        turns.add(now, 3);
+        turns.add(ONE, now, 3);
         turns.took(ONE, LONG - Duration::from_nanos(1), now);
         assert_eq!(next(&mut turns, now, 9), (vec![3], vec![2]), "nor after a short one");
         turns.add_write(ONE, 4);
-        turns.add(now, 5);
+        turns.add(ONE, now, 5);
         turns.took(ONE, LONG, now);
         turns.end_rests();
         assert_eq!(next(&mut turns, now, 9), (vec![5], vec![4]), "nor when the end has come");
     }
 
     #[test]
-    fn one_at_a_time_each_has_their_turn() {
+    fn reads_come_in_turn_by_who_asks_when_more_wait_than_share_a_commit() {
         let (now, mut turns) = (Instant::now(), Turns::new());
-        (0..3).for_each(|job| turns.add_write(ONE, job));
-        turns.add_write(TWO, 200);
-        let mut order = Vec::new();
-        while let Some((asker, job)) = turns.next_of(|_| true) {
-            turns.took(asker, Duration::ZERO, now);
-            order.push(job);
-        }
-        assert_eq!(order, [0, 200, 1, 2]);
-        turns.add_write(ONE, 3);
-        turns.add_write(TWO, 201);
-        assert_eq!(turns.next_of(|asker| asker == TWO), Some((TWO, 201)), "the other may not");
-        assert_eq!(turns.next_of(|asker| asker == TWO), None);
+        (0..50).for_each(|job| turns.add(ONE, now, job));
+        turns.add(TWO, now, 200);
+        assert_eq!(next(&mut turns, now, 3).0, [0, 200, 1]);
+        assert_eq!(turns.len(), 48);
     }
 
     #[test]
     fn what_is_no_write_can_be_taken_away() {
         let (now, mut turns) = (Instant::now(), Turns::new());
-        turns.add(now, 1);
+        turns.add(ONE, now, 1);
         turns.add_write(ONE, 2);
-        turns.add(now, 3);
+        turns.add(ONE, now, 3);
         assert_eq!(turns.take_others(), [1, 3]);
         assert_eq!((turns.len(), turns.waits_since()), (1, None));
     }

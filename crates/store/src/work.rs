@@ -1,27 +1,8 @@
-//! Work that callers hand to the threads of a store: what comes together, what panics, what comes too late.
-
-use std::sync::mpsc::Receiver;
+//! Work that callers hand to the threads of a store: what panics, and what comes too late.
 
 use crate::Reply;
 use crate::error::{StoreError, WorkError};
 use crate::transaction::Transaction;
-
-/// The first job with those that wait behind it, at most so many. Where the processors are busy, whoever is about to send
-/// another gets to run before: a commit for many costs little more than one for a few. Where they are not, this takes no
-/// time.
-pub(crate) fn gathered<T>(first: T, waiting: &Receiver<T>, most: usize) -> Vec<T> {
-    let mut jobs = vec![first];
-    jobs.extend(waiting.try_iter().take(most - 1));
-    while jobs.len() < most {
-        let before = jobs.len();
-        std::thread::yield_now();
-        jobs.extend(waiting.try_iter().take(most - before));
-        if jobs.len() == before {
-            break;
-        }
-    }
-    jobs
-}
 
 /// The error of a request that found the store closed.
 pub(crate) fn stopped() -> StoreError {

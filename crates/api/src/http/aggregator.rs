@@ -149,7 +149,7 @@ impl Aggregator {
             Ok(record) => Ok(record),
             Err(Stop::Failed(fault)) => Err(fault),
             Err(Stop::Refused(refusal)) => {
-                service.store.append(vec![audit::call_refused(call, refusal.told)]).await?;
+                audit::tell_refused(service, call, refusal.told).await?;
                 Err(refusal.fault)
             }
         }

@@ -214,7 +214,7 @@ async fn purposed(
     match call.purpose {
         Some(purpose) if !may_claim(&call.caller.actor, &named, purpose) => {
             let text = "neither the token nor who calls allows this purpose";
-            Box::pin(server.service.store.append(vec![audit::call_refused(call, text)])).await?;
+            Box::pin(audit::tell_refused(&server.service, call, text)).await?;
             Err(ApiError::denied(text))
         }
         _ => Ok(()),

@@ -8,10 +8,12 @@ use concord_store::rows::Method;
 
 use crate::error::ApiError;
 use crate::interact::logical_id;
+use crate::interact::prepared::Made;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::write;
 use crate::interact::write::VersionPlace;
+use crate::interact::write::ready;
 use crate::interact::written::Written;
 use crate::interact::{access, provenance};
 
@@ -52,8 +54,16 @@ pub(super) fn insert(
     let together = companion.as_ref().map(|companion| session.call.together_with(&companion.reference));
     let call = together.as_ref().unwrap_or(session.call);
     let session = &mut session.calling(call);
-    let mut proposed = write::prepare(session, Action::Create, resource_type, value, &place)?;
-    let told = provenance::all(session, &proposed, "CREATE", None)?;
+    let make = |session: &mut Session<'_, '_>| {
+        let proposed = write::prepare(session, Action::Create, resource_type, value, &place)?;
+        let told = provenance::all(session, &proposed, "CREATE", None)?;
+        Ok(Made { proposed, told, own: true, is_unchanged: false })
+    };
+    let Made { mut proposed, told, .. } = match companion {
+        // It has an id that is not known before.
+        Some(_) => make(session)?,
+        None => ready::made(session, (resource_type, id), None, make)?,
+    };
     let remarks = write::store(session, &proposed, None, &told)?;
     proposed.warnings.extend(remarks);
     match (companion, hooks.after_create) {

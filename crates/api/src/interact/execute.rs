@@ -9,12 +9,13 @@ use crate::interact::command::{Command, Target, TransactionKind, Unless};
 use crate::interact::foreseen::Foreseen;
 use crate::interact::history::Of;
 use crate::interact::operation::Output;
+use crate::interact::prepared::Readiness;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::time_limits::within;
 use crate::interact::written::Written;
 use crate::interact::{
-    Call, Pairs, Questions, Service, create, delete, history, patch, profiles, read, search, update,
+    Call, Pairs, Questions, Service, create, delete, history, logical_id, patch, profiles, read, search, update,
 };
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
@@ -166,11 +167,14 @@ pub(crate) async fn in_transaction<T: Send + 'static>(
         drop(turn);
         service.slots.enter(caller).await
     };
+    let asker = service.slots.asker(caller);
     match access {
-        TransactionKind::Head(resource_type, id) => store.read_head(resource_type, &id, work).await,
-        TransactionKind::Records => Box::pin(store.read_bounded(Reads::Records, extent, place, work)).await,
-        TransactionKind::Everything => Box::pin(store.read_bounded(Reads::Everything, extent, place, work)).await,
-        TransactionKind::Change => Box::pin(store.change_of(service.slots.asker(caller), work)).await,
+        TransactionKind::Head(resource_type, id) => store.read_head(asker, resource_type, &id, work).await,
+        TransactionKind::Records => Box::pin(store.read_bounded(asker, Reads::Records, extent, place, work)).await,
+        TransactionKind::Everything => {
+            Box::pin(store.read_bounded(asker, Reads::Everything, extent, place, work)).await
+        }
+        TransactionKind::Change => Box::pin(store.change_of(asker, work)).await,
     }
 }
 
@@ -251,8 +255,9 @@ impl Invocation {
     async fn carry_out(self: Arc<Self>, kind: TransactionKind, extent: Extent) -> Result<Outcome, ApiError> {
         let (store, caller) = (&self.service.store, &self.call.caller);
         let mut matches_before = false;
+        let is_made_ready = self.is_made_ready();
         for _ in 0..=MOST_TRIES {
-            let foreseen = match matches_before || self.command.is_patch() {
+            let foreseen = match matches_before || is_made_ready || self.command.is_patch() {
                 true => Some(Box::pin(self.foresee(matches_before)).await?),
                 false => None,
             };
@@ -260,14 +265,16 @@ impl Invocation {
                 Err(ApiError::CostlyCondition) if self.command.is_foreseeable() => matches_before = true,
                 Err(ApiError::NotForeseen { .. }) => {}
                 Err(fault @ ApiError::CostlyCondition) => {
-                    Box::pin(store.append(self.command.audit(&self.call).ended(Some(&fault)))).await?;
+                    let told = self.command.audit(&self.call).ended(Some(&fault));
+                    Box::pin(store.append_of(self.service.slots.asker(caller), told)).await?;
                     return Err(fault);
                 }
                 done => return done,
             }
         }
         let fault = ApiError::Busy(1);
-        Box::pin(store.append(self.command.audit(&self.call).ended(Some(&fault)))).await?;
+        let told = self.command.audit(&self.call).ended(Some(&fault));
+        Box::pin(store.append_of(self.service.slots.asker(caller), told)).await?;
         Err(fault)
     }
 
@@ -285,8 +292,12 @@ impl Invocation {
             }
             // It may be tried more than once.
             let mut left = asked.answer;
+            let mut command = command.clone();
+            if let Some(id) = foreseen.as_ref().and_then(|foreseen| foreseen.ids.get(&ALONE)) {
+                command.announce(id.clone());
+            }
             let reply = Session::run(service, call, transaction, command.audit(call), |session| {
-                execute(&mut session.foreseeing(foreseen.as_ref()), command.clone(), &mut left)
+                execute(&mut session.foreseeing(foreseen.as_ref()), command, &mut left)
             });
             *asked.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
             match reply {
@@ -297,10 +308,15 @@ impl Invocation {
         }
     }
 
-    /// Finds in a read what the write depends on: what a patch makes, and with `matches` what a condition matches that has been
-    /// found to take long. What takes little is found where it is asked for.
+    /// Whether what it stores is made ready before: what is large, where others wait for the only writer.
+    fn is_made_ready(&self) -> bool {
+        !self.service.store.has_many_writers() && self.command.is_large()
+    }
+
+    /// Finds in a read what the write depends on: what a patch makes, what is stored of what is large, and with `matches` what a
+    /// condition matches that has been found to take long. What takes little is found where it is asked for.
     async fn foresee(self: &Arc<Self>, matches: bool) -> Result<Foreseen, ApiError> {
-        if !matches {
+        if !matches && !self.is_made_ready() {
             match self.foresee_in(Extent::Little, false).await {
                 Err(ApiError::NotForeseen { .. }) => {}
                 found => return found,
@@ -336,6 +352,9 @@ impl Invocation {
                 return Err(ApiError::NotForeseen { id: String::new() });
             }
             found?;
+            if self.is_made_ready() {
+                foreseen = make_ready(session, command.clone(), foreseen)?;
+            }
             session.audit.says_nothing();
             Ok(foreseen)
         });
@@ -344,6 +363,35 @@ impl Invocation {
             reply => reply,
         }
     }
+}
+
+/// The place of what is no entry of a transaction.
+const ALONE: usize = 0;
+
+/// Makes ready what a command stores, and stores nothing. Whatever goes wrong goes wrong in the write as well, which tells.
+///
+/// # Errors
+/// When a terminology server elsewhere has to be asked first.
+pub(crate) fn make_ready(
+    session: &mut Session<'_, '_>,
+    mut command: Command,
+    foreseen: Foreseen,
+) -> Result<Foreseen, ApiError> {
+    let (named, id) = (command.resource_type(), logical_id::new_id(session.transaction.now));
+    command.announce(id.clone());
+    session.transaction.store_nothing();
+    let mut foreseen = Foreseen { ready: Readiness::before(), ..foreseen };
+    let done = execute(&mut session.foreseeing(Some(&foreseen)), command, &mut Budget::unbounded());
+    if let Err(fault) = done
+        && fault.questions().is_some()
+    {
+        return Err(fault);
+    }
+    foreseen.ready = foreseen.ready.for_write();
+    if named.is_some_and(|named| foreseen.ready.has_new(named, &id)) {
+        foreseen.ids.insert(ALONE, id);
+    }
+    Ok(foreseen)
 }
 
 /// Carries a command out inside a session and takes what it led to into the answer. What was found and does not fit is told to

@@ -9,6 +9,7 @@ use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::Service;
+use crate::interact::prepared::Readiness;
 
 /// What a patch makes of one version.
 #[derive(Clone, Debug)]
@@ -40,6 +41,10 @@ pub(crate) struct Foreseen {
     pub(crate) at_once: Cell<PatchBudget>,
     /// What checks by profiles and Questionnaires may still cost there.
     pub(crate) checks: Checks,
+    /// What has been made ready to be stored.
+    pub(crate) ready: Readiness,
+    /// The ids of what entries create of that, by the places of the entries.
+    pub(crate) ids: HashMap<usize, String>,
 }
 
 /// How many steps the checks by profiles and Questionnaires of all entries of a transaction may take on the writer, where single
@@ -68,7 +73,8 @@ impl Foreseen {
     /// Nothing yet.
     pub(crate) fn nothing(service: &Service) -> Foreseen {
         let at_once = Cell::new(PatchBudget::least(&service.settings.limits));
-        Foreseen { condition: None, patched: HashMap::new(), at_once, checks: Checks::new() }
+        let (ready, ids) = (Readiness::default(), HashMap::new());
+        Foreseen { condition: None, patched: HashMap::new(), at_once, checks: Checks::new(), ready, ids }
     }
 
     /// Nothing has been spent: the work is begun, perhaps once more.

@@ -27,6 +27,7 @@ pub(crate) mod media_type;
 pub(crate) mod operation;
 pub(crate) mod patch;
 pub(crate) mod patient_number;
+pub(crate) mod prepared;
 pub(crate) mod profiles;
 pub(crate) mod provenance;
 mod questions;
@@ -130,7 +131,7 @@ impl Service {
         store.serves(&base);
         Service {
             slots: Slots::new(settings.slots),
-            turns: Slots::for_each(settings.slots),
+            turns: Slots::for_each(settings.slots.div_ceil(2)),
             bundles: Slots::new(settings.slots),
             closed_periods: settings.audit_periods.clone().map(ClosedPeriods::new),
             terminology_server: settings.terminology_server.clone().map(TerminologyServer::new),

@@ -18,11 +18,13 @@ use crate::interact::command::Precondition;
 use crate::interact::create;
 use crate::interact::labels::review;
 use crate::interact::logical_id;
+use crate::interact::prepared::Made;
 use crate::interact::provenance::verification;
 use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::write;
 use crate::interact::write::VersionPlace;
+use crate::interact::write::ready;
 use crate::interact::written::Written;
 use crate::interact::{access, allowed, labels, provenance, read};
 
@@ -179,23 +181,15 @@ fn next<'a>(old: &'a Version, now: i64, previous: Option<&'a rules::Previous<'a>
 pub(super) fn put(
     session: &mut Session<'_, '_>,
     old: Version,
-    mut value: Value<'_>,
-    mut kept: Vec<Issue>,
+    value: Value<'_>,
+    kept: Vec<Issue>,
 ) -> Result<Written, ApiError> {
-    let resource_type = old.resource_type;
-    let is_system = matches!(session.call.caller.actor, Actor::System);
-    let Before { stands, own, told } = before(session, &old, &mut value)?;
-    kept.extend(told);
-    let previous = stands.as_ref().map(|value| rules::Previous { value, own });
-    let place = next(&old, session.transaction.now, previous.as_ref());
-    let mut proposed = write::prepare(session, Action::Update, resource_type, value, &place)?;
-    proposed.warnings.extend(kept);
-    if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body, is_system) {
+    let place = (old.resource_type, old.id.as_str());
+    let make = |session: &mut Session<'_, '_>| make(session, &old, value, kept);
+    let Made { mut proposed, told, own, is_unchanged } = ready::made(session, place, Some(&old), make)?;
+    if is_unchanged {
         return Ok(Written { version: old, created: false, warnings: proposed.warnings });
     }
-    let beside = verification::kept(session.transaction, &old, &proposed.version)?;
-    proposed.version.labels = rows::joined(&proposed.version.labels, &beside, &[]);
-    let told = provenance::all(session, &proposed, "UPDATE", Some(old.version))?;
     let remarks = write::store(session, &proposed, Some(&old), &told)?;
     proposed.warnings.extend(remarks);
     session.audit.found(&proposed.version);
@@ -204,4 +198,27 @@ pub(super) fn put(
         refuse_narrowing(&old, &version)?;
     }
     Ok(Written { version, created: old.deleted, warnings: proposed.warnings })
+}
+
+/// What is stored in the place of a version.
+fn make(
+    session: &mut Session<'_, '_>,
+    old: &Version,
+    mut value: Value<'_>,
+    mut kept: Vec<Issue>,
+) -> Result<Made, ApiError> {
+    let is_system = matches!(session.call.caller.actor, Actor::System);
+    let Before { stands, own, told } = before(session, old, &mut value)?;
+    kept.extend(told);
+    let previous = stands.as_ref().map(|value| rules::Previous { value, own });
+    let place = next(old, session.transaction.now, previous.as_ref());
+    let mut proposed = write::prepare(session, Action::Update, old.resource_type, value, &place)?;
+    proposed.warnings.extend(kept);
+    if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body, is_system) {
+        return Ok(Made { proposed, told: Vec::new(), own, is_unchanged: true });
+    }
+    let beside = verification::kept(session.transaction, old, &proposed.version)?;
+    proposed.version.labels = rows::joined(&proposed.version.labels, &beside, &[]);
+    let told = provenance::all(session, &proposed, "UPDATE", Some(old.version))?;
+    Ok(Made { proposed, told, own, is_unchanged: false })
 }

@@ -155,7 +155,7 @@ type Columns = (
 );
 
 /// A row of [`COLUMNS`], after its number.
-#[derive(Queryable)]
+#[derive(Debug, Queryable)]
 struct StoredRow {
     pk: i64,
     at: i64,

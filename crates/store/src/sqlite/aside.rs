@@ -192,11 +192,12 @@ fn read_together(shared: &Shared, readers: &Readers, aside: &Aside, beside: Besi
     let (mut records, mut answers) = (beside.done.records, beside.done.answers);
     for job in beside.jobs {
         match job {
-            Job::Append(appended, reply) => {
+            Job::Append(_, append) => {
+                let (appended, answer) = append.parts();
                 records.extend(appended);
-                answers.push(super::tells(reply));
+                answers.push(answer);
             }
-            Job::Read(mut read) => {
+            Job::Read(_, mut read) => {
                 records.extend(run(shared, readers, read.as_mut()));
                 answers.push(Box::new(move |stands| read.answer(stands)));
             }

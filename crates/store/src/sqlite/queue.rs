@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{Answer, Job, SHARED_COMMIT};
 use crate::audit::Record;
-use crate::turns::{Asker, Turns};
+use crate::by_turns::Asker;
+use crate::turns::Turns;
 
 /// How long whoever reads waits for the writer before that is done beside it.
 const HELD: Duration = Duration::from_millis(5);
@@ -116,9 +117,10 @@ impl Queue {
         if state.closed {
             return false;
         }
+        let asker = job.asker();
         match job {
-            Job::Write(asker, _) => state.waiting.add_write(asker, job),
-            Job::Read(_) | Job::Append(..) => state.waiting.add(Instant::now(), job),
+            Job::Write(..) => state.waiting.add_write(asker, job),
+            Job::Read(..) | Job::Append(..) => state.waiting.add(asker, Instant::now(), job),
         }
         if !state.busy {
             self.for_writer.notify_one();
@@ -279,7 +281,7 @@ impl Queue {
     pub(super) fn beside_ends(&self, beside: Beside) {
         let mut state = self.state();
         let now = Instant::now();
-        beside.jobs.into_iter().for_each(|job| state.waiting.add(now, job));
+        beside.jobs.into_iter().for_each(|job| state.waiting.add(job.asker(), now, job));
         // Whoever has been done before is before whoever has been since.
         let since = std::mem::replace(&mut state.done, beside.done);
         state.done.records.extend(since.records);
@@ -316,10 +318,13 @@ mod tests {
 
     use tokio::sync::oneshot;
 
+    use super::super::Append;
     use super::*;
+    use crate::line::Line;
 
     fn append() -> Job {
-        Job::Append(Vec::new(), oneshot::channel().0)
+        let waits = Line::default().enter_of(Asker::SERVER).unwrap();
+        Job::Append(Asker::SERVER, Append { records: Vec::new(), done: oneshot::channel().0, waits })
     }
 
     #[test]

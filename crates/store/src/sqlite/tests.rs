@@ -74,7 +74,7 @@ async fn what_nobody_waits_for_any_longer_is_not_begun() {
     asked(first.as_mut());
     begins.await.unwrap();
     asked(pin!(store.write(turn(&taken, "given up"))));
-    asked(pin!(store.read_head(ResourceType::of("Goal"), "a", turn(&taken, "given up"))));
+    asked(pin!(store.read_head(Asker::SERVER, ResourceType::of("Goal"), "a", turn(&taken, "given up"))));
     drop(end);
     first.await.unwrap();
     store.write(turn(&taken, "last")).await.unwrap();
@@ -121,7 +121,9 @@ async fn who_reads_does_not_wait_for_a_write_that_holds_the_writer() {
     let [scratch, _] = Scratch::both();
     let store = scratch.store();
     let goal = ResourceType::of("Goal");
-    let read = |agent: &'static str| store.read_head(goal, "a", move |_| (Ok::<_, StoreError>(()), vec![entry(agent)]));
+    let read = |agent: &'static str| {
+        store.read_head(Asker::SERVER, goal, "a", move |_| (Ok::<_, StoreError>(()), vec![entry(agent)]))
+    };
     let taken = Taken::default();
     let (first, begins, end) = held_turn(&taken, "first");
     let (go, goes) = channel();

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use super::aside::Aside;
 use super::queue::{Batch, Queue};
 use super::readers::Readers;
-use super::{Answer, Job, NotCommitted, Write, tells};
+use super::{Answer, Job, NotCommitted, Write};
 use crate::Shared;
 use crate::audit::{Record, index};
+use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 use crate::transaction::spending::Left;
-use crate::turns::Asker;
 
 /// After how long a commit takes in no further write: whoever reads waits for the commit.
 pub(super) const LONG: Duration = Duration::from_millis(5);
@@ -224,8 +224,11 @@ impl Together {
     fn carry_out(&mut self, transaction: &mut Transaction<'_>, batch: Batch, queue: &Queue) {
         for job in batch.others {
             match job {
-                Job::Append(appended, done) => queue.is_done(appended, tells(done)),
-                Job::Read(mut work) | Job::Write(_, mut work) => {
+                Job::Append(_, append) => {
+                    let (appended, answer) = append.parts();
+                    queue.is_done(appended, answer);
+                }
+                Job::Read(_, mut work) | Job::Write(_, mut work) => {
                     let (_, own) = work.run(transaction);
                     queue.is_done(own, Box::new(move |stands| work.answer(stands)));
                 }
@@ -258,7 +261,7 @@ impl Together {
     }
 
     fn write(&mut self, transaction: &mut Transaction<'_>, asker: Asker, job: Job, single: bool, queue: &Queue) {
-        let (Job::Write(_, mut write) | Job::Read(mut write)) = job else { return job.refuse() };
+        let (Job::Write(_, mut write) | Job::Read(_, mut write)) = job else { return job.refuse() };
         let run = if single { run_single } else { run_in_savepoint };
         transaction.renew_budgets();
         let started = Instant::now();

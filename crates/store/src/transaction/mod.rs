@@ -5,12 +5,15 @@ mod ending;
 mod entries;
 pub mod explain;
 mod health;
+mod lowering;
+pub mod recall;
 mod settings;
 pub(crate) mod shared_versions;
 pub(crate) mod spending;
 mod versions;
 mod write_buffer;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,10 +30,10 @@ use crate::cost::Cost;
 use crate::deadline::Watch;
 use crate::entry_row::EntryRow;
 use crate::error::{StoreError, is_in_trouble, is_overtaken};
-use crate::lower::{Lowering, Rows};
 use crate::rows::Head;
 use crate::statement::{Sql, Statement};
 use explain::Noted;
+use recall::Recall;
 use shared_versions::SharedVersions;
 use spending::Left;
 use write_buffer::WriteBuffer;
@@ -87,6 +90,10 @@ pub struct Transaction<'a> {
     pub(crate) registry_changed: bool,
     /// The versions that it has found of what resources are checked by.
     pub(crate) versions: Option<SharedVersions>,
+    /// What has been read, while somebody notes it.
+    recall: Option<Recall>,
+    /// Whether nothing may be written.
+    stores_nothing: bool,
 }
 
 /// A resource that was looked up, and its current version if there is one.
@@ -123,6 +130,8 @@ impl<'a> Transaction<'a> {
             registry: None,
             registry_changed: false,
             versions: None,
+            recall: None,
+            stores_nothing: false,
         }
     }
 
@@ -220,7 +229,8 @@ impl<'a> Transaction<'a> {
     /// Runs a statement that answers with rows.
     pub(crate) fn rows<T, U>(&mut self, sql: Sql) -> Result<Vec<U>, StoreError>
     where
-        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        T: 'static,
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         self.flush()?;
@@ -229,8 +239,12 @@ impl<'a> Transaction<'a> {
         if let Some(noted) = self.noted.as_mut().filter(|noted| !noted.paused || noted.everything) {
             noted.statements.push(sql.clone());
         }
+        let again = self.recall.is_some().then(|| (sql.clone(), self.left_to_callers.is_paid()));
         let found = self.connection.rows::<T, U>(sql).map_err(|error| self.failed(error))?;
         self.fetched += u64::try_from(found.len()).unwrap_or(u64::MAX);
+        if let (Some(recall), Some((sql, paid))) = (&mut self.recall, again) {
+            recall.note::<T, U>(sql, paid, &found);
+        }
         Ok(found)
     }
 
@@ -281,7 +295,8 @@ impl<'a> Transaction<'a> {
     /// Like [`Transaction::rows`], for a statement whose shape a caller chose.
     pub(crate) fn rows_of_any_shape<T, U>(&mut self, mut sql: Sql) -> Result<Vec<U>, StoreError>
     where
-        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        T: 'static,
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + Debug + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
         self.connection.bounded(&mut sql);
@@ -328,6 +343,7 @@ impl<'a> Transaction<'a> {
 
     /// Runs a statement that answers with no rows; how many rows it touched.
     pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, StoreError> {
+        self.require_storing()?;
         self.flush()?;
         self.invalidate_heads();
         self.spend()?;
@@ -349,39 +365,4 @@ impl<'a> Transaction<'a> {
         self.spend()?;
         self.connection.batch(text).map_err(|error| self.failed(error))
     }
-
-    /// The keys of the patients that a predicate names, so that it can be lowered.
-    pub(crate) fn lowered<T>(
-        &mut self,
-        rows: Rows,
-        predicate: &concord_fhir::predicate::Predicate,
-        build: impl FnOnce(&Lowering<'_>) -> T,
-    ) -> Result<T, StoreError> {
-        let mut keys = Vec::new();
-        for patient in records(predicate) {
-            keys.push((patient, self.compartment_key(patient)?));
-        }
-        let lookup = |id: &str| keys.iter().find(|(known, _)| *known == id).and_then(|(_, key)| *key);
-        Ok(build(&Lowering { rows, postgres: self.is_postgres(), patient_key: &lookup, depth: 0, in_record: false }))
-    }
-}
-
-/// The patients that a predicate names, each once.
-fn records(predicate: &concord_fhir::predicate::Predicate) -> Vec<&str> {
-    use concord_fhir::predicate::Predicate;
-    fn walk<'p>(predicate: &'p Predicate, found: &mut Vec<&'p str>) {
-        match predicate {
-            Predicate::PatientCompartment(patient) => {
-                found.push(patient);
-            }
-            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().for_each(|part| walk(part, found)),
-            Predicate::Not(part) => walk(part, found),
-            other => other.elsewhere().into_iter().for_each(|behind| walk(behind, found)),
-        }
-    }
-    let mut found = Vec::new();
-    walk(predicate, &mut found);
-    found.sort_unstable();
-    found.dedup();
-    found
 }

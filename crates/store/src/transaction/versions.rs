@@ -23,7 +23,7 @@ const COLUMNS: &str =
 
 type Columns = (BigInt, SmallInt, Text, BigInt, BigInt, SmallInt, SmallInt, BigInt, SmallInt, Text, Text, Text);
 /// A row of [`COLUMNS`], after its key.
-#[derive(Queryable)]
+#[derive(Debug, Queryable)]
 struct VersionRow {
     key: i64,
     resource_type: i16,
@@ -64,7 +64,7 @@ impl VersionRow {
 type HeadColumns = (BigInt, Columns, (BigInt, BigInt));
 
 /// A row of [`heads`].
-#[derive(Queryable)]
+#[derive(Debug, Queryable)]
 struct HeadRow {
     place: i64,
     version: VersionRow,

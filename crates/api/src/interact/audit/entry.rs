@@ -13,7 +13,7 @@ const NOTHING_KNOWN: &str = "hidden: default";
 
 /// What the log will say of one interaction. The functions on the way say what they know, each about something of its own,
 /// and none can read or take back what another has said; what counts is decided where it ends ([`AuditEntry::ended`]).
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuditEntry {
     /// Who, what for and what was asked.
     record: Record,
@@ -37,7 +37,7 @@ pub(crate) struct AuditEntry {
 }
 
 /// A version by its place.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     id: String,
     version: i64,
@@ -45,7 +45,7 @@ struct Found {
 }
 
 /// Whose data an answer holds.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Disclosed {
     patients: Vec<i64>,
     /// The only patient who was asked about.

@@ -26,17 +26,26 @@ use concord_model::build::{self, AuditEventParts, code};
 use concord_store::audit::{RECORDED_AHEAD_MS, Record, Stored};
 use concord_store::rows::{Method, Version};
 
-pub(crate) use self::interaction::{BREAK_GLASS, Interaction, call_refused, came_in, login_refused, outcome};
+pub(crate) use self::interaction::{BREAK_GLASS, Interaction, came_in, login_refused, outcome};
 use self::interaction::{INTERACTIONS, LOGIN, OVERRIDE, codes_of};
 use crate::error::ApiError;
 use crate::interact::access::references;
 use crate::interact::session::Session;
-use crate::interact::{AUDIT_EVENT, instant, write};
+use crate::interact::{AUDIT_EVENT, Call, Service, instant, write};
 
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const RESTFUL: &str = "http://hl7.org/fhir/restful-interaction";
 const EVENT_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-event-type";
 const BALP: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.";
+
+/// Logs that a call is refused before it is known what it would do.
+///
+/// # Errors
+/// When the store fails, or too much of the caller's waits to be logged.
+pub(crate) async fn tell_refused(service: &Service, call: &Call, text: &str) -> Result<(), ApiError> {
+    let asker = service.slots.asker(&call.caller);
+    Ok(service.store.append_of(asker, vec![interaction::call_refused(call, text)]).await?)
+}
 
 /// The AuditEvent of a stored event, as JSON.
 ///

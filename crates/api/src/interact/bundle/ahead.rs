@@ -1,30 +1,97 @@
-//! What the patches among the entries of a transaction make, found in a read before it: all its entries together have SQLite's
-//! only writer, for which all others who write wait.
+//! What is found in a read before a transaction, all of whose entries together have SQLite's only writer, for which all others who
+//! write wait: what its patches make, and what is stored of its other entries.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::ApiError;
 use crate::interact::bundle::entry::Entry;
-use crate::interact::bundle::placed;
-use crate::interact::command::TransactionKind;
+use crate::interact::bundle::links::Used;
+use crate::interact::bundle::{Failed, SHORT, TransactionBundle, in_order, placed};
+use crate::interact::command::{Command, TransactionKind};
 use crate::interact::execute::in_transaction;
 use crate::interact::foreseen::Foreseen;
+use crate::interact::prepared::Readiness;
 use crate::interact::session::Session;
 use crate::interact::{Call, Service, patch};
 use concord_store::transaction::Transaction;
 use concord_store::{Extent, Reply};
 
-/// Applies the patches to the versions of now. All of them have one budget.
+/// Applies the patches to the versions of now, all of which have one budget, and makes ready what is stored of many entries.
 ///
 /// # Errors
-/// When they cost too much together, and when the store fails.
+/// When the patches cost too much together, when a terminology server elsewhere has to be asked, and when the store fails.
 pub(super) async fn foresee(service: &Arc<Service>, call: &Call, all: &Arc<Vec<Entry>>) -> Result<Foreseen, ApiError> {
-    if !all.iter().any(|entry| entry.command.is_patch()) {
-        return Ok(Foreseen::nothing(service));
+    let patched = match all.iter().any(|entry| entry.command.is_patch()) {
+        false => Foreseen::nothing(service),
+        true => match foresee_in(service, call, all, Extent::Little).await {
+            Err(ApiError::NotForeseen { .. }) => foresee_in(service, call, all, Extent::Much).await?,
+            found => found?,
+        },
+    };
+    let stores = |entry: &Entry| matches!(entry.command, Command::Create { .. } | Command::Update { .. });
+    if service.store.has_many_writers() || all.iter().filter(|entry| stores(entry)).count() <= SHORT {
+        return Ok(patched);
     }
-    match foresee_in(service, call, all, Extent::Little).await {
-        Err(ApiError::NotForeseen { .. }) => foresee_in(service, call, all, Extent::Much).await,
-        found => found,
+    let (own, called, all) = (Arc::clone(service), call.clone(), Arc::clone(all));
+    let look = move |transaction: &mut Transaction<'_>| (ready(&own, &called, transaction, &all, &patched), Vec::new());
+    in_transaction(service, &call.caller, TransactionKind::Records, Extent::Much, look).await
+}
+
+/// Makes ready what is stored. Whatever goes wrong goes wrong in the write as well, which tells.
+fn ready(
+    service: &Service,
+    call: &Call,
+    transaction: &mut Transaction<'_>,
+    all: &[Entry],
+    patched: &Foreseen,
+) -> Result<Foreseen, ApiError> {
+    transaction.bound(service.settings.cost);
+    transaction.store_nothing();
+    let mut foreseen = Foreseen { ready: Readiness::before(), ..patched.clone() };
+    foreseen.begin(service);
+    let (call, records) = (call.clone(), Vec::new());
+    let (answer, none) = (service.settings.answer, HashMap::new());
+    let mut whole =
+        TransactionBundle { service, call, transaction, records, answer, foreseen: &none, ahead: &foreseen };
+    let named = match whole.make_ready(all) {
+        Ok(named) => named,
+        Err((fault, _)) if fault.questions().is_some() => return Err(fault),
+        Err(_) => HashMap::new(),
+    };
+    let has = |entry: &&Entry| {
+        let id = named.get(&entry.place);
+        entry.command.resource_type().zip(id).is_some_and(|(named, id)| foreseen.ready.has_new(named, id))
+    };
+    foreseen.ids =
+        all.iter().filter(has).filter_map(|entry| Some((entry.place, named.get(&entry.place)?.clone()))).collect();
+    Ok(Foreseen { ready: foreseen.ready.for_write(), ..foreseen })
+}
+
+impl TransactionBundle<'_, '_> {
+    /// Makes ready what is stored of each entry, as far as that goes without what the others store; the ids of the entries.
+    fn make_ready(&mut self, entries: &[Entry]) -> Result<HashMap<usize, String>, Failed> {
+        let mut entries = in_order(entries);
+        let mut identities = self.identities(&entries)?;
+        let rest = entries.split_off(entries.partition_point(|entry| entry.command.removes()));
+        let named = self.name(&rest, &mut identities)?;
+        self.announce(&rest, &named);
+        for entry in rest {
+            if entry.command.resource().is_none() {
+                continue;
+            }
+            let mut command = self.linked(entry, &named.names, &mut Used::default())?;
+            if let Some(id) = named.ids.get(&entry.place) {
+                command.announce(id.clone());
+            }
+            match self.step(entry, command) {
+                Err((fault, _)) if !matches!(fault.cause(), ApiError::NotForeseen { .. } | ApiError::Conflict(_)) => {
+                    return if fault.questions().is_some() { Err((fault, Vec::new())) } else { Ok(named.ids) };
+                }
+                _ => {}
+            }
+        }
+        Ok(named.ids)
     }
 }
 

@@ -104,7 +104,7 @@ impl TransactionBundle<'_, '_> {
                     if let (None, Some(own)) = (&found, &own) {
                         self.take(identities, entry, *resource_type, own)?;
                     }
-                    let id = found.or(own).unwrap_or_else(|| logical_id::new_id(self.transaction.now));
+                    let id = found.or(own).unwrap_or_else(|| self.unused_id(entry));
                     let known = (id, FIRST);
                     // What one entry creates another would change.
                     let condition = (*resource_type, conditional::criteria_text(query));
@@ -134,6 +134,11 @@ impl TransactionBundle<'_, '_> {
         Ok(named)
     }
 
+    /// The id under which an entry stores what is new: that under which it has been made ready, if it has.
+    fn unused_id(&self, entry: &Entry) -> String {
+        self.ahead.ids.get(&entry.place).cloned().unwrap_or_else(|| logical_id::new_id(self.transaction.now))
+    }
+
     /// The id and version of what a create stores, or of what meets its condition already.
     fn new_id(
         &mut self,
@@ -142,7 +147,7 @@ impl TransactionBundle<'_, '_> {
         condition: Option<&Query>,
         created: &mut Created,
     ) -> Result<(String, i64), Failed> {
-        let new = (logical_id::new_id(self.transaction.now), FIRST);
+        let new = (self.unused_id(entry), FIRST);
         let Some(query) = condition else { return Ok(new) };
         let condition = (resource_type, conditional::criteria_text(query));
         if let Some(known) = created.get(&condition) {

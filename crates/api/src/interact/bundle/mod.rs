@@ -173,7 +173,8 @@ async fn all_or_nothing(
             done => return done,
         }
     }
-    service.store.append(AuditEntry::begin(&call, Interaction::Update, None).ended(Some(&fault))).await?;
+    let told = AuditEntry::begin(&call, Interaction::Update, None).ended(Some(&fault));
+    service.store.append_of(service.slots.asker(&call.caller), told).await?;
     Err(fault)
 }
 
@@ -256,6 +257,13 @@ fn together(
     }
 }
 
+/// The entries in the order in which they are carried out.
+fn in_order(entries: &[Entry]) -> Vec<&Entry> {
+    let mut entries: Vec<&Entry> = entries.iter().collect();
+    entries.sort_by(|one, other| one.order().cmp(&other.order()));
+    entries
+}
+
 /// A transaction Bundle at work.
 struct TransactionBundle<'s, 't> {
     service: &'s Service,
@@ -273,8 +281,7 @@ struct TransactionBundle<'s, 't> {
 
 impl<'t> TransactionBundle<'_, 't> {
     fn carry_out(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, Failed> {
-        let mut entries: Vec<&Entry> = entries.iter().collect();
-        entries.sort_by(|one, other| one.order().cmp(&other.order()));
+        let mut entries = in_order(entries);
         let mut done: Vec<(usize, Outcome)> = Vec::with_capacity(entries.len());
         locks::take(self.service, self.transaction, &entries).map_err(|fault| self.failed(fault))?;
         let mut identities = self.identities(&entries)?;
@@ -284,15 +291,8 @@ impl<'t> TransactionBundle<'_, 't> {
             done.push((entry.place, self.step(entry, entry.command.clone())?));
         }
         let named = self.name(&rest, &mut identities)?;
-        self.call.together = named.names.values().map(|name| name.address.clone()).collect();
+        self.announce(&rest, &named);
         let hooks = self.service.hooks;
-        // What is replaced is stored like what is new, and some of what is patched is looked at when all is stored.
-        let is_stored = |entry: &&&Entry| {
-            let is_seen_whole = |named| hooks.of(named).confirm.is_some();
-            entry.command.resource().is_some() || entry.command.resource_type().is_some_and(is_seen_whole)
-        };
-        let changed = rest.iter().filter(is_stored).filter_map(|entry| entry.command.changed());
-        self.call.together.extend(changed.map(|(resource_type, id)| format!("{resource_type}/{id}")));
         let mut used = Used::default();
         let (mut written, mut to_confirm) = (Vec::new(), Vec::new());
         for entry in rest {
@@ -315,6 +315,19 @@ impl<'t> TransactionBundle<'_, 't> {
         self.confirm(&written, &used)?;
         done.sort_by_key(|(place, _)| *place);
         Ok(done.into_iter().map(|(_, one)| one).collect())
+    }
+
+    /// Lets every entry name what the others store.
+    fn announce(&mut self, entries: &[&Entry], named: &Named) {
+        self.call.together = named.names.values().map(|name| name.address.clone()).collect();
+        let hooks = self.service.hooks;
+        // What is replaced is stored like what is new, and some of what is patched is looked at when all is stored.
+        let is_stored = |entry: &&&Entry| {
+            let is_seen_whole = |named| hooks.of(named).confirm.is_some();
+            entry.command.resource().is_some() || entry.command.resource_type().is_some_and(is_seen_whole)
+        };
+        let changed = entries.iter().filter(is_stored).filter_map(|entry| entry.command.changed());
+        self.call.together.extend(changed.map(|(resource_type, id)| format!("{resource_type}/{id}")));
     }
 
     /// Carries one entry out by its command, which is linked to what the others are for, as a session of its own.

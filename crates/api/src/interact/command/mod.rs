@@ -22,7 +22,7 @@ pub(crate) use request::{Content, Criteria, Expected, Request};
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
 use crate::interact::history::{Of, Range};
-use crate::interact::operation::{Input, Operation, OperationTarget};
+use crate::interact::operation::{Input, Operation, OperationTarget, has_bytes};
 use crate::interact::search::conditional;
 use crate::interact::{Call, Pairs, is_event};
 
@@ -93,6 +93,9 @@ impl TransactionKind {
         }
     }
 }
+
+/// How many bytes a resource has, about, that is made ready to be stored before it has the only writer.
+const LARGE: usize = 128 * 1024;
 
 impl Command {
     /// The start of its audit entry.
@@ -278,6 +281,11 @@ impl Command {
     /// Whether nobody knows beforehand under which id it stores.
     pub(crate) fn names_anew(&self) -> bool {
         matches!(self, Command::Create { .. } | Command::Update { target: Target::Match(_), .. })
+    }
+
+    /// Whether it would store so much that this takes long whatever the database takes.
+    pub(crate) fn is_large(&self) -> bool {
+        self.resource().is_some_and(|resource| has_bytes(resource, LARGE))
     }
 
     /// The resource that it would store, to be changed before it is.

@@ -262,6 +262,11 @@ const MANY: usize = 16;
 /// How many bytes a body has, about, that is gone through where others wait.
 const LARGE: usize = 10 * 1024;
 
+/// Whether it has so many bytes, about; it is not gone through beyond.
+pub(crate) fn has_bytes(value: &Value<'_>, bytes: usize) -> bool {
+    left_after(value, bytes) == 0
+}
+
 /// How much of some bytes a value leaves, about; it is not gone through beyond.
 fn left_after(value: &Value<'_>, left: usize) -> usize {
     let mut left = left.saturating_sub(4);
@@ -305,7 +310,7 @@ impl Input {
 
     /// Whether its body is so large that it takes long whatever the database takes.
     pub(crate) fn is_large(&self) -> bool {
-        self.parameters.as_ref().is_some_and(|parameters| left_after(parameters, LARGE) == 0)
+        self.parameters.as_ref().is_some_and(|parameters| has_bytes(parameters, LARGE))
     }
 
     /// The input with a body: Parameters, or the resource that is the operation's only parameter of such a kind (R4 "Extended

@@ -14,31 +14,10 @@ use concord_store::filing::Filed;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
+use crate::interact::prepared::{Filing, Problem};
 use crate::interact::service_settings::Unfiled;
 use crate::interact::session::Session;
 use crate::interact::{access, patient_number, stored_entries};
-
-/// What is known of the numbers in a version that is about to be stored.
-#[derive(Debug, Default)]
-pub(crate) struct Filing {
-    /// Numbers and the patients whom they mean.
-    known: Vec<(String, String)>,
-    /// What is to be kept of them.
-    pub(super) found: Vec<Filed>,
-    /// Numbers that decide in whose record it is, and whose patients cannot be told, with their places.
-    pub(super) problems: Vec<(NumberedPatient, Problem)>,
-    /// What the resource has waited for until now.
-    pub(super) waited: Vec<Filed>,
-}
-
-/// Why nobody can tell whom a number means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
-    /// No Patient bears it that the caller may know of.
-    Nobody,
-    /// More than one does.
-    Several,
-}
 
 impl Filing {
     /// Whether it has only now been found whom a number means: what says the same is filed by it.

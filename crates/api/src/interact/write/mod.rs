@@ -4,12 +4,13 @@ mod decided;
 mod elsewhere;
 mod filing;
 mod mismatch;
+pub(crate) mod ready;
 pub(crate) mod record;
 mod store;
 pub(crate) mod unfiled;
 
+pub(crate) use crate::interact::prepared::{Filing, PreparedVersion};
 pub(crate) use decided::refuse;
-pub(crate) use filing::Filing;
 pub(crate) use store::{note_access_change, store};
 
 use std::borrow::Cow;
@@ -36,18 +37,6 @@ use crate::interact::labels::review;
 use crate::interact::session::Session;
 use crate::interact::stored_entries::stored_entries;
 use crate::interact::{SECURITY, access, instant, labels, profiles};
-
-/// A version about to be stored, with what it is found and evaluated by.
-pub(crate) struct PreparedVersion {
-    /// The version.
-    pub(crate) version: Version,
-    /// Its index entries.
-    pub(crate) entries: Entries,
-    /// What the client should know although the write stands.
-    pub(crate) warnings: Vec<Issue>,
-    /// The Patients whom it names by a number.
-    pub(crate) filing: Filing,
-}
 
 /// Where a version goes.
 pub(crate) struct VersionPlace<'a> {

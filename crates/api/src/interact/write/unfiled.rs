@@ -5,8 +5,8 @@ use concord_model::build::{self, Link, TaskParts, code};
 use concord_store::filing::Filed;
 use concord_store::rows::Version;
 
-use super::filing::{Filing, may_wait};
-use super::{PreparedVersion, by_server, next_by_server};
+use super::filing::may_wait;
+use super::{Filing, PreparedVersion, by_server, next_by_server};
 use crate::error::ApiError;
 use crate::interact::session::Session;
 use crate::interact::{instant, logical_id};
