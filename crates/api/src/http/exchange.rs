@@ -20,7 +20,7 @@ use concord_fhir::search::Handling;
 
 use super::client_address::counted;
 use super::headers::{
-    CONTENT_TYPE, IF_MATCH, IF_NONE_EXIST, IF_NONE_MATCH, Named, PREFER, PROVENANCE, PURPOSE, REASON, once, text,
+    CONTENT_TYPE, IF_MATCH, IF_NONE_EXIST, IF_NONE_MATCH, Named, PREFER, PURPOSE, REASON, X_PROVENANCE, once, text,
 };
 use super::negotiate::{Answer, body_format, wants_page};
 use super::share::{Allowance, Room};
@@ -239,11 +239,11 @@ async fn resolved(
 
 /// What the client itself says of where that is from which it writes.
 fn stating(request: &HttpRequest, server: &Data<Server>) -> Result<Option<Arc<Value<'static>>>, ApiError> {
-    let Some(header) = once(request.headers(), &PROVENANCE)? else { return Ok(None) };
+    let Some(header) = once(request.headers(), &X_PROVENANCE)? else { return Ok(None) };
     let writes = [HttpMethod::POST, HttpMethod::PUT, HttpMethod::PATCH].contains(request.method());
     let last = request.path().rsplit('/').next().unwrap_or_default();
     if !writes || last == "_search" || last.starts_with('$') {
-        return Err(ApiError::parameter(PROVENANCE.said, "goes with a create, an update or a patch"));
+        return Err(ApiError::parameter(X_PROVENANCE.said, "goes with a create, an update or a patch"));
     }
     let provenance = client_provenance::read(header.as_bytes(), &server.service.settings.limits)?;
     Ok(Some(Arc::new(provenance)))

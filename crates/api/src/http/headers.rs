@@ -28,7 +28,7 @@ pub(super) static PURPOSE: Named = Named::of(HeaderName::from_static("x-purpose-
 /// Why.
 pub(super) static REASON: Named = Named::of(HeaderName::from_static("x-purpose-reason"), "X-Purpose-Reason");
 /// From where.
-pub(super) static PROVENANCE: Named = Named::of(HeaderName::from_static("x-provenance"), client_provenance::HEADER);
+pub(super) static X_PROVENANCE: Named = Named::of(HeaderName::from_static("x-provenance"), client_provenance::HEADER);
 /// To what content belongs.
 pub(super) static SECURITY_CONTEXT: Named =
     Named::of(HeaderName::from_static("x-security-context"), "X-Security-Context");
