@@ -20,7 +20,7 @@ use concord_tests::{Concord, Database, on_both, people, run};
 use serde_json::{Value, json};
 
 use self::answer::{Part, Seen};
-use self::request::{Prepared, Row, Way};
+use self::request::{Caller, Prepared, Row, Way};
 
 on_both! { alone_and_as_an_entry, every_interaction_has_a_row }
 
@@ -190,8 +190,10 @@ async fn every_interaction_has_a_row(concord: &Concord) {
         assert!(operations.contains(&*name), "no row for the operation ${name}");
     }
     for (method, route) in routes() {
-        let covered = rows.iter().any(|row| row.method == method && row.is_at(&route));
-        assert!(covered, "no row for {method} {route}");
+        for caller in Caller::ALL {
+            let is_asked = |row: &Row| row.caller == caller && row.method == method && row.is_at(&route);
+            assert!(rows.iter().any(is_asked), "no row for {method} {route} by {caller:?}");
+        }
     }
 }
 

@@ -52,9 +52,32 @@ pub(super) enum Caller {
     Neighbour,
     /// An app of the patient's with scopes for Goals.
     GoalApp,
+    /// In a role that is on the patient's care team.
+    Role,
+    /// In an office, who does not say why.
+    Office,
+    /// In an office, who says why.
+    OfficeWithReason,
+    /// A professional without relation to the patient, in an emergency.
+    Emergency,
 }
 
 impl Caller {
+    /// Every kind.
+    pub(super) const ALL: [Caller; 11] = [
+        Caller::System,
+        Caller::Patient,
+        Caller::Gp,
+        Caller::Carer,
+        Caller::Stranger,
+        Caller::Neighbour,
+        Caller::GoalApp,
+        Caller::Role,
+        Caller::Office,
+        Caller::OfficeWithReason,
+        Caller::Emergency,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Caller::System => "system",
@@ -64,7 +87,21 @@ impl Caller {
             Caller::Stranger => "stranger",
             Caller::Neighbour => "neighbour",
             Caller::GoalApp => "goal-app",
+            Caller::Role => "role",
+            Caller::Office => "office",
+            Caller::OfficeWithReason => "office-with-reason",
+            Caller::Emergency => "emergency",
         }
+    }
+
+    /// What the caller says with every request, of which an entry inherits it.
+    fn headers(self) -> Vec<(&'static str, String)> {
+        let said: &[(&'static str, &str)] = match self {
+            Caller::OfficeWithReason => &[("X-Purpose-Reason", "a complaint is looked into")],
+            Caller::Emergency => &[("X-Purpose-Of-Use", "BTG"), ("X-Purpose-Reason", "found unconscious")],
+            _ => &[],
+        };
+        said.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
     }
 
     fn app(self, concord: &Concord, patient: &str) -> App {
@@ -73,7 +110,11 @@ impl Caller {
             Caller::Patient => concord.patient(patient),
             Caller::Gp => concord.user("Practitioner/gp"),
             Caller::Carer => concord.user(&format!("RelatedPerson/{patient}-carer")),
-            Caller::Stranger => concord.user("Practitioner/gp-elsewhere"),
+            Caller::Stranger | Caller::Emergency => concord.user("Practitioner/gp-elsewhere"),
+            Caller::Role => concord.user("PractitionerRole/gp-role"),
+            Caller::Office | Caller::OfficeWithReason => {
+                concord.officer("Practitioner/gp-elsewhere", "privacy-officer")
+            }
             Caller::Neighbour => concord.patient("callum"),
             Caller::GoalApp => concord.patient_with(patient, "patient/Goal.cruds"),
         }
@@ -98,7 +139,7 @@ pub(super) struct Row {
     /// Who asks for what.
     pub(super) name: String,
     pub(super) method: &'static str,
-    caller: Caller,
+    pub(super) caller: Caller,
     path: String,
     headers: Vec<(&'static str, String)>,
     body: Body,
@@ -107,7 +148,7 @@ pub(super) struct Row {
 /// A row for a request without headers and body.
 pub(super) fn row(caller: Caller, method: &'static str, path: &str) -> Row {
     let name = format!("{} {method} {path}", caller.name());
-    Row { name, method, caller, path: path.to_owned(), headers: Vec::new(), body: Body::None }
+    Row { name, method, caller, path: path.to_owned(), headers: caller.headers(), body: Body::None }
 }
 
 impl Row {
@@ -147,6 +188,18 @@ impl Row {
     pub(super) fn note(mut self, note: &str) -> Row {
         self.name.push_str(&format!(" ({note})"));
         self
+    }
+
+    /// The same request by somebody else.
+    pub(super) fn by(&self, caller: Caller) -> Row {
+        let asked = self.name.strip_prefix(self.caller.name()).unwrap_or_default();
+        let own = self.headers.iter().skip(self.caller.headers().len()).cloned();
+        Row {
+            name: format!("{}{asked}", caller.name()),
+            caller,
+            headers: caller.headers().into_iter().chain(own).collect(),
+            ..self.clone()
+        }
     }
 
     /// The parts of the path, and whether there is a query.
@@ -410,13 +463,14 @@ fn without_cursors(text: &str) -> String {
 }
 
 fn patient(number: usize) -> String {
-    format!("p{number:03}")
+    format!("p{number:04}")
 }
 
 /// The row's patient, her care team, her carer, her Consent, and a note of her GP's that is kept from her.
 pub(super) fn household(number: usize) -> Vec<Value> {
     let id = patient(number);
     let subject = json!({"reference": format!("Patient/{id}")});
+    let member = |who: &str| json!({"member": {"reference": who}});
     let consent = people::consent(
         "active",
         &format!("RelatedPerson/{id}-carer"),
@@ -429,7 +483,7 @@ pub(super) fn household(number: usize) -> Vec<Value> {
     vec![
         json!({"resourceType": "Patient", "id": id, "name": [{"family": format!("Family-{id}")}]}),
         json!({"resourceType": "CareTeam", "id": format!("{id}-team"), "status": "active", "subject": subject,
-            "participant": [{"member": {"reference": "Practitioner/gp"}}]}),
+            "participant": [member("Practitioner/gp"), member("PractitionerRole/gp-role")]}),
         json!({"resourceType": "RelatedPerson", "id": format!("{id}-carer"), "active": true, "patient": subject}),
         with(with(consent, "id", json!(format!("{id}-consent"))), "patient", subject.clone()),
         json!({"resourceType": "Composition", "id": format!("{id}-letter"), "status": "final", "title": "A letter",
@@ -441,11 +495,17 @@ pub(super) fn household(number: usize) -> Vec<Value> {
     ]
 }
 
-/// What operations are called on that is not the row's patient's: codes, a document, and what another patient has reported.
+/// What is not the row's patient's: somebody in a role, and what operations are called on: codes, a document, and what another
+/// patient has reported.
 pub(super) fn shared() -> Vec<Value> {
     let verna = json!({"reference": "Patient/verna"});
     let colours = json!([{"code": "red"}, {"code": "green"}]);
     vec![
+        json!({"resourceType": "Organization", "id": "surgery", "name": "Example Surgery"}),
+        json!({"resourceType": "Practitioner", "id": "gp-in-role", "name": [{"family": "Walsh"}]}),
+        json!({"resourceType": "PractitionerRole", "id": "gp-role", "active": true,
+            "practitioner": {"reference": "Practitioner/gp-in-role"},
+            "organization": {"reference": "Organization/surgery"}}),
         json!({"resourceType": "CodeSystem", "id": "colours", "url": "urn:test:colours", "status": "active",
             "content": "complete", "concept": colours}),
         json!({"resourceType": "ValueSet", "id": "colours", "url": "urn:test:all-colours", "status": "active",

@@ -1,19 +1,34 @@
 //! The table: every interaction and every operation, what can go wrong with it, and every kind of caller.
 
+use std::collections::BTreeSet;
+
 use concord_tests::people::{blood_pressure, with, without};
 use serde_json::{Value, json};
 
 use super::operations;
-use super::request::Caller::{self, Carer, GoalApp, Gp, Neighbour, Patient, Stranger, System};
+use super::request::Caller::{self, GoalApp, Gp, Patient, Stranger, System};
 use super::request::{LATER, LONG_AGO, Row, row};
 
-const EVERYBODY: [Caller; 7] = [System, Patient, Gp, Carer, Stranger, Neighbour, GoalApp];
+const EVERYBODY: [Caller; 11] = Caller::ALL;
 
 /// Whom what is done with the patient's own Observation tells apart.
 const SOME: [Caller; 5] = [System, Patient, Gp, Stranger, GoalApp];
 
 /// All rows.
 pub(super) fn all() -> Vec<Row> {
+    let mut rows = particular();
+    let mut names: BTreeSet<String> = rows.iter().map(|row| row.name.clone()).collect();
+    for (method, route) in super::routes() {
+        // What is asked first at an address is what there is nothing wrong with.
+        let Some(first) = rows.iter().find(|row| row.method == method && row.is_at(&route)).cloned() else { continue };
+        let others = Caller::ALL.map(|caller| first.by(caller));
+        rows.extend(others.into_iter().filter(|row| names.insert(row.name.clone())));
+    }
+    rows
+}
+
+/// Those that say who asks for what; besides them, each kind of caller asks at each address.
+fn particular() -> Vec<Row> {
     [
         reads(),
         versions(),
