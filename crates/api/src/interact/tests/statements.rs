@@ -34,7 +34,7 @@ professional vread 1 1
 professional search 2 2
 professional update 15 15
 professional delete 12 12
-professional create 7 11
+professional create 7 10
 role read 1 1
 role vread 1 1
 role search 2 2
@@ -65,7 +65,7 @@ professional vread 0 0
 professional search 2 2
 professional update 16 16
 professional delete 14 14
-professional create 7 11
+professional create 7 10
 role read 0 0
 role vread 0 0
 role search 2 2
