@@ -58,10 +58,15 @@ impl Waiting {
             Err(_) => Err(StoreError::Busy(1)),
         };
         match self {
-            Waiting::Append(done, _waits) => {
+            // Whoever is told has a place no more.
+            Waiting::Append(done, waits) => {
+                drop(waits);
                 let _gone = done.send(result());
             }
-            Waiting::PointReads(reads) => reads.into_iter().for_each(|(read, _waits)| read.answer(result())),
+            Waiting::PointReads(reads) => reads.into_iter().for_each(|(read, waits)| {
+                drop(waits);
+                read.answer(result());
+            }),
         }
     }
 }
