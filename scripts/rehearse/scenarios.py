@@ -216,8 +216,8 @@ def full_disk(stage):
 
 
 def embedded(stage):
-    """A node over SQLite on a small disk."""
-    disk = SmallDisk(stage.folder / "disk", 24)
+    """A node over SQLite on a small disk: with room for the write-ahead log, which is 48 MB before it is written back."""
+    disk = SmallDisk(stage.folder / "disk", 160)
     stage.cleared.append(disk.gone)
     stage.prepare(Embedded(disk.folder / "concord.db"), before=((),))
     return disk
