@@ -227,14 +227,19 @@ async fn whoever_asks_about_them_is_answered(concord: &Concord) {
         let seen = amina.get("Patient/amina/$who-can-see").await.expect(200).text();
         assert!(seen.contains(&format!("\"{actor}\"")), "{actor}: {seen}");
     }
-    system.store(&json!({"resourceType": "Practitioner", "id": "nurse", "active": false})).await;
-    for app in [&amina, &system] {
-        for actor in members.into_iter().skip(1) {
-            assert_eq!(effects(app, actor).await, ["deny", "deny"], "{actor}");
+    for is_deleted in [false, true] {
+        match is_deleted {
+            false => system.store(&json!({"resourceType": "Practitioner", "id": "nurse", "active": false})).await,
+            true => system.delete("Practitioner/nurse").await.expect(204),
+        };
+        for app in [&amina, &system] {
+            for actor in members.into_iter().skip(1) {
+                assert_eq!(effects(app, actor).await, ["deny", "deny"], "{actor}");
+            }
+            assert_eq!(effects(app, members[0]).await, ["permit", "permit"]);
+            let seen = app.get("Patient/amina/$who-can-see").await.expect(200).text();
+            assert!(seen.contains("\"Practitioner/gp\""), "{seen}");
+            assert!(!seen.contains("nurse"), "{seen}");
         }
-        assert_eq!(effects(app, members[0]).await, ["permit", "permit"]);
-        let seen = app.get("Patient/amina/$who-can-see").await.expect(200).text();
-        assert!(seen.contains("\"Practitioner/gp\""), "{seen}");
-        assert!(!seen.contains("nurse"), "{seen}");
     }
 }

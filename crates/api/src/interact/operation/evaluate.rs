@@ -23,6 +23,7 @@ use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::{evaluation, facts, knowledge, subject_facts};
+use crate::interact::call::AskedAbout;
 use crate::interact::operation::evaluated_actor::NamedActor;
 use crate::interact::operation::record;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
@@ -144,11 +145,10 @@ fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, Api
         Disclosure::AsRefused => (session.call.clone(), None, None),
         Disclosure::All => question.actor.call(session, &question.patient)?,
     };
-    let is_known = told == Disclosure::AsRefused || question.actor.is_known(session)?;
     // The asker's own standing is asked for where the session ends.
     let has_ended = match &asked.asked_about {
-        Some(about) if is_known => facts::has_ended(session, &asked.caller.actor, about.own.clone())?,
-        _ => false,
+        Some(about) => facts::has_ended(session, &asked.caller.actor, about.own.clone())?,
+        None => false,
     };
     let mut known = match has_ended {
         true => Facts::default(),
@@ -157,7 +157,8 @@ fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, Api
     if told == Disclosure::All {
         subject_facts::leave_hidden(session, &mut known)?;
     }
-    if !is_known {
+    let is_hidden = |about: &Arc<AskedAbout>| about.own.is_none() && asked.caller.actor.resource().is_some();
+    if asked.asked_about.as_ref().is_some_and(is_hidden) {
         // What an actor's own resource says is not there for whom it is not.
         (known.roles, known.identities) = (Vec::new(), Vec::new());
     }

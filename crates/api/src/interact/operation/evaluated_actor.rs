@@ -106,18 +106,6 @@ impl NamedActor {
         }
     }
 
-    /// Whether the asker may read its resource, if it is one.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) fn is_known(&self, session: &mut Session<'_, '_>) -> Result<bool, ApiError> {
-        let NamedActor::Resource(kind, id) = self else { return Ok(true) };
-        match ResourceType::parse(kind) {
-            Some(resource_type) => Ok(knowledge::readable(session, resource_type, id)?.is_some()),
-            None => Ok(false),
-        }
-    }
-
     /// The reference to it, if it is a resource.
     pub(super) fn reference(&self) -> Option<String> {
         match self {
