@@ -15,11 +15,17 @@ const GIVES_WAY: i32 = 10;
 /// As nice as a thread can be.
 const NICEST: i32 = 19;
 
+/// How long other work goes on before whoever has been woken meanwhile has the processor. Where the system does not take it away
+/// from who is at work before its clock ticks, every 1 to 10 ms, each step of a small request would wait for that.
+const AT_A_TIME: Duration = Duration::from_micros(250);
+
 /// How long a thread that answers does one thing after the other before others that wait on it have their turn.
 const INLINE: Duration = Duration::from_micros(500);
 
 thread_local! {
     static GIVING_WAY: Cell<bool> = const { Cell::new(false) };
+    /// Since when this thread has been at work, if it is one that lets others come between.
+    static AT_WORK: Cell<Option<Instant>> = const { Cell::new(None) };
     static AT_ONCE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
@@ -119,6 +125,26 @@ pub(crate) fn give_way() {
         // Where the system does not let a thread be nice, work goes on as it would.
         let _as_before = rustix::process::getpriority_process(None)
             .and_then(|own| rustix::process::setpriority_process(None, (own + GIVES_WAY).min(NICEST)));
+        AT_WORK.set(Some(Instant::now()));
+    }
+}
+
+/// Has this thread let others come between while it is at something that may take long.
+pub(crate) fn letting_others_between<T>(work: impl FnOnce() -> T) -> T {
+    let before = AT_WORK.replace(Some(Instant::now()));
+    let done = work();
+    AT_WORK.set(before);
+    done
+}
+
+/// Lets whoever waits for a processor have this one for a moment, if this thread is none that answers and has been at work for
+/// long enough. Belongs where long work goes from one piece to the next; takes less than a tenth of a microsecond.
+pub fn let_others_between() {
+    // A thread that is ending does nothing that takes long.
+    let since = AT_WORK.try_with(Cell::get).ok().flatten();
+    if since.is_some_and(|since| since.elapsed() >= AT_A_TIME) {
+        std::thread::yield_now();
+        AT_WORK.set(Some(Instant::now()));
     }
 }
 
@@ -146,6 +172,28 @@ mod tests {
         assert_eq!(nice(), own);
         assert!(apart(|| panic!("it ends here")).await.is_err());
         assert_eq!(apart(|| 1).await.unwrap(), 1, "and others go on");
+    }
+
+    #[tokio::test]
+    async fn only_long_work_lets_others_between() {
+        // How often the thread has given the processor away by itself.
+        let yields = || {
+            let since = AT_WORK.get();
+            std::thread::sleep(AT_A_TIME);
+            let_others_between();
+            (since.is_some(), AT_WORK.get() != since)
+        };
+        assert_eq!(apart(yields).await.unwrap(), (true, true));
+        assert_eq!(letting_others_between(yields), (true, true));
+        let at_once = || {
+            // It has only just begun, however long the thread is kept waiting.
+            let begun = Some(Instant::now() + Duration::from_secs(60));
+            AT_WORK.set(begun);
+            let_others_between();
+            AT_WORK.get() == begun
+        };
+        assert!(letting_others_between(at_once), "not before it has been at work for that long");
+        assert_eq!(yields(), (false, false), "who answers keeps it");
     }
 
     #[tokio::test]

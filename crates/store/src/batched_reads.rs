@@ -2,7 +2,6 @@
 //! committed together. What costs is the way to the database and back, more than the rows.
 
 use concord_fhir::registry::ResourceType;
-use tokio::sync::oneshot;
 
 use crate::audit::Record;
 use crate::by_turns::Asker;
@@ -14,7 +13,7 @@ use crate::shared_line::{SharedLine, Worker};
 use crate::slot::Slot;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
-use crate::{Reply, Shared, guarded, stopped};
+use crate::{Reply, Shared, guarded, reply, stopped};
 
 /// How many reads may share a statement.
 const TOGETHER: usize = 64;
@@ -46,7 +45,7 @@ pub(crate) type Append = (Vec<Record>, Waiting);
 /// Who waits for audit records to be durable.
 pub(crate) enum Waiting {
     /// With a place in the line.
-    Append(oneshot::Sender<Result<(), StoreError>>, Waits),
+    Append(reply::Sender<Result<(), StoreError>>, Waits),
     PointReads(Vec<(Box<dyn PointRead>, Waits)>),
 }
 
@@ -82,7 +81,7 @@ pub(crate) enum PointReadOutcome<T, E, F> {
 pub(crate) struct Work<T, E, F> {
     pub(crate) work: F,
     pub(crate) result: Option<Result<T, E>>,
-    pub(crate) reply: oneshot::Sender<PointReadOutcome<T, E, F>>,
+    pub(crate) reply: reply::Sender<PointReadOutcome<T, E, F>>,
 }
 
 impl<T, E, F> PointRead for Work<T, E, F>
@@ -143,7 +142,7 @@ pub(crate) fn read_batches(
 fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<WaitingRead>, appends: &SharedLine<Append>) {
     let Ok(found) = Transaction::new(connection, shared).heads(&waiting) else {
         // Each finds out for itself what is wrong.
-        waiting.into_iter().for_each(|point| point.work.give_back());
+        reply::together(|| waiting.into_iter().for_each(|point| point.work.give_back()));
         return;
     };
     let (mut records, mut done) = (Vec::with_capacity(waiting.len()), Vec::with_capacity(waiting.len()));

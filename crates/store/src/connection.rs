@@ -14,6 +14,7 @@ use diesel::sql_types::BigInt;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use crate::address::{DatabaseUrl, Durability};
+use crate::apart::let_others_between;
 use crate::bounds::{IN_ENGLISH, bounded, session_limits};
 use crate::cost::Cost;
 use crate::database::Database;
@@ -317,6 +318,7 @@ impl Connection {
         if let Some(why) = self.undone() {
             return Err(why);
         }
+        let_others_between();
         let before = undone::times();
         #[cfg(any(test, feature = "testing"))]
         let done = std::sync::Arc::clone(&self.faults).around(&mut self.database, statement);

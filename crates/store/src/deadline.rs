@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use libsqlite3_sys as ffi;
 
+use crate::apart::let_others_between;
+
 /// After how many steps of SQLite's machine it asks again: some microseconds.
 const STEPS: c_int = 1_000;
 
@@ -78,6 +80,7 @@ const BYTES: usize = 32;
 
 /// Counts bodies that have been read: whoever reads many large ones has taken more than their statements' steps.
 pub(crate) fn charge(bytes: usize) {
+    let_others_between();
     let steps = u64::try_from(bytes / BYTES).unwrap_or(u64::MAX);
     let _ending = LEFT.try_with(|cell| {
         if let Some(left) = cell.get() {
@@ -111,6 +114,7 @@ unsafe extern "C" fn opened(
 
 /// Whether to stop: anything but zero.
 unsafe extern "C" fn is_over(_data: *mut c_void) -> c_int {
+    let_others_between();
     let over = LEFT.try_with(|cell| {
         let Some(left) = cell.get() else { return false };
         let steps = left.steps.saturating_sub(STEPS_AT_ONCE);

@@ -54,6 +54,7 @@ mod patients;
 mod postgres;
 mod private_file;
 mod reindex;
+mod reply;
 pub mod rows;
 pub mod search;
 mod shared_line;
@@ -82,13 +83,13 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use concord_fhir::registry::{Registry, ResourceType};
-use tokio::sync::oneshot;
 
-pub use apart::{Unfinished, apart, in_turn};
+pub use apart::{Unfinished, apart, in_turn, let_others_between};
 pub use backup::{Restoring, backup, remove};
 pub use by_turns::Asker;
 pub use cost::{Cost, Extent};
 pub use migrate::{migrate, missing_migrations};
+pub use reply::hand_out_answers;
 
 pub use address::{DatabaseUrl, Durability};
 use audit::Record;
@@ -443,7 +444,7 @@ impl Store {
     }
 
     async fn commit_records(&self, asker: Asker, records: Vec<Record>) -> Result<(), StoreError> {
-        let (done, wait) = oneshot::channel();
+        let (done, wait) = reply::channel();
         match &*self.backend {
             Backend::Sqlite(sqlite) => sqlite.append(asker, records, done)?,
             Backend::Postgres(postgres) => postgres.append(asker, records, done)?,

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use concord_fhir::registry::ResourceType;
-use tokio::sync::oneshot;
 
 use crate::apart::give_way;
 use crate::audit::{ONE_STATEMENT, Record};
@@ -20,7 +19,7 @@ use crate::line::{Line, Pool};
 use crate::shared_line::{SharedLine, Worker};
 use crate::slot::{Endpoint, Slot};
 use crate::transaction::Transaction;
-use crate::{Extent, Options, Reply, Shared, guarded, stopped};
+use crate::{Extent, Options, Reply, Shared, guarded, reply, stopped};
 use tasks::{Kind, Pace, Tasks, Turn};
 
 /// How many waiting answers may share a commit.
@@ -145,7 +144,7 @@ impl Postgres {
             Ok(waits) => waits,
             Err(busy) => return Ok(Err(busy.into())),
         };
-        let (reply, wait) = oneshot::channel();
+        let (reply, wait) = reply::channel();
         let point = WaitingRead { resource_type, id, work: Box::new(Work { work, result: None, reply }), waits };
         if self.points.add(asker, point).is_err() {
             return Ok(Err(stopped().into()));
@@ -195,7 +194,7 @@ impl Postgres {
         &self,
         asker: Asker,
         records: Vec<Record>,
-        done: oneshot::Sender<Result<(), StoreError>>,
+        done: reply::Sender<Result<(), StoreError>>,
     ) -> Result<(), StoreError> {
         let waits = self.appended.enter_of(asker)?;
         self.appends.add(asker, (records, Waiting::Append(done, waits))).map_err(|_| stopped())
@@ -216,7 +215,7 @@ impl Postgres {
             Ok(place) => place,
             Err(busy) => return (Err(busy.into()), Vec::new()),
         };
-        let (reply, wait) = oneshot::channel();
+        let (reply, wait) = reply::channel();
         let waits = Waits(Arc::default());
         let gone = Arc::clone(&waits.0);
         let task: Task = Box::new(move |slot, shared| {
@@ -306,7 +305,7 @@ fn append_loop(mut slot: Slot, shared: &Shared, appends: &Worker<Append>) {
         if let Err(fault) = &result {
             tracing::error!(?fault, "the audit log could not be written");
         }
-        waiting.into_iter().for_each(|done| done.tell(result.as_ref().copied()));
+        reply::together(|| waiting.into_iter().for_each(|done| done.tell(result.as_ref().copied())));
     }
 }
 

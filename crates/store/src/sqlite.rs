@@ -12,15 +12,13 @@ mod writer;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
-
 use crate::audit::Record;
 use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
 use crate::line::{Line, Waits};
 use crate::transaction::Transaction;
-use crate::{Cost, Options, Reads, Reply, Shared, guarded, stopped};
+use crate::{Cost, Options, Reads, Reply, Shared, guarded, reply, stopped};
 use aside::Aside;
 use queue::Queue;
 use readers::Readers;
@@ -57,7 +55,7 @@ enum Job {
 /// Audit records that somebody waits for.
 struct Append {
     records: Vec<Record>,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    done: reply::Sender<Result<(), StoreError>>,
     /// Until they are told.
     waits: Waits,
 }
@@ -104,7 +102,7 @@ impl From<NotCommitted> for StoreError {
 struct Work<T, E, F> {
     work: Option<F>,
     result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
+    reply: reply::Sender<Result<T, E>>,
     /// Whether it changes nothing.
     only_reads: bool,
     /// Until it is answered.
@@ -217,7 +215,7 @@ impl Sqlite {
         waits: Option<Waits>,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        let (reply, wait) = oneshot::channel();
+        let (reply, wait) = reply::channel();
         let work = Work { work: Some(work), result: None, reply, only_reads: true, waits };
         self.send(Job::Read(asker, Box::new(work)))?;
         wait.await.unwrap_or_else(|_| Err(stopped().into()))
@@ -233,7 +231,7 @@ impl Sqlite {
         asker: Asker,
         work: impl FnOnce(&mut Transaction<'_>) -> Reply<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        let (reply, wait) = oneshot::channel();
+        let (reply, wait) = reply::channel();
         let waits = Some(self.line.enter_of(asker)?);
         let work = Work { work: Some(work), result: None, reply, only_reads: false, waits };
         self.send(Job::Write(asker, Box::new(work)))?;
@@ -244,7 +242,7 @@ impl Sqlite {
         &self,
         asker: Asker,
         records: Vec<Record>,
-        done: oneshot::Sender<Result<(), StoreError>>,
+        done: reply::Sender<Result<(), StoreError>>,
     ) -> Result<(), StoreError> {
         let waits = self.appends.enter_of(asker)?;
         self.send(Job::Append(asker, Append { records, done, waits }))

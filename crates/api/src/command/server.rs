@@ -103,6 +103,7 @@ pub(super) fn answering(
         let ephemeral = harness.clone();
         // Each thread begins with this.
         actix_web::rt::spawn(http::watch_lateness(Arc::clone(&server.metrics)));
+        actix_web::rt::spawn(concord_store::hand_out_answers());
         App::new()
             .app_data(server.clone())
             .app_data(hosts.clone())

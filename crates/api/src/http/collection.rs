@@ -58,6 +58,7 @@ impl<'a> Bundle<'a> {
         let (mut any, mut text) = (false, String::new());
         let matches = self.versions.into_iter().map(|version| (version, "match"));
         for (version, mode) in matches.chain(self.included.into_iter().map(|version| (version, "include"))) {
+            concord_store::let_others_between();
             text.clear();
             text.push('{');
             entry(&mut text, self.kind, self.base, version, answer)?;

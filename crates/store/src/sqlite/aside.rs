@@ -18,7 +18,7 @@ use crate::connection::{Connection, in_one_line};
 use crate::error::StoreError;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
-use crate::{Reads, Shared};
+use crate::{Reads, Shared, reply};
 
 /// The ending of the file's name.
 pub(crate) const ENDING: &str = "-aside";
@@ -212,9 +212,7 @@ fn read_together(shared: &Shared, readers: &Readers, aside: &Aside, beside: Besi
             _ => NotCommitted::Failed,
         }
     });
-    for answer in answers {
-        answer(stands);
-    }
+    reply::together(|| answers.into_iter().for_each(|answer| answer(stands)));
 }
 
 /// Runs a read in a snapshot of its own; its audit records.

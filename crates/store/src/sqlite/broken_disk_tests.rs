@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::sync::mpsc::channel;
 use std::task::Poll;
 
+use tokio::sync::oneshot;
+
 use super::*;
 use crate::Store;
 use crate::contract::{reasons, record};

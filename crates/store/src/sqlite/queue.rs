@@ -11,7 +11,7 @@ use crate::by_turns::Asker;
 use crate::turns::Turns;
 
 /// How long whoever reads waits for the writer before that is done beside it.
-const HELD: Duration = Duration::from_millis(5);
+const HELD: Duration = Duration::from_millis(3);
 
 /// After how long what has failed is tried again, if nobody comes before.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -316,15 +316,14 @@ impl Queue {
 mod tests {
     use std::sync::Arc;
 
-    use tokio::sync::oneshot;
-
     use super::super::Append;
     use super::*;
     use crate::line::Line;
+    use crate::reply;
 
     fn append() -> Job {
         let waits = Line::default().enter_of(Asker::SERVER).unwrap();
-        Job::Append(Asker::SERVER, Append { records: Vec::new(), done: oneshot::channel().0, waits })
+        Job::Append(Asker::SERVER, Append { records: Vec::new(), done: reply::channel().0, waits })
     }
 
     #[test]

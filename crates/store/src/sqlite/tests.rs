@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Waker};
 
 use concord_fhir::registry::ResourceType;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::address::DatabaseUrl;

@@ -9,10 +9,12 @@ use super::queue::{Batch, Queue};
 use super::readers::Readers;
 use super::{Answer, Job, NotCommitted, Write};
 use crate::Shared;
+use crate::apart::letting_others_between;
 use crate::audit::{Record, index};
 use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::reply;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 use crate::transaction::spending::Left;
@@ -194,9 +196,7 @@ impl Writer {
             // Fails when there is nothing to undo, which is as well.
             let _none = self.connection.roll_back();
         }
-        for answer in together.answers {
-            answer(together.stands);
-        }
+        reply::together(|| together.answers.into_iter().for_each(|answer| answer(together.stands)));
         together.appended
     }
 }
@@ -265,7 +265,8 @@ impl Together {
         let run = if single { run_single } else { run_in_savepoint };
         transaction.renew_budgets();
         let started = Instant::now();
-        match run(write.as_mut(), transaction, &mut self.records) {
+        // It may be one of many entries, of which whoever only reads does not wait for the end.
+        match letting_others_between(|| run(write.as_mut(), transaction, &mut self.records)) {
             Ok(wrote) => self.changed |= wrote,
             Err(fault) => self.stands = Err(fault.into()),
         }
