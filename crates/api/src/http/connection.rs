@@ -30,6 +30,11 @@ const SLOWEST: u64 = 16 * 1024;
 /// How much of an answer is handed to the connection at once.
 const PART: usize = 64 * 1024;
 
+/// How much of an answer the system keeps that has not been sent, as while the client takes nothing: unless it is told, some
+/// megabytes for each connection, which nobody counts.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
 /// What all connections have to keep to.
 #[derive(Clone)]
 pub struct Manners {
@@ -76,6 +81,9 @@ pub fn opened(socket: &dyn Any, extensions: &mut Extensions, manners: &Manners) 
     // Else the end of an answer waits until the client has acknowledged the rest, which it does when it likes. A connection
     // of which this cannot be said is slower, and no worse.
     let _slower = stream.set_nodelay(true);
+    // One of which this cannot be said takes more of the system's memory.
+    #[cfg(target_os = "linux")]
+    let _more = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
     // Where there are no more descriptors the connection goes without.
     let Ok(own) = stream.as_fd().try_clone_to_owned() else { return };
     let state = Cell::new(State::Theirs(Instant::now(), 0));
