@@ -228,6 +228,55 @@ fn documents_and_tokens_are_all_that_is_printed() {
     assert_eq!(token.lines().count(), 1);
 }
 
+/// The words of a help text that begin its lines, indented: commands below `Commands:`, options with their dashes.
+fn listed(arguments: &[&str]) -> (Vec<String>, Vec<String>) {
+    let text = done(&concord(&std::env::temp_dir(), &[arguments, &["--help"][..]].concat(), &[]));
+    let (above, options) = text.split_once("Options:").unwrap();
+    let commands = above.split_once("Commands:").map_or("", |(_, commands)| commands);
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let commands = commands.lines().filter_map(first).filter(|name| name != "help").collect();
+    let option = |line: &str| line.split([' ', ',', '=', '[']).find(|word| word.starts_with("--")).map(str::to_owned);
+    let own = |name: &String| !["--help", "--version", "--config"].contains(&name.as_str());
+    let options = options.lines().filter(|line| line.trim_start().starts_with('-')).filter_map(option).filter(own);
+    (commands, options.collect())
+}
+
+/// The page for operators has a table of the commands: each command, each part of one and each option stands there, and no other.
+#[test]
+fn the_table_of_operations_has_every_command_and_option() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let text = std::fs::read_to_string(docs.join("OPERATIONS.md")).unwrap();
+    let rows = |command: &str| -> String {
+        let begins = format!("| `concord {command}");
+        text.lines().filter(|line| line.starts_with(&begins)).flat_map(|line| [line, "\n"]).collect()
+    };
+    let (commands, _) = listed(&[]);
+    for row in text.lines().filter_map(|line| line.strip_prefix("| `concord ")) {
+        let named: String = row.chars().take_while(char::is_ascii_lowercase).collect();
+        assert!(commands.contains(&named), "docs/OPERATIONS.md has a row of `concord {named}`, which there is not");
+    }
+    for command in &commands {
+        let row = rows(command);
+        assert!(!row.is_empty(), "docs/OPERATIONS.md has no row of `concord {command}`");
+        let (parts, mut options) = listed(&[command]);
+        for part in &parts {
+            let named = |after: char| row.contains(&format!("{part}{after}"));
+            assert!(named('`') || named(' '), "docs/OPERATIONS.md does not tell of `concord {command} {part}`");
+            options.extend(listed(&[command, part]).1);
+        }
+        // What a client is registered with is for those who write apps, too.
+        let elsewhere =
+            if command == "client" { std::fs::read_to_string(docs.join("APPS.md")).unwrap() } else { row.clone() };
+        for option in &options {
+            assert!(elsewhere.contains(option), "no page tells of `concord {command} {option}`");
+        }
+        for told in row.split(|letter: char| !letter.is_ascii_lowercase() && letter != '-') {
+            let is_option = told.starts_with("--") && told.len() > 2;
+            assert!(!is_option || options.iter().any(|option| option == told), "`concord {command}` has no {told}");
+        }
+    }
+}
+
 #[test]
 fn an_import_tells_of_what_is_refused_and_goes_on_where_it_stopped() {
     let folder = Folder::new();

@@ -4,12 +4,12 @@
 use concord_fhir::registry::ResourceType;
 
 use crate::audit::Record;
-use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
+use crate::fair_queue::Asker;
 use crate::line::Waits;
 use crate::rows::Head;
-use crate::shared_line::{SharedLine, Worker};
+use crate::shared_queue::{SharedQueue, Worker};
 use crate::slot::Slot;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
@@ -124,7 +124,7 @@ pub(crate) fn read_batches(
     mut slot: Slot,
     shared: &Shared,
     points: &Worker<WaitingRead>,
-    appends: &SharedLine<Append>,
+    appends: &SharedQueue<Append>,
 ) {
     while let Some(mut waiting) = points.next(TOGETHER) {
         waiting.retain(|point| {
@@ -139,7 +139,7 @@ pub(crate) fn read_batches(
 }
 
 /// Each is decided by what the one statement saw: the resource and the versions of the facts, at one moment.
-fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<WaitingRead>, appends: &SharedLine<Append>) {
+fn read_batch(connection: &mut Connection, shared: &Shared, waiting: Vec<WaitingRead>, appends: &SharedQueue<Append>) {
     let Ok(found) = Transaction::new(connection, shared).heads(&waiting) else {
         // Each finds out for itself what is wrong.
         reply::together(|| waiting.into_iter().for_each(|point| point.work.give_back()));

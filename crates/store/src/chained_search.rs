@@ -81,7 +81,7 @@ impl Lowering<'_> {
     }
 
     /// `_has`, for each candidate.
-    pub(crate) fn pointed_at_by(
+    pub(crate) fn reverse_chain(
         &self,
         target: ResourceType,
         resource_type: ResourceType,

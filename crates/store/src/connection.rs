@@ -46,14 +46,14 @@ pub(crate) struct Connection {
     shapes: HashSet<String>,
     /// How long a search may take.
     limit: Duration,
-    standing: Standing,
+    transaction_state: TransactionState,
     /// Where it fails.
     #[cfg(any(test, feature = "testing"))]
     faults: std::sync::Arc<crate::faults::Faults>,
 }
 
 /// What has become of the transaction that was begun on a connection.
-enum Standing {
+enum TransactionState {
     /// There is none.
     None,
     /// It goes on.
@@ -113,7 +113,7 @@ impl Connection {
             spoilt: false,
             shapes: HashSet::new(),
             limit: USUAL_LIMIT,
-            standing: Standing::None,
+            transaction_state: TransactionState::None,
             #[cfg(any(test, feature = "testing"))]
             faults: std::sync::Arc::default(),
         }
@@ -240,22 +240,22 @@ impl Connection {
     /// Begins a transaction.
     pub(crate) fn begin(&mut self, text: &'static str) -> Result<(), Error> {
         self.control(text)?;
-        self.standing = Standing::Open;
+        self.transaction_state = TransactionState::Open;
         Ok(())
     }
 
     /// Commits the transaction. One that the database has undone fails, as what undid it did.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         self.control("COMMIT")?;
-        self.standing = Standing::None;
+        self.transaction_state = TransactionState::None;
         Ok(())
     }
 
     /// Ends the transaction and undoes it.
     pub(crate) fn roll_back(&mut self) -> Result<(), Error> {
-        let before = std::mem::replace(&mut self.standing, Standing::None);
+        let before = std::mem::replace(&mut self.transaction_state, TransactionState::None);
         match (&mut self.database, before) {
-            (Database::Sqlite(_), Standing::Undone(..)) => Ok(()),
+            (Database::Sqlite(_), TransactionState::Undone(..)) => Ok(()),
             (Database::Sqlite(connection), _) => connection.batch_execute("ROLLBACK"),
             (Database::Postgres(_), _) => self.control("ROLLBACK"),
         }
@@ -263,15 +263,15 @@ impl Connection {
 
     /// Undoes what has come after a savepoint. What SQLite has undone by itself is undone as a whole.
     pub(crate) fn roll_back_to(&mut self, text: &'static str) -> Result<(), Error> {
-        if self.is_postgres() && matches!(self.standing, Standing::Undone(..)) {
-            self.standing = Standing::Open;
+        if self.is_postgres() && matches!(self.transaction_state, TransactionState::Undone(..)) {
+            self.transaction_state = TransactionState::Open;
         }
         self.control(text)
     }
 
     /// Why the transaction that was begun has been undone by the database, if it has.
     pub(crate) fn undone(&self) -> Option<Error> {
-        let Standing::Undone(kind, message) = &self.standing else { return None };
+        let TransactionState::Undone(kind, message) = &self.transaction_state else { return None };
         Some(Error::DatabaseError(*kind, Box::new(message.clone())))
     }
 
@@ -328,10 +328,10 @@ impl Connection {
             Ok(done) => return Ok(done),
             Err(error) => self.noted(error),
         };
-        if let (Standing::Open, Error::DatabaseError(kind, told)) = (&self.standing, &error)
+        if let (TransactionState::Open, Error::DatabaseError(kind, told)) = (&self.transaction_state, &error)
             && (self.is_postgres() || undone::times() != before)
         {
-            self.standing = Standing::Undone(*kind, told.message().to_owned());
+            self.transaction_state = TransactionState::Undone(*kind, told.message().to_owned());
         }
         Err(error)
     }

@@ -15,10 +15,11 @@ mod updated;
 use concord_fhir::index::{Entries, Entry, ParameterId};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::{ResourceType, clinical_date, combined, is_asked_by_date, patient_named};
+use concord_fhir::search::{Sort, SortBy};
 
 use crate::error::StoreError;
 use crate::lower::{RECORD, Rows, parts_of, same_test, successor};
-use crate::search::{PageRequest, Position, PositionValue, SortBy, SortKey, TypeQuery};
+use crate::search::{PageRequest, Position, PositionValue, TypeQuery};
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 
@@ -53,7 +54,7 @@ struct Leading {
 
 /// How resources of one type in one record are read in the order of their clinical dates.
 struct Way<'q> {
-    among: &'q TypeQuery,
+    query: &'q TypeQuery,
     date: ParameterId,
     record: i64,
     leading: Leading,
@@ -71,7 +72,7 @@ impl Way<'_> {
             .bind(key.as_str())
             .sql(" AND d.patient = ")
             .bind(self.record)
-            .append(not_too_old(self.date, &self.among.predicate))
+            .append(not_too_old(self.date, &self.query.predicate))
     }
 
     /// The newest of them, after a position.
@@ -105,22 +106,22 @@ impl Transaction<'_> {
     /// What stands for the candidates of a page where they can be read in its order: their keys `k` and what they are sorted
     /// by, `s0`, no more than the page needs. None where they cannot.
     pub(crate) fn in_order(&mut self, wanted: &PageRequest<'_>) -> Result<Option<Sql>, StoreError> {
-        let [SortKey { by, descending }] = *wanted.sort else { return Ok(None) };
+        let [Sort { by, descending }] = *wanted.sort else { return Ok(None) };
         if by == SortBy::Updated {
             return self.by_update(wanted, descending);
         }
         if let SortBy::Range(parameter) = by
-            && wanted.queries.iter().all(|among| clinical_date(among.resource_type) != Some(parameter))
+            && wanted.queries.iter().all(|query| clinical_date(query.resource_type) != Some(parameter))
         {
             return self.by_own_rows(wanted, parameter, descending);
         }
         let mut ways = Vec::new();
-        for among in wanted.queries {
-            let date = clinical_date(among.resource_type);
+        for query in wanted.queries {
+            let date = clinical_date(query.resource_type);
             let (Some(date), true) = (date, by == SortBy::ClinicalDate || date.map(SortBy::Range) == Some(by)) else {
                 return Ok(None);
             };
-            let Some(way) = self.way(among, date)? else { return Ok(None) };
+            let Some(way) = self.way(query, date)? else { return Ok(None) };
             ways.push(way);
         }
         // Where nobody has any of the keys that are asked for, there are no rows to read.
@@ -132,28 +133,28 @@ impl Transaction<'_> {
     }
 
     /// How those of one type are read in their order.
-    fn way<'q>(&mut self, among: &'q TypeQuery, date: ParameterId) -> Result<Option<Way<'q>>, StoreError> {
-        let Some(id) = among.record.as_deref() else { return Ok(None) };
+    fn way<'q>(&mut self, query: &'q TypeQuery, date: ParameterId) -> Result<Option<Way<'q>>, StoreError> {
+        let Some(id) = query.record.as_deref() else { return Ok(None) };
         let Some(record) = self.compartment_key(id)? else { return Ok(None) };
-        let Some(leading) = self.leading(among, id, record)? else { return Ok(None) };
-        let condition = self.candidate(among, record, leading.part)?;
-        Ok(Some(Way { among, date, record, leading, condition }))
+        let Some(leading) = self.leading(query, id, record)? else { return Ok(None) };
+        let condition = self.candidate(query, record, leading.part)?;
+        Ok(Some(Way { query, date, record, leading, condition }))
     }
 
     /// What is asked of a candidate in one record, but for the part of the predicate that leads to it.
-    fn candidate(&mut self, among: &TypeQuery, record: i64, part: Option<usize>) -> Result<Sql, StoreError> {
-        self.lowered(Rows::Current, &among.predicate, |lowering| {
-            lowering.search_among(among.resource_type, record, &among.predicate, part)
+    fn candidate(&mut self, query: &TypeQuery, record: i64, part: Option<usize>) -> Result<Sql, StoreError> {
+        self.lowered(Rows::Current, &query.predicate, |lowering| {
+            lowering.search_among(query.resource_type, record, &query.predicate, part)
         })
     }
 
     /// What leads to the candidates; none where other rows do.
-    fn leading(&mut self, among: &TypeQuery, id: &str, record: i64) -> Result<Option<Leading>, StoreError> {
-        let all_of_type = || Some(Leading { part: None, rows: vec![(RECORD, among.resource_type.name().to_owned())] });
+    fn leading(&mut self, query: &TypeQuery, id: &str, record: i64) -> Result<Option<Leading>, StoreError> {
+        let all_of_type = || Some(Leading { part: None, rows: vec![(RECORD, query.resource_type.name().to_owned())] });
         let driver =
-            self.lowered(Rows::Current, &among.predicate, |lowering| lowering.driver(&among.predicate, &[record]))?;
+            self.lowered(Rows::Current, &query.predicate, |lowering| lowering.driver(&query.predicate, &[record]))?;
         let Some(place) = driver else { return Ok(all_of_type()) };
-        let Some(part) = parts_of(&among.predicate).get(place) else { return Ok(None) };
+        let Some(part) = parts_of(&query.predicate).get(place) else { return Ok(None) };
         let (parameters, test) = match part {
             Predicate::Entry(_, Test::Is(key)) if patient_named(key) == Some(id) => return Ok(all_of_type()),
             Predicate::Entry(parameter, test) => (vec![*parameter], test),

@@ -5,14 +5,14 @@ use concord_fhir::index::{ParameterId, extract};
 use concord_fhir::json::{self, Limits};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::{ResourceType, asked_by_date, clinical_date, clinical_dates};
-use concord_fhir::search::{Handling, parse};
+use concord_fhir::search::{Handling, Sort, SortBy, parse};
 use diesel::sql_types::BigInt;
 
 use crate::address::DatabaseUrl;
 use crate::error::StoreError;
 use crate::lower::RECORD;
 use crate::rows::{Method, Version};
-use crate::search::{PageRequest, SortBy, SortKey, TypeQuery};
+use crate::search::{PageRequest, TypeQuery};
 use crate::statement::Sql;
 use crate::testing::{NOW, Scratch};
 use crate::{Store, migrate};
@@ -21,19 +21,19 @@ const OBSERVATION: ResourceType = ResourceType::of("Observation");
 const PROVENANCE: ResourceType = ResourceType::of("Provenance");
 
 /// The newest first.
-const NEWEST: [SortKey; 1] = [SortKey { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
+const NEWEST: [Sort; 1] = [Sort { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
 
 /// What began first.
-const OLDEST: [SortKey; 1] = [SortKey { by: NEWEST[0].by, descending: false }];
+const OLDEST: [Sort; 1] = [Sort { by: NEWEST[0].by, descending: false }];
 
 /// What was updated last.
-const NEWLY: [SortKey; 1] = [SortKey { by: SortBy::Updated, descending: true }];
+const NEWLY: [Sort; 1] = [Sort { by: SortBy::Updated, descending: true }];
 
 /// What was updated first.
-const LONG_AGO: [SortKey; 1] = [SortKey { by: SortBy::Updated, descending: false }];
+const LONG_AGO: [Sort; 1] = [Sort { by: SortBy::Updated, descending: false }];
 
 /// All that is read in its order, beside the same in a form that is not: what it is sorted by twice changes nothing.
-const ORDERS: [(&[SortKey], &[SortKey]); 4] = [
+const ORDERS: [(&[Sort], &[Sort]); 4] = [
     (&NEWEST, &[NEWEST[0], NEWEST[0]]),
     (&OLDEST, &[OLDEST[0], OLDEST[0]]),
     (&NEWLY, &[NEWLY[0], NEWLY[0]]),
@@ -122,7 +122,7 @@ fn asked(text: &str) -> Predicate {
 }
 
 /// The ids on all pages, one after the other.
-async fn pages(store: &Store, text: &str, sort: &'static [SortKey], limit: u32) -> Vec<String> {
+async fn pages(store: &Store, text: &str, sort: &'static [Sort], limit: u32) -> Vec<String> {
     let predicate = asked(text);
     let found = store.read(move |transaction| {
         let queries = [TypeQuery { resource_type: OBSERVATION, record: Some("amina".to_owned()), predicate }];
@@ -201,7 +201,7 @@ async fn they_come_in_the_order_of_all() {
         ] {
             for (in_order, sorted) in ORDERS {
                 let all = pages(&store, text, sorted, 1_000).await;
-                let by_date = !matches!(in_order, [SortKey { by: SortBy::Updated, .. }]);
+                let by_date = !matches!(in_order, [Sort { by: SortBy::Updated, .. }]);
                 for limit in if by_date { &[1, 3, 1_000][..] } else { &[4][..] } {
                     assert_eq!(pages(&store, text, in_order, *limit).await, all, "{text} by {limit} {in_order:?}");
                 }
@@ -211,7 +211,7 @@ async fn they_come_in_the_order_of_all() {
 }
 
 /// How many steps a page took.
-async fn steps(store: &Store, text: &str, sort: &'static [SortKey]) -> u64 {
+async fn steps(store: &Store, text: &str, sort: &'static [Sort]) -> u64 {
     let predicate = asked(text);
     let taken = store.read(move |transaction| {
         let queries = [TypeQuery { resource_type: OBSERVATION, record: Some("amina".to_owned()), predicate }];

@@ -16,7 +16,6 @@ mod batched_reads;
 mod bounded_reads_tests;
 mod bounds;
 pub mod broken_glass;
-mod by_turns;
 mod chained_search;
 pub mod code_lists;
 mod connection;
@@ -29,6 +28,7 @@ pub mod definitions;
 mod digest;
 mod entry_row;
 mod error;
+mod fair_queue;
 #[cfg(any(test, feature = "testing"))]
 mod faults;
 pub mod filing;
@@ -57,22 +57,21 @@ mod reindex;
 mod reply;
 pub mod rows;
 pub mod search;
-mod shared_line;
+mod shared_queue;
 pub mod sign_in;
 mod slot;
 mod snapshot;
 #[cfg(test)]
 mod snapshot_tests;
 mod sqlite;
-mod standing;
 mod statement;
+mod status;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
 pub mod transaction;
 #[cfg(test)]
 mod trouble_tests;
-mod turns;
 mod type_query;
 mod undone;
 pub mod verify;
@@ -86,8 +85,8 @@ use concord_fhir::registry::{Registry, ResourceType};
 
 pub use apart::{Unfinished, apart, in_turn, let_others_between};
 pub use backup::{Restoring, backup, remove};
-pub use by_turns::Asker;
 pub use cost::{Cost, Extent};
+pub use fair_queue::Asker;
 pub use migrate::{migrate, missing_migrations};
 pub use reply::hand_out_answers;
 

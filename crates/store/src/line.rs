@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::by_turns::Asker;
 use crate::error::StoreError;
+use crate::fair_queue::Asker;
 
 /// How much may wait that takes a connection, or the only writer, for itself.
 const MOST_WAITING: usize = 2_000;
@@ -138,7 +138,7 @@ impl Pool {
     }
 
     /// How many there are, and how many of them are at work.
-    pub(crate) fn standing(&self) -> (usize, usize) {
+    pub(crate) fn open_and_busy(&self) -> (usize, usize) {
         (self.open.load(Ordering::Relaxed), self.busy.load(Ordering::Relaxed))
     }
 }
@@ -186,11 +186,11 @@ mod tests {
     fn what_is_at_work_is_counted_until_it_ends_or_panics() {
         let pool = Pool::default();
         pool.is_open(false, true);
-        assert_eq!(pool.at(|| pool.standing()), (1, 1));
+        assert_eq!(pool.at(|| pool.open_and_busy()), (1, 1));
         let panicked =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pool.at(|| panic!("in the middle of it"))));
         assert!(panicked.is_err());
         pool.is_open(true, false);
-        assert_eq!(pool.standing(), (0, 0));
+        assert_eq!(pool.open_and_busy(), (0, 0));
     }
 }

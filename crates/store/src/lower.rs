@@ -3,7 +3,7 @@
 //! One clause of a conjunction may drive the query as an `IN` over an index that leads with the parameter, the value
 //! and the patient, so that one patient's search touches that patient's rows only; every other clause is an `EXISTS`
 //! on the rows of the candidate. A chain to another resource is such an `EXISTS`, or drives where nothing else does
-//! (file `chain`).
+//! (file `chained_search`).
 
 mod depends;
 mod driver;
@@ -129,7 +129,7 @@ impl Lowering<'_> {
                 .sql(")"),
             Predicate::Chain { parameter, types, then } => self.through(*parameter, types, then),
             Predicate::ReverseChain { target, resource_type, parameter, by } => {
-                self.pointed_at_by(*target, *resource_type, *parameter, by)
+                self.reverse_chain(*target, *resource_type, *parameter, by)
             }
         }
     }

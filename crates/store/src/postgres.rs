@@ -12,11 +12,11 @@ use concord_fhir::registry::ResourceType;
 use crate::apart::give_way;
 use crate::audit::{ONE_STATEMENT, Record};
 use crate::batched_reads::{Append, PointReadOutcome, Waiting, WaitingRead, Work, read_batches};
-use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
+use crate::fair_queue::Asker;
 use crate::line::{Line, Pool};
-use crate::shared_line::{SharedLine, Worker};
+use crate::shared_queue::{SharedQueue, Worker};
 use crate::slot::{Endpoint, Slot};
 use crate::transaction::Transaction;
 use crate::{Extent, Options, Reply, Shared, guarded, reply, stopped};
@@ -61,8 +61,8 @@ pub(crate) struct Postgres {
     pub(crate) appended: Line,
     /// What they wait for.
     pub(crate) pool: Arc<Pool>,
-    points: Arc<SharedLine<WaitingRead>>,
-    appends: Arc<SharedLine<Append>>,
+    points: Arc<SharedQueue<WaitingRead>>,
+    appends: Arc<SharedQueue<Append>>,
 }
 
 impl Postgres {
@@ -83,7 +83,7 @@ impl Postgres {
                     .map_err(|error| format!("cannot start a database thread: {error}"))?;
             }
         }
-        let appends = SharedLine::<Append>::new();
+        let appends = SharedQueue::<Append>::new();
         for number in 0..COMMITS_AT_A_TIME {
             let (slot, own, worker) = (next()?, Arc::clone(shared), appends.worker());
             std::thread::Builder::new()
@@ -91,7 +91,7 @@ impl Postgres {
                 .spawn(move || append_loop(slot, &own, &worker))
                 .map_err(|error| format!("cannot start the audit thread: {error}"))?;
         }
-        let points = SharedLine::<WaitingRead>::new();
+        let points = SharedQueue::<WaitingRead>::new();
         let (slot, own, worker, logged) = (next()?, Arc::clone(shared), points.worker(), Arc::clone(&appends));
         std::thread::Builder::new()
             .name("postgres-points".to_owned())

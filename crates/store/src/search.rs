@@ -2,6 +2,7 @@
 
 use concord_fhir::index::ParameterId;
 use concord_fhir::registry::clinical_dates;
+use concord_fhir::search::{Sort, SortBy};
 use diesel::sql_types::{BigInt, Double, Nullable, Text};
 
 use crate::alike::{Alike, alike};
@@ -11,30 +12,6 @@ use crate::rows::Version;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
 pub use crate::type_query::TypeQuery;
-
-/// A key to sort by. Resources that have no value for it come last, whichever the direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SortKey {
-    /// By what.
-    pub by: SortBy,
-    /// From the greatest down.
-    pub descending: bool,
-}
-
-/// What a search can be sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SortBy {
-    /// `meta.lastUpdated`.
-    Updated,
-    /// The logical id.
-    Id,
-    /// The least (descending: the greatest) range of a date, number or quantity.
-    Range(ParameterId),
-    /// The least (descending: the greatest) key of any other parameter.
-    Key(ParameterId),
-    /// When what it tells of happened, over types that call it differently.
-    ClinicalDate,
-}
 
 /// The place of a resource in a sorted answer: one value for each sort key, and the resource's key.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,40 +38,34 @@ pub struct PageRequest<'a> {
     /// What is searched for, type by type.
     pub queries: &'a [TypeQuery],
     /// The order; the resource's key comes after these.
-    pub sort: &'a [SortKey],
+    pub sort: &'a [Sort],
     /// Only what comes after this.
     pub after: Option<&'a Position>,
     /// How many at most.
     pub limit: u32,
 }
 
-impl SortKey {
-    /// The value of a resource `r`, null if it has none.
-    pub(crate) fn expression(self) -> Sql {
-        let (parameters, is_range) = match self.by {
-            SortBy::Updated => return Sql::new("r.updated"),
-            SortBy::Id => return Sql::new("r.id"),
-            SortBy::Range(parameter) => (vec![parameter], true),
-            SortBy::Key(parameter) => (vec![parameter], false),
-            // Of a resource there are those of its own type alone.
-            SortBy::ClinicalDate => (clinical_dates().map(|(_, date)| date).collect(), true),
-        };
-        let direct = match (is_range, self.descending) {
-            (true, true) => "max(e.high)",
-            (true, false) => "min(e.low)",
-            (false, true) => "max(e.key)",
-            (false, false) => "min(e.key)",
-        };
-        Sql::new("(SELECT ")
-            .sql(direct)
-            .sql(" FROM entry e WHERE e.resource = r.rid AND ")
-            .append(of_parameters("e.parameter", &parameters))
-            .sql(")")
-    }
-
-    fn may_be_missing(self) -> bool {
-        matches!(self.by, SortBy::Range(_) | SortBy::Key(_) | SortBy::ClinicalDate)
-    }
+/// The value of a resource `r` that it is sorted by, null if it has none.
+pub(crate) fn sorted_value(sort: Sort) -> Sql {
+    let (parameters, is_range) = match sort.by {
+        SortBy::Updated => return Sql::new("r.updated"),
+        SortBy::Id => return Sql::new("r.id"),
+        SortBy::Range(parameter) => (vec![parameter], true),
+        SortBy::Key(parameter) => (vec![parameter], false),
+        // Of a resource there are those of its own type alone.
+        SortBy::ClinicalDate => (clinical_dates().map(|(_, date)| date).collect(), true),
+    };
+    let direct = match (is_range, sort.descending) {
+        (true, true) => "max(e.high)",
+        (true, false) => "min(e.low)",
+        (false, true) => "max(e.key)",
+        (false, false) => "min(e.key)",
+    };
+    Sql::new("(SELECT ")
+        .sql(direct)
+        .sql(" FROM entry e WHERE e.resource = r.rid AND ")
+        .append(of_parameters("e.parameter", &parameters))
+        .sql(")")
 }
 
 impl Transaction<'_> {
@@ -128,7 +99,7 @@ impl Transaction<'_> {
         // once for each candidate.
         let mut inner = Sql::new("(SELECT r.rid AS k");
         for (place, key) in wanted.sort.iter().enumerate() {
-            inner = inner.sql(", ").append(key.expression()).sql(format!(" AS s{place}"));
+            inner = inner.sql(", ").append(sorted_value(*key)).sql(format!(" AS s{place}"));
         }
         let more = i64::from(wanted.limit) + 1;
         Ok(inner
@@ -147,12 +118,12 @@ impl Transaction<'_> {
     }
 
     /// The keys, each once, that the resources which are searched for have for a parameter; at most `limit`.
-    pub fn keys(&mut self, among: &TypeQuery, parameter: ParameterId, limit: usize) -> Result<Vec<String>, StoreError> {
+    pub fn keys(&mut self, query: &TypeQuery, parameter: ParameterId, limit: usize) -> Result<Vec<String>, StoreError> {
         let sql =
             Sql::new("SELECT DISTINCT k.key FROM resource r JOIN entry k ON k.resource = r.rid AND k.parameter = ")
                 .bind(parameter.0)
                 .sql(" WHERE k.key <> '' AND ")
-                .append(self.condition_among(&Alike::of(among))?)
+                .append(self.condition_among(&Alike::of(query))?)
                 .sql(" ORDER BY k.key LIMIT +")
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.texts(sql)
@@ -165,13 +136,13 @@ impl Transaction<'_> {
             return self.condition_among(single);
         }
         let mut any = Sql::new("r.rid IN (");
-        for (place, among) in all.iter().enumerate() {
+        for (place, query) in all.iter().enumerate() {
             any.push_sql(if place == 0 {
                 "SELECT r.rid FROM resource r WHERE "
             } else {
                 " UNION ALL SELECT r.rid FROM resource r WHERE "
             });
-            any = any.append(self.condition_among(among)?);
+            any = any.append(self.condition_among(query)?);
         }
         if all.is_empty() {
             return Ok(Sql::new("1 = 0"));
@@ -179,8 +150,8 @@ impl Transaction<'_> {
         Ok(any.sql(")"))
     }
 
-    fn condition_among(&mut self, among: &Alike<'_>) -> Result<Sql, StoreError> {
-        let record = match among.record {
+    fn condition_among(&mut self, query: &Alike<'_>) -> Result<Sql, StoreError> {
+        let record = match query.record {
             None => None,
             Some(id) => match self.compartment_key(id)? {
                 Some(key) => Some(key),
@@ -188,16 +159,16 @@ impl Transaction<'_> {
                 None => return Ok(Sql::new("1 = 0")),
             },
         };
-        self.lowered(Rows::Current, &among.predicate, |lowering| {
-            lowering.search(&among.types, record, &among.predicate)
+        self.lowered(Rows::Current, &query.predicate, |lowering| {
+            lowering.search(&query.types, record, &query.predicate)
         })
     }
 
-    fn position(&mut self, key: i64, sort: &[SortKey]) -> Result<Position, StoreError> {
+    fn position(&mut self, key: i64, sort: &[Sort]) -> Result<Position, StoreError> {
         let mut values = Vec::with_capacity(sort.len());
         for sort_key in sort {
             let sql =
-                Sql::new("SELECT ").append(sort_key.expression()).sql(" FROM resource r WHERE r.rid = ").bind(key);
+                Sql::new("SELECT ").append(sorted_value(*sort_key)).sql(" FROM resource r WHERE r.rid = ").bind(key);
             let value = match sort_key.by {
                 SortBy::Updated => {
                     let rows = self.rows::<(BigInt,), (i64,)>(sql)?;
@@ -223,7 +194,7 @@ impl Transaction<'_> {
 }
 
 /// The order of candidates `k` by their values, `s0` and so on.
-fn order(sort: &[SortKey]) -> String {
+fn order(sort: &[Sort]) -> String {
     let mut order = String::new();
     for (place, key) in sort.iter().enumerate() {
         let direction = if key.descending { "DESC" } else { "ASC" };
@@ -236,7 +207,7 @@ fn order(sort: &[SortKey]) -> String {
 
 /// The condition that a resource comes after a position: later in one key and equal in all before it, or equal in all
 /// and with a greater resource key.
-pub(crate) fn beyond(sort: &[SortKey], after: &Position) -> Sql {
+pub(crate) fn beyond(sort: &[Sort], after: &Position) -> Sql {
     let mut all = Sql::new("(");
     for place in 0..=sort.len() {
         if place > 0 {
@@ -245,8 +216,8 @@ pub(crate) fn beyond(sort: &[SortKey], after: &Position) -> Sql {
         all.push_sql("(");
         for (key, value) in sort.iter().zip(&after.values).take(place) {
             all = match bound(*key, value) {
-                Some(bind) => all.append(key.expression()).sql(" = ").bind(bind),
-                None => all.append(key.expression()).sql(" IS NULL"),
+                Some(bind) => all.append(sorted_value(*key)).sql(" = ").bind(bind),
+                None => all.append(sorted_value(*key)).sql(" IS NULL"),
             }
             .sql(" AND ");
         }
@@ -254,9 +225,9 @@ pub(crate) fn beyond(sort: &[SortKey], after: &Position) -> Sql {
             (Some(key), Some(value)) => match bound(*key, value) {
                 Some(bind) => {
                     let later = if key.descending { " < " } else { " > " };
-                    let beyond = Sql::new("(").append(key.expression()).sql(later).bind(bind);
+                    let beyond = Sql::new("(").append(sorted_value(*key)).sql(later).bind(bind);
                     let beyond = if key.may_be_missing() {
-                        beyond.sql(" OR ").append(key.expression()).sql(" IS NULL")
+                        beyond.sql(" OR ").append(sorted_value(*key)).sql(" IS NULL")
                     } else {
                         beyond
                     };
@@ -273,7 +244,7 @@ pub(crate) fn beyond(sort: &[SortKey], after: &Position) -> Sql {
 }
 
 /// The value as the column's type; none for a missing one.
-fn bound(key: SortKey, value: &PositionValue) -> Option<Bind> {
+fn bound(key: Sort, value: &PositionValue) -> Option<Bind> {
     match (key.by, value) {
         (_, PositionValue::Missing) => None,
         #[expect(clippy::cast_possible_truncation, reason = "it was made from whole milliseconds")]

@@ -255,13 +255,13 @@ mod tests {
         assert_ne!(fourth, third, "nobody knows where the work stopped");
 
         slot.with(Connection::spoil).unwrap();
-        assert_eq!(place.pool().standing(), (0, 0), "what is thrown away is no longer counted");
+        assert_eq!(place.pool().open_and_busy(), (0, 0), "what is thrown away is no longer counted");
         assert_ne!(slot.with(number).unwrap().unwrap(), fourth);
         let (mut at_work, other) = ((0, 0), Slot::open(&place).unwrap());
-        slot.with(|_| at_work = place.pool().standing()).unwrap();
-        assert_eq!((at_work, place.pool().standing()), ((2, 1), (2, 0)));
+        slot.with(|_| at_work = place.pool().open_and_busy()).unwrap();
+        assert_eq!((at_work, place.pool().open_and_busy()), ((2, 1), (2, 0)));
         drop((slot, other));
-        assert_eq!(place.pool().standing(), (0, 0));
+        assert_eq!(place.pool().open_and_busy(), (0, 0));
     }
 
     #[test]

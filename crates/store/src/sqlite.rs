@@ -7,15 +7,16 @@ mod queue;
 mod readers;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod writer;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::audit::Record;
-use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::{StoreError, WorkError};
+use crate::fair_queue::Asker;
 use crate::line::{Line, Waits};
 use crate::transaction::Transaction;
 use crate::{Cost, Options, Reads, Reply, Shared, guarded, reply, stopped};

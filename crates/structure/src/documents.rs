@@ -1,14 +1,16 @@
-//! Whether what is written about the source is so: the names in the documents lead somewhere, every room is told of, and the
+//! Whether what is written about the source is so: the names in the documents and in comments lead somewhere, every room is told of, and the
 //! moments of the hooks are those that there are.
 
 use crate::source::Module;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What tells newcomers where things are.
 const DOCUMENTS: [&str; 2] = ["docs/ARCHITECTURE.md", "CONTRIBUTING.md"];
 
 /// Modules each of whose children is told of in the first document or above the module itself.
-const ROOMS: [&[&str]; 5] = [&["api", "http"], &["api", "interact"], &["consent"], &["fhir"], &["store"]];
+const ROOMS: [&[&str]; 6] =
+    [&["api", "http"], &["api", "interact"], &["api", "sign_in"], &["consent"], &["fhir"], &["store"]];
 
 /// The moments of the hooks: where their fields stand, and the heading of the table that tells of them.
 const HOOKS: (&[&str], &str) = (&["api", "interact", "hooks"], "## What a single type does: `TypeHooks`");
@@ -25,6 +27,14 @@ pub(crate) fn faults(root: &Path, crates: &[Named<'_>]) -> Result<Vec<String>, S
         let text = read(document)?;
         let dangling = names(&text).filter(|name| !leads_somewhere(crates, name));
         faults.extend(dangling.map(|name| format!("{document}: there is no {name}")));
+    }
+    let files: BTreeSet<&Path> =
+        crates.iter().flat_map(|(_, modules)| *modules).map(|module| module.file.as_path()).collect();
+    for file in files {
+        let file = file.display().to_string();
+        let text = comments(&read(&file)?);
+        let dangling = names(&text).filter(|name| is_ours(crates, name) && !leads_somewhere(crates, name));
+        faults.extend(dangling.map(|name| format!("{file}: a comment names {name}, which there is not")));
     }
     let architecture = read("docs/ARCHITECTURE.md")?;
     for room in ROOMS {
@@ -60,6 +70,19 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
         one.contains("::") && one.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | ':'))
     };
     code(text).filter(is_name)
+}
+
+/// The comments of a source, line by line.
+fn comments(source: &str) -> String {
+    let lines = source.lines().filter_map(|line| line.trim_start().strip_prefix("//"));
+    lines.flat_map(|line| [line.trim_start_matches(['/', '!']), "\n"]).collect()
+}
+
+/// Whether a name begins with a crate of ours, or with one of its modules: others are those of libraries.
+fn is_ours(crates: &[Named<'_>], name: &str) -> bool {
+    let first = name.split("::").next().map_or("", |first| first.strip_prefix("concord_").unwrap_or(first));
+    let is_first = |module: &Module| module.path.first().is_some_and(|own| own == first);
+    crates.iter().any(|(own, modules)| *own == first || modules.iter().any(is_first))
 }
 
 /// Whether a name is that of a module, of something in one, or of something of a type.
@@ -139,6 +162,15 @@ mod tests {
         assert_eq!(names(text).collect::<Vec<_>>(), ["a::b", "H::i"]);
         assert!(tells_of(text, "c") && tells_of(text, "g") && !tells_of(text, "d") && !tells_of(text, "or"));
         assert!(tells_of("| what? | [`one`], [`two()`] |", "two"));
+    }
+
+    #[test]
+    fn names_in_comments_are_ours_or_of_a_library() {
+        let modules = from_text("mod a { pub fn go() {} }");
+        let crates = [("api", modules.as_slice())];
+        let text = comments("//! `a::go`\n    // `std::fs` and `api::b`\nlet x = a::c;\n/// `a::d`\n");
+        let ours: Vec<&str> = names(&text).filter(|name| is_ours(&crates, name)).collect();
+        assert_eq!(ours, ["a::go", "api::b", "a::d"]);
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub async fn run(args: &AuditArgs, config: &Config, clock: Clock, out: &mut impl
         Action::Head { key } => {
             let key = Key::open(key.as_ref().unwrap_or(&config.audit_key))?;
             chain::ChainWriter::default().run(&service, true).await.map_err(failed)?;
-            let head = chain::standing(&service).await.map_err(failed)?;
+            let head = chain::current_head(&service).await.map_err(failed)?;
             writeln!(out, "{}", heads::signed(&head, None, &key)).map_err(written)
         }
         Action::Verify(args) => verify(args, config, &service, out).await,
@@ -110,7 +110,7 @@ pub async fn run(args: &AuditArgs, config: &Config, clock: Clock, out: &mut impl
             let Some(path) = &config.audit_heads else {
                 return Err("audit_heads: no file of heads is set, so there is nobody to tell".to_owned());
             };
-            let head = chain::standing(&service).await.map_err(failed)?;
+            let head = chain::current_head(&service).await.map_err(failed)?;
             HeadFile::open(path, &config.audit_key)?.restored(&head, reason)?;
             writeln!(out, "{}: the chain goes on from link {}", path.display(), head.number).map_err(written)
         }

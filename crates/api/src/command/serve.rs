@@ -33,7 +33,7 @@ pub struct ServeArgs {
     #[arg(long, requires = "ephemeral")]
     pub anywhere: bool,
     /// The clock stands at that time, such as 2026-03-01T09:30:00Z, until a test moves it
-    #[arg(long, value_name = "INSTANT", requires = "ephemeral", value_parser = standing)]
+    #[arg(long, value_name = "INSTANT", requires = "ephemeral", value_parser = fixed_clock)]
     pub at: Option<Clock>,
     /// How the server names what it stores: by ids that nobody can guess, or, so that a test can compare whole answers, by
     /// numbers that begin anew at each reset
@@ -41,7 +41,7 @@ pub struct ServeArgs {
     pub ids: super::ephemeral::Ids,
 }
 
-fn standing(text: &str) -> Result<Clock, String> {
+fn fixed_clock(text: &str) -> Result<Clock, String> {
     clock::settable_text(text).map(Clock::fixed).ok_or_else(|| format!("expected {}", clock::NOT_SETTABLE))
 }
 

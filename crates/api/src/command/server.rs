@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_cors::Cors;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
@@ -17,8 +16,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::describe::{capability, sign_in as describe_sign_in, smart};
 use crate::http::{
-    self, Aggregator, Answers, Bodies, Harness, Hosts, Maintenance, Manners, Pace, RefusalPace, Refusals, Server,
-    Standing, TrustedProxies,
+    self, Aggregator, Answers, Bodies, CanAnswer, Harness, Hosts, Maintenance, Manners, Pace, RefusalPace, Refusals,
+    Server, TrustedProxies,
 };
 use crate::interact::Service;
 use crate::interact::audit::chain;
@@ -107,7 +106,7 @@ pub(super) fn answering(
         App::new()
             .app_data(server.clone())
             .app_data(hosts.clone())
-            .wrap(cors(&origins, server.clone(), harness.clone()))
+            .wrap(http::cors(&origins, server.clone(), harness.clone()))
             .wrap(from_fn(http::readable))
             .wrap(Compress::default())
             .wrap(from_fn(http::unpackable))
@@ -326,56 +325,7 @@ pub async fn prepare(config: &Config, clock: Clock) -> Result<Server, String> {
         service,
         verifier: Arc::new(verifier),
         clock_limit: Duration::from_secs(config.clock_limit_seconds.into()),
-        standing: Standing::default(),
+        can_answer: CanAnswer::default(),
         metrics: Arc::new(metrics),
     })
-}
-
-/// Browsers may call from the configured origins, from those of registered clients, and from no others.
-fn cors(origins: &[String], server: Data<Server>, harness: Option<Data<Harness>>) -> Cors {
-    let mut cors = Cors::default()
-        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-        .allowed_headers([
-            "accept",
-            "authorization",
-            "content-type",
-            "if-match",
-            "if-modified-since",
-            "if-none-exist",
-            "if-none-match",
-            "prefer",
-            "range",
-            "x-correlation-id",
-            "x-provenance",
-            "x-purpose-of-use",
-            "x-purpose-reason",
-            "x-request-id",
-            "x-security-context",
-        ])
-        .expose_headers([
-            "accept-ranges",
-            "content-location",
-            "content-range",
-            "etag",
-            "last-modified",
-            "link",
-            "location",
-            "retry-after",
-            "warning",
-            "x-correlation-id",
-            "x-request-id",
-        ])
-        .max_age(3600);
-    if server.sign_in.is_some() {
-        cors = cors.allowed_origin_fn(move |origin, _| {
-            // A server that was put back has other clients.
-            let now = harness.as_ref().map_or_else(|| server.clone(), |harness| harness.current());
-            let known = |sign_in: &Arc<SignIn>| origin.to_str().is_ok_and(|origin| sign_in.knows_origin(origin));
-            now.sign_in.as_ref().is_some_and(known)
-        });
-    }
-    for origin in origins {
-        cors = if origin == "*" { cors.allow_any_origin() } else { cors.allowed_origin(origin) };
-    }
-    cors
 }

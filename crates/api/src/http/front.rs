@@ -16,9 +16,9 @@ const TOLD_FOR: Duration = Duration::from_secs(1);
 
 /// Whether the server can answer, as it was found last: by one who asks, for all who ask then.
 #[derive(Default)]
-pub struct Standing(Mutex<Option<(Instant, Option<&'static str>)>>);
+pub struct CanAnswer(Mutex<Option<(Instant, Option<&'static str>)>>);
 
-impl Standing {
+impl CanAnswer {
     /// Why the server cannot answer, if it cannot.
     async fn missing(&self, server: &Server) -> Option<&'static str> {
         let mut last = self.0.lock().await;
@@ -64,14 +64,14 @@ const EXAMPLE: Link = Link {
 
 /// The page.
 pub(super) async fn page(server: Data<Server>) -> HttpResponse {
-    let missing = server.standing.missing(&server).await;
+    let missing = server.can_answer.missing(&server).await;
     let people = server.sign_in.as_ref().filter(|sign_in| sign_in.has_provider());
     let is_for_development = people.is_some_and(|sign_in| sign_in.is_for_development());
     let mut body = Html::of(
         "<h1>Concord</h1><p>A FHIR R4 server for personal health records. Patients are authors of their own \
         record and say who sees what of it; professionals read and add to it; everybody can see who has looked.</p>",
     )
-    .add(&standing(missing));
+    .add(&state(missing));
     if is_for_development {
         body = body
             .then("<p class=\"error\">This server is for development: everybody can be anybody.</p>")
@@ -92,7 +92,7 @@ pub(super) async fn page(server: Data<Server>) -> HttpResponse {
 }
 
 /// Whether it can answer.
-fn standing(missing: Option<&str>) -> Html {
+fn state(missing: Option<&str>) -> Html {
     match missing {
         None => Html::of("<p class=\"panel\"><strong>Ready.</strong></p>"),
         Some(why) => Html::of("<p class=\"panel\"><strong>Not ready:</strong> ").text(why).then("</p>"),

@@ -10,6 +10,7 @@ mod client_address;
 mod collection;
 mod connection;
 mod content;
+mod cors;
 mod document_page;
 mod error;
 mod example;
@@ -77,7 +78,7 @@ pub struct Server {
     /// How far this machine's clock may be from the database's.
     pub clock_limit: Duration,
     /// Whether it can answer, for the page that says so.
-    pub standing: Standing,
+    pub can_answer: CanAnswer,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The CapabilityStatement.
@@ -91,7 +92,8 @@ pub use answers::Answers;
 pub use body::Bodies;
 pub use client_address::TrustedProxies;
 pub use connection::{Manners, mannered, opened};
-pub use front::Standing;
+pub use cors::cors;
+pub use front::CanAnswer;
 pub use harness::{Begin, Harness};
 pub use health::Health;
 pub use hosts::{Hosts, named_so};

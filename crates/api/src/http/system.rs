@@ -149,7 +149,7 @@ pub(super) async fn missing(server: &Server) -> Option<&'static str> {
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics", security(()),
     responses((status = 200, description = "The metrics", content_type = "text/plain")))]
 pub async fn metrics(server: Data<Server>) -> HttpResponse {
-    let (places_busy, places_waiting) = server.service.slots.standing();
+    let (places_busy, places_waiting) = server.service.slots.busy_and_waiting();
     let store = &server.service.store;
     let load = Load {
         database_waiting: store.waiting(),

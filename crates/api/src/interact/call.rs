@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use concord_consent::caller::Caller;
 use concord_consent::purpose::Purpose;
+use concord_consent::request::{Action, Request};
 use concord_fhir::json::Value;
+use concord_fhir::registry::ResourceType;
 use concord_store::rows::StoredVersion;
 
 use crate::interact::Questions;
@@ -94,6 +96,11 @@ impl Call {
         };
         let request_id = uuid::Uuid::new_v4().to_string();
         Call { questions: Questions::none(), ..Call::of(Arc::new(caller), &request_id, [0; 16]) }
+    }
+
+    /// What a decision about this call is asked.
+    pub(crate) fn request(&self, action: Action, resource_type: Option<ResourceType>) -> Request<'_> {
+        Request { caller: &self.caller, action, resource_type, purpose: self.purpose, reason: self.reason.as_deref() }
     }
 
     /// The same call with a resource (`Type/id`) that it is about to store besides.

@@ -82,11 +82,11 @@ pub(crate) fn find_in_use(
     };
     let named = by_url(session.service, resource_type, name).and(given::registered()).and(in_use.predicate);
     let permit = access::findable(session, resource_type, None)?;
-    let among = [TypeQuery { resource_type, record: None, predicate: named.and(permit) }];
-    if among[0].predicate == Predicate::None {
+    let queries = [TypeQuery { resource_type, record: None, predicate: named.and(permit) }];
+    if queries[0].predicate == Predicate::None {
         return Ok(None);
     }
-    session.transaction.bypass_buffer(|transaction| meant(transaction, &among))
+    session.transaction.bypass_buffer(|transaction| meant(transaction, &queries))
 }
 
 /// The concept maps that registered systems gave and that are active, from a code system, or to it.
@@ -105,12 +105,12 @@ pub(crate) fn of_code_system(
         return Ok(Vec::new());
     };
     let permit = access::findable(session, resource_type, None)?;
-    let among =
+    let queries =
         [TypeQuery { resource_type, record: None, predicate: query.predicate.and(given::registered()).and(permit) }];
-    if among[0].predicate == Predicate::None {
+    if queries[0].predicate == Predicate::None {
         return Ok(Vec::new());
     }
-    Ok(session.transaction.page(&wanted(&among, None))?.0)
+    Ok(session.transaction.page(&wanted(&queries, None))?.0)
 }
 
 /// The one that is meant of those that meet the predicate and that the caller may find.
@@ -123,22 +123,22 @@ fn first(
     if predicate == Predicate::None {
         return Ok(None);
     }
-    let among = [TypeQuery { resource_type, record: None, predicate }];
-    meant(session.transaction, &among)
+    let queries = [TypeQuery { resource_type, record: None, predicate }];
+    meant(session.transaction, &queries)
 }
 
 /// Not sorted by the database: one that is asked for the latest may look through all of the type for them.
-fn wanted<'q>(among: &'q [TypeQuery], after: Option<&'q Position>) -> PageRequest<'q> {
-    PageRequest { queries: among, sort: &[], after, limit: VERSIONS }
+fn wanted<'q>(queries: &'q [TypeQuery], after: Option<&'q Position>) -> PageRequest<'q> {
+    PageRequest { queries, sort: &[], after, limit: VERSIONS }
 }
 
 /// An active one before others, the highest version before lower ones, and of the same what was stored last: a tag or label
 /// makes nothing newer. What was stored first is looked at first.
-fn meant(transaction: &mut Transaction<'_>, among: &[TypeQuery]) -> Result<Option<Version>, ApiError> {
+fn meant(transaction: &mut Transaction<'_>, queries: &[TypeQuery]) -> Result<Option<Version>, ApiError> {
     let mut best: Option<(bool, VersionOrder, Version)> = None;
     let mut after = None;
     for _ in 0..PAGES {
-        let (versions, next) = transaction.page(&wanted(among, after.as_ref()))?;
+        let (versions, next) = transaction.page(&wanted(queries, after.as_ref()))?;
         for version in versions {
             let value = version.resource()?;
             let is_active = value.text("status") == Some("active");

@@ -45,7 +45,7 @@ pub(super) fn insert(
     id: &str,
     method: Method,
 ) -> Result<Written, ApiError> {
-    let place = first(session.transaction.next_key(), id, session.transaction.now, method);
+    let place = VersionPlace::first(session.transaction.next_key(), id, session.transaction.now, method);
     let hooks = session.service.hooks.of(resource_type);
     let companion = match hooks.accompany {
         Some(accompany) => accompany(session, &mut value)?,
@@ -98,11 +98,6 @@ pub(crate) fn refuse(
     let together = companion.as_ref().map(|companion| session.call.together_with(&companion.reference));
     let call = together.as_ref().unwrap_or(session.call);
     let id = logical_id::new_id(session.transaction.now);
-    let place = first(0, &id, session.transaction.now, Method::Post);
+    let place = VersionPlace::first(0, &id, session.transaction.now, Method::Post);
     write::refuse(&mut session.calling(call), Action::Create, resource_type, value, &place)
-}
-
-/// Where the first version of a resource goes.
-fn first(key: i64, id: &str, now: i64, method: Method) -> VersionPlace<'_> {
-    VersionPlace { key, id, number: 1, updated: now, method, author: None, old: None, previous: None }
 }

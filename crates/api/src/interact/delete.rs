@@ -40,7 +40,7 @@ fn run(
     session.audit.about(id);
     access::require_scope(session.call, Action::Delete, resource_type)?;
     let named = session.transaction.named(resource_type, id, true)?;
-    let Some((head, _)) = read::judged(session, named)? else {
+    let Some((head, _)) = read::if_visible(session, named)? else {
         // Only who may know of everything learns that nothing was ever there: nothing is left to be done (R4 "RESTful API",
         // delete). For anybody else an unused id looks like a hidden one.
         return match (session.call.caller.knows_everything(), precondition) {

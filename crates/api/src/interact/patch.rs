@@ -165,7 +165,7 @@ pub(crate) fn foresee(
         Ok(old) => old,
         Err(fault) if fault.is_failure() => return Err(fault),
         Err(_) => {
-            session.standing.found_nothing();
+            session.cache.found_nothing();
             return Ok(());
         }
     };

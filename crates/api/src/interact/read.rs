@@ -187,7 +187,7 @@ fn seen_and(
         return Err(ApiError::NotFound);
     }
     let named = session.transaction.named(resource_type, id, lock)?;
-    match judged(session, named) {
+    match if_visible(session, named) {
         Ok(Some(found)) => Ok(found),
         Ok(None) | Err(ApiError::NotFound) => Err(not_seen(session, resource_type, id)?),
         Err(fault) => Err(fault),
@@ -211,7 +211,7 @@ fn not_seen(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str
 ///
 /// # Errors
 /// [`ApiError::NotFound`] if the caller may not know of it, and when the store fails.
-pub(super) fn judged(
+pub(super) fn if_visible(
     session: &mut Session<'_, '_>,
     named: Unevaluated,
 ) -> Result<Option<(Head, Arc<Decision>)>, ApiError> {

@@ -28,7 +28,7 @@ pub(crate) struct Session<'s, 't> {
     /// What has been found before it.
     pub(crate) foreseen: Option<&'s Foreseen>,
     /// What has been found of the caller.
-    pub(crate) standing: &'s Standing,
+    pub(crate) cache: &'s SessionCache,
 }
 
 /// Refuses a caller who acts no more. It looks into the store by a session, so a session is given it.
@@ -36,7 +36,7 @@ pub(crate) type RequireActing = fn(&mut Session<'_, '_>) -> Result<(), ApiError>
 
 /// What a session has found of its caller, so that it is read once.
 #[derive(Default)]
-pub(crate) struct Standing {
+pub(crate) struct SessionCache {
     /// Of whom it is certain that they still act: a session asks for others too, of whom it says nothing of the caller.
     acting: RefCell<Vec<Actor>>,
     /// Who they are, once that has been read.
@@ -45,7 +45,7 @@ pub(crate) struct Standing {
     pub(crate) access_of_nobody: Cell<Option<i64>>,
 }
 
-impl Standing {
+impl SessionCache {
     /// Whether it is certain that this one still acts. Every decision finds that of whom it is about.
     pub(crate) fn is_certain(&self, actor: &Actor) -> bool {
         self.acting.borrow().contains(actor)
@@ -83,9 +83,8 @@ impl<'s, 't> Session<'s, 't> {
         mut audit: AuditEntry,
         work: impl FnOnce(&mut Session<'_, 't>) -> Result<T, ApiError>,
     ) -> Reply<T, ApiError> {
-        let standing = Standing::default();
-        let mut session =
-            Session { service, call, transaction, audit: &mut audit, foreseen: None, standing: &standing };
+        let cache = SessionCache::default();
+        let mut session = Session { service, call, transaction, audit: &mut audit, foreseen: None, cache: &cache };
         let result = work(&mut session);
         let result = session.told_to_whoever_acts(result);
         let records = audit.ended(result.as_ref().err());
@@ -95,7 +94,7 @@ impl<'s, 't> Session<'s, 't> {
     /// What it led to, success and fault alike, if its caller may be told.
     fn told_to_whoever_acts<T>(&mut self, done: Result<T, ApiError>) -> Result<T, ApiError> {
         if matches!(done, Err(ApiError::NotFound)) {
-            self.standing.found_nothing();
+            self.cache.found_nothing();
         }
         match ((self.service.require_acting)(self), done) {
             (Ok(()), done) => done,
@@ -114,7 +113,7 @@ impl<'s, 't> Session<'s, 't> {
             transaction: self.transaction,
             audit: self.audit,
             foreseen: self.foreseen,
-            standing: self.standing,
+            cache: self.cache,
         }
     }
 
@@ -132,7 +131,7 @@ impl<'s, 't> Session<'s, 't> {
             transaction: self.transaction,
             audit: &mut unlogged,
             foreseen: self.foreseen,
-            standing: self.standing,
+            cache: self.cache,
         })
     }
 

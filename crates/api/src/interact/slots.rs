@@ -86,7 +86,7 @@ impl Slots {
     }
 
     /// How many places are taken, and how much waits for one.
-    pub(crate) fn standing(&self) -> (usize, usize) {
+    pub(crate) fn busy_and_waiting(&self) -> (usize, usize) {
         let lines = lock(&self.lines);
         (lines.callers.values().map(|line| line.busy).sum(), lines.waiting)
     }

@@ -73,7 +73,7 @@ pub(crate) fn update(
     access::require_scope(session.call, Action::Update, resource_type)?;
     let is_system = matches!(session.call.caller.actor, Actor::System);
     let named = session.transaction.named(resource_type, id, true)?;
-    let Some((head, seen)) = read::judged(session, named)? else {
+    let Some((head, seen)) = read::if_visible(session, named)? else {
         // Only who may know of everything learns that an id is unused; for anybody else that looks like a hidden one.
         if !session.call.caller.knows_everything() {
             return Err(ApiError::NotFound);
@@ -122,14 +122,14 @@ fn refuse_narrowing(old: &Version, new: &Version) -> Result<(), ApiError> {
 pub(crate) fn refuse(session: &mut Session<'_, '_>, old: &Version, mut value: Value<'static>) -> Result<(), ApiError> {
     access::require_scope(session.call, Action::Update, old.resource_type)?;
     let named = session.transaction.named(old.resource_type, &old.id, false)?;
-    let seen = session.unlogged(|session| read::judged(session, named))?;
+    let seen = session.unlogged(|session| read::if_visible(session, named))?;
     let Some((head, seen)) = seen else { return Err(ApiError::NotFound) };
     allowed::update(session, &head.version)?;
     redaction::refuse_part(session.transaction, &seen, &head.version, &value)?;
     labels::keep(session.call, &head.version, &mut value)?;
     let Before { stands, own, .. } = before(session, &head.version, &mut value)?;
     let previous = stands.as_ref().map(|value| rules::Previous { value, own });
-    let place = next(&head.version, session.transaction.now, previous.as_ref());
+    let place = VersionPlace::after(&head.version, session.transaction.now, previous.as_ref());
     write::refuse(session, Action::Update, head.version.resource_type, value, &place)
 }
 
@@ -161,20 +161,6 @@ fn before(session: &mut Session<'_, '_>, old: &Version, value: &mut Value<'_>) -
     };
     let own = is_system || stands.is_none() || access::wrote(session, old)?;
     Ok(Before { stands, own, told })
-}
-
-/// Where the next version of a resource goes.
-fn next<'a>(old: &'a Version, now: i64, previous: Option<&'a rules::Previous<'a>>) -> VersionPlace<'a> {
-    VersionPlace {
-        key: old.key,
-        id: &old.id,
-        number: old.version + 1,
-        updated: now.max(old.updated),
-        method: if old.deleted { Method::Restore } else { Method::Put },
-        author: Some(&old.author).filter(|author| !author.is_empty() && !old.deleted).map(String::as_str),
-        old: Some(old),
-        previous,
-    }
 }
 
 /// Puts a new version in place of one that the caller may change.
@@ -211,7 +197,7 @@ fn make(
     let Before { stands, own, told } = before(session, old, &mut value)?;
     kept.extend(told);
     let previous = stands.as_ref().map(|value| rules::Previous { value, own });
-    let place = next(old, session.transaction.now, previous.as_ref());
+    let place = VersionPlace::after(old, session.transaction.now, previous.as_ref());
     let mut proposed = write::prepare(session, Action::Update, old.resource_type, value, &place)?;
     proposed.warnings.extend(kept);
     if !old.deleted && !proposed.filing.is_news() && write::unchanged(&old.body, &proposed.version.body, is_system) {

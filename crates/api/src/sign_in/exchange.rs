@@ -16,8 +16,8 @@ use concord_store::sign_in::{Code, Grant, NewAccess, Taken};
 use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
+use crate::sign_in::current_scope::{current_scope, is_for_long, usable_scope};
 use crate::sign_in::inspect::in_context;
-use crate::sign_in::still::{is_for_long, still_let, still_of};
 use crate::sign_in::{Fault, SignIn, people};
 
 /// What is answered: members of a JSON object.
@@ -97,7 +97,7 @@ impl SignIn {
                 let Some(code) = taken else { return Ok(Err(USED)) };
                 let fits = code_fits(&code, &client, &redirect_uri, &verifier, own.now_s);
                 let grant = acting(transaction, &code.family, own.now_s)?;
-                let grant = grant.and_then(|grant| Some((still_let(&grant.scope, &client)?, grant)));
+                let grant = grant.and_then(|grant| Some((usable_scope(&grant.scope, &client)?, grant)));
                 match (fits, grant) {
                     (Ok(()), Some((scope, grant))) => {
                         let has_refresh = is_for_long(&scope);
@@ -240,7 +240,7 @@ fn asks_for_no_more(fewer: &Granted, grant: &Grant, client: &Client) -> Result<(
     if !fewer.is_within(&Granted::parse(&grant.scope)) {
         return Err(OauthError::new(ErrorCode::InvalidScope, WIDER));
     }
-    match fewer.within(&still_of(&grant.scope, client)).to_string().is_empty() {
+    match fewer.within(&current_scope(&grant.scope, client)).to_string().is_empty() {
         true => Err(OauthError::new(ErrorCode::InvalidScope, NOTHING)),
         false => Ok(()),
     }
@@ -270,7 +270,7 @@ impl Fresh {
             transaction.end_grant(&grant.id, self.now_s)?;
             return Ok(Err(ANOTHERS));
         }
-        let Some(granted) = still_let(&grant.scope, client).filter(is_for_long) else {
+        let Some(granted) = usable_scope(&grant.scope, client).filter(is_for_long) else {
             transaction.end_grant(&grant.id, self.now_s)?;
             return Ok(Err(ENDED));
         };

@@ -6,7 +6,6 @@ use concord_consent::caller::Proofing;
 use concord_fhir::nhs_number;
 use concord_fhir::rules::local_reference;
 use concord_signin::error::{ErrorCode, OauthError};
-use concord_signin::logout::LogoutToken;
 use concord_signin::relying::{self, Claims};
 use concord_signin::secret::{self, Kind};
 use concord_store::sign_in::Pending;
@@ -18,10 +17,9 @@ use crate::error::ApiError;
 use crate::interact::access::person;
 use crate::sign_in::provider::{Provider, Reached};
 use crate::sign_in::standing::KnownAs;
-use crate::sign_in::{Fault, Kept, SignIn, Standing};
+use crate::sign_in::{BrowserSecret, Fault, SignIn, Standing};
 
-/// How signatures of logout tokens, and browsers that are sent to a login service, are counted: names that no client has.
-const OF_LOGOUT: &str = "a logout token";
+/// How browsers that are sent to a login service are counted: a name that no client has.
 const OF_SENDING: &str = "a browser that is sent";
 
 /// How long somebody may take to sign in, in seconds.
@@ -123,7 +121,7 @@ impl SignIn {
     pub(crate) async fn send_to(
         &self,
         name: &str,
-        visit: &Kept,
+        visit: &BrowserSecret,
         (request, asserted): (String, Option<&str>),
         address: Option<IpAddr>,
     ) -> Result<String, Fault> {
@@ -167,20 +165,11 @@ impl SignIn {
     pub(crate) async fn returned(
         &self,
         state: &str,
-        visit: &Kept,
+        visit: &BrowserSecret,
         code: Result<&str, OauthError>,
         issuer: Option<&str>,
     ) -> Result<Returned, Fault> {
-        const LATE: OauthError = OauthError::request("this is an old page, or one of another browser: sign in again");
-        let hash = secret::hash(state);
-        let pending = self
-            .service
-            .store
-            .change(move |transaction: &mut Transaction<'_>| (transaction.take_pending(&hash), Vec::new()))
-            .await?
-            .filter(|pending| pending.expires_s > self.now_s())
-            .filter(|pending| secret::same(&pending.visit, &visit.hash()))
-            .ok_or(LATE)?;
+        let pending = self.taken(state, visit).await?;
         let code = code?;
         let provider = self.provider(&pending.provider)?;
         if issuer.is_some_and(|issuer| issuer != provider.config.issuer) {
@@ -188,29 +177,11 @@ impl SignIn {
         }
         let reached = provider.reached(self.now_s()).await?;
         let token = self.id_token(provider, &reached, code, &pending.verifier).await?;
-        let disbelieved = |error: auth::AuthError| {
-            tracing::warn!(provider = provider.config.name, reason = error.name(), "an id token is not believed");
-            NOT_BELIEVED
-        };
-        reached.verifier.signed(&token, self.now_s()).await.map_err(disbelieved)?;
+        reached.verifier.signed(&token, self.now_s()).await.map_err(|error| disbelieved(provider, error))?;
         let clients = std::slice::from_ref(&provider.config.client_id);
         let claims = Claims::of_id_token(&token, clients).ok();
         let claims = claims.filter(|claims| claims.nonce.as_deref() == Some(&pending.nonce)).ok_or(NOT_BELIEVED)?;
-        let (person, strength, standing) = match provider.config.kind {
-            ProviderKind::NhsLogin => {
-                let level = level_of(&provider.config.issuer, &claims, provider.config.lowest_proofing)?;
-                let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(disbelieved)?;
-                self.by_nhs_number(&verified, &claims, level).await?
-            }
-            ProviderKind::Cis2 => {
-                let verified = reached.verifier.verify(&token, self.now_s()).await.map_err(|error| match error {
-                    auth::AuthError::Identity(_) => NOT_LET_IN,
-                    other => disbelieved(other),
-                })?;
-                self.professional(&verified, &claims).await?
-            }
-            ProviderKind::Oidc => self.anybody(provider, &claims).await?,
-        };
+        let (person, strength, standing) = self.named(provider, &reached, &token, &claims).await?;
         let signing = Signing {
             person,
             strength,
@@ -221,6 +192,46 @@ impl SignIn {
         };
         let was_asked = !Kind::Asserted.is_form_of(state);
         Ok(Returned { signing, request: pending.request, was_asked })
+    }
+
+    /// What was asked of a login service, as somebody comes back from it in the same browser. It is taken, and does not serve twice.
+    async fn taken(&self, state: &str, visit: &BrowserSecret) -> Result<Pending, Fault> {
+        const LATE: OauthError = OauthError::request("this is an old page, or one of another browser: sign in again");
+        let hash = secret::hash(state);
+        let pending = self
+            .service
+            .store
+            .change(move |transaction: &mut Transaction<'_>| (transaction.take_pending(&hash), Vec::new()))
+            .await?
+            .filter(|pending| pending.expires_s > self.now_s())
+            .filter(|pending| secret::same(&pending.visit, &visit.hash()));
+        Ok(pending.ok_or(LATE)?)
+    }
+
+    /// Whom an id token names, by the kind of login service that it is from, and how surely they are known.
+    async fn named(
+        &self,
+        provider: &Provider,
+        reached: &Reached,
+        token: &str,
+        claims: &Claims,
+    ) -> Result<(String, i16, Standing), Fault> {
+        match provider.config.kind {
+            ProviderKind::NhsLogin => {
+                let level = level_of(&provider.config.issuer, claims, provider.config.lowest_proofing)?;
+                let verified = reached.verifier.verify(token, self.now_s()).await;
+                let verified = verified.map_err(|error| disbelieved(provider, error))?;
+                self.by_nhs_number(&verified, claims, level).await
+            }
+            ProviderKind::Cis2 => {
+                let verified = reached.verifier.verify(token, self.now_s()).await.map_err(|error| match error {
+                    auth::AuthError::Identity(_) => NOT_LET_IN,
+                    other => disbelieved(provider, other),
+                })?;
+                self.professional(&verified, claims).await
+            }
+            ProviderKind::Oidc => self.anybody(provider, claims).await,
+        }
     }
 
     /// Changes a code for an id token.
@@ -375,65 +386,12 @@ impl SignIn {
         let Some((name, id)) = reference.split_once('/') else { return Ok(None) };
         Ok(person::birth_date(&self.service, name, id).await?)
     }
+}
 
-    /// Ends the sessions that a login service says have ended, and what apps were let do as long as they lasted (OpenID Connect
-    /// Back-Channel Logout 1.0).
-    ///
-    /// # Errors
-    /// `invalid_request` for a token that is none of a login service, is old, or has been sent before. Anybody may send one, and a
-    /// signature costs more to look at than to send: of very many wrong ones from one address no more are looked at.
-    pub(crate) async fn signed_out_there(&self, token: &str, address: Option<IpAddr>) -> Result<usize, Fault> {
-        self.signatures.look_at(OF_LOGOUT, address, self.now_s())?;
-        let ended = self.said_to_have_ended(token).await;
-        if !matches!(ended, Err(Fault::Refused(_))) {
-            self.signatures.was_right(OF_LOGOUT, address);
-        }
-        ended
-    }
-
-    async fn said_to_have_ended(&self, token: &str) -> Result<usize, Fault> {
-        const NOT_BELIEVED: OauthError = OauthError::request("the logout_token is not believed");
-        const AGAIN: OauthError = OauthError::request("the logout_token has been sent before");
-        let now_s = self.now_s();
-        let (mut is_believed, mut ended) = (false, None);
-        // A service may have several clients here, and a token is for those that it names.
-        for provider in &self.providers {
-            let Ok(reached) = provider.reached(now_s).await else { continue };
-            let provider = &provider.config.name;
-            match reached.verifier.signed_logout(token, now_s).await {
-                Ok(()) => {}
-                // One of another service, or for another client.
-                Err(auth::AuthError::Issuer | auth::AuthError::Audience) => continue,
-                Err(error) => {
-                    tracing::warn!(provider, reason = error.name(), "a logout token is not believed");
-                    continue;
-                }
-            }
-            is_believed = true;
-            let told = LogoutToken::of(token, now_s, self.leeway_s)?;
-            if let Some(count) = self.end_sessions_there(provider.clone(), told, now_s).await? {
-                ended = Some(ended.unwrap_or(0) + count);
-            }
-        }
-        Ok(ended.ok_or(if is_believed { AGAIN } else { NOT_BELIEVED })?)
-    }
-
-    /// Ends the sessions that a login service names; none if it has said so before.
-    async fn end_sessions_there(&self, name: String, told: LogoutToken, now_s: i64) -> Result<Option<usize>, Fault> {
-        let end = move |transaction: &mut Transaction<'_>| {
-            let once =
-                transaction.remember_assertion(&format!("logout\n{name}"), &secret::hash(&told.id), told.until_s);
-            let ended = once.and_then(|is_new| match is_new {
-                true => {
-                    let (subject, sid) = (told.subject.as_deref(), told.sid.as_deref());
-                    transaction.end_sessions_of(&name, subject, sid, now_s).map(Some)
-                }
-                false => Ok(None),
-            });
-            (ended, Vec::new())
-        };
-        Ok(self.service.store.change(end).await?)
-    }
+/// What an id token that is not believed is told as. The log of the program says why.
+fn disbelieved(provider: &Provider, error: auth::AuthError) -> OauthError {
+    tracing::warn!(provider = provider.config.name, reason = error.name(), "an id token is not believed");
+    NOT_BELIEVED
 }
 
 /// How surely NHS login knows somebody, where that is enough and it vouches for it: the least that it says, and no less than

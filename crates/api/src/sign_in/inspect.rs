@@ -10,7 +10,7 @@ use concord_store::sign_in::AccessToken;
 use concord_store::transaction::Transaction;
 use serde_json::{Map, Value, json};
 
-use crate::sign_in::still::{is_for_long, still_let};
+use crate::sign_in::current_scope::{is_for_long, usable_scope};
 use crate::sign_in::{Fault, SignIn, Standing, people};
 
 /// What is told of a token: members of a JSON object.
@@ -66,7 +66,7 @@ impl SignIn {
         };
         let Some((grant, expires_s)) = self.service.store.read(find).await? else { return Ok(None) };
         let Some(client) = self.client(&grant.client).await? else { return Ok(None) };
-        let Some(scope) = still_let(&grant.scope, &client).filter(is_for_long) else { return Ok(None) };
+        let Some(scope) = usable_scope(&grant.scope, &client).filter(is_for_long) else { return Ok(None) };
         let mut told = self.told_of(&grant.client, &scope.to_string(), Some(&grant.person), expires_s);
         in_context(&mut told, &grant.patient, &grant.encounter, &grant.context);
         Ok(Some(told))

@@ -5,20 +5,22 @@
 
 mod apps;
 mod attempts;
+mod browser_secret;
 mod choice;
 mod clients;
 #[cfg(test)]
 mod cost_tests;
+mod current_scope;
 mod exchange;
 mod fault;
 mod federation;
 mod grant;
 mod inspect;
-mod kept;
 mod keys;
 mod keys_at_urls;
 mod launch;
 mod logos;
+mod logout;
 mod origins;
 mod people;
 mod picking;
@@ -27,7 +29,6 @@ mod register;
 mod relatives;
 mod sessions;
 mod standing;
-mod still;
 mod tokens;
 #[cfg(test)]
 mod tokens_tests;
@@ -39,13 +40,13 @@ use concord_signin::seal::SealingKey;
 use quick_cache::sync::Cache;
 
 pub(crate) use apps::ConnectedApp;
+pub(crate) use browser_secret::BrowserSecret;
 pub(crate) use choice::{Choice, LASTS, kinds_asked};
 pub(crate) use exchange::Issued;
 pub(crate) use fault::Fault;
 pub(crate) use federation::Signing;
 pub(crate) use grant::{Asked, Granting, UNPROVEN_NAME};
 pub(crate) use inspect::Inspected;
-pub(crate) use kept::Kept;
 pub(crate) use launch::{LASTS_S as LAUNCH_LASTS_S, Starting};
 pub(crate) use people::{Somebody, actor};
 pub(crate) use picking::{Picking, Record, ToPick, Visit, Whose};

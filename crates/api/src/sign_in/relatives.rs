@@ -81,8 +81,8 @@ impl Sought {
         let mut patients: BTreeMap<i64, (usize, usize)> = BTreeMap::new();
         let mut passed = BTreeSet::new();
         for _ in 0..MOST_PAGES {
-            let among = [TypeQuery { resource_type, record: None, predicate: predicate.clone() }];
-            let wanted = PageRequest { queries: &among, sort: &[], after: after.as_ref(), limit: PAGE };
+            let queries = [TypeQuery { resource_type, record: None, predicate: predicate.clone() }];
+            let wanted = PageRequest { queries: &queries, sort: &[], after: after.as_ref(), limit: PAGE };
             let (page, next) = transaction.page(&wanted)?;
             for version in &page {
                 let (looked_at, meant) = patients.entry(version.patient).or_default();

@@ -8,7 +8,7 @@ use concord_store::sign_in::NewSession;
 use concord_store::transaction::Transaction;
 
 use crate::interact::audit;
-use crate::sign_in::{Fault, Kept, OWN_CLIENT, SignIn, Signing, Standing, people};
+use crate::sign_in::{BrowserSecret, Fault, OWN_CLIENT, SignIn, Signing, Standing, people};
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl ComingIn {
 
 impl SignIn {
     /// Who is signed in with the browser that has this cookie.
-    pub(crate) async fn signed_in(&self, cookie: Option<&Kept>) -> Result<Option<SignedIn>, Fault> {
+    pub(crate) async fn signed_in(&self, cookie: Option<&BrowserSecret>) -> Result<Option<SignedIn>, Fault> {
         let Some(cookie) = cookie else { return Ok(None) };
         let (session, now_s) = (cookie.hash(), self.now_s());
         let begun_after = now_s - self.settings.session_hours * 3600;
@@ -72,15 +72,15 @@ impl SignIn {
     pub(crate) async fn begin_session(
         &self,
         signing: Signing,
-        before: Option<&Kept>,
+        before: Option<&BrowserSecret>,
         request_id: &str,
-    ) -> Result<Kept, Fault> {
+    ) -> Result<BrowserSecret, Fault> {
         let came_in = self.coming_in(&signing, request_id).await?;
-        self.begin(Kind::Session, signing, before.map(Kept::hash), Some(came_in)).await
+        self.begin(Kind::Session, signing, before.map(BrowserSecret::hash), Some(came_in)).await
     }
 
     /// Keeps who has come without having been asked, until they say that it is they: what the browser keeps then is no session.
-    pub(crate) async fn keep_arrival(&self, signing: Signing) -> Result<Kept, Fault> {
+    pub(crate) async fn keep_arrival(&self, signing: Signing) -> Result<BrowserSecret, Fault> {
         self.begin(Kind::Arrival, signing, None, None).await
     }
 
@@ -88,17 +88,17 @@ impl SignIn {
     /// until then is of no use any more.
     pub(crate) async fn begin_arrived(
         &self,
-        arrival: &Kept,
-        before: Option<&Kept>,
+        arrival: &BrowserSecret,
+        before: Option<&BrowserSecret>,
         request_id: &str,
-    ) -> Result<Option<Kept>, Fault> {
+    ) -> Result<Option<BrowserSecret>, Fault> {
         let Some(known) = self.signed_in(Some(arrival)).await? else { return Ok(None) };
         // Whoever comes without having been asked comes from the only login service that takes that.
         let provider = self.takes_assertions().unwrap_or_default().to_owned();
         let signing = Signing { person: known.person, standing: known.standing, provider, ..Signing::default() };
         let came_in = self.coming_in(&signing, request_id).await?;
-        let cookie = Kept::fresh(Kind::Session)?;
-        let (from, to, before, now_s) = (arrival.hash(), cookie.hash(), before.map(Kept::hash), self.now_s());
+        let cookie = BrowserSecret::fresh(Kind::Session)?;
+        let (from, to, before, now_s) = (arrival.hash(), cookie.hash(), before.map(BrowserSecret::hash), self.now_s());
         let begin = move |transaction: &mut Transaction<'_>| {
             let begun = before
                 .as_deref()
@@ -120,8 +120,8 @@ impl SignIn {
         signing: Signing,
         before: Option<String>,
         came_in: Option<ComingIn>,
-    ) -> Result<Kept, Fault> {
-        let cookie = Kept::fresh(kind)?;
+    ) -> Result<BrowserSecret, Fault> {
+        let cookie = BrowserSecret::fresh(kind)?;
         let now_s = self.now_s();
         let new = NewSession {
             hash: cookie.hash(),
@@ -175,7 +175,7 @@ impl SignIn {
     }
 
     /// Signs out whoever has this cookie, and ends what apps were let do until then.
-    pub(crate) async fn end_session_of(&self, cookie: &Kept) -> Result<(), Fault> {
+    pub(crate) async fn end_session_of(&self, cookie: &BrowserSecret) -> Result<(), Fault> {
         let (session, now_s) = (cookie.hash(), self.now_s());
         self.service.store.change(move |transaction| (transaction.end_session(&session, now_s), Vec::new())).await?;
         Ok(())

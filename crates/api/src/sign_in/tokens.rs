@@ -14,7 +14,7 @@ use concord_store::transaction::Transaction;
 
 use crate::auth::{AuthError, Identity, Sha256, Verified, login};
 use crate::sign_in::clients::Stored;
-use crate::sign_in::still::still_of;
+use crate::sign_in::current_scope::current_scope;
 use crate::sign_in::{Fault, SignIn, Standing, grant, people};
 
 /// What a token says, for as long as its client is registered as it was then.
@@ -68,7 +68,7 @@ impl SignIn {
             // Who is not proven lets in apps of those who keep the record only (`granting`), and this is none any more.
             return Ok(None);
         }
-        let scope = still_of(&token.scope, &client).to_string();
+        let scope = current_scope(&token.scope, &client).to_string();
         Ok(Some((AccessToken { scope, ..token }, client)))
     }
 

@@ -1,3 +1,5 @@
+//! The strict check: one walk over a resource, element by element, beside the element table.
+
 use std::collections::HashSet;
 
 use super::rules::{Bounds, MOST_STEPS, broken};

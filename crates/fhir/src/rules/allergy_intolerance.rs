@@ -29,7 +29,7 @@ pub(super) fn check(resource: &mut Value<'_>, writer: &Writer, issues: &mut Vec<
 
 #[cfg(test)]
 mod tests {
-    use super::super::prepare::tests::{NOW, SETTINGS, json, patient, places, professional};
+    use super::super::prepare::tests::{by, json, patient, places, professional};
     use crate::registry::ResourceType;
 
     fn allergy(status: &str) -> String {
@@ -54,7 +54,7 @@ mod tests {
     fn a_missing_status_is_filled_in() {
         let mut resource = json(r#"{"resourceType":"AllergyIntolerance","patient":{"reference":"Patient/p1"}}"#);
         let resource_type = ResourceType::parse("AllergyIntolerance").unwrap();
-        super::super::prepare(resource_type, &mut resource, &patient(), NOW, &SETTINGS).unwrap();
+        super::super::prepare(resource_type, &mut resource, &by(&patient())).unwrap();
         let coding = resource.get("verificationStatus").unwrap().list("coding")[0].clone();
         assert_eq!(coding.text("code"), Some("unconfirmed"));
     }

@@ -98,7 +98,7 @@ pub(super) fn check_request(resource: &Value<'_>, writer: &Writer, issues: &mut 
 
 #[cfg(test)]
 mod tests {
-    use super::super::prepare::tests::{NOW, SETTINGS, json, patient, places, professional, system};
+    use super::super::prepare::tests::{by, json, patient, places, professional, system};
     use super::*;
     use crate::registry::ResourceType;
 
@@ -152,7 +152,7 @@ mod tests {
         let of = |rest: &str| {
             let mut resource = json(&comment(&format!(r#","payload":[{{"contentString":"x"}}]{rest}"#)));
             let resource_type = ResourceType::parse("Communication").unwrap();
-            super::super::prepare(resource_type, &mut resource, &patient(), NOW, &SETTINGS).unwrap();
+            super::super::prepare(resource_type, &mut resource, &by(&patient())).unwrap();
             resource
         };
         assert!(has_category(&of(""), COMMENT));

@@ -2,8 +2,7 @@
 //! (R4 "Goal", extension goal-acceptance).
 
 use super::parties::{self, Party, is_same};
-use super::previous::Previous;
-use super::writer::{Settings, Writer, WriterKind, local_reference};
+use super::writer::{WriteContext, WriterKind, local_reference};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 
@@ -128,13 +127,8 @@ pub fn changes(before: Option<&Value<'_>>, after: &Value<'_>, base: &str) -> Vec
     told
 }
 
-pub(super) fn check(
-    goal: &mut Value<'_>,
-    previous: Option<&Previous<'_>>,
-    writer: &Writer,
-    settings: &Settings<'_>,
-    issues: &mut Vec<Issue>,
-) {
+pub(super) fn check(goal: &mut Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
+    let WriteContext { previous, writer, .. } = *context;
     check_targets(goal, issues);
     if writer.kind == WriterKind::System {
         return;
@@ -151,10 +145,11 @@ pub(super) fn check(
         parties::check("Goal", goal, previous.value, Party::Other, issues);
         check_extensions(goal, previous.value, issues);
     }
-    check_acceptances(goal, previous.map(|previous| previous.value), writer, settings, issues);
+    check_acceptances(goal, context, issues);
     if let Some(previous) = previous {
-        check_notes(goal, previous, writer, settings, issues);
-        ask_again(goal, previous.value, writer, settings, issues);
+        parties::check_notes("Goal", goal, previous, context, issues);
+        parties::check_signatures("Goal", goal, previous, context, issues);
+        ask_again(goal, previous.value, context, issues);
     }
 }
 
@@ -181,18 +176,6 @@ fn check_extensions(goal: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Iss
         let text = "somebody else wrote this goal: of its extensions, only your acceptance is yours to change";
         issues.push(Issue::error(IssueCode::BusinessRule, "Goal.extension", text));
     }
-}
-
-/// What others have noted stays as it is, and a new note is signed by its writer; the one who wrote the goal need not sign.
-fn check_notes(
-    goal: &Value<'_>,
-    previous: &Previous<'_>,
-    writer: &Writer,
-    settings: &Settings<'_>,
-    issues: &mut Vec<Issue>,
-) {
-    parties::check_notes("Goal", goal, previous, writer, settings, issues);
-    parties::check_signatures("Goal", goal, previous, writer, settings, issues);
 }
 
 /// Whether an entry is a word and nothing else: whose, what, and how important.
@@ -230,13 +213,9 @@ fn wait(entry: &mut Value<'_>) {
 }
 
 /// Everybody speaks for themselves: another party's word is what it was, and that of somebody new only waits.
-fn check_acceptances(
-    goal: &Value<'_>,
-    previous: Option<&Value<'_>>,
-    writer: &Writer,
-    settings: &Settings<'_>,
-    issues: &mut Vec<Issue>,
-) {
+fn check_acceptances(goal: &Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
+    let WriteContext { writer, settings, .. } = *context;
+    let previous = context.previous.map(|previous| previous.value);
     let words = acceptances(goal, settings.base);
     let before = previous.map(|previous| acceptances(previous, settings.base)).unwrap_or_default();
     for (at, word) in words.iter().enumerate() {
@@ -271,13 +250,8 @@ fn check_acceptances(
 }
 
 /// When the terms change, what the others agreed to is no longer there: their words wait again.
-fn ask_again(
-    goal: &mut Value<'_>,
-    previous: &Value<'_>,
-    writer: &Writer,
-    settings: &Settings<'_>,
-    issues: &mut Vec<Issue>,
-) {
+fn ask_again(goal: &mut Value<'_>, previous: &Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
+    let WriteContext { writer, settings, .. } = *context;
     if TERMS.iter().all(|term| is_same(goal.get(term), previous.get(term))) {
         return;
     }

@@ -20,13 +20,13 @@ pub mod patient_match;
 mod prepare;
 mod previous;
 pub mod provenance;
-mod stamp;
 pub mod task;
+mod vouching;
 mod writer;
 
 pub use authorship::{authors, types_for_patients, types_for_related_persons};
 pub(crate) use derived::DERIVED;
-pub use prepare::{is_multi_author, may_be_multi_author, prepare, prepare_revision};
+pub use prepare::{is_multi_author, may_be_multi_author, prepare};
 pub use previous::Previous;
-pub use stamp::{is_claim_code, keep_claims, stamp_label};
-pub use writer::{Settings, Writer, WriterKind, local_reference};
+pub use vouching::{is_claim_code, keep_claims, stamp_label};
+pub use writer::{Settings, WriteContext, Writer, WriterKind, local_reference};

@@ -5,7 +5,7 @@
 //! wrote it: also in an element that is a party's to change, they stay.
 
 use super::previous::Previous;
-use super::writer::{Settings, Writer};
+use super::writer::WriteContext;
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;
 
@@ -181,9 +181,9 @@ pub(super) fn marks<'v, 'a>(value: &'v Value<'a>) -> Vec<(&'v str, &'v Value<'a>
 }
 
 /// Whose a note is: the writer's if it is signed so; none for one that nobody here has signed.
-pub(super) fn is_signed(note: &Value<'_>, writer: &Writer, settings: &Settings<'_>) -> Option<bool> {
-    let by = note.get("authorReference").and_then(|by| by.text("reference")).and_then(|by| settings.local(by));
-    by.map(|by| writer.is(&by))
+fn is_signed(note: &Value<'_>, context: &WriteContext<'_>) -> Option<bool> {
+    let by = note.get("authorReference").and_then(|by| by.text("reference"));
+    by.and_then(|by| context.settings.local(by)).map(|by| context.writer.is(&by))
 }
 
 /// What others have noted stays. A note that nobody has signed is the first writer's.
@@ -191,11 +191,10 @@ pub(super) fn check_notes(
     name: &str,
     resource: &Value<'_>,
     previous: &Previous<'_>,
-    writer: &Writer,
-    settings: &Settings<'_>,
+    context: &WriteContext<'_>,
     issues: &mut Vec<Issue>,
 ) {
-    let own = |note: &Value<'_>| is_signed(note, writer, settings).unwrap_or(previous.own);
+    let own = |note: &Value<'_>| is_signed(note, context).unwrap_or(previous.own);
     let kept = resource.list("note");
     if previous.value.list("note").iter().any(|note| !own(note) && !kept.iter().any(|kept| kept.same(note))) {
         let text = "what others have noted stays as it is: add your note after theirs";
@@ -208,11 +207,10 @@ pub(super) fn check_signatures(
     name: &str,
     resource: &Value<'_>,
     previous: &Previous<'_>,
-    writer: &Writer,
-    settings: &Settings<'_>,
+    context: &WriteContext<'_>,
     issues: &mut Vec<Issue>,
 ) {
-    let own = |note: &Value<'_>| is_signed(note, writer, settings).unwrap_or(previous.own);
+    let own = |note: &Value<'_>| is_signed(note, context).unwrap_or(previous.own);
     for (position, note) in resource.list("note").iter().enumerate() {
         if !own(note) && !previous.value.list("note").iter().any(|known| known.same(note)) {
             let place = format!("{name}.note[{position}].author");

@@ -19,8 +19,8 @@ pub(super) fn check(resource: &Value<'_>, issues: &mut Vec<Issue>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::prepare::tests::{NOW, SETTINGS, json, places, system};
-    use super::super::{Settings, prepare};
+    use super::super::prepare::tests::{SETTINGS, by, json, places, system};
+    use super::super::{Settings, WriteContext, prepare};
     use crate::registry::ResourceType;
 
     #[test]
@@ -30,6 +30,8 @@ mod tests {
         assert_eq!(places(text, &system()), Err(vec!["Patient.identifier[1].value".to_owned()]));
         let off = Settings { check_nhs_number: false, ..SETTINGS };
         let resource_type = ResourceType::parse("Patient").unwrap();
-        assert_eq!(prepare(resource_type, &mut json(text), &system(), NOW, &off), Ok(vec![]));
+        let writer = system();
+        let unchecked = WriteContext { settings: &off, ..by(&writer) };
+        assert_eq!(prepare(resource_type, &mut json(text), &unchecked), Ok(vec![]));
     }
 }

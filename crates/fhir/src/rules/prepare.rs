@@ -1,6 +1,7 @@
+//! What becomes of a resource before it is stored: its author is filled in, and the rules of its type are asked.
+
 use super::authorship::{self, AuthorElement, Fill, Others};
-use super::previous::Previous;
-use super::writer::{Settings, Writer, WriterKind, reference_value};
+use super::writer::{Settings, WriteContext, Writer, WriterKind, reference_value};
 use super::{
     allergy_intolerance, care_plan, communication, consent, device, goal, observation, parties, patient, task,
 };
@@ -28,55 +29,26 @@ pub fn is_multi_author(resource_type: ResourceType, resource: &Value<'_>) -> boo
     }
 }
 
-/// The same as [`prepare`] for a change of what is there, for types whose rules ask what that was.
-///
-/// # Errors
-/// As [`prepare`].
-pub fn prepare_revision(
-    resource_type: ResourceType,
-    previous: &Previous<'_>,
-    resource: &mut Value<'_>,
-    writer: &Writer,
-    now: i64,
-    settings: &Settings<'_>,
-) -> Result<Vec<Issue>, Vec<Issue>> {
-    checked(resource_type, Some(previous), resource, writer, now, settings)
-}
-
 /// Makes a resource that has passed the schema check ready to be stored: fills in the writer where the type has an
 /// author element that is missing, and checks every rule of the type. What a system writes for others keeps its authors.
-///
-/// `now` is in milliseconds since 1970 UTC.
 ///
 /// # Errors
 /// Every broken rule with its place; the answer to the client is 422. The resource must not be stored then.
 pub fn prepare(
     resource_type: ResourceType,
     resource: &mut Value<'_>,
-    writer: &Writer,
-    now: i64,
-    settings: &Settings<'_>,
+    context: &WriteContext<'_>,
 ) -> Result<Vec<Issue>, Vec<Issue>> {
-    checked(resource_type, None, resource, writer, now, settings)
-}
-
-fn checked(
-    resource_type: ResourceType,
-    previous: Option<&Previous<'_>>,
-    resource: &mut Value<'_>,
-    writer: &Writer,
-    now: i64,
-    settings: &Settings<'_>,
-) -> Result<Vec<Issue>, Vec<Issue>> {
+    let WriteContext { previous, writer, now, settings } = *context;
     let mut issues = Vec::new();
     if writer.kind != WriterKind::System {
         if let Some(row) = authorship::of(resource_type) {
-            check_subject(row, resource, writer, settings, &mut issues);
+            check_subject(row, resource, context, &mut issues);
             // In another party's part of a resource of several authors the authors are those who stand there already.
             let authors = if previous.is_some_and(|previous| !previous.own) { &[][..] } else { row.authors };
             for element in authors {
                 fill(element, resource, writer);
-                check_author(row, element, resource, writer, settings, &mut issues);
+                check_author(row, element, resource, context, &mut issues);
             }
         }
         if let Some(own) = &writer.patient {
@@ -91,10 +63,10 @@ fn checked(
         "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
         "Consent" => consent::remark(resource, settings.issuers, &mut issues),
         "Device" => device::check(resource, writer, &mut issues),
-        "Goal" => goal::check(resource, previous, writer, settings, &mut issues),
+        "Goal" => goal::check(resource, context, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),
         "Patient" if settings.check_nhs_number => patient::check(resource, &mut issues),
-        "Task" => task::check(resource, previous, writer, settings, &mut issues),
+        "Task" => task::check(resource, context, &mut issues),
         _ => {}
     }
     // What a system hands in is the work of others and may say no more than R4 asks for: there, what Concord itself
@@ -112,10 +84,10 @@ fn checked(
 fn check_subject(
     row: &authorship::Authorship,
     resource: &Value<'_>,
-    writer: &Writer,
-    settings: &Settings<'_>,
+    context: &WriteContext<'_>,
     issues: &mut Vec<Issue>,
 ) {
+    let WriteContext { writer, settings, .. } = *context;
     let place = format!("{}.{}", row.name, row.subject);
     let Some(subject) = resource.get(row.subject) else {
         // A list, a composition or a document may be about nobody, but not when a patient writes it.
@@ -155,10 +127,10 @@ fn check_author(
     row: &authorship::Authorship,
     element: &AuthorElement,
     resource: &Value<'_>,
-    writer: &Writer,
-    settings: &Settings<'_>,
+    context: &WriteContext<'_>,
     issues: &mut Vec<Issue>,
 ) {
+    let WriteContext { writer, settings, .. } = *context;
     let subject = resource.get(row.subject).and_then(|subject| subject.text("reference"));
     let subject = subject.and_then(|subject| settings.local(subject));
     for (position, item) in resource.list(element.name).iter().enumerate() {
@@ -266,6 +238,11 @@ pub(super) mod tests {
     pub(in crate::rules) const SETTINGS: Settings<'_> =
         Settings { base: "https://phr.example/fhir", check_nhs_number: true, issuers: &[] };
 
+    /// What is written by somebody where nothing stands.
+    pub(in crate::rules) fn by(writer: &Writer) -> WriteContext<'_> {
+        WriteContext { previous: None, writer, now: NOW, settings: &SETTINGS }
+    }
+
     pub(in crate::rules) fn patient() -> Writer {
         Writer {
             kind: WriterKind::Patient,
@@ -309,13 +286,13 @@ pub(super) mod tests {
         let list = |issues: Vec<Issue>| -> Vec<String> {
             issues.into_iter().map(|issue| issue.expression.unwrap_or_default()).collect()
         };
-        prepare(resource_type, &mut resource, writer, NOW, &SETTINGS).map(list).map_err(list)
+        prepare(resource_type, &mut resource, &by(writer)).map(list).map_err(list)
     }
 
     fn prepared(text: &str, writer: &Writer) -> Value<'static> {
         let mut resource = json(text);
         let resource_type = ResourceType::parse(resource.text("resourceType").unwrap()).unwrap();
-        prepare(resource_type, &mut resource, writer, NOW, &SETTINGS).unwrap();
+        prepare(resource_type, &mut resource, &by(writer)).unwrap();
         resource
     }
 

@@ -3,8 +3,7 @@
 
 use super::communication::CORRECTIONS;
 use super::parties::{self, Party};
-use super::previous::Previous;
-use super::writer::{Settings, Writer, WriterKind};
+use super::writer::{WriteContext, WriterKind};
 use crate::issue::{Issue, IssueCode};
 use crate::json::Value;
 
@@ -35,13 +34,8 @@ pub fn is_in_state(resource: &Value<'_>, state: &str) -> bool {
     codings.iter().any(|coding| coding.text("code") == Some(state))
 }
 
-pub(super) fn check(
-    resource: &mut Value<'_>,
-    previous: Option<&Previous<'_>>,
-    writer: &Writer,
-    settings: &Settings<'_>,
-    issues: &mut Vec<Issue>,
-) {
+pub(super) fn check(resource: &mut Value<'_>, context: &WriteContext<'_>, issues: &mut Vec<Issue>) {
+    let WriteContext { previous, writer, settings, .. } = *context;
     let rule = |place: &str, text: String| Issue::error(IssueCode::BusinessRule, format!("Task.{place}"), text);
     let Some(code) = correction(resource) else {
         if previous.is_some_and(|previous| correction(previous.value).is_some()) {
@@ -54,8 +48,8 @@ pub(super) fn check(
     let before = previous.value;
     let party = if writer.is_person() { Party::Asker } else { Party::Other };
     parties::check("Task", resource, before, party, issues);
-    parties::check_notes("Task", resource, previous, writer, settings, issues);
-    parties::check_signatures("Task", resource, previous, writer, settings, issues);
+    parties::check_notes("Task", resource, previous, context, issues);
+    parties::check_signatures("Task", resource, previous, context, issues);
     let rebuts = is_in_state(before, "disagreement-logged") && is_in_state(resource, "completed");
     if matches!(before.text("status"), Some("cancelled" | "completed")) && !rebuts {
         issues
@@ -103,7 +97,8 @@ fn check_state(resource: &Value<'_>, code: &'static str, issues: &mut Vec<Issue>
 
 #[cfg(test)]
 mod tests {
-    use super::super::prepare::tests::{NOW, SETTINGS, carer, json, patient, places, professional, system};
+    use super::super::prepare::tests::{by, carer, json, patient, places, professional, system};
+    use super::super::{Previous, Writer, prepare};
     use super::*;
     use crate::registry::ResourceType;
 
@@ -151,7 +146,8 @@ mod tests {
             let list = |issues: Vec<Issue>| -> Vec<String> {
                 issues.into_iter().map(|issue| issue.expression.unwrap_or_default()).collect()
             };
-            super::super::prepare_revision(task, &previous, &mut after, writer, NOW, &SETTINGS).map(list).map_err(list)
+            let context = WriteContext { previous: Some(&previous), ..by(writer) };
+            prepare(task, &mut after, &context).map(list).map_err(list)
         };
         let open = task("in-progress", "in-review", "");
         let (cancelled, denied) = (task("cancelled", "requester-cancelled", ""), task("completed", "denied", ANSWER));

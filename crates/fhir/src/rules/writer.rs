@@ -1,3 +1,6 @@
+//! Who writes, and what else the rules of a type ask beside the resource.
+
+use super::previous::Previous;
 use crate::json::Value;
 use crate::value::Literal;
 
@@ -62,6 +65,19 @@ impl Settings<'_> {
     pub fn local(&self, reference: &str) -> Option<String> {
         local_reference(self.base, reference)
     }
+}
+
+/// What the rules ask beside the resource.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteContext<'a> {
+    /// What stands before, for a change of a type whose rules ask what that was.
+    pub previous: Option<&'a Previous<'a>>,
+    /// Who writes.
+    pub writer: &'a Writer,
+    /// When, in milliseconds since 1970 UTC.
+    pub now: i64,
+    /// Where.
+    pub settings: &'a Settings<'a>,
 }
 
 /// The `Type/id` of a relative reference, or of an absolute one below the FHIR base; none for a reference to anything

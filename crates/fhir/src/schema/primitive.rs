@@ -1,3 +1,5 @@
+//! The primitive data types (R4 "Data Types"): which JSON each is written as, and which texts are values of it.
+
 use super::temporal;
 
 /// The most characters that a string may have (R4 "Data Types", string: 1 MB).

@@ -1,3 +1,5 @@
+//! What is wrong with a resource, as it is listed for whoever sent it.
+
 use super::element_path::ElementPath;
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;

@@ -8,6 +8,7 @@ use super::value_text::{split, unescape};
 use super::{MOST_ALTERNATIVES, Query, Refusal, issue, unsupported, wrong};
 use crate::issue::IssueCode;
 use crate::json::Value;
+use crate::registry::is_event;
 use crate::value::ask::fold;
 
 /// The parameters.
@@ -41,7 +42,7 @@ pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Result<bool, R
         "_content" => Within::Everything,
         _ => return Ok(false),
     };
-    if query.resource_type.is_some_and(|one| one.name() == "AuditEvent") {
+    if query.resource_type.is_some_and(is_event) {
         return Err(unsupported(name, "the audit log cannot be searched by it"));
     }
     let mut any = Vec::new();

@@ -60,7 +60,7 @@ pub enum Handling {
     Lenient,
 }
 
-/// An order of the answer.
+/// An order of the answer. Resources that have no value for it come last, whichever the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sort {
     /// By what.
@@ -69,16 +69,24 @@ pub struct Sort {
     pub descending: bool,
 }
 
-/// What an answer can be ordered by.
+impl Sort {
+    /// Whether there may be resources that have no value for it.
+    #[must_use]
+    pub fn may_be_missing(self) -> bool {
+        matches!(self.by, SortBy::Range(_) | SortBy::Key(_) | SortBy::ClinicalDate)
+    }
+}
+
+/// What an answer can be ordered by. Of several values of a resource the least counts, and descending the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortBy {
     /// `_lastUpdated`
     Updated,
     /// `_id`
     Id,
-    /// A date or number: the ends of its rows.
+    /// A date, number or quantity: the ends of its rows.
     Range(ParameterId),
-    /// A string or token: the keys of its rows.
+    /// A string, token, reference or uri: the keys of its rows.
     Key(ParameterId),
     /// When what it tells of happened, whatever the parameter of its type is called.
     ClinicalDate,

@@ -1,6 +1,6 @@
 //! Checks a resource against the profiles that it claims and those that are asked, and its extensions against theirs.
 //!
-//! What the types of R4 ask themselves is not asked again here (`concord_fhir::schema::check`).
+//! What the types of R4 ask themselves is not asked again here (`concord_fhir::check`).
 
 mod binding;
 mod constraint;

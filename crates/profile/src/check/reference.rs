@@ -35,29 +35,7 @@ impl Walk<'_> {
             let said = format!("the target must be {}", aggregation.join(" or "));
             self.broken(IssueCode::Invalid, place, node, scope, &said);
         }
-        let targets: Vec<&str> = rules.iter().flat_map(|rule| &rule.targets).map(String::as_str).collect();
-        if targets.is_empty() || rules.iter().any(|rule| rule.targets.is_empty()) {
-            return;
-        }
-        let Some(own) = target_type(value, &scope.around) else { return };
-        let mut unknown = Vec::new();
-        let (mut allowed, mut types) = (Vec::new(), Vec::new());
-        for target in targets {
-            match self.type_of(target) {
-                None => unknown.push(target),
-                Some("Resource" | "DomainResource") => return,
-                Some(name) if name == own => allowed.push(target),
-                Some(name) => types.push(name),
-            }
-        }
-        if !unknown.is_empty() {
-            let said = format!("the profile {} is not known here and was not checked", unknown.join(", "));
-            return self.remark(Severity::Information, said, place);
-        }
-        if allowed.is_empty() {
-            let said = format!("it leads to a {}, and must lead to {}", shown(&own), types.join(" or "));
-            return self.broken(IssueCode::Invalid, place, node, scope, &said);
-        }
+        let Some(allowed) = self.allowed_targets(rules, value, (node, place, scope)) else { return };
         // To be of a type is enough where a type is among what is allowed, and what is stored need not be looked at.
         let asks_profile = !allowed.iter().any(|target| library::base_type(target).is_some());
         let Some(reference) = reference.filter(|_| asks_profile) else { return };
@@ -73,6 +51,41 @@ impl Walk<'_> {
             }
             None => {}
         }
+    }
+
+    /// Those of the allowed targets that are of the type that a reference leads to. None where anything may be there, and where it is
+    /// told that nothing fits or that nobody can say.
+    fn allowed_targets<'r>(
+        &mut self,
+        rules: &[&'r TypeRule],
+        value: &Value<'_>,
+        (node, place, scope): (&Node, &Place<'_>, Scope<'_>),
+    ) -> Option<Vec<&'r str>> {
+        let targets: Vec<&str> = rules.iter().flat_map(|rule| &rule.targets).map(String::as_str).collect();
+        if targets.is_empty() || rules.iter().any(|rule| rule.targets.is_empty()) {
+            return None;
+        }
+        let own = target_type(value, &scope.around)?;
+        let (mut unknown, mut allowed, mut types) = (Vec::new(), Vec::new(), Vec::new());
+        for target in targets {
+            match self.type_of(target) {
+                None => unknown.push(target),
+                Some("Resource" | "DomainResource") => return None,
+                Some(name) if name == own => allowed.push(target),
+                Some(name) => types.push(name),
+            }
+        }
+        if !unknown.is_empty() {
+            let said = format!("the profile {} is not known here and was not checked", unknown.join(", "));
+            self.remark(Severity::Information, said, place);
+            return None;
+        }
+        if allowed.is_empty() {
+            let said = format!("it leads to a {}, and must lead to {}", shown(&own), types.join(" or "));
+            self.broken(IssueCode::Invalid, place, node, scope, &said);
+            return None;
+        }
+        Some(allowed)
     }
 
     /// How many steps it is worth to look for what an item refers to among what is contained.

@@ -3,7 +3,7 @@
 //! The server's own events were recorded when they came into the log. One that a system has handed in says it itself (R4,
 //! AuditEvent.date). No database reads all that R4 allows as an `instant` (leap seconds, fractions of any length, the year
 //! 10000 by its offset), and a search must not fail by what one event says: it is computed from the digits, in one text for
-//! both, as `concord_fhir::rules::range` does it.
+//! both, as `concord_fhir::rules::instant::range` does it.
 
 /// Of the text `r` is `y` its year and `m` its month, both from March on, and `n` how many of the digits of its fraction count.
 macro_rules! recorded {

@@ -4,11 +4,12 @@
 //! that a page of what began first is among what ended up to a day after as many as a page has had ended. What covers more is
 //! rare, and has an index of its own (`entry_wide`).
 
+use concord_fhir::search::{Sort, SortBy};
 use diesel::sql_types::Double;
 
 use super::{Row, Way, one_more, united};
 use crate::error::StoreError;
-use crate::search::{PageRequest, Position, PositionValue, SortBy, SortKey, beyond};
+use crate::search::{PageRequest, Position, PositionValue, beyond, sorted_value};
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 
@@ -38,8 +39,8 @@ impl Reached {
 }
 
 impl Way<'_> {
-    fn began(&self) -> SortKey {
-        SortKey { by: SortBy::Range(self.date), descending: false }
+    fn began(&self) -> Sort {
+        Sort { by: SortBy::Range(self.date), descending: false }
     }
 
     /// ` AND ` that a candidate comes after a position.
@@ -70,7 +71,7 @@ impl Way<'_> {
     }
 
     fn select(&self) -> Sql {
-        Sql::new("SELECT r.rid AS k, ").append(self.began().expression()).sql(" AS s0 FROM ")
+        Sql::new("SELECT r.rid AS k, ").append(sorted_value(self.began())).sql(" AS s0 FROM ")
     }
 
     /// Those that ended up to a time.
@@ -134,7 +135,7 @@ impl Transaction<'_> {
                     None => reads.extend(undated()),
                     Some(_) => {
                         for way in ways {
-                            let all = self.candidate(way.among, way.record, None)?;
+                            let all = self.candidate(way.query, way.record, None)?;
                             reads.push(way.wide(all, wanted, began));
                         }
                     }

@@ -28,7 +28,7 @@ const LESS: &str = "f.low < d.low OR (f.low = d.low AND f.position < d.position)
 
 /// How resources of one type in one record are read in the order of the rows of one parameter.
 struct Rows<'q> {
-    among: &'q TypeQuery,
+    query: &'q TypeQuery,
     by: ParameterId,
     record: i64,
     /// All that is asked of them.
@@ -91,7 +91,7 @@ impl Rows<'_> {
             .append(self.each(GREATER))
             .sql(" AND d.dated IS NOT NULL")
             .append(bounds.within(true))
-            .append(not_too_old(self.by, &self.among.predicate))
+            .append(not_too_old(self.by, &self.query.predicate))
             .append(older(wanted.after));
         self.with_condition(sql).sql(" ORDER BY d.dated DESC, d.resource LIMIT +").bind(one_more(wanted))
     }
@@ -136,9 +136,9 @@ impl Rows<'_> {
 
 impl Transaction<'_> {
     /// Whether a parameter's values are rows that can be read in their own order: what has a key stands among others of that.
-    fn has_order_of_its_own(&mut self, among: &TypeQuery, by: ParameterId) -> Result<bool, StoreError> {
+    fn has_order_of_its_own(&mut self, query: &TypeQuery, by: ParameterId) -> Result<bool, StoreError> {
         let kind = self.registry()?.parameter_by_id(by).map(|one| one.kind);
-        let is_clinical = clinical_date(among.resource_type) == Some(by);
+        let is_clinical = clinical_date(query.resource_type) == Some(by);
         Ok(matches!(kind, Some(Kind::Date | Kind::Number)) && combined(by).is_none() && !is_clinical)
     }
 
@@ -155,18 +155,18 @@ impl Transaction<'_> {
             // Those without a value.
             Some(_) => return Ok(None),
         };
-        let [among] = wanted.queries else { return Ok(None) };
-        let Some(id) = among.record.as_deref() else { return Ok(None) };
-        if !self.has_order_of_its_own(among, by)? {
+        let [query] = wanted.queries else { return Ok(None) };
+        let Some(id) = query.record.as_deref() else { return Ok(None) };
+        if !self.has_order_of_its_own(query, by)? {
             return Ok(None);
         }
         let Some(record) = self.compartment_key(id)? else { return Ok(None) };
         // What one or few have, such as an identifier, is found by that.
-        if clinical_date(among.resource_type).is_some() && self.leading(among, id, record)?.is_none() {
+        if clinical_date(query.resource_type).is_some() && self.leading(query, id, record)?.is_none() {
             return Ok(None);
         }
-        let condition = self.candidate(among, record, None)?;
-        let rows = Rows { among, by, record, condition, postgres: self.is_postgres() };
+        let condition = self.candidate(query, record, None)?;
+        let rows = Rows { query, by, record, condition, postgres: self.is_postgres() };
         let bounds = Bounds { reached, upto: self.end_of_rows(&rows, reached, descending)? };
         match descending {
             true => {

@@ -3,12 +3,13 @@
 //! An index of the resources has those of a patient and type in that order. A page is looked for among the first [`LOOKED_AT`] of
 //! them, and if it is not full then, what is asked for is rare: it is found by that, and sorted.
 
+use concord_fhir::search::{Sort, SortBy};
 use diesel::sql_types::BigInt;
 
 use super::{one_more, united};
 use crate::error::StoreError;
 use crate::lower::RECORD;
-use crate::search::{PageRequest, PositionValue, SortBy, SortKey, TypeQuery, beyond};
+use crate::search::{PageRequest, PositionValue, TypeQuery, beyond};
 use crate::statement::Sql;
 use crate::transaction::Transaction;
 
@@ -20,7 +21,7 @@ const MOST_TYPES: usize = 8;
 
 /// Resources of one type in one record.
 struct Part<'q> {
-    among: &'q TypeQuery,
+    query: &'q TypeQuery,
     record: i64,
     condition: Sql,
 }
@@ -57,7 +58,7 @@ impl Order<'_> {
         }
         match self.wanted.after {
             Some(after) => {
-                let key = SortKey { by: SortBy::Updated, descending: self.descending };
+                let key = Sort { by: SortBy::Updated, descending: self.descending };
                 sql.sql(" AND ").append(beyond(&[key], after))
             }
             None => sql,
@@ -71,7 +72,7 @@ impl Part<'_> {
         Sql::new("resource r WHERE r.patient = ")
             .bind(self.record)
             .sql(" AND r.type = ")
-            .bind(self.among.resource_type.number())
+            .bind(self.query.resource_type.number())
     }
 
     /// The same for those that are in several records, of which this is not the first: an index of their own has them, and
@@ -80,7 +81,7 @@ impl Part<'_> {
         let rows = Sql::new("(SELECT e.resource FROM entry e WHERE e.position > 0 AND e.parameter = ")
             .sql(RECORD.0.to_string())
             .sql(" AND e.key = ")
-            .bind(self.among.resource_type.name())
+            .bind(self.query.resource_type.name())
             .sql(" AND e.patient = ")
             .bind(self.record);
         match postgres {
@@ -109,15 +110,15 @@ impl Transaction<'_> {
             return Ok(None);
         }
         let mut parts = Vec::new();
-        for among in wanted.queries {
-            let Some(id) = among.record.as_deref() else { return Ok(None) };
+        for query in wanted.queries {
+            let Some(id) = query.record.as_deref() else { return Ok(None) };
             let Some(record) = self.compartment_key(id)? else { return Ok(None) };
             // What one or few have, such as an identifier, is found by that.
-            if self.leading(among, id, record)?.is_none() {
+            if self.leading(query, id, record)?.is_none() {
                 return Ok(None);
             }
-            let condition = self.candidate(among, record, None)?;
-            parts.push(Part { among, record, condition });
+            let condition = self.candidate(query, record, None)?;
+            parts.push(Part { query, record, condition });
         }
         let mut order = Order { wanted, descending, upto: None };
         for part in &parts {

@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::by_turns::Asker;
-use crate::by_turns::ByTurns;
+use crate::fair_queue::{Asker, FairQueue};
 
 /// What kind of task it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +37,9 @@ pub(super) struct Tasks<C, T> {
 
 struct State<C, T> {
     free: Vec<C>,
-    reads: ByTurns<T>,
-    long: ByTurns<T>,
-    writes: ByTurns<T>,
+    reads: FairQueue<T>,
+    long: FairQueue<T>,
+    writes: FairQueue<T>,
     writing: HashMap<Asker, usize>,
     /// Whether what was begun last was long: then it is a write's turn.
     was_long: bool,
@@ -58,7 +57,7 @@ impl<C, T> Tasks<C, T> {
     /// On these connections.
     pub(super) fn new(free: Vec<C>) -> Tasks<C, T> {
         let each = free.len().div_ceil(2);
-        let (reads, long, writes, writing) = (ByTurns::new(), ByTurns::new(), ByTurns::new(), HashMap::new());
+        let (reads, long, writes, writing) = (FairQueue::new(), FairQueue::new(), FairQueue::new(), HashMap::new());
         let state = State { free, reads, long, writes, writing, was_long: false, closed: false };
         Tasks { state: Mutex::new(state), prompt: Condvar::new(), giving_way: Condvar::new(), each }
     }

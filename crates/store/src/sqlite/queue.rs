@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::turns::Turns;
 use super::{Answer, Job, SHARED_COMMIT};
 use crate::audit::Record;
-use crate::by_turns::Asker;
-use crate::turns::Turns;
+use crate::fair_queue::Asker;
 
 /// How long whoever reads waits for the writer before that is done beside it.
 const HELD: Duration = Duration::from_millis(3);

@@ -11,9 +11,9 @@ use super::{Answer, Job, NotCommitted, Write};
 use crate::Shared;
 use crate::apart::letting_others_between;
 use crate::audit::{Record, index};
-use crate::by_turns::Asker;
 use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::fair_queue::Asker;
 use crate::reply;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
@@ -240,7 +240,7 @@ impl Together {
         }
         let mut writes = batch.writes.into_iter();
         // What the database has undone a read in, it has undone as a whole.
-        self.stands = transaction.require_standing().map_err(NotCommitted::from);
+        self.stands = transaction.require_not_undone().map_err(NotCommitted::from);
         // The first is begun in any case; none after one with which all was undone.
         while self.stands.is_ok()
             && (self.answers.is_empty() || begun.elapsed() < LONG)

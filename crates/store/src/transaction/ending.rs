@@ -23,7 +23,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// Why it has.
-    pub(crate) fn require_standing(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn require_not_undone(&mut self) -> Result<(), StoreError> {
         self.connection.undone().map_or(Ok(()), |why| Err(self.failed(why)))
     }
 
@@ -31,7 +31,7 @@ impl Transaction<'_> {
     /// in it: what is written by then may be found there after a crash. If the database has undone it before, nothing stands.
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
         self.flush()?;
-        self.require_standing()?;
+        self.require_not_undone()?;
         let lost_before = self.connection.is_spoilt();
         let Err(error) = self.connection.commit() else {
             self.committed();

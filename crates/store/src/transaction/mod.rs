@@ -5,6 +5,7 @@ mod ending;
 mod entries;
 pub mod explain;
 mod health;
+mod locks;
 mod lowering;
 pub mod recall;
 mod settings;
@@ -308,37 +309,9 @@ impl<'a> Transaction<'a> {
         Ok(self.rows_of_any_shape::<(BigInt,), (i64,)>(sql)?.into_iter().map(|row| row.0).collect())
     }
 
-    /// Whether others may write at the same time, for whom there are locks.
-    #[must_use]
-    pub fn has_other_writers(&self) -> bool {
-        self.is_postgres()
-    }
-
     /// Runs a statement that answers with one column of texts.
     pub(crate) fn texts(&mut self, sql: Sql) -> Result<Vec<String>, StoreError> {
         Ok(self.rows_of_any_shape::<(Text,), (String,)>(sql)?.into_iter().map(|row| row.0).collect())
-    }
-
-    /// Makes transactions with the same number follow one another until they end. The embedded database has one writer
-    /// anyway.
-    pub fn lock(&mut self, number: i64) -> Result<(), StoreError> {
-        if self.is_postgres() {
-            let sql = Sql::new("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(").bind(number);
-            self.numbers(sql.sql(")) AS locked"))?;
-        }
-        Ok(())
-    }
-
-    /// The same, but that those who share the lock do not follow one another: only those who lock it alone.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn lock_shared(&mut self, number: i64) -> Result<(), StoreError> {
-        if self.is_postgres() {
-            let sql = Sql::new("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock_shared(").bind(number);
-            self.numbers(sql.sql(")) AS locked"))?;
-        }
-        Ok(())
     }
 
     /// Runs a statement that answers with no rows; how many rows it touched.

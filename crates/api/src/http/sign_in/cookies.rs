@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use concord_signin::secret::{Kind, NoRandomness};
 
-use crate::sign_in::{Kept, SignIn};
+use crate::sign_in::{BrowserSecret, SignIn};
 
 /// A cookie of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +38,16 @@ impl Name {
     }
 
     /// The value that a browser has sent, if it has the form of one. Of two cookies of one name nobody knows which is ours.
-    pub(super) fn of(self, request: &HttpRequest, sign_in: &SignIn) -> Option<Kept> {
+    pub(super) fn of(self, request: &HttpRequest, sign_in: &SignIn) -> Option<BrowserSecret> {
         let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
         let pairs = headers.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
         let mut values = pairs.filter(|(name, _)| *name == self.text(sign_in)).map(|(_, value)| value);
         let only = values.next().filter(|_| values.next().is_none())?;
-        Kept::read(self.kind(), only)
+        BrowserSecret::read(self.kind(), only)
     }
 
     /// `Set-Cookie` that keeps it until the browser is closed.
-    pub(super) fn set(self, value: &Kept, sign_in: &SignIn) -> String {
+    pub(super) fn set(self, value: &BrowserSecret, sign_in: &SignIn) -> String {
         self.header(value.text(), sign_in)
     }
 
@@ -70,11 +70,11 @@ pub(super) fn visit(request: &HttpRequest, sign_in: &SignIn) -> Result<(String, 
 }
 
 /// What a browser keeps in which nobody is signed in, and `Set-Cookie` with it if that is new.
-pub(super) fn kept(request: &HttpRequest, sign_in: &SignIn) -> Result<(Kept, Option<String>), NoRandomness> {
+pub(super) fn kept(request: &HttpRequest, sign_in: &SignIn) -> Result<(BrowserSecret, Option<String>), NoRandomness> {
     match Name::Visit.of(request, sign_in) {
         Some(known) => Ok((known, None)),
         None => {
-            let new = Kept::fresh(Kind::Visit)?;
+            let new = BrowserSecret::fresh(Kind::Visit)?;
             let cookie = Name::Visit.set(&new, sign_in);
             Ok((new, Some(cookie)))
         }

@@ -11,7 +11,7 @@ use concord_signin::secret;
 use super::cookies::Name;
 use super::html::Html;
 pub(super) use crate::http::page::{Name as PageName, Page};
-use crate::sign_in::{Fault, Kept, SignIn, SignedIn};
+use crate::sign_in::{BrowserSecret, Fault, SignIn, SignedIn};
 
 /// What a person is told who has to prove who they are before they see anything.
 fn unproven(error: OauthError) -> HttpResponse {
@@ -119,7 +119,7 @@ pub(super) async fn form(
     payload: &mut Payload,
     sign_in: &SignIn,
     tied_to: Name,
-) -> Result<(Form, Kept), Fault> {
+) -> Result<(Form, BrowserSecret), Fault> {
     if !is_from_here(request, sign_in) {
         return Err(NOT_OURS.into());
     }

@@ -157,8 +157,8 @@ fn decide_at(
     let access = match access {
         // Nothing that is stored decides about one from which no label keeps anything.
         _ if is_system && session.call.caller.knows_everything() => (0, 0),
-        Some((_, nobody)) if is_system => session.standing.under((0, nobody)),
-        Some(access) if about == patient => session.standing.under(access),
+        Some((_, nobody)) if is_system => session.cache.under((0, nobody)),
+        Some(access) if about == patient => session.cache.under(access),
         _ => session.without_explain(|session| facts::access_versions(session, about))?,
     };
     let question = Question {
@@ -174,7 +174,7 @@ fn decide_at(
         && answer.until.is_none_or(|until| session.transaction.now < until)
     {
         // Whoever acts no more has none under these versions.
-        session.standing.acts(&session.call.caller.actor);
+        session.cache.acts(&session.call.caller.actor);
         return Ok(session.service.decisions.count(Arc::clone(&answer.decision)));
     }
     let facts = session.without_explain(|session| {
@@ -199,22 +199,15 @@ fn decide_at(
 /// types.
 fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: &Facts, now: i64) -> Decision {
     // The glass is broken by `break_glass` and by nothing else: here only one counts that has been.
-    let reason = call.reason.as_deref().filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
-    ask_because(reason, call, action, resource_type, facts, now)
+    let request = call.request(action, resource_type);
+    let reason = request.reason.filter(|_| call.purpose != Some(Purpose::BREAK_GLASS));
+    decide_for_type(&Request { reason, ..request }, facts, now)
 }
 
-/// The same with this reason.
-fn ask_because(
-    reason: Option<&str>,
-    call: &Call,
-    action: Action,
-    resource_type: Option<ResourceType>,
-    facts: &Facts,
-    now: i64,
-) -> Decision {
-    let request = Request { caller: &call.caller, action, resource_type, purpose: call.purpose, reason };
-    let mut decision = concord_consent::decide(&request, facts, now);
-    if let Some(one) = resource_type {
+/// Decides, and says of a type that is asked about no more than holds for it.
+fn decide_for_type(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
+    let mut decision = concord_consent::decide(request, facts, now);
+    if let Some(one) = request.resource_type {
         // Once, for all the times that it is remembered.
         decision.permit = decision.permit.of_type(one);
         for redaction in &mut decision.redactions {
@@ -229,13 +222,7 @@ fn ask_because(
 
 /// Who the caller is when they write what decides about access.
 pub(crate) fn given_by(call: &Call) -> GivenBy {
-    GivenBy::of(&Request {
-        caller: &call.caller,
-        action: Action::Update,
-        resource_type: None,
-        purpose: call.purpose,
-        reason: call.reason.as_deref(),
-    })
+    GivenBy::of(&call.request(Action::Update, None))
 }
 
 /// Whether an answer serves all requests of this token: not in an emergency and not in an office, where it depends on
@@ -263,10 +250,7 @@ pub(crate) fn decide_in_emergency(
     patient: i64,
 ) -> Result<Decision, ApiError> {
     let facts = facts_about(session, patient)?;
-    let reason = session.call.reason.as_deref();
-    let request =
-        Request { caller: &session.call.caller, action, resource_type, purpose: session.call.purpose, reason };
-    Ok(concord_consent::decide(&request, &facts, session.transaction.now))
+    Ok(concord_consent::decide(&session.call.request(action, resource_type), &facts, session.transaction.now))
 }
 
 /// The decision for a search or history of a type. With `record` it can only match in that patient's record; without,
@@ -381,7 +365,8 @@ fn decide_reached(
 ) -> Result<Arc<Decision>, ApiError> {
     let facts = session.without_explain(|session| reached(session))?;
     // A reason is one for the record of a patient who is named: for whomever else the caller may know it opens nothing.
-    let decision = ask_because(None, session.call, action, resource_type, &facts, session.transaction.now);
+    let request = Request { reason: None, ..session.call.request(action, resource_type) };
+    let decision = decide_for_type(&request, &facts, session.transaction.now);
     Ok(session.service.decisions.count(Arc::new(decision)))
 }
 

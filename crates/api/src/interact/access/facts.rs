@@ -77,7 +77,7 @@ const ACTS_NO_MORE: &str = "the token is valid, but whom it names is not active 
 /// or whose it is. Of whom nothing has ever been stored, the issuer's word counts.
 pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError> {
     let actor = &session.call.caller.actor;
-    if let Some((of, known)) = &*session.standing.facts.borrow()
+    if let Some((of, known)) = &*session.cache.facts.borrow()
         && of == actor
     {
         return Ok(known.clone());
@@ -91,8 +91,8 @@ pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError
         }
     };
     let facts = facts.ok_or_else(|| ApiError::denied(ACTS_NO_MORE))?;
-    session.standing.acts(&actor);
-    *session.standing.facts.borrow_mut() = Some((actor, facts.clone()));
+    session.cache.acts(&actor);
+    *session.cache.facts.borrow_mut() = Some((actor, facts.clone()));
     Ok(facts)
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError
 /// As [`of_caller`].
 pub(crate) fn require_acting(session: &mut Session<'_, '_>) -> Result<(), ApiError> {
     let actor = &session.call.caller.actor;
-    if actor.is_professional() && !session.standing.is_certain(actor) {
+    if actor.is_professional() && !session.cache.is_certain(actor) {
         of_caller(session)?;
     }
     Ok(())
@@ -141,12 +141,12 @@ fn of_professional(session: &mut Session<'_, '_>, actor: &Actor) -> Result<Optio
 
 /// The access versions of a record and of what is about nobody.
 pub(crate) fn access_versions(session: &mut Session<'_, '_>, patient: i64) -> Result<(i64, i64), ApiError> {
-    Ok(session.standing.under(session.transaction.access_versions(patient)?))
+    Ok(session.cache.under(session.transaction.access_versions(patient)?))
 }
 
 /// The access version of what is about nobody, as the session has read it last.
 fn access_of_nobody(session: &mut Session<'_, '_>) -> Result<i64, ApiError> {
-    match session.standing.access_of_nobody.get() {
+    match session.cache.access_of_nobody.get() {
         Some(known) => Ok(known),
         None => access_versions(session, 0).map(|(_, version)| version),
     }

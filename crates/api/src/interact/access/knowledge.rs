@@ -6,7 +6,7 @@ use std::sync::Arc;
 use concord_consent::caller::Actor;
 use concord_consent::decision::{Decision, Reason, Verdict};
 use concord_consent::facts::PatientFacts;
-use concord_consent::request::{Action, Request};
+use concord_consent::request::Action;
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
@@ -147,14 +147,7 @@ fn is_let_in(session: &mut Session<'_, '_>, patient: &str) -> Result<bool, ApiEr
     let Some(key) = session.transaction.patient_key(patient)? else { return Ok(false) };
     let call = access::unbounded(session.call);
     let facts = access::facts_about(&mut session.calling(&call), key)?;
-    let request = Request {
-        caller: &call.caller,
-        action: Action::Read,
-        resource_type: None,
-        purpose: call.purpose,
-        reason: call.reason.as_deref(),
-    };
-    let decision = concord_consent::decide(&request, &facts, session.transaction.now);
+    let decision = concord_consent::decide(&call.request(Action::Read, None), &facts, session.transaction.now);
     let lets_in = |reason: &Reason| {
         reason.verdict == Verdict::Permits
             && reason.rule != "author"

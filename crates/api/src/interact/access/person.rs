@@ -128,8 +128,8 @@ fn only(transaction: &mut Transaction<'_>, known: &BorneIdentifier, is_own: bool
     let BorneIdentifier { resource_type, system, value } = known;
     let parameter = ParameterId::of(&format!("{resource_type}.identifier"));
     let predicate = Predicate::Entry(parameter, Test::Is(format!("{value}{SEPARATOR}{system}")));
-    let among = [TypeQuery { resource_type: *resource_type, record: None, predicate }];
-    let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: MOST };
+    let queries = [TypeQuery { resource_type: *resource_type, record: None, predicate }];
+    let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit: MOST };
     let (found, _) = transaction.page(&wanted)?;
     let mut active = found.iter().filter(|version| is_own || is_active(version));
     match (active.next(), active.next()) {

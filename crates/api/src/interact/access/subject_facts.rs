@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use concord_consent::facts::{Facts, IdentityFacts, Provision, RoleFacts, Target};
-use concord_consent::request::{Action, Request};
+use concord_consent::request::Action;
 use concord_fhir::index::{Entries, Entry, ParameterId, SEPARATOR};
 use concord_fhir::registry::ResourceType;
 use concord_store::find::ByKey;
@@ -35,14 +35,8 @@ pub(crate) fn entries(session: &mut Session<'_, '_>, version: &Version) -> Resul
 
 /// Whether the caller acts in a privileged role, with a reason.
 pub(crate) fn has_privileged_role(call: &Call) -> bool {
-    let request = Request {
-        caller: &call.caller,
-        action: Action::Read,
-        resource_type: None,
-        purpose: call.purpose,
-        reason: call.reason.as_deref(),
-    };
-    !call.caller.credentials.privileged_roles.is_empty() && request.good_reason().is_some()
+    let in_a_role = !call.caller.credentials.privileged_roles.is_empty();
+    in_a_role && call.request(Action::Read, None).good_reason().is_some()
 }
 
 /// Whether the caller may read the Consent that a reason stands in, `Consent/id/_history/version`. A draft is the

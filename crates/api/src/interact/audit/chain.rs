@@ -41,7 +41,7 @@ pub(crate) struct ChainWriter {
     seen: Option<(i64, i64)>,
 }
 
-/// Where the chain stands.
+/// The head of the chain as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     /// The number of the newest link; 0 for none.
@@ -175,11 +175,11 @@ impl ChainWriter {
     }
 }
 
-/// Where the chain stands.
+/// The head of the chain as it is now.
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn standing(service: &Arc<Service>) -> Result<Head, ApiError> {
+pub(crate) async fn current_head(service: &Arc<Service>) -> Result<Head, ApiError> {
     let link = service.store.read(|transaction| (transaction.last_link(), Vec::new())).await?;
     let nothing = Head { number: 0, at: 0, head: NOTHING.to_owned() };
     Ok(link.map_or(nothing, |link| Head { number: link.number, at: link.at, head: link.head }))

@@ -1,10 +1,13 @@
 //! Closing a period of the log: its links and records are written to a file, which is signed, and taken out of the database.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use concord_store::audit::Stored;
+use concord_store::audit::chain::ChainLink;
 use concord_store::audit::period::Period;
 
 use super::chain;
@@ -29,9 +32,8 @@ pub(crate) async fn close(
     key: &Key,
     mut told: impl FnMut(i64),
 ) -> Result<Option<Period>, String> {
-    let database = |fault: &dyn std::fmt::Display| format!("the database: {fault}");
     let closed = service.store.read(|transaction| (transaction.periods(), Vec::new())).await;
-    let closed = closed.map_err(|fault| database(&fault))?.pop();
+    let closed = closed.map_err(database)?.pop();
     take_out(service, closed.as_ref().map_or(0, |period| period.number), &mut told).await?;
     let mut walk = Walk::begin(&[]);
     if let Some(period) = &closed {
@@ -43,18 +45,11 @@ pub(crate) async fn close(
     let io = |error: std::io::Error| format!("{name}: {error}");
     let mut writing = Writing::begin(&part).map_err(io)?;
     let mut at = 0;
-    while let Some((link, records)) =
-        next_link(service, walk.number, walk.last).await.map_err(|fault| database(&fault))?
-    {
+    while let Some((link, records)) = next_link(service, walk.number, walk.last).await.map_err(database)? {
         if link.at >= before_ms {
             break;
         }
-        writing.line(link_line(&link)).map_err(io)?;
-        let listed: std::collections::BTreeSet<i64> = chain::lines(&link).map(|(number, _)| number).collect();
-        for record in records.iter().filter(|record| listed.contains(&record.pk)) {
-            writing.line(record_line(record)).map_err(io)?;
-            writing.records += 1;
-        }
+        write_link(&mut writing, &link, &records).map_err(io)?;
         walk.step(&link, &records);
         at = link.at;
         told(link.number);
@@ -69,18 +64,48 @@ pub(crate) async fn close(
         fs::remove_file(&part).map_err(io)?;
         return Ok(None);
     }
-    let file = format!("audit-{:012}-{number:012}.ndjson", after + 1);
-    let Writing { mut out, sum, records } = writing;
-    let sha256 = chain::hexadecimal(sum.finish().as_ref().iter());
-    let public_key = key.public();
-    let mut period =
-        Period { number, after, previous, at, last, head, records, sha256, file, public_key, signature: String::new() };
-    period.signature = key.sign(&message(&period));
-    writeln!(out, "{}", end_line(&period)).map_err(io)?;
-    out.into_inner().map_err(|error| io(error.into_error()))?.sync_all().map_err(io)?;
+    let period = Period {
+        number,
+        after,
+        previous,
+        at,
+        last,
+        head,
+        records: writing.records,
+        sha256: String::new(),
+        file: format!("audit-{:012}-{number:012}.ndjson", after + 1),
+        public_key: key.public(),
+        signature: String::new(),
+    };
+    let period = sign(writing, period, key).map_err(io)?;
     finish(service, folder, &part, &period, closed.as_ref()).await?;
     take_out(service, period.number, &mut told).await?;
     Ok(Some(period))
+}
+
+fn database(fault: impl std::fmt::Display) -> String {
+    format!("the database: {fault}")
+}
+
+/// Writes a link and the records that it lists.
+fn write_link(writing: &mut Writing, link: &ChainLink, records: &[Stored]) -> std::io::Result<()> {
+    writing.line(link_line(link))?;
+    let listed: BTreeSet<i64> = chain::lines(link).map(|(number, _)| number).collect();
+    for record in records.iter().filter(|record| listed.contains(&record.pk)) {
+        writing.line(record_line(record))?;
+        writing.records += 1;
+    }
+    Ok(())
+}
+
+/// Ends the file with what is signed of it.
+fn sign(writing: Writing, period: Period, key: &Key) -> std::io::Result<Period> {
+    let Writing { mut out, sum, .. } = writing;
+    let mut period = Period { sha256: chain::hexadecimal(sum.finish().as_ref().iter()), ..period };
+    period.signature = key.sign(&message(&period));
+    writeln!(out, "{}", end_line(&period))?;
+    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(period)
 }
 
 /// Gives the file its name, reads it again as whoever verifies does, and notes that the period is closed.
@@ -112,14 +137,14 @@ async fn finish(
     period_index::open(folder, period, &file).map_err(told)?;
     let noted = period.clone();
     let closed = service.store.write(move |transaction| (transaction.close_period(&noted), Vec::new())).await;
-    closed.map_err(|fault| format!("the database: {fault}"))
+    closed.map_err(database)
 }
 
 /// Takes the links up to this one out of the database, with their records, a transaction each.
 async fn take_out(service: &Arc<Service>, upto: i64, told: &mut impl FnMut(i64)) -> Result<(), String> {
     loop {
         let next = service.store.read(|transaction| (transaction.links_after(0, Some(1)), Vec::new())).await;
-        let next = next.map_err(|fault| format!("the database: {fault}"))?.pop();
+        let next = next.map_err(database)?.pop();
         let Some(link) = next.filter(|link| link.number <= upto) else { return Ok(()) };
         told(link.number);
         let listed: Vec<i64> = chain::lines(&link).map(|(number, _)| number).collect();

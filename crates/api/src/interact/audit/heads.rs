@@ -208,7 +208,7 @@ impl HeadFile {
         if self.kept.as_ref().is_some_and(|(_, when)| !now && when.elapsed() < EVERY) {
             return Ok(());
         }
-        let head = chain::standing(service).await.map_err(|fault| fault.to_string())?;
+        let head = chain::current_head(service).await.map_err(|fault| fault.to_string())?;
         if head.number == 0 || self.kept.as_ref().is_some_and(|(kept, _)| *kept == head) {
             return Ok(());
         }

@@ -31,12 +31,12 @@ pub(crate) fn bind(
     let mut refused: Vec<Source> = Vec::new();
     for content in entries.shown.clone() {
         let named = session.transaction.named(content.resource_type, &content.id, false)?;
-        let found = named.evaluated(|head| judged(session, &content, &head.version, new, old))?;
-        let judged = found.map_or_else(|| not_there(session, &content), |(_, judged)| judged);
-        match judged {
-            Judged::Follows => entries.contents.push(content),
-            Judged::Stays => {}
-            Judged::Refused => refused.push(content),
+        let found = named.evaluated(|head| protection(session, &content, &head.version, new, old))?;
+        let protection = found.map_or_else(|| not_there(session, &content), |(_, protection)| protection);
+        match protection {
+            Protection::Follows => entries.contents.push(content),
+            Protection::Stays => {}
+            Protection::Refused => refused.push(content),
         }
     }
     if refused.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues(session, value, &refused))) }
@@ -70,9 +70,9 @@ fn is_to_come(session: &Session<'_, '_>, content: &Source) -> bool {
     session.call.together.contains(&format!("{}/{}", content.resource_type, content.id))
 }
 
-/// What becomes of content that a resource shows.
+/// How content is protected that a resource shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Judged {
+enum Protection {
     /// It is protected as the resource is.
     Follows,
     /// It is protected as it is.
@@ -81,14 +81,14 @@ enum Judged {
     Refused,
 }
 
-/// What becomes of content that is there: whoever may not know of it has been refused before. None if it is deleted.
-fn judged(
+/// How content is protected that is there: whoever may not know of it has been refused before. None if it is deleted.
+fn protection(
     session: &mut Session<'_, '_>,
     content: &Source,
     found: &Version,
     new: &Version,
     old: Option<&Version>,
-) -> Result<Option<Judged>, ApiError> {
+) -> Result<Option<Protection>, ApiError> {
     if found.deleted {
         return Ok(None);
     }
@@ -97,19 +97,19 @@ fn judged(
         None => false,
     };
     Ok(Some(if was_shown || is_own(session, found, &new.author)? {
-        Judged::Follows
+        Protection::Follows
     } else if shows_more(new, old, found) {
-        Judged::Refused
+        Protection::Refused
     } else {
-        Judged::Stays
+        Protection::Stays
     }))
 }
 
-/// What becomes of content that is not there, and may come.
-fn not_there(session: &Session<'_, '_>, content: &Source) -> Judged {
+/// How content is protected that is not there, and may come.
+fn not_there(session: &Session<'_, '_>, content: &Source) -> Protection {
     match session.call.caller.actor == Actor::System || is_to_come(session, content) {
-        true => Judged::Follows,
-        false => Judged::Stays,
+        true => Protection::Follows,
+        false => Protection::Stays,
     }
 }
 

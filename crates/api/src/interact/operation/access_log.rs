@@ -186,8 +186,8 @@ impl Names<'_, '_, '_> {
         let permit = access::findable(&mut self.session.calling(&call), role, None)?;
         let held =
             Predicate::Entry(ParameterId::of("PractitionerRole.practitioner"), Test::Is(practitioner.to_owned()));
-        let among = [TypeQuery { resource_type: role, record: None, predicate: held.and(permit) }];
-        let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: MOST_ROLES };
+        let queries = [TypeQuery { resource_type: role, record: None, predicate: held.and(permit) }];
+        let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit: MOST_ROLES };
         let (found, _) = self.session.transaction.page(&wanted)?;
         let mut places: Vec<String> = Vec::new();
         for version in found {

@@ -119,9 +119,9 @@ fn history(
 fn authors(session: &mut Session<'_, '_>, id: &str) -> Result<HashMap<i64, String>, ApiError> {
     let permit = access::findable(session, PROVENANCE, None)?;
     let target = Predicate::Entry(ParameterId::of("Provenance.target"), Test::Is(format!("Goal/{id}")));
-    let among = [TypeQuery { resource_type: PROVENANCE, record: None, predicate: target.and(permit) }];
+    let queries = [TypeQuery { resource_type: PROVENANCE, record: None, predicate: target.and(permit) }];
     let (found, _) =
-        session.transaction.page(&PageRequest { queries: &among, sort: &[], after: None, limit: MOST_VERSIONS })?;
+        session.transaction.page(&PageRequest { queries: &queries, sort: &[], after: None, limit: MOST_VERSIONS })?;
     let mut authors = HashMap::new();
     for version in found {
         let provenance = access::stored(&version)?;

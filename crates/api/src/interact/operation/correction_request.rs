@@ -1,5 +1,5 @@
 //! `Communication/$correctionrequest`: somebody asks for a correction, disagrees with its denial, or says more about
-//! either (HL7 Patient Corrections). It does what a create of that Communication does; see `interact::correction`.
+//! either (HL7 Patient Corrections). It does what a create of that Communication does; see `interact::communication::correction`.
 
 use concord_consent::caller::Actor;
 use concord_fhir::issue::{Issue, IssueCode};

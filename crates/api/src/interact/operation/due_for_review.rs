@@ -52,15 +52,15 @@ fn labelled(transaction: &mut Transaction<'_>, patient: &str) -> Result<Vec<Reso
 fn due(session: &mut Session<'_, '_>, patient: &str, by: Option<i64>) -> Result<Page, ApiError> {
     read::visible(session, PATIENT, patient, Action::Read)?;
     let by = by.unwrap_or(session.transaction.now);
-    let mut among = Vec::new();
+    let mut queries = Vec::new();
     let labelled = labelled(session.transaction, patient)?;
     // A Provenance has the labels of what it is about, and is looked at with it.
     for resource_type in labelled.into_iter().filter(|one| *one != PROVENANCE) {
-        among.extend(record::type_queries(session, resource_type, patient, review::hidden())?);
+        queries.extend(record::type_queries(session, resource_type, patient, review::hidden())?);
     }
-    let (found, more) = match among.is_empty() {
+    let (found, more) = match queries.is_empty() {
         true => (Vec::new(), None),
-        false => session.transaction.page(&PageRequest { queries: &among, sort: &[], after: None, limit: MOST })?,
+        false => session.transaction.page(&PageRequest { queries: &queries, sort: &[], after: None, limit: MOST })?,
     };
     let mut due: Vec<(i64, Version)> = Vec::new();
     // What inherits its label is looked at again where the label stands.

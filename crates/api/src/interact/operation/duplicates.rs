@@ -58,8 +58,8 @@ fn groups(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<V
             .ok_or_else(|| ApiError::parameter("minutes", "a whole number from 0 to 1440"))?,
     };
     let meant = readings::meant(session.service, session.call, input, session.transaction.now)?;
-    let among = readings::type_queries(session, &meant, Predicate::All)?;
-    let (versions, more) = readings::newest(session.transaction, among, MOST_READINGS)?;
+    let query = readings::type_queries(session, &meant, Predicate::All)?;
+    let (versions, more) = readings::newest(session.transaction, query, MOST_READINGS)?;
     let mut read = Vec::new();
     for version in &versions {
         read.extend(reading(version)?);

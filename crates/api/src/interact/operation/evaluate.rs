@@ -145,7 +145,7 @@ fn evaluated(session: &mut Session<'_, '_>, input: &Input) -> Result<Output, Api
         Disclosure::AsRefused => (session.call.clone(), None, None),
         Disclosure::All => question.actor.call(session, &question.patient)?,
     };
-    // The asker's own standing is asked for where the session ends.
+    // Whether the asker still acts is asked where the session ends.
     let has_ended = match &asked.asked_about {
         Some(about) => facts::has_ended(session, &asked.caller.actor, about.own.clone())?,
         None => false,

@@ -136,17 +136,17 @@ fn page(session: &mut Session<'_, '_>, asked: &EverythingInput) -> Result<Page, 
             _ => None,
         };
         let room = asked.limit.saturating_sub(u32::try_from(versions.len()).unwrap_or(u32::MAX));
-        let among = part.among(session, asked)?;
-        let (found, more) = match (among.is_empty(), room) {
+        let queries = part.queries(session, asked)?;
+        let (found, more) = match (queries.is_empty(), room) {
             (true, _) => (Vec::new(), None),
             // The page is full: the next one begins at the start of this part, if there is anything in it.
             (false, 0) => {
                 let (first, _) =
-                    session.transaction.page(&PageRequest { queries: &among, sort: &[], after: None, limit: 1 })?;
+                    session.transaction.page(&PageRequest { queries: &queries, sort: &[], after: None, limit: 1 })?;
                 (Vec::new(), (!first.is_empty()).then_some(Position { values: Vec::new(), key: 0 }))
             }
             _ => session.transaction.page(&PageRequest {
-                queries: &among,
+                queries: &queries,
                 sort: &[],
                 after: place.as_ref(),
                 limit: room,
@@ -180,7 +180,7 @@ enum EverythingPart {
 }
 
 impl EverythingPart {
-    fn among(self, session: &mut Session<'_, '_>, asked: &EverythingInput) -> Result<Vec<TypeQuery>, ApiError> {
+    fn queries(self, session: &mut Session<'_, '_>, asked: &EverythingInput) -> Result<Vec<TypeQuery>, ApiError> {
         let mut all = Vec::new();
         for resource_type in &asked.types {
             let top = match *resource_type {

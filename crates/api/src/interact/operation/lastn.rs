@@ -62,8 +62,8 @@ fn found(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
     let mut kinds: Vec<Kind> = Vec::new();
     for code in codes {
         let of_code = Predicate::Entry(parameter, Test::Is(code.clone()));
-        let among = readings::type_queries(session, &meant, of_code)?;
-        let (newest, _) = readings::newest(session.transaction, among, most)?;
+        let query = readings::type_queries(session, &meant, of_code)?;
+        let (newest, _) = readings::newest(session.transaction, query, most)?;
         if !newest.is_empty() {
             join(&mut kinds, newest);
         }

@@ -6,15 +6,15 @@ use concord_fhir::index::ParameterId;
 use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::search::{self, Handling};
+use concord_fhir::search::{self, Handling, Sort, SortBy};
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
-use concord_store::search::{PageRequest, Position, SortBy, SortKey, TypeQuery};
+use concord_store::search::{PageRequest, Position, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
 use crate::interact::operation::record;
-use crate::interact::operation::record::standing;
+use crate::interact::operation::record::not_in_error;
 use crate::interact::operation::{Input, Output, Parameter};
 
 use crate::interact::session::Session;
@@ -73,24 +73,24 @@ pub(super) fn type_queries(
     further: Predicate,
 ) -> Result<Option<TypeQuery>, ApiError> {
     access::require_scope(session.call, Action::Search, OBSERVATION)?;
-    let wanted = meant.asked.clone().and(standing("Observation.status")).and(further);
+    let wanted = meant.asked.clone().and(not_in_error("Observation.status")).and(further);
     record::type_queries(session, OBSERVATION, &meant.patient, wanted)
 }
 
 /// The newest readings first, at most `most`, and whether there are more.
 pub(super) fn newest(
     transaction: &mut Transaction<'_>,
-    among: Option<TypeQuery>,
+    query: Option<TypeQuery>,
     most: usize,
 ) -> Result<(Vec<Version>, bool), ApiError> {
-    let Some(among) = among else { return Ok((Vec::new(), false)) };
-    let among = [among];
-    let sort = [SortKey { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
+    let Some(query) = query else { return Ok((Vec::new(), false)) };
+    let queries = [query];
+    let sort = [Sort { by: SortBy::Range(ParameterId::of("Observation.date")), descending: true }];
     let mut found: Vec<Version> = Vec::new();
     let mut after: Option<Position> = None;
     loop {
         let room = u32::try_from(most.saturating_sub(found.len())).unwrap_or(CHUNK).min(CHUNK);
-        let wanted = PageRequest { queries: &among, sort: &sort, after: after.as_ref(), limit: room };
+        let wanted = PageRequest { queries: &queries, sort: &sort, after: after.as_ref(), limit: room };
         let (page, next) = transaction.page(&wanted)?;
         found.extend(page);
         match next {

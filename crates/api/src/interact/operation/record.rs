@@ -52,17 +52,17 @@ pub(super) fn types() -> impl Iterator<Item = ResourceType> {
 /// What is at the top of every summary: what the person wants everybody who supports them to know.
 pub(super) fn about_me() -> Predicate {
     Predicate::Entry(ParameterId::of("QuestionnaireResponse.questionnaire"), Test::Is(ABOUT_ME.to_owned()))
-        .and(standing("QuestionnaireResponse.status"))
+        .and(not_in_error("QuestionnaireResponse.status"))
 }
 
 /// What the person has said for the time when they cannot speak.
 pub(super) fn advance_statement() -> Predicate {
     Predicate::Entry(ParameterId::of("QuestionnaireResponse.questionnaire"), Test::Is(ADVANCE_STATEMENT.to_owned()))
-        .and(standing("QuestionnaireResponse.status"))
+        .and(not_in_error("QuestionnaireResponse.status"))
 }
 
 /// Those that have not been entered in error, by the parameter of their status.
-pub(super) fn standing(parameter: &str) -> Predicate {
+pub(super) fn not_in_error(parameter: &str) -> Predicate {
     coded(parameter, &["entered-in-error"]).negate()
 }
 

@@ -72,8 +72,8 @@ fn trend(session: &mut Session<'_, '_>, input: &Input) -> Result<(Output, Vec<Ve
         Some(_) => return Err(ApiError::parameter("period", "day, week or month")),
     };
     let meant = readings::meant(session.service, session.call, input, session.transaction.now)?;
-    let among = readings::type_queries(session, &meant, Predicate::All)?;
-    let (versions, more) = readings::newest(session.transaction, among, MOST_READINGS)?;
+    let query = readings::type_queries(session, &meant, Predicate::All)?;
+    let (versions, more) = readings::newest(session.transaction, query, MOST_READINGS)?;
     if more {
         let text = format!("a trend is made of {MOST_READINGS} readings at most: ask for a shorter time by `date`");
         return Err(ApiError::Malformed(vec![Issue::plain(IssueCode::TooCostly, text)]));

@@ -22,13 +22,13 @@ const AT_ONCE: u32 = 500;
 pub(crate) fn narrowed(
     transaction: &mut Transaction<'_>,
     words: &[FullText],
-    among: TypeQuery,
+    query: TypeQuery,
 ) -> Result<TypeQuery, ApiError> {
-    let Some(first) = words.first() else { return Ok(among) };
-    if among.predicate == Predicate::None {
-        return Ok(among);
+    let Some(first) = words.first() else { return Ok(query) };
+    if query.predicate == Predicate::None {
+        return Ok(query);
     }
-    let place = std::slice::from_ref(&among);
+    let place = std::slice::from_ref(&query);
     let (mut found, mut read, mut after) = (Vec::new(), 0, None);
     loop {
         let wanted = PageRequest { queries: place, sort: &[], after: after.as_ref(), limit: AT_ONCE };
@@ -47,7 +47,7 @@ pub(crate) fn narrowed(
         }
     }
     let has = if found.is_empty() { Predicate::None } else { Predicate::Id(found) };
-    Ok(TypeQuery { predicate: among.predicate.and(has), ..among })
+    Ok(TypeQuery { predicate: query.predicate.and(has), ..query })
 }
 
 fn too_many(words: &FullText) -> ApiError {

@@ -139,8 +139,8 @@ fn findable(
     if predicate == Predicate::None {
         return Ok(Some(Vec::new()));
     }
-    let among = [TypeQuery { resource_type, record: None, predicate }];
-    let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: MOST };
+    let queries = [TypeQuery { resource_type, record: None, predicate }];
+    let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit: MOST };
     let (found, more) = session.transaction.page(&wanted)?;
     Ok(more.is_none().then_some(found))
 }

@@ -5,9 +5,9 @@ use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
-use concord_fhir::search::{self, Query, Total};
+use concord_fhir::search::{Query, Total};
 use concord_store::rows::Version;
-use concord_store::search::{PageRequest, SortBy, SortKey, TypeQuery};
+use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
@@ -81,9 +81,8 @@ fn found(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError>
     if query.resource_type.is_some_and(is_event) {
         return events::search(session, query, limit, after.as_ref(), &context);
     }
-    let sort = sort_keys(query);
-    let (among, notice) = permitted(session, query)?;
-    let wanted = PageRequest { queries: &among, sort: &sort, after: after.as_ref(), limit };
+    let (queries, notice) = permitted(session, query)?;
+    let wanted = PageRequest { queries: &queries, sort: &query.sort, after: after.as_ref(), limit };
     let total = match query.total {
         Total::None => None,
         Total::Estimate | Total::Accurate => Some(session.transaction.total(&wanted)?),
@@ -151,8 +150,9 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQu
         let asked = numbered::look_up(session, about, asked)?;
         let asked = access::guard(session, about, asked)?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
-        let among = TypeQuery { resource_type: one, record, predicate: asked.and(permit) };
-        let TypeQuery { record, predicate, .. } = full_text::narrowed(session.transaction, &query.full_text, among)?;
+        let type_query = TypeQuery { resource_type: one, record, predicate: asked.and(permit) };
+        let TypeQuery { record, predicate, .. } =
+            full_text::narrowed(session.transaction, &query.full_text, type_query)?;
         session.transaction.note_predicate(&predicate);
         if predicate != Predicate::None || query.resource_type.is_some() {
             all.push(TypeQuery { resource_type: one, record, predicate });
@@ -166,18 +166,7 @@ pub(crate) fn matches(session: &mut Session<'_, '_>, query: &Query, limit: u32) 
     if query.resource_type.is_some_and(is_event) {
         return session.unlogged(|session| events::not_closed(session, query, limit));
     }
-    let (among, _) = session.unlogged(|session| permitted(session, query))?;
-    let wanted = PageRequest { queries: &among, sort: &[], after: None, limit };
+    let (queries, _) = session.unlogged(|session| permitted(session, query))?;
+    let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit };
     Ok(session.transaction.page(&wanted)?.0)
-}
-
-fn sort_keys(query: &Query) -> Vec<SortKey> {
-    let by = |sort: &search::Sort| match sort.by {
-        search::SortBy::Updated => SortBy::Updated,
-        search::SortBy::Id => SortBy::Id,
-        search::SortBy::Range(parameter) => SortBy::Range(parameter),
-        search::SortBy::Key(parameter) => SortBy::Key(parameter),
-        search::SortBy::ClinicalDate => SortBy::ClinicalDate,
-    };
-    query.sort.iter().map(|sort| SortKey { by: by(sort), descending: sort.descending }).collect()
 }

@@ -5,9 +5,10 @@ use concord_consent::request::Action;
 use concord_fhir::index::{Entries, Entry, ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Comparison, Predicate, Test};
 use concord_fhir::registry::{Kind, ResourceType, parameter_by_id};
+use concord_fhir::search::{Sort, SortBy};
 use concord_store::lower::Rows;
 use concord_store::rows::{Method, Version};
-use concord_store::search::{PageRequest, SortBy, SortKey, TypeQuery};
+use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::testing::{NOW, Scratch};
 use concord_store::transaction::Transaction;
 use concord_store::{Store, StoreError};
@@ -236,8 +237,8 @@ fn search(
     record: Option<&str>,
     predicate: &Predicate,
 ) -> Vec<String> {
-    let among = [TypeQuery { resource_type, record: record.map(str::to_owned), predicate: predicate.clone() }];
-    let wanted = PageRequest { queries: &among, sort: &[], after: None, limit: 100 };
+    let queries = [TypeQuery { resource_type, record: record.map(str::to_owned), predicate: predicate.clone() }];
+    let wanted = PageRequest { queries: &queries, sort: &[], after: None, limit: 100 };
     let mut ids: Vec<String> = transaction.page(&wanted).unwrap().0.into_iter().map(|version| version.id).collect();
     let total = transaction.total(&wanted).unwrap();
     assert_eq!(usize::try_from(total).unwrap(), ids.len());
@@ -292,14 +293,14 @@ fn memory_sqlite_and_postgres_agree() {
         .unwrap();
 }
 
-fn sort_key() -> impl Strategy<Value = SortKey> {
+fn sort_key() -> impl Strategy<Value = Sort> {
     let by = prop_oneof![
         Just(SortBy::Updated),
         Just(SortBy::Id),
         select(&PARAMETERS[..]).prop_map(SortBy::Range),
         select(&PARAMETERS[..]).prop_map(SortBy::Key),
     ];
-    (by, any::<bool>()).prop_map(|(by, descending)| SortKey { by, descending })
+    (by, any::<bool>()).prop_map(|(by, descending)| Sort { by, descending })
 }
 
 /// What narrows a predicate to a type or to a record before a query is made loses nothing and adds nothing.
@@ -319,12 +320,12 @@ fn narrowing_a_predicate_changes_nothing() {
 }
 
 /// Pages of any size, one after the other, have every match once and in the order of one large page.
-async fn paged(store: &Store, sort: Vec<SortKey>, limit: u32) -> [Vec<String>; 2] {
+async fn paged(store: &Store, sort: Vec<Sort>, limit: u32) -> [Vec<String>; 2] {
     let work = move |transaction: &mut Transaction<'_>| {
         let (mut ids, mut after) = (Vec::new(), None);
         let page = |transaction: &mut Transaction<'_>, after: Option<&_>, limit: u32| {
-            let among = [TypeQuery { resource_type: TYPES[0], record: None, predicate: Predicate::All }];
-            let wanted = PageRequest { queries: &among, sort: &sort, after, limit };
+            let queries = [TypeQuery { resource_type: TYPES[0], record: None, predicate: Predicate::All }];
+            let wanted = PageRequest { queries: &queries, sort: &sort, after, limit };
             let (versions, next) = transaction.page(&wanted).unwrap();
             (versions.into_iter().map(|version| version.id).collect::<Vec<_>>(), next)
         };

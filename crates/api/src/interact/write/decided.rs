@@ -7,7 +7,7 @@ use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 
-use super::elsewhere::denied;
+use super::denial::denied;
 use super::{Filing, VersionPlace, apply_rules, author, filing, mismatch, record};
 use crate::error::ApiError;
 use crate::interact::access::{self, references};

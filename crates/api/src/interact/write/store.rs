@@ -76,7 +76,7 @@ pub(crate) fn note_access_change(
         Some(Decides::Everything) => {
             session.transaction.bump_access_version(0)?;
             // What is read from now on is not what others see under the version before.
-            session.standing.access_of_nobody.set(None);
+            session.cache.access_of_nobody.set(None);
             Ok(())
         }
         None => Ok(()),

@@ -1,5 +1,5 @@
-use super::super::prepare::tests::{NOW, SETTINGS, json, patient, places, professional, system};
-use super::super::{Previous, prepare_revision};
+use super::super::prepare::tests::{by, json, patient, places, professional, system};
+use super::super::{Previous, Writer, prepare};
 use super::*;
 use crate::registry::ResourceType;
 
@@ -31,7 +31,8 @@ fn revised(old: &str, new: &str, writer: &Writer, own: bool) -> Result<Vec<Strin
     let (old, mut new) = (json(old), json(new));
     let previous = Previous { value: &old, own };
     let resource_type = ResourceType::parse("Goal").unwrap();
-    prepare_revision(resource_type, &previous, &mut new, writer, NOW, &SETTINGS)
+    let context = WriteContext { previous: Some(&previous), ..by(writer) };
+    prepare(resource_type, &mut new, &context)
         .map(|_| acceptances(&new, "").into_iter().map(|word| word.status).collect())
         .map_err(|issues| issues.into_iter().map(|issue| issue.expression.unwrap_or_default()).collect())
 }

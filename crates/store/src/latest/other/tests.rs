@@ -3,13 +3,14 @@
 use concord_fhir::index::{Entries, Entry, ParameterId};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::{Kind, ResourceType, combined, is_event, parameter, parameters};
+use concord_fhir::search::{Sort, SortBy};
 use diesel::sql_types::Text;
 
 use super::clinical_date;
 use crate::address::DatabaseUrl;
 use crate::error::StoreError;
 use crate::rows::{Method, Version};
-use crate::search::{PageRequest, SortBy, SortKey, TypeQuery};
+use crate::search::{PageRequest, TypeQuery};
 use crate::statement::Sql;
 use crate::testing::{NOW, Scratch};
 use crate::transaction::Transaction;
@@ -85,12 +86,7 @@ fn in_record(resource_type: ResourceType, more: Predicate) -> [TypeQuery; 1] {
 }
 
 /// The ids on all pages, and whether the first of them was read in its order.
-fn pages(
-    transaction: &mut Transaction<'_>,
-    queries: &[TypeQuery],
-    sort: &[SortKey],
-    limit: u32,
-) -> (Vec<String>, bool) {
+fn pages(transaction: &mut Transaction<'_>, queries: &[TypeQuery], sort: &[Sort], limit: u32) -> (Vec<String>, bool) {
     let (mut all, mut after, mut led) = (Vec::new(), None, None);
     loop {
         let wanted = PageRequest { queries, sort, after: after.as_ref(), limit };
@@ -130,7 +126,7 @@ async fn every_date_and_number_is_read_in_its_own_order() {
                 let queries = in_record(resource_type, Predicate::All);
                 for by in own {
                     for descending in [true, false] {
-                        let key = SortKey { by: SortBy::Range(by), descending };
+                        let key = Sort { by: SortBy::Range(by), descending };
                         let (found, led) = pages(transaction, &queries, &[key], 4);
                         assert!(led, "{resource_type} {by:?} {descending}");
                         // What it is sorted by twice changes nothing, and is read in no order.
@@ -221,7 +217,7 @@ async fn ten_cost_the_same_however_long_the_record_is() {
                     let queries = in_record(CONDITION, asked);
                     for by in [by("onset-date"), by("abatement-date"), by("recorded-date"), SortBy::Updated] {
                         for descending in [true, false] {
-                            let sort = [SortKey { by, descending }];
+                            let sort = [Sort { by, descending }];
                             let wanted = PageRequest { queries: &queries, sort: &sort, after: None, limit: 10 };
                             all.push(price(transaction, &wanted));
                         }
@@ -259,7 +255,7 @@ async fn what_is_rare_and_what_has_no_value_are_found_too() {
                 let coded = Predicate::Entry(code, Test::Is(format!("{key}\u{1f}urn:own")));
                 let queries = in_record(CONDITION, coded);
                 for descending in [true, false] {
-                    let sort = SortKey { by: SortBy::Range(onset), descending };
+                    let sort = Sort { by: SortBy::Range(onset), descending };
                     let (found, _) = pages(transaction, &queries, &[sort], 500);
                     let (sorted, _) = pages(transaction, &queries, &[sort, sort], 1_000);
                     assert_eq!(found, sorted, "{key} {descending}");

@@ -4,7 +4,8 @@ use concord_fhir::index::ParameterId;
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::instant;
-use concord_store::search::{PageRequest, SortBy, SortKey};
+use concord_fhir::search::{Sort, SortBy};
+use concord_store::search::PageRequest;
 
 use super::sections::{HALF_A_YEAR, Keep, PartOf, Section};
 use crate::error::ApiError;
@@ -50,15 +51,15 @@ fn found(session: &mut Session<'_, '_>, part: &PartOf, patient: &str) -> Result<
     let Some(resource_type) = ResourceType::parse(part.resource_type) else { return Ok((Vec::new(), false)) };
     let now = session.transaction.now;
     let wanted = (part.wanted)(now);
-    let Some(among) = record::type_queries(session, resource_type, patient, wanted)? else {
+    let Some(query) = record::type_queries(session, resource_type, patient, wanted)? else {
         return Ok((Vec::new(), false));
     };
     let by = match part.newest {
         Some(name) => SortBy::Range(ParameterId::of(&format!("{}.{name}", part.resource_type))),
         None => SortBy::Updated,
     };
-    let sort = [SortKey { by, descending: true }];
-    let wanted = PageRequest { queries: &[among], sort: &sort, after: None, limit: MOST_ENTRIES };
+    let sort = [Sort { by, descending: true }];
+    let wanted = PageRequest { queries: &[query], sort: &sort, after: None, limit: MOST_ENTRIES };
     let (versions, more) = session.transaction.page(&wanted)?;
     let mut all = Vec::with_capacity(versions.len());
     for version in versions {

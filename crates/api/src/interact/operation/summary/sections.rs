@@ -7,7 +7,7 @@ use concord_fhir::rules::communication;
 use concord_model::build::{Code, code};
 
 use crate::interact::operation::record;
-use crate::interact::operation::record::{coded, standing};
+use crate::interact::operation::record::{coded, not_in_error};
 
 pub(super) const LOINC: &str = "http://loinc.org";
 const SNOMED: &str = "http://snomed.info/sct";
@@ -139,7 +139,7 @@ fn conditions(over: bool) -> Predicate {
 const FUNCTION: &[&str] = &["47420-5", "disability", "functional-status", "functional"];
 
 fn observed(category: &str) -> Predicate {
-    coded("Observation.category", &[category]).and(standing("Observation.status"))
+    coded("Observation.category", &[category]).and(not_in_error("Observation.status"))
 }
 
 /// What tells that somebody is or was pregnant (IPS: status, estimated date of delivery, outcomes).
@@ -275,14 +275,14 @@ pub(super) const SECTIONS: &[Section] = &[
     section(
         "Immunisations",
         &[code(LOINC, "11369-6")],
-        &[part("Immunization", "date", |_| standing("Immunization.status"))],
+        &[part("Immunization", "date", |_| not_in_error("Immunization.status"))],
         &[column("Vaccine", &["vaccineCode"]), WHEN, column("Dose", &["protocolApplied"]), STATUS],
     ),
     section(
         "Results",
         &[code(LOINC, "30954-2")],
         &[
-            kept(Keep::Recent(5), part("DiagnosticReport", "date", |_| standing("DiagnosticReport.status"))),
+            kept(Keep::Recent(5), part("DiagnosticReport", "date", |_| not_in_error("DiagnosticReport.status"))),
             kept(Keep::Recent(5), part("Observation", "date", |_| observed("laboratory").or(observed("imaging")))),
         ],
         OBSERVED,
@@ -296,7 +296,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section(
         "Procedures",
         &[code(LOINC, "47519-4")],
-        &[part("Procedure", "date", |_| standing("Procedure.status"))],
+        &[part("Procedure", "date", |_| not_in_error("Procedure.status"))],
         &[column("What", &["code"]), WHEN, STATUS, column("Where", &["bodySite"])],
     ),
     section(
@@ -314,7 +314,9 @@ pub(super) const SECTIONS: &[Section] = &[
     section(
         "Pregnancy",
         &[code(LOINC, "10162-6")],
-        &[part("Observation", "date", |_| coded("Observation.code", PREGNANCY).and(standing("Observation.status")))],
+        &[part("Observation", "date", |_| {
+            coded("Observation.code", PREGNANCY).and(not_in_error("Observation.status"))
+        })],
         OBSERVED,
     ),
     section(
@@ -362,7 +364,7 @@ pub(super) const SECTIONS: &[Section] = &[
                     .and(coded("CommunicationRequest.category", &[communication::INFORMATION]))
             }),
             part("Communication", "received", |_| {
-                coded("Communication.category", &[communication::READ]).and(standing("Communication.status"))
+                coded("Communication.category", &[communication::READ]).and(not_in_error("Communication.status"))
             }),
         ],
         &[column("What", &["payload", "reasonCode"]), column("When", &["authoredOn", "received", "sent"]), STATUS],

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::by_turns::{Asker, ByTurns};
+use crate::fair_queue::{Asker, FairQueue};
 
 /// A write that takes so long has taken long.
 const LONG: Duration = Duration::from_millis(50);
@@ -16,8 +16,8 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// What waits for the writer.
 pub(crate) struct Turns<T> {
     /// What is no write, each with when it came.
-    others: ByTurns<(Instant, T)>,
-    writes: ByTurns<T>,
+    others: FairQueue<(Instant, T)>,
+    writes: FairQueue<T>,
     /// Until when no write of theirs is begun.
     resting: HashMap<Asker, Instant>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Turns<T> {
 impl<T> Turns<T> {
     /// Nothing waits.
     pub(crate) fn new() -> Turns<T> {
-        Turns { others: ByTurns::new(), writes: ByTurns::new(), resting: HashMap::new() }
+        Turns { others: FairQueue::new(), writes: FairQueue::new(), resting: HashMap::new() }
     }
 
     /// Adds what is no write.

@@ -22,17 +22,17 @@ impl Asker {
 }
 
 /// What waits, in the order in which it came.
-pub(crate) struct ByTurns<T> {
+pub(crate) struct FairQueue<T> {
     waiting: VecDeque<(Asker, T)>,
     /// After how many others' each had a turn last.
     served: HashMap<Asker, u64>,
     turns: u64,
 }
 
-impl<T> ByTurns<T> {
+impl<T> FairQueue<T> {
     /// Nothing waits.
-    pub(crate) fn new() -> ByTurns<T> {
-        ByTurns { waiting: VecDeque::new(), served: HashMap::new(), turns: 0 }
+    pub(crate) fn new() -> FairQueue<T> {
+        FairQueue { waiting: VecDeque::new(), served: HashMap::new(), turns: 0 }
     }
 
     /// Adds something of somebody's.
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn however_much_one_has_waiting_anothers_comes_after_one_of_theirs() {
         let (one, two, three) = (Asker::of(1), Asker::of(2), Asker::of(3));
-        let mut line = ByTurns::new();
+        let mut line = FairQueue::new();
         (0..100).for_each(|number| line.add(one, number));
         line.add(two, 200);
         line.add(three, 300);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn one_at_a_time_each_has_their_turn() {
         let (one, two) = (Asker::of(1), Asker::of(2));
-        let mut line = ByTurns::new();
+        let mut line = FairQueue::new();
         (0..3).for_each(|number| line.add(one, number));
         line.add(two, 200);
         let order: Vec<i32> = std::iter::from_fn(|| line.next_of(|_| true)).map(|(_, number)| number).collect();
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn of_those_who_had_a_turn_so_many_are_remembered() {
-        let mut line = ByTurns::new();
+        let mut line = FairQueue::new();
         line.add(Asker::of(7), ());
         (0..10_000).for_each(|number| line.had_turn(Asker::of(number)));
         assert!(line.served.len() <= REMEMBERED);

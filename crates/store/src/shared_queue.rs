@@ -2,17 +2,16 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::by_turns::Asker;
-use crate::by_turns::ByTurns;
+use crate::fair_queue::{Asker, FairQueue};
 
 /// What waits for the threads that do it.
-pub(crate) struct SharedLine<T> {
+pub(crate) struct SharedQueue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
 }
 
 struct State<T> {
-    waiting: ByTurns<T>,
+    waiting: FairQueue<T>,
     workers: usize,
     /// Whether one of them is gathering what it takes.
     gathering: bool,
@@ -21,13 +20,13 @@ struct State<T> {
 }
 
 /// A thread that does what waits. When the last one has ended, whoever waits is told so by what is dropped.
-pub(crate) struct Worker<T>(Arc<SharedLine<T>>);
+pub(crate) struct Worker<T>(Arc<SharedQueue<T>>);
 
-impl<T> SharedLine<T> {
+impl<T> SharedQueue<T> {
     /// Nothing waits, and nobody is there yet to do it.
-    pub(crate) fn new() -> Arc<SharedLine<T>> {
-        let state = State { waiting: ByTurns::new(), workers: 0, gathering: false, closed: false };
-        Arc::new(SharedLine { state: Mutex::new(state), changed: Condvar::new() })
+    pub(crate) fn new() -> Arc<SharedQueue<T>> {
+        let state = State { waiting: FairQueue::new(), workers: 0, gathering: false, closed: false };
+        Arc::new(SharedQueue { state: Mutex::new(state), changed: Condvar::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -117,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_taken_together_in_turn_and_to_the_end() {
-        let line = SharedLine::new();
+        let line = SharedQueue::new();
         let worker = line.worker();
         (0..4).for_each(|number| line.add(Asker::of(1), number).unwrap());
         line.add(Asker::of(2), 200).unwrap();
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn all_who_do_it_end_when_nothing_more_comes() {
-        let line = SharedLine::new();
+        let line = SharedQueue::new();
         let threads: Vec<_> = (0..3)
             .map(|_| {
                 let worker = line.worker();
@@ -145,7 +144,7 @@ mod tests {
 
     #[test]
     fn when_the_last_who_does_it_has_ended_nothing_waits() {
-        let line = SharedLine::new();
+        let line = SharedQueue::new();
         let (one, other) = (line.worker(), line.worker());
         let (done, wait) = tokio::sync::oneshot::channel::<()>();
         line.add(Asker::SERVER, done).unwrap();

@@ -1,16 +1,16 @@
-//! What of that which was let is still so: no more than the client is registered for now.
+//! What an app may still have of the scope that it was let: no more than its client is registered for now.
 
 use concord_signin::client::Client;
 use concord_signin::scope::Granted;
 
 /// What of a scope is still registered for its client.
-pub(super) fn still_of(scope: &str, client: &Client) -> Granted {
+pub(super) fn current_scope(scope: &str, client: &Client) -> Granted {
     Granted::parse(scope).within(&Granted::parse(&client.scope))
 }
 
 /// What of the scope of a grant its client may still have; none where nothing is left that is of use.
-pub(super) fn still_let(scope: &str, client: &Client) -> Option<Granted> {
-    let scope = still_of(scope, client);
+pub(super) fn usable_scope(scope: &str, client: &Client) -> Option<Granted> {
+    let scope = current_scope(scope, client);
     (scope.resources().next().is_some() || scope.has("openid")).then_some(scope)
 }
 

@@ -1,9 +1,9 @@
-//! How the store stands: what waits for it, and whether it answers.
+//! What operators ask of the store: what waits for it, and whether it answers.
 
 use std::sync::atomic::Ordering;
 
-use crate::by_turns::Asker;
 use crate::error::StoreError;
+use crate::fair_queue::Asker;
 use crate::transaction::Transaction;
 use crate::{Backend, Store};
 
@@ -22,7 +22,7 @@ impl Store {
     pub fn connections(&self) -> (usize, usize) {
         match &*self.backend {
             Backend::Sqlite(_) => (0, 0),
-            Backend::Postgres(postgres) => postgres.pool.standing(),
+            Backend::Postgres(postgres) => postgres.pool.open_and_busy(),
         }
     }
 

@@ -4,17 +4,17 @@ use concord_signin::secret::{self, Kind, NoRandomness};
 
 /// What a browser keeps in a cookie: a secret that this server has made, and so never nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kept(String);
+pub(crate) struct BrowserSecret(String);
 
-impl Kept {
+impl BrowserSecret {
     /// What a browser has sent, if it has the form of such a secret.
-    pub(crate) fn read(kind: Kind, text: &str) -> Option<Kept> {
-        kind.is_form_of(text).then(|| Kept(text.to_owned()))
+    pub(crate) fn read(kind: Kind, text: &str) -> Option<BrowserSecret> {
+        kind.is_form_of(text).then(|| BrowserSecret(text.to_owned()))
     }
 
     /// A new one.
-    pub(crate) fn fresh(kind: Kind) -> Result<Kept, NoRandomness> {
-        secret::fresh(kind).map(Kept)
+    pub(crate) fn fresh(kind: Kind) -> Result<BrowserSecret, NoRandomness> {
+        secret::fresh(kind).map(BrowserSecret)
     }
 
     /// The value of the cookie.
