@@ -29,6 +29,7 @@ pub mod definitions;
 mod digest;
 mod entry_row;
 mod error;
+pub mod evaluation;
 #[cfg(any(test, feature = "testing"))]
 mod faults;
 pub mod filing;
