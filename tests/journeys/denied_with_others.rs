@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 on_both! {
     with super::SETTINGS;
     the_content_of_a_letter, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
-    who_wrote_it_reads_what_is_said_about_it
+    who_wrote_it_reads_what_is_said_about_it, what_names_it_and_says_something_else
 }
 
 const SETTINGS: &[(&str, &str)] = &[(
@@ -234,6 +234,110 @@ async fn a_carer_reads_no_comment_on_it(concord: &Concord) {
     concord.system().store(&but_for(&who, &["Condition", "Observation"], &data("instance", &asthma))).await;
     yusuf.get(&both).await.expect(404);
     yusuf.get(&other).await.expect(200);
+}
+
+/// What names a denied Condition and says something else itself: the names, each with how the reference says it.
+fn naming(asthma: &str) -> Vec<(&'static str, Value)> {
+    let subject = json!({"reference": "Patient/amina"});
+    let named = json!({"reference": asthma, "display": "zebra"});
+    let narrative =
+        json!({"status": "additional", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">for zebra</div>"});
+    vec![
+        (
+            "reason-reference",
+            json!({"resourceType": "Encounter", "id": "visit", "status": "finished", "class": {"code": "AMB"},
+            "subject": subject, "text": narrative, "reasonReference": [named], "diagnosis": [{"condition": named, "rank": 1}]}),
+        ),
+        (
+            "",
+            json!({"resourceType": "MedicationRequest", "id": "inhaler", "status": "active", "intent": "order", "subject": subject,
+            "medicationCodeableConcept": {"text": "salbutamol"}, "reasonReference": [named, {"display": "a cough"}],
+            "extension": [{"url": "urn:x", "valueReference": named}]}),
+        ),
+        (
+            "reason-reference",
+            json!({"resourceType": "Procedure", "id": "spirometry", "status": "completed", "subject": subject,
+            "reasonReference": [named]}),
+        ),
+        (
+            "",
+            json!({"resourceType": "Goal", "id": "breathe", "lifecycleStatus": "active", "subject": subject,
+            "description": {"text": "run"}, "addresses": [named]}),
+        ),
+        (
+            "condition",
+            json!({"resourceType": "CarePlan", "id": "plan", "status": "active", "intent": "plan", "subject": subject,
+            "addresses": [named]}),
+        ),
+    ]
+}
+
+/// Data that only names what is denied is shown, and nothing is in it that tells that the denied is there: neither the name nor
+/// what stands beside it, by no way; nor is it found by that. Who is denied nothing sees it whole.
+async fn what_names_it_and_says_something_else(concord: &Concord) {
+    let [asthma, ..] = thread(concord).await;
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    let all = naming(&asthma);
+    for (_, resource) in &all {
+        system.store(resource).await;
+    }
+    let changed = with(all[0].1.clone(), "length", json!({"value": 5}));
+    system.store(&changed).await;
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    system.store(&but_for(&who, &[], &json!({"type": "deny", "class": class(&["Observation"])}))).await;
+    let places: Vec<String> =
+        all.iter().map(|(_, one)| format!("{}/{}", text(one, "/resourceType"), text(one, "/id"))).collect();
+    for place in &places {
+        assert!(reader.get(place).await.expect(200).text().contains("zebra"), "{place}");
+    }
+    let id = asthma.split_once('/').expect("a place").1.to_owned();
+    for denied in [json!({"type": "deny", "class": class(&["Condition"])}), data("instance", &asthma)] {
+        system.store(&but_for(&who, &[], &denied)).await;
+        let mut ways = vec![
+            "Patient/amina/$everything?_count=500".to_owned(),
+            "Patient/amina/$summary".to_owned(),
+            "_history?_count=1000".to_owned(),
+            "Patient/amina/*?_count=500".to_owned(),
+        ];
+        for ((parameter, resource), place) in all.iter().zip(&places) {
+            let of_type = text(resource, "/resourceType");
+            let read = reader.get(place).await.expect(200).json();
+            assert!(read.to_string().contains("REDACTED"), "{place} with {denied}: {read}");
+            ways.extend([
+                place.clone(),
+                format!("{place}/_history/1"),
+                format!("{place}/_history"),
+                format!("{of_type}/_history?_count=500"),
+                format!("{of_type}?patient=amina"),
+                format!("{of_type}?patient=amina&_include=*"),
+            ]);
+            let every = format!("{of_type}?patient=amina&_total=accurate");
+            let total = reader.get(&every).await.expect(200).json()["total"].clone();
+            assert_ne!(total, json!(0), "{every}");
+            if !parameter.is_empty() {
+                assert_eq!(found(&reader, &format!("{of_type}?{parameter}"), &asthma).await, (0, 0), "{place}");
+                for search in
+                    [format!("{of_type}?{parameter}:missing=false"), format!("{of_type}?_content=zebra&patient=amina")]
+                {
+                    let told = reader.get(&format!("{search}&_total=accurate")).await.expect(200).json();
+                    assert_eq!(told["total"], json!(0), "{search} with {denied}");
+                }
+            }
+        }
+        for way in ways {
+            let told = reader.get(&way).await.expect(200).text();
+            assert!(!told.contains(&id) && !told.contains("zebra"), "{way} with {denied}: {told}");
+        }
+        let inhaler = reader.get("MedicationRequest/inhaler").await.expect(200).json();
+        assert_eq!(inhaler["reasonReference"], json!([{"display": "a cough"}]), "{inhaler}");
+        assert_eq!(inhaler["medicationCodeableConcept"]["text"], "salbutamol");
+        assert!(reader.get("Encounter/visit").await.json().get("diagnosis").is_none());
+        for (app, place) in
+            [(concord.patient("amina"), "Encounter/visit"), (concord.user("Practitioner/gp"), "Goal/breathe")]
+        {
+            assert!(app.get(place).await.expect(200).text().contains(&id), "{place}");
+        }
+    }
 }
 
 async fn who_wrote_it_reads_what_is_said_about_it(concord: &Concord) {

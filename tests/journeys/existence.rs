@@ -12,12 +12,14 @@ use concord_tests::people::{self, blood_pressure, with, without};
 use concord_tests::{Concord, on_both};
 use serde_json::{Value, json};
 
-use crate::existence_doors::{DEFINITIONS, Door, Named, doors, doors_of_definitions, scopes_without_definitions};
+use crate::existence_doors::{
+    DEFINITIONS, Door, Named, doors, doors_of_definitions, doors_that_read, scopes_without_definitions,
+};
 
 on_both! {
     with super::SETTINGS;
     to_a_patient, to_a_carer, to_a_professional, to_a_stranger, to_an_office_without_a_reason, to_an_app_of_others,
-    to_a_system_for_a_purpose, to_a_system_with_a_granular_scope, by_a_cursor_of_somebody_else,
+    to_an_own_app_for_some_of_it, to_a_system_for_a_purpose, to_a_system_with_a_granular_scope, by_a_cursor_of_somebody_else,
     by_the_url_of_a_definition_to_a_patient, by_the_url_of_a_definition_to_a_professional,
     by_the_url_of_a_definition_to_a_system
 }
@@ -52,6 +54,11 @@ const GONE: &str = "secret-gon";
 const NEVER: (&str, &str) = ("NEVER-ITEM", "NEVER-PATIENT");
 
 async fn cast(concord: &Concord) {
+    cast_with(concord, &hidden()).await;
+}
+
+/// The same, with these labels.
+async fn cast_with(concord: &Concord, labels: &Value) {
     people::arrive(concord).await;
     let system = concord.system();
     system.store(&json!({"resourceType": "Practitioner", "id": "nurse", "name": [{"family": "Brown"}]})).await;
@@ -67,21 +74,21 @@ async fn cast(concord: &Concord) {
         .await;
     system.store(&with(blood_pressure("amina", 118), "id", json!("common"))).await;
     for id in [HIDDEN, GONE] {
-        let reading = with(with(blood_pressure("amina", 199), "id", json!(id)), "meta", hidden());
+        let reading = with(with(blood_pressure("amina", 199), "id", json!(id)), "meta", labels.clone());
         let reading = with(reading, "derivedFrom", json!([{"reference": "Observation/common"}]));
         system.store(&with(reading, "identifier", json!([{"system": "urn:secret", "value": id}]))).await;
-        system.store(&encounter(id, hidden())).await;
+        system.store(&encounter(id, labels.clone())).await;
         let team = with(people::care_team(&["Practitioner/gp"]), "id", json!(id));
-        system.store(&with(team, "meta", hidden())).await;
+        system.store(&with(team, "meta", labels.clone())).await;
         let sharing = people::consent("active", "Practitioner/gp", &["access"], &["Goal"]);
-        system.store(&with(with(sharing, "id", json!(id)), "meta", hidden())).await;
+        system.store(&with(with(sharing, "id", json!(id)), "meta", labels.clone())).await;
         let goal = json!({"resourceType": "Goal", "id": id, "lifecycleStatus": "active", "description": {"text": "x"},
-            "subject": {"reference": "Patient/amina"}, "meta": hidden()});
+            "subject": {"reference": "Patient/amina"}, "meta": labels});
         system.store(&goal).await;
         for name in DEFINITIONS {
             let (member, url) = (["url".to_owned()], json!(format!("http://secret.example/{name}/{id}")));
             let definition = minimal::resource(ResourceType::parse(name).expect("a type"), &[(member.as_slice(), url)]);
-            system.store(&with(with(definition, "id", json!(id)), "meta", hidden())).await;
+            system.store(&with(with(definition, "id", json!(id)), "meta", labels.clone())).await;
         }
     }
     for name in ["Observation", "Encounter", "CareTeam", "Consent", "Goal"].into_iter().chain(DEFINITIONS) {
@@ -335,6 +342,17 @@ pub(crate) async fn an_app_of_others(concord: &Concord) -> Asker<'static> {
 
 async fn to_an_app_of_others(concord: &Concord) {
     check(&an_app_of_others(concord).await).await;
+}
+
+/// To her own app, which she has let see laboratory results and the log: nothing but its scopes keeps anything from it.
+async fn to_an_own_app_for_some_of_it(concord: &Concord) {
+    cast_with(concord, &json!({"source": "urn:letters"})).await;
+    let mine = mine(&concord.patient("amina")).await;
+    let scope = "patient/Observation.cruds?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory \
+                 patient/Encounter.cruds?class=IMP patient/Communication.cruds patient/Consent.cruds?status=draft \
+                 patient/Goal.cruds?lifecycle-status=proposed patient/CareTeam.cruds?status=proposed patient/AuditEvent.rs";
+    let app = concord.patient_with("amina", scope);
+    check_at(&Asker { app, own: "RelatedPerson/yusuf", patient: "callum", mine }, doors_that_read).await;
 }
 
 /// A patient of whom a system may not know that does not see what is sensitive on its own authority.

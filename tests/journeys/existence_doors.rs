@@ -96,6 +96,14 @@ pub(crate) fn doors(named: &Named<'_>) -> Vec<Door> {
     all
 }
 
+/// Those that change nothing.
+pub(crate) fn doors_that_read(named: &Named<'_>) -> Vec<Door> {
+    let mut all = read(named);
+    all.extend(searched(named));
+    all.extend(asked(named));
+    all
+}
+
 /// The log of what was asked is compared after every request, and is no door here.
 fn read(named: &Named<'_>) -> Vec<Door> {
     const PLACES: [&str; 23] = [

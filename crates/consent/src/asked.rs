@@ -3,7 +3,7 @@
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
-use crate::combine::speaks_of_denied;
+use crate::combine::{speaks_of_denied, unnamed, unnamed_in_emergency};
 use crate::comment;
 use crate::decision::{Layer, Reason, Verdict};
 use crate::facts::Facts;
@@ -41,14 +41,16 @@ pub(crate) struct Asked<'a> {
     pub(crate) reasons: Vec<Reason>,
     /// Comments that Consents deny because of what they are about: of one about several things, each counts.
     pub(crate) speaks_of_denied: Predicate,
+    /// What no resource may name to the caller.
+    pub(crate) unnamed: Predicate,
     /// Whether the glass breaks with this question.
     pub(crate) glass_is_new: bool,
 }
 
 impl<'a> Asked<'a> {
     pub(crate) fn of(request: &'a Request<'a>, facts: &'a Facts, now: i64) -> Asked<'a> {
-        let speaks_of_denied = Predicate::None;
-        Asked { request, facts, now, reasons: Vec::new(), speaks_of_denied, glass_is_new: false }
+        let (speaks_of_denied, unnamed) = (Predicate::None, Predicate::None);
+        Asked { request, facts, now, reasons: Vec::new(), speaks_of_denied, unnamed, glass_is_new: false }
     }
 }
 
@@ -61,6 +63,15 @@ impl Asked<'_> {
         let record = Predicate::PatientCompartment(question.patient.patient.clone());
         let known = std::mem::replace(&mut self.speaks_of_denied, Predicate::None);
         self.speaks_of_denied = known.or(record.and(speaks_of_denied(question)));
+    }
+
+    /// Notes what the Consents deny, which no resource may name to the caller.
+    pub(crate) fn note_unnamed(&mut self, question: &Question<'_>, in_emergency: bool) {
+        let more = match in_emergency {
+            true => unnamed_in_emergency(question),
+            false => unnamed(question),
+        };
+        self.unnamed = std::mem::replace(&mut self.unnamed, Predicate::None).or(more);
     }
 
     pub(crate) fn only(&self) -> Option<ResourceType> {

@@ -6,6 +6,7 @@
 use concord_fhir::predicate::Predicate;
 
 use crate::decision::{Layer, Reason, Verdict};
+use crate::facts::{Effect, Provision};
 use crate::identity::Rank;
 use crate::request::Action;
 use crate::ruling::{Kind, Question, Ruling, rulings};
@@ -44,6 +45,46 @@ pub(crate) fn speaks_of_denied(question: &Question<'_>) -> Predicate {
     if types::speaking(question.reading.only) == Predicate::None || question.action == Action::Create {
         return Predicate::None;
     }
+    let (denied, exceptions) = denied(question);
+    let of_exceptions =
+        exceptions.into_iter().fold(Predicate::None, |all, (within, of)| all.or(within.and(speaks_of(question, of))));
+    speaks_of(question, denied).or(of_exceptions)
+}
+
+/// What no resource may name to the caller, whatever its type: what a Consent denies in the record, and what is denied with
+/// that. A denial of everything is not among it, nor one by labels, which whatever names the data has itself.
+pub(crate) fn unnamed(question: &Question<'_>) -> Predicate {
+    if question.action.writes() || !question.patient.consents.iter().any(|consent| may_deny(&consent.root)) {
+        return Predicate::None;
+    }
+    let (denied, exceptions) = denied(question);
+    not_to_be_named(question, exceptions.into_iter().fold(denied, |all, (_, of)| all.or(of)))
+}
+
+/// The same in an emergency, in which the denials of emergency access alone stand.
+pub(crate) fn unnamed_in_emergency(question: &Question<'_>) -> Predicate {
+    not_to_be_named(question, refused(question))
+}
+
+fn not_to_be_named(question: &Question<'_>, denied: Predicate) -> Predicate {
+    if denied == Predicate::None {
+        return denied;
+    }
+    let record = Predicate::PatientCompartment(question.patient.patient.clone());
+    let denied = denied.and(question.kept.clone().negate());
+    let then = Box::new(record.clone().and(denied.clone()));
+    let speaks = types::speaking(None).and(Predicate::DependsOn { through: types::SPEAKING.clone(), then });
+    record.and(denied.or(speaks))
+}
+
+/// Whether a provision or one inside it may deny anything.
+fn may_deny(provision: &Provision) -> bool {
+    provision.effect == Effect::Deny || provision.provisions.iter().any(may_deny)
+}
+
+/// What denials that reach further deny, of every type, that nothing closer to the caller permits; and what exceptions from
+/// permits except, each with what is permitted there.
+fn denied(question: &Question<'_>) -> (Predicate, Vec<(Predicate, Predicate)>) {
     let (permits, denials): (Vec<Ruling>, Vec<Ruling>) =
         all_rulings(&question.of_every_type()).into_iter().partition(|ruling| ruling.permits);
     // What names the caller more closely and permits what is denied.
@@ -51,24 +92,29 @@ pub(crate) fn speaks_of_denied(question: &Question<'_>) -> Predicate {
         let closer = permits.iter().filter(|permit| permit.rank > rank);
         closer.fold(Predicate::None, |all, permit| all.or(permit.scope.clone()))
     };
-    let (mut denied, mut exceptions) = (Predicate::None, Predicate::None);
+    let (mut denied, mut exceptions) = (Predicate::None, Vec::new());
     for denial in denials {
         let stands = outdone(denial.rank).negate();
         if denial.reaches_further {
             denied = denied.or(denial.scope.and(stands.clone()));
         }
         if let Some((within, of)) = denial.exception {
-            exceptions = exceptions.or(within.and(speaks_of(question, of.and(stands))));
+            exceptions.push((within, of.and(stands)));
         }
     }
-    speaks_of(question, denied).or(exceptions)
+    (denied, exceptions)
 }
 
 /// What shows or speaks about something in the record that emergency access is refused to.
 pub(crate) fn speaks_of_refused(question: &Question<'_>) -> Predicate {
+    speaks_of(question, refused(question))
+}
+
+/// What emergency access is refused to, of every type.
+fn refused(question: &Question<'_>) -> Predicate {
     let refuses = |ruling: &Ruling| !ruling.permits && ruling.names_break_glass && ruling.reaches_further;
     let refused = all_rulings(&question.of_every_type()).into_iter().filter(refuses);
-    speaks_of(question, refused.fold(Predicate::None, |all, ruling| all.or(ruling.scope)))
+    refused.fold(Predicate::None, |all, ruling| all.or(ruling.scope))
 }
 
 /// What shows or speaks about data of the record that is denied.
@@ -94,4 +140,84 @@ pub(crate) fn all_rulings(question: &Question<'_>) -> Vec<Ruling> {
         Kind::OwnApp => found.retain(|ruling| ruling.rank > Rank::Everybody && ruling.reason.provision.is_some()),
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_fhir::index::Entries;
+    use concord_fhir::json::{self, Limits, Value};
+    use concord_fhir::predicate::Predicate;
+    use concord_fhir::registry::ResourceType;
+
+    use crate::purpose::Purpose;
+    use crate::request::{Action, Request};
+    use crate::tests::cases::{NOW, caller, facts};
+
+    /// What nothing may name to somebody in the care of whom the patient is, with these provisions in a Consent for them.
+    fn unnamed(who: &str, inner: &str, action: Action, purpose: Option<Purpose>) -> Predicate {
+        let text = format!(
+            r#"[{{"resourceType":"CareTeam","id":"t","status":"active","subject":{{"reference":"Patient/p1"}},
+            "participant":[{{"member":{{"reference":"Practitioner/gp"}}}}]}},
+            {{"resourceType":"RelatedPerson","id":"c1","patient":{{"reference":"Patient/p1"}}}},
+            {{"resourceType":"Consent","id":"c","status":"active","scope":{{"coding":[{{
+            "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},
+            "patient":{{"reference":"Patient/p1"}},"provision":{{"type":"permit","actor":[{{
+            "reference":{{"reference":"{who}"}}}}],"provision":[{inner}]}}}}]"#
+        );
+        let value = json::parse(text.as_bytes(), &Limits::default()).unwrap().into_owned();
+        let Value::Array(resources) = value else { panic!("a list") };
+        let mut facts = facts(&resources);
+        facts.patients.truncate(1);
+        let caller = caller(who, "user/*.cruds", None);
+        let reason = Some("unconscious in the emergency department");
+        let resource_type = Some(ResourceType::of("MedicationRequest"));
+        let request = Request { caller: &caller, action, resource_type, purpose, reason };
+        crate::decide(&request, &facts, NOW).unnamed
+    }
+
+    fn data(name: &str, author: &str, patient: &str) -> Entries {
+        let none = Entries::none(ResourceType::of(name), "x".to_owned(), 0);
+        Entries { patients: vec![patient.to_owned()], ..none.by(author.to_owned()) }
+    }
+
+    const DENIED: &str =
+        r#"{"type":"deny","class":[{"system":"http://hl7.org/fhir/resource-types","code":"Condition"}]}"#;
+
+    #[test]
+    fn what_is_denied_is_named_by_nothing_that_is_read() {
+        for who in ["Practitioner/gp", "RelatedPerson/c1"] {
+            let unnamed = |action, purpose| unnamed(who, DENIED, action, purpose);
+            let denied = unnamed(Action::Read, None);
+            assert!(denied.holds(&data("Condition", "", "p1")), "{who}");
+            assert!(!denied.holds(&data("Condition", "", "p2")), "in no other record");
+            assert!(!denied.holds(&data("Procedure", "", "p1")));
+            assert!(denied.has_chains(), "what speaks about it is denied with it");
+            for action in [Action::Search, Action::History, Action::TypeHistory] {
+                assert!(unnamed(action, None).holds(&data("Condition", "", "p1")), "{who}");
+            }
+            for action in [Action::Create, Action::Update, Action::Delete] {
+                assert_eq!(unnamed(action, None), Predicate::None, "{who}");
+            }
+        }
+        let own = unnamed("Practitioner/gp", DENIED, Action::Read, None);
+        assert!(!own.holds(&data("Condition", "Practitioner/gp", "p1")), "who wrote it keeps it");
+    }
+
+    #[test]
+    fn what_is_denied_by_labels_or_not_at_all_is_named() {
+        for inner in ["", r#"{"type":"deny","securityLabel":[{"system":"urn:x","code":"MH"}]}"#, r#"{"type":"deny"}"#] {
+            assert_eq!(unnamed("Practitioner/gp", inner, Action::Read, None), Predicate::None, "{inner}");
+        }
+    }
+
+    #[test]
+    fn in_an_emergency_only_what_is_refused_is_not_named() {
+        let glass = |inner: &str| unnamed("Practitioner/gp", inner, Action::Read, Some(Purpose::BREAK_GLASS));
+        assert_eq!(glass(DENIED), Predicate::None);
+        let refused = DENIED.replace(
+            r#""type":"deny","#,
+            r#""type":"deny","purpose":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActReason","code":"BTG"}],"#,
+        );
+        assert!(glass(&refused).holds(&data("Condition", "", "p1")));
+    }
 }

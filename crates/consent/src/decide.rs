@@ -38,12 +38,17 @@ pub fn decide(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
     };
     let permit = of_type.and(scope_limit).and(reach.permit.or(comments));
     let (permit, redactions) = while_labels_come(&mut asked, permit, redactions);
+    let unnamed = match facts.labels_on_their_way.as_slice() {
+        [] => asked.unnamed,
+        coming => label::as_if_borne(asked.unnamed, coming, true),
+    };
     Decision {
         action: request.action,
         permit,
         reasons: each_once(asked.reasons),
         obligations: obligations(&request.caller.actor, asked.glass_is_new),
         redactions,
+        unnamed,
         until: facts.next_change(now),
     }
 }

@@ -75,6 +75,7 @@ mod tests {
             reasons: Vec::new(),
             obligations,
             redactions: Vec::new(),
+            unnamed: Predicate::None,
             until: None,
         }
     }

@@ -113,6 +113,7 @@ pub(crate) fn app(asked: &mut Asked<'_>, patient: Option<&PatientFacts>, purpose
                 now: asked.now,
             };
             asked.note_speaking(&question);
+            asked.note_unnamed(&question, false);
             combine(implied, &question, &mut asked.reasons)
         }
         None => implied,
@@ -171,6 +172,7 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
             continue;
         }
         asked.note_speaking(&question);
+        asked.note_unnamed(&question, false);
         let app = app(asked, Some(patient), purpose);
         let bounds = within(request.action, only).and(app).and(hidden.negate());
         let role = own_roles(asked, &question);

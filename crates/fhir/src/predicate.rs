@@ -356,6 +356,29 @@ impl Predicate {
         })
     }
 
+    /// The same, where each test of a parameter is what `meant` makes of it: at every chain, however deep, under every
+    /// negation.
+    #[must_use]
+    pub fn at_entries(self, meant: &mut impl FnMut(ParameterId, Test) -> Predicate) -> Predicate {
+        match self {
+            Predicate::Entry(parameter, test) => meant(parameter, test),
+            Predicate::And(parts) => {
+                parts.into_iter().fold(Predicate::All, |all, part| all.and(part.at_entries(meant)))
+            }
+            Predicate::Or(parts) => parts.into_iter().fold(Predicate::None, |any, part| any.or(part.at_entries(meant))),
+            Predicate::Not(part) => part.at_entries(meant).negate(),
+            Predicate::Chain { parameter, types, then } => match then.at_entries(meant) {
+                Predicate::None => Predicate::None,
+                then => Predicate::Chain { parameter, types, then: Box::new(then) },
+            },
+            Predicate::ReverseChain { target, resource_type, parameter, by } => match by.at_entries(meant) {
+                Predicate::None => Predicate::None,
+                by => Predicate::ReverseChain { target, resource_type, parameter, by: Box::new(by) },
+            },
+            leaf => leaf,
+        }
+    }
+
     /// The same, where the resource that a chain leads to must also meet what `also` says of its type: at every chain,
     /// however deep, under every negation.
     ///
@@ -416,6 +439,20 @@ fn refers(from: &Entries, parameter: ParameterId, to: &Entries) -> bool {
 }
 
 impl Test {
+    /// The keys of which it wants one; none if it wants anything else.
+    #[must_use]
+    pub fn keys(&self) -> Option<Vec<&str>> {
+        match self {
+            Test::Is(key) => Some(vec![key]),
+            Test::OneOf(keys) => Some(keys.iter().map(String::as_str).collect()),
+            Test::Either(tests) => {
+                let all: Option<Vec<Vec<&str>>> = tests.iter().map(Test::keys).collect();
+                Some(all?.concat())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the row meets the test.
     #[must_use]
     pub fn holds(&self, row: &Entry) -> bool {

@@ -1,5 +1,5 @@
-//! Fixed look-ups of resources: by a key of theirs, by type, in one patient's record. What a caller asks for is not looked
-//! up here but searched for (file `search`).
+//! Fixed look-ups of resources: by a key of theirs that no caller has made up, by type, in one patient's record. What a caller
+//! asks for is not looked up here but evaluated (file `named`) or searched for (file `search`).
 
 use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::Predicate;
@@ -7,30 +7,25 @@ use concord_fhir::registry::ResourceType;
 
 use crate::error::StoreError;
 use crate::lower::Rows;
+use crate::named::KnownKey;
 use crate::rows::{StoredVersion, Version};
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
 
-/// Current versions that have a key for a parameter.
+/// Current versions that have a key for a parameter, which no caller has made up. Its rows are those of one type only, unless
+/// the parameter is one that many types have.
 #[derive(Clone, Copy, Debug)]
 pub struct ByKey<'k> {
-    /// The parameter. Its rows are those of one type only, unless it is one that many types have.
-    pub parameter: ParameterId,
-    /// The key, as the index has it.
-    pub key: &'k str,
-    /// Only resources of this type.
-    pub resource_type: Option<ResourceType>,
-    /// Only resources in the record of the patient with this key.
-    pub record: Option<i64>,
-    /// At most so many.
-    pub limit: Option<u32>,
+    key: &'k KnownKey,
+    resource_type: Option<ResourceType>,
+    limit: Option<u32>,
 }
 
 impl<'k> ByKey<'k> {
     /// All that have the key.
     #[must_use]
-    pub fn new(parameter: ParameterId, key: &'k str) -> ByKey<'k> {
-        ByKey { parameter, key, resource_type: None, record: None, limit: None }
+    pub fn new(key: &'k KnownKey) -> ByKey<'k> {
+        ByKey { key, resource_type: None, limit: None }
     }
 
     /// Only those of a type.
@@ -39,37 +34,24 @@ impl<'k> ByKey<'k> {
         ByKey { resource_type: Some(resource_type), ..self }
     }
 
-    /// Only those in the record of the patient with this key.
-    #[must_use]
-    pub fn in_record(self, patient: i64) -> ByKey<'k> {
-        ByKey { record: Some(patient), ..self }
-    }
-
     /// At most so many.
     #[must_use]
     pub fn limit(self, limit: u32) -> ByKey<'k> {
         ByKey { limit: Some(limit), ..self }
     }
+}
 
-    /// The condition on `r`.
-    fn condition(&self) -> Sql {
-        let mut sql = Sql::new("r.deleted = 0");
-        if let Some(patient) = self.record {
-            sql = sql.sql(" AND r.patient = ").bind(patient);
-        }
-        if let Some(resource_type) = self.resource_type {
-            sql = sql.sql(" AND r.type = ").bind(resource_type.number());
-        }
-        sql = sql
-            .sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
-            .bind(self.parameter.0)
-            .sql(" AND e.key = ")
-            .bind(self.key);
-        if let Some(patient) = self.record {
-            sql = sql.sql(" AND e.patient = ").bind(patient);
-        }
-        sql.sql(")")
+/// The condition on `r` that it is there and has a key for a parameter.
+pub(crate) fn having(parameter: ParameterId, key: &str, resource_type: Option<ResourceType>) -> Sql {
+    let mut sql = Sql::new("r.deleted = 0");
+    if let Some(resource_type) = resource_type {
+        sql = sql.sql(" AND r.type = ").bind(resource_type.number());
     }
+    sql.sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+        .bind(parameter.0)
+        .sql(" AND e.key = ")
+        .bind(key)
+        .sql(")")
 }
 
 impl Transaction<'_> {
@@ -78,12 +60,13 @@ impl Transaction<'_> {
     /// # Errors
     /// When the database fails.
     pub fn find_by_key(&mut self, wanted: &ByKey<'_>) -> Result<Vec<StoredVersion>, StoreError> {
-        let condition = wanted.condition();
+        let (parameter, key) = (wanted.key.parameter(), wanted.key.key());
+        let condition = having(parameter, key, wanted.resource_type);
         let condition = match wanted.limit {
             Some(limit) => condition.sql(format!(" LIMIT {limit}")),
             None => condition,
         };
-        let found = match self.buffers_key(wanted.parameter, wanted.key) {
+        let found = match self.buffers_key(parameter, key) {
             true => self.versions(Rows::Current, condition),
             // What is buffered is none of them.
             false => self.bypass_buffer(|transaction| transaction.versions(Rows::Current, condition)),
@@ -91,14 +74,21 @@ impl Transaction<'_> {
         Ok(found.into_iter().map(StoredVersion::read).collect())
     }
 
-    /// The same of one author, newest first.
+    /// The current versions of a type that have a key for a parameter and that somebody has written first, at most so many, the
+    /// newest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn find_by_key_and_author(&mut self, wanted: &ByKey<'_>, author: &str) -> Result<Vec<Version>, StoreError> {
-        let condition = wanted.condition().sql(" AND r.author = ").bind(author);
-        let limit = wanted.limit.map_or(i64::MAX, i64::from);
-        self.versions(Rows::Current, condition.sql(" ORDER BY r.rid DESC LIMIT +").bind(limit))
+    pub fn find_by_key_and_author(
+        &mut self,
+        resource_type: ResourceType,
+        parameter: ParameterId,
+        key: &str,
+        author: &str,
+        most: u32,
+    ) -> Result<Vec<Version>, StoreError> {
+        let condition = having(parameter, key, Some(resource_type)).sql(" AND r.author = ").bind(author);
+        self.versions(Rows::Current, condition.sql(" ORDER BY r.rid DESC LIMIT +").bind(i64::from(most)))
     }
 
     /// The current versions in a patient's record of some types.

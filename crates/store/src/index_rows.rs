@@ -6,13 +6,10 @@ use concord_fhir::registry::Registry;
 use crate::entry_row::{EntryRow, INHERITED};
 use crate::error::StoreError;
 use crate::latest;
-use crate::lower::{RECORD, Rows};
+use crate::lower::{RECORD, Rows, SECURITY};
 use crate::rows::Version;
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
-
-/// The parameter of the labels.
-const SECURITY: ParameterId = ParameterId::of("_security");
 
 impl Transaction<'_> {
     /// The index rows of versions, those for the search parameters included that operators have added, and the version

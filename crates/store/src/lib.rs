@@ -28,6 +28,7 @@ pub mod definitions;
 mod digest;
 mod entry_row;
 mod error;
+pub mod evaluation;
 mod fair_queue;
 #[cfg(any(test, feature = "testing"))]
 mod faults;

@@ -17,7 +17,7 @@ use concord_fhir::registry::{Kind, ResourceType, combined, parameter_by_id};
 use concord_fhir::search::compartments_of;
 
 use crate::statement::{Bind, Sql};
-use labels::SECURITY;
+pub(crate) use labels::SECURITY;
 
 /// The parameter of the rows that say whose record a resource is part of. Its key is the type's name.
 pub(crate) const RECORD: ParameterId = ParameterId::of("_record");

@@ -1,29 +1,52 @@
-//! Resources by their names, `Type/id`. Who says the name decides what it may lead to: what a caller says leads to a row
-//! only past an evaluation of that row, and past the evaluation what is hidden looks like what is not there; what is stored
-//! says, or who has signed in, leads there directly.
+//! Resources by their names, `Type/id`, by keys of theirs and by whose record they are in. Who says the name decides what it
+//! may lead to: what a caller says leads to a row only past an evaluation of that row, and past the evaluation what is hidden
+//! looks like what is not there; what is stored says, or who has signed in, leads there directly.
 //!
 //! | a name that | is made by |
 //! |---|---|
-//! | a caller says: in a path, a query, a body, a draft, a header | nothing: [`Transaction::named`] takes its text, and answers with what is [`Unevaluated`] |
+//! | a caller says: in a path, a query, a body, a draft, a header | nothing: [`Transaction::named`], [`Transaction::named_by_key`], [`Transaction::named_by_url`] and [`Transaction::named_record`] take its text, and answer with what is [`Unevaluated`] |
 //! | a stored row has | [`StoredVersion::name`], which only a row that the store has read has |
-//! | stored data says | [`StoredVersion::names`], of all that such a row refers to |
+//! | stored data says | [`StoredVersion::names`] and [`StoredVersion::identified`], of all that such a row refers to |
 //! | a patient's key means | [`Transaction::record_name`]; keys are told to nobody |
-//! | a verified token says, of who calls | [`KnownName::of_caller`] |
+//! | a verified token says, of who calls | [`KnownName::of_caller`], and of the app, [`KnownKey::of_app`] |
 //! | a login service says, of who signs in | [`KnownName::signing_in`] |
 //!
-//! The last two take text, for tokens and login services are not of the store: each is called in one place
-//! (`clippy.toml` refuses any other).
+//! The last three take text, for tokens and login services are not of the store: each is called in one place
+//! (`clippy.toml` refuses any other). So do what leads past an evaluation on other [`Ground`]s than a permit, and the key of
+//! a record that a decision is made about ([`UnevaluatedRecord::deciding`]): each such place says why.
+//!
+//! What else takes text of callers and reads rows, and why it leads to none of them past a permit:
+//!
+//! | function | what it leads to |
+//! |---|---|
+//! | `page`, `total`, `keys`, `history`, `linked`, `only_about`, `audit_query` | what meets the predicate that it is given, of which the permit is a part |
+//! | `named_among` | the same names, of what the caller may not know of: they are taken out of answers |
+//! | `find_by_key_and_author` | what that author has written, and the author is who calls |
+//! | `records_with_keys`, `glass_broken_by` | the keys of the records in which who calls is named, each of which is then decided about |
+//! | `make_patient_key` | the key under which something is about to be stored that has been decided on |
+//! | `waiting_for` | what systems have stored that waits for the Patient who is stored, and is filed |
+//! | `lock_resources`, `begin_buffering` | nothing: locks, and rows that are given out by [`Transaction::named`] |
+//! | what is in `sign_in`, `parameters`, `definitions`, `code_lists`, `settings` | rows of their own, which are of no record |
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use concord_fhir::index;
+use concord_fhir::index::{self, ParameterId, SEPARATOR};
+use concord_fhir::json::Value;
 use concord_fhir::literal::Literal;
+use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
+use diesel::sql_types::{SmallInt, Text};
 
 use crate::error::StoreError;
+use crate::find::{having, listed};
+use crate::lower::Rows;
 use crate::rows::{Head, StoredVersion};
-use crate::statement::Sql;
+use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
+
+/// How many names one statement looks up.
+const NAMES_AT_ONCE: usize = 200;
 
 /// The name of a resource that no caller has made up. The text of a request does not become one:
 ///
@@ -66,6 +89,57 @@ impl<'n> KnownName<'n> {
     pub fn is(&self, reference: &str) -> bool {
         reference.split_once('/') == Some((self.resource_type.name(), &self.id))
     }
+
+    /// The key that what refers to it has for a parameter.
+    #[must_use]
+    pub fn referred_to_by(&self, parameter: ParameterId) -> KnownKey {
+        KnownKey { parameter, key: format!("{}/{}", self.resource_type, self.id) }
+    }
+
+    /// The same, whatever it was borrowed from.
+    #[must_use]
+    pub fn into_owned(self) -> KnownName<'static> {
+        KnownName { resource_type: self.resource_type, id: Cow::Owned(self.id.into_owned()) }
+    }
+}
+
+/// A key that something is indexed by, and that no caller has made up. The text of a request does not become one:
+///
+/// ```compile_fail
+/// use concord_fhir::index::ParameterId;
+/// fn known(parameter: ParameterId, sent: &str) -> concord_store::named::KnownKey {
+///     concord_store::named::KnownKey { parameter, key: sent.to_owned() }
+/// }
+/// ```
+///
+/// and nothing is found by that text without an evaluation of each row:
+///
+/// ```compile_fail
+/// use concord_store::find::ByKey;
+/// fn found(parameter: concord_fhir::index::ParameterId, sent: &str) -> ByKey<'_> {
+///     ByKey::new(parameter, sent)
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownKey {
+    parameter: ParameterId,
+    key: String,
+}
+
+impl KnownKey {
+    /// That of an identifier by which a verified token says which app calls.
+    #[must_use]
+    pub fn of_app(parameter: ParameterId, system: &str, value: &str) -> KnownKey {
+        KnownKey { parameter, key: format!("{value}{SEPARATOR}{system}") }
+    }
+
+    pub(crate) fn parameter(&self) -> ParameterId {
+        self.parameter
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 impl StoredVersion {
@@ -90,6 +164,34 @@ impl StoredVersion {
         };
         Ok(index::references(&self.resource()?).into_iter().filter_map(local).collect())
     }
+
+    /// The key for a parameter of whoever bears an identifier that it names somebody by; none if it names nobody by that.
+    ///
+    /// # Errors
+    /// When the stored body cannot be read.
+    pub fn identified(
+        &self,
+        parameter: ParameterId,
+        system: &str,
+        value: &str,
+    ) -> Result<Option<KnownKey>, StoreError> {
+        if self.deleted || !has_identifier(&self.resource()?, system, value) {
+            return Ok(None);
+        }
+        Ok(Some(KnownKey { parameter, key: format!("{value}{SEPARATOR}{system}") }))
+    }
+}
+
+/// Whether an identifier stands anywhere in it.
+fn has_identifier(found: &Value<'_>, system: &str, value: &str) -> bool {
+    match found {
+        Value::Array(items) => items.iter().any(|item| has_identifier(item, system, value)),
+        Value::Object(object) => {
+            (found.text("system").unwrap_or_default() == system && found.text("value") == Some(value))
+                || object.0.iter().any(|(_, inner)| has_identifier(inner, system, value))
+        }
+        _ => false,
+    }
 }
 
 /// What a caller's name leads to: nobody has evaluated yet whether they may know of it. The row cannot be had otherwise:
@@ -97,6 +199,14 @@ impl StoredVersion {
 /// ```compile_fail
 /// fn row(unevaluated: concord_store::named::Unevaluated) -> Option<concord_store::rows::Head> {
 ///     unevaluated.0
+/// }
+/// ```
+///
+/// nor by saying that it has been evaluated:
+///
+/// ```compile_fail
+/// fn row(unevaluated: concord_store::named::Unevaluated) -> Option<concord_store::rows::Head> {
+///     unevaluated.evaluated(|_| Ok::<_, concord_store::StoreError>(Some(()))).unwrap().map(|(head, ())| head)
 /// }
 /// ```
 #[derive(Debug)]
@@ -108,9 +218,124 @@ impl Unevaluated {
     ///
     /// # Errors
     /// Those of the evaluation.
-    pub fn evaluated<T, E>(self, evaluate: impl FnOnce(&Head) -> Result<Option<T>, E>) -> Result<Option<(Head, T)>, E> {
+    pub fn evaluated<T, E>(
+        self,
+        evaluate: impl FnOnce(&Head) -> Result<Option<Permitted<T>>, E>,
+    ) -> Result<Option<(Head, T)>, E> {
         let Some(head) = self.0 else { return Ok(None) };
-        Ok(evaluate(&head)?.map(|found| (head, found)))
+        let row = Row::of(&head);
+        Ok(evaluate(&head)?.filter(|permitted| permitted.row == row).map(|permitted| (head, permitted.found)))
+    }
+
+    /// Whether it is there and is not deleted, which is all that is told.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.0.as_ref().is_some_and(|head| !head.version.deleted)
+    }
+
+    /// Whether there is or was anything of that name, which is all that is told.
+    #[must_use]
+    pub fn has_been(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// Which row of the database a version is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    key: i64,
+    version: i64,
+}
+
+impl Row {
+    fn of(head: &Head) -> Row {
+        Row { key: head.version.key, version: head.version.version }
+    }
+}
+
+/// That a row may be given out: a permit has been asked of it ([`Transaction::permitted`]), or it is on another [`Ground`]. For
+/// any other row it counts for nothing, and nobody makes one up:
+///
+/// ```compile_fail
+/// fn permitted(head: &concord_store::rows::Head) -> concord_store::named::Permitted {
+///     concord_store::named::Permitted { row: (head.version.key, head.version.version), found: () }
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Permitted<T = ()> {
+    row: Row,
+    found: T,
+}
+
+impl<T> Permitted<T> {
+    /// The same with what the evaluation has found besides.
+    pub fn with<U>(self, found: U) -> Permitted<U> {
+        Permitted { row: self.row, found }
+    }
+}
+
+impl Permitted {
+    /// Without a permit.
+    pub fn on(_ground: Ground, head: &Head) -> Permitted {
+        Permitted { row: Row::of(head), found: () }
+    }
+}
+
+/// On what else than a permit a row that a caller names may be read on. None of it is shown on that ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// From who asks nothing is kept, or whoever runs the server asks.
+    KnowsEverything,
+    /// A Patient, named by a system: it names patients of whom it may not know, and is told nothing of them.
+    NamesPatients,
+    /// Whom an NHS number means, by what those who bear it say of who has come in their place: of whom it means is told only
+    /// who may read them.
+    Meaning,
+    /// The same resource as it was, or as it is, is evaluated by itself; of this row only its key is used, or what is hidden
+    /// of it.
+    OtherVersion,
+    /// A Task of the server's own that goes on by what is written in the record that it is in.
+    OwnTask,
+    /// A Consent that who asks has signed when they let an app in; what is done with it is decided like any other write.
+    Signed,
+    /// Content that a resource shows which is being written, and that its writer was found to be let refer to, or that an
+    /// older release has stored: its labels are compared.
+    Content,
+}
+
+/// What a caller's name of a patient leads to: nobody has decided yet whether they may know that there is such a record. Its
+/// key, which leads to what is in the record, cannot be had otherwise:
+///
+/// ```compile_fail
+/// fn key(record: concord_store::named::UnevaluatedRecord) -> Option<i64> {
+///     record.0
+/// }
+/// ```
+///
+/// and is not told of text:
+///
+/// ```compile_fail
+/// fn key(transaction: &mut concord_store::transaction::Transaction<'_>, sent: &str) -> Option<i64> {
+///     transaction.patient_key(sent).unwrap()
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct UnevaluatedRecord(Option<i64>);
+
+impl UnevaluatedRecord {
+    /// The key of the record, for a decision about it, and for nothing else; 0 where there is none, of which nothing permits
+    /// anything to anybody but its patient.
+    #[must_use]
+    pub fn deciding(self) -> i64 {
+        self.0.unwrap_or(0)
+    }
+
+    /// Whether nothing has ever named such a patient: for how the server looks for what it decides by, which it tells nobody.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        self.0.is_none()
     }
 }
 
@@ -121,6 +346,88 @@ impl Transaction<'_> {
     /// When the database fails.
     pub fn named(&mut self, resource_type: ResourceType, id: &str, lock: bool) -> Result<Unevaluated, StoreError> {
         self.head_of(resource_type, id, lock).map(Unevaluated)
+    }
+
+    /// The record of a patient whom a caller names.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn named_record(&mut self, patient: &str) -> Result<UnevaluatedRecord, StoreError> {
+        self.patient_key(patient).map(UnevaluatedRecord)
+    }
+
+    /// The key of the record of a patient whose name no caller has made up, if there is one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn record_of(&mut self, patient: &KnownName<'_>) -> Result<Option<i64>, StoreError> {
+        self.patient_key(&patient.id)
+    }
+
+    /// What of a type has a key for a parameter that a caller says, at most so many, in no order; nothing that is deleted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn named_by_key(
+        &mut self,
+        resource_type: ResourceType,
+        parameter: ParameterId,
+        key: &str,
+        most: u32,
+    ) -> Result<Vec<Unevaluated>, StoreError> {
+        let from = Sql::new("(SELECT r.rid FROM resource r WHERE ")
+            .append(having(parameter, key, Some(resource_type)))
+            .sql(format!(" LIMIT {most}"))
+            .sql(") AS c JOIN resource r ON r.rid = c.rid");
+        let found = match self.buffers_key(parameter, key) {
+            true => self.heads_from(from, "0"),
+            // What is buffered is none of them.
+            false => self.bypass_buffer(|transaction| transaction.heads_from(from, "0")),
+        }?;
+        Ok(found.into_iter().map(|(_, head)| Unevaluated(Some(head))).collect())
+    }
+
+    /// That a row may be given out, if it is one of those that a permit means.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn permitted(&mut self, permit: &Predicate, head: &Head) -> Result<Option<Permitted>, StoreError> {
+        let permitted = self.holds(permit, Rows::Current, &head.version)?;
+        Ok(permitted.then(|| Permitted { row: Row::of(head), found: () }))
+    }
+
+    /// Which of these there are among what a predicate means, deleted or not: for what is taken out of an answer, and told to
+    /// nobody.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn named_among(
+        &mut self,
+        names: &[(ResourceType, String)],
+        predicate: &Predicate,
+    ) -> Result<Vec<(ResourceType, String)>, StoreError> {
+        let meant = self.lowered(Rows::Current, predicate, |lowering| lowering.condition(predicate))?;
+        let mut found = Vec::new();
+        for some in names.chunks(NAMES_AT_ONCE) {
+            let mut by_type: BTreeMap<i16, Vec<Bind>> = BTreeMap::new();
+            for (resource_type, id) in some {
+                by_type.entry(resource_type.number()).or_default().push(id.as_str().into());
+            }
+            let mut sql = Sql::new("SELECT r.type, r.id FROM resource r WHERE (1 = 0");
+            for (number, ids) in by_type {
+                sql = sql
+                    .sql(" OR (r.type = ")
+                    .bind(number)
+                    .sql(" AND r.id IN (")
+                    .append(listed(ids.into_iter()))
+                    .sql("))");
+            }
+            let sql = sql.sql(") AND ").append(meant.clone());
+            for (number, id) in self.rows_of_any_shape::<(SmallInt, Text), (i16, String)>(sql)? {
+                found.extend(ResourceType::from_number(number).map(|resource_type| (resource_type, id)));
+            }
+        }
+        Ok(found)
     }
 
     /// What is called by a canonical url that a caller names, or has been, deleted or not: so many at most, in the order of

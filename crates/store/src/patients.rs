@@ -42,8 +42,9 @@ impl Patients {
 }
 
 impl Transaction<'_> {
-    /// The key of a patient's logical id, if any resource or request has ever named that patient.
-    pub fn patient_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+    /// The key of a patient's logical id, if any resource or request has ever named that patient. It leads to what is in the
+    /// record, so what a caller says is looked up by [`Transaction::named_record`].
+    pub(crate) fn patient_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
         if let Some(key) = self.shared.patients.get(id) {
             return Ok(Some(key));
         }

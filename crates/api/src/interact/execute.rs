@@ -15,11 +15,11 @@ use crate::interact::session::Session;
 use crate::interact::time_limits::within;
 use crate::interact::written::Written;
 use crate::interact::{
-    Call, Pairs, Questions, Service, create, delete, history, logical_id, patch, profiles, read, search, update,
+    Call, Pairs, Questions, Service, access, create, delete, history, logical_id, patch, profiles, read, search, update,
 };
 use concord_consent::caller::Caller;
 use concord_fhir::issue::{Issue, IssueCode};
-use concord_fhir::json;
+use concord_fhir::json::{self, Value};
 use concord_fhir::search::Query;
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
@@ -59,6 +59,20 @@ impl Outcome {
     /// Whether something may be another since: whoever did it is told in any case.
     pub(crate) fn may_have_changed(&self) -> bool {
         matches!(self, Outcome::Written(_) | Outcome::Deleted(_) | Outcome::Output(_))
+    }
+
+    /// What it shows: of what is stored, and composed for it.
+    fn shown(&mut self) -> (Vec<&mut Version>, Option<&mut Value<'static>>) {
+        match self {
+            Outcome::Found(version) | Outcome::Written(Written { version, .. }) => (vec![version], None),
+            Outcome::Unchanged(_) | Outcome::Deleted(_) | Outcome::Capabilities => (Vec::new(), None),
+            Outcome::Page(found) => (found.page.shown(), None),
+            Outcome::Versions(found) => (found.page.versions.iter_mut().collect(), None),
+            Outcome::Output(found) => match &mut found.output {
+                Output::Page(page) => (page.shown(), None),
+                Output::Value(value) => (Vec::new(), Some(value)),
+            },
+        }
     }
 
     /// What it takes of an answer.
@@ -404,7 +418,7 @@ pub(crate) fn execute(
     command: Command,
     answer: &mut Budget,
 ) -> Result<Outcome, ApiError> {
-    let outcome = match command {
+    let mut outcome = match command {
         Command::Capabilities => {
             // It is the same for everybody, and open to those without a token.
             session.audit.says_nothing();
@@ -447,6 +461,8 @@ pub(crate) fn execute(
             Ok(Outcome::Output(Box::new(OperationOutput { output, path, asked: input.pairs })))
         }
     }?;
+    let (versions, composed) = outcome.shown();
+    access::unnamed::leave_out(session, versions, composed)?;
     match answer.spend(outcome.weight()) {
         Err(fault) if !matches!(outcome, Outcome::Written(_)) => Err(fault),
         _ => Ok(outcome),

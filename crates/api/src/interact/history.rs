@@ -9,6 +9,7 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_store::history::{HistoryOf, HistoryRequest};
 use concord_store::lower::Rows;
+use concord_store::named::{Ground, Permitted};
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
@@ -192,8 +193,11 @@ fn partly(
     }
     let mut hidden = evaluation::redacted(transaction, decision, rows, &version)?;
     let named = transaction.named(version.resource_type, &version.id, false)?;
-    let now =
-        named.evaluated(|head| evaluation::redacted(transaction, decision, Rows::Current, &head.version).map(Some))?;
+    #[expect(clippy::disallowed_methods, reason = "only what is hidden of it is used, of what has been permitted")]
+    let now = named.evaluated(|head| {
+        let hidden = evaluation::redacted(transaction, decision, Rows::Current, &head.version)?;
+        Ok::<_, ApiError>(Some(Permitted::on(Ground::OtherVersion, head).with(hidden)))
+    })?;
     hidden.extend(now.into_iter().flat_map(|(_, hidden)| hidden));
     redaction::without(version, hidden)
 }

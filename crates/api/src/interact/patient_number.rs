@@ -8,7 +8,7 @@ use concord_fhir::json::Value;
 use concord_fhir::nhs_number;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
-use concord_store::find::ByKey;
+use concord_store::named::{Ground, Permitted};
 use concord_store::rows::{StoredVersion, parse_body};
 use concord_store::transaction::Transaction;
 
@@ -24,6 +24,9 @@ const SHARES: u64 = 256;
 
 /// The number of the lock of the first share ("NHS", so that it is no other's).
 const FIRST_LOCK: i64 = 0x4e48_5300_0000;
+
+/// How many Patients that bear a number are looked at.
+const MOST_HOLDERS: u32 = 20;
 
 /// How many Patients one that bears a number may lead to one after the other.
 pub(crate) const MOST_HOPS: usize = 10;
@@ -81,10 +84,18 @@ pub(crate) fn only_survivor(transaction: &mut Transaction<'_>, number: &str) -> 
     Ok(found.pop().filter(|_| found.is_empty()))
 }
 
-/// The Patients that bear a number.
+/// The Patients that bear a number, whoever asks: for whom it means, which is told as far as they may read those.
 pub(crate) fn holders(transaction: &mut Transaction<'_>, number: &str) -> Result<Vec<StoredVersion>, ApiError> {
-    let key = nhs_number::key(number);
-    Ok(transaction.find_by_key(&ByKey::new(BEARS, &key).of_type(PATIENT).limit(20))?)
+    let mut found = Vec::new();
+    for named in transaction.named_by_key(PATIENT, BEARS, &nhs_number::key(number), MOST_HOLDERS)? {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whoever is told whom it means is asked whether they may read them"
+        )]
+        let meant = named.evaluated(|head| Ok::<_, ApiError>(Some(Permitted::on(Ground::Meaning, head))))?;
+        found.extend(meant.map(|(head, ())| head.version));
+    }
+    Ok(found)
 }
 
 /// The Patient who has come in the place of one, or that one itself.

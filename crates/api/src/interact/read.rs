@@ -8,7 +8,7 @@ use concord_consent::request::Action;
 use concord_fhir::registry::{ResourceType, is_own_record, may_change_record};
 use concord_store::left_record::LeftRecord;
 use concord_store::lower::Rows;
-use concord_store::named::Unevaluated;
+use concord_store::named::{Ground, Permitted, Unevaluated};
 use concord_store::rows::{Head, Version};
 
 use crate::error::ApiError;
@@ -87,9 +87,11 @@ pub(super) fn left(
     }
     access::require_scope(session.call, action, resource_type)?;
     let named = session.transaction.named(resource_type, id, false)?;
+    #[expect(clippy::disallowed_methods, reason = "each of its past versions is evaluated below")]
     let all = named.evaluated(|head| {
         let all = session.transaction.left_records(head.version.key)?;
-        Ok::<_, ApiError>((!all.is_empty()).then_some(all))
+        let known = Permitted::on(Ground::OtherVersion, head);
+        Ok::<_, ApiError>((!all.is_empty()).then(|| known.with(all)))
     })?;
     for (head, record) in
         all.into_iter().flat_map(|(head, all)| all.into_iter().map(move |one| (head.version.key, one)))
@@ -107,8 +109,7 @@ pub(super) fn is_shown(session: &mut Session<'_, '_>, resource_type: ResourceTyp
     let named = session.transaction.named(resource_type, id, false)?;
     let shown = named.evaluated(|head| {
         let decision = access::decide_on(session, Action::Read, head)?;
-        let permitted = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
-        Ok::<_, ApiError>(permitted.then_some(()))
+        evaluation::permitted(session.transaction, &decision, head)
     })?;
     Ok(shown.is_some())
 }
@@ -202,7 +203,7 @@ fn not_seen(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str
     if !is_own || caller.credentials.proofing == Proofing::P9 {
         return Ok(ApiError::NotFound);
     }
-    let key = session.transaction.patient_key(id)?.unwrap_or(0);
+    let key = access::own_record(session)?.unwrap_or(0);
     let decision = access::decide_about(session, Action::Read, resource_type, key)?;
     Ok(ApiError::Denied(access::issues(&decision)))
 }
@@ -227,7 +228,7 @@ pub(super) fn if_visible(
 }
 
 /// The decision that lets a resource be seen that is there; [`ApiError::NotFound`] if the caller may not know of it.
-fn evaluated(session: &mut Session<'_, '_>, head: &Head) -> Result<Arc<Decision>, ApiError> {
+fn evaluated(session: &mut Session<'_, '_>, head: &Head) -> Result<Permitted<Arc<Decision>>, ApiError> {
     // Of what is deleted nobody knows any more who put a label there: what hid it from the patient goes on to, and her
     // log does not tell of it.
     let stays_hidden = head.version.deleted
@@ -237,11 +238,15 @@ fn evaluated(session: &mut Session<'_, '_>, head: &Head) -> Result<Arc<Decision>
         session.audit.in_record(head.version.patient);
     }
     let decision = access::decide_on(session, Action::Read, head)?;
-    if stays_hidden || !evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)? {
+    let permitted = match stays_hidden {
+        true => None,
+        false => evaluation::permitted(session.transaction, &decision, head)?,
+    };
+    let Some(permitted) = permitted else {
         reasons::denial(session, &decision, &head.version)?;
         return Err(ApiError::NotFound);
-    }
+    };
     reasons::permit_of(session, &decision, &head.version)?;
     session.audit.saw(&head.version);
-    Ok(decision)
+    Ok(permitted.with(decision))
 }

@@ -9,6 +9,7 @@ use crate::interact::foreseen::Foreseen;
 use crate::interact::{Call, Service};
 use concord_consent::caller::Actor;
 use concord_consent::facts::Facts;
+use concord_fhir::predicate::Predicate;
 use concord_store::transaction::Transaction;
 use concord_store::{Reply, WorkError};
 
@@ -41,6 +42,8 @@ pub(crate) struct SessionCache {
     acting: RefCell<Vec<Actor>>,
     /// Who they are, once that has been read.
     pub(crate) facts: RefCell<Option<(Actor, Facts)>>,
+    /// What the decisions deny that nothing may name which is shown; none where they deny nothing.
+    unnamed: RefCell<Option<Predicate>>,
     /// The access version of what is about nobody as it was read last: whatever is read afterwards is no older.
     pub(crate) access_of_nobody: Cell<Option<i64>>,
 }
@@ -63,6 +66,24 @@ impl SessionCache {
         self.acting.borrow_mut().clear();
         // What is hidden has been read with the version by which it is asked, what is missing has not.
         self.access_of_nobody.set(None);
+    }
+
+    /// Notes what a decision denies that nothing may name which is shown.
+    pub(crate) fn note_unnamed(&self, more: &Predicate) {
+        if *more == Predicate::None {
+            return;
+        }
+        let mut unnamed = self.unnamed.borrow_mut();
+        *unnamed = Some(match unnamed.take() {
+            Some(known) if known == *more => known,
+            Some(known) => known.or(more.clone()),
+            None => more.clone(),
+        });
+    }
+
+    /// What nothing may name that is shown.
+    pub(crate) fn unnamed(&self) -> Option<Predicate> {
+        self.unnamed.borrow().clone()
     }
 
     /// Notes that this one still acts.

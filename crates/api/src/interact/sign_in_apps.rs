@@ -3,6 +3,7 @@
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_store::StoreError;
+use concord_store::named::{Ground, Permitted};
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
@@ -77,7 +78,11 @@ pub(crate) fn end(session: &mut Session<'_, '_>, person: &str, client: &str) -> 
     for id in app.consents {
         // What they have signed is theirs to end, and the update is decided on like any other.
         let named = session.transaction.named(CONSENT, &id, true)?;
-        let Some((_, mut resource)) = named.evaluated(|head| active(&head.version))? else { continue };
+        #[expect(clippy::disallowed_methods, reason = "what they have signed, as the sign-in has kept it")]
+        let found = named.evaluated(|head| {
+            Ok::<_, ApiError>(active(&head.version)?.map(|consent| Permitted::on(Ground::Signed, head).with(consent)))
+        })?;
+        let Some((_, mut resource)) = found else { continue };
         if let Some(object) = resource.as_object_mut() {
             object.set("status", Value::string("inactive"));
         }

@@ -3,7 +3,8 @@
 
 use concord_consent::caller::Actor;
 use concord_fhir::registry::ResourceType;
-use concord_store::rows::{StoredVersion, Version};
+use concord_store::named::{Ground, Permitted};
+use concord_store::rows::{Head, StoredVersion, Version};
 
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
@@ -52,8 +53,11 @@ fn named(session: &mut Session<'_, '_>, id: &str) -> Result<Option<StoredVersion
     let head = match session.call.caller.actor {
         Actor::System => {
             let named = session.transaction.named(PATIENT, id, false)?;
-            let there = named.evaluated(|head| Ok::<_, ApiError>((!head.version.deleted).then_some(())))?;
-            there.map(|(head, ())| head)
+            #[expect(clippy::disallowed_methods, reason = "a system names patients of whom it may not know")]
+            let there = |head: &Head| {
+                Ok::<_, ApiError>((!head.version.deleted).then(|| Permitted::on(Ground::NamesPatients, head)))
+            };
+            named.evaluated(there)?.map(|(head, ())| head)
         }
         _ => knowledge::referable(session, PATIENT, id)?,
     };

@@ -7,6 +7,7 @@ use concord_store::audit::Record;
 use concord_store::sign_in::NewSession;
 use concord_store::transaction::Transaction;
 
+use crate::interact::access::person::record_signing_in;
 use crate::interact::audit;
 use crate::sign_in::{BrowserSecret, Fault, OWN_CLIENT, SignIn, Signing, Standing, people};
 
@@ -38,7 +39,7 @@ struct ComingIn {
 
 impl ComingIn {
     fn record(&self, transaction: &mut Transaction<'_>) -> Result<Record, StoreError> {
-        let key = self.patient.as_deref().map(|id| transaction.patient_key(id)).transpose()?.flatten();
+        let key = self.patient.as_deref().map(|id| record_signing_in(transaction, id)).transpose()?.flatten();
         Ok(Record { patient: key.unwrap_or(0), ..self.record.clone() })
     }
 }

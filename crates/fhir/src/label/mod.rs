@@ -4,15 +4,18 @@
 //! |---|---|
 //! | which element hands labels on? | `elements` |
 //! | what does a resource inherit labels from, and what from it? | `sources` |
+//! | what does it name by that, and what is it without some of those names? | `naming` |
 //! | which labels are handed on, and what is in effect then? | `inherit` |
 //!
 //! Nothing here reads or writes: the store asks it for each version that it stores.
 
 mod elements;
 mod inherit;
+mod naming;
 mod sources;
 
 pub use crate::entry::Source;
 pub use elements::is_content;
 pub use inherit::{Member, effective_labels, hands_on, union};
+pub use naming::{leave_out, named};
 pub use sources::{Links, canonical_name, links, sources};

@@ -109,4 +109,21 @@ impl Transaction<'_> {
         );
         Ok(query.and(sql.append(seen).sql("))")))
     }
+
+    /// Leaves out what an app was refused of single resources that there are and that a predicate does not permit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn without_refusals(
+        &mut self,
+        query: AuditQuery,
+        client: &str,
+        permit: &Predicate,
+    ) -> Result<AuditQuery, StoreError> {
+        let seen = self.lowered(Rows::Current, permit, |lowering| lowering.condition(permit))?;
+        let sql = Sql::new("(a.outcome = 0 OR a.entity = '' OR a.client <> ")
+            .bind(client)
+            .sql(" OR NOT EXISTS (SELECT 1 FROM resource r WHERE r.type = a.type AND r.id = a.entity AND NOT (");
+        Ok(query.and(sql.append(seen).sql(")))")))
+    }
 }

@@ -7,7 +7,7 @@ use super::{Lowering, list};
 use crate::statement::{Bind, Sql};
 
 /// The parameter of the labels in `meta.security`, which the row of a resource has as well, one a line.
-pub(super) const SECURITY: ParameterId = ParameterId::of("_security");
+pub(crate) const SECURITY: ParameterId = ParameterId::of("_security");
 
 /// How many labels are looked for in a row before the index is the quicker way.
 const MOST_LINES: usize = 4;

@@ -120,7 +120,12 @@ pub(crate) fn writer(session: &mut Session<'_, '_>) -> Result<Writer, ApiError> 
 
 /// Whether the law lets the caller decide for the patient.
 fn decides_for(session: &mut Session<'_, '_>, patient: &str) -> Result<bool, ApiError> {
-    let Some(key) = session.transaction.patient_key(patient)? else { return Ok(false) };
+    let record = session.transaction.named_record(patient)?;
+    if record.is_unused() {
+        return Ok(false);
+    }
+    #[expect(clippy::disallowed_methods, reason = "whether the caller decides for that patient is decided next")]
+    let key = record.deciding();
     let facts = facts_about(session, key)?;
     Ok(concord_consent::legal_basis(&session.call.caller, &facts, patient, session.transaction.now).is_some())
 }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use concord_consent::REVIEW_TASK;
-use concord_consent::decision::Obligation;
+use concord_consent::decision::{Decision, Obligation};
 use concord_consent::purpose::Purpose;
 use concord_consent::request::Action;
 use concord_fhir::nhs_number;
@@ -30,8 +30,6 @@ use crate::interact::write;
 use crate::interact::write::PreparedVersion;
 use crate::interact::{Call, Service, access, instant, patient_number};
 use concord_store::broken_glass::Glass;
-use concord_store::lower::Rows;
-use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 const COMMUNICATION: ResourceType = ResourceType::of("Communication");
@@ -114,20 +112,26 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
         GlassTarget::Resource(resource_type, id) => {
             let named = session.transaction.named(*resource_type, id, false)?;
             // What stays hidden all the same must look as if it were not there, and so must leave no trace.
-            let found = named
-                .evaluated(|head| opened(session, Some(*resource_type), head.version.patient, Some(&head.version)))?;
+            let found = named.evaluated(|head| {
+                match emergency(session, Action::Read, Some(*resource_type), head.version.patient)? {
+                    Some(decision) => evaluation::permitted(session.transaction, &decision, head),
+                    None => Ok(None),
+                }
+            })?;
             found.map(|(head, ())| head.version.patient)
         }
         GlassTarget::Record(resource_type, id) => {
-            let patient = session.transaction.patient_key(id)?.unwrap_or(0);
-            opened(session, *resource_type, patient, None)?.map(|()| patient)
+            #[expect(clippy::disallowed_methods, reason = "whether it is opened is decided next")]
+            let patient = session.transaction.named_record(id)?.deciding();
+            emergency(session, Action::Search, *resource_type, patient)?.map(|_| patient)
         }
         GlassTarget::Numbered(resource_type, number) => {
-            let patient = match patient_number::only_survivor(session.transaction, number)? {
-                Some(id) if is_found(session, &id)? => session.transaction.patient_key(&id)?.unwrap_or(0),
-                _ => 0,
+            let found = match patient_number::only_survivor(session.transaction, number)? {
+                Some(id) => found(session, &id)?,
+                None => None,
             };
-            opened(session, *resource_type, patient, None)?.map(|()| patient)
+            let patient = found.unwrap_or(0);
+            emergency(session, Action::Search, *resource_type, patient)?.map(|_| patient)
         }
         GlassTarget::Unnamed => None,
     };
@@ -146,42 +150,34 @@ fn run(session: &mut Session<'_, '_>, place: &GlassTarget) -> Result<bool, ApiEr
     Ok(true)
 }
 
-/// Whether the caller would find the Patient herself: what says by her number whose record it means shows nothing to anybody else,
-/// whatever is broken.
-fn is_found(session: &mut Session<'_, '_>, id: &str) -> Result<bool, ApiError> {
-    let Some(own) = ResourceType::all().find(|one| is_own_record(*one)) else { return Ok(false) };
+/// The key of the Patient's record, if the caller would find the Patient herself: what says by her number whose record it means
+/// shows nothing to anybody else, whatever is broken.
+fn found(session: &mut Session<'_, '_>, id: &str) -> Result<Option<i64>, ApiError> {
+    let Some(own) = ResourceType::all().find(|one| is_own_record(*one)) else { return Ok(None) };
     let named = session.transaction.named(own, id, false)?;
     let found = named.evaluated(|head| {
         let decision = access::decide_in_emergency(session, Action::Search, Some(own), head.version.patient)?;
-        let is_found = !head.version.deleted
-            && !decision.is_denial()
-            && evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
-        Ok::<_, ApiError>(is_found.then_some(()))
+        if head.version.deleted || decision.is_denial() {
+            return Ok(None);
+        }
+        evaluation::permitted(session.transaction, &decision, head)
     })?;
-    Ok(found.is_some())
+    Ok(found.map(|(head, ())| head.version.patient))
 }
 
-/// Whether breaking the glass for a record would let the caller see anything, and the version that is asked for, if it is
-/// one.
-fn opened(
+/// The decision that there would be if the glass were broken for a record, if that would let the caller see anything.
+fn emergency(
     session: &mut Session<'_, '_>,
+    action: Action,
     resource_type: Option<ResourceType>,
     patient: i64,
-    version: Option<&Version>,
-) -> Result<Option<()>, ApiError> {
+) -> Result<Option<Decision>, ApiError> {
     if patient == 0 {
         return Ok(None);
     }
-    let action = if version.is_some() { Action::Read } else { Action::Search };
     let decision = access::decide_in_emergency(session, action, resource_type, patient)?;
-    if !decision.obligations.contains(&Obligation::NotifyPatient) || decision.is_denial() {
-        return Ok(None);
-    }
-    let shows = match version {
-        Some(version) => evaluation::permits(session.transaction, &decision, Rows::Current, version)?,
-        None => true,
-    };
-    Ok(shows.then_some(()))
+    let opens = decision.obligations.contains(&Obligation::NotifyPatient) && !decision.is_denial();
+    Ok(opens.then_some(decision))
 }
 
 /// What the professional who calls is called, as far as that is known here.

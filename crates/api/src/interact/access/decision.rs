@@ -88,7 +88,7 @@ fn decided_by(
     Ok(match &session.call.caller.actor {
         Actor::System => 0,
         Actor::Patient(_) if of_nobody => 0,
-        Actor::Patient(own) => session.transaction.patient_key(own)?.unwrap_or(0),
+        Actor::Patient(_) => facts::own_record(session)?.unwrap_or(0),
         _ => patient,
     })
 }
@@ -103,8 +103,10 @@ pub(crate) fn decide_on(session: &mut Session<'_, '_>, action: Action, head: &He
 /// what is in another's: a patient is decided on by her own record, wherever something is. `record` is the key of the one that it is
 /// in.
 pub(crate) fn as_if_elsewhere(session: &mut Session<'_, '_>, record: Option<i64>) -> Result<(), ApiError> {
-    let Actor::Patient(own) = &session.call.caller.actor else { return Ok(()) };
-    let own = session.transaction.patient_key(own)?.unwrap_or(0);
+    if !matches!(session.call.caller.actor, Actor::Patient(_)) {
+        return Ok(());
+    }
+    let own = facts::own_record(session)?.unwrap_or(0);
     if record.is_none_or(|record| record == own) {
         session.without_explain(|session| session.transaction.access_versions(own))?;
     }
@@ -175,6 +177,7 @@ fn decide_at(
     {
         // Whoever acts no more has none under these versions.
         session.cache.acts(&session.call.caller.actor);
+        note_unnamed(session, &answer.decision);
         return Ok(session.service.decisions.count(Arc::clone(&answer.decision)));
     }
     let facts = session.without_explain(|session| {
@@ -192,7 +195,15 @@ fn decide_at(
         let answer = Answer { access, until: decision.until, decision: Arc::clone(&decision) };
         session.service.decisions.decisions.insert(question, Arc::new(answer));
     }
+    note_unnamed(session, &decision);
     Ok(session.service.decisions.count(decision))
+}
+
+/// Notes what nothing may name that the caller is shown. Whoever asks what somebody else would be shown is shown it nevertheless.
+fn note_unnamed(session: &Session<'_, '_>, decision: &Decision) {
+    if session.call.asked_about.is_none() {
+        session.cache.note_unnamed(&decision.unnamed);
+    }
 }
 
 /// Decides about one record, or about what is of nobody. What is asked about one type holds for that type and says no more of
@@ -269,6 +280,7 @@ pub(crate) fn decide_search(
     both.permit = both.permit.and(theirs.permit.clone());
     both.reasons.extend(theirs.reasons.iter().cloned());
     both.redactions.extend(theirs.redactions.iter().cloned());
+    both.unnamed = both.unnamed.or(theirs.unnamed.clone());
     both.until = both.until.into_iter().chain(theirs.until).min();
     Ok(Arc::new(both))
 }
@@ -285,8 +297,8 @@ fn decide_own_search(
     }
     match record {
         Some(id) => {
-            let key = session.transaction.patient_key(id)?;
-            if key.is_none() && session.transaction.is_explained() {
+            let named = session.transaction.named_record(id)?;
+            if named.is_unused() && session.transaction.is_explained() {
                 // How a search is run must not tell who has a record here: a patient that there is none of is decided
                 // about like one who shares nothing.
                 let mut facts = session.without_explain(|session| {
@@ -298,7 +310,9 @@ fn decide_own_search(
                 facts.patients.push(Arc::new(nothing));
                 return Ok(Arc::new(ask(session.call, action, Some(resource_type), &facts, session.transaction.now)));
             }
-            decide_about(session, action, resource_type, key.unwrap_or(0))
+            #[expect(clippy::disallowed_methods, reason = "what may be found in it is decided next")]
+            let key = named.deciding();
+            decide_about(session, action, resource_type, key)
         }
         None => decide_reached(session, action, Some(resource_type)),
     }
@@ -367,6 +381,7 @@ fn decide_reached(
     // A reason is one for the record of a patient who is named: for whomever else the caller may know it opens nothing.
     let request = Request { reason: None, ..session.call.request(action, resource_type) };
     let decision = decide_for_type(&request, &facts, session.transaction.now);
+    note_unnamed(session, &decision);
     Ok(session.service.decisions.count(Arc::new(decision)))
 }
 

@@ -10,11 +10,11 @@ use concord_consent::facts::{
     LinkFacts, PatientFacts, RelatedPersonFacts, RoleFacts, Target, issued_client,
 };
 use concord_consent::request::BREAK_GLASS_MS;
-use concord_fhir::index::{ParameterId, SEPARATOR};
+use concord_fhir::index::ParameterId;
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_store::find::ByKey;
-use concord_store::named::KnownName;
+use concord_store::named::{KnownKey, KnownName};
 use concord_store::rows::{Head, StoredVersion, Version};
 use quick_cache::sync::Cache;
 
@@ -86,8 +86,8 @@ pub(crate) fn of_caller(session: &mut Session<'_, '_>) -> Result<Facts, ApiError
     let facts = match actor.is_professional() && session.call.asked_about.is_none() {
         true => of_professional(session, &actor)?,
         false => {
-            let own = own(session)?;
-            of_actor(session, &actor, own)?
+            let (name, own) = (own_name(session), own(session)?);
+            of_actor(session, &actor, name, own)?
         }
     };
     let facts = facts.ok_or_else(|| ApiError::denied(ACTS_NO_MORE))?;
@@ -120,7 +120,11 @@ pub(crate) fn has_ended(
     actor: &Actor,
     own: Option<StoredVersion>,
 ) -> Result<bool, ApiError> {
-    Ok(actor.is_professional() && session.without_explain(|session| of_actor(session, actor, own))?.is_none())
+    if !actor.is_professional() {
+        return Ok(false);
+    }
+    let name = own.as_ref().map(|own| own.name().into_owned());
+    Ok(session.without_explain(|session| of_actor(session, actor, name, own))?.is_none())
 }
 
 /// The same as [`of_actor`] of a professional: remembered while nothing changes that it is read from.
@@ -132,8 +136,8 @@ fn of_professional(session: &mut Session<'_, '_>, actor: &Actor) -> Result<Optio
     {
         return Ok(Some(known.facts.clone()));
     }
-    let own = own(session)?;
-    let Some(facts) = of_actor(session, actor, own)? else { return Ok(None) };
+    let (name, own) = (own_name(session), own(session)?);
+    let Some(facts) = of_actor(session, actor, name, own)? else { return Ok(None) };
     let known = ProfessionalFacts { access_of_nobody, until: facts.next_change(now), facts: facts.clone() };
     session.service.facts.professionals.insert(actor.clone(), Arc::new(known));
     Ok(Some(facts))
@@ -159,10 +163,32 @@ pub(crate) fn own(session: &mut Session<'_, '_>) -> Result<Option<StoredVersion>
     if let Some(asked) = &call.asked_about {
         return Ok(asked.own.clone());
     }
-    #[expect(clippy::disallowed_methods, reason = "a verified token says who calls")]
-    let name = call.caller.actor.resource().map(|(of, id)| KnownName::of_caller(of, id));
-    match name {
+    match own_name(session) {
         Some(name) => Ok(session.transaction.head(&name, false)?.map(|head| head.version)),
+        None => Ok(None),
+    }
+}
+
+/// The name of who calls: the token says it. That of somebody whom a caller asks about is that of what they may know of them.
+fn own_name(session: &Session<'_, '_>) -> Option<KnownName<'static>> {
+    if let Some(asked) = &session.call.asked_about {
+        return asked.own.as_ref().map(|own| own.name().into_owned());
+    }
+    #[expect(clippy::disallowed_methods, reason = "a verified token says who calls")]
+    let name = session.call.caller.actor.resource().map(|(of, id)| KnownName::of_caller(of, id).into_owned());
+    name
+}
+
+/// The key of the record of the patient who calls, if there is one; none for anybody else.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn own_record(session: &mut Session<'_, '_>) -> Result<Option<i64>, ApiError> {
+    if !matches!(session.call.caller.actor, Actor::Patient(_)) {
+        return Ok(None);
+    }
+    match own_name(session) {
+        Some(name) => Ok(session.transaction.record_of(&name)?),
         None => Ok(None),
     }
 }
@@ -171,6 +197,7 @@ pub(crate) fn own(session: &mut Session<'_, '_>) -> Result<Option<StoredVersion>
 fn of_actor(
     session: &mut Session<'_, '_>,
     actor: &Actor,
+    name: Option<KnownName<'static>>,
     own: Option<StoredVersion>,
 ) -> Result<Option<Facts>, ApiError> {
     let mut facts = Facts::default();
@@ -181,14 +208,10 @@ fn of_actor(
     if actor.is_professional() && own.as_ref().is_some_and(|own| !is_active(own)) {
         return Ok(None);
     }
-    let roles = match actor {
-        Actor::Practitioner(id) => {
-            let name = format!("Practitioner/{id}");
-            let held = ByKey::new(ParameterId::of("PractitionerRole.practitioner"), &name).limit(100);
-            session.transaction.find_by_key(&held)?
-        }
-        Actor::PractitionerRole(_) => own.iter().cloned().collect(),
-        Actor::System | Actor::Patient(_) | Actor::RelatedPerson(_) => Vec::new(),
+    let roles = match (actor, &name) {
+        (Actor::Practitioner(_), Some(name)) => roles_of(session, name)?,
+        (Actor::PractitionerRole(_), _) => own.iter().cloned().collect(),
+        _ => Vec::new(),
     };
     for version in &roles {
         if let Some(value) = parsed(version)? {
@@ -218,6 +241,15 @@ fn of_actor(
     Ok(Some(facts))
 }
 
+/// The roles of somebody.
+pub(crate) fn roles_of(
+    session: &mut Session<'_, '_>,
+    practitioner: &KnownName<'_>,
+) -> Result<Vec<StoredVersion>, ApiError> {
+    let held = practitioner.referred_to_by(ParameterId::of("PractitionerRole.practitioner"));
+    Ok(session.transaction.find_by_key(&ByKey::new(&held).limit(100))?)
+}
+
 /// What one of these names as that, `Type/id`, if it is there.
 pub(crate) fn said_by(
     session: &mut Session<'_, '_>,
@@ -244,9 +276,13 @@ fn holders(
             Ok(found.into_iter().filter(|found| found.resource_type == PRACTITIONER).collect())
         }
         Some(Target::Identified { system, value, .. }) => {
-            let key = format!("{value}{SEPARATOR}{system}");
-            let bearing = ByKey::new(ParameterId::of("Practitioner.identifier"), &key).of_type(PRACTITIONER).limit(100);
-            Ok(session.transaction.find_by_key(&bearing)?)
+            match stored.identified(ParameterId::of("Practitioner.identifier"), system, value)? {
+                Some(key) => {
+                    let bearing = ByKey::new(&key).of_type(PRACTITIONER).limit(100);
+                    Ok(session.transaction.find_by_key(&bearing)?)
+                }
+                None => Ok(Vec::new()),
+            }
         }
         _ => Ok(Vec::new()),
     }
@@ -402,9 +438,9 @@ fn add_devices(session: &mut Session<'_, '_>, patient: &PatientFacts, facts: &mu
     let caller = Arc::clone(&session.call.caller);
     // Those that count, and those that somebody wrote who does not say which app is which.
     let mut bearing = |system: &str, value: &str| -> Result<(Vec<String>, Vec<String>), ApiError> {
-        let key = format!("{value}{SEPARATOR}{system}");
-        let standing = ByKey::new(ParameterId::of("Device.identifier"), &key).of_type(DEVICE).limit(100);
-        let found = session.transaction.find_by_key(&standing)?;
+        #[expect(clippy::disallowed_methods, reason = "a verified token says which app calls")]
+        let key = KnownKey::of_app(ParameterId::of("Device.identifier"), system, value);
+        let found = session.transaction.find_by_key(&ByKey::new(&key).of_type(DEVICE).limit(100))?;
         let (sure, unsure): (Vec<StoredVersion>, Vec<StoredVersion>) =
             found.into_iter().partition(|version| says_who_people_are(&version.author));
         let names = |all: Vec<StoredVersion>| all.iter().map(|version| format!("Device/{}", version.id)).collect();

@@ -11,7 +11,7 @@ use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::local_reference;
 use concord_store::lower::Rows;
-use concord_store::named::Unevaluated;
+use concord_store::named::{Ground, Permitted, Unevaluated};
 use concord_store::rows::{Head, StoredVersion, Version};
 
 use crate::error::ApiError;
@@ -62,8 +62,11 @@ pub(crate) fn patient_read(session: &mut Session<'_, '_>, patient: &str) -> Resu
     let head = match session.call.caller.knows_everything() {
         true => {
             let named = session.transaction.named(PATIENT, patient, false)?;
-            let found = named.evaluated(|head| Ok::<_, ApiError>((!head.version.deleted).then_some(())))?;
-            found.map(|(head, ())| head)
+            #[expect(clippy::disallowed_methods, reason = "from this caller nothing is kept")]
+            let known = |head: &Head| {
+                Ok::<_, ApiError>((!head.version.deleted).then(|| Permitted::on(Ground::KnowsEverything, head)))
+            };
+            named.evaluated(known)?.map(|(head, ())| head)
         }
         false => session.without_explain(|session| readable(session, PATIENT, patient))?,
     };
@@ -100,9 +103,11 @@ pub(crate) fn known(
     let named = session.transaction.named(resource_type, id, false)?;
     let evaluated = named.evaluated(|head| {
         let decision = access::decide_reference(session, head)?;
-        let permits = session.call.caller.knows_everything()
-            || evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
-        Ok::<_, ApiError>(permits.then_some(()))
+        match session.call.caller.knows_everything() {
+            #[expect(clippy::disallowed_methods, reason = "from this caller nothing is kept")]
+            true => Ok(Some(Permitted::on(Ground::KnowsEverything, head))),
+            false => evaluation::permitted(session.transaction, &decision, head),
+        }
     })?;
     Ok(evaluated.map(|(head, ())| head))
 }
@@ -112,7 +117,12 @@ pub(crate) fn known(
 /// # Errors
 /// When the store fails.
 pub(crate) fn record_known(session: &mut Session<'_, '_>, patient: &str) -> Result<Option<i64>, ApiError> {
-    if knows_of(session, patient)? { Ok(session.transaction.patient_key(patient)?) } else { Ok(None) }
+    if !knows_of(session, patient)? {
+        return Ok(None);
+    }
+    #[expect(clippy::disallowed_methods, reason = "the caller may know of the patient")]
+    let key = session.transaction.named_record(patient)?.deciding();
+    Ok(Some(key).filter(|key| *key != 0))
 }
 
 /// Says that the answer holds these versions: every patient whose data that is gets an audit record, or, if there is
@@ -133,7 +143,12 @@ pub(crate) fn disclose(
     let (own, known) = match asked {
         [single] => {
             let known = !patients.is_empty() || knows_of(session, single)?;
-            (session.transaction.patient_key(single)?, known)
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "in whose log it stands, which the caller reads as far as they may know"
+            )]
+            let key = session.transaction.named_record(single)?.deciding();
+            (Some(key).filter(|key| *key != 0), known)
         }
         _ => (None, true),
     };
@@ -144,7 +159,12 @@ pub(crate) fn disclose(
 /// Whether a rule that is about this record lets the caller in. That somebody wrote something there is no such rule: they
 /// may have named a patient whom there is not.
 fn is_let_in(session: &mut Session<'_, '_>, patient: &str) -> Result<bool, ApiError> {
-    let Some(key) = session.transaction.patient_key(patient)? else { return Ok(false) };
+    let record = session.transaction.named_record(patient)?;
+    if record.is_unused() {
+        return Ok(false);
+    }
+    #[expect(clippy::disallowed_methods, reason = "whether the caller is let into it is decided next")]
+    let key = record.deciding();
     let call = access::unbounded(session.call);
     let facts = access::facts_about(&mut session.calling(&call), key)?;
     let decision = concord_consent::decide(&call.request(Action::Read, None), &facts, session.transaction.now);
@@ -204,8 +224,7 @@ pub(crate) fn found_called(session: &mut Session<'_, '_>, url: &str) -> Result<V
                     return Ok(None);
                 }
                 let decision = access::decide_on(session, Action::Read, head)?;
-                let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
-                Ok::<_, ApiError>(permits.then_some(()))
+                evaluation::permitted(session.transaction, &decision, head)
             })?;
             found.extend(evaluated.map(|(head, ())| head));
         }
@@ -226,8 +245,7 @@ fn permitted(
         }
         record = Some(head.version.patient);
         let decision = decide(session, Action::Read, head)?;
-        let permits = evaluation::permits(session.transaction, &decision, Rows::Current, &head.version)?;
-        Ok::<_, ApiError>(permits.then_some(()))
+        evaluation::permitted(session.transaction, &decision, head)
     })?;
     if evaluated.is_none() {
         access::as_if_elsewhere(session, record)?;

@@ -10,6 +10,7 @@
 //! | may they know that it is there? | `knowledge` |
 //! | why? | `reasons` |
 //! | what of it is shown? | `redaction` |
+//! | which names of what is denied are told to nobody? | `unnamed` |
 //! | who wrote it, and may they change it? | `authorship` |
 //! | may they know of what they refer to? | `references` |
 //! | who is it whom a token names? | `person` |
@@ -26,10 +27,12 @@ pub(crate) mod reasons;
 pub(crate) mod redaction;
 pub(crate) mod references;
 pub(crate) mod subject_facts;
+pub(crate) mod unnamed;
 
 pub(crate) use authorship::{may_change, owns, permitted, stored, writer, wrote};
 pub(crate) use decision::{
     DecisionCache, as_if_elsewhere, decide_about, decide_everywhere, decide_in_emergency, decide_on, decide_reference,
     decide_search, facts_about, findable, for_type, given_by, guard, issues, only_record, require_scope, unbounded,
 };
+pub(crate) use facts::own_record;
 pub(crate) use knowledge::{disclose, patient_read, reads_patient, record_known, records_of};

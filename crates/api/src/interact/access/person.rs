@@ -204,6 +204,17 @@ pub(crate) async fn birth_date(service: &Arc<Service>, type_name: &str, id: &str
     Ok(access::stored(&version)?.text("birthDate").map(str::to_owned))
 }
 
+/// The key of the record of the patient who signs in, if there is one.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn record_signing_in(transaction: &mut Transaction<'_>, patient: &str) -> Result<Option<i64>, StoreError> {
+    let Some(own) = ResourceType::all().find(|one| is_own_record(*one)) else { return Ok(None) };
+    #[expect(clippy::disallowed_methods, reason = "a login service says who it is, in whose log that stands")]
+    let name = KnownName::signing_in(own, patient);
+    transaction.record_of(&name)
+}
+
 /// The resource of somebody who signs in, or has let an app in, if it is there and not deleted.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::access::evaluation;
+use crate::interact::access::{evaluation, unnamed};
 use crate::interact::labels;
 
 /// The system of the marks.
@@ -47,10 +47,15 @@ pub(crate) fn without(mut version: Version, elements: Vec<&'static str>) -> Resu
         }
         object.0.retain(|(_, inner)| !is_empty(inner));
     }
-    let marks = MARKS.map(|code| Value::object([("system", Value::string(SYSTEM)), ("code", Value::string(code))]));
-    labels::add(&mut value, marks);
+    mark(&mut value);
     version.body = json::to_string(&value);
     Ok(version)
+}
+
+/// Says of a resource that something is left out of it.
+pub(crate) fn mark(value: &mut Value<'_>) {
+    let marks = MARKS.map(|code| Value::object([("system", Value::string(SYSTEM)), ("code", Value::string(code))]));
+    labels::add(value, marks);
 }
 
 /// Leaves out of an element what is hidden of it, every extension, which may repeat what is hidden elsewhere, and the references
@@ -96,7 +101,9 @@ pub(crate) fn refuse_part(
     old: &Version,
     proposed: &Value<'_>,
 ) -> Result<(), ApiError> {
-    if !evaluation::redacted(transaction, decision, Rows::Current, old)?.is_empty() {
+    if !evaluation::redacted(transaction, decision, Rows::Current, old)?.is_empty()
+        || unnamed::names_denied(transaction, &decision.unnamed, old)?
+    {
         return Err(ApiError::denied("some of this resource is hidden from you, so you cannot replace it"));
     }
     let meta = proposed.get("meta");

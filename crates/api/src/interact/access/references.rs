@@ -308,6 +308,5 @@ fn readable(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str
 /// Whether it is there and is not deleted, whoever asks.
 fn there(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str) -> Result<bool, ApiError> {
     let named = session.transaction.named(resource_type, id, false)?;
-    let there = named.evaluated(|head| Ok::<_, ApiError>((!head.version.deleted).then_some(())))?;
-    Ok(there.is_some())
+    Ok(named.is_there())
 }

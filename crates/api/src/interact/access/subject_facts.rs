@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use concord_consent::facts::{Facts, IdentityFacts, Provision, RoleFacts, Target};
 use concord_consent::request::Action;
-use concord_fhir::index::{Entries, Entry, ParameterId, SEPARATOR};
+use concord_fhir::index::{Entries, Entry, ParameterId};
 use concord_fhir::registry::ResourceType;
 use concord_store::find::ByKey;
+use concord_store::named::KnownName;
 use concord_store::rows::{StoredVersion, Version};
 
 use crate::error::ApiError;
@@ -67,11 +68,19 @@ pub(crate) fn everybody(session: &mut Session<'_, '_>, patient: i64) -> Result<F
     }
     named.sort_by_key(|target| format!("{target:?}"));
     named.dedup();
+    let mut names = Vec::new();
+    for one in &stored {
+        names.extend(one.names(&session.service.base)?);
+    }
     for target in named {
         match target {
-            Target::Local(reference) => roles(session, &reference, &stored, &mut facts.roles)?,
+            Target::Local(reference) => {
+                if let Some(name) = names.iter().find(|name| name.is(&reference)) {
+                    roles(session, name, &reference, &mut facts.roles)?;
+                }
+            }
             Target::Identified { system, value, .. } => {
-                identified(session, &system, &value, &mut facts)?;
+                identified(session, &stored, &system, &value, &mut facts)?;
             }
             Target::WithoutSystem(_) | Target::Elsewhere(_) | Target::Unreadable => {}
         }
@@ -122,20 +131,17 @@ fn actors(provision: &Provision, named: &mut Vec<Target>) {
     provision.provisions.iter().for_each(|inner| actors(inner, named));
 }
 
-/// The roles of a practitioner, or the one role, which one of these names.
+/// The roles of a practitioner, or the one role, of that name: `Type/id`, which is `reference`.
 fn roles(
     session: &mut Session<'_, '_>,
+    name: &KnownName<'_>,
     reference: &str,
-    stored: &[StoredVersion],
     found: &mut Vec<RoleFacts>,
 ) -> Result<(), ApiError> {
     let roles = match reference.split_once('/') {
-        Some(("Practitioner", _)) => {
-            let held = ByKey::new(ParameterId::of("PractitionerRole.practitioner"), reference).limit(100);
-            session.transaction.find_by_key(&held)?
-        }
+        Some(("Practitioner", _)) => facts::roles_of(session, name)?,
         Some(("PractitionerRole", _)) => {
-            let found = facts::said_by(session, stored, reference)?;
+            let found = session.transaction.head(name, false)?.map(|head| head.version);
             found.into_iter().filter(|version| !version.deleted).collect()
         }
         _ => return Ok(()),
@@ -146,20 +152,31 @@ fn roles(
     Ok(())
 }
 
-/// Who bears an identifier.
-fn identified(session: &mut Session<'_, '_>, system: &str, value: &str, facts: &mut Facts) -> Result<(), ApiError> {
+/// Who bears an identifier by which one of these names somebody.
+fn identified(
+    session: &mut Session<'_, '_>,
+    stored: &[StoredVersion],
+    system: &str,
+    value: &str,
+    facts: &mut Facts,
+) -> Result<(), ApiError> {
     for (name, parameter) in RELATED {
         let resource_type = ResourceType::of(name);
-        let key = format!("{value}{SEPARATOR}{system}");
-        let bearing = ByKey::new(ParameterId::of(parameter), &key).of_type(resource_type).limit(10);
-        for version in session.transaction.find_by_key(&bearing)? {
-            let stored = version.resource()?;
-            facts.identities.push(IdentityFacts::from_resource(resource_type, &version.id, &stored));
+        let mut key = None;
+        for one in stored {
+            if key.is_none() {
+                key = one.identified(ParameterId::of(parameter), system, value)?;
+            }
+        }
+        let Some(key) = key else { return Ok(()) };
+        for version in session.transaction.find_by_key(&ByKey::new(&key).of_type(resource_type).limit(10))? {
+            let said = version.resource()?;
+            facts.identities.push(IdentityFacts::from_resource(resource_type, &version.id, &said));
             match name {
                 "PractitionerRole" => {
-                    facts.roles.push(RoleFacts::from_resource(&version.id, &stored, &session.service.base));
+                    facts.roles.push(RoleFacts::from_resource(&version.id, &said, &session.service.base));
                 }
-                _ => roles(session, &format!("{name}/{}", version.id), &[], &mut facts.roles)?,
+                _ => roles(session, &version.name(), &format!("{name}/{}", version.id), &mut facts.roles)?,
             }
         }
     }

@@ -47,11 +47,19 @@ fn own_only(call: &Call) -> Predicate {
 /// Leaves out the events about single resources that the patient may not know of: the log of her record must not tell
 /// that they are there. All of them for others, who see what they did themselves.
 fn known(session: &mut Session<'_, '_>, query: AuditQuery) -> Result<AuditQuery, ApiError> {
-    let Actor::Patient(own) = &session.call.caller.actor else { return Ok(query) };
-    let record = session.transaction.patient_key(own)?;
+    if !matches!(session.call.caller.actor, Actor::Patient(_)) {
+        return Ok(query);
+    }
+    let record = access::own_record(session)?;
     let call = access::unbounded(session.call);
     let decision = access::decide_everywhere(&mut session.calling(&call), Action::Read)?;
-    Ok(session.transaction.only_about(query, &decision.permit, record)?)
+    let query = session.transaction.only_about(query, &decision.permit, record)?;
+    if !session.call.caller.scopes.are_granular() {
+        return Ok(query);
+    }
+    // What an app was refused that its scopes keep from it stands in her log, but not where the app itself looks.
+    let within = access::decide_everywhere(session, Action::Read)?;
+    Ok(session.transaction.without_refusals(query, &session.call.caller.client, &within.permit)?)
 }
 
 /// What is to be said of the log to all but systems: that it may not be all that there is.

@@ -10,6 +10,7 @@ use concord_fhir::rules::communication::{CORRECTIONS, has_category};
 use concord_fhir::rules::local_reference;
 use concord_fhir::rules::task::{correction, is_in_state};
 use concord_model::build::{self, Link, TaskParts, code, fragment};
+use concord_store::named::{Ground, Permitted};
 use concord_store::rows::{Head, Version};
 use concord_store::transaction::Transaction;
 
@@ -230,7 +231,11 @@ fn task(now: i64, opening: &Opening, communication: &Version) -> Result<Value<'s
 fn answered(session: &mut Session<'_, '_>, local: &str, communication: &Version) -> Result<(), ApiError> {
     let id = local.strip_prefix("Task/").unwrap_or_default();
     let named = session.transaction.named(TASK, id, true)?;
-    let found = named.evaluated(|head| waits_for(session, &head.version, communication))?;
+    #[expect(clippy::disallowed_methods, reason = "it waits for what is said in its record, and nobody is told of it")]
+    let found = named.evaluated(|head| {
+        let waits = waits_for(session, &head.version, communication)?;
+        Ok::<_, ApiError>(waits.map(|waits| Permitted::on(Ground::OwnTask, head).with(waits)))
+    })?;
     let Some((Head { version: old, .. }, (mut value, code))) = found else { return Ok(()) };
     let mut inputs = value.list("input").to_vec();
     let input = fragment::task_input(build::code(MESSAGES, code), format!("Communication/{}", communication.id));

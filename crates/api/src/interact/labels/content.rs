@@ -9,6 +9,7 @@ use concord_fhir::json::Value;
 use concord_fhir::label::{self, Source};
 use concord_fhir::literal::Literal;
 use concord_fhir::schema;
+use concord_store::named::{Ground, Permitted};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
@@ -31,7 +32,11 @@ pub(crate) fn bind(
     let mut refused: Vec<Source> = Vec::new();
     for content in entries.shown.clone() {
         let named = session.transaction.named(content.resource_type, &content.id, false)?;
-        let found = named.evaluated(|head| protection(session, &content, &head.version, new, old))?;
+        #[expect(clippy::disallowed_methods, reason = "whoever may not know of it has been refused before")]
+        let found = named.evaluated(|head| {
+            let protection = protection(session, &content, &head.version, new, old)?;
+            Ok::<_, ApiError>(protection.map(|protection| Permitted::on(Ground::Content, head).with(protection)))
+        })?;
         let protection = found.map_or_else(|| not_there(session, &content), |(_, protection)| protection);
         match protection {
             Protection::Follows => entries.contents.push(content),
@@ -54,9 +59,10 @@ pub(crate) fn bind_stored(
 ) -> Result<(), ApiError> {
     for content in std::mem::take(&mut entries.shown) {
         let named = session.transaction.named(content.resource_type, &content.id, false)?;
+        #[expect(clippy::disallowed_methods, reason = "it is stored already, and nobody is told of it")]
         let stays = named.evaluated(|head| {
             let is_anothers = is_a_persons(&head.version) && head.version.author != version.author;
-            Ok::<_, ApiError>(is_anothers.then_some(()))
+            Ok::<_, ApiError>(is_anothers.then(|| Permitted::on(Ground::Content, head)))
         })?;
         if stays.is_none() {
             entries.contents.push(content);

@@ -101,7 +101,9 @@ pub(super) fn along(
             let ids: Vec<String> = ids.into_iter().collect();
             for chunk in ids.chunks(VALUES).filter(|_| permit != Predicate::None) {
                 let room = most.saturating_sub(held.len());
-                for version in session.transaction.linked(named, Linked::Ids(chunk), &permit, room)? {
+                let mut found = session.transaction.linked(named, Linked::Ids(chunk), &permit, room)?;
+                access::unnamed::leave_out(session, found.iter_mut().collect(), None)?;
+                for version in found {
                     let one = Held::of(version)?;
                     if !one.is_in_error() {
                         held.push(one);

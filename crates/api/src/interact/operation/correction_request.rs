@@ -7,6 +7,7 @@ use concord_fhir::json::Value;
 use concord_fhir::rules::communication::CORRECTIONS;
 use concord_fhir::rules::local_reference;
 use concord_model::build::{Content, code, fragment, parameter, parameters};
+use concord_store::named::{Ground, Permitted};
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
@@ -79,7 +80,12 @@ fn asked(session: &mut Session<'_, '_>, mut request: Value<'static>) -> Result<V
     let mut answer = vec![parameter("Response", Content::Resource(communication.clone()))];
     if let Some(task) = task {
         let named = session.transaction.named(TASK, &task, false)?;
-        let opened = named.evaluated(|head| opened_by(&head.version, &id))?;
+        #[expect(clippy::disallowed_methods, reason = "the server has just opened it for what the caller says")]
+        let opened = named.evaluated(|head| {
+            Ok::<_, ApiError>(
+                opened_by(&head.version, &id)?.map(|task| Permitted::on(Ground::OwnTask, head).with(task)),
+            )
+        })?;
         answer.extend(opened.map(|(_, task)| parameter("Task", Content::Resource(task))));
     }
     Ok(parameters(answer)?)

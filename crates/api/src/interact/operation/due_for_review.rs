@@ -43,17 +43,16 @@ fn run(session: &mut Session<'_, '_>, target: &OperationTarget, input: &Input) -
 }
 
 /// The types of what in the record has labels: not what is shown, but where it is worth looking.
-fn labelled(transaction: &mut Transaction<'_>, patient: &str) -> Result<Vec<ResourceType>, ApiError> {
-    let Some(key) = transaction.patient_key(patient)? else { return Ok(Vec::new()) };
-    let known = transaction.types_in_record(key, SECURITY)?;
+fn labelled(transaction: &mut Transaction<'_>, patient: i64) -> Result<Vec<ResourceType>, ApiError> {
+    let known = transaction.types_in_record(patient, SECURITY)?;
     Ok(record::types().filter(|one| known.contains(one)).collect())
 }
 
 fn due(session: &mut Session<'_, '_>, patient: &str, by: Option<i64>) -> Result<Page, ApiError> {
-    read::visible(session, PATIENT, patient, Action::Read)?;
+    let person = read::visible(session, PATIENT, patient, Action::Read)?;
     let by = by.unwrap_or(session.transaction.now);
     let mut queries = Vec::new();
-    let labelled = labelled(session.transaction, patient)?;
+    let labelled = labelled(session.transaction, person.version.patient)?;
     // A Provenance has the labels of what it is about, and is looked at with it.
     for resource_type in labelled.into_iter().filter(|one| *one != PROVENANCE) {
         queries.extend(record::type_queries(session, resource_type, patient, review::hidden())?);

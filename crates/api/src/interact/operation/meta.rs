@@ -242,8 +242,8 @@ fn relabel_added(
     // which she makes in her own.
     let is_own_app = session.call.caller.credentials.app == App::Own;
     let own_record = match &session.call.caller.actor {
-        Actor::Patient(own) if is_own_app && session.call.caller.credentials.proofing == Proofing::P9 => {
-            let key = session.transaction.patient_key(own)?;
+        Actor::Patient(_) if is_own_app && session.call.caller.credentials.proofing == Proofing::P9 => {
+            let key = access::own_record(session)?;
             let patients = session.transaction.patients_of(concord_store::lower::Rows::Current, old)?;
             key.is_some_and(|key| patients.contains(&key))
         }

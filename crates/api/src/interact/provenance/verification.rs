@@ -5,7 +5,6 @@
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::json::Value;
 use concord_model::build::{self, ProvenanceParts, code};
-use concord_store::find::ByKey;
 use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
@@ -79,8 +78,8 @@ pub(crate) fn kept(transaction: &mut Transaction<'_>, old: &Version, new: &Versi
 /// The caller's newest verification of a resource, `Provenance/id`.
 fn verified_by(transaction: &mut Transaction<'_>, version: &Version, who: &str) -> Result<Option<String>, ApiError> {
     let about = format!("{}/{}", version.resource_type, version.id);
-    let pointing = ByKey::new(ParameterId::of("Provenance.target"), &about).of_type(PROVENANCE).limit(MOST);
-    for found in transaction.find_by_key_and_author(&pointing, who)? {
+    let target = ParameterId::of("Provenance.target");
+    for found in transaction.find_by_key_and_author(PROVENANCE, target, &about, who, MOST)? {
         let value = found.resource()?;
         let activity = value.get("activity").map_or(&[][..], |activity| activity.list("coding"));
         let verifies =

@@ -25,6 +25,11 @@ impl Page {
         Page { versions, included: Vec::new(), remarks: Vec::new(), total, next }
     }
 
+    /// Everything that it shows.
+    pub(crate) fn shown(&mut self) -> Vec<&mut Version> {
+        self.versions.iter_mut().chain(&mut self.included).collect()
+    }
+
     /// Everything that it discloses, with the table that it is in.
     pub(crate) fn disclosed(&self) -> Vec<(Rows, &Version)> {
         self.versions.iter().chain(&self.included).map(|version| (Rows::Current, version)).collect()

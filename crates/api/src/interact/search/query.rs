@@ -149,6 +149,7 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQu
         let asked = terminology::look_up_codes(session, query.of_type(one))?;
         let asked = numbered::look_up(session, about, asked)?;
         let asked = access::guard(session, about, asked)?;
+        let asked = access::unnamed::guarded(session, asked, !query.full_text.is_empty())?;
         let record = named.clone().or_else(|| access::only_record(&permit).map(str::to_owned));
         let type_query = TypeQuery { resource_type: one, record, predicate: asked.and(permit) };
         let TypeQuery { record, predicate, .. } =

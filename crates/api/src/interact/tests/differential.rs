@@ -227,6 +227,7 @@ fn permitting(permit: Predicate) -> Decision {
         reasons: Vec::new(),
         obligations: Vec::new(),
         redactions: Vec::new(),
+        unnamed: Predicate::None,
         until: None,
     }
 }

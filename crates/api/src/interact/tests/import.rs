@@ -137,7 +137,8 @@ async fn what_a_load_names_by_a_number_is_filed() {
 /// How many Observations are in a patient's record.
 async fn of_patient(service: &Service, id: &'static str) -> usize {
     let found = service.store.read(move |transaction| {
-        let key = transaction.patient_key(id).unwrap().unwrap_or_default();
+        #[expect(clippy::disallowed_methods, reason = "a test")]
+        let key = transaction.named_record(id).unwrap().deciding();
         (transaction.find_in_record(key, &[ResourceType::of("Observation")]), Vec::new())
     });
     found.await.unwrap().len()

@@ -107,7 +107,8 @@ fn decide(
         single.patients = patient.into_iter().cloned().collect();
         let key = match patient {
             // A record that nothing has ever named has no facts that permit anything to anybody but its patient.
-            Some(id) => session.transaction.patient_key(id)?.unwrap_or(0),
+            #[expect(clippy::disallowed_methods, reason = "whether it may be written there is decided next")]
+            Some(id) => session.transaction.named_record(id)?.deciding(),
             None => 0,
         };
         let decision = access::decide_about(session, action, resource_type, key)?;

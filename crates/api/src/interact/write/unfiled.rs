@@ -3,6 +3,7 @@
 use concord_fhir::json::Value;
 use concord_model::build::{self, Link, TaskParts, code};
 use concord_store::filing::Filed;
+use concord_store::named::{Ground, Permitted};
 use concord_store::rows::Version;
 
 use super::filing::may_wait;
@@ -96,7 +97,11 @@ pub(crate) fn closed(
     task: &str,
 ) -> Result<Option<(PreparedVersion, Version)>, ApiError> {
     let named = session.transaction.named(TaskParts::TYPE, task, true)?;
-    let Some((head, mut value)) = named.evaluated(|head| waits(&head.version))? else { return Ok(None) };
+    #[expect(clippy::disallowed_methods, reason = "the server has opened it, and ends it")]
+    let found = named.evaluated(|head| {
+        Ok::<_, ApiError>(waits(&head.version)?.map(|task| Permitted::on(Ground::OwnTask, head).with(task)))
+    })?;
+    let Some((head, mut value)) = found else { return Ok(None) };
     if let Some(object) = value.as_object_mut() {
         object.set("status", Value::string("completed"));
         object.set("lastModified", Value::string(instant(session.transaction.now)));

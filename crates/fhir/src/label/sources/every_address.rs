@@ -142,7 +142,16 @@ fn every_narrative_hands_on_what_it_links_to_and_shows() {
     for (shape, _, _, name) in elements(is_narrative) {
         for type_name in TYPES {
             for (address, version) in spellings(type_name) {
-                for inner in [format!("<a href='{address}'>x</a>"), format!("<p><img alt='' src=\"{address}\"/></p>")] {
+                for inner in [
+                    format!("<a href='{address}'>x</a>"),
+                    format!("<p><img alt='' src=\"{address}\"/></p>"),
+                    format!("<img alt='' src='#x' longdesc='{address}'/>"),
+                    format!("<q cite='{address}'>x</q>"),
+                    format!("<blockquote cite='{address}'>x</blockquote>"),
+                    format!("<map name='x'><area alt='' href='{address}'/></map>"),
+                    format!("<p style='background: url({address})'>x</p>"),
+                    format!("<td style=\"background-image: URL( '{address}' ), url(other.png)\">x</td>"),
+                ] {
                     let div = Value::string(format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div>"));
                     assert_eq!(
                         found(shape, &name, &div),

@@ -9,6 +9,7 @@ use concord_store::search::PageRequest;
 
 use super::sections::{HALF_A_YEAR, Keep, PartOf, Section};
 use crate::error::ApiError;
+use crate::interact::access;
 use crate::interact::operation::collect::Held;
 use crate::interact::operation::record;
 use crate::interact::session::Session;
@@ -60,7 +61,9 @@ fn found(session: &mut Session<'_, '_>, part: &PartOf, patient: &str) -> Result<
     };
     let sort = [Sort { by, descending: true }];
     let wanted = PageRequest { queries: &[query], sort: &sort, after: None, limit: MOST_ENTRIES };
-    let (versions, more) = session.transaction.page(&wanted)?;
+    let (mut versions, more) = session.transaction.page(&wanted)?;
+    // Before anything is made of it: tables say what references say.
+    access::unnamed::leave_out(session, versions.iter_mut().collect(), None)?;
     let mut all = Vec::with_capacity(versions.len());
     for version in versions {
         let one = Held::of(version)?;
