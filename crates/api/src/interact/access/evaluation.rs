@@ -21,7 +21,10 @@ pub(crate) fn permits(
 }
 
 /// Whether a version is one of those that a predicate means.
-fn holds(
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn holds(
     transaction: &mut Transaction<'_>,
     predicate: &Predicate,
     rows: Rows,
