@@ -40,9 +40,20 @@ pub(crate) fn combine(implied: Predicate, question: &Question<'_>, reasons: &mut
 }
 
 /// What shows or speaks about something in the record that a Consent denies, and that the caller does not keep.
-pub(crate) fn speaks_of_denied(question: &Question<'_>) -> Predicate {
+fn speaks_of_denied(question: &Question<'_>) -> Predicate {
+    denied(question).0
+}
+
+/// The same, and what it denies itself.
+pub(crate) fn denied_with_others(question: &Question<'_>) -> Predicate {
+    let (speaks, itself) = denied(question);
+    speaks.or(itself)
+}
+
+/// What shows or speaks about something in the record that a Consent denies, and what it denies itself.
+fn denied(question: &Question<'_>) -> (Predicate, Predicate) {
     if types::speaking(question.reading.only) == Predicate::None || question.action == Action::Create {
-        return Predicate::None;
+        return (Predicate::None, Predicate::None);
     }
     let (permits, denials): (Vec<Ruling>, Vec<Ruling>) =
         all_rulings(&question.of_every_type()).into_iter().partition(|ruling| ruling.permits);
@@ -61,7 +72,7 @@ pub(crate) fn speaks_of_denied(question: &Question<'_>) -> Predicate {
             exceptions = exceptions.or(within.and(speaks_of(question, of.and(stands))));
         }
     }
-    speaks_of(question, denied).or(exceptions)
+    (speaks_of(question, denied.clone()).or(exceptions), denied)
 }
 
 /// What shows or speaks about something in the record that emergency access is refused to.

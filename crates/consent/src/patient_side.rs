@@ -112,7 +112,7 @@ pub(crate) fn app(asked: &mut Asked<'_>, patient: Option<&PatientFacts>, purpose
                 kept: Predicate::None,
                 now: asked.now,
             };
-            asked.note_speaking(&question);
+            asked.note_comments(&question);
             combine(implied, &question, &mut asked.reasons)
         }
         None => implied,
@@ -170,7 +170,7 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
             asked.takes(Layer::Proxy, "proxy.suspended", record, text);
             continue;
         }
-        asked.note_speaking(&question);
+        asked.note_comments(&question);
         let app = app(asked, Some(patient), purpose);
         let bounds = within(request.action, only).and(app).and(hidden.negate());
         let role = own_roles(asked, &question);
