@@ -3,7 +3,7 @@
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
-use crate::combine::{speaks_of_denied, unnamed, unnamed_in_emergency};
+use crate::combine::{denied_with_others, unnamed, unnamed_in_emergency};
 use crate::comment;
 use crate::decision::{Layer, Reason, Verdict};
 use crate::facts::Facts;
@@ -39,8 +39,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) now: i64,
     pub(crate) reasons: Vec<Reason>,
-    /// Comments that Consents deny because of what they are about: of one about several things, each counts.
-    pub(crate) speaks_of_denied: Predicate,
+    /// Comments that Consents deny, by themselves or because of what they speak about: of several things, each counts.
+    pub(crate) denied_comments: Predicate,
     /// What no resource may name to the caller.
     pub(crate) unnamed: Predicate,
     /// Whether the glass breaks with this question.
@@ -49,20 +49,20 @@ pub(crate) struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     pub(crate) fn of(request: &'a Request<'a>, facts: &'a Facts, now: i64) -> Asked<'a> {
-        let (speaks_of_denied, unnamed) = (Predicate::None, Predicate::None);
-        Asked { request, facts, now, reasons: Vec::new(), speaks_of_denied, unnamed, glass_is_new: false }
+        let (denied_comments, unnamed) = (Predicate::None, Predicate::None);
+        Asked { request, facts, now, reasons: Vec::new(), denied_comments, unnamed, glass_is_new: false }
     }
 }
 
 impl Asked<'_> {
-    /// Notes which comments the Consents deny because of what they are about.
-    pub(crate) fn note_speaking(&mut self, question: &Question<'_>) {
-        if self.only() != Some(comment::COMMUNICATION) {
+    /// Notes which comments the Consents deny, where comments are asked about.
+    pub(crate) fn note_comments(&mut self, question: &Question<'_>) {
+        if self.only().is_some_and(|only| only != comment::COMMUNICATION) {
             return;
         }
         let record = Predicate::PatientCompartment(question.patient.patient.clone());
-        let known = std::mem::replace(&mut self.speaks_of_denied, Predicate::None);
-        self.speaks_of_denied = known.or(record.and(speaks_of_denied(question)));
+        let known = std::mem::replace(&mut self.denied_comments, Predicate::None);
+        self.denied_comments = known.or(record.and(denied_with_others(question)));
     }
 
     /// Notes what the Consents deny, which no resource may name to the caller.

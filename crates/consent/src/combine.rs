@@ -41,14 +41,25 @@ pub(crate) fn combine(implied: Predicate, question: &Question<'_>, reasons: &mut
 }
 
 /// What shows or speaks about something in the record that a Consent denies, and that the caller does not keep.
-pub(crate) fn speaks_of_denied(question: &Question<'_>) -> Predicate {
+fn speaks_of_denied(question: &Question<'_>) -> Predicate {
+    speaking_and_denied(question).0
+}
+
+/// The same, and what it denies itself.
+pub(crate) fn denied_with_others(question: &Question<'_>) -> Predicate {
+    let (speaks, itself) = speaking_and_denied(question);
+    speaks.or(itself)
+}
+
+/// What shows or speaks about something in the record that a Consent denies, and what it denies itself.
+fn speaking_and_denied(question: &Question<'_>) -> (Predicate, Predicate) {
     if types::speaking(question.reading.only) == Predicate::None || question.action == Action::Create {
-        return Predicate::None;
+        return (Predicate::None, Predicate::None);
     }
     let (denied, exceptions) = denied(question);
     let of_exceptions =
         exceptions.into_iter().fold(Predicate::None, |all, (within, of)| all.or(within.and(speaks_of(question, of))));
-    speaks_of(question, denied).or(of_exceptions)
+    (speaks_of(question, denied.clone()).or(of_exceptions), denied)
 }
 
 /// What no resource may name to the caller, whatever its type: what a Consent denies in the record, and what is denied with

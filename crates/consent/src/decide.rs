@@ -1,6 +1,8 @@
 //! The one function that decides who may see and do what. Every layer only narrows what the one before leaves, but for
 //! breaking the glass and for a privileged role, which say so; without a rule that permits, the answer is no.
 
+use std::sync::Arc;
+
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
@@ -75,27 +77,31 @@ fn while_labels_come(
     (narrow, redactions)
 }
 
-/// Comments on what the caller may read, for those who do not reach Communications anyway. What the comment is about is
-/// evaluated like a read of it, the scopes included.
+/// Comments on what the caller may read, for those who do not reach Communications anyway. What a comment speaks about is
+/// evaluated like a read of it, the scopes included, and by what is shared of the record that the comment is in.
 fn comments(asked: &mut Asked<'_>) -> Predicate {
     let request = asked.request;
     let limited = matches!(request.caller.actor, Actor::RelatedPerson(_));
-    if !limited || request.resource_type != Some(comment::COMMUNICATION) || request.action.writes() {
+    let are_asked_about = request.resource_type.is_none_or(|one| one == comment::COMMUNICATION);
+    if !limited || !are_asked_about || request.action.writes() {
         return Predicate::None;
     }
+    let of_every_type = Request { resource_type: None, ..request.clone() };
     let mut any = Predicate::None;
-    for one in comment::types() {
-        let of_type = Request { resource_type: Some(one), ..request.clone() };
-        let (facts, now) = (asked.facts, asked.now);
-        let mut inner = Asked::of(&of_type, facts, now);
-        let scope_limit = scope_limit(&of_type, now, &mut inner.reasons);
-        let readable = scope_limit.and(reach(&mut inner).permit);
-        any = any.or(comment::about(one, readable));
+    for patient in &asked.facts.patients {
+        let facts = Facts { patients: vec![Arc::clone(patient)], ..asked.facts.clone() };
+        let mut inner = Asked::of(&of_every_type, &facts, asked.now);
+        let scope_limit = scope_limit(&of_every_type, asked.now, &mut inner.reasons);
+        let reach = reach(&mut inner);
+        // A Patient of whom only a part is shown is not one whom all may be told of.
+        let readable = scope_limit.and(reach.whole.unwrap_or(reach.permit));
+        any = any.or(comment::in_record(&patient.patient, &readable));
     }
     if any == Predicate::None {
         return any;
     }
-    let permit = comment::plain().and(any).and(asked.speaks_of_denied.clone().negate());
+    let allowed = any.and(asked.denied_comments.clone().negate()).of_type(comment::COMMUNICATION);
+    let permit = types::communication(request.resource_type).and(allowed);
     if permit != Predicate::None {
         let text = "comments on what the caller may read";
         asked.gives(Layer::Relationship, "comment.on-readable", permit.clone(), text);

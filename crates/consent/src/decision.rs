@@ -179,18 +179,6 @@ impl Decision {
         })
     }
 
-    /// The answer for one resource that is denied by what it shows or speaks about: that is not among its entries, and
-    /// the store has looked.
-    #[must_use]
-    pub fn denied_by_others(&self) -> ItemDecision {
-        let tells = |reason: &&Reason| reason.verdict != Verdict::Permits && reason.about.has_chains();
-        let mut reasons: Vec<Reason> = self.reasons.iter().filter(tells).cloned().collect();
-        if reasons.is_empty() {
-            reasons.push(Reason::new(Layer::Relationship, Verdict::Denies, "default", NOTHING_PERMITS));
-        }
-        ItemDecision { effect: ItemEffect::Deny, elements: Vec::new(), reasons }
-    }
-
     /// Whether it may be done to nothing at all.
     #[must_use]
     pub fn is_denial(&self) -> bool {
@@ -209,27 +197,41 @@ impl Decision {
         elements
     }
 
-    /// The answer for one resource, with the reasons that concern it.
+    /// The answer for one resource, with the reasons that concern it. What is asked of other resources holds of none: see
+    /// [`Decision::on_among_others`].
     #[must_use]
     pub fn on(&self, entries: &Entries) -> ItemDecision {
+        self.on_among_others(entries, self.allows(entries), &mut |about| about.holds(entries))
+    }
+
+    /// The same, where somebody has looked at the other resources: whether it is allowed, and of which predicates the resource
+    /// is one of those meant.
+    #[must_use]
+    pub fn on_among_others(
+        &self,
+        entries: &Entries,
+        is_allowed: bool,
+        holds: &mut dyn FnMut(&Predicate) -> bool,
+    ) -> ItemDecision {
         let elements = self.redacted(entries);
-        let effect = match (self.allows(entries), elements.is_empty()) {
+        let effect = match (is_allowed, elements.is_empty()) {
             (false, _) => ItemEffect::Deny,
             (true, true) => ItemEffect::Permit,
             (true, false) => ItemEffect::Redact,
         };
-        let concerns = |reason: &&Reason| {
+        let mut concerns = |reason: &Reason| {
             let tells = match (effect, reason.verdict) {
                 (ItemEffect::Deny, Verdict::Permits) => false,
                 (ItemEffect::Deny, _) | (_, Verdict::Permits) => true,
                 (ItemEffect::Redact | ItemEffect::Permit, _) => false,
             };
-            tells && reason.about.holds(entries)
+            tells && holds(&reason.about)
         };
+        let mut reasons: Vec<Reason> = self.reasons.iter().filter(|reason| concerns(reason)).cloned().collect();
+        // Scopes ask nothing of other resources.
         let within_scopes = self.reasons.iter().any(|reason| {
             reason.layer == Layer::Scope && reason.verdict == Verdict::Permits && reason.about.holds(entries)
         });
-        let mut reasons: Vec<Reason> = self.reasons.iter().filter(concerns).cloned().collect();
         let missing = |reason: &Reason| reason.layer == Layer::Scope;
         if effect == ItemEffect::Deny && !within_scopes && !reasons.iter().any(missing) {
             reasons = vec![Reason::new(Layer::Scope, Verdict::Denies, "scope.missing", "the app was not allowed this")];

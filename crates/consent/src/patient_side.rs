@@ -112,7 +112,7 @@ pub(crate) fn app(asked: &mut Asked<'_>, patient: Option<&PatientFacts>, purpose
                 kept: Predicate::None,
                 now: asked.now,
             };
-            asked.note_speaking(&question);
+            asked.note_comments(&question);
             asked.note_unnamed(&question, false);
             combine(implied, &question, &mut asked.reasons)
         }
@@ -171,7 +171,7 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
             asked.takes(Layer::Proxy, "proxy.suspended", record, text);
             continue;
         }
-        asked.note_speaking(&question);
+        asked.note_comments(&question);
         asked.note_unnamed(&question, false);
         let app = app(asked, Some(patient), purpose);
         let bounds = within(request.action, only).and(app).and(hidden.negate());

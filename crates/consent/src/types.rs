@@ -52,6 +52,7 @@ pub(crate) static SPEAKING: LazyLock<Arc<[ResourceType]>> = LazyLock::new(|| {
 /// The log of who looked.
 pub(crate) const AUDIT_EVENT: ResourceType = ResourceType::of("AuditEvent");
 
+static COMMUNICATION: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Communication"]));
 static CONSENT: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Consent"]));
 static TASK: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Task"]));
 static DECIDES_ACCESS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["CareTeam", "Consent", "RelatedPerson"]));
@@ -76,6 +77,11 @@ fn of(types: &[ResourceType], only: Option<ResourceType>) -> Predicate {
 /// Shared reference data.
 pub(crate) fn shared(only: Option<ResourceType>) -> Predicate {
     of(&SHARED, only)
+}
+
+/// Communication.
+pub(crate) fn communication(only: Option<ResourceType>) -> Predicate {
+    of(&COMMUNICATION, only)
 }
 
 /// Consent.

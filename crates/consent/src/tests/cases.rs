@@ -28,11 +28,12 @@ use std::sync::Arc;
 use concord_fhir::index::{Entries, extract};
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::label::{Source, hands_on};
+use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::instant;
 
 use crate::caller::{Actor, App, Caller, Credentials, PrivilegedRole, Proofing};
-use crate::decision::{ItemEffect, Reason};
+use crate::decision::Reason;
 use crate::facts::{
     BreakGlassFacts, CareTeamFacts, ConsentFacts, Facts, GivenBy, IdentityFacts, LinkFacts, PatientFacts,
     RelatedPersonFacts, RoleFacts,
@@ -304,11 +305,9 @@ fn check(file: &Value<'_>, case: &Value<'_>, record: &BTreeMap<String, Entries>)
     let asked = case.get("on").and_then(Value::as_object).map_or(&[][..], |on| &on.0);
     for (name, expected) in asked {
         let item = item(&name.to_string());
-        let by_itself = decision.on(&item);
-        let found = match by_itself.effect != ItemEffect::Deny && !is_found(&item) {
-            true => decision.denied_by_others(),
-            false => by_itself,
-        };
+        let is_allowed = decision.allows(&item) || (!action.writes() && decision.permit.has_chains());
+        let among_others = |about: &Predicate| about.holds_among(&item, &all);
+        let found = decision.on_among_others(&item, is_allowed && is_found(&item), &mut { among_others });
         let mut told = vec![found.effect.code().to_owned()];
         told.extend(found.elements.iter().map(|element| format!("-{element}")));
         told.extend(found.reasons.iter().filter(|reason| reason.rule != "scope.covers").map(short));

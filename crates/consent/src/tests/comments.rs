@@ -22,25 +22,33 @@ fn entries(text: &str) -> Entries {
     entries
 }
 
-/// The carer c1, who may see p1's Observations.
-fn shared() -> Facts {
-    let resources = [
-        value(r#"{"resourceType":"RelatedPerson","id":"c1","patient":{"reference":"Patient/p1"}}"#),
-        value(
-            r#"{"resourceType":"Consent","id":"c","status":"active","scope":{"coding":[{
-            "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},
-            "patient":{"reference":"Patient/p1"},"provision":{"type":"permit",
-            "actor":[{"reference":{"reference":"RelatedPerson/c1"}}],
-            "class":[{"system":"http://hl7.org/fhir/resource-types","code":"Observation"}]}}"#,
-        ),
-    ];
+/// The carer c1, who may see p1's Observations but for what another Consent denies.
+fn shared_but_for(denied: &str) -> Facts {
+    let consent = |id: &str, kind: &str, what: &str| {
+        value(&format!(
+            r#"{{"resourceType":"Consent","id":"{id}","status":"active","scope":{{"coding":[{{
+            "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},
+            "patient":{{"reference":"Patient/p1"}},"provision":{{"type":"{kind}",
+            "actor":[{{"reference":{{"reference":"RelatedPerson/c1"}}}}],{what}}}}}"#
+        ))
+    };
+    let related = value(r#"{"resourceType":"RelatedPerson","id":"c1","patient":{"reference":"Patient/p1"}}"#);
+    let mut resources = vec![related, consent("c", "permit", &class("Observation"))];
+    resources.extend(Some(denied).filter(|denied| !denied.is_empty()).map(|denied| consent("d", "deny", denied)));
     facts(&resources)
 }
 
+fn class(name: &str) -> String {
+    format!(r#""class":[{{"system":"http://hl7.org/fhir/resource-types","code":"{name}"}}]"#)
+}
+
 fn decision(who: &str, scopes: &str, action: Action, resource_type: &str) -> Decision {
+    decided(&shared_but_for(""), who, scopes, action, ResourceType::parse(resource_type))
+}
+
+fn decided(facts: &Facts, who: &str, scopes: &str, action: Action, resource_type: Option<ResourceType>) -> Decision {
     let caller = caller(who, scopes, None);
-    let resource_type = ResourceType::parse(resource_type);
-    decide(&Request { caller: &caller, action, resource_type, purpose: None, reason: None }, &shared(), NOW)
+    decide(&Request { caller: &caller, action, resource_type, purpose: None, reason: None }, facts, NOW)
 }
 
 fn comment(id: &str, about: &str, category: &str, meta: &str) -> Entries {
@@ -91,4 +99,78 @@ fn a_carer_reads_comments_on_what_they_may_read() {
     assert!(other.is_denial() && !decision(carer, both, Action::Read, "Observation").is_denial());
     assert!(!stranger.reasons.iter().any(|reason| reason.rule == "comment.on-readable"));
     assert!(!decision("Practitioner/gp", both, Action::Read, "Communication").permit.has_chains());
+}
+
+/// What the carer is shown of these, asked about Communications and about everything.
+fn shown(facts: &Facts, all: &[Entries]) -> Vec<String> {
+    let scopes = "user/*.rs";
+    let by = |action, resource_type| {
+        let permit = decided(facts, "RelatedPerson/c1", scopes, action, resource_type).permit;
+        let comments = all.iter().filter(|one| one.resource_type.name() == "Communication");
+        comments.filter(|one| permit.holds_among(one, all)).map(|one| one.id.clone()).collect::<Vec<_>>()
+    };
+    let found = by(Action::Read, ResourceType::parse("Communication"));
+    for action in [Action::Read, Action::Search, Action::History, Action::TypeHistory] {
+        for resource_type in [None, ResourceType::parse("Communication")] {
+            assert_eq!(by(action, resource_type), found, "{action:?} {resource_type:?}");
+        }
+    }
+    found
+}
+
+fn observation_and_condition() -> Vec<Entries> {
+    vec![
+        entries(r#"{"resourceType":"Observation","id":"bp","subject":{"reference":"Patient/p1"}}"#),
+        entries(r#"{"resourceType":"Condition","id":"asthma","subject":{"reference":"Patient/p1"}}"#),
+    ]
+}
+
+fn naming(id: &str, elements: &str) -> Entries {
+    entries(&format!(
+        r#"{{"resourceType":"Communication","id":"{id}","subject":{{"reference":"Patient/p1"}},
+        "category":[{{"coding":[{{"code":"comment"}}]}}],{elements}}}"#
+    ))
+}
+
+#[test]
+fn all_that_a_comment_speaks_about_has_to_be_readable() {
+    let about_bp = r#""about":[{"reference":"Observation/bp"}]"#;
+    let condition = r#"{"reference":"Condition/asthma"}"#;
+    let mut all = observation_and_condition();
+    all.extend([
+        naming("bp", about_bp),
+        naming("both", &format!(r#""about":[{condition},{{"reference":"Observation/bp"}}]"#)),
+        naming("reason", &format!(r#"{about_bp},"reasonReference":[{condition}]"#)),
+        naming("content", &format!(r#"{about_bp},"payload":[{{"contentReference":{condition}}}]"#)),
+        naming("extension", &format!(r#"{about_bp},"extension":[{{"url":"x","valueReference":{condition}}}]"#)),
+        naming("answer", &format!(r#"{about_bp},"inResponseTo":[{{"reference":"Communication/bp"}}]"#)),
+        naming("answer-to-both", &format!(r#"{about_bp},"inResponseTo":[{{"reference":"Communication/both"}}]"#)),
+        naming("second-answer", &format!(r#"{about_bp},"inResponseTo":[{{"reference":"Communication/answer"}}]"#)),
+        naming("answer-to-a-letter", &format!(r#"{about_bp},"inResponseTo":[{{"reference":"Communication/letter"}}]"#)),
+        comment("letter", "Observation/bp", "letter", ""),
+        naming("nothing", r#""about":[{"reference":"Observation/never"}]"#),
+    ]);
+    assert_eq!(shown(&shared_but_for(""), &all), ["bp", "answer", "second-answer"]);
+}
+
+#[test]
+fn what_one_patient_shares_opens_no_comment_in_the_record_of_another() {
+    let mut all = observation_and_condition();
+    let elsewhere =
+        Entries { patients: vec!["p2".to_owned()], ..naming("p2", r#""about":[{"reference":"Observation/bp"}]"#) };
+    let theirs =
+        Entries { patients: vec!["p2".to_owned()], ..entries(r#"{"resourceType":"Observation","id":"theirs"}"#) };
+    all.extend([elsewhere, theirs, naming("theirs", r#""about":[{"reference":"Observation/theirs"}]"#)]);
+    assert!(shown(&shared_but_for(""), &all).is_empty());
+}
+
+#[test]
+fn a_comment_that_is_denied_is_not_shown_for_what_it_is_about() {
+    let mut all = observation_and_condition();
+    all.extend(["one", "other"].map(|id| comment(id, "Observation/bp", "comment", "")));
+    let by_class = &class("Communication");
+    let by_name = r#""data":[{"meaning":"instance","reference":{"reference":"Communication/one"}}]"#;
+    assert_eq!(shown(&shared_but_for(""), &all), ["one", "other"]);
+    assert_eq!(shown(&shared_but_for(by_name), &all), ["other"]);
+    assert!(shown(&shared_but_for(by_class), &all).is_empty());
 }

@@ -105,7 +105,9 @@ fn a_carer_sees_one_type_until_a_day() {
     let all = seen(&format!("[{CARER},{}]", consent("c", &provision)));
     assert_eq!(names(&all), ["RelatedPerson/c1"]);
     let types: Vec<&str> = all[0].sees.iter().flat_map(|sight| &sight.types).map(|one| one.name()).collect();
-    assert_eq!(types, ["Goal"]);
+    assert_eq!(types, ["Communication", "Goal"]);
+    assert_eq!(of_type(&all[0], "Communication"), Some((&["N"][..], true)), "the comments on Goals");
+    assert!(all[0].because.iter().any(|reason| reason.rule == "comment.on-readable"));
     assert_eq!(all[0].until, Some(instant::range("2026-04-01").unwrap().0));
 }
 

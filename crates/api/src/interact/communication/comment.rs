@@ -1,8 +1,10 @@
 //! Comments: what a comment is about is there, and the writer can read it; an answer belongs to its thread; and the
 //! comment is kept back from whomever what it is about is kept back from, which its labels see to (`concord_fhir::label`).
+//! A comment stands in the record of what it is about: what one patient shares is no place to speak of another.
 
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
+use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
@@ -72,7 +74,8 @@ fn received(session: &Session<'_, '_>, value: &mut Value<'_>) {
 /// from her when that is released: it has the labels that do so as its own.
 ///
 /// # Errors
-/// [`ApiError::NotFound`] when it is about something that is not there or that the writer cannot read, which are alike.
+/// [`ApiError::NotFound`] when it is about something that is not there or that the writer cannot read, which are alike; a
+/// broken rule where that is in the record of another patient.
 pub(crate) fn at_version(
     session: &mut Session<'_, '_>,
     resource_type: ResourceType,
@@ -84,9 +87,15 @@ pub(crate) fn at_version(
         let text = format!("is about {MOST_ABOUT} things at most");
         return Err(ApiError::rule(format!("{resource_type}.about"), text));
     }
+    let records = index::extract_under(&session.service.base, resource_type, "", 0, value).patients;
     let mut keeps = Vec::new();
     for (position, reference) in about.iter().enumerate() {
         let Some(target) = commented(session, reference)? else { continue };
+        let theirs = session.transaction.patient_ids_of(&target)?;
+        if !records.is_empty() && !theirs.is_empty() && !theirs.iter().any(|one| records.contains(one)) {
+            let text = "is in the record of another patient than this";
+            return Err(ApiError::rule(format!("{resource_type}.about[{position}]"), text));
+        }
         let codings =
             target.own_labels().split('\n').filter(|key| !key.is_empty()).map(|key| coding(key, Stands::Inside));
         keeps.extend(codings.filter(review::hides));

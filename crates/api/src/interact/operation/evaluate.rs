@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use concord_consent::caller::{Actor, Proofing};
-use concord_consent::decision::{Decision, ItemEffect, Layer, Reason, Verdict};
+use concord_consent::decision::{Decision, ItemDecision, ItemEffect, Layer, Reason, Verdict};
 use concord_consent::facts::{ConsentFacts, Facts, GivenBy, Target as Named};
 use concord_consent::purpose::Purpose;
 use concord_consent::request::{Action, Request};
@@ -297,11 +297,7 @@ impl Evaluation<'_> {
             return Ok(parts);
         };
         let decision = self.decision(session, entries.resource_type);
-        let mut item = decision.on(&entries);
-        let is_elsewhere = item.effect != ItemEffect::Deny && decision.permit.has_chains();
-        if is_elsewhere && !evaluation::permits(session.transaction, &decision, Rows::Current, &version)? {
-            item = decision.denied_by_others();
-        }
+        let mut item = on_stored(session, &decision, &entries, &version)?;
         if self.question.action == Action::Update && item.effect != ItemEffect::Deny {
             let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
             let actor = &self.asked.caller.actor;
@@ -379,6 +375,32 @@ impl Evaluation<'_> {
         }
         Ok(parts)
     }
+}
+
+/// The answer for a stored version. What a decision asks of other resources, the store looks up.
+fn on_stored(
+    session: &mut Session<'_, '_>,
+    decision: &Decision,
+    entries: &Entries,
+    version: &Version,
+) -> Result<ItemDecision, ApiError> {
+    let is_allowed = match decision.permit.has_chains() {
+        true if decision.action.writes() && !decision.allows(entries) => false,
+        true => evaluation::permits(session.transaction, decision, Rows::Current, version)?,
+        false => decision.allows(entries),
+    };
+    let mut failed = None;
+    let item = decision.on_among_others(entries, is_allowed, &mut |about| {
+        if !about.has_chains() {
+            return about.holds(entries);
+        }
+        let holds = session.transaction.holds(about, Rows::Current, version);
+        holds.unwrap_or_else(|error| {
+            failed = Some(error);
+            false
+        })
+    });
+    failed.map_or(Ok(item), |fault| Err(fault.into()))
 }
 
 /// Whether a denial may be told to whom it denies: what the token lacks, who may write what, how they signed in.

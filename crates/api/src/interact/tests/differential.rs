@@ -19,6 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::interact::access::evaluation;
 use crate::interact::{SECURITY, access};
 
+mod comments;
 mod depends;
 
 const TYPES: [ResourceType; 3] =
