@@ -3,7 +3,8 @@
 //! | question | module |
 //! |---|---|
 //! | which element hands labels on? | `elements` |
-//! | what does a resource inherit labels from, and what from it? | `sources` |
+//! | what does a resource inherit labels from, and what from it? which labels has it inside? | `sources` |
+//! | which labels are understood? | `understood` |
 //! | which labels are handed on, and what is in effect then? | `inherit` |
 //!
 //! Nothing here reads or writes: the store asks it for each version that it stores.
@@ -11,8 +12,10 @@
 mod elements;
 mod inherit;
 mod sources;
+mod understood;
 
 pub use crate::entry::Source;
 pub use elements::is_content;
 pub use inherit::{Member, effective_labels, hands_on, union};
 pub use sources::{Links, canonical_name, links, sources};
+pub use understood::{OWN_SYSTEM, is_understood};
