@@ -302,7 +302,8 @@ fn decide_own_search(
     match record {
         Some(id) => {
             let key = session.transaction.patient_key(id)?;
-            if key.is_none() && session.transaction.is_explained() {
+            let of_nobody = session.transaction.is_explained_of_nobody();
+            if of_nobody || (key.is_none() && session.transaction.is_explained()) {
                 // How a search is run must not tell who has a record here: a patient that there is none of is decided
                 // about like one who shares nothing.
                 let mut facts = session.without_explain(|session| {
