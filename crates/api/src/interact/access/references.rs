@@ -24,14 +24,15 @@ use crate::interact::session::Session;
 /// How many different resources one resource may refer to.
 const LIMIT: usize = 200;
 
-/// Refuses what a write may not refer to: see [`refuse_conditional`], [`refuse_urns`] and [`refuse_malformed`].
+/// Refuses what a write may not refer to: see [`refuse_conditional`], [`refuse_searched`], [`refuse_urns`] and [`refuse_malformed`].
 ///
 /// # Errors
-/// Those of all three, of one before those of the next.
+/// Those of all four, of one before those of the next.
 pub(crate) fn refuse_unusable(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<(), ApiError> {
     let every = index::every_reference(value).into_iter();
     let (urns, references): (Vec<_>, Vec<_>) = every.partition(|(_, reference)| is_urn(reference));
     refuse_conditional(&session.service.base, &references)?;
+    refuse_searched(&session.service.base, value)?;
     refuse_urns(urns)?;
     refuse_these(session, references, schema::addresses(value))
 }
@@ -62,6 +63,21 @@ fn refuse_conditional(base: &str, references: &[(String, String)]) -> Result<(),
         .map(|(place, _)| Issue::error(IssueCode::NotSupported, place.clone(), text))
         .collect();
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
+}
+
+/// Refuses searches of this server that find a certain resource, or content, where somebody may open them: attachments and narratives.
+/// What is found by them would not be protected as what shows it is.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] with every one of them, at its place.
+fn refuse_searched(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
+    let text = "this finds a resource of this server by a search: write its own address, Type/id";
+    let issues: Vec<Issue> = schema::opened(value)
+        .into_iter()
+        .filter(|(_, address)| literal::finds_one(address, base))
+        .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
+        .collect();
+    if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
 }
 
 /// Refuses what looks like a reference to a resource of this server and leads to none, in References, attachments, uris, canonicals
