@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 on_both! {
     with super::SETTINGS;
     the_content_of_a_letter, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
-    who_wrote_it_reads_what_is_said_about_it, what_names_it_and_says_something_else
+    who_wrote_it_reads_what_is_said_about_it, what_names_it_and_says_something_else,
+    what_is_said_of_a_version_that_was_denied
 }
 
 const SETTINGS: &[(&str, &str)] = &[(
@@ -363,4 +364,46 @@ async fn who_wrote_it_reads_what_is_said_about_it(concord: &Concord) {
     for place in ["Condition/hers", "Communication/said"] {
         gp.get(place).await.expect(404);
     }
+}
+
+/// What is said of a version that is denied by its code then, whatever the resource says now.
+async fn what_is_said_of_a_version_that_was_denied(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp, system) = (concord.patient("amina"), concord.user("Practitioner/gp"), concord.system());
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    let code = json!([{"coding": [{"system": "urn:k", "code": "zebra"}]}]);
+    let denied = json!({"type": "deny", "class": class(&["Condition"]), "code": code});
+    system.store(&but_for(&who, &[], &denied)).await;
+    let condition = |code: &str| {
+        json!({"resourceType": "Condition", "subject": {"reference": "Patient/amina"},
+            "code": {"coding": [{"system": "urn:k", "code": code}]}})
+    };
+    let said = |about: &str| {
+        json!({"resourceType": "Communication", "status": "completed", "subject": {"reference": "Patient/amina"},
+            "about": [{"reference": about}], "payload": [{"contentString": "zebra"}]})
+    };
+    let id = gp.create(&condition("zebra")).await;
+    let place = format!("Condition/{id}");
+    let then = format!("Communication/{}", amina.create(&said(&place)).await);
+    let answer = with(said(&place), "inResponseTo", json!([{"reference": then}]));
+    let answer = format!("Communication/{}", gp.create(&answer).await);
+    gp.put(&place, &with(condition("horse"), "id", json!(id))).await.expect(200);
+    let now = format!("Communication/{}", amina.create(&said(&place)).await);
+    let reader = concord.user("Practitioner/gp-elsewhere");
+    reader.get(&place).await.expect(200);
+    reader.get(&format!("{place}/_history/1")).await.expect(404);
+    for (said, status) in [(&then, 404), (&answer, 404), (&now, 200)] {
+        reader.get(said).await.expect(status);
+        let (_, id) = said.split_once('/').expect("an id");
+        let found = reader.get(&format!("Communication?_id={id}")).await.expect(200).ids();
+        assert_eq!(found.len(), usize::from(status == 200), "{said}");
+        amina.get(said).await.expect(200);
+        gp.get(said).await.expect(200);
+    }
+    let provenances = reader.get(&format!("Provenance?target={place}")).await.expect(200);
+    let targets: Vec<Value> = provenances.matches().iter().map(|one| one["target"][0]["reference"].clone()).collect();
+    assert_eq!(targets, [json!(format!("{place}/_history/2"))], "{provenances}");
+    // Once it is denied no more.
+    system.store(&but_for(&who, &[], &json!({"type": "deny", "class": class(&["Goal"])}))).await;
+    reader.get(&then).await.expect(200);
 }

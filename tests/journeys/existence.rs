@@ -21,7 +21,7 @@ on_both! {
     to_a_patient, to_a_carer, to_a_professional, to_a_stranger, to_an_office_without_a_reason, to_an_app_of_others,
     to_an_own_app_for_some_of_it, to_a_system_for_a_purpose, to_a_system_with_a_granular_scope, by_a_cursor_of_somebody_else,
     by_the_url_of_a_definition_to_a_patient, by_the_url_of_a_definition_to_a_professional,
-    by_the_url_of_a_definition_to_a_system
+    by_the_url_of_a_definition_to_a_system, how_a_search_is_run
 }
 
 on_both! { with super::UNCHECKED; where_references_are_not_checked }
@@ -463,4 +463,56 @@ async fn by_a_cursor_of_somebody_else(concord: &Concord) {
     assert!(
         seen.contains(&HIDDEN.to_owned()) || text(&system.get(search).await.json(), "/entry/0/resource/id") == HIDDEN
     );
+}
+
+/// How a search is run says the same of a record that the caller may not know of, large or small, and of one that there is not.
+async fn how_a_search_is_run(concord: &Concord) {
+    let asker = a_system_for_a_purpose(concord).await;
+    let (there, none) = (asker.patient, "absent");
+    assert_eq!(there.len(), none.len());
+    let entry = |number: usize| {
+        let reading =
+            with(blood_pressure(there, 118), "identifier", json!([{"system": "urn:n", "value": number.to_string()}]));
+        json!({"resource": with(without(reading, "id"), "meta", hidden()), "request": {"method": "POST", "url": "Observation"}})
+    };
+    // More than are looked at in the order of their updates.
+    let entries: Vec<Value> = (0..600).map(entry).collect();
+    concord.system().post("", &json!({"resourceType": "Bundle", "type": "batch", "entry": entries})).await.expect(200);
+    let narrow = concord.system_with("system/Observation.rs?code=nothing system/Patient.rs?_id=none");
+    for app in [&asker.app, &narrow] {
+        for query in [
+            "Observation?patient={}",
+            "Observation?patient={}&_total=accurate",
+            "Observation?patient={},amina&patient={}",
+            "Observation?patient={}&_sort=-_lastUpdated",
+            "Observation?patient={}&_sort=-date&code=85354-9",
+            "Observation?patient={}&_sort=code&_include=Observation:patient",
+            "Patient?_id={}",
+            "Patient?_id={}&_revinclude=Observation:patient",
+            "Observation?subject:Patient._id={}",
+            "Patient/{}/Observation?_sort=_lastUpdated",
+            "Observation?_has:Provenance:target:patient={}",
+            "?_type=Patient,Observation&patient={}",
+        ] {
+            let mut told = Vec::new();
+            for patient in [there, none] {
+                let place = query.replace("{}", patient);
+                let joint = if place.contains('?') { '&' } else { '?' };
+                let answer = app.get(&format!("{place}{joint}_explain=true")).await;
+                told.push((answer.status, plain_outcomes(&answer).replace(patient, "PATIENT")));
+            }
+            assert_eq!(told[0], told[1], "{query}: {}", difference(&told[0].1, &told[1].1));
+        }
+    }
+    let answer = asker.app.get("Observation?patient=amina&_explain=true").await.expect(200);
+    assert!(plain_outcomes(&answer).contains("plan: "), "{answer}");
+    // Whoever may know of everything is told how it is run.
+    let whole = concord.system().get(&format!("Observation?patient={there}&_explain=true")).await.expect(200);
+    assert!(plain_outcomes(&whole).contains("plan: "), "{whole}");
+}
+
+/// What an answer says besides the resources that were found.
+fn plain_outcomes(answer: &Answer) -> String {
+    let outcomes = answer.entries().into_iter().filter(|entry| text(entry, "/search/mode") == "outcome");
+    outcomes.map(|entry| entry["resource"]["issue"].to_string()).collect()
 }

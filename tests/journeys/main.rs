@@ -60,6 +60,7 @@ mod ips_examples;
 mod kept;
 mod kept_elsewhere;
 mod labels;
+mod labels_inside;
 mod leaks;
 mod left_records;
 mod links;

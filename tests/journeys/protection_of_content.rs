@@ -4,6 +4,7 @@
 use concord_tests::client::{Method, text};
 use concord_tests::minimal::{self, Place};
 use concord_tests::people::with;
+use concord_tests::server::BASE;
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::protection_is_inherited::{ACT, cast, hidden_from_both, owner};
 
 on_both! {
     by_every_attachment, wherever_an_attachment_stands, as_labels_and_links_come_and_go, hidden_content_hides_no_document,
-    nobody_hides_the_content_of_others
+    nobody_hides_the_content_of_others, nobody_names_content_by_a_search
 }
 
 fn content(id: &str) -> Value {
@@ -254,4 +255,29 @@ async fn nobody_hides_the_content_of_others(concord: &Concord) {
 
 fn people_without_id(resource: Value) -> Value {
     concord_tests::people::without(resource, "id")
+}
+
+async fn nobody_names_content_by_a_search(concord: &Concord) {
+    let (amina, _) = cast(concord).await;
+    let system = concord.system();
+    system.store(&content("found")).await;
+    let below = |address: &str| format!("{BASE}/{address}");
+    for address in ["Binary?_id=found", "/Binary?_id=found", "Binary?_format=json&_id=found", "?_type=Binary&_id=found"]
+    {
+        for address in [address.to_owned(), below(address.trim_start_matches('/'))] {
+            let refused = system.post("DocumentReference", &hidden(document(&address))).await.expect(422);
+            let (_, place, text) = &refused.issues()[0];
+            assert!(text.contains("Type/id"), "{address}: {place} {text}");
+            let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><img src=\"{address}\" alt=\"x\"/></div>");
+            let told = with(
+                document("Binary/found"),
+                "text",
+                json!({"status": "generated", "div": div.replace('&', "&amp;")}),
+            );
+            system.post("DocumentReference", &told).await.expect(422);
+        }
+    }
+    // A list that nobody is shown more of for it.
+    system.post("DocumentReference", &document("Observation?patient=amina&code=1")).await.expect(201);
+    assert_shown(&[&amina], "found", true).await;
 }

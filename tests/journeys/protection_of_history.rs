@@ -1,14 +1,27 @@
 //! A superseded version is protected as what it names is now, whatever the versions after it name: when a label comes, and
 //! when it goes.
 
+use concord_api::auth::development::TokenRequest;
+use concord_fhir::registry::ResourceType;
+use concord_tests::client::{Method, text};
+use concord_tests::doors::owner;
+use concord_tests::minimal::{self, Place};
 use concord_tests::people::{blood_pressure, with};
 use concord_tests::{App, Concord, on_both};
 use serde_json::{Value, json};
 
 use crate::protection_follows::{relabel, said};
-use crate::protection_is_inherited::{cast, encounter};
+use crate::protection_is_inherited::{cast, encounter, hidden_from_both};
 
 on_both! { a_version_follows_what_it_names, what_speaks_about_a_version_follows_it, the_log_tells_of_no_hidden_version }
+
+on_both! {
+    with super::CLIENTS;
+    a_version_that_may_not_be_read_is_named_like_one_that_is_missing
+}
+
+const CLIENTS: &[(&str, &str)] =
+    &[("CONCORD_CLIENTS", r#"[{"client": "phr-app"}, {"client": "letters", "purposes": ["TREAT"]}]"#)];
 
 fn reading(id: &str, during: &str) -> Value {
     let reference = json!({"reference": format!("Encounter/{during}")});
@@ -189,4 +202,132 @@ async fn the_log_tells_of_no_hidden_version(concord: &Concord) {
     amina.get("Observation/moved/_history/1").await.expect(404);
     // And of her own read.
     assert_eq!(told().await, ["Observation/moved/_history/2", "Observation/moved/_history/2"]);
+}
+
+/// The types of which the first version of `was-kept` is kept from everybody here, and the second is not.
+const WERE_KEPT: [&str; 12] = [
+    "Observation",
+    "Encounter",
+    "Condition",
+    "DocumentReference",
+    "Goal",
+    "CarePlan",
+    "MedicationRequest",
+    "Appointment",
+    "Media",
+    "Procedure",
+    "Immunization",
+    "Task",
+];
+
+/// Every element by which a resource may name another, and every other way to name one, each with what a version is named by:
+/// the resource, with `VERSION` where the number of the version stands.
+fn naming_versions() -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    let mut name = |place: &Place, target: &str, value: Value| {
+        let owner = owner(place.resource_type).unwrap_or_default();
+        let of_amina = (owner.as_slice(), json!({"reference": "Patient/amina"}));
+        let names = (place.members.as_slice(), value);
+        let values = if owner.is_empty() || owner == place.members { vec![names] } else { vec![of_amina, names] };
+        all.push((format!("{} to {target}", place.name()), minimal::resource(place.resource_type, &values)));
+    };
+    let types = |place: &Place| WERE_KEPT.into_iter().find(|one| place.may_name(one));
+    for place in minimal::references().iter().filter(|place| place.resource_type.name() != "Parameters") {
+        let Some(target) = types(place) else { continue };
+        name(place, target, json!({"reference": format!("{target}/was-kept/_history/VERSION")}));
+    }
+    for place in minimal::attachments().iter().filter(|place| place.resource_type.name() != "Parameters") {
+        name(place, "Observation", json!({"url": "Observation/was-kept/_history/VERSION", "title": "x"}));
+    }
+    for (member, value) in [
+        ("valueUri", json!("Observation/was-kept/_history/VERSION")),
+        ("valueUrl", json!("Observation/was-kept/_history/VERSION#x")),
+        ("valueReference", json!({"reference": "Observation/was-kept/_history/VERSION"})),
+    ] {
+        let extension = json!([{"url": "http://x.example/x", member: value}]);
+        all.push((member.to_owned(), with(blood_pressure("amina", 121), "extension", extension)));
+    }
+    let link = "<div xmlns='http://www.w3.org/1999/xhtml'><a href='Observation/was-kept/_history/VERSION'>x</a></div>";
+    let text = json!({"status": "generated", "div": link});
+    all.push(("text".to_owned(), with(blood_pressure("amina", 121), "text", text)));
+    all
+}
+
+/// What each of these writes is answered, without what always differs.
+async fn written(app: &App, number: u32) -> Vec<String> {
+    let version = number.to_string();
+    let entries: Vec<Value> = naming_versions()
+        .into_iter()
+        .map(|(_, resource)| {
+            let filled = resource.to_string().replace("VERSION", &version);
+            let resource: Value = serde_json::from_str(&filled).expect("JSON");
+            json!({"request": {"method": "POST", "url": text(&resource, "/resourceType")}, "resource": resource})
+        })
+        .collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": entries});
+    let answer = app.post("", &bundle).header("prefer", "return=representation").await.expect(200);
+    let told = |entry: &Value| {
+        let status = text(entry, "/response/status");
+        let said = entry["response"]["outcome"]["issue"].to_string();
+        let said =
+            said.replace(&format!("_history/{version}"), "_history/N").replace(&format!("new-{number}-"), "new-");
+        format!("{status} {} {said}", entry["resource"]["meta"]["security"])
+    };
+    answer.entries().iter().map(told).collect()
+}
+
+async fn a_version_that_may_not_be_read_is_named_like_one_that_is_missing(concord: &Concord) {
+    let (amina, nurse) = cast(concord).await;
+    let system = concord.system();
+    for name in WERE_KEPT {
+        let resource_type = ResourceType::parse(name).expect("a type");
+        let owner = owner(resource_type).expect("it is part of a record");
+        let of_amina = (owner.as_slice(), json!({"reference": "Patient/amina"}));
+        let made = with(minimal::resource(resource_type, &[of_amina]), "id", json!("was-kept"));
+        system.store(&with(made.clone(), "meta", hidden_from_both())).await;
+        system.store(&made).await;
+    }
+    let letters = concord.app(&TokenRequest {
+        client_id: "letters".to_owned(),
+        scope: "system/*.cruds".to_owned(),
+        purposes: vec!["TREAT".to_owned()],
+        ..TokenRequest::default()
+    });
+    let names: Vec<String> = naming_versions().into_iter().map(|(name, _)| name).collect();
+    assert!(names.len() > 250, "{}", names.len());
+    for (who, app) in [("the patient", &amina), ("a nurse", &nurse), ("a system", &letters)] {
+        for name in WERE_KEPT {
+            app.get(&format!("{name}/was-kept/_history/1")).await.expect(404);
+            app.get(&format!("{name}/was-kept/_history/2")).await.expect(200);
+        }
+        let (kept, missing) = (written(app, 1).await, written(app, 9).await);
+        for ((name, kept), missing) in names.iter().zip(&kept).zip(&missing) {
+            assert_eq!(kept, missing, "{who}, {name}");
+            // What systems hand in of a log of their own is kept as it is.
+            assert!(!kept.starts_with('2') || name.starts_with("AuditEvent"), "{who}, {name}: {kept}");
+        }
+        let open = written(app, 2).await;
+        let stored = open.iter().filter(|one| one.starts_with('2')).count();
+        assert!(stored > 20, "{who}: {stored} of {}", open.len());
+    }
+    // In an update, a patch, a transaction, and what is said beside it.
+    for number in [1, 9] {
+        let focus = json!([{"reference": format!("Observation/was-kept/_history/{number}")}]);
+        let id = amina.create(&blood_pressure("amina", 122)).await;
+        let place = format!("Observation/{id}");
+        let named = with(with(blood_pressure("amina", 122), "focus", focus.clone()), "id", json!(id));
+        amina.put(&place, &named).await.expect(422);
+        let patch = json!([{"op": "add", "path": "/focus", "value": focus}]).to_string();
+        amina.ask(Method::PATCH, &place).body("application/json-patch+json", patch).await.expect(422);
+        let entries = json!([
+            {"resource": named, "request": {"method": "PUT", "url": place}},
+            {"resource": with(blood_pressure("amina", 123), "focus", focus.clone()),
+                "request": {"method": "POST", "url": "Observation"}}]);
+        amina.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})).await.expect(422);
+        let says = json!({"resourceType": "Provenance", "recorded": "2026-12-01T12:00:00Z",
+            "agent": [{"who": {"reference": "Patient/amina"}}], "entity": [{"role": "source", "what": focus[0]}]});
+        let ask = amina.post("Observation", &blood_pressure("amina", 124));
+        ask.header("x-provenance", &says.to_string()).await.expect(422);
+        amina.get(&place).await.expect(200);
+    }
 }

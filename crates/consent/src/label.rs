@@ -7,7 +7,8 @@
 use std::sync::{Arc, LazyLock};
 
 use concord_fhir::index::{Entry, ParameterId, SEPARATOR};
-use concord_fhir::label::hands_on;
+pub use concord_fhir::label::OWN_SYSTEM;
+use concord_fhir::label::{hands_on, is_understood};
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
 
@@ -15,11 +16,6 @@ use crate::facts::Coding;
 
 /// The index parameter of `meta.security`.
 const SECURITY: ParameterId = ParameterId::of("_security");
-
-/// The system of Concord's own labels. Each of them hides data from patients, their relations and their apps, and
-/// leaves it to its author's team: `AUTHOR-TEAM` interim thoughts, `THIRD-PARTY` what somebody else told in confidence,
-/// `SAFEGUARDING`.
-pub const OWN_SYSTEM: &str = "urn:concord:label";
 
 /// The four privacy labels of Patients Know Best.
 const PKB_SYSTEM: &str = "http://fhir.patientsknowbest.com/codesystem/privacy-label";
@@ -92,7 +88,7 @@ enum Meaning {
     Sensitivity(&'static str),
     /// Another code, of v3 ActCode, v3 ObservationValue or of Concord's own.
     Other(String),
-    /// A code of a system that is not known here, or none.
+    /// A code that its system has not got, or of a system that is not known here, or none.
     Unknown,
 }
 
@@ -105,7 +101,8 @@ fn meaning(coding: &Coding) -> Meaning {
         "http://terminology.hl7.org/CodeSystem/v3-ActCode" | "http://hl7.org/fhir/v3/ActCode" => {
             match sensitivity(code) {
                 Some((own, _)) => Meaning::Sensitivity(own),
-                None => Meaning::Other(code.to_owned()),
+                None if is_understood(&coding.system, code) => Meaning::Other(code.to_owned()),
+                None => Meaning::Unknown,
             }
         }
         "http://terminology.hl7.org/CodeSystem/v3-ObservationValue" | OWN_SYSTEM => Meaning::Other(code.to_owned()),
@@ -159,7 +156,7 @@ pub fn raises(system: &str, code: &str) -> bool {
 /// Whether a label hides a resource from the patient whom it is about, so that she could never take it away herself.
 #[must_use]
 pub fn hides_from_patients(system: &str, code: &str) -> bool {
-    code == NOT_FOR_PATIENTS || system == OWN_SYSTEM
+    code == NOT_FOR_PATIENTS || system == OWN_SYSTEM || !is_understood(system, code)
 }
 
 /// The labels that the permits on the way to a decision name.

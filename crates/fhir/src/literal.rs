@@ -96,6 +96,23 @@ pub fn by_search<'r>(reference: &'r str, base: &str) -> Option<(ResourceType, &'
     Some((resource_type, search))
 }
 
+/// Whether an address is a search of this server that finds a certain resource, or content, which nothing but its id tells apart: it
+/// shows what the plain address shows (`Type/id`), and nobody could tell what it names.
+#[must_use]
+pub fn finds_one(address: &str, base: &str) -> bool {
+    if is_urn(address) {
+        return false;
+    }
+    let plain = plain(whole(address));
+    let Some((_, search)) = plain.split_once('?') else { return false };
+    let Some(Here { segments, .. }) = here(&plain, base) else { return false };
+    match segments.as_slice() {
+        [] => search.contains("_type=") && search.contains("_id"),
+        [name] => is_type(name) && (search.contains("_id") || name.eq_ignore_ascii_case("Binary")),
+        _ => false,
+    }
+}
+
 /// Whether a text that is no reference to this server would be one to whoever reads urls as browsers and other servers do:
 /// with white space, backslashes, escapes, dots, empty segments, parameters of segments, queries and fragments, in any case.
 fn is_meant_for(reference: &str, base: &str) -> bool {

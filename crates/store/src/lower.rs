@@ -267,7 +267,11 @@ impl Lowering<'_> {
 
     /// The column of the key that the rows of a version have in the index.
     pub(crate) fn own_key(&self) -> Cow<'static, str> {
-        if self.depth == 0 { Cow::Borrowed(self.rows.key()) } else { self.column("rid") }
+        match (self.depth, self.rows) {
+            (0, rows) => Cow::Borrowed(rows.key()),
+            (_, Rows::Current) => self.column("rid"),
+            (_, Rows::Superseded) => self.column("pk"),
+        }
     }
 
     /// Whether there are few candidates, so that each is better looked up by itself.

@@ -47,7 +47,10 @@ fn a_label_hides_from_patients_by_its_code_or_its_system() {
         (OWN_SYSTEM, "AUTHOR-TEAM", true),
         (OWN_SYSTEM, "NEW-KIND", true),
         (ACT, "MH", false),
-        ("urn:other", "AUTHOR-TEAM", false),
+        ("urn:other", "AUTHOR-TEAM", true),
+        (ACT, "mh", true),
+        (ACT, "", true),
+        ("urn:other", "mh", false),
     ] {
         assert_eq!(hides_from_patients(system, code), wanted, "{system} {code}");
     }

@@ -1,10 +1,13 @@
 //! From a resource to its index entries, in one walk.
 
 use super::leaf::{followed, read_leaf};
-use super::{Entries, Entry, composite, derived, patients};
+use super::{Entries, Entry, ParameterId, composite, derived, patients};
 use crate::json::Value;
 use crate::label;
 use crate::registry::{Registry, ResourceType, Tree, composites, tree};
+
+/// The parameter of the labels.
+const SECURITY: ParameterId = ParameterId::of("_security");
 
 /// All that a resource can be found by. `updated_ms` is `meta.lastUpdated` in milliseconds since 1970 UTC. An absolute
 /// reference counts as pointing elsewhere: see [`extract_under`].
@@ -23,9 +26,10 @@ pub fn extract_under(base: &str, resource_type: ResourceType, id: &str, updated_
     let mut rows = walk.rows;
     composites(resource_type).for_each(|one| composite::rows(resource_type, one, value, base, &mut rows));
     derived::rows(resource_type, value, base, &mut rows);
+    let label::Links { sources, contents: shown, canonicals, labels } = label::links(value, id, base);
+    rows.extend(labels.into_iter().map(|key| Entry { parameter: SECURITY, key, low: None, high: None }));
     each_once(&mut rows);
     let patients = patients::of(resource_type, id, value, base);
-    let label::Links { sources, contents: shown, canonicals } = label::links(value, id, base);
     let none = Entries::none(resource_type, id.to_owned(), updated_ms);
     Entries { patients, rows, sources, shown, canonicals, ..none }
 }

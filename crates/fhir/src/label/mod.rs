@@ -3,8 +3,9 @@
 //! | question | module |
 //! |---|---|
 //! | which element hands labels on? | `elements` |
-//! | what does a resource inherit labels from, and what from it? | `sources` |
+//! | what does a resource inherit labels from, and what from it? which labels has it inside? | `sources` |
 //! | what does it name by that, and what is it without some of those names? | `naming` |
+//! | which labels are understood? | `understood` |
 //! | which labels are handed on, and what is in effect then? | `inherit` |
 //!
 //! Nothing here reads or writes: the store asks it for each version that it stores.
@@ -13,9 +14,11 @@ mod elements;
 mod inherit;
 mod naming;
 mod sources;
+mod understood;
 
 pub use crate::entry::Source;
 pub use elements::is_content;
 pub use inherit::{Member, effective_labels, hands_on, union};
 pub use naming::{leave_out, named};
 pub use sources::{Links, canonical_name, links, sources};
+pub use understood::{OWN_SYSTEM, is_understood};

@@ -2,12 +2,15 @@
 //! them on, wherever that stands.
 
 use super::elements::Says;
+use super::inherit;
+use super::understood::{coding_is_understood, not_understood};
 use crate::entry::Source;
 use crate::json::{Object, Value};
 use crate::literal::{self, Literal};
 use crate::registry::ResourceType;
 use crate::schema::{ElementType, Primitive, Schema, Shape, TypeKind, r4};
 use crate::schema::{links, narrative};
+use crate::value::pair;
 
 /// The resources of this server that a resource inherits labels from, each once: named by any element that hands them on,
 /// in the resource, in the ones that it contains and in extensions anywhere, by a relative reference or one below
@@ -26,6 +29,9 @@ pub struct Links {
     pub contents: Vec<Source>,
     /// The canonical urls, without a version, of definitions that it inherits from.
     pub canonicals: Vec<String>,
+    /// The index keys of labels that it has besides those in its `meta`: those of the resources inside it (contained, entries of a
+    /// Bundle, parameters) at any depth as far as they protect, and one that stands for all that are not understood.
+    pub labels: Vec<String>,
 }
 
 /// The name by which canonicals mean a resource, if it has one.
@@ -41,6 +47,7 @@ pub fn canonical_name(value: &Value<'_>) -> Option<String> {
 pub fn links(value: &Value<'_>, id: &str, base: &str) -> Links {
     let mut walk = Walk { schema: r4(), base, found: Links::default() };
     if let Some(object) = value.as_object() {
+        walk.labels(object, false);
         walk.resource(object);
     }
     let own = value.text("resourceType").and_then(ResourceType::parse);
@@ -49,8 +56,10 @@ pub fn links(value: &Value<'_>, id: &str, base: &str) -> Links {
         found.sort_unstable();
         found.dedup();
     }
-    walk.found.canonicals.sort_unstable();
-    walk.found.canonicals.dedup();
+    for found in [&mut walk.found.canonicals, &mut walk.found.labels] {
+        found.sort_unstable();
+        found.dedup();
+    }
     walk.found
 }
 
@@ -61,6 +70,20 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Takes the labels that a resource gives to the one that is looked at: itself, or the one that it is inside of.
+    fn labels(&mut self, resource: &Object<'_>, is_inside: bool) {
+        let labels = resource.get("meta").map_or(&[][..], |meta| meta.list("security"));
+        if labels.iter().any(|label| !coding_is_understood(label)) {
+            self.found.labels.push(not_understood());
+        }
+        if is_inside {
+            let keys = labels
+                .iter()
+                .map(|one| pair(one.text("code").unwrap_or_default(), one.text("system").unwrap_or_default()));
+            self.found.labels.extend(keys.filter(|key| inherit::hands_on(key)));
+        }
+    }
+
     fn resource(&mut self, object: &Object<'_>) {
         let named = object.get("resourceType").and_then(Value::as_str).and_then(ResourceType::parse);
         if let Some(shape) = named.and_then(|named| self.schema.resource(named)) {
@@ -110,7 +133,10 @@ impl Walk<'_> {
         let Some(object) = value.as_object() else { return };
         match of_type.kind {
             TypeKind::Primitive(_) => {}
-            TypeKind::Resource => self.resource(object),
+            TypeKind::Resource => {
+                self.labels(object, true);
+                self.resource(object);
+            }
             TypeKind::Shape(id) => {
                 let Some(shape) = self.schema.shape(id) else { return };
                 let text = |name| object.get(name).and_then(Value::as_str);
@@ -161,6 +187,7 @@ mod every_address;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::SEPARATOR;
     use crate::json::{Limits, parse};
 
     fn found(text: &str) -> Vec<String> {
@@ -240,6 +267,51 @@ mod tests {
             ["Binary/uri", "Media/d"],
             "where it is not known to be content, it protects"
         );
+    }
+
+    #[test]
+    fn labels_of_what_is_inside_count_at_any_depth() {
+        let labels = |text: &str| {
+            let value = parse(text.as_bytes(), &Limits::default()).unwrap();
+            links(&value, "own", "").labels.iter().map(|key| key.replace(SEPARATOR, "|")).collect::<Vec<_>>()
+        };
+        let labelled = r#"{"resourceType":"Condition","meta":{"security":[{"system":"s","code":"SEX"},{"code":"N"},
+            {"system":"s","code":"PATAST"},{"system":"urn:concord:label"}]}}"#;
+        let entry =
+            |inner: &str| format!(r#"{{"resourceType":"Bundle","entry":[{{"fullUrl":"x"}},{{"resource":{inner}}}]}}"#);
+        let wanted = ["SEX|s"];
+        assert_eq!(labels(&entry(labelled)), wanted);
+        assert_eq!(labels(&entry(&entry(labelled))), wanted);
+        let part = r#"{"resourceType":"Parameters","parameter":[{"name":"a","part":[{"name":"b","resource":@}]}]}"#;
+        assert_eq!(labels(&part.replace('@', labelled)), wanted);
+        let outcome = r#"{"resourceType":"Bundle","entry":[{"response":{"status":"200","outcome":@}}]}"#;
+        assert_eq!(labels(&outcome.replace('@', &labelled.replace("Condition", "OperationOutcome"))), wanted);
+        let contains = r#"{"resourceType":"List","contained":[@]}"#;
+        assert_eq!(labels(&contains.replace('@', labelled)), wanted);
+        assert!(labels(labelled).is_empty(), "its own are read by their search parameter");
+    }
+
+    #[test]
+    fn a_label_that_is_not_understood_hides() {
+        let of = |label: &str, inside: bool| {
+            let text = format!(r#"{{"resourceType":"Observation","meta":{{"security":[{label}]}}}}"#);
+            let text =
+                if inside { format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{text}}}]}}"#) } else { text };
+            let value = parse(text.as_bytes(), &Limits::default()).unwrap();
+            links(&value, "own", "").labels
+        };
+        let act = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+        for inside in [false, true] {
+            for code in
+                [r#""display":"Sexual health""#, r#""code":"sex""#, r#""code":"XYZZY""#, r#""_code":{"id":"x"}"#]
+            {
+                let found = of(&format!(r#"{{"system":"{act}",{code}}}"#), inside);
+                assert!(found.contains(&not_understood()), "{code}");
+                assert!(inherit::hands_on(&not_understood()));
+            }
+            let found = of(&format!(r#"{{"system":"{act}","code":"SEX"}}"#), inside);
+            assert!(!found.contains(&not_understood()));
+        }
     }
 
     #[test]

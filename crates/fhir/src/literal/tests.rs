@@ -273,3 +273,32 @@ fn what_stands_behind_the_address_of_the_server() {
         assert_eq!(behind(url, BASE), None, "{url}");
     }
 }
+
+#[test]
+fn a_search_that_finds_one_resource_is_told_from_others() {
+    for address in [
+        "Binary?_id=b",
+        "binary?_id=b#page=2",
+        "./Binary?_id=b",
+        "/Binary?_format=json&_id=b",
+        "Binary?%5Fid=b",
+        "Binary?_lastUpdated=gt2020",
+        "DocumentReference?_filter=_id eq d",
+        "?_type=Binary&_id=b",
+    ] {
+        for address in [address.to_owned(), format!("{BASE}/{}", address.trim_start_matches(['.', '/']))] {
+            assert!(finds_one(&address, BASE), "{address}");
+        }
+    }
+    for address in [
+        "Binary/b",
+        "Observation?patient=amina",
+        "https://other.example/fhir/Binary?_id=b",
+        "Binary",
+        "photo.png?_id=b",
+        "urn:oid:1.2.3?_id=b",
+        "",
+    ] {
+        assert!(!finds_one(address, BASE), "{address}");
+    }
+}

@@ -16,6 +16,7 @@ mod uri;
 
 pub use crate::literal::{Literal, is_id, local, named_type};
 pub use composite::LONGEST_COMPOSITE;
+pub(crate) use key::pair;
 pub use key::{LONGEST_HALF, LONGEST_KEY};
 pub use prefix::Prefix;
 pub(crate) use string::fold;

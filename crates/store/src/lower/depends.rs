@@ -1,6 +1,6 @@
 //! What a version shows or speaks about, as SQL: the rows along which labels are handed on, walked from each candidate.
 //!
-//! The keys of what is found are `u{n}`, the resource that conditions are made about is `r{n}`. On PostgreSQL each step is
+//! The keys of what is found are `u{n}`, the resource that conditions are made about is `r{n}`, and so is an older version that is named. On PostgreSQL each step is
 //! a look-up for each row (`OFFSET 0`), or it would go through whole tables where it knows nothing of them.
 
 use std::borrow::Cow;
@@ -30,7 +30,57 @@ impl Lowering<'_> {
             .append(self.each("*", here, Sql::new(there.column("rid")).sql(" = ").sql(found).sql(".rid"), &there))
             .sql(" AND ")
             .append(there.condition(then))
+            .append(self.depends_on_version(through, then, &there))
             .sql(there.end())
+    }
+
+    /// ` UNION ALL` the older versions that are named as such, by itself or by what is found of these types: what is said of a version
+    /// says what that version said.
+    fn depends_on_version(&self, through: &[ResourceType], then: &Predicate, there: &Lowering<'_>) -> Sql {
+        let older = Lowering { rows: Rows::Superseded, ..*there };
+        let found = Cow::<'static, str>::Owned(format!("u{}", there.depth));
+        let name = Cow::<'static, str>::Owned(format!("r{}", there.depth));
+        let of_types = list("m.type", through.iter().map(|one| one.number().into()));
+        let keys = match (self.depth, self.rows) {
+            (0, Rows::Superseded) => Sql::new("SELECT r.pk AS rid UNION ALL SELECT r.rid"),
+            _ => Sql::new("SELECT ").sql(self.own_key()).sql(" AS rid"),
+        };
+        let keys = keys
+            .sql(" UNION ALL SELECT m.rid FROM ")
+            .sql(found.clone())
+            .sql(" CROSS JOIN ")
+            .append(self.single("resource m", Sql::new("m.rid = ").sql(found).sql(".rid AND ").append(of_types)));
+        let named = Sql::new("s.resource = k.rid AND s.version <> 0");
+        let sql = Sql::new(" UNION ALL SELECT 1 FROM (").append(keys).sql(") k CROSS JOIN ");
+        let sql = if self.postgres {
+            sql.sql("LATERAL (SELECT s.* FROM label_source s WHERE ")
+                .append(named)
+                .sql(" OFFSET 0) s CROSS JOIN LATERAL (SELECT h.* FROM resource t, history h WHERE t.type = s.type AND t.id = s.id")
+                .sql(" AND h.rid = t.rid AND h.version = s.version OFFSET 0) ")
+                .sql(name)
+                .sql(" WHERE 1 = 1")
+        } else {
+            let version = Sql::new("t.type = s.type AND t.id = s.id AND ")
+                .sql(name.clone())
+                .sql(".rid = t.rid AND ")
+                .sql(name.clone())
+                .sql(".version = s.version");
+            sql.sql("label_source s CROSS JOIN resource t CROSS JOIN history ")
+                .sql(name)
+                .sql(" WHERE ")
+                .append(named)
+                .sql(" AND ")
+                .append(version)
+        };
+        sql.sql(" AND ").append(older.condition(then))
+    }
+
+    /// A table, ` WHERE` what follows, looked up for each row before it.
+    fn single(&self, table: &'static str, one: Sql) -> Sql {
+        match self.postgres {
+            true => Sql::new("LATERAL (SELECT * FROM ").sql(table).sql(" WHERE ").append(one).sql(" OFFSET 0) m"),
+            false => Sql::new(table).sql(" WHERE ").append(one),
+        }
     }
 
     /// ` CROSS JOIN` the one resource that meets the condition, ` WHERE` what follows.

@@ -15,6 +15,8 @@ pub(crate) struct Noted {
     pub(crate) paused: bool,
     /// That is noted all the same.
     pub(crate) everything: bool,
+    /// Searches are made as if there were nothing in any record.
+    pub(crate) of_nobody: bool,
 }
 
 /// A statement and how the database goes about it.
@@ -30,6 +32,17 @@ impl Transaction<'_> {
     /// From now on, notes which statements are run, but for those `Transaction::without_explain`.
     pub fn note_statements(&mut self) {
         self.noted = Some(Noted::default());
+    }
+
+    /// The same as if nothing were in any record: every patient who is named is somebody of whom there is none. What is found is of no
+    /// use; how it would be looked for says nothing of whoever is named.
+    pub fn note_statements_of_nobody(&mut self) {
+        self.noted = Some(Noted { of_nobody: true, ..Noted::default() });
+    }
+
+    /// Whether statements are noted as if nothing were in any record.
+    pub fn is_explained_of_nobody(&self) -> bool {
+        self.noted.as_ref().is_some_and(|noted| noted.of_nobody)
     }
 
     /// Whether statements are noted, to be explained.

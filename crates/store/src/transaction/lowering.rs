@@ -13,6 +13,9 @@ impl Transaction<'_> {
     /// The key of a patient's logical id, for a search. While statements are noted, a patient that there is none of has
     /// a key as well: how a search is run must not tell who has a record here.
     pub(crate) fn compartment_key(&mut self, id: &str) -> Result<Option<i64>, StoreError> {
+        if self.is_explained_of_nobody() {
+            return Ok(Some(NOBODY));
+        }
         let key = self.patient_key(id)?;
         Ok(key.or(self.noted.is_some().then_some(NOBODY)))
     }

@@ -298,7 +298,8 @@ fn decide_own_search(
     match record {
         Some(id) => {
             let named = session.transaction.named_record(id)?;
-            if named.is_unused() && session.transaction.is_explained() {
+            let of_nobody = session.transaction.is_explained_of_nobody();
+            if of_nobody || (named.is_unused() && session.transaction.is_explained()) {
                 // How a search is run must not tell who has a record here: a patient that there is none of is decided
                 // about like one who shares nothing.
                 let mut facts = session.without_explain(|session| {

@@ -202,6 +202,25 @@ pub(crate) fn referable(
     permitted(session, named, |session, _, head| access::decide_reference(session, head))
 }
 
+/// A version of what [`referable`] has found, by its number, if it is there, is not a deletion, and the caller may read it as it was,
+/// too. What names a version says what that version says, and is protected as that is.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn referable_version(
+    session: &mut Session<'_, '_>,
+    head: Head,
+    number: i64,
+) -> Result<Option<Version>, ApiError> {
+    if number == head.version.version {
+        return Ok(Some(head.version.into_version()));
+    }
+    let Some(version) = session.transaction.superseded(head.version.key, number)? else { return Ok(None) };
+    let decision = access::decide_reference(session, &head)?;
+    let permits = evaluation::permits(session.transaction, &decision, Rows::Superseded, &version)?;
+    Ok(Some(version).filter(|version| permits && !version.deleted))
+}
+
 /// How many definitions of one url are followed, of those that the caller may read.
 const MOST_CALLED: usize = 100;
 /// How many are read at once.

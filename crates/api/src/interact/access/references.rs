@@ -24,14 +24,15 @@ use crate::interact::session::Session;
 /// How many different resources one resource may refer to.
 const LIMIT: usize = 200;
 
-/// Refuses what a write may not refer to: see [`refuse_conditional`], [`refuse_urns`] and [`refuse_malformed`].
+/// Refuses what a write may not refer to: see [`refuse_conditional`], [`refuse_searched`], [`refuse_urns`] and [`refuse_malformed`].
 ///
 /// # Errors
-/// Those of all three, of one before those of the next.
+/// Those of all four, of one before those of the next.
 pub(crate) fn refuse_unusable(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<(), ApiError> {
     let every = index::every_reference(value).into_iter();
     let (urns, references): (Vec<_>, Vec<_>) = every.partition(|(_, reference)| is_urn(reference));
     refuse_conditional(&session.service.base, &references)?;
+    refuse_searched(&session.service.base, value)?;
     refuse_urns(urns)?;
     refuse_these(session, references, schema::addresses(value))
 }
@@ -62,6 +63,21 @@ fn refuse_conditional(base: &str, references: &[(String, String)]) -> Result<(),
         .map(|(place, _)| Issue::error(IssueCode::NotSupported, place.clone(), text))
         .collect();
     if issues.is_empty() { Ok(()) } else { Err(ApiError::Malformed(issues)) }
+}
+
+/// Refuses searches of this server that find a certain resource, or content, where somebody may open them: attachments and narratives.
+/// What is found by them would not be protected as what shows it is.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`] with every one of them, at its place.
+fn refuse_searched(base: &str, value: &Value<'_>) -> Result<(), ApiError> {
+    let text = "this finds a resource of this server by a search: write its own address, Type/id";
+    let issues: Vec<Issue> = schema::opened(value)
+        .into_iter()
+        .filter(|(_, address)| literal::finds_one(address, base))
+        .map(|(place, _)| Issue::error(IssueCode::Value, place, text))
+        .collect();
+    if issues.is_empty() { Ok(()) } else { Err(ApiError::Unprocessable(issues)) }
 }
 
 /// Refuses what looks like a reference to a resource of this server and leads to none, in References, attachments, uris, canonicals
@@ -202,7 +218,8 @@ impl Unreadable {
     }
 }
 
-/// Looks up every literal reference to a resource of this server, those of attachments and canonicals among them. `patients` are those in whose records the caller wants
+/// Looks up every literal reference to a resource of this server, those of attachments and canonicals among them, and of one to a version
+/// that version: what it says protects what names it, and whoever may not read it would see by that what it says. `patients` are those in whose records the caller wants
 /// to write this: they may be named by whoever may do that, also by somebody who may not read the Patient. Where the
 /// operator has references not checked, what is part of no record need not be there.
 ///
@@ -213,34 +230,42 @@ pub(crate) fn unreadable(
     value: &Value<'_>,
     patients: &[String],
 ) -> Result<Unreadable, ApiError> {
-    let mut known: Vec<(ResourceType, String, bool)> = Vec::new();
+    let mut known: Vec<(ResourceType, String, Option<i64>, bool)> = Vec::new();
     let mut all = Unreadable::default();
     // What an attachment holds or a canonical means may be a resource here too, and leads nowhere if that is not there.
     for (place, reference) in index::references(value).into_iter().chain(schema::addresses(value)) {
         // What lies on another server is not ours to look up.
         let Literal::Local(resource_type, id) = Literal::read(&reference, &session.service.base) else { continue };
-        let name = resource_type.name();
-        if is_together(session, resource_type, id) {
+        let version = literal::version(&reference);
+        if version.is_none() && is_together(session, resource_type, id) {
             continue;
         }
-        let found = match known.iter().find(|(listed, other, _)| *listed == resource_type && other == id) {
-            Some((_, _, found)) => *found,
+        let is_it = |(listed, other, number, _): &&(ResourceType, String, Option<i64>, bool)| {
+            *listed == resource_type && other == id && *number == version
+        };
+        let found = match known.iter().find(is_it) {
+            Some((.., found)) => *found,
             None => {
                 if known.len() >= LIMIT {
                     return Err(ApiError::rule(place, format!("a resource may refer to at most {LIMIT} others")));
                 }
                 let own = is_own_record(resource_type) && patients.iter().any(|patient| patient == id);
-                let found = readable(session, resource_type, id, own)?;
-                known.push((resource_type, id.to_owned(), found));
+                let found = match version {
+                    // Whoever may name a resource may not know by that what its versions say.
+                    Some(number) => is_readable_version(session, resource_type, id, number)?,
+                    None => readable(session, resource_type, id, own)?,
+                };
+                known.push((resource_type, id.to_owned(), version, found));
                 found
             }
         };
         if !found {
             if session.service.settings.check_references || !is_shared(resource_type) {
-                let text = format!("{name}/{id} is not there, or may not be read by the caller");
+                let number = version.map(|number| format!("/_history/{number}")).unwrap_or_default();
+                let text = format!("{resource_type}/{id}{number} is not there, or may not be read by the caller");
                 all.issues.push(Issue::error(IssueCode::NotFound, place, text));
             }
-            all.names.push(format!("{name}/{id}"));
+            all.names.push(format!("{resource_type}/{id}"));
         }
     }
     Ok(all)
@@ -303,6 +328,17 @@ fn readable(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str
         return there(session, resource_type, id);
     }
     Ok(knowledge::referable(session, resource_type, id)?.is_some())
+}
+
+/// Whether the caller may read a version, by itself and as a version of what they may read.
+fn is_readable_version(
+    session: &mut Session<'_, '_>,
+    resource_type: ResourceType,
+    id: &str,
+    number: i64,
+) -> Result<bool, ApiError> {
+    let Some(head) = knowledge::referable(session, resource_type, id)? else { return Ok(false) };
+    Ok(knowledge::referable_version(session, head, number)?.is_some())
 }
 
 /// Whether it is there and is not deleted, whoever asks.

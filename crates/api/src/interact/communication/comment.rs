@@ -3,19 +3,18 @@
 //! A comment stands in the record of what it is about: what one patient shares is no place to speak of another.
 
 use concord_consent::caller::Actor;
-use concord_consent::request::Action;
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_fhir::literal;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules::communication::{CORRECTIONS, answers_request, has_category, is_comment};
 use concord_fhir::rules::local_reference;
-use concord_store::lower::Rows;
 use concord_store::rows::{Head, StoredVersion, Version};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::access::{evaluation, knowledge};
+use crate::interact::access::knowledge;
 use crate::interact::hooks::Draft;
 use crate::interact::labels::{Stands, coding, review};
 use crate::interact::session::Session;
@@ -116,17 +115,8 @@ fn commented(session: &mut Session<'_, '_>, reference: &str) -> Result<Option<Ve
         return Ok(None);
     }
     let head = readable(session, &local)?.ok_or(ApiError::NotFound)?;
-    let Some((_, number)) = reference.rsplit_once("/_history/") else { return Ok(Some(head.version.into_version())) };
-    let number: i64 = number.parse().map_err(|_| ApiError::NotFound)?;
-    if number == head.version.version {
-        return Ok(Some(head.version.into_version()));
-    }
-    let version = session.transaction.superseded(head.version.key, number)?.ok_or(ApiError::NotFound)?;
-    let decision = access::decide_on(session, Action::Read, &head)?;
-    if version.deleted || !evaluation::permits(session.transaction, &decision, Rows::Superseded, &version)? {
-        return Err(ApiError::NotFound);
-    }
-    Ok(Some(version))
+    let number = literal::version(reference).unwrap_or(head.version.version);
+    knowledge::referable_version(session, head, number)?.ok_or(ApiError::NotFound).map(Some)
 }
 
 /// The current version of `Type/id` if it is there and the caller may read it.

@@ -39,8 +39,20 @@ pub(crate) fn search(session: &mut Session<'_, '_>, query: &Query) -> Result<Pag
 fn run(session: &mut Session<'_, '_>, query: &Query) -> Result<Page, ApiError> {
     if query.explain {
         may_explain(session.service, session.call, query)?;
-        session.transaction.note_statements();
-        let mut page = found(session, query)?;
+        let mut page = match session.call.caller.knows_everything() {
+            true => {
+                session.transaction.note_statements();
+                found(session, query)?
+            }
+            false => {
+                let page = found(session, query)?;
+                // What is in a record decides how it is looked through: whoever may not know of everything is told how one is
+                // looked through that nothing is in, whomever they name.
+                session.transaction.note_statements_of_nobody();
+                session.unlogged(|session| found(session, query))?;
+                page
+            }
+        };
         page.remarks.extend(explanation(session.transaction)?);
         return Ok(page);
     }

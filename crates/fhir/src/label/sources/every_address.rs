@@ -58,7 +58,7 @@ fn expected(says: Says, type_name: &str, version: i64) -> Links {
     Links {
         sources: if says.hands_on(resource_type) { named(version) } else { Vec::new() },
         contents: if says.hands_back_to(resource_type) { named(0) } else { Vec::new() },
-        canonicals: Vec::new(),
+        ..Links::default()
     }
 }
 
