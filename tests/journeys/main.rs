@@ -63,6 +63,7 @@ mod labels;
 mod leaks;
 mod left_records;
 mod links;
+mod log_of_one_patient;
 mod matrix;
 mod mistaken_links;
 mod national_services;
