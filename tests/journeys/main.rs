@@ -64,6 +64,7 @@ mod labels_inside;
 mod leaks;
 mod left_records;
 mod links;
+mod log_of_one_patient;
 mod matrix;
 mod mistaken_links;
 mod national_services;

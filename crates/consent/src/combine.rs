@@ -5,7 +5,7 @@
 
 use concord_fhir::predicate::Predicate;
 
-use crate::decision::{Layer, Reason, Verdict};
+use crate::decision::{Layer, Reason, Verdict, consents_of};
 use crate::facts::{Effect, Provision};
 use crate::identity::Rank;
 use crate::request::Action;
@@ -35,7 +35,8 @@ pub(crate) fn combine(implied: Predicate, question: &Question<'_>, reasons: &mut
     if speaks != Predicate::None {
         let text = "the patient does not share what this shows or speaks about";
         let reason = Reason::new(Layer::Consent, Verdict::Denies, "consent.deny-of-other", text);
-        reasons.push(reason.about(record.and(speaks.clone())));
+        let denials = consents_of(denials_that_reach(question).iter());
+        reasons.push(reason.about(record.and(speaks.clone())).resting_on(denials));
     }
     permitted.and(speaks.negate())
 }
@@ -114,6 +115,13 @@ fn denied(question: &Question<'_>) -> (Predicate, Vec<(Predicate, Predicate)>) {
         }
     }
     (denied, exceptions)
+}
+
+/// Why what is denied reaches what shows or speaks about it.
+pub(crate) fn denials_that_reach(question: &Question<'_>) -> Vec<Reason> {
+    let rulings = all_rulings(&question.of_every_type()).into_iter();
+    let reaches = |ruling: &Ruling| !ruling.permits && (ruling.reaches_further || ruling.exception.is_some());
+    rulings.filter(reaches).map(|ruling| ruling.reason).collect()
 }
 
 /// What shows or speaks about something in the record that emergency access is refused to.

@@ -39,6 +39,9 @@ pub struct Reason {
     pub consent: Option<String>,
     /// The place of the rule in the Consent, `provision.provision[0]`.
     pub provision: Option<String>,
+    /// By what of the record the rule came to hold, where the rule does not stand in it: a CareTeam, the Consents that suspend
+    /// or deny, as `Type/id`. Who may know of none of them is not to be told the rule.
+    pub rests_on: Vec<String>,
     /// One sentence in plain English.
     pub text: String,
     /// The resources that it is about.
@@ -257,7 +260,13 @@ const NOTHING_PERMITS: &str = "nothing lets this person see or do this, and what
 impl Reason {
     /// A reason that no Consent is behind, about everything.
     pub(crate) fn new(layer: Layer, verdict: Verdict, rule: &'static str, text: impl Into<String>) -> Reason {
-        Reason { layer, verdict, rule, consent: None, provision: None, text: text.into(), about: Predicate::All }
+        let (consent, provision, rests_on) = (None, None, Vec::new());
+        Reason { layer, verdict, rule, consent, provision, rests_on, text: text.into(), about: Predicate::All }
+    }
+
+    /// The same, by these resources of the record.
+    pub(crate) fn resting_on(self, rests_on: Vec<String>) -> Reason {
+        Reason { rests_on, ..self }
     }
 
     /// The same, about these resources only.
@@ -265,9 +274,23 @@ impl Reason {
         Reason { about, ..self }
     }
 
-    fn key(&self) -> (Layer, Verdict, &'static str, Option<&str>, Option<&str>, &str) {
-        (self.layer, self.verdict, self.rule, self.consent.as_deref(), self.provision.as_deref(), &self.text)
+    fn key(&self) -> (Layer, Verdict, &'static str, Option<&str>, Option<&str>, &[String], &str) {
+        let (consent, provision) = (self.consent.as_deref(), self.provision.as_deref());
+        (self.layer, self.verdict, self.rule, consent, provision, &self.rests_on, &self.text)
     }
+}
+
+/// The Consents that these reasons stand in, by `Consent/id`, each once.
+pub(crate) fn consents_of<'r>(reasons: impl Iterator<Item = &'r Reason>) -> Vec<String> {
+    let mut named: Vec<String> = reasons.filter_map(|reason| reason.consent.as_deref()).map(unversioned).collect();
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+/// `Consent/id` of `Consent/id/_history/version`.
+pub(crate) fn unversioned(name: &str) -> String {
+    name.split_once("/_history/").map_or(name, |(consent, _)| consent).to_owned()
 }
 
 /// Puts reasons into their order, each once: what was said twice is about what either was about.

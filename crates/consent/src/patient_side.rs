@@ -9,7 +9,7 @@ use concord_fhir::registry::ResourceType;
 use crate::asked::{Asked, Reach, Records};
 use crate::caller::{Actor, App, Caller, LOGIN_SYSTEM, Proofing};
 use crate::combine::{all_rulings, combine};
-use crate::decision::Layer;
+use crate::decision::{Layer, Reason, Verdict, unversioned};
 use crate::facts::{ConsentFacts, Facts, GivenBy, LegalBasis, PatientFacts, Provision, RelatedPersonFacts, Target};
 use crate::identity::Identity;
 use crate::label;
@@ -166,9 +166,12 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
             kept: Predicate::None,
             now: asked.now,
         };
-        if patient.consents.iter().any(|consent| suspends(consent, &question)) {
+        let suspending = patient.consents.iter().filter(|consent| suspends(consent, &question));
+        let suspending: Vec<String> = suspending.map(|consent| unversioned(&consent.name)).collect();
+        if !suspending.is_empty() {
             let text = "this person's access to the record is suspended";
-            asked.takes(Layer::Proxy, "proxy.suspended", record, text);
+            let reason = Reason::new(Layer::Proxy, Verdict::Denies, "proxy.suspended", text).about(record);
+            asked.reasons.push(reason.resting_on(suspending));
             continue;
         }
         asked.note_comments(&question);

@@ -6,9 +6,9 @@ use concord_fhir::predicate::{Predicate, Test};
 
 use crate::asked::{Asked, Reach, Records};
 use crate::caller::PrivilegedRole;
-use crate::combine::{all_rulings, combine, speaks_of_refused};
-use crate::decision::Layer;
-use crate::facts::{PatientFacts, Target};
+use crate::combine::{all_rulings, combine, denials_that_reach, speaks_of_refused};
+use crate::decision::{Layer, Reason, Verdict, consents_of};
+use crate::facts::{CareTeamFacts, PatientFacts, Target};
 use crate::identity::Identity;
 use crate::label::{self, Named};
 use crate::link;
@@ -65,8 +65,7 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
     let only = asked.only();
     let writes = request.action.writes();
     let record = Predicate::PatientCompartment(patient.patient.clone());
-    let in_care_team =
-        patient.care_teams.iter().any(|team| identity.is_in(team, &patient.patient, asked.now) == Tri::Yes);
+    let in_care_team = teams(identity, patient, asked.now).next().is_some();
     let purpose = purpose(asked);
     let authored = link::written_by(identity.references());
     let kept = kept(asked, purpose, &authored);
@@ -150,14 +149,18 @@ fn implied_by_care_team(
         return (Predicate::None, Predicate::None);
     }
     let record = Predicate::PatientCompartment(question.patient.patient.clone());
+    let teams =
+        teams(question.identity, question.patient, asked.now).map(|team| format!("CareTeam/{}", team.id)).collect();
     if !question.purpose.is_direct_care() {
         let text = "being in the care team is no reason for this purpose";
-        asked.takes(Layer::Relationship, "care-team.purpose", record, text);
+        let reason = Reason::new(Layer::Relationship, Verdict::Denies, "care-team.purpose", text).about(record);
+        asked.reasons.push(reason.resting_on(teams));
         return (Predicate::None, Predicate::None);
     }
     let text = "this person is in the patient's care team";
+    let member = Reason::new(Layer::Relationship, Verdict::Permits, "care-team", text).resting_on(teams);
     if question.action == Action::Create {
-        asked.gives(Layer::Relationship, "care-team", record, text);
+        asked.reasons.push(member.about(record));
         return (Predicate::All, Predicate::All);
     }
     let whole = Named::default().covers().or(authored.clone());
@@ -165,16 +168,25 @@ fn implied_by_care_team(
         true => Named::default().covers_in_part().or(authored.clone()),
         false => whole.clone(),
     };
-    asked.gives(Layer::Relationship, "care-team", record.clone().and(implied.clone()), text);
+    asked.reasons.push(member.about(record.clone().and(implied.clone())));
     let text = "this is sensitive and needs a sharing choice of the patient that names it";
     asked.takes(Layer::Label, "label.needs-naming", record.and(implied.clone().negate()), text);
     (implied, whole)
 }
 
+/// The patient's care teams in which the caller is at this time.
+fn teams<'a>(
+    identity: &'a Identity<'_>,
+    patient: &'a PatientFacts,
+    now: i64,
+) -> impl Iterator<Item = &'a CareTeamFacts> {
+    patient.care_teams.iter().filter(move |team| identity.is_in(team, &patient.patient, now) == Tri::Yes)
+}
+
 /// The others in the patient's care teams in which the caller is at this time.
 fn colleagues(identity: &Identity<'_>, patient: &PatientFacts, now: i64) -> Vec<String> {
-    let teams = patient.care_teams.iter().filter(|team| identity.is_in(team, &patient.patient, now) == Tri::Yes);
-    let members = teams.flat_map(|team| team.participants.iter().filter(|one| one.period.holds(now) == Tri::Yes));
+    let members = teams(identity, patient, now)
+        .flat_map(|team| team.participants.iter().filter(|one| one.period.holds(now) == Tri::Yes));
     let professional = |reference: &&String| {
         ["Practitioner/", "PractitionerRole/", "Organization/"].iter().any(|kind| reference.starts_with(kind))
     };
@@ -218,15 +230,17 @@ fn broken_glass(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
     let mut open = Predicate::All;
     for ruling in refused {
         let text = "the patient has refused emergency access to this";
-        let denial = crate::decision::Reason { layer: Layer::BreakGlass, rule: "break-glass.refused", ..ruling.reason };
+        let denial = Reason { layer: Layer::BreakGlass, rule: "break-glass.refused", ..ruling.reason };
         let about = record.clone().and(ruling.scope.clone());
-        asked.reasons.push(crate::decision::Reason { text: text.to_owned(), ..denial }.about(about));
+        asked.reasons.push(Reason { text: text.to_owned(), ..denial }.about(about));
         open = open.and(ruling.scope.negate());
     }
     let speaks = speaks_of_refused(question);
     if speaks != Predicate::None {
         let text = "the patient has refused emergency access to what this shows or speaks about";
-        asked.takes(Layer::BreakGlass, "break-glass.refused", record.clone().and(speaks.clone()), text);
+        let reason = Reason::new(Layer::BreakGlass, Verdict::Denies, "break-glass.refused", text);
+        let reason = reason.about(record.clone().and(speaks.clone()));
+        asked.reasons.push(reason.resting_on(consents_of(denials_that_reach(question).iter())));
     }
     let open = open.and(speaks.negate());
     if open == Predicate::None {

@@ -14,8 +14,9 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::access::{evaluation, reasons, redaction};
+use crate::interact::access::{evaluation, redaction};
 use crate::interact::audit::Interaction;
+use crate::interact::audit::grounds::Grounds;
 use crate::interact::session::Session;
 use crate::interact::{FORM, access, read};
 
@@ -124,12 +125,12 @@ fn run(session: &mut Session<'_, '_>, of: &Of, range: &Range) -> Result<Found, A
         Of::Type(resource_type) => {
             access::require_scope(session.call, Action::TypeHistory, *resource_type)?;
             let decision = access::decide_search(session, Action::TypeHistory, *resource_type, None)?;
-            reasons::permit(session.audit, &decision);
+            session.audit.permitted(Grounds::Found(Arc::clone(&decision)));
             (decision, HistoryOf::Type(*resource_type))
         }
         Of::System => {
             let decision = access::decide_everywhere(session, Action::TypeHistory)?;
-            reasons::permit(session.audit, &decision);
+            session.audit.permitted(Grounds::Found(Arc::clone(&decision)));
             (decision, HistoryOf::System)
         }
     };

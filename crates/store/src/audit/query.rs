@@ -55,6 +55,14 @@ impl AuditQuery {
         self.and(Sql::new("a.client = ").bind(client))
     }
 
+    /// Those of them whose reason begins with something else.
+    #[must_use]
+    pub fn beginning_otherwise(self, with: &str) -> AuditQuery {
+        let length = i64::try_from(with.chars().count()).unwrap_or(i64::MAX);
+        let sql = Sql::new("substr(a.reason, 1, CAST(").bind(length).sql(" AS INTEGER)) <> ").bind(with);
+        self.and(sql)
+    }
+
     /// Those of them that were for a purpose, or those that were not.
     #[must_use]
     pub fn for_purpose(self, code: &str, is: bool) -> AuditQuery {

@@ -1,6 +1,7 @@
 //! What a caller may know is there. Who may not know of something is answered, and finds in their own log, what they would
 //! if it were not there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use concord_consent::caller::Actor;
@@ -17,6 +18,8 @@ use concord_store::rows::{Head, StoredVersion, Version};
 use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::access::{evaluation, facts};
+use crate::interact::audit::entry::Told;
+use crate::interact::labels::review;
 use crate::interact::session::Session;
 
 const PATIENT: ResourceType = ResourceType::of("Patient");
@@ -136,9 +139,11 @@ pub(crate) fn disclose(
     versions: &[(Rows, &Version)],
     asked: &[String],
 ) -> Result<(), ApiError> {
-    let mut patients: Vec<i64> = Vec::new();
+    let mut patients: BTreeMap<i64, bool> = BTreeMap::new();
     for (rows, version) in versions {
-        patients.extend(session.transaction.patients_of(*rows, version)?);
+        for key in session.transaction.patients_of(*rows, version)? {
+            *patients.entry(key).or_insert(true) &= review::is_kept(version);
+        }
     }
     let (own, known) = match asked {
         [single] => {
@@ -148,11 +153,16 @@ pub(crate) fn disclose(
                 reason = "in whose log it stands, which the caller reads as far as they may know"
             )]
             let key = session.transaction.named_record(single)?.deciding();
-            (Some(key).filter(|key| *key != 0), known)
+            let told = Some(key).filter(|key| *key != 0).map(|key| Told { key, id: single.clone(), kept: false });
+            (told, known)
         }
         _ => (None, true),
     };
-    session.audit.disclosed(patients, own, known);
+    let mut told = Vec::with_capacity(patients.len());
+    for (key, kept) in patients {
+        told.push(Told { key, id: session.transaction.patient_id(key)?, kept });
+    }
+    session.audit.disclosed(told, own, known);
     Ok(())
 }
 

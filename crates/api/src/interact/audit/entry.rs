@@ -4,16 +4,24 @@ use concord_fhir::registry::ResourceType;
 
 use crate::error::ApiError;
 use crate::interact::Call;
+use crate::interact::audit::grounds::Grounds;
 use crate::interact::audit::interaction::{Interaction, outcome, outcome_of};
 use concord_store::audit::Record;
 use concord_store::rows::Version;
 
+/// How a reason begins that the caller was not told.
+pub(crate) const HIDDEN: &str = "hidden: ";
+
 /// The reason of an answer about somebody of whom the caller may not know: nothing permits anything.
 const NOTHING_KNOWN: &str = "hidden: default";
 
+/// How a reason begins of an answer to a question that did not name the patient and found nothing in her record but what is kept
+/// from her: she is not told of it, as she is not told of a read of that.
+pub(crate) const KEPT: &str = "kept: ";
+
 /// What the log will say of one interaction. The functions on the way say what they know, each about something of its own,
 /// and none can read or take back what another has said; what counts is decided where it ends ([`AuditEntry::ended`]).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AuditEntry {
     /// Who, what for and what was asked.
     record: Record,
@@ -26,7 +34,7 @@ pub(crate) struct AuditEntry {
     /// The resource that a condition found, or that was written.
     found: Option<Found>,
     /// Why it was permitted.
-    permitted: String,
+    permitted: Grounds,
     /// Why it was not, where that is not told.
     hidden: String,
     /// Why it was done, where it is an act that needs a reason.
@@ -44,12 +52,23 @@ struct Found {
     patient: i64,
 }
 
+/// Somebody whose data an answer holds, or about whom was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The key of the patient.
+    pub(crate) key: i64,
+    /// The logical id.
+    pub(crate) id: String,
+    /// Nothing is in the answer but what is kept from the patient.
+    pub(crate) kept: bool,
+}
+
 /// Whose data an answer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Disclosed {
-    patients: Vec<i64>,
+    patients: Vec<Told>,
     /// The only patient who was asked about.
-    asked: Option<i64>,
+    asked: Option<Told>,
     /// Whether the caller may know of whomever they asked about.
     known: bool,
 }
@@ -63,7 +82,7 @@ impl AuditEntry {
             seen: 0,
             of_no_version: false,
             found: None,
-            permitted: String::new(),
+            permitted: Grounds::default(),
             hidden: String::new(),
             done: String::new(),
             disclosed: None,
@@ -115,9 +134,9 @@ impl AuditEntry {
         self.found = Some(Found { id: version.id.clone(), version: version.version, patient: version.patient });
     }
 
-    /// The rules that permit it.
-    pub(crate) fn permitted(&mut self, reasons: String) {
-        self.permitted = reasons;
+    /// What permits it.
+    pub(crate) fn permitted(&mut self, grounds: Grounds) {
+        self.permitted = grounds;
     }
 
     /// The true reason of a refusal, which the caller is not told.
@@ -132,9 +151,7 @@ impl AuditEntry {
 
     /// The data of these patients is in the answer. If there are none, the only one who was asked about is told; the caller
     /// finds it in their own log if they may know of that one.
-    pub(crate) fn disclosed(&mut self, mut patients: Vec<i64>, asked: Option<i64>, known: bool) {
-        patients.sort_unstable();
-        patients.dedup();
+    pub(crate) fn disclosed(&mut self, patients: Vec<Told>, asked: Option<Told>, known: bool) {
         self.disclosed = Some(Disclosed { patients, asked, known });
     }
 
@@ -146,7 +163,7 @@ impl AuditEntry {
     /// The records to store: with `error`, the refusal.
     pub(crate) fn ended(self, error: Option<&ApiError>) -> Vec<Record> {
         let mut record = self.record;
-        (record.patient, record.reason) = (self.patient, self.permitted);
+        record.patient = self.patient;
         match &self.found {
             Some(found) => {
                 record.entity.clone_from(&found.id);
@@ -157,42 +174,43 @@ impl AuditEntry {
         }
         if let Some(error) = error {
             record.outcome = outcome_of(error);
-            if !self.hidden.is_empty() {
-                record.reason = self.hidden;
-            } else if record.reason.is_empty() {
+            record.reason = if self.hidden.is_empty() { self.permitted.of_event() } else { self.hidden };
+            if record.reason.is_empty() {
                 record.reason = reason(error);
             }
             return vec![record];
         }
-        if !self.done.is_empty() {
-            record.reason = self.done;
-        }
+        let grounds = if self.done.is_empty() { self.permitted } else { Grounds::Same(self.done) };
         match self.disclosed {
             _ if self.silent => Vec::new(),
-            Some(disclosed) => disclosed.records(record),
-            None => vec![record],
+            Some(disclosed) => disclosed.records(&record, &grounds),
+            None => vec![Record { reason: grounds.of_event(), ..record }],
         }
     }
 }
 
 impl Disclosed {
-    /// One record for each patient whose data is in the answer, so that each can see it; one for an answer about nobody.
-    /// A query that names others than that patient is told by the names of its parameters only.
-    fn records(mut self, mut record: Record) -> Vec<Record> {
+    /// One record for each patient whose data is in the answer, so that each can see it, with what lets the caller see that;
+    /// one for an answer about nobody. A query that names others than that patient is told by the names of its parameters only.
+    fn records(mut self, record: &Record, grounds: &Grounds) -> Vec<Record> {
+        let asked = self.asked.as_ref().map(|asked| asked.key);
+        let refused = self.patients.is_empty() && !self.known;
         if self.patients.is_empty() {
             // Nothing was disclosed but that there is nothing: told to the patient who was asked about.
-            self.patients.push(self.asked.unwrap_or(0));
-            if !self.known {
-                record.outcome = outcome::REFUSED;
-                record.reason = NOTHING_KNOWN.to_owned();
-            }
+            self.patients.push(self.asked.unwrap_or(Told { key: 0, id: String::new(), kept: false }));
         }
+        let reasons = grounds.of_records(self.patients.iter().map(|one| (one.key, one.id.as_str())));
         let names = without_values(&record.query);
-        let about = |patient: i64| {
-            let query = if patient == 0 || self.asked == Some(patient) { &record.query } else { &names };
-            Record { patient, query: query.clone(), ..record.clone() }
+        let about = |(one, reason): (&Told, String)| {
+            let query = if one.key == 0 || asked == Some(one.key) { &record.query } else { &names };
+            let (outcome, reason) = match (refused, one.kept && asked != Some(one.key)) {
+                (true, _) => (outcome::REFUSED, NOTHING_KNOWN.to_owned()),
+                (false, true) => (record.outcome, format!("{KEPT}{reason}")),
+                (false, false) => (record.outcome, reason),
+            };
+            Record { patient: one.key, query: query.clone(), outcome, reason, ..record.clone() }
         };
-        self.patients.iter().map(|patient| about(*patient)).collect()
+        self.patients.iter().zip(reasons).map(about).collect()
     }
 }
 

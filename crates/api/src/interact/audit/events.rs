@@ -7,7 +7,7 @@ use concord_fhir::index::ParameterId;
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::search::{Query, Sort, SortBy, Total};
-use concord_store::audit::{AuditQuery, Place};
+use concord_store::audit::{AuditQuery, Place, Stored};
 use concord_store::rows::Version;
 use concord_store::search::{Position, PositionValue};
 
@@ -68,7 +68,12 @@ pub(crate) fn read(session: &mut Session<'_, '_>, id: &str) -> Result<Version, A
         None => return Err(ApiError::Unreadable(unread.into_iter().collect::<Vec<_>>().join("; "))),
     };
     session.audit.in_record(stored.record.patient);
-    audit::event_version(&visibility::as_seen_by(session.call, &stored))
+    versions(session, &[stored])?.pop().ok_or(ApiError::NotFound)
+}
+
+/// Events as answers are made of them, and as the caller may see them.
+fn versions(session: &mut Session<'_, '_>, events: &[Stored]) -> Result<Vec<Version>, ApiError> {
+    visibility::shown(session, events)?.iter().map(audit::event_version).collect()
 }
 
 /// Refuses what the log is not searched or not sorted by.
@@ -110,7 +115,7 @@ pub(crate) fn not_closed(session: &mut Session<'_, '_>, query: &Query, limit: u3
     require_known(query)?;
     let sought = visibility::sought(session, Action::Search, query.of_type(AUDIT_EVENT))?;
     let found = session.transaction.events(&sought, None, false, i64::from(limit))?;
-    found.iter().map(|stored| audit::event_version(&visibility::as_seen_by(session.call, stored))).collect()
+    versions(session, &found)
 }
 
 /// A page of events, by when they were recorded or by when they came: the latter newest first unless `_sort` says otherwise.
@@ -149,8 +154,7 @@ pub(crate) fn search(
         let values = vec![PositionValue::Text(place.place.to_string())];
         session.service.cursors.seal(session.call, context, &Position { values, key: last.pk })
     });
-    let versions = found.iter().map(|stored| audit::event_version(&visibility::as_seen_by(session.call, stored)));
-    let page = Page::of(versions.collect::<Result<_, _>>()?, total, next);
+    let page = Page::of(versions(session, &found)?, total, next);
     Ok(Page { remarks: visibility::notices(session, &sought, unread)?, ..page })
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod closed;
 pub(crate) mod closing;
 pub(crate) mod entry;
 pub(crate) mod events;
+pub(crate) mod grounds;
 pub(crate) mod heads;
 pub(crate) mod interaction;
 mod period;
@@ -51,7 +52,7 @@ pub(crate) async fn tell_refused(service: &Service, call: &Call, text: &str) -> 
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn event(stored: &Stored) -> Result<String, ApiError> {
+fn event(stored: &Stored) -> Result<String, ApiError> {
     let record = &stored.record;
     if !record.body.is_empty() {
         return Ok(record.body.clone());
@@ -170,7 +171,7 @@ pub(crate) fn hand_in(session: &mut Session<'_, '_>, value: &Value<'static>) -> 
     let about = label::sources(&filed, &pk.to_string(), &session.service.base);
     session.transaction.append_as(pk, &record, &about)?;
     let stored = Stored { pk, at: session.transaction.now, patient_id: String::new(), record };
-    event_version(&stored)
+    event_version(&visibility::Shown::to_its_sender(stored))
 }
 
 /// The numbers of the interactions that a key of the parameter `action` or `subtype` means. A code with the wrong system is
@@ -188,7 +189,8 @@ pub(crate) fn interactions(parameter: &str, key: &str, prefix: bool) -> Vec<i16>
 }
 
 /// An event of the log in the form of a version, which is what answers are made of.
-pub(crate) fn event_version(stored: &Stored) -> Result<Version, ApiError> {
+pub(crate) fn event_version(shown: &visibility::Shown) -> Result<Version, ApiError> {
+    let stored = shown.event();
     Ok(Version {
         key: stored.pk,
         resource_type: AUDIT_EVENT,

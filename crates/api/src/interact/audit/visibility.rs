@@ -7,9 +7,12 @@ use concord_consent::request::Action;
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::ResourceType;
 use concord_store::audit::{AuditQuery, Stored};
 
 use crate::error::ApiError;
+use crate::interact::access::knowledge;
+use crate::interact::audit::grounds::{AND, LISTED, RESTS_ON};
 use crate::interact::audit::{closed, entry};
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, Call, access, audit, instant};
@@ -44,8 +47,8 @@ fn own_only(call: &Call) -> Predicate {
         .and(Predicate::Entry(ParameterId::of("AuditEvent.outcome"), Test::Starts(format!("0{SEPARATOR}"))))
 }
 
-/// Leaves out the events about single resources that the patient may not know of: the log of her record must not tell
-/// that they are there. All of them for others, who see what they did themselves.
+/// Leaves out the events about single resources that the patient may not know of, and those of questions that did not name her and
+/// found nothing else in her record: the log of it must not tell that they are there. All of them for others, who see what they did themselves.
 fn known(session: &mut Session<'_, '_>, query: AuditQuery) -> Result<AuditQuery, ApiError> {
     if !matches!(session.call.caller.actor, Actor::Patient(_)) {
         return Ok(query);
@@ -54,6 +57,7 @@ fn known(session: &mut Session<'_, '_>, query: AuditQuery) -> Result<AuditQuery,
     let call = access::unbounded(session.call);
     let decision = access::decide_everywhere(&mut session.calling(&call), Action::Read)?;
     let query = session.transaction.only_about(query, &decision.permit, record)?;
+    let query = query.beginning_otherwise(entry::KEPT);
     if !session.call.caller.scopes.are_granular() {
         return Ok(query);
     }
@@ -103,13 +107,114 @@ pub(crate) fn notices(
     Ok(notice(session.call).into_iter().chain(closed).chain(unread).collect())
 }
 
-/// An event as the caller may see it. Of what others asked for, a patient sees the parameters and not their values: those may
-/// name what is kept from her.
-pub(crate) fn as_seen_by(call: &Call, stored: &Stored) -> Stored {
-    let mut told = stored.clone();
-    let own = call.caller.actor.reference();
-    if matches!(call.caller.actor, Actor::Patient(_)) && own.as_deref() != Some(told.record.agent.as_str()) {
-        told.record.query = entry::without_values(&told.record.query);
+/// How many resources that rules rest on are looked at for one page of events. Of what is beyond, nobody is told the name.
+const MOST_LOOKED_AT: usize = 200;
+
+/// What takes the place of a rule that rests on what the reader may not know of: the same, whatever that is.
+pub(crate) const NOT_SHOWN: &str = "rule.not-shown";
+
+/// An event as its reader may see it: what answers are made of, and nothing else is.
+pub(crate) struct Shown(Stored);
+
+impl Shown {
+    /// To whoever has just handed it in.
+    pub(crate) fn to_its_sender(stored: Stored) -> Shown {
+        Shown(stored)
     }
-    told
+
+    /// What may be told of it.
+    pub(crate) fn event(&self) -> &Stored {
+        &self.0
+    }
+}
+
+/// Events as the caller may see them. Of what others asked for, a patient sees the parameters and not their values: those may
+/// name what is kept from her. Nobody is told a rule that stands in a Consent, or rests on a Consent or CareTeam, of which they may
+/// not know: the log keeps it, for those who may.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) fn shown(session: &mut Session<'_, '_>, events: &[Stored]) -> Result<Vec<Shown>, ApiError> {
+    let hidden = hidden_grounds(session, events)?;
+    let own = session.call.caller.actor.reference();
+    let is_patient = matches!(session.call.caller.actor, Actor::Patient(_));
+    let shown = |stored: &Stored| {
+        let mut told = stored.clone();
+        if is_patient && own.as_deref() != Some(told.record.agent.as_str()) {
+            told.record.query = entry::without_values(&told.record.query);
+        }
+        if let Some(hidden) = &hidden
+            && told.record.body.is_empty()
+        {
+            told.record.reason = without_hidden(&told.record.reason, hidden);
+        }
+        Shown(told)
+    };
+    Ok(events.iter().map(shown).collect())
+}
+
+/// By what of the record the events say that something was decided, as far as the caller may not know of it; none for whoever may
+/// know of everything. An app's scopes do not bound it: it reads the log for somebody, who knows what they know.
+fn hidden_grounds(session: &mut Session<'_, '_>, events: &[Stored]) -> Result<Option<BTreeSet<String>>, ApiError> {
+    if session.call.caller.knows_everything() {
+        return Ok(None);
+    }
+    let parts = events.iter().flat_map(|stored| rules(&stored.record.reason).1.split(LISTED));
+    let named: BTreeSet<&str> = parts.flat_map(rests_on).collect();
+    let call = match session.call.caller.actor {
+        Actor::System => session.call.clone(),
+        _ => access::unbounded(session.call),
+    };
+    let mut hidden = BTreeSet::new();
+    for (place, reference) in named.into_iter().enumerate() {
+        let known = match reference.split_once('/').and_then(|(name, id)| Some((ResourceType::parse(name)?, id))) {
+            Some((resource_type, id)) if place < MOST_LOOKED_AT => session
+                .calling(&call)
+                .without_explain(|session| knowledge::known(session, resource_type, id))?
+                .is_some(),
+            _ => false,
+        };
+        if !known {
+            hidden.insert(reference.to_owned());
+        }
+    }
+    Ok(Some(hidden))
+}
+
+/// A reason in three: how it begins, the rules, and what the caller gave as theirs.
+fn rules(reason: &str) -> (&str, &str, &str) {
+    let begin = [entry::HIDDEN, entry::KEPT].into_iter().find(|begin| reason.starts_with(begin)).unwrap_or_default();
+    let (begin, rest) = reason.split_at(begin.len());
+    let (rules, given) = rest.split_at(rest.find("; ").unwrap_or(rest.len()));
+    (begin, rules, given)
+}
+
+/// What a rule stands in (`Consent/id` of `Consent/id/_history/1`) or rests on (`CareTeam/id` of `care-team@CareTeam/id`).
+fn rests_on(rule: &str) -> impl Iterator<Item = &str> {
+    let stands_in = rule.split_once("/_history/").map(|(consent, _)| consent);
+    let rests_on = rule.split_once(RESTS_ON).map(|(_, references)| references.split(AND));
+    stands_in.into_iter().chain(rests_on.into_iter().flatten())
+}
+
+/// A reason as a reader is told it who may not know of these: without the rules that rest on nothing else, and without saying what
+/// the others rest on.
+fn without_hidden(reason: &str, hidden: &BTreeSet<String>) -> String {
+    let (begin, rules, given) = rules(reason);
+    let mut shown: Vec<&str> = Vec::new();
+    for rule in rules.split(LISTED) {
+        let (mut named, mut known) = (false, false);
+        for one in rests_on(rule) {
+            (named, known) = (true, known || !hidden.contains(one));
+        }
+        let rule = match (named, known) {
+            (true, false) => NOT_SHOWN,
+            (true, true) => rule.split(RESTS_ON).next().unwrap_or_default(),
+            (false, _) => rule,
+        };
+        if named && shown.contains(&rule) {
+            continue;
+        }
+        shown.push(rule);
+    }
+    format!("{begin}{}{given}", shown.join(LISTED))
 }

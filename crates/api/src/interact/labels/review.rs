@@ -42,6 +42,12 @@ pub(crate) fn is_hidden(version: &Version) -> bool {
     keys.into_iter().any(|(code, system)| hides_from_patients(system, code))
 }
 
+/// Whether a version has a label that hides it from the patient, of its own or another that is in effect.
+pub(crate) fn is_kept(version: &Version) -> bool {
+    let mut keys = version.labels.split('\n').filter_map(|key| key.split_once(SEPARATOR));
+    keys.any(|(code, system)| hides_from_patients(system, code))
+}
+
 fn extensions<'v, 'a>(value: &'v Value<'a>) -> &'v [Value<'a>] {
     value.get("meta").map_or(&[], |meta| meta.list("extension"))
 }

@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::interact::access;
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
+use crate::interact::audit::grounds::Grounds;
 use crate::interact::session::Session;
 use crate::interact::{Call, Service};
 
@@ -28,7 +29,7 @@ pub(crate) async fn page(
     store
         .read(move |transaction| {
             let mut audit = AuditEntry::begin(&call, Interaction::Search, Some(resource_type));
-            audit.permitted("export by the operator".to_owned());
+            audit.permitted(Grounds::Same("export by the operator".to_owned()));
             Session::run(&service, &call, transaction, audit, |session| {
                 let versions = session.transaction.next_of_type(resource_type, after, PAGE)?;
                 let listed: Vec<_> = versions.iter().map(|version| (Rows::Current, version)).collect();

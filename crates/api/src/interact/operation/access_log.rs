@@ -17,8 +17,10 @@ use concord_store::search::{PageRequest, Position, PositionValue, TypeQuery};
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
 use crate::interact::audit::closed;
+use crate::interact::audit::entry::{HIDDEN, KEPT};
+use crate::interact::audit::grounds::RESTS_ON;
 use crate::interact::audit::sought::{Order, Sought};
-use crate::interact::audit::visibility;
+use crate::interact::audit::visibility::{self, NOT_SHOWN, Shown};
 use crate::interact::audit::{BREAK_GLASS, Interaction, event_version, outcome};
 use crate::interact::human_name::human_name;
 use crate::interact::operation::record;
@@ -112,10 +114,11 @@ fn page(session: &mut Session<'_, '_>, asked: &LogInput, cursor: Option<&str>) -
         }
         found.extend(more);
     }
+    let shown = visibility::shown(session, &found)?;
     let mut names = Names { session, known: HashMap::new() };
     let mut versions = Vec::new();
-    for stored in &found {
-        versions.push(names.with_narrative(stored)?);
+    for shown in &shown {
+        versions.push(names.with_narrative(shown)?);
     }
     let next = next.map(|position| session.service.cursors.seal(session.call, &context, &position));
     let remarks = visibility::notices(session, &sought, unread)?;
@@ -130,8 +133,8 @@ struct Names<'a, 's, 't> {
 
 impl Names<'_, '_, '_> {
     /// The event with its narrative.
-    fn with_narrative(&mut self, stored: &Stored) -> Result<Version, ApiError> {
-        let mut version = event_version(&visibility::as_seen_by(self.session.call, stored))?;
+    fn with_narrative(&mut self, shown: &Shown) -> Result<Version, ApiError> {
+        let (stored, mut version) = (shown.event(), event_version(shown)?);
         let who = self.name(&stored.record.agent)?;
         let text = sentence(stored, &who);
         let mut event = json::parse(version.body.as_bytes(), &json::Limits::default())
@@ -263,7 +266,7 @@ fn done(record: &Record) -> Deed {
     let deed = |infinitive, past, what: String| Deed { infinitive, past, what };
     match () {
         () if is(&[Interaction::Read, Interaction::Vread]) => deed("read", "read", one),
-        () if is(&[Interaction::Search]) && record.reason.starts_with("export") => {
+        () if is(&[Interaction::Search]) && record.reason.trim_start_matches(KEPT).starts_with("export") => {
             deed("take a copy of", "took a copy of", data)
         }
         () if is(&[Interaction::Search]) => deed("look for", "looked for", data),
@@ -322,10 +325,13 @@ fn purpose(code: &str) -> String {
 
 /// The rules and choices that decided, in words.
 fn reason(text: &str) -> String {
-    let text = text.strip_prefix("hidden: ").unwrap_or(text);
-    let parts = text.split(", ").filter(|part| !part.is_empty() && *part != "scope.covers");
+    let text = text.strip_prefix(HIDDEN).or_else(|| text.strip_prefix(KEPT)).unwrap_or(text);
+    // What a rule rests on is for those who read the events.
+    let parts = text.split(", ").map(|part| part.split(RESTS_ON).next().unwrap_or_default());
+    let parts = parts.filter(|part| !part.is_empty() && *part != "scope.covers");
     let told: Vec<String> = parts
         .map(|part| match part {
+            NOT_SHOWN => "by a rule that is not shown to you".to_owned(),
             "own-record" => "it is the patient's own record".to_owned(),
             "care-team" => "by being in the care team".to_owned(),
             "no-relationship" => "neither the care team nor a sharing choice lets them in".to_owned(),

@@ -1,5 +1,7 @@
 //! search on one type, on several and in a patient's compartment (R4 "Search").
 
+use std::sync::Arc;
+
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
@@ -11,8 +13,8 @@ use concord_store::search::{PageRequest, TypeQuery};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::access::reasons;
 use crate::interact::audit::events;
+use crate::interact::audit::grounds::Grounds;
 use crate::interact::search::page::Page;
 use crate::interact::search::{full_text, include, numbered, terminology};
 use crate::interact::session::Session;
@@ -155,7 +157,7 @@ fn permitted(session: &mut Session<'_, '_>, query: &Query) -> Result<(Vec<TypeQu
             continue;
         }
         let decision = access::decide_search(session, Action::Search, one, about)?;
-        reasons::permit(session.audit, &decision);
+        session.audit.permitted(Grounds::Found(Arc::clone(&decision)));
         notice = notice.or_else(|| concord_consent::explain::notice(&decision));
         let permit = decision.permit.clone();
         let asked = terminology::look_up_codes(session, query.of_type(one))?;

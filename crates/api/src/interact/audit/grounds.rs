@@ -1,0 +1,178 @@
+//! By what an answer was permitted, as the log of each record tells it: rules and Consents by name, and only those that are
+//! about something in that record. What lets the caller into others is not hers to read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use concord_consent::decision::{Decision, Layer, Reason, Verdict};
+use concord_fhir::predicate::Predicate;
+
+/// How long the reason of an audit record may grow, in bytes, by what a caller gave as theirs.
+const LONGEST_REASON: usize = 1_000;
+
+/// How many rules and Consents an audit record names.
+const MOST_NAMED: usize = 5;
+
+/// What stands between two rules.
+pub(crate) const LISTED: &str = ", ";
+
+/// By what an answer was permitted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Grounds {
+    /// In these words, whosever record it is: they name nobody.
+    Same(String),
+    /// By what lets one version be seen: in the record that the version is in, and in any other.
+    OfVersion { record: i64, there: String, elsewhere: String },
+    /// By what lets the caller find something.
+    Found(Arc<Decision>),
+}
+
+impl Default for Grounds {
+    fn default() -> Grounds {
+        Grounds::Same(String::new())
+    }
+}
+
+impl Grounds {
+    /// For an event about one thing, or about nobody: what is about no record in particular where it was a search.
+    pub(crate) fn of_event(&self) -> String {
+        match self {
+            Grounds::Same(text) => text.clone(),
+            Grounds::OfVersion { there, .. } => there.clone(),
+            Grounds::Found(decision) => found(decision).told(""),
+        }
+    }
+
+    /// For the record of each of these patients, by key and id.
+    pub(crate) fn of_records<'p>(&self, records: impl Iterator<Item = (i64, &'p str)>) -> Vec<String> {
+        match self {
+            Grounds::Same(text) => records.map(|_| text.clone()).collect(),
+            Grounds::OfVersion { record, there, elsewhere } => {
+                records.map(|(key, _)| if key == *record { there.clone() } else { elsewhere.clone() }).collect()
+            }
+            Grounds::Found(decision) => {
+                let found = found(decision);
+                records.map(|(_, patient)| found.told(patient)).collect()
+            }
+        }
+    }
+}
+
+/// The reasons that tell what a caller may find, with the labels that bound it.
+fn found(decision: &Decision) -> ByRecord<'_> {
+    let tells = |reason: &&Reason| reason.verdict == Verdict::Permits || reason.layer == Layer::Label;
+    ByRecord::of(decision.reasons.iter().filter(tells))
+}
+
+/// Reasons by the records that they are about.
+pub(crate) struct ByRecord<'a> {
+    /// Those that say nothing of whose record it is, by their place.
+    anywhere: Vec<(usize, &'a Reason)>,
+    /// Those about something in the record of these patients alone. Nobody's is that of no id.
+    within: HashMap<&'a str, Vec<(usize, &'a Reason)>>,
+}
+
+impl<'a> ByRecord<'a> {
+    pub(crate) fn of(reasons: impl Iterator<Item = &'a Reason>) -> ByRecord<'a> {
+        let mut all = ByRecord { anywhere: Vec::new(), within: HashMap::new() };
+        for one in reasons.enumerate() {
+            match records(&one.1.about) {
+                None => all.anywhere.push(one),
+                Some(mut patients) => {
+                    patients.sort_unstable();
+                    patients.dedup();
+                    patients.into_iter().for_each(|patient| all.within.entry(patient).or_default().push(one));
+                }
+            }
+        }
+        all
+    }
+
+    /// What the log of this patient says: the names, and the reasons that the caller gave with what it opened of her record.
+    fn told(&self, patient: &str) -> String {
+        let within = self.within.get(patient).map_or(&[][..], Vec::as_slice);
+        let mut reasons: Vec<_> = self.anywhere.iter().chain(within).copied().collect();
+        reasons.sort_unstable_by_key(|(place, _)| *place);
+        let reasons = || reasons.iter().map(|(_, reason)| *reason);
+        with_given(Named::all(reasons()), reasons())
+    }
+}
+
+/// Only these patients' records have what a predicate means, if it says so.
+fn records(about: &Predicate) -> Option<Vec<&str>> {
+    match about {
+        Predicate::PatientCompartment(patient) => Some(vec![patient]),
+        Predicate::NoPatientCompartment => Some(vec![""]),
+        Predicate::None => Some(Vec::new()),
+        Predicate::And(parts) => parts.iter().find_map(records),
+        Predicate::Or(parts) => {
+            let mut any = Vec::new();
+            for part in parts {
+                any.extend(records(part)?);
+            }
+            Some(any)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a reason can be about something in the record of a patient.
+pub(crate) fn concerns(reason: &Reason, patient: &str) -> bool {
+    records(&reason.about).is_none_or(|records| records.contains(&patient))
+}
+
+/// Whether a reason says nothing of whose record it is about.
+pub(crate) fn is_of_no_record(reason: &Reason) -> bool {
+    reason.consent.is_none() && reason.rests_on.is_empty() && records(&reason.about).is_none()
+}
+
+/// The text with the reasons that the caller gave with what it opened.
+pub(crate) fn with_given<'a>(mut text: String, reasons: impl Iterator<Item = &'a Reason>) -> String {
+    for reason in reasons {
+        let told =
+            matches!(reason.layer, Layer::BreakGlass | Layer::PrivilegedRole) && reason.verdict == Verdict::Permits;
+        if told && text.len() < LONGEST_REASON {
+            text = format!("{text}; {}", reason.text);
+        }
+    }
+    text
+}
+
+/// What stands between a rule and what of the record it rests on, and between two such.
+pub(crate) const RESTS_ON: char = '@';
+pub(crate) const AND: char = '+';
+
+/// Rules and Consents in one line, each once, with what they rest on.
+#[derive(Default)]
+pub(crate) struct Named {
+    names: Vec<String>,
+}
+
+impl Named {
+    pub(crate) fn all<'a>(reasons: impl Iterator<Item = &'a Reason>) -> String {
+        let mut named = Named::default();
+        for reason in reasons {
+            named.add(reason);
+        }
+        named.into_text()
+    }
+
+    pub(crate) fn add(&mut self, reason: &Reason) {
+        let mut name = reason.consent.as_deref().unwrap_or(reason.rule).to_owned();
+        for (place, reference) in reason.rests_on.iter().take(MOST_NAMED).enumerate() {
+            name.push(if place == 0 { RESTS_ON } else { AND });
+            name.push_str(reference);
+        }
+        if !self.is_full() && !self.names.contains(&name) {
+            self.names.push(name);
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.names.len() == MOST_NAMED
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.names.join(LISTED)
+    }
+}

@@ -1,0 +1,198 @@
+//! The log of a patient is about her alone, and tells nothing of what is kept from her: no rule that rests on what she may not
+//! know of, and no question of others that found nothing else.
+
+use concord_tests::client::text;
+use concord_tests::people::{self, blood_pressure, with};
+use concord_tests::{App, Concord, on_both};
+use serde_json::{Value, json};
+
+on_both! {
+    reasons_are_of_one_record, rules_that_rest_on_a_team_or_a_suspension, rules_that_rest_on_what_is_hidden_are_not_shown, what_only_hidden_data_answered_is_not_told
+}
+
+const NOT_SHOWN: &str = "by a rule that is not shown to you";
+
+/// All that somebody is told of the log, as events and in sentences.
+async fn told(app: &App) -> String {
+    let mut all = Value::from(app.entries("AuditEvent?_count=200").await).to_string();
+    all.push_str(&Value::from(app.entries("Patient/amina/$access-log?_count=200").await).to_string());
+    all
+}
+
+/// The reasons of the events that somebody finds by a search, newest first.
+async fn reasons(app: &App, query: &str) -> Vec<String> {
+    let events = app.get(&format!("AuditEvent?{query}")).await.expect(200).matches();
+    events.iter().map(|event| text(event, "/outcomeDesc").to_owned()).collect()
+}
+
+fn sharing(id: &str, patient: &str, actor: &str) -> Value {
+    let consent = with(people::consent("active", actor, &["access"], &["Observation"]), "id", json!(id));
+    with(consent, "patient", json!({"reference": format!("Patient/{patient}")}))
+}
+
+fn kept(resource: Value) -> Value {
+    with(resource, "meta", json!({"security": [{"system": "urn:concord:label", "code": "SAFEGUARDING"}]}))
+}
+
+async fn reasons_are_of_one_record(concord: &Concord) {
+    people::arrive(concord).await;
+    let system = concord.system();
+    for patient in ["amina", "callum"] {
+        system.store(&sharing(&format!("{patient}-shares"), patient, "Practitioner/former")).await;
+        system.store(&with(blood_pressure(patient, 120), "id", json!(patient))).await;
+    }
+    // By a Consent of each.
+    let colleague = concord.user("Practitioner/former");
+    for query in ["Observation", "Observation/_history", "_history", "?_type=Condition,Observation"] {
+        colleague.get(query).await.expect(200);
+    }
+    // In an emergency of each, and then of both at once.
+    let doctor = concord.user("Practitioner/gp-elsewhere");
+    for (place, why) in [
+        ("Observation/amina", "amina was found unconscious"),
+        ("Observation/callum", "callum was found unconscious"),
+        ("Observation", "and now for all of them"),
+    ] {
+        let ask = doctor.get(place).header("x-purpose-of-use", "BTG").header("x-purpose-reason", why);
+        ask.await.expect(200);
+    }
+    for (patient, other) in [("amina", "callum"), ("callum", "amina")] {
+        let app = concord.patient(patient);
+        let events = Value::from(app.entries("AuditEvent?_count=200").await).to_string();
+        assert!(events.contains(&format!("Consent/{patient}-shares/_history/1")), "{events}");
+        assert!(events.contains(&format!("{patient} was found unconscious")), "{events}");
+        assert!(!events.contains(other), "{events}");
+        let searches = reasons(&app, "agent=Practitioner/former&subtype=search-type,history-type").await;
+        assert_eq!(searches.len(), 3, "{searches:?}");
+        let names = |one: &String| one.contains(&format!("Consent/{patient}-shares/_history/1"));
+        assert!(searches.iter().all(names), "{searches:?}");
+        let emergency = reasons(&app, "agent=Practitioner/gp-elsewhere&subtype=search-type").await;
+        assert!(emergency[0].contains(&format!("{patient} was found unconscious")), "{emergency:?}");
+    }
+}
+
+async fn rules_that_rest_on_what_is_hidden_are_not_shown(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina, doctor) =
+        (concord.system(), concord.patient("amina"), concord.user("Practitioner/gp-elsewhere"));
+    system.store(&with(blood_pressure("amina", 120), "id", json!("reading"))).await;
+    system.store(&kept(sharing("secret-permit", "amina", "Practitioner/gp-elsewhere"))).await;
+    let denial = sharing("secret-denial", "amina", "Practitioner/gp");
+    let provision = with(denial["provision"].clone(), "type", json!("deny"));
+    system.store(&kept(with(denial, "provision", provision))).await;
+    amina.get("Consent/secret-permit").await.expect(404);
+    doctor.get("Observation/reading").await.expect(200);
+    assert_eq!(doctor.get("Observation?patient=amina").await.expect(200).ids(), ["reading"]);
+    concord.user("Practitioner/gp").get("Observation/reading").await.expect(404);
+    for app in [&amina, &doctor, &concord.user("Practitioner/gp")] {
+        let told = told(app).await;
+        assert!(!told.contains("secret"), "{told}");
+    }
+    let seen = told(&amina).await;
+    assert!(seen.contains("rule.not-shown") && seen.contains(NOT_SHOWN), "{seen}");
+    assert_eq!(reasons(&amina, "subtype=read&agent=Practitioner/gp").await, ["hidden: rule.not-shown"]);
+    let id = amina.get("AuditEvent?subtype=read&agent=Practitioner/gp").await.expect(200).ids().remove(0);
+    let one = amina.get(&format!("AuditEvent/{id}")).await.expect(200).text();
+    assert!(one.contains("rule.not-shown") && !one.contains("secret"), "{one}");
+    let one = amina.get(&format!("AuditEvent/{id}/_history/1")).await.expect(200).text();
+    assert!(one.contains("rule.not-shown") && !one.contains("secret"), "{one}");
+    // The log keeps the whole truth, for those who may know it.
+    let whole = Value::from(system.entries("AuditEvent?patient=amina&_count=200").await).to_string();
+    for name in ["Consent/secret-permit/_history/1", "Consent/secret-denial/_history/1"] {
+        assert!(whole.contains(name), "{whole}");
+    }
+    // What she may know of is told by its name, also after she has taken it away.
+    system.store(&sharing("open", "amina", "Practitioner/former")).await;
+    concord.user("Practitioner/former").get("Observation/reading").await.expect(200);
+    let by_name = ["scope.covers, Consent/open/_history/1"];
+    assert_eq!(reasons(&amina, "subtype=read&agent=Practitioner/former").await, by_name);
+    system.delete("Consent/open").await.expect(204);
+    assert_eq!(reasons(&amina, "subtype=read&agent=Practitioner/former").await, by_name);
+}
+
+async fn rules_that_rest_on_a_team_or_a_suspension(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    let (son, doctor) = (concord.user("RelatedPerson/yusuf"), concord.user("Practitioner/gp-elsewhere"));
+    system.store(&with(blood_pressure("amina", 120), "id", json!("reading"))).await;
+    let suspends = "https://fhir.nhs.uk/England/StructureDefinition/Extension-England-Consent-Status-Reason";
+    let suspension = with(
+        with(sharing("suspension", "amina", "RelatedPerson/yusuf"), "status", json!("inactive")),
+        "extension",
+        json!([{"url": suspends, "valueCodeableConcept": {"coding": [{
+            "system": "https://fhir.nhs.uk/England/CodeSystem/England-ConsentStatusReason",
+            "code": "ROLE_DEACTIVATED_SAFEGUARDING"}]}}]),
+    );
+    let team = with(people::care_team(&["Practitioner/gp-elsewhere"]), "id", json!("team"));
+    let [of_son, of_doctor] =
+        ["RelatedPerson/yusuf", "Practitioner/gp-elsewhere"].map(|who| format!("subtype=read&_count=1&agent={who}"));
+    // What she may know of is told by the rule alone, and what is kept from her is not.
+    for (resource, hidden) in [(&suspension, false), (&suspension, true), (&team, false), (&team, true)] {
+        system.store(&if hidden { kept(resource.clone()) } else { resource.clone() }).await;
+        son.get("Observation/reading").await.expect(404);
+        let is_team = resource == &team;
+        if is_team {
+            doctor.get("Observation/reading").await.expect(200);
+        }
+        let (query, rule) = match is_team {
+            true => (&of_doctor, "scope.covers, care-team"),
+            false => (&of_son, "hidden: proxy.suspended"),
+        };
+        let told = reasons(&amina, query).await;
+        let shown = if hidden { rule.replace("care-team", "rule.not-shown") } else { rule.to_owned() };
+        let shown = if hidden { shown.replace("proxy.suspended", "rule.not-shown") } else { shown };
+        assert_eq!(told, [shown], "{hidden}");
+        let whole = reasons(&system, &format!("patient=amina&{query}")).await;
+        let rests_on = if is_team { "CareTeam/team" } else { "Consent/suspension" };
+        assert_eq!(whole, [format!("{rule}@{rests_on}")]);
+    }
+    // It is so in whatever way it is told.
+    concord.user("Practitioner/gp").get("Observation/reading").await.expect(200);
+    let sentences = Value::from(amina.entries("Patient/amina/$access-log?_count=200").await).to_string();
+    assert!(!sentences.contains("suspended") && !sentences.contains('@'), "{sentences}");
+    assert!(sentences.contains("by being in the care team"), "of her own: {sentences}");
+}
+
+async fn what_only_hidden_data_answered_is_not_told(concord: &Concord) {
+    const QUESTIONS: [&str; 6] = [
+        "ClinicalImpression",
+        "ClinicalImpression?_count=5",
+        "ClinicalImpression/_history",
+        "?_type=ClinicalImpression,Flag",
+        "Practitioner?_revinclude=ClinicalImpression:assessor",
+        "ClinicalImpression?patient=amina",
+    ];
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user("Practitioner/gp"));
+    let note = json!({"resourceType": "ClinicalImpression", "id": "note", "status": "completed",
+        "subject": {"reference": "Patient/amina"}, "assessor": {"reference": "Practitioner/gp"}, "summary": "interim"});
+    let label = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}]});
+    // How often each is in her log while there is nothing, something hidden, and something open.
+    let mut counted = Vec::new();
+    for stage in 0..3 {
+        match stage {
+            1 => _ = concord.system().store(&with(note.clone(), "meta", label.clone())).await,
+            2 => _ = concord.system().store(&with(note.clone(), "id", json!("open"))).await,
+            _ => {}
+        }
+        let mut counts = Vec::new();
+        for (place, question) in QUESTIONS.into_iter().enumerate() {
+            let request = format!("00000000-0000-4000-8000-0000000{stage}000{place}");
+            gp.get(question).header("x-request-id", &request).await.expect(200);
+            let log = told(&amina).await;
+            counts.push(log.matches(&request).count());
+            let by_others = "AuditEvent?agent=Practitioner/gp&_count=200";
+            let number = amina.get(&format!("{by_others}&_summary=count")).await.expect(200).json()["total"].as_u64();
+            let listed = amina.get(by_others).await.expect(200).matches().len();
+            assert_eq!(number, u64::try_from(listed).ok(), "{question}");
+            if stage == 1 && place < 5 {
+                let all =
+                    Value::from(concord.system().entries("AuditEvent?patient=amina&_count=200").await).to_string();
+                assert!(all.contains(&request), "{question}: those who may know find it");
+            }
+        }
+        counted.push(counts);
+    }
+    assert_eq!(counted[0], counted[1], "what is hidden is not told by who found it");
+    assert!(counted[2].iter().all(|count| *count > 0), "{counted:?}");
+}
