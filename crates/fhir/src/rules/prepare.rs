@@ -60,6 +60,15 @@ pub fn prepare(
     checked(resource_type, None, resource, writer, now, settings)
 }
 
+/// How many security labels a resource may bear: each is handed on to all that speaks about it or is part of it.
+const MOST_LABELS: usize = 100;
+
+fn bears_too_many(resource_type: ResourceType, resource: &Value<'_>) -> Option<Issue> {
+    let number = resource.get("meta").map_or(0, |meta| meta.list("security").len());
+    let text = format!("has {MOST_LABELS} labels at most, and here are {number}");
+    (number > MOST_LABELS).then(|| Issue::error(IssueCode::TooCostly, format!("{resource_type}.meta.security"), text))
+}
+
 fn checked(
     resource_type: ResourceType,
     previous: Option<&Previous<'_>>,
@@ -69,6 +78,7 @@ fn checked(
     settings: &Settings<'_>,
 ) -> Result<Vec<Issue>, Vec<Issue>> {
     let mut issues = Vec::new();
+    issues.extend(bears_too_many(resource_type, resource));
     if writer.kind != WriterKind::System {
         if let Some(row) = authorship::of(resource_type) {
             check_subject(row, resource, writer, settings, &mut issues);
@@ -89,7 +99,7 @@ fn checked(
         "CarePlan" => care_plan::check(resource, writer, &mut issues),
         "Communication" => communication::check(resource, writer, &mut issues),
         "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
-        "Consent" => consent::remark(resource, settings.issuers, &mut issues),
+        "Consent" => consent::check(resource, settings.issuers, &mut issues),
         "Device" => device::check(resource, writer, &mut issues),
         "Goal" => goal::check(resource, previous, writer, settings, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),
