@@ -3,7 +3,7 @@
 use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
-use crate::combine::{denied_with_others, unnamed, unnamed_in_emergency};
+use crate::combine::{TOO_MUCH, denied_with_others, unnamed, unnamed_in_emergency};
 use crate::comment;
 use crate::decision::{Layer, Reason, Verdict};
 use crate::facts::Facts;
@@ -99,7 +99,31 @@ impl Asked<'_> {
 #[derive(Default)]
 pub(crate) struct Records(Vec<(Predicate, Vec<String>)>);
 
+/// How much a decision may ask of a database for all records together ([`Predicate::weight`]).
+const HEAVIEST: usize = 8_000;
+
 impl Records {
+    /// The same without the records of which more is said than all together may ask, the heaviest first, so that nothing
+    /// that is said of one record shuts anybody out of the others. Says so.
+    pub(crate) fn bounded(mut self, asked: &mut Asked<'_>) -> Records {
+        let weights = || self.0.iter().map(|(permitted, _)| permitted.weight());
+        if weights().sum::<usize>() <= HEAVIEST {
+            return self;
+        }
+        self.0.sort_by_key(|(permitted, _)| permitted.weight());
+        let mut all = 0_usize;
+        let (within, beyond) = self.0.into_iter().partition(|(permitted, _)| {
+            all = all.saturating_add(permitted.weight());
+            all <= HEAVIEST
+        });
+        let beyond: Vec<(Predicate, Vec<String>)> = beyond;
+        let hidden = beyond.into_iter().flat_map(|(_, patients)| patients).map(Predicate::PatientCompartment);
+        let text = "the sharing choices of this patient and of others say more than can be evaluated at once, so they are \
+                    taken as a no";
+        asked.takes(Layer::Consent, TOO_MUCH, Predicate::any(hidden.collect()), text);
+        Records(within)
+    }
+
     pub(crate) fn add(&mut self, patient: &str, permitted: Predicate) {
         if permitted == Predicate::None {
             return;

@@ -6,7 +6,7 @@
 use concord_fhir::predicate::Predicate;
 
 use crate::decision::{Layer, Reason, Verdict, consents_of};
-use crate::facts::{Effect, Provision};
+use crate::facts::{Effect, PatientFacts, Provision};
 use crate::identity::Rank;
 use crate::request::Action;
 use crate::ruling::{Kind, Question, Ruling, rulings};
@@ -16,18 +16,17 @@ use crate::types;
 /// equally specific ones a denial.
 pub(crate) fn combine(implied: Predicate, question: &Question<'_>, reasons: &mut Vec<Reason>) -> Predicate {
     let record = Predicate::PatientCompartment(question.patient.patient.clone());
-    let mut said: [(Predicate, Predicate); Rank::ALL.len()] =
-        std::array::from_fn(|_| (Predicate::None, Predicate::None));
+    let mut said: [(Vec<Predicate>, Vec<Predicate>); Rank::ALL.len()] = Default::default();
     for ruling in all_rulings(question) {
         let about = ruling.about.unwrap_or_else(|| ruling.scope.clone());
         reasons.push(ruling.reason.about(record.clone().and(about)));
         if let Some((permits, denies)) = said.get_mut(ruling.rank as usize) {
-            let same = if ruling.permits { permits } else { denies };
-            *same = std::mem::replace(same, Predicate::None).or(ruling.scope);
+            if ruling.permits { permits } else { denies }.push(ruling.scope);
         }
     }
-    let permitted =
-        said.into_iter().fold(implied, |permitted, (permits, denies)| permitted.or(permits).and(denies.negate()));
+    let permitted = said.into_iter().fold(implied, |permitted, (permits, denies)| {
+        permitted.or(Predicate::any(permits)).and(Predicate::any(denies).negate())
+    });
     if permitted == Predicate::None {
         return permitted;
     }
@@ -58,9 +57,8 @@ fn speaking_and_denied(question: &Question<'_>) -> (Predicate, Predicate) {
         return (Predicate::None, Predicate::None);
     }
     let (denied, exceptions) = denied(question);
-    let of_exceptions =
-        exceptions.into_iter().fold(Predicate::None, |all, (within, of)| all.or(within.and(speaks_of(question, of))));
-    (speaks_of(question, denied.clone()).or(of_exceptions), denied)
+    let of_exceptions = exceptions.into_iter().map(|(within, of)| within.and(speaks_of(question, of)));
+    (speaks_of(question, denied.clone()).or(Predicate::any(of_exceptions.collect())), denied)
 }
 
 /// What no resource may name to the caller, whatever its type: what a Consent denies in the record, and what is denied with
@@ -70,7 +68,7 @@ pub(crate) fn unnamed(question: &Question<'_>) -> Predicate {
         return Predicate::None;
     }
     let (denied, exceptions) = denied(question);
-    not_to_be_named(question, exceptions.into_iter().fold(denied, |all, (_, of)| all.or(of)))
+    not_to_be_named(question, Predicate::any(exceptions.into_iter().map(|(_, of)| of).chain([denied]).collect()))
 }
 
 /// The same in an emergency, in which the denials of emergency access alone stand.
@@ -100,20 +98,26 @@ fn denied(question: &Question<'_>) -> (Predicate, Vec<(Predicate, Predicate)>) {
     let (permits, denials): (Vec<Ruling>, Vec<Ruling>) =
         all_rulings(&question.of_every_type()).into_iter().partition(|ruling| ruling.permits);
     // What names the caller more closely and permits what is denied.
-    let outdone = |rank: Rank| {
+    let stands = |rank: Rank, denied: Vec<Predicate>| {
         let closer = permits.iter().filter(|permit| permit.rank > rank);
-        closer.fold(Predicate::None, |all, permit| all.or(permit.scope.clone()))
+        let outdone = Predicate::any(closer.map(|permit| permit.scope.clone()).collect());
+        Predicate::any(denied).and(outdone.negate())
     };
-    let (mut denied, mut exceptions) = (Predicate::None, Vec::new());
+    let mut denied = Rank::ALL.map(|rank| (rank, Vec::new()));
+    let mut exceptions = Vec::<(Rank, Predicate, Vec<Predicate>)>::new();
     for denial in denials {
-        let stands = outdone(denial.rank).negate();
-        if denial.reaches_further {
-            denied = denied.or(denial.scope.and(stands.clone()));
+        if let Some((_, all)) = denied.get_mut(denial.rank as usize).filter(|_| denial.reaches_further) {
+            all.push(denial.scope);
         }
         if let Some((within, of)) = denial.exception {
-            exceptions.push((within, of.and(stands)));
+            match exceptions.iter_mut().find(|(rank, known, _)| *rank == denial.rank && *known == within) {
+                Some((_, _, all)) => all.push(of),
+                None => exceptions.push((denial.rank, within, vec![of])),
+            }
         }
     }
+    let denied = Predicate::any(denied.into_iter().map(|(rank, all)| stands(rank, all)).collect());
+    let exceptions = exceptions.into_iter().map(|(rank, within, of)| (within, stands(rank, of))).collect();
     (denied, exceptions)
 }
 
@@ -133,7 +137,7 @@ pub(crate) fn speaks_of_refused(question: &Question<'_>) -> Predicate {
 fn refused(question: &Question<'_>) -> Predicate {
     let refuses = |ruling: &Ruling| !ruling.permits && ruling.names_break_glass && ruling.reaches_further;
     let refused = all_rulings(&question.of_every_type()).into_iter().filter(refuses);
-    refused.fold(Predicate::None, |all, ruling| all.or(ruling.scope))
+    Predicate::any(refused.map(|ruling| ruling.scope).collect())
 }
 
 /// What shows or speaks about data of the record that is denied.
@@ -147,8 +151,19 @@ fn speaks_of(question: &Question<'_>, denied: Predicate) -> Predicate {
     speaking.and(Predicate::DependsOn { through: types::SPEAKING.clone(), then })
 }
 
+/// The most that the Consents of one record may ask of a decision together ([`PatientFacts::asks`]): beyond, what is said
+/// cannot be told in time, and is a no to all of the record.
+pub(crate) const MOST_ASKED: usize = 2 * concord_fhir::rules::consent::MOST_ASKED;
+
+/// The rule of a record about which more is said than can be evaluated.
+pub const TOO_MUCH: &str = "consent.too-much";
+
 /// What all the patient's Consents say, in one order. To an app only what names it.
 pub(crate) fn all_rulings(question: &Question<'_>) -> Vec<Ruling> {
+    if question.patient.asks() > MOST_ASKED {
+        // What cannot be understood at all shuts nobody out of their own record.
+        return if question.kind == Kind::OwnApp { Vec::new() } else { vec![too_much(question.patient)] };
+    }
     let mut consents: Vec<_> = question.patient.consents.iter().collect();
     consents.sort_by(|a, b| a.name.cmp(&b.name));
     let mut found: Vec<Ruling> = consents.into_iter().flat_map(|consent| rulings(consent, question)).collect();
@@ -159,6 +174,24 @@ pub(crate) fn all_rulings(question: &Question<'_>) -> Vec<Ruling> {
         Kind::OwnApp => found.retain(|ruling| ruling.rank > Rank::Everybody && ruling.reason.provision.is_some()),
     }
     found
+}
+
+/// The one rule of a record about which more is said than can be evaluated: a no to everything.
+fn too_much(patient: &PatientFacts) -> Ruling {
+    let text = format!(
+        "the sharing choices of the patient say more than can be evaluated, so they are taken as a no: {} criteria, of at most {MOST_ASKED}",
+        patient.asks()
+    );
+    Ruling {
+        rank: Rank::Person,
+        scope: Predicate::All,
+        permits: false,
+        reaches_further: false,
+        exception: None,
+        about: None,
+        names_break_glass: patient.names_break_glass(),
+        reason: Reason::new(Layer::Consent, Verdict::Unevaluable, TOO_MUCH, text),
+    }
 }
 
 #[cfg(test)]

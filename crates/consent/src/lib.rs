@@ -53,6 +53,7 @@ mod unseen;
 pub mod who;
 
 pub use authorship::may_change;
+pub use combine::TOO_MUCH;
 pub use decide::decide;
 pub use label::{OWN_SYSTEM, hides_from_patients, raises};
 pub use patient_side::legal_basis;

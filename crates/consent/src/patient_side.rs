@@ -187,11 +187,11 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
         }
     }
     if request.action.writes() {
-        return Reach::wholly(records.predicate());
+        return Reach::wholly(records.bounded(asked).predicate());
     }
     let itself = own_entry(asked, own);
-    let whole = in_part.then(|| whole.predicate().or(itself.clone()));
-    Reach { permit: records.predicate().or(itself), whole }
+    let whole = in_part.then(|| whole.bounded(asked).predicate().or(itself.clone()));
+    Reach { permit: records.bounded(asked).predicate().or(itself), whole }
 }
 
 /// The types that a related person may see or write.

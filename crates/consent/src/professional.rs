@@ -54,8 +54,8 @@ pub(crate) fn reach(asked: &mut Asked<'_>) -> Reach {
         }
     }
     let reviews = reviews(asked);
-    let permit = records.predicate().or(reviews.clone());
-    let whole = asked.in_part().then(|| whole.predicate().or(reviews));
+    let permit = records.bounded(asked).predicate().or(reviews.clone());
+    let whole = asked.in_part().then(|| whole.bounded(asked).predicate().or(reviews));
     Reach { permit, whole }
 }
 
@@ -227,13 +227,13 @@ fn broken_glass(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
         return Predicate::None;
     };
     let refused = all_rulings(question).into_iter().filter(|ruling| !ruling.permits && ruling.names_break_glass);
-    let mut open = Predicate::All;
+    let mut closed = Vec::new();
     for ruling in refused {
         let text = "the patient has refused emergency access to this";
         let denial = Reason { layer: Layer::BreakGlass, rule: "break-glass.refused", ..ruling.reason };
         let about = record.clone().and(ruling.scope.clone());
         asked.reasons.push(Reason { text: text.to_owned(), ..denial }.about(about));
-        open = open.and(ruling.scope.negate());
+        closed.push(ruling.scope);
     }
     let speaks = speaks_of_refused(question);
     if speaks != Predicate::None {
@@ -242,7 +242,7 @@ fn broken_glass(asked: &mut Asked<'_>, question: &Question<'_>) -> Predicate {
         let reason = reason.about(record.clone().and(speaks.clone()));
         asked.reasons.push(reason.resting_on(consents_of(denials_that_reach(question).iter())));
     }
-    let open = open.and(speaks.negate());
+    let open = Predicate::any(closed).negate().and(speaks.negate());
     if open == Predicate::None {
         return open;
     }

@@ -40,10 +40,6 @@ impl ProvisionScope {
     pub(crate) fn and(self, other: ProvisionScope) -> ProvisionScope {
         ProvisionScope { least: self.least.and(other.least), most: self.most.and(other.most) }
     }
-
-    fn or(self, other: ProvisionScope) -> ProvisionScope {
-        ProvisionScope { least: self.least.or(other.least), most: self.most.or(other.most) }
-    }
 }
 
 /// The types whose main codes are index entries, and the parameters that hold them.
@@ -150,8 +146,8 @@ pub(crate) fn is_vague(provision: &Provision, reading: &ProvisionContext<'_>) ->
 }
 
 fn any<T>(items: &[T], scope: impl Fn(&T) -> ProvisionScope) -> ProvisionScope {
-    let nothing = ProvisionScope::exact(Predicate::None);
-    items.iter().fold(nothing, |all, item| all.or(scope(item)))
+    let (least, most) = items.iter().map(scope).map(|scope| (scope.least, scope.most)).unzip();
+    ProvisionScope { least: Predicate::any(least), most: Predicate::any(most) }
 }
 
 /// The types that the provision or the question limits it to; none when neither does.

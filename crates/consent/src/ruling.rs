@@ -138,7 +138,8 @@ pub(crate) fn rulings(consent: &ConsentFacts, question: &Question<'_>) -> Vec<Ru
     };
     let mut nodes = Vec::new();
     collect(&consent.root, 0, &top, question, consent, doubt.is_some(), &mut nodes);
-    nodes.iter().flat_map(|node| decided(node, &nodes, question, consent, doubt)).collect()
+    let depths = Depths::of(&nodes);
+    nodes.iter().flat_map(|node| decided(node, &depths, question, consent, doubt)).collect()
 }
 
 /// Whether the Consent is the patient's. One that names her by an identifier is, if she bears it; it is not, if she bears
@@ -316,7 +317,7 @@ fn permitted(path: &Path, question: &Question<'_>, basis: Option<LegalBasis>) ->
 /// What a provision says, once the deeper ones have spoken.
 fn decided(
     node: &Node<'_>,
-    nodes: &[Node<'_>],
+    depths: &Depths,
     question: &Question<'_>,
     consent: &ConsentFacts,
     doubt: Option<&str>,
@@ -324,8 +325,7 @@ fn decided(
     let ruling = |rank, scope| ruling(node, rank, scope, question, consent, doubt);
     let mut rulings = Vec::new();
     if node.denies != Predicate::None {
-        let deeper = nodes.iter().filter(|other| other.depth > node.depth && other.permits != Predicate::None);
-        let apart = all(deeper.map(|other| &other.permits)).negate();
+        let apart = Depths::left_out(depths.permitted_below.get(node.depth));
         let of = &node.path.denied;
         let is_exception = node.path.within != Predicate::All && is_told(of, of);
         let exception = is_exception.then(|| (node.path.within.clone(), of.clone().and(apart.clone())));
@@ -334,16 +334,11 @@ fn decided(
         rulings.push(Ruling { reaches_further, exception, ..denial });
     }
     if node.permits != Predicate::None {
-        let denied = all(nodes.iter().filter(|other| other.depth >= node.depth).map(|other| &other.denies));
-        let scope = node.permits.clone().and(denied.negate());
+        let scope = node.permits.clone().and(Depths::left_out(depths.denied_from.get(node.depth)));
         // Where a deeper permit that names the caller less specifically applies, that one decides.
-        let weaker: Vec<&Node<'_>> = nodes
-            .iter()
-            .filter(|other| other.depth > node.depth && other.permits != Predicate::None)
-            .filter(|other| other.path.permit_rank < node.path.permit_rank)
-            .collect();
-        let apart = all(weaker.iter().map(|other| &other.permits)).negate();
-        rulings.push(ruling(node.path.permit_rank, scope.and(apart)));
+        let rank = node.path.permit_rank;
+        let weaker = depths.permitted_to_weaker.get(node.depth).and_then(|ranks| ranks.get(rank as usize));
+        rulings.push(ruling(rank, scope.and(Depths::left_out(weaker))));
     }
     rulings.retain(|ruling| ruling.scope != Predicate::None);
     // A permit that may name the caller and does not count for want of understanding: worth a reason.
@@ -364,8 +359,41 @@ fn is_told(named: &Predicate, scope: &Predicate) -> bool {
     *named != Predicate::All && !label::is_handed_on(scope)
 }
 
-fn all<'a>(parts: impl Iterator<Item = &'a Predicate>) -> Predicate {
-    parts.fold(Predicate::None, |all, part| all.or(part.clone()))
+/// What the provisions of a Consent say together at each depth: it is the same for all provisions at that depth, of which
+/// there may be hundreds.
+struct Depths {
+    /// What is permitted below, so that a denial does not stand against it.
+    permitted_below: Vec<Predicate>,
+    /// What is denied there or below.
+    denied_from: Vec<Predicate>,
+    /// What is permitted below to those who are named less closely than by a rank.
+    permitted_to_weaker: Vec<[Predicate; Rank::ALL.len()]>,
+}
+
+impl Depths {
+    fn of(nodes: &[Node<'_>]) -> Depths {
+        let all = |wanted: &dyn Fn(&Node<'_>) -> bool, of: for<'n, 'p> fn(&'n Node<'p>) -> &'n Predicate| {
+            Predicate::any(nodes.iter().filter(|node| wanted(node)).map(|node| of(node).clone()).collect())
+        };
+        let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
+        let depths = || 0..=deepest;
+        Depths {
+            permitted_below: depths().map(|depth| all(&|node| node.depth > depth, |node| &node.permits)).collect(),
+            denied_from: depths().map(|depth| all(&|node| node.depth >= depth, |node| &node.denies)).collect(),
+            permitted_to_weaker: depths()
+                .map(|depth| {
+                    Rank::ALL.map(|rank| {
+                        let weaker = |node: &Node<'_>| node.depth > depth && node.path.permit_rank < rank;
+                        all(&weaker, |node| &node.permits)
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    fn left_out(all: Option<&Predicate>) -> Predicate {
+        all.map_or(Predicate::All, |all| all.clone().negate())
+    }
 }
 
 fn ruling(

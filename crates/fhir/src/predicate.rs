@@ -13,6 +13,7 @@ use crate::entry::{Entries, Entry, ParameterId, SEPARATOR};
 use crate::registry::{ResourceType, canonical_url, canonical_version, combined, refers_by_url};
 use crate::terminology::Codes;
 
+mod any;
 mod depends;
 mod display;
 

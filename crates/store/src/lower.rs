@@ -8,6 +8,7 @@
 mod depends;
 mod driver;
 mod labels;
+mod many;
 
 use std::borrow::Cow;
 
@@ -18,6 +19,7 @@ use concord_fhir::search::compartments_of;
 
 use crate::statement::{Bind, Sql};
 pub(crate) use labels::SECURITY;
+use many::joined;
 
 /// The parameter of the rows that say whose record a resource is part of. Its key is the type's name.
 pub(crate) const RECORD: ParameterId = ParameterId::of("_record");
@@ -307,25 +309,14 @@ impl Lowering<'_> {
     }
 
     fn join(&self, parts: &[Predicate], between: &'static str, empty: &'static str) -> Sql {
-        let mut all = Sql::new("(");
-        if parts.is_empty() {
-            all.push_sql(empty);
-        }
-        for (place, part) in parts.iter().enumerate() {
-            if place > 0 {
-                all.push_sql(between);
-            }
-            all = all.append(self.condition(part));
-        }
-        all.sql(")")
+        joined(parts, between, empty, &|part| self.condition(part))
     }
 
     fn test(&self, test: &Test) -> Sql {
         match test {
             Test::Present => Sql::new("1 = 1"),
             Test::Is(wanted) => Sql::new("e.key = ").bind(wanted.as_str()),
-            Test::OneOf(wanted) if self.postgres => Sql::new("e.key = ANY(").bind(Bind::Texts(wanted.clone())).sql(")"),
-            Test::OneOf(wanted) => list("e.key", wanted.iter().map(|key| key.as_str().into())),
+            Test::OneOf(wanted) => many::one_of("e.key", wanted, self.postgres),
             Test::Starts(wanted) => {
                 let from = Sql::new("e.key >= ").bind(wanted.as_str());
                 match successor(wanted) {
@@ -362,6 +353,7 @@ impl Lowering<'_> {
             Test::Low(comparison, wanted) => Sql::new("e.low ").sql(operator(*comparison)).bind(*wanted),
             Test::High(comparison, wanted) => Sql::new("e.high ").sql(operator(*comparison)).bind(*wanted),
             Test::Every(tests) => self.join_tests(tests, " AND ", "1 = 1"),
+            Test::Either(tests) if tests.len() > many::FEW => self.either(tests),
             Test::Either(tests) => self.join_tests(tests, " OR ", "1 = 0"),
             Test::Not(test) => Sql::new("NOT (").append(self.test(test)).sql(")"),
         }
@@ -372,17 +364,7 @@ impl Lowering<'_> {
     }
 
     fn join_tests(&self, tests: &[Test], between: &'static str, empty: &'static str) -> Sql {
-        let mut all = Sql::new("(");
-        if tests.is_empty() {
-            all.push_sql(empty);
-        }
-        for (place, test) in tests.iter().enumerate() {
-            if place > 0 {
-                all.push_sql(between);
-            }
-            all = all.append(self.test(test));
-        }
-        all.sql(")")
+        joined(tests, between, empty, &|test| self.test(test))
     }
 }
 

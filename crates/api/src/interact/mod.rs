@@ -15,6 +15,7 @@ pub(crate) mod communication;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod execute;
+pub(crate) mod followed;
 pub(crate) mod foreseen;
 mod given;
 pub(crate) mod history;

@@ -27,6 +27,7 @@ pub use target::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM, IdentityFacts, Target, iss
 
 use std::sync::Arc;
 
+use crate::purpose::Purpose;
 use crate::request::BREAK_GLASS_MS;
 
 /// All that a decision is made from, besides the request and the time.
@@ -103,6 +104,21 @@ impl PatientFacts {
         });
         found.sort();
         found
+    }
+
+    /// How much the Consents that take part in decisions ask of one together (`rules::consent::asked`).
+    pub(crate) fn asks(&self) -> usize {
+        let taking_part = self.consents.iter().filter(|consent| consent.standing != Standing::Apart);
+        taking_part.map(|consent| consent.root.asks()).sum()
+    }
+
+    /// Whether one of those names breaking the glass.
+    pub(crate) fn names_break_glass(&self) -> bool {
+        let mut names = false;
+        self.each_provision(&mut |provision| {
+            names |= provision.purposes.iter().any(|one| one.code.as_deref() == Some(Purpose::BREAK_GLASS.code()));
+        });
+        names
     }
 
     /// Whether a Consent names a Device of this server as an actor.

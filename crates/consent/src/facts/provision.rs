@@ -2,7 +2,7 @@ use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::json::Value;
 use concord_fhir::predicate::{Predicate, Test};
 use concord_fhir::registry::ResourceType;
-use concord_fhir::rules::consent::{ACCESS_LEVELS, class_type};
+use concord_fhir::rules::consent::{ACCESS_LEVELS, Asked, class_type};
 
 use super::{Period, Target};
 
@@ -157,6 +157,28 @@ impl Provision {
     /// How many provisions it is made of, itself included.
     pub(super) fn count(&self) -> usize {
         1 + self.provisions.iter().map(Provision::count).sum::<usize>()
+    }
+
+    /// How much it asks of a decision ([`Asked`]).
+    pub(super) fn asks(&self) -> usize {
+        let mut asked = Asked::default();
+        self.count_asked(0, &mut asked);
+        asked.in_all()
+    }
+
+    fn count_asked(&self, depth: usize, asked: &mut Asked) {
+        let criteria = self.actors.len()
+            + self.actions.len()
+            + self.labels.len()
+            + self.purposes.len()
+            + self.classes.len()
+            + self.codes.len()
+            + self.data.len()
+            + usize::from(self.data_period.is_some());
+        asked.add(depth, self.effect != Effect::Permit, criteria);
+        for inner in &self.provisions {
+            inner.count_asked(depth + 1, asked);
+        }
     }
 
     /// Whether it asks for anything but a time.

@@ -5,6 +5,84 @@ use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 use crate::registry::ResourceType;
 
+/// The most that one Consent may ask of a decision ([`Asked`]).
+pub const MOST_ASKED: usize = 10_000;
+
+/// How much the rules of a Consent ask of a decision: the criteria of each, and of each denial the criteria of the permits
+/// below it as well, which are exceptions from it, and of each permit those of the denials at its depth and below.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// At each depth: how many deny and what they ask, how many permit and what they ask.
+    depths: Vec<[(usize, usize); 2]>,
+}
+
+impl Asked {
+    /// Counts one provision.
+    pub fn add(&mut self, depth: usize, denies: bool, criteria: usize) {
+        if self.depths.len() <= depth {
+            self.depths.resize(depth + 1, Default::default());
+        }
+        if let Some([denials, permits]) = self.depths.get_mut(depth) {
+            let (count, asked) = if denies { denials } else { permits };
+            *count += 1;
+            *asked += criteria + 1;
+        }
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn in_all(&self) -> usize {
+        let (mut denied, mut permitted, mut all) = (0_usize, 0_usize, 0_usize);
+        for [denials, permits] in self.depths.iter().rev() {
+            denied = denied.saturating_add(denials.1);
+            all = all.saturating_add(denials.1).saturating_add(permits.1);
+            all = all.saturating_add(denials.0.saturating_mul(permitted));
+            all = all.saturating_add(permits.0.saturating_mul(denied));
+            permitted = permitted.saturating_add(permits.1);
+        }
+        all
+    }
+}
+
+/// Adds what is wrong with a Consent that takes part in decisions and asks more of one than can be told in time, and what
+/// may be meant otherwise.
+pub(super) fn check(resource: &Value<'_>, issuers: &[String], issues: &mut Vec<Issue>) {
+    if !matches!(resource.text("status"), Some("inactive" | "rejected" | "entered-in-error")) {
+        issues.extend(asks_too_much(resource));
+    }
+    remark(resource, issuers, issues);
+}
+
+fn asks_too_much(resource: &Value<'_>) -> Option<Issue> {
+    let mut asked = Asked::default();
+    count(resource.get("provision")?, 0, &mut asked);
+    let all = asked.in_all();
+    let text = format!(
+        "the rules ask for {all} criteria, and {MOST_ASKED} is the most: each provision counts itself and what it names, each \
+         denial what is permitted inside it, and each permit what is denied beside and inside it. Name what is treated alike in \
+         one provision, or a type or a label rather than every code"
+    );
+    (all > MOST_ASKED).then(|| Issue::error(IssueCode::TooCostly, "Consent.provision", text))
+}
+
+fn count(provision: &Value<'_>, depth: usize, asked: &mut Asked) {
+    let lists = ["actor", "securityLabel", "purpose", "class", "data"];
+    let concepts = ["action", "code"];
+    let criteria = lists.iter().map(|name| provision.list(name).len()).sum::<usize>()
+        + concepts
+            .iter()
+            .flat_map(|name| provision.list(name))
+            .map(|concept| concept.list("coding").len().max(1))
+            .sum::<usize>()
+        + usize::from(provision.get("dataPeriod").is_some());
+    asked.add(depth, provision.text("type") != Some("permit"), criteria);
+    if depth < DEEPEST {
+        for inner in provision.list("provision") {
+            count(inner, depth + 1, asked);
+        }
+    }
+}
+
 /// The code systems whose codes are types of resources.
 const TYPES: [&str; 2] = ["http://hl7.org/fhir/resource-types", "http://hl7.org/fhir/fhir-types"];
 
@@ -76,7 +154,7 @@ fn remark_on_actors(provision: &Value<'_>, place: &str, issuers: &[String], issu
 }
 
 /// Adds a warning for each class that nobody can tell, and each app. `issuers` are those whose tokens are believed here.
-pub(super) fn remark(resource: &Value<'_>, issuers: &[String], issues: &mut Vec<Issue>) {
+fn remark(resource: &Value<'_>, issuers: &[String], issues: &mut Vec<Issue>) {
     if let Some(provision) = resource.get("provision") {
         remark_on(provision, ("Consent.provision", 0), issuers, issues);
     }
@@ -112,6 +190,32 @@ fn remark_on(provision: &Value<'_>, (place, depth): (&str, usize), issuers: &[St
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_a_consent_asks_of_a_decision_is_bounded() {
+        let codes = |number: usize| vec![json!({ "coding": [{ "code": "c" }] }); number];
+        let classes = |number: usize| vec![json!({ "code": "Goal" }); number];
+        let refused = |status: &str, inner: serde_json::Value| {
+            let consent = json!({ "status": status, "provision": { "type": "permit", "provision": inner } });
+            let mut issues = Vec::new();
+            check(&crate::index::from_json(&consent), &issuers(), &mut issues);
+            issues.into_iter().find(|issue| issue.severity == Severity::Error).map(|issue| issue.text)
+        };
+        let nested = |rules: usize, exceptions: usize| {
+            let rule = json!({ "type": "deny", "code": codes(1),
+                "provision": [{ "type": "permit", "class": classes(exceptions) }] });
+            json!(vec![rule; rules])
+        };
+        let flat = |rules: usize, each: usize| json!(vec![json!({ "type": "deny", "code": codes(each) }); rules]);
+        assert_eq!(refused("active", flat(199, 20)), None);
+        assert_eq!(refused("active", nested(10, 20)), None);
+        for (many, count) in [(nested(50, 20), "53751"), (flat(1, 5_000), "10003"), (nested(70, 200), "1000000")] {
+            let text = refused("active", many.clone()).unwrap();
+            assert!(text.contains("10000 is the most") && (text.contains(count) || count == "1000000"), "{text}");
+            assert!(refused("draft", many.clone()).is_some());
+            assert_eq!(refused("inactive", many), None);
+        }
+    }
 
     fn issuers() -> Vec<String> {
         ["https://phr.example", "urn:concord:development"].map(str::to_owned).to_vec()

@@ -29,6 +29,15 @@ pub fn is_multi_author(resource_type: ResourceType, resource: &Value<'_>) -> boo
     }
 }
 
+/// How many security labels a resource may bear: each is handed on to all that speaks about it or is part of it.
+const MOST_LABELS: usize = 100;
+
+fn bears_too_many(resource_type: ResourceType, resource: &Value<'_>) -> Option<Issue> {
+    let number = resource.get("meta").map_or(0, |meta| meta.list("security").len());
+    let text = format!("has {MOST_LABELS} labels at most, and here are {number}");
+    (number > MOST_LABELS).then(|| Issue::error(IssueCode::TooCostly, format!("{resource_type}.meta.security"), text))
+}
+
 /// Makes a resource that has passed the schema check ready to be stored: fills in the writer where the type has an
 /// author element that is missing, and checks every rule of the type. What a system writes for others keeps its authors.
 ///
@@ -41,6 +50,7 @@ pub fn prepare(
 ) -> Result<Vec<Issue>, Vec<Issue>> {
     let WriteContext { previous, writer, now, settings } = *context;
     let mut issues = Vec::new();
+    issues.extend(bears_too_many(resource_type, resource));
     if writer.kind != WriterKind::System {
         if let Some(row) = authorship::of(resource_type) {
             check_subject(row, resource, context, &mut issues);
@@ -61,7 +71,7 @@ pub fn prepare(
         "CarePlan" => care_plan::check(resource, writer, &mut issues),
         "Communication" => communication::check(resource, writer, &mut issues),
         "CommunicationRequest" => communication::check_request(resource, writer, &mut issues),
-        "Consent" => consent::remark(resource, settings.issuers, &mut issues),
+        "Consent" => consent::check(resource, settings.issuers, &mut issues),
         "Device" => device::check(resource, writer, &mut issues),
         "Goal" => goal::check(resource, context, &mut issues),
         "Observation" => observation::check(resource, now, &mut issues),

@@ -3,8 +3,8 @@
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::Test;
 
-use super::{Lowering, list};
-use crate::statement::{Bind, Sql};
+use super::{Lowering, many};
+use crate::statement::Sql;
 
 /// The parameter of the labels in `meta.security`, which the row of a resource has as well, one a line.
 pub(crate) const SECURITY: ParameterId = ParameterId::of("_security");
@@ -50,23 +50,28 @@ impl Lowering<'_> {
     /// an index for each of many ranges. None for other tests.
     fn first_parts(&self, test: &Test) -> Option<Sql> {
         let Test::Either(tests) = test else { return None };
-        let first_part = |test: &Test| match test {
-            Test::Starts(start) if start.find(SEPARATOR) == start.rfind(SEPARATOR) => {
-                start.ends_with(SEPARATOR).then(|| start.clone())
-            }
-            _ => None,
-        };
         let starts: Vec<String> = tests.iter().map(first_part).collect::<Option<_>>()?;
-        if starts.is_empty() {
-            return None;
-        }
+        (!starts.is_empty()).then(|| self.of_first_parts(&starts))
+    }
+
+    /// What is before the separator, with that, is one of these.
+    pub(super) fn of_first_parts(&self, starts: &[String]) -> Sql {
         let separator = SEPARATOR.to_string();
-        Some(if self.postgres {
-            let own = Sql::new("left(e.key, strpos(e.key, ").bind(separator).sql(")) = ANY(");
-            own.bind(Bind::Texts(starts)).sql(")")
+        let own = if self.postgres {
+            Sql::new("left(e.key, strpos(e.key, ").bind(separator).sql("))")
         } else {
-            let own = Sql::new("substr(e.key, 1, instr(e.key, ").bind(separator).sql("))");
-            own.append(list("", starts.into_iter().map(Bind::from)))
-        })
+            Sql::new("substr(e.key, 1, instr(e.key, ").bind(separator).sql("))")
+        };
+        own.append(many::one_of("", starts, self.postgres))
+    }
+}
+
+/// What a key starts with, if that is all before the separator.
+pub(super) fn first_part(test: &Test) -> Option<String> {
+    match test {
+        Test::Starts(start) if start.find(SEPARATOR) == start.rfind(SEPARATOR) => {
+            start.ends_with(SEPARATOR).then(|| start.clone())
+        }
+        _ => None,
     }
 }

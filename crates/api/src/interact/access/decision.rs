@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use concord_consent::TOO_MUCH;
 use concord_consent::caller::{Actor, Caller};
 use concord_consent::decision::Decision;
 use concord_consent::facts::{Facts, GivenBy, PatientFacts};
@@ -218,6 +219,9 @@ fn ask(call: &Call, action: Action, resource_type: Option<ResourceType>, facts: 
 /// Decides, and says of a type that is asked about no more than holds for it.
 fn decide_for_type(request: &Request<'_>, facts: &Facts, now: i64) -> Decision {
     let mut decision = concord_consent::decide(request, facts, now);
+    for reason in decision.reasons.iter().filter(|reason| reason.rule == TOO_MUCH) {
+        tracing::warn!(target: "concord", "a record is hidden from who asks: {}", reason.text);
+    }
     if let Some(one) = request.resource_type {
         // Once, for all the times that it is remembered.
         decision.permit = decision.permit.of_type(one);

@@ -2,6 +2,8 @@
 //! comment is kept back from whomever what it is about is kept back from, which its labels see to (`concord_fhir::label`).
 //! A comment stands in the record of what it is about: what one patient shares is no place to speak of another.
 
+use std::collections::HashSet;
+
 use concord_consent::caller::Actor;
 use concord_fhir::index;
 use concord_fhir::issue::{Issue, IssueCode};
@@ -15,6 +17,7 @@ use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
 use crate::interact::access::knowledge;
+use crate::interact::followed::{self, Followed};
 use crate::interact::hooks::Draft;
 use crate::interact::labels::{Stands, coding, review};
 use crate::interact::session::Session;
@@ -27,7 +30,13 @@ pub(crate) const COMMUNICATION: ResourceType = ResourceType::of("Communication")
 const LONGEST_THREAD: usize = 200;
 
 /// How many things one comment may be about.
-const MOST_ABOUT: usize = 20;
+pub(super) const MOST_ABOUT: usize = 20;
+
+/// How many messages one may answer.
+const MOST_ANSWERED: usize = 20;
+
+/// How many bytes of a thread are read to see that it has no end in itself.
+const MOST_READ: usize = 32 * 1024 * 1024;
 
 /// Checks and completes a comment that a person writes under a logical id: the version that it is about,
 /// what its thread is about, and when it was sent.
@@ -131,11 +140,12 @@ pub(crate) fn readable(session: &mut Session<'_, '_>, local: &str) -> Result<Opt
 
 /// An answer is in the same record and about the same thing as what it answers, and a thread has no end in itself.
 fn answer(session: &mut Session<'_, '_>, id: &str, value: &mut Value<'_>) -> Result<(), ApiError> {
-    let answered: Vec<String> =
-        value.list("inResponseTo").iter().filter_map(|one| one.text("reference")).map(str::to_owned).collect();
-    for (position, reference) in answered.iter().enumerate() {
+    let of = (COMMUNICATION.name(), "inResponseTo");
+    let answered = followed::references(&session.service.base, value, of, MOST_ANSWERED)?;
+    let mut walked = Walked::default();
+    for Followed { position, local } in answered {
         let place = format!("Communication.inResponseTo[{position}]");
-        let Some(local) = local_reference(&session.service.base, reference) else {
+        let Some(local) = local else {
             return Err(ApiError::rule(place, "names the Communication that this answers, on this server"));
         };
         if session.call.together.contains(&local) {
@@ -175,34 +185,54 @@ fn answer(session: &mut Session<'_, '_>, id: &str, value: &mut Value<'_>) -> Res
             // What is said about a correction stays with it.
             object.set("category", category.clone());
         }
-        no_ring(session.transaction, id, head.version, &session.service.base, &place)?;
+        no_ring(session.transaction, id, head.version, &mut walked, &place)?;
     }
     Ok(())
 }
 
-/// Going up a thread does not lead back to the answer.
+/// What of the threads above an answer has been looked at.
+#[derive(Default)]
+struct Walked {
+    /// The ids of the messages.
+    ids: HashSet<String>,
+    /// The bytes of their bodies.
+    bytes: usize,
+}
+
+/// Going up a thread does not lead back to the answer. What one answer leads up to by several ways is looked at once.
 fn no_ring(
     transaction: &mut Transaction<'_>,
     id: &str,
     parent: StoredVersion,
-    base: &str,
+    walked: &mut Walked,
     place: &str,
 ) -> Result<(), ApiError> {
+    let base = transaction.base().to_owned();
     let mut above = parent;
-    for _ in 0..LONGEST_THREAD {
+    loop {
         if above.id == id {
             return Err(ApiError::rule(place, "the thread would lead back to this answer itself"));
         }
+        if !walked.ids.insert(above.id.clone()) {
+            return Ok(());
+        }
+        walked.bytes = walked.bytes.saturating_add(above.body.len());
+        if walked.ids.len() > LONGEST_THREAD {
+            return Err(ApiError::rule(place, format!("a thread is {LONGEST_THREAD} answers long at most")));
+        }
+        if walked.bytes > MOST_READ {
+            let text = format!("the messages above an answer have {MOST_READ} bytes at most: begin another thread");
+            return Err(ApiError::rule(place, text));
+        }
         let said = access::stored(&above)?;
         let next = said.list("inResponseTo").first().and_then(|one| one.text("reference"));
-        let Some(local) = next.and_then(|reference| local_reference(base, reference)) else { return Ok(()) };
-        let Some(next) = above.names(base)?.into_iter().find(|name| name.is(&local)) else { return Ok(()) };
+        let Some(local) = next.and_then(|reference| local_reference(&base, reference)) else { return Ok(()) };
+        let Some(next) = above.names(&base)?.into_iter().find(|name| name.is(&local)) else { return Ok(()) };
         match transaction.head(&next, false)? {
             Some(head) if !head.version.deleted => above = head.version,
             _ => return Ok(()),
         }
     }
-    Err(ApiError::rule(place, format!("a thread is {LONGEST_THREAD} answers long at most")))
 }
 
 fn set_reference(value: &mut Value<'_>, position: usize, reference: String) {

@@ -17,6 +17,7 @@ use concord_store::transaction::Transaction;
 use crate::error::ApiError;
 use crate::interact::communication::comment;
 use crate::interact::communication::comment::COMMUNICATION;
+use crate::interact::followed;
 use crate::interact::hooks::Accompanying;
 use crate::interact::logical_id;
 use crate::interact::session::Session;
@@ -68,9 +69,9 @@ fn opening(session: &mut Session<'_, '_>, value: &mut Value<'_>) -> Result<Optio
         let text = "a request for correction that is sent is `completed`";
         return Err(ApiError::rule("Communication.status", text));
     }
-    let about = || value.list("about").iter().filter_map(|one| one.text("reference"));
-    let local: Vec<String> =
-        about().filter_map(|reference| local_reference(&session.service.base, reference)).collect();
+    let about =
+        followed::references(&session.service.base, value, (COMMUNICATION.name(), "about"), comment::MOST_ABOUT)?;
+    let local: Vec<String> = about.into_iter().filter_map(|one| one.local).collect();
     let mut added = Vec::new();
     let (first, focus) = if code == CORRECTIONS[0] {
         if local.iter().any(|one| one.starts_with("Communication/") || one.starts_with("Task/")) {
@@ -124,12 +125,15 @@ fn denied(session: &mut Session<'_, '_>, about: &[String]) -> Result<(String, Va
     let place = "Communication.about";
     let mut found = None;
     for local in about {
+        if found.is_some() {
+            break;
+        }
         let task = match local.split_once('/') {
             Some(("Task", _)) => Some(local.clone()),
             Some(("Communication", id)) => task_of(session, id)?,
             _ => None,
         };
-        found = found.or(task);
+        found = task;
     }
     let Some(local) = found else {
         return Err(ApiError::rule(place, "name the Task whose outcome you disagree with"));
@@ -159,11 +163,10 @@ fn task_of(session: &mut Session<'_, '_>, id: &str) -> Result<Option<String>, Ap
 
 /// The Tasks that a Communication is about, `Task/id`.
 fn tasks(service: &Service, communication: &Value<'_>) -> Vec<String> {
-    let about = communication.list("about").iter().filter_map(|one| one.text("reference"));
-    about
-        .filter_map(|reference| local_reference(&service.base, reference))
-        .filter(|local| local.starts_with("Task/"))
-        .collect()
+    let about = followed::each_once(&service.base, communication.list("about")).into_iter();
+    let tasks = about.filter_map(|one| one.local).filter(|local| local.starts_with("Task/"));
+    // One that names two more is as a server wrote it that bounded nothing.
+    tasks.take(comment::MOST_ABOUT + 2).collect()
 }
 
 fn readable(session: &mut Session<'_, '_>, resource_type: ResourceType, id: &str) -> Result<Value<'static>, ApiError> {

@@ -16,7 +16,7 @@ use crate::interact::logical_id;
 use crate::interact::session::Session;
 use crate::interact::write;
 use crate::interact::write::{Filing, PreparedVersion};
-use crate::interact::{Call, PROVENANCE, access, instant, labels};
+use crate::interact::{Call, PROVENANCE, access, followed, instant, labels};
 
 const OPERATION: &str = "http://terminology.hl7.org/CodeSystem/v3-DataOperation";
 
@@ -148,8 +148,11 @@ pub(crate) fn versioned(about: &Version, number: i64) -> String {
 /// Whose records a Provenance that is handed in is part of: those of what it points at, as far as that is here.
 pub(crate) fn patients(session: &mut Session<'_, '_>, value: &Value<'_>) -> Result<Vec<String>, ApiError> {
     let mut patients = Vec::new();
-    for target in value.list("target") {
-        patients.extend(access::records_of(session, target)?);
+    let targets = value.list("target");
+    for named in followed::each_once(&session.service.base, targets) {
+        if let Some(target) = targets.get(named.position) {
+            patients.extend(access::records_of(session, target)?);
+        }
     }
     Ok(patients)
 }

@@ -7,14 +7,25 @@ use super::{CHUNK, Stored, handed, has_more};
 use crate::error::StoreError;
 use crate::transaction::Transaction;
 
+/// How many labels are handed on to one resource in one step.
+const LABELS_A_STEP: usize = 8;
+
+/// How many steps each resource takes that gets the labels of these: more the more labels there are, for each of them is
+/// written and compared there.
+fn steps_of_each(changed: &[Stored]) -> usize {
+    let most = changed.iter().map(|stored| handed(&stored.version).len()).max().unwrap_or(0);
+    most.div_ceil(LABELS_A_STEP).max(1)
+}
+
 impl Transaction<'_> {
     /// Hands on what these have got, as far as the transaction may; the rest is left to the backlog.
     pub(super) fn grow(&mut self, mut changed: Vec<Stored>) -> Result<(), StoreError> {
         while !changed.is_empty() {
-            let Some(keys) = self.dependents(&changed, self.label_steps)? else {
+            let each = steps_of_each(&changed);
+            let Some(keys) = self.dependents(&changed, self.label_steps / each)? else {
                 return self.leave_coming(&changed);
             };
-            self.label_steps = self.label_steps.saturating_sub(keys.len());
+            self.label_steps = self.label_steps.saturating_sub(keys.len().saturating_mul(each));
             changed = self.raise(&keys)?;
         }
         Ok(())
