@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 on_both! {
     with super::SETTINGS;
-    the_content_of_a_letter, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
+    the_content_of_a_letter, hundreds_of_denials_are_as_few, to_an_app_of_others, what_is_said_about_it, a_carer_reads_no_comment_on_it,
     who_wrote_it_reads_what_is_said_about_it, what_names_it_and_says_something_else,
     what_is_said_of_a_version_that_was_denied
 }
@@ -124,6 +124,44 @@ async fn the_content_of_a_letter(concord: &Concord) {
     let all = people::consent("active", "Practitioner/gp-elsewhere", &["access"], &["Binary", "DocumentReference"]);
     system.store(&with(all, "id", json!("but-for"))).await;
     assert!(shown(&reader, &scan).await && shown(&reader, &letter).await);
+}
+
+/// Hundreds of rules are evaluated like few, in her record and among all of a professional's patients.
+async fn hundreds_of_denials_are_as_few(concord: &Concord) {
+    let [letter, scan, photo, picture] = uploads(concord).await;
+    let who = json!({"reference": "Practitioner/gp-elsewhere"});
+    let (system, reader) = (concord.system(), concord.user("Practitioner/gp-elsewhere"));
+    let code = |code: &str| json!({"type": "deny", "code": [{"coding": [{"system": "urn:kinds", "code": code}]}]});
+    let said = async |rules: Vec<Value>| {
+        let mut consent = but_for(&who, &[], &code("letter"));
+        consent["provision"]["provision"] = json!(rules);
+        system.store(&consent).await;
+        let mut answers = Vec::new();
+        for place in [&letter, &scan, &photo, &picture] {
+            answers.push(reader.get(place).await.status);
+        }
+        for query in ["Observation?code=8867-4", "DocumentReference?patient=amina", "Condition", "Media", "Goal"] {
+            let found = reader.get(query).await.expect(200).json();
+            answers.push(found["entry"].as_array().map_or(0, |entries| u16::try_from(entries.len()).expect("few")));
+        }
+        answers
+    };
+    let few = said(vec![code("letter"), code("other")]).await;
+    let many = (0..198).map(|number| code(&format!("code-{number}")));
+    assert_eq!(said(many.chain([code("letter")]).collect()).await, few);
+    // Each exception counts for each rule that it is an exception from.
+    let classes: Vec<Value> =
+        (0..20).map(|one| json!({"code": format!("http://x.example/StructureDefinition/p{one}")})).collect();
+    let nested = |number: usize| {
+        let mut rule = code(&format!("code-{number}"));
+        rule["provision"] = json!([{"type": "permit", "class": classes}]);
+        rule
+    };
+    let mut consent = but_for(&who, &[], &code("letter"));
+    consent["provision"]["provision"] = (0..50).map(nested).collect();
+    let refused = system.put("Consent/but-for", &consent).await.expect(422).json();
+    assert!(text(&refused, "/issue/0/diagnostics").contains("10000 is the most"), "{refused}");
+    said((0..20).map(nested).chain([code("letter")]).collect()).await;
 }
 
 async fn to_an_app_of_others(concord: &Concord) {

@@ -134,6 +134,22 @@ fn predicate() -> impl Strategy<Value = Predicate> {
     })
 }
 
+/// Hundreds together, as rules of Consents come together, gathered and as they came.
+fn many() -> impl Strategy<Value = [Predicate; 2]> {
+    let some = prop::collection::vec(predicate(), 9..24);
+    let absent = (any::<bool>(), 100_usize..400, select(&ASKED[..]));
+    (some, absent).prop_map(|(mut parts, (starts, number, left_out))| {
+        let left_out = Predicate::Entry(left_out, Test::Present).negate();
+        for place in 0..number {
+            let key = format!("absent{place}{SEPARATOR}");
+            let test = if starts { Test::Starts(key) } else { Test::Is(key) };
+            let one = Predicate::Entry(ASKED[place % ASKED.len()], test);
+            parts.push(if place % 3 == 0 { one.and(left_out.clone()) } else { one });
+        }
+        [Predicate::any(parts.clone()), Predicate::Or(parts)]
+    })
+}
+
 /// How many resources a case has, each in an older and a current version.
 const RESOURCES: usize = 12;
 
@@ -279,9 +295,11 @@ fn runner(cases: u32) -> TestRunner {
 #[test]
 fn memory_sqlite_and_postgres_agree() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let case = (data(), prop::collection::vec(predicate(), 40));
+    let case = (data(), prop::collection::vec(predicate(), 40), many());
     runner(12)
-        .run(&case, |(data, predicates)| {
+        .run(&case, |(data, mut predicates, many)| {
+            prop_assert_eq!(wanted(&data, &many[0]), wanted(&data, &many[1]), "{:?}", many);
+            predicates.extend(many);
             for scratch in Scratch::both() {
                 let store = scratch.store();
                 runtime.block_on(fill(&store, data.clone()));
