@@ -15,4 +15,4 @@ mod sources;
 pub use crate::entry::Source;
 pub use elements::is_content;
 pub use inherit::{Member, effective_labels, hands_on, union};
-pub use sources::{Links, canonical_name, links, sources};
+pub use sources::{Links, canonical_name, links, named_by_parties, sources};

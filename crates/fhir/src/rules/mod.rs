@@ -26,6 +26,7 @@ mod writer;
 
 pub use authorship::{authors, types_for_patients, types_for_related_persons};
 pub(crate) use derived::DERIVED;
+pub(crate) use parties::is_a_partys;
 pub use prepare::{is_multi_author, may_be_multi_author, prepare, prepare_revision};
 pub use previous::Previous;
 pub use stamp::{is_claim_code, keep_claims, stamp_label};
