@@ -10,6 +10,7 @@ mod budget;
 pub(crate) mod bundle;
 mod call;
 mod canonical;
+mod changed;
 pub(crate) mod command;
 pub(crate) mod communication;
 pub(crate) mod create;

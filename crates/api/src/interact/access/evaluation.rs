@@ -21,7 +21,7 @@ pub(crate) fn permits(
 }
 
 /// Whether a version is one of those that a predicate means.
-fn holds(
+pub(crate) fn holds(
     transaction: &mut Transaction<'_>,
     predicate: &Predicate,
     rows: Rows,
