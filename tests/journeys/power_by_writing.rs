@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 on_both! {
     who_negotiates_a_goal_changes_their_word_only, who_answers_a_correction_changes_its_state_only,
     who_has_negotiated_keeps_no_access, who_is_named_in_the_content_gets_nothing, an_entry_stays_whose_it_is,
-    an_entry_of_any_type_stays_whose_it_is, what_is_referred_to_hides_nothing_of_others, 
+    an_entry_of_any_type_stays_whose_it_is, what_is_referred_to_hides_nothing_of_others, what_was_said_about_a_correction_stays,
     notes_are_signed_by_who_writes_them
 }
 
@@ -366,6 +366,60 @@ async fn named_first_and_labelled_later(concord: &Concord) {
         seen("labelled again").await;
         gp.delete(&named).await.expect(204);
         seen("deleted").await;
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// What was said about a correction stays, in every element, and is not kept from the patient afterwards.
+async fn what_was_said_about_a_correction_stays(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user(GP));
+    let reading = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
+    let task = correction(&amina, &reading).await;
+    let asked = text(&amina.get(&task).await.expect(200).json(), "/input/0/valueReference/reference").to_owned();
+    let div = |said: &str| json!({"status": "generated", "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{said}</div>")});
+    let inner = |said: &str| json!([{"resourceType": "Basic", "id": "x", "code": {"text": said}}]);
+    let answer = json!({"resourceType": "Communication", "status": "completed", "subject": {"reference": AMINA},
+        "inResponseTo": [{"reference": asked}], "contained": inner("I deny it"), "text": div("I deny it"),
+        "payload": [{"contentReference": {"reference": "#x"}}, {"contentString": "see"}], "note": [{"text": "n"}]});
+    let answer = format!("Communication/{}", gp.create(&answer).await);
+    let mut problems = Vec::new();
+    for (app, place) in [(&gp, &answer), (&amina, &asked)] {
+        let said = app.get(place).await.expect(200).json();
+        for (element, value) in [
+            ("contained", inner("I never denied it")),
+            ("text", div("I agreed")),
+            ("sent", json!("2020-01-01T00:00:00Z")),
+            ("note", json!([{"text": "other"}])),
+            ("extension", json!([{"url": "http://x", "valueString": "withdrawn"}])),
+            ("modifierExtension", json!([{"url": "http://x/not", "valueBoolean": true}])),
+            ("statusReason", json!({"text": "sent by mistake"})),
+            ("_status", json!({"extension": [{"url": "http://x", "valueString": "not"}]})),
+            ("inResponseTo", json!([])),
+            ("reasonReference", json!([{"reference": reading}])),
+            ("language", json!("cy")),
+            ("priority", json!("stat")),
+            ("recipient", json!([{"reference": "Practitioner/former"}])),
+            ("payload", json!([{"contentString": "other"}])),
+        ] {
+            let mut changed = with(said.clone(), element, value.clone());
+            if value == json!([]) {
+                if said.get(element).is_none() {
+                    continue;
+                }
+                changed = without(changed, element);
+            }
+            let answer = app.put(place, &changed).await;
+            if answer.status != 422 {
+                problems.push(format!("{place}.{element}: {answer}"));
+            }
+        }
+        let labelled = app.post(&format!("{place}/$meta-add"), &meta("NOPAT")).await;
+        if !matches!(labelled.status, 403 | 422) {
+            problems.push(format!("{place} is kept from the patient: {labelled}"));
+        }
+        amina.get(place).await.expect(200);
+        app.put(place, &said).await.expect(200);
     }
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
 }
