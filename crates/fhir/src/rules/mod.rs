@@ -29,5 +29,5 @@ pub(crate) use derived::DERIVED;
 pub(crate) use parties::is_a_partys;
 pub use prepare::{is_multi_author, may_be_multi_author, prepare, prepare_revision};
 pub use previous::Previous;
-pub use stamp::{is_claim_code, keep_claims, stamp_label};
+pub use stamp::{drop_claims, is_claim_code, keep_claims, stamp_label};
 pub use writer::{Settings, Writer, WriterKind, local_reference};

@@ -1,5 +1,6 @@
 //! Who wrote what, who may change it, and as whom somebody writes.
 
+use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::Actor;
 use concord_consent::request::{Action, Request};
 use concord_fhir::issue::{Issue, IssueCode};
@@ -12,6 +13,7 @@ use concord_store::rows::Version;
 use crate::error::ApiError;
 use crate::interact::access::decision::{decide_about, facts_about, issues};
 use crate::interact::access::{evaluation, facts};
+use crate::interact::client_uri::client_uri;
 use crate::interact::labels;
 use crate::interact::session::Session;
 
@@ -22,7 +24,8 @@ pub(crate) fn may_change(session: &mut Session<'_, '_>, action: Action, version:
     // why as for every act of it, as far as the office itself lets them: what else they may, they may of their own only. What
     // several parties write is bounded by the rules of its type; it is deleted by the one who wrote it first.
     let by_role = version.author.is_empty() && is_of_office(session, action, version)?;
-    let joint = action == Action::Update && is_multi_author(version)?;
+    let is_party = !speaks_for_itself_only(&session.call.caller);
+    let joint = action == Action::Update && is_party && is_multi_author(version)?;
     if !by_role && !joint {
         authored(session, version)?.map_err(ApiError::Denied)?;
     }
@@ -54,6 +57,11 @@ pub(crate) fn permitted(session: &mut Session<'_, '_>, action: Action, version: 
 /// Whether the caller wrote the resource first, or why that is not so.
 fn authored(session: &mut Session<'_, '_>, version: &Version) -> Result<Result<(), Vec<Issue>>, ApiError> {
     let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
+    let caller = &session.call.caller;
+    if speaks_for_itself_only(caller) && author != Some(client_uri(&caller.client).as_str()) {
+        let text = "nobody has registered this system here: it changes and deletes what it wrote itself";
+        return Ok(Err(vec![Issue::plain(IssueCode::BusinessRule, text)]));
+    }
     let roles = facts::of_caller(session)?.roles;
     let written =
         concord_consent::authorship::may_change(&session.call.caller.actor, author, &roles, session.transaction.now);

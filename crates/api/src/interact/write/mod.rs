@@ -15,6 +15,7 @@ pub(crate) use store::{note_access_change, store};
 
 use std::borrow::Cow;
 
+use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::{Actor, Caller, LOGIN_SYSTEM, Proofing};
 use concord_consent::request::Action;
 use concord_fhir::index::{self, Entries};
@@ -27,11 +28,11 @@ use concord_fhir::schema::{TargetRemarks, walk};
 use concord_store::rows;
 use concord_store::rows::{Method, Version};
 use concord_terminology::remarks::CodeRemarks;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use self::decided::{Decided, decided};
 use crate::error::ApiError;
 use crate::interact::access::references;
+use crate::interact::client_uri::client_uri;
 use crate::interact::hooks::{Draft, TypeHooks};
 use crate::interact::labels::review;
 use crate::interact::session::Session;
@@ -155,6 +156,9 @@ fn apply_rules(
         None => rules::prepare(resource_type, value, &writer, now, &settings),
     };
     rules::stamp_label(value, &writer);
+    if speaks_for_itself_only(&session.call.caller) {
+        rules::drop_claims(value);
+    }
     let others = place.previous.filter(|previous| !previous.own);
     if let Some(previous) = others {
         rules::keep_claims(value, previous.value);
@@ -169,14 +173,15 @@ fn apply_rules(
 }
 
 /// Who wrote a resource: who did first, as far as that is known, else for a new one who writes now, else for a system the
-/// only one whom the content names. Whoever changes what is there does not come to have written it.
+/// only one whom the content names; an unregistered one writes for itself. Whoever changes what is there does not come to have written it.
 fn author(
     session: &Session<'_, '_>,
     resource_type: ResourceType,
     place: &VersionPlace<'_>,
     value: &Value<'_>,
 ) -> String {
-    match (place.author, session.call.caller.actor.reference()) {
+    let is_itself = speaks_for_itself_only(&session.call.caller).then(|| client_uri(&session.call.caller.client));
+    match (place.author, session.call.caller.actor.reference().or(is_itself)) {
         (Some(author), _) => author.to_owned(),
         (None, Some(_)) if place.old.is_some_and(|old| !old.deleted) => String::new(),
         (None, Some(author)) => author,
@@ -369,17 +374,6 @@ fn source(session: &Session<'_, '_>, resource_type: ResourceType, value: &Value<
     Some(client_uri(&session.call.caller.client))
 }
 
-/// What is escaped in a URI: all but the unreserved characters (RFC 3986, section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// An app as a URI.
-pub(crate) fn client_uri(client: &str) -> String {
-    if client.contains(':') && !client.contains(char::is_whitespace) {
-        return client.to_owned();
-    }
-    format!("urn:concord:client:{}", utf8_percent_encode(client, RESERVED))
-}
-
 /// Whether two bodies say the same, apart from the version, its time and, unless the client says that itself, the app that
 /// it is from. The new one has been stamped already, so that only a change by the client counts.
 pub(crate) fn unchanged(stored: &str, proposed: &str, says_source: bool) -> bool {
@@ -397,17 +391,5 @@ pub(crate) fn unchanged(stored: &str, proposed: &str, says_source: bool) -> bool
     match (bare(stored), bare(proposed)) {
         (Some(stored), Some(proposed)) => stored.same(&proposed),
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_app_is_a_uri_whatever_it_is_called() {
-        assert_eq!(client_uri("https://app.example"), "https://app.example");
-        assert_eq!(client_uri("phr-app_1.0~b"), "urn:concord:client:phr-app_1.0~b");
-        assert_eq!(client_uri("a b/é"), "urn:concord:client:a%20b%2F%C3%A9");
     }
 }
