@@ -14,7 +14,8 @@ on_both! {
     a_suspension_comes_from_a_registered_system, the_safeguarding_office_suspends,
     what_is_released_stays_what_it_was, a_legal_basis_comes_from_a_registered_system, the_patient_takes_or_rejects_a_proposal,
     a_proposal_is_not_kept_from_the_patient, who_proposes_takes_nothing, an_unknown_app_is_somebody_elses,
-    the_log_is_under_scopes, an_app_of_others_sees_its_own_log
+    the_log_is_under_scopes, an_app_of_others_sees_its_own_log, an_app_of_others_takes_no_label_away,
+    what_the_law_gives_stays_the_systems, an_unregistered_system_speaks_for_itself
 }
 
 // An empty variable counts as unset: these are tests of the default.
@@ -474,7 +475,6 @@ async fn the_log_is_under_scopes(concord: &Concord) {
         ("one who may only write it", concord.system_with("system/AuditEvent.c system/Patient.rs")),
     ] {
         for place in [
-            "AuditEvent",
             "AuditEvent?patient=amina",
             "AuditEvent?subtype=read",
             "Patient/amina/$access-log",
@@ -541,4 +541,134 @@ async fn an_app_of_others_sees_its_own_log(concord: &Concord) {
             assert!(event.to_string().contains("heart-diary"), "{place}: {event}");
         }
     }
+}
+
+/// A label that the patient has chosen goes in her own app only: another's would gain access for whom it likes.
+async fn an_app_of_others_takes_no_label_away(concord: &Concord) {
+    people::arrive(concord).await;
+    let own = concord.patient("amina");
+    let mut shared = for_app("permit", "heart-diary", &["access", "collect", "correct"], &["Observation"]);
+    shared["provision"]["securityLabel"] = json!([{"system": ACT_CODE, "code": "SEX"}]);
+    own.create(&shared).await;
+    let diary = app(concord, "heart-diary", "patient/*.cruds");
+    let labels = json!({"security": [{"system": ACT_CODE, "code": "SEX"}]});
+    let reading = format!("Observation/{}", own.create(&with(blood_pressure("amina", 120), "meta", labels)).await);
+    let sex = crate::power_by_writing::meta("SEX");
+    diary.post(&format!("{reading}/$meta-delete"), &sex).await.expect(403).issues();
+    let seen = diary.get(&reading).await.expect(200).json();
+    for bare in [without(seen.clone(), "meta"), with(seen.clone(), "meta", json!({"tag": [{"code": "x"}]}))] {
+        let told = diary.put(&reading, &bare).header("prefer", "return=OperationOutcome").await;
+        assert!(matches!(told.status, 200 | 422), "{told}");
+    }
+    let patch = json!([{"op": "remove", "path": "/meta/security"}]).to_string();
+    diary.ask(Method::PATCH, &reading).body("application/json-patch+json", patch).await;
+    concord.user("Practitioner/gp").get(&reading).await.expect(404);
+    own.post(&format!("{reading}/$meta-delete"), &sex).await.expect(200);
+    concord.user("Practitioner/gp").get(&reading).await.expect(200);
+}
+
+const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+
+/// By what right of the law somebody acts is for the registered system that it is from, whomever the Consent names as having agreed.
+async fn what_the_law_gives_stays_the_systems(concord: &Concord) {
+    people::arrive(concord).await;
+    let own = concord.patient("amina");
+    for agreed in ["Patient/amina", "RelatedPerson/neighbour"] {
+        let mut basis =
+            without(people::consent("active", "RelatedPerson/neighbour", &["access"], &["Observation"]), "id");
+        basis["performer"] = json!([{"reference": agreed}]);
+        basis["policyRule"] = json!({"coding": [{"code": "parental-responsibility",
+            "system": "https://fhir.nhs.uk/England/CodeSystem/England-NHSProxyLegalBasis"}]});
+        let place = format!("Consent/{}", service(concord).create(&basis).await);
+        let stands = own.get(&place).await.expect(200).json();
+        for app in [&own, &concord.user("RelatedPerson/neighbour"), &concord.user("Practitioner/gp")] {
+            for changed in [
+                with(stands.clone(), "status", json!("inactive")),
+                with(stands.clone(), "dateTime", json!("2026-01-02")),
+            ] {
+                let answer = app.put(&place, &changed).await;
+                assert!(matches!(answer.status, 403 | 404), "{agreed}: {answer}");
+            }
+            let answer = app.delete(&place).await;
+            assert!(matches!(answer.status, 403 | 404), "{agreed}: {answer}");
+        }
+        service(concord).put(&place, &with(stands, "status", json!("inactive"))).await.expect(200);
+    }
+}
+
+/// A system that nobody has registered says for nobody who they are, what they wrote or what they did, and changes what it wrote itself.
+async fn an_unregistered_system_speaks_for_itself(concord: &Concord) {
+    people::arrive(concord).await;
+    let (own, system) = (concord.patient("amina"), concord.system());
+    let unknown = concord.app(&TokenRequest {
+        client_id: "nobody-knows-it".to_owned(),
+        // Not every right there is: an issuer that gives that vouches for it.
+        scope: [
+            "CareTeam",
+            "Consent",
+            "Device",
+            "Goal",
+            "Observation",
+            "Organization",
+            "Patient",
+            "Practitioner",
+            "PractitionerRole",
+            "Provenance",
+            "RelatedPerson",
+        ]
+        .map(|name| format!("system/{name}.cruds"))
+        .join(" "),
+        ..TokenRequest::default()
+    });
+    let gp = concord.user("Practitioner/gp");
+    let stranger = concord.user("Practitioner/gp-elsewhere");
+    let by = |who: &str| with(blood_pressure("amina", 120), "performer", json!([{"reference": who}]));
+    // Whom it names has not written it.
+    for (who, app) in [("Practitioner/gp-elsewhere", &stranger), ("Patient/amina", &own), ("Practitioner/gp", &gp)] {
+        let place = format!("Observation/{}", unknown.create(&by(who)).await);
+        let changed = with(system.get(&place).await.expect(200).json(), "status", json!("amended"));
+        let answer = app.put(&place, &changed).await;
+        assert!(matches!(answer.status, 403 | 404), "{who}: {answer}");
+        assert!(app.get(&place).await.status == 200 || who.ends_with("elsewhere"), "{who}");
+        unknown.put(&place, &changed).await.expect(200);
+        unknown.delete(&place).await.expect(204);
+    }
+    stranger.get("Observation?patient=amina").await.expect(200).matches().iter().for_each(|one| panic!("{one}"));
+    // Nobody vouches for it.
+    let vouched = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "CLINAST"}]});
+    let place = format!("Observation/{}", unknown.create(&with(blood_pressure("amina", 122), "meta", vouched)).await);
+    assert!(!system.get(&place).await.expect(200).text().contains("CLINAST"));
+    // What others wrote stays.
+    let hers = format!("Observation/{}", own.create(&blood_pressure("amina", 121)).await);
+    let goal = format!("Goal/{}", own.create(&goal()).await);
+    for place in [&hers, &goal, &"Patient/amina".to_owned()] {
+        let changed = with(system.get(place).await.expect(200).json(), "language", json!("cy"));
+        unknown.put(place, &changed).await.expect(403).issues();
+        unknown.delete(place).await.expect(403).issues();
+    }
+    // It says of nobody who they are.
+    let gmc = json!([{"system": "https://fhir.hl7.org.uk/Id/gmc-number", "value": "1234567"}]);
+    let client = json!([{"system": "urn:concord:client", "value": "heart-diary"}]);
+    let target = json!([{"reference": hers}]);
+    for resource in [
+        json!({"resourceType": "PractitionerRole", "active": true, "practitioner": {"reference": "Practitioner/gp-elsewhere"},
+            "organization": {"reference": "Organization/surgery"}}),
+        json!({"resourceType": "Practitioner", "identifier": gmc}),
+        json!({"resourceType": "Organization", "name": "x"}),
+        json!({"resourceType": "Patient", "active": true}),
+        json!({"resourceType": "Device", "patient": {"reference": "Patient/amina"}, "identifier": client}),
+        json!({"resourceType": "RelatedPerson", "patient": {"reference": "Patient/amina"}}),
+        without(people::care_team(&["Practitioner/gp-elsewhere"]), "id"),
+        without(people::consent("active", "Practitioner/gp-elsewhere", &["access"], &["Goal"]), "id"),
+        json!({"resourceType": "Provenance", "target": target, "recorded": "2026-01-01T00:00:00Z",
+            "agent": [{"type": {"coding": [{"code": "verifier"}]}, "who": {"reference": "Practitioner/gp"}}]}),
+    ] {
+        unknown.post(text(&resource, "/resourceType"), &resource).await.expect(403).issues();
+    }
+    let device = json!({"resourceType": "Device", "patient": {"reference": "Patient/amina"}});
+    let device = format!("Device/{}", own.create(&device).await);
+    let named = with(system.get(&device).await.expect(200).json(), "identifier", client);
+    unknown.put(&device, &named).await.expect(403).issues();
+    let practitioner = system.get("Practitioner/gp").await.expect(200).json();
+    unknown.put("Practitioner/gp", &with(practitioner, "active", json!(false))).await.expect(403).issues();
 }

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use crate::power_by_writing::meta;
 
-on_both! { an_office_needs_its_reason_for_every_act, a_reason_is_one_for_who_is_named, what_is_never_changed_is_not_released }
+on_both! {
+    an_office_needs_its_reason_for_every_act, a_reason_is_one_for_who_is_named, what_is_never_changed_is_not_released,
+    an_office_in_the_team_does_what_the_office_does, what_tells_of_an_emergency_stays
+}
 
 const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 const AMINA: &str = "Patient/amina";
@@ -160,4 +163,98 @@ async fn what_is_never_changed_is_not_released(concord: &Concord) {
         }
     }
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// Whoever holds an office and is in the care team may what the team may and what the office may, and not what only both together
+/// would let anybody do: what nobody is known to have written stays, unless it is kept from the patient.
+async fn an_office_in_the_team_does_what_the_office_does(concord: &Concord) {
+    people::arrive(concord).await;
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    let mut problems = Vec::new();
+    for office in ["privacy-officer", "safeguarding-lead"] {
+        let officer = concord.officer(GP, office);
+        let because = |ask: concord_tests::client::Ask| ask.header("X-Purpose-Reason", "a complaint of the patient");
+        let mut refused = async |act: &str, answer: Answer| {
+            if answer.status != 403 {
+                problems.push(format!("{office}, {act}: {answer}"));
+            }
+        };
+        let role = json!({"resourceType": "RelatedPerson", "active": true, "patient": {"reference": AMINA}});
+        let sharing = without(people::consent("active", "RelatedPerson/yusuf", &["access"], &["Goal"]), "id");
+        for resource in [blood_pressure("amina", 120), role, without(people::care_team(&[GP]), "id"), sharing] {
+            let place = format!("{}/{}", text(&resource, "/resourceType"), system.create(&resource).await);
+            let changed = with(system.get(&place).await.expect(200).json(), "language", json!("cy"));
+            refused(&format!("update of {place}"), because(officer.put(&place, &changed)).await).await;
+            refused(
+                &format!("label on {place}"),
+                because(officer.post(&format!("{place}/$meta-add"), &meta("NOPAT"))).await,
+            )
+            .await;
+            refused(&format!("deletion of {place}"), because(officer.delete(&place)).await).await;
+            amina.get(&place).await.expect(200);
+        }
+        // What is kept from the patient the office changes, and deletes as little.
+        let kept = with(blood_pressure("amina", 121), "meta", json!({"security": [{"system": ACT, "code": "NOPAT"}]}));
+        let place = format!("Observation/{}", system.create(&kept).await);
+        let changed = with(system.get(&place).await.expect(200).json(), "language", json!("cy"));
+        because(officer.put(&place, &changed)).await.expect(200);
+        refused("deletion of what is kept from the patient", because(officer.delete(&place)).await).await;
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// The message to the patient and the review stay as they are, whoever asks; an officer says how far the review is, and nothing else.
+async fn what_tells_of_an_emergency_stays(concord: &Concord) {
+    people::arrive(concord).await;
+    let broken = concord.user("Practitioner/gp-elsewhere").get(AMINA);
+    broken
+        .header("x-purpose-of-use", "BTG")
+        .header("x-purpose-reason", "found unconscious at the bus stop")
+        .await
+        .expect(200);
+    let (system, amina) = (concord.system(), concord.patient("amina"));
+    let only = async |query: &str| {
+        let found = system.get(query).await.expect(200).matches();
+        assert_eq!(found.len(), 1, "{query}");
+        found[0].clone()
+    };
+    let message = only("Communication?patient=amina&category=alert").await;
+    let review = only("Task?code=urn:concord:task|break-glass-review").await;
+    let officers = [GP, "Practitioner/gp-elsewhere", "Practitioner/former"]
+        .iter()
+        .flat_map(|holder| ["privacy-officer", "safeguarding-lead"].map(|office| concord.officer(holder, office)));
+    let apps = officers.chain([concord.user(GP), concord.patient("amina"), concord.system()]);
+    let mut problems = Vec::new();
+    for (number, app) in apps.enumerate() {
+        let because = |ask: concord_tests::client::Ask| ask.header("X-Purpose-Reason", "a complaint of the patient");
+        for told in [&message, &review] {
+            let place = format!("{}/{}", text(told, "/resourceType"), text(told, "/id"));
+            let release = json!({"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "we have talked about it"}]});
+            for (act, answer) in [
+                ("description", because(app.put(&place, &with(told.clone(), "language", json!("cy")))).await),
+                (
+                    "text",
+                    because(app.put(
+                        &place,
+                        &with(told.clone(), "extension", json!([{"url": "http://x", "valueString": "not so"}])),
+                    ))
+                    .await,
+                ),
+                ("label", because(app.post(&format!("{place}/$meta-add"), &meta("NOPAT"))).await),
+                ("release", because(app.post(&format!("{place}/$release"), &release)).await),
+                ("deletion", because(app.delete(&place)).await),
+            ] {
+                if !matches!(answer.status, 403 | 404 | 422) {
+                    problems.push(format!("{number}, {act} of {place}: {answer}"));
+                }
+            }
+            amina.get(&place).await.expect(200);
+            assert_eq!(text(&system.get(&place).await.expect(200).json(), "/meta/versionId"), "1", "{place}");
+        }
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+    let done = with(review.clone(), "status", json!("completed"));
+    let place = format!("Task/{}", text(&review, "/id"));
+    let closes = concord.officer("Practitioner/former", "privacy-officer").put(&place, &done);
+    closes.header("x-purpose-reason", "reviewing emergency access").await.expect(200);
 }

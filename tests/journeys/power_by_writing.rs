@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 on_both! {
     who_negotiates_a_goal_changes_their_word_only, who_answers_a_correction_changes_its_state_only,
     who_has_negotiated_keeps_no_access, who_is_named_in_the_content_gets_nothing, an_entry_stays_whose_it_is,
-    an_entry_of_any_type_stays_whose_it_is, what_is_referred_to_hides_nothing_of_others, notes_are_signed_by_who_writes_them
+    an_entry_of_any_type_stays_whose_it_is, what_is_referred_to_hides_nothing_of_others, what_was_said_about_a_correction_stays,
+    notes_are_signed_by_who_writes_them
 }
 
 const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
@@ -278,10 +279,149 @@ async fn what_is_referred_to_hides_nothing_of_others(concord: &Concord) {
         }
     }
     assert_eq!(text(&gp.get(&goal).await.expect(200).json(), "/meta/versionId"), before);
+    named_first_and_labelled_later(concord).await;
     // What is kept from nobody is referred to as ever.
     let answer = json!([{"op": "add", "path": "/output", "value":
         [{"type": {"text": "answer"}, "valueReference": {"reference": reading}}]}]);
     gp.ask(Method::PATCH, &task).body("application/json-patch+json", answer.to_string()).await.expect(200);
+}
+
+/// In every form in which a party may name something, it is named first and kept from the patient later: neither what she
+/// wrote nor the correction that she asked for is, nor what she wrote about that.
+async fn named_first_and_labelled_later(concord: &Concord) {
+    let (amina, gp) = (concord.patient("amina"), concord.user(GP));
+    let disputed = format!("Observation/{}", amina.create(&blood_pressure("amina", 121)).await);
+    let output = |kind: &str, value: Value| json!([{"op": "add", "path": "/output", "value": [{"type": {"text": "answer"}, kind: value}]}]);
+    let mut problems = Vec::new();
+    for form in [
+        "word",
+        "second individual",
+        "owner",
+        "author of a note",
+        "valueReference",
+        "valueUri",
+        "valueUrl",
+        "valueCanonical",
+        "valueAnnotation",
+        "valueAttachment",
+        "valueMeta",
+        "valueSignature",
+        "valueIdentifier",
+        "valueDataRequirement",
+    ] {
+        let goal = format!("Goal/{}", amina.create(&without(without(goal(), "meta"), "text")).await);
+        let about = json!({"resourceType": "Communication", "status": "completed", "subject": {"reference": AMINA},
+            "about": [{"reference": goal}], "payload": [{"contentString": "mine"}]});
+        let comment = format!("Communication/{}", amina.create(&about).await);
+        let task = correction(&amina, &disputed).await;
+        let asked = text(&amina.get(&task).await.expect(200).json(), "/input/0/valueReference/reference").to_owned();
+        let named = format!("Observation/{}", gp.create(&blood_pressure("amina", 122)).await);
+        let to = json!({"reference": named});
+        let (place, patch) = match form {
+            "word" => (&goal, json!([{"op": "add", "path": "/extension/-", "value": word(&named, "pending")}])),
+            "second individual" => {
+                let mut word = word("Practitioner/nobody-yet", "pending");
+                word["extension"][0]["valueReference"] = json!({"display": "somebody"});
+                word["extension"]
+                    .as_array_mut()
+                    .expect("parts")
+                    .push(json!({"url": "individual", "valueReference": to}));
+                (&goal, json!([{"op": "add", "path": "/extension/-", "value": word}]))
+            }
+            "owner" => (&task, json!([{"op": "add", "path": "/owner", "value": to}])),
+            "author of a note" => {
+                (&task, json!([{"op": "add", "path": "/note", "value": [{"authorReference": to, "text": "seen"}]}]))
+            }
+            "valueReference" => (&task, output(form, to)),
+            "valueAnnotation" => (&task, output(form, json!({"authorReference": to, "text": "seen"}))),
+            "valueAttachment" => (&task, output(form, json!({"url": named}))),
+            "valueMeta" => (&task, output(form, json!({"source": named}))),
+            "valueIdentifier" => (&task, output(form, json!({"value": "x", "assigner": to}))),
+            "valueDataRequirement" => (&task, output(form, json!({"type": "Observation", "subjectReference": to}))),
+            "valueSignature" => {
+                let kind = json!([{"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.5"}]);
+                (&task, output(form, json!({"type": kind, "when": "2026-01-01T00:00:00Z", "who": to})))
+            }
+            _ => (&task, output(form, json!(named))),
+        };
+        let answer = gp.ask(Method::PATCH, place).body("application/json-patch+json", patch.to_string()).await;
+        let names_people = !form.starts_with("value")
+            || ["valueAnnotation", "valueSignature", "valueIdentifier", "valueDataRequirement"].contains(&form);
+        if answer.status != if names_people { 422 } else { 200 } {
+            problems.push(format!("{form}: {answer}"));
+        }
+        let mut seen = async |when: &str| {
+            for place in [&goal, &comment, &task, &asked] {
+                for place in [place.clone(), format!("{place}/_history")] {
+                    let status = amina.get(&place).await.status;
+                    if status != 200 {
+                        problems.push(format!("{form}, {when}: {place} is answered {status}"));
+                    }
+                }
+            }
+        };
+        gp.post(&format!("{named}/$meta-add"), &meta("NOPAT")).await.expect(200);
+        seen("labelled").await;
+        gp.post(&format!("{named}/$meta-add"), &meta("SEX")).await.expect(200);
+        seen("labelled again").await;
+        gp.delete(&named).await.expect(204);
+        seen("deleted").await;
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// What was said about a correction stays, in every element, and is not kept from the patient afterwards.
+async fn what_was_said_about_a_correction_stays(concord: &Concord) {
+    people::arrive(concord).await;
+    let (amina, gp) = (concord.patient("amina"), concord.user(GP));
+    let reading = format!("Observation/{}", amina.create(&blood_pressure("amina", 120)).await);
+    let task = correction(&amina, &reading).await;
+    let asked = text(&amina.get(&task).await.expect(200).json(), "/input/0/valueReference/reference").to_owned();
+    let div = |said: &str| json!({"status": "generated", "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{said}</div>")});
+    let inner = |said: &str| json!([{"resourceType": "Basic", "id": "x", "code": {"text": said}}]);
+    let answer = json!({"resourceType": "Communication", "status": "completed", "subject": {"reference": AMINA},
+        "inResponseTo": [{"reference": asked}], "contained": inner("I deny it"), "text": div("I deny it"),
+        "payload": [{"contentReference": {"reference": "#x"}}, {"contentString": "see"}], "note": [{"text": "n"}]});
+    let answer = format!("Communication/{}", gp.create(&answer).await);
+    let mut problems = Vec::new();
+    for (app, place) in [(&gp, &answer), (&amina, &asked)] {
+        let said = app.get(place).await.expect(200).json();
+        for (element, value) in [
+            ("contained", inner("I never denied it")),
+            ("text", div("I agreed")),
+            ("sent", json!("2020-01-01T00:00:00Z")),
+            ("note", json!([{"text": "other"}])),
+            ("extension", json!([{"url": "http://x", "valueString": "withdrawn"}])),
+            ("modifierExtension", json!([{"url": "http://x/not", "valueBoolean": true}])),
+            ("statusReason", json!({"text": "sent by mistake"})),
+            ("_status", json!({"extension": [{"url": "http://x", "valueString": "not"}]})),
+            ("inResponseTo", json!([])),
+            ("reasonReference", json!([{"reference": reading}])),
+            ("language", json!("cy")),
+            ("priority", json!("stat")),
+            ("recipient", json!([{"reference": "Practitioner/former"}])),
+            ("payload", json!([{"contentString": "other"}])),
+        ] {
+            let mut changed = with(said.clone(), element, value.clone());
+            if value == json!([]) {
+                if said.get(element).is_none() {
+                    continue;
+                }
+                changed = without(changed, element);
+            }
+            let answer = app.put(place, &changed).await;
+            if answer.status != 422 {
+                problems.push(format!("{place}.{element}: {answer}"));
+            }
+        }
+        let labelled = app.post(&format!("{place}/$meta-add"), &meta("NOPAT")).await;
+        if !matches!(labelled.status, 403 | 422) {
+            problems.push(format!("{place} is kept from the patient: {labelled}"));
+        }
+        amina.get(place).await.expect(200);
+        app.put(place, &said).await.expect(200);
+    }
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
 }
 
 /// Nobody puts words into another's mouth.

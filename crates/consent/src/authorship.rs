@@ -55,6 +55,13 @@ pub fn may_change(actor: &Actor, author: Option<&str>, roles: &[RoleFacts], now:
     Err(Box::new(Reason::new(Layer::Authorship, Verdict::Denies, rule, text)))
 }
 
+/// Whether the caller is a system that speaks for itself only, because nobody has registered its app: whom its content names has not
+/// written that, and it changes nothing that another wrote.
+#[must_use]
+pub fn speaks_for_itself_only(caller: &Caller) -> bool {
+    caller.actor == Actor::System && caller.credentials.app == App::ThirdParty
+}
+
 /// Whether somebody of that kind writes resources of a type, in whosever record.
 #[must_use]
 pub fn writes_somewhere(actor: &Actor, action: Action, resource_type: ResourceType) -> bool {
@@ -66,7 +73,7 @@ pub fn writes_somewhere(actor: &Actor, action: Action, resource_type: ResourceTy
 #[must_use]
 pub fn may_say_who_people_are(caller: &Caller) -> bool {
     match caller.actor {
-        Actor::System => true,
+        Actor::System => caller.credentials.app != App::ThirdParty,
         Actor::Patient(_) => caller.credentials.app != App::ThirdParty && caller.credentials.proofing == Proofing::P9,
         Actor::RelatedPerson(_) | Actor::Practitioner(_) | Actor::PractitionerRole(_) => false,
     }

@@ -3,6 +3,7 @@
 
 use concord_fhir::index::{ParameterId, SEPARATOR};
 use concord_fhir::predicate::{Predicate, Test};
+use concord_fhir::registry::ResourceType;
 
 use crate::asked::{Asked, Reach, Records};
 use crate::caller::PrivilegedRole;
@@ -14,7 +15,7 @@ use crate::label::{self, Named};
 use crate::link;
 use crate::patient_side;
 use crate::purpose::Purpose;
-use crate::request::{Action, BREAK_GLASS_MS};
+use crate::request::{Action, BREAK_GLASS_MS, Request};
 use crate::ruling::{Kind, Question};
 use crate::tri::Tri;
 use crate::types;
@@ -264,9 +265,7 @@ fn in_privileged_role(asked: &mut Asked<'_>, question: &Question<'_>) -> Predica
         return Predicate::None;
     };
     let permitted = match request.action {
-        Action::Create | Action::Update => {
-            types::written_by_professionals(question.reading.only).and(label::hidden_from_patients())
-        }
+        Action::Create | Action::Update => written_in_office(question.reading.only),
         Action::Delete => Predicate::None,
         Action::Read | Action::Search | Action::History | Action::TypeHistory => Predicate::All,
     };
@@ -281,16 +280,39 @@ fn in_privileged_role(asked: &mut Asked<'_>, question: &Question<'_>) -> Predica
     permitted
 }
 
+/// What an office writes: what is hidden from patients.
+fn written_in_office(only: Option<ResourceType>) -> Predicate {
+    types::written_by_professionals(only).and(label::hidden_from_patients())
+}
+
+/// What the office that the caller holds lets them change, by itself and whoever wrote it: with a reason, what an office writes, and for
+/// the privacy officer the reviews. Nothing is deleted by an office.
+#[must_use]
+pub fn changed_in_office(request: &Request<'_>) -> Predicate {
+    let roles = &request.caller.credentials.privileged_roles;
+    let only = request.resource_type;
+    if roles.is_empty() || request.good_reason().is_none() || request.action != Action::Update {
+        return Predicate::None;
+    }
+    match roles.contains(&PrivilegedRole::PrivacyOfficer) {
+        true => written_in_office(only).or(review_tasks(only)),
+        false => written_in_office(only),
+    }
+}
+
+fn review_tasks(only: Option<ResourceType>) -> Predicate {
+    let (system, code) = REVIEW_TASK;
+    let reviews = Predicate::Entry(ParameterId::of("Task.code"), Test::Is(format!("{code}{SEPARATOR}{system}")));
+    types::task(only).and(reviews)
+}
+
 /// The reviews of broken glass, of whomever they are about: the privacy officer's work list.
 fn reviews(asked: &mut Asked<'_>) -> Predicate {
     let is_officer = asked.request.caller.credentials.privileged_roles.contains(&PrivilegedRole::PrivacyOfficer);
-    let tasks = types::task(asked.only());
-    if !is_officer || tasks == Predicate::None || matches!(asked.request.action, Action::Create | Action::Delete) {
+    let reviews = review_tasks(asked.only());
+    if !is_officer || reviews == Predicate::None || matches!(asked.request.action, Action::Create | Action::Delete) {
         return Predicate::None;
     }
-    let (system, code) = REVIEW_TASK;
-    let reviews = Predicate::Entry(ParameterId::of("Task.code"), Test::Is(format!("{code}{SEPARATOR}{system}")));
-    let reviews = tasks.and(reviews);
     let text = "the privacy officer reviews emergency access";
     asked.gives(Layer::PrivilegedRole, "office.review", reviews.clone(), text);
     reviews
@@ -299,7 +321,6 @@ fn reviews(asked: &mut Asked<'_>) -> Predicate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Request;
     use crate::tests::cases::{NOW, caller, facts};
     use concord_fhir::json::{self, Limits, Value};
 

@@ -12,6 +12,7 @@ use crate::types;
 /// What may be written of what decides who sees a record, and everything else: nobody gains access by writing. An app of
 /// somebody else creates Consents as proposals, and changes and deletes none, because it cannot be told whose proposal
 /// one is; nor does it write what else decides. A professional writes proposals. The patient makes one active.
+/// A system whose app nobody has registered speaks for itself only.
 /// What says who somebody is, and so whom a Consent means, is bounded by element: [`crate::authorship::may_say_who_people_are`].
 pub(crate) fn limit(asked: &mut Asked<'_>) -> Predicate {
     let request = asked.request;
@@ -26,9 +27,17 @@ pub(crate) fn limit(asked: &mut Asked<'_>) -> Predicate {
         _ if is_of_others => Predicate::None,
         _ => types::proposal(only),
     };
-    let bounded = if is_of_others { types::decides_access(only) } else { types::consent(only) };
+    let is_unregistered = is_of_others && request.caller.actor == Actor::System;
+    let bounded = match (is_of_others, is_unregistered) {
+        (_, true) => types::said_for_others(only),
+        (true, _) => types::decides_access(only),
+        _ => types::consent(only),
+    };
     let refused = bounded.and(allowed.negate());
-    if refused != Predicate::None {
+    if is_unregistered && refused != Predicate::None {
+        let text = "only a registered system says who people are, where they work, what they did and whom they let in";
+        asked.takes(Layer::Writing, "write.unregistered", refused.clone(), text);
+    } else if refused != Predicate::None {
         let text = "who may see a record is for the patient to decide: an app of somebody else, a professional and a carer \
                     only propose it (status draft or proposed), and the patient makes it active in her own app";
         asked.takes(Layer::Writing, "write.proposal", refused.clone(), text);

@@ -56,6 +56,22 @@ static COMMUNICATION: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Co
 static CONSENT: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Consent"]));
 static TASK: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["Task"]));
 static DECIDES_ACCESS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["CareTeam", "Consent", "RelatedPerson"]));
+/// What says who somebody is, where they work, who did what and who vouches for it: all that a registered system says for others.
+static SAID_FOR_OTHERS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
+    parse(&[
+        "CareTeam",
+        "Consent",
+        "Group",
+        "Organization",
+        "OrganizationAffiliation",
+        "Patient",
+        "Person",
+        "Practitioner",
+        "PractitionerRole",
+        "Provenance",
+        "RelatedPerson",
+    ])
+});
 static RELATED_PERSON: LazyLock<Vec<ResourceType>> = LazyLock::new(|| parse(&["RelatedPerson"]));
 static FOR_PATIENTS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| rules::types_for_patients().collect());
 static FOR_RELATED_PERSONS: LazyLock<Vec<ResourceType>> =
@@ -98,6 +114,11 @@ pub(crate) fn proposal(only: Option<ResourceType>) -> Predicate {
 /// What decides who sees a record.
 pub(crate) fn decides_access(only: Option<ResourceType>) -> Predicate {
     of(&DECIDES_ACCESS, only)
+}
+
+/// What is said for others: who they are, what they did, and whom they let in.
+pub(crate) fn said_for_others(only: Option<ResourceType>) -> Predicate {
+    of(&SAID_FOR_OTHERS, only)
 }
 
 /// Task.

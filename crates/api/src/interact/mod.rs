@@ -10,6 +10,8 @@ mod budget;
 pub(crate) mod bundle;
 mod call;
 mod canonical;
+mod changed;
+mod client_uri;
 pub(crate) mod command;
 pub(crate) mod communication;
 pub(crate) mod create;

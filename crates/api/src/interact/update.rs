@@ -6,9 +6,11 @@ use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_fhir::label;
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 use concord_fhir::search::Query;
+use concord_store::named::{Ground, Permitted};
 use concord_store::rows;
 use concord_store::rows::{Method, Version};
 
@@ -105,14 +107,41 @@ fn again(session: &mut Session<'_, '_>, mut written: Written) -> Result<Written,
 }
 
 /// Refuses what would hide what somebody else wrote, from them or from others who may read it: what is referred to hands its
-/// labels on. Who may read it is for its writer to say, and what protects it for whoever may label it.
-fn refuse_narrowing(old: &Version, new: &Version) -> Result<(), ApiError> {
+/// labels on. Who may read it is for its writer to say, and what protects it for whoever may label it. What a party names in
+/// its own part hands on none ([`label::named_by_parties`]); what is kept from some who may read this it names all the same not.
+fn refuse_narrowing(session: &mut Session<'_, '_>, old: &Version, new: &Version) -> Result<(), ApiError> {
     let known: HashSet<&str> = old.inherited_labels().collect();
-    if new.inherited_labels().all(|label| known.contains(label)) {
+    let more = new.inherited_labels().any(|label| !known.contains(label));
+    if !more && !names_what_is_kept(session, old, new)? {
         return Ok(());
     }
     let text = "what you refer to is kept from some who may read this, which somebody else wrote: it would be kept from them too";
     Err(ApiError::rule(old.resource_type.name(), text))
+}
+
+/// Whether a party names something anew that is labelled as the resource is not.
+fn names_what_is_kept(session: &mut Session<'_, '_>, old: &Version, new: &Version) -> Result<bool, ApiError> {
+    let base = &session.service.base;
+    let before = label::named_by_parties(&old.resource()?, &old.id, base);
+    let mut named = label::named_by_parties(&new.resource()?, &new.id, base);
+    named.retain(|source| !before.contains(source));
+    let own = old.own_labels().split('\n').chain(old.added_labels()).chain(old.inherited_labels());
+    let known: HashSet<&str> = own.collect();
+    for source in named {
+        let named = session.transaction.named(source.resource_type, &source.id, false)?;
+        #[expect(clippy::disallowed_methods, reason = "what its writer may not know of has been refused before")]
+        let kept = named.evaluated(|head| {
+            let version = &head.version;
+            let labels = version.own_labels().split('\n').chain(version.added_labels());
+            let mut labels = labels.chain(version.inherited_labels());
+            let is_kept = labels.any(|key| label::hands_on(key) && !known.contains(key));
+            Ok::<_, ApiError>(is_kept.then(|| Permitted::on(Ground::Content, head)))
+        })?;
+        if kept.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Refuses what an update of a stored resource would refuse. Nothing is stored.
@@ -181,7 +210,7 @@ pub(super) fn put(
     session.audit.found(&proposed.version);
     let version = session.transaction.with_inherited(proposed.version, &proposed.entries)?;
     if !own {
-        refuse_narrowing(&old, &version)?;
+        refuse_narrowing(session, &old, &version)?;
     }
     Ok(Written { version, created: old.deleted, warnings: proposed.warnings })
 }

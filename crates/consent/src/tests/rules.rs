@@ -7,7 +7,9 @@ use concord_fhir::predicate::Predicate;
 use concord_fhir::registry::ResourceType;
 
 use super::cases::caller;
-use crate::authorship::{is_of_the_patient_side, may_say_who_people_are, says_who_people_are, writes_somewhere};
+use crate::authorship::{
+    is_of_the_patient_side, may_say_who_people_are, says_who_people_are, speaks_for_itself_only, writes_somewhere,
+};
 use crate::caller::{Actor, App, Caller, PrivilegedRole, Proofing};
 use crate::decision::{Decision, Layer, Reason, Verdict};
 use crate::facts::{Facts, PatientFacts};
@@ -28,7 +30,10 @@ fn patient() -> Caller {
 #[test]
 fn who_people_are_is_said_by_registered_systems_and_by_patients_themselves() {
     let system = caller("System", "system/*.cruds", None);
-    assert!(may_say_who_people_are(&system));
+    assert!(may_say_who_people_are(&system) && !speaks_for_itself_only(&system));
+    let mut unregistered = system.clone();
+    unregistered.credentials.app = App::ThirdParty;
+    assert!(!may_say_who_people_are(&unregistered) && speaks_for_itself_only(&unregistered));
     assert!(may_say_who_people_are(&patient()));
     for (app, proofing) in [(App::ThirdParty, Proofing::P9), (App::Own, Proofing::P5), (App::Own, Proofing::P0)] {
         let mut one = patient();

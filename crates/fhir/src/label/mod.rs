@@ -20,5 +20,5 @@ pub use crate::entry::Source;
 pub use elements::is_content;
 pub use inherit::{Member, effective_labels, hands_on, union};
 pub use naming::{leave_out, named};
-pub use sources::{Links, canonical_name, links, sources};
+pub use sources::{Links, canonical_name, links, named_by_parties, sources};
 pub use understood::{OWN_SYSTEM, is_understood};

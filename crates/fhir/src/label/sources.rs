@@ -8,6 +8,7 @@ use crate::entry::Source;
 use crate::json::{Object, Value};
 use crate::literal::{self, Literal};
 use crate::registry::ResourceType;
+use crate::rules::is_a_partys;
 use crate::schema::{ElementType, Primitive, Schema, Shape, TypeKind, r4};
 use crate::schema::{links, narrative};
 use crate::value::pair;
@@ -45,11 +46,23 @@ pub fn canonical_name(value: &Value<'_>) -> Option<String> {
 /// The same as [`sources`], with what the resource shows in attachments.
 #[must_use]
 pub fn links(value: &Value<'_>, id: &str, base: &str) -> Links {
-    let mut walk = Walk { schema: r4(), base, found: Links::default() };
-    if let Some(object) = value.as_object() {
+    linked(value, id, base, false)
+}
+
+/// What another party than the first writer refers to in a resource that several write. It hands no label on: nobody hides
+/// what another wrote by naming something in it, whenever that is labelled.
+#[must_use]
+pub fn named_by_parties(value: &Value<'_>, id: &str, base: &str) -> Vec<Source> {
+    linked(value, id, base, true).sources
+}
+
+/// What a resource is linked to by what its first writer says, or by what is for another party to say.
+fn linked(value: &Value<'_>, id: &str, base: &str, of_parties: bool) -> Links {
+    let mut walk = Walk { schema: r4(), base, found: Links::default(), part: Part::FirstWriters, of_parties };
+    if let (Some(object), false) = (value.as_object(), of_parties) {
         walk.labels(object, false);
-        walk.resource(object);
     }
+    walk.root(value);
     let own = value.text("resourceType").and_then(ResourceType::parse);
     for found in [&mut walk.found.sources, &mut walk.found.contents] {
         found.retain(|source| Some(source.resource_type) != own || source.id != id);
@@ -63,10 +76,24 @@ pub fn links(value: &Value<'_>, id: &str, base: &str) -> Links {
     walk.found
 }
 
+/// Whose the part of a resource is that is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The first writer's.
+    FirstWriters,
+    /// Another party's, but for the extensions in it, which are the first writer's.
+    Partys,
+    /// Another party's word, which is an extension itself.
+    PartysWord,
+}
+
 struct Walk<'a> {
     schema: &'static Schema,
     base: &'a str,
     found: Links,
+    part: Part,
+    /// Whether what is wanted is what parties refer to, and not what the first writer does.
+    of_parties: bool,
 }
 
 impl Walk<'_> {
@@ -84,6 +111,28 @@ impl Walk<'_> {
         }
     }
 
+    /// Goes through a resource, each item of each element as whose it is.
+    fn root(&mut self, value: &Value<'_>) {
+        let named = value.text("resourceType").and_then(ResourceType::parse);
+        let shape = named.and_then(|named| self.schema.resource(named));
+        let (Some(object), Some(shape)) = (value.as_object(), shape) else { return };
+        for (name, member) in &object.0 {
+            for item in member.items() {
+                self.part = match (is_a_partys(value, name, item), name.as_ref()) {
+                    (true, "extension") => Part::PartysWord,
+                    (true, _) => Part::Partys,
+                    (false, _) => Part::FirstWriters,
+                };
+                self.member(shape, name, item);
+            }
+        }
+    }
+
+    /// Whether what is looked at is wanted.
+    fn is_wanted(&self) -> bool {
+        (self.part != Part::FirstWriters) == self.of_parties
+    }
+
     fn resource(&mut self, object: &Object<'_>) {
         let named = object.get("resourceType").and_then(Value::as_str).and_then(ResourceType::parse);
         if let Some(shape) = named.and_then(|named| self.schema.resource(named)) {
@@ -92,40 +141,50 @@ impl Walk<'_> {
     }
 
     fn object(&mut self, shape: &Shape, object: &Object<'_>) {
+        let part = self.part;
         for (name, value) in &object.0 {
-            let Some(found) = shape.member(name) else { continue };
-            if found.beside {
-                // What a primitive carries besides its value has extensions too.
-                if let Some(parts) = self.schema.primitive_parts() {
-                    value.items().iter().filter_map(Value::as_object).for_each(|object| self.object(parts, object));
+            let is_mark = name.starts_with('_') || ["extension", "modifierExtension"].contains(&name.as_ref());
+            if part == Part::Partys && is_mark {
+                self.part = Part::FirstWriters;
+            }
+            self.member(shape, name, value);
+            self.part = part;
+        }
+    }
+
+    fn member(&mut self, shape: &Shape, name: &str, value: &Value<'_>) {
+        let Some(found) = shape.member(name) else { return };
+        if found.beside {
+            // What a primitive carries besides its value has extensions too.
+            if let Some(parts) = self.schema.primitive_parts() {
+                value.items().iter().filter_map(Value::as_object).for_each(|object| self.object(parts, object));
+            }
+            return;
+        }
+        if let TypeKind::Primitive(primitive) = found.of_type.kind {
+            let texts = value.items().iter().filter_map(Value::as_str);
+            match primitive {
+                Primitive::Canonical => {
+                    let says = Says::of(&shape.name, name);
+                    texts.for_each(|text| self.canonical(text, says));
                 }
-                continue;
-            }
-            if let TypeKind::Primitive(primitive) = found.of_type.kind {
-                let texts = value.items().iter().filter_map(Value::as_str);
-                match primitive {
-                    Primitive::Canonical => {
-                        let says = Says::of(&shape.name, name);
-                        texts.for_each(|text| self.canonical(text, says));
-                    }
-                    // What a text links to, or shows as a picture.
-                    Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| self.whole(&one, Says::Who)),
-                    // That of an attachment is taken with it.
-                    _ if shape.name != "Attachment" && links::is_address(shape, found.element, found.of_type) => {
-                        texts.for_each(|text| self.whole(text, Says::Who));
-                    }
-                    _ => {}
+                // What a text links to, or shows as a picture.
+                Primitive::Xhtml => texts.flat_map(narrative::links).for_each(|one| self.whole(&one, Says::Who)),
+                // That of an attachment is taken with it.
+                _ if shape.name != "Attachment" && links::is_address(shape, found.element, found.of_type) => {
+                    texts.for_each(|text| self.whole(text, Says::Who));
                 }
-                continue;
+                _ => {}
             }
-            // The name of a choice does not say the type, which an attachment is told apart by.
-            let says = |is_reference| match is_reference {
-                true => Says::of(&shape.name, &found.element.name),
-                false => Says::of(&shape.name, name),
-            };
-            for one in value.items() {
-                self.single(found.of_type, one, &says);
-            }
+            return;
+        }
+        // The name of a choice does not say the type, which an attachment is told apart by.
+        let says = |is_reference| match is_reference {
+            true => Says::of(&shape.name, &found.element.name),
+            false => Says::of(&shape.name, name),
+        };
+        for one in value.items() {
+            self.single(found.of_type, one, &says);
         }
     }
 
@@ -157,6 +216,9 @@ impl Walk<'_> {
             return;
         }
         self.address(bare, says);
+        if !self.is_wanted() {
+            return;
+        }
         self.found.canonicals.push(bare.to_owned());
     }
 
@@ -168,7 +230,7 @@ impl Walk<'_> {
     fn address(&mut self, address: &str, says: Says) {
         let Literal::Local(resource_type, id) = Literal::read(address, self.base) else { return };
         let named = |version| Source { resource_type, id: id.to_owned(), version };
-        if says.hands_on(resource_type) {
+        if says.hands_on(resource_type) && self.is_wanted() {
             self.found.sources.push(named(if says.means_a_version() {
                 literal::version(address).unwrap_or_default()
             } else {
@@ -225,6 +287,51 @@ mod tests {
             let members = members.replace("_instantiates", "_implicitRules");
             let text = format!(r#"{{"resourceType":"Observation",{members}}}"#);
             assert_eq!(found(&text), ["Encounter/e"], "{text}");
+        }
+    }
+
+    /// Every element that may be another party's than the first writer's hands nothing on, whatever form the reference has;
+    /// the extensions in it and the same in any other resource do.
+    #[test]
+    fn what_a_party_names_hands_nothing_on() {
+        let named = r#"{"reference":"Encounter/e"}"#;
+        let extension = format!(r#"[{{"url":"x","valueReference":{named}}}]"#);
+        let word = format!(
+            r#""extension":[{{"url":"http://hl7.org/fhir/StructureDefinition/goal-acceptance","extension":[{{"url":"individual","valueReference":{named}}}]}}]"#
+        );
+        let correction = r#""code":{"coding":[{"code":"medRecCxReq"}]}"#;
+        let output = |kind: &str, value: &str| format!(r#"{correction},"output":[{{"{kind}":{value}}}]"#);
+        for (resource_type, members) in [
+            ("Goal", word.clone()),
+            ("Goal", format!(r#""note":[{{"authorReference":{named}}}]"#)),
+            ("Task", format!(r#"{correction},"owner":{named}"#)),
+            ("Task", format!(r#"{correction},"note":[{{"authorReference":{named}}}]"#)),
+            ("Task", output("valueReference", named)),
+            ("Task", output("valueUri", r#""Encounter/e""#)),
+            ("Task", output("valueAnnotation", &format!(r#"{{"authorReference":{named}}}"#))),
+            ("Task", output("valueAttachment", r#"{"url":"Encounter/e"}"#)),
+            ("Task", output("valueMeta", r#"{"source":"Encounter/e"}"#)),
+            ("Task", output("valueCanonical", r#""http://x.example/q""#)),
+        ] {
+            let text = format!(r#"{{"resourceType":"{resource_type}",{members}}}"#);
+            let value = parse(text.as_bytes(), &Limits::default()).unwrap();
+            let found = links(&value, "own", "");
+            assert_eq!((found.sources.len(), found.canonicals.len()), (0, 0), "{text}");
+            let by_parties = named_by_parties(&value, "own", "");
+            assert_eq!(by_parties.len(), usize::from(!text.contains("valueCanonical")), "{text}");
+            // Of a task that several do not write, all is its writer's.
+            let other = text.replace("medRecCxReq", "other");
+            let value = parse(other.as_bytes(), &Limits::default()).unwrap();
+            let found = links(&value, "own", "");
+            assert_eq!(found.sources.len() + found.canonicals.len(), usize::from(resource_type == "Task"), "{other}");
+        }
+        for members in [
+            format!(r#""extension":{extension}"#),
+            format!(r#""note":[{{"text":"x","extension":{extension}}}]"#),
+            format!(r#""_priority":{{"extension":{extension}}}"#),
+            format!(r#""addresses":[{named}]"#),
+        ] {
+            assert_eq!(found(&format!(r#"{{"resourceType":"Goal",{members}}}"#)), ["Encounter/e"], "{members}");
         }
     }
 

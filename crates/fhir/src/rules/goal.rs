@@ -2,12 +2,12 @@
 //! (R4 "Goal", extension goal-acceptance).
 
 use super::parties::{self, Party, is_same};
-use super::writer::{WriteContext, WriterKind, local_reference};
+use super::writer::{Settings, WriteContext, WriterKind, local_reference};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 
 /// The extension that holds one party's word.
-const ACCEPTANCE: &str = "http://hl7.org/fhir/StructureDefinition/goal-acceptance";
+pub(super) const ACCEPTANCE: &str = "http://hl7.org/fhir/StructureDefinition/goal-acceptance";
 
 /// The system of the codes of [`Agreement`].
 pub const AGREEMENT_SYSTEM: &str = "urn:concord:goal-agreement";
@@ -195,6 +195,16 @@ fn is_plain_word(entry: &Value<'_>) -> bool {
         })
 }
 
+/// The types of those who have a word in a goal (extension goal-acceptance, `individual`).
+const PARTIES: [&str; 6] = ["Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "CareTeam", "Organization"];
+
+/// Whether everything that an entry names is somebody who may have a word.
+fn names_parties(entry: &Value<'_>, settings: &Settings<'_>) -> bool {
+    let named = crate::index::every_reference(entry).into_iter().filter_map(|(_, named)| settings.local(&named));
+    let mut types = named.map(|local| local.split('/').next().unwrap_or_default().to_owned());
+    types.all(|named| PARTIES.contains(&named.as_str()))
+}
+
 /// Whether an entry is what it was, or the same while it waits again.
 fn is_kept(new: &Value<'_>, old: &Value<'_>) -> bool {
     let mut waiting = old.clone().into_owned();
@@ -238,6 +248,9 @@ fn check_acceptances(goal: &Value<'_>, context: &WriteContext<'_>, issues: &mut 
             issues.push(Issue::error(IssueCode::BusinessRule, place, text));
         } else if previous.is_some() && !entry.is_some_and(is_plain_word) {
             let text = "a word is an individual, a status and a priority, and nothing else";
+            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
+        } else if !entry.is_some_and(|entry| names_parties(entry, settings)) {
+            let text = "a word is that of a person, a team or an organisation: name nothing else in it";
             issues.push(Issue::error(IssueCode::BusinessRule, place, text));
         }
     }

@@ -6,8 +6,10 @@
 
 use super::previous::Previous;
 use super::writer::WriteContext;
-use crate::issue::{Issue, IssueCode};
+use super::{goal, task};
+use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
+use crate::schema::{TargetRemarks, walk};
 
 /// Who writes, as far as a resource of several parties tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,24 @@ const TABLE: [Shared; 2] = [
     },
 ];
 
+/// Whether what stands in an element of a resource is there for another party than its first writer to say: `value` is
+/// an item of the member `name`. Of a goal's extensions these are the words of the parties.
+pub(crate) fn is_a_partys(resource: &Value<'_>, name: &str, value: &Value<'_>) -> bool {
+    let of_type = |shared: &&Shared| resource.text("resourceType") == Some(shared.name);
+    let Some(shared) = TABLE.iter().find(of_type).filter(|_| is_of_several(resource)) else { return false };
+    let is_theirs = shared.rows.iter().any(|row| row.element == name && !row.parties.is_empty());
+    is_theirs && (name != "extension" || value.text("url") == Some(goal::ACCEPTANCE))
+}
+
+/// Whether a resource is written by several parties, each its part.
+pub(super) fn is_of_several(resource: &Value<'_>) -> bool {
+    match resource.text("resourceType") {
+        Some("Goal") => true,
+        Some("Task") => task::correction(resource).is_some(),
+        _ => false,
+    }
+}
+
 /// Whether some resources of the type are written by several parties.
 pub(super) fn has(name: &str) -> bool {
     TABLE.iter().any(|shared| shared.name == name)
@@ -119,6 +139,20 @@ pub(super) fn check(name: &str, resource: &mut Value<'_>, previous: &Value<'_>, 
             _ => issues.push(Issue::error(IssueCode::BusinessRule, place, shared.refusal)),
         }
     }
+    check_targets(resource, previous, issues);
+}
+
+/// What a party says names what R4 has there: whom a task is handed to and who signs are people, teams and services, and
+/// nothing of a record.
+fn check_targets(resource: &Value<'_>, previous: &Value<'_>, issues: &mut Vec<Issue>) {
+    let found = |resource: &Value<'_>| {
+        let mut targets = TargetRemarks::on(resource);
+        walk(resource, &mut |met| targets.see(met));
+        targets.issues()
+    };
+    let before = found(previous);
+    let news = found(resource).into_iter().filter(|one| before.iter().all(|known| known.expression != one.expression));
+    issues.extend(news.map(|one| Issue { severity: Severity::Error, code: IssueCode::BusinessRule, ..one }));
 }
 
 /// The members of both, each once.

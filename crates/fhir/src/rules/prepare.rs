@@ -22,11 +22,7 @@ pub fn may_be_multi_author(resource_type: ResourceType) -> bool {
 /// so although somebody else wrote it first, within the rules of the type. A goal is, and a request for correction.
 #[must_use]
 pub fn is_multi_author(resource_type: ResourceType, resource: &Value<'_>) -> bool {
-    match resource_type.name() {
-        "Goal" => true,
-        "Task" => task::correction(resource).is_some(),
-        _ => false,
-    }
+    parties::has(resource_type.name()) && parties::is_of_several(resource)
 }
 
 /// How many security labels a resource may bear: each is handed on to all that speaks about it or is part of it.

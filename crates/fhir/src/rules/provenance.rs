@@ -13,6 +13,9 @@ const AHEAD: i64 = 5 * 60 * 1000;
 /// provenance-participant-type).
 const OTHERS: [&str; 5] = ["performer", "informant", "custodian", "assembler", "composer"];
 
+/// The types of agents that may have made what something was made from.
+const MADE: [&str; 2] = ["author", "enterer"];
+
 /// What is wrong with a statement that somebody sends along with what they write; `now` is in milliseconds since 1970 UTC.
 /// What a system hands in for others names whom it likes.
 #[must_use]
@@ -47,6 +50,13 @@ pub fn check_statement(statement: &Value<'_>, writer: &Writer, now: i64, setting
             issues.push(Issue::error(IssueCode::BusinessRule, place("onBehalfOf"), text));
         }
     }
+    for (entity, position, agent) in of_entities(statement) {
+        if vouches(agent) && !is_writer(agent.get("who")) {
+            let place = format!("Provenance.entity[{entity}].agent[{position}].who");
+            let text = "names somebody else than you as the one who vouches for this";
+            issues.push(Issue::error(IssueCode::BusinessRule, place, text));
+        }
+    }
     for (position, signature) in statement.list("signature").iter().enumerate() {
         if !is_writer(signature.get("who")) {
             let place = format!("Provenance.signature[{position}].who");
@@ -56,11 +66,42 @@ pub fn check_statement(statement: &Value<'_>, writer: &Writer, now: i64, setting
     issues
 }
 
-/// Whether an agent answers for what was written: each one but those of which it is plain that they do not.
+/// The agents of what something was made from, each with the positions of the entity and of itself.
+fn of_entities<'v, 'a>(statement: &'v Value<'a>) -> impl Iterator<Item = (usize, usize, &'v Value<'a>)> {
+    statement.list("entity").iter().enumerate().flat_map(|(entity, one)| {
+        one.list("agent").iter().enumerate().map(move |(position, agent)| (entity, position, agent))
+    })
+}
+
+/// Whether an agent answers for what was written: each one but those of which it is plain that they do not. What is said in
+/// words besides a code may be anything.
 fn answers(agent: &Value<'_>) -> bool {
+    let kind = agent.get("type");
+    let codings = kind.map_or(&[][..], |one| one.list("coding"));
+    let takes_part = |coding: &Value<'_>| {
+        let code = coding.text("code").filter(|code| OTHERS.contains(code));
+        code.is_some_and(|code| says_no_more(coding.text("display"), code))
+    };
+    let text = kind.and_then(|one| one.text("text"));
+    let is_said = codings.iter().any(|coding| coding.text("code").is_some_and(|code| says_no_more(text, code)));
+    codings.is_empty() || !codings.iter().all(takes_part) || !is_said || agent.get("role").is_some()
+}
+
+/// Whether words say what the code says, or there are none.
+fn says_no_more(words: Option<&str>, code: &str) -> bool {
+    words.is_none_or(|words| words.trim().eq_ignore_ascii_case(code))
+}
+
+/// Whether an agent of what something was made from vouches for it: whoever wrote that or took part may be anybody.
+fn vouches(agent: &Value<'_>) -> bool {
     let codings = agent.get("type").map_or(&[][..], |one| one.list("coding"));
-    let takes_part = |coding: &Value<'_>| coding.text("code").is_some_and(|code| OTHERS.contains(&code));
-    codings.is_empty() || !codings.iter().all(takes_part) || agent.get("role").is_some()
+    let made = |coding: &Value<'_>| {
+        let code = coding.text("code").filter(|code| MADE.contains(code) || OTHERS.contains(code));
+        code.is_some_and(|code| says_no_more(coding.text("display"), code))
+    };
+    let text = agent.get("type").and_then(|one| one.text("text"));
+    let is_said = codings.iter().any(|coding| coding.text("code").is_some_and(|code| says_no_more(text, code)));
+    !codings.iter().all(made) || (!codings.is_empty() && !is_said) || (codings.is_empty() && text.is_some())
 }
 
 #[cfg(test)]
@@ -96,6 +137,33 @@ mod tests {
         assert_eq!(places(&agent("author", gp, ""), &system()), [""; 0]);
         let signed = r#""agent":[],"signature":[{"who":{"reference":"Practitioner/gp"}}]"#;
         assert_eq!(places(signed, &patient()), ["Provenance.signature[0].who"]);
+    }
+
+    #[test]
+    fn no_words_and_no_entity_say_that_another_vouches() {
+        let gp = r#""who":{"reference":"Practitioner/gp"}"#;
+        let who = ["Provenance.agent[0].who"];
+        for (kind, answers) in [
+            (r#"{"coding":[{"code":"performer"}],"text":"author and verifier"}"#, true),
+            (r#"{"coding":[{"code":"performer","display":"Verifier"}]}"#, true),
+            (r#"{"text":"performer"}"#, true),
+            (r#"{"coding":[{"code":"performer","display":"Performer"}],"text":"Performer"}"#, false),
+        ] {
+            let found = places(&format!(r#""agent":[{{"type":{kind},{gp}}}]"#), &patient());
+            assert_eq!(found, if answers { &who[..] } else { &[] }, "{kind}");
+        }
+        for (kind, vouches) in [
+            (r#""type":{"coding":[{"code":"verifier"}]},"#, true),
+            (r#""type":{"coding":[{"code":"author"}],"text":"verified"},"#, true),
+            (r#""type":{"coding":[{"code":"author"},{"code":"attester"}]},"#, true),
+            (r#""type":{"text":"verifier"},"#, true),
+            (r#""type":{"coding":[{"code":"author"}]},"#, false),
+            ("", false),
+        ] {
+            let found =
+                places(&format!(r#""agent":[],"entity":[{{"role":"source","agent":[{{{kind}{gp}}}]}}]"#), &patient());
+            assert_eq!(found, if vouches { &["Provenance.entity[0].agent[0].who"][..] } else { &[] }, "{kind}");
+        }
     }
 
     #[test]

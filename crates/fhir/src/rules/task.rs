@@ -44,7 +44,18 @@ pub(super) fn check(resource: &mut Value<'_>, context: &WriteContext<'_>, issues
         return;
     };
     check_state(resource, code, issues);
-    let Some(previous) = previous.filter(|_| writer.kind != WriterKind::System) else { return };
+    if writer.kind == WriterKind::System {
+        return;
+    }
+    let Some(previous) = previous else {
+        let requester = resource.get("requester");
+        let named = requester.and_then(|one| one.text("reference")).and_then(|one| settings.local(one));
+        if requester.is_some() && !named.is_some_and(|named| writer.is(&named)) {
+            let text = "who asks for a correction is who is signed in: $correctionrequest opens its Task";
+            issues.push(rule("requester", text.to_owned()));
+        }
+        return;
+    };
     let before = previous.value;
     let party = if writer.is_person() { Party::Asker } else { Party::Other };
     parties::check("Task", resource, before, party, issues);
@@ -121,8 +132,10 @@ mod tests {
 
     #[test]
     fn states_go_together_and_the_end_has_an_answer() {
-        let found = |text: &str| places(text, &professional());
+        let found = |text: &str| places(&text.replace("Patient/p1", "Practitioner/gp"), &professional());
         assert_eq!(found(&task("ready", "queued", "")), Ok(vec![]));
+        assert_eq!(places(&task("ready", "queued", ""), &professional()), at("requester"), "in another's name");
+        assert_eq!(places(&task("ready", "queued", ""), &system()), Ok(vec![]));
         assert_eq!(found(&task("in-progress", "in-review", "")), Ok(vec![]));
         assert_eq!(found(&task("completed", "denied", ANSWER)), Ok(vec![]));
         assert_eq!(found(&task("ready", "denied", "")), at("businessStatus"));

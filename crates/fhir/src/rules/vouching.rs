@@ -43,6 +43,17 @@ pub fn stamp_label(resource: &mut Value<'_>, writer: &Writer) {
     meta.set("security", Value::Array(labels));
 }
 
+/// Takes the labels out by which somebody would vouch for the resource, of what is written for nobody.
+pub fn drop_claims(resource: &mut Value<'_>) {
+    let Some(meta) = resource.as_object_mut().and_then(|object| object.get_mut("meta")) else { return };
+    let Some(meta) = meta.as_object_mut() else { return };
+    let Some(Value::Array(mut labels)) = meta.remove("security") else { return };
+    labels.retain(|label| !is_claim(label));
+    if !labels.is_empty() {
+        meta.set("security", Value::Array(labels));
+    }
+}
+
 /// Puts the labels that say who vouches for `previous` in place of those of the resource: what several parties write is
 /// vouched for by the one who wrote it first, and the Provenance of each version says who changed it.
 pub fn keep_claims(resource: &mut Value<'_>, previous: &Value<'_>) {

@@ -1,17 +1,19 @@
 //! Who wrote what, who may change it, and as whom somebody writes.
 
+use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::Actor;
-use concord_consent::decision::Reason;
-use concord_consent::request::Action;
+use concord_consent::request::{Action, Request};
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
+use concord_fhir::predicate::Predicate;
 use concord_fhir::rules::{self, Writer, WriterKind};
 use concord_store::lower::Rows;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::decision::{decide_about, facts_about, issues};
-use crate::interact::access::{evaluation, facts, subject_facts};
+use crate::interact::access::{evaluation, facts};
+use crate::interact::client_uri::client_uri;
 use crate::interact::labels;
 use crate::interact::session::Session;
 
@@ -19,15 +21,28 @@ use crate::interact::session::Session;
 /// reason is told.
 pub(crate) fn may_change(session: &mut Session<'_, '_>, action: Action, version: &Version) -> Result<(), ApiError> {
     // What nobody is known to have written (the review of a broken glass) is also for those whose office it is, who say
-    // why as for every act of it. What several parties write is bounded by the rules of its type; it is deleted by the one
-    // who wrote it first.
-    let by_role = version.author.is_empty() && subject_facts::has_privileged_role(session.call);
-    let joint = action == Action::Update && is_multi_author(version)?;
+    // why as for every act of it, as far as the office itself lets them: what else they may, they may of their own only. What
+    // several parties write is bounded by the rules of its type; it is deleted by the one who wrote it first.
+    let by_role = version.author.is_empty() && is_of_office(session, action, version)?;
+    let is_party = !speaks_for_itself_only(&session.call.caller);
+    let joint = action == Action::Update && is_party && is_multi_author(version)?;
     if !by_role && !joint {
-        authored(session, version)?
-            .map_err(|reason| ApiError::Denied(concord_consent::explain::refusal(std::slice::from_ref(&*reason))))?;
+        authored(session, version)?.map_err(ApiError::Denied)?;
     }
     permitted(session, action, version)
+}
+
+/// Whether the caller's office lets them do that, whatever else does.
+fn is_of_office(session: &mut Session<'_, '_>, action: Action, version: &Version) -> Result<bool, ApiError> {
+    let call = session.call;
+    let given = concord_consent::changed_in_office(&Request {
+        caller: &call.caller,
+        action,
+        resource_type: Some(version.resource_type),
+        purpose: call.purpose,
+        reason: call.reason.as_deref(),
+    });
+    Ok(given != Predicate::None && session.transaction.holds(&given, Rows::Current, version)?)
 }
 
 /// Refuses what no permission covers, whoever wrote it.
@@ -40,10 +55,17 @@ pub(crate) fn permitted(session: &mut Session<'_, '_>, action: Action, version: 
 }
 
 /// Whether the caller wrote the resource first, or why that is not so.
-fn authored(session: &mut Session<'_, '_>, version: &Version) -> Result<Result<(), Box<Reason>>, ApiError> {
+fn authored(session: &mut Session<'_, '_>, version: &Version) -> Result<Result<(), Vec<Issue>>, ApiError> {
     let author = Some(version.author.as_str()).filter(|author| !author.is_empty());
+    let caller = &session.call.caller;
+    if speaks_for_itself_only(caller) && author != Some(client_uri(&caller.client).as_str()) {
+        let text = "nobody has registered this system here: it changes and deletes what it wrote itself";
+        return Ok(Err(vec![Issue::plain(IssueCode::BusinessRule, text)]));
+    }
     let roles = facts::of_caller(session)?.roles;
-    Ok(concord_consent::authorship::may_change(&session.call.caller.actor, author, &roles, session.transaction.now))
+    let written =
+        concord_consent::authorship::may_change(&session.call.caller.actor, author, &roles, session.transaction.now);
+    Ok(written.map_err(|reason| concord_consent::explain::refusal(std::slice::from_ref(&*reason))))
 }
 
 /// Whether the caller wrote the resource first.
@@ -74,9 +96,9 @@ pub(crate) fn owns(session: &mut Session<'_, '_>, version: &Version) -> Result<R
     }
     // To negotiate a goal is not to own it.
     if is_multi_author(version)?
-        && let Err(reason) = authored(session, version)?
+        && let Err(issues) = authored(session, version)?
     {
-        return Ok(Err(concord_consent::explain::refusal(std::slice::from_ref(&reason))));
+        return Ok(Err(issues));
     }
     match may_change(session, Action::Update, version) {
         Ok(()) => Ok(Ok(())),

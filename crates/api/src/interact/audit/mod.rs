@@ -31,6 +31,7 @@ pub(crate) use self::interaction::{BREAK_GLASS, Interaction, came_in, login_refu
 use self::interaction::{INTERACTIONS, LOGIN, OVERRIDE, codes_of};
 use crate::error::ApiError;
 use crate::interact::access::references;
+use crate::interact::client_uri::client_uri;
 use crate::interact::session::Session;
 use crate::interact::{AUDIT_EVENT, Call, Service, instant, write};
 
@@ -162,7 +163,7 @@ pub(crate) fn hand_in(session: &mut Session<'_, '_>, value: &Value<'static>) -> 
         meta.set_at(0, "versionId", Value::string("1"));
         meta.set_at(1, "lastUpdated", Value::string(instant(session.transaction.now)));
         if meta.get("source").is_none() {
-            meta.set_at(2, "source", Value::string(write::client_uri(&session.call.caller.client)));
+            meta.set_at(2, "source", Value::string(client_uri(&session.call.caller.client)));
         }
         object.set_at(1, "id", Value::string(pk.to_string()));
         object.set_at(2, "meta", Value::Object(meta));

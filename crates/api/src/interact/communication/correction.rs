@@ -15,10 +15,13 @@ use concord_store::rows::{Head, Version};
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
+use crate::interact::changed;
 use crate::interact::communication::comment;
 use crate::interact::communication::comment::COMMUNICATION;
 use crate::interact::followed;
 use crate::interact::hooks::Accompanying;
+use crate::interact::labels;
+use crate::interact::labels::review;
 use crate::interact::logical_id;
 use crate::interact::session::Session;
 use crate::interact::write;
@@ -297,7 +300,10 @@ pub(crate) fn refuse_deletion(_session: &mut Session<'_, '_>, old: &Version) -> 
     Err(ApiError::denied("a request for correction stays attached for good: it can be taken back, and answered"))
 }
 
-/// Refuses to make something else of a Communication that belongs to a correction.
+/// What may be told of something that was said, afterwards: when it arrived.
+const RECEIPT: [&str; 1] = ["received"];
+
+/// Refuses to make something else of a Communication that belongs to a correction, and to keep it from the patient.
 ///
 /// # Errors
 /// A broken rule, with its place.
@@ -306,18 +312,21 @@ pub(crate) fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value:
         return Ok(());
     }
     let before = access::stored(old)?;
-    let same = |name: &str| match (before.get(name), value.get(name)) {
-        (Some(one), Some(other)) => one.same(other),
-        (None, None) => true,
-        _ => false,
-    };
-    match ["category", "status", "about", "payload"].iter().find(|name| !same(name)) {
-        None => Ok(()),
-        Some(name) => {
-            let text = "what was said about a correction stays as it was said: say more in another Communication";
-            Err(ApiError::rule(format!("Communication.{name}"), text))
-        }
+    let text = "what was said about a correction stays as it was said: say more in another Communication";
+    // The rules of its own type say what of a Task is whose to change.
+    if old.resource_type == COMMUNICATION
+        && let Some(name) = changed::element(&before, value, &RECEIPT)
+    {
+        return Err(ApiError::rule(format!("Communication.{}", name.trim_start_matches('_')), text));
     }
+    let kept =
+        |value: &Value<'_>| labels::codings(value).iter().filter(|one| review::hides(one)).map(labels::key).collect();
+    let (hid, hides): (Vec<String>, Vec<String>) = (kept(&before), kept(value));
+    if hides.iter().any(|key| !hid.contains(key)) {
+        let text = "what was said about a correction is kept from nobody who could read it";
+        return Err(ApiError::rule(format!("{}.meta.security", old.resource_type), text));
+    }
+    Ok(())
 }
 
 fn is_part_of_one(old: &Version) -> Result<bool, ApiError> {

@@ -1,13 +1,30 @@
-//! A Communication is a comment, an answer, or a part of a correction: see `comment` and `correction`.
+//! A Communication is a comment, an answer, or a part of a correction: see `comment` and `correction`. The server writes one that
+//! tells the patient of emergency access, which stays.
 
+use concord_fhir::json::Value;
+use concord_store::rows::Version;
+
+use crate::error::ApiError;
+use crate::interact::access::break_glass;
 use crate::interact::communication::{comment, correction};
 use crate::interact::hooks::TypeHooks;
+use crate::interact::session::Session;
 
 pub(super) const HOOKS: TypeHooks = TypeHooks {
     accompany: Some(correction::open),
     complete: Some(comment::complete),
-    refuse_change: Some(correction::refuse_change),
-    refuse_deletion: Some(correction::refuse_deletion),
+    refuse_change: Some(refuse_change),
+    refuse_deletion: Some(refuse_deletion),
     after_create: Some(correction::follow),
     ..TypeHooks::of("Communication")
 };
+
+fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
+    break_glass::refuse_change(session, old, value)?;
+    correction::refuse_change(session, old, value)
+}
+
+fn refuse_deletion(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
+    break_glass::refuse_deletion(session, old)?;
+    correction::refuse_deletion(session, old)
+}

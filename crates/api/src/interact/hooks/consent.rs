@@ -8,6 +8,7 @@ use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::access::{self, facts};
+use crate::interact::changed;
 use crate::interact::given;
 use crate::interact::hooks::{Decides, Draft, TypeHooks};
 use crate::interact::session::Session;
@@ -17,7 +18,7 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
     complete: Some(refuse_leniency),
     also_changed: Some(settles),
     refuse_change: Some(refuse_change),
-    refuse_deletion: Some(keeps_suspension),
+    refuse_deletion: Some(keeps_what_is_not_hers),
     before_store: Some(keep_giver),
     ..TypeHooks::of("Consent")
 };
@@ -46,7 +47,7 @@ fn settles(session: &mut Session<'_, '_>, old: &Version) -> Result<bool, ApiErro
 const DECIDED: [&str; 3] = ["active", "rejected", "inactive"];
 
 fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
-    keeps_suspension(session, old)?;
+    keeps_what_is_not_hers(session, old)?;
     if old.deleted || !settles(session, old)? {
         return Ok(());
     }
@@ -69,35 +70,25 @@ fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>
 
 /// The first element, besides the status and what the server stamps, in which two versions differ.
 fn changed(stored: &Value<'_>, value: &Value<'_>) -> Option<String> {
-    let bare = |value: &Value<'_>| {
-        let mut value = value.clone().into_owned();
-        if let Some(object) = value.as_object_mut() {
-            object.remove("status");
-            if let Some(meta) = object.get_mut("meta").and_then(Value::as_object_mut) {
-                for stamped in ["versionId", "lastUpdated", "source"] {
-                    meta.remove(stamped);
-                }
-            }
-        }
-        value
-    };
-    let (stored, value) = (bare(stored), bare(value));
-    let same = |name: &str| match (stored.get(name), value.get(name)) {
-        (Some(one), Some(other)) => one.same(other),
-        (None, None) => true,
-        _ => false,
-    };
-    let names = [&stored, &value].into_iter().filter_map(Value::as_object).flat_map(|object| object.0.iter());
-    names.map(|(name, _)| name.to_string()).find(|name| !same(name))
+    let element = changed::element(stored, value, &["status"]);
+    element.or_else(|| changed::meta(stored, value).then(|| "meta".to_owned()))
 }
 
-/// Refuses that anybody but a registered system, or the office whose it is, takes away what suspends somebody.
-fn keeps_suspension(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
+/// Refuses that anybody but a registered system, or the office whose it is, takes away what suspends somebody; and that anybody but a
+/// registered system changes by what right of the law somebody acts, whomever the Consent names as having agreed to it.
+fn keeps_what_is_not_hers(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
     let Some(known) = facts::of_consent(session, old)? else { return Ok(()) };
     let by = access::given_by(session.call);
-    let may = by == GivenBy::System || (by == GivenBy::Safeguarding && known.given_by == GivenBy::Safeguarding);
-    if known.suspends && !may {
+    if by == GivenBy::System {
+        return Ok(());
+    }
+    if known.suspends && !(by == GivenBy::Safeguarding && known.given_by == GivenBy::Safeguarding) {
         let text = "this suspends somebody: a registered system changes it, or the safeguarding office that wrote it";
+        return Err(ApiError::denied(text));
+    }
+    if known.basis.is_some() && known.given_by == GivenBy::System {
+        let text =
+            "by this the law lets somebody act for the patient: the registered system that it is from changes it";
         return Err(ApiError::denied(text));
     }
     Ok(())

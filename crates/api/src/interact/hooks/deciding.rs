@@ -1,5 +1,6 @@
 //! Types that do nothing besides but that access is decided by them: who is whose carer, and who works where.
 
+use concord_consent::facts::{CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM};
 use concord_fhir::issue::Issue;
 use concord_fhir::nhs_number;
 use concord_store::rows::Version;
@@ -17,6 +18,11 @@ const fn of_everything(name: &str) -> TypeHooks {
 }
 
 pub(super) const CARE_TEAM: TypeHooks = of_records("CareTeam");
+/// Which app a Device stands for says whom a Consent lets in that names it.
+pub(super) const DEVICE: TypeHooks = TypeHooks {
+    identifying: &[Identifying::added_of("identifier", &[CLIENT_SYSTEM, ISSUED_CLIENT_SYSTEM])],
+    ..TypeHooks::of("Device")
+};
 pub(super) const ORGANIZATION: TypeHooks = of_everything("Organization");
 pub(super) const PRACTITIONER: TypeHooks = of_everything("Practitioner");
 pub(super) const PRACTITIONER_ROLE: TypeHooks = of_everything("PractitionerRole");

@@ -16,6 +16,8 @@ pub(super) struct Identifying {
     /// The element.
     element: &'static str,
     bound: Bound,
+    /// The systems of which that is so, where it is of identifiers of some only.
+    systems: Option<&'static [&'static str]>,
 }
 
 /// What those may not do who do not say who people are.
@@ -30,18 +32,26 @@ enum Bound {
 impl Identifying {
     /// An element of which nothing is added.
     pub(super) const fn added(element: &'static str) -> Identifying {
-        Identifying { element, bound: Bound::Added }
+        Identifying { element, bound: Bound::Added, systems: None }
     }
 
     /// An element that stays as it is.
     pub(super) const fn changed(element: &'static str) -> Identifying {
-        Identifying { element, bound: Bound::Changed }
+        Identifying { element, bound: Bound::Changed, systems: None }
+    }
+
+    /// An element of which no identifier of these systems is added.
+    pub(super) const fn added_of(element: &'static str, systems: &'static [&'static str]) -> Identifying {
+        Identifying { element, bound: Bound::Added, systems: Some(systems) }
     }
 
     /// Whether it is not as the caller found it.
     fn is_broken(self, old: Option<&Value<'_>>, new: &Value<'_>) -> bool {
         let of = |resource: &Value<'_>| -> Vec<Value<'static>> {
-            resource.list(self.element).iter().map(|one| one.clone().into_owned()).collect()
+            let is_meant = |one: &&Value<'_>| {
+                self.systems.is_none_or(|systems| one.text("system").is_some_and(|system| systems.contains(&system)))
+            };
+            resource.list(self.element).iter().filter(is_meant).map(|one| one.clone().into_owned()).collect()
         };
         let lacks = |all: &[Value<'_>], one: &Value<'_>| all.iter().all(|other| !other.same(one));
         let (before, after) = (old.map(of).unwrap_or_default(), of(new));

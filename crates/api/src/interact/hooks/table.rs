@@ -17,6 +17,7 @@ pub(crate) const HOOKS: Hooks = Hooks(&[
     communication_request::HOOKS,
     definitions::CONCEPT_MAP,
     consent::HOOKS,
+    deciding::DEVICE,
     deciding::ORGANIZATION,
     patient::HOOKS,
     deciding::PRACTITIONER,

@@ -1,18 +1,35 @@
-//! A Task tells how far a request for correction is: it says when it was moved on, and is never deleted.
+//! A Task tells how far a request for correction is: it says when it was moved on, and is never deleted; nor is one by which emergency access is
+//! reviewed.
 
 use concord_fhir::json::Value;
+use concord_store::rows::Version;
 
 use crate::error::ApiError;
+use crate::interact::access::break_glass;
 use crate::interact::communication::correction;
 use crate::interact::hooks::{Draft, TypeHooks};
 use crate::interact::session::Session;
 
-pub(super) const HOOKS: TypeHooks =
-    TypeHooks { complete: Some(complete), refuse_deletion: Some(correction::refuse_deletion), ..TypeHooks::of("Task") };
+pub(super) const HOOKS: TypeHooks = TypeHooks {
+    complete: Some(complete),
+    refuse_change: Some(refuse_change),
+    refuse_deletion: Some(refuse_deletion),
+    ..TypeHooks::of("Task")
+};
 
 fn complete(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<'_>) -> Result<(), ApiError> {
     if let Some(previous) = draft.previous {
         correction::note_time(session.transaction, previous.value, value);
     }
     Ok(())
+}
+
+fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
+    break_glass::refuse_change(session, old, value)?;
+    correction::refuse_change(session, old, value)
+}
+
+fn refuse_deletion(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
+    break_glass::refuse_deletion(session, old)?;
+    correction::refuse_deletion(session, old)
 }

@@ -5,7 +5,7 @@ pub(crate) mod content;
 pub(crate) mod definitions;
 pub(crate) mod review;
 
-use concord_consent::caller::Actor;
+use concord_consent::caller::{Actor, App};
 use concord_fhir::index::SEPARATOR;
 use concord_fhir::issue::{Issue, IssueCode, Severity};
 use concord_fhir::json::{self, Object, Value};
@@ -143,9 +143,9 @@ pub(crate) fn keep(call: &Call, old: &Version, value: &mut Value<'_>) -> Result<
         return Ok(Vec::new());
     }
     let sent: Vec<String> = codings(value).iter().map(key).collect();
-    // Whoever else may update a resource has written it, and takes labels away; but for what hides it from the patient,
-    // which is released by an act of its own.
-    let protects = |coding: &Value<'_>| match is_system {
+    // Whoever else may update a resource has written it, and takes labels away, in an app of those who keep the record; but for
+    // what hides it from the patient, which is released by an act of its own.
+    let protects = |coding: &Value<'_>| match is_system || !lowers(call) {
         true => coding.text("system") != Some(INTEGRITY),
         false => review::hides(coding),
     };
@@ -157,6 +157,7 @@ pub(crate) fn keep(call: &Call, old: &Version, value: &mut Value<'_>) -> Result<
         let code = coding.text("code").unwrap_or_default();
         let text = match is_system {
             true => format!("the label {code} was kept: another wrote the resource; $meta-delete takes a label away"),
+            false if !lowers(call) => format!("the label {code} was kept: {LOWERED}"),
             false => format!("the label {code} was kept: $release shows the patient what was kept from her"),
         };
         Issue::remark(Severity::Warning, IssueCode::BusinessRule, text)
@@ -164,6 +165,23 @@ pub(crate) fn keep(call: &Call, old: &Version, value: &mut Value<'_>) -> Result<
     let issues = kept.iter().map(told).collect();
     add(value, kept);
     Ok(issues)
+}
+
+/// In which app labels are taken away.
+const LOWERED: &str =
+    "what protects something is taken away in an app of those who keep the record, not in one of somebody else";
+
+/// Whether the caller's app may take away what protects something: an app of somebody else may gain access by that.
+fn lowers(call: &Call) -> bool {
+    call.caller.credentials.app == App::Own
+}
+
+/// Refuses that an app of somebody else takes labels away, also from what its user wrote.
+///
+/// # Errors
+/// [`ApiError::Denied`] for such an app.
+pub(crate) fn refuse_lowering(call: &Call) -> Result<(), ApiError> {
+    if lowers(call) { Ok(()) } else { Err(ApiError::denied(LOWERED)) }
 }
 
 /// Refuses a system's new labels of what a patient or somebody close to the patient wrote, who decides how it is labelled.

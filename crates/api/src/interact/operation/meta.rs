@@ -200,6 +200,9 @@ fn relabel(
             return Err(ApiError::rule(place("security", position), text));
         }
     }
+    if owns.is_ok() && !change.adds && !change.security.is_empty() {
+        labels::refuse_lowering(session.call)?;
+    }
     if owns.is_ok() && resource_type != PROVENANCE {
         if !change.adds {
             take_away(session, &old, change)?;

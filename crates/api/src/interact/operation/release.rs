@@ -1,5 +1,6 @@
 //! `$release`: what was kept from the patient is shown to her, by one act with a reason, from the next request on.
 
+use concord_consent::caller::Actor;
 use concord_consent::request::{Action, LONGEST_REASON, SHORTEST_REASON, is_reason};
 use concord_fhir::json::Value;
 use concord_fhir::registry::ResourceType;
@@ -11,7 +12,7 @@ use crate::interact::access::evaluation;
 use crate::interact::labels::review;
 use crate::interact::operation::{Conduct, Input, Level, Operation, OperationTarget, Output, Parameter};
 use crate::interact::session::Session;
-use crate::interact::{access, provenance, read, write};
+use crate::interact::{access, labels, provenance, read, write};
 
 /// `$release`
 pub(super) const OPERATION: Operation = Operation {
@@ -52,6 +53,9 @@ fn released(
     let kept = Version { labels, ..old.clone() };
     if !evaluation::permits(session.transaction, &decision, Rows::Current, &kept)? {
         return Err(ApiError::denied("only who wrote this, their team or an office releases it"));
+    }
+    if session.call.caller.actor == Actor::System {
+        labels::refuse_lowering(session.call)?;
     }
     if !review::is_hidden(&old) {
         let text = "no label of its own keeps this from the patient: what it inherits is released where it stands";

@@ -9,8 +9,8 @@ use concord_model::build::{code, fragment};
 
 use crate::error::ApiError;
 use crate::interact::access::references;
+use crate::interact::client_uri::client_uri;
 use crate::interact::session::Session;
-use crate::interact::write;
 use crate::interact::write::PreparedVersion;
 use crate::interact::{PROVENANCE, access, provenance};
 
@@ -89,7 +89,7 @@ pub(crate) fn of(
         let target = fragment::reference(provenance::versioned(about, about.version));
         object.set_at(2, "target", Value::Array(vec![target]));
     }
-    let source = Some(write::client_uri(&session.call.caller.client));
+    let source = Some(client_uri(&session.call.caller.client));
     provenance::version(session, value, about, &proposed.entries.patients, source).map(Some)
 }
 

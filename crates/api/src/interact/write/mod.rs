@@ -14,9 +14,10 @@ pub(crate) mod unfiled;
 pub(crate) use crate::interact::prepared::{Filing, PreparedVersion};
 pub(crate) use by_server::{by_server, next_by_server};
 pub(crate) use decided::refuse;
-pub(crate) use stamp::{VersionPlace, client_uri, stamp_first, unchanged};
+pub(crate) use stamp::{VersionPlace, stamp_first, unchanged};
 pub(crate) use store::{note_access_change, store};
 
+use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::Actor;
 use concord_consent::request::Action;
 use concord_fhir::index::Entries;
@@ -33,6 +34,7 @@ use self::decided::{Decided, decided};
 use self::stamp::{source, stamp, tag_login};
 use crate::error::ApiError;
 use crate::interact::access::references;
+use crate::interact::client_uri::client_uri;
 use crate::interact::hooks::{Draft, TypeHooks};
 use crate::interact::labels::review;
 use crate::interact::session::Session;
@@ -133,6 +135,9 @@ fn apply_rules(
     let context = WriteContext { previous: place.previous, writer: &writer, now, settings: &settings };
     let prepared = rules::prepare(resource_type, value, &context);
     rules::stamp_label(value, &writer);
+    if speaks_for_itself_only(&session.call.caller) {
+        rules::drop_claims(value);
+    }
     let others = place.previous.filter(|previous| !previous.own);
     if let Some(previous) = others {
         rules::keep_claims(value, previous.value);
@@ -147,14 +152,15 @@ fn apply_rules(
 }
 
 /// Who wrote a resource: who did first, as far as that is known, else for a new one who writes now, else for a system the
-/// only one whom the content names. Whoever changes what is there does not come to have written it.
+/// only one whom the content names; an unregistered one writes for itself. Whoever changes what is there does not come to have written it.
 fn author(
     session: &Session<'_, '_>,
     resource_type: ResourceType,
     place: &VersionPlace<'_>,
     value: &Value<'_>,
 ) -> String {
-    match (place.author, session.call.caller.actor.reference()) {
+    let is_itself = speaks_for_itself_only(&session.call.caller).then(|| client_uri(&session.call.caller.client));
+    match (place.author, session.call.caller.actor.reference().or(is_itself)) {
         (Some(author), _) => author.to_owned(),
         (None, Some(_)) if place.old.is_some_and(|old| !old.deleted) => String::new(),
         (None, Some(author)) => author,

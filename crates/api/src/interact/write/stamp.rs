@@ -7,8 +7,8 @@ use concord_fhir::json::{self, Object, Value};
 use concord_fhir::registry::ResourceType;
 use concord_fhir::rules;
 use concord_store::rows::{Method, Version};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::interact::client_uri::client_uri;
 use crate::interact::instant;
 use crate::interact::session::Session;
 
@@ -119,17 +119,6 @@ pub(super) fn source(session: &Session<'_, '_>, resource_type: ResourceType, val
     Some(client_uri(&session.call.caller.client))
 }
 
-/// What is escaped in a URI: all but the unreserved characters (RFC 3986, section 2.3).
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// An app as a URI.
-pub(crate) fn client_uri(client: &str) -> String {
-    if client.contains(':') && !client.contains(char::is_whitespace) {
-        return client.to_owned();
-    }
-    format!("urn:concord:client:{}", utf8_percent_encode(client, RESERVED))
-}
-
 /// Whether two bodies say the same, apart from the version, its time and, unless the client says that itself, the app that
 /// it is from. The new one has been stamped already, so that only a change by the client counts.
 pub(crate) fn unchanged(stored: &str, proposed: &str, says_source: bool) -> bool {
@@ -147,17 +136,5 @@ pub(crate) fn unchanged(stored: &str, proposed: &str, says_source: bool) -> bool
     match (bare(stored), bare(proposed)) {
         (Some(stored), Some(proposed)) => stored.same(&proposed),
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_app_is_a_uri_whatever_it_is_called() {
-        assert_eq!(client_uri("https://app.example"), "https://app.example");
-        assert_eq!(client_uri("phr-app_1.0~b"), "urn:concord:client:phr-app_1.0~b");
-        assert_eq!(client_uri("a b/é"), "urn:concord:client:a%20b%2F%C3%A9");
     }
 }
