@@ -57,7 +57,8 @@ mod tests {
             all.push(json!({ "reference": "https://phr.example/fhir/Communication/a/_history/2" }));
             all.push(json!({ "display": "somebody" }));
             all.push(json!({ "reference": "Communication/b" }));
-            let value = concord_fhir::index::from_json(&json!({ "inResponseTo": all }));
+            let text = json!({ "inResponseTo": all }).to_string();
+            let value = concord_fhir::json::parse(text.as_bytes(), &concord_fhir::json::Limits::default()).unwrap();
             references("https://phr.example/fhir", &value, ("Communication", "inResponseTo"), 20)
         };
         let found: Vec<_> = of(2).unwrap().into_iter().map(|one| (one.position, one.local)).collect();
