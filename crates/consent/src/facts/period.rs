@@ -84,6 +84,7 @@ mod tests {
         assert_eq!(at("2026-04-01T00:00:00Z"), Tri::No);
         let moments: Vec<_> = march.boundaries().collect();
         assert_eq!(moments, ["2026-03-01", "2026-04-01"].map(|text| instant::range(text).unwrap().0));
+        assert!(march.certainly_holds(moments[0]) && !march.certainly_holds(moments[1]));
     }
 
     #[test]
@@ -106,6 +107,7 @@ mod tests {
         ] {
             assert_eq!(unreadable, Period::Unreadable);
             assert_eq!(unreadable.holds(0), Tri::Maybe);
+            assert!(!unreadable.certainly_holds(0));
         }
         assert_eq!(Period::of(None).holds(0), Tri::Yes);
         assert_eq!(period(Some("2026"), None).boundaries().count(), 1);

@@ -181,3 +181,22 @@ fn what_is_on_its_way_takes_and_never_gives() {
     };
     assert_eq!(as_if_borne(back(needs.negate()), &coming("SEX"), false), back(inner.negate()));
 }
+
+#[test]
+fn a_predicate_of_nothing_but_labels_that_are_handed_on_is_handed_on() {
+    let by = |code: &str| any([code].into_iter());
+    let condition = Predicate::Type(vec![ResourceType::parse("Condition").unwrap()]);
+    for (predicate, wanted) in [
+        (by("MH"), true),
+        (Predicate::Or(vec![by("MH"), by("R")]), true),
+        (Predicate::And(vec![by("MH"), by("R")]), true),
+        (Predicate::Or(vec![by("MH"), by("N")]), false),
+        (Predicate::And(vec![by("MH"), condition.clone()]), false),
+        (by("N"), false),
+        (by("MH").negate(), false),
+        (Predicate::All, false),
+        (condition, false),
+    ] {
+        assert_eq!(is_handed_on(&predicate), wanted, "{predicate:?}");
+    }
+}

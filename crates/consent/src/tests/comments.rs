@@ -1,5 +1,7 @@
 //! Comments follow what they are about: whoever may read that may read them.
 
+use std::sync::Arc;
+
 use concord_fhir::index::{Entries, extract};
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::registry::ResourceType;
@@ -173,4 +175,40 @@ fn a_comment_that_is_denied_is_not_shown_for_what_it_is_about() {
     assert_eq!(shown(&shared_but_for(""), &all), ["one", "other"]);
     assert_eq!(shown(&shared_but_for(by_name), &all), ["other"]);
     assert!(shown(&shared_but_for(by_class), &all).is_empty());
+}
+
+#[test]
+fn of_a_comment_about_several_things_each_counts_that_is_denied() {
+    let denial = value(
+        r#"{"resourceType":"Consent","id":"d","status":"active","scope":{"coding":[{
+        "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},
+        "patient":{"reference":"Patient/p1"},"provision":{"type":"deny",
+        "actor":[{"reference":{"reference":"RelatedPerson/c1"}}],
+        "class":[{"system":"http://hl7.org/fhir/resource-types","code":"Condition"}]}}"#,
+    );
+    let mut facts = shared_but_for("");
+    let denials = super::cases::facts(&[denial]);
+    Arc::make_mut(&mut facts.patients[0]).consents.extend(denials.patients[0].consents.clone());
+    let all = [
+        entries(
+            r#"{"resourceType":"Observation","id":"bp","status":"final","code":{"text":"bp"},
+            "subject":{"reference":"Patient/p1"}}"#,
+        ),
+        entries(
+            r#"{"resourceType":"Condition","id":"asthma","code":{"text":"asthma"},
+            "subject":{"reference":"Patient/p1"}}"#,
+        ),
+    ];
+    let of_both = entries(
+        r#"{"resourceType":"Communication","id":"e","status":"completed",
+        "category":[{"coding":[{"system":"urn:concord:communication-category","code":"comment"}]}],
+        "subject":{"reference":"Patient/p1"},
+        "about":[{"reference":"Observation/bp"},{"reference":"Condition/asthma"}]}"#,
+    );
+    let caller = caller("RelatedPerson/c1", "user/*.rs", None);
+    let resource_type = ResourceType::parse("Communication");
+    let request = Request { caller: &caller, action: Action::Read, resource_type, purpose: None, reason: None };
+    let permit = decide(&request, &facts, NOW).permit;
+    assert!(permit.holds_among(&comment("a", "Observation/bp", "comment", ""), &all));
+    assert!(!permit.holds_among(&of_both, &all));
 }

@@ -16,7 +16,7 @@ use crate::facts::{Facts, PatientFacts};
 use crate::request::{Action, LONGEST_REASON, Request, SHORTEST_REASON, is_reason};
 use crate::scope::Scopes;
 use crate::tri::Tri;
-use crate::unseen::{example, may_hold};
+use crate::unseen::{example, may_hold, wholly};
 use crate::{decide, link};
 
 fn observation() -> ResourceType {
@@ -210,6 +210,14 @@ fn of_what_nobody_has_looked_at_nobody_in_question_is_the_author() {
         (&["Practitioner/d2".to_owned()][..], Tri::Maybe),
     ] {
         assert_eq!(may_hold(&written, &data, own), holds, "{own:?}");
+    }
+}
+
+#[test]
+fn of_what_nobody_has_looked_at_the_patient_is_known() {
+    for (patient, wanted) in [("p1", Predicate::All), ("p2", Predicate::None)] {
+        let predicate = Predicate::PatientCompartment(patient.to_owned());
+        assert_eq!(wholly(&predicate, observation(), "p1"), wanted, "{patient}");
     }
 }
 

@@ -137,6 +137,15 @@ fn organizations_and_apps_are_named_as_such() {
 }
 
 #[test]
+fn an_app_is_known_by_its_id_with_the_issuer_of_that() {
+    let app = r#"{"type":"permit","actor":[{"reference":{"identifier":{
+        "system":"urn:concord:issued-client","value":"https://issuer.example|steps"}}}]}"#;
+    let all = seen(&format!("[{}]", consent("c", app)));
+    assert_eq!(names(&all), ["urn:concord:issued-client|https://issuer.example|steps"]);
+    assert_eq!(of_type(&all[0], "Goal"), Some((&["N"][..], false)));
+}
+
+#[test]
 fn somebody_known_by_an_identifier_is_named_by_their_resource() {
     let provision = r#"{"type":"permit","actor":[{"reference":{"type":"RelatedPerson","identifier":{
         "system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765919"}}}]}"#;

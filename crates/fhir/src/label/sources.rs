@@ -328,7 +328,7 @@ mod tests {
         for members in [
             format!(r#""extension":{extension}"#),
             format!(r#""note":[{{"text":"x","extension":{extension}}}]"#),
-            format!(r#""_priority":{{"extension":{extension}}}"#),
+            format!(r#""_lifecycleStatus":{{"extension":{extension}}}"#),
             format!(r#""addresses":[{named}]"#),
         ] {
             assert_eq!(found(&format!(r#"{{"resourceType":"Goal",{members}}}"#)), ["Encounter/e"], "{members}");
