@@ -131,7 +131,7 @@ mod tests {
             ("x: url()", &[""], "x: url(X)"),
             ("x: curl; y: linear-gradient(red, blue)", &[], ""),
         ] {
-            let found: Vec<&str> = urls(style).into_iter().map(|place| &style[place]).collect();
+            let found: Vec<&str> = urls(style).into_iter().map(|place| style.get(place).unwrap()).collect();
             assert_eq!(found, wanted, "{style}");
             let mut with = |_: &str| Ok::<_, std::convert::Infallible>(Some("X".to_owned()));
             let Ok(other) = restyled(style, &mut with);
