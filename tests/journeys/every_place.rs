@@ -24,8 +24,14 @@ fn row(element: &str) -> &'static str {
     rows.find(|words| words.first() == Some(&element)).and_then(|words| words.get(1).copied()).unwrap_or("undecided")
 }
 
+/// Where another party than the first writer says something, which hands nothing on whatever the row says (ADR 75).
+const OF_PARTIES: [&str; 1] = ["Goal.note.authorReference"];
+
 /// Whether an element hands on the labels of a resource of that type.
 pub(crate) fn hands_on(place: &Place, target: ResourceType) -> bool {
+    if OF_PARTIES.contains(&place.name().as_str()) {
+        return false;
+    }
     match row(&place.element) {
         "part" | "as-is" => true,
         "who" => !PEOPLE.contains(&target.name()),

@@ -65,11 +65,13 @@ impl Asked<'_> {
         self.denied_comments = known.or(record.and(denied_with_others(question)));
     }
 
-    /// Notes what the Consents deny, which no resource may name to the caller.
-    pub(crate) fn note_unnamed(&mut self, question: &Question<'_>, in_emergency: bool) {
-        let more = match in_emergency {
-            true => unnamed_in_emergency(question),
-            false => unnamed(question),
+    /// Notes what the Consents deny, which no resource may name to the caller: in an emergency what is refused then, where the glass
+    /// opens anything, and nothing to an office that is given anything.
+    pub(crate) fn note_unnamed(&mut self, question: &Question<'_>, glass: &Predicate, office: &Predicate) {
+        let more = match (glass, office) {
+            (Predicate::None, Predicate::None) => unnamed(question),
+            (_, Predicate::None) => unnamed_in_emergency(question),
+            _ => return,
         };
         self.unnamed = std::mem::replace(&mut self.unnamed, Predicate::None).or(more);
     }

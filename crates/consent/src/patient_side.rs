@@ -113,7 +113,7 @@ pub(crate) fn app(asked: &mut Asked<'_>, patient: Option<&PatientFacts>, purpose
                 now: asked.now,
             };
             asked.note_comments(&question);
-            asked.note_unnamed(&question, false);
+            asked.note_unnamed(&question, &Predicate::None, &Predicate::None);
             combine(implied, &question, &mut asked.reasons)
         }
         None => implied,
@@ -175,7 +175,7 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
             continue;
         }
         asked.note_comments(&question);
-        asked.note_unnamed(&question, false);
+        asked.note_unnamed(&question, &Predicate::None, &Predicate::None);
         let app = app(asked, Some(patient), purpose);
         let bounds = within(request.action, only).and(app).and(hidden.negate());
         let role = own_roles(asked, &question);

@@ -115,9 +115,7 @@ fn of_patient(asked: &mut Asked<'_>, identity: &Identity<'_>, patient: &PatientF
         asked.takes(Layer::Label, "label.author-team", about, text);
     }
     let role = in_privileged_role(asked, &question);
-    if !writes && role == Predicate::None {
-        asked.note_unnamed(&question, glass != Predicate::None);
-    }
+    asked.note_unnamed(&question, &glass, &role);
     let bounds = types.and(app).and(for_authors);
     let all = |permitted: Predicate| permitted.or(kept.clone()).or(glass.clone()).and(bounds.clone()).or(role.clone());
     (all(permitted), all(wholly))

@@ -7,7 +7,7 @@ use concord_fhir::registry::ResourceType;
 
 use crate::error::StoreError;
 use crate::lower::Rows;
-use crate::named::KnownKey;
+use crate::named::{KnownKey, having};
 use crate::rows::{StoredVersion, Version};
 use crate::statement::{Bind, Sql};
 use crate::transaction::Transaction;
@@ -39,19 +39,6 @@ impl<'k> ByKey<'k> {
     pub fn limit(self, limit: u32) -> ByKey<'k> {
         ByKey { limit: Some(limit), ..self }
     }
-}
-
-/// The condition on `r` that it is there and has a key for a parameter.
-pub(crate) fn having(parameter: ParameterId, key: &str, resource_type: Option<ResourceType>) -> Sql {
-    let mut sql = Sql::new("r.deleted = 0");
-    if let Some(resource_type) = resource_type {
-        sql = sql.sql(" AND r.type = ").bind(resource_type.number());
-    }
-    sql.sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
-        .bind(parameter.0)
-        .sql(" AND e.key = ")
-        .bind(key)
-        .sql(")")
 }
 
 impl Transaction<'_> {

@@ -39,10 +39,9 @@ use concord_fhir::registry::ResourceType;
 use diesel::sql_types::{SmallInt, Text};
 
 use crate::error::StoreError;
-use crate::find::{having, listed};
 use crate::lower::Rows;
 use crate::rows::{Head, StoredVersion};
-use crate::statement::{Bind, Sql};
+use crate::statement::Sql;
 use crate::transaction::Transaction;
 
 /// How many names one statement looks up.
@@ -339,6 +338,19 @@ impl UnevaluatedRecord {
     }
 }
 
+/// The condition on `r` that it is there and has a key for a parameter.
+pub(crate) fn having(parameter: ParameterId, key: &str, resource_type: Option<ResourceType>) -> Sql {
+    let mut sql = Sql::new("r.deleted = 0");
+    if let Some(resource_type) = resource_type {
+        sql = sql.sql(" AND r.type = ").bind(resource_type.number());
+    }
+    sql.sql(" AND r.rid IN (SELECT e.resource FROM entry e WHERE e.key <> '' AND e.parameter = ")
+        .bind(parameter.0)
+        .sql(" AND e.key = ")
+        .bind(key)
+        .sql(")")
+}
+
 impl Transaction<'_> {
     /// What a caller names, deleted or not. With `lock`, no other transaction can replace it until this one ends.
     ///
@@ -409,18 +421,14 @@ impl Transaction<'_> {
         let meant = self.lowered(Rows::Current, predicate, |lowering| lowering.condition(predicate))?;
         let mut found = Vec::new();
         for some in names.chunks(NAMES_AT_ONCE) {
-            let mut by_type: BTreeMap<i16, Vec<Bind>> = BTreeMap::new();
+            let mut by_type: BTreeMap<i16, Vec<&str>> = BTreeMap::new();
             for (resource_type, id) in some {
-                by_type.entry(resource_type.number()).or_default().push(id.as_str().into());
+                by_type.entry(resource_type.number()).or_default().push(id);
             }
             let mut sql = Sql::new("SELECT r.type, r.id FROM resource r WHERE (1 = 0");
             for (number, ids) in by_type {
-                sql = sql
-                    .sql(" OR (r.type = ")
-                    .bind(number)
-                    .sql(" AND r.id IN (")
-                    .append(listed(ids.into_iter()))
-                    .sql("))");
+                sql = sql.sql(" OR (r.type = ").bind(number).sql(" AND r.id IN (NULL");
+                sql = ids.into_iter().fold(sql, |sql, id| sql.sql(", ").bind(id)).sql("))");
             }
             let sql = sql.sql(") AND ").append(meant.clone());
             for (number, id) in self.rows_of_any_shape::<(SmallInt, Text), (i16, String)>(sql)? {

@@ -64,6 +64,8 @@ impl SessionCache {
     /// what is hidden has found that, as it is where there is nothing to decide about.
     pub(crate) fn found_nothing(&self) {
         self.acting.borrow_mut().clear();
+        // So has what is known of a caller whose decisions are not remembered: an office.
+        *self.facts.borrow_mut() = None;
         // What is hidden has been read with the version by which it is asked, what is missing has not.
         self.access_of_nobody.set(None);
     }

@@ -10,6 +10,7 @@
 //! | may they know that it is there? | `knowledge` |
 //! | why? | `reasons` |
 //! | what of it is shown? | `redaction` |
+//! | what does it say of itself then? | `marks` |
 //! | which names of what is denied are told to nobody? | `unnamed` |
 //! | who wrote it, and may they change it? | `authorship` |
 //! | may they know of what they refer to? | `references` |
@@ -22,6 +23,7 @@ pub(crate) mod decision;
 pub(crate) mod evaluation;
 pub(crate) mod facts;
 pub(crate) mod knowledge;
+mod marks;
 pub(crate) mod person;
 pub(crate) mod reasons;
 pub(crate) mod redaction;

@@ -8,14 +8,8 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::access::{evaluation, unnamed};
-use crate::interact::labels;
-
-/// The system of the marks.
-const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
-
-/// What marks a resource of which something is left out.
-const MARKS: [&str; 2] = ["REDACTED", "SUBSETTED"];
+use crate::interact::access::marks::{MARKS, SYSTEM};
+use crate::interact::access::{evaluation, marks, unnamed};
 
 /// The version as the decision lets it be shown.
 pub(crate) fn shown(
@@ -47,15 +41,9 @@ pub(crate) fn without(mut version: Version, elements: Vec<&'static str>) -> Resu
         }
         object.0.retain(|(_, inner)| !is_empty(inner));
     }
-    mark(&mut value);
+    marks::add(&mut value);
     version.body = json::to_string(&value);
     Ok(version)
-}
-
-/// Says of a resource that something is left out of it.
-pub(crate) fn mark(value: &mut Value<'_>) {
-    let marks = MARKS.map(|code| Value::object([("system", Value::string(SYSTEM)), ("code", Value::string(code))]));
-    labels::add(value, marks);
 }
 
 /// Leaves out of an element what is hidden of it, every extension, which may repeat what is hidden elsewhere, and the references

@@ -14,7 +14,7 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 use crate::error::ApiError;
-use crate::interact::access::redaction;
+use crate::interact::access::marks;
 use crate::interact::is_event;
 use crate::interact::session::Session;
 
@@ -45,14 +45,14 @@ pub(crate) fn leave_out(
     for version in shown {
         let mut value = version.resource()?;
         if label::leave_out(&mut value, base, &is_gone) {
-            redaction::mark(&mut value);
+            marks::add(&mut value);
             version.body = json::to_string(&value);
         }
     }
     if let Some(value) = composed {
         each_resource(value, &mut |resource| {
             if label::leave_out(resource, base, &is_gone) {
-                redaction::mark(resource);
+                marks::add(resource);
             }
         });
     }
