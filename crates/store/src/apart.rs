@@ -19,6 +19,9 @@ const NICEST: i32 = 19;
 /// from who is at work before its clock ticks, every 1 to 10 ms, each step of a small request would wait for that.
 const AT_A_TIME: Duration = Duration::from_micros(250);
 
+/// How long a small write takes on the thread that does all of them: nobody comes between its steps.
+const SMALL: Duration = Duration::from_micros(750);
+
 /// How long a thread that answers does one thing after the other before others that wait on it have their turn.
 const INLINE: Duration = Duration::from_micros(500);
 
@@ -131,7 +134,7 @@ pub(crate) fn give_way() {
 
 /// Has this thread let others come between while it is at something that may take long.
 pub(crate) fn letting_others_between<T>(work: impl FnOnce() -> T) -> T {
-    let before = AT_WORK.replace(Some(Instant::now()));
+    let before = AT_WORK.replace(Some(Instant::now() + SMALL));
     let done = work();
     AT_WORK.set(before);
     done
@@ -179,7 +182,7 @@ mod tests {
         // How often the thread has given the processor away by itself.
         let yields = || {
             let since = AT_WORK.get();
-            std::thread::sleep(AT_A_TIME);
+            std::thread::sleep(SMALL + AT_A_TIME);
             let_others_between();
             (since.is_some(), AT_WORK.get() != since)
         };

@@ -11,7 +11,7 @@ use crate::audit::Record;
 use crate::fair_queue::Asker;
 
 /// How long whoever reads waits for the writer before that is done beside it.
-const HELD: Duration = Duration::from_millis(3);
+const HELD: Duration = Duration::from_millis(5);
 
 /// After how long what has failed is tried again, if nobody comes before.
 const AGAIN: Duration = Duration::from_millis(100);
