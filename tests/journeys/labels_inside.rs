@@ -55,7 +55,7 @@ async fn of_what_a_bundle_holds(concord: &Concord) {
     let plain = labelled(&json!([{"system": LEVEL, "code": "N"}]));
     let within = bundle("inner", "collection", &[plain.clone(), sensitive.clone()]);
     for (id, held, is_shown) in [
-        ("plain", bundle("plain", "collection", &[plain.clone()]), true),
+        ("plain", bundle("plain", "collection", std::slice::from_ref(&plain)), true),
         ("one", bundle("one", "collection", &[plain.clone(), sensitive.clone()]), false),
         ("deep", bundle("deep", "collection", &[within]), false),
         ("document", bundle("document", "document", &[composition(), sensitive.clone()]), false),

@@ -169,9 +169,7 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
         let suspending = patient.consents.iter().filter(|consent| suspends(consent, &question));
         let suspending: Vec<String> = suspending.map(|consent| unversioned(&consent.name)).collect();
         if !suspending.is_empty() {
-            let text = "this person's access to the record is suspended";
-            let reason = Reason::new(Layer::Proxy, Verdict::Denies, "proxy.suspended", text).about(record);
-            asked.reasons.push(reason.resting_on(suspending));
+            asked.reasons.push(suspended(record, suspending));
             continue;
         }
         asked.note_comments(&question);
@@ -192,6 +190,12 @@ pub(crate) fn related_person(asked: &mut Asked<'_>, own: &str) -> Reach {
     let itself = own_entry(asked, own);
     let whole = in_part.then(|| whole.bounded(asked).predicate().or(itself.clone()));
     Reach { permit: records.bounded(asked).predicate().or(itself), whole }
+}
+
+/// Why a carer who is suspended sees nothing of a record.
+fn suspended(record: Predicate, by: Vec<String>) -> Reason {
+    let text = "this person's access to the record is suspended";
+    Reason::new(Layer::Proxy, Verdict::Denies, "proxy.suspended", text).about(record).resting_on(by)
 }
 
 /// The types that a related person may see or write.

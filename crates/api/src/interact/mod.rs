@@ -16,6 +16,7 @@ pub(crate) mod command;
 pub(crate) mod communication;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod emergency_record;
 pub(crate) mod execute;
 pub(crate) mod followed;
 pub(crate) mod foreseen;

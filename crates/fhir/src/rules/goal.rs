@@ -1,13 +1,10 @@
 //! Goal: negotiated, so everybody accepts for themselves only, and a change of what was agreed asks everybody else again
 //! (R4 "Goal", extension goal-acceptance).
 
-use super::parties::{self, Party, is_same};
+use super::parties::{self, ACCEPTANCE, Party, is_same};
 use super::writer::{Settings, WriteContext, WriterKind, local_reference};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
-
-/// The extension that holds one party's word.
-pub(super) const ACCEPTANCE: &str = "http://hl7.org/fhir/StructureDefinition/goal-acceptance";
 
 /// The system of the codes of [`Agreement`].
 pub const AGREEMENT_SYSTEM: &str = "urn:concord:goal-agreement";
@@ -200,9 +197,23 @@ const PARTIES: [&str; 6] = ["Patient", "RelatedPerson", "Practitioner", "Practit
 
 /// Whether everything that an entry names is somebody who may have a word.
 fn names_parties(entry: &Value<'_>, settings: &Settings<'_>) -> bool {
-    let named = crate::index::every_reference(entry).into_iter().filter_map(|(_, named)| settings.local(&named));
-    let mut types = named.map(|local| local.split('/').next().unwrap_or_default().to_owned());
+    let mut named = Vec::new();
+    named_in(entry, &mut named);
+    let local = named.into_iter().filter_map(|named| settings.local(named));
+    let mut types = local.map(|local| local.split('/').next().unwrap_or_default().to_owned());
     types.all(|named| PARTIES.contains(&named.as_str()))
+}
+
+/// The references in a value, at any depth.
+fn named_in<'v>(value: &'v Value<'_>, found: &mut Vec<&'v str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| named_in(item, found)),
+        Value::Object(object) => {
+            found.extend(value.text("reference"));
+            object.0.iter().for_each(|(_, member)| named_in(member, found));
+        }
+        _ => {}
+    }
 }
 
 /// Whether an entry is what it was, or the same while it waits again.

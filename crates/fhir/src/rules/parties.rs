@@ -4,12 +4,23 @@
 //! Extensions, ids and what stands beside a primitive (`_status`) belong to the element that bears them and to the one who
 //! wrote it: also in an element that is a party's to change, they stay.
 
+use super::communication::CORRECTIONS;
 use super::previous::Previous;
 use super::writer::WriteContext;
-use super::{goal, task};
 use crate::issue::{Issue, IssueCode, Severity};
 use crate::json::Value;
 use crate::schema::{TargetRemarks, walk};
+
+/// The extension that holds one party's word.
+pub(super) const ACCEPTANCE: &str = "http://hl7.org/fhir/StructureDefinition/goal-acceptance";
+
+/// Which of [`CORRECTIONS`] the task is about; none for another task.
+#[must_use]
+pub fn correction(resource: &Value<'_>) -> Option<&'static str> {
+    let codings = resource.get("code").map_or(&[][..], |code| code.list("coding"));
+    let codes = || codings.iter().filter_map(|coding| coding.text("code"));
+    CORRECTIONS.iter().copied().find(|known| codes().any(|code| code == *known))
+}
 
 /// Who writes, as far as a resource of several parties tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,14 +112,14 @@ pub(crate) fn is_a_partys(resource: &Value<'_>, name: &str, value: &Value<'_>) -
     let of_type = |shared: &&Shared| resource.text("resourceType") == Some(shared.name);
     let Some(shared) = TABLE.iter().find(of_type).filter(|_| is_of_several(resource)) else { return false };
     let is_theirs = shared.rows.iter().any(|row| row.element == name && !row.parties.is_empty());
-    is_theirs && (name != "extension" || value.text("url") == Some(goal::ACCEPTANCE))
+    is_theirs && (name != "extension" || value.text("url") == Some(ACCEPTANCE))
 }
 
 /// Whether a resource is written by several parties, each its part.
 pub(super) fn is_of_several(resource: &Value<'_>) -> bool {
     match resource.text("resourceType") {
         Some("Goal") => true,
-        Some("Task") => task::correction(resource).is_some(),
+        Some("Task") => correction(resource).is_some(),
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 //! ends it with an answer; who asked may take it back; what was asked stays as it is.
 
 use super::communication::CORRECTIONS;
+pub use super::parties::correction;
 use super::parties::{self, Party};
 use super::writer::{WriteContext, WriterKind};
 use crate::issue::{Issue, IssueCode};
@@ -18,14 +19,6 @@ const STATES: [(&str, &[&str]); 4] = [
 /// The states that only one kind of task has: a request for correction, and a disagreement with its denial.
 const ONLY: [&[&str]; 2] =
     [&["accepted", "partial-accept", "amendment-completed", "denied"], &["disagreement-logged", "completed"]];
-
-/// Which of [`CORRECTIONS`] the task is about; none for another task.
-#[must_use]
-pub fn correction(resource: &Value<'_>) -> Option<&'static str> {
-    let codings = resource.get("code").map_or(&[][..], |code| code.list("coding"));
-    let codes = || codings.iter().filter_map(|coding| coding.text("code"));
-    CORRECTIONS.iter().copied().find(|known| codes().any(|code| code == *known))
-}
 
 /// Whether a state of the business is that of the task.
 #[must_use]

@@ -50,7 +50,7 @@ impl Lowering<'_> {
     /// an index for each of many ranges. None for other tests.
     fn first_parts(&self, test: &Test) -> Option<Sql> {
         let Test::Either(tests) = test else { return None };
-        let starts: Vec<String> = tests.iter().map(first_part).collect::<Option<_>>()?;
+        let starts: Vec<String> = tests.iter().map(many::first_part).collect::<Option<_>>()?;
         (!starts.is_empty()).then(|| self.of_first_parts(&starts))
     }
 
@@ -63,15 +63,5 @@ impl Lowering<'_> {
             Sql::new("substr(e.key, 1, instr(e.key, ").bind(separator).sql("))")
         };
         own.append(many::one_of("", starts, self.postgres))
-    }
-}
-
-/// What a key starts with, if that is all before the separator.
-pub(super) fn first_part(test: &Test) -> Option<String> {
-    match test {
-        Test::Starts(start) if start.find(SEPARATOR) == start.rfind(SEPARATOR) => {
-            start.ends_with(SEPARATOR).then(|| start.clone())
-        }
-        _ => None,
     }
 }

@@ -2,9 +2,9 @@
 //! what stays many parts is a tree whose depth is the logarithm of their number. SQLite bounds both the depth of an
 //! expression and the number of values of a statement.
 
+use concord_fhir::index::SEPARATOR;
 use concord_fhir::predicate::Test;
 
-use super::labels::first_part;
 use super::{Lowering, list};
 use crate::statement::{Bind, Sql};
 
@@ -103,6 +103,16 @@ impl Lowering<'_> {
             any.push(joined(&others, " OR ", "1 = 0", &|test| self.test(test)));
         }
         joined(&any, " OR ", "1 = 0", &Sql::clone)
+    }
+}
+
+/// What a key starts with, if that is all before the separator.
+pub(super) fn first_part(test: &Test) -> Option<String> {
+    match test {
+        Test::Starts(start) if start.find(SEPARATOR) == start.rfind(SEPARATOR) => {
+            start.ends_with(SEPARATOR).then(|| start.clone())
+        }
+        _ => None,
     }
 }
 

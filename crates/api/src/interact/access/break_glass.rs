@@ -9,12 +9,9 @@
 use std::sync::Arc;
 
 use concord_consent::REVIEW_TASK;
-use concord_consent::caller::Actor;
 use concord_consent::decision::{Decision, Obligation};
-use concord_consent::facts::GivenBy;
 use concord_consent::purpose::Purpose;
 use concord_consent::request::Action;
-use concord_fhir::json::Value;
 use concord_fhir::nhs_number;
 use concord_fhir::registry::{ResourceType, is_own_record};
 use concord_fhir::search::number_of;
@@ -24,7 +21,6 @@ use crate::error::ApiError;
 use crate::interact::access::{evaluation, facts};
 use crate::interact::audit::Interaction;
 use crate::interact::audit::entry::AuditEntry;
-use crate::interact::changed;
 use crate::interact::command::Command;
 use crate::interact::history::Of;
 use crate::interact::human_name::human_name;
@@ -34,7 +30,6 @@ use crate::interact::write;
 use crate::interact::write::PreparedVersion;
 use crate::interact::{Call, Service, access, instant, patient_number};
 use concord_store::broken_glass::Glass;
-use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 
 const COMMUNICATION: ResourceType = ResourceType::of("Communication");
@@ -226,64 +221,4 @@ fn review(session: &mut Session<'_, '_>, patient: &str, who: &str, reason: &str)
         ..TaskParts::of("requested", code(system, review), instant(session.transaction.now))
     })?;
     write::by_server(session, TASK, &logical_id::new_id(session.transaction.now), value)
-}
-
-/// What an officer says of a review: how far it is, and what came of it.
-const REVIEWED: [&str; 7] =
-    ["status", "businessStatus", "statusReason", "lastModified", "executionPeriod", "note", "output"];
-
-/// What of an emergency a version is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
-    /// The message to the patient.
-    Message,
-    /// The review.
-    Review,
-}
-
-/// What of an emergency a version is that the server wrote; none for anything else.
-fn told(version: &Version) -> Result<Option<Told>, ApiError> {
-    if version.deleted || !version.author.is_empty() || ![COMMUNICATION, TASK].contains(&version.resource_type) {
-        return Ok(None);
-    }
-    let value = access::stored(version)?;
-    let has = |concept: &Value<'_>, system: &str, code: &str| {
-        concept.list("coding").iter().any(|one| one.text("system") == Some(system) && one.text("code") == Some(code))
-    };
-    let is_emergency = |one: &Value<'_>| has(one, crate::interact::PURPOSE_SYSTEM, "BTG");
-    let (system, review) = REVIEW_TASK;
-    Ok(match version.resource_type == TASK {
-        true => value.get("code").is_some_and(|code| has(code, system, review)).then_some(Told::Review),
-        false => value.list("reasonCode").iter().any(is_emergency).then_some(Told::Message),
-    })
-}
-
-/// Refuses to change what tells of an emergency, whoever asks: the message to the patient stays as it is, and of the review an officer or
-/// a registered system says how far it is.
-///
-/// # Errors
-/// [`ApiError::Denied`] for what stays.
-pub(crate) fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
-    let Some(told) = told(old)? else { return Ok(()) };
-    let stored = access::stored(old)?;
-    let besides = if told == Told::Review { &REVIEWED[..] } else { &[] };
-    if changed::element(&stored, value, besides).is_some() || changed::labels(&stored, value) {
-        return Err(ApiError::denied("what tells of emergency access stays as it was written"));
-    }
-    let is_system = session.call.caller.actor == Actor::System;
-    if is_system && access::given_by(session.call) != GivenBy::System {
-        return Err(ApiError::denied("emergency access is reviewed by the privacy officer"));
-    }
-    Ok(())
-}
-
-/// Refuses to delete what tells of an emergency, whoever asks.
-///
-/// # Errors
-/// [`ApiError::Denied`] for it.
-pub(crate) fn refuse_deletion(_session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
-    match told(old)? {
-        Some(_) => Err(ApiError::denied("what tells of emergency access is never deleted")),
-        None => Ok(()),
-    }
 }

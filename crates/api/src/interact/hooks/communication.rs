@@ -5,8 +5,8 @@ use concord_fhir::json::Value;
 use concord_store::rows::Version;
 
 use crate::error::ApiError;
-use crate::interact::access::break_glass;
 use crate::interact::communication::{comment, correction};
+use crate::interact::emergency_record;
 use crate::interact::hooks::TypeHooks;
 use crate::interact::session::Session;
 
@@ -20,11 +20,11 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
 };
 
 fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
-    break_glass::refuse_change(session, old, value)?;
+    emergency_record::refuse_change(session, old, value)?;
     correction::refuse_change(session, old, value)
 }
 
 fn refuse_deletion(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
-    break_glass::refuse_deletion(session, old)?;
+    emergency_record::refuse_deletion(session, old)?;
     correction::refuse_deletion(session, old)
 }
