@@ -141,7 +141,7 @@ pub(crate) fn letting_others_between<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Lets whoever waits for a processor have this one for a moment, if this thread is none that answers and has been at work for
-/// long enough. Belongs where long work goes from one piece to the next; takes less than a tenth of a microsecond.
+/// long enough. Belongs where long work goes from one piece to the next.
 pub fn let_others_between() {
     // A thread that is ending does nothing that takes long.
     let since = AT_WORK.try_with(Cell::get).ok().flatten();

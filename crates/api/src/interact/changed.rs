@@ -1,6 +1,7 @@
 //! In what two versions of a resource differ, as whoever writes the second says it.
 
 use concord_fhir::json::Value;
+use concord_fhir::rules::is_same;
 
 use crate::interact::labels;
 
@@ -42,14 +43,6 @@ pub(crate) fn labels(stored: &Value<'_>, value: &Value<'_>) -> bool {
         keys
     };
     borne(stored) != borne(value)
-}
-
-fn is_same(one: Option<&Value<'_>>, other: Option<&Value<'_>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one.same(other),
-        (None, None) => true,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

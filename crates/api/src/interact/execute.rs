@@ -461,8 +461,10 @@ pub(crate) fn execute(
             Ok(Outcome::Output(Box::new(OperationOutput { output, path, asked: input.pairs })))
         }
     }?;
-    let (versions, composed) = outcome.shown();
-    access::unnamed::leave_out(session, versions, composed)?;
+    if session.cache.leaves_names_out() {
+        let (versions, composed) = outcome.shown();
+        access::unnamed::leave_out(session, versions, composed)?;
+    }
     match answer.spend(outcome.weight()) {
         Err(fault) if !matches!(outcome, Outcome::Written(_)) => Err(fault),
         _ => Ok(outcome),

@@ -83,6 +83,11 @@ impl SessionCache {
         });
     }
 
+    /// Whether there is anything that nothing may name which is shown.
+    pub(crate) fn leaves_names_out(&self) -> bool {
+        self.unnamed.borrow().is_some()
+    }
+
     /// What nothing may name that is shown.
     pub(crate) fn unnamed(&self) -> Option<Predicate> {
         self.unnamed.borrow().clone()

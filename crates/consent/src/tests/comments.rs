@@ -1,7 +1,5 @@
 //! Comments follow what they are about: whoever may read that may read them.
 
-use std::sync::Arc;
-
 use concord_fhir::index::{Entries, extract};
 use concord_fhir::json::{self, Limits, Value};
 use concord_fhir::registry::ResourceType;
@@ -26,6 +24,11 @@ fn entries(text: &str) -> Entries {
 
 /// The carer c1, who may see p1's Observations but for what another Consent denies.
 fn shared_but_for(denied: &str) -> Facts {
+    sharing(&["Observation"], denied)
+}
+
+/// The same of these types.
+fn sharing(types: &[&str], denied: &str) -> Facts {
     let consent = |id: &str, kind: &str, what: &str| {
         value(&format!(
             r#"{{"resourceType":"Consent","id":"{id}","status":"active","scope":{{"coding":[{{
@@ -35,7 +38,8 @@ fn shared_but_for(denied: &str) -> Facts {
         ))
     };
     let related = value(r#"{"resourceType":"RelatedPerson","id":"c1","patient":{"reference":"Patient/p1"}}"#);
-    let mut resources = vec![related, consent("c", "permit", &class("Observation"))];
+    let mut resources = vec![related];
+    resources.extend(types.iter().map(|one| consent(one, "permit", &class(one))));
     resources.extend(Some(denied).filter(|denied| !denied.is_empty()).map(|denied| consent("d", "deny", denied)));
     facts(&resources)
 }
@@ -179,36 +183,10 @@ fn a_comment_that_is_denied_is_not_shown_for_what_it_is_about() {
 
 #[test]
 fn of_a_comment_about_several_things_each_counts_that_is_denied() {
-    let denial = value(
-        r#"{"resourceType":"Consent","id":"d","status":"active","scope":{"coding":[{
-        "system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},
-        "patient":{"reference":"Patient/p1"},"provision":{"type":"deny",
-        "actor":[{"reference":{"reference":"RelatedPerson/c1"}}],
-        "class":[{"system":"http://hl7.org/fhir/resource-types","code":"Condition"}]}}"#,
-    );
-    let mut facts = shared_but_for("");
-    let denials = super::cases::facts(&[denial]);
-    Arc::make_mut(&mut facts.patients[0]).consents.extend(denials.patients[0].consents.clone());
-    let all = [
-        entries(
-            r#"{"resourceType":"Observation","id":"bp","status":"final","code":{"text":"bp"},
-            "subject":{"reference":"Patient/p1"}}"#,
-        ),
-        entries(
-            r#"{"resourceType":"Condition","id":"asthma","code":{"text":"asthma"},
-            "subject":{"reference":"Patient/p1"}}"#,
-        ),
-    ];
-    let of_both = entries(
-        r#"{"resourceType":"Communication","id":"e","status":"completed",
-        "category":[{"coding":[{"system":"urn:concord:communication-category","code":"comment"}]}],
-        "subject":{"reference":"Patient/p1"},
-        "about":[{"reference":"Observation/bp"},{"reference":"Condition/asthma"}]}"#,
-    );
-    let caller = caller("RelatedPerson/c1", "user/*.rs", None);
-    let resource_type = ResourceType::parse("Communication");
-    let request = Request { caller: &caller, action: Action::Read, resource_type, purpose: None, reason: None };
-    let permit = decide(&request, &facts, NOW).permit;
-    assert!(permit.holds_among(&comment("a", "Observation/bp", "comment", ""), &all));
-    assert!(!permit.holds_among(&of_both, &all));
+    let about = r#""about":[{"reference":"Observation/bp"},{"reference":"Condition/asthma"}]"#;
+    let mut all = observation_and_condition();
+    all.extend([comment("one", "Observation/bp", "comment", ""), naming("both", about)]);
+    let shared = |denied: &str| sharing(&["Observation", "Condition"], denied);
+    assert_eq!(shown(&shared(""), &all), ["one", "both"]);
+    assert_eq!(shown(&shared(&class("Condition")), &all), ["one"]);
 }

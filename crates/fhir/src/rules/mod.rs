@@ -27,6 +27,7 @@ mod writer;
 pub use authorship::{authors, types_for_patients, types_for_related_persons};
 pub(crate) use derived::DERIVED;
 pub(crate) use parties::is_a_partys;
+pub use parties::is_same;
 pub use prepare::{is_multi_author, may_be_multi_author, prepare};
 pub use previous::Previous;
 pub use vouching::{drop_claims, is_claim_code, keep_claims, stamp_label};

@@ -183,7 +183,9 @@ fn keep(resource: &mut Value<'_>, previous: &Value<'_>, member: &str) {
     }
 }
 
-pub(super) fn is_same(one: Option<&Value<'_>>, other: Option<&Value<'_>>) -> bool {
+/// Whether two elements say the same, or neither is there.
+#[must_use]
+pub fn is_same(one: Option<&Value<'_>>, other: Option<&Value<'_>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.same(other),
         (None, None) => true,

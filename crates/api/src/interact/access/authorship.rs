@@ -2,7 +2,7 @@
 
 use concord_consent::authorship::speaks_for_itself_only;
 use concord_consent::caller::Actor;
-use concord_consent::request::{Action, Request};
+use concord_consent::request::Action;
 use concord_fhir::issue::{Issue, IssueCode};
 use concord_fhir::json::Value;
 use concord_fhir::predicate::Predicate;
@@ -34,14 +34,7 @@ pub(crate) fn may_change(session: &mut Session<'_, '_>, action: Action, version:
 
 /// Whether the caller's office lets them do that, whatever else does.
 fn is_of_office(session: &mut Session<'_, '_>, action: Action, version: &Version) -> Result<bool, ApiError> {
-    let call = session.call;
-    let given = concord_consent::changed_in_office(&Request {
-        caller: &call.caller,
-        action,
-        resource_type: Some(version.resource_type),
-        purpose: call.purpose,
-        reason: call.reason.as_deref(),
-    });
+    let given = concord_consent::changed_in_office(&session.call.request(action, Some(version.resource_type)));
     Ok(given != Predicate::None && session.transaction.holds(&given, Rows::Current, version)?)
 }
 

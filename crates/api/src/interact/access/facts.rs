@@ -170,12 +170,13 @@ pub(crate) fn own(session: &mut Session<'_, '_>) -> Result<Option<StoredVersion>
 }
 
 /// The name of who calls: the token says it. That of somebody whom a caller asks about is that of what they may know of them.
-fn own_name(session: &Session<'_, '_>) -> Option<KnownName<'static>> {
-    if let Some(asked) = &session.call.asked_about {
-        return asked.own.as_ref().map(|own| own.name().into_owned());
+fn own_name<'s>(session: &Session<'s, '_>) -> Option<KnownName<'s>> {
+    let call = session.call;
+    if let Some(asked) = &call.asked_about {
+        return asked.own.as_ref().map(|own| own.name());
     }
     #[expect(clippy::disallowed_methods, reason = "a verified token says who calls")]
-    let name = session.call.caller.actor.resource().map(|(of, id)| KnownName::of_caller(of, id).into_owned());
+    let name = call.caller.actor.resource().map(|(of, id)| KnownName::of_caller(of, id));
     name
 }
 
@@ -197,7 +198,7 @@ pub(crate) fn own_record(session: &mut Session<'_, '_>) -> Result<Option<i64>, A
 fn of_actor(
     session: &mut Session<'_, '_>,
     actor: &Actor,
-    name: Option<KnownName<'static>>,
+    name: Option<KnownName<'_>>,
     own: Option<StoredVersion>,
 ) -> Result<Option<Facts>, ApiError> {
     let mut facts = Facts::default();

@@ -1,5 +1,7 @@
 //! Why somebody could see a resource or not, as the log tells it: rules and Consents by name.
 
+use std::sync::Arc;
+
 use concord_consent::decision::{Decision, Layer, Reason, Verdict};
 use concord_fhir::predicate::Predicate;
 use concord_store::lower::Rows;
@@ -17,7 +19,11 @@ const NOTHING_PERMITS: &str = "default";
 
 /// Puts the rules and Consents that let a version be seen into the record: those that are about it, and no others that
 /// the caller might have seen something else by.
-pub(crate) fn permit_of(session: &mut Session<'_, '_>, decision: &Decision, version: &Version) -> Result<(), ApiError> {
+pub(crate) fn permit_of(
+    session: &mut Session<'_, '_>,
+    decision: &Arc<Decision>,
+    version: &Version,
+) -> Result<(), ApiError> {
     let patient = session.transaction.patient_id(version.patient)?;
     let (mut named, mut unsettled) = (Named::default(), Vec::new());
     let mut is_explained = false;
@@ -37,17 +43,11 @@ pub(crate) fn permit_of(session: &mut Session<'_, '_>, decision: &Decision, vers
     if !is_explained && let Some(reason) = first_met(session.transaction, &unsettled, version, &patient)? {
         named.add(reason);
     }
-    let given = decision.reasons.iter().filter(|reason| grounds::concerns(reason, &patient));
+    let given =
+        decision.reasons.iter().filter(|reason| grounds::is_given(reason) && grounds::concerns(reason, &patient));
     let there = grounds::with_given(named.into_text(), given);
-    let elsewhere = Named::all(told_anywhere(decision));
-    session.audit.permitted(Grounds::OfVersion { record: version.patient, there, elsewhere });
+    session.audit.permitted(Grounds::OfVersion { record: version.patient, there, decision: Arc::clone(decision) });
     Ok(())
-}
-
-/// The rules that permit something whosever record it is in.
-fn told_anywhere(decision: &Decision) -> impl Iterator<Item = &Reason> {
-    let permits = decision.reasons.iter().filter(|reason| reason.verdict == Verdict::Permits);
-    permits.filter(|reason| grounds::is_of_no_record(reason))
 }
 
 /// One of the reasons that are about a version, of those that the index is needed for. It is looked for by halves: each

@@ -22,7 +22,7 @@ pub(crate) enum Grounds {
     /// In these words, whosever record it is: they name nobody.
     Same(String),
     /// By what lets one version be seen: in the record that the version is in, and in any other.
-    OfVersion { record: i64, there: String, elsewhere: String },
+    OfVersion { record: i64, there: String, decision: Arc<Decision> },
     /// By what lets the caller find something.
     Found(Arc<Decision>),
 }
@@ -47,9 +47,9 @@ impl Grounds {
     pub(crate) fn of_records<'p>(&self, records: impl Iterator<Item = (i64, &'p str)>) -> Vec<String> {
         match self {
             Grounds::Same(text) => records.map(|_| text.clone()).collect(),
-            Grounds::OfVersion { record, there, elsewhere } => {
-                records.map(|(key, _)| if key == *record { there.clone() } else { elsewhere.clone() }).collect()
-            }
+            Grounds::OfVersion { record, there, decision } => records
+                .map(|(key, _)| if key == *record { there.clone() } else { Named::all(told_anywhere(decision)) })
+                .collect(),
             Grounds::Found(decision) => {
                 let found = found(decision);
                 records.map(|(_, patient)| found.told(patient)).collect()
@@ -121,17 +121,26 @@ pub(crate) fn concerns(reason: &Reason, patient: &str) -> bool {
     records(&reason.about).is_none_or(|records| records.contains(&patient))
 }
 
+/// The rules that permit something whosever record it is in.
+fn told_anywhere(decision: &Decision) -> impl Iterator<Item = &Reason> {
+    let permits = decision.reasons.iter().filter(|reason| reason.verdict == Verdict::Permits);
+    permits.filter(|reason| is_of_no_record(reason))
+}
+
 /// Whether a reason says nothing of whose record it is about.
-pub(crate) fn is_of_no_record(reason: &Reason) -> bool {
+fn is_of_no_record(reason: &Reason) -> bool {
     reason.consent.is_none() && reason.rests_on.is_empty() && records(&reason.about).is_none()
+}
+
+/// Whether a reason is one that the caller gave, with what it opened.
+pub(crate) fn is_given(reason: &Reason) -> bool {
+    matches!(reason.layer, Layer::BreakGlass | Layer::PrivilegedRole) && reason.verdict == Verdict::Permits
 }
 
 /// The text with the reasons that the caller gave with what it opened.
 pub(crate) fn with_given<'a>(mut text: String, reasons: impl Iterator<Item = &'a Reason>) -> String {
     for reason in reasons {
-        let told =
-            matches!(reason.layer, Layer::BreakGlass | Layer::PrivilegedRole) && reason.verdict == Verdict::Permits;
-        if told && text.len() < LONGEST_REASON {
+        if is_given(reason) && text.len() < LONGEST_REASON {
             text = format!("{text}; {}", reason.text);
         }
     }

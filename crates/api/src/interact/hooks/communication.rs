@@ -19,12 +19,13 @@ pub(super) const HOOKS: TypeHooks = TypeHooks {
     ..TypeHooks::of("Communication")
 };
 
-fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
+/// What tells of an emergency or of a correction stays, as a Communication or as a Task.
+pub(super) fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
     emergency_record::refuse_change(session, old, value)?;
     correction::refuse_change(session, old, value)
 }
 
-fn refuse_deletion(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
+pub(super) fn refuse_deletion(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
     emergency_record::refuse_deletion(session, old)?;
     correction::refuse_deletion(session, old)
 }

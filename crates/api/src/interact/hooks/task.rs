@@ -2,11 +2,10 @@
 //! reviewed.
 
 use concord_fhir::json::Value;
-use concord_store::rows::Version;
 
 use crate::error::ApiError;
 use crate::interact::communication::correction;
-use crate::interact::emergency_record;
+use crate::interact::hooks::communication::{refuse_change, refuse_deletion};
 use crate::interact::hooks::{Draft, TypeHooks};
 use crate::interact::session::Session;
 
@@ -22,14 +21,4 @@ fn complete(session: &mut Session<'_, '_>, draft: &Draft<'_>, value: &mut Value<
         correction::note_time(session.transaction, previous.value, value);
     }
     Ok(())
-}
-
-fn refuse_change(session: &mut Session<'_, '_>, old: &Version, value: &Value<'_>) -> Result<(), ApiError> {
-    emergency_record::refuse_change(session, old, value)?;
-    correction::refuse_change(session, old, value)
-}
-
-fn refuse_deletion(session: &mut Session<'_, '_>, old: &Version) -> Result<(), ApiError> {
-    emergency_record::refuse_deletion(session, old)?;
-    correction::refuse_deletion(session, old)
 }
