@@ -82,11 +82,12 @@ impl Reply {
             }
             Outcome::Found(version) => Reply::version(StatusCode::OK, version, Body::Read),
             Outcome::Unchanged(version) => Reply::version(StatusCode::NOT_MODIFIED, version, |_| Body::Nothing),
-            Outcome::Written(Written { version, created, warnings }) => {
+            Outcome::Written(written) => {
+                let Written { version, created, warnings } = *written;
                 let status = if created { StatusCode::CREATED } else { StatusCode::OK };
                 let place =
                     format!("{}/{}/{}/_history/{}", service.base, version.resource_type, version.id, version.version);
-                Reply { place: Some(place), warnings, ..Reply::version(status, version, Body::Written) }
+                Reply { place: Some(place), warnings, ..Reply::version(status, Box::new(version), Body::Written) }
             }
             Outcome::Deleted(version) => Reply { version, ..Reply::plain(StatusCode::NO_CONTENT, Body::Nothing) },
             Outcome::Page(found) => Reply::plain(StatusCode::OK, Body::Text(searched(service, *found, form)?)),
@@ -118,10 +119,10 @@ impl Reply {
         Ok(self)
     }
 
-    fn version(status: StatusCode, version: Version, body: impl FnOnce(Box<Version>) -> Body) -> Reply {
+    fn version(status: StatusCode, version: Box<Version>, body: impl FnOnce(Box<Version>) -> Body) -> Reply {
         let (number, updated) = (version.version, version.updated);
         let named = Some(format!("{}/{}", version.resource_type, version.id));
-        Reply { version: Some(number), modified: Some(updated), named, ..Reply::plain(status, body(Box::new(version))) }
+        Reply { version: Some(number), modified: Some(updated), named, ..Reply::plain(status, body(version)) }
     }
 
     fn plain(status: StatusCode, body: Body) -> Reply {

@@ -25,15 +25,15 @@ use concord_store::rows::Version;
 use concord_store::transaction::Transaction;
 use concord_store::{Cost, Extent, Reads, Reply};
 
-/// What a command led to.
+/// What a command led to: small, for it passes through many hands.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// A read.
-    Found(Version),
+    Found(Box<Version>),
     /// A read of what the client has already.
-    Unchanged(Version),
+    Unchanged(Box<Version>),
     /// A create, update or patch.
-    Written(Written),
+    Written(Box<Written>),
     /// A delete: the version id of the deletion, or none if nothing had to be done.
     Deleted(Option<i64>),
     /// A search, at its path below the base.
@@ -49,11 +49,14 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// What a version leads to that was read, unless the client has it already.
     fn read(version: Version, unless: Option<&Unless>) -> Outcome {
-        if unless.is_some_and(|unless| unless.has(&version)) {
-            Outcome::Unchanged(version)
-        } else {
-            Outcome::Found(version)
-        }
+        let led_to =
+            if unless.is_some_and(|unless| unless.has(&version)) { Outcome::Unchanged } else { Outcome::Found };
+        led_to(Box::new(version))
+    }
+
+    /// What a write leads to.
+    fn written(written: Written) -> Outcome {
+        Outcome::Written(Box::new(written))
     }
 
     /// Whether something may be another since: whoever did it is told in any case.
@@ -64,7 +67,8 @@ impl Outcome {
     /// What it shows: of what is stored, and composed for it.
     fn shown(&mut self) -> (Vec<&mut Version>, Option<&mut Value<'static>>) {
         match self {
-            Outcome::Found(version) | Outcome::Written(Written { version, .. }) => (vec![version], None),
+            Outcome::Found(version) => (vec![version], None),
+            Outcome::Written(written) => (vec![&mut written.version], None),
             Outcome::Unchanged(_) | Outcome::Deleted(_) | Outcome::Capabilities => (Vec::new(), None),
             Outcome::Page(found) => (found.page.shown(), None),
             Outcome::Versions(found) => (found.page.versions.iter_mut().collect(), None),
@@ -84,9 +88,8 @@ impl Outcome {
             })
         };
         match self {
-            Outcome::Found(version) | Outcome::Written(Written { version, .. }) => {
-                versions(&mut std::iter::once(version))
-            }
+            Outcome::Found(version) => versions(&mut std::iter::once(&**version)),
+            Outcome::Written(written) => versions(&mut std::iter::once(&written.version)),
             Outcome::Unchanged(_) | Outcome::Deleted(_) | Outcome::Capabilities => Weight::default(),
             Outcome::Page(found) => versions(&mut found.page.versions.iter().chain(&found.page.included)),
             Outcome::Versions(found) => versions(&mut found.page.versions.iter()),
@@ -272,7 +275,7 @@ impl Invocation {
         let is_made_ready = self.is_made_ready();
         for _ in 0..=MOST_TRIES {
             let foreseen = match matches_before || is_made_ready || self.command.is_patch() {
-                true => Some(Box::pin(self.foresee(matches_before)).await?),
+                true => Some(Box::new(Box::pin(self.foresee(matches_before)).await?)),
                 false => None,
             };
             match in_transaction(&self.service, caller, kind.clone(), extent, self.work(foreseen)).await {
@@ -292,10 +295,10 @@ impl Invocation {
         Err(fault)
     }
 
-    /// What there is to do inside a transaction.
+    /// What there is to do inside a transaction; small, for what waits for its turn holds it many times.
     fn work(
         self: &Arc<Self>,
-        foreseen: Option<Foreseen>,
+        foreseen: Option<Box<Foreseen>>,
     ) -> impl Fn(&mut Transaction<'_>) -> Reply<Outcome, ApiError> + Send + 'static {
         let asked = Arc::clone(self);
         move |transaction| {
@@ -311,7 +314,7 @@ impl Invocation {
                 command.announce(id.clone());
             }
             let reply = Session::run(service, call, transaction, command.audit(call), |session| {
-                execute(&mut session.foreseeing(foreseen.as_ref()), command, &mut left)
+                execute(&mut session.foreseeing(foreseen.as_deref()), command, &mut left)
             });
             *asked.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
             match reply {
@@ -440,7 +443,7 @@ pub(crate) fn execute(
             Ok(Outcome::Page(Box::new(SearchPage { path, query: *query, page })))
         }
         Command::Create { resource_type, resource, condition, id } => {
-            create::create(session, resource_type, resource, condition.as_deref(), id).map(Outcome::Written)
+            create::create(session, resource_type, resource, condition.as_deref(), id).map(Outcome::written)
         }
         Command::Update { resource_type, target, resource, precondition, id } => {
             let precondition = precondition.as_ref();
@@ -448,10 +451,10 @@ pub(crate) fn execute(
                 Target::Id(own) => update::update(session, resource_type, own, resource, precondition),
                 Target::Match(query) => update::conditional(session, resource_type, query, resource, precondition, id),
             }
-            .map(Outcome::Written)
+            .map(Outcome::written)
         }
         Command::Patch { resource_type, target, patch, precondition } => {
-            patch::patch(session, resource_type, &target, &patch, precondition.as_ref()).map(Outcome::Written)
+            patch::patch(session, resource_type, &target, &patch, precondition.as_ref()).map(Outcome::written)
         }
         Command::Delete { resource_type, target, precondition } => {
             delete::delete(session, resource_type, &target, precondition.as_ref()).map(Outcome::Deleted)

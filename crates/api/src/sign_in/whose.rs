@@ -172,7 +172,7 @@ impl SignIn {
         let Some(resource_type) = ResourceType::parse(type_name) else { return Ok(None) };
         let command = Command::Read { resource_type, id: id.to_owned(), unless: None };
         match carry_out(&self.service, call.clone(), command).await {
-            Ok(Outcome::Found(version)) => Ok(Some(version)),
+            Ok(Outcome::Found(version)) => Ok(Some(*version)),
             Ok(_) | Err(ApiError::NotFound | ApiError::Gone | ApiError::Denied(_) | ApiError::Malformed(_)) => Ok(None),
             Err(fault) => Err(fault.into()),
         }

@@ -55,6 +55,8 @@ struct State {
     waiting: Turns<Job>,
     /// Whether the writer is at work.
     busy: bool,
+    /// Whether the writer waits to be woken by whoever comes. To wake a thread is a call of the system, also where none sleeps.
+    writer_sleeps: bool,
     /// What it has done that changed nothing, since when, in the commit that it is at.
     done: Done,
     done_since: Option<Instant>,
@@ -62,6 +64,8 @@ struct State {
     beside_at_work: bool,
     /// Whether whoever is beside it waits without an end.
     beside_sleeps: bool,
+    /// Whether the writer has begun anything since whoever is beside it looked last.
+    goes_on: bool,
     /// When the writer has something to try again.
     again: Option<Instant>,
     /// Nothing more comes.
@@ -91,10 +95,12 @@ impl Queue {
         let state = State {
             waiting: Turns::new(),
             busy: false,
+            writer_sleeps: false,
             done: Done::default(),
             done_since: None,
             beside_at_work: false,
             beside_sleeps: false,
+            goes_on: false,
             again: None,
             closed: false,
         };
@@ -122,9 +128,11 @@ impl Queue {
             Job::Write(..) => state.waiting.add_write(asker, job),
             Job::Read(..) | Job::Append(..) => state.waiting.add(asker, Instant::now(), job),
         }
-        if !state.busy {
+        if std::mem::take(&mut state.writer_sleeps) {
+            // It takes the lock first of all.
+            drop(state);
             self.for_writer.notify_one();
-        } else {
+        } else if state.busy {
             self.wake_beside(&mut state);
         }
         true
@@ -160,6 +168,7 @@ impl Queue {
             let is_due = state.again.is_some_and(|again| again <= Instant::now());
             if !others.is_empty() || !writes.is_empty() || state.has_done() || is_due {
                 state.busy = true;
+                state.goes_on = true;
                 state.again = None;
                 return Some(Batch { others, writes });
             }
@@ -178,11 +187,16 @@ impl Queue {
                 Some(due) if due <= now => return Some(()),
                 Some(due) => {
                     let time = due.saturating_duration_since(now);
+                    state.writer_sleeps = true;
                     self.for_writer.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
                 }
                 None if state.closed => return None,
-                None => self.for_writer.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    state.writer_sleeps = true;
+                    self.for_writer.wait(state).unwrap_or_else(PoisonError::into_inner)
+                }
             };
+            state.writer_sleeps = false;
         }
     }
 
@@ -263,6 +277,10 @@ impl Queue {
                     self.for_beside.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
                 }
                 None if state.closed => return None,
+                // What comes meanwhile is due at the end of this time at the earliest, so nobody has to wake this thread.
+                None if std::mem::take(&mut state.goes_on) => {
+                    self.for_beside.wait_timeout(state, self.held).unwrap_or_else(PoisonError::into_inner).0
+                }
                 None => {
                     state.beside_sleeps = true;
                     self.for_beside.wait(state).unwrap_or_else(PoisonError::into_inner)

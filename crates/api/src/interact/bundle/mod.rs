@@ -28,7 +28,6 @@ use crate::interact::search::conditional;
 use crate::interact::session::Session;
 use crate::interact::slots::Slot;
 use crate::interact::time_limits::within;
-use crate::interact::written::Written;
 use crate::interact::{Budget, Call, Service};
 use concord_store::audit::Record;
 use concord_store::transaction::Transaction;
@@ -301,7 +300,8 @@ impl<'t> TransactionBundle<'_, 't> {
                 command.announce(id.clone());
             }
             let one = self.step(entry, command).map_err(|failed| self.instead(&named, entry, failed))?;
-            if let Outcome::Written(Written { version, .. }) = &one {
+            if let Outcome::Written(stored) = &one {
+                let version = &stored.version;
                 written.push(named.led_to(entry, version));
                 if let Some(confirm) = hooks.of(version.resource_type).confirm {
                     to_confirm.push((confirm, version.clone(), entry));

@@ -67,7 +67,7 @@ async fn stored(service: &Arc<Service>, mut command: Command, foreseen: Foreseen
         })
     };
     match service.store.write(write).await? {
-        Outcome::Written(written) => Ok(written),
+        Outcome::Written(written) => Ok(*written),
         other => panic!("{other:?}"),
     }
 }
@@ -166,7 +166,7 @@ async fn entries_of_a_long_transaction_name_each_other_and_are_all_stored_or_non
         let ids: Vec<String> = done
             .iter()
             .map(|one| match one {
-                Outcome::Written(Written { version, .. }) => version.id.clone(),
+                Outcome::Written(written) => written.version.id.clone(),
                 other => panic!("{other:?}"),
             })
             .collect();
