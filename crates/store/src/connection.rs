@@ -24,6 +24,7 @@ use crate::memory;
 use crate::private_file;
 use crate::statement::{Sql, Statement};
 use crate::undone;
+use crate::wal_frames;
 
 /// How many shapes of searches a connection keeps prepared.
 const SHAPES: usize = 256;
@@ -73,6 +74,7 @@ impl Connection {
                 memory::install();
                 deadline::install();
                 undone::install();
+                wal_frames::install();
                 private_file::keep(path).map_err(diesel::ConnectionError::BadConnection)?;
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
                 let synchronous = match durability {

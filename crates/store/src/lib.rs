@@ -76,6 +76,7 @@ mod trouble_tests;
 mod type_query;
 mod undone;
 pub mod verify;
+mod wal_frames;
 mod work;
 
 use std::sync::atomic::AtomicBool;

@@ -74,7 +74,8 @@ impl Scratch {
         [Scratch::sqlite(), Scratch::postgres()]
     }
 
-    fn sqlite() -> Scratch {
+    /// An empty SQLite file.
+    pub(crate) fn sqlite() -> Scratch {
         let folder = std::env::temp_dir().join(format!("concord-store-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir(&folder).unwrap();
         Scratch { address: DatabaseUrl::Sqlite(folder.join("concord.db")), folder: Some(folder), drop: None }
