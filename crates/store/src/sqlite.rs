@@ -8,6 +8,7 @@ mod readers;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod write_back;
 mod writer;
 
 use std::sync::Arc;
@@ -149,12 +150,15 @@ impl Sqlite {
         let writer = writer.for_writing().map_err(|error| cannot(error.to_string()))?;
         #[cfg(any(test, feature = "testing"))]
         let writer = writer.failing(&shared.faults);
+        let for_log =
+            Connection::open(&options.address, options.durability).map_err(|error| cannot(error.to_string()))?;
         let readers =
             Arc::new(Readers::open(&options.address, options.durability, options.query_timeout).map_err(cannot)?);
         let aside = Arc::new(Aside::of(&options.address, options.durability).map_err(cannot)?);
         let queue = Arc::new(Queue::new());
         let threads =
-            writer::start(writer, shared, Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?.into();
+            writer::start(writer, for_log, shared, Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?
+                .into();
         let (line, reads, appends) = (Line::default(), Line::of_reads(), Line::of_reads());
         Ok(Sqlite { readers, queue, aside, threads, line, reads, appends })
     }

@@ -54,6 +54,12 @@ impl Readers {
         self.idle().retain_mut(Reader::leave);
     }
 
+    /// Has nobody stay in the snapshot that there is: as long as somebody is, the write-ahead log is not written back whole.
+    pub(super) fn begin_anew(&self) {
+        self.snapshots.change();
+        self.release();
+    }
+
     /// A read where the caller is. If it looks at the log its snapshot begins now; else any will do that shows all data of this
     /// moment.
     pub(super) fn read_in<T, E: WorkError>(

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::address::DatabaseUrl;
+use crate::snapshot::Snapshots;
 use crate::testing::Scratch;
 
 /// Who has had a turn.
@@ -109,6 +110,29 @@ fn holds(go: Receiver<()>) -> impl FnOnce(&mut Transaction<'_>) -> Reply<(), Sto
 
 fn entry(agent: &str) -> Record {
     Record { agent: agent.to_owned(), ..Record::default() }
+}
+
+#[tokio::test]
+async fn the_write_ahead_log_begins_anew_though_somebody_goes_on_writing() {
+    let [scratch, _] = Scratch::both();
+    let DatabaseUrl::Sqlite(path) = &scratch.address else { panic!("no file") };
+    let store = scratch.store();
+    let snapshots = Snapshots::of(path);
+    let (mut most, mut before, mut begun_anew) = (0, 0, 0);
+    for round in 0..800 {
+        let long = Record { reason: "x".repeat(400_000), ..entry("long") };
+        store.append(vec![if round % 2 == 0 { long } else { entry("short") }]).await.unwrap();
+        let pages = snapshots.pages();
+        begun_anew += u32::from(pages < before);
+        (most, before) = (most.max(pages), pages);
+    }
+    // 39,000 pages were written, of which 12,000 are not begun anew after, and at most 18,000.
+    assert!((1..4).contains(&begun_anew), "{begun_anew} times");
+    assert!(most < 18_200, "{most} pages");
+    drop(store);
+    let again = scratch.store();
+    let count = |transaction: &mut Transaction<'_>| (transaction.records_between(0, i64::MAX, 1_000), Vec::new());
+    assert_eq!(again.read(count).await.unwrap().len(), 800);
 }
 
 /// Who is in the log, in its order.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::aside::Aside;
 use super::queue::{Batch, Queue};
 use super::readers::Readers;
+use super::write_back::{Stage, WriteBack, write_back};
 use super::{Answer, Job, NotCommitted, Write};
 use crate::Shared;
 use crate::apart::letting_others_between;
@@ -31,21 +32,32 @@ const WRITTEN_BACK: u32 = 12_000;
 /// After how many more that is tried again, where somebody's snapshot was in its way.
 const AGAIN: u32 = 1_000;
 
-/// Starts the thread that writes, and the one beside it.
+/// At how many pages whoever writes waits for it: more comes than can be written back meanwhile.
+const MOST_PAGES: u32 = WRITTEN_BACK + WRITTEN_BACK / 2;
+
+/// Starts the thread that writes, the one beside it, and the one that writes the log back.
 pub(super) fn start(
     connection: Connection,
+    for_log: Connection,
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     aside: Arc<Aside>,
     queue: Arc<Queue>,
-) -> Result<[JoinHandle<()>; 2], String> {
+) -> Result<[JoinHandle<()>; 3], String> {
     let other = super::aside::start(Arc::clone(&shared), Arc::clone(&readers), Arc::clone(&aside), Arc::clone(&queue))?;
-    let writer = Writer { connection, shared, readers, aside, queue, watermark: None, written_back: WRITTEN_BACK };
+    let cannot = |error: std::io::Error| format!("cannot start the writer thread: {error}");
+    let log = Arc::new(WriteBack::new());
+    let (own_log, own_readers) = (Arc::clone(&log), Arc::clone(&readers));
+    let writes_back = std::thread::Builder::new()
+        .name("sqlite-log".to_owned())
+        .spawn(move || own_log.run(for_log, &own_readers))
+        .map_err(cannot)?;
+    let writer = Writer { connection, shared, readers, aside, queue, watermark: None, log, written_back: WRITTEN_BACK };
     std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || writer.run())
-        .map(|own| [own, other])
-        .map_err(|error| format!("cannot start the writer thread: {error}"))
+        .map(|own| [own, other, writes_back])
+        .map_err(cannot)
 }
 
 /// The writer, on its thread.
@@ -57,13 +69,16 @@ struct Writer {
     queue: Arc<Queue>,
     /// The watermark of the log's index after the last commit, which stays while nobody else moves it.
     watermark: Option<i64>,
-    /// How many pages the write-ahead log has when it is written back next.
+    /// Who writes the write-ahead log back.
+    log: Arc<WriteBack>,
+    /// How many pages it has when that is done next.
     written_back: u32,
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.writer_ended();
+        self.log.end();
     }
 }
 
@@ -87,24 +102,37 @@ impl Writer {
             commits += 1;
             if commits >= KEPT_COMMITS {
                 commits = 0;
-                self.readers.snapshots.change();
-                self.readers.release();
+                self.readers.begin_anew();
             }
         }
     }
 
-    /// Writes the write-ahead log back to the database when it has become long: when all have their answers, and not within the
-    /// commit that made it so.
+    /// Has the write-ahead log written back to the database when it has become long, and does the rest when all have their answers,
+    /// not within the commit that made it so.
     fn write_back(&mut self) {
         let pages = self.readers.snapshots.pages();
         if pages < WRITTEN_BACK {
             self.written_back = WRITTEN_BACK;
-        } else if pages >= self.written_back {
-            self.written_back = pages.saturating_add(AGAIN);
-            if let Err(fault) = self.connection.batch("PRAGMA wal_checkpoint(PASSIVE)") {
-                tracing::warn!(%fault, "the write-ahead log could not be written back");
-            }
+            self.log.is_whole();
+            return;
         }
+        match self.log.stage() {
+            Stage::Asked if pages < MOST_PAGES => return,
+            Stage::Asked => self.log.wait(),
+            Stage::Idle if pages >= self.written_back => {
+                self.readers.begin_anew();
+                return self.log.ask();
+            }
+            Stage::Over if pages >= self.written_back => {}
+            Stage::Idle | Stage::Over => return,
+            Stage::Done => {}
+        }
+        self.written_back = pages.saturating_add(AGAIN);
+        self.readers.begin_anew();
+        if let Err(fault) = write_back(&mut self.connection) {
+            tracing::warn!(%fault, "the write-ahead log could not be written back");
+        }
+        self.log.is_whole();
     }
 
     /// Takes into the log what was answered while a write held the writer; how many events. If that fails they stay where
