@@ -28,6 +28,12 @@ use crate::undone;
 /// How many shapes of searches a connection keeps prepared.
 const SHAPES: usize = 256;
 
+/// How long their texts may be together: what is prepared takes some ten times as much memory.
+const ALL_SHAPES: usize = 2 * 1024 * 1024;
+
+/// How long one of them may be.
+const LONGEST_SHAPE: usize = 64 * 1024;
+
 /// How long a file may be in another's hands while it is opened.
 const OPENED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -42,8 +48,10 @@ pub(crate) struct Connection {
     pub(crate) database: Database,
     /// It is lost, or in a state that nobody knows, and must not be used again.
     spoilt: bool,
-    /// The shapes of searches whose preparation is kept.
+    /// The shapes of searches, and of what else may be of any length, whose preparation is kept.
     shapes: HashSet<String>,
+    /// How long their texts are together.
+    shapes_bytes: usize,
     /// How long a search may take.
     limit: Duration,
     transaction_state: TransactionState,
@@ -112,6 +120,7 @@ impl Connection {
             database,
             spoilt: false,
             shapes: HashSet::new(),
+            shapes_bytes: 0,
             limit: USUAL_LIMIT,
             transaction_state: TransactionState::None,
             #[cfg(any(test, feature = "testing"))]
@@ -185,25 +194,31 @@ impl Connection {
     }
 
     /// Lets the preparation of a search be kept only while there are not too many: callers shape searches, and must not
-    /// fill the memory with them.
+    /// fill the memory with them. So do what they have stored and what is found of it, where a statement names each of many.
     pub(crate) fn bounded(&mut self, sql: &mut Sql) {
         let text = sql.text();
         if self.shapes.contains(&text) {
-            return;
+            return sql.counted();
         }
-        if self.shapes.len() < SHAPES {
+        let room = ALL_SHAPES.saturating_sub(self.shapes_bytes).min(LONGEST_SHAPE);
+        if self.shapes.len() < SHAPES && text.len() <= room {
+            self.shapes_bytes += text.len();
             self.shapes.insert(text);
+            sql.counted();
         } else {
             sql.once();
         }
     }
 
     /// Runs a statement that answers with rows.
-    pub(crate) fn rows<T, U>(&mut self, sql: Sql) -> Result<Vec<U>, Error>
+    pub(crate) fn rows<T, U>(&mut self, mut sql: Sql) -> Result<Vec<U>, Error>
     where
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
     {
+        if sql.may_be_of_any_shape() {
+            self.bounded(&mut sql);
+        }
         self.tried(|database| match database {
             Database::Sqlite(connection) => sql.returning::<T>().load::<U>(connection),
             Database::Postgres(connection) => sql.returning::<T>().load::<U>(connection),
@@ -211,7 +226,10 @@ impl Connection {
     }
 
     /// Runs a statement that answers with no rows; how many rows it touched.
-    pub(crate) fn run(&mut self, sql: Sql) -> Result<usize, Error> {
+    pub(crate) fn run(&mut self, mut sql: Sql) -> Result<usize, Error> {
+        if sql.may_change_any_number() {
+            sql.once();
+        }
         let statement: Statement<diesel::sql_types::Untyped> = sql.returning();
         self.tried(|database| match database {
             Database::Sqlite(connection) => statement.execute(connection),

@@ -53,6 +53,8 @@ pub mod named;
 pub mod parameters;
 mod patients;
 mod postgres;
+#[cfg(test)]
+mod prepared_tests;
 mod private_file;
 mod reindex;
 mod reply;
