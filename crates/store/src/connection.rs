@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use diesel::ExecuteCopyFromDsl as _;
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::{Connection as _, DefaultLoadingMode, SimpleConnection};
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_dsl::{LoadQuery, RunQueryDsl};
@@ -211,7 +211,21 @@ impl Connection {
     }
 
     /// Runs a statement that answers with rows.
-    pub(crate) fn rows<T, U>(&mut self, mut sql: Sql) -> Result<Vec<U>, Error>
+    pub(crate) fn rows<T, U>(&mut self, sql: Sql) -> Result<Vec<U>, Error>
+    where
+        U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
+        Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
+    {
+        self.rows_while(sql, |_| true)
+    }
+
+    /// The same as far as the rows are wanted, the first included that ends it. SQLite reads no row further; PostgreSQL has sent all
+    /// of them by then.
+    pub(crate) fn rows_while<T, U>(
+        &mut self,
+        mut sql: Sql,
+        mut go_on: impl FnMut(&mut U) -> bool,
+    ) -> Result<Vec<U>, Error>
     where
         U: FromSqlRow<T, Sqlite> + FromSqlRow<T, Pg> + 'static,
         Statement<T>: for<'q> LoadQuery<'q, SqliteConnection, U> + for<'q> LoadQuery<'q, PgConnection, U>,
@@ -220,8 +234,12 @@ impl Connection {
             self.bounded(&mut sql);
         }
         self.tried(|database| match database {
-            Database::Sqlite(connection) => sql.returning::<T>().load::<U>(connection),
-            Database::Postgres(connection) => sql.returning::<T>().load::<U>(connection),
+            Database::Sqlite(connection) => {
+                taken(sql.returning::<T>().load_iter::<U, DefaultLoadingMode>(connection)?, &mut go_on)
+            }
+            Database::Postgres(connection) => {
+                taken(sql.returning::<T>().load_iter::<U, DefaultLoadingMode>(connection)?, &mut go_on)
+            }
         })
     }
 
@@ -378,6 +396,23 @@ impl Connection {
             _ => false,
         }
     }
+}
+
+/// The rows as far as they are wanted.
+fn taken<U>(
+    rows: impl Iterator<Item = Result<U, Error>>,
+    go_on: &mut impl FnMut(&mut U) -> bool,
+) -> Result<Vec<U>, Error> {
+    let mut all = Vec::with_capacity(rows.size_hint().0);
+    for row in rows {
+        let mut row = row?;
+        let ends = !go_on(&mut row);
+        all.push(row);
+        if ends {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// Whether the server has not closed the connection: looks at what has arrived, and waits for nothing. What the server

@@ -13,6 +13,8 @@ pub mod audit;
 mod backup;
 mod batched_reads;
 #[cfg(test)]
+mod bodies_tests;
+#[cfg(test)]
 mod bounded_reads_tests;
 mod bounds;
 pub mod broken_glass;
